@@ -150,7 +150,7 @@ class FaultyStore(FaultySteering):
         return await self._call("migration", lambda: self._store.migration(repair=repair))
 
     async def check(self) -> list[Finding]:
-        """See ``Store.check``."""
+        """See ``Checks.check``."""
         return await self._call("check", self._store.check)
 
     async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
@@ -212,7 +212,7 @@ class FaultyStore(FaultySteering):
         return await self._call("count", lambda: self._store.count(conditions))
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
-        """See ``Store.clear_matching``."""
+        """See ``Clears.clear_matching``."""
         return await self._call("clear_matching", lambda: self._store.clear_matching(conditions, limit=limit))
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
@@ -222,7 +222,7 @@ class FaultyStore(FaultySteering):
         )
 
     async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
-        """See ``Store.prune``."""
+        """See ``Retention.prune``."""
         return await self._call("prune", lambda: self._store.prune(limit=limit, spared=spared))
 
     async def get(self, job_id: str, *, connection: object = None) -> Job:

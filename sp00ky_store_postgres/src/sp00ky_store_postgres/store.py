@@ -169,7 +169,7 @@ class PostgresStore(TransactionalStore):
         return grants(self._executor.tables)
 
     async def check(self) -> list[Finding]:
-        """See ``Store.check``."""
+        """See ``Checks.check``."""
         return await check(self._url, self._executor.tables, self._executor)
 
     async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
@@ -270,7 +270,7 @@ class PostgresStore(TransactionalStore):
         return await audit.entries(self._executor, since, limit, after)
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
-        """See ``Store.ids_starting_with``."""
+        """See ``ShortIds.ids_starting_with``."""
         self._executor.check_open()
         name, colon, start = prefix.partition(":")
         digits = start.replace("-", "").lower()

@@ -134,7 +134,7 @@ class SurrealStore(
         return await migrate.missing_steps(self._connection, self._tables, repair=repair)
 
     async def check(self) -> list[Finding]:
-        """See ``Store.check``."""
+        """See ``Checks.check``."""
         return await check.findings(self._connection, self._tables)
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:

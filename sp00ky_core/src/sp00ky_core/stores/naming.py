@@ -119,7 +119,7 @@ class NamedJobs:
         return count
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
-        """See ``Store.clear_matching``."""
+        """See ``Clears.clear_matching``."""
         store, cleared = needed(self.store, Clears, "clear_matching()"), 0
         for part in self._parts(conditions):
             cleared += await store.clear_matching(part, limit=limit - cleared)

@@ -21,7 +21,7 @@ from sp00ky_store_postgres.url import PostgresOptions
 
 
 async def check(options: PostgresOptions, tables: Tables, executor: Executor) -> list[Finding]:
-    """See ``Store.check``. Raises ``StoreUnavailable`` also for a server that takes no writes now."""
+    """See ``Checks.check``. Raises ``StoreUnavailable`` also for a server that takes no writes now."""
     async with session(options) as connection:
         if await connection.fetchval("SHOW transaction_read_only") == "on":
             raise StoreUnavailable(store=options.direct_location, problem=READ_ONLY)

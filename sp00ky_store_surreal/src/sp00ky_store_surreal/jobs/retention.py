@@ -23,7 +23,7 @@ class Retention(StorePart):
     """A part of the store: what is deleted as time goes by."""
 
     async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
-        """See ``Store.prune``. Without a retention jobs are the user's, and kept."""
+        """See ``Retention.prune``. Without a retention jobs are the user's, and kept."""
         await self._ready.ensure()
         count = 0
         for table in await self._ready.there(self._delivered):

@@ -37,7 +37,7 @@ class Clears(StorePart):
     """A part of the store: what operators delete."""
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
-        """See ``Store.clear_matching``."""
+        """See ``Clears.clear_matching``."""
         await self._ready.ensure()
         count = 0
         for table in await self._ready.there(self._tables):

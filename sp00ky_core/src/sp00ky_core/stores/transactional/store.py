@@ -89,7 +89,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         return self._within(connection, Access.READ if only_plan else Access.WRITE, work)
 
     async def check(self) -> list[Finding]:
-        """See ``Store.check``."""
+        """See ``Checks.check``."""
         return findings(await self.migration())
 
     # Enqueue, claim, settle.
@@ -201,12 +201,12 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         return await self._executor.read(work)
 
     async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
-        """See ``Store.prune``; without a retention of their own, jobs are kept."""
+        """See ``Retention.prune``; without a retention of their own, jobs are kept."""
         arguments: dict[str, Any] = {"tables": self._delivered, "limit": limit, "spared": tuple(spared)}
         return await self._deleted(lambda deleting: partial(deleting.by_age, **arguments))
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
-        """See ``Store.clear_matching``."""
+        """See ``Clears.clear_matching``."""
         arguments: dict[str, Any] = {"tables": self.options.tables, "conditions": conditions, "limit": limit}
         return await self._deleted(lambda deleting: partial(deleting.matching, **arguments))
 

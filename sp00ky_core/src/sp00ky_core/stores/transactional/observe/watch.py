@@ -22,7 +22,7 @@ Mark = tuple[Any, ...]
 
 
 class Watch:
-    """One iteration of ``Store.watch``.
+    """One iteration of ``Watch.watch``.
 
     Args:
         read: Does work in a transaction that reads.

@@ -162,12 +162,6 @@ MUTANTS = [
         'Is("updated_at", "!=", None)',
         "only_what_changed_since_counts",
     ),
-    Mutant(
-        "store.py",
-        "await self._executor.claims_ended()",
-        "pass",
-        "a_claim_that_waits_when_it_is_cut_off_is_given_back",
-    ),
     Mutant("connection/executor.py", "do(work(True)", "do(work(False)", "a_refused_result_costs_only_itself"),
     Mutant(
         "connection/executor.py",

@@ -1,5 +1,6 @@
 """A whole store of a few primitives: its calls, its signals, and what it refuses."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -10,6 +11,7 @@ import attrs
 import pytest
 from tests.core.stores.transactional.conftest import TABLES, SqliteSession, refused
 
+from sp00ky_conformance.cancellation import turns
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import StoreClosed, StoreError, UnknownBackend
 from sp00ky_core.job import NewJob
@@ -96,3 +98,32 @@ async def test_new_work_has_every_key_looked_at_again(store: Store, monkeypatch:
     claims = [await store.claim({"api": 5}, "r") for _ in range(3)]
     assert [[each.id for each in claim] for claim in claims] == [[], [], [job.id]]
     assert [claim.retry_in for claim in claims[:2]] == [{"api": 0.0}] * 2
+
+
+class Late(Store):
+    """One whose next transaction that writes begins once it may."""
+
+    waits: asyncio.Event | None = None
+
+    async def run(self, work: Work[Any], access: Access) -> Any:
+        waits, self.waits = (None, self.waits) if access is Access.READ else (self.waits, None)
+        if waits is not None:
+            await waits.wait()
+        return await super().run(work, access)
+
+
+async def test_a_release_finds_what_a_claim_takes_whose_caller_is_gone(store: Store, tmp_path: Path) -> None:
+    (job,) = await store.add([JOB])
+    late = Late(tmp_path / "jobs.db")
+    await late.open()
+    late.waits = begins = asyncio.Event()
+    claiming = asyncio.ensure_future(late.claim({"api": 1}, "r"))
+    while late.waits:
+        await turns(1)
+    claiming.cancel()
+    await asyncio.wait([claiming])
+    releasing = asyncio.ensure_future(late.release("r", keep=()))
+    await turns(20)
+    begins.set()
+    assert await releasing == [job.id]
+    await late.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import (
     ScheduleChange,
     ScheduleRun,

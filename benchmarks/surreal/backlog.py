@@ -14,9 +14,9 @@ from benchmarks.report import Bound, Row, Section
 from benchmarks.setting import Benchmark, Setting
 from benchmarks.surreal.database import surreal
 from sp00ky_core import Delivered, Job, Outbox, RetryPolicy, Settlement
-from sp00ky_core.machine import decide
+from sp00ky_core.job.state_machine import decide
 
-__all__ = ["on_memory", "on_files", "embedded_in_memory", "embedded_on_files", "delivered"]
+__all__ = ["delivered", "embedded_in_memory", "embedded_on_files", "on_files", "on_memory"]
 
 BATCH = 50
 WARM = 3

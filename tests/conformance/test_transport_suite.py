@@ -14,7 +14,7 @@ import pytest_asyncio
 from sp00ky_conformance import TransportConformance
 from sp00ky_conformance.transport.peer import refusing
 from sp00ky_core.contract import path_problem
-from sp00ky_core.outcome import (
+from sp00ky_core.job.outcome import (
     CONNECT,
     INVALID_PATH,
     INVALID_PAYLOAD,

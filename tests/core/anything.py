@@ -3,7 +3,7 @@
 import attrs
 from hypothesis import strategies as st
 
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 
 ANYTHING = st.recursive(
     st.none()

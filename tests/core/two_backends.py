@@ -7,8 +7,8 @@ from typing import Any
 
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core import JobQuery, Outbox
-from sp00ky_core.job import NewJob
-from sp00ky_core.outcome import Undelivered
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.outcome import Undelivered
 
 SPEC = """\
 openapi: 3.1.0

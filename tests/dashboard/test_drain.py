@@ -20,7 +20,7 @@ from tests.store_postgres.conftest import dsn, schema, sql, url
 
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core import NewJob, Outbox
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_dashboard import render
 from sp00ky_dashboard.observe import rates
 

@@ -15,7 +15,7 @@ from chaos.postgres import postgres
 from tests.hostile.arena import QUICK
 from tests.store_postgres.forging import forge
 
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_core.testing.perform import ScriptedTransport

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from tests.store_surreal.settlements import settlement_of
 
-from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_surreal import SurrealStore
 

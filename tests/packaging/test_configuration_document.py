@@ -21,8 +21,8 @@ from sp00ky_core.config import (
     TopRetentionConfig,
 )
 from sp00ky_core.config.keys import TYPES, keys_of, written_keys
+from sp00ky_core.job.retry import RetryPolicy, next_delay
 from sp00ky_core.plugins.registry import DISTRIBUTIONS
-from sp00ky_core.retry import RetryPolicy, next_delay
 from sp00ky_store_postgres.url import READERS
 
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from surrealdb import AsyncSurreal
 
-from sp00ky_core import JobStatus, JobTable, StoreOptions, outcome
-from sp00ky_core.machine import TABLE
+from sp00ky_core import JobStatus, JobTable, StoreOptions
+from sp00ky_core.job import outcome
+from sp00ky_core.job.state_machine import TABLE
 from sp00ky_store_surreal import SurrealStore
 
 ROOT = Path(__file__).parents[2]

@@ -49,7 +49,7 @@ def test_what_the_documents_import_has_a_page() -> None:
 @pytest.mark.parametrize(
     ("page", "said"),
     [
-        ("hooks", "[`sp00ky_job_settled`](#sp00ky_core.hookspecs.sp00ky_job_settled)"),
+        ("hooks", "[`sp00ky_job_settled`](#sp00ky_core.plugins.hookspecs.sp00ky_job_settled)"),
         ("configuration", "| `giveUpOn` |"),
         ("configuration", "| `runDeadline` |"),
         ("columns", "| `lease_epoch` | `bigint` | `option<int>` | `integer` | `0` |"),

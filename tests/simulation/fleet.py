@@ -18,7 +18,7 @@ from tests.simulation.labs import Lab
 from tests.simulation.member import SimulatedRunner
 from tests.simulation.world import BACKEND, World
 
-from sp00ky_core.outcome import THROTTLED, Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome, Undelivered
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.ids import new_key
 

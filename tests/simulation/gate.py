@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.outcome import TIMEOUT, Outcome, Undelivered
+from sp00ky_core.job.outcome import TIMEOUT, Outcome, Undelivered
 from sp00ky_core.ports import Attempt, Store
 
 __all__ = ["Call", "Flight", "GatedStore", "GatedTransport"]

@@ -9,10 +9,10 @@ import attrs
 from tests.simulation.gate import Call
 
 from sp00ky_core.gate.breaker import BreakerState
-from sp00ky_core.job import TERMINAL, Job, JobStatus
+from sp00ky_core.job.job import TERMINAL, Job, JobStatus
 from sp00ky_core.ports import Attempt, Claim, JobTable, SettleFate, Settlement, SettleResult
 
-__all__ = ["Ledger", "Entry"]
+__all__ = ["Entry", "Ledger"]
 
 DEAD_AFTER = 6.0
 """Seconds without a beat that a runner may be taken for dead after."""

@@ -15,14 +15,14 @@ from tests.simulation.virtual import VirtualLoop
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
 from sp00ky_core.gate.breaker import BreakerChange, never_connected
-from sp00ky_core.job import NewJob
-from sp00ky_core.operators.transitions import kill, redrive
-from sp00ky_core.outcome import THROTTLED, Delivered, Outcome
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome
 from sp00ky_core.ports import BreakerResult, JobQuery, JobTable, OperatorFate, Store
 from sp00ky_core.runner import Runner, RunnerOptions
+from sp00ky_core.stores.transitions import kill, redrive
 from sp00ky_core.testing.outboxes import FakeClock, outbox_over
 
-__all__ = ["World", "BACKEND"]
+__all__ = ["BACKEND", "World"]
 
 BACKEND = "api"
 STEP = 2.0

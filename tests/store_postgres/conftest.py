@@ -22,7 +22,7 @@ from tests.postgres import start_server
 from tests.store_postgres.forging import forge
 from tests.store_postgres.shelf import Shelf
 
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import Finding, JobTable, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_postgres import PostgresStore

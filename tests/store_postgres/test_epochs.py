@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from tests.store_postgres.forging import forge
 
-from sp00ky_core.machine import decide
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.job.retry import RetryPolicy
+from sp00ky_core.job.state_machine import decide
 from sp00ky_core.ports import Settlement
-from sp00ky_core.retry import RetryPolicy
 from sp00ky_store_postgres import PostgresStore
 
 HIGHEST = 2**62

@@ -7,7 +7,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import psycopg
 import pytest
 
-from sp00ky_core.outbox import Outbox
+from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import JobTable
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.testing import assert_enqueued, outbox_over, perform_jobs, refute_enqueued

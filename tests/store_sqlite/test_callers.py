@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from tests.store_postgres.blocking_callers import configure_django
 
 from sp00ky_core.errors import OptionInvalid, RowRefused
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_sqlite import SqliteStore
 

@@ -9,7 +9,7 @@ import pytest
 from tests.store_sqlite.conftest import migrated
 
 from sp00ky_core.config import RateConfig
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import StoreOptions
 from sp00ky_store_sqlite import SqliteStore
 

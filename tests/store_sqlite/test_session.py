@@ -13,7 +13,7 @@ import pytest
 from tests.store_sqlite.conftest import migrated
 
 from sp00ky_core.errors import JobNotFound, QueryRefused
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobFilter, JobQuery, StoreOptions
 
 

@@ -9,7 +9,7 @@ import aiosqlite
 import pytest
 
 from sp00ky_core.errors import OptionInvalid, SchemaError
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_sqlite import SqliteStore
 

@@ -1,10 +1,10 @@
 """Build the settlement of a claimed job, as a runner would."""
 
-from sp00ky_core.job import Job
-from sp00ky_core.machine import Event, decide
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.job.retry import RetryPolicy
+from sp00ky_core.job.state_machine import Event, decide
 from sp00ky_core.ports import Settlement
-from sp00ky_core.retry import RetryPolicy
 
 __all__ = ["settlement_of"]
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from sp00ky_conformance.cancellation import CancelledRunners
 from sp00ky_core.config import RetryConfig
-from sp00ky_core.job import NewJob
-from sp00ky_core.machine import decide
-from sp00ky_core.operators.transitions import clear
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.job.retry import RetryPolicy
+from sp00ky_core.job.state_machine import decide
 from sp00ky_core.ports import JobTable, Settlement
-from sp00ky_core.retry import RetryPolicy
+from sp00ky_core.stores.transitions import clear
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_store_surreal import SurrealStore
 

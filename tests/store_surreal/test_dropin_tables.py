@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from tests.store_surreal.settlements import settlement_of
 
-from sp00ky_core.events import Rescheduled
-from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.operators.transitions import reschedule
-from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.job.job import JobStatus, NewJob
+from sp00ky_core.job.outcome import Delivered, Undelivered
+from sp00ky_core.job.state_machine import Rescheduled
+from sp00ky_core.stores.transitions import reschedule
 from sp00ky_store_surreal import SurrealStore
 
 NEWEST = (Path(__file__).parent / "sp00ky_job.surql").read_text(encoding="utf-8")

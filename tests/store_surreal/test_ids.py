@@ -7,10 +7,10 @@ from surrealdb import RecordID
 from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.operators.transitions import clear, kill
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import JobStatus, NewJob
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery
+from sp00ky_core.stores.transitions import clear, kill
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.ids import id_text, id_value
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_surreal import SurrealStore
 

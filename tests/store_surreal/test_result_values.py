@@ -6,8 +6,8 @@ import pytest
 from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.encoding.json_bytes import JsonText
-from sp00ky_core.job import Job, JobStatus, NewJob
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import SettleFate
 from sp00ky_store_surreal import SurrealStore
 

@@ -11,9 +11,9 @@ import pytest
 from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.job import Job, JobStatus, NewJob
-from sp00ky_core.operators.transitions import kill
+from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import JobQuery, SettleFate
+from sp00ky_core.stores.transitions import kill
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import cbor
 from sp00ky_store_surreal.errors import ReplyUnreadable

@@ -5,10 +5,10 @@ from surrealdb import RecordID
 from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.operators.transitions import clear
-from sp00ky_core.outcome import INVALID_ROW, Delivered, Undelivered
+from sp00ky_core.job.job import JobStatus, NewJob
+from sp00ky_core.job.outcome import INVALID_ROW, Delivered, Undelivered
 from sp00ky_core.ports import JobQuery
+from sp00ky_core.stores.transitions import clear
 from sp00ky_store_surreal import SurrealStore
 
 HOSTILE = {

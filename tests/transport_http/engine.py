@@ -3,7 +3,7 @@
 import attrs
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.outcome import Outcome
+from sp00ky_core.job.outcome import Outcome
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http import HttpTransport
 

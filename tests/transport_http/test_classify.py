@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sp00ky_core.encoding.json_bytes import JsonText
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_transport_http.classify import outcome_of, undelivered_by
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.response import MAX_RESULT_BYTES, Response

@@ -11,7 +11,7 @@ import uvloop
 
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
-from sp00ky_core.outcome import CONNECT, Undelivered
+from sp00ky_core.job.outcome import CONNECT, Undelivered
 from sp00ky_transport_http import HttpTransport
 from sp00ky_transport_http.deadlines import Deadlines
 

@@ -12,7 +12,7 @@ from tests.transport_http.engine import EngineTransport
 
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_transport_http import HttpTransport
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.transport_http.engine import ENGINES, EngineTransport
 
 from sp00ky_conformance.transport.attempts import attempt_for
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import Attempt
 
 NAMES = {"host", "accept", "accept-encoding", "user-agent", "content-type", "authorization"}

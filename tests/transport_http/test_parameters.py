@@ -16,8 +16,8 @@ from sp00ky_core.config import Secret
 from sp00ky_core.contract import Body, Operation, Parameter
 from sp00ky_core.contract.operation import PLACES, Place
 from sp00ky_core.errors import PayloadInvalid
-from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.outcome import Undelivered
+from sp00ky_core.job.job import JobStatus, NewJob
+from sp00ky_core.job.outcome import Undelivered
 from sp00ky_transport_http.request import Request, RequestBuilder
 
 TRACEPARENT = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"

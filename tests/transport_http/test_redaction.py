@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_transport_http.classify import outcome_of, undelivered_by
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.response import Response

@@ -7,7 +7,7 @@ import pytest
 
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_core.contract import Body
-from sp00ky_core.outcome import Undelivered
+from sp00ky_core.job.outcome import Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.request import Request, RequestBuilder
 

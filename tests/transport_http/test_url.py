@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from sp00ky_conformance.transport.attempts import HOSTILE_PATHS, attempt_for
-from sp00ky_core.outcome import Undelivered
+from sp00ky_core.job.outcome import Undelivered
 from sp00ky_transport_http.request import Request, RequestBuilder
 from sp00ky_transport_http.url import PathRefused, Place
 

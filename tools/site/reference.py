@@ -18,9 +18,9 @@ __all__ = ["FOLDER", "pages", "places"]
 
 FOLDER = Path("reference")
 
-HOOKS = "sp00ky_core.hookspecs"
+HOOKS = "sp00ky_core.plugins.hookspecs"
 ERRORS = "sp00ky_core.errors"
-OUTCOMES = "sp00ky_core.outcome"
+OUTCOMES = "sp00ky_core.job.outcome"
 
 TITLES = {HOOKS: "Hooks", ERRORS: "Errors"}
 """Rooms whose page has another title than their name."""

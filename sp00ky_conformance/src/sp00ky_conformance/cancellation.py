@@ -13,15 +13,15 @@ from typing import Any, cast
 
 import attrs
 
-from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.job import Job, JobStatus, NewJob
-from sp00ky_core.outbox import Outbox
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import Attempt, JobQuery, Store
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.testing.perform import ScriptedTransport
 
-__all__ = ["CancelledRunners", "Suspending", "SlowObserver", "turns"]
+__all__ = ["CancelledRunners", "SlowObserver", "Suspending", "turns"]
 
 HASTY = RunnerOptions(
     grace=0.005,

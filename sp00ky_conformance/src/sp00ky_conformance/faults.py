@@ -19,8 +19,8 @@ from sp00ky_conformance.steering_faults import FaultySteering
 from sp00ky_conformance.store.harness import WholeStore
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.gate.breaker import BreakerChange
-from sp00ky_core.job import Job, NewJob
-from sp00ky_core.outcome import CONNECT, RESET, Outcome, Undelivered
+from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.job.outcome import CONNECT, RESET, Outcome, Undelivered
 from sp00ky_core.ports import (
     NO_INFO,
     Attempt,
@@ -43,7 +43,7 @@ from sp00ky_core.ports import (
     Transport,
 )
 
-__all__ = ["Fault", "Faults", "Scripted", "Seeded", "FaultyStore", "FaultyTransport"]
+__all__ = ["Fault", "Faults", "FaultyStore", "FaultyTransport", "Scripted", "Seeded"]
 
 T = TypeVar("T")
 

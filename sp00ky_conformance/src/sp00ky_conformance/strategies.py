@@ -8,9 +8,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from sp00ky_core.encoding.json_bytes import encode
-from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
-from sp00ky_core.machine import Claimed, Deferred, Event, Killed, Lost, Redriven, Released
-from sp00ky_core.outcome import (
+from sp00ky_core.job.job import AttemptError, Job, JobStatus, NewJob
+from sp00ky_core.job.outcome import (
     CONNECT,
     HTTP_STATUS,
     INVALID_PATH,
@@ -27,20 +26,21 @@ from sp00ky_core.outcome import (
     Outcome,
     Undelivered,
 )
-from sp00ky_core.retry import MAX_RETRIES, STRATEGIES, RetryPolicy
+from sp00ky_core.job.retry import MAX_RETRIES, STRATEGIES, RetryPolicy
+from sp00ky_core.job.state_machine import Claimed, Deferred, Event, Killed, Lost, Redriven, Released
 
 __all__ = [
-    "texts",
-    "json_values",
-    "payloads",
-    "instants",
-    "new_jobs",
-    "jobs",
     "attempt_errors",
-    "policies",
-    "outcomes",
     "deferrals",
     "events",
+    "instants",
+    "jobs",
+    "json_values",
+    "new_jobs",
+    "outcomes",
+    "payloads",
+    "policies",
+    "texts",
 ]
 
 FAILURES = (

@@ -24,16 +24,16 @@ from sp00ky_core.contract import Contract, Operation, load_contract
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText
 from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.errors import *
-from sp00ky_core.events import Rescheduled
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
-from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob, StatusName
-from sp00ky_core.job_options import CommonJobOptions, JobOptions
-from sp00ky_core.machine import Transition
-from sp00ky_core.metrics.rates import Rates
-from sp00ky_core.operators.bulk import BulkResult, Refusal
-from sp00ky_core.outbox import Outbox, TimeoutIgnored
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.job import AttemptError, Job, JobStatus, NewJob, StatusName
+from sp00ky_core.job.options import CommonJobOptions, JobOptions
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.retry import PluginStrategy, RetryPolicy, Strategy, StrategyName
+from sp00ky_core.job.state_machine import Rescheduled, Transition
+from sp00ky_core.observe.rates import Rates
+from sp00ky_core.outbox.operators.bulk import BulkResult, Refusal
+from sp00ky_core.outbox.outbox import Outbox, TimeoutIgnored
+from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.plugins.registry import PluginInfo, Plugins, load_plugins
 from sp00ky_core.ports import (
     Act,
@@ -67,7 +67,6 @@ from sp00ky_core.ports import (
     Transport,
     TransportFactory,
 )
-from sp00ky_core.retry import PluginStrategy, RetryPolicy, Strategy, StrategyName
 from sp00ky_core.runner import Runner, RunnerOptions
 
 __all__ = [

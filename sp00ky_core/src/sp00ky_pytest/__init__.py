@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from sp00ky_core.outbox import Outbox
+    from sp00ky_core.outbox.outbox import Outbox
     from sp00ky_core.ports import JobTable
     from sp00ky_core.stores.memory.store import MemoryStore
     from sp00ky_core.sync import SyncOutbox
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from sp00ky_core.testing.perform import ScriptedTransport
 
 __all__ = [
-    "sp00ky_config",
-    "outbox",
-    "sync_outbox",
+    "fake_clock",
     "job_tables",
     "memory_store",
+    "outbox",
     "scripted_transport",
-    "fake_clock",
+    "sp00ky_config",
+    "sync_outbox",
 ]
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 
 from sp00ky_core.encoding.json_bytes import JsonObject
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.retry import MAX_RETRIES
 from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_LISTED, LONGEST_TEXT, JobTable
-from sp00ky_core.retry import MAX_RETRIES
 from sp00ky_core.stores.rows import UNREAD, claimed_of, job_of
 from sp00ky_store_postgres.schema.definition import COLUMNS
 from sp00ky_store_postgres.sql.loader import fill, fits, literal, read_sql, unreadable

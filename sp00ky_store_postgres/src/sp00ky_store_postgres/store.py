@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
 
-from sp00ky_core.job import Job, JobStatus, NewJob
+from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     NO_INFO,
     Act,

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.job_options import is_plain_text
+from sp00ky_core.job.options import is_plain_text
 from sp00ky_store_surreal.connection.reply import JSON_NULL
 
 DEEPEST = 64

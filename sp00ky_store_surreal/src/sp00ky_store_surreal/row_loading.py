@@ -11,7 +11,7 @@ import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_LISTED, LONGEST_TEXT, JobTable
 from sp00ky_core.stores.isolation import bisect
 from sp00ky_core.stores.rows import claimed_of

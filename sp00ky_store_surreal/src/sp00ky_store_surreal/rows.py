@@ -13,7 +13,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
-from sp00ky_core.job import Job, NewJob
+from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.rows import job_of
 from sp00ky_store_surreal.ids import id_text, id_value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 
 from sp00ky_core.gate.breaker import BreakerChange
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import (
     BreakerResult,
     Claim,
@@ -16,7 +16,7 @@ from sp00ky_core.ports import (
     StoreOptions,
 )
 from sp00ky_core.stores.isolation import Quarantine
-from sp00ky_core.stores.operations import DecidingStore
+from sp00ky_core.stores.transitions import DecidingStore
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import TableMissing
 from sp00ky_store_surreal.fleet import breaker

@@ -9,7 +9,7 @@ from functools import lru_cache
 from http import HTTPStatus
 
 from sp00ky_core.encoding.json_bytes import JsonText, decode
-from sp00ky_core.outcome import (
+from sp00ky_core.job.outcome import (
     HTTP_STATUS,
     PROTOCOL,
     RESET,

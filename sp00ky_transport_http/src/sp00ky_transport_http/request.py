@@ -19,9 +19,9 @@ from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, HEADER_VAL
 from sp00ky_core.contract.request_parts import path_pieces
 from sp00ky_core.contract.splitting import is_explicit, may_be_explicit
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
-from sp00ky_core.job import Job
-from sp00ky_core.job_options import TRACEPARENT
-from sp00ky_core.outcome import INVALID_PATH, INVALID_PAYLOAD, Undelivered
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.options import TRACEPARENT
+from sp00ky_core.job.outcome import INVALID_PATH, INVALID_PAYLOAD, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.url import PathRefused, Place, ValueRefused

@@ -11,7 +11,7 @@ from functools import cache
 from yarl import URL
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.outcome import CONNECT, PROTOCOL, Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import CONNECT, PROTOCOL, Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.classify import outcome_of, undelivered_by
 from sp00ky_transport_http.deadlines import Deadlines

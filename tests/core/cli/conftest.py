@@ -120,7 +120,7 @@ def shelf(project: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
         plugins.register(shelf, name="shelf", distribution="these-tests")
         return plugins
 
-    monkeypatch.setattr("sp00ky_core.outbox.load_plugins", load_with_shelf)
+    monkeypatch.setattr("sp00ky_core.outbox.outbox.load_plugins", load_with_shelf)
     monkeypatch.setenv("SP00KY_STORE", "shelf://")
     return shelf
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sp00ky_core.cli.job_format import job_row
-from sp00ky_core.job import AttemptError, Job, JobStatus
+from sp00ky_core.job.job import AttemptError, Job, JobStatus
 
 LONG = "x" * 60_000
 

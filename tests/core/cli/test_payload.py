@@ -8,7 +8,7 @@ import pytest
 from tests.core.cli.conftest import Cli
 
 from sp00ky_conformance import MisbehavingBackend
-from sp00ky_core.backend import load_backends
+from sp00ky_core.backend.backend import load_backends
 from sp00ky_core.config import load_config
 from sp00ky_core.contract import Contract
 

@@ -1,43 +1,174 @@
-"""``sp00ky plan``, as it is called."""
+"""What a forecast says of the jobs that arrive."""
 
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import attrs
 import pytest
-from tests.core.cli.conftest import Cli
+from tests.simulation import MemoryLab, World
+
+from sp00ky_core import hookimpl
+from sp00ky_core.cli.plan import FAILURES, Forecast, Outage, Rules, forecasts
+from sp00ky_core.config import BackendConfig, RateConfig
+from sp00ky_core.config.settings import RetryConfig
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Undelivered
+from sp00ky_core.plugins.registry import Plugins
+from sp00ky_core.ports import JobTable, StoreOptions
 
 
-def test_a_forecast_needs_no_configuration(folder: Path, sp00ky: Cli) -> None:
-    ended = sp00ky("plan", "--strategy", "exponential", "--max-retries", "8", "--jobs", "300")
-    assert ended.code == 0
-    assert ended.out.startswith("300 jobs, enqueued evenly while their backend is down for 30m.\n")
-    assert max(map(len, ended.out.splitlines())) <= 80
-    assert "\x1b" not in ended.out
+def forecast(*arrivals: float) -> Forecast:
+    return Forecast(failure="503", breaker=True, failed=1, requests=9, arrivals=arrivals)
 
 
-def test_json_says_what_was_assumed(folder: Path, sp00ky: Cli) -> None:
-    found = sp00ky("plan", "--json", "--jobs", "50", "--outage", "90", "--base", "2", "--cap", "7").json
-    assert found["plan"]["outage_s"] == 90
-    assert (found["plan"]["jobs"], found["plan"]["concurrency"]) == (50, 50)
-    assert found["plan"]["retry"] | {"base": 2.0, "cap": 7.0, "max_retries": 3} == found["plan"]["retry"]
-    assert {each["failure"] for each in found["forecasts"]} == {"refused", "timeout", "503", "500", "429"}
-    assert all(each["delivered"] + each["failed"] == 50 for each in found["forecasts"])
+def test_shares_of_the_arrivals() -> None:
+    found = forecast(*map(float, range(1, 101)))
+    assert (found.delivered, found.arrived(0.5), found.arrived(0.95), found.arrived(1.0)) == (
+        100,
+        50,
+        95,
+        100,
+    )
+    assert forecast(7.0).arrived(0.5) == 7
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--outage", "0"], "from 1s to 30d"),
-        (["--outage", "31d"], "from 1s to 30d"),
-        (["--outage", "soon"], "isn't a duration"),
-        (["--jobs", "0"], "--jobs"),
-        (["--jobs", "100000", "--max-retries", "1000"], "fewer --jobs"),
-        (["--max-retries", "-1"], "--max-retries"),
-        (["--strategy", "exponental"], "did you mean 'exponential'"),
-        (["--base", "nan"], "--base"),
-        (["--factor", "0"], "--factor"),
-        (["--latency", "0"], "--latency"),
-        (["--backend", "apj"], "did you mean 'api'"),
-    ],
-)
-def test_bad_values_are_a_line(project: Path, sp00ky: Cli, arguments: list[str], said: str) -> None:
-    assert said in sp00ky("plan", *arguments).complaint(2)
+def test_nothing_arrives() -> None:
+    assert forecast().to_json() == {
+        "failure": "503",
+        "breaker": True,
+        "delivered": 0,
+        "failed": 1,
+        "requests": 9,
+        "after_end_s": {"p50": None, "p95": None, "last": None},
+    }
+
+
+OUTAGE = Outage(seconds=60.0, jobs=200, latency=0.1)
+
+
+def found(
+    outage: Outage = OUTAGE, *, plugins: Plugins | None = None, **keys: Any
+) -> dict[tuple[str, object], Forecast]:
+    retry = {name: keys.pop(name) for name in ("max_retries", "base", "cap", "give_up_after") if name in keys}
+    config = BackendConfig(
+        name="api",
+        spec=Path(),
+        base_url="http://unset.invalid",
+        retry=RetryConfig(jitter=0.0, **retry),
+        **keys,
+    )
+    plugins = plugins or Plugins()
+    rules = Rules(backend=config, hooks=plugins.hooks(), strategies=plugins.strategies)
+    return {(each.failure, each.breaker): each for each in forecasts(rules, outage)}
+
+
+def test_each_job_ends_once() -> None:
+    ended = found()
+    assert list(ended) == [
+        *(("refused", True), ("refused", False), ("timeout", True), ("timeout", False)),
+        *(("503", True), ("503", False), ("500", None), ("429", None)),
+    ]
+    assert all(each.delivered + each.failed == OUTAGE.jobs for each in ended.values())
+    assert all(min(each.arrivals) > 0 for each in ended.values())
+    assert ended == found()
+
+
+def test_with_a_breaker_an_outage_costs_time_not_jobs() -> None:
+    ended = found()
+    for failure in ("refused", "503"):
+        assert ended[failure, True].failed == 0
+        assert ended[failure, True].requests < 20
+        # Delays of 1, 2 and 3 s: whoever was enqueued in the last 6 s is tried once more after the end.
+        assert ended[failure, False].failed == pytest.approx(200 * 54 / 60, abs=2)
+    assert ended["refused", False].requests > 500
+
+
+def test_a_job_that_is_never_repeated_survives_only_what_could_not_connect() -> None:
+    ended = found(max_retries=0)
+    assert ended["500", None].failed == 200
+    assert ended["429", None].failed == ended["429", None].requests < 20  # each answer pauses the backend
+    assert ended["refused", True].failed == 3  # these opened the breaker
+    assert ended["503", True].failed > 3  # and probes count
+
+
+def test_throttled_answers_use_up_no_retry_until_it_has_lasted_too_long() -> None:
+    assert found()["429", None].failed == 0
+    alone = attrs.evolve(OUTAGE, jobs=1)
+    assert found(alone, give_up_after=5.0, max_retries=1)["429", None].failed == 1
+
+
+def test_what_is_given_up_on_fails_at_once() -> None:
+    ended = found(give_up_on=frozenset({500}))
+    assert (ended["500", None].failed, ended["500", None].requests) == (200, 200)
+
+
+def test_the_rate_spreads_what_has_gathered() -> None:
+    last = found()["refused", True].arrived(1.0)
+    slow = found(rate=RateConfig(limit=1, per=1.0))["refused", True].arrived(1.0)
+    assert last is not None
+    assert slow is not None
+    assert slow > 100 > last
+
+
+class _Impatient:
+    @hookimpl
+    def sp00ky_classify_outcome(self, outcome: Undelivered) -> Undelivered | None:
+        return attrs.evolve(outcome, retryable=False) if getattr(outcome, "code", 0) == 500 else None
+
+
+def test_plugins_decide_here_too() -> None:
+    plugins = Plugins()
+    plugins.register(_Impatient(), name="impatient", distribution="these-tests")
+    assert found(plugins=plugins)["500", None].failed == 200
+
+
+def test_the_longest_waits_end() -> None:
+    outage = Outage(seconds=30 * 86_400.0, jobs=5, latency=86_400.0)
+    ended = found(outage, max_retries=1_000, base=86_400.0, cap=1e9, give_up_after=float("inf"))
+    assert all(each.delivered + each.failed == 5 for each in ended.values())
+
+
+SECONDS, JOBS, STEP = 20, 20, 0.1
+
+
+@pytest.fixture
+def world(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[World]:
+    caplog.set_level(logging.CRITICAL)
+    tables = (JobTable(backend="api", table="job"),)
+    world = World(MemoryLab(StoreOptions(url="memory://", tables=tables)), tables, tmp_path)
+    yield world
+    world.close()
+
+
+def requests_in(world: World, failure: str) -> int:
+    """Enqueue a job a second while each request fails; count the requests."""
+    requests, began = 0, world.clock.monotonic()
+    for tick in range(round(SECONDS / STEP)):
+        if tick % round(SECONDS / JOBS / STEP) == 0:
+            world.enqueue(max_retries=3)
+        world.flow()
+        for flight in world.flights():
+            requests += 1
+            world.respond(flight, FAILURES[failure])
+        world.flow()
+        world.leap(STEP)
+    assert world.clock.monotonic() - began == pytest.approx(SECONDS, abs=0.5)
+    return requests
+
+
+@pytest.mark.parametrize(("failure", "breaker"), [("500", None), ("503", True)])
+def test_as_many_fail_after_as_many_requests(world: World, failure: str, breaker: bool | None) -> None:
+    world.start()
+    world.pass_smoothly(12)
+    requests = requests_in(world, failure)
+    world.end()
+    statuses = [entry.status for entry in world.ledger.entries.values()]
+    forecast = found(Outage(seconds=SECONDS, jobs=JOBS, latency=0.001))[failure, breaker]
+    assert statuses.count(JobStatus.FAILED) == pytest.approx(
+        forecast.failed, abs=1
+    )  # the runner's delays vary
+    assert requests == pytest.approx(forecast.requests, abs=4)

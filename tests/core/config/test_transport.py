@@ -11,7 +11,7 @@ from tests.core.config.dumping import dump_config
 from sp00ky_core import Outbox, hookimpl
 from sp00ky_core.config import BackendConfig, Secret, TlsConfig, load_config, unready
 from sp00ky_core.errors import AdapterMissing, ConfigError
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.stores import plugin as core_stores
 from sp00ky_core.testing import ScriptedTransport

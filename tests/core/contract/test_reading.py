@@ -9,7 +9,7 @@ from sp00ky_core import Outbox
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Contract, load_contract
 from sp00ky_core.errors import UnknownRoute
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.testing.perform import ScriptedTransport
 
 BESIDE = "/good: {post: {}}"

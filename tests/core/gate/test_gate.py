@@ -10,13 +10,13 @@ import attrs
 import pytest
 
 from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
-from sp00ky_core.events import Deferred
 from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import Breaker, BreakerState
 from sp00ky_core.gate.breaker.view import NEW
 from sp00ky_core.gate.gate import LONGEST_HELD
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.outcome import CONNECT, HTTP_STATUS, THROTTLED, Delivered, Undelivered
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.outcome import CONNECT, HTTP_STATUS, THROTTLED, Delivered, Undelivered
+from sp00ky_core.job.state_machine import Deferred
 from sp00ky_core.testing import FakeClock
 
 ME, POLL = "runner-1", 5.0

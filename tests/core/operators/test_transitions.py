@@ -6,9 +6,8 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.events import Rescheduled
-from sp00ky_core.job import Job, JobStatus, NewJob
-from sp00ky_core.operators.transitions import TRIES, kill, redrive, reschedule
+from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import (
     JobQuery,
     JobTable,
@@ -19,6 +18,7 @@ from sp00ky_core.ports import (
     StoreOptions,
 )
 from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.transitions import TRIES, kill, redrive, reschedule
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
 

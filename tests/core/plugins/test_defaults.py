@@ -7,10 +7,10 @@ import attrs
 import pytest
 
 from sp00ky_core.config import BackendConfig, RetryConfig
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
 from sp00ky_core.plugins.defaults import sp00ky_classify_outcome, sp00ky_retry_policy
-from sp00ky_core.retry import MAX_RETRIES, RetryPolicy
 
 BACKEND = BackendConfig(
     name="api",

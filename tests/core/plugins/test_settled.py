@@ -7,7 +7,7 @@ import attrs
 from tests.core.two_backends import CONFIG, SPEC, enqueued
 
 from sp00ky_core import JobFilter, OperatorFate, Outbox, hookimpl, load_plugins
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 
 
 @attrs.define

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery
 from sp00ky_core.ports.query import check_limit
 

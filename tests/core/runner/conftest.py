@@ -7,9 +7,9 @@ from typing import Any
 import attrs
 import pytest
 
-from sp00ky_core.backend import load_backends, serving
+from sp00ky_core.backend.backend import load_backends, serving
 from sp00ky_core.config import BackendConfig, Config, RetryConfig
-from sp00ky_core.job import Job, NewJob
+from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import JobTable, Store, StoreOptions
 from sp00ky_core.runner import Runner, RunnerOptions

@@ -9,8 +9,8 @@ import pytest
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.encoding.json_bytes import JsonText
-from sp00ky_core.job import JobStatus
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
 
 HOSTILE_PATHS = [

@@ -3,7 +3,7 @@
 import pytest
 from tests.core.runner.throttling import Backend, throttled
 
-from sp00ky_core.outcome import Undelivered
+from sp00ky_core.job.outcome import Undelivered
 from sp00ky_core.runner.attempt_log import MOST, MOST_OF, WINDOW
 
 

@@ -14,9 +14,9 @@ from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import BreakerConfig, RetryConfig
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, Failed, change_after
-from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.job import JobStatus
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import Attempt, Claim, Store
 from sp00ky_core.runner import breakers
 

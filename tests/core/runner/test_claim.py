@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import attrs
 
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
-from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.job.job import JobStatus, NewJob
+from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 

@@ -8,8 +8,8 @@ import pytest
 from tests.simulation import MemoryLab, World
 
 from sp00ky_core.gate.breaker import BreakerState
-from sp00ky_core.job import JobStatus
-from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 

@@ -11,9 +11,9 @@ from sp00ky_conformance.cancellation import CancelledRunners, SlowObserver, Susp
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.job import JobStatus
-from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered, Outcome
+from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import Attempt, JobTable, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore

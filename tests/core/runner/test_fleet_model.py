@@ -16,7 +16,7 @@ from tests.simulation.gate import Call
 from tests.simulation.member import SimulatedRunner
 from tests.simulation.world import STEP
 
-from sp00ky_core import machine
+from sp00ky_core.job import state_machine as machine
 from sp00ky_core.ports import StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 

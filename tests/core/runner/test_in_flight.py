@@ -10,9 +10,9 @@ import attrs
 import pytest
 from tests.simulation import MemoryLab, World
 
-from sp00ky_core.backend import Backend
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.backend.backend import Backend
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.runner.in_flight import Held, Holdings
 

@@ -9,7 +9,7 @@ import pytest
 
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, RunnerBeat, RunnerInfo, Store
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions

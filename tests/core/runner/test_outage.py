@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from tests.simulation import MemoryLab, World
 
-from sp00ky_core.job import JobStatus
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import JobTable, StoreOptions
 
 AWAY = Undelivered(name="http_status", code=503)

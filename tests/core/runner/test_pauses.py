@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from sp00ky_core.errors import BackendPaused
-from sp00ky_core.job import JobStatus
-from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt
 from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.slots import Slots

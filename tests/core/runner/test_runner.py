@@ -8,8 +8,8 @@ import pytest
 
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.job.job import JobStatus, NewJob
+from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.ports import BackendStats, Settlement, SettleResult, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 

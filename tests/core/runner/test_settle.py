@@ -16,16 +16,16 @@ from tests.core.runner.conftest import FAST, Bench
 
 from sp00ky_conformance.cancellation import turns
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
-from sp00ky_core.backend import load_backends
+from sp00ky_core.backend.backend import load_backends
 from sp00ky_core.config import RetryConfig
-from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.operators.transitions import kill
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.job import JobStatus, NewJob
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.retry import RetryPolicy
+from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import Attempt, JobQuery, SettleFate, Settlement, SettleResult, StoreOptions
-from sp00ky_core.retry import RetryPolicy
 from sp00ky_core.runner import Runner
 from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.transitions import kill
 
 
 @pytest.mark.parametrize("error", [KeyError, asyncio.CancelledError])

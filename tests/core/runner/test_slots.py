@@ -7,12 +7,12 @@ from typing import cast
 import attrs
 import pytest
 
-from sp00ky_core.backend import Backend
+from sp00ky_core.backend.backend import Backend
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Contract
 from sp00ky_core.gate import Gate
-from sp00ky_core.job import JobStatus
-from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobTable
 from sp00ky_core.runner.slots import Perform, Slots
 

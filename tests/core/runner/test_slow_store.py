@@ -9,8 +9,8 @@ from tests.simulation import MemoryLab, World
 from tests.simulation.gate import Call
 from tests.simulation.member import SimulatedRunner
 
-from sp00ky_core.job import JobStatus
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult, StoreOptions
 
 STEADY = 20
@@ -112,7 +112,7 @@ def test_a_claim_that_comes_back_while_the_runner_drains_is_given_back(world: Wo
 def test_all_that_a_dead_runner_held_is_reclaimed_at_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.reclaim.RECLAIM_BATCH", 2)
+    monkeypatch.setattr("sp00ky_core.runner.maintenance.reclaim.RECLAIM_BATCH", 2)
     world.start()
     world.pass_smoothly(STEADY)
     other = world.start()

@@ -10,10 +10,10 @@ from tests.core.runner.throttling import Backend, throttled
 from sp00ky_conformance.cancellation import turns
 from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
 from sp00ky_core.gate.breaker import BreakerState
-from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.machine import Transition
-from sp00ky_core.outcome import THROTTLED, Delivered, Outcome, Undelivered
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome, Undelivered
+from sp00ky_core.job.state_machine import Transition
+from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import Attempt
 
 NEVER = 3_600.0

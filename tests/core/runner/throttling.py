@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 
-from sp00ky_core.outcome import THROTTLED, Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
 
 

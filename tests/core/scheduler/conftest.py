@@ -12,16 +12,16 @@ from tests.core.two_backends import SPEC
 
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core import Outbox, hookimpl
-from sp00ky_core.backend import store_tables
+from sp00ky_core.backend.backend import store_tables
 from sp00ky_core.config import load_config
-from sp00ky_core.job import Job
-from sp00ky_core.machine import Transition
-from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.outcome import Delivered, Undelivered
+from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import ScheduleRun, StoreOptions
 from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.runner.maintenance.scheduler import Place, everything
 from sp00ky_core.runner.store_log import StoreLog
-from sp00ky_core.scheduler.scheduler import Place, everything
 from sp00ky_core.stores.memory.store import MemoryStore
 
 FAILED = Undelivered(name="http_status", code=500, reason="boo", retryable=False)

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core.config.schedules import ForEachConfig, ScheduleConfig
-from sp00ky_core.job import AttemptError, Job, JobStatus
+from sp00ky_core.job.job import AttemptError, Job, JobStatus
 from sp00ky_core.ports import ScheduleRun, StoredSchedule, Trigger
 from sp00ky_core.schedules.fire import Situation, fan_out
 

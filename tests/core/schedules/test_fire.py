@@ -10,7 +10,7 @@ from tests.core.schedules.situations import NOW, SECOND, config, job, run, situa
 
 from sp00ky_core.config.schedules import ForEachConfig
 from sp00ky_core.errors import PayloadInvalid
-from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.ports import RunStatus, Trigger
 from sp00ky_core.schedules.fire import (
     DEADLINE_EXCEEDED,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import attrs
 
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.stores.ids import key_at, new_key, new_keys, new_uuids, table_of
 
 

@@ -15,7 +15,7 @@ from sp00ky_core import (
     Transition,
 )
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job import AttemptError
+from sp00ky_core.job.job import AttemptError
 from sp00ky_core.stores.isolation import (
     Quarantine,
     bisect,

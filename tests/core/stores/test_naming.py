@@ -9,10 +9,10 @@ from typing import Any, cast
 import attrs
 import pytest
 
-from sp00ky_core.backend import load_backends
+from sp00ky_core.backend.backend import load_backends
 from sp00ky_core.config import BackendConfig, Config
+from sp00ky_core.job.retry import STRATEGIES
 from sp00ky_core.ports import ErrorGroup, JobQuery, Store, StoreCapabilities
-from sp00ky_core.retry import STRATEGIES
 from sp00ky_core.stores.naming import NamedJobs
 
 DOCUMENTS = {"api": ["/a", "/b"], "agent": ["/chat"], "other": ["/a"]}

@@ -10,8 +10,8 @@ import pytest
 
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.errors import OptionInvalid, PayloadNotJson, UnknownBackend, UnknownRoute, UnknownStrategy
-from sp00ky_core.job import Job, JobStatus, NewJob
-from sp00ky_core.outbox import Outbox
+from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.testing import assert_enqueued, refute_enqueued
 from sp00ky_core.testing.enqueued import Expectation

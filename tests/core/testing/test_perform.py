@@ -9,11 +9,11 @@ import attrs
 import pytest
 
 from sp00ky_core.errors import UnknownRoute
-from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.job import Job
-from sp00ky_core.machine import Transition
-from sp00ky_core.outbox import Outbox
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.state_machine import Transition
+from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import Attempt
 from sp00ky_core.sync import SyncOutbox

@@ -7,7 +7,7 @@ from tests.core.two_backends import FAILURE
 from tests.dashboard.scene import opened, rollups
 
 from sp00ky_core import Outbox
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.testing import ScriptedTransport
 from sp00ky_dashboard.observe.rates import RANGES, Series, attempts, series_of, written_until
 

@@ -5,7 +5,7 @@ from tests.dashboard.settling import ended
 
 from sp00ky_core import Outbox
 from sp00ky_core.encoding.json_bytes import JsonText
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.outcome import Delivered
 
 
 async def test_a_copy_with_an_edited_payload(browser: Browser, outbox: Outbox) -> None:

@@ -8,7 +8,7 @@ from tests.dashboard.conftest import Browser, Open
 from tests.dashboard.settling import ended
 
 from sp00ky_core import Outbox
-from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.ports import ScheduleChange, SettleFate, Settlement, SettleResult
 
 SCRIPT = "<script>alert(1)</script>"

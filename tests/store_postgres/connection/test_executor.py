@@ -11,8 +11,8 @@ from chaos.proxy import Proxy
 
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.job.job import JobStatus, NewJob
+from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobQuery, JobTable
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.testing.outboxes import outbox_over

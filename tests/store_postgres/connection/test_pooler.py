@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job import JobStatus
-from sp00ky_core.machine import Transition
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.ports import JobQuery, Settlement
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.observe import notifications

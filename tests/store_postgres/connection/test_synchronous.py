@@ -15,7 +15,7 @@ from tests.store_postgres.blocking_callers import KINDS, Begin, django_alias, en
 from tests.store_postgres.conftest import with_query
 
 from sp00ky_core.errors import JobNotFound, OptionInvalid, RowRefused, SchemaError, Sp00kyError, StoreError
-from sp00ky_core.job import Job, NewJob
+from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_postgres import PostgresStore

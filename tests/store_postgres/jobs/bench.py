@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from sp00ky_core import hookimpl
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import JobTable
 from sp00ky_core.runner import Runner, RunnerOptions

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.jobs import claim_cursor

@@ -6,8 +6,8 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
-from sp00ky_core.job import AttemptError, Job, JobStatus
-from sp00ky_core.machine import Transition
+from sp00ky_core.job.job import AttemptError, Job, JobStatus
+from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.ports import SettleFate, Settlement
 from sp00ky_store_postgres import PostgresStore
 

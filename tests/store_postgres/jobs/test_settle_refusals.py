@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.store_postgres.jobs.bench import Bench, logged
 
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.isolation import Quarantine
 

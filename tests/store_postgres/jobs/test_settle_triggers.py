@@ -6,11 +6,11 @@ import pytest
 from tests.store_postgres.jobs.bench import MEANT
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.machine import decide
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.job.retry import RetryPolicy
+from sp00ky_core.job.state_machine import decide
 from sp00ky_core.ports import Settlement
-from sp00ky_core.retry import RetryPolicy
 from sp00ky_store_postgres import PostgresStore
 
 

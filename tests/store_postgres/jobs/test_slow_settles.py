@@ -9,8 +9,8 @@ import pytest
 
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.job import AttemptError, Job, JobStatus
-from sp00ky_core.machine import Transition
+from sp00ky_core.job.job import AttemptError, Job, JobStatus
+from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.ports import Settlement
 from sp00ky_store_postgres import PostgresStore
 

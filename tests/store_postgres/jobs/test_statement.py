@@ -11,9 +11,9 @@ import sqlalchemy
 from sqlalchemy.ext.asyncio import create_async_engine
 from tests.store_postgres.blocking_callers import engine_of
 
-from sp00ky_core.job import Job
-from sp00ky_core.operators.transitions import clear, kill
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobQuery, ParamStyle, SqlStatement
+from sp00ky_core.stores.transitions import clear, kill
 from sp00ky_store_postgres import PostgresStore
 
 Send = Callable[[str, SqlStatement], Awaitable[bool]]

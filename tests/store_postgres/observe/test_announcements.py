@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from sp00ky_core.config import BreakerConfig
-from sp00ky_core.events import Rescheduled
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState, Failed, change_after
-from sp00ky_core.operators.transitions import kill, redrive, reschedule
+from sp00ky_core.job.state_machine import Rescheduled
+from sp00ky_core.stores.transitions import kill, redrive, reschedule
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection import executor
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
-from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import JobQuery
+from sp00ky_core.stores.transitions import kill
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.observe.notifications import CHANNEL
 

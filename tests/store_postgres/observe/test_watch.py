@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_conformance.store.harness import eventually
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.observe.watch import Trail

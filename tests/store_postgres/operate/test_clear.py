@@ -6,10 +6,10 @@ import pytest
 from tests.store_postgres.forging import forge
 from tests.store_postgres.jobs.bench import Bench
 
-from sp00ky_core.job import JobStatus
-from sp00ky_core.operators import bulk
-from sp00ky_core.operators.transitions import clear, kill
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
+from sp00ky_core.stores.transitions import clear, kill
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_store_postgres import PostgresStore
 

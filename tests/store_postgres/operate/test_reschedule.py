@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sp00ky_core.events import Rescheduled
-from sp00ky_core.operators.transitions import reschedule
+from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import OperatorFate
+from sp00ky_core.stores.transitions import reschedule
 from sp00ky_store_postgres import PostgresStore
 
 

@@ -12,9 +12,9 @@ from tests.firing import NAME, define, fire_of
 from tests.store_postgres.conftest import findings
 
 from sp00ky_core import JobStatus, JobTable, SchemaError
-from sp00ky_core.events import Rescheduled
-from sp00ky_core.operators.transitions import clear, kill, redrive, reschedule
+from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import Act, RunQuery, RunStatus, ScheduleChange
+from sp00ky_core.stores.transitions import clear, kill, redrive, reschedule
 from sp00ky_store_postgres import PostgresStore
 
 FAR = datetime(9999, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
-from sp00ky_core.operators.transitions import kill, redrive
+from sp00ky_core.stores.transitions import kill, redrive
 from sp00ky_store_postgres import PostgresStore
 
 

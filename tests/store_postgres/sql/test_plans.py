@@ -17,7 +17,7 @@ import pytest_asyncio
 from tests.store_postgres.conftest import with_query
 from tests.store_postgres.forging import forge
 
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable, RunStatus, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.isolation import Quarantine

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sp00ky_core.errors import StoreInUse
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import embedded
@@ -18,7 +18,7 @@ from sp00ky_store_surreal.connection import embedded
 HOLDER = """
 import asyncio, sys
 from pathlib import Path
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_surreal import SurrealStore
 
@@ -72,7 +72,7 @@ FULL = """
 import asyncio, logging, resource, sys
 from pathlib import Path
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_surreal import SurrealStore
 

@@ -118,7 +118,7 @@ async def test_a_refusal_leaves_nothing_in_a_transaction_that_goes_on(
 ) -> None:
     # The server keeps what a statement wrote before it failed, and commits it with the rest.
     await db.query_raw("DEFINE FIELD OVERWRITE path ON job TYPE string ASSERT $value != '/no'")
-    from sp00ky_core.job import NewJob  # noqa: PLC0415
+    from sp00ky_core.job.job import NewJob  # noqa: PLC0415
 
     store = SurrealStore(StoreOptions(url=surreal_url, tables=(JobTable(backend="api", table="job"),)))
     await store.open()

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.job import NewJob
-from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobTable, StoreOptions
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.testing.outboxes import outbox_over

@@ -13,9 +13,9 @@ from surrealdb import AsyncSurreal
 from surrealdb.errors import SurrealError
 
 from sp00ky_core.errors import SchemaError, StoreError, StoreUnavailable
-from sp00ky_core.job import NewJob
-from sp00ky_core.operators.transitions import clear, kill, redrive
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery, StoreOptions
+from sp00ky_core.stores.transitions import clear, kill, redrive
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.url import target_of
 

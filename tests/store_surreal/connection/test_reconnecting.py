@@ -11,11 +11,11 @@ import pytest
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.gate.breaker import Breaker, Failed, change_after
-from sp00ky_core.job import Job, JobStatus, NewJob
-from sp00ky_core.machine import decide
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.job.retry import RetryPolicy
+from sp00ky_core.job.state_machine import decide
 from sp00ky_core.ports import JobQuery, SettleFate, Settlement
-from sp00ky_core.retry import RetryPolicy
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import reconnecting
 from sp00ky_store_surreal.errors import ConnectionLost

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from sp00ky_core.config import RateConfig
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_store_surreal import SurrealStore

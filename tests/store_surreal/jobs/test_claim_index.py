@@ -7,7 +7,7 @@ import pytest
 from tests.store_surreal.lying_index import defined_beside
 from tests.store_surreal.settlements import settlement_of
 
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal import SurrealStore
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sp00ky_core.job import Job, JobStatus, NewJob
+from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_store_surreal import SurrealStore

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sp00ky_core.job import Job, NewJob
-from sp00ky_core.operators.transitions import kill
+from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.stores.transitions import kill
 from sp00ky_store_surreal import SurrealStore
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import Lane

@@ -7,10 +7,10 @@ import pytest
 from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.operators.transitions import redrive
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import JobStatus, NewJob
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import SettleFate
+from sp00ky_core.stores.transitions import redrive
 from sp00ky_store_surreal import SurrealStore
 
 NOT_RUN = "The query was not executed due to a failed transaction"

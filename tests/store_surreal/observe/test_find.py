@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.observe.filters import part_of

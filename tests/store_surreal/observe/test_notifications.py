@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sp00ky_core.job import JobStatus, NewJob
-from sp00ky_core.outcome import Delivered, Outcome
+from sp00ky_core.job.job import JobStatus, NewJob
+from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobQuery, JobTable
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.testing.outboxes import outbox_over

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.job import JobStatus, NewJob
+from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.observe import watch as watch_module

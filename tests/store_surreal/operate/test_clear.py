@@ -9,10 +9,10 @@ import pytest
 from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import StoreError, StoreUnavailable
-from sp00ky_core.job import NewJob
-from sp00ky_core.operators.transitions import clear
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
+from sp00ky_core.stores.transitions import clear
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import Lane
 from sp00ky_store_surreal.operate import clear as clears

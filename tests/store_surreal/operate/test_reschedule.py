@@ -1,9 +1,9 @@
 """Changes of pending jobs: claims find them where they now belong."""
 
-from sp00ky_core.events import Rescheduled
-from sp00ky_core.job import NewJob
-from sp00ky_core.operators.transitions import reschedule
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import JobQuery
+from sp00ky_core.stores.transitions import reschedule
 from sp00ky_store_surreal import SurrealStore
 
 

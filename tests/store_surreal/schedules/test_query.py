@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sp00ky_core.errors import QueryRefused
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.schedules import query
 

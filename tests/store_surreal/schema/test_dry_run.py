@@ -9,8 +9,8 @@ import pytest
 from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job import NewJob
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import Finding
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.errors import FUNCTIONS

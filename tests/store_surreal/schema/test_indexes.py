@@ -12,7 +12,7 @@ from tests.conftest import NewServer
 from tests.store_surreal.lying_index import PLAIN, defined_beside
 from tests.store_surreal.settlements import settlement_of
 
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.schema import indexes
 

@@ -6,8 +6,8 @@ import pytest
 from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import SchemaError
-from sp00ky_core.job import NewJob
-from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.schema import readiness

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_surreal import SurrealStore
 

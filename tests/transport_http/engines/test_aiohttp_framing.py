@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.transport_http.engine import ENGINES, EngineTransport
 
 from sp00ky_conformance.transport.attempts import attempt_for
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 SIZED = HEAD + b"Content-Length: 2\r\n\r\n{}"

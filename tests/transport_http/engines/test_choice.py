@@ -8,7 +8,7 @@ import pytest
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_core.config import BackendConfig, Secret
 from sp00ky_core.errors import ConfigError
-from sp00ky_core.outcome import Undelivered
+from sp00ky_core.job.outcome import Undelivered
 from sp00ky_transport_http import HttpTransport
 from sp00ky_transport_http.engines import choice
 from sp00ky_transport_http.engines.aiohttp import AiohttpEngine

@@ -17,7 +17,7 @@ from tests.transport_http.engine import EngineTransport
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_core.config import TlsConfig
 from sp00ky_core.encoding.json_bytes import JsonObject
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import Attempt
 
 Run = Callable[[Coroutine[Any, Any, None]], None]

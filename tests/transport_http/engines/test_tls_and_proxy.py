@@ -16,7 +16,7 @@ from tests.transport_http.proxy import Proxy
 from sp00ky_conformance.transport.attempts import TOKEN, attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_core.config import Secret, TlsConfig
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http import HttpTransport
 

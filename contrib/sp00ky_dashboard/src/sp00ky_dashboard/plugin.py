@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from sp00ky_core.hookspecs import hookimpl
+from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_dashboard.cli.command import dashboard
 
 __all__ = ["sp00ky_register_commands"]

@@ -15,8 +15,8 @@ from jinja2.runtime import Context as JinjaContext
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from sp00ky_core.encoding.job_json import instant_to_json
-from sp00ky_core.metrics.prometheus import EXACT
+from sp00ky_core.job.job_json import instant_to_json
+from sp00ky_core.observe.prometheus import EXACT
 from sp00ky_dashboard import flash
 from sp00ky_dashboard.access import forms
 from sp00ky_dashboard.cookies import set_cookie

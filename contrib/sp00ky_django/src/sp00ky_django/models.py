@@ -13,7 +13,7 @@ from django.db import connections, models
 from django.utils.connection import ConnectionDoesNotExist
 
 from sp00ky_core import Sp00kyError, load_config
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job.job import JobStatus
 from sp00ky_django.app_settings import AppSettings, app_settings
 from sp00ky_django.fields import InstantField, JsonTextField
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sp00ky_core.hookspecs import hookimpl
+from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import StoreFactory
 from sp00ky_store_sqlite.store import SqliteStore
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import attrs
 
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import BackendStats, BreakerStats, ErrorGroup, Pause
 from sp00ky_core.stores.filters import BEGINNING
 

@@ -12,9 +12,9 @@ from hypothesis.stateful import Bundle, invariant, rule
 from sp00ky_conformance.model.facts import LATER, facts_of_errors
 from sp00ky_conformance.model.pairs import Pair
 from sp00ky_conformance.model.stores import BACKENDS, TwoStores
-from sp00ky_core.events import Rescheduled
-from sp00ky_core.operators.transitions import clear, kill, redrive, reschedule
+from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import OperatorFate, Store
+from sp00ky_core.stores.transitions import clear, kill, redrive, reschedule
 
 __all__ = ["OperatorRules"]
 

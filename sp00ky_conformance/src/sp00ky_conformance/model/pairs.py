@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import attrs
 
-from sp00ky_core.job import Job
-from sp00ky_core.machine import Event, decide
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.retry import RetryPolicy
+from sp00ky_core.job.state_machine import Event, decide
 from sp00ky_core.ports import Settlement
-from sp00ky_core.retry import RetryPolicy
 
-__all__ = ["Pair", "Claim", "settlement_of"]
+__all__ = ["Claim", "Pair", "settlement_of"]
 
 
 @attrs.frozen

@@ -27,9 +27,9 @@ from sp00ky_conformance.model.operators import OperatorRules
 from sp00ky_conformance.model.pairs import Claim, Pair, settlement_of
 from sp00ky_conformance.model.stores import BACKENDS
 from sp00ky_core.gate.breaker import Breaker, BreakerEvent, change_after
-from sp00ky_core.job import Job, JobStatus, NewJob
-from sp00ky_core.machine import Deferred, Event, Expired
-from sp00ky_core.outcome import THROTTLED, Delivered, Undelivered
+from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_core.job.outcome import THROTTLED, Delivered, Undelivered
+from sp00ky_core.job.state_machine import Deferred, Event, Expired
 from sp00ky_core.ports import (
     JobQuery,
     SettleFate,

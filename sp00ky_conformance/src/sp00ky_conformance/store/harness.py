@@ -15,9 +15,10 @@ import pytest
 import pytest_asyncio
 
 from sp00ky_core.errors import OptionInvalid, RowRefused
-from sp00ky_core.job import Job, NewJob
-from sp00ky_core.machine import Event, decide
-from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.job.outcome import Delivered, Undelivered
+from sp00ky_core.job.retry import RetryPolicy
+from sp00ky_core.job.state_machine import Event, decide
 from sp00ky_core.ports import (
     FLAGS,
     Audit,
@@ -41,25 +42,24 @@ from sp00ky_core.ports import (
     StoreOptions,
     Watch,
 )
-from sp00ky_core.retry import RetryPolicy
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import new_key
 
 __all__ = [
-    "StoreHarness",
-    "WholeStore",
-    "eventually",
-    "silent",
-    "where",
-    "each_where",
-    "needs",
-    "lacks",
-    "failure",
-    "settlement",
-    "is_close",
     "API",
     "MAIL",
     "RUNNER",
+    "StoreHarness",
+    "WholeStore",
+    "each_where",
+    "eventually",
+    "failure",
+    "is_close",
+    "lacks",
+    "needs",
+    "settlement",
+    "silent",
+    "where",
 ]
 
 API, MAIL = "api", "mail"

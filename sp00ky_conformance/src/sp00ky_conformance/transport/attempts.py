@@ -12,10 +12,10 @@ from sp00ky_core.config import BackendConfig, Secret
 from sp00ky_core.contract import Body, Operation, Parameter
 from sp00ky_core.contract.operation import Place
 from sp00ky_core.encoding.json_bytes import encode
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import Attempt
 
-__all__ = ["attempt_for", "with_parameters", "HOSTILE_PATHS", "TOKEN"]
+__all__ = ["HOSTILE_PATHS", "TOKEN", "attempt_for", "with_parameters"]
 
 TOKEN = 'conformance/"token"\\with=marks'  # noqa: S105  # of a test backend
 """A token that JSON can't hold without escapes."""

@@ -20,7 +20,7 @@ from sp00ky_conformance.transport.behaviours import WITHOUT_A_RESULT
 from sp00ky_conformance.transport.peer import refusing
 from sp00ky_conformance.transport.signing_suite import SigningConformance
 from sp00ky_conformance.transport.suite import result_of, unanswered
-from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.ports import Transport
 
 __all__ = ["HttpTransportConformance"]

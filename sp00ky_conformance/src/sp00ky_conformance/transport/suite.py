@@ -34,7 +34,7 @@ import pytest_asyncio
 from sp00ky_conformance.transport.attempts import HOSTILE_PATHS, TOKEN, attempt_for
 from sp00ky_conformance.transport.peer import Arrival, Peer
 from sp00ky_core.encoding.json_bytes import JsonText, decode
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt, Transport
 
 __all__ = ["TransportConformance", "result_of", "unanswered"]

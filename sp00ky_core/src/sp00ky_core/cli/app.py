@@ -18,7 +18,7 @@ from sp00ky_core.cli.logs import Secrets, logged
 from sp00ky_core.cli.options import FAILED, Settings, with_settings
 from sp00ky_core.cli.output import say
 from sp00ky_core.errors import PluginLoadError, Sp00kyError
-from sp00ky_core.outbox import TimeoutIgnored
+from sp00ky_core.outbox.outbox import TimeoutIgnored
 from sp00ky_core.plugins.registry import load_plugins
 
 __all__ = ["cli", "main"]

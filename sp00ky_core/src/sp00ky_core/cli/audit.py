@@ -10,8 +10,8 @@ from typing import Any
 
 from sp00ky_core.cli.options import INSTANT, Settings, as_json, command, option, page_options
 from sp00ky_core.cli.output import moment, show_page, slow
-from sp00ky_core.encoding.report_json import audit_to_json
-from sp00ky_core.outbox import Outbox
+from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.outbox.report_json import audit_to_json
 from sp00ky_core.ports import AuditEntry
 
 COLUMNS = ("at (UTC)", "actor", "via", "host", "action", "jobs", "ended (UTC)", "reason", "selection")

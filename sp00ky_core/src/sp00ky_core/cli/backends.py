@@ -8,7 +8,7 @@ from typing import Any, Unpack
 import attrs
 import click
 
-from sp00ky_core.backend import store_tables
+from sp00ky_core.backend.backend import store_tables
 from sp00ky_core.cli.jobs.stats import STATS_COLUMNS, stats_row
 from sp00ky_core.cli.options import (
     DURATION,
@@ -21,8 +21,8 @@ from sp00ky_core.cli.options import (
     with_settings,
 )
 from sp00ky_core.cli.output import show_list
-from sp00ky_core.encoding.report_json import json_of
-from sp00ky_core.outbox import Outbox
+from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.outbox.report_json import json_of
 from sp00ky_core.ports import ActOptions, BackendStats, JobTable
 
 Listed = tuple[str, BackendStats, JobTable]

@@ -27,8 +27,8 @@ from sp00ky_core.cli.output import progress, say
 from sp00ky_core.cli.payload import Parts, read_payload
 from sp00ky_core.cli.signals import AGAIN, GRACE, stop_signal, unless_stopped
 from sp00ky_core.errors import PayloadInvalid, Sp00kyError
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.outbox import Outbox
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.runner import Runner, RunnerOptions
 
 LONG = 10.0

@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 import attrs
 import click
 
-from sp00ky_core.backend import DELIVER_HERE, POOLED, Backend, delivered
+from sp00ky_core.backend.backend import DELIVER_HERE, POOLED, Backend, delivered
 from sp00ky_core.cli.options import Settings, as_json, command, flag, run_async, store_open
 from sp00ky_core.cli.output import one_line, show_json, slow
 from sp00ky_core.config import BackendConfig, unready
 from sp00ky_core.contract.operation import PLACES, Operation, Scheme
 from sp00ky_core.errors import AdapterMissing
 from sp00ky_core.hints import install_hint
-from sp00ky_core.job import JobStatus
-from sp00ky_core.outbox import Outbox
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import Finding, JobQuery
 
 __all__ = ["unmet_security"]

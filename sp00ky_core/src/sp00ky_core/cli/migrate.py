@@ -11,9 +11,9 @@ import click
 from sp00ky_core.cli.options import Settings, command, flag, run_async, store_open, usual_actor
 from sp00ky_core.cli.output import one_line, slow
 from sp00ky_core.cli.schedules import sync_lines, warn_of_unusable
-from sp00ky_core.outbox import Outbox
+from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import Grants, MigrationStep
-from sp00ky_core.scheduler.reconcile import SyncResult
+from sp00ky_core.runner.maintenance.reconcile import SyncResult
 
 
 @command(short_help="Create the job tables, or add what they lack.")

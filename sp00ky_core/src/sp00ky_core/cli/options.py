@@ -22,8 +22,8 @@ from sp00ky_core.config import Config, find_config, load_config, store_url
 from sp00ky_core.config.values import duration
 from sp00ky_core.contract import load_contract
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.job_options import MAX_DELAY
-from sp00ky_core.outbox import Outbox
+from sp00ky_core.job.options import MAX_DELAY
+from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.plugins.registry import load_plugins
 from sp00ky_health import address_of
 

@@ -8,7 +8,7 @@ import click
 
 from sp00ky_core.cli.options import Settings, act_options, as_json, command, with_settings
 from sp00ky_core.cli.output import moment, show_list
-from sp00ky_core.encoding.report_json import runner_to_json
+from sp00ky_core.outbox.report_json import runner_to_json
 from sp00ky_core.ports import RunnerRecord
 
 COLUMNS = ("id", "host", "pid", "version", "state", "started (UTC)", "last beat", "in flight")

@@ -25,9 +25,9 @@ from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.errors import ConfigError, ScheduleInvalid
 from sp00ky_core.hints import near_miss, shown
-from sp00ky_core.retry import MAX_RETRIES
+from sp00ky_core.job.retry import MAX_RETRIES
 
-__all__ = ["ForEachConfig", "ScheduleRetryConfig", "ScheduleConfig"]
+__all__ = ["ForEachConfig", "ScheduleConfig", "ScheduleRetryConfig"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,99}")
 

@@ -14,7 +14,7 @@ from sp00ky_core.config.keys import key
 from sp00ky_core.config.secrets import Secret
 from sp00ky_core.config.token_file import read_token
 from sp00ky_core.errors import ConfigError
-from sp00ky_core.retry import MAX_RETRIES
+from sp00ky_core.job.retry import MAX_RETRIES
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from sp00ky_core.config.schedules import ScheduleConfig
 
 __all__ = [
-    "Secret",
-    "Notice",
-    "RetryConfig",
-    "BreakerConfig",
-    "RateConfig",
-    "HistoryConfig",
-    "RetentionConfig",
-    "TopRetentionConfig",
-    "TlsConfig",
     "BackendConfig",
-    "SurrealdbConfig",
+    "BreakerConfig",
     "Config",
+    "HistoryConfig",
+    "Notice",
+    "RateConfig",
+    "RetentionConfig",
+    "RetryConfig",
+    "Secret",
+    "SurrealdbConfig",
+    "TlsConfig",
+    "TopRetentionConfig",
 ]
 
 _TIMEOUT = read.number(0, 86_400, above=True)

@@ -9,7 +9,6 @@ from typing import Protocol
 import attrs
 
 from sp00ky_core.config import BackendConfig, RetryConfig
-from sp00ky_core.events import Deferred
 from sp00ky_core.gate.breaker import (
     Breaker,
     BreakerChange,
@@ -24,8 +23,9 @@ from sp00ky_core.gate.breaker.view import NEW, Log, SeenBreaker
 from sp00ky_core.gate.limits import Limit
 from sp00ky_core.gate.pauses import Pause
 from sp00ky_core.gate.throttling import Throttling
-from sp00ky_core.job import Job
-from sp00ky_core.outcome import THROTTLED, Delivered, Outcome, Undelivered, said
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome, Undelivered, said
+from sp00ky_core.job.state_machine import Deferred
 
 logger: logging.Logger = logging.getLogger(__name__)
 

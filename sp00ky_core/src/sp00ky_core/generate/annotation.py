@@ -13,7 +13,7 @@ from sp00ky_core.contract.discriminator import alternatives
 from sp00ky_core.generate.names import Names, class_name
 from sp00ky_core.generate.shapes import DEEPEST, Shape, Shapes, kinds, nullable, referred
 from sp00ky_core.generate.typed_dict import typed_dict
-from sp00ky_core.job_options import is_plain_text
+from sp00ky_core.job.options import is_plain_text
 
 ANY, ANY_OBJECT = "Any", "Mapping[str, Any]"
 

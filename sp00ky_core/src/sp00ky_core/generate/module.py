@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 
 from sp00ky_core import generate
-from sp00ky_core.backend import Backend
+from sp00ky_core.backend.backend import Backend
 from sp00ky_core.generate.names import Names, attribute_name, class_name
 from sp00ky_core.generate.payloads import payload_schemas
 from sp00ky_core.generate.routes import Call, calls_of

@@ -14,7 +14,7 @@ from sp00ky_core.generate.annotation import ANY_OBJECT, FILE, Annotations, union
 from sp00ky_core.generate.names import Names, attribute_name, class_name, method_name
 from sp00ky_core.generate.payloads import PayloadSchema, PayloadSchemas
 from sp00ky_core.generate.shapes import Shape, Shapes, kinds
-from sp00ky_core.job_options import is_plain_text
+from sp00ky_core.job.options import is_plain_text
 
 _FILES: Mapping[Any, Any] = {"string": FILE, "array": {"type": "array", "items": FILE}}
 """What a file, or a list of files, may be, by the type that its schema has."""

@@ -11,16 +11,15 @@ from typing import Any, cast
 
 import pluggy
 
-from sp00ky_core import hookspecs
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
-from sp00ky_core.job import Job, NewJob
-from sp00ky_core.job_options import check_option
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.plugins import defaults
+from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.job.options import check_option
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.retry import RetryPolicy
+from sp00ky_core.plugins import defaults, hookspecs
 from sp00ky_core.ports import JobQuery, OperatorResult
-from sp00ky_core.retry import RetryPolicy
 from sp00ky_core.stores.naming import NamedJobs
 
 __all__ = ["report_settled"]

@@ -7,10 +7,10 @@ from functools import lru_cache
 import attrs
 
 from sp00ky_core.config import BackendConfig, RetryConfig
-from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.job import Job
-from sp00ky_core.outcome import HTTP_STATUS, THROTTLED, Outcome, Undelivered
-from sp00ky_core.retry import MAX_RETRIES, RetryPolicy
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.outcome import HTTP_STATUS, THROTTLED, Outcome, Undelivered
+from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
+from sp00ky_core.plugins.hookspecs import hookimpl
 
 
 @hookimpl(trylast=True)

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 import pluggy
 
-from sp00ky_core import hookspecs
 from sp00ky_core.errors import AdapterMissing, PluginLoadError
-from sp00ky_core.plugins import defaults
+from sp00ky_core.job.retry import STRATEGIES, Strategy
+from sp00ky_core.plugins import defaults, hookspecs
 from sp00ky_core.plugins.calls import DECISIONS, OBSERVERS, Hooks
 from sp00ky_core.ports import StoreFactory, TransportFactory
-from sp00ky_core.retry import STRATEGIES, Strategy
 
 if TYPE_CHECKING:
     import click  # applications that only enqueue don't load it

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 import attrs
 
-from sp00ky_core.machine import Transition
+from sp00ky_core.job.state_machine import Transition
 
 __all__ = [
     "AUDIT_KEPT",

@@ -8,17 +8,17 @@ import attrs
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
-from sp00ky_core.job import JobStatus, StatusName
-from sp00ky_core.job_options import check_option, expect, is_plain_text, is_whole
+from sp00ky_core.job.job import JobStatus, StatusName
+from sp00ky_core.job.options import check_option, expect, is_plain_text, is_whole
 
 __all__ = [
     "LONGEST_ERRORS",
     "LONGEST_LISTED",
     "LONGEST_TEXT",
     "MAX_LIMIT",
-    "check_limit",
     "JobFilter",
     "JobQuery",
+    "check_limit",
 ]
 
 

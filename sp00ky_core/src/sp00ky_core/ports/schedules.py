@@ -14,20 +14,20 @@ from uuid import UUID
 
 import attrs
 
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 
 __all__ = [
     "MAX_ROWS",
-    "QUERY_SECONDS",
-    "Trigger",
-    "RunStatus",
     "OPEN_RUN",
-    "StoredSchedule",
-    "ScheduleSnapshot",
-    "ScheduleRun",
-    "Spawn",
-    "ScheduleChange",
+    "QUERY_SECONDS",
     "RunQuery",
+    "RunStatus",
+    "ScheduleChange",
+    "ScheduleRun",
+    "ScheduleSnapshot",
+    "Spawn",
+    "StoredSchedule",
+    "Trigger",
 ]
 
 MAX_ROWS = 10_000

@@ -8,10 +8,10 @@ from enum import StrEnum
 import attrs
 
 from sp00ky_core.gate.breaker import Breaker
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.machine import Transition
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.state_machine import Transition
 
-__all__ = ["Claim", "Settlement", "SettleFate", "SettleResult"]
+__all__ = ["Claim", "SettleFate", "SettleResult", "Settlement"]
 
 
 @attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Seque
 from datetime import datetime
 from typing import Protocol
 
-from sp00ky_core.job import Job, NewJob
+from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports.findings import MigrationStep
 from sp00ky_core.ports.query import JobQuery
 from sp00ky_core.ports.runners import OverdueClaim, RunnerBeat, RunnerInfo

@@ -8,7 +8,7 @@ import attrs
 
 from sp00ky_core.config import RateConfig, SurrealdbConfig
 from sp00ky_core.gate.breaker import LONGEST_INTERVAL, LONGEST_PAUSE, PAUSE_MARGIN
-from sp00ky_core.job_options import MAX_TIMEOUT
+from sp00ky_core.job.options import MAX_TIMEOUT
 
 __all__ = [
     "LEASE_MARGIN",
@@ -18,8 +18,8 @@ __all__ = [
     "PROBE_MARGIN",
     "PROBE_WINDOW",
     "JobTable",
-    "StoreOptions",
     "StoreCapabilities",
+    "StoreOptions",
 ]
 
 LEASE_MARGIN = 30.0

@@ -9,8 +9,8 @@ import attrs
 
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Operation
-from sp00ky_core.job import Job
-from sp00ky_core.outcome import Outcome
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.outcome import Outcome
 
 __all__ = ["Attempt", "Transport", "TransportFactory"]
 

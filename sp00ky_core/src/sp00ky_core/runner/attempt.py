@@ -12,8 +12,8 @@ from sp00ky_core.contract import Contract
 from sp00ky_core.contract.path_safety import spelling_problem
 from sp00ky_core.contract.payload import PayloadCheck
 from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.job import Job
-from sp00ky_core.outcome import (
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.outcome import (
     EXPIRED,
     INVALID_PATH,
     INVALID_PAYLOAD,

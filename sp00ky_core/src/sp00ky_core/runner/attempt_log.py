@@ -13,10 +13,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from sp00ky_core.job import JobStatus
-from sp00ky_core.machine import Transition
-from sp00ky_core.metrics.observer import outcome_of
-from sp00ky_core.outcome import said
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import said
+from sp00ky_core.job.state_machine import Transition
+from sp00ky_core.observe.counters import outcome_of
 from sp00ky_core.runner.in_flight import Held
 
 logger: logging.Logger = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ import attrs
 
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreUnavailable
 from sp00ky_core.gate.breaker.view import NEW
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.metrics.observer import Observer
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.observe.counters import Observer
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Claim, Store
 from sp00ky_core.runner.in_flight import Held, Holdings

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from sp00ky_core.backend import Backend
+from sp00ky_core.backend.backend import Backend
 from sp00ky_core.config import RetryConfig
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobTable
 
 

@@ -10,30 +10,30 @@ from typing import Self
 
 import attrs
 
-from sp00ky_core.backend import Backend, queues, stored_table
+from sp00ky_core.backend.backend import Backend, queues, stored_table
 from sp00ky_core.errors import BackendPaused, Sp00kyError
 from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import is_unavailable
-from sp00ky_core.job import JobStatus
-from sp00ky_core.metrics.observer import Observer
-from sp00ky_core.metrics.rollup_writer import RollupWriter
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.job.retry import Strategy
+from sp00ky_core.observe.counters import Observer
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import BackendStats, Rollups, RunnerInfo, Runners, Settlement, Store, Transport, has
-from sp00ky_core.retry import Strategy
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.breakers import BreakerWriter
 from sp00ky_core.runner.claim import Claimer, Wake
 from sp00ky_core.runner.in_flight import Held, Holdings
 from sp00ky_core.runner.liveness import Beat
+from sp00ky_core.runner.maintenance.reclaim import Reclaimer
+from sp00ky_core.runner.maintenance.rollups import RollupWriter
+from sp00ky_core.runner.maintenance.runs import ScheduleServices
+from sp00ky_core.runner.maintenance.scheduler import Place
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
-from sp00ky_core.runner.reclaim import Reclaimer
 from sp00ky_core.runner.settle import Decider, Settler
 from sp00ky_core.runner.slots import Slots
 from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.runner.tasks import Tasks
-from sp00ky_core.scheduler.runs import ScheduleServices
-from sp00ky_core.scheduler.scheduler import Place
 from sp00ky_core.stores.naming import NamedJobs
 
 logger: logging.Logger = logging.getLogger(__name__)

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.machine import Deferred, Expired, Transition, decide
-from sp00ky_core.metrics.observer import Observer
-from sp00ky_core.outcome import EXPIRED, OUTCOME_UNKNOWN, UNKNOWN_ROUTE, Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import EXPIRED, OUTCOME_UNKNOWN, UNKNOWN_ROUTE, Delivered, Outcome, Undelivered
+from sp00ky_core.job.retry import STRATEGIES, RetryPolicy, Strategy
+from sp00ky_core.job.state_machine import Deferred, Expired, Transition, decide
+from sp00ky_core.observe.counters import Observer
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.plugins.defaults import sp00ky_retry_policy
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult, Store
-from sp00ky_core.retry import STRATEGIES, RetryPolicy, Strategy
 from sp00ky_core.runner.attempt_log import AttemptLog
 from sp00ky_core.runner.in_flight import Held, Holdings
 from sp00ky_core.runner.liveness import Beat

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 
-from sp00ky_core.backend import Backend, stored_table
+from sp00ky_core.backend.backend import Backend, stored_table
 from sp00ky_core.gate import Gate
 from sp00ky_core.ports import JobTable
 from sp00ky_core.runner.in_flight import Held

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from sp00ky_core.errors import Sp00kyError, StoreError, StoreUnavailable
-from sp00ky_core.metrics.observer import Counters
+from sp00ky_core.observe.counters import Counters
 
 logger: logging.Logger = logging.getLogger(__name__)
 

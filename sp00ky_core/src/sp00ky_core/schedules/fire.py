@@ -13,7 +13,6 @@ import attrs
 from sp00ky_core.config.schedules import ForEachConfig, ScheduleConfig
 from sp00ky_core.contract.operation import Operation
 from sp00ky_core.contract.splitting import is_explicit
-from sp00ky_core.encoding.job_json import instant_to_json
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.errors import (
     OptionInvalid,
@@ -22,9 +21,11 @@ from sp00ky_core.errors import (
     Sp00kyError,
     UnknownRoute,
 )
-from sp00ky_core.job import Job, JobStatus, NewJob
-from sp00ky_core.job_options import is_plain_text
-from sp00ky_core.outcome import KILLED
+from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_core.job.job_json import instant_to_json
+from sp00ky_core.job.options import is_plain_text
+from sp00ky_core.job.outcome import KILLED
+from sp00ky_core.job.retry import PluginStrategy
 from sp00ky_core.ports.schedules import (
     MAX_ROWS,
     RunStatus,
@@ -34,25 +35,24 @@ from sp00ky_core.ports.schedules import (
     StoredSchedule,
     Trigger,
 )
-from sp00ky_core.retry import PluginStrategy
 from sp00ky_core.schedules.definition import next_fire
 
 __all__ = [
-    "FanOut",
-    "fan_out",
-    "with_row",
     "DEADLINE_EXCEEDED",
     "REPLACED",
-    "ended",
-    "failures_after",
-    "is_late",
-    "kill_reason",
+    "FanOut",
     "Fire",
     "OpenRun",
     "Situation",
     "decide_fire",
+    "ended",
+    "failures_after",
+    "fan_out",
+    "is_late",
     "job_key",
+    "kill_reason",
     "new_job",
+    "with_row",
 ]
 
 LONGEST_KEY = 255

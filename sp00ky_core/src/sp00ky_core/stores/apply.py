@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from sp00ky_core.job import AttemptError, Job
-from sp00ky_core.machine import MAX_ERRORS, Transition
-from sp00ky_core.outcome import THROTTLED
+from sp00ky_core.job.job import AttemptError, Job
+from sp00ky_core.job.outcome import THROTTLED
+from sp00ky_core.job.state_machine import MAX_ERRORS, Transition
 
-__all__ = ["applied", "appended"]
+__all__ = ["appended", "applied"]
 
 
 def applied(job: Job, transition: Transition, now: datetime) -> Job:

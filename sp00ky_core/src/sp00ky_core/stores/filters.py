@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import LONGEST_LEASE, JobFilter, JobQuery
 
-__all__ = ["BEGINNING", "matches", "age_of", "is_overdue", "unknown_entry"]
+__all__ = ["BEGINNING", "age_of", "is_overdue", "matches", "unknown_entry"]
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 """Stands for an instant that a row doesn't have; before every other."""

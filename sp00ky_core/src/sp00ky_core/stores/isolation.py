@@ -13,9 +13,9 @@ from typing import TypeVar
 import attrs
 
 from sp00ky_core.errors import RowRefused, StoreError
-from sp00ky_core.job import AttemptError, JobStatus
-from sp00ky_core.machine import Transition
-from sp00ky_core.outcome import INVALID_ROW
+from sp00ky_core.job.job import AttemptError, JobStatus
+from sp00ky_core.job.outcome import INVALID_ROW
+from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.ports import Settlement, SettleResult
 
 __all__ = ["Quarantine", "bisect", "is_refusal", "lesser_transitions", "settle_with_less", "write_around"]

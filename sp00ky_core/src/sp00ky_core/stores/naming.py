@@ -14,8 +14,8 @@ from typing import TypeVar
 
 import attrs
 
-from sp00ky_core.backend import Backend
-from sp00ky_core.job import Job, NewJob
+from sp00ky_core.backend.backend import Backend
+from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import (
     BackendStats,
     Clears,

@@ -15,21 +15,21 @@ import attrs
 
 from sp00ky_core.encoding.json_bytes import JsonObject, decode, encode
 from sp00ky_core.hints import shown
-from sp00ky_core.job import AttemptError, Job, JobStatus, NewJob
-from sp00ky_core.job_options import HIGHEST_PRIORITY, is_plain_text
+from sp00ky_core.job.job import AttemptError, Job, JobStatus, NewJob
+from sp00ky_core.job.options import HIGHEST_PRIORITY, is_plain_text
+from sp00ky_core.job.retry import MAX_RETRIES, STRATEGIES
 from sp00ky_core.ports import LONGEST_TEXT, JobTable
-from sp00ky_core.retry import MAX_RETRIES, STRATEGIES
 
 __all__ = [
     "UNREAD",
     "claimed_of",
     "defect_of",
-    "job_of",
-    "new_row",
-    "priority_of",
-    "payload_text",
     "entries_of",
     "instant_of",
+    "job_of",
+    "new_row",
+    "payload_text",
+    "priority_of",
 ]
 
 MAX_COUNT = 2**63 - 1

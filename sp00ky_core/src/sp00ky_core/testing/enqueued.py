@@ -9,17 +9,17 @@ from typing import Any, TypedDict, Unpack, overload
 
 import attrs
 
-from sp00ky_core.backend import Backends
+from sp00ky_core.backend.backend import Backends
 from sp00ky_core.encoding.json_bytes import JsonText, pointer_of
 from sp00ky_core.encoding.payload_json import Payload, encode_payload, json_value
-from sp00ky_core.enqueue import Transaction
 from sp00ky_core.errors import PayloadNotJson, UnknownRoute, UnknownStrategy
 from sp00ky_core.hints import nearest, shown
-from sp00ky_core.job import Job, JobStatus, StatusName
-from sp00ky_core.job_options import check_option
-from sp00ky_core.outbox import Outbox
+from sp00ky_core.job.job import Job, JobStatus, StatusName
+from sp00ky_core.job.options import check_option
+from sp00ky_core.job.retry import StrategyName
+from sp00ky_core.outbox.enqueue import Transaction
+from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import MAX_LIMIT, JobFilter
-from sp00ky_core.retry import StrategyName
 from sp00ky_core.sync import SyncOutbox
 
 __all__ = ["assert_enqueued", "refute_enqueued"]

@@ -10,14 +10,11 @@ from typing import Any, TypeAlias, cast, overload
 
 import attrs
 
-from sp00ky_core.backend import queues, stored_table
+from sp00ky_core.backend.backend import queues, stored_table
 from sp00ky_core.encoding.json_bytes import JsonText, encode
 from sp00ky_core.encoding.payload_json import Payload, json_value
-from sp00ky_core.enqueue import Transaction
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.machine import Deferred
-from sp00ky_core.outbox import Outbox
-from sp00ky_core.outcome import (
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.outcome import (
     HTTP_STATUS,
     OUTCOME_UNKNOWN,
     THROTTLED,
@@ -25,6 +22,9 @@ from sp00ky_core.outcome import (
     Outcome,
     Undelivered,
 )
+from sp00ky_core.job.state_machine import Deferred
+from sp00ky_core.outbox.enqueue import Transaction
+from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import MAX_LIMIT, Attempt
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.in_flight import Held
@@ -36,8 +36,8 @@ from sp00ky_core.testing.outboxes import commits_at_once, outbox_of_jobs
 
 __all__ = [
     "Answer",
-    "Response",
     "AnsweringTransport",
+    "Response",
     "Script",
     "ScriptedTransport",
     "deliver_all",

@@ -17,7 +17,7 @@ import attrs
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.gate.breaker import Breaker, BreakerState, risk_turn
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import PROBE_WINDOW, Claim, JobTable
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_store_postgres.connection.executor import Executor, Row

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any
 
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreError
-from sp00ky_core.job import Job, NewJob
+from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import new_key, new_uuids

@@ -11,7 +11,7 @@ import attrs
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import ParamStyle, SqlStatement
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_postgres.ids import hyphenated

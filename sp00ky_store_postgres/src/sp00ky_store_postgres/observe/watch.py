@@ -17,7 +17,7 @@ from typing import TypeVar
 import attrs
 
 from sp00ky_core.errors import StoreClosed, StoreUnavailable
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_core.stores.backoff import Backoff
 from sp00ky_core.stores.broadcast import Broadcast

@@ -8,7 +8,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from sp00ky_core.job import Job, JobStatus, NewJob
+from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.rows import instant_of
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sp00ky_core.encoding.json_bytes import encode
-from sp00ky_core.job import AttemptError, JobStatus
-from sp00ky_core.machine import MAX_ERRORS, Transition
-from sp00ky_core.outcome import THROTTLED
+from sp00ky_core.job.job import AttemptError, JobStatus
+from sp00ky_core.job.outcome import THROTTLED
+from sp00ky_core.job.state_machine import MAX_ERRORS, Transition
 from sp00ky_core.ports import Settlement
 from sp00ky_store_postgres.sql.loader import fill, fits, read_sql, unreadable
 

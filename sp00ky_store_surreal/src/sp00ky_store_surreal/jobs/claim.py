@@ -11,7 +11,7 @@ from typing import Any
 from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, Claim, JobTable
 from sp00ky_core.stores import PASSED, Quarantine
 from sp00ky_store_surreal.connection.executor import CLAIMING, Connection, Lane

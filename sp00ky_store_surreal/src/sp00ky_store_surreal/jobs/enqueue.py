@@ -10,7 +10,7 @@ import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job import Job, NewJob
+from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable, Statement
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_surreal.connection.executor import ONCE, TRIES, Connection

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection
 from typing import Any
 
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobTable, OverdueClaim
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.ids import id_text

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.operate.audit import prune_audit
 from sp00ky_store_surreal.operate.clear import DELETE, deleted_of

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 from surrealdb import RecordID
 
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_store_surreal.ids import id_value, literal_id, table_of
 from sp00ky_store_surreal.surql.loader import quoted, surql

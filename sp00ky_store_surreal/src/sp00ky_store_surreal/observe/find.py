@@ -9,7 +9,7 @@ import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.errors import CallUnsupported, JobNotFound
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.filters import age_of
 from sp00ky_store_surreal.connection.executor import Connection

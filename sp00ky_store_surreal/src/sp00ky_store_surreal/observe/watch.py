@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import attrs
 
 from sp00ky_core.errors import StoreError, StoreUnavailable
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.ids import id_text

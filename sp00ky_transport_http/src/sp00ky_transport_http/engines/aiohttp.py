@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 from aiohttp.connector import Connection
 
-from sp00ky_core.outcome import CONNECT, PROTOCOL, RESET, TLS
+from sp00ky_core.job.outcome import CONNECT, PROTOCOL, RESET, TLS
 from sp00ky_transport_http.engines.aiohttp_framing import Framing
 from sp00ky_transport_http.engines.engine import Exchange, ExchangeFailed, room
 from sp00ky_transport_http.request import Request

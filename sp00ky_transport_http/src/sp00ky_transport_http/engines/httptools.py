@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from sp00ky_core.outcome import CONNECT, TLS
+from sp00ky_core.job.outcome import CONNECT, TLS
 from sp00ky_transport_http.engines.engine import Exchange, ExchangeFailed, Origin
 from sp00ky_transport_http.engines.httptools_connection import Connection
 from sp00ky_transport_http.engines.httptools_pool import Pool

@@ -9,7 +9,7 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from sp00ky_core.outcome import PROTOCOL, RESET
+from sp00ky_core.job.outcome import PROTOCOL, RESET
 from sp00ky_transport_http.engines.engine import MAX_INTERIM, Exchange, ExchangeFailed, room
 from sp00ky_transport_http.response import READ, Response
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core import JobQuery, Outbox, hookimpl
-from sp00ky_core.job import Job
-from sp00ky_core.outcome import Undelivered
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.outcome import Undelivered
 from sp00ky_core.ports import StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 

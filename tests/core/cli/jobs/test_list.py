@@ -15,7 +15,7 @@ from tests.core.cli.jobs.shelf import Shelf, ended, enqueued
 from tests.core.encoding.test_job_json import KEYS
 
 from sp00ky_core import Outbox
-from sp00ky_core.operators import matching_jobs
+from sp00ky_core.outbox.operators import matching_jobs
 from sp00ky_core.stores.memory.store import MemoryStore
 
 

@@ -12,8 +12,8 @@ from tests.core.cli.jobs.conftest import Call, ids
 from tests.core.cli.jobs.shelf import NOTHING, Shelf, ended, enqueued
 
 from sp00ky_core import Outbox
-from sp00ky_core.operators import matching_jobs
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.outbox.operators import matching_jobs
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.memory.store import MemoryStore
 

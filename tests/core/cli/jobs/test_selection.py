@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.core.cli.jobs.shelf import Shelf, ended, enqueued
 
-from sp00ky_core.outcome import Undelivered
+from sp00ky_core.job.outcome import Undelivered
 
 
 def test_ids_may_be_shortened_to_what_is_unique(shelf: Shelf, sp00ky: Any) -> None:

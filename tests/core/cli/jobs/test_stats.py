@@ -5,7 +5,7 @@ from typing import Any
 from tests.core.cli.jobs.conftest import Call
 from tests.core.cli.jobs.shelf import Shelf, ended
 
-from sp00ky_core.outcome import Delivered, Undelivered
+from sp00ky_core.job.outcome import Delivered, Undelivered
 
 LATE = Undelivered(name="timeout", code=0, reason="late", retryable=False)
 

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from sp00ky_core.cli.run.probes import listening, notified
-from sp00ky_core.metrics.prometheus import Measures
+from sp00ky_core.observe.prometheus import Measures
 
 
 def port_of(process: subprocess.Popen[str], *, deliveries: int = 1) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.gate.breaker import LONGEST_INTERVAL, RouteBreakers
 from sp00ky_core.gate.breaker.routes import LATE, LONGEST_LOOK, RECENT
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 
 CONFIG = BreakerConfig(failures=3, interval=1)
 TIMEOUT, GATEWAY = Undelivered(name="timeout"), Undelivered(name="http_status", code=504)

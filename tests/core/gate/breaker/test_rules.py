@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sp00ky_core import outcome as names
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.gate.breaker import (
     BREAKER_TABLE,
@@ -31,7 +30,8 @@ from sp00ky_core.gate.breaker import (
     route_in_turn,
     seconds_asked,
 )
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job import outcome as names
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
 

@@ -13,13 +13,13 @@ import pytest
 from tests.core.two_backends import CONFIG, SPEC, ended, enqueued
 
 from sp00ky_core import JobFilter, Outbox, load_plugins
-from sp00ky_core.backend import store_tables
+from sp00ky_core.backend.backend import store_tables
 from sp00ky_core.cli.jobs.selection import beginning_with
 from sp00ky_core.config import load_config
 from sp00ky_core.errors import CallUnsupported, ConfigError
-from sp00ky_core.operators.bulk import CLEAR, KILL, steps
-from sp00ky_core.operators.operation import Operation
-from sp00ky_core.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.outbox.operators.bulk import CLEAR, KILL, steps
+from sp00ky_core.outbox.operators.operation import Operation
 from sp00ky_core.ports import FLAGS, Attempt, MigrationStep, Store, StoreCapabilities, StoreOptions
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.stores.memory.store import MemoryStore

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sp00ky_core.errors import StoreClosed, UnknownBackend
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 

@@ -8,13 +8,13 @@ import attrs
 import pytest
 
 from sp00ky_conformance.store.harness import settlement, silent
-from sp00ky_core.job import NewJob
-from sp00ky_core.operators.transitions import kill
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 from sp00ky_core.stores.memory.table import MemoryTable
 from sp00ky_core.stores.transactional import Row
+from sp00ky_core.stores.transitions import kill
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
 

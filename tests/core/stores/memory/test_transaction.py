@@ -7,7 +7,7 @@ import attrs
 import pytest
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.memory.store import MemoryStore
 

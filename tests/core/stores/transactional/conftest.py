@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.job import Job, NewJob
+from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional import BlockingSession, Default, Kind, Table

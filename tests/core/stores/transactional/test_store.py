@@ -14,8 +14,8 @@ from tests.core.stores.transactional.conftest import TABLES, SqliteSession, refu
 from sp00ky_conformance.cancellation import turns
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import StoreClosed, StoreError, UnknownBackend
-from sp00ky_core.job import NewJob
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, StoreOptions
 from sp00ky_core.stores.transactional import Access, BlockingLane, TransactionalStore, Work
 from sp00ky_core.stores.transactional.jobs import ordering

@@ -10,7 +10,7 @@ import attrs
 
 from sp00ky_core import JobFilter, OperatorResult, Outbox
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.operators.bulk import CLEAR, DONE, KILL, REDRIVE, Action
+from sp00ky_core.outbox.operators.bulk import CLEAR, DONE, KILL, REDRIVE, Action
 from sp00ky_dashboard.access.authentication import Operator
 from sp00ky_dashboard.access.forms import Form
 from sp00ky_dashboard.operate.bulk import BulkOperation

@@ -9,9 +9,9 @@ from typing import Any
 import attrs
 
 from sp00ky_core import JobFilter, Outbox
-from sp00ky_core.encoding.job_json import instant_to_json
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
+from sp00ky_core.job.job_json import instant_to_json
 from sp00ky_dashboard.durations import instant_of
 
 NAMES = tuple(field.name for field in attrs.fields(JobFilter))

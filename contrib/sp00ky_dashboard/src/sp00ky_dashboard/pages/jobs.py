@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sp00ky_core import Job, JobStatus
-from sp00ky_core.backend import queues
+from sp00ky_core.backend.backend import queues
 from sp00ky_core.errors import JobNotFound, Sp00kyError, StoreError
 from sp00ky_dashboard.context import Context, context_of
 from sp00ky_dashboard.error_pages import BAD_REQUEST

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sp00ky_core import BackendStats, Rates, RunnerRecord
-from sp00ky_core.backend import Backend, queues
+from sp00ky_core.backend.backend import Backend, queues
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.observe import rates
 from sp00ky_dashboard.observe.rates import RANGES, Series, series_of

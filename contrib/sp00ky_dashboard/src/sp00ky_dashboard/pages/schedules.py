@@ -7,7 +7,7 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sp00ky_core.scheduler.operators import ScheduleRecord
+from sp00ky_core.outbox.operators.schedules import ScheduleRecord
 from sp00ky_core.schedules.definition import can_not_fire, next_fire
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.render import page

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.admin import SimpleListFilter
 
-from sp00ky_core.backend import Backend
+from sp00ky_core.backend.backend import Backend
 from sp00ky_django.lazy_outbox import outbox
 
 __all__ = ["BackendFilter", "PathFilter", "backends_of"]

@@ -12,7 +12,7 @@ from django.contrib.auth import get_permission_codename
 from django.db import connections
 
 from sp00ky_core import OperatorResult, Sp00kyError
-from sp00ky_core.operators.bulk import DONE
+from sp00ky_core.outbox.operators.bulk import DONE
 from sp00ky_django.admin.columns import errors_table, last_error, pretty
 from sp00ky_django.admin.filters import BackendFilter, PathFilter, backends_of
 from sp00ky_django.admin.paginator import EstimatingPaginator

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import attrs
 
 from sp00ky_conformance.store.harness import API, settlement
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import SettleFate, Settlement, Store
 
 __all__ = ["Delivery", "deliver"]

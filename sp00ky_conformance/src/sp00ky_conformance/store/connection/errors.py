@@ -22,9 +22,9 @@ from sp00ky_conformance.store.harness import (
 )
 from sp00ky_core.errors import JobNotFound, StoreError, StoreUnavailable
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
-from sp00ky_core.operators.transitions import clear, kill, redrive
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import Breakers, JobQuery, OverdueClaims, Retention, Store, StoreOptions, has
+from sp00ky_core.stores.transitions import clear, kill, redrive
 
 __all__ = ["ErrorConformance"]
 

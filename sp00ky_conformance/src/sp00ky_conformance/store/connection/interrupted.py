@@ -17,7 +17,7 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_conformance.store.steering.rate import limited
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, Store, StoreOptions
 
 __all__ = ["InterruptionConformance"]

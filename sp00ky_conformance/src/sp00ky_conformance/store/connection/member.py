@@ -24,8 +24,8 @@ import attrs
 
 from sp00ky_conformance.store.connection.delivery import deliver
 from sp00ky_conformance.store.harness import API, StoreHarness, settlement
-from sp00ky_core.job import NewJob
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import Store, StoreOptions
 
 __all__ = ["Member", "members"]

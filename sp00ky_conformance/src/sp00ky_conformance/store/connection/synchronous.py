@@ -14,7 +14,7 @@ import pytest
 
 from sp00ky_conformance.store.harness import MAIL, StoreHarness, new_job, where
 from sp00ky_core.errors import JobNotFound, OptionInvalid, Sp00kyError
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobQuery, Store, SynchronousEnqueue
 
 __all__ = ["SynchronousConformance"]

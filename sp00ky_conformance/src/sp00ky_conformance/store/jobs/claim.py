@@ -23,7 +23,7 @@ from sp00ky_conformance.store.harness import (
     new_job,
 )
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery, Store, StoreOptions
 
 __all__ = ["ClaimConformance", "ClaimersConformance"]

@@ -19,11 +19,11 @@ from sp00ky_conformance.store.harness import (
     settlement,
     silent,
 )
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.machine import MAX_ERRORS, Deferred, Event
-from sp00ky_core.operators.transitions import kill, redrive
-from sp00ky_core.outcome import THROTTLED, Delivered, Undelivered
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.outcome import THROTTLED, Delivered, Undelivered
+from sp00ky_core.job.state_machine import MAX_ERRORS, Deferred, Event
 from sp00ky_core.ports import SettleFate, Store
+from sp00ky_core.stores.transitions import kill, redrive
 
 __all__ = ["DeferConformance"]
 

@@ -25,12 +25,12 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
-from sp00ky_core.job import JobStatus
-from sp00ky_core.operators.transitions import kill
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, Store, StoreOptions
+from sp00ky_core.stores.transitions import kill
 
-__all__ = ["EnqueueConformance", "DedupConformance", "TransactionConformance"]
+__all__ = ["DedupConformance", "EnqueueConformance", "TransactionConformance"]
 
 
 class EnqueueConformance(StoreHarness):

@@ -7,10 +7,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 from sp00ky_conformance.store.harness import StoreHarness, failure
-from sp00ky_core.events import Expired
-from sp00ky_core.job import JobStatus
-from sp00ky_core.operators.transitions import redrive
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.state_machine import Expired
 from sp00ky_core.ports import OperatorFate, Store
+from sp00ky_core.stores.transitions import redrive
 
 __all__ = ["ExpiryConformance"]
 

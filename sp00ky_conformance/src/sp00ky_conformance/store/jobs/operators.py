@@ -22,12 +22,12 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_core.errors import JobNotFound
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.operators.transitions import clear, kill, redrive
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, OperatorFate, SettleFate, Store, StoreOptions
+from sp00ky_core.stores.transitions import clear, kill, redrive
 
-__all__ = ["KillConformance", "RedriveConformance", "ClearConformance"]
+__all__ = ["ClearConformance", "KillConformance", "RedriveConformance"]
 
 
 class KillConformance(StoreHarness):

@@ -20,9 +20,9 @@ from sp00ky_conformance.store.harness import (
     eventually,
     silent,
 )
-from sp00ky_core.job import JobStatus
-from sp00ky_core.operators.transitions import kill
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import OverdueClaim, StoreOptions
+from sp00ky_core.stores.transitions import kill
 
 __all__ = ["OverdueConformance"]
 

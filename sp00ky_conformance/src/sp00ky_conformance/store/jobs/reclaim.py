@@ -16,8 +16,8 @@ from sp00ky_conformance.store.harness import (
     settlement,
     silent,
 )
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import SettleFate, Settlement, Store, StoreOptions
 
 __all__ = ["ReclaimConformance"]

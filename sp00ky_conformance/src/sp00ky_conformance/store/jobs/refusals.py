@@ -18,11 +18,11 @@ from sp00ky_conformance.store.harness import (
 )
 from sp00ky_conformance.store.steering.rate import daily, limited
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, SettleFate, Store, StoreOptions
 
-__all__ = ["RefusalConformance", "REFUSED"]
+__all__ = ["REFUSED", "RefusalConformance"]
 
 REFUSED = "/refused"
 """The path of rows that the database refuses."""

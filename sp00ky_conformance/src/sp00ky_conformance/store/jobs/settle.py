@@ -25,13 +25,13 @@ from sp00ky_conformance.store.harness import (
     silent,
     where,
 )
-from sp00ky_core.job import JobStatus
-from sp00ky_core.machine import MAX_ERRORS, Event
-from sp00ky_core.operators.transitions import clear, kill
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.job.state_machine import MAX_ERRORS, Event
 from sp00ky_core.ports import JobQuery, SettleFate, Store
+from sp00ky_core.stores.transitions import clear, kill
 
-__all__ = ["SettleConformance", "FencingConformance", "ReleaseConformance"]
+__all__ = ["FencingConformance", "ReleaseConformance", "SettleConformance"]
 
 
 class SettleConformance(StoreHarness):

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from sp00ky_conformance.store.harness import MAIL, StoreHarness, is_close, new_job, where
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobQuery, Statement, Statements, Store
 
 __all__ = ["StatementConformance"]

@@ -20,8 +20,8 @@ from sp00ky_conformance.store.harness import (
     settlement,
     where,
 )
-from sp00ky_core.job import JobStatus
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import Store, StoreOptions
 
 __all__ = ["UpkeepConformance"]

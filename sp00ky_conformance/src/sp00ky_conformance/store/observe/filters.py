@@ -22,11 +22,11 @@ from sp00ky_conformance.store.harness import (
     failure,
     where,
 )
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.operators.transitions import clear, kill
+from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import Counts, JobFilter, JobQuery, has
+from sp00ky_core.stores.transitions import clear, kill
 
-__all__ = ["FilterConformance", "ClearMatchingConformance", "ShortIdConformance", "HistoryConformance"]
+__all__ = ["ClearMatchingConformance", "FilterConformance", "HistoryConformance", "ShortIdConformance"]
 
 OCEAN = timezone(timedelta(hours=14))
 

@@ -16,10 +16,10 @@ from sp00ky_conformance.store.harness import (
     is_close,
     settlement,
 )
-from sp00ky_core.job import JobStatus
-from sp00ky_core.operators.transitions import clear, kill
-from sp00ky_core.outcome import INVALID_ROW, Delivered, Undelivered
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import INVALID_ROW, Delivered, Undelivered
 from sp00ky_core.ports import LONGEST_TEXT, JobQuery, SettleFate, Store, StoreOptions
+from sp00ky_core.stores.transitions import clear, kill
 
 __all__ = ["HOSTILE_ROWS", "HostileConformance"]
 

@@ -17,10 +17,10 @@ from sp00ky_conformance.store.harness import (
     eventually,
     failure,
 )
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.operators.transitions import clear, kill
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import NO_INFO, JobQuery, RunnerInfo, StoreOptions
+from sp00ky_core.stores.transitions import clear, kill
 
 __all__ = ["BeatConformance", "SignalConformance", "WatchConformance"]
 

@@ -25,11 +25,11 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_core.errors import JobNotFound, StoreClosed
-from sp00ky_core.job import JobStatus
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import LONGEST_LISTED, JobQuery, Store, StoreOptions
 
-__all__ = ["ReadingConformance", "StatsConformance", "LifeConformance"]
+__all__ = ["LifeConformance", "ReadingConformance", "StatsConformance"]
 
 
 class ReadingConformance(StoreHarness):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from sp00ky_conformance.store.harness import API, eventually, is_close, needs, where
 from sp00ky_conformance.store.jobs.refusals import REFUSED
 from sp00ky_conformance.store.schedules.harness import SECOND, ScheduleHarness, schedules_of
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobQuery, RunStatus, ScheduleChange, ScheduleRun, Store, StoreOptions, Trigger
 
 __all__ = ["FireConformance"]

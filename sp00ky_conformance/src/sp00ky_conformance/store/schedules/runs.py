@@ -9,7 +9,7 @@ import pytest
 
 from sp00ky_conformance.store.harness import eventually, failure, needs, where
 from sp00ky_conformance.store.schedules.harness import SECOND, ScheduleHarness, schedules_of
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, RunStatus, ScheduleChange, ScheduleRun, Store, StoreOptions
 
 __all__ = ["RunConformance"]

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sp00ky_conformance.store.harness import MAIL, StoreHarness, WholeStore, each_where, eventually, failure
-from sp00ky_core.job import Job
-from sp00ky_core.machine import Deferred, Expired
-from sp00ky_core.operators.transitions import kill, redrive
-from sp00ky_core.outcome import THROTTLED, Delivered, Undelivered
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.outcome import THROTTLED, Delivered, Undelivered
+from sp00ky_core.job.state_machine import Deferred, Expired
 from sp00ky_core.ports import StoreOptions
+from sp00ky_core.stores.transitions import kill, redrive
 
 __all__ = ["ErrorGroupConformance"]
 

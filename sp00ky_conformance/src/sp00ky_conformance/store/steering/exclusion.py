@@ -22,12 +22,12 @@ from sp00ky_conformance.store.harness import (
     silent,
     where,
 )
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.operators.transitions import kill, redrive
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import SettleFate, Store, StoreOptions
+from sp00ky_core.stores.transitions import kill, redrive
 
-__all__ = ["ExclusionConformance", "CompetitionConformance"]
+__all__ = ["CompetitionConformance", "ExclusionConformance"]
 
 KEY = "thread:t1"
 

@@ -28,11 +28,11 @@ from sp00ky_conformance.store.harness import (
 )
 from sp00ky_conformance.store.steering.breakers import open_breaker
 from sp00ky_conformance.store.steering.rate import daily, limited
-from sp00ky_core.events import Rescheduled
 from sp00ky_core.gate.breaker import BreakerState
-from sp00ky_core.operators.transitions import kill, redrive, reschedule
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import JobQuery, StoreOptions
+from sp00ky_core.stores.transitions import kill, redrive, reschedule
 
 __all__ = ["InFlightConformance", "InFlightSharedConformance"]
 

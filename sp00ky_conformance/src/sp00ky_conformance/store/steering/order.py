@@ -20,11 +20,11 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_conformance.store.jobs.claim import LONG_AGO
-from sp00ky_core.job import JobStatus
-from sp00ky_core.machine import Deferred
-from sp00ky_core.operators.transitions import kill
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.job.state_machine import Deferred
 from sp00ky_core.ports import JobQuery, Store
+from sp00ky_core.stores.transitions import kill
 
 __all__ = ["OrderConformance"]
 

@@ -28,7 +28,7 @@ from sp00ky_conformance.store.harness import (
 from sp00ky_conformance.store.observe.liveness import following
 from sp00ky_conformance.store.steering.breakers import open_breaker
 from sp00ky_core.gate.breaker import BreakerState
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import BackendStats, StoreOptions
 
 __all__ = ["PauseConformance", "PausedConformance"]

@@ -17,12 +17,12 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_conformance.store.jobs.claim import LONG_AGO
-from sp00ky_core.job import Job
-from sp00ky_core.operators.transitions import kill, redrive
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, OperatorFate, StoreOptions
+from sp00ky_core.stores.transitions import kill, redrive
 
-__all__ = ["PlaceConformance", "ManyKeysConformance"]
+__all__ = ["ManyKeysConformance", "PlaceConformance"]
 
 KEY = "thread:t1"
 

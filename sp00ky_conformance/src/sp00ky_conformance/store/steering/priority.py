@@ -23,10 +23,10 @@ from sp00ky_conformance.store.harness import (
 )
 from sp00ky_conformance.store.jobs.claim import LONG_AGO
 from sp00ky_conformance.store.steering.breakers import open_breaker
-from sp00ky_core.job import Job
-from sp00ky_core.machine import Deferred
-from sp00ky_core.operators.transitions import redrive
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.state_machine import Deferred
 from sp00ky_core.ports import JobQuery, StoreOptions
+from sp00ky_core.stores.transitions import redrive
 
 __all__ = ["PriorityConformance"]
 

@@ -18,13 +18,13 @@ from sp00ky_conformance.store.harness import (
     is_close,
 )
 from sp00ky_conformance.store.jobs.claim import LONG_AGO
-from sp00ky_core.events import Rescheduled
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.operators.transitions import kill, redrive, reschedule
-from sp00ky_core.outcome import Delivered
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import OperatorFate, Store, StoreOptions
+from sp00ky_core.stores.transitions import kill, redrive, reschedule
 
-__all__ = ["RescheduleConformance", "RedriveDelayConformance"]
+__all__ = ["RedriveDelayConformance", "RescheduleConformance"]
 
 AT = datetime(2100, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 

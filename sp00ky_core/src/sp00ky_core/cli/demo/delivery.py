@@ -33,9 +33,9 @@ from sp00ky_core.cli.output import is_terminal
 from sp00ky_core.cli.screen import count, grid, stacked
 from sp00ky_core.cli.table import COLOURS
 from sp00ky_core.errors import AdapterMissing, Sp00kyError
-from sp00ky_core.job import Job, JobStatus, NewJob
-from sp00ky_core.outbox import Outbox
-from sp00ky_core.outcome import THROTTLED
+from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_core.job.outcome import THROTTLED
+from sp00ky_core.outbox.outbox import Outbox
 
 PAYMENT = "/charge-payment"
 JOBS = {"/spookify": 120, "/chat": 20, PAYMENT: 60}

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from sp00ky_core.cli.options import run_async
 from sp00ky_core.cli.signals import stop_order, unless_stopped
-from sp00ky_core.job import Job
-from sp00ky_core.outbox import Outbox
+from sp00ky_core.job.job import Job
+from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.runner import RunnerOptions
 
 STORE = "surrealkv://./sp00ky.db"

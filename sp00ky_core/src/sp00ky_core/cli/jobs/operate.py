@@ -33,10 +33,10 @@ from sp00ky_core.cli.output import counted, is_terminal, say, show_json, show_ro
 from sp00ky_core.cli.payload import read_payload
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
-from sp00ky_core.job import Job
-from sp00ky_core.operators.bulk import CLEAR, DONE, KILL, REDRIVE, RESCHEDULE, Action, BulkResult
-from sp00ky_core.operators.copy import copy_job
-from sp00ky_core.outbox import Outbox
+from sp00ky_core.job.job import Job
+from sp00ky_core.outbox.operators.bulk import CLEAR, DONE, KILL, REDRIVE, RESCHEDULE, Action, BulkResult
+from sp00ky_core.outbox.operators.copy import copy_job
+from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import ActOptions, JobQuery, OperatorFate, OperatorResult
 
 

@@ -17,10 +17,10 @@ from sp00ky_core.cli.job_format import cause, last_error
 from sp00ky_core.cli.output import draws, plain, say, show_json
 from sp00ky_core.cli.screen import Meter, cell, count, grid, shown_until_stopped, stacked, titled
 from sp00ky_core.cli.table import COLOURS, cut
-from sp00ky_core.encoding.report_json import json_of
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.outbox import Outbox
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.outbox.report_json import json_of
 from sp00ky_core.ports import BackendStats, ErrorGroup
 
 LATEST = 200

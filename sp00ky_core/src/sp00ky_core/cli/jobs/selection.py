@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 import attrs
 import click
 
+from sp00ky_core.backend.validation import unknown_route
 from sp00ky_core.cli.options import INSTANT, act_options, as_json, backend_names, flag, option, with_options
 from sp00ky_core.cli.output import say
-from sp00ky_core.contract.validation import unknown_route
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.hints import nearest
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.outbox import Outbox
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import JobFilter, ShortIds, has
 
 SHORTEST_GENERATED = 20

@@ -10,9 +10,9 @@ import click
 
 from sp00ky_core.cli.options import INSTANT, Settings, as_json, command, flag, limit_option, option
 from sp00ky_core.cli.output import moment, show_json, show_list, show_rows
-from sp00ky_core.encoding.report_json import json_of, rates_to_json
-from sp00ky_core.metrics.rates import Rates
-from sp00ky_core.outbox import Outbox
+from sp00ky_core.observe.rates import Rates
+from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.outbox.report_json import json_of, rates_to_json
 from sp00ky_core.ports import OUTCOMES, BackendStats, ErrorGroup, Pause
 
 STATS_COLUMNS = (

@@ -11,9 +11,9 @@ from rich.console import RenderableType
 
 from sp00ky_core.cli.job_format import cause
 from sp00ky_core.cli.screen import Meter, cell, count, grid
-from sp00ky_core.hookspecs import hookimpl
-from sp00ky_core.job import Job, JobStatus
-from sp00ky_core.machine import Transition
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.state_machine import Transition
+from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import Attempt
 
 COLUMNS = ("backend", "in flight", "done/s", "done", "retried", "failed", "latest error", "")

@@ -21,7 +21,7 @@ from sp00ky_core.gate.breaker.rules import (
     is_timeout,
     is_unavailable,
 )
-from sp00ky_core.outcome import Outcome
+from sp00ky_core.job.outcome import Outcome
 
 __all__ = ["RECENT", "RouteBreakers"]
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 import attrs
 
 from sp00ky_core.config import BreakerConfig
-from sp00ky_core.outcome import (
+from sp00ky_core.job.outcome import (
     CONNECT,
     EXPIRED,
     INVALID_PATH,
@@ -27,28 +27,28 @@ from sp00ky_core.outcome import (
 )
 
 __all__ = [
+    "BREAKER_TABLE",
+    "LONGEST_INTERVAL",
+    "LONGEST_PAUSE",
+    "PAUSE_MARGIN",
+    "Answered",
     "Breaker",
     "BreakerChange",
     "BreakerEvent",
     "BreakerState",
     "Failed",
-    "Answered",
-    "ProbeFailed",
     "ProbeAnswered",
+    "ProbeFailed",
     "ProbeWithoutNews",
-    "LONGEST_INTERVAL",
-    "LONGEST_PAUSE",
-    "PAUSE_MARGIN",
+    "change_after",
     "event_of",
     "is_timeout",
     "is_unavailable",
-    "never_connected",
-    "seconds_asked",
-    "BREAKER_TABLE",
-    "change_after",
     "longest_pause",
+    "never_connected",
     "risk_turn",
     "route_in_turn",
+    "seconds_asked",
 ]
 
 LONGEST_INTERVAL = 30.0

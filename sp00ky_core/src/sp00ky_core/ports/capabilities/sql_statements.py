@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports.statement import ParamStyle, SqlStatement
 
 __all__ = ["SqlStatements"]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 
 from sp00ky_core.errors import StoreClosed
 from sp00ky_core.hints import shown
-from sp00ky_core.job import Job, NewJob
+from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import StoreCapabilities, StoreOptions
 from sp00ky_core.stores.callers import finished
 from sp00ky_core.stores.ids import job_id, new_key

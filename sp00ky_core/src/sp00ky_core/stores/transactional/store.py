@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from sp00ky_core.gate.breaker import BreakerChange
-from sp00ky_core.job import Job, JobStatus, NewJob
+from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     BackendStats,
     BreakerResult,
@@ -25,7 +25,6 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.callers import finished, unknown_kind
 from sp00ky_core.stores.ids import table_of
-from sp00ky_core.stores.operations import DecidingStore
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
 from sp00ky_core.stores.transactional.fleet.breaker import change_breaker
 from sp00ky_core.stores.transactional.fleet.heartbeat import beats
@@ -42,6 +41,7 @@ from sp00ky_core.stores.transactional.observe.watch import Watch
 from sp00ky_core.stores.transactional.rows import key_of
 from sp00ky_core.stores.transactional.schedules.store import ScheduleStore
 from sp00ky_core.stores.transactional.schema.migrate import findings, migrate, plan
+from sp00ky_core.stores.transitions import DecidingStore
 
 __all__ = ["TransactionalStore"]
 

@@ -9,7 +9,7 @@ from tests.core.stores.transactional.conftest import API, MAIL, SqliteSession, a
 
 from sp00ky_core.config import RateConfig
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import Claim
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional.fleet.breaker import change_breaker

@@ -4,7 +4,7 @@ import pytest
 from tests.core.stores.transactional.conftest import BY_BACKEND, SqliteSession, added
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.stores.transactional.jobs.enqueue import add
 from sp00ky_core.stores.transactional.schema.definition import job_table
 

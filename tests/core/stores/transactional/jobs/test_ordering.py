@@ -3,7 +3,7 @@
 import pytest
 from tests.core.stores.transactional.conftest import API, BY_BACKEND, MAIL, SqliteSession
 
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.stores.transactional.jobs import ordering
 from sp00ky_core.stores.transactional.jobs.enqueue import add
 from sp00ky_core.stores.transactional.jobs.ordering import Rounds

@@ -4,7 +4,7 @@ import attrs
 import pytest
 from tests.core.stores.transactional.conftest import API, TABLES, SqliteSession, added
 
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobFilter
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional.jobs.retention import Deleting

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.core.stores.transactional.conftest import TABLES, SqliteSession, added, claimed
 
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.broadcast import Broadcast
 from sp00ky_core.stores.transactional.observe.watch import Watch

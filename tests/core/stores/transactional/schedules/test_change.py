@@ -6,7 +6,7 @@ import pytest
 from tests.core.stores.transactional.conftest import BY_BACKEND, NOW, SqliteSession
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.job import NewJob
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, Spawn, StoredSchedule
 from sp00ky_core.schedules.fire import job_key
 from sp00ky_core.stores.transactional.schedules.change import Changing, insert

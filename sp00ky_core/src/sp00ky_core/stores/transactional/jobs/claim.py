@@ -10,7 +10,7 @@ import attrs
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.gate.breaker import Breaker, route_in_turn
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, Claim, JobTable
 from sp00ky_core.stores.allowance import PASSED, Allowance
 from sp00ky_core.stores.ids import job_id

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.rows import instant_of, priority_of

@@ -8,7 +8,7 @@ from itertools import compress
 from operator import attrgetter
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.job import Job, NewJob
+from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.ids import new_key, new_keys
 from sp00ky_core.stores.rows import new_row

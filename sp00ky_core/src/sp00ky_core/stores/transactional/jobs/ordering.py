@@ -7,8 +7,8 @@ from datetime import datetime
 
 import attrs
 
-from sp00ky_core.job import JobStatus
-from sp00ky_core.job_options import is_plain_text
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.options import is_plain_text
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.rows import instant_of

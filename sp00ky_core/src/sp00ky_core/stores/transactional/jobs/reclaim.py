@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.isolation import Quarantine

@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.machine import Released, decide
+from sp00ky_core.job.retry import RetryPolicy
+from sp00ky_core.job.state_machine import Released, decide
 from sp00ky_core.ports import JobTable
-from sp00ky_core.retry import RetryPolicy
 from sp00ky_core.stores.apply import applied
 from sp00ky_core.stores.filters import is_overdue
 from sp00ky_core.stores.isolation import Quarantine

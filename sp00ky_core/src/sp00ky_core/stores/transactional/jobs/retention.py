@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id, table_of

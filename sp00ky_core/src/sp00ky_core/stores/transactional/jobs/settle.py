@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.apply import applied
 from sp00ky_core.stores.isolation import settle_with_less

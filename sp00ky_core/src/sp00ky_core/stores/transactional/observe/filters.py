@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.transactional.connection.session import Either, Is, Where

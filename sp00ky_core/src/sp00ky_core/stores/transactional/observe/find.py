@@ -8,7 +8,7 @@ from heapq import nlargest, nsmallest
 from typing import Literal
 
 from sp00ky_core.errors import JobNotFound
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.filters import BEGINNING, age_of
 from sp00ky_core.stores.ids import job_id, table_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.job import JobStatus
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import BackendStats, BreakerStats, JobTable
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
 from sp00ky_core.stores.transactional.fleet.breaker import read_breakers

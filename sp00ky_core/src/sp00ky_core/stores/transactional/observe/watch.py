@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from datetime import timedelta
 from typing import Any
 
-from sp00ky_core.job import Job, JobStatus
+from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_core.stores.filters import BEGINNING, age_of, matches
 from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Is, Session, Work

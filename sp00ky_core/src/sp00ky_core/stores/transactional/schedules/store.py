@@ -9,7 +9,7 @@ from typing import Any
 
 from sp00ky_core.encoding.json_bytes import decode, encode
 from sp00ky_core.errors import QueryRefused, StoreClosed, StoreError, StoreUnavailable
-from sp00ky_core.job import Job
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import (
     MAX_ROWS,
     OPEN_RUN,

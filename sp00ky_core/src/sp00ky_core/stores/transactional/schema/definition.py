@@ -11,26 +11,26 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.job import TERMINAL, JobStatus
+from sp00ky_core.job.job import TERMINAL, JobStatus
 from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_TEXT
 from sp00ky_core.stores.transactional.connection.session import Is, Where
 
 __all__ = [
-    "Kind",
-    "Default",
-    "Column",
-    "Index",
-    "Table",
-    "job_table",
+    "AUDITS",
     "BREAKERS",
     "CONTROLS",
-    "RUNNERS",
-    "AUDITS",
-    "MIGRATIONS",
-    "VERSION",
-    "TERMINAL_STATUSES",
     "LIVE_STATUSES",
+    "MIGRATIONS",
     "NOT_ENDED",
+    "RUNNERS",
+    "TERMINAL_STATUSES",
+    "VERSION",
+    "Column",
+    "Default",
+    "Index",
+    "Kind",
+    "Table",
+    "job_table",
 ]
 
 VERSION = 4

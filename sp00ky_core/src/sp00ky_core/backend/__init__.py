@@ -1,0 +1,1 @@
+"""Join what is configured for a backend and what its contract says."""

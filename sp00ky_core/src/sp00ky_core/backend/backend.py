@@ -1,0 +1,277 @@
+"""Load a backend as the outbox and the runner use it: its configuration, its contract, its table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+
+import attrs
+
+from sp00ky_core.config import BackendConfig, Config
+from sp00ky_core.contract import Contract, load_contract
+from sp00ky_core.errors import ConfigError, UnknownBackend
+from sp00ky_core.gate.breaker import longest_pause
+from sp00ky_core.hints import nearest
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.ports import JobTable
+
+__all__ = [
+    "Backend",
+    "Backends",
+    "delivered",
+    "load_backends",
+    "queues",
+    "serving",
+    "store_tables",
+    "stored_table",
+]
+
+POOLED = "Sp00ky's scheduler runs the jobs of its table, on a pool of machines"
+DELIVER_HERE = "to have them delivered here, remove `runOn`"
+
+
+@attrs.frozen(kw_only=True)
+class Backend:
+    """One backend, loaded.
+
+    Attributes:
+        config: Its configuration.
+        contract: Its OpenAPI document, as operations.
+        table: The backend's own times and limits; ``table.backend`` is the name that the store knows the
+            table by, which is the first one's where several backends share it.
+        sharing: Of that first one, the others: a job belongs to the one whose document has its path.
+    """
+
+    config: BackendConfig
+    contract: Contract
+    table: JobTable
+    sharing: tuple[Backend, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As in sp00ky.yml."""
+        return self.config.name
+
+    def stored(self, new_job: NewJob) -> NewJob:
+        """Return a job of this backend as the store knows it: by its table."""
+        is_first = self.name == self.table.backend
+        return new_job if is_first else new_job.for_backend(self.table.backend)
+
+    @property
+    def document(self) -> str:
+        """Tell what runners know apart: the document's digest, and that it is read otherwise than by 0.2."""
+        return f"2-{self.contract.digest}"
+
+    def serving(self, path: str) -> Backend:
+        """Return the backend of this table whose operation a text names; this one where none has it."""
+        for each in self.sharing:
+            if each.contract.has(path):
+                return each
+        return self
+
+
+class Backends(dict[str, Backend]):
+    """Backends by name; ``left_out`` has those that can't be used, with the reason."""
+
+    def __init__(self, backends: Mapping[str, Backend], left_out: Mapping[str, str]) -> None:
+        super().__init__(backends)
+        self.left_out = left_out
+
+    def named(self, name: str) -> Backend:
+        """Return one. Raises ``UnknownBackend``, with the reason if it is left out."""
+        if name not in self:
+            raise UnknownBackend(backend=name, known=tuple(self), reason=self.left_out.get(name, ""))
+        return self[name]
+
+
+def load_backends(config: Config, strategies: frozenset[str]) -> Backends:
+    """Read every backend's OpenAPI document.
+
+    Raises:
+        ConfigError: there is no backend, or a document or a strategy can't be used.
+    """
+    loaded = [_load(config, each, strategies) for each in config.backends.values()]
+    groups: dict[str, list[Backend]] = {}
+    for backend in loaded:
+        groups.setdefault(backend.table.table, []).append(backend)
+    clashing = {each.name: problem for group in groups.values() for each, problem in _clashes(group)}
+    sound = [group for group in groups.values() if group[0].name not in clashing]
+    joined = {each.name: each for group in sound for each in _joined(group)}
+    left_out = {**config.left_out, **clashing}
+    if not joined:
+        raise _none(config, left_out)
+    return Backends({name: joined[name] for name in config.backends if name in joined}, left_out)
+
+
+def _none(config: Config, left_out: Mapping[str, str]) -> ConfigError:
+    names: dict[str, list[str]] = {}
+    for name, reason in left_out.items():
+        names.setdefault(reason, []).append(name)
+    reasons = "; ".join(f"{' and '.join(each)}: {reason}" for reason, each in names.items())
+    fix = "fix one, or describe another" if reasons else "describe one"
+    problem = f"none can be used: {reasons}" if reasons else "there is none"
+    return ConfigError(
+        file=str(config.file), key="backends", problem=f"{problem}; {fix}, as `sp00ky init` does"
+    )
+
+
+def _load(config: Config, backend: BackendConfig, strategies: frozenset[str]) -> Backend:
+    if backend.retry.strategy not in strategies:
+        problem = f"no retry strategy {backend.retry.strategy!r:.80}; "
+        problem += nearest(backend.retry.strategy, strategies)
+        raise ConfigError(
+            file=str(config.file), key=f"backends.{backend.name}.retry.strategy", problem=problem
+        )
+    contract = load_contract(backend, ref_roots=backend.ref_roots)
+    return Backend(config=backend, contract=contract, table=_table(backend, contract, strategies))
+
+
+def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str]) -> JobTable:
+    return JobTable(
+        backend=backend.name,
+        table=backend.table,
+        timeout=backend.timeout,
+        timeout_overridable=backend.timeout_overridable,
+        keep_success=backend.retention.keep_success,
+        keep_failed=backend.retention.failed,
+        max_successes=backend.retention.max_rows or None,
+        strategies=strategies,
+        breaker=backend.breaker is not None,
+        longest_pause=longest_pause(backend.breaker, backend.retry.cap),
+        routes=_spellings(contract),
+        max_payload_bytes=backend.max_payload_bytes,
+        rate=backend.rate,
+        max_in_flight=backend.max_in_flight,
+        delivered=backend.pool is None,
+    )
+
+
+def _spellings(contract: Contract) -> frozenset[str]:
+    return frozenset(text for each in contract.operations.values() for text in each.spellings)
+
+
+def _clashes(group: Sequence[Backend]) -> Iterable[tuple[Backend, str]]:
+    """Yield every backend of a table if any two of them have a path in common: whose job would it be?"""
+    for one, other in combinations(group, 2):
+        common = sorted(_paths(one) & _paths(other))
+        if common:
+            problem = (
+                f"its table {one.table.table!r} is shared, and the documents of {one.name!r} and "
+                f"{other.name!r} both have {common[0]!r}; give each backend a table of its own"
+            )
+            return [(each, problem) for each in group]
+    return []
+
+
+def _paths(backend: Backend) -> set[str]:
+    return {operation.path for operation in backend.contract.operations.values()}
+
+
+def _forget_shared_ids(group: Sequence[Backend]) -> None:
+    """Let an ``operationId`` that two backends of a table have name neither's operation."""
+    owners: dict[str, list[Backend]] = {}
+    for backend in group:
+        for operation_id in backend.contract.operation_ids:
+            owners.setdefault(operation_id, []).append(backend)
+    for operation_id, backends in owners.items():
+        if len(backends) > 1:
+            names = " and ".join(backend.name for backend in backends)
+            for backend in backends:
+                backend.contract.forget(
+                    operation_id, f"the documents of {names}, which share a table, have it"
+                )
+
+
+def _joined(group: Sequence[Backend]) -> Iterable[Backend]:
+    """Let backends share a table: the tighter concurrency is that of all, the first one has the others."""
+    first, *others = group
+    if not others:
+        return group
+    _forget_shared_ids(group)
+    concurrency = min(each.config.concurrency for each in group)
+    ours = all(each.table.delivered for each in group)
+
+    def member(each: Backend) -> Backend:
+        return attrs.evolve(
+            each,
+            config=attrs.evolve(each.config, concurrency=concurrency),
+            table=attrs.evolve(
+                each.table, backend=first.name, delivered=ours, routes=_spellings(each.contract)
+            ),
+        )
+
+    sharing = tuple(map(member, others))
+    return [attrs.evolve(member(first), sharing=sharing), *sharing]
+
+
+def queues(backends: Mapping[str, Backend]) -> Mapping[str, Backend]:
+    """Return one backend for each table, by the name that the store knows the table by."""
+    return {name: each for name, each in backends.items() if each.table.backend == name}
+
+
+def serving(backends: Backends, names: Iterable[str] | None) -> Mapping[str, Backend]:
+    """Return the backends of these names, and those that share a table with one; None: all.
+
+    What another runner delivers is left out.
+
+    Raises:
+        UnknownBackend: one isn't configured, or another runner delivers it.
+    """
+    ours = delivered(backends)
+    if names is None:
+        return ours
+    chosen = [backends.named(each) for each in names]
+    for each in chosen:
+        if each.name not in ours:
+            raise UnknownBackend(backend=each.name, known=tuple(ours), reason=f"{POOLED}; {DELIVER_HERE}")
+    tables = {each.table.backend for each in chosen}
+    return {name: each for name, each in ours.items() if each.table.backend in tables}
+
+
+def delivered(backends: Mapping[str, Backend]) -> dict[str, Backend]:
+    """Return the backends whose jobs runners deliver: those of a pool, and of its tables, aren't."""
+    return {name: each for name, each in backends.items() if each.table.delivered}
+
+
+def store_tables(backends: Mapping[str, Backend]) -> tuple[JobTable, ...]:
+    """Return the tables as the store is to lease and prune their rows."""
+    return tuple(stored_table(each) for each in queues(backends).values())
+
+
+def stored_table(backend: Backend) -> JobTable:
+    """Return a table as the store is to lease and prune its rows.
+
+    Its leases outlast an attempt of each of its backends, it keeps jobs as long as the one that keeps them
+    longest, and heeds the tightest limits.
+    """
+    tables = [backend.table, *(each.table for each in backend.sharing)]
+    longest = max(each.timeout for each in tables)
+    overridable = {each.timeout_overridable for each in tables}
+    # A job's own short timeout counts for the lease, but not for a backend that doesn't heed it.
+    margin = 0.0 if len(overridable) == 1 else longest
+    return attrs.evolve(
+        backend.table,
+        timeout=longest,
+        timeout_overridable=any(overridable),
+        lease_margin=backend.table.lease_margin + margin,
+        keep_success=_longest(each.keep_success for each in tables),
+        keep_failed=_longest(each.keep_failed for each in tables),
+        max_successes=_most(each.max_successes for each in tables),
+        longest_pause=max(each.longest_pause for each in tables),
+        routes=frozenset().union(*(each.routes for each in tables)),
+        max_payload_bytes=max(each.max_payload_bytes for each in tables),
+        rate=min(
+            filter(None, (each.rate for each in tables)), key=lambda rate: rate.per_second, default=None
+        ),
+        max_in_flight=min(filter(None, (each.max_in_flight for each in tables)), default=None),
+    )
+
+
+def _most(numbers: Iterable[int | None]) -> int | None:
+    """Return the largest; None, of which there is no limit, is larger than all."""
+    found = list(numbers)
+    return None if None in found else max(filter(None, found))
+
+
+def _longest(seconds: Iterable[float | None]) -> float | None:
+    return max((each for each in seconds if each is not None), default=None)

@@ -1,0 +1,146 @@
+"""Check a new job against its backend, before anything is written."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from sp00ky_core.backend.backend import Backend
+from sp00ky_core.contract.loading import Contract
+from sp00ky_core.encoding.json_bytes import JsonText, decode, pointer_of
+from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
+from sp00ky_core.job.job import NewJob
+
+ESCAPED_NUL = rb"\u0000"
+"""Or an escaped backslash before a number: looked for first, because it is quick."""
+
+_BACKSLASH = ord("\\")  # a byte is found many times faster than a text
+
+_BETWEEN = frozenset({"sp00ky_core", "asyncio", "uvloop"})
+"""Packages between the code that enqueues and the check of what it enqueues."""
+
+
+class TimeoutIgnored(UserWarning):
+    """A job's ``timeout`` has no effect: its backend isn't ``timeoutOverridable``."""
+
+
+def validated(backend: Backend, new_job: NewJob) -> NewJob:
+    """Check a new job as ``check_job`` does. Warnings name the line of the code that enqueues."""
+    checked = check_job(backend, new_job)
+    if checked.timeout is not None:
+        warn_of_ignored_timeout(backend, checked.timeout, "the job's timeout")
+    return checked
+
+
+def warn_of_ignored_timeout(backend: Backend, timeout: float | None, whose: str) -> None:
+    """Warn of a timeout that has no effect."""
+    if ignores_timeout(backend, timeout):
+        text = f"backend {backend.name!r} isn't timeoutOverridable: {whose} has no effect"
+        warnings.warn(text, TimeoutIgnored, stacklevel=_callers_level())
+
+
+def ignores_timeout(backend: Backend, timeout: float | None) -> bool:
+    """Tell whether a timeout has no effect."""
+    return timeout is not None and not backend.config.timeout_overridable
+
+
+def check_job(backend: Backend, new_job: NewJob) -> NewJob:
+    """Check a new job, and address it to this backend.
+
+    Raises:
+        UnknownRoute: no such operation in the backend's document, or it can't be called.
+        PayloadTooLarge: more than ``maxPayloadBytes``.
+        PayloadNotJson: the text that was given for it is no JSON, or a text in it holds NUL.
+        PayloadInvalid: it breaks the contract; every violation is listed.
+        UnknownStrategy: it isn't registered.
+    """
+    return check_options(backend, new_job, _check_contract(backend, new_job))
+
+
+def check_options(backend: Backend, new_job: NewJob, name: str | None = None) -> NewJob:
+    """Check a new job's options, whatever its payload is, and address it to the operation ``name``.
+
+    Raises:
+        UnknownStrategy: it isn't registered.
+    """
+    retry = backend.config.retry
+    new_job = new_job.for_backend(
+        backend.name,
+        path=backend.contract.name(new_job.path) if name is None else name,
+        max_retries=retry.max_retries,
+        retry_strategy=retry.strategy,
+    )
+    if new_job.retry_strategy not in backend.table.strategies:
+        raise UnknownStrategy(strategy=new_job.retry_strategy, known=tuple(sorted(backend.table.strategies)))
+    return new_job
+
+
+def _callers_level() -> int:
+    """Count frames, as a ``stacklevel`` for the calling function, up to code that enqueues.
+
+    A fixed number won't do: from Python 3.12 on a comprehension has no frame, and a coroutine that was made
+    into a task has the event loop above it.
+    """
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _check_contract(backend: Backend, new_job: NewJob) -> str:
+    contract, path = backend.contract, new_job.path
+    check = contract.check(path)
+    if check is None:
+        raise unknown_route(backend, path)
+    size, limit = len(new_job.payload_json), backend.config.max_payload_bytes
+    if size > limit:
+        raise PayloadTooLarge(size=size, limit=limit)
+    if violations := check.violations(_decoded(new_job)):
+        raise PayloadInvalid(backend=backend.name, path=path, violations=tuple(violations))
+    return check.operation.name
+
+
+def unknown_route(backend: Backend, path: str) -> UnknownRoute:
+    """Say of a text that it names no operation that can be called, or why it can't be."""
+    contract = backend.contract
+    for text in get_close_matches(path, _known(contract), n=10, cutoff=0.5):
+        contract.check(text)  # it may turn out that one of these can't be used
+    return UnknownRoute(
+        backend=backend.name, path=path, known=_known(contract), reason=contract.why_not(path)
+    )
+
+
+def _known(contract: Contract) -> tuple[str, ...]:
+    return tuple(text for each in contract.operations.values() for text in each.spellings)
+
+
+def _decoded(new_job: NewJob) -> Any:
+    text = new_job.payload_json
+    may_hold_nul = _BACKSLASH in text and ESCAPED_NUL in text
+    if new_job.plain is not None and not may_hold_nul:
+        return new_job.plain
+    try:
+        payload = decode(text.decode(), unique_keys=isinstance(new_job.payload, JsonText))
+    except ValueError as error:
+        raise PayloadNotJson(problem=str(error)) from error
+    if may_hold_nul:
+        for steps in _places_of_nul(payload, ()):
+            problem = "the text holds NUL, which no database can look into"
+            raise PayloadNotJson(pointer=pointer_of(steps), problem=problem)
+    return payload
+
+
+def _places_of_nul(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if "\0" in key:
+                yield (*path, key.replace("\0", "\\0"))
+            yield from _places_of_nul(each, (*path, key))
+    elif isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from _places_of_nul(each, (*path, index))
+    elif isinstance(value, str) and "\0" in value:
+        yield path

@@ -1,0 +1,252 @@
+"""A job: one backend call, stored as a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Literal
+
+import attrs
+
+from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.encoding.payload_json import Payload, encode_payload, plain_copy
+from sp00ky_core.job.options import JobOptions, check_options, is_plain_text
+from sp00ky_core.job.retry import StrategyName
+
+__all__ = [
+    "TERMINAL",
+    "AttemptError",
+    "Job",
+    "JobOptions",
+    "JobStatus",
+    "NewJob",
+    "StatusName",
+    "is_plain_text",
+]
+
+
+class JobStatus(StrEnum):
+    """The status of a job; the names are those of the row."""
+
+    PENDING = "pending"
+    PROCESSING = "processing"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+    __hash__ = str.__hash__  # Enum's is written in Python, and each decision looks a status up
+
+
+StatusName = Literal["pending", "processing", "success", "failed"]
+"""A status by its name, which is taken wherever a ``JobStatus`` is."""
+
+TERMINAL = frozenset({JobStatus.SUCCESS, JobStatus.FAILED})
+"""Statuses of jobs that have ended."""
+
+
+@attrs.frozen(kw_only=True)
+class AttemptError:
+    """One entry of a job's ``errors``: what went wrong, when, and in whose hands.
+
+    Attributes:
+        at: The database's clock sets it when the entry is written.
+        attempt: The attempt's number, 1 for the first.
+        code: The HTTP status, or 0 where there was none.
+        name: The outcome's name, as in ``sp00ky_core.job.outcome``.
+        reason: At most 2 KiB, without secrets.
+        runner_id: None where an operator did it.
+        since: `at` of the first of several in a row that this entry stands for.
+        count: How many those are.
+    """
+
+    at: datetime | None = None
+    attempt: int
+    code: int
+    name: str
+    reason: str
+    runner_id: str | None = None
+    since: datetime | None = None
+    count: int = 1
+
+
+@attrs.frozen(kw_only=True, slots=False)  # faster to make, which claims and run_many do for each row
+class Job:
+    """A job as its row has it, whoever wrote the row.
+
+    Rows are written by clients in other languages too, so nothing here is checked; ``defect`` says what
+    makes a row undeliverable.
+
+    Attributes:
+        id: <table>:<key>.
+        backend: The backend's name.
+        path: The route.
+        payload_json: As it came; may be no JSON at all, unless it is a JsonObject.
+        status: The status.
+        retries: Retries made so far.
+        max_retries: Attempts allowed after the first.
+        retry_strategy: The name of how its retries are spaced.
+        timeout: Seconds.
+        assigned_to: The record that it belongs to.
+        errors: A claim may leave them out, and a list all but the last of many.
+        result_json: The backend's answer, as JSON.
+        dedup_key: At most one job with this key is pending or processing.
+        priority: 0 to 3; higher ones are claimed first.
+        ordering_key: Jobs with this key are delivered one at a time, in the order of ``ordering_at``.
+        ordering_at: Its place among them, by the database's clock when it was enqueued.
+        expires_at: It is never sent after that.
+        traceparent: W3C trace context, sent along.
+        created_at: When it was enqueued, by the database's clock.
+        updated_at: When its status was last written, by the database's clock.
+        run_at: None: due at once.
+        deferred_since: When it was first given back with a delay, of those in a row.
+        lease_until: When its runner's lease ends, by the database's clock.
+        lease_epoch: Raised by each claim: fences off writes of earlier ones.
+        runner_id: The runner that has claimed it.
+        defect: Why the row can't be delivered, found by the store's mapping.
+        omitted: The columns that a list left out, or shortened, because they are long; ``get`` has them.
+    """
+
+    id: str
+    backend: str
+    path: str
+    payload_json: bytes
+    status: JobStatus
+    retries: int = 0
+    max_retries: int = 3
+    retry_strategy: str = "linear"
+    timeout: float | None = None
+    assigned_to: str | None = None
+    errors: tuple[AttemptError, ...] = ()
+    result_json: bytes | None = None
+    dedup_key: str | None = None
+    priority: int = 0
+    ordering_key: str | None = None
+    ordering_at: datetime | None = None
+    expires_at: datetime | None = None
+    traceparent: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    run_at: datetime | None = None
+    deferred_since: datetime | None = None
+    lease_until: datetime | None = None
+    lease_epoch: int = 0
+    runner_id: str | None = None
+    defect: str | None = None
+    omitted: tuple[str, ...] = ()
+
+    @property
+    def payload(self) -> Any:
+        """The payload, parsed; where the row holds no JSON, its text; None where it is ``omitted``."""
+        return _parsed(self.payload_json)
+
+    @property
+    def result(self) -> Any:
+        """The backend's answer, parsed; None where it was no JSON or too long."""
+        return None if self.result_json is None else _parsed(self.result_json)
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job has ended."""
+        return self.status in TERMINAL
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return decode(text)
+    except ValueError:
+        return text.decode(errors="replace")
+
+
+@attrs.frozen(kw_only=True, slots=False)  # for_backend copies its __dict__
+class NewJob:
+    """A job to be enqueued, checked and encoded when it is made.
+
+    Where ``max_retries`` or ``retry_strategy`` is None, the outbox takes the backend's; a store that is given
+    such a job without an outbox takes 3 and ``linear``.
+
+    Attributes:
+        path: An operation of the backend's OpenAPI document: its path, its method and path, or its id.
+        payload: A JSON object: a mapping, an attrs class, a dataclass or a Pydantic model.
+        assigned_to: The record that the job belongs to.
+        timeout: Seconds.
+        delay: From now to when it is due.
+        run_at: When it is due; either this or ``delay``.
+        dedup_key: At most one job with this key is pending or processing.
+        priority: 0 to 3; higher ones are claimed first.
+        ordering_key: Jobs with this key are delivered one at a time, in the order in which they are enqueued.
+        expires_at: It is never sent after that.
+        traceparent: W3C trace context, sent along.
+        backend: The outbox fills it in.
+        payload_json: The payload, encoded.
+        plain: What reading ``payload_json`` gives, where that is known without; to be left as it is.
+
+    Raises:
+        OptionInvalid: an option out of its range.
+        PayloadNotJson: a payload that JSON can't hold, or that is no object.
+    """
+
+    path: str
+    payload: Payload = attrs.field(factory=dict, eq=False, repr=False)
+    assigned_to: str | None = None
+    _max_retries: int | None = attrs.field(default=None, alias="max_retries")
+    _retry_strategy: StrategyName | None = attrs.field(default=None, alias="retry_strategy")
+    timeout: float | None = None
+    delay: timedelta | None = None
+    run_at: datetime | None = None
+    dedup_key: str | None = None
+    priority: int = 0
+    ordering_key: str | None = None
+    expires_at: datetime | None = None
+    traceparent: str | None = None
+    backend: str = ""
+    payload_json: bytes = attrs.field(init=False, repr=False)
+    plain: Mapping[str, object] | None = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        check_options(self)
+        plain = plain_copy(self.payload)  # a copy: later changes are no part of the job
+        values = self.__dict__
+        values["plain"], values["payload_json"] = (
+            plain,
+            encode_payload(self.payload if plain is None else plain),
+        )
+
+    @property
+    def max_retries(self) -> int:
+        """Attempts after the first."""
+        return 3 if self._max_retries is None else self._max_retries
+
+    @property
+    def retry_strategy(self) -> str:
+        """The name of how its retries are spaced."""
+        return "linear" if self._retry_strategy is None else self._retry_strategy
+
+    def for_backend(
+        self,
+        backend: str,
+        *,
+        path: str | None = None,
+        max_retries: int | None = None,
+        retry_strategy: str | None = None,
+    ) -> NewJob:
+        """Return it for a backend, with that's defaults and name of the operation, not encoded again."""
+        values = self.__dict__.copy()
+        values["backend"] = backend
+        if path is not None:
+            values["path"] = path
+        if values["_max_retries"] is None:
+            values["_max_retries"] = max_retries
+        if values["_retry_strategy"] is None:
+            values["_retry_strategy"] = retry_strategy
+        return _with_values(values)
+
+    def with_traceparent(self, traceparent: str) -> NewJob:
+        """Return it with a trace context, without encoding the payload again."""
+        return _with_values({**self.__dict__, "traceparent": traceparent})
+
+
+def _with_values(values: dict[str, Any]) -> NewJob:
+    """Make a copy; copy.copy takes ten times as long, and run_many does this for each job."""
+    clone = object.__new__(NewJob)
+    object.__setattr__(clone, "__dict__", values)
+    return clone

@@ -1,0 +1,346 @@
+"""Name what may happen to a job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import attrs
+
+from sp00ky_core.encoding.json_bytes import encode
+from sp00ky_core.errors import IllegalTransition
+from sp00ky_core.job.job import AttemptError, Job, JobStatus
+from sp00ky_core.job.outcome import EXPIRED, KILLED, OUTCOME_UNKNOWN, Delivered, Undelivered
+from sp00ky_core.job.retry import STRATEGIES, RetryPolicy, Strategy, next_delay
+
+__all__ = [
+    "MAX_ERRORS",
+    "MAX_REASON_BYTES",
+    "TABLE",
+    "Claimed",
+    "Deferred",
+    "Event",
+    "Expired",
+    "Killed",
+    "Lost",
+    "Redriven",
+    "Released",
+    "Rescheduled",
+    "Transition",
+    "decide",
+    "has_unknown_outcome",
+]
+
+
+@attrs.frozen(kw_only=True)
+class Claimed:
+    """A runner took the job."""
+
+
+@attrs.frozen(kw_only=True)
+class Lost:
+    """The attempt's end is unknown: its lease ran out, or its runner is dead.
+
+    Attributes:
+        reason: Why it counts as lost, in words.
+    """
+
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Released:
+    """The claim is given back: its attempt never started."""
+
+
+@attrs.frozen(kw_only=True)
+class Deferred:
+    """The claim is given back with a delay, and uses up no retry.
+
+    Attributes:
+        delay: Seconds until the job is due again.
+        outcome: What the backend answered, if it was asked (``throttled``): appended to ``errors``; a job
+            with ``max_retries = 0`` ends with it, for its one request was made, and so does one whose answer
+            isn't retryable (``giveUpOn``). None: nothing was sent.
+        waited: Seconds since the first deferral of those in a row.
+        give_up_after: Seconds of waiting after which ``outcome`` counts as an attempt.
+    """
+
+    delay: float
+    outcome: Undelivered | None = None
+    waited: float = 0.0
+    give_up_after: float = 86_400.0
+
+
+@attrs.frozen(kw_only=True)
+class Expired:
+    """The job's ``expires_at`` had passed when it was to be sent: nothing was."""
+
+
+@attrs.frozen(kw_only=True)
+class Killed:
+    """An operator ended the job.
+
+    Attributes:
+        reason: Why, in words.
+    """
+
+    reason: str = "killed by an operator"
+
+
+@attrs.frozen(kw_only=True)
+class Redriven:
+    """An operator wants the failed job tried again.
+
+    Attributes:
+        resend_unknown: Also where a request that must not be repeated may have arrived.
+        delay: Seconds until it is due.
+    """
+
+    resend_unknown: bool = False
+    delay: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class Rescheduled:
+    """An operator changes when a pending job is due, or its priority.
+
+    Attributes:
+        run_at: When it is to be due; or
+        delay: seconds from now, by the database's clock; neither: as it was.
+        priority: None: as it was.
+    """
+
+    run_at: datetime | None = None
+    delay: float | None = None
+    priority: int | None = None
+
+
+Event = (
+    Claimed | Delivered | Undelivered | Lost | Released | Deferred | Expired | Killed | Redriven | Rescheduled
+)
+"""Anything that may happen to a job, which ``decide`` is asked about."""
+
+MAX_ERRORS = 50
+"""Entries kept in ``errors``: the first and the latest 49."""
+
+MAX_REASON_BYTES = 2_048
+"""Bytes of an error entry's ``reason``; what is longer is cut."""
+
+
+@attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job
+class Transition:
+    """A decision as data; a store applies it under a guard on id, epoch and status.
+
+    Attributes:
+        to: The next status.
+        retries: Retries made by then.
+        delay: Seconds: run_at = now + delay; None leaves run_at as it is.
+        error: Appended.
+        result_json: The backend's answer.
+        bumps_epoch: Writes of the attempt in flight are fenced off.
+        keeps_lease: Else lease_until and runner_id are cleared.
+        after_lease: Run_at = max(now + delay, lease_until).
+        defers: Deferred_since stays, or is now where there is none; else it is cleared.
+        keeps_deferral: Deferred_since stays as it is: nothing was sent, so no wait has ended.
+        run_at: The instant itself, where that was asked for.
+        priority: Another one; None leaves it as it is.
+    """
+
+    to: JobStatus
+    retries: int
+    delay: float | None = None
+    error: AttemptError | None = None
+    result_json: bytes | None = None
+    bumps_epoch: bool = False
+    keeps_lease: bool = False
+    after_lease: bool = False
+    defers: bool = False
+    keeps_deferral: bool = False
+    run_at: datetime | None = None
+    priority: int | None = None
+
+
+_How = tuple[RetryPolicy, float, Mapping[str, Strategy]]
+"""How a job is retried: its policy, a number for the jitter, and what strategies' names mean."""
+
+
+def _claimed(job: Job, _event: Claimed, _how: _How) -> Transition:
+    return Transition(to=JobStatus.PROCESSING, retries=job.retries, bumps_epoch=True, keeps_deferral=True)
+
+
+def _delivered(job: Job, event: Delivered, _how: _How) -> Transition:
+    if event.result is None:
+        return _succeeded(job.retries)
+    return Transition(to=JobStatus.SUCCESS, retries=job.retries, result_json=_result_json(event.result))
+
+
+@lru_cache(maxsize=64)  # as data they are alike, and made for each job
+def _succeeded(retries: int) -> Transition:
+    return Transition(to=JobStatus.SUCCESS, retries=retries)
+
+
+def _undelivered(job: Job, event: Undelivered, how: _How) -> Transition:
+    error = _entry(job, event)
+    # Its request may still be under way; and it is a mark that outlives a table that can't hold errors.
+    keeps_lease = event.name == OUTCOME_UNKNOWN
+    if not event.is_retryable or not _retries_left(job, how[0]):
+        return Transition(to=JobStatus.FAILED, retries=job.retries, error=error, keeps_lease=keeps_lease)
+    policy, random, strategies = how
+    retry = _made(job) + 1
+    delay = next_delay(policy, retry, random=random, retry_after=event.retry_after, strategies=strategies)
+    return Transition(to=JobStatus.PENDING, retries=retry, delay=delay, error=error, keeps_lease=keeps_lease)
+
+
+def _lost(job: Job, event: Lost, how: _How) -> Transition:
+    error = _entry(job, Undelivered(name=OUTCOME_UNKNOWN, reason=event.reason))
+    left = _retries_left(job, how[0])
+    return Transition(
+        to=JobStatus.PENDING if left else JobStatus.FAILED,
+        retries=_made(job) + left,
+        error=error,
+        bumps_epoch=True,
+        keeps_lease=True,
+    )
+
+
+def _released(job: Job, _event: Released, _how: _How) -> Transition:
+    return Transition(to=JobStatus.PENDING, retries=job.retries, keeps_deferral=True)
+
+
+def _deferred(job: Job, event: Deferred, how: _How) -> Transition:
+    outcome = event.outcome
+    if outcome is not None and _counts(job, outcome, event, how[0]):
+        counted = _undelivered(job, outcome, how)
+        return attrs.evolve(counted, defers=counted.to is JobStatus.PENDING)  # the next one counts too
+    error = None if outcome is None else _entry(job, outcome)
+    return Transition(to=JobStatus.PENDING, retries=job.retries, delay=event.delay, error=error, defers=True)
+
+
+def _counts(job: Job, outcome: Undelivered, event: Deferred, policy: RetryPolicy) -> bool:
+    """Whether a throttled answer is as good as a failed attempt."""
+    is_final = not outcome.is_retryable or min(job.max_retries, policy.max_retries) <= 0
+    return is_final or event.waited > event.give_up_after
+
+
+def _expired(job: Job, _event: Expired, _how: _How) -> Transition:
+    error = _entry(job, Undelivered(name=EXPIRED, reason="expires_at had passed before it could be sent"))
+    return Transition(to=JobStatus.FAILED, retries=job.retries, error=error)
+
+
+def _killed(job: Job, event: Killed, _how: _How) -> Transition:
+    error = _entry(job, Undelivered(name=KILLED, reason=event.reason))
+    error = attrs.evolve(error, runner_id=None)
+    return Transition(
+        to=JobStatus.FAILED, retries=job.retries, error=error, bumps_epoch=True, keeps_lease=True
+    )
+
+
+def _redriven(job: Job, event: Redriven, _how: _How) -> Transition:
+    if job.max_retries <= 0 and has_unknown_outcome(job) and not event.resend_unknown:
+        raise IllegalTransition(
+            job_id=job.id,
+            status="failed with its outcome unknown, and max_retries = 0",
+            event="redriven",
+            hint="the backend may have taken it: ask there first, then pass --resend-unknown",
+        )
+    return Transition(
+        to=JobStatus.PENDING,
+        retries=0,
+        delay=event.delay,
+        bumps_epoch=True,
+        keeps_lease=True,
+        after_lease=True,
+    )
+
+
+def _rescheduled(job: Job, event: Rescheduled, _how: _How) -> Transition:
+    return Transition(
+        to=JobStatus.PENDING,
+        retries=job.retries,
+        delay=event.delay,
+        run_at=event.run_at,
+        priority=event.priority,
+        keeps_lease=True,
+        keeps_deferral=True,
+    )
+
+
+Rule = Callable[[Job, Any, _How], Transition]  # of the one event that its key in the table names
+
+TABLE: Mapping[tuple[JobStatus, type[Event]], tuple[Rule, frozenset[JobStatus]]] = {
+    (JobStatus.PENDING, Claimed): (_claimed, frozenset({JobStatus.PROCESSING})),
+    (JobStatus.PROCESSING, Delivered): (_delivered, frozenset({JobStatus.SUCCESS})),
+    (JobStatus.PROCESSING, Undelivered): (_undelivered, frozenset({JobStatus.PENDING, JobStatus.FAILED})),
+    (JobStatus.PROCESSING, Lost): (_lost, frozenset({JobStatus.PENDING, JobStatus.FAILED})),
+    (JobStatus.PROCESSING, Released): (_released, frozenset({JobStatus.PENDING})),
+    (JobStatus.PROCESSING, Deferred): (_deferred, frozenset({JobStatus.PENDING, JobStatus.FAILED})),
+    (JobStatus.PROCESSING, Expired): (_expired, frozenset({JobStatus.FAILED})),
+    (JobStatus.PENDING, Killed): (_killed, frozenset({JobStatus.FAILED})),
+    (JobStatus.PROCESSING, Killed): (_killed, frozenset({JobStatus.FAILED})),
+    (JobStatus.PENDING, Rescheduled): (_rescheduled, frozenset({JobStatus.PENDING})),
+    (JobStatus.FAILED, Redriven): (_redriven, frozenset({JobStatus.PENDING})),
+}
+"""From a status, by an event: the rule that decides, and where it may lead. Nothing else is legal."""
+
+
+def decide(
+    job: Job,
+    event: Event,
+    policy: RetryPolicy,
+    *,
+    random: float = 0.5,
+    strategies: Mapping[str, Strategy] = STRATEGIES,
+) -> Transition:
+    """Choose a job's next status: the only place where that is done. ``random``: uniform in [0, 1).
+
+    Raises:
+        IllegalTransition: the table has no such row.
+        UnknownStrategy: the policy names an unknown strategy.
+    """
+    row = TABLE.get((job.status, type(event)))
+    if row is None:
+        raise IllegalTransition(job_id=job.id, status=job.status.value, event=type(event).__name__.lower())
+    return row[0](job, event, (policy, random, strategies))
+
+
+def has_unknown_outcome(job: Job) -> bool:
+    """Whether a request of the job's last attempt may have arrived without anyone knowing how it ended.
+
+    Reclaim, a kill in flight and a failure as unknown keep the lease, also where a table can't hold errors.
+    """
+    return job.lease_until is not None or bool(job.errors and job.errors[-1].name == OUTCOME_UNKNOWN)
+
+
+def _result_json(result: Any) -> bytes | None:
+    try:
+        return None if result is None else encode(result)
+    except (TypeError, ValueError):  # a lone surrogate, NaN: the backend took the job all the same
+        return None
+
+
+def _retries_left(job: Job, policy: RetryPolicy) -> bool:
+    # No setting may allow more than the row does: with max_retries = 0 a request is never repeated.
+    return _made(job) < min(policy.max_retries, max(job.max_retries, 0))
+
+
+def _made(job: Job) -> int:
+    return max(job.retries, 0)  # a client can write less, and would get more attempts
+
+
+def _entry(job: Job, outcome: Undelivered) -> AttemptError:
+    in_flight = job.status is JobStatus.PROCESSING
+    return AttemptError(
+        attempt=_made(job) + in_flight,
+        code=outcome.code,
+        name=outcome.name,
+        reason=_cut(outcome.reason),
+        runner_id=job.runner_id,
+    )
+
+
+def _cut(reason: str) -> str:
+    raw = reason.replace("\0", "\ufffd").encode(errors="replace")
+    return raw[:MAX_REASON_BYTES].decode(errors="ignore")

@@ -1,0 +1,1 @@
+"""Count, rate and publish what runners do."""

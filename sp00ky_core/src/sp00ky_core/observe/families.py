@@ -1,0 +1,112 @@
+"""Write metrics as Prometheus reads them, out of plain numbers. Needs ``sp00ky-core[metrics]``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from sp00ky_core.observe.counters import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts
+from sp00ky_core.ports import BUCKET_BOUNDS, BUCKETS, BackendStats
+
+__all__ = ["exposition"]
+
+STATUSES = ("pending", "processing", "success", "failed")
+BOUNDS = (*map(str, BUCKET_BOUNDS), "+Inf")
+
+
+def exposition(
+    counters: Counters,
+    in_flight: Mapping[str, int],
+    stats: Mapping[str, BackendStats] | None,
+    *,
+    routes: bool = False,
+) -> str:
+    """Write the text of ``/metrics``.
+
+    Args:
+        counters: What this process has counted.
+        in_flight: Attempts that it makes now, by backend.
+        stats: The queue; None: it can't be read now, and its metrics are left out.
+        routes: Label attempts with their route, too.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Families([*_counted(counters, in_flight, routes=routes), *_queue(stats or {})]))
+    return generate_latest(registry).decode()
+
+
+class _Families(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
+
+
+def _counted(counters: Counters, in_flight: Mapping[str, int], *, routes: bool) -> Iterator[Metric]:
+    yield _attempts(counters, routes=routes)
+    yield _seconds(counters)
+    yield _gauge("in_flight", "Attempts that this process makes now.", in_flight)
+    lost = "Outcomes that weren't written, for the job's lease was lost."
+    yield CounterMetricFamily("sp00ky_lease_lost", lost, value=counters.leases_lost)
+    failed = "Calls of the store that failed."
+    yield CounterMetricFamily("sp00ky_store_errors", failed, value=counters.store_errors)
+
+
+def _attempts(counters: Counters, *, routes: bool) -> Metric:
+    labels = ["backend", "outcome", "code", *["path"] * routes]
+    sums: dict[tuple[str, ...], float] = {}
+    for (backend, path, outcome, code), counts in counters.attempts.items():
+        key = (backend, outcome, str(code), *[path] * routes)
+        sums[key] = sums.get(key, 0) + counts[COUNT]
+    family = CounterMetricFamily("sp00ky_attempts", "Attempts that have ended.", labels=labels)
+    for key, count in sums.items():
+        family.add_metric(key, count)
+    return family
+
+
+def _seconds(counters: Counters) -> Metric:
+    sums: dict[str, Counts] = {}
+    for (backend, *_), counts in counters.attempts.items():
+        known = sums.get(backend, [0.0] * len(counts))
+        sums[backend] = [one + other for one, other in zip(known, counts, strict=True)]
+    family = HistogramMetricFamily("sp00ky_attempt_seconds", "How long attempts took.", labels=["backend"])
+    for backend, counts in sums.items():
+        buckets = accumulate(counts[FIRST_BUCKET : FIRST_BUCKET + BUCKETS])
+        family.add_metric([backend], list(zip(BOUNDS, buckets, strict=True)), sum_value=counts[SECONDS])
+    return family
+
+
+def _queue(stats: Mapping[str, BackendStats]) -> Iterator[Metric]:
+    """Describe the whole queue: the same from every process."""
+    if not stats:
+        return
+    jobs = GaugeMetricFamily("sp00ky_jobs", "Jobs of the whole queue.", labels=["backend", "status"])
+    for backend, each in stats.items():
+        for status in STATUSES:
+            jobs.add_metric([backend, status], getattr(each, status))
+    yield jobs
+    numbers: dict[str, tuple[str, Callable[[BackendStats], float]]] = {
+        "stalled": ("Jobs whose lease is over.", lambda each: each.stalled),
+        "deferred": ("Pending jobs that were throttled.", lambda each: each.deferred),
+        "oldest_due_seconds": ("Age of the job that is due longest.", lambda each: each.oldest_due_s or 0.0),
+        "breaker_open": ("1: the backend is unavailable.", lambda each: each.breaker.state != "closed"),
+        "paused": ("1: an operator has paused the backend.", lambda each: each.paused is not None),
+    }
+    for name, (text, number) in numbers.items():
+        yield _gauge(name, text, {backend: float(number(each)) for backend, each in stats.items()})
+
+
+def _gauge(name: str, text: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(f"sp00ky_{name}", text, labels=["backend"])
+    for backend, value in values.items():
+        family.add_metric([backend], value)
+    return family

@@ -1,0 +1,172 @@
+"""Turn rollups into rates: attempts by outcome and code, and percentiles of their durations. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import attrs
+
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.hints import shown
+from sp00ky_core.ports import (
+    BUCKET_BOUNDS,
+    BUCKETS,
+    MINUTES_KEPT,
+    OUTCOMES,
+    ROLLUPS_KEPT,
+    Rollup,
+    RollupQuery,
+)
+from sp00ky_core.stores.rollups import step_of
+
+__all__ = ["Rates", "percentile", "query_of", "rates_of"]
+
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+MOST_STEPS = 10_000
+
+
+@attrs.frozen(kw_only=True)
+class Rates:
+    """The attempts of a backend, or of one of its routes, in a part of the time.
+
+    Attributes:
+        at: When that part began.
+        seconds: How long it is; the last step is cut after the minute in which the whole time ends.
+        backend: The backend's name.
+        path: The route; None: all together; empty: what no document has.
+        attempts: How many ended.
+        outcomes: How many of them ended how: each of ``success``, ``retry``, ``failed``, ``throttled``,
+            ``unknown``.
+        codes: Those that weren't a success, by HTTP status; 0: there was no answer.
+        p50_s: Seconds within which half of the attempts ended; None: there was none.
+        p95_s: ... and 95 % of them.
+        p99_s: ... and 99 % of them.
+        buckets: How many took up to each of ``BUCKET_BOUNDS``, and longer than the one before.
+    """
+
+    at: datetime
+    seconds: float
+    backend: str
+    path: str | None = None
+    attempts: int = 0
+    outcomes: Mapping[str, int] = attrs.field(factory=lambda: dict.fromkeys(OUTCOMES, 0))
+    codes: Mapping[int, int] = attrs.field(factory=dict)
+    p50_s: float | None = None
+    p95_s: float | None = None
+    p99_s: float | None = None
+    buckets: tuple[int, ...] = (0,) * BUCKETS
+
+    @property
+    def per_second(self) -> float:
+        """Attempts in a second, on average."""
+        return self.attempts / self.seconds
+
+
+def query_of(
+    now: datetime,
+    since: datetime,
+    until: datetime | None,
+    step: timedelta | None,
+    backend: str | None,
+    *,
+    routes: bool,
+) -> RollupQuery:
+    """Choose what to read: whole minutes, whole hours where it is so long ago that minutes are folded.
+
+    Raises:
+        OptionInvalid: ``since`` isn't before ``until``, or longer ago than rollups are kept, or there would
+            be more than ``MOST_STEPS`` steps.
+    """
+    unit = HOUR if (now - since).total_seconds() > MINUTES_KEPT - HOUR else MINUTE
+    end = now if until is None else until
+    _check_since(now, since, end)
+    seconds = None if step is None else max(-(-round(step.total_seconds()) // unit), 1) * unit
+    if seconds is not None and (end - since).total_seconds() / seconds > MOST_STEPS:
+        raise OptionInvalid(option="step", value=shown(step), expected=f"at most {MOST_STEPS:,} steps")
+    return RollupQuery(
+        since=step_of(since, seconds or unit), until=end, backend=backend, step=seconds, routes=routes
+    )
+
+
+def _check_since(now: datetime, since: datetime, end: datetime) -> None:
+    expected = None
+    if end <= since:
+        expected = "before until, which is now by default"
+    elif (now - since).total_seconds() > ROLLUPS_KEPT + HOUR:  # by whatever clock it was reckoned
+        expected = f"{ROLLUPS_KEPT // DAY:.0f} days ago at most: for so long attempts are kept"
+    if expected:
+        raise OptionInvalid(option="since", value=shown(since), expected=expected)
+
+
+def rates_of(
+    query: RollupQuery, until: datetime, rollups: Iterable[Rollup], known: Sequence[str]
+) -> list[Rates]:
+    """Sum up rollups, a row for each step and backend in order; a row of zeros where nothing ended.
+
+    Args:
+        query: What was asked for.
+        until: Its end.
+        rollups: What was read.
+        known: Backends of which there is a row for each step (with ``query.routes``: none).
+    """
+    parts: dict[tuple[datetime, str, str | None], list[Rollup]] = {}
+    if not query.routes:
+        parts = {(at, backend, None): [] for at in _steps(query, until) for backend in known}
+    for each in rollups:
+        key = (each.minute, each.backend, each.path if query.routes else None)
+        parts.setdefault(key, []).append(each)
+    ordered = sorted(parts.items(), key=lambda part: (part[0][0], part[0][1], part[0][2] or ""))
+    return [_rates(*key, _length(query, key[0], until), found) for key, found in ordered]
+
+
+def _length(query: RollupQuery, at: datetime, until: datetime) -> float:
+    """Seconds of the step that began then: the last one is cut after the minute in which the whole ends.
+
+    Not within it, for a rollup is of a whole minute.
+    """
+    left = (until - at).total_seconds()
+    return left if query.step is None else min(query.step, -(-left // MINUTE) * MINUTE)
+
+
+def _steps(query: RollupQuery, until: datetime) -> list[datetime]:
+    if query.step is None:
+        return [query.since]
+    count = -int(-(until - query.since).total_seconds() // query.step)
+    return [query.since + timedelta(seconds=query.step * n) for n in range(count)]
+
+
+def _rates(at: datetime, backend: str, path: str | None, seconds: float, found: Sequence[Rollup]) -> Rates:
+    outcomes, codes = dict.fromkeys(OUTCOMES, 0), dict[int, int]()
+    for each in found:
+        outcomes[each.outcome] = outcomes.get(each.outcome, 0) + each.count
+        if each.outcome != "success":
+            codes[each.code] = codes.get(each.code, 0) + each.count
+    buckets = tuple(map(sum, zip(*(each.buckets for each in found), strict=True))) or (0,) * BUCKETS
+    p50, p95, p99 = (percentile(buckets, share) for share in (0.5, 0.95, 0.99))
+    return Rates(
+        at=at,
+        seconds=seconds,
+        backend=backend,
+        path=path,
+        attempts=sum(outcomes.values()),
+        outcomes=outcomes,
+        codes=dict(sorted(codes.items())),
+        p50_s=p50,
+        p95_s=p95,
+        p99_s=p99,
+        buckets=buckets,
+    )
+
+
+def percentile(buckets: Sequence[int], share: float) -> float | None:
+    """Estimate within how many seconds a share of attempts ended: evenly spread within a bucket.
+
+    What lies beyond the last bound counts as that bound, as Prometheus has it. None: there are none.
+    """
+    rank, below = share * sum(buckets), 0
+    for count, bound, last in zip(buckets, BUCKET_BOUNDS, (0.0, *BUCKET_BOUNDS), strict=False):
+        if count and below + count >= rank:
+            return last + (bound - last) * (rank - below) / count
+        below += count
+    return BUCKET_BOUNDS[-1] if any(buckets) else None

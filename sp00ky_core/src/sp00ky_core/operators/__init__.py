@@ -1,1 +1,0 @@
-"""Operate on jobs, backends and runners: the operator's part of ``Outbox``."""

@@ -1,0 +1,1 @@
+"""Enqueue, look up, watch and operate: what applications and operators call."""

@@ -1,0 +1,249 @@
+"""Enqueue through a blocking connection, without an event loop or a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
+
+from sp00ky_core.config import Config
+from sp00ky_core.encoding.payload_json import Payload
+from sp00ky_core.errors import CallUnsupported, OptionInvalid
+from sp00ky_core.hints import shown
+from sp00ky_core.job.job import Job, JobOptions, JobStatus, NewJob, StatusName
+from sp00ky_core.outbox.background import Background
+from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
+from sp00ky_core.outbox.operators.bulk import BulkResult
+from sp00ky_core.outbox.operators.jobs import check_id
+from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.plugins.registry import Plugins
+from sp00ky_core.ports import (
+    ActOptions,
+    CallerConnection,
+    Finding,
+    JobFilter,
+    JobQuery,
+    MigrationStep,
+    OperatorResult,
+)
+from sp00ky_core.stores.naming import NamedJobs
+
+__all__ = ["FindOptions", "SyncOutbox"]
+
+T = TypeVar("T")
+
+
+class FindOptions(TypedDict, total=False):
+    """Choose the jobs that ``find`` lists, as ``JobFilter`` and ``JobQuery`` say."""
+
+    backend: str | None
+    status: JobStatus | StatusName | None
+    path: str | None
+    assigned_to: str | None
+    error_name: str | None
+    code: int | None
+    since: datetime | None
+    until: datetime | None
+    ordering_key: str | None
+    runner_id: str | None
+    limit: int
+    after: str | None
+
+
+class SyncOutbox(EnqueueStatements):
+    """The jobs of one sp00ky.yml, for synchronous code: Django, Flask, scripts.
+
+    ``run``, ``run_many``, ``get`` and ``find`` with your ``connection`` work on that connection, in the
+    calling thread. Every other call works on an event loop in one thread, with connections of its own: the
+    first of them starts it, ``close`` or leaving a ``with`` ends it. Any number of threads may use one
+    outbox. Where processes fork, open one in each, or fork before the first of those other calls.
+
+    Attributes:
+        asynchronous: The outbox that it stands on, of which ``do`` calls everything else.
+    """
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.asynchronous = outbox
+        self._hooks = outbox.plugins.hooks()
+        self._checks = EnqueueChecks(backends=outbox.backends, hooks=self._hooks, store=outbox.store)
+        self._background = Background(outbox)
+
+    @classmethod
+    def open(
+        cls,
+        config: str | Path | Config | None = None,
+        *,
+        store: str | None = None,
+        plugins: Plugins | None = None,
+    ) -> Self:
+        """Read the configuration and its OpenAPI documents; nothing is connected. See ``Outbox.open``."""
+        return cls(Outbox.open(config, store=store, plugins=plugins))
+
+    def __enter__(self) -> Self:
+        self._background.reopen()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of what calls without a ``connection`` have opened, if there was any."""
+        self._background.close()
+
+    def run(
+        self,
+        backend: str,
+        path: str,
+        payload: Payload | None = None,
+        *,
+        connection: CallerConnection = Transaction.OWN,
+        autocommit: bool = False,
+        **options: Unpack[JobOptions],
+    ) -> Job:
+        """Enqueue one call of a backend.
+
+        Args:
+            backend: its name in sp00ky.yml.
+            path: a route of its OpenAPI document, exactly as written there.
+            payload: a JSON object or a model of one, as the route's contract wants it.
+            connection: yours, in a transaction; the job is there when that commits. A psycopg connection or
+                cursor, a SQLAlchemy ``Session`` or ``Connection``, Django's ``connections[...]``, a
+                ``sqlite3.Connection``.
+            autocommit: instead of ``connection``: the job is no part of a transaction, and is there at once.
+            options: when it is due, how often and in what order it is tried, ...: see ``JobOptions``.
+
+        Returns:
+            The stored job, or the one that ``dedup_key`` found.
+
+        Raises:
+            UnknownBackend: no such backend.
+            UnknownRoute: no such path in the backend's document, or it can't be called.
+            PayloadInvalid: the payload breaks the contract; every violation is listed.
+            PayloadError: the payload is no JSON object, or too large.
+            OptionInvalid: an option out of its range; neither a ``connection`` nor ``autocommit``, or one
+                that is None, closed, asynchronous, or outside a transaction.
+            CallUnsupported: the store takes no blocking connection.
+            StoreError: the store refused it, or can't be reached.
+        """
+        _check_mode(connection, autocommit=autocommit)
+        checked = self._checks.one(backend, new_job_of(path, payload, options))
+        return self._add([checked], connection, autocommit=autocommit)[0]
+
+    def run_many(
+        self,
+        backend: str,
+        new_jobs: Iterable[NewJob],
+        *,
+        connection: CallerConnection = Transaction.OWN,
+        autocommit: bool = False,
+    ) -> list[Job]:
+        """Enqueue calls of a backend, all or none, in one round trip. Raises as ``run``."""
+        _check_mode(connection, autocommit=autocommit)
+        checked = self._checks.checked(backend, new_jobs)
+        return self._add(checked, connection, autocommit=autocommit) if checked else []
+
+    def get(self, job_id: str, *, connection: CallerConnection = Transaction.OWN) -> Job:
+        """Return one job, as your ``connection`` sees it if you give one. Raises ``JobNotFound``."""
+        check_id(job_id)
+        if check_given(connection) is None:
+            return self._background.run(lambda outbox: outbox.get(job_id))
+        return self._jobs("get(connection=)").get_in(connection, job_id)
+
+    def find(
+        self, *, connection: CallerConnection = Transaction.OWN, **conditions: Unpack[FindOptions]
+    ) -> list[Job]:
+        """List jobs, newest first; with ``connection``, those that your transaction sees."""
+        if check_given(connection) is None:
+            return self._background.run(lambda outbox: outbox.find(**conditions))
+        query, backend = JobQuery(**conditions), conditions.get("backend")
+        if backend is not None:
+            self._checks.backends.named(backend)
+        return self._jobs("find(connection=)").find_in(connection, query)
+
+    def wait(self, job_id: str, *, timeout: float | None = None) -> Job:
+        """Return the job once it has ended; see ``Outbox.wait``. Raises ``TimeoutError``, ``JobNotFound``."""
+        return self._background.run(lambda outbox: outbox.wait(job_id, timeout=timeout))
+
+    @overload
+    def kill(self, *job_ids: str, **act: Unpack[ActOptions]) -> list[OperatorResult]: ...
+
+    @overload
+    def kill(
+        self, *, filter: JobFilter, limit: int | None = ..., **act: Unpack[ActOptions]
+    ) -> BulkResult: ...
+
+    def kill(self, *job_ids: str, **options: Any) -> list[OperatorResult] | BulkResult:
+        """End jobs that are pending or processing; see ``Outbox.kill``."""
+        done: list[OperatorResult] | BulkResult
+        done = self._background.run(lambda outbox: outbox.kill(*job_ids, **options))
+        return done
+
+    @overload
+    def redrive(
+        self,
+        *job_ids: str,
+        resend_unknown: bool = ...,
+        over: timedelta | None = ...,
+        **act: Unpack[ActOptions],
+    ) -> list[OperatorResult]: ...
+
+    @overload
+    def redrive(
+        self,
+        *,
+        filter: JobFilter,
+        limit: int | None = ...,
+        resend_unknown: bool = ...,
+        over: timedelta | None = ...,
+        **act: Unpack[ActOptions],
+    ) -> BulkResult: ...
+
+    def redrive(self, *job_ids: str, **options: Any) -> list[OperatorResult] | BulkResult:
+        """Make failed jobs pending again, with all their retries; see ``Outbox.redrive``."""
+        done: list[OperatorResult] | BulkResult
+        done = self._background.run(lambda outbox: outbox.redrive(*job_ids, **options))
+        return done
+
+    def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
+        """Create or extend the tables; see ``Outbox.migrate``."""
+        return self._background.run(lambda outbox: outbox.migrate(repair=repair))
+
+    def check(self) -> list[Finding]:
+        """Find what is wrong with the tables; see ``Outbox.check``."""
+        return self._background.run(lambda outbox: outbox.check())
+
+    def do(self, call: Callable[[Outbox], Awaitable[T]]) -> T:
+        """Do something else with the outbox, on its event loop, and wait for it."""
+        return self._background.run(call)
+
+    def _add(self, checked: list[NewJob], connection: object, *, autocommit: bool) -> list[Job]:
+        if autocommit:
+            jobs = self._background.run(lambda outbox: outbox.jobs.add(checked))
+        else:
+            jobs = self._jobs("run(connection=)").add_in(connection, checked)
+        if self._hooks.observes("sp00ky_job_enqueued"):
+            self._hooks.dispatch_blocking("sp00ky_job_enqueued", self._background.leave, jobs=jobs)
+        return jobs
+
+    def _jobs(self, call: str) -> NamedJobs:
+        store = self._checks.store
+        if not store.capabilities.synchronous:
+            statement = "put outbox.statement(...) into your transaction"
+            later = "call outbox.run(..., autocommit=True) once your transaction has committed"
+            instead = statement if store.capabilities.statements else later
+            raise CallUnsupported(store=store.location, call=call, instead=instead)
+        return NamedJobs(store, self._checks.backends)
+
+
+def _check_mode(connection: object, *, autocommit: bool) -> None:
+    if connection is None or (connection is Transaction.OWN and not autocommit):
+        expected = "your connection; or autocommit=True where the job is no part of a transaction of yours"
+        value = "left out" if connection is Transaction.OWN else "None"
+        raise OptionInvalid(option="connection", value=value, expected=expected)
+    if connection is not Transaction.OWN and autocommit:
+        expected = "left out where a connection is given: its transaction decides"
+        raise OptionInvalid(option="autocommit", value=shown(autocommit), expected=expected)

@@ -1,0 +1,108 @@
+"""Write down what operators do: an entry before each act, its count after each batch, and its end."""
+
+from __future__ import annotations
+
+import logging
+import re
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any, Unpack
+
+import attrs
+
+from sp00ky_core.errors import OptionInvalid, Sp00kyError
+from sp00ky_core.hints import shown
+from sp00ky_core.job.job_json import instant_to_json
+from sp00ky_core.job.options import is_plain_text
+from sp00ky_core.ports import Act, ActOptions, Audit, JobFilter, Store, needed
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+MOST_IDS = 100
+"""Ids that an entry holds; of more there is a count."""
+
+LONGEST_REASON, LONGEST_ACTOR, LONGEST_TEXT = 2_048, 255, 2_048
+"""Characters."""
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+@attrs.define
+class AuditRecord:
+    """Keep one act's entry up to date.
+
+    Attributes:
+        audit: Where it is.
+        entry_id: The entry's id.
+        count: Jobs that the act was done to, as written down last.
+    """
+
+    audit: Audit
+    entry_id: str
+    count: int = 0
+
+    async def reach(self, count: int, *, ended: bool = False) -> None:
+        """Write down how far the act has come. What goes wrong with that is logged: the act is done."""
+        if count == self.count and not ended:
+            return
+        self.count = count
+        try:
+            await self.audit.update_audit(self.entry_id, count=count, ended=ended)
+        except Sp00kyError as error:
+            logger.warning("the audit doesn't say how far act %s came: %s", self.entry_id, error)
+
+
+@asynccontextmanager
+async def recorded(store: Store, act: Act) -> AsyncIterator[AuditRecord]:
+    """Write an act down before it begins, and that it has ended, whether done, failed or interrupted.
+
+    Raises:
+        StoreError: it can't be written down; then it isn't done either.
+        CallUnsupported: the store keeps no audit.
+    """
+    audit = needed(store, Audit, f"audit, which {act.action} needs")
+    record = AuditRecord(audit, await audit.start_audit(act))
+    try:
+        yield record
+    finally:
+        await record.reach(record.count, ended=True)
+
+
+def act_of(action: str, selection: Mapping[str, Any], *, via: str, **act: Unpack[ActOptions]) -> Act:
+    """Describe an act that is to be done on this host. Raises ``OptionInvalid``."""
+    _check_text("reason", act.get("reason"), LONGEST_REASON)
+    _check_text("actor", act.get("actor"), LONGEST_ACTOR)
+    selected = {name: _json_value(value) for name, value in selection.items() if value is not None}
+    return Act(action=action, selection=selected, via=via, host=socket.gethostname(), **act)
+
+
+def selected_ids(job_ids: Sequence[str]) -> dict[str, Any]:
+    """Describe jobs that were named."""
+    counted = {"count": len(job_ids)} if len(job_ids) > MOST_IDS else {}
+    return {"ids": list(job_ids[:MOST_IDS]), **counted}
+
+
+def selected_jobs(conditions: JobFilter, limit: int | None) -> dict[str, Any]:
+    """Describe jobs that meet conditions; ``all`` where there are none."""
+    fields = attrs.asdict(conditions, recurse=False) | {"limit": limit}
+    return fields if any(value is not None for value in fields.values()) else {"all": True}
+
+
+def _check_text(option: str, value: object, limit: int) -> None:
+    met = value is None or (isinstance(value, str) and len(value) <= limit and is_plain_text(value))
+    if not met:
+        expected = f"a text of at most {limit:,} characters without NUL"
+        raise OptionInvalid(option=option, value=shown(value), expected=expected)
+
+
+def _json_value(value: Any) -> Any:
+    """Make it JSON, and what every database can hold: an id may be any text that was typed."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value[:LONGEST_TEXT])
+    if isinstance(value, list):
+        return [_json_value(each) for each in value]
+    if isinstance(value, datetime):
+        return instant_to_json(value)
+    return value.total_seconds() if isinstance(value, timedelta) else value

@@ -1,0 +1,207 @@
+"""Kill, redrive or clear the jobs that meet conditions, in batches, with progress after each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Literal, cast
+
+import attrs
+
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.hints import shown
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.outbox.operators.matching_jobs import no_newer, oldest_first, pages
+from sp00ky_core.ports import MAX_LIMIT, Clears, JobFilter, OperatorFate, OperatorResult, check_limit, has
+from sp00ky_core.stores.naming import NamedJobs
+
+__all__ = [
+    "CLEAR",
+    "DONE",
+    "KILL",
+    "REDRIVE",
+    "RESCHEDULE",
+    "Action",
+    "BulkResult",
+    "Operate",
+    "Refusal",
+    "count_matching",
+    "steps",
+]
+
+CLEAR_BATCH = 10_000
+"""Jobs that one statement deletes."""
+
+DONE = frozenset({OperatorFate.KILLED, OperatorFate.REDRIVEN, OperatorFate.CLEARED, OperatorFate.RESCHEDULED})
+
+
+Refusal = Literal["duplicate", "illegal", "changed"]
+"""Why a job was refused: the ``OperatorFate`` of that name."""
+
+
+def _no_refusals() -> Mapping[Refusal, int]:
+    return {"duplicate": 0, "illegal": 0}
+
+
+@attrs.frozen(kw_only=True)
+class BulkResult:
+    """Report how far an operation on all jobs that meet conditions has come.
+
+    Attributes:
+        matched: Jobs that met the conditions when it began.
+        done: Jobs that were killed, redriven or cleared.
+        refused: Jobs that were refused, counted by why: ``duplicate``, ``illegal``, and ``changed`` where
+            there are such.
+        problem: The first refusal, in words.
+    """
+
+    matched: int
+    done: int = 0
+    refused: Mapping[Refusal, int] = attrs.field(factory=_no_refusals)
+    problem: str | None = None
+
+    @property
+    def looked_at(self) -> int:
+        """Jobs that were done or refused."""
+        return self.done + sum(self.refused.values())
+
+
+Operate = Callable[[Sequence[str], BulkResult], Awaitable[Sequence[OperatorResult]]]
+"""Does it to jobs by their ids; given too is how far it had come before."""
+
+
+@attrs.frozen(kw_only=True)
+class Action:
+    """Describe an operation on jobs: kill, redrive, clear or reschedule.
+
+    Attributes:
+        name: The method of ``Outbox``.
+        statuses: Those of the jobs that it can be done to.
+    """
+
+    name: str
+    statuses: tuple[JobStatus, ...]
+
+    def filters(self, conditions: JobFilter) -> Sequence[JobFilter]:
+        """Split conditions: one filter for each status that this can be done to.
+
+        Raises:
+            OptionInvalid: another status is asked for, or what was given is no ``JobFilter``. A ``JobQuery``
+                isn't taken for one: its ids and page would be left out.
+        """
+        if type(conditions) is not JobFilter:
+            raise OptionInvalid(option="filter", value=shown(conditions), expected="a JobFilter")
+        if conditions.status is None:
+            return [attrs.evolve(conditions, status=each) for each in self.statuses]
+        if conditions.status not in self.statuses:
+            expected = f"{' or '.join(self.statuses)}: {self.name} does nothing to others"
+            raise OptionInvalid(option="status", value=shown(str(conditions.status)), expected=expected)
+        return [conditions]
+
+
+KILL = Action(name="kill", statuses=(JobStatus.PENDING, JobStatus.PROCESSING))
+REDRIVE = Action(name="redrive", statuses=(JobStatus.FAILED,))
+CLEAR = Action(name="clear", statuses=(JobStatus.SUCCESS, JobStatus.FAILED))
+RESCHEDULE = Action(name="reschedule", statuses=(JobStatus.PENDING,))
+
+
+async def count_matching(
+    jobs: NamedJobs, action: Action, conditions: JobFilter, *, limit: int | None = None
+) -> int:
+    """Count the jobs that it would be done to. Raises ``OptionInvalid`` as ``Action.filters``."""
+    counts = [await jobs.count(each) for each in action.filters(conditions)]
+    return sum(counts) if limit is None else min(sum(counts), limit)
+
+
+async def steps(
+    jobs: NamedJobs, action: Action, conditions: JobFilter, operate: Operate, *, limit: int | None = None
+) -> AsyncGenerator[BulkResult, None]:
+    """Yield the number of jobs that match, then how far it has come after each batch.
+
+    It may be left after any batch: what was reported is done, nothing else is.
+
+    ``operate`` does it to jobs by their ids. Deleting is left to the store where no ``limit`` chooses the
+    newest among the jobs, for a store knows the newest of a backend, not of all.
+
+    Raises:
+        OptionInvalid: The action isn't done to jobs of such a status; nothing was done.
+        StoreError: What the store raises; what was yielded before is done.
+    """
+    if limit is not None:
+        check_limit("limit", limit)
+    total = await count_matching(jobs, action, conditions)
+    result = BulkResult(matched=total if limit is None else min(total, limit))
+    yield result
+    if action is CLEAR and total == result.matched and has(jobs.store, Clears) is not None:
+        work = _cleared(jobs, conditions, result, limit)
+    elif action is REDRIVE:
+        work = _redriven(jobs, action.filters(conditions), operate, result, limit)
+    else:
+        work = _operated(jobs, action.filters(conditions), operate, result, limit)
+    async with aclosing(work):
+        async for result in work:
+            yield result
+
+
+async def _cleared(
+    jobs: NamedJobs, conditions: JobFilter, result: BulkResult, limit: int | None
+) -> AsyncGenerator[BulkResult, None]:
+    """Delete batch by batch; what is left of what matched is refused by the database."""
+    room = MAX_LIMIT if limit is None else limit
+    while room > 0:
+        batch = min(CLEAR_BATCH, room)
+        deleted = await jobs.clear_matching(conditions, limit=batch)
+        result, room = attrs.evolve(result, done=result.done + deleted), room - deleted
+        yield result
+        if deleted < batch:
+            break
+    missing = result.matched - result.done
+    left = await count_matching(jobs, CLEAR, conditions, limit=missing) if missing > 0 else 0
+    if left:
+        problem = (
+            f"{left} {'job' if left == 1 else 'jobs'} can't be deleted: the log says what the database said"
+        )
+        yield attrs.evolve(result, refused={**result.refused, "illegal": left}, problem=problem)
+
+
+async def _redriven(
+    jobs: NamedJobs, filters: Sequence[JobFilter], operate: Operate, result: BulkResult, limit: int | None
+) -> AsyncGenerator[BulkResult, None]:
+    """Go from the oldest job on, for a runner may claim those of one batch before the next is written."""
+    async with aclosing(oldest_first(jobs, filters, limit)) as found:
+        async for ids in found:
+            result = _after(result, await operate(ids, result))
+            yield result
+
+
+async def _operated(
+    jobs: NamedJobs, filters: Sequence[JobFilter], operate: Operate, result: BulkResult, limit: int | None
+) -> AsyncGenerator[BulkResult, None]:
+    """Go page by page, again until a round does nothing.
+
+    A job may move from one status to another between two reads. What is newer than the first page came
+    later, and isn't meant.
+    """
+    while True:
+        before, newest = result.done, None
+        async with aclosing(pages(jobs, filters, limit)) as found:
+            async for page in found:
+                newest = newest or page[0]
+                result = _after(result, await operate([job.id for job in page], result))
+                yield result
+        if newest is None or result.done == before or limit is not None or len(filters) == 1:
+            return
+        filters = [no_newer(each, newest) for each in filters]
+        result = attrs.evolve(result, refused=_no_refusals(), problem=None)
+
+
+def _after(result: BulkResult, results: Sequence[OperatorResult]) -> BulkResult:
+    undone = [each for each in results if each.fate not in DONE and each.fate is not OperatorFate.NOT_FOUND]
+    refused = Counter(cast("Refusal", each.fate.value) for each in undone)
+    return attrs.evolve(
+        result,
+        done=result.done + sum(each.fate in DONE for each in results),
+        refused={key: result.refused.get(key, 0) + refused[key] for key in {**result.refused, **refused}},
+        problem=result.problem or next((each.problem for each in undone if each.problem), None),
+    )

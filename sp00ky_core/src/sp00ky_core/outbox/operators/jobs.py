@@ -1,0 +1,264 @@
+"""Kill, redrive, clear and reschedule jobs, by their ids or by conditions; each act is written down."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Unpack, overload
+
+from sp00ky_core.errors import OptionInvalid, Sp00kyError
+from sp00ky_core.hints import shown
+from sp00ky_core.outbox.operators.audit import recorded, selected_ids, selected_jobs
+from sp00ky_core.outbox.operators.bulk import (
+    CLEAR,
+    DONE,
+    KILL,
+    REDRIVE,
+    RESCHEDULE,
+    Action,
+    BulkResult,
+    Operate,
+    count_matching,
+    steps,
+)
+from sp00ky_core.outbox.operators.operation import Operation, checked_change
+from sp00ky_core.plugins.calls import Hooks, report_settled
+from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, check_limit
+from sp00ky_core.runner.maintenance.runs import reopen_runs
+from sp00ky_core.stores.loop_store import StoreUser
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+
+class JobOperators(StoreUser):
+    """Operate on jobs of a store; a base of ``Outbox``."""
+
+    via: str
+    _hooks: Hooks
+
+    @overload
+    async def kill(self, *job_ids: str, **act: Unpack[ActOptions]) -> list[OperatorResult]: ...
+
+    @overload
+    async def kill(
+        self, *, filter: JobFilter, limit: int | None = ..., **act: Unpack[ActOptions]
+    ) -> BulkResult: ...
+
+    async def kill(
+        self,
+        *job_ids: str,
+        filter: JobFilter | None = None,  # noqa: A002  # as it is called in the documents
+        limit: int | None = None,
+        **act: Unpack[ActOptions],
+    ) -> list[OperatorResult] | BulkResult:
+        """End jobs that are pending or processing, an attempt in flight is fenced off.
+
+        Args:
+            job_ids: The jobs; or
+            filter: the conditions that they meet; 100 at a time.
+            limit: With ``filter``, at most so many, the newest.
+            act: ``reason`` and ``actor``, for the audit; the reason goes into each job's ``errors``, too.
+
+        Returns:
+            Each job's fate, in order; with ``filter`` the numbers of them.
+
+        Raises:
+            OptionInvalid: both ids and a filter, a limit without one, an id that is no text, or a filter on a
+                status that can't be killed.
+        """
+        return await self._operate(Operation(action=KILL, **act), job_ids, filter, limit)
+
+    @overload
+    async def redrive(
+        self,
+        *job_ids: str,
+        resend_unknown: bool = ...,
+        over: timedelta | None = ...,
+        **act: Unpack[ActOptions],
+    ) -> list[OperatorResult]: ...
+
+    @overload
+    async def redrive(
+        self,
+        *,
+        filter: JobFilter,
+        limit: int | None = ...,
+        resend_unknown: bool = ...,
+        over: timedelta | None = ...,
+        **act: Unpack[ActOptions],
+    ) -> BulkResult: ...
+
+    async def redrive(
+        self,
+        *job_ids: str,
+        filter: JobFilter | None = None,  # noqa: A002
+        limit: int | None = None,
+        resend_unknown: bool = False,
+        over: timedelta | None = None,
+        **act: Unpack[ActOptions],
+    ) -> list[OperatorResult] | BulkResult:
+        """Make failed jobs pending again, with all their retries; as ``kill`` otherwise.
+
+        Of jobs that meet a filter the oldest comes first: jobs of one ``ordering_key`` take their old places.
+
+        Args:
+            job_ids: The jobs; or
+            filter: the conditions that they meet.
+            limit: With ``filter``, at most so many, the newest.
+            resend_unknown: Also those with ``max_retries = 0`` whose only request may have arrived.
+            over: They become due one after the other, evenly within so long from now; None: all at once.
+            act: ``reason`` and ``actor``, for the audit.
+        """
+        operation = Operation(action=REDRIVE, resend_unknown=resend_unknown, over=over, **act)
+        return await self._operate(operation, job_ids, filter, limit)
+
+    @overload
+    async def clear(self, *job_ids: str, **act: Unpack[ActOptions]) -> list[OperatorResult]: ...
+
+    @overload
+    async def clear(
+        self, *, filter: JobFilter, limit: int | None = ..., **act: Unpack[ActOptions]
+    ) -> BulkResult: ...
+
+    async def clear(
+        self,
+        *job_ids: str,
+        filter: JobFilter | None = None,  # noqa: A002
+        limit: int | None = None,
+        **act: Unpack[ActOptions],
+    ) -> list[OperatorResult] | BulkResult:
+        """Delete jobs that have ended; as ``kill`` otherwise, but with ``filter`` of 10,000 at a time."""
+        return await self._operate(Operation(action=CLEAR, **act), job_ids, filter, limit)
+
+    async def reschedule(
+        self,
+        *job_ids: str,
+        at: datetime | None = None,
+        delay: timedelta | None = None,
+        now: bool = False,
+        priority: int | None = None,
+        **act: Unpack[ActOptions],
+    ) -> list[OperatorResult]:
+        """Change when pending jobs are due, or their priority; others are refused.
+
+        Args:
+            job_ids: The jobs.
+            at: They are due then; or
+            delay: so long from now; or
+            now: at once. None of the three: as before.
+            priority: From 0 to 3; None: as before.
+            act: ``reason`` and ``actor``, for the audit.
+
+        Raises:
+            OptionInvalid: an option out of its range, two of ``at``, ``delay`` and ``now``, or nothing that
+                changes.
+        """
+        change = checked_change(at=at, delay=delay, now=now, priority=priority)
+        operation = Operation(action=RESCHEDULE, change=change, **act)
+        return await self._by_ids(operation, job_ids)
+
+    def steps(
+        self, action: Action, conditions: JobFilter, *, limit: int | None = None, **options: Any
+    ) -> AsyncGenerator[BulkResult, None]:
+        """Do it to the jobs that meet conditions, in batches; yield how far it has come after each.
+
+        The arguments are those of ``kill`` and ``redrive``.
+
+        Raises:
+            UnknownBackend: The filter names one that isn't configured.
+            OptionInvalid: As ``kill``.
+        """
+        return self._steps(Operation(action=action, **options), conditions, limit)
+
+    def _steps(
+        self, operation: Operation, conditions: JobFilter, limit: int | None
+    ) -> AsyncGenerator[BulkResult, None]:
+        operation.action.filters(conditions)  # nothing is written down of what can't be done
+        self._check_backend(conditions)
+        if limit is not None:
+            check_limit("limit", limit)
+        act = operation.act(selected_jobs(conditions, limit), via=self.via)
+        operate = self._operate_with(operation)
+        return self._recorded(act, steps(self.jobs, operation.action, conditions, operate, limit=limit))
+
+    async def _recorded(
+        self, act: Act, work: AsyncGenerator[BulkResult, None]
+    ) -> AsyncGenerator[BulkResult, None]:
+        async with recorded(self.store, act) as record, aclosing(work):
+            async for result in work:
+                await record.reach(result.done)
+                yield result
+
+    async def count_matching(self, action: Action, conditions: JobFilter, *, limit: int | None = None) -> int:
+        """Count the jobs that meet conditions and that it can be done to; arguments as of ``steps``."""
+        self._check_backend(conditions)
+        return await count_matching(self.jobs, action, conditions, limit=limit)
+
+    def _check_backend(self, conditions: JobFilter) -> None:
+        if isinstance(conditions, JobFilter) and conditions.backend is not None:
+            self.backends.named(conditions.backend)
+
+    async def _operate(
+        self,
+        operation: Operation,
+        job_ids: Sequence[str],
+        conditions: JobFilter | None,
+        limit: int | None,
+    ) -> list[OperatorResult] | BulkResult:
+        if conditions is None:
+            if limit is not None:
+                raise OptionInvalid(option="limit", value=shown(limit), expected="to go with a filter")
+            return await self._by_ids(operation, job_ids)
+        if job_ids:
+            raise OptionInvalid(
+                option="filter", value=shown(conditions), expected="ids or a filter, not both"
+            )
+        async with aclosing(self._steps(operation, conditions, limit)) as done:
+            async for result in done:
+                last = result
+        return last
+
+    async def _by_ids(self, operation: Operation, job_ids: Sequence[str]) -> list[OperatorResult]:
+        for job_id in job_ids:
+            check_id(job_id)
+        act = operation.act(selected_ids(job_ids), via=self.via)
+        if not job_ids:
+            return []
+        async with recorded(self.store, act) as record:
+            results = await self._operate_with(operation)(job_ids, BulkResult(matched=len(job_ids)))
+            record.count = len({each.job_id for each in results if each.fate in DONE})
+        return list(results)
+
+    def _operate_with(self, operation: Operation) -> Operate:
+        operate, action = operation.on(self.store), operation.action
+        then: Callable[[Sequence[OperatorResult]], Awaitable[None]]
+        if action is KILL:
+            then = partial(report_settled, self.jobs, self._hooks)
+        elif action is REDRIVE and self.store.capabilities.schedules:
+            then = self._reopen_runs
+        else:
+            return operate
+
+        async def operate_and_follow(job_ids: Sequence[str], so_far: BulkResult) -> Sequence[OperatorResult]:
+            results = await operate(job_ids, so_far)
+            await then(results)
+            return results
+
+        return operate_and_follow
+
+    async def _reopen_runs(self, results: Sequence[OperatorResult]) -> None:
+        redriven = [each.job_id for each in results if each.fate in DONE]
+        try:
+            if redriven:
+                await reopen_runs(self.store, redriven)
+        except Sp00kyError as error:  # the jobs are pending all the same
+            logger.warning("schedules' runs don't say that their jobs are pending again: %s", error)
+
+
+def check_id(job_id: object) -> None:
+    """Raise ``OptionInvalid`` for an id that is no text."""
+    if not isinstance(job_id, str):
+        raise OptionInvalid(option="job_id", value=shown(job_id), expected="text, as in 'job:1'")

@@ -1,0 +1,348 @@
+"""Give operators schedules: define, fire, pause, resume, remove, look at runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from copy import copy
+from datetime import datetime
+from typing import Any, Self, Unpack
+
+import attrs
+
+from sp00ky_core.backend.backend import Backends
+from sp00ky_core.backend.validation import warn_of_ignored_timeout
+from sp00ky_core.config import Config
+from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule, written_in_python
+from sp00ky_core.errors import OptionInvalid, ScheduleStopped, StoreError, UnknownSchedule
+from sp00ky_core.hints import shown
+from sp00ky_core.outbox.operators.audit import MOST_IDS, AuditRecord, act_of, recorded
+from sp00ky_core.outbox.operators.schedule_findings import (
+    check_definition,
+    definition_findings,
+    store_findings,
+)
+from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.ports import (
+    ActOptions,
+    Finding,
+    RunQuery,
+    RunStatus,
+    ScheduleRun,
+    ScheduleSnapshot,
+    StoredSchedule,
+    Trigger,
+    check_limit,
+)
+from sp00ky_core.runner.maintenance.firing import Firing, jobs_of
+from sp00ky_core.runner.maintenance.reconcile import (
+    TRIES,
+    Sync,
+    SyncResult,
+    change,
+    define,
+    definition_of,
+    schedules_of,
+    tables_of,
+)
+from sp00ky_core.runner.maintenance.runs import ScheduleServices
+from sp00ky_core.runner.maintenance.scheduler import Place
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.store_log import StoreLog
+from sp00ky_core.schedules.definition import paused, released, removed, resumed
+from sp00ky_core.schedules.fire import ended
+from sp00ky_core.stores.loop_store import LoopStore, StoreUser
+
+__all__ = ["ScheduleOperators", "ScheduleRecord", "statuses_of"]
+
+
+@attrs.frozen(kw_only=True)
+class ScheduleRecord:
+    """A schedule as it is now.
+
+    Attributes:
+        stored: Its row.
+        definition: What that defines; None: a later version wrote it.
+        last_run: The latest run; of a fire that made several, one that has failed, if any has. None: it has
+            made none that is kept.
+    """
+
+    stored: StoredSchedule
+    definition: ScheduleConfig | None
+    last_run: ScheduleRun | None
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.stored.name
+
+    @property
+    def quarantined(self) -> tuple[str, ...]:
+        """Keys that are skipped, for they failed too often in a row."""
+        most = None if self.definition is None else self.definition.quarantine_after
+        if most is None:
+            return ()
+        return tuple(sorted(key for key, count in self.stored.failures.items() if count >= most))
+
+
+def statuses_of(status: RunStatus | str | None) -> tuple[RunStatus, ...]:
+    """Read a status to look for; None: any. Raises ``OptionInvalid``."""
+    try:
+        return () if status is None else (RunStatus(status),)
+    except ValueError:
+        known = ", ".join(RunStatus)
+        raise OptionInvalid(option="status", value=shown(status), expected=f"one of {known}") from None
+
+
+class ScheduleOperators(StoreUser):
+    """The schedules of an outbox. Its calls raise ``CallUnsupported`` where the store keeps none."""
+
+    def __init__(
+        self, config: Config, loop_store: LoopStore, backends: Backends, hooks: Hooks, via: Callable[[], str]
+    ) -> None:
+        self._config = config
+        self._loop_store = loop_store
+        self.backends = backends
+        self._hooks = hooks
+        self._via = via
+        self._trusted = {each.query_hash for each in config.schedules.values()}
+
+    def acting_through(self, via: str) -> Self:
+        """Return these schedules, of whose acts the audit says that they come through something else."""
+        other = copy(self)
+        other._via = lambda: via
+        return other
+
+    def services(
+        self, served: Mapping[str, Any], options: RunnerOptions, log: StoreLog, place: Place
+    ) -> ScheduleServices | None:
+        """Make what a runner of these backends does, on its store; None: that keeps no schedules."""
+        if not self.store.capabilities.schedules:
+            return None
+        return ScheduleServices.of(self._firing(served), self._config, options, place, log)
+
+    def _firing(self, backends: Mapping[str, Any]) -> Firing:
+        return Firing(self.store, backends, self._hooks, self._trusted.__contains__)
+
+    async def define(self, name: str, /, **definition: Any) -> None:
+        """Define a schedule, or change it; keys as in sp00ky.yml, or in Python's spelling.
+
+        ``every``, ``timeout`` and ``deadline`` may be a ``timedelta``. It isn't removed by ``migrate`` and
+        ``sync``, which look after those of the file. Its query may be run in this process.
+
+        Raises:
+            ScheduleInvalid: which key is wrong; nothing was written.
+            UnknownBackend: its backend isn't configured.
+            UnknownRoute: its route isn't one of the backend's.
+            Sp00kyError: its payload or its options can't be a job's.
+        """
+        self._check_supported()
+        found = parse_schedule(name, written_in_python(definition))
+        check_definition(found, self.backends)
+        whose = f"the timeout of schedule {name!r}"
+        warn_of_ignored_timeout(self.backends[found.backend], found.timeout, whose)
+        self._trusted.add(found.query_hash)
+        await define(self.store, {name: found}, tables_of(self.backends), origin="python")
+
+    async def sync(self, **act: Unpack[ActOptions]) -> SyncResult:
+        """Make the schedules what the file says: changes, additions, removals; a pause is kept."""
+        self._check_supported()
+        return await self._synced(await self._sync.plan(), **act)
+
+    async def plan(self) -> SyncResult:
+        """Find what ``sync`` would change; nothing, where the store keeps no schedules."""
+        if not self.store.capabilities.schedules:
+            return SyncResult(defined=[], removed=[])
+        return await self._sync.plan()
+
+    async def sync_migrated(self, **act: Unpack[ActOptions]) -> SyncResult:
+        """Do as ``sync`` does, as a part of ``migrate``: it is written down only if it changes anything."""
+        planned = await self.plan()
+        return await self._synced(planned, **act) if planned.defined or planned.removed else planned
+
+    async def _synced(self, planned: SyncResult, **act: Unpack[ActOptions]) -> SyncResult:
+        selection = {"define": [*planned.defined][:MOST_IDS], "remove": [*planned.removed][:MOST_IDS]}
+        async with self._recorded("sync", selection, **act) as record:
+            result = await self._sync.apply()
+            await record.reach(len(result.defined) + len(result.removed))
+        return result
+
+    @property
+    def _sync(self) -> Sync:
+        config = self._config
+        return Sync(self.store, config.schedules, config.schedules_left_out, tables_of(self.backends))
+
+    async def check(self) -> Sequence[Finding]:
+        """Find what would keep the file's schedules from making jobs."""
+        found = [*definition_findings(self._config, self.backends)]
+        if self.store.capabilities.schedules:
+            found += await store_findings(self.store, self._config.schedules)
+        return found
+
+    async def list(self) -> list[ScheduleRecord]:
+        """List the schedules that are defined, by name."""
+        self._check_supported()
+        snapshot = await self._snapshot()
+        found = [each for each in snapshot.schedules.values() if not each.removed]
+        return [await self._record(each, snapshot.now) for each in found]
+
+    async def get(self, name: str) -> ScheduleRecord:
+        """Return one schedule. Raises ``UnknownSchedule``."""
+        return await self._record(*await self._known(name))
+
+    async def pause(self, name: str, **act: Unpack[ActOptions]) -> bool:
+        """Keep a schedule from firing until it is resumed, by hand too; whether it wasn't paused."""
+        return await self._change(
+            "pause", name, lambda stored, _: None if stored.paused else paused(stored), **act
+        )
+
+    async def resume(self, name: str, **act: Unpack[ActOptions]) -> bool:
+        """End a pause; whether there was one. What was missed meanwhile is left out."""
+
+        def decide(stored: StoredSchedule, now: datetime) -> StoredSchedule | None:
+            return resumed(stored, definition_of(stored), now) if stored.paused else None
+
+        return await self._change("resume", name, decide, **act)
+
+    async def remove(self, name: str, **act: Unpack[ActOptions]) -> bool:
+        """Remove a schedule; jobs that it has made are delivered. One of the file comes back with a sync."""
+        return await self._change(
+            "remove", name, lambda stored, _: None if stored.removed else removed(stored), **act
+        )
+
+    async def release(self, name: str, *keys: str, **act: Unpack[ActOptions]) -> bool:
+        """End the quarantine of these keys, or without any of all; whether there was something to end."""
+
+        def decide(stored: StoredSchedule, _: datetime) -> StoredSchedule | None:
+            after = released(stored, keys or None)
+            return None if after == stored else after
+
+        return await self._change("release", name, decide, keys=keys, **act)
+
+    async def trigger(self, name: str, **act: Unpack[ActOptions]) -> Sequence[ScheduleRun]:
+        """Fire a schedule now; its runs. Its clock goes on as it would have; a quarantine doesn't count.
+
+        Raises:
+            UnknownSchedule: there is none of that name.
+            ScheduleStopped: it is paused or not enabled, or this process mustn't run its query.
+        """
+        await self._known(name)
+        async with self._recorded("trigger", {"schedule": name}, **act) as record:
+            for _ in range(TRIES):
+                stored, now = await self._known(name)
+                definition = self._fit_to_fire(stored)
+                firing = self._firing(self.backends)
+                runs = await firing.fire(stored, definition, now, Trigger.MANUAL)
+                if runs is not None:
+                    await record.reach(len(runs))
+                    return runs
+        raise StoreError(store=self.store.location, problem=f"schedule {name!r} changes all the time")
+
+    async def runs(
+        self,
+        name: str | None = None,
+        *,
+        status: RunStatus | str | None = None,
+        key: str | None = None,
+        limit: int = 100,
+    ) -> Sequence[ScheduleRun]:
+        """List runs, the latest first, each with the status that its job has now.
+
+        ``status`` is of what is written down already, which is a few seconds behind.
+
+        Raises:
+            UnknownSchedule: there never was one of that name, as far as is known.
+            OptionInvalid: a status that there isn't, or a limit out of its range.
+        """
+        self._check_supported()
+        check_limit("limit", limit)
+        query = RunQuery(schedule=name, statuses=statuses_of(status), key=key, limit=limit)
+        found, snapshot = await schedules_of(self.store).runs(query), await self._snapshot()
+        if name is not None and not found and name not in snapshot.schedules:
+            raise _unknown(name, snapshot)
+        return await self._current(found, snapshot.now)
+
+    async def _current(self, runs: Sequence[ScheduleRun], now: datetime) -> Sequence[ScheduleRun]:
+        """Return runs with the statuses that their jobs have now."""
+        jobs = await jobs_of(self.store, filter(self._goes_on, runs))
+        return [(self._goes_on(run) and ended(run, jobs.get(run.job_id or ""), now)) or run for run in runs]
+
+    def _goes_on(self, run: ScheduleRun) -> bool:
+        """Whether its job may say more than its row: it is in a table that is known here."""
+        tables = {each.table.table for each in self.backends.values()}
+        is_known = run.job_id is None or run.job_id.partition(":")[0] in tables
+        return is_known and run.status is RunStatus.RUNNING
+
+    async def _snapshot(self) -> ScheduleSnapshot:
+        return await schedules_of(self.store).schedules()
+
+    async def _record(self, stored: StoredSchedule, now: datetime) -> ScheduleRecord:
+        definition = self._named(definition_of(stored))
+        last = await self._latest_run(stored.name, now)
+        if last is not None and (definition is None or definition.for_each is not None):
+            for status in (RunStatus.KILLED, RunStatus.FAILED):
+                worse = await self._latest_run(stored.name, now, status)
+                last = worse if worse is not None and worse.fired_at == last.fired_at else last
+        return ScheduleRecord(stored=stored, definition=definition, last_run=last)
+
+    def _named(self, definition: ScheduleConfig | None) -> ScheduleConfig | None:
+        """Return a definition with the name of its operation, however that is spelled there."""
+        backend = self.backends.get(definition.backend) if definition else None
+        if definition is None or backend is None:
+            return definition
+        return attrs.evolve(definition, route=backend.contract.name(definition.route))
+
+    async def _latest_run(self, name: str, now: datetime, *statuses: RunStatus) -> ScheduleRun | None:
+        query = RunQuery(schedule=name, statuses=statuses, limit=1)
+        found = await self._current(await schedules_of(self.store).runs(query), now)
+        return found[0] if found else None
+
+    async def _known(self, name: str) -> tuple[StoredSchedule, datetime]:
+        self._check_supported()
+        snapshot = await self._snapshot()
+        stored = snapshot.schedules.get(name)
+        if stored is None or stored.removed:
+            raise _unknown(name, snapshot)
+        return stored, snapshot.now
+
+    async def _change(
+        self, action: str, name: str, decide: Any, *, keys: Collection[str] = (), **act: Unpack[ActOptions]
+    ) -> bool:
+        await self._known(name)
+        selection = {"schedule": name, "keys": [*keys] or None}
+        async with self._recorded(action, selection, **act) as record:
+            written = await change(self.store, name, lambda stored, now: stored and decide(stored, now))
+            await record.reach(int(written))
+        return written
+
+    def _recorded(
+        self, action: str, selection: Mapping[str, Any], **act: Unpack[ActOptions]
+    ) -> AbstractAsyncContextManager[AuditRecord]:
+        return recorded(self.store, act_of(f"schedules {action}", selection, via=self._via(), **act))
+
+    def _fit_to_fire(self, stored: StoredSchedule) -> ScheduleConfig:
+        definition = definition_of(stored)
+        if definition is None:
+            problem = "its definition is of a later version; upgrade sp00ky-core"
+        elif stored.paused:
+            problem = f"it is paused; see: sp00ky schedules resume {stored.name}"
+        elif not definition.enabled:
+            problem = "it isn't enabled; set `enabled: true`, and run: sp00ky schedules sync"
+        elif not self._firing(self.backends).knows(stored, definition):
+            where = f" (with the table {stored.job_table!r})" if stored.job_table else ""
+            problem = f"its backend {definition.backend!r}{where} isn't one of this configuration"
+        elif not self._firing(self.backends).can_fire(stored, definition):
+            problem = (
+                "its query isn't one of this configuration: define it there, and run: sp00ky schedules sync"
+            )
+        else:
+            return definition
+        raise ScheduleStopped(schedule=stored.name, problem=problem)
+
+    def _check_supported(self) -> None:
+        schedules_of(self.store)
+
+
+def _unknown(name: str, snapshot: ScheduleSnapshot) -> UnknownSchedule:
+    known = (each.name for each in snapshot.schedules.values() if not each.removed)
+    return UnknownSchedule(schedule=name, known=tuple(known))

@@ -1,0 +1,248 @@
+"""The outbox: what an application calls to enqueue, to watch, and to look after its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self, Unpack
+
+import attrs
+
+from sp00ky_core.backend.backend import DELIVER_HERE, Backend, Backends, load_backends, serving, store_tables
+from sp00ky_core.backend.validation import TimeoutIgnored
+from sp00ky_core.config import BackendConfig, Config, find_config, load_config, refuse_unready, store_url
+from sp00ky_core.encoding.payload_json import Payload
+from sp00ky_core.errors import AdapterMissing, ConfigError
+from sp00ky_core.job.job import Job, JobOptions, NewJob
+from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
+from sp00ky_core.outbox.operators.fleet import FleetOperators
+from sp00ky_core.outbox.operators.jobs import JobOperators
+from sp00ky_core.outbox.operators.schedules import ScheduleOperators
+from sp00ky_core.outbox.queries import Queries
+from sp00ky_core.plugins.registry import Plugins, load_plugins
+from sp00ky_core.ports import (
+    CallerConnection,
+    MigrationStep,
+    Store,
+    StoreOptions,
+    Transport,
+    TransportFactory,
+)
+from sp00ky_core.runner import Runner, RunnerOptions
+from sp00ky_core.stores.loop_store import LoopStore
+
+__all__ = ["Outbox", "TimeoutIgnored"]
+
+
+class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
+    """The jobs of one sp00ky.yml, in one store.
+
+    Made by ``Outbox.open``; an asynchronous context manager. One outbox serves any number of tasks.
+    """
+
+    def __init__(
+        self, config: Config, *, store: Store, plugins: Plugins, backends: Mapping[str, Backend]
+    ) -> None:
+        self.config = config
+        self._loop_store = LoopStore(store)
+        self.plugins = plugins
+        self.backends: Backends = Backends(backends, getattr(backends, "left_out", config.left_out))
+        self._hooks = plugins.hooks()
+        self._checks = EnqueueChecks(backends=self.backends, hooks=self._hooks, store=self.store)
+        self.schedules: ScheduleOperators = ScheduleOperators(
+            config, self._loop_store, self.backends, self._hooks, lambda: self.via
+        )
+
+    @classmethod
+    def open(
+        cls,
+        config: str | Path | Config | None = None,
+        *,
+        store: str | None = None,
+        plugins: Plugins | None = None,
+    ) -> Self:
+        """Read the configuration and its OpenAPI documents; connecting is left to ``async with``.
+
+        Args:
+            config: a file, or what ``load_config`` gave; by default the nearest sp00ky.yml upward.
+            store: a URL that overrides the configured one, and ``SP00KY_STORE``.
+            plugins: by default, all that are installed.
+
+        Raises:
+            ConfigError: the file, or a backend's document, can't be used.
+            PluginLoadError: an installed plugin can't be.
+            AdapterMissing: no store is installed for the URL.
+        """
+        loaded = config if isinstance(config, Config) else load_config(Path(config or find_config()))
+        plugins = plugins or load_plugins()
+        backends = load_backends(loaded, frozenset(plugins.strategies))
+        options = StoreOptions(
+            url=store_url(loaded, store).value,
+            tables=store_tables(backends),
+            directory=loaded.file.parent,
+            surrealdb=loaded.surrealdb,
+        )
+        factory = plugins.store(options.url.partition(":")[0])
+        return cls(loaded, store=factory(options), plugins=plugins, backends=backends)
+
+    async def __aenter__(self) -> Self:
+        await self._loop_store.open()
+        try:
+            if not self.store.capabilities.shared:
+                await self._migrate_if_new()
+        except BaseException:
+            await self._loop_store.close()
+            raise
+        return self
+
+    async def _migrate_if_new(self) -> None:
+        """Migrate an embedded database without any job table: it is new, there is no schema to respect."""
+        created = {step.table for step in await self.store.migration() if step.creates_table}
+        if not self.store.capabilities.durable or all(
+            backend.table.table in created for backend in self.backends.values()
+        ):
+            await self.store.migrate()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._hooks.flush()
+        await self._loop_store.close()
+
+    async def run(
+        self,
+        backend: str,
+        path: str,
+        payload: Payload | None = None,
+        *,
+        connection: CallerConnection = Transaction.OWN,
+        **options: Unpack[JobOptions],
+    ) -> Job:
+        """Enqueue one call of a backend.
+
+        Args:
+            backend: its name in sp00ky.yml.
+            path: an operation of its OpenAPI document: a path, ``PUT /orders/{id}``, or an ``operationId``.
+            payload: a JSON object or a model of one, as the operation's contract wants it.
+            connection: the caller's; the job is there when its transaction commits. Left out: at once.
+            options: when it is due, how often and in what order it is tried, ...: see ``JobOptions``.
+
+        Returns:
+            The stored job, or the one that ``dedup_key`` found.
+
+        Raises:
+            UnknownBackend: no such backend.
+            UnknownRoute: no such path in the backend's document, or it can't be called.
+            PayloadInvalid: the payload breaks the contract; every violation is listed.
+            PayloadError: the payload is no JSON object, or too large.
+            OptionInvalid: an option out of its range, or None as ``connection``: a transaction that was lost.
+            StoreError: the store refused it, or can't be reached.
+        """
+        given = check_given(connection)
+        checked = self._checks.one(backend, new_job_of(path, payload, options))
+        return (await self._add([checked], given))[0]
+
+    async def run_many(
+        self, backend: str, new_jobs: Iterable[NewJob], *, connection: CallerConnection = Transaction.OWN
+    ) -> list[Job]:
+        """Enqueue calls of a backend, all or none, in one round trip.
+
+        Raises as ``run``, with a note of which job it is (``new_jobs[3]``), and ``OptionInvalid`` for what is
+        no ``NewJob``, or one for another backend; nothing was written.
+        """
+        given = check_given(connection)
+        return await self._add(self._checks.checked(backend, new_jobs), given)
+
+    async def _add(self, checked: list[NewJob], connection: object) -> list[Job]:
+        jobs = await self._jobs_with(connection).add(checked, connection=connection) if checked else []
+        if self._hooks.observes("sp00ky_job_enqueued"):
+            await self._hooks.dispatch("sp00ky_job_enqueued", jobs=jobs)
+        return jobs
+
+    async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
+        """Create or extend the tables, and make the schedules what the file says; return what was done.
+
+        As ``sp00ky migrate [--repair]`` does.
+        """
+        steps = await self.store.migrate(repair=repair)
+        await self.schedules.sync_migrated()
+        return steps
+
+    def runner(
+        self,
+        options: RunnerOptions | None = None,
+        *,
+        transport: Transport | None = None,
+        backends: Iterable[str] | None = None,
+    ) -> Runner:
+        """Make a runner in this process, an asynchronous context manager; leaving it drains.
+
+        Args:
+            options: its settings.
+            transport: used for every backend instead of the installed ones, in tests for instance.
+            backends: the names of those that it serves, with those that share their tables; by default all.
+
+        Raises:
+            AdapterMissing: no transport is installed for a backend's ``baseUrl``.
+            ConfigError: a variable that a backend needs isn't set, its ``tokenFile`` can't be read, it has
+                limits that the store doesn't keep, or no backend is delivered here.
+            UnknownBackend: one of ``backends`` isn't configured, or isn't delivered here.
+        """
+        self.refuse_unsupported()
+        options = options or RunnerOptions()
+        served = self._served(backends)
+        transports = dict.fromkeys(served, transport) if transport else self._transports(served)
+        if transport is None:
+            refuse_unready(self.config, served)
+        runner = Runner(
+            store=self.store,
+            backends=served,
+            transports=transports,
+            hooks=self._hooks,
+            strategies=self.plugins.strategies,
+            options=options,
+            schedules=lambda log, place: self.schedules.services(served, options, log, place),
+        )
+        return self.measures.watched(runner)
+
+    def _served(self, backends: Iterable[str] | None) -> Mapping[str, Backend]:
+        served = serving(self.backends, backends)
+        if not served:
+            problem = "Sp00ky's scheduler runs the jobs of all of them, on pools of machines"
+            raise ConfigError(file=str(self.config.file), key="backends", problem=problem, fix=DELIVER_HERE)
+        return served
+
+    def refuse_unsupported(self) -> None:
+        """Raise ``ConfigError`` where the configuration has what the store doesn't keep."""
+        if self.config.schedules and not self.store.capabilities.schedules:
+            raise self._unsupported("schedules", "schedules")
+        for name, backend in self.backends.items():
+            if backend.table.has_limits and not self.store.capabilities.limits:
+                key = "maxInFlight" if backend.table.rate is None else "rate"
+                raise self._unsupported(f"backends.{name}.{key}", "limits")
+            if backend.table.has_retention and not self.store.capabilities.retention:
+                raise self._unsupported(f"backends.{name}.retention", "retention")
+
+    def _unsupported(self, key: str, what: str) -> ConfigError:
+        problem, fix = f"{self.store.location} keeps no {what}", "leave it out, or use another store"
+        return ConfigError(file=str(self.config.file), key=key, problem=problem, fix=fix)
+
+    def transport_factories(self, backends: Iterable[str] | None = None) -> Mapping[str, TransportFactory]:
+        """Find what makes each backend's transport. Raises ``AdapterMissing``."""
+        served = serving(self.backends, backends)
+        return {name: self._transport_of(backend.config) for name, backend in served.items()}
+
+    def _transport_of(self, backend: BackendConfig) -> TransportFactory:
+        wanted, key = backend.transport, "transport"
+        if wanted is None:
+            wanted, key = backend.base_url.partition(":")[0].lower(), "baseUrl"
+        try:
+            return self.plugins.transport(wanted)
+        except AdapterMissing as error:
+            raise attrs.evolve(error, wanted_by=f"backends.{backend.name}.{key}") from None
+
+    def _transports(self, backends: Iterable[str]) -> Mapping[str, Transport]:
+        factories = self.transport_factories(backends)
+        made = {factory: factory() for factory in set(factories.values())}
+        return {name: made[factory] for name, factory in factories.items()}

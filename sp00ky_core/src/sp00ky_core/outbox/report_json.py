@@ -1,0 +1,86 @@
+"""Turn what is read of queues, runners, errors and the audit into JSON: the shapes of ``--json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from sp00ky_core.job.job_json import instant_to_json
+from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, RunnerRecord, ScheduleRun
+
+if TYPE_CHECKING:
+    from sp00ky_core.observe.rates import Rates
+    from sp00ky_core.outbox.operators.schedules import ScheduleRecord
+
+__all__ = ["audit_to_json", "json_of", "rates_to_json", "run_to_json", "runner_to_json", "schedule_to_json"]
+
+RUNNER_KEYS = ("id", "host", "pid", "version", "started_at", "beat_at", "state", "in_flight", "slots")
+
+AUDIT_KEYS = (
+    *("id", "at", "actor", "db_user", "via", "host"),
+    *("action", "selection", "count", "reason", "ended_at"),
+)
+
+
+def json_of(record: BackendStats | ErrorGroup | RunnerRecord | AuditEntry | ScheduleRun) -> dict[str, Any]:
+    """Turn a record into JSON values, a key for each of its attributes."""
+    return attrs.asdict(record, value_serializer=_json_value)
+
+
+def runner_to_json(runner: RunnerRecord) -> dict[str, Any]:
+    """Turn a runner into JSON values, with its state."""
+    fields = json_of(runner)
+    fields |= {**fields["info"], "state": runner.state.value}
+    return {key: fields[key] for key in RUNNER_KEYS}
+
+
+def audit_to_json(entry: AuditEntry) -> dict[str, Any]:
+    """Turn an audit entry into JSON values."""
+    fields = json_of(entry)
+    return {key: fields[key] for key in AUDIT_KEYS}
+
+
+def run_to_json(run: ScheduleRun) -> dict[str, Any]:
+    """Turn a schedule's run into JSON values."""
+    return json_of(run)
+
+
+def rates_to_json(rates: Rates) -> dict[str, Any]:
+    """Turn a backend's attempts into JSON values; codes are texts, as keys have to be."""
+    fields: dict[str, Any] = attrs.asdict(rates, value_serializer=_json_value)
+    del fields["backend"], fields["path"], fields["buckets"]
+    codes = {str(code): count for code, count in rates.codes.items()}
+    return fields | {"codes": codes, "per_second": rates.per_second}
+
+
+def schedule_to_json(schedule: ScheduleRecord) -> dict[str, Any]:
+    """Turn a schedule into JSON values: its definition, its clock, and how its last run ended."""
+    stored, definition, last = schedule.stored, schedule.definition, schedule.last_run
+    fields: dict[str, Any] = {"name": stored.name, "definition": dict(stored.definition)}
+    for name in ("cron", "every", "timezone", "backend", "route", "enabled"):
+        fields[name] = None if definition is None else getattr(definition, name)
+    instants = {
+        name: None if at is None else instant_to_json(at)
+        for name, at in (("next_fire_at", stored.next_fire_at), ("last_fired_at", stored.last_fired_at))
+    }
+    return {
+        **fields,
+        **instants,
+        "paused": stored.paused,
+        "origin": stored.origin,
+        "last_status": None if last is None else last.status.value,
+        "last_error": stored.last_error,
+        "quarantined": list(schedule.quarantined),
+    }
+
+
+def _json_value(_record: object, _field: object, value: Any) -> Any:
+    if isinstance(value, datetime):
+        return instant_to_json(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return value.value if isinstance(value, Enum) else value

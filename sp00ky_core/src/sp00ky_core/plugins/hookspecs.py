@@ -1,0 +1,211 @@
+"""Every hook: when it fires, what None means, and what raising does.
+
+Registration and decision hooks are synchronous. Observers may be ``async def``; they are isolated: one that
+raises, or an asynchronous one that takes longer than 1 s, is logged with its plugin's name and changes
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from sp00ky_core.config import BackendConfig
+from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.job.outcome import Outcome
+from sp00ky_core.job.retry import RetryPolicy, Strategy
+from sp00ky_core.job.state_machine import Transition
+from sp00ky_core.ports import Attempt, ScheduleRun, StoreFactory, TransportFactory
+
+if TYPE_CHECKING:
+    import click  # applications that only enqueue don't load it
+
+__all__ = ["PROJECT", "hookimpl", "hookspec"]
+
+PROJECT = "sp00ky"
+"""The group of entry points that plugins are found by, and pluggy's name of the project."""
+
+hookspec: pluggy.HookspecMarker = pluggy.HookspecMarker(PROJECT)
+"""Declares a hook: for this module."""
+
+hookimpl: pluggy.HookimplMarker = pluggy.HookimplMarker(PROJECT)
+"""Marks a plugin's implementation of a hook."""
+
+
+@hookspec
+def sp00ky_register_stores() -> Mapping[str, StoreFactory]:  # type: ignore[empty-body]  # a specification
+    """Register stores by the scheme of their URL, as in ``{"surrealkv": factory}``.
+
+    Fires once, while plugins are loaded, before anything is opened. None registers nothing. Raising, or a
+    scheme that another plugin has registered, is a ``PluginLoadError``.
+    """
+
+
+@hookspec
+def sp00ky_register_transports() -> Mapping[str, TransportFactory]:  # type: ignore[empty-body]  # a specification
+    """Register transports by the scheme of the ``baseUrl`` that they deliver to, as in ``{"http": factory}``.
+
+    A backend may also name one by its key ``transport``. Fires once, while plugins are loaded. None registers
+    nothing. Raising, or a scheme that another plugin has registered, is a ``PluginLoadError``.
+    """
+
+
+@hookspec
+def sp00ky_register_retry_strategies() -> Mapping[str, Strategy]:  # type: ignore[empty-body]  # a specification
+    """Register retry strategies by the name that a job's ``retry_strategy`` gives.
+
+    Fires once, while plugins are loaded. None registers nothing. Raising, or a name that is built in or
+    that another plugin has registered, is a ``PluginLoadError``. A strategy that raises when it is asked
+    counts as one that says "the cap".
+    """
+
+
+@hookspec
+def sp00ky_register_commands() -> Mapping[str, click.Command]:  # type: ignore[empty-body]  # a specification
+    """Register commands of ``sp00ky`` by their names, as in ``{"haunt": command}``.
+
+    Fires once, while plugins are loaded: import what a command needs when it runs. A built-in command of the
+    same name goes first. None registers nothing. Raising, or a name that another plugin has registered, is a
+    ``PluginLoadError``.
+    """
+
+
+@hookspec(firstresult=True)
+def sp00ky_classify_outcome(job: Job, backend: BackendConfig, outcome: Outcome) -> Outcome | None:
+    """Decide what an attempt's outcome counts as: the first result that isn't None.
+
+    Fires after the attempt and before anything is written. None leaves it to the next plugin, at last to
+    the built-in rule (``giveUpOn``). An ``Undelivered`` named ``throttled`` uses up no retry: its job is
+    deferred. Raising is logged, and the built-in rule decides. Synchronous: ``async def`` is refused at load.
+    """
+
+
+@hookspec(firstresult=True)
+def sp00ky_retry_policy(job: Job, backend: BackendConfig) -> RetryPolicy | None:
+    """Choose the policy of a job whose attempt failed: the first result that isn't None.
+
+    Fires before anything is written. None leaves it to the next plugin, at last to the built-in rule (the
+    row's ``max_retries`` and ``retry_strategy``, the backend's ``retry``). A policy may allow fewer retries
+    than the row, never more. Raising is logged, and the built-in rule decides. Synchronous: ``async def`` is
+    refused at load.
+    """
+
+
+@hookspec(firstresult=True)
+def sp00ky_traceparent(job: NewJob, backend: BackendConfig) -> str | None:
+    """Choose the trace context of a job that is enqueued without one: the first result that isn't None.
+
+    Fires before the job is written, once it has been checked, in this process's ``run``, ``run_many`` and
+    ``statement``, and for no job that a schedule makes. None leaves it without. Raising, or a result that is
+    no W3C traceparent, is logged, and the job has none. Synchronous: ``async def`` is refused at load.
+    """
+
+
+@hookspec
+def sp00ky_request_headers(job: Job, backend: BackendConfig) -> Mapping[str, str] | None:
+    """Return headers to add to a job's request; every plugin's are merged.
+
+    Fires before the request is sent. None adds nothing. ``Authorization``, ``Host``, hop-by-hop headers and
+    values with control characters are dropped, and logged. A ``traceparent`` takes the place of the job's.
+    Raising is logged, and that plugin's headers are left out. Synchronous: ``async def`` is refused at load.
+    """
+
+
+@hookspec
+def sp00ky_job_enqueued(jobs: Sequence[Job]) -> None:
+    """Observe an enqueue: jobs were added by this process's ``run`` or ``run_many``.
+
+    Fires after the write; with ``connection``, before the caller's commit, which may never come. Jobs that a
+    schedule makes fire ``sp00ky_schedule_fired`` instead. In a ``SyncOutbox`` it is called in the thread of
+    the enqueue; an asynchronous one runs on the outbox's event loop then, which is started for it, and the
+    enqueue doesn't wait for it. The return value is ignored. Raising changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_jobs_claimed(jobs: Sequence[Job], runner_id: str) -> None:
+    """Observe a claim: this runner has these jobs now.
+
+    Fires after the claim is committed and before the first attempt. The return value is ignored. Raising
+    changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_attempt_started(attempt: Attempt) -> None:
+    """Observe the begin of an attempt.
+
+    Fires before its request is sent; the claim is committed. The return value is ignored. Raising changes
+    nothing.
+    """
+
+
+@hookspec
+def sp00ky_attempt_finished(attempt: Attempt, outcome: Outcome, seconds: float) -> None:
+    """Observe the end of an attempt, and what is counted of it (after ``sp00ky_classify_outcome``).
+
+    Fires before the outcome is written. The return value is ignored. Raising changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_job_settled(job: Job, transition: Transition) -> None:
+    """Observe a durable transition; ``job`` is as it was claimed, of a reclaim or a kill as it is now.
+
+    Fires after the commit, once, in the process that wrote it (reclaims and kills included). The return
+    value is ignored. Raising changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_lease_lost(job_id: str, runner_id: str, reason: str) -> None:
+    """Observe an outcome that could not be written: another runner has the job now, or it is gone.
+
+    Fires after the refused write; nothing was written. The return value is ignored. Raising changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_runner_started(runner_id: str) -> None:
+    """Observe a start: the runner has beaten for the first time and is about to claim.
+
+    Fires after that beat is committed. The return value is ignored. Raising changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_runner_stopped(runner_id: str) -> None:
+    """Observe a stop: the runner has drained, everything it held is settled or released.
+
+    Fires after the last write. The return value is ignored. Raising changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_pause_changed(backend: str, paused: bool) -> None:
+    """Observe an operator's pause (``paused`` is true) or resume of a backend.
+
+    Fires after the change is committed, once: in the process that made it, and not where the backend was
+    so already. A pause that ends by its time fires nothing. The return value is ignored. Raising changes
+    nothing.
+    """
+
+
+@hookspec
+def sp00ky_breaker_changed(backend: str, state: str) -> None:
+    """Observe a breaker that opened (``state`` is ``open``) or closed (``closed``); probes change neither.
+
+    Fires after the change is committed, once in the whole fleet: in the process that made it. (Not at all
+    where the reply to that write was lost.) The return value is ignored. Raising changes nothing.
+    """
+
+
+@hookspec
+def sp00ky_schedule_fired(schedule: str, runs: Sequence[ScheduleRun]) -> None:
+    """Observe a fire, by the clock or by hand: its runs, also those that were skipped or failed at once.
+
+    Fires after the commit, once in the whole fleet: in the process that wrote it. (Not at all where the reply
+    to that write was lost.) The return value is ignored. Raising changes nothing.
+    """

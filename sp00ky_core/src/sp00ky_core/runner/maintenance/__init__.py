@@ -1,0 +1,1 @@
+"""Look after the table: reclaim, fire schedules, write rollups."""

@@ -1,0 +1,194 @@
+"""Change schedules' rows under their guard, until they are what a file says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+
+import attrs
+
+from sp00ky_core.backend.backend import Backend
+from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule
+from sp00ky_core.errors import ScheduleInvalid, SchemaError, StoreError
+from sp00ky_core.ports import (
+    ScheduleChange,
+    ScheduleRun,
+    Schedules,
+    ScheduleSnapshot,
+    Store,
+    StoredSchedule,
+    needed,
+)
+from sp00ky_core.schedules.definition import defined, is_others, removed
+
+__all__ = [
+    "Sync",
+    "SyncResult",
+    "change",
+    "decide_definition",
+    "define",
+    "definition_of",
+    "schedules_of",
+    "tables_of",
+]
+
+TRIES = 50
+"""How often a row that changes meanwhile is read again; runners change it at each fire."""
+
+Decide = Callable[[StoredSchedule | None, datetime], StoredSchedule | None]
+"""Decides, by the row and the database's time, how the row is to be; None: as it is."""
+
+
+def schedules_of(store: Store) -> Schedules:
+    """Return a store as one that keeps schedules. Raises ``CallUnsupported``."""
+    return needed(store, Schedules, "schedules", "use a store that keeps them")
+
+
+def definition_of(stored: StoredSchedule) -> ScheduleConfig | None:
+    """Read a row's definition; None: a later version wrote it, or no outbox has."""
+    try:
+        return parse_schedule(stored.name, stored.definition)
+    except ScheduleInvalid:
+        return None
+
+
+async def change(store: Store, name: str, decide: Decide, runs: Sequence[ScheduleRun] = ()) -> bool:
+    """Change one row, and write these runs with it; whether it was written.
+
+    Raises:
+        StoreError: it couldn't be, for it changes all the time.
+    """
+    schedules = schedules_of(store)
+    for _ in range(TRIES):
+        snapshot = await schedules.schedules()
+        wanted = decide(snapshot.schedules.get(name), snapshot.now)
+        if wanted is None:
+            return False
+        if await schedules.change_schedule(ScheduleChange(schedule=wanted, runs=runs)) is not None:
+            return True
+    raise StoreError(store=store.location, problem=f"schedule {name!r} changes all the time; try again")
+
+
+def tables_of(backends: Mapping[str, Backend]) -> dict[str, str]:
+    """Return the job table of each backend, by its name."""
+    return {name: each.table.table for name, each in backends.items()}
+
+
+def decide_definition(
+    stored: StoredSchedule | None,
+    now: datetime,
+    *,
+    definition: ScheduleConfig,
+    tables: Mapping[str, str],
+    origin: str = "file",
+    only_new: bool = False,
+) -> StoredSchedule | None:
+    """Decide how a row is to be; None: as it is. See ``defined``."""
+    before = None if stored is None else definition_of(stored)
+    table = tables.get(definition.backend)
+    return defined(definition, stored, before, now=now, origin=origin, job_table=table, only_new=only_new)
+
+
+async def define(
+    store: Store,
+    definitions: Mapping[str, ScheduleConfig],
+    tables: Mapping[str, str],
+    *,
+    origin: str = "file",
+    only_new: bool = False,
+) -> list[str]:
+    """Make the rows what definitions say; the names of those that were written.
+
+    Args:
+        store: Keeps them.
+        definitions: By name.
+        tables: The job tables of the backends that are known here, by their names.
+        origin: Who defines them.
+        only_new: As a runner's start does, see ``defined``.
+    """
+    before = await schedules_of(store).schedules()
+    written = []
+    for name, definition in definitions.items():
+        decide = partial(
+            decide_definition, definition=definition, tables=tables, origin=origin, only_new=only_new
+        )
+        is_so = decide(before.schedules.get(name), before.now) is None  # as it is at nearly every start
+        if not is_so and await change(store, name, decide):
+            written.append(name)
+    return written
+
+
+@attrs.frozen(kw_only=True)
+class SyncResult:
+    """The names of schedules that a sync has written.
+
+    Attributes:
+        defined: Added or changed.
+        removed: No longer in the file.
+    """
+
+    defined: Sequence[str]
+    removed: Sequence[str]
+
+
+@attrs.frozen
+class Sync:
+    """Compares a file's schedules with those of the database.
+
+    What another service has defined stays: one whose file doesn't have the backend, or has another job table
+    for it.
+
+    Attributes:
+        store: Keeps them.
+        definitions: The file's, by name.
+        left_out: The file's that can't be read, which stay as they are.
+        tables: The job tables of the file's backends, by their names.
+    """
+
+    store: Store
+    definitions: Mapping[str, ScheduleConfig]
+    left_out: Collection[str]
+    tables: Mapping[str, str]
+
+    async def plan(self) -> SyncResult:
+        """Find what would change; all is to be defined where there are no tables yet."""
+        try:
+            snapshot = await schedules_of(self.store).schedules()
+        except SchemaError:
+            return SyncResult(defined=[*self.definitions], removed=[])
+        return SyncResult(defined=self._undefined(snapshot), removed=self._superfluous(snapshot))
+
+    async def apply(self) -> SyncResult:
+        """Change it; return what was changed."""
+        defined = await define(self.store, self.definitions, self.tables)
+        superfluous = self._superfluous(await schedules_of(self.store).schedules())
+        removed = [name for name in superfluous if await change(self.store, name, _removed)]
+        return SyncResult(defined=defined, removed=removed)
+
+    def _undefined(self, snapshot: ScheduleSnapshot) -> list[str]:
+        return [
+            name
+            for name, definition in self.definitions.items()
+            if decide_definition(
+                snapshot.schedules.get(name), snapshot.now, definition=definition, tables=self.tables
+            )
+        ]
+
+    def _superfluous(self, snapshot: ScheduleSnapshot) -> list[str]:
+        return [
+            name
+            for name, stored in snapshot.schedules.items()
+            if not stored.removed and self._is_the_files(stored) and not self._is_in_the_file(name)
+        ]
+
+    def _is_in_the_file(self, name: str) -> bool:
+        return name in self.definitions or name in self.left_out
+
+    def _is_the_files(self, stored: StoredSchedule) -> bool:
+        table = self.tables.get(str(stored.definition.get("backend")))
+        return stored.origin == "file" and table is not None and not is_others(stored, table)
+
+
+def _removed(stored: StoredSchedule | None, _: datetime) -> StoredSchedule | None:
+    return None if stored is None or stored.removed else removed(stored)

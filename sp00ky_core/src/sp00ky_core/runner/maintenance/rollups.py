@@ -1,0 +1,139 @@
+"""Write what a runner has counted to its store once a minute, and fold what is old."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+
+from sp00ky_core.errors import Sp00kyError, StoreUnavailable
+from sp00ky_core.observe.counters import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts, Kind
+from sp00ky_core.ports import Rollup, Rollups
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.store_log import StoreLog
+from sp00ky_core.stores.rollups import step_of
+
+__all__ = ["RollupWriter"]
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+MINUTE = 60.0
+SPREAD = 5.0
+"""Seconds after a minute's end in which the runners write, so that they don't all write at once."""
+
+FOLD_INTERVAL = 3_600.0
+FOLD_LIMIT = 10_000
+
+MOST_UNWRITTEN = 10_000
+"""Rows that wait for a database which is away; the oldest go first."""
+
+LAST_SECONDS = 2.0
+"""For the last write, of a runner that stops."""
+
+
+class RollupWriter:
+    """Writes rollups of one runner.
+
+    Args:
+        store: One with ``capabilities.rollups``.
+        counters: What the runner counts.
+        options: The runner's.
+        log: Counts what fails.
+    """
+
+    def __init__(self, store: Rollups, counters: Counters, options: RunnerOptions, log: StoreLog) -> None:
+        self._store = store
+        self._counters = counters
+        self._options = options
+        self._log = log
+        self._counted: dict[Kind, Counts] = {}  # when a minute last ended
+        self._unwritten: list[Rollup] = []
+        self._minute: datetime | None = None  # of the latest rows
+        self._times_back = 0  # how often the database's clock has shown that minute, or one before, again
+        self._ahead: timedelta | None = None  # how far the database's clock is; None: not known yet
+        self._next_fold = options.clock() + FOLD_INTERVAL * options.random()
+
+    async def run(self) -> None:
+        """Write until cancelled, shortly after the end of each minute."""
+        await self._write()
+        while True:
+            await asyncio.sleep(MINUTE - (self._clock() + (self._ahead or timedelta())).timestamp() % MINUTE)
+            self._end_minute(before=MINUTE / 2)
+            await asyncio.sleep(SPREAD * self._options.random())
+            await self._write()
+            if self._options.clock() >= self._next_fold:
+                self._next_fold = self._options.clock() + FOLD_INTERVAL
+                await self._fold()
+
+    async def stop(self) -> None:
+        """Write what was counted in the minute that is still going on; never raises."""
+        try:
+            async with asyncio.timeout(LAST_SECONDS):
+                if self._ahead is None:
+                    await self._write()
+                self._end_minute()
+                await self._write()
+        except TimeoutError:
+            logger.warning("the attempts of the last minute aren't in the rollups: the database is too slow")
+
+    def _clock(self) -> datetime:
+        """Read the runner's clock, as if it had begun in 1970."""
+        return datetime.fromtimestamp(self._options.clock(), tz=UTC)
+
+    def _end_minute(self, *, before: float = 0.0) -> None:
+        """Make rows of what was counted in the minute that it was so many seconds ago."""
+        if self._ahead is not None:
+            self._date(self._clock() + self._ahead - timedelta(seconds=before))
+
+    def _date(self, at: datetime) -> None:
+        """Make rows of what was counted, each once: a clock that has gone back makes rows of another key."""
+        minute = step_of(at, int(MINUTE))
+        counted = self._counters.since(self._counted)
+        if counted:
+            self._times_back += self._minute is not None and minute <= self._minute
+            self._minute, self._counted = minute, self._counters.copy()
+            rows = [_rollup(minute, self._writer_id(), kind, counts) for kind, counts in counted.items()]
+            self._unwritten = [*self._unwritten, *rows][-MOST_UNWRITTEN:]
+
+    def _writer_id(self) -> str:
+        """Return the runner's id; once the clock has gone back, one that no row of these minutes has."""
+        runner_id = self._options.runner_id
+        return f"{runner_id}~{self._times_back}" if self._times_back else runner_id
+
+    async def _write(self) -> None:
+        rows = self._unwritten
+        try:
+            now = await self._store.write_rollups(rows)
+        except StoreUnavailable as error:
+            self._log.count(error)
+            logger.debug("rollups are written later: %s", error)
+            return
+        except Sp00kyError as error:
+            self._log.count(error)
+            logger.warning("%d rollups can't be written, and are left out: %s", len(rows), error)
+        else:
+            self._ahead = now - self._clock()
+        self._unwritten = []
+
+    async def _fold(self) -> None:
+        try:
+            while await self._store.fold_rollups(limit=FOLD_LIMIT) == FOLD_LIMIT:
+                pass
+        except Sp00kyError as error:
+            self._log.count(error)
+            logger.debug("old rollups can't be folded now: %s", error)
+
+
+def _rollup(minute: datetime, runner_id: str, kind: Kind, counts: Counts) -> Rollup:
+    backend, path, outcome, code = kind
+    return Rollup(
+        minute=minute,
+        runner_id=runner_id,
+        backend=backend,
+        path=path,
+        outcome=outcome,
+        code=code,
+        count=int(counts[COUNT]),
+        seconds_sum=counts[SECONDS],
+        buckets=tuple(map(int, counts[FIRST_BUCKET:])),
+    )

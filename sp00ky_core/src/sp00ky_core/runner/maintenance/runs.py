@@ -1,0 +1,273 @@
+"""Look after the runs that schedules have made: write down how they end, reopen, delete them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+import attrs
+
+from sp00ky_core.config import Config
+from sp00ky_core.config.schedules import ScheduleConfig
+from sp00ky_core.config.settings import HistoryConfig, TopRetentionConfig
+from sp00ky_core.errors import RunUnreadable, Sp00kyError
+from sp00ky_core.ports import (
+    OPEN_RUN,
+    RunQuery,
+    RunStatus,
+    ScheduleChange,
+    ScheduleRun,
+    ScheduleSnapshot,
+    Store,
+    StoredSchedule,
+)
+from sp00ky_core.runner.maintenance.firing import Firing, jobs_of, open_runs
+from sp00ky_core.runner.maintenance.reconcile import change, definition_of, schedules_of
+from sp00ky_core.runner.maintenance.scheduler import Place, Scheduler, everything, share
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.store_log import StoreLog
+from sp00ky_core.schedules.fire import DEADLINE_EXCEEDED, OpenRun, ended, failures_after, is_late, kill_reason
+
+__all__ = ["RunMaintenance", "ScheduleServices", "reopen_runs"]
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+UNDONE = (*OPEN_RUN, RunStatus.FAILED, RunStatus.KILLED, RunStatus.REPLACED)
+"""Statuses of runs whose jobs can be redriven: their end may not be written down yet."""
+
+
+async def reopen_runs(store: Store, job_ids: Sequence[str]) -> None:
+    """Write down that the runs which have made these jobs go on. Raises ``StoreError``."""
+    query = RunQuery(statuses=UNDONE, job_ids=job_ids, limit=None)
+    runs = await schedules_of(store).runs(query)
+    if not runs:
+        return
+    now = (await schedules_of(store).schedules()).now
+    reopened: dict[str, list[ScheduleRun]] = {}
+    for run in runs:
+        ended_at = run.finished_at or now
+        goes_on = attrs.evolve(run, status=RunStatus.RUNNING, error=None, finished_at=ended_at)
+        reopened.setdefault(run.schedule, []).append(goes_on)
+    for name, runs in reopened.items():
+        await change(store, name, lambda stored, _: stored, runs=runs)
+
+
+INTERVAL = 5.0
+"""Seconds between two looks at the runs."""
+
+KEPT_SUCCESS, KEPT_FAILED = 86_400.0, 30 * 86_400.0
+"""Seconds that runs are kept, where ``retention`` doesn't say."""
+
+DEADLINE = 3_600.0
+"""Seconds after a fire when its jobs are killed, where neither its schedule nor ``retention`` says."""
+
+SUCCESSES = (RunStatus.SUCCESS, RunStatus.SKIPPED, RunStatus.REPLACED)
+FAILURES = (RunStatus.FAILED, RunStatus.KILLED)
+PRUNE_BATCH = 1_000
+
+OF_ALL = 0.2
+"""Share of prunes that look at all schedules: a runner may not know those that are its own."""
+
+TRIES = 3
+"""How often runs of a schedule that changes meanwhile are closed before ``prune``."""
+
+
+class RunMaintenance:
+    """Looks after the runs of a runner's own schedules, and now and then of all whose backends it knows.
+
+    Args:
+        firing: Knows the store and the backends.
+        retention: How long runs are kept.
+        options: The runner's.
+        place: See ``share``.
+        log: Counts what fails.
+    """
+
+    def __init__(
+        self,
+        firing: Firing,
+        retention: TopRetentionConfig,
+        options: RunnerOptions,
+        place: Place,
+        log: StoreLog,
+    ) -> None:
+        self._firing = firing
+        self._store, self._schedules = firing.store, schedules_of(firing.store)
+        self._retention = retention
+        self._options = options
+        self._place = place
+        self._log = log
+        self._with_history: Collection[str] = ()
+        self._next_prune = options.clock() + options.prune_interval * options.random()
+
+    async def run(self) -> None:
+        """Look after the runs until cancelled."""
+        while True:
+            await asyncio.sleep(INTERVAL * (0.75 + 0.5 * self._options.random()))
+            await self._close_runs(self._place)
+            if self._options.clock() >= self._next_prune:
+                self._next_prune = self._options.clock() + self._options.prune_interval
+                of_all = self._options.random() < OF_ALL
+                await self._prune_all_schedules(everything if of_all else self._place)
+
+    async def close_runs(self) -> Collection[str]:
+        """Write down how all runs have ended, before ``prune`` takes their jobs.
+
+        Returns the schedules whose ``history`` says how long their jobs are kept: these go with their runs.
+        """
+        for _ in range(TRIES):
+            if await self._close_runs(everything):
+                break
+        return self._with_history
+
+    async def _close_runs(self, place: Place) -> bool:
+        """Write down how runs of a runner's own schedules have ended; False: some has changed meanwhile.
+
+        The schedules are read first: of what another runner has closed since, the guard keeps this one off.
+        All runs are read at once, and their jobs: with a hundred schedules a query for each would be many.
+        """
+        written = True
+        try:
+            snapshot = await self._schedules.schedules()
+            self._with_history = _with_history(snapshot)
+            for name, found in (await self._open_runs(snapshot, place)).items():
+                written &= await self._close(snapshot.schedules[name], found, snapshot.now)
+        except Sp00kyError as error:
+            self._log.count(error)
+            logger.debug("schedules' runs can't be closed: %s", error)
+        return written
+
+    async def _open_runs(self, snapshot: ScheduleSnapshot, place: Place) -> dict[str, list[OpenRun]]:
+        """Read the runs that haven't ended, oldest first, of own schedules that are known here."""
+        own = share(snapshot.schedules, place)
+        known = {name for name in own if self._known(snapshot.schedules[name]) is not None}
+        runs = await self._runs_of(known) if known else []
+        jobs = await jobs_of(self._store, [run for run in runs if run.schedule in known])
+        found: dict[str, list[OpenRun]] = {}
+        for run in reversed(runs):
+            if run.schedule in known:
+                found.setdefault(run.schedule, []).append((run, jobs.get(run.job_id or "")))
+        return found
+
+    async def _runs_of(self, known: Collection[str]) -> list[ScheduleRun]:
+        """Read the open runs; those of a schedule with one that can't be read are left out."""
+        try:
+            return await self._schedules.runs(RunQuery(statuses=OPEN_RUN, limit=None))
+        except RunUnreadable:
+            runs: list[ScheduleRun] = []
+        for name in known:
+            try:
+                runs += await self._schedules.runs(RunQuery(schedule=name, statuses=OPEN_RUN, limit=None))
+            except RunUnreadable as error:
+                logger.debug("runs can't be closed: %s", error)
+        return runs
+
+    def _known(self, stored: StoredSchedule) -> ScheduleConfig | None:
+        definition = definition_of(stored)
+        return definition if definition is not None and self._firing.knows(stored, definition) else None
+
+    async def _prune_all_schedules(self, place: Place) -> None:
+        """Delete old runs of own schedules; a fault is logged, and tried again with the next round."""
+        try:
+            snapshot = await self._schedules.schedules()
+        except Sp00kyError as error:
+            self._log.count(error)
+            logger.debug("schedules' old runs can't be deleted: %s", error)
+            return
+        for name in share(snapshot.schedules, place):
+            stored = snapshot.schedules[name]
+            definition = self._known(stored)
+            if definition is None:
+                continue
+            try:
+                await self._prune(stored, definition, snapshot.now)
+            except Sp00kyError as error:
+                self._log.count(error)
+                logger.debug("old runs of schedule %s can't be deleted: %s", stored.name, error)
+
+    async def _close(self, stored: StoredSchedule, found: list[OpenRun], now: datetime) -> bool:
+        """Close runs of one schedule; False: it has changed meanwhile."""
+        definition = self._known(stored)
+        if definition is None:
+            return True
+        deadline = self._deadline(definition)
+        late = [
+            job.id
+            for run, job in found
+            if job is not None and not job.is_terminal and is_late(run, deadline, now)
+        ]
+        if late:
+            await self._firing.kill(dict.fromkeys(late, kill_reason(DEADLINE_EXCEEDED)))
+            found = await open_runs(self._store, stored.name)
+        runs = _ended(found, now)
+        if not runs:
+            return True
+        counted = definition.quarantine_after is not None
+        failures = failures_after(stored.failures, runs) if counted else {}
+        change = ScheduleChange(schedule=attrs.evolve(stored, failures=failures), runs=runs)
+        return await self._schedules.change_schedule(change) is not None
+
+    def _deadline(self, definition: ScheduleConfig) -> float:
+        given = (definition.deadline, self._retention.run_deadline)
+        return next((seconds for seconds in given if seconds is not None), DEADLINE)
+
+    async def _prune(self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime) -> None:
+        history = definition.history
+        kept = self._kept(history if isinstance(history, HistoryConfig) else HistoryConfig())
+        for statuses, seconds in ((SUCCESSES, kept.keep_success), (FAILURES, kept.failed)):
+            if seconds is not None and seconds < math.inf:
+                await self._prune_until(stored.name, statuses, now - timedelta(seconds=seconds))
+        if isinstance(history, int):
+            latest = await self._schedules.runs(RunQuery(schedule=stored.name, limit=history))
+            if len(latest) == history:
+                await self._prune_until(stored.name, (*SUCCESSES, *FAILURES), latest[-1].fired_at)
+
+    def _kept(self, history: HistoryConfig) -> HistoryConfig:
+        """Return how long runs are kept: by a schedule's ``history``, else ``retention``, else by default."""
+        kept = self._retention
+        of_all = HistoryConfig(mode=kept.mode, success=kept.run_success, failed=kept.run_failed)
+        return history.over(of_all).over(HistoryConfig(success=KEPT_SUCCESS, failed=KEPT_FAILED))
+
+    async def _prune_until(self, name: str, statuses: tuple[RunStatus, ...], until: datetime) -> None:
+        """Delete runs, and their jobs where the schedule's ``history`` says how long these are kept."""
+        jobs: Sequence[str | None] = [None] * PRUNE_BATCH
+        while len(jobs) == PRUNE_BATCH:
+            jobs = await self._schedules.prune_runs(name, statuses=statuses, until=until, limit=PRUNE_BATCH)
+            made = [job_id for job_id in jobs if job_id is not None]
+            if made and name in self._with_history:
+                await self._store.delete(made)
+
+
+def _with_history(snapshot: ScheduleSnapshot) -> list[str]:
+    """List the schedules whose ``history`` says how long what they have made is kept."""
+    definitions = {name: definition_of(stored) for name, stored in snapshot.schedules.items()}
+    return [name for name, each in definitions.items() if each and isinstance(each.history, HistoryConfig)]
+
+
+def _ended(found: list[OpenRun], now: datetime) -> list[ScheduleRun]:
+    return [end for run, job in found if (end := ended(run, job, now)) is not None]
+
+
+@attrs.frozen
+class ScheduleServices:
+    """Runs beside a runner's claims.
+
+    Attributes:
+        scheduler: Fires what is due.
+        upkeep: Writes down how runs have ended.
+    """
+
+    scheduler: Scheduler
+    upkeep: RunMaintenance
+
+    @classmethod
+    def of(
+        cls, firing: Firing, config: Config, options: RunnerOptions, place: Place, log: StoreLog
+    ) -> ScheduleServices:
+        """Make them for the backends of ``firing``, with the schedules that a file has of these."""
+        own = {name: each for name, each in config.schedules.items() if each.backend in firing.backends}
+        upkeep = RunMaintenance(firing, config.retention, options, place, log)
+        return cls(Scheduler(firing, own, options, place, log), upkeep)

@@ -1,0 +1,102 @@
+"""A new job is checked against its backend, and gets what it doesn't say from it."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from sp00ky_core.backend.backend import Backend, load_backends
+from sp00ky_core.backend.validation import TimeoutIgnored, validated
+from sp00ky_core.config import BackendConfig, Config, RetryConfig
+from sp00ky_core.encoding.json_bytes import JsonText
+from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
+from sp00ky_core.job.job import NewJob
+
+SPEC = """\
+openapi: 3.1.0
+info: {title: api, version: "1"}
+paths:
+  /a:
+    post:
+      operationId: addA
+      requestBody: {content: {application/json: {schema: {properties: {n: {type: integer}}}}}}
+  /b: {get: {}, put: {operationId: putB}}
+  /bad:
+    post: {operationId: putBad, parameters: [{in: query, name: q, schema: {type: string, pattern: '('}}]}
+"""
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Backend:
+    (tmp_path / "openapi.yml").write_text(SPEC)
+    config = BackendConfig(
+        name="api",
+        spec=tmp_path / "openapi.yml",
+        base_url="http://x.test",
+        table="job",
+        retry=RetryConfig(max_retries=7, strategy="exponential"),
+        max_payload_bytes=20,
+    )
+    backends = {"api": config}
+    return load_backends(
+        Config(file=tmp_path / "sp00ky.yml", backends=backends), frozenset({"linear", "exponential"})
+    )["api"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"path": "/nope"}, UnknownRoute),
+        ({"path": "/b"}, UnknownRoute),
+        ({"path": "/a", "payload": {"n": "x"}}, PayloadInvalid),
+        ({"path": "/a", "payload": {"text": "x" * 20}}, PayloadTooLarge),
+        ({"path": "/a", "payload": {"n": 1, "x": "\0"}}, PayloadNotJson),
+        ({"path": "/a", "payload": JsonText(b"{")}, PayloadNotJson),
+        ({"path": "/a", "payload": JsonText(b'{"n": "x", "n": 1}')}, PayloadNotJson),
+        ({"path": "/a", "retry_strategy": "lineal"}, UnknownStrategy),
+    ],
+)
+def test_what_is_refused(backend: Backend, fields: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        validated(backend, NewJob(**fields))
+
+
+@pytest.mark.parametrize(
+    ("path", "stored"),
+    [("/a", "/a"), ("POST /a", "/a"), ("addA", "/a"), ("GET /b", "GET /b"), ("putB", "PUT /b")],
+)
+def test_it_is_stored_by_the_name_of_its_operation(backend: Backend, path: str, stored: str) -> None:
+    assert validated(backend, NewJob(path=path)).path == stored
+
+
+def test_what_json_can_say_and_can_not_be_written_again_is_refused(backend: Backend) -> None:
+    assert validated(backend, NewJob(path="/a", payload=JsonText(b'{"x": 1E400}'))).path == "/a"
+    with pytest.raises(PayloadInvalid) as caught:
+        validated(backend, NewJob(path="/a", payload=JsonText(b'{"$body": 1E400}')))
+    assert caught.value.pointer == "/$body"
+
+
+@pytest.mark.parametrize("payload", [{"n": 1}, {"n": 1, "x": [1]}], ids=["flat", "nested"])
+def test_what_was_encoded_is_what_is_checked(backend: Backend, payload: dict[str, Any]) -> None:
+    sound, broken = NewJob(path="/a", payload=payload), {**payload, "n": "x"}
+    refused = NewJob(path="/a", payload=broken)
+    payload["n"], broken["n"] = "x", 1
+    assert validated(backend, sound).payload["n"] == "x"
+    assert b'"n":1' in validated(backend, sound).payload_json
+    with pytest.raises(PayloadInvalid, match="/n"):
+        validated(backend, refused)
+
+
+def test_an_escaped_backslash_before_a_number_is_no_nul(backend: Backend) -> None:
+    assert validated(backend, NewJob(path="/a", payload={"x": "\\u0000"})).payload_json == rb'{"x":"\\u0000"}'
+
+
+def test_a_timeout_without_effect_is_warned_of(backend: Backend) -> None:
+    with pytest.warns(TimeoutIgnored, match="'api' isn't timeoutOverridable"):
+        validated(backend, NewJob(path="/a", timeout=5))
+    config = attrs.evolve(backend.config, timeout_overridable=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert validated(attrs.evolve(backend, config=config), NewJob(path="/a", timeout=5)).timeout == 5

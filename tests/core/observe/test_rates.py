@@ -1,0 +1,92 @@
+"""Rates and percentiles out of rollups."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.observe.rates import percentile, query_of, rates_of
+from sp00ky_core.ports import BUCKETS, Rollup, RollupQuery
+
+NOW = datetime(2026, 3, 1, 12, 34, 56, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+COUNTS = st.lists(st.integers(0, 1_000), min_size=BUCKETS, max_size=BUCKETS)
+
+
+def buckets(**counts: int) -> tuple[int, ...]:
+    """Counts by the index of their bucket, as ``b7=1``."""
+    return tuple(counts.get(f"b{n}", 0) for n in range(BUCKETS))
+
+
+def test_a_percentile_lies_within_its_bucket() -> None:
+    assert percentile(buckets(b7=100), 0.5) == pytest.approx(0.75)
+    assert percentile(buckets(b6=98, b9=2), 0.95) == pytest.approx(0.25 + 0.25 * 95 / 98)
+    assert percentile(buckets(b6=98, b9=2), 0.99) == pytest.approx(3.75)
+
+
+@given(COUNTS)
+def test_percentiles_grow(counts: list[int]) -> None:
+    found = [percentile(counts, share) for share in (0.0, 0.5, 0.95, 0.99, 1.0)]
+    known = [each for each in found if each is not None]
+    assert known == sorted(known)
+    assert len(known) == (len(found) if any(counts) else 0)
+
+
+@pytest.mark.parametrize(
+    ("since", "step", "expected", "begins"),
+    [
+        (NOW - HOUR, None, None, datetime(2026, 3, 1, 11, 34, tzinfo=UTC)),
+        (NOW - HOUR, timedelta(seconds=90), 120, datetime(2026, 3, 1, 11, 34, tzinfo=UTC)),
+        (NOW - 72 * HOUR, None, None, datetime(2026, 2, 26, 12, tzinfo=UTC)),
+        (NOW - 72 * HOUR, timedelta(minutes=1), 3_600, datetime(2026, 2, 26, 12, tzinfo=UTC)),
+    ],
+)
+def test_it_asks_for_whole_minutes_and_long_ago_for_whole_hours(
+    since: datetime, step: timedelta | None, expected: int | None, begins: datetime
+) -> None:
+    query = query_of(NOW, since, None, step, None, routes=False)
+    assert (query.step, query.since, query.until) == (expected, begins, NOW)
+
+
+def test_a_time_that_is_none_is_refused() -> None:
+    with pytest.raises(OptionInvalid, match="since"):
+        query_of(NOW, NOW + HOUR, None, None, None, routes=False)
+    with pytest.raises(OptionInvalid, match="step"):
+        query_of(NOW, NOW - HOUR, NOW + 20 * 720 * HOUR, timedelta(0), None, routes=False)
+
+
+def test_longer_ago_than_attempts_are_kept_is_refused() -> None:
+    assert query_of(NOW, NOW - 720 * HOUR, None, None, None, routes=False).until == NOW
+    with pytest.raises(OptionInvalid, match="30 days ago at most"):
+        query_of(NOW, NOW - 2 * 720 * HOUR, None, None, None, routes=False)
+
+
+def rollup(minute: datetime, outcome: str, code: int, count: int, **fields: object) -> Rollup:
+    given = {"backend": "api", "buckets": buckets(b7=count), **fields}
+    return Rollup(minute=minute, outcome=outcome, code=code, count=count, **given)  # type: ignore[arg-type]
+
+
+def test_each_backend_has_a_row_in_each_step() -> None:
+    start = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    query = RollupQuery(since=start, step=600)
+    rows = [
+        rollup(start, "success", 200, 6),
+        rollup(start, "retry", 500, 3),
+        rollup(start, "failed", 500, 1),
+        rollup(start, "failed", 0, 2, backend="gone"),
+    ]
+    rates = rates_of(query, start + timedelta(minutes=15), rows, ["api", "mail"])
+    assert [(each.at - start, each.backend, each.attempts) for each in rates] == [
+        (timedelta(0), "api", 10),
+        (timedelta(0), "gone", 2),
+        (timedelta(0), "mail", 0),
+        (timedelta(minutes=10), "api", 0),
+        (timedelta(minutes=10), "mail", 0),
+    ]
+    first = rates[0]
+    assert first.outcomes == {"success": 6, "retry": 3, "failed": 1, "throttled": 0, "unknown": 0}
+    assert (first.codes, first.seconds, first.per_second) == ({500: 4}, 600, 10 / 600)
+    assert [each.seconds for each in rates] == [600, 600, 600, 300, 300], "the last step is cut"
+    assert (first.p50_s, first.p99_s) == (pytest.approx(0.75), pytest.approx(0.995))

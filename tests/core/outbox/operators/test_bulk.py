@@ -1,0 +1,151 @@
+"""Killing, redriving and clearing by conditions: what is done, what is refused, and in which batches."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from tests.core.two_backends import ended, enqueued, opened, statuses
+
+from sp00ky_core import JobFilter, JobQuery, JobStatus, Outbox
+from sp00ky_core.errors import OptionInvalid, UnknownBackend
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.outbox.operators import bulk, matching_jobs
+from sp00ky_core.ports import Settlement, SettleResult
+from sp00ky_core.stores.transitions import clear
+
+
+@pytest_asyncio.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    async with opened(tmp_path) as outbox:
+        yield outbox
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of two."""
+    monkeypatch.setattr(matching_jobs, "PAGE", 2)
+    monkeypatch.setattr(bulk, "CLEAR_BATCH", 2)
+
+
+@pytest.mark.usefixtures("small")
+async def test_what_is_refused_is_counted_by_why(outbox: Outbox) -> None:
+    held = await ended(outbox, 1, dedup_key="k")
+    await ended(outbox, 3)
+    await enqueued(outbox, 1, dedup_key="k")
+    once = await enqueued(outbox, 1, max_retries=0)
+    await outbox.store.claim({"api": 2}, "r")
+    await outbox.kill(*once)
+    result = await outbox.redrive(filter=JobFilter())
+    assert (result.matched, result.done) == (5, 3)
+    assert result.refused == {"duplicate": 1, "illegal": 1}
+    assert result.looked_at == 5
+    assert "resend-unknown" in (result.problem or "")
+    assert await statuses(outbox, [*held, *once]) == {"failed"}
+    assert (await outbox.redrive(filter=JobFilter(), resend_unknown=True)).done == 1
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("limit", "count"), [(None, 4), (3, 3)])
+async def test_jobs_of_one_key_take_their_old_places_batch_by_batch(
+    outbox: Outbox, limit: int | None, count: int
+) -> None:
+    ids = [each for _ in range(4) for each in await ended(outbox, 1, ordering_key="k")]
+    wanted = ids[-count:]
+    work = outbox.steps(bulk.REDRIVE, JobFilter(), limit=limit)
+    assert [(await anext(work)).done for _ in range(2)] == [0, 2]
+    (claimed,) = await outbox.store.claim({"api": 1}, "r")
+    assert claimed.id == wanted[0]
+    assert [result.done async for result in work] == [count]
+    assert await statuses(outbox, wanted) == {"pending", "processing"}
+
+
+@pytest.mark.usefixtures("small")
+async def test_a_job_that_slips_from_one_status_to_another_is_killed_all_the_same(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that is processing while the pending ones are read, and pending while the others are."""
+    ids = await enqueued(outbox, 3)
+    (taken,) = await outbox.store.claim({"api": 1}, "r")
+    find, newer = outbox.store.find, list[str]()
+
+    async def find_late(query: JobQuery, **_: object) -> list[Job]:
+        found = await find(query)
+        if query.status is JobStatus.PENDING and not newer:
+            await outbox.store.release("r", keep=())
+            newer.extend(await enqueued(outbox, 1))
+        return found
+
+    monkeypatch.setattr(outbox.store, "find", find_late)
+    result = await outbox.kill(filter=JobFilter())
+    assert (result.matched, result.done) == (3, 3)
+    assert await statuses(outbox, ids) == {"failed"}
+    assert await statuses(outbox, newer) == {"pending"}  # it came later
+    assert taken.id in ids
+
+
+@pytest.mark.usefixtures("small")
+async def test_a_page_whose_last_job_is_deleted_meanwhile_ends_nothing(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await enqueued(outbox, 5)
+    settle = outbox.store.settle
+
+    async def settle_and_prune(settlements: Sequence[Settlement]) -> list[SettleResult]:
+        results = await settle(settlements)
+        await clear(outbox.store, [each.job_id for each in settlements])
+        return results
+
+    monkeypatch.setattr(outbox.store, "settle", settle_and_prune)
+    assert (await outbox.kill(filter=JobFilter())).done == 5
+    assert await outbox.find() == []
+    assert len(ids) == 5
+
+
+async def test_what_the_database_keeps_is_refused(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    await ended(outbox, 3, Delivered())
+    clear = outbox.store.clear_matching
+
+    async def clear_but_one(conditions: JobFilter, *, limit: int = 10_000) -> int:
+        return await clear(conditions, limit=2)
+
+    monkeypatch.setattr(outbox.store, "clear_matching", clear_but_one)
+    result = await outbox.clear(filter=JobFilter())
+    assert (result.matched, result.done) == (3, 2)
+    assert result.refused == {"duplicate": 0, "illegal": 1}
+    assert "1 job" in (result.problem or "")
+
+
+@pytest.mark.usefixtures("small")
+async def test_it_may_be_left_after_any_batch(outbox: Outbox) -> None:
+    ids = await enqueued(outbox, 5)
+    done = []
+    work = outbox.steps(bulk.KILL, JobFilter())
+    async for result in work:
+        done.append(result.done)
+        if result.done:
+            break
+    await work.aclose()
+    assert done == [0, 2]
+    assert await statuses(outbox, ids[:3]) == {"pending"}
+    assert await statuses(outbox, ids[3:]) == {"failed"}
+
+
+async def test_what_a_filter_cannot_mean_is_refused(outbox: Outbox) -> None:
+    ids = await ended(outbox, 1)
+    with pytest.raises(OptionInvalid, match="status is 'failed'; expected pending or processing"):
+        await outbox.kill(filter=JobFilter(status=JobStatus.FAILED))
+    with pytest.raises(OptionInvalid, match="expected failed"):
+        await outbox.redrive(filter=JobFilter(status=JobStatus.SUCCESS))
+    with pytest.raises(OptionInvalid, match="expected success or failed"):
+        await outbox.clear(filter=JobFilter(status=JobStatus.PENDING))
+    with pytest.raises(OptionInvalid, match="a JobFilter"):
+        await outbox.clear(filter=JobQuery(ids=("job:1",)))
+    with pytest.raises(OptionInvalid, match="not both"):
+        await outbox.clear(*ids, filter=JobFilter())
+    with pytest.raises(UnknownBackend, match="did you mean 'api'"):
+        await outbox.clear(filter=JobFilter(backend="apj"))
+    with pytest.raises(OptionInvalid, match="limit is -1"):
+        await outbox.clear(filter=JobFilter(), limit=-1)
+    assert await statuses(outbox, ids) == {"failed"}

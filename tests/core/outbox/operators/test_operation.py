@@ -1,0 +1,72 @@
+"""What the store is called with: changes that are checked, and delays that spread."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from tests.core.two_backends import ended, opened
+
+from sp00ky_core import JobFilter, Outbox
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.outbox.operators import matching_jobs
+
+
+@pytest_asyncio.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    async with opened(tmp_path) as outbox:
+        yield outbox
+
+
+async def waits(outbox: Outbox) -> list[float]:
+    """Seconds from each redrive to when the job is due, the next one first."""
+    jobs = await outbox.find(limit=1_000)
+    found = [(job.run_at, job.updated_at) for job in jobs]
+    return sorted((due - at).total_seconds() for due, at in found if due and at)
+
+
+def spreads(seconds: list[float], over: float) -> bool:
+    steps = [later - sooner for sooner, later in pairwise(seconds)]
+    even = over / len(seconds)
+    return seconds[0] == 0 and seconds[-1] < over and all(abs(step - even) < even / 2 for step in steps)
+
+
+async def test_named_jobs_become_due_evenly(outbox: Outbox) -> None:
+    ids = await ended(outbox, 5)
+    await outbox.redrive(*ids, over=timedelta(minutes=10))
+    assert [round(each) for each in await waits(outbox)] == [0, 120, 240, 360, 480]
+
+
+async def test_jobs_of_a_filter_become_due_evenly_across_batches(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(matching_jobs, "PAGE", 3)
+    await ended(outbox, 10)
+    result = await outbox.redrive(filter=JobFilter(), over=timedelta(days=1))
+    assert result.done == 10
+    assert spreads(await waits(outbox), 86_400)
+
+
+async def test_more_jobs_than_matched_are_due_at_the_end(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ended(outbox, 3)
+
+    async def count(_conditions: JobFilter) -> int:
+        return 1
+
+    monkeypatch.setattr(outbox.store, "count", count)
+    await outbox.redrive(filter=JobFilter(), over=timedelta(seconds=50))
+    assert max(await waits(outbox)) <= 50
+
+
+async def test_a_spread_that_cannot_be_is_refused(outbox: Outbox) -> None:
+    ids = await ended(outbox, 1)
+    for over in (timedelta(seconds=-1), 600, timedelta(days=10_000)):
+        wrong: Any = over
+        with pytest.raises(OptionInvalid, match="over is"):
+            await outbox.redrive(*ids, over=wrong)
+    assert await outbox.audit() == []

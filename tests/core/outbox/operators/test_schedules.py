@@ -1,0 +1,170 @@
+"""What is said of a schedule as it is now."""
+
+from datetime import timedelta
+from typing import Any
+
+import attrs
+import pytest
+from tests.core.scheduler.conftest import Bench
+
+from sp00ky_core.errors import (
+    CallUnsupported,
+    ConfigError,
+    ScheduleInvalid,
+    ScheduleStopped,
+    UnknownBackend,
+    UnknownRoute,
+    UnknownSchedule,
+)
+from sp00ky_core.ports import RunStatus, Trigger
+from sp00ky_core.stores.transitions import kill
+
+DEFINITION: dict[str, Any] = {"every": "1m", "backend": "api", "route": "/a"}
+
+
+TICK = "{tick: {every: 60s, backend: api, route: /a}}"
+
+
+async def test_a_schedule_is_defined_from_python_and_outlives_a_sync(bench: Bench) -> None:
+    outbox = bench.outbox(TICK)
+    await outbox.schedules.define(
+        "mine",
+        every=timedelta(minutes=5),
+        backend="api",
+        route="/a",
+        for_each={"query": "[]"},
+        quarantine_after=3,
+    )
+    result = await outbox.schedules.sync()
+    assert (result.defined, result.removed) == (["tick"], [])
+    records = {record.name: record for record in await outbox.schedules.list()}
+    assert records.keys() == {"mine", "tick"}
+    assert records["mine"].stored.definition["every"] == 300
+    assert records["mine"].stored.next_fire_at == bench.clock.now + timedelta(minutes=5)
+
+
+async def test_what_cannot_be_defined_is_refused_and_nothing_written(bench: Bench) -> None:
+    outbox = bench.outbox("{}")
+    with pytest.raises(ScheduleInvalid, match="neither"):
+        await outbox.schedules.define("mine", backend="api", route="/a")
+    with pytest.raises(UnknownBackend):
+        await outbox.schedules.define("mine", every=60, backend="none", route="/a")
+    with pytest.raises(UnknownRoute):
+        await outbox.schedules.define("mine", every=60, backend="api", route="/none")
+    with pytest.raises(UnknownRoute):
+        await outbox.schedules.define(
+            "mine", every=60, backend="api", route="/none", for_each={"query": "[]"}
+        )
+    assert await outbox.schedules.list() == []
+
+
+async def test_a_sync_removes_what_the_file_no_longer_has_and_an_older_runner_does_not_add_it(
+    bench: Bench,
+) -> None:
+    older, newer = bench.outbox(TICK), bench.outbox("{}")
+    await older.migrate()
+    assert (await newer.schedules.sync()).removed == ["tick"]
+    await bench.fire(older)
+    assert await older.schedules.list() == []
+    with pytest.raises(UnknownSchedule):
+        await older.schedules.get("tick")
+    assert (await older.schedules.sync()).defined == ["tick"]
+
+
+async def test_a_runner_says_what_it_leaves_as_it_is(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    older = bench.outbox(
+        "{tick: {every: 60s, backend: api, route: /a}, b: {every: 60s, backend: api, route: /a}}"
+    )
+    await older.migrate()
+    await bench.fire(older)
+    assert not caplog.messages
+    await bench.outbox("{tick: {every: 90s, backend: api, route: /a}}").schedules.sync()
+    await bench.fire(older)
+    fix = "; if it is to be as this process's file says, run: sp00ky schedules sync"
+    assert caplog.messages == [
+        "schedule 'tick' fires as a later definition in the database says" + fix,
+        "schedule 'b' was removed from the database" + fix,
+    ]
+
+
+async def test_a_rolling_deploy_and_a_rollback(bench: Bench) -> None:
+    older = bench.outbox(TICK)
+    newer = bench.outbox("{tick: {every: 90s, backend: api, route: /a}}")
+    await bench.fire(older)
+    await bench.fire(newer)
+    await bench.fire(older)
+    assert (await newer.schedules.get("tick")).stored.definition["every"] == 90
+    await older.migrate()
+    assert (await newer.schedules.get("tick")).stored.definition["every"] == 60
+
+
+async def test_a_trigger_leaves_the_clock_alone_and_is_written_down(bench: Bench) -> None:
+    outbox = bench.outbox(TICK)
+    await outbox.migrate()
+    before = (await outbox.schedules.get("tick")).stored.next_fire_at
+    (run,) = await outbox.schedules.trigger("tick", reason="why not", actor="eve")
+    assert (run.trigger, run.status) == (Trigger.MANUAL, RunStatus.RUNNING)
+    assert (await outbox.schedules.get("tick")).stored.next_fire_at == before
+    entry = (await outbox.audit())[0]
+    assert (entry.action, entry.selection, entry.actor, entry.count) == (
+        "schedules trigger",
+        {"schedule": "tick"},
+        "eve",
+        1,
+    )
+
+
+async def test_a_pause_wins_over_a_trigger(bench: Bench) -> None:
+    outbox = bench.outbox(
+        "{tick: {every: 60s, backend: api, route: /a}, "
+        "off: {every: 60s, backend: api, route: /a, enabled: false}}"
+    )
+    await outbox.migrate()
+    assert await outbox.schedules.pause("tick")
+    assert not await outbox.schedules.pause("tick")
+    with pytest.raises(ScheduleStopped, match="it is paused; see: sp00ky schedules resume tick"):
+        await outbox.schedules.trigger("tick")
+    with pytest.raises(ScheduleStopped, match="isn't enabled"):
+        await outbox.schedules.trigger("off")
+    assert await outbox.schedules.runs() == []
+    assert await outbox.schedules.resume("tick")
+    assert not await outbox.schedules.resume("tick")
+
+
+async def test_a_job_that_the_contract_refuses_is_a_run_that_failed(bench: Bench) -> None:
+    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /none}}")
+    await outbox.migrate()
+    (run,) = await outbox.schedules.trigger("tick")
+    assert (run.status, (run.error or {})["code"], run.job_id) == (RunStatus.FAILED, "unknown_route", None)
+
+
+async def test_the_last_run_of_a_fire_is_one_that_failed_if_any_did(bench: Bench) -> None:
+    rows = '[{"id": 1, "row": "odd"}, {"id": 2}, {"id": ""}]'
+    outbox = bench.outbox(f"{{tick: {{every: 60s, backend: api, route: /a, forEach: {{query: '{rows}'}}}}}}")
+    await outbox.migrate()
+    runs = await outbox.schedules.trigger("tick")
+    ids = [run.job_id for run in runs if run.job_id is not None]
+    await kill(bench.store, ids[:1], reason="by hand")
+    await bench.deliver()
+    await bench.services(outbox).upkeep.close_runs()
+    (record,) = await outbox.schedules.list()
+    assert record.last_run is not None
+    assert (record.last_run.key, record.last_run.status) == ("1", RunStatus.KILLED)
+    bench.clock.move(1)
+    await outbox.schedules.trigger("tick")
+    await bench.deliver()
+    record = await outbox.schedules.get("tick")
+    assert record.last_run is not None
+    assert record.last_run.status is RunStatus.SUCCESS
+
+
+async def test_a_store_that_keeps_none_refuses_a_file_with_schedules_and_each_call(bench: Bench) -> None:
+    outbox = bench.outbox(TICK)
+    bench.store.capabilities = attrs.evolve(bench.store.capabilities, schedules=False)
+    for refuses in (outbox.refuse_unsupported, outbox.runner):
+        with pytest.raises(ConfigError, match="schedules: memory:// keeps no schedules; leave it out"):
+            refuses()
+    for call in (outbox.schedules.list, outbox.schedules.runs, outbox.schedules.sync):
+        with pytest.raises(CallUnsupported):
+            await call()
+    await outbox.migrate()

@@ -1,0 +1,193 @@
+"""Payloads and options that can't be are a named error before anything is written or asked."""
+
+import asyncio
+import inspect
+import re
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import pytest_asyncio
+
+from sp00ky_core import Outbox, TimeoutIgnored
+from sp00ky_core.encoding.json_bytes import JsonText
+from sp00ky_core.errors import ConfigError, OptionInvalid, PayloadError, PayloadNotJson, Sp00kyError
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.ports import JobQuery
+from sp00ky_core.stores.plugin import MemoryStore
+
+SPEC = '{"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": {"/a": {"post": {}}}}'
+BACKEND = "{spec: openapi.json, baseUrl: 'http://127.0.0.1:1', method: {table: job}, maxPayloadBytes: 900000}"
+
+REFUSED: Mapping[str, Any] = {
+    "NUL": {"a": ["\0"]},
+    "NUL in a key": {"a": {"b\0": 1}},
+    "NUL as text": JsonText(rb'{"a": "\u0000"}'),
+    "NUL raw": JsonText(b'{"a": "\0"}'),
+    "infinite": {"a": float("inf")},
+    "thousands of digits": {"a": 10**5_000},
+    "thousands of digits as text": JsonText(b'{"a": %s}' % (b"9" * 5_000)),
+    "too deep": JsonText(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),
+    "no UTF-8": JsonText(b'{"a": "\xff"}'),
+}
+
+
+@pytest_asyncio.fixture
+async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
+    (tmp_path / "openapi.json").write_text(SPEC)
+    (tmp_path / "sp00ky.yml").write_text(f"backends: {{api: {BACKEND}}}\nstore: memory://\n")
+    async with Outbox.open(tmp_path / "sp00ky.yml", store="memory://") as outbox:
+        yield outbox
+
+
+@pytest.mark.parametrize("payload", REFUSED.values(), ids=REFUSED)
+async def test_it_is_refused_and_nothing_is_written(outbox: Outbox, payload: Any) -> None:
+    with pytest.raises(PayloadNotJson) as caught:
+        await outbox.run("api", "/a", payload)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(PayloadNotJson):
+        await outbox.run_many("api", [NewJob(path="/a"), NewJob(path="/a", payload=payload)])
+    assert await outbox.find() == []
+
+
+async def test_an_error_of_a_batch_notes_which_job_it_is(outbox: Outbox) -> None:
+    fine, nul, elsewhere = NewJob(path="/a"), NewJob(path="/a", payload={"a": "\0"}), NewJob(path="/b")
+    for refused in (nul, elsewhere):
+        with pytest.raises(Sp00kyError) as caught:
+            await outbox.run_many("api", [fine, fine, refused])
+        assert caught.value.__notes__ == ["it is new_jobs[2]"]
+    with pytest.raises(Sp00kyError) as caught:
+        await outbox.run("api", "/b")
+    assert not hasattr(caught.value, "__notes__")
+    assert await outbox.find() == []
+
+
+@pytest.mark.parametrize(
+    ("payload", "pointer"),
+    [({"a": [1, {"b": "\0"}]}, "/a/1/b"), ({"a": {"b\0": 1}}, "/a/b\\0"), (JsonText(b"{"), "")],
+)
+async def test_what_no_database_can_hold_is_named(outbox: Outbox, payload: Any, pointer: str) -> None:
+    with pytest.raises(PayloadError) as caught:
+        await outbox.run("api", "/a", payload)
+    assert caught.value.pointer == pointer
+    assert [each.pointer for each in caught.value.violations] == [pointer]
+
+
+QUERIES: Mapping[str, Any] = {
+    "NUL": {"assigned_to": "\0"},
+    "a lone surrogate": {"assigned_to": "thread:\ud800"},
+    "NUL in the path": {"path": "/\0"},
+    "NUL in a name": {"error_name": "\0"},
+    "a negative code": {"code": -1},
+    "a code beyond every database's": {"code": 2**31},
+    "a code as text": {"code": "500"},
+    "a day without a time zone": {"since": datetime(2026, 1, 1)},
+    "an instant beyond every calendar": {"until": datetime(9999, 12, 31, tzinfo=UTC)},
+    "an instant as text": {"since": "2h"},
+    "no text": {"path": 3},
+    "negative": {"limit": -1},
+    "huge": {"limit": 10**30},
+    "a number as text": {"limit": "5"},
+    "none": {"limit": None},
+}
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
+async def test_what_no_database_can_look_for_is_refused(outbox: Outbox, query: dict[str, Any]) -> None:
+    (option,) = query
+    with pytest.raises(OptionInvalid, match=f"{option} is .*; expected "):
+        await outbox.find(**query)
+    with pytest.raises(OptionInvalid):
+        JobQuery(**query)
+
+
+JOB = NewJob(path="/a")
+
+
+async def test_a_lost_transaction_does_not_become_a_committed_job(outbox: Outbox) -> None:
+    for enqueueing in (
+        outbox.run("api", "/a", connection=None),
+        outbox.run_many("api", [JOB], connection=None),
+        outbox.run_many("api", [], connection=None),
+    ):
+        with pytest.raises(OptionInvalid, match="connection is None; expected your connection"):
+            await enqueueing
+    assert await outbox.find() == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("priority", 4, "priority is 4; expected a whole number from 0 to 3"),
+        ("priority", -1, "priority is -1"),
+        ("priority", None, "priority is None"),
+        ("ordering_key", "k" * 10_000_000, "expected a text of 1 to 255 characters without NUL"),
+        ("ordering_key", "", "ordering_key is ''"),
+        ("ordering_key", "a\0", "ordering_key is"),
+        ("expires_at", datetime(2030, 1, 1), "expected a datetime with a time zone"),
+    ],
+)
+async def test_an_option_that_cannot_be_is_named(outbox: Outbox, option: str, value: Any, says: str) -> None:
+    options: Any = {option: value}
+    with pytest.raises(OptionInvalid, match=re.escape(says)) as refused:
+        await outbox.run("api", "/a", **options)
+    assert len(str(refused.value)) < 300
+    assert await outbox.find() == []
+
+
+def lacking(outbox: Outbox, monkeypatch: pytest.MonkeyPatch, **capabilities: bool) -> None:
+    """Let the store be one that lacks them."""
+    lesser = attrs.evolve(outbox.store.capabilities, **capabilities)
+    monkeypatch.setattr(MemoryStore, "capabilities", lesser)
+
+
+async def test_a_store_without_order_takes_no_key(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    lacking(outbox, monkeypatch, ordering=False)
+    with pytest.raises(OptionInvalid, match="ordering_key is 'k'; expected none: memory:// keeps no order"):
+        await outbox.run("api", "/a", ordering_key="k")
+    assert await outbox.find() == []
+    await outbox.run("api", "/a", priority=3)
+
+
+@pytest.mark.parametrize("limit", ["rate: {limit: 1}", "maxInFlight: 1"])
+async def test_a_store_without_limits_runs_no_backend_that_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    (tmp_path / "openapi.json").write_text(SPEC)
+    (tmp_path / "sp00ky.yml").write_text(f"backends: {{api: {BACKEND[:-1]}, {limit}}}}}\nstore: memory://\n")
+    limited = Outbox.open(tmp_path / "sp00ky.yml")
+    limited.refuse_unsupported()
+    lacking(limited, monkeypatch, limits=False)
+    key = limit.partition(":")[0]
+    with pytest.raises(ConfigError, match=rf"backends.api.{key}: memory:// keeps no limits"):
+        limited.runner()
+
+
+async def ignored(outbox: Outbox, how: str) -> None:
+    """Enqueue in each way, with a ``timeout`` that has no effect."""
+    if how == "run":
+        await outbox.run("api", "/a", timeout=5)
+    elif how == "run_many":
+        await outbox.run_many("api", [NewJob(path="/a", timeout=5), NewJob(path="/a", timeout=6)])
+    else:
+        await asyncio.create_task(outbox.run("api", "/a", timeout=5))
+
+
+@pytest.mark.parametrize("how", ["run", "run_many"])
+async def test_a_timeout_without_effect_is_told_where_it_was_written(outbox: Outbox, how: str) -> None:
+    with pytest.warns(TimeoutIgnored) as told:
+        await ignored(outbox, how)
+    lines, start = inspect.getsourcelines(ignored)
+    assert {each.filename for each in told} == {__file__}
+    assert all(f"outbox.{how}(" in lines[each.lineno - start] for each in told)
+
+
+async def test_a_timeout_without_effect_is_never_told_of_the_event_loop(outbox: Outbox) -> None:
+    with pytest.warns(TimeoutIgnored) as told:
+        await ignored(outbox, "task")
+    (one,) = told
+    assert "asyncio" not in Path(one.filename).parts
+    assert "sp00ky_core" not in Path(one.filename).parts

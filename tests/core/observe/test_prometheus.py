@@ -78,7 +78,9 @@ async def test_all_runners_of_a_process_are_one(make_bench: Any) -> None:
     measures = Measures(bench.jobs())
     assert not measures.is_ready
     for _ in range(2):
-        async with measures.watched(bench.runner()):
+        runner = bench.runner()
+        measures.add(runner.observer.counters, runner)
+        async with runner:
             await bench.ended(await bench.add())
             assert measures.is_ready
     gc.collect()

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
-from tests.core.test_outbox import BACKEND, SPEC
+from tests.core.outbox.test_outbox import BACKEND, SPEC
 
 from sp00ky_core import Outbox
 from sp00ky_core.errors import OtherEventLoop

@@ -1,14 +1,24 @@
-"""Rows that change between being read and being written."""
+"""Jobs that operators name: rows that change between being read and being written, and their fates."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import attrs
 
-from sp00ky_core.job.job import Job, NewJob
-from sp00ky_core.ports import JobTable, StoreOptions
-from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_core.job.state_machine import Rescheduled
+from sp00ky_core.ports import (
+    JobQuery,
+    JobTable,
+    OperatorFate,
+    SettleFate,
+    Settlement,
+    SettleResult,
+    StoreOptions,
+)
 from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.transitions import TRIES, kill, redrive, reschedule
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
 
@@ -18,16 +28,67 @@ def job(**fields: Any) -> NewJob:
 
 
 class Restless(MemoryStore):
-    """Every row changes between the read and the write."""
+    """Every row changes between the read and the write, ``times`` times."""
 
-    async def _lost(self, dead_runners: Collection[str], **guards: Any) -> list[Job]:
-        found = await super()._lost(dead_runners, **guards)
-        return [attrs.evolve(found[0], lease_epoch=99), *found[1:]]
+    times = TRIES
+    reads = 0
+
+    async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
+        self.reads += 1
+        stale = self.reads <= self.times
+        return [attrs.evolve(job, lease_epoch=job.lease_epoch - stale) for job in await super().find(query)]
 
 
-async def test_reclaim_tells_only_of_what_was_written() -> None:
+async def test_a_row_that_keeps_changing_is_reported() -> None:
     store = Restless(OPTIONS)
-    await store.add([job(), job()])
-    claimed = await store.claim({"api": 2}, "r")
-    written = await store.reclaim({"r": BEGINNING})
-    assert [each.job_id for each in written] == [claimed[1].id]
+    one, two = await store.add([job(), job()])
+    results = await kill(store, [one.id, "job:none", two.id, one.id])
+    changed = OperatorFate.CHANGED
+    assert [each.fate for each in results] == [changed, OperatorFate.NOT_FOUND, changed, changed]
+    assert [each.status for each in await store.find(JobQuery())] == [JobStatus.PENDING] * 2
+
+
+async def test_a_row_that_changes_a_few_times_is_read_again() -> None:
+    store = Restless(OPTIONS)
+    store.times = TRIES - 1
+    (added,) = await store.add([job()])
+    (result,) = await kill(store, [added.id])
+    assert (result.fate, store.reads) == (OperatorFate.KILLED, TRIES)
+
+
+class Refusing(MemoryStore):
+    """Its database refuses to change the rows of one job."""
+
+    kept = ""
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        results = await super().settle([each for each in settlements if each.job_id != self.kept])
+        busy = SettleResult(job_id=self.kept, fate=SettleFate.BUSY, problem="not that one")
+        by_id = {each.job_id: each for each in [*results, busy]}
+        return [by_id[each.job_id] for each in settlements]
+
+
+async def test_reschedule_says_what_became_of_each() -> None:
+    store = Refusing(OPTIONS)
+    one, kept, failed = await store.add([job(), job(), job()])
+    store.kept = kept.id
+    await kill(store, [failed.id])
+    ids = [kept.id, "job:none", failed.id, one.id, one.id]
+    results = await reschedule(store, ids, Rescheduled(delay=0.0))
+    illegal, done = OperatorFate.ILLEGAL, OperatorFate.RESCHEDULED
+    assert [each.fate for each in results] == [illegal, OperatorFate.NOT_FOUND, illegal, done, done]
+    assert results[0].problem == f"job {kept.id} is as it was: not that one"
+    assert results[2].problem == f"job {failed.id} is failed: it can't be rescheduled"
+    (result,) = await kill(store, [kept.id])
+    assert (result.fate, result.problem) == (OperatorFate.CHANGED, results[0].problem)
+
+
+async def test_each_job_is_redriven_after_its_own_delay() -> None:
+    store = MemoryStore(OPTIONS)
+    jobs = await store.add([job(), job()])
+    ids = [each.id for each in jobs]
+    await kill(store, ids)
+    results = await redrive(store, [*ids, ids[0]], delays=[5.0, 60.0, 600.0])
+    assert [each.transition and each.transition.delay for each in results] == [5.0, 60.0, 5.0]
+    waits = [each.run_at - each.updated_at for each in [await store.get(each) for each in ids]]
+    assert waits == [timedelta(seconds=5), timedelta(seconds=60)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -16,10 +16,23 @@ from sp00ky_core.contract.reading import PathItem, path_items
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import ContractError, Violation
 
-if TYPE_CHECKING:  # the configuration checks paths by this package
-    from sp00ky_core.config.settings import BackendConfig
-
 __all__ = ["Contract", "load_contract"]
+
+
+class Documented(Protocol):
+    """Say where a backend's document is: its configuration does."""
+
+    @property
+    def name(self) -> str:
+        """Its name in sp00ky.yml."""
+
+    @property
+    def spec(self) -> Path:
+        """Where its document is."""
+
+    @property
+    def credential(self) -> tuple[str, str] | None:
+        """Where its token goes, which no payload may set: "header", "query" or "cookie", and the name."""
 
 
 class Contract:
@@ -169,7 +182,7 @@ class Contract:
         return check
 
 
-def load_contract(backend: BackendConfig, *, ref_roots: Sequence[Path] = ()) -> Contract:
+def load_contract(backend: Documented, *, ref_roots: Sequence[Path] = ()) -> Contract:
     """Read a backend's OpenAPI document (YAML or JSON, 3.0 to 3.2, or Swagger 2.0) and what it refers to.
 
     Raises:

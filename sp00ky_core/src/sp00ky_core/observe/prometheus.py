@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from weakref import WeakSet
 
 import attrs
@@ -19,9 +19,6 @@ from sp00ky_core.observe.counters import Counters
 from sp00ky_core.ports import BackendStats
 from sp00ky_core.stores.loop_store import StoreUser
 from sp00ky_core.stores.naming import NamedJobs
-
-if TYPE_CHECKING:
-    from sp00ky_core.runner import Runner
 
 __all__ = ["EXACT", "Answer", "Measured", "Measures", "Metered", "TextServer", "refuse_unmeasured"]
 
@@ -62,11 +59,6 @@ class Measures:
         """Measure what delivers, and what it counts."""
         self._tallies.append(counters)
         self._measured.add(measured)
-
-    def watched(self, runner: Runner) -> Runner:
-        """Measure a runner."""
-        self.add(runner.observer.counters, runner)
-        return runner
 
     @property
     def is_ready(self) -> bool:

@@ -204,7 +204,8 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
             options=options,
             schedules=lambda log, place: self.schedules.services(served, options, log, place),
         )
-        return self.measures.watched(runner)
+        self.measures.add(runner.observer.counters, runner)
+        return runner
 
     def _served(self, backends: Iterable[str] | None) -> Mapping[str, Backend]:
         served = serving(self.backends, backends)

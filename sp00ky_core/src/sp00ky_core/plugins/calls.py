@@ -6,23 +6,21 @@ import asyncio
 import inspect
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any, cast
 
 import pluggy
 
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME
-from sp00ky_core.errors import OptionInvalid, Sp00kyError
+from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.options import check_option
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import RetryPolicy
 from sp00ky_core.plugins import defaults, hookspecs
-from sp00ky_core.ports import JobQuery, OperatorResult
-from sp00ky_core.stores.naming import NamedJobs
 
-__all__ = ["report_settled"]
+__all__ = ["Hooks"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -208,19 +206,3 @@ def _is_allowed(name: object, value: object) -> bool:
         return False
     is_open = HEADER_NAME.fullmatch(name) is not None and name.lower() not in CLOSED_HEADERS
     return is_open and value.isprintable() and value.isascii()
-
-
-async def report_settled(jobs: NamedJobs, hooks: Hooks, results: Sequence[OperatorResult]) -> None:
-    """Call ``sp00ky_job_settled`` for each job that was written; a fault of the store is logged."""
-    written = {each.job_id: each.transition for each in results if each.transition is not None}
-    if not written or not hooks.observes("sp00ky_job_settled"):
-        return
-    try:
-        listed = await jobs.find(JobQuery(ids=tuple(written), limit=len(written)))
-        whole = {job.id: job for job in listed if not job.omitted}
-        for job_id, transition in written.items():
-            # An id may have been given in another notation than the job has it in.
-            job = whole.get(job_id) or await jobs.get(job_id)
-            hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=transition)
-    except Sp00kyError as error:  # the kills are durable all the same
-        logger.warning("not every kill was reported to the plugins: %s", error)

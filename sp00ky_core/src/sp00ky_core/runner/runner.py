@@ -17,7 +17,6 @@ from sp00ky_core.gate.breaker import is_unavailable
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.job.retry import Strategy
-from sp00ky_core.observe.counters import Observer
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import BackendStats, Rollups, RunnerInfo, Runners, Settlement, Store, Transport, has
 from sp00ky_core.runner.attempt import Attempts
@@ -29,6 +28,7 @@ from sp00ky_core.runner.maintenance.reclaim import Reclaimer
 from sp00ky_core.runner.maintenance.rollups import RollupWriter
 from sp00ky_core.runner.maintenance.runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Place
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import Decider, Settler
 from sp00ky_core.runner.slots import Slots

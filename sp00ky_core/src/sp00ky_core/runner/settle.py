@@ -13,13 +13,13 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job.outcome import EXPIRED, OUTCOME_UNKNOWN, UNKNOWN_ROUTE, Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import STRATEGIES, RetryPolicy, Strategy
 from sp00ky_core.job.state_machine import Deferred, Expired, Transition, decide
-from sp00ky_core.observe.counters import Observer
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.plugins.defaults import sp00ky_retry_policy
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult, Store
 from sp00ky_core.runner.attempt_log import AttemptLog
 from sp00ky_core.runner.in_flight import Held, Holdings
 from sp00ky_core.runner.liveness import Beat
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.stores.backoff import Backoff

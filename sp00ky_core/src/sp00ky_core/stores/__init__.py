@@ -43,10 +43,10 @@ from sp00ky_core.stores import (
     filters,
     ids,
     isolation,
+    operations,
     rows,
     subscription,
 )
-from sp00ky_core.stores import transitions as operations
 from sp00ky_core.stores.allowance import *
 from sp00ky_core.stores.apply import *
 from sp00ky_core.stores.backoff import *
@@ -55,9 +55,9 @@ from sp00ky_core.stores.callers import *
 from sp00ky_core.stores.filters import *
 from sp00ky_core.stores.ids import *
 from sp00ky_core.stores.isolation import *
+from sp00ky_core.stores.operations import *
 from sp00ky_core.stores.rows import *
 from sp00ky_core.stores.subscription import *
-from sp00ky_core.stores.transitions import *
 
 __all__ = ["Breaker", "BreakerChange", "BreakerState", "change_after", "risk_turn", "route_in_turn"]
 __all__ += ["JsonObject", "JsonText", "decode", "encode"]

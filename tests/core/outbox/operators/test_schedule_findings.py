@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.core.scheduler.conftest import Bench
+from tests.core.schedule_bench import Bench
 from tests.core.two_backends import SPEC
 
 from sp00ky_core import Outbox, TimeoutIgnored
@@ -23,8 +23,8 @@ from sp00ky_core.ports import RunStatus
         ("backend: api, route: /a, retry: {strategy: odd}, forEach: {query: '[]'}", "odd"),
     ],
 )
-async def test_what_would_make_each_fire_fail(bench: Bench, keys: str, problem: str) -> None:
-    outbox = bench.outbox(f"{{tick: {{every: 60s, {keys}}}}}")
+async def test_what_would_make_each_fire_fail(timer: Bench, keys: str, problem: str) -> None:
+    outbox = timer.outbox(f"{{tick: {{every: 60s, {keys}}}}}")
     (finding,) = await outbox.schedules.check()
     assert (finding.stops_jobs, finding.subject) == (True, "schedule tick")
     assert problem in finding.problem
@@ -86,13 +86,13 @@ def body(schema: object, media_type: str = "application/json") -> dict[str, Any]
     ],
 )
 async def test_a_payload_that_cannot_be_right_is_found_and_fires_as_it_is_said(
-    bench: Bench, keys: str, method: str, operation: dict[str, Any], problem: str | None
+    timer: Bench, keys: str, method: str, operation: dict[str, Any], problem: str | None
 ) -> None:
-    bench.outbox(f"{{tick: {{every: 60s, backend: api, route: {method.upper()} /a, {keys}}}}}")
+    timer.outbox(f"{{tick: {{every: 60s, backend: api, route: {method.upper()} /a, {keys}}}}}")
     document = yaml.safe_load(SPEC)
     document["paths"]["/a"] = {method: operation}
-    (bench.folder / "openapi.yml").write_text(yaml.safe_dump(document))
-    outbox = Outbox.open(bench.folder / "sp00ky.yml")
+    (timer.folder / "openapi.yml").write_text(yaml.safe_dump(document))
+    outbox = Outbox.open(timer.folder / "sp00ky.yml")
     found = await outbox.schedules.check()
     assert [(each.stops_jobs, each.subject) for each in found] == [(True, "schedule tick")] * (
         problem is not None
@@ -104,14 +104,14 @@ async def test_a_payload_that_cannot_be_right_is_found_and_fires_as_it_is_said(
         assert (run.status is RunStatus.FAILED) == (problem is not None), run
 
 
-async def test_a_timeout_without_effect_is_a_warning_that_names_the_schedule(bench: Bench) -> None:
-    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, timeout: 5}}")
+async def test_a_timeout_without_effect_is_a_warning_that_names_the_schedule(timer: Bench) -> None:
+    outbox = timer.outbox("{tick: {every: 60s, backend: api, route: /a, timeout: 5}}")
     (finding,) = await outbox.schedules.check()
     assert (finding.stops_jobs, finding.subject) == (False, "schedule tick")
     with pytest.warns(TimeoutIgnored, match="the timeout of schedule 'mine' has no effect"):
         await outbox.schedules.define("mine", every=60, backend="api", route="/a", timeout=5)
 
 
-async def test_nothing_is_found_where_nothing_is_wrong(bench: Bench) -> None:
-    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, forEach: {query: '[]'}}}")
+async def test_nothing_is_found_where_nothing_is_wrong(timer: Bench) -> None:
+    outbox = timer.outbox("{tick: {every: 60s, backend: api, route: /a, forEach: {query: '[]'}}}")
     assert await outbox.schedules.check() == []

@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 import pytest
-from tests.core.scheduler.conftest import Bench
+from tests.core.schedule_bench import Bench
 
 from sp00ky_core.errors import (
     CallUnsupported,
@@ -25,8 +25,8 @@ DEFINITION: dict[str, Any] = {"every": "1m", "backend": "api", "route": "/a"}
 TICK = "{tick: {every: 60s, backend: api, route: /a}}"
 
 
-async def test_a_schedule_is_defined_from_python_and_outlives_a_sync(bench: Bench) -> None:
-    outbox = bench.outbox(TICK)
+async def test_a_schedule_is_defined_from_python_and_outlives_a_sync(timer: Bench) -> None:
+    outbox = timer.outbox(TICK)
     await outbox.schedules.define(
         "mine",
         every=timedelta(minutes=5),
@@ -40,11 +40,11 @@ async def test_a_schedule_is_defined_from_python_and_outlives_a_sync(bench: Benc
     records = {record.name: record for record in await outbox.schedules.list()}
     assert records.keys() == {"mine", "tick"}
     assert records["mine"].stored.definition["every"] == 300
-    assert records["mine"].stored.next_fire_at == bench.clock.now + timedelta(minutes=5)
+    assert records["mine"].stored.next_fire_at == timer.clock.now + timedelta(minutes=5)
 
 
-async def test_what_cannot_be_defined_is_refused_and_nothing_written(bench: Bench) -> None:
-    outbox = bench.outbox("{}")
+async def test_what_cannot_be_defined_is_refused_and_nothing_written(timer: Bench) -> None:
+    outbox = timer.outbox("{}")
     with pytest.raises(ScheduleInvalid, match="neither"):
         await outbox.schedules.define("mine", backend="api", route="/a")
     with pytest.raises(UnknownBackend):
@@ -59,27 +59,27 @@ async def test_what_cannot_be_defined_is_refused_and_nothing_written(bench: Benc
 
 
 async def test_a_sync_removes_what_the_file_no_longer_has_and_an_older_runner_does_not_add_it(
-    bench: Bench,
+    timer: Bench,
 ) -> None:
-    older, newer = bench.outbox(TICK), bench.outbox("{}")
+    older, newer = timer.outbox(TICK), timer.outbox("{}")
     await older.migrate()
     assert (await newer.schedules.sync()).removed == ["tick"]
-    await bench.fire(older)
+    await timer.fire(older)
     assert await older.schedules.list() == []
     with pytest.raises(UnknownSchedule):
         await older.schedules.get("tick")
     assert (await older.schedules.sync()).defined == ["tick"]
 
 
-async def test_a_runner_says_what_it_leaves_as_it_is(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    older = bench.outbox(
+async def test_a_runner_says_what_it_leaves_as_it_is(timer: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    older = timer.outbox(
         "{tick: {every: 60s, backend: api, route: /a}, b: {every: 60s, backend: api, route: /a}}"
     )
     await older.migrate()
-    await bench.fire(older)
+    await timer.fire(older)
     assert not caplog.messages
-    await bench.outbox("{tick: {every: 90s, backend: api, route: /a}}").schedules.sync()
-    await bench.fire(older)
+    await timer.outbox("{tick: {every: 90s, backend: api, route: /a}}").schedules.sync()
+    await timer.fire(older)
     fix = "; if it is to be as this process's file says, run: sp00ky schedules sync"
     assert caplog.messages == [
         "schedule 'tick' fires as a later definition in the database says" + fix,
@@ -87,19 +87,19 @@ async def test_a_runner_says_what_it_leaves_as_it_is(bench: Bench, caplog: pytes
     ]
 
 
-async def test_a_rolling_deploy_and_a_rollback(bench: Bench) -> None:
-    older = bench.outbox(TICK)
-    newer = bench.outbox("{tick: {every: 90s, backend: api, route: /a}}")
-    await bench.fire(older)
-    await bench.fire(newer)
-    await bench.fire(older)
+async def test_a_rolling_deploy_and_a_rollback(timer: Bench) -> None:
+    older = timer.outbox(TICK)
+    newer = timer.outbox("{tick: {every: 90s, backend: api, route: /a}}")
+    await timer.fire(older)
+    await timer.fire(newer)
+    await timer.fire(older)
     assert (await newer.schedules.get("tick")).stored.definition["every"] == 90
     await older.migrate()
     assert (await newer.schedules.get("tick")).stored.definition["every"] == 60
 
 
-async def test_a_trigger_leaves_the_clock_alone_and_is_written_down(bench: Bench) -> None:
-    outbox = bench.outbox(TICK)
+async def test_a_trigger_leaves_the_clock_alone_and_is_written_down(timer: Bench) -> None:
+    outbox = timer.outbox(TICK)
     await outbox.migrate()
     before = (await outbox.schedules.get("tick")).stored.next_fire_at
     (run,) = await outbox.schedules.trigger("tick", reason="why not", actor="eve")
@@ -114,8 +114,8 @@ async def test_a_trigger_leaves_the_clock_alone_and_is_written_down(bench: Bench
     )
 
 
-async def test_a_pause_wins_over_a_trigger(bench: Bench) -> None:
-    outbox = bench.outbox(
+async def test_a_pause_wins_over_a_trigger(timer: Bench) -> None:
+    outbox = timer.outbox(
         "{tick: {every: 60s, backend: api, route: /a}, "
         "off: {every: 60s, backend: api, route: /a, enabled: false}}"
     )
@@ -131,36 +131,38 @@ async def test_a_pause_wins_over_a_trigger(bench: Bench) -> None:
     assert not await outbox.schedules.resume("tick")
 
 
-async def test_a_job_that_the_contract_refuses_is_a_run_that_failed(bench: Bench) -> None:
-    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /none}}")
+async def test_a_job_that_the_contract_refuses_is_a_run_that_failed(timer: Bench) -> None:
+    outbox = timer.outbox("{tick: {every: 60s, backend: api, route: /none}}")
     await outbox.migrate()
     (run,) = await outbox.schedules.trigger("tick")
     assert (run.status, (run.error or {})["code"], run.job_id) == (RunStatus.FAILED, "unknown_route", None)
 
 
-async def test_the_last_run_of_a_fire_is_one_that_failed_if_any_did(bench: Bench) -> None:
+async def test_the_last_run_of_a_fire_is_one_that_failed_if_any_did(timer: Bench) -> None:
     rows = '[{"id": 1, "row": "odd"}, {"id": 2}, {"id": ""}]'
-    outbox = bench.outbox(f"{{tick: {{every: 60s, backend: api, route: /a, forEach: {{query: '{rows}'}}}}}}")
+    outbox = timer.outbox(f"{{tick: {{every: 60s, backend: api, route: /a, forEach: {{query: '{rows}'}}}}}}")
     await outbox.migrate()
     runs = await outbox.schedules.trigger("tick")
     ids = [run.job_id for run in runs if run.job_id is not None]
-    await kill(bench.store, ids[:1], reason="by hand")
-    await bench.deliver()
-    await bench.services(outbox).upkeep.close_runs()
+    await kill(timer.store, ids[:1], reason="by hand")
+    await timer.deliver()
+    await timer.services(outbox).upkeep.close_runs()
     (record,) = await outbox.schedules.list()
     assert record.last_run is not None
     assert (record.last_run.key, record.last_run.status) == ("1", RunStatus.KILLED)
-    bench.clock.move(1)
+    timer.clock.move(1)
     await outbox.schedules.trigger("tick")
-    await bench.deliver()
+    await timer.deliver()
     record = await outbox.schedules.get("tick")
     assert record.last_run is not None
     assert record.last_run.status is RunStatus.SUCCESS
 
 
-async def test_a_store_that_keeps_none_refuses_a_file_with_schedules_and_each_call(bench: Bench) -> None:
-    outbox = bench.outbox(TICK)
-    bench.store.capabilities = attrs.evolve(bench.store.capabilities, schedules=False)
+async def test_a_store_that_keeps_none_refuses_a_file_with_schedules_and_each_call(
+    timer: Bench,
+) -> None:
+    outbox = timer.outbox(TICK)
+    timer.store.capabilities = attrs.evolve(timer.store.capabilities, schedules=False)
     for refuses in (outbox.refuse_unsupported, outbox.runner):
         with pytest.raises(ConfigError, match="schedules: memory:// keeps no schedules; leave it out"):
             refuses()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from tests.core.scheduler.conftest import Bench, Clock
+from tests.core.schedule_bench import Bench, Clock
 
 from sp00ky_core import Outbox, hookimpl
 from sp00ky_core.errors import QueryRefused, RowRefused
@@ -18,18 +18,18 @@ from sp00ky_core.stores.transactional.schema.definition import Table
 FAN_OUT = "{tick: {every: 60s, backend: api, route: /a, forEach: {query: '%s'}}}"
 
 
-async def test_open_runs_come_with_their_jobs_however_many(bench: Bench) -> None:
+async def test_open_runs_come_with_their_jobs_however_many(timer: Bench) -> None:
     rows = ", ".join(f'{{"id": {n}}}' for n in range(1_100))
-    outbox = bench.outbox(FAN_OUT % f"[{rows}]")
+    outbox = timer.outbox(FAN_OUT % f"[{rows}]")
     await outbox.migrate()
     made = await outbox.schedules.trigger("tick")
-    found = await open_runs(bench.store, "tick")
+    found = await open_runs(timer.store, "tick")
     assert len(found) == len(made) == 1_100
     assert all(job is not None and job.id == run.job_id for run, job in found)
 
 
-async def test_a_query_that_is_refused_is_an_error_where_it_is_fired_by_hand(bench: Bench) -> None:
-    outbox = bench.outbox(FAN_OUT % "nonsense")
+async def test_a_query_that_is_refused_is_an_error_where_it_is_fired_by_hand(timer: Bench) -> None:
+    outbox = timer.outbox(FAN_OUT % "nonsense")
     await outbox.migrate()
     with pytest.raises(QueryRefused):
         await outbox.schedules.trigger("tick")
@@ -47,20 +47,20 @@ class Listener:
 
 async def test_plugins_hear_of_a_fire_with_all_its_runs(tmp_path: Path) -> None:
     listener = Listener()
-    bench = Bench(tmp_path, Clock(), listener)
-    outbox = bench.outbox(FAN_OUT % '[{"id": 1}, {"id": 2}]')
+    timer = Bench(tmp_path, Clock(), listener)
+    outbox = timer.outbox(FAN_OUT % '[{"id": 1}, {"id": 2}]')
     await outbox.migrate()
     await outbox.schedules.trigger("tick")
-    bench.clock.move(1)
+    timer.clock.move(1)
     await outbox.schedules.trigger("tick")
     assert listener.heard == [("tick", ["running"] * 2), ("tick", ["skipped"] * 2)]
 
 
 async def test_a_key_whose_row_the_database_refuses_is_quarantined(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    timer: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = FAN_OUT.replace("route: /a", "route: /a, concurrency: allow, quarantineAfter: 2")
-    outbox = bench.outbox(rows % '[{"id": "good"}, {"id": "bad"}]')
+    outbox = timer.outbox(rows % '[{"id": "good"}, {"id": "bad"}]')
     await outbox.migrate()
     insert = MemorySession.insert
 
@@ -73,7 +73,7 @@ async def test_a_key_whose_row_the_database_refuses_is_quarantined(
     for _ in range(2):
         runs = await outbox.schedules.trigger("tick")
         assert [run.status.value for run in runs] == ["running", "failed"]
-        bench.clock.move(1)
+        timer.clock.move(1)
     assert (await outbox.schedules.get("tick")).quarantined == ("bad",)
 
 

@@ -2,7 +2,7 @@
 
 import attrs
 import pytest
-from tests.core.scheduler.conftest import Bench
+from tests.core.schedule_bench import Bench
 
 from sp00ky_core.config.schedules import parse_schedule
 from sp00ky_core.errors import ScheduleStopped, SchemaError, StoreError, UnknownSchedule
@@ -13,8 +13,8 @@ TICK = "{tick: {every: 60s, backend: api, route: /a}}"
 TOCK = "{tock: {every: 60s, backend: api, route: /a}}"
 
 
-async def test_a_change_is_decided_again_on_what_another_has_written(bench: Bench) -> None:
-    outbox = bench.outbox(TICK)
+async def test_a_change_is_decided_again_on_what_another_has_written(timer: Bench) -> None:
+    outbox = timer.outbox(TICK)
     await outbox.migrate()
     seen: list[int] = []
 
@@ -24,44 +24,46 @@ async def test_a_change_is_decided_again_on_what_another_has_written(bench: Benc
         before = 1 if len(seen) == 1 else 0  # as if another process had written since it was read
         return attrs.evolve(stored, paused=True, revision=stored.revision + before)
 
-    assert await change(bench.store, "tick", decide)
+    assert await change(timer.store, "tick", decide)
     assert len(seen) == 2
     assert (await outbox.schedules.get("tick")).stored.paused
 
 
-async def test_a_row_that_changes_all_the_time_is_an_error(bench: Bench) -> None:
-    outbox = bench.outbox(TICK)
+async def test_a_row_that_changes_all_the_time_is_an_error(timer: Bench) -> None:
+    outbox = timer.outbox(TICK)
     await outbox.migrate()
     with pytest.raises(StoreError, match="changes all the time"):
-        await change(bench.store, "tick", lambda stored, _: stored and attrs.evolve(stored, revision=99))
+        await change(timer.store, "tick", lambda stored, _: stored and attrs.evolve(stored, revision=99))
 
 
-async def test_a_definition_that_cannot_be_read_is_replaced_by_the_files(bench: Bench) -> None:
-    outbox = bench.outbox(TICK)
+async def test_a_definition_that_cannot_be_read_is_replaced_by_the_files(timer: Bench) -> None:
+    outbox = timer.outbox(TICK)
     await outbox.migrate()
     newer = {"every": 60.0, "backend": "api", "route": "/a", "later": True}
     wrote = await change(
-        bench.store, "tick", lambda stored, _: stored and attrs.evolve(stored, definition=newer, hash="other")
+        timer.store,
+        "tick",
+        lambda stored, _: stored and attrs.evolve(stored, definition=newer, hash="other"),
     )
     assert wrote
     record = await outbox.schedules.get("tick")
     assert (record.definition, definition_of(record.stored)) == (None, None)
-    await bench.fire(outbox)
-    assert await define(bench.store, outbox.config.schedules, {"api": "job"}) == ["tick"]
+    await timer.fire(outbox)
+    assert await define(timer.store, outbox.config.schedules, {"api": "job"}) == ["tick"]
     assert (await outbox.schedules.get("tick")).definition is not None
 
 
-async def another_services(bench: Bench, name: str) -> None:
+async def another_services(timer: Bench, name: str) -> None:
     """Define a schedule as a service does whose backend has the same name, and another table."""
     definition = parse_schedule(name, {"every": 60, "backend": "api", "route": "/a"}).to_json()
     row = StoredSchedule(name=name, definition=definition, hash="h", job_table="their_job")
-    due = attrs.evolve(row, next_fire_at=bench.clock.now)
-    assert await bench.store.change_schedule(ScheduleChange(schedule=due)) is not None
+    due = attrs.evolve(row, next_fire_at=timer.clock.now)
+    assert await timer.store.change_schedule(ScheduleChange(schedule=due)) is not None
 
 
-async def test_a_plan_says_what_a_sync_does_and_writes_nothing(bench: Bench) -> None:
-    await bench.outbox(TICK).migrate()
-    outbox = bench.outbox(TOCK)
+async def test_a_plan_says_what_a_sync_does_and_writes_nothing(timer: Bench) -> None:
+    await timer.outbox(TICK).migrate()
+    outbox = timer.outbox(TOCK)
     wanted = SyncResult(defined=["tock"], removed=["tick"])
     assert await outbox.schedules.plan() == wanted
     assert await outbox.schedules.plan() == wanted
@@ -69,19 +71,19 @@ async def test_a_plan_says_what_a_sync_does_and_writes_nothing(bench: Bench) -> 
     assert await outbox.schedules.plan() == SyncResult(defined=[], removed=[])
 
 
-async def test_without_tables_all_is_to_be_defined(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    outbox = bench.outbox(TICK)
+async def test_without_tables_all_is_to_be_defined(timer: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox = timer.outbox(TICK)
 
     async def missing() -> None:
         raise SchemaError(store="memory://", problem="no table")
 
-    monkeypatch.setattr(bench.store, "schedules", missing)
+    monkeypatch.setattr(timer.store, "schedules", missing)
     assert await outbox.schedules.plan() == SyncResult(defined=["tick"], removed=[])
 
 
-async def test_what_a_migration_defines_and_removes_is_written_down(bench: Bench) -> None:
-    await bench.outbox(TICK).migrate()
-    outbox = bench.outbox(TOCK)
+async def test_what_a_migration_defines_and_removes_is_written_down(timer: Bench) -> None:
+    await timer.outbox(TICK).migrate()
+    outbox = timer.outbox(TOCK)
     await outbox.migrate()
     await outbox.migrate()
     entries = [(each.action, each.selection, each.count) for each in await outbox.audit()]
@@ -91,37 +93,37 @@ async def test_what_a_migration_defines_and_removes_is_written_down(bench: Bench
     ]
 
 
-async def test_another_services_schedule_is_neither_removed_nor_fired(bench: Bench) -> None:
-    outbox = bench.outbox(TICK)
-    await another_services(bench, "theirs")
+async def test_another_services_schedule_is_neither_removed_nor_fired(timer: Bench) -> None:
+    outbox = timer.outbox(TICK)
+    await another_services(timer, "theirs")
     assert await outbox.schedules.sync() == SyncResult(defined=["tick"], removed=[])
-    await bench.fire(outbox)
+    await timer.fire(outbox)
     assert await outbox.schedules.runs("theirs") == []
     with pytest.raises(ScheduleStopped, match=r"with the table 'their_job'\) isn't one of this conf"):
         await outbox.schedules.trigger("theirs")
 
 
 async def test_a_runners_start_does_not_take_over_another_services_schedule(
-    bench: Bench, caplog: pytest.LogCaptureFixture
+    timer: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    outbox = bench.outbox(TICK)
-    await another_services(bench, "tick")
-    await bench.fire(outbox)
+    outbox = timer.outbox(TICK)
+    await another_services(timer, "tick")
+    await timer.fire(outbox)
     assert "schedule 'tick' fires as a later definition" in caplog.text
     assert (await outbox.schedules.get("tick")).stored.job_table == "their_job"
     assert (await outbox.schedules.sync()).defined == ["tick"]
     assert (await outbox.schedules.get("tick")).stored.job_table == "job"
 
 
-async def test_one_is_removed_by_hand_and_the_files_come_back(bench: Bench) -> None:
-    outbox = bench.outbox(TICK)
+async def test_one_is_removed_by_hand_and_the_files_come_back(timer: Bench) -> None:
+    outbox = timer.outbox(TICK)
     await outbox.migrate()
     await outbox.schedules.define("mine", every=60, backend="api", route="/a")
     for name in ("tick", "mine"):
         assert await outbox.schedules.remove(name, reason="not needed")
         with pytest.raises(UnknownSchedule):
             await outbox.schedules.remove(name)
-    await bench.fire(outbox)
+    await timer.fire(outbox)
     assert await outbox.schedules.list() == []
     assert [each.action for each in await outbox.audit()][:2] == ["schedules remove"] * 2
     assert (await outbox.schedules.sync()).defined == ["tick"]

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.core.scheduler.conftest import Bench
+from tests.core.schedule_bench import Bench
 
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
@@ -42,198 +42,202 @@ def test_a_runner_that_is_alone_has_all() -> None:
 EACH_MINUTE = "{tick: {every: 60s, backend: api, route: /a}}"
 
 
-async def test_a_schedule_fires_when_it_is_due(bench: Bench) -> None:
-    outbox = bench.outbox(EACH_MINUTE)
-    await bench.fire(outbox)
-    assert await bench.deliver() == 0
-    bench.clock.move(60)
-    await bench.fire(outbox)
-    await bench.fire(outbox)
-    assert await bench.deliver() == 1
-    assert bench.witness.fires == [("tick", 1)]
+async def test_a_schedule_fires_when_it_is_due(timer: Bench) -> None:
+    outbox = timer.outbox(EACH_MINUTE)
+    await timer.fire(outbox)
+    assert await timer.deliver() == 0
+    timer.clock.move(60)
+    await timer.fire(outbox)
+    await timer.fire(outbox)
+    assert await timer.deliver() == 1
+    assert timer.witness.fires == [("tick", 1)]
     record = await outbox.schedules.get("tick")
-    assert record.stored.last_fired_at == bench.clock.now
-    assert record.stored.next_fire_at == bench.clock.now + timedelta(seconds=60)
+    assert record.stored.last_fired_at == timer.clock.now
+    assert record.stored.next_fire_at == timer.clock.now + timedelta(seconds=60)
 
 
-async def test_four_runners_make_each_fire_once(bench: Bench) -> None:
+async def test_four_runners_make_each_fire_once(timer: Bench) -> None:
     schedules = ", ".join(
         f"s{n}: {{every: 10s, backend: api, route: /a, concurrency: allow}}" for n in range(20)
     )
-    outboxes = [bench.outbox(f"{{{schedules}}}") for _ in range(4)]
-    await asyncio.gather(*map(bench.fire, outboxes))
+    outboxes = [timer.outbox(f"{{{schedules}}}") for _ in range(4)]
+    await asyncio.gather(*map(timer.fire, outboxes))
     for _ in range(5):
-        bench.clock.move(10)
-        await asyncio.gather(*map(bench.fire, outboxes))
-    assert await bench.deliver() == 100
-    assert len(bench.witness.fires) == 100
+        timer.clock.move(10)
+        await asyncio.gather(*map(timer.fire, outboxes))
+    assert await timer.deliver() == 100
+    assert len(timer.witness.fires) == 100
 
 
-async def test_a_runner_fires_its_own_schedules_at_once_and_others_when_theirs_does_not(bench: Bench) -> None:
+async def test_a_runner_fires_its_own_schedules_at_once_and_others_when_theirs_does_not(
+    timer: Bench,
+) -> None:
     one = "{every: 60s, backend: api, route: /a}"
-    outbox = bench.outbox(f"{{a: {one}, b: {one}, c: {one}}}")
-    await bench.fire(outbox)
-    bench.clock.move(60)
-    await bench.fire(outbox, lambda _: (0, 2))
-    assert bench.witness.fires == [("a", 1), ("c", 1)]
-    bench.clock.move(0.49)
-    await bench.fire(outbox, lambda _: (0, 2))
-    assert len(bench.witness.fires) == 2
-    bench.clock.move(0.01)
-    await bench.fire(outbox, lambda _: (0, 2))
-    assert bench.witness.fires[2:] == [("b", 1)]
+    outbox = timer.outbox(f"{{a: {one}, b: {one}, c: {one}}}")
+    await timer.fire(outbox)
+    timer.clock.move(60)
+    await timer.fire(outbox, lambda _: (0, 2))
+    assert timer.witness.fires == [("a", 1), ("c", 1)]
+    timer.clock.move(0.49)
+    await timer.fire(outbox, lambda _: (0, 2))
+    assert len(timer.witness.fires) == 2
+    timer.clock.move(0.01)
+    await timer.fire(outbox, lambda _: (0, 2))
+    assert timer.witness.fires[2:] == [("b", 1)]
 
 
-async def test_what_was_missed_is_made_up_for_once(bench: Bench) -> None:
-    outbox = bench.outbox(EACH_MINUTE)
-    await bench.fire(outbox)
-    bench.clock.move(86_400)
-    await bench.fire(outbox)
-    await bench.fire(outbox)
-    assert await bench.deliver() == 1
+async def test_what_was_missed_is_made_up_for_once(timer: Bench) -> None:
+    outbox = timer.outbox(EACH_MINUTE)
+    await timer.fire(outbox)
+    timer.clock.move(86_400)
+    await timer.fire(outbox)
+    await timer.fire(outbox)
+    assert await timer.deliver() == 1
 
 
 async def test_a_clock_that_was_ahead_for_a_moment_silences_no_schedule(
-    bench: Bench, caplog: pytest.LogCaptureFixture
+    timer: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
-    outbox = bench.outbox(EACH_MINUTE)
-    await bench.fire(outbox)
-    scheduler = bench.services(outbox).scheduler
-    bench.clock.move(86_400)
-    await bench.fire(outbox)
-    assert scheduler._begin(await bench.store.schedules()) > 0  # it has seen the row, and found it right
-    bench.clock.move(-86_400)
-    scheduler._begin(await bench.store.schedules())
+    outbox = timer.outbox(EACH_MINUTE)
+    await timer.fire(outbox)
+    scheduler = timer.services(outbox).scheduler
+    timer.clock.move(86_400)
+    await timer.fire(outbox)
+    assert scheduler._begin(await timer.store.schedules()) > 0  # it has seen the row, and found it right
+    timer.clock.move(-86_400)
+    scheduler._begin(await timer.store.schedules())
     await asyncio.gather(*scheduler._under_way.values())
     record = await outbox.schedules.get("tick")
-    assert record.stored.next_fire_at == bench.clock.now + timedelta(seconds=60)
+    assert record.stored.next_fire_at == timer.clock.now + timedelta(seconds=60)
     assert "the database's clock has gone back" in caplog.text
-    assert len(bench.witness.fires) == 1, "it doesn't fire for that"
-    bench.clock.move(60)
-    await bench.fire(outbox)
-    assert len(bench.witness.fires) == 2
+    assert len(timer.witness.fires) == 1, "it doesn't fire for that"
+    timer.clock.move(60)
+    await timer.fire(outbox)
+    assert len(timer.witness.fires) == 2
 
 
-async def test_a_pause_keeps_it_and_what_was_missed_is_left_out(bench: Bench) -> None:
-    outbox = bench.outbox(EACH_MINUTE)
-    await bench.fire(outbox)
+async def test_a_pause_keeps_it_and_what_was_missed_is_left_out(timer: Bench) -> None:
+    outbox = timer.outbox(EACH_MINUTE)
+    await timer.fire(outbox)
     assert await outbox.schedules.pause("tick")
-    bench.clock.move(3_600)
-    await bench.fire(outbox)
+    timer.clock.move(3_600)
+    await timer.fire(outbox)
     assert await outbox.schedules.resume("tick")
-    await bench.fire(outbox)
-    assert await bench.deliver() == 0
-    bench.clock.move(60)
-    await bench.fire(outbox)
-    assert await bench.deliver() == 1
+    await timer.fire(outbox)
+    assert await timer.deliver() == 0
+    timer.clock.move(60)
+    await timer.fire(outbox)
+    assert await timer.deliver() == 1
 
 
-async def test_replace_kills_the_job_before(bench: Bench) -> None:
-    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, concurrency: replace}}")
-    await bench.fire(outbox)
+async def test_replace_kills_the_job_before(timer: Bench) -> None:
+    outbox = timer.outbox("{tick: {every: 60s, backend: api, route: /a, concurrency: replace}}")
+    await timer.fire(outbox)
     for _ in range(2):
-        bench.clock.move(60)
-        await bench.fire(outbox)
+        timer.clock.move(60)
+        await timer.fire(outbox)
     latest, replaced = await outbox.schedules.runs("tick")
     assert (latest.status, replaced.status) == (RunStatus.RUNNING, RunStatus.REPLACED)
     killed = await outbox.get(str(replaced.job_id))
     assert killed.errors[-1].reason == "replaced: its schedule has fired again"
-    assert await bench.deliver() == 1
+    assert await timer.deliver() == 1
 
 
-async def test_who_is_late_to_replace_kills_nothing_of_the_fire_that_was_faster(bench: Bench) -> None:
-    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, concurrency: replace}}")
-    await bench.fire(outbox)
-    bench.clock.move(60)
-    late = bench.services(outbox).scheduler
-    seen = (await bench.store.schedules()).schedules["tick"]
-    await bench.fire(outbox)
+async def test_who_is_late_to_replace_kills_nothing_of_the_fire_that_was_faster(
+    timer: Bench,
+) -> None:
+    outbox = timer.outbox("{tick: {every: 60s, backend: api, route: /a, concurrency: replace}}")
+    await timer.fire(outbox)
+    timer.clock.move(60)
+    late = timer.services(outbox).scheduler
+    seen = (await timer.store.schedules()).schedules["tick"]
+    await timer.fire(outbox)
     (run,) = await outbox.schedules.runs("tick")
-    bench.clock.move(1)
+    timer.clock.move(1)
     definition = late._definition(seen)
-    assert await late._firing.fire(seen, definition, bench.clock.now, Trigger.CRON) is None
+    assert await late._firing.fire(seen, definition, timer.clock.now, Trigger.CRON) is None
     assert (await outbox.get(str(run.job_id))).status is JobStatus.PENDING
 
 
-async def test_a_fire_that_a_change_kept_out_is_made_at_once(bench: Bench) -> None:
-    outbox = bench.outbox(EACH_MINUTE)
-    await bench.fire(outbox)
-    bench.clock.move(60)
-    scheduler = bench.services(outbox).scheduler
+async def test_a_fire_that_a_change_kept_out_is_made_at_once(timer: Bench) -> None:
+    outbox = timer.outbox(EACH_MINUTE)
+    await timer.fire(outbox)
+    timer.clock.move(60)
+    scheduler = timer.services(outbox).scheduler
     await scheduler._look()
-    stored = (await bench.store.schedules()).schedules["tick"]
-    assert await bench.store.change_schedule(ScheduleChange(schedule=stored)) is not None
+    stored = (await timer.store.schedules()).schedules["tick"]
+    assert await timer.store.change_schedule(ScheduleChange(schedule=stored)) is not None
     await next(iter(scheduler._under_way.values()))
-    assert await bench.deliver() == 1
+    assert await timer.deliver() == 1
 
 
-async def test_a_runner_wakes_for_what_it_has_begun(bench: Bench) -> None:
-    outbox = bench.outbox('{tick: {cron: "* * * * * *", backend: api, route: /a}}')
-    await bench.fire(outbox)
-    bench.clock.move(1.25)
-    scheduler = bench.services(outbox).scheduler
+async def test_a_runner_wakes_for_what_it_has_begun(timer: Bench) -> None:
+    outbox = timer.outbox('{tick: {cron: "* * * * * *", backend: api, route: /a}}')
+    await timer.fire(outbox)
+    timer.clock.move(1.25)
+    scheduler = timer.services(outbox).scheduler
     assert await scheduler._look() == pytest.approx(0.75)
     await next(iter(scheduler._under_way.values()))
 
 
-async def test_a_fan_out_makes_a_job_for_each_row(bench: Bench) -> None:
-    outbox = bench.outbox(
+async def test_a_fan_out_makes_a_job_for_each_row(timer: Bench) -> None:
+    outbox = timer.outbox(
         "{tick: {every: 60s, backend: api, route: /a, payload: {a: 1}, "
         """forEach: {query: '[{"id": 1}, {"id": 2}, {"id": 1}]'}}}"""
     )
-    await bench.fire(outbox)
-    bench.clock.move(60)
-    await bench.fire(outbox)
+    await timer.fire(outbox)
+    timer.clock.move(60)
+    await timer.fire(outbox)
     jobs = [await outbox.get(str(run.job_id)) for run in await outbox.schedules.runs("tick")]
     assert sorted(job.payload["row"]["id"] for job in jobs) == [1, 2]
-    assert bench.witness.fires == [("tick", 2)]
+    assert timer.witness.fires == [("tick", 2)]
 
 
-async def test_a_query_that_is_refused_is_said_and_the_clock_goes_on(bench: Bench) -> None:
-    outbox = bench.outbox("{tick: {every: 60s, backend: api, route: /a, forEach: {query: SELECT 1}}}")
-    await bench.fire(outbox)
-    bench.clock.move(60)
-    await bench.fire(outbox)
+async def test_a_query_that_is_refused_is_said_and_the_clock_goes_on(timer: Bench) -> None:
+    outbox = timer.outbox("{tick: {every: 60s, backend: api, route: /a, forEach: {query: SELECT 1}}}")
+    await timer.fire(outbox)
+    timer.clock.move(60)
+    await timer.fire(outbox)
     record = await outbox.schedules.get("tick")
     assert str(record.stored.last_error).startswith("forEach.query: the query is refused")
-    assert record.stored.next_fire_at == bench.clock.now + timedelta(seconds=60)
-    assert await bench.deliver() == 0
+    assert record.stored.next_fire_at == timer.clock.now + timedelta(seconds=60)
+    assert await timer.deliver() == 0
 
 
-async def test_a_query_that_is_not_of_this_process_is_not_run(bench: Bench) -> None:
-    owner = bench.outbox("{tick: {every: 60s, backend: api, route: /a, forEach: {query: '[]'}}}")
-    await bench.fire(owner)
-    stranger = bench.outbox("{}")
-    bench.clock.move(60)
-    await bench.fire(stranger)
+async def test_a_query_that_is_not_of_this_process_is_not_run(timer: Bench) -> None:
+    owner = timer.outbox("{tick: {every: 60s, backend: api, route: /a, forEach: {query: '[]'}}}")
+    await timer.fire(owner)
+    stranger = timer.outbox("{}")
+    timer.clock.move(60)
+    await timer.fire(stranger)
     assert (await owner.schedules.get("tick")).stored.last_fired_at is None
-    await bench.fire(owner)
-    assert (await owner.schedules.get("tick")).stored.last_fired_at == bench.clock.now
+    await timer.fire(owner)
+    assert (await owner.schedules.get("tick")).stored.last_fired_at == timer.clock.now
 
 
-async def test_a_real_runner_fires_and_delivers(bench: Bench) -> None:
-    outbox = bench.outbox("{tick: {cron: '* * * * * *', backend: api, route: /a}}")
+async def test_a_real_runner_fires_and_delivers(timer: Bench) -> None:
+    outbox = timer.outbox("{tick: {cron: '* * * * * *', backend: api, route: /a}}")
     transport = ScriptedTransport()
     async with outbox.runner(RunnerOptions(poll=0.05), transport=transport):
         await eventually(outbox.schedules.list)
-        bench.clock.move(1)
+        timer.clock.move(1)
 
         async def succeeded() -> bool:
             return RunStatus.SUCCESS in {run.status for run in await outbox.schedules.runs()}
 
         assert await eventually(succeeded)
-    assert bench.witness.fires == [("tick", 1)]
+    assert timer.witness.fires == [("tick", 1)]
 
 
-async def test_what_fails_for_schedules_counts_among_the_runners_failures(bench: Bench) -> None:
-    outbox = bench.outbox(EACH_MINUTE)
+async def test_what_fails_for_schedules_counts_among_the_runners_failures(timer: Bench) -> None:
+    outbox = timer.outbox(EACH_MINUTE)
     failed = asyncio.Event()
 
     async def fails(*_: object, **__: object) -> None:
         failed.set()
         raise StoreUnavailable(store="memory://", problem="away")
 
-    bench.store.schedules = fails
+    timer.store.schedules = fails
     async with outbox.runner(transport=ScriptedTransport()) as runner:
         await failed.wait()
         assert await eventually(lambda: _counted(runner))
@@ -243,21 +247,21 @@ async def _counted(runner: Runner) -> bool:
     return runner.observer.counters.store_errors > 0
 
 
-async def test_an_outage_costs_time_and_no_fire(bench: Bench) -> None:
-    outbox = bench.outbox(EACH_MINUTE)
-    await bench.fire(outbox)
-    bench.clock.move(60)
-    services = bench.services(outbox)
+async def test_an_outage_costs_time_and_no_fire(timer: Bench) -> None:
+    outbox = timer.outbox(EACH_MINUTE)
+    await timer.fire(outbox)
+    timer.clock.move(60)
+    services = timer.services(outbox)
 
     async def fails(*_: object, **__: object) -> None:
         raise StoreUnavailable(store="memory://", problem="away")
 
-    whole, bench.store.change_schedule = bench.store.change_schedule, fails
+    whole, timer.store.change_schedule = timer.store.change_schedule, fails
     await services.scheduler._look()
     (task,) = services.scheduler._under_way.values()
-    bench.store.change_schedule = whole
+    timer.store.change_schedule = whole
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await bench.fire(outbox)
-    assert await bench.deliver() == 1
+    await timer.fire(outbox)
+    assert await timer.deliver() == 1

@@ -25,10 +25,11 @@ from sp00ky_core.outbox.operators.bulk import (
     steps,
 )
 from sp00ky_core.outbox.operators.operation import Operation, checked_change
-from sp00ky_core.plugins.calls import Hooks, report_settled
+from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, check_limit
 from sp00ky_core.runner.maintenance.runs import reopen_runs
 from sp00ky_core.stores.loop_store import StoreUser
+from sp00ky_core.stores.transitions import report_settled
 
 logger: logging.Logger = logging.getLogger(__name__)
 

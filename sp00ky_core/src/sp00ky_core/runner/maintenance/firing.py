@@ -13,7 +13,7 @@ from sp00ky_core.backend.validation import check_job
 from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.errors import QueryRefused
 from sp00ky_core.job.job import Job
-from sp00ky_core.plugins.calls import Hooks, report_settled
+from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
     OPEN_RUN,
     JobQuery,
@@ -28,7 +28,7 @@ from sp00ky_core.runner.maintenance.reconcile import change, schedules_of
 from sp00ky_core.schedules.definition import is_others
 from sp00ky_core.schedules.fire import FanOut, Fire, OpenRun, Situation, decide_fire, failures_after, fan_out
 from sp00ky_core.stores.naming import NamedJobs
-from sp00ky_core.stores.transitions import kill
+from sp00ky_core.stores.transitions import kill, report_settled
 
 __all__ = ["Firing", "jobs_of", "open_runs"]
 

@@ -25,6 +25,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.callers import finished, unknown_kind
 from sp00ky_core.stores.ids import table_of
+from sp00ky_core.stores.operations import DecidingStore
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
 from sp00ky_core.stores.transactional.fleet.breaker import change_breaker
 from sp00ky_core.stores.transactional.fleet.heartbeat import beats
@@ -41,7 +42,6 @@ from sp00ky_core.stores.transactional.observe.watch import Watch
 from sp00ky_core.stores.transactional.rows import key_of
 from sp00ky_core.stores.transactional.schedules.store import ScheduleStore
 from sp00ky_core.stores.transactional.schema.migrate import findings, migrate, plan
-from sp00ky_core.stores.transitions import DecidingStore
 
 __all__ = ["TransactionalStore"]
 

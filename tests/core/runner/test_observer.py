@@ -6,8 +6,8 @@ from typing import Any
 from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.observe.counters import HANGING, Observer
 from sp00ky_core.ports import Attempt
+from sp00ky_core.runner.observer import HANGING, Observer
 
 
 class Clock:

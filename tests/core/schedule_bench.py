@@ -108,5 +108,5 @@ def witness() -> Witness:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, witness: Witness) -> Bench:
+def timer(tmp_path: Path, witness: Witness) -> Bench:
     return Bench(tmp_path, Clock(), witness)

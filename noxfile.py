@@ -99,12 +99,11 @@ FUZZ_TESTS = (
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check style, format, the map of the code, changelog fragments and workflows."""
+    """Check style, format, the rooms of the core, changelog fragments and workflows."""
     session.install(*_group("lint"))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports", env={"PYTHONPATH": "sp00ky_core/src"})
-    session.run("python", "-m", "tools.architecture", "--check")
     draft = ("--draft", "--config", "pyproject.toml", "--name", "draft", "--version", "next")
     for distribution in DISTRIBUTIONS:
         session.run("towncrier", "build", *draft, "--dir", distribution, silent=True)

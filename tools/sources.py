@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["ROOT", "distributions", "modules"]
+__all__ = ["ROOT", "distributions"]
 
 ROOT = Path(__file__).parent.parent
 
@@ -14,8 +13,3 @@ def distributions() -> list[Path]:
     """List the folders of ``src/<package>``, one for each distribution, the core first."""
     found = sorted((*ROOT.glob("sp00ky_*/src/sp00ky_*"), *ROOT.glob("contrib/*/src/*")))
     return [each for each in found if each.is_dir() and each.suffix != ".egg-info"]
-
-
-def modules(package: Path) -> Iterator[Path]:
-    """Yield a package's modules, its folders' own files first."""
-    yield from sorted(package.rglob("*.py"), key=lambda path: (path.parent, path.name != "__init__.py", path))

@@ -4,6 +4,8 @@ What a module does may be tested by way of what uses it, a store's parts above a
 then it has no test of its own. A test that is of no one module is listed here.
 """
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,13 @@ def test_every_folder_of_tests_is_a_distribution_s_or_crosses_them() -> None:
     """So that no test is outside of the tree by its folder's name."""
     folders = {file.name for file in (ROOT / "tests").iterdir() if any(file.rglob("test_*.py"))}
     assert folders - {folder for folder, _ in CROSSING} == set(ACROSS.split())
+
+
+def test_the_map_has_each_room_of_the_core_in_the_order_that_imports_keep() -> None:
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    layers = [room for layer in reversed(contract["layers"]) for room in layer.split(" | ")]
+    table = (ROOT / "docs" / "architecture.md").read_text().partition("## The rooms of the core")[2]
+    rows = [line.split("|")[1] for line in table.partition("\n!")[0].splitlines() if line.startswith("| `")]
+    rooms = [room.rstrip("/") for row in rows for room in re.findall(r"`([^`]+)`", row)]
+    assert [room for room in rooms if room in layers] == layers
+    assert set(rooms) - {"sp00ky_core"} == set(layers)

@@ -19,7 +19,15 @@ __all__ = ["PublicName", "first_line", "names", "rooms", "undocumented"]
 KITS = ("sp00ky_core", "sp00ky_conformance")
 """Packages whose rooms are public as well; of others it is what the package itself exports."""
 
-DEEPER = ("sp00ky_core.stores.transactional", "sp00ky_django.testing")
+DEEPER = (
+    *(f"sp00ky_core.job.{name}" for name in ("job", "options", "outcome", "retry", "state_machine")),
+    "sp00ky_core.backend.backend",
+    "sp00ky_core.outbox.enqueue",
+    "sp00ky_core.outbox.outbox",
+    "sp00ky_core.plugins.hookspecs",
+    "sp00ky_core.stores.transactional",
+    "sp00ky_django.testing",
+)
 """Public rooms inside others, and of distributions whose rooms aren't public as such."""
 
 PRIVATE = ("sp00ky_core.cli",)

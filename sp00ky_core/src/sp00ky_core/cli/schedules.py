@@ -18,8 +18,7 @@ from sp00ky_core.cli.options import (
     with_settings,
 )
 from sp00ky_core.cli.output import moment, one_line, say, show_json, show_list
-from sp00ky_core.outbox.operators.schedule_findings import definition_findings
-from sp00ky_core.outbox.operators.schedules import ScheduleRecord
+from sp00ky_core.outbox.operators.schedules import ScheduleRecord, definition_findings
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import run_to_json, schedule_to_json
 from sp00ky_core.ports import RunStatus, ScheduleRun

@@ -15,8 +15,8 @@ from sp00ky_core.job.options import check_option
 from sp00ky_core.observe.prometheus import Metered
 from sp00ky_core.observe.rates import Rates, query_of, rates_of
 from sp00ky_core.outbox.enqueue import Transaction, check_given
+from sp00ky_core.outbox.operators.bulk import pages
 from sp00ky_core.outbox.operators.jobs import check_id
-from sp00ky_core.outbox.operators.matching_jobs import pages
 from sp00ky_core.ports import (
     Audit,
     AuditEntry,

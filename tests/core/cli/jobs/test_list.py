@@ -15,7 +15,7 @@ from tests.core.cli.jobs.shelf import Shelf, ended, enqueued
 from tests.core.job.test_job_json import KEYS
 
 from sp00ky_core import Outbox
-from sp00ky_core.outbox.operators import matching_jobs
+from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.stores.memory.store import MemoryStore
 
 
@@ -48,7 +48,7 @@ def test_what_is_read_is_printed_before_the_next_is_read(
         printed.append(capsys.readouterr().out)
         return await find(store, query, **options)
 
-    monkeypatch.setattr(matching_jobs, "PAGE", 2)
+    monkeypatch.setattr(bulk, "PAGE", 2)
     monkeypatch.setattr(MemoryStore, "find", find_after)
     rest = sp00ky("jobs", "list", "--limit", "4", "--json").out
     assert [[job_id in text for job_id in made[::-1]] for text in printed] == [
@@ -105,7 +105,7 @@ def exported(done: Any) -> list[str]:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of two."""
-    monkeypatch.setattr(matching_jobs, "PAGE", 2)
+    monkeypatch.setattr(bulk, "PAGE", 2)
 
 
 def test_all_are_exported_newest_first(shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from tests.core.cli.jobs.shelf import NOTHING, Shelf, ended, enqueued
 
 from sp00ky_core import Outbox
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.outbox.operators import matching_jobs
+from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.memory.store import MemoryStore
 
@@ -167,7 +167,7 @@ def test_what_is_refused_is_counted_and_exits_1(shelf: Shelf, sp00ky: Any) -> No
 def test_interrupted_it_ends_its_batch_and_says_how_far_it_came(
     shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matching_jobs, "PAGE", 2)
+    monkeypatch.setattr(bulk, "PAGE", 2)
     ids = enqueued(7)
     settle, pages = MemoryStore.settle, list[int]()
 

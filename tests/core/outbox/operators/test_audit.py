@@ -14,7 +14,7 @@ from tests.core.two_backends import ended, enqueued, opened, statuses
 
 from sp00ky_core import JobFilter, Outbox
 from sp00ky_core.errors import OptionInvalid, StoreUnavailable
-from sp00ky_core.outbox.operators import matching_jobs
+from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.outbox.operators.bulk import KILL
 from sp00ky_core.ports import Act, AuditEntry, Settlement, SettleResult
 
@@ -23,7 +23,7 @@ AT = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 @pytest_asyncio.fixture
 async def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outbox]:
-    monkeypatch.setattr(matching_jobs, "PAGE", 2)
+    monkeypatch.setattr(bulk, "PAGE", 2)
     async with opened(tmp_path) as outbox:
         yield outbox
 

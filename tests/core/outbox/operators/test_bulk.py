@@ -11,7 +11,7 @@ from sp00ky_core import JobFilter, JobQuery, JobStatus, Outbox
 from sp00ky_core.errors import OptionInvalid, UnknownBackend
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.outbox.operators import bulk, matching_jobs
+from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.ports import Settlement, SettleResult
 from sp00ky_core.stores.transitions import clear
 
@@ -25,7 +25,7 @@ async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of two."""
-    monkeypatch.setattr(matching_jobs, "PAGE", 2)
+    monkeypatch.setattr(bulk, "PAGE", 2)
     monkeypatch.setattr(bulk, "CLEAR_BATCH", 2)
 
 

@@ -19,7 +19,7 @@ from sp00ky_core.config import load_config
 from sp00ky_core.errors import CallUnsupported, ConfigError
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.outbox.operators.bulk import CLEAR, KILL, steps
-from sp00ky_core.outbox.operators.operation import Operation
+from sp00ky_core.outbox.operators.jobs import Operation
 from sp00ky_core.ports import FLAGS, Attempt, MigrationStep, Store, StoreCapabilities, StoreOptions
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.stores.memory.store import MemoryStore

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, Sp00kyError, StoreError
-from sp00ky_core.outbox.operators.copy import copy_job
+from sp00ky_core.outbox.operators.jobs import copy_job
 from sp00ky_dashboard.access.forms import form_of
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.error_pages import BAD_REQUEST

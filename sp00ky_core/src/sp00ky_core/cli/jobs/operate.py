@@ -35,7 +35,7 @@ from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.job.job import Job
 from sp00ky_core.outbox.operators.bulk import CLEAR, DONE, KILL, REDRIVE, RESCHEDULE, Action, BulkResult
-from sp00ky_core.outbox.operators.copy import copy_job
+from sp00ky_core.outbox.operators.jobs import copy_job
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import ActOptions, JobQuery, OperatorFate, OperatorResult
 

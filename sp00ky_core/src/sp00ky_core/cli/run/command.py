@@ -32,7 +32,7 @@ from sp00ky_core.cli.run.probes import listening, notified
 from sp00ky_core.cli.run.processes import Reports, Supervisor, reporting
 from sp00ky_core.cli.signals import AGAIN, GRACE, stop_order, stop_signal, unless_stopped
 from sp00ky_core.errors import OptionInvalid, SchemaError, Sp00kyError, StoreUnavailable
-from sp00ky_core.outbox.operators.schedule_findings import definition_findings
+from sp00ky_core.outbox.operators.schedules import definition_findings
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import Runners, needed
 from sp00ky_core.runner import Runner, RunnerOptions

@@ -1,17 +1,24 @@
-"""Kill, redrive, clear and reschedule jobs, by their ids or by conditions; each act is written down."""
+"""Kill, redrive, reschedule, clear and copy jobs; each act is written down."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Unpack, overload
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
+import attrs
+
+from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.hints import shown
-from sp00ky_core.outbox.operators.audit import recorded, selected_ids, selected_jobs
+from sp00ky_core.job.job import Job
+from sp00ky_core.job.options import check_option
+from sp00ky_core.job.state_machine import Rescheduled
+from sp00ky_core.outbox.operators.audit import act_of, recorded, selected_ids, selected_jobs
 from sp00ky_core.outbox.operators.bulk import (
     CLEAR,
     DONE,
@@ -24,12 +31,108 @@ from sp00ky_core.outbox.operators.bulk import (
     count_matching,
     steps,
 )
-from sp00ky_core.outbox.operators.operation import Operation, checked_change
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, check_limit
+from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, Store, check_limit
 from sp00ky_core.runner.maintenance.runs import reopen_runs
 from sp00ky_core.stores.loop_store import StoreUser
-from sp00ky_core.stores.transitions import report_settled
+from sp00ky_core.stores.transitions import KILL_REASON, clear, kill, redrive, report_settled, reschedule
+
+if TYPE_CHECKING:
+    from sp00ky_core.outbox.outbox import Outbox
+
+__all__ = ["copy_job"]
+
+
+def _check_over(_operation: object, _field: object, value: timedelta | None) -> None:
+    if value is not None:
+        check_option("over", value, like="delay")
+
+
+@attrs.frozen(kw_only=True)
+class Operation:
+    """Describe what is to be done to jobs.
+
+    Attributes:
+        action: What is done.
+        reason: Why; of a kill it is written into each job's ``errors``, too.
+        actor: Who does it, as they say.
+        resend_unknown: Of a redrive: also jobs whose only request may have arrived.
+        over: Of a redrive: the jobs become due evenly within so long; None: all at once.
+        change: Of a reschedule.
+    """
+
+    action: Action
+    reason: str | None = None
+    actor: str | None = None
+    resend_unknown: bool = False
+    over: timedelta | None = attrs.field(default=None, validator=_check_over)
+    change: Rescheduled | None = None
+
+    def act(self, selection: Mapping[str, Any], *, via: str) -> Act:
+        """Describe it for the audit. Raises ``OptionInvalid``."""
+        asked: dict[str, Any] = {"resend_unknown": self.resend_unknown or None, "over": self.over}
+        changed = {} if self.change is None else attrs.asdict(self.change, recurse=False)
+        whole = {**selection, **asked, **changed}
+        return act_of(self.action.name, whole, via=via, reason=self.reason, actor=self.actor)
+
+    def on(self, store: Store) -> Operate:
+        """Return what does it to jobs of a store, by their ids."""
+        begun: float | None = None
+
+        async def operate(job_ids: Sequence[str], so_far: BulkResult) -> Sequence[OperatorResult]:
+            nonlocal begun
+            now = monotonic()
+            begun = now if begun is None else begun
+            delays = self._delays(len(job_ids), so_far, elapsed=now - begun)
+            return await self._do(store, job_ids, delays)
+
+        return operate
+
+    async def _do(
+        self, store: Store, job_ids: Sequence[str], delays: Sequence[float] | None
+    ) -> Sequence[OperatorResult]:
+        if self.action is KILL:
+            return await kill(store, job_ids, reason=self.reason or KILL_REASON)
+        if self.action is REDRIVE:
+            return await redrive(store, job_ids, resend_unknown=self.resend_unknown, delays=delays)
+        if self.change is not None:
+            return await reschedule(store, job_ids, self.change)
+        return await clear(store, job_ids)
+
+    def _delays(self, count: int, so_far: BulkResult, *, elapsed: float) -> Sequence[float] | None:
+        """Space the next jobs of those that match; the time that has gone by since the first counts."""
+        if self.over is None:
+            return None
+        over, first, total = self.over.total_seconds(), so_far.looked_at, max(so_far.matched, 1)
+        due = (over * min(first + n, total) / total for n in range(count))
+        return [max(each - elapsed, 0.0) for each in due]
+
+
+def checked_change(
+    *, at: datetime | None, delay: timedelta | None, now: bool, priority: int | None
+) -> Rescheduled:
+    """Make a change of pending jobs.
+
+    Raises:
+        OptionInvalid: an option out of its range, two of ``at``, ``delay`` and ``now``, or none of all.
+    """
+    if at is not None:
+        check_option("at", at, like="expires_at")
+    if delay is not None:
+        check_option("delay", delay)
+    if priority is not None:
+        check_option("priority", priority)
+    times = [
+        name for name, given in (("at", at), ("delay", delay), ("now", now or None)) if given is not None
+    ]
+    if len(times) > 1:
+        expected = "one of at, delay and now"
+        raise OptionInvalid(option=times[0], value=f"given with {times[1]}", expected=expected)
+    if not times and priority is None:
+        raise OptionInvalid(option="at", value=shown(at), expected="a time, delay, now or a priority")
+    seconds = 0.0 if now else None if delay is None else delay.total_seconds()
+    return Rescheduled(run_at=at, delay=seconds, priority=priority)
+
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -263,3 +366,30 @@ def check_id(job_id: object) -> None:
     """Raise ``OptionInvalid`` for an id that is no text."""
     if not isinstance(job_id, str):
         raise OptionInvalid(option="job_id", value=shown(job_id), expected="text, as in 'job:1'")
+
+
+COPIED = ("assigned_to", "max_retries", "retry_strategy", "timeout", "priority", "ordering_key")
+
+
+async def copy_job(outbox: Outbox, old: Job, payload: Any = None, **act: Unpack[ActOptions]) -> Job:
+    """Enqueue a job like an old one, whatever became of that; it has no dedup key.
+
+    It is checked as every new job is. Of its ordering key it is the last.
+
+    Args:
+        outbox: What the old one is of.
+        old: The job that is copied.
+        payload: Another payload; None: the same.
+        act: ``reason`` and ``actor``, for the audit.
+
+    Raises:
+        Sp00kyError: As ``Outbox.run``; nothing was enqueued.
+    """
+    if payload is None:
+        payload = JsonText(old.payload_json) if isinstance(old.payload, dict) else old.payload
+    copying = act_of("copy", selected_ids([old.id]), via=outbox.via, **act)
+    async with recorded(outbox.store, copying) as record:
+        options: Any = {name: getattr(old, name) for name in COPIED}
+        job = await outbox.run(old.backend, old.path, payload, **options)
+        await record.reach(1)
+    return job

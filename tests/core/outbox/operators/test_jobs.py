@@ -12,7 +12,7 @@ from tests.core.two_backends import ended, opened
 
 from sp00ky_core import JobFilter, Outbox
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.outbox.operators import matching_jobs
+from sp00ky_core.outbox.operators import bulk
 
 
 @pytest_asyncio.fixture
@@ -43,7 +43,7 @@ async def test_named_jobs_become_due_evenly(outbox: Outbox) -> None:
 async def test_jobs_of_a_filter_become_due_evenly_across_batches(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matching_jobs, "PAGE", 3)
+    monkeypatch.setattr(bulk, "PAGE", 3)
     await ended(outbox, 10)
     result = await outbox.redrive(filter=JobFilter(), over=timedelta(days=1))
     assert result.done == 10

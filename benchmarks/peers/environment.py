@@ -23,7 +23,7 @@ INSTALLED = "installed.txt"
 def python_of(peer: str) -> Path:
     """Return the interpreter of a peer's venv, which has what its requirements.txt asks for."""
     folder = CACHE / "peers" / peer
-    wanted = (SOURCES / peer / "requirements.txt").read_text()
+    wanted = f"{sys.version}\n{(SOURCES / peer / 'requirements.txt').read_text()}"
     python = folder / "bin" / "python"
     if not _is_installed(folder, wanted):
         venv.create(folder, with_pip=True, clear=True)

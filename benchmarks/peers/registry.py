@@ -20,12 +20,13 @@ __all__ = [
     "BARE",
     "GRAPHILE",
     "PGQUEUER",
+    "OBAN",
     "INSERTS",
 ]
 
 OURS, OURS_AIOHTTP = "ours", "ours, aiohttp engine"
 BARE, BY_HAND, INSERTS = "bare aiohttp loop", "by hand", "bare INSERTs"
-GRAPHILE, PGQUEUER = "graphile-worker", "pgqueuer"
+GRAPHILE, PGQUEUER, OBAN = "graphile-worker", "pgqueuer", "oban"
 
 JOB_LEFT = "SELECT EXISTS (SELECT FROM job WHERE status IN ('pending', 'processing'))"
 
@@ -131,6 +132,16 @@ _ALL = (
         "jsonb_build_object('payload', $1::jsonb), NULL)::procrastinate_job_to_defer_v1])",
         less="deletes the row (as set here); no retries and no rescue of a dead worker's jobs by default",
         about=lambda: versions("procrastinate", ("procrastinate", "psycopg")),
+    ),
+    Program(
+        name=OBAN,
+        command=_python("oban"),
+        left="SELECT EXISTS (SELECT FROM oban_jobs WHERE state IN ('available', 'executing', 'retryable'))",
+        insert="WITH new AS (INSERT INTO oban_jobs (queue, worker, args) "
+        "VALUES ('spookify', '__main__.Spookify', $1) RETURNING queue) "
+        """SELECT pg_notify('public.oban_insert', '{"queue":"' || queue || '"}') FROM new""",
+        less="no result; a dead worker's jobs wait a minute",
+        about=lambda: versions("oban", ("oban", "psycopg", "aiohttp", "uvloop")),
     ),
     Program(
         name="faststream-outbox",

@@ -1,0 +1,1 @@
+"""The peer's program and what it needs; named in `benchmarks.peers.registry`."""

@@ -64,4 +64,4 @@ def test_an_engine_that_is_not_installed_is_named_with_the_command(
     assert bool(found) is (engine == "httptools" and not is_installed)
     for error in found:
         assert error.key == "backends.a.engine"
-        assert "httptools is not installed; pip install './sp00ky_transport_http[fast]'" in str(error)
+        assert "httptools is not installed; pip install httptools" in str(error)

@@ -48,10 +48,9 @@ def test_auto_is_aiohttp_where_httptools_is_not_installed() -> None:
 
 @pytest.mark.usefixtures("without_httptools")
 def test_what_is_missing_is_said_with_the_command() -> None:
-    with pytest.raises(ConfigError, match="fast") as caught:
+    with pytest.raises(ConfigError, match="pip install httptools") as caught:
         choice.engine_name(backend("httptools"))
     assert caught.value.key == "backends.api.engine"
-    assert "pip install './sp00ky_transport_http[fast]'" in str(caught.value)
 
 
 async def test_a_proxy_is_never_passed_over(auto: HttpTransport) -> None:

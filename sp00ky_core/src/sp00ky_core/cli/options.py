@@ -162,7 +162,7 @@ def command(group: click.Group | None = None, **attributes: Any) -> Callable[[Co
 
 
 def run_async(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a command's work, on uvloop where it is installed (``sp00ky-core[fast]``)."""
+    """Run a command's work, on uvloop where that can be had: on CPython, not on Windows."""
     try:
         import uvloop  # noqa: PLC0415  # optional
     except ImportError:

@@ -9,7 +9,6 @@ import attrs
 
 from sp00ky_core.config.settings import BackendConfig, Config
 from sp00ky_core.errors import ConfigError
-from sp00ky_core.hints import install_hint
 
 __all__ = ["refuse_unready", "unready"]
 
@@ -34,7 +33,7 @@ def unready(config: Config, backends: Collection[str] | None = None) -> Iterator
                 fix = error.fix or "fix the file, or the key"
                 yield ConfigError(file=str(config.file), key=at, problem=problem, fix=fix)
         if backend.engine == "httptools" and find_spec("httptools") is None:
-            at, fix = f"backends.{backend.name}.engine", install_hint("sp00ky-transport-http[fast]")
+            at, fix = f"backends.{backend.name}.engine", "pip install httptools"
             yield ConfigError(file=str(config.file), key=at, problem="httptools is not installed", fix=fix)
 
 

@@ -6,7 +6,6 @@ from importlib.util import find_spec
 
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.errors import ConfigError
-from sp00ky_core.hints import install_hint
 from sp00ky_transport_http.engines.engine import Engine
 
 
@@ -18,7 +17,7 @@ def engine_name(backend: BackendConfig) -> str:
     """
     problem = "httptools knows no proxies; write auto or aiohttp" if backend.proxy else ""
     if find_spec("httptools") is None:
-        problem = f"httptools is not installed; {install_hint('sp00ky-transport-http[fast]')}"
+        problem = "httptools is not installed: pip install httptools"
     if backend.engine == "auto":
         return "aiohttp" if problem else "httptools"
     if backend.engine == "httptools" and problem:

@@ -194,16 +194,6 @@ def try_on(python: str, released: Sequence[Distribution], resolution: str) -> No
         output(installed.with_name("sp00ky"), "demo", folder=Path(folder))
 
 
-def resolve(version: str, released: Sequence[Distribution], resolution: str) -> None:
-    """Find out whether all that is needed has wheels for a Python that this machine lacks."""
-    with tempfile.NamedTemporaryFile("w", suffix=".in") as requirements:
-        requirements.write("\n".join([*whole(released), *needs(released)]))
-        requirements.flush()
-        options = ("--quiet", "--no-python-downloads", "--find-links", DIST, "--only-binary", ":all:")
-        chosen = ("--python-version", version, "--resolution", resolution)
-        output(tool("uv"), "pip", "compile", *options, *chosen, requirements.name)
-
-
 def found_python(version: str) -> str | None:
     """Return where this machine has a Python, if it has one."""
     command = (tool("uv"), "python", "find", "--no-python-downloads", version)
@@ -212,15 +202,11 @@ def found_python(version: str) -> str | None:
 
 
 def install_everywhere(released: Sequence[Distribution]) -> None:
-    """Try the wheels on each Python of this machine, and resolve for those that are missing."""
-    for version in released[0].pythons:
+    """Try the wheels on each Python of this machine."""
+    for python in filter(None, map(found_python, released[0].pythons)):
         for resolution in RESOLUTIONS:
-            if python := found_python(version):
-                say(f"Python {version}, {resolution}: each alone, all together")
-                try_on(python, released, resolution)
-            else:
-                say(f"Python {version}, {resolution}: not on this machine, only resolved")
-                resolve(version, released, resolution)
+            say(f"{python}, {resolution}: each alone, all together")
+            try_on(python, released, resolution)
 
 
 def write_records(released: Sequence[Distribution]) -> None:

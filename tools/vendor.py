@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tools.sources import ROOT
 
-__all__ = ["LIST", "STATIC", "digest"]
+__all__ = ["LIST", "STATIC", "digest", "fetched"]
 
 STATIC = ROOT / "contrib" / "sp00ky_dashboard" / "src" / "sp00ky_dashboard" / "static"
 LIST = STATIC / "vendor.json"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
-import subprocess
-import tarfile
 import tempfile
 from pathlib import Path
 
 from playwright.async_api import async_playwright
+
+from tools.vendor import fetched
 
 __all__ = ["draw"]
 
@@ -36,15 +36,6 @@ RENDER = """async ([name, text, settings]) => {
 }"""
 
 
-def _script(folder: Path) -> Path:
-    """Fetch Mermaid's bundle from npm."""
-    command = ["npm", "pack", MERMAID, "--silent", "--pack-destination", str(folder)]
-    packed = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603  # a fixed program
-    with tarfile.open(folder / packed.stdout.split()[-1]) as archive:
-        archive.extractall(folder, filter="data")
-    return folder / "package" / "dist" / "mermaid.min.js"
-
-
 def _sized(svg: str) -> str:
     """Give a drawing its own size, which Mermaid leaves to the page, and a tenth of a pixel's precision."""
     svg = LONG.sub(lambda number: f"{float(number[0]):.1f}", svg)
@@ -59,12 +50,12 @@ async def draw(folder: Path) -> None:
     """Draw each diagram of a folder."""
     texts = {each: each.read_text() for each in sorted(folder.glob("*.mmd"))}  # noqa: ASYNC240  # nothing else runs
     with tempfile.TemporaryDirectory() as scratch:
-        script = await asyncio.to_thread(_script, Path(scratch))
+        package = await asyncio.to_thread(fetched, MERMAID, Path(scratch))
         async with async_playwright() as playwright:
             program = shutil.which("chromium")
             browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
             page = await browser.new_page()
-            await page.add_script_tag(path=script)
+            await page.add_script_tag(path=package / "dist" / "mermaid.min.js")
             for diagram, text in texts.items():
                 svg = await page.evaluate(RENDER, [diagram.stem, text, SETTINGS])
                 diagram.with_suffix(".svg").write_text(_sized(svg) + "\n")

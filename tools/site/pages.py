@@ -28,16 +28,12 @@ def page_places() -> Mapping[Path, Path]:
     """Map each document of the repository to its place in the site."""
     found = {ROOT / "README.md": Path("index.md")}
     found |= {each: Path(each.name.lower()) for each in sorted(ROOT.glob("*.md")) if each not in found}
-    found |= {each: each.relative_to(DOCS) for each in sorted(DOCS.rglob("*.md")) if not _is_input(each)}
+    found |= {each: each.relative_to(DOCS) for each in sorted(DOCS.rglob("*.md"))}
     readmes = [*ROOT.glob("sp00ky_*/README.md"), *ROOT.glob("contrib/*/README.md")]
     found |= {each: Path("distributions", f"{each.parent.name}.md") for each in sorted(readmes)}
     found[ROOT / "deploy" / "README.md"] = Path("deploy.md")
     examples = sorted(ROOT.glob("examples/*/README.md"))
     return found | {each: Path("examples", f"{each.parent.name}.md") for each in examples}
-
-
-def _is_input(document: Path) -> bool:
-    return document.name.endswith(".in.md")
 
 
 def stage(folder: Path) -> list[str]:

@@ -13,8 +13,8 @@ from django.db import connections, transaction
 from sp00ky_core import Finding, Job, JobOptions, MigrationStep, NewJob, OptionInvalid, Outbox, Payload
 from sp00ky_core.backend.backend import Backends
 from sp00ky_core.config import Config
-from sp00ky_core.outbox.blocking import FindOptions
 from sp00ky_core.outbox.enqueue import Transaction
+from sp00ky_core.outbox.queries import FindOptions
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_django.app_settings import app_settings, wrong_setting
 from sp00ky_django.store_url import derived_store_url, is_in_memory

@@ -7,21 +7,22 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import CancelledError, Future, wait
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from threading import Lock, Thread
 from types import TracebackType
-from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
 from sp00ky_core.config import Config
 from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.errors import CallUnsupported, OptionInvalid, StoreClosed
 from sp00ky_core.hints import shown
-from sp00ky_core.job.job import Job, JobOptions, JobStatus, NewJob, StatusName
+from sp00ky_core.job.job import Job, JobOptions, NewJob
 from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
 from sp00ky_core.outbox.operators.bulk import BulkResult
 from sp00ky_core.outbox.operators.jobs import check_id
 from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.outbox.queries import FindOptions
 from sp00ky_core.plugins.calls import LAST_MOMENT, OBSERVER_TIMEOUT
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import (
@@ -35,7 +36,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.naming import NamedJobs
 
-__all__ = ["FindOptions", "SyncOutbox"]
+__all__ = ["SyncOutbox"]
 
 T = TypeVar("T")
 
@@ -139,23 +140,6 @@ def _wait_for(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop
         return future.result()
     finally:
         future.cancel()  # of an interrupted caller; one that is done stays as it is
-
-
-class FindOptions(TypedDict, total=False):
-    """Choose the jobs that ``find`` lists, as ``JobFilter`` and ``JobQuery`` say."""
-
-    backend: str | None
-    status: JobStatus | StatusName | None
-    path: str | None
-    assigned_to: str | None
-    error_name: str | None
-    code: int | None
-    since: datetime | None
-    until: datetime | None
-    ordering_key: str | None
-    runner_id: str | None
-    limit: int
-    after: str | None
 
 
 class SyncOutbox(EnqueueStatements):

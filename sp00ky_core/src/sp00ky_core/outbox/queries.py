@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from typing import TypedDict, Unpack
 
 import attrs
 
@@ -36,6 +37,25 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.transactional.schema.migrate import findings
 
+__all__ = ["FindOptions"]
+
+
+class FindOptions(TypedDict, total=False):
+    """Choose the jobs that ``find`` lists, as ``JobFilter`` and ``JobQuery`` say."""
+
+    backend: str | None
+    status: JobStatus | StatusName | None
+    path: str | None
+    assigned_to: str | None
+    error_name: str | None
+    code: int | None
+    since: datetime | None
+    until: datetime | None
+    ordering_key: str | None
+    runner_id: str | None
+    limit: int
+    after: str | None
+
 
 class Queries(Metered):
     """Read the jobs of a store; a base of ``Outbox``."""
@@ -50,21 +70,7 @@ class Queries(Metered):
         return await self._jobs_with(given).get(job_id, connection=given)
 
     async def find(
-        self,
-        *,
-        backend: str | None = None,
-        status: JobStatus | StatusName | None = None,
-        path: str | None = None,
-        assigned_to: str | None = None,
-        error_name: str | None = None,
-        code: int | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        ordering_key: str | None = None,
-        runner_id: str | None = None,
-        limit: int = 50,
-        after: str | None = None,
-        connection: CallerConnection = Transaction.OWN,
+        self, *, connection: CallerConnection = Transaction.OWN, **conditions: Unpack[FindOptions]
     ) -> list[Job]:
         """List jobs, newest first; what the arguments mean is said at ``JobFilter`` and ``JobQuery``.
 
@@ -72,24 +78,10 @@ class Queries(Metered):
         over 64 KiB, of a payload, a result, and all ``errors`` but the last, is left out: ``Job.omitted``
         names it, and ``get`` has it.
         """
-        if backend is not None:
+        if (backend := conditions.get("backend")) is not None:
             self.backends.named(backend)
-        query = JobQuery(
-            backend=backend,
-            status=status,
-            path=path,
-            assigned_to=assigned_to,
-            error_name=error_name,
-            code=code,
-            since=since,
-            until=until,
-            ordering_key=ordering_key,
-            runner_id=runner_id,
-            limit=limit,
-            after=after,
-        )
         given = check_given(connection)
-        return await self._jobs_with(given).find(query, connection=given)
+        return await self._jobs_with(given).find(JobQuery(**conditions), connection=given)
 
     def pages(
         self, conditions: JobFilter, *, limit: int | None = None, after: Job | None = None

@@ -36,7 +36,7 @@ OUTCOMES: Sequence[Outcome] = (
     Undelivered(name="http_status", code=500, reason="broken"),
     Undelivered(name="reset", reason="closed"),
     Undelivered(name="connect", reason="refused"),
-    Undelivered(name=THROTTLED, code=503, retry_after=3.0),
+    Undelivered(name=THROTTLED, code=503, retry_after=3.0, counts_as="unavailable"),
     Undelivered(name=THROTTLED, code=429),
     Undelivered(name="invalid_payload", reason="never"),
 )

@@ -69,6 +69,19 @@ def test_throttled_is_what_says_that_nothing_was_done(status: int, asked: str | 
     assert undelivered.retry_after == (None if asked in {None, "soon"} else 7.0)
 
 
+def test_of_all_answers_three_say_that_the_backend_is_unavailable() -> None:
+    meanings = {}
+    for status in range(300, 600):
+        undelivered = outcome(Response(status=status))
+        assert isinstance(undelivered, Undelivered)
+        meanings[status] = undelivered.counts_as
+    assert {status: said for status, said in meanings.items() if said} == {
+        502: "reset",  # whose `Retry-After` isn't for the whole backend
+        503: "unavailable",
+        504: "timeout",  # that may be so of one route alone
+    }
+
+
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 206, 226, 299])
 def test_every_2xx_is_delivered(status: int) -> None:
     assert outcome(Response(status=status)) == Delivered(code=status)

@@ -7,7 +7,7 @@ from sp00ky_conformance.store.jobs.refusals import REFUSED
 from sp00ky_conformance.store.suite import StoreConformance
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_conformance.transport.http_suite import HttpTransportConformance
-from sp00ky_conformance.transport.peer import Arrival, Peer
+from sp00ky_conformance.transport.peer import Arrival, CollectingPeer, Peer
 from sp00ky_conformance.transport.suite import TransportConformance
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "TransportConformance",
     "HttpTransportConformance",
     "Peer",
+    "CollectingPeer",
     "Arrival",
     "MisbehavingBackend",
     "FaultyStore",

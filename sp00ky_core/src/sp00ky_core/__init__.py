@@ -18,7 +18,6 @@ from sp00ky_core.config import (
     Secret,
     SurrealdbConfig,
     find_config,
-    load_config,
 )
 from sp00ky_core.contract import Contract, Operation, load_contract
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText
@@ -34,7 +33,7 @@ from sp00ky_core.observe.rates import Rates
 from sp00ky_core.outbox.operators.bulk import BulkResult, Refusal
 from sp00ky_core.outbox.outbox import Outbox, TimeoutIgnored
 from sp00ky_core.plugins.hookspecs import hookimpl
-from sp00ky_core.plugins.registry import PluginInfo, Plugins, load_plugins
+from sp00ky_core.plugins.registry import PluginInfo, Plugins, load_config, load_plugins
 from sp00ky_core.ports import (
     Act,
     Attempt,
@@ -65,6 +64,7 @@ from sp00ky_core.ports import (
     StoreFactory,
     StoreOptions,
     Transport,
+    TransportEntry,
     TransportFactory,
 )
 from sp00ky_core.runner import Runner, RunnerOptions
@@ -131,6 +131,7 @@ __all__ = [
     "Transition",
     # Transports
     "Transport",
+    "TransportEntry",
     "TransportFactory",
     "Attempt",
     "Outcome",

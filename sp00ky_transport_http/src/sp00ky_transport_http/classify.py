@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from sp00ky_core.job.outcome import (
     RESET,
     THROTTLED,
     TIMEOUT,
+    UNAVAILABLE,
     Delivered,
     Outcome,
     Undelivered,
@@ -23,6 +25,13 @@ from sp00ky_transport_http.engines.engine import ExchangeFailed
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.response import MAX_RESULT_BYTES, Response
 from sp00ky_transport_http.retry_after import retry_after
+
+MEANINGS: Mapping[int, str] = {
+    HTTPStatus.BAD_GATEWAY: RESET,
+    HTTPStatus.SERVICE_UNAVAILABLE: UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT: TIMEOUT,
+}
+"""What statuses say of the backend as a whole; only the second one's ``Retry-After`` is for all of it."""
 
 _BOM = b"\xef\xbb\xbf"
 _SNIPPET = 500  # characters of an error's body that are kept
@@ -45,6 +54,7 @@ def outcome_of(response: Response, redaction: Redaction, *, limit: int, now: dat
         name=THROTTLED if _is_throttled(response.status, asked) else HTTP_STATUS,
         reason=_reason(response, redaction, limit),
         retry_after=asked,
+        counts_as=MEANINGS.get(response.status),
     )
 
 

@@ -23,7 +23,7 @@ ME, POLL = "runner-1", 5.0
 JOB = Job(id="job:1", backend="api", path="/a", payload_json=b"{}", status=JobStatus.PROCESSING)
 RETRY = RetryConfig(jitter=0.0)
 REFUSED = Undelivered(name=CONNECT)
-AWAY = Undelivered(name=HTTP_STATUS, code=503)
+AWAY = Undelivered(name=HTTP_STATUS, code=503, counts_as="unavailable")
 PROBED = Breaker(state=BreakerState.HALF_OPEN, failures=2, probe_runner=ME, probe_for=30.0)
 
 
@@ -150,7 +150,7 @@ def test_what_a_frozen_runner_met_says_nothing_of_its_backend() -> None:
 @pytest.mark.parametrize("breaker", [None, BreakerConfig()])
 def test_retry_after_defers_the_job_and_holds_back_the_rest(breaker: BreakerConfig | None) -> None:
     made = door(breaker=breaker)
-    outcome = Undelivered(name=THROTTLED, code=503, retry_after=4.0)
+    outcome = Undelivered(name=THROTTLED, code=503, counts_as="unavailable", retry_after=4.0)
     event = made.gate.note(made.held(), outcome)
     assert isinstance(event, Deferred)
     assert (event.delay, event.outcome) == (4.0, outcome)

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -362,6 +364,59 @@ async def test_headers_are_merged_and_the_forbidden_ones_dropped(
         assert f"may not set the request header {name!r}" in told
     assert "plugin ghost-distribution:Broken failed in sp00ky_request_headers" in told
     assert "stolen" not in told
+
+
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        (lambda: {}["tenant"], "raised KeyError in sp00ky_request_headers"),
+        (lambda: {"X-Tenant": "a\r\nb"}, "may not set a header of its sp00ky_request_headers"),
+    ],
+)
+async def test_without_headers_that_must_not_be_lacking_nothing_is_sent(
+    scene: Scene, headers: Callable[[], Mapping[str, str]], says: str
+) -> None:
+    class Tenant:
+        @hookimpl(on_error="fail")
+        def sp00ky_request_headers(self) -> Mapping[str, str]:
+            return headers()
+
+    scene.register(Tenant(), name="Tenant")
+    job = await scene.deliver()
+    assert scene.transport.attempts == []
+    assert {error.name for error in job.errors} == {"hook_failed"}
+    assert f"plugin ghost-distribution:Tenant {says}" in job.errors[-1].reason
+
+
+async def test_a_hook_that_blocks_the_loop_is_named(
+    scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "BLOCKS", 0.05)
+
+    class Slow:
+        @hookimpl
+        def sp00ky_request_headers(self) -> None:
+            time.sleep(0.06)
+
+        @hookimpl
+        def sp00ky_classify_outcome(self) -> None:
+            time.sleep(0.06)
+
+        @hookimpl
+        async def sp00ky_job_settled(self) -> None:
+            await asyncio.sleep(0.001)
+            time.sleep(0.06)  # noqa: ASYNC251  # that is the fault
+
+        @hookimpl
+        async def sp00ky_jobs_claimed(self) -> None:
+            await asyncio.sleep(0.1)  # which blocks nothing
+
+    scene.register(Slow(), name="Slow")
+    assert (await scene.deliver()).status is JobStatus.SUCCESS
+    told = "\n".join(record.getMessage() for record in caplog.records)
+    for name in ("request_headers", "classify_outcome", "job_settled"):
+        assert re.search(rf"plugin ghost-distribution:Slow blocked for 0\.\d s in sp00ky_{name}", told)
+    assert "sp00ky_jobs_claimed" not in told
 
 
 async def test_an_observer_that_hangs_silences_no_other_plugin(

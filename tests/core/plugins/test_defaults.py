@@ -29,7 +29,14 @@ BACKEND = BackendConfig(
         (Undelivered(name="http_status", code=500), {}),
         (Undelivered(name="http_status", code=422), {"retryable": False}),
         (Undelivered(name="throttled", code=503), {}),
-        (Undelivered(name="throttled", code=429), {"retryable": False, "name": "http_status"}),
+        (
+            Undelivered(name="throttled", code=429),
+            {"retryable": False, "name": "http_status", "counts_as": "throttled"},
+        ),
+        (
+            Undelivered(name="throttled", scheme="amqp", code=422, counts_as="unavailable"),
+            {"retryable": False, "name": "amqp_status"},
+        ),
     ],
 )
 def test_what_is_given_up_on(outcome: Outcome, changes: dict[str, Any]) -> None:

@@ -87,6 +87,8 @@ def test_plugins_load_in_the_order_of_their_names(install: Install, load: Callab
         ("@hookimpl\nasync def sp00ky_request_headers(job): ...", "must not be async"),
         ("@hookimpl\nasync def sp00ky_register_stores(): ...", "must not be async"),
         ("@hookimpl(wrapper=True)\ndef sp00ky_job_settled(job):\n    yield", "can't be wrapped"),
+        ("@hookimpl(on_error='fail')\ndef sp00ky_job_settled(job): ...", "can't have on_error='fail'"),
+        ("@hookimpl(on_error='stop')\ndef sp00ky_request_headers(job): ...", "can't have on_error='stop'"),
         ("@hookimpl\ndef sp00ky_register_stores():\n    raise OSError('no disk')", "OSError: no disk"),
         ("@hookimpl\ndef sp00ky_register_transports():\n    return 7", "TypeError"),
         (

@@ -20,7 +20,7 @@ from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import Attempt, Claim, Store
 from sp00ky_core.runner import breakers
 
-AWAY = Undelivered(name="http_status", code=503)
+AWAY = Undelivered(name="http_status", code=503, counts_as="unavailable")
 REFUSED = Undelivered(name="connect")
 NEVER = 3_600.0
 """Seconds beyond a test's end."""
@@ -141,7 +141,8 @@ async def test_a_probe_that_cannot_connect_costs_its_job_nothing(make_bench) -> 
 
 @pytest.mark.parametrize("code", [429, 503])
 async def test_retry_after_pauses_the_whole_backend(make_bench, code: int) -> None:
-    asks = Undelivered(name="http_status", code=code, retry_after=NEVER)
+    meaning = "throttled" if code == 429 else "unavailable"
+    asks = Undelivered(name="http_status", code=code, retry_after=NEVER, counts_as=meaning)
     backend = Backend(asks)
     bench = await make_bench(backend, concurrency=1, retry=RetryConfig(base=0, cap=NEVER))
     for _ in range(5):
@@ -160,7 +161,7 @@ async def _paused(bench: Any) -> bool:
 
 
 async def test_a_pause_lasts_no_longer_than_the_cap_and_delivery_goes_on_after_it(make_bench) -> None:
-    backend = Backend(Undelivered(name="http_status", code=429, retry_after=NEVER))
+    backend = Backend(Undelivered(name="http_status", code=429, retry_after=NEVER, counts_as="throttled"))
     bench = await make_bench(backend, concurrency=1, retry=RetryConfig(base=0, cap=0.1))
     jobs = [await bench.add(max_retries=3) for _ in range(3)]
     async with bench.runner(poll=60):
@@ -459,7 +460,7 @@ class DeadRoute:
 
 @pytest.mark.parametrize(
     ("runners", "outcome"),
-    [(1, Undelivered(name="timeout")), (3, Undelivered(name="http_status", code=504))],
+    [(1, Undelivered(name="timeout")), (3, Undelivered(name="http_status", code=504, counts_as="timeout"))],
 )
 async def test_a_route_that_does_not_answer_holds_up_no_other(
     make_bench, caplog: pytest.LogCaptureFixture, runners: int, outcome: Undelivered

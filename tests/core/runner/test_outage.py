@@ -13,7 +13,7 @@ from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import JobTable, StoreOptions
 
-AWAY = Undelivered(name="http_status", code=503)
+AWAY = Undelivered(name="http_status", code=503, counts_as="unavailable")
 REFUSED = Undelivered(name="connect")
 
 

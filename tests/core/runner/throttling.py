@@ -8,7 +8,8 @@ from sp00ky_core.ports import Attempt
 
 
 def throttled(after: float | None = 0.01, code: int = 429) -> Undelivered:
-    return Undelivered(name=THROTTLED, code=code, reason="slow down", retry_after=after)
+    meaning = "unavailable" if code == 503 else None
+    return Undelivered(name=THROTTLED, code=code, reason="slow down", retry_after=after, counts_as=meaning)
 
 
 class Backend:

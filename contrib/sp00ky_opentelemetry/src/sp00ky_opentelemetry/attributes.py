@@ -21,7 +21,7 @@ def common(operation: str, backend: str) -> dict[str, AttributeValue]:
 
 
 def error_type(outcome: Outcome) -> str | None:
-    """Return the HTTP status of a failed attempt, or the outcome's name; None: it was delivered."""
+    """Return a failed attempt's code, such as an HTTP status, or its name; None: it was delivered."""
     if isinstance(outcome, Delivered):
         return None
     return str(outcome.code) if outcome.code else outcome.name

@@ -10,6 +10,7 @@ from opentelemetry.trace import set_span_in_context as in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from sp00ky_core import Job, NewJob, Outcome
+from sp00ky_core.job.outcome import HTTP
 from sp00ky_opentelemetry.attributes import (
     ATTEMPT,
     ERROR_TYPE,
@@ -68,7 +69,7 @@ class Tracing:
         span = self._under_way.pop(job.id, None)
         if span is None:
             return
-        if outcome.code:
+        if outcome.code and outcome.scheme == HTTP:
             span.set_attribute(STATUS_CODE, outcome.code)
         if (error := error_type(outcome)) is not None:
             span.set_attribute(ERROR_TYPE, error)

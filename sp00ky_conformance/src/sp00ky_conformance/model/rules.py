@@ -44,7 +44,7 @@ T = TypeVar("T")
 ENDS: Sequence[Event] = (
     Delivered(),
     Delivered(result={"ok": True}),
-    Undelivered(name="http_status", code=503, reason="later"),
+    Undelivered(name="http_status", code=503, reason="later", counts_as="unavailable"),
     Undelivered(name="invalid_payload", reason="never"),
     Expired(),
 )

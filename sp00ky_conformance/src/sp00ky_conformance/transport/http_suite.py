@@ -185,12 +185,12 @@ class HttpTransportConformance(SigningConformance):
     @pytest.mark.parametrize(
         ("path", "expected"),
         [
-            ("/fails", (500, "http_status", None)),
-            ("/unknown", (404, "http_status", None)),
-            ("/down", (503, "http_status", None)),
-            ("/busy", (429, "throttled", 7.0)),
-            ("/busy-without-end", (429, "throttled", None)),
-            ("/down-until", (503, "throttled", 30.0)),
+            ("/fails", (500, "http_status", None, None)),
+            ("/unknown", (404, "http_status", None, None)),
+            ("/down", (503, "http_status", None, "unavailable")),
+            ("/busy", (429, "throttled", 7.0, None)),
+            ("/busy-without-end", (429, "throttled", None, None)),
+            ("/down-until", (503, "throttled", 30.0, "unavailable")),
         ],
     )
     async def test_any_other_status_is_undelivered(
@@ -198,11 +198,12 @@ class HttpTransportConformance(SigningConformance):
         delivering: Transport,
         server: MisbehavingBackend,
         path: str,
-        expected: tuple[int, str, float | None],
+        expected: tuple[int, str, float | None, str | None],
     ) -> None:
         outcome = await delivering.deliver(attempt_for(server.url, path))
         assert isinstance(outcome, Undelivered)
-        assert (outcome.code, outcome.name, outcome.retry_after) == expected
+        assert (outcome.code, outcome.name, outcome.retry_after, outcome.counts_as) == expected
+        assert str(outcome) == f"HTTP {outcome.code}"
         assert outcome.is_retryable
         assert str(outcome.code) in outcome.reason
         assert outcome.reason.isprintable()

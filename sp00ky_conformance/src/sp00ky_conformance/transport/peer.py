@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-__all__ = ["Arrival", "Peer", "refusing"]
+import attrs
+
+__all__ = ["Arrival", "CollectingPeer", "Peer", "refusing"]
 
 
 class Arrival(Protocol):
@@ -35,6 +38,45 @@ class Peer(Protocol):
 
     async def received(self, count: int = 1) -> Arrival:
         """Return the ``count``-th request, once it has arrived."""
+
+
+@attrs.frozen
+class Taken:
+    """What a ``CollectingPeer`` was given.
+
+    Attributes:
+        body: The payload.
+    """
+
+    body: bytes
+
+
+class CollectingPeer:
+    """A ``Peer`` that is given what arrives: by an application in this process, or a broker's consumer.
+
+    Attributes:
+        url: The ``baseUrl`` of its backend.
+        requests: What has arrived.
+        under_way: How many requests are being answered, where whoever calls ``take`` counts them.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.requests: list[Taken] = []
+        self.under_way: int = 0
+        self._arrival = asyncio.Event()
+
+    def take(self, body: bytes) -> None:
+        """Keep what has arrived; called in the test's event loop."""
+        self.requests.append(Taken(body))
+        self._arrival.set()
+
+    async def received(self, count: int = 1) -> Taken:
+        """Return the ``count``-th request, once it has arrived."""
+        while len(self.requests) < count:
+            self._arrival.clear()
+            await self._arrival.wait()
+        return self.requests[count - 1]
 
 
 @contextmanager

@@ -16,6 +16,20 @@ A transport's own tests subclass it, and say how a transport is made and what it
         @pytest.fixture
         def nowhere(self):
             return "nats://127.0.0.1:1"
+
+A broker, or an application in the test's own process, needs no peer that was written for the suite: a
+``CollectingPeer`` is given what arrives, ``entry`` says what the transport is like, ``options`` its section,
+and ``hanging`` makes the server hang in its own way::
+
+    class TestMyBroker(TransportConformance):
+        entry = ENTRY
+        delivered, refused = "/orders/paid", None  # it refuses nothing
+        options = BrokerOptions(routes=("/orders/paid",))
+
+        @asynccontextmanager
+        async def hanging(self, server):
+            with broker.frozen():
+                yield self.delivered
 """
 
 # ruff: noqa: D102  # the name of a test says what it asserts
@@ -25,7 +39,8 @@ import asyncio
 import gc
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
 
 import attrs
 import pytest
@@ -35,7 +50,7 @@ from sp00ky_conformance.transport.attempts import HOSTILE_PATHS, TOKEN, attempt_
 from sp00ky_conformance.transport.peer import Arrival, Peer
 from sp00ky_core.encoding.json_bytes import JsonText, decode
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.ports import Attempt, Transport
+from sp00ky_core.ports import Attempt, Transport, TransportEntry
 
 __all__ = ["TransportConformance", "result_of", "unanswered"]
 
@@ -74,13 +89,54 @@ async def arrived(server: Peer, count: int = 1) -> Sequence[Arrival]:
     return server.requests
 
 
+def _no_transport() -> Transport:
+    raise NotImplementedError("give the suite an `entry`, or a fixture `transport`")
+
+
 @pytest.mark.asyncio
 class TransportConformance:
     """Subclass it, with three fixtures.
 
-    ``transport`` returns a transport that isn't open yet, ``server`` yields a ``Peer`` that is at work, and
-    ``nowhere`` returns the ``baseUrl`` of a backend that can't be reached.
+    ``transport`` returns a transport that isn't open yet; by default, what ``entry`` makes. ``server`` yields
+    a ``Peer`` that is at work, and ``nowhere`` returns the ``baseUrl`` of a backend that can't be reached.
+
+    Attributes:
+        entry: What a plugin registers of it; by default it is like HTTP's.
+        options: What attempts have as its section.
+        delivered: A path that is delivered.
+        refused: One that is refused in a way that may be retried; None: the server refuses nothing.
     """
+
+    entry: ClassVar[TransportEntry | None] = None
+    options: ClassVar[Any] = None
+    delivered: ClassVar[str] = "/json"
+    refused: ClassVar[str | None] = "/fails"
+
+    @property
+    def traits(self) -> TransportEntry:
+        """What is said of the transport."""
+        return self.entry or TransportEntry(make=_no_transport)
+
+    @pytest.fixture
+    def transport(self) -> Transport:
+        """Make the transport that ``entry`` registers."""
+        return self.traits.make()
+
+    @asynccontextmanager
+    async def hanging(self, server: Peer) -> AsyncIterator[str]:  # a harness may need it
+        """Make the server answer nothing meanwhile on the path that is yielded; others may hang, too."""
+        yield "/hang"
+
+    hangs_alone: ClassVar[bool] = True
+    """Whether other paths are answered while one hangs."""
+
+    def attempt(self, base_url: str, path: str, **options: Any) -> Attempt:
+        """Make an attempt as a runner would; see ``attempt_for``."""
+        if "token" not in self.traits.credentials:
+            options["token"] = None
+        made = attempt_for(base_url, path, **options)
+        backend = attrs.evolve(made.backend, scheme=self.traits.scheme, options=self.options)
+        return attrs.evolve(made, backend=backend)
 
     @pytest_asyncio.fixture
     async def delivering(self, transport: Transport) -> AsyncIterator[Transport]:
@@ -96,12 +152,12 @@ class TransportConformance:
     ) -> None:
         payload = b'{ "id" : 7, "id": 8, "text": "\xf0\x9f\x91\xbb\\ud800", "n": 1.000 }'
         for each in (payload, b"{}"):  # had the first arrived twice, the second would be the third
-            outcome = await delivering.deliver(attempt_for(server.url, "/json", payload=each))
+            outcome = await delivering.deliver(self.attempt(server.url, self.delivered, payload=each))
             assert isinstance(outcome, Delivered)
         assert [request.body for request in await arrived(server, 2)] == [payload, b"{}"]
 
     async def test_of_many_at_once_each_arrives(self, delivering: Transport, server: Peer) -> None:
-        attempts = [attempt_for(server.url, "/json", payload={"n": n}) for n in range(MANY)]
+        attempts = [self.attempt(server.url, self.delivered, payload={"n": n}) for n in range(MANY)]
         outcomes = await asyncio.gather(*map(delivering.deliver, attempts))
         assert all(isinstance(outcome, Delivered) for outcome in outcomes)
         sent = Counter(attempt.job.payload_json for attempt in attempts)
@@ -113,16 +169,19 @@ class TransportConformance:
     async def test_a_hostile_path_is_never_requested(
         self, delivering: Transport, server: Peer, path: str
     ) -> None:
-        outcome = await delivering.deliver(attempt_for(server.url, path))
+        outcome = await delivering.deliver(self.attempt(server.url, path))
         assert isinstance(outcome, Undelivered)
-        assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "invalid_path", False)
+        if self.traits.contract == "none":  # its routes are its own to know
+            assert (outcome.code, outcome.name in {"invalid_path", "unknown_route"}) == (0, True)
+        else:
+            assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "invalid_path", False)
         assert not server.requests
 
     async def test_a_path_that_is_not_its_routes_is_never_requested(
         self, delivering: Transport, server: Peer
     ) -> None:
-        attempt = attempt_for(server.url, "/json")
-        attempt = attrs.evolve(attempt, job=attrs.evolve(attempt.job, path="/fails"))
+        attempt = self.attempt(server.url, self.delivered)
+        attempt = attrs.evolve(attempt, job=attrs.evolve(attempt.job, path="/another"))
         outcome = await delivering.deliver(attempt)
         assert isinstance(outcome, Undelivered)
         assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "invalid_path", False)
@@ -132,7 +191,7 @@ class TransportConformance:
     async def test_refuses_a_payload_that_is_no_json_object(
         self, delivering: Transport, server: Peer, payload: bytes
     ) -> None:
-        outcome = await delivering.deliver(attempt_for(server.url, "/json", payload=payload))
+        outcome = await delivering.deliver(self.attempt(server.url, self.delivered, payload=payload))
         assert isinstance(outcome, Undelivered)
         assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "invalid_payload", False)
         assert not server.requests
@@ -142,69 +201,78 @@ class TransportConformance:
     async def test_a_refusal_is_undelivered_and_may_be_retried(
         self, delivering: Transport, server: Peer
     ) -> None:
-        outcome = await delivering.deliver(attempt_for(server.url, "/fails"))
+        if self.refused is None:
+            pytest.skip("the server refuses nothing")
+        outcome = await delivering.deliver(self.attempt(server.url, self.refused))
         assert isinstance(outcome, Undelivered)
         assert outcome.is_retryable
+        assert outcome.scheme == self.traits.scheme
         assert outcome.name
         assert outcome.reason.isprintable()
         assert len(outcome.reason.encode()) <= 2_048
-        assert isinstance(await delivering.deliver(attempt_for(server.url, "/json")), Delivered)
+        assert isinstance(await delivering.deliver(self.attempt(server.url, self.delivered)), Delivered)
 
     async def test_no_answer_in_time_is_a_timeout_and_is_not_sent_again(
         self, delivering: Transport, server: Peer
     ) -> None:
-        async with asyncio.timeout(60):
-            outcome = await unanswered(delivering, server, attempt_for(server.url, "/hang", timeout=1.0))
+        async with asyncio.timeout(60), self.hanging(server) as path:
+            outcome = await unanswered(delivering, server, self.attempt(server.url, path, timeout=1.0))
         assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "timeout", True)
 
     async def test_what_cannot_be_reached_is_no_connection(self, delivering: Transport, nowhere: str) -> None:
         async with asyncio.timeout(60):
-            outcome = await delivering.deliver(attempt_for(nowhere, "/json", timeout=5))
+            outcome = await delivering.deliver(self.attempt(nowhere, self.delivered, timeout=5))
         assert isinstance(outcome, Undelivered)
         assert (outcome.code, outcome.name, outcome.is_retryable) == (0, "connect", True)
 
     async def test_one_that_hangs_holds_up_no_other(self, delivering: Transport, server: Peer) -> None:
-        hanging = asyncio.create_task(delivering.deliver(attempt_for(server.url, "/hang", timeout=60)))
-        await server.received()
-        assert isinstance(await delivering.deliver(attempt_for(server.url, "/json")), Delivered)
-        hanging.cancel()
-        await asyncio.wait([hanging])
+        if not self.hangs_alone:
+            pytest.skip("the server hangs as a whole")
+        async with self.hanging(server) as path:
+            hanging = asyncio.create_task(delivering.deliver(self.attempt(server.url, path, timeout=60)))
+            await server.received()
+            assert isinstance(await delivering.deliver(self.attempt(server.url, self.delivered)), Delivered)
+            hanging.cancel()
+            await asyncio.wait([hanging])
 
     @pytest.mark.parametrize("token", [TOKEN, "two\r\nl1nes", "\0", "\u20ac", "x" * 100_000, None])
     async def test_whatever_the_token_nothing_is_raised_and_it_is_not_reported(
         self, delivering: Transport, server: Peer, token: str | None
     ) -> None:
-        for path in ("/json", "/fails"):
-            outcome = await delivering.deliver(attempt_for(server.url, path, token=token))
+        for path in filter(None, (self.delivered, self.refused)):
+            outcome = await delivering.deliver(self.attempt(server.url, path, token=token))
             assert isinstance(outcome, Delivered | Undelivered)
             assert (token or "no token") not in repr(outcome)
             assert "l1nes" not in repr(outcome)
-        assert isinstance(await delivering.deliver(attempt_for(server.url, "/json")), Delivered)
+        assert isinstance(await delivering.deliver(self.attempt(server.url, self.delivered)), Delivered)
 
     # --- cancelling, opening, closing ---
 
     async def test_cancelling_ends_a_delivery_and_spoils_no_other(
         self, delivering: Transport, server: Peer
     ) -> None:
-        task = asyncio.create_task(delivering.deliver(attempt_for(server.url, "/hang", timeout=60)))
-        await server.received()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        async with self.hanging(server) as path:
+            task = asyncio.create_task(delivering.deliver(self.attempt(server.url, path, timeout=60)))
+            await server.received()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            under_way = getattr(server, "under_way", None)  # of a peer that knows
+            assert self.traits.leaves_running or not under_way
         for last in (False, True):
-            outcome = await delivering.deliver(attempt_for(server.url, "/json", last=last))
+            outcome = await delivering.deliver(self.attempt(server.url, self.delivered, last=last))
             assert isinstance(outcome, Delivered)
 
     async def test_opening_and_closing_twice_is_harmless(self, transport: Transport, server: Peer) -> None:
         for _ in range(2):
             await transport.open()
-        assert isinstance(await transport.deliver(attempt_for(server.url, "/json")), Delivered)
+        assert isinstance(await transport.deliver(self.attempt(server.url, self.delivered)), Delivered)
         for _ in range(2):
             await transport.close()
 
     async def test_a_close_that_was_cancelled_is_made_again(self, transport: Transport, server: Peer) -> None:
         await transport.open()
-        await transport.deliver(attempt_for(server.url, "/json"))
+        await transport.deliver(self.attempt(server.url, self.delivered))
         closing = asyncio.create_task(transport.close())
         await asyncio.sleep(0)
         closing.cancel()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import combinations
+from typing import Any
 
 import attrs
 
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.contract import Contract, load_contract
+from sp00ky_core.contract.loading import LateContract, OpenContract
 from sp00ky_core.errors import ConfigError, UnknownBackend
 from sp00ky_core.gate.breaker import longest_pause
 from sp00ky_core.hints import nearest
 from sp00ky_core.job.job import NewJob
-from sp00ky_core.ports import JobTable
+from sp00ky_core.ports import JobTable, TransportEntry
 
 __all__ = [
     "Backend",
@@ -84,13 +87,21 @@ class Backends(dict[str, Backend]):
         return self[name]
 
 
-def load_backends(config: Config, strategies: frozenset[str]) -> Backends:
-    """Read every backend's OpenAPI document.
+NO_TRANSPORTS: Mapping[str, TransportEntry] = {}
+
+
+def load_backends(
+    config: Config, strategies: frozenset[str], transports: Mapping[str, TransportEntry] = NO_TRANSPORTS
+) -> Backends:
+    """Read every backend's OpenAPI document, or what stands for it by its transport.
 
     Raises:
         ConfigError: there is no backend, or a document or a strategy can't be used.
     """
-    loaded = [_load(config, each, strategies) for each in config.backends.values()]
+    loaded = [
+        _load(config, each, strategies, transports.get(each.transport_name))
+        for each in config.backends.values()
+    ]
     groups: dict[str, list[Backend]] = {}
     for backend in loaded:
         groups.setdefault(backend.table.table, []).append(backend)
@@ -115,15 +126,30 @@ def _none(config: Config, left_out: Mapping[str, str]) -> ConfigError:
     )
 
 
-def _load(config: Config, backend: BackendConfig, strategies: frozenset[str]) -> Backend:
+def _load(
+    config: Config, backend: BackendConfig, strategies: frozenset[str], entry: TransportEntry | None
+) -> Backend:
     if backend.retry.strategy not in strategies:
         problem = f"no retry strategy {backend.retry.strategy!r:.80}; "
         problem += nearest(backend.retry.strategy, strategies)
         raise ConfigError(
             file=str(config.file), key=f"backends.{backend.name}.retry.strategy", problem=problem
         )
-    contract = load_contract(backend, ref_roots=backend.ref_roots)
+    contract = _contract(backend, entry)
     return Backend(config=backend, contract=contract, table=_table(backend, contract, strategies))
+
+
+def _contract(backend: BackendConfig, entry: TransportEntry | None) -> Contract:
+    """Read the document that ``spec`` names; its transport may have its own, which is read late, or none."""
+    if entry is None or entry.contract == "openapi" or (entry.contract == "own" and backend.spec):
+        return load_contract(backend, ref_roots=backend.ref_roots)
+    if entry.contract == "own" and entry.document is not None:
+        return LateContract(partial(_own_contract, backend, entry.document))
+    return OpenContract()
+
+
+def _own_contract(backend: BackendConfig, document: Callable[[BackendConfig], Mapping[str, Any]]) -> Contract:
+    return load_contract(backend, document=document(backend))
 
 
 def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str]) -> JobTable:
@@ -147,12 +173,19 @@ def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str
 
 
 def _spellings(contract: Contract) -> frozenset[str]:
+    if isinstance(contract, LateContract) and not contract.is_read:
+        return frozenset()
     return frozenset(text for each in contract.operations.values() for text in each.spellings)
 
 
 def _clashes(group: Sequence[Backend]) -> Iterable[tuple[Backend, str]]:
     """Yield every backend of a table if any two of them have a path in common: whose job would it be?"""
     for one, other in combinations(group, 2):
+        if any(isinstance(each.contract, OpenContract) for each in (one, other)):
+            problem = (
+                f"its table {one.table.table!r} is shared, and {one.name!r} or {other.name!r} has no contract"
+            )
+            return [(each, f"{problem}; give each backend a table of its own") for each in group]
         common = sorted(_paths(one) & _paths(other))
         if common:
             problem = (

@@ -15,6 +15,7 @@ from sp00ky_core.backend.backend import DELIVER_HERE, POOLED, Backend, delivered
 from sp00ky_core.cli.options import Settings, as_json, command, flag, run_async, store_open
 from sp00ky_core.cli.output import one_line, show_json, slow
 from sp00ky_core.config import BackendConfig, unready
+from sp00ky_core.contract.loading import OpenContract
 from sp00ky_core.contract.operation import PLACES, Operation, Scheme
 from sp00ky_core.errors import AdapterMissing
 from sp00ky_core.hints import install_hint
@@ -61,6 +62,7 @@ async def _check(
         if not outbox.store.capabilities.durable:
             await outbox.store.migrate()  # as entering the outbox does: no other process can have
         findings = [*configuration_findings(outbox), *_transport_findings(outbox)]
+        findings += [finding async for finding in _preparation_findings(outbox)]
         documents = [*_documents(outbox)]
         for names, backend in documents:
             findings += _document_findings(names, backend, verbose=verbose)
@@ -140,13 +142,27 @@ def _transport_findings(outbox: Outbox) -> list[Finding]:
     return []
 
 
+async def _preparation_findings(outbox: Outbox) -> AsyncIterator[Finding]:
+    """Yield why a transport can't deliver to a backend, as far as it finds that out before."""
+    for transport, backends in outbox.prepared_transports():
+        await transport.open()
+        try:
+            problems = await transport.prepare(backends)
+        finally:
+            await transport.close()
+        for name, problem in problems.items():
+            yield Finding.stopping(
+                f"backend {name}", problem, "a runner of it doesn't start", "fix that, or the backend's keys"
+            )
+
+
 def _request_findings(outbox: Outbox, *, verbose: bool) -> Iterator[Finding]:
     for name, backend in outbox.backends.items():
         base_path = backend.contract.base_path
         if not urlsplit(backend.config.base_url).path.rstrip("/").endswith(base_path):
             yield Finding.warning(
                 f"backend {name}",
-                f"baseUrl doesn't end with {base_path!r}, the basePath of {backend.config.spec.name}",
+                f"baseUrl doesn't end with {base_path!r}, the basePath of {backend.config.document_name}",
                 "requests go to other paths than the document means",
                 "add it to baseUrl, unless a proxy does",
             )
@@ -170,15 +186,15 @@ def _documents(outbox: Outbox) -> Iterator[tuple[str, Backend]]:
 
 def _content(backend: Backend) -> tuple[object, ...]:
     contract = backend.contract
-    return backend.config.spec, contract.unusable, contract.operations
+    return backend.config.spec or backend.config.base_url, contract.unusable, contract.operations
 
 
 def _document_findings(names: str, backend: Backend, *, verbose: bool) -> Iterator[Finding]:
     """Yield what of a document can't be called."""
     subject = f"backend{'s' if ', ' in names else ''} {names}"
-    unusable, file = backend.contract.unusable, backend.config.spec.name
+    unusable, file = backend.contract.unusable, backend.config.document_name
     count, total = len(unusable), len(unusable) + len(backend.contract.operations)
-    if not total:
+    if not total and not isinstance(backend.contract, OpenContract):
         fix = "describe under `paths` what is to be called"
         yield Finding.warning(subject, f"{file} describes no path", "every job for it is refused", fix)
     if unusable:
@@ -229,7 +245,7 @@ async def _waiting_findings(outbox: Outbox) -> AsyncIterator[Finding]:
         others = {operation.path for operation in operations if operation.name != operation.path}
         posted = (operation for operation in operations if operation.method == "POST")
         unclear = {operation.name for operation in posted if operation.path in others}
-        if not unclear:
+        if not unclear or backend.config.spec is None:
             continue
         changed = datetime.fromtimestamp(backend.config.spec.stat().st_mtime, UTC)
         query = JobQuery(backend=name, status=JobStatus.PENDING, until=changed, limit=_MOST_WAITING)

@@ -24,8 +24,11 @@ def generate(settings: Settings, *, out: Path, check: bool) -> None:
     """
     from sp00ky_core.generate import module  # noqa: PLC0415  # only this command needs it
 
-    config, strategies = settings.configuration(), frozenset(load_plugins().strategies)
-    backends = load_backends(config, strategies)  # no store: a machine that only checks types has none
+    plugins, config = load_plugins(), settings.configuration()
+    strategies = frozenset(plugins.strategies)
+    backends = load_backends(
+        config, strategies, plugins.transports
+    )  # no store: a machine that only checks types has none
     text = module.module_text(backends, strategies)
     there = _read(out)
     if there and not there.startswith(module.MARK):

@@ -10,6 +10,7 @@ import click
 from sp00ky_core.cli.output import moment, plain, show_json
 from sp00ky_core.job.job import AttemptError, Job, JobStatus
 from sp00ky_core.job.job_json import instant_to_json, job_to_json
+from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import ErrorGroup
 
 JOB_COLUMNS = (
@@ -53,7 +54,7 @@ def job_lines(job: Job) -> Iterator[str]:
     if job.expires_at is not None:
         yield f"expires_at: {instant_to_json(job.expires_at)}"
     for error in job.errors:
-        code = f" {error.code}" if error.code else ""
+        code = "" if not error.code else f" {error.code}" if error.scheme == HTTP else f" {error}"
         line = f"{moment(error.at)} attempt {error.attempt}: {error.name}{code}: {error.reason}"
         yield f"  {plain(line)}"
 
@@ -69,7 +70,7 @@ def show_job(job: Job, *, json_wanted: bool, whole: bool = True) -> None:
 
 def cause(error: AttemptError | ErrorGroup) -> str:
     """Name what went wrong: by a status if there was an answer."""
-    return f"HTTP {error.code}" if error.code else error.name
+    return str(error)
 
 
 def last_error(job: Job) -> str:

@@ -18,13 +18,13 @@ import click
 
 from sp00ky_core.cli.logs import Secrets
 from sp00ky_core.cli.output import slow
-from sp00ky_core.config import Config, find_config, load_config, store_url
+from sp00ky_core.config import Config, find_config, store_url
 from sp00ky_core.config.values import duration
 from sp00ky_core.contract import load_contract
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job.options import MAX_DELAY
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.plugins.registry import load_plugins
+from sp00ky_core.plugins.registry import load_config, load_plugins
 from sp00ky_health import address_of
 
 __all__ = ["Settings", "command", "run_async"]
@@ -329,7 +329,7 @@ def operation_names(context: click.Context, _: click.Parameter, incomplete: str)
     """Complete the name of an operation of the backend that was given before."""
     try:
         config = load_config(find_config()).backends[context.params["backend"]]
-        contract = load_contract(config, ref_roots=config.ref_roots)
+        contract = load_contract(config, ref_roots=config.ref_roots)  # none without a file: nothing is run
     except (Sp00kyError, KeyError):
         return []
     texts = (text for operation in contract.operations.values() for text in operation.spellings)

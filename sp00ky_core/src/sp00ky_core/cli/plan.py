@@ -32,7 +32,16 @@ from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import is_unavailable
 from sp00ky_core.gate.gate import SHORTEST
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.job.outcome import CONNECT, HTTP_STATUS, THROTTLED, TIMEOUT, Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import (
+    CONNECT,
+    HTTP_STATUS,
+    THROTTLED,
+    TIMEOUT,
+    UNAVAILABLE,
+    Delivered,
+    Outcome,
+    Undelivered,
+)
 from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy, Strategy
 from sp00ky_core.job.state_machine import Deferred, Transition, decide
 from sp00ky_core.plugins.calls import Hooks
@@ -51,7 +60,7 @@ MOST_ATTEMPTS = 1_000_000
 FAILURES: Mapping[str, Undelivered] = {
     "refused": Undelivered(name=CONNECT),
     "timeout": Undelivered(name=TIMEOUT),
-    "503": Undelivered(name=HTTP_STATUS, code=503),
+    "503": Undelivered(name=HTTP_STATUS, code=503, counts_as=UNAVAILABLE),
     "500": Undelivered(name=HTTP_STATUS, code=500),
     "429": Undelivered(name=THROTTLED, code=429),
 }
@@ -407,7 +416,11 @@ def _config(settings: Settings, name: str | None, plugins: Plugins) -> BackendCo
     """Return the backend that is named, or one with the defaults."""
     if name is None:
         return BackendConfig(name="backend", spec=Path(), base_url="http://unset.invalid")
-    return load_backends(settings.configuration(), frozenset(plugins.strategies)).named(name).config
+    return (
+        load_backends(settings.configuration(), frozenset(plugins.strategies), plugins.transports)
+        .named(name)
+        .config
+    )
 
 
 def _rules(config: BackendConfig, given: Mapping[str, Any], plugins: Plugins) -> Rules:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +48,15 @@ class Entry:
         return self.app_file.parent if self.app_file and key in self.from_app else default
 
 
-def entries(raw: Mapping[Any, Any], folder: Path) -> Iterator[Entry]:
+NeedsSpec = Callable[[Mapping[Any, Any]], bool]
+"""Says whether an entry has to name an OpenAPI document; its transport may have its own, or none."""
+
+
+def entries(raw: Mapping[Any, Any], folder: Path, needs_spec: NeedsSpec = bool) -> Iterator[Entry]:
     """Yield every entry of the file. Raises ``KeyProblem``."""
     for section in ("backends", "apps"):
         for name, value in _named(raw, section):
-            yield _entry(section, name, value, folder)
+            yield _entry(section, name, value, folder, needs_spec)
 
 
 def _named(raw: Mapping[Any, Any], section: str) -> Iterator[tuple[Any, Any]]:
@@ -62,7 +66,7 @@ def _named(raw: Mapping[Any, Any], section: str) -> Iterator[tuple[Any, Any]]:
     return iter((found or {}).items())
 
 
-def _entry(section: str, name: Any, value: Any, folder: Path) -> Entry:
+def _entry(section: str, name: Any, value: Any, folder: Path, needs_spec: NeedsSpec) -> Entry:
     at = f"{section}.{name}"
     value = {} if value is None else value
     if not isinstance(value, dict):
@@ -70,7 +74,8 @@ def _entry(section: str, name: Any, value: Any, folder: Path) -> Entry:
             raise KeyProblem(at, "expected a mapping such as {spec: ..., baseUrl: ..., method: ...}")
         return Entry(at=at, name=str(name), raw={}, reason="it isn't a mapping")
     entry = _pooled(_with_app_file(Entry(at=at, name=str(name), raw=value), folder))
-    reason = _why_none(section, entry)
+    needed = _NEEDED if needs_spec(entry.raw) else _NEEDED[1:]
+    reason = _why_none(section, entry, needed)
     return attrs.evolve(entry, reason=reason, name=str(name) if reason else _checked(section, name))
 
 
@@ -121,7 +126,7 @@ def _has_needed(entry: Entry) -> bool:
     return all(entry.raw.get(key) is not None for key in _NEEDED)
 
 
-def _why_none(section: str, entry: Entry) -> str:
+def _why_none(section: str, entry: Entry, needed: Sequence[str]) -> str:
     """Return why an entry is no backend; empty: it is one. Raises ``KeyProblem`` for a misspelt type."""
     raw, kind, expected = entry.raw, entry.raw.get("type"), _BACKEND_TYPES[section]
     if kind is not None and kind not in expected:
@@ -135,6 +140,6 @@ def _why_none(section: str, entry: Entry) -> str:
     if raw.get("scope") == "devOnly":
         return "its scope is devOnly"
     # A key that is misspelt is to be said as a slip, not to be left out.
-    absent = [key for key in _NEEDED if raw.get(key) is None]
+    absent = [key for key in needed if raw.get(key) is None]
     missing = [key for key in absent if not any(near_miss(each, [key]) for each in raw)]
     return f"it has no `{'`, no `'.join(missing)}`" if missing else ""

@@ -10,9 +10,9 @@ from typing import Any
 import attrs
 
 from sp00ky_core.config.entries import Entry, entries
-from sp00ky_core.config.keys import keys_of
+from sp00ky_core.config.keys import keys_of, near_miss
 from sp00ky_core.config.schedules import load_schedules
-from sp00ky_core.config.settings import BackendConfig, Config, Notice
+from sp00ky_core.config.settings import BackendConfig, Config, Notice, TransportTraits
 from sp00ky_core.config.structuring import KeyProblem, SectionReader
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.errors import ConfigError
@@ -40,15 +40,23 @@ def find_config(start: Path | None = None) -> Path:
     )
 
 
-def load_config(file: Path, environ: Mapping[str, str] | None = None) -> Config:
+Transports = Mapping[str, TransportTraits]
+"""By the scheme that they are registered for."""
+
+
+def load_config(
+    file: Path, environ: Mapping[str, str] | None = None, *, transports: Transports | None = None
+) -> Config:
     """Read a configuration file; ``environ`` is by default the process's environment.
+
+    Backends of ``transports`` that aren't given are read like those of HTTP, without a section of their own.
 
     Raises:
         ConfigError: the file, the key, and what to do; never a secret's value.
     """
     file = Path(file).absolute()
     try:
-        return _config(file, _mapping(file), os.environ if environ is None else environ)
+        return _config(file, _mapping(file), os.environ if environ is None else environ, transports or {})
     except KeyProblem as error:
         raise ConfigError(file=str(file), key=error.key, problem=error.problem) from None
 
@@ -65,15 +73,15 @@ def _mapping(file: Path) -> dict[Any, Any]:
     return found
 
 
-def _config(file: Path, raw: Mapping[Any, Any], environ: Mapping[str, str]) -> Config:
+def _config(file: Path, raw: Mapping[Any, Any], environ: Mapping[str, str], transports: Transports) -> Config:
     reader = SectionReader(environ)
     whole = reader.read({**raw, **_version(raw)}, Config, "", "", file=file, backends={})
-    found = list(entries(raw, file.parent))
+    found = list(entries(raw, file.parent, lambda entry: _needs_spec(entry, reader, transports)))
     backends: dict[str, BackendConfig] = {}
     for entry in found:
         if not entry.reason:
             _refuse_second(entry, backends)
-            backends[entry.name] = _backend(reader, entry, whole)
+            backends[entry.name] = _backend(reader, entry, whole, transports)
     left_out = {entry.name: entry.reason for entry in found if entry.reason and entry.name not in backends}
     clashing = _clashing(backends)
     schedules, schedules_left_out = load_schedules(raw.get("schedules"), file.parent, reader)
@@ -114,9 +122,19 @@ def _beside(found: Iterable[Entry], backends: Mapping[str, BackendConfig]) -> It
             )
 
 
-def _backend(reader: SectionReader, entry: Entry, whole: Config) -> BackendConfig:
+def _needs_spec(raw: Mapping[Any, Any], reader: SectionReader, transports: Transports) -> bool:
+    """Say whether a backend needs an OpenAPI document of its own, by its transport."""
+    url = reader.text_of(raw.get("baseUrl"))
+    traits = transports.get(reader.text_of(raw.get("transport")) or url.partition(":")[0].lower())
+    return traits is None or traits.contract == "openapi"
+
+
+def _backend(reader: SectionReader, entry: Entry, whole: Config, transports: Transports) -> BackendConfig:
+    sections = {traits.scheme for traits in transports.values() if traits.options is not None}
     try:
-        found = reader.read(entry.raw, BackendConfig, entry.at, "backend", name=entry.name)
+        raw = {key: value for key, value in entry.raw.items() if key not in sections}
+        found = reader.read(raw, BackendConfig, entry.at, "backend", name=entry.name, scheme="")
+        found = _with_section(reader, entry, found, transports)
         _check_auth(reader, entry, found)
         _check_tls(reader, entry, found)
         _check_engine(entry, found)
@@ -127,6 +145,47 @@ def _backend(reader: SectionReader, entry: Entry, whole: Config) -> BackendConfi
     return _placed(entry, found, whole)
 
 
+_SECURE = {"https": "http"}
+"""Names of transports that say more than the scheme of their codes."""
+
+
+def _with_section(
+    reader: SectionReader, entry: Entry, found: BackendConfig, transports: Transports
+) -> BackendConfig:
+    """Read what a backend says to its transport."""
+    name = found.transport_name
+    traits = transports.get(name)
+    scheme = traits.scheme if traits else _SECURE.get(name, name)
+    sections = {each.scheme for each in transports.values() if each.options is not None}
+    own = {scheme} if traits and traits.options else set[str]()
+    for key in entry.raw:
+        if key in sections - own:
+            raise KeyProblem(
+                f"{entry.at}.{key}", f"its transport is {name}, which doesn't read it; remove it"
+            )
+        if key not in own and key not in keys_of(BackendConfig) and (meant := near_miss(key, own)):
+            raise KeyProblem(
+                entry.at, f"unknown key {key!r:.80}; did you mean {meant!r}? Rename it, or remove it"
+            )
+    if traits is None:
+        return attrs.evolve(found, scheme=scheme)
+    _check_credentials(entry, found, name, traits)
+    if traits.options is None:
+        return attrs.evolve(found, scheme=scheme)
+    written, at = entry.raw.get(scheme), f"{entry.at}.{scheme}"
+    options = reader.read({} if written is None else written, traits.options, at, f"backend.{scheme}")
+    return attrs.evolve(found, scheme=scheme, options=options)
+
+
+def _check_credentials(entry: Entry, found: BackendConfig, name: str, traits: TransportTraits) -> None:
+    if entry.raw.get("auth") is None or (found.auth or "token") in traits.credentials:
+        return
+    if not traits.credentials:
+        raise KeyProblem(f"{entry.at}.auth", f"the transport {name} sends no credentials; remove it")
+    types = " or ".join(sorted(traits.credentials))
+    raise KeyProblem(f"{entry.at}.auth.type", f"the transport {name} sends {types} only")
+
+
 def _placed(entry: Entry, found: BackendConfig, whole: Config) -> BackendConfig:
     """Make its paths absolute, and add what holds for all backends."""
     folders = {
@@ -134,6 +193,7 @@ def _placed(entry: Entry, found: BackendConfig, whole: Config) -> BackendConfig:
         for name, key in keys_of(BackendConfig).items()
     }
     placed = {name: _absolute(getattr(found, name), folder) for name, folder in folders.items()}
+    placed["options"] = _absolute(found.options, entry.folder(found.scheme, whole.file.parent))
     placed["ref_roots"] = tuple(each.resolve() for each in placed["ref_roots"])
     most = whole.retention.max_rows if found.retention.max_rows is None else found.retention.max_rows
     retention = attrs.evolve(found.retention.over(whole.retention), max_rows=most)

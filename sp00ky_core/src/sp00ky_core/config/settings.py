@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import attrs
 from attrs import field
@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from sp00ky_core.config.schedules import ScheduleConfig
 
 __all__ = [
+    "ALL_CREDENTIALS",
     "BackendConfig",
     "BreakerConfig",
     "Config",
+    "ContractKind",
+    "CredentialKind",
     "HistoryConfig",
     "Notice",
     "RateConfig",
@@ -34,7 +37,37 @@ __all__ = [
     "SurrealdbConfig",
     "TlsConfig",
     "TopRetentionConfig",
+    "TransportTraits",
 ]
+
+CredentialKind = Literal["token", "basic", "apiKey"]
+"""A type of ``auth``."""
+
+ALL_CREDENTIALS: frozenset[CredentialKind] = frozenset({"token", "basic", "apiKey"})
+
+ContractKind = Literal["openapi", "own", "none"]
+"""Where a backend's operations are from: see ``ports.TransportEntry``."""
+
+
+class TransportTraits(Protocol):
+    """What a transport says of how its backends are configured; ``ports.TransportEntry`` does."""
+
+    @property
+    def scheme(self) -> str:
+        """Return the name of its section, and of its codes."""
+
+    @property
+    def options(self) -> type[Any] | None:
+        """Return what its section is read into; None: it has none."""
+
+    @property
+    def credentials(self) -> frozenset[CredentialKind]:
+        """Return the types of ``auth`` that it sends."""
+
+    @property
+    def contract(self) -> ContractKind:
+        """Return where operations are from."""
+
 
 _TIMEOUT = read.number(0, 86_400, above=True)
 _CONCURRENCY = read.whole(1, 10_000)
@@ -219,7 +252,7 @@ class BackendConfig:
 
     Attributes:
         name: As in the file.
-        spec: The OpenAPI document's file, absolute.
+        spec: The OpenAPI document's file, absolute; None: its transport has another contract, or none.
         base_url: What paths are appended to.
         table: The job table.
         schema: A file that defines it, for other tools.
@@ -236,7 +269,7 @@ class BackendConfig:
         max_in_flight: Attempts at a time, in the whole fleet; None: no limit.
         rate: Requests in a time, in the whole fleet; None: no limit.
         retry: How its jobs are retried.
-        give_up_on: HTTP statuses that are never retried.
+        give_up_on: HTTP statuses, or codes of the transport's scheme, that are never retried.
         breaker: When it counts as unavailable; None: never.
         retention: How long ended jobs are kept.
         max_response_bytes: Longest answer that is read.
@@ -249,10 +282,12 @@ class BackendConfig:
         check_rows: A claimed row's payload is checked before it is sent.
         signing_secrets: Requests are signed with each, as Standard Webhooks has it; empty: they aren't.
         pool: The machines on which Sp00ky's scheduler runs its jobs; None: they are delivered here.
+        scheme: Whose codes its transport's outcomes have.
+        options: What the section of its transport says, of that one's own class; None: it has no section.
     """
 
     name: str
-    spec: Path = field(metadata=key(read.path, needed=True))
+    spec: Path | None = field(default=None, metadata=key(read.path, needed=True))
     base_url: str = field(metadata=key(read.backend_url, unset="http://unset.invalid"))
     table: str = field(default="job", metadata=key(read.table_name, "method.table", needed=True))
     schema: Path | None = field(default=None, metadata=key(read.path, "method.schema"))
@@ -284,6 +319,18 @@ class BackendConfig:
     proxy: Secret | None = field(default=None, metadata=key(read.proxy_url, secret=True))
     signing_secrets: tuple[Secret, ...] = field(default=(), metadata=_SIGNING)
     pool: str | None = field(default=None, metadata=key(read.text, "runOn.pool"))
+    scheme: str = "http"
+    options: Any = None
+
+    @property
+    def document_name(self) -> str:
+        """What its OpenAPI document is called: its file's name, or where else it is from."""
+        return self.base_url if self.spec is None else self.spec.name
+
+    @property
+    def transport_name(self) -> str:
+        """The name by which its transport is registered: its own, or the scheme of ``base_url``."""
+        return self.transport or self.base_url.partition(":")[0].lower()
 
     @property
     def credential(self) -> tuple[str, str] | None:

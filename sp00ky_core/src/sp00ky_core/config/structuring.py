@@ -62,6 +62,14 @@ class SectionReader:
         self._check_required(section, given, at)
         return section(**given)
 
+    def text_of(self, raw: Any) -> str:
+        """Return a text with its variables expanded; empty where it is none, or one isn't set."""
+        try:
+            value = raw if self._environ is None else expanded(raw, self._environ)
+        except VariableProblem:
+            return ""
+        return value if isinstance(value, str) else ""
+
     def _check_required(self, section: type, given: Mapping[str, Any], at: str) -> None:
         keys, unset = keys_of(section), attrs.NOTHING
         for each in attrs.fields(section):

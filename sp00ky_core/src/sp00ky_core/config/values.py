@@ -46,6 +46,7 @@ _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST_TABLE = 48  # so that an index's name, made from it, fits into PostgreSQL's 63 bytes
 _OF_YAML_1_1 = {"on": "true", "yes": "true", "off": "false", "no": "false"}
 _AUTHORITY = re.compile(r"([\w.~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
+_OWN_PLACE = re.compile(r":[A-Za-z_][\w.]*\Z")
 _NOT_IN_A_URL = re.compile(r"""[ <>"{}|\\^`]""")
 _HTTP = ("http", "https")
 _PROXY = re.compile(r"http://([^\s/?#@]+@)?(?P<place>[^\s/?#@]+)/?")
@@ -258,7 +259,11 @@ def backend_url(value: Any) -> str:
     found = text(value)
     scheme, colon, _ = found.lower().partition("://")
     is_other = colon and _SCHEME.fullmatch(scheme) and scheme not in _HTTP
-    if problem := path_problem(_split(found, *((scheme,) if is_other else _HTTP)).path or "/"):
+    sought = found
+    if is_other:  # behind the colon may stand what only its transport understands
+        place, slash, rest = found.partition("://")[2].partition("/")
+        sought = f"{scheme}://{_OWN_PLACE.sub('', place)}{slash}{rest}"
+    if problem := path_problem(_split(sought, *((scheme,) if is_other else _HTTP)).path or "/"):
         raise ReadProblem(f"its path can't be used: {problem}")
     return found
 

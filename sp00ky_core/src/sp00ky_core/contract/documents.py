@@ -49,11 +49,12 @@ class Documents:
         DocumentProblem: the root is missing, unreadable, or no OpenAPI document.
     """
 
-    def __init__(self, file: Path, ref_roots: Sequence[Path] = ()) -> None:
+    def __init__(self, file: Path, ref_roots: Sequence[Path] = (), *, root: Any = None) -> None:
+        """``root``: what the file would hold, where there is none."""
         self._files = Files([file.parent, *ref_roots])
         self._uri = file.absolute().as_uri()
         try:
-            self._read = {self._uri: self._files.read(file)}
+            self._read = {self._uri: self._files.read(file) if root is None else self._files.given(root)}
         except FileProblem as error:
             raise DocumentProblem("", str(error)) from None
         self._problems: dict[str, str] = {}  # of neighbours that can't be had

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from hashlib import sha256
@@ -44,6 +45,15 @@ class Files:
             raise FileProblem(str(error)) from None
         except (OSError, ValueError) as error:
             raise FileProblem(why_unread(error)) from None
+
+    def given(self, document: Any) -> Any:
+        """Take a document that is in no file, as if it had been read. Raises ``FileProblem``."""
+        try:
+            text = json.dumps(document, ensure_ascii=False)
+        except (TypeError, ValueError) as error:
+            raise FileProblem(f"it isn't JSON: {error}") from None
+        self._hash.update(text.encode(errors="surrogatepass"))
+        return json.loads(text)
 
     def read_referred(self, file: Path) -> Any:
         """Read a file that a reference names. Raises ``FileProblem`` also where it lies elsewhere."""

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Documents
-from sp00ky_core.contract.operation import Operation
-from sp00ky_core.contract.path_safety import MAX_PATH_LENGTH
+from sp00ky_core.contract.operation import Body, Operation
+from sp00ky_core.contract.path_safety import MAX_PATH_LENGTH, spelling_problem
 from sp00ky_core.contract.payload import PayloadCheck, compiled
 from sp00ky_core.contract.reading import PathItem, path_items
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import ContractError, Violation
 
-__all__ = ["Contract", "load_contract"]
+__all__ = ["Contract", "LateContract", "OpenContract", "load_contract"]
+
+
+_NO_FILE = "openapi.json"
+"""Stands for the file of a document that is in none; what it refers to isn't read."""
 
 
 class Documented(Protocol):
@@ -27,8 +31,12 @@ class Documented(Protocol):
         """Its name in sp00ky.yml."""
 
     @property
-    def spec(self) -> Path:
-        """Where its document is."""
+    def spec(self) -> Path | None:
+        """Where its document is; None: in no file."""
+
+    @property
+    def base_url(self) -> str:
+        """Where its requests go."""
 
     @property
     def credential(self) -> tuple[str, str] | None:
@@ -182,19 +190,65 @@ class Contract:
         return check
 
 
-def load_contract(backend: Documented, *, ref_roots: Sequence[Path] = ()) -> Contract:
+class LateContract(Contract):
+    """A contract that is read when something of it is first asked for."""
+
+    def __init__(self, read: Callable[[], Contract]) -> None:
+        self._late = read
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it has been."""
+        return "operations" in vars(self)
+
+    def __getattr__(self, name: str) -> Any:
+        """Read it: nothing of a contract is there before."""
+        if name.startswith("__") or self.is_read:
+            raise AttributeError(name)
+        vars(self).update(vars(self._late()))
+        return vars(self)[name]
+
+
+class OpenContract(Contract):
+    """The contract of a transport that has none: any path that is safe, and any JSON object.
+
+    It lists no operations. What isn't a route is the transport's to say.
+    """
+
+    def __init__(self) -> None:
+        super().__init__((), Schemas(reads_beside_references=True), "none")
+
+    def has(self, text: str) -> bool:
+        """Whether a text may be a path."""
+        return spelling_problem(text) is None
+
+    def _check(self, text: str) -> PayloadCheck | None:
+        if not self.has(text):
+            return None
+        return PayloadCheck(Operation(path=text, bodies=(Body(),)), self.schemas)  # not kept: paths are many
+
+
+def load_contract(
+    backend: Documented, *, ref_roots: Sequence[Path] = (), document: Mapping[str, Any] | None = None
+) -> Contract:
     """Read a backend's OpenAPI document (YAML or JSON, 3.0 to 3.2, or Swagger 2.0) and what it refers to.
+
+    ``document``: that itself, where it is in no file.
 
     Raises:
         ContractError: the document, the key, and what to do.
     """
+    if backend.spec is None and document is None:
+        raise ContractError(file=backend.base_url, key="", problem="its document is in no file")
+    file = backend.spec or Path(_NO_FILE)
     try:
-        documents = Documents(backend.spec, ref_roots)
+        documents = Documents(file, ref_roots, root=document)
         schemas = Schemas(reads_beside_references=documents.minor > 0)
         items = path_items(documents, backend.credential)
         base_path = documents.root.value.get("basePath", "") if documents.is_swagger else ""
         return Contract(items, schemas, documents.digest, str(base_path).rstrip("/"))
     except DocumentProblem as error:
         hint = f"; write one there, or fix `spec` of the backend {backend.name!r} in sp00ky.yml"
-        problem = error.problem + ("" if backend.spec.is_file() else hint)
-        raise ContractError(file=str(backend.spec), key=error.key, problem=problem) from None
+        problem = error.problem + ("" if document is not None or file.is_file() else hint)
+        name = backend.base_url if backend.spec is None else str(backend.spec)
+        raise ContractError(file=name, key=error.key, problem=problem) from None

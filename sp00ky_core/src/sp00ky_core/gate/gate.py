@@ -280,4 +280,4 @@ class Gate:
 
 
 def _said(outcome: Undelivered) -> str:
-    return said(outcome.name, outcome.code, outcome.reason)[:200]
+    return said(outcome)[:200]

@@ -90,10 +90,10 @@ def check_documents(outbox: Outbox, module: str, documents: Mapping[str, str]) -
         raise ModuleOutdated(module=Path(module).name, document=str(outdated))
 
 
-def changed_document(backends: Backends, documents: Mapping[str, str]) -> Path | None:
+def changed_document(backends: Backends, documents: Mapping[str, str]) -> Path | str | None:
     """Return the first document whose digest isn't the given one; by backend. Raises ``UnknownBackend``."""
     for name, digest in documents.items():
         backend = backends.named(name)
         if backend.contract.digest != digest:
-            return backend.config.spec
+            return backend.config.spec or backend.config.base_url
     return None

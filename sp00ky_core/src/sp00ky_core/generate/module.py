@@ -110,10 +110,15 @@ def module_text(backends: Mapping[str, Backend], strategies: Iterable[str]) -> s
     return f"{MARK}{HEAD}{imports}\n{body}"
 
 
-def changed(backends: Mapping[str, Backend], module: str) -> Path | None:
+def changed(backends: Mapping[str, Backend], module: str) -> Path | str | None:
     """Return the first document that a module's text wasn't made of; None: there is none."""
     return next(
-        (each.config.spec for name, each in backends.items() if _document(name, each) not in module), None
+        (
+            each.config.spec or each.config.base_url
+            for name, each in backends.items()
+            if _document(name, each) not in module
+        ),
+        None,
     )
 
 

@@ -12,6 +12,7 @@ import attrs
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.encoding.payload_json import Payload, encode_payload, plain_copy
 from sp00ky_core.job.options import JobOptions, check_options, is_plain_text
+from sp00ky_core.job.outcome import HTTP, status_text
 from sp00ky_core.job.retry import StrategyName
 
 __all__ = [
@@ -51,12 +52,13 @@ class AttemptError:
     Attributes:
         at: The database's clock sets it when the entry is written.
         attempt: The attempt's number, 1 for the first.
-        code: The HTTP status, or 0 where there was none.
+        code: The HTTP status, or what another scheme answers with; 0 where there was none.
         name: The outcome's name, as in ``sp00ky_core.job.outcome``.
         reason: At most 2 KiB, without secrets.
         runner_id: None where an operator did it.
         since: `at` of the first of several in a row that this entry stands for.
         count: How many those are.
+        scheme: Whose code it is: the transport's.
     """
 
     at: datetime | None = None
@@ -67,6 +69,11 @@ class AttemptError:
     runner_id: str | None = None
     since: datetime | None = None
     count: int = 1
+    scheme: str = HTTP
+
+    def __str__(self) -> str:
+        """Say it in short: ``HTTP 503``, ``AMQP 312``, or its name where there is no code."""
+        return status_text(self.scheme, self.code) or self.name
 
 
 @attrs.frozen(kw_only=True, slots=False)  # faster to make, which claims and run_many do for each row

@@ -30,8 +30,9 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 def job_to_json(job: Job) -> dict[str, Any]:
     """Turn a job into JSON values: every key of ``JOB_KEYS``, absent ones null, payload and result parsed.
 
-    An entry of ``errors`` that stands for several has ``since`` and ``count`` too. Where a list has left
-    columns out because they are long, ``omitted`` names them, and null stands for a payload or a result.
+    An entry of ``errors`` that stands for several has ``since`` and ``count`` too, one of another
+    scheme than HTTP's its ``scheme``. Where a list has left columns out because they are long, ``omitted``
+    names them, and null stands for a payload or a result.
 
     Never raises for what a client wrote into the row: where the payload holds no JSON, its text stands, and
     what UTF-8 can't hold is replaced by U+FFFD.
@@ -80,7 +81,7 @@ def _make_converter() -> cattrs.Converter:
     converter.register_unstructure_hook(datetime, instant_to_json)
     # What stands in the two texts are values in JSON: `job_to_json` adds them.
     unsaid: dict[str, Any] = dict.fromkeys((*_UNSTATED, "payload_json", "result_json"), override(omit=True))
-    several: dict[str, Any] = dict.fromkeys(("since", "count"), override(omit_if_default=True))
+    several: dict[str, Any] = dict.fromkeys(("since", "count", "scheme"), override(omit_if_default=True))
     converter.register_unstructure_hook(
         AttemptError, make_dict_unstructure_fn(AttemptError, converter, **several)
     )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from attrs.validators import instance_of
 
+if TYPE_CHECKING:
+    from sp00ky_core.job.job import AttemptError
+
 __all__ = [
     "CONNECT",
     "EXPIRED",
+    "HOOK_FAILED",
+    "HTTP",
     "HTTP_STATUS",
     "INVALID_PATH",
     "INVALID_PAYLOAD",
@@ -22,11 +27,16 @@ __all__ = [
     "THROTTLED",
     "TIMEOUT",
     "TLS",
+    "UNAVAILABLE",
     "UNKNOWN_ROUTE",
     "Delivered",
     "Outcome",
     "Undelivered",
+    "status_text",
 ]
+
+HTTP = "http"
+"""The scheme of a code, where none is said."""
 
 HTTP_STATUS = "http_status"
 """The backend answered, and not with 2xx."""
@@ -44,7 +54,10 @@ RESET = "reset"
 """The connection closed before a whole response head."""
 
 PROTOCOL = "protocol"
-"""What came wasn't HTTP."""
+"""What came isn't what the transport speaks."""
+
+UNAVAILABLE = "unavailable"
+"""The backend as a whole takes no jobs now, rather than not this one."""
 
 INVALID_PATH = "invalid_path"
 """The path would leave the backend's origin; nothing was sent."""
@@ -65,7 +78,10 @@ KILLED = "killed"
 """An operator ended the job."""
 
 THROTTLED = "throttled"
-"""The backend answered 429, or 503 with ``Retry-After``: it says that it did nothing."""
+"""The backend says that it did nothing, and is to be asked later."""
+
+HOOK_FAILED = "hook_failed"
+"""A plugin's hook that must not be skipped has failed; nothing was sent."""
 
 EXPIRED = "expired"
 """``expires_at`` had passed; nothing was sent."""
@@ -81,11 +97,17 @@ class Delivered:
 
     Attributes:
         result: A JSON value, or JsonText; stored on the row.
-        code: The HTTP status.
+        code: The backend's answer, as a number of the scheme's: an HTTP status; 0: there is none.
+        scheme: Whose code it is.
     """
 
     result: Any = None
     code: int = 200
+    scheme: str = HTTP
+
+    def __str__(self) -> str:
+        """Say it in short: ``HTTP 200``."""
+        return status_text(self.scheme, self.code) or "delivered"
 
 
 @attrs.frozen(kw_only=True)
@@ -93,18 +115,32 @@ class Undelivered:
     """The backend didn't take the job, or it isn't known whether it did.
 
     Attributes:
-        code: The HTTP status, or 0: there was none.
-        name: One of the names in ``sp00ky_core.job.outcome``.
+        code: The backend's answer, as a number of the scheme's: an HTTP status; 0: there was none.
+        scheme: Whose code it is.
+        name: One of the names in ``sp00ky_core.job.outcome``, or one of the transport's own.
+        counts_as: What it means to the core, where the name doesn't say: ``unavailable``, ``timeout``,
+            ``reset`` or ``connect``.
         reason: Why, in words.
         retry_after: Seconds that the backend asked for.
         retryable: None: by its name; `sp00ky_classify_outcome` may decide otherwise.
     """
 
     code: int = attrs.field(default=0, validator=instance_of(int))
+    scheme: str = attrs.field(default=HTTP, validator=instance_of(str))
     name: str = attrs.field(validator=instance_of(str))
     reason: str = attrs.field(default="", validator=instance_of(str))
     retry_after: float | None = None
     retryable: bool | None = None
+    counts_as: str | None = None
+
+    def __str__(self) -> str:
+        """Say it in short: ``HTTP 503``, ``AMQP 312``, or its name where there is no code."""
+        return status_text(self.scheme, self.code) or self.name
+
+    @property
+    def meaning(self) -> str:
+        """What it means to the core: by ``counts_as``, else by its name."""
+        return self.counts_as or self.name
 
     @property
     def is_retryable(self) -> bool:
@@ -116,6 +152,11 @@ Outcome = Delivered | Undelivered
 """Either of both: what came of one attempt."""
 
 
-def said(name: str, code: int, reason: str) -> str:
-    """Return what may be logged of a failure: the status, but not the backend's words."""
-    return f"{name}: HTTP {code}" if code else f"{name}: {reason}"
+def status_text(scheme: str, code: int) -> str:
+    """Return a code with its scheme, as screens show it: ``HTTP 503``; empty: there is none."""
+    return f"{scheme.upper()} {code}" if code else ""
+
+
+def said(failure: Undelivered | AttemptError) -> str:
+    """Return what may be logged of a failure: the code, but not the backend's words."""
+    return f"{failure.name}: {status_text(failure.scheme, failure.code) or failure.reason}"

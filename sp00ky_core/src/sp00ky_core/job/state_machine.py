@@ -338,6 +338,7 @@ def _entry(job: Job, outcome: Undelivered) -> AttemptError:
         name=outcome.name,
         reason=_cut(outcome.reason),
         runner_id=job.runner_id,
+        scheme=outcome.scheme,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
@@ -11,7 +11,7 @@ import attrs
 
 from sp00ky_core.backend.backend import DELIVER_HERE, Backend, Backends, load_backends, serving, store_tables
 from sp00ky_core.backend.validation import TimeoutIgnored
-from sp00ky_core.config import BackendConfig, Config, find_config, load_config, refuse_unready, store_url
+from sp00ky_core.config import BackendConfig, Config, find_config, refuse_unready, store_url
 from sp00ky_core.encoding.payload_json import Payload
 from sp00ky_core.errors import AdapterMissing, ConfigError
 from sp00ky_core.job.job import Job, JobOptions, NewJob
@@ -20,10 +20,11 @@ from sp00ky_core.outbox.operators.fleet import FleetOperators
 from sp00ky_core.outbox.operators.jobs import JobOperators
 from sp00ky_core.outbox.operators.schedules import ScheduleOperators
 from sp00ky_core.outbox.queries import Queries
-from sp00ky_core.plugins.registry import Plugins, load_plugins
+from sp00ky_core.plugins.registry import Plugins, load_config, load_plugins
 from sp00ky_core.ports import (
     CallerConnection,
     MigrationStep,
+    PreparedTransport,
     Store,
     StoreOptions,
     Transport,
@@ -74,17 +75,18 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
             PluginLoadError: an installed plugin can't be.
             AdapterMissing: no store is installed for the URL.
         """
-        loaded = config if isinstance(config, Config) else load_config(Path(config or find_config()))
         plugins = plugins or load_plugins()
-        backends = load_backends(loaded, frozenset(plugins.strategies))
+        if not isinstance(config, Config):
+            config = load_config(Path(config or find_config()), plugins=plugins)
+        backends = load_backends(config, frozenset(plugins.strategies), plugins.transports)
         options = StoreOptions(
-            url=store_url(loaded, store).value,
+            url=store_url(config, store).value,
             tables=store_tables(backends),
-            directory=loaded.file.parent,
-            surrealdb=loaded.surrealdb,
+            directory=config.file.parent,
+            surrealdb=config.surrealdb,
         )
         factory = plugins.store(options.url.partition(":")[0])
-        return cls(loaded, store=factory(options), plugins=plugins, backends=backends)
+        return cls(config, store=factory(options), plugins=plugins, backends=backends)
 
     async def __aenter__(self) -> Self:
         await self._loop_store.open()
@@ -234,12 +236,22 @@ class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
         served = serving(self.backends, backends)
         return {name: self._transport_of(backend.config) for name, backend in served.items()}
 
-    def _transport_of(self, backend: BackendConfig) -> TransportFactory:
-        wanted, key = backend.transport, "transport"
-        if wanted is None:
-            wanted, key = backend.base_url.partition(":")[0].lower(), "baseUrl"
+    def prepared_transports(self) -> Iterator[tuple[PreparedTransport, list[BackendConfig]]]:
+        """Make each transport that has something to prepare, and yield it with its backends."""
         try:
-            return self.plugins.transport(wanted)
+            factories = self.transport_factories()
+        except AdapterMissing:
+            return
+        for factory in dict.fromkeys(factories.values()):
+            transport = factory()
+            if isinstance(transport, PreparedTransport):
+                ours = [name for name, each in factories.items() if each is factory]
+                yield transport, [self.backends[name].config for name in ours]
+
+    def _transport_of(self, backend: BackendConfig) -> TransportFactory:
+        key = "transport" if backend.transport else "baseUrl"
+        try:
+            return self.plugins.transport(backend.transport_name)
         except AdapterMissing as error:
             raise attrs.evolve(error, wanted_by=f"backends.{backend.name}.{key}") from None
 

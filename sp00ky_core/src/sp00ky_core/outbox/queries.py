@@ -13,6 +13,7 @@ import attrs
 from sp00ky_core.errors import StoreClosed
 from sp00ky_core.job.job import Job, JobStatus, StatusName
 from sp00ky_core.job.options import check_option
+from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.observe.prometheus import Metered
 from sp00ky_core.observe.rates import Rates, query_of, rates_of
 from sp00ky_core.outbox.enqueue import Transaction, check_given
@@ -213,7 +214,11 @@ class Queries(Metered):
         Only those that changed ``since`` then.
         """
         _check_page(since, limit)
-        return await self.jobs.errors(since=since, limit=limit)
+        groups = await self.jobs.errors(since=since, limit=limit)
+        return [attrs.evolve(group, scheme=self._scheme_of(group.backend)) for group in groups]
+
+    def _scheme_of(self, backend: str) -> str:
+        return self.backends[backend].config.scheme if backend in self.backends else HTTP
 
     async def runners(self) -> list[RunnerRecord]:
         """List the runners, the youngest first; one that has stopped cleanly isn't among them."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from sp00ky_core.job.job_json import instant_to_json
+from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, RunnerRecord, ScheduleRun
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ AUDIT_KEYS = (
 
 def json_of(record: BackendStats | ErrorGroup | RunnerRecord | AuditEntry | ScheduleRun) -> dict[str, Any]:
     """Turn a record into JSON values, a key for each of its attributes."""
-    return attrs.asdict(record, value_serializer=_json_value)
+    return attrs.asdict(record, filter=_is_said, value_serializer=_json_value)
 
 
 def runner_to_json(runner: RunnerRecord) -> dict[str, Any]:
@@ -76,6 +77,10 @@ def schedule_to_json(schedule: ScheduleRecord) -> dict[str, Any]:
         "last_error": stored.last_error,
         "quarantined": list(schedule.quarantined),
     }
+
+
+def _is_said(field: attrs.Attribute[Any], value: Any) -> bool:
+    return (field.name, value) != ("scheme", HTTP)
 
 
 def _json_value(_record: object, _field: object, value: Any) -> Any:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 import pluggy
@@ -20,7 +23,7 @@ from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import RetryPolicy
 from sp00ky_core.plugins import defaults, hookspecs
 
-__all__ = ["Hooks"]
+__all__ = ["HookFailed", "Hooks"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -41,6 +44,14 @@ LAST_MOMENT = 1.0
 
 MAX_OBSERVING = 1_000
 """Asynchronous calls of one plugin at work at the same time; one beyond that is left out, and logged."""
+
+
+BLOCKS = 0.5
+"""Seconds that a hook may hold up the event loop until its plugin is named in a warning."""
+
+
+class HookFailed(Exception):
+    """A hook that must not be skipped has failed; says which, and why, without what it was given."""
 
 
 class Hooks:
@@ -109,7 +120,8 @@ class Hooks:
     def _call_each(self, name: str, facts: Mapping[str, Any]) -> Iterator[tuple[pluggy.HookImpl, Any]]:
         for impl in self._impls[name]:
             try:
-                answer: Any = impl.function(*(facts[argument] for argument in impl.argnames))
+                with _watched(impl.plugin_name, name):
+                    answer: Any = impl.function(*(facts[argument] for argument in impl.argnames))
             except (Exception, asyncio.CancelledError):
                 # An observer is a stranger: whatever it raises must change nothing.
                 logger.exception("plugin %s failed in %s", impl.plugin_name, name)
@@ -151,7 +163,8 @@ class Hooks:
 
     def _decide(self, name: str, facts: Mapping[str, Any], kinds: tuple[type, ...]) -> object | None:
         try:
-            decided: object = getattr(self._hook, name)(**facts)
+            with _watched(" or ".join(impl.plugin_name for impl in self._impls[name][:-1]), name):
+                decided: object = getattr(self._hook, name)(**facts)
         except (Exception, asyncio.CancelledError):  # a stranger's decision failed: the built-in one stands
             logger.exception("a plugin failed in %s; the built-in rule decides", name)
             return None
@@ -162,17 +175,28 @@ class Hooks:
         return None
 
     def request_headers(self, job: Job, backend: BackendConfig) -> dict[str, str]:
-        """Every plugin's headers, merged and checked."""
+        """Every plugin's headers, merged and checked.
+
+        Raises ``HookFailed`` where one fails that must not be skipped.
+        """
         merged: dict[str, str] = {}
         for impl in self._impls[MERGED]:
             facts = {"job": job, "backend": backend}
+            must = getattr(impl.function, hookspecs.ON_ERROR, "log") == "fail"
             try:
-                answer: Any = impl.function(*(facts[argument] for argument in impl.argnames))
+                with _watched(impl.plugin_name, MERGED):
+                    answer: Any = impl.function(*(facts[argument] for argument in impl.argnames))
                 headers = dict(answer or {})
-            except (Exception, asyncio.CancelledError):  # a stranger's headers: left out
+            except (Exception, asyncio.CancelledError) as error:  # a stranger's headers: left out
                 logger.exception("plugin %s failed in %s", impl.plugin_name, MERGED)
+                if must:
+                    problem = f"plugin {impl.plugin_name} raised {type(error).__name__} in {MERGED}"
+                    raise HookFailed(problem) from error
                 continue
-            merged.update(_allowed(headers, impl.plugin_name))
+            allowed = _allowed(headers, impl.plugin_name)
+            if must and len(allowed) < len(headers):
+                raise HookFailed(f"plugin {impl.plugin_name} may not set a header of its {MERGED}")
+            merged.update(allowed)
         return merged
 
 
@@ -185,13 +209,60 @@ def _close(answer: object) -> None:
 async def _bounded(answer: Awaitable[None], plugin_name: str, name: str) -> None:
     try:
         async with asyncio.timeout(OBSERVER_TIMEOUT):
-            await answer
+            await _Watched(answer, plugin_name, name)
     except (Exception, asyncio.CancelledError):
         # An observer is a stranger: whatever it raises must change nothing.
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise  # it is the loop that ends
         logger.exception("plugin %s failed in %s", plugin_name, name)
+
+
+@contextmanager
+def _watched(plugin_names: str, name: str) -> Iterator[None]:
+    """Warn of a plugin that blocks: an event loop does nothing else meanwhile."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        took = time.monotonic() - began
+        if took >= BLOCKS:
+            text = "plugin %s blocked for %.1f s in %s: nothing else was done meanwhile"
+            logger.warning(text, plugin_names, took, name)
+
+
+class _Watched:
+    """Awaits an answer, and warns of each of its steps that blocks."""
+
+    def __init__(self, answer: Awaitable[None], plugin_name: str, name: str) -> None:
+        self._steps = answer.__await__()
+        self._of = (plugin_name, name)
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        """Go on step by step."""
+        resume: Callable[[], Any] = partial(next, self._steps)
+        while True:
+            try:
+                with _watched(*self._of):
+                    step = resume()
+            except StopIteration:
+                return
+            try:
+                sent = yield step
+            except BaseException as error:  # noqa: BLE001  # a cancellation, for instance
+                resume = partial(self._thrown, error)
+            else:
+                resume = partial(self._sent, sent)
+
+    def _sent(self, value: Any) -> Any:
+        send = getattr(self._steps, "send", None)
+        return next(self._steps) if send is None else send(value)
+
+    def _thrown(self, error: BaseException) -> Any:
+        throw = getattr(self._steps, "throw", None)
+        if throw is None:
+            raise error
+        return throw(error)
 
 
 def _allowed(headers: Mapping[Any, Any], plugin_name: str) -> dict[str, str]:

@@ -8,18 +8,21 @@ import attrs
 
 from sp00ky_core.config import BackendConfig, RetryConfig
 from sp00ky_core.job.job import Job
-from sp00ky_core.job.outcome import HTTP_STATUS, THROTTLED, Outcome, Undelivered
+from sp00ky_core.job.outcome import THROTTLED, Outcome, Undelivered
 from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
 from sp00ky_core.plugins.hookspecs import hookimpl
 
 
 @hookimpl(trylast=True)
 def sp00ky_classify_outcome(backend: BackendConfig, outcome: Outcome) -> Outcome:
-    """Make a status in ``giveUpOn`` final, throttled or not; leave everything else as the transport said."""
-    if isinstance(outcome, Undelivered) and outcome.code in backend.give_up_on:
-        name = HTTP_STATUS if outcome.name == THROTTLED else outcome.name
-        return attrs.evolve(outcome, name=name, retryable=False)
-    return outcome
+    """Make a code in ``giveUpOn`` final, throttled or not; leave everything else as the transport said."""
+    if not isinstance(outcome, Undelivered) or outcome.code not in backend.give_up_on:
+        return outcome
+    if outcome.name != THROTTLED:
+        return attrs.evolve(outcome, retryable=False)
+    # `http_status`: the job isn't deferred, but the backend is still left alone for as long as it asks.
+    counts_as = outcome.counts_as or THROTTLED
+    return attrs.evolve(outcome, name=f"{outcome.scheme}_status", counts_as=counts_as, retryable=False)
 
 
 @hookimpl(trylast=True)

@@ -5,21 +5,24 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 import pluggy
 
+from sp00ky_core.config import Config
+from sp00ky_core.config import load_config as read_config
 from sp00ky_core.errors import AdapterMissing, PluginLoadError
 from sp00ky_core.job.retry import STRATEGIES, Strategy
 from sp00ky_core.plugins import defaults, hookspecs
-from sp00ky_core.plugins.calls import DECISIONS, OBSERVERS, Hooks
-from sp00ky_core.ports import StoreFactory, TransportFactory
+from sp00ky_core.plugins.calls import DECISIONS, MERGED, OBSERVERS, Hooks
+from sp00ky_core.ports import StoreFactory, TransportEntry, TransportFactory, entry_of
 
 if TYPE_CHECKING:
     import click  # applications that only enqueue don't load it
 
-__all__ = ["GROUP", "PluginInfo", "Plugins", "load_plugins"]
+__all__ = ["GROUP", "PluginInfo", "Plugins", "load_config", "load_plugins"]
 
 GROUP = "sp00ky"
 
@@ -142,6 +145,11 @@ class Plugins:
         """Return the factory of a transport by its name, mostly a URL's scheme. Raises ``AdapterMissing``."""
         return _of("transport", scheme, self._transports)
 
+    @property
+    def transports(self) -> Mapping[str, TransportEntry]:
+        """What is known of each transport, by the scheme that it is registered for."""
+        return {scheme: entry_of(factory) for scheme, (factory, _) in self._transports.items()}
+
     def hooks(self) -> Hooks:
         """Return the hooks, ready to be called."""
         return Hooks(self._manager)
@@ -161,6 +169,20 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
         version = point.dist.version if point.dist else ""
         plugins.register(_load(point, distribution), name=name, distribution=distribution, version=version)
     return plugins
+
+
+def load_config(
+    file: Path, environ: Mapping[str, str] | None = None, *, plugins: Plugins | None = None
+) -> Config:
+    """Read a configuration file, with the sections of transports; by default all that are installed.
+
+    ``environ`` is by default the process's environment.
+
+    Raises:
+        ConfigError: the file, the key, and what to do; never a secret's value.
+        PluginLoadError: an installed plugin can't be loaded.
+    """
+    return read_config(file, environ, transports=(plugins or load_plugins()).transports)
 
 
 def _distribution(point: EntryPoint) -> str:
@@ -208,6 +230,10 @@ def _refuse_wrong_kind(hook: pluggy.HookCaller, plugin: object, distribution: st
     for impl in (impl for impl in hook.get_hookimpls() if impl.plugin is plugin):
         if hook.name not in OBSERVERS and inspect.iscoroutinefunction(impl.function):
             problem = f"{hook.name} must not be async: its result is needed at once"
+            raise PluginLoadError(distribution=distribution, problem=problem)
+        on_error = getattr(impl.function, hookspecs.ON_ERROR, "log")
+        if on_error not in ("log", "fail") or (on_error == "fail" and hook.name != MERGED):
+            problem = f"{hook.name} can't have on_error={on_error!r}: {MERGED} may have 'fail'"
             raise PluginLoadError(distribution=distribution, problem=problem)
         if hook.name not in DECISIONS and (impl.hookwrapper or impl.wrapper):
             problem = f"{hook.name} can't be wrapped: only {', '.join(sorted(DECISIONS))} can"

@@ -8,6 +8,7 @@ from typing import Self
 import attrs
 
 from sp00ky_core.gate.breaker import Breaker, BreakerState
+from sp00ky_core.job.outcome import HTTP, status_text
 from sp00ky_core.ports.operators import Pause
 from sp00ky_core.ports.tables import JobTable
 
@@ -94,6 +95,7 @@ class ErrorGroup:
         first: The earliest ``updated_at`` among them.
         last: The latest.
         example: The id of the job that has that.
+        scheme: Whose code it is, by the backend's transport; a store leaves it.
     """
 
     backend: str
@@ -104,3 +106,8 @@ class ErrorGroup:
     first: datetime
     last: datetime
     example: str
+    scheme: str = HTTP
+
+    def __str__(self) -> str:
+        """Say it in short: ``HTTP 503``, ``AMQP 312``, or the name where there is no code."""
+        return status_text(self.scheme, self.code) or self.name

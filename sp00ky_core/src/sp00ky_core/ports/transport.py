@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
-from sp00ky_core.config import BackendConfig
+from sp00ky_core.config import ALL_CREDENTIALS, BackendConfig, ContractKind, CredentialKind
 from sp00ky_core.contract import Operation
 from sp00ky_core.job.job import Job
-from sp00ky_core.job.outcome import Outcome
+from sp00ky_core.job.outcome import HTTP, Outcome
 
-__all__ = ["Attempt", "Transport", "TransportFactory"]
+__all__ = ["Attempt", "PreparedTransport", "Transport", "TransportEntry", "TransportFactory", "entry_of"]
 
 
 @attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job
@@ -54,9 +54,58 @@ class Transport(Protocol):
         """Send the request and say what came of it.
 
         Never raises for what a backend or the network does, nor for a hostile row; it ends within
-        ``attempt.timeout``. Cancelling it closes the connection; it may still return what has come by then.
+        ``attempt.timeout``. Cancelling it ends what it has begun: it closes the connection, or gives up its
+        part of a shared one; it may still return what has come by then. (Where the ``TransportEntry`` says
+        ``leaves_running``, what was begun may go on, unheard.)
+        """
+
+
+@runtime_checkable
+class PreparedTransport(Transport, Protocol):
+    """A transport that has something to do before the first delivery, such as to import or to ask for it."""
+
+    async def prepare(self, backends: Sequence[BackendConfig]) -> Mapping[str, str]:
+        """Get ready for these backends; return by name, in a line, why one can't be delivered to.
+
+        Called once, after ``open``: at a runner's start, which fails then, and by ``sp00ky check``.
         """
 
 
 TransportFactory = Callable[[], Transport]
-"""Makes a transport; a plugin registers one for each scheme."""
+"""Makes a transport; a plugin registers one for each scheme, or a ``TransportEntry``, which is one, too."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class TransportEntry:
+    """What a plugin registers for the scheme of a ``baseUrl``: a factory, and what the core must know.
+
+    Attributes:
+        make: Makes the transport.
+        scheme: Whose codes its outcomes have, and the name of its section in a backend of sp00ky.yml.
+        options: An attrs class that the section is read into, its fields made with ``config.key``; None: it
+            has no section. Deliveries have it as ``attempt.backend.options``.
+        credentials: The types of ``auth`` that it sends.
+        contract: Where a backend's operations are from: ``openapi``, the document that ``spec`` names;
+            ``own``, ``document`` where there is no ``spec``; ``none``: any path and JSON object may be
+            enqueued, and ``deliver`` says ``unknown_route``.
+        document: Gives an OpenAPI document. Called when the contract is first needed; what it raises as
+            ``ConfigError`` stands, with the file and the key.
+        leaves_running: A ``deliver`` that was cancelled may leave something at work.
+    """
+
+    make: Callable[[], Transport]
+    scheme: str = HTTP
+    options: type[Any] | None = None
+    credentials: frozenset[CredentialKind] = ALL_CREDENTIALS
+    contract: ContractKind = "openapi"
+    document: Callable[[BackendConfig], Mapping[str, Any]] | None = None
+    leaves_running: bool = False
+
+    def __call__(self) -> Transport:
+        """Make the transport."""
+        return self.make()
+
+
+def entry_of(factory: TransportFactory) -> TransportEntry:
+    """Return what was registered as an entry; a bare factory's is one like HTTP's."""
+    return factory if isinstance(factory, TransportEntry) else TransportEntry(make=factory)

@@ -15,6 +15,7 @@ from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import (
     EXPIRED,
+    HOOK_FAILED,
     INVALID_PATH,
     INVALID_PAYLOAD,
     INVALID_ROW,
@@ -25,7 +26,7 @@ from sp00ky_core.job.outcome import (
     Outcome,
     Undelivered,
 )
-from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.plugins.calls import HookFailed, Hooks
 from sp00ky_core.ports import Attempt, Transport
 from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
@@ -91,7 +92,7 @@ class Attempts:
             outcome = Undelivered(name=OUTCOME_UNKNOWN, reason="the transport returned no outcome")
         if self._classifies or isinstance(outcome, Undelivered):
             outcome = self._hooks.classify_outcome(held.job, held.backend.config, outcome)
-        held.code = outcome.code
+        held.code, held.scheme = outcome.code, outcome.scheme
         if self._logs_all or isinstance(outcome, Undelivered):
             held.ended_at = self._options.clock()
         if self._observed:
@@ -108,6 +109,10 @@ class Attempts:
             return _refusal(job, backend.contract)
         if backend.config.check_rows and (reason := _problem(check, job)):
             return Undelivered(name=INVALID_PAYLOAD, reason=reason)
+        try:
+            headers = self._hooks.request_headers(job, backend.config) if self._adds_headers else {}
+        except HookFailed as error:
+            return Undelivered(name=HOOK_FAILED, reason=str(error))
         return Attempt(
             job=job,
             backend=backend.config,
@@ -115,7 +120,7 @@ class Attempts:
             number=job.retries + 1,
             timeout=held.timeout,
             last=job.retries >= job.max_retries,
-            headers=self._hooks.request_headers(job, backend.config) if self._adds_headers else {},
+            headers=headers,
         )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.job.outcome import said
+from sp00ky_core.job.outcome import said, status_text
 from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.observe.counters import outcome_of
 from sp00ky_core.runner.in_flight import Held
@@ -100,9 +100,10 @@ def _log(held: Held, transition: Transition) -> None:
     if outcome != "throttled":
         text += f": attempt {facts['attempt']}"
     if transition.error is not None:
-        text += f": {said(transition.error.name, transition.error.code, transition.error.reason)}"
+        text += f": {said(transition.error)}"
     if outcome == "success" and facts["duration_ms"] is not None:
-        text += f": HTTP {held.code} in {facts['duration_ms']:.0f} ms"
+        status = status_text(held.scheme, held.code)
+        text += f": {status}{' ' if status else ''}in {facts['duration_ms']:.0f} ms"
     logger.log(logging.WARNING if _failed(transition) else logging.INFO, "%s", text, extra=facts)
 
 

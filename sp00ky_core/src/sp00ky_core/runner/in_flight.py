@@ -12,6 +12,7 @@ import attrs
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.job.job import Job
+from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import JobTable
 
 
@@ -28,7 +29,8 @@ class Held:
         received_at: ... and when the job came.
         started_at: When its attempt began, by this runner's clock; None: it waits.
         ended_at: When its attempt ended, where that is logged.
-        code: The HTTP status of its attempt; 0: there was none.
+        code: Of its attempt's outcome, such as an HTTP status; 0: there was none.
+        scheme: Whose code that is.
         worker: At work on it.
         refusals: How often its outcome couldn't be written.
         overdue: The transport didn't keep to its timeout and was cut off.
@@ -45,6 +47,7 @@ class Held:
     started_at: float | None = None
     ended_at: float | None = None
     code: int = 0
+    scheme: str = HTTP
     worker: asyncio.Task[None] | None = None
     refusals: int = 0
     overdue: bool = False

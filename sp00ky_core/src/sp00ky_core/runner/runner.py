@@ -11,14 +11,24 @@ from typing import Self
 import attrs
 
 from sp00ky_core.backend.backend import Backend, queues, stored_table
-from sp00ky_core.errors import BackendPaused, Sp00kyError
+from sp00ky_core.errors import BackendPaused, ConfigError, Sp00kyError
 from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import is_unavailable
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.job.retry import Strategy
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import BackendStats, Rollups, RunnerInfo, Runners, Settlement, Store, Transport, has
+from sp00ky_core.ports import (
+    BackendStats,
+    PreparedTransport,
+    Rollups,
+    RunnerInfo,
+    Runners,
+    Settlement,
+    Store,
+    Transport,
+    has,
+)
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.breakers import BreakerWriter
 from sp00ky_core.runner.claim import Claimer, Wake
@@ -80,6 +90,8 @@ class Runner:
         self._store_log = StoreLog(options.clock, self.observer.counters)
         rollups, counters = has(store, Rollups), self.observer.counters
         self._rollups = RollupWriter(rollups, counters, options, self._store_log) if rollups else None
+        self._transport_of = transports
+        self._served = [each.config for each in backends.values()]
         self._transports = list({id(transport): transport for transport in transports.values()}.values())
         self._documents = {name: backend.document for name, backend in backends.items()}
         self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
@@ -223,6 +235,7 @@ class Runner:
         try:
             for transport in self._transports:
                 await transport.open()
+                await self._prepare_transport(transport)
             await self._beat.beat()
             await self._hooks.dispatch("sp00ky_runner_started", runner_id=self.runner_id)
         except BaseException:
@@ -230,6 +243,14 @@ class Runner:
             if self._beat.is_fresh():
                 await self._remove_row()
             raise
+
+    async def _prepare_transport(self, transport: Transport) -> None:
+        """Let a transport get ready. Raises ``ConfigError`` where a backend can't be delivered to."""
+        if not isinstance(transport, PreparedTransport):
+            return
+        ours = [backend for backend in self._served if self._transport_of[backend.name] is transport]
+        for name, problem in (await transport.prepare(ours)).items():
+            raise ConfigError(file="", key=f"backends.{name}", problem=problem)
 
     def _spawn_all(self) -> None:
         self._tasks.start("beat", self._beat.run)

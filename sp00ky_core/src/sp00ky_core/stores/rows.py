@@ -17,6 +17,7 @@ from sp00ky_core.encoding.json_bytes import JsonObject, decode, encode
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import AttemptError, Job, JobStatus, NewJob
 from sp00ky_core.job.options import HIGHEST_PRIORITY, is_plain_text
+from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.job.retry import MAX_RETRIES, STRATEGIES
 from sp00ky_core.ports import LONGEST_TEXT, JobTable
 
@@ -304,6 +305,7 @@ def _entry_of(value: Mapping[str, Any]) -> AttemptError:
         runner_id=_text_of(value.get("runner_id")),
         since=instant_of(value.get("since")),
         count=max(_count_of(value.get("count"), 1), 1),
+        scheme=_text_of(value.get("scheme")) or HTTP,
     )
 
 

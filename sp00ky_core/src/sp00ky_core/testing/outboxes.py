@@ -11,12 +11,12 @@ from typing import Any, cast
 import attrs
 
 from sp00ky_core.backend.backend import Backend, load_backends, store_tables
-from sp00ky_core.config import BackendConfig, Config, find_config, load_config
+from sp00ky_core.config import BackendConfig, Config, find_config
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.job_json import job_to_json
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.plugins.registry import Plugins, load_plugins
+from sp00ky_core.plugins.registry import Plugins, load_config, load_plugins
 from sp00ky_core.ports import JobTable, Store, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore, MemoryTransaction
 
@@ -62,9 +62,11 @@ def memory_outbox(config: str | Path | Config | None = None, *, plugins: Plugins
     Raises:
         ConfigError: the file, or a backend's document, can't be used.
     """
-    loaded = config if isinstance(config, Config) else load_config(Path(config or find_config()))
     plugins = plugins or load_plugins()
-    return _over_memory(loaded, load_backends(loaded, frozenset(plugins.strategies)), plugins)
+    if not isinstance(config, Config):
+        config = load_config(Path(config or find_config()), plugins=plugins)
+    backends = load_backends(config, frozenset(plugins.strategies), plugins.transports)
+    return _over_memory(config, backends, plugins)
 
 
 def commits_at_once(outbox: Outbox, connection: object) -> bool:
@@ -136,6 +138,6 @@ def outbox_over(
     }
     config = Config(file=folder / "sp00ky.yml", backends=configs)
     plugins = plugins or Plugins()
-    loaded = load_backends(config, frozenset(plugins.strategies))
+    loaded = load_backends(config, frozenset(plugins.strategies), plugins.transports)
     backends = {each.backend: attrs.evolve(loaded[each.backend], table=each) for each in tables}
     return Outbox(config, store=store, plugins=plugins, backends=backends)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.job.job import AttemptError, JobStatus
-from sp00ky_core.job.outcome import THROTTLED
+from sp00ky_core.job.outcome import HTTP, THROTTLED
 from sp00ky_core.job.state_machine import MAX_ERRORS, Transition
 from sp00ky_core.ports import Settlement
 from sp00ky_store_postgres.sql.loader import fill, fits, read_sql, unreadable
@@ -98,5 +98,6 @@ def _entry(error: AttemptError | None) -> str | None:
         "name": error.name,
         "reason": error.reason,
         "runner_id": error.runner_id,
+        **({} if error.scheme == HTTP else {"scheme": error.scheme}),
     }
     return encode(fields).decode()

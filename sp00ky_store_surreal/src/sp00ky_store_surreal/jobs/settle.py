@@ -12,6 +12,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.job.job import AttemptError, JobStatus
+from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.isolation import Quarantine, bisect, settle_with_less
 from sp00ky_store_surreal.connection.executor import Lane, Way
@@ -258,6 +259,7 @@ def _entry(error: AttemptError) -> dict[str, Any]:
         "name": _clean(error.name),
         "reason": _clean(error.reason),
         "runner_id": None if error.runner_id is None else _clean(error.runner_id),
+        **({} if error.scheme == HTTP else {"scheme": _clean(error.scheme)}),
     }
 
 

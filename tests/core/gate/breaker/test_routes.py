@@ -14,8 +14,10 @@ from sp00ky_core.gate.breaker.routes import LATE, LONGEST_LOOK, RECENT
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 
 CONFIG = BreakerConfig(failures=3, interval=1)
-TIMEOUT, GATEWAY = Undelivered(name="timeout"), Undelivered(name="http_status", code=504)
-AWAY, REFUSED = Undelivered(name="http_status", code=503), Undelivered(name="connect")
+TIMEOUT = Undelivered(name="timeout")
+GATEWAY = Undelivered(name="http_status", code=504, counts_as="timeout")
+AWAY = Undelivered(name="http_status", code=503, counts_as="unavailable")
+REFUSED = Undelivered(name="connect")
 ANSWERS = [Delivered(), Undelivered(name="http_status", code=500), Undelivered(name="throttled", code=429)]
 
 

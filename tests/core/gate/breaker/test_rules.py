@@ -23,6 +23,7 @@ from sp00ky_core.gate.breaker import (
     ProbeWithoutNews,
     change_after,
     event_of,
+    is_timeout,
     is_unavailable,
     longest_pause,
     never_connected,
@@ -118,8 +119,16 @@ def test_a_backend_that_gives_no_answer_is_unavailable(name: str) -> None:
     assert event_of(outcome, probe_of=ME, took=2) == ProbeFailed(runner_id=ME, took=2)
 
 
-def test_of_all_answers_three_mean_that_it_is_unavailable() -> None:
-    assert [code for code in range(100, 600) if is_unavailable(status(code))] == [502, 503, 504]
+@pytest.mark.parametrize("meaning", ["unavailable", "timeout", "reset", "connect"])
+def test_an_answer_is_what_its_transport_takes_it_for(meaning: str) -> None:
+    outcome = Undelivered(scheme="amqp", name="own", code=320, counts_as=meaning)
+    assert event_of(outcome) == Failed()
+    assert never_connected(outcome) is (meaning == "connect")
+    assert is_timeout(outcome) is (meaning == "timeout")
+
+
+def test_no_number_means_anything_here() -> None:
+    assert not any(is_unavailable(status(code)) for code in range(100, 600))
 
 
 @pytest.mark.parametrize(
@@ -143,11 +152,15 @@ def test_only_without_a_connection_nothing_can_have_been_sent() -> None:
     assert never_connected(Undelivered(name=names.TLS))
 
 
-@given(asked=st.floats(allow_nan=False), cap=st.floats(0, 10_000), code=st.sampled_from([429, 503, 500]))
-def test_what_a_backend_asks_for_counts_up_to_the_cap(asked: float, cap: float, code: int) -> None:
-    seconds = seconds_asked(status(code, asked), cap)
-    assert seconds == (0 if code == 500 else min(max(asked, 0), cap, LONGEST_PAUSE))
-    event = event_of(status(code), asked=seconds)
+@given(
+    asked=st.floats(allow_nan=False),
+    cap=st.floats(0, 10_000),
+    name=st.sampled_from(["throttled", "unavailable", "own"]),
+)
+def test_what_a_backend_asks_for_counts_up_to_the_cap(asked: float, cap: float, name: str) -> None:
+    seconds = seconds_asked(Undelivered(name=name, retry_after=asked), cap)
+    assert seconds == (0 if name == "own" else min(max(asked, 0), cap, LONGEST_PAUSE))
+    event = event_of(Undelivered(name=name), asked=seconds)
     assert isinstance(event, Failed | Answered)
     assert event.retry_after == seconds
 

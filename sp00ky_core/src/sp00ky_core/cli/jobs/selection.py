@@ -11,6 +11,7 @@ import click
 from sp00ky_core.backend.validation import unknown_route
 from sp00ky_core.cli.options import INSTANT, act_options, as_json, backend_names, flag, option, with_options
 from sp00ky_core.cli.output import say
+from sp00ky_core.contract.loading import LateContract
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.hints import nearest
 from sp00ky_core.job.job import Job, JobStatus
@@ -85,7 +86,13 @@ def conditions_of(options: Mapping[str, Any]) -> JobFilter:
 
 def warn_of_unknown_path(outbox: Outbox, conditions: JobFilter) -> None:
     """Say that no document has the operation that is asked for, where that is so: it may be misspelt."""
-    meant = [each for name, each in outbox.backends.items() if conditions.backend in {None, name}]
+    meant = [
+        each
+        for name, each in outbox.backends.items()
+        if conditions.backend in {None, name} and not isinstance(each.contract, LateContract)
+    ]
+    if not meant:
+        return  # an application isn't run to look at its jobs
     for path in conditions.paths or ():
         if not any(backend.contract.operation(path) for backend in meant):
             errors = [unknown_route(backend, path) for backend in meant]

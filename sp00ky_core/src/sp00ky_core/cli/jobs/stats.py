@@ -10,6 +10,7 @@ import click
 
 from sp00ky_core.cli.options import INSTANT, Settings, as_json, command, flag, limit_option, option
 from sp00ky_core.cli.output import moment, show_json, show_list, show_rows
+from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.observe.rates import Rates
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import json_of, rates_to_json
@@ -77,7 +78,8 @@ def errors(settings: Settings, *, since: datetime | None, limit: int) -> None:
 
 
 def _error_row(group: ErrorGroup) -> tuple[object, ...]:
-    what = (group.count, group.backend, group.path, group.name, group.code or "")
+    code = (group.code if group.scheme == HTTP else group) if group.code else ""
+    what = (group.count, group.backend, group.path, group.name, code)
     return (*what, moment(group.first), moment(group.last), group.example)
 
 

@@ -12,6 +12,7 @@ from sp00ky_core.config import BreakerConfig
 from sp00ky_core.job.outcome import (
     CONNECT,
     EXPIRED,
+    HOOK_FAILED,
     INVALID_PATH,
     INVALID_PAYLOAD,
     INVALID_ROW,
@@ -21,6 +22,7 @@ from sp00ky_core.job.outcome import (
     THROTTLED,
     TIMEOUT,
     TLS,
+    UNAVAILABLE,
     UNKNOWN_ROUTE,
     Delivered,
     Outcome,
@@ -228,17 +230,16 @@ class BreakerChange:
         return left == (breaker.state, breaker.failures, breaker.probe_runner)
 
 
-UNAVAILABLE_NAMES = frozenset({CONNECT, TLS, RESET, TIMEOUT})
+UNAVAILABLE_MEANINGS = frozenset({CONNECT, TLS, RESET, TIMEOUT, UNAVAILABLE})
 
-GATEWAY_TIMEOUT = 504
-
-UNAVAILABLE_CODES = frozenset({502, 503, GATEWAY_TIMEOUT})
-
-PAUSING_CODES = frozenset({429, 503})
-"""Their ``Retry-After`` is for the whole backend, not for one job; so is that of any throttled answer."""
+PAUSING_MEANINGS = frozenset({THROTTLED, UNAVAILABLE})
+"""Their ``retry_after`` is for the whole backend, not for one job."""
 
 NO_NEWS = frozenset(
-    {INVALID_PATH, INVALID_PAYLOAD, INVALID_ROW, UNKNOWN_ROUTE, OUTCOME_UNKNOWN, KILLED, EXPIRED}
+    {
+        *(INVALID_PATH, INVALID_PAYLOAD, INVALID_ROW, UNKNOWN_ROUTE, HOOK_FAILED),
+        *(OUTCOME_UNKNOWN, KILLED, EXPIRED),
+    }
 )
 """Outcomes that say nothing about the backend: no request was sent, or its end is unknown."""
 
@@ -247,7 +248,7 @@ def seconds_asked(outcome: Outcome, cap: float) -> float:
     """Return the seconds for which a backend asks to be left alone, at most ``cap``; 0: it doesn't ask."""
     if isinstance(outcome, Delivered):
         return 0.0
-    if outcome.name != THROTTLED and outcome.code not in PAUSING_CODES:
+    if outcome.name != THROTTLED and outcome.meaning not in PAUSING_MEANINGS:
         return 0.0
     return min(max(outcome.retry_after or 0.0, 0.0), cap, LONGEST_PAUSE)
 
@@ -276,19 +277,17 @@ def event_of(
 
 def is_unavailable(outcome: Outcome) -> bool:
     """Whether the backend as a whole is unavailable, rather than unwilling to take this job."""
-    if isinstance(outcome, Delivered):
-        return False
-    return outcome.name in UNAVAILABLE_NAMES or outcome.code in UNAVAILABLE_CODES
+    return not isinstance(outcome, Delivered) and outcome.meaning in UNAVAILABLE_MEANINGS
 
 
 def is_timeout(outcome: Outcome) -> bool:
     """Whether no answer came in time, to this runner or to a gateway: that may be so of one route alone."""
-    return not isinstance(outcome, Delivered) and (outcome.name == TIMEOUT or outcome.code == GATEWAY_TIMEOUT)
+    return not isinstance(outcome, Delivered) and outcome.meaning == TIMEOUT
 
 
 def never_connected(outcome: Outcome) -> bool:
     """Whether nothing can have been sent, for there was no connection."""
-    return not isinstance(outcome, Delivered) and outcome.name in {CONNECT, TLS}
+    return not isinstance(outcome, Delivered) and outcome.meaning in {CONNECT, TLS}
 
 
 RISKED_AT = 6

@@ -10,6 +10,7 @@ import attrs
 
 from sp00ky_core.job.job import AttemptError, Job
 from sp00ky_core.job.job_json import instant_to_json
+from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import LONGEST_LISTED, JobTable
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.isolation import Quarantine
@@ -99,6 +100,8 @@ def _entry(error: AttemptError) -> dict[str, Any]:
             fields[name] = instant_to_json(fields[name])
     if error.count == 1:
         del fields["count"], fields["since"]
+    if error.scheme == HTTP:
+        del fields["scheme"]
     return fields
 
 

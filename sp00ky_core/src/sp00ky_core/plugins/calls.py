@@ -1,4 +1,4 @@
-"""Calling hooks: observers are isolated and awaited here, for pluggy never awaits."""
+"""Call hooks: observers are isolated and awaited here, for pluggy never awaits; built-in decisions."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import inspect
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
+import attrs
 import pluggy
 
-from sp00ky_core.config import BackendConfig
+from sp00ky_core.config import BackendConfig, RetryConfig
 from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.options import check_option
-from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.job.retry import RetryPolicy
-from sp00ky_core.plugins import defaults, hookspecs
+from sp00ky_core.job.outcome import HTTP_STATUS, THROTTLED, Delivered, Outcome, Undelivered
+from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
+from sp00ky_core.plugins import hookspecs
+from sp00ky_core.plugins.hookspecs import hookimpl
 
 __all__ = ["Hooks"]
 
@@ -124,7 +127,7 @@ class Hooks:
             decided = self._decide("sp00ky_classify_outcome", facts, (Delivered, Undelivered))
             if decided is not None:
                 return cast("Outcome", decided)
-        return defaults.sp00ky_classify_outcome(backend, outcome)
+        return sp00ky_classify_outcome(backend, outcome)
 
     def retry_policy(self, job: Job, backend: BackendConfig) -> RetryPolicy:
         """Choose how a job is retried."""
@@ -133,7 +136,7 @@ class Hooks:
             decided = self._decide("sp00ky_retry_policy", facts, (RetryPolicy,))
             if decided is not None:
                 return cast("RetryPolicy", decided)
-        return defaults.sp00ky_retry_policy(job, backend)
+        return sp00ky_retry_policy(job, backend)
 
     def traced(self, new_job: NewJob, backend: BackendConfig) -> NewJob:
         """Return a job with the trace context that a plugin gives it, if it has none."""
@@ -206,3 +209,31 @@ def _is_allowed(name: object, value: object) -> bool:
         return False
     is_open = HEADER_NAME.fullmatch(name) is not None and name.lower() not in CLOSED_HEADERS
     return is_open and value.isprintable() and value.isascii()
+
+
+@hookimpl(trylast=True)
+def sp00ky_classify_outcome(backend: BackendConfig, outcome: Outcome) -> Outcome:
+    """Make a status in ``giveUpOn`` final, throttled or not; leave everything else as the transport said."""
+    if isinstance(outcome, Undelivered) and outcome.code in backend.give_up_on:
+        name = HTTP_STATUS if outcome.name == THROTTLED else outcome.name
+        return attrs.evolve(outcome, name=name, retryable=False)
+    return outcome
+
+
+@hookimpl(trylast=True)
+def sp00ky_retry_policy(job: Job, backend: BackendConfig) -> RetryPolicy:
+    """Take the row's ``max_retries`` and ``retry_strategy``, and the backend's ``retry``."""
+    max_retries = min(max(job.max_retries, 0), MAX_RETRIES)  # a hostile row's may be out of range
+    return _policy(backend.retry, job.retry_strategy, max_retries)
+
+
+@lru_cache(maxsize=1_000)  # every job needs one, and they are few
+def _policy(retry: RetryConfig, strategy: str, max_retries: int) -> RetryPolicy:
+    return RetryPolicy(
+        strategy=strategy,
+        max_retries=max_retries,
+        base=retry.base,
+        factor=retry.factor,
+        cap=retry.cap,
+        jitter=retry.jitter,
+    )

@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sp00ky_core.config import BackendConfig, Config, ScheduleConfig
 from sp00ky_core.config.keys import keys_of
-from sp00ky_core.observe.counters import Counters
 from sp00ky_core.observe.families import exposition
+from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import BackendStats
 from sp00ky_core.stores.transactional.observe.rollups import ROLLUPS
 from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS, SCHEDULES

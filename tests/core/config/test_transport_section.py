@@ -25,7 +25,7 @@ from sp00ky_core.cli.job_format import cause, job_lines
 from sp00ky_core.config import key
 from sp00ky_core.config import values as read
 from sp00ky_core.errors import ConfigError, PayloadInvalid, UnknownRoute
-from sp00ky_core.job.job_json import job_to_json
+from sp00ky_core.job.job import job_to_json
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.stores import plugin as core_stores
 from sp00ky_core.testing import ScriptedTransport

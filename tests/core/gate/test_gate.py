@@ -12,8 +12,8 @@ import pytest
 from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
 from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import Breaker, BreakerState
-from sp00ky_core.gate.breaker.view import NEW
-from sp00ky_core.gate.gate import LONGEST_HELD
+from sp00ky_core.gate.gate import LONGEST_HELD, LOOK_AGAIN, Limit, Pause
+from sp00ky_core.gate.seen_breaker import NEW
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import CONNECT, HTTP_STATUS, THROTTLED, Delivered, Undelivered
 from sp00ky_core.job.state_machine import Deferred
@@ -206,3 +206,67 @@ def test_places_are_limited() -> None:
     made = door(concurrency=3)
     assert made.gate.may_start(made.held(), 3)
     assert not made.gate.may_start(made.held(), 4)
+
+
+POLL = 5.0
+
+
+def test_it_is_news_when_it_begins_and_when_it_ends() -> None:
+    pause = Pause()
+    found = [pause.claimed(1.0, seconds, POLL) for seconds in (None, math.inf, 2.0, None, None)]
+    assert found == [False, True, False, True, False]
+    assert (pause.is_on, pause.until) == (False, 0)
+
+
+def test_it_is_looked_at_again_after_the_poll_or_its_end() -> None:
+    pause = Pause()
+    pause.claimed(1.0, math.inf, POLL)
+    assert pause.until == 1 + POLL
+    pause.claimed(2.0, 3.0, POLL)
+    assert pause.until == 5
+
+
+def test_a_signal_makes_it_looked_at_but_not_again_and_again() -> None:
+    pause = Pause()
+    pause.claimed(1.0, math.inf, POLL)
+    pause.signal()
+    assert pause.until == 1 + LOOK_AGAIN
+    pause.claimed(1.1, math.inf, POLL)
+    assert pause.until == 1.1 + POLL
+    assert pause.is_on, "a claim hasn't found it resumed"
+
+
+def test_a_signal_holds_back_nothing_that_is_not_paused() -> None:
+    pause = Pause()
+    pause.signal()
+    assert (pause.is_on, pause.until) == (False, 0)
+
+
+def test_until_the_next_token_nothing_is_claimed() -> None:
+    limit = Limit()
+    limit.claimed(10.0, 0.5, is_served=True)
+    assert limit.until == 10.5
+    limit.claimed(10.5, None, is_served=False)
+    assert limit.until == 10.5
+
+
+def test_where_a_job_has_ended_another_may_be_claimed() -> None:
+    limit = Limit()
+    limit.claimed(10.0, 0.25, is_served=True)
+    limit.forget()
+    assert limit.until == 0
+
+
+def test_a_claim_that_was_cut_off_is_repeated_at_once_as_long_as_it_finds_jobs() -> None:
+    limit = Limit()
+
+    def wait(*, is_served: bool) -> float:
+        limit.claimed(10.0, 0.0, is_served=is_served)
+        return limit.until - 10.0
+
+    assert wait(is_served=True) == 0
+    waits = [wait(is_served=False) for _ in range(12)]
+    assert waits[:3] == pytest.approx([0.001, 0.002, 0.004])
+    assert waits[-1] == 0.25
+    assert wait(is_served=True) == 0
+    assert wait(is_served=False) == pytest.approx(0.001)

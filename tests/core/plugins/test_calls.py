@@ -29,7 +29,9 @@ from sp00ky_core import (
     Undelivered,
     hookimpl,
 )
+from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
 from sp00ky_core.plugins import calls
+from sp00ky_core.plugins.calls import sp00ky_classify_outcome, sp00ky_retry_policy
 from sp00ky_core.stores import plugin as core_stores
 
 BROKEN = Undelivered(code=500, name="http_status", reason="Internal Server Error")
@@ -475,3 +477,49 @@ async def test_a_trace_that_is_none_costs_no_job(
     job = await scene.deliver()
     assert (job.status, job.traceparent) == (JobStatus.SUCCESS, None)
     assert len([each for each in caplog.records if each.levelname == "ERROR"]) == complaints
+
+
+BACKEND = BackendConfig(
+    name="api",
+    spec=Path("openapi.yml"),
+    base_url="http://x.test",
+    table="job",
+    give_up_on=frozenset({422, 429}),
+    retry=RetryConfig(base=7.0, cap=70.0),
+)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "changes"),
+    [
+        (Delivered(code=200), {}),
+        (Undelivered(name="http_status", code=500), {}),
+        (Undelivered(name="http_status", code=422), {"retryable": False}),
+        (Undelivered(name="throttled", code=503), {}),
+        (
+            Undelivered(name="throttled", code=429),
+            {"retryable": False, "name": "http_status", "counts_as": "throttled"},
+        ),
+        (
+            Undelivered(name="throttled", scheme="amqp", code=422, counts_as="unavailable"),
+            {"retryable": False, "name": "amqp_status"},
+        ),
+    ],
+)
+def test_what_is_given_up_on(outcome: Outcome, changes: dict[str, Any]) -> None:
+    assert sp00ky_classify_outcome(BACKEND, outcome) == attrs.evolve(outcome, **changes)
+
+
+@pytest.mark.parametrize(("said", "counts"), [(5, 5), (-1, 0), (10**9, MAX_RETRIES)])
+def test_the_row_s_retries_and_the_backend_s_delays(said: int, counts: int) -> None:
+    job = Job(
+        id="job:1",
+        backend="api",
+        path="/",
+        payload_json=b"{}",
+        status=JobStatus.PENDING,
+        max_retries=said,
+        retry_strategy="exponential",
+    )
+    expected = RetryPolicy(strategy="exponential", max_retries=counts, base=7.0, cap=70.0)
+    assert sp00ky_retry_policy(job, BACKEND) == expected

@@ -18,7 +18,7 @@ from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import Attempt, Claim, Store
-from sp00ky_core.runner import breakers
+from sp00ky_core.runner import settle
 
 AWAY = Undelivered(name="http_status", code=503, counts_as="unavailable")
 REFUSED = Undelivered(name="connect")
@@ -422,7 +422,7 @@ async def open_bench(make_bench) -> Any:
 async def test_a_probe_that_cannot_be_sent_makes_the_next_one_wait_for_nothing(
     open_bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breakers, "BREATH", NEVER)
+    monkeypatch.setattr(settle, "BREATH", NEVER)
     for _ in range(5):
         open_bench.store.write_row("job", {"path": "/chat", "payload": "no json", "status": "pending"})
     job = await open_bench.add(max_retries=0)

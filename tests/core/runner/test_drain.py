@@ -191,7 +191,7 @@ async def test_a_drain_counts_what_it_had_to_cut_off(make_bench, max_retries: in
 async def test_a_part_ends_though_a_call_answers_its_cancellation_with_an_error(
     make_bench, monkeypatch
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.tasks.CANCEL_AGAIN", 0.01)
+    monkeypatch.setattr("sp00ky_core.runner.runner.CANCEL_AGAIN", 0.01)
     bench = await make_bench()
     asked = asyncio.Event()
 

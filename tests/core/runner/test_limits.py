@@ -9,7 +9,7 @@ from sp00ky_core.gate import Gate
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, Store
-from sp00ky_core.runner.in_flight import Held
+from sp00ky_core.runner.slots import Held
 
 NEVER = 3_600.0
 

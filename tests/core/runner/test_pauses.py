@@ -8,8 +8,7 @@ from sp00ky_core.errors import BackendPaused
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt
-from sp00ky_core.runner.in_flight import Held
-from sp00ky_core.runner.slots import Slots
+from sp00ky_core.runner.slots import Held, Slots
 
 NEVER = 3_600.0
 

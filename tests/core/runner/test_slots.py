@@ -1,20 +1,24 @@
 """A backend's places."""
 
 import asyncio
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import attrs
 import pytest
+from tests.simulation import MemoryLab, World
 
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Contract
 from sp00ky_core.gate import Gate
-from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome
-from sp00ky_core.ports import Attempt, JobTable
-from sp00ky_core.runner.slots import Perform, Slots
+from sp00ky_core.ports import Attempt, JobTable, StoreOptions
+from sp00ky_core.runner.slots import Held, Holdings, Perform, Slots
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
@@ -65,3 +69,135 @@ def test_a_backend_with_limits_is_not_claimed_ahead(limits: dict[str, object], a
     slots._ended = 10_000
     slots.measure(1.0, 0.001)
     assert slots._ahead == ahead
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    tables = (JobTable(backend="api", table="job"),)
+    world = World(MemoryLab(StoreOptions(url="memory://", tables=tables)), tables, tmp_path)
+    yield world
+    world.close()
+
+
+def test_what_was_claimed_before_a_gap_between_beats_is_not_sent_after_it(world: World, caplog) -> None:
+    caplog.set_level(logging.ERROR)
+    judge = world.start()
+    world.pass_smoothly(20)
+    frozen = world.start()
+    world.pass_smoothly(2)
+    judge.is_frozen = True
+    job_id = world.enqueue(max_retries=0)
+    world.run()
+    (claim,) = [call for call in frozen.store.calls if call.method == "claim"]
+    world.reach(claim)
+    judge.is_frozen, frozen.is_frozen = False, True
+    world.pass_smoothly(14)
+    assert world.ledger.entries[job_id].status is JobStatus.FAILED  # its outcome unknown
+    frozen.is_frozen = False
+    world.pass_smoothly(4)
+    assert world.flights() == []
+    world.end()
+
+
+def test_what_is_given_back_after_a_gap_costs_no_attempt(world: World, caplog) -> None:
+    caplog.set_level(logging.ERROR)
+    runner = world.start()
+    world.pass_smoothly(2)
+    job_id = world.enqueue(max_retries=0)
+    world.run()
+    (claim,) = [call for call in runner.store.calls if call.method == "claim"]
+    world.reach(claim)
+    world.leap(7)
+    world.pass_smoothly(4)
+    (flight,) = world.flights()
+    assert (flight.attempt.job.id, flight.attempt.job.lease_epoch, flight.attempt.number) == (job_id, 2, 1)
+    world.respond(flight, Delivered())
+    world.end()
+    assert world.ledger.entries[job_id].status is JobStatus.SUCCESS
+
+
+def test_an_outcome_that_comes_to_nothing_lets_go_of_no_later_claim_of_its_job(world: World, caplog) -> None:
+    caplog.set_level(logging.ERROR)
+    runner = world.start()
+    world.pass_smoothly(12)
+    job_id = world.enqueue(max_retries=1)
+    world.flow()
+    world.respond(world.flights()[0], Delivered())
+    (settle,) = [call for call in runner.store.calls if call.method == "settle"]
+    settle.is_stalled = True
+    world.kill(job_id)
+    world.redrive(job_id)
+    world.pass_smoothly(42)  # its lease runs out, and it is claimed again
+    (again,) = world.flights()
+    world.answer(runner, settle)  # too late: the lease is lost
+    world.pass_smoothly(4)  # what the runner didn't hold would be given back, and sent once more
+    assert world.flights() == [again]
+    world.respond(again, Delivered())
+    world.end()
+
+
+def test_a_drain_gives_back_what_was_not_started_while_the_rest_is_in_flight(world: World, caplog) -> None:
+    caplog.set_level(logging.ERROR)
+    runner = world.start()
+    world.pass_smoothly(2)
+    world.enqueue(max_retries=0)
+    world.flow()
+    unstarted = world.enqueue(max_retries=0)
+    world.run()
+    (claim,) = [call for call in runner.store.calls if call.method == "claim"]
+    world.reach(claim)
+    runner.drain()
+    world.flow()
+    (in_flight,) = world.flights()
+    assert world.ledger.entries[unstarted].status is JobStatus.PENDING
+    world.respond(in_flight, Delivered())
+    world.end()
+
+
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+def held_for(table: JobTable, **fields: Any) -> Held:
+    """Return a claim, written at ``NOW`` and sent at 100 s of this runner's clock."""
+    lease = timedelta(seconds=table.attempt_timeout(None) + table.lease_margin)
+    job = Job(
+        id="job:1",
+        backend="api",
+        path="/a",
+        payload_json=b"{}",
+        status=JobStatus.PROCESSING,
+        lease_until=NOW + lease,
+    )
+    return Held(
+        job=attrs.evolve(job, **fields),
+        backend=cast("Backend", None),
+        table=table,
+        timeout=5,
+        claimed_at=100.0,
+        received_at=101.0,
+    )
+
+
+def test_a_job_expires_by_the_clock_of_the_claim() -> None:
+    shared = JobTable(backend="api", table="job", timeout=60)  # its other backend's is longer
+    held = held_for(shared, expires_at=NOW + timedelta(seconds=7))
+    assert not held.has_expired(106.9)
+    assert held.has_expired(107.0)
+    assert not held_for(shared).has_expired(1e9)
+
+
+def test_attempts_are_counted_by_backend_without_what_waits_for_a_place_or_is_over() -> None:
+    holdings, table = Holdings(), JobTable(backend="api", table="job")
+    held = attrs.evolve(held_for(table), backend=cast("Backend", Named("api")))
+    holdings.add([held])
+    assert holdings.attempts_by_backend() == {}
+    held.started_at = 102.0
+    assert holdings.attempts_by_backend() == {"api": 1}
+    holdings.over(held)
+    assert (holdings.attempts_by_backend(), len(holdings)) == ({}, 1)
+
+
+@attrs.frozen
+class Named:
+    name: str
+    table: JobTable | None = None

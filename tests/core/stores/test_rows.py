@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from tests.core.anything import ANYTHING, COLUMNS
 
 from sp00ky_conformance.strategies import new_jobs, payloads
-from sp00ky_core.job.job import AttemptError, JobStatus, NewJob
-from sp00ky_core.job.job_json import instant_to_json, job_to_json
+from sp00ky_core.job.job import AttemptError, JobStatus, NewJob, instant_to_json, job_to_json
 from sp00ky_core.stores.rows import defect_of, entries_of, instant_of, job_of
 
 

@@ -15,7 +15,7 @@ from jinja2.runtime import Context as JinjaContext
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from sp00ky_core.job.job_json import instant_to_json
+from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.observe.prometheus import EXACT
 from sp00ky_dashboard import flash
 from sp00ky_dashboard.access import forms

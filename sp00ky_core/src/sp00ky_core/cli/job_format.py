@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 import click
 
 from sp00ky_core.cli.output import moment, plain, show_json
-from sp00ky_core.job.job import AttemptError, Job, JobStatus
-from sp00ky_core.job.job_json import instant_to_json, job_to_json
+from sp00ky_core.job.job import AttemptError, Job, JobStatus, instant_to_json, job_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import ErrorGroup
 

@@ -19,9 +19,7 @@ from sp00ky_core.gate.breaker import (
     never_connected,
     seconds_asked,
 )
-from sp00ky_core.gate.breaker.view import NEW, Log, SeenBreaker
-from sp00ky_core.gate.limits import Limit
-from sp00ky_core.gate.pauses import Pause
+from sp00ky_core.gate.seen_breaker import NEW, Log, SeenBreaker
 from sp00ky_core.gate.throttling import Throttling
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome, Undelivered, said
@@ -281,3 +279,67 @@ class Gate:
 
 def _said(outcome: Undelivered) -> str:
     return said(outcome)[:200]
+
+
+LOOK_AGAIN = 0.05
+"""Seconds between two looks at a paused backend while signals come in: one may be of its resume."""
+
+
+@attrs.define
+class Pause:
+    """The pause of one backend.
+
+    Attributes:
+        is_on: The latest claim that could tell has found it paused.
+        until: When it is claimed for again, to see whether the pause is over.
+    """
+
+    is_on: bool = False
+    until: float = 0.0
+    _looked_at: float = 0.0
+
+    def signal(self) -> None:
+        """There may be work; it may be because the backend is resumed."""
+        if self.is_on:
+            self.until = min(self.until, self._looked_at + LOOK_AGAIN)
+
+    def claimed(self, now: float, seconds: float | None, poll: float) -> bool:
+        """Take over what a claim found; return whether that is news.
+
+        ``seconds``: that the pause lasts yet; None: there is none. After the ``poll`` it is looked at again.
+        """
+        was_on, self.is_on = self.is_on, seconds is not None
+        if seconds is not None:
+            self._looked_at, self.until = now, now + min(seconds, poll)
+        else:
+            self.until = 0.0
+        return self.is_on is not was_on
+
+
+SHORTEST_FUTILE, LONGEST_FUTILE = 0.001, 0.25
+"""Seconds until a claim that was cut off before it came to a job is repeated; doubled each time."""
+
+
+@attrs.define
+class Limit:
+    """The limits of one backend, as the latest claim found them.
+
+    Attributes:
+        until: When a claim may get some of the jobs that it had to leave.
+    """
+
+    until: float = 0.0
+    _futile: float = 0.0  # seconds, while claims are cut off without a job
+
+    def claimed(self, now: float, retry_in: float | None, *, is_served: bool) -> None:
+        """Take over what a claim says: after how many seconds there may be more.
+
+        ``is_served``: it has got jobs.
+        """
+        is_futile = retry_in == 0 and not is_served
+        self._futile = min(max(2 * self._futile, SHORTEST_FUTILE), LONGEST_FUTILE) if is_futile else 0.0
+        self.until = now + (retry_in or self._futile)
+
+    def forget(self) -> None:
+        """Note that one of the jobs has ended, so that another may be sent."""
+        self.until = 0.0

@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from sp00ky_core.observe.counters import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts
+from sp00ky_core.observe.rates import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts
 from sp00ky_core.ports import BUCKET_BOUNDS, BUCKETS, BackendStats
 
 __all__ = ["exposition"]

@@ -15,7 +15,7 @@ from weakref import WeakSet
 import attrs
 
 from sp00ky_core.errors import MetricsMissing, Sp00kyError
-from sp00ky_core.observe.counters import Counters
+from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import BackendStats
 from sp00ky_core.stores.loop_store import StoreUser
 from sp00ky_core.stores.naming import NamedJobs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from sp00ky_core.job.job_json import instant_to_json
+from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, RunnerRecord, ScheduleRun
 

@@ -1,4 +1,4 @@
-"""Calling hooks: observers are isolated and awaited here, for pluggy never awaits."""
+"""Call hooks: observers are isolated and awaited here, for pluggy never awaits; built-in decisions."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, cast
 
+import attrs
 import pluggy
 
-from sp00ky_core.config import BackendConfig
+from sp00ky_core.config import BackendConfig, RetryConfig
 from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.options import check_option
-from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.job.retry import RetryPolicy
-from sp00ky_core.plugins import defaults, hookspecs
+from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome, Undelivered
+from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
+from sp00ky_core.plugins import hookspecs
+from sp00ky_core.plugins.hookspecs import hookimpl
 
 __all__ = ["HookFailed", "Hooks"]
 
@@ -136,7 +138,7 @@ class Hooks:
             decided = self._decide("sp00ky_classify_outcome", facts, (Delivered, Undelivered))
             if decided is not None:
                 return cast("Outcome", decided)
-        return defaults.sp00ky_classify_outcome(backend, outcome)
+        return sp00ky_classify_outcome(backend, outcome)
 
     def retry_policy(self, job: Job, backend: BackendConfig) -> RetryPolicy:
         """Choose how a job is retried."""
@@ -145,7 +147,7 @@ class Hooks:
             decided = self._decide("sp00ky_retry_policy", facts, (RetryPolicy,))
             if decided is not None:
                 return cast("RetryPolicy", decided)
-        return defaults.sp00ky_retry_policy(job, backend)
+        return sp00ky_retry_policy(job, backend)
 
     def traced(self, new_job: NewJob, backend: BackendConfig) -> NewJob:
         """Return a job with the trace context that a plugin gives it, if it has none."""
@@ -277,3 +279,34 @@ def _is_allowed(name: object, value: object) -> bool:
         return False
     is_open = HEADER_NAME.fullmatch(name) is not None and name.lower() not in CLOSED_HEADERS
     return is_open and value.isprintable() and value.isascii()
+
+
+@hookimpl(trylast=True)
+def sp00ky_classify_outcome(backend: BackendConfig, outcome: Outcome) -> Outcome:
+    """Make a code in ``giveUpOn`` final, throttled or not; leave everything else as the transport said."""
+    if not isinstance(outcome, Undelivered) or outcome.code not in backend.give_up_on:
+        return outcome
+    if outcome.name != THROTTLED:
+        return attrs.evolve(outcome, retryable=False)
+    # `http_status`: the job isn't deferred, but the backend is still left alone for as long as it asks.
+    counts_as = outcome.counts_as or THROTTLED
+    return attrs.evolve(outcome, name=f"{outcome.scheme}_status", counts_as=counts_as, retryable=False)
+
+
+@hookimpl(trylast=True)
+def sp00ky_retry_policy(job: Job, backend: BackendConfig) -> RetryPolicy:
+    """Take the row's ``max_retries`` and ``retry_strategy``, and the backend's ``retry``."""
+    max_retries = min(max(job.max_retries, 0), MAX_RETRIES)  # a hostile row's may be out of range
+    return _policy(backend.retry, job.retry_strategy, max_retries)
+
+
+@lru_cache(maxsize=1_000)  # every job needs one, and they are few
+def _policy(retry: RetryConfig, strategy: str, max_retries: int) -> RetryPolicy:
+    return RetryPolicy(
+        strategy=strategy,
+        max_retries=max_retries,
+        base=retry.base,
+        factor=retry.factor,
+        cap=retry.cap,
+        jitter=retry.jitter,
+    )

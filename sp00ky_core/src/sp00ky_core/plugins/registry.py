@@ -15,7 +15,7 @@ from sp00ky_core.config import Config
 from sp00ky_core.config import load_config as read_config
 from sp00ky_core.errors import AdapterMissing, PluginLoadError
 from sp00ky_core.job.retry import STRATEGIES, Strategy
-from sp00ky_core.plugins import defaults, hookspecs
+from sp00ky_core.plugins import calls, hookspecs
 from sp00ky_core.plugins.calls import DECISIONS, MERGED, OBSERVERS, Hooks
 from sp00ky_core.ports import StoreFactory, TransportEntry, TransportFactory, entry_of
 
@@ -71,7 +71,7 @@ class Plugins:
     def __init__(self) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        self._manager.register(defaults, name="sp00ky-core:defaults")
+        self._manager.register(calls, name="sp00ky-core:defaults")  # the built-in decisions
         self._stores: dict[str, tuple[StoreFactory, str]] = {}
         self._transports: dict[str, tuple[TransportFactory, str]] = {}
         self._strategies: dict[str, tuple[Strategy, str]] = {

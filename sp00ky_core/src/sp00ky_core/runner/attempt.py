@@ -28,8 +28,8 @@ from sp00ky_core.job.outcome import (
 )
 from sp00ky_core.plugins.calls import HookFailed, Hooks
 from sp00ky_core.ports import Attempt, Transport
-from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.runner.slots import Held
 
 _MOST_VIOLATIONS = 5  # that an error entry lists
 

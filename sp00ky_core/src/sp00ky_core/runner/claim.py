@@ -10,17 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreUnavailable
-from sp00ky_core.gate.breaker.view import NEW
+from sp00ky_core.gate.seen_breaker import NEW
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Claim, Store
-from sp00ky_core.runner.in_flight import Held, Holdings
 from sp00ky_core.runner.liveness import Beat
-from sp00ky_core.runner.observer import Observer
+from sp00ky_core.runner.observer import Observer, StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
-from sp00ky_core.runner.slots import Slots
-from sp00ky_core.runner.store_log import StoreLog
+from sp00ky_core.runner.slots import Held, Holdings, Slots
 from sp00ky_core.stores.backoff import Backoff
 
 logger: logging.Logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import NO_INFO, RunnerBeat, RunnerInfo, Store
+from sp00ky_core.runner.observer import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.stores.backoff import Backoff
 
 FIRST_PAUSE = 0.25

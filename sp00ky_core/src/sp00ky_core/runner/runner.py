@@ -30,20 +30,17 @@ from sp00ky_core.ports import (
     has,
 )
 from sp00ky_core.runner.attempt import Attempts
-from sp00ky_core.runner.breakers import BreakerWriter
 from sp00ky_core.runner.claim import Claimer, Wake
-from sp00ky_core.runner.in_flight import Held, Holdings
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.maintenance.reclaim import Reclaimer
 from sp00ky_core.runner.maintenance.rollups import RollupWriter
 from sp00ky_core.runner.maintenance.runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Place
-from sp00ky_core.runner.observer import Observer
+from sp00ky_core.runner.observer import Observer, StoreLog
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
-from sp00ky_core.runner.settle import Decider, Settler
-from sp00ky_core.runner.slots import Slots
-from sp00ky_core.runner.store_log import StoreLog
-from sp00ky_core.runner.tasks import Tasks
+from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
+from sp00ky_core.runner.slots import Held, Holdings, Slots
+from sp00ky_core.stores.backoff import Backoff
 from sp00ky_core.stores.naming import NamedJobs
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -493,3 +490,47 @@ def refuse_paused(stats: Mapping[str, BackendStats]) -> None:
     left = {name: counts for name, counts in stats.items() if _has_work(counts)}
     if all(counts.paused is not None and not counts.processing for counts in left.values()):
         raise BackendPaused(backends=tuple(left), jobs=sum(counts.pending for counts in left.values()))
+
+
+CANCEL_AGAIN = 1.0
+"""Seconds until a part that a cancellation didn't end is cancelled again."""
+
+
+class Tasks:
+    """Starts the parts of a runner, again where one fails, and ends them."""
+
+    def __init__(self, options: RunnerOptions) -> None:
+        self._options = options
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, name: str, run: Callable[[], Awaitable[None]], *, ends: bool = False) -> None:
+        """Start a part; ``ends``: it may end by itself."""
+        part = self._keep_running(name, run, ends=ends)
+        self._tasks[name] = asyncio.create_task(part, name=f"sp00ky-{name}")
+
+    async def ended(self, name: str, within: float) -> None:
+        """Return once a part has ended by itself, or after so many seconds."""
+        if name in self._tasks:
+            await asyncio.wait([self._tasks[name]], timeout=within)
+
+    async def stop(self, *names: str) -> None:
+        """End parts, or all; a store's call may answer a cancellation with an error, and its part go on."""
+        tasks = {name: self._tasks[name] for name in names or tuple(self._tasks) if name in self._tasks}
+        running = {*tasks.values()}
+        while running:
+            for task in running:
+                task.cancel()
+            _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN)
+        for name in tasks:
+            del self._tasks[name]
+
+    async def _keep_running(self, name: str, run: Callable[[], Awaitable[None]], *, ends: bool) -> None:
+        backoff = Backoff(self._options.random)
+        while True:
+            try:
+                await run()
+                if ends:
+                    return
+            except Exception:  # a bug must not stop deliveries: it is logged, and the part starts again
+                logger.exception("the runner's %s failed and is started again", name)
+            await backoff.wait()

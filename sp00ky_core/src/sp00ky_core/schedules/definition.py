@@ -1,29 +1,41 @@
-"""Decide when a schedule fires, and what a definition makes of its row. Pure."""
+"""Decide when a schedule fires, and what a definition makes of its row; read and write rows. Pure.
+
+Columns are named as the fields are. JSON is written as text, and read as text or parsed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import attrs
 
 from sp00ky_core.config.cron import next_cron
 from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
-from sp00ky_core.ports.schedules import StoredSchedule
+from sp00ky_core.errors import RunUnreadable
+from sp00ky_core.ports.schedules import RunStatus, ScheduleRun, Spawn, StoredSchedule, Trigger
 
 __all__ = [
     "brought_back",
     "can_not_fire",
-    "is_due",
-    "next_fire",
-    "same_clock",
     "defined",
+    "is_due",
     "is_others",
+    "next_fire",
     "paused",
+    "refused_run",
     "released",
     "removed",
     "resumed",
+    "run_of",
+    "run_row",
+    "run_with_job",
+    "same_clock",
+    "schedule_of",
+    "schedule_row",
 ]
 
 AHEAD = timedelta(seconds=60)
@@ -153,3 +165,91 @@ def released(stored: StoredSchedule, keys: Collection[str] | None) -> StoredSche
     """Return the row with these keys' failures forgotten (None: all keys')."""
     kept = {} if keys is None else {key: n for key, n in stored.failures.items() if key not in keys}
     return attrs.evolve(stored, failures=kept)
+
+
+ROW_REFUSED = "row_refused"
+"""Code of the error of a run whose job the database has refused."""
+
+
+def schedule_of(row: Mapping[str, Any]) -> StoredSchedule:
+    """Read a row of ``sp00ky_schedule``."""
+    return StoredSchedule(
+        name=row["name"],
+        definition=_parsed(row["definition"]) or {},
+        hash=row["hash"] or "",
+        seen=tuple(_parsed(row["seen"]) or ()),
+        origin=row["origin"] or "file",
+        revision=row["revision"] or 0,
+        paused=bool(row["paused"]),
+        removed=bool(row["removed"]),
+        next_fire_at=row["next_fire_at"],
+        last_fired_at=row["last_fired_at"],
+        last_error=row["last_error"],
+        failures=_parsed(row["failures"]) or {},
+        job_table=row["job_table"],
+    )
+
+
+def schedule_row(schedule: StoredSchedule) -> dict[str, Any]:
+    """Write the row that a change makes: its ``revision`` is one more than the one it was decided on.
+
+    ``paused`` and ``removed`` are 0 or 1, instants stay as they are.
+    """
+    row = {field.name: getattr(schedule, field.name) for field in attrs.fields(StoredSchedule)}
+    return row | {
+        "definition": json.dumps(dict(schedule.definition)),
+        "seen": json.dumps(list(schedule.seen)),
+        "failures": json.dumps(dict(schedule.failures)),
+        "revision": schedule.revision + 1,
+        "paused": int(schedule.paused),
+        "removed": int(schedule.removed),
+    }
+
+
+def run_of(row: Mapping[str, Any]) -> ScheduleRun:
+    """Read a row of ``sp00ky_schedule_run``.
+
+    Raises:
+        RunUnreadable: its status or its trigger isn't known here.
+    """
+    try:
+        trigger, status = Trigger(row["trigger"]), RunStatus(row["status"])
+    except ValueError as error:
+        named = {name: row[name] for name in ("schedule", "fired_at", "key")}
+        raise RunUnreadable(**named, problem=str(error)) from error
+    return ScheduleRun(
+        schedule=row["schedule"],
+        fired_at=row["fired_at"],
+        key=row["key"],
+        trigger=trigger,
+        job_id=row["job_id"],
+        status=status,
+        error=_parsed(row["error"]),
+        finished_at=row["finished_at"],
+    )
+
+
+def run_row(run: ScheduleRun) -> dict[str, Any]:
+    """Write the row of a run; instants stay as they are."""
+    row = {field.name: getattr(run, field.name) for field in attrs.fields(ScheduleRun)}
+    error = None if run.error is None else json.dumps(dict(run.error))
+    return row | {"trigger": run.trigger.value, "status": run.status.value, "error": error}
+
+
+def run_with_job(spawn: Spawn, job_id: str) -> ScheduleRun:
+    """Return the run of a spawn whose job was inserted."""
+    return attrs.evolve(spawn.run, job_id=job_id)
+
+
+def refused_run(spawn: Spawn, problem: str) -> ScheduleRun:
+    """Return the run of a spawn whose job the database has refused."""
+    error = {"code": ROW_REFUSED, "reason": problem}
+    return attrs.evolve(spawn.run, status=RunStatus.FAILED, error=error, finished_at=spawn.run.fired_at)
+
+
+def _parsed(value: Any) -> Any:
+    """Parse a JSON column, unless the database's driver has; None: it is missing, or no JSON."""
+    try:
+        return json.loads(value) if isinstance(value, str | bytes) else value
+    except ValueError:
+        return None

@@ -21,8 +21,7 @@ from sp00ky_core.errors import (
     Sp00kyError,
     UnknownRoute,
 )
-from sp00ky_core.job.job import Job, JobStatus, NewJob
-from sp00ky_core.job.job_json import instant_to_json
+from sp00ky_core.job.job import Job, JobStatus, NewJob, instant_to_json
 from sp00ky_core.job.options import is_plain_text
 from sp00ky_core.job.outcome import KILLED
 from sp00ky_core.job.retry import PluginStrategy

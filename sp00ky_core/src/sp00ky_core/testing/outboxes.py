@@ -13,8 +13,7 @@ import attrs
 from sp00ky_core.backend.backend import Backend, load_backends, store_tables
 from sp00ky_core.config import BackendConfig, Config, find_config
 from sp00ky_core.encoding.json_bytes import encode
-from sp00ky_core.job.job import Job
-from sp00ky_core.job.job_json import job_to_json
+from sp00ky_core.job.job import Job, job_to_json
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.plugins.registry import Plugins, load_config, load_plugins
 from sp00ky_core.ports import JobTable, Store, StoreOptions

@@ -28,9 +28,9 @@ from sp00ky_core.outbox.enqueue import Transaction
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import MAX_LIMIT, Attempt
 from sp00ky_core.runner.attempt import Attempts
-from sp00ky_core.runner.in_flight import Held
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import Decider
+from sp00ky_core.runner.slots import Held
 from sp00ky_core.testing.enqueued import check_route, find_whole, find_whole_in
 from sp00ky_core.testing.outboxes import commits_at_once, outbox_of_jobs
 

@@ -9,8 +9,8 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.ports import JobTable, ScheduleChange, ScheduleRun, Spawn
+from sp00ky_core.schedules.definition import refused_run, run_row, run_with_job, schedule_row
 from sp00ky_core.schedules.fire import job_key
-from sp00ky_core.schedules.rows import refused_run, run_row, run_with_job, schedule_row
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.isolation import bisect
 from sp00ky_store_surreal.connection.executor import Connection

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core.ports import OPEN_RUN, RunQuery, RunStatus, ScheduleRun, ScheduleSnapshot, StoredSchedule
-from sp00ky_core.schedules.rows import run_of, schedule_of
+from sp00ky_core.schedules.definition import run_of, schedule_of
 from sp00ky_store_surreal.connection.executor import Lane, Way
 from sp00ky_store_surreal.store_part import StorePart
 from sp00ky_store_surreal.surql.loader import surql

@@ -15,7 +15,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.errors import QueryRefused, SchemaError, StoreClosed, StoreError, StoreUnavailable
-from sp00ky_core.job.job_json import instant_to_json
+from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.ports import MAX_ROWS, QUERY_SECONDS
 from sp00ky_store_surreal.connection.cbor import UNREADABLE
 from sp00ky_store_surreal.errors import Conflict, PlaceMissing, TableMissing, reason_of

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import complaints
 from tests.core.cli.jobs.conftest import Call, ids
 from tests.core.cli.jobs.shelf import Shelf, ended, enqueued
-from tests.core.job.test_job_json import KEYS
+from tests.core.job.test_job import KEYS
 
 from sp00ky_core import Outbox
 from sp00ky_core.outbox.operators import bulk

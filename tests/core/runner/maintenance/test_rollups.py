@@ -5,11 +5,11 @@ from typing import Any
 
 from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
-from sp00ky_core.observe.counters import Counters
+from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import RollupQuery, Store
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.runner.maintenance.rollups import MOST_UNWRITTEN, RollupWriter
-from sp00ky_core.runner.store_log import StoreLog
+from sp00ky_core.runner.observer import StoreLog
 
 KIND = ("api", "/spookify", "success", 200)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ import attrs
 from sp00ky_core import JobFilter, Outbox
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
-from sp00ky_core.job.job_json import instant_to_json
+from sp00ky_core.job.job import instant_to_json
 from sp00ky_dashboard.durations import instant_of
 
 NAMES = tuple(field.name for field in attrs.fields(JobFilter))

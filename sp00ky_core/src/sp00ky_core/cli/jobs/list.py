@@ -22,8 +22,7 @@ from sp00ky_core.cli.options import FAILED, Settings, as_json, command, option, 
 from sp00ky_core.cli.output import counted, draws, json_line, say, show_json, show_page, slow
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
-from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.job.job_json import job_to_json
+from sp00ky_core.job.job import Job, JobStatus, job_to_json
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import JobFilter
 

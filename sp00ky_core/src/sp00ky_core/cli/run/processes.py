@@ -20,7 +20,7 @@ import attrs
 import click
 
 from sp00ky_core.cli.signals import AGAIN, stop_signals, unless_stopped
-from sp00ky_core.observe.counters import Counters
+from sp00ky_core.observe.rates import Counters
 from sp00ky_core.runner import Runner
 from sp00ky_core.stores.backoff import Backoff
 

@@ -14,7 +14,7 @@ import attrs
 
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.hints import shown
-from sp00ky_core.job.job_json import instant_to_json
+from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.job.options import is_plain_text
 from sp00ky_core.ports import Act, ActOptions, Audit, JobFilter, Store, needed
 

@@ -55,7 +55,6 @@ from sp00ky_core.ports import (
     Trigger,
     check_limit,
 )
-from sp00ky_core.runner.maintenance.firing import Firing, jobs_of
 from sp00ky_core.runner.maintenance.reconcile import (
     TRIES,
     Sync,
@@ -67,9 +66,9 @@ from sp00ky_core.runner.maintenance.reconcile import (
     tables_of,
 )
 from sp00ky_core.runner.maintenance.runs import ScheduleServices
-from sp00ky_core.runner.maintenance.scheduler import Place
+from sp00ky_core.runner.maintenance.scheduler import Firing, Place, jobs_of
+from sp00ky_core.runner.observer import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.schedules.definition import paused, released, removed, resumed
 from sp00ky_core.schedules.fire import ended, new_job
 from sp00ky_core.stores.loop_store import LoopStore, StoreUser

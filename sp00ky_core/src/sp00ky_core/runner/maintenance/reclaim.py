@@ -14,10 +14,10 @@ from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import OverdueClaim, OverdueClaims, Retention, Settlement, Store, has
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.claim import Claimer
-from sp00ky_core.runner.in_flight import Holdings
 from sp00ky_core.runner.liveness import Beat
+from sp00ky_core.runner.observer import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.runner.store_log import StoreLog
+from sp00ky_core.runner.slots import Holdings
 from sp00ky_core.stores.naming import NamedJobs
 
 logger: logging.Logger = logging.getLogger(__name__)

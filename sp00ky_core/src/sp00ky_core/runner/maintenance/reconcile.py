@@ -22,17 +22,6 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.schedules.definition import defined, is_others, removed
 
-__all__ = [
-    "Sync",
-    "SyncResult",
-    "change",
-    "decide_definition",
-    "define",
-    "definition_of",
-    "schedules_of",
-    "tables_of",
-]
-
 TRIES = 50
 """How often a row that changes meanwhile is read again; runners change it at each fire."""
 

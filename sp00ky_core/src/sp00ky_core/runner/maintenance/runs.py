@@ -24,14 +24,19 @@ from sp00ky_core.ports import (
     Store,
     StoredSchedule,
 )
-from sp00ky_core.runner.maintenance.firing import Firing, jobs_of, open_runs
 from sp00ky_core.runner.maintenance.reconcile import change, definition_of, schedules_of
-from sp00ky_core.runner.maintenance.scheduler import Place, Scheduler, everything, share
+from sp00ky_core.runner.maintenance.scheduler import (
+    Firing,
+    Place,
+    Scheduler,
+    everything,
+    jobs_of,
+    open_runs,
+    share,
+)
+from sp00ky_core.runner.observer import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.runner.store_log import StoreLog
 from sp00ky_core.schedules.fire import DEADLINE_EXCEEDED, OpenRun, ended, failures_after, is_late, kill_reason
-
-__all__ = ["RunMaintenance", "ScheduleServices", "reopen_runs"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
-from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.ports import ScheduleChange, ScheduleSnapshot, StoredSchedule, Trigger
-from sp00ky_core.runner.maintenance.firing import Firing
-from sp00ky_core.runner.maintenance.reconcile import define, definition_of, schedules_of, tables_of
-from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.runner.store_log import StoreLog
-from sp00ky_core.schedules.definition import brought_back, can_not_fire, is_due, next_fire
+import attrs
 
-__all__ = ["Place", "Scheduler", "everything", "share"]
+from sp00ky_core.backend.backend import Backend
+from sp00ky_core.backend.validation import check_job
+from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
+from sp00ky_core.errors import QueryRefused, Sp00kyError
+from sp00ky_core.job.job import Job
+from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.ports import (
+    OPEN_RUN,
+    JobQuery,
+    RunQuery,
+    RunStatus,
+    ScheduleChange,
+    ScheduleRun,
+    ScheduleSnapshot,
+    Store,
+    StoredSchedule,
+    Trigger,
+)
+from sp00ky_core.runner.maintenance.reconcile import change, define, definition_of, schedules_of, tables_of
+from sp00ky_core.runner.observer import StoreLog
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.schedules.definition import brought_back, can_not_fire, is_due, is_others, next_fire
+from sp00ky_core.schedules.fire import FanOut, Fire, OpenRun, Situation, decide_fire, failures_after, fan_out
+from sp00ky_core.stores.naming import NamedJobs
+from sp00ky_core.stores.transitions import kill, report_settled
 
 Place = Callable[[str], tuple[int, int]]
 """Where a runner stands among those that serve a backend, by the backend's name, and how many these are."""
@@ -261,3 +278,145 @@ class Scheduler:
         if about not in self._said:
             self._said.add(about)
             logger.warning(text)
+
+
+PAGE = 500
+"""Jobs that are read at a time."""
+
+
+async def open_runs(store: Store, schedule: str) -> list[OpenRun]:
+    """Read runs that haven't ended, as far as is written down, with their jobs, oldest first."""
+    query = RunQuery(schedule=schedule, statuses=OPEN_RUN, limit=None)
+    runs = (await schedules_of(store).runs(query))[::-1]
+    jobs = await jobs_of(store, runs)
+    return [(run, jobs.get(run.job_id or "")) for run in runs]
+
+
+async def jobs_of(store: Store, runs: Iterable[ScheduleRun]) -> dict[str, Job]:
+    """Read the jobs of runs that are there, by their ids."""
+    jobs: dict[str, Job] = {}
+    ids = [run.job_id for run in runs if run.job_id is not None]
+    for start in range(0, len(ids), PAGE):
+        page = JobQuery(ids=tuple(ids[start : start + PAGE]), limit=PAGE)
+        jobs |= {job.id: job for job in await store.find(page)}
+    return jobs
+
+
+@attrs.frozen
+class Firing:
+    """Fires schedules of the backends that are known here.
+
+    Attributes:
+        store: Keeps them.
+        backends: By name.
+        hooks: Those who observe.
+        trusted: Whether a query, by its hash, may be run here: whoever can write the table can't have it run.
+    """
+
+    store: Store
+    backends: Mapping[str, Backend]
+    hooks: Hooks
+    trusted: Callable[[str], bool]
+
+    def knows(self, stored: StoredSchedule, definition: ScheduleConfig) -> bool:
+        """Whether its backend is known here, and no other service's of that name."""
+        backend = self.backends.get(definition.backend)
+        return backend is not None and not is_others(stored, backend.table.table)
+
+    def can_fire(self, stored: StoredSchedule, definition: ScheduleConfig) -> bool:
+        """Whether its backend is known here, and its query trusted."""
+        query = definition.query_hash
+        return self.knows(stored, definition) and (query is None or self.trusted(query))
+
+    async def fire(
+        self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime, trigger: Trigger
+    ) -> Sequence[ScheduleRun] | None:
+        """Fire once, on the row as it was read at a time of the database's; the runs that it made.
+
+        None: the row has changed meanwhile, so nothing was written.
+
+        Raises:
+            QueryRefused: its query is, where it is fired by hand; by the clock the row says so.
+        """
+        rows, problem = await self._rows(definition, trigger)
+        backend = self.backends[definition.backend]
+        situation = Situation(
+            stored=stored,
+            definition=definition,
+            now=now,
+            trigger=trigger,
+            rows=rows,
+            problem=problem,
+            operation=backend.contract.operation(definition.route),
+            checked=lambda new_job: backend.stored(check_job(backend, new_job)),
+        )
+        fire = await self._decided(situation)
+        written = None if fire is None else await schedules_of(self.store).change_schedule(fire.change)
+        if fire is None or written is None:
+            return None
+        runs = [*written, *(run for run in fire.change.runs if run.fired_at == now)]
+        if trigger is Trigger.CRON:  # who fires it by hand looks at the runs
+            _log_losses(stored, fire.change.schedule, runs)
+        if self.hooks.observes("sp00ky_schedule_fired"):
+            await self.hooks.dispatch("sp00ky_schedule_fired", schedule=stored.name, runs=runs)
+        if definition.quarantine_after is not None:
+            await self._count_refused(stored.name, written)
+        return runs
+
+    async def _count_refused(self, name: str, written: Sequence[ScheduleRun]) -> None:
+        """Count the rows that the database has refused as failures: the fire was decided without them."""
+        refused = [run for run in written if run.status is RunStatus.FAILED]
+
+        def decide(stored: StoredSchedule | None, _: datetime) -> StoredSchedule | None:
+            return stored and attrs.evolve(stored, failures=failures_after(stored.failures, refused))
+
+        if refused:
+            await change(self.store, name, decide)
+
+    async def _rows(self, definition: ScheduleConfig, trigger: Trigger) -> tuple[FanOut | None, str | None]:
+        if definition.for_each is None:
+            return None, None
+        try:
+            rows = await schedules_of(self.store).query_rows(definition.for_each.query)
+        except QueryRefused as error:
+            if trigger is Trigger.MANUAL:
+                raise
+            return None, f"forEach.query: {error.problem}".replace("\0", "")[:2_048]
+        return fan_out(definition.for_each, rows), None
+
+    async def _decided(self, situation: Situation) -> Fire | None:
+        """Decide; where jobs are to be killed, kill them and look again, for some may have ended first.
+
+        None, and nothing is killed: the row has changed meanwhile, so the jobs may be those of a later fire.
+        """
+        name, definition = situation.stored.name, situation.definition
+        if definition.concurrency == "allow" and definition.quarantine_after is None:
+            return decide_fire(situation)  # whatever ran before
+        found = attrs.evolve(situation, open_runs=await open_runs(self.store, name))
+        fire = decide_fire(found)
+        if not fire.kills:
+            return fire
+        latest = (await schedules_of(self.store).schedules()).schedules.get(name)
+        if latest is None or latest.revision != situation.stored.revision:
+            return None
+        await self.kill(fire.kills)
+        return decide_fire(attrs.evolve(situation, open_runs=await open_runs(self.store, name)))
+
+    async def kill(self, reasons: Mapping[str, str]) -> None:
+        """Kill jobs, each for its reason."""
+        for reason in set(reasons.values()):
+            job_ids = [job_id for job_id, why in reasons.items() if why == reason]
+            results = await kill(self.store, job_ids, reason=reason)
+            await report_settled(NamedJobs(self.store, self.backends), self.hooks, results)
+
+
+def _log_losses(before: StoredSchedule, after: StoredSchedule, runs: Sequence[ScheduleRun]) -> None:
+    """Log why jobs are missing; what is wrong with the query only once, while it stays the same."""
+    if after.last_error is not None and after.last_error != before.last_error:
+        logger.warning("schedule %s: %s", after.name, after.last_error)
+    failed = [run for run in runs if run.status is RunStatus.FAILED]
+    if failed:
+        error = failed[0].error or {}
+        reason = f"{error.get('code')}: {error.get('reason')}"
+        text = "schedule %s: %d of %d jobs not made: %s"
+        logger.warning(text, after.name, len(failed), len(runs), reason)

@@ -8,8 +8,7 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.job.job import AttemptError, Job
-from sp00ky_core.job.job_json import instant_to_json
+from sp00ky_core.job.job import AttemptError, Job, instant_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import LONGEST_LISTED, JobTable
 from sp00ky_core.stores.ids import job_id, table_of

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.gate.breaker import Breaker, BreakerChange
-from sp00ky_core.gate.breaker.row import breaker_of, changed, fits
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, breaker_of, changed, fits
 from sp00ky_core.ports import LONGEST_PROBE, BreakerResult, JobTable
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
 from sp00ky_core.stores.transactional.schema.definition import BREAKERS

@@ -11,7 +11,7 @@ import attrs
 from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobTable, ScheduleChange, ScheduleRun, Spawn
-from sp00ky_core.schedules.rows import refused_run, run_row, run_with_job, schedule_row
+from sp00ky_core.schedules.definition import refused_run, run_row, run_with_job, schedule_row
 from sp00ky_core.stores.isolation import write_around
 from sp00ky_core.stores.transactional.connection.session import Is, Session
 from sp00ky_core.stores.transactional.jobs.enqueue import add

@@ -20,7 +20,7 @@ from sp00ky_core.ports import (
     ScheduleSnapshot,
     Spawn,
 )
-from sp00ky_core.schedules.rows import run_of, schedule_of
+from sp00ky_core.schedules.definition import run_of, schedule_of
 from sp00ky_core.stores.transactional.connection.session import Access, Is, Session, Where
 from sp00ky_core.stores.transactional.fleet.store import FleetStore
 from sp00ky_core.stores.transactional.schedules.change import Changing, insert

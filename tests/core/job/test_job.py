@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sp00ky_conformance.strategies import instants, jobs
-from sp00ky_core.job.job import AttemptError, Job, JobStatus
-from sp00ky_core.job.job_json import instant_to_json, job_to_json
+from sp00ky_core.job.job import AttemptError, Job, JobStatus, instant_to_json, job_to_json
 
 # DESIGN.md section 12, written down a second time.
 KEYS = [

@@ -9,7 +9,7 @@ from sp00ky_core.backend.validation import check_job, check_options, ignores_tim
 from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ForEachConfig, ScheduleConfig, definition_hash
 from sp00ky_core.contract.payload import UNKNOWN
-from sp00ky_core.contract.splitting import LOOSE, UNDECLARED, USE_EXPLICIT
+from sp00ky_core.contract.request_parts import LOOSE, UNDECLARED, USE_EXPLICIT
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import (
     PayloadInvalid,

@@ -15,9 +15,8 @@ from yarl import URL
 
 from sp00ky_core.config import BackendConfig, Secret
 from sp00ky_core.contract import Operation, PartsRefused, RequestParts, path_problem, request_parts
-from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME, HEADER_VALUE, SIGNATURE_HEADERS
-from sp00ky_core.contract.request_parts import path_pieces
-from sp00ky_core.contract.splitting import is_explicit, may_be_explicit
+from sp00ky_core.contract.request_parts import is_explicit, may_be_explicit, path_pieces
+from sp00ky_core.contract.safety import CLOSED_HEADERS, HEADER_NAME, HEADER_VALUE, SIGNATURE_HEADERS
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.options import TRACEPARENT

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sp00ky_core.config import Secret
-from sp00ky_core.contract.headers import SIGNATURE_HEADERS
+from sp00ky_core.contract.safety import SIGNATURE_HEADERS
 from sp00ky_transport_http.request import Request
 
 _ID, _TIMESTAMP, _SIGNATURE = SIGNATURE_HEADERS

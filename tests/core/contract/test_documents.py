@@ -1,20 +1,24 @@
 """Reading OpenAPI documents: which routes they give, and what is said about those that can't be used."""
 
 import json
+import os
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.contract import Contract, load_contract
+from sp00ky_core.contract import Contract, documents, load_contract
+from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.errors import ContractError
 
 HEAD = "openapi: 3.0.3\ninfo: {title: t, version: '1'}\n"
 
 
-def load(file: Path) -> Contract:
-    return load_contract(BackendConfig(name="api", spec=file, base_url="http://x.test", table="job"))
+def load(file: Path, *ref_roots: Path) -> Contract:
+    backend = BackendConfig(name="api", spec=file, base_url="http://x.test", table="job")
+    return load_contract(backend, ref_roots=ref_roots)
 
 
 def contract(folder: Path, text: str) -> Contract:
@@ -132,3 +136,127 @@ def test_what_is_wrong_is_said_with_its_key(tmp_path: Path, text: str, key: str,
     error = refused(tmp_path, text)
     assert error.key.startswith(key)
     assert says in error.problem
+
+
+BOMB = "a: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"b{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 11)
+)
+
+
+def referring(folder: Path, reference: str, *ref_roots: Path) -> Contract:
+    """The contract of a document of which one route refers there."""
+    folder.mkdir(exist_ok=True)
+    body = f"{{content: {{application/json: {{schema: {{$ref: '{reference}'}}}}}}}}"
+    paths = f"paths: {{/good: {{post: {{}}}}, /a: {{post: {{requestBody: {body}}}}}}}"
+    (folder / "openapi.yml").write_text(f"openapi: 3.1.0\n{paths}\n")
+    return load(folder / "openapi.yml", *ref_roots)
+
+
+def refusal(contract: Contract) -> str:
+    """Why the one route is refused, the other being good."""
+    assert contract.operation("/good") is not None
+    assert contract.operation("/a") is None
+    assert "\n" not in contract.unusable["/a"]
+    return contract.unusable["/a"]
+
+
+def test_aliases_that_expand_without_measure_are_refused() -> None:
+    with pytest.raises(YamlProblem, match=r"its aliases stand for more than 1,000,000 values \(line 6, "):
+        parse_yaml(BOMB)
+    mapping = ", ".join(f"k{n}: v" for n in range(1_000))
+    with pytest.raises(YamlProblem, match="1,000,000 values"):
+        parse_yaml(f"a: &a {{{mapping}}}\n" + "".join(f"b{n}: {{<<: *a}}\n" for n in range(1_000)))
+
+
+def test_a_document_that_is_a_bomb_is_refused_and_a_neighbour_costs_its_route(tmp_path: Path) -> None:
+    (tmp_path / "openapi.yml").write_text(BOMB)
+    with pytest.raises(ContractError, match="its aliases stand for more") as caught:
+        load(tmp_path / "openapi.yml")
+    assert "\n" not in str(caught.value)
+    (tmp_path / "bomb.yml").write_text(BOMB)
+    assert "its aliases stand for more" in refusal(referring(tmp_path, "bomb.yml"))
+
+
+@pytest.mark.parametrize(
+    "text", ["a: &a [*a]", "a: &a {b: [*a]}", "a: *a", "<<: 1", "? [a]\n: b", "[" * 501 + "]" * 501]
+)
+def test_what_aliases_and_keys_can_not_be_is_said_with_its_place(text: str) -> None:
+    with pytest.raises(YamlProblem, match=r"\(line 1, column \d+\)"):
+        parse_yaml(text)
+
+
+def test_references_stay_in_the_document_s_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret.yml").write_text("{type: string}")
+    assert "outside of the document's folder" in refusal(referring(tmp_path / "api", "../secret.yml"))
+    assert "outside" in refusal(referring(tmp_path / "api", (tmp_path / "secret.yml").as_uri()))
+    assert referring(tmp_path / "api", "../secret.yml", tmp_path).operation("/a") is not None
+
+
+def test_symbolic_links_are_resolved_first(tmp_path: Path) -> None:
+    shared, api = tmp_path / "shared", tmp_path / "api"
+    shared.mkdir()
+    api.mkdir()
+    (shared / "a.yml").write_text("{type: string}")
+    (api / "link.yml").symlink_to(shared / "a.yml")
+    (api / "folder").symlink_to(shared)
+    (tmp_path / "named").symlink_to(shared)
+    for reference in ("link.yml", "folder/a.yml"):
+        assert "outside" in refusal(referring(api, reference))
+        assert referring(api, reference, tmp_path / "named").operation("/a") is not None
+    (tmp_path / "moved").symlink_to(api)
+    (api / "inside.yml").symlink_to(api / "real.yml")
+    (api / "real.yml").write_text("{type: string}")
+    assert referring(tmp_path / "moved", "inside.yml").operation("/a") is not None
+
+
+@pytest.mark.parametrize("kind", ["fifo", "socket", "folder", "device", "loop", "missing"])
+def test_only_regular_files_are_read(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "x.yml"
+    match kind:
+        case "fifo":
+            os.mkfifo(file)
+        case "socket":
+            with socket.socket(socket.AF_UNIX) as bound:
+                bound.bind(os.path.relpath(file))
+        case "folder":
+            file.mkdir()
+        case "device":
+            file.symlink_to("/dev/zero")
+        case "loop":
+            file.symlink_to(file)
+    says = {"device": "outside", "loop": "symbolic links", "missing": "no such file"}
+    assert says.get(kind, "can't be read") in refusal(referring(tmp_path, "x.yml"))
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("file:///dev/zero", "outside"),
+        ("file://host/x.yml", "nothing is ever fetched"),
+        ("http://127.0.0.1/x.yml", "nothing is ever fetched"),
+        ("ftp:x.yml", "nothing is ever fetched"),
+        ("http://[", "that isn't a URI"),
+        ("x%00.yml", "can't be read"),
+        ("x" * 5_000, "can't be read"),
+    ],
+)
+def test_other_references_are_not_followed(tmp_path: Path, reference: str, says: str) -> None:
+    assert says in refusal(referring(tmp_path, reference))
+
+
+def test_files_have_64_megabytes_in_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert documents.MOST_BYTES == 64 * 1024 * 1024
+    monkeypatch.setattr(documents, "MOST_BYTES", 1024 * 1024)  # a real one takes its time
+    (tmp_path / "x.yml").write_text("{type: string}\n" + "#" * 1024 * 1024)
+    assert "more than 1 MB in all" in refusal(referring(tmp_path, "x.yml"))
+    (tmp_path / "openapi.yml").write_text("#" * 1024 * 1024 + "\nopenapi: 3.1.0\npaths: {}\n")
+    with pytest.raises(ContractError, match="more than 1 MB in all"):
+        load(tmp_path / "openapi.yml")
+
+
+def test_the_digest_is_of_every_file(tmp_path: Path) -> None:
+    digests = set()
+    for text in ("{type: object}", "{type: object, required: [id]}", "{type: object}"):
+        (tmp_path / "x.yml").write_text(text)
+        digests.add(referring(tmp_path, "x.yml").digest)
+    assert len(digests) == 2

@@ -1,13 +1,15 @@
 """What a payload holds stays where it belongs, or is refused where it is."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.core.contract.small import parts
+from tests.core.contract.small import load, parts
 
-from sp00ky_core.contract import Operation, Parameter, PartsRefused, request_parts
+from sp00ky_core.contract import Contract, Operation, Parameter, PartsRefused, RequestParts, request_parts
 
 
 @pytest.mark.parametrize("place", ["path", "query", "header", "cookie"])
@@ -76,3 +78,110 @@ def test_what_would_be_taken_for_something_else_is_refused() -> None:
         with pytest.raises(PartsRefused) as caught:
             request_parts(operation, {"e": {name: "x"}}, new_boundary=str)
         assert [violation.pointer for violation in caught.value.violations] == [f"/e/{name}"]
+
+
+def operation_of(folder: Path, body: Any, *parameters: tuple[str, str]) -> Contract:
+    listed = [{"in": place, "name": name, "required": place == "path"} for place, name in parameters]
+    operation: dict[str, Any] = {"parameters": listed}
+    if body is not None:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    paths = {"/x/{id}" if ("path", "id") in parameters else "/x": {"put": operation}}
+    (folder / "openapi.json").write_text(json.dumps({"openapi": "3.1.0", "paths": paths}))
+    return load(folder / "openapi.json")
+
+
+def sent(contract: Contract, payload: dict[str, Any]) -> RequestParts:
+    (name,) = contract.operations
+    operation = contract.operation(name)
+    assert operation is not None, contract.unusable
+    assert contract.violations(name, payload) == []
+    return request_parts(operation, payload, new_boundary=str)
+
+
+STRICT = {"type": "object", "additionalProperties": False, "properties": {"both": {}, "text": {}}}
+PLACES = [("path", "id"), ("query", "both"), ("query", "page"), ("header", "id"), ("cookie", "sid")]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"id": 7, "both": 1, "page": 2, "sid": 3, "text": "t"},
+        {
+            "$path": {"id": 7},
+            "$query": {"both": 1, "page": 2},
+            "$header": {"id": 7},
+            "$cookie": {"sid": 3},
+            "$body": {"both": 1, "text": "t"},
+        },
+    ],
+    ids=["flat", "explicit"],
+)
+def test_each_name_goes_where_the_document_has_it_and_nowhere_else(tmp_path: Path, payload: Any) -> None:
+    parts = sent(operation_of(tmp_path, STRICT, *PLACES), payload)
+    assert (parts.path, parts.query, parts.headers, parts.cookie) == (
+        "/x/7",
+        "both=1&page=2",
+        {"id": "7"},
+        "sid=3",
+    )
+    assert (json.loads(parts.body), parts.content_type) == ({"both": 1, "text": "t"}, "application/json")
+
+
+def test_nothing_left_is_an_empty_body_and_no_declared_body_is_none(tmp_path: Path) -> None:
+    assert sent(operation_of(tmp_path, {}, ("query", "q")), {"q": 1}).body == b"{}"
+    undeclared = operation_of(tmp_path, None, ("query", "quiet"))
+    (violation,) = undeclared.violations("/x", {"quit": 1})
+    assert (violation.pointer, "did you mean 'quiet'?" in violation.message) == ("/quit", True)
+    without = sent(operation_of(tmp_path, None, ("query", "q")), {"q": 1})
+    assert (without.query, without.body, without.content_type) == ("q=1", b"", None)
+
+
+@pytest.mark.parametrize(
+    ("payload", "pointers"),
+    [
+        ({"$body": {}, "text": 1, "$path": {"id": 1}}, ["/text"]),
+        ({"$body": {}, "$path": {"id": 1, "no": 2}}, ["/$path/no"]),
+        ({"$body": {}, "$path": {"id": 1}, "$header": {"Host": "evil.test"}}, ["/$header/Host"]),
+        ({"$body": {}, "$path": {"id": 1}, "$query": [1]}, ["/$query"]),
+        ({"$body": {"more": 1}, "$path": {}}, ["/$body/more", "/$path/id"]),
+        ({"$path": {"id": 1}}, ["/$body"]),
+        ({"$query": None, "$path": {"id": 1}, "$body": {}}, ["/$query"]),
+        ({"id": 1, "more": 1}, ["/more"]),
+    ],
+)
+def test_what_is_in_no_place_of_its_own_is_named(tmp_path: Path, payload: Any, pointers: list[str]) -> None:
+    contract = operation_of(tmp_path, STRICT, *PLACES)
+    assert [each.pointer for each in contract.violations("/x/{id}", payload)] == pointers
+    operation = contract.operations["/x/{id}"]
+    if pointers != ["/more"]:  # which is the schema's to say, not the request's
+        with pytest.raises(PartsRefused):
+            request_parts(operation, payload, new_boundary=str)
+
+
+def test_the_explicit_form_is_shown_and_near_names_are_said(tmp_path: Path) -> None:
+    contract = operation_of(tmp_path, {"type": "array"}, ("path", "id"), ("query", "page"))
+    broken = {"id": 1, "body": [], "loose": 1, "$headers": {}, "$query": {"pages": 1}}
+    messages = {each.pointer: each.message for each in contract.violations("/x/{id}", broken)}
+    shape = '{"$path": {"id": ...}, "$query": {"page": ...}, "$body": ...}'
+    assert messages["/$headers"].startswith(f"use the explicit form: {shape}: its body")
+    assert "did you mean '$header'?" in messages["/$headers"]
+    assert "did you mean '$body'?" in messages["/body"]
+    assert "did you mean" not in messages["/loose"]
+    assert "did you mean 'page'?" in messages["/$query/pages"]
+    inner = {"properties": {"status": {}}, "additionalProperties": False}
+    strict = operation_of(tmp_path, {"properties": {"inner": inner}}, ("path", "id"))
+    (violation,) = strict.violations("/x/{id}", {"id": 1, "inner": {"statu": 1}})
+    assert str(violation) == "/inner/statu: unknown property; did you mean 'status'?"
+
+
+@pytest.mark.parametrize("name", ["$body", "$query", "$contentType"])
+def test_an_operation_s_own_names_go_first(tmp_path: Path, name: str) -> None:
+    contract = operation_of(tmp_path, {"properties": {name: {}}}, ("query", "q"))
+    assert json.loads(sent(contract, {name: {"q": 1}, "q": 2}).body) == {name: {"q": 1}}
+    declared = operation_of(tmp_path, None, ("query", name))
+    assert sent(declared, {name: "v"}).query == f"%24{name[1:]}=v"
+
+
+def test_an_escaped_mark_is_one_too(tmp_path: Path) -> None:
+    contract = operation_of(tmp_path, {})
+    assert sent(contract, json.loads('{"\\u0024body": [1]}')).body == b"[1]"

@@ -67,3 +67,67 @@ paths:
     assert contract.violations("/x", {"at": "1:30"}) == []
     assert [each.pointer for each in contract.violations("/x", {"at": "no", "7": 1})] == ["/7", "/at"]
     assert [each.pointer for each in contract.violations("/x", {})] == ["/at"]
+
+
+INT32 = {"type": "integer", "format": "int32"}
+
+
+INT64 = {"type": "integer", "format": "int64"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        (INT32, [2**31 - 1, -(2**31)], [2**31, -(2**31) - 1]),
+        (INT64, [2**63 - 1, -(2**63)], [2**63, -(2**63) - 1, 10**30]),
+        (INT32 | {"minimum": 5, "maximum": 2**40}, [5, 2**31 - 1], [4, 2**31]),
+        ({"type": "string", "format": "int64"}, ["9" * 30], [1]),
+        ({"type": "integer", "format": "uint7"}, [10**30], ["x"]),
+    ],
+)
+def test_formats_of_integers_have_their_range(
+    tmp_path: Path, schema: Any, good: list[Any], bad: list[Any]
+) -> None:
+    for version in ("3.0.3", "3.1.0"):
+        contract = contract_of(tmp_path, field(schema), version)
+        assert [value for value in good if contract.violations("/x", {"a": value})] == []
+        assert [value for value in bad if not contract.violations("/x", {"a": value})] == []
+
+
+@pytest.mark.parametrize("version", ["3.0.3", "3.1.0"])
+@pytest.mark.parametrize(
+    ("schema", "good", "bad"),
+    [
+        ({"minimum": 1, "exclusiveMinimum": True}, 2, 1),
+        ({"minimum": 1, "exclusiveMinimum": False}, 1, 0),
+        ({"maximum": 1, "exclusiveMaximum": True}, 0, 1),
+        ({"exclusiveMinimum": 1}, 2, 1),
+        ({"exclusiveMaximum": 1}, 0, 1),
+        ({"exclusiveMinimum": True}, -1, None),
+        ({"type": "string", "nullable": True}, None, 1),
+        ({"enum": ["x"], "nullable": True}, None, "y"),
+        ({"$ref": "#/components/schemas/Cat", "nullable": True}, None, {}),
+        ({"const": 1, "nullable": True}, None, 2),
+        ({"type": ["string", "null"]}, None, 1),
+        ({"type": ["string", None]}, None, 1),
+        ({"type": None}, None, 1),
+        ({"type": "string", "required": True}, "x", 1),
+        ({"items": [{"type": "string"}, {"type": "integer"}]}, ["x", 1], [1, 1]),
+        ({"oneOf": [], "type": "string"}, "x", 1),
+        ({"type": "string", "x-key": {"$ref": "#/gone"}, "example": {"$ref": "gone.yml"}}, "x", 1),
+    ],
+)
+def test_words_of_either_version_are_understood_in_both(
+    tmp_path: Path, version: str, schema: Any, good: Any, bad: Any
+) -> None:
+    assert pointers(tmp_path, field(schema), {"a": good}, version, **PETS) == []
+    if bad is not None:
+        assert pointers(tmp_path, field(schema), {"a": bad}, version, **PETS) != []
+
+
+ID = {"properties": {"id": {"type": "string", "readOnly": True}}}
+
+
+def test_a_property_that_only_an_alternative_has_read_only_is_required(tmp_path: Path) -> None:
+    schema = {"required": ["id"], "anyOf": [ID, {"properties": {"id": {"type": "string"}}}]}
+    assert pointers(tmp_path, schema, {}) == ["/id"]

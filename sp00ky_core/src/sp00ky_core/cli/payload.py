@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import click
 
-from sp00ky_core.contract.media_types import fits
+from sp00ky_core.contract.bodies import fits
 from sp00ky_core.contract.operation import Body, Operation, Parameter
 from sp00ky_core.contract.reading import properties
 from sp00ky_core.contract.value_types import types_of

@@ -18,8 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 from sp00ky_core.config.secrets import Secret
 from sp00ky_core.config.token_file import IN_A_HEADER
 from sp00ky_core.config.variables import FromVariable
-from sp00ky_core.contract.headers import HEADER_NAME
-from sp00ky_core.contract.path_safety import path_problem
+from sp00ky_core.contract.safety import HEADER_NAME, path_problem
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.hints import near_miss, shown
 

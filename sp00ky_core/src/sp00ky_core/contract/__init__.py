@@ -2,8 +2,8 @@
 
 from sp00ky_core.contract.loading import Contract, load_contract
 from sp00ky_core.contract.operation import Body, Operation, Parameter
-from sp00ky_core.contract.path_safety import path_problem
 from sp00ky_core.contract.request_parts import PartsRefused, RequestParts, request_parts
+from sp00ky_core.contract.safety import path_problem
 
 __all__ = [
     "Body",

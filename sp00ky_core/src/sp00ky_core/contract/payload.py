@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from typing import Any
@@ -10,15 +11,15 @@ import jsonschema_rs
 
 from sp00ky_core.contract.bodies import checked_body
 from sp00ky_core.contract.documents import DocumentProblem, Node
-from sp00ky_core.contract.formats import FORMATS
 from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation, Parameter
-from sp00ky_core.contract.request_parts import write_parts
+from sp00ky_core.contract.request_parts import ABSENT, UNDECLARED, Split, split, write_parts
 from sp00ky_core.contract.schema import Schemas
-from sp00ky_core.contract.splitting import ABSENT, UNDECLARED, Split, split
 from sp00ky_core.contract.styles import Unwritable
 from sp00ky_core.contract.value_types import SCALARS, types_of
 from sp00ky_core.errors import Violation
 from sp00ky_core.hints import near_miss
+
+__all__ = ["FORMATS"]
 
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000
@@ -193,3 +194,22 @@ def _is_of_another_kind(branch: list[jsonschema_rs.ValidationError], depth: int)
 def _short(message: str) -> str:
     line = " ".join(message.split())
     return line if len(line) <= _LONGEST_MESSAGE else f"{line[: _LONGEST_MESSAGE - 3]}..."
+
+
+_DURATION = re.compile(
+    r"-?P(?=[0-9T])([0-9]+Y)?([0-9]+M)?([0-9]+W)?([0-9]+D)?"
+    r"(T(?=[0-9])([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?"
+)
+
+
+def _without_offset(name: str) -> Callable[[str], bool]:
+    is_valid = jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
+    return lambda text: is_valid(text) or is_valid(f"{text}Z")
+
+
+FORMATS: dict[str, Callable[..., bool]] = {
+    "date-time": _without_offset("date-time"),
+    "time": _without_offset("time"),
+    "duration": lambda text: _DURATION.fullmatch(text) is not None,
+}
+"""The check of a text, by the name of its format, where it isn't the validator's own."""

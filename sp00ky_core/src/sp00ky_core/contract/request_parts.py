@@ -1,24 +1,195 @@
-"""Write the parts of a request from an operation and a payload, whatever carries them. Pure."""
+"""Take a payload apart into parameters and a body, and write these as the parts of a request. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, filterfalse
+from json import dumps
 from typing import Any
 from urllib.parse import quote
 
 import attrs
 
-from sp00ky_core.contract.bodies import written_body
-from sp00ky_core.contract.operation import PLACES, Body, Operation, Parameter, Place
-from sp00ky_core.contract.path_safety import climbs
-from sp00ky_core.contract.splitting import ABSENT, Split, split
-from sp00ky_core.contract.styles import Unwritable, written
+from sp00ky_core.contract.bodies import fits, format_of, written_body
+from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation, Parameter, Place
+from sp00ky_core.contract.safety import climbs
+from sp00ky_core.contract.styles import Step, Unwritable, written
+from sp00ky_core.encoding.json_bytes import pointer_of
 from sp00ky_core.errors import Violation
+from sp00ky_core.hints import near_miss
 
-__all__ = ["PartsRefused", "RequestParts", "path_pieces", "request_parts"]
+__all__ = [
+    "ABSENT",
+    "LOOSE",
+    "UNDECLARED",
+    "USE_EXPLICIT",
+    "PartsRefused",
+    "RequestParts",
+    "Split",
+    "is_explicit",
+    "may_be_explicit",
+    "path_pieces",
+    "request_parts",
+    "split",
+]
+
+ABSENT: Any = object()
+"""Stands for no body at all; null is one."""
+
+UNDECLARED = "the operation declares no such parameter"
+
+_FROM_AUTH = "it is filled from the backend's `auth`, so no payload may have it"
+USE_EXPLICIT = "use the explicit form"
+LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"
+_CHARSET = re.compile(r"charset *= *(?!\"?utf-8\b)", re.IGNORECASE)
+_MARK, _ESCAPED_MARK = b'"$', b'"\\u0024'
+_DOLLAR, _BACKSLASH = b"$\\"  # a byte is found many times faster than a text
+
+
+@attrs.define(kw_only=True)
+class Split:
+    """The parts of a payload.
+
+    Attributes:
+        values: Of its parameters, by place and name.
+        body: The body; ``ABSENT``: none.
+        kind: Which of the operation's bodies that is; None: none.
+        content_type: Of the body.
+        explicit: Whether the payload says itself what is what.
+        problems: What it has in a place where nothing of that kind can be.
+    """
+
+    values: Mapping[str, dict[str, Any]]
+    body: Any = ABSENT
+    kind: Body | None = None
+    content_type: str = ""
+    explicit: bool = False
+    problems: list[Violation] = attrs.field(factory=list)
+
+    def pointer(self, part: str, *steps: Step) -> str:
+        """Return where in the payload a part is, or what is in that."""
+        return pointer_of([f"${part}", *steps] if self.explicit else steps)
+
+    def located(self, steps: Iterable[Step]) -> str:
+        """Return where in the payload something is whose first step is its part."""
+        part, *others = steps
+        return self.pointer(str(part), *others)
+
+    def violation(self, error: ValueError, part: str, *steps: Step) -> Violation:
+        """Return a problem with a part as one with the payload."""
+        if not isinstance(error, Unwritable):
+            error = Unwritable(f"it can't be written as JSON: {type(error).__name__}")
+        return Violation(pointer=self.pointer(part, *steps, *error.steps), message=error.problem)
+
+
+def may_be_explicit(payload_json: bytes) -> bool:
+    """Whether a payload could be of the explicit form, by what its JSON looks like; quick."""
+    return (_DOLLAR in payload_json and _MARK in payload_json) or (
+        _BACKSLASH in payload_json and _ESCAPED_MARK in payload_json
+    )
+
+
+def is_explicit(operation: Operation, payload: Mapping[str, Any]) -> bool:
+    """Whether a payload says itself what is what; an operation's own names go first."""
+    return operation.form == "explicit" or (
+        not RESERVED.isdisjoint(payload) and not operation.declares_reserved
+    )
+
+
+def split(operation: Operation, payload: Mapping[str, Any]) -> Split:
+    """Take a payload apart, in whichever form it is."""
+    return _explicit(operation, payload) if is_explicit(operation, payload) else _flat(operation, payload)
+
+
+def _flat(operation: Operation, payload: Mapping[str, Any]) -> Split:
+    values: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}, "cookie": {}}
+    for parameter in operation.parameters:
+        if parameter.name in payload:
+            values[parameter.place][parameter.name] = payload[parameter.name]
+    parts = Split(values=values)
+    if operation.bodies:
+        own, parts.kind, parts.body = operation.own, operation.bodies[0], payload
+        parts.content_type = parts.kind.content_type or ""
+        if not own.isdisjoint(payload):
+            parts.body = {name: value for name, value in payload.items() if name not in own}
+    for _, name in operation.credentials:
+        if name in payload and name in operation.own and not any(name in held for held in values.values()):
+            parts.problems.append(Violation(pointer=pointer_of([name]), message=_FROM_AUTH))
+    return parts
+
+
+def _explicit(operation: Operation, payload: Mapping[str, Any]) -> Split:
+    values: dict[str, Any] = {place: payload.get(f"${place}", {}) for place in PLACES}
+    parts = Split(values=values, explicit=True)
+    parts.problems += _misplaced(operation, payload)
+    for place, held in values.items():
+        if not isinstance(held, dict):
+            values[place] = {}
+    if "$body" in payload or "$contentType" in payload or operation.needs_body:
+        try:
+            parts.kind, parts.content_type = _kind(operation, payload)
+            parts.body = payload["$body"]
+        except Unwritable as error:
+            parts.problems.append(Violation(pointer=pointer_of(error.steps), message=error.problem))
+    return parts
+
+
+def _misplaced(operation: Operation, payload: Mapping[str, Any]) -> Iterator[Violation]:
+    """Yield what stands where the explicit form has no such thing."""
+    reason = f": {operation.reason}" if operation.reason else ""
+    for index, name in enumerate(sorted(payload.keys() - RESERVED)):
+        message = LOOSE if index else f"{USE_EXPLICIT}: {_shape(operation)}{reason}"
+        is_near = name.startswith("$") or f"${name}" in RESERVED
+        hint = near_miss(name, RESERVED) if is_near else ""
+        yield Violation(pointer=pointer_of([name]), message=message + hint)
+    for name, held in payload.items():
+        if name[1:] in PLACES and not isinstance(held, dict):
+            yield Violation(pointer=pointer_of([name]), message="expected an object of parameters")
+        elif name[1:] in PLACES:
+            declared = {each.name for each in operation.at(name[1:])}
+            for undeclared in filterfalse(declared.__contains__, held):
+                is_filled = (name[1:], undeclared) in operation.credentials
+                message = _FROM_AUTH if is_filled else UNDECLARED + near_miss(undeclared, declared)
+                yield Violation(pointer=pointer_of([name, undeclared]), message=message)
+
+
+def _shape(operation: Operation) -> str:
+    """Show the explicit form of an operation's payloads."""
+    parts = [
+        f'"${place}": {{{", ".join(f"{dumps(each.name[:80])}: ..." for each in listed[:5])}}}'
+        for place in PLACES
+        if (listed := operation.at(place))
+    ]
+    if operation.bodies:
+        parts.append('"$body": ...')
+    return f"{{{', '.join(parts)}}}"
+
+
+def _kind(operation: Operation, payload: Mapping[str, Any]) -> tuple[Body, str]:
+    """Return which body a payload has, and its media type. Raises ``Unwritable``."""
+    given = payload.get("$contentType")
+    if not operation.bodies:
+        raise Unwritable("the operation has no body", ("$body" if "$body" in payload else "$contentType",))
+    if "$body" not in payload:
+        raise Unwritable("it is missing", ("$body",))
+    listed = ", ".join(body.media_type for body in operation.bodies)[:200]
+    if given is None and (first := operation.bodies[0]).content_type is not None:
+        return first, first.content_type
+    if isinstance(given, str) and _CHARSET.search(given):
+        raise Unwritable("all that is sent is UTF-8", ("$contentType",))
+    kinds = [body for body in operation.bodies if isinstance(given, str) and fits(given, body.media_type)]
+    if not isinstance(given, str) or not kinds:
+        raise Unwritable(f"expected a media type that the document has: {listed}", ("$contentType",))
+    kind = min(kinds, key=lambda body: "*" in body.media_type)
+    if "*" in kind.media_type:
+        written = format_of(given, kind.schema)
+        if written is None:
+            raise Unwritable("a job can't be sent as that", ("$contentType",))
+        kind = attrs.evolve(kind, format=written)
+    return kind, given
+
 
 _TEMPLATED = re.compile(r"\{([^{}]*)\}")
 _EMPTY = "it is required, and nothing would be sent for what is empty"

@@ -10,9 +10,8 @@ from urllib.parse import quote, quote_plus, unquote
 
 import attrs
 
-from sp00ky_core.contract.headers import HEADER_VALUE
 from sp00ky_core.contract.operation import Parameter
-from sp00ky_core.contract.path_safety import segment_problem
+from sp00ky_core.contract.safety import HEADER_VALUE, segment_problem
 
 Escape = Callable[[str], str]
 Step = str | int

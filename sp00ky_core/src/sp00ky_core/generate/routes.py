@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.contract.media_types import is_concrete
+from sp00ky_core.contract.bodies import is_concrete
 from sp00ky_core.contract.operation import PLACES, Operation, Parameter
 from sp00ky_core.contract.payload import BODIED
 from sp00ky_core.generate.annotation import ANY_OBJECT, FILE, Annotations, union

@@ -16,7 +16,7 @@ import attrs
 import pluggy
 
 from sp00ky_core.config import BackendConfig, RetryConfig
-from sp00ky_core.contract.headers import CLOSED_HEADERS, HEADER_NAME
+from sp00ky_core.contract.safety import CLOSED_HEADERS, HEADER_NAME
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.options import check_option

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from sp00ky_core.contract import Contract
-from sp00ky_core.contract.path_safety import spelling_problem
 from sp00ky_core.contract.payload import PayloadCheck
+from sp00ky_core.contract.safety import spelling_problem
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import (

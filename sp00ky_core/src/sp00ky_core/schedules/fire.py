@@ -12,7 +12,7 @@ import attrs
 
 from sp00ky_core.config.schedules import ForEachConfig, ScheduleConfig
 from sp00ky_core.contract.operation import Operation
-from sp00ky_core.contract.splitting import is_explicit
+from sp00ky_core.contract.request_parts import is_explicit
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.errors import (
     OptionInvalid,

@@ -27,7 +27,7 @@ from sp00ky_core.config.schedules import (
     written_in_python,
 )
 from sp00ky_core.contract.payload import UNKNOWN
-from sp00ky_core.contract.splitting import LOOSE, UNDECLARED, USE_EXPLICIT
+from sp00ky_core.contract.request_parts import LOOSE, UNDECLARED, USE_EXPLICIT
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import (
     OptionInvalid,

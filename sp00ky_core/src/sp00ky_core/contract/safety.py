@@ -1,4 +1,4 @@
-"""Which paths may be requested at all: those that stay below the backend's base URL, whoever reads them.
+"""Refuse paths that could leave the backend's base URL, and headers that neither a job nor a plugin may set.
 
 A path passes through several readers (our URL library, a proxy, the backend's router) that decode and
 normalise differently. So a path that *any* of them could take for another one is refused, not corrected.
@@ -10,7 +10,17 @@ import re
 import unicodedata
 from urllib.parse import unquote, unquote_to_bytes
 
-__all__ = ["MAX_PATH_LENGTH", "climbs", "path_problem", "segment_problem", "spelling_problem"]
+__all__ = [
+    "CLOSED_HEADERS",
+    "HEADER_NAME",
+    "HEADER_VALUE",
+    "MAX_PATH_LENGTH",
+    "SIGNATURE_HEADERS",
+    "climbs",
+    "path_problem",
+    "segment_problem",
+    "spelling_problem",
+]
 
 MAX_PATH_LENGTH = 2_048  # characters
 
@@ -113,3 +123,23 @@ def climbs(text: str) -> bool:
             return False
         text = decoded
     return True
+
+
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+HEADER_VALUE = re.compile(
+    r"[\t -~]*"
+)  # other letters have no encoding that every reader knows (RFC 9110, 5.5)
+
+CLOSED_HEADERS = frozenset(
+    {
+        *("authorization", "host", "cookie", "expect"),
+        *("accept-encoding", "content-encoding", "content-length", "transfer-encoding"),
+        # What is hop-by-hop: https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"),
+        *("te", "trailer", "upgrade"),
+    }
+)
+"""What a request is made of and what belongs to its connection, in lower case."""
+
+SIGNATURE_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
+"""Headers of a signed request, as Standard Webhooks names them."""

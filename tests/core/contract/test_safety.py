@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sp00ky_core.contract import path_problem
-from sp00ky_core.contract.path_safety import segment_problem
+from sp00ky_core.contract.safety import segment_problem
 
 PIECES = st.sampled_from(
     [

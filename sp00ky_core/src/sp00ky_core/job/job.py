@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 import attrs
 
-from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.encoding.payload_json import Payload, encode_payload, plain_copy
+from sp00ky_core.encoding.json_bytes import Payload, decode, encode_payload, plain_copy
 from sp00ky_core.job.options import JobOptions, check_options, is_plain_text
 from sp00ky_core.job.retry import StrategyName
 

@@ -20,8 +20,7 @@ from sp00ky_core.config import (
     find_config,
 )
 from sp00ky_core.contract import Contract, Operation, load_contract
-from sp00ky_core.encoding.json_bytes import JsonObject, JsonText
-from sp00ky_core.encoding.payload_json import Payload
+from sp00ky_core.encoding.json_bytes import JsonObject, JsonText, Payload
 from sp00ky_core.errors import *
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.job.job import AttemptError, Job, JobStatus, NewJob, StatusName

@@ -1,16 +1,15 @@
 """sp00ky.yml -> Config; every error names the file and the key.
 
-A key is a field in ``settings``, with its default, a reader of ``values`` and where it stands (``keys``).
-``structuring`` reads the fields, ``entries`` says which entries are backends, ``loading`` joins them.
+A key is a field in ``settings``, with its default, a reader of ``values`` and where it stands.
+``structuring`` reads the fields, ``loading`` says which entries are backends, and joins them.
 """
 
 from sp00ky_core.config import schedules, settings
-from sp00ky_core.config.keys import key
 from sp00ky_core.config.loading import find_config, load_config
-from sp00ky_core.config.readiness import refuse_unready, unready
+from sp00ky_core.config.readiness import refuse_unready, store_url, unready
 from sp00ky_core.config.schedules import *
 from sp00ky_core.config.settings import *  # its ``__all__`` is public here
-from sp00ky_core.config.store_url import store_url
+from sp00ky_core.config.structuring import key
 
 __all__ = ["find_config", "key", "load_config", "refuse_unready", "store_url", "unready"]
 __all__ += schedules.__all__

@@ -17,9 +17,8 @@ from attrs import field
 
 from sp00ky_core.config import values as read
 from sp00ky_core.config.cron import CronProblem, check_cron
-from sp00ky_core.config.keys import key, keys_of
 from sp00ky_core.config.settings import FAILURES_ONLY, KEEP_ALL, HistoryConfig
-from sp00ky_core.config.structuring import KeyProblem, SectionReader
+from sp00ky_core.config.structuring import KeyProblem, SectionReader, key, keys_of
 from sp00ky_core.config.values import ReadProblem
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml

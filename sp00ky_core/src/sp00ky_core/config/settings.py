@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
@@ -10,9 +11,8 @@ import attrs
 from attrs import field
 
 from sp00ky_core.config import values as read
-from sp00ky_core.config.keys import key
-from sp00ky_core.config.secrets import Secret
-from sp00ky_core.config.token_file import read_token
+from sp00ky_core.config.structuring import Notice, key
+from sp00ky_core.config.values import Secret
 from sp00ky_core.errors import ConfigError
 from sp00ky_core.job.retry import MAX_RETRIES
 
@@ -367,23 +367,6 @@ class SurrealdbConfig:
 
 
 @attrs.frozen(kw_only=True)
-class Notice:
-    """Something in the file that has no effect here.
-
-    Attributes:
-        key: Dotted.
-        problem: What is wrong, in words.
-        consequence: What follows from it.
-        fix: What to do about it.
-    """
-
-    key: str
-    problem: str
-    consequence: str
-    fix: str
-
-
-@attrs.frozen(kw_only=True)
 class Config:
     """A whole sp00ky.yml.
 
@@ -410,3 +393,44 @@ class Config:
     schedules_left_out: Mapping[str, str] = field(factory=dict)
     notices: tuple[Notice, ...] = ()
     unset: Mapping[str, str] = field(factory=dict)
+
+
+_LONGEST = 65_536  # bytes; more would be no token
+
+_Version = tuple[int, int, int]
+_read: dict[Path, tuple[_Version, Secret]] = {}
+"""The latest usable token of each file. A file is replaced while jobs run: it may be missing for a moment."""
+
+
+def read_token(file: Path) -> Secret:
+    """Return the token in a file, without the white space around it.
+
+    A file that can't be used now gives the token that it held before, if it ever held one.
+
+    Raises:
+        ConfigError: it can't be read, is empty, or its text can't stand in a header; the text isn't quoted.
+    """
+    known = _read.get(file)
+    try:
+        version = _version(file)
+        if known is None or known[0] != version:
+            known = _read[file] = version, _token(file)
+    except (OSError, ValueError) as error:
+        if known is None:
+            problem = f"no token can be read from it: {getattr(error, 'strerror', None) or error}"
+            raise ConfigError(file=str(file), problem=problem, fix="write the token into it") from None
+    return known[1]
+
+
+def _version(file: Path) -> _Version:
+    found = file.stat()
+    if not stat.S_ISREG(found.st_mode) or found.st_size > _LONGEST:
+        raise ValueError(f"it isn't a file of at most {_LONGEST} bytes")
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _token(file: Path) -> Secret:
+    text = file.read_bytes().decode("ascii", "replace").strip()
+    if not read.IN_A_HEADER.fullmatch(text):
+        raise ValueError("it isn't one line of printable ASCII without spaces")
+    return Secret(text)

@@ -1,4 +1,4 @@
-"""Read the values of sp00ky.yml's keys: take what YAML gave, return the value, or say what to write.
+"""Read the values of sp00ky.yml's keys, variables in them expanded: return a value, or say what to write.
 
 Strict: text is no number, ``"false"`` is no boolean, ``true`` is no number. Only a value that was one
 ``${VAR}`` and nothing else is read as YAML would read it.
@@ -10,14 +10,13 @@ import math
 import re
 import sys
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from sp00ky_core.config.secrets import Secret
-from sp00ky_core.config.token_file import IN_A_HEADER
-from sp00ky_core.config.variables import FromVariable
+import attrs
+
 from sp00ky_core.contract.safety import HEADER_NAME, path_problem
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.hints import near_miss, shown
@@ -40,6 +39,9 @@ _UNITS = {
 
 _DURATION = re.compile(rf"(?:[0-9]+(?:\.[0-9]+)? ?(?:{'|'.join(_UNITS)}) ?)+")
 _PART = re.compile(r"([0-9.]+) ?([a-z]+)")
+IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
+"""What a token may be made of."""
+
 _LONGEST = 100 * 365 * 86_400.0  # seconds
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST_TABLE = 48  # so that an index's name, made from it, fits into PostgreSQL's 63 bytes
@@ -333,3 +335,84 @@ def store_location(value: Any) -> Secret:
     except ValueError:
         raise ReadProblem("its host is none; an IPv6 address stands in [...]") from None
     return found
+
+
+@attrs.frozen(repr=False)
+class Secret:
+    """A text that is never printed.
+
+    Attributes:
+        value: The text itself.
+    """
+
+    value: str
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+
+_REFERENCE = re.compile(r"(?P<escape>\$\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<broken>\$\{)")
+
+
+class VariableProblem(ValueError):
+    """A reference that can't be resolved; the text names the variable, never a value."""
+
+
+class VariableUnset(VariableProblem):
+    """A variable that isn't set: it may be in another process."""
+
+
+class FromVariable(str):
+    """A text that was one variable and nothing else: it may stand for a number or a boolean too."""
+
+    __slots__ = ()
+
+
+def expanded(value: Any, environ: Mapping[str, str]) -> Any:
+    """Replace ``${VAR}`` in a text, or in each text of a list; ``$${`` stands for ``${``.
+
+    Raises:
+        VariableProblem: a variable isn't set, or a reference isn't closed.
+    """
+    if isinstance(value, list):
+        return [expanded(item, environ) for item in value]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+    text = _REFERENCE.sub(lambda found: _resolved(found, environ), value)
+    whole = _REFERENCE.fullmatch(value)
+    return FromVariable(text) if whole and whole["name"] else text
+
+
+def from_vault(value: Any, environ: Mapping[str, str]) -> Any:
+    """Resolve ``{vault: NAME}``, also in a list, to the environment variable NAME; else as ``expanded``.
+
+    Raises:
+        VariableProblem: it isn't set, or is one of our own settings.
+    """
+    if isinstance(value, list):
+        return [from_vault(item, environ) for item in value]
+    if not isinstance(value, dict):
+        return expanded(value, environ)
+    name = value.get("vault")
+    if len(value) != 1 or not isinstance(name, str) or not name:
+        raise VariableProblem("expected text, or {vault: NAME} for the environment variable NAME")
+    if name.upper().startswith("SP00KY_"):
+        raise VariableProblem("SP00KY_... are sp00ky's own settings, not secrets; choose another vault name")
+    if name not in environ:
+        raise VariableUnset(
+            f"the environment variable {name} is not set, which the vault's {name} is read from"
+        )
+    return FromVariable(environ[name])
+
+
+def _resolved(found: re.Match[str], environ: Mapping[str, str]) -> str:
+    if found["escape"]:
+        return "${"
+    if found["broken"]:
+        raise VariableProblem("write a variable as ${NAME}, or $${ for a plain ${")
+    try:
+        return environ[found["name"]]
+    except KeyError:
+        raise VariableUnset(f"the environment variable {found['name']} is not set") from None

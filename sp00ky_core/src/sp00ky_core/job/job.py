@@ -13,8 +13,7 @@ import attrs
 import cattrs
 from cattrs.gen import make_dict_unstructure_fn, override
 
-from sp00ky_core.encoding.json_bytes import decode, encode
-from sp00ky_core.encoding.payload_json import Payload, encode_payload, plain_copy
+from sp00ky_core.encoding.json_bytes import Payload, decode, encode, encode_payload, plain_copy
 from sp00ky_core.job.options import JobOptions, check_options, is_plain_text
 from sp00ky_core.job.outcome import HTTP, status_text
 from sp00ky_core.job.retry import StrategyName

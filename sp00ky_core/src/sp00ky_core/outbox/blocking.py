@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, overload
 
 from sp00ky_core.config import Config
-from sp00ky_core.encoding.payload_json import Payload
+from sp00ky_core.encoding.json_bytes import Payload
 from sp00ky_core.errors import CallUnsupported, OptionInvalid, StoreClosed
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, JobOptions, NewJob

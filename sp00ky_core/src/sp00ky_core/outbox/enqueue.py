@@ -10,7 +10,7 @@ import attrs
 
 from sp00ky_core.backend.backend import Backend, Backends
 from sp00ky_core.backend.validation import validated
-from sp00ky_core.encoding.payload_json import Payload
+from sp00ky_core.encoding.json_bytes import Payload
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.hints import nearest, shown
 from sp00ky_core.job.job import JobOptions, NewJob

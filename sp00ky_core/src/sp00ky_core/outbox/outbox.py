@@ -12,7 +12,7 @@ import attrs
 from sp00ky_core.backend.backend import DELIVER_HERE, Backend, Backends, load_backends, serving, store_tables
 from sp00ky_core.backend.validation import TimeoutIgnored
 from sp00ky_core.config import BackendConfig, Config, find_config, refuse_unready, store_url
-from sp00ky_core.encoding.payload_json import Payload
+from sp00ky_core.encoding.json_bytes import Payload
 from sp00ky_core.errors import AdapterMissing, ConfigError
 from sp00ky_core.job.job import Job, JobOptions, NewJob
 from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of

@@ -10,8 +10,7 @@ from typing import Any, TypedDict, Unpack, overload
 import attrs
 
 from sp00ky_core.backend.backend import Backends
-from sp00ky_core.encoding.json_bytes import JsonText, pointer_of
-from sp00ky_core.encoding.payload_json import Payload, encode_payload, json_value
+from sp00ky_core.encoding.json_bytes import JsonText, Payload, encode_payload, json_value, pointer_of
 from sp00ky_core.errors import PayloadNotJson, UnknownRoute, UnknownStrategy
 from sp00ky_core.hints import nearest, shown
 from sp00ky_core.job.job import Job, JobStatus, StatusName

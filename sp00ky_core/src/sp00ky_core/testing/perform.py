@@ -11,8 +11,7 @@ from typing import Any, TypeAlias, cast, overload
 import attrs
 
 from sp00ky_core.backend.backend import queues, stored_table
-from sp00ky_core.encoding.json_bytes import JsonText, encode
-from sp00ky_core.encoding.payload_json import Payload, json_value
+from sp00ky_core.encoding.json_bytes import JsonText, Payload, encode, json_value
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import (
     HTTP_STATUS,

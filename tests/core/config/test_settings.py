@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sp00ky_core.config.token_file import read_token
+from sp00ky_core.config.settings import read_token
 from sp00ky_core.errors import ConfigError
 
 

@@ -18,8 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, RootModel, TypeAdapter, field_serializer
 
-from sp00ky_core.encoding.json_bytes import JsonText
-from sp00ky_core.encoding.payload_json import encode_payload, plain_copy
+from sp00ky_core.encoding.json_bytes import JsonText, encode_payload, plain_copy
 from sp00ky_core.errors import PayloadNotJson
 
 

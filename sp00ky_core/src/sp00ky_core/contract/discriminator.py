@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from operator import and_, or_
 from typing import Any
 from urllib.parse import unquote
 
 import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Node
+from sp00ky_core.contract.value_types import ALTERNATIVES, combined, values_of
 from sp00ky_core.encoding.json_bytes import steps_of
 
 _PLAIN = re.compile(r"-?[0-9]{1,15}|true|false")  # keys of a mapping that may stand for what isn't text
-_ALTERNATIVES = ("oneOf", "anyOf")
 Place = tuple[str, str]  # URI and pointer
 
 
@@ -46,7 +47,7 @@ def chosen(node: Node, keyword: str, schemas: Sequence[Any]) -> dict[str, Any] |
         _Branch(
             schema=schema,
             values=_values(branch, named.value, mapped),
-            requires=_requires(branch, named.value, set()),
+            requires=_requires(branch, named.value),
             is_default=not defaults.isdisjoint(_places(branch)),
         )
         for (_, branch), schema in zip(listed.each(), schemas, strict=True)
@@ -104,7 +105,7 @@ def _has(name: str, values: list[Any]) -> dict[str, Any]:
 def _values(branch: Node, name: str, mapped: dict[Place, list[Any]]) -> list[Any]:
     """Return the values of the property that mean a branch."""
     taken = [value for values in mapped.values() for value in values]
-    constants = _constants(branch, name, set())
+    constants = values_of(branch, lambda schema: values_of(_property(schema, name)))
     values = [value for place in _places(branch) for value in mapped.get(place, ())]
     values += [value for value in constants or () if value not in taken]
     if not values and constants is None and branch.is_reference:
@@ -146,56 +147,17 @@ def _places(node: Node) -> list[Place]:
     return [part.place for part in node.composing()]
 
 
-def _constants(node: Node, name: str, seen: set[Place]) -> list[Any] | None:
-    """Return the values that a property may have there; None where they aren't listed."""
-    node = node.followed()
-    if not _is_first(node, seen):
-        return None
-    properties = node.get("properties")
-    declared = properties.get(name) if properties else None
-    if declared is not None and (listed := _listed(declared, set())) is not None:
-        return listed
-    found = [_constants(part, name, seen) for part in node.listed("allOf")]
-    known = [values for values in found if values is not None]
-    if not known:
-        known = [_constants(part, name, seen) or [] for each in _ALTERNATIVES for part in node.listed(each)]
-        return [value for values in known for value in values] if known and all(known) else None
-    return known[0]
+def _property(schema: Node, name: str) -> Node | None:
+    properties = schema.get("properties")
+    return properties.at(name) if properties else None
 
 
-def _listed(schema: Node, seen: set[Place]) -> list[Any] | None:
-    """Return the values that a schema lists, be it in alternatives; None where it allows others."""
-    if not _is_first(schema, seen):
-        return None
-    if "const" in schema.value:
-        return [schema.value["const"]]
-    if isinstance(schema.value.get("enum"), list):
-        return list(schema.value["enum"])
-    if schema.value.get("type") == "null":
-        return [None]
-    known = [_listed(part.followed(), seen) for each in _ALTERNATIVES for part in schema.listed(each)]
-    return [value for values in known for value in values or ()] if known and all(known) else None
+def _requires(branch: Node, name: str) -> bool:
+    def own(schema: Node) -> bool:
+        required = schema.value.get("required")
+        return isinstance(required, list) and name in required
 
-
-def _requires(node: Node, name: str, seen: set[Place]) -> bool:
-    node = node.followed()
-    if not _is_first(node, seen):
-        return False
-    required = node.value.get("required")
-    if isinstance(required, list) and name in required:
-        return True
-    if any(_requires(part, name, seen) for part in node.listed("allOf")):
-        return True
-    alternatives = [node.listed(keyword) for keyword in _ALTERNATIVES]
-    return any(parts and all(_requires(part, name, seen) for part in parts) for parts in alternatives)
-
-
-def _is_first(node: Node, seen: set[Place]) -> bool:
-    """Whether a schema is met for the first time, for they may contain themselves."""
-    if node.place in seen or not isinstance(node.value, dict):
-        return False
-    seen.add(node.place)
-    return True
+    return combined(branch, own, unknown=False, both=or_, either=and_)
 
 
 def alternatives(schema: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -206,4 +168,4 @@ def alternatives(schema: Mapping[str, Any]) -> dict[str, Any] | None:
     if not isinstance(then, dict) or then.keys() != {"allOf"} or not isinstance(every, dict):
         return None
     every = every.get("else", every)
-    return every if isinstance(every, dict) and len(every) == 1 and set(every) <= set(_ALTERNATIVES) else None
+    return every if isinstance(every, dict) and len(every) == 1 and set(every) <= set(ALTERNATIVES) else None

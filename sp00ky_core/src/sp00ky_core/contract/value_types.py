@@ -2,77 +2,110 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
-from typing import Any
+from operator import and_, or_
+from typing import Any, TypeVar
+
+import attrs
 
 from sp00ky_core.contract.documents import Node
 
-__all__ = ["SCALARS", "allows_common", "is_base64", "is_bytes", "types_of"]
-
+ALTERNATIVES = ("anyOf", "oneOf")
 SCALARS = frozenset({"string", "integer", "number", "boolean"})
-_ALL = SCALARS | {"object", "array", "null"}
+_ALL = SCALARS | {"object", "array"}
 _WIDER = {"number": {"integer", "number"}}
 _TEXTUAL = ("text/", "application/json", "application/xml")
-_PYTHON = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"), (list, "array"))
+_PYTHON = (
+    *((bool, "boolean"), (int, "integer"), (float, "number")),
+    *((str, "string"), (list, "array"), (dict, "object")),
+)
+
+Said = TypeVar("Said")
+Values = list[Any] | None
+
+
+def combined(
+    schema: Node | None,
+    own: Callable[[Node], Said],
+    *,
+    unknown: Said,
+    both: Callable[[Said, Said], Said],
+    either: Callable[[Said, Said], Said],
+    above: frozenset[tuple[str, str]] = frozenset(),
+) -> Said:
+    """Combine what a schema says itself with what its reference, its ``allOf`` and its alternatives say.
+
+    Args:
+        schema: The schema; None: anything.
+        own: Says it of one schema, a mapping, alone.
+        unknown: What a schema says that says nothing; so does one inside itself.
+        both: Joins what holds together.
+        either: Joins what alternatives say.
+        above: The places of the schemas that this one is a part of.
+    """
+    if schema is not None and schema.value is False:
+        schema = attrs.evolve(schema, value={"enum": []})
+    if schema is None or not isinstance(schema.value, dict) or schema.place in above:
+        return unknown
+
+    def said(part: Node) -> Said:
+        inside = above | {schema.place}
+        return combined(part, own, unknown=unknown, both=both, either=either, above=inside)
+
+    parts = schema.listed("allOf")
+    if schema.is_reference:
+        parts = [schema.documents.next_node(schema.value["$ref"], schema), *parts]
+    alternatives = [branches for keyword in ALTERNATIVES if (branches := schema.listed(keyword))]
+    joined = (reduce(either, map(said, branches)) for branches in alternatives)
+    return reduce(both, [*map(said, parts), *joined], own(schema))
 
 
 def types_of(schema: Node | None) -> frozenset[str]:
-    """Return the types that a value of a schema may have; ``number`` stands for those with a fraction."""
-    return _types(schema, frozenset())
+    """Return the types, null apart, that a value of a schema may have; ``number``: those with a fraction."""
+    return combined(schema, _own_types, unknown=_ALL, both=and_, either=or_)
 
 
-def _types(schema: Node | None, seen: frozenset[tuple[str, str]]) -> frozenset[str]:
-    if schema is not None and schema.value is False:
-        return frozenset()
-    if schema is None or not isinstance(schema.value, dict) or schema.place in seen:
-        return _ALL
-    seen |= {schema.place}
-    own = _declared(schema.value)
-    if schema.is_reference:
-        target = schema.documents.next_node(schema.value["$ref"], schema)
-        own &= _types(target, seen)
-    for part in schema.listed("allOf"):
-        own &= _types(part, seen)
-    for keyword in ("anyOf", "oneOf"):
-        if branches := schema.listed(keyword):
-            own &= frozenset().union(*(_types(branch, seen) for branch in branches))
-    return own | {"null"} if schema.value.get("nullable") is True else own
-
-
-def _declared(schema: dict[str, Any]) -> frozenset[str]:
-    listed = schema.get("type")
-    kinds = listed if isinstance(listed, list) else [listed]
-    names = {str(kind) if kind is not None else "null" for kind in kinds}
-    own = frozenset().union(*(_WIDER.get(name, {name}) for name in names)) if listed is not None else _ALL
-    values = _listed(schema)
-    return own if values is None else own & frozenset(map(_type_of, values))
-
-
-def _listed(schema: dict[str, Any]) -> list[Any] | None:
-    if "const" in schema:
-        return [schema["const"]]
-    return schema["enum"] if isinstance(schema.get("enum"), list) else None
+def _own_types(schema: Node) -> frozenset[str]:
+    written, values = schema.value.get("type"), _own_values(schema)
+    names = {str(name) for name in (written if isinstance(written, list) else [written])}
+    own = frozenset().union(*(_WIDER.get(name, {name}) for name in names)) if written is not None else _ALL
+    return (own if values is None else own & set(map(_type_of, values))) - {"null", "None"}
 
 
 def _type_of(value: Any) -> str:
-    if value is None:
-        return "null"
-    return next((name for kind, name in _PYTHON if isinstance(value, kind)), "object")
+    return next((name for kind, name in _PYTHON if isinstance(value, kind)), "null")
+
+
+def _own_values(schema: Node) -> Values:
+    if "const" in schema.value:
+        return [schema.value["const"]]
+    if isinstance(schema.value.get("enum"), list):
+        return list(schema.value["enum"])
+    return [None] if schema.value.get("type") == "null" else None
+
+
+def values_of(schema: Node | None, own: Callable[[Node], Values] = _own_values) -> Values:
+    """Return the values that a schema lists, be it in what it is composed of; None where it allows others.
+
+    ``own`` says of one schema alone which it lists.
+    """
+    return combined(
+        schema,
+        own,
+        unknown=None,
+        both=lambda one, other: other if one is None else one,
+        either=lambda one, other: None if one is None or other is None else [*one, *other],
+    )
 
 
 def allows_common(schemas: Iterable[Node | None]) -> bool:
     """Whether one value could fit all of some schemas, by their types and the values that they list."""
     known = list(schemas)
-    if not reduce(frozenset.intersection, map(types_of, known), _ALL) - {"null"}:
+    if not reduce(and_, map(types_of, known), _ALL):
         return False
-    listed = [values for schema in known if schema and (values := _values(schema)) is not None]
+    listed = [values for schema in known if (values := values_of(schema)) is not None]
     return not listed or any(all(value in values for values in listed) for value in listed[0])
-
-
-def _values(schema: Node) -> list[Any] | None:
-    schema = schema.followed()
-    return _listed(schema.value) if isinstance(schema.value, dict) else None
 
 
 def is_bytes(schema: Node | None) -> bool:
@@ -87,10 +120,10 @@ def is_base64(schema: Node | None) -> bool:
 
 def _parts(schema: Node | None) -> Iterator[Node]:
     """Yield what a schema is composed of, and its items."""
-    for part in schema.composing("allOf", "anyOf", "oneOf") if schema else ():
+    for part in schema.composing("allOf", *ALTERNATIVES) if schema else ():
         yield part
         if items := part.at("items"):
-            yield from items.composing("allOf", "anyOf", "oneOf")
+            yield from items.composing("allOf", *ALTERNATIVES)
 
 
 def _is_encoded(schema: Node) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import OUTCOME_UNKNOWN
 from sp00ky_core.job.state_machine import Transition
-from sp00ky_core.ports.rollups import BUCKET_BOUNDS, BUCKETS
+from sp00ky_core.ports.capabilities.rollups import BUCKET_BOUNDS, BUCKETS
 
 __all__ = ["Counters", "Counts", "Kind", "outcome_of"]
 

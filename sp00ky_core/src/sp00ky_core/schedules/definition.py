@@ -10,20 +10,20 @@ import attrs
 
 from sp00ky_core.config.cron import next_cron
 from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
-from sp00ky_core.ports.schedules import StoredSchedule
+from sp00ky_core.ports.capabilities.schedules import StoredSchedule
 
 __all__ = [
     "brought_back",
     "can_not_fire",
-    "is_due",
-    "next_fire",
-    "same_clock",
     "defined",
+    "is_due",
     "is_others",
+    "next_fire",
     "paused",
     "released",
     "removed",
     "resumed",
+    "same_clock",
 ]
 
 AHEAD = timedelta(seconds=60)

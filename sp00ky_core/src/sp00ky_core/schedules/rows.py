@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 
 from sp00ky_core.errors import RunUnreadable
-from sp00ky_core.ports.schedules import RunStatus, ScheduleRun, Spawn, StoredSchedule, Trigger
+from sp00ky_core.ports.capabilities.schedules import RunStatus, ScheduleRun, Spawn, StoredSchedule, Trigger
 
-__all__ = ["run_of", "run_row", "run_with_job", "refused_run", "schedule_of", "schedule_row"]
+__all__ = ["refused_run", "run_of", "run_row", "run_with_job", "schedule_of", "schedule_row"]
 
 ROW_REFUSED = "row_refused"
 """Code of the error of a run whose job the database has refused."""

@@ -5,36 +5,34 @@ and in nothing else.
 """
 
 from sp00ky_core.ports import (
-    capabilities,
     findings,
     operators,
     query,
-    rollups,
     runners,
-    schedules,
     settlement,
     statement,
     stats,
     store,
-    tables,
+    store_options,
     transport,
 )
-from sp00ky_core.ports.capabilities import *
+from sp00ky_core.ports.capabilities import lookup, rollups, schedules
+from sp00ky_core.ports.capabilities.lookup import *
+from sp00ky_core.ports.capabilities.rollups import *
+from sp00ky_core.ports.capabilities.schedules import *
 from sp00ky_core.ports.findings import *
 from sp00ky_core.ports.operators import *
 from sp00ky_core.ports.query import *
-from sp00ky_core.ports.rollups import *
 from sp00ky_core.ports.runners import *
-from sp00ky_core.ports.schedules import *
 from sp00ky_core.ports.settlement import *
 from sp00ky_core.ports.statement import *
 from sp00ky_core.ports.stats import *
 from sp00ky_core.ports.store import *
-from sp00ky_core.ports.tables import *
+from sp00ky_core.ports.store_options import *
 from sp00ky_core.ports.transport import *
 
 __all__: list[str] = []
-__all__ += capabilities.__all__
+__all__ += lookup.__all__
 __all__ += findings.__all__
 __all__ += operators.__all__
 __all__ += query.__all__
@@ -45,5 +43,5 @@ __all__ += settlement.__all__
 __all__ += statement.__all__
 __all__ += stats.__all__
 __all__ += store.__all__
-__all__ += tables.__all__
+__all__ += store_options.__all__
 __all__ += transport.__all__

@@ -13,7 +13,7 @@ from sp00ky_core.ports.runners import OverdueClaim, RunnerBeat, RunnerInfo
 from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
 from sp00ky_core.ports.statement import CallerConnection
 from sp00ky_core.ports.stats import BackendStats
-from sp00ky_core.ports.tables import StoreCapabilities, StoreOptions
+from sp00ky_core.ports.store_options import StoreCapabilities, StoreOptions
 
 __all__ = ["Store", "StoreFactory"]
 

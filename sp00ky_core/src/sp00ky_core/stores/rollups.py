@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import attrs
 
-from sp00ky_core.ports.rollups import Rollup, RollupQuery
+from sp00ky_core.ports.capabilities.rollups import Rollup, RollupQuery
 
 __all__ = ["hour_of", "step_of", "summed"]
 

@@ -7,8 +7,6 @@ from typing import Protocol
 
 from sp00ky_core.ports.operators import Act, AuditEntry
 
-__all__ = ["Audit"]
-
 
 class Audit(Protocol):
     """A store with ``capabilities.audit``. Without it operators' calls raise ``CallUnsupported``.

@@ -7,8 +7,6 @@ from typing import Protocol
 from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.ports.stats import BreakerResult
 
-__all__ = ["Breakers"]
-
 
 class Breakers(Protocol):
     """A store with ``capabilities.breakers``. Without it each runner's are its own.

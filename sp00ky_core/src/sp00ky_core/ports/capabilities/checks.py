@@ -1,12 +1,10 @@
-"""Promise to find what is wrong with the tables."""
+"""Promise to find what is wrong with the tables, and statements that grant privileges."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sp00ky_core.ports.findings import Finding
-
-__all__ = ["Checks"]
 
 
 class Checks(Protocol):
@@ -14,3 +12,14 @@ class Checks(Protocol):
 
     async def check(self) -> list[Finding]:
         """Find what is wrong with the tables, each finding with its consequence and its fix."""
+
+
+@runtime_checkable
+class Grants(Protocol):
+    """Grant privileges: an ability beside ``Store``, where its database has roles."""
+
+    def grants(self) -> list[str]:
+        """Return statements that give three roles what they need: to enqueue, to run, to operate.
+
+        Does no IO, so it works on a store that isn't open. The roles' names are for the reader to replace.
+        """

@@ -8,26 +8,45 @@ from typing import Any, TypeVar, cast
 from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.ports.capabilities.audit import Audit
 from sp00ky_core.ports.capabilities.breakers import Breakers
-from sp00ky_core.ports.capabilities.checks import Checks
-from sp00ky_core.ports.capabilities.clears import Clears
-from sp00ky_core.ports.capabilities.counts import Counts
-from sp00ky_core.ports.capabilities.error_groups import ErrorGroups
-from sp00ky_core.ports.capabilities.limits import Limits
-from sp00ky_core.ports.capabilities.ordering import Ordering
-from sp00ky_core.ports.capabilities.overdue_claims import OverdueClaims
+from sp00ky_core.ports.capabilities.checks import Checks, Grants
+from sp00ky_core.ports.capabilities.claims import Limits, Ordering
 from sp00ky_core.ports.capabilities.pauses import Pauses
-from sp00ky_core.ports.capabilities.retention import Retention
+from sp00ky_core.ports.capabilities.queries import Counts, ErrorGroups, ShortIds
+from sp00ky_core.ports.capabilities.retention import Clears, Retention
 from sp00ky_core.ports.capabilities.rollups import Rollups
-from sp00ky_core.ports.capabilities.runners import Runners
+from sp00ky_core.ports.capabilities.runners import OverdueClaims, Runners
 from sp00ky_core.ports.capabilities.schedules import Schedules
-from sp00ky_core.ports.capabilities.short_ids import ShortIds
-from sp00ky_core.ports.capabilities.sql_statements import SqlStatements
-from sp00ky_core.ports.capabilities.statements import Statements
-from sp00ky_core.ports.capabilities.synchronous_enqueue import SynchronousEnqueue
+from sp00ky_core.ports.capabilities.statements import SqlStatements, Statements
+from sp00ky_core.ports.capabilities.synchronous import SynchronousEnqueue, SynchronousMigrate
 from sp00ky_core.ports.capabilities.watch import Watch
 from sp00ky_core.ports.store import Store
 
-__all__ = ["FLAGS", "has", "needed"]
+__all__ = [
+    "FLAGS",
+    "Audit",
+    "Breakers",
+    "Checks",
+    "Clears",
+    "Counts",
+    "ErrorGroups",
+    "Grants",
+    "Limits",
+    "Ordering",
+    "OverdueClaims",
+    "Pauses",
+    "Retention",
+    "Rollups",
+    "Runners",
+    "Schedules",
+    "ShortIds",
+    "SqlStatements",
+    "Statements",
+    "SynchronousEnqueue",
+    "SynchronousMigrate",
+    "Watch",
+    "has",
+    "needed",
+]
 
 C = TypeVar("C")
 

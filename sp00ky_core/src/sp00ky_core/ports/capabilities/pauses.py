@@ -6,8 +6,6 @@ from typing import Protocol, Unpack
 
 from sp00ky_core.ports.operators import ActOptions
 
-__all__ = ["Pauses"]
-
 
 class Pauses(Protocol):
     """A store with ``capabilities.pauses``. Without it ``pause`` and ``resume`` raise ``CallUnsupported``.

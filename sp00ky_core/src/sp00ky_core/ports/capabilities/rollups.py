@@ -1,4 +1,7 @@
-"""Promise to keep how many attempts ended how, by the minute."""
+"""Promise what a store with ``capabilities.rollups`` does: keep how many attempts ended how, by the minute.
+
+Rollups outlive the jobs' retention: rates and percentiles over time need no job rows.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,83 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from sp00ky_core.ports.rollups import Rollup, RollupQuery
+import attrs
 
-__all__ = ["Rollups"]
+__all__ = [
+    "BUCKETS",
+    "BUCKET_BOUNDS",
+    "MINUTES_KEPT",
+    "OUTCOMES",
+    "ROLLUPS_KEPT",
+    "Rollup",
+    "RollupQuery",
+    "Rollups",
+]
+
+OUTCOMES = ("success", "retry", "failed", "throttled", "unknown")
+"""Outcomes of attempts as they are counted; ``unknown``: whether the backend did anything isn't known."""
+
+BUCKET_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Seconds: the upper bounds of the buckets of durations. They stay as they are: rows of years hold them."""
+
+BUCKETS = len(BUCKET_BOUNDS) + 1
+"""The last one is of what takes longer than the last bound."""
+
+MINUTES_KEPT = 48 * 3_600.0
+"""Seconds after which minutes are folded to hours."""
+
+ROLLUPS_KEPT = 30 * 86_400.0
+"""Seconds after which hours are deleted."""
+
+
+@attrs.frozen(kw_only=True)
+class Rollup:
+    """A row of ``sp00ky_rollup``: attempts of one kind that ended in one minute, or in one hour.
+
+    All but the last three fields are its key.
+
+    Attributes:
+        minute: When it began, by the database's clock; of one that was folded: when its hour began.
+        runner_id: Who made the attempts, with ``~1`` and so on once the clock has gone back; empty: it was
+            folded, or is of several runners.
+        backend: The backend's name.
+        path: The route; empty: none that a document has.
+        outcome: One of ``OUTCOMES``.
+        code: The HTTP status; 0: there was none.
+        count: How many attempts.
+        seconds_sum: How long those together took whose duration is known.
+        buckets: How many of these took up to each bound, and longer than the one before; ``BUCKETS`` numbers.
+    """
+
+    minute: datetime
+    runner_id: str = ""
+    backend: str
+    path: str = ""
+    outcome: str
+    code: int = 0
+    count: int
+    seconds_sum: float = 0.0
+    buckets: tuple[int, ...] = (0,) * BUCKETS
+
+
+@attrs.frozen(kw_only=True)
+class RollupQuery:
+    """Which rollups are wanted, and how they are summed up.
+
+    Attributes:
+        since: Those that began then or later.
+        until: Those that began before then; None: all.
+        backend: The backend's name.
+        step: Seconds: one row for all that began within each such part of the time since 1970; None: one row
+            for all.
+        routes: A row for each path; else for all paths of a backend together, and ``path`` is empty.
+    """
+
+    since: datetime
+    until: datetime | None = None
+    backend: str | None = None
+    step: int | None = None
+    routes: bool = False
 
 
 class Rollups(Protocol):

@@ -1,12 +1,11 @@
-"""Promise to list the fleet's runners, and to pass an operator's wish on to one."""
+"""Promise to list runners and their overdue claims, and to pass an operator's wish on to one."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Protocol
 
-from sp00ky_core.ports.runners import RunnerRecord
-
-__all__ = ["Runners"]
+from sp00ky_core.ports.runners import OverdueClaim, RunnerRecord
 
 
 class Runners(Protocol):
@@ -23,3 +22,14 @@ class Runners(Protocol):
 
     async def remove_runner(self, runner_id: str) -> None:
         """Remove the row of a runner that stops."""
+
+
+class OverdueClaims(Protocol):
+    """A store with ``capabilities.overdue_claims``. Without it no claim is taken from a runner that beats."""
+
+    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
+        """List these runners' ``processing`` rows that ``reclaim`` takes only where they are named to it.
+
+        Their lease has run out by the database's clock, is missing, or is none that a claim can have written:
+        the epoch is 0, or it ends later than ``table.longest_lease`` from now. Never more than ``limit``.
+        """

@@ -8,8 +8,6 @@ from typing import Protocol
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports.query import JobQuery
 
-__all__ = ["Watch"]
-
 
 class Watch(Protocol):
     """A store with ``capabilities.watch``. Without it what watches, or waits, raises ``CallUnsupported``."""

@@ -1,14 +1,13 @@
-"""Promise to enqueue and read on callers' blocking connections."""
+"""Promise to enqueue, read and migrate on callers' blocking connections."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.ports.findings import MigrationStep
 from sp00ky_core.ports.query import JobQuery
-
-__all__ = ["SynchronousEnqueue"]
 
 
 class SynchronousEnqueue(Protocol):
@@ -31,3 +30,17 @@ class SynchronousEnqueue(Protocol):
 
     def find_in(self, connection: object, query: JobQuery) -> list[Job]:
         """List jobs as the connection sees them, newest first."""
+
+
+@runtime_checkable
+class SynchronousMigrate(Protocol):
+    """Migrate on a caller's blocking connection: an ability beside ``SynchronousEnqueue``.
+
+    For databases that have no other connection: one in memory, as tests have.
+    """
+
+    def migrate_in(self, connection: object, *, only_plan: bool = False) -> list[MigrationStep]:
+        """Migrate in the connection's transaction, as ``Store.migrate``; the store needn't be open.
+
+        With ``only_plan`` only list what would be done, as ``Store.migration``.
+        """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from sp00ky_core.ports import BUCKETS, MINUTES_KEPT, Rollup, RollupQuery
-from sp00ky_core.stores.transactional.observe.rollups import prune
+from sp00ky_core.stores.transactional.observe.rollups import prune_rollups
 from sp00ky_store_postgres.connection.executor import Executor
 
 SUMS = ", ".join(f"sum(rollup.buckets[{n}])::bigint" for n in range(1, BUCKETS + 1))
@@ -24,5 +24,5 @@ async def fold(executor: Executor, limit: int) -> int:
     """Fold minutes, and delete old hours: the hour that two runners add to at once has both their minutes."""
     buckets, added = f"ARRAY[{SUMS}]", f"ARRAY[{ADDED}]"
     rows = await executor.query("rollups_fold", MINUTES_KEPT, limit, buckets=buckets, added=added)
-    await executor.write(partial(prune, limit=limit))
+    await executor.write(partial(prune_rollups, limit=limit))
     return int(rows[0][0])

@@ -5,7 +5,8 @@ from datetime import timedelta
 from tests.core.stores.transactional.conftest import SqliteSession, overtaken
 
 from sp00ky_core.ports import Rollup, RollupQuery
-from sp00ky_core.stores.transactional.observe.rollups import ROLLUPS, fold, read, write
+from sp00ky_core.stores.transactional.observe.rollups import fold_rollups, read_rollups, write_rollups
+from sp00ky_core.stores.transactional.schedules.definition import ROLLUPS
 
 
 async def test_a_minute_that_another_transaction_has_folded_is_counted_once(session: SqliteSession) -> None:
@@ -14,9 +15,9 @@ async def test_a_minute_that_another_transaction_has_folded_is_counted_once(sess
         Rollup(minute=old + timedelta(minutes=n), runner_id="r", backend="api", outcome="success", count=1)
         for n in range(2)
     ]
-    await write(session, minutes)
+    await write_rollups(session, minutes)
     other = "UPDATE sp00ky_rollup SET runner_id = '' WHERE minute = (SELECT min(minute) FROM sp00ky_rollup)"
     overtaken(session, ROLLUPS, other)
-    assert await fold(session, limit=9) == 1
-    (total,) = await read(session, RollupQuery(since=old))
+    assert await fold_rollups(session, limit=9) == 1
+    (total,) = await read_rollups(session, RollupQuery(since=old))
     assert total.count == 2

@@ -2,8 +2,7 @@
 
 import pytest
 
-from sp00ky_core.stores.transactional.observe.rollups import ROLLUPS
-from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS, SCHEDULES
+from sp00ky_core.stores.transactional.schedules.definition import ROLLUPS, SCHEDULE_RUNS, SCHEDULES
 from sp00ky_core.stores.transactional.schema.definition import (
     AUDITS,
     BREAKERS,

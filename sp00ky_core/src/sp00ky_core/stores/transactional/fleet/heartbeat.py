@@ -56,12 +56,12 @@ async def runners(session: Session) -> list[RunnerRecord]:
     ]
 
 
-async def drain(session: Session, runner_id: str) -> bool:
+async def drain_runner(session: Session, runner_id: str) -> bool:
     """Have a runner's next beat say that it is to drain; whether there is such a runner."""
     return await session.update(RUNNERS, [Is("id", "=", runner_id)], {"draining": 1}) > 0
 
 
-async def remove(session: Session, runner_id: str) -> None:
+async def remove_runner(session: Session, runner_id: str) -> None:
     """Remove a runner's row."""
     await session.delete(RUNNERS, [Is("id", "=", runner_id)])
 

@@ -85,25 +85,25 @@ class FleetStore(Primitives):
 
     async def drain_runner(self, runner_id: str) -> bool:
         """See ``Runners.drain_runner``."""
-        return await self._executor.do(partial(heartbeat.drain, runner_id=runner_id), Access.BEAT)
+        return await self._executor.do(partial(heartbeat.drain_runner, runner_id=runner_id), Access.BEAT)
 
     async def remove_runner(self, runner_id: str) -> None:
         """See ``Runners.remove_runner``."""
-        await self._executor.do(partial(heartbeat.remove, runner_id=runner_id), Access.BEAT)
+        await self._executor.do(partial(heartbeat.remove_runner, runner_id=runner_id), Access.BEAT)
 
     async def start_audit(self, act: Act) -> str:
         """See ``Audit.start_audit``."""
-        return await self._executor.write(partial(audit.start, act=act))
+        return await self._executor.write(partial(audit.start_audit, act=act))
 
     async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
         """See ``Audit.update_audit``."""
-        await self._executor.write(partial(audit.update, entry_id=entry_id, count=count, ended=ended))
+        await self._executor.write(partial(audit.update_audit, entry_id=entry_id, count=count, ended=ended))
 
     async def audit(
         self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
     ) -> list[AuditEntry]:
         """See ``Audit.audit``."""
-        return await self._executor.read(partial(audit.entries, since=since, limit=limit, after=after))
+        return await self._executor.read(partial(audit.audit_entries, since=since, limit=limit, after=after))
 
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
         """See ``ErrorGroups.errors``."""
@@ -111,15 +111,15 @@ class FleetStore(Primitives):
 
     async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:
         """See ``Rollups.write_rollups``."""
-        return await self._executor.write(partial(rollup_rows.write, rollups=rollups))
+        return await self._executor.write(partial(rollup_rows.write_rollups, rollups=rollups))
 
     async def rollups(self, query: RollupQuery) -> list[Rollup]:
         """See ``Rollups.rollups``."""
-        return await self._executor.read(partial(rollup_rows.read, query=query))
+        return await self._executor.read(partial(rollup_rows.read_rollups, query=query))
 
     async def fold_rollups(self, *, limit: int = 10_000) -> int:
         """See ``Rollups.fold_rollups``."""
-        return await self._executor.write(partial(rollup_rows.fold, limit=limit))
+        return await self._executor.write(partial(rollup_rows.fold_rollups, limit=limit))
 
     def _of_backend(self, backend: str) -> JobTable:
         try:

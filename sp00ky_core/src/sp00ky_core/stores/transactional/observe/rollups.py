@@ -9,34 +9,18 @@ from datetime import datetime, timedelta
 from sp00ky_core.ports import MINUTES_KEPT, ROLLUPS_KEPT, Rollup, RollupQuery
 from sp00ky_core.stores.rollups import hour_of, summed
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
-from sp00ky_core.stores.transactional.schema.definition import Column, Kind, Table
+from sp00ky_core.stores.transactional.schedules.definition import ROLLUPS
 
-__all__ = ["ROLLUPS", "fold", "prune", "read", "write"]
-
-ROLLUPS = Table(
-    "sp00ky_rollup",
-    (
-        Column("minute", Kind.INSTANT, required=True),
-        Column("runner_id", Kind.TEXT, "", required=True, length=255),  # empty: folded to an hour
-        Column("backend", Kind.TEXT, required=True, length=255),
-        Column("path", Kind.TEXT, "", required=True, length=240),  # a key of 3,072 bytes has 244
-        Column("outcome", Kind.TEXT, required=True, length=10),
-        Column("code", Kind.INTEGER, 0, required=True),
-        Column("count", Kind.INTEGER),
-        Column("seconds_sum", Kind.REAL),
-        Column("buckets", Kind.JSON),
-    ),
-    ("minute", "runner_id", "backend", "path", "outcome", "code"),
-)
+__all__ = ["fold_rollups", "prune_rollups", "read_rollups", "write_rollups"]
 
 
-async def write(session: Session, rollups: Sequence[Rollup]) -> datetime:
+async def write_rollups(session: Session, rollups: Sequence[Rollup]) -> datetime:
     """Write rows, each in the place of one with its key; return the time."""
     await session.put(ROLLUPS, [_row(each) for each in rollups])
     return await session.now()
 
 
-async def read(session: Session, query: RollupQuery) -> list[Rollup]:
+async def read_rollups(session: Session, query: RollupQuery) -> list[Rollup]:
     """Sum up rows as a query says."""
     where: list[Where] = [Is("minute", ">=", query.since)]
     where += [] if query.until is None else [Is("minute", "<", query.until)]
@@ -44,12 +28,12 @@ async def read(session: Session, query: RollupQuery) -> list[Rollup]:
     return summed(map(_rollup, await session.select(ROLLUPS, where)), query)
 
 
-async def fold(session: Session, *, limit: int) -> int:
+async def fold_rollups(session: Session, *, limit: int) -> int:
     """Fold old minutes to hours, and delete what is older still; how many minutes.
 
     For databases with one writer at a time: of two that add to one hour one would be lost.
     """
-    await prune(session, limit=limit)
+    await prune_rollups(session, limit=limit)
     before = hour_of(await session.now() - timedelta(seconds=MINUTES_KEPT))
     minutes: list[Where] = [Is("minute", "<", before), Is("runner_id", "!=", "")]
     rows = await session.select(ROLLUPS, minutes, order=ROLLUPS.key, limit=limit, lock=True)
@@ -58,7 +42,7 @@ async def fold(session: Session, *, limit: int) -> int:
     return len(taken)
 
 
-async def prune(session: Session, *, limit: int) -> None:
+async def prune_rollups(session: Session, *, limit: int) -> None:
     """Delete rows that are older than any is kept."""
     old: list[Where] = [Is("minute", "<", await session.now() - timedelta(seconds=ROLLUPS_KEPT))]
     rows = await session.select(ROLLUPS, old, limit=limit, columns=ROLLUPS.key, lock=True)
@@ -70,7 +54,7 @@ async def _fold(session: Session, minutes: Sequence[Rollup]) -> None:
     hours = RollupQuery(since=datetime.min, step=3_600, routes=True)
     for hour in summed(minutes, hours):
         there = [_rollup(row) for row in await session.select(ROLLUPS, _same(hour))]
-        await write(session, summed([hour, *there], hours))
+        await write_rollups(session, summed([hour, *there], hours))
 
 
 def _same(rollup: Rollup) -> Sequence[Where]:

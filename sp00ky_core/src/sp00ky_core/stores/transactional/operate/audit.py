@@ -13,7 +13,7 @@ from sp00ky_core.stores.transactional.connection.session import Both, Either, Is
 from sp00ky_core.stores.transactional.schema.definition import AUDITS
 
 
-async def start(session: Session, act: Act) -> str:
+async def start_audit(session: Session, act: Act) -> str:
     """Insert the entry of an act that is about to be done; its id."""
     row: Row = {name: getattr(act, name) for name in ("action", "actor", "via", "host", "reason")}
     row |= {"id": new_key(), "at": await session.now(), "selection": json.dumps(dict(act.selection))}
@@ -21,13 +21,13 @@ async def start(session: Session, act: Act) -> str:
     return str(row["id"])
 
 
-async def update(session: Session, entry_id: str, *, count: int, ended: bool) -> None:
+async def update_audit(session: Session, entry_id: str, *, count: int, ended: bool) -> None:
     """Write how far an act has come."""
     values: Row = {"count": count} | ({"ended_at": await session.now()} if ended else {})
     await session.update(AUDITS, [Is("id", "=", entry_id)], values)
 
 
-async def entries(
+async def audit_entries(
     session: Session, *, since: datetime | None, limit: int, after: str | None
 ) -> list[AuditEntry]:
     """Return entries, newest first, those of the page after an entry."""

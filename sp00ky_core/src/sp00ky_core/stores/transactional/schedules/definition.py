@@ -6,7 +6,7 @@ from sp00ky_core.ports import RunStatus
 from sp00ky_core.stores.transactional.connection.session import Is
 from sp00ky_core.stores.transactional.schema.definition import Column, Index, Kind, Table
 
-__all__ = ["SCHEDULES", "SCHEDULE_RUNS"]
+__all__ = ["ROLLUPS", "SCHEDULES", "SCHEDULE_RUNS"]
 
 SCHEDULES = Table(
     "sp00ky_schedule",
@@ -45,4 +45,20 @@ SCHEDULE_RUNS = Table(
         Index("running", ("schedule", "fired_at"), (Is("status", "=", RunStatus.RUNNING),)),
         Index("fired", ("fired_at", "schedule", "key")),
     ),
+)
+
+ROLLUPS = Table(
+    "sp00ky_rollup",
+    (
+        Column("minute", Kind.INSTANT, required=True),
+        Column("runner_id", Kind.TEXT, "", required=True, length=255),  # empty: folded to an hour
+        Column("backend", Kind.TEXT, required=True, length=255),
+        Column("path", Kind.TEXT, "", required=True, length=240),  # a key of 3,072 bytes has 244
+        Column("outcome", Kind.TEXT, required=True, length=10),
+        Column("code", Kind.INTEGER, 0, required=True),
+        Column("count", Kind.INTEGER),
+        Column("seconds_sum", Kind.REAL),
+        Column("buckets", Kind.JSON),
+    ),
+    ("minute", "runner_id", "backend", "path", "outcome", "code"),
 )

@@ -12,8 +12,7 @@ import attrs
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import Finding, JobTable, MigrationStep
 from sp00ky_core.stores.transactional.connection.session import Is, Session
-from sp00ky_core.stores.transactional.observe.rollups import ROLLUPS
-from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS, SCHEDULES
+from sp00ky_core.stores.transactional.schedules.definition import ROLLUPS, SCHEDULE_RUNS, SCHEDULES
 from sp00ky_core.stores.transactional.schema.definition import (
     AUDITS,
     BREAKERS,

@@ -18,7 +18,7 @@ from sp00ky_core.ports import (
     Rollup,
     RollupQuery,
 )
-from sp00ky_core.stores.rollups import step_of
+from sp00ky_core.ports.capabilities.rollups import step_of
 
 __all__ = ["Rates", "percentile", "query_of", "rates_of"]
 

@@ -34,7 +34,7 @@ from sp00ky_core.ports import (
     has,
     needed,
 )
-from sp00ky_core.stores.transactional.schema.migrate import findings
+from sp00ky_core.stores.transactional.schema import findings
 
 
 class Queries(Metered):

@@ -16,7 +16,7 @@ from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import BreakerResult, Store, capabilities, has
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.store_log import StoreLog
-from sp00ky_core.stores.backoff import Backoff
+from sp00ky_core.stores.subscription import Backoff
 
 BREATH = 0.01
 """Seconds between two writes: a backend that fails now and then may change its breaker with every job.

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.stores.backoff import Backoff
+from sp00ky_core.stores.subscription import Backoff
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -11,9 +11,9 @@ from sp00ky_core import Outbox, hookimpl
 from sp00ky_core.errors import QueryRefused, RowRefused
 from sp00ky_core.ports import ScheduleRun
 from sp00ky_core.runner.maintenance.firing import open_runs
-from sp00ky_core.stores.memory.session import MemorySession
+from sp00ky_core.stores.memory.store import MemorySession
 from sp00ky_core.stores.transactional.connection.session import Row
-from sp00ky_core.stores.transactional.schema.definition import Table
+from sp00ky_core.stores.transactional.schema import Table
 
 FAN_OUT = "{tick: {every: 60s, backend: api, route: /a, forEach: {query: '%s'}}}"
 

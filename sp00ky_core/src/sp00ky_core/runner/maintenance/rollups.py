@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
 from sp00ky_core.observe.counters import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts, Kind
 from sp00ky_core.ports import Rollup, Rollups
+from sp00ky_core.ports.capabilities.rollups import step_of
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.store_log import StoreLog
-from sp00ky_core.stores.rollups import step_of
 
 __all__ = ["RollupWriter"]
 

@@ -9,7 +9,7 @@ from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.ports import Store, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 from sp00ky_core.stores.transactional import Access, Is, Session, Table
-from sp00ky_core.stores.transactional.schema.definition import AUDITS, RUNNERS, job_table
+from sp00ky_core.stores.transactional.schema import AUDITS, RUNNERS, job_table
 
 
 async def move(session: Session, table: Table, key: str, column: str, by: timedelta) -> None:

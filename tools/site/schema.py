@@ -16,13 +16,15 @@ from sp00ky_core.config.structuring import keys_of
 from sp00ky_core.observe.families import exposition
 from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import BackendStats
-from sp00ky_core.stores.transactional.schedules.definition import ROLLUPS, SCHEDULE_RUNS, SCHEDULES
-from sp00ky_core.stores.transactional.schema.definition import (
+from sp00ky_core.stores.transactional.schema import (
     AUDITS,
     BREAKERS,
     CONTROLS,
     MIGRATIONS,
+    ROLLUPS,
     RUNNERS,
+    SCHEDULE_RUNS,
+    SCHEDULES,
     Column,
     Default,
     job_table,

@@ -38,7 +38,7 @@ from sp00ky_core.ports import (
 from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.transactional import Access, Is, Session, TransactionalStore, Work
-from sp00ky_core.stores.transactional.schema.definition import job_table
+from sp00ky_core.stores.transactional.schema import job_table
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.connection.external import callers_errors, fetch_of
 from sp00ky_store_postgres.connection.session import PostgresSession

@@ -15,8 +15,8 @@ from sp00ky_core.ports import (
     StoreCapabilities,
     StoreOptions,
 )
+from sp00ky_core.stores.decisions import DecidingStore
 from sp00ky_core.stores.isolation import Quarantine
-from sp00ky_core.stores.operations import DecidingStore
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import TableMissing
 from sp00ky_store_surreal.fleet import breaker

@@ -29,7 +29,7 @@ from sp00ky_core.job.state_machine import (
     decide,
     has_unknown_outcome,
 )
-from sp00ky_core.stores.apply import applied
+from sp00ky_core.stores.decisions import applied
 from sp00ky_core.testing import FakeClock
 
 EVENTS: tuple[Event, ...] = (

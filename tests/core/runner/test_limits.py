@@ -54,7 +54,7 @@ async def test_two_runners_keep_what_the_whole_fleet_may_have_in_flight(make_ben
 
 
 async def test_when_a_job_has_ended_the_next_one_is_claimed_at_once(make_bench, monkeypatch) -> None:
-    monkeypatch.setattr("sp00ky_core.stores.allowance.FULL", NEVER)
+    monkeypatch.setattr("sp00ky_core.stores.decisions.FULL", NEVER)
     bench = await make_bench(max_in_flight=1)
     jobs = [await bench.add() for _ in range(5)]
     async with bench.runner(KnowsNothingNext(bench.store), poll=NEVER):
@@ -67,7 +67,7 @@ async def test_a_place_that_is_given_back_unused_is_claimed_at_once(make_bench, 
         return held.job.lease_epoch > 1
 
     monkeypatch.setattr(Gate, "may_start", is_late_once)
-    monkeypatch.setattr("sp00ky_core.stores.allowance.FULL", NEVER)
+    monkeypatch.setattr("sp00ky_core.stores.decisions.FULL", NEVER)
     bench = await make_bench(max_in_flight=1)
     jobs = [await bench.add() for _ in range(5)]
     async with bench.runner(KnowsNothingNext(bench.store), poll=NEVER):

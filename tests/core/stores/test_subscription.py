@@ -4,9 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sp00ky_core.stores.backoff import Backoff
-from sp00ky_core.stores.broadcast import Broadcast
-from sp00ky_core.stores.subscription import Subscription
+from sp00ky_core.stores.subscription import Backoff, Broadcast, Subscription
 
 
 class _Database:
@@ -85,3 +83,60 @@ async def test_it_is_let_go_of_with_the_last_listener(database: _Database) -> No
     assert database.listening.is_set()
     await second.aclose()
     assert not database.listening.is_set()
+
+
+async def test_it_can_be_opened_again() -> None:
+    broadcast = Broadcast()
+    first = broadcast.subscribe()
+    await anext(first)
+    broadcast.close()
+    with pytest.raises(StopAsyncIteration):
+        await anext(first)
+
+    broadcast.reopen()
+
+    second = broadcast.subscribe()
+    await anext(second)
+    broadcast.send()
+    await anext(second)
+    await second.aclose()
+
+
+async def test_a_wait_ends_with_a_signal_or_its_seconds_or_the_close() -> None:
+    broadcast = Broadcast()
+    await broadcast.wait(0.001)
+    waiting = asyncio.create_task(broadcast.wait(60))
+    await asyncio.sleep(0)
+    broadcast.send()
+    await waiting
+    broadcast.close()
+    await broadcast.wait(60)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "waits"),
+    [(1.0, [1, 2, 4, 5, 5]), (0.0, [0.5, 1, 2, 2.5, 2.5]), (0.5, [0.75, 1.5, 3, 3.75, 3.75])],
+)
+def test_waits_double_up_to_the_limit(drawn: float, waits: list[float]) -> None:
+    backoff = Backoff(lambda: drawn, first=1, limit=5)
+    assert [backoff.next() for _ in waits] == waits
+
+
+def test_a_success_begins_again() -> None:
+    backoff = Backoff(lambda: 1.0, first=1, limit=5)
+    assert [backoff.next(), backoff.next()] == [1, 2]
+    backoff.reset()
+    assert backoff.next() == 1
+
+
+async def test_it_waits_as_long_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr("sp00ky_core.stores.subscription.asyncio.sleep", sleep)
+    backoff = Backoff(lambda: 1.0, first=1, limit=5)
+    await backoff.wait()
+    await backoff.wait()
+    assert slept == [1, 2]

@@ -22,13 +22,11 @@ from sp00ky_core.ports import JobFilter, JobQuery, JobTable, RunStatus, StoreOpt
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional import Is, Work
-from sp00ky_core.stores.transactional.jobs.reclaim import lost, overdue_claims
-from sp00ky_core.stores.transactional.jobs.release import release
 from sp00ky_core.stores.transactional.jobs.retention import Deleting
-from sp00ky_core.stores.transactional.observe.find import count, find, load
-from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS
-from sp00ky_core.stores.transactional.schedules.store import LATEST_FIRST
-from sp00ky_core.stores.transactional.schema.definition import job_table
+from sp00ky_core.stores.transactional.jobs.settle import lost, overdue_claims, release
+from sp00ky_core.stores.transactional.observe import count, find, load
+from sp00ky_core.stores.transactional.schedules import LATEST_FIRST
+from sp00ky_core.stores.transactional.schema import SCHEDULE_RUNS, job_table
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection.session import PostgresSession
 from sp00ky_store_postgres.connection.workload import Workload

@@ -47,7 +47,7 @@ from sp00ky_core.job.state_machine import Deferred, Transition, decide
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores.allowance import Allowance
+from sp00ky_core.stores.decisions import Allowance
 
 __all__ = ["FAILURES", "LONGEST_OUTAGE", "MOST_ATTEMPTS", "Forecast", "Outage", "Rules", "forecasts"]
 

@@ -22,7 +22,7 @@ from sp00ky_core.ports import (
     Rollup,
     RollupQuery,
 )
-from sp00ky_core.stores.rollups import step_of
+from sp00ky_core.ports.capabilities.rollups import step_of
 
 __all__ = ["Counters", "Counts", "Kind", "Rates", "outcome_of", "percentile", "query_of", "rates_of"]
 

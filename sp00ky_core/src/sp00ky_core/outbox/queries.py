@@ -36,7 +36,7 @@ from sp00ky_core.ports import (
     has,
     needed,
 )
-from sp00ky_core.stores.transactional.schema.migrate import findings
+from sp00ky_core.stores.transactional.schema import findings
 
 __all__ = ["FindOptions"]
 

@@ -19,7 +19,7 @@ from sp00ky_core.runner.observer import Observer, StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
 from sp00ky_core.runner.slots import Held, Holdings, Slots
-from sp00ky_core.stores.backoff import Backoff
+from sp00ky_core.stores.subscription import Backoff
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import NO_INFO, RunnerBeat, RunnerInfo, Store
 from sp00ky_core.runner.observer import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.stores.backoff import Backoff
+from sp00ky_core.stores.subscription import Backoff
 
 FIRST_PAUSE = 0.25
 """Seconds after a beat that failed, doubled each time up to the interval."""

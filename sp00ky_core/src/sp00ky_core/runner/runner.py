@@ -40,8 +40,8 @@ from sp00ky_core.runner.observer import Observer, StoreLog
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
 from sp00ky_core.runner.slots import Held, Holdings, Slots
-from sp00ky_core.stores.backoff import Backoff
 from sp00ky_core.stores.naming import NamedJobs
+from sp00ky_core.stores.subscription import Backoff
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.observer import AttemptLog, Observer, StoreLog
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.slots import Held, Holdings
-from sp00ky_core.stores.backoff import Backoff
+from sp00ky_core.stores.subscription import Backoff
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -34,41 +34,21 @@ from sp00ky_core.gate.breaker import (
     risk_turn,
     route_in_turn,
 )
-from sp00ky_core.stores import (
-    allowance,
-    apply,
-    backoff,
-    broadcast,
-    callers,
-    filters,
-    ids,
-    isolation,
-    operations,
-    rows,
-    subscription,
-)
-from sp00ky_core.stores.allowance import *
-from sp00ky_core.stores.apply import *
-from sp00ky_core.stores.backoff import *
-from sp00ky_core.stores.broadcast import *
+from sp00ky_core.stores import callers, decisions, filters, ids, isolation, rows, subscription
 from sp00ky_core.stores.callers import *
+from sp00ky_core.stores.decisions import *
 from sp00ky_core.stores.filters import *
 from sp00ky_core.stores.ids import *
 from sp00ky_core.stores.isolation import *
-from sp00ky_core.stores.operations import *
 from sp00ky_core.stores.rows import *
 from sp00ky_core.stores.subscription import *
 
 __all__ = ["Breaker", "BreakerChange", "BreakerState", "change_after", "risk_turn", "route_in_turn"]
 __all__ += ["JsonObject", "JsonText", "decode", "encode"]
-__all__ += allowance.__all__
-__all__ += apply.__all__
-__all__ += backoff.__all__
-__all__ += broadcast.__all__
 __all__ += callers.__all__
 __all__ += filters.__all__
 __all__ += ids.__all__
 __all__ += isolation.__all__
-__all__ += operations.__all__
+__all__ += decisions.__all__
 __all__ += rows.__all__
 __all__ += subscription.__all__

@@ -33,9 +33,9 @@ from sp00ky_core.ports import (
     has,
     needed,
 )
-from sp00ky_core.stores.callers.blocking import finished
+from sp00ky_core.ports.capabilities.rollups import summed
+from sp00ky_core.stores.callers import finished
 from sp00ky_core.stores.filters import age_of
-from sp00ky_core.stores.rollups import summed
 
 __all__ = ["NamedJobs"]
 

@@ -1,19 +1,106 @@
-"""Keep a subscription to the database alive while anyone listens, and report its loss once.
+"""Keep a subscription to the database alive, wake this process's subscribers, and wait between tries.
 
 Notifications of other processes come over a connection that may be lost at any time. Losing it degrades to
-polling; it is made again with backoff.
+polling, which is reported once; it is made again with backoff.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random as _random
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 
-from sp00ky_core.stores.backoff import Backoff
-from sp00ky_core.stores.broadcast import Broadcast
+__all__ = ["Backoff", "Broadcast", "Subscription"]
 
-__all__ = ["Subscription"]
+
+class Backoff:
+    """Waits from ``first`` seconds, doubling, to at most ``limit``; each wait is drawn from its upper half.
+
+    Args:
+        random: Uniform in [0, 1).
+        first: Seconds of the first wait, before jitter.
+        limit: Seconds of the longest.
+    """
+
+    def __init__(
+        self, random: Callable[[], float] = _random.random, *, first: float = 0.05, limit: float = 2.0
+    ) -> None:
+        self._random = random
+        self._first = first
+        self._limit = limit
+        self._next = first
+
+    def reset(self) -> None:
+        """Start again from the first wait: it worked."""
+        self._next = self._first
+
+    def next(self) -> float:
+        """Draw the seconds of the next wait."""
+        seconds = self._next * (0.5 + self._random() / 2)
+        self._next = min(self._next * 2, self._limit)
+        return seconds
+
+    async def wait(self) -> None:
+        """Wait once."""
+        await asyncio.sleep(self.next())
+
+
+class Broadcast:
+    """Wakes those who subscribe or wait; signals that come while one is busy are merged into one for it."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Event] = set()
+        self._closed = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether it wakes no one any more."""
+        return self._closed
+
+    def send(self) -> None:
+        """Wake all subscribers; costs nothing where there are none."""
+        for event in self._waiting:
+            event.set()
+
+    def close(self) -> None:
+        """End every subscription and every wait."""
+        self._closed = True
+        self.send()
+
+    def reopen(self) -> None:
+        """Let subscribers in again."""
+        self._closed = False
+
+    async def subscribe(self) -> AsyncGenerator[None, None]:
+        """Yield once at the start and after each signal, until it is closed."""
+        event = asyncio.Event()
+        event.set()
+        self._waiting.add(event)
+        try:
+            while True:
+                await event.wait()
+                event.clear()
+                if self._closed:
+                    return
+                yield None
+        finally:
+            self._waiting.discard(event)
+
+    async def wait(self, seconds: float) -> None:
+        """Wait for the next signal, at most so long; return at once where it is closed."""
+        if self._closed:
+            return
+        event = asyncio.Event()
+        self._waiting.add(event)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await event.wait()
+        finally:
+            self._waiting.discard(event)
+
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from sp00ky_core.ports import (
     SettleResult,
     Store,
 )
+from sp00ky_core.stores.decisions import settlement_of
 from sp00ky_core.stores.naming import NamedJobs
-from sp00ky_core.stores.operations import settlement_of
 
 __all__ = ["KILL_REASON", "clear", "kill", "redrive", "report_settled", "reschedule"]
 

@@ -13,7 +13,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import Sp00kyError, StoreClosed, StoreUnavailable
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores.backoff import Backoff
+from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional import Access, Session, Work
 from sp00ky_core.stores.transactional.connection.executor import Executor as TransactionalExecutor
 from sp00ky_store_postgres.connection.connect import session_for

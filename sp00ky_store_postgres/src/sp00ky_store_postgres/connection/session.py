@@ -14,7 +14,7 @@ from sp00ky_core.ports import QUERY_SECONDS, JobTable
 from sp00ky_core.stores.rows import UNREAD
 from sp00ky_core.stores.transactional import Either, Is, Kind, Reply, Row, SqlSession, Table, Where
 from sp00ky_core.stores.transactional.connection.sql import encoded
-from sp00ky_core.stores.transactional.schema.definition import BREAKERS, job_table
+from sp00ky_core.stores.transactional.schema import BREAKERS, job_table
 from sp00ky_store_postgres.errors import is_refusal, translated
 from sp00ky_store_postgres.ids import canonical, is_key
 from sp00ky_store_postgres.rows import EARLIEST, LATEST, expression, last_entry

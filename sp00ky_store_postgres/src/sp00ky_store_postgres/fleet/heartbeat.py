@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.ports import RunnerBeat, RunnerInfo
-from sp00ky_core.stores.transactional.fleet.heartbeat import info_of
+from sp00ky_core.stores.transactional.fleet import info_of
 from sp00ky_store_postgres.connection.executor import Executor
 
 

@@ -13,10 +13,8 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.stores.backoff import Backoff
-from sp00ky_core.stores.broadcast import Broadcast
-from sp00ky_core.stores.subscription import Subscription
-from sp00ky_core.stores.transactional.observe.notifications import Notifications
+from sp00ky_core.stores.subscription import Backoff, Broadcast, Subscription
+from sp00ky_core.stores.transactional.watch import Notifications
 from sp00ky_store_postgres.connection.connect import connect
 from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, NOTIFY, Executor
 from sp00ky_store_postgres.connection.workload import Workload

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from sp00ky_core.ports import BUCKETS, MINUTES_KEPT, Rollup, RollupQuery
-from sp00ky_core.stores.transactional.observe.rollups import prune_rollups
+from sp00ky_core.stores.transactional.observe import prune_rollups
 from sp00ky_store_postgres.connection.executor import Executor
 
 SUMS = ", ".join(f"sum(rollup.buckets[{n}])::bigint" for n in range(1, BUCKETS + 1))

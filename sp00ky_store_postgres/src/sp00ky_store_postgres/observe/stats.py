@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from sp00ky_core.ports import BackendStats, JobTable
-from sp00ky_core.stores.transactional.observe.stats import gate_states
+from sp00ky_core.stores.transactional.observe import gate_states
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.schema.tables import lease_over

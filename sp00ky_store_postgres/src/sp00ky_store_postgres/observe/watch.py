@@ -19,12 +19,11 @@ import attrs
 from sp00ky_core.errors import StoreClosed, StoreUnavailable
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobQuery, JobTable
-from sp00ky_core.stores.backoff import Backoff
-from sp00ky_core.stores.broadcast import Broadcast
 from sp00ky_core.stores.filters import age_of, matches
 from sp00ky_core.stores.ids import job_id as id_of
-from sp00ky_core.stores.transactional.observe.filters import filters
-from sp00ky_core.stores.transactional.observe.find import find, load
+from sp00ky_core.stores.subscription import Backoff, Broadcast
+from sp00ky_core.stores.transactional.observe import find, load
+from sp00ky_core.stores.transactional.rows import filters
 from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor, Row
 from sp00ky_store_postgres.connection.session import PostgresSession
 from sp00ky_store_postgres.ids import with_canonical_ids

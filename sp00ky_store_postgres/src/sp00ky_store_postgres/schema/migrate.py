@@ -14,7 +14,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.hints import shown
 from sp00ky_core.ports import MigrationStep
-from sp00ky_core.stores.backoff import Backoff
+from sp00ky_core.stores.subscription import Backoff
 from sp00ky_store_postgres.connection.connect import connect
 from sp00ky_store_postgres.errors import NO_RIGHT, state_of, translated
 from sp00ky_store_postgres.schema.compatibility import MigrationLocked, refuse_old_server

@@ -11,8 +11,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from sp00ky_core.stores.broadcast import Broadcast
-from sp00ky_core.stores.subscription import Subscription
+from sp00ky_core.stores.subscription import Broadcast, Subscription
 from sp00ky_store_surreal.connection.cbor import killed_query
 from sp00ky_store_surreal.connection.handshake import connected
 from sp00ky_store_surreal.connection.reply import results_of

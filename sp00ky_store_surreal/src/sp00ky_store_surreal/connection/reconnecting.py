@@ -13,7 +13,7 @@ from typing import Any
 from websockets.exceptions import WebSocketException
 
 from sp00ky_core.errors import StoreClosed, StoreUnavailable
-from sp00ky_core.stores.backoff import Backoff
+from sp00ky_core.stores.subscription import Backoff
 from sp00ky_store_surreal.connection.handshake import connected
 from sp00ky_store_surreal.connection.reply import results_of
 from sp00ky_store_surreal.connection.websocket import LOST, ServerConnection, answer_of

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores.broadcast import Broadcast
+from sp00ky_core.stores.subscription import Broadcast
 from sp00ky_store_surreal.connection.cbor import record_of
 from sp00ky_store_surreal.connection.live import Live
 from sp00ky_store_surreal.ids import id_text

@@ -1,12 +1,15 @@
 """Calls of the memory store, by a clock that is moved."""
 
+import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
+import attrs
 import pytest
 
-from sp00ky_core.errors import StoreClosed, UnknownBackend
+from sp00ky_core.errors import StoreClosed, StoreError, UnknownBackend
 from sp00ky_core.job.job import NewJob
-from sp00ky_core.ports import JobTable, StoreOptions
+from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
@@ -33,3 +36,21 @@ async def test_its_clock_may_be_another() -> None:
 async def test_a_backend_without_a_table_is_named() -> None:
     with pytest.raises(UnknownBackend, match="no backend 'mail'"):
         await MemoryStore(OPTIONS).add([NewJob(path="/a", backend="mail")])
+
+
+def job(**fields: Any) -> NewJob:
+    return attrs.evolve(NewJob(path="/a", backend="api"), **fields)
+
+
+async def test_two_transactions_that_wait_for_each_other_are_told(memory_store: MemoryStore) -> None:
+    async with memory_store.transaction() as one:
+        await memory_store.add([job(dedup_key="k")], connection=one)
+        async with memory_store.transaction() as other:
+            await memory_store.add([job(dedup_key="l")], connection=other)
+            waiting = asyncio.ensure_future(memory_store.add([job(dedup_key="k")], connection=other))
+            await asyncio.sleep(0)
+            with pytest.raises(StoreError, match="wait for each other"):
+                await memory_store.add([job(dedup_key="l")], connection=one)
+            one.rollback()
+            (added,) = await waiting
+    assert added.id in {each.id for each in await memory_store.find(JobQuery())}

@@ -15,7 +15,7 @@ from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional import BlockingSession, Default, Kind, Table
 from sp00ky_core.stores.transactional.jobs.claim import Claiming
 from sp00ky_core.stores.transactional.jobs.enqueue import add
-from sp00ky_core.stores.transactional.schema.migrate import migrate
+from sp00ky_core.stores.transactional.schema import migrate
 
 API = JobTable(backend="api", table="job", routes=frozenset({"/a"}))
 MAIL = JobTable(backend="mail", table="mail_job")

@@ -18,7 +18,7 @@ from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, StoreOptions
 from sp00ky_core.stores.transactional import Access, BlockingLane, TransactionalStore, Work
-from sp00ky_core.stores.transactional.jobs import ordering
+from sp00ky_core.stores.transactional.jobs import due
 
 JOB = NewJob(path="/a", backend="api", max_retries=3, retry_strategy="linear")
 
@@ -89,8 +89,8 @@ async def test_the_end_of_a_job_with_a_key_is_work_for_those_behind_it(store: St
 
 
 async def test_new_work_has_every_key_looked_at_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ordering, "MOST_KEYS", 1)
-    monkeypatch.setattr(ordering, "BATCH", 1)
+    monkeypatch.setattr(due, "MOST_KEYS", 1)
+    monkeypatch.setattr(due, "BATCH", 1)
     later = attrs.evolve(JOB, delay=timedelta(hours=1))
     await store.add([attrs.evolve(later, ordering_key=key) for key in "abc"])
     assert (await store.claim({"api": 5}, "r")).retry_in == {"api": 0.0}

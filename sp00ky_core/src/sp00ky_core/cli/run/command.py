@@ -36,7 +36,7 @@ from sp00ky_core.outbox.operators.schedules import definition_findings
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import Runners, needed
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.stores.backoff import Backoff
+from sp00ky_core.stores.subscription import Backoff
 
 if TYPE_CHECKING:
     from sp00ky_core.cli.run.screen import Deliveries

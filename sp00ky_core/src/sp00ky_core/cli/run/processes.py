@@ -22,7 +22,7 @@ import click
 from sp00ky_core.cli.signals import AGAIN, stop_signals, unless_stopped
 from sp00ky_core.observe.rates import Counters
 from sp00ky_core.runner import Runner
-from sp00ky_core.stores.backoff import Backoff
+from sp00ky_core.stores.subscription import Backoff
 
 __all__ = ["LONGEST_REPORT", "Reports", "reporting"]
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
 from sp00ky_core.observe.rates import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts, Kind
 from sp00ky_core.ports import Rollup, Rollups
+from sp00ky_core.ports.capabilities.rollups import step_of
 from sp00ky_core.runner.observer import StoreLog
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.stores.rollups import step_of
 
 logger: logging.Logger = logging.getLogger(__name__)
 

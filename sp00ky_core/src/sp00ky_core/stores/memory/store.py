@@ -2,24 +2,244 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, ClassVar, TypeVar
+from functools import partial
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar
 
-from sp00ky_core.errors import StoreClosed
+from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.errors import RowRefused, StoreClosed, StoreError
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import StoreCapabilities, StoreOptions
 from sp00ky_core.stores.callers import finished
 from sp00ky_core.stores.ids import job_id, new_key
-from sp00ky_core.stores.memory.session import MemorySession, Tables
-from sp00ky_core.stores.memory.transaction import MemoryTransaction
-from sp00ky_core.stores.rows import entries_of, instant_of, priority_of
+from sp00ky_core.stores.memory.table import MemoryTable, in_order, met
+from sp00ky_core.stores.rows import UNREAD, entries_of, instant_of, priority_of
 from sp00ky_core.stores.transactional import Access, Kind, Session, TransactionalStore, Work
 from sp00ky_core.stores.transactional.connection.executor import Executor
-from sp00ky_core.stores.transactional.schema.definition import job_table
+from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Row, Where
+from sp00ky_core.stores.transactional.schema import Table, job_table
 
 __all__ = ["MemoryStore", "MemoryTransaction"]
+
+
+class Tables:
+    """Tables by name, each made when it is asked for first.
+
+    Attributes:
+        now: The clock of all of them.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.now = now
+        self._tables: dict[str, MemoryTable] = {}
+
+    def __getitem__(self, table: Table) -> MemoryTable:
+        found = self._tables.get(table.name)
+        if found is None:
+            found = self._tables[table.name] = MemoryTable(table)
+        return found
+
+
+class MemorySession(Session):
+    """A transaction: nothing that it awaits ever waits, so that there is but one at a time."""
+
+    blocks = True
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+        self._undo: list[Callable[[], object]] = []
+
+    def roll_back(self, to: int = 0) -> None:
+        """Undo what has been done since so many steps."""
+        while len(self._undo) > to:
+            self._undo.pop()()
+
+    async def now(self) -> datetime:
+        """See ``Session.now``."""
+        return self._tables.now()
+
+    async def select(
+        self,
+        table: Table,
+        where: Sequence[Where] = (),
+        *,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+        longest: Mapping[str, int] = NO_LENGTHS,
+        lock: bool = False,
+    ) -> list[Row]:
+        """See ``Session.select``; rows come whole, whatever is asked for."""
+        lengths = {**table.longest, **longest}
+        return [_readable(row, lengths) for row in self._rows(table, where, order, limit)]
+
+    def _rows(
+        self, table: Table, where: Sequence[Where], order: Sequence[str] = (), limit: int | None = None
+    ) -> list[Row]:
+        return self._tables[table].find(where, order, limit)
+
+    async def count(self, table: Table, where: Sequence[Where] = ()) -> int:
+        """See ``Session.count``."""
+        return len(self._tables[table].find(where))
+
+    async def insert(self, table: Table, rows: Sequence[Row]) -> None:
+        """See ``Session.insert``."""
+        for row in rows:
+            self._insert(table, self._tables[table].whole(row, self._tables.now()))
+
+    def _insert(self, table: Table, row: Row) -> None:
+        key = self._tables[table].key_of(row)
+        if key in self._tables[table].rows:
+            raise RowRefused(store="memory://", problem=f"{table.name} has a row {key}")
+        self._put(table, key, row)
+
+    async def update(self, table: Table, where: Sequence[Where], values: Mapping[str, Any]) -> int:
+        """See ``Session.update``."""
+        rows = self._tables[table].find(where)
+        for row in rows:
+            self._put(table, self._tables[table].key_of(row), {**row, **values})
+        return len(rows)
+
+    async def delete(self, table: Table, where: Sequence[Where]) -> int:
+        """See ``Session.delete``."""
+        rows = self._tables[table].find(where)
+        for row in rows:
+            self._put(table, self._tables[table].key_of(row), None)
+        return len(rows)
+
+    async def query(self, text: str, limit: int) -> list[Any]:
+        """See ``Session.query``: there is no language to ask in, so it is the rows themselves, as JSON."""
+        rows = decode(text)
+        if not isinstance(rows, list):
+            raise TypeError("memory:// takes the rows as a JSON list instead of a query")
+        return rows[:limit]
+
+    def _put(self, table: Table, key: Any, row: Row | None) -> None:
+        stored = self._tables[table]
+        before = stored.rows.get(key)
+        stored.put(key, row)
+        self._undo.append(partial(stored.put, key, before))
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """See ``Session.savepoint``."""
+        before = len(self._undo)
+        try:
+            yield
+        except BaseException:
+            self.roll_back(before)
+            raise
+
+    async def columns_of(self, table: Table) -> frozenset[str] | None:
+        """See ``Session.columns_of``: nothing is ever missing."""
+        return frozenset(table.kinds)
+
+    async def indexes_of(self, table: Table) -> frozenset[str]:
+        """See ``Session.indexes_of``."""
+        return frozenset(map(table.index_name, table.indexes))
+
+
+def _readable(row: Row, lengths: Mapping[str, int]) -> Row:
+    """Return a row, with ``UNREAD`` for what is longer, in bytes."""
+    long = [name for name, longest in lengths.items() if _is_longer(row[name], longest)]
+    return {**row, **dict.fromkeys(long, UNREAD)} if long else row
+
+
+def _is_longer(value: object, longest: int) -> bool:
+    if not isinstance(value, str) or 4 * len(value) <= longest:  # no character has more bytes
+        return False
+    return len(value.encode(errors="surrogatepass")) > longest
+
+
+class MemoryTransaction(MemorySession):
+    """Pass it as ``connection=``: leaving the block commits, leaving it by an exception forgets the jobs.
+
+    While it is open, another ``add`` with a dedup key of its jobs waits for its end, as a unique index makes
+    it wait in a database. Made by ``MemoryStore.transaction``.
+
+    Attributes:
+        held: Its jobs' tables, by the row's key.
+        ended: Set when it has committed or rolled back.
+        waits_for: The transaction whose end it waits for.
+    """
+
+    def __init__(self, tables: Tables, end: Callable[[MemoryTransaction], None]) -> None:
+        super().__init__(tables)
+        self.held: dict[str, Table] = {}
+        self.ended: asyncio.Event = asyncio.Event()
+        self.waits_for: MemoryTransaction | None = None
+        self._end = end
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.commit()
+        else:
+            self.rollback()
+
+    def commit(self) -> None:
+        """Make the jobs visible; on a transaction that has ended, nothing."""
+        if not self.ended.is_set():
+            for key, table in self.held.items():
+                self._tables[table].put(key, self._tables[table].let_go(key))
+            self.ended.set()
+            self._end(self)
+
+    def rollback(self) -> None:
+        """Forget the jobs; on a transaction that has ended, nothing."""
+        if not self.ended.is_set():
+            self.roll_back()
+            self.commit()
+
+    async def wait_for(self, other: MemoryTransaction) -> None:
+        """Wait for another transaction's end. Raises ``StoreError`` where that one waits for this one."""
+        step: MemoryTransaction | None = other
+        while step is not None:
+            if step is self:
+                raise StoreError(
+                    store="memory://", problem="two transactions wait for each other's dedup_key"
+                )
+            step = step.waits_for
+        self.waits_for = other
+        try:
+            await other.ended.wait()
+        finally:
+            self.waits_for = None
+
+    def keys(self) -> set[tuple[str, str]]:
+        """Return the dedup keys of its jobs, each with its table."""
+        return {(table.name, self._tables[table].held[key]["dedup_key"]) for key, table in self.held.items()}
+
+    def _rows(
+        self, table: Table, where: Sequence[Where], order: Sequence[str] = (), limit: int | None = None
+    ) -> list[Row]:
+        """Return what others see, and its own jobs."""
+        stored = self._tables[table]
+        own = [stored.held[key] for key, of in self.held.items() if of is table]
+        own = [row for row in own if all(met(row, each) for each in where)]
+        if not own:
+            return super()._rows(table, where, order, limit)
+        rows = [*super()._rows(table, where), *own]
+        return in_order({stored.key_of(row): row for row in rows}.values(), order, limit)
+
+    def _insert(self, table: Table, row: Row) -> None:
+        key = row[table.key[0]]
+        self._tables[table].hold(row)
+        self.held[key] = table
+        self._undo.append(partial(self._let_go, key))
+
+    def _let_go(self, key: str) -> None:
+        self._tables[self.held.pop(key)].let_go(key)
+
 
 T = TypeVar("T")
 

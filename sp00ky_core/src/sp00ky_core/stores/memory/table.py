@@ -1,18 +1,196 @@
-"""Keep one table of the memory store: its rows by key, and the indexes that keep each call's cost flat."""
+"""Keep one table of the memory store: its rows by key, its indexes, and which of them answers a question."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import operator
+from bisect import bisect_left, insort
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from itertools import islice
+from itertools import islice, product
 from operator import itemgetter
 from typing import Any
 
+import attrs
+
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.stores.memory.index import SortedIndex, met
-from sp00ky_core.stores.memory.query_plan import Plan, plan
-from sp00ky_core.stores.transactional import Default, Index, Is, Row, Table, Where
+from sp00ky_core.stores.transactional import Both, Default, Index, Is, Row, Table, Where
+
+Entry = tuple[Any, ...]
+"""The values of a row's columns, each after whether there is one; NULL comes before every value."""
+
+END = (2,)
+"""After every value of a column."""
+
+COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "in": lambda value, values: value in values,
+    "not in": lambda value, values: value not in values,
+}
+
+
+def met(row: Row, where: Where) -> bool:
+    """Whether a row meets a condition; NULL meets none that compares it with a value."""
+    if isinstance(where, Is):
+        value, wanted = row[where.column], where.value
+        if wanted is None:
+            return (value is None) is (where.operator == "=")
+        return value is not None and COMPARED[where.operator](value, wanted)
+    found = (met(row, each) for each in where.conditions)
+    return all(found) if isinstance(where, Both) else any(found)
+
+
+class SortedIndex:
+    """One index: an entry a row, in a sorted list.
+
+    Attributes:
+        columns: The index's, and the table's key, so that every entry is another.
+        where: Of the rows that it holds.
+        is_unique: It holds each value once.
+        entries: In order; each holds its row's key.
+    """
+
+    def __init__(self, table: Table, index: Index) -> None:
+        self.columns: tuple[str, ...] = tuple(dict.fromkeys((*index.columns, *table.key)))
+        self.where: Sequence[Any] = index.where
+        self.is_unique: bool = index.unique
+        self.entries: list[Entry] = []
+        self._values = 2 * len(index.columns)
+        self._key_of = operator.itemgetter(*(2 * self.columns.index(name) + 1 for name in table.key))
+
+    def entry(self, row: Row | None) -> Entry | None:
+        """Return a row's entry; None: it is none of those that the index holds."""
+        if row is None:
+            return None
+        for each in self.where:
+            if not met(row, each):
+                return None
+        values: list[Any] = []
+        for name in self.columns:
+            value = row[name]
+            values += (value is not None, value)
+        return tuple(values)
+
+    def refuses(self, entry: Entry | None) -> bool:
+        """Whether it is unique, and another row has the values of an entry."""
+        if entry is None or not self.is_unique:
+            return False
+        values = entry[: self._values]
+        at = bisect_left(self.entries, values)
+        return at < len(self.entries) and self.entries[at][: self._values] == values
+
+    def replace(self, old: Entry | None, new: Entry | None) -> None:
+        """Take one entry out, and put another in."""
+        if old is not None:
+            del self.entries[bisect_left(self.entries, old)]
+        if new is not None:
+            insort(self.entries, new)
+
+    def keys(self, equal: Sequence[Any], within: Sequence[Any], *, backwards: bool) -> Iterator[Any]:
+        """Yield the keys of rows that meet conditions.
+
+        Args:
+            equal: One on each of the first columns, ``=`` or ``in``.
+            within: Others on the column after them.
+            backwards: From the last to the first.
+        """
+        for values in product(
+            *(set(each.value) if each.operator == "in" else (each.value,) for each in equal)
+        ):
+            start, end = self._span(tuple(part for one in values for part in (one is not None, one)), within)
+            for at in range(end - 1, start - 1, -1) if backwards else range(start, end):
+                yield self._key_of(self.entries[at])
+
+    def _span(self, prefix: Entry, within: Sequence[Any]) -> tuple[int, int]:
+        starts, ends = [prefix], [(*prefix, *END)]
+        for each in within:
+            before = (*prefix, True, each.value)
+            after = (*before, *END)
+            starts.append({">": after, ">=": before}.get(each.operator, (*prefix, True)))
+            ends += {"<": [before], "<=": [after]}.get(each.operator, [])
+        return bisect_left(self.entries, max(starts)), bisect_left(self.entries, min(ends))
+
+
+EQUAL = {"=", "in"}
+RANGES = {"<", "<=", ">", ">="}
+
+
+@attrs.frozen
+class Plan:
+    """Says where to find what questions of one shape ask for; conditions are named by their place.
+
+    Attributes:
+        index: Which; None: the key answers, or where ``equal`` is empty nothing but all rows.
+        equal: Conditions that fix the first columns.
+        within: Conditions on the column after these.
+        rest: Conditions that the rows so found are asked for.
+        turns: More than 0: they come in the order that is wanted; less: in reverse; 0: in some order.
+        worth: How much better it is than to look at every row.
+    """
+
+    index: int | None
+    equal: tuple[int, ...]
+    within: tuple[int, ...]
+    rest: tuple[int, ...]
+    turns: int
+    worth: int
+
+
+def plan(key: Sequence[str], indexes: Sequence[Index], where: Sequence[Where], order: Sequence[str]) -> Plan:
+    """Choose the best plan, whose index holds every row that meets the conditions.
+
+    A key of several columns is found by an index, as others are.
+    """
+    by_key = [n for n, each in enumerate(where) if len(key) == 1 and _is_on(each, key[0], EQUAL)][:1]
+    rest = tuple(n for n in range(len(where)) if n not in by_key)
+    plans = [Plan(None, tuple(by_key), (), rest, 0, 100 * len(by_key))]
+    for n, index in enumerate(indexes):
+        if all(_is_implied(wanted, where) for wanted in index.where):
+            plans.append(_by_index(n, index, key, where, order))
+    return max(plans, key=lambda each: each.worth)
+
+
+def _is_implied(wanted: Where, where: Sequence[Where]) -> bool:
+    if wanted in where or not isinstance(wanted, Is) or (wanted.operator, wanted.value) != ("!=", None):
+        return wanted in where
+    return any(
+        isinstance(each, Is) and each.column == wanted.column and each.value is not None for each in where
+    )
+
+
+def _by_index(
+    place: int, index: Index, key: Sequence[str], where: Sequence[Where], order: Sequence[str]
+) -> Plan:
+    columns, equal = tuple(dict.fromkeys((*index.columns, *key))), list[int]()
+    for column in columns:
+        fixing = [n for n, each in enumerate(where) if _is_on(each, column, EQUAL)]
+        if not fixing:
+            break
+        equal.append(fixing[0])
+    left = columns[len(equal) :]
+    within = [n for n, each in enumerate(where) if left and _is_on(each, left[0], RANGES)]
+    known = (n for n, each in enumerate(where) if each in index.where)
+    rest = set(range(len(where))).difference(equal, within, known)
+    several = any(_is_on(where[n], columns[at], {"in"}) for at, n in enumerate(equal))
+    turns = 0 if several else _turns(left, order)
+    worth = 2 * len(equal) + len(index.where) + bool(within) + bool(turns)
+    return Plan(place, tuple(equal), tuple(within), tuple(sorted(rest)), turns, worth)
+
+
+def _is_on(where: Where, column: str, operators: Collection[str]) -> bool:
+    return isinstance(where, Is) and where.column == column and where.operator in operators
+
+
+def _turns(columns: Sequence[str], order: Sequence[str]) -> int:
+    first = columns[: len(order)]
+    if tuple(order) == first:
+        return len(order)
+    return -1 if tuple(order) == tuple(f"-{each}" for each in first) else 0
 
 
 class MemoryTable:

@@ -1,6 +1,5 @@
 """Derive a store for any database with transactions: see ``docs/adapters.md``."""
 
-from sp00ky_core.stores.transactional.connection.blocking import BlockingLane, BlockingSession, WriterGate
 from sp00ky_core.stores.transactional.connection.session import (
     Access,
     Both,
@@ -11,28 +10,34 @@ from sp00ky_core.stores.transactional.connection.session import (
     Where,
     Work,
 )
-from sp00ky_core.stores.transactional.connection.sql import Reply, SqlSession
-from sp00ky_core.stores.transactional.schema.definition import Column, Default, Index, Kind, Table
+from sp00ky_core.stores.transactional.connection.sql import (
+    BlockingLane,
+    BlockingSession,
+    Reply,
+    SqlSession,
+    WriterGate,
+)
+from sp00ky_core.stores.transactional.schema import Column, Default, Index, Kind, Table
 from sp00ky_core.stores.transactional.store import TransactionalStore
 
 __all__ = [
-    "TransactionalStore",
+    "Access",
+    "BlockingLane",
+    "BlockingSession",
+    "Both",
+    "Column",
+    "Default",
+    "Either",
+    "Index",
+    "Is",
+    "Kind",
+    "Reply",
+    "Row",
     "Session",
     "SqlSession",
-    "Reply",
-    "BlockingSession",
-    "BlockingLane",
-    "WriterGate",
-    "Access",
-    "Work",
     "Table",
-    "Column",
-    "Index",
-    "Kind",
-    "Default",
+    "TransactionalStore",
     "Where",
-    "Is",
-    "Either",
-    "Both",
-    "Row",
+    "Work",
+    "WriterGate",
 ]

@@ -2,62 +2,159 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, Unpack
 
+from sp00ky_core.errors import UnknownBackend
 from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
+    MAX_ROWS,
+    NO_INFO,
+    Act,
+    ActOptions,
+    AuditEntry,
     BackendStats,
     BreakerResult,
     Claim,
+    ErrorGroup,
     Finding,
     JobFilter,
     JobQuery,
+    JobTable,
     MigrationStep,
     OverdueClaim,
+    Rollup,
+    RollupQuery,
+    RunnerBeat,
+    RunnerInfo,
+    RunnerRecord,
+    RunQuery,
+    RunStatus,
+    ScheduleChange,
+    ScheduleRun,
+    ScheduleSnapshot,
     SettleFate,
     Settlement,
     SettleResult,
+    Spawn,
     StoreCapabilities,
+    StoreOptions,
 )
 from sp00ky_core.stores.callers import finished, unknown_kind
+from sp00ky_core.stores.decisions import DecidingStore
 from sp00ky_core.stores.ids import table_of
-from sp00ky_core.stores.operations import DecidingStore
+from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.transactional import fleet, observe, schedules, schema
+from sp00ky_core.stores.transactional.connection.executor import Executor
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
-from sp00ky_core.stores.transactional.fleet.breaker import change_breaker
-from sp00ky_core.stores.transactional.fleet.heartbeat import beats
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
-from sp00ky_core.stores.transactional.jobs.due import next_due
+from sp00ky_core.stores.transactional.jobs.due import Rounds, next_due
 from sp00ky_core.stores.transactional.jobs.enqueue import add
-from sp00ky_core.stores.transactional.jobs.reclaim import lost, overdue_claims
-from sp00ky_core.stores.transactional.jobs.release import release
-from sp00ky_core.stores.transactional.jobs.retention import Deleting
-from sp00ky_core.stores.transactional.jobs.settle import settle
-from sp00ky_core.stores.transactional.observe.find import count, find, ids_starting_with, one
-from sp00ky_core.stores.transactional.observe.stats import stats
-from sp00ky_core.stores.transactional.observe.watch import Watch
+from sp00ky_core.stores.transactional.jobs.retention import Cleared, Deleting
+from sp00ky_core.stores.transactional.jobs.settle import lost, overdue_claims, release, settle
 from sp00ky_core.stores.transactional.rows import key_of
-from sp00ky_core.stores.transactional.schedules.store import ScheduleStore
-from sp00ky_core.stores.transactional.schema.migrate import findings, migrate, plan
+from sp00ky_core.stores.transactional.watch import Notifications, Watch
 
 __all__ = ["TransactionalStore"]
 
 T = TypeVar("T")
 
 
-class TransactionalStore(ScheduleStore, DecidingStore):
+class Primitives(ABC):
+    """The part of a ``TransactionalStore`` that knows the database; the rest follows from it."""
+
+    @property
+    @abstractmethod
+    def location(self) -> str:
+        """See ``Store.location``."""
+
+    @abstractmethod
+    async def run(self, work: Work[T], access: Access) -> T:
+        """Begin a transaction, do the work in it, and commit; roll back if it raises.
+
+        It connects where there is no connection, and once more where the one there is can't begin. It is
+        cancelled only with the event loop; then, too, no transaction may be left open. After a deadlock, or
+        where a transaction couldn't be serialized, it may do the work again, in a new one.
+        """
+
+    @abstractmethod
+    async def disconnect(self) -> None:
+        """Let go of every connection; ``run`` may connect again."""
+
+    @abstractmethod
+    def adopt(self, connection: object, access: Access) -> Session | None:
+        """Make a session of a caller's connection, in its transaction; None: it is of no kind known here.
+
+        With ``Access.READ`` it only reads, and the connection may be outside a transaction.
+
+        Raises:
+            OptionInvalid: It would commit each statement on its own.
+        """
+
+    @abstractmethod
+    def translate(self, error: Exception) -> Exception:
+        """Turn a driver's error into a ``StoreError``, or its child that fits.
+
+        It gets whatever was raised: what isn't the driver's is to be returned as it is.
+        """
+
+    def migrating(self) -> AbstractAsyncContextManager[None]:
+        """Keep other processes from migrating meanwhile, where definitions are no part of a transaction."""
+        return nullcontext()
+
+    async def changes(self) -> AsyncGenerator[None, None]:
+        """Yield when other processes, or transactions of callers', may have written.
+
+        To yield once too often costs a look at the tables. What it raises is logged, and it is called again.
+        An adapter leaves it as it is where its capabilities promise neither ``transactions`` nor
+        ``signals_across_processes``.
+        """
+        nothing: tuple[None, ...] = ()
+        for each in nothing:
+            yield each
+
+
+class TransactionalStore(Primitives, DecidingStore):
     """A base for the store of any database that has transactions: an adapter writes the ``Primitives``.
 
     It belongs to one event loop. A call that is cancelled ends at once, and its transaction comes to its own
     end: nothing is left open, and ``release`` waits for the claims among them before it looks for their rows.
+
+    Attributes:
+        executor: What does its work in transactions.
     """
 
     capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
         transactions=True, shared=True, ordering=True, limits=True, schedules=True, rollups=True
     )
+
+    executor: ClassVar[type[Executor]] = Executor
+
+    def __init__(self, options: StoreOptions) -> None:
+        self.options = options
+        self._tables = {table.table: table for table in options.tables}
+        self._backends = {table.backend: table for table in options.tables}
+        self._refused, self._rounds, self._cleared = Quarantine(), Rounds(), Cleared()
+        self._executor = self.executor(self.run, self.translate, lambda: self.location)
+        self._notifications = Notifications(
+            self.changes, self._executor, options.tables, self._rounds.begin_again
+        )
+
+    @property
+    def _delivered(self) -> tuple[JobTable, ...]:
+        """The tables whose jobs runners deliver."""
+        return tuple(table for table in self.options.tables if table.delivered)
+
+    def _of_backend(self, backend: str) -> JobTable:
+        try:
+            return self._backends[backend]
+        except KeyError:
+            raise UnknownBackend(backend=backend, known=tuple(self._backends)) from None
 
     async def open(self) -> None:
         """See ``Store.open``."""
@@ -76,21 +173,25 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         if not await self.migration():  # so that what is up to date is left without a lock, and unwritten
             return []
         async with self.migrating():
-            work = partial(migrate, tables=self.options.tables, location=self.location)
+            work = partial(schema.migrate, tables=self.options.tables, location=self.location)
             return await self._executor.write(work)
 
     async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migration``."""
-        return await self._executor.read(lambda session: plan(session, self.options.tables, self.location))
+        return await self._executor.read(
+            lambda session: schema.plan(session, self.options.tables, self.location)
+        )
 
     def migrate_in(self, connection: object, *, only_plan: bool = False) -> list[MigrationStep]:
         """See ``SynchronousMigrate.migrate_in``."""
-        work = partial(plan if only_plan else migrate, tables=self.options.tables, location=self.location)
+        work = partial(
+            schema.plan if only_plan else schema.migrate, tables=self.options.tables, location=self.location
+        )
         return self._within(connection, Access.READ if only_plan else Access.WRITE, work)
 
     async def check(self) -> list[Finding]:
         """See ``Checks.check``."""
-        return findings(await self.migration())
+        return schema.findings(await self.migration())
 
     # Enqueue, claim, settle.
 
@@ -117,7 +218,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
 
     def get_in(self, connection: object, job_id: str) -> Job:
         """See ``SynchronousEnqueue.get_in``."""
-        return self._within(connection, Access.READ, partial(one, tables=self._tables, job_id=job_id))
+        return self._within(connection, Access.READ, partial(observe.one, tables=self._tables, job_id=job_id))
 
     def find_in(self, connection: object, query: JobQuery) -> list[Job]:
         """See ``SynchronousEnqueue.find_in``."""
@@ -153,7 +254,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
     async def change_breaker(self, change: BreakerChange) -> BreakerResult:
         """See ``Breakers.change_breaker``."""
         table = self._of_backend(change.backend)
-        result = await self._executor.write(partial(change_breaker, table=table, change=change))
+        result = await self._executor.write(partial(fleet.change_breaker, table=table, change=change))
         if result.written and change.closes:
             self._notifications.send(work=True)
         return result
@@ -221,7 +322,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
 
     async def get(self, job_id: str, *, connection: object = None) -> Job:
         """See ``Store.get``."""
-        return await self._read(connection, partial(one, tables=self._tables, job_id=job_id))
+        return await self._read(connection, partial(observe.one, tables=self._tables, job_id=job_id))
 
     async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
         """See ``Store.find``."""
@@ -233,24 +334,26 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         return await self._executor.within(self._adopted(connection, Access.READ), work)
 
     async def _found(self, session: Session, query: JobQuery) -> list[Job]:
-        after = None if query.after is None else await one(session, self._tables, query.after)
-        return await find(session, self.options.tables, query, after)
+        after = None if query.after is None else await observe.one(session, self._tables, query.after)
+        return await observe.find(session, self.options.tables, query, after)
 
     async def count(self, conditions: JobFilter) -> int:
         """See ``Counts.count``."""
-        return await self._executor.read(partial(count, tables=self.options.tables, conditions=conditions))
+        return await self._executor.read(
+            partial(observe.count, tables=self.options.tables, conditions=conditions)
+        )
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
         """See ``ShortIds.ids_starting_with``."""
         table = table_of(prefix)
         if table not in self._tables:
             return []
-        work = partial(ids_starting_with, table=table, start=key_of(prefix), limit=limit)
+        work = partial(observe.ids_starting_with, table=table, start=key_of(prefix), limit=limit)
         return await self._executor.read(work)
 
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """See ``Store.stats``; what is larger than ``limit`` is said to be so large."""
-        return await self._executor.read(partial(stats, tables=self.options.tables, limit=limit))
+        return await self._executor.read(partial(observe.stats, tables=self.options.tables, limit=limit))
 
     def work_signal(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``."""
@@ -260,6 +363,104 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         """See ``Watch.watch``."""
         watch = Watch(self._executor.read, self.options.tables, query)
         return watch.follow(self._notifications.changed(), history)
+
+    # What the whole fleet shares.
+
+    async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
+        """See ``Pauses.pause``."""
+        self._of_backend(backend)
+        work = partial(fleet.pause, backend=backend, seconds=seconds, **act)
+        begun = await self._executor.write(work)
+        self._notifications.send(work=True)
+        return begun
+
+    async def resume(self, backend: str) -> bool:
+        """See ``Pauses.resume``."""
+        self._of_backend(backend)
+        ended = await self._executor.write(partial(fleet.resume, backend=backend))
+        self._notifications.send(work=True)
+        return ended
+
+    async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
+        """See ``Store.beat``."""
+        work = partial(fleet.beat, runner_id=runner_id, info=info)
+        return await self._executor.do(work, Access.BEAT)
+
+    async def runners(self) -> list[RunnerRecord]:
+        """See ``Runners.runners``."""
+        return await self._executor.read(fleet.runners)
+
+    async def drain_runner(self, runner_id: str) -> bool:
+        """See ``Runners.drain_runner``."""
+        return await self._executor.do(partial(fleet.drain_runner, runner_id=runner_id), Access.BEAT)
+
+    async def remove_runner(self, runner_id: str) -> None:
+        """See ``Runners.remove_runner``."""
+        await self._executor.do(partial(fleet.remove_runner, runner_id=runner_id), Access.BEAT)
+
+    async def start_audit(self, act: Act) -> str:
+        """See ``Audit.start_audit``."""
+        return await self._executor.write(partial(fleet.start_audit, act=act))
+
+    async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
+        """See ``Audit.update_audit``."""
+        await self._executor.write(partial(fleet.update_audit, entry_id=entry_id, count=count, ended=ended))
+
+    async def audit(
+        self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
+    ) -> list[AuditEntry]:
+        """See ``Audit.audit``."""
+        return await self._executor.read(partial(fleet.audit_entries, since=since, limit=limit, after=after))
+
+    async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
+        """See ``ErrorGroups.errors``."""
+        return await observe.error_groups(self._executor.read, self.options.tables, since, limit)
+
+    async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:
+        """See ``Rollups.write_rollups``."""
+        return await self._executor.write(partial(observe.write_rollups, rollups=rollups))
+
+    async def rollups(self, query: RollupQuery) -> list[Rollup]:
+        """See ``Rollups.rollups``."""
+        return await self._executor.read(partial(observe.read_rollups, query=query))
+
+    async def fold_rollups(self, *, limit: int = 10_000) -> int:
+        """See ``Rollups.fold_rollups``."""
+        return await self._executor.write(partial(observe.fold_rollups, limit=limit))
+
+    # Schedules.
+
+    async def schedules(self) -> ScheduleSnapshot:
+        """See ``Schedules.schedules``."""
+        return await self._executor.read(schedules.snapshot)
+
+    async def change_schedule(self, change: ScheduleChange) -> Sequence[ScheduleRun] | None:
+        """See ``Schedules.change_schedule``."""
+        for spawn in change.spawns:
+            self._of_backend(spawn.job.backend)
+        work = partial(schedules.Changing, self._insert, change)
+        runs = await self._executor.isolated(lambda apart: work(apart).write)
+        if runs is not None:
+            self._notifications.send(work=True)
+        return runs
+
+    async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
+        return await schedules.insert(session, spawns, self._backends)
+
+    async def runs(self, query: RunQuery) -> list[ScheduleRun]:
+        """See ``Schedules.runs``."""
+        return await self._executor.read(partial(schedules.find_runs, query=query))
+
+    async def prune_runs(
+        self, schedule: str, *, statuses: Collection[RunStatus], until: datetime, limit: int = 1_000
+    ) -> list[str | None]:
+        """See ``Schedules.prune_runs``."""
+        arguments: dict[str, Any] = {"statuses": statuses, "until": until, "limit": limit}
+        return await self._executor.write(partial(schedules.prune_runs, schedule=schedule, **arguments))
+
+    async def query_rows(self, query: str, *, limit: int = MAX_ROWS + 1) -> list[Mapping[str, Any]]:
+        """See ``Schedules.query_rows``; where the database answers otherwise, an error is the query's."""
+        return await schedules.query_rows(self._executor, self.location, query, limit)
 
     # What ``DecidingStore`` asks for.
 
@@ -277,7 +478,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         return await self._executor.read(work)
 
     async def _beats(self) -> Mapping[str, datetime]:
-        return {each: beat.at for each, beat in (await self._executor.read(beats)).items()}
+        return {each: beat.at for each, beat in (await self._executor.read(fleet.beats)).items()}
 
     async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
         """See ``Store.delete``."""

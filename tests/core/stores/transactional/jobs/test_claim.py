@@ -12,10 +12,10 @@ from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import Claim
 from sp00ky_core.stores.isolation import Quarantine
-from sp00ky_core.stores.transactional.fleet.breaker import change_breaker
+from sp00ky_core.stores.transactional.fleet import change_breaker
 from sp00ky_core.stores.transactional.jobs import claim as module
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
-from sp00ky_core.stores.transactional.schema.definition import BREAKERS, job_table
+from sp00ky_core.stores.transactional.schema import BREAKERS, job_table
 
 LIMITED = attrs.evolve(API, rate=RateConfig(limit=1, per=10.0, burst=2), max_in_flight=4)
 

@@ -6,7 +6,7 @@ from tests.core.stores.transactional.conftest import BY_BACKEND, SqliteSession, 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.stores.transactional.jobs.enqueue import add
-from sp00ky_core.stores.transactional.schema.definition import job_table
+from sp00ky_core.stores.transactional.schema import job_table
 
 JOB = NewJob(path="/a", backend="api", max_retries=3, retry_strategy="linear")
 

@@ -8,7 +8,7 @@ from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobFilter
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional.jobs.retention import Deleting
-from sp00ky_core.stores.transactional.schema.definition import job_table
+from sp00ky_core.stores.transactional.schema import job_table
 
 
 async def ended(session: SqliteSession, count: int, status: str = "success") -> list[Job]:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 import attrs
 
 if TYPE_CHECKING:
-    from sp00ky_core.stores.transactional.schema.definition import Column, Index, Table
+    from sp00ky_core.stores.transactional.schema import Column, Index, Table
 
-__all__ = ["Access", "Is", "Either", "Both", "Operator", "Where", "Row", "Session", "Work"]
+__all__ = ["Access", "Both", "Either", "Is", "Operator", "Row", "Session", "Where", "Work"]
 
 T = TypeVar("T")
 Row = dict[str, Any]

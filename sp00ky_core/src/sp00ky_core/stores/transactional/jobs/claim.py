@@ -12,18 +12,25 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.gate.breaker import Breaker, route_in_turn
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, Claim, JobTable
-from sp00ky_core.stores.allowance import PASSED, Allowance
+from sp00ky_core.stores.decisions import PASSED, Allowance
 from sp00ky_core.stores.ids import job_id
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.rows import claimed_of
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
-from sp00ky_core.stores.transactional.fleet.breaker import give_back_probe, read_breakers, take_probe
-from sp00ky_core.stores.transactional.fleet.limit import lock_control, read_allowance, spend
-from sp00ky_core.stores.transactional.jobs.due import rank, select_due, unleased
-from sp00ky_core.stores.transactional.jobs.ordering import HEAD, Rounds, is_taken
-from sp00ky_core.stores.transactional.observe.filters import PENDING
-from sp00ky_core.stores.transactional.operate.pause import pause_of, read_controls, seconds_left
+from sp00ky_core.stores.transactional.fleet import (
+    give_back_probe,
+    lock_control,
+    pause_of,
+    read_allowance,
+    read_breakers,
+    read_controls,
+    seconds_left,
+    spend,
+    take_probe,
+)
+from sp00ky_core.stores.transactional.jobs.due import HEAD, Rounds, is_taken, rank, select_due, unleased
 from sp00ky_core.stores.transactional.rows import (
+    PENDING,
     claimed_lengths,
     guard_of,
     is_nameable,
@@ -31,7 +38,7 @@ from sp00ky_core.stores.transactional.rows import (
     others_than,
     to_job,
 )
-from sp00ky_core.stores.transactional.schema.definition import job_table
+from sp00ky_core.stores.transactional.schema import job_table
 
 
 @attrs.frozen(kw_only=True)

@@ -14,7 +14,7 @@ from sp00ky_core.stores.ids import new_key, new_keys
 from sp00ky_core.stores.rows import new_row
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.rows import CHUNK, claimed_lengths, to_job
-from sp00ky_core.stores.transactional.schema.definition import LIVE_STATUSES, job_table
+from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
 
 TRIES = 3
 """How often keys are looked up again that another transaction has committed in between."""

@@ -19,12 +19,18 @@ from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.isolation import Quarantine, write_around
 from sp00ky_core.stores.transactional.connection.session import Is, Session, Where
 from sp00ky_core.stores.transactional.jobs.due import select_up_to
-from sp00ky_core.stores.transactional.observe.filters import NEWEST_FIRST, filters
-from sp00ky_core.stores.transactional.rows import chunks, is_nameable, key_of, others_than
-from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS
-from sp00ky_core.stores.transactional.schema.definition import (
+from sp00ky_core.stores.transactional.rows import (
+    NEWEST_FIRST,
+    chunks,
+    filters,
+    is_nameable,
+    key_of,
+    others_than,
+)
+from sp00ky_core.stores.transactional.schema import (
     AUDITS,
     LIVE_STATUSES,
+    SCHEDULE_RUNS,
     TERMINAL_STATUSES,
     job_table,
 )

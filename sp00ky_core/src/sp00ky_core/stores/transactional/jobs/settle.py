@@ -1,18 +1,33 @@
-"""Write transitions, each under its guard; a row that the database refuses costs no other."""
+"""Write transitions under their guards, release claims, and list those whose end is unknown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job
-from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
-from sp00ky_core.stores.apply import applied
-from sp00ky_core.stores.isolation import settle_with_less
-from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
-from sp00ky_core.stores.transactional.rows import DECIDED, changes, guard_of, load_rows, to_job
-from sp00ky_core.stores.transactional.schema.definition import LIVE_STATUSES, job_table
+from sp00ky_core.job.retry import RetryPolicy
+from sp00ky_core.job.state_machine import Released, decide
+from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim, SettleFate, Settlement, SettleResult
+from sp00ky_core.stores.decisions import applied
+from sp00ky_core.stores.filters import is_overdue
+from sp00ky_core.stores.ids import table_of
+from sp00ky_core.stores.isolation import Quarantine, settle_with_less
+from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session
+from sp00ky_core.stores.transactional.rows import (
+    DECIDED,
+    PROCESSING,
+    changes,
+    guard_of,
+    key_of,
+    load_rows,
+    others_than,
+    overdue,
+    to_job,
+)
+from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
 
 
 async def settle(
@@ -89,3 +104,87 @@ async def _is_taken(session: Session, table: JobTable, job: Job) -> bool:
         return False
     where = [Is("status", "in", LIVE_STATUSES), Is("dedup_key", "=", job.dedup_key)]
     return await session.count(job_table(table.table), where) > 0
+
+
+async def release(
+    session: Session,
+    tables: Sequence[JobTable],
+    runner_id: str,
+    keep: Collection[str],
+    refused: Quarantine,
+    *,
+    apart: bool,
+) -> list[str]:
+    """Give back a runner's rows whose leases run, but those kept; their ids.
+
+    Where the database refuses one, each is to be written ``apart``; the refused one is left to its lease.
+    """
+    now, released = await session.now(), list[str]()
+    for table in tables:
+        stored = job_table(table.table)
+        for row in await session.select(
+            stored, [PROCESSING, Is("runner_id", "=", runner_id)], longest=DECIDED, lock=True
+        ):
+            job = to_job(table, row)
+            if job.id not in keep and not is_overdue(job, now):
+                after = applied(job, decide(job, Released(), RetryPolicy()), now)
+                try:
+                    async with session.savepoint() if apart else nullcontext():
+                        if await session.update(stored, guard_of(row), changes(job, after)):
+                            released.append(job.id)
+                except RowRefused as error:
+                    if not apart:
+                        raise
+                    refused.add("released", [job.id], error.problem)
+    return released
+
+
+async def overdue_claims(
+    session: Session, tables: Sequence[JobTable], runners: Collection[str], limit: int
+) -> list[OverdueClaim]:
+    """List these runners' rows whose lease is over."""
+    now, found = await session.now(), list[OverdueClaim]()
+    for table in tables:
+        where = [PROCESSING, Is("runner_id", "in", tuple(runners)), overdue(table, now)]
+        for row in await session.select(
+            job_table(table.table), where, limit=limit - len(found), longest=DECIDED
+        ):
+            job = to_job(table, row)
+            lasts = max(table.attempt_timeout(job.timeout) + table.lease_margin, _written(job))
+            found.append(
+                OverdueClaim(job_id=job.id, epoch=job.lease_epoch, runner_id=job.runner_id, lasts=lasts)
+            )
+    return found
+
+
+def _written(job: Job) -> float:
+    """Return how long the lease of a claim was to last: another file may say more than this process's."""
+    if not job.lease_epoch or job.lease_until is None or job.updated_at is None:
+        return 0.0
+    seconds = (job.lease_until - job.updated_at).total_seconds()
+    return round(seconds, 3) if seconds <= LONGEST_LEASE else 0.0  # a clock may be read for each of them
+
+
+async def lost(
+    session: Session,
+    tables: Sequence[JobTable],
+    dead: Collection[str],
+    *,
+    beating: Collection[str],
+    named: Collection[OverdueClaim],
+    refused: Quarantine,
+    limit: int,
+) -> list[Job]:
+    """List rows to be reclaimed: see ``DecidingStore._lost``; but for those refused just now."""
+    now, found = await session.now(), list[Job]()
+    for table in tables:
+        keys = [key_of(each.job_id) for each in named if table_of(each.job_id) == table.table]
+        spared = Is("runner_id", "not in", tuple(beating))
+        taken = Either((Is("runner_id", "=", None), spared, Is("id", "in", keys)))
+        where = Either((Is("runner_id", "in", tuple(dead)), Both((overdue(table, now), taken))))
+        resting = others_than(refused, "settled", table.table)
+        rows = await session.select(
+            job_table(table.table), [PROCESSING, where, *resting], limit=limit - len(found), longest=DECIDED
+        )
+        found += [to_job(table, row) for row in rows]
+    return found

@@ -2,13 +2,15 @@
 
 import pytest
 
-from sp00ky_core.stores.transactional.schedules.definition import ROLLUPS, SCHEDULE_RUNS, SCHEDULES
-from sp00ky_core.stores.transactional.schema.definition import (
+from sp00ky_core.stores.transactional.schema import (
     AUDITS,
     BREAKERS,
     CONTROLS,
     MIGRATIONS,
+    ROLLUPS,
     RUNNERS,
+    SCHEDULE_RUNS,
+    SCHEDULES,
     Kind,
     Table,
     job_table,

@@ -1,17 +1,17 @@
-"""Jobs by their last error, read page by page."""
+"""Jobs are grouped by their last error, page by page; minutes are folded into hours, each once."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.core.stores.transactional.conftest import NOW, TABLES, SqliteSession, added
+from tests.core.stores.transactional.conftest import NOW, TABLES, SqliteSession, added, overtaken
 
-from sp00ky_core.ports import ErrorGroup
+from sp00ky_core.ports import ErrorGroup, Rollup, RollupQuery
 from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.transactional import observe
 from sp00ky_core.stores.transactional.connection.session import Is
-from sp00ky_core.stores.transactional.observe import error_groups as error_groups_module
-from sp00ky_core.stores.transactional.observe.error_groups import error_groups
-from sp00ky_core.stores.transactional.schema.definition import job_table
+from sp00ky_core.stores.transactional.observe import error_groups, fold_rollups, read_rollups, write_rollups
+from sp00ky_core.stores.transactional.schema import ROLLUPS, job_table
 
 
 async def groups(session: SqliteSession, since: datetime | None = None, limit: int = 9) -> list[ErrorGroup]:
@@ -34,7 +34,7 @@ async def failed(
 async def test_every_row_is_counted_once(
     session: SqliteSession, monkeypatch: pytest.MonkeyPatch, page: int
 ) -> None:
-    monkeypatch.setattr(error_groups_module, "PAGE", page)
+    monkeypatch.setattr(observe, "PAGE", page)
     await failed(session, 5, "timeout")
     await session.execute("UPDATE job SET updated_at = (SELECT max(updated_at) FROM job) WHERE rowid > 2")
     (group,) = await groups(session)
@@ -44,3 +44,17 @@ async def test_every_row_is_counted_once(
     await session.execute("UPDATE job SET updated_at = NULL WHERE rowid > 2")
     (group,) = await groups(session)
     assert (group.count, group.first, group.last) == (5, BEGINNING, NOW + timedelta(seconds=1))
+
+
+async def test_a_minute_that_another_transaction_has_folded_is_counted_once(session: SqliteSession) -> None:
+    old = session.at - timedelta(days=3)
+    minutes = [
+        Rollup(minute=old + timedelta(minutes=n), runner_id="r", backend="api", outcome="success", count=1)
+        for n in range(2)
+    ]
+    await write_rollups(session, minutes)
+    other = "UPDATE sp00ky_rollup SET runner_id = '' WHERE minute = (SELECT min(minute) FROM sp00ky_rollup)"
+    overtaken(session, ROLLUPS, other)
+    assert await fold_rollups(session, limit=9) == 1
+    (total,) = await read_rollups(session, RollupQuery(since=old))
+    assert total.count == 2

@@ -1,4 +1,4 @@
-"""Recognise a caller's connection by its class's name, and say what is wrong with it."""
+"""Work on connections that callers bring, of libraries that aren't imported here."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any, cast
 from sp00ky_core.errors import OptionInvalid
 
 __all__ = [
-    "kinds_of",
-    "sqlalchemy_of",
     "django_of",
-    "refuse_unfit",
+    "finished",
+    "kinds_of",
     "refuse_asynchronous",
     "refuse_synchronous",
+    "refuse_unfit",
+    "sqlalchemy_of",
     "unknown_kind",
 ]
+
 
 ASYNCHRONOUS = frozenset(
     {
@@ -136,3 +138,13 @@ def unknown_kind(connection: object, expected: str) -> OptionInvalid:
 
 def _named(connection: object) -> str:
     return f"of type {type(connection).__module__}.{type(connection).__qualname__}"[:80]
+
+
+def finished(coroutine: Any) -> Any:
+    """Run a coroutine that awaits nothing but calls that never suspend, and return its result."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    coroutine.close()
+    raise RuntimeError("a transaction's work has awaited something besides its session")

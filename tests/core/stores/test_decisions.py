@@ -1,7 +1,9 @@
-"""A claim gets so many jobs as tokens and places leave, and hears when there may be more."""
+"""Rows that change between being read and being written."""
 
 import math
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import attrs
 import pytest
@@ -9,8 +11,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sp00ky_core.config import RateConfig
-from sp00ky_core.ports import JobTable
+from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores import FULL, Allowance
+from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.memory.store import MemoryStore
+
+OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
+
+
+def job(**fields: Any) -> NewJob:
+    return attrs.evolve(NewJob(path="/a", backend="api"), **fields)
+
+
+class Restless(MemoryStore):
+    """Every row changes between the read and the write."""
+
+    async def _lost(self, dead_runners: Collection[str], **guards: Any) -> list[Job]:
+        found = await super()._lost(dead_runners, **guards)
+        return [attrs.evolve(found[0], lease_epoch=99), *found[1:]]
+
+
+async def test_reclaim_tells_only_of_what_was_written() -> None:
+    store = Restless(OPTIONS)
+    await store.add([job(), job()])
+    claimed = await store.claim({"api": 2}, "r")
+    written = await store.reclaim({"r": BEGINNING})
+    assert [each.job_id for each in written] == [claimed[1].id]
+
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 PLAIN = JobTable(backend="api", table="job")

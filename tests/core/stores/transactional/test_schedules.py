@@ -9,8 +9,8 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, Spawn, StoredSchedule
 from sp00ky_core.schedules.fire import job_key
-from sp00ky_core.stores.transactional.schedules.change import Changing, insert
-from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS
+from sp00ky_core.stores.transactional.schedules import Changing, insert
+from sp00ky_core.stores.transactional.schema import SCHEDULE_RUNS
 
 TICK = StoredSchedule(name="tick", definition={"every": 60}, hash="h")
 

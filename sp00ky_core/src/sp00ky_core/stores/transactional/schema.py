@@ -1,19 +1,22 @@
-"""Declare every table as data: columns, types, keys, defaults and indexes.
+"""Declare every table as data, and bring a database to the tables: plan what is missing, and add it.
 
 An adapter maps a ``Kind`` to a type of its database and a ``Default`` to an expression; it names no column.
+Nothing is taken away but an index that an earlier version has declared, once its successor is there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from functools import cache
 from typing import Any
 
 import attrs
 
+from sp00ky_core.errors import SchemaError
 from sp00ky_core.job.job import TERMINAL, JobStatus
-from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_TEXT
-from sp00ky_core.stores.transactional.connection.session import Is, Where
+from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_TEXT, Finding, JobTable, MigrationStep, RunStatus
+from sp00ky_core.stores.transactional.connection.session import Is, Session, Where
 
 __all__ = [
     "AUDITS",
@@ -22,7 +25,10 @@ __all__ = [
     "LIVE_STATUSES",
     "MIGRATIONS",
     "NOT_ENDED",
+    "ROLLUPS",
     "RUNNERS",
+    "SCHEDULES",
+    "SCHEDULE_RUNS",
     "TERMINAL_STATUSES",
     "VERSION",
     "Column",
@@ -32,6 +38,7 @@ __all__ = [
     "Table",
     "job_table",
 ]
+
 
 VERSION = 4
 """Of the tables below; whoever adds a column raises it, and lets the column be NULL or have a default."""
@@ -278,3 +285,169 @@ MIGRATIONS = Table(
     ),
     ("table_name",),
 )
+
+SCHEDULES = Table(
+    "sp00ky_schedule",
+    (
+        Column("name", Kind.TEXT, length=255),
+        Column("definition", Kind.JSON),  # as sp00ky.yml has it
+        Column("hash", Kind.TEXT, length=64),
+        Column("seen", Kind.JSON),  # hashes of all definitions that it has had
+        Column("origin", Kind.TEXT, "file", length=10),  # file or python
+        Column("revision", Kind.INTEGER, 0),  # raised by each change, which is guarded by it
+        Column("paused", Kind.INTEGER, 0),
+        Column("removed", Kind.INTEGER, 0),
+        Column("next_fire_at", Kind.INSTANT),
+        Column("last_fired_at", Kind.INSTANT),
+        Column("last_error", Kind.TEXT),
+        Column("failures", Kind.JSON),  # by key, in a row
+        Column("job_table", Kind.TEXT, length=255),
+    ),
+    ("name",),
+)
+
+SCHEDULE_RUNS = Table(
+    "sp00ky_schedule_run",
+    (
+        Column("schedule", Kind.TEXT, required=True, length=255),
+        Column("fired_at", Kind.INSTANT, required=True),
+        Column("key", Kind.TEXT, "", required=True, length=255),
+        Column("trigger", Kind.TEXT, "cron", required=True, length=10),
+        Column("job_id", Kind.TEXT, length=310),
+        Column("status", Kind.TEXT, "running", required=True, length=10),
+        Column("error", Kind.JSON),
+        Column("finished_at", Kind.INSTANT),
+    ),
+    ("schedule", "fired_at", "key"),
+    (
+        Index("running", ("schedule", "fired_at"), (Is("status", "=", RunStatus.RUNNING),)),
+        Index("fired", ("fired_at", "schedule", "key")),
+    ),
+)
+
+ROLLUPS = Table(
+    "sp00ky_rollup",
+    (
+        Column("minute", Kind.INSTANT, required=True),
+        Column("runner_id", Kind.TEXT, "", required=True, length=255),  # empty: folded to an hour
+        Column("backend", Kind.TEXT, required=True, length=255),
+        Column("path", Kind.TEXT, "", required=True, length=240),  # a key of 3,072 bytes has 244
+        Column("outcome", Kind.TEXT, required=True, length=10),
+        Column("code", Kind.INTEGER, 0, required=True),
+        Column("count", Kind.INTEGER),
+        Column("seconds_sum", Kind.REAL),
+        Column("buckets", Kind.JSON),
+    ),
+    ("minute", "runner_id", "backend", "path", "outcome", "code"),
+)
+
+MARKS = frozenset({"id", "path", "payload", "status"})
+"""Columns without which a table is no job table."""
+
+
+async def plan(session: Session, tables: Sequence[JobTable], location: str) -> list[MigrationStep]:
+    """List what is missing, in the order in which it can be added.
+
+    Raises:
+        SchemaError: A table of this name is no table of jobs, or a newer version has changed it.
+    """
+    steps: list[MigrationStep] = []
+    for table in _tables(tables):
+        steps += await _plan_table(session, table, location)
+    return steps
+
+
+async def migrate(session: Session, tables: Sequence[JobTable], location: str) -> list[MigrationStep]:
+    """Add what is missing, planned in the same transaction, so that any number may do it at once."""
+    steps = await plan(session, tables, location)
+    for step in steps:
+        await session.define(step.statement)
+    for table in _tables(tables):
+        await _record(session, table)
+    return steps
+
+
+def findings(steps: Sequence[MigrationStep]) -> list[Finding]:
+    """Say what a plan's steps mean as long as they aren't made."""
+    return [
+        Finding(
+            stops_jobs=not step.statement.startswith(("CREATE INDEX", "DROP INDEX")),
+            subject=step.table,
+            problem=step.why,
+            consequence=_consequence(step.statement),
+            fix="run: sp00ky migrate",
+        )
+        for step in steps
+    ]
+
+
+CONSEQUENCES = {
+    "CREATE INDEX": "claims and reads get slower as the table grows",
+    "CREATE UNIQUE": "two jobs may hold a dedup_key, or be processed at once for an ordering_key",
+    "CREATE TABLE": "no job can be enqueued or claimed",
+    "DROP INDEX": "each claim maintains an index that nothing uses",
+}
+
+
+def _consequence(statement: str) -> str:
+    return CONSEQUENCES.get(" ".join(statement.split(maxsplit=2)[:2]), "calls fail")
+
+
+def _tables(tables: Sequence[JobTable]) -> list[Table]:
+    fleet = (RUNNERS, BREAKERS, CONTROLS, AUDITS, SCHEDULES, SCHEDULE_RUNS, ROLLUPS, MIGRATIONS)
+    return [*(job_table(each.table) for each in tables), *fleet]
+
+
+async def _plan_table(session: Session, table: Table, location: str) -> list[MigrationStep]:
+    present = await session.columns_of(table)
+    if present is None:
+        creation = _step(table, session.definition(table), "the table is missing")
+        return [attrs.evolve(creation, creates_table=True), *_indexes(session, table, frozenset())]
+    await _refuse_strangers(session, table, present, location)
+    columns = [
+        _step(table, session.definition(table, column), f"the column {column.name} is missing")
+        for column in table.columns
+        if column.name not in present
+    ]
+    indexes = await session.indexes_of(table)
+    return [*columns, *_indexes(session, table, indexes), *_removals(session, table, indexes)]
+
+
+def _indexes(session: Session, table: Table, present: frozenset[str]) -> list[MigrationStep]:
+    return [
+        _step(table, session.definition(table, index), f"the index {table.index_name(index)} is missing")
+        for index in table.indexes
+        if table.index_name(index) not in present
+    ]
+
+
+def _removals(session: Session, table: Table, present: frozenset[str]) -> list[MigrationStep]:
+    why = "is of an earlier version, and nothing uses it"
+    former = sorted(table.former_indexes() & present)
+    return [_step(table, session.removal(table, name), f"the index {name} {why}") for name in former]
+
+
+def _step(table: Table, statement: str, why: str) -> MigrationStep:
+    return MigrationStep(table=table.name, statement=statement, why=why)
+
+
+async def _refuse_strangers(session: Session, table: Table, present: frozenset[str], location: str) -> None:
+    needed = MARKS if table.kinds.keys() >= MARKS else frozenset(table.key)
+    if missing := sorted(needed - present):
+        problem = f"the table {table.name} is no table of Sp00ky's: it has no column {missing[0]}"
+        raise SchemaError(store=location, problem=f"{problem}; rename it, or set `table` to another name")
+    if table is MIGRATIONS:
+        for row in await session.select(MIGRATIONS):
+            if (row["min_compatible"] or 0) > VERSION:
+                problem = f"the table {row['table_name']} was changed by a newer version"
+                raise SchemaError(store=location, problem=f"{problem}: upgrade sp00ky-core")
+
+
+async def _record(session: Session, table: Table) -> None:
+    where = [Is("table_name", "=", table.name)]
+    rows = await session.select(MIGRATIONS, where)
+    if rows and (rows[0]["version"] or 0) >= VERSION:
+        return
+    values = {"version": VERSION, "min_compatible": 1, "applied_at": await session.now()}
+    if not await session.update(MIGRATIONS, where, values):
+        await session.insert(MIGRATIONS, [{"table_name": table.name, **values}])

@@ -1,0 +1,300 @@
+"""Share state among runners: breakers, limits, signs of life, pauses, and the log of operators' acts."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import socket
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, Unpack
+
+from sp00ky_core.errors import RowRefused
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, breaker_of, changed, fits
+from sp00ky_core.ports import (
+    LONGEST_PROBE,
+    Act,
+    ActOptions,
+    AuditEntry,
+    BreakerResult,
+    JobTable,
+    Pause,
+    RunnerBeat,
+    RunnerInfo,
+    RunnerRecord,
+)
+from sp00ky_core.stores.decisions import Allowance
+from sp00ky_core.stores.filters import BEGINNING, unknown_entry
+from sp00ky_core.stores.ids import new_key
+from sp00ky_core.stores.rows import instant_of
+from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Where
+from sp00ky_core.stores.transactional.rows import PROCESSING, leased
+from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, CONTROLS, RUNNERS, job_table
+
+__all__ = ["info_of"]
+
+
+async def read_breakers(session: Session, tables: Iterable[JobTable], now: datetime) -> dict[str, Breaker]:
+    """Read the breakers of tables' backends, without those that are as if new."""
+    by_backend = {table.backend: table for table in tables}
+    rows = await session.select(BREAKERS, [Is("backend", "in", tuple(by_backend))])
+    breakers = {row["backend"]: _breaker(row, by_backend[row["backend"]], now) for row in rows}
+    return {backend: breaker for backend, breaker in breakers.items() if breaker != Breaker()}
+
+
+async def change_breaker(session: Session, table: JobTable, change: BreakerChange) -> BreakerResult:
+    """Write a change if the breaker is as it was before it."""
+    where = [Is("backend", "=", change.backend)]
+    row = next(iter(await session.select(BREAKERS, where, lock=True)), None)
+    now, written = await session.now(), fits(row or {}, change.before)
+    if written:
+        values = changed(row or {}, change, now, longest_pause=table.longest_pause)
+        if row is None:
+            written = await _inserted(session, {"backend": change.backend, **values})
+        else:
+            written = await session.update(BREAKERS, _guard_of(row), values) > 0
+    breakers = await read_breakers(session, [table], now)
+    return BreakerResult(written=written, breaker=breakers.get(change.backend, Breaker()))
+
+
+async def take_probe(session: Session, table: JobTable, runner_id: str) -> Row | None:
+    """Give a runner the probe of an open breaker; its row as it was, None: another has it, or none is due."""
+    now = await session.now()
+    for row in await session.select(BREAKERS, [Is("backend", "=", table.backend)]):
+        values = {"probe_runner": runner_id, "probe_until": now + timedelta(seconds=table.probe_lease)}
+        if _breaker(row, table, now).wants_probe and await session.update(BREAKERS, _guard_of(row), values):
+            return row
+    return None
+
+
+async def give_back_probe(session: Session, before: Row) -> None:
+    """Undo ``take_probe``, in its transaction: there was no job to try."""
+    values = {name: before[name] for name in ("probe_runner", "probe_until")}
+    await session.update(BREAKERS, [Is("backend", "=", before["backend"])], values)
+
+
+def _breaker(row: Row, table: JobTable, now: datetime) -> Breaker:
+    return breaker_of(row, now, longest_pause=table.longest_pause, longest_probe=LONGEST_PROBE)
+
+
+def _guard_of(row: Row) -> list[Where]:
+    """Name the row, as long as it is as it was read: another transaction may have committed meanwhile."""
+    return [Is(name, "=", value) for name, value in row.items()]
+
+
+async def _inserted(session: Session, row: Row) -> bool:
+    """Insert a row, unless another transaction has: it has one that is committed, or that it has locked."""
+    try:
+        async with session.savepoint():
+            await session.insert(BREAKERS, [row])
+    except RowRefused:
+        return False
+    return True
+
+
+async def lock_control(session: Session, backend: str) -> bool:
+    """Lock a backend's row, which is made where it is missing; False: another transaction has it."""
+    where = [Is("backend", "=", backend)]
+    if await session.select(CONTROLS, where, columns=["backend"], lock=True):
+        return True
+    if await session.count(CONTROLS, where):
+        return False
+    try:
+        async with session.savepoint():
+            await session.insert(CONTROLS, [{"backend": backend}])
+    except RowRefused:
+        return False
+    return True
+
+
+async def read_allowance(session: Session, table: JobTable, control: Row, now: datetime) -> Allowance:
+    """Read what a table's limits leave. ``control``: its backend's row, empty where there is none."""
+    stored, in_flight = job_table(table.table), 0
+    if table.max_in_flight is not None:
+        in_flight = await session.count(stored, [PROCESSING])
+        in_flight += await session.count(stored, leased(table, now))
+    at = instant_of(control.get("tokens_at"))
+    return Allowance.of(table, now, tokens=control.get("tokens"), at=at, in_flight=in_flight)
+
+
+async def spend(session: Session, table: JobTable, allowance: Allowance, taken: int, now: datetime) -> None:
+    """Write down that jobs were taken; each has cost a token."""
+    if (tokens := allowance.tokens_after(taken)) is not None:
+        values = {"tokens": tokens, "tokens_at": now}
+        await session.update(CONTROLS, [Is("backend", "=", table.backend)], values)
+
+
+FORGOTTEN = timedelta(days=1)
+"""Since its last beat: a runner's row is removed then."""
+
+
+async def beat(session: Session, runner_id: str, info: RunnerInfo) -> dict[str, RunnerBeat]:
+    """Write a runner's sign of life, forget runners that are long gone, and return all others' beats."""
+    now, where = await session.now(), [Is("id", "=", runner_id)]
+    values: Row = {"beat_at": now, "version": info.version}
+    values |= {name: json.dumps(dict(getattr(info, name))) for name in ("documents", "in_flight", "slots")}
+    values |= {"draining": 1} if info.draining else {}  # else as it is: an operator may have asked for it
+    if not await session.update(RUNNERS, where, values):
+        whence = {"id": runner_id, "host": socket.gethostname(), "pid": os.getpid(), "started_at": now}
+        await session.insert(RUNNERS, [{**whence, **values}])
+    await session.delete(RUNNERS, [Is("beat_at", "<=", now - FORGOTTEN)])
+    return await beats(session)
+
+
+async def beats(session: Session) -> dict[str, RunnerBeat]:
+    """Return each runner's last beat."""
+    rows = await session.select(RUNNERS)
+    return {row["id"]: RunnerBeat(at=row["beat_at"] or BEGINNING, info=info_of(row)) for row in rows}
+
+
+async def runners(session: Session) -> list[RunnerRecord]:
+    """Return what the runners' rows say, the youngest first."""
+    now = await session.now()
+    rows = await session.select(RUNNERS, order=("-started_at", "-id"))
+    return [
+        RunnerRecord(
+            id=row["id"],
+            host=row["host"] or "",
+            pid=row["pid"] or 0,
+            started_at=row["started_at"] or BEGINNING,
+            beat_at=row["beat_at"] or BEGINNING,
+            silent_for=max((now - (row["beat_at"] or BEGINNING)).total_seconds(), 0.0),
+            info=info_of(row),
+        )
+        for row in rows
+    ]
+
+
+async def drain_runner(session: Session, runner_id: str) -> bool:
+    """Have a runner's next beat say that it is to drain; whether there is such a runner."""
+    return await session.update(RUNNERS, [Is("id", "=", runner_id)], {"draining": 1}) > 0
+
+
+async def remove_runner(session: Session, runner_id: str) -> None:
+    """Remove a runner's row."""
+    await session.delete(RUNNERS, [Is("id", "=", runner_id)])
+
+
+def info_of(row: Row) -> RunnerInfo:
+    """Read what a runner says of itself; another client may have written anything."""
+    return RunnerInfo(
+        version=row["version"] or "",
+        documents=_pairs_of(row["documents"], str),
+        in_flight=_pairs_of(row["in_flight"], int),
+        slots=_pairs_of(row["slots"], int),
+        draining=bool(row["draining"]),
+    )
+
+
+def _pairs_of(text: str | None, kind: type[Any]) -> dict[str, Any]:
+    read = json.loads(text or "{}")
+    pairs = read.items() if isinstance(read, dict) else ()
+    return {name: value for name, value in pairs if isinstance(value, kind) and not isinstance(value, bool)}
+
+
+LONGEST_PAUSE = 3_650 * 86_400.0
+"""Seconds: a pause that ends later than any job can be due."""
+
+NO_PAUSE: Row = {"paused": 0, **dict.fromkeys(("paused_until", "reason", "actor", "since"))}
+
+
+async def pause(session: Session, backend: str, *, seconds: float | None, **act: Unpack[ActOptions]) -> bool:
+    """Pause a backend; whether it wasn't paused before."""
+    row = await _locked(session, backend)
+    if row is None:
+        await _insert(session, backend)
+        row = await _locked(session, backend) or {}
+    now = await session.now()
+    before = pause_of(row, now)
+    values: Row = {
+        **NO_PAUSE,
+        **act,
+        "paused": 1,
+        "paused_until": None if seconds is None else now + timedelta(seconds=min(seconds, LONGEST_PAUSE)),
+        "since": now if before is None else before.since,
+    }
+    await session.update(CONTROLS, [Is("backend", "=", backend)], values)
+    return before is None
+
+
+async def resume(session: Session, backend: str) -> bool:
+    """End a pause; whether there was one."""
+    row = await _locked(session, backend)
+    if row is None or pause_of(row, await session.now()) is None:
+        return False
+    await session.update(CONTROLS, [Is("backend", "=", backend)], NO_PAUSE)
+    return True
+
+
+async def read_controls(session: Session, backends: Collection[str]) -> dict[str, Row]:
+    """Read the rows of backends that have been paused or limited, by backend."""
+    rows = await session.select(CONTROLS, [Is("backend", "in", tuple(backends))])
+    return {row["backend"]: row for row in rows}
+
+
+def pause_of(row: Row, now: datetime) -> Pause | None:
+    """Return the pause that holds now."""
+    until = instant_of(row.get("paused_until"))
+    if not row.get("paused") or (until is not None and until <= now):
+        return None
+    return Pause(until=until, since=instant_of(row["since"]), reason=row["reason"], actor=row["actor"])
+
+
+def seconds_left(paused: Pause, now: datetime) -> float:
+    """Return how long a pause lasts yet; infinity: until it is resumed."""
+    return math.inf if paused.until is None else (paused.until - now).total_seconds()
+
+
+async def _locked(session: Session, backend: str) -> Row | None:
+    """Read a backend's row once no other transaction writes it; none can until the end of this one."""
+    await session.update(CONTROLS, [Is("backend", "=", backend)], {"backend": backend})
+    return (await read_controls(session, [backend])).get(backend)
+
+
+async def _insert(session: Session, backend: str) -> None:
+    """Make a backend's row, unless another transaction has."""
+    with suppress(RowRefused):
+        async with session.savepoint():
+            await session.insert(CONTROLS, [{"backend": backend}])
+
+
+async def start_audit(session: Session, act: Act) -> str:
+    """Insert the entry of an act that is about to be done; its id."""
+    row: Row = {name: getattr(act, name) for name in ("action", "actor", "via", "host", "reason")}
+    row |= {"id": new_key(), "at": await session.now(), "selection": json.dumps(dict(act.selection))}
+    await session.insert(AUDITS, [row])
+    return str(row["id"])
+
+
+async def update_audit(session: Session, entry_id: str, *, count: int, ended: bool) -> None:
+    """Write how far an act has come."""
+    values: Row = {"count": count} | ({"ended_at": await session.now()} if ended else {})
+    await session.update(AUDITS, [Is("id", "=", entry_id)], values)
+
+
+async def audit_entries(
+    session: Session, *, since: datetime | None, limit: int, after: str | None
+) -> list[AuditEntry]:
+    """Return entries, newest first, those of the page after an entry."""
+    where: list[Where] = [] if since is None else [Is("at", ">=", since)]
+    if after is not None:
+        last = await session.select(AUDITS, [Is("id", "=", after)])
+        if not last:
+            raise unknown_entry(after)
+        where.append(_older_than(last[0]))
+    rows = await session.select(AUDITS, where, order=("-at", "-id"), limit=limit)
+    return [_entry(row) for row in rows]
+
+
+def _older_than(row: Row) -> Where:
+    same_age: Sequence[Where] = (Is("at", "=", row["at"]), Is("id", "<", row["id"]))
+    return Either((Is("at", "<", row["at"]), Both(tuple(same_age))))
+
+
+def _entry(row: Row) -> AuditEntry:
+    """Read an entry; another client may have written one without some of its columns."""
+    known = {name: value for name, value in row.items() if value is not None}
+    selection = json.loads(known.pop("selection", "{}"))
+    return AuditEntry(**{"at": BEGINNING, "action": "", "via": "", **known}, selection=selection)

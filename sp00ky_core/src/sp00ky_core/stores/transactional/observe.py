@@ -1,0 +1,368 @@
+"""Find and count jobs, put a queue into numbers, group errors, and sum attempts up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from heapq import nlargest, nsmallest
+from typing import Any, Literal
+
+import attrs
+
+from sp00ky_core.errors import JobNotFound
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.ports import (
+    MINUTES_KEPT,
+    ROLLUPS_KEPT,
+    BackendStats,
+    BreakerStats,
+    ErrorGroup,
+    JobFilter,
+    JobQuery,
+    JobTable,
+    Rollup,
+    RollupQuery,
+)
+from sp00ky_core.ports.capabilities.rollups import hour_of, summed
+from sp00ky_core.stores.filters import BEGINNING, age_of
+from sp00ky_core.stores.ids import job_id, table_of
+from sp00ky_core.stores.rows import instant_of
+from sp00ky_core.stores.transactional.connection.session import (
+    NO_LENGTHS,
+    Both,
+    Either,
+    Is,
+    Row,
+    Session,
+    Where,
+    Work,
+)
+from sp00ky_core.stores.transactional.fleet import pause_of, read_breakers, read_controls
+from sp00ky_core.stores.transactional.jobs.due import priority_ranges
+from sp00ky_core.stores.transactional.rows import (
+    LISTED,
+    NEWEST_FIRST,
+    OLDEST_FIRST,
+    ORDERED,
+    PENDING,
+    PROCESSING,
+    UNORDERED,
+    due,
+    filters,
+    key_of,
+    load_rows,
+    overdue,
+    to_job,
+)
+from sp00ky_core.stores.transactional.schema import ROLLUPS, job_table
+
+__all__ = ["find", "fold_rollups", "gate_states", "load", "prune_rollups", "read_rollups", "write_rollups"]
+
+
+async def find(
+    session: Session,
+    tables: Sequence[JobTable],
+    query: JobQuery,
+    after: Job | None,
+    *,
+    oldest_first: bool = False,
+) -> list[Job]:
+    """Return jobs, newest first or the other way round, those of the page after a job."""
+    found: list[Job] = []
+    order, first = (OLDEST_FIRST, nsmallest) if oldest_first else (NEWEST_FIRST, nlargest)
+    for table in tables:
+        where = filters(query, table)
+        if where is not None:
+            if after is not None:
+                where += _beyond(after, table.table, ">" if oldest_first else "<")
+            rows = await session.select(
+                job_table(table.table), where, order=order, limit=query.limit, longest=LISTED
+            )
+            found += [to_job(table, row) for row in rows]
+    return first(query.limit, found, key=age_of)
+
+
+def _beyond(job: Job, table: str, past: Literal["<", ">"]) -> list[Where]:
+    """Write the condition that a row comes after a job: by ``created_at``, then by its id."""
+    own, at = table_of(job.id), job.created_at
+    same_age: list[Where] = [Is("created_at", "=", at)]
+    if table == own:
+        same_age.append(Is("id", past, key_of(job.id)))
+    elif (table > own) is (past == "<"):
+        same_age.append(Is("id", "in", ()))
+    if at is None:
+        return same_age if past == "<" else [Either((Both(tuple(same_age)), Is("created_at", "!=", None)))]
+    undated = [Is("created_at", "=", None)] if past == "<" else []
+    within = Is("created_at", "<=" if past == "<" else ">=", at)  # a range of the index
+    return [
+        Either((within, *undated)),
+        Either((Is("created_at", past, at), *undated, Both(tuple(same_age)))),
+    ]
+
+
+async def ids_by_age(
+    session: Session, tables: Sequence[JobTable], query: JobQuery, latest: int | None = None
+) -> list[str]:
+    """Return the ids of all matching jobs, or of the latest so many, the oldest first."""
+    found: list[tuple[datetime, str]] = []
+    for table in tables:
+        where = filters(query, table)
+        if where is not None:
+            rows = await session.select(
+                job_table(table.table),
+                where,
+                order=() if latest is None else NEWEST_FIRST,
+                limit=latest,
+                columns=["id", "created_at"],
+            )
+            found += [(row["created_at"] or BEGINNING, job_id(table.table, row["id"])) for row in rows]
+    found.sort()
+    return [each for _, each in (found if latest is None else found[max(len(found) - latest, 0) :])]
+
+
+async def ids_starting_with(session: Session, table: str, start: str, limit: int) -> list[str]:
+    """Return ids of one table whose key starts so."""
+    where = [Is("id", ">=", start), Is("id", "<", f"{start}\U0010ffff")]
+    rows = await session.select(job_table(table), where, order=("id",), limit=limit, columns=["id"])
+    return [job_id(table, row["id"]) for row in rows]
+
+
+async def load(
+    session: Session,
+    tables: Mapping[str, JobTable],
+    ids: Sequence[str],
+    *,
+    longest: Mapping[str, int] = NO_LENGTHS,
+) -> list[Job]:
+    """Return the jobs of these ids that exist, in the order of the ids."""
+    found = await load_rows(session, tables, ids, longest=longest)
+    return [to_job(*found[each]) for each in dict.fromkeys(ids) if each in found]
+
+
+async def one(session: Session, tables: Mapping[str, JobTable], job_id: str) -> Job:
+    """Return one job. Raises ``JobNotFound``."""
+    for job in await load(session, tables, [session.canonical(job_id)]):
+        return job
+    raise JobNotFound(job_id=job_id)
+
+
+async def count(session: Session, tables: Sequence[JobTable], conditions: JobFilter) -> int:
+    """Count the jobs that meet the conditions."""
+    total = 0
+    for table in tables:
+        where = filters(conditions, table)
+        if where is not None:
+            total += await session.count(job_table(table.table), where)
+    return total
+
+
+PENDING_WITH_KEY = (*ORDERED, Is("status", "!=", JobStatus.PROCESSING))
+
+
+async def stats(
+    session: Session, tables: Sequence[JobTable], *, limit: int | None = None
+) -> dict[str, BackendStats]:
+    """Return each backend's numbers, each of them up to ``limit``."""
+    now, states = await session.now(), await gate_states(session, tables)
+    return {
+        table.backend: attrs.evolve(await _stats(session, table, now, limit), **states[table.backend])
+        for table in tables
+    }
+
+
+async def gate_states(session: Session, tables: Sequence[JobTable]) -> dict[str, dict[str, Any]]:
+    """Return each backend's breaker and pause, as its numbers have them."""
+    now, backends = await session.now(), [table.backend for table in tables]
+    breakers, controls = await read_breakers(session, tables, now), await read_controls(session, backends)
+    return {
+        table.backend: {
+            "breaker": BreakerStats.of(table, breakers.get(table.backend)),
+            "paused": pause_of(controls.get(table.backend, {}), now),
+        }
+        for table in tables
+    }
+
+
+async def _stats(session: Session, table: JobTable, now: datetime, limit: int | None) -> BackendStats:
+    async def count(*where: Where) -> int:
+        stored = job_table(table.table)
+        if limit is None:
+            return await session.count(stored, where)
+        return len(await session.select(stored, where, limit=limit, columns=["id"]))
+
+    counts = {each: await count(Is("status", "=", each)) for each in JobStatus}
+    waiting = [[*UNORDERED, each] for ranges in await priority_ranges(session, table) for each in ranges]
+    waiting.append([*PENDING_WITH_KEY])
+    dues = [await count(*of, each) for of in waiting for each in due(now)]
+    deferred: list[Where] = [PENDING, Is("deferred_since", "!=", None)]
+    return BackendStats(
+        pending=counts[JobStatus.PENDING],
+        processing=counts[JobStatus.PROCESSING],
+        success=counts[JobStatus.SUCCESS],
+        failed=counts[JobStatus.FAILED],
+        due=sum(dues) if limit is None else min(sum(dues), limit),
+        stalled=await count(PROCESSING, overdue(table, now)),
+        deferred=await count(*deferred),
+        oldest_deferred_s=await _oldest(session, table, deferred, "deferred_since", now),
+        oldest_due_s=await _oldest_due(session, table, waiting, now),
+    )
+
+
+async def _oldest_due(
+    session: Session, table: JobTable, waiting: Sequence[Sequence[Where]], now: datetime
+) -> float | None:
+    missing, past = due(now)
+    ages = [
+        await _oldest(session, table, [*of, condition], column, now)
+        for of in waiting
+        for condition, column in ((missing, "created_at"), (past, "run_at"))
+    ]
+    return max((age for age in ages if age is not None), default=None)
+
+
+async def _oldest(
+    session: Session, table: JobTable, where: Sequence[Where], column: str, now: datetime
+) -> float | None:
+    """Return the seconds since the earliest instant in a column; 0 where the row has none."""
+    rows: list[Row] = await session.select(
+        job_table(table.table), where, order=(column,), limit=1, columns=[column]
+    )
+    return max((now - (rows[0][column] or now)).total_seconds(), 0.0) if rows else None
+
+
+PAGE = 2_000
+"""Rows that are read in one transaction."""
+
+COLUMNS = ("id", "path", "last_error_name", "last_error_code", "updated_at")
+LAST_FAILED = Is("last_error_name", "!=", None)
+
+Read = Callable[[Work[list[Row]]], Awaitable[list[Row]]]
+
+
+async def error_groups(
+    read: Read, tables: Sequence[JobTable], since: datetime | None, limit: int
+) -> list[ErrorGroup]:
+    """Read such rows page by page, and count them.
+
+    Args:
+        read: Does work in a transaction that reads; each page has its own, so that claims aren't held up.
+        tables: All of the store's.
+        since: Only what was changed then or later.
+        limit: How many groups, the largest.
+    """
+    groups: dict[tuple[str, str, str, int], ErrorGroup] = {}
+    for table in tables:
+        async for row in _rows(read, table, since):
+            one = _group_of(table, row)
+            key = (one.backend, one.path, one.name, one.code)
+            groups[key] = _joined(groups[key], one) if key in groups else one
+    return [groups[key] for key in nsmallest(limit, groups, key=lambda key: (-groups[key].count, key))]
+
+
+async def _rows(read: Read, table: JobTable, since: datetime | None) -> AsyncIterator[Row]:
+    for status in (JobStatus.FAILED, JobStatus.PENDING):
+        wanted = [Is("status", "=", status), LAST_FAILED]
+        dated = Is("updated_at", "!=", None) if since is None else Is("updated_at", ">=", since)
+        undated = [] if since is not None else [Is("updated_at", "=", None)]
+        for each in (dated, *undated):
+            page: list[Row] = await read(partial(_page, table=table, where=[*wanted, each]))
+            while page:
+                for row in page:
+                    yield row
+                where = [*wanted, *_after(page[-1])]
+                page = [] if len(page) < PAGE else await read(partial(_page, table=table, where=where))
+
+
+async def _page(session: Session, table: JobTable, where: Sequence[Where]) -> list[Row]:
+    return await session.select(
+        job_table(table.table), where, order=("updated_at", "id"), limit=PAGE, columns=COLUMNS
+    )
+
+
+def _after(row: Row) -> list[Where]:
+    at, later_id = row["updated_at"], Is("id", ">", row["id"])
+    if at is None:
+        return [Is("updated_at", "=", None), later_id]
+    return [Is("updated_at", ">=", at), Either((Is("updated_at", ">", at), later_id))]  # a range of the index
+
+
+def _group_of(table: JobTable, row: Row) -> ErrorGroup:
+    code: Any = row["last_error_code"]
+    at = instant_of(row["updated_at"]) or BEGINNING
+    return ErrorGroup(
+        backend=table.backend,
+        path=str(row["path"]),
+        name=str(row["last_error_name"]),
+        code=code if isinstance(code, int) else 0,
+        count=1,
+        first=at,
+        last=at,
+        example=job_id(table.table, row["id"]),
+    )
+
+
+def _joined(group: ErrorGroup, one: ErrorGroup) -> ErrorGroup:
+    latest = max(group, one, key=lambda each: (each.last, each.example))
+    return attrs.evolve(
+        latest,
+        count=group.count + one.count,
+        first=min(group.first, one.first),
+    )
+
+
+async def write_rollups(session: Session, rollups: Sequence[Rollup]) -> datetime:
+    """Write rows, each in the place of one with its key; return the time."""
+    await session.put(ROLLUPS, [_row(each) for each in rollups])
+    return await session.now()
+
+
+async def read_rollups(session: Session, query: RollupQuery) -> list[Rollup]:
+    """Sum up rows as a query says."""
+    where: list[Where] = [Is("minute", ">=", query.since)]
+    where += [] if query.until is None else [Is("minute", "<", query.until)]
+    where += [] if query.backend is None else [Is("backend", "=", query.backend)]
+    return summed(map(_rollup, await session.select(ROLLUPS, where)), query)
+
+
+async def fold_rollups(session: Session, *, limit: int) -> int:
+    """Fold old minutes to hours, and delete what is older still; how many minutes.
+
+    For databases with one writer at a time: of two that add to one hour one would be lost.
+    """
+    await prune_rollups(session, limit=limit)
+    before = hour_of(await session.now() - timedelta(seconds=MINUTES_KEPT))
+    minutes: list[Where] = [Is("minute", "<", before), Is("runner_id", "!=", "")]
+    rows = await session.select(ROLLUPS, minutes, order=ROLLUPS.key, limit=limit, lock=True)
+    taken = await session.take(ROLLUPS, rows)
+    await _fold(session, [_rollup(row) for row in taken])
+    return len(taken)
+
+
+async def prune_rollups(session: Session, *, limit: int) -> None:
+    """Delete rows that are older than any is kept."""
+    old: list[Where] = [Is("minute", "<", await session.now() - timedelta(seconds=ROLLUPS_KEPT))]
+    rows = await session.select(ROLLUPS, old, limit=limit, columns=ROLLUPS.key, lock=True)
+    await session.take(ROLLUPS, rows)
+
+
+async def _fold(session: Session, minutes: Sequence[Rollup]) -> None:
+    """Add minutes that this transaction has deleted, which no other can have, to those of their hours."""
+    hours = RollupQuery(since=datetime.min, step=3_600, routes=True)
+    for hour in summed(minutes, hours):
+        there = [_rollup(row) for row in await session.select(ROLLUPS, _same(hour))]
+        await write_rollups(session, summed([hour, *there], hours))
+
+
+def _same(rollup: Rollup) -> Sequence[Where]:
+    return [Is(name, "=", getattr(rollup, name)) for name in ROLLUPS.key]
+
+
+def _row(rollup: Rollup) -> Row:
+    row: Row = {column.name: getattr(rollup, column.name) for column in ROLLUPS.columns}
+    return row | {"buckets": json.dumps(rollup.buckets)}
+
+
+def _rollup(row: Row) -> Rollup:
+    return Rollup(**{**row, "buckets": tuple(json.loads(row["buckets"]))})

@@ -1,1 +1,0 @@
-"""Read rows: find, count and watch jobs."""

@@ -1,1 +1,0 @@
-"""Answer operators: pause, reschedule, and a log of what they do."""

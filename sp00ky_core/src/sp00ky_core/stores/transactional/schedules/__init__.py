@@ -1,1 +1,0 @@
-"""Keep schedules and their runs."""

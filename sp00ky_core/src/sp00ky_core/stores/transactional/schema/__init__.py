@@ -1,1 +1,0 @@
-"""Declare the tables, and bring a database to them."""

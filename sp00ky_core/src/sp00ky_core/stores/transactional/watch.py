@@ -1,0 +1,264 @@
+"""Signal that there may be work and that jobs have changed, here or elsewhere, and follow jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.ports import JobQuery, JobTable, Pause
+from sp00ky_core.stores.filters import BEGINNING, age_of, matches
+from sp00ky_core.stores.subscription import Backoff, Broadcast
+from sp00ky_core.stores.transactional.connection.executor import Executor
+from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Is, Session, Work
+from sp00ky_core.stores.transactional.fleet import pause_of, read_controls
+from sp00ky_core.stores.transactional.jobs.due import has_keys, next_without_key
+from sp00ky_core.stores.transactional.observe import ids_by_age, load
+from sp00ky_core.stores.transactional.rows import CHUNK, LISTED, filters, to_job
+from sp00ky_core.stores.transactional.schema import job_table
+
+__all__ = ["Notifications"]
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+
+@attrs.frozen(kw_only=True)
+class Seen:
+    """Of the database, whatever says that there may be work.
+
+    Attributes:
+        due: When the next job without a key is.
+        keys: Jobs with a key wait, or are processing; to find out when the next can be claimed takes longer
+            than a claim that gets nothing.
+        pauses: By backend.
+        now: The time.
+    """
+
+    due: datetime | None
+    keys: bool
+    pauses: Mapping[str, Pause]
+    now: datetime
+
+    def is_news(self, before: Seen | None) -> bool:
+        """Whether something is due, or will be at another time, or a pause has begun or ended."""
+        is_due = self.due is not None and (self.due <= self.now or before is None or self.due != before.due)
+        return is_due or self.keys or (before is not None and self.pauses != before.pauses)
+
+
+class Notifications:
+    """Two signals of one process, to which other processes' changes are passed on while anyone listens.
+
+    Args:
+        changes: Yields once others may have written: ``TransactionalStore.changes``.
+        executor: Reads what is due.
+        tables: Of which jobs.
+        heard: Called before new work is signalled.
+    """
+
+    def __init__(
+        self,
+        changes: Callable[[], AsyncGenerator[None, None]],
+        executor: Executor,
+        tables: Sequence[JobTable],
+        heard: Callable[[], None],
+    ) -> None:
+        self._changes = changes
+        self._executor = executor
+        self._tables = tables
+        self._heard = heard
+        self._listening: asyncio.Task[None] | None = None
+        self._listeners = 0
+        self._work, self._changed = Broadcast(), Broadcast()
+
+    def open(self) -> None:
+        """Take subscriptions, again if it was closed."""
+        if self._work.closed:
+            self._work, self._changed = Broadcast(), Broadcast()
+
+    async def close(self) -> None:
+        """End every subscription."""
+        self._work.close()
+        self._changed.close()
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.cancel()
+            await asyncio.wait([listening])
+
+    def send(self, *, work: bool = False) -> None:
+        """Tell of a change in this process; ``work``: there may be something to claim."""
+        self._changed.send()
+        if work:
+            self._send_work()
+
+    def _send_work(self) -> None:
+        self._heard()
+        self._work.send()
+
+    def work(self) -> AsyncGenerator[None, None]:
+        """Subscribe to new work."""
+        return self._subscribed(self._work)
+
+    def changed(self) -> AsyncGenerator[None, None]:
+        """Subscribe to changes."""
+        return self._subscribed(self._changed)
+
+    async def _subscribed(self, signal: Broadcast) -> AsyncGenerator[None, None]:
+        self._listeners += 1
+        if self._listening is None or self._listening.done():
+            self._listening = asyncio.ensure_future(self._listen_for_ever())
+        try:
+            async with aclosing(signal.subscribe()) as signals:
+                async for _ in signals:
+                    yield
+        finally:
+            self._listeners -= 1
+            if not self._listeners and self._listening is not None:
+                self._listening.cancel()
+                self._listening = None  # who comes next makes a new one
+
+    async def _listen_for_ever(self) -> None:
+        """Pass changes on; where they can't be heard, try again, and say so once."""
+        backoff, failing, seen = Backoff(), False, None
+        while True:
+            try:
+                async for _ in self._changes():
+                    backoff.reset()
+                    failing = False
+                    seen = await self._pass_on(seen)
+            except Exception as error:  # noqa: BLE001  # an adapter's, of whatever type
+                log = logger.debug if failing else logger.warning
+                log("other processes' changes are found by polling until they are heard again: %s", error)
+                failing = True
+            else:
+                return
+            await backoff.wait()
+
+    async def _pass_on(self, seen: Seen | None) -> Seen:
+        """Signal a change; that there may be work, only where it looks so."""
+        self._changed.send()
+        found = await self._executor.read(self._look)
+        if found.is_news(seen):
+            self._send_work()
+        return found
+
+    async def _look(self, session: Session) -> Seen:
+        now = await session.now()
+        controls = await read_controls(session, [table.backend for table in self._tables])
+        pauses = {each: pause for each, row in controls.items() if (pause := pause_of(row, now)) is not None}
+        return Seen(
+            due=await next_without_key(session, self._tables),
+            keys=any([await has_keys(session, table) for table in self._tables]),
+            pauses=pauses,
+            now=now,
+        )
+
+
+OVERLAP = timedelta(seconds=60)
+"""So late may a change be committed after its ``updated_at``, in a transaction of a caller's, to be seen."""
+
+Mark = tuple[Any, ...]
+
+
+class Watch:
+    """One iteration of ``Watch.watch``.
+
+    Args:
+        read: Does work in a transaction that reads.
+        tables: All of the store's.
+        query: Which jobs are wanted.
+    """
+
+    def __init__(
+        self, read: Callable[[Work[Any]], Awaitable[Any]], tables: Sequence[JobTable], query: JobQuery
+    ) -> None:
+        self._read = read
+        self._tables = {table.table: table for table in tables}
+        self._query = query
+        self._marks: dict[str, Mark] = {}  # of jobs seen lately: what they looked like
+        self._since = BEGINNING
+        self._seen = False
+
+    async def follow(
+        self, changes: AsyncGenerator[None, None], history: int | None
+    ) -> AsyncGenerator[Job, None]:
+        """Yield jobs until the changes end, or none of the ids is there any more."""
+        try:
+            await anext(changes, None)  # subscribed, before anything is read
+            async for job in self._present(history):
+                yield job
+            while True:
+                for job in await self._changed():
+                    yield job
+                if self._seen and self._query.ids is not None and not await self._left():
+                    return
+                if await anext(changes, True):
+                    return
+        finally:
+            await changes.aclose()
+
+    async def _present(self, history: int | None) -> AsyncIterator[Job]:
+        async def work(session: Session) -> tuple[list[str], list[Job]]:
+            self._since = await session.now()
+            ids = await ids_by_age(session, list(self._tables.values()), self._query, history)
+            return ids, [] if history is None else await self._recent(session)
+
+        ids, unasked = await self._read(work)
+        for job in unasked:  # what was left out is no news, as it is
+            if job.id not in ids:
+                self._is_news(job)
+        for start in range(0, len(ids), CHUNK):
+            for job in await self._load(ids[start : start + CHUNK]):
+                if matches(job, self._query) and self._is_news(job):
+                    yield job
+
+    async def _changed(self) -> list[Job]:
+        found = await (self._read(self._recent) if self._query.ids is None else self._load(self._query.ids))
+        found = [job for job in found if matches(job, self._query)]
+        news = [job for job in sorted(found, key=age_of) if self._is_news(job)]
+        self._since = max([self._since, *(job.updated_at for job in found if job.updated_at is not None)])
+        self._forget()
+        return news
+
+    async def _recent(self, session: Session) -> list[Job]:
+        """Read what has changed since a while before the last time: a range of an index for each status."""
+        jobs: list[Job] = []
+        for table in self._tables.values():
+            where = filters(self._query, table)
+            for status in JobStatus if where is not None else ():
+                recent = [Is("status", "=", status), Is("updated_at", ">", self._since - OVERLAP)]
+                rows = await session.select(job_table(table.table), [*(where or ()), *recent], longest=LISTED)
+                jobs += [to_job(table, row) for row in rows]
+        return jobs
+
+    async def _load(self, ids: Sequence[str]) -> list[Job]:
+        longest = LISTED if self._query.ids is None else NO_LENGTHS
+
+        async def work(session: Session) -> list[Job]:
+            return await load(session, self._tables, ids, longest=longest)
+
+        jobs: list[Job] = await self._read(work)
+        return jobs
+
+    async def _left(self) -> bool:
+        return bool(await self._load(self._query.ids or ()))
+
+    def _is_news(self, job: Job) -> bool:
+        mark = (job.status, job.lease_epoch, job.updated_at)
+        news = self._marks.get(job.id) != mark
+        self._marks[job.id] = mark
+        self._seen = True
+        return news
+
+    def _forget(self) -> None:
+        """Forget what is too old to be read again, but for jobs that are asked for by their ids."""
+        if self._query.ids is None:
+            oldest = self._since - OVERLAP
+            self._marks = {
+                each: mark for each, mark in self._marks.items() if (mark[2] or BEGINNING) > oldest
+            }

@@ -104,6 +104,7 @@ class SurrealStore(
             limits=True,
             schedules=True,
             rollups=True,
+            reschedules=False,
         )
 
     @property

@@ -1,7 +1,7 @@
 """Jobs that operators name: rows that change between being read and being written, and their fates."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
@@ -67,6 +67,9 @@ class Refusing(MemoryStore):
         by_id = {each.job_id: each for each in [*results, busy]}
         return [by_id[each.job_id] for each in settlements]
 
+    async def reschedule(self, job_ids: Sequence[str], change: Rescheduled) -> Collection[str]:
+        return await super().reschedule([each for each in job_ids if each != self.kept], change)
+
 
 async def test_reschedule_says_what_became_of_each() -> None:
     store = Refusing(OPTIONS)
@@ -92,3 +95,48 @@ async def test_each_job_is_redriven_after_its_own_delay() -> None:
     assert [each.transition and each.transition.delay for each in results] == [5.0, 60.0, 5.0]
     waits = [each.run_at - each.updated_at for each in [await store.get(each) for each in ids]]
     assert waits == [timedelta(seconds=5), timedelta(seconds=60)]
+
+
+class Lenient(MemoryStore):
+    """It takes ids in capitals, too, and counts what is read."""
+
+    reads = 0
+
+    async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
+        self.reads += 1
+        ids = query.ids and tuple({each.lower() for each in query.ids})
+        return await super().find(attrs.evolve(query, ids=ids), connection=connection)
+
+
+async def test_ids_in_another_notation_are_read_at_once() -> None:
+    store = Lenient(OPTIONS)
+    jobs = await store.add([job() for _ in range(5)])
+    others = [each.id.upper().replace("JOB", "job") for each in jobs]
+    results = await kill(store, [*others, "job:none"])
+    assert [each.job_id for each in results] == [*others, "job:none"]
+    assert [each.fate for each in results] == [*[OperatorFate.KILLED] * 5, OperatorFate.NOT_FOUND]
+    assert store.reads == 1
+
+
+async def test_an_id_that_only_looks_like_another_is_read_by_itself() -> None:
+    store = Lenient(OPTIONS)
+    (added,) = await store.add([job()])
+    twice, strange = added.id.upper().replace("JOB", "job"), added.id.replace("job:", "job:-")
+    results = await kill(store, [added.id, twice, strange])
+    killed = OperatorFate.KILLED
+    assert [each.fate for each in results] == [killed, killed, OperatorFate.NOT_FOUND]
+    assert store.reads == 3
+
+
+async def test_reschedule_reads_only_what_it_could_not_write_at_once() -> None:
+    store = Lenient(OPTIONS)
+    jobs = await store.add([job(), job()])
+    await kill(store, [jobs[1].id])
+    store.reads = 0
+    at = datetime(2030, 1, 1, tzinfo=UTC)
+    (result,) = await reschedule(store, [jobs[0].id], Rescheduled(run_at=at, priority=2))
+    assert (result.fate, store.reads) == (OperatorFate.RESCHEDULED, 0)
+    changed = await store.get(jobs[0].id)
+    assert (changed.run_at, changed.priority, changed.lease_epoch) == (at, 2, 0)
+    (result,) = await reschedule(store, [jobs[1].id], Rescheduled(priority=2))
+    assert (result.fate, store.reads) == (OperatorFate.ILLEGAL, 1)

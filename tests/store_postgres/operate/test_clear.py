@@ -7,9 +7,10 @@ from tests.store_postgres.forging import forge
 from tests.store_postgres.jobs.bench import Bench
 
 from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
-from sp00ky_core.stores.transitions import clear, kill
+from sp00ky_core.stores.transitions import clear, kill, reschedule
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_store_postgres import PostgresStore
 
@@ -60,3 +61,16 @@ async def test_rows_that_cannot_be_deleted_hold_up_no_other(
     assert await store.count(JobFilter()) == 30
     assert "can't be deleted" in caplog.text
     assert await store.clear_matching(JobFilter(), limit=40) == 0
+
+
+async def test_operators_may_write_a_uuid_in_other_ways(store: PostgresStore, new_job: Any) -> None:
+    jobs = await store.add([new_job() for _ in range(3)])
+    others = [job.id.replace("-", "").upper().replace("JOB:", "job:") for job in jobs]
+    at_once = await reschedule(store, others, Rescheduled(priority=1))
+    killed = await kill(store, others)
+    cleared = await clear(store, [others[0], jobs[1].id, others[2]])
+    assert [each.job_id for each in at_once] == [each.job_id for each in killed] == others
+    assert {each.fate.value for each in at_once} == {"rescheduled"}
+    assert {each.fate.value for each in killed} == {"killed"}
+    assert [each.fate.value for each in cleared] == ["cleared"] * 3
+    assert cleared[0].job_id == others[0]

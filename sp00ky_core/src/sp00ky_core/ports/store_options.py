@@ -154,6 +154,7 @@ class StoreCapabilities:
         checks: It is a ``Checks`` too.
         retention: It is a ``Retention`` too.
         clears: It is a ``Clears`` too.
+        reschedules: It is a ``Reschedules`` too.
         overdue_claims: It is an ``OverdueClaims`` too.
         breakers: It is a ``Breakers`` too.
         pauses: It is a ``Pauses`` too.
@@ -183,6 +184,7 @@ class StoreCapabilities:
     checks: bool = True
     retention: bool = True
     clears: bool = True
+    reschedules: bool = True
     overdue_claims: bool = True
     breakers: bool = True
     pauses: bool = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import attrs
 
@@ -15,13 +15,15 @@ from sp00ky_core.ports import (
     JobQuery,
     OperatorFate,
     OperatorResult,
+    Reschedules,
     SettleFate,
     Settlement,
     SettleResult,
     Store,
+    has,
 )
 from sp00ky_core.stores.decisions import settlement_of
-from sp00ky_core.stores.naming import NamedJobs
+from sp00ky_core.stores.naming import Find, NamedJobs
 
 __all__ = ["KILL_REASON", "clear", "kill", "redrive", "report_settled", "reschedule"]
 
@@ -56,16 +58,25 @@ async def redrive(
 
 async def reschedule(store: Store, job_ids: Sequence[str], change: Rescheduled) -> list[OperatorResult]:
     """Change when pending jobs are due, or their priority; others are ``illegal``. Fates in order."""
-    return await _transit(store, job_ids, [change] * len(job_ids), OperatorFate.RESCHEDULED)
+    bulk, done = has(store, Reschedules), set[str]()
+    if bulk is not None:
+        for some in _batches(job_ids):
+            done.update(await bulk.reschedule(some, change))
+    left = [job_id for job_id in job_ids if job_id not in done]
+    results = iter(await _transit(store, left, [change] * len(left), OperatorFate.RESCHEDULED))
+    return [
+        OperatorResult(job_id=job_id, fate=OperatorFate.RESCHEDULED) if job_id in done else next(results)
+        for job_id in job_ids
+    ]
 
 
 async def clear(store: Store, job_ids: Sequence[str]) -> list[OperatorResult]:
     """Delete jobs that have ended; others are ``illegal``, as is what the database keeps. Fates in order."""
-    ids, deleted = list(dict.fromkeys(job_ids)), dict[str, str | None]()
-    for start in range(0, len(ids), AT_ONCE):
-        deleted |= await store.delete(ids[start : start + AT_ONCE])
-    others = [job_id for job_id in ids if job_id not in deleted]
-    left = await _read(store, others) if others else {}
+    deleted: dict[str, str | None] = {}
+    for some in _batches(job_ids):
+        deleted |= await store.delete(some)
+    others = [job_id for job_id in dict.fromkeys(job_ids) if job_id not in deleted]
+    left = await _read(store.find, others) if others else {}
     fates = {job_id: _left(job_id, left.get(job_id)) for job_id in others}
     fates |= {job_id: _deleted(job_id, refusal) for job_id, refusal in deleted.items()}
     return [fates[job_id] for job_id in job_ids]
@@ -79,20 +90,18 @@ async def _transit(
     for job_id, event in zip(job_ids, events, strict=True):
         wanted.setdefault(job_id, event)
     results: dict[str, OperatorResult] = {}
-    ids = list(wanted)
-    for start in range(0, len(ids), AT_ONCE):
-        left = ids[start : start + AT_ONCE]
-        for _ in range(TRIES):
+    for some in _batches(wanted):
+        left, tries = some, 0
+        while left and tries < TRIES:
             results |= await _try(store, {job_id: wanted[job_id] for job_id in left}, done)
             left = [job_id for job_id in left if results[job_id].fate is OperatorFate.CHANGED]
-            if not left:
-                break
+            tries += 1
     return [results[job_id] for job_id in job_ids]
 
 
 async def _try(store: Store, wanted: Mapping[str, Event], done: OperatorFate) -> dict[str, OperatorResult]:
     """Read jobs, decide, write; the fates of those whose row has changed meanwhile is ``changed``."""
-    jobs, settlements = await _read(store, list(wanted)), dict[str, Settlement]()
+    jobs, settlements = await _read(store.find, list(wanted)), dict[str, Settlement]()
     fates: dict[str, OperatorResult] = {}
     for job_id, event in wanted.items():
         job = jobs.get(job_id)
@@ -112,17 +121,35 @@ async def _try(store: Store, wanted: Mapping[str, Event], done: OperatorFate) ->
     }
 
 
-async def _read(store: Store, job_ids: Sequence[str]) -> dict[str, Job]:
-    """Read jobs by the ids that are given, which may be in another notation than jobs have them in."""
-    found = await store.find(JobQuery(ids=tuple(job_ids), limit=len(job_ids)))
-    jobs = {job.id: job for job in found}
-    if jobs.keys() <= set(job_ids):
-        return jobs
-    for job_id in job_ids:
-        if job_id not in jobs:
-            for job in await store.find(JobQuery(ids=(job_id,), limit=1)):
-                jobs[job_id] = job
+def _batches(job_ids: Iterable[str]) -> Iterator[list[str]]:
+    """Cut ids into lists of ``AT_ONCE``, without repetitions."""
+    ids = list(dict.fromkeys(job_ids))
+    for start in range(0, len(ids), AT_ONCE):
+        yield ids[start : start + AT_ONCE]
+
+
+async def _read(find: Find, job_ids: Sequence[str]) -> dict[str, Job]:
+    """Read jobs by the ids that are given, which may be in another notation than jobs have them in.
+
+    Notations of one id have the same letters and digits: where that tells them apart, one read is enough.
+    """
+    jobs = {job.id: job for job in await find(JobQuery(ids=tuple(job_ids), limit=len(job_ids)))}
+    others = [job_id for job_id in job_ids if job_id not in jobs]
+    alike = {_letters(job_id): job for job_id, job in jobs.items()} if others else {}
+    unnamed = jobs.keys() - set(job_ids)
+    for job_id in others:
+        likely = alike.get(_letters(job_id))
+        if likely is not None and likely.id in unnamed:
+            unnamed.remove(likely.id)
+            jobs[job_id] = likely
+    for job_id in others:
+        if job_id not in jobs and (unnamed or _letters(job_id) in alike):
+            jobs.update((job_id, job) for job in await find(JobQuery(ids=(job_id,), limit=1)))
     return jobs
+
+
+def _letters(job_id: str) -> str:
+    return "".join(filter(str.isalnum, job_id)).lower()
 
 
 def _result(settlement: Settlement, result: SettleResult, done: OperatorFate) -> OperatorResult:
@@ -157,11 +184,11 @@ async def report_settled(jobs: NamedJobs, hooks: Hooks, results: Sequence[Operat
     if not written or not hooks.observes("sp00ky_job_settled"):
         return
     try:
-        listed = await jobs.find(JobQuery(ids=tuple(written), limit=len(written)))
-        whole = {job.id: job for job in listed if not job.omitted}
+        listed = await _read(jobs.find, list(written))
         for job_id, transition in written.items():
-            # An id may have been given in another notation than the job has it in.
-            job = whole.get(job_id) or await jobs.get(job_id)
+            job = listed.get(job_id)
+            if job is None or job.omitted:
+                job = await jobs.get(job_id)
             hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=transition)
     except Sp00kyError as error:  # the kills are durable all the same
         logger.warning("not every kill was reported to the plugins: %s", error)

@@ -110,6 +110,12 @@ class PostgresSession(SqlSession):
         stored = {name: value for name, value in values.items() if name not in ERROR_FIELDS}
         return await super().update(table, where, stored)
 
+    def _setting(self, table: Table, column: str, number: int) -> str:
+        if column != "updated_at" or not is_jobs(table):
+            return super()._setting(table, column, number)
+        # By which it is found as changed.
+        return f"updated_at = greatest({self.place(number)}, job.created_at + interval '2 ms')"
+
     async def put(self, table: Table, rows: Sequence[Row]) -> None:
         """See ``Session.put``."""
         if not rows:

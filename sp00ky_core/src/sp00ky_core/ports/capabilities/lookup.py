@@ -8,11 +8,11 @@ from typing import Any, TypeVar, cast
 from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.ports.capabilities.audit import Audit
 from sp00ky_core.ports.capabilities.breakers import Breakers
+from sp00ky_core.ports.capabilities.bulk import Clears, Reschedules, Retention
 from sp00ky_core.ports.capabilities.checks import Checks, Grants
 from sp00ky_core.ports.capabilities.claims import Limits, Ordering
 from sp00ky_core.ports.capabilities.pauses import Pauses
 from sp00ky_core.ports.capabilities.queries import Counts, ErrorGroups, ShortIds
-from sp00ky_core.ports.capabilities.retention import Clears, Retention
 from sp00ky_core.ports.capabilities.rollups import Rollups
 from sp00ky_core.ports.capabilities.runners import OverdueClaims, Runners
 from sp00ky_core.ports.capabilities.schedules import Schedules
@@ -34,6 +34,7 @@ __all__ = [
     "Ordering",
     "OverdueClaims",
     "Pauses",
+    "Reschedules",
     "Retention",
     "Rollups",
     "Runners",
@@ -55,6 +56,7 @@ FLAGS: Mapping[type[Any], str] = {
     Breakers: "breakers",
     Checks: "checks",
     Clears: "clears",
+    Reschedules: "reschedules",
     Retention: "retention",
     Counts: "counts",
     ErrorGroups: "error_groups",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -120,16 +120,29 @@ async def load_rows(
     lock: bool = False,
 ) -> Found:
     """Read rows by their jobs' ids; ``tables`` by name, an id of no table, or row, is left out."""
-    found: dict[str, tuple[JobTable, Row]] = {}
-    for some in chunks(filter(is_nameable, job_ids)):
-        keys: dict[str, list[str]] = {}
-        for each in some:
-            keys.setdefault(table_of(each), []).append(key_of(each))
-        for name in keys.keys() & tables.keys():
-            where = [Is("id", "in", keys[name])]
-            for row in await session.select(job_table(name), where, longest=longest, lock=lock):
-                found[f"{name}:{row['id']}"] = (tables[name], row)
-    return found
+    rows: dict[str, tuple[JobTable, Row]] = {}
+    for name, keys in keys_by_table(job_ids, tables):
+        for row in await session.select(job_table(name), [Is("id", "in", keys)], longest=longest, lock=lock):
+            rows[f"{name}:{row['id']}"] = (tables[name], row)
+    return rows
+
+
+def keys_by_table(job_ids: Iterable[str], tables: Collection[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """Cut the keys in jobs' ids into lists, each of one table; an id of no table is left out."""
+    keys: dict[str, list[str]] = {}
+    for each in filter(is_nameable, job_ids):
+        keys.setdefault(table_of(each), []).append(key_of(each))
+    for name in keys.keys() & tables:
+        for some in chunks(keys[name]):
+            yield name, some
+
+
+def as_given(session: Session, job_ids: Iterable[str]) -> dict[str, list[str]]:
+    """Group ids by the id that jobs have, of which they may be another notation."""
+    given: dict[str, list[str]] = {}
+    for each in job_ids:
+        given.setdefault(session.canonical(each), []).append(each)
+    return given
 
 
 def others_than(refused: Quarantine, verb: str, table: str) -> list[Is]:

@@ -9,9 +9,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, TypeVar, Unpack
 
-from sp00ky_core.errors import UnknownBackend
+from sp00ky_core.errors import RowRefused, UnknownBackend
 from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import (
     MAX_ROWS,
     NO_INFO,
@@ -56,7 +57,7 @@ from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transa
 from sp00ky_core.stores.transactional.jobs.due import Rounds, next_due
 from sp00ky_core.stores.transactional.jobs.enqueue import add
 from sp00ky_core.stores.transactional.jobs.retention import Cleared, Deleting
-from sp00ky_core.stores.transactional.jobs.settle import lost, overdue_claims, release, settle
+from sp00ky_core.stores.transactional.jobs.settle import lost, overdue_claims, release, reschedule, settle
 from sp00ky_core.stores.transactional.rows import key_of
 from sp00ky_core.stores.transactional.watch import Notifications, Watch
 
@@ -310,6 +311,16 @@ class TransactionalStore(Primitives, DecidingStore):
         """See ``Clears.clear_matching``."""
         arguments: dict[str, Any] = {"tables": self.options.tables, "conditions": conditions, "limit": limit}
         return await self._deleted(lambda deleting: partial(deleting.matching, **arguments))
+
+    async def reschedule(self, job_ids: Sequence[str], change: Rescheduled) -> Collection[str]:
+        """See ``Reschedules.reschedule``."""
+        work = partial(reschedule, tables=self._tables, job_ids=job_ids, change=change)
+        try:
+            written = await self._executor.write(work)
+        except RowRefused:
+            return ()
+        self._notifications.send(work=bool(written))
+        return written
 
     async def _deleted(self, work: Callable[[Deleting], Work[T]]) -> T:
         result = await self._executor.isolated(

@@ -133,9 +133,13 @@ class SqlSession(Session):
     async def update(self, table: Table, where: Sequence[Where], values: Mapping[str, Any]) -> int:
         """See ``Session.update``."""
         parameters = [self._encoded(table, name, value) for name, value in values.items()]
-        settings = ", ".join(f"{self._name(name)} = {self.place(n)}" for n, name in enumerate(values, 1))
+        settings = ", ".join(self._setting(table, name, n) for n, name in enumerate(values, 1))
         conditions = self._conditions(table, where, parameters)
         return (await self._run(f"UPDATE {self._rows(table)} SET {settings}{conditions}", parameters))[1]
+
+    def _setting(self, table: Table, column: str, number: int) -> str:
+        """Write how an update sets a column to a parameter."""
+        return f"{self._name(column)} = {self.place(number)}"
 
     async def delete(self, table: Table, where: Sequence[Where]) -> int:
         """See ``Session.delete``."""

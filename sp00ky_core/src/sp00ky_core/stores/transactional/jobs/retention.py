@@ -21,10 +21,11 @@ from sp00ky_core.stores.transactional.connection.session import Is, Session, Whe
 from sp00ky_core.stores.transactional.jobs.due import select_up_to
 from sp00ky_core.stores.transactional.rows import (
     NEWEST_FIRST,
+    as_given,
     chunks,
     filters,
-    is_nameable,
     key_of,
+    keys_by_table,
     others_than,
 )
 from sp00ky_core.stores.transactional.schema import (
@@ -184,18 +185,16 @@ class Deleting:
         self, session: Session, tables: Mapping[str, JobTable], ids: Sequence[str]
     ) -> dict[str, str | None]:
         """Delete those of these jobs that have ended; their ids, with what it said if it keeps one."""
-        rows: list[Ended] = []
-        for some in chunks(filter(is_nameable, ids)):
-            for name in {table_of(each) for each in some} & tables.keys():
-                keys = [key_of(each) for each in some if table_of(each) == name]
-                where = [Is("id", "in", keys), NOT_LIVE]
-                found = await session.select(job_table(name), where, columns=["id"], lock=True)
-                rows += [(name, row["id"]) for row in found]
+        given, rows = as_given(session, ids), list[Ended]()
+        for name, keys in keys_by_table(given, tables):
+            where = [Is("id", "in", keys), NOT_LIVE]
+            ended = await session.select(job_table(name), where, columns=["id"], lock=True)
+            rows += [(name, row["id"]) for row in ended]
         refused = await self._delete_around(session, rows) if self._apart else {}
         if not self._apart:
             await self._delete_all(session, rows)
         problems = {row: error.problem for row, error in refused.items()}
-        return {job_id(*row): problems.get(row) for row in rows}
+        return {each: problems.get(row) for row in rows for each in given[job_id(*row)]}
 
     async def _delete(self, session: Session, select: Select, limit: int) -> int:
         """Delete the first rows of a selection, behind those that the database keeps; how many."""

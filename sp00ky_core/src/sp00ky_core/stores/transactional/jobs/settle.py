@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.retry import RetryPolicy
-from sp00ky_core.job.state_machine import Released, decide
+from sp00ky_core.job.state_machine import Released, Rescheduled, decide
 from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim, SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.decisions import applied
 from sp00ky_core.stores.filters import is_overdue
@@ -18,10 +19,13 @@ from sp00ky_core.stores.isolation import Quarantine, settle_with_less
 from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session
 from sp00ky_core.stores.transactional.rows import (
     DECIDED,
+    PENDING,
     PROCESSING,
+    as_given,
     changes,
     guard_of,
     key_of,
+    keys_by_table,
     load_rows,
     others_than,
     overdue,
@@ -104,6 +108,26 @@ async def _is_taken(session: Session, table: JobTable, job: Job) -> bool:
         return False
     where = [Is("status", "in", LIVE_STATUSES), Is("dedup_key", "=", job.dedup_key)]
     return await session.count(job_table(table.table), where) > 0
+
+
+async def reschedule(
+    session: Session, tables: Mapping[str, JobTable], job_ids: Iterable[str], change: Rescheduled
+) -> list[str]:
+    """Write a change to the rows of those jobs that are pending; their ids, as they were given."""
+    now = await session.now()
+    run_at = change.run_at if change.delay is None else now + timedelta(seconds=change.delay)
+    values: dict[str, Any] = {"updated_at": now}
+    values |= {} if run_at is None else {"run_at": run_at}
+    values |= {} if change.priority is None else {"priority": change.priority}
+    given, written = as_given(session, job_ids), list[str]()
+    for name, keys in keys_by_table(given, tables):
+        rows = await session.select(
+            job_table(name), [PENDING, Is("id", "in", keys)], columns=["id"], lock=True
+        )
+        where = [PENDING, Is("id", "in", [row["id"] for row in rows])]
+        if rows and await session.update(job_table(name), where, values) == len(rows):
+            written += [job_id for row in rows for job_id in given[f"{name}:{row['id']}"]]
+    return written
 
 
 async def release(

@@ -1,10 +1,11 @@
-"""Promise to delete jobs that have ended: by their age, or by conditions."""
+"""Promise to change many jobs at once: to delete by age or by conditions, and to reschedule."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports.query import JobFilter
 
 
@@ -35,4 +36,15 @@ class Clears(Protocol):
 
         One statement with conditions for each backend, no row is read. A row that the database won't have
         deleted is reported in the log, and holds up no other. Fewer than ``limit``: there are no more.
+        """
+
+
+class Reschedules(Protocol):
+    """A store with ``capabilities.reschedules``. Without it jobs are read, and settled one by one."""
+
+    async def reschedule(self, job_ids: Sequence[str], change: Rescheduled) -> Collection[str]:
+        """Change when those of these jobs that are pending are due, or their priority; which, as given.
+
+        In a few statements, no row is read. What another transaction holds, or the database refuses, it may
+        leave: the core reads what is left, tries it one by one, and says what became of it.
         """

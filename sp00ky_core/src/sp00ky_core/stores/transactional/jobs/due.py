@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 import attrs
 
@@ -13,8 +13,16 @@ from sp00ky_core.job.options import is_plain_text
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.rows import instant_of, priority_of
-from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Is, Row, Session, Where
-from sp00ky_core.stores.transactional.rows import ORDERED, PROCESSING, UNORDERED, is_nameable, leased, overdue
+from sp00ky_core.stores.transactional.connection.session import Is, ReadOptions, Row, Session, Where
+from sp00ky_core.stores.transactional.rows import (
+    ORDERED,
+    PROCESSING,
+    UNORDERED,
+    due,
+    is_nameable,
+    leased,
+    overdue,
+)
 from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
 
 MOST_KEYS = 500
@@ -225,57 +233,36 @@ async def select_due(
     now: datetime,
     *,
     limit: int,
-    columns: Sequence[str] | None = None,
-    longest: Mapping[str, int] = NO_LENGTHS,
-    lock: bool = False,
     latest: bool = False,
+    **options: Unpack[ReadOptions],
 ) -> list[Row]:
     """Select pending rows without a key that are due, the first to be claimed first.
 
     ``latest``: those that became due last instead, up to the limit of each priority.
     """
     rows: list[Row] = []
-    options: dict[str, Any] = {
-        "order": ("-run_at", "-id") if latest else ("run_at", "id"),
-        "columns": columns,
-        "longest": longest,
-        "lock": lock,
-    }
+    options["order"] = ("-run_at", "-id") if latest else ("run_at", "id")
     for ranges in await priority_ranges(session, table):
         left, found = limit if latest else limit - len(rows), list[Row]()
         for each in ranges if left > 0 else ():
-            conditions = [*UNORDERED, *where, each]
-            found += await select_up_to(session, table, conditions, "run_at", now, limit=left, **options)
+            found += await _select_range(session, table, [*UNORDERED, *where, each], now, left, **options)
         rows += (sorted(found, key=rank) if len(ranges) > 1 else found)[:left]
     return rows
 
 
-async def select_up_to(
+async def _select_range(
     session: Session,
     table: JobTable,
     where: Sequence[Where],
-    column: str,
-    until: datetime,
-    *,
+    now: datetime,
     limit: int,
-    order: Sequence[str] = (),
-    columns: Sequence[str] | None = None,
-    longest: Mapping[str, int] = NO_LENGTHS,
-    lock: bool = True,
+    **options: Unpack[ReadOptions],
 ) -> list[Row]:
-    """Select rows whose instant is missing, then those up to an instant: two ranges of one index."""
     rows: list[Row] = []
-    for condition in (Is(column, "=", None), Is(column, "<=", until)):
+    for condition in due(now):  # two ranges of one index
         if len(rows) < limit:
-            rows += await session.select(
-                job_table(table.table),
-                [*where, condition],
-                order=order or (column,),
-                limit=limit - len(rows),
-                columns=columns,
-                longest=longest,
-                lock=lock,
-            )
+            conditions, most = [*where, condition], limit - len(rows)
+            rows += await session.select(job_table(table.table), conditions, limit=most, **options)
     return rows
 
 

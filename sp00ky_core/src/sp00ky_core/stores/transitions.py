@@ -40,7 +40,8 @@ TRIES = 5
 
 async def kill(store: Store, job_ids: Sequence[str], *, reason: str = KILL_REASON) -> list[OperatorResult]:
     """End jobs; an attempt in flight is fenced off. Fates in order."""
-    return await _transit(store, job_ids, [Killed(reason=reason)] * len(job_ids), OperatorFate.KILLED)
+    results = await _transit(store, dict.fromkeys(job_ids, Killed(reason=reason)), OperatorFate.KILLED)
+    return [results[job_id] for job_id in job_ids]
 
 
 async def redrive(
@@ -51,23 +52,22 @@ async def redrive(
     delays: Sequence[float] | None = None,
 ) -> list[OperatorResult]:
     """Make failed jobs pending again, each due after its delay in seconds (None: at once). In order."""
-    spread = [0.0] * len(job_ids) if delays is None else delays
-    events = [Redriven(resend_unknown=resend_unknown, delay=delay) for delay in spread]
-    return await _transit(store, job_ids, events, OperatorFate.REDRIVEN)
+    events: dict[str, Event] = {}
+    for job_id, delay in zip(job_ids, delays or [0.0] * len(job_ids), strict=True):
+        events.setdefault(job_id, Redriven(resend_unknown=resend_unknown, delay=delay))
+    results = await _transit(store, events, OperatorFate.REDRIVEN)
+    return [results[job_id] for job_id in job_ids]
 
 
 async def reschedule(store: Store, job_ids: Sequence[str], change: Rescheduled) -> list[OperatorResult]:
     """Change when pending jobs are due, or their priority; others are ``illegal``. Fates in order."""
-    bulk, done = has(store, Reschedules), set[str]()
-    if bulk is not None:
-        for some in _batches(job_ids):
-            done.update(await bulk.reschedule(some, change))
-    left = [job_id for job_id in job_ids if job_id not in done]
-    results = iter(await _transit(store, left, [change] * len(left), OperatorFate.RESCHEDULED))
-    return [
-        OperatorResult(job_id=job_id, fate=OperatorFate.RESCHEDULED) if job_id in done else next(results)
-        for job_id in job_ids
-    ]
+    bulk, fate, results = has(store, Reschedules), OperatorFate.RESCHEDULED, dict[str, OperatorResult]()
+    for some in _batches(job_ids):
+        done = await bulk.reschedule(some, change) if bulk else ()
+        results |= {job_id: OperatorResult(job_id=job_id, fate=fate) for job_id in done}
+    left = [job_id for job_id in job_ids if job_id not in results]
+    results |= await _transit(store, dict.fromkeys(left, change), fate)
+    return [results[job_id] for job_id in job_ids]
 
 
 async def clear(store: Store, job_ids: Sequence[str]) -> list[OperatorResult]:
@@ -83,20 +83,17 @@ async def clear(store: Store, job_ids: Sequence[str]) -> list[OperatorResult]:
 
 
 async def _transit(
-    store: Store, job_ids: Sequence[str], events: Sequence[Event], done: OperatorFate
-) -> list[OperatorResult]:
-    """Do to jobs what events make of them; of an id that is given twice the first counts."""
-    wanted: dict[str, Event] = {}
-    for job_id, event in zip(job_ids, events, strict=True):
-        wanted.setdefault(job_id, event)
+    store: Store, events: Mapping[str, Event], done: OperatorFate
+) -> dict[str, OperatorResult]:
+    """Do to jobs what events make of them; their fates, by the ids that were given."""
     results: dict[str, OperatorResult] = {}
-    for some in _batches(wanted):
+    for some in _batches(events):
         left, tries = some, 0
         while left and tries < TRIES:
-            results |= await _try(store, {job_id: wanted[job_id] for job_id in left}, done)
+            results |= await _try(store, {job_id: events[job_id] for job_id in left}, done)
             left = [job_id for job_id in left if results[job_id].fate is OperatorFate.CHANGED]
             tries += 1
-    return [results[job_id] for job_id in job_ids]
+    return results
 
 
 async def _try(store: Store, wanted: Mapping[str, Event], done: OperatorFate) -> dict[str, OperatorResult]:

@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from sp00ky_core.encoding.json_bytes import decode, encode
-from sp00ky_core.errors import QueryRefused, RowRefused, StoreClosed, StoreError, StoreUnavailable
+from sp00ky_core.errors import QueryRefused, StoreClosed, StoreError, StoreUnavailable
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import (
     OPEN_RUN,
@@ -84,12 +84,7 @@ class Changing:
             return await session.update(SCHEDULES, guard, row) > 0
         if await session.select(SCHEDULES, [Is("name", "=", schedule.name)], columns=["name"]):
             return False
-        try:
-            async with session.savepoint():
-                await session.insert(SCHEDULES, [row])
-        except RowRefused:  # another transaction has made it meanwhile
-            return False
-        return True
+        return await session.insert_once(SCHEDULES, row)
 
     async def _refused(self, session: Session) -> dict[UUID, str]:
         """Find by trial which jobs the database refuses, and what it says.

@@ -20,8 +20,7 @@ from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Is, 
 from sp00ky_core.stores.transactional.fleet import pause_of, read_controls
 from sp00ky_core.stores.transactional.jobs.due import has_keys, next_without_key
 from sp00ky_core.stores.transactional.observe import ids_by_age, load
-from sp00ky_core.stores.transactional.rows import CHUNK, LISTED, filters, to_job
-from sp00ky_core.stores.transactional.schema import job_table
+from sp00ky_core.stores.transactional.rows import CHUNK, LISTED, matching, select_jobs
 
 __all__ = ["Notifications"]
 
@@ -228,12 +227,10 @@ class Watch:
     async def _recent(self, session: Session) -> list[Job]:
         """Read what has changed since a while before the last time: a range of an index for each status."""
         jobs: list[Job] = []
-        for table in self._tables.values():
-            where = filters(self._query, table)
-            for status in JobStatus if where is not None else ():
+        for table, where in matching(self._tables.values(), self._query):
+            for status in JobStatus:
                 recent = [Is("status", "=", status), Is("updated_at", ">", self._since - OVERLAP)]
-                rows = await session.select(job_table(table.table), [*(where or ()), *recent], longest=LISTED)
-                jobs += [to_job(table, row) for row in rows]
+                jobs += await select_jobs(session, table, [*where, *recent], longest=LISTED)
         return jobs
 
     async def _load(self, ids: Sequence[str]) -> list[Job]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, TypeVar
 
 import attrs
 
+from sp00ky_core.errors import RowRefused
+
 if TYPE_CHECKING:
     from sp00ky_core.stores.transactional.schema import Column, Index, Table
 
@@ -152,6 +154,15 @@ class Session(ABC):
         """Insert whole rows, each in the place of one with its key."""
         new = [row for row in rows if not await self.update(table, key_of(table, row), row)]
         await self.insert(table, new)
+
+    async def insert_once(self, table: Table, row: Row) -> bool:
+        """Insert a row; False: the database refuses it, for another transaction has made one with its key."""
+        try:
+            async with self.savepoint():
+                await self.insert(table, [row])
+        except RowRefused:
+            return False
+        return True
 
     async def take(self, table: Table, rows: Sequence[Row]) -> list[Row]:
         """Delete rows by their keys; those that were there, which no other transaction can have taken."""

@@ -19,9 +19,9 @@ from sp00ky_core.stores.transactional.rows import (
     NEWEST_FIRST,
     as_given,
     chunks,
-    filters,
     key_of,
     keys_by_table,
+    matching,
     others_than,
 )
 from sp00ky_core.stores.transactional.schema import (
@@ -117,14 +117,12 @@ class Deleting:
         count, until = 0, self.cleared.go_on(conditions)
         for since in (until, None) if until is not None else (None,):
             begin = [] if since is None else [Is("created_at", "<=", since)]
-            for table in tables:
-                where = filters(conditions, table)
-                if where is not None and count < limit:
-                    first = table, [*where, ENDED, *begin], NEWEST_FIRST, limit - count
-                    deleted, oldest = await self._delete_first(*first)
-                    count += deleted
-                    if count == limit:
-                        self.cleared.conditions, self.cleared.until = conditions, instant_of(oldest)
+            for table, where in matching(tables, conditions) if count < limit else ():
+                first = table, [*where, ENDED, *begin], NEWEST_FIRST, limit - count
+                deleted, oldest = await self._delete_first(*first)
+                count += deleted
+                if deleted and count == limit:
+                    self.cleared.conditions, self.cleared.until = conditions, instant_of(oldest)
         return count
 
     async def by_ids(self, tables: Mapping[str, JobTable], ids: Sequence[str]) -> dict[str, str | None]:

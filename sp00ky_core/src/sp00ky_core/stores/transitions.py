@@ -114,7 +114,8 @@ async def _try(store: Store, wanted: Mapping[str, Event], done: OperatorFate) ->
     for settlement, result in zip(settlements.values(), written, strict=True):
         fates[settlement.job_id] = _result(settlement, result, done)
     return {
-        each: attrs.evolve(fates[jobs[each].id if each in jobs else each], job_id=each) for each in wanted
+        job_id: attrs.evolve(fates[jobs[job_id].id if job_id in jobs else job_id], job_id=job_id)
+        for job_id in wanted
     }
 
 
@@ -177,7 +178,7 @@ def _left(job_id: str, left: Job | None) -> OperatorResult:
 
 async def report_settled(jobs: NamedJobs, hooks: Hooks, results: Sequence[OperatorResult]) -> None:
     """Call ``sp00ky_job_settled`` for each job that was written; a fault of the store is logged."""
-    written = {each.job_id: each.transition for each in results if each.transition is not None}
+    written = {result.job_id: result.transition for result in results if result.transition is not None}
     if not written or not hooks.observes("sp00ky_job_settled"):
         return
     try:

@@ -155,7 +155,7 @@ class Deleting:
         where = [*where, *others_than(self.refused, "deleted", table.table)]
         if not self.apart and not spared:
             return await self.session.delete_first(job_table(table.table), where, order, limit)
-        count, seen = 0, {key_of(each) for each in spared if table_of(each) == table.table}
+        count, seen = 0, {key_of(spared_id) for spared_id in spared if table_of(spared_id) == table.table}
         while count < limit:
             most = limit - count + len(seen)
             rows = await self.session.select(
@@ -203,6 +203,6 @@ async def _surplus(session: Session, table: JobTable, spared: Collection[str]) -
         return 0
     where = [Is("status", "=", JobStatus.SUCCESS)]
     count = await session.count(job_table(table.table), where)
-    for some in chunks(key_of(each) for each in spared if table_of(each) == table.table):
+    for some in chunks(key_of(spared_id) for spared_id in spared if table_of(spared_id) == table.table):
         count -= await session.count(job_table(table.table), [*where, Is("id", "in", some)])
     return max(count - table.max_successes, 0)

@@ -129,7 +129,7 @@ def keys_by_table(job_ids: Iterable[str], tables: Collection[str]) -> Iterator[t
     keys: dict[str, list[str]] = {}
     for each in filter(is_nameable, job_ids):
         keys.setdefault(table_of(each), []).append(key_of(each))
-    for name in keys.keys() & tables:
+    for name in sorted(keys.keys() & tables):  # so that no two transactions lock rows in two orders
         for some in chunks(keys[name]):
             yield name, some
 

@@ -39,7 +39,7 @@ NOT_LIVE = Is("status", "not in", LIVE_STATUSES)
 KEPT_SECONDS = 3_600.0
 """After which what the database keeps, for a foreign key of a user's for one, is tried again."""
 
-OLDEST_FIRST = ("updated_at",)
+ENDED_FIRST = ("updated_at",)
 
 
 @attrs.define
@@ -108,7 +108,7 @@ class Deleting:
     ) -> int:
         count = 0  # in two ranges of an index
         for old in (Is("updated_at", "=", None), Is("updated_at", "<=", until)):
-            first = table, [old, Is("status", "=", status)], OLDEST_FIRST, limit - count
+            first = table, [old, Is("status", "=", status)], ENDED_FIRST, limit - count
             count += (await self._delete_first(*first, spared=spared))[0]
         return count
 

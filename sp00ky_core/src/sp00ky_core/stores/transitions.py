@@ -34,6 +34,9 @@ KILL_REASON = "killed by an operator"
 AT_ONCE = 500
 """Jobs that are read and written at a time."""
 
+UNREAD_AT_ONCE = 5_000
+"""Jobs that are written at a time where none is read."""
+
 TRIES = 5
 """How often a row that changes between the read and the guarded write is read again."""
 
@@ -62,7 +65,7 @@ async def redrive(
 async def reschedule(store: Store, job_ids: Sequence[str], change: Rescheduled) -> list[OperatorResult]:
     """Change when pending jobs are due, or their priority; others are ``illegal``. Fates in order."""
     bulk, fate, results = has(store, Reschedules), OperatorFate.RESCHEDULED, dict[str, OperatorResult]()
-    for some in _batches(job_ids):
+    for some in _batches(job_ids, UNREAD_AT_ONCE):
         done = await bulk.reschedule(some, change) if bulk else ()
         results |= {job_id: OperatorResult(job_id=job_id, fate=fate) for job_id in done}
     left = [job_id for job_id in job_ids if job_id not in results]
@@ -119,11 +122,11 @@ async def _try(store: Store, wanted: Mapping[str, Event], done: OperatorFate) ->
     }
 
 
-def _batches(job_ids: Iterable[str]) -> Iterator[list[str]]:
-    """Cut ids into lists of ``AT_ONCE``, without repetitions."""
+def _batches(job_ids: Iterable[str], at_once: int = AT_ONCE) -> Iterator[list[str]]:
+    """Cut ids into lists, without repetitions."""
     ids = list(dict.fromkeys(job_ids))
-    for start in range(0, len(ids), AT_ONCE):
-        yield ids[start : start + AT_ONCE]
+    for start in range(0, len(ids), at_once):
+        yield ids[start : start + at_once]
 
 
 async def _read(find: Find, job_ids: Sequence[str]) -> dict[str, Job]:

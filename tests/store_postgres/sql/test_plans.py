@@ -117,15 +117,15 @@ def works(table: JobTable) -> dict[str, tuple[Work[Any], str]]:
     claims: dict[str, Any] = {"beating": ["r2"], "named": [], "refused": Quarantine(), "limit": 10}
     beginning = [Is("id", ">=", KEY), Is("id", "<=", KEY)]
     select = partial(PostgresSession.select, table=job_table("job"), where=beginning, order=("id",), limit=2)
-    deleting = Deleting(Quarantine(), apart=False)
+    deleting = partial(Deleting, refused=Quarantine(), apart=False)
     counted = JobFilter(since=datetime.now(UTC))
     released = {"runner_id": "r1", "keep": [], "refused": Quarantine(), "apart": False}
     return {
         "lost": (partial(lost, tables=tables, dead=["r1"], **claims), "job_lease"),
         "overdue": (partial(overdue_claims, tables=tables, runners=["r1"], limit=10), "job_lease"),
         "release": (partial(release, tables=tables, **released), "job_lease"),
-        "prune": (partial(deleting.by_age, tables=tables, limit=1_000), "job_ended"),
-        "clear": (partial(deleting.matching, tables=tables, conditions=JobFilter(), limit=9), "job_recent"),
+        "prune": (lambda session: deleting(session=session).by_age(tables, 1_000), "job_ended"),
+        "clear": (lambda session: deleting(session=session).matching(tables, JobFilter(), 9), "job_recent"),
         "load": (partial(load, tables={"job": table}, ids=[f"job:{KEY}"]), "job_pkey"),
         "by a beginning": (select, "job_pkey"),
         "by record": (partial(find_page, query=assigned), "job_assigned"),

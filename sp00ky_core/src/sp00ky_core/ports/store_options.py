@@ -92,7 +92,7 @@ class JobTable:
     @property
     def has_retention(self) -> bool:
         """Whether the configuration says how long jobs that have ended are kept."""
-        return any(each is not None for each in (self.keep_success, self.keep_failed, self.max_successes))
+        return any(kept is not None for kept in (self.keep_success, self.keep_failed, self.max_successes))
 
     def attempt_timeout(self, job_timeout: float | None) -> float:
         """Seconds for an attempt of a job whose row says ``job_timeout`` (clamped to 1..86,400)."""

@@ -47,7 +47,7 @@ def kinds_of(connection: object) -> frozenset[str]:
 @lru_cache(maxsize=256)
 def _kinds_of(kind: Hashable) -> frozenset[str]:
     mro = cast("type", kind).__mro__
-    return frozenset(f"{each.__module__.partition('.')[0]}.{each.__name__}" for each in mro)
+    return frozenset(f"{base.__module__.partition('.')[0]}.{base.__name__}" for base in mro)
 
 
 def sqlalchemy_of(connection: Any) -> Any | None:

@@ -115,19 +115,21 @@ class DecidingStore(ABC):
         limit: int = 500,
     ) -> list[Settlement]:
         """See ``Store.reclaim``."""
-        found = await self._lost(dead_runners, beating=beating, overdue=overdue, limit=limit)
+        lost = await self._lost(dead_runners, beating=beating, overdue=overdue, limit=limit)
         spared = set(beating).difference(dead_runners)
-        named = {(each.job_id, each.epoch, each.runner_id) for each in overdue}
-        jobs = [job for job in found if job.runner_id not in spared or _claim_of(job) in named]
+        named = {(claim.job_id, claim.epoch, claim.runner_id) for claim in overdue}
+        jobs = [job for job in lost if job.runner_id not in spared or _claim_of(job) in named]
         if any(job.runner_id in dead_runners for job in jobs):
             # A runner claims after it has beaten: who hasn't by now has made none of these claims since.
             beats = await self._beats()
-            alive = {each for each, seen in dead_runners.items() if beats.get(each, seen) != seen}
+            alive = {runner for runner, seen in dead_runners.items() if beats.get(runner, seen) != seen}
             jobs = [job for job in jobs if job.runner_id not in alive]
         settlements = [settlement_of(job, Lost(reason=_loss(job, dead_runners))) for job in jobs]
         results = await self.settle(settlements) if settlements else []
         pairs = zip(settlements, results, strict=True)
-        return [each.as_written(result) for each, result in pairs if result.fate is SettleFate.SETTLED]
+        return [
+            settlement.as_written(result) for settlement, result in pairs if result.fate is SettleFate.SETTLED
+        ]
 
 
 def settlement_of(job: Job, event: Event) -> Settlement:

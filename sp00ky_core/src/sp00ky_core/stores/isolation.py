@@ -195,10 +195,10 @@ class Quarantine:
     def resting(self, verb: str) -> list[str]:
         """List the ids of the jobs that were refused a short while ago."""
         now = self._clock()
-        return [job_id for (done, job_id), each in self._refused.items() if done == verb and each.until > now]
+        return [job_id for (done, job_id), row in self._refused.items() if done == verb and row.until > now]
 
     def clear(self, verb: str) -> None:
         """Give every row another chance."""
-        for (done, _), each in self._refused.items():
+        for (done, _), row in self._refused.items():
             if done == verb:
-                each.until = 0.0
+                row.until = 0.0

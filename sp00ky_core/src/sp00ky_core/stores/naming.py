@@ -170,8 +170,8 @@ class NamedJobs:
         """Return conditions of the whole table, with every spelling of the operation that they name."""
         backend, paths = conditions.backend, conditions.paths
         if paths is not None:
-            meant = [each for name, each in self.backends.items() if backend in {None, name}]
-            texts = (text for each in meant for path in paths for text in each.contract.spellings(path))
+            meant = [known for name, known in self.backends.items() if backend in {None, name}]
+            texts = (text for known in meant for path in paths for text in known.contract.spellings(path))
             conditions = attrs.evolve(conditions, path=tuple(dict.fromkeys(texts)))
         table = self._table(backend)
         return conditions if table is None else attrs.evolve(conditions, backend=table.name)

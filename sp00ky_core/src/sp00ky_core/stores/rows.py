@@ -206,9 +206,9 @@ def entries_of(value: object) -> tuple[AttemptError, ...]:
     if not isinstance(value, list | tuple):
         return ()
     return tuple(
-        each if isinstance(each, AttemptError) else _entry_of(each)
-        for each in value
-        if isinstance(each, Mapping | AttemptError)
+        entry if isinstance(entry, AttemptError) else _entry_of(entry)
+        for entry in value
+        if isinstance(entry, Mapping | AttemptError)
     )
 
 

@@ -34,13 +34,17 @@ KILL_REASON = "killed by an operator"
 AT_ONCE = 500
 """Jobs that are read and written at a time."""
 
+UNREAD_AT_ONCE = 5_000
+"""Jobs that are written at a time where none is read."""
+
 TRIES = 5
 """How often a row that changes between the read and the guarded write is read again."""
 
 
 async def kill(store: Store, job_ids: Sequence[str], *, reason: str = KILL_REASON) -> list[OperatorResult]:
     """End jobs; an attempt in flight is fenced off. Fates in order."""
-    return await _transit(store, job_ids, [Killed(reason=reason)] * len(job_ids), OperatorFate.KILLED)
+    results = await _transit(store, dict.fromkeys(job_ids, Killed(reason=reason)), OperatorFate.KILLED)
+    return [results[job_id] for job_id in job_ids]
 
 
 async def redrive(
@@ -51,23 +55,22 @@ async def redrive(
     delays: Sequence[float] | None = None,
 ) -> list[OperatorResult]:
     """Make failed jobs pending again, each due after its delay in seconds (None: at once). In order."""
-    spread = [0.0] * len(job_ids) if delays is None else delays
-    events = [Redriven(resend_unknown=resend_unknown, delay=delay) for delay in spread]
-    return await _transit(store, job_ids, events, OperatorFate.REDRIVEN)
+    events: dict[str, Event] = {}
+    for job_id, delay in zip(job_ids, delays or [0.0] * len(job_ids), strict=True):
+        events.setdefault(job_id, Redriven(resend_unknown=resend_unknown, delay=delay))
+    results = await _transit(store, events, OperatorFate.REDRIVEN)
+    return [results[job_id] for job_id in job_ids]
 
 
 async def reschedule(store: Store, job_ids: Sequence[str], change: Rescheduled) -> list[OperatorResult]:
     """Change when pending jobs are due, or their priority; others are ``illegal``. Fates in order."""
-    bulk, done = has(store, Reschedules), set[str]()
-    if bulk is not None:
-        for some in _batches(job_ids):
-            done.update(await bulk.reschedule(some, change))
-    left = [job_id for job_id in job_ids if job_id not in done]
-    results = iter(await _transit(store, left, [change] * len(left), OperatorFate.RESCHEDULED))
-    return [
-        OperatorResult(job_id=job_id, fate=OperatorFate.RESCHEDULED) if job_id in done else next(results)
-        for job_id in job_ids
-    ]
+    bulk, fate, results = has(store, Reschedules), OperatorFate.RESCHEDULED, dict[str, OperatorResult]()
+    for some in _batches(job_ids, UNREAD_AT_ONCE):
+        done = await bulk.reschedule(some, change) if bulk else ()
+        results |= {job_id: OperatorResult(job_id=job_id, fate=fate) for job_id in done}
+    left = [job_id for job_id in job_ids if job_id not in results]
+    results |= await _transit(store, dict.fromkeys(left, change), fate)
+    return [results[job_id] for job_id in job_ids]
 
 
 async def clear(store: Store, job_ids: Sequence[str]) -> list[OperatorResult]:
@@ -83,20 +86,17 @@ async def clear(store: Store, job_ids: Sequence[str]) -> list[OperatorResult]:
 
 
 async def _transit(
-    store: Store, job_ids: Sequence[str], events: Sequence[Event], done: OperatorFate
-) -> list[OperatorResult]:
-    """Do to jobs what events make of them; of an id that is given twice the first counts."""
-    wanted: dict[str, Event] = {}
-    for job_id, event in zip(job_ids, events, strict=True):
-        wanted.setdefault(job_id, event)
+    store: Store, events: Mapping[str, Event], done: OperatorFate
+) -> dict[str, OperatorResult]:
+    """Do to jobs what events make of them; their fates, by the ids that were given."""
     results: dict[str, OperatorResult] = {}
-    for some in _batches(wanted):
+    for some in _batches(events):
         left, tries = some, 0
         while left and tries < TRIES:
-            results |= await _try(store, {job_id: wanted[job_id] for job_id in left}, done)
+            results |= await _try(store, {job_id: events[job_id] for job_id in left}, done)
             left = [job_id for job_id in left if results[job_id].fate is OperatorFate.CHANGED]
             tries += 1
-    return [results[job_id] for job_id in job_ids]
+    return results
 
 
 async def _try(store: Store, wanted: Mapping[str, Event], done: OperatorFate) -> dict[str, OperatorResult]:
@@ -117,15 +117,16 @@ async def _try(store: Store, wanted: Mapping[str, Event], done: OperatorFate) ->
     for settlement, result in zip(settlements.values(), written, strict=True):
         fates[settlement.job_id] = _result(settlement, result, done)
     return {
-        each: attrs.evolve(fates[jobs[each].id if each in jobs else each], job_id=each) for each in wanted
+        job_id: attrs.evolve(fates[jobs[job_id].id if job_id in jobs else job_id], job_id=job_id)
+        for job_id in wanted
     }
 
 
-def _batches(job_ids: Iterable[str]) -> Iterator[list[str]]:
-    """Cut ids into lists of ``AT_ONCE``, without repetitions."""
+def _batches(job_ids: Iterable[str], at_once: int = AT_ONCE) -> Iterator[list[str]]:
+    """Cut ids into lists, without repetitions."""
     ids = list(dict.fromkeys(job_ids))
-    for start in range(0, len(ids), AT_ONCE):
-        yield ids[start : start + AT_ONCE]
+    for start in range(0, len(ids), at_once):
+        yield ids[start : start + at_once]
 
 
 async def _read(find: Find, job_ids: Sequence[str]) -> dict[str, Job]:
@@ -180,7 +181,7 @@ def _left(job_id: str, left: Job | None) -> OperatorResult:
 
 async def report_settled(jobs: NamedJobs, hooks: Hooks, results: Sequence[OperatorResult]) -> None:
     """Call ``sp00ky_job_settled`` for each job that was written; a fault of the store is logged."""
-    written = {each.job_id: each.transition for each in results if each.transition is not None}
+    written = {result.job_id: result.transition for result in results if result.transition is not None}
     if not written or not hooks.observes("sp00ky_job_settled"):
         return
     try:

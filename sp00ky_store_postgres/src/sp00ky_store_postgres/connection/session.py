@@ -60,7 +60,6 @@ class PostgresSession(SqlSession):
     """
 
     types: ClassVar[Mapping[Kind, str]] = ARRAYS
-    deletes_first = True
     locking = " FOR NO KEY UPDATE SKIP LOCKED"
 
     def __init__(
@@ -142,6 +141,8 @@ class PostgresSession(SqlSession):
         self, table: Table, where: Sequence[Where], order: Sequence[str], limit: int
     ) -> tuple[int, Any]:
         """See ``Session.delete_first``."""
+        if is_jobs(table) and any(condition in NEVER for condition in where):
+            return 0, None
         conditions, parameters = self._filtered(table, where)
         parts = {"conditions": conditions, "order": self._ordered(table, order)}
         limited = self.place(len(parameters) + 1)

@@ -130,15 +130,15 @@ def step_of(at: datetime, seconds: int) -> datetime:
 def summed(rollups: Iterable[Rollup], query: RollupQuery) -> list[Rollup]:
     """Sum up rollups as ``Rollups.rollups`` does, all of them, in its order."""
     sums: dict[tuple[datetime, str, str, str, int], Rollup] = {}
-    for each in rollups:
-        minute = query.since if query.step is None else step_of(each.minute, query.step)
-        path = each.path if query.routes else ""
-        key = (minute, each.backend, path, each.outcome, each.code)
-        found = sums.get(key)
-        if found is None:
-            sums[key] = attrs.evolve(each, minute=minute, path=path, runner_id="")
+    for rollup in rollups:
+        minute = query.since if query.step is None else step_of(rollup.minute, query.step)
+        path = rollup.path if query.routes else ""
+        key = (minute, rollup.backend, path, rollup.outcome, rollup.code)
+        so_far = sums.get(key)
+        if so_far is None:
+            sums[key] = attrs.evolve(rollup, minute=minute, path=path, runner_id="")
         else:
-            sums[key] = _sum(found, each)
+            sums[key] = _sum(so_far, rollup)
     return [sums[key] for key in sorted(sums)]
 
 

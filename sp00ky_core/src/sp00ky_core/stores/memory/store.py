@@ -39,10 +39,10 @@ class Tables:
         self._tables: dict[str, MemoryTable] = {}
 
     def __getitem__(self, table: Table) -> MemoryTable:
-        found = self._tables.get(table.name)
-        if found is None:
-            found = self._tables[table.name] = MemoryTable(table)
-        return found
+        stored = self._tables.get(table.name)
+        if stored is None:
+            stored = self._tables[table.name] = MemoryTable(table)
+        return stored
 
 
 class MemorySession(Session):
@@ -225,7 +225,7 @@ class MemoryTransaction(MemorySession):
         """Return what others see, and its own jobs."""
         stored = self._tables[table]
         own = [stored.held[key] for key, of in self.held.items() if of is table]
-        own = [row for row in own if all(met(row, each) for each in where)]
+        own = [row for row in own if all(met(row, condition) for condition in where)]
         if not own:
             return super()._rows(table, where, order, limit)
         rows = [*super()._rows(table, where), *own]
@@ -310,7 +310,7 @@ class MemoryStore(TransactionalStore):
         """See ``TransactionalStore.adopt``: an open ``transaction`` of this store's, or one that reads."""
         if is_foreign(connection):
             return MemorySession(self._rows)
-        return next((each for each in self._transactions if each is connection), None)
+        return next((transaction for transaction in self._transactions if transaction is connection), None)
 
     def transaction(self) -> MemoryTransaction:
         """Begin a transaction to be passed as ``connection=``, in an ``async with``."""
@@ -336,10 +336,10 @@ class MemoryStore(TransactionalStore):
         return jobs
 
     def _holder(self, new_jobs: Sequence[NewJob], own: MemoryTransaction) -> MemoryTransaction | None:
-        keyed = [each for each in new_jobs if each.dedup_key is not None]
-        keys = {(self._of_backend(each.backend).table, each.dedup_key) for each in keyed}
-        others = (each for each in self._transactions if each is not own)
-        return next((each for each in others if not keys.isdisjoint(each.keys())), None)
+        keyed = [new_job for new_job in new_jobs if new_job.dedup_key is not None]
+        keys = {(self._of_backend(new_job.backend).table, new_job.dedup_key) for new_job in keyed}
+        others = (transaction for transaction in self._transactions if transaction is not own)
+        return next((transaction for transaction in others if not keys.isdisjoint(transaction.keys())), None)
 
     def _ended(self, transaction: MemoryTransaction) -> None:
         self._transactions.discard(transaction)
@@ -369,7 +369,7 @@ class MemoryStore(TransactionalStore):
 def is_foreign(connection: object) -> bool:
     """Tell whether it is some database's connection, by the calls that every library's has one of."""
     calls = ("cursor", "execute", "query")
-    return not isinstance(connection, MemoryTransaction) and any(hasattr(connection, each) for each in calls)
+    return not isinstance(connection, MemoryTransaction) and any(hasattr(connection, call) for call in calls)
 
 
 def _typed(kind: Kind | None, column: str, value: Any) -> Any:

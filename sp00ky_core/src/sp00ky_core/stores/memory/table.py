@@ -41,8 +41,8 @@ def met(row: Row, where: Where) -> bool:
         if wanted is None:
             return (value is None) is (where.operator == "=")
         return value is not None and COMPARED[where.operator](value, wanted)
-    found = (met(row, each) for each in where.conditions)
-    return all(found) if isinstance(where, Both) else any(found)
+    answers = (met(row, condition) for condition in where.conditions)
+    return all(answers) if isinstance(where, Both) else any(answers)
 
 
 class SortedIndex:
@@ -67,8 +67,8 @@ class SortedIndex:
         """Return a row's entry; None: it is none of those that the index holds."""
         if row is None:
             return None
-        for each in self.where:
-            if not met(row, each):
+        for condition in self.where:
+            if not met(row, condition):
                 return None
         values: list[Any] = []
         for name in self.columns:
@@ -100,7 +100,10 @@ class SortedIndex:
             backwards: From the last to the first.
         """
         for values in product(
-            *(set(each.value) if each.operator == "in" else (each.value,) for each in equal)
+            *(
+                set(condition.value) if condition.operator == "in" else (condition.value,)
+                for condition in equal
+            )
         ):
             start, end = self._span(tuple(part for one in values for part in (one is not None, one)), within)
             for at in range(end - 1, start - 1, -1) if backwards else range(start, end):
@@ -108,11 +111,11 @@ class SortedIndex:
 
     def _span(self, prefix: Entry, within: Sequence[Any]) -> tuple[int, int]:
         starts, ends = [prefix], [(*prefix, *END)]
-        for each in within:
-            before = (*prefix, True, each.value)
+        for condition in within:
+            before = (*prefix, True, condition.value)
             after = (*before, *END)
-            starts.append({">": after, ">=": before}.get(each.operator, (*prefix, True)))
-            ends += {"<": [before], "<=": [after]}.get(each.operator, [])
+            starts.append({">": after, ">=": before}.get(condition.operator, (*prefix, True)))
+            ends += {"<": [before], "<=": [after]}.get(condition.operator, [])
         return bisect_left(self.entries, max(starts)), bisect_left(self.entries, min(ends))
 
 
@@ -146,20 +149,22 @@ def plan(key: Sequence[str], indexes: Sequence[Index], where: Sequence[Where], o
 
     A key of several columns is found by an index, as others are.
     """
-    by_key = [n for n, each in enumerate(where) if len(key) == 1 and _is_on(each, key[0], EQUAL)][:1]
+    by_key = [n for n, condition in enumerate(where) if _is_on(condition, key[0], EQUAL)][:1]
+    by_key = by_key if len(key) == 1 else []
     rest = tuple(n for n in range(len(where)) if n not in by_key)
     plans = [Plan(None, tuple(by_key), (), rest, 0, 100 * len(by_key))]
     for n, index in enumerate(indexes):
         if all(_is_implied(wanted, where) for wanted in index.where):
             plans.append(_by_index(n, index, key, where, order))
-    return max(plans, key=lambda each: each.worth)
+    return max(plans, key=lambda candidate: candidate.worth)
 
 
 def _is_implied(wanted: Where, where: Sequence[Where]) -> bool:
     if wanted in where or not isinstance(wanted, Is) or (wanted.operator, wanted.value) != ("!=", None):
         return wanted in where
     return any(
-        isinstance(each, Is) and each.column == wanted.column and each.value is not None for each in where
+        isinstance(condition, Is) and condition.column == wanted.column and condition.value is not None
+        for condition in where
     )
 
 
@@ -168,13 +173,13 @@ def _by_index(
 ) -> Plan:
     columns, equal = tuple(dict.fromkeys((*index.columns, *key))), list[int]()
     for column in columns:
-        fixing = [n for n, each in enumerate(where) if _is_on(each, column, EQUAL)]
+        fixing = [n for n, condition in enumerate(where) if _is_on(condition, column, EQUAL)]
         if not fixing:
             break
         equal.append(fixing[0])
     left = columns[len(equal) :]
-    within = [n for n, each in enumerate(where) if left and _is_on(each, left[0], RANGES)]
-    known = (n for n, each in enumerate(where) if each in index.where)
+    within = [n for n, condition in enumerate(where) if left and _is_on(condition, left[0], RANGES)]
+    known = (n for n, condition in enumerate(where) if condition in index.where)
     rest = set(range(len(where))).difference(equal, within, known)
     several = any(_is_on(where[n], columns[at], {"in"}) for at, n in enumerate(equal))
     turns = 0 if several else _turns(left, order)
@@ -190,7 +195,7 @@ def _turns(columns: Sequence[str], order: Sequence[str]) -> int:
     first = columns[: len(order)]
     if tuple(order) == first:
         return len(order)
-    return -1 if tuple(order) == tuple(f"-{each}" for each in first) else 0
+    return -1 if tuple(order) == tuple(f"-{column}" for column in first) else 0
 
 
 class MemoryTable:
@@ -210,9 +215,11 @@ class MemoryTable:
         self._key = table.key
         self._declared = table.indexes if len(table.key) == 1 else (*table.indexes, Index("key", table.key))
         self._defaults: Row = dict.fromkeys(table.kinds) | table.defaults()
-        self._dated = [each.name for each in table.columns if each.default is Default.NOW]
-        self._indexes = [SortedIndex(table, each) for each in self._declared]
-        self._telling = {each.column for of in self._indexes for each in of.where if each.value is not None}
+        self._dated = [column.name for column in table.columns if column.default is Default.NOW]
+        self._indexes = [SortedIndex(table, index) for index in self._declared]
+        self._telling = {
+            condition.column for of in self._indexes for condition in of.where if condition.value is not None
+        }
         self._plans = _plans(self._key, self._declared)
 
     def whole(self, row: Row, now: datetime) -> Row:
@@ -229,13 +236,13 @@ class MemoryTable:
 
     def hold(self, row: Row) -> None:
         """Keep a row of an open transaction, and its unique values. Raises ``RowRefused``."""
-        self._move([each for each in self._indexes if each.is_unique], None, row)
+        self._move([index for index in self._indexes if index.is_unique], None, row)
         self.held[self.key_of(row)] = row
 
     def let_go(self, key: Any) -> Row:
         """Forget a row that was held, and return it."""
         row = self.held.pop(key)
-        self._move([each for each in self._indexes if each.is_unique], row, None)
+        self._move([index for index in self._indexes if index.is_unique], row, None)
         return row
 
     def find(self, where: Sequence[Where], order: Sequence[str] = (), limit: int | None = None) -> list[Row]:
@@ -243,13 +250,13 @@ class MemoryTable:
         if not self.rows and not self.held:
             return []
         chosen = self._plan(where, order)
-        found: Iterable[Row] = self._found(chosen, where)
+        rows: Iterable[Row] = self._found(chosen, where)
         if chosen.rest:
             rest = [where[n] for n in chosen.rest]
-            found = (row for row in found if all(met(row, each) for each in rest))
+            rows = (row for row in rows if all(met(row, condition) for condition in rest))
         if chosen.turns or not order:
-            return list(found if limit is None else islice(found, limit))
-        return in_order(found, order, limit)
+            return list(rows if limit is None else islice(rows, limit))
+        return in_order(rows, order, limit)
 
     def _found(self, chosen: Plan, where: Sequence[Where]) -> Iterator[Row]:
         equal: list[Any] = [where[n] for n in chosen.equal]
@@ -266,33 +273,37 @@ class MemoryTable:
     def _plan(self, where: Sequence[Where], order: Sequence[str]) -> Plan:
         telling = self._telling
         shape: list[Any] = [order if type(order) is tuple else tuple(order)]
-        for each in where:
-            if isinstance(each, Is):
-                value = each.value
-                shape += (each.column, each.operator, value if value is None or each.column in telling else 0)
+        for condition in where:
+            if isinstance(condition, Is):
+                value = condition.value
+                shape += (
+                    condition.column,
+                    condition.operator,
+                    value if value is None or condition.column in telling else 0,
+                )
             else:
                 shape.append(())
         asked = tuple(shape)
-        found = self._plans.get(asked)
-        if found is None:
-            found = self._plans[asked] = plan(self._key, self._declared, where, order)
-        return found
+        known = self._plans.get(asked)
+        if known is None:
+            known = self._plans[asked] = plan(self._key, self._declared, where, order)
+        return known
 
     def _move(self, indexes: Sequence[SortedIndex], before: Row | None, after: Row | None) -> None:
-        moves = [(each, each.entry(before), each.entry(after)) for each in indexes]
-        moves = [each for each in moves if each[1] != each[2]]
+        moves = [(index, index.entry(before), index.entry(after)) for index in indexes]
+        moves = [move for move in moves if move[1] != move[2]]
         if any(index.refuses(new) for index, _, new in moves):
             raise RowRefused(store="memory://", problem=f"another row of {self._name} has its unique values")
         for index, old, new in moves:
             index.replace(old, new)
 
 
-def in_order(found: Iterable[Row], order: Sequence[str], limit: int | None) -> list[Row]:
+def in_order(unsorted: Iterable[Row], order: Sequence[str], limit: int | None) -> list[Row]:
     """Return the first of some rows in an order."""
-    rows = list(found)
-    for each in reversed(order):
-        name = each.removeprefix("-")
-        rows.sort(key=lambda row: (row[name] is not None, row[name]), reverse=each.startswith("-"))
+    rows = list(unsorted)
+    for column in reversed(order):
+        name = column.removeprefix("-")
+        rows.sort(key=lambda row: (row[name] is not None, row[name]), reverse=column.startswith("-"))
     return rows[:limit]
 
 

@@ -7,11 +7,9 @@ import math
 import os
 import socket
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 
-from sp00ky_core.errors import RowRefused
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, breaker_of, changed, fits
 from sp00ky_core.ports import (
     LONGEST_PROBE,
@@ -52,7 +50,7 @@ async def change_breaker(session: Session, table: JobTable, change: BreakerChang
     if written:
         values = changed(row or {}, change, now, longest_pause=table.longest_pause)
         if row is None:
-            written = await _inserted(session, {"backend": change.backend, **values})
+            written = await session.insert_once(BREAKERS, {"backend": change.backend, **values})
         else:
             written = await session.update(BREAKERS, _guard_of(row), values) > 0
     breakers = await read_breakers(session, [table], now)
@@ -84,29 +82,13 @@ def _guard_of(row: Row) -> list[Where]:
     return [Is(name, "=", value) for name, value in row.items()]
 
 
-async def _inserted(session: Session, row: Row) -> bool:
-    """Insert a row, unless another transaction has: it has one that is committed, or that it has locked."""
-    try:
-        async with session.savepoint():
-            await session.insert(BREAKERS, [row])
-    except RowRefused:
-        return False
-    return True
-
-
 async def lock_control(session: Session, backend: str) -> bool:
     """Lock a backend's row, which is made where it is missing; False: another transaction has it."""
     where = [Is("backend", "=", backend)]
     if await session.select(CONTROLS, where, columns=["backend"], lock=True):
         return True
-    if await session.count(CONTROLS, where):
-        return False
-    try:
-        async with session.savepoint():
-            await session.insert(CONTROLS, [{"backend": backend}])
-    except RowRefused:
-        return False
-    return True
+    is_locked = await session.count(CONTROLS, where)
+    return not is_locked and await session.insert_once(CONTROLS, {"backend": backend})
 
 
 async def read_allowance(session: Session, table: JobTable, control: Row, now: datetime) -> Allowance:
@@ -204,7 +186,7 @@ async def pause(session: Session, backend: str, *, seconds: float | None, **act:
     """Pause a backend; whether it wasn't paused before."""
     row = await _locked(session, backend)
     if row is None:
-        await _insert(session, backend)
+        await session.insert_once(CONTROLS, {"backend": backend})
         row = await _locked(session, backend) or {}
     now = await session.now()
     before = pause_of(row, now)
@@ -251,13 +233,6 @@ async def _locked(session: Session, backend: str) -> Row | None:
     """Read a backend's row once no other transaction writes it; none can until the end of this one."""
     await session.update(CONTROLS, [Is("backend", "=", backend)], {"backend": backend})
     return (await read_controls(session, [backend])).get(backend)
-
-
-async def _insert(session: Session, backend: str) -> None:
-    """Make a backend's row, unless another transaction has."""
-    with suppress(RowRefused):
-        async with session.savepoint():
-            await session.insert(CONTROLS, [{"backend": backend}])
 
 
 async def start_audit(session: Session, act: Act) -> str:

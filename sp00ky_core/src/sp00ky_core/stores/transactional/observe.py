@@ -50,10 +50,11 @@ from sp00ky_core.stores.transactional.rows import (
     PROCESSING,
     UNORDERED,
     due,
-    filters,
     key_of,
     load_rows,
+    matching,
     overdue,
+    select_jobs,
     to_job,
 )
 from sp00ky_core.stores.transactional.schema import ROLLUPS, job_table
@@ -70,18 +71,13 @@ async def find(
     oldest_first: bool = False,
 ) -> list[Job]:
     """Return jobs, newest first or the other way round, those of the page after a job."""
-    found: list[Job] = []
+    jobs: list[Job] = []
     order, first = (OLDEST_FIRST, nsmallest) if oldest_first else (NEWEST_FIRST, nlargest)
-    for table in tables:
-        where = filters(query, table)
-        if where is not None:
-            if after is not None:
-                where += _beyond(after, table.table, ">" if oldest_first else "<")
-            rows = await session.select(
-                job_table(table.table), where, order=order, limit=query.limit, longest=LISTED
-            )
-            found += [to_job(table, row) for row in rows]
-    return first(query.limit, found, key=age_of)
+    for table, where in matching(tables, query):
+        if after is not None:
+            where.extend(_beyond(after, table.table, ">" if oldest_first else "<"))
+        jobs += await select_jobs(session, table, where, order=order, limit=query.limit, longest=LISTED)
+    return first(query.limit, jobs, key=age_of)
 
 
 def _beyond(job: Job, table: str, past: Literal["<", ">"]) -> list[Where]:
@@ -106,20 +102,14 @@ async def ids_by_age(
     session: Session, tables: Sequence[JobTable], query: JobQuery, latest: int | None = None
 ) -> list[str]:
     """Return the ids of all matching jobs, or of the latest so many, the oldest first."""
-    found: list[tuple[datetime, str]] = []
-    for table in tables:
-        where = filters(query, table)
-        if where is not None:
-            rows = await session.select(
-                job_table(table.table),
-                where,
-                order=() if latest is None else NEWEST_FIRST,
-                limit=latest,
-                columns=["id", "created_at"],
-            )
-            found += [(row["created_at"] or BEGINNING, job_id(table.table, row["id"])) for row in rows]
-    found.sort()
-    return [each for _, each in (found if latest is None else found[max(len(found) - latest, 0) :])]
+    ids: list[tuple[datetime, str]] = []
+    order = () if latest is None else NEWEST_FIRST
+    for table, where in matching(tables, query):
+        columns = ["id", "created_at"]
+        rows = await session.select(job_table(table.table), where, order=order, limit=latest, columns=columns)
+        ids += [(row["created_at"] or BEGINNING, job_id(table.table, row["id"])) for row in rows]
+    ids.sort()
+    return [each_id for _, each_id in (ids if latest is None else ids[max(len(ids) - latest, 0) :])]
 
 
 async def ids_starting_with(session: Session, table: str, start: str, limit: int) -> list[str]:
@@ -137,8 +127,8 @@ async def load(
     longest: Mapping[str, int] = NO_LENGTHS,
 ) -> list[Job]:
     """Return the jobs of these ids that exist, in the order of the ids."""
-    found = await load_rows(session, tables, ids, longest=longest)
-    return [to_job(*found[each]) for each in dict.fromkeys(ids) if each in found]
+    rows = await load_rows(session, tables, ids, longest=longest)
+    return [to_job(*rows[each_id]) for each_id in dict.fromkeys(ids) if each_id in rows]
 
 
 async def one(session: Session, tables: Mapping[str, JobTable], job_id: str) -> Job:
@@ -150,12 +140,8 @@ async def one(session: Session, tables: Mapping[str, JobTable], job_id: str) -> 
 
 async def count(session: Session, tables: Sequence[JobTable], conditions: JobFilter) -> int:
     """Count the jobs that meet the conditions."""
-    total = 0
-    for table in tables:
-        where = filters(conditions, table)
-        if where is not None:
-            total += await session.count(job_table(table.table), where)
-    return total
+    parts = matching(tables, conditions)
+    return sum([await session.count(job_table(table.table), where) for table, where in parts])
 
 
 PENDING_WITH_KEY = (*ORDERED, Is("status", "!=", JobStatus.PROCESSING))
@@ -192,10 +178,12 @@ async def _stats(session: Session, table: JobTable, now: datetime, limit: int | 
             return await session.count(stored, where)
         return len(await session.select(stored, where, limit=limit, columns=["id"]))
 
-    counts = {each: await count(Is("status", "=", each)) for each in JobStatus}
-    waiting = [[*UNORDERED, each] for ranges in await priority_ranges(session, table) for each in ranges]
+    counts = {status: await count(Is("status", "=", status)) for status in JobStatus}
+    waiting = [
+        [*UNORDERED, priority] for ranges in await priority_ranges(session, table) for priority in ranges
+    ]
     waiting.append([*PENDING_WITH_KEY])
-    dues = [await count(*of, each) for of in waiting for each in due(now)]
+    dues = [await count(*of, run_at) for of in waiting for run_at in due(now)]
     deferred: list[Where] = [PENDING, Is("deferred_since", "!=", None)]
     return BackendStats(
         pending=counts[JobStatus.PENDING],
@@ -266,8 +254,8 @@ async def _rows(read: Read, table: JobTable, since: datetime | None) -> AsyncIte
         wanted = [Is("status", "=", status), LAST_FAILED]
         dated = Is("updated_at", "!=", None) if since is None else Is("updated_at", ">=", since)
         undated = [] if since is not None else [Is("updated_at", "=", None)]
-        for each in (dated, *undated):
-            page: list[Row] = await read(partial(_page, table=table, where=[*wanted, each]))
+        for age in (dated, *undated):
+            page: list[Row] = await read(partial(_page, table=table, where=[*wanted, age]))
             while page:
                 for row in page:
                     yield row
@@ -304,7 +292,7 @@ def _group_of(table: JobTable, row: Row) -> ErrorGroup:
 
 
 def _joined(group: ErrorGroup, one: ErrorGroup) -> ErrorGroup:
-    latest = max(group, one, key=lambda each: (each.last, each.example))
+    latest = max(group, one, key=lambda candidate: (candidate.last, candidate.example))
     return attrs.evolve(
         latest,
         count=group.count + one.count,
@@ -314,7 +302,7 @@ def _joined(group: ErrorGroup, one: ErrorGroup) -> ErrorGroup:
 
 async def write_rollups(session: Session, rollups: Sequence[Rollup]) -> datetime:
     """Write rows, each in the place of one with its key; return the time."""
-    await session.put(ROLLUPS, [_row(each) for each in rollups])
+    await session.put(ROLLUPS, [_row(rollup) for rollup in rollups])
     return await session.now()
 
 

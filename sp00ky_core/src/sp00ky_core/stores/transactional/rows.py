@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 
 import attrs
 
@@ -15,7 +15,7 @@ from sp00ky_core.ports import LONGEST_LISTED, JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.rows import UNREAD, job_of, with_last_error
-from sp00ky_core.stores.transactional.connection.session import Either, Is, Row, Session, Where
+from sp00ky_core.stores.transactional.connection.session import Either, Is, ReadOptions, Row, Session, Where
 from sp00ky_core.stores.transactional.schema import NOT_ENDED, job_table
 
 __all__ = ["filters"]
@@ -117,12 +117,11 @@ async def load_rows(
     job_ids: Iterable[str],
     *,
     longest: Mapping[str, int] = DECIDED,
-    lock: bool = False,
 ) -> Found:
     """Read rows by their jobs' ids; ``tables`` by name, an id of no table, or row, is left out."""
     rows: dict[str, tuple[JobTable, Row]] = {}
     for name, keys in keys_by_table(job_ids, tables):
-        for row in await session.select(job_table(name), [Is("id", "in", keys)], longest=longest, lock=lock):
+        for row in await session.select(job_table(name), [Is("id", "in", keys)], longest=longest):
             rows[f"{name}:{row['id']}"] = (tables[name], row)
     return rows
 
@@ -132,7 +131,7 @@ def keys_by_table(job_ids: Iterable[str], tables: Collection[str]) -> Iterator[t
     keys: dict[str, list[str]] = {}
     for each in filter(is_nameable, job_ids):
         keys.setdefault(table_of(each), []).append(key_of(each))
-    for name in keys.keys() & tables:
+    for name in sorted(keys.keys() & tables):  # so that no two transactions lock rows in two orders
         for some in chunks(keys[name]):
             yield name, some
 
@@ -189,6 +188,27 @@ def filters(conditions: JobFilter, table: JobTable) -> list[Where] | None:
         keys = [key_of(each) for each in conditions.ids if table_of(each) == table.table]
         return [*where, Is("id", "in", keys)] if keys else None
     return where
+
+
+def matching(tables: Iterable[JobTable], conditions: JobFilter) -> Iterator[tuple[JobTable, list[Where]]]:
+    """Yield the tables whose rows can meet conditions on jobs, with the conditions on these."""
+    for table in tables:
+        where = filters(conditions, table)
+        if where is not None:
+            yield table, where
+
+
+async def select_jobs(
+    session: Session,
+    table: JobTable,
+    where: Sequence[Where],
+    *,
+    limit: int | None = None,
+    **options: Unpack[ReadOptions],
+) -> list[Job]:
+    """Return the jobs of the rows that meet conditions."""
+    rows = await session.select(job_table(table.table), where, limit=limit, **options)
+    return [to_job(table, row) for row in rows]
 
 
 def due(now: datetime) -> tuple[Is, Is]:

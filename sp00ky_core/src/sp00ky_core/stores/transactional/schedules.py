@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from sp00ky_core.encoding.json_bytes import decode, encode
-from sp00ky_core.errors import QueryRefused, RowRefused, StoreClosed, StoreError, StoreUnavailable
+from sp00ky_core.errors import QueryRefused, StoreClosed, StoreError, StoreUnavailable
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import (
     OPEN_RUN,
@@ -45,8 +45,8 @@ Insert = Callable[[Session, Sequence[Spawn]], Awaitable[Sequence[Job]]]
 
 async def insert(session: Session, spawns: Sequence[Spawn], tables: Mapping[str, JobTable]) -> Sequence[Job]:
     """Insert the jobs of a fire, all or none; in order."""
-    keys = [f"{KEY_PREFIX}{each.job_key.hex}" for each in spawns]
-    return await add(session, tables, [each.job for each in spawns], keys=keys)
+    keys = [f"{KEY_PREFIX}{spawn.job_key.hex}" for spawn in spawns]
+    return await add(session, tables, [spawn.job for spawn in spawns], keys=keys)
 
 
 class _Tried(Exception):
@@ -72,16 +72,16 @@ class Changing:
         if not await self._write_row(session):
             return None
         refused = await self._refused(session) if self.apart else {}
-        spawns = [each for each in self.change.spawns if each.job_key not in refused]
+        spawns = [spawn for spawn in self.change.spawns if spawn.job_key not in refused]
         jobs = iter(await self.insert(session, spawns) if spawns else ())
         runs = [
-            refused_run(each, refused[each.job_key])
-            if each.job_key in refused
-            else run_with_job(each, next(jobs).id)
-            for each in self.change.spawns
+            refused_run(spawn, refused[spawn.job_key])
+            if spawn.job_key in refused
+            else run_with_job(spawn, next(jobs).id)
+            for spawn in self.change.spawns
         ]
-        await session.insert(SCHEDULE_RUNS, [run_row(each) for each in runs])
-        await session.put(SCHEDULE_RUNS, [run_row(each) for each in self.change.runs])
+        await session.insert(SCHEDULE_RUNS, [run_row(run) for run in runs])
+        await session.put(SCHEDULE_RUNS, [run_row(run) for run in self.change.runs])
         return runs
 
     async def _write_row(self, session: Session) -> bool:
@@ -91,19 +91,14 @@ class Changing:
             return await session.update(SCHEDULES, guard, row) > 0
         if await session.select(SCHEDULES, [Is("name", "=", schedule.name)], columns=["name"]):
             return False
-        try:
-            async with session.savepoint():
-                await session.insert(SCHEDULES, [row])
-        except RowRefused:  # another transaction has made it meanwhile
-            return False
-        return True
+        return await session.insert_once(SCHEDULES, row)
 
     async def _refused(self, session: Session) -> dict[UUID, str]:
         """Find by trial which jobs the database refuses, and what it says.
 
         The trial is undone as a whole: a savepoint that is kept may take a lock until the transaction ends.
         """
-        spawns, refused = {each.job_key: each for each in self.change.spawns}, dict[UUID, StoreError]()
+        spawns, refused = {spawn.job_key: spawn for spawn in self.change.spawns}, dict[UUID, StoreError]()
 
         async def write(keys: Sequence[UUID]) -> Sequence[None]:
             async with session.savepoint():
@@ -163,7 +158,7 @@ async def find_runs(session: Session, query: RunQuery) -> list[ScheduleRun]:
     for column, value in (("schedule", query.schedule), ("key", query.key)):
         where += [] if value is None else [Is(column, "=", value)]
     if len(query.statuses) == 1:
-        where += [Is("status", "=", each) for each in query.statuses]
+        where += [Is("status", "=", status) for status in query.statuses]
     elif query.statuses:
         where.append(Is("status", "in", tuple(query.statuses)))
     if query.job_ids is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from functools import partial
@@ -304,13 +304,11 @@ class TransactionalStore(Primitives, DecidingStore):
 
     async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
         """See ``Retention.prune``; without a retention of their own, jobs are kept."""
-        arguments: dict[str, Any] = {"tables": self._delivered, "limit": limit, "spared": tuple(spared)}
-        return await self._deleted(lambda deleting: partial(deleting.by_age, **arguments))
+        return await self._deleted(lambda deleting: deleting.by_age(self._delivered, limit, tuple(spared)))
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
         """See ``Clears.clear_matching``."""
-        arguments: dict[str, Any] = {"tables": self.options.tables, "conditions": conditions, "limit": limit}
-        return await self._deleted(lambda deleting: partial(deleting.matching, **arguments))
+        return await self._deleted(lambda deleting: deleting.matching(self.options.tables, conditions, limit))
 
     async def reschedule(self, job_ids: Sequence[str], change: Rescheduled) -> Collection[str]:
         """See ``Reschedules.reschedule``."""
@@ -322,10 +320,16 @@ class TransactionalStore(Primitives, DecidingStore):
         self._notifications.send(work=bool(written))
         return written
 
-    async def _deleted(self, work: Callable[[Deleting], Work[T]]) -> T:
-        result = await self._executor.isolated(
-            lambda apart: work(Deleting(self._refused, apart=apart, cleared=self._cleared))
-        )
+    async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """See ``Store.delete``."""
+        return await self._deleted(lambda deleting: deleting.by_ids(self._tables, job_ids))
+
+    async def _deleted(self, delete: Callable[[Deleting], Awaitable[T]]) -> T:
+        def work(apart: bool) -> Work[T]:
+            options: dict[str, Any] = {"refused": self._refused, "apart": apart, "cleared": self._cleared}
+            return lambda session: delete(Deleting(session=session, **options))
+
+        result = await self._executor.isolated(work)
         self._notifications.send()
         return result
 
@@ -490,12 +494,6 @@ class TransactionalStore(Primitives, DecidingStore):
 
     async def _beats(self) -> Mapping[str, datetime]:
         return {each: beat.at for each, beat in (await self._executor.read(fleet.beats)).items()}
-
-    async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
-        """See ``Store.delete``."""
-        return await self._deleted(
-            lambda deleting: partial(deleting.by_ids, tables=self._tables, ids=job_ids)
-        )
 
 
 async def _nothing(session: Session) -> None:

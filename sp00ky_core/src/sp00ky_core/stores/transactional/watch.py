@@ -20,8 +20,7 @@ from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Is, 
 from sp00ky_core.stores.transactional.fleet import pause_of, read_controls
 from sp00ky_core.stores.transactional.jobs.due import has_keys, next_without_key
 from sp00ky_core.stores.transactional.observe import ids_by_age, load
-from sp00ky_core.stores.transactional.rows import CHUNK, LISTED, filters, to_job
-from sp00ky_core.stores.transactional.schema import job_table
+from sp00ky_core.stores.transactional.rows import CHUNK, LISTED, matching, select_jobs
 
 __all__ = ["Notifications"]
 
@@ -142,15 +141,17 @@ class Notifications:
     async def _pass_on(self, seen: Seen | None) -> Seen:
         """Signal a change; that there may be work, only where it looks so."""
         self._changed.send()
-        found = await self._executor.read(self._look)
-        if found.is_news(seen):
+        look = await self._executor.read(self._look)
+        if look.is_news(seen):
             self._send_work()
-        return found
+        return look
 
     async def _look(self, session: Session) -> Seen:
         now = await session.now()
         controls = await read_controls(session, [table.backend for table in self._tables])
-        pauses = {each: pause for each, row in controls.items() if (pause := pause_of(row, now)) is not None}
+        pauses = {
+            backend: pause for backend, row in controls.items() if (pause := pause_of(row, now)) is not None
+        }
         return Seen(
             due=await next_without_key(session, self._tables),
             keys=any([await has_keys(session, table) for table in self._tables]),
@@ -218,22 +219,20 @@ class Watch:
                     yield job
 
     async def _changed(self) -> list[Job]:
-        found = await (self._read(self._recent) if self._query.ids is None else self._load(self._query.ids))
-        found = [job for job in found if matches(job, self._query)]
-        news = [job for job in sorted(found, key=age_of) if self._is_news(job)]
-        self._since = max([self._since, *(job.updated_at for job in found if job.updated_at is not None)])
+        jobs = await (self._read(self._recent) if self._query.ids is None else self._load(self._query.ids))
+        jobs = [job for job in jobs if matches(job, self._query)]
+        news = [job for job in sorted(jobs, key=age_of) if self._is_news(job)]
+        self._since = max([self._since, *(job.updated_at for job in jobs if job.updated_at is not None)])
         self._forget()
         return news
 
     async def _recent(self, session: Session) -> list[Job]:
         """Read what has changed since a while before the last time: a range of an index for each status."""
         jobs: list[Job] = []
-        for table in self._tables.values():
-            where = filters(self._query, table)
-            for status in JobStatus if where is not None else ():
+        for table, where in matching(self._tables.values(), self._query):
+            for status in JobStatus:
                 recent = [Is("status", "=", status), Is("updated_at", ">", self._since - OVERLAP)]
-                rows = await session.select(job_table(table.table), [*(where or ()), *recent], longest=LISTED)
-                jobs += [to_job(table, row) for row in rows]
+                jobs += await select_jobs(session, table, [*where, *recent], longest=LISTED)
         return jobs
 
     async def _load(self, ids: Sequence[str]) -> list[Job]:
@@ -260,5 +259,5 @@ class Watch:
         if self._query.ids is None:
             oldest = self._since - OVERLAP
             self._marks = {
-                each: mark for each, mark in self._marks.items() if (mark[2] or BEGINNING) > oldest
+                job_id: mark for job_id, mark in self._marks.items() if (mark[2] or BEGINNING) > oldest
             }

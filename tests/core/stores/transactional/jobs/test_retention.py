@@ -26,11 +26,11 @@ async def test_more_is_deleted_behind_what_the_database_keeps(
     jobs = await ended(session, 25)
     keys = ", ".join(f"'{each.id.partition(':')[2]}'" for each in (*jobs[:4], *jobs[-4:]))
     await session.refuse("DELETE", f"OLD.id IN ({keys})")
-    deleting = Deleting(Quarantine(), apart=True)
+    deleting = Deleting(session=session, refused=Quarantine(), apart=True)
     old = attrs.evolve(API, keep_success=0.0)
-    assert await deleting.by_age(session, [old], 3) == 3
-    assert await deleting.matching(session, TABLES, JobFilter(), 10) == 10
-    assert await deleting.by_age(session, [old], 3) == 3
-    assert await deleting.matching(session, TABLES, JobFilter(), 10) == 1
-    assert await deleting.by_age(session, [old], 3) == 0
+    assert await deleting.by_age([old], 3) == 3
+    assert await deleting.matching(TABLES, JobFilter(), 10) == 10
+    assert await deleting.by_age([old], 3) == 3
+    assert await deleting.matching(TABLES, JobFilter(), 10) == 1
+    assert await deleting.by_age([old], 3) == 0
     assert await session.count(job_table("job")) == 8

@@ -7,19 +7,22 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, TypeVar
 
 import attrs
+
+from sp00ky_core.errors import RowRefused
 
 if TYPE_CHECKING:
     from sp00ky_core.stores.transactional.schema import Column, Index, Table
 
-__all__ = ["Access", "Both", "Either", "Is", "Operator", "Row", "Session", "Where", "Work"]
+__all__ = ["Access", "Both", "Either", "Is", "Operator", "ReadOptions", "Row", "Session", "Where", "Work"]
 
 T = TypeVar("T")
 Row = dict[str, Any]
 """A row: values by column name."""
 NO_LENGTHS: Mapping[str, int] = {}
+DELETED_AT_ONCE = 500
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
 
 
@@ -75,6 +78,15 @@ Where = Is | Either | Both
 """A condition on rows."""
 
 
+class ReadOptions(TypedDict, total=False):
+    """Options of ``Session.select`` that say what is read of rows, and in which order."""
+
+    order: Sequence[str]
+    columns: Sequence[str] | None
+    longest: Mapping[str, int]
+    lock: bool
+
+
 class Session(ABC):
     """A transaction that has begun, on one connection. Rows are dicts by column name.
 
@@ -83,13 +95,11 @@ class Session(ABC):
 
     Attributes:
         blocks: Its calls never suspend, so that no event loop is needed.
-        deletes_first: It has ``delete_first``.
         undoes_statements: A refused statement leaves the transaction as it was, without a savepoint.
     """
 
     blocks: ClassVar[bool] = False
     undoes_statements: ClassVar[bool] = False
-    deletes_first: ClassVar[bool] = False
 
     def canonical(self, job_id: str) -> str:
         """Return an id as jobs have it, where the database takes other notations of it too."""
@@ -145,6 +155,15 @@ class Session(ABC):
         new = [row for row in rows if not await self.update(table, key_of(table, row), row)]
         await self.insert(table, new)
 
+    async def insert_once(self, table: Table, row: Row) -> bool:
+        """Insert a row; False: the database refuses it, for another transaction has made one with its key."""
+        try:
+            async with self.savepoint():
+                await self.insert(table, [row])
+        except RowRefused:
+            return False
+        return True
+
     async def take(self, table: Table, rows: Sequence[Row]) -> list[Row]:
         """Delete rows by their keys; those that were there, which no other transaction can have taken."""
         return [row for row in rows if await self.delete(table, key_of(table, row))]
@@ -152,11 +171,19 @@ class Session(ABC):
     async def delete_first(
         self, table: Table, where: Sequence[Where], order: Sequence[str], limit: int
     ) -> tuple[int, Any]:
-        """Delete the first so many rows in one statement, of those that no other transaction has locked.
+        """Delete the first so many rows, of those that no other transaction has locked.
 
-        How many, and the least value that the first column of the order had in them.
+        How many, and the value that the first column of the order had in the last of them. It is for tables
+        whose key is one column; a database that can do it in one statement overrides it.
         """
-        raise NotImplementedError
+        (key,), count, last = table.key, 0, None
+        columns = (key, order[0].removeprefix("-"))
+        rows = await self.select(table, where, order=order, limit=limit, columns=columns, lock=True)
+        for start in range(0, len(rows), DELETED_AT_ONCE):
+            keys = [row[key] for row in rows[start : start + DELETED_AT_ONCE]]
+            count += await self.delete(table, [Is(key, "in", keys), *where])
+            last = rows[-1][columns[1]]
+        return count, last
 
     async def query(self, text: str, limit: int) -> list[Any]:
         """Run a schedule's query, in a transaction of its own for reading; its first rows, each a mapping.

@@ -6,7 +6,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager, suppress
 from enum import Enum
 from threading import Condition
 from typing import Any, ClassVar, TypeVar, cast
@@ -328,30 +328,21 @@ class BlockingSession(SqlSession):
 
     async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
         """See ``SqlSession.execute``."""
-        cursor = self.connection.cursor()
-        try:
+        with closing(self.connection.cursor()) as cursor:
             cursor.execute(text, parameters)
             return (cursor.fetchall() if cursor.description else ()), cursor.rowcount
-        finally:
-            cursor.close()
 
     async def query(self, text: str, limit: int) -> list[Any]:
         """See ``Session.query``."""
-        cursor = self.connection.cursor()
-        try:
+        with closing(self.connection.cursor()) as cursor:
             cursor.execute(text)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchmany(limit)] if names else []
-        finally:
-            cursor.close()
 
     async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
         """See ``SqlSession.execute_many``."""
-        cursor = self.connection.cursor()
-        try:
+        with closing(self.connection.cursor()) as cursor:
             cursor.executemany(text, parameters)
-        finally:
-            cursor.close()
 
 
 class WriterGate:

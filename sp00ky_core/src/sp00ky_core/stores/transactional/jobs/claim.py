@@ -16,7 +16,7 @@ from sp00ky_core.stores.decisions import PASSED, Allowance
 from sp00ky_core.stores.ids import job_id
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.rows import claimed_of
-from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
+from sp00ky_core.stores.transactional.connection.session import Is, ReadOptions, Row, Session
 from sp00ky_core.stores.transactional.fleet import (
     give_back_probe,
     lock_control,
@@ -151,14 +151,10 @@ class Claiming:
     ) -> list[Row]:
         where = [*others_than(self.refused, "claimed", table.table), *unleased(table, now)]
         resting = keys_resting(self.refused, "claimed", table.table)
-        unnamed = [each for each in resting if not is_nameable(each)]
-        options: dict[str, Any] = {
-            "columns": columns,
-            "lock": columns is None,
-            "longest": claimed_lengths(table),
-            "latest": latest,
-        }
-        rows = await select_due(session, table, where, now, limit=limit + len(unnamed), **options)
+        unnamed = [key for key in resting if not is_nameable(key)]
+        most, options = limit + len(unnamed), ReadOptions(columns=columns, lock=columns is None)
+        options["longest"] = claimed_lengths(table)
+        rows = await select_due(session, table, where, now, limit=most, latest=latest, **options)
         rows = [row for row in rows if row["id"] not in unnamed]
         return rows if latest else rows[:limit]
 

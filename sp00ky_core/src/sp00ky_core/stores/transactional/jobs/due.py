@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 import attrs
 
@@ -13,8 +13,16 @@ from sp00ky_core.job.options import is_plain_text
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.rows import instant_of, priority_of
-from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Is, Row, Session, Where
-from sp00ky_core.stores.transactional.rows import ORDERED, PROCESSING, UNORDERED, is_nameable, leased, overdue
+from sp00ky_core.stores.transactional.connection.session import Is, ReadOptions, Row, Session, Where
+from sp00ky_core.stores.transactional.rows import (
+    ORDERED,
+    PROCESSING,
+    UNORDERED,
+    due,
+    is_nameable,
+    leased,
+    overdue,
+)
 from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
 
 MOST_KEYS = 500
@@ -76,9 +84,9 @@ class Rounds:
 
     def begin_again(self, table: JobTable | None = None) -> None:
         """Begin a round where a table's is, or each one's: what was looked at may be claimed now."""
-        for name, each in list(self._rounds.items()):
+        for name, round_ in list(self._rounds.items()):
             if table is None or name == table.table:
-                self._rounds[name] = Round(start=each.at, at=each.at)
+                self._rounds[name] = Round(start=round_.at, at=round_.at)
 
     def is_cut_off(self, table: JobTable) -> bool:
         """Whether there are keys that the latest claims haven't looked at."""
@@ -124,13 +132,13 @@ class Rounds:
 
 async def next_head(session: Session, table: JobTable, now: datetime) -> datetime | None:
     """Return when the next job whose turn it is can be claimed, of the first keys; None: no time says so."""
-    found: list[datetime] = []
+    turns: list[datetime] = []
     held: dict[str, datetime | None] | None = None
     look = _Look(session, table, Round())
     while heads := await look.ahead():
         held = await _held(session, table, now) if held is None else held
-        found += [turn for row in heads if (turn := _turn(row, held)) is not None]
-    return min(found, default=None)
+        turns += [turn for row in heads if (turn := _turn(row, held)) is not None]
+    return min(turns, default=None)
 
 
 async def is_taken(session: Session, table: JobTable, ordering_key: str | None) -> bool:
@@ -225,57 +233,38 @@ async def select_due(
     now: datetime,
     *,
     limit: int,
-    columns: Sequence[str] | None = None,
-    longest: Mapping[str, int] = NO_LENGTHS,
-    lock: bool = False,
     latest: bool = False,
+    **options: Unpack[ReadOptions],
 ) -> list[Row]:
     """Select pending rows without a key that are due, the first to be claimed first.
 
     ``latest``: those that became due last instead, up to the limit of each priority.
     """
     rows: list[Row] = []
-    options: dict[str, Any] = {
-        "order": ("-run_at", "-id") if latest else ("run_at", "id"),
-        "columns": columns,
-        "longest": longest,
-        "lock": lock,
-    }
+    options["order"] = ("-run_at", "-id") if latest else ("run_at", "id")
     for ranges in await priority_ranges(session, table):
-        left, found = limit if latest else limit - len(rows), list[Row]()
-        for each in ranges if left > 0 else ():
-            conditions = [*UNORDERED, *where, each]
-            found += await select_up_to(session, table, conditions, "run_at", now, limit=left, **options)
-        rows += (sorted(found, key=rank) if len(ranges) > 1 else found)[:left]
+        left, due_rows = limit if latest else limit - len(rows), list[Row]()
+        for priority in ranges if left > 0 else ():
+            due_rows += await _select_range(
+                session, table, [*UNORDERED, *where, priority], now, left, **options
+            )
+        rows += (sorted(due_rows, key=rank) if len(ranges) > 1 else due_rows)[:left]
     return rows
 
 
-async def select_up_to(
+async def _select_range(
     session: Session,
     table: JobTable,
     where: Sequence[Where],
-    column: str,
-    until: datetime,
-    *,
+    now: datetime,
     limit: int,
-    order: Sequence[str] = (),
-    columns: Sequence[str] | None = None,
-    longest: Mapping[str, int] = NO_LENGTHS,
-    lock: bool = True,
+    **options: Unpack[ReadOptions],
 ) -> list[Row]:
-    """Select rows whose instant is missing, then those up to an instant: two ranges of one index."""
     rows: list[Row] = []
-    for condition in (Is(column, "=", None), Is(column, "<=", until)):
+    for condition in due(now):  # two ranges of one index
         if len(rows) < limit:
-            rows += await session.select(
-                job_table(table.table),
-                [*where, condition],
-                order=order or (column,),
-                limit=limit - len(rows),
-                columns=columns,
-                longest=longest,
-                lock=lock,
-            )
+            conditions, most = [*where, condition], limit - len(rows)
+            rows += await session.select(job_table(table.table), conditions, limit=most, **options)
     return rows
 
 
@@ -295,9 +284,9 @@ async def priority_ranges(session: Session, table: JobTable) -> list[list[Is]]:
     Values that are no priority, and a missing one, count as 0.
     """
     ranges: dict[int, list[Is]] = {}
-    for each in await _present(session, table):
-        priority = priority_of(each.value) if each.operator == "=" else 0
-        ranges.setdefault(priority, []).append(each)
+    for present in await _present(session, table):
+        priority = priority_of(present.value) if present.operator == "=" else 0
+        ranges.setdefault(priority, []).append(present)
     return [ranges[priority] for priority in sorted(ranges, reverse=True)]
 
 
@@ -306,14 +295,14 @@ async def _present(session: Session, table: JobTable) -> list[Is]:
     lowest, highest = [await _first(session, table, (), end) for end in ("priority", "-priority")]
     if not lowest or not highest:
         return []
-    found = [Is("priority", "=", highest[0])]
-    while (value := found[-1].value) != lowest[0] and value is not None:
+    present = [Is("priority", "=", highest[0])]
+    while (value := present[-1].value) != lowest[0] and value is not None:
         lower = Is("priority", "<", value)
-        if len(found) >= MOST_PRIORITIES:
-            return [*found, lower, Is("priority", "=", None)]
+        if len(present) >= MOST_PRIORITIES:
+            return [*present, lower, Is("priority", "=", None)]
         below = await _first(session, table, [lower], "-priority")
-        found.append(Is("priority", "=", below[0] if below else None))
-    return found
+        present.append(Is("priority", "=", below[0] if below else None))
+    return present
 
 
 async def _first(session: Session, table: JobTable, where: Sequence[Is], order: str) -> list[Any]:
@@ -326,23 +315,23 @@ async def _first(session: Session, table: JobTable, where: Sequence[Is], order: 
 
 async def next_due(session: Session, tables: Collection[JobTable]) -> datetime | None:
     """Return when the next pending job is due, now where it says nothing; None: there is none."""
-    found = [await next_without_key(session, tables)]
-    found += [await next_head(session, table, await session.now()) for table in tables]
-    return min((each for each in found if each is not None), default=None)
+    times = [await next_without_key(session, tables)]
+    times += [await next_head(session, table, await session.now()) for table in tables]
+    return min((at for at in times if at is not None), default=None)
 
 
 async def next_without_key(session: Session, tables: Collection[JobTable]) -> datetime | None:
     """Return the same of jobs without a key."""
-    found: list[datetime] = []
+    times: list[datetime] = []
     for table in tables:
         now = await session.now()
         where = [*UNORDERED, *unleased(table, now)]
         for ranges in await priority_ranges(session, table):
-            for each in ranges:
-                found += await _earliest(session, table, [*where, each])
+            for priority in ranges:
+                times += await _earliest(session, table, [*where, priority])
         if table.max_in_flight is not None:
-            found += await _ends_of_leases(session, table, now)
-    return min(found, default=None)
+            times += await _ends_of_leases(session, table, now)
+    return min(times, default=None)
 
 
 async def _ends_of_leases(session: Session, table: JobTable, now: datetime) -> list[datetime]:

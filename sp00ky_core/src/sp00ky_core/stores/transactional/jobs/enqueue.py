@@ -13,7 +13,7 @@ from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.ids import new_key, new_keys
 from sp00ky_core.stores.rows import new_row
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
-from sp00ky_core.stores.transactional.rows import CHUNK, claimed_lengths, to_job
+from sp00ky_core.stores.transactional.rows import CHUNK, claimed_lengths, select_jobs
 from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
 
 TRIES = 3
@@ -91,8 +91,8 @@ async def _held(session: Session, tables: Mapping[str, JobTable], new_jobs: Sequ
         table = tables[backend]
         for start in range(0, len(wanted), CHUNK):
             where = [Is("status", "in", LIVE_STATUSES), Is("dedup_key", "in", wanted[start : start + CHUNK])]
-            for row in await session.select(job_table(table.table), where, longest=claimed_lengths(table)):
-                held[backend, row["dedup_key"]] = to_job(table, row)
+            for job in await select_jobs(session, table, where, longest=claimed_lengths(table)):
+                held[backend, str(job.dedup_key)] = job
     return held
 
 

@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
-from itertools import islice
-from typing import Any
 
 import attrs
 
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable
-from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.isolation import Quarantine, write_around
+from sp00ky_core.stores.rows import instant_of
 from sp00ky_core.stores.transactional.connection.session import Is, Session, Where
-from sp00ky_core.stores.transactional.jobs.due import select_up_to
 from sp00ky_core.stores.transactional.rows import (
     NEWEST_FIRST,
     as_given,
     chunks,
-    filters,
     key_of,
     keys_by_table,
+    matching,
     others_than,
 )
 from sp00ky_core.stores.transactional.schema import (
@@ -43,11 +39,7 @@ NOT_LIVE = Is("status", "not in", LIVE_STATUSES)
 KEPT_SECONDS = 3_600.0
 """After which what the database keeps, for a foreign key of a user's for one, is tried again."""
 
-Ended = tuple[str, str]
-"""The table and the key of a row."""
-
-Select = Callable[[int], Awaitable[list[Ended]]]
-"""Selects so many rows at most, in the order in which they are to be deleted."""
+ENDED_FIRST = ("updated_at",)
 
 
 @attrs.define
@@ -70,163 +62,132 @@ class Cleared:
         return until if conditions == self.conditions else None
 
 
+@attrs.frozen(kw_only=True)
 class Deleting:
     """Deletes jobs that have ended; a row that the database keeps is left out, and holds up no other.
 
-    Args:
+    Attributes:
+        session: A transaction that writes.
         refused: Rows that it has kept before.
-        apart: Delete each row in a savepoint of its own.
+        apart: Find out which rows it keeps, and delete the others.
         cleared: How far a clear has come.
     """
 
-    def __init__(self, refused: Quarantine, *, apart: bool, cleared: Cleared | None = None) -> None:
-        self._refused = refused
-        self._cleared = cleared or Cleared()
-        self._apart = apart
+    session: Session
+    refused: Quarantine
+    apart: bool
+    cleared: Cleared = attrs.field(factory=Cleared)
 
-    async def by_age(
-        self, session: Session, tables: Sequence[JobTable], limit: int, spared: Sequence[str] = ()
-    ) -> int:
+    async def by_age(self, tables: Sequence[JobTable], limit: int, spared: Sequence[str] = ()) -> int:
         """Delete what ended longer ago, or is more, than its table keeps; how many.
 
         Jobs of the schedules ``spared`` stay. Audit entries go uncounted.
         """
-        now, count = await session.now(), 0
-        await session.delete(AUDITS, [Is("at", "<=", now - timedelta(seconds=AUDIT_KEPT))])
-        jobs = await _jobs_of(session, spared)
+        now, count = await self.session.now(), 0
+        await self.session.delete(AUDITS, [Is("at", "<=", now - timedelta(seconds=AUDIT_KEPT))])
+        jobs = await _jobs_of(self.session, spared)
         for table in tables:
-            kept = ((JobStatus.SUCCESS, table.keep_success), (JobStatus.FAILED, table.keep_failed))
-            for status, seconds in kept:
+            for status, seconds in (
+                (JobStatus.SUCCESS, table.keep_success),
+                (JobStatus.FAILED, table.keep_failed),
+            ):
                 if seconds is not None and seconds < math.inf:
                     until = now - timedelta(seconds=seconds)
-                    if session.deletes_first and not self._apart and not jobs:
-                        where = [Is("updated_at", "<=", until), *self._ended(table, status)]
-                        first = job_table(table.table), where, ("updated_at",), limit - count
-                        count += (await session.delete_first(*first))[0]
-                        continue
-                    oldest = partial(self._oldest, session, table, status, until, spared=jobs)
-                    count += await self._delete(session, oldest, limit - count)
-            surplus = await _surplus(session, table, jobs)
-            oldest = partial(self._oldest, session, table, JobStatus.SUCCESS, now, spared=jobs)
-            count += await self._delete(session, oldest, min(surplus, limit - count))
+                    count += await self._delete_oldest(table, status, until, limit - count, jobs)
+            most = min(await _surplus(self.session, table, jobs), limit - count)
+            count += await self._delete_oldest(table, JobStatus.SUCCESS, now, most, jobs)
         return count
 
-    def _ended(self, table: JobTable, status: JobStatus) -> list[Where]:
-        return [Is("status", "=", status), *others_than(self._refused, "deleted", table.table)]
-
-    async def _oldest(
+    async def _delete_oldest(
         self,
-        session: Session,
         table: JobTable,
         status: JobStatus,
         until: datetime,
         limit: int,
-        *,
         spared: Collection[str],
-    ) -> list[Ended]:
-        where = self._ended(table, status)
-        options: dict[str, Any] = {"order": ("updated_at", "id"), "columns": ["id"]}
-        most = limit + len(spared)
-        rows = await select_up_to(session, table, where, "updated_at", until, limit=most, **options)
-        keys = (row["id"] for row in rows if job_id(table.table, row["id"]) not in spared)
-        return [(table.table, key) for key in islice(keys, limit)]
-
-    async def matching(
-        self, session: Session, tables: Sequence[JobTable], conditions: JobFilter, limit: int
     ) -> int:
-        """Delete what has ended and meets the conditions, newest first; how many."""
-        if session.deletes_first and not self._apart:
-            count, until = 0, self._cleared.go_on(conditions)
-            for since in (until, None) if until is not None else (None,):
-                for table in tables if count < limit else ():
-                    count += await self._delete_newest(session, table, conditions, since, limit - count)
-            return count
-        return await self._delete(session, partial(self._newest, session, tables, conditions), limit)
-
-    async def _delete_newest(
-        self,
-        session: Session,
-        table: JobTable,
-        conditions: JobFilter,
-        until: datetime | None,
-        limit: int,
-    ) -> int:
-        where = filters(conditions, table) if limit > 0 else None
-        if where is None:
-            return 0
-        where += [ENDED, *others_than(self._refused, "deleted", table.table)]
-        where += [] if until is None else [Is("created_at", "<=", until)]
-        count, oldest = await session.delete_first(job_table(table.table), where, NEWEST_FIRST, limit)
-        if count == limit:
-            self._cleared.conditions, self._cleared.until = conditions, oldest
+        count = 0  # in two ranges of an index
+        for old in (Is("updated_at", "=", None), Is("updated_at", "<=", until)):
+            first = table, [old, Is("status", "=", status)], ENDED_FIRST, limit - count
+            count += (await self._delete_first(*first, spared=spared))[0]
         return count
 
-    async def _newest(
-        self, session: Session, tables: Sequence[JobTable], conditions: JobFilter, limit: int
-    ) -> list[Ended]:
-        found: list[tuple[datetime, str, str]] = []
-        for table in tables:
-            where = filters(conditions, table)
-            if where is not None:
-                where += [ENDED, *others_than(self._refused, "deleted", table.table)]
-                rows = await session.select(
-                    job_table(table.table),
-                    where,
-                    order=NEWEST_FIRST,
-                    limit=limit,
-                    columns=["id", "created_at"],
-                    lock=True,
-                )
-                found += [(row["created_at"] or BEGINNING, row["id"], table.table) for row in rows]
-        found.sort(reverse=True)
-        return [(name, key) for _, key, name in found[:limit]]
+    async def matching(self, tables: Sequence[JobTable], conditions: JobFilter, limit: int) -> int:
+        """Delete what has ended and meets the conditions, of each table the newest first; how many."""
+        count, until = 0, self.cleared.go_on(conditions)
+        for since in (until, None) if until is not None else (None,):
+            begin = [] if since is None else [Is("created_at", "<=", since)]
+            for table, where in matching(tables, conditions) if count < limit else ():
+                first = table, [*where, ENDED, *begin], NEWEST_FIRST, limit - count
+                deleted, oldest = await self._delete_first(*first)
+                count += deleted
+                if deleted and count == limit:
+                    self.cleared.conditions, self.cleared.until = conditions, instant_of(oldest)
+        return count
 
-    async def by_ids(
-        self, session: Session, tables: Mapping[str, JobTable], ids: Sequence[str]
-    ) -> dict[str, str | None]:
+    async def by_ids(self, tables: Mapping[str, JobTable], ids: Sequence[str]) -> dict[str, str | None]:
         """Delete those of these jobs that have ended; their ids, with what it said if it keeps one."""
-        given, rows = as_given(session, ids), list[Ended]()
+        given, deleted = as_given(self.session, ids), dict[str, str | None]()
         for name, keys in keys_by_table(given, tables):
             where = [Is("id", "in", keys), NOT_LIVE]
-            ended = await session.select(job_table(name), where, columns=["id"], lock=True)
-            rows += [(name, row["id"]) for row in ended]
-        refused = await self._delete_around(session, rows) if self._apart else {}
-        if not self._apart:
-            await self._delete_all(session, rows)
-        problems = {row: error.problem for row, error in refused.items()}
-        return {each: problems.get(row) for row in rows for each in given[job_id(*row)]}
+            rows = await self.session.select(job_table(name), where, columns=["id"], lock=True)
+            kept = await self._delete(name, [row["id"] for row in rows])
+            for row in rows:
+                problem = kept[row["id"]].problem if row["id"] in kept else None
+                deleted |= dict.fromkeys(given[job_id(name, row["id"])], problem)
+        return deleted
 
-    async def _delete(self, session: Session, select: Select, limit: int) -> int:
-        """Delete the first rows of a selection, behind those that the database keeps; how many."""
-        rows = await select(limit)
-        if not self._apart:
-            return await self._delete_all(session, rows)
-        count, seen = 0, set[Ended]()
-        while rows := [each for each in rows if each not in seen][: limit - count]:
-            refused = await self._delete_around(session, rows)
-            self._refused.add_all(
-                "deleted", {job_id(*row): refused[row] for row in refused}, seconds=KEPT_SECONDS
+    async def _delete_first(
+        self,
+        table: JobTable,
+        where: Sequence[Where],
+        order: Sequence[str],
+        limit: int,
+        *,
+        spared: Collection[str] = (),
+    ) -> tuple[int, datetime | None]:
+        """Delete the first rows under conditions, behind those that the database keeps.
+
+        How many, and the least value that the first column of the order had, if it is known.
+        """
+        if limit < 1:
+            return 0, None
+        where = [*where, *others_than(self.refused, "deleted", table.table)]
+        if not self.apart and not spared:
+            return await self.session.delete_first(job_table(table.table), where, order, limit)
+        count, seen = 0, {key_of(spared_id) for spared_id in spared if table_of(spared_id) == table.table}
+        while count < limit:
+            most = limit - count + len(seen)
+            rows = await self.session.select(
+                job_table(table.table), where, order=order, limit=most, columns=["id"], lock=True
             )
-            count += len(rows) - len(refused)
-            seen.update(refused)
-            rows = await select(limit - count + len(seen))  # some may be found again
-        return count
+            keys = [row["id"] for row in rows if row["id"] not in seen][: limit - count]
+            if not keys:
+                break
+            kept = await self._delete(table.table, keys)
+            problems = {job_id(table.table, key): error for key, error in kept.items()}
+            self.refused.add_all("deleted", problems, seconds=KEPT_SECONDS)
+            count += len(keys) - len(kept)
+            seen.update(keys)
+        return count, None
 
-    async def _delete_around(self, session: Session, rows: Sequence[Ended]) -> Mapping[Ended, StoreError]:
-        """Delete what the database doesn't keep; return what it keeps, and why."""
+    async def _delete(self, table: str, keys: Sequence[str]) -> Mapping[str, StoreError]:
+        """Delete rows; what the database keeps, and why. Where it isn't ``apart``, that raises."""
 
-        async def write(some: Sequence[Ended]) -> Sequence[int]:
-            async with session.savepoint():
-                return [await self._delete_all(session, some)]
+        async def delete(some: Sequence[str]) -> Sequence[None]:
+            async with self.session.savepoint():
+                await _delete_all(self.session, table, some)
+            return ()
 
-        return (await write_around(rows, write))[1]
+        if self.apart:
+            return (await write_around(keys, delete))[1]
+        await _delete_all(self.session, table, keys)
+        return {}
 
-    async def _delete_all(self, session: Session, rows: Sequence[Ended]) -> int:
-        count = 0
-        for table in {name for name, _ in rows}:
-            for some in chunks(key for name, key in rows if name == table):
-                count += await session.delete(job_table(table), [Is("id", "in", some), NOT_LIVE])
-        return count
+
+async def _delete_all(session: Session, table: str, keys: Sequence[str]) -> None:
+    for some in chunks(keys):
+        await session.delete(job_table(table), [Is("id", "in", some), NOT_LIVE])
 
 
 async def _jobs_of(session: Session, schedules: Sequence[str]) -> Collection[str]:
@@ -242,6 +203,6 @@ async def _surplus(session: Session, table: JobTable, spared: Collection[str]) -
         return 0
     where = [Is("status", "=", JobStatus.SUCCESS)]
     count = await session.count(job_table(table.table), where)
-    for some in chunks(key_of(each) for each in spared if table_of(each) == table.table):
+    for some in chunks(key_of(spared_id) for spared_id in spared if table_of(spared_id) == table.table):
         count -= await session.count(job_table(table.table), [*where, Is("id", "in", some)])
     return max(count - table.max_successes, 0)

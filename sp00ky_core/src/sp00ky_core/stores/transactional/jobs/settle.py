@@ -29,6 +29,7 @@ from sp00ky_core.stores.transactional.rows import (
     load_rows,
     others_than,
     overdue,
+    select_jobs,
     to_job,
 )
 from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
@@ -167,18 +168,14 @@ async def overdue_claims(
     session: Session, tables: Sequence[JobTable], runners: Collection[str], limit: int
 ) -> list[OverdueClaim]:
     """List these runners' rows whose lease is over."""
-    now, found = await session.now(), list[OverdueClaim]()
+    now, claims = await session.now(), list[OverdueClaim]()
     for table in tables:
         where = [PROCESSING, Is("runner_id", "in", tuple(runners)), overdue(table, now)]
-        for row in await session.select(
-            job_table(table.table), where, limit=limit - len(found), longest=DECIDED
-        ):
-            job = to_job(table, row)
+        for job in await select_jobs(session, table, where, limit=limit - len(claims), longest=DECIDED):
             lasts = max(table.attempt_timeout(job.timeout) + table.lease_margin, _written(job))
-            found.append(
-                OverdueClaim(job_id=job.id, epoch=job.lease_epoch, runner_id=job.runner_id, lasts=lasts)
-            )
-    return found
+            claim = OverdueClaim(job_id=job.id, epoch=job.lease_epoch, runner_id=job.runner_id, lasts=lasts)
+            claims.append(claim)
+    return claims
 
 
 def _written(job: Job) -> float:
@@ -200,15 +197,13 @@ async def lost(
     limit: int,
 ) -> list[Job]:
     """List rows to be reclaimed: see ``DecidingStore._lost``; but for those refused just now."""
-    now, found = await session.now(), list[Job]()
+    now, jobs = await session.now(), list[Job]()
     for table in tables:
         keys = [key_of(each.job_id) for each in named if table_of(each.job_id) == table.table]
         spared = Is("runner_id", "not in", tuple(beating))
         taken = Either((Is("runner_id", "=", None), spared, Is("id", "in", keys)))
         where = Either((Is("runner_id", "in", tuple(dead)), Both((overdue(table, now), taken))))
         resting = others_than(refused, "settled", table.table)
-        rows = await session.select(
-            job_table(table.table), [PROCESSING, where, *resting], limit=limit - len(found), longest=DECIDED
-        )
-        found += [to_job(table, row) for row in rows]
-    return found
+        options: dict[str, Any] = {"limit": limit - len(jobs), "longest": DECIDED}
+        jobs += await select_jobs(session, table, [PROCESSING, where, *resting], **options)
+    return jobs

@@ -15,7 +15,7 @@ from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Claim, Store
 from sp00ky_core.runner.liveness import Beat
-from sp00ky_core.runner.observer import Observer, StoreLog
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
 from sp00ky_core.runner.slots import Held, Holdings, Slots
@@ -104,26 +104,29 @@ class Wake:
         return True
 
 
-@attrs.define(kw_only=True, eq=False, slots=False)
+@attrs.define(eq=False, slots=False)
 class Claimer:
-    """Claims for every backend that has free places and may have work."""
+    """Claims for every backend that has free places and may have work.
+
+    Attributes:
+        is_stopping: The runner drains: nothing is claimed or started any more.
+    """
 
     _store: Store
+    _hooks: Hooks
+    _options: RunnerOptions
+    _observer: Observer
     _slots: Mapping[str, Slots]
     _holdings: Holdings
     _settler: Settler
     _beat: Beat
     _wake: Wake
-    _hooks: Hooks
-    _options: RunnerOptions
-    _store_log: StoreLog
-    _observer: Observer
 
     def __attrs_post_init__(self) -> None:
         self._observed = self._hooks.observes("sp00ky_jobs_claimed")
         # Why the last claim got nothing, if the database won't write a row.
         self.refused: RowRefused | None = None
-        self._stopping = False
+        self.is_stopping: bool = False
         self._claim_seconds = 0.0  # how long the last one took
         self._look_at = float("inf")  # when all backends are to be claimed for again
         self._strays = False  # rows may be this runner's without its holding them: a claim's reply was lost
@@ -133,7 +136,7 @@ class Claimer:
     async def run(self) -> None:
         """Claim until stopped."""
         backoff = Backoff(self._options.random)
-        while not self._stopping:
+        while not self.is_stopping:
             try:
                 await self._step()
                 backoff.reset()
@@ -142,18 +145,13 @@ class Claimer:
                 self._wake.all_may_have_work()
                 if not isinstance(error, Sp00kyError):
                     raise
-                self._store_log.failed("can't claim", error)
+                self._observer.failed("can't claim", error)
                 self.refused = error if isinstance(error, RowRefused) else self.refused
                 await backoff.wait()
 
-    @property
-    def is_stopping(self) -> bool:
-        """Whether the runner drains: nothing is claimed or started any more."""
-        return self._stopping
-
     def stop(self) -> None:
         """Claim no more; a claim that is under way may come back first."""
-        self._stopping = True
+        self.is_stopping = True
         self._wake.freed()
 
     async def _step(self) -> None:
@@ -175,7 +173,7 @@ class Claimer:
         except StoreUnavailable:
             raise
         except Sp00kyError as error:
-            self._store_log.count(error)
+            self._observer.count(error)
             logger.warning("claims can't be released yet: %s", error)
             self._strays = False
 
@@ -273,7 +271,7 @@ class Claimer:
         backend = slots.backend
         if backend.sharing:
             backend = backend.serving(job.path)
-        names = (backend.name, backend.contract.name(job.path))
+        names = (backend.config.name, backend.contract.name(job.path))
         if names != (job.backend, job.path):
             job = attrs.evolve(job, backend=names[0], path=names[1])
         return Held(

@@ -31,25 +31,32 @@ logger: logging.Logger = logging.getLogger(__name__)
 SUCCESS = JobStatus.SUCCESS
 """To look it up in its enumeration takes longer than to compare it."""
 
+AGAIN = 60.0
+"""Seconds until it is said again, for a database that stays away."""
+
 HANGING = 10.0
 """Seconds after which a claim counts as hanging: it takes milliseconds, a second on a busy database."""
 
 
 @attrs.define
 class Observer:
-    """Counts what a runner does.
+    """Counts what a runner does; logs an outage of the database once a minute, and its end.
+
+    Many calls meet an outage many times.
 
     Attributes:
-        clock: The runner's.
+        clock: Seconds, monotonic; the runner's.
         counters: Where it is counted.
         claims_fail: The latest claim failed.
         claiming_since: When the claim that is under way began; None: none is.
     """
 
-    clock: Callable[[], float]
+    clock: Callable[[], float] = time.monotonic
     counters: Counters = attrs.field(factory=Counters)
     claims_fail: bool = False
     claiming_since: float | None = None
+    _lost_at: float | None = None
+    _say_at: float = 0.0
 
     @property
     def claims_go_through(self) -> bool:
@@ -88,6 +95,33 @@ class Observer:
         finally:
             self.claiming_since = None
         self.claims_fail = False
+
+    def failed(self, doing: str, error: Sp00kyError) -> None:
+        """Count a call that failed, and log it, unless an outage explains it that was logged already."""
+        self.count(error)
+        if not isinstance(error, StoreUnavailable):
+            logger.warning("%s: %s", doing, error)
+            return
+        now = self.clock()
+        if self._lost_at is None:
+            self._lost_at = self._say_at = now
+        if now < self._say_at:
+            logger.debug("%s: %s", doing, error)
+            return
+        self._say_at = now + AGAIN
+        text = "the database can't be reached, jobs wait and outcomes are kept: %s: %s"
+        logger.warning(text, doing, error, extra={"event": "store_lost"})
+
+    def count(self, error: Sp00kyError) -> None:
+        """Count a call of the store that failed."""
+        self.counters.store_errors += isinstance(error, StoreError)
+
+    def worked(self) -> None:
+        """Log the end of an outage, if there was one."""
+        if self._lost_at is None:
+            return
+        seconds, self._lost_at = self.clock() - self._lost_at, None
+        logger.warning("the database is back after %.1f s", seconds, extra={"event": "store_back"})
 
 
 WINDOW = 10.0
@@ -197,49 +231,3 @@ def _facts(held: Held, outcome: str) -> dict[str, Any]:
         "duration_ms": took,
         "runner_id": job.runner_id,
     }
-
-
-AGAIN = 60.0
-"""Seconds until it is said again, for a database that stays away."""
-
-
-class StoreLog:
-    """Logs an outage of the database once a minute, though many calls meet it many times; and its end.
-
-    Args:
-        clock: Seconds, monotonic.
-        counters: Where failures are counted.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic, counters: Counters | None = None) -> None:
-        self._counters = counters or Counters()
-        self._clock = clock
-        self._lost_at: float | None = None
-        self._say_at = 0.0
-
-    def failed(self, doing: str, error: Sp00kyError) -> None:
-        """Count a call that failed, and log it, unless an outage explains it that was logged already."""
-        self.count(error)
-        if not isinstance(error, StoreUnavailable):
-            logger.warning("%s: %s", doing, error)
-            return
-        now = self._clock()
-        if self._lost_at is None:
-            self._lost_at = self._say_at = now
-        if now < self._say_at:
-            logger.debug("%s: %s", doing, error)
-            return
-        self._say_at = now + AGAIN
-        text = "the database can't be reached, jobs wait and outcomes are kept: %s: %s"
-        logger.warning(text, doing, error, extra={"event": "store_lost"})
-
-    def count(self, error: Sp00kyError) -> None:
-        """Count a call of the store that failed."""
-        self._counters.store_errors += isinstance(error, StoreError)
-
-    def worked(self) -> None:
-        """Log the end of an outage, if there was one."""
-        if self._lost_at is None:
-            return
-        seconds, self._lost_at = self._clock() - self._lost_at, None
-        logger.warning("the database is back after %.1f s", seconds, extra={"event": "store_back"})

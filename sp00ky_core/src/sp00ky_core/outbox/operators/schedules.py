@@ -46,7 +46,7 @@ from sp00ky_core.runner.maintenance.reconcile import (
 )
 from sp00ky_core.runner.maintenance.runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Firing, Place, jobs_of
-from sp00ky_core.runner.observer import StoreLog
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedules.definition import paused, released, removed, resumed
 from sp00ky_core.schedules.fire import ended
@@ -113,7 +113,7 @@ class ScheduleOperators(StoreUser):
         return other
 
     def services(
-        self, served: Mapping[str, Any], options: RunnerOptions, log: StoreLog, place: Place
+        self, served: Mapping[str, Any], options: RunnerOptions, log: Observer, place: Place
     ) -> ScheduleServices | None:
         """Make what a runner of these backends does, on its store; None: that keeps no schedules."""
         if not self.store.capabilities.schedules:

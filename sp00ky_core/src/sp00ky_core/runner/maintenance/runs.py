@@ -34,7 +34,7 @@ from sp00ky_core.runner.maintenance.scheduler import (
     open_runs,
     share,
 )
-from sp00ky_core.runner.observer import StoreLog
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedules.fire import DEADLINE_EXCEEDED, OpenRun, ended, failures_after, is_late, kill_reason
 
@@ -97,7 +97,7 @@ class RunMaintenance:
         retention: TopRetentionConfig,
         options: RunnerOptions,
         place: Place,
-        log: StoreLog,
+        log: Observer,
     ) -> None:
         self._firing = firing
         self._store, self._schedules = firing.store, schedules_of(firing.store)
@@ -270,7 +270,7 @@ class ScheduleServices:
 
     @classmethod
     def of(
-        cls, firing: Firing, config: Config, options: RunnerOptions, place: Place, log: StoreLog
+        cls, firing: Firing, config: Config, options: RunnerOptions, place: Place, log: Observer
     ) -> ScheduleServices:
         """Make them for the backends of ``firing``, with the schedules that a file has of these."""
         own = {name: each for name, each in config.schedules.items() if each.backend in firing.backends}

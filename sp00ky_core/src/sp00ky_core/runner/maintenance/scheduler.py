@@ -29,7 +29,7 @@ from sp00ky_core.ports import (
     Trigger,
 )
 from sp00ky_core.runner.maintenance.reconcile import change, define, definition_of, schedules_of, tables_of
-from sp00ky_core.runner.observer import StoreLog
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedules.definition import brought_back, can_not_fire, is_due, is_others, next_fire
 from sp00ky_core.schedules.fire import FanOut, Fire, OpenRun, Situation, decide_fire, failures_after, fan_out
@@ -101,7 +101,7 @@ class Scheduler:
         definitions: Mapping[str, ScheduleConfig],
         options: RunnerOptions,
         place: Place,
-        log: StoreLog,
+        log: Observer,
     ) -> None:
         self._firing = firing
         self._schedules = schedules_of(firing.store)

@@ -40,18 +40,18 @@ class Wake:
 
     def __init__(self, backends: Iterable[str], options: RunnerOptions) -> None:
         self._options = options
-        self._may_have_work = dict.fromkeys(backends, True)
+        self._backends = frozenset(backends)
+        self._may_have_work = set(self._backends)
         self._event = asyncio.Event()
         self._futile = SHORTEST_IDLE
 
     def may_have_work(self, backend: str) -> bool:
         """Whether a claim for the backend may find something."""
-        return self._may_have_work[backend]
+        return backend in self._may_have_work
 
     def all_may_have_work(self) -> None:
         """Note that the store has signalled, or that nothing is known any more."""
-        for backend in self._may_have_work:
-            self._may_have_work[backend] = True
+        self._may_have_work.update(self._backends)
         self._event.set()
 
     def freed(self) -> None:
@@ -60,20 +60,16 @@ class Wake:
 
     def expect_nothing(self, backends: Iterable[str]) -> None:
         """Note that a claim is about to be sent: only a signal that comes after this counts."""
-        for backend in backends:
-            self._may_have_work[backend] = False
+        self._may_have_work.difference_update(backends)
 
-    def may_have_more(self, backends: Iterable[str]) -> None:
+    def may_have_more(self, backend: str) -> None:
         """Note that a claim got nothing, or not all, that was due."""
-        for backend in backends:
-            self._may_have_work[backend] = True
+        self._may_have_work.add(backend)
 
     def claimed(self, wanted: Mapping[str, int], jobs: Sequence[Job]) -> None:
         """Note a claim's result: a backend that filled all its places may have more."""
         counts = Counter([job.backend for job in jobs])
-        for backend, places in wanted.items():
-            if counts[backend] >= places:
-                self._may_have_work[backend] = True
+        self._may_have_work.update(backend for backend, places in wanted.items() if counts[backend] >= places)
         if jobs:
             self._futile = SHORTEST_IDLE
 
@@ -173,8 +169,7 @@ class Claimer:
         except StoreUnavailable:
             raise
         except Sp00kyError as error:
-            self._observer.count(error)
-            logger.warning("claims can't be released yet: %s", error)
+            self._observer.failed("claims can't be released yet", error)
             self._strays = False
 
     def _wanted(self) -> dict[str, int]:
@@ -249,7 +244,7 @@ class Claimer:
             breaker, paused = claim.breakers.get(name, NEW), claim.paused.get(name)
             slots.gate.claimed(jobs, breaker, paused=paused, retry_in=claim.retry_in.get(name))
             if not slots.gate.may_claim():
-                self._wake.may_have_more([name])
+                self._wake.may_have_more(name)
             for held in slots.take_ready() if paused is not None else ():
                 self.let_go(held)
             if jobs:

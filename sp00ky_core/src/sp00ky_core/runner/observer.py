@@ -155,16 +155,17 @@ class AttemptLog:
         """Log an attempt, or count it."""
         if transition.error is None and transition.to is JobStatus.PENDING:
             return  # given back: no attempt was made
+        outcome = outcome_of(transition, held.job.retries) or "retry"
         if self._log_all:
-            _log(held, transition)
+            _log(held, transition, outcome)
         elif transition.error is not None:
-            outcome, has_failed = _outcome(held, transition), _failed(transition)
+            has_failed = transition.to is JobStatus.FAILED
             kind = (held.backend.name, transition.error.name, outcome, has_failed)
             if kind not in self._timers:
                 self._timers[kind] = asyncio.get_running_loop().call_later(WINDOW, self._sum_up, kind)
             self._seen[kind] += 1
-            if self._seen[kind] <= _most(kind):
-                _log(held, transition)
+            if self._seen[kind] <= MOST_OF.get(outcome, MOST):
+                _log(held, transition, outcome)
 
     def close(self) -> None:
         """Log what was only counted so far."""
@@ -175,7 +176,7 @@ class AttemptLog:
     def _sum_up(self, kind: _Kind) -> None:
         del self._timers[kind]
         backend, name, outcome, has_failed = kind
-        more = self._seen.pop(kind) - _most(kind)
+        more = self._seen.pop(kind) - MOST_OF.get(outcome, MOST)
         if more > 0:
             what = "failed" if has_failed else f"are {_GOES_ON[outcome]}"
             level = logging.WARNING if has_failed else logging.INFO
@@ -184,20 +185,7 @@ class AttemptLog:
             logger.log(level, text, more, backend, what, WINDOW, name, extra=facts)
 
 
-def _outcome(held: Held, transition: Transition) -> str:
-    return outcome_of(transition, held.job.retries) or "retry"
-
-
-def _failed(transition: Transition) -> bool:
-    return transition.to is JobStatus.FAILED
-
-
-def _most(kind: _Kind) -> int:
-    return MOST_OF.get(kind[2], MOST)
-
-
-def _log(held: Held, transition: Transition) -> None:
-    outcome = _outcome(held, transition)
+def _log(held: Held, transition: Transition, outcome: str) -> None:
     facts = _facts(held, outcome)
     text = f"{held.job.id} ({held.backend.name} {held.job.path!r}) {_fate(transition, outcome)}"
     if outcome != "throttled":
@@ -206,14 +194,15 @@ def _log(held: Held, transition: Transition) -> None:
         text += f": {said(transition.error.name, transition.error.code, transition.error.reason)}"
     if outcome == "success" and facts["duration_ms"] is not None:
         text += f": HTTP {held.code} in {facts['duration_ms']:.0f} ms"
-    logger.log(logging.WARNING if _failed(transition) else logging.INFO, "%s", text, extra=facts)
+    level = logging.WARNING if transition.to is JobStatus.FAILED else logging.INFO
+    logger.log(level, "%s", text, extra=facts)
 
 
 def _fate(transition: Transition, outcome: str) -> str:
     if transition.to is JobStatus.PENDING:
         when = "for" if outcome == "throttled" else "in"
         return f"is {_GOES_ON[outcome]} {when} {transition.delay or 0.0:.1f} s"
-    return "failed" if _failed(transition) else "is delivered"
+    return "failed" if transition.to is JobStatus.FAILED else "is delivered"
 
 
 def _facts(held: Held, outcome: str) -> dict[str, Any]:

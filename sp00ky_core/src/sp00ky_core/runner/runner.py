@@ -289,7 +289,7 @@ class Runner:
             self._slots[held.table.backend].gate.limit.forget()
         elif held.job.ordering_key is None:
             return
-        self._wake.may_have_more([held.table.backend])
+        self._wake.may_have_more(held.table.backend)
         self._wake.freed()
 
     def _info(self) -> RunnerInfo:

@@ -40,7 +40,6 @@ from sp00ky_core.runner.maintenance.reconcile import (
     SyncResult,
     change,
     define,
-    definition_of,
     schedules_of,
     tables_of,
 )
@@ -48,7 +47,7 @@ from sp00ky_core.runner.maintenance.runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Firing, Place, jobs_of
 from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.schedules.definition import paused, released, removed, resumed
+from sp00ky_core.schedules.definition import definition_of, paused, released, removed, resumed
 from sp00ky_core.schedules.fire import ended
 from sp00ky_core.stores.loop_store import LoopStore, StoreUser
 

@@ -105,8 +105,7 @@ class RollupWriter:
             logger.debug("rollups are written later: %s", error)
             return
         except Sp00kyError as error:
-            self._observer.count(error)
-            logger.warning("%d rollups can't be written, and are left out: %s", len(rows), error)
+            self._observer.failed(f"{len(rows)} rollups can't be written, and are left out", error)
         else:
             self._ahead = now - self._clock()
         self._unwritten = []

@@ -28,10 +28,17 @@ from sp00ky_core.ports import (
     StoredSchedule,
     Trigger,
 )
-from sp00ky_core.runner.maintenance.reconcile import change, define, definition_of, schedules_of, tables_of
+from sp00ky_core.runner.maintenance.reconcile import change, define, schedules_of, tables_of
 from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.schedules.definition import brought_back, can_not_fire, is_due, is_others, next_fire
+from sp00ky_core.schedules.definition import (
+    brought_back,
+    can_not_fire,
+    definition_of,
+    is_due,
+    is_others,
+    next_fire,
+)
 from sp00ky_core.schedules.fire import FanOut, Fire, OpenRun, Situation, decide_fire, failures_after, fan_out
 from sp00ky_core.stores.naming import NamedJobs
 from sp00ky_core.stores.transitions import kill, report_settled
@@ -46,7 +53,7 @@ def share(schedules: Mapping[str, StoredSchedule], place: Place) -> set[str]:
     While runners don't see the same schedules and runners, one may be two runners' own, or no runner's: then
     the guard of a change keeps them apart, and what its runner doesn't do in time the others do.
     """
-    backends = [str(each.definition.get("backend")) for each in schedules.values()]
+    backends = [str(stored.definition.get("backend")) for stored in schedules.values()]
     places = {backend: place(backend) for backend in set(backends)}
     named = zip(schedules, backends, strict=True)
     return {name for n, (name, backend) in enumerate(named) if n % places[backend][1] == places[backend][0]}
@@ -392,8 +399,8 @@ class Firing:
         name, definition = situation.stored.name, situation.definition
         if definition.concurrency == "allow" and definition.quarantine_after is None:
             return decide_fire(situation)  # whatever ran before
-        found = attrs.evolve(situation, open_runs=await open_runs(self.store, name))
-        fire = decide_fire(found)
+        whole = attrs.evolve(situation, open_runs=await open_runs(self.store, name))
+        fire = decide_fire(whole)
         if not fire.kills:
             return fire
         latest = (await schedules_of(self.store).schedules()).schedules.get(name)

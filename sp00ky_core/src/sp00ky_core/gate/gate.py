@@ -85,9 +85,8 @@ class Gate:
         self.limit: Limit = Limit()
         self.breaker: SeenBreaker | None = None
         if self._config.breaker is not None:
-            several, log = self._several_routes, self._log
             self.breaker = SeenBreaker(
-                self._name, self._config.breaker, self._clock, self._poll, several_routes=several, log=log
+                self._name, self._config.breaker, self._clock, self._poll, self._several_routes, self._log
             )
         self._probes = 0  # this runner's, that have no outcome yet
 

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+import attrs
+
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import NO_INFO, RunnerBeat, RunnerInfo, Store
 from sp00ky_core.runner.observer import Observer
@@ -17,6 +19,7 @@ FIRST_PAUSE = 0.25
 """Seconds after a beat that failed, doubled each time up to the interval."""
 
 
+@attrs.define(eq=False, slots=False)
 class Beat:
     """Beats every 2 s, and says what follows: may this runner start attempts, may it reclaim, who is dead.
 
@@ -27,25 +30,18 @@ class Beat:
         since: The first of an uninterrupted row of beats: no peer has declared this runner dead since.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        options: RunnerOptions,
-        info: Callable[[], RunnerInfo] = lambda: NO_INFO,
-        *,
-        drain_requested: Callable[[], None] = lambda: None,
-        observer: Observer | None = None,
-    ) -> None:
+    _store: Store
+    _options: RunnerOptions
+    _info: Callable[[], RunnerInfo] = lambda: NO_INFO  # what this runner says of itself
+    _drain_requested: Callable[[], None] = lambda: None  # called when an operator has asked it to drain
+    _observer: Observer = attrs.field(factory=Observer)
+
+    def __attrs_post_init__(self) -> None:
         self.fresh_until: float = float("-inf")
         self.since: float = 0.0
-        self._store = store
-        self._observer = observer or Observer(options.clock)
-        self._info = info  # what this runner says of itself
-        self._drain_requested = drain_requested  # called when an operator has asked this runner to drain
         self._turn = asyncio.Lock()  # of each beat
         self._stopped = False
         self._beats: Mapping[str, RunnerBeat] = {}  # the last ones, this runner's among them
-        self._options = options
         self._last: float | None = None  # the latest successful beat
         self._seen: dict[str, tuple[datetime, float]] = {}  # runner: its beat_at, and when that was new here
         self._beaten = asyncio.Event()

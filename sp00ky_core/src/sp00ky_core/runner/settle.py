@@ -41,6 +41,7 @@ UNWRITTEN = frozenset({SettleFate.BUSY, SettleFate.DUPLICATE})
 _ANY = RetryPolicy()  # what is delivered isn't retried
 
 
+@attrs.define(eq=False, slots=False)
 class Decider:
     """Applies the retry policy that plugins and configuration give.
 
@@ -51,17 +52,13 @@ class Decider:
         beat: Sees which documents other runners have; None: there are none.
     """
 
-    def __init__(
-        self,
-        hooks: Hooks,
-        strategies: Mapping[str, Strategy],
-        options: RunnerOptions,
-        beat: Beat | None = None,
-    ) -> None:
-        self._hooks = hooks
-        self._strategies = {name: _logging(name, strategy) for name, strategy in strategies.items()}
-        self._options = options
-        self._beat = beat
+    _hooks: Hooks
+    _strategies: Mapping[str, Strategy]
+    _options: RunnerOptions
+    _beat: Beat | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self._strategies = {name: _logging(name, strategy) for name, strategy in self._strategies.items()}
 
     def settlement(self, held: Held, event: Outcome | Deferred) -> Settlement:
         """Decide what to write for an outcome, or for a job that is deferred."""

@@ -70,12 +70,17 @@ class Connection(asyncio.Protocol):
         self.is_reusable = self._is_whole = False
         if not self.is_open:
             self._end(self._failure or _closed(None))
-        elif len(exchange.request.body) <= _PIECE:
-            self._transport.write(head + exchange.request.body)
-        else:
-            self._transport.write(head)
-            self._unsent = memoryview(exchange.request.body)
-            self._write()
+            return self._waiter
+        try:
+            if len(exchange.request.body) <= _PIECE:
+                self._transport.write(head + exchange.request.body)
+            else:
+                self._transport.write(head)
+                self._unsent = memoryview(exchange.request.body)
+                self._write()
+        except BaseException:  # uvloop's, of a connection whose loss it hasn't told yet
+            self.abort()
+            raise
         return self._waiter
 
     def cut_off(self, exchange: Exchange) -> None:

@@ -81,6 +81,7 @@ TRIES = 3
 """How often runs of a schedule that changes meanwhile are closed before ``prune``."""
 
 
+@attrs.define(eq=False, slots=False)
 class RunMaintenance:
     """Looks after the runs of a runner's own schedules, and now and then of all whose backends it knows.
 
@@ -92,22 +93,16 @@ class RunMaintenance:
         log: Counts what fails.
     """
 
-    def __init__(
-        self,
-        firing: Firing,
-        retention: TopRetentionConfig,
-        options: RunnerOptions,
-        place: Place,
-        log: Observer,
-    ) -> None:
-        self._firing = firing
-        self._store, self._schedules = firing.store, schedules_of(firing.store)
-        self._retention = retention
-        self._options = options
-        self._place = place
-        self._log = log
+    _firing: Firing
+    _retention: TopRetentionConfig
+    _options: RunnerOptions
+    _place: Place
+    _log: Observer
+
+    def __attrs_post_init__(self) -> None:
+        self._store, self._schedules = self._firing.store, schedules_of(self._firing.store)
         self._with_history: Collection[str] = ()
-        self._next_prune = options.clock() + options.prune_interval * options.random()
+        self._next_prune = self._options.clock() + self._options.prune_interval * self._options.random()
 
     async def run(self) -> None:
         """Look after the runs until cancelled."""

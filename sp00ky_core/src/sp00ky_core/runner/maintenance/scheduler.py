@@ -91,6 +91,7 @@ APART = 0.2
 Row = tuple[str, StoredSchedule]
 
 
+@attrs.define(eq=False, slots=False)
 class Scheduler:
     """Fires the schedules that this process can fire.
 
@@ -102,20 +103,14 @@ class Scheduler:
         log: Counts what fails.
     """
 
-    def __init__(
-        self,
-        firing: Firing,
-        definitions: Mapping[str, ScheduleConfig],
-        options: RunnerOptions,
-        place: Place,
-        log: Observer,
-    ) -> None:
-        self._firing = firing
-        self._schedules = schedules_of(firing.store)
-        self._definitions = definitions
-        self._options = options
-        self._place = place
-        self._log = log
+    _firing: Firing
+    _definitions: Mapping[str, ScheduleConfig]
+    _options: RunnerOptions
+    _place: Place
+    _log: Observer
+
+    def __attrs_post_init__(self) -> None:
+        self._schedules = schedules_of(self._firing.store)
         self._signalled = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -142,12 +137,11 @@ class Scheduler:
     async def _look(self) -> float:
         """Begin what is due; seconds until there may be more."""
         try:
-            if self._has_defined:
-                snapshot = await self._latest(0.0)
-            else:
+            if not self._has_defined:
                 tables = tables_of(self._firing.backends)
                 await define(self._firing.store, self._definitions, tables, only_new=True)
-                snapshot = await self._latest(0.0)
+            snapshot = await self._latest(0.0)
+            if not self._has_defined:
                 self._has_defined = True
                 self._say_what_differs(snapshot)
         except Sp00kyError as error:

@@ -1,4 +1,4 @@
-"""Name what may happen to a job."""
+"""Name what may happen to a job, and decide its next status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entry-point discovery, validation, and the registry of what plugins bring."""
+"""Discover, load and check plugins; register what they bring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decide what to write for an outcome, of the job and of its backend's breaker; write what has gathered."""
+"""Decide what an attempt's outcome makes of its job and write it; write what it says of a breaker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep a runner's claims that aren't settled, and make the attempts of a backend's on a pool of workers."""
+"""Hold a runner's claims until they are settled; make a backend's attempts on a pool of workers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from sp00ky_core.config import RetryConfig
 from sp00ky_core.gate import Gate
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import Attempt, JobTable
+
+OVERDUE_AFTER = 5.0
+"""Seconds past its timeout after which an attempt is cut off, should a transport not have kept to it."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -157,10 +160,6 @@ class Holdings:
             if late and held.worker is not None and not held.overdue:
                 held.overdue = True
                 held.worker.cancel()
-
-
-OVERDUE_AFTER = 5.0
-"""Seconds past its timeout after which an attempt is cut off, should a transport not have kept to it."""
 
 
 AHEAD = 0.02

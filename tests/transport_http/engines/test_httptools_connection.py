@@ -231,3 +231,24 @@ async def test_what_comes_after_a_cancellation_harms_nothing() -> None:
     scene.connection.connection_lost(None)
     assert scene.response().status == 200
     assert scene.waiter.cancelled()
+
+
+async def test_a_write_that_fails_at_once_closes_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+
+    def fail(_: bytes) -> None:
+        raise RuntimeError("the handler is closed")
+
+    monkeypatch.setattr(scene.wire, "write", fail)
+    with pytest.raises(RuntimeError, match="closed"):
+        scene.start()
+    scene.connection.connection_lost(None)
+    assert (scene.wire.is_aborted, scene.connection.is_open, scene.kept) == (True, False, [])
+
+
+async def test_only_the_exchange_that_is_under_way_is_cut_off() -> None:
+    scene = Scene().start().receive(SIZED + b"{}")
+    scene.connection.cut_off(scene.exchange)
+    assert scene.connection.is_open  # it may have another one by now
+    scene.start().connection.cut_off(scene.exchange)
+    assert scene.wire.is_aborted

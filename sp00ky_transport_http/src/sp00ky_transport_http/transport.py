@@ -17,7 +17,7 @@ from sp00ky_transport_http.classify import outcome_of, undelivered_by
 from sp00ky_transport_http.deadlines import Deadlines
 from sp00ky_transport_http.engines.choice import engine_name, new_engine
 from sp00ky_transport_http.engines.engine import Engine, Exchange, ExchangeFailed, Origin
-from sp00ky_transport_http.request import RequestBuilder
+from sp00ky_transport_http.request import Request, RequestBuilder
 from sp00ky_transport_http.signing import Signer
 
 __all__ = ["HttpTransport"]
@@ -51,16 +51,16 @@ class HttpTransport:
 
     async def deliver(self, attempt: Attempt) -> Outcome:
         """Send the request and say what came of it, within ``attempt.timeout``; see ``Transport``."""
+        if not self._is_open:
+            raise RuntimeError("the transport isn't open: await open() first")
         task = asyncio.current_task()
-        if not self._is_open or task is None:
-            raise RuntimeError("the transport isn't open: await open() first, and deliver() in a task")
+        if task is None:
+            raise RuntimeError("deliver() must run in a task")
         try:
             target = self._target(attempt.backend) or await self._new_target(attempt.backend)
-            request = target.builder.build(attempt)
+            request = target.build(attempt)
             if isinstance(request, Undelivered):
                 return request
-            if target.signer is not None:
-                request = target.signer.signed(request, datetime.now(UTC))
             limit = attempt.backend.max_response_bytes
             exchange = Exchange(request=request, origin=target.origin, limit=limit, fresh=attempt.last)
             failure: Exception | None = None
@@ -106,7 +106,12 @@ class _Target:
         self.engine = engine
         self.builder = RequestBuilder(backend)
         self.origin = _origin(backend)
-        self.signer = Signer(backend.signing_secrets) if backend.signing_secrets else None
+        self._signer = Signer(backend.signing_secrets)
+        self.build = self._signed if backend.signing_secrets else self.builder.build
+
+    def _signed(self, attempt: Attempt) -> Request | Undelivered:
+        request = self.builder.build(attempt)
+        return self._signer.signed(request, datetime.now(UTC)) if isinstance(request, Request) else request
 
     def outcome(self, exchange: Exchange, failure: Exception | None, *, has_result: bool) -> Outcome:
         """Say what came of an exchange: once a whole head has come, it decides; before it, the failure."""

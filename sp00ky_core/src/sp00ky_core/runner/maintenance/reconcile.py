@@ -147,11 +147,9 @@ class Sync:
         return [
             name
             for name, stored in snapshot.schedules.items()
-            if not stored.removed and self._is_the_files(stored) and not self._is_in_the_file(name)
+            if not stored.removed and self._is_the_files(stored)
+            if name not in self.definitions and name not in self.left_out
         ]
-
-    def _is_in_the_file(self, name: str) -> bool:
-        return name in self.definitions or name in self.left_out
 
     def _is_the_files(self, stored: StoredSchedule) -> bool:
         table = self.tables.get(str(stored.definition.get("backend")))

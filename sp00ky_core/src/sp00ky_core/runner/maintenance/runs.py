@@ -7,10 +7,10 @@ import logging
 import math
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import attrs
 
-from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.config.settings import HistoryConfig, TopRetentionConfig
 from sp00ky_core.errors import RunUnreadable, Sp00kyError
@@ -248,9 +248,8 @@ def _with_history(snapshot: ScheduleSnapshot) -> list[str]:
     return [name for name, of in definitions.items() if of and isinstance(of.history, HistoryConfig)]
 
 
-@attrs.frozen
-class ScheduleServices:
-    """Runs beside a runner's claims.
+class ScheduleServices(NamedTuple):
+    """Run beside a runner's claims.
 
     Attributes:
         scheduler: Fires what is due.
@@ -259,12 +258,3 @@ class ScheduleServices:
 
     scheduler: Scheduler
     upkeep: RunMaintenance
-
-    @classmethod
-    def of(
-        cls, firing: Firing, config: Config, options: RunnerOptions, place: Place, log: Observer
-    ) -> ScheduleServices:
-        """Make them for the backends of ``firing``, with the schedules that a file has of these."""
-        own = {name: each for name, each in config.schedules.items() if each.backend in firing.backends}
-        upkeep = RunMaintenance(firing, config.retention, options, place, log)
-        return cls(Scheduler(firing, own, options, place, log), upkeep)

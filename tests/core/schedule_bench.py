@@ -21,7 +21,7 @@ from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import ScheduleRun, StoreOptions
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.runner.maintenance.scheduler import Place, everything
-from sp00ky_core.runner.observer import StoreLog
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.stores.memory.store import MemoryStore
 
 FAILED = Undelivered(name="http_status", code=500, reason="boo", retryable=False)
@@ -99,7 +99,7 @@ class Bench:
 
     def services(self, outbox: Outbox, place: Place = everything) -> Any:
         options = RunnerOptions(random=lambda: 0.0)
-        return outbox.schedules.services(outbox.backends, options, StoreLog(), place)
+        return outbox.schedules.services(outbox.backends, options, Observer(), place)
 
 
 @pytest.fixture

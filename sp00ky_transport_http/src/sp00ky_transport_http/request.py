@@ -54,7 +54,8 @@ class Template:
 
     @head.default
     def _head(self) -> bytes:
-        return f"{self.method} {self.url.raw_path_qs} HTTP/1.1\r\n{header_lines(self.headers)}".encode()
+        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
+        return f"{self.method} {self.url.raw_path_qs} HTTP/1.1\r\n{lines}".encode()
 
 
 @attrs.define(kw_only=True, eq=False)  # not frozen: faster to make, which is done for each job
@@ -75,11 +76,6 @@ class Request:
     def headers(self) -> dict[str, str]:
         """All of its headers."""
         return {**self.template.headers, **self.own}
-
-
-def header_lines(headers: Mapping[str, str]) -> str:
-    """Return headers as they go over the wire."""
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
 
 
 @attrs.frozen(kw_only=True)

@@ -17,14 +17,12 @@ from sp00ky_transport_http.classify import outcome_of, undelivered_by
 from sp00ky_transport_http.deadlines import Deadlines
 from sp00ky_transport_http.engines.choice import engine_name, new_engine
 from sp00ky_transport_http.engines.engine import Engine, Exchange, ExchangeFailed, Origin
-from sp00ky_transport_http.request import RequestBuilder
+from sp00ky_transport_http.request import Request, RequestBuilder
 from sp00ky_transport_http.signing import Signer
 
 __all__ = ["HttpTransport"]
 
 _log = logging.getLogger(__name__)
-
-_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)  # what was delivered isn't waited for
 
 
 class HttpTransport:
@@ -55,43 +53,34 @@ class HttpTransport:
         """Send the request and say what came of it, within ``attempt.timeout``; see ``Transport``."""
         if not self._is_open:
             raise RuntimeError("the transport isn't open: await open() first")
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("deliver() must run in a task")
         try:
             target = self._target(attempt.backend) or await self._new_target(attempt.backend)
-            request = target.builder.build(attempt)
+            request = target.build(attempt)
             if isinstance(request, Undelivered):
                 return request
-            if target.signer is not None:
-                request = target.signer.signed(request, datetime.now(UTC))
-            exchange = Exchange(
-                request=request,
-                origin=target.origin,
-                limit=attempt.backend.max_response_bytes,
-                fresh=attempt.last,
-            )
-            failure = await self._failure(target.engine, exchange, attempt.timeout)
+            limit = attempt.backend.max_response_bytes
+            exchange = Exchange(request=request, origin=target.origin, limit=limit, fresh=attempt.last)
+            failure: Exception | None = None
+            self._deadlines.enter(task, attempt.timeout, lambda: exchange.connection is not None)
+            try:
+                await target.engine.run(exchange)
+            except ExchangeFailed as error:
+                failure = error
+            except asyncio.CancelledError:
+                target.engine.cut_off(exchange)
+                if not self._deadlines.leave(task) and exchange.response is None:
+                    raise
+                failure = TimeoutError()  # a head that has come decides, whoever cancels
+            finally:
+                self._deadlines.leave(task)
             return target.outcome(exchange, failure, has_result=attempt.operation.has_result)
         except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
             # Its text is left out, for it could hold a secret.
             _log.error("job %r: %s in the transport", attempt.job.id, type(error).__name__)
             return Undelivered(name=PROTOCOL, reason=f"the request failed: {type(error).__name__}")
-
-    async def _failure(self, engine: Engine, exchange: Exchange, seconds: float) -> Exception | None:
-        """Run an exchange within its time; return why it ended before its end."""
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("deliver() must run in a task")
-        self._deadlines.enter(task, seconds, lambda: exchange.connection is not None)
-        try:
-            await engine.run(exchange)
-        except asyncio.CancelledError:
-            if self._deadlines.leave(task) or exchange.response is not None:
-                return TimeoutError()  # a head that has come decides, whoever cancels
-            raise
-        except ExchangeFailed as error:
-            return error
-        finally:
-            self._deadlines.leave(task)
-        return None
 
     def _target(self, backend: BackendConfig) -> _Target | None:
         target = self._targets.get(backend.name)
@@ -117,7 +106,12 @@ class _Target:
         self.engine = engine
         self.builder = RequestBuilder(backend)
         self.origin = _origin(backend)
-        self.signer = Signer(backend.signing_secrets) if backend.signing_secrets else None
+        self._signer = Signer(backend.signing_secrets)
+        self.build = self._signed if backend.signing_secrets else self.builder.build
+
+    def _signed(self, attempt: Attempt) -> Request | Undelivered:
+        request = self.builder.build(attempt)
+        return self._signer.signed(request, datetime.now(UTC)) if isinstance(request, Request) else request
 
     def outcome(self, exchange: Exchange, failure: Exception | None, *, has_result: bool) -> Outcome:
         """Say what came of an exchange: once a whole head has come, it decides; before it, the failure."""
@@ -127,11 +121,10 @@ class _Target:
                 return Undelivered(name=CONNECT, reason="no connection in time")
             problem = failure or RuntimeError("an exchange ends with a head or an error")
             return undelivered_by(problem, self.builder.redaction)
-        now = _ANY_TIME if response.is_delivered else datetime.now(UTC)
-        limit = self.backend.max_response_bytes
-        if response.is_delivered and not has_result:
+        if not has_result and response.is_delivered:
             return Delivered(code=response.status)
-        return outcome_of(response, self.builder.redaction, limit=limit, now=now)
+        limit = self.backend.max_response_bytes
+        return outcome_of(response, self.builder.redaction, limit=limit, now=datetime.now(UTC))
 
 
 def _origin(backend: BackendConfig) -> Origin:

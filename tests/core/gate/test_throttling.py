@@ -18,6 +18,11 @@ STEPS = st.lists(
 )
 
 
+def silent_for(throttling: Throttling, now: float) -> float:
+    """Seconds until the next request may be sent."""
+    return max(throttling.next_at - now, 0.0)
+
+
 def taken(throttling: Throttling, now: float, count: int) -> float:
     """So many 2xx, one after the other, a hundredth of a second each; when the last one came."""
     for _ in range(count):
@@ -33,7 +38,7 @@ def test_there_is_always_room_for_one_and_never_for_more_than_configured(
     throttling, now = Throttling(concurrency), 100.0
     for what, later, took in steps:
         now += later
-        before, was_silent = throttling.limit, throttling.silent_for(now) > 0
+        before, was_silent = throttling.limit, silent_for(throttling, now) > 0
         if what == "delivered":
             throttling.delivered(now, now - took)
             assert before <= throttling.limit <= before + 1
@@ -44,22 +49,21 @@ def test_there_is_always_room_for_one_and_never_for_more_than_configured(
             asked = 3.0 if what == "asked" else 0.0
             delay = throttling.throttled(now, now - took, asked)
             assert delay == asked if asked else 1 <= delay <= LONGEST_DELAY
-            assert throttling.limit == max(1, before // 2) or throttling.silent_for(now) > 0
+            assert throttling.limit == max(1, before // 2) or silent_for(throttling, now) > 0
         assert 1 <= throttling.limit <= concurrency
-        assert throttling.is_open is (throttling.limit == concurrency)
 
 
 def test_a_backend_that_never_throttles_gets_all_that_fits() -> None:
     throttling = Throttling(50)
     taken(throttling, 0.0, 1_000)
-    assert (throttling.limit, throttling.is_open, throttling.silent_for(10.0)) == (50, True, 0)
+    assert (throttling.limit, silent_for(throttling, 10.0)) == (50, 0)
 
 
 def test_what_is_asked_for_is_a_pause_after_which_there_is_one_at_a_time() -> None:
     throttling = Throttling(50)
     now = taken(throttling, 0.0, 100)
     assert throttling.throttled(now, now, 2.0) == 2
-    assert (throttling.limit, throttling.silent_for(now), throttling.silent_for(now + 2)) == (1, 2, 0)
+    assert (throttling.limit, silent_for(throttling, now), silent_for(throttling, now + 2)) == (1, 2, 0)
 
 
 def test_one_more_for_each_2xx_up_to_half_of_what_was_too_much() -> None:
@@ -87,14 +91,14 @@ def test_beyond_that_only_after_a_while_and_step_by_step() -> None:
         limits.append(throttling.limit)
     assert limits == [4, 4, 4, 5, 5, 5, 5, 5, 6, 6]
     taken(throttling, now, 10_000)
-    assert throttling.is_open
+    assert throttling.limit == 50
 
 
 def test_a_hold_has_an_end_however_long_the_pause_was() -> None:
     throttling = Throttling(2)
     throttling.throttled(0.0, 0.0, 3_600.0)
     taken(throttling, 3_600.0 + LONGEST_HOLD, 1)
-    assert throttling.is_open
+    assert throttling.limit == 2
 
 
 def test_what_was_sent_before_the_pause_says_nothing_of_what_came_after() -> None:
@@ -127,9 +131,9 @@ def test_without_a_word_there_is_a_pause_only_where_one_at_a_time_is_too_much() 
     for _ in range(3):
         throttling.throttled(now, now, 0.0)
         limits.append(throttling.limit)
-    assert (limits, throttling.silent_for(now)) == ([4, 2, 1], 0)
+    assert (limits, silent_for(throttling, now)) == ([4, 2, 1], 0)
     delay = throttling.throttled(now, now, 0.0)
-    assert throttling.silent_for(now) == pytest.approx(delay)
+    assert silent_for(throttling, now) == pytest.approx(delay)
 
 
 def test_a_pause_that_others_were_asked_for_counts_once() -> None:
@@ -137,7 +141,7 @@ def test_a_pause_that_others_were_asked_for_counts_once() -> None:
     now = taken(throttling, 0.0, 100)
     throttling.pause(now, 2.0)
     throttling.pause(now + 1, 1.5)
-    assert throttling.silent_for(now) == pytest.approx(2.5)
+    assert silent_for(throttling, now) == pytest.approx(2.5)
     taken(throttling, now + 3, 40)
     assert throttling.limit == 25
 
@@ -147,7 +151,7 @@ def test_where_one_at_a_time_is_too_much_requests_are_spaced(interval: float) ->
     """A backend that takes one request in each interval, and asks for a second's pause beyond that."""
     throttling, now, taken_at, taken_count, refused = Throttling(50), 100.0, 0.0, 0, 0
     while taken_count < 200:
-        now += max(throttling.silent_for(now), 1e-6)
+        now += max(silent_for(throttling, now), 1e-6)
         sent, now = now, now + 0.003
         if sent - taken_at >= interval:
             throttling.delivered(now, sent)
@@ -163,10 +167,10 @@ def test_spacing_ends_where_nothing_is_refused_any_more() -> None:
     for _ in range(3):
         throttling.throttled(now, now, 1.0)
         now += 1.1
-    assert throttling.silent_for(now) == 0
+    assert silent_for(throttling, now) == 0
     throttling.delivered(now + 0.01, now)
-    assert throttling.silent_for(now + 0.01) > 0.5
+    assert silent_for(throttling, now + 0.01) > 0.5
     for _ in range(200):
-        now += throttling.silent_for(now) + 0.01
+        now += silent_for(throttling, now) + 0.01
         throttling.delivered(now, now - 0.01)
-    assert (throttling.is_open, throttling.silent_for(now)) == (True, 0)
+    assert (throttling.limit, silent_for(throttling, now)) == (4, 0)

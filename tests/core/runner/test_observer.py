@@ -12,7 +12,7 @@ from sp00ky_conformance.faults import Fault
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
-from sp00ky_core.runner.observer import HANGING, MOST, MOST_OF, WINDOW, Observer, StoreLog
+from sp00ky_core.runner.observer import HANGING, MOST, MOST_OF, WINDOW, Observer
 
 
 class Clock:
@@ -189,7 +189,7 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 
 def test_an_outage_is_logged_once_and_so_is_its_end(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    log = StoreLog(clock)
+    log = Observer(clock)
     log.worked()
     assert lines(caplog) == []
     log.failed("no beat", GONE)
@@ -209,7 +209,7 @@ def test_an_outage_is_logged_once_and_so_is_its_end(clock: Clock, caplog: pytest
 
 
 def test_the_next_outage_is_another(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    log = StoreLog(clock)
+    log = Observer(clock)
     for _ in range(2):
         log.failed("no beat", GONE)
         log.worked()

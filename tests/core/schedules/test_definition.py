@@ -58,7 +58,7 @@ def test_a_next_fire_that_no_clock_can_have_given_is_computed_again(
 
 
 def new(**fields: object) -> StoredSchedule:
-    found = defined(config(**fields), None, None, now=NOW)
+    found = defined(config(**fields), None, NOW)
     assert found is not None
     return found
 
@@ -71,19 +71,19 @@ def test_a_new_schedule_fires_first_after_now() -> None:
 
 
 def test_who_defines_it_last_is_who_removes_it() -> None:
-    moved = defined(config(), new(), config(), now=NOW + timedelta(seconds=1), origin="python")
+    moved = defined(config(), new(), NOW + timedelta(seconds=1), origin="python")
     assert moved is not None
     assert (moved.origin, moved.next_fire_at, moved.seen) == ("python", new().next_fire_at, new().seen)
-    assert defined(config(), moved, config(), now=NOW, only_new=True) is None
-    back = defined(config(), moved, config(), now=NOW)
+    assert defined(config(), moved, NOW, only_new=True) is None
+    back = defined(config(), moved, NOW)
     assert back is not None
     assert back.origin == "file"
 
 
 def test_what_was_wrong_with_the_definition_before_is_forgotten() -> None:
     before = attrs.evolve(new(), last_error="the query is refused")
-    moved = defined(config(), before, config(), now=NOW, origin="python")
-    changed = defined(config(payload={"a": 1}), before, config(), now=NOW)
+    moved = defined(config(), before, NOW, origin="python")
+    changed = defined(config(payload={"a": 1}), before, NOW)
     assert moved is not None
     assert changed is not None
     assert (moved.last_error, changed.last_error) == (before.last_error, None)
@@ -91,30 +91,30 @@ def test_what_was_wrong_with_the_definition_before_is_forgotten() -> None:
 
 def test_a_new_payload_keeps_the_clock_and_the_pause_a_new_clock_does_not() -> None:
     overdue = attrs.evolve(new(), next_fire_at=NOW - timedelta(hours=1), paused=True, revision=3)
-    found = defined(config(payload={"a": 1}), overdue, config(), now=NOW)
+    found = defined(config(payload={"a": 1}), overdue, NOW)
     assert found is not None
     assert (found.next_fire_at, found.paused, found.revision) == (overdue.next_fire_at, True, 3)
     assert len(found.seen) == 2
-    changed = defined(config(every=90.0), overdue, config(), now=NOW)
+    changed = defined(config(every=90.0), overdue, NOW)
     assert changed is not None
     assert changed.next_fire_at == NOW + timedelta(seconds=90)
 
 
 def test_a_runner_of_an_older_deploy_changes_nothing_back() -> None:
     older, newer = config(), config(every=90.0)
-    row = defined(newer, new(), older, now=NOW)
+    row = defined(newer, new(), NOW)
     assert row is not None
-    assert defined(older, row, newer, now=NOW, only_new=True) is None
-    rolled_back = defined(older, row, newer, now=NOW)
+    assert defined(older, row, NOW, only_new=True) is None
+    rolled_back = defined(older, row, NOW)
     assert rolled_back is not None
     assert rolled_back.hash == row.seen[0]
-    assert defined(config(every=95.0), row, newer, now=NOW, only_new=True) is not None
+    assert defined(config(every=95.0), row, NOW, only_new=True) is not None
 
 
 def test_what_was_removed_comes_back_by_a_deploy_but_not_by_an_older_runner() -> None:
     gone = removed(new())
     assert (gone.removed, gone.next_fire_at) == (True, None)
-    assert defined(config(), gone, None, now=NOW, only_new=True) is None
-    found = defined(config(), gone, None, now=NOW)
+    assert defined(config(), gone, NOW, only_new=True) is None
+    found = defined(config(), gone, NOW)
     assert found is not None
     assert (found.removed, found.next_fire_at) == (False, NOW + timedelta(seconds=60))

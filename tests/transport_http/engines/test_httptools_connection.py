@@ -51,7 +51,8 @@ class Scene:
 
     def __init__(self, *, method: str = "POST", body: bytes = b"{}", room: float = float("inf")) -> None:
         self.opened: set[Connection] = set()
-        self.connection = Connection(self.opened)
+        self.kept: list[Connection] = []
+        self.connection = Connection(self.opened, lambda _, connection: self.kept.append(connection))
         self.wire = Wire(self.connection, room)
         self.connection.connection_made(self.wire)
         template = Template(method=method, url=URL("http://x.test/"), headers={})
@@ -73,9 +74,9 @@ class Scene:
         return found
 
     def failure(self) -> ExchangeFailed:
-        found = self.waiter.result()
-        assert found is not None
-        return found
+        failure = self.waiter.exception()
+        assert isinstance(failure, ExchangeFailed)
+        return failure
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ async def test_after_a_whole_response_it_is_fit_for_another(packets: Sequence[by
     scene = Scene(method=method).start().receive(*packets)
     assert scene.waiter.result() is None
     assert scene.response().complete
-    assert (scene.connection.is_open, scene.connection.is_reusable) == (True, True)
+    assert (scene.connection.is_open, scene.kept) == (True, [scene.connection])
     assert not scene.wire.is_aborted
 
 
@@ -114,7 +115,7 @@ async def test_after_any_other_it_is_closed(packet: bytes, complete: bool) -> No
     assert scene.waiter.result() is None
     assert scene.response().complete is complete
     assert scene.wire.is_aborted
-    assert (scene.connection.is_open, scene.connection.is_reusable) == (False, False)
+    assert (scene.connection.is_open, scene.kept) == (False, [])
 
 
 async def test_a_head_ends_the_response_to_a_head() -> None:
@@ -230,3 +231,24 @@ async def test_what_comes_after_a_cancellation_harms_nothing() -> None:
     scene.connection.connection_lost(None)
     assert scene.response().status == 200
     assert scene.waiter.cancelled()
+
+
+async def test_a_write_that_fails_at_once_closes_the_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+
+    def fail(_: bytes) -> None:
+        raise RuntimeError("the handler is closed")
+
+    monkeypatch.setattr(scene.wire, "write", fail)
+    with pytest.raises(RuntimeError, match="closed"):
+        scene.start()
+    scene.connection.connection_lost(None)
+    assert (scene.wire.is_aborted, scene.connection.is_open, scene.kept) == (True, False, [])
+
+
+async def test_only_the_exchange_that_is_under_way_is_cut_off() -> None:
+    scene = Scene().start().receive(SIZED + b"{}")
+    scene.connection.cut_off(scene.exchange)
+    assert scene.connection.is_open  # it may have another one by now
+    scene.start().connection.cut_off(scene.exchange)
+    assert scene.wire.is_aborted

@@ -300,51 +300,44 @@ RISKED_AT = 6
 """Failures, and each doubling of them, after which a job is risked that has no retries left."""
 
 
-@attrs.frozen(kw_only=True)
-class _Next:
-    to: BreakerState
-    failures: int
-    pause: float = 0.0
+Next = tuple[BreakerState, int, float]
+"""What a breaker comes to: its state, its failures, and the seconds for which the backend is paused."""
 
 
-def _count(breaker: Breaker, event: Failed, config: BreakerConfig) -> _Next:
+def _count(breaker: Breaker, event: Failed, config: BreakerConfig) -> Next:
     failures = breaker.failures + 1
     if failures < config.failures:
-        return _Next(to=BreakerState.CLOSED, failures=failures, pause=event.retry_after)
+        return BreakerState.CLOSED, failures, event.retry_after
     pause = max(_interval(config, config.failures), event.retry_after)
-    return _Next(to=BreakerState.OPEN, failures=config.failures, pause=pause)
+    return BreakerState.OPEN, config.failures, pause
 
 
-def _calm(_breaker: Breaker, event: Answered, _config: BreakerConfig) -> _Next:
-    return _Next(to=BreakerState.CLOSED, failures=0, pause=event.retry_after)
-
-
-def _wait(breaker: Breaker, event: Failed | Answered, _config: BreakerConfig) -> _Next:
+def _wait(breaker: Breaker, event: Failed | Answered, _config: BreakerConfig) -> Next:
     # It was in flight when the breaker opened: that it ends, however, is no news.
-    return _Next(to=breaker.state, failures=breaker.failures, pause=event.retry_after)
+    return breaker.state, breaker.failures, event.retry_after
 
 
-def _reopen(breaker: Breaker, event: ProbeFailed, config: BreakerConfig) -> _Next:
+def _reopen(breaker: Breaker, event: ProbeFailed, config: BreakerConfig) -> Next:
     failures = max(breaker.failures, config.failures) + 1
     # A probe that hung has waited already; but a backend is never hit without a break.
     pause = max(_interval(config, failures) - event.took, config.interval, event.retry_after)
-    return _Next(to=BreakerState.OPEN, failures=failures, pause=pause)
+    return BreakerState.OPEN, failures, pause
 
 
-def _close(_breaker: Breaker, event: ProbeAnswered, _config: BreakerConfig) -> _Next:
-    return _Next(to=BreakerState.CLOSED, failures=0, pause=event.retry_after)
+def _close(_breaker: Breaker, event: Answered | ProbeAnswered, _config: BreakerConfig) -> Next:
+    return BreakerState.CLOSED, 0, event.retry_after
 
 
-def _hand_back(breaker: Breaker, _event: ProbeWithoutNews, _config: BreakerConfig) -> _Next:
-    return _Next(to=BreakerState.OPEN, failures=breaker.failures)
+def _hand_back(breaker: Breaker, _event: ProbeWithoutNews, _config: BreakerConfig) -> Next:
+    return BreakerState.OPEN, breaker.failures, 0.0
 
 
-Rule = Callable[[Breaker, Any, BreakerConfig], _Next]  # of the one event that its key names
+Rule = Callable[[Breaker, Any, BreakerConfig], Next]  # of the one event that its key names
 
 
 BREAKER_TABLE: Mapping[tuple[BreakerState, type[BreakerEvent]], tuple[Rule, frozenset[BreakerState]]] = {
     (BreakerState.CLOSED, Failed): (_count, frozenset({BreakerState.CLOSED, BreakerState.OPEN})),
-    (BreakerState.CLOSED, Answered): (_calm, frozenset({BreakerState.CLOSED})),
+    (BreakerState.CLOSED, Answered): (_close, frozenset({BreakerState.CLOSED})),
     (BreakerState.OPEN, Failed): (_wait, frozenset({BreakerState.OPEN})),
     (BreakerState.OPEN, Answered): (_wait, frozenset({BreakerState.OPEN})),
     (BreakerState.HALF_OPEN, Failed): (_wait, frozenset({BreakerState.HALF_OPEN})),
@@ -370,13 +363,11 @@ def change_after(
     row, runner_id = BREAKER_TABLE.get((breaker.state, type(event))), getattr(event, "runner_id", None)
     if row is None or runner_id not in {None, breaker.probe_runner}:
         return None  # the probe took too long, and another runner has the next one now
-    after = row[0](breaker, event, config)
-    same = runner_id is None and (after.to, after.failures) == (breaker.state, breaker.failures)
-    if same and after.pause <= breaker.paused_for:
+    to, failures, pause = row[0](breaker, event, config)
+    same = runner_id is None and (to, failures) == (breaker.state, breaker.failures)
+    if same and pause <= breaker.paused_for:
         return None
-    return BreakerChange(
-        backend=backend, before=breaker, to=after.to, failures=after.failures, pause=after.pause
-    )
+    return BreakerChange(backend=backend, before=breaker, to=to, failures=failures, pause=pause)
 
 
 def route_in_turn(candidates: Iterable[tuple[str, bool]], breaker: Breaker) -> str | None:

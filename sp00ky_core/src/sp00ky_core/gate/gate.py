@@ -85,9 +85,8 @@ class Gate:
         self.limit: Limit = Limit()
         self.breaker: SeenBreaker | None = None
         if self._config.breaker is not None:
-            several, log = self._several_routes, self._log
             self.breaker = SeenBreaker(
-                self._name, self._config.breaker, self._clock, self._poll, several_routes=several, log=log
+                self._name, self._config.breaker, self._clock, self._poll, self._several_routes, self._log
             )
         self._probes = 0  # this runner's, that have no outcome yet
 
@@ -101,7 +100,7 @@ class Gate:
         """Return the seconds for which a claim would get nothing; infinite: until something happens."""
         now = self._clock()
         breaker = 0.0 if self.breaker is None else self.breaker.silent_for
-        seconds = max(self.throttling.silent_for(now), self.pause.until - now, breaker)
+        seconds = max(self.throttling.next_at - now, self.pause.until - now, breaker)
         return max(seconds, SHORTEST) if seconds > 0 else 0.0
 
     def limited_for(self) -> float:
@@ -167,7 +166,7 @@ class Gate:
         breaker = self.breaker
         if breaker is not None and breaker.view is not NEW and not breaker.lets_through:
             return False
-        return in_flight <= self.throttling.limit and self.throttling.may_send(now)
+        return in_flight <= self.throttling.limit and now >= self.throttling.next_at
 
     def deferred(self, claim: Claimed) -> Deferred | None:
         """Defer a job whose route doesn't answer; None: it is sent, as the route's probe if need be."""
@@ -194,8 +193,10 @@ class Gate:
         """
         now, seen = self._clock(), self.breaker
         if isinstance(outcome, Delivered):
-            if seen is not None and not self._is_usual(seen, claim, now):
-                self._counts(seen, claim, outcome, now, 0.0)
+            if seen is not None:
+                is_all = seen.routes.answered(claim.job.path, now)  # of its route, as nearly always
+                if not is_all or claim.is_probe or seen.view is not NEW:
+                    self._counts(seen, claim, outcome, now, 0.0)
             self.throttling.delivered(now, claim.started_at or claim.claimed_at)
             return outcome
         asked = seconds_asked(outcome, claim.retry.cap)
@@ -217,10 +218,6 @@ class Gate:
         """Note dead runners: if one had the probe, another runner may take the next one."""
         if self.breaker is not None and (runner_id := self.breaker.stored.probe_runner) in runners:
             self._tell(self.breaker, ProbeWithoutNews(runner_id=str(runner_id)))
-
-    def _is_usual(self, seen: SeenBreaker, claim: Claimed, now: float) -> bool:
-        """Count a 2xx for its route; whether that is all, as nearly always."""
-        return seen.routes.answered(claim.job.path, now) and seen.view is NEW and not claim.is_probe
 
     def _counts(self, seen: SeenBreaker, claim: Claimed, outcome: Outcome, now: float, asked: float) -> bool:
         """Count an outcome for the breaker; whether the attempt counts for its job."""

@@ -51,6 +51,7 @@ Log = Callable[..., None]
 """As ``logging.Logger.log``."""
 
 
+@attrs.define(eq=False, slots=False)
 class SeenBreaker:
     """One backend's breaker as this process sees it: its own attempts count before they are written.
 
@@ -63,26 +64,19 @@ class SeenBreaker:
         problem: What the latest failed attempt met, for the log.
     """
 
-    def __init__(
-        self,
-        backend: str,
-        config: BreakerConfig,
-        clock: Callable[[], float],
-        poll: float,
-        *,
-        several_routes: bool = False,
-        log: Log = logger.log,
-    ) -> None:
-        self.backend = backend
-        self.routes: RouteBreakers = RouteBreakers(backend, config, several=several_routes)
+    backend: str
+    _config: BreakerConfig
+    _clock: Callable[[], float]
+    _poll: float  # seconds after which it is read again, whatever was known of it
+    _several_routes: bool = False
+    _log: Log = logger.log
+
+    def __attrs_post_init__(self) -> None:
+        self.routes: RouteBreakers = RouteBreakers(self.backend, self._config, several=self._several_routes)
         self.stored: Breaker = NEW
         self.view: Breaker = NEW
         self.noted: int = 0
         self.problem: str = ""
-        self._config = config
-        self._clock = clock
-        self._poll = poll  # seconds after which it is read again, whatever was known of it
-        self._log = log
         self._as_of = 0.0  # when ``stored`` and ``view`` were so
         self._looked_at = 0.0
         self._signalled = False
@@ -299,6 +293,7 @@ class _Route:
     better_probe_by: float = NEVER
 
 
+@attrs.define(eq=False, slots=False)
 class RouteBreakers:
     """The breakers of a backend's routes.
 
@@ -306,11 +301,11 @@ class RouteBreakers:
         are_closed: All of them, as nearly always: then no job has to wait.
     """
 
-    def __init__(self, backend: str, config: BreakerConfig, *, several: bool) -> None:
-        """``several``: the backend has more than one route."""
-        self._backend = backend
-        self._config = config
-        self._several = several
+    _backend: str
+    _config: BreakerConfig
+    _several: bool  # the backend has more than one route
+
+    def __attrs_post_init__(self) -> None:
         self.are_closed: bool = True
         self._routes: dict[str, _Route] = {}
 

@@ -22,6 +22,7 @@ class Throttling:
 
     Attributes:
         limit: Requests at a time; ``concurrency`` unless the backend has throttled.
+        next_at: When the next request may be sent.
     """
 
     def __init__(self, concurrency: int) -> None:
@@ -32,24 +33,11 @@ class Throttling:
         self._credit = 0  # 2xx since the limit was last raised, beyond the reach
         self._hold = 0.0
         self._paused_at = 0.0
+        self.next_at: float = 0.0
         self._paused_until = 0.0
         self._gap = 0.0  # seconds from one request to the next, where one at a time is too much
-        self._next_at = 0.0
         self._in_a_row = 0  # throttled answers without a 2xx between; those to requests sent at once are one
         self._counted_at = float("-inf")
-
-    @property
-    def is_open(self) -> bool:
-        """Whether nothing but ``concurrency`` limits the requests."""
-        return self.limit >= self._concurrency
-
-    def may_send(self, now: float) -> bool:
-        """Whether a request may be sent now."""
-        return self._paused_until <= now and self._next_at <= now
-
-    def silent_for(self, now: float) -> float:
-        """Return the seconds for which nothing is to be sent."""
-        return max(self._paused_until - now, self._next_at - now, 0.0)
 
     def delivered(self, now: float, started_at: float) -> None:
         """Count a 2xx to a request that was sent at ``started_at``."""
@@ -59,7 +47,7 @@ class Throttling:
         self._taken += 1
         if self._gap > 0:
             self._shorten_gap(now, started_at)
-        elif self.is_open:
+        elif self.limit >= self._concurrency:
             return
         elif self.limit < self._reach:
             self.limit += 1
@@ -94,6 +82,7 @@ class Throttling:
             self._paused_at = now
         if now + seconds > self._paused_until:
             self._paused_until = now + seconds
+            self.next_at = max(self.next_at, self._paused_until)
             self._hold = min(max(self._paused_until - self._paused_at, SHORTEST_HOLD), LONGEST_HOLD)
 
     def _lengthen_gap(self, now: float) -> None:
@@ -108,4 +97,4 @@ class Throttling:
         self._gap *= SHORTENED
         if self._gap <= max(now - started_at, SHORTEST_GAP):
             self._gap = 0.0
-        self._next_at = started_at + self._gap
+        self.next_at = max(started_at + self._gap, self._paused_until)

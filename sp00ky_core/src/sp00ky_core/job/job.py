@@ -10,8 +10,6 @@ from enum import StrEnum
 from typing import Any, Literal
 
 import attrs
-import cattrs
-from cattrs.gen import make_dict_unstructure_fn, override
 
 from sp00ky_core.encoding.json_bytes import Payload, decode, encode, encode_payload, plain_copy
 from sp00ky_core.job.options import JobOptions, check_options, is_plain_text
@@ -271,6 +269,9 @@ JOB_KEYS = tuple(
 )
 """The keys of a job as JSON, in their order."""
 
+_UNSAID = {"since": None, "count": 1, "scheme": HTTP}
+"""What an entry of ``errors`` doesn't say: that it stands for one only, and that its code is HTTP's."""
+
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -284,7 +285,7 @@ def job_to_json(job: Job) -> dict[str, Any]:
     Never raises for what a client wrote into the row: where the payload holds no JSON, its text stands, and
     what UTF-8 can't hold is replaced by U+FFFD.
     """
-    fields = _printable(_converter.unstructure(job))
+    fields = {key: _json_of(getattr(job, key)) for key in JOB_KEYS if key not in {"payload", "result"}}
     fields["payload"] = _json_value(job.payload_json)
     fields["result"] = None if job.result_json is None else _json_value(job.result_json)
     omitted = {"omitted": list(job.omitted)} if job.omitted else {}
@@ -312,28 +313,15 @@ def _json_value(text: bytes) -> Any:
     return value
 
 
-def _printable(value: Any) -> Any:
-    """Replace all that UTF-8 can't encode in a value."""
+def _json_of(value: Any) -> Any:
+    """Turn a field's value into a JSON value; what UTF-8 can't encode in it is replaced."""
     if isinstance(value, str):
         return _LONE_SURROGATE.sub("\ufffd", value)
-    if isinstance(value, list | tuple):
-        return [_printable(each) for each in value]
-    if isinstance(value, Mapping):
-        return {_printable(key): _printable(each) for key, each in value.items()}
+    if isinstance(value, datetime):
+        return instant_to_json(value)
+    if isinstance(value, tuple):
+        return [_json_of(error) for error in value]
+    if isinstance(value, AttemptError):
+        entry = attrs.asdict(value, recurse=False)
+        return {key: _json_of(entry[key]) for key in entry if entry[key] != _UNSAID.get(key, ...)}
     return value
-
-
-def _make_converter() -> cattrs.Converter:
-    converter = cattrs.Converter()
-    converter.register_unstructure_hook(datetime, instant_to_json)
-    # What stands in the two texts are values in JSON: `job_to_json` adds them.
-    unsaid: dict[str, Any] = dict.fromkeys((*_UNSTATED, "payload_json", "result_json"), override(omit=True))
-    several: dict[str, Any] = dict.fromkeys(("since", "count", "scheme"), override(omit_if_default=True))
-    converter.register_unstructure_hook(
-        AttemptError, make_dict_unstructure_fn(AttemptError, converter, **several)
-    )
-    converter.register_unstructure_hook(Job, make_dict_unstructure_fn(Job, converter, **unsaid))
-    return converter
-
-
-_converter = _make_converter()

@@ -1,4 +1,4 @@
-"""Name what may happen to a job."""
+"""Name what may happen to a job, and decide its next status."""
 
 from __future__ import annotations
 
@@ -174,7 +174,11 @@ def _claimed(job: Job, _event: Claimed, _how: _How) -> Transition:
 def _delivered(job: Job, event: Delivered, _how: _How) -> Transition:
     if event.result is None:
         return _succeeded(job.retries)
-    return Transition(to=JobStatus.SUCCESS, retries=job.retries, result_json=_result_json(event.result))
+    try:
+        result_json = encode(event.result)
+    except (TypeError, ValueError):  # a lone surrogate, NaN: the backend took the job all the same
+        result_json = None
+    return Transition(to=JobStatus.SUCCESS, retries=job.retries, result_json=result_json)
 
 
 @lru_cache(maxsize=64)  # as data they are alike, and made for each job
@@ -312,13 +316,6 @@ def has_unknown_outcome(job: Job) -> bool:
     Reclaim, a kill in flight and a failure as unknown keep the lease, also where a table can't hold errors.
     """
     return job.lease_until is not None or bool(job.errors and job.errors[-1].name == OUTCOME_UNKNOWN)
-
-
-def _result_json(result: Any) -> bytes | None:
-    try:
-        return None if result is None else encode(result)
-    except (TypeError, ValueError):  # a lone surrogate, NaN: the backend took the job all the same
-        return None
 
 
 def _retries_left(job: Job, policy: RetryPolicy) -> bool:

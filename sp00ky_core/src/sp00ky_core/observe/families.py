@@ -90,19 +90,19 @@ def _queue(stats: Mapping[str, BackendStats]) -> Iterator[Metric]:
     if not stats:
         return
     jobs = GaugeMetricFamily("sp00ky_jobs", "Jobs of the whole queue.", labels=["backend", "status"])
-    for backend, each in stats.items():
+    for backend, counts in stats.items():
         for status in STATUSES:
-            jobs.add_metric([backend, status], getattr(each, status))
+            jobs.add_metric([backend, status], getattr(counts, status))
     yield jobs
     numbers: dict[str, tuple[str, Callable[[BackendStats], float]]] = {
-        "stalled": ("Jobs whose lease is over.", lambda each: each.stalled),
-        "deferred": ("Pending jobs that were throttled.", lambda each: each.deferred),
-        "oldest_due_seconds": ("Age of the job that is due longest.", lambda each: each.oldest_due_s or 0.0),
-        "breaker_open": ("1: the backend is unavailable.", lambda each: each.breaker.state != "closed"),
-        "paused": ("1: an operator has paused the backend.", lambda each: each.paused is not None),
+        "stalled": ("Jobs whose lease is over.", lambda stat: stat.stalled),
+        "deferred": ("Pending jobs that were throttled.", lambda stat: stat.deferred),
+        "oldest_due_seconds": ("Age of the job that is due longest.", lambda stat: stat.oldest_due_s or 0.0),
+        "breaker_open": ("1: the backend is unavailable.", lambda stat: stat.breaker.state != "closed"),
+        "paused": ("1: an operator has paused the backend.", lambda stat: stat.paused is not None),
     }
     for name, (text, number) in numbers.items():
-        yield _gauge(name, text, {backend: float(number(each)) for backend, each in stats.items()})
+        yield _gauge(name, text, {backend: float(number(stat)) for backend, stat in stats.items()})
 
 
 def _gauge(name: str, text: str, values: Mapping[str, float]) -> Metric:

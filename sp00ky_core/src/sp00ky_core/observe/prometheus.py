@@ -63,7 +63,7 @@ class Measures:
     @property
     def is_ready(self) -> bool:
         """Whether any of what is measured delivers."""
-        return any(each.is_ready for each in self._measured)
+        return any(measured.is_ready for measured in self._measured)
 
     async def text(self, *, routes: bool = False) -> str:
         """Write the metrics, without those of the queue where it can't be read. Raises ``MetricsMissing``."""
@@ -71,10 +71,10 @@ class Measures:
         from sp00ky_core.observe.families import exposition  # noqa: PLC0415  # optional
 
         counters, in_flight = Counters(), Counter[str]()
-        for each in self._tallies:
-            counters.add(each.attempts.items())
-            counters.leases_lost += each.leases_lost
-            counters.store_errors += each.store_errors
+        for tally in self._tallies:
+            counters.add(tally.attempts.items())
+            counters.leases_lost += tally.leases_lost
+            counters.store_errors += tally.store_errors
         for measured in self._measured:
             in_flight.update(measured.in_flight_by_backend)
         return exposition(counters, in_flight, await self._queue(), routes=routes)
@@ -174,8 +174,8 @@ class TextServer:
         """Listen no more, and cut off whoever is served."""
         if self._server is not None:
             self._server.close()
-        for each in self._clients:
-            each.cancel()
+        for client in self._clients:
+            client.cancel()
         await asyncio.gather(*self._clients, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -195,11 +195,11 @@ def rates_of(
     parts: dict[tuple[datetime, str, str | None], list[Rollup]] = {}
     if not query.routes:
         parts = {(at, backend, None): [] for at in _steps(query, until) for backend in known}
-    for each in rollups:
-        key = (each.minute, each.backend, each.path if query.routes else None)
-        parts.setdefault(key, []).append(each)
+    for rollup in rollups:
+        key = (rollup.minute, rollup.backend, rollup.path if query.routes else None)
+        parts.setdefault(key, []).append(rollup)
     ordered = sorted(parts.items(), key=lambda part: (part[0][0], part[0][1], part[0][2] or ""))
-    return [_rates(*key, _length(query, key[0], until), found) for key, found in ordered]
+    return [_rates(*key, _length(query, key[0], until), part) for key, part in ordered]
 
 
 def _length(query: RollupQuery, at: datetime, until: datetime) -> float:
@@ -218,13 +218,13 @@ def _steps(query: RollupQuery, until: datetime) -> list[datetime]:
     return [query.since + timedelta(seconds=query.step * n) for n in range(count)]
 
 
-def _rates(at: datetime, backend: str, path: str | None, seconds: float, found: Sequence[Rollup]) -> Rates:
+def _rates(at: datetime, backend: str, path: str | None, seconds: float, rollups: Sequence[Rollup]) -> Rates:
     outcomes, codes = dict.fromkeys(OUTCOMES, 0), dict[int, int]()
-    for each in found:
-        outcomes[each.outcome] = outcomes.get(each.outcome, 0) + each.count
-        if each.outcome != "success":
-            codes[each.code] = codes.get(each.code, 0) + each.count
-    buckets = tuple(map(sum, zip(*(each.buckets for each in found), strict=True))) or (0,) * BUCKETS
+    for rollup in rollups:
+        outcomes[rollup.outcome] = outcomes.get(rollup.outcome, 0) + rollup.count
+        if rollup.outcome != "success":
+            codes[rollup.code] = codes.get(rollup.code, 0) + rollup.count
+    buckets = tuple(map(sum, zip(*(rollup.buckets for rollup in rollups), strict=True))) or (0,) * BUCKETS
     p50, p95, p99 = (percentile(buckets, share) for share in (0.5, 0.95, 0.99))
     return Rates(
         at=at,

@@ -1,4 +1,4 @@
-"""Call hooks: observers are isolated and awaited here, for pluggy never awaits; built-in decisions."""
+"""Call hooks, isolated, and await what pluggy never awaits; make the decisions that are built in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entry-point discovery, validation, and the registry of what plugins bring."""
+"""Discover, load and check plugins; register what they bring."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 import pluggy
@@ -36,8 +36,6 @@ DISTRIBUTIONS = {
     **dict.fromkeys(("http", "https"), "sp00ky-transport-http"),
 }
 """Which distribution to install for a scheme; only for the text of ``AdapterMissing``."""
-
-Factory = TypeVar("Factory")
 
 
 @attrs.frozen(kw_only=True)
@@ -72,12 +70,9 @@ class Plugins:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._manager.register(calls, name="sp00ky-core:defaults")  # the built-in decisions
-        self._stores: dict[str, tuple[StoreFactory, str]] = {}
-        self._transports: dict[str, tuple[TransportFactory, str]] = {}
-        self._strategies: dict[str, tuple[Strategy, str]] = {
-            name: (strategy, "sp00ky-core") for name, strategy in STRATEGIES.items()
-        }
-        self._commands: dict[str, tuple[click.Command, str]] = {}
+        built_in = {name: (strategy, "sp00ky-core") for name, strategy in STRATEGIES.items()}
+        self._known: dict[str, dict[str, tuple[Any, str]]]  # by kind and name: what was registered, by whom
+        self._known = {"stores": {}, "transports": {}, "retry_strategies": built_in, "commands": {}}
         self._infos: list[PluginInfo] = []
 
     def register(self, plugin: object, *, name: str, distribution: str, version: str = "") -> None:
@@ -95,20 +90,14 @@ class Plugins:
         impls = list(self._manager.get_hookcallers(plugin) or ())
         for hook in impls:
             _refuse_wrong_kind(hook, plugin, distribution)
-        stores, transports, strategies = self._stores, self._transports, self._strategies
-        kinds: dict[str, dict[str, tuple[Any, str]]]
-        kinds = {"stores": stores, "transports": transports, "retry_strategies": strategies}
-        kinds["commands"] = self._commands
-        registered = {kind: self._collect(kind, plugin, distribution, known) for kind, known in kinds.items()}
+        registered = {kind: self._collect(kind, plugin, distribution) for kind in self._known}
         hooks = tuple(sorted(hook.name for hook in impls))
         self._infos.append(
             PluginInfo(name=name, distribution=distribution, version=version, hooks=hooks, **registered)
         )
 
-    def _collect(
-        self, kind: str, plugin: object, distribution: str, known: dict[str, tuple[Any, str]]
-    ) -> tuple[str, ...]:
-        hook, registered = f"sp00ky_register_{kind}", {}
+    def _collect(self, kind: str, plugin: object, distribution: str) -> tuple[str, ...]:
+        hook, known, registered = f"sp00ky_register_{kind}", self._known[kind], {}
         for impl in getattr(self._manager.hook, hook).get_hookimpls():
             if impl.plugin is plugin:
                 registered = _registered(impl, hook, distribution)
@@ -130,25 +119,34 @@ class Plugins:
     @property
     def strategies(self) -> Mapping[str, Strategy]:
         """Retry strategies by name, the built-in ones included."""
-        return {name: strategy for name, (strategy, _) in self._strategies.items()}
+        return {name: strategy for name, (strategy, _) in self._known["retry_strategies"].items()}
 
     @property
     def commands(self) -> Mapping[str, click.Command]:
         """Return the commands that plugins bring, by name."""
-        return {name: command for name, (command, _) in self._commands.items()}
+        return {name: command for name, (command, _) in self._known["commands"].items()}
 
     def store(self, scheme: str) -> StoreFactory:
         """Return the factory of a store by its URL's scheme. Raises ``AdapterMissing``."""
-        return _of("store", scheme, self._stores)
+        return cast("StoreFactory", self._of("store", scheme))
 
     def transport(self, scheme: str) -> TransportFactory:
         """Return the factory of a transport by its name, mostly a URL's scheme. Raises ``AdapterMissing``."""
-        return _of("transport", scheme, self._transports)
+        return cast("TransportFactory", self._of("transport", scheme))
+
+    def _of(self, kind: str, name: str) -> object:
+        known = self._known[f"{kind}s"]
+        if name not in known:
+            distribution = DISTRIBUTIONS.get(name, "")
+            if f"-{kind}-" not in distribution:  # a transport's, for a store
+                distribution = ""
+            raise AdapterMissing(kind=kind, name=name, distribution=distribution, known=tuple(known))
+        return known[name][0]
 
     @property
     def transports(self) -> Mapping[str, TransportEntry]:
         """What is known of each transport, by the scheme that it is registered for."""
-        return {scheme: entry_of(factory) for scheme, (factory, _) in self._transports.items()}
+        return {scheme: entry_of(factory) for scheme, (factory, _) in self._known["transports"].items()}
 
     def hooks(self) -> Hooks:
         """Return the hooks, ready to be called."""
@@ -208,15 +206,6 @@ def _registered(impl: pluggy.HookImpl, hook: str, distribution: str) -> dict[str
     except Exception as error:  # whatever a stranger's hook raises or returns
         problem = f"{hook} failed: {type(error).__name__}: {_one_line(error)}"
         raise PluginLoadError(distribution=distribution, problem=problem) from error
-
-
-def _of(kind: str, name: str, known: Mapping[str, tuple[Factory, str]]) -> Factory:
-    if name not in known:
-        distribution = DISTRIBUTIONS.get(name, "")
-        if f"-{kind}-" not in distribution:  # a transport's, for a store
-            distribution = ""
-        raise AdapterMissing(kind=kind, name=name, distribution=distribution, known=tuple(known))
-    return known[name][0]
 
 
 def _refuse_unmarked(plugin: object, distribution: str) -> None:

@@ -1,10 +1,10 @@
-"""Make an attempt: refuse what may not be sent, hand on the rest, cut off what takes too long."""
+"""Make an attempt: refuse what may not be sent, hand on the rest, see what comes of it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Mapping
 
 import attrs
 
@@ -33,15 +33,15 @@ from sp00ky_core.runner.slots import Held
 
 _MOST_VIOLATIONS = 5  # that an error entry lists
 
-OVERDUE_AFTER = 5.0
-"""Seconds past its timeout after which an attempt is cut off, should a transport not have kept to it."""
-
 logger: logging.Logger = logging.getLogger(__name__)
+
+Answer = Outcome | BaseException
+"""What a transport returned for an attempt, or raised."""
 
 
 @attrs.define(eq=False, slots=False)
 class Attempts:
-    """Makes attempts, and knows when one has to be cut off."""
+    """Makes attempts."""
 
     _transports: Mapping[str, Transport]
     _hooks: Hooks
@@ -52,54 +52,37 @@ class Attempts:
         self._observed = observes("sp00ky_attempt_started") or observes("sp00ky_attempt_finished")
         self._adds_headers = observes("sp00ky_request_headers")
         self._classifies = self._hooks.decides("sp00ky_classify_outcome")
-        self._logs_all = self._options.log_attempts
+        self._is_unwatched = not (self._observed or self._classifies or self._options.log_attempts)
 
-    async def attempt(self, held: Held) -> Outcome:
-        """Deliver a job. Never raises; cancelled, it says that the outcome is unknown."""
+    def begin(self, held: Held) -> Undelivered | Awaitable[Outcome]:
+        """Hand a job to its transport; return why it isn't sent, or what awaits its outcome."""
         attempt = self._attempt(held)
         if isinstance(attempt, Undelivered):
             return attempt
         now = self._options.clock()
         if held.job.expires_at is not None and held.has_expired(now):
             return Undelivered(name=EXPIRED, reason="expires_at has passed")
-        held.started_at = now
+        held.started_at, held.attempt = now, attempt
         if self._observed:
             self._hooks.dispatch_soon("sp00ky_attempt_started", attempt=attempt)
-        try:
-            outcome = await self._transports[attempt.backend.name].deliver(attempt)
-        except asyncio.CancelledError:
-            outcome = _cut_off(held)
-        except Exception as error:  # a transport of a stranger: its fault must not cost the job
-            logger.exception("the transport of backend %s failed", held.backend.name)
-            outcome = Undelivered(name=OUTCOME_UNKNOWN, reason=f"the transport raised {type(error).__name__}")
+        return self._transports[attempt.backend.name].deliver(attempt)
+
+    def outcome(self, held: Held, answer: Answer) -> Outcome:
+        """Return the outcome of an attempt by what its transport gave or raised, as plugins classify it."""
+        if isinstance(answer, Delivered) and self._is_unwatched and not held.overdue:
+            return answer  # as nearly always
         if held.overdue and (task := asyncio.current_task()) is not None:
             task.uncancel()  # the worker goes on: only its attempt was cut off
-        return self._judged(held, attempt, outcome)
-
-    def cut_off(self, helds: Iterable[Held]) -> None:
-        """Cancel the attempts whose transport hasn't kept to their timeout."""
-        now = self._options.clock()
-        for held in helds:
-            late = held.started_at is not None and now > held.started_at + held.timeout + OVERDUE_AFTER
-            if late and held.worker is not None and not held.overdue:
-                held.overdue = True
-                held.worker.cancel()
-
-    def _judged(self, held: Held, attempt: Attempt, outcome: Outcome) -> Outcome:
-        """Let plugins classify an outcome, and observe it."""
-        if not isinstance(outcome, (Delivered, Undelivered)):  # a union would be made each time
-            logger.error("the transport of backend %s returned no outcome", held.backend.name)  # type: ignore[unreachable]  # a stranger's may
-            outcome = Undelivered(name=OUTCOME_UNKNOWN, reason="the transport returned no outcome")
+        outcome = answer if isinstance(answer, (Delivered, Undelivered)) else _fault(held, answer)
+        if held.attempt is None:
+            return outcome  # it was never sent
         if self._classifies or isinstance(outcome, Undelivered):
             outcome = self._hooks.classify_outcome(held.job, held.backend.config, outcome)
-        held.code, held.scheme = outcome.code, outcome.scheme
-        if self._logs_all or isinstance(outcome, Undelivered):
-            held.ended_at = self._options.clock()
+        held.code, held.scheme, held.ended_at = outcome.code, outcome.scheme, self._options.clock()
         if self._observed:
-            seconds = self._options.clock() - (held.started_at or held.claimed_at)
-            self._hooks.dispatch_soon(
-                "sp00ky_attempt_finished", attempt=attempt, outcome=outcome, seconds=seconds
-            )
+            facts = {"attempt": held.attempt, "outcome": outcome}
+            seconds = held.ended_at - (held.started_at or held.claimed_at)
+            self._hooks.dispatch_soon("sp00ky_attempt_finished", **facts, seconds=seconds)
         return outcome
 
     def _attempt(self, held: Held) -> Attempt | Undelivered:
@@ -133,10 +116,21 @@ def _problem(check: PayloadCheck, job: Job) -> str:
     return "; ".join(map(str, check.violations(payload)[:_MOST_VIOLATIONS]))
 
 
-def _cut_off(held: Held) -> Undelivered:
-    if held.overdue:
-        return Undelivered(name=TIMEOUT, reason="the transport didn't keep to the timeout")
-    return Undelivered(name=OUTCOME_UNKNOWN, reason="cut off: the runner had to stop")
+def _fault(held: Held, answer: object) -> Undelivered:
+    """Return the outcome of an attempt that has none: the fault of a transport must not cost the job."""
+    if isinstance(answer, asyncio.CancelledError):
+        if held.overdue:
+            return Undelivered(name=TIMEOUT, reason="the transport didn't keep to the timeout")
+        return Undelivered(name=OUTCOME_UNKNOWN, reason="cut off: the runner had to stop")
+    if held.attempt is None and isinstance(answer, BaseException):
+        raise answer  # it is no transport's
+    if isinstance(answer, BaseException):
+        logger.error("the transport of backend %s failed", held.backend.name, exc_info=answer)
+        reason = f"the transport raised {type(answer).__name__}"
+    else:
+        logger.error("the transport of backend %s returned no outcome", held.backend.name)
+        reason = "the transport returned no outcome"
+    return Undelivered(name=OUTCOME_UNKNOWN, reason=reason)
 
 
 def _refusal(job: Job, contract: Contract) -> Undelivered:

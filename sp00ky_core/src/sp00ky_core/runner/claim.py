@@ -15,7 +15,7 @@ from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Claim, Store
 from sp00ky_core.runner.liveness import Beat
-from sp00ky_core.runner.observer import Observer, StoreLog
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
 from sp00ky_core.runner.slots import Held, Holdings, Slots
@@ -40,18 +40,18 @@ class Wake:
 
     def __init__(self, backends: Iterable[str], options: RunnerOptions) -> None:
         self._options = options
-        self._may_have_work = dict.fromkeys(backends, True)
+        self._backends = frozenset(backends)
+        self._may_have_work = set(self._backends)
         self._event = asyncio.Event()
         self._futile = SHORTEST_IDLE
 
     def may_have_work(self, backend: str) -> bool:
         """Whether a claim for the backend may find something."""
-        return self._may_have_work[backend]
+        return backend in self._may_have_work
 
     def all_may_have_work(self) -> None:
         """Note that the store has signalled, or that nothing is known any more."""
-        for backend in self._may_have_work:
-            self._may_have_work[backend] = True
+        self._may_have_work.update(self._backends)
         self._event.set()
 
     def freed(self) -> None:
@@ -60,20 +60,16 @@ class Wake:
 
     def expect_nothing(self, backends: Iterable[str]) -> None:
         """Note that a claim is about to be sent: only a signal that comes after this counts."""
-        for backend in backends:
-            self._may_have_work[backend] = False
+        self._may_have_work.difference_update(backends)
 
-    def may_have_more(self, backends: Iterable[str]) -> None:
+    def may_have_more(self, backend: str) -> None:
         """Note that a claim got nothing, or not all, that was due."""
-        for backend in backends:
-            self._may_have_work[backend] = True
+        self._may_have_work.add(backend)
 
     def claimed(self, wanted: Mapping[str, int], jobs: Sequence[Job]) -> None:
         """Note a claim's result: a backend that filled all its places may have more."""
         counts = Counter([job.backend for job in jobs])
-        for backend, places in wanted.items():
-            if counts[backend] >= places:
-                self._may_have_work[backend] = True
+        self._may_have_work.update(backend for backend, places in wanted.items() if counts[backend] >= places)
         if jobs:
             self._futile = SHORTEST_IDLE
 
@@ -104,26 +100,29 @@ class Wake:
         return True
 
 
-@attrs.define(kw_only=True, eq=False, slots=False)
+@attrs.define(eq=False, slots=False)
 class Claimer:
-    """Claims for every backend that has free places and may have work."""
+    """Claims for every backend that has free places and may have work.
+
+    Attributes:
+        is_stopping: The runner drains: nothing is claimed or started any more.
+    """
 
     _store: Store
+    _hooks: Hooks
+    _options: RunnerOptions
+    _observer: Observer
     _slots: Mapping[str, Slots]
     _holdings: Holdings
     _settler: Settler
     _beat: Beat
     _wake: Wake
-    _hooks: Hooks
-    _options: RunnerOptions
-    _store_log: StoreLog
-    _observer: Observer
 
     def __attrs_post_init__(self) -> None:
         self._observed = self._hooks.observes("sp00ky_jobs_claimed")
         # Why the last claim got nothing, if the database won't write a row.
         self.refused: RowRefused | None = None
-        self._stopping = False
+        self.is_stopping: bool = False
         self._claim_seconds = 0.0  # how long the last one took
         self._look_at = float("inf")  # when all backends are to be claimed for again
         self._strays = False  # rows may be this runner's without its holding them: a claim's reply was lost
@@ -133,7 +132,7 @@ class Claimer:
     async def run(self) -> None:
         """Claim until stopped."""
         backoff = Backoff(self._options.random)
-        while not self._stopping:
+        while not self.is_stopping:
             try:
                 await self._step()
                 backoff.reset()
@@ -142,18 +141,13 @@ class Claimer:
                 self._wake.all_may_have_work()
                 if not isinstance(error, Sp00kyError):
                     raise
-                self._store_log.failed("can't claim", error)
+                self._observer.failed("can't claim", error)
                 self.refused = error if isinstance(error, RowRefused) else self.refused
                 await backoff.wait()
 
-    @property
-    def is_stopping(self) -> bool:
-        """Whether the runner drains: nothing is claimed or started any more."""
-        return self._stopping
-
     def stop(self) -> None:
         """Claim no more; a claim that is under way may come back first."""
-        self._stopping = True
+        self.is_stopping = True
         self._wake.freed()
 
     async def _step(self) -> None:
@@ -175,8 +169,7 @@ class Claimer:
         except StoreUnavailable:
             raise
         except Sp00kyError as error:
-            self._store_log.count(error)
-            logger.warning("claims can't be released yet: %s", error)
+            self._observer.failed("claims can't be released yet", error)
             self._strays = False
 
     def _wanted(self) -> dict[str, int]:
@@ -251,7 +244,7 @@ class Claimer:
             breaker, paused = claim.breakers.get(name, NEW), claim.paused.get(name)
             slots.gate.claimed(jobs, breaker, paused=paused, retry_in=claim.retry_in.get(name))
             if not slots.gate.may_claim():
-                self._wake.may_have_more([name])
+                self._wake.may_have_more(name)
             for held in slots.take_ready() if paused is not None else ():
                 self.let_go(held)
             if jobs:
@@ -273,7 +266,7 @@ class Claimer:
         backend = slots.backend
         if backend.sharing:
             backend = backend.serving(job.path)
-        names = (backend.name, backend.contract.name(job.path))
+        names = (backend.config.name, backend.contract.name(job.path))
         if names != (job.backend, job.path):
             job = attrs.evolve(job, backend=names[0], path=names[1])
         return Held(

@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+import attrs
+
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import NO_INFO, RunnerBeat, RunnerInfo, Store
-from sp00ky_core.runner.observer import StoreLog
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.subscription import Backoff
 
@@ -17,41 +19,36 @@ FIRST_PAUSE = 0.25
 """Seconds after a beat that failed, doubled each time up to the interval."""
 
 
+@attrs.define(eq=False, slots=False)
 class Beat:
     """Beats every 2 s, and says what follows: may this runner start attempts, may it reclaim, who is dead.
 
     All by this runner's own monotonic clock, read before a beat is sent.
+
+    Attributes:
+        fresh_until: Attempts may be started until then, if no beat comes.
+        since: The first of an uninterrupted row of beats: no peer has declared this runner dead since.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        options: RunnerOptions,
-        info: Callable[[], RunnerInfo] = lambda: NO_INFO,
-        *,
-        drain_requested: Callable[[], None] = lambda: None,
-        store_log: StoreLog | None = None,
-    ) -> None:
-        self._store = store
-        self._store_log = store_log or StoreLog(options.clock)
-        self._info = info  # what this runner says of itself
-        self._drain_requested = drain_requested  # called when an operator has asked this runner to drain
+    _store: Store
+    _options: RunnerOptions
+    _info: Callable[[], RunnerInfo] = lambda: NO_INFO  # what this runner says of itself
+    _drain_requested: Callable[[], None] = lambda: None  # called when an operator has asked it to drain
+    _observer: Observer = attrs.field(factory=Observer)
+
+    def __attrs_post_init__(self) -> None:
+        self.fresh_until: float = float("-inf")
+        self.since: float = 0.0
         self._turn = asyncio.Lock()  # of each beat
         self._stopped = False
         self._beats: Mapping[str, RunnerBeat] = {}  # the last ones, this runner's among them
-        self._options = options
         self._last: float | None = None  # the latest successful beat
-        self._since: float = 0.0  # the first of an uninterrupted row of beats
         self._seen: dict[str, tuple[datetime, float]] = {}  # runner: its beat_at, and when that was new here
         self._beaten = asyncio.Event()
 
     def is_fresh(self) -> bool:
         """Whether attempts may be started."""
-        return self._last is not None and self._options.clock() - self._last <= self._options.beat_stale
-
-    def covers(self, since: float) -> bool:
-        """Whether no gap between beats has come since then, so that no peer has declared this runner dead."""
-        return self._since <= since
+        return self._options.clock() <= self.fresh_until
 
     async def fresh(self) -> None:
         """Return once attempts may be started."""
@@ -68,7 +65,7 @@ class Beat:
 
     def is_steady(self) -> bool:
         """Whether this runner's beats have come long enough without a gap for it to judge others."""
-        return self.is_fresh() and self._options.clock() - self._since >= self._options.reclaim_after
+        return self.is_fresh() and self._options.clock() - self.since >= self._options.reclaim_after
 
     def dead(self) -> dict[str, datetime]:
         """Runners whose beat this one has seen unchanged for too long, and that beat.
@@ -119,10 +116,10 @@ class Beat:
     async def _beat(self) -> None:
         sent = self._options.clock()
         beats = await self._store.beat(self._options.runner_id, self._info())
-        if self._last is None or sent - self._last > self._options.beat_stale:
-            self._since = sent
+        if sent > self.fresh_until:
+            self.since = sent
             self._seen.clear()  # a gap: what was seen before it proves nothing
-        self._last = sent
+        self._last, self.fresh_until = sent, sent + self._options.beat_stale
         self._see(beats)
         self._beaten.set()
 
@@ -147,9 +144,9 @@ class Beat:
             try:
                 await self.beat()
             except Sp00kyError as error:
-                self._store_log.failed("no beat", error)
+                self._observer.failed("no beat", error)
                 await backoff.wait()
             else:
                 backoff.reset()
-                self._store_log.worked()
+                self._observer.worked()
                 await asyncio.sleep(self._options.beat_interval)

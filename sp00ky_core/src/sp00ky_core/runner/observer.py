@@ -31,25 +31,32 @@ logger: logging.Logger = logging.getLogger(__name__)
 SUCCESS = JobStatus.SUCCESS
 """To look it up in its enumeration takes longer than to compare it."""
 
+AGAIN = 60.0
+"""Seconds until it is said again, for a database that stays away."""
+
 HANGING = 10.0
 """Seconds after which a claim counts as hanging: it takes milliseconds, a second on a busy database."""
 
 
 @attrs.define
 class Observer:
-    """Counts what a runner does.
+    """Counts what a runner does; logs an outage of the database once a minute, and its end.
+
+    Many calls meet an outage many times.
 
     Attributes:
-        clock: The runner's.
+        clock: Seconds, monotonic; the runner's.
         counters: Where it is counted.
         claims_fail: The latest claim failed.
         claiming_since: When the claim that is under way began; None: none is.
     """
 
-    clock: Callable[[], float]
+    clock: Callable[[], float] = time.monotonic
     counters: Counters = attrs.field(factory=Counters)
     claims_fail: bool = False
     claiming_since: float | None = None
+    _lost_at: float | None = None
+    _say_at: float = 0.0
 
     @property
     def claims_go_through(self) -> bool:
@@ -89,6 +96,33 @@ class Observer:
             self.claiming_since = None
         self.claims_fail = False
 
+    def failed(self, doing: str, error: Sp00kyError) -> None:
+        """Count a call that failed, and log it, unless an outage explains it that was logged already."""
+        self.count(error)
+        if not isinstance(error, StoreUnavailable):
+            logger.warning("%s: %s", doing, error)
+            return
+        now = self.clock()
+        if self._lost_at is None:
+            self._lost_at = self._say_at = now
+        if now < self._say_at:
+            logger.debug("%s: %s", doing, error)
+            return
+        self._say_at = now + AGAIN
+        text = "the database can't be reached, jobs wait and outcomes are kept: %s: %s"
+        logger.warning(text, doing, error, extra={"event": "store_lost"})
+
+    def count(self, error: Sp00kyError) -> None:
+        """Count a call of the store that failed."""
+        self.counters.store_errors += isinstance(error, StoreError)
+
+    def worked(self) -> None:
+        """Log the end of an outage, if there was one."""
+        if self._lost_at is None:
+            return
+        seconds, self._lost_at = self.clock() - self._lost_at, None
+        logger.warning("the database is back after %.1f s", seconds, extra={"event": "store_back"})
+
 
 WINDOW = 10.0
 """Seconds."""
@@ -121,16 +155,17 @@ class AttemptLog:
         """Log an attempt, or count it."""
         if transition.error is None and transition.to is JobStatus.PENDING:
             return  # given back: no attempt was made
+        outcome = outcome_of(transition, held.job.retries) or "retry"
         if self._log_all:
-            _log(held, transition)
+            _log(held, transition, outcome)
         elif transition.error is not None:
-            outcome, has_failed = _outcome(held, transition), _failed(transition)
+            has_failed = transition.to is JobStatus.FAILED
             kind = (held.backend.name, transition.error.name, outcome, has_failed)
             if kind not in self._timers:
                 self._timers[kind] = asyncio.get_running_loop().call_later(WINDOW, self._sum_up, kind)
             self._seen[kind] += 1
-            if self._seen[kind] <= _most(kind):
-                _log(held, transition)
+            if self._seen[kind] <= MOST_OF.get(outcome, MOST):
+                _log(held, transition, outcome)
 
     def close(self) -> None:
         """Log what was only counted so far."""
@@ -141,7 +176,7 @@ class AttemptLog:
     def _sum_up(self, kind: _Kind) -> None:
         del self._timers[kind]
         backend, name, outcome, has_failed = kind
-        more = self._seen.pop(kind) - _most(kind)
+        more = self._seen.pop(kind) - MOST_OF.get(outcome, MOST)
         if more > 0:
             what = "failed" if has_failed else f"are {_GOES_ON[outcome]}"
             level = logging.WARNING if has_failed else logging.INFO
@@ -150,20 +185,7 @@ class AttemptLog:
             logger.log(level, text, more, backend, what, WINDOW, name, extra=facts)
 
 
-def _outcome(held: Held, transition: Transition) -> str:
-    return outcome_of(transition, held.job.retries) or "retry"
-
-
-def _failed(transition: Transition) -> bool:
-    return transition.to is JobStatus.FAILED
-
-
-def _most(kind: _Kind) -> int:
-    return MOST_OF.get(kind[2], MOST)
-
-
-def _log(held: Held, transition: Transition) -> None:
-    outcome = _outcome(held, transition)
+def _log(held: Held, transition: Transition, outcome: str) -> None:
     facts = _facts(held, outcome)
     text = f"{held.job.id} ({held.backend.name} {held.job.path!r}) {_fate(transition, outcome)}"
     if outcome != "throttled":
@@ -173,14 +195,15 @@ def _log(held: Held, transition: Transition) -> None:
     if outcome == "success" and facts["duration_ms"] is not None:
         status = status_text(held.scheme, held.code)
         text += f": {status}{' ' if status else ''}in {facts['duration_ms']:.0f} ms"
-    logger.log(logging.WARNING if _failed(transition) else logging.INFO, "%s", text, extra=facts)
+    level = logging.WARNING if transition.to is JobStatus.FAILED else logging.INFO
+    logger.log(level, "%s", text, extra=facts)
 
 
 def _fate(transition: Transition, outcome: str) -> str:
     if transition.to is JobStatus.PENDING:
         when = "for" if outcome == "throttled" else "in"
         return f"is {_GOES_ON[outcome]} {when} {transition.delay or 0.0:.1f} s"
-    return "failed" if _failed(transition) else "is delivered"
+    return "failed" if transition.to is JobStatus.FAILED else "is delivered"
 
 
 def _facts(held: Held, outcome: str) -> dict[str, Any]:
@@ -198,49 +221,3 @@ def _facts(held: Held, outcome: str) -> dict[str, Any]:
         "duration_ms": took,
         "runner_id": job.runner_id,
     }
-
-
-AGAIN = 60.0
-"""Seconds until it is said again, for a database that stays away."""
-
-
-class StoreLog:
-    """Logs an outage of the database once a minute, though many calls meet it many times; and its end.
-
-    Args:
-        clock: Seconds, monotonic.
-        counters: Where failures are counted.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic, counters: Counters | None = None) -> None:
-        self._counters = counters or Counters()
-        self._clock = clock
-        self._lost_at: float | None = None
-        self._say_at = 0.0
-
-    def failed(self, doing: str, error: Sp00kyError) -> None:
-        """Count a call that failed, and log it, unless an outage explains it that was logged already."""
-        self.count(error)
-        if not isinstance(error, StoreUnavailable):
-            logger.warning("%s: %s", doing, error)
-            return
-        now = self._clock()
-        if self._lost_at is None:
-            self._lost_at = self._say_at = now
-        if now < self._say_at:
-            logger.debug("%s: %s", doing, error)
-            return
-        self._say_at = now + AGAIN
-        text = "the database can't be reached, jobs wait and outcomes are kept: %s: %s"
-        logger.warning(text, doing, error, extra={"event": "store_lost"})
-
-    def count(self, error: Sp00kyError) -> None:
-        """Count a call of the store that failed."""
-        self._counters.store_errors += isinstance(error, StoreError)
-
-    def worked(self) -> None:
-        """Log the end of an outage, if there was one."""
-        if self._lost_at is None:
-            return
-        seconds, self._lost_at = self._clock() - self._lost_at, None
-        logger.warning("the database is back after %.1f s", seconds, extra={"event": "store_back"})

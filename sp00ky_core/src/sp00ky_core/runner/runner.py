@@ -15,7 +15,7 @@ from sp00ky_core.errors import BackendPaused, ConfigError, Sp00kyError
 from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import is_unavailable
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import Strategy
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
@@ -29,14 +29,14 @@ from sp00ky_core.ports import (
     Transport,
     has,
 )
-from sp00ky_core.runner.attempt import Attempts
+from sp00ky_core.runner.attempt import Answer, Attempts
 from sp00ky_core.runner.claim import Claimer, Wake
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.maintenance.reclaim import Reclaimer
 from sp00ky_core.runner.maintenance.rollups import RollupWriter
 from sp00ky_core.runner.maintenance.runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Place
-from sp00ky_core.runner.observer import Observer, StoreLog
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
 from sp00ky_core.runner.slots import Held, Holdings, Slots
@@ -78,17 +78,16 @@ class Runner:
         hooks: Hooks,
         strategies: Mapping[str, Strategy],
         options: RunnerOptions,
-        schedules: Callable[[StoreLog, Place], ScheduleServices | None] = lambda *_: None,
+        schedules: Callable[[Observer, Place], ScheduleServices | None] = lambda *_: None,
     ) -> None:
         self._options = options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
         self.observer: Observer = Observer(options.clock)
+        self.drain_requested: asyncio.Event = asyncio.Event()  # an operator asks this runner to drain
+        self.succeeded: int = 0  # jobs that this runner has settled as success
+        self.failed: int = 0  # ... and as failed
         self._store, self._hooks = store, hooks
-        self._jobs = NamedJobs(store, backends)
-        self._store_log = StoreLog(options.clock, self.observer.counters)
-        rollups, counters = has(store, Rollups), self.observer.counters
-        self._rollups = RollupWriter(rollups, counters, options, self._store_log) if rollups else None
         self._transport_of = transports
-        self._served = [each.config for each in backends.values()]
+        self._served = [backend.config for backend in backends.values()]
         self._transports = list({id(transport): transport for transport in transports.values()}.values())
         self._documents = {name: backend.document for name, backend in backends.items()}
         self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
@@ -97,44 +96,39 @@ class Runner:
         self._abandoned = False  # a drain was cut off
         self._turn = asyncio.Lock()  # of the start, and of each drain
         self._tasks = Tasks(options)
-        self.drain_requested: asyncio.Event = asyncio.Event()  # an operator asks this runner to drain
-        self.succeeded: int = 0  # jobs that this runner has settled as success
-        self.failed: int = 0  # ... and as failed
-        self._attempts = Attempts(transports, hooks, options)
-        self._strategies = strategies
-        self._build(queues(backends))
-        self._schedules = schedules(self._store_log, self._beat.place)
-        self._build_claims()
-
-    def _build(self, tables: Mapping[str, Backend]) -> None:
-        """Build what holds claims and writes outcomes, for the backends of these tables."""
-        store, hooks, options, log = self._store, self._hooks, self._options, self._store_log
         self._holdings = Holdings()
-        self._wake = Wake(tables, options)
-        self._beat = Beat(store, options, self._info, drain_requested=self._stop_claiming, store_log=log)
-        self._decider = Decider(hooks, self._strategies, options, self._beat)
-        self._settler = Settler(
-            store=store,
-            holdings=self._holdings,
-            hooks=hooks,
-            options=options,
-            store_log=log,
-            observer=self.observer,
-            written=self._note,
-            room=self._wake.freed,
+        self._attempts = Attempts(transports, hooks, options)
+        self._beat = Beat(
+            store, options, self._info, drain_requested=self._stop_claiming, observer=self.observer
         )
-        news = asyncio.Event()
+        self._decider = Decider(hooks, strategies, options, self._beat)
+        self._schedules = schedules(self.observer, self._beat.place)
+        self._build(queues(backends), NamedJobs(store, backends))
+
+    def _build(self, tables: Mapping[str, Backend], jobs: NamedJobs) -> None:
+        """Build what claims, makes attempts and writes outcomes, for the backends of these tables."""
+        wake, news, holdings = Wake(tables, self._options), asyncio.Event(), self._holdings
+        shared = (self._store, self._hooks, self._options, self.observer)
+        self._wake = wake
         self._slots = {name: self._slots_of(name, backend, news) for name, backend in tables.items()}
         self._gates = [slots.gate for slots in self._slots.values()]
-        self._breakers = BreakerWriter(
-            store=store,
-            gates=self._gates,
-            hooks=hooks,
-            options=options,
-            store_log=log,
-            news=news,
-            changed=self._wake.all_may_have_work,
+        self._settler = Settler(*shared, holdings=holdings, written=self._note, room=wake.freed)
+        self._breakers = BreakerWriter(*shared, gates=self._gates, news=news, changed=wake.all_may_have_work)
+        self._claimer = Claimer(
+            *shared, slots=self._slots, holdings=holdings, settler=self._settler, beat=self._beat, wake=wake
         )
+        self._reclaimer = Reclaimer(
+            *shared,
+            jobs=jobs,
+            beat=self._beat,
+            claimer=self._claimer,
+            gates=self._gates,
+            holdings=holdings,
+            written=self._note,
+            before_prune=self._schedules.upkeep.close_runs if self._schedules else None,
+        )
+        rollups = has(self._store, Rollups)
+        self._rollups = RollupWriter(rollups, self._options, self.observer) if rollups else None
 
     def _slots_of(self, name: str, backend: Backend, news: asyncio.Event) -> Slots:
         table, options = stored_table(backend), self._options
@@ -151,35 +145,6 @@ class Runner:
             probe_lease=table.probe_lease,
         )
         return Slots(backend, gate, self._perform, self._wake.freed, unanswered=options.unanswered)
-
-    def _build_claims(self) -> None:
-        """Build what claims, and what reclaims."""
-        self._claimer = Claimer(
-            store=self._store,
-            slots=self._slots,
-            holdings=self._holdings,
-            settler=self._settler,
-            beat=self._beat,
-            wake=self._wake,
-            hooks=self._hooks,
-            options=self._options,
-            store_log=self._store_log,
-            observer=self.observer,
-        )
-        self._reclaimer = Reclaimer(
-            store=self._store,
-            jobs=self._jobs,
-            beat=self._beat,
-            claimer=self._claimer,
-            attempts=self._attempts,
-            gates=self._gates,
-            holdings=self._holdings,
-            hooks=self._hooks,
-            options=self._options,
-            store_log=self._store_log,
-            written=self._note,
-            before_prune=self._schedules.upkeep.close_runs if self._schedules else None,
-        )
 
     @property
     def runner_id(self) -> str:
@@ -271,44 +236,55 @@ class Runner:
             self._wake.all_may_have_work()
 
     async def _perform(self, held: Held) -> None:
-        if not self._beat.is_fresh():
+        """Make a claim's attempt, if it may still be started, and have written what comes of it."""
+        if self._options.clock() > self._beat.fresh_until:
             await self._wait_for_beat(held)
         slots = self._slots[held.table.backend]
         if not self._may_start(held, slots):
-            self._claimer.give_back(held)
             return
-        gate = slots.gate
-        if (deferred := gate.deferred(held)) is not None:
-            self._settler.put(held, self._decider.settlement(held, deferred))
-            return
-        is_failure, outcome = False, None
         try:
-            outcome = await self._attempts.attempt(held)
-            is_sure = isinstance(outcome, Delivered) or self._was_awake(held)
-            event = gate.note(held, outcome, is_sure=is_sure)
+            begun = self._attempts.begin(held)
+            answer: Answer = begun if isinstance(begun, Undelivered) else await begun
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # it is settled, too
+            answer = error
+        if self._settle(held, slots.gate, answer):
+            held.worker = None  # the attempt is over: it needn't be cut off
+            await self._breakers.heard(slots.gate)  # or each runner would find out on its own, a job a slot
+
+    def _may_start(self, held: Held, slots: Slots) -> bool:
+        """Whether a claim's attempt may start now; else the claim is given back, or deferred."""
+        # After a gap between beats a peer may have taken the job already: the database knows.
+        is_own = self._beat.since <= held.claimed_at
+        has_time = self._options.clock() <= held.claimed_at + held.backend.table.lease_margin
+        is_wanted = is_own and has_time and not self._claimer.is_stopping
+        if not (is_wanted and slots.gate.may_start(held, slots.busy)):
+            self._claimer.give_back(held)
+            return False
+        deferred = slots.gate.deferred(held)
+        if deferred is not None:
+            self._settler.put(held, self._decider.settlement(held, deferred))
+        return deferred is None
+
+    def _settle(self, held: Held, gate: Gate, answer: Answer) -> bool:
+        """Have written what came of an attempt; return whether its backend is unavailable."""
+        outcome: Outcome | None = None
+        try:
+            outcome = self._attempts.outcome(held, answer)
+            event = gate.note(held, outcome, is_sure=isinstance(outcome, Delivered) or self._was_awake(held))
             if event is None:
                 self._claimer.give_back(held)
-                return
-            is_failure = is_unavailable(outcome)
+                return False
             settlement = self._decider.settlement(held, event)
         except Exception:  # a bug, here or in a plugin, must cost neither the job nor the worker
             logger.exception("job %s: its attempt can't be settled as it ended", held.job.id)
             gate.unsent(held)
             settlement = self._decider.unknown(held)
-        self.observer.ended(held, settlement, outcome)
-        self._settler.put(held, settlement)
-        if is_failure:
-            held.worker = None  # the attempt is over: it needn't be cut off
-            await self._breakers.heard(gate)  # or each runner would find out on its own, a job a slot
-
-    def _may_start(self, held: Held, slots: Slots) -> bool:
-        # After a gap between beats a peer may have taken the job already: the database knows.
-        is_sure = self._beat.covers(held.claimed_at) and self._options.clock() <= held.last_start
-        return is_sure and not self._claimer.is_stopping and slots.gate.may_start(held, slots.busy)
+        self._settler.put(held, settlement, outcome)
+        return isinstance(outcome, Undelivered) and is_unavailable(outcome)
 
     def _was_awake(self, held: Held) -> bool:
         """Whether this runner ran without a gap since the attempt began: else the fault may be its own."""
-        has_beaten = self._beat.is_fresh() and self._beat.covers(held.started_at or held.claimed_at)
+        has_beaten = self._beat.is_fresh() and self._beat.since <= (held.started_at or held.claimed_at)
         return has_beaten and self._options.clock() <= held.lease_end
 
     async def _wait_for_beat(self, held: Held) -> None:
@@ -334,7 +310,7 @@ class Runner:
             self._slots[held.table.backend].gate.limit.forget()
         elif held.job.ordering_key is None:
             return
-        self._wake.may_have_more([held.table.backend])
+        self._wake.may_have_more(held.table.backend)
         self._wake.freed()
 
     def _info(self) -> RunnerInfo:
@@ -414,9 +390,7 @@ class Runner:
         await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))
         for held in self._holdings.in_hand():  # its transport doesn't even end when it is cancelled
             self._slots[held.table.backend].gate.unsent(held)
-            settlement = self._decider.unknown(held)
-            self.observer.ended(held, settlement, None)
-            self._settler.put(held, settlement)
+            self._settler.put(held, self._decider.unknown(held))
             held.worker = None
         if not await _within(LAST_WRITES, self._write_all()):
             text = "not everything was written in time, %d outcomes wait; leases will run out"
@@ -461,14 +435,14 @@ class Runner:
         try:
             await _within(LAST_BEAT, runners.remove_runner(self.runner_id))
         except Sp00kyError as error:
-            self._store_log.count(error)
+            self.observer.count(error)
             logger.warning("this runner's row can't be removed, it will look dead: %s", error)
 
     async def _give_back(self) -> None:
         try:
             await self._claimer.release()
         except Sp00kyError as error:
-            self._store_log.count(error)
+            self.observer.count(error)
             logger.warning("claims can't be released, their leases will run out: %s", error)
 
 

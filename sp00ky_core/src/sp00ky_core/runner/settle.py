@@ -1,4 +1,4 @@
-"""Decide what to write for an outcome, of the job and of its backend's breaker; write what has gathered."""
+"""Decide what an attempt's outcome makes of its job and write it; write what it says of a breaker."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sp00ky_core.job.state_machine import Deferred, Expired, Transition, decide
 from sp00ky_core.plugins.calls import Hooks, sp00ky_retry_policy
 from sp00ky_core.ports import BreakerResult, SettleFate, Settlement, SettleResult, Store, capabilities, has
 from sp00ky_core.runner.liveness import Beat
-from sp00ky_core.runner.observer import AttemptLog, Observer, StoreLog
+from sp00ky_core.runner.observer import AttemptLog, Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.slots import Held, Holdings
 from sp00ky_core.stores.subscription import Backoff
@@ -41,6 +41,7 @@ UNWRITTEN = frozenset({SettleFate.BUSY, SettleFate.DUPLICATE})
 _ANY = RetryPolicy()  # what is delivered isn't retried
 
 
+@attrs.define(eq=False, slots=False)
 class Decider:
     """Applies the retry policy that plugins and configuration give.
 
@@ -51,17 +52,13 @@ class Decider:
         beat: Sees which documents other runners have; None: there are none.
     """
 
-    def __init__(
-        self,
-        hooks: Hooks,
-        strategies: Mapping[str, Strategy],
-        options: RunnerOptions,
-        beat: Beat | None = None,
-    ) -> None:
-        self._hooks = hooks
-        self._strategies = {name: _logging(name, strategy) for name, strategy in strategies.items()}
-        self._options = options
-        self._beat = beat
+    _hooks: Hooks
+    _strategies: Mapping[str, Strategy]
+    _options: RunnerOptions
+    _beat: Beat | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self._strategies = {name: _logging(name, strategy) for name, strategy in self._strategies.items()}
 
     def settlement(self, held: Held, event: Outcome | Deferred) -> Settlement:
         """Decide what to write for an outcome, or for a job that is deferred."""
@@ -126,16 +123,15 @@ def _logging(name: str, strategy: Strategy) -> Strategy:
     return logged
 
 
-@attrs.define(kw_only=True, eq=False, slots=False)
+@attrs.define(eq=False, slots=False)
 class Settler:
     """Writes outcomes; keeps those that can't be written until the store is back."""
 
     _store: Store
-    _holdings: Holdings
     _hooks: Hooks
     _options: RunnerOptions
-    _store_log: StoreLog
     _observer: Observer
+    _holdings: Holdings
     _written: Callable[[Settlement, Held], None]  # called for each settlement that is durable
     _room: Callable[[], None]  # called when claims may go on
 
@@ -143,7 +139,8 @@ class Settler:
         self._queue: deque[tuple[Held, Settlement]] = deque()
         self._deferred = 0  # those that wait for their next try
         self._waiting = asyncio.Event()
-        self._attempts = AttemptLog(log_all=self._options.log_attempts)
+        self._logs_all = self._options.log_attempts
+        self._attempts = AttemptLog(log_all=self._logs_all)
         self._observed = self._hooks.observes("sp00ky_job_settled")
 
     def __len__(self) -> int:
@@ -154,8 +151,9 @@ class Settler:
         """Whether so many outcomes wait that nothing more may be claimed."""
         return len(self._queue) + self._deferred >= self._options.max_unsettled
 
-    def put(self, held: Held, settlement: Settlement) -> None:
-        """Queue an outcome; never blocks."""
+    def put(self, held: Held, settlement: Settlement, outcome: Outcome | None = None) -> None:
+        """Count an attempt that has ended, and queue what is to be written; never blocks."""
+        self._observer.ended(held, settlement, outcome)
         self._holdings.over(held)
         if not self._queue:
             self._waiting.set()
@@ -176,7 +174,7 @@ class Settler:
                 await self._write_batch()
                 backoff.reset()
             except Sp00kyError as error:
-                self._store_log.failed(f"{len(self._queue)} outcomes can't be written yet", error)
+                self._observer.failed(f"{len(self._queue)} outcomes can't be written yet", error)
                 await backoff.wait()
 
     async def _write_batch(self) -> None:
@@ -214,7 +212,8 @@ class Settler:
 
     def _put_again(self, held: Held, settlement: Settlement) -> None:
         self._deferred -= 1
-        self.put(held, settlement)
+        self._queue.append((held, settlement))
+        self._waiting.set()
 
     def _report(self, held: Held, settlement: Settlement, result: SettleResult) -> None:
         if result.problem is not None and result.fate is SettleFate.SETTLED:
@@ -223,9 +222,11 @@ class Settler:
             self._observer.counters.leases_lost += result.fate is SettleFate.LEASE_LOST
             self._lost(held, result)
             return
-        settlement = settlement.as_written(result)
+        if result.written is not None:
+            settlement = settlement.as_written(result)
         self._written(settlement, held)
-        self._attempts.log(held, settlement.transition)
+        if self._logs_all or settlement.transition.error is not None:
+            self._attempts.log(held, settlement.transition)
         if self._observed:
             self._hooks.dispatch_soon("sp00ky_job_settled", job=held.job, transition=settlement.transition)
 
@@ -247,15 +248,15 @@ Not after a write that ends a probe: if that couldn't be sent, many more like it
 """
 
 
-@attrs.define(kw_only=True, eq=False, slots=False)
+@attrs.define(eq=False, slots=False)
 class BreakerWriter:
     """Writes changes of breakers until the store has heard of them, or they are too old."""
 
     _store: Store
-    _gates: Iterable[Gate]
     _hooks: Hooks
     _options: RunnerOptions
-    _store_log: StoreLog
+    _observer: Observer
+    _gates: Iterable[Gate]
     _news: asyncio.Event  # set when there is something to be written
     _changed: Callable[[], None]  # called when a claim may have become worth while, or be so at another time
 
@@ -274,7 +275,7 @@ class BreakerWriter:
                     if seen.has_unwritten:
                         ended_probe |= await self._write(seen)
             except Sp00kyError as error:
-                self._store_log.failed("what attempts say of their backend can't be written yet", error)
+                self._observer.failed("what attempts say of their backend can't be written yet", error)
                 await backoff.wait()
                 continue
             backoff.reset()

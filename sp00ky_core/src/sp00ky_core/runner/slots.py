@@ -1,4 +1,4 @@
-"""Keep a runner's claims that aren't settled, and make the attempts of a backend's on a pool of workers."""
+"""Hold a runner's claims until they are settled; make a backend's attempts on a pool of workers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from sp00ky_core.config import RetryConfig
 from sp00ky_core.gate import Gate
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import HTTP
-from sp00ky_core.ports import JobTable
+from sp00ky_core.ports import Attempt, JobTable
+
+OVERDUE_AFTER = 5.0
+"""Seconds past its timeout after which an attempt is cut off, should a transport not have kept to it."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -30,7 +33,8 @@ class Held:
         received_at: ... and when the job came.
         started_at: When its attempt began, by this runner's clock; None: it waits.
         ended_at: When its attempt ended, where that is logged.
-        code: Of its attempt's outcome, such as an HTTP status; 0: there was none.
+        attempt: As its transport was given it.
+        code: Of its attempt's outcome, where that is logged, such as an HTTP status; 0: there was none.
         scheme: Whose code that is.
         worker: At work on it.
         refusals: How often its outcome couldn't be written.
@@ -47,6 +51,7 @@ class Held:
     received_at: float
     started_at: float | None = None
     ended_at: float | None = None
+    attempt: Attempt | None = None
     code: int = 0
     scheme: str = HTTP
     worker: asyncio.Task[None] | None = None
@@ -69,11 +74,6 @@ class Held:
     def lease_end(self) -> float:
         """By when the claim is over, by the database's clock too: sooner it could still be released."""
         return self.received_at + self._lease
-
-    @property
-    def last_start(self) -> float:
-        """Until when its attempt may start, so that the timeout still fits into the lease."""
-        return self.claimed_at + self.backend.table.lease_margin
 
     @property
     def waited(self) -> float:
@@ -133,7 +133,8 @@ class Holdings:
 
     def drop(self, held: Held) -> None:
         """Remove a claim that is settled, released or lost."""
-        self.over(held)
+        if not held.is_over:
+            self.over(held)
         if self._held.get(held.job.id) is held:
             del self._held[held.job.id]
         if not self._held:
@@ -154,6 +155,14 @@ class Holdings:
     def started(self) -> list[Held]:
         """Return those whose attempt has begun."""
         return [held for held in self._held.values() if held.started_at is not None]
+
+    def cut_off(self, now: float) -> None:
+        """Cancel the attempts whose transport hasn't kept to their timeout."""
+        for held in self.in_hand():
+            late = held.started_at is not None and now > held.started_at + held.timeout + OVERDUE_AFTER
+            if late and held.worker is not None and not held.overdue:
+                held.overdue = True
+                held.worker.cancel()
 
 
 AHEAD = 0.02
@@ -219,9 +228,9 @@ class Slots:
         """
         if self._growing is not None:
             return 0
-        throttling = self.gate.throttling
-        ahead = self._ahead if throttling.is_open else 0
-        free = throttling.limit + ahead - self.busy - len(self._ready)
+        limit = self.gate.throttling.limit
+        ahead = self._ahead if limit >= self.backend.config.concurrency else 0
+        free = limit + ahead - self.busy - len(self._ready)
         return min(free, self._stride) if free >= max(1, ahead // 2) else 0
 
     def measure(self, now: float, claim_seconds: float) -> None:

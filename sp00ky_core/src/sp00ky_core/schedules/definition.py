@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import attrs
 
 from sp00ky_core.config.cron import next_cron
-from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
-from sp00ky_core.errors import RunUnreadable
+from sp00ky_core.config.schedules import ScheduleConfig, definition_hash, parse_schedule
+from sp00ky_core.errors import RunUnreadable, ScheduleInvalid
 from sp00ky_core.ports.capabilities.schedules import RunStatus, ScheduleRun, Spawn, StoredSchedule, Trigger
 
 __all__ = [
@@ -78,8 +79,16 @@ def can_not_fire(stored: StoredSchedule) -> bool:
 
 def same_clock(one: ScheduleConfig, other: ScheduleConfig) -> bool:
     """Return whether two definitions fire at the same times."""
-    clocks = [(each.cron, each.every, each.timezone, each.enabled) for each in (one, other)]
-    return clocks[0] == clocks[1]
+    clock = attrgetter("cron", "every", "timezone", "enabled")
+    return bool(clock(one) == clock(other))
+
+
+def definition_of(stored: StoredSchedule) -> ScheduleConfig | None:
+    """Read a row's definition; None: a later version wrote it, or no outbox has."""
+    try:
+        return parse_schedule(stored.name, stored.definition)
+    except ScheduleInvalid:
+        return None
 
 
 MOST_SEEN = 100
@@ -89,9 +98,8 @@ MOST_SEEN = 100
 def defined(
     definition: ScheduleConfig,
     stored: StoredSchedule | None,
-    before: ScheduleConfig | None,
-    *,
     now: datetime,
+    *,
     origin: str = "file",
     job_table: str | None = None,
     only_new: bool = False,
@@ -101,7 +109,6 @@ def defined(
     Args:
         definition: What is wanted.
         stored: The row, if there is one.
-        before: What that defines; None: it can't be read.
         now: By the database's clock.
         origin: Who defines it: ``file`` or ``python``.
         job_table: Of its backend; None: that isn't configured.
@@ -113,10 +120,14 @@ def defined(
     digest = definition_hash(written)
     if stored is None:
         stored = StoredSchedule(name=definition.name, definition={}, hash="", removed=True)
-    elif _is_so(stored, digest, (origin, job_table)) or (only_new and _is_known(stored, digest, job_table)):
-        return None
+    else:
+        owner = (digest, origin, job_table)
+        is_so = not stored.removed and owner == (stored.hash, stored.origin, stored.job_table)
+        if is_so or (only_new and (digest in stored.seen or is_others(stored, job_table))):
+            return None
+    before = definition_of(stored)
     keeps_clock = not stored.removed and before is not None and same_clock(before, definition)
-    seen = (*(each for each in stored.seen if each != digest), digest)
+    seen = (*(known for known in stored.seen if known != digest), digest)
     return attrs.evolve(
         stored,
         definition=written,
@@ -128,14 +139,6 @@ def defined(
         next_fire_at=stored.next_fire_at if keeps_clock else next_fire(definition, now),
         last_error=stored.last_error if digest == stored.hash else None,  # it was of another definition
     )
-
-
-def _is_so(stored: StoredSchedule, digest: str, owner: tuple[str, str | None]) -> bool:
-    return not stored.removed and (digest, owner) == (stored.hash, (stored.origin, stored.job_table))
-
-
-def _is_known(stored: StoredSchedule, digest: str, job_table: str | None) -> bool:
-    return digest in stored.seen or is_others(stored, job_table)
 
 
 def is_others(stored: StoredSchedule, job_table: str | None) -> bool:

@@ -75,18 +75,18 @@ class FanOut:
 
 def fan_out(for_each: ForEachConfig, rows: Sequence[Row]) -> FanOut:
     """Choose the rows that make jobs: the first ``MAX_ROWS``, of those that have a key."""
-    found: dict[str, Row] = {}
+    usable: dict[str, Row] = {}
     unusable: list[int] = []
     for number, row in enumerate(rows[:MAX_ROWS], 1):
         key = _key_of(row.get(for_each.key))
         if key is None:
             unusable.append(number)
         else:
-            found.setdefault(key, row)
+            usable.setdefault(key, row)
     problems = [_unusable(for_each.key, unusable)] if unusable else []
     if len(rows) > MAX_ROWS:
         problems.append(f"the query gives more than {MAX_ROWS:,} rows: those beyond made no job")
-    return FanOut(rows=found, problem="; ".join(problems) or None)
+    return FanOut(rows=usable, problem="; ".join(problems) or None)
 
 
 def with_row(payload: Mapping[str, Any], row: Row, operation: Operation | None) -> dict[str, Any]:
@@ -176,14 +176,14 @@ def failures_after(failures: Mapping[str, int], runs: Iterable[ScheduleRun]) -> 
     A run that failed or exceeded its deadline counts, a success ends the row, others change nothing. Of more
     keys than a query may give, those that failed last are remembered: others may never come again.
     """
-    found = dict(failures)
+    counts = dict(failures)
     for run in runs:
         late = run.status is RunStatus.KILLED and (run.error or {}).get("code") == DEADLINE_EXCEEDED
         if run.status is RunStatus.SUCCESS:
-            found.pop(run.key, None)
+            counts.pop(run.key, None)
         elif run.status is RunStatus.FAILED or late:
-            found[run.key] = found.pop(run.key, 0) + 1
-    return dict(list(found.items())[-MAX_ROWS:])
+            counts[run.key] = counts.pop(run.key, 0) + 1
+    return dict(list(counts.items())[-MAX_ROWS:])
 
 
 SKIPPED_BUSY, SKIPPED_QUARANTINE = "concurrency_skip", "quarantine"
@@ -353,5 +353,5 @@ def new_job(
 
 
 def _code(error: Sp00kyError) -> str:
-    found = (code for kind, code in _CODES if isinstance(error, kind))
-    return next(found, "invalid_option" if isinstance(error, OptionInvalid) else "refused")
+    codes = (code for kind, code in _CODES if isinstance(error, kind))
+    return next(codes, "invalid_option" if isinstance(error, OptionInvalid) else "refused")

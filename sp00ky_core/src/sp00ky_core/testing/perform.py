@@ -251,7 +251,8 @@ class _Performance:
     async def _perform(self, job: Job) -> None:
         held = self._held(job)
         await self._hooks.dispatch("sp00ky_jobs_claimed", jobs=[held.job], runner_id=job.runner_id)
-        outcome = await self._attempts.attempt(held)
+        begun = self._attempts.begin(held)
+        outcome = self._attempts.outcome(held, begun if isinstance(begun, Undelivered) else await begun)
         if self._transport.error is not None:
             raise self._transport.error
         settlement = self._decider.settlement(held, self._deferred(held, outcome))

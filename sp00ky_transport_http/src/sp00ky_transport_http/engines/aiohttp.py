@@ -59,6 +59,9 @@ class AiohttpEngine:
             if answer.connection is not None:  # not released, so not fit for another request
                 answer.close()
 
+    def cut_off(self, exchange: Exchange) -> None:
+        """Do nothing: aiohttp closes the connection of a request that is cancelled; see ``Engine``."""
+
 
 _current: ContextVar[Exchange] = ContextVar("exchange")  # of a task
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
 
 import attrs
@@ -103,13 +104,16 @@ class Engine(Protocol):
     async def close(self) -> None:
         """Close every connection; closing a closed engine does nothing, and a cancelled close is repeated."""
 
-    async def run(self, exchange: Exchange) -> None:
+    def run(self, exchange: Exchange) -> Awaitable[None]:
         """Send the request, once, and write into the exchange what comes back.
 
         A head that has come whole decides: whatever goes wrong after it only leaves ``complete`` false.
-        Cancelling it closes the connection; it keeps no time itself. However it ends, the connection is
-        either fit for another request or closed.
+        It keeps no time itself; once it was cancelled, ``cut_off`` is to be called. However it ends, the
+        connection is either fit for another request or closed.
 
         Raises:
             ExchangeFailed: no whole head has come.
         """
+
+    def cut_off(self, exchange: Exchange) -> None:
+        """Close the connection of an exchange whose ``run`` was cancelled, if it hasn't ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Awaitable
 
 from sp00ky_core.job.outcome import CONNECT, TLS
 from sp00ky_transport_http.engines.engine import Exchange, ExchangeFailed, Origin
@@ -31,27 +32,27 @@ class HttptoolsEngine:
             await self._pool.close()
         self._pool = None
 
-    async def run(self, exchange: Exchange) -> None:
+    def run(self, exchange: Exchange) -> Awaitable[None]:
         """Send the request, once, and write into the exchange what comes back; see ``Engine``."""
         pool = self._pool
         if pool is None:
             raise RuntimeError("the engine isn't open")
-        origin = exchange.origin
-        connection = None if exchange.fresh else pool.take(origin)
+        connection = None if exchange.fresh else pool.take(exchange.origin)
         if connection is None:
-            connection = await _connected(pool, origin)
+            return _run_anew(pool, exchange)
         exchange.connection = connection
-        try:
-            failure = await connection.start(exchange, head_of(exchange.request))
-        except BaseException:
-            connection.abort()
-            raise
-        if connection.is_reusable and not exchange.fresh:
-            pool.keep(origin, connection)
-        else:
-            connection.abort()
-        if failure is not None:
-            raise failure
+        return connection.start(exchange, head_of(exchange.request))
+
+    def cut_off(self, exchange: Exchange) -> None:
+        """Close the connection of an exchange whose ``run`` was cancelled; see ``Engine``."""
+        if isinstance(exchange.connection, Connection):
+            exchange.connection.cut_off(exchange)
+
+
+async def _run_anew(pool: Pool, exchange: Exchange) -> None:
+    connection = await _connected(pool, exchange.origin)
+    exchange.connection = connection
+    await connection.start(exchange, head_of(exchange.request))
 
 
 async def _connected(pool: Pool, origin: Origin) -> Connection:

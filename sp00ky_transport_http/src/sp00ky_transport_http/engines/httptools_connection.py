@@ -10,7 +10,7 @@ from typing import cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from sp00ky_core.job.outcome import PROTOCOL, RESET
-from sp00ky_transport_http.engines.engine import MAX_INTERIM, Exchange, ExchangeFailed, room
+from sp00ky_transport_http.engines.engine import MAX_INTERIM, Exchange, ExchangeFailed, Origin, room
 from sp00ky_transport_http.response import READ, Response
 
 _SWITCHING = 101  # what follows it isn't HTTP any more, so it is a response like any other
@@ -39,15 +39,18 @@ class Connection(asyncio.Protocol):
     is_reusable: bool = False
     kept_since: float = 0.0
     _transport: asyncio.Transport
-    _waiter: asyncio.Future[ExchangeFailed | None]
+    _waiter: asyncio.Future[None]
     _exchange: Exchange | None = None
     _failure: ExchangeFailed | None = None
     _unsent: bytes | memoryview = b""
     _is_paused = False
 
-    def __init__(self, opened: set[Connection]) -> None:
+    def __init__(self, opened: set[Connection], keep: Callable[[Origin, Connection], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._opened = opened  # of its pool: it is in there while it isn't closed
+        self._keep = keep  # called when it is fit for another exchange
+        self._phrase: list[bytes] = []
+        self.on_status: Callable[[bytes], None] = self._phrase.append  # the words beside a status, in pieces
         self._fields: dict[bytes, bytes] = {}  # of several headers with the same name the first counts
         self.on_header: Callable[[bytes, bytes], bytes] = (
             self._fields.setdefault
@@ -55,21 +58,35 @@ class Connection(asyncio.Protocol):
         self._parser = _parser(self)
         self.lost: asyncio.Future[None] = self._loop.create_future()
 
-    def start(self, exchange: Exchange, head: bytes) -> asyncio.Future[ExchangeFailed | None]:
-        """Send the exchange's request; the future's result says why no whole response head has come."""
+    def start(self, exchange: Exchange, head: bytes) -> asyncio.Future[None]:
+        """Send the exchange's request; the future raises ``ExchangeFailed`` if no whole head has come.
+
+        At its end the connection is kept for another exchange, or closed. If the future is cancelled, it is
+        to be cut off.
+        """
         self._exchange = exchange
         self._waiter = self._loop.create_future()
         self._received = self._interim = 0
         self.is_reusable = self._is_whole = False
         if not self.is_open:
             self._end(self._failure or _closed(None))
-        elif len(exchange.request.body) <= _PIECE:
-            self._transport.write(head + exchange.request.body)
-        else:
-            self._transport.write(head)
-            self._unsent = memoryview(exchange.request.body)
-            self._write()
+            return self._waiter
+        try:
+            if len(exchange.request.body) <= _PIECE:
+                self._transport.write(head + exchange.request.body)
+            else:
+                self._transport.write(head)
+                self._unsent = memoryview(exchange.request.body)
+                self._write()
+        except BaseException:  # uvloop's, of a connection whose loss it hasn't told yet
+            self.abort()
+            raise
         return self._waiter
+
+    def cut_off(self, exchange: Exchange) -> None:
+        """Close the connection, unless the exchange over it has ended, and another one may have begun."""
+        if self._exchange is exchange:
+            self.abort()
 
     async def start_tls(self, context: ssl.SSLContext, name: str) -> None:
         """Speak TLS from here on, with a server of that name.
@@ -152,11 +169,7 @@ class Connection(asyncio.Protocol):
         if self._is_whole:
             raise _Stop
         self._fields.clear()
-        self._phrase = b""
-
-    def on_status(self, phrase: bytes) -> None:
-        """Take a piece of the words beside the status."""
-        self._phrase += phrase
+        self._phrase.clear()
 
     def on_headers_complete(self) -> None:
         """Note a whole head: it decides, whatever follows."""
@@ -169,7 +182,7 @@ class Connection(asyncio.Protocol):
                 self._failure = _not_http(_TOO_MANY)
                 raise _Stop
             return
-        phrase = self._phrase.decode(errors="surrogateescape")
+        phrase = b"".join(self._phrase).decode(errors="surrogateescape")
         exchange.response = Response(
             status=status, phrase=phrase, headers=_read(self._fields), complete=False
         )
@@ -217,11 +230,16 @@ class Connection(asyncio.Protocol):
         exchange, self._exchange = self._exchange, None
         if self.is_reusable and (self._unsent or self._transport.get_write_buffer_size()):
             self.is_reusable = False  # the response came before all of the request was sent
-        if not self.is_reusable:
+        if exchange is not None and self.is_reusable and not exchange.fresh:
+            self._keep(exchange.origin, self)
+        else:
             self.abort()
-        if not self._waiter.done():
-            has_head = exchange is not None and exchange.response is not None
-            self._waiter.set_result(None if has_head else failure)
+        if self._waiter.done():
+            return
+        if failure is None or (exchange is not None and exchange.response is not None):
+            self._waiter.set_result(None)
+        else:
+            self._waiter.set_exception(failure)
 
 
 def _parser(connection: Connection) -> HttpResponseParser:

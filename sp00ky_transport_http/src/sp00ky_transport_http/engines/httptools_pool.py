@@ -103,7 +103,7 @@ class Pool:
         Both loops would leave it open, or close it twice.
         """
         attaching = self._loop.create_task(
-            self._loop.create_connection(lambda: Connection(self._opened), sock=made)
+            self._loop.create_connection(lambda: Connection(self._opened, self.keep), sock=made)
         )
         try:
             _, connection = await asyncio.shield(attaching)

@@ -7,7 +7,8 @@ from tests.core.schedule_bench import Bench
 from sp00ky_core.config.schedules import parse_schedule
 from sp00ky_core.errors import ScheduleStopped, SchemaError, StoreError, UnknownSchedule
 from sp00ky_core.ports import ScheduleChange, StoredSchedule
-from sp00ky_core.runner.maintenance.reconcile import SyncResult, change, define, definition_of
+from sp00ky_core.runner.maintenance.reconcile import SyncResult, change, define
+from sp00ky_core.schedules.definition import definition_of
 
 TICK = "{tick: {every: 60s, backend: api, route: /a}}"
 TOCK = "{tock: {every: 60s, backend: api, route: /a}}"

@@ -9,14 +9,14 @@ from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import RollupQuery, Store
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.runner.maintenance.rollups import MOST_UNWRITTEN, RollupWriter
-from sp00ky_core.runner.observer import StoreLog
+from sp00ky_core.runner.observer import Observer
 
 KIND = ("api", "/spookify", "success", 200)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def writer_of(store: Store, counters: Counters) -> RollupWriter:
-    return RollupWriter(store, counters, RunnerOptions(runner_id="r1"), StoreLog())
+    return RollupWriter(store, RunnerOptions(runner_id="r1"), Observer(counters=counters))
 
 
 async def test_a_runner_that_stops_has_written_its_last_minute(make_bench: Any) -> None:
@@ -89,7 +89,7 @@ def test_few_rows_wait_for_a_database_that_is_away(make_bench: Any) -> None:
     counters = Counters()
     for code in range(100, 600):
         counters.attempt(("api", "/spookify", "failed", code))
-    writer = RollupWriter(None, counters, RunnerOptions(), StoreLog())  # type: ignore[arg-type]  # it isn't asked
+    writer = RollupWriter(None, RunnerOptions(), Observer(counters=counters))  # type: ignore[arg-type]  # it isn't asked
     for n in range(30):
         writer._date(LONG_AGO + timedelta(minutes=n))
         for code in range(100, 600):

@@ -61,15 +61,14 @@ from sp00ky_core.runner.maintenance.reconcile import (
     SyncResult,
     change,
     define,
-    definition_of,
     schedules_of,
     tables_of,
 )
-from sp00ky_core.runner.maintenance.runs import ScheduleServices
-from sp00ky_core.runner.maintenance.scheduler import Firing, Place, jobs_of
-from sp00ky_core.runner.observer import StoreLog
+from sp00ky_core.runner.maintenance.runs import RunMaintenance, ScheduleServices
+from sp00ky_core.runner.maintenance.scheduler import Firing, Place, Scheduler, jobs_of
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.schedules.definition import paused, released, removed, resumed
+from sp00ky_core.schedules.definition import definition_of, paused, released, removed, resumed
 from sp00ky_core.schedules.fire import ended, new_job
 from sp00ky_core.stores.loop_store import LoopStore, StoreUser
 
@@ -255,12 +254,15 @@ class ScheduleOperators(StoreUser):
         return other
 
     def services(
-        self, served: Mapping[str, Any], options: RunnerOptions, log: StoreLog, place: Place
+        self, served: Mapping[str, Any], options: RunnerOptions, log: Observer, place: Place
     ) -> ScheduleServices | None:
         """Make what a runner of these backends does, on its store; None: that keeps no schedules."""
         if not self.store.capabilities.schedules:
             return None
-        return ScheduleServices.of(self._firing(served), self._config, options, place, log)
+        firing, config = self._firing(served), self._config
+        own = {name: schedule for name, schedule in config.schedules.items() if schedule.backend in served}
+        upkeep = RunMaintenance(firing, config.retention, options, place, log)
+        return ScheduleServices(Scheduler(firing, own, options, place, log), upkeep)
 
     def _firing(self, backends: Mapping[str, Any]) -> Firing:
         return Firing(self.store, backends, self._hooks, self._trusted.__contains__)

@@ -12,10 +12,9 @@ from sp00ky_core.errors import JobNotFound, Sp00kyError
 from sp00ky_core.gate import Gate
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import OverdueClaim, OverdueClaims, Retention, Settlement, Store, has
-from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.liveness import Beat
-from sp00ky_core.runner.observer import StoreLog
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.slots import Holdings
 from sp00ky_core.stores.naming import NamedJobs
@@ -59,20 +58,19 @@ class Overdue:
         ]
 
 
-@attrs.define(kw_only=True, eq=False, slots=False)
+@attrs.define(eq=False, slots=False)
 class Reclaimer:
     """Runs beside the claims in every runner; safe with any number of them, no leader."""
 
     _store: Store
+    _hooks: Hooks
+    _options: RunnerOptions
+    _observer: Observer
     _jobs: NamedJobs
     _beat: Beat
     _claimer: Claimer
-    _attempts: Attempts
     _gates: Collection[Gate]
     _holdings: Holdings
-    _hooks: Hooks
-    _options: RunnerOptions
-    _store_log: StoreLog
     _written: Callable[[Settlement], None]
     _before_prune: Callable[[], Awaitable[Collection[str]]] | None = None
     """Reads what must be read of jobs before they go; returns the schedules whose jobs are spared."""
@@ -85,7 +83,7 @@ class Reclaimer:
         """Look after the table until cancelled."""
         while True:
             await self._beat.next(within=2 * self._options.beat_interval)  # who is dead shows with a beat
-            self._attempts.cut_off(self._holdings.started())
+            self._holdings.cut_off(self._options.clock())
             await self._round()
 
     async def _round(self) -> None:
@@ -96,7 +94,7 @@ class Reclaimer:
             try:
                 await part()
             except Sp00kyError as error:
-                self._store_log.failed("can't look after the tables", error)
+                self._observer.failed("can't look after the tables", error)
 
     async def _release(self) -> None:
         released = await self._claimer.release()

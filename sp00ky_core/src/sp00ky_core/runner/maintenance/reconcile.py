@@ -9,8 +9,8 @@ from functools import partial
 import attrs
 
 from sp00ky_core.backend.backend import Backend
-from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule
-from sp00ky_core.errors import ScheduleInvalid, SchemaError, StoreError
+from sp00ky_core.config.schedules import ScheduleConfig
+from sp00ky_core.errors import SchemaError, StoreError
 from sp00ky_core.ports import (
     ScheduleChange,
     ScheduleRun,
@@ -34,14 +34,6 @@ def schedules_of(store: Store) -> Schedules:
     return needed(store, Schedules, "schedules", "use a store that keeps them")
 
 
-def definition_of(stored: StoredSchedule) -> ScheduleConfig | None:
-    """Read a row's definition; None: a later version wrote it, or no outbox has."""
-    try:
-        return parse_schedule(stored.name, stored.definition)
-    except ScheduleInvalid:
-        return None
-
-
 async def change(store: Store, name: str, decide: Decide, runs: Sequence[ScheduleRun] = ()) -> bool:
     """Change one row, and write these runs with it; whether it was written.
 
@@ -61,22 +53,7 @@ async def change(store: Store, name: str, decide: Decide, runs: Sequence[Schedul
 
 def tables_of(backends: Mapping[str, Backend]) -> dict[str, str]:
     """Return the job table of each backend, by its name."""
-    return {name: each.table.table for name, each in backends.items()}
-
-
-def decide_definition(
-    stored: StoredSchedule | None,
-    now: datetime,
-    *,
-    definition: ScheduleConfig,
-    tables: Mapping[str, str],
-    origin: str = "file",
-    only_new: bool = False,
-) -> StoredSchedule | None:
-    """Decide how a row is to be; None: as it is. See ``defined``."""
-    before = None if stored is None else definition_of(stored)
-    table = tables.get(definition.backend)
-    return defined(definition, stored, before, now=now, origin=origin, job_table=table, only_new=only_new)
+    return {name: backend.table.table for name, backend in backends.items()}
 
 
 async def define(
@@ -99,9 +76,8 @@ async def define(
     before = await schedules_of(store).schedules()
     written = []
     for name, definition in definitions.items():
-        decide = partial(
-            decide_definition, definition=definition, tables=tables, origin=origin, only_new=only_new
-        )
+        table = tables.get(definition.backend)
+        decide = partial(defined, definition, origin=origin, job_table=table, only_new=only_new)
         is_so = decide(before.schedules.get(name), before.now) is None  # as it is at nearly every start
         if not is_so and await change(store, name, decide):
             written.append(name)
@@ -159,8 +135,11 @@ class Sync:
         return [
             name
             for name, definition in self.definitions.items()
-            if decide_definition(
-                snapshot.schedules.get(name), snapshot.now, definition=definition, tables=self.tables
+            if defined(
+                definition,
+                snapshot.schedules.get(name),
+                snapshot.now,
+                job_table=self.tables.get(definition.backend),
             )
         ]
 
@@ -168,11 +147,9 @@ class Sync:
         return [
             name
             for name, stored in snapshot.schedules.items()
-            if not stored.removed and self._is_the_files(stored) and not self._is_in_the_file(name)
+            if not stored.removed and self._is_the_files(stored)
+            if name not in self.definitions and name not in self.left_out
         ]
-
-    def _is_in_the_file(self, name: str) -> bool:
-        return name in self.definitions or name in self.left_out
 
     def _is_the_files(self, stored: StoredSchedule) -> bool:
         table = self.tables.get(str(stored.definition.get("backend")))

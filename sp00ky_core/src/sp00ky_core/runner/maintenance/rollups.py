@@ -7,10 +7,10 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
-from sp00ky_core.observe.rates import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts, Kind
+from sp00ky_core.observe.rates import COUNT, FIRST_BUCKET, SECONDS, Counts, Kind
 from sp00ky_core.ports import Rollup, Rollups
 from sp00ky_core.ports.capabilities.rollups import step_of
-from sp00ky_core.runner.observer import StoreLog
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -34,16 +34,14 @@ class RollupWriter:
 
     Args:
         store: One with ``capabilities.rollups``.
-        counters: What the runner counts.
         options: The runner's.
-        log: Counts what fails.
+        observer: Counts what the runner does, and what fails.
     """
 
-    def __init__(self, store: Rollups, counters: Counters, options: RunnerOptions, log: StoreLog) -> None:
+    def __init__(self, store: Rollups, options: RunnerOptions, observer: Observer) -> None:
         self._store = store
-        self._counters = counters
         self._options = options
-        self._log = log
+        self._observer = observer
         self._counted: dict[Kind, Counts] = {}  # when a minute last ended
         self._unwritten: list[Rollup] = []
         self._minute: datetime | None = None  # of the latest rows
@@ -86,10 +84,10 @@ class RollupWriter:
     def _date(self, at: datetime) -> None:
         """Make rows of what was counted, each once: a clock that has gone back makes rows of another key."""
         minute = step_of(at, int(MINUTE))
-        counted = self._counters.since(self._counted)
+        counted = self._observer.counters.since(self._counted)
         if counted:
             self._times_back += self._minute is not None and minute <= self._minute
-            self._minute, self._counted = minute, self._counters.copy()
+            self._minute, self._counted = minute, self._observer.counters.copy()
             rows = [_rollup(minute, self._writer_id(), kind, counts) for kind, counts in counted.items()]
             self._unwritten = [*self._unwritten, *rows][-MOST_UNWRITTEN:]
 
@@ -103,12 +101,11 @@ class RollupWriter:
         try:
             now = await self._store.write_rollups(rows)
         except StoreUnavailable as error:
-            self._log.count(error)
+            self._observer.count(error)
             logger.debug("rollups are written later: %s", error)
             return
         except Sp00kyError as error:
-            self._log.count(error)
-            logger.warning("%d rollups can't be written, and are left out: %s", len(rows), error)
+            self._observer.failed(f"{len(rows)} rollups can't be written, and are left out", error)
         else:
             self._ahead = now - self._clock()
         self._unwritten = []
@@ -118,7 +115,7 @@ class RollupWriter:
             while await self._store.fold_rollups(limit=FOLD_LIMIT) == FOLD_LIMIT:
                 pass
         except Sp00kyError as error:
-            self._log.count(error)
+            self._observer.count(error)
             logger.debug("old rollups can't be folded now: %s", error)
 
 

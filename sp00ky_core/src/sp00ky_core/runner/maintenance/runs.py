@@ -7,10 +7,10 @@ import logging
 import math
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import attrs
 
-from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.config.settings import HistoryConfig, TopRetentionConfig
 from sp00ky_core.errors import RunUnreadable, Sp00kyError
@@ -24,7 +24,7 @@ from sp00ky_core.ports import (
     Store,
     StoredSchedule,
 )
-from sp00ky_core.runner.maintenance.reconcile import change, definition_of, schedules_of
+from sp00ky_core.runner.maintenance.reconcile import change, schedules_of
 from sp00ky_core.runner.maintenance.scheduler import (
     Firing,
     Place,
@@ -34,8 +34,9 @@ from sp00ky_core.runner.maintenance.scheduler import (
     open_runs,
     share,
 )
-from sp00ky_core.runner.observer import StoreLog
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.schedules.definition import definition_of
 from sp00ky_core.schedules.fire import DEADLINE_EXCEEDED, OpenRun, ended, failures_after, is_late, kill_reason
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ TRIES = 3
 """How often runs of a schedule that changes meanwhile are closed before ``prune``."""
 
 
+@attrs.define(eq=False, slots=False)
 class RunMaintenance:
     """Looks after the runs of a runner's own schedules, and now and then of all whose backends it knows.
 
@@ -91,22 +93,16 @@ class RunMaintenance:
         log: Counts what fails.
     """
 
-    def __init__(
-        self,
-        firing: Firing,
-        retention: TopRetentionConfig,
-        options: RunnerOptions,
-        place: Place,
-        log: StoreLog,
-    ) -> None:
-        self._firing = firing
-        self._store, self._schedules = firing.store, schedules_of(firing.store)
-        self._retention = retention
-        self._options = options
-        self._place = place
-        self._log = log
+    _firing: Firing
+    _retention: TopRetentionConfig
+    _options: RunnerOptions
+    _place: Place
+    _log: Observer
+
+    def __attrs_post_init__(self) -> None:
+        self._store, self._schedules = self._firing.store, schedules_of(self._firing.store)
         self._with_history: Collection[str] = ()
-        self._next_prune = options.clock() + options.prune_interval * options.random()
+        self._next_prune = self._options.clock() + self._options.prune_interval * self._options.random()
 
     async def run(self) -> None:
         """Look after the runs until cancelled."""
@@ -138,8 +134,8 @@ class RunMaintenance:
         try:
             snapshot = await self._schedules.schedules()
             self._with_history = _with_history(snapshot)
-            for name, found in (await self._open_runs(snapshot, place)).items():
-                written &= await self._close(snapshot.schedules[name], found, snapshot.now)
+            for name, in_progress in (await self._open_runs(snapshot, place)).items():
+                written &= await self._close(snapshot.schedules[name], in_progress, snapshot.now)
         except Sp00kyError as error:
             self._log.count(error)
             logger.debug("schedules' runs can't be closed: %s", error)
@@ -151,11 +147,11 @@ class RunMaintenance:
         known = {name for name in own if self._known(snapshot.schedules[name]) is not None}
         runs = await self._runs_of(known) if known else []
         jobs = await jobs_of(self._store, [run for run in runs if run.schedule in known])
-        found: dict[str, list[OpenRun]] = {}
+        by_schedule: dict[str, list[OpenRun]] = {}
         for run in reversed(runs):
             if run.schedule in known:
-                found.setdefault(run.schedule, []).append((run, jobs.get(run.job_id or "")))
-        return found
+                by_schedule.setdefault(run.schedule, []).append((run, jobs.get(run.job_id or "")))
+        return by_schedule
 
     async def _runs_of(self, known: Collection[str]) -> list[ScheduleRun]:
         """Read the open runs; those of a schedule with one that can't be read are left out."""
@@ -193,7 +189,7 @@ class RunMaintenance:
                 self._log.count(error)
                 logger.debug("old runs of schedule %s can't be deleted: %s", stored.name, error)
 
-    async def _close(self, stored: StoredSchedule, found: list[OpenRun], now: datetime) -> bool:
+    async def _close(self, stored: StoredSchedule, in_progress: list[OpenRun], now: datetime) -> bool:
         """Close runs of one schedule; False: it has changed meanwhile."""
         definition = self._known(stored)
         if definition is None:
@@ -201,13 +197,13 @@ class RunMaintenance:
         deadline = self._deadline(definition)
         late = [
             job.id
-            for run, job in found
+            for run, job in in_progress
             if job is not None and not job.is_terminal and is_late(run, deadline, now)
         ]
         if late:
             await self._firing.kill(dict.fromkeys(late, kill_reason(DEADLINE_EXCEEDED)))
-            found = await open_runs(self._store, stored.name)
-        runs = _ended(found, now)
+            in_progress = await open_runs(self._store, stored.name)
+        runs = [end for run, job in in_progress if (end := ended(run, job, now)) is not None]
         if not runs:
             return True
         counted = definition.quarantine_after is not None
@@ -249,16 +245,11 @@ class RunMaintenance:
 def _with_history(snapshot: ScheduleSnapshot) -> list[str]:
     """List the schedules whose ``history`` says how long what they have made is kept."""
     definitions = {name: definition_of(stored) for name, stored in snapshot.schedules.items()}
-    return [name for name, each in definitions.items() if each and isinstance(each.history, HistoryConfig)]
+    return [name for name, of in definitions.items() if of and isinstance(of.history, HistoryConfig)]
 
 
-def _ended(found: list[OpenRun], now: datetime) -> list[ScheduleRun]:
-    return [end for run, job in found if (end := ended(run, job, now)) is not None]
-
-
-@attrs.frozen
-class ScheduleServices:
-    """Runs beside a runner's claims.
+class ScheduleServices(NamedTuple):
+    """Run beside a runner's claims.
 
     Attributes:
         scheduler: Fires what is due.
@@ -267,12 +258,3 @@ class ScheduleServices:
 
     scheduler: Scheduler
     upkeep: RunMaintenance
-
-    @classmethod
-    def of(
-        cls, firing: Firing, config: Config, options: RunnerOptions, place: Place, log: StoreLog
-    ) -> ScheduleServices:
-        """Make them for the backends of ``firing``, with the schedules that a file has of these."""
-        own = {name: each for name, each in config.schedules.items() if each.backend in firing.backends}
-        upkeep = RunMaintenance(firing, config.retention, options, place, log)
-        return cls(Scheduler(firing, own, options, place, log), upkeep)

@@ -28,10 +28,17 @@ from sp00ky_core.ports import (
     StoredSchedule,
     Trigger,
 )
-from sp00ky_core.runner.maintenance.reconcile import change, define, definition_of, schedules_of, tables_of
-from sp00ky_core.runner.observer import StoreLog
+from sp00ky_core.runner.maintenance.reconcile import change, define, schedules_of, tables_of
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.schedules.definition import brought_back, can_not_fire, is_due, is_others, next_fire
+from sp00ky_core.schedules.definition import (
+    brought_back,
+    can_not_fire,
+    definition_of,
+    is_due,
+    is_others,
+    next_fire,
+)
 from sp00ky_core.schedules.fire import FanOut, Fire, OpenRun, Situation, decide_fire, failures_after, fan_out
 from sp00ky_core.stores.naming import NamedJobs
 from sp00ky_core.stores.transitions import kill, report_settled
@@ -46,7 +53,7 @@ def share(schedules: Mapping[str, StoredSchedule], place: Place) -> set[str]:
     While runners don't see the same schedules and runners, one may be two runners' own, or no runner's: then
     the guard of a change keeps them apart, and what its runner doesn't do in time the others do.
     """
-    backends = [str(each.definition.get("backend")) for each in schedules.values()]
+    backends = [str(stored.definition.get("backend")) for stored in schedules.values()]
     places = {backend: place(backend) for backend in set(backends)}
     named = zip(schedules, backends, strict=True)
     return {name for n, (name, backend) in enumerate(named) if n % places[backend][1] == places[backend][0]}
@@ -84,6 +91,7 @@ APART = 0.2
 Row = tuple[str, StoredSchedule]
 
 
+@attrs.define(eq=False, slots=False)
 class Scheduler:
     """Fires the schedules that this process can fire.
 
@@ -95,20 +103,14 @@ class Scheduler:
         log: Counts what fails.
     """
 
-    def __init__(
-        self,
-        firing: Firing,
-        definitions: Mapping[str, ScheduleConfig],
-        options: RunnerOptions,
-        place: Place,
-        log: StoreLog,
-    ) -> None:
-        self._firing = firing
-        self._schedules = schedules_of(firing.store)
-        self._definitions = definitions
-        self._options = options
-        self._place = place
-        self._log = log
+    _firing: Firing
+    _definitions: Mapping[str, ScheduleConfig]
+    _options: RunnerOptions
+    _place: Place
+    _log: Observer
+
+    def __attrs_post_init__(self) -> None:
+        self._schedules = schedules_of(self._firing.store)
         self._signalled = asyncio.Event()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -135,12 +137,11 @@ class Scheduler:
     async def _look(self) -> float:
         """Begin what is due; seconds until there may be more."""
         try:
-            if self._has_defined:
-                snapshot = await self._latest(0.0)
-            else:
+            if not self._has_defined:
                 tables = tables_of(self._firing.backends)
                 await define(self._firing.store, self._definitions, tables, only_new=True)
-                snapshot = await self._latest(0.0)
+            snapshot = await self._latest(0.0)
+            if not self._has_defined:
                 self._has_defined = True
                 self._say_what_differs(snapshot)
         except Sp00kyError as error:
@@ -392,8 +393,8 @@ class Firing:
         name, definition = situation.stored.name, situation.definition
         if definition.concurrency == "allow" and definition.quarantine_after is None:
             return decide_fire(situation)  # whatever ran before
-        found = attrs.evolve(situation, open_runs=await open_runs(self.store, name))
-        fire = decide_fire(found)
+        whole = attrs.evolve(situation, open_runs=await open_runs(self.store, name))
+        fire = decide_fire(whole)
         if not fire.kills:
             return fire
         latest = (await schedules_of(self.store).schedules()).schedules.get(name)

@@ -1,0 +1,1 @@
+"""Deliver jobs to RabbitMQ, as persistent messages that the broker has confirmed."""

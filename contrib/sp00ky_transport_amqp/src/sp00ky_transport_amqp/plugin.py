@@ -1,0 +1,50 @@
+"""Register the transport, as a plugin of Sp00ky outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+
+from sp00ky_core import Transport, TransportEntry, hookimpl
+from sp00ky_core.config import key, values
+from sp00ky_transport_amqp.routes import Route, read_routes
+
+
+@attrs.frozen(kw_only=True)
+class AmqpOptions:
+    """The section ``amqp:`` of a backend.
+
+    Attributes:
+        routes: What jobs may be sent to; there is nothing else.
+        mandatory: A message that no queue gets is an error; else it is dropped, as the broker does.
+        cloud_events: Each message has the attributes of a CloudEvent, as headers.
+    """
+
+    routes: tuple[Route, ...] = attrs.field(metadata=key(read_routes))
+    mandatory: bool = attrs.field(default=True, metadata=key(values.boolean))
+    cloud_events: bool = attrs.field(default=False, metadata=key(values.boolean))
+
+
+def amqp_transport() -> Transport:
+    """Make the transport; what it needs isn't imported by each command that looks for plugins."""
+    from sp00ky_transport_amqp.transport import AmqpTransport  # noqa: PLC0415  # see above
+
+    return AmqpTransport()
+
+
+ENTRY = TransportEntry(
+    make=amqp_transport,
+    scheme="amqp",
+    options=AmqpOptions,
+    credentials=frozenset({"basic"}),
+    contract="none",
+    leaves_running=True,
+)
+"""Where a delivery is cancelled, its message may be with the broker already, or on the way."""
+
+
+@hookimpl
+def sp00ky_register_transports() -> Mapping[str, TransportEntry]:
+    """Register the transport for ``amqp://`` and ``amqps://``."""
+    return {"amqp": ENTRY, "amqps": ENTRY}

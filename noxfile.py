@@ -25,8 +25,9 @@ SQLITE = "contrib/sp00ky_store_sqlite"
 OPENTELEMETRY = "contrib/sp00ky_opentelemetry"
 RECEIVER = "contrib/sp00ky_receiver"
 DJANGO = "contrib/sp00ky_django"
+AMQP = "contrib/sp00ky_transport_amqp"
 ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http", SQLITE)
-DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, RECEIVER, DJANGO)
+DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, RECEIVER, DJANGO, AMQP)
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
 TESTS_OF = {
@@ -40,6 +41,7 @@ TESTS_OF = {
     OPENTELEMETRY: ("tests/opentelemetry",),
     RECEIVER: ("tests/receiver",),
     DJANGO: ("tests/django",),
+    AMQP: ("tests/transport_amqp",),
 }
 """Folders whose tests need no other distribution than their own, the core and the conformance kit.
 

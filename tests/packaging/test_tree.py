@@ -43,6 +43,9 @@ CROSSING = {
     ("opentelemetry", "contrib/sp00ky_opentelemetry/src/sp00ky_opentelemetry"): "",
     ("receiver", "contrib/sp00ky_receiver/src/sp00ky_receiver"): "",
     ("django", "contrib/sp00ky_django/src/sp00ky_django"): "",
+    ("transport_amqp", "contrib/sp00ky_transport_amqp/src/sp00ky_transport_amqp"): """
+        test_transport_conformance.py
+    """,
     ("dashboard", "contrib/sp00ky_dashboard/src/sp00ky_dashboard"): """
         test_browser.py test_drain.py test_mounted.py test_stores.py test_vendor.py
     """,

@@ -15,6 +15,7 @@ PACKAGES = (
     "sp00ky_store_postgres",
     "sp00ky_store_sqlite",
     "sp00ky_store_surreal",
+    "sp00ky_transport_amqp",
     "sp00ky_transport_http",
 )
 

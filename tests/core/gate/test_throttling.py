@@ -174,3 +174,13 @@ def test_spacing_ends_where_nothing_is_refused_any_more() -> None:
         now += silent_for(throttling, now) + 0.01
         throttling.delivered(now, now - 0.01)
     assert (throttling.limit, silent_for(throttling, now)) == (4, 0)
+
+
+def test_many_throttled_answers_at_once_make_no_gap() -> None:
+    """Of a burst that a backend refuses whole, all answers come before there was a pause to measure by."""
+    throttling, now = Throttling(50), 1_000.0
+    for _ in range(20):
+        throttling.throttled(now, now - 1, 0.0)
+    assert (throttling.limit, silent_for(throttling, now)) == (1, 1.0)
+    throttling.delivered(now + 1.01, now + 1)
+    assert silent_for(throttling, now + 1.01) == 0

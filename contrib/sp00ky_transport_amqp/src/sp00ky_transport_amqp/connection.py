@@ -32,18 +32,16 @@ class BrokerConnection:
         self._channels: dict[str, tuple[AbstractChannel, AbstractExchange]] = {}
         self._turn = asyncio.Lock()
 
-    @property
-    def is_blocked(self) -> bool:
-        """Whether the broker has an alarm, by ``connection.blocked``, and hasn't said that it is over."""
-        if self._connection is None or self._connection.transport is None:
-            return False
-        unblocked = self._connection.transport.connection.ready()  # waits for that
+    async def has_no_alarm(self, seconds: float) -> bool:
+        """Wait for the end of an alarm, as ``connection.blocked`` has it; say whether there is none."""
+        connection = self._connection
+        if connection is None or connection.transport is None or not connection.connected.is_set():
+            return True
         try:
-            unblocked.send(None)
-        except StopIteration:
-            return False
-        finally:
-            unblocked.close()
+            async with asyncio.timeout(seconds):
+                await connection.transport.ready()
+        except TimeoutError:
+            return not connection.connected.is_set()
         return True
 
     async def exchange(self, name: str) -> AbstractExchange:

@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 PATIENCE = 10.0
 """Seconds that a broker is given to answer before the first delivery."""
 
+ALARM = 1.0
+"""Seconds for which a message waits for the end of an alarm."""
+
 
 class AmqpTransport:
     """Delivers jobs to RabbitMQ, as ``sp00ky_core.ports.Transport`` promises."""
@@ -80,7 +83,7 @@ class AmqpTransport:
         message = message_of(attempt, key if options.cloud_events else None)
         try:
             async with asyncio.timeout(attempt.timeout):
-                if connection.is_blocked:
+                if not await connection.has_no_alarm(min(ALARM, attempt.timeout / 2)):
                     return undelivered(names.THROTTLED, "the broker has an alarm, and takes no messages")
                 exchange, was_sent = await connection.exchange(name), True
                 await exchange.publish(message, key, mandatory=options.mandatory)

@@ -65,7 +65,7 @@ class Throttling:
             self._in_a_row, self._counted_at = self._in_a_row + 1, now
         doublings = min(max(self._in_a_row - 1, 0), 10)
         delay = asked if asked > 0 else min(2.0**doublings, LONGEST_DELAY)
-        if self.limit == 1 and now >= self._paused_until:
+        if self.limit == 1 and 0 < self._paused_until <= now:  # one at a time, and it was after a pause
             self._lengthen_gap(now)
         if asked > 0 or self.limit == 1:
             self.pause(now, delay)

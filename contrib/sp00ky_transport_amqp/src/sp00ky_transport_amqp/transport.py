@@ -11,7 +11,7 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelNotFoundEntity
 from sp00ky_core import Attempt, BackendConfig, Delivered, Outcome, Undelivered
 from sp00ky_core.contract import path_problem
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
-from sp00ky_core.job import outcome as names
+from sp00ky_core.job.outcome import INVALID_PATH, INVALID_PAYLOAD, PROTOCOL, THROTTLED, UNKNOWN_ROUTE
 from sp00ky_transport_amqp.connection import BrokerConnection
 from sp00ky_transport_amqp.message import message_of
 from sp00ky_transport_amqp.plugin import AmqpOptions
@@ -76,7 +76,7 @@ class AmqpTransport:
         except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
             # Its text is left out, for it could hold a secret.
             _log.error("job %r: %s in the transport", attempt.job.id, type(error).__name__)
-            return undelivered(names.PROTOCOL, f"the message can't be sent: {type(error).__name__}")
+            return undelivered(PROTOCOL, f"the message can't be sent: {type(error).__name__}")
 
     async def _published(self, attempt: Attempt, name: str, key: str) -> Outcome:
         connection, options, was_sent = self._connection(attempt.backend), _options(attempt.backend), False
@@ -84,7 +84,7 @@ class AmqpTransport:
         try:
             async with asyncio.timeout(attempt.timeout):
                 if not await connection.has_no_alarm(min(ALARM, attempt.timeout / 2)):
-                    return undelivered(names.THROTTLED, "the broker has an alarm, and takes no messages")
+                    return undelivered(THROTTLED, "the broker has an alarm, and takes no messages")
                 exchange, was_sent = await connection.exchange(name), True
                 await exchange.publish(message, key, mandatory=options.mandatory)
         except asyncio.CancelledError as error:
@@ -106,12 +106,12 @@ def _place(attempt: Attempt) -> tuple[str, str] | Undelivered:
     path, payload_json, problem = attempt.job.path, attempt.job.payload_json, path_problem(attempt.job.path)
     if problem or path != attempt.operation.path:
         problem = problem or "it names another operation"
-        return undelivered(names.INVALID_PATH, f"the path may not be used: {problem}")
+        return undelivered(INVALID_PATH, f"the path may not be used: {problem}")
     place = place_of(path, _options(attempt.backend).routes)
     if place is None:
-        return undelivered(names.UNKNOWN_ROUTE, f"{path[:200]!r} isn't listed in the backend's routes")
+        return undelivered(UNKNOWN_ROUTE, f"{path[:200]!r} isn't listed in the backend's routes")
     try:
         is_object = isinstance(payload_json, JsonObject) or isinstance(decode(payload_json.decode()), dict)
     except ValueError:
         is_object = False
-    return place if is_object else undelivered(names.INVALID_PAYLOAD, "the payload isn't a JSON object")
+    return place if is_object else undelivered(INVALID_PAYLOAD, "the payload isn't a JSON object")

@@ -54,9 +54,22 @@ class Sp00kyError(Exception):
     exit_code = 1
     """The exit code of the command line: 1, the thing asked for failed; 2, usage or configuration."""
 
+    _text = ""
+    """The text, where it is the same but for fields: ``{0.store}`` is the error's ``store``."""
+
+    def __str__(self) -> str:
+        """Return the text, with the fields filled in."""
+        return self._text.format(self) if self._text else super().__str__()
+
+
+class UsageError(Sp00kyError):
+    """The base of what is wrong with what is given, before anything is done."""
+
+    exit_code = 2
+
 
 @attrs.define(kw_only=True, eq=False)
-class CallUnsupported(Sp00kyError):
+class CallUnsupported(UsageError):
     """The store has nothing of the kind; nothing was written.
 
     Attributes:
@@ -65,13 +78,11 @@ class CallUnsupported(Sp00kyError):
         instead: What to use on this store.
     """
 
-    exit_code = 2
     store: str
     call: str
     instead: str
 
-    def __str__(self) -> str:
-        return f"{self.store} has no {self.call}: {self.instead}"
+    _text = "{0.store} has no {0.call}: {0.instead}"
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -86,8 +97,7 @@ class StoreError(Sp00kyError):
     store: str
     problem: str
 
-    def __str__(self) -> str:
-        return f"{self.store}: {self.problem}"
+    _text = "{0.store}: {0.problem}"
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -159,15 +169,13 @@ class Violation:
         return f"{self.pointer or '(payload)'}: {self.message}"
 
 
-class PayloadError(Sp00kyError):
+class PayloadError(UsageError):
     """The base of what can be wrong with a payload; nothing was written.
 
     Attributes:
         violations: What is wrong, each with its JSON pointer; at least one.
         pointer: JSON Pointer (RFC 6901) of the first of them; empty for the payload itself.
     """
-
-    exit_code = 2
 
     @property
     def violations(self) -> tuple[Violation, ...]:
@@ -233,15 +241,14 @@ class PayloadTooLarge(PayloadError):
     size: int
     limit: int
 
-    def __str__(self) -> str:
-        return (
-            f"the payload is {self.size} bytes of JSON, over the limit of {self.limit}: "
-            "store the data elsewhere and send a reference, or raise maxPayloadBytes"
-        )
+    _text = (
+        "the payload is {0.size} bytes of JSON, over the limit of {0.limit}: "
+        "store the data elsewhere and send a reference, or raise maxPayloadBytes"
+    )
 
 
 @attrs.define(kw_only=True, eq=False)
-class OptionInvalid(Sp00kyError, ValueError):
+class OptionInvalid(UsageError, ValueError):
     """An option of a job or of a retry policy that is out of its range.
 
     Attributes:
@@ -250,13 +257,11 @@ class OptionInvalid(Sp00kyError, ValueError):
         expected: What it may be, in words.
     """
 
-    exit_code = 2
     option: str
     value: str
     expected: str
 
-    def __str__(self) -> str:
-        return f"{self.option} is {self.value}; expected {self.expected}"
+    _text = "{0.option} is {0.value}; expected {0.expected}"
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -290,8 +295,7 @@ class JobNotFound(Sp00kyError):
 
     job_id: str
 
-    def __str__(self) -> str:
-        return f"no job {self.job_id!r} (an id reads <table>:<key>; see: sp00ky jobs list)"
+    _text = "no job {0.job_id!r} (an id reads <table>:<key>; see: sp00ky jobs list)"
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -330,7 +334,7 @@ class BackendPaused(Sp00kyError):
 
 
 @attrs.define(kw_only=True, eq=False)
-class ScheduleInvalid(Sp00kyError):
+class ScheduleInvalid(UsageError):
     """A schedule can't be defined so; nothing was written.
 
     Attributes:
@@ -339,7 +343,6 @@ class ScheduleInvalid(Sp00kyError):
         problem: What is wrong, in words.
     """
 
-    exit_code = 2
     schedule: str
     key: str
     problem: str
@@ -428,7 +431,7 @@ class RunnerGone(Sp00kyError):
 
 
 @attrs.define(kw_only=True, eq=False)
-class ConfigError(Sp00kyError):
+class ConfigError(UsageError):
     """A configuration file that can't be used: which file, which key, and what to do.
 
     Attributes:
@@ -438,7 +441,6 @@ class ConfigError(Sp00kyError):
         fix: What to do, where the problem doesn't say it.
     """
 
-    exit_code = 2
     file: str
     key: str = ""
     problem: str
@@ -455,7 +457,7 @@ class ContractError(ConfigError):
 
 
 @attrs.define(kw_only=True, eq=False)
-class PluginLoadError(Sp00kyError):
+class PluginLoadError(UsageError):
     """A plugin that can't be loaded; names the distribution that brought it.
 
     Attributes:
@@ -463,16 +465,14 @@ class PluginLoadError(Sp00kyError):
         problem: What is wrong, in words.
     """
 
-    exit_code = 2
     distribution: str
     problem: str
 
-    def __str__(self) -> str:
-        return f"plugin of {self.distribution}: {self.problem}; fix it or uninstall {self.distribution}"
+    _text = "plugin of {0.distribution}: {0.problem}; fix it or uninstall {0.distribution}"
 
 
 @attrs.define(kw_only=True, eq=False)
-class AdapterMissing(Sp00kyError):
+class AdapterMissing(UsageError):
     """No installed distribution provides what was asked for.
 
     Attributes:
@@ -483,7 +483,6 @@ class AdapterMissing(Sp00kyError):
         wanted_by: The backend and the key that name it; empty where that is said elsewhere.
     """
 
-    exit_code = 2
     kind: str
     name: str
     distribution: str
@@ -501,13 +500,10 @@ class AdapterMissing(Sp00kyError):
 
 
 @attrs.define(kw_only=True, eq=False)
-class MetricsMissing(Sp00kyError):
+class MetricsMissing(UsageError):
     """The library that writes metrics isn't installed."""
 
-    exit_code = 2
-
-    def __str__(self) -> str:
-        return f"metrics aren't installed: {install_hint('sp00ky-core[metrics]')}"
+    _text = f"metrics aren't installed: {install_hint('sp00ky-core[metrics]')}"
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -522,12 +518,11 @@ class ModuleOutdated(Sp00kyError):
     module: str
     document: str
 
-    def __str__(self) -> str:
-        return f"{self.module} is older than {self.document}; run `sp00ky generate --out {self.module}`"
+    _text = "{0.module} is older than {0.document}; run `sp00ky generate --out {0.module}`"
 
 
 @attrs.define(kw_only=True, eq=False)
-class UnknownBackend(Sp00kyError):
+class UnknownBackend(UsageError):
     """No backend of that name is configured, or it is left out.
 
     Attributes:
@@ -536,7 +531,6 @@ class UnknownBackend(Sp00kyError):
         reason: Why it is left out.
     """
 
-    exit_code = 2
     backend: str
     known: tuple[str, ...]
     reason: str = ""
@@ -548,7 +542,7 @@ class UnknownBackend(Sp00kyError):
 
 
 @attrs.define(kw_only=True, eq=False)
-class UnknownRoute(Sp00kyError):
+class UnknownRoute(UsageError):
     """The path isn't a key of ``paths`` in the backend's OpenAPI document, or can't be called.
 
     Attributes:
@@ -558,7 +552,6 @@ class UnknownRoute(Sp00kyError):
         reason: why it can't be called; empty where the document doesn't have it.
     """
 
-    exit_code = 2
     backend: str
     path: str
     known: tuple[str, ...]
@@ -571,7 +564,7 @@ class UnknownRoute(Sp00kyError):
 
 
 @attrs.define(kw_only=True, eq=False)
-class UnknownStrategy(Sp00kyError):
+class UnknownStrategy(UsageError):
     """No retry strategy of that name is built in or registered by a plugin.
 
     Attributes:
@@ -579,7 +572,6 @@ class UnknownStrategy(Sp00kyError):
         known: The names that are known.
     """
 
-    exit_code = 2
     strategy: str
     known: tuple[str, ...]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml, yaml_value
+from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 
 
 @pytest.mark.parametrize(
@@ -13,11 +13,11 @@ from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml, yaml_value
     [("200: x", ["200"]), ("null: x", ["null"]), ("TRUE: x", ["true"]), ("1.5: x", ["1.5"]), ("a: x", ["a"])],
 )
 def test_keys_may_be_texts(text: str, keys: list[str]) -> None:
-    assert list(yaml_value(text, text_keys=True)) == keys
+    assert list(parse_yaml(text, text_keys=True)) == keys
 
 
 def test_keys_keep_their_types_otherwise() -> None:
-    assert yaml_value("{200: a, true: b, null: c}") == {200: "a", True: "b", None: "c"}
+    assert parse_yaml("{200: a, true: b, null: c}") == {200: "a", True: "b", None: "c"}
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_keys_keep_their_types_otherwise() -> None:
 )
 def test_what_is_merged_counts_where_nothing_else_says(merge: str, found: dict[str, Any]) -> None:
     text = f"a: &a {{x: 1, y: 1}}\nb: &b {{x: 3, z: 3}}\nc: {{{merge}}}"
-    assert yaml_value(text)["c"] == found
+    assert parse_yaml(text)["c"] == found
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_is_merged_counts_where_nothing_else_says(merge: str, found: dict[s
 )
 def test_a_problem_says_where(text: str, says: str) -> None:
     with pytest.raises(YamlProblem, match=says):
-        yaml_value(text, text_keys=True)
+        parse_yaml(text, text_keys=True)
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,13 @@ from urllib.request import url2pathname
 
 import attrs
 
-from sp00ky_core.encoding.yaml_text import YamlProblem, decoded, parse_yaml, why_unread
+from sp00ky_core.encoding.json_bytes import pointer_of, steps_of
+from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 
-_VERSION = re.compile(r"3\.(\d+)(\.\d+.*)?")
-_LATEST = 2  # 3.2
+MOST_BYTES = 64 * 1024 * 1024
+"""Of all files of one document."""
+
+_VERSION = re.compile(r"3\.([0-2])(\.\d+.*)?")
 _MOST_REFERENCES = 50  # from one to the next, before it is taken for a circle
 _INDEX = re.compile(r"[0-9]{1,9}")
 _NAMES = ("$anchor", "$dynamicAnchor")
@@ -32,12 +35,12 @@ class DocumentProblem(Exception):
     """Say what is wrong with the document, at which key (dotted; empty: all of it, or a route's part).
 
     Attributes:
-        key: The dotted key.
         problem: What is wrong, in words.
+        key: The dotted key.
     """
 
-    key: str
     problem: str
+    key: str = ""
 
 
 class Documents:
@@ -53,19 +56,18 @@ class Documents:
     """
 
     def __init__(self, file: Path, ref_roots: Sequence[Path] = ()) -> None:
-        self._files = Files([file.parent, *ref_roots])
+        self._folders = tuple(Path(os.path.realpath(folder)) for folder in [file.parent, *ref_roots])
+        self._left = MOST_BYTES
+        self._hash = sha256()
         self._uri = file.absolute().as_uri()
-        try:
-            self._read = {self._uri: self._files.read(file)}
-        except FileProblem as error:
-            raise DocumentProblem("", str(error)) from None
+        self._read = {self._uri: self._parsed(file)}
         self._problems: dict[str, str] = {}  # of neighbours that can't be had
         self._named: dict[str, dict[str, str]] = {}  # by document: names of schemas in it, and their pointers
         root = self._read[self._uri]
         self.is_swagger: bool = isinstance(root, dict) and "openapi" not in root and "swagger" in root
         self.minor: int = 0 if self.is_swagger and str(root["swagger"]) == "2.0" else _minor_version(root)
         self._read_neighbours()
-        self.digest: str = self._files.digest
+        self.digest: str = self._hash.hexdigest()[:12]
 
     @property
     def root(self) -> Node:
@@ -83,7 +85,7 @@ class Documents:
             if not node.is_reference:
                 return node
             node = self.next_node(node.value["$ref"], node)
-        raise DocumentProblem("", f"the reference {reference[:200]!r} leads in a circle")
+        raise DocumentProblem(f"the reference {reference[:200]!r} leads in a circle")
 
     def next_node(self, reference: str, seen_from: Node) -> Node:
         """Follow a ``$ref`` once, though that may be a reference again. Raises ``DocumentProblem``."""
@@ -98,7 +100,7 @@ class Documents:
             value = _at(self._read[uri], candidate)
             if value is not _NOTHING:
                 return Node(documents=self, uri=uri, pointer=candidate, value=value)
-        raise DocumentProblem("", f"the reference {reference[:200]!r} leads nowhere; add what it names")
+        raise DocumentProblem(f"the reference {reference[:200]!r} leads nowhere; add what it names")
 
     def _by_id(self, uri: str, pointer: str, reference: str, seen_from: Node) -> tuple[str, str]:
         """Find the schema that has this URI as its ``$id``."""
@@ -107,7 +109,7 @@ class Documents:
         if found is not None:
             return seen_from.uri, found + pointer
         problem = self._problems.get(uri) or f"the reference {reference[:200]!r} leads nowhere"
-        raise DocumentProblem("", problem)
+        raise DocumentProblem(problem)
 
     def _names(self, uri: str) -> dict[str, str]:
         if uri not in self._named:
@@ -120,16 +122,43 @@ class Documents:
             seen_from = pending.pop()
             for reference in _references(self._read[seen_from]):
                 uri = _target(reference, seen_from)[0]
-                if uri not in self._read and uri not in self._problems and self._read_neighbour(uri):
+                if uri in self._read or uri in self._problems:
+                    continue
+                try:
+                    self._read[uri] = self._parsed(self._allowed(_local_file(uri)))
                     pending.append(uri)
+                except DocumentProblem as error:  # only counts where a route needs it
+                    self._problems[uri] = f"it refers to {uri[:500]}: {error.problem}"
 
-    def _read_neighbour(self, uri: str) -> bool:
+    def _allowed(self, file: Path) -> Path:
+        """Return a file that a reference names, symbolic links resolved, in a folder that is allowed."""
         try:
-            self._read[uri] = self._files.read_referred(_local_file(uri))
-        except FileProblem as error:
-            self._problems[uri] = f"it refers to {uri[:500]}: {error}"  # only counts where a route needs it
-            return False
-        return True
+            file.stat()  # also says that symbolic links go in a circle
+            real = Path(os.path.realpath(file))
+        except (OSError, ValueError):
+            return file  # what reads it says what is wrong
+        if not any(real.is_relative_to(folder) for folder in self._folders):
+            raise DocumentProblem("that is outside of the document's folder; name its folder in `refRoots`")
+        return real
+
+    def _parsed(self, file: Path) -> Any:
+        """Read a YAML or JSON file, wherever it is; every key is a text."""
+        try:
+            return read_yaml(file, text_keys=True, read=self._bytes)
+        except YamlProblem as error:
+            raise DocumentProblem(str(error)) from None
+
+    def _bytes(self, file: Path) -> bytes:
+        if file.exists() and not file.is_file():  # such as a pipe that no process writes to
+            raise DocumentProblem("can't be read: it isn't a regular file")
+        with file.open("rb") as opened:
+            data = opened.read(self._left + 1)
+        if len(data) > self._left:
+            most = f"{MOST_BYTES // 1024 // 1024} MB"
+            raise DocumentProblem(f"the document's files have more than {most} in all; leave out some")
+        self._left -= len(data)
+        self._hash.update(data)
+        return data
 
 
 @attrs.frozen(kw_only=True)
@@ -180,8 +209,7 @@ class Node:
 
     def each(self) -> Iterator[tuple[str, Node]]:
         """Its entries as they stand there; nothing where it is neither a mapping nor a list."""
-        entries = enumerate(self.value) if isinstance(self.value, list) else ()
-        for key, value in self.value.items() if isinstance(self.value, dict) else entries:
+        for key, value in _entries(self.value):
             yield str(key), self._inner(str(key), value)
 
     def entries(self, key: str) -> Iterator[tuple[str, Node]]:
@@ -208,7 +236,7 @@ class Node:
             pending += [each for keyword in keywords for each in node.listed(keyword)]
 
     def _inner(self, key: str, value: Any) -> Node:
-        pointer = f"{self.pointer}/{_step(key)}"
+        pointer = self.pointer + pointer_of([key])
         return Node(documents=self.documents, uri=self.uri, pointer=pointer, value=value)
 
     def followed(self) -> Node:
@@ -217,6 +245,14 @@ class Node:
 
 
 _NOTHING = object()
+_Path = tuple[()] | tuple["_Path", str | int]
+"""The way to a value: the way to what it stands in, and the last step."""
+
+
+def _entries(value: Any) -> Iterable[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
 
 
 def _child(value: Any, key: str) -> Any:
@@ -230,13 +266,9 @@ def _child(value: Any, key: str) -> Any:
 def _at(value: Any, pointer: str) -> Any:
     if pointer and not pointer.startswith("/"):
         return _NOTHING
-    for step in pointer.split("/")[1:]:
-        value = _child(value, step.replace("~1", "/").replace("~0", "~"))
+    for step in steps_of(pointer):
+        value = _child(value, step)
     return value
-
-
-def _step(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
 
 
 def _enclosing(node: Node, pointer: str) -> Iterator[str]:
@@ -259,116 +291,62 @@ def _target(reference: str, seen_from: str) -> tuple[str, str]:
     return uri, fragment
 
 
-def _references(value: Any) -> Iterator[str]:
-    """Every ``$ref`` in a document that leads out of it."""
-    pending = [value]
+def _mappings(document: Any) -> Iterator[tuple[dict[str, Any], _Path]]:
+    """Yield every mapping in a document, and the way to it."""
+    pending: list[tuple[Any, _Path]] = [(document, ())]
     while pending:
-        each = pending.pop()
-        if isinstance(each, dict):
-            reference = each.get("$ref")
-            if isinstance(reference, str) and not reference.startswith("#"):
-                yield reference
-            pending.extend(inner for inner in each.values() if isinstance(inner, dict | list))
-        elif isinstance(each, list):
-            pending.extend(inner for inner in each if isinstance(inner, dict | list))
+        value, path = pending.pop()
+        if isinstance(value, dict):
+            yield value, path
+        pending += [(inner, (path, key)) for key, inner in _entries(value) if isinstance(inner, dict | list)]
+
+
+def _references(document: Any) -> Iterator[str]:
+    """Yield every ``$ref`` in a document that leads out of it."""
+    for mapping, _ in _mappings(document):
+        reference = mapping.get("$ref")
+        if isinstance(reference, str) and not reference.startswith("#"):
+            yield reference
 
 
 def _named_schemas(document: Any, uri: str) -> Iterator[tuple[str, str]]:
-    """Return the names that schemas have (``$id`` as a whole URI, ``$anchor``), and their pointers."""
-    pending = [(document, "")]
-    while pending:
-        value, pointer = pending.pop()
-        if isinstance(value, dict):
-            yield from ((value[name], pointer) for name in _NAMES if isinstance(value.get(name), str))
-            if isinstance(value.get("$id"), str):
-                yield _target(value["$id"], uri)[0], pointer
-            pending.extend((inner, f"{pointer}/{_step(key)}") for key, inner in value.items())
-        elif isinstance(value, list):
-            pending.extend((inner, f"{pointer}/{index}") for index, inner in enumerate(value))
+    """Yield the names that schemas have (``$id`` as a whole URI, ``$anchor``), and their pointers."""
+    for mapping, path in _mappings(document):
+        names = [mapping[name] for name in _NAMES if isinstance(mapping.get(name), str)]
+        if isinstance(mapping.get("$id"), str):
+            names.append(_target(mapping["$id"], uri)[0])
+        yield from ((name, _pointer(path)) for name in names)
+
+
+def _pointer(path: _Path) -> str:
+    steps: list[str | int] = []
+    while path:
+        path, step = path
+        steps.append(step)
+    return pointer_of(reversed(steps))
 
 
 def _local_file(uri: str) -> Path:
     try:
         url = urlsplit(uri)
     except ValueError:
-        raise FileProblem("that isn't a URI") from None
+        raise DocumentProblem("that isn't a URI") from None
     if url.scheme != "file" or url.netloc:
-        raise FileProblem("nothing is ever fetched; save it beside this file and refer to it there")
+        raise DocumentProblem("nothing is ever fetched; save it beside this file and refer to it there")
     return Path(url2pathname(url.path))
 
 
 def _minor_version(raw: Any) -> int:
     """Which OpenAPI 3 it is. Raises ``DocumentProblem``."""
     if not isinstance(raw, dict):
-        raise DocumentProblem("", "it isn't an OpenAPI document: expected a mapping with `openapi: 3.1.0`")
+        raise DocumentProblem("it isn't an OpenAPI document: expected a mapping with `openapi: 3.1.0`")
     if "swagger" in raw and "openapi" not in raw:
         problem = f"version {str(raw['swagger'])[:20]!r} is not supported; use '2.0'"
-        raise DocumentProblem("swagger", problem)
+        raise DocumentProblem(problem, "swagger")
     if "openapi" not in raw:
-        raise DocumentProblem("openapi", "it is missing: this isn't an OpenAPI document")
-    version = str(raw["openapi"])
-    found = _VERSION.fullmatch(version)
-    if not found or not found[1].isascii() or len(found[1]) > 1 or int(found[1]) > _LATEST:
-        raise DocumentProblem(
-            "openapi", f"version {version[:20]!r} is not supported; use 3.0.x, 3.1.x or 3.2.x"
-        )
-    return int(found[1])
-
-
-MOST_BYTES = 64 * 1024 * 1024
-"""Of all files of one document."""
-
-
-class FileProblem(Exception):
-    """A file that isn't read; the text says why, in one line."""
-
-
-class Files:
-    """Reads the files that one document consists of.
-
-    Attributes:
-        folders: where files may be that a reference names, symbolic links resolved.
-        left: bytes that may still be read.
-    """
-
-    def __init__(self, folders: Iterable[Path]) -> None:
-        self.folders: tuple[Path, ...] = tuple(Path(os.path.realpath(folder)) for folder in folders)
-        self.left: int = MOST_BYTES
-        self._hash = sha256()
-
-    @property
-    def digest(self) -> str:
-        """Tell documents apart, by the bytes of the files that were read, in that order."""
-        return self._hash.hexdigest()[:12]
-
-    def read(self, file: Path) -> Any:
-        """Read a YAML or JSON file, wherever it is; every key is a text. Raises ``FileProblem``."""
-        try:
-            return parse_yaml(decoded(self._bytes(file)), text_keys=True)
-        except YamlProblem as error:
-            raise FileProblem(str(error)) from None
-        except (OSError, ValueError) as error:
-            raise FileProblem(why_unread(error)) from None
-
-    def read_referred(self, file: Path) -> Any:
-        """Read a file that a reference names. Raises ``FileProblem`` also where it lies elsewhere."""
-        try:
-            file.stat()  # also says that symbolic links go in a circle
-            real = Path(os.path.realpath(file))
-        except (OSError, ValueError):
-            return self.read(file)  # says what is wrong
-        if not any(real.is_relative_to(folder) for folder in self.folders):
-            raise FileProblem("that is outside of the document's folder; name its folder in `refRoots`")
-        return self.read(real)
-
-    def _bytes(self, file: Path) -> bytes:
-        if file.exists() and not file.is_file():  # such as a pipe that no process writes to
-            raise FileProblem("can't be read: it isn't a regular file")
-        with file.open("rb") as opened:
-            data = opened.read(self.left + 1)
-        if len(data) > self.left:
-            megabytes = MOST_BYTES // 1024 // 1024
-            raise FileProblem(f"the document's files have more than {megabytes} MB in all; leave out some")
-        self.left -= len(data)
-        self._hash.update(data)
-        return data
+        raise DocumentProblem("it is missing: this isn't an OpenAPI document", "openapi")
+    version = _VERSION.fullmatch(str(raw["openapi"]))
+    if version is None:
+        problem = f"version {str(raw['openapi'])[:20]!r} is not supported; use 3.0.x, 3.1.x or 3.2.x"
+        raise DocumentProblem(problem, "openapi")
+    return int(version[1])

@@ -77,9 +77,9 @@ def _validator(
     except jsonschema_rs.ValidationError as error:
         where = schemas.shown(error.instance_path)
         text = _short(f"its schema can't be used: {error.message}{f' (at {where})' if where else ''}")
-        raise DocumentProblem("", text) from None
+        raise DocumentProblem(text) from None
     except ValueError as error:
-        raise DocumentProblem("", _short(f"its schema can't be used: {error}")) from None
+        raise DocumentProblem(_short(f"its schema can't be used: {error}")) from None
 
 
 class PayloadCheck:

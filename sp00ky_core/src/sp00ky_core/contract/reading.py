@@ -71,7 +71,7 @@ def path_items(documents: Documents, credential: tuple[str, str] | None = None) 
     paths = documents.root.get("paths")
     if paths is None or not isinstance(paths.value, dict):
         problem = "it is missing" if paths is None or paths.value is None else "it isn't a mapping"
-        raise DocumentProblem("paths", f"{problem}; expected a mapping from a path to what it takes")
+        raise DocumentProblem(f"{problem}; expected a mapping from a path to what it takes", "paths")
     reading = _Reading(documents, credential)
     for path, item in paths.each():
         if not path.startswith("x-"):
@@ -92,13 +92,13 @@ class _Reading:
 
     def path_item(self, path: str, item: Node) -> PathItem:
         if problem := path_problem(path):
-            raise DocumentProblem("", problem)
+            raise DocumentProblem(problem)
         if re.search(r"[{}]", _TEMPLATED.sub("", path)):
-            raise DocumentProblem("", "a parameter is written {name}")
+            raise DocumentProblem("a parameter is written {name}")
         items = _items(item)
         held = {method: found for method in METHODS if (found := _first(items, method)) is not None}
         if not held:
-            raise DocumentProblem("", "it has no method that a job could use")
+            raise DocumentProblem("it has no method that a job could use")
         shared = [*reversed(items)]
         operations = {method.upper(): self._read(path, method, node, shared) for method, node in held.items()}
         return PathItem(path=path, operations=operations, ids=dict(_ids(shared)))
@@ -111,7 +111,7 @@ class _Reading:
 
     def _operation(self, path: str, method: str, node: Node, shared: list[Node]) -> Operation:
         if not isinstance(node.value, dict):
-            raise DocumentProblem("", f"expected a mapping under {method!r}")
+            raise DocumentProblem(f"expected a mapping under {method!r}")
         declared, request = _declared([*shared, node]), node.get("requestBody")
         if self._is_swagger:
             declared, request = as_openapi_3(self._root, node, declared)
@@ -159,7 +159,7 @@ def _items(item: Node) -> list[Node]:
     """Return a path item, and the one that it refers to; what stands beside the reference goes first."""
     found = [item, item.followed()] if item.is_reference else [item]
     if not all(isinstance(each.value, dict) for each in found):
-        raise DocumentProblem("", "expected a mapping from a method to an operation")
+        raise DocumentProblem("expected a mapping from a method to an operation")
     return found
 
 
@@ -214,7 +214,7 @@ def _is_filled(place: str, name: str, parameter: Node) -> bool:
     if place == "header" and HEADER_NAME.fullmatch(name) and name.lower() not in _CLOSED:
         return True
     if _is_required(parameter):
-        raise DocumentProblem("", f"it requires the {place} {name[:80]!r}, which no job can have")
+        raise DocumentProblem(f"it requires the {place} {name[:80]!r}, which no job can have")
     return False
 
 
@@ -247,12 +247,12 @@ def _bodies(method: str, request: Node | None) -> tuple[Body, ...]:
     content = request.get("content") if request else None
     if method in _BODILESS or content is None or not isinstance(content.value, dict):
         if method in _BODILESS and _is_required(request):
-            raise DocumentProblem("", f"it requires a body, and a {method.upper()} has none")
+            raise DocumentProblem(f"it requires a body, and a {method.upper()} has none")
         return ()
     bodies = [body for name, node in content.each() if (body := _body(name, node.followed()))]
     if content.value and not bodies:
         taken = " ".join(", ".join(content.value).split())[:200]
-        raise DocumentProblem("", f"it takes {taken}, and a job can't be sent as that")
+        raise DocumentProblem(f"it takes {taken}, and a job can't be sent as that")
     return tuple(sorted(bodies, key=lambda body: precedence(body.media_type)))
 
 

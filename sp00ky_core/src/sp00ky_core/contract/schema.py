@@ -84,7 +84,7 @@ class Schemas:
             try:
                 schema = rewriting.schema(node)
             except RecursionError:
-                raise DocumentProblem("", f"the schema at {node.shown} is nested too deeply") from None
+                raise DocumentProblem(f"the schema at {node.shown} is nested too deeply") from None
             self._definitions[name] = _Definition(node, schema, frozenset(map(self._name, rewriting.met)))
         return self._definitions[name]
 
@@ -103,7 +103,7 @@ class _Rewriting:
         if source is None or isinstance(source, bool):
             return source is not False  # YAML's `name:` without anything says nothing about it
         if not isinstance(source, dict):
-            raise DocumentProblem("", f"the schema at {node.shown} is none; expected a mapping")
+            raise DocumentProblem(f"the schema at {node.shown} is none; expected a mapping")
         written = self._referred(node)
         if not written or self._beside:
             for key in source:
@@ -133,7 +133,7 @@ class _Rewriting:
     def _listed(self, node: Node, key: str, held: Node, written: dict[str, Any]) -> None:
         held = held.followed()
         if not isinstance(held.value, list):
-            raise DocumentProblem("", f"expected a list of schemas at {held.shown}")
+            raise DocumentProblem(f"expected a list of schemas at {held.shown}")
         whole = node if key == "allOf" else None
         schemas = [self.schema(inner, whole) for _, inner in held.each()]
         selection = chosen(node, key, schemas) if key in {"oneOf", "anyOf"} and schemas else None
@@ -147,7 +147,7 @@ class _Rewriting:
         if held.value is None:
             return
         if not isinstance(held.value, dict):
-            raise DocumentProblem("", f"expected a mapping from names to schemas at {held.shown}")
+            raise DocumentProblem(f"expected a mapping from names to schemas at {held.shown}")
         written[key] = {name: self.schema(inner) for name, inner in held.each()}
 
     def _data(self, _: Node, key: str, held: Node, written: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ bounded, for whoever walks through the value meets them again and again.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import yaml
 
 from sp00ky_core.encoding.json_bytes import decode
 
-__all__ = ["YamlProblem", "read_yaml", "decoded", "parse_yaml", "why_unread"]
+__all__ = ["YamlProblem", "parse_yaml", "read_yaml"]
 
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # only its events are used
 _MOST_EXPANDED = 1_000_000  # values that all aliases of a document stand for
@@ -56,22 +58,6 @@ class _Open:
     merged: list[Any] = attrs.field(factory=list)  # what stands under ``<<``
 
 
-def yaml_value(text: str, *, text_keys: bool = False) -> Any:
-    """Parse YAML text; with ``text_keys`` each key is a text, as in JSON: ``200:`` is ``"200"``.
-
-    Raises:
-        YamlProblem: it is no YAML, has a key twice, or its aliases contain themselves or expand too far.
-    """
-    try:
-        parser = _PARSER(text)
-        try:
-            return _Builder(text_keys=text_keys).built(parser)
-        finally:
-            parser.dispose()
-    except yaml.YAMLError as error:
-        raise YamlProblem(_one_line(error)) from None
-
-
 class _Builder:
     """Makes a value of events."""
 
@@ -105,9 +91,7 @@ class _Builder:
     def _document(self, event: Any) -> None:
         self._documents += 1
         if self._documents > 1:
-            raise YamlProblem(
-                f"no valid YAML{_place(event.start_mark)}: it holds a second document; keep one"
-            )
+            raise _invalid(event, "it holds a second document; keep one")
 
     def _scalar(self, event: Any) -> None:
         text = event.value
@@ -122,12 +106,12 @@ class _Builder:
         self._add(value, 1, event)
 
     def _alias(self, event: Any) -> None:
-        found = self._anchors.get(event.anchor, _NO_KEY)
-        if found is _NO_KEY:
-            raise YamlProblem(f"no valid YAML{_place(event.start_mark)}: there is no such anchor")
-        if found is None:
+        known = self._anchors.get(event.anchor, _NO_KEY)
+        if known is _NO_KEY:
+            raise _invalid(event, "there is no such anchor")
+        if known is None:
             raise YamlProblem(f"an alias contains itself{_place(event.start_mark)}")
-        value, size = found
+        value, size = known
         self._expanded += size
         if self._expanded > _MOST_EXPANDED:
             at = _place(event.start_mark)
@@ -159,20 +143,21 @@ class _Builder:
             return
         inner = self._open[-1]
         inner.size += size
+        plain = "<<" if value is _MERGE else value
         if type(inner.value) is list:
-            inner.value.append("<<" if value is _MERGE else value)
+            inner.value.append(plain)
         elif inner.key is _NO_KEY:
             inner.key = self._key(value, inner.value, event)
-        elif inner.key is _MERGE:
-            inner.merged += _mergeable(value, event)
-            inner.key = _NO_KEY
         else:
-            inner.value[inner.key] = "<<" if value is _MERGE else value
+            if inner.key is _MERGE:
+                inner.merged += _mergeable(value, event)
+            else:
+                inner.value[inner.key] = plain
             inner.key = _NO_KEY
 
     def _key(self, value: Any, mapping: dict[Any, Any], event: Any) -> Any:
         if isinstance(value, dict | list):
-            raise YamlProblem(f"no valid YAML{_place(event.start_mark)}: a key must be text or a number")
+            raise _invalid(event, "a key must be text or a number")
         if self._text_keys and value is not _MERGE and not isinstance(value, str):
             value = _text(value)
         if value in mapping:
@@ -210,21 +195,25 @@ def _constructed(tag: str, text: str, event: Any) -> Any:
         if kind == "float":
             return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     except ValueError:
-        raise YamlProblem(f"no valid YAML{_place(event.start_mark)}: no such number") from None
+        raise _invalid(event, "no such number") from None
     if kind == "bool" and not _BOOL.match(text):
-        raise YamlProblem(f"no valid YAML{_place(event.start_mark)}: no such boolean")
+        raise _invalid(event, "no such boolean")
     return {"null": None, "bool": text.lower() == "true", "merge": _MERGE}[kind]
 
 
 def _mergeable(value: Any, event: Any) -> list[Any]:
     mappings = value if isinstance(value, list) else [value]
-    if not all(isinstance(each, dict) for each in mappings):
-        raise YamlProblem(f"no valid YAML{_place(event.start_mark)}: only mappings can stand under '<<'")
+    if not all(isinstance(mapping, dict) for mapping in mappings):
+        raise _invalid(event, "only mappings can stand under '<<'")
     return mappings
 
 
+def _invalid(event: Any, problem: str) -> YamlProblem:
+    return YamlProblem(f"no valid YAML{_place(event.start_mark)}: {problem}")
+
+
 def _unknown_tag(event: Any) -> YamlProblem:
-    return YamlProblem(f"no valid YAML{_place(event.start_mark)}: the tag {event.tag[:80]!r} is unknown")
+    return _invalid(event, f"the tag {event.tag[:80]!r} is unknown")
 
 
 def _place(mark: yaml.Mark | None) -> str:
@@ -245,44 +234,38 @@ def _code(character: object) -> int:
     return character if isinstance(character, int) else ord(str(character)[:1] or "\0")
 
 
-def read_yaml(file: Path) -> Any:
-    """Read the value in a file of YAML or JSON.
+def read_yaml(file: Path, *, text_keys: bool = False, read: Callable[[Path], bytes] = Path.read_bytes) -> Any:
+    """Read the value in a file of YAML or JSON, as ``parse_yaml`` does.
 
     Raises:
         YamlProblem: it is missing, unreadable, not UTF-8, or neither YAML nor JSON.
     """
     try:
-        data = file.read_bytes()
-    except (OSError, ValueError) as error:
-        raise YamlProblem(why_unread(error)) from None
-    return parse_yaml(decoded(data))
-
-
-def why_unread(error: Exception) -> str:
-    """Say why a file couldn't be read; a ``ValueError`` is of a NUL in its name."""
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    return f"can't be read: {getattr(error, 'strerror', None) or error}"
-
-
-def decoded(data: bytes) -> str:
-    """Read the text of a file. Raises ``YamlProblem`` where it isn't UTF-8."""
-    try:
-        return data.decode("utf-8-sig")
+        text = read(file).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise YamlProblem("it is not UTF-8; save it as UTF-8") from None
+    except FileNotFoundError:
+        raise YamlProblem("no such file") from None
+    except (OSError, ValueError) as error:  # a ValueError is of a NUL in its name
+        raise YamlProblem(f"can't be read: {getattr(error, 'strerror', None) or error}") from None
+    return parse_yaml(text, text_keys=text_keys)
 
 
 def parse_yaml(text: str, *, text_keys: bool = False) -> Any:
-    """Parse YAML or JSON text; with ``text_keys`` each key is a text, as in JSON.
+    """Parse YAML or JSON text; with ``text_keys`` each key is a text, as in JSON: ``200:`` is ``"200"``.
 
     Raises:
         YamlProblem: it is neither, has a key twice, or its aliases contain themselves or expand too far.
     """
-    if text.lstrip()[:1] != "{":
-        return yaml_value(text, text_keys=text_keys)
-    # The quick way, and JSON may be indented by tabs, which YAML refuses.
+    if text.lstrip()[:1] == "{":
+        # The quick way, and JSON may be indented by tabs, which YAML refuses; "{" may open a mapping of it.
+        with suppress(ValueError):
+            return decode(text, unique_keys=True)
     try:
-        return decode(text, unique_keys=True)
-    except ValueError:
-        return yaml_value(text, text_keys=text_keys)  # "{" opens a mapping in YAML too
+        parser = _PARSER(text)
+        try:
+            return _Builder(text_keys=text_keys).built(parser)
+        finally:
+            parser.dispose()
+    except yaml.YAMLError as error:
+        raise YamlProblem(_one_line(error)) from None

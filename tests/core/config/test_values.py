@@ -18,6 +18,8 @@ from sp00ky_core.config.values import FromVariable, VariableProblem, VariableUns
         (read.whole(1), True, "true"),
         (read.number(0, above=True), 0, "0"),
         (read.number(0), math.nan, "number"),
+        (read.seconds(0, 86_400, above=True), "2d", "a duration over 0 and at most 86400 seconds"),
+        (read.seconds(0), "never", "a duration of at least 0 seconds"),
         (read.duration, "soon", "a duration such as"),
         (read.duration, -1, "a duration such as"),
         (read.duration_of_time, 0, "such as 30m or 24h"),
@@ -41,6 +43,13 @@ def test_what_is_refused_says_what_to_write(reader: read.Reader, given: Any, say
         reader(given)
     assert says in str(raised.value).lower() or says in str(raised.value)
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"), [(90, 90.0), ("1m30s", 90.0), ("1h 30m", 5_400.0), ("500ms", 0.5), (0, 0.0)]
+)
+def test_a_duration_is_spelled_alike_everywhere(given: Any, found: float) -> None:
+    assert read.seconds(0)(given) == read.duration(given) == read.seconds_of(str(given)) == found
 
 
 @pytest.mark.parametrize("url", ["http://host/v1", "https://host:8443", "amqp://host:5672/jobs"])

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 
+from sp00ky_core.config.values import ReadProblem, seconds_of
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
 
-UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
-"""Seconds."""
-
 MOST_SECONDS = 3_650 * 86_400
-
-_DURATION = re.compile(r"(\d{1,9})\s*([smhdw])")
 
 
 def duration_of(written: str) -> float | None:
     """Return seconds; None: it is no duration of at most ten years."""
-    found = _DURATION.fullmatch(written.strip().lower())
-    seconds = int(found[1]) * UNITS[found[2]] if found else MOST_SECONDS + 1
-    return seconds if seconds <= MOST_SECONDS else None
+    try:
+        seconds = seconds_of(written.strip().lower())
+    except ReadProblem:
+        return None
+    return seconds if 0 <= seconds <= MOST_SECONDS else None
 
 
 def instant_of(option: str, written: str) -> datetime | None:
@@ -29,14 +26,15 @@ def instant_of(option: str, written: str) -> datetime | None:
     Raises:
         OptionInvalid: It is neither.
     """
-    if not written.strip():
+    text = written.strip().upper()
+    if not text:
         return None
-    seconds = duration_of(written)
-    if seconds is not None:
-        return datetime.now(UTC) - timedelta(seconds=seconds)
     try:
-        at = datetime.fromisoformat(written.strip().upper())
+        at = datetime.fromisoformat(text)
     except ValueError:
-        expected = "an age such as 2h or 3d, or an instant such as 2026-01-31T12:00Z"
-        raise OptionInvalid(option=option, value=shown(written), expected=expected) from None
+        seconds = duration_of(text)
+        if seconds is None:
+            expected = "an age such as 2h or 3d, or an instant such as 2026-01-31T12:00Z"
+            raise OptionInvalid(option=option, value=shown(written), expected=expected) from None
+        return datetime.now(UTC) - timedelta(seconds=seconds)
     return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -7,7 +7,7 @@ import getpass
 import math
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ import click
 from sp00ky_core.cli.logs import Secrets
 from sp00ky_core.cli.output import slow
 from sp00ky_core.config import Config, find_config, load_config, store_url
-from sp00ky_core.config.values import duration
+from sp00ky_core.config.values import seconds_of
 from sp00ky_core.contract import load_contract
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job.options import MAX_DELAY
@@ -189,12 +189,14 @@ else:
 
 
 class Seconds(click.FloatRange):
-    """Reads a number of seconds within limits; NaN is none."""
+    """Reads a duration, in seconds within limits; NaN is none."""
 
     name = "seconds"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Refuse NaN too, which no comparison refuses."""
+        with suppress(ValueError):
+            value = seconds_of(str(value))
         seconds: float = super().convert(value, param, ctx)
         if math.isnan(seconds):
             self.fail("nan isn't a number of seconds", param, ctx)
@@ -219,19 +221,12 @@ class _Read(_ParamType):
 def _duration(text: str) -> timedelta:
     """Read seconds, or a number with a unit: ``90``, ``500ms``, ``5m``, ``6h``, ``14d``."""
     try:
-        seconds = _seconds(text)
+        seconds = seconds_of(text)
     except (OverflowError, ValueError):
         raise ValueError(f"{text!r} isn't a duration, such as 90, 5m or 6h") from None
     if not 0 <= seconds <= MAX_DELAY.total_seconds():
         raise ValueError(f"{text!r} isn't a duration from 0 to {MAX_DELAY.days} days")
     return timedelta(seconds=seconds)
-
-
-def _seconds(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return duration(text) or 0.0  # raises a ValueError of its own; "never" overflows
 
 
 def _instant(text: str, *, kind: str, direction: int) -> datetime:
@@ -240,7 +235,7 @@ def _instant(text: str, *, kind: str, direction: int) -> datetime:
         at = datetime.fromisoformat(text.upper())
     except ValueError:
         try:
-            _seconds(text)
+            seconds_of(text)
         except ValueError:
             either = f"{kind}, such as 2h or 3d, nor 2026-01-31T12:00:00Z"
             raise ValueError(f"{text!r} is neither {either}") from None

@@ -11,8 +11,7 @@ import attrs
 
 from sp00ky_core.config.schedules import load_schedules
 from sp00ky_core.config.settings import BackendConfig, Config, Notice
-from sp00ky_core.config.structuring import KeyProblem, SectionReader, keys_of, near_miss
-from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
+from sp00ky_core.config.structuring import KeyProblem, SectionReader, keys_of, mapping_in, near_miss
 from sp00ky_core.errors import ConfigError
 
 __all__ = ["find_config", "load_config"]
@@ -46,21 +45,11 @@ def load_config(file: Path, environ: Mapping[str, str] | None = None) -> Config:
     """
     file = Path(file).absolute()
     try:
-        return _config(file, _mapping(file), os.environ if environ is None else environ)
+        hint = "" if file.exists() and not file.is_dir() else "; run `sp00ky init`, or pass --config FILE"
+        raw = mapping_in(file, " at the top, with `backends:`", hint=hint)
+        return _config(file, raw, os.environ if environ is None else environ)
     except KeyProblem as error:
         raise ConfigError(file=str(file), key=error.key, problem=error.problem) from None
-
-
-def _mapping(file: Path) -> dict[Any, Any]:
-    try:
-        found = read_yaml(file)
-    except YamlProblem as error:
-        is_there = file.exists() and not file.is_dir()
-        hint = "" if is_there else "; run `sp00ky init`, or pass --config FILE"
-        raise KeyProblem("", f"{error}{hint}") from None
-    if not isinstance(found, dict):
-        raise KeyProblem("", "expected a mapping at the top, with `backends:`")
-    return found
 
 
 def _config(file: Path, raw: Mapping[Any, Any], environ: Mapping[str, str]) -> Config:
@@ -300,9 +289,9 @@ def _with_app_file(entry: Entry, folder: Path) -> Entry:
     if not file.is_file():
         missing = f"there is no {APP_FILE} in {path[:200]!r}; write one there, or fix `path`"
         return attrs.evolve(entry, reason="" if _has_needed(entry) else missing)
-    found = _app(file, entry.at)
-    own = {key for key in found if key not in entry.raw}
-    return attrs.evolve(entry, raw={**found, **entry.raw}, app_file=file, from_app=frozenset(own))
+    app = mapping_in(file, ", such as `type: backend`", at=f"{entry.at}.path", where=f"{file}: ")
+    own = app.keys() - entry.raw.keys()
+    return attrs.evolve(entry, raw={**app, **entry.raw}, app_file=file, from_app=frozenset(own))
 
 
 def _pooled(entry: Entry) -> Entry:
@@ -310,16 +299,6 @@ def _pooled(entry: Entry) -> Entry:
     is_pooled = isinstance(run_on, dict) and run_on.get("pool") is not None
     needs_url = is_pooled and entry.raw.get("baseUrl") is None
     return attrs.evolve(entry, raw={**entry.raw, "baseUrl": _NO_URL}) if needs_url else entry
-
-
-def _app(file: Path, at: str) -> dict[Any, Any]:
-    try:
-        found = read_yaml(file)
-    except YamlProblem as error:
-        raise KeyProblem(f"{at}.path", f"{file}: {error}") from None
-    if not isinstance(found, dict):
-        raise KeyProblem(f"{at}.path", f"{file}: expected a mapping, such as `type: backend`")
-    return found
 
 
 def _has_needed(entry: Entry) -> bool:

@@ -18,10 +18,9 @@ from attrs import field
 from sp00ky_core.config import values as read
 from sp00ky_core.config.cron import CronProblem, check_cron
 from sp00ky_core.config.settings import FAILURES_ONLY, KEEP_ALL, HistoryConfig
-from sp00ky_core.config.structuring import KeyProblem, SectionReader, key, keys_of
+from sp00ky_core.config.structuring import KeyProblem, SectionReader, camel, key, keys_of, mapping_in
 from sp00ky_core.config.values import ReadProblem
 from sp00ky_core.encoding.json_bytes import encode
-from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.errors import ConfigError, ScheduleInvalid
 from sp00ky_core.hints import near_miss, shown
 from sp00ky_core.job.retry import MAX_RETRIES
@@ -30,16 +29,14 @@ __all__ = ["ForEachConfig", "ScheduleConfig", "ScheduleRetryConfig"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,99}")
 
-SHORTEST = 10.0
-"""Seconds of ``every``."""
-
-LONGEST_TIMEOUT = 86_400.0
-"""Seconds of ``timeout``."""
-
 MOST_RUNS = 1_000_000
 """That ``history`` may be, as a number."""
 
 _IN_QUOTES = re.compile(r"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"", re.DOTALL)
+
+
+_EVERY = read.seconds(10, 366 * 86_400, expected="at least 10s and at most 366d, such as 1h30m")
+_TIMEOUT = read.seconds(0, 86_400, above=True, expected="over 0s and at most 1d, such as 120s or 2m")
 
 
 def _cron(value: Any) -> str:
@@ -49,20 +46,6 @@ def _cron(value: Any) -> str:
     except CronProblem as error:
         raise ReadProblem(f"{found!r:.80}: {error}") from None
     return found
-
-
-def _every(value: Any) -> float:
-    seconds = read.duration_of_time(value)
-    if not SHORTEST <= seconds <= 366 * 86_400:
-        raise ReadProblem("expected at least 10s and at most 366d, such as 1h30m")
-    return seconds
-
-
-def _timeout(value: Any) -> float:
-    seconds = read.duration(value)
-    if seconds is None or not 0 < seconds <= LONGEST_TIMEOUT:
-        raise ReadProblem("expected over 0s and at most 1d, such as 120s or 2m")
-    return seconds
 
 
 def _timezone(value: Any) -> str:
@@ -170,7 +153,7 @@ class ScheduleConfig:
 
     name: str
     cron: str | None = field(default=None, metadata=key(_cron))
-    every: float | None = field(default=None, metadata=key(_every))
+    every: float | None = field(default=None, metadata=key(_EVERY))
     timezone: str = field(default="UTC", metadata=key(_timezone))
     backend: str = field(metadata=key(read.text))
     route: str = field(metadata=key(read.text))
@@ -178,7 +161,7 @@ class ScheduleConfig:
     for_each: ForEachConfig | None = field(default=None, metadata=key(ForEachConfig))
     concurrency: str = field(default="skip", metadata=key(read.one_of("skip", "allow", "replace")))
     retry: ScheduleRetryConfig = field(default=ScheduleRetryConfig(), metadata=key(ScheduleRetryConfig))
-    timeout: float | None = field(default=None, metadata=key(_timeout))
+    timeout: float | None = field(default=None, metadata=key(_TIMEOUT))
     deadline: float | None = field(default=None, metadata=key(read.deadline))
     quarantine_after: int | None = field(default=None, metadata=key(read.whole(1, 1_000)))
     enabled: bool = field(default=True, metadata=key(read.boolean))
@@ -200,12 +183,12 @@ def definition_hash(definition: Mapping[str, Any]) -> str:
 
 
 def _written(section: Any) -> dict[str, Any]:
-    keys, found = keys_of(type(section)), dict[str, Any]()
-    for each in attrs.fields(type(section)):
-        value = getattr(section, each.name)
-        if each.name in keys and value != _default(each):
-            found[keys[each.name].places[0]] = _plain_value(value)
-    return found
+    keys, written = keys_of(type(section)), dict[str, Any]()
+    for attribute in attrs.fields(type(section)):
+        value = getattr(section, attribute.name)
+        if attribute.name in keys and value not in ({}, attribute.default):
+            written[keys[attribute.name].places[0]] = _plain_value(value)
+    return written
 
 
 def _plain_value(value: Any) -> Any:
@@ -213,11 +196,6 @@ def _plain_value(value: Any) -> Any:
     if attrs.has(type(value)):
         return _written(value)
     return "never" if value == math.inf else value
-
-
-def _default(of: attrs.Attribute[Any]) -> Any:
-    default: Any = of.default
-    return default.factory() if hasattr(default, "factory") else default
 
 
 def _sorted(value: Any) -> Any:
@@ -242,20 +220,15 @@ def load_schedules(raw: Any, folder: Path, reader: SectionReader) -> Loaded:
     if isinstance(raw, str):
         file = folder / raw
         with _problems_in(file):
-            found = _read(file, "schedules")
-            inner = found.get("schedules") if found.keys() == {"schedules"} else None
-            return _entries(found if inner is None else inner, "", file.parent, reader)
+            held = mapping_in(file, ": schedules")
+            inner = held.get("schedules") if held.keys() == {"schedules"} else None
+            return _entries(held if inner is None else inner, "", file.parent, reader)
     return _entries({} if raw is None else raw, "schedules", folder, reader)
 
 
 def written_in_python(definition: Mapping[str, Any]) -> dict[str, Any]:
     """Return a definition as a file has it: keys that Python spells otherwise, durations in seconds."""
-    return {_camel(name): _plain(value) for name, value in definition.items()}
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
+    return {camel(name): _plain(value) for name, value in definition.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -298,27 +271,16 @@ def _entry(name: Any, raw: Any, at: str, folder: Path, reader: SectionReader) ->
     if isinstance(raw, str):
         file = folder / raw
         with _problems_in(file):
-            return _checked(
-                reader.read(_read(file, "a schedule"), ScheduleConfig, "", "schedule", name=name), ""
-            )
-    return _checked(reader.read(raw, ScheduleConfig, at, "schedule", name=name), at)
+            return _definition(name, mapping_in(file, ": a schedule"), "", reader)
+    return _definition(name, raw, at, reader)
 
 
-def _checked(found: ScheduleConfig, at: str) -> ScheduleConfig:
-    if (found.cron is None) == (found.every is None):
-        which = "neither `cron` nor `every`" if found.cron is None else "both `cron` and `every`"
+def _definition(name: str, raw: Any, at: str, reader: SectionReader) -> ScheduleConfig:
+    schedule = reader.read(raw, ScheduleConfig, at, "schedule", name=name)
+    if (schedule.cron is None) == (schedule.every is None):
+        which = "neither `cron` nor `every`" if schedule.cron is None else "both `cron` and `every`"
         raise KeyProblem(at, f"it has {which}; write one of them")
-    return found
-
-
-def _read(file: Path, what: str) -> dict[str, Any]:
-    try:
-        found = read_yaml(file)
-    except YamlProblem as error:
-        raise KeyProblem("", str(error)) from None
-    if not isinstance(found, dict):
-        raise KeyProblem("", f"expected a mapping: {what}")
-    return found
+    return schedule
 
 
 @contextmanager

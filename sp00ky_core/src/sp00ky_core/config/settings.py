@@ -36,7 +36,8 @@ __all__ = [
     "TopRetentionConfig",
 ]
 
-_TIMEOUT = read.number(0, 86_400, above=True)
+_TIMEOUT = read.seconds(0, 86_400, above=True)
+_PERIOD = read.seconds(0.001, 86_400, expected="a duration from 1ms to 1d, such as 1s or 1m")
 _CONCURRENCY = read.whole(1, 10_000)
 _OVERRIDABLE = ("timeoutOverridable", "deploy.timeoutOverridable")
 _ROOTS = read.listed(read.path, "[./shared]")
@@ -62,9 +63,9 @@ class RetryConfig:
 
     max_retries: int = field(default=3, metadata=key(read.whole(0, MAX_RETRIES), needed=True))
     strategy: str = field(default="linear", metadata=key(read.text, needed=True))
-    base: float = field(default=1.0, metadata=key(read.number(0)))
+    base: float = field(default=1.0, metadata=key(read.seconds(0)))
     factor: float = field(default=2.0, metadata=key(read.number(1)))
-    cap: float = field(default=900.0, metadata=key(read.number(0)))
+    cap: float = field(default=900.0, metadata=key(read.seconds(0)))
     jitter: float = field(default=0.1, metadata=key(read.number(0, 1)))
     give_up_after: float = field(default=86_400.0, metadata=key(read.duration_of_time))
 
@@ -79,7 +80,7 @@ class BreakerConfig:
     """
 
     failures: int = field(default=3, metadata=key(read.whole(1)))
-    interval: float = field(default=1.0, metadata=key(read.number(0, above=True)))
+    interval: float = field(default=1.0, metadata=key(read.seconds(0, above=True)))
 
 
 def _breaker_switch(value: object) -> BreakerConfig | None:
@@ -101,7 +102,7 @@ class RateConfig:
     """
 
     limit: int = field(metadata=key(read.whole(1, 1_000_000)))
-    per: float = field(default=1.0, metadata=key(read.period))
+    per: float = field(default=1.0, metadata=key(_PERIOD))
     burst: int = field(
         default=attrs.Factory(lambda self: self.limit, takes_self=True),
         metadata=key(read.whole(1, 1_000_000)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar
 
 import attrs
@@ -22,6 +23,7 @@ from sp00ky_core.config.values import (
     secret,
     text,
 )
+from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.hints import nearest
 
 Section = TypeVar("Section")
@@ -56,10 +58,11 @@ def key(read: Any, *places: str, **traits: Any) -> dict[Any, Key]:
 def keys_of(section: type) -> Mapping[str, Key]:
     """Return the keys that a class is read from, by the field's name."""
     found = {field.name: field.metadata[Key] for field in attrs.fields(section) if Key in field.metadata}
-    return {name: attrs.evolve(each, places=each.places or (_camel(name),)) for name, each in found.items()}
+    return {name: attrs.evolve(each, places=each.places or (camel(name),)) for name, each in found.items()}
 
 
-def _camel(name: str) -> str:
+def camel(name: str) -> str:
+    """Spell a name as sp00ky.yml does: ``base_url`` is ``baseUrl``."""
     first, *others = name.split("_")
     return first + "".join(map(str.capitalize, others))
 
@@ -151,6 +154,28 @@ class KeyProblem(Exception):
 
     key: str
     problem: str
+
+
+def mapping_in(file: Path, expected: str, *, at: str = "", where: str = "", hint: str = "") -> dict[Any, Any]:
+    """Read the mapping in a file.
+
+    Args:
+        file: The file.
+        expected: What the mapping is, where it is none.
+        at: The dotted key that names the file.
+        where: What a problem's text begins with.
+        hint: What the text ends with where the file can't be read.
+
+    Raises:
+        KeyProblem: it can't be read, or holds no mapping.
+    """
+    try:
+        mapping = read_yaml(file)
+    except YamlProblem as error:
+        raise KeyProblem(at, f"{where}{error}{hint}") from None
+    if not isinstance(mapping, dict):
+        raise KeyProblem(at, f"{where}expected a mapping{expected}")
+    return mapping
 
 
 class SectionReader:

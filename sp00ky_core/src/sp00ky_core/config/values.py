@@ -21,6 +21,8 @@ from sp00ky_core.contract.safety import HEADER_NAME, path_problem
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.hints import near_miss, shown
 
+__all__ = ["ReadProblem", "duration", "seconds_of"]
+
 Reader = Callable[[Any], Any]
 
 _UNITS = {
@@ -136,14 +138,24 @@ def whole(low: int, high: int = sys.maxsize) -> Reader:
 
 def number(low: float, high: float = math.inf, *, above: bool = False) -> Reader:
     """Read a finite number in a range, its ends included (the lower one not, if ``above``)."""
+    return _within(lambda value: _finite(_plain(value)), low, high, above=above, expected="a number {}")
+
+
+def seconds(low: float, high: float = math.inf, *, above: bool = False, expected: str = "") -> Reader:
+    """Read a duration, in seconds, likewise; ``expected`` says what it may be in other words."""
+    expected = expected or "a duration {} seconds, such as 90 or 1m30s"
+    return _within(_seconds, low, high, above=above, expected=expected)
+
+
+def _within(parse: Callable[[Any], float], low: float, high: float, *, above: bool, expected: str) -> Reader:
     limits = f"{'over' if above else 'of at least'} {low:g}"
     limits += "" if high == math.inf else f" and at most {high:g}"
 
     def read(value: Any) -> float:
-        found = _finite(_plain(value))
-        if not low <= found <= high or (above and found == low):
-            raise _unfit(f"a number {limits}", value)
-        return found
+        amount = parse(value)
+        if not low <= amount <= high or amount == math.inf or (above and amount == low):
+            raise _unfit(expected.format(limits), value)
+        return amount
 
     return read
 
@@ -154,39 +166,44 @@ def _finite(value: Any) -> float:
     return float(value) if is_finite else math.nan
 
 
+def _seconds(value: Any) -> float:
+    written = _plain(value)
+    if written == "never":
+        return math.inf
+    if isinstance(written, str) and _DURATION.fullmatch(written):
+        length = sum(float(count) * _UNITS[unit] for count, unit in _PART.findall(written))
+    else:
+        length = _finite(written)
+    if not 0 <= length <= _LONGEST:
+        raise _unfit("a duration such as 500ms, 90s, 1h30m or 14d, a number of seconds, or never", value)
+    return length
+
+
 def duration(value: Any) -> float | None:
     """Read seconds; infinity for ``never``, None for null."""
-    found = _plain(value)
-    if found is None or found == "never":
-        return None if found is None else math.inf
-    is_written = isinstance(found, str) and _DURATION.fullmatch(found)
-    parts = _PART.findall(found) if is_written else ()
-    seconds = sum(float(count) * _UNITS[unit] for count, unit in parts) if parts else _finite(found)
-    if not 0 <= seconds <= _LONGEST:
-        raise _unfit("a duration such as 500ms, 90s, 1h30m or 14d, a number of seconds, or never", value)
-    return seconds
+    return None if _plain(value) is None else _seconds(value)
 
 
-def period(value: Any) -> float:
-    """Read a duration of a millisecond to a day."""
-    seconds = duration(value)
-    if seconds is None or not _UNITS["ms"] <= seconds <= _UNITS["d"]:
-        raise ReadProblem("expected a duration from 1ms to 1d, such as 1s or 1m")
-    return seconds
+def seconds_of(text: str) -> float:
+    """Read a duration that is given as text, such as an argument: ``90``, too. Raises ``ReadProblem``."""
+    try:
+        return float(text)
+    except ValueError:
+        return duration(text) or 0.0
 
 
 def duration_of_time(value: Any) -> float:
     """Read seconds, over 0; infinity for ``never``."""
-    seconds = duration(value)
-    if not seconds:
+    length = duration(value)
+    if not length:
         raise ReadProblem("expected a duration such as 30m or 24h, or never")
-    return seconds
+    return length
 
 
 def deadline(value: Any) -> float | None:
     """Read seconds; 0 for ``never``, None for null."""
-    seconds = duration(value)
-    return 0.0 if seconds == math.inf else seconds
+    length = duration(value)
+    return 0.0 if length == math.inf else length
 
 
 def one_of(*words: str, quotes: bool = True) -> Reader:

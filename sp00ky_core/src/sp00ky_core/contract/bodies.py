@@ -15,18 +15,6 @@ from sp00ky_core.contract.styles import Unwritable, at, json_text, pairs, query_
 from sp00ky_core.contract.value_types import is_base64, is_bytes, types_of
 from sp00ky_core.encoding.json_bytes import encode
 
-__all__ = [
-    "checked_body",
-    "essence",
-    "fits",
-    "format_of",
-    "is_concrete",
-    "is_json",
-    "precedence",
-    "sendable",
-    "written_body",
-]
-
 _RANGES = ("application/*", "*/*")
 _CONCRETE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *;[ -~]*)?", re.ASCII)
 _JSON = (  # the best first; a JSON Patch (RFC 6902) is a list, so it goes after what takes objects

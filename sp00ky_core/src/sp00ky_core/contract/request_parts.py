@@ -20,20 +20,7 @@ from sp00ky_core.encoding.json_bytes import pointer_of
 from sp00ky_core.errors import Violation
 from sp00ky_core.hints import near_miss
 
-__all__ = [
-    "ABSENT",
-    "LOOSE",
-    "UNDECLARED",
-    "USE_EXPLICIT",
-    "PartsRefused",
-    "RequestParts",
-    "Split",
-    "is_explicit",
-    "may_be_explicit",
-    "path_pieces",
-    "request_parts",
-    "split",
-]
+__all__ = ["PartsRefused", "RequestParts", "is_explicit", "may_be_explicit", "path_pieces", "request_parts"]
 
 ABSENT: Any = object()
 """Stands for no body at all; null is one."""

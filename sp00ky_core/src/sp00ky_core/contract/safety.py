@@ -10,17 +10,7 @@ import re
 import unicodedata
 from urllib.parse import unquote, unquote_to_bytes
 
-__all__ = [
-    "CLOSED_HEADERS",
-    "HEADER_NAME",
-    "HEADER_VALUE",
-    "MAX_PATH_LENGTH",
-    "SIGNATURE_HEADERS",
-    "climbs",
-    "path_problem",
-    "segment_problem",
-    "spelling_problem",
-]
+__all__ = ["CLOSED_HEADERS", "HEADER_NAME", "HEADER_VALUE", "SIGNATURE_HEADERS", "climbs", "path_problem"]
 
 MAX_PATH_LENGTH = 2_048  # characters
 

@@ -14,7 +14,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if hint := near_miss(name, names):
         return hint.removeprefix("; ")
-    return f"known: {', '.join(repr(each) for each in names[:10])}" if names else "none is known"
+    return f"known: {', '.join(repr(known_name) for known_name in names[:10])}" if names else "none is known"
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:

@@ -105,9 +105,9 @@ class Documents:
     def _by_id(self, uri: str, pointer: str, reference: str, seen_from: Node) -> tuple[str, str]:
         """Find the schema that has this URI as its ``$id``."""
         is_file = uri in self._problems and uri.startswith("file:")
-        found = None if is_file else self._names(seen_from.uri).get(uri)
-        if found is not None:
-            return seen_from.uri, found + pointer
+        schema = None if is_file else self._names(seen_from.uri).get(uri)
+        if schema is not None:
+            return seen_from.uri, schema + pointer
         problem = self._problems.get(uri) or f"the reference {reference[:200]!r} leads nowhere"
         raise DocumentProblem(problem)
 
@@ -184,7 +184,7 @@ class Node:
 
     @property
     def is_reference(self) -> bool:
-        """Whether it only says where the value is."""
+        """Tell whether it only says where the value is."""
         return isinstance(self.value, dict) and isinstance(self.value.get("$ref"), str)
 
     @property
@@ -207,20 +207,20 @@ class Node:
         value = _child(self.value, key)
         return None if value is _NOTHING else self._inner(key, value)
 
-    def each(self) -> Iterator[tuple[str, Node]]:
-        """Its entries as they stand there; nothing where it is neither a mapping nor a list."""
+    def children(self) -> Iterator[tuple[str, Node]]:
+        """Yield its entries as they stand there; nothing where it is neither a mapping nor a list."""
         for key, value in _entries(self.value):
             yield str(key), self._inner(str(key), value)
 
     def entries(self, key: str) -> Iterator[tuple[str, Node]]:
         """Yield the entries of what it holds under a key, references to that followed."""
         held = self.get(key)
-        yield from held.each() if held else ()
+        yield from held.children() if held else ()
 
     def listed(self, key: str) -> list[Node]:
         """Return the items of the list that it holds under a key; none where it holds no list there."""
         held = self.get(key)
-        return [each for _, each in held.each()] if held and isinstance(held.value, list) else []
+        return [item for _, item in held.children()] if held and isinstance(held.value, list) else []
 
     def composing(self, *keywords: str) -> Iterator[Node]:
         """Yield a schema, and those that its reference and these keywords compose it of, each once."""
@@ -233,7 +233,7 @@ class Node:
             yield node
             if node.is_reference:
                 pending.append(node.documents.next_node(node.value["$ref"], node))
-            pending += [each for keyword in keywords for each in node.listed(keyword)]
+            pending += [part for keyword in keywords for part in node.listed(keyword)]
 
     def _inner(self, key: str, value: Any) -> Node:
         pointer = self.pointer + pointer_of([key])
@@ -337,7 +337,7 @@ def _local_file(uri: str) -> Path:
 
 
 def _minor_version(raw: Any) -> int:
-    """Which OpenAPI 3 it is. Raises ``DocumentProblem``."""
+    """Tell which OpenAPI 3 it is. Raises ``DocumentProblem``."""
     if not isinstance(raw, dict):
         raise DocumentProblem("it isn't an OpenAPI document: expected a mapping with `openapi: 3.1.0`")
     if "swagger" in raw and "openapi" not in raw:

@@ -90,7 +90,7 @@ class Schemas:
 
 
 class _Rewriting:
-    """The rewriting of one schema with all that stands in it, but for what it refers to."""
+    """Rewrite one schema with all that stands in it, but for what it refers to."""
 
     def __init__(self, schemas: Schemas, *, beside: bool) -> None:
         self._schemas = schemas
@@ -135,7 +135,7 @@ class _Rewriting:
         if not isinstance(held.value, list):
             raise DocumentProblem(f"expected a list of schemas at {held.shown}")
         whole = node if key == "allOf" else None
-        schemas = [self.schema(inner, whole) for _, inner in held.each()]
+        schemas = [self.schema(inner, whole) for _, inner in held.children()]
         selection = chosen(node, key, schemas) if key in {"oneOf", "anyOf"} and schemas else None
         if selection is not None:
             key, schemas = "allOf", [selection]
@@ -148,7 +148,7 @@ class _Rewriting:
             return
         if not isinstance(held.value, dict):
             raise DocumentProblem(f"expected a mapping from names to schemas at {held.shown}")
-        written[key] = {name: self.schema(inner) for name, inner in held.each()}
+        written[key] = {name: self.schema(inner) for name, inner in held.children()}
 
     def _data(self, _: Node, key: str, held: Node, written: dict[str, Any]) -> None:
         value = held.value if key == "const" else held.followed().value
@@ -172,8 +172,8 @@ _KEYWORDS: dict[str, Callable[[_Rewriting, Node, str, Node, dict[str, Any]], Non
 
 
 def is_read_only(declared: Node) -> bool:
-    """Whether a property is one that answers have, and requests don't."""
-    return any(each.value.get("readOnly") is True for each in declared.composing("allOf"))
+    """Tell whether a property is one that answers have, and requests don't."""
+    return any(part.value.get("readOnly") is True for part in declared.composing("allOf"))
 
 
 def _is_read_only(schema: Node, name: str) -> bool:
@@ -214,7 +214,7 @@ def _rewrite_limit(schema: dict[str, Any], limit: str, exclusive: str) -> None:
 
 
 def _limit_range(schema: dict[str, Any]) -> None:
-    """``int32`` and ``int64`` are limits; narrower ones that the schema has stay."""
+    """Make limits of ``int32`` and ``int64``; narrower ones that the schema has stay."""
     name = schema.get("format")
     if not isinstance(name, str) or name not in _RANGES:
         return
@@ -230,12 +230,12 @@ def _is_number(value: Any) -> bool:
 
 
 def _rewrite_types(schema: dict[str, Any]) -> None:
-    """YAML's ``type: null`` and ``[string, null]`` mean the type of that name."""
+    """Name the type that YAML's ``type: null`` and ``[string, null]`` mean."""
     kind = schema.get("type", "")
     if kind is None:
         schema["type"] = "null"
     elif isinstance(kind, list):
-        schema["type"] = ["null" if each is None else each for each in kind]
+        schema["type"] = ["null" if name is None else name for name in kind]
 
 
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def values_of(schema: Node | None, own: Callable[[Node], Values] = _own_values) 
 
 
 def allows_common(schemas: Iterable[Node | None]) -> bool:
-    """Whether one value could fit all of some schemas, by their types and the values that they list."""
+    """Tell whether one value could fit all of some schemas, by their types and the values that they list."""
     known = list(schemas)
     if not reduce(and_, map(types_of, known), _ALL):
         return False
@@ -109,12 +109,12 @@ def allows_common(schemas: Iterable[Node | None]) -> bool:
 
 
 def is_bytes(schema: Node | None) -> bool:
-    """Whether a value is bytes in a request, and so base64 in a payload; those of a list count, too."""
+    """Tell whether a value is bytes in a request, and so base64 in a payload; those of a list count, too."""
     return any(map(_is_binary, _parts(schema)))
 
 
 def is_base64(schema: Node | None) -> bool:
-    """Whether a value is base64 in a request, too; those of a list count."""
+    """Tell whether a value is base64 in a request, too; those of a list count."""
     return any(map(_is_encoded, _parts(schema)))
 
 

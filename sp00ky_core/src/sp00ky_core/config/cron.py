@@ -74,12 +74,8 @@ def _times(expression: str, after: datetime) -> Iterator[datetime]:
         yield from CronSim(expression, after)
     except CronSimError as error:
         raise CronProblem(_words(str(error))) from None
-    except (
-        AssertionError,
-        TypeError,
-        ValueError,
-        OverflowError,
-    ):  # such as L/2, which cronsim doesn't expect
+    except (AssertionError, TypeError, ValueError, OverflowError):
+        # such as of L/2, which cronsim doesn't expect
         raise CronProblem("a field of it can't be read") from None
 
 
@@ -95,11 +91,11 @@ def _next_on_wall(expression: str, zone: ZoneInfo, after: datetime) -> datetime 
 
 def _existing(local: datetime, zone: ZoneInfo) -> datetime:
     """Return when a wall clock first shows a time, or else the first minute after it that it does show."""
-    while (instant := local.replace(tzinfo=zone).astimezone(UTC)).astimezone(zone).replace(
-        tzinfo=None
-    ) != local:
+    while True:
+        instant = local.replace(tzinfo=zone).astimezone(UTC)
+        if instant.astimezone(zone).replace(tzinfo=None) == local:
+            return instant
         local += MINUTE
-    return instant
 
 
 def _next_passing(expression: str, zone: ZoneInfo, after: datetime) -> datetime | None:

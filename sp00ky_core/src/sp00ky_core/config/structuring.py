@@ -270,16 +270,14 @@ class SectionReader:
                 problem = f"unknown key {key!r:.80}; did you mean {meant!r}? Rename it, or remove it"
                 raise KeyProblem(at, problem)
             if foreign is not None:
-                self.notices.append(_unknown(_dotted(at, f"{key!s:.80}")))
-
-
-def _unknown(key: str) -> Notice:
-    return Notice(
-        key=key,
-        problem="an unknown key",
-        consequence="it has no effect here",
-        fix="remove it, unless another tool reads it",
-    )
+                self.notices.append(
+                    Notice(
+                        key=_dotted(at, f"{key!s:.80}"),
+                        problem="an unknown key",
+                        consequence="it has no effect here",
+                        fix="remove it, unless another tool reads it",
+                    )
+                )
 
 
 def _dotted(*keys: str) -> str:

@@ -74,19 +74,6 @@ class Documents:
         """The OpenAPI document itself."""
         return Node(documents=self, uri=self._uri, pointer="", value=self._read[self._uri])
 
-    def node(self, reference: str, seen_from: Node) -> Node:
-        """Follow a ``$ref`` to what it means, further where that is a reference itself.
-
-        Raises:
-            DocumentProblem: it leads nowhere, or in a circle.
-        """
-        node = self.next_node(reference, seen_from)
-        for _ in range(_MOST_REFERENCES):
-            if not node.is_reference:
-                return node
-            node = self.next_node(node.value["$ref"], node)
-        raise DocumentProblem(f"the reference {reference[:200]!r} leads in a circle")
-
     def next_node(self, reference: str, seen_from: Node) -> Node:
         """Follow a ``$ref`` once, though that may be a reference again. Raises ``DocumentProblem``."""
         uri, fragment = _target(reference, seen_from.uri)
@@ -232,16 +219,30 @@ class Node:
             seen.add(node.place)
             yield node
             if node.is_reference:
-                pending.append(node.documents.next_node(node.value["$ref"], node))
+                pending.append(node.target)
             pending += [part for keyword in keywords for part in node.listed(keyword)]
 
     def _inner(self, key: str, value: Any) -> Node:
         pointer = self.pointer + pointer_of([key])
         return Node(documents=self.documents, uri=self.uri, pointer=pointer, value=value)
 
+    @property
+    def target(self) -> Node:
+        """Return what it refers to, though that may be a reference again. Raises ``DocumentProblem``."""
+        return self.documents.next_node(self.value["$ref"], self)
+
     def followed(self) -> Node:
-        """Return it, or what it refers to. Raises ``DocumentProblem``."""
-        return self.documents.node(self.value["$ref"], self) if self.is_reference else self
+        """Return it, or what it refers to in the end.
+
+        Raises:
+            DocumentProblem: it leads nowhere, or in a circle.
+        """
+        node = self
+        for _ in range(_MOST_REFERENCES):
+            if not node.is_reference:
+                return node
+            node = node.target
+        raise DocumentProblem(f"the reference {self.value['$ref'][:200]!r} leads in a circle")
 
 
 _NOTHING = object()

@@ -116,9 +116,8 @@ def climbs(text: str) -> bool:
 
 
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-HEADER_VALUE = re.compile(
-    r"[\t -~]*"
-)  # other letters have no encoding that every reader knows (RFC 9110, 5.5)
+HEADER_VALUE = re.compile(r"[\t -~]*")
+"""Other letters have no encoding that every reader knows (RFC 9110, 5.5)."""
 
 CLOSED_HEADERS = frozenset(
     {

@@ -10,19 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import attrs
-
 from sp00ky_core.contract.discriminator import chosen
 from sp00ky_core.contract.documents import DocumentProblem, Node
 
-
-@attrs.frozen
-class _Definition:
-    """One rewritten schema, and the names of those that it refers to."""
-
-    node: Node
-    schema: Any
-    references: frozenset[str]
+_Definition = tuple[Any, frozenset[str]]
+"""A rewritten schema, and the names of those that it refers to."""
 
 
 class Schemas:
@@ -45,9 +37,8 @@ class Schemas:
         while pending:
             name = pending.pop()
             if name not in needed:
-                definition = self._definition(name)
-                needed[name] = definition.schema
-                pending.extend(definition.references)
+                needed[name], references = self._definition(name)
+                pending.extend(references)
         return {**schema, "$defs": needed}
 
     def reference(self, node: Node) -> dict[str, str]:
@@ -65,7 +56,7 @@ class Schemas:
         """Return the properties that a schema in a bundle lists beside the keyword at a place in it."""
         match list(path):
             case ["$defs", name, *steps, _]:
-                schema = self._definitions[str(name)].schema
+                schema, _ = self._definitions[str(name)]
                 for step in steps:
                     schema = schema[step]
                 return list(schema.get("properties", ()))
@@ -85,7 +76,7 @@ class Schemas:
                 schema = rewriting.schema(node)
             except RecursionError:
                 raise DocumentProblem(f"the schema at {node.shown} is nested too deeply") from None
-            self._definitions[name] = _Definition(node, schema, frozenset(map(self._name, rewriting.met)))
+            self._definitions[name] = schema, frozenset(map(self._name, rewriting.met))
         return self._definitions[name]
 
 

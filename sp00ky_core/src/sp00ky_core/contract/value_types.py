@@ -55,7 +55,7 @@ def combined(
 
     parts = schema.listed("allOf")
     if schema.is_reference:
-        parts = [schema.documents.next_node(schema.value["$ref"], schema), *parts]
+        parts = [schema.target, *parts]
     alternatives = [branches for keyword in ALTERNATIVES if (branches := schema.listed(keyword))]
     joined = (reduce(either, map(said, branches)) for branches in alternatives)
     return reduce(both, [*map(said, parts), *joined], own(schema))

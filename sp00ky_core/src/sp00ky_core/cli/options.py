@@ -327,5 +327,4 @@ def operation_names(context: click.Context, _: click.Parameter, incomplete: str)
         contract = load_contract(config, ref_roots=config.ref_roots)  # none without a file: nothing is run
     except (Sp00kyError, KeyError):
         return []
-    texts = (text for operation in contract.operations.values() for text in operation.spellings)
-    return [text for text in texts if text.startswith(incomplete)]
+    return [text for text in contract.texts() if text.startswith(incomplete)]

@@ -424,10 +424,10 @@ def read_token(file: Path) -> Secret:
 
 
 def _version(file: Path) -> _Version:
-    found = file.stat()
-    if not stat.S_ISREG(found.st_mode) or found.st_size > _LONGEST:
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _LONGEST:
         raise ValueError(f"it isn't a file of at most {_LONGEST} bytes")
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _token(file: Path) -> Secret:

@@ -39,27 +39,24 @@ from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.transactional import Access, Is, Session, TransactionalStore, Work
 from sp00ky_core.stores.transactional.schema.definition import job_table
+from sp00ky_store_postgres.connection.callers import blocking_fetch, callers_errors, fetch_of, run_of
+from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor
-from sp00ky_store_postgres.connection.external import callers_errors, fetch_of
-from sp00ky_store_postgres.connection.session import PostgresSession
-from sp00ky_store_postgres.connection.synchronous import blocking_fetch, run_of
-from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.fleet import heartbeat
-from sp00ky_store_postgres.ids import hyphenated, with_canonical_ids
 from sp00ky_store_postgres.jobs.claim import Claims
-from sp00ky_store_postgres.jobs.enqueue import Enqueues
+from sp00ky_store_postgres.jobs.enqueue import Enqueues, sql_statement
 from sp00ky_store_postgres.jobs.settle import Settles
-from sp00ky_store_postgres.jobs.statement import sql_statement
+from sp00ky_store_postgres.notifications import Listener
 from sp00ky_store_postgres.observe import error_groups, rollups, stats
-from sp00ky_store_postgres.observe.notifications import Listener
-from sp00ky_store_postgres.observe.watch import Watches
 from sp00ky_store_postgres.operate import audit
+from sp00ky_store_postgres.rows import hyphenated, with_canonical_ids
 from sp00ky_store_postgres.schema import migrate as migrations
-from sp00ky_store_postgres.schema.check import check
-from sp00ky_store_postgres.schema.privileges import grants
-from sp00ky_store_postgres.schema.tables import Tables
+from sp00ky_store_postgres.schema.check import check, grants
+from sp00ky_store_postgres.schema.definition import Tables
+from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.url import read_url
+from sp00ky_store_postgres.watch import Watches
 
 __all__ = ["PostgresStore"]
 

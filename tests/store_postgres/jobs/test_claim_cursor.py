@@ -8,10 +8,10 @@ import pytest
 from sp00ky_core.job import Job
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.jobs import claim_cursor
-from sp00ky_store_postgres.jobs.claim_cursor import ClaimCursors, More
+from sp00ky_store_postgres.jobs import claim as claim_cursor
+from sp00ky_store_postgres.jobs import claim as claim_statements
+from sp00ky_store_postgres.jobs.claim import ClaimCursors, More
 from sp00ky_store_postgres.rows import CLAIMED, PRIORITY, RUN_AT
-from sp00ky_store_postgres.sql import claim_statements
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 

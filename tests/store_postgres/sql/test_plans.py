@@ -30,10 +30,8 @@ from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS
 from sp00ky_core.stores.transactional.schedules.store import LATEST_FIRST
 from sp00ky_core.stores.transactional.schema.definition import job_table
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection.session import PostgresSession
-from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.schema.tables import leased
-from sp00ky_store_postgres.sql.loader import fill, read_sql
+from sp00ky_store_postgres.connection.connect import Workload
+from sp00ky_store_postgres.session import PostgresSession
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -144,9 +142,6 @@ def statements(store: PostgresStore) -> dict[str, Asked]:
     built = store._claims._statements
     counted = attrs.evolve(table, max_in_flight=7)
 
-    def filled(name: str) -> str:
-        return fill(read_sql(name), table=tables.name(table))
-
     key = "0190163d8694739b8c4f4b7d2f1e3c55"
     return {
         "claim": (Workload.CLAIM, built.claim(tables.all, []), ("r1", 100, *[LONG_AGO] * 4), "job_ready"),
@@ -160,8 +155,8 @@ def statements(store: PostgresStore) -> dict[str, Asked]:
         "probe by keys": (Workload.CLAIM, built.probe(table, keyed=True), ("r1", ["/a"], 6, 0), "job_keyed"),
         "next due": (Workload.CLAIM, built.next_due(tables.all, claimable=True), (), "job_ready"),
         "next due by keys": (Workload.CLAIM, built.next_due(tables.all, claimable=True), (), "job_keyed"),
-        "in flight": (Workload.CLAIM, fill(filled("in_flight"), leased=leased(table)), (), "job_lease"),
-        "leased": (Workload.CLAIM, fill(filled("in_flight"), leased=leased(table)), (), "job_lease"),
+        "in flight": (Workload.CLAIM, tables.statement("in_flight", table), (), "job_lease"),
+        "leased": (Workload.CLAIM, tables.statement("in_flight", table), (), "job_lease"),
         "counted claim": (
             Workload.CLAIM,
             built.claim([counted], []),

@@ -6,9 +6,12 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
+from enum import Enum
 from functools import partial
+from itertools import count
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -18,19 +21,27 @@ from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.gate.breaker import Breaker, BreakerState, risk_turn
 from sp00ky_core.job import Job
-from sp00ky_core.ports import PROBE_WINDOW, Claim, JobTable
+from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, Claim, JobTable
+from sp00ky_core.stores import PASSED, Allowance
+from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_store_postgres.connection.callers import Fetch
+from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor, Row
-from sp00ky_store_postgres.connection.external import Fetch
-from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.errors import constraint_of
-from sp00ky_store_postgres.fleet.breaker import breaker_of
-from sp00ky_store_postgres.fleet.limit import LimitedClaims
-from sp00ky_store_postgres.jobs.claim_cursor import ClaimCursors, More
-from sp00ky_store_postgres.jobs.claim_refusals import ClaimRefusals
-from sp00ky_store_postgres.rows import KEY, PATH, PRIORITY, RUN_AT, claimed_jobs
-from sp00ky_store_postgres.schema.definition import object_name
-from sp00ky_store_postgres.sql.claim_statements import ClaimStatements
+from sp00ky_store_postgres.errors import constraint_of, is_refusal, problem_of
+from sp00ky_store_postgres.rows import (
+    CLAIMED,
+    KEY,
+    PATH,
+    PRIORITY,
+    RUN_AT,
+    claimed_columns,
+    claimed_jobs,
+    keys_by_table,
+)
+from sp00ky_store_postgres.schema.definition import Tables, object_name
+from sp00ky_store_postgres.sql.loader import fill, literal, read_sql
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -38,6 +49,12 @@ T = TypeVar("T")
 
 MAY_PROBE, PAUSED, KEYED = -2, -3, -4
 """Instead of a table's number: an open breaker whose probe is due (-1: any other), a pause, ordering keys."""
+
+PRIORITIES = (3, 2, 1, 0)
+"""In the order of a claim's arguments."""
+
+MOST_KEYS = 500
+"""Ordering keys that one claim looks at, in each table; each costs a descent of their index."""
 
 UNCLAIMED_SECONDS = 5.0
 """For how long something must have been due that no claim has got, until that is logged."""
@@ -314,3 +331,427 @@ class Claims:
         if statement is None:
             statement = self._built[key] = self._statements.claim(tables, keyed)
         return statement
+
+
+class More(Enum):
+    """Whether another claim of a table finds jobs that this one hasn't looked at."""
+
+    NO = "no"
+    NEXT = "next"  # the caller's next claim goes on with further keys
+    AT_ONCE = "at once"  # there are keys that no claim has looked at since they may have been due
+
+
+@attrs.define
+class _Keys:
+    """The place up to which claims have looked through the ordering keys of a table.
+
+    Attributes:
+        after: The last key that was looked at; empty: the next claim looks at the first ones.
+        took_all: Whether every claim since the first keys has taken all that it found.
+    """
+
+    after: str = ""
+    took_all: bool = True
+
+
+class ClaimCursors:
+    """Places in the indexes of claims, by table.
+
+    While there is a backlog, most claims start where the one before has ended: in front of that lie the index
+    entries of jobs claimed since the last vacuum, and stepping over them would cost more each second. Of many
+    ordering keys each claim looks at the next ones.
+    """
+
+    def __init__(self) -> None:
+        self._reached: dict[tuple[str, int], datetime] = {}  # by table and priority
+        self._keys: dict[str, _Keys] = {}  # of the tables that have jobs with ordering keys
+
+    @property
+    def keyed(self) -> frozenset[str]:
+        """List the tables that have jobs with ordering keys, as far as is known."""
+        return frozenset(self._keys)
+
+    @property
+    def at_start(self) -> bool:
+        """Tell whether the next claims start at the oldest jobs."""
+        return not self._reached
+
+    def start_over(self) -> None:
+        """Start the next claims at the oldest job: one may be due that is older than the last claimed."""
+        self._reached.clear()
+
+    def is_ahead(self, table: str) -> bool:
+        """Tell whether the next claim doesn't start at the oldest job of each priority."""
+        return any((table, priority) in self._reached for priority in PRIORITIES)
+
+    def since(self, table: str) -> list[datetime]:
+        """Return from which ``run_at`` on each priority is looked at, in the order of ``PRIORITIES``."""
+        return [self._reached.get((table, priority), BEGINNING) for priority in PRIORITIES]
+
+    def after(self, table: str) -> str:
+        """Return the ordering key after which is looked."""
+        keys = self._keys.get(table)
+        return "" if keys is None else keys.after
+
+    def arguments(self, table: str, slots: int) -> list[object]:
+        """Return a table's arguments of the claim that begins here."""
+        after = [self._keys[table].after] if table in self._keys else []
+        return [slots, *self.since(table), *after]
+
+    def reach(self, table: str, slots: int, rows: Sequence[Row]) -> None:
+        """Take note of the rows that a claim has got, the oldest first."""
+        if len(rows) < slots or not rows:
+            for priority in PRIORITIES:
+                self._reached.pop((table, priority), None)
+        for row in rows if len(rows) == slots else ():
+            self._reached[table, row[PRIORITY]] = row[RUN_AT]
+
+    def look(self, table: str, seen: Mapping[str, Any] | None, *, filled: bool) -> More:
+        """Take note of the keys that a claim has looked at; say whether another claim finds more.
+
+        Args:
+            table: its name.
+            seen: what the claim says of its keys; without their number: there are some, and it took nothing;
+                None: there are none.
+            filled: it got as many jobs as it wanted.
+        """
+        if seen is None:
+            return More.NO
+        keys = self._keys.setdefault(table, _Keys())
+        count = seen.get("keys")
+        if count is None:
+            return More.AT_ONCE
+        if count >= MOST_KEYS:
+            keys.after, keys.took_all = seen["last"], keys.took_all and not filled
+            return More.NO if filled else More.NEXT
+        missed = not keys.took_all and not filled
+        if count or keys.after:
+            self._keys[table] = _Keys()
+        else:
+            del self._keys[table]
+        return More.AT_ONCE if missed else More.NO
+
+
+ClaimUpTo = Callable[[int, Fetch], Awaitable[Claim]]
+"""Claims up to so many jobs, by statements in the transaction."""
+
+
+class LimitedClaims:
+    """Claims for backends with limits."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._tables = tables = executor.tables
+        self._lock, self._make, self._take = map(
+            tables.statement, ("control_lock", "control_make", "control_take")
+        )
+
+    async def claim(self, table: JobTable, slots: int, claim: ClaimUpTo) -> Claim:
+        """Claim as many jobs as the limits allow, ``slots`` at most.
+
+        Args:
+            table: which table.
+            slots: how many are wanted.
+            claim: claims some.
+        """
+
+        async def work(connection: Any) -> Claim:
+            async with connection.transaction(isolation="read_committed"):
+                return await self._claim(table, slots, claim, connection.fetch)
+
+        return await self._executor.run(Workload.CLAIM, work)
+
+    async def _claim(self, table: JobTable, slots: int, claim: ClaimUpTo, fetch: Fetch) -> Claim:
+        locked = await fetch(self._lock, table.backend)
+        if not locked and await fetch(self._make, table.backend):
+            locked = await fetch(self._lock, table.backend)
+        if not locked:
+            return Claim(retry_in={table.backend: PASSED})
+        tokens, at, now, _ = locked[0]
+        in_flight = await self._in_flight(table, fetch)
+        allowance = Allowance.of(table, now, tokens=tokens, at=at, in_flight=in_flight)
+        claimed = await claim(allowance.grant(slots), fetch)
+        if (left := allowance.tokens_after(len(claimed))) is not None:
+            await fetch(self._take, table.backend, left, now)
+        wait = allowance.retry_in(slots, len(claimed))
+        if wait is None or table.backend in claimed.paused:
+            return claimed
+        retry_in = {**claimed.retry_in, table.backend: wait}
+        return Claim(claimed, breakers=claimed.breakers, paused=claimed.paused, retry_in=retry_in)
+
+    async def _in_flight(self, table: JobTable, fetch: Fetch) -> int:
+        """Count what may be in flight, in a statement that sees what the claims before have written."""
+        if table.max_in_flight is None:
+            return 0
+        statement = self._tables.statement("in_flight", table)
+        ((count,),) = await fetch(statement)
+        return int(count)
+
+
+REFUSED = "claimed"
+"""The verb under which rows are remembered that can't be claimed."""
+
+
+class ClaimRefusals:
+    """The rows that claims leave out now."""
+
+    def __init__(self, executor: Executor, quarantine: Quarantine) -> None:
+        self._executor = executor
+        self._tables = executor.tables
+        self._quarantine = quarantine
+        self._keys: dict[str, list[str]] = {}  # by table
+        self._unreported: RowRefused | None = None
+
+    def refresh(self) -> bool:
+        """Return whether other rows are left out than before: statements have to be built again."""
+        before, self._keys = self._keys, keys_by_table(self._quarantine.resting(REFUSED))
+        return self._keys != before
+
+    def take_unreported(self) -> RowRefused | None:
+        """Return what no claim has raised yet; a runner without any other job ends with it."""
+        unreported, self._unreported = self._unreported, None
+        return unreported
+
+    def condition(self, table: JobTable, row: str) -> str:
+        """Return what a statement adds to its WHERE."""
+        keys = ",".join(self._keys.get(table.table, ()))
+        return f"AND {row}.id <> ALL ('{{{keys}}}'::uuid[])" if keys else ""
+
+    async def find(
+        self,
+        statements: ClaimStatements,
+        table: JobTable,
+        limit: int,
+        since: Sequence[datetime] = (BEGINNING,) * len(PRIORITIES),
+        after: str = "",
+    ) -> bool:
+        """Look for refused rows among the first that a claim would take; return whether there was one.
+
+        Args:
+            statements: those of claims.
+            table: which table.
+            limit: how many rows.
+            since: from which ``run_at`` on, for each priority.
+            after: the ordering key after which is looked.
+        """
+        name, guard = self._tables.name(table), object_name(table.table, "ordering")
+        places = [f"${number}::timestamptz" for number, _ in enumerate(PRIORITIES, 3)]
+        statement = statements.trial(table, limit="$1", after="$2::text", since=places)
+
+        async def work(connection: Any) -> dict[str, str]:
+            trial = connection.transaction()
+            await trial.start()
+            try:
+                await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                rows = await connection.fetch(statement, limit, after, *since)
+                return await _try_each(connection, name, [row[0] for row in rows], guard)
+            finally:
+                await trial.rollback()
+
+        found = await self._executor.run(Workload.REST, work)
+        if found:
+            ids = [id_of(table.table, key) for key in found]
+            problem = next(iter(found.values()))
+            self._quarantine.add(REFUSED, ids, problem, level=logging.WARNING)  # the runner reports the error
+            text = f"job {ids[0]} can't be claimed, pending as before: {problem}; correct the row or the rule"
+            self._unreported = RowRefused(store=self._executor.location, problem=text)
+            self.refresh()
+        return bool(found)
+
+
+async def _try_each(connection: Any, name: str, keys: Sequence[Any], guard: str) -> dict[str, str]:
+    """Claim each row, in a transaction that is rolled back; return the refused keys and why.
+
+    A row that ``guard`` refuses is sound: another job of its ordering key is being processed.
+    """
+    refused: dict[str, str] = {}
+    statement = fill(read_sql("claim_refusal_trial"), table=name)
+    for key in keys:
+        try:
+            async with connection.transaction():
+                await connection.execute(statement, key)
+        except Exception as error:
+            if not is_refusal(error):
+                raise
+            if constraint_of(error) != guard:
+                refused[str(key)] = problem_of(error)
+    return refused
+
+
+LOCKING = "FOR NO KEY UPDATE SKIP LOCKED"
+LOCKING_JOB = "FOR NO KEY UPDATE OF job SKIP LOCKED"
+NULLS = ", ".join(["NULL"] * (len(CLAIMED) - 2))
+"""The rest of a row that says something else than a claimed job does: its number, no key, and a text."""
+
+Condition = Callable[[JobTable, str], str]
+"""Writes what leaves the refused rows of a table out; gets the name of the rows in the statement."""
+
+
+class ClaimStatements:
+    """Builds statements.
+
+    Those of a table that has jobs with ordering keys are others (``keyed``): what others don't have costs
+    them nothing.
+    """
+
+    def __init__(self, tables: Tables, left_out: Condition) -> None:
+        self._tables = tables
+        self._left_out = left_out
+
+    def claim(self, tables: Sequence[JobTable], keyed: Collection[str]) -> str:
+        """Build a claim from tables, some of them with ordering keys.
+
+        Its arguments are the runner; then of each table the limit, where each priority's scan begins, and,
+        where it is keyed, the key after which is looked.
+        """
+        places = (f"${number}" for number in count(2))
+        parts = [self._of_all("claim_state", tables)]
+        for number, table in enumerate(tables):
+            parts += self._share(number, table, places, keyed=table.table in keyed)
+        union = [f"TABLE share_{number}" for number in range(len(tables))]
+        union += [
+            self._sql("claim_keys_seen" if table.table in keyed else "claim_keyed_marker", table, number)
+            for number, table in enumerate(tables)
+        ]
+        union += [self._of_all("claim_paused", tables), self._breakers(tables, keyed)]
+        return f"WITH RECURSIVE {', '.join(parts)} {' UNION ALL '.join(union)}"
+
+    def probe(self, table: JobTable, *, keyed: bool) -> str:
+        """Build a probe; its arguments are the runner, the routes, and whose turn it is."""
+        due = self._due(table, limit=str(PROBE_WINDOW), keyed=keyed)
+        left_out = self._set_aside(table, "due")
+        return self._sql(
+            "probe",
+            table,
+            all_keys=f"{self._keys(table)}, " if keyed else "",
+            due=due,
+            latest=self._sql("probe_latest", table, left_out=left_out, limit=str(PROBE_LATEST)),
+            heeding=self._sql("heeding_pause", table),
+            probe_lease=f"{table.probe_lease!r}::float8",
+        )
+
+    def trial(self, table: JobTable, *, since: Sequence[str], after: str, limit: str) -> str:
+        """Build what lists the rows that a claim would take."""
+        due = self._due(table, since=since, limit=limit, keyed=True, locks=True)
+        return self._sql("claim_refusal_trial_rows", table, all_keys=self._keys(table, after=after), due=due)
+
+    def next_due(self, tables: Sequence[JobTable], *, claimable: bool) -> str:
+        """Build what says when the next job is due; ``claimable``: of backends that nothing holds back."""
+        return " UNION ALL ".join(
+            self._sql(
+                "next_due",
+                table,
+                all_keys=self._keys(table),
+                unpaused=self._unpaused(table) if claimable else "",
+                left_out=self._set_aside(table, "job"),
+                after_leases=self._after_leases(table),
+                keys_left_out=self._left_out(table, "keys"),
+            )
+            for table in tables
+        )
+
+    def _set_aside(self, table: JobTable, row: str) -> str:
+        """Leave out what a claim passes over among the jobs without an ordering key."""
+        counted = "" if table.max_in_flight is None else f"AND {self._sql('lease_over', table, row=row)}"
+        return f"{self._left_out(table, row)} {counted}"
+
+    def _after_leases(self, table: JobTable) -> str:
+        if table.max_in_flight is None:
+            return ""
+        return self._sql("next_after_leases", table, left_out=self._left_out(table, "job"))
+
+    def _share(self, number: int, table: JobTable, places: Iterator[str], *, keyed: bool) -> Iterator[str]:
+        limit = next(places)
+        since = [f"{next(places)}::timestamptz" for _ in PRIORITIES]
+        if keyed:
+            yield self._keys(table, number, after=f"{next(places)}::text")
+        else:
+            yield self._sql("claim_has_keys", table, number)
+        heeded = ["claim_heeding", *["claim_heeding_keys"] * (not keyed)]
+        heeded += ["claim_heeding_breaker"] * table.breaker
+        heeding = " ".join(self._sql(name, table, number) for name in heeded)
+        due = self._due(
+            table, number, since=since, limit=limit, heeding=heeding, keyed=keyed, locks=True
+        )  # fmt: skip
+        yield self._sql("claim", table, number, share=f"share_{number}", due=due)
+
+    def _due(
+        self,
+        table: JobTable,
+        number: int = 0,
+        *,
+        limit: str,
+        keyed: bool,
+        since: Sequence[str] = ("'-infinity'::timestamptz",) * len(PRIORITIES),
+        heeding: str = "",
+        locks: bool = False,
+    ) -> str:
+        parts = {"limit": limit, "heeding": heeding}
+        ready = self._sql(
+            "claim_ready",
+            table,
+            left_out=self._set_aside(table, "due"),
+            locking=LOCKING if locks else "",
+            **{f"since_{priority}": each for priority, each in zip(PRIORITIES, since, strict=True)},
+            **parts,
+        )
+        if not keyed:
+            return ready
+        heads = self._sql("claim_heads", table, number, left_out=self._left_out(table, "keys"), **parts)
+        locking = LOCKING_JOB if locks else ""
+        return self._sql("claim_merged", table, ready=ready, heads=heads, locking_job=locking, **parts)
+
+    def _keys(self, table: JobTable, number: int = 0, *, after: str = "''") -> str:
+        return self._sql("claim_first_of_each_key", table, number, after=after, most=str(MOST_KEYS))
+
+    def _of_all(self, name: str, tables: Sequence[JobTable], **parts: str) -> str:
+        """Fill in a statement about all of these tables."""
+        backends = ", ".join(literal(table.backend) for table in tables)
+        return self._tables.statement(name, backends=backends, nulls=NULLS, **parts)
+
+    def _breakers(self, tables: Sequence[JobTable], keyed: Collection[str]) -> str:
+        may_probe = [
+            self._sql(
+                "claim_may_probe",
+                table,
+                # Whether one of those could be it is for the probe itself to find out.
+                keyed="true" if table.table in keyed else "false",
+                left_out=self._set_aside(table, "due"),
+            )
+            for table in tables
+            if table.breaker
+        ]
+        return self._of_all("claim_breakers", tables, may_probe=" OR ".join(may_probe) or "false")
+
+    def _unpaused(self, table: JobTable) -> str:
+        names = ["heeding_pause", *["unpaused"] * table.breaker]
+        return " ".join(self._sql(name, table) for name in names)
+
+    def _sql(self, name: str, table: JobTable, number: int = 0, /, **parts: str) -> str:
+        """Fill in a statement, or a part of one, about one table: the ``number``th of the whole."""
+        return self._tables.statement(
+            name,
+            table,
+            returned=claimed_columns(number, table),
+            keys=f"keys_{number}",
+            backend=literal(table.backend),
+            lease=lease_seconds(table),
+            nulls=NULLS,
+            **parts,
+        )
+
+
+def breaker_of(text: str) -> tuple[str, Breaker]:
+    """Return a backend and its breaker, as ``breaker_read`` writes them."""
+    fields: dict[str, Any] = decode(text)
+    backend = fields.pop("backend")
+    return backend, Breaker(**{**fields, "state": BreakerState(fields["state"])})
+
+
+def lease_seconds(table: JobTable) -> str:
+    """Write ``JobTable.attempt_timeout`` and the margin as an expression on ``job``, in seconds."""
+    if not table.timeout_overridable:
+        return f"({table.timeout + table.lease_margin!r}::float8)"
+    default = f"{table.timeout!r}::float8"
+    own = f"CASE WHEN job.timeout IS NULL THEN {default} ELSE least(greatest(job.timeout, 1), 86400) END"
+    return f"({own} + {table.lease_margin!r}::float8)"

@@ -3,32 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from operator import itemgetter
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from operator import attrgetter, itemgetter
 from typing import Any
 
-from sp00ky_core.errors import RowRefused, Sp00kyError, StoreError
-from sp00ky_core.job import Job, NewJob
-from sp00ky_core.ports import JobTable
+import attrs
+
+from sp00ky_core.errors import OptionInvalid, RowRefused, Sp00kyError, StoreError
+from sp00ky_core.hints import shown
+from sp00ky_core.job import Job, JobStatus, NewJob
+from sp00ky_core.ports import JobTable, ParamStyle, SqlStatement
 from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import new_key, new_uuids
-from sp00ky_store_postgres.connection.executor import Executor, Row
-from sp00ky_store_postgres.connection.external import Fetch, caller_error, callers_errors
-from sp00ky_store_postgres.connection.synchronous import Run, blocking_fetch, run_of
-from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.ids import hyphenated
-from sp00ky_store_postgres.rows import columns, whole_jobs
-from sp00ky_store_postgres.sql.enqueue_arguments import (
-    as_utc,
-    is_plain,
-    many_arguments,
-    one_arguments,
-    plain_arguments,
-    stored,
-    stored_plain,
+from sp00ky_core.stores.rows import instant_of
+from sp00ky_store_postgres.connection.callers import (
+    Fetch,
+    Run,
+    blocking_fetch,
+    caller_error,
+    callers_errors,
+    run_of,
 )
+from sp00ky_store_postgres.connection.connect import Workload
+from sp00ky_store_postgres.connection.executor import Executor, Row
+from sp00ky_store_postgres.rows import columns, hyphenated, whole_jobs
+from sp00ky_store_postgres.schema.definition import Tables
 from sp00ky_store_postgres.url import PostgresOptions
+
+__all__ = [
+    "as_utc",
+    "is_plain",
+    "many_arguments",
+    "one_arguments",
+    "plain_arguments",
+    "stored",
+    "stored_plain",
+]
 
 TRIES = 20
 """How often a dedup key that others keep taking and leaving is tried."""
@@ -231,3 +245,230 @@ class Enqueues:
 
 def _is_keyed(pairs: _Pairs) -> bool:
     return any(new_job.dedup_key is not None for _, new_job in pairs)
+
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+_OPTIONS: Mapping[str, object] = {
+    "max_retries": 3,
+    "retry_strategy": "linear",
+    "timeout": None,
+    "assigned_to": None,
+    "dedup_key": None,
+    "traceparent": None,
+    "run_at": None,
+    "delay": None,
+    "priority": 0,
+    "ordering_key": None,
+    "expires_at": None,
+}
+"""The defaults of a new job's options, as the statements have them."""
+
+_options_of, _DEFAULTS = attrgetter(*_OPTIONS), tuple(_OPTIONS.values())
+
+
+def is_plain(new_job: NewJob) -> bool:
+    """Tell whether nothing but path and payload differs from a new job's defaults."""
+    return bool(_options_of(new_job) == _DEFAULTS)
+
+
+def one_arguments(key: str, new_job: NewJob, *, plain: bool) -> tuple[Any, ...]:
+    """Return the arguments of ``add_one_plain``, or of ``add_one``."""
+    if plain:
+        return key, new_job.path, new_job.payload_json.decode()
+    return _values(key, new_job)
+
+
+def _values(key: str, new_job: NewJob) -> tuple[Any, ...]:
+    return (
+        key,
+        new_job.path,
+        new_job.payload_json.decode(),
+        new_job.max_retries,
+        new_job.retry_strategy,
+        _seconds(new_job),
+        new_job.assigned_to,
+        new_job.traceparent,
+        new_job.run_at,
+        _microseconds(new_job),
+        new_job.priority,
+        new_job.ordering_key,
+        new_job.expires_at,
+    )
+
+
+def plain_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[Any, ...]:
+    """Return the arguments of ``add_plain``; the keys are in order."""
+    first = pairs[0][1].path
+    paths = [new_job.path for _, new_job in pairs]
+    return (
+        [key for key, _ in pairs],
+        [first] if paths.count(first) == len(paths) else paths,
+        [new_job.payload_json.decode() for _, new_job in pairs],
+        pairs[0][0],
+        pairs[-1][0],
+    )
+
+
+def many_arguments(pairs: Sequence[tuple[str, NewJob]]) -> tuple[list[Any], ...]:
+    """Return the arguments of ``add_many``."""
+    columns = zip(*(_values(key, new_job) for key, new_job in pairs), strict=True)
+    return *map(list, columns), [new_job.dedup_key for _, new_job in pairs]
+
+
+def _seconds(new_job: NewJob) -> float | None:
+    """Return no int: psycopg takes no list of both."""
+    return None if new_job.timeout is None else float(new_job.timeout)
+
+
+def _microseconds(new_job: NewJob) -> float:
+    return 0.0 if new_job.delay is None else float(new_job.delay // MICROSECOND)
+
+
+def stored(new_job: NewJob, table: JobTable, key: str, instants: Iterable[datetime | None]) -> Job:
+    """Return the pending job that a new one has become.
+
+    Its instants are created_at, updated_at, run_at, and, where it isn't a plain one, ordering_at.
+    """
+    created_at, updated_at, run_at, *others = instants
+    return Job(
+        id=f"{table.table}:{key}",
+        backend=table.backend,
+        path=new_job.path,
+        payload_json=new_job.payload_json,
+        status=JobStatus.PENDING,
+        max_retries=new_job.max_retries,
+        retry_strategy=new_job.retry_strategy,
+        timeout=_seconds(new_job),
+        assigned_to=new_job.assigned_to,
+        dedup_key=new_job.dedup_key,
+        priority=new_job.priority,
+        ordering_key=new_job.ordering_key,
+        ordering_at=others[0] if others else None,
+        expires_at=as_utc(new_job.expires_at),
+        traceparent=new_job.traceparent,
+        created_at=created_at,
+        updated_at=updated_at,
+        run_at=run_at,
+    )
+
+
+def stored_plain(
+    pairs: Sequence[tuple[str, NewJob]], table: JobTable, instants: Iterable[datetime | None]
+) -> dict[str, Job]:
+    """Return the pending jobs, by key, that plain ones have become at the same instants; see ``stored``.
+
+    Each is a copy of one with a few values of its own, which takes a fifth of the time of making it.
+    """
+    created_at, updated_at, run_at = instants
+    alike = _alike(table.backend) | {"created_at": created_at, "updated_at": updated_at, "run_at": run_at}
+    jobs = {}
+    for key, new_job in pairs:
+        values = alike.copy()
+        values["id"] = f"{table.table}:{key}"
+        values["path"] = new_job.path
+        values["payload_json"] = new_job.payload_json
+        jobs[key] = job = object.__new__(Job)
+        object.__setattr__(job, "__dict__", values)
+    return jobs
+
+
+@cache
+def _alike(backend: str) -> dict[str, Any]:
+    """Return the values that a backend's plain jobs have in common, among others."""
+    job = Job(
+        id="",
+        backend=backend,
+        path="",
+        payload_json=b"",
+        status=JobStatus.PENDING,
+        max_retries=3,
+        retry_strategy="linear",
+    )
+    return dict(job.__dict__)
+
+
+def as_utc(instant: object) -> datetime | None:
+    """Read an instant: a caller's connection may give it in another zone, or by its own codec as text.
+
+    What a codec makes something else of is None: the row is there all the same.
+    """
+    if isinstance(instant, datetime) and instant.tzinfo is not None:
+        return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
+    return instant_of(instant)
+
+
+NAMES = (
+    "id",
+    "path",
+    "payload",
+    "max_retries",
+    "retry_strategy",
+    "timeout",
+    "assigned_to",
+    "traceparent",
+    "run_at",
+    "delay",
+    "priority",
+    "ordering_key",
+    "expires_at",
+)
+"""Of the arguments of ``add_one``, in their order."""
+
+_PLACE = re.compile(r"\{\{(\w+)\}\}")
+
+
+@attrs.frozen(kw_only=True)
+class Style:
+    """One way to write parameters.
+
+    Attributes:
+        place: Of a parameter, with its ``name`` and its ``number``.
+        special: What stands for itself only where it is written as ``escaped``.
+        escaped: In the text.
+        is_named: Parameters are by name; else in order.
+    """
+
+    place: str
+    special: str = "%"
+    escaped: str = "%%"
+    is_named: bool = False
+
+
+STYLES: Mapping[str, Style] = {
+    "pyformat": Style(place="%({name})s", is_named=True),
+    "format": Style(place="%s"),
+    "numeric": Style(place="${number}", escaped="%"),
+    "named": Style(place=":{name}", special=":", escaped=r"\:", is_named=True),
+}
+
+
+def sql_statement(tables: Tables, new_job: NewJob, paramstyle: ParamStyle) -> SqlStatement:
+    """Return an INSERT of one job. Raises ``OptionInvalid`` for a style that isn't known."""
+    if paramstyle not in STYLES:
+        expected = f"one of {', '.join(STYLES)}"
+        raise OptionInvalid(option="paramstyle", value=shown(paramstyle), expected=expected)
+    style, table = STYLES[paramstyle], tables.of(new_job.backend)
+    key = hyphenated(new_key())
+    values = _named_values(key, new_job)
+    names: list[str] = []
+
+    def place(found: re.Match[str]) -> str:
+        names.append(found[1])
+        return style.place.format(name=found[1], number=len(names))
+
+    text = tables.statement("add_statement", table).replace(style.special, style.escaped)
+    text = _PLACE.sub(place, text)
+    parameters = values if style.is_named else tuple(values[name] for name in names)
+    return SqlStatement(text=text, parameters=parameters, job_id=f"{table.table}:{key}")
+
+
+def _named_values(key: str, new_job: NewJob) -> dict[str, Any]:
+    values = dict(zip(NAMES, one_arguments(key, new_job, plain=False), strict=True))
+    ordered = {"dedup_key": new_job.dedup_key, "ordered": new_job.ordering_key is not None}
+    return {name: _text_of(value) for name, value in (values | ordered).items()}
+
+
+def _text_of(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
-from sp00ky_core.errors import RowRefused, StoreError
+from sp00ky_core.encoding.json_bytes import encode
+from sp00ky_core.errors import RowRefused, Sp00kyError, StoreError, StoreUnavailable
+from sp00ky_core.job import AttemptError, JobStatus
+from sp00ky_core.machine import MAX_ERRORS, Transition
+from sp00ky_core.outcome import THROTTLED
 from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.isolation import Quarantine, bisect, settle_with_less
+from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor, Row
-from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import constraint_of, is_meant, is_slow
-from sp00ky_store_postgres.ids import key_of
-from sp00ky_store_postgres.jobs.slow_settles import SlowSettles
-from sp00ky_store_postgres.rows import readable
+from sp00ky_store_postgres.rows import key_of, readable
 from sp00ky_store_postgres.schema.definition import object_name
-from sp00ky_store_postgres.sql.loader import fill, read_sql
-from sp00ky_store_postgres.sql.settle_arguments import (
-    appended,
-    arguments,
-    is_plain_success,
-    success_arguments,
-)
+from sp00ky_store_postgres.sql.loader import fill, fits, read_sql, unreadable
 
 SETTLED = "settled"
 """The verb under which rows are remembered that can't be written in any form."""
@@ -190,3 +187,177 @@ def _not_redriven(settlement: Settlement, refused: StoreError) -> SettleResult:
     is_taken = constraint_of(refused) == object_name(table_of(settlement.job_id), "dedup")
     fate = SettleFate.DUPLICATE if is_taken else SettleFate.BUSY
     return SettleResult(job_id=settlement.job_id, fate=fate, problem=None if is_taken else refused.problem)
+
+
+BUMPS_EPOCH, KEEPS_LEASE, AFTER_LEASE, DEFERS, KEEPS_DEFERRAL, THROTTLES = 1, 2, 4, 8, 16, 32
+
+LONGEST_ERRORS = 32 * 2**20
+"""Bytes of a row's ``errors`` that are read when one is added; of what is longer nothing is kept."""
+LONGEST_ENTRY = 16 * 2**10
+"""Bytes of an entry that is kept; a runner's own has a reason of 2 KiB at most."""
+
+
+def appended() -> str:
+    """Return an expression: a row's errors with the entry that a transition adds."""
+    return fill(
+        read_sql("settle_appended"),
+        others=str(MAX_ERRORS - 2),
+        fits=fits("errors", LONGEST_ERRORS),
+        longest_entry=str(LONGEST_ENTRY),
+        unreadable=unreadable("found.entry"),
+    )
+
+
+def is_plain_success(settlement: Settlement) -> bool:
+    """Tell whether ``settle_success`` says all of it."""
+    transition = settlement.transition
+    return (
+        transition.to is JobStatus.SUCCESS
+        and settlement.status is JobStatus.PROCESSING
+        and transition.error is None
+        and transition.delay is None
+        and not transition.bumps_epoch
+        and not transition.keeps_lease
+        and not transition.keeps_deferral
+    )
+
+
+def success_arguments(batch: Sequence[Settlement]) -> tuple[Any, ...]:
+    """Return the arguments of ``settle_success`` after the tables' numbers; all are one runner's."""
+    return (
+        [each.job_id[-36:] for each in batch],
+        [each.epoch for each in batch],
+        [_text(each.transition.result_json) for each in batch],
+        batch[0].runner_id,
+    )
+
+
+def arguments(batch: Sequence[Settlement]) -> tuple[Any, ...]:
+    """Return the arguments of ``settle`` after the tables' numbers."""
+    transitions = [each.transition for each in batch]
+    return (
+        [each.job_id[-36:] for each in batch],
+        [each.epoch for each in batch],
+        [each.status.value for each in batch],
+        [each.to.value for each in transitions],
+        [each.retries for each in transitions],
+        [each.delay for each in transitions],
+        [_entry(each.error) for each in transitions],
+        [_text(each.result_json) for each in transitions],
+        [_flags(each) for each in transitions],
+        [each.runner_id for each in batch],
+        [each.run_at for each in transitions],
+        [each.priority for each in transitions],
+    )
+
+
+def _flags(transition: Transition) -> int:
+    return (
+        BUMPS_EPOCH * transition.bumps_epoch
+        + KEEPS_LEASE * transition.keeps_lease
+        + AFTER_LEASE * transition.after_lease
+        + DEFERS * transition.defers
+        + KEEPS_DEFERRAL * transition.keeps_deferral
+        + THROTTLES * (transition.error is not None and transition.error.name == THROTTLED)
+    )
+
+
+def _text(json: bytes | None) -> str | None:
+    return None if json is None else json.decode()
+
+
+def _entry(error: AttemptError | None) -> str | None:
+    if error is None:
+        return None
+    fields: Mapping[str, Any] = {
+        "attempt": error.attempt,
+        "code": error.code,
+        "name": error.name,
+        "reason": error.reason,
+        "runner_id": error.runner_id,
+    }
+    return encode(fields).decode()
+
+
+WRITERS = 4
+"""Connections that suspects are written on, at most."""
+
+SLOW = "the database takes too long to write it; it is written apart from the others"
+
+
+class SlowSettles:
+    """Settlements that are being written alone; one that is asked for again meanwhile is ``busy``.
+
+    Once it is done, the database itself says what has become of it.
+    """
+
+    def __init__(self, write: Callable[[Settlement], Awaitable[SettleResult]]) -> None:
+        self._write = write
+        self._tasks: dict[Settlement, asyncio.Task[SettleResult]] = {}
+        self._writers = asyncio.Semaphore(WRITERS)
+        self._error: StoreError | None = None  # of the last batch that took too long
+
+    def busy(self, settlements: Collection[Settlement]) -> dict[Settlement, SettleResult]:
+        """Return the results of those that are being written.
+
+        Raises:
+            StoreUnavailable: all of them are: it needn't be their own fault.
+        """
+        if not self._tasks:
+            return {}
+        busy = {each: _busy(each, SLOW) for each in settlements if each in self._tasks}
+        if self._error is not None and busy.keys() >= set(settlements):
+            raise StoreUnavailable(store=self._error.store, problem=self._error.problem)
+        return busy
+
+    async def settle(
+        self, suspects: Sequence[Settlement], seconds: float, error: StoreError
+    ) -> list[SettleResult]:
+        """Write a batch that took too long row by row; what isn't written by then is ``busy``.
+
+        Args:
+            suspects: the batch.
+            seconds: for how long to wait.
+            error: what to raise where not one can be written, for then it is the database's fault.
+        """
+        self._error = error
+        tasks = {each: self._start(each) for each in suspects}
+        await asyncio.wait(tasks.values(), timeout=seconds)
+        if not any(map(_is_written, tasks.values())):
+            raise error
+        return [_result_so_far(each, tasks[each]) for each in suspects]
+
+    async def close(self) -> None:
+        """Stop writing."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _start(self, settlement: Settlement) -> asyncio.Task[SettleResult]:
+        task = self._tasks.get(settlement)
+        if task is None:
+            task = asyncio.create_task(self._alone(settlement), name="postgres-suspect")
+            self._tasks[settlement] = task
+            task.add_done_callback(lambda _: self._tasks.pop(settlement))
+        return task
+
+    async def _alone(self, settlement: Settlement) -> SettleResult:
+        async with self._writers:
+            try:
+                return await self._write(settlement)
+            except Sp00kyError as error:
+                return _busy(settlement, str(error))
+
+
+def _is_written(task: asyncio.Task[SettleResult]) -> bool:
+    return task.done() and not task.cancelled() and task.result().fate is not SettleFate.BUSY
+
+
+def _result_so_far(settlement: Settlement, task: asyncio.Task[SettleResult]) -> SettleResult:
+    return task.result() if task.done() and not task.cancelled() else _busy(settlement, SLOW)
+
+
+def _busy(settlement: Settlement, problem: str) -> SettleResult:
+    return SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem=problem)

@@ -10,9 +10,6 @@ from typing import Any
 from sp00ky_core.ports import BackendStats, JobTable
 from sp00ky_core.stores.transactional.observe.stats import gate_states
 from sp00ky_store_postgres.connection.executor import Executor
-from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.schema.tables import lease_over
-from sp00ky_store_postgres.sql.loader import read_sql
 
 CONDITIONS = {
     "pending": "job.status = 'pending'",
@@ -38,15 +35,13 @@ async def stats(executor: Executor, limit: int | None) -> Mapping[str, BackendSt
 
 
 async def _count(executor: Executor, table: JobTable) -> Mapping[str, Any]:
-    (row,) = await executor.query("stats", table=table, over=lease_over(table))
+    (row,) = await executor.query("stats", table=table, row="job")
     return dict(row)
 
 
 async def _depth(executor: Executor, table: JobTable, limit: int) -> Mapping[str, Any]:
     """Count up to a limit; of what is more, take the planner's estimate."""
-    parts = {"over": lease_over(table), "pending_numbers": read_sql("pending_numbers")}
-    statement = executor.tables.statement("depth", table, **parts)
-    (row,) = await executor.fetch(Workload.REST, statement, limit + 1)
+    (row,) = await executor.query("depth", limit + 1, table=table, row="job")
     large = [name for name in CONDITIONS if row[name] > limit]
     estimates = {name: await _estimate(executor, table, CONDITIONS[name], limit) for name in large}
     return {**row, **estimates}

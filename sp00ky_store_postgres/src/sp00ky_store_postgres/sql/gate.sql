@@ -6,7 +6,7 @@
 (control.paused AND (control.paused_until IS NULL OR control.paused_until > now()))
 
 
--- name: breaker_pause_end
+-- name: pause_end
 -- When a breaker's pause ends; NULL: it has none, or it is over. One that lasts longer than any was written while this
 -- clock was ahead, or by a client, and counts as over.
 CASE
@@ -15,7 +15,7 @@ CASE
 END
 
 
--- name: breaker_probe_end
+-- name: probe_end
 -- When the lease of a breaker's probe ends; NULL: there is none, or it is over. As with pauses none is too long.
 CASE
     WHEN breaker.probe_until > now() AND breaker.probe_until <= now() + {{longest_probe}} * interval '1 second'

@@ -9,7 +9,7 @@ SELECT
     count(*) FILTER (WHERE job.status = 'success') AS success,
     count(*) FILTER (WHERE job.status = 'failed') AS failed,
     count(*) FILTER (
-        WHERE job.status = 'processing' AND {{over}}
+        WHERE job.status = 'processing' AND {{lease_over}}
     ) AS stalled,
     extract(
         epoch FROM now() - min(job.run_at) FILTER (WHERE job.status = 'pending' AND job.run_at <= now())
@@ -49,7 +49,7 @@ WITH pending AS (
     ) AS keyed
 ),
 processing AS (
-    SELECT count(*) AS jobs, count(*) FILTER (WHERE {{over}}) AS stalled
+    SELECT count(*) AS jobs, count(*) FILTER (WHERE {{lease_over}}) AS stalled
     FROM (
         SELECT job.lease_until, job.lease_epoch
         FROM ONLY {{table}} AS job

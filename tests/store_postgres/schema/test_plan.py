@@ -12,8 +12,8 @@ from tests.store_postgres.conftest import findings
 from sp00ky_core.cli.migrate import table_lines
 from sp00ky_core.errors import RowRefused
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.schema import pending
-from sp00ky_store_postgres.schema.migration_files import Statement
+from sp00ky_store_postgres.schema import migrate
+from sp00ky_store_postgres.schema.migrate import Statement
 
 
 def own_programs() -> str | None:
@@ -69,7 +69,7 @@ async def test_a_check_is_added_first_and_validated_outside_that_transaction(
         Statement(version=3, kind=kind, name="mine", without="rows may break it", text=text)
         for kind, text in (("check", CHECK), ("validated", VALIDATED))
     ]
-    monkeypatch.setattr(pending, "statements", lambda scope: added if scope == "table" else [])
+    monkeypatch.setattr(migrate, "statements", lambda: added)
     await sql.execute(f"INSERT INTO {quoted}.job (path) VALUES ('/refused')")
     with pytest.raises(RowRefused, match=r'"job_mine".*is violated by some row'):
         await store.migrate()

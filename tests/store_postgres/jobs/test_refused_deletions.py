@@ -1,4 +1,4 @@
-"""Clears by conditions and by ids step over what can't be deleted."""
+"""Clears and retention step over what can't be deleted."""
 
 from typing import Any
 
@@ -60,3 +60,27 @@ async def test_rows_that_cannot_be_deleted_hold_up_no_other(
     assert await store.count(JobFilter()) == 30
     assert "can't be deleted" in caplog.text
     assert await store.clear_matching(JobFilter(), limit=40) == 0
+
+
+OLD = """
+    INSERT INTO {table} (path, payload, status, updated_at)
+    SELECT '/' || n, '{{}}', 'success', now() - interval '1 day' - n / 2 * interval '1 s'
+    FROM generate_series(1, 50) AS n
+"""
+
+
+async def test_what_a_users_table_refers_to_is_kept_and_everything_else_is_pruned(
+    make: Any, table: JobTable, sql: Any, quoted: str, referred: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    tables = (table, JobTable(backend="mail", table="mail"))
+    store = make(tables=tables)
+    await store.open()
+    await store.migrate()
+    for each in tables:
+        await forge(sql, quoted, OLD.format(table=f"{quoted}.{each.table}"), table=each.table)
+    await referred("path IN ('/50', '/49', '/48', '/3')")
+    counts = [await store.prune(limit=10) for _ in range(12)]
+    await store.close()
+    assert sum(counts) == 96
+    assert await sql.fetchval(f"SELECT count(*) FROM {quoted}.job") == 4
+    assert "and 2 more can't be deleted" in caplog.text

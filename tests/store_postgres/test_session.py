@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from sp00ky_core.errors import QueryRefused
-from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection import executor, session
+from sp00ky_store_postgres import PostgresStore, session
+from sp00ky_store_postgres.connection import executor
 
 WRITES = {
     "statement": "DELETE FROM {job} RETURNING id",

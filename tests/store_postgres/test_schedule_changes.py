@@ -10,9 +10,10 @@ from tests.firing import KEYS, NAME, define, fire_of
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import RunQuery, RunStatus
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection import executor, transaction
-from sp00ky_store_postgres.connection.session import PostgresSession
-from sp00ky_store_postgres.connection.transaction import Transaction
+from sp00ky_store_postgres.connection import executor
+from sp00ky_store_postgres.connection import executor as transaction
+from sp00ky_store_postgres.connection.executor import Transaction
+from sp00ky_store_postgres.session import PostgresSession
 
 FIRES = 40
 
@@ -28,7 +29,7 @@ async def test_processes_that_race_for_fires_make_each_once(
     store: PostgresStore, url: str, sql: Any, quoted: str
 ) -> None:
     await define(store)
-    command = (sys.executable, "-m", "tests.store_postgres.schedules.race", url, str(FIRES + 1))
+    command = (sys.executable, "-m", "tests.store_postgres.schedule_race", url, str(FIRES + 1))
     racers = [
         await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE) for _ in range(4)
     ]

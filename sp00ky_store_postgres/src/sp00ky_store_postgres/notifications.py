@@ -17,9 +17,8 @@ from sp00ky_core.stores.backoff import Backoff
 from sp00ky_core.stores.broadcast import Broadcast
 from sp00ky_core.stores.subscription import Subscription
 from sp00ky_core.stores.transactional.observe.notifications import Notifications
-from sp00ky_store_postgres.connection.connect import connect
+from sp00ky_store_postgres.connection.connect import Workload, connect
 from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, NOTIFY, Executor
-from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.url import PostgresOptions
 

@@ -8,7 +8,7 @@ from tests.store_postgres.conftest import findings
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.schema import check_tables
+from sp00ky_store_postgres.schema import check
 
 BROKEN = {
     # Each with what check then says; what it says is done, and then nothing is wrong any more.
@@ -79,7 +79,7 @@ async def test_check_finds(
 async def test_check_finds_dead_rows(
     store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(check_tables, "MANY_DEAD", 100)  # so that a test needn't make a hundred thousand
+    monkeypatch.setattr(check, "MANY_DEAD", 100)  # so that a test needn't make a hundred thousand
     await sql.execute(f"ALTER TABLE {quoted}.job SET (autovacuum_vacuum_threshold = 1000000)")
     await sql.execute(
         f"INSERT INTO {quoted}.job (path, payload) SELECT '/a', '{{}}' FROM generate_series(1, 500)"

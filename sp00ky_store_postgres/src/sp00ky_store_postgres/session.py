@@ -16,9 +16,8 @@ from sp00ky_core.stores.transactional import Either, Is, Kind, Reply, Row, SqlSe
 from sp00ky_core.stores.transactional.connection.sql import encoded
 from sp00ky_core.stores.transactional.schema.definition import BREAKERS, job_table
 from sp00ky_store_postgres.errors import is_refusal, translated
-from sp00ky_store_postgres.ids import canonical, is_key
-from sp00ky_store_postgres.rows import EARLIEST, LATEST, expression, last_entry
-from sp00ky_store_postgres.schema.tables import Tables
+from sp00ky_store_postgres.rows import EARLIEST, LATEST, canonical, expression, is_key, last_entry
+from sp00ky_store_postgres.schema.definition import Tables
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.observe.watch import Trail
+from sp00ky_store_postgres.watch import Trail
 
 
 async def first(jobs: AsyncGenerator[Job, None]) -> Job:

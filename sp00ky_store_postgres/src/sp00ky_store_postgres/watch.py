@@ -26,9 +26,8 @@ from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.transactional.observe.filters import filters
 from sp00ky_core.stores.transactional.observe.find import find, load
 from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor, Row
-from sp00ky_store_postgres.connection.session import PostgresSession
-from sp00ky_store_postgres.ids import with_canonical_ids
-from sp00ky_store_postgres.rows import LISTED, whole_jobs
+from sp00ky_store_postgres.rows import LISTED, keys_by_table, whole_jobs, with_canonical_ids
+from sp00ky_store_postgres.session import PostgresSession
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -260,7 +259,9 @@ class Marks:
         await asyncio.sleep(GATHERING)
         wanted, self._wanted, self._asking = self._wanted, set(), None
         marks: dict[str, Mark] = {}
-        for table, keys in self._executor.tables.named(wanted):
+        for name, keys in keys_by_table(wanted).items():
+            if (table := self._executor.tables.by_name.get(name)) is None:
+                continue
             marks |= _marks_of(await self._executor.query("load", keys, table=table, columns=MARKS), table)
         return marks
 

@@ -10,7 +10,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 from sp00ky_core.operators.transitions import kill
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.observe.notifications import CHANNEL
+from sp00ky_store_postgres.notifications import CHANNEL
 
 
 @asynccontextmanager

@@ -1,4 +1,8 @@
-"""Claim due jobs of all backends in one statement, built once for each set of tables."""
+"""Claim due jobs of all backends in one statement, and say when there will be more.
+
+From top to bottom: ``Claims``, then how far claims have got, the rows that the database refuses to have
+claimed, and the statements.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,7 @@ from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.transactional.jobs.claim import joined
 from sp00ky_store_postgres.connection.callers import Fetch
 from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor, Row
@@ -41,7 +46,7 @@ from sp00ky_store_postgres.rows import (
     keys_by_table,
 )
 from sp00ky_store_postgres.schema.definition import Tables, object_name
-from sp00ky_store_postgres.sql.loader import fill, literal, read_sql
+from sp00ky_store_postgres.sql.loader import literal
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -52,7 +57,6 @@ MAY_PROBE, PAUSED, KEYED = -2, -3, -4
 
 PRIORITIES = (3, 2, 1, 0)
 """In the order of a claim's arguments."""
-
 MOST_KEYS = 500
 """Ordering keys that one claim looks at, in each table; each costs a descent of their index."""
 
@@ -81,18 +85,22 @@ class _Seen:
         self.keys.clear()
         while rows and rows[-1][0] < 0:
             number, text = itemgetter(0, PATH)(rows.pop())
+            fields: dict[str, Any] = decode(text)
+            backend = fields["backend"]
             if number == KEYED:
-                read = decode(text)
-                self.keys[read["backend"]] = read
+                self.keys[backend] = fields
             elif number == PAUSED:
-                read = decode(text)
-                seconds = read["seconds"]
-                self.paused[read["backend"]] = math.inf if seconds is None else float(seconds)
+                self.paused[backend] = math.inf if fields["seconds"] is None else float(fields["seconds"])
             else:
-                backend, breaker = breaker_of(text)
+                del fields["backend"]
+                breaker = Breaker(**{**fields, "state": BreakerState(fields["state"])})
                 self.breakers[backend] = breaker
                 if number == MAY_PROBE and breaker.wants_probe:
                     self.to_probe.add(backend)
+
+    def claim(self, jobs: Sequence[Job]) -> Claim:
+        """Return the claim of these jobs."""
+        return Claim(jobs, breakers=self.breakers, paused=self.paused, retry_in=self.retry_in)
 
 
 class Claims:
@@ -111,7 +119,6 @@ class Claims:
         self._begun_at = -math.inf  # when one has started from the beginning
         self._refusals = ClaimRefusals(executor, quarantine)
         self._statements = ClaimStatements(self._tables, self._refusals.condition)
-        self._limited = LimitedClaims(executor)
         self._due_since: float | None = None  # since when something has been due, and no claim got anything
 
     def start_over(self) -> None:
@@ -131,7 +138,7 @@ class Claims:
             claim = await self._surely(free, lambda: self._claim_all(free, runner_id, fetch))
         for backend, slots in slots_by_backend.items():
             if backend not in free:
-                claim = await self._claim_limited(backend, slots, runner_id, claim)
+                claim = joined(claim, await self._claim_limited(backend, slots, runner_id, alone=not claim))
         self._report_unclaimed(claim)
         if not claim and (refused := self._refusals.take_unreported()):
             raise refused
@@ -139,25 +146,51 @@ class Claims:
             self._claimed()
         return claim
 
-    async def _claim_limited(self, backend: str, slots: int, runner_id: str, others: Claim) -> Claim:
-        """Claim for a backend with limits; return it with what was claimed for the others."""
+    # Of backends with limits: in a transaction of its own.
 
-        async def claim(granted: int, fetch: Fetch) -> Claim:
-            return await self._claim_all({backend: granted}, runner_id, fetch)
+    async def _claim_limited(self, backend: str, slots: int, runner_id: str, *, alone: bool) -> Claim:
+        """Lock a backend's row, count, claim what its limits allow, take tokens.
 
+        Args:
+            backend: whose jobs.
+            slots: how many are wanted.
+            runner_id: whose they become.
+            alone: nothing else has been claimed; else that is this runner's already, and the next claim
+                without anything raises what is refused.
+        """
         table = self._tables.of(backend)
+
+        async def work(connection: Any) -> Claim:
+            async with connection.transaction(isolation="read_committed"):
+                return await self._claim_allowed(table, slots, runner_id, connection.fetch)
+
         try:
-            own = await self._surely({backend: slots}, lambda: self._limited.claim(table, slots, claim))
+            return await self._surely({backend: slots}, lambda: self._executor.run(Workload.CLAIM, work))
         except RowRefused:
-            if not others:  # those are this runner's already: the next claim without any raises it
+            if alone:
                 raise
-            return others
-        return Claim(
-            [*others, *own],
-            breakers={**others.breakers, **own.breakers},
-            paused={**others.paused, **own.paused},
-            retry_in={**others.retry_in, **own.retry_in},
-        )
+            return Claim()
+
+    async def _claim_allowed(self, table: JobTable, slots: int, runner_id: str, fetch: Fetch) -> Claim:
+        backend, lock = table.backend, self._tables.statement("control_lock")
+        locked = await fetch(lock, backend)
+        if not locked and await fetch(self._tables.statement("control_make"), backend):
+            locked = await fetch(lock, backend)
+        if not locked:
+            return Claim(retry_in={backend: PASSED})
+        (tokens, at, now, _), in_flight = locked[0], 0
+        if table.max_in_flight is not None:  # in a statement that sees what the claims before have written
+            ((in_flight,),) = await fetch(self._tables.statement("in_flight", table))
+        allowance = Allowance.of(table, now, tokens=tokens, at=at, in_flight=in_flight)
+        claim = await self._claim_all({backend: allowance.grant(slots)}, runner_id, fetch)
+        if (left := allowance.tokens_after(len(claim))) is not None:
+            await fetch(self._tables.statement("control_take"), backend, left, now)
+        wait = allowance.retry_in(slots, len(claim))
+        if wait is None or backend in claim.paused:
+            return claim
+        return joined(claim, Claim(retry_in={backend: wait}))
+
+    # Around what is refused.
 
     async def _surely(self, slots: Mapping[str, int], claim: Callable[[], Awaitable[T]]) -> T:
         """Claim, again where another claim was faster, and around what the database refuses.
@@ -187,6 +220,20 @@ class Claims:
         guards = {object_name(table.table, "ordering") for table in self._tables.all}
         return constraint_of(error) in guards
 
+    async def _leave_refused_out(self, slots_by_backend: Mapping[str, int]) -> bool:
+        """Look for refused rows, and leave them out of the next claims; return whether there are any."""
+        are_any = False
+        for backend, slots in slots_by_backend.items():
+            table = self._tables.of(backend)
+            cursor = self._cursors.since(table.table), self._cursors.after(table.table)
+            are_any = (
+                await self._refusals.find(self._statements, table, slots, *cursor)
+                or await self._refusals.find(self._statements, table, PROBE_WINDOW)
+                or are_any
+            )
+        self._built.clear()
+        return are_any
+
     def _report_unclaimed(self, claim: Claim) -> None:
         """Log once that jobs are due which no claim gets."""
         is_paused = any(each.state is not BreakerState.CLOSED for each in claim.breakers.values())
@@ -200,19 +247,7 @@ class Claims:
                 UNCLAIMED_SECONDS,
             )
 
-    async def _leave_refused_out(self, slots_by_backend: Mapping[str, int]) -> bool:
-        """Look for refused rows, and leave them out of the next claims; return whether there are any."""
-        found = False
-        for backend, slots in slots_by_backend.items():
-            table = self._tables.of(backend)
-            cursor = self._cursors.since(table.table), self._cursors.after(table.table)
-            found = (
-                await self._refusals.find(self._statements, table, slots, *cursor)
-                or await self._refusals.find(self._statements, table, PROBE_WINDOW)
-                or found
-            )
-        self._built.clear()
-        return found
+    # One claim.
 
     async def _claim_all(self, slots_by_backend: Mapping[str, int], runner_id: str, fetch: Fetch) -> Claim:
         seen = _Seen()
@@ -226,7 +261,7 @@ class Claims:
             except RowRefused:
                 if not jobs:  # those are this runner's already: the next claim without any raises it
                     raise
-        return Claim(jobs, breakers=seen.breakers, paused=seen.paused, retry_in=seen.retry_in)
+        return seen.claim(jobs)
 
     async def _claim_due(
         self, slots_by_backend: Mapping[str, int], runner_id: str, seen: _Seen, fetch: Fetch
@@ -310,6 +345,14 @@ class Claims:
             seen.retry_in[table.backend] = 0.0
         return more
 
+    def _statement(self, tables: tuple[JobTable, ...]) -> str:
+        keyed = self._cursors.keyed.intersection(table.table for table in tables)
+        key = (keyed, *(table.table for table in tables))
+        statement = self._built.get(key)
+        if statement is None:
+            statement = self._built[key] = self._statements.claim(tables, keyed)
+        return statement
+
     async def next_due(self, backends: Collection[str], *, claimable: bool = False) -> float | None:
         """See ``Store.next_due``; ``claimable``: without jobs that a breaker or a pause keeps."""
         tables = self._tables.chosen(backends)
@@ -323,14 +366,6 @@ class Claims:
         elif self._due_since is None:
             self._due_since = time.monotonic()
         return due
-
-    def _statement(self, tables: tuple[JobTable, ...]) -> str:
-        keyed = self._cursors.keyed.intersection(table.table for table in tables)
-        key = (keyed, *(table.table for table in tables))
-        statement = self._built.get(key)
-        if statement is None:
-            statement = self._built[key] = self._statements.claim(tables, keyed)
-        return statement
 
 
 class More(Enum):
@@ -418,82 +453,26 @@ class ClaimCursors:
         if seen is None:
             return More.NO
         keys = self._keys.setdefault(table, _Keys())
-        count = seen.get("keys")
-        if count is None:
+        number = seen.get("keys")
+        if number is None:
             return More.AT_ONCE
-        if count >= MOST_KEYS:
+        if number >= MOST_KEYS:
             keys.after, keys.took_all = seen["last"], keys.took_all and not filled
             return More.NO if filled else More.NEXT
         missed = not keys.took_all and not filled
-        if count or keys.after:
+        if number or keys.after:
             self._keys[table] = _Keys()
         else:
             del self._keys[table]
         return More.AT_ONCE if missed else More.NO
 
 
-ClaimUpTo = Callable[[int, Fetch], Awaitable[Claim]]
-"""Claims up to so many jobs, by statements in the transaction."""
-
-
-class LimitedClaims:
-    """Claims for backends with limits."""
-
-    def __init__(self, executor: Executor) -> None:
-        self._executor = executor
-        self._tables = tables = executor.tables
-        self._lock, self._make, self._take = map(
-            tables.statement, ("control_lock", "control_make", "control_take")
-        )
-
-    async def claim(self, table: JobTable, slots: int, claim: ClaimUpTo) -> Claim:
-        """Claim as many jobs as the limits allow, ``slots`` at most.
-
-        Args:
-            table: which table.
-            slots: how many are wanted.
-            claim: claims some.
-        """
-
-        async def work(connection: Any) -> Claim:
-            async with connection.transaction(isolation="read_committed"):
-                return await self._claim(table, slots, claim, connection.fetch)
-
-        return await self._executor.run(Workload.CLAIM, work)
-
-    async def _claim(self, table: JobTable, slots: int, claim: ClaimUpTo, fetch: Fetch) -> Claim:
-        locked = await fetch(self._lock, table.backend)
-        if not locked and await fetch(self._make, table.backend):
-            locked = await fetch(self._lock, table.backend)
-        if not locked:
-            return Claim(retry_in={table.backend: PASSED})
-        tokens, at, now, _ = locked[0]
-        in_flight = await self._in_flight(table, fetch)
-        allowance = Allowance.of(table, now, tokens=tokens, at=at, in_flight=in_flight)
-        claimed = await claim(allowance.grant(slots), fetch)
-        if (left := allowance.tokens_after(len(claimed))) is not None:
-            await fetch(self._take, table.backend, left, now)
-        wait = allowance.retry_in(slots, len(claimed))
-        if wait is None or table.backend in claimed.paused:
-            return claimed
-        retry_in = {**claimed.retry_in, table.backend: wait}
-        return Claim(claimed, breakers=claimed.breakers, paused=claimed.paused, retry_in=retry_in)
-
-    async def _in_flight(self, table: JobTable, fetch: Fetch) -> int:
-        """Count what may be in flight, in a statement that sees what the claims before have written."""
-        if table.max_in_flight is None:
-            return 0
-        statement = self._tables.statement("in_flight", table)
-        ((count,),) = await fetch(statement)
-        return int(count)
-
-
-REFUSED = "claimed"
-"""The verb under which rows are remembered that can't be claimed."""
-
-
 class ClaimRefusals:
-    """The rows that claims leave out now."""
+    """Finds pending rows that the database refuses to have claimed, and leaves them out for a while.
+
+    One such row, refused by a CHECK or a trigger of the user's, would make every claim fail. Which one it is
+    is found by trial. After a while it gets another chance, for the rule may have been corrected.
+    """
 
     def __init__(self, executor: Executor, quarantine: Quarantine) -> None:
         self._executor = executor
@@ -504,7 +483,7 @@ class ClaimRefusals:
 
     def refresh(self) -> bool:
         """Return whether other rows are left out than before: statements have to be built again."""
-        before, self._keys = self._keys, keys_by_table(self._quarantine.resting(REFUSED))
+        before, self._keys = self._keys, keys_by_table(self._quarantine.resting("claimed"))
         return self._keys != before
 
     def take_unreported(self) -> RowRefused | None:
@@ -512,10 +491,10 @@ class ClaimRefusals:
         unreported, self._unreported = self._unreported, None
         return unreported
 
-    def condition(self, table: JobTable, row: str) -> str:
+    def condition(self, table: JobTable) -> str:
         """Return what a statement adds to its WHERE."""
         keys = ",".join(self._keys.get(table.table, ()))
-        return f"AND {row}.id <> ALL ('{{{keys}}}'::uuid[])" if keys else ""
+        return f"AND id <> ALL ('{{{keys}}}'::uuid[])" if keys else ""
 
     async def find(
         self,
@@ -534,218 +513,147 @@ class ClaimRefusals:
             since: from which ``run_at`` on, for each priority.
             after: the ordering key after which is looked.
         """
-        name, guard = self._tables.name(table), object_name(table.table, "ordering")
-        places = [f"${number}::timestamptz" for number, _ in enumerate(PRIORITIES, 3)]
-        statement = statements.trial(table, limit="$1", after="$2::text", since=places)
+        listing, trying = statements.trial(table)
+        guard = object_name(table.table, "ordering")  # what that refuses is sound: its key is being processed
 
         async def work(connection: Any) -> dict[str, str]:
+            refused: dict[str, str] = {}
             trial = connection.transaction()
             await trial.start()
             try:
                 await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-                rows = await connection.fetch(statement, limit, after, *since)
-                return await _try_each(connection, name, [row[0] for row in rows], guard)
+                for row in await connection.fetch(listing, limit, *since, after):
+                    try:
+                        async with connection.transaction():
+                            await connection.execute(trying, "trial", row[0])
+                    except Exception as error:
+                        if not is_refusal(error):
+                            raise
+                        if constraint_of(error) != guard:
+                            refused[id_of(table.table, str(row[0]))] = problem_of(error)
             finally:
                 await trial.rollback()
+            return refused
 
-        found = await self._executor.run(Workload.REST, work)
-        if found:
-            ids = [id_of(table.table, key) for key in found]
-            problem = next(iter(found.values()))
-            self._quarantine.add(REFUSED, ids, problem, level=logging.WARNING)  # the runner reports the error
-            text = f"job {ids[0]} can't be claimed, pending as before: {problem}; correct the row or the rule"
+        refused = await self._executor.run(Workload.REST, work)
+        for job_id, problem in list(refused.items())[:1]:
+            # The runner reports the error.
+            self._quarantine.add("claimed", refused, problem, level=logging.WARNING)
+            text = f"job {job_id} can't be claimed, pending as before: {problem}; correct the row or the rule"
             self._unreported = RowRefused(store=self._executor.location, problem=text)
             self.refresh()
-        return bool(found)
-
-
-async def _try_each(connection: Any, name: str, keys: Sequence[Any], guard: str) -> dict[str, str]:
-    """Claim each row, in a transaction that is rolled back; return the refused keys and why.
-
-    A row that ``guard`` refuses is sound: another job of its ordering key is being processed.
-    """
-    refused: dict[str, str] = {}
-    statement = fill(read_sql("claim_refusal_trial"), table=name)
-    for key in keys:
-        try:
-            async with connection.transaction():
-                await connection.execute(statement, key)
-        except Exception as error:
-            if not is_refusal(error):
-                raise
-            if constraint_of(error) != guard:
-                refused[str(key)] = problem_of(error)
-    return refused
-
-
-LOCKING = "FOR NO KEY UPDATE SKIP LOCKED"
-LOCKING_JOB = "FOR NO KEY UPDATE OF job SKIP LOCKED"
-NULLS = ", ".join(["NULL"] * (len(CLAIMED) - 2))
-"""The rest of a row that says something else than a claimed job does: its number, no key, and a text."""
-
-Condition = Callable[[JobTable, str], str]
-"""Writes what leaves the refused rows of a table out; gets the name of the rows in the statement."""
+        return bool(refused)
 
 
 class ClaimStatements:
-    """Builds statements.
+    """Builds the statements of claims and probes, and those that say when there will be more to claim.
 
     Those of a table that has jobs with ordering keys are others (``keyed``): what others don't have costs
     them nothing.
+
+    Args:
+        tables: The store's.
+        left_out: Writes what leaves out the rows of a table that the database refuses.
     """
 
-    def __init__(self, tables: Tables, left_out: Condition) -> None:
+    def __init__(self, tables: Tables, left_out: Callable[[JobTable], str]) -> None:
         self._tables = tables
         self._left_out = left_out
 
     def claim(self, tables: Sequence[JobTable], keyed: Collection[str]) -> str:
-        """Build a claim from tables, some of them with ordering keys.
-
-        Its arguments are the runner; then of each table the limit, where each priority's scan begins, and,
-        where it is keyed, the key after which is looked.
-        """
+        """Build a claim from tables, some of them with ordering keys; ``sql/claim.sql`` has its arguments."""
         places = (f"${number}" for number in count(2))
-        parts = [self._of_all("claim_state", tables)]
+        shares, rows = list[str](), [f"TABLE share_{number}" for number, _ in enumerate(tables)]
         for number, table in enumerate(tables):
-            parts += self._share(number, table, places, keyed=table.table in keyed)
-        union = [f"TABLE share_{number}" for number in range(len(tables))]
-        union += [
-            self._sql("claim_keys_seen" if table.table in keyed else "claim_keyed_marker", table, number)
-            for number, table in enumerate(tables)
+            name, parts = "share", _places_of(places)
+            heeding = self._sql("may_claim", table)
+            if table.table in keyed:
+                name, parts["after"] = "keyed_share", f"{next(places)}::text"
+            else:
+                heeding += f" AND NOT EXISTS (SELECT FROM keys_{number})"
+            shares.append(self._sql(name, table, number, heeding=heeding, **LOCKING, **parts))
+            rows.append(self._sql(f"{name}_rows", table, number))
+        may_probe = [
+            self._sql("may_probe", table, is_keyed="true" if table.table in keyed else "false")
+            for table in tables
+            if table.breaker
         ]
-        union += [self._of_all("claim_paused", tables), self._breakers(tables, keyed)]
-        return f"WITH RECURSIVE {', '.join(parts)} {' UNION ALL '.join(union)}"
+        return self._tables.statement(
+            "claim",
+            backends=", ".join(literal(table.backend) for table in tables),
+            nulls=NULLS,
+            shares=",\n".join(shares),
+            rows="\nUNION ALL\n".join(rows),
+            may_probe=" OR ".join(may_probe) or "false",
+        )
 
     def probe(self, table: JobTable, *, keyed: bool) -> str:
         """Build a probe; its arguments are the runner, the routes, and whose turn it is."""
-        due = self._due(table, limit=str(PROBE_WINDOW), keyed=keyed)
-        left_out = self._set_aside(table, "due")
+        parts = {"limit": str(PROBE_WINDOW), "levels": FROM_THE_OLDEST}
         return self._sql(
             "probe",
             table,
-            all_keys=f"{self._keys(table)}, " if keyed else "",
-            due=due,
-            latest=self._sql("probe_latest", table, left_out=left_out, limit=str(PROBE_LATEST)),
-            heeding=self._sql("heeding_pause", table),
+            keys=f"{self._sql('first_of_each_key', table)}, " if keyed else "",
+            due=self._sql("ready_and_heads" if keyed else "ready", table, **parts),
+            latest_limit=str(PROBE_LATEST),
             probe_lease=f"{table.probe_lease!r}::float8",
         )
 
-    def trial(self, table: JobTable, *, since: Sequence[str], after: str, limit: str) -> str:
-        """Build what lists the rows that a claim would take."""
-        due = self._due(table, since=since, limit=limit, keyed=True, locks=True)
-        return self._sql("claim_refusal_trial_rows", table, all_keys=self._keys(table, after=after), due=due)
+    def trial(self, table: JobTable) -> tuple[str, str]:
+        """Build what lists the rows that a claim would take, and what claims one of them."""
+        parts = _places_of(f"${number}" for number in count(1))
+        after = f"${len(PRIORITIES) + 2}::text"
+        rows = self._sql("trial_rows", table, after=after, **LOCKING, **parts)
+        return rows, self._sql("trial", table)
 
     def next_due(self, tables: Sequence[JobTable], *, claimable: bool) -> str:
         """Build what says when the next job is due; ``claimable``: of backends that nothing holds back."""
+        parts = {} if claimable else {"claimable": ""}
         return " UNION ALL ".join(
             self._sql(
                 "next_due",
                 table,
-                all_keys=self._keys(table),
-                unpaused=self._unpaused(table) if claimable else "",
-                left_out=self._set_aside(table, "job"),
-                after_leases=self._after_leases(table),
-                keys_left_out=self._left_out(table, "keys"),
+                after_leases="" if table.max_in_flight is None else self._sql("next_after_leases", table),
+                **parts,
             )
             for table in tables
         )
-
-    def _set_aside(self, table: JobTable, row: str) -> str:
-        """Leave out what a claim passes over among the jobs without an ordering key."""
-        counted = "" if table.max_in_flight is None else f"AND {self._sql('lease_over', table, row=row)}"
-        return f"{self._left_out(table, row)} {counted}"
-
-    def _after_leases(self, table: JobTable) -> str:
-        if table.max_in_flight is None:
-            return ""
-        return self._sql("next_after_leases", table, left_out=self._left_out(table, "job"))
-
-    def _share(self, number: int, table: JobTable, places: Iterator[str], *, keyed: bool) -> Iterator[str]:
-        limit = next(places)
-        since = [f"{next(places)}::timestamptz" for _ in PRIORITIES]
-        if keyed:
-            yield self._keys(table, number, after=f"{next(places)}::text")
-        else:
-            yield self._sql("claim_has_keys", table, number)
-        heeded = ["claim_heeding", *["claim_heeding_keys"] * (not keyed)]
-        heeded += ["claim_heeding_breaker"] * table.breaker
-        heeding = " ".join(self._sql(name, table, number) for name in heeded)
-        due = self._due(
-            table, number, since=since, limit=limit, heeding=heeding, keyed=keyed, locks=True
-        )  # fmt: skip
-        yield self._sql("claim", table, number, share=f"share_{number}", due=due)
-
-    def _due(
-        self,
-        table: JobTable,
-        number: int = 0,
-        *,
-        limit: str,
-        keyed: bool,
-        since: Sequence[str] = ("'-infinity'::timestamptz",) * len(PRIORITIES),
-        heeding: str = "",
-        locks: bool = False,
-    ) -> str:
-        parts = {"limit": limit, "heeding": heeding}
-        ready = self._sql(
-            "claim_ready",
-            table,
-            left_out=self._set_aside(table, "due"),
-            locking=LOCKING if locks else "",
-            **{f"since_{priority}": each for priority, each in zip(PRIORITIES, since, strict=True)},
-            **parts,
-        )
-        if not keyed:
-            return ready
-        heads = self._sql("claim_heads", table, number, left_out=self._left_out(table, "keys"), **parts)
-        locking = LOCKING_JOB if locks else ""
-        return self._sql("claim_merged", table, ready=ready, heads=heads, locking_job=locking, **parts)
-
-    def _keys(self, table: JobTable, number: int = 0, *, after: str = "''") -> str:
-        return self._sql("claim_first_of_each_key", table, number, after=after, most=str(MOST_KEYS))
-
-    def _of_all(self, name: str, tables: Sequence[JobTable], **parts: str) -> str:
-        """Fill in a statement about all of these tables."""
-        backends = ", ".join(literal(table.backend) for table in tables)
-        return self._tables.statement(name, backends=backends, nulls=NULLS, **parts)
-
-    def _breakers(self, tables: Sequence[JobTable], keyed: Collection[str]) -> str:
-        may_probe = [
-            self._sql(
-                "claim_may_probe",
-                table,
-                # Whether one of those could be it is for the probe itself to find out.
-                keyed="true" if table.table in keyed else "false",
-                left_out=self._set_aside(table, "due"),
-            )
-            for table in tables
-            if table.breaker
-        ]
-        return self._of_all("claim_breakers", tables, may_probe=" OR ".join(may_probe) or "false")
-
-    def _unpaused(self, table: JobTable) -> str:
-        names = ["heeding_pause", *["unpaused"] * table.breaker]
-        return " ".join(self._sql(name, table) for name in names)
 
     def _sql(self, name: str, table: JobTable, number: int = 0, /, **parts: str) -> str:
         """Fill in a statement, or a part of one, about one table: the ``number``th of the whole."""
-        return self._tables.statement(
-            name,
-            table,
-            returned=claimed_columns(number, table),
-            keys=f"keys_{number}",
-            backend=literal(table.backend),
-            lease=lease_seconds(table),
-            nulls=NULLS,
-            **parts,
-        )
+        left_out = self._left_out(table)
+        counted = "" if table.max_in_flight is None else f"AND {self._tables.statement('lease_over', table)}"
+        common = {
+            "number": str(number),
+            "returned": claimed_columns(number, table),
+            "backend": literal(table.backend),
+            "lease": lease_seconds(table),
+            "left_out": left_out,
+            "set_aside": f"{left_out} {counted}",  # of jobs without an ordering key
+            "has_breaker": "true" if table.breaker else "false",
+            "most_keys": str(MOST_KEYS),
+            "nulls": NULLS,
+        }
+        return self._tables.statement(name, table, **{**UNLOCKED, **common, **parts})
 
 
-def breaker_of(text: str) -> tuple[str, Breaker]:
-    """Return a backend and its breaker, as ``breaker_read`` writes them."""
-    fields: dict[str, Any] = decode(text)
-    backend = fields.pop("backend")
-    return backend, Breaker(**{**fields, "state": BreakerState(fields["state"])})
+NULLS = ", ".join(["NULL"] * (len(CLAIMED) - 2))
+"""The rest of a row that says something else than a claimed job does: its number, no key, and a text."""
+
+FROM_THE_OLDEST = ", ".join(f"({priority}, '-infinity'::timestamptz)" for priority in PRIORITIES)
+
+UNLOCKED = {"locking": "", "locking_job": "", "heeding": "", "after": "''"}
+LOCKING = {
+    "locking": "FOR NO KEY UPDATE SKIP LOCKED",
+    "locking_job": "FOR NO KEY UPDATE OF job SKIP LOCKED",
+}
+
+
+def _places_of(places: Iterator[str]) -> dict[str, str]:
+    """Return what are arguments of a table: the limit, and where each priority's scan begins."""
+    limit = next(places)
+    levels = (f"({priority}, {next(places)}::timestamptz)" for priority in PRIORITIES)
+    return {"limit": limit, "levels": ", ".join(levels)}
 
 
 def lease_seconds(table: JobTable) -> str:

@@ -92,6 +92,7 @@ class Tables:
         self.own: dict[str, str] = {
             name.removeprefix("sp00ky_"): quoted(schema, name) for name in KEY_COLUMNS
         }
+        self._filled: dict[tuple[str, str | None], str] = {}
         longest_pause = max((table.longest_pause for table in tables), default=LONGEST_PAUSE)
         self._parts = {
             **self.own,
@@ -117,7 +118,13 @@ class Tables:
 
     def statement(self, name: str, table: JobTable | None = None, /, **parts: str) -> str:
         """Return a statement of ``sql/``, with names of tables and its own parts filled in."""
-        parts = {**self._parts, **parts}
+        key = (name, None if table is None else table.table)
+        if not parts and key in self._filled:
+            return self._filled[key]
+        of_table = {}
         if table is not None:
-            parts |= {"table": self.name(table), "longest_lease": f"{table.longest_lease!r}::float8"}
-        return fill(read_sql(name), **parts)
+            of_table = {"table": self.name(table), "longest_lease": f"{table.longest_lease!r}::float8"}
+        statement = fill(read_sql(name), **self._parts, **of_table, **parts)
+        if not parts:
+            self._filled[key] = statement
+        return statement

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import attrs
 
+from sp00ky_core.stores.ids import new_key
+
 if TYPE_CHECKING:
     from sp00ky_core.stores.transactional.schema.definition import Column, Index, Table
 
@@ -131,6 +133,12 @@ class Session(ABC):
     @abstractmethod
     async def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert rows, which all have the same columns; the others get their defaults."""
+
+    async def insert_keyed(self, table: Table, row: Row) -> str:
+        """Insert a row under a new key, which is its ``id``; return that."""
+        key = new_key()
+        await self.insert(table, [{"id": key, **row}])
+        return key
 
     @abstractmethod
     async def update(self, table: Table, where: Sequence[Where], values: Mapping[str, Any]) -> int:

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from sp00ky_core.ports import Act, AuditEntry
 from sp00ky_core.stores.filters import BEGINNING, unknown_entry
-from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Where
 from sp00ky_core.stores.transactional.schema.definition import AUDITS
 
@@ -16,9 +15,8 @@ from sp00ky_core.stores.transactional.schema.definition import AUDITS
 async def start(session: Session, act: Act) -> str:
     """Insert the entry of an act that is about to be done; its id."""
     row: Row = {name: getattr(act, name) for name in ("action", "actor", "via", "host", "reason")}
-    row |= {"id": new_key(), "at": await session.now(), "selection": json.dumps(dict(act.selection))}
-    await session.insert(AUDITS, [row])
-    return str(row["id"])
+    row |= {"at": await session.now(), "selection": json.dumps(dict(act.selection))}
+    return await session.insert_keyed(AUDITS, row)
 
 
 async def update(session: Session, entry_id: str, *, count: int, ended: bool) -> None:

@@ -14,7 +14,13 @@ from sp00ky_core.ports import QUERY_SECONDS, JobTable
 from sp00ky_core.stores.rows import UNREAD
 from sp00ky_core.stores.transactional import Either, Is, Kind, Reply, Row, SqlSession, Table, Where
 from sp00ky_core.stores.transactional.connection.sql import encoded
-from sp00ky_core.stores.transactional.schema.definition import BREAKERS, job_table
+from sp00ky_core.stores.transactional.schema.definition import (
+    AUDITS,
+    BREAKERS,
+    LIVE_STATUSES,
+    NOT_ENDED,
+    job_table,
+)
 from sp00ky_store_postgres.errors import is_refusal, translated
 from sp00ky_store_postgres.rows import EARLIEST, LATEST, canonical, expression, is_key, last_entry
 from sp00ky_store_postgres.schema.definition import Tables
@@ -103,6 +109,12 @@ class PostgresSession(SqlSession):
         self.written.add(f"{self._tables.schema}.{table.name}")
         await super().insert(table, [dict(row) for row in rows])
 
+    async def insert_keyed(self, table: Table, row: Row) -> str:
+        """See ``Session.insert_keyed``; PostgreSQL numbers such rows."""
+        text, encoders = self._insertion(table, tuple(row))
+        ((key,),) = await self.fetch(f"{text} RETURNING id::text", *encoded([row], encoders)[0])
+        return str(key)
+
     async def update(self, table: Table, where: Sequence[Any], values: Mapping[str, Any]) -> int:
         """See ``Session.update``; what ``errors`` says has no columns of its own."""
         self.written.add(f"{self._tables.schema}.{table.name}")
@@ -147,14 +159,12 @@ class PostgresSession(SqlSession):
         """Run a statement of the store's own."""
         return (await self._run(statement, arguments))[0]
 
-    async def changed(
-        self, table: JobTable, where: Sequence[Where], since: datetime, columns: str
-    ) -> list[Any]:
-        """Select rows of a backend's that have changed since an instant."""
+    async def changed(self, table: JobTable, where: Sequence[Where], since: datetime) -> Sequence[Any]:
+        """Select what moves, of rows of a backend's that have changed since an instant."""
         parameters: list[Any] = [since]
         texts = [self._condition(job_table(table.table), each, parameters) for each in where]
-        parts = {"columns": columns, "conditions": " AND ".join(texts) or "true"}
-        return list(await self._fetch(self._tables.statement("changed", table, **parts), *parameters))
+        statement = self._tables.statement("changed", table, conditions=" AND ".join(texts) or "true")
+        return await self._fetch(statement, *parameters)
 
     async def query(self, text: str, limit: int) -> list[Any]:
         """See ``Session.query``."""
@@ -192,6 +202,8 @@ class PostgresSession(SqlSession):
             return _counted
         if column == "buckets":
             return json.loads
+        if table is AUDITS and column == "id":
+            return int
         return bool if column in BOOLEANS else None
 
     def decoder(self, table: Table, column: str) -> Callable[[Any], Any] | None:
@@ -240,8 +252,10 @@ class PostgresSession(SqlSession):
         return super()._condition(table, where, parameters)
 
     def _comparison(self, table: Table, where: Is, parameters: list[Any]) -> str:
-        if is_jobs(table) and where.column == "id":
-            where = _with_keys(where)
+        if where.column == "id" and (is_jobs(table) or table is AUDITS):
+            where = _with_keys(where, is_key if is_jobs(table) else is_number)
+        if where == NOT_ENDED and is_jobs(table):  # there are no other statuses, and the indexes say it so
+            where = Is("status", "in", LIVE_STATUSES)
         if where.operator == "in" and len(where.value) == 1:  # which keeps an index's order
             (value,) = where.value
             where = Is(where.column, "=", value)
@@ -263,11 +277,16 @@ class PostgresSession(SqlSession):
         return f"{name}::text" if table.kinds[column] is Kind.JSON or column == "id" else name
 
 
-def _with_keys(where: Is) -> Is:
+def _with_keys(where: Is, is_one: Callable[[str], bool]) -> Is:
     """Return a condition on ids without those that can be no row's; perhaps none is left."""
     if where.operator in {"in", "not in"}:
-        return Is("id", where.operator, [key for key in where.value if is_key(key)])
-    return where if is_key(where.value) else Is("id", "in", ())
+        return Is("id", where.operator, list(filter(is_one, where.value)))
+    return where if is_one(where.value) else Is("id", "in", ())
+
+
+def is_number(key: str) -> bool:
+    """Tell whether it is a key of rows that PostgreSQL numbers."""
+    return key.isascii() and key.isdigit() and len(key) < len(str(2**63))
 
 
 def _counted(failures: int) -> int:

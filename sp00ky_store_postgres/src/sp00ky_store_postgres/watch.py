@@ -18,15 +18,19 @@ import attrs
 
 from sp00ky_core.errors import StoreClosed, StoreUnavailable
 from sp00ky_core.job import Job
-from sp00ky_core.ports import JobQuery, JobTable
+from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.backoff import Backoff
 from sp00ky_core.stores.broadcast import Broadcast
 from sp00ky_core.stores.filters import age_of, matches
 from sp00ky_core.stores.ids import job_id as id_of
+from sp00ky_core.stores.transactional import Is
+from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS
 from sp00ky_core.stores.transactional.observe.filters import filters
 from sp00ky_core.stores.transactional.observe.find import find, load
-from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor, Row
-from sp00ky_store_postgres.rows import LISTED, keys_by_table, whole_jobs, with_canonical_ids
+from sp00ky_core.stores.transactional.rows import LISTED
+from sp00ky_core.stores.transactional.schema.definition import job_table
+from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor
+from sp00ky_store_postgres.rows import keys_by_table, with_canonical_ids
 from sp00ky_store_postgres.session import PostgresSession
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -44,7 +48,7 @@ OVERLAP = timedelta(seconds=1)
 OLDEST = timedelta(seconds=60)
 """How far back the writes of a transaction may lie that ran already when the watch began."""
 
-MARKS = "job.id, job.updated_at, job.lease_epoch, job.status"
+MARKS = ("id", "updated_at", "lease_epoch", "status")
 
 Mark = tuple[datetime | None, int, str]
 
@@ -64,7 +68,7 @@ class Watches:
 
     def __init__(self, executor: Executor, changed: Broadcast) -> None:
         self._executor = executor
-        self._tables = executor.tables.by_name
+        self._tables = executor.tables
         self._changed_here = changed
         self._marks = Marks(executor)
 
@@ -88,9 +92,10 @@ class Watches:
     ) -> AsyncGenerator[Job, None]:
         patience, seen = Patience(self._changed_here), dict[str, Mark]()
         while not self._changed_here.closed:
-            moved = await patience.look(partial(self._moved, ids, seen))
-            if moved is None:
+            marks = await patience.look(partial(self._marks.of, ids))
+            if seen and not marks:
                 return
+            moved = sorted(await patience.look(partial(self._moved, marks, seen)), key=age_of)
             wanted = [job for job in moved if matches(job, query)]
             if history is not None:
                 wanted, history = wanted[max(len(wanted) - history, 0) :], None
@@ -99,19 +104,11 @@ class Watches:
                 yield job
             await self._pause()
 
-    async def _moved(self, ids: tuple[str, ...], seen: Mapping[str, Mark]) -> list[Job] | None:
-        """Return those that aren't as they were seen, the oldest first; None where there is none any more."""
-        marks = await self._marks.of(ids)
-        if seen and not marks:
-            return None
-        moved = [job_id for job_id, mark in marks.items() if seen.get(job_id) != mark]
-        return sorted(await self._executor.look(partial(load, tables=self._tables, ids=moved)), key=age_of)
-
     async def _wide(self, query: JobQuery, history: int | None) -> AsyncGenerator[Job, None]:
         patience, trail, seen = Patience(self._changed_here), Trail(), dict[str, Mark]()
         since = trail.follow(*await patience.look(self._snapshot))
-        if history is not None:
-            seen = await patience.look(partial(self._changed_marks, query, since))
+        if history is not None:  # what is left out of it is no news as it is
+            seen = await patience.look(partial(self._changed, query, since))
         async for job in self._present(query, patience, history):
             mark = mark_of(job)
             if mark[0] is None or mark[0] >= since:  # what is older doesn't come again
@@ -121,14 +118,25 @@ class Watches:
         while not self._changed_here.closed:
             await self._pause(took)
             started = time.monotonic()
-            next_since, changed = await patience.look(partial(self._changed, query, trail, since))
+            next_since = trail.follow(*await patience.look(self._snapshot))
+            marks = await patience.look(partial(self._changed, query, since))
+            moved = await patience.look(partial(self._moved, marks, seen, longest=LISTED))
             took = time.monotonic() - started
-            for job in changed:
-                if seen.get(job.id) != mark_of(job):
-                    seen[job.id] = mark_of(job)
+            for job in moved:
+                seen[job.id] = mark_of(job)
+                if matches(job, query):
                     yield job
             since = next_since
             seen = {key: mark for key, mark in seen.items() if mark[0] is None or mark[0] >= since}
+
+    async def _moved(
+        self, marks: Mapping[str, Mark], seen: Mapping[str, Mark], longest: Mapping[str, int] = NO_LENGTHS
+    ) -> list[Job]:
+        """Return the jobs that aren't as they were seen, in the order of the marks."""
+        ids = [job_id for job_id, mark in marks.items() if seen.get(job_id) != mark]
+        if not ids:
+            return []
+        return await self._executor.look(partial(load, tables=self._tables.by_name, ids=ids, longest=longest))
 
     async def _pause(self, took: float = 0.0) -> None:
         """Wait for the next look, at least as long as the last one took."""
@@ -152,34 +160,19 @@ class Watches:
     async def _page(
         self, query: JobQuery, *, after: Job | None = None, oldest_first: bool = False
     ) -> list[Job]:
-        page = partial(find, tables=self._executor.tables.all, query=query, after=after)
+        page = partial(find, tables=self._tables.all, query=query, after=after)
         return await self._executor.look(partial(page, oldest_first=oldest_first))
 
-    async def _changed(self, query: JobQuery, trail: Trail, since: datetime) -> tuple[datetime, list[Job]]:
-        """Return from when on to look the next time, and what has changed since."""
-        next_since, jobs = trail.follow(*await self._snapshot()), list[Job]()
-        for table, rows in await self._changed_rows(query, since, LISTED):
-            jobs += whole_jobs(rows, table)
-        return next_since, jobs
+    async def _changed(self, query: JobQuery, since: datetime) -> dict[str, Mark]:
+        """Return the marks of what has changed since an instant, in the order of the changes."""
 
-    async def _changed_marks(self, query: JobQuery, since: datetime) -> dict[str, Mark]:
-        """Return the marks of what has changed since an instant: that is how it was when the watch began."""
-        marks: dict[str, Mark] = {}
-        for table, rows in await self._changed_rows(query, since, MARKS):
-            marks |= _marks_of(rows, table)
-        return marks
-
-    async def _changed_rows(
-        self, query: JobQuery, since: datetime, columns: str
-    ) -> list[tuple[JobTable, list[Row]]]:
-        wanted = [(table, filters(query, table)) for table in self._executor.tables.all]
-
-        async def look(session: PostgresSession) -> list[tuple[JobTable, list[Row]]]:
-            return [
-                (table, await session.changed(table, where, since, columns))
-                for table, where in wanted
-                if where is not None
-            ]
+        async def look(session: PostgresSession) -> dict[str, Mark]:
+            marks: dict[str, Mark] = {}
+            for table in self._tables.all:
+                if (where := filters(query, table)) is not None:
+                    rows = await session.changed(table, where, since)
+                    marks |= {id_of(table.table, row[0]): (row[1], row[2], row[3]) for row in rows}
+            return marks
 
         return await self._executor.look(look)
 
@@ -258,16 +251,16 @@ class Marks:
     async def _ask(self) -> dict[str, Mark]:
         await asyncio.sleep(GATHERING)
         wanted, self._wanted, self._asking = self._wanted, set(), None
+        return await self._executor.look(partial(self._read, ids=wanted))
+
+    async def _read(self, session: PostgresSession, ids: Iterable[str]) -> dict[str, Mark]:
         marks: dict[str, Mark] = {}
-        for name, keys in keys_by_table(wanted).items():
-            if (table := self._executor.tables.by_name.get(name)) is None:
-                continue
-            marks |= _marks_of(await self._executor.query("load", keys, table=table, columns=MARKS), table)
+        for name, keys in keys_by_table(ids).items():
+            if name in self._executor.tables.by_name:
+                for row in await session.select(job_table(name), [Is("id", "in", keys)], columns=MARKS):
+                    job_id, *mark = row.values()
+                    marks[id_of(name, job_id)] = tuple(mark)
         return marks
-
-
-def _marks_of(rows: Iterable[Row], table: JobTable) -> dict[str, Mark]:
-    return {id_of(table.table, row[0]): (row[1], row[2], row[3]) for row in rows}
 
 
 def _heard(task: asyncio.Task[dict[str, Mark]]) -> None:

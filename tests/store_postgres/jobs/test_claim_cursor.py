@@ -60,7 +60,7 @@ def test_a_late_answer_of_a_claim_that_knew_of_no_keys_changes_nothing(cursors: 
     assert cursors.look("job", seen(10, "j"), filled=False) is More.NEXT
     assert cursors.look("job", {}, filled=False) is More.AT_ONCE
     assert cursors.look("job", None, filled=False) is More.NO
-    assert cursors.after("job") == "j"
+    assert cursors.arguments("job", 1)[-1] == "j"
 
 
 def test_keys_are_forgotten_once_there_are_none(cursors: ClaimCursors) -> None:
@@ -73,9 +73,9 @@ def test_every_key_is_looked_at_once_where_nothing_can_be_claimed(cursors: Claim
     """Else a runner would claim without end while more keys wait than one claim looks at."""
     for last in ("j", "t"):
         assert cursors.look("job", seen(10, last), filled=False) is More.NEXT
-        assert cursors.after("job") == last
+        assert cursors.arguments("job", 1)[-1] == last
     assert cursors.look("job", seen(4), filled=False) is More.NO
-    assert cursors.after("job") == ""
+    assert cursors.arguments("job", 1)[-1] == ""
 
 
 def test_what_a_claim_without_places_left_behind_is_claimed_with_the_next_places(
@@ -83,7 +83,7 @@ def test_what_a_claim_without_places_left_behind_is_claimed_with_the_next_places
 ) -> None:
     assert cursors.look("job", seen(10, "j"), filled=True) is More.NO
     assert cursors.look("job", seen(4), filled=False) is More.AT_ONCE
-    assert cursors.after("job") == ""
+    assert cursors.arguments("job", 1)[-1] == ""
     assert cursors.look("job", seen(10, "j"), filled=False) is More.NEXT
     assert cursors.look("job", seen(4), filled=False) is More.NO
 

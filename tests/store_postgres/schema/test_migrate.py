@@ -21,7 +21,7 @@ async def test_the_first_releases_table_is_extended_without_a_rewrite(
     before = await sql.fetchval(filenode)
     assert any(each.stops_jobs for each in await findings(store))
     steps = await store.migrate()
-    indexes = [each.statement for each in steps if " INDEX " in each.statement]
+    indexes = [each.statement for each in steps if " INDEX " in each.statement and each.table == "job"]
     assert len(indexes) == 10
     assert all("CONCURRENTLY" in each for each in indexes)
     made = [each.split('"')[1] if "CREATE" in each else each for each in indexes]

@@ -61,37 +61,28 @@ async def fetch_of(connection: Any, *, reads: bool = False) -> Fetch:
 
 @contextmanager
 def callers_errors(store: str) -> Iterator[None]:
-    """Translate what a caller's connection raises; see ``caller_error``."""
+    """Translate what a caller's connection raises.
+
+    Where the server is there and the transaction is lost, it is no ``StoreUnavailable``: the same call in the
+    same transaction can't work later. A missing table may mean that it is to another database.
+    """
     try:
         yield
     except Sp00kyError:
         raise
     except Exception as error:
-        raise caller_error(error, store) from error
-
-
-def caller_error(error: BaseException, store: str) -> Sp00kyError:
-    """Return the project's error for what a caller's connection raised.
-
-    Where the server is there and the transaction is lost, it is no ``StoreUnavailable``: the same call in the
-    same transaction can't work later.
-    """
-    state = state_of(error)
-    if state in CONFLICTS or state == ABORTED:
-        hint = "; roll your transaction back and repeat it"
-    elif state == NO_WRITES:
-        hint = ": begin one that may write, on a server that takes writes"
-    else:
-        said = translated(error, store)
-        return elsewhere(said) if isinstance(said, SchemaError) else said
-    said = translated(error, store, hint=hint)
-    return StoreError(store=store, problem=said.problem) if isinstance(said, StoreError) else said
-
-
-def elsewhere(error: SchemaError) -> SchemaError:
-    """Add what a missing table may mean on a caller's connection: that it is to another database."""
-    hint = f"if your connection is to the database of {error.store}"
-    return SchemaError(store=error.store, problem=f"{error.problem}, {hint}")
+        state, hint = state_of(error), ""
+        if state in CONFLICTS or state == ABORTED:
+            hint = "; roll your transaction back and repeat it"
+        elif state == NO_WRITES:
+            hint = ": begin one that may write, on a server that takes writes"
+        said = translated(error, store, hint=hint)
+        if hint and isinstance(said, StoreError):
+            said = StoreError(store=store, problem=said.problem)
+        elif isinstance(said, SchemaError):
+            problem = f"{said.problem}, if your connection is to the database of {store}"
+            said = SchemaError(store=store, problem=problem)
+        raise said from error
 
 
 def _of_asyncpg(connection: Any, *, reads: bool) -> Fetch:

@@ -42,16 +42,13 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # as above
     def __init__(self, protocol: Any, transport: Any, *others: Any) -> None:
         """Set up the socket as the driver opens it."""
         super().__init__(protocol, transport, *others)
-        _keep_alive(transport.get_extra_info("socket"))
-
-
-def _keep_alive(carrier: Any) -> None:
-    if carrier is None or carrier.family not in {socket.AF_INET, socket.AF_INET6}:
-        return
-    carrier.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in SETTINGS:
-        if hasattr(socket, name):
-            carrier.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        carrier = transport.get_extra_info("socket")
+        if carrier is None or carrier.family not in {socket.AF_INET, socket.AF_INET6}:
+            return
+        carrier.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in SETTINGS:
+            if hasattr(socket, name):
+                carrier.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 async def session_for(workload: Workload, options: PostgresOptions) -> asyncpg.Connection[Any]:

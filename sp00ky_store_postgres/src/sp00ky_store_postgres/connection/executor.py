@@ -1,15 +1,16 @@
-"""Do work in transactions: begin, write, notify, commit; know what became of one whose reply was lost."""
+"""Run statements and transactions on the pool of their workload; repeat what a lost connection cut off."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import attrs
 
 from sp00ky_core.errors import Sp00kyError, StoreClosed, StoreUnavailable
 from sp00ky_core.ports import JobTable
@@ -33,7 +34,21 @@ from sp00ky_store_postgres.session import TOO_LONG, PostgresSession
 from sp00ky_store_postgres.sql.loader import read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 
+logger: logging.Logger = logging.getLogger(__name__)
+
+Row = Any  # an asyncpg.Record; of a caller's connection, a tuple
+
 T = TypeVar("T")
+
+SAID = (asyncpg.PostgresError, Sp00kyError)
+"""What is raised where a statement has come to its end."""
+
+NOTIFY = "SELECT pg_notify('sp00ky', $1)"
+
+LONGEST_PAUSE = 1.0
+"""Seconds between two tries."""
+PATIENCE = 5.0
+"""Seconds of trying until the database is reported as unavailable; from a connection's loss on."""
 
 IDLE_SECONDS = 5
 """After which the server gives up the transaction of a process that is frozen or cut off: it has locks."""
@@ -51,51 +66,39 @@ NOT_ITS_FAULT = ("08", "57P", *CONFLICTS)
 """States of a server that is away, ending, or at odds with another transaction: no fault of a query's."""
 
 
+@attrs.define
 class Transaction(Generic[T]):
     """Work that is done in one transaction, once, however often a connection is lost meanwhile.
 
-    Args:
+    Attributes:
         work: The work.
         access: What it does.
-        tables: The store's.
-        location: Of the store.
-        quiet: Whether its inserts wake no runner.
-
-    Attributes:
+        session: Makes a session of a connection.
+        begin: The statement that a transaction which writes begins with.
         written: The tables that it has written to, as notifications name them.
     """
 
-    def __init__(
-        self,
-        work: Work[T],
-        access: Access,
-        tables: Tables,
-        location: str,
-        *,
-        quiet: bool = False,
-    ) -> None:
-        self._work = work
-        self._access = access
-        self._tables = tables
-        self._location = location
-        self._begin = BEGIN.format(IDLE_SECONDS) + QUIET * quiet
-        self.written: set[str] = set()
-        self._number: str | None = None
-        self._result: list[T] = []
+    work: Work[T]
+    access: Access
+    session: Callable[[Any], PostgresSession]
+    begin: str
+    written: set[str] = attrs.field(factory=set)
+    _number: str | None = None
+    _result: list[T] = attrs.field(factory=list)
 
     async def attempt(self, connection: Any) -> T:
         """Do it, unless an earlier attempt got through."""
         if self._number is not None and await connection.fetchval(COMMITTED, self._number):
             return self._result[0]
-        session = PostgresSession(self._tables, self._location, connection.fetch, connection.executemany)
-        if self._access is Access.QUERY:
+        session = self.session(connection)
+        if self.access is Access.QUERY:
             return await self._query(connection, session)
-        reads = self._access is Access.READ
+        reads = self.access is Access.READ
         isolation = "repeatable_read" if reads else "read_committed"
         async with connection.transaction(isolation=isolation, readonly=reads):
             if not reads:
-                await connection.execute(self._begin)
-            self._result = [await self._work(session)]
+                await connection.execute(self.begin)
+            self._result = [await self.work(session)]
             if session.written:
                 self._number = await connection.fetchval("SELECT pg_current_xact_id()::text")
         self.written = session.written
@@ -109,7 +112,7 @@ class Transaction(Generic[T]):
         transaction = connection.transaction(isolation="read_committed", readonly=True)
         await transaction.start()
         try:
-            result = await self._work(session)
+            result = await self.work(session)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             if connection.is_closed() or state_of(error).startswith(NOT_ITS_FAULT):
                 raise
@@ -118,26 +121,6 @@ class Transaction(Generic[T]):
         await connection.execute("SELECT pg_advisory_unlock_all()")  # a rollback would keep these
         await transaction.rollback()
         return result
-
-
-logger: logging.Logger = logging.getLogger(__name__)
-
-Row = Any  # an asyncpg.Record; of a caller's connection, a tuple
-
-
-SAID = (asyncpg.PostgresError, Sp00kyError)
-"""What is raised where a statement has come to its end."""
-
-NOTIFY = "SELECT pg_notify('sp00ky', $1)"
-
-LONGEST_PAUSE = 1.0
-"""Seconds between two tries."""
-PATIENCE = 5.0
-"""Seconds of trying until the database is reported as unavailable; from a connection's loss on."""
-
-
-WORKLOADS = {Access.BEAT: Workload.BEAT}
-"""Of transactions; all others are ``REST``."""
 
 
 class Executor(TransactionalExecutor):
@@ -162,12 +145,16 @@ class Executor(TransactionalExecutor):
 
     async def do(self, work: Work[T], access: Access, *, claims: bool = False) -> T:
         """See ``transactional.Executor.do``."""
-        options = self._options
-        quiet = options.pooled and not options.notify  # else the connection's own setting
-        transaction = Transaction(work, access, self.tables, options.location, quiet=quiet)
-        result = await self.run(WORKLOADS.get(access, Workload.REST), transaction.attempt)
+        quiet = self._options.pooled and not self._options.notify  # else the connection's own setting
+        begin = BEGIN.format(IDLE_SECONDS) + QUIET * quiet
+        transaction = Transaction(work, access, self._session, begin)
+        workload = Workload.BEAT if access is Access.BEAT else Workload.REST
+        result = await self.run(workload, transaction.attempt)
         await self.announce(transaction.written & self.tables.heard)
         return result
+
+    def _session(self, connection: Any) -> PostgresSession:
+        return PostgresSession(self.tables, self.location, connection.fetch, connection.executemany)
 
     async def announce(self, names: Iterable[str]) -> None:
         """Tell other processes that claims may find something else than before in these tables.
@@ -182,11 +169,7 @@ class Executor(TransactionalExecutor):
 
     async def look(self, work: Callable[[PostgresSession], Awaitable[T]]) -> T:
         """Do work that reads, each of its statements on its own: nothing is said of their order."""
-
-        async def looking(connection: Any) -> T:
-            return await work(PostgresSession(self.tables, self._options.location, connection.fetch))
-
-        return await self.run(Workload.REST, looking)
+        return await self.run(Workload.REST, lambda connection: work(self._session(connection)))
 
     async def within(self, session: Session, work: Work[T]) -> T:
         """See ``transactional.Executor.within``."""
@@ -197,7 +180,11 @@ class Executor(TransactionalExecutor):
         """Connect once. Raises ``StoreUnavailable``, or what else the server says."""
         if self._pools:
             return
-        pools = {workload: self._pool(workload) for workload in Workload}
+        options = self._options
+        pools = {
+            workload: Pool(workload.size or options.connections, partial(session_for, workload, options))
+            for workload in Workload
+        }
         try:
             first = await pools[Workload.REST].acquire()
         except Exception as error:
@@ -269,7 +256,8 @@ class Executor(TransactionalExecutor):
         """
         retrying = _Retrying(patience)
         while True:
-            pool = self._open_pool(workload)
+            self.check_open()
+            pool = self._pools[workload]
             try:
                 connection = await pool.acquire()
                 try:
@@ -287,18 +275,6 @@ class Executor(TransactionalExecutor):
             else:
                 return result
             await asyncio.sleep(pause)
-
-    def _open_pool(self, workload: Workload) -> Pool:
-        try:
-            return self._pools[workload]
-        except KeyError:
-            raise StoreClosed(store=self._options.location) from None
-
-    def _pool(self, workload: Workload) -> Pool:
-        async def connect() -> asyncpg.Connection[Row]:
-            return await session_for(workload, self._options)
-
-        return Pool(workload.size or self._options.connections, connect)
 
 
 class _Retrying:
@@ -337,7 +313,7 @@ def _let_go(pool: Pool, connection: Any, error: BaseException) -> None:
         raise SlowStatement from error
 
 
-async def _at_work(connection: Any, pids: Sequence[int]) -> set[int]:
+async def _at_work(connection: Any, pids: list[int]) -> set[int]:
     return {row[0] for row in await connection.fetch(read_sql("at_work"), pids)}
 
 

@@ -10,8 +10,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import partial
@@ -28,13 +27,12 @@ from sp00ky_core.job import Job
 from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, Claim, JobTable
 from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_core.stores.filters import BEGINNING
-from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.isolation import Quarantine
-from sp00ky_core.stores.transactional.jobs.claim import joined
+from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined
 from sp00ky_store_postgres.connection.callers import Fetch
 from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor, Row
-from sp00ky_store_postgres.errors import constraint_of, is_refusal, problem_of
+from sp00ky_store_postgres.errors import constraint_of
 from sp00ky_store_postgres.rows import (
     CLAIMED,
     KEY,
@@ -60,12 +58,10 @@ PRIORITIES = (3, 2, 1, 0)
 MOST_KEYS = 500
 """Ordering keys that one claim looks at, in each table; each costs a descent of their index."""
 
-UNCLAIMED_SECONDS = 5.0
-"""For how long something must have been due that no claim has got, until that is logged."""
 DETOURS = 10
 """How often a claim is tried again around rows that the database refuses to write."""
-RACES = 10
-"""How often a claim is tried again that another one was faster than, at a job of the same ordering key."""
+UNCLAIMED_SECONDS = 5.0
+"""For how long something must have been due that no claim has got, until that is logged."""
 START_OVER_SECONDS = 0.25
 """For so long may a job that was committed late wait behind younger ones of a backlog."""
 
@@ -117,8 +113,10 @@ class Claims:
         self._built: dict[tuple[object, ...], str] = {}
         self._cursors = ClaimCursors()
         self._begun_at = -math.inf  # when one has started from the beginning
-        self._refusals = ClaimRefusals(executor, quarantine)
-        self._statements = ClaimStatements(self._tables, self._refusals.condition)
+        self._quarantine = quarantine
+        self._refused: dict[str, list[str]] = {}  # keys of rows that are left out, by table
+        self._unreported: RowRefused | None = None  # a runner without any other job ends with it
+        self._statements = ClaimStatements(self._tables, self._left_out)
         self._due_since: float | None = None  # since when something has been due, and no claim got anything
 
     def start_over(self) -> None:
@@ -127,51 +125,88 @@ class Claims:
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
-        if self._refusals.refresh():
+        before, self._refused = self._refused, keys_by_table(self._quarantine.resting("claimed"))
+        if self._refused != before:
             self._built.clear()
         fetch = partial(self._executor.fetch, Workload.CLAIM)
         free = {name: n for name, n in slots_by_backend.items() if not self._tables.of(name).has_limits}
         try:
             claim = await self._claim_all(free, runner_id, fetch)
-        except RowRefused:
-            self.start_over()  # of what it may have got as far as, nothing is written
-            claim = await self._surely(free, lambda: self._claim_all(free, runner_id, fetch))
+        except RowRefused as error:
+            claim = await self._claim_apart(free, runner_id, error)
         for backend, slots in slots_by_backend.items():
             if backend not in free:
-                claim = joined(claim, await self._claim_limited(backend, slots, runner_id, alone=not claim))
+                claim = await self._claim_limited(backend, slots, runner_id, claim)
         self._report_unclaimed(claim)
-        if not claim and (refused := self._refusals.take_unreported()):
-            raise refused
+        if not claim and self._unreported is not None:
+            unreported, self._unreported = self._unreported, None
+            raise unreported
         if claim:
             self._claimed()
         return claim
 
+    async def _claim_apart(self, slots: Mapping[str, int], runner_id: str, error: RowRefused) -> Claim:
+        """Claim as the kit does, each row in a savepoint: the database has refused one of them.
+
+        Its rule is a CHECK or a trigger of the user's, or the index of ordering keys, where another claim was
+        faster. Refused rows are left out for a while; then the rule may have been corrected.
+        """
+        self.start_over()  # of what it may have got as far as, nothing is written
+        wanted = {self._tables.of(backend): count for backend, count in slots.items()}
+        refused = _Refused(self._quarantine)
+        claiming = Claiming(slots=wanted, runner_id=runner_id, refused=refused, apart=True)
+        for _ in range(DETOURS):
+            known = len(refused.problems)
+            claim = await self._executor.write(claiming.claim)
+            if claim or len(refused.problems) == known:
+                break
+        if refused.problems:
+            job_id, problem = next(iter(refused.problems.items()))
+            text = f"job {job_id} can't be claimed, pending as before: {problem}; correct the row or the rule"
+            self._unreported = RowRefused(store=self._executor.location, problem=text)
+            # The runner reports the error.
+            self._quarantine.add("claimed", refused.problems, problem, level=logging.WARNING)
+        guards = {object_name(table.table, "ordering") for table in wanted}
+        if not claim and not refused.problems and constraint_of(error) not in guards:
+            raise error
+        return claim
+
+    async def _surely(
+        self,
+        claiming: Awaitable[Claim],
+        slots: Mapping[str, int],
+        runner_id: str,
+        others: Sequence[Job],
+    ) -> Claim:
+        """Claim around what the database refuses. Raises ``RowRefused`` only where there are no others.
+
+        Those are this runner's already: the next claim without any raises it.
+        """
+        try:
+            try:
+                return await claiming
+            except RowRefused as error:
+                return await self._claim_apart(slots, runner_id, error)
+        except RowRefused:
+            if not others:
+                raise
+            return Claim()
+
     # Of backends with limits: in a transaction of its own.
 
-    async def _claim_limited(self, backend: str, slots: int, runner_id: str, *, alone: bool) -> Claim:
-        """Lock a backend's row, count, claim what its limits allow, take tokens.
-
-        Args:
-            backend: whose jobs.
-            slots: how many are wanted.
-            runner_id: whose they become.
-            alone: nothing else has been claimed; else that is this runner's already, and the next claim
-                without anything raises what is refused.
-        """
+    async def _claim_limited(self, backend: str, slots: int, runner_id: str, others: Claim) -> Claim:
+        """Claim for a backend with limits; return it with what was claimed for the others."""
         table = self._tables.of(backend)
 
         async def work(connection: Any) -> Claim:
             async with connection.transaction(isolation="read_committed"):
                 return await self._claim_allowed(table, slots, runner_id, connection.fetch)
 
-        try:
-            return await self._surely({backend: slots}, lambda: self._executor.run(Workload.CLAIM, work))
-        except RowRefused:
-            if alone:
-                raise
-            return Claim()
+        running = self._executor.run(Workload.CLAIM, work)
+        return joined(others, await self._surely(running, {backend: slots}, runner_id, others))
 
     async def _claim_allowed(self, table: JobTable, slots: int, runner_id: str, fetch: Fetch) -> Claim:
+        """Lock a backend's row, count, claim what its limits allow, take tokens."""
         backend, lock = table.backend, self._tables.statement("control_lock")
         locked = await fetch(lock, backend)
         if not locked and await fetch(self._tables.statement("control_make"), backend):
@@ -190,49 +225,10 @@ class Claims:
             return claim
         return joined(claim, Claim(retry_in={backend: wait}))
 
-    # Around what is refused.
-
-    async def _surely(self, slots: Mapping[str, int], claim: Callable[[], Awaitable[T]]) -> T:
-        """Claim, again where another claim was faster, and around what the database refuses.
-
-        Args:
-            slots: among how many rows of each backend refused ones are looked for.
-            claim: claims.
-        """
-        for left in reversed(range(RACES)):
-            try:
-                return await claim()
-            except RowRefused as error:
-                self.start_over()  # of what it may have got as far as, nothing is written
-                if not self._is_race(error):
-                    break
-                if not left:
-                    raise
-        for _ in range(DETOURS):
-            if not await self._leave_refused_out(slots):
-                break
-            with suppress(RowRefused):
-                return await claim()
-        return await claim()
-
-    def _is_race(self, error: RowRefused) -> bool:
-        """Tell whether a job of the same ordering key is being processed by now, which an index guards."""
-        guards = {object_name(table.table, "ordering") for table in self._tables.all}
-        return constraint_of(error) in guards
-
-    async def _leave_refused_out(self, slots_by_backend: Mapping[str, int]) -> bool:
-        """Look for refused rows, and leave them out of the next claims; return whether there are any."""
-        are_any = False
-        for backend, slots in slots_by_backend.items():
-            table = self._tables.of(backend)
-            cursor = self._cursors.since(table.table), self._cursors.after(table.table)
-            are_any = (
-                await self._refusals.find(self._statements, table, slots, *cursor)
-                or await self._refusals.find(self._statements, table, PROBE_WINDOW)
-                or are_any
-            )
-        self._built.clear()
-        return are_any
+    def _left_out(self, table: JobTable) -> str:
+        """Write what leaves out the rows that the database refuses."""
+        keys = ",".join(self._refused.get(table.table, ()))
+        return f"AND id <> ALL ('{{{keys}}}'::uuid[])" if keys else ""
 
     def _report_unclaimed(self, claim: Claim) -> None:
         """Log once that jobs are due which no claim gets."""
@@ -255,12 +251,14 @@ class Claims:
         for backend in sorted(seen.to_probe - seen.paused.keys()):
             if slots_by_backend[backend] <= 0:
                 continue
-            probe = partial(self._claim_probe, self._tables.of(backend), runner_id, seen, fetch)
-            try:
-                jobs += await self._surely({backend: PROBE_WINDOW}, probe)
-            except RowRefused:
-                if not jobs:  # those are this runner's already: the next claim without any raises it
-                    raise
+            table = self._tables.of(backend)
+            probing = self._claim_probe(table, runner_id, seen, fetch)
+            if table.has_limits:  # in its transaction, which ends where a row is refused
+                jobs += await probing
+            else:
+                probe = await self._surely(probing, {backend: 1}, runner_id, jobs)
+                jobs += probe
+                seen.breakers |= probe.breakers
         return seen.claim(jobs)
 
     async def _claim_due(
@@ -292,15 +290,15 @@ class Claims:
                     raise
         return jobs
 
-    async def _claim_probe(self, table: JobTable, runner_id: str, seen: _Seen, fetch: Fetch) -> list[Job]:
+    async def _claim_probe(self, table: JobTable, runner_id: str, seen: _Seen, fetch: Fetch) -> Claim:
         statement = self._statements.probe(table, keyed=table.table in self._cursors.keyed)
         breaker = seen.breakers[table.backend]
         turns = breaker.failures, risk_turn(breaker)
         rows = list(await fetch(statement, runner_id, list(table.routes), *turns))
         if not rows:  # nothing is due, or another runner was faster
-            return []
+            return Claim()
         seen.take(rows)
-        return claimed_jobs(rows, (table,), runner_id)
+        return Claim(claimed_jobs(rows, (table,), runner_id), breakers=seen.breakers)
 
     def _fetched(self, wanted: Mapping[str, int], runner_id: str, fetch: Fetch) -> Awaitable[Sequence[Row]]:
         """Run the statement that claims up to so many rows of each table."""
@@ -423,11 +421,6 @@ class ClaimCursors:
         """Return from which ``run_at`` on each priority is looked at, in the order of ``PRIORITIES``."""
         return [self._reached.get((table, priority), BEGINNING) for priority in PRIORITIES]
 
-    def after(self, table: str) -> str:
-        """Return the ordering key after which is looked."""
-        keys = self._keys.get(table)
-        return "" if keys is None else keys.after
-
     def arguments(self, table: str, slots: int) -> list[object]:
         """Return a table's arguments of the claim that begins here."""
         after = [self._keys[table].after] if table in self._keys else []
@@ -467,82 +460,27 @@ class ClaimCursors:
         return More.AT_ONCE if missed else More.NO
 
 
-class ClaimRefusals:
-    """Finds pending rows that the database refuses to have claimed, and leaves them out for a while.
+class _Refused(Quarantine):
+    """Collects what a claim is refused, so that it is logged in one line.
 
-    One such row, refused by a CHECK or a trigger of the user's, would make every claim fail. Which one it is
-    is found by trial. After a while it gets another chance, for the rule may have been corrected.
+    Attributes:
+        problems: What the database said, by the job's id.
     """
 
-    def __init__(self, executor: Executor, quarantine: Quarantine) -> None:
-        self._executor = executor
-        self._tables = executor.tables
+    def __init__(self, quarantine: Quarantine) -> None:
+        super().__init__()
         self._quarantine = quarantine
-        self._keys: dict[str, list[str]] = {}  # by table
-        self._unreported: RowRefused | None = None
+        self.problems: dict[str, str] = {}
 
-    def refresh(self) -> bool:
-        """Return whether other rows are left out than before: statements have to be built again."""
-        before, self._keys = self._keys, keys_by_table(self._quarantine.resting("claimed"))
-        return self._keys != before
+    def add(self, verb: str, job_ids: Iterable[str], problem: str, **options: Any) -> None:
+        """See ``Quarantine.add``."""
+        for job_id in job_ids:
+            self.problems[job_id] = problem
+            self._quarantine.add(verb, [job_id], problem, quiet=True)
 
-    def take_unreported(self) -> RowRefused | None:
-        """Return what no claim has raised yet; a runner without any other job ends with it."""
-        unreported, self._unreported = self._unreported, None
-        return unreported
-
-    def condition(self, table: JobTable) -> str:
-        """Return what a statement adds to its WHERE."""
-        keys = ",".join(self._keys.get(table.table, ()))
-        return f"AND id <> ALL ('{{{keys}}}'::uuid[])" if keys else ""
-
-    async def find(
-        self,
-        statements: ClaimStatements,
-        table: JobTable,
-        limit: int,
-        since: Sequence[datetime] = (BEGINNING,) * len(PRIORITIES),
-        after: str = "",
-    ) -> bool:
-        """Look for refused rows among the first that a claim would take; return whether there was one.
-
-        Args:
-            statements: those of claims.
-            table: which table.
-            limit: how many rows.
-            since: from which ``run_at`` on, for each priority.
-            after: the ordering key after which is looked.
-        """
-        listing, trying = statements.trial(table)
-        guard = object_name(table.table, "ordering")  # what that refuses is sound: its key is being processed
-
-        async def work(connection: Any) -> dict[str, str]:
-            refused: dict[str, str] = {}
-            trial = connection.transaction()
-            await trial.start()
-            try:
-                await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
-                for row in await connection.fetch(listing, limit, *since, after):
-                    try:
-                        async with connection.transaction():
-                            await connection.execute(trying, "trial", row[0])
-                    except Exception as error:
-                        if not is_refusal(error):
-                            raise
-                        if constraint_of(error) != guard:
-                            refused[id_of(table.table, str(row[0]))] = problem_of(error)
-            finally:
-                await trial.rollback()
-            return refused
-
-        refused = await self._executor.run(Workload.REST, work)
-        for job_id, problem in list(refused.items())[:1]:
-            # The runner reports the error.
-            self._quarantine.add("claimed", refused, problem, level=logging.WARNING)
-            text = f"job {job_id} can't be claimed, pending as before: {problem}; correct the row or the rule"
-            self._unreported = RowRefused(store=self._executor.location, problem=text)
-            self.refresh()
-        return bool(refused)
+    def resting(self, verb: str) -> list[str]:
+        """See ``Quarantine.resting``."""
+        return self._quarantine.resting(verb)
 
 
 class ClaimStatements:
@@ -565,13 +503,15 @@ class ClaimStatements:
         places = (f"${number}" for number in count(2))
         shares, rows = list[str](), [f"TABLE share_{number}" for number, _ in enumerate(tables)]
         for number, table in enumerate(tables):
-            name, parts = "share", _places_of(places)
+            name, parts = "share", {"limit": next(places)}
+            levels = [f"({priority}, {next(places)}::timestamptz)" for priority in PRIORITIES]
             heeding = self._sql("may_claim", table)
             if table.table in keyed:
                 name, parts["after"] = "keyed_share", f"{next(places)}::text"
             else:
                 heeding += f" AND NOT EXISTS (SELECT FROM keys_{number})"
-            shares.append(self._sql(name, table, number, heeding=heeding, **LOCKING, **parts))
+            parts |= {"levels": ", ".join(levels), "heeding": heeding}
+            shares.append(self._sql(name, table, number, **LOCKING, **parts))
             rows.append(self._sql(f"{name}_rows", table, number))
         may_probe = [
             self._sql("may_probe", table, is_keyed="true" if table.table in keyed else "false")
@@ -598,13 +538,6 @@ class ClaimStatements:
             latest_limit=str(PROBE_LATEST),
             probe_lease=f"{table.probe_lease!r}::float8",
         )
-
-    def trial(self, table: JobTable) -> tuple[str, str]:
-        """Build what lists the rows that a claim would take, and what claims one of them."""
-        parts = _places_of(f"${number}" for number in count(1))
-        after = f"${len(PRIORITIES) + 2}::text"
-        rows = self._sql("trial_rows", table, after=after, **LOCKING, **parts)
-        return rows, self._sql("trial", table)
 
     def next_due(self, tables: Sequence[JobTable], *, claimable: bool) -> str:
         """Build what says when the next job is due; ``claimable``: of backends that nothing holds back."""
@@ -647,13 +580,6 @@ LOCKING = {
     "locking": "FOR NO KEY UPDATE SKIP LOCKED",
     "locking_job": "FOR NO KEY UPDATE OF job SKIP LOCKED",
 }
-
-
-def _places_of(places: Iterator[str]) -> dict[str, str]:
-    """Return what are arguments of a table: the limit, and where each priority's scan begins."""
-    limit = next(places)
-    levels = (f"({priority}, {next(places)}::timestamptz)" for priority in PRIORITIES)
-    return {"limit": limit, "levels": ", ".join(levels)}
 
 
 def lease_seconds(table: JobTable) -> str:

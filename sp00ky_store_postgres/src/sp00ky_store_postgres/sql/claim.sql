@@ -320,19 +320,6 @@ WHERE job.status = 'pending' AND job.ordering_key IS NULL AND {{leased}} {{left_
 )
 
 
--- name: trial_rows
--- The rows that a claim would take.
-WITH RECURSIVE {{first_of_each_key}}
-SELECT due.id FROM ({{ready_and_heads}}) AS due
-
-
--- name: trial
--- What a claim would write to one row; rolled back in any case.
-UPDATE ONLY {{table}} AS job
-SET {{claimed}}
-WHERE job.id = $2
-
-
 -- name: unpaused
 AND NOT EXISTS (SELECT FROM {{control}} AS control WHERE control.backend = {{backend}} AND {{paused}})
 

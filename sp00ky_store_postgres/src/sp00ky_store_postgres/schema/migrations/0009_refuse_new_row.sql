@@ -44,6 +44,9 @@ BEGIN
 END
 $function$
 
+-- index sp00ky_audit.at: listing operators' acts reads the whole table
+CREATE INDEX {{concurrently}}{{name}} ON {{table}} (at, id)
+
 -- trigger changed: rows that no runner can work with can be written
 CREATE TRIGGER {{name}} BEFORE UPDATE OF
     path, retries, created_at, run_at, priority, ordering_key, ordering_at, expires_at

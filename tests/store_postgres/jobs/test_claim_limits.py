@@ -10,7 +10,8 @@ import pytest_asyncio
 
 from sp00ky_core.config import RateConfig
 from sp00ky_core.errors import RowRefused, StoreError
-from sp00ky_core.ports import Claim, JobTable
+from sp00ky_core.job import Job
+from sp00ky_core.ports import JobTable
 from sp00ky_core.stores import PASSED
 from sp00ky_store_postgres import PostgresStore
 
@@ -63,14 +64,14 @@ async def test_a_claim_that_stands_still_in_its_transaction_stops_its_backend_fo
     await frozen.open()
     stands, goes_on = asyncio.Event(), asyncio.Event()
 
-    async def stand_still(slots: dict[str, int], runner_id: str, fetch: Any) -> Claim:
+    async def stand_still(slots: dict[str, int], runner_id: str, seen: Any, fetch: Any) -> list[Job]:
         if slots:  # else it is of backends without limits
             stands.set()
             await goes_on.wait()
             await fetch("SELECT 1")
-        return Claim()
+        return []
 
-    monkeypatch.setattr(frozen._claims, "_claim_all", stand_still)
+    monkeypatch.setattr(frozen._claims, "_claim_due", stand_still)
     standing = asyncio.ensure_future(frozen.claim({"api": 3}, "r2"))
     await stands.wait()
     assert (await store.claim({"api": 3}, "r1")).retry_in == {"api": PASSED}

@@ -22,9 +22,12 @@ from sp00ky_core.ports import JobFilter, JobQuery, JobTable, RunStatus, StoreOpt
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional import Is, Work
+from sp00ky_core.stores.transactional.jobs.due import select_up_to
+from sp00ky_core.stores.transactional.jobs.ordering import next_head
 from sp00ky_core.stores.transactional.jobs.reclaim import lost, overdue_claims
 from sp00ky_core.stores.transactional.jobs.release import release
 from sp00ky_core.stores.transactional.jobs.retention import Deleting
+from sp00ky_core.stores.transactional.observe.filters import UNORDERED
 from sp00ky_core.stores.transactional.observe.find import count, find, load
 from sp00ky_core.stores.transactional.schedules.definition import SCHEDULE_RUNS
 from sp00ky_core.stores.transactional.schedules.store import LATEST_FIRST
@@ -120,7 +123,11 @@ def works(table: JobTable) -> dict[str, tuple[Work[Any], str]]:
     deleting = Deleting(Quarantine(), apart=False)
     counted = JobFilter(since=datetime.now(UTC))
     released = {"runner_id": "r1", "keep": [], "refused": Quarantine(), "apart": False}
+    due = [*UNORDERED, Is("priority", "=", 0)]
+    ready: dict[str, Any] = {"table": table, "where": due, "column": "run_at", "until": LONG_AGO, "limit": 9}
     return {
+        "due": (partial(select_up_to, order=("run_at", "id"), **ready), "job_ready"),
+        "heads": (partial(next_head, table=table, now=LONG_AGO), "job_keyed"),
         "lost": (partial(lost, tables=tables, dead=["r1"], **claims), "job_lease"),
         "overdue": (partial(overdue_claims, tables=tables, runners=["r1"], limit=10), "job_lease"),
         "release": (partial(release, tables=tables, **released), "job_lease"),
@@ -151,8 +158,6 @@ def statements(store: PostgresStore) -> dict[str, Asked]:
             ("r1", 100, *[LONG_AGO] * 4, ""),
             "job_keyed",
         ),
-        "probe": (Workload.CLAIM, built.probe(table, keyed=False), ("r1", ["/a"], 6, 0), "job_ready"),
-        "probe by keys": (Workload.CLAIM, built.probe(table, keyed=True), ("r1", ["/a"], 6, 0), "job_keyed"),
         "next due": (Workload.CLAIM, built.next_due(tables.all, claimable=True), (), "job_ready"),
         "next due by keys": (Workload.CLAIM, built.next_due(tables.all, claimable=True), (), "job_keyed"),
         "in flight": (Workload.CLAIM, tables.statement("in_flight", table), (), "job_lease"),
@@ -176,9 +181,9 @@ def statements(store: PostgresStore) -> dict[str, Asked]:
 @pytest.mark.parametrize(
     "name",
     [
-        *("claim", "probe", "next due", "settle", "lost", "overdue", "release", "load", "by record"),
+        *("claim", "due", "heads", "next due", "settle", "lost", "overdue", "release", "load", "by record"),
         *("prune", "clear"),
-        *("newest first", "oldest first", "by a beginning", "claim by keys", "probe by keys"),
+        *("newest first", "oldest first", "by a beginning", "claim by keys"),
         *("next due by keys", "in flight", "leased", "counted claim", "counted next due"),
         *("processing", "count"),
     ],
@@ -211,20 +216,6 @@ async def test_a_claim_of_a_table_never_analysed_goes_by_its_index(
     await store.add([new_job() for _ in range(5_000)])
     lane, statement, arguments, index = statements(store)["claim"]
     assert index in await plan_of(dsn, lane, statement, *arguments)
-
-
-@pytest.mark.parametrize("waiting", [1, 1_500, 20_000])
-async def test_a_probe_reads_each_row_once(
-    store: PostgresStore, dsn: str, sql: Any, quoted: str, waiting: int
-) -> None:
-    """Of a table never analysed too, of whose pending rows the planner believes that there are hardly any."""
-    await sql.execute(
-        f"INSERT INTO {quoted}.job (path, payload) SELECT '/a', '{{}}' FROM generate_series(1, {waiting})"
-    )
-    lane, statement, arguments, _ = statements(store)["probe"]
-    plan = await plan_of(dsn, lane, statement, *arguments)
-    assert len(re.findall(r"Index Scan using job_ready\b", plan)) == 1, plan
-    assert re.search(r"Tid Scan on job\b", plan), plan
 
 
 async def test_a_probe_passes_over_a_row_that_somebody_holds(

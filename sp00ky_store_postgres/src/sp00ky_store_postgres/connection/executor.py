@@ -50,6 +50,9 @@ LONGEST_PAUSE = 1.0
 PATIENCE = 5.0
 """Seconds of trying until the database is reported as unavailable; from a connection's loss on."""
 
+WORKLOADS = {Access.BEAT: Workload.BEAT}
+"""Of transactions that aren't claims; all others are ``REST``."""
+
 IDLE_SECONDS = 5
 """After which the server gives up the transaction of a process that is frozen or cut off: it has locks."""
 
@@ -144,13 +147,14 @@ class Executor(TransactionalExecutor):
         return self._options.location
 
     async def do(self, work: Work[T], access: Access, *, claims: bool = False) -> T:
-        """See ``transactional.Executor.do``."""
+        """See ``transactional.Executor.do``; a claim is no news to others' claims."""
         quiet = self._options.pooled and not self._options.notify  # else the connection's own setting
         begin = BEGIN.format(IDLE_SECONDS) + QUIET * quiet
         transaction = Transaction(work, access, self._session, begin)
-        workload = Workload.BEAT if access is Access.BEAT else Workload.REST
+        workload = Workload.CLAIM if claims else WORKLOADS.get(access, Workload.REST)
         result = await self.run(workload, transaction.attempt)
-        await self.announce(transaction.written & self.tables.heard)
+        if not claims:
+            await self.announce(transaction.written & self.tables.heard)
         return result
 
     def _session(self, connection: Any) -> PostgresSession:

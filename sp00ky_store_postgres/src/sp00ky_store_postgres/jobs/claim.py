@@ -22,13 +22,15 @@ import attrs
 
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.gate.breaker import Breaker, BreakerState, risk_turn
+from sp00ky_core.gate.breaker import Breaker, BreakerState
 from sp00ky_core.job import Job
-from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, Claim, JobTable
+from sp00ky_core.ports import Claim, JobTable
 from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.transactional import Access
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined
+from sp00ky_core.stores.transactional.jobs.ordering import Rounds
 from sp00ky_store_postgres.connection.callers import Fetch
 from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor, Row
@@ -58,8 +60,6 @@ PRIORITIES = (3, 2, 1, 0)
 MOST_KEYS = 500
 """Ordering keys that one claim looks at, in each table; each costs a descent of their index."""
 
-DETOURS = 10
-"""How often a claim is tried again around rows that the database refuses to write."""
 UNCLAIMED_SECONDS = 5.0
 """For how long something must have been due that no claim has got, until that is logged."""
 START_OVER_SECONDS = 0.25
@@ -117,6 +117,7 @@ class Claims:
         self._refused: dict[str, list[str]] = {}  # keys of rows that are left out, by table
         self._unreported: RowRefused | None = None  # a runner without any other job ends with it
         self._statements = ClaimStatements(self._tables, self._left_out)
+        self._rounds = Rounds()  # of the kit's claims
         self._due_since: float | None = None  # since when something has been due, and no claim got anything
 
     def start_over(self) -> None:
@@ -128,38 +129,51 @@ class Claims:
         before, self._refused = self._refused, keys_by_table(self._quarantine.resting("claimed"))
         if self._refused != before:
             self._built.clear()
-        fetch = partial(self._executor.fetch, Workload.CLAIM)
+        fetch, seen = partial(self._executor.fetch, Workload.CLAIM), _Seen()
         free = {name: n for name, n in slots_by_backend.items() if not self._tables.of(name).has_limits}
         try:
-            claim = await self._claim_all(free, runner_id, fetch)
+            claim = seen.claim(await self._claim_due(free, runner_id, seen, fetch))
         except RowRefused as error:
-            claim = await self._claim_apart(free, runner_id, error)
+            claim = await self._claim_apart(free, runner_id, (), error)
         for backend, slots in slots_by_backend.items():
             if backend not in free:
-                claim = await self._claim_limited(backend, slots, runner_id, claim)
-        self._report_unclaimed(claim)
-        if not claim and self._unreported is not None:
-            unreported, self._unreported = self._unreported, None
-            raise unreported
+                claim = joined(claim, await self._claim_limited(backend, slots, runner_id, seen, claim))
+        for backend in sorted(seen.to_probe - seen.paused.keys()):
+            if slots_by_backend[backend] > 0:
+                claim = joined(claim, await self._claim_apart({backend: 1}, runner_id, claim))
+        self._report(claim)
         if claim:
             self._claimed()
         return claim
 
-    async def _claim_apart(self, slots: Mapping[str, int], runner_id: str, error: RowRefused) -> Claim:
-        """Claim as the kit does, each row in a savepoint: the database has refused one of them.
+    async def _claim_apart(
+        self,
+        slots: Mapping[str, int],
+        runner_id: str,
+        others: Sequence[Job],
+        error: RowRefused | None = None,
+    ) -> Claim:
+        """Claim as the kit does, each row in a savepoint: a probe, or where the database has refused a row.
 
         Its rule is a CHECK or a trigger of the user's, or the index of ordering keys, where another claim was
         faster. Refused rows are left out for a while; then the rule may have been corrected.
+
+        Args:
+            slots: how many jobs of which backends.
+            runner_id: whose they become.
+            others: what is this runner's already: the next claim without any raises what is refused.
+            error: what the database has said.
         """
         self.start_over()  # of what it may have got as far as, nothing is written
-        wanted = {self._tables.of(backend): count for backend, count in slots.items()}
+        wanted = {self._tables.of(backend): number for backend, number in slots.items()}
         refused = _Refused(self._quarantine)
-        claiming = Claiming(slots=wanted, runner_id=runner_id, refused=refused, apart=True)
-        for _ in range(DETOURS):
-            known = len(refused.problems)
-            claim = await self._executor.write(claiming.claim)
-            if claim or len(refused.problems) == known:
-                break
+        options: dict[str, Any] = {"refused": refused, "rounds": self._rounds, "apart": True}
+        claiming = Claiming(slots=wanted, runner_id=runner_id, **options)
+        claim = Claim()
+        try:
+            claim = await self._executor.do(claiming.claim, Access.WRITE, claims=True)
+        except RowRefused as another:
+            error = another
         if refused.problems:
             job_id, problem = next(iter(refused.problems.items()))
             text = f"job {job_id} can't be claimed, pending as before: {problem}; correct the row or the rule"
@@ -167,45 +181,30 @@ class Claims:
             # The runner reports the error.
             self._quarantine.add("claimed", refused.problems, problem, level=logging.WARNING)
         guards = {object_name(table.table, "ordering") for table in wanted}
-        if not claim and not refused.problems and constraint_of(error) not in guards:
+        is_explained = error is None or refused.problems or constraint_of(error) in guards
+        if error is not None and not (claim or others or is_explained):
             raise error
         return claim
 
-    async def _surely(
-        self,
-        claiming: Awaitable[Claim],
-        slots: Mapping[str, int],
-        runner_id: str,
-        others: Sequence[Job],
-    ) -> Claim:
-        """Claim around what the database refuses. Raises ``RowRefused`` only where there are no others.
-
-        Those are this runner's already: the next claim without any raises it.
-        """
-        try:
-            try:
-                return await claiming
-            except RowRefused as error:
-                return await self._claim_apart(slots, runner_id, error)
-        except RowRefused:
-            if not others:
-                raise
-            return Claim()
-
     # Of backends with limits: in a transaction of its own.
 
-    async def _claim_limited(self, backend: str, slots: int, runner_id: str, others: Claim) -> Claim:
-        """Claim for a backend with limits; return it with what was claimed for the others."""
+    async def _claim_limited(
+        self, backend: str, slots: int, runner_id: str, seen: _Seen, others: Sequence[Job]
+    ) -> Claim:
         table = self._tables.of(backend)
 
         async def work(connection: Any) -> Claim:
             async with connection.transaction(isolation="read_committed"):
-                return await self._claim_allowed(table, slots, runner_id, connection.fetch)
+                return await self._claim_allowed(table, slots, runner_id, seen, connection.fetch)
 
-        running = self._executor.run(Workload.CLAIM, work)
-        return joined(others, await self._surely(running, {backend: slots}, runner_id, others))
+        try:
+            return await self._executor.run(Workload.CLAIM, work)
+        except RowRefused as error:
+            return await self._claim_apart({backend: slots}, runner_id, others, error)
 
-    async def _claim_allowed(self, table: JobTable, slots: int, runner_id: str, fetch: Fetch) -> Claim:
+    async def _claim_allowed(
+        self, table: JobTable, slots: int, runner_id: str, seen: _Seen, fetch: Fetch
+    ) -> Claim:
         """Lock a backend's row, count, claim what its limits allow, take tokens."""
         backend, lock = table.backend, self._tables.statement("control_lock")
         locked = await fetch(lock, backend)
@@ -217,7 +216,8 @@ class Claims:
         if table.max_in_flight is not None:  # in a statement that sees what the claims before have written
             ((in_flight,),) = await fetch(self._tables.statement("in_flight", table))
         allowance = Allowance.of(table, now, tokens=tokens, at=at, in_flight=in_flight)
-        claim = await self._claim_all({backend: allowance.grant(slots)}, runner_id, fetch)
+        granted = {backend: allowance.grant(slots)}
+        claim = seen.claim(await self._claim_due(granted, runner_id, seen, fetch))
         if (left := allowance.tokens_after(len(claim))) is not None:
             await fetch(self._tables.statement("control_take"), backend, left, now)
         wait = allowance.retry_in(slots, len(claim))
@@ -230,8 +230,11 @@ class Claims:
         keys = ",".join(self._refused.get(table.table, ()))
         return f"AND id <> ALL ('{{{keys}}}'::uuid[])" if keys else ""
 
-    def _report_unclaimed(self, claim: Claim) -> None:
-        """Log once that jobs are due which no claim gets."""
+    def _report(self, claim: Claim) -> None:
+        """Raise what no claim has raised yet where this one has no job; log that none gets what is due."""
+        if not claim and self._unreported is not None:
+            unreported, self._unreported = self._unreported, None
+            raise unreported
         is_paused = any(each.state is not BreakerState.CLOSED for each in claim.breakers.values())
         if claim or is_paused or claim.paused or claim.retry_in:
             self._due_since = None
@@ -244,22 +247,6 @@ class Claims:
             )
 
     # One claim.
-
-    async def _claim_all(self, slots_by_backend: Mapping[str, int], runner_id: str, fetch: Fetch) -> Claim:
-        seen = _Seen()
-        jobs = await self._claim_due(slots_by_backend, runner_id, seen, fetch)
-        for backend in sorted(seen.to_probe - seen.paused.keys()):
-            if slots_by_backend[backend] <= 0:
-                continue
-            table = self._tables.of(backend)
-            probing = self._claim_probe(table, runner_id, seen, fetch)
-            if table.has_limits:  # in its transaction, which ends where a row is refused
-                jobs += await probing
-            else:
-                probe = await self._surely(probing, {backend: 1}, runner_id, jobs)
-                jobs += probe
-                seen.breakers |= probe.breakers
-        return seen.claim(jobs)
 
     async def _claim_due(
         self, slots_by_backend: Mapping[str, int], runner_id: str, seen: _Seen, fetch: Fetch
@@ -289,16 +276,6 @@ class Claims:
                 if not jobs:  # those are this runner's already: the next claim meets that row again
                     raise
         return jobs
-
-    async def _claim_probe(self, table: JobTable, runner_id: str, seen: _Seen, fetch: Fetch) -> Claim:
-        statement = self._statements.probe(table, keyed=table.table in self._cursors.keyed)
-        breaker = seen.breakers[table.backend]
-        turns = breaker.failures, risk_turn(breaker)
-        rows = list(await fetch(statement, runner_id, list(table.routes), *turns))
-        if not rows:  # nothing is due, or another runner was faster
-            return Claim()
-        seen.take(rows)
-        return Claim(claimed_jobs(rows, (table,), runner_id), breakers=seen.breakers)
 
     def _fetched(self, wanted: Mapping[str, int], runner_id: str, fetch: Fetch) -> Awaitable[Sequence[Row]]:
         """Run the statement that claims up to so many rows of each table."""
@@ -511,7 +488,7 @@ class ClaimStatements:
             else:
                 heeding += f" AND NOT EXISTS (SELECT FROM keys_{number})"
             parts |= {"levels": ", ".join(levels), "heeding": heeding}
-            shares.append(self._sql(name, table, number, **LOCKING, **parts))
+            shares.append(self._sql(name, table, number, **parts))
             rows.append(self._sql(f"{name}_rows", table, number))
         may_probe = [
             self._sql("may_probe", table, is_keyed="true" if table.table in keyed else "false")
@@ -525,18 +502,6 @@ class ClaimStatements:
             shares=",\n".join(shares),
             rows="\nUNION ALL\n".join(rows),
             may_probe=" OR ".join(may_probe) or "false",
-        )
-
-    def probe(self, table: JobTable, *, keyed: bool) -> str:
-        """Build a probe; its arguments are the runner, the routes, and whose turn it is."""
-        parts = {"limit": str(PROBE_WINDOW), "levels": FROM_THE_OLDEST}
-        return self._sql(
-            "probe",
-            table,
-            keys=f"{self._sql('first_of_each_key', table)}, " if keyed else "",
-            due=self._sql("ready_and_heads" if keyed else "ready", table, **parts),
-            latest_limit=str(PROBE_LATEST),
-            probe_lease=f"{table.probe_lease!r}::float8",
         )
 
     def next_due(self, tables: Sequence[JobTable], *, claimable: bool) -> str:
@@ -558,6 +523,7 @@ class ClaimStatements:
         counted = "" if table.max_in_flight is None else f"AND {self._tables.statement('lease_over', table)}"
         common = {
             "number": str(number),
+            "after": "''",
             "returned": claimed_columns(number, table),
             "backend": literal(table.backend),
             "lease": lease_seconds(table),
@@ -567,19 +533,11 @@ class ClaimStatements:
             "most_keys": str(MOST_KEYS),
             "nulls": NULLS,
         }
-        return self._tables.statement(name, table, **{**UNLOCKED, **common, **parts})
+        return self._tables.statement(name, table, **{**common, **parts})
 
 
 NULLS = ", ".join(["NULL"] * (len(CLAIMED) - 2))
 """The rest of a row that says something else than a claimed job does: its number, no key, and a text."""
-
-FROM_THE_OLDEST = ", ".join(f"({priority}, '-infinity'::timestamptz)" for priority in PRIORITIES)
-
-UNLOCKED = {"locking": "", "locking_job": "", "heeding": "", "after": "''"}
-LOCKING = {
-    "locking": "FOR NO KEY UPDATE SKIP LOCKED",
-    "locking_job": "FOR NO KEY UPDATE OF job SKIP LOCKED",
-}
 
 
 def lease_seconds(table: JobTable) -> str:

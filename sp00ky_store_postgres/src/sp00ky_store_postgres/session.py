@@ -106,18 +106,22 @@ class PostgresSession(SqlSession):
 
     async def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """See ``Session.insert``."""
-        self.written.add(f"{self._tables.schema}.{table.name}")
+        self._note_written(table)
         await super().insert(table, [dict(row) for row in rows])
+
+    def _note_written(self, table: Table) -> None:
+        self.written.add(f"{self._tables.schema}.{table.name}")
 
     async def insert_keyed(self, table: Table, row: Row) -> str:
         """See ``Session.insert_keyed``; PostgreSQL numbers such rows."""
+        self._note_written(table)
         text, encoders = self._insertion(table, tuple(row))
         ((key,),) = await self.fetch(f"{text} RETURNING id::text", *encoded([row], encoders)[0])
         return str(key)
 
     async def update(self, table: Table, where: Sequence[Any], values: Mapping[str, Any]) -> int:
         """See ``Session.update``; what ``errors`` says has no columns of its own."""
-        self.written.add(f"{self._tables.schema}.{table.name}")
+        self._note_written(table)
         stored = {name: value for name, value in values.items() if name not in ERROR_FIELDS}
         return await super().update(table, where, stored)
 
@@ -125,7 +129,7 @@ class PostgresSession(SqlSession):
         """See ``Session.put``."""
         if not rows:
             return
-        self.written.add(f"{self._tables.schema}.{table.name}")
+        self._note_written(table)
         text, encoders = self._insertion(table, tuple(rows[0]))
         values = ", ".join(f"{name} = excluded.{name}" for name in map(self._name, rows[0]))
         text = f"{text} ON CONFLICT ({self._list(table.key)}) DO UPDATE SET {values}"

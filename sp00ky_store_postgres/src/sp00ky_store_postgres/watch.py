@@ -24,7 +24,6 @@ from sp00ky_core.stores.broadcast import Broadcast
 from sp00ky_core.stores.filters import age_of, matches
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.transactional import Is
-from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS
 from sp00ky_core.stores.transactional.observe.filters import filters
 from sp00ky_core.stores.transactional.observe.find import find, load
 from sp00ky_core.stores.transactional.rows import LISTED
@@ -95,7 +94,7 @@ class Watches:
             marks = await patience.look(partial(self._marks.of, ids))
             if seen and not marks:
                 return
-            moved = sorted(await patience.look(partial(self._moved, marks, seen)), key=age_of)
+            moved = sorted(await patience.look(partial(self._moved, marks, seen, {})), key=age_of)
             wanted = [job for job in moved if matches(job, query)]
             if history is not None:
                 wanted, history = wanted[max(len(wanted) - history, 0) :], None
@@ -120,7 +119,7 @@ class Watches:
             started = time.monotonic()
             next_since = trail.follow(*await patience.look(self._snapshot))
             marks = await patience.look(partial(self._changed, query, since))
-            moved = await patience.look(partial(self._moved, marks, seen, longest=LISTED))
+            moved = await patience.look(partial(self._moved, marks, seen, LISTED))
             took = time.monotonic() - started
             for job in moved:
                 seen[job.id] = mark_of(job)
@@ -130,7 +129,7 @@ class Watches:
             seen = {key: mark for key, mark in seen.items() if mark[0] is None or mark[0] >= since}
 
     async def _moved(
-        self, marks: Mapping[str, Mark], seen: Mapping[str, Mark], longest: Mapping[str, int] = NO_LENGTHS
+        self, marks: Mapping[str, Mark], seen: Mapping[str, Mark], longest: Mapping[str, int]
     ) -> list[Job]:
         """Return the jobs that aren't as they were seen, in the order of the marks."""
         ids = [job_id for job_id, mark in marks.items() if seen.get(job_id) != mark]

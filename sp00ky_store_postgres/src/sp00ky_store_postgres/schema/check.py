@@ -10,10 +10,10 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_core.stores.transactional import Is, Session
 from sp00ky_core.stores.transactional.jobs.due import next_due
-from sp00ky_core.stores.transactional.observe.filters import PENDING
 from sp00ky_core.stores.transactional.schema.definition import RUNNERS, job_table
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.errors import MIGRATE, READ_ONLY, is_refusal
@@ -309,8 +309,8 @@ async def _waiting_jobs(connection: Any, table: JobTable, tables: Tables) -> Asy
             "its jobs wait until one is started",
             "start one: sp00ky run",
         )
-    stored, where = job_table(table.table), [PENDING, Is("deferred_since", "<", now - DEFERRED_LONG)]
-    columns = ["deferred_since"]
+    stored, columns = job_table(table.table), ["deferred_since"]
+    where = [Is("status", "=", JobStatus.PENDING), Is("deferred_since", "<", now - DEFERRED_LONG)]
     for row in await reading.select(stored, where, order=columns, limit=1, columns=columns):
         count = await reading.count(stored, where)
         hours, minutes = divmod(int((now - row["deferred_since"]).total_seconds()) // 60, 60)

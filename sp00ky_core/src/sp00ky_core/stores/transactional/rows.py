@@ -17,6 +17,8 @@ from sp00ky_core.stores.rows import UNREAD, job_of, with_last_error
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
+__all__ = ["LISTED", "to_job"]
+
 LISTED = dict.fromkeys(("payload", "result", "errors"), LONGEST_LISTED)
 """Bytes that a list reads of these."""
 DECIDED = {"payload": 0, "result": 0}

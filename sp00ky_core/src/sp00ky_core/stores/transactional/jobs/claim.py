@@ -33,6 +33,8 @@ from sp00ky_core.stores.transactional.rows import (
 )
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
+__all__ = ["Claiming", "joined"]
+
 
 @attrs.frozen(kw_only=True)
 class State:

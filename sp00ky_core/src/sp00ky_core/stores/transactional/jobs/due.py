@@ -15,6 +15,8 @@ from sp00ky_core.stores.transactional.jobs.ordering import next_head
 from sp00ky_core.stores.transactional.observe.filters import UNORDERED, leased, overdue
 from sp00ky_core.stores.transactional.schema.definition import job_table
 
+__all__ = ["next_due"]
+
 MOST_PRIORITIES = 8
 """So many values have a range of their own; a client may have written any number."""
 

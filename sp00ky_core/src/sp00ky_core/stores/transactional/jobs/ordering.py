@@ -17,6 +17,8 @@ from sp00ky_core.stores.transactional.observe.filters import ORDERED, PROCESSING
 from sp00ky_core.stores.transactional.rows import is_nameable
 from sp00ky_core.stores.transactional.schema.definition import LIVE_STATUSES, job_table
 
+__all__ = ["Rounds"]
+
 MOST_KEYS = 500
 """Keys that one claim looks at."""
 

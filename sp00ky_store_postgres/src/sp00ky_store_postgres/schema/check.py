@@ -10,11 +10,10 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.job import JobStatus
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_core.stores.transactional import Is, Session
 from sp00ky_core.stores.transactional.jobs.due import next_due
-from sp00ky_core.stores.transactional.schema.definition import RUNNERS, job_table
+from sp00ky_core.stores.transactional.schema.definition import RUNNERS
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.errors import MIGRATE, READ_ONLY, is_refusal
 from sp00ky_store_postgres.notifications import hears
@@ -47,7 +46,6 @@ EMPTY_PER_FULL = 4
 
 ALIVE = timedelta(seconds=10)
 """Since its last beat: a runner is alive."""
-DEFERRED_LONG = timedelta(hours=1)
 MANY = 10_000
 """Jobs are counted up to so many."""
 
@@ -309,14 +307,11 @@ async def _waiting_jobs(connection: Any, table: JobTable, tables: Tables) -> Asy
             "its jobs wait until one is started",
             "start one: sp00ky run",
         )
-    stored, columns = job_table(table.table), ["deferred_since"]
-    where = [Is("status", "=", JobStatus.PENDING), Is("deferred_since", "<", now - DEFERRED_LONG)]
-    for row in await reading.select(stored, where, order=columns, limit=1, columns=columns):
-        count = await reading.count(stored, where)
-        hours, minutes = divmod(int((now - row["deferred_since"]).total_seconds()) // 60, 60)
+    for row in await connection.fetch(tables.statement("deferred_long", table)):
+        hours, minutes = divmod(row["longest"] // 60, 60)
         yield Finding.warning(
             table.table,
-            f"deferred for over an hour: {count}, the longest for {hours} h {minutes} min",
+            f"deferred for over an hour: {row['jobs']}, the longest for {hours} h {minutes} min",
             "their backend throttles them, or no runner knows their route yet",
             f"see their last error: sp00ky jobs list --backend {table.backend} --status pending",
         )

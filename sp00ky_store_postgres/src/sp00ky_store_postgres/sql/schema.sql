@@ -97,6 +97,16 @@ WHERE con.contype = 'f' AND con.confrelid = $1::text::regclass AND con.confdelty
 ORDER BY 1, 2
 
 
+-- name: deferred_long
+-- Jobs that have been given back with a delay, again and again, for over an hour; no row: there are none.
+SELECT
+    count(*) AS jobs,
+    extract(epoch FROM now() - greatest(min(job.deferred_since), now() - interval '3650 days'))::int8 AS longest
+FROM ONLY {{table}} AS job
+WHERE job.status = 'pending' AND job.deferred_since < now() - interval '1 hour'
+HAVING count(*) > 0
+
+
 -- name: waiting
 -- How many jobs wait in a table, up to so many.
 SELECT count(*) FROM (SELECT FROM ONLY {{table}} AS job WHERE job.status IN ('pending', 'processing') LIMIT {{most}}) AS job

@@ -18,7 +18,7 @@ from sp00ky_core.stores.rows import UNREAD, job_of, with_last_error
 from sp00ky_core.stores.transactional.connection.session import Either, Is, ReadOptions, Row, Session, Where
 from sp00ky_core.stores.transactional.schema import NOT_ENDED, job_table
 
-__all__ = ["filters"]
+__all__ = ["LISTED", "filters", "to_job"]
 
 LISTED = dict.fromkeys(("payload", "result", "errors"), LONGEST_LISTED)
 """Bytes that a list reads of these."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, TypeVar
 import attrs
 
 from sp00ky_core.errors import RowRefused
+from sp00ky_core.stores.ids import new_key
 
 if TYPE_CHECKING:
     from sp00ky_core.stores.transactional.schema import Column, Index, Table
@@ -141,6 +142,12 @@ class Session(ABC):
     @abstractmethod
     async def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert rows, which all have the same columns; the others get their defaults."""
+
+    async def insert_keyed(self, table: Table, row: Row) -> str:
+        """Insert a row under a new key, which is its ``id``; return that."""
+        key = new_key()
+        await self.insert(table, [{"id": key, **row}])
+        return key
 
     @abstractmethod
     async def update(self, table: Table, where: Sequence[Where], values: Mapping[str, Any]) -> int:

@@ -40,6 +40,8 @@ from sp00ky_core.stores.transactional.rows import (
 )
 from sp00ky_core.stores.transactional.schema import job_table
 
+__all__ = ["Claiming", "joined"]
+
 
 @attrs.frozen(kw_only=True)
 class State:
@@ -187,26 +189,32 @@ class Claiming:
     async def _probe(
         self, session: Session, table: JobTable, heads: Sequence[Row], state: State
     ) -> list[Job]:
-        best = await self._best_probe(session, table, heads, state)
-        if best is None:
+        """Take a probe, and with it the best job that isn't refused or held by another transaction."""
+        window = await self._probe_window(session, table, heads, state)
+        if not window:
             return []
+        jobs: list[Job] = []
         before = await take_probe(session, table, self.runner_id)
-        job = None if before is None else await self._claim_row(session, table, best, state.now)
-        if before is not None and job is None:
+        for row in window if before is not None else ():
+            if (job := await self._claim_row(session, table, row, state.now)) is not None:
+                jobs.append(job)
+                break
+        if before is not None and not jobs:
             await give_back_probe(session, before)
         state.breakers.update(await read_breakers(session, [table], state.now))
-        return [] if job is None else [job]
+        return jobs
 
-    async def _best_probe(
+    async def _probe_window(
         self, session: Session, table: JobTable, heads: Sequence[Row], state: State
-    ) -> Row | None:
+    ) -> list[Row]:
+        """Return the jobs that may be a probe, the best first."""
         due = await self._due(session, table, PROBE_WINDOW, state.now, columns=HEAD)
         window = _first(PROBE_WINDOW, due, heads)
         if len(due) == PROBE_WINDOW:
             window += await self._due(session, table, PROBE_LATEST, state.now, columns=HEAD, latest=True)
         known = ((row["path"], _has_retries(row)) for row in window if row["path"] in table.routes)
         turn = route_in_turn(known, state.breaker(table))
-        return max(window, key=lambda row: (row["path"] == turn, _has_retries(row)), default=None)
+        return sorted(window, key=lambda row: (row["path"] == turn, _has_retries(row)), reverse=True)
 
     async def _claim_row(self, session: Session, table: JobTable, row: Row, now: datetime) -> Job | None:
         if not self.apart:

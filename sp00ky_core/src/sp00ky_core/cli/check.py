@@ -12,8 +12,9 @@ import attrs
 import click
 
 from sp00ky_core.backend.backend import DELIVER_HERE, POOLED, Backend, delivered
-from sp00ky_core.cli.options import Settings, as_json, command, flag, run_async, store_open
-from sp00ky_core.cli.output import one_line, show_json, slow
+from sp00ky_core.cli.logs import one_line
+from sp00ky_core.cli.output import show_json, slow
+from sp00ky_core.cli.settings import Settings, as_json, command, flag, run_async, store_open
 from sp00ky_core.config import BackendConfig, unready
 from sp00ky_core.contract.operation import PLACES, Operation, Scheme
 from sp00ky_core.errors import AdapterMissing

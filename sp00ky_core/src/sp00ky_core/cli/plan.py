@@ -16,17 +16,9 @@ import attrs
 import click
 
 from sp00ky_core.backend.backend import load_backends
-from sp00ky_core.cli.options import (
-    DURATION,
-    Seconds,
-    Settings,
-    as_json,
-    backend_names,
-    command,
-    option,
-    with_options,
-)
+from sp00ky_core.cli.options import DURATION, Seconds, backend_names
 from sp00ky_core.cli.output import show_json
+from sp00ky_core.cli.settings import Settings, as_json, command, option, with_options
 from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
 from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import is_unavailable

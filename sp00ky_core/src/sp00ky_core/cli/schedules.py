@@ -8,16 +8,10 @@ from typing import Any
 
 import click
 
-from sp00ky_core.cli.options import (
-    Settings,
-    act_options,
-    as_json,
-    command,
-    limit_option,
-    option,
-    with_settings,
-)
-from sp00ky_core.cli.output import moment, one_line, say, show_json, show_list
+from sp00ky_core.cli.logs import one_line, say
+from sp00ky_core.cli.options import act_options, limit_option
+from sp00ky_core.cli.output import moment, show_json, show_list
+from sp00ky_core.cli.settings import Settings, as_json, command, option, with_settings
 from sp00ky_core.outbox.operators.schedule_findings import definition_findings
 from sp00ky_core.outbox.operators.schedules import ScheduleRecord
 from sp00ky_core.outbox.outbox import Outbox

@@ -1,4 +1,4 @@
-"""``sp00ky run``: a runner as a process of its own."""
+"""``sp00ky run``: deliver jobs in a process of its own, or in several."""
 
 from __future__ import annotations
 
@@ -16,20 +16,11 @@ import click
 
 from sp00ky_core.cli.check import configuration_findings
 from sp00ky_core.cli.logs import FORMATS, LEVELS, set_format, set_level
-from sp00ky_core.cli.options import (
-    ADDRESS,
-    WORKERS,
-    Seconds,
-    Settings,
-    backend_names,
-    command,
-    flag,
-    option,
-    run_async,
-)
+from sp00ky_core.cli.options import ADDRESS, WORKERS, Seconds, backend_names
 from sp00ky_core.cli.output import is_terminal, progress
-from sp00ky_core.cli.run.probes import listening, notified
-from sp00ky_core.cli.run.processes import Reports, Supervisor, reporting
+from sp00ky_core.cli.probes import listening, notified
+from sp00ky_core.cli.processes import Reports, Supervisor, reporting
+from sp00ky_core.cli.settings import Settings, command, flag, option, run_async
 from sp00ky_core.cli.signals import AGAIN, GRACE, stop_order, stop_signal, unless_stopped
 from sp00ky_core.errors import OptionInvalid, SchemaError, Sp00kyError, StoreUnavailable
 from sp00ky_core.outbox.operators.schedule_findings import definition_findings
@@ -39,7 +30,10 @@ from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.stores.backoff import Backoff
 
 if TYPE_CHECKING:
-    from sp00ky_core.cli.run.screen import Deliveries
+    from sp00ky_core.cli.screens import Deliveries
+
+__all__ = ["run"]
+
 
 DAY = 86_400
 
@@ -198,7 +192,7 @@ async def _run(settings: Settings, order: Order) -> int:
 
 
 def _deliveries() -> Deliveries:
-    from sp00ky_core.cli.run.screen import Deliveries  # noqa: PLC0415  # rich is slow to import
+    from sp00ky_core.cli.screens import Deliveries  # noqa: PLC0415  # rich is slow to import
 
     return Deliveries()
 

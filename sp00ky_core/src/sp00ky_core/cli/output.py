@@ -36,7 +36,7 @@ def json_line(document: object, *, indent: int | None = None) -> bytes:
     return _BEYOND_ASCII.sub(_printable, text).encode()
 
 
-_BEYOND_ASCII = re.compile(r"[\x7f-\U0010ffff]")  # JSON escapes the control characters before it
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")  # JSON escapes the control characters among those
 
 
 def _printable(match: re.Match[str]) -> str:

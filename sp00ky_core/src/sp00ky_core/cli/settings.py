@@ -128,8 +128,9 @@ def option(written: str, text: str, *, name: str = "", **attributes: Any) -> Cal
     return click.option(written, *filter(None, [name]), help=text, **attributes)
 
 
-flag = partial(option, is_flag=True)
-"""Declares an option that takes no value."""
+def flag(written: str, text: str, *, name: str = "") -> Callable[[Command], Command]:
+    """Declare an option that takes no value."""
+    return option(written, text, name=name, is_flag=True)
 
 
 def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:

@@ -62,7 +62,7 @@ async def _check(
         if not outbox.store.capabilities.durable:
             await outbox.store.migrate()  # as entering the outbox does: no other process can have
         findings = [*configuration_findings(outbox), *_transport_findings(outbox)]
-        documents = [*_documents(outbox)]
+        documents = _documents(outbox)
         for names, backend in documents:
             findings += _document_findings(names, backend, verbose=verbose)
         findings += _request_findings(outbox, verbose=verbose)
@@ -110,20 +110,16 @@ def _backend_findings(outbox: Outbox) -> Iterator[Finding]:
             consequence = "jobs can be enqueued here; no runner delivers them or fires its schedules"
             fix = f"nothing if that is meant; {DELIVER_HERE}"
             yield Finding.warning(f"backend {name}", POOLED, consequence, fix)
-        elif host.endswith(OF_CONTAINERS) and not _is_known(host):
-            yield Finding.warning(
-                f"backend {name}",
-                f"its baseUrl names {host}, which only Docker's containers know",
-                "a runner that runs here can't reach it",
-                "write the host as this machine knows it, such as 127.0.0.1, or run in a container",
-            )
-
-
-def _is_known(host: str) -> bool:
-    try:
-        return bool(socket.getaddrinfo(host, None))
-    except OSError:
-        return False
+        elif host.endswith(OF_CONTAINERS):
+            try:
+                socket.getaddrinfo(host, None)
+            except OSError:
+                yield Finding.warning(
+                    f"backend {name}",
+                    f"its baseUrl names {host}, which only Docker's containers know",
+                    "a runner that runs here can't reach it",
+                    "write the host as this machine knows it, such as 127.0.0.1, or run in a container",
+                )
 
 
 def _transport_findings(outbox: Outbox) -> list[Finding]:
@@ -155,8 +151,8 @@ def _request_findings(outbox: Outbox, *, verbose: bool) -> Iterator[Finding]:
             yield from _security_findings(name, backend, verbose=verbose)
 
 
-def _documents(outbox: Outbox) -> Iterator[tuple[str, Backend]]:
-    """Yield each document's backends, by name, and one of them; those that read it differently apart."""
+def _documents(outbox: Outbox) -> Sequence[tuple[str, Backend]]:
+    """Return each document's backends, by name, and one of them; those that read it differently apart."""
     documents: list[tuple[list[str], Backend]] = []
     for name, backend in outbox.backends.items():
         backend.contract.compile()
@@ -166,12 +162,11 @@ def _documents(outbox: Outbox) -> Iterator[tuple[str, Backend]]:
                 break
         else:
             documents.append(([name], backend))
-    return ((", ".join(names), backend) for names, backend in documents)
+    return [(", ".join(names), backend) for names, backend in documents]
 
 
 def _content(backend: Backend) -> tuple[object, ...]:
-    contract = backend.contract
-    return backend.config.spec, contract.unusable, contract.operations
+    return backend.config.spec, backend.contract.unusable, backend.contract.operations
 
 
 def _document_findings(names: str, backend: Backend, *, verbose: bool) -> Iterator[Finding]:

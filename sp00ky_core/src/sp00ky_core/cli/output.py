@@ -67,11 +67,10 @@ def show_list(
     to_row: Callable[[Record], Sequence[object]],
     *,
     json_wanted: bool,
-    **more: object,
 ) -> None:
-    """Print records: as JSON under a name, with ``more`` beside them, or as aligned lines."""
+    """Print records: as JSON under a name, or as aligned lines."""
     if json_wanted:
-        show_json({name: [to_json(record) for record in records], **more})
+        show_json({name: [to_json(record) for record in records]})
     else:
         show_rows(columns, [to_row(record) for record in records])
 

@@ -169,10 +169,10 @@ class Meter:
         total: What was counted so far.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, total: int = 0) -> None:
         self._clock = clock
-        self.total: int = 0
-        self._samples = deque([(clock(), 0)])
+        self.total: int = total
+        self._samples = deque([(clock(), total)])
 
     def add(self, count: int = 1) -> None:
         """Count something that has just happened."""
@@ -186,11 +186,6 @@ class Meter:
         self.total = total
         if not self._samples or now - self._samples[-1][0] >= GRAIN:
             self._samples.append((now, total))
-
-    def start(self, total: int) -> None:
-        """Begin with a count that isn't news."""
-        self.total = total
-        self._samples = deque([(self._clock(), total)])
 
     def per_second(self) -> float:
         """Return the rate."""
@@ -336,8 +331,7 @@ class Queues:
         for name, counts in stats.items():
             for meters, total in ((self._delivered, counts.success), (self._failed, counts.failed)):
                 if name not in meters:
-                    meters[name] = Meter()
-                    meters[name].start(total)
+                    meters[name] = Meter(total=total)  # what there was isn't news
                 meters[name].reach(total)
 
     def rates(self, backend: str) -> tuple[float, float]:

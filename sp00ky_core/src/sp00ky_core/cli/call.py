@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +92,9 @@ async def _call(
     parts = payload if isinstance(payload, Parts) else None
     if parts is not None:  # the enqueue says what is wrong with the operation
         payload = parts.payload(operation) if operation is not None else {}
-    runs_here = wait and not outbox.store.capabilities.shared
-    runner = (
-        outbox.runner(RunnerOptions(grace=GRACE)) if runs_here else None
-    )  # before anything is written: is a transport installed?
+    runner = None
+    if wait and not outbox.store.capabilities.shared:
+        runner = outbox.runner(RunnerOptions(grace=GRACE))  # or says that no transport is installed
     async with outbox:
         try:
             job = await outbox.run(backend, path, payload, **options)
@@ -125,8 +124,12 @@ async def _ended(outbox: Outbox, job: Job, runner: Runner | None) -> Job:
         lambda: f"waiting for {job.id}: {job.status.value}, retry {job.retries} of {job.max_retries}"
     ):
         if runner is None:
-            async with _reasons_said(outbox, job):
+            saying = asyncio.create_task(_say_reasons(outbox, job.id.partition(":")[0]))
+            try:
                 return await watch()
+            finally:
+                saying.cancel()
+                await asyncio.wait([saying])
         set_level("error")  # what goes wrong with the job is in what is printed of it
         with stop_signal() as stopped:
             async with runner:
@@ -136,18 +139,8 @@ async def _ended(outbox: Outbox, job: Job, runner: Runner | None) -> Job:
     raise KeyboardInterrupt
 
 
-@asynccontextmanager
-async def _reasons_said(outbox: Outbox, job: Job) -> AsyncIterator[None]:
-    """Say once what keeps the jobs of a table, such as that no runner is alive, if this takes long."""
-    saying = asyncio.create_task(_say_reasons(outbox, job.id.partition(":")[0]))
-    try:
-        yield
-    finally:
-        saying.cancel()
-        await asyncio.wait([saying])
-
-
 async def _say_reasons(outbox: Outbox, table: str) -> None:
+    """Say after a while what keeps the jobs of a table, such as that no runner is alive."""
     await asyncio.sleep(LONG)
     with suppress(Sp00kyError):
         for finding in await outbox.check():

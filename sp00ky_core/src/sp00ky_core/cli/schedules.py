@@ -20,16 +20,8 @@ from sp00ky_core.ports import RunStatus, ScheduleRun
 from sp00ky_core.runner.maintenance.reconcile import SyncResult
 
 COLUMNS = (
-    "name",
-    "fires",
-    "backend",
-    "route",
-    "state",
-    "next (UTC)",
-    "last (UTC)",
-    "last run",
-    "quarantined",
-    "problem",
+    *("name", "fires", "backend", "route", "state"),
+    *("next (UTC)", "last (UTC)", "last run", "quarantined", "problem"),
 )
 RUN_COLUMNS = ("schedule", "fired (UTC)", "key", "trigger", "status", "job", "ended (UTC)", "error")
 
@@ -77,7 +69,7 @@ def get(settings: Settings, *, name: str) -> None:
 def runs(settings: Settings, *, name: str | None, **options: Any) -> None:
     """List the runs of the schedule NAME, or of all: the latest first, each with its job and its end."""
     rows = settings.ask(lambda outbox: outbox.schedules.runs(name, **options), "reading the runs")
-    _show_runs(rows, json_wanted=settings.json)
+    show_list("runs", rows, run_to_json, RUN_COLUMNS, _run_row, json_wanted=settings.json)
 
 
 @command(schedules, name="pause", short_help="Keep a schedule from firing.")
@@ -135,7 +127,7 @@ def trigger(settings: Settings, *, name: str, **act: Any) -> int:
         return runs, (await outbox.schedules.get(name)).stored.last_error
 
     rows, problem = settings.ask(fire, "firing")
-    _show_runs(rows, json_wanted=settings.json)
+    show_list("runs", rows, run_to_json, RUN_COLUMNS, _run_row, json_wanted=settings.json)
     if problem is not None:
         say(f"schedule {name}: {problem}")
     return int(problem is not None or any(run.status is RunStatus.FAILED for run in rows))
@@ -172,10 +164,6 @@ def sync_lines(result: SyncResult) -> list[str]:
     """Say what a sync has done, a line for each schedule."""
     defined = [f"defined {name}" for name in result.defined]
     return defined + [f"removed {name}" for name in result.removed]
-
-
-def _show_runs(rows: Sequence[ScheduleRun], *, json_wanted: bool) -> None:
-    show_list("runs", rows, run_to_json, RUN_COLUMNS, _run_row, json_wanted=json_wanted)
 
 
 def _row(record: ScheduleRecord) -> tuple[object, ...]:

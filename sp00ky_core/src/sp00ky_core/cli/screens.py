@@ -197,7 +197,7 @@ class Meter:
 
 
 LATEST = 200
-"""Changes that are kept for the """
+"""Changes that are kept for the list of the latest."""
 
 MOST_PROCESSING = 100_000
 """Jobs that are remembered as processing; those of a longer list aren't counted as in flight."""

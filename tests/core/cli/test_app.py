@@ -27,6 +27,14 @@ def loaded_by(program: str) -> set[str]:
 def test_importing_the_package_needs_no_large_library() -> None:
     large = {"aiohttp", "click", "rich", "jsonschema", "pytest", "sp00ky_core.testing"}
     assert not large & loaded_by("import sp00ky_core")
+    assert not large & loaded_by("from sp00ky_core import Outbox")
+
+
+def test_the_version_needs_neither_the_configuration_nor_the_outbox() -> None:
+    program = "from contextlib import suppress\nfrom sp00ky_core.cli import main\n"
+    program += "with suppress(SystemExit): main(['--version'])"
+    needless = {"asyncio", "attrs", "yaml", "sp00ky_core.config", "sp00ky_core.errors", "sp00ky_core.ports"}
+    assert not needless & loaded_by(program)
 
 
 def test_the_help_needs_no_large_library() -> None:

@@ -14,14 +14,7 @@ from sp00ky_core.backend.backend import queues, stored_table
 from sp00ky_core.encoding.json_bytes import JsonText, encode
 from sp00ky_core.encoding.payload_json import Payload, json_value
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.job.outcome import (
-    HTTP_STATUS,
-    OUTCOME_UNKNOWN,
-    THROTTLED,
-    Delivered,
-    Outcome,
-    Undelivered,
-)
+from sp00ky_core.job.outcome import HTTP_STATUS, OUTCOME_UNKNOWN, THROTTLED, Delivered, Outcome, Undelivered
 from sp00ky_core.job.state_machine import Deferred
 from sp00ky_core.outbox.blocking import SyncOutbox
 from sp00ky_core.outbox.enqueue import Transaction

@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sp00ky_core import _public
+    from sp00ky_core import errors as _errors
     from sp00ky_core._public import *
+    from sp00ky_core.errors import *
 
     __version__: str
     __all__ = ["__version__"]
     __all__ += _public.__all__
+    __all__ += _errors.__all__
 else:
 
     def __getattr__(name: str) -> object:
         """Import all that is public once any of it is asked for; ``import sp00ky_core`` is quick."""
         if name == "__version__":
             return import_module("importlib.metadata").version("sp00ky-core")
-        public, here = import_module("sp00ky_core._public"), globals()
-        for public_name in public.__all__:
-            here.setdefault(public_name, getattr(public, public_name))
-        here.setdefault("__all__", ["__version__", *public.__all__])
+        here, names = globals(), ["__version__"]
+        for room in map(import_module, ("sp00ky_core._public", "sp00ky_core.errors")):
+            for public_name in room.__all__:
+                here.setdefault(public_name, getattr(room, public_name))
+            names += room.__all__
+        here.setdefault("__all__", names)
         if name not in here:  # where it is a room of the core, it was imported with the others
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return here[name]

@@ -1,6 +1,5 @@
-"""Import each public name from where it is defined; ``sp00ky_core`` does so once one is asked for."""
+"""Import what is public, but errors, from where it is defined; ``sp00ky_core`` does so once asked for it."""
 
-from sp00ky_core import errors as _errors
 from sp00ky_core.config import (
     BackendConfig,
     BreakerConfig,
@@ -16,7 +15,6 @@ from sp00ky_core.config import (
 from sp00ky_core.contract import Contract, Operation, load_contract
 from sp00ky_core.encoding.json_bytes import JsonObject, JsonText
 from sp00ky_core.encoding.payload_json import Payload
-from sp00ky_core.errors import *
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.job.job import AttemptError, Job, JobStatus, NewJob, StatusName
 from sp00ky_core.job.options import CommonJobOptions, JobOptions
@@ -147,4 +145,3 @@ __all__: list[str] = [
     "Finding",
     "MigrationStep",
 ]
-__all__ += _errors.__all__

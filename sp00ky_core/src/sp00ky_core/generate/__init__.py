@@ -2,6 +2,7 @@
 
 from sp00ky_core.generate import calls
 from sp00ky_core.generate.calls import *
+from sp00ky_core.generate.calls import JobOf as JobOf  # a class for type checkers only
 
 __all__: list[str] = []
 __all__ += calls.__all__

@@ -14,7 +14,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
-from urllib.request import url2pathname
 
 import attrs
 
@@ -345,6 +344,8 @@ def _local_file(uri: str) -> Path:
         raise DocumentProblem("that isn't a URI") from None
     if url.scheme != "file" or url.netloc:
         raise DocumentProblem("nothing is ever fetched; save it beside this file and refer to it there")
+    from urllib.request import url2pathname  # noqa: PLC0415  # it brings an HTTP client, and is seldom needed
+
     return Path(url2pathname(url.path))
 
 

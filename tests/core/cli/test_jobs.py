@@ -1,4 +1,4 @@
-"""``sp00ky jobs list | get | watch | export``: shapes, filters and pages."""
+"""``sp00ky jobs list | get | watch | export | stats | errors``: shapes, filters, pages and numbers."""
 
 import asyncio
 import json
@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 from tests.conftest import complaints
-from tests.core.cli.jobs.conftest import Call, ids
-from tests.core.cli.jobs.shelf import Shelf, ended, enqueued
+from tests.core.cli.conftest import Call, ids
+from tests.core.cli.shelf import Shelf, ended, enqueued
 from tests.core.job.test_job import KEYS
 
 from sp00ky_core import Outbox
+from sp00ky_core.cli.jobs import job_row
+from sp00ky_core.job.job import AttemptError, Job, JobStatus
+from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.stores.memory.store import MemoryStore
 
@@ -163,3 +166,78 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(call: Call, migrated: P
     process.stdout.close()
     assert complaints(process.stderr.read()) == ""
     assert process.wait(30) in {0, 1}
+
+
+LATE = Undelivered(name="timeout", code=0, reason="late", retryable=False)
+
+
+def test_stats_have_the_documented_keys(ended: tuple[str, str], call: Call, sp00ky: Any) -> None:
+    call()
+    stats = sp00ky("jobs", "stats", "--json").json
+    assert list(stats) == ["backends"]
+    api = stats["backends"]["api"]
+    assert set(api) == {
+        "pending",
+        "due",
+        "processing",
+        "success",
+        "failed",
+        "stalled",
+        "deferred",
+        "oldest_deferred_s",
+        "oldest_due_s",
+        "breaker",
+        "paused",
+    }
+    assert api["paused"] is None
+    assert api["breaker"] == {"state": "closed", "paused_for_s": 0}
+    assert (api["pending"], api["due"], api["success"], api["failed"]) == (1, 1, 1, 1)
+    assert api["oldest_due_s"] >= 0
+    assert sp00ky("jobs", "stats").out.splitlines()[1].startswith("api ")
+
+
+def test_errors_are_grouped_the_largest_first(shelf: Shelf, sp00ky: Any) -> None:
+    ended(1, Delivered())
+    (late,), boos = ended(1, LATE, "/fails"), ended(2)
+    groups = sp00ky("jobs", "errors", "--json").json["errors"]
+    assert [list(each) for each in groups] == [
+        ["backend", "path", "name", "code", "count", "first", "last", "example"]
+    ] * 2
+    shown = [(each["backend"], each["path"], each["name"], each["code"], each["count"]) for each in groups]
+    assert shown == [("api", "/json", "http_status", 500, 2), ("api", "/fails", "timeout", 0, 1)]
+    assert groups[0]["example"] in boos
+    assert groups[1]["example"] == late
+    assert all(each[name].endswith("Z") for each in groups for name in ("first", "last"))
+    header, first, second = sp00ky("jobs", "errors").out.splitlines()
+    assert header.split()[:5] == ["jobs", "backend", "path", "error", "code"]
+    assert first.split()[:5] == ["2", "api", "/json", "http_status", "500"]
+    assert second.split()[:4] == ["1", "api", "/fails", "timeout"]
+
+
+LONG = "x" * 60_000
+
+
+def test_hostile_text_is_shown_as_it_is_in_json_and_harmless_elsewhere(migrated: Path, sp00ky: Any) -> None:
+    text = "\x1b]0;owned\x07\x9b31m\u202e\r\n[red]x[/red]"
+    (migrated / "payload.json").write_text(json.dumps({"id": text}))
+    job = sp00ky("call", "api", "/json", "@payload.json", "--json").json
+    assert job["payload"] == {"id": text}
+    for command in (["list"], ["get", job["id"]], ["get", job["id"], "--json"], ["list", "--json"]):
+        shown = sp00ky("jobs", *command).out
+        assert not {"\x1b", "\x07", "\x9b", "\r"} & set(shown)
+    assert "[red]x[/red]" in sp00ky("jobs", "get", job["id"]).out
+    assert "\u202e" not in sp00ky("jobs", "get", job["id"]).out
+
+
+def test_a_list_keeps_of_a_job_what_its_row_shows() -> None:
+    error = AttemptError(at=None, attempt=1, code=500, name="http_status", reason=LONG)
+    job = Job(
+        id="job:a",
+        backend="api",
+        path="/json",
+        payload_json=LONG.encode(),
+        status=JobStatus.FAILED,
+        errors=(error, error),
+        result_json=LONG.encode(),
+    )
+    assert len(repr(job_row(job))) < 2_000

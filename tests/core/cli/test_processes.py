@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.core.cli.run.test_probes import get, port_of
+from tests.core.cli.test_probes import get, port_of
 
-from sp00ky_core.cli.run.processes import Reports, Supervisor
+from sp00ky_core.cli.processes import Reports, Supervisor
 
 
 @pytest.fixture(autouse=True)

@@ -59,29 +59,23 @@ def _expected(error: OSError | UnicodeError) -> str:
     return EXPECTED.get(error.errno or 0) or f"an address to listen on: {error.strerror}"
 
 
-class _Pages:
-    def __init__(self, measures: Measures, *, routes: bool) -> None:
-        self._measures, self._routes = measures, routes
-
-    async def livez(self) -> Answer:
+def _pages(measures: Measures, *, routes: bool) -> dict[str, Callable[[], Awaitable[Answer]]]:
+    async def livez() -> Answer:
         return Answer("alive\n")  # the loop runs, or this wouldn't
 
-    async def readyz(self) -> Answer:
-        if self._measures.is_ready:
+    async def readyz() -> Answer:
+        if measures.is_ready:
             return Answer("ready\n")
         problem = "not ready: it drains, or its database isn't reached\n"
         return Answer(problem, HTTPStatus.SERVICE_UNAVAILABLE)
 
-    async def metrics(self) -> Answer:
+    async def metrics() -> Answer:
         try:
-            return Answer(await self._measures.text(routes=self._routes), kind=PROMETHEUS)
+            return Answer(await measures.text(routes=routes), kind=PROMETHEUS)
         except MetricsMissing as error:
             return Answer(f"{error}\n", HTTPStatus.NOT_IMPLEMENTED)
 
-
-def _pages(measures: Measures, *, routes: bool) -> dict[str, Callable[[], Awaitable[Answer]]]:
-    pages = _Pages(measures, routes=routes)
-    return {"/livez": pages.livez, "/readyz": pages.readyz, "/metrics": pages.metrics}
+    return {"/livez": livez, "/readyz": readyz, "/metrics": metrics}
 
 
 def _log(host: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""``sp00ky run``: a runner as a process of its own."""
+"""``sp00ky run``: deliver jobs in a process of its own, or in several."""
 
 from __future__ import annotations
 
@@ -16,20 +16,11 @@ import click
 
 from sp00ky_core.cli.check import configuration_findings
 from sp00ky_core.cli.logs import FORMATS, LEVELS, set_format, set_level
-from sp00ky_core.cli.options import (
-    ADDRESS,
-    WORKERS,
-    Seconds,
-    Settings,
-    backend_names,
-    command,
-    flag,
-    option,
-    run_async,
-)
+from sp00ky_core.cli.options import ADDRESS, WORKERS, Seconds, backend_names
 from sp00ky_core.cli.output import is_terminal, progress
-from sp00ky_core.cli.run.probes import listening, notified
-from sp00ky_core.cli.run.processes import Reports, Supervisor, reporting
+from sp00ky_core.cli.probes import listening, notified
+from sp00ky_core.cli.processes import Reports, Supervisor, reporting
+from sp00ky_core.cli.settings import Settings, command, flag, option, run_async
 from sp00ky_core.cli.signals import AGAIN, GRACE, stop_order, stop_signal, unless_stopped
 from sp00ky_core.errors import OptionInvalid, SchemaError, Sp00kyError, StoreUnavailable
 from sp00ky_core.outbox.operators.schedules import definition_findings
@@ -39,7 +30,10 @@ from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.stores.subscription import Backoff
 
 if TYPE_CHECKING:
-    from sp00ky_core.cli.run.screen import Deliveries
+    from sp00ky_core.cli.screens import Deliveries
+
+__all__ = ["run"]
+
 
 DAY = 86_400
 
@@ -167,7 +161,7 @@ async def _seen(outbox: Outbox, order: Order, reports: Reports | None) -> AsyncI
         listening(order.listen, outbox.measures, routes=order.metrics_routes),
         AsyncExitStack() as stack,
     ):
-        opening = asyncio.create_task(open_store(stack, outbox, patient=True))
+        opening = asyncio.create_task(_done(lambda: stack.enter_async_context(outbox), patient=True))
         async with notified():
             yield
         opening.cancel()
@@ -175,7 +169,11 @@ async def _seen(outbox: Outbox, order: Order, reports: Reports | None) -> AsyncI
 
 
 async def _run(settings: Settings, order: Order) -> int:
-    seen = None if order.worker or not is_terminal(sys.stderr) else _deliveries()
+    seen = None
+    if is_terminal(sys.stderr) and not order.worker:
+        from sp00ky_core.cli.screens import Deliveries  # noqa: PLC0415  # rich is slow to import
+
+        seen = Deliveries()
     outbox = settings.outbox(seen)
     options = RunnerOptions(grace=order.grace, poll=order.poll, log_attempts=order.log_attempts)
     runner = outbox.runner(options, backends=order.backends or None)
@@ -183,7 +181,9 @@ async def _run(settings: Settings, order: Order) -> int:
         opening = open_for_runner(stack, outbox, runner.runner_id, patient=not order.until_empty)
         await unless_stopped(stopped, opening)
         if stopped.is_set():
-            await _remove_row(outbox, runner)
+            with suppress(Sp00kyError, TimeoutError):  # it may have beaten once
+                async with asyncio.timeout(1.0):
+                    await needed(outbox.store, Runners, "row of a runner").remove_runner(runner.runner_id)
         else:
             begin = await stack.enter_async_context(reporting(runner)) if order.report else None
             await stack.enter_async_context(runner)
@@ -195,12 +195,6 @@ async def _run(settings: Settings, order: Order) -> int:
     ended = {"event": "runner_stopped", "runner_id": runner.runner_id}
     logger.info("stopped: %d delivered, %d failed", runner.succeeded, runner.failed, extra=ended)
     return runner.failed
-
-
-def _deliveries() -> Deliveries:
-    from sp00ky_core.cli.run.screen import Deliveries  # noqa: PLC0415  # rich is slow to import
-
-    return Deliveries()
 
 
 @asynccontextmanager
@@ -231,13 +225,6 @@ async def _deliver(outbox: Outbox, runner: Runner, stopped: asyncio.Event, order
         logger.info("draining: attempts in flight get %g s; %s", order.grace, AGAIN)
 
 
-async def _remove_row(outbox: Outbox, runner: Runner) -> None:
-    """Remove the row of a runner that has beaten and is stopped before it has started."""
-    with suppress(Sp00kyError, TimeoutError):
-        async with asyncio.timeout(1.0):
-            await needed(outbox.store, Runners, "row of a runner").remove_runner(runner.runner_id)
-
-
 def _say_findings(outbox: Outbox) -> None:
     for finding in (*configuration_findings(outbox), *definition_findings(outbox.config, outbox.backends)):
         logger.warning("%s: %s; %s", finding.subject, finding.problem, finding.consequence)
@@ -247,11 +234,11 @@ def _shown(runner: Runner, seen: Deliveries | None) -> AbstractContextManager[No
     """Show the runner's counts at the foot of the terminal."""
     if seen is None:
         return nullcontext()
-    return progress(lambda: _counts(runner), lambda: seen.picture(runner.backends))
 
+    def counts() -> str:
+        return f"{runner.succeeded} delivered, {runner.failed} failed, {runner.in_flight} in flight"
 
-def _counts(runner: Runner) -> str:
-    return f"{runner.succeeded} delivered, {runner.failed} failed, {runner.in_flight} in flight"
+    return progress(counts, lambda: seen.picture(runner.backends))
 
 
 async def _until(runner: Runner, stopped: asyncio.Event, *, until_empty: bool) -> None:
@@ -275,22 +262,19 @@ async def open_for_runner(stack: AsyncExitStack, outbox: Outbox, runner_id: str,
         SchemaError: ``check`` found what would stop jobs.
         StoreError: what else the database says.
     """
-    await open_store(stack, outbox, patient=patient)
+    await _done(lambda: stack.enter_async_context(outbox), patient=patient)
     await _refuse_what_stops_jobs(outbox)
     # A pooler may answer for a database that can't be reached.
     await _done(lambda: outbox.store.beat(runner_id), patient=patient)
 
 
-async def open_store(stack: AsyncExitStack, outbox: Outbox, *, patient: bool) -> None:
-    """Open the outbox, whose end becomes the stack's. Raises as ``open_for_runner``."""
-    await _done(lambda: stack.enter_async_context(outbox), patient=patient)
-
-
 async def _done(work: Callable[[], Awaitable[object]], *, patient: bool) -> None:
+    """Do what needs the database; where ``patient``, again and again until it can be reached."""
     backoff, has_waited = Backoff(random, first=0.5, limit=LONGEST_WAIT), False
     while True:
         try:
             await work()
+            break
         except StoreUnavailable as error:
             if not patient:
                 raise
@@ -298,8 +282,6 @@ async def _done(work: Callable[[], Awaitable[object]], *, patient: bool) -> None
             logger.warning(text, error, extra={"event": "store_lost"})
             has_waited = True
             await backoff.wait()
-        else:
-            break
     if has_waited:
         logger.warning("the database is back", extra={"event": "store_back"})
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from sp00ky_core.cli.run.command import _until, open_for_runner
+from sp00ky_core.cli.run import _until, open_for_runner
 from sp00ky_core.errors import SchemaError, StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable, StoreOptions
 from sp00ky_core.stores.memory.store import MemoryStore
@@ -143,7 +143,7 @@ async def opened(store: Away, folder: Path, *, patient: bool) -> None:
 async def test_a_service_waits(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.cli.run.command.random", lambda: -1.0)  # no wait at all
+    monkeypatch.setattr("sp00ky_core.cli.run.random", lambda: -1.0)  # no wait at all
     await opened(Away(opens=2, beats=1), tmp_path, patient=True)
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
     events = [getattr(record, "event", "") for record in caplog.records]

@@ -22,11 +22,10 @@ from sp00ky_core.ports import JobFilter, JobQuery, JobTable, RunStatus, StoreOpt
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional import Is, Work
-from sp00ky_core.stores.transactional.jobs.due import next_head, select_up_to
+from sp00ky_core.stores.transactional.jobs.due import next_head, select_due
 from sp00ky_core.stores.transactional.jobs.retention import Deleting
 from sp00ky_core.stores.transactional.jobs.settle import lost, overdue_claims, release
 from sp00ky_core.stores.transactional.observe import count, find, load
-from sp00ky_core.stores.transactional.rows import UNORDERED
 from sp00ky_core.stores.transactional.schedules import LATEST_FIRST
 from sp00ky_core.stores.transactional.schema import SCHEDULE_RUNS, job_table
 from sp00ky_store_postgres import PostgresStore
@@ -120,10 +119,8 @@ def works(table: JobTable) -> dict[str, tuple[Work[Any], str]]:
     deleting = partial(Deleting, refused=Quarantine(), apart=False)
     counted = JobFilter(since=datetime.now(UTC))
     released = {"runner_id": "r1", "keep": [], "refused": Quarantine(), "apart": False}
-    due = [*UNORDERED, Is("priority", "=", 0)]
-    ready: dict[str, Any] = {"table": table, "where": due, "column": "run_at", "until": LONG_AGO, "limit": 9}
     return {
-        "due": (partial(select_up_to, order=("run_at", "id"), **ready), "job_ready"),
+        "due": (partial(select_due, table=table, where=[], now=LONG_AGO, limit=9), "job_ready"),
         "heads": (partial(next_head, table=table, now=LONG_AGO), "job_keyed"),
         "lost": (partial(lost, tables=tables, dead=["r1"], **claims), "job_lease"),
         "overdue": (partial(overdue_claims, tables=tables, runners=["r1"], limit=10), "job_lease"),

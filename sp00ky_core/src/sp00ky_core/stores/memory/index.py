@@ -10,6 +10,8 @@ from typing import Any
 
 from sp00ky_core.stores.transactional import Both, Index, Is, Row, Table, Where
 
+__all__ = ["met"]
+
 Entry = tuple[Any, ...]
 """The values of a row's columns, each after whether there is one; NULL comes before every value."""
 

@@ -14,6 +14,8 @@ from sp00ky_core.stores.memory.index import SortedIndex, met
 from sp00ky_core.stores.memory.query_plan import Plan, plan
 from sp00ky_core.stores.transactional import Default, Index, Is, Row, Table, Where
 
+__all__ = ["in_order"]
+
 
 class MemoryTable:
     """Rows, which are replaced and never changed.

@@ -17,6 +17,7 @@ async def start(session: Session, act: Act) -> str:
     """Insert the entry of an act that is about to be done; its id."""
     row: Row = {name: getattr(act, name) for name in ("action", "actor", "via", "host", "reason")}
     row |= {"id": new_key(), "at": await session.now(), "selection": json.dumps(dict(act.selection))}
+    row["db_user"] = await session.user()
     await session.insert(AUDITS, [row])
     return str(row["id"])
 

@@ -13,11 +13,11 @@ import attrs
 
 from sp00ky_core.stores.backoff import Backoff
 from sp00ky_store_surreal.connection.embedded import Engine
-from sp00ky_store_surreal.connection.workload import Lane, Lanes
+from sp00ky_store_surreal.connection.reconnecting import Lane, Lanes
 from sp00ky_store_surreal.errors import Conflict
 from sp00ky_store_surreal.url import Target
 
-__all__ = ["CLAIMING", "Connection", "Lane", "ONCE", "TRIES", "Way"]
+__all__ = ["CLAIMING", "ONCE", "TRIES", "Connection", "Lane", "Way"]
 
 _log = logging.getLogger(__name__)
 

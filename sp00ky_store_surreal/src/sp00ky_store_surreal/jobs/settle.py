@@ -24,9 +24,9 @@ from sp00ky_store_surreal.errors import (
     unwritable,
 )
 from sp00ky_store_surreal.ids import id_text, id_value, table_of
-from sp00ky_store_surreal.result_values import TEXT
-from sp00ky_store_surreal.rows import duration_text
-from sp00ky_store_surreal.store_part import StorePart
+from sp00ky_store_surreal.jobs.claim import Claimer
+from sp00ky_store_surreal.rows import TEXT, duration_text
+from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import MARK, NUL, surql
 
 _Delivery = tuple[str, int, str | None, bytes | None]
@@ -38,22 +38,32 @@ MISSED = "sp00ky: the row was changed meanwhile"
 """Thrown by a statement that finds a row changed."""
 
 
-class Settles(StorePart):
-    """A part of the store: transitions that are written."""
+class Settles:
+    """Writes the transitions of a store.
 
-    _quarantine: Quarantine
-    _limited: Collection[str]  # backends whose attempts are counted, also those that may outlast their claim
+    Args:
+        ready: Knows what the tables can hold.
+        quarantine: Remembers rows that the database refuses.
+        claims: Knows which jobs may have an ordering_key.
+        limited: Backends whose attempts are counted, also those that may outlast their claim.
+    """
+
+    def __init__(
+        self, ready: Readiness, quarantine: Quarantine, claims: Claimer, limited: Collection[str]
+    ) -> None:
+        self._ready = ready
+        self._connection = ready.connection
+        self._quarantine = quarantine
+        self._claims = claims
+        self._limited = limited
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        if not settlements:
-            return []
         await self._ready.ensure()
         results = await self._settle(settlements)
         pending = [each for each in settlements if each.transition.to is JobStatus.PENDING]
         if any(each.transition.delay is None or _is_rescheduled(each) for each in pending):
-            self._claimer.forget_heads()
-        self._wake([each.job_id for each in settlements], work=bool(pending))
+            self._claims.forget_heads()
         return results
 
     async def _settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
@@ -122,7 +132,6 @@ class Settles(StorePart):
         """Build what the statement binds; what is the same of several jobs is written at once."""
         delivered: defaultdict[_Delivery, list[RecordID]] = defaultdict(list)
         others: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
-        rescheduled: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
         without_entries = self._ready.without_entries()
         for each in settlements:
             row_id = id_value(each.job_id)
@@ -131,8 +140,6 @@ class Settles(StorePart):
             if _is_delivery(each):
                 answer = each.transition.result_json
                 delivered[each.backend, each.epoch, each.runner_id, answer].append(row_id)
-            elif _is_rescheduled(each):
-                rescheduled[_alike(each, has_entry=False)].append(row_id)
             else:
                 others[_alike(each, has_entry=each.backend not in without_entries)].append(row_id)
         return {
@@ -141,7 +148,6 @@ class Settles(StorePart):
                 for (backend, epoch, runner_id, answer), ids in delivered.items()
             ],
             "others": [[ids, self._write_of(each)] for each, ids in others.items()],
-            "rescheduled": [[ids, _reschedule(each)] for each, ids in rescheduled.items()],
         }
 
     def _write_of(self, settlement: Settlement) -> dict[str, Any]:
@@ -165,12 +171,10 @@ class Settles(StorePart):
         result = "result = $answer ?? result, " if has_results else ""
         live = (
             "ordering_live = NONE, "
-            if any(self._claimer.may_order(each.backend) for each in settlements)
+            if any(self._claims.may_order(each.backend) for each in settlements)
             else ""
         )
-        rescheduled = surql("settle_rescheduled", missed=missed) if writes["rescheduled"] else ""
-        parts = {"result": result, "live": live, "rescheduled": rescheduled}
-        return surql("settle_jobs", before=before, after=after, missed=missed, **parts)
+        return surql("settle_jobs", before=before, after=after, missed=missed, result=result, live=live)
 
 
 def _alike(settlement: Settlement, *, has_entry: bool) -> Settlement:
@@ -220,34 +224,21 @@ def _is_rescheduled(settlement: Settlement) -> bool:
     return settlement.status is settlement.transition.to is JobStatus.PENDING
 
 
-def _reschedule(settlement: Settlement) -> dict[str, Any]:
-    change = settlement.transition
-    return {
-        "epoch": settlement.epoch,
-        "runner": settlement.runner_id,
-        "run_at": change.run_at,
-        "delay": None if change.delay is None else duration_text(change.delay),
-        "priority": change.priority,
-    }
-
-
 def _write(settlement: Settlement, result: Any, *, marks: bool) -> dict[str, Any]:
     change = settlement.transition
-    return {
+    same = ("retries", "run_at", "priority", "after_lease", "defers", "keeps_deferral")
+    return {name: getattr(change, name) for name in same} | {
         "epoch": settlement.epoch,
         "runner": settlement.runner_id,
         "was": settlement.status.value,
         "to": change.to.value,
-        "retries": change.retries,
         "result": result,
         "delay": None if change.delay is None else duration_text(change.delay),
-        "after_lease": change.after_lease,
+        "dates": _is_rescheduled(settlement) and (change.run_at or change.delay) is not None,
         "error": None if change.error is None else _entry(change.error),
         "bump": int(change.bumps_epoch),
         "keeps": change.keeps_lease,
         "marks": marks,
-        "defers": change.defers,
-        "keeps_deferral": change.keeps_deferral,
     }
 
 

@@ -16,10 +16,9 @@ from sp00ky_core.job import Job
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.observe.filters import ids_of
-from sp00ky_store_surreal.observe.find import changed_since, find, states
+from sp00ky_store_surreal.observe.find import changed_since, find, ids_of, states
 from sp00ky_store_surreal.observe.notifications import Changed, Signals
-from sp00ky_store_surreal.row_loading import LISTED, WHOLE
+from sp00ky_store_surreal.rows import LISTED, WHOLE
 
 _log = logging.getLogger(__name__)
 

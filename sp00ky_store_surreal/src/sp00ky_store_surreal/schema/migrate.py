@@ -11,9 +11,15 @@ from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import JobTable, MigrationStep
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import PlaceMissing
-from sp00ky_store_surreal.schema.definition import FORMER_INDEXES, NO_JOB_TABLE, OWN_TABLES, VERSION
 from sp00ky_store_surreal.schema.indexes import define, differences, make_true, rebuild
-from sp00ky_store_surreal.schema.introspection import TableLayout, read_layout
+from sp00ky_store_surreal.schema.introspection import (
+    FORMER_INDEXES,
+    NO_JOB_TABLE,
+    OWN_TABLES,
+    VERSION,
+    TableLayout,
+    read_layout,
+)
 from sp00ky_store_surreal.schema.repair import ANY_JSON, ANY_RESULT, DUE, FITS, listed, repairs
 from sp00ky_store_surreal.surql.loader import identifier, quoted, steps_of, surql
 from sp00ky_store_surreal.url import Target

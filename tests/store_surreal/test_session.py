@@ -13,6 +13,8 @@ from tests.store_surreal.conftest import Proxy
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import Act, JobQuery, RunQuery, RunStatus
 from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.connection.executor import TRIES
+from sp00ky_store_surreal.errors import Conflict
 
 FIRES = 12
 
@@ -151,3 +153,36 @@ async def test_a_selection_that_no_reply_could_hold_is_kept(migrated: SurrealSto
     await migrated.start_audit(Act(action="kill", selection={"path": "/a\0", "ids": ["job:1", None]}))
     (entry,) = await migrated.audit()
     assert entry.selection == {"path": "/a\0", "ids": ["job:1", None]}
+
+
+async def test_what_was_read_and_has_changed_is_decided_on_anew(
+    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another ends the pause after it was read, and before its end is written."""
+    await migrated.pause("api", reason="mine")
+    write = migrated._connection.write
+
+    async def be_faster(*call: Any, **how: Any) -> list[Any]:
+        monkeypatch.setattr(migrated._connection, "write", write)
+        await write("UPDATE sp00ky_control:api SET paused = false RETURN NONE")
+        return await write(*call, **how)
+
+    monkeypatch.setattr(migrated._connection, "write", be_faster)
+    assert not await migrated.resume("api")
+
+
+async def test_what_changes_each_time_is_given_up(
+    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrated.pause("api", reason="mine")
+    write, tries = migrated._connection.write, list[str]()
+
+    async def be_faster(*call: Any, **how: Any) -> list[Any]:
+        tries.append(call[0])
+        await write("UPDATE sp00ky_control:api SET reason = $reason RETURN NONE", reason=str(len(tries)))
+        return await write(*call, **how)
+
+    monkeypatch.setattr(migrated._connection, "write", be_faster)
+    with pytest.raises(Conflict, match="try again"):
+        await migrated.resume("api")
+    assert len(tries) == TRIES

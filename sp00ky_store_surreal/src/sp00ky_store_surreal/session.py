@@ -101,17 +101,17 @@ class SurrealSession(Session):
 
         Which of those come first is for the index to say: to sort them, all would be read.
         """
-        held = [each for each in self._held.values() if each.table is table]
+        held = [held for held in self._held.values() if held.table is table]
         names: Iterable[str] = table.kinds if held or columns is None else {*columns, *table.key}
         most = limit and limit + len(held)
         if lock:
             order, names = (), (*table.kinds, WHOLE)
-        found = await self._read(table, where, order=order, limit=most, names=names)
-        for record, row in found if lock else ():
+        rows = await self._read(table, where, order=order, limit=most, names=names)
+        for record, row in rows if lock else ():
             self._hold(table, record, row)
-        others = [row for _, row in found if key_of(table, row) not in self._held]
-        own = [each.row for each in self._held.values() if each.table is table and each.row is not None]
-        own = [row for row in own if all(met(row, each) for each in where)]
+        others = [row for _, row in rows if key_of(table, row) not in self._held]
+        own = [held.row for held in self._held.values() if held.table is table and held.row is not None]
+        own = [row for row in own if all(met(row, condition) for condition in where)]
         return in_order([*others, *own], order, limit) if own else others[:limit]
 
     async def count(self, table: Table, where: Sequence[Where] = ()) -> int:
@@ -195,36 +195,38 @@ class SurrealSession(Session):
 
     async def commit(self) -> None:
         """Write what was decided. Raises ``Changed`` where it was decided on what isn't so any more."""
-        if self._jobs or any(each.row != each.before for each in self._held.values()):
+        if self._jobs or self._changed:
             await self._send()
+
+    @property
+    def _changed(self) -> list[Held]:
+        return [held for held in self._held.values() if held.row != held.before]
 
     async def _send(self, *, tried: bool = False) -> None:
         """Send all writes as one transaction; ``tried``: take them back."""
-        changed = [each for each in self._held.values() if each.row != each.before]
-        written = [each for each in changed if each.row is not None]
-        deleted = [each.record for each in changed if each.row is None]
+        old = [held for held in self._changed if held.seen is not None]
+        new = [held for held in self._changed if held.seen is None]
+        written = [held for held in (*new, *old) if held.row is not None]
+        deleted = [held.record for held in old if held.row is None]
+        schedules = [held.record for held in written if held.table is SCHEDULES]
         rows: dict[str, list[Row]] = {}
-        for each in written:
-            if each.seen is None:
-                rows.setdefault(each.table.name, []).append({"id": each.record, **_values(each)})
-        for row in self._jobs:
+        for row in [*({"id": held.record, **_values(held)} for held in new), *self._jobs]:
             rows.setdefault(row["id"].table_name, []).append(row)
-        schedules = [each.record for each in written if each.table is SCHEDULES]
-        mark = new_key()
         inserts = (surql("session_insert", table=quoted(table), n=str(n)) for n, table in enumerate(rows))
+        mark = new_key()
         bindings = {f"new{n}": of_table for n, of_table in enumerate(rows.values())} | {
-            "held": [each.record for each in changed if each.seen is not None],
-            "seen": [each.seen for each in changed if each.seen is not None],
-            "absent": [each.record for each in written if each.seen is None],
-            "updated": [[each.record, _values(each)] for each in written if each.seen is not None],
+            "held": [held.record for held in old],
+            "seen": [held.seen for held in old],
+            "absent": [held.record for held in new],
+            "updated": [[held.record, _values(held)] for held in old if held.row is not None],
             "deleted": deleted,
             "schedules": schedules,
-            "kept": [each.record for each in written[:1]],
+            "kept": [held.record for held in written[:1]],
             "mark": mark,
             "tried": tried,
         }
         # Sent again after a lost reply, an insert would be made twice, and a breaker's change seem another's.
-        once = any(each.seen is None or each.table is BREAKERS for each in changed) and not schedules
+        once = not schedules and (bool(new) or any(held.table is BREAKERS for held in old))
         way = Way(lane=Lane.DELETE if deleted else self._lane, resend=not once)
         statement = surql("session_commit", inserts="".join(inserts))
         try:
@@ -248,14 +250,15 @@ class SurrealSession(Session):
         names: Iterable[str],
     ) -> list[tuple[RecordID, Row]]:
         """Select rows; where the key is named, that record alone is looked at."""
-        key = {each.column: each.value for each in where if isinstance(each, Is) and each.operator == "="}
+        equal = [part for part in where if isinstance(part, Is) and part.operator == "="]
+        key = {part.column: part.value for part in equal}
         bindings: dict[str, Any] = {}
         source = quoted(table.name)
         if key.keys() >= {*table.key}:
             source, bindings["records"] = "$records", [record_of(table, key)]
-        conditions = [_condition(table, each, bindings) for each in where]
+        conditions = [_condition(table, part, bindings) for part in where]
         source += f" WHERE {' AND '.join(conditions)}" if conditions else ""
-        by = (f"`{each[1:]}` DESC" if each.startswith("-") else f"`{each}`" for each in order)
+        by = (f"`{name[1:]}` DESC" if name.startswith("-") else f"`{name}`" for name in order)
         source += f" ORDER BY {', '.join(by)}" if order else ""
         source += "" if limit is None else f" LIMIT {limit:d}"
         return await self._select(source, names, **bindings)
@@ -316,7 +319,7 @@ def _encoded(column: str, value: Any) -> Any:
 def _condition(table: Table, where: Where, bindings: dict[str, Any]) -> str:
     """Write a condition on a column that every row has."""
     if not isinstance(where, Is):
-        texts = [_condition(table, each, bindings) for each in where.conditions]
+        texts = [_condition(table, part, bindings) for part in where.conditions]
         return f"({(' AND ' if isinstance(where, Both) else ' OR ').join(texts)})"
     name, operator, value = where.column, where.operator, where.value
     if operator == "=" and isinstance(value, datetime):  # the row may have nanoseconds
@@ -325,7 +328,7 @@ def _condition(table: Table, where: Where, bindings: dict[str, Any]) -> str:
     if name == "id":
         bound: Any = RecordID(table.name, value)
     elif operator in {"in", "not in"}:
-        bound = [_encoded(name, each) for each in value]
+        bound = [_encoded(name, one) for one in value]
     else:
         bound = _encoded(name, value)
     place = f"p{len(bindings)}"

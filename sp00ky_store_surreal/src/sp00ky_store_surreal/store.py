@@ -167,8 +167,8 @@ class SurrealStore(TransactionalStore):
 
     async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
         """See ``Store.add``. Raises ``SchemaError`` where the user may not write."""
-        for each in new_jobs:
-            self._of_backend(each.backend)
+        for new_job in new_jobs:
+            self._of_backend(new_job.backend)
         jobs = await self._enqueues.add(new_jobs, within=connection)
         if jobs:
             self._notifications.send(work=True, ids=[job.id for job in jobs])
@@ -182,11 +182,11 @@ class SurrealStore(TransactionalStore):
     async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
         rows, now = self._enqueues.rows_of(spawns), await session.now()
         cast("SurrealSession", session).insert_jobs(rows)
-        return [new_row(each.job, id_text(row["id"]), now) for each, row in zip(spawns, rows, strict=True)]
+        return [new_row(spawn.job, id_text(row["id"]), now) for spawn, row in zip(spawns, rows, strict=True)]
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
-        slots = [(self._of_backend(each), count) for each, count in slots_by_backend.items() if count > 0]
+        slots = [(self._of_backend(name), count) for name, count in slots_by_backend.items() if count > 0]
         claim = await self._claims.claim(slots, runner_id) if slots else Claim()
         self._notifications.send(ids=[job.id for job in claim])
         return claim
@@ -194,8 +194,8 @@ class SurrealStore(TransactionalStore):
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
         results = await self._settles.settle(settlements) if settlements else []
-        work = any(each.transition.to is JobStatus.PENDING for each in settlements)
-        self._notifications.send(work=work, ids=[each.job_id for each in settlements])
+        work = any(settled.transition.to is JobStatus.PENDING for settled in settlements)
+        self._notifications.send(work=work, ids=[settled.job_id for settled in settlements])
         return results
 
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
@@ -227,7 +227,7 @@ class SurrealStore(TransactionalStore):
         return beats
 
     async def _beats(self) -> Mapping[str, datetime]:
-        return {each: beat.at for each, beat in (await heartbeat.beats(self._connection)).items()}
+        return {runner_id: beat.at for runner_id, beat in (await heartbeat.beats(self._connection)).items()}
 
     # Delete, read, watch.
 

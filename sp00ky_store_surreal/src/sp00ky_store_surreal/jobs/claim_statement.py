@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -169,7 +170,11 @@ class ClaimPart:
         return bound
 
     def _write(self, name: str, **more: str) -> str:
-        names = {
+        return surql(name, **self._names, **more)
+
+    @cached_property
+    def _names(self) -> Mapping[str, str]:
+        return {
             "table": quoted(self.table.table),
             "n": self.n,
             "but": self._passed(),
@@ -177,11 +182,10 @@ class ClaimPart:
             "held": self.asked.held,
             "longest_lease": longest_lease(self.table),
         }
-        return surql(name, **names, **more)
 
     def _passed(self) -> str:
         """Write the condition for rows that are passed over."""
-        is_job = f" AND {is_job_of(self.table)}" if self.jobs_only else ""
+        is_job = f" AND {surql('is_job', table=quoted(self.table.table)).strip()}" if self.jobs_only else ""
         return is_job + self._skipping() + self._unleased() + self.asked.pending
 
     def _skipping(self) -> str:
@@ -259,11 +263,6 @@ def claim_of(parts: Sequence[ClaimPart], runner_id: str, *, row: str = "") -> tu
 def longest_lease(table: JobTable) -> str:
     """Write how long a claim's lease lasts at most."""
     return duration_text(table.longest_lease)
-
-
-def is_job_of(table: JobTable) -> str:
-    """Write the condition that a row of a table is a job."""
-    return surql("is_job", table=quoted(table.table)).strip()
 
 
 def first_pending(table: JobTable, *, embedded: bool) -> str:

@@ -16,7 +16,7 @@ from sp00ky_store_surreal.jobs.claim_statement import longest_lease
 from sp00ky_store_surreal.jobs.claim_window import ClaimIndex
 from sp00ky_store_surreal.jobs.delete import Change, RowChanges
 from sp00ky_store_surreal.observe.find import ids_of
-from sp00ky_store_surreal.rows import DECIDED, load
+from sp00ky_store_surreal.rows import DECIDED, load_safely
 from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
@@ -75,7 +75,7 @@ class Reclaims:
                 with self.ready.passing_over():
                     statement = surql("reclaim_lost_ids", **_names(table))
                     *_, plain, full = await connection.read(statement, limit=left, few=FEW, **which)
-                    jobs += await load(connection, table, [*plain, *full][:left], DECIDED)
+                    jobs += await load_safely(connection, table, [*plain, *full][:left], DECIDED)
         return jobs
 
     async def release(self, tables: Iterable[JobTable], runner_id: str, keep: Collection[str]) -> list[str]:

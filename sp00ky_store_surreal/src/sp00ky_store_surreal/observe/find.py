@@ -215,17 +215,12 @@ async def ended_ids(
     return await _ids(connection, await _by_age(connection, table, conditions, part), limit)
 
 
-async def states(
-    connection: Connection, tables: Sequence[JobTable], query: JobQuery
-) -> dict[str, tuple[JobTable, RecordID, str]]:
+async def states(connection: Connection, tables: Iterable[JobTable], query: JobQuery) -> dict[str, str]:
     """Read what would differ if a job that matches had changed, by its id; the oldest first."""
-    rows: list[tuple[str, str, JobTable, RecordID, str]] = []
+    rows: list[tuple[str, str, str]] = []
     for table in tables:
         if query.backend in {None, table.backend}:
             part = part_of(table, query)
             reply = await connection.read(surql("watch_states", **part.names), **part.bindings, **NUL)
-            rows += [
-                (row["created"], id_text(row["id"]), table, row["id"], row["state"]) for row in reply[-1]
-            ]
-    rows.sort(key=lambda each: each[:2])
-    return {text: (table, value, state) for _, text, table, value, state in rows}
+            rows += [(row["created"], id_text(row["id"]), row["state"]) for row in reply[-1]]
+    return {job_id: state for _, job_id, state in sorted(rows)}

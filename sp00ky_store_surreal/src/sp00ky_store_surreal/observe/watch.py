@@ -134,8 +134,7 @@ class Watch:
         """
         if self.query.ids is None:
             return await changed_since(self.connection, self.tables, since and since - OVERLAP)
-        found = await states(self.connection, self.tables, JobQuery(ids=self.query.ids))
-        return None, {job_id: state for job_id, (_, _, state) in found.items()}
+        return None, await states(self.connection, self.tables, JobQuery(ids=self.query.ids))
 
     async def _look_again(self, changed: Changed, since: datetime | None, seen: dict[str, str]) -> None:
         """Look for what LIVE didn't report: after it was interrupted, where there is none, now and then.

@@ -132,6 +132,7 @@ class Settles:
         """Build what the statement binds; what is the same of several jobs is written at once."""
         delivered: defaultdict[_Delivery, list[RecordID]] = defaultdict(list)
         others: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
+        rescheduled: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
         without_entries = self._ready.without_entries()
         for each in settlements:
             row_id = id_value(each.job_id)
@@ -140,6 +141,8 @@ class Settles:
             if _is_delivery(each):
                 answer = each.transition.result_json
                 delivered[each.backend, each.epoch, each.runner_id, answer].append(row_id)
+            elif _is_rescheduled(each):
+                rescheduled[_alike(each, has_entry=False)].append(row_id)
             else:
                 others[_alike(each, has_entry=each.backend not in without_entries)].append(row_id)
         return {
@@ -148,6 +151,7 @@ class Settles:
                 for (backend, epoch, runner_id, answer), ids in delivered.items()
             ],
             "others": [[ids, self._write_of(each)] for each, ids in others.items()],
+            "rescheduled": [[ids, _reschedule(each)] for each, ids in rescheduled.items()],
         }
 
     def _write_of(self, settlement: Settlement) -> dict[str, Any]:
@@ -174,7 +178,9 @@ class Settles:
             if any(self._claims.may_order(each.backend) for each in settlements)
             else ""
         )
-        return surql("settle_jobs", before=before, after=after, missed=missed, result=result, live=live)
+        rescheduled = surql("settle_rescheduled", missed=missed) if writes["rescheduled"] else ""
+        parts = {"result": result, "live": live, "rescheduled": rescheduled}
+        return surql("settle_jobs", before=before, after=after, missed=missed, **parts)
 
 
 def _alike(settlement: Settlement, *, has_entry: bool) -> Settlement:
@@ -224,9 +230,20 @@ def _is_rescheduled(settlement: Settlement) -> bool:
     return settlement.status is settlement.transition.to is JobStatus.PENDING
 
 
+def _reschedule(settlement: Settlement) -> dict[str, Any]:
+    change = settlement.transition
+    return {
+        "epoch": settlement.epoch,
+        "runner": settlement.runner_id,
+        "run_at": change.run_at,
+        "delay": None if change.delay is None else duration_text(change.delay),
+        "priority": change.priority,
+    }
+
+
 def _write(settlement: Settlement, result: Any, *, marks: bool) -> dict[str, Any]:
     change = settlement.transition
-    same = ("retries", "run_at", "priority", "after_lease", "defers", "keeps_deferral")
+    same = ("retries", "after_lease", "defers", "keeps_deferral")
     return {name: getattr(change, name) for name in same} | {
         "epoch": settlement.epoch,
         "runner": settlement.runner_id,
@@ -234,7 +251,6 @@ def _write(settlement: Settlement, result: Any, *, marks: bool) -> dict[str, Any
         "to": change.to.value,
         "result": result,
         "delay": None if change.delay is None else duration_text(change.delay),
-        "dates": _is_rescheduled(settlement) and (change.run_at or change.delay) is not None,
         "error": None if change.error is None else _entry(change.error),
         "bump": int(change.bumps_epoch),
         "keeps": change.keeps_lease,

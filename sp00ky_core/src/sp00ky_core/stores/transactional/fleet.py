@@ -238,6 +238,8 @@ async def start_audit(session: Session, act: Act) -> str:
     """Insert the entry of an act that is about to be done; its id."""
     row: Row = {name: getattr(act, name) for name in ("action", "actor", "via", "host", "reason")}
     row |= {"at": await session.now(), "selection": json.dumps(dict(act.selection))}
+    if (user := await session.user()) is not None:
+        row["db_user"] = user
     return await session.insert_keyed(AUDITS, row)
 
 

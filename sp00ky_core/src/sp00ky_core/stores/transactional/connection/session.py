@@ -110,6 +110,10 @@ class Session(ABC):
     async def now(self) -> datetime:
         """Read the clock that all processes share; not before the transaction has its locks."""
 
+    async def user(self) -> str | None:
+        """Return whom the database knows this client by; None: it knows no users."""
+        return None
+
     @abstractmethod
     async def select(
         self,

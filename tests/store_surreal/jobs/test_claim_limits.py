@@ -11,7 +11,7 @@ from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import TRIES
 from sp00ky_store_surreal.errors import Conflict
-from sp00ky_store_surreal.fleet.limit import allowance_of
+from sp00ky_store_surreal.jobs.claim_statement import allowance_of
 
 PLAIN = JobTable(backend="api", table="job")
 RATED = JobTable(backend="api", table="job", rate=RateConfig(limit=2, per=4.0, burst=3))

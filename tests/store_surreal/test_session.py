@@ -1,7 +1,9 @@
-"""A fire is there whole or not at all, once, whoever races for it and whatever is cut off."""
+"""A transaction is there whole or not at all, once, whoever races for it and whatever is cut off."""
 
 import asyncio
+import re
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 import pytest
@@ -9,9 +11,10 @@ from tests.firing import KEYS, NAME, define, fire_of
 from tests.store_surreal.conftest import Proxy
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.ports import JobQuery, RunQuery, RunStatus
+from sp00ky_core.ports import Act, JobQuery, RunQuery, RunStatus
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.surql.loader import surql
+from sp00ky_store_surreal.connection.executor import TRIES
+from sp00ky_store_surreal.errors import Conflict
 
 FIRES = 12
 
@@ -49,10 +52,12 @@ async def test_connections_that_race_for_fires_make_each_once(
         await each.close()
 
 
-async def test_a_fire_whose_reply_is_lost_is_known_to_be_made(proxied: SurrealStore, proxy: Proxy) -> None:
+async def test_a_fire_whose_reply_is_lost_is_known_to_be_made(
+    proxied: SurrealStore, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await define(proxied)
     snapshot, accepted = await proxied.schedules(), proxy.accepted
-    proxy.lose_reply()
+    proxy.lose_reply_to_write(proxied._connection, monkeypatch)
     runs = await proxied.change_schedule(fire_of(snapshot))
     assert proxy.accepted > accepted
     assert len(runs or ()) == len(KEYS)
@@ -60,13 +65,23 @@ async def test_a_fire_whose_reply_is_lost_is_known_to_be_made(proxied: SurrealSt
     assert await proxied.change_schedule(fire_of(snapshot)) is None
 
 
-async def test_runners_do_not_read_the_marks_of_changes(migrated: SurrealStore) -> None:
+async def test_runners_do_not_read_the_marks_of_changes(
+    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They are read at each fire, by each runner, and only a change looks at them."""
     await define(migrated)
-    found = (await migrated._connection.read(surql("schedules")))[-1]
-    (row,) = found["schedules"]
-    assert row["revision"] == 1
-    assert "changes" not in row
+    ask, replies = migrated._connection._link.ask, list[str]()
+
+    async def note(*call: Any, **how: Any) -> list[Any]:
+        reply = await ask(*call, **how)
+        replies.append(repr(reply))
+        return reply
+
+    monkeypatch.setattr(migrated._connection._link, "ask", note)
+    assert (await migrated.schedules()).schedules[NAME].revision == 1
+    read = "".join(replies)
+    assert "every" in read
+    assert re.search("[0-9a-f]{32}", read) is None
 
 
 async def test_what_a_rule_refuses_costs_no_other(migrated: SurrealStore) -> None:
@@ -122,3 +137,52 @@ async def test_a_record_of_a_jobs_id_that_is_there_stays(migrated: SurrealStore)
     runs = await migrated.change_schedule(fire)
     assert [run.key for run in runs or () if run.status is RunStatus.FAILED] == [KEYS[3]]
     assert {job.max_retries for job in await migrated.find(JobQuery()) if job.path == "/x"} == {9}
+
+
+async def test_a_server_says_who_it_was(make_store: Callable[..., SurrealStore], surreal_url: str) -> None:
+    store = make_store(surreal_url)
+    await store.open()
+    await store.migrate()
+    await store.start_audit(Act(action="pause", selection={"backend": "api"}, actor="me"))
+    (entry,) = await store.audit()
+    await store.close()
+    assert (entry.db_user, entry.actor, entry.selection) == ("root", "me", {"backend": "api"})
+
+
+async def test_a_selection_that_no_reply_could_hold_is_kept(migrated: SurrealStore) -> None:
+    await migrated.start_audit(Act(action="kill", selection={"path": "/a\0", "ids": ["job:1", None]}))
+    (entry,) = await migrated.audit()
+    assert entry.selection == {"path": "/a\0", "ids": ["job:1", None]}
+
+
+async def test_what_was_read_and_has_changed_is_decided_on_anew(
+    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another ends the pause after it was read, and before its end is written."""
+    await migrated.pause("api", reason="mine")
+    write = migrated._connection.write
+
+    async def be_faster(*call: Any, **how: Any) -> list[Any]:
+        monkeypatch.setattr(migrated._connection, "write", write)
+        await write("UPDATE sp00ky_control:api SET paused = false RETURN NONE")
+        return await write(*call, **how)
+
+    monkeypatch.setattr(migrated._connection, "write", be_faster)
+    assert not await migrated.resume("api")
+
+
+async def test_what_changes_each_time_is_given_up(
+    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrated.pause("api", reason="mine")
+    write, tries = migrated._connection.write, list[str]()
+
+    async def be_faster(*call: Any, **how: Any) -> list[Any]:
+        tries.append(call[0])
+        await write("UPDATE sp00ky_control:api SET reason = $reason RETURN NONE", reason=str(len(tries)))
+        return await write(*call, **how)
+
+    monkeypatch.setattr(migrated._connection, "write", be_faster)
+    with pytest.raises(Conflict, match="try again"):
+        await migrated.resume("api")
+    assert len(tries) == TRIES

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from sp00ky_store_surreal.schema import definition
+from sp00ky_store_surreal.schema import introspection as definition
 
 
 def defined(what: str, *names: str) -> set[str]:

@@ -16,11 +16,11 @@ from surrealdb import RecordID
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.errors import QueryRefused, SchemaError, StoreClosed, StoreError, StoreUnavailable
 from sp00ky_core.job.job import instant_to_json
-from sp00ky_core.ports import MAX_ROWS, QUERY_SECONDS
+from sp00ky_core.ports import QUERY_SECONDS
 from sp00ky_store_surreal.connection.cbor import UNREADABLE
 from sp00ky_store_surreal.errors import Conflict, PlaceMissing, TableMissing, reason_of
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.store_part import StorePart
+from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import surql
 
 MOST_BYTES = 8 * 2**20
@@ -41,33 +41,31 @@ _TOKEN = re.compile(
 """Texts, quoted names and comments; what is wrong stands in none of them, or begins one that has no end."""
 
 
-class RowQueries(StorePart):
-    """A part of the store: users' queries, which are trusted as code is."""
+async def query_rows(ready: Readiness, query: str, limit: int) -> list[Mapping[str, Any]]:
+    """See ``Schedules.query_rows``; users' queries are trusted as code is."""
+    location = ready.connection.target.location
+    try:
+        _check(query)
+        connection = await ready.ensure()
+        timeout = f"{QUERY_SECONDS * 1_000:.0f}ms"
+        statement = surql("schedule_query", query=query, timeout=timeout)
+        async with asyncio.timeout(QUERY_SECONDS + BEYOND_SERVER):
+            reply = await connection.read(statement, limit=limit)
+        return _json_rows(reply[-1][0])
+    except TimeoutError as error:
+        raise _refusal(location, f"it takes longer than {QUERY_SECONDS:.0f} seconds") from error
+    except ValueError as error:
+        raise _refusal(location, str(error)) from error
+    except StoreError as error:
+        if isinstance(error, NOT_ITS_FAULT):
+            raise
+        if isinstance(error, SchemaError) and not isinstance(error, TableMissing):
+            raise
+        raise _refusal(location, reason_of(error)) from error
 
-    async def query_rows(self, query: str, *, limit: int = MAX_ROWS + 1) -> list[Mapping[str, Any]]:
-        """See ``Schedules.query_rows``."""
-        try:
-            _check(query)
-            await self._ready.ensure()
-            timeout = f"{QUERY_SECONDS * 1_000:.0f}ms"
-            statement = surql("schedule_query", query=query, timeout=timeout)
-            async with asyncio.timeout(QUERY_SECONDS + BEYOND_SERVER):
-                reply = await self._connection.read(statement, limit=limit)
-            return _json_rows(reply[-1][0])
-        except TimeoutError as error:
-            raise self._refusal(f"it takes longer than {QUERY_SECONDS:.0f} seconds") from error
-        except ValueError as error:
-            raise self._refusal(str(error)) from error
-        except StoreError as error:
-            if isinstance(error, NOT_ITS_FAULT):
-                raise
-            if isinstance(error, SchemaError) and not isinstance(error, TableMissing):
-                raise
-            raise self._refusal(reason_of(error)) from error
 
-    def _refusal(self, problem: str) -> QueryRefused:
-        location = self._connection.target.location
-        return QueryRefused(store=location, problem=f"the query is refused: {problem}")
+def _refusal(location: str, problem: str) -> QueryRefused:
+    return QueryRefused(store=location, problem=f"the query is refused: {problem}")
 
 
 def _check(query: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sp00ky_core.errors import QueryRefused
 from sp00ky_core.job.job import NewJob
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.schedules import query
+from sp00ky_store_surreal import schedule_query as query
 
 REFUSED = {
     "statement": "DELETE job RETURN BEFORE",

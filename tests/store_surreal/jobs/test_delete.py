@@ -1,21 +1,22 @@
-"""Ended jobs that are deleted, and one that can't be."""
+"""Ended jobs that are deleted, by name, by conditions and by age, and one that can't be."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import attrs
 import pytest
 from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.errors import StoreError, StoreUnavailable
-from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.transitions import clear
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import Lane
-from sp00ky_store_surreal.operate import clear as clears
+from sp00ky_store_surreal.jobs import delete as deleting
 
 
 async def refuse(store: SurrealStore, what: str) -> None:
@@ -36,7 +37,7 @@ async def test_a_row_that_cant_be_deleted_holds_up_no_other(
     cleared = await clear(migrated, [jobs[0].id, bad.id])
     assert [each.fate.value for each in cleared] == ["cleared", "illegal"]
     table = JobTable(backend="api", table="job", keep_success=0.0)
-    migrated._tables = (table,)
+    migrated.options = attrs.evolve(migrated.options, tables=(table,))
     assert await migrated.prune() == 2
     assert [job.id for job in await migrated.find(JobQuery())] == [bad.id]
     assert "can't be deleted" in caplog.text
@@ -78,7 +79,7 @@ class Deletes:
 @pytest.fixture
 def deletes_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[SurrealStore], Deletes]:
     """Ten ended jobs are four deletes."""
-    monkeypatch.setattr(clears, "DELETED_AT_ONCE", 3)
+    monkeypatch.setattr(deleting, "DELETED_AT_ONCE", 3)
     return Deletes
 
 
@@ -149,3 +150,46 @@ async def test_an_interrupted_clear_ends_with_what_was_sent(shared: SurrealStore
     await deletes.ended()
     assert deletes.lanes == {Lane.REST: 1, Lane.DELETE: 1}
     assert await left_in(shared) == 4
+
+
+DAY = 86_400.0
+TABLES = (JobTable(backend="api", table="job", keep_success=DAY, keep_failed=None),)
+
+
+@pytest.fixture
+async def keeping(make_store: Callable[..., SurrealStore], url: str) -> AsyncIterator[SurrealStore]:
+    """A store that keeps what was delivered for a day, and what failed for ever."""
+    store = make_store(url, TABLES)
+    await store.open()
+    await store.migrate()
+    yield store
+    await store.close()
+
+
+async def ended(store: SurrealStore, count: int, path: str = "/a", status: str = "success") -> list[Job]:
+    jobs = await store.add([NewJob(path=path, backend="api") for _ in range(count)])
+    for job in jobs:
+        for each in ("processing", status):
+            statement = "LET $row = <record>$id; UPDATE $row SET status = $status"
+            await store._connection.write(statement, id=job.id, status=each)
+    return jobs
+
+
+async def grow_old(store: SurrealStore) -> None:
+    """Have every job ended two days ago, which the table's own clock wouldn't allow."""
+    await store._connection.write(
+        "DEFINE FIELD OVERWRITE updated_at ON job TYPE option<datetime>;"
+        "UPDATE job SET updated_at = time::now() - 2d"
+    )
+
+
+async def test_a_row_that_the_database_keeps(keeping: SurrealStore, caplog: pytest.LogCaptureFixture) -> None:
+    await ended(keeping, 2)
+    await ended(keeping, 1, "/bad")
+    await grow_old(keeping)
+    await keeping._connection.write(
+        "DEFINE EVENT hook ON TABLE job WHEN $event = 'DELETE' AND $before.path = '/bad' "
+        "THEN { THROW 'not so' };"
+    )
+    assert await keeping.prune() == 2
+    assert "can't be deleted" in caplog.text

@@ -1,6 +1,7 @@
 """Derive a store for any database with transactions: see ``docs/adapters.md``."""
 
 from sp00ky_core.stores.transactional.connection.blocking import BlockingLane, BlockingSession, WriterGate
+from sp00ky_core.stores.transactional.connection.lane import AsyncLane, AsyncSession
 from sp00ky_core.stores.transactional.connection.session import (
     Access,
     Both,
@@ -23,6 +24,8 @@ __all__ = [
     "BlockingSession",
     "BlockingLane",
     "WriterGate",
+    "AsyncSession",
+    "AsyncLane",
     "Access",
     "Work",
     "Table",

@@ -9,13 +9,14 @@ from typing import Any
 import attrs
 
 from sp00ky_core.encoding.job_json import instant_to_json
+from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import AttemptError, Job
 from sp00ky_core.ports import LONGEST_LISTED, JobTable
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.rows import UNREAD, job_of, with_last_error
-from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
-from sp00ky_core.stores.transactional.schema.definition import job_table
+from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Update
+from sp00ky_core.stores.transactional.schema.definition import Table, job_table
 
 LISTED = dict.fromkeys(("payload", "result", "errors"), LONGEST_LISTED)
 """Bytes that a list reads of these."""
@@ -67,6 +68,21 @@ def guard_of(row: Row) -> list[Is]:
     """Name the row, as long as its values, which may be nonsense, are as they were read."""
     names = "id", "status", "lease_epoch", "runner_id"
     return [Is(name, "=", row[name]) for name in names if row[name] != UNREAD]
+
+
+class RowChanged(RowRefused):
+    """A row is no longer as it was read: another transaction has written it."""
+
+
+async def update_all(session: Session, table: Table, updates: Sequence[Update]) -> None:
+    """Update rows that this transaction has read, and where it can has locked.
+
+    Raises:
+        RowChanged: One is no longer as it was read. Each is to be written on its own.
+        RowRefused: The database refuses one.
+    """
+    if updates and await session.update_many(table, updates) != len(updates):
+        raise RowChanged(store=table.name, problem="a row was changed meanwhile")
 
 
 def changes(before: Job, after: Job) -> dict[str, Any]:

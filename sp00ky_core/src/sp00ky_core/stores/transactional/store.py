@@ -23,7 +23,7 @@ from sp00ky_core.ports import (
     SettleResult,
     StoreCapabilities,
 )
-from sp00ky_core.stores.callers import finished, unknown_kind
+from sp00ky_core.stores.callers import finished, refuse_synchronous, unknown_kind
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.operations import DecidingStore
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
@@ -41,7 +41,7 @@ from sp00ky_core.stores.transactional.observe.stats import stats
 from sp00ky_core.stores.transactional.observe.watch import Watch
 from sp00ky_core.stores.transactional.rows import key_of
 from sp00ky_core.stores.transactional.schedules.store import ScheduleStore
-from sp00ky_core.stores.transactional.schema.migrate import findings, migrate, plan
+from sp00ky_core.stores.transactional.schema.migrate import check, migrate, plan
 
 __all__ = ["TransactionalStore"]
 
@@ -90,7 +90,8 @@ class TransactionalStore(ScheduleStore, DecidingStore):
 
     async def check(self) -> list[Finding]:
         """See ``Checks.check``."""
-        return findings(await self.migration())
+        work = partial(check, tables=self.options.tables, location=self.location)
+        return await self._executor.read(work)
 
     # Enqueue, claim, settle.
 
@@ -100,9 +101,8 @@ class TransactionalStore(ScheduleStore, DecidingStore):
             self._of_backend(each.backend)
         work = partial(add, tables=self._backends, new_jobs=new_jobs)
         if connection is not None:
-            return await self._executor.within(
-                self._adopted(connection, Access.WRITE), partial(work, joined=True)
-            )
+            session = self._awaited(connection, Access.WRITE)
+            return await self._executor.within(session, partial(work, joined=True))
         jobs = await self._executor.write(work) if new_jobs else []
         self._notifications.send(work=True)
         return jobs
@@ -130,6 +130,12 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         result: T = finished(self._executor.within(session, work))
         return result
 
+    def _awaited(self, connection: object, access: Access) -> Session:
+        session = self._adopted(connection, access)
+        if session.waits:
+            refuse_synchronous(connection)
+        return session
+
     def _adopted(self, connection: object, access: Access) -> Session:
         session = self.adopt(connection, access)
         if session is None:
@@ -140,7 +146,11 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         """See ``Store.claim``."""
         slots = {self._of_backend(each): count for each, count in slots_by_backend.items() if count > 0}
         claiming = partial(Claiming, runner_id=runner_id, refused=self._refused, rounds=self._rounds)
-        claim, tables = await self._executor.read(claiming(slots=slots).look)
+        seen = slots
+        if self.capabilities.concurrent_writes:  # a claim that gets nothing is in nobody's way
+            seen = {table: count for table, count in slots.items() if table.has_limits}
+        claim, tables = await self._executor.read(claiming(slots=seen).look) if seen else (Claim(), ())
+        tables = [*tables, *(table for table in slots if table not in seen)]
         for each in transactions(slots, tables):
             claim = joined(claim, await self._claimed(partial(claiming, slots=each)))
         if claim:
@@ -230,7 +240,7 @@ class TransactionalStore(ScheduleStore, DecidingStore):
     async def _read(self, connection: object, work: Work[T]) -> T:
         if connection is None:
             return await self._executor.read(work)
-        return await self._executor.within(self._adopted(connection, Access.READ), work)
+        return await self._executor.within(self._awaited(connection, Access.READ), work)
 
     async def _found(self, session: Session, query: JobQuery) -> list[Job]:
         after = None if query.after is None else await one(session, self._tables, query.after)

@@ -27,9 +27,13 @@ class BlockingSession(SqlSession):
         super().__init__(translate)
         self.connection = connection
 
+    def cursor(self) -> Any:
+        """Return a new cursor, whose rows are sequences."""
+        return self.connection.cursor()
+
     async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
         """See ``SqlSession.execute``."""
-        cursor = self.connection.cursor()
+        cursor = self.cursor()
         try:
             cursor.execute(text, parameters)
             return (cursor.fetchall() if cursor.description else ()), cursor.rowcount
@@ -38,7 +42,7 @@ class BlockingSession(SqlSession):
 
     async def query(self, text: str, limit: int) -> list[Any]:
         """See ``Session.query``."""
-        cursor = self.connection.cursor()
+        cursor = self.cursor()
         try:
             cursor.execute(text)
             names = [column[0] for column in cursor.description or ()]
@@ -48,7 +52,7 @@ class BlockingSession(SqlSession):
 
     async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
         """See ``SqlSession.execute_many``."""
-        cursor = self.connection.cursor()
+        cursor = self.cursor()
         try:
             cursor.executemany(text, parameters)
         finally:

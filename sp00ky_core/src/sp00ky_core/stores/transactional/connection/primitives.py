@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
 
@@ -13,7 +13,14 @@ T = TypeVar("T")
 
 
 class Primitives(ABC):
-    """The part of a ``TransactionalStore`` that knows the database; the rest follows from it."""
+    """The part of a ``TransactionalStore`` that knows the database; the rest follows from it.
+
+    Attributes:
+        cancels: A call that is cancelled cancels ``run``, which ends what the database does for it; else its
+            transaction comes to its own end.
+    """
+
+    cancels: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -24,9 +31,10 @@ class Primitives(ABC):
     async def run(self, work: Work[T], access: Access) -> T:
         """Begin a transaction, do the work in it, and commit; roll back if it raises.
 
-        It connects where there is no connection, and once more where the one there is can't begin. It is
-        cancelled only with the event loop; then, too, no transaction may be left open. After a deadlock, or
-        where a transaction couldn't be serialized, it may do the work again, in a new one.
+        It connects where there is no connection, and once more where the one there is can't begin. Unless
+        ``cancels``, it is cancelled only with the event loop; then, too, no transaction may be left open.
+        After a deadlock, or where a transaction couldn't be serialized, it may do the work again, in a new
+        one.
         """
 
     @abstractmethod

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import attrs
 
+from sp00ky_core.ports import Finding
+
 if TYPE_CHECKING:
     from sp00ky_core.stores.transactional.schema.definition import Column, Index, Table
 
@@ -74,6 +76,9 @@ class Both:
 Where = Is | Either | Both
 """A condition on rows."""
 
+Update = tuple[Sequence[Is], Mapping[str, Any]]
+"""The conditions on one row, of which the first says its key, and what is set in it."""
+
 
 class Session(ABC):
     """A transaction that has begun, on one connection. Rows are dicts by column name.
@@ -83,11 +88,13 @@ class Session(ABC):
 
     Attributes:
         blocks: Its calls never suspend, so that no event loop is needed.
+        waits: While it ``blocks``, it may wait for other transactions: it is none for an event loop's thread.
         deletes_first: It has ``delete_first``.
         undoes_statements: A refused statement leaves the transaction as it was, without a savepoint.
     """
 
     blocks: ClassVar[bool] = False
+    waits: ClassVar[bool] = False
     undoes_statements: ClassVar[bool] = False
     deletes_first: ClassVar[bool] = False
 
@@ -140,6 +147,10 @@ class Session(ABC):
     async def delete(self, table: Table, where: Sequence[Where]) -> int:
         """Delete rows; how many."""
 
+    async def update_many(self, table: Table, updates: Sequence[Update]) -> int:
+        """Set columns in many rows, each under its own conditions; how many of them met theirs."""
+        return sum([await self.update(table, where, values) for where, values in updates])
+
     async def put(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert whole rows, each in the place of one with its key."""
         new = [row for row in rows if not await self.update(table, key_of(table, row), row)]
@@ -172,9 +183,17 @@ class Session(ABC):
 
     # What ``migrate`` asks for: a store with migrations of its own needs none of it.
 
+    def fitted(self, table: Table) -> Table:
+        """Return a table as this database can have it."""
+        return table
+
     async def columns_of(self, table: Table) -> frozenset[str] | None:
         """List the columns that the table has in the database; None: there is no such table."""
         raise NotImplementedError
+
+    async def findings(self, table: Table) -> list[Finding]:
+        """Say what is wrong with a table that is there, and that no migration mends."""
+        return []
 
     async def indexes_of(self, table: Table) -> frozenset[str]:
         """List the names of the table's indexes."""

@@ -49,7 +49,7 @@ class FleetStore(Primitives):
         self._tables = {table.table: table for table in options.tables}
         self._backends = {table.backend: table for table in options.tables}
         self._refused, self._rounds, self._cleared = Quarantine(), Rounds(), Cleared()
-        self._executor = self.executor(self.run, self.translate, lambda: self.location)
+        self._executor = self.executor(self.run, self.translate, lambda: self.location, cancels=self.cancels)
         self._notifications = Notifications(
             self.changes, self._executor, options.tables, self._rounds.begin_again
         )

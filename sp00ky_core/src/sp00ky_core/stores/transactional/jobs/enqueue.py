@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import compress
 from operator import attrgetter
+from typing import Any
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job import Job, NewJob
@@ -48,12 +49,12 @@ async def add(
     if not joined and all(each.dedup_key is None for each in new_jobs):
         return await _insert(session, tables, new_jobs, keys, {})  # a savepoint costs as much as the rows
     for tries in range(TRIES):
-        held = await _held(session, tables, new_jobs)
+        held = await _held(session, tables, new_jobs, lock=joined and tries > 0)
         try:
             async with session.savepoint():
                 return await _insert(session, tables, new_jobs, keys, held)
         except RowRefused:
-            if tries == TRIES - 1 or await _held(session, tables, new_jobs) == held:
+            if tries == TRIES - 1 or await _held(session, tables, new_jobs, lock=joined) == held:
                 raise
     raise AssertionError("unreachable")
 
@@ -81,7 +82,10 @@ async def _insert(
     return jobs
 
 
-async def _held(session: Session, tables: Mapping[str, JobTable], new_jobs: Sequence[NewJob]) -> Held:
+async def _held(
+    session: Session, tables: Mapping[str, JobTable], new_jobs: Sequence[NewJob], *, lock: bool
+) -> Held:
+    """Look up who holds the keys; a caller's transaction may see by a lock only what others have done."""
     held: Held = {}
     keys: dict[str, list[str]] = {}
     for each in new_jobs:
@@ -91,7 +95,8 @@ async def _held(session: Session, tables: Mapping[str, JobTable], new_jobs: Sequ
         table = tables[backend]
         for start in range(0, len(wanted), CHUNK):
             where = [Is("status", "in", LIVE_STATUSES), Is("dedup_key", "in", wanted[start : start + CHUNK])]
-            for row in await session.select(job_table(table.table), where, longest=claimed_lengths(table)):
+            options: dict[str, Any] = {"longest": claimed_lengths(table), "lock": lock}
+            for row in await session.select(job_table(table.table), where, **options):
                 held[backend, row["dedup_key"]] = to_job(table, row)
     return held
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sp00ky_core.ports import MINUTES_KEPT, ROLLUPS_KEPT, Rollup, RollupQuery
 from sp00ky_core.stores.rollups import hour_of, summed
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
-from sp00ky_core.stores.transactional.schema.definition import Column, Kind, Table
+from sp00ky_core.stores.transactional.schema.definition import MIGRATIONS, Column, Kind, Table
 
 __all__ = ["ROLLUPS", "fold", "prune", "read", "write"]
 
@@ -47,9 +47,13 @@ async def read(session: Session, query: RollupQuery) -> list[Rollup]:
 async def fold(session: Session, *, limit: int) -> int:
     """Fold old minutes to hours, and delete what is older still; how many minutes.
 
-    For databases with one writer at a time: of two that add to one hour one would be lost.
+    Of two that add to one hour at once one would be lost: while another transaction folds, there is nothing
+    to do. The row that says so is one that every migrated database has.
     """
     await prune(session, limit=limit)
+    turn: list[Where] = [Is("table_name", "=", ROLLUPS.name)]
+    if not await session.select(MIGRATIONS, turn, columns=["table_name"], lock=True):
+        return 0
     before = hour_of(await session.now() - timedelta(seconds=MINUTES_KEPT))
     minutes: list[Where] = [Is("minute", "<", before), Is("runner_id", "!=", "")]
     rows = await session.select(ROLLUPS, minutes, order=ROLLUPS.key, limit=limit, lock=True)

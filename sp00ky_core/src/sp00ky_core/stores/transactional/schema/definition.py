@@ -22,6 +22,7 @@ __all__ = [
     "Index",
     "Table",
     "job_table",
+    "with_whole_indexes",
     "BREAKERS",
     "CONTROLS",
     "RUNNERS",
@@ -69,6 +70,7 @@ class Column:
         longest: Bytes of it that are read, however long it is; None: as many as there are.
         length: Characters that it must be able to hold, of text that has a limit. With four bytes for each,
             whatever is indexed together fits the 3,072 bytes of MySQL's InnoDB, ``assigned_to`` excepted.
+        copies: The column that it is a copy of, in rows that meet the conditions; it is NULL in others.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Column:
     required: bool = False
     length: int | None = None
     longest: int | None = None
+    copies: tuple[str, tuple[Where, ...]] | None = None
 
 
 @attrs.frozen
@@ -96,7 +99,7 @@ class Index:
     unique: bool = False
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Table:
     """One table.
 
@@ -137,6 +140,29 @@ class Table:
     def defaults(self) -> dict[str, Any]:
         """Return the columns that have a plain default."""
         return {each.name: each.default for each in self.columns if isinstance(each.default, str | int)}
+
+
+@cache
+def with_whole_indexes(table: Table) -> Table:
+    """Return a table for a database whose indexes hold all rows.
+
+    What one value says of the rows of an index stands in front. Else the index is of a copy of its first
+    column, which is NULL in the rows that it isn't to hold.
+    """
+    columns, indexes = list(table.columns), list[Index]()
+    kinds = {column.name: column for column in table.columns}
+    for index in table.indexes:
+        first, *rest = index.columns
+        constants = [each.column for each in index.where if isinstance(each, Is) and each.operator == "="]
+        others = [each for each in index.where if isinstance(each, Is) and each.column != first]
+        if index.unique or (others and not constants):
+            name = f"{first}_{index.name}"
+            columns.append(attrs.evolve(kinds[first], name=name, copies=(first, index.where)))
+            indexes.append(Index(index.name, (name, *rest), unique=index.unique))
+        else:
+            front = [each for each in constants if each not in index.columns]
+            indexes.append(Index(index.name, (*front, first, *rest)))
+    return Table(table.name, tuple(columns), table.key, tuple(indexes), table.former)
 
 
 _PENDING = Is("status", "=", JobStatus.PENDING)

@@ -51,6 +51,14 @@ async def migrate(session: Session, tables: Sequence[JobTable], location: str) -
     return steps
 
 
+async def check(session: Session, tables: Sequence[JobTable], location: str) -> list[Finding]:
+    """Say what is wrong with the tables: what is missing, and what no migration mends."""
+    found = findings(await plan(session, tables, location))
+    for table in _tables(tables):
+        found += await session.findings(session.fitted(table))
+    return found
+
+
 def findings(steps: Sequence[MigrationStep]) -> list[Finding]:
     """Say what a plan's steps mean as long as they aren't made."""
     return [
@@ -82,12 +90,13 @@ def _tables(tables: Sequence[JobTable]) -> list[Table]:
     return [*(job_table(each.table) for each in tables), *fleet]
 
 
-async def _plan_table(session: Session, table: Table, location: str) -> list[MigrationStep]:
+async def _plan_table(session: Session, declared: Table, location: str) -> list[MigrationStep]:
+    table = session.fitted(declared)
     present = await session.columns_of(table)
     if present is None:
         creation = _step(table, session.definition(table), "the table is missing")
         return [attrs.evolve(creation, creates_table=True), *_indexes(session, table, frozenset())]
-    await _refuse_strangers(session, table, present, location)
+    await _refuse_strangers(session, declared, present, location)
     columns = [
         _step(table, session.definition(table, column), f"the column {column.name} is missing")
         for column in table.columns

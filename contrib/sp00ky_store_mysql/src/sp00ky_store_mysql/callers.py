@@ -1,0 +1,140 @@
+"""Run in the transactions of callers' connections: of SQLAlchemy, Django, PyMySQL, asyncmy and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from sp00ky_core.errors import SchemaError, StoreError, StoreUnavailable
+from sp00ky_core.stores.callers import django_of, kinds_of, refuse_unfit, sqlalchemy_of, unknown_kind
+from sp00ky_core.stores.transactional import BlockingSession, Reply, Session
+from sp00ky_store_mysql.session import MysqlDialect, MysqlSession
+
+__all__ = ["callers_session", "BlockingCaller", "AwaitedCaller"]
+
+EXPECTED = (
+    "one on MySQL: SQLAlchemy's (on PyMySQL, mysqlclient, asyncmy or aiomysql), Django's, or one of these "
+    "drivers' own"
+)
+
+BLOCKING = ("pymysql.Connection", "MySQLdb.Connection")
+AWAITED = ("asyncmy.Connection", "aiomysql.Connection")
+SQLALCHEMY = ("sqlalchemy.AsyncSession", "sqlalchemy.async_scoped_session", "sqlalchemy.AsyncConnection")
+
+IN_TRANSACTION = 1
+"""The flag of a connection's status."""
+
+Translate = Callable[[Exception], Exception]
+
+
+def caller_error(error: Exception, translate: Translate) -> Exception:
+    """Return the project's error for what a caller's connection raised: a later call can't mend it."""
+    known = translate(error)
+    if isinstance(known, SchemaError):
+        problem = f"{known.problem}, if your connection is to the database of {known.store}"
+        return SchemaError(store=known.store, problem=problem)
+    if isinstance(known, StoreUnavailable):
+        problem = f"{known.problem}; roll your transaction back and repeat it"
+        return StoreError(store=known.store, problem=problem)
+    return known
+
+
+def callers_session(connection: Any, translate: Translate, *, reads: bool) -> Session:
+    """Make a session of a caller's connection, in its transaction.
+
+    Raises:
+        OptionInvalid: It is of no kind known here, or would commit each statement on its own (unless it only
+            ``reads``).
+    """
+    translate = partial(caller_error, translate=translate)
+    kinds = kinds_of(connection)
+    if not kinds.isdisjoint((*AWAITED, *SQLALCHEMY)):
+        return AwaitedCaller(connection, translate, reads=reads)
+    if (known := sqlalchemy_of(connection)) is not None:
+        if not known.in_transaction():
+            known.begin()  # else a commit of SQLAlchemy's would do nothing
+        connection = known.connection.dbapi_connection
+    elif (raw := django_of(connection, reads=reads)) is not None:
+        connection = raw
+    if kinds_of(connection).isdisjoint(BLOCKING):
+        raise unknown_kind(connection, EXPECTED)
+    return BlockingCaller(fit(connection, reads=reads), translate)
+
+
+def fit(connection: Any, *, reads: bool) -> Any:
+    """Return a driver's connection whose next statement doesn't commit itself. Raises ``OptionInvalid``."""
+    is_open = getattr(connection, "open", True) and getattr(connection, "connected", True)
+    closed = bool(not is_open or getattr(connection, "closed", False))
+    status = getattr(connection, "server_status", None) or 0
+    alone = not closed and connection.get_autocommit() and not status & IN_TRANSACTION
+    refuse_unfit(closed=closed, alone=bool(alone and not reads))
+    return connection
+
+
+def plain_cursor(connection: Any) -> Any:
+    """Return a cursor whose rows are tuples, whatever those of the caller's are."""
+    package = type(connection).__module__.partition(".")[0]
+    return connection.cursor(import_module(f"{package}.cursors").Cursor)
+
+
+class CallersDialect(MysqlDialect):
+    """What both kinds have in common.
+
+    A locking read sees what others have committed since a caller's transaction began, and waits for them.
+    """
+
+    locking = " LOCK IN SHARE MODE"
+
+
+class BlockingCaller(CallersDialect, BlockingSession):
+    """A session on a caller's blocking connection."""
+
+    waits = True
+
+    def cursor(self) -> Any:
+        """See ``BlockingSession.cursor``."""
+        return plain_cursor(self.connection)
+
+    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
+        """See ``SqlSession.execute``."""
+        return await super().execute(text, parameters or None)  # type: ignore[arg-type]
+
+
+class AwaitedCaller(CallersDialect, MysqlSession):
+    """A session on a caller's asynchronous connection, which SQLAlchemy may have to be asked for."""
+
+    def __init__(self, connection: Any, translate: Translate, *, reads: bool) -> None:
+        super().__init__(connection, translate)
+        self._reads = reads
+        self._is_fit = False
+
+    def cursor(self) -> Any:
+        """See ``AsyncSession.cursor``."""
+        return plain_cursor(self.connection)
+
+    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
+        """See ``SqlSession.execute``."""
+        await self._found()
+        return await super().execute(text, parameters)
+
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """See ``SqlSession.execute_many``."""
+        await self._found()
+        await super().execute_many(text, parameters)
+
+    async def _found(self) -> None:
+        if self._is_fit:
+            return
+        connection, kinds = self.connection, kinds_of(self.connection)
+        if not kinds.isdisjoint(SQLALCHEMY[:2]):
+            connection = await connection.connection()
+        if not kinds.isdisjoint(SQLALCHEMY):
+            if not connection.in_transaction():
+                await connection.begin()
+            connection = (await connection.get_raw_connection()).driver_connection
+            if kinds_of(connection).isdisjoint(AWAITED):
+                raise unknown_kind(connection, EXPECTED)
+        self.connection = fit(connection, reads=self._reads)
+        self._is_fit = True

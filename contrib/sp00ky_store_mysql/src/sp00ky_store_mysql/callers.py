@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Any
 
 from sp00ky_core.errors import SchemaError, StoreError, StoreUnavailable
 from sp00ky_core.stores.callers import django_of, kinds_of, refuse_unfit, sqlalchemy_of, unknown_kind
-from sp00ky_core.stores.transactional import BlockingSession, Reply, Session
+from sp00ky_core.stores.transactional import BlockingSession, Session
 from sp00ky_store_mysql.session import MysqlDialect, MysqlSession
 
 __all__ = ["callers_session", "BlockingCaller", "AwaitedCaller"]
@@ -21,7 +21,10 @@ EXPECTED = (
 
 BLOCKING = ("pymysql.Connection", "MySQLdb.Connection")
 AWAITED = ("asyncmy.Connection", "aiomysql.Connection")
-SQLALCHEMY = ("sqlalchemy.AsyncSession", "sqlalchemy.async_scoped_session", "sqlalchemy.AsyncConnection")
+SESSIONS = ("sqlalchemy.AsyncSession", "sqlalchemy.async_scoped_session")
+
+LOCKING = " LOCK IN SHARE MODE"
+"""Such a read sees what others have committed since a caller's transaction began, and waits for them."""
 
 IN_TRANSACTION = 1
 """The flag of a connection's status."""
@@ -50,7 +53,7 @@ def callers_session(connection: Any, translate: Translate, *, reads: bool) -> Se
     """
     translate = partial(caller_error, translate=translate)
     kinds = kinds_of(connection)
-    if not kinds.isdisjoint((*AWAITED, *SQLALCHEMY)):
+    if not kinds.isdisjoint((*AWAITED, *SESSIONS, "sqlalchemy.AsyncConnection")):
         return AwaitedCaller(connection, translate, reads=reads)
     if (known := sqlalchemy_of(connection)) is not None:
         if not known.in_transaction():
@@ -66,10 +69,9 @@ def callers_session(connection: Any, translate: Translate, *, reads: bool) -> Se
 def fit(connection: Any, *, reads: bool) -> Any:
     """Return a driver's connection whose next statement doesn't commit itself. Raises ``OptionInvalid``."""
     is_open = getattr(connection, "open", True) and getattr(connection, "connected", True)
-    closed = bool(not is_open or getattr(connection, "closed", False))
-    status = getattr(connection, "server_status", None) or 0
-    alone = not closed and connection.get_autocommit() and not status & IN_TRANSACTION
-    refuse_unfit(closed=closed, alone=bool(alone and not reads))
+    refuse_unfit(closed=not is_open or getattr(connection, "closed", False), alone=False)
+    begun = (getattr(connection, "server_status", None) or 0) & IN_TRANSACTION
+    refuse_unfit(closed=False, alone=not reads and not begun and connection.get_autocommit())
     return connection
 
 
@@ -79,62 +81,39 @@ def plain_cursor(connection: Any) -> Any:
     return connection.cursor(import_module(f"{package}.cursors").Cursor)
 
 
-class CallersDialect(MysqlDialect):
-    """What both kinds have in common.
-
-    A locking read sees what others have committed since a caller's transaction began, and waits for them.
-    """
-
-    locking = " LOCK IN SHARE MODE"
-
-
-class BlockingCaller(CallersDialect, BlockingSession):
+class BlockingCaller(MysqlDialect, BlockingSession):
     """A session on a caller's blocking connection."""
 
     waits = True
+    locking = LOCKING
 
     def cursor(self) -> Any:
         """See ``BlockingSession.cursor``."""
         return plain_cursor(self.connection)
 
-    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
-        """See ``SqlSession.execute``."""
-        return await super().execute(text, parameters or None)  # type: ignore[arg-type]
 
-
-class AwaitedCaller(CallersDialect, MysqlSession):
+class AwaitedCaller(MysqlSession):
     """A session on a caller's asynchronous connection, which SQLAlchemy may have to be asked for."""
+
+    locking = LOCKING
 
     def __init__(self, connection: Any, translate: Translate, *, reads: bool) -> None:
         super().__init__(connection, translate)
         self._reads = reads
-        self._is_fit = False
 
     def cursor(self) -> Any:
         """See ``AsyncSession.cursor``."""
         return plain_cursor(self.connection)
 
-    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
-        """See ``SqlSession.execute``."""
-        await self._found()
-        return await super().execute(text, parameters)
-
-    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
-        """See ``SqlSession.execute_many``."""
-        await self._found()
-        await super().execute_many(text, parameters)
-
-    async def _found(self) -> None:
-        if self._is_fit:
-            return
+    async def join(self) -> None:
+        """See ``Session.join``."""
         connection, kinds = self.connection, kinds_of(self.connection)
-        if not kinds.isdisjoint(SQLALCHEMY[:2]):
+        if not kinds.isdisjoint(SESSIONS):
             connection = await connection.connection()
-        if not kinds.isdisjoint(SQLALCHEMY):
+        if kinds.isdisjoint(AWAITED):
             if not connection.in_transaction():
                 await connection.begin()
             connection = (await connection.get_raw_connection()).driver_connection
-            if kinds_of(connection).isdisjoint(AWAITED):
-                raise unknown_kind(connection, EXPECTED)
+        if kinds_of(connection).isdisjoint(AWAITED):
+            raise unknown_kind(connection, EXPECTED)
         self.connection = fit(connection, reads=self._reads)
-        self._is_fit = True

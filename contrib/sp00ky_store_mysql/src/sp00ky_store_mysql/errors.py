@@ -38,9 +38,8 @@ def translated(error: Exception, store: str) -> Exception:
     if isinstance(error, Sp00kyError):
         return error
     code, names = code_of(error), {each.__name__ for each in type(error).__mro__}
-    problem = (
-        str(error.args[-1] if error.args else error).splitlines()[0][:500] if str(error) else repr(error)
-    )
+    said = str(error.args[-1] if error.args else "") or repr(error)
+    problem = said.splitlines()[0][:500]
     if code in REFUSED or isinstance(error, UnicodeEncodeError) or "IntegrityError" in names:
         return RowRefused(store=store, problem=problem)
     if code in MISSING:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from asyncmy.converters import escape_string
 
-from sp00ky_core.errors import RowRefused, StoreError
-from sp00ky_core.ports import QUERY_SECONDS, Finding
-from sp00ky_core.stores.transactional import AsyncSession, Column, Default, Kind, Reply, SqlSession, Table
+from sp00ky_core.errors import RowRefused, StoreError, StoreUnavailable
+from sp00ky_core.ports import Finding
+from sp00ky_core.stores.transactional import AsyncSession, Column, Default, Kind, SqlSession, Table
 
 __all__ = ["MysqlDialect", "MysqlSession", "collation_of"]
 
@@ -22,11 +22,13 @@ SHORT = 250_000
 LONGEST_INDEXED = 500
 """Characters of a text that stand in an index, where its whole length doesn't fit beside other columns."""
 
-
 OLDEST = {"MariaDB": (10, 11), "MySQL": (8, 0)}
 
 COLLATIONS = {"MariaDB": "utf8mb4_nopad_bin", "MySQL": "utf8mb4_0900_bin"}
 """Those that compare byte by byte, trailing blanks included."""
+
+LOCK, MIGRATION = "concat('sp00ky ', md5(database()))", 60
+"""What a migration locks, and the seconds that it waits for another one's."""
 
 
 def collation_of(version: str, store: str) -> str:
@@ -34,9 +36,8 @@ def collation_of(version: str, store: str) -> str:
     kind = "MariaDB" if "MariaDB" in version else "MySQL"
     numbers = re.search(r"(\d+)\.(\d+)", version.removeprefix("5.5.5-"))
     if numbers is None or (int(numbers[1]), int(numbers[2])) < OLDEST[kind]:
-        oldest = ".".join(map(str, OLDEST[kind]))
-        problem = f"the server is too old: {kind} {oldest} or newer is needed, and it is {version}"
-        raise StoreError(store=store, problem=problem)
+        needed = f"{kind} {'.'.join(map(str, OLDEST[kind]))} or newer is needed"
+        raise StoreError(store=store, problem=f"the server is too old: {needed}, and it is {version}")
     return COLLATIONS[kind]
 
 
@@ -59,7 +60,7 @@ class MysqlDialect(SqlSession):
     locking = " FOR UPDATE SKIP LOCKED"
     table_options = " ENGINE=InnoDB"
     partial_indexes = False
-    collation = COLLATIONS["MariaDB"]
+    collation: str = COLLATIONS["MariaDB"]
     types: ClassVar[Mapping[Kind, str]] = {
         Kind.TEXT: "LONGTEXT",
         Kind.INTEGER: "BIGINT",
@@ -77,8 +78,8 @@ class MysqlDialect(SqlSession):
     def type_of(self, column: Column) -> str:
         """See ``SqlSession.type_of``: texts are compared byte by byte, trailing blanks included."""
         known = f"VARCHAR({column.length})" if column.length else self.types[column.kind]
-        is_text = column.kind in {Kind.TEXT, Kind.JSON}
-        return f"{known} CHARACTER SET utf8mb4 COLLATE {self.collation}" if is_text else known
+        texts = {Kind.TEXT, Kind.JSON}
+        return f"{known} CHARACTER SET utf8mb4 COLLATE {self.collation}" if column.kind in texts else known
 
     def indexed(self, table: Table, column: str) -> str:
         """See ``SqlSession.indexed``."""
@@ -94,6 +95,19 @@ class MysqlDialect(SqlSession):
         rows, _ = await self._run("SELECT utc_timestamp(6)")
         now: datetime = from_datetime(rows[0][0])
         return now
+
+    @asynccontextmanager
+    async def migrating(self) -> AsyncIterator[None]:
+        """See ``Session.migrating``."""
+        rows, _ = await self._run(f"SELECT GET_LOCK({LOCK}, {MIGRATION})")
+        if rows[0][0] != 1:
+            raise StoreUnavailable(store="the database", problem="another process is migrating it")
+        try:
+            yield
+            await self._run("COMMIT")
+        finally:
+            with suppress(StoreError):
+                await self._run(f"SELECT RELEASE_LOCK({LOCK})")
 
     async def columns_of(self, table: Table) -> frozenset[str] | None:
         """See ``Session.columns_of``."""
@@ -117,70 +131,42 @@ class MysqlDialect(SqlSession):
             for name, collation in await self._seen("column_name, collation_name", "columns", table)
             if name in texts and collation not in COLLATIONS.values()
         ]
-        for (engine,) in await self._seen("engine", "tables", table):
-            other[:0] = [f"its engine is {engine}"] if engine != "InnoDB" else []
-        name = self._name(table.name)
-        change = f"ENGINE=InnoDB, CONVERT TO CHARACTER SET utf8mb4 COLLATE {self.collation}"
+        engines = await self._seen("engine", "tables", table)
+        other = [*(f"its engine is {each}" for (each,) in engines if each != "InnoDB"), *other]
         consequence = "what is undone stays, no row can be locked, or different keys count as the same"
-        fix = f"ALTER TABLE {name} {change}"
+        change = f"ENGINE=InnoDB, CONVERT TO CHARACTER SET utf8mb4 COLLATE {self.collation}"
+        fix = f"ALTER TABLE {self._name(table.name)} {change}"
         return [Finding.stopping(table.name, problem, consequence, fix) for problem in other[:1]]
-
-    async def refuse_too_long(self, parameters: Sequence[Any]) -> None:
-        """Refuse a row before the server does, which would close the connection. Raises ``RowRefused``."""
-        texts = [each for each in parameters if isinstance(each, str)]
-        if sum(map(len, texts)) <= SHORT:
-            return
-        rows, _ = await self.execute("SELECT @@max_allowed_packet")
-        size, most = sum(len(escape_string(each).encode()) for each in texts), int(rows[0][0])
-        if size + SHORT > most:
-            problem = f"a row of {size} bytes doesn't fit max_allowed_packet, which is {most}"
-            raise RowRefused(store="the database", problem=problem)
 
 
 class MysqlSession(MysqlDialect, AsyncSession):
     """A session on an asyncmy or an aiomysql connection.
 
-    Args:
-        connection: The connection.
-        translate: See ``SqlSession``.
-        end: Ends what the server does for a thread of its own.
-        collation: Of the columns that it defines.
+    Attributes:
+        end: Ends what the server does for a thread of its own; None: that is the caller's.
     """
 
-    def __init__(
-        self,
-        connection: Any,
-        translate: Callable[[Exception], Exception],
-        end: Callable[[int], Awaitable[None]] | None = None,
-        collation: str = MysqlDialect.collation,
-    ) -> None:
-        super().__init__(connection, translate)
-        self._end = end
-        self.collation = collation
-
-    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
-        """See ``SqlSession.execute``."""
-        await self.refuse_too_long(parameters)
-        return await super().execute(text, parameters or None)  # type: ignore[arg-type]
+    end: Callable[[int], Awaitable[None]] | None = None
 
     async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
-        """See ``SqlSession.execute_many``."""
+        """See ``SqlSession.execute_many``: a row that is too long costs no connection."""
         rows = list(parameters)
         for row in rows:
-            await self.refuse_too_long(row)
+            texts = [each for each in row if isinstance(each, str)]
+            if sum(map(len, texts)) > SHORT:
+                await self._refuse_too_long(sum(len(escape_string(each).encode()) for each in texts))
         await super().execute_many(text, rows)
+
+    async def _refuse_too_long(self, size: int) -> None:
+        rows, _ = await self.execute("SELECT @@max_allowed_packet")
+        if size + SHORT > int(rows[0][0]):
+            problem = f"a row of {size} bytes doesn't fit max_allowed_packet, which is {rows[0][0]}"
+            raise RowRefused(store="the database", problem=problem)
 
     async def query(self, text: str, limit: int) -> list[Any]:
         """See ``Session.query``: it is prepared, so that it is one statement and no more."""
-        try:
-            async with asyncio.timeout(QUERY_SECONDS), self.cursor() as cursor:
-                await cursor.execute("PREPARE sp00ky FROM %s", (text,))
-                await cursor.execute("EXECUTE sp00ky")
-                names = [column[0] for column in cursor.description or ()]
-                rows = await cursor.fetchmany(limit) if names else ()
-                return [dict(zip(names, row, strict=True)) for row in rows]
-        except TimeoutError as error:
-            raise ValueError(f"it takes longer than {QUERY_SECONDS:.0f} seconds") from error
+        await self.execute("PREPARE sp00ky FROM %s", (text,))
+        return await super().query("EXECUTE sp00ky", limit)
 
     async def close(self) -> None:
         """See ``AsyncSession.close``."""
@@ -190,5 +176,5 @@ class MysqlSession(MysqlDialect, AsyncSession):
         """See ``AsyncSession.abandon``: the server would go on until the end of the statement."""
         thread = self.connection.thread_id()
         self.connection.close()
-        if self._end is not None:
-            await self._end(thread)
+        if self.end is not None:
+            await self.end(thread)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 
 import asyncmy
 from asyncmy.constants import CLIENT
 
-from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import StoreCapabilities, StoreOptions
 from sp00ky_core.stores.transactional import Access, AsyncLane, Session, TransactionalStore, Work
 from sp00ky_store_mysql.callers import callers_session
@@ -25,9 +23,6 @@ T = TypeVar("T")
 
 PATIENCE = 5
 """Seconds that a transaction waits for another one's lock."""
-
-MIGRATION = 60
-"""Seconds that a migration waits for another one's."""
 
 POLL = 0.5
 """Seconds between two looks for what other processes have written; one reads a few rows by their indexes."""
@@ -89,23 +84,6 @@ class MysqlStore(TransactionalStore):
         """See ``TransactionalStore.translate``."""
         return translated(error, self.location)
 
-    def migrating(self) -> AbstractAsyncContextManager[None]:
-        """See ``TransactionalStore.migrating``: definitions commit, so no transaction's lock would last."""
-        return self._migrating()
-
-    @asynccontextmanager
-    async def _migrating(self) -> AsyncIterator[None]:
-        session = await self._connect()
-        try:
-            name = f"sp00ky {self._address.database}"[:64]
-            rows, _ = await session.execute("SELECT GET_LOCK(%s, %s)", (name, MIGRATION))
-            if rows[0][0] != 1:
-                raise StoreUnavailable(store=self.location, problem="another process is migrating it")
-            yield
-        finally:
-            with suppress(Exception):
-                await session.close()
-
     async def changes(self) -> AsyncGenerator[None, None]:
         """See ``TransactionalStore.changes``: nothing notifies, so it is looked again and again."""
         while True:
@@ -113,10 +91,12 @@ class MysqlStore(TransactionalStore):
             await asyncio.sleep(POLL)
 
     async def _connect(self, isolation: str = "READ COMMITTED") -> MysqlSession:
-        connection = await self._connected()
+        options = {"autocommit": True, "charset": "utf8mb4", "client_flag": CLIENT.FOUND_ROWS}
+        connection = await asyncmy.connect(**self._address.driver, **options)
         try:
-            collation = collation_of(connection.get_server_info(), self.location)
-            session = MysqlSession(connection, self.translate, self._end, collation)
+            session = MysqlSession(connection, self.translate)
+            session.collation = collation_of(connection.get_server_info(), self.location)
+            session.end = self._end
             await session.execute(SETTINGS)
             await session.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}")
         except BaseException:
@@ -124,18 +104,9 @@ class MysqlStore(TransactionalStore):
             raise
         return session
 
-    async def _connected(self) -> Any:
-        options = {"autocommit": True, "charset": "utf8mb4", "client_flag": CLIENT.FOUND_ROWS}
-        try:
-            return await asyncmy.connect(**self._address.driver, **options)
-        except Exception as error:
-            raise self.translate(error) from error
-
     async def _end(self, thread: int) -> None:
         """End what the server still does for a connection that was cut off."""
         async with asyncio.timeout(1):
-            connection = await self._connected()
-            try:
-                await MysqlSession(connection, self.translate).execute(f"KILL {thread}")
-            finally:
-                connection.close()
+            session = await self._connect()
+            await session.execute(f"KILL {thread}")
+            await session.close()

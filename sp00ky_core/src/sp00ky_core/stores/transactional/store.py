@@ -75,9 +75,8 @@ class TransactionalStore(ScheduleStore, DecidingStore):
         """See ``Store.migrate``; there is nothing that ``repair`` would change."""
         if not await self.migration():  # so that what is up to date is left without a lock, and unwritten
             return []
-        async with self.migrating():
-            work = partial(migrate, tables=self.options.tables, location=self.location)
-            return await self._executor.write(work)
+        work = partial(migrate, tables=self.options.tables, location=self.location)
+        return await self._executor.write(work)
 
     async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migration``."""

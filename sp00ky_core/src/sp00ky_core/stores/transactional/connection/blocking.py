@@ -35,7 +35,7 @@ class BlockingSession(SqlSession):
         """See ``SqlSession.execute``."""
         cursor = self.cursor()
         try:
-            cursor.execute(text, parameters)
+            cursor.execute(text, *([parameters] if parameters else []))
             return (cursor.fetchall() if cursor.description else ()), cursor.rowcount
         finally:
             cursor.close()

@@ -101,7 +101,12 @@ class Executor:
 
     def within(self, session: Session, work: Work[T]) -> Coroutine[Any, Any, T]:
         """Do work in a caller's transaction, which goes on."""
-        return self._translated(work(session))
+
+        async def joined() -> T:
+            await session.join()
+            return await work(session)
+
+        return self._translated(joined())
 
     async def _translated(self, running: Awaitable[T]) -> T:
         try:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from sp00ky_core.ports import QUERY_SECONDS
 from sp00ky_core.stores.transactional.connection.session import Work
 from sp00ky_core.stores.transactional.connection.sql import Reply, SqlSession
 
@@ -36,13 +37,24 @@ class AsyncSession(SqlSession):
     async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
         """See ``SqlSession.execute``."""
         async with self.cursor() as cursor:
-            await cursor.execute(text, parameters)
+            await cursor.execute(text, *([parameters] if parameters else []))
             return (await cursor.fetchall() if cursor.description else ()), cursor.rowcount
 
     async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
         """See ``SqlSession.execute_many``."""
         async with self.cursor() as cursor:
             await cursor.executemany(text, list(parameters))
+
+    async def query(self, text: str, limit: int) -> list[Any]:
+        """See ``Session.query``."""
+        try:
+            async with asyncio.timeout(QUERY_SECONDS), self.cursor() as cursor:
+                await cursor.execute(text)
+                names = [column[0] for column in cursor.description or ()]
+                rows = await cursor.fetchmany(limit) if names else ()
+                return [dict(zip(names, row, strict=True)) for row in rows]
+        except TimeoutError as error:
+            raise ValueError(f"it takes longer than {QUERY_SECONDS:.0f} seconds") from error
 
     async def close(self) -> None:
         """Close the connection."""

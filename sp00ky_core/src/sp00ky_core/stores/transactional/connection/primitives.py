@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import ClassVar, TypeVar
 
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
@@ -57,10 +56,6 @@ class Primitives(ABC):
 
         It gets whatever was raised: what isn't the driver's is to be returned as it is.
         """
-
-    def migrating(self) -> AbstractAsyncContextManager[None]:
-        """Keep other processes from migrating meanwhile, where definitions are no part of a transaction."""
-        return nullcontext()
 
     async def changes(self) -> AsyncGenerator[None, None]:
         """Yield when other processes, or transactions of callers', may have written.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
@@ -181,7 +181,18 @@ class Session(ABC):
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """Undo what is done in the block, and nothing else, if the block raises. They nest, three deep."""
 
+    async def join(self) -> None:  # noqa: B027  # of most connections it is known at once
+        """Find out whether a caller's connection can be used, where only a call of its own says so.
+
+        Raises:
+            OptionInvalid: It would commit each statement on its own.
+        """
+
     # What ``migrate`` asks for: a store with migrations of its own needs none of it.
+
+    def migrating(self) -> AbstractAsyncContextManager[None]:
+        """Keep other processes from migrating meanwhile, where definitions are no part of a transaction."""
+        return nullcontext()
 
     def fitted(self, table: Table) -> Table:
         """Return a table as this database can have it."""

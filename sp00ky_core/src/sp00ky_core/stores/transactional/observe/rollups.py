@@ -48,11 +48,11 @@ async def fold(session: Session, *, limit: int) -> int:
     """Fold old minutes to hours, and delete what is older still; how many minutes.
 
     Of two that add to one hour at once one would be lost: while another transaction folds, there is nothing
-    to do. The row that says so is one that every migrated database has.
+    to do. It has the row that says that there are rollups, wherever a migration has made them.
     """
     await prune(session, limit=limit)
     turn: list[Where] = [Is("table_name", "=", ROLLUPS.name)]
-    if not await session.select(MIGRATIONS, turn, columns=["table_name"], lock=True):
+    if not await session.select(MIGRATIONS, turn, lock=True) and await session.count(MIGRATIONS, turn):
         return 0
     before = hour_of(await session.now() - timedelta(seconds=MINUTES_KEPT))
     minutes: list[Where] = [Is("minute", "<", before), Is("runner_id", "!=", "")]

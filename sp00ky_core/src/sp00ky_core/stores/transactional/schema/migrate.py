@@ -43,11 +43,12 @@ async def plan(session: Session, tables: Sequence[JobTable], location: str) -> l
 
 async def migrate(session: Session, tables: Sequence[JobTable], location: str) -> list[MigrationStep]:
     """Add what is missing, planned in the same transaction, so that any number may do it at once."""
-    steps = await plan(session, tables, location)
-    for step in steps:
-        await session.define(step.statement)
-    for table in _tables(tables):
-        await _record(session, table)
+    async with session.migrating():
+        steps = await plan(session, tables, location)
+        for step in steps:
+            await session.define(step.statement)
+        for table in _tables(tables):
+            await _record(session, table)
     return steps
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from contextlib import closing
 from pathlib import Path
 
 import attrs
+import pymysql
 
 NO_MARIADB = "mariadbd isn't installed: apt install mariadb-server"
 
@@ -62,6 +64,13 @@ class MariadbServer:
             assert self.process.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.02)
+
+    def run(self, text: str) -> None:
+        """Run a statement, which commits."""
+        with closing(
+            pymysql.connect(unix_socket=str(self.socket), user="root", autocommit=True)
+        ) as connection:
+            connection.cursor().execute(text)
 
     def kill(self) -> None:
         """End it as a crash would (SIGKILL)."""

@@ -1,5 +1,6 @@
 """The core's whole suite, on a server."""
 
+import hashlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import datetime
@@ -24,13 +25,7 @@ from sp00ky_store_mysql.url import address_of
 
 def database_of(folder: Path) -> str:
     """The database of a test, as each of its processes names it."""
-    return f"test_{abs(hash(str(folder))) if False else folder_key(folder)}"
-
-
-def folder_key(folder: Path) -> str:
-    import hashlib
-
-    return hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    return f"test_{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
 
 
 class MysqlHarness(StoreHarness):

@@ -9,22 +9,17 @@ __all__ = ["CONFLICTS", "code_of", "translated"]
 CONFLICTS = frozenset({1213, 1020})
 """A deadlock, or a row that others have written since: the same transaction may work at once."""
 
-MISSING = frozenset({1146, 1054})
-"""A table, a column."""
-
 REFUSED = frozenset(
     {1048, 1062, 1153, 1264, 1265, 1292, 1364, 1366, 1406, 1451, 1452, 1644, 3140, 3819, 4025}
 )
 """A value that can't be, or is too long; a constraint; a trigger's SIGNAL."""
 
 
-def code_of(error: BaseException | None) -> int:
+def code_of(error: BaseException) -> int:
     """Return the server's code of a driver's error, or of its cause; 0: it has none."""
-    while error is not None:
-        code = error.args[0] if error.args else None
-        if isinstance(code, int):
-            return code
-        error = error.__cause__
+    for each in (error, error.__cause__):
+        if each is not None and each.args and isinstance(each.args[0], int):
+            return each.args[0]
     return 0
 
 
@@ -42,7 +37,7 @@ def translated(error: Exception, store: str) -> Exception:
     problem = said.splitlines()[0][:500]
     if code in REFUSED or isinstance(error, UnicodeEncodeError) or "IntegrityError" in names:
         return RowRefused(store=store, problem=problem)
-    if code in MISSING:
+    if code in {1146, 1054}:  # a table, a column
         return SchemaError(store=store, problem=f"{problem}; run: sp00ky migrate")
     if isinstance(error, OSError) or not names.isdisjoint({"OperationalError", "InterfaceError"}):
         return StoreUnavailable(store=store, problem=problem)

@@ -27,6 +27,9 @@ OLDEST = {"MariaDB": (10, 11), "MySQL": (8, 0)}
 COLLATIONS = {"MariaDB": "utf8mb4_nopad_bin", "MySQL": "utf8mb4_0900_bin"}
 """Those that compare byte by byte, trailing blanks included."""
 
+READS = ("SELECT", "WITH", "VALUES")
+"""What a query begins with."""
+
 LOCK, MIGRATION = "concat('sp00ky ', md5(database()))", 60
 """What a migration locks, and the seconds that it waits for another one's."""
 
@@ -164,7 +167,12 @@ class MysqlSession(MysqlDialect, AsyncSession):
             raise RowRefused(store="the database", problem=problem)
 
     async def query(self, text: str, limit: int) -> list[Any]:
-        """See ``Session.query``: it is prepared, so that it is one statement and no more."""
+        """See ``Session.query``: it is prepared, so that it is one statement and no more.
+
+        A definition isn't kept from by a transaction that only reads: what the query begins with is.
+        """
+        if not text.lstrip(" \t\r\n(").upper().startswith(READS):
+            raise ValueError(f"it begins with none of {', '.join(READS)}")
         await self.execute("PREPARE sp00ky FROM %s", (text,))
         return await super().query("EXECUTE sp00ky", limit)
 

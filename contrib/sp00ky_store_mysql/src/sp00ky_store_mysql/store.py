@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from functools import partial
 from typing import ClassVar, TypeVar
 
-import asyncmy
+from asyncmy.connection import Connection
 from asyncmy.constants import CLIENT
 
 from sp00ky_core.ports import StoreCapabilities, StoreOptions
@@ -92,8 +92,9 @@ class MysqlStore(TransactionalStore):
 
     async def _connect(self, isolation: str = "READ COMMITTED") -> MysqlSession:
         options = {"autocommit": True, "charset": "utf8mb4", "client_flag": CLIENT.FOUND_ROWS}
-        connection = await asyncmy.connect(**self._address.driver, **options)
+        connection = Connection(**self._address.driver, **options)
         try:
+            await connection.connect()
             session = MysqlSession(connection, self.translate)
             session.collation = collation_of(connection.get_server_info(), self.location)
             session.end = self._end

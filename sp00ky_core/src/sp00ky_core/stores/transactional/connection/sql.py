@@ -59,6 +59,7 @@ class SqlSession(Session):
         decoders: The way back. It must not raise, for another client may have written anything.
         placeholder: Of a parameter.
         locking: What ends a ``SELECT`` of rows that are about to be written.
+        before_locking: What begins it.
         nulls_first: What an ascending order needs where NULL isn't before every value anyway.
         quote: What stands around a name.
         bytes_of: How many bytes a text has, if possible without reading it.
@@ -72,6 +73,7 @@ class SqlSession(Session):
     decoders: ClassVar[Mapping[Kind, Codec]] = {}
     placeholder: ClassVar[str] = "?"
     locking: ClassVar[str] = ""
+    before_locking: ClassVar[str] = ""
     nulls_first: ClassVar[tuple[str, str]] = ("", "")  # ascending, descending
     quote: ClassVar[str] = '"'
     bytes_of: ClassVar[str] = "octet_length({})"
@@ -109,7 +111,9 @@ class SqlSession(Session):
         expressions = ", ".join(self._readable(table, name, lengths.get(name)) for name in names)
         end = self._ordered(table, order) + ("" if limit is None else f" LIMIT {limit:d}")
         text = f"SELECT {expressions} FROM {self._source(table, conditions, end)}"
-        rows, _ = await self._run(text + (self.locking if lock else ""), parameters)
+        if lock:
+            text = f"{self.before_locking}{text}{self.locking}"
+        rows, _ = await self._run(text, parameters)
         decoders = [self.decoder(table, name) or _same for name in names]
         return [
             {
@@ -309,7 +313,10 @@ class SqlSession(Session):
         try:
             return await running
         except Exception as error:
-            raise self._translate(error) from error
+            translated = self._translate(error)
+            if translated is error:
+                raise
+            raise translated from error
 
     def _table(self, table: Table) -> str:
         return self._name(table.name)

@@ -28,6 +28,11 @@ def program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
 
 
+def is_installed() -> bool:
+    """Whether a server can be started here."""
+    return program("mariadbd") is not None and program("mariadb-install-db") is not None
+
+
 @attrs.define
 class MariadbServer:
     """A server whose files and socket are in a folder of its own, root without a password."""

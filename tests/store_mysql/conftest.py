@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pymysql
 import pytest
 from pymysql.constants import CLIENT
-from tests.mariadb import NO_MARIADB, MariadbServer, program
+from tests.mariadb import NO_MARIADB, MariadbServer, is_installed
 
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.ids import new_key
@@ -53,7 +53,7 @@ def server() -> Iterator[str]:
     if SERVER in os.environ:
         yield os.environ[SERVER]
         return
-    if program("mariadbd") is None or program("mariadb-install-db") is None:
+    if not is_installed():
         pytest.skip(NO_MARIADB)
     with tempfile.TemporaryDirectory(prefix="sp00ky-mariadb", ignore_cleanup_errors=True) as folder:
         mariadb = MariadbServer(Path(folder))

@@ -92,7 +92,7 @@ class MysqlStore(TransactionalStore):
 
     async def _connect(self, isolation: str = "READ COMMITTED") -> MysqlSession:
         options = {"autocommit": True, "charset": "utf8mb4", "client_flag": CLIENT.FOUND_ROWS}
-        connection = Connection(**self._address.driver, **options)
+        connection = Connection(**self._address.driver, **options)  # type: ignore[no-untyped-call]
         try:
             await connection.connect()
             session = MysqlSession(connection, self.translate)
@@ -109,5 +109,7 @@ class MysqlStore(TransactionalStore):
         """End what the server still does for a connection that was cut off."""
         async with asyncio.timeout(1):
             session = await self._connect()
-            await session.execute(f"KILL {thread}")
-            await session.close()
+            try:
+                await session.execute(f"KILL {thread}")
+            finally:
+                session.connection.close()

@@ -169,3 +169,15 @@ async def test_of_hours_that_many_fold_at_once_nothing_is_lost(
     assert (hour.count, hour.seconds_sum, hour.buckets) == (60, 30.0, (60, 0))
     for each in others:
         await each.close()
+
+
+async def test_settles_at_once_lock_no_other_rows_than_their_own(store: MysqlStore, asked: list[str]) -> None:
+    """A scan of a small table would lock what others settle meanwhile, and they would skip it."""
+    for _ in range(5):
+        await store.add([new_job() for _ in range(40)])
+        jobs = list(await store.claim({"api": 100}, "r"))
+        batches = [[settlement(job, Delivered()) for job in jobs[n::4]] for n in range(4)]
+        results = await asyncio.gather(*map(store.settle, batches))
+        assert {each.fate for batch in results for each in batch} == {SettleFate.SETTLED}
+    written = [each for each in asked if "FOR UPDATE" in each or each.startswith("UPDATE")]
+    assert all("FORCE INDEX (PRIMARY)" in each for each in written if "`id` IN (" in each)

@@ -61,14 +61,15 @@ class MysqlDialect(SqlSession):
     placeholder = "%s"
     quote = "`"
     locking = " FOR UPDATE SKIP LOCKED"
+    by_key = " FORCE INDEX (PRIMARY)"
     table_options = " ENGINE=InnoDB"
     partial_indexes = False
     collation: str = COLLATIONS["MariaDB"]
     types: ClassVar[Mapping[Kind, str]] = {
-        Kind.TEXT: "LONGTEXT",
+        Kind.TEXT: "LONGTEXT CHARACTER SET utf8mb4 COLLATE {}",
         Kind.INTEGER: "BIGINT",
         Kind.REAL: "DOUBLE",
-        Kind.JSON: "LONGTEXT",
+        Kind.JSON: "LONGTEXT CHARACTER SET utf8mb4 COLLATE {}",
         Kind.INSTANT: "DATETIME(6)",
     }
     defaults: ClassVar[Mapping[Default, str]] = {
@@ -80,9 +81,8 @@ class MysqlDialect(SqlSession):
 
     def type_of(self, column: Column) -> str:
         """See ``SqlSession.type_of``: texts are compared byte by byte, trailing blanks included."""
-        known = f"VARCHAR({column.length})" if column.length else self.types[column.kind]
-        texts = {Kind.TEXT, Kind.JSON}
-        return f"{known} CHARACTER SET utf8mb4 COLLATE {self.collation}" if column.kind in texts else known
+        known = self.types[column.kind].format(self.collation)
+        return known.replace("LONGTEXT", f"VARCHAR({column.length})") if column.length else known
 
     def indexed(self, table: Table, column: str) -> str:
         """See ``SqlSession.indexed``."""
@@ -96,8 +96,8 @@ class MysqlDialect(SqlSession):
     async def now(self) -> datetime:
         """See ``Session.now``."""
         rows, _ = await self._run("SELECT utc_timestamp(6)")
-        now: datetime = from_datetime(rows[0][0])
-        return now
+        now: datetime = rows[0][0]
+        return now.replace(tzinfo=UTC)
 
     @asynccontextmanager
     async def migrating(self) -> AsyncIterator[None]:

@@ -60,6 +60,8 @@ class SqlSession(Session):
         placeholder: Of a parameter.
         locking: What ends a ``SELECT`` of rows that are about to be written.
         before_locking: What begins it.
+        by_key: What follows the name of a table whose rows are locked or updated by their keys, where the
+            database else may look at others, which it locks meanwhile.
         nulls_first: What an ascending order needs where NULL isn't before every value anyway.
         quote: What stands around a name.
         bytes_of: How many bytes a text has, if possible without reading it.
@@ -74,6 +76,7 @@ class SqlSession(Session):
     placeholder: ClassVar[str] = "?"
     locking: ClassVar[str] = ""
     before_locking: ClassVar[str] = ""
+    by_key: ClassVar[str] = ""
     nulls_first: ClassVar[tuple[str, str]] = ("", "")  # ascending, descending
     quote: ClassVar[str] = '"'
     bytes_of: ClassVar[str] = "octet_length({})"
@@ -110,6 +113,7 @@ class SqlSession(Session):
         lengths = {**table.longest, **longest}
         expressions = ", ".join(self._readable(table, name, lengths.get(name)) for name in names)
         end = self._ordered(table, order) + ("" if limit is None else f" LIMIT {limit:d}")
+        conditions = f"{self._keyed(table, where) if lock else ''}{conditions}"
         text = f"SELECT {expressions} FROM {self._source(table, conditions, end)}"
         if lock:
             text = f"{self.before_locking}{text}{self.locking}"
@@ -170,7 +174,8 @@ class SqlSession(Session):
         parameters = [self._encoded(table, name, value) for name, value in values.items()]
         settings = ", ".join(f"{self._name(name)} = {self.place(n)}" for n, name in enumerate(values, 1))
         conditions = self._conditions(table, where, parameters)
-        return (await self._run(f"UPDATE {self._rows(table)} SET {settings}{conditions}", parameters))[1]
+        rows = f"{self._rows(table)}{self._keyed(table, where)}"
+        return (await self._run(f"UPDATE {rows} SET {settings}{conditions}", parameters))[1]
 
     async def update_many(self, table: Table, updates: Sequence[Update]) -> int:
         """See ``Session.update_many``: a statement for each portion that sets the same columns."""
@@ -186,7 +191,8 @@ class SqlSession(Session):
             for name in values[0]
         )
         conditions = self._conditions(table, _any_of(guards), parameters)
-        return (await self._run(f"UPDATE {self._rows(table)} SET {settings}{conditions}", parameters))[1]
+        rows = f"{self._rows(table)}{self.by_key}"
+        return (await self._run(f"UPDATE {rows} SET {settings}{conditions}", parameters))[1]
 
     def _one_of(
         self,
@@ -374,6 +380,11 @@ class SqlSession(Session):
         if longest is None:
             return name
         return f"CASE WHEN {self.bytes_of.format(name)} > {longest:d} THEN {_literal(UNREAD)} ELSE {name} END"
+
+    def _keyed(self, table: Table, where: Sequence[Where]) -> str:
+        """Write what follows a table's name where keys say which rows are meant."""
+        keys = (each for each in where if isinstance(each, Is) and each.operator in {"=", "in"})
+        return self.by_key if any(each.column == table.key[0] for each in keys) else ""
 
     def _ordered(self, table: Table, order: Sequence[str]) -> str:
         if not order:

@@ -22,10 +22,11 @@ CORE = "sp00ky_core"
 CONFORMANCE = "sp00ky_conformance"
 DASHBOARD = "contrib/sp00ky_dashboard"
 SQLITE = "contrib/sp00ky_store_sqlite"
+MYSQL = "contrib/sp00ky_store_mysql"
 OPENTELEMETRY = "contrib/sp00ky_opentelemetry"
 RECEIVER = "contrib/sp00ky_receiver"
 DJANGO = "contrib/sp00ky_django"
-ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http", SQLITE)
+ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http", SQLITE, MYSQL)
 DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, RECEIVER, DJANGO)
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
@@ -36,6 +37,7 @@ TESTS_OF = {
     "sp00ky_store_surreal": ("tests/store_surreal",),
     "sp00ky_transport_http": ("tests/transport_http",),
     SQLITE: ("tests/store_sqlite",),
+    MYSQL: ("tests/store_mysql",),
     DASHBOARD: ("tests/dashboard", "--ignore=tests/dashboard/test_stores.py"),
     OPENTELEMETRY: ("tests/opentelemetry",),
     RECEIVER: ("tests/receiver",),
@@ -189,6 +191,16 @@ def postgres(session: nox.Session) -> None:
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
     session.run("pytest", *(session.posargs or (*EVERYDAY, *POSTGRES_TESTS)))
+
+
+@nox.session
+def mysql(session: nox.Session) -> None:
+    """Run the tests of MySQL on a server of yours: ``SP00KY_TEST_MYSQL`` is its URL, for its root."""
+    if not os.environ.get("SP00KY_TEST_MYSQL"):
+        session.error("set SP00KY_TEST_MYSQL, as in mysql://root:secret@127.0.0.1:3306/none")
+    session.install(*_group("test"))
+    _install_wheels(session, DISTRIBUTIONS)
+    session.run("pytest", *(session.posargs or (*EVERYDAY, *TESTS_OF[MYSQL])))
 
 
 @nox.session

@@ -14,6 +14,7 @@ DISTRIBUTIONS = (
     "sp00ky_store_surreal",
     "sp00ky_transport_http",
     "contrib/sp00ky_store_sqlite",
+    "contrib/sp00ky_store_mysql",
     "contrib/sp00ky_opentelemetry",
     "contrib/sp00ky_receiver",
     "contrib/sp00ky_dashboard",

@@ -47,6 +47,9 @@ CROSSING = {
         test_aiosqlite_store.py test_claims.py test_command_line.py test_model.py test_schema.py
         test_transactions.py
     """,
+    ("store_mysql", "contrib/sp00ky_store_mysql/src/sp00ky_store_mysql"): """
+        test_cancellation.py test_claims.py test_command_line.py test_model.py test_schema.py
+    """,
     ("opentelemetry", "contrib/sp00ky_opentelemetry/src/sp00ky_opentelemetry"): "",
     ("receiver", "contrib/sp00ky_receiver/src/sp00ky_receiver"): "",
     ("django", "contrib/sp00ky_django/src/sp00ky_django"): "",

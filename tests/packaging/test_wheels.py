@@ -17,6 +17,7 @@ PACKAGES = {
     "sp00ky_store_surreal": "[sp00ky]\nstore-surreal = sp00ky_store_surreal.",
     "sp00ky_transport_http": "[sp00ky]\ntransport-http = sp00ky_transport_http.",
     "sp00ky_store_sqlite": "[sp00ky]\nstore-sqlite = sp00ky_store_sqlite.",
+    "sp00ky_store_mysql": "[sp00ky]\nstore-mysql = sp00ky_store_mysql.",
     "sp00ky_opentelemetry": "[sp00ky]\nopentelemetry = sp00ky_opentelemetry.",
     "sp00ky_receiver": "",
     "sp00ky_dashboard": "[sp00ky]\ndashboard = sp00ky_dashboard.",

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, TypeVar
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.ports import QUERY_SECONDS, JobTable
 from sp00ky_core.stores.rows import UNREAD
-from sp00ky_core.stores.transactional import Either, Is, Kind, Reply, Row, SqlSession, Table, Where
+from sp00ky_core.stores.transactional import Either, Is, Kind, Reply, Row, Session, SqlSession, Table, Where
+from sp00ky_core.stores.transactional.connection.session import Update
 from sp00ky_core.stores.transactional.connection.sql import encoded
 from sp00ky_core.stores.transactional.schema import (
     AUDITS,
@@ -36,6 +37,8 @@ NEVER = [Is(name, "=", None) for name in ("created_at", "updated_at", "run_at", 
 """Conditions on a job's columns that are NOT NULL here."""
 MOST_FAILURES = 2**31 - 1  # what the column can hold
 ARRAYS = {Kind.TEXT: "text", Kind.INTEGER: "bigint", Kind.REAL: "float8", Kind.INSTANT: "timestamptz"}
+
+ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('sp00ky ' || $1::text, 0))"
 
 LONGEST_ROW = 2**20
 """Bytes of a query's row as JSON: a payload is no longer, where nothing else is configured."""
@@ -123,6 +126,15 @@ class PostgresSession(SqlSession):
         self._note_written(table)
         stored = {name: value for name, value in values.items() if name not in ERROR_FIELDS}
         return await super().update(table, where, stored)
+
+    async def update_many(self, table: Table, updates: Sequence[Update]) -> int:
+        """See ``Session.update_many``; one by one, for each sets what is no column here."""
+        return await Session.update_many(self, table, updates)
+
+    async def alone(self, table: Table) -> bool:
+        """See ``Session.alone``; one waits for the other."""
+        await self.fetch(ALONE, f"{self._tables.schema}.{table.name}")
+        return True
 
     def _setting(self, table: Table, column: str, number: int) -> str:
         if column != "updated_at" or not is_jobs(table):

@@ -38,7 +38,6 @@ from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.transactional import Access, Is, Session, TransactionalStore, Work
 from sp00ky_core.stores.transactional.fleet import info_of
-from sp00ky_core.stores.transactional.observe import fold_rollups
 from sp00ky_core.stores.transactional.schema import job_table
 from sp00ky_store_postgres import observe
 from sp00ky_store_postgres.connection.callers import blocking_fetch, callers_errors, fetch_of, run_of
@@ -63,8 +62,6 @@ T = TypeVar("T")
 
 KEEP_SUCCESS, KEEP_FAILED = 6 * 3_600.0, 14 * 86_400.0
 """Seconds that jobs are kept after they ended, where the configuration says nothing."""
-
-FOLD_ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('sp00ky rollups:' || $1::text, 0))"
 
 
 class PostgresStore(TransactionalStore):
@@ -277,15 +274,6 @@ class PostgresStore(TransactionalStore):
     async def rollups(self, query: RollupQuery) -> list[Rollup]:
         """See ``Rollups.rollups``."""
         return await observe.rollups(self._executor, query)
-
-    async def fold_rollups(self, *, limit: int = 10_000) -> int:
-        """See ``Rollups.fold_rollups``; one after the other, so that an hour has the minutes of all."""
-
-        async def work(session: Session) -> int:
-            await cast("PostgresSession", session).fetch(FOLD_ALONE, self._url.schema)
-            return await fold_rollups(session, limit=limit)
-
-        return await self._executor.write(work)
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
         """See ``ShortIds.ids_starting_with``."""

@@ -31,6 +31,7 @@ _POSTGRES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg
 DISTRIBUTIONS = {
     "memory": "sp00ky-core",
     "sqlite": "sp00ky-store-sqlite",
+    **dict.fromkeys(("mysql", "mariadb"), "sp00ky-store-mysql"),
     **dict.fromkeys(("mem", "surrealkv", "ws", "wss"), "sp00ky-store-surreal"),
     **dict.fromkeys(_POSTGRES, "sp00ky-store-postgres"),
     **dict.fromkeys(("http", "https"), "sp00ky-transport-http"),

@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[2]
 CROSSING = {
     ("core", "sp00ky_core/src/sp00ky_core"): """
         cli/test_configuration.py cli/test_interrupted.py cli/test_plan_command.py cli/test_sp00ky_files.py
-        config/test_transport.py contract/test_published.py generate/test_soundness.py
+        config/test_transport.py config/test_transport_section.py contract/test_published.py
+        generate/test_soundness.py
         plugins/test_settled.py runner/test_clocks.py runner/test_drain.py runner/test_fleet_model.py
         runner/test_limits.py runner/test_outage.py runner/test_pauses.py runner/test_slow_store.py
         runner/test_throttled.py stores/memory/test_model.py test_public_api.py test_sp00ky_health.py

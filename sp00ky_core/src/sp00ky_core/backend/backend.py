@@ -173,7 +173,7 @@ def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str
 
 
 def _spellings(contract: Contract) -> frozenset[str]:
-    if isinstance(contract, LateContract) and not contract.is_read:
+    if not contract.is_read:
         return frozenset()
     return frozenset(text for each in contract.operations.values() for text in each.spellings)
 

@@ -11,7 +11,6 @@ import click
 from sp00ky_core.backend.validation import unknown_route
 from sp00ky_core.cli.options import INSTANT, act_options, as_json, backend_names, flag, option, with_options
 from sp00ky_core.cli.output import say
-from sp00ky_core.contract.loading import LateContract
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.hints import nearest
 from sp00ky_core.job.job import Job, JobStatus
@@ -89,7 +88,7 @@ def warn_of_unknown_path(outbox: Outbox, conditions: JobFilter) -> None:
     meant = [
         each
         for name, each in outbox.backends.items()
-        if conditions.backend in {None, name} and not isinstance(each.contract, LateContract)
+        if conditions.backend in {None, name} and each.contract.is_read
     ]
     if not meant:
         return  # an application isn't run to look at its jobs

@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 from fastapi import FastAPI
-from sp00ky_transport_asgi import call
 from tests.transport_asgi.conftest import Project
 
 from sp00ky_core import RunnerOptions
 from sp00ky_core.job.job import JobStatus
+from sp00ky_core.plugins import calls
 
 BLOCKING = """
 import asyncio, contextvars, threading, time
@@ -91,7 +91,7 @@ async def test_each_call_has_a_context_of_its_own_and_its_background_tasks_end(p
 async def test_inside_its_own_lifespan_it_is_called_in_its_own_loop_and_named_where_it_blocks(
     project: Project, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(call, "BLOCKS", 0.05)
+    monkeypatch.setattr(calls, "BLOCKS", 0.05)
     project.write("from tests.transport_asgi.test_application import served as app")
     async with project.outbox() as outbox:
         served.state.outbox = outbox

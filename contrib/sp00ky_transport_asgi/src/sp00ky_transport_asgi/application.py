@@ -7,11 +7,14 @@ import contextvars
 import inspect
 import logging
 import threading
-from collections.abc import Coroutine, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from sp00ky_transport_asgi.call import Call, watched
+from sp00ky_core.plugins.calls import watched
+from sp00ky_transport_asgi.call import Call
 from sp00ky_transport_asgi.target import AsgiApp, Message, Target, TargetProblem
 
 _log = logging.getLogger(__name__)
@@ -23,65 +26,53 @@ _INSIDE: contextvars.ContextVar[str] = contextvars.ContextVar("sp00ky_asgi_insid
 """The application whose lifespan this is, of those that are run here."""
 
 
-class Lifespan:
-    """An application's lifespan, as the protocol has it.
+async def run_lifespan(
+    app: AsgiApp,
+    state: dict[str, Any],
+    started: Callable[[str], object],
+    ended: Callable[[], Awaitable[None]],
+) -> None:
+    """Run an application's lifespan, as the protocol has it: say why it can't start, or nothing; then end it.
 
-    Attributes:
-        state: What it gives to every request.
-        problem: Why it couldn't start; empty: it could, or it has none.
+    Args:
+        app: The application.
+        state: Gets what it gives to every request.
+        started: Told why it couldn't start; empty: it could, or it has none.
+        ended: Waits for its end.
     """
+    inbox: asyncio.Queue[Message] = asyncio.Queue()
+    begun: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    def __init__(self, app: AsgiApp) -> None:
-        self._app = app
-        self.state: dict[str, Any] = {}
-        self.problem: str = ""
-        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
-        self._started = asyncio.Event()
-        self._asked = False
-        self._task: asyncio.Task[None] | None = None
+    async def send(message: Message) -> None:
+        kind, lines = message["type"], str(message.get("message") or "").strip().splitlines()
+        if kind.startswith("lifespan.startup.") and not begun.done():
+            begun.set_result("" if kind.endswith("complete") else (lines or ["it doesn't say why"])[-1])
 
-    async def start(self) -> str:
-        """Begin it; return ``problem``."""
-        self._inbox.put_nowait({"type": "lifespan.startup"})
-        self._task = asyncio.create_task(self._run())
-        await self._started.wait()
-        return self.problem
-
-    async def stop(self) -> None:
-        """End it."""
-        if self._task is not None:
-            self._inbox.put_nowait({"type": "lifespan.shutdown"})
-            await asyncio.wait([self._task], timeout=GRACE)
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=GRACE)
-
-    async def _run(self) -> None:
-        scope = {
-            "type": "lifespan",
-            "asgi": {"version": "3.0", "spec_version": "2.0"},
-            "state": self.state,
-        }
+    async def run() -> None:
+        version = {"version": "3.0", "spec_version": "2.0"}
         try:
-            await self._app(scope, self._receive, self._send)
+            await app({"type": "lifespan", "asgi": version, "state": state}, inbox.get, send)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's
-            # One that raises without having asked knows no lifespan, as servers see it.
-            if self._asked and not self._started.is_set():
-                self.problem = self.problem or f"{type(error).__name__}: {error}"
-            elif self._started.is_set():
-                _log.exception("the application's lifespan failed")
-        finally:
-            self._started.set()
+            _note_failure(begun, error, has_asked=inbox.empty())
+        if not begun.done():
+            begun.set_result("")
 
-    async def _receive(self) -> Message:
-        self._asked = True
-        return await self._inbox.get()
+    inbox.put_nowait({"type": "lifespan.startup"})
+    task = asyncio.create_task(run())
+    problem = await begun
+    started(problem)
+    if not problem:
+        await ended()
+        inbox.put_nowait({"type": "lifespan.shutdown"})
+        await asyncio.wait([task], timeout=GRACE)
+    task.cancel()
 
-    async def _send(self, message: Message) -> None:
-        if message["type"] == "lifespan.startup.failed":
-            lines = str(message.get("message") or "").strip().splitlines()
-            self.problem = lines[-1] if lines else "it doesn't say why"
-        if message["type"].startswith("lifespan.startup."):
-            self._started.set()
+
+def _note_failure(begun: asyncio.Future[str], error: BaseException, *, has_asked: bool) -> None:
+    if not begun.done():  # one that hasn't asked for what begins knows no lifespan, as servers see it
+        begun.set_result(f"{type(error).__name__}: {error}" if has_asked else "")
+    elif not begun.result():
+        _log.error("the application's lifespan failed", exc_info=error)
 
 
 class Application:
@@ -100,35 +91,35 @@ class Application:
         self._calls: set[asyncio.Task[None]] = set()
         self._context = contextvars.copy_context()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._stopping: asyncio.Event | None = None
+        self._stopping = asyncio.Event()
         self._started: Future[str] = Future()
         self._thread: threading.Thread | None = None
 
-    async def start(self, loop: str) -> str:
-        """Get ready to be called, if it isn't yet; return why it can't be, or nothing."""
+    async def start(self, loop: str) -> None:
+        """Get ready to be called, if it isn't yet. Raises ``TargetProblem``."""
         if self._loop is None and self._thread is None:
             self._is_shared = loop == "shared" or (loop == "auto" and is_inside_lifespan(self._app))
             if self._is_shared:
                 self._loop = asyncio.get_running_loop()
                 self._started.set_result("")
             else:
-                self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
+                self._thread = threading.Thread(target=asyncio.run, args=[self._serve()], daemon=True)
                 self._thread.start()
         if _INSIDE.get() == self.name:
-            return ""  # its own lifespan, which can't wait for itself
-        return await asyncio.shield(asyncio.wrap_future(self._started))
+            return  # its own lifespan, which can't wait for itself
+        if problem := await asyncio.shield(asyncio.wrap_future(self._started)):
+            raise TargetProblem(f"{self.name} doesn't start: {' '.join(problem.split())[:300]}")
 
     async def stop(self) -> None:
         """End it: calls that are under way get a moment, then its lifespan ends."""
         if self._is_shared:
-            return await _end(self._calls)
-        if self._loop is not None and self._stopping is not None and self._thread is not None:
+            await _end(self._calls)
+        elif self._thread is not None:
             if self._thread.is_alive():
-                self._loop.call_soon_threadsafe(self._stopping.set)
+                self._soon(self._stopping.set)
             await asyncio.to_thread(self._thread.join, 4 * GRACE)
             if self._thread.is_alive():
                 _log.warning("%s doesn't end: a handler blocks its loop; it is left behind", self.name)
-        return None
 
     def call(self, call: Call) -> None:
         """Begin a call, in the application's loop."""
@@ -139,49 +130,39 @@ class Application:
         self._soon(call.end)
 
     def _soon(self, function: Any, *arguments: Any) -> None:
-        if self._loop is None or self._is_shared:
+        if self._loop in (None, asyncio.get_running_loop()):
             function(*arguments)
         else:
-            self._loop.call_soon_threadsafe(function, *arguments)
+            with suppress(RuntimeError):  # its loop has ended
+                self._loop.call_soon_threadsafe(function, *arguments)
 
     def _begin(self, call: Call) -> None:
-        work: Coroutine[Any, Any, None] = call.run(self._app, self._state)
-        if self._is_shared:
-            work = watched(work, f"{self.name}, {call.path}")
-        task = asyncio.get_running_loop().create_task(work, context=self._context.copy())
+        task = asyncio.get_running_loop().create_task(self._made(call), context=self._context.copy())
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:  # whatever it was, who waits has to hear of it
-            if not self._started.done():
-                self._started.set_result(f"{type(error).__name__}: {error}")
-            raise
+    async def _made(self, call: Call) -> None:
+        made = call.run(self._app, self._state)
+        text = "%s, %s blocked the loop for %.1f s: nothing else was done meanwhile; write `def`, or await"
+        blocked = partial(_log.warning, text, self.name, call.path)
+        await (watched(made, blocked) if self._is_shared else made)
 
     async def _serve(self) -> None:
-        self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         _INSIDE.set(self.name)
-        lifespan = Lifespan(self._app)
-        problem = await lifespan.start()
-        self._state = lifespan.state
-        self._started.set_result(problem)
-        if not problem:
-            await self._stopping.wait()
-            await _end(self._calls)
-            await lifespan.stop()
+        await run_lifespan(self._app, self._state, self._started.set_result, self._ended)
+
+    async def _ended(self) -> None:
+        await self._stopping.wait()
+        await _end(self._calls)
 
 
 async def _end(calls: set[asyncio.Task[None]]) -> None:
-    if not calls:
-        return
-    await asyncio.wait(set(calls), timeout=GRACE)
-    for task in calls:
-        task.cancel()
-    if calls:
-        await asyncio.wait(set(calls), timeout=GRACE)
+    for _ in range(2):
+        if calls:
+            await asyncio.wait([*calls], timeout=GRACE)
+        for task in calls:
+            task.cancel()
 
 
 def is_inside_lifespan(app: AsgiApp) -> bool:
@@ -206,9 +187,11 @@ async def entered(target: Target, loop: str) -> Application:
     if application is None:
         application = _RUNNING[target] = Application(target, target.load())
     application.users += 1
-    if problem := await application.start(loop):
+    try:
+        await application.start(loop)
+    except BaseException:
         await left(target, application)
-        raise TargetProblem(f"{target.name} doesn't start: {' '.join(problem.split())[:300]}")
+        raise
     return application
 
 

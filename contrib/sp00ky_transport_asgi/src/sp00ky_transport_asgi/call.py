@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Coroutine, Generator
-from types import coroutine
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from typing import Any
 
 from sp00ky_core import Attempt
@@ -17,51 +16,43 @@ from sp00ky_transport_http.response import Response
 
 _log = logging.getLogger(__name__)
 
-BLOCKS = 0.5
-"""Seconds that a handler may hold up a loop that it shares, until it is named."""
-
-HERE = ("sp00ky", 0)
-"""Server and client: there is no network between them."""
-
 
 class Call:
     """One request, and what has come of it so far.
 
     Attributes:
         response: None until its head has come.
-        is_over: Whether the response is whole, or nobody waits for it any more.
+        over: Done once the response is whole, or as far as it goes.
     """
 
-    def __init__(self, attempt: Attempt, request: Request, *, over: Callable[[], None]) -> None:
-        """``over`` is called, in the application's loop, once the response is whole, or as far as it goes."""
+    def __init__(self, attempt: Attempt, request: Request) -> None:
         self.response: Response | None = None
-        self.is_over: bool = False
+        self.over: Future[None] = Future()
         self.path: str = attempt.job.path
         self._scope = _scope(attempt, request)
         self._body: bytes | None = request.body
         self._limit = attempt.backend.max_response_bytes
-        self._over = over
         self._gone = asyncio.Event()
 
     async def run(self, app: AsgiApp, state: dict[str, Any]) -> None:
         """Call the application; never raises. It may go on for a while once the response is whole."""
+        if self._gone.is_set():
+            return  # its time was over before this loop came to it
         try:
             await app({**self._scope, "state": state.copy()}, self._receive, self._send)
         except (Exception, SystemExit):  # noqa: BLE001  # a stranger's
             _log.exception("%s: the application failed", self.path)
-        finally:
-            if self.response is None and not self.is_over:
+        if not self._gone.is_set():
+            if self.response is None:
                 self.response = Response(status=500)  # as servers answer
-            elif self.response is not None and not self.is_over:
-                self.response.complete = False
+            self.response.complete = False
             self.end()
 
     def end(self) -> None:
         """Take nothing more: the response is whole, or whoever waited has gone."""
-        if not self.is_over:
-            self.is_over = True
-            self._over()
         self._gone.set()
+        with suppress(InvalidStateError):
+            self.over.set_result(None)
 
     async def _receive(self) -> Message:
         if self._body is not None and not self._gone.is_set():
@@ -71,7 +62,7 @@ class Call:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
-        if self.is_over:
+        if self._gone.is_set():
             return  # a client that has gone hears nothing
         if message["type"] == "http.response.start":
             headers = {
@@ -80,18 +71,15 @@ class Call:
             }
             self.response = Response(status=message["status"], headers=headers, body=bytearray())
         elif message["type"] == "http.response.body":
-            self._keep(message)
+            self._keep(message.get("body", b""), has_more=message.get("more_body", False))
 
-    def _keep(self, message: Message) -> None:
-        response = self.response
-        if response is None:
+    def _keep(self, body: bytes, *, has_more: bool) -> None:
+        if self.response is None:
             raise RuntimeError("the application sends a body before its head")
-        room = self._limit - len(response.body)
-        body = message.get("body", b"")
-        response.body += body[:room]
-        if len(body) > room:
-            response.complete = False
-        if len(body) > room or not message.get("more_body", False):
+        room = self._limit - len(self.response.body)
+        self.response.body += body[:room]
+        self.response.complete = len(body) <= room
+        if len(body) > room or not has_more:
             self.end()
 
 
@@ -112,35 +100,6 @@ def _scope(attempt: Attempt, request: Request) -> dict[str, Any]:
         "query_string": url.raw_query_string.encode(),
         "root_path": "",
         "headers": headers,
-        "server": HERE,
-        "client": HERE,
+        **dict.fromkeys(("server", "client"), ("sp00ky", 0)),  # there is no network between them
         "extensions": {EXTENSION: job},
     }
-
-
-@coroutine
-def watched(work: Coroutine[Any, Any, None], what: str) -> Generator[Any, Any, None]:
-    """Await work step by step, and name it where one of the steps blocks the loop."""
-    value: Any = None
-    thrown: BaseException | None = None
-    while True:
-        began = time.monotonic()
-        try:
-            step = work.send(value) if thrown is None else work.throw(thrown)
-        except StopIteration:
-            return
-        finally:
-            took = time.monotonic() - began
-            if took >= BLOCKS:
-                text = (
-                    "%s blocked the loop for %.1f s: nothing else was done meanwhile; write `def`, or await"
-                )
-                _log.warning(text, what, took)
-        value = thrown = None
-        try:
-            value = yield step
-        except GeneratorExit:
-            work.close()
-            raise
-        except BaseException as error:  # noqa: BLE001  # a cancellation, for instance
-            thrown = error

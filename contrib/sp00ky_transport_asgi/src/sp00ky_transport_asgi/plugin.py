@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 
@@ -25,9 +25,7 @@ class AsgiOptions:
     """
 
     folder: Path = attrs.field(default=Path(), metadata=key(values.path))
-    loop: Literal["auto", "own", "shared"] = attrs.field(
-        default="auto", metadata=key(values.one_of("auto", "own", "shared"))
-    )
+    loop: str = attrs.field(default="auto", metadata=key(values.one_of("auto", "own", "shared")))
     host: str = attrs.field(default="localhost", metadata=key(values.text))
 
 

@@ -16,10 +16,7 @@ from sp00ky_core.errors import ConfigError
 from sp00ky_transport_asgi.plugin import AsgiOptions
 
 Message = MutableMapping[str, Any]
-AsgiApp = Callable[
-    [MutableMapping[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
-    Awaitable[None],
-]
+AsgiApp = Callable[..., Awaitable[None]]
 
 
 class TargetProblem(Exception):
@@ -39,7 +36,7 @@ class Target:
 
     module: str
     attribute: str
-    prefix: str
+    prefix: str = attrs.field(eq=False)
     folder: Path
 
     @classmethod
@@ -49,8 +46,8 @@ class Target:
         module, colon, attribute = place.partition(":")
         if not (module and colon and attribute):
             raise TargetProblem("expected asgi://MODULE:ATTRIBUTE, such as asgi://shop.main:app")
-        folder = options_of(backend).folder
-        return cls(module=module, attribute=attribute, prefix=f"{slash}{prefix}".rstrip("/"), folder=folder)
+        prefix, folder = f"{slash}{prefix}".rstrip("/"), options_of(backend).folder
+        return cls(module=module, attribute=attribute, prefix=prefix, folder=folder)
 
     @property
     def name(self) -> str:
@@ -64,11 +61,10 @@ class Target:
             sys.path.insert(0, folder)
         try:
             found: Any = importlib.import_module(self.module)
-        except ModuleNotFoundError as error:
-            if error.name and f"{self.module}.".startswith(f"{error.name}."):
-                raise TargetProblem(f"there is no module {error.name!r} in {folder} or installed") from None
-            raise TargetProblem(f"{self.module} can't be imported: {_line(error)}") from None
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the application's module raises
+            missing = isinstance(error, ModuleNotFoundError) and error.name
+            if missing and f"{self.module}.".startswith(f"{missing}."):
+                raise TargetProblem(f"there is no module {missing!r} in {folder} or installed") from None
             raise TargetProblem(f"{self.module} can't be imported: {_line(error)}") from None
         for name in self.attribute.split("."):
             if not hasattr(found, name):
@@ -89,14 +85,12 @@ def _line(error: BaseException) -> str:
 
 def _refuse_other(name: str, found: Any) -> None:
     """Refuse what can't be called as ``app(scope, receive, send)``: a factory, a WSGI application."""
-    problem = f"{name} is no ASGI application"
-    if not callable(found):
-        raise TargetProblem(f"{problem}: it is a {type(found).__name__}")
     try:
         inspect.signature(found).bind(None, None, None)
     except TypeError:
-        raise TargetProblem(f"{problem}: it doesn't take (scope, receive, send)") from None
-    except ValueError:  # none that Python could tell
+        problem = f"{name} is no ASGI application: it doesn't take (scope, receive, send)"
+        raise TargetProblem(problem) from None
+    except ValueError:  # of one that Python can't tell
         return
 
 
@@ -109,10 +103,9 @@ def document_of(backend: BackendConfig) -> Mapping[str, Any]:
     try:
         target = Target.of(backend)
         document = _document(target.load())
-    except TargetProblem as error:
-        raise ConfigError(file="", key=f"backends.{backend.name}.baseUrl", problem=str(error)) from None
     except Exception as error:  # noqa: BLE001  # whatever the application raises
-        problem = f"{backend.base_url} can't describe itself: {_line(error)}"
+        is_said = isinstance(error, TargetProblem)
+        problem = str(error) if is_said else f"{backend.base_url} can't describe itself: {_line(error)}"
         raise ConfigError(file="", key=f"backends.{backend.name}.baseUrl", problem=problem) from None
     if document is None:
         problem = f"{target.name} has no OpenAPI document of its own; write one, and its file here"

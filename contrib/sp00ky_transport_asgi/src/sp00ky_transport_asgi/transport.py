@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 
 import attrs
 
@@ -37,18 +35,15 @@ class AsgiTransport:
     """Delivers jobs to applications in this process, as ``sp00ky_core.ports.Transport`` promises."""
 
     def __init__(self) -> None:
-        self._is_open = False
         self._applications: dict[Target, Application] = {}
         self._backends: dict[str, _Backend] = {}
         self._entering = asyncio.Lock()
 
     async def open(self) -> None:
-        """Get ready; opening an open transport does nothing."""
-        self._is_open = True
+        """Do nothing: applications are started by ``prepare``, or by the first job."""
 
     async def close(self) -> None:
         """Leave the applications; who is the last one ends them."""
-        self._is_open = False
         while self._applications:
             target = next(iter(self._applications))
             await left(target, self._applications.pop(target))
@@ -71,8 +66,6 @@ class AsgiTransport:
 
     async def deliver(self, attempt: Attempt) -> Outcome:
         """Call the application and say what came of it, within ``attempt.timeout``; see ``Transport``."""
-        if not self._is_open:
-            raise RuntimeError("the transport isn't open: await open() first")
         try:
             return await self._deliver(attempt)
         except TargetProblem as problem:
@@ -93,16 +86,14 @@ class AsgiTransport:
         now = datetime.now(UTC)
         if backend.signer is not None:
             request = backend.signer.signed(request, now)
-        loop = asyncio.get_running_loop()
-        over = loop.create_future()
-        call = Call(attempt, request, over=partial(_set_soon, loop, over))
-        await _answered(application, call, over, attempt.timeout)
+        call = Call(attempt, request)
+        await _answered(application, call, attempt.timeout)
         if call.response is None:
             return Undelivered(name=TIMEOUT, reason="no answer in time")
         if call.response.is_delivered and not attempt.operation.has_result:
             return Delivered(code=call.response.status)
-        limit = attempt.backend.max_response_bytes
-        return outcome_of(call.response, backend.builder.redaction, limit=limit, now=now)
+        redaction, limit = backend.builder.redaction, attempt.backend.max_response_bytes
+        return outcome_of(call.response, redaction, limit=limit, now=now)
 
     def _backend(self, config: BackendConfig) -> _Backend:
         """Return how a backend's requests are made: as over HTTP. Raises ``TargetProblem``."""
@@ -121,29 +112,15 @@ class AsgiTransport:
         return made
 
 
-async def _answered(application: Application, call: Call, over: asyncio.Future[None], seconds: float) -> None:
+async def _answered(application: Application, call: Call, seconds: float) -> None:
     """Wait for a call's response, as long as it is given; a head that has come decides, whoever cancels."""
     application.call(call)
     try:
         async with asyncio.timeout(seconds):
-            await over
-    except TimeoutError:
-        pass
-    except asyncio.CancelledError:
-        if call.response is None:
-            raise
-    finally:
-        if call.response is not None and not call.is_over:
-            call.response.complete = False
+            await asyncio.wrap_future(call.over)
+    except (TimeoutError, asyncio.CancelledError) as error:
         application.forsake(call)
-
-
-def _set_soon(loop: asyncio.AbstractEventLoop, over: asyncio.Future[None]) -> None:
-    """Wake who waits, in whichever loop that is."""
-    with suppress(RuntimeError):  # it has gone, and its loop with it
-        loop.call_soon_threadsafe(_set, over)
-
-
-def _set(over: asyncio.Future[None]) -> None:
-    if not over.done():
-        over.set_result(None)
+        if call.response is not None:
+            call.response.complete = False
+        elif isinstance(error, asyncio.CancelledError):
+            raise

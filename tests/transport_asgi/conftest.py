@@ -6,10 +6,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from sp00ky_transport_asgi import plugin as asgi
 
 from sp00ky_core import Outbox, Plugins
 from sp00ky_core.stores import plugin as core_stores
+from sp00ky_transport_asgi import plugin as asgi
 
 _number = count(1)
 Open = Callable[..., Outbox]

@@ -2,6 +2,7 @@
 
 from fastapi import Depends, FastAPI
 from httpx import ASGITransport, AsyncClient
+
 from sp00ky_transport_asgi import EXTENSION, is_job
 from sp00ky_transport_asgi.guard import require_job
 

@@ -1,10 +1,10 @@
 """The suite of transports of any scheme, on an application in the test's own process and loop."""
 
 import pytest
-from sp00ky_transport_asgi.plugin import ENTRY, AsgiOptions
 from tests.transport_asgi import applications
 
 from sp00ky_conformance import CollectingPeer, TransportConformance
+from sp00ky_transport_asgi.plugin import ENTRY, AsgiOptions
 
 
 class TestAsgiTransport(TransportConformance):

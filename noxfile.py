@@ -26,8 +26,10 @@ MYSQL = "contrib/sp00ky_store_mysql"
 OPENTELEMETRY = "contrib/sp00ky_opentelemetry"
 RECEIVER = "contrib/sp00ky_receiver"
 DJANGO = "contrib/sp00ky_django"
-ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http", SQLITE, MYSQL)
-DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, RECEIVER, DJANGO)
+HTTP = "sp00ky_transport_http"
+ASGI = "contrib/sp00ky_transport_asgi"
+ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", HTTP, SQLITE, MYSQL)
+DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, RECEIVER, DJANGO, ASGI)
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
 TESTS_OF = {
@@ -35,21 +37,22 @@ TESTS_OF = {
     CONFORMANCE: ("tests/conformance",),
     "sp00ky_store_postgres": ("tests/store_postgres",),
     "sp00ky_store_surreal": ("tests/store_surreal",),
-    "sp00ky_transport_http": ("tests/transport_http",),
+    HTTP: ("tests/transport_http",),
     SQLITE: ("tests/store_sqlite",),
     MYSQL: ("tests/store_mysql",),
     DASHBOARD: ("tests/dashboard", "--ignore=tests/dashboard/test_stores.py"),
     OPENTELEMETRY: ("tests/opentelemetry",),
     RECEIVER: ("tests/receiver",),
     DJANGO: ("tests/django",),
+    ASGI: ("tests/transport_asgi",),
 }
 """Folders whose tests need no other distribution than their own, the core and the conformance kit.
 
 Those of the command line deliver over HTTP and keep jobs in SurrealDB's embedded engine.
 """
 
-BESIDE = {DJANGO: ("sp00ky_store_postgres", SQLITE)}
-"""Those whose tests need others: it works on databases that Django has, too."""
+BESIDE = {DJANGO: ("sp00ky_store_postgres", SQLITE), ASGI: (HTTP,)}
+"""Those that need others: one works on databases that Django has, one makes its requests as over HTTP."""
 
 POSTGRES_TESTS = ("tests/store_postgres", "tests/django", "tests/examples")
 

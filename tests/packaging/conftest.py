@@ -19,6 +19,7 @@ DISTRIBUTIONS = (
     "contrib/sp00ky_receiver",
     "contrib/sp00ky_dashboard",
     "contrib/sp00ky_django",
+    "contrib/sp00ky_transport_asgi",
 )
 
 

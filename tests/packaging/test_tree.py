@@ -53,6 +53,9 @@ CROSSING = {
     ("opentelemetry", "contrib/sp00ky_opentelemetry/src/sp00ky_opentelemetry"): "",
     ("receiver", "contrib/sp00ky_receiver/src/sp00ky_receiver"): "",
     ("django", "contrib/sp00ky_django/src/sp00ky_django"): "",
+    ("transport_asgi", "contrib/sp00ky_transport_asgi/src/sp00ky_transport_asgi"): """
+        test_frameworks.py test_transport_conformance.py
+    """,
     ("dashboard", "contrib/sp00ky_dashboard/src/sp00ky_dashboard"): """
         test_browser.py test_drain.py test_mounted.py test_stores.py test_vendor.py
     """,

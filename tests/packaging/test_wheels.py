@@ -22,6 +22,7 @@ PACKAGES = {
     "sp00ky_receiver": "",
     "sp00ky_dashboard": "[sp00ky]\ndashboard = sp00ky_dashboard.",
     "sp00ky_django": "",
+    "sp00ky_transport_asgi": "[sp00ky]\ntransport-asgi = sp00ky_transport_asgi.",
 }
 """Import names, and how each one's entry point begins; empty: it has none."""
 

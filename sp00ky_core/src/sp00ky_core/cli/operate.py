@@ -29,7 +29,6 @@ from sp00ky_core.cli.settings import (
     with_settings,
 )
 from sp00ky_core.cli.signals import stop_signal
-from sp00ky_core.contract.loading import LateContract
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.hints import nearest
 from sp00ky_core.job.job import Job, JobStatus
@@ -142,7 +141,7 @@ def warn_of_unknown_path(outbox: Outbox, conditions: JobFilter) -> None:
     meant = [
         backend
         for name, backend in outbox.backends.items()
-        if conditions.backend in {None, name} and not isinstance(backend.contract, LateContract)
+        if conditions.backend in {None, name} and backend.contract.is_read
     ]
     if not meant:
         return  # an application isn't run to look at its jobs

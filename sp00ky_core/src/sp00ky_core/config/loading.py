@@ -117,7 +117,7 @@ def _backend(reader: SectionReader, entry: Entry, whole: Config, transports: Tra
     try:
         raw = {key: value for key, value in entry.raw.items() if key not in sections}
         found = reader.read(raw, BackendConfig, entry.at, "backend", name=entry.name, scheme="")
-        found = _with_section(reader, entry, found, transports)
+        found = _with_section(reader, entry, found, transports, whole.file.parent)
         _check_auth(reader, entry, found)
         _check_tls(reader, entry, found)
         _check_engine(entry, found)
@@ -133,12 +133,12 @@ _SECURE = {"https": "http"}
 
 
 def _with_section(
-    reader: SectionReader, entry: Entry, found: BackendConfig, transports: Transports
+    reader: SectionReader, entry: Entry, found: BackendConfig, transports: Transports, folder: Path
 ) -> BackendConfig:
     """Read what a backend says to its transport."""
     name = found.transport_name
     traits = transports.get(name)
-    scheme = traits.scheme if traits else _SECURE.get(name, name)
+    scheme = traits.scheme if traits else name
     sections = {each.scheme for each in transports.values() if each.options is not None}
     own = {scheme} if traits and traits.options else set[str]()
     for key in entry.raw:
@@ -151,13 +151,14 @@ def _with_section(
                 entry.at, f"unknown key {key!r:.80}; did you mean {meant!r}? Rename it, or remove it"
             )
     if traits is None:
-        return attrs.evolve(found, scheme=scheme)
+        return attrs.evolve(found, scheme=_SECURE.get(name, name))
     _check_credentials(entry, found, name, traits)
     if traits.options is None:
-        return attrs.evolve(found, scheme=scheme)
+        return attrs.evolve(found, scheme=traits.codes)
     written, at = entry.raw.get(scheme), f"{entry.at}.{scheme}"
     options = reader.read({} if written is None else written, traits.options, at, f"backend.{scheme}")
-    return attrs.evolve(found, scheme=scheme, options=options)
+    placed = _absolute(options, entry.folder(scheme, folder))
+    return attrs.evolve(found, scheme=traits.codes, options=placed)
 
 
 def _check_credentials(entry: Entry, found: BackendConfig, name: str, traits: TransportTraits) -> None:
@@ -176,7 +177,6 @@ def _placed(entry: Entry, found: BackendConfig, whole: Config) -> BackendConfig:
         for name, key in keys_of(BackendConfig).items()
     }
     placed = {name: _absolute(getattr(found, name), folder) for name, folder in folders.items()}
-    placed["options"] = _absolute(found.options, entry.folder(found.scheme, whole.file.parent))
     placed["ref_roots"] = tuple(each.resolve() for each in placed["ref_roots"])
     most = whole.retention.max_rows if found.retention.max_rows is None else found.retention.max_rows
     retention = attrs.evolve(found.retention.over(whole.retention), max_rows=most)

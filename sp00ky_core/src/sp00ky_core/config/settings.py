@@ -54,7 +54,11 @@ class TransportTraits(Protocol):
 
     @property
     def scheme(self) -> str:
-        """Return the name of its section, and of its codes."""
+        """Return the name of its section."""
+
+    @property
+    def codes(self) -> str:
+        """Return the scheme of its outcomes' codes."""
 
     @property
     def options(self) -> type[Any] | None:

@@ -72,6 +72,11 @@ class Contract:
                 named.setdefault(operation_id, []).append(self.name(f"{method} {item.path}"))
         self._add_operation_ids(named)
 
+    @property
+    def is_read(self) -> bool:
+        """Whether asking it runs nothing: an application's own is read when it is first asked."""
+        return True
+
     def _add(self, item: PathItem) -> None:
         if item.problem:
             long_names = [f"{method} {item.path}" for method in item.ids]

@@ -35,6 +35,7 @@ DISTRIBUTIONS = {
     **dict.fromkeys(("mem", "surrealkv", "ws", "wss"), "sp00ky-store-surreal"),
     **dict.fromkeys(_POSTGRES, "sp00ky-store-postgres"),
     **dict.fromkeys(("http", "https"), "sp00ky-transport-http"),
+    "asgi": "sp00ky-transport-asgi",
 }
 """Which distribution to install for a scheme; only for the text of ``AdapterMissing``."""
 

@@ -22,12 +22,15 @@ CORE = "sp00ky_core"
 CONFORMANCE = "sp00ky_conformance"
 DASHBOARD = "contrib/sp00ky_dashboard"
 SQLITE = "contrib/sp00ky_store_sqlite"
+MYSQL = "contrib/sp00ky_store_mysql"
 OPENTELEMETRY = "contrib/sp00ky_opentelemetry"
 RECEIVER = "contrib/sp00ky_receiver"
 DJANGO = "contrib/sp00ky_django"
 AMQP = "contrib/sp00ky_transport_amqp"
-ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", "sp00ky_transport_http", SQLITE)
-DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, RECEIVER, DJANGO, AMQP)
+HTTP = "sp00ky_transport_http"
+ASGI = "contrib/sp00ky_transport_asgi"
+ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", HTTP, SQLITE, MYSQL)
+DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, RECEIVER, DJANGO, AMQP, ASGI)
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
 TESTS_OF = {
@@ -35,21 +38,23 @@ TESTS_OF = {
     CONFORMANCE: ("tests/conformance",),
     "sp00ky_store_postgres": ("tests/store_postgres",),
     "sp00ky_store_surreal": ("tests/store_surreal",),
-    "sp00ky_transport_http": ("tests/transport_http",),
+    HTTP: ("tests/transport_http",),
     SQLITE: ("tests/store_sqlite",),
+    MYSQL: ("tests/store_mysql",),
     DASHBOARD: ("tests/dashboard", "--ignore=tests/dashboard/test_stores.py"),
     OPENTELEMETRY: ("tests/opentelemetry",),
     RECEIVER: ("tests/receiver",),
     DJANGO: ("tests/django",),
     AMQP: ("tests/transport_amqp",),
+    ASGI: ("tests/transport_asgi",),
 }
 """Folders whose tests need no other distribution than their own, the core and the conformance kit.
 
 Those of the command line deliver over HTTP and keep jobs in SurrealDB's embedded engine.
 """
 
-BESIDE = {DJANGO: ("sp00ky_store_postgres", SQLITE)}
-"""Those whose tests need others: it works on databases that Django has, too."""
+BESIDE = {DJANGO: ("sp00ky_store_postgres", SQLITE), ASGI: (HTTP,)}
+"""Those that need others: one works on databases that Django has, one makes its requests as over HTTP."""
 
 POSTGRES_TESTS = ("tests/store_postgres", "tests/django", "tests/examples")
 
@@ -191,6 +196,16 @@ def postgres(session: nox.Session) -> None:
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
     session.run("pytest", *(session.posargs or (*EVERYDAY, *POSTGRES_TESTS)))
+
+
+@nox.session
+def mysql(session: nox.Session) -> None:
+    """Run the tests of MySQL on a server of yours: ``SP00KY_TEST_MYSQL`` is its URL, for its root."""
+    if not os.environ.get("SP00KY_TEST_MYSQL"):
+        session.error("set SP00KY_TEST_MYSQL, as in mysql://root:secret@127.0.0.1:3306/none")
+    session.install(*_group("test"))
+    _install_wheels(session, DISTRIBUTIONS)
+    session.run("pytest", *(session.posargs or (*EVERYDAY, *TESTS_OF[MYSQL])))
 
 
 @nox.session

@@ -20,7 +20,7 @@ from benchmarks.byhand import deliver_by_hand
 from benchmarks.peers.protocol import NOTHING, SLOTS, Add, Begin, main, payload, performer
 from benchmarks.project import counting, opened
 from sp00ky_core import NewJob, RunnerOptions
-from sp00ky_core.cli.run.command import collect_seldom
+from sp00ky_core.cli.run import collect_seldom
 
 NOWHERE = "http://127.0.0.1:9"
 INSERT = "INSERT INTO job (path, payload) VALUES ('/spookify', $1)"

@@ -54,5 +54,11 @@ def test_every_error_is_exported_and_has_an_exit_code() -> None:
         assert getattr(sp00ky_core, name).exit_code in {1, 2}
 
 
+def test_a_name_that_is_none_is_none() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = sp00ky_core.nothing  # type: ignore[attr-defined]
+    assert set(sp00ky_core.__all__) <= set(dir(sp00ky_core))
+
+
 def test_the_version_is_that_of_the_distribution() -> None:
     assert sp00ky_core.__version__ == version("sp00ky-core")

@@ -14,11 +14,13 @@ DISTRIBUTIONS = (
     "sp00ky_store_surreal",
     "sp00ky_transport_http",
     "contrib/sp00ky_store_sqlite",
+    "contrib/sp00ky_store_mysql",
     "contrib/sp00ky_opentelemetry",
     "contrib/sp00ky_receiver",
     "contrib/sp00ky_dashboard",
     "contrib/sp00ky_django",
     "contrib/sp00ky_transport_amqp",
+    "contrib/sp00ky_transport_asgi",
 )
 
 

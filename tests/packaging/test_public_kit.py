@@ -50,6 +50,8 @@ def test_every_adapter_of_the_repository_is_looked_at() -> None:
         "sp00ky_store_surreal",
         "sp00ky_store_sqlite",
         "sp00ky_transport_amqp",
+        "sp00ky_store_mysql",
+        "sp00ky_transport_asgi",
         "sp00ky_transport_http",
     }
 

@@ -24,27 +24,40 @@ CROSSING = {
         test_sp00ky_pytest.py
     """,
     ("store_postgres", "sp00ky_store_postgres/src/sp00ky_store_postgres"): """
-        connection/test_pooler.py connection/test_restart.py jobs/test_claim_instants.py
-        jobs/test_reclaim.py jobs/test_release.py jobs/test_retention.py jobs/test_settle_refusals.py
-        jobs/test_settle_triggers.py observe/test_announcements.py operate/test_clear.py
-        operate/test_reschedule.py schedules/test_change.py schedules/test_find.py schema/test_rules.py
-        sql/test_plans.py test_cancellation.py test_command_line.py test_conformance.py
-        test_documents.py test_epochs.py test_hostile.py test_model.py test_moving.py test_testing.py
+        connection/test_asynchronous_callers.py connection/test_blocking_callers.py
+        connection/test_pooler.py connection/test_restart.py jobs/test_claim_breakers.py
+        jobs/test_claim_cursor.py jobs/test_claim_instants.py jobs/test_claim_limits.py
+        jobs/test_claim_races.py jobs/test_claim_refusals.py jobs/test_refused_deletions.py
+        jobs/test_refused_releases.py jobs/test_reschedule.py jobs/test_restored_rows.py
+        jobs/test_settle_refusals.py jobs/test_settle_triggers.py jobs/test_slow_settles.py
+        jobs/test_statement.py schema/test_compatibility.py schema/test_migration_files.py
+        schema/test_plan.py schema/test_privileges.py schema/test_rules.py schema/test_waiting_jobs.py
+        sql/test_plans.py test_announcements.py test_audit.py test_cancellation.py test_command_line.py
+        test_conformance.py test_documents.py test_epochs.py test_error_groups.py test_hostile.py
+        test_model.py test_moving.py test_schedule_changes.py test_schedule_runs.py test_testing.py
     """,
     ("store_surreal", "sp00ky_store_surreal/src/sp00ky_store_surreal"): """
-        connection/test_faults.py jobs/test_claim_index.py
-        jobs/test_claim_refusals.py operate/test_reschedule.py test_cancellation.py test_conformance.py
-        test_dropin_tables.py test_model.py test_other_keys.py test_permissions.py test_redeploy.py
+        connection/test_faults.py jobs/test_claim_index.py jobs/test_claim_limits.py
+        jobs/test_claim_refusals.py jobs/test_reschedule.py schema/test_dry_run.py
+        schema/test_waiting_jobs.py test_cancellation.py test_conformance.py test_dropin_tables.py
+        test_model.py test_other_keys.py test_permissions.py test_redeploy.py test_result_values.py
+        test_row_loading.py
     """,
     ("store_sqlite", "contrib/sp00ky_store_sqlite/src/sp00ky_store_sqlite"): """
         test_aiosqlite_store.py test_claims.py test_command_line.py test_model.py test_schema.py
         test_transactions.py
+    """,
+    ("store_mysql", "contrib/sp00ky_store_mysql/src/sp00ky_store_mysql"): """
+        test_cancellation.py test_claims.py test_command_line.py test_model.py test_schema.py
     """,
     ("opentelemetry", "contrib/sp00ky_opentelemetry/src/sp00ky_opentelemetry"): "",
     ("receiver", "contrib/sp00ky_receiver/src/sp00ky_receiver"): "",
     ("django", "contrib/sp00ky_django/src/sp00ky_django"): "",
     ("transport_amqp", "contrib/sp00ky_transport_amqp/src/sp00ky_transport_amqp"): """
         test_transport_conformance.py
+    """,
+    ("transport_asgi", "contrib/sp00ky_transport_asgi/src/sp00ky_transport_asgi"): """
+        test_frameworks.py test_transport_conformance.py
     """,
     ("dashboard", "contrib/sp00ky_dashboard/src/sp00ky_dashboard"): """
         test_browser.py test_drain.py test_mounted.py test_stores.py test_vendor.py

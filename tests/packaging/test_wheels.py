@@ -17,11 +17,13 @@ PACKAGES = {
     "sp00ky_store_surreal": "[sp00ky]\nstore-surreal = sp00ky_store_surreal.",
     "sp00ky_transport_http": "[sp00ky]\ntransport-http = sp00ky_transport_http.",
     "sp00ky_store_sqlite": "[sp00ky]\nstore-sqlite = sp00ky_store_sqlite.",
+    "sp00ky_store_mysql": "[sp00ky]\nstore-mysql = sp00ky_store_mysql.",
     "sp00ky_opentelemetry": "[sp00ky]\nopentelemetry = sp00ky_opentelemetry.",
     "sp00ky_receiver": "",
     "sp00ky_dashboard": "[sp00ky]\ndashboard = sp00ky_dashboard.",
     "sp00ky_django": "",
     "sp00ky_transport_amqp": "[sp00ky]\ntransport-amqp = sp00ky_transport_amqp.",
+    "sp00ky_transport_asgi": "[sp00ky]\ntransport-asgi = sp00ky_transport_asgi.",
 }
 """Import names, and how each one's entry point begins; empty: it has none."""
 

@@ -25,8 +25,7 @@ from tests.store_postgres.shelf import Shelf
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import Finding, JobTable, StoreOptions
 from sp00ky_core.stores.ids import new_key
-from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.observe import notifications
+from sp00ky_store_postgres import PostgresStore, notifications
 
 
 async def findings(store: PostgresStore) -> list[Finding]:

@@ -11,7 +11,8 @@ import pytest_asyncio
 
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.surql import claim_parts
+from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.jobs import claim_statement
 
 TABLES = (JobTable(backend="api", table="job"),)
 
@@ -64,6 +65,17 @@ class Proxy:
         """Cut the connection over which the next statement comes, once the server replies to it."""
         self._losing = True
 
+    def lose_reply_to_write(self, connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Lose the reply to the next statement that a store's connection writes."""
+        write = connection.write
+
+        async def lose(*call: Any, **how: Any) -> list[Any]:
+            monkeypatch.setattr(connection, "write", write)
+            self.lose_reply()
+            return await write(*call, **how)
+
+        monkeypatch.setattr(connection, "write", lose)
+
     async def _link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -111,7 +123,7 @@ class Proxy:
 @pytest.fixture(autouse=True)
 def patient_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let claims take long: one that is cut off on a busy machine claims fewer jobs than a test expects."""
-    monkeypatch.setattr(claim_parts, "CLAIM_SECONDS", 60.0)
+    monkeypatch.setattr(claim_statement, "CLAIM_SECONDS", 60.0)
 
 
 @pytest_asyncio.fixture

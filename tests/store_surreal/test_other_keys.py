@@ -1,5 +1,6 @@
 """Rows whose key is an array or an object are no jobs: nothing touches them, or is held up by them."""
 
+import attrs
 from tests.store_surreal.settlements import settlement_of
 
 from sp00ky_core.job.job import NewJob
@@ -69,7 +70,7 @@ async def test_they_are_neither_reclaimed_nor_released_nor_deleted(migrated: Sur
     assert await migrated.release("r", keep=[]) == []
     assert await migrated.clear_matching(JobFilter(), limit=1) == 1
     table = JobTable(backend="api", table="job", keep_success=0.0, keep_failed=0.0)
-    migrated._tables = (table,)
+    migrated.options = attrs.evolve(migrated.options, tables=(table,))
     assert await migrated.prune() == 0
     fates = [each.fate for each in await clear(migrated, ["job:[]", "job:['a', 1]", job.id])]
     assert fates == ["not_found"] * 3

@@ -208,7 +208,7 @@ async def _unfit(store: SurrealStore) -> None:
 async def _singly(store: SurrealStore) -> None:
     await _odd(store)
     for _ in range(2):
-        store._claimer._care.raise_it()
+        store._claims._care.raise_it()
 
 
 async def _probing(store: SurrealStore) -> None:

@@ -9,7 +9,7 @@ from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument, NoSuchExample
 
-from sp00ky_core.generate.payloads import PayloadSchema, PayloadSchemas
+from sp00ky_core.generate.routes import PayloadSchema, PayloadSchemas
 
 _DEEPEST = 12  # what needs more is left out
 _FORMATS = {

@@ -30,7 +30,7 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from sp00ky_core import NewJob, Outbox
-from sp00ky_core.cli.demo.backend import DemoBackend
+from sp00ky_core.cli.demo_backend import DemoBackend
 
 __all__ = ["take"]
 
@@ -180,7 +180,7 @@ async def take(folder: Path) -> None:
 
 
 async def _screens(work: Path, folder: Path) -> None:
-    document = resources.files("sp00ky_core.cli.demo") / "openapi.yml"
+    document = resources.files("sp00ky_core") / "cli" / "templates" / "demo.yml"
     (work / "openapi.yml").write_text(document.read_text())
     with DemoBackend.started() as backend:
         (work / "sp00ky.yml").write_text(CONFIG.format(url=backend.url))

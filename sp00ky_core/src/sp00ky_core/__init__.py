@@ -5,156 +5,34 @@ a plugin is written against. What isn't listed in ``__all__`` may change without
 an adapter are in the distribution ``sp00ky-conformance``.
 """
 
-from importlib.metadata import version
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from sp00ky_core import errors as _errors
-from sp00ky_core.config import (
-    BackendConfig,
-    BreakerConfig,
-    Config,
-    RateConfig,
-    RetentionConfig,
-    RetryConfig,
-    Secret,
-    SurrealdbConfig,
-    find_config,
-)
-from sp00ky_core.contract import Contract, Operation, load_contract
-from sp00ky_core.encoding.json_bytes import JsonObject, JsonText, Payload
-from sp00ky_core.errors import *
-from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
-from sp00ky_core.job.job import AttemptError, Job, JobStatus, NewJob, StatusName
-from sp00ky_core.job.options import CommonJobOptions, JobOptions
-from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.job.retry import PluginStrategy, RetryPolicy, Strategy, StrategyName
-from sp00ky_core.job.state_machine import Rescheduled, Transition
-from sp00ky_core.observe.rates import Rates
-from sp00ky_core.outbox.operators.bulk import BulkResult, Refusal
-from sp00ky_core.outbox.outbox import Outbox, TimeoutIgnored
-from sp00ky_core.plugins.hookspecs import hookimpl
-from sp00ky_core.plugins.registry import PluginInfo, Plugins, load_config, load_plugins
-from sp00ky_core.ports import (
-    Act,
-    Attempt,
-    AuditEntry,
-    BackendStats,
-    BreakerResult,
-    BreakerStats,
-    CallerConnection,
-    Claim,
-    ErrorGroup,
-    Finding,
-    JobFilter,
-    JobQuery,
-    JobTable,
-    MigrationStep,
-    OperatorFate,
-    OperatorResult,
-    Pause,
-    RunnerRecord,
-    RunnerState,
-    SettleFate,
-    Settlement,
-    SettleResult,
-    Statement,
-    Statements,
-    Store,
-    StoreCapabilities,
-    StoreFactory,
-    StoreOptions,
-    Transport,
-    TransportEntry,
-    TransportFactory,
-)
-from sp00ky_core.runner import Runner, RunnerOptions
+if TYPE_CHECKING:
+    from sp00ky_core import _public
+    from sp00ky_core import errors as _errors
+    from sp00ky_core._public import *
+    from sp00ky_core.errors import *
 
-__all__ = [
-    # Enqueue, watch, operate
-    "Outbox",
-    "Job",
-    "NewJob",
-    "CommonJobOptions",
-    "JobOptions",
-    "JobStatus",
-    "StatusName",
-    "StrategyName",
-    "PluginStrategy",
-    "CallerConnection",
-    "AttemptError",
-    "JobQuery",
-    "JobFilter",
-    "BulkResult",
-    "Payload",
-    "Refusal",
-    "JsonText",
-    "JsonObject",
-    "Statement",
-    "OperatorResult",
-    "OperatorFate",
-    "Rescheduled",
-    "Pause",
-    "ErrorGroup",
-    "RunnerRecord",
-    "RunnerState",
-    "Act",
-    "AuditEntry",
-    "BackendStats",
-    "BreakerStats",
-    "Rates",
-    "TimeoutIgnored",
-    # Run
-    "Runner",
-    "RunnerOptions",
-    # Configuration
-    "Config",
-    "BackendConfig",
-    "RetryConfig",
-    "BreakerConfig",
-    "RateConfig",
-    "RetentionConfig",
-    "SurrealdbConfig",
-    "Secret",
-    "find_config",
-    "load_config",
-    # Contracts
-    "Contract",
-    "Operation",
-    "load_contract",
-    # Plugins
-    "hookimpl",
-    "Plugins",
-    "PluginInfo",
-    "load_plugins",
-    "RetryPolicy",
-    "Strategy",
-    "Transition",
-    # Transports
-    "Transport",
-    "TransportEntry",
-    "TransportFactory",
-    "Attempt",
-    "Outcome",
-    "Delivered",
-    "Undelivered",
-    # Stores
-    "Store",
-    "Statements",
-    "StoreFactory",
-    "StoreOptions",
-    "StoreCapabilities",
-    "JobTable",
-    "Settlement",
-    "SettleResult",
-    "SettleFate",
-    "Claim",
-    "Breaker",
-    "BreakerChange",
-    "BreakerResult",
-    "BreakerState",
-    "Finding",
-    "MigrationStep",
-    "__version__",
-]
-__all__ += _errors.__all__
+    __version__: str
+    __all__ = ["__version__"]
+    __all__ += _public.__all__
+    __all__ += _errors.__all__
+else:
 
-__version__ = version("sp00ky-core")
+    def __getattr__(name: str) -> object:
+        """Import all that is public once any of it is asked for; ``import sp00ky_core`` is quick."""
+        if name == "__version__":
+            return import_module("importlib.metadata").version("sp00ky-core")
+        here, names = globals(), ["__version__"]
+        for room in map(import_module, ("sp00ky_core._public", "sp00ky_core.errors")):
+            for public_name in room.__all__:
+                here.setdefault(public_name, getattr(room, public_name))
+            names += room.__all__
+        here.setdefault("__all__", names)
+        if name not in here:  # where it is a room of the core, it was imported with the others
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return here[name]
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__getattr__("__all__")})

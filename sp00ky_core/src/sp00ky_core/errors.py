@@ -100,7 +100,6 @@ class StoreError(Sp00kyError):
     _text = "{0.store}: {0.problem}"
 
 
-@attrs.define(kw_only=True, eq=False)
 class StoreUnavailable(StoreError):
     """The database can't be reached now; the same call may work later."""
 
@@ -130,22 +129,18 @@ class OtherEventLoop(StoreError):
     )
 
 
-@attrs.define(kw_only=True, eq=False)
 class StoreInUse(StoreError):
     """Another process owns the embedded database's file."""
 
 
-@attrs.define(kw_only=True, eq=False)
 class SchemaError(StoreError):
     """The database's tables aren't what the store needs: say which, and what to run."""
 
 
-@attrs.define(kw_only=True, eq=False)
 class RowRefused(StoreError):
     """The database refused a row that was to be written (an ASSERT, a CHECK, a permission)."""
 
 
-@attrs.define(kw_only=True, eq=False)
 class QueryRefused(StoreError):
     """A schedule's ``forEach.query`` can't be run: it doesn't only read, or the database refuses it."""
 
@@ -451,7 +446,6 @@ class ConfigError(UsageError):
         return f"{text}; {self.fix}" if self.fix else text
 
 
-@attrs.define(kw_only=True, eq=False)
 class ContractError(ConfigError):
     """A backend's OpenAPI document that is missing, unreadable, or no OpenAPI 3 document."""
 

@@ -14,7 +14,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = sorted(known)
     if hint := near_miss(name, names):
         return hint.removeprefix("; ")
-    return f"known: {', '.join(repr(each) for each in names[:10])}" if names else "none is known"
+    return f"known: {', '.join(repr(known_name) for known_name in names[:10])}" if names else "none is known"
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:
@@ -33,10 +33,7 @@ def install_hint(distribution: str) -> str:
 def shown(value: object) -> str:
     """Show a value in an error: its ``repr``, cut to 80 characters, fit to be printed; a time as text."""
     try:
-        return (
-            (str if isinstance(value, datetime | timedelta) else repr)(value)[:80]
-            .encode(errors="replace")
-            .decode()
-        )
+        text = str(value) if isinstance(value, datetime | timedelta) else repr(value)
+        return text[:80].encode(errors="replace").decode()
     except Exception:  # noqa: BLE001  # an int of more digits than Python writes, a caller's own __repr__
         return type(value).__name__

@@ -126,11 +126,6 @@ def translated(error: BaseException, store: str, *, hint: str = "") -> Sp00kyErr
     return kind(store=store, problem=f"{said(error, store)}{hint or usual_hint}")
 
 
-def problem_of(error: BaseException) -> str:
-    """Say what a driver's error means, in one line without secrets."""
-    return f"{said(error)}{_kind_of(error)[1]}"
-
-
 def _kind_of(error: BaseException) -> tuple[type[StoreError], str]:
     """Return which error it becomes, and what to add to its text."""
     state = state_of(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,14 +11,12 @@ import attrs
 from sp00ky_core.encoding.json_bytes import JsonObject
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.retry import MAX_RETRIES
-from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_LISTED, LONGEST_TEXT, JobTable
-from sp00ky_core.stores.rows import UNREAD, claimed_of, job_of
+from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_TEXT, JobQuery, JobTable
+from sp00ky_core.stores.ids import table_of
+from sp00ky_core.stores.rows import UNREAD, claimed_of
+from sp00ky_core.stores.transactional.rows import to_job
 from sp00ky_store_postgres.schema.definition import COLUMNS
 from sp00ky_store_postgres.sql.loader import fill, fits, literal, read_sql, unreadable
-
-TABLE_NUMBER = "table_number"
-
-NAMES = tuple(COLUMNS)
 
 LIMITED = ("path", "retry_strategy", "assigned_to", "dedup_key", "traceparent", "runner_id", "ordering_key")
 
@@ -61,18 +60,6 @@ def readable(column: str) -> str:
     return f"job.{column}"
 
 
-def _errors(longest: int) -> str:
-    return fill(
-        read_sql("readable_errors"),
-        fits=fits("errors", longest),
-        is_read=fits("errors", LONGEST_ERRORS),
-        last=last_entry(),
-        longest=str(longest),
-        unread=UNREAD,
-        too_long=literal(TOO_LONG),
-    )
-
-
 def _json(column: str, longest: int | None) -> str:
     if longest is None:
         return f"job.{column}::text"
@@ -81,36 +68,26 @@ def _json(column: str, longest: int | None) -> str:
     return f"CASE WHEN {fits(column, longest)} THEN job.{column}::text ELSE {literal(UNREAD)} END"
 
 
-def columns(longest: int | None = None, *, errors: int = LONGEST_ERRORS) -> str:
-    """Write the select list of a row, of a table named ``job``.
-
-    What is json is text there, for a caller's connection may have another idea of what it becomes in Python.
-
-    Args:
-        longest: bytes that are read of a payload and of a result; None: however many there are.
-        errors: bytes that are read of ``errors``; of longer ones it is the last entry.
-    """
-    lengths = {"payload": longest, "result": longest, "errors": errors}
-    return ", ".join(f"{expression(name, lengths.get(name))} AS {name}" for name in NAMES)
-
-
 def expression(column: str, longest: int | None) -> str:
     """Write what is selected of a column of ``job``, up to so many bytes; None: however many there are."""
     if column == "errors":
-        return _errors(LONGEST_ERRORS if longest is None else longest)
+        longest = LONGEST_ERRORS if longest is None else longest
+        return fill(
+            read_sql("readable_errors"),
+            fits=fits("errors", longest),
+            is_read=fits("errors", LONGEST_ERRORS),
+            last=last_entry(),
+            longest=str(longest),
+            unread=UNREAD,
+            too_long=literal(TOO_LONG),
+        )
     if column == "payload":
         return _json(column, longest)
     if column == "result":
         return f"CASE WHEN job.result IS NOT NULL THEN {_json('result', longest)} END"
     if column == "id":
         return "job.id::text"
-    return "NULL" if column not in NAMES else readable(column)  # ``errors`` says the last one
-
-
-WHOLE = columns()
-LISTED = columns(LONGEST_LISTED, errors=LONGEST_LISTED)
-LIGHT = columns(0)
-"""Without payload and result, for what only decides about a job."""
+    return "NULL" if column not in COLUMNS else readable(column)  # ``errors`` says the last one
 
 
 def claimed_columns(number: int, table: JobTable) -> str:
@@ -121,23 +98,7 @@ def claimed_columns(number: int, table: JobTable) -> str:
         " THEN convert_to(job.payload::text, 'UTF8') END AS payload"
     )
     names = (payload if name == "payload" else f"{readable(name)} AS {name}" for name in CLAIMED)
-    return ", ".join([f"{number} AS {TABLE_NUMBER}", *names])
-
-
-def whole_jobs(rows: Iterable[Sequence[Any]], table: JobTable) -> list[Job]:
-    """Turn rows that were selected as ``columns`` into jobs."""
-    return [_whole_job(dict(zip(NAMES, row, strict=True)), table) for row in rows]
-
-
-def _whole_job(row: dict[str, Any], table: JobTable) -> Job:
-    row["id"] = f"{table.table}:{row['id']}"
-    return job_of(
-        row,
-        backend=table.backend,
-        strategies=table.strategies,
-        payload_is_object=True,
-        timeout_counts=table.timeout_overridable,
-    )
+    return ", ".join([f"{number} AS table_number", *names])
 
 
 def claimed_jobs(rows: Iterable[Sequence[Any]], tables: Sequence[JobTable], runner_id: str) -> list[Job]:
@@ -172,6 +133,60 @@ def _claimed_job(row: Any, table: JobTable, common: dict[str, Any]) -> Job:
 
 
 def _judged(row: Any, table: JobTable, runner_id: str) -> Job:
-    payload = UNREAD if row["payload"] is None else row["payload"]
-    job = _whole_job({**row, "payload": payload, "status": "processing", "runner_id": runner_id}, table)
-    return claimed_of(job, table)
+    payload = UNREAD if row["payload"] is None else JsonObject(row["payload"])
+    whole = {**_UNCLAIMED, **row, "payload": payload, "status": "processing", "runner_id": runner_id}
+    return claimed_of(to_job(table, whole), table)
+
+
+_UNCLAIMED = dict.fromkeys(("errors", "last_error_name", "last_error_code", "result"))
+"""Columns that a claim doesn't return, and a job is made of."""
+
+
+_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_OTHER_NOTATION = re.compile(r"[0-9a-fA-F]{32}")
+
+
+def key_of(job_id: str) -> str | None:
+    """Return the key that an id names, as PostgreSQL writes a uuid; None: it names none."""
+    key = job_id.partition(":")[2]
+    return key if is_key(key) else None
+
+
+def is_key(key: str) -> bool:
+    """Tell whether it is a key as PostgreSQL writes it."""
+    return _KEY.fullmatch(key) is not None
+
+
+def hyphenated(key: str) -> str:
+    """Write 32 hex digits as PostgreSQL does."""
+    return f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}"
+
+
+def keys_between(start: str) -> tuple[str, str] | None:
+    """Return the first and the last key that starts so; None: none does."""
+    digits = start.replace("-", "").lower()
+    if not re.fullmatch("[0-9a-f]{0,32}", digits):
+        return None
+    return hyphenated(digits.ljust(32, "0")), hyphenated(digits.ljust(32, "f"))
+
+
+def canonical(job_id: str) -> str:
+    """Return an id as it is in every reply; its uuid may have been given without hyphens, or in capitals."""
+    table, _, key = job_id.partition(":")
+    digits = key.replace("-", "")
+    return f"{table}:{hyphenated(digits.lower())}" if _OTHER_NOTATION.fullmatch(digits) else job_id
+
+
+def with_canonical_ids(query: JobQuery) -> JobQuery:
+    """Return a query with its ids as they are in every reply."""
+    return query if query.ids is None else attrs.evolve(query, ids=tuple(map(canonical, query.ids)))
+
+
+def keys_by_table(job_ids: Iterable[str]) -> dict[str, list[str]]:
+    """Group keys by the tables that the ids name; what is no id is left out."""
+    keys: dict[str, list[str]] = {}
+    for job_id in job_ids:
+        key = key_of(job_id)
+        if key is not None:
+            keys.setdefault(table_of(job_id), []).append(key)
+    return keys

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+import os
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -10,17 +11,15 @@ from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
 
+from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     NO_INFO,
-    Act,
-    AuditEntry,
     BackendStats,
     Claim,
     ErrorGroup,
     Finding,
     JobQuery,
-    JobTable,
     MigrationStep,
     ParamStyle,
     Rollup,
@@ -38,28 +37,24 @@ from sp00ky_core.ports import (
 from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.transactional import Access, Is, Session, TransactionalStore, Work
+from sp00ky_core.stores.transactional.fleet import info_of
 from sp00ky_core.stores.transactional.schema import job_table
+from sp00ky_store_postgres import observe
+from sp00ky_store_postgres.connection.callers import blocking_fetch, callers_errors, fetch_of, run_of
+from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor
-from sp00ky_store_postgres.connection.external import callers_errors, fetch_of
-from sp00ky_store_postgres.connection.session import PostgresSession
-from sp00ky_store_postgres.connection.synchronous import blocking_fetch, run_of
-from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import translated
-from sp00ky_store_postgres.fleet import heartbeat
-from sp00ky_store_postgres.ids import hyphenated, with_canonical_ids
 from sp00ky_store_postgres.jobs.claim import Claims
-from sp00ky_store_postgres.jobs.enqueue import Enqueues
+from sp00ky_store_postgres.jobs.enqueue import Enqueues, sql_statement
 from sp00ky_store_postgres.jobs.settle import Settles
-from sp00ky_store_postgres.jobs.statement import sql_statement
-from sp00ky_store_postgres.observe import error_groups, rollups, stats
-from sp00ky_store_postgres.observe.notifications import Listener
-from sp00ky_store_postgres.observe.watch import Watches
-from sp00ky_store_postgres.operate import audit
+from sp00ky_store_postgres.notifications import Listener
+from sp00ky_store_postgres.rows import keys_between, with_canonical_ids
 from sp00ky_store_postgres.schema import migrate as migrations
-from sp00ky_store_postgres.schema.check import check
-from sp00ky_store_postgres.schema.privileges import grants
-from sp00ky_store_postgres.schema.tables import Tables
+from sp00ky_store_postgres.schema.check import check, grants
+from sp00ky_store_postgres.schema.definition import Tables
+from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.url import read_url
+from sp00ky_store_postgres.watch import Watches
 
 __all__ = ["PostgresStore"]
 
@@ -67,9 +62,6 @@ T = TypeVar("T")
 
 KEEP_SUCCESS, KEEP_FAILED = 6 * 3_600.0, 14 * 86_400.0
 """Seconds that jobs are kept after they ended, where the configuration says nothing."""
-
-PORTION = 500
-"""Jobs in one statement: with the longest payloads too, it is shorter than PostgreSQL's longest message."""
 
 
 class PostgresStore(TransactionalStore):
@@ -98,7 +90,14 @@ class PostgresStore(TransactionalStore):
         Raises:
             OptionInvalid: a key of the URL's query has a value that it can't have.
         """
-        tables = tuple(map(_with_retention, options.tables))
+        tables = tuple(
+            attrs.evolve(
+                table,
+                keep_success=KEEP_SUCCESS if table.keep_success is None else table.keep_success,
+                keep_failed=KEEP_FAILED if table.keep_failed is None else table.keep_failed,
+            )
+            for table in options.tables
+        )
         super().__init__(attrs.evolve(options, tables=tables))
         self._url = read_url(options.url)
         self._executor = Executor(self._url, Tables(tables, self._url.schema))
@@ -112,6 +111,8 @@ class PostgresStore(TransactionalStore):
     def location(self) -> str:
         """See ``Store.location``."""
         return self._url.location
+
+    # What ``TransactionalStore`` asks for.
 
     async def run(self, work: Work[T], access: Access) -> T:
         """See ``TransactionalStore.run``."""
@@ -143,6 +144,16 @@ class PostgresStore(TransactionalStore):
     def _session(self, fetch: Callable[..., Awaitable[Sequence[Any]]]) -> PostgresSession:
         return PostgresSession(self._executor.tables, self.location, fetch)
 
+    async def _read(self, connection: object, work: Work[T]) -> T:
+        if connection is None:
+            return await self._executor.look(work)
+        return await super()._read(connection, work)
+
+    async def _found(self, session: Session, query: JobQuery) -> list[Job]:
+        return await super()._found(session, with_canonical_ids(query))
+
+    # The store and its tables.
+
     async def open(self) -> None:
         """See ``Store.open``."""
         await self._executor.connect()
@@ -172,6 +183,8 @@ class PostgresStore(TransactionalStore):
         """See ``Checks.check``."""
         return await check(self._url, self._executor.tables, self._executor)
 
+    # Enqueue.
+
     async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
         """See ``Store.add``.
 
@@ -200,6 +213,12 @@ class PostgresStore(TransactionalStore):
         """See ``SqlStatements.sql_statement``."""
         return sql_statement(self._executor.tables, new_job, paramstyle)
 
+    async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
+        pairs = [(str(spawn.job_key), spawn.job) for spawn in spawns]
+        return await self._enqueues.insert(pairs, cast("PostgresSession", session).fetch)
+
+    # Claim, settle, beat.
+
     def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Coroutine[Any, Any, Claim]:
         """See ``Store.claim``."""
         return self._claims.claim(slots_by_backend, runner_id)
@@ -208,32 +227,37 @@ class PostgresStore(TransactionalStore):
         """See ``Store.next_due``."""
         return self._claims.next_due(backends)
 
+    def _send(self) -> None:
+        self._notifications.send()
+
+    async def _is_due(self) -> bool:
+        """Tell whether a claim may find something; that a pause has ended, runners know by themselves."""
+        return await self._claims.next_due(self._backends, claimable=True) == 0
+
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        is_own = all(each.is_own for each in settlements)
+        is_own = all(settlement.is_own for settlement in settlements)
         results = await self._settles.settle(settlements, Workload.SETTLE if is_own else Workload.REST)
         due = {
-            f"{self._url.schema}.{table_of(each.job_id)}"
-            for each, result in zip(settlements, results, strict=True)
+            f"{self._url.schema}.{table_of(settlement.job_id)}"
+            for settlement, result in zip(settlements, results, strict=True)
             if result.fate is SettleFate.SETTLED
-            and each.transition.to is JobStatus.PENDING
-            and not each.is_own
+            and settlement.transition.to is JobStatus.PENDING
+            and not settlement.is_own
         }
         self._notifications.send(work=bool(due))
         await self._executor.announce(due)
         return results
 
-    async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
-        fetch = cast("PostgresSession", session).fetch
-        pairs = [(str(each.job_key), each.job) for each in spawns]
-        jobs: dict[str, Job] = {}
-        for first in range(0, len(pairs), PORTION):
-            jobs |= await self._enqueues.insert(pairs[first : first + PORTION], fetch)
-        return [jobs[key] for key, _ in pairs]
-
     async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
         """See ``Store.beat``."""
-        return await heartbeat.beat(self._executor, runner_id, info)
+        place = socket.gethostname(), os.getpid()
+        said = [encode(dict(pairs)).decode() for pairs in (info.documents, info.in_flight, info.slots)]
+        statement = self._executor.tables.statement("beat")
+        rows = await self._executor.beat(statement, runner_id, *place, info.version, *said, info.draining)
+        return {row["id"]: RunnerBeat(at=row["beat_at"], info=info_of(row)) for row in rows}
+
+    # Watch, and what is large.
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
         """See ``Watch.watch``."""
@@ -241,67 +265,23 @@ class PostgresStore(TransactionalStore):
 
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """See ``Store.stats``."""
-        return await stats.stats(self._executor, limit)
+        return await observe.stats(self._executor, limit)
 
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
         """See ``ErrorGroups.errors``."""
-        return await error_groups.error_groups(self._executor, since, limit)
+        return await observe.error_groups(self._executor, since, limit)
 
     async def rollups(self, query: RollupQuery) -> list[Rollup]:
         """See ``Rollups.rollups``."""
-        return await rollups.read(self._executor, query)
-
-    async def fold_rollups(self, *, limit: int = 10_000) -> int:
-        """See ``Rollups.fold_rollups``."""
-        return await rollups.fold(self._executor, limit)
-
-    async def start_audit(self, act: Act) -> str:
-        """See ``Audit.start_audit``."""
-        return await audit.start(self._executor, act)
-
-    async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
-        """See ``Audit.update_audit``."""
-        await audit.update(self._executor, entry_id, count, ended)
-
-    async def audit(
-        self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
-    ) -> list[AuditEntry]:
-        """See ``Audit.audit``."""
-        return await audit.entries(self._executor, since, limit, after)
+        return await observe.rollups(self._executor, query)
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
         """See ``ShortIds.ids_starting_with``."""
         self._executor.check_open()
         name, colon, start = prefix.partition(":")
-        digits = start.replace("-", "").lower()
-        if name not in self._tables or not colon or not re.fullmatch("[0-9a-f]{0,32}", digits):
+        if name not in self._tables or not colon or (keys := keys_between(start)) is None:
             return []
-        first, last = hyphenated(digits.ljust(32, "0")), hyphenated(digits.ljust(32, "f"))
-        where = [Is("id", ">=", first), Is("id", "<=", last)]
+        where = [Is("id", ">=", keys[0]), Is("id", "<=", keys[1])]
         select = partial(PostgresSession.select, table=job_table(name), where=where, order=("id",))
         rows = await self._executor.look(partial(select, limit=limit, columns=["id"]))
         return [f"{name}:{row['id']}" for row in rows]
-
-    async def _read(self, connection: object, work: Work[T]) -> T:
-        if connection is None:
-            return await self._executor.look(work)
-        return await super()._read(connection, work)
-
-    async def _found(self, session: Session, query: JobQuery) -> list[Job]:
-        return await super()._found(session, with_canonical_ids(query))
-
-    def _send(self) -> None:
-        self._notifications.send()
-
-    async def _is_due(self) -> bool:
-        """Tell whether a claim may find something; that a pause has ended, runners know by themselves."""
-        backends = [table.backend for table in self._executor.tables.all]
-        return await self._claims.next_due(backends, claimable=True) == 0
-
-
-def _with_retention(table: JobTable) -> JobTable:
-    return attrs.evolve(
-        table,
-        keep_success=KEEP_SUCCESS if table.keep_success is None else table.keep_success,
-        keep_failed=KEEP_FAILED if table.keep_failed is None else table.keep_failed,
-    )

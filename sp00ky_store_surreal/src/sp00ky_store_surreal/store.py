@@ -1,96 +1,98 @@
-"""Answer each call of the port with the part that does it."""
+"""Answer each call of the port: with a statement where it is hot, and as the kit does elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, TypeVar, cast
 
-from sp00ky_core.gate.breaker import BreakerChange
-from sp00ky_core.job.job import Job
+from sp00ky_core.errors import CallUnsupported
+from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
-    BreakerResult,
+    MAX_ROWS,
+    NO_INFO,
+    BackendStats,
     Claim,
+    ErrorGroup,
     Finding,
+    JobFilter,
     JobQuery,
     MigrationStep,
+    OverdueClaim,
+    RunnerBeat,
+    RunnerInfo,
+    Settlement,
+    SettleResult,
+    Spawn,
+    Statement,
     StoreCapabilities,
     StoreOptions,
 )
-from sp00ky_core.stores.decisions import DecidingStore
-from sp00ky_core.stores.isolation import Quarantine
-from sp00ky_store_surreal.connection.executor import Connection
-from sp00ky_store_surreal.errors import TableMissing
-from sp00ky_store_surreal.fleet import breaker
-from sp00ky_store_surreal.fleet.heartbeat import Heartbeats
+from sp00ky_core.stores.rows import new_row
+from sp00ky_core.stores.subscription import Backoff
+from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
+from sp00ky_store_surreal import heartbeat
+from sp00ky_store_surreal.connection.executor import TRIES, Connection, Lane
+from sp00ky_store_surreal.errors import Conflict
+from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.jobs.claim import Claimer
 from sp00ky_store_surreal.jobs.claim_window import ClaimIndex, Peers
+from sp00ky_store_surreal.jobs.delete import Deletes, RowChanges
 from sp00ky_store_surreal.jobs.enqueue import Enqueues
-from sp00ky_store_surreal.jobs.reclaim import LostClaims
-from sp00ky_store_surreal.jobs.release import Releases
-from sp00ky_store_surreal.jobs.retention import Retention
+from sp00ky_store_surreal.jobs.reclaim import Reclaims
 from sp00ky_store_surreal.jobs.settle import Settles
-from sp00ky_store_surreal.observe.error_groups import ErrorGroups
-from sp00ky_store_surreal.observe.find import Reads
+from sp00ky_store_surreal.observe import find, stats
 from sp00ky_store_surreal.observe.notifications import Signals
-from sp00ky_store_surreal.observe.rollups import RollupRows
-from sp00ky_store_surreal.observe.stats import Stats
+from sp00ky_store_surreal.observe.stats import error_groups
 from sp00ky_store_surreal.observe.watch import Watch
-from sp00ky_store_surreal.operate.audit import Audits
-from sp00ky_store_surreal.operate.clear import Clears
-from sp00ky_store_surreal.operate.pause import Pauses
-from sp00ky_store_surreal.row_changes import RowChanges
-from sp00ky_store_surreal.schedules.change import ScheduleChanges
-from sp00ky_store_surreal.schedules.find import ScheduleReads
-from sp00ky_store_surreal.schedules.query import RowQueries
+from sp00ky_store_surreal.schedule_query import query_rows
 from sp00ky_store_surreal.schema import check, migrate
 from sp00ky_store_surreal.schema.readiness import Readiness
+from sp00ky_store_surreal.session import Changed, SurrealSession
 from sp00ky_store_surreal.surql.loader import quoted
 from sp00ky_store_surreal.url import target_of
 
 __all__ = ["SurrealStore"]
 
+T = TypeVar("T")
 
-class SurrealStore(
-    Enqueues,
-    Settles,
-    Releases,
-    LostClaims,
-    Retention,
-    Reads,
-    Stats,
-    ErrorGroups,
-    Pauses,
-    Audits,
-    Heartbeats,
-    Clears,
-    ScheduleReads,
-    ScheduleChanges,
-    RowQueries,
-    RollupRows,
-    DecidingStore,
-):
+
+class SurrealStore(TransactionalStore):
     """Jobs in SurrealDB: embedded, in a file or in memory, or on a server.
 
-    Its bases answer the calls that their names say; ``claim`` and the rest are here.
+    Here is what reads or writes jobs; what is about tables of our own is ``TransactionalStore``'s.
     """
 
+    _notifications: Signals
+
     def __init__(self, options: StoreOptions) -> None:
+        for table in options.tables:
+            quoted(table.table)
+        super().__init__(options)
         self._target = target_of(options)
-        self._tables = options.tables
-        self._by_backend = {each.backend: each for each in options.tables}
-        for each in options.tables:
-            quoted(each.table)
         self._connection = Connection(self._target)
         self._ready = Readiness(self._connection, options.tables)
-        self._quarantine = Quarantine()
+        self._notifications = Signals(self._target, options.tables)
+        changes = RowChanges(connection=self._connection, quarantine=self._refused)
         self._peers = Peers()
-        self._signals = Signals(self._target, options.tables)
-        self._changes = RowChanges(connection=self._connection, quarantine=self._quarantine)
-        self._index = ClaimIndex(self._connection, options.tables)
-        self._claimer = Claimer(self._connection, self._quarantine, self._peers, self._signals, self._index)
-        self._limited = frozenset(each.backend for each in options.tables if each.has_limits)
+        index = ClaimIndex(self._connection, options.tables)
+        self._claims = Claimer(
+            self._ready,
+            self._refused,
+            peers=self._peers,
+            signals=self._notifications,
+            index=index,
+            change_breaker=self.change_breaker,
+        )
+        limited = frozenset(table.backend for table in options.tables if table.has_limits)
+        self._settles = Settles(self._ready, self._refused, self._claims, limited)
+        self._enqueues = Enqueues(self._ready, self._backends)
+        self._reclaims = Reclaims(self._ready, changes, index)
+        self._deletes = Deletes(self._ready, changes)
 
     @property
-    def capabilities(self) -> StoreCapabilities:
+    def capabilities(self) -> StoreCapabilities:  # type: ignore[override]  # they depend on the URL here
         """See ``Store.capabilities``."""
         embedded = self._target.embedded
         return StoreCapabilities(
@@ -112,62 +114,184 @@ class SurrealStore(
         """See ``Store.location``."""
         return self._target.location
 
+    # What the kit asks for.
+
+    async def run(self, work: Work[T], access: Access) -> T:
+        """See ``TransactionalStore.run``; it is done again where what it was decided on has changed."""
+        await self._ready.ensure()
+        lane, backoff = Lane.BEAT if access is Access.BEAT else Lane.REST, Backoff(first=0.0025, limit=1.0)
+        for _ in range(TRIES):
+            session = SurrealSession(self._connection, lane)
+            with suppress(Changed):
+                result = await work(session)
+                await session.commit()
+                return result
+            await backoff.wait()
+        raise Conflict(store=self.location, problem="transactions keep colliding; try again")
+
+    async def disconnect(self) -> None:
+        """See ``TransactionalStore.disconnect``."""
+        self._ready.forget()
+        await self._connection.close()
+
+    def adopt(self, connection: object, access: Access) -> None:
+        """See ``TransactionalStore.adopt``: ``add`` alone takes a transaction of the SDK's."""
+
+    def translate(self, error: Exception) -> Exception:
+        """See ``TransactionalStore.translate``; what the SDK raises has been translated by then."""
+        return error
+
+    # Life and tables.
+
     async def open(self) -> None:
         """See ``Store.open``."""
         await self._connection.open()
-        self._signals.reopen()
-
-    async def close(self) -> None:
-        """See ``Store.close``."""
-        await self._signals.close()
-        self._ready.forget()
-        await self._connection.close()
+        self._executor.open()
+        self._notifications.open()
 
     async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migrate``."""
         steps = await self.migration(repair=repair)
-        await migrate.apply_steps(self._connection, steps, self._tables)
+        await migrate.apply_steps(self._connection, steps, self.options.tables)
         self._ready.forget()
         return steps
 
     async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migration``."""
-        return await migrate.missing_steps(self._connection, self._tables, repair=repair)
+        return await migrate.missing_steps(self._connection, self.options.tables, repair=repair)
 
     async def check(self) -> list[Finding]:
         """See ``Checks.check``."""
-        return await check.findings(self._connection, self._tables)
+        return await check.findings(self._connection, self.options.tables)
+
+    # Enqueue, claim, settle.
+
+    async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
+        """See ``Store.add``. Raises ``SchemaError`` where the user may not write."""
+        for new_job in new_jobs:
+            self._of_backend(new_job.backend)
+        jobs = await self._enqueues.add(new_jobs, within=connection)
+        if jobs:
+            self._notifications.send(work=True, ids=[job.id for job in jobs])
+        return jobs
+
+    def statement(self, new_job: NewJob) -> Statement:
+        """See ``Statements.statement``."""
+        self._of_backend(new_job.backend)
+        return self._enqueues.statement(new_job)
+
+    async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
+        rows, now = self._enqueues.rows_of(spawns), await session.now()
+        cast("SurrealSession", session).insert_jobs(rows)
+        return [new_row(spawn.job, id_text(row["id"]), now) for spawn, row in zip(spawns, rows, strict=True)]
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
-        slots = [(self._of_backend(each), count) for each, count in slots_by_backend.items() if count > 0]
-        if not slots:
-            return Claim()
-        await self._ready.ensure()
-        there = await self._ready.there(table for table, _ in slots)
-        try:
-            claim = await self._claimer.claim([each for each in slots if each[0] in there], runner_id)
-        except TableMissing as error:
-            self._ready.note(error)  # what was claimed beside it is released: no runner knows of it
-            raise
-        self._signals.changed(job.id for job in claim)
+        slots = [(self._of_backend(name), count) for name, count in slots_by_backend.items() if count > 0]
+        claim = await self._claims.claim(slots, runner_id) if slots else Claim()
+        self._notifications.send(ids=[job.id for job in claim])
         return claim
 
-    async def change_breaker(self, change: BreakerChange) -> BreakerResult:
-        """See ``Breakers.change_breaker``."""
-        self._of_backend(change.backend)
-        await self._ready.ensure()
-        result = await breaker.change(self._connection, self._of_backend(change.backend), change)
-        if result.written and change.closes:
-            self._wake([], work=True)
-        return result
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        """See ``Store.settle``."""
+        results = await self._settles.settle(settlements) if settlements else []
+        work = any(settled.transition.to is JobStatus.PENDING for settled in settlements)
+        self._notifications.send(work=work, ids=[settled.job_id for settled in settlements])
+        return results
 
-    def work_signal(self) -> AsyncGenerator[None, None]:
-        """See ``Store.work_signal``."""
-        return self._signals.of_work()
+    async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
+        """See ``Store.release``."""
+        released = await self._reclaims.release(self.options.tables, runner_id, keep)
+        if released:
+            self._claims.forget_heads()
+        self._notifications.send(work=bool(released), ids=released)
+        return released
+
+    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
+        """See ``OverdueClaims.overdue``."""
+        return await self._reclaims.overdue(self.options.tables, runners, limit)
+
+    async def _lost(
+        self,
+        dead_runners: Collection[str],
+        *,
+        beating: Collection[str],
+        overdue: Collection[OverdueClaim],
+        limit: int,
+    ) -> list[Job]:
+        return await self._reclaims.lost(self._delivered, dead_runners, beating, overdue, limit)
+
+    async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
+        """See ``Store.beat``. Raises ``SchemaError`` where the user may not write."""
+        beats = await heartbeat.beat(await self._ready.ensure(), runner_id, info)
+        self._peers.seen(runner_id, beats)
+        return beats
+
+    async def _beats(self) -> Mapping[str, datetime]:
+        return {runner_id: beat.at for runner_id, beat in (await heartbeat.beats(self._connection)).items()}
+
+    # Delete, read, watch.
+
+    async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
+        """See ``Retention.prune``; without a retention of their own, jobs are kept."""
+        count = await self._deletes.by_age(self._delivered, limit, spared)
+        self._notifications.send(ids=())
+        return count
+
+    async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
+        """See ``Clears.clear_matching``."""
+        count = await self._deletes.matching(self.options.tables, conditions, limit)
+        self._notifications.send(ids=())
+        return count
+
+    async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """See ``Store.delete``."""
+        deleted = await self._deletes.named(self.options.tables, job_ids)
+        self._notifications.send(ids=())
+        return deleted
+
+    async def get(self, job_id: str, *, connection: object = None) -> Job:
+        """See ``Store.get``; it doesn't look into a caller's transaction."""
+        self._refuse(connection, "get(connection=)")
+        return await find.one(await self._ready.ensure(), self.options.tables, job_id)
+
+    async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
+        """See ``Store.find``; it doesn't look into a caller's transaction."""
+        self._refuse(connection, "find(connection=)")
+        return await find.find(await self._ready.ensure(), self.options.tables, query)
+
+    def _refuse(self, connection: object, call: str) -> None:
+        if connection is not None:
+            later = "leave the connection out, once your transaction has committed"
+            raise CallUnsupported(store=self.location, call=call, instead=later)
+
+    async def count(self, conditions: JobFilter) -> int:
+        """See ``Counts.count``."""
+        return await find.count(await self._ready.ensure(), self.options.tables, conditions)
+
+    async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
+        """See ``ShortIds.ids_starting_with``."""
+        return await find.ids_starting_with(await self._ready.ensure(), self.options.tables, prefix, limit)
+
+    async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
+        """See ``Store.stats``."""
+        return await stats.stats(await self._ready.ensure(), self.options.tables, limit)
+
+    async def next_due(self, backends: Collection[str]) -> float | None:
+        """See ``Store.next_due``."""
+        tables = await self._ready.there(map(self._of_backend, backends))
+        return await stats.next_due(self._connection, tables) if tables else None
+
+    async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
+        """See ``ErrorGroups.errors``."""
+        return await error_groups(await self._ready.ensure(), self.options.tables, since, limit)
+
+    async def query_rows(self, query: str, *, limit: int = MAX_ROWS + 1) -> list[Mapping[str, Any]]:
+        """See ``Schedules.query_rows``."""
+        return await query_rows(self._ready, query, limit)
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
         """See ``Watch.watch``."""
-        tables = [each for each in self._tables if query.backend in {None, each.backend}]
-        watch = Watch(connection=self._connection, tables=tables, query=query, signals=self._signals)
+        tables = [table for table in self.options.tables if query.backend in {None, table.backend}]
+        watch = Watch(connection=self._connection, tables=tables, query=query, signals=self._notifications)
         return watch.jobs(history)

@@ -17,7 +17,7 @@ from typing import Any
 
 import attrs
 import pytest
-from tests.core.cli.jobs.shelf import Shelf
+from tests.core.cli.shelf import Shelf
 
 from sp00ky_conformance import MisbehavingBackend
 from sp00ky_core.cli import main, output
@@ -255,3 +255,31 @@ def on_terminal(start: Any) -> OnTerminal:
         return Shown(process.wait(timeout=60), shown)
 
     return run
+
+
+Call = Callable[..., str]
+
+
+@pytest.fixture
+def call(migrated: Path, sp00ky: Any) -> Call:
+    """Enqueues a job and returns its id."""
+
+    def enqueue(path: str = "/json", *options: str) -> str:
+        called = sp00ky("call", "api", path, *options)
+        assert called.code == 0, called.err
+        return str(called.out).strip()
+
+    return enqueue
+
+
+@pytest.fixture
+def ended(call: Call, sp00ky: Any) -> tuple[str, str]:
+    """A job that succeeded, and one that failed."""
+    good, bad = call("/json"), call("/fails", "--max-retries", "0")
+    assert sp00ky("run", "--until-empty").code == 1
+    return good, bad
+
+
+def ids(listed: Any) -> list[str]:
+    """Of the jobs that ``list --json`` printed."""
+    return [job["id"] for job in listed.json["jobs"]]

@@ -14,6 +14,7 @@ from tests.conftest import complaints
 
 from sp00ky_core import Outbox, PluginLoadError, Plugins, hookimpl
 from sp00ky_core.cli import app
+from sp00ky_core.plugins import registry
 
 
 def loaded_by(program: str) -> set[str]:
@@ -26,12 +27,20 @@ def loaded_by(program: str) -> set[str]:
 def test_importing_the_package_needs_no_large_library() -> None:
     large = {"aiohttp", "click", "rich", "jsonschema", "pytest", "sp00ky_core.testing"}
     assert not large & loaded_by("import sp00ky_core")
+    assert not large & loaded_by("from sp00ky_core import Outbox")
+
+
+def test_the_version_needs_neither_the_configuration_nor_the_outbox() -> None:
+    program = "from contextlib import suppress\nfrom sp00ky_core.cli import main\n"
+    program += "with suppress(SystemExit): main(['--version'])"
+    needless = {"asyncio", "attrs", "yaml", "sp00ky_core.config", "sp00ky_core.errors", "sp00ky_core.ports"}
+    assert not needless & loaded_by(program)
 
 
 def test_the_help_needs_no_large_library() -> None:
     program = "from contextlib import suppress\nfrom sp00ky_core.cli import main\n"
     program += "with suppress(SystemExit): main(['jobs', 'list', '--help'])"
-    large = {"rich.console", "rich.live", "uvloop", "sp00ky_core.cli.demo.delivery"}
+    large = {"rich.console", "rich.live", "uvloop", "sp00ky_core.cli.demo"}
     assert not large & loaded_by(program)
 
 
@@ -114,7 +123,7 @@ def haunting(monkeypatch: pytest.MonkeyPatch) -> None:
 
     plugins = Plugins()
     plugins.register(Haunting(), name="haunting", distribution="ghost-haunting")
-    monkeypatch.setattr(app, "load_plugins", lambda: plugins)
+    monkeypatch.setattr(registry, "load_plugins", lambda: plugins)
 
 
 @pytest.mark.usefixtures("haunting")
@@ -133,7 +142,7 @@ def test_a_plugin_that_can_t_be_loaded_leaves_the_help(sp00ky: Any, monkeypatch:
     def fail() -> Plugins:
         raise PluginLoadError(distribution="ghost-broken", problem="boo")
 
-    monkeypatch.setattr(app, "load_plugins", fail)
+    monkeypatch.setattr(registry, "load_plugins", fail)
     assert "migrate" in sp00ky("--help").out
     assert "ghost-broken" in sp00ky("haunt").complaint(2)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.core.cli.conftest import Cli
-from tests.core.cli.jobs.shelf import Shelf, within
+from tests.core.cli.shelf import Shelf, within
 
 from sp00ky_core.config.schedules import parse_schedule
 from sp00ky_core.runner.maintenance.reconcile import define as write

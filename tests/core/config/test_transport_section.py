@@ -21,7 +21,7 @@ from sp00ky_core import (
     hookimpl,
     load_config,
 )
-from sp00ky_core.cli.job_format import cause, job_lines
+from sp00ky_core.cli.output import cause, job_lines
 from sp00ky_core.config import key
 from sp00ky_core.config import values as read
 from sp00ky_core.errors import ConfigError, PayloadInvalid, UnknownRoute

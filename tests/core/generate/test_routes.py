@@ -4,7 +4,6 @@ from tests.core.generate.conftest import Written, document_of
 
 from sp00ky_core import Outbox
 from sp00ky_core.generate.names import Names
-from sp00ky_core.generate.payloads import payload_schemas
 from sp00ky_core.generate.routes import Call, calls_of
 
 THING: dict[str, Any] = {"type": "object", "properties": {"id": {}}, "required": ["id"]}
@@ -12,7 +11,7 @@ THING: dict[str, Any] = {"type": "object", "properties": {"id": {}}, "required":
 
 def calls(written: Written, document: dict[str, Any]) -> dict[str, Call]:
     contract = Outbox.open(written(document)).backends["api"].contract
-    return {call.path: call for call in calls_of("api", payload_schemas(contract), Names())[0]}
+    return {call.path: call for call in calls_of("api", contract, Names())[0]}
 
 
 def parameter(name: str, place: str, *, required: bool = False) -> dict[str, Any]:
@@ -69,7 +68,7 @@ def test_a_file_is_text_or_described(written: Written) -> None:
     }
     document = document_of({}, **{"/a": {"put": put}}) | {"openapi": "3.0.3"}
     contract = Outbox.open(written(document)).backends["api"].contract
-    ((call,), (made,)) = calls_of("api", payload_schemas(contract), Names())
+    ((call,), (made,)) = calls_of("api", contract, Names())
     assert (call.payload, call.may_be_empty) == ("PutAPayload | ExplicitQuery | ExplicitBody", True)
     assert call.spellings == ["/a", "PUT /a", "put_a"]
     assert "    id: NotRequired[str | FormFile]\n" in made

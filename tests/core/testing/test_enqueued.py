@@ -65,13 +65,13 @@ PAYLOAD = {"id": "1", "user": {"name": "Eve", "age": 7}, "tags": ["a", {"b": 1, 
     ],
 )  # fmt: skip
 def test_of_a_payload_only_what_is_named_counts(expected: Any, differences: list[str]) -> None:
-    assert expect(expected).differences(job_with(PAYLOAD)) == differences
+    assert [*expect(expected).differences(job_with(PAYLOAD))] == differences
 
 
 def test_a_model_is_compared_as_it_is_written() -> None:
     job = job_with({"id": str(UUID(int=1)), "at": "2026-01-02T00:00:00Z"})
-    assert expect(Spook(UUID(int=1))).differences(job) == []
-    assert expect({"id": UUID(int=1), "at": NOW}).differences(job) == []
+    assert [*expect(Spook(UUID(int=1))).differences(job)] == []
+    assert [*expect({"id": UUID(int=1), "at": NOW}).differences(job)] == []
     (difference,) = expect(Spook(UUID(int=2))).differences(job)
     assert difference == f"payload /id is {str(UUID(int=1))!r}, expected {str(UUID(int=2))!r}"
 
@@ -98,7 +98,7 @@ def test_a_payload_that_is_no_json_differs() -> None:
     ],
 )
 def test_each_option_counts(option: str, value: Any, other: Any) -> None:
-    assert expect(**{option: value}).differences(job_with(**{option: value})) == []
+    assert [*expect(**{option: value}).differences(job_with(**{option: value}))] == []
     (difference,) = expect(**{option: value}).differences(job_with(**{option: other}))
     assert difference.startswith(f"{option} is ")
 

@@ -13,8 +13,7 @@ import pytest
 from sp00ky_conformance.cancellation import turns
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection.connect import GIVE_UP_SECONDS, application_name, connect
-from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.connection.connect import GIVE_UP_SECONDS, Workload, application_name, connect
 
 
 @pytest.mark.parametrize("how", ["cancelled", "timed out"])

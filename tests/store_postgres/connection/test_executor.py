@@ -19,7 +19,7 @@ from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection import executor
-from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.connection.connect import Workload
 
 WITHIN = 60.0
 """Seconds after which everything goes on."""

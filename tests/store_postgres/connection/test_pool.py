@@ -11,8 +11,8 @@ import pytest_asyncio
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection import pool
+from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.pool import Pool
-from sp00ky_store_postgres.connection.workload import Workload
 
 # Within a transaction the view would stay as it was read first.
 WAITING = """

@@ -10,8 +10,7 @@ from sp00ky_core.errors import StoreError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.ports import JobQuery, Settlement
-from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.observe import notifications
+from sp00ky_store_postgres import PostgresStore, notifications
 
 
 async def lifecycle(store: PostgresStore, new_job: Any) -> None:

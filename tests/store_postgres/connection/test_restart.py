@@ -15,8 +15,8 @@ from sp00ky_core.gate.breaker import Breaker, BreakerState, Failed, change_after
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection import executor
-from sp00ky_store_postgres.connection.transaction import Transaction
-from sp00ky_store_postgres.connection.workload import Workload
+from sp00ky_store_postgres.connection.connect import Workload
+from sp00ky_store_postgres.connection.executor import Transaction
 
 
 @pytest.fixture(autouse=True)

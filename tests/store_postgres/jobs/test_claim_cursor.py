@@ -8,10 +8,9 @@ import pytest
 from sp00ky_core.job.job import Job
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.jobs import claim_cursor
-from sp00ky_store_postgres.jobs.claim_cursor import ClaimCursors, More
+from sp00ky_store_postgres.jobs import claim
+from sp00ky_store_postgres.jobs.claim import ClaimCursors, More
 from sp00ky_store_postgres.rows import CLAIMED, PRIORITY, RUN_AT
-from sp00ky_store_postgres.sql import claim_statements
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -40,7 +39,7 @@ def seen(keys: int, last: str = "z") -> dict[str, Any]:
 @pytest.fixture
 def cursors(monkeypatch: pytest.MonkeyPatch) -> ClaimCursors:
     """Those of a table with ordering keys, of which a claim looks at 10."""
-    monkeypatch.setattr(claim_cursor, "MOST_KEYS", 10)
+    monkeypatch.setattr(claim, "MOST_KEYS", 10)
     cursors = ClaimCursors()
     assert cursors.look("job", {}, filled=False) is More.AT_ONCE
     return cursors
@@ -61,7 +60,7 @@ def test_a_late_answer_of_a_claim_that_knew_of_no_keys_changes_nothing(cursors: 
     assert cursors.look("job", seen(10, "j"), filled=False) is More.NEXT
     assert cursors.look("job", {}, filled=False) is More.AT_ONCE
     assert cursors.look("job", None, filled=False) is More.NO
-    assert cursors.after("job") == "j"
+    assert cursors.arguments("job", 1)[-1] == "j"
 
 
 def test_keys_are_forgotten_once_there_are_none(cursors: ClaimCursors) -> None:
@@ -74,9 +73,9 @@ def test_every_key_is_looked_at_once_where_nothing_can_be_claimed(cursors: Claim
     """Else a runner would claim without end while more keys wait than one claim looks at."""
     for last in ("j", "t"):
         assert cursors.look("job", seen(10, last), filled=False) is More.NEXT
-        assert cursors.after("job") == last
+        assert cursors.arguments("job", 1)[-1] == last
     assert cursors.look("job", seen(4), filled=False) is More.NO
-    assert cursors.after("job") == ""
+    assert cursors.arguments("job", 1)[-1] == ""
 
 
 def test_what_a_claim_without_places_left_behind_is_claimed_with_the_next_places(
@@ -84,7 +83,7 @@ def test_what_a_claim_without_places_left_behind_is_claimed_with_the_next_places
 ) -> None:
     assert cursors.look("job", seen(10, "j"), filled=True) is More.NO
     assert cursors.look("job", seen(4), filled=False) is More.AT_ONCE
-    assert cursors.after("job") == ""
+    assert cursors.arguments("job", 1)[-1] == ""
     assert cursors.look("job", seen(10, "j"), filled=False) is More.NEXT
     assert cursors.look("job", seen(4), filled=False) is More.NO
 
@@ -99,26 +98,24 @@ def test_an_end_without_keys_begins_anew(cursors: ClaimCursors) -> None:
 async def test_more_keys_than_a_claim_looks_at_are_all_claimed(
     store: PostgresStore, new_job: Any, monkeypatch: pytest.MonkeyPatch, slots: int
 ) -> None:
-    for module in (claim_cursor, claim_statements):
-        monkeypatch.setattr(module, "MOST_KEYS", 5)
+    monkeypatch.setattr(claim, "MOST_KEYS", 5)
     jobs = await store.add([new_job(ordering_key=f"k{n:02}") for n in range(23)])
     claimed: list[Job] = []
     for _ in range(20):
-        claim = await store.claim({"api": slots}, "r1")
-        claimed += claim
-        if not claim and claim.retry_in.get("api") is None:
+        batch = await store.claim({"api": slots}, "r1")
+        claimed += batch
+        if not batch and batch.retry_in.get("api") is None:
             break
     assert sorted(job.id for job in claimed) == sorted(job.id for job in jobs)
-    assert claim.retry_in == {}
+    assert batch.retry_in == {}
 
 
 async def test_what_is_held_back_asks_for_no_other_claim(
     store: PostgresStore, new_job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else a runner would claim without end while a backend with many keys is paused."""
-    for module in (claim_cursor, claim_statements):
-        monkeypatch.setattr(module, "MOST_KEYS", 5)
+    monkeypatch.setattr(claim, "MOST_KEYS", 5)
     await store.add([new_job(ordering_key=f"k{n:02}") for n in range(23)])
     await store.pause("api")
-    claim = await store.claim({"api": 3}, "r1")
-    assert (list(claim), claim.retry_in) == ([], {})
+    batch = await store.claim({"api": 3}, "r1")
+    assert (list(batch), batch.retry_in) == ([], {})

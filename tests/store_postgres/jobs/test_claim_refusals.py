@@ -62,7 +62,7 @@ async def test_the_others_are_claimed_and_it_is_told_once(
     (late,) = await store.add([new_job()])
     assert [job.id for job in await store.claim({"api": 10}, "r1")] == [late.id]
     await sql.execute(fix.format(schema=quoted))
-    store._claims._refusals._quarantine.clear("claimed")  # half a minute later
+    store._refused.clear("claimed")  # half a minute later
     assert len(await store.claim({"api": 100}, "r1")) == len(refused)
 
 

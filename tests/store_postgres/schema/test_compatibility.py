@@ -7,8 +7,8 @@ from tests.store_postgres.conftest import findings
 
 from sp00ky_core.errors import SchemaError
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.schema.compatibility import refuse_old_server
 from sp00ky_store_postgres.schema.definition import VERSION
+from sp00ky_store_postgres.schema.migrate import refuse_old_server
 from sp00ky_store_postgres.url import read_url
 
 FOREIGN = {

@@ -4,6 +4,10 @@ import time
 from typing import Any
 from uuid import RFC_4122
 
+import pytest
+from tests.store_postgres.conftest import findings
+
+from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema.definition import COLUMNS
 
@@ -40,3 +44,33 @@ async def test_the_tables_are_as_they_are_defined(store: PostgresStore, sql: Any
     }
     optional |= {"lease_until", "runner_id", "ordering_key", "ordering_at", "expires_at"}
     assert {name for name, _, not_null in rows if not not_null} == optional
+
+
+NAMES = [
+    "job",
+    "Job Table",
+    'we"ird',
+    "\u00fcml\u00e4ut",
+    "select",
+    "x" * 63,
+    "a.b",
+    "it's",
+    "back\\slash",
+    "a$do$b",
+    "{{columns}}",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_any_name_of_a_table_works(make: Any, new_job: Any, name: str) -> None:
+    store = make(tables=(JobTable(backend="it's an \\ api", table=name),))
+    await store.open()
+    try:
+        await store.migrate()
+        assert await findings(store) == []
+        (added,) = await store.add([new_job(backend="it's an \\ api", dedup_key="k")])
+        (job,) = await store.claim({"it's an \\ api": 1}, "r1")
+        assert job.id == added.id
+        assert (await store.stats())["it's an \\ api"].processing == 1
+    finally:
+        await store.close()

@@ -5,20 +5,20 @@ import re
 import pytest
 
 from sp00ky_store_postgres.schema.definition import VERSION
-from sp00ky_store_postgres.schema.migration_files import Statement, statements
+from sp00ky_store_postgres.schema.migrate import Statement, statements
 
 DROPPED = re.compile(
     r"DROP INDEX {{concurrently}}IF EXISTS {{qualified}}|DROP (CONSTRAINT|TRIGGER) IF EXISTS {{name}}"
 )
-ALL = (*statements("shared"), *statements("table"))
+ALL = statements()
+OF_TABLES = [each for each in ALL if not each.is_shared]
 
 
 def test_the_last_version_is_that_of_the_tables() -> None:
     assert max(each.version for each in ALL) == VERSION
-    for scope in ("shared", "table"):
-        versions = [each.version for each in statements(scope)]
-        assert versions == sorted(versions)
-        assert versions[0] == 1
+    versions = [each.version for each in ALL]
+    assert versions == sorted(versions)
+    assert set(versions) == set(range(1, VERSION + 1))
 
 
 @pytest.mark.parametrize("statement", ALL, ids=[f"{each.version} {each.kind} {each.name}" for each in ALL])
@@ -39,7 +39,7 @@ def test_what_is_dropped_is_so_after_what_takes_its_place_and_made_by_no_migrati
     statement: Statement,
 ) -> None:
     assert DROPPED.search(statement.text)
-    earlier = statements("table")[: statements("table").index(statement)]
+    earlier = OF_TABLES[: OF_TABLES.index(statement)]
     before = [each for each in earlier if each.kind != "dropped"]
     assert before[-1].kind in {"index", "validated", "trigger"}
     made = {each.name for each in ALL if each.kind in {"index", "unique", "check"}}

@@ -22,16 +22,15 @@ from sp00ky_core.ports import JobFilter, JobQuery, JobTable, RunStatus, StoreOpt
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional import Is, Work
+from sp00ky_core.stores.transactional.jobs.due import next_head, select_due
 from sp00ky_core.stores.transactional.jobs.retention import Deleting
 from sp00ky_core.stores.transactional.jobs.settle import lost, overdue_claims, release
 from sp00ky_core.stores.transactional.observe import count, find, load
 from sp00ky_core.stores.transactional.schedules import LATEST_FIRST
 from sp00ky_core.stores.transactional.schema import SCHEDULE_RUNS, job_table
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection.session import PostgresSession
-from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.schema.tables import leased
-from sp00ky_store_postgres.sql.loader import fill, read_sql
+from sp00ky_store_postgres.connection.connect import Workload
+from sp00ky_store_postgres.session import PostgresSession
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -121,6 +120,8 @@ def works(table: JobTable) -> dict[str, tuple[Work[Any], str]]:
     counted = JobFilter(since=datetime.now(UTC))
     released = {"runner_id": "r1", "keep": [], "refused": Quarantine(), "apart": False}
     return {
+        "due": (partial(select_due, table=table, where=[], now=LONG_AGO, limit=9), "job_ready"),
+        "heads": (partial(next_head, table=table, now=LONG_AGO), "job_keyed"),
         "lost": (partial(lost, tables=tables, dead=["r1"], **claims), "job_lease"),
         "overdue": (partial(overdue_claims, tables=tables, runners=["r1"], limit=10), "job_lease"),
         "release": (partial(release, tables=tables, **released), "job_lease"),
@@ -142,9 +143,6 @@ def statements(store: PostgresStore) -> dict[str, Asked]:
     built = store._claims._statements
     counted = attrs.evolve(table, max_in_flight=7)
 
-    def filled(name: str) -> str:
-        return fill(read_sql(name), table=tables.name(table))
-
     key = "0190163d8694739b8c4f4b7d2f1e3c55"
     return {
         "claim": (Workload.CLAIM, built.claim(tables.all, []), ("r1", 100, *[LONG_AGO] * 4), "job_ready"),
@@ -154,12 +152,10 @@ def statements(store: PostgresStore) -> dict[str, Asked]:
             ("r1", 100, *[LONG_AGO] * 4, ""),
             "job_keyed",
         ),
-        "probe": (Workload.CLAIM, built.probe(table, keyed=False), ("r1", ["/a"], 6, 0), "job_ready"),
-        "probe by keys": (Workload.CLAIM, built.probe(table, keyed=True), ("r1", ["/a"], 6, 0), "job_keyed"),
         "next due": (Workload.CLAIM, built.next_due(tables.all, claimable=True), (), "job_ready"),
         "next due by keys": (Workload.CLAIM, built.next_due(tables.all, claimable=True), (), "job_keyed"),
-        "in flight": (Workload.CLAIM, fill(filled("in_flight"), leased=leased(table)), (), "job_lease"),
-        "leased": (Workload.CLAIM, fill(filled("in_flight"), leased=leased(table)), (), "job_lease"),
+        "in flight": (Workload.CLAIM, tables.statement("in_flight", table), (), "job_lease"),
+        "leased": (Workload.CLAIM, tables.statement("in_flight", table), (), "job_lease"),
         "counted claim": (
             Workload.CLAIM,
             built.claim([counted], []),
@@ -179,9 +175,9 @@ def statements(store: PostgresStore) -> dict[str, Asked]:
 @pytest.mark.parametrize(
     "name",
     [
-        *("claim", "probe", "next due", "settle", "lost", "overdue", "release", "load", "by record"),
+        *("claim", "due", "heads", "next due", "settle", "lost", "overdue", "release", "load", "by record"),
         *("prune", "clear"),
-        *("newest first", "oldest first", "by a beginning", "claim by keys", "probe by keys"),
+        *("newest first", "oldest first", "by a beginning", "claim by keys"),
         *("next due by keys", "in flight", "leased", "counted claim", "counted next due"),
         *("processing", "count"),
     ],
@@ -200,7 +196,7 @@ async def test_a_statement_goes_by_its_index(large: PostgresStore, dsn: str, nam
 async def test_watching_reads_what_changed_only(large: PostgresStore, sql: Any, dsn: str) -> None:
     (table,) = large._executor.tables.all
     since = await sql.fetchval("SELECT now()")
-    changed = partial(PostgresSession.changed, table=table, where=[], since=since, columns="job.id")
+    changed = partial(PostgresSession.changed, table=table, where=[], since=since)
     statement, arguments = await statement_of(large, changed)
     plan = await plan_of(dsn, Workload.REST, statement, *arguments)
     assert not re.search(r"Seq Scan on job\b", plan), plan
@@ -214,20 +210,6 @@ async def test_a_claim_of_a_table_never_analysed_goes_by_its_index(
     await store.add([new_job() for _ in range(5_000)])
     lane, statement, arguments, index = statements(store)["claim"]
     assert index in await plan_of(dsn, lane, statement, *arguments)
-
-
-@pytest.mark.parametrize("waiting", [1, 1_500, 20_000])
-async def test_a_probe_reads_each_row_once(
-    store: PostgresStore, dsn: str, sql: Any, quoted: str, waiting: int
-) -> None:
-    """Of a table never analysed too, of whose pending rows the planner believes that there are hardly any."""
-    await sql.execute(
-        f"INSERT INTO {quoted}.job (path, payload) SELECT '/a', '{{}}' FROM generate_series(1, {waiting})"
-    )
-    lane, statement, arguments, _ = statements(store)["probe"]
-    plan = await plan_of(dsn, lane, statement, *arguments)
-    assert len(re.findall(r"Index Scan using job_ready\b", plan)) == 1, plan
-    assert re.search(r"Tid Scan on job\b", plan), plan
 
 
 async def test_a_probe_passes_over_a_row_that_somebody_holds(

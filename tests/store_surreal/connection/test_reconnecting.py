@@ -112,11 +112,13 @@ async def test_a_claim_whose_reply_was_lost_is_told_and_can_be_given_back(
     assert [each.id for each in await proxied.claim({"api": 1}, "r")] == [job.id]
 
 
-async def test_a_breakers_change_whose_reply_was_lost_is_told(proxied: SurrealStore, proxy: Any) -> None:
+async def test_a_breakers_change_whose_reply_was_lost_is_told(
+    proxied: SurrealStore, proxy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     change = change_after("api", Breaker(), Failed(), BreakerConfig(failures=1, interval=60))
     assert change is not None
     await use_every_lane(proxied)
-    proxy.lose_reply()
+    proxy.lose_reply_to_write(proxied._connection, monkeypatch)
     with pytest.raises(ConnectionLost):
         await proxied.change_breaker(change)
     again = await proxied.change_breaker(change)

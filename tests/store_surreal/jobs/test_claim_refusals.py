@@ -15,9 +15,8 @@ from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import Lane
 from sp00ky_store_surreal.errors import TookTooLong
 from sp00ky_store_surreal.jobs import claim as claiming
-from sp00ky_store_surreal.jobs import claim_outcome
+from sp00ky_store_surreal.jobs import claim_outcome, claim_statement
 from sp00ky_store_surreal.jobs.claim_outcome import REST
-from sp00ky_store_surreal.surql import claim_parts
 
 PLAIN = JobTable(backend="api", table="job")
 LIMITED = JobTable(backend="api", table="job", max_in_flight=5)
@@ -38,7 +37,7 @@ async def test_a_row_that_cant_be_claimed_is_passed_over_for_a_while(
     await migrated._connection.write("REMOVE EVENT hook ON TABLE job")
     assert await migrated.claim({"api": 1}, "r") == []
     later = time.monotonic() + Quarantine.REST
-    monkeypatch.setattr(migrated._quarantine, "_clock", lambda: later)
+    monkeypatch.setattr(migrated._refused, "_clock", lambda: later)
     assert [job.id for job in await migrated.claim({"api": 1}, "r")] == [bad.id]
 
 
@@ -131,7 +130,7 @@ async def test_what_a_clients_live_query_held_up_is_delivered_after_its_end(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(claim_parts, "CLAIM_SECONDS", 0.05)
+    monkeypatch.setattr(claim_statement, "CLAIM_SECONDS", 0.05)
     monkeypatch.setattr(claim_outcome, "COLLIDING", 0.1)
     store = make_store(spooky_app.url)
     await store.open()

@@ -83,7 +83,7 @@ async def test_no_claim_begins_where_a_million_were_claimed(
     if how == "probe":
         await shared._connection.write("CREATE sp00ky_breaker:api SET backend = 'api', state = 'open'")
     else:
-        monkeypatch.setattr(shared._claimer._care, "now", lambda: Care.MOST)
+        monkeypatch.setattr(shared._claims._care, "now", lambda: Care.MOST)
     monkeypatch.setattr(shared._connection._link, "ask", cut_off)
     assert await paths(shared, 1) == ["/now"]
 
@@ -110,7 +110,7 @@ async def test_a_claim_that_left_nothing_due_wakes_nobody(
     woken: list[None] = []
     await shared.add([NewJob(path="/later", backend="api", delay=timedelta(hours=1)) for _ in range(3)])
     await shared.add([NewJob(path="/now", backend="api")])
-    monkeypatch.setattr(shared._signals, "work", lambda: woken.append(None))
+    monkeypatch.setattr(shared._notifications, "wake", lambda: woken.append(None))
     assert await paths(shared, 5) == ["/now"]
     assert await paths(shared, 5) == []
     assert woken == []
@@ -195,7 +195,7 @@ async def test_a_claim_of_a_fleet_leaves_room_and_is_followed_by_another_at_once
         [NewJob(path=f"/{n:02}", backend="api", run_at=LONG_AGO + timedelta(seconds=n)) for n in range(20)]
     )
     woken: list[str] = []
-    monkeypatch.setattr(shared._claimer._signals, "work", lambda: woken.append("b"))
+    monkeypatch.setattr(shared._claims._signals, "wake", lambda: woken.append("b"))
     assert await paths(shared, 5, "b") == ["/10", "/11"]
     assert woken == ["b"]
     assert await paths(shared, 2, "b") == ["/12", "/13"]

@@ -7,7 +7,7 @@ import pytest
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.observe.filters import part_of
+from sp00ky_store_surreal.observe.find import part_of
 
 PLAIN = "status = 'pending' AND claim_group = NONE AND ordering_at = NONE"
 
@@ -54,7 +54,7 @@ async def test_jobs_of_a_parent_are_found_by_its_index(
     await store.open()
     await store.migrate()
     (job,) = await store.add([NewJob(path="/a", backend="api", assigned_to=parent)])
-    part = part_of(store._tables[0], JobQuery(assigned_to=parent))
+    part = part_of(store.options.tables[0], JobQuery(assigned_to=parent))
     statement = f"SELECT id, created_at FROM job {part.names['where']} ORDER BY created_at DESC LIMIT 1"  # noqa: S608
     (plan,) = await store._connection.read(f"{statement} EXPLAIN", **part.bindings)
     found = await store.find(JobQuery(assigned_to=parent))

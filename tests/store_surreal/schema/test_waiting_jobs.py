@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import attrs
+
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_surreal import SurrealStore
@@ -43,7 +45,7 @@ async def test_a_table_that_no_backend_names_any_more(make_store: MakeStore, url
     await store.open()
     await store.migrate()
     await store.add([NewJob(path="/a", backend="mail")])
-    store._tables = both[:1]
+    store.options = attrs.evolve(store.options, tables=both[:1])
     assert await said(store) == {"mail_job": "no backend names it in method.table; jobs waiting in it: 1"}
     await store._connection.write("REMOVE TABLE mail_job")
     assert await said(store) == {}

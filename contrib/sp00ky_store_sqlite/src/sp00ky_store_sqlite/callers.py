@@ -103,12 +103,11 @@ class CallersSession(SqliteSession):
         super().__init__(connection, translate)
         self._reads = reads
 
-    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
-        """See ``SqlSession.execute``."""
+    def cursor(self) -> Any:
+        """See ``BlockingSession.cursor``."""
         cursor = self._begun().cursor()
         cursor.row_factory = None  # the caller's may make anything of a row
-        cursor.execute(text, parameters)
-        return (cursor.fetchall() if cursor.description else ()), cursor.rowcount
+        return cursor
 
     async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
         """See ``SqlSession.execute_many``."""

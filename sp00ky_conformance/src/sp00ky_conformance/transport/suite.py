@@ -135,7 +135,7 @@ class TransportConformance:
         if "token" not in self.traits.credentials:
             options["token"] = None
         made = attempt_for(base_url, path, **options)
-        backend = attrs.evolve(made.backend, scheme=self.traits.scheme, options=self.options)
+        backend = attrs.evolve(made.backend, scheme=self.traits.codes, options=self.options)
         return attrs.evolve(made, backend=backend)
 
     @pytest_asyncio.fixture
@@ -206,7 +206,7 @@ class TransportConformance:
         outcome = await delivering.deliver(self.attempt(server.url, self.refused))
         assert isinstance(outcome, Undelivered)
         assert outcome.is_retryable
-        assert outcome.scheme == self.traits.scheme
+        assert outcome.scheme == self.traits.codes
         assert outcome.name
         assert outcome.reason.isprintable()
         assert len(outcome.reason.encode()) <= 2_048

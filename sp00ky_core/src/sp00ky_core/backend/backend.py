@@ -67,9 +67,9 @@ class Backend:
 
     def serving(self, path: str) -> Backend:
         """Return the backend of this table whose operation a text names; this one where none has it."""
-        for each in self.sharing:
-            if each.contract.has(path):
-                return each
+        for backend in self.sharing:
+            if backend.contract.has(path):
+                return backend
         return self
 
 
@@ -99,15 +99,15 @@ def load_backends(
         ConfigError: there is no backend, or a document or a strategy can't be used.
     """
     loaded = [
-        _load(config, each, strategies, transports.get(each.transport_name))
-        for each in config.backends.values()
+        _load(config, backend, strategies, transports.get(backend.transport_name))
+        for backend in config.backends.values()
     ]
     groups: dict[str, list[Backend]] = {}
     for backend in loaded:
         groups.setdefault(backend.table.table, []).append(backend)
-    clashing = {each.name: problem for group in groups.values() for each, problem in _clashes(group)}
+    clashing = {backend.name: problem for group in groups.values() for backend, problem in _clashes(group)}
     sound = [group for group in groups.values() if group[0].name not in clashing]
-    joined = {each.name: each for group in sound for each in _joined(group)}
+    joined = {backend.name: backend for group in sound for backend in _joined(group)}
     left_out = {**config.left_out, **clashing}
     if not joined:
         raise _none(config, left_out)
@@ -118,7 +118,7 @@ def _none(config: Config, left_out: Mapping[str, str]) -> ConfigError:
     names: dict[str, list[str]] = {}
     for name, reason in left_out.items():
         names.setdefault(reason, []).append(name)
-    reasons = "; ".join(f"{' and '.join(each)}: {reason}" for reason, each in names.items())
+    reasons = "; ".join(f"{' and '.join(names_of)}: {reason}" for reason, names_of in names.items())
     fix = "fix one, or describe another" if reasons else "describe one"
     problem = f"none can be used: {reasons}" if reasons else "there is none"
     return ConfigError(
@@ -164,18 +164,12 @@ def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str
         strategies=strategies,
         breaker=backend.breaker is not None,
         longest_pause=longest_pause(backend.breaker, backend.retry.cap),
-        routes=_spellings(contract),
+        routes=frozenset(contract.texts()),
         max_payload_bytes=backend.max_payload_bytes,
         rate=backend.rate,
         max_in_flight=backend.max_in_flight,
         delivered=backend.pool is None,
     )
-
-
-def _spellings(contract: Contract) -> frozenset[str]:
-    if isinstance(contract, LateContract) and not contract.is_read:
-        return frozenset()
-    return frozenset(text for each in contract.operations.values() for text in each.spellings)
 
 
 def _clashes(group: Sequence[Backend]) -> Iterable[tuple[Backend, str]]:
@@ -192,7 +186,7 @@ def _clashes(group: Sequence[Backend]) -> Iterable[tuple[Backend, str]]:
                 f"its table {one.table.table!r} is shared, and the documents of {one.name!r} and "
                 f"{other.name!r} both have {common[0]!r}; give each backend a table of its own"
             )
-            return [(each, problem) for each in group]
+            return [(backend, problem) for backend in group]
     return []
 
 
@@ -221,15 +215,15 @@ def _joined(group: Sequence[Backend]) -> Iterable[Backend]:
     if not others:
         return group
     _forget_shared_ids(group)
-    concurrency = min(each.config.concurrency for each in group)
-    ours = all(each.table.delivered for each in group)
+    concurrency = min(backend.config.concurrency for backend in group)
+    ours = all(backend.table.delivered for backend in group)
 
-    def member(each: Backend) -> Backend:
+    def member(backend: Backend) -> Backend:
         return attrs.evolve(
-            each,
-            config=attrs.evolve(each.config, concurrency=concurrency),
+            backend,
+            config=attrs.evolve(backend.config, concurrency=concurrency),
             table=attrs.evolve(
-                each.table, backend=first.name, delivered=ours, routes=_spellings(each.contract)
+                backend.table, backend=first.name, delivered=ours, routes=frozenset(backend.contract.texts())
             ),
         )
 
@@ -239,7 +233,7 @@ def _joined(group: Sequence[Backend]) -> Iterable[Backend]:
 
 def queues(backends: Mapping[str, Backend]) -> Mapping[str, Backend]:
     """Return one backend for each table, by the name that the store knows the table by."""
-    return {name: each for name, each in backends.items() if each.table.backend == name}
+    return {name: backend for name, backend in backends.items() if backend.table.backend == name}
 
 
 def serving(backends: Backends, names: Iterable[str] | None) -> Mapping[str, Backend]:
@@ -253,22 +247,22 @@ def serving(backends: Backends, names: Iterable[str] | None) -> Mapping[str, Bac
     ours = delivered(backends)
     if names is None:
         return ours
-    chosen = [backends.named(each) for each in names]
-    for each in chosen:
-        if each.name not in ours:
-            raise UnknownBackend(backend=each.name, known=tuple(ours), reason=f"{POOLED}; {DELIVER_HERE}")
-    tables = {each.table.backend for each in chosen}
-    return {name: each for name, each in ours.items() if each.table.backend in tables}
+    chosen = [backends.named(backend) for backend in names]
+    for backend in chosen:
+        if backend.name not in ours:
+            raise UnknownBackend(backend=backend.name, known=tuple(ours), reason=f"{POOLED}; {DELIVER_HERE}")
+    tables = {backend.table.backend for backend in chosen}
+    return {name: backend for name, backend in ours.items() if backend.table.backend in tables}
 
 
 def delivered(backends: Mapping[str, Backend]) -> dict[str, Backend]:
     """Return the backends whose jobs runners deliver: those of a pool, and of its tables, aren't."""
-    return {name: each for name, each in backends.items() if each.table.delivered}
+    return {name: backend for name, backend in backends.items() if backend.table.delivered}
 
 
 def store_tables(backends: Mapping[str, Backend]) -> tuple[JobTable, ...]:
     """Return the tables as the store is to lease and prune their rows."""
-    return tuple(stored_table(each) for each in queues(backends).values())
+    return tuple(stored_table(backend) for backend in queues(backends).values())
 
 
 def stored_table(backend: Backend) -> JobTable:
@@ -277,9 +271,9 @@ def stored_table(backend: Backend) -> JobTable:
     Its leases outlast an attempt of each of its backends, it keeps jobs as long as the one that keeps them
     longest, and heeds the tightest limits.
     """
-    tables = [backend.table, *(each.table for each in backend.sharing)]
-    longest = max(each.timeout for each in tables)
-    overridable = {each.timeout_overridable for each in tables}
+    tables = [backend.table, *(sharing.table for sharing in backend.sharing)]
+    longest = max(table.timeout for table in tables)
+    overridable = {table.timeout_overridable for table in tables}
     # A job's own short timeout counts for the lease, but not for a backend that doesn't heed it.
     margin = 0.0 if len(overridable) == 1 else longest
     return attrs.evolve(
@@ -287,24 +281,24 @@ def stored_table(backend: Backend) -> JobTable:
         timeout=longest,
         timeout_overridable=any(overridable),
         lease_margin=backend.table.lease_margin + margin,
-        keep_success=_longest(each.keep_success for each in tables),
-        keep_failed=_longest(each.keep_failed for each in tables),
-        max_successes=_most(each.max_successes for each in tables),
-        longest_pause=max(each.longest_pause for each in tables),
-        routes=frozenset().union(*(each.routes for each in tables)),
-        max_payload_bytes=max(each.max_payload_bytes for each in tables),
+        keep_success=_longest(table.keep_success for table in tables),
+        keep_failed=_longest(table.keep_failed for table in tables),
+        max_successes=_most(table.max_successes for table in tables),
+        longest_pause=max(table.longest_pause for table in tables),
+        routes=frozenset().union(*(table.routes for table in tables)),
+        max_payload_bytes=max(table.max_payload_bytes for table in tables),
         rate=min(
-            filter(None, (each.rate for each in tables)), key=lambda rate: rate.per_second, default=None
+            filter(None, (table.rate for table in tables)), key=lambda rate: rate.per_second, default=None
         ),
-        max_in_flight=min(filter(None, (each.max_in_flight for each in tables)), default=None),
+        max_in_flight=min(filter(None, (table.max_in_flight for table in tables)), default=None),
     )
 
 
 def _most(numbers: Iterable[int | None]) -> int | None:
     """Return the largest; None, of which there is no limit, is larger than all."""
-    found = list(numbers)
-    return None if None in found else max(filter(None, found))
+    limits = list(numbers)
+    return None if None in limits else max(filter(None, limits))
 
 
 def _longest(seconds: Iterable[float | None]) -> float | None:
-    return max((each for each in seconds if each is not None), default=None)
+    return max((length for length in seconds if length is not None), default=None)

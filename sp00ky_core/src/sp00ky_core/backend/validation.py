@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from typing import Any
 
 from sp00ky_core.backend.backend import Backend
-from sp00ky_core.contract.loading import Contract
 from sp00ky_core.encoding.json_bytes import JsonText, decode, pointer_of
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
 from sp00ky_core.job.job import NewJob
@@ -106,15 +105,11 @@ def _check_contract(backend: Backend, new_job: NewJob) -> str:
 def unknown_route(backend: Backend, path: str) -> UnknownRoute:
     """Say of a text that it names no operation that can be called, or why it can't be."""
     contract = backend.contract
-    for text in get_close_matches(path, _known(contract), n=10, cutoff=0.5):
+    for text in get_close_matches(path, contract.texts(), n=10, cutoff=0.5):
         contract.check(text)  # it may turn out that one of these can't be used
     return UnknownRoute(
-        backend=backend.name, path=path, known=_known(contract), reason=contract.why_not(path)
+        backend=backend.name, path=path, known=contract.texts(), reason=contract.why_not(path)
     )
-
-
-def _known(contract: Contract) -> tuple[str, ...]:
-    return tuple(text for each in contract.operations.values() for text in each.spellings)
 
 
 def _decoded(new_job: NewJob) -> Any:
@@ -135,12 +130,12 @@ def _decoded(new_job: NewJob) -> Any:
 
 def _places_of_nul(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
     if isinstance(value, dict):
-        for key, each in value.items():
+        for key, item in value.items():
             if "\0" in key:
                 yield (*path, key.replace("\0", "\\0"))
-            yield from _places_of_nul(each, (*path, key))
+            yield from _places_of_nul(item, (*path, key))
     elif isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from _places_of_nul(each, (*path, index))
+        for index, item in enumerate(value):
+            yield from _places_of_nul(item, (*path, index))
     elif isinstance(value, str) and "\0" in value:
         yield path

@@ -1,4 +1,4 @@
-"""The ``sp00ky`` command: its commands, each of a module of its name, and how it ends."""
+"""The ``sp00ky`` command: its commands, each imported where it is asked for, and how it ends."""
 
 from __future__ import annotations
 
@@ -6,31 +6,29 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
-from typing import Any
 
 import click
 
-from sp00ky_core.cli.logs import Secrets, logged
-from sp00ky_core.cli.options import FAILED, Settings, with_settings
-from sp00ky_core.cli.output import say
-from sp00ky_core.errors import PluginLoadError, Sp00kyError
-from sp00ky_core.outbox.outbox import TimeoutIgnored
-from sp00ky_core.plugins.registry import load_plugins
+from sp00ky_core.cli.logs import Secrets, logged, say
+from sp00ky_core.cli.settings import FAILED, Settings, with_settings
 
 __all__ = ["cli", "main"]
 
 STDERR = 2
 INTERRUPTED = 130
 
-COMMANDS = (
-    *("demo", "init", "check", "migrate", "run", "health", "call", "plan", "generate", "plugins"),
-    *("jobs", "backends", "runners", "schedules", "audit"),
-)
-"""Each is in the module of its name here, which is imported where the command, or the help, is asked for."""
+COMMANDS = {
+    name: name
+    for name in (
+        *("demo", "init", "check", "migrate", "run", "call", "plan", "generate", "plugins"),
+        *("jobs", "schedules"),
+    )
+} | dict.fromkeys(("backends", "runners", "audit", "health"), "fleet")
+"""The module of each, which is imported where the command, or the help, is asked for."""
 
 BROUGHT = {"dashboard": "./contrib/sp00ky_dashboard"}
 """Commands of this project that distributions beside the core bring."""
@@ -45,18 +43,27 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by its name. Raises ``PluginLoadError`` where a plugin can't be loaded."""
         if cmd_name in COMMANDS:
-            built_in: click.Command = getattr(import_module(f"sp00ky_core.cli.{cmd_name}"), cmd_name)
+            module = import_module(f"sp00ky_core.cli.{COMMANDS[cmd_name]}")
+            built_in: click.Command = getattr(module, cmd_name)
             return built_in
-        command = load_plugins().commands.get(cmd_name)
+        command = _plugin_commands().get(cmd_name)
         if command is None and cmd_name in BROUGHT:
             ctx.fail(f"{cmd_name!r} isn't installed: pip install {BROUGHT[cmd_name]}, in a clone")
         return command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names for the help; a plugin that can't be loaded adds none."""
+        from sp00ky_core.errors import PluginLoadError  # noqa: PLC0415  # what starts a command needs no errors
+
         with suppress(PluginLoadError):
-            return sorted({*COMMANDS, *load_plugins().commands})
+            return sorted({*COMMANDS, *_plugin_commands()})
         return sorted(COMMANDS)
+
+
+def _plugin_commands() -> Mapping[str, click.Command]:
+    from sp00ky_core.plugins.registry import load_plugins  # noqa: PLC0415  # most commands are built in
+
+    return load_plugins().commands
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -90,19 +97,15 @@ def _print_anything() -> None:
             sys.stdout.reconfigure(errors="replace")
 
 
-def _color() -> bool | None:
-    """Colour nothing where ``NO_COLOR`` is set; else what goes to a terminal."""
-    return False if os.environ.get("NO_COLOR") else None
-
-
 def _exit_code(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     settings = Settings()
+    color = False if os.environ.get("NO_COLOR") else None  # else what goes to a terminal
     try:
-        with _warnings_said(), logged(settings.secrets, debug=debug):
+        with warnings.catch_warnings(), logged(settings.secrets, debug=debug):
             # A pipe that its reader has closed ends the command in there, without a word.
-            how: dict[str, Any] = {"prog_name": "sp00ky", "standalone_mode": False, "color": _color()}
-            return int(cli.main(arguments, obj=settings, **how) or 0)
+            code = cli.main(arguments, prog_name="sp00ky", standalone_mode=False, obj=settings, color=color)
+            return int(code or 0)
     except click.ClickException as error:
         return _complain_usage(error)
     except (click.exceptions.Abort, KeyboardInterrupt):
@@ -111,39 +114,23 @@ def _exit_code(arguments: list[str]) -> int:
         return _complain(error, settings.secrets, debug=debug)
 
 
-@contextmanager
-def _warnings_said() -> Iterator[None]:
-    """Say our own warnings as a line too; others go where they go."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", TimeoutIgnored)
-        show_other = warnings.showwarning
-
-        def show(message: Warning | str, category: type[Warning], *where: object, **more: object) -> None:
-            if issubclass(category, TimeoutIgnored):
-                say(f"warning: {message}")
-            else:
-                show_other(message, category, *where, **more)  # type: ignore[arg-type]  # as they came
-
-        warnings.showwarning = show
-        yield
-
-
 def _complain(error: Exception, secrets: Secrets, *, debug: bool) -> int:
     """Say what went wrong; return the exit code."""
+    from sp00ky_core.errors import Sp00kyError  # noqa: PLC0415  # what starts a command needs no errors
+
     if debug:
         # Without the frames' variables: they hold what the user's secrets are in.
         click.echo(secrets.hidden("".join(traceback.format_exception(error))), err=True)
-    say(secrets.hidden(_text(error)))
-    return error.exit_code if isinstance(error, Sp00kyError) else FAILED
-
-
-def _text(error: Exception) -> str:
     if isinstance(error, Sp00kyError):
-        return str(error)
+        say(secrets.hidden(str(error)))
+        return error.exit_code
+    text = (
+        f"this is a bug: {type(error).__name__}: {error}; run it again with --debug, and report what it shows"
+    )
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    bug = f"{type(error).__name__}: {error}"
-    return f"this is a bug: {bug}; run it again with --debug, and report what it shows"
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    say(secrets.hidden(text))
+    return FAILED
 
 
 def _complain_usage(error: click.ClickException) -> int:

@@ -12,8 +12,9 @@ import attrs
 import click
 
 from sp00ky_core.backend.backend import DELIVER_HERE, POOLED, Backend, delivered
-from sp00ky_core.cli.options import Settings, as_json, command, flag, run_async, store_open
-from sp00ky_core.cli.output import one_line, show_json, slow
+from sp00ky_core.cli.logs import one_line
+from sp00ky_core.cli.output import show_json, slow
+from sp00ky_core.cli.settings import Settings, as_json, command, flag, run_async, store_open
 from sp00ky_core.config import BackendConfig, unready
 from sp00ky_core.contract.loading import OpenContract
 from sp00ky_core.contract.operation import PLACES, Operation, Scheme
@@ -63,7 +64,7 @@ async def _check(
             await outbox.store.migrate()  # as entering the outbox does: no other process can have
         findings = [*configuration_findings(outbox), *_transport_findings(outbox)]
         findings += [finding async for finding in _preparation_findings(outbox)]
-        documents = [*_documents(outbox)]
+        documents = _documents(outbox)
         for names, backend in documents:
             findings += _document_findings(names, backend, verbose=verbose)
         findings += _request_findings(outbox, verbose=verbose)
@@ -111,20 +112,16 @@ def _backend_findings(outbox: Outbox) -> Iterator[Finding]:
             consequence = "jobs can be enqueued here; no runner delivers them or fires its schedules"
             fix = f"nothing if that is meant; {DELIVER_HERE}"
             yield Finding.warning(f"backend {name}", POOLED, consequence, fix)
-        elif host.endswith(OF_CONTAINERS) and not _is_known(host):
-            yield Finding.warning(
-                f"backend {name}",
-                f"its baseUrl names {host}, which only Docker's containers know",
-                "a runner that runs here can't reach it",
-                "write the host as this machine knows it, such as 127.0.0.1, or run in a container",
-            )
-
-
-def _is_known(host: str) -> bool:
-    try:
-        return bool(socket.getaddrinfo(host, None))
-    except OSError:
-        return False
+        elif host.endswith(OF_CONTAINERS):
+            try:
+                socket.getaddrinfo(host, None)
+            except OSError:
+                yield Finding.warning(
+                    f"backend {name}",
+                    f"its baseUrl names {host}, which only Docker's containers know",
+                    "a runner that runs here can't reach it",
+                    "write the host as this machine knows it, such as 127.0.0.1, or run in a container",
+                )
 
 
 def _transport_findings(outbox: Outbox) -> list[Finding]:
@@ -170,8 +167,8 @@ def _request_findings(outbox: Outbox, *, verbose: bool) -> Iterator[Finding]:
             yield from _security_findings(name, backend, verbose=verbose)
 
 
-def _documents(outbox: Outbox) -> Iterator[tuple[str, Backend]]:
-    """Yield each document's backends, by name, and one of them; those that read it differently apart."""
+def _documents(outbox: Outbox) -> Sequence[tuple[str, Backend]]:
+    """Return each document's backends, by name, and one of them; those that read it differently apart."""
     documents: list[tuple[list[str], Backend]] = []
     for name, backend in outbox.backends.items():
         backend.contract.compile()
@@ -181,7 +178,7 @@ def _documents(outbox: Outbox) -> Iterator[tuple[str, Backend]]:
                 break
         else:
             documents.append(([name], backend))
-    return ((", ".join(names), backend) for names, backend in documents)
+    return [(", ".join(names), backend) for names, backend in documents]
 
 
 def _content(backend: Backend) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from sp00ky_core.backend.backend import load_backends
-from sp00ky_core.cli.options import Settings, command, flag, option
+from sp00ky_core.cli.settings import Settings, command, flag, option
 from sp00ky_core.errors import ModuleOutdated, Sp00kyError
 from sp00ky_core.plugins.registry import load_plugins
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sp00ky_core.cli.options import Settings, command
+from sp00ky_core.cli.settings import Settings, command
 from sp00ky_core.errors import Sp00kyError
 
 NEXT = """\

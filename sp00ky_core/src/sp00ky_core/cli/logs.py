@@ -1,4 +1,4 @@
-"""Log on stderr: a line a record, text or JSON, without secrets, a traceback only if it is asked for."""
+"""Say and log on stderr: a line each, text or JSON, without secrets, a traceback only if it is asked for."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import copy
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from sp00ky_core.cli.output import one_line
-from sp00ky_core.config import BackendConfig, Config
-from sp00ky_core.errors import ConfigError
-from sp00ky_core.plugins.registry import GROUP
+import click
+
+if TYPE_CHECKING:
+    from sp00ky_core.config import BackendConfig, Config
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
@@ -26,6 +26,36 @@ FACTS = (
     *("outcome", "code", "duration_ms", "count", "runner_id"),
 )
 """Attributes of a record that JSON has beside ``ts``, ``level``, ``event``, ``logger`` and ``message``."""
+
+
+def say(text: str) -> None:
+    """Print one line on stderr."""
+    click.echo(f"sp00ky: {one_line(text)}", err=True)
+
+
+def say_warnings(kind: type[Warning]) -> None:
+    """Say each warning of a kind as a line from now on; others go where they go."""
+    show_other = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, kind):
+            say(f"warning: {message}")
+        else:
+            show_other(message, category, *where, **more)
+
+    warnings.simplefilter("always", kind)
+    warnings.showwarning = show
+
+
+def one_line(text: str) -> str:
+    """Return the text with every line break and run of spaces as one space."""
+    return plain(" ".join(text.split()))
+
+
+def plain(cell: object) -> str:
+    """Return a cell's text for a terminal: a row's content must not steer it."""
+    text = "" if cell is None else str(cell)
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 @contextmanager
@@ -44,7 +74,10 @@ def logged(secrets: Secrets, *, debug: bool) -> Iterator[None]:
 
 def set_level(level: str) -> None:
     """Set the level of the outbox, its adapters and plugins; those of others may print secrets."""
-    for name in _ours():
+    from importlib.metadata import entry_points  # noqa: PLC0415  # few commands need it
+
+    adapters = {point.module.partition(".")[0] for point in entry_points(group="sp00ky")}
+    for name in {"sp00ky", "sp00ky_core", *adapters}:
         logging.getLogger(name).setLevel(level.upper())
 
 
@@ -54,10 +87,6 @@ def set_format(name: str) -> None:
         if isinstance(handler, _StderrHandler) and isinstance(handler.formatter, _OneLine):
             kind = _JsonLine if name == "json" else _OneLine
             handler.setFormatter(kind(handler.formatter.secrets, debug=handler.formatter.debug))
-
-
-def _ours() -> set[str]:
-    return {"sp00ky", "sp00ky_core", *(point.module.partition(".")[0] for point in entry_points(group=GROUP))}
 
 
 class _StderrHandler(logging.Handler):
@@ -124,7 +153,7 @@ class Secrets:
         self._texts: set[str] = set()
         self._backends: tuple[BackendConfig, ...] = ()  # whose token changes with its file
 
-    def remember(self, config: Config, store_url: str) -> None:
+    def remember(self, config: Config, store_url: str = "") -> None:
         """Hide what this configuration holds."""
         self._backends = tuple(config.backends.values())
         self._remember_tokens()
@@ -144,6 +173,8 @@ class Secrets:
         return text
 
     def _remember_tokens(self) -> None:
+        from sp00ky_core.errors import ConfigError  # noqa: PLC0415  # what starts a command needs no errors
+
         for backend in self._backends:
             with suppress(ConfigError):
                 token = backend.current_token()

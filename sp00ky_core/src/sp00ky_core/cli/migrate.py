@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import click
 
-from sp00ky_core.cli.options import Settings, command, flag, run_async, store_open, usual_actor
-from sp00ky_core.cli.output import one_line, slow
+from sp00ky_core.cli.logs import one_line
+from sp00ky_core.cli.options import usual_actor
+from sp00ky_core.cli.output import slow
 from sp00ky_core.cli.schedules import sync_lines, warn_of_unusable
+from sp00ky_core.cli.settings import Settings, command, flag, run_async, store_open
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import Grants, MigrationStep
-from sp00ky_core.runner.maintenance.reconcile import SyncResult
 
 
 @command(short_help="Create the job tables, or add what they lack.")
@@ -36,19 +37,22 @@ def migrate(settings: Settings, *, only_print: bool, repair: bool, verbose: bool
             click.echo(f"{statement};")
         return
     work = _print if only_print else partial(_migrate, verbose=verbose)
-    for line in run_async(_opened(settings, partial(work, repair=repair))):
+
+    async def lines() -> Sequence[str]:
+        async with store_open(settings.outbox()) as outbox:
+            return await work(outbox, repair=repair)
+
+    for line in run_async(lines()):
         click.echo(line)
-
-
-async def _opened(settings: Settings, work: Callable[[Outbox], Awaitable[Sequence[str]]]) -> Sequence[str]:
-    async with store_open(settings.outbox()) as outbox:
-        return await work(outbox)
 
 
 async def _print(outbox: Outbox, *, repair: bool) -> Sequence[str]:
     with slow("reading the tables"):
         steps = await outbox.store.migration(repair=repair)
-        lines = [*map(_script, steps), *_remarks(await outbox.schedules.plan())]
+        planned = await outbox.schedules.plan()
+    lines = [*map(_script, steps)]
+    for does, names in (("defines", planned.defined), ("removes", planned.removed)):  # no statement here does
+        lines += [f"-- schedule {name}: sp00ky migrate {does} it" for name in names]
     return lines or ["-- nothing to do"]
 
 
@@ -76,6 +80,9 @@ def _what(steps: Sequence[MigrationStep]) -> str:
     return f"extended, {len(steps)} step{'s' * (len(steps) > 1)}"
 
 
+LONGEST_STATEMENT = 100
+"""Characters of it in a line."""
+
 _CREATES = re.compile(
     r"(CREATE|CREATE OR REPLACE|DEFINE|USE NS [^;]*; DEFINE) (TABLE|SCHEMA|FUNCTION|NAMESPACE|DATABASE) "
     r"(?!OVERWRITE)"
@@ -88,16 +95,8 @@ def _script(step: MigrationStep) -> str:
     return f"-- {one_line(f'{step.table}: {step.why}')}\n{statement}{end}"
 
 
-def _remarks(planned: SyncResult) -> list[str]:
-    """Say what no statement here does."""
-    done = [("defines", planned.defined), ("removes", planned.removed)]
-    return [f"-- schedule {name}: sp00ky migrate {does} it" for does, names in done for name in names]
-
-
 def _line(step: MigrationStep) -> str:
-    first = step.statement.strip().partition("\n")[0]
-    return one_line(f"{step.table}: {_cut(first.rstrip(' ('))} ({step.why})")
-
-
-def _cut(text: str, length: int = 100) -> str:
-    return text if len(text) <= length else f"{text[:length].rstrip()} ..."
+    text = step.statement.strip().partition("\n")[0].rstrip(" (")
+    if len(text) > LONGEST_STATEMENT:
+        text = f"{text[:LONGEST_STATEMENT].rstrip()} ..."
+    return one_line(f"{step.table}: {text} ({step.why})")

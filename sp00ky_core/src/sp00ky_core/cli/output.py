@@ -1,4 +1,4 @@
-"""Print for people and programs: JSON, tables, complaints on stderr, and the progress of long work."""
+"""Print for people and programs: JSON, tables, jobs, and the progress of long work."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from datetime import datetime
 from shutil import get_terminal_size
 from typing import Any, TextIO, TypeVar
 
+import attrs
 import click
+from rich.cells import cell_len, set_cell_size
+
+from sp00ky_core.cli.logs import plain
+from sp00ky_core.job.job import AttemptError, Job, JobStatus, instant_to_json, job_to_json
+from sp00ky_core.job.outcome import HTTP
+from sp00ky_core.ports import ErrorGroup
 
 Record = TypeVar("Record")
-
-
-def say(text: str) -> None:
-    """Print one line on stderr."""
-    click.echo(f"sp00ky: {one_line(text)}", err=True)
 
 
 def show_json(document: Mapping[str, Any], *, indent: int | None = 2) -> None:
@@ -34,7 +36,7 @@ def json_line(document: object, *, indent: int | None = None) -> bytes:
     return _BEYOND_ASCII.sub(_printable, text).encode()
 
 
-_BEYOND_ASCII = re.compile(r"[\x7f-\U0010ffff]")  # JSON escapes the control characters before it
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")  # JSON escapes the control characters among those
 
 
 def _printable(match: re.Match[str]) -> str:
@@ -46,8 +48,6 @@ def show_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     cells = [[plain(cell) for cell in row] for row in rows]
     lines = _aligned([list(columns), *cells])
     if is_terminal(sys.stdout):
-        from sp00ky_core.cli.table import table_lines  # noqa: PLC0415  # parts of rich, for a terminal
-
         lines = table_lines(columns, cells, get_terminal_size().columns)
     for line in lines:
         click.echo(line)
@@ -67,11 +67,10 @@ def show_list(
     to_row: Callable[[Record], Sequence[object]],
     *,
     json_wanted: bool,
-    **more: object,
 ) -> None:
-    """Print records: as JSON under a name, with ``more`` beside them, or as aligned lines."""
+    """Print records: as JSON under a name, or as aligned lines."""
     if json_wanted:
-        show_json({name: [to_json(record) for record in records], **more})
+        show_json({name: [to_json(record) for record in records]})
     else:
         show_rows(columns, [to_row(record) for record in records])
 
@@ -118,17 +117,6 @@ def moment(at: datetime | None) -> str:
     return at.strftime("%m-%d %H:%M:%S") if at else ""
 
 
-def plain(cell: object) -> str:
-    """Return a cell's text for a terminal: a row's content must not steer it."""
-    text = "" if cell is None else str(cell)
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
-
-
-def one_line(text: str) -> str:
-    """Return the text with every line break and run of spaces as one space."""
-    return plain(" ".join(text.split()))
-
-
 def draws() -> bool:
     """Tell whether stdout is a terminal on which something can be drawn in place."""
     return is_terminal(sys.stdout) and os.environ.get("TERM") not in {"dumb", "unknown"}
@@ -157,7 +145,7 @@ def progress(text: Callable[[], str], above: Callable[[], Any] | None = None) ->
     if not is_terminal(sys.stderr):
         yield
         return
-    from sp00ky_core.cli.screen import spinner  # noqa: PLC0415  # rich is slow to import
+    from sp00ky_core.cli.screens import spinner  # noqa: PLC0415  # rich is slow to import
 
     with spinner(text, above):
         yield
@@ -198,3 +186,127 @@ def slow(text: str) -> Iterator[None]:
             yield
         finally:
             timer.cancel()
+
+
+COLOURS = {
+    **dict.fromkeys(("success", "closed", "running"), "green"),
+    **dict.fromkeys(("failed", "open", "dead"), "red"),
+    **dict.fromkeys(("processing", "half_open"), "cyan"),
+    **dict.fromkeys(("pending", "draining"), "yellow"),
+}
+"""By a cell's text."""
+
+GAP, INDENT = 2, 4
+LEAST = 40
+"""Columns that the last cell of a row, mostly an error, gets in any case."""
+
+_NUMBER = re.compile(r"[\d.,/]+( s| %)?")
+
+
+@attrs.frozen
+class _Column:
+    index: int
+    width: int
+    is_number: bool
+
+    @classmethod
+    def of(cls, index: int, cells: Sequence[str]) -> _Column:
+        """Measure a column; the first of its cells is the header."""
+        numbers = [cell for cell in cells[1:] if cell]
+        is_number = bool(numbers) and all(map(_NUMBER.fullmatch, numbers))
+        return cls(index, max(map(cell_len, cells)), is_number)
+
+    def padded(self, text: str) -> str:
+        """Return a cell in the column's width, coloured where its text has a colour."""
+        space = " " * (self.width - cell_len(text))
+        coloured = coloured_text(text)
+        return space + coloured if self.is_number else coloured + space
+
+
+def coloured_text(text: str) -> str:
+    """Colour a status."""
+    return click.style(text, fg=COLOURS[text]) if text in COLOURS else text
+
+
+def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> Iterator[str]:
+    """Yield a header and rows, without columns that are empty in all of them.
+
+    Columns that don't fit stand in a second line under each row, the last one, mostly an error, first.
+    """
+    shown = [index for index in range(len(columns)) if not rows or any(row[index] for row in rows)]
+    layout = [_Column.of(index, [columns[index], *(row[index] for row in rows)]) for index in shown]
+    beside = _fitting(layout, room)
+    below = layout[len(beside) :]
+    for number, row in enumerate([columns, *rows]):
+        line = (" " * GAP).join(column.padded(row[column.index]) for column in beside).rstrip()
+        yield click.style(line, bold=True) if number == 0 else line
+        under = _below([row[column.index] for column in below], room)
+        if under:
+            yield click.style(under, bold=number == 0, dim=number > 0)
+
+
+def _fitting(columns: Sequence[_Column], room: int) -> Sequence[_Column]:
+    """Return the columns from the left that fit beside each other; one at least."""
+    taken, count = -GAP, 0
+    for column in columns:
+        taken += GAP + column.width
+        if taken > room:
+            break
+        count += 1
+    return columns[: max(count, 1)]
+
+
+def _below(cells: Sequence[str], room: int) -> str:
+    if not any(cells):
+        return ""
+    *others, last = cells
+    rest = (" " * GAP).join(filter(None, others))
+    space = room - INDENT - (cell_len(rest) + GAP if rest else 0)
+    parts = filter(None, (cut(last, max(space, LEAST)), rest))
+    return cut(" " * INDENT + (" " * GAP).join(parts), room)
+
+
+def cut(text: str, width: int) -> str:
+    """Cut a text at a width, and show that it was."""
+    return text if cell_len(text) <= width else f"{set_cell_size(text, max(width - 1, 0))}…"
+
+
+LONGEST_REASON = 60
+"""Characters of it in a list's row."""
+
+
+def job_lines(job: Job) -> Iterator[str]:
+    """Format a job, a field a line."""
+    for name, value in job_to_json(job).items():
+        if name != "errors" and value is not None:
+            shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+            yield f"{name}: {plain(shown)}"
+    if job.expires_at is not None:
+        yield f"expires_at: {instant_to_json(job.expires_at)}"
+    for error in job.errors:
+        code = "" if not error.code else f" {error.code}" if error.scheme == HTTP else f" {error}"
+        line = f"{moment(error.at)} attempt {error.attempt}: {error.name}{code}: {error.reason}"
+        yield f"  {plain(line)}"
+
+
+def show_job(job: Job, *, json_wanted: bool, whole: bool = True) -> None:
+    """Print a job as JSON, or a field a line; where the ``whole`` isn't wanted, its id."""
+    if json_wanted:
+        show_json(job_to_json(job))
+        return
+    for line in job_lines(job) if whole else [job.id]:
+        click.echo(line)
+
+
+def cause(error: AttemptError | ErrorGroup) -> str:
+    """Name what went wrong: by a status if there was an answer."""
+    return str(error)
+
+
+def last_error(job: Job) -> str:
+    """Format what went wrong last, of a job that wasn't delivered."""
+    if not job.errors or job.status is JobStatus.SUCCESS:
+        return ""
+    last = job.errors[-1]
+    reason = last.reason if len(last.reason) <= LONGEST_REASON else f"{last.reason[:LONGEST_REASON]}..."
+    return f"{last.code or last.name}: {reason}"

@@ -16,17 +16,9 @@ import attrs
 import click
 
 from sp00ky_core.backend.backend import load_backends
-from sp00ky_core.cli.options import (
-    DURATION,
-    Seconds,
-    Settings,
-    as_json,
-    backend_names,
-    command,
-    option,
-    with_options,
-)
+from sp00ky_core.cli.options import DURATION, Seconds, backend_names
 from sp00ky_core.cli.output import show_json
+from sp00ky_core.cli.settings import Settings, as_json, command, option
 from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
 from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import is_unavailable
@@ -39,11 +31,10 @@ from sp00ky_core.job.outcome import (
     TIMEOUT,
     UNAVAILABLE,
     Delivered,
-    Outcome,
     Undelivered,
 )
 from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy, Strategy
-from sp00ky_core.job.state_machine import Deferred, Transition, decide
+from sp00ky_core.job.state_machine import Transition, decide
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import JobTable
@@ -206,10 +197,6 @@ class _Attempt:
     is_probe: bool = False
 
 
-def _no_log(*_: object, **__: object) -> None:
-    """Log nothing: what a gate has to say is about a backend that doesn't exist."""
-
-
 class _Tokens:
     """A backend's rate, as a store keeps it; an instant is known to the microsecond."""
 
@@ -277,7 +264,7 @@ class _Simulation:
             poll=math.inf,
             news=self._write,
             probe_lease=math.inf,
-            log=_no_log,
+            log=lambda *_, **__: None,  # what a gate has to say is about a backend that doesn't exist
         )
 
     def _write(self) -> None:
@@ -291,7 +278,7 @@ class _Simulation:
             self._now = self._next()
             while self._in_flight and self._in_flight[0][0] <= self._now:
                 self._end(heappop(self._in_flight)[-1])
-            while self._may_start():
+            while self._due and self._due[0][0] <= self._now and self._wait() <= 0:
                 self._start()
         return Forecast(
             failure=self._failure,
@@ -313,9 +300,6 @@ class _Simulation:
         if len(self._in_flight) >= self._gate.throttling.limit:
             return math.inf
         return max(self._gate.silent_for(), self._tokens.wait(self._now))
-
-    def _may_start(self) -> bool:
-        return bool(self._due) and self._due[0][0] <= self._now and self._wait() <= 0
 
     def _start(self) -> None:
         due_at, number = heappop(self._due)
@@ -349,11 +333,9 @@ class _Simulation:
         if event is None:
             heappush(self._due, (attempt.due_at, attempt.number))
         else:
-            self._settle(attempt.number, self._decided(attempt, event))
-
-    def _decided(self, attempt: _Attempt, event: Outcome | Deferred) -> Transition:
-        random, rules = self._random(), self._rules
-        return decide(attempt.job, event, rules.policy, random=random, strategies=rules.strategies)
+            random, rules = self._random(), self._rules
+            transition = decide(attempt.job, event, rules.policy, random=random, strategies=rules.strategies)
+            self._settle(attempt.number, transition)
 
     def _settle(self, job: int, transition: Transition) -> None:
         if transition.defers:
@@ -371,20 +353,16 @@ class _Simulation:
 
 DAY = 86_400
 
-_retry_options = with_options(
-    option("--strategy", "linear, exponential, or a plugin's.", metavar="NAME"),
-    option("--max-retries", "Attempts after the first.", type=click.IntRange(0, MAX_RETRIES), metavar="N"),
-    option("--base", "The first delay.", type=Seconds(0, DAY), metavar="SECONDS"),
-    option("--factor", "Of exponential: each delay times that.", type=Seconds(1, 1_000), metavar="N"),
-    option("--cap", "The longest delay.", type=Seconds(0, DAY), metavar="SECONDS"),
-)
-
 
 @command(short_help="Forecast which jobs an outage of a backend costs.")
 @option(
     "--backend", "Take what isn't given here from sp00ky.yml.", metavar="NAME", shell_complete=backend_names
 )
-@_retry_options
+@option("--strategy", "linear, exponential, or a plugin's.", metavar="NAME")
+@option("--max-retries", "Attempts after the first.", type=click.IntRange(0, MAX_RETRIES), metavar="N")
+@option("--base", "The first delay.", type=Seconds(0, DAY), metavar="SECONDS")
+@option("--factor", "Of exponential: each delay times that.", type=Seconds(1, 1_000), metavar="N")
+@option("--cap", "The longest delay.", type=Seconds(0, DAY), metavar="SECONDS")
 @option("--outage", "How long it lasts.", type=DURATION, default="30m")
 @option("--jobs", "Enqueued meanwhile.", type=click.IntRange(1, 100_000), default=10_000)
 @option("--concurrency", "Requests at a time.", type=click.IntRange(1, 10_000), metavar="N")
@@ -407,9 +385,8 @@ def plan(
     rows = list(forecasts(rules, meant))
     if settings.json:
         show_json({"plan": _plan_json(rules, meant), "forecasts": [forecast.to_json() for forecast in rows]})
-        return
-    for line in forecast_lines(rules.backend, meant, rows):
-        click.echo(line)
+    else:
+        click.echo("\n".join(forecast_lines(rules.backend, meant, rows)))
 
 
 def _config(settings: Settings, name: str | None, plugins: Plugins) -> BackendConfig:
@@ -476,7 +453,8 @@ def forecast_lines(backend: BackendConfig, outage: Outage, rows: Sequence[Foreca
     yield ""
     yield click.style(f"deliveries in the {brief(longest)} after the outage", bold=True)
     for forecast in rows:
-        yield f"{_subject(forecast)}  {_timeline(forecast, longest)}".rstrip()
+        subject = f"{WORDS[forecast.failure]:{WIDTHS[0]}}  {BREAKER[forecast.breaker]:{WIDTHS[1]}}"
+        yield f"{subject}  {_timeline(forecast, longest)}".rstrip()
 
 
 def _headline(backend: BackendConfig, outage: Outage) -> Iterator[str]:
@@ -489,30 +467,17 @@ def _headline(backend: BackendConfig, outage: Outage) -> Iterator[str]:
 
 
 def _row(forecast: Forecast) -> str:
-    counts = (f"{forecast.delivered:,}", f"{forecast.failed:,}")
-    after = (brief(forecast.arrived(share)) for share in (0.5, 0.95, 1.0))
-    cells = (
-        WORDS[forecast.failure],
-        BREAKER[forecast.breaker],
-        *counts,
-        "",
-        f"{forecast.requests:,}",
-        *after,
-    )
-    text = _padded(cells)
+    subject = (WORDS[forecast.failure], BREAKER[forecast.breaker])
+    counts = (f"{forecast.delivered:,}", f"{forecast.failed:,}", "", f"{forecast.requests:,}")
+    text = _padded((*subject, *counts, *(brief(forecast.arrived(share)) for share in SHARES.values())))
     start = sum(WIDTHS[:BAR_COLUMN]) + 2 * BAR_COLUMN  # two spaces after each
     return text[:start] + _bar(forecast) + text[start + BAR :]
 
 
-def _subject(forecast: Forecast) -> str:
-    return f"{WORDS[forecast.failure]:{WIDTHS[0]}}  {BREAKER[forecast.breaker]:{WIDTHS[1]}}"
-
-
 def _padded(cells: Sequence[str]) -> str:
-    names, numbers = zip(cells[:NAMES], WIDTHS, strict=False), zip(cells[NAMES:], WIDTHS[NAMES:], strict=True)
-    aligned = [cell.ljust(width) for cell, width in names]
-    aligned += [cell.rjust(width) for cell, width in numbers]
-    return "  ".join(aligned).rstrip()
+    names = map(str.ljust, cells[:NAMES], WIDTHS)
+    numbers = map(str.rjust, cells[NAMES:], WIDTHS[NAMES:])
+    return "  ".join([*names, *numbers]).rstrip()
 
 
 def _bar(forecast: Forecast) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from sp00ky_core.cli.options import Settings, as_json, command
 from sp00ky_core.cli.output import show_list
+from sp00ky_core.cli.settings import Settings, as_json, command
 from sp00ky_core.plugins.registry import PluginInfo, load_plugins
 
 COLUMNS = ("plugin", "distribution", "version", "registers", "hooks")

@@ -8,16 +8,10 @@ from typing import Any
 
 import click
 
-from sp00ky_core.cli.options import (
-    Settings,
-    act_options,
-    as_json,
-    command,
-    limit_option,
-    option,
-    with_settings,
-)
-from sp00ky_core.cli.output import moment, one_line, say, show_json, show_list
+from sp00ky_core.cli.logs import one_line, say
+from sp00ky_core.cli.options import act_options, limit_option
+from sp00ky_core.cli.output import moment, show_json, show_list
+from sp00ky_core.cli.settings import Settings, as_json, command, option, with_settings
 from sp00ky_core.outbox.operators.schedules import ScheduleRecord, definition_findings
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import run_to_json, schedule_to_json
@@ -25,16 +19,8 @@ from sp00ky_core.ports import RunStatus, ScheduleRun
 from sp00ky_core.runner.maintenance.reconcile import SyncResult
 
 COLUMNS = (
-    "name",
-    "fires",
-    "backend",
-    "route",
-    "state",
-    "next (UTC)",
-    "last (UTC)",
-    "last run",
-    "quarantined",
-    "problem",
+    *("name", "fires", "backend", "route", "state"),
+    *("next (UTC)", "last (UTC)", "last run", "quarantined", "problem"),
 )
 RUN_COLUMNS = ("schedule", "fired (UTC)", "key", "trigger", "status", "job", "ended (UTC)", "error")
 
@@ -82,7 +68,7 @@ def get(settings: Settings, *, name: str) -> None:
 def runs(settings: Settings, *, name: str | None, **options: Any) -> None:
     """List the runs of the schedule NAME, or of all: the latest first, each with its job and its end."""
     rows = settings.ask(lambda outbox: outbox.schedules.runs(name, **options), "reading the runs")
-    _show_runs(rows, json_wanted=settings.json)
+    show_list("runs", rows, run_to_json, RUN_COLUMNS, _run_row, json_wanted=settings.json)
 
 
 @command(schedules, name="pause", short_help="Keep a schedule from firing.")
@@ -140,7 +126,7 @@ def trigger(settings: Settings, *, name: str, **act: Any) -> int:
         return runs, (await outbox.schedules.get(name)).stored.last_error
 
     rows, problem = settings.ask(fire, "firing")
-    _show_runs(rows, json_wanted=settings.json)
+    show_list("runs", rows, run_to_json, RUN_COLUMNS, _run_row, json_wanted=settings.json)
     if problem is not None:
         say(f"schedule {name}: {problem}")
     return int(problem is not None or any(run.status is RunStatus.FAILED for run in rows))
@@ -177,10 +163,6 @@ def sync_lines(result: SyncResult) -> list[str]:
     """Say what a sync has done, a line for each schedule."""
     defined = [f"defined {name}" for name in result.defined]
     return defined + [f"removed {name}" for name in result.removed]
-
-
-def _show_runs(rows: Sequence[ScheduleRun], *, json_wanted: bool) -> None:
-    show_list("runs", rows, run_to_json, RUN_COLUMNS, _run_row, json_wanted=json_wanted)
 
 
 def _row(record: ScheduleRecord) -> tuple[object, ...]:

@@ -74,12 +74,8 @@ def _times(expression: str, after: datetime) -> Iterator[datetime]:
         yield from CronSim(expression, after)
     except CronSimError as error:
         raise CronProblem(_words(str(error))) from None
-    except (
-        AssertionError,
-        TypeError,
-        ValueError,
-        OverflowError,
-    ):  # such as L/2, which cronsim doesn't expect
+    except (AssertionError, TypeError, ValueError, OverflowError):
+        # such as of L/2, which cronsim doesn't expect
         raise CronProblem("a field of it can't be read") from None
 
 
@@ -90,16 +86,16 @@ def _words(problem: str) -> str:
 
 def _next_on_wall(expression: str, zone: ZoneInfo, after: datetime) -> datetime | None:
     local = after.astimezone(zone).replace(tzinfo=None)
-    return next((at for each in _times(expression, local) if (at := _existing(each, zone)) > after), None)
+    return next((at for time in _times(expression, local) if (at := _existing(time, zone)) > after), None)
 
 
 def _existing(local: datetime, zone: ZoneInfo) -> datetime:
     """Return when a wall clock first shows a time, or else the first minute after it that it does show."""
-    while (instant := local.replace(tzinfo=zone).astimezone(UTC)).astimezone(zone).replace(
-        tzinfo=None
-    ) != local:
+    while True:
+        instant = local.replace(tzinfo=zone).astimezone(UTC)
+        if instant.astimezone(zone).replace(tzinfo=None) == local:
+            return instant
         local += MINUTE
-    return instant
 
 
 def _next_passing(expression: str, zone: ZoneInfo, after: datetime) -> datetime | None:
@@ -109,15 +105,15 @@ def _next_passing(expression: str, zone: ZoneInfo, after: datetime) -> datetime 
         local = next(_times(expression, begin.astimezone(clock).replace(tzinfo=None)), None)
         if local is None:
             return None
-        found = local.replace(tzinfo=clock).astimezone(UTC)
-        end = min(found, begin + WINDOW)
+        fire = local.replace(tzinfo=clock).astimezone(UTC)
+        end = min(fire, begin + WINDOW)
         change = _change(begin + SECOND, end, zone)
         if change is not None:
             begin = change - SECOND
-        elif end == found:
-            return found
+        elif end == fire:
+            return fire
         else:  # nothing is named before, by a clock of any offset
-            begin = max(end, found - WINDOW)
+            begin = max(end, fire - WINDOW)
 
 
 def _change(begin: datetime, end: datetime, zone: ZoneInfo) -> datetime | None:

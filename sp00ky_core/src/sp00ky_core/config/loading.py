@@ -28,10 +28,10 @@ def find_config(start: Path | None = None) -> Path:
         ConfigError: there is none.
     """
     folder = (start or Path.cwd()).absolute()
-    for each in (folder, *folder.parents):
+    for parent in (folder, *folder.parents):
         for name in (FILE_NAME, OLD_NAME):
-            if (each / name).is_file():
-                return each / name
+            if (parent / name).is_file():
+                return parent / name
     raise ConfigError(
         file=FILE_NAME, problem=f"not found in {folder} or above it; run `sp00ky init`, or pass --config FILE"
     )
@@ -63,43 +63,39 @@ def load_config(
 def _config(file: Path, raw: Mapping[Any, Any], environ: Mapping[str, str], transports: Transports) -> Config:
     reader = SectionReader(environ)
     whole = reader.read({**raw, **_version(raw)}, Config, "", "", file=file, backends={})
-    found = list(entries(raw, file.parent, lambda entry: _needs_spec(entry, reader, transports)))
+    listed = list(entries(raw, file.parent, lambda entry: _needs_spec(entry, reader, transports)))
     backends: dict[str, BackendConfig] = {}
-    for entry in found:
+    for entry in listed:
         if not entry.reason:
-            _refuse_second(entry, backends)
+            if entry.name in backends:
+                both = f"two backends named {entry.name!r}, one in `backends`, one in `apps`"
+                raise KeyProblem(entry.at, f"there are {both}; rename one")
             backends[entry.name] = _backend(reader, entry, whole, transports)
-    left_out = {entry.name: entry.reason for entry in found if entry.reason and entry.name not in backends}
+    left_out = {entry.name: entry.reason for entry in listed if entry.reason and entry.name not in backends}
     clashing = _clashing(backends)
     schedules, schedules_left_out = load_schedules(raw.get("schedules"), file.parent, reader)
     return attrs.evolve(
         whole,
-        backends={name: each for name, each in backends.items() if name not in clashing},
+        backends={name: backend for name, backend in backends.items() if name not in clashing},
         schedules=schedules,
         schedules_left_out=schedules_left_out,
         left_out=left_out | clashing,
-        notices=(*reader.notices, *_beside(found, backends), *_without_effect(raw)),
+        notices=(*reader.notices, *_beside(listed, backends), *_without_effect(raw)),
         unset=reader.unset,
     )
 
 
 def _version(raw: Mapping[Any, Any]) -> dict[str, Any]:
     """Return an empty ``surrealdb`` block in place of a version, such as v3.0.0, or 3."""
-    found = raw.get("surrealdb")
-    if isinstance(found, str) and "://" in found:
+    version = raw.get("surrealdb")
+    if isinstance(version, str) and "://" in version:
         raise KeyProblem("surrealdb", "expected a mapping or a version; an address is its `endpoint`")
-    return {"surrealdb": {}} if isinstance(found, str) or type(found) in (int, float) else {}
+    return {"surrealdb": {}} if isinstance(version, str) or type(version) in (int, float) else {}
 
 
-def _refuse_second(entry: Entry, backends: Mapping[str, BackendConfig]) -> None:
-    if entry.name in backends:
-        problem = f"there are two backends named {entry.name!r}, one in `backends`, one in `apps`; rename one"
-        raise KeyProblem(entry.at, problem)
-
-
-def _beside(found: Iterable[Entry], backends: Mapping[str, BackendConfig]) -> Iterator[Notice]:
+def _beside(listed: Iterable[Entry], backends: Mapping[str, BackendConfig]) -> Iterator[Notice]:
     """Yield what is said of an entry that is no backend, and that has a backend's name."""
-    for entry in found:
+    for entry in listed:
         if entry.reason and entry.name in backends:
             yield Notice(
                 key=entry.at,
@@ -121,7 +117,7 @@ def _backend(reader: SectionReader, entry: Entry, whole: Config, transports: Tra
     try:
         raw = {key: value for key, value in entry.raw.items() if key not in sections}
         found = reader.read(raw, BackendConfig, entry.at, "backend", name=entry.name, scheme="")
-        found = _with_section(reader, entry, found, transports)
+        found = _with_section(reader, entry, found, transports, whole.file.parent)
         _check_auth(reader, entry, found)
         _check_tls(reader, entry, found)
         _check_engine(entry, found)
@@ -137,12 +133,12 @@ _SECURE = {"https": "http"}
 
 
 def _with_section(
-    reader: SectionReader, entry: Entry, found: BackendConfig, transports: Transports
+    reader: SectionReader, entry: Entry, found: BackendConfig, transports: Transports, folder: Path
 ) -> BackendConfig:
     """Read what a backend says to its transport."""
     name = found.transport_name
     traits = transports.get(name)
-    scheme = traits.scheme if traits else _SECURE.get(name, name)
+    scheme = traits.scheme if traits else name
     sections = {each.scheme for each in transports.values() if each.options is not None}
     own = {scheme} if traits and traits.options else set[str]()
     for key in entry.raw:
@@ -155,13 +151,14 @@ def _with_section(
                 entry.at, f"unknown key {key!r:.80}; did you mean {meant!r}? Rename it, or remove it"
             )
     if traits is None:
-        return attrs.evolve(found, scheme=scheme)
+        return attrs.evolve(found, scheme=_SECURE.get(name, name))
     _check_credentials(entry, found, name, traits)
     if traits.options is None:
-        return attrs.evolve(found, scheme=scheme)
+        return attrs.evolve(found, scheme=traits.codes)
     written, at = entry.raw.get(scheme), f"{entry.at}.{scheme}"
     options = reader.read({} if written is None else written, traits.options, at, f"backend.{scheme}")
-    return attrs.evolve(found, scheme=scheme, options=options)
+    placed = _absolute(options, entry.folder(scheme, folder))
+    return attrs.evolve(found, scheme=traits.codes, options=placed)
 
 
 def _check_credentials(entry: Entry, found: BackendConfig, name: str, traits: TransportTraits) -> None:
@@ -180,7 +177,6 @@ def _placed(entry: Entry, found: BackendConfig, whole: Config) -> BackendConfig:
         for name, key in keys_of(BackendConfig).items()
     }
     placed = {name: _absolute(getattr(found, name), folder) for name, folder in folders.items()}
-    placed["options"] = _absolute(found.options, entry.folder(found.scheme, whole.file.parent))
     placed["ref_roots"] = tuple(each.resolve() for each in placed["ref_roots"])
     most = whole.retention.max_rows if found.retention.max_rows is None else found.retention.max_rows
     retention = attrs.evolve(found.retention.over(whole.retention), max_rows=most)
@@ -314,10 +310,10 @@ def entries(raw: Mapping[Any, Any], folder: Path, needs_spec: NeedsSpec = bool) 
 
 
 def _named(raw: Mapping[Any, Any], section: str) -> Iterator[tuple[Any, Any]]:
-    found = raw.get(section)
-    if found is not None and not isinstance(found, dict):
+    held = raw.get(section)
+    if held is not None and not isinstance(held, dict):
         raise KeyProblem(section, "expected a mapping from a name to a backend, such as `api: {spec: ...}`")
-    return iter((found or {}).items())
+    return iter((held or {}).items())
 
 
 def _entry(section: str, name: Any, value: Any, folder: Path, needs_spec: NeedsSpec) -> Entry:
@@ -385,5 +381,5 @@ def _why_none(section: str, entry: Entry, needed: Sequence[str]) -> str:
         return "its scope is devOnly"
     # A key that is misspelt is to be said as a slip, not to be left out.
     absent = [key for key in needed if raw.get(key) is None]
-    missing = [key for key in absent if not any(near_miss(each, [key]) for each in raw)]
+    missing = [key for key in absent if not any(near_miss(written, [key]) for written in raw)]
     return f"it has no `{'`, no `'.join(missing)}`" if missing else ""

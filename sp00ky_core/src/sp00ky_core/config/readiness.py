@@ -19,7 +19,7 @@ __all__ = ["refuse_unready", "store_url", "unready"]
 def unready(config: Config, backends: Collection[str] | None = None) -> Iterator[ConfigError]:
     """Yield what keeps these backends, or all, from being called from here."""
     wanted = config.backends if backends is None else backends
-    others = _places(each for each in config.backends if each not in wanted)
+    others = _places(name for name in config.backends if name not in wanted)
     for key, problem in config.unset.items():
         is_of_another = key.startswith(others) and not key.startswith(_places(wanted))
         # Those of the store are of the connection.
@@ -54,10 +54,10 @@ def _files(backend: BackendConfig) -> Iterator[tuple[str, Callable[[], object]]]
 
 def refuse_unready(config: Config, backends: Collection[str] | None = None) -> None:
     """Raise a ``ConfigError`` that says all of it, of these backends; None: of all."""
-    found = list(unready(config, backends))
-    if found:
-        first, *others = found
-        more = "".join(f"; {each.key}: {each.problem}; {each.fix}" for each in others)
+    problems = list(unready(config, backends))
+    if problems:
+        first, *others = problems
+        more = "".join(f"; {error.key}: {error.problem}; {error.fix}" for error in others)
         raise attrs.evolve(first, fix=first.fix + more)
 
 

@@ -40,28 +40,28 @@ _TIMEOUT = read.seconds(0, 86_400, above=True, expected="over 0s and at most 1d,
 
 
 def _cron(value: Any) -> str:
-    found = read.text(value)
+    expression = read.text(value)
     try:
-        check_cron(found)
+        check_cron(expression)
     except CronProblem as error:
-        raise ReadProblem(f"{found!r:.80}: {error}") from None
-    return found
+        raise ReadProblem(f"{expression!r:.80}: {error}") from None
+    return expression
 
 
 def _timezone(value: Any) -> str:
-    found = read.text(value)
+    zone = read.text(value)
     try:
-        ZoneInfo(found)
+        ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ReadProblem(f"no time zone is named {found!r:.80}; write one such as Europe/Berlin") from None
-    return found
+        raise ReadProblem(f"no time zone is named {zone!r:.80}; write one such as Europe/Berlin") from None
+    return zone
 
 
 def _query(value: Any) -> str:
-    found = read.text(value).strip().removesuffix(";")
-    if ";" in _IN_QUOTES.sub("", found):
+    query = read.text(value).strip().removesuffix(";")
+    if ";" in _IN_QUOTES.sub("", query):
         raise ReadProblem("expected one query, without ; in it")
-    return found
+    return query
 
 
 def _payload(value: Any) -> Mapping[str, Any]:
@@ -82,8 +82,8 @@ def _refuse_odd_keys(value: Any) -> None:
             if not isinstance(name, str):
                 raise ReadProblem(f"its key {shown(name)} isn't text; put it in quotes")
     if isinstance(value, Mapping | list | tuple):
-        for each in value.values() if isinstance(value, Mapping) else value:
-            _refuse_odd_keys(each)
+        for item in value.values() if isinstance(value, Mapping) else value:
+            _refuse_odd_keys(item)
 
 
 @attrs.frozen(kw_only=True)
@@ -201,7 +201,7 @@ def _plain_value(value: Any) -> Any:
 def _sorted(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _sorted(value[name]) for name in sorted(value)}
-    return [_sorted(each) for each in value] if isinstance(value, list | tuple) else value
+    return [_sorted(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 Loaded = tuple[dict[str, ScheduleConfig], dict[str, str]]
@@ -252,16 +252,16 @@ def parse_schedule(name: str, definition: Mapping[str, Any]) -> ScheduleConfig:
 def _entries(raw: Any, at: str, folder: Path, reader: SectionReader) -> Loaded:
     if not isinstance(raw, dict):
         raise KeyProblem(at, "expected a mapping from a name to a schedule, or a file that holds it")
-    found, left_out = dict[str, ScheduleConfig](), dict[str, str]()
+    schedules, left_out = dict[str, ScheduleConfig](), dict[str, str]()
     for name, value in raw.items():
         where = f"{at}.{name!s:.100}".strip(".")
         try:
-            found[name] = _entry(name, value, where, folder, reader)
+            schedules[name] = _entry(name, value, where, folder, reader)
         except KeyProblem as error:
             left_out[str(name)[:100]] = f"{error.key}: {error.problem}"
         except ConfigError as error:
             left_out[name] = str(error)
-    return found, left_out
+    return schedules, left_out
 
 
 def _entry(name: Any, raw: Any, at: str, folder: Path, reader: SectionReader) -> ScheduleConfig:

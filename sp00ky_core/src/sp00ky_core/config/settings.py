@@ -54,7 +54,11 @@ class TransportTraits(Protocol):
 
     @property
     def scheme(self) -> str:
-        """Return the name of its section, and of its codes."""
+        """Return the name of its section."""
+
+    @property
+    def codes(self) -> str:
+        """Return the scheme of its outcomes' codes."""
 
     @property
     def options(self) -> type[Any] | None:
@@ -424,10 +428,10 @@ def read_token(file: Path) -> Secret:
 
 
 def _version(file: Path) -> _Version:
-    found = file.stat()
-    if not stat.S_ISREG(found.st_mode) or found.st_size > _LONGEST:
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _LONGEST:
         raise ValueError(f"it isn't a file of at most {_LONGEST} bytes")
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 def _token(file: Path) -> Secret:

@@ -26,7 +26,7 @@ from sp00ky_core.config.values import (
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.hints import nearest
 
-Section = TypeVar("Section")
+Section = TypeVar("Section", bound=attrs.AttrsInstance)
 
 
 @attrs.frozen(kw_only=True)
@@ -57,8 +57,8 @@ def key(read: Any, *places: str, **traits: Any) -> dict[Any, Key]:
 
 def keys_of(section: type) -> Mapping[str, Key]:
     """Return the keys that a class is read from, by the field's name."""
-    found = {field.name: field.metadata[Key] for field in attrs.fields(section) if Key in field.metadata}
-    return {name: attrs.evolve(each, places=each.places or (camel(name),)) for name, each in found.items()}
+    keys = {field.name: field.metadata[Key] for field in attrs.fields(section) if Key in field.metadata}
+    return {name: attrs.evolve(key, places=key.places or (camel(name),)) for name, key in keys.items()}
 
 
 def camel(name: str) -> str:
@@ -69,14 +69,14 @@ def camel(name: str) -> str:
 
 def written_keys(section: type, kind: str) -> Mapping[str, tuple[str, ...]]:
     """Return the keys of a class's mapping, and of the mappings inside it that have no class of their own."""
-    found: dict[str, list[str]] = {"": [*_BESIDE.get(kind, ())]}
-    for each in keys_of(section).values():
-        for within, _, name in (place.rpartition(".") for place in each.places):
-            if within not in found:
-                found[""].append(within)
-                found[within] = ["type"] if within in TYPES else []
-            found[within].append(name)
-    return {within: tuple(dict.fromkeys(names)) for within, names in found.items()}
+    names: dict[str, list[str]] = {"": [*_BESIDE.get(kind, ())]}
+    for key in keys_of(section).values():
+        for within, _, name in (place.rpartition(".") for place in key.places):
+            if within not in names:
+                names[""].append(within)
+                names[within] = ["type"] if within in TYPES else []
+            names[within].append(name)
+    return {within: tuple(dict.fromkeys(listed)) for within, listed in names.items()}
 
 
 _BESIDE = {"": ("backends", "apps", "schedules", "workflows"), "backend": ("type",)}
@@ -179,7 +179,7 @@ def mapping_in(file: Path, expected: str, *, at: str = "", where: str = "", hint
 
 
 class SectionReader:
-    """Reads sections; gathers what deserves a warning, and variables that aren't set.
+    """Read sections; gather what deserves a warning, and variables that aren't set.
 
     Without an environment texts are as they are: ``${VAR}`` is no variable.
 
@@ -199,7 +199,8 @@ class SectionReader:
         ``kind`` is one of ``keys.FOREIGN``; ``given`` are fields without a key. Raises ``KeyProblem``.
         """
         written = self._written(raw, section, at, kind)
-        for name, key in keys_of(section).items():
+        keys = keys_of(section)
+        for name, key in keys.items():
             values = [
                 value
                 for place in key.places
@@ -208,7 +209,9 @@ class SectionReader:
             ]
             if values:
                 given[name] = values[0]
-        self._check_required(section, given, at)
+        for field in attrs.fields(section):
+            if field.name in keys and field.name not in given and field.default is attrs.NOTHING:
+                raise KeyProblem(at, f"it has no `{keys[field.name].places[0]}`")
         return section(**given)
 
     def text_of(self, raw: Any) -> str:
@@ -219,17 +222,11 @@ class SectionReader:
             return ""
         return value if isinstance(value, str) else ""
 
-    def _check_required(self, section: type, given: Mapping[str, Any], at: str) -> None:
-        keys, unset = keys_of(section), attrs.NOTHING
-        for each in attrs.fields(section):
-            if each.name in keys and each.default is unset and each.name not in given:
-                raise KeyProblem(at, f"it has no `{keys[each.name].places[0]}`")
-
     def _written(self, raw: Any, section: type, at: str, kind: str) -> dict[str, Any]:
         """Return what a mapping and those inside it hold, by dotted key; all their keys are checked."""
-        found: dict[str, Any] = {"": raw}
+        values: dict[str, Any] = {"": raw}
         for within, ours in written_keys(section, kind).items():
-            mapping, here = found.get(within), _dotted(at, within)
+            mapping, here = values.get(within), _dotted(at, within)
             if mapping is None:
                 continue  # a mapping whose every line is commented out
             if not isinstance(mapping, dict):
@@ -239,8 +236,8 @@ class SectionReader:
             is_read = any(f"{within}.type" in key.places for key in keys_of(section).values())
             if word and not is_read and mapping.get("type", word) != word:
                 raise KeyProblem(f"{here}.type", f"expected {word}")  # it may be a token on the wrong line
-            found |= {_dotted(within, name): mapping[name] for name in ours if name in mapping}
-        return found
+            values |= {_dotted(within, name): mapping[name] for name in ours if name in mapping}
+        return values
 
     def _values(self, raw: Any, key: Key, at: str, kind: str) -> Iterator[Any]:
         """Yield the value of a key; nothing while its variable isn't set."""
@@ -281,16 +278,14 @@ class SectionReader:
                 problem = f"unknown key {key!r:.80}; did you mean {meant!r}? Rename it, or remove it"
                 raise KeyProblem(at, problem)
             if foreign is not None:
-                self.notices.append(_unknown(_dotted(at, f"{key!s:.80}")))
-
-
-def _unknown(key: str) -> Notice:
-    return Notice(
-        key=key,
-        problem="an unknown key",
-        consequence="it has no effect here",
-        fix="remove it, unless another tool reads it",
-    )
+                self.notices.append(
+                    Notice(
+                        key=_dotted(at, f"{key!s:.80}"),
+                        problem="an unknown key",
+                        consequence="it has no effect here",
+                        fix="remove it, unless another tool reads it",
+                    )
+                )
 
 
 def _dotted(*keys: str) -> str:

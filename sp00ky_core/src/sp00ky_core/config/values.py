@@ -99,29 +99,29 @@ def secret(value: Any) -> Secret:
 
 def token(value: Any) -> Secret:
     """Read a secret that fits into an HTTP header."""
-    found = secret(value)
-    if not IN_A_HEADER.fullmatch(found.value):
+    given = secret(value)
+    if not IN_A_HEADER.fullmatch(given.value):
         raise ReadProblem(
             "expected a token of printable ASCII without spaces or line ends (or is there one at its end?)"
         )
-    return found
+    return given
 
 
 def username(value: Any) -> Secret:
     """Read the user of basic authentication, which ends at the first colon of what is sent."""
-    found = secret(value)
-    if ":" in found.value:
+    user = secret(value)
+    if ":" in user.value:
         raise ReadProblem("expected a user without ':', for the password follows that (RFC 7617)")
-    return found
+    return user
 
 
 def boolean(value: Any) -> bool:
     """Read ``true`` or ``false``."""
-    found = _plain(value)
-    if not isinstance(found, bool):
-        meant = _OF_YAML_1_1.get(str(found).casefold())
+    truth = _plain(value)
+    if not isinstance(truth, bool):
+        meant = _OF_YAML_1_1.get(str(truth).casefold())
         raise _unfit("true or false (without quotes)", value, f"; write {meant}" if meant else "")
-    return found
+    return truth
 
 
 def whole(low: int, high: int = sys.maxsize) -> Reader:
@@ -129,10 +129,10 @@ def whole(low: int, high: int = sys.maxsize) -> Reader:
     limits = f", at least {low}" if high == sys.maxsize else f" from {low} to {high}"
 
     def read(value: Any) -> int:
-        found = _plain(value)
-        if type(found) is not int or not low <= found <= high:
+        count = _plain(value)
+        if type(count) is not int or not low <= count <= high:
             raise _unfit(f"a whole number{limits}", value)
-        return found
+        return count
 
     return read
 
@@ -226,13 +226,13 @@ def listed(read: Reader, example: str, into: Callable[[list[Any]], Any] = tuple)
     def read_each(values: Any) -> Any:
         if not isinstance(values, list):
             raise _unfit(f"a list such as {example}", values)
-        found = []
+        items = []
         for position, value in enumerate(values, 1):
             try:
-                found.append(read(value))
+                items.append(read(value))
             except ReadProblem as error:
                 raise ReadProblem(f"item {position}: {error}") from None
-        return into(found)
+        return into(items)
 
     return read_each
 
@@ -248,28 +248,28 @@ def signing_secrets(value: Any) -> tuple[Secret, ...]:
 
 
 def _signing_secret(value: Any) -> Secret:
-    found = secret(value)
-    encoded = found.value.removeprefix(_SIGNING)
+    key = secret(value)
+    encoded = key.value.removeprefix(_SIGNING)
     try:
         size = len(b64decode(encoded + "=" * (-len(encoded) % 4), validate=True))
     except ValueError:
         size = 0
-    if not found.value.startswith(_SIGNING) or size not in _SIGNING_BYTES:
+    if not key.value.startswith(_SIGNING) or size not in _SIGNING_BYTES:
         raise ReadProblem(
             "expected whsec_ and 24 to 64 random bytes in base64; make one by "
             '`echo "whsec_$(openssl rand -base64 32)"`'
         )
-    return found
+    return key
 
 
 def table_name(value: Any) -> str:
     """Read a table's name that every database takes unquoted, and that no table of the outbox has."""
-    found = text(value)
-    if not _TABLE.fullmatch(found) or len(found) > _LONGEST_TABLE:
+    name = text(value)
+    if not _TABLE.fullmatch(name) or len(name) > _LONGEST_TABLE:
         raise _unfit(f"a table name of letters, digits and _, at most {_LONGEST_TABLE} characters", value)
-    if found.casefold().startswith("sp00ky_"):
+    if name.casefold().startswith("sp00ky_"):
         raise ReadProblem("names that start with sp00ky_ are the runner's own tables; choose another one")
-    return found
+    return name
 
 
 def backend_url(value: Any) -> str:
@@ -288,12 +288,12 @@ def backend_url(value: Any) -> str:
 
 def proxy_url(value: Any) -> Secret:
     """Read the URL of an HTTP proxy; it may hold a user and a password, and is never shown."""
-    found = secret(value)
-    parts = _PROXY.fullmatch(found.value)
+    url = secret(value)
+    parts = _PROXY.fullmatch(url.value)
     if parts is None:
         raise ReadProblem("expected an HTTP proxy, such as http://user:password@proxy:3128")
     _split(f"http://{parts['place']}", *_HTTP)
-    return found
+    return url
 
 
 def auth_type(value: Any) -> str | None:
@@ -311,12 +311,12 @@ def credential_name(value: Any) -> str:
 
 def endpoint_url(value: Any) -> str:
     """Read the address of a SurrealDB server, or of an embedded one."""
-    found = text(value)
-    if found.partition("://")[0] in {"mem", "surrealkv"}:
-        return found
-    if _split(found, "ws", "wss", "http", "https").path.strip("/") not in {"", "rpc"}:
+    url = text(value)
+    if url.partition("://")[0] in {"mem", "surrealkv"}:
+        return url
+    if _split(url, "ws", "wss", "http", "https").path.strip("/") not in {"", "rpc"}:
         raise ReadProblem("expected an address without a path, such as ws://localhost:8000")
-    return found
+    return url
 
 
 def _split(found: str, *schemes: str) -> SplitResult:
@@ -341,17 +341,17 @@ def _split(found: str, *schemes: str) -> SplitResult:
 
 def store_location(value: Any) -> Secret:
     """Read a store's URL, never shown."""
-    found = secret(value)
-    scheme, colon, _ = found.value.partition("://")
-    if not colon or not _SCHEME.fullmatch(scheme) or not found.value.isprintable():
+    url = secret(value)
+    scheme, colon, _ = url.value.partition("://")
+    if not colon or not _SCHEME.fullmatch(scheme) or not url.value.isprintable():
         raise ReadProblem(
             "expected a store URL such as postgresql://localhost/app, surrealkv://./data or ws://localhost:8000/ns/db"
         )
     try:
-        urlsplit(found.value)
+        urlsplit(url.value)
     except ValueError:
         raise ReadProblem("its host is none; an IPv6 address stands in [...]") from None
-    return found
+    return url
 
 
 @attrs.frozen(repr=False)
@@ -397,7 +397,7 @@ def expanded(value: Any, environ: Mapping[str, str]) -> Any:
         return [expanded(item, environ) for item in value]
     if not isinstance(value, str) or "${" not in value:
         return value
-    text = _REFERENCE.sub(lambda found: _resolved(found, environ), value)
+    text = _REFERENCE.sub(lambda reference: _resolved(reference, environ), value)
     whole = _REFERENCE.fullmatch(value)
     return FromVariable(text) if whole and whole["name"] else text
 
@@ -424,12 +424,12 @@ def from_vault(value: Any, environ: Mapping[str, str]) -> Any:
     return FromVariable(environ[name])
 
 
-def _resolved(found: re.Match[str], environ: Mapping[str, str]) -> str:
-    if found["escape"]:
+def _resolved(reference: re.Match[str], environ: Mapping[str, str]) -> str:
+    if reference["escape"]:
         return "${"
-    if found["broken"]:
+    if reference["broken"]:
         raise VariableProblem("write a variable as ${NAME}, or $${ for a plain ${")
     try:
-        return environ[found["name"]]
+        return environ[reference["name"]]
     except KeyError:
-        raise VariableUnset(f"the environment variable {found['name']} is not set") from None
+        raise VariableUnset(f"the environment variable {reference['name']} is not set") from None

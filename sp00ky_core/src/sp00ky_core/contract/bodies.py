@@ -57,7 +57,7 @@ def format_of(media_type: str, schema: Node | None) -> Format | None:
 
 
 def is_json(media_type: str) -> bool:
-    """Whether a media type is JSON, or a range that JSON is in."""
+    """Tell whether a media type is JSON, or a range that JSON is in."""
     return precedence(media_type) < len(_JSON)
 
 
@@ -77,12 +77,12 @@ def sendable(media_type: str, written: Format) -> str | None:
 
 
 def is_concrete(media_type: str) -> bool:
-    """Whether a media type can be sent: it is no range, and fits into a header."""
+    """Tell whether a media type can be sent: it is no range, and fits into a header."""
     return _CONCRETE.fullmatch(media_type) is not None and "*" not in media_type
 
 
 def fits(content_type: str, media_type: str) -> bool:
-    """Whether a media type is the one that the document names, or within its range."""
+    """Tell whether a media type is the one that the document names, or within its range."""
     if not is_concrete(content_type):
         return False
     one, other = essence(content_type), essence(media_type)

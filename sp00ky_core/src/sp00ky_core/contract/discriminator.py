@@ -50,7 +50,7 @@ def chosen(node: Node, keyword: str, schemas: Sequence[Any]) -> dict[str, Any] |
             requires=_requires(branch, named.value),
             is_default=not defaults.isdisjoint(_places(branch)),
         )
-        for (_, branch), schema in zip(listed.each(), schemas, strict=True)
+        for (_, branch), schema in zip(listed.children(), schemas, strict=True)
     ]
     return _selection(named.value, keyword, branches)
 
@@ -58,9 +58,9 @@ def chosen(node: Node, keyword: str, schemas: Sequence[Any]) -> dict[str, Any] |
 def _inherited(listed: Node) -> Node | None:
     """Return the discriminator of a schema that all of some alternatives are made of; None: there is none."""
     shared: dict[Place, Node] = {}
-    for index, (_, branch) in enumerate(listed.each()):
-        found = ((part.place, part.get("discriminator")) for part in branch.composing("allOf"))
-        shared = {place: node for place, node in found if node and (index == 0 or place in shared)}
+    for index, (_, branch) in enumerate(listed.children()):
+        known = ((part.place, part.get("discriminator")) for part in branch.composing("allOf"))
+        shared = {place: node for place, node in known if node and (index == 0 or place in shared)}
     return next(iter(shared.values()), None)
 
 
@@ -123,12 +123,12 @@ def _name(reference: str) -> str:
 
 def _mapped(discriminator: Node) -> dict[Place, list[Any]]:
     """Return the values that the mapping names, by where their schema is."""
-    found: dict[Place, list[Any]] = {}
+    mapped: dict[Place, list[Any]] = {}
     for key, target in discriminator.entries("mapping"):
         values = [key, json.loads(key)] if _PLAIN.fullmatch(key) else [key]
         for place in dict.fromkeys(_mapping_places(target)):
-            found.setdefault(place, []).extend(values)
-    return found
+            mapped.setdefault(place, []).extend(values)
+    return mapped
 
 
 def _mapping_places(target: Node) -> Iterator[Place]:

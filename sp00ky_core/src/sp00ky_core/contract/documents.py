@@ -14,7 +14,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
-from urllib.request import url2pathname
 
 import attrs
 
@@ -76,19 +75,6 @@ class Documents:
         """The OpenAPI document itself."""
         return Node(documents=self, uri=self._uri, pointer="", value=self._read[self._uri])
 
-    def node(self, reference: str, seen_from: Node) -> Node:
-        """Follow a ``$ref`` to what it means, further where that is a reference itself.
-
-        Raises:
-            DocumentProblem: it leads nowhere, or in a circle.
-        """
-        node = self.next_node(reference, seen_from)
-        for _ in range(_MOST_REFERENCES):
-            if not node.is_reference:
-                return node
-            node = self.next_node(node.value["$ref"], node)
-        raise DocumentProblem(f"the reference {reference[:200]!r} leads in a circle")
-
     def next_node(self, reference: str, seen_from: Node) -> Node:
         """Follow a ``$ref`` once, though that may be a reference again. Raises ``DocumentProblem``."""
         uri, fragment = _target(reference, seen_from.uri)
@@ -107,9 +93,9 @@ class Documents:
     def _by_id(self, uri: str, pointer: str, reference: str, seen_from: Node) -> tuple[str, str]:
         """Find the schema that has this URI as its ``$id``."""
         is_file = uri in self._problems and uri.startswith("file:")
-        found = None if is_file else self._names(seen_from.uri).get(uri)
-        if found is not None:
-            return seen_from.uri, found + pointer
+        schema = None if is_file else self._names(seen_from.uri).get(uri)
+        if schema is not None:
+            return seen_from.uri, schema + pointer
         problem = self._problems.get(uri) or f"the reference {reference[:200]!r} leads nowhere"
         raise DocumentProblem(problem)
 
@@ -195,7 +181,7 @@ class Node:
 
     @property
     def is_reference(self) -> bool:
-        """Whether it only says where the value is."""
+        """Tell whether it only says where the value is."""
         return isinstance(self.value, dict) and isinstance(self.value.get("$ref"), str)
 
     @property
@@ -218,20 +204,20 @@ class Node:
         value = _child(self.value, key)
         return None if value is _NOTHING else self._inner(key, value)
 
-    def each(self) -> Iterator[tuple[str, Node]]:
-        """Its entries as they stand there; nothing where it is neither a mapping nor a list."""
+    def children(self) -> Iterator[tuple[str, Node]]:
+        """Yield its entries as they stand there; nothing where it is neither a mapping nor a list."""
         for key, value in _entries(self.value):
             yield str(key), self._inner(str(key), value)
 
     def entries(self, key: str) -> Iterator[tuple[str, Node]]:
         """Yield the entries of what it holds under a key, references to that followed."""
         held = self.get(key)
-        yield from held.each() if held else ()
+        yield from held.children() if held else ()
 
     def listed(self, key: str) -> list[Node]:
         """Return the items of the list that it holds under a key; none where it holds no list there."""
         held = self.get(key)
-        return [each for _, each in held.each()] if held and isinstance(held.value, list) else []
+        return [item for _, item in held.children()] if held and isinstance(held.value, list) else []
 
     def composing(self, *keywords: str) -> Iterator[Node]:
         """Yield a schema, and those that its reference and these keywords compose it of, each once."""
@@ -243,16 +229,30 @@ class Node:
             seen.add(node.place)
             yield node
             if node.is_reference:
-                pending.append(node.documents.next_node(node.value["$ref"], node))
-            pending += [each for keyword in keywords for each in node.listed(keyword)]
+                pending.append(node.target)
+            pending += [part for keyword in keywords for part in node.listed(keyword)]
 
     def _inner(self, key: str, value: Any) -> Node:
         pointer = self.pointer + pointer_of([key])
         return Node(documents=self.documents, uri=self.uri, pointer=pointer, value=value)
 
+    @property
+    def target(self) -> Node:
+        """Return what it refers to, though that may be a reference again. Raises ``DocumentProblem``."""
+        return self.documents.next_node(self.value["$ref"], self)
+
     def followed(self) -> Node:
-        """Return it, or what it refers to. Raises ``DocumentProblem``."""
-        return self.documents.node(self.value["$ref"], self) if self.is_reference else self
+        """Return it, or what it refers to in the end.
+
+        Raises:
+            DocumentProblem: it leads nowhere, or in a circle.
+        """
+        node = self
+        for _ in range(_MOST_REFERENCES):
+            if not node.is_reference:
+                return node
+            node = node.target
+        raise DocumentProblem(f"the reference {self.value['$ref'][:200]!r} leads in a circle")
 
 
 _NOTHING = object()
@@ -344,11 +344,13 @@ def _local_file(uri: str) -> Path:
         raise DocumentProblem("that isn't a URI") from None
     if url.scheme != "file" or url.netloc:
         raise DocumentProblem("nothing is ever fetched; save it beside this file and refer to it there")
+    from urllib.request import url2pathname  # noqa: PLC0415  # it brings an HTTP client, and is seldom needed
+
     return Path(url2pathname(url.path))
 
 
 def _minor_version(raw: Any) -> int:
-    """Which OpenAPI 3 it is. Raises ``DocumentProblem``."""
+    """Tell which OpenAPI 3 it is. Raises ``DocumentProblem``."""
     if not isinstance(raw, dict):
         raise DocumentProblem("it isn't an OpenAPI document: expected a mapping with `openapi: 3.1.0`")
     if "swagger" in raw and "openapi" not in raw:

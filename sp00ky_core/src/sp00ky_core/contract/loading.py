@@ -1,4 +1,4 @@
-"""From a backend's OpenAPI document to its Contract."""
+"""Load the Contract of a backend from its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -72,22 +72,27 @@ class Contract:
                 named.setdefault(operation_id, []).append(self.name(f"{method} {item.path}"))
         self._add_operation_ids(named)
 
+    @property
+    def is_read(self) -> bool:
+        """Whether asking it runs nothing: an application's own is read when it is first asked."""
+        return True
+
     def _add(self, item: PathItem) -> None:
         if item.problem:
             long_names = [f"{method} {item.path}" for method in item.ids]
             self._names |= dict.fromkeys([item.path, *long_names], item.path)
             self.unusable[item.path] = item.problem
         short = item.short
-        for method, found in item.operations.items():
+        for method, operation in item.operations.items():
             long_name = f"{method} {item.path}"
             name = item.path if method == short else long_name
             self._names |= {name: name, long_name: name}
-            if isinstance(found, str):
-                self.unusable[name] = found
+            if isinstance(operation, str):
+                self.unusable[name] = operation
             else:
                 spellings = tuple(dict.fromkeys((name, long_name)))
                 self.operations[name] = attrs.evolve(
-                    found, name=name, spellings=spellings, operation_id=item.ids.get(method)
+                    operation, name=name, spellings=spellings, operation_id=item.ids.get(method)
                 )
         if short is None and item.operations:
             listed = ", ".join(repr(f"{method} {item.path}") for method in item.operations)
@@ -111,7 +116,7 @@ class Contract:
                 self.operations[names[0]] = attrs.evolve(operation, spellings=spellings)
 
     def has(self, text: str) -> bool:
-        """Whether the document has an operation of that spelling, though it may be one that can't be used."""
+        """Tell whether the document has an operation of that spelling, though maybe an unusable one."""
         return text in self._names or text in self._unclear
 
     def name(self, text: str) -> str:
@@ -123,14 +128,18 @@ class Contract:
         operation = self.operations.get(self.name(text))
         return operation.spellings if operation else (text,)
 
+    def texts(self) -> tuple[str, ...]:
+        """Return every text that names an operation that can be called."""
+        return tuple(text for operation in self.operations.values() for text in operation.spellings)
+
     def why_not(self, text: str) -> str:
         """Say why no job can be sent to what a text spells; empty where the document has no such thing."""
         return self.unusable.get(self.name(text)) or self._unclear.get(text, "")
 
     @property
     def operation_ids(self) -> list[str]:
-        """The ``operationId``s that name an operation."""
-        held = ((each.operation_id, each.spellings) for each in self.operations.values())
+        """Return the ``operationId``s that name an operation."""
+        held = ((operation.operation_id, operation.spellings) for operation in self.operations.values())
         return [operation_id for operation_id, spellings in held if operation_id in spellings]
 
     def forget(self, operation_id: str, reason: str) -> None:
@@ -152,7 +161,7 @@ class Contract:
         return self._checks.get(text) or self._check(text)
 
     def violations(self, text: str, payload: Mapping[str, Any]) -> list[Violation]:
-        """Every way in which a payload breaks the contract of an operation; values are not quoted.
+        """List every way in which a payload breaks the contract of an operation; values are not quoted.
 
         Raises:
             KeyError: the document has no such operation.
@@ -167,9 +176,10 @@ class Contract:
     def compile(self) -> None:
         """Compile what isn't yet, so that ``unusable`` is complete; takes a moment with large documents."""
         pending = [name for name in self.operations if name not in self._checks]
+        operations = [self.operations[name] for name in pending]
         try:
             # much quicker than one by one
-            compiled([(each, each.body) for each in map(self.operations.get, pending) if each], self.schemas)
+            compiled([(operation, operation.body) for operation in operations], self.schemas)
         except DocumentProblem:
             for name in pending:
                 self._check(name)
@@ -200,6 +210,10 @@ class LateContract(Contract):
     def is_read(self) -> bool:
         """Whether it has been."""
         return "operations" in vars(self)
+
+    def texts(self) -> tuple[str, ...]:
+        """Return what names an operation, once the contract is read; it isn't read for that."""
+        return super().texts() if self.is_read else ()
 
     def __getattr__(self, name: str) -> Any:
         """Read it: nothing of a contract is there before."""

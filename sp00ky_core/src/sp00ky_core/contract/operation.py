@@ -101,7 +101,7 @@ class Body:
 
     @property
     def has_fields(self) -> bool:
-        """Whether its value may be an object, by the format that it is written in."""
+        """Tell whether its value may be an object, by the format that it is written in."""
         return self.format in ("json", "form", "multipart")
 
 
@@ -186,11 +186,11 @@ class Operation:
 
     @property
     def is_plain(self) -> bool:
-        """Whether a flat payload is sent as it is: as JSON, and with no parameters."""
+        """Tell whether a flat payload is sent as it is: as JSON, and with no parameters."""
         has_json = self.body is not None and self.body.format == "json"
         return has_json and self.form == "flat" and not self.parameters and not self.credentials
 
     @property
     def has_result(self) -> bool:
-        """Whether its answers have a body that could be one."""
+        """Tell whether its answers have a body that could be one."""
         return self.method not in ("HEAD", "OPTIONS")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
+from operator import attrgetter
 from typing import Any
 
 import jsonschema_rs
@@ -33,15 +34,17 @@ Located = Callable[[Iterable[str | int]], str]
 def nodes_of(operation: Operation, body: Body | None) -> list[Node]:
     """Return the schemas of an operation's parameters, and of one of its bodies."""
     held: list[Parameter | Body | None] = [*operation.parameters, body]
-    return [each.schema for each in held if each and each.schema]
+    return [part.schema for part in held if part and part.schema]
 
 
 def _schema(operation: Operation, body: Body | None, schemas: Schemas) -> dict[str, Any]:
     """Return the schema of the parts of a payload: an object for each place, and the body."""
     properties: dict[str, Any] = {
         place: {
-            "properties": {each.name: schemas.reference(each.schema) for each in held if each.schema},
-            "required": [each.name for each in held if each.required],
+            "properties": {
+                parameter.name: schemas.reference(parameter.schema) for parameter in held if parameter.schema
+            },
+            "required": [parameter.name for parameter in held if parameter.required],
         }
         for place in PLACES
         if (held := operation.at(place))
@@ -61,9 +64,9 @@ def compiled(
         DocumentProblem: a schema that is none, or refers to what can't be had; the text says where.
     """
     needed = list(kinds)
-    each = [_schema(operation, body, schemas) for operation, body in needed]
+    wholes = [_schema(operation, body, schemas) for operation, body in needed]
     nodes = [node for operation, body in needed for node in nodes_of(operation, body)]
-    return _validator(each[0] if len(each) == 1 else {"anyOf": each}, nodes, schemas)
+    return _validator(wholes[0] if len(wholes) == 1 else {"anyOf": wholes}, nodes, schemas)
 
 
 def _validator(
@@ -102,23 +105,23 @@ class PayloadCheck:
             self._validator(body)
 
     def violations(self, payload: Mapping[str, Any]) -> list[Violation]:
-        """Every violation (the first thousand), by place; never quotes a value of the payload."""
+        """List every violation (the first thousand), by place; never quote a value of the payload."""
         try:
             payload = payload if isinstance(payload, dict) else dict(payload)
             if self._is_valid_body and RESERVED.isdisjoint(payload) and self._is_valid_body(payload):
                 return []
-            found = self._found(payload)
+            violations = self._found(payload)
         except (ValueError, TypeError) as error:  # keys that aren't text, bytes, lone surrogates, a cycle
             return [Violation(pointer="", message=f"it isn't JSON: {_short(type(error).__name__)}")]
-        return sorted(dict.fromkeys(found), key=lambda violation: violation.pointer) if found else found
+        return sorted(dict.fromkeys(violations), key=attrgetter("pointer")) if violations else violations
 
     def _found(self, payload: dict[str, Any]) -> list[Violation]:
         parts = split(self.operation, payload)
-        found = [*parts.problems, *islice(self._invalid(parts), _MOST_VIOLATIONS)]
-        known = {violation.pointer for violation in found}
+        violations = [*parts.problems, *islice(self._invalid(parts), _MOST_VIOLATIONS)]
+        known = {violation.pointer for violation in violations}
         write_parts(self.operation, parts)
         others = chain(parts.problems, self._undeclared(parts, payload))
-        return found + [each for each in others if each.pointer not in known]
+        return violations + [violation for violation in others if violation.pointer not in known]
 
     def _invalid(self, parts: Split) -> Iterator[Violation]:
         """Yield what the schemas of the parts don't allow."""
@@ -156,7 +159,7 @@ class PayloadCheck:
 def _violations(
     error: jsonschema_rs.ValidationError, located: Located, schemas: Schemas
 ) -> Iterator[Violation]:
-    """One error of the library, as one violation for each place that it is about."""
+    """Yield one error of the library, as one violation for each place that it is about."""
     kind = error.kind.name
     if kind == "required":
         missing = error.kind.as_dict()["property"]

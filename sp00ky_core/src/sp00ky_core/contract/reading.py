@@ -71,7 +71,7 @@ def path_items(documents: Documents, credential: tuple[str, str] | None = None) 
         problem = "it is missing" if paths is None or paths.value is None else "it isn't a mapping"
         raise DocumentProblem(f"{problem}; expected a mapping from a path to what it takes", "paths")
     reading = _Reading(documents, credential)
-    for path, item in paths.each():
+    for path, item in paths.children():
         if not path.startswith("x-"):
             try:
                 yield reading.path_item(path, item)
@@ -80,7 +80,7 @@ def path_items(documents: Documents, credential: tuple[str, str] | None = None) 
 
 
 class _Reading:
-    """Reads operations, with what they share in the document."""
+    """Read operations, with what they share in the document."""
 
     def __init__(self, documents: Documents, credential: tuple[str, str] | None) -> None:
         self._credential = credential
@@ -94,7 +94,7 @@ class _Reading:
         if re.search(r"[{}]", _TEMPLATED.sub("", path)):
             raise DocumentProblem("a parameter is written {name}")
         items = _items(item)
-        held = {method: found for method in METHODS if (found := _first(items, method)) is not None}
+        held = {method: node for method in METHODS if (node := _first(items, method)) is not None}
         if not held:
             raise DocumentProblem("it has no method that a job could use")
         shared = [*reversed(items)]
@@ -114,12 +114,14 @@ class _Reading:
         if self._is_swagger:
             declared, request = as_openapi_3(self._root, node, declared)
         parameters = _filled(path, declared)
-        credentials = {(each.place, each.name) for each in parameters} & {self._credential}
+        credentials = {(parameter.place, parameter.name) for parameter in parameters} & {self._credential}
         bodies = _bodies(method, request)
         operation = Operation(
             path=path,
             method=method.upper(),
-            parameters=tuple(each for each in parameters if (each.place, each.name) not in credentials),
+            parameters=tuple(
+                parameter for parameter in parameters if (parameter.place, parameter.name) not in credentials
+            ),
             bodies=bodies,
             needs_body=bool(bodies) and _is_required(request),
             credentials=frozenset(credentials),
@@ -142,7 +144,7 @@ class _Reading:
 def _schemes(root: Node) -> Iterator[tuple[str, Scheme]]:
     components = root.get("components")
     held = root.at("securityDefinitions") or (components.at("securitySchemes") if components else None)
-    for name, node in held.each() if held else ():
+    for name, node in held.children() if held else ():
         try:
             value = node.followed().value
         except DocumentProblem:
@@ -155,10 +157,10 @@ def _schemes(root: Node) -> Iterator[tuple[str, Scheme]]:
 
 def _items(item: Node) -> list[Node]:
     """Return a path item, and the one that it refers to; what stands beside the reference goes first."""
-    found = [item, item.followed()] if item.is_reference else [item]
-    if not all(isinstance(each.value, dict) for each in found):
+    items = [item, item.followed()] if item.is_reference else [item]
+    if not all(isinstance(node.value, dict) for node in items):
         raise DocumentProblem("expected a mapping from a method to an operation")
-    return found
+    return items
 
 
 def _ids(items: Iterable[Node]) -> Iterator[tuple[str, str]]:
@@ -176,13 +178,13 @@ def _first(items: Iterable[Node], key: str) -> Node | None:
 
 def _declared(holders: Iterable[Node]) -> Declared:
     """Return the parameters of an operation, by place and name; the later holder's win."""
-    found = {}
+    parameters = {}
     for holder in holders:
         for _, node in holder.entries("parameters"):
             parameter = node.followed()
             if isinstance(parameter.value, dict) and isinstance(parameter.value.get("name"), str):
-                found[str(parameter.value.get("in")), parameter.value["name"]] = parameter
-    return found
+                parameters[str(parameter.value.get("in")), parameter.value["name"]] = parameter
+    return parameters
 
 
 def _filled(path: str, declared: Declared) -> tuple[Parameter, ...]:
@@ -247,7 +249,7 @@ def _bodies(method: str, request: Node | None) -> tuple[Body, ...]:
         if method in _BODILESS and _is_required(request):
             raise DocumentProblem(f"it requires a body, and a {method.upper()} has none")
         return ()
-    bodies = [body for name, node in content.each() if (body := _body(name, node.followed()))]
+    bodies = [body for name, node in content.children() if (body := _body(name, node.followed()))]
     if content.value and not bodies:
         taken = " ".join(", ".join(content.value).split())[:200]
         raise DocumentProblem(f"it takes {taken}, and a job can't be sent as that")
@@ -302,10 +304,10 @@ def _responses(operation: Node) -> Iterator[tuple[str, Node | None]]:
         if re.fullmatch(r"2[0-9Xx]{2}", status):
             try:
                 response = node.followed()
-                media = {essence(name): each for name, each in response.entries("content")}
+                media = {essence(name): content for name, content in response.entries("content")}
             except DocumentProblem:
                 continue  # says nothing about what can be called
-            json = next((each for name, each in media.items() if is_json(name)), None)
+            json = next((content for name, content in media.items() if is_json(name)), None)
             yield status, response.at("schema") or (json.at("schema") if json else None)
 
 
@@ -350,7 +352,7 @@ def _why_explicit(operation: Operation, known: Mapping[str, list[Node]]) -> str:
     for name, schemas in places.items():
         declared: Sequence[Node | None] = known.get(name) or [None]  # alternatives may declare it differently
         is_shared = len(schemas) > 1 or name in known
-        if is_shared and not any(allows_common([*schemas, each]) for each in declared):
+        if is_shared and not any(allows_common([*schemas, schema]) for schema in declared):
             return f"no value fits all that it calls {name[:80]!r}"
     return ""
 

@@ -72,14 +72,14 @@ class Split:
 
 
 def may_be_explicit(payload_json: bytes) -> bool:
-    """Whether a payload could be of the explicit form, by what its JSON looks like; quick."""
+    """Tell whether a payload could be of the explicit form, by what its JSON looks like; quick."""
     return (_DOLLAR in payload_json and _MARK in payload_json) or (
         _BACKSLASH in payload_json and _ESCAPED_MARK in payload_json
     )
 
 
 def is_explicit(operation: Operation, payload: Mapping[str, Any]) -> bool:
-    """Whether a payload says itself what is what; an operation's own names go first."""
+    """Tell whether a payload says itself what is what; an operation's own names go first."""
     return operation.form == "explicit" or (
         not RESERVED.isdisjoint(payload) and not operation.declares_reserved
     )
@@ -135,7 +135,7 @@ def _misplaced(operation: Operation, payload: Mapping[str, Any]) -> Iterator[Vio
         if name[1:] in PLACES and not isinstance(held, dict):
             yield Violation(pointer=pointer_of([name]), message="expected an object of parameters")
         elif name[1:] in PLACES:
-            declared = {each.name for each in operation.at(name[1:])}
+            declared = {parameter.name for parameter in operation.at(name[1:])}
             for undeclared in filterfalse(declared.__contains__, held):
                 is_filled = (name[1:], undeclared) in operation.credentials
                 message = _FROM_AUTH if is_filled else UNDECLARED + near_miss(undeclared, declared)
@@ -145,7 +145,7 @@ def _misplaced(operation: Operation, payload: Mapping[str, Any]) -> Iterator[Vio
 def _shape(operation: Operation) -> str:
     """Show the explicit form of an operation's payloads."""
     parts = [
-        f'"${place}": {{{", ".join(f"{dumps(each.name[:80])}: ..." for each in listed[:5])}}}'
+        f'"${place}": {{{", ".join(f"{dumps(parameter.name[:80])}: ..." for parameter in listed[:5])}}}'
         for place in PLACES
         if (listed := operation.at(place))
     ]
@@ -301,7 +301,7 @@ def _texts(operation: Operation, parameter: Parameter, value: object) -> list[st
 
 def _refuse_names(operation: Operation, parameter: Parameter, value: Mapping[str, object]) -> None:
     """Refuse an object whose properties would be taken for other parameters. Raises ``Unwritable``."""
-    taken = {each.name for each in operation.parameters if each.place == parameter.place}
+    taken = {other.name for other in operation.parameters if other.place == parameter.place}
     taken |= {name for place, name in operation.credentials if place == parameter.place}
     for name in (taken - {parameter.name}).intersection(value):
         raise Unwritable("it would be taken for the parameter of that name", (name,))

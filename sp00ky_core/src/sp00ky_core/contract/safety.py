@@ -24,7 +24,7 @@ _UNPRINTABLE = {"Cc", "Cs", "Zs", "Zl", "Zp"}  # controls, lone surrogates, spac
 
 
 def spelling_problem(text: object) -> str | None:
-    """Why a text can't name an operation, whatever the contract says; None if it may. Never raises."""
+    """Say why a text can't name an operation, whatever the contract says; None if it may. Never raises."""
     if isinstance(text, str) and _OPERATION_ID.fullmatch(text):
         return None
     method = _METHOD.match(text) if isinstance(text, str) else None
@@ -32,7 +32,7 @@ def spelling_problem(text: object) -> str | None:
 
 
 def path_problem(path: object) -> str | None:
-    """Why a job's path may never be requested, whatever the contract says; None if it may.
+    """Say why a job's path may never be requested, whatever the contract says; None if it may.
 
     A path may contain ``{name}``; what is filled in is checked where it is filled in. A name may follow ``#``
     at its end: that tells operations of one path apart, and is never sent. Never raises.
@@ -84,7 +84,7 @@ def _text_problem(path: str, *, spaces: bool = False) -> str | None:
 
 
 def segment_problem(value: object) -> str | None:
-    """Why a payload's value can't fill in a ``{name}`` of a path; None if it can. Never raises."""
+    """Say why a payload's value can't fill in a ``{name}`` of a path; None if it can. Never raises."""
     if isinstance(value, bool | int | float):
         return None
     if not isinstance(value, str):
@@ -99,7 +99,7 @@ def segment_problem(value: object) -> str | None:
 
 
 def climbs(text: str) -> bool:
-    """Whether some reader could see a segment ``.`` or ``..``, however often it decodes.
+    """Tell whether some reader could see a segment ``.`` or ``..``, however often it decodes.
 
     A backslash counts as ``/``, and what follows ``;`` in a segment is left out, as some servers do.
     """
@@ -116,9 +116,8 @@ def climbs(text: str) -> bool:
 
 
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-HEADER_VALUE = re.compile(
-    r"[\t -~]*"
-)  # other letters have no encoding that every reader knows (RFC 9110, 5.5)
+HEADER_VALUE = re.compile(r"[\t -~]*")
+"""Other letters have no encoding that every reader knows (RFC 9110, 5.5)."""
 
 CLOSED_HEADERS = frozenset(
     {

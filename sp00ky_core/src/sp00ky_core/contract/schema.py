@@ -10,19 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import attrs
-
 from sp00ky_core.contract.discriminator import chosen
 from sp00ky_core.contract.documents import DocumentProblem, Node
 
-
-@attrs.frozen
-class _Definition:
-    """One rewritten schema, and the names of those that it refers to."""
-
-    node: Node
-    schema: Any
-    references: frozenset[str]
+_Definition = tuple[Any, frozenset[str]]
+"""A rewritten schema, and the names of those that it refers to."""
 
 
 class Schemas:
@@ -45,9 +37,8 @@ class Schemas:
         while pending:
             name = pending.pop()
             if name not in needed:
-                definition = self._definition(name)
-                needed[name] = definition.schema
-                pending.extend(definition.references)
+                needed[name], references = self._definition(name)
+                pending.extend(references)
         return {**schema, "$defs": needed}
 
     def reference(self, node: Node) -> dict[str, str]:
@@ -65,7 +56,7 @@ class Schemas:
         """Return the properties that a schema in a bundle lists beside the keyword at a place in it."""
         match list(path):
             case ["$defs", name, *steps, _]:
-                schema = self._definitions[str(name)].schema
+                schema, _ = self._definitions[str(name)]
                 for step in steps:
                     schema = schema[step]
                 return list(schema.get("properties", ()))
@@ -85,12 +76,12 @@ class Schemas:
                 schema = rewriting.schema(node)
             except RecursionError:
                 raise DocumentProblem(f"the schema at {node.shown} is nested too deeply") from None
-            self._definitions[name] = _Definition(node, schema, frozenset(map(self._name, rewriting.met)))
+            self._definitions[name] = schema, frozenset(map(self._name, rewriting.met))
         return self._definitions[name]
 
 
 class _Rewriting:
-    """The rewriting of one schema with all that stands in it, but for what it refers to."""
+    """Rewrite one schema with all that stands in it, but for what it refers to."""
 
     def __init__(self, schemas: Schemas, *, beside: bool) -> None:
         self._schemas = schemas
@@ -135,7 +126,7 @@ class _Rewriting:
         if not isinstance(held.value, list):
             raise DocumentProblem(f"expected a list of schemas at {held.shown}")
         whole = node if key == "allOf" else None
-        schemas = [self.schema(inner, whole) for _, inner in held.each()]
+        schemas = [self.schema(inner, whole) for _, inner in held.children()]
         selection = chosen(node, key, schemas) if key in {"oneOf", "anyOf"} and schemas else None
         if selection is not None:
             key, schemas = "allOf", [selection]
@@ -148,7 +139,7 @@ class _Rewriting:
             return
         if not isinstance(held.value, dict):
             raise DocumentProblem(f"expected a mapping from names to schemas at {held.shown}")
-        written[key] = {name: self.schema(inner) for name, inner in held.each()}
+        written[key] = {name: self.schema(inner) for name, inner in held.children()}
 
     def _data(self, _: Node, key: str, held: Node, written: dict[str, Any]) -> None:
         value = held.value if key == "const" else held.followed().value
@@ -172,8 +163,8 @@ _KEYWORDS: dict[str, Callable[[_Rewriting, Node, str, Node, dict[str, Any]], Non
 
 
 def is_read_only(declared: Node) -> bool:
-    """Whether a property is one that answers have, and requests don't."""
-    return any(each.value.get("readOnly") is True for each in declared.composing("allOf"))
+    """Tell whether a property is one that answers have, and requests don't."""
+    return any(part.value.get("readOnly") is True for part in declared.composing("allOf"))
 
 
 def _is_read_only(schema: Node, name: str) -> bool:
@@ -214,7 +205,7 @@ def _rewrite_limit(schema: dict[str, Any], limit: str, exclusive: str) -> None:
 
 
 def _limit_range(schema: dict[str, Any]) -> None:
-    """``int32`` and ``int64`` are limits; narrower ones that the schema has stay."""
+    """Make limits of ``int32`` and ``int64``; narrower ones that the schema has stay."""
     name = schema.get("format")
     if not isinstance(name, str) or name not in _RANGES:
         return
@@ -230,12 +221,12 @@ def _is_number(value: Any) -> bool:
 
 
 def _rewrite_types(schema: dict[str, Any]) -> None:
-    """YAML's ``type: null`` and ``[string, null]`` mean the type of that name."""
+    """Name the type that YAML's ``type: null`` and ``[string, null]`` mean."""
     kind = schema.get("type", "")
     if kind is None:
         schema["type"] = "null"
     elif isinstance(kind, list):
-        schema["type"] = ["null" if each is None else each for each in kind]
+        schema["type"] = ["null" if name is None else name for name in kind]
 
 
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def combined(
     unknown: Said,
     both: Callable[[Said, Said], Said],
     either: Callable[[Said, Said], Said],
-    above: frozenset[tuple[str, str]] = frozenset(),
+    results: dict[tuple[str, str], Said] | None = None,
 ) -> Said:
     """Combine what a schema says itself with what its reference, its ``allOf`` and its alternatives say.
 
@@ -42,23 +42,27 @@ def combined(
         unknown: What a schema says that says nothing; so does one inside itself.
         both: Joins what holds together.
         either: Joins what alternatives say.
-        above: The places of the schemas that this one is a part of.
+        results: What schemas say that were met already, by place: each is looked at once.
     """
     if schema is not None and schema.value is False:
         schema = attrs.evolve(schema, value={"enum": []})
-    if schema is None or not isinstance(schema.value, dict) or schema.place in above:
+    if schema is None or not isinstance(schema.value, dict):
         return unknown
+    met = {} if results is None else results
+    if schema.place in met:
+        return met[schema.place]
+    met[schema.place] = unknown
 
     def said(part: Node) -> Said:
-        inside = above | {schema.place}
-        return combined(part, own, unknown=unknown, both=both, either=either, above=inside)
+        return combined(part, own, unknown=unknown, both=both, either=either, results=met)
 
     parts = schema.listed("allOf")
     if schema.is_reference:
-        parts = [schema.documents.next_node(schema.value["$ref"], schema), *parts]
+        parts = [schema.target, *parts]
     alternatives = [branches for keyword in ALTERNATIVES if (branches := schema.listed(keyword))]
     joined = (reduce(either, map(said, branches)) for branches in alternatives)
-    return reduce(both, [*map(said, parts), *joined], own(schema))
+    met[schema.place] = reduce(both, [*map(said, parts), *joined], own(schema))
+    return met[schema.place]
 
 
 def types_of(schema: Node | None) -> frozenset[str]:
@@ -100,7 +104,7 @@ def values_of(schema: Node | None, own: Callable[[Node], Values] = _own_values) 
 
 
 def allows_common(schemas: Iterable[Node | None]) -> bool:
-    """Whether one value could fit all of some schemas, by their types and the values that they list."""
+    """Tell whether one value could fit all of some schemas, by their types and the values that they list."""
     known = list(schemas)
     if not reduce(and_, map(types_of, known), _ALL):
         return False
@@ -109,12 +113,12 @@ def allows_common(schemas: Iterable[Node | None]) -> bool:
 
 
 def is_bytes(schema: Node | None) -> bool:
-    """Whether a value is bytes in a request, and so base64 in a payload; those of a list count, too."""
+    """Tell whether a value is bytes in a request, and so base64 in a payload; those of a list count, too."""
     return any(map(_is_binary, _parts(schema)))
 
 
 def is_base64(schema: Node | None) -> bool:
-    """Whether a value is base64 in a request, too; those of a list count."""
+    """Tell whether a value is base64 in a request, too; those of a list count."""
     return any(map(_is_encoded, _parts(schema)))
 
 

@@ -42,7 +42,7 @@ _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(","
 
 
 def encode(value: Any) -> bytes:
-    """Compact UTF-8 JSON.
+    """Write compact UTF-8 JSON.
 
     Raises:
         ValueError: NaN, infinity, a cycle, a lone surrogate, or nesting that is too deep.
@@ -80,11 +80,11 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) != len(pairs):
         twice, _ = Counter(key for key, _ in pairs).most_common(1)[0]
         raise ValueError(f"the key {twice[:80]!r} is there twice; keep one")
-    return found
+    return mapping
 
 
 # made once: json.loads would make one per call
@@ -252,15 +252,15 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 def _check_keys(value: Any) -> None:
     """Refuse keys that aren't text: the encoder would write some of them as text, without a word."""
     if isinstance(value, dict):
-        for key, each in value.items():
+        for key, item in value.items():
             if not isinstance(key, str):
                 raise _RefusedError(f"its key is {type(key).__name__}, not text", shown(key))
-            if type(each) not in _PLAIN:
-                _check_keys(each)
+            if type(item) not in _PLAIN:
+                _check_keys(item)
     elif isinstance(value, list | tuple):
-        for each in value:
-            if type(each) not in _PLAIN:
-                _check_keys(each)
+        for item in value:
+            if type(item) not in _PLAIN:
+                _check_keys(item)
 
 
 def _located(payload: object, error: Exception) -> PayloadNotJson:
@@ -280,17 +280,17 @@ _Steps: TypeAlias = tuple[str | int, ...]
 
 def _problems(value: Any, path: _Steps, above: tuple[Any, ...]) -> Iterator[tuple[_Steps, str]]:
     """Yield where something can't be written and why, in the order of writing."""
-    if any(value is each for each in above):
+    if any(value is item for item in above):
         yield path, "it holds itself"
     elif isinstance(value, str | int | float) or value is None:
         yield from ((path, problem) for problem in _plain_problems(value))
     elif isinstance(value, dict):
-        for key, each in value.items():
+        for key, item in value.items():
             yield from ((_under(path, key), problem) for problem in _key_problems(key))
-            yield from _problems(each, _under(path, key), (*above, value))
+            yield from _problems(item, _under(path, key), (*above, value))
     elif isinstance(value, list | tuple):
-        for index, each in enumerate(value):
-            yield from _problems(each, (*path, index), (*above, value))
+        for index, item in enumerate(value):
+            yield from _problems(item, (*path, index), (*above, value))
     else:
         yield from _problems_of_form(value, path, above)
 

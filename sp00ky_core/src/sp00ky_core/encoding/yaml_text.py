@@ -59,7 +59,7 @@ class _Open:
 
 
 class _Builder:
-    """Makes a value of events."""
+    """Make a value of events."""
 
     def __init__(self, *, text_keys: bool) -> None:
         self._text_keys = text_keys

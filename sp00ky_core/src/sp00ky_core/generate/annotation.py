@@ -5,14 +5,15 @@ Whatever comes from a document is written by ``ascii`` or as an identifier that 
 
 from __future__ import annotations
 
+import keyword
+import re
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sp00ky_core.contract.discriminator import alternatives
-from sp00ky_core.generate.names import Names, class_name
+from sp00ky_core.generate.names import HIDDEN, Names, class_name
 from sp00ky_core.generate.shapes import DEEPEST, Shape, Shapes, kinds, nullable, referred
-from sp00ky_core.generate.typed_dict import typed_dict
 from sp00ky_core.job.options import is_plain_text
 
 ANY, ANY_OBJECT = "Any", "Mapping[str, Any]"
@@ -95,9 +96,9 @@ class Annotations:
         if not isinstance(schema, dict) or depth > DEEPEST:
             return ANY
         for read in (self._literal, self._reference, self._nullable, self._object, self._composed):
-            found: str | None = read(schema, name, depth + 1)
-            if found is not None and found != ANY:
-                return found
+            kind: str | None = read(schema, name, depth + 1)
+            if kind is not None and kind != ANY:
+                return kind
         return self._by_type(schema, name, depth + 1)
 
     def _literal(self, schema: Mapping[str, Any], _name: str, _depth: int) -> str | None:
@@ -117,7 +118,7 @@ class Annotations:
         return self._known[key]
 
     def _title(self, key: str, name: str) -> str:
-        steps = [each for each in self._places.get(key, "").split("/") if each not in {"#", "schema"}]
+        steps = [step for step in self._places.get(key, "").split("/") if step not in {"#", "schema"}]
         if "responses" in steps and "components" not in steps:
             return class_name(name)
         return class_name(steps[-1] if "components" in steps else " ".join(steps[-3:]))
@@ -139,24 +140,23 @@ class Annotations:
         shapes = self._shapes.of(schema) if is_object(schema) else None
         if not shapes:
             return None
-        others = [each for each in kinds(schema) if each != "object"]
+        others = [kind for kind in kinds(schema) if kind != "object"]
         made = self.of_shapes(shapes, class_name(name))
-        return union([made, *(self._of_kind(each, schema, name, depth) for each in others)])
+        return union([made, *(self._of_kind(kind, schema, name, depth) for kind in others)])
 
     def _composed(self, schema: Mapping[str, Any], name: str, depth: int) -> str | None:
         """Take what ``oneOf`` or ``anyOf`` say together, else the part of ``allOf`` that says something."""
         chosen = alternatives(schema) or schema
         branches = chosen.get("oneOf") or chosen.get("anyOf")
         if branches:
-            found = union(self.of(each, f"{name} {n}", depth) for n, each in enumerate(branches, 1))
-            if found != ANY:
-                return found
-        parts = [self.of(each, name, depth) for each in schema.get("allOf", ())]
-        return next((each for each in parts if each != ANY), None)
+            joined = union(self.of(branch, f"{name} {n}", depth) for n, branch in enumerate(branches, 1))
+            if joined != ANY:
+                return joined
+        parts = [self.of(part, name, depth) for part in schema.get("allOf", ())]
+        return next((text for text in parts if text != ANY), None)
 
     def _by_type(self, schema: Mapping[str, Any], name: str, depth: int) -> str:
-        found = [self._of_kind(each, schema, name, depth) for each in kinds(schema)]
-        return union(found) if found else ANY
+        return union(self._of_kind(kind, schema, name, depth) for kind in kinds(schema))
 
     def _of_kind(self, kind: Any, schema: Mapping[str, Any], name: str, depth: int) -> str:
         make = _KINDS.get(kind) if isinstance(kind, str) else None
@@ -198,19 +198,19 @@ def is_object(schema: Mapping[str, Any]) -> bool:
 
 def union(types: Iterable[str]) -> str:
     """Return the type of values that are of any of these."""
-    found = dict.fromkeys(types)
-    return ANY if ANY in found or not found else " | ".join(found)
+    texts = dict.fromkeys(types)
+    return ANY if ANY in texts or not texts else " | ".join(texts)
 
 
 def literal(values: Sequence[Any]) -> str:
     """Return the type that has these values, or of which they are."""
-    found = list(dict.fromkeys(map(_literal_of, values)))
-    if ANY in found:
+    texts = list(dict.fromkeys(map(_literal_of, values)))
+    if ANY in texts:
         return ANY
-    listed = [each for each in found if each != "float"]
+    listed = [text for text in texts if text != "float"]
     if len(listed) > MOST_VALUES:
         return union(sorted({type(value).__name__ if value is not None else "None" for value in values}))
-    return union([f"Literal[{', '.join(listed)}]"] * bool(listed) + ["float"] * ("float" in found))
+    return union([f"Literal[{', '.join(listed)}]"] * bool(listed) + ["float"] * ("float" in texts))
 
 
 def _literal_of(value: Any) -> str:
@@ -219,3 +219,20 @@ def _literal_of(value: Any) -> str:
     if value is None or isinstance(value, bool | int):
         return ascii(value)
     return ascii(value) if isinstance(value, str) and is_plain_text(value) else ANY
+
+
+_PLAIN = re.compile(r"[a-z][A-Za-z0-9_]*")
+
+
+def typed_dict(name: str, fields: Mapping[str, str], required: Collection[str]) -> str:
+    """Return the statement that defines it; ``fields`` are the keys' types."""
+    types = {key: kind if key in required else f"NotRequired[{kind}]" for key, kind in fields.items()}
+    if all(map(_is_plain, fields)):
+        lines = [f"    {key}: {kind}\n" for key, kind in types.items()] or ["    pass\n"]
+        return f"class {name}(TypedDict):\n{''.join(lines)}"
+    lines = [f"        {key!a}: {kind!a},\n" for key, kind in types.items()]
+    return f"{name} = TypedDict(\n    {name!a},\n    {{\n{''.join(lines)}    }},\n)\n"
+
+
+def _is_plain(key: str) -> bool:
+    return bool(_PLAIN.fullmatch(key)) and not keyword.iskeyword(key) and key not in HIDDEN

@@ -1,10 +1,10 @@
-"""Make the calls of a generated module, and refuse one that is older than its documents."""
+"""Make the calls of a generated module, type their payloads, refuse a module older than its documents."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Generic, NotRequired, TypeAlias, TypedDict, TypeVar, cast, get_args
 
 from sp00ky_core.backend.backend import Backends
 from sp00ky_core.errors import ModuleOutdated, OptionInvalid
@@ -12,7 +12,21 @@ from sp00ky_core.job.job import Job
 from sp00ky_core.outbox.blocking import SyncOutbox
 from sp00ky_core.outbox.outbox import Outbox
 
-__all__ = ["Calls", "JobOf", "Result", "SyncCalls", "TypedCalls", "check_documents"]
+__all__ = [
+    "Calls",
+    "ExplicitBody",
+    "ExplicitCookie",
+    "ExplicitHeader",
+    "ExplicitPath",
+    "ExplicitQuery",
+    "FormFile",
+    "JobOf",
+    "NoPayload",
+    "Result",
+    "SyncCalls",
+    "TypedCalls",
+    "check_documents",
+]
 
 AnyOutbox = TypeVar("AnyOutbox", Outbox, SyncOutbox)
 Result = TypeVar("Result")
@@ -97,3 +111,49 @@ def changed_document(backends: Backends, documents: Mapping[str, str]) -> Path |
         if backend.contract.digest != digest:
             return backend.config.spec or backend.config.base_url
     return None
+
+
+_Part: TypeAlias = Mapping[str, Any]
+
+FormFile = TypedDict(
+    "FormFile", {"$file": str, "filename": NotRequired[str], "contentType": NotRequired[str]}
+)
+"""A file in a form: its bytes as base64, its name and its media type."""
+
+
+class NoPayload(TypedDict):
+    """The payload of an operation that has neither parameters nor a body."""
+
+
+_Path = TypedDict("_Path", {"$path": _Part})
+_Query = TypedDict("_Query", {"$query": _Part})
+_Header = TypedDict("_Header", {"$header": _Part})
+_Cookie = TypedDict("_Cookie", {"$cookie": _Part})
+_Body = TypedDict("_Body", {"$body": Any, "$contentType": NotRequired[str]})
+_MayPath = TypedDict("_MayPath", {"$path": _Part}, total=False)
+_MayQuery = TypedDict("_MayQuery", {"$query": _Part}, total=False)
+_MayHeader = TypedDict("_MayHeader", {"$header": _Part}, total=False)
+_MayCookie = TypedDict("_MayCookie", {"$cookie": _Part}, total=False)
+_MayBody = TypedDict("_MayBody", {"$body": Any, "$contentType": str}, total=False)
+
+# The explicit form, with one part that is there: else {} was one, and no field of a flat form was missed.
+
+
+class ExplicitPath(_Path, _MayQuery, _MayHeader, _MayCookie, _MayBody):
+    """The explicit form of a payload that has parameters in the path."""
+
+
+class ExplicitQuery(_MayPath, _Query, _MayHeader, _MayCookie, _MayBody):
+    """The explicit form of a payload that has query parameters."""
+
+
+class ExplicitHeader(_MayPath, _MayQuery, _Header, _MayCookie, _MayBody):
+    """The explicit form of a payload that has header parameters."""
+
+
+class ExplicitCookie(_MayPath, _MayQuery, _MayHeader, _Cookie, _MayBody):
+    """The explicit form of a payload that has cookie parameters."""
+
+
+class ExplicitBody(_MayPath, _MayQuery, _MayHeader, _MayCookie, _Body):
+    """The explicit form of a payload that has a body."""

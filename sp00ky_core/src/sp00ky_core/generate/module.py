@@ -9,10 +9,9 @@ from pathlib import Path
 
 import attrs
 
-from sp00ky_core import generate
 from sp00ky_core.backend.backend import Backend
+from sp00ky_core.generate import calls as exported
 from sp00ky_core.generate.names import Names, attribute_name, class_name
-from sp00ky_core.generate.payloads import payload_schemas
 from sp00ky_core.generate.routes import Call, calls_of
 
 MARK = "# Written by `sp00ky generate`, which writes it anew: change nothing here.\n"
@@ -32,7 +31,7 @@ IMPORTS: Mapping[str, tuple[str, ...]] = {
     "typing": ("Any", "Literal", "NotRequired", "TypeAlias", "TypedDict", "Unpack", "cast", "overload"),
     "uuid": ("UUID",),
     "sp00ky_core": ("CallerConnection", "CommonJobOptions", "Outbox"),
-    "sp00ky_core.generate": tuple(generate.__all__),
+    "sp00ky_core.generate": tuple(exported.__all__),
     "sp00ky_core.sync": ("SyncOutbox",),
 }
 """What a module may need."""
@@ -55,9 +54,6 @@ class SyncOptions(Options, total=False):
 class _Kind:
     """The asynchronous or the synchronous half of a module."""
 
-    outbox: str
-    calls: str
-    options: str
     prefix: str
     define: str
     wait: str
@@ -65,24 +61,8 @@ class _Kind:
 
 
 _KINDS = (
-    _Kind(
-        outbox="Outbox",
-        calls="Calls",
-        options="Options",
-        prefix="",
-        define="async def",
-        wait="await ",
-        documented="outbox",
-    ),
-    _Kind(
-        outbox="SyncOutbox",
-        calls="SyncCalls",
-        options="SyncOptions",
-        prefix="Sync",
-        define="def",
-        wait="",
-        documented="outbox.asynchronous",
-    ),
+    _Kind(prefix="", define="async def", wait="await ", documented="outbox"),
+    _Kind(prefix="Sync", define="def", wait="", documented="outbox.asynchronous"),
 )
 
 
@@ -102,7 +82,7 @@ def module_text(backends: Mapping[str, Backend], strategies: Iterable[str]) -> s
     for name, backend in backends.items():
         stem = names.stem(class_name(name), *(f"{kind.prefix}{{}}Calls" for kind in _KINDS))
         attribute = attributes.unique(attribute_name(name), f"{attribute_name(name)}_")
-        calls, needed = calls_of(name, payload_schemas(backend.contract), names)
+        calls, needed = calls_of(name, backend.contract, names)
         statements += needed
         described.append(_Backend(name=name, attribute=attribute, calls_class=stem, calls=calls))
     body = "\n\n".join([_constants(backends, strategies), OPTIONS, *statements, *_classes(described)])
@@ -112,14 +92,10 @@ def module_text(backends: Mapping[str, Backend], strategies: Iterable[str]) -> s
 
 def changed(backends: Mapping[str, Backend], module: str) -> Path | str | None:
     """Return the first document that a module's text wasn't made of; None: there is none."""
-    return next(
-        (
-            each.config.spec or each.config.base_url
-            for name, each in backends.items()
-            if _document(name, each) not in module
-        ),
-        None,
-    )
+    for name, backend in backends.items():
+        if _document(name, backend) not in module:
+            return backend.config.spec or backend.config.base_url
+    return None
 
 
 def _document(name: str, backend: Backend) -> str:
@@ -127,7 +103,7 @@ def _document(name: str, backend: Backend) -> str:
 
 
 def _constants(backends: Mapping[str, Backend], strategies: Iterable[str]) -> str:
-    listed = ", ".join(ascii(each) for each in sorted(strategies))
+    listed = ", ".join(map(ascii, sorted(strategies)))
     lines = "".join(_document(name, backend) for name, backend in backends.items())
     return f"DOCUMENTS = {{\n{lines}}}\n\nStrategy: TypeAlias = Literal[{listed}]\n"
 
@@ -140,12 +116,12 @@ def _classes(backends: Sequence[_Backend]) -> Iterable[str]:
 
 def _calls_class(kind: _Kind, backend: _Backend) -> str:
     methods = "\n".join(_method(kind, call) for call in backend.calls) or "    pass\n"
-    return f"class {kind.prefix}{backend.calls_class}Calls({kind.calls}):\n{methods}"
+    return f"class {kind.prefix}{backend.calls_class}Calls({kind.prefix}Calls):\n{methods}"
 
 
 def _method(kind: _Kind, call: Call) -> str:
     return (
-        f"    {kind.define} {call.name}(self, {_payload(call)}, **options: Unpack[{kind.options}]) "
+        f"    {kind.define} {call.name}(self, {_payload(call)}, **options: Unpack[{kind.prefix}Options]) "
         f"-> JobOf[{call.result}]:\n        {f'Enqueue {call.title}.'!a}\n"
         f"        return {kind.wait}self._run({call.path!a}, payload, options)\n"
     )
@@ -157,13 +133,13 @@ def _payload(call: Call) -> str:
 
 def _outbox_class(kind: _Kind, backends: Sequence[_Backend]) -> str:
     made = "".join(
-        f"        self.{each.attribute}: {kind.prefix}{each.calls_class}Calls = "
-        f"{kind.prefix}{each.calls_class}Calls(outbox, {each.name!a})\n"
-        for each in backends
+        f"        self.{backend.attribute}: {kind.prefix}{backend.calls_class}Calls = "
+        f"{kind.prefix}{backend.calls_class}Calls(outbox, {backend.name!a})\n"
+        for backend in backends
     )
     return (
-        f"class Typed{kind.outbox}(TypedCalls[{kind.outbox}]):\n"
-        f"    def __init__(self, outbox: {kind.outbox}) -> None:\n"
+        f"class Typed{kind.prefix}Outbox(TypedCalls[{kind.prefix}Outbox]):\n"
+        f"    def __init__(self, outbox: {kind.prefix}Outbox) -> None:\n"
         f"        super().__init__(outbox)\n"
         f"        check_documents({kind.documented}, __file__, DOCUMENTS)\n"
         f"{made}\n{_run(kind, backends)}\n"
@@ -183,7 +159,7 @@ def _run(kind: _Kind, backends: Sequence[_Backend]) -> str:
             spellings += map(ascii, call.spellings)
     signatures = [
         f"self, backend: Literal[{name!a}], path: Literal[{', '.join(paths)}], {payload}, "
-        f"**options: Unpack[{kind.options}]) -> JobOf[{result}]:"
+        f"**options: Unpack[{kind.prefix}Options]) -> JobOf[{result}]:"
         for (name, payload, result), paths in grouped.items()
     ]
     body = (
@@ -193,6 +169,6 @@ def _run(kind: _Kind, backends: Sequence[_Backend]) -> str:
     if len(signatures) == 1:
         body = body.replace("**options", "**dict[str, Any](options)")
         return f"    {kind.define} run({signatures[0]}\n{doc}{body}"
-    overloads = "".join(f"    @overload\n    {kind.define} run({each} ...\n" for each in signatures)
+    overloads = "".join(f"    @overload\n    {kind.define} run({signature} ...\n" for signature in signatures)
     general = "self, backend: str, path: str, payload: Any = None, **options: Any"
     return f"{overloads}    {kind.define} run({general}) -> JobOf[Any]:\n{doc}{body}"

@@ -28,7 +28,7 @@ class Names:
     def unique(self, *candidates: str) -> str:
         """Return the first candidate that is free, else the last one with a number, and take it."""
         last = f"{candidates[-1]}{self._separator}"
-        name = next((each for each in candidates if each not in self._taken), None) or self._numbered(last)
+        name = next((name for name in candidates if name not in self._taken), None) or self._numbered(last)
         self._taken.add(name)
         return name
 

@@ -1,4 +1,4 @@
-"""Name the calls of a backend, and type their payloads and results."""
+"""Name the calls of a backend, and type their payloads and results, which JSON Schema describes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 import attrs
 
+from sp00ky_core.contract import Contract
 from sp00ky_core.contract.bodies import is_concrete
 from sp00ky_core.contract.operation import PLACES, Operation, Parameter
-from sp00ky_core.contract.payload import BODIED
+from sp00ky_core.contract.payload import BODIED, nodes_of
+from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.generate.annotation import ANY_OBJECT, FILE, Annotations, union
 from sp00ky_core.generate.names import Names, attribute_name, class_name, method_name
-from sp00ky_core.generate.payloads import PayloadSchema, PayloadSchemas
 from sp00ky_core.generate.shapes import Shape, Shapes, kinds
 from sp00ky_core.job.options import is_plain_text
 
@@ -43,31 +44,91 @@ class Call:
     result: str
 
 
-def calls_of(backend: str, schemas: PayloadSchemas, names: Names) -> tuple[list[Call], list[str]]:
+@attrs.frozen(kw_only=True)
+class PayloadSchema:
+    """An operation, and its payloads and results as JSON Schema.
+
+    Attributes:
+        operation: The operation.
+        body: Of its first body; None: anything.
+        parameters: Of each parameter, by place and name; one that is missing may be anything.
+        responses: Of its results, by status; what is None may be anything, or is nothing.
+    """
+
+    operation: Operation
+    body: Any
+    parameters: Mapping[tuple[str, str], Any]
+    responses: Mapping[str, Any]
+
+
+@attrs.frozen(kw_only=True)
+class PayloadSchemas:
+    """The schemas of all payloads of a document.
+
+    Attributes:
+        operations: By name.
+        definitions: What a ``$ref`` means, by the last part of it.
+        places: Where in the document each of these is.
+    """
+
+    operations: Mapping[str, PayloadSchema]
+    definitions: Mapping[str, Any]
+    places: Mapping[str, str]
+
+
+def payload_schemas(contract: Contract) -> PayloadSchemas:
+    """Describe the payloads of all operations that can be used."""
+    contract.compile()
+    schemas, operations = contract.schemas, contract.operations
+    needed = [node for operation in operations.values() for node in nodes_of(operation, operation.body)]
+    results = [node for operation in operations.values() for node in operation.responses.values() if node]
+    definitions = schemas.bundle({}, [*needed, *results])["$defs"]
+    return PayloadSchemas(
+        operations={name: _described(operation, schemas) for name, operation in operations.items()},
+        definitions=definitions,
+        places={name: schemas.shown(["$defs", name]) for name in definitions},
+    )
+
+
+def _described(operation: Operation, schemas: Schemas) -> PayloadSchema:
+    body = operation.body
+    return PayloadSchema(
+        operation=operation,
+        body=schemas.reference(body.schema) if body and body.schema else None,
+        parameters={
+            (parameter.place, parameter.name): schemas.reference(parameter.schema)
+            for parameter in operation.parameters
+            if parameter.schema
+        },
+        responses={
+            status: schemas.reference(node) if node else None for status, node in operation.responses.items()
+        },
+    )
+
+
+def calls_of(backend: str, contract: Contract, names: Names) -> tuple[list[Call], list[str]]:
     """Return a backend's calls in the order of their paths, and the statements that their types need."""
+    schemas = payload_schemas(contract)
     annotations = Annotations(schemas.definitions, schemas.places, names)
-    methods = method_names(schemas.operations)
     calls = [
         _call(backend, schemas.operations[path], method, annotations)
-        for path, method in sorted(methods.items())
+        for path, method in sorted(method_names(contract.operations).items())
     ]
     annotations.finish()
     return calls, annotations.statements
 
 
-def method_names(operations: Mapping[str, PayloadSchema]) -> Mapping[str, str]:
+def method_names(operations: Mapping[str, Operation]) -> Mapping[str, str]:
     """Return a method's name for each path: its ``operationId`` if that can be one, else made of the path.
 
     Those with such an ``operationId`` go first, then in the order of the paths: a new route renames none that
     is named by its document.
     """
     names = Names(separator="_")
-    given = {
-        path: method_name(operations[path].operation.operation_id)
-        for path in sorted(filter(is_plain_text, operations))
-    }
-    found = {path: names.unique(name, _made_name(path)) for path, name in given.items() if name}
-    return found | {path: names.unique(_made_name(path)) for path, name in given.items() if not name}
+    paths = sorted(filter(is_plain_text, operations))
+    given = {path: method_name(operations[path].operation_id) for path in paths}
+    methods = {path: names.unique(name, _made_name(path)) for path, name in given.items() if name}
+    return methods | {path: names.unique(_made_name(path)) for path, name in given.items() if not name}
 
 
 def _made_name(operation: str) -> str:
@@ -135,18 +196,21 @@ def _with_files(shape: Shape, files: frozenset[str]) -> Shape:
 
 
 def _file(schema: Any) -> Any:
-    found = kinds(schema) if isinstance(schema, dict) else []
-    return _FILES.get(found[0], True) if len(found) == 1 else True
+    types = kinds(schema) if isinstance(schema, dict) else []
+    return _FILES.get(types[0], True) if len(types) == 1 else True
 
 
 def _parameters(schema: PayloadSchema, parameters: Sequence[Parameter]) -> Shape:
     """Return the shape of an object of parameters."""
-    types = {each.name: schema.parameters.get((each.place, each.name), True) for each in parameters}
+    types = {
+        parameter.name: schema.parameters.get((parameter.place, parameter.name), True)
+        for parameter in parameters
+    }
     return Shape(properties=types, required=_required(parameters), is_listed=True)
 
 
 def _required(parameters: Sequence[Parameter]) -> frozenset[str]:
-    return frozenset(each.name for each in parameters if each.required)
+    return frozenset(parameter.name for parameter in parameters if parameter.required)
 
 
 def _explicit(schema: PayloadSchema) -> Shape:
@@ -155,7 +219,8 @@ def _explicit(schema: PayloadSchema) -> Shape:
     properties: dict[str, Any] = {}
     required = {"$body"} if operation.needs_body else set()
     for place in PLACES:
-        shape = _parameters(schema, [each for each in operation.parameters if each.place == place])
+        placed = [parameter for parameter in operation.parameters if parameter.place == place]
+        shape = _parameters(schema, placed)
         if shape.properties:
             listed = {"required": sorted(shape.required), "additionalProperties": False}
             properties[f"${place}"] = {"type": "object", "properties": shape.properties, **listed}

@@ -43,8 +43,8 @@ class Shapes:
 
     def of(self, schema: Any) -> Sequence[Shape] | None:
         """Return the shapes that an object may have; None where its keys can't be listed."""
-        found = self._of(schema, 0)
-        return found if found and all(map(_is_usable, found)) else None
+        shapes = self._of(schema, 0)
+        return shapes if shapes and all(map(_is_usable, shapes)) else None
 
     @staticmethod
     def joined(ones: Sequence[Shape], others: Sequence[Shape]) -> Sequence[Shape] | None:
@@ -56,10 +56,10 @@ class Shapes:
             return [Shape()] if schema is True else None
         if depth > DEEPEST or is_open(schema) or not may_be(schema, "object"):
             return None
-        found: list[Shape] | None = [_own(schema)]
+        shapes: list[Shape] | None = [_own(schema)]
         for part in self._parts(schema, depth + 1):
-            found = _joined(found, part)
-        return found
+            shapes = _joined(shapes, part)
+        return shapes
 
     def _parts(self, schema: Mapping[str, Any], depth: int) -> Iterable[list[Shape] | None]:
         """Yield the shapes of each part that an object must fit besides."""
@@ -75,14 +75,14 @@ class Shapes:
             yield _overlapping(self._any(schema["anyOf"], depth))
 
     def _any(self, branches: Sequence[Any], depth: int) -> list[Shape] | None:
-        found: list[Shape] = []
+        variants: list[Shape] = []
         for branch in branches:
             if may_be(branch, "object"):
                 shapes = self._of(branch, depth)
-                if shapes is None or len(found) > MOST_VARIANTS:
+                if shapes is None or len(variants) > MOST_VARIANTS:
                     return None
-                found.extend(shapes)
-        return found
+                variants.extend(shapes)
+        return variants
 
 
 def is_open(schema: Mapping[str, Any]) -> bool:
@@ -113,7 +113,7 @@ def referred(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Any:
 
 
 def _own(schema: Mapping[str, Any]) -> Shape:
-    required = frozenset(each for each in schema.get("required", ()) if isinstance(each, str))
+    required = frozenset(key for key in schema.get("required", ()) if isinstance(key, str))
     properties = schema.get("properties", {})
     is_listed = bool(properties) or schema.get("additionalProperties") is False
     return Shape(properties=properties, required=required, is_listed=is_listed)
@@ -139,4 +139,4 @@ def _joined(ones: list[Shape] | None, others: list[Shape] | None) -> list[Shape]
 def _overlapping(shapes: list[Shape] | None) -> list[Shape] | None:
     """Let an object that fits one of several have the keys of the others, too."""
     every = {name: True for shape in shapes or () for name in shape.properties}
-    return shapes and [attrs.evolve(each, properties={**every, **each.properties}) for each in shapes]
+    return shapes and [attrs.evolve(shape, properties={**every, **shape.properties}) for shape in shapes]

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from types import coroutine
 from typing import Any, cast
 
 import attrs
@@ -25,7 +26,7 @@ from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
 from sp00ky_core.plugins import hookspecs
 from sp00ky_core.plugins.hookspecs import hookimpl
 
-__all__ = ["HookFailed", "Hooks"]
+__all__ = ["HookFailed", "Hooks", "watched"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -211,7 +212,7 @@ def _close(answer: object) -> None:
 async def _bounded(answer: Awaitable[None], plugin_name: str, name: str) -> None:
     try:
         async with asyncio.timeout(OBSERVER_TIMEOUT):
-            await _Watched(answer, plugin_name, name)
+            await watched(answer, partial(_blocked, plugin_name, name))
     except (Exception, asyncio.CancelledError):
         # An observer is a stranger: whatever it raises must change nothing.
         task = asyncio.current_task()
@@ -222,49 +223,41 @@ async def _bounded(answer: Awaitable[None], plugin_name: str, name: str) -> None
 
 @contextmanager
 def _watched(plugin_names: str, name: str) -> Iterator[None]:
-    """Warn of a plugin that blocks: an event loop does nothing else meanwhile."""
+    """Warn of a plugin that blocks."""
     began = time.monotonic()
     try:
         yield
     finally:
-        took = time.monotonic() - began
-        if took >= BLOCKS:
-            text = "plugin %s blocked for %.1f s in %s: nothing else was done meanwhile"
-            logger.warning(text, plugin_names, took, name)
+        if (took := time.monotonic() - began) >= BLOCKS:
+            _blocked(plugin_names, name, took)
 
 
-class _Watched:
-    """Awaits an answer, and warns of each of its steps that blocks."""
+def _blocked(plugin_names: str, name: str, seconds: float) -> None:
+    text = "plugin %s blocked for %.1f s in %s: nothing else was done meanwhile"
+    logger.warning(text, plugin_names, seconds, name)
 
-    def __init__(self, answer: Awaitable[None], plugin_name: str, name: str) -> None:
-        self._steps = answer.__await__()
-        self._of = (plugin_name, name)
 
-    def __await__(self) -> Generator[Any, Any, None]:
-        """Go on step by step."""
-        resume: Callable[[], Any] = partial(next, self._steps)
-        while True:
-            try:
-                with _watched(*self._of):
-                    step = resume()
-            except StopIteration:
-                return
-            try:
-                sent = yield step
-            except BaseException as error:  # noqa: BLE001  # a cancellation, for instance
-                resume = partial(self._thrown, error)
-            else:
-                resume = partial(self._sent, sent)
-
-    def _sent(self, value: Any) -> Any:
-        send = getattr(self._steps, "send", None)
-        return next(self._steps) if send is None else send(value)
-
-    def _thrown(self, error: BaseException) -> Any:
-        throw = getattr(self._steps, "throw", None)
-        if throw is None:
-            raise error
-        return throw(error)
+@coroutine
+def watched(work: Awaitable[None], blocked: Callable[[float], object]) -> Generator[Any, Any, None]:
+    """Await work step by step; tell ``blocked`` for how many seconds a step has held up the loop, if long."""
+    steps = work.__await__()
+    resume: Callable[[], Any] = partial(next, steps)
+    while True:
+        began = time.monotonic()
+        try:
+            step = resume()
+        except StopIteration:
+            return
+        finally:
+            if (took := time.monotonic() - began) >= BLOCKS:
+                blocked(took)
+        try:
+            resume = partial(steps.send, (yield step))
+        except GeneratorExit:
+            steps.close()
+            raise
+        except BaseException as error:  # noqa: BLE001  # a cancellation, for instance
+            resume = partial(steps.throw, error)
 
 
 def _allowed(headers: Mapping[Any, Any], plugin_name: str) -> dict[str, str]:

@@ -31,10 +31,12 @@ _POSTGRES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg
 DISTRIBUTIONS = {
     "memory": "sp00ky-core",
     "sqlite": "sp00ky-store-sqlite",
+    **dict.fromkeys(("mysql", "mariadb"), "sp00ky-store-mysql"),
     **dict.fromkeys(("mem", "surrealkv", "ws", "wss"), "sp00ky-store-surreal"),
     **dict.fromkeys(_POSTGRES, "sp00ky-store-postgres"),
     **dict.fromkeys(("http", "https"), "sp00ky-transport-http"),
     **dict.fromkeys(("amqp", "amqps"), "sp00ky-transport-amqp"),
+    "asgi": "sp00ky-transport-asgi",
 }
 """Which distribution to install for a scheme; only for the text of ``AdapterMissing``."""
 

@@ -81,7 +81,8 @@ class TransportEntry:
 
     Attributes:
         make: Makes the transport.
-        scheme: Whose codes its outcomes have, and the name of its section in a backend of sp00ky.yml.
+        scheme: The name of its section in a backend of sp00ky.yml.
+        codes: The scheme of its outcomes' codes, if another.
         options: An attrs class that the section is read into, its fields made with ``config.key``; None: it
             has no section. Deliveries have it as ``attempt.backend.options``.
         credentials: The types of ``auth`` that it sends.
@@ -95,6 +96,7 @@ class TransportEntry:
 
     make: Callable[[], Transport]
     scheme: str = HTTP
+    codes: str = attrs.field(default=attrs.Factory(lambda self: self.scheme, takes_self=True))
     options: type[Any] | None = None
     credentials: frozenset[CredentialKind] = ALL_CREDENTIALS
     contract: ContractKind = "openapi"

@@ -30,13 +30,24 @@ ASYNCHRONOUS = frozenset(
         "sqlalchemy.AsyncSession",
         "sqlalchemy.async_scoped_session",
         "aiosqlite.Connection",
+        "asyncmy.Connection",
+        "aiomysql.Connection",
         "surrealdb.AsyncSurrealTransaction",
     }
 )
 
 SQLALCHEMY = frozenset({"sqlalchemy.Connection", "sqlalchemy.Session", "sqlalchemy.scoped_session"})
 DJANGO = frozenset({"django.BaseDatabaseWrapper", "django.ConnectionProxy"})
-SYNCHRONOUS = SQLALCHEMY | DJANGO | {"psycopg.Connection", "psycopg.Cursor", "sqlite3.Connection"}
+BLOCKING_DRIVERS = frozenset(
+    {
+        "psycopg.Connection",
+        "psycopg.Cursor",
+        "sqlite3.Connection",
+        "pymysql.Connection",
+        "MySQLdb.Connection",
+    }
+)
+SYNCHRONOUS = SQLALCHEMY | DJANGO | BLOCKING_DRIVERS
 
 
 def kinds_of(connection: object) -> frozenset[str]:

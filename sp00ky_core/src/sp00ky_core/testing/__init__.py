@@ -5,19 +5,12 @@ The pytest fixtures ``outbox`` and ``sync_outbox`` are in ``sp00ky_pytest``, whi
 The conformance suites of adapters are in the distribution ``sp00ky-conformance``.
 """
 
-from sp00ky_core.testing.enqueued import assert_enqueued, refute_enqueued
-from sp00ky_core.testing.outboxes import FakeClock, memory_outbox, outbox_over
-from sp00ky_core.testing.perform import Answer, Response, ScriptedTransport, deliver_all, perform_jobs
+from sp00ky_core.testing import enqueued, outboxes, perform
+from sp00ky_core.testing.enqueued import *
+from sp00ky_core.testing.outboxes import *
+from sp00ky_core.testing.perform import *
 
-__all__ = [
-    "assert_enqueued",
-    "refute_enqueued",
-    "perform_jobs",
-    "Answer",
-    "Response",
-    "memory_outbox",
-    "ScriptedTransport",
-    "deliver_all",
-    "FakeClock",
-    "outbox_over",
-]
+__all__: list[str] = []
+__all__ += enqueued.__all__
+__all__ += outboxes.__all__
+__all__ += perform.__all__

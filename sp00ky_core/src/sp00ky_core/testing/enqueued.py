@@ -76,19 +76,21 @@ class ExpectedOptions(TypedDict, total=False):
 
 @attrs.frozen(kw_only=True)
 class Expectation:
-    """A job as a test expects it.
+    """Jobs as a test expects them.
 
     Attributes:
         backend: The backend's name; None: any.
         path: The operation; None: any.
         payload: Each of these is in the payload; None: any payload.
         options: Likewise.
+        count: How many such jobs.
     """
 
     backend: str | None
     path: str | None
     payload: Payload | None
     options: Mapping[str, Any]
+    count: int = 1
 
     def check(self, backends: Backends) -> Expectation:
         """Refuse what no job can be: a misspelt name would never be found. Return it with the path's name.
@@ -116,15 +118,45 @@ class Expectation:
                 check_option(name, self.options[name], like="expires_at")
         JobFilter(status=self.options.get("status"))
         _check_strategy(backends, self.options.get("retry_strategy"))
-        return (
-            self if self.path is None else attrs.evolve(self, path=_name(backends, self.backend, self.path))
-        )
+        return attrs.evolve(self, path=self.path and _name(backends, self.backend, self.path))
 
-    def differences(self, job: Job) -> list[str]:
-        """List in what a job isn't as expected; nothing: it is."""
-        return list(self._differences(job))
+    def conditions(self) -> Mapping[str, Any]:
+        """Return what ``find`` is asked for."""
+        return {"backend": self.backend, "path": self.path, "limit": MAX_LIMIT}
 
-    def _differences(self, job: Job) -> Iterator[str]:
+    def matching(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return the jobs that are as expected."""
+        return [job for job in jobs if not any(self.differences(job))]
+
+    def is_met_by(self, jobs: Sequence[Job]) -> bool:
+        """Tell whether as many jobs as expected are as expected."""
+        return len(self.matching(jobs)) == self.count
+
+    def fail(self, like: Sequence[Job], all_jobs: Sequence[Job], connection: object) -> None:
+        """Raise the ``AssertionError`` that says what was enqueued instead."""
+        __tracebackhide__ = True
+        matching = self.matching(like)
+        what = f" like {self}" if str(self) else ""
+        lines = [f"expected {_jobs(self.count)}{what}, found {len(matching)}"]
+        if len(matching) > self.count:
+            lines += _shown(matching)
+        else:
+            lines += self._nearest([job for job in like or all_jobs if job not in matching])
+            lines += _listed(all_jobs, connection)
+        raise AssertionError("\n".join(lines))
+
+    def _nearest(self, jobs: Sequence[Job]) -> list[str]:
+        """Say in what the job differs that has the fewest differences."""
+        if not jobs:
+            return []
+        differences = {job.id: [*self.differences(job)] for job in jobs}
+        job_id = min(differences, key=lambda job_id: len(differences[job_id]))
+        listed = [f"  {difference}" for difference in differences[job_id]]
+        more = [f"  and {len(listed) - MOST_SHOWN} more"] if len(listed) > MOST_SHOWN else []
+        return [f"the nearest one is {job_id}:", *listed[:MOST_SHOWN], *more]
+
+    def differences(self, job: Job) -> Iterator[str]:
+        """Yield in what a job isn't as expected; nothing: it is."""
         for name in ("backend", "path"):
             expected, actual = getattr(self, name), getattr(job, name)
             if expected is not None and actual != expected:
@@ -142,18 +174,18 @@ class Expectation:
         return " ".join(parts + [f"{name}={shown(value)}" for name, value in self.options.items()])
 
 
-def _name(backends: Backends, backend: str | None, path: str) -> str:
+def _name(backends: Backends, name: str | None, path: str) -> str:
     """Return the name of the operation that a text spells."""
-    named = backends.values() if backend is None else [backends[backend]]
-    return next((each.contract.name(path) for each in named if each.contract.has(path)), path)
+    meant = backends.values() if name is None else [backends[name]]
+    return next((backend.contract.name(path) for backend in meant if backend.contract.has(path)), path)
 
 
 def check_route(backends: Backends, backend: str | None, path: str) -> None:
     """Raise ``UnknownRoute`` for a path that a backend, or (None) every one of them, lacks."""
     __tracebackhide__ = True
     named = backends if backend is None else {backend: backends[backend]}
-    if all(each.contract.operation(path) is None for each in named.values()):
-        known = sorted(frozenset().union(*(each.table.routes for each in named.values())))
+    if all(one.contract.operation(path) is None for one in named.values()):
+        known = sorted(frozenset().union(*(one.table.routes for one in named.values())))
         raise UnknownRoute(backend=", ".join(named), path=path, known=tuple(known))
 
 
@@ -164,13 +196,13 @@ def _check_payload(expected: Any, path: tuple[str | int, ...]) -> None:
     if isinstance(value, bytes | bytearray | memoryview | AbstractSet) and not isinstance(value, JsonText):
         raise PayloadNotJson(pointer=pointer_of(path), problem=f"no payload holds {type(value).__name__}")
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for step, each in items:
-        _check_payload(each, (*path, step))
+    for step, item in items:
+        _check_payload(item, (*path, step))
 
 
 def _check_strategy(backends: Backends, strategy: str | None) -> None:
     __tracebackhide__ = True
-    known = {each for backend in backends.values() for each in backend.table.strategies}
+    known = {name for backend in backends.values() for name in backend.table.strategies}
     if strategy is not None and strategy not in known:
         raise UnknownStrategy(strategy=strategy, known=tuple(sorted(known)))
 
@@ -199,14 +231,14 @@ def _payload_differences(expected: Any, actual: Any, path: tuple[str | int, ...]
     """Yield in what a value of a payload isn't as expected; of an object, only what is named counts."""
     expected = _plain(expected)
     if isinstance(expected, dict) and isinstance(actual, dict):
-        for key, each in expected.items():
+        for key, value in expected.items():
             if key in actual:
-                yield from _payload_differences(each, actual[key], (*path, key))
+                yield from _payload_differences(value, actual[key], (*path, key))
             else:
-                yield f"payload {pointer_of((*path, key))} is missing, expected {shown(_plain(each))}"
+                yield f"payload {pointer_of((*path, key))} is missing, expected {shown(_plain(value))}"
     elif isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
-        for index, (each, found) in enumerate(zip(expected, actual, strict=True)):
-            yield from _payload_differences(each, found, (*path, index))
+        for index, pair in enumerate(zip(expected, actual, strict=True)):
+            yield from _payload_differences(*pair, (*path, index))
     elif expected != actual or _is_number_for_boolean(expected, actual):
         yield f"payload {pointer_of(path)} is {shown(actual)}, expected {shown(expected)}"
 
@@ -304,8 +336,8 @@ def assert_enqueued(
         PayloadNotJson: bytes or a set in the payload, which no job holds.
     """
     __tracebackhide__ = True
-    expected = Expectation(backend=backend, path=path, payload=payload, options=options)
-    return _judge(outbox, _Verdict(expected=expected, count=count), connection)
+    expected = Expectation(backend=backend, path=path, payload=payload, options=options, count=count)
+    return _judge(outbox, expected, connection)
 
 
 @overload
@@ -347,8 +379,8 @@ def refute_enqueued(
     ``assert_enqueued``.
     """
     __tracebackhide__ = True
-    expected = Expectation(backend=backend, path=path, payload=payload, options=options)
-    judged = _judge(outbox, _Verdict(expected=expected, count=0), connection)
+    expected = Expectation(backend=backend, path=path, payload=payload, options=options, count=0)
+    judged = _judge(outbox, expected, connection)
     return _nothing(judged) if isinstance(judged, Coroutine) else None
 
 
@@ -358,80 +390,24 @@ async def _nothing(judged: Coroutine[Any, Any, list[Job]]) -> None:
 
 
 def _judge(
-    outbox: Outbox | SyncOutbox, verdict: _Verdict, connection: object
+    outbox: Outbox | SyncOutbox, expected: Expectation, connection: object
 ) -> list[Job] | Coroutine[Any, Any, list[Job]]:
     __tracebackhide__ = True
-    if isinstance(outbox, SyncOutbox):
-        verdict = verdict.checked(outbox.asynchronous.backends)
-        return _judge_sync(outbox, verdict, connection)
-    verdict = verdict.checked(outbox.backends)
-    return _judge_async(outbox, verdict, connection)
+    if isinstance(outbox, Outbox):
+        return _judge_async(outbox, expected.check(outbox.backends), connection)
+    expected = expected.check(outbox.asynchronous.backends)
+    jobs = find_whole_in(outbox, connection, **expected.conditions())
+    if not expected.is_met_by(jobs):
+        expected.fail(jobs, outbox.find(limit=MOST_JOBS, connection=connection), connection)
+    return expected.matching(jobs)
 
 
-def _judge_sync(outbox: SyncOutbox, verdict: _Verdict, connection: object) -> list[Job]:
+async def _judge_async(outbox: Outbox, expected: Expectation, connection: object) -> list[Job]:
     __tracebackhide__ = True
-    expected = verdict.expected
-    conditions = {"backend": expected.backend, "path": expected.path, "limit": MAX_LIMIT}
-    found = find_whole_in(outbox, connection, **conditions)
-    if not verdict.is_met_by(found):
-        verdict.fail(found, outbox.find(limit=MOST_JOBS, connection=connection), connection)
-    return verdict.matching(found)
-
-
-async def _judge_async(outbox: Outbox, verdict: _Verdict, connection: object) -> list[Job]:
-    __tracebackhide__ = True
-    expected = verdict.expected
-    conditions = {"backend": expected.backend, "path": expected.path, "limit": MAX_LIMIT}
-    found = await find_whole(outbox, connection, **conditions)
-    if not verdict.is_met_by(found):
-        verdict.fail(found, await outbox.find(limit=MOST_JOBS, connection=connection), connection)
-    return verdict.matching(found)
-
-
-@attrs.frozen(kw_only=True)
-class _Verdict:
-    """Says whether jobs are what is expected.
-
-    Attributes:
-        expected: A job as it must be.
-        count: How many such jobs.
-    """
-
-    expected: Expectation
-    count: int
-
-    def checked(self, backends: Backends) -> _Verdict:
-        """Return it with the operation's name. Raises as ``Expectation.check``."""
-        __tracebackhide__ = True
-        return attrs.evolve(self, expected=self.expected.check(backends))
-
-    def matching(self, jobs: Sequence[Job]) -> list[Job]:
-        return [job for job in jobs if not self.expected.differences(job)]
-
-    def is_met_by(self, jobs: Sequence[Job]) -> bool:
-        return len(self.matching(jobs)) == self.count
-
-    def fail(self, found: Sequence[Job], all_jobs: Sequence[Job], connection: object) -> None:
-        """Raise the ``AssertionError`` that says what was enqueued instead."""
-        __tracebackhide__ = True
-        matching = self.matching(found)
-        like = f" like {self.expected}" if str(self.expected) else ""
-        lines = [f"expected {_jobs(self.count)}{like}, found {len(matching)}"]
-        if len(matching) > self.count:
-            lines += _shown(matching)
-        else:
-            lines += self._nearest([job for job in found or all_jobs if job not in matching])
-            lines += _listed(all_jobs, connection)
-        raise AssertionError("\n".join(lines))
-
-    def _nearest(self, jobs: Sequence[Job]) -> list[str]:
-        """Say in what the job differs that has the fewest differences."""
-        if not jobs:
-            return []
-        job = min(jobs, key=lambda each: len(self.expected.differences(each)))
-        differences = self.expected.differences(job)
-        more = [f"  and {len(differences) - MOST_SHOWN} more"] if len(differences) > MOST_SHOWN else []
-        return [f"the nearest one is {job.id}:", *(f"  {each}" for each in differences[:MOST_SHOWN]), *more]
+    jobs = await find_whole(outbox, connection, **expected.conditions())
+    if not expected.is_met_by(jobs):
+        expected.fail(jobs, await outbox.find(limit=MOST_JOBS, connection=connection), connection)
+    return expected.matching(jobs)
 
 
 def _listed(jobs: Sequence[Job], connection: object) -> list[str]:

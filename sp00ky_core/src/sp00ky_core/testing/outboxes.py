@@ -83,7 +83,7 @@ def outbox_of_jobs(outbox: Outbox, jobs: Iterable[Job]) -> Outbox:
 
 
 def _over_memory(config: Config, backends: Mapping[str, Backend], plugins: Plugins) -> Outbox:
-    tables = tuple(attrs.evolve(each, rate=None, max_in_flight=None) for each in store_tables(backends))
+    tables = tuple(attrs.evolve(table, rate=None, max_in_flight=None) for table in store_tables(backends))
     store = MemoryStore(StoreOptions(url=MEMORY, tables=tables, directory=config.file.parent))
     return Outbox(config, store=store, plugins=plugins, backends=backends)
 
@@ -95,7 +95,7 @@ def _row(job: Job) -> dict[str, Any]:
 
 
 _NOT_COPIED = {"backend", "defect", "omitted", "payload_json", "result_json", "errors"}
-_COPIED = [each.name for each in attrs.fields(Job) if each.name not in _NOT_COPIED]
+_COPIED = [field.name for field in attrs.fields(Job) if field.name not in _NOT_COPIED]
 
 
 def outbox_over(
@@ -118,25 +118,17 @@ def outbox_over(
         settings: of every backend, by their names in ``BackendConfig``.
     """
     spec = folder / "openapi.json"
-    operation = {
-        "post": {
-            "requestBody": {"content": {"application/json": {}}},
-            "responses": {"200": {"description": "ok"}},
-        }
-    }
+    body: dict[str, Any] = {"content": {"application/json": {}}}
+    operation = {"post": {"requestBody": body, "responses": {"200": {"description": "ok"}}}}
     info = {"title": "api", "version": "1"}
     spec.write_text(json.dumps({"openapi": "3.1.0", "info": info, "paths": dict.fromkeys(paths, operation)}))
-    fields: dict[str, Any] = {"spec": spec, "base_url": "http://127.0.0.1:1"} | settings
-    configs = {
-        each.backend: BackendConfig(
-            **{"timeout": each.timeout, "timeout_overridable": each.timeout_overridable}
-            | fields
-            | {"name": each.backend, "table": each.table}
-        )
-        for each in tables
-    }
+    configs = {}
+    for table in tables:
+        fields: dict[str, Any] = {"spec": spec, "base_url": "http://127.0.0.1:1", "timeout": table.timeout}
+        fields |= {"timeout_overridable": table.timeout_overridable} | settings
+        configs[table.backend] = BackendConfig(**fields | {"name": table.backend, "table": table.table})
     config = Config(file=folder / "sp00ky.yml", backends=configs)
     plugins = plugins or Plugins()
     loaded = load_backends(config, frozenset(plugins.strategies), plugins.transports)
-    backends = {each.backend: attrs.evolve(loaded[each.backend], table=each) for each in tables}
+    backends = {table.backend: attrs.evolve(loaded[table.backend], table=table) for table in tables}
     return Outbox(config, store=store, plugins=plugins, backends=backends)

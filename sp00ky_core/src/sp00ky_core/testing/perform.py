@@ -13,14 +13,7 @@ import attrs
 from sp00ky_core.backend.backend import queues, stored_table
 from sp00ky_core.encoding.json_bytes import JsonText, Payload, encode, json_value
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.job.outcome import (
-    HTTP_STATUS,
-    OUTCOME_UNKNOWN,
-    THROTTLED,
-    Delivered,
-    Outcome,
-    Undelivered,
-)
+from sp00ky_core.job.outcome import HTTP_STATUS, OUTCOME_UNKNOWN, THROTTLED, Delivered, Outcome, Undelivered
 from sp00ky_core.job.state_machine import Deferred
 from sp00ky_core.outbox.blocking import SyncOutbox
 from sp00ky_core.outbox.enqueue import Transaction
@@ -33,15 +26,7 @@ from sp00ky_core.runner.slots import Held
 from sp00ky_core.testing.enqueued import check_route, find_whole, find_whole_in
 from sp00ky_core.testing.outboxes import commits_at_once, outbox_of_jobs
 
-__all__ = [
-    "Answer",
-    "AnsweringTransport",
-    "Response",
-    "Script",
-    "ScriptedTransport",
-    "deliver_all",
-    "perform_jobs",
-]
+__all__ = ["Answer", "Response", "ScriptedTransport", "deliver_all", "perform_jobs"]
 
 Answer: TypeAlias = Payload | Sequence[object] | str | int | float | Delivered | Undelivered | None
 """A whole number is an HTTP status; any other JSON value, or a model, is the result of a success."""
@@ -200,13 +185,13 @@ def perform_jobs(
         check_route(asynchronous.backends, None, path)
     if connection is Transaction.OWN or commits_at_once(asynchronous, connection):
         if isinstance(outbox, SyncOutbox):
-            return outbox.do(lambda each: _Performance(each, responses).run())
+            return outbox.do(lambda own: _Performance(own, responses).run())
         return _Performance(outbox, responses).run()
     if isinstance(outbox, Outbox):
         return _perform_copies(outbox, responses, connection)
     jobs = find_whole_in(outbox, connection, status=JobStatus.PENDING, limit=MAX_LIMIT)
     with SyncOutbox(outbox_of_jobs(asynchronous, jobs)) as copy:
-        return copy.do(lambda each: _Performance(each, responses).run())
+        return copy.do(lambda own: _Performance(own, responses).run())
 
 
 async def _perform_copies(outbox: Outbox, responses: Mapping[str, Response], connection: object) -> list[Job]:
@@ -220,7 +205,7 @@ class _Performance:
     def __init__(self, outbox: Outbox, responses: Mapping[str, Response]) -> None:
         self._outbox, self._store, self._hooks = outbox, outbox.store, outbox.plugins.hooks()
         self._backends = queues(outbox.backends)
-        self._tables = {name: stored_table(each) for name, each in self._backends.items()}
+        self._tables = {name: stored_table(backend) for name, backend in self._backends.items()}
         self._transport = AnsweringTransport(responses)
         self._options = RunnerOptions(random=lambda: 0.5)
         transports = dict.fromkeys(outbox.backends, self._transport)

@@ -6,12 +6,12 @@ import asyncio
 import os
 import socket
 from collections.abc import Coroutine, Mapping
+from enum import Enum
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
-from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.schema.definition import LONGEST_NAME
 from sp00ky_store_postgres.sql.loader import read_sql
 from sp00ky_store_postgres.url import PostgresOptions
@@ -42,16 +42,13 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # as above
     def __init__(self, protocol: Any, transport: Any, *others: Any) -> None:
         """Set up the socket as the driver opens it."""
         super().__init__(protocol, transport, *others)
-        _keep_alive(transport.get_extra_info("socket"))
-
-
-def _keep_alive(carrier: Any) -> None:
-    if carrier is None or carrier.family not in {socket.AF_INET, socket.AF_INET6}:
-        return
-    carrier.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in SETTINGS:
-        if hasattr(socket, name):
-            carrier.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        carrier = transport.get_extra_info("socket")
+        if carrier is None or carrier.family not in {socket.AF_INET, socket.AF_INET6}:
+            return
+        carrier.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in SETTINGS:
+            if hasattr(socket, name):
+                carrier.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 async def session_for(workload: Workload, options: PostgresOptions) -> asyncpg.Connection[Any]:
@@ -133,3 +130,38 @@ async def uncut(connecting: Coroutine[Any, Any, Any]) -> Any:
 def _let_go(task: asyncio.Task[Any]) -> None:
     if not task.cancelled() and task.exception() is None:
         task.result().terminate()
+
+
+ALWAYS = {"jit": "off"}
+"""A statement that is run thousands of times a second gains nothing from being compiled each time."""
+INDEXED = {
+    **ALWAYS,
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    # Each call is for other rows than the last, and its plan is the same one all the same.
+    "plan_cache_mode": "force_generic_plan",
+}
+"""Claims and settles go by an index, whatever the planner believes about a table that never stands still."""
+
+
+class Workload(Enum):
+    """A kind of call with connections of its own.
+
+    Attributes:
+        size: Executor at most; None: as many as the store's URL says.
+        settings: Of their sessions.
+        seconds: For one statement.
+    """
+
+    CLAIM = (2, INDEXED, 60.0)
+    SETTLE = (1, INDEXED, 5.0)  # beyond that its rows are written one by one
+    SLOW_SETTLE = (4, INDEXED, 60.0)
+    BEAT = (1, ALWAYS, 5.0)  # a later one would be stale
+    REST = (None, ALWAYS, 60.0)
+
+    def __init__(self, size: int | None, settings: dict[str, str], seconds: float) -> None:
+        self.size = size
+        self.settings = settings
+        self.seconds = seconds

@@ -1,29 +1,36 @@
-"""Run statements on the pool of their workload; repeat what a lost connection cut off."""
+"""Run statements and transactions on the pool of their workload; repeat what a lost connection cut off."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import attrs
 
 from sp00ky_core.errors import Sp00kyError, StoreClosed, StoreUnavailable
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional import Access, Session, Work
 from sp00ky_core.stores.transactional.connection.executor import Executor as TransactionalExecutor
-from sp00ky_store_postgres.connection.connect import session_for
-from sp00ky_store_postgres.connection.external import callers_errors
+from sp00ky_store_postgres.connection.callers import callers_errors
+from sp00ky_store_postgres.connection.connect import Workload, session_for
 from sp00ky_store_postgres.connection.pool import Pool
-from sp00ky_store_postgres.connection.session import PostgresSession
-from sp00ky_store_postgres.connection.transaction import Transaction
-from sp00ky_store_postgres.connection.workload import Workload
-from sp00ky_store_postgres.errors import SlowStatement, is_lost, is_transient, translated
-from sp00ky_store_postgres.schema.tables import Tables
+from sp00ky_store_postgres.errors import (
+    CONFLICTS,
+    SlowStatement,
+    is_lost,
+    is_transient,
+    said,
+    state_of,
+    translated,
+)
+from sp00ky_store_postgres.schema.definition import Tables
+from sp00ky_store_postgres.session import TOO_LONG, PostgresSession
 from sp00ky_store_postgres.sql.loader import read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 
@@ -43,9 +50,80 @@ LONGEST_PAUSE = 1.0
 PATIENCE = 5.0
 """Seconds of trying until the database is reported as unavailable; from a connection's loss on."""
 
-
 WORKLOADS = {Access.BEAT: Workload.BEAT}
-"""Of transactions; all others are ``REST``."""
+"""Of transactions that aren't claims; all others are ``REST``."""
+
+IDLE_SECONDS = 5
+"""After which the server gives up the transaction of a process that is frozen or cut off: it has locks."""
+
+BEGIN = "SET LOCAL idle_in_transaction_session_timeout = '{}s'; SET CONSTRAINTS ALL IMMEDIATE"
+"""A deferred constraint would refuse all rows, at the end."""
+
+QUIET = "; SET LOCAL sp00ky.notify = 'off'"
+"""The inserts of this transaction wake no runner."""
+
+COMMITTED = "SELECT coalesce(pg_xact_status($1::text::xid8) = 'committed', false)"
+"""Whether a transaction was committed whose reply was lost. (No longer known: it is very old.)"""
+
+NOT_ITS_FAULT = ("08", "57P", *CONFLICTS)
+"""States of a server that is away, ending, or at odds with another transaction: no fault of a query's."""
+
+
+@attrs.define
+class Transaction(Generic[T]):
+    """Work that is done in one transaction, once, however often a connection is lost meanwhile.
+
+    Attributes:
+        work: The work.
+        access: What it does.
+        session: Makes a session of a connection.
+        begin: The statement that a transaction which writes begins with.
+        written: The tables that it has written to, as notifications name them.
+    """
+
+    work: Work[T]
+    access: Access
+    session: Callable[[Any], PostgresSession]
+    begin: str
+    written: set[str] = attrs.field(factory=set)
+    _number: str | None = None
+    _result: list[T] = attrs.field(factory=list)
+
+    async def attempt(self, connection: Any) -> T:
+        """Do it, unless an earlier attempt got through."""
+        if self._number is not None and await connection.fetchval(COMMITTED, self._number):
+            return self._result[0]
+        session = self.session(connection)
+        if self.access is Access.QUERY:
+            return await self._query(connection, session)
+        reads = self.access is Access.READ
+        isolation = "repeatable_read" if reads else "read_committed"
+        async with connection.transaction(isolation=isolation, readonly=reads):
+            if not reads:
+                await connection.execute(self.begin)
+            self._result = [await self.work(session)]
+            if session.written:
+                self._number = await connection.fetchval("SELECT pg_current_xact_id()::text")
+        self.written = session.written
+        return self._result[0]
+
+    async def _query(self, connection: Any, session: PostgresSession) -> T:
+        """Run a user's query, and undo what it has set.
+
+        Where anything fails, the connection is given up, and with it all that the query has set on it.
+        """
+        transaction = connection.transaction(isolation="read_committed", readonly=True)
+        await transaction.start()
+        try:
+            result = await self.work(session)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            if connection.is_closed() or state_of(error).startswith(NOT_ITS_FAULT):
+                raise
+            timed_out = isinstance(error, asyncpg.QueryCanceledError) and "timeout" in str(error)
+            raise ValueError(TOO_LONG if timed_out else said(error)) from None  # whatever its state says
+        await connection.execute("SELECT pg_advisory_unlock_all()")  # a rollback would keep these
+        await transaction.rollback()
+        return result
 
 
 class Executor(TransactionalExecutor):
@@ -69,13 +147,18 @@ class Executor(TransactionalExecutor):
         return self._options.location
 
     async def do(self, work: Work[T], access: Access, *, claims: bool = False) -> T:
-        """See ``transactional.Executor.do``."""
-        options = self._options
-        quiet = options.pooled and not options.notify  # else the connection's own setting
-        transaction = Transaction(work, access, self.tables, options.location, quiet=quiet)
-        result = await self.run(WORKLOADS.get(access, Workload.REST), transaction.attempt)
-        await self.announce(transaction.written & self.tables.heard)
+        """See ``transactional.Executor.do``; a claim is no news to others' claims."""
+        quiet = self._options.pooled and not self._options.notify  # else the connection's own setting
+        begin = BEGIN.format(IDLE_SECONDS) + QUIET * quiet
+        transaction = Transaction(work, access, self._session, begin)
+        workload = Workload.CLAIM if claims else WORKLOADS.get(access, Workload.REST)
+        result = await self.run(workload, transaction.attempt)
+        if not claims:
+            await self.announce(transaction.written & self.tables.heard)
         return result
+
+    def _session(self, connection: Any) -> PostgresSession:
+        return PostgresSession(self.tables, self.location, connection.fetch, connection.executemany)
 
     async def announce(self, names: Iterable[str]) -> None:
         """Tell other processes that claims may find something else than before in these tables.
@@ -90,11 +173,7 @@ class Executor(TransactionalExecutor):
 
     async def look(self, work: Callable[[PostgresSession], Awaitable[T]]) -> T:
         """Do work that reads, each of its statements on its own: nothing is said of their order."""
-
-        async def looking(connection: Any) -> T:
-            return await work(PostgresSession(self.tables, self._options.location, connection.fetch))
-
-        return await self.run(Workload.REST, looking)
+        return await self.run(Workload.REST, lambda connection: work(self._session(connection)))
 
     async def within(self, session: Session, work: Work[T]) -> T:
         """See ``transactional.Executor.within``."""
@@ -105,7 +184,11 @@ class Executor(TransactionalExecutor):
         """Connect once. Raises ``StoreUnavailable``, or what else the server says."""
         if self._pools:
             return
-        pools = {workload: self._pool(workload) for workload in Workload}
+        options = self._options
+        pools = {
+            workload: Pool(workload.size or options.connections, partial(session_for, workload, options))
+            for workload in Workload
+        }
         try:
             first = await pools[Workload.REST].acquire()
         except Exception as error:
@@ -177,7 +260,8 @@ class Executor(TransactionalExecutor):
         """
         retrying = _Retrying(patience)
         while True:
-            pool = self._open_pool(workload)
+            self.check_open()
+            pool = self._pools[workload]
             try:
                 connection = await pool.acquire()
                 try:
@@ -195,18 +279,6 @@ class Executor(TransactionalExecutor):
             else:
                 return result
             await asyncio.sleep(pause)
-
-    def _open_pool(self, workload: Workload) -> Pool:
-        try:
-            return self._pools[workload]
-        except KeyError:
-            raise StoreClosed(store=self._options.location) from None
-
-    def _pool(self, workload: Workload) -> Pool:
-        async def connect() -> asyncpg.Connection[Row]:
-            return await session_for(workload, self._options)
-
-        return Pool(workload.size or self._options.connections, connect)
 
 
 class _Retrying:
@@ -245,7 +317,7 @@ def _let_go(pool: Pool, connection: Any, error: BaseException) -> None:
         raise SlowStatement from error
 
 
-async def _at_work(connection: Any, pids: Sequence[int]) -> set[int]:
+async def _at_work(connection: Any, pids: list[int]) -> set[int]:
     return {row[0] for row in await connection.fetch(read_sql("at_work"), pids)}
 
 

@@ -1,4 +1,8 @@
-"""Claim due jobs of all backends in one statement, built once for each set of tables."""
+"""Claim due jobs of all backends in one statement, and say when there will be more.
+
+From top to bottom: ``Claims``, then how far claims have got, the rows that the database refuses to have
+claimed, and the statements.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,11 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
 from functools import partial
+from itertools import count
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -16,21 +22,31 @@ import attrs
 
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.gate.breaker import Breaker, BreakerState, risk_turn
+from sp00ky_core.gate.breaker import Breaker, BreakerState
 from sp00ky_core.job.job import Job
-from sp00ky_core.ports import PROBE_WINDOW, Claim, JobTable
+from sp00ky_core.ports import Claim, JobTable
+from sp00ky_core.stores import PASSED, Allowance
+from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.transactional import Access
+from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined
+from sp00ky_core.stores.transactional.jobs.due import Rounds
+from sp00ky_store_postgres.connection.callers import Fetch
+from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor, Row
-from sp00ky_store_postgres.connection.external import Fetch
-from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import constraint_of
-from sp00ky_store_postgres.fleet.breaker import breaker_of
-from sp00ky_store_postgres.fleet.limit import LimitedClaims
-from sp00ky_store_postgres.jobs.claim_cursor import ClaimCursors, More
-from sp00ky_store_postgres.jobs.claim_refusals import ClaimRefusals
-from sp00ky_store_postgres.rows import KEY, PATH, PRIORITY, RUN_AT, claimed_jobs
-from sp00ky_store_postgres.schema.definition import object_name
-from sp00ky_store_postgres.sql.claim_statements import ClaimStatements
+from sp00ky_store_postgres.rows import (
+    CLAIMED,
+    KEY,
+    PATH,
+    PRIORITY,
+    RUN_AT,
+    claimed_columns,
+    claimed_jobs,
+    keys_by_table,
+)
+from sp00ky_store_postgres.schema.definition import Tables, object_name
+from sp00ky_store_postgres.sql.loader import literal
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -39,12 +55,13 @@ T = TypeVar("T")
 MAY_PROBE, PAUSED, KEYED = -2, -3, -4
 """Instead of a table's number: an open breaker whose probe is due (-1: any other), a pause, ordering keys."""
 
+PRIORITIES = (3, 2, 1, 0)
+"""In the order of a claim's arguments."""
+MOST_KEYS = 500
+"""Ordering keys that one claim looks at, in each table; each costs a descent of their index."""
+
 UNCLAIMED_SECONDS = 5.0
 """For how long something must have been due that no claim has got, until that is logged."""
-DETOURS = 10
-"""How often a claim is tried again around rows that the database refuses to write."""
-RACES = 10
-"""How often a claim is tried again that another one was faster than, at a job of the same ordering key."""
 START_OVER_SECONDS = 0.25
 """For so long may a job that was committed late wait behind younger ones of a backlog."""
 
@@ -64,18 +81,22 @@ class _Seen:
         self.keys.clear()
         while rows and rows[-1][0] < 0:
             number, text = itemgetter(0, PATH)(rows.pop())
+            fields: dict[str, Any] = decode(text)
+            backend = fields["backend"]
             if number == KEYED:
-                read = decode(text)
-                self.keys[read["backend"]] = read
+                self.keys[backend] = fields
             elif number == PAUSED:
-                read = decode(text)
-                seconds = read["seconds"]
-                self.paused[read["backend"]] = math.inf if seconds is None else float(seconds)
+                self.paused[backend] = math.inf if fields["seconds"] is None else float(fields["seconds"])
             else:
-                backend, breaker = breaker_of(text)
+                del fields["backend"]
+                breaker = Breaker(**{**fields, "state": BreakerState(fields["state"])})
                 self.breakers[backend] = breaker
                 if number == MAY_PROBE and breaker.wants_probe:
                     self.to_probe.add(backend)
+
+    def claim(self, jobs: Sequence[Job]) -> Claim:
+        """Return the claim of these jobs."""
+        return Claim(jobs, breakers=self.breakers, paused=self.paused, retry_in=self.retry_in)
 
 
 class Claims:
@@ -92,9 +113,11 @@ class Claims:
         self._built: dict[tuple[object, ...], str] = {}
         self._cursors = ClaimCursors()
         self._begun_at = -math.inf  # when one has started from the beginning
-        self._refusals = ClaimRefusals(executor, quarantine)
-        self._statements = ClaimStatements(self._tables, self._refusals.condition)
-        self._limited = LimitedClaims(executor)
+        self._quarantine = quarantine
+        self._refused: dict[str, list[str]] = {}  # keys of rows that are left out, by table
+        self._unreported: RowRefused | None = None  # a runner without any other job ends with it
+        self._statements = ClaimStatements(self._tables, self._left_out)
+        self._rounds = Rounds()  # of the kit's claims
         self._due_since: float | None = None  # since when something has been due, and no claim got anything
 
     def start_over(self) -> None:
@@ -103,75 +126,115 @@ class Claims:
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
-        if self._refusals.refresh():
+        before, self._refused = self._refused, keys_by_table(self._quarantine.resting("claimed"))
+        if self._refused != before:
             self._built.clear()
-        fetch = partial(self._executor.fetch, Workload.CLAIM)
+        fetch, seen = partial(self._executor.fetch, Workload.CLAIM), _Seen()
         free = {name: n for name, n in slots_by_backend.items() if not self._tables.of(name).has_limits}
         try:
-            claim = await self._claim_all(free, runner_id, fetch)
-        except RowRefused:
-            self.start_over()  # of what it may have got as far as, nothing is written
-            claim = await self._surely(free, lambda: self._claim_all(free, runner_id, fetch))
+            claim = seen.claim(await self._claim_due(free, runner_id, seen, fetch))
+        except RowRefused as error:
+            claim = await self._claim_apart(free, runner_id, (), error)
         for backend, slots in slots_by_backend.items():
             if backend not in free:
-                claim = await self._claim_limited(backend, slots, runner_id, claim)
-        self._report_unclaimed(claim)
-        if not claim and (refused := self._refusals.take_unreported()):
-            raise refused
+                claim = joined(claim, await self._claim_limited(backend, slots, runner_id, seen, claim))
+        for backend in sorted(seen.to_probe - seen.paused.keys()):
+            if slots_by_backend[backend] > 0:
+                claim = joined(claim, await self._claim_apart({backend: 1}, runner_id, claim))
+        self._report(claim)
         if claim:
             self._claimed()
         return claim
 
-    async def _claim_limited(self, backend: str, slots: int, runner_id: str, others: Claim) -> Claim:
-        """Claim for a backend with limits; return it with what was claimed for the others."""
+    async def _claim_apart(
+        self,
+        slots: Mapping[str, int],
+        runner_id: str,
+        others: Sequence[Job],
+        error: RowRefused | None = None,
+    ) -> Claim:
+        """Claim as the kit does, each row in a savepoint: a probe, or where the database has refused a row.
 
-        async def claim(granted: int, fetch: Fetch) -> Claim:
-            return await self._claim_all({backend: granted}, runner_id, fetch)
-
-        table = self._tables.of(backend)
-        try:
-            own = await self._surely({backend: slots}, lambda: self._limited.claim(table, slots, claim))
-        except RowRefused:
-            if not others:  # those are this runner's already: the next claim without any raises it
-                raise
-            return others
-        return Claim(
-            [*others, *own],
-            breakers={**others.breakers, **own.breakers},
-            paused={**others.paused, **own.paused},
-            retry_in={**others.retry_in, **own.retry_in},
-        )
-
-    async def _surely(self, slots: Mapping[str, int], claim: Callable[[], Awaitable[T]]) -> T:
-        """Claim, again where another claim was faster, and around what the database refuses.
+        Its rule is a CHECK or a trigger of the user's, or the index of ordering keys, where another claim was
+        faster. Refused rows are left out for a while; then the rule may have been corrected.
 
         Args:
-            slots: among how many rows of each backend refused ones are looked for.
-            claim: claims.
+            slots: how many jobs of which backends.
+            runner_id: whose they become.
+            others: what is this runner's already: the next claim without any raises what is refused.
+            error: what the database has said.
         """
-        for left in reversed(range(RACES)):
-            try:
-                return await claim()
-            except RowRefused as error:
-                self.start_over()  # of what it may have got as far as, nothing is written
-                if not self._is_race(error):
-                    break
-                if not left:
-                    raise
-        for _ in range(DETOURS):
-            if not await self._leave_refused_out(slots):
-                break
-            with suppress(RowRefused):
-                return await claim()
-        return await claim()
+        self.start_over()  # of what it may have got as far as, nothing is written
+        wanted = {self._tables.of(backend): number for backend, number in slots.items()}
+        refused = _Refused(self._quarantine)
+        options: dict[str, Any] = {"refused": refused, "rounds": self._rounds, "apart": True}
+        claiming = Claiming(slots=wanted, runner_id=runner_id, **options)
+        claim = Claim()
+        try:
+            claim = await self._executor.do(claiming.claim, Access.WRITE, claims=True)
+        except RowRefused as another:
+            error = another
+        if refused.problems:
+            job_id, problem = next(iter(refused.problems.items()))
+            text = f"job {job_id} can't be claimed, pending as before: {problem}; correct the row or the rule"
+            self._unreported = RowRefused(store=self._executor.location, problem=text)
+            # The runner reports the error.
+            self._quarantine.add("claimed", refused.problems, problem, level=logging.WARNING)
+        guards = {object_name(table.table, "ordering") for table in wanted}
+        is_explained = error is None or refused.problems or constraint_of(error) in guards
+        if error is not None and not (claim or others or is_explained):
+            raise error
+        return claim
 
-    def _is_race(self, error: RowRefused) -> bool:
-        """Tell whether a job of the same ordering key is being processed by now, which an index guards."""
-        guards = {object_name(table.table, "ordering") for table in self._tables.all}
-        return constraint_of(error) in guards
+    # Of backends with limits: in a transaction of its own.
 
-    def _report_unclaimed(self, claim: Claim) -> None:
-        """Log once that jobs are due which no claim gets."""
+    async def _claim_limited(
+        self, backend: str, slots: int, runner_id: str, seen: _Seen, others: Sequence[Job]
+    ) -> Claim:
+        table = self._tables.of(backend)
+
+        async def work(connection: Any) -> Claim:
+            async with connection.transaction(isolation="read_committed"):
+                return await self._claim_allowed(table, slots, runner_id, seen, connection.fetch)
+
+        try:
+            return await self._executor.run(Workload.CLAIM, work)
+        except RowRefused as error:
+            return await self._claim_apart({backend: slots}, runner_id, others, error)
+
+    async def _claim_allowed(
+        self, table: JobTable, slots: int, runner_id: str, seen: _Seen, fetch: Fetch
+    ) -> Claim:
+        """Lock a backend's row, count, claim what its limits allow, take tokens."""
+        backend, lock = table.backend, self._tables.statement("control_lock")
+        locked = await fetch(lock, backend)
+        if not locked and await fetch(self._tables.statement("control_make"), backend):
+            locked = await fetch(lock, backend)
+        if not locked:
+            return Claim(retry_in={backend: PASSED})
+        (tokens, at, now, _), in_flight = locked[0], 0
+        if table.max_in_flight is not None:  # in a statement that sees what the claims before have written
+            ((in_flight,),) = await fetch(self._tables.statement("in_flight", table))
+        allowance = Allowance.of(table, now, tokens=tokens, at=at, in_flight=in_flight)
+        granted = {backend: allowance.grant(slots)}
+        claim = seen.claim(await self._claim_due(granted, runner_id, seen, fetch))
+        if (left := allowance.tokens_after(len(claim))) is not None:
+            await fetch(self._tables.statement("control_take"), backend, left, now)
+        wait = allowance.retry_in(slots, len(claim))
+        if wait is None or backend in claim.paused:
+            return claim
+        return joined(claim, Claim(retry_in={backend: wait}))
+
+    def _left_out(self, table: JobTable) -> str:
+        """Write what leaves out the rows that the database refuses."""
+        keys = ",".join(self._refused.get(table.table, ()))
+        return f"AND id <> ALL ('{{{keys}}}'::uuid[])" if keys else ""
+
+    def _report(self, claim: Claim) -> None:
+        """Raise what no claim has raised yet where this one has no job; log that none gets what is due."""
+        if not claim and self._unreported is not None:
+            unreported, self._unreported = self._unreported, None
+            raise unreported
         is_paused = any(each.state is not BreakerState.CLOSED for each in claim.breakers.values())
         if claim or is_paused or claim.paused or claim.retry_in:
             self._due_since = None
@@ -183,33 +246,7 @@ class Claims:
                 UNCLAIMED_SECONDS,
             )
 
-    async def _leave_refused_out(self, slots_by_backend: Mapping[str, int]) -> bool:
-        """Look for refused rows, and leave them out of the next claims; return whether there are any."""
-        found = False
-        for backend, slots in slots_by_backend.items():
-            table = self._tables.of(backend)
-            cursor = self._cursors.since(table.table), self._cursors.after(table.table)
-            found = (
-                await self._refusals.find(self._statements, table, slots, *cursor)
-                or await self._refusals.find(self._statements, table, PROBE_WINDOW)
-                or found
-            )
-        self._built.clear()
-        return found
-
-    async def _claim_all(self, slots_by_backend: Mapping[str, int], runner_id: str, fetch: Fetch) -> Claim:
-        seen = _Seen()
-        jobs = await self._claim_due(slots_by_backend, runner_id, seen, fetch)
-        for backend in sorted(seen.to_probe - seen.paused.keys()):
-            if slots_by_backend[backend] <= 0:
-                continue
-            probe = partial(self._claim_probe, self._tables.of(backend), runner_id, seen, fetch)
-            try:
-                jobs += await self._surely({backend: PROBE_WINDOW}, probe)
-            except RowRefused:
-                if not jobs:  # those are this runner's already: the next claim without any raises it
-                    raise
-        return Claim(jobs, breakers=seen.breakers, paused=seen.paused, retry_in=seen.retry_in)
+    # One claim.
 
     async def _claim_due(
         self, slots_by_backend: Mapping[str, int], runner_id: str, seen: _Seen, fetch: Fetch
@@ -239,16 +276,6 @@ class Claims:
                 if not jobs:  # those are this runner's already: the next claim meets that row again
                     raise
         return jobs
-
-    async def _claim_probe(self, table: JobTable, runner_id: str, seen: _Seen, fetch: Fetch) -> list[Job]:
-        statement = self._statements.probe(table, keyed=table.table in self._cursors.keyed)
-        breaker = seen.breakers[table.backend]
-        turns = breaker.failures, risk_turn(breaker)
-        rows = list(await fetch(statement, runner_id, list(table.routes), *turns))
-        if not rows:  # nothing is due, or another runner was faster
-            return []
-        seen.take(rows)
-        return claimed_jobs(rows, (table,), runner_id)
 
     def _fetched(self, wanted: Mapping[str, int], runner_id: str, fetch: Fetch) -> Awaitable[Sequence[Row]]:
         """Run the statement that claims up to so many rows of each table."""
@@ -293,6 +320,14 @@ class Claims:
             seen.retry_in[table.backend] = 0.0
         return more
 
+    def _statement(self, tables: tuple[JobTable, ...]) -> str:
+        keyed = self._cursors.keyed.intersection(table.table for table in tables)
+        key = (keyed, *(table.table for table in tables))
+        statement = self._built.get(key)
+        if statement is None:
+            statement = self._built[key] = self._statements.claim(tables, keyed)
+        return statement
+
     async def next_due(self, backends: Collection[str], *, claimable: bool = False) -> float | None:
         """See ``Store.next_due``; ``claimable``: without jobs that a breaker or a pause keeps."""
         tables = self._tables.chosen(backends)
@@ -307,10 +342,208 @@ class Claims:
             self._due_since = time.monotonic()
         return due
 
-    def _statement(self, tables: tuple[JobTable, ...]) -> str:
-        keyed = self._cursors.keyed.intersection(table.table for table in tables)
-        key = (keyed, *(table.table for table in tables))
-        statement = self._built.get(key)
-        if statement is None:
-            statement = self._built[key] = self._statements.claim(tables, keyed)
-        return statement
+
+class More(Enum):
+    """Whether another claim of a table finds jobs that this one hasn't looked at."""
+
+    NO = "no"
+    NEXT = "next"  # the caller's next claim goes on with further keys
+    AT_ONCE = "at once"  # there are keys that no claim has looked at since they may have been due
+
+
+@attrs.define
+class _Keys:
+    """The place up to which claims have looked through the ordering keys of a table.
+
+    Attributes:
+        after: The last key that was looked at; empty: the next claim looks at the first ones.
+        took_all: Whether every claim since the first keys has taken all that it found.
+    """
+
+    after: str = ""
+    took_all: bool = True
+
+
+class ClaimCursors:
+    """Places in the indexes of claims, by table.
+
+    While there is a backlog, most claims start where the one before has ended: in front of that lie the index
+    entries of jobs claimed since the last vacuum, and stepping over them would cost more each second. Of many
+    ordering keys each claim looks at the next ones.
+    """
+
+    def __init__(self) -> None:
+        self._reached: dict[tuple[str, int], datetime] = {}  # by table and priority
+        self._keys: dict[str, _Keys] = {}  # of the tables that have jobs with ordering keys
+
+    @property
+    def keyed(self) -> frozenset[str]:
+        """List the tables that have jobs with ordering keys, as far as is known."""
+        return frozenset(self._keys)
+
+    @property
+    def at_start(self) -> bool:
+        """Tell whether the next claims start at the oldest jobs."""
+        return not self._reached
+
+    def start_over(self) -> None:
+        """Start the next claims at the oldest job: one may be due that is older than the last claimed."""
+        self._reached.clear()
+
+    def is_ahead(self, table: str) -> bool:
+        """Tell whether the next claim doesn't start at the oldest job of each priority."""
+        return any((table, priority) in self._reached for priority in PRIORITIES)
+
+    def since(self, table: str) -> list[datetime]:
+        """Return from which ``run_at`` on each priority is looked at, in the order of ``PRIORITIES``."""
+        return [self._reached.get((table, priority), BEGINNING) for priority in PRIORITIES]
+
+    def arguments(self, table: str, slots: int) -> list[object]:
+        """Return a table's arguments of the claim that begins here."""
+        after = [self._keys[table].after] if table in self._keys else []
+        return [slots, *self.since(table), *after]
+
+    def reach(self, table: str, slots: int, rows: Sequence[Row]) -> None:
+        """Take note of the rows that a claim has got, the oldest first."""
+        if len(rows) < slots or not rows:
+            for priority in PRIORITIES:
+                self._reached.pop((table, priority), None)
+        for row in rows if len(rows) == slots else ():
+            self._reached[table, row[PRIORITY]] = row[RUN_AT]
+
+    def look(self, table: str, seen: Mapping[str, Any] | None, *, filled: bool) -> More:
+        """Take note of the keys that a claim has looked at; say whether another claim finds more.
+
+        Args:
+            table: its name.
+            seen: what the claim says of its keys; without their number: there are some, and it took nothing;
+                None: there are none.
+            filled: it got as many jobs as it wanted.
+        """
+        if seen is None:
+            return More.NO
+        keys = self._keys.setdefault(table, _Keys())
+        number = seen.get("keys")
+        if number is None:
+            return More.AT_ONCE
+        if number >= MOST_KEYS:
+            keys.after, keys.took_all = seen["last"], keys.took_all and not filled
+            return More.NO if filled else More.NEXT
+        missed = not keys.took_all and not filled
+        if number or keys.after:
+            self._keys[table] = _Keys()
+        else:
+            del self._keys[table]
+        return More.AT_ONCE if missed else More.NO
+
+
+class _Refused(Quarantine):
+    """Collects what a claim is refused, so that it is logged in one line.
+
+    Attributes:
+        problems: What the database said, by the job's id.
+    """
+
+    def __init__(self, quarantine: Quarantine) -> None:
+        super().__init__()
+        self._quarantine = quarantine
+        self.problems: dict[str, str] = {}
+
+    def add(self, verb: str, job_ids: Iterable[str], problem: str, **options: Any) -> None:
+        """See ``Quarantine.add``."""
+        for job_id in job_ids:
+            self.problems[job_id] = problem
+            self._quarantine.add(verb, [job_id], problem, quiet=True)
+
+    def resting(self, verb: str) -> list[str]:
+        """See ``Quarantine.resting``."""
+        return self._quarantine.resting(verb)
+
+
+class ClaimStatements:
+    """Builds the statements of claims and probes, and those that say when there will be more to claim.
+
+    Those of a table that has jobs with ordering keys are others (``keyed``): what others don't have costs
+    them nothing.
+
+    Args:
+        tables: The store's.
+        left_out: Writes what leaves out the rows of a table that the database refuses.
+    """
+
+    def __init__(self, tables: Tables, left_out: Callable[[JobTable], str]) -> None:
+        self._tables = tables
+        self._left_out = left_out
+
+    def claim(self, tables: Sequence[JobTable], keyed: Collection[str]) -> str:
+        """Build a claim from tables, some of them with ordering keys; ``sql/claim.sql`` has its arguments."""
+        places = (f"${number}" for number in count(2))
+        shares, rows = list[str](), [f"TABLE share_{number}" for number, _ in enumerate(tables)]
+        for number, table in enumerate(tables):
+            name, parts = "share", {"limit": next(places)}
+            levels = [f"({priority}, {next(places)}::timestamptz)" for priority in PRIORITIES]
+            heeding = self._sql("may_claim", table)
+            if table.table in keyed:
+                name, parts["after"] = "keyed_share", f"{next(places)}::text"
+            else:
+                heeding += f" AND NOT EXISTS (SELECT FROM keys_{number})"
+            parts |= {"levels": ", ".join(levels), "heeding": heeding}
+            shares.append(self._sql(name, table, number, **parts))
+            rows.append(self._sql(f"{name}_rows", table, number))
+        may_probe = [
+            self._sql("may_probe", table, is_keyed="true" if table.table in keyed else "false")
+            for table in tables
+            if table.breaker
+        ]
+        return self._tables.statement(
+            "claim",
+            backends=", ".join(literal(table.backend) for table in tables),
+            nulls=NULLS,
+            shares=",\n".join(shares),
+            rows="\nUNION ALL\n".join(rows),
+            may_probe=" OR ".join(may_probe) or "false",
+        )
+
+    def next_due(self, tables: Sequence[JobTable], *, claimable: bool) -> str:
+        """Build what says when the next job is due; ``claimable``: of backends that nothing holds back."""
+        parts = {} if claimable else {"claimable": ""}
+        return " UNION ALL ".join(
+            self._sql(
+                "next_due",
+                table,
+                after_leases="" if table.max_in_flight is None else self._sql("next_after_leases", table),
+                **parts,
+            )
+            for table in tables
+        )
+
+    def _sql(self, name: str, table: JobTable, number: int = 0, /, **parts: str) -> str:
+        """Fill in a statement, or a part of one, about one table: the ``number``th of the whole."""
+        left_out = self._left_out(table)
+        counted = "" if table.max_in_flight is None else f"AND {self._tables.statement('lease_over', table)}"
+        common = {
+            "number": str(number),
+            "after": "''",
+            "returned": claimed_columns(number, table),
+            "backend": literal(table.backend),
+            "lease": lease_seconds(table),
+            "left_out": left_out,
+            "set_aside": f"{left_out} {counted}",  # of jobs without an ordering key
+            "has_breaker": "true" if table.breaker else "false",
+            "most_keys": str(MOST_KEYS),
+            "nulls": NULLS,
+        }
+        return self._tables.statement(name, table, **{**common, **parts})
+
+
+NULLS = ", ".join(["NULL"] * (len(CLAIMED) - 2))
+"""The rest of a row that says something else than a claimed job does: its number, no key, and a text."""
+
+
+def lease_seconds(table: JobTable) -> str:
+    """Write ``JobTable.attempt_timeout`` and the margin as an expression on ``job``, in seconds."""
+    if not table.timeout_overridable:
+        return f"({table.timeout + table.lease_margin!r}::float8)"
+    default = f"{table.timeout!r}::float8"
+    own = f"CASE WHEN job.timeout IS NULL THEN {default} ELSE least(greatest(job.timeout, 1), 86400) END"
+    return f"({own} + {table.lease_margin!r}::float8)"

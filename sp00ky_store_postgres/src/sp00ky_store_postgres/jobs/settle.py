@@ -1,31 +1,29 @@
-"""Write outcomes: one statement for a batch, each row under its guard; isolate what the database refuses."""
+"""Write outcomes: one statement for a batch, each row under its guard; isolate what the database refuses.
+
+From top to bottom: ``Settles``, then the arguments of its statements, and batches that took too long.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from typing import Any
 
-from sp00ky_core.errors import RowRefused, StoreError
+from sp00ky_core.encoding.json_bytes import encode
+from sp00ky_core.errors import RowRefused, Sp00kyError, StoreError, StoreUnavailable
+from sp00ky_core.job.job import AttemptError, JobStatus
+from sp00ky_core.job.outcome import HTTP, THROTTLED
+from sp00ky_core.job.state_machine import MAX_ERRORS, Transition
 from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.isolation import Quarantine, bisect, settle_with_less
+from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor, Row
-from sp00ky_store_postgres.connection.workload import Workload
 from sp00ky_store_postgres.errors import constraint_of, is_meant, is_slow
-from sp00ky_store_postgres.ids import key_of
-from sp00ky_store_postgres.jobs.slow_settles import SlowSettles
-from sp00ky_store_postgres.rows import readable
+from sp00ky_store_postgres.rows import key_of, readable
 from sp00ky_store_postgres.schema.definition import object_name
-from sp00ky_store_postgres.sql.loader import fill, read_sql
-from sp00ky_store_postgres.sql.settle_arguments import (
-    appended,
-    arguments,
-    is_plain_success,
-    success_arguments,
-)
+from sp00ky_store_postgres.sql.loader import fits, unreadable
 
-SETTLED = "settled"
-"""The verb under which rows are remembered that can't be written in any form."""
 PATIENCE = {Workload.SETTLE: 1.0, Workload.REST: 20.0}
 """Seconds that the caller of a batch waits for its rows, once they are written one by one."""
 
@@ -53,6 +51,10 @@ class Settles:
             return self._settle_in_time(settlements, workload)
         return self._settle_others(settlements, busy, workload)
 
+    async def close(self) -> None:
+        """Stop writing what is written apart."""
+        await self._slow.close()
+
     async def _settle_others(
         self,
         settlements: Sequence[Settlement],
@@ -62,10 +64,6 @@ class Settles:
         others = [each for each in settlements if each not in busy]
         results = iter(await self._settle_in_time(others, workload))
         return [busy[each] if each in busy else next(results) for each in settlements]
-
-    async def close(self) -> None:
-        """Stop writing what is written apart."""
-        await self._slow.close()
 
     async def _settle_in_time(
         self, settlements: Sequence[Settlement], workload: Workload
@@ -84,6 +82,8 @@ class Settles:
         (result,) = await self._settle([settlement], Workload.SLOW_SETTLE)
         return result
 
+    # What the database refuses.
+
     async def _settle(self, settlements: Sequence[Settlement], workload: Workload) -> list[SettleResult]:
         """Write what the database takes, and the rows that it refuses with less in them.
 
@@ -98,7 +98,7 @@ class Settles:
         async def alone(settlement: Settlement, error: StoreError) -> Sequence[SettleResult]:
             if not is_meant(error) and not settlement.stays_if_refused:
                 unwritten.append(error)
-                return [self._busy(settlement, error, workload)]
+                return [self._left(settlement, error, workload)]
             return [await self._settle_refused(settlement, error, workload)]
 
         results = await bisect(settlements, write, alone)
@@ -110,40 +110,50 @@ class Settles:
         self, settlement: Settlement, refused: StoreError, workload: Workload
     ) -> SettleResult:
         if settlement.stays_if_refused:
-            return _not_redriven(settlement, refused)
+            if constraint_of(refused) == object_name(table_of(settlement.job_id), "dedup"):
+                return SettleResult(job_id=settlement.job_id, fate=SettleFate.DUPLICATE)
+            return _busy(settlement, refused.problem)
 
         async def write(lesser: Settlement) -> SettleResult:
             return (await self._write([lesser], workload))[0]
 
         result = await settle_with_less(settlement, refused.problem, write)
-        return result or self._busy(settlement, refused, workload)
+        return result or self._left(settlement, refused, workload)
 
-    def _busy(self, settlement: Settlement, refused: StoreError, workload: Workload) -> SettleResult:
+    def _left(self, settlement: Settlement, refused: StoreError, workload: Workload) -> SettleResult:
         """Leave the row as it is, to be settled later; its lease bounds for how long that is tried."""
         if workload is Workload.REST:  # a runner reports its own outcomes
-            self._quarantine.add(SETTLED, [settlement.job_id], refused.problem)
-        return SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem=refused.problem)
+            self._quarantine.add("settled", [settlement.job_id], refused.problem)
+        return _busy(settlement, refused.problem)
+
+    # One batch.
 
     async def _write(self, settlements: Sequence[Settlement], workload: Workload) -> list[SettleResult]:
-        by_name, settled = self._tables.by_name, SettleFate.SETTLED
-        batch = [each for each in settlements if each.job_id[:-37] in by_name and key_of(each.job_id)]
-        results = [SettleResult(job_id=each.job_id, fate=settled) for each in batch]
-        if batch:
-            names = [each.job_id[:-37] for each in batch]  # before the colon and the uuid
-            tables, numbers = self._numbered(names)
-            statement, given = self._statement_of(tables, batch)
-            ((written,),) = await self._executor.fetch(workload, statement, numbers, *given)
+        by_name, fates = self._tables.by_name, dict[int, SettleFate]()
+        # Before the colon and the uuid stands the table.
+        given = [
+            n
+            for n, each in enumerate(settlements)
+            if each.job_id[:-37] in by_name and key_of(each.job_id) is not None
+        ]
+        if given:
+            batch = [settlements[n] for n in given]
+            tables, numbers = self._numbered([each.job_id[:-37] for each in batch])
+            plain = len({each.runner_id for each in batch}) == 1 and all(map(is_plain_success, batch))
+            arguments = (success_arguments if plain else arguments_of)(batch)
+            statement = self._statement(tables, plain=plain)
+            ((written,),) = await self._executor.fetch(workload, statement, numbers, *arguments)
+            fates = dict.fromkeys(given, SettleFate.SETTLED)
             left = sorted({*range(len(batch))} - {n - 1 for n in written or ()})
             unwritten = [numbers[n] for n in left], [batch[n].job_id[-36:] for n in left]
             rows = await self._executor.fetch(workload, self._unwritten(tables), *unwritten) if left else ()
             for row in rows:
                 n = left[row["n"] - 1]
-                results[n] = _result(row, batch[n])
-        if len(batch) == len(settlements):
-            return results
-        found = dict(zip(map(id, batch), results, strict=True))
+                fates[given[n]] = _fate(row, batch[n])
         lost = SettleFate.LEASE_LOST
-        return [found.get(id(each)) or SettleResult(job_id=each.job_id, fate=lost) for each in settlements]
+        return [
+            SettleResult(job_id=each.job_id, fate=fates.get(n, lost)) for n, each in enumerate(settlements)
+        ]
 
     def _numbered(self, names: Sequence[str]) -> tuple[tuple[JobTable, ...], list[int]]:
         present = set(names)
@@ -151,42 +161,192 @@ class Settles:
         numbers = {table.table: number for number, table in enumerate(tables)}
         return tables, [numbers[name] for name in names]
 
-    def _statement_of(
-        self, tables: tuple[JobTable, ...], batch: Sequence[Settlement]
-    ) -> tuple[str, Sequence[Any]]:
-        plain = len({each.runner_id for each in batch}) == 1 and all(map(is_plain_success, batch))
-        return self._statement(tables, plain=plain), (success_arguments if plain else arguments)(batch)
-
     def _statement(self, tables: tuple[JobTable, ...], *, plain: bool) -> str:
         key = (plain, tuple(table.table for table in tables))
         statement = self._built.get(key)
         if statement is None:
-            statement = self._built[key] = self._build(tables, "settle_success" if plain else "settle")
+            parts = self._of_each(tables, "settle_success" if plain else "settle", **APPENDED)
+            written = " UNION ALL ".join(f"TABLE written_{number}" for number, _ in enumerate(tables))
+            statement = f"WITH {', '.join(parts)} SELECT array_agg(written.n) FROM ({written}) AS written"  # noqa: S608
+            self._built[key] = statement
         return statement
-
-    def _build(self, tables: tuple[JobTable, ...], name: str) -> str:
-        parts = self._of_each(tables, f"{name}_table", given=read_sql(name), appended=appended())
-        written = " UNION ALL ".join(f"TABLE written_{number}" for number in range(len(tables)))
-        return f"WITH {', '.join(parts)} {fill(read_sql('settle_written'), written=written)}"
 
     def _unwritten(self, tables: tuple[JobTable, ...]) -> str:
         return " UNION ALL ".join(self._of_each(tables, "settle_unwritten"))
 
     def _of_each(self, tables: tuple[JobTable, ...], name: str, **parts: str) -> Iterator[str]:
+        runner_id = readable("runner_id")
         for number, table in enumerate(tables):
-            yield self._tables.statement(
-                name, table, number=str(number), runner_id=readable("runner_id"), **parts
-            )
+            yield self._tables.statement(name, table, number=str(number), runner_id=runner_id, **parts)
 
 
-def _result(row: Row, settlement: Settlement) -> SettleResult:
+def _fate(row: Row, settlement: Settlement) -> SettleFate:
     fate = settlement.fate_on(epoch=row["epoch"], status=row["status"], runner_id=row["runner"])
     # Where the guard fits, and yet nothing was written, a transaction locks the row, or it moved just now.
-    fate = SettleFate.BUSY if fate is SettleFate.SETTLED else fate
-    return SettleResult(job_id=settlement.job_id, fate=fate)
+    return SettleFate.BUSY if fate is SettleFate.SETTLED else fate
 
 
-def _not_redriven(settlement: Settlement, refused: StoreError) -> SettleResult:
-    is_taken = constraint_of(refused) == object_name(table_of(settlement.job_id), "dedup")
-    fate = SettleFate.DUPLICATE if is_taken else SettleFate.BUSY
-    return SettleResult(job_id=settlement.job_id, fate=fate, problem=None if is_taken else refused.problem)
+def _busy(settlement: Settlement, problem: str) -> SettleResult:
+    return SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem=problem)
+
+
+# Transitions as arguments.
+
+BUMPS_EPOCH, KEEPS_LEASE, AFTER_LEASE, DEFERS, KEEPS_DEFERRAL, THROTTLES = 1, 2, 4, 8, 16, 32
+
+LONGEST_ERRORS = 32 * 2**20
+"""Bytes of a row's ``errors`` that are read when one is added; of what is longer nothing is kept."""
+LONGEST_ENTRY = 16 * 2**10
+"""Bytes of an entry that is kept; a runner's own has a reason of 2 KiB at most."""
+
+APPENDED = {
+    "others": str(MAX_ERRORS - 2),
+    "fits": fits("errors", LONGEST_ERRORS),
+    "longest_entry": str(LONGEST_ENTRY),
+    "unreadable": unreadable("found.entry"),
+}
+"""The parts of the expression for a row's errors with one more."""
+
+
+def is_plain_success(settlement: Settlement) -> bool:
+    """Tell whether ``settle_success`` says all of it."""
+    transition = settlement.transition
+    return (
+        transition.to is JobStatus.SUCCESS
+        and settlement.status is JobStatus.PROCESSING
+        and transition.error is None
+        and transition.delay is None
+        and not transition.bumps_epoch
+        and not transition.keeps_lease
+        and not transition.keeps_deferral
+    )
+
+
+def success_arguments(batch: Sequence[Settlement]) -> tuple[Any, ...]:
+    """Return the arguments of ``settle_success`` after the tables' numbers; all are one runner's."""
+    return (
+        [each.job_id[-36:] for each in batch],
+        [each.epoch for each in batch],
+        [_text(each.transition.result_json) for each in batch],
+        batch[0].runner_id,
+    )
+
+
+def arguments_of(batch: Sequence[Settlement]) -> tuple[Any, ...]:
+    """Return the arguments of ``settle`` after the tables' numbers."""
+    transitions = [each.transition for each in batch]
+    return (
+        [each.job_id[-36:] for each in batch],
+        [each.epoch for each in batch],
+        [each.status.value for each in batch],
+        [each.to.value for each in transitions],
+        [each.retries for each in transitions],
+        [each.delay for each in transitions],
+        [_entry(each.error) for each in transitions],
+        [_text(each.result_json) for each in transitions],
+        [_flags(each) for each in transitions],
+        [each.runner_id for each in batch],
+        [each.run_at for each in transitions],
+        [each.priority for each in transitions],
+    )
+
+
+def _flags(transition: Transition) -> int:
+    return (
+        BUMPS_EPOCH * transition.bumps_epoch
+        + KEEPS_LEASE * transition.keeps_lease
+        + AFTER_LEASE * transition.after_lease
+        + DEFERS * transition.defers
+        + KEEPS_DEFERRAL * transition.keeps_deferral
+        + THROTTLES * (transition.error is not None and transition.error.name == THROTTLED)
+    )
+
+
+def _text(json: bytes | None) -> str | None:
+    return None if json is None else json.decode()
+
+
+def _entry(error: AttemptError | None) -> str | None:
+    if error is None:
+        return None
+    names = ("attempt", "code", "name", "reason", "runner_id", *(() if error.scheme == HTTP else ("scheme",)))
+    return encode({name: getattr(error, name) for name in names}).decode()
+
+
+# Batches that took too long.
+
+WRITERS = 4
+"""Connections that suspects are written on, at most."""
+
+SLOW = "the database takes too long to write it; it is written apart from the others"
+
+
+class SlowSettles:
+    """Writes settlements one by one where a batch took too long: one of its rows may be to blame.
+
+    A trigger of the user's that waits for a lock, for one, then holds up its own row only. One that is asked
+    for again meanwhile is ``busy``. Once it is done, the database itself says what has become of it.
+    """
+
+    def __init__(self, write: Callable[[Settlement], Awaitable[SettleResult]]) -> None:
+        self._write = write
+        self._tasks: dict[Settlement, asyncio.Task[SettleResult]] = {}
+        self._writers = asyncio.Semaphore(WRITERS)
+        self._error: StoreError | None = None  # of the last batch that took too long
+
+    def busy(self, settlements: Collection[Settlement]) -> dict[Settlement, SettleResult]:
+        """Return the results of those that are being written.
+
+        Raises:
+            StoreUnavailable: all of them are: it needn't be their own fault.
+        """
+        if not self._tasks:
+            return {}
+        busy = {each: _busy(each, SLOW) for each in settlements if each in self._tasks}
+        if self._error is not None and busy.keys() >= set(settlements):
+            raise StoreUnavailable(store=self._error.store, problem=self._error.problem)
+        return busy
+
+    async def settle(
+        self, suspects: Sequence[Settlement], seconds: float, error: StoreError
+    ) -> list[SettleResult]:
+        """Write a batch that took too long row by row; what isn't written by then is ``busy``.
+
+        Args:
+            suspects: the batch.
+            seconds: for how long to wait.
+            error: what to raise where not one can be written, for then it is the database's fault.
+        """
+        self._error = error
+        tasks = {each: self._start(each) for each in suspects}
+        await asyncio.wait(tasks.values(), timeout=seconds)
+        results = {
+            each: task.result() if task.done() and not task.cancelled() else _busy(each, SLOW)
+            for each, task in tasks.items()
+        }
+        if all(result.fate is SettleFate.BUSY for result in results.values()):
+            raise error
+        return [results[each] for each in suspects]
+
+    async def close(self) -> None:
+        """Stop writing."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def _start(self, settlement: Settlement) -> asyncio.Task[SettleResult]:
+        task = self._tasks.get(settlement)
+        if task is None:
+            task = asyncio.create_task(self._alone(settlement), name="postgres-suspect")
+            self._tasks[settlement] = task
+            task.add_done_callback(lambda _: self._tasks.pop(settlement))
+        return task
+
+    async def _alone(self, settlement: Settlement) -> SettleResult:
+        async with self._writers:
+            try:
+                return await self._write(settlement)
+            except Sp00kyError as error:
+                return _busy(settlement, str(error))

@@ -2,22 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.ports import Finding
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.ports import Finding, JobTable
+from sp00ky_core.stores.transactional import Is, Session
+from sp00ky_core.stores.transactional.jobs.due import next_due
+from sp00ky_core.stores.transactional.schema import RUNNERS, job_table
 from sp00ky_store_postgres.connection.executor import Executor
-from sp00ky_store_postgres.errors import READ_ONLY
-from sp00ky_store_postgres.observe.notifications import hears
-from sp00ky_store_postgres.schema.check_tables import check_migrations, check_table
-from sp00ky_store_postgres.schema.compatibility import OLDEST_SERVER
-from sp00ky_store_postgres.schema.introspection import find_table, server_version
-from sp00ky_store_postgres.schema.migrate import session
-from sp00ky_store_postgres.schema.privileges import check_privileges
-from sp00ky_store_postgres.schema.tables import Tables
-from sp00ky_store_postgres.schema.waiting_jobs import left_behind, unattended
+from sp00ky_store_postgres.errors import MIGRATE, READ_ONLY, is_refusal
+from sp00ky_store_postgres.notifications import hears
+from sp00ky_store_postgres.schema.definition import COLUMNS, JOB_KEY, KEY_COLUMNS, SHARED, Tables, object_name
+from sp00ky_store_postgres.schema.migrate import (
+    OLDEST_SERVER,
+    Found,
+    TableRefused,
+    find_table,
+    pending,
+    server_version,
+    session,
+    statements,
+    versions,
+)
+from sp00ky_store_postgres.session import PostgresSession
+from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 from sp00ky_store_postgres.url import PostgresOptions
+
+STOPS = "no job can be enqueued or delivered"
+
+MANY_DEAD = 100_000
+DEAD_PER_LIVE = 4
+"""A table with more dead rows than both: autovacuum doesn't get through."""
+LARGE = 64 * 2**20
+LARGEST_ROW = 3 * 2**10
+"""Bytes that a row takes at most, with the room beside it: what is longer is kept elsewhere (TOAST)."""
+EMPTY_PER_FULL = 4
+"""A table that is both large and so much larger than its rows can be."""
+
+ALIVE = timedelta(seconds=10)
+"""Since its last beat: a runner is alive."""
+DEFERRED_LONG = timedelta(hours=1)
+MANY = 10_000
+"""Jobs are counted up to so many."""
 
 
 async def check(options: PostgresOptions, tables: Tables, executor: Executor) -> list[Finding]:
@@ -25,33 +57,25 @@ async def check(options: PostgresOptions, tables: Tables, executor: Executor) ->
     async with session(options) as connection:
         if await connection.fetchval("SHOW transaction_read_only") == "on":
             raise StoreUnavailable(store=options.direct_location, problem=READ_ONLY)
-        findings, may_read = await check_privileges(connection, tables)
+        findings, may_read = await _privileges(connection, tables)
         findings += [each async for each in _settings(connection)]
         if may_read:
-            findings += await check_migrations(connection, tables, options)
+            findings += await _migrations(connection, tables, options)
             for table in tables.all:
                 found = await find_table(connection, tables.schema, table.table)
                 if found is not None:
-                    name = tables.name(table)
-                    findings += [each async for each in check_table(connection, table, name, found)]
-                    findings += [each async for each in unattended(connection, table, tables, found)]
-            findings += [each async for each in left_behind(connection, tables)]
-    if options.notify and executor.is_open:
-        findings += await _signal(executor, options)
-    return findings
-
-
-async def _signal(executor: Executor, options: PostgresOptions) -> list[Finding]:
-    if await hears(executor, options):
-        return []
-    return [
-        Finding.warning(
-            "LISTEN",
-            "it is accepted, but a notification doesn't arrive: a pooler in transaction mode",
-            "idle runners find new jobs by polling only, up to a second late",
-            "add listen_url=<the server itself> to the store's URL",
+                    findings += [each async for each in _table(connection, table, tables, found)]
+            findings += [each async for each in _forsaken_tables(connection, tables)]
+    if options.notify and executor.is_open and not await hears(executor, options):
+        findings.append(
+            Finding.warning(
+                "LISTEN",
+                "it is accepted, but a notification doesn't arrive: a pooler in transaction mode",
+                "idle runners find new jobs by polling only, up to a second late",
+                "add listen_url=<the server itself> to the store's URL",
+            )
         )
-    ]
+    return findings
 
 
 async def _settings(connection: Any) -> AsyncIterator[Finding]:
@@ -71,3 +95,258 @@ async def _settings(connection: Any) -> AsyncIterator[Finding]:
     ):
         if await connection.fetchval(f"SHOW {name}") == "off":
             yield Finding.warning(name, "it is off", consequence, "turn it on")
+
+
+# Privileges.
+
+
+def grants(tables: Tables) -> list[str]:
+    """Return the GRANTs of three roles: one that enqueues, one that runs, one that operates.
+
+    An operator finds, counts, kills, redrives, reschedules, copies and clears jobs, pauses backends, asks
+    runners to drain, and defines, fires and pauses schedules; each act is written down.
+    """
+    jobs, own = ", ".join(map(tables.name, tables.all)), tables.own
+    shared = ", ".join(quoted(tables.schema, name) for name in SHARED)
+    operated = ", ".join(own[name] for name in ("control", "audit", "schedule", "schedule_run"))
+    return [
+        f"GRANT USAGE ON SCHEMA {quoted(tables.schema)} TO app_role, runner_role, operator_role",
+        f"GRANT SELECT, INSERT ON {jobs} TO app_role",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {jobs}, {shared} TO runner_role",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {jobs} TO operator_role",
+        f"GRANT SELECT ON {shared} TO operator_role",
+        f"GRANT INSERT, UPDATE ON {operated} TO operator_role",
+        f"GRANT UPDATE ON {own['runner']} TO operator_role",
+        f"GRANT SELECT ON {own['migration']} TO runner_role, operator_role",
+    ]
+
+
+async def _privileges(connection: Any, tables: Tables) -> tuple[list[Finding], bool]:
+    """Find what the role of this connection lacks of a runner's privileges; also whether it may read all."""
+    written = [*tables.by_name, *SHARED]
+    pairs = [(name, right) for name in written for right in ("SELECT", "INSERT", "UPDATE", "DELETE")]
+    names, rights = zip(*pairs, ("sp00ky_migration", "SELECT"), strict=True)
+    rows = await connection.fetch(read_sql("rights"), tables.schema, list(names), list(rights))
+    may_read = not any({"USAGE", "SELECT"}.intersection(row["privileges"]) for row in rows)
+    return [_lacking_right(row, tables) for row in rows], may_read
+
+
+def _lacking_right(row: Any, tables: Tables) -> Finding:
+    """Report what a role lacks on a relation, or on the schema; jobs run without the versions, too."""
+    name, rights = row["name"], ", ".join(row["privileges"])
+    subject = quoted(tables.schema) if name is None else quoted(tables.schema, name)
+    only_versions = name == "sp00ky_migration"
+    return Finding(
+        stops_jobs=not only_versions,
+        subject=subject,
+        problem=f"role {row['role']} may not {'use the schema (USAGE)' if name is None else rights}",
+        consequence="whether the tables are complete can't be seen"
+        if only_versions
+        else "enqueueing or running fails",
+        fix=f"GRANT {rights} ON {'SCHEMA ' if name is None else ''}{subject} TO {quoted(row['role'])}",
+    )
+
+
+# Tables.
+
+
+async def _migrations(connection: Any, tables: Tables, options: PostgresOptions) -> list[Finding]:
+    """Find what the migrations have still to make; one finding where there are no tables yet."""
+    try:
+        steps = await pending(connection, tables, options)
+    except TableRefused as error:
+        return [Finding.stopping(tables.schema, error.problem, STOPS, error.fix)]
+    created = {each.step.table for each in steps if each.step.creates_table}
+    if created == tables.by_name.keys():
+        problem = f"the tables are missing: {', '.join(sorted(created))}"
+        return [Finding.stopping(tables.schema, problem, STOPS, MIGRATE)]
+    incomplete = {each.step.table for each in steps if not each.is_record}
+    found = {
+        (each.step.table, each.finding.problem): each.finding
+        for each in steps
+        if each.step.creates_table
+        or (each.step.table not in created and not (each.is_record and each.step.table in incomplete))
+    }
+    return list(found.values())
+
+
+async def _table(connection: Any, table: JobTable, tables: Tables, found: Found) -> AsyncIterator[Finding]:
+    """Find what is wrong with a job table that is there, and with the jobs in it."""
+    name = tables.name(table)
+    for column in sorted(found.must_be_given - COLUMNS.keys()):
+        yield Finding.stopping(
+            f"{table.table}.{column}",
+            "it is NOT NULL and has no default",
+            "no job can be enqueued",
+            f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} SET DEFAULT ...",
+        )
+    async for finding in _assigned(connection, table, name, found):
+        yield finding
+    for finding in _columns(table, name, found):
+        yield finding
+    for find in (_losing_rows, _references, _bloat):
+        async for finding in find(connection, name):
+            yield finding
+    if {"run_at", "deferred_since", "priority", "ordering_key"} <= found.types.keys():
+        async for finding in _waiting_jobs(connection, table, tables):
+            yield finding
+
+
+async def _assigned(connection: Any, table: JobTable, name: str, found: Found) -> AsyncIterator[Finding]:
+    """Find what refuses jobs without ``assigned_to``."""
+    refuses = {}
+    if "assigned_to" in found.must_be_given:
+        refuses["it is NOT NULL"] = f"ALTER TABLE {name} ALTER COLUMN assigned_to DROP NOT NULL"
+    for row in await connection.fetch(read_sql("assigned_checks"), name):
+        check = fill(read_sql("check_of_nothing"), expression=row["expression"], table=name)
+        if await _refuses(connection, check):
+            refuses[f"the CHECK {row['name']} requires it"] = (
+                f"ALTER TABLE {name} DROP CONSTRAINT {row['name']}"
+            )
+    consequence = "jobs without it are refused, and those that schedules make have none"
+    for problem, fix in refuses.items():
+        yield Finding.warning(f"{table.table}.assigned_to", problem, consequence, fix)
+
+
+async def _refuses(connection: Any, check: str) -> bool:
+    try:
+        return bool(await connection.fetchval(check))
+    except asyncpg.PostgresError as error:  # of a function that it calls
+        if is_refusal(error):
+            return True
+        raise
+
+
+def _columns(table: JobTable, name: str, found: Found) -> Iterator[Finding]:
+    """Find columns that are missing, or of another type; those that a migration adds aside."""
+    by_migration = {each.name for each in statements() if each.kind == "column"}
+    for column, type_ in COLUMNS.items():
+        subject, is_ = f"{table.table}.{column}", found.types.get(column)
+        if is_ is None and column not in by_migration:
+            fix = "add it again, as docs/row-contract.md has it"
+            yield Finding.stopping(subject, f"column {column} is missing", STOPS, fix)
+        elif is_ not in {None, type_}:
+            fix = f"ALTER TABLE {name} ALTER COLUMN {column} TYPE {type_} USING {column}::{type_}"
+            if triggers := _triggers_on(column, table):  # PostgreSQL changes no column that a trigger reads
+                drops = (f"DROP TRIGGER IF EXISTS {trigger} ON {name}; " for trigger in triggers)
+                fix = f"{''.join(drops)}{fix}, and then sp00ky migrate"
+            yield Finding.stopping(subject, f"column {column} is {is_}, not {type_}", STOPS, fix)
+
+
+def _triggers_on(column: str, table: JobTable) -> list[str]:
+    reads = re.compile(rf"\bNEW\.{column}\b")
+    triggers = (each for each in statements() if each.kind == "trigger" and reads.search(each.text))
+    return [quoted(object_name(table.table, each.name)) for each in triggers]
+
+
+async def _losing_rows(connection: Any, name: str) -> AsyncIterator[Finding]:
+    for row in await connection.fetch(read_sql("losing_rows"), name):
+        if row["unlogged"]:
+            yield Finding.warning(
+                name,
+                "it is UNLOGGED",
+                "a crash of the server deletes every job",
+                f"ALTER TABLE {name} SET LOGGED",
+            )
+        if row["has_row_security"]:
+            role = quoted(row["role"])
+            yield Finding.warning(
+                name,
+                f"row-level security is active for role {row['role']}, which doesn't bypass it",
+                "what its policies hide is never delivered, and what they refuse isn't written",
+                f"ALTER ROLE {role} BYPASSRLS, or a policy TO {role} USING (true) WITH CHECK (true)",
+            )
+
+
+async def _references(connection: Any, name: str) -> AsyncIterator[Finding]:
+    for row in await connection.fetch(read_sql("references"), name):
+        yield Finding.warning(
+            name,
+            f"constraint {row['name']} of {row['referrer']} references it "
+            "without ON DELETE SET NULL or CASCADE",
+            "jobs that it references can't be deleted, neither by retention nor by jobs clear",
+            f"ALTER TABLE {row['referrer']} DROP CONSTRAINT {row['name']}, and add it again "
+            "with ON DELETE SET NULL or ON DELETE CASCADE",
+        )
+
+
+async def _bloat(connection: Any, name: str) -> AsyncIterator[Finding]:
+    for row in await connection.fetch(read_sql("bloat"), name):
+        if row["never_vacuumed"]:
+            yield Finding.warning(
+                name,
+                "its autovacuum is off",
+                "it grows without end, and claims get slower and slower",
+                f"ALTER TABLE {name} RESET (autovacuum_enabled)",
+            )
+        elif row["dead"] > max(MANY_DEAD, DEAD_PER_LIVE * row["live"]):
+            yield Finding.warning(
+                name,
+                f"it holds {row['dead']} dead rows beside {row['live']} live ones",
+                "claims step over them, and the table grows",
+                f"VACUUM {name}; see that autovacuum is on, and that no transaction stays open for long",
+            )
+        elif 0 < row["live"] < row["bytes"] / (EMPTY_PER_FULL * LARGEST_ROW) and row["bytes"] > LARGE:
+            yield Finding.warning(
+                name,
+                f"it takes {row['bytes'] // 2**20} MiB for {row['live']} rows: most of it is empty",
+                "what reads the whole table, as stats, is slow, and the disk fuller than need be",
+                f"VACUUM FULL {name}, which locks it meanwhile, or pg_repack",
+            )
+
+
+# Jobs.
+
+
+async def _waiting_jobs(connection: Any, table: JobTable, tables: Tables) -> AsyncIterator[Finding]:
+    """Find what is due while no runner is alive, and what has been deferred for over an hour."""
+    reading = PostgresSession(tables, "", connection.fetch)
+    now, due = await reading.now(), await next_due(reading, [table])
+    if due is not None and due <= now and not await _has_runner(connection, reading, tables):
+        yield Finding.warning(
+            table.table,
+            f"a job has been due for {int((now - due).total_seconds())} s, and no runner is alive",
+            "its jobs wait until one is started",
+            "start one: sp00ky run",
+        )
+    stored, columns = job_table(table.table), ["deferred_since"]
+    where = [Is("status", "=", JobStatus.PENDING), Is("deferred_since", "<", now - DEFERRED_LONG)]
+    for row in await reading.select(stored, where, order=columns, limit=1, columns=columns):
+        count = await reading.count(stored, where)
+        hours, minutes = divmod(int((now - row["deferred_since"]).total_seconds()) // 60, 60)
+        yield Finding.warning(
+            table.table,
+            f"deferred for over an hour: {count}, the longest for {hours} h {minutes} min",
+            "their backend throttles them, or no runner knows their route yet",
+            f"see their last error: sp00ky jobs list --backend {table.backend} --status pending",
+        )
+
+
+async def _has_runner(connection: Any, reading: Session, tables: Tables) -> bool:
+    """Tell whether a runner is alive; where there is no table of runners, that is said elsewhere."""
+    if await connection.fetchval("SELECT to_regclass($1::text)", tables.own["runner"]) is None:
+        return True
+    return await reading.count(RUNNERS, [Is("beat_at", ">", await reading.now() - ALIVE)]) > 0
+
+
+async def _forsaken_tables(connection: Any, tables: Tables) -> AsyncIterator[Finding]:
+    """Find job tables that were migrated here, that no backend names any more, and in which jobs wait."""
+    kept = await find_table(connection, tables.schema, "sp00ky_migration")
+    if kept is None or not KEY_COLUMNS["sp00ky_migration"].items() <= kept.types.items():
+        return  # it is another application's
+    for name in sorted((await versions(connection, tables)).keys() - tables.by_name.keys()):
+        found = await find_table(connection, tables.schema, name)
+        if found is None or not JOB_KEY.keys() <= found.types.keys():
+            continue
+        table = quoted(tables.schema, name)
+        if not await connection.fetchval("SELECT has_table_privilege($1::text::regclass, 'SELECT')", table):
+            continue
+        count = await connection.fetchval(fill(read_sql("waiting"), table=table, most=str(MANY)))
+        shown = f"{MANY} or more" if count >= MANY else count
+        if count:
+            yield Finding.warning(
+                name,
+                f"no backend names it in method.table; jobs waiting in it: {shown}",
+                "they are never delivered",
+                f"give a backend method.table: {name}, or kill and clear them",
+            )

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = [
-    "COLUMNS",
-    "JOB_KEY",
-    "KEY_COLUMNS",
-    "LONGEST_NAME",
-    "MIN_COMPATIBLE",
-    "VERSION",
-    "object_name",
-]
+from sp00ky_core.errors import UnknownBackend
+from sp00ky_core.gate.breaker import LONGEST_PAUSE
+from sp00ky_core.ports import LONGEST_PROBE, JobTable
+from sp00ky_core.stores.transactional import Kind
+from sp00ky_core.stores.transactional.schema import job_table
+from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
 VERSION = 9
 """The last migration's number. A migration only adds; an index, a CHECK or a trigger may be replaced."""
@@ -26,31 +24,19 @@ Runners of older versions would break the order of jobs with an ``ordering_key``
 LONGEST_NAME = 63  # bytes; PostgreSQL cuts longer ones silently
 
 
-COLUMNS = {
-    "id": "uuid",
-    "path": "text",
-    "payload": "json",
-    "status": "text",
-    "retries": "integer",
-    "max_retries": "integer",
-    "retry_strategy": "text",
-    "timeout": "double precision",
-    "assigned_to": "text",
-    "errors": "json",
-    "result": "json",
-    "dedup_key": "text",
-    "traceparent": "text",
-    "created_at": "timestamp with time zone",
-    "updated_at": "timestamp with time zone",
-    "run_at": "timestamp with time zone",
-    "deferred_since": "timestamp with time zone",
-    "lease_epoch": "bigint",
-    "lease_until": "timestamp with time zone",
-    "runner_id": "text",
-    "priority": "integer",
-    "ordering_key": "text",
-    "ordering_at": "timestamp with time zone",
-    "expires_at": "timestamp with time zone",
+_TYPES = {
+    Kind.TEXT: "text",
+    Kind.JSON: "json",
+    Kind.INTEGER: "integer",
+    Kind.REAL: "double precision",
+    Kind.INSTANT: "timestamp with time zone",
+}
+_OWN_TYPES = {"id": "uuid", "lease_epoch": "bigint"}
+
+COLUMNS: Mapping[str, str] = {
+    name: _OWN_TYPES.get(name, _TYPES[kind])
+    for name, kind in job_table("job").kinds.items()
+    if not name.startswith("last_error_")  # which ``errors`` says
 }
 """Those of a job table, with their types as PostgreSQL writes them."""
 
@@ -77,3 +63,68 @@ def object_name(table: str, suffix: str) -> str:
     digest = hashlib.sha256(table.encode()).hexdigest()[:8]
     room = LONGEST_NAME - len(f"_{digest}_{suffix}")
     return f"{table.encode()[:room].decode(errors='ignore')}_{digest}_{suffix}"
+
+
+SHARED = tuple(name for name in KEY_COLUMNS if name != "sp00ky_migration")
+"""Those that calls read and write."""
+
+HEARD = ("sp00ky_schedule", "sp00ky_breaker", "sp00ky_control")
+"""Those of which claims are told that they were written to, as they are of job tables."""
+
+
+class Tables:
+    """The store's tables, by backend and by name, and their quoted, qualified names.
+
+    Attributes:
+        all: The job tables.
+        schema: Where all are.
+        heard: As notifications name them.
+        by_name: The job tables.
+        own: The store's own in SQL, by their names without the prefix: ``runner``.
+    """
+
+    def __init__(self, tables: Sequence[JobTable], schema: str) -> None:
+        self.all: tuple[JobTable, ...] = tuple(tables)
+        self.schema = schema
+        self.by_name: dict[str, JobTable] = {table.table: table for table in tables}
+        self.heard: frozenset[str] = frozenset(f"{schema}.{name}" for name in (*self.by_name, *HEARD))
+        self._by_backend = {table.backend: table for table in tables}
+        self.own: dict[str, str] = {
+            name.removeprefix("sp00ky_"): quoted(schema, name) for name in KEY_COLUMNS
+        }
+        self._filled: dict[tuple[str, str | None], str] = {}
+        longest_pause = max((table.longest_pause for table in tables), default=LONGEST_PAUSE)
+        self._parts = {
+            **self.own,
+            "longest_pause": f"{longest_pause!r}::float8",
+            "longest_probe": f"{LONGEST_PROBE!r}::float8",
+        }
+
+    def name(self, table: JobTable) -> str:
+        """Return a table's name in SQL."""
+        return quoted(self.schema, table.table)
+
+    def of(self, backend: str) -> JobTable:
+        """Return a backend's table. Raises ``UnknownBackend``."""
+        try:
+            return self._by_backend[backend]
+        except KeyError:
+            raise UnknownBackend(backend=backend, known=tuple(self._by_backend)) from None
+
+    def chosen(self, backends: Iterable[str]) -> tuple[JobTable, ...]:
+        """Return the tables of some backends, in the order that statements are built in."""
+        wanted = {self.of(backend).table for backend in backends}
+        return tuple(table for table in self.all if table.table in wanted)
+
+    def statement(self, name: str, table: JobTable | None = None, /, **parts: str) -> str:
+        """Return a statement of ``sql/``, with names of tables and its own parts filled in."""
+        key = (name, None if table is None else table.table)
+        if not parts and key in self._filled:
+            return self._filled[key]
+        of_table = {}
+        if table is not None:
+            of_table = {"table": self.name(table), "longest_lease": f"{table.longest_lease!r}::float8"}
+        statement = fill(read_sql(name), **self._parts, **of_table, **parts)
+        if not parts:
+            self._filled[key] = statement
+        return statement

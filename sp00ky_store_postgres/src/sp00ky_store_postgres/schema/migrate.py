@@ -1,32 +1,43 @@
-"""Run the migrations that a database lacks, under an advisory lock; what can be, in one transaction."""
+"""Bring the tables up: find what they lack of the numbered migrations, and run it under an advisory lock."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC
+from functools import cache
+from importlib.resources import files
 from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import attrs
 
+from sp00ky_core.errors import SchemaError, StoreError
 from sp00ky_core.hints import shown
-from sp00ky_core.ports import MigrationStep
+from sp00ky_core.ports import Finding, JobTable, MigrationStep
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_store_postgres.connection.connect import connect
-from sp00ky_store_postgres.errors import NO_RIGHT, state_of, translated
-from sp00ky_store_postgres.schema.compatibility import MigrationLocked, refuse_old_server
-from sp00ky_store_postgres.schema.introspection import server_version
-from sp00ky_store_postgres.schema.pending import Pending, pending
-from sp00ky_store_postgres.schema.tables import Tables
-from sp00ky_store_postgres.sql.loader import read_sql
+from sp00ky_store_postgres.errors import MIGRATE, NO_RIGHT, state_of, translated
+from sp00ky_store_postgres.schema.definition import (
+    JOB_KEY,
+    KEY_COLUMNS,
+    MIN_COMPATIBLE,
+    VERSION,
+    Tables,
+    object_name,
+)
+from sp00ky_store_postgres.sql.loader import fill, literal, quoted, read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 
 logger: logging.Logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+OLDEST_SERVER = 13
 
 SAID_AFTER, GIVEN_UP_AFTER = 2.0, 60.0
 """Seconds of waiting for another migration, or whoever else has its lock."""
@@ -48,6 +59,94 @@ RIGHTS = (
     "and the ownership of tables that are there already: connect as their owner"
 )
 
+HEADER = re.compile(r"^-- (\w+) ([\w.]*): (.*)\n", re.MULTILINE)
+"""What stands before each statement of a migration: its kind, a name, what is the matter without it."""
+
+
+@attrs.frozen(kw_only=True)
+class Statement:
+    """A statement of a migration.
+
+    Attributes:
+        version: The migration's number.
+        kind: Of the object that it makes: schema, table, column, index, unique, check, trigger, function; or
+            ``validated``: a CHECK that a statement before has added ``NOT VALID``; or ``dropped``: an index,
+            a CHECK or a trigger in whose place something else is.
+        name: Of the object; for indexes and triggers without the table's name; empty: the table itself.
+        without: What is the matter without the object, or until it is dropped.
+        text: SQL with places for names.
+    """
+
+    version: int
+    kind: str
+    name: str
+    without: str
+    text: str
+
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether it is run once for all, not for each job table."""
+        if self.kind in {"schema", "function"}:
+            return True
+        return self.kind != "trigger" and self.name.startswith("sp00ky_")
+
+    @property
+    def stops_jobs(self) -> bool:
+        """Tell whether enqueueing or running fails without the object."""
+        return self.kind in {"schema", "table", "column", "unique"}
+
+
+@attrs.frozen(kw_only=True)
+class Pending:
+    """A statement that has to be run.
+
+    Attributes:
+        step: The statement.
+        finding: What is missing until then.
+        is_record: It records the version that a table then has.
+    """
+
+    step: MigrationStep
+    finding: Finding
+    is_record: bool = False
+
+    @property
+    def alone(self) -> bool:
+        """Tell whether it is run outside the transaction, after everything that is run in it."""
+        # In the transaction that adds a CHECK, its validation would keep that one's lock.
+        return self.is_record or bool(re.search(" (CONCURRENTLY|VALIDATE) ", self.step.statement))
+
+
+@attrs.frozen(kw_only=True)
+class Found:
+    """A relation as the catalog has it, or the schema itself.
+
+    Attributes:
+        kind: As in ``pg_class``; ``r``: a plain table.
+        types: Of the columns, by name.
+        must_be_given: Columns that an INSERT can't leave out.
+        objects: By kind (index, check, trigger; schema, function) and name: whether it is in force.
+    """
+
+    kind: str = ""
+    types: Mapping[str, str] = {}
+    must_be_given: frozenset[str] = frozenset()
+    objects: Mapping[tuple[str, str], bool]
+
+
+@attrs.define(kw_only=True, eq=False)
+class TableRefused(SchemaError):
+    """A table was left as it is.
+
+    Attributes:
+        fix: What to do.
+    """
+
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; {self.fix}"
+
 
 async def migrate(options: PostgresOptions, tables: Tables) -> list[MigrationStep]:
     """See ``Store.migrate``."""
@@ -68,26 +167,6 @@ async def migration(options: PostgresOptions, tables: Tables) -> list[MigrationS
         return [each.step for each in await pending(connection, tables, options)]
 
 
-async def _run_transaction(connection: Any, tables: Tables, options: PostgresOptions) -> list[Pending]:
-    """Run in one transaction what can be; return all that is pending."""
-    for left in reversed(range(LOCK_TRIES)):
-        try:
-            if left == LOCK_TRIES - 2:
-                await _say(connection, "table_lock_holders", tables.schema)
-            async with connection.transaction():
-                await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-                steps = await pending(connection, tables, options)
-                for each in steps:
-                    if not each.alone:
-                        await connection.execute(each.step.statement)
-                return steps
-        except asyncpg.LockNotAvailableError:
-            if not left:
-                raise
-        await asyncio.sleep(LOCK_SECONDS)
-    raise AssertionError("there is a last try")
-
-
 @asynccontextmanager
 async def session(options: PostgresOptions, *, seconds: float = 60.0, rights: str = "") -> AsyncIterator[Any]:
     """Return a connection of its own, past any pooler; what the driver raises is translated.
@@ -106,6 +185,38 @@ async def session(options: PostgresOptions, *, seconds: float = 60.0, rights: st
     except Exception as error:
         hint = rights if state_of(error) == NO_RIGHT else ""
         raise translated(error, options.direct_location, hint=hint) from error
+
+
+async def server_version(connection: Any) -> int:
+    """Return the server's major version."""
+    return int(await connection.fetchval("SHOW server_version_num")) // 10_000
+
+
+def refuse_old_server(version: int, options: PostgresOptions) -> None:
+    """Raise ``SchemaError`` for a server that can't have the tables."""
+    if version < OLDEST_SERVER:
+        problem = f"the server is PostgreSQL {version}; upgrade it to PostgreSQL {OLDEST_SERVER} or newer"
+        raise SchemaError(store=options.direct_location, problem=problem)
+
+
+async def _run_transaction(connection: Any, tables: Tables, options: PostgresOptions) -> list[Pending]:
+    """Run in one transaction what can be; return all that is pending."""
+    for left in reversed(range(LOCK_TRIES)):
+        try:
+            if left == LOCK_TRIES - 2:
+                await _say(connection, "table_lock_holders", tables.schema)
+            async with connection.transaction():
+                await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+                steps = await pending(connection, tables, options)
+                for each in steps:
+                    if not each.alone:
+                        await connection.execute(each.step.statement)
+                return steps
+        except asyncpg.LockNotAvailableError:
+            if not left:
+                raise
+        await asyncio.sleep(LOCK_SECONDS)
+    raise AssertionError("there is a last try")
 
 
 @asynccontextmanager
@@ -140,13 +251,17 @@ async def _locking(guard: Any, schema: str) -> Any:
 async def _until(
     attempt: Callable[[], Awaitable[T]], connection: Any, options: PostgresOptions, schema: str
 ) -> T:
-    """Try to get the lock until there is something; what that is. Raises ``MigrationLocked``."""
+    """Try to get the lock until there is something; return that. Raises ``StoreError``."""
     backoff, since, said = Backoff(first=0.02, limit=0.2), time.monotonic(), False
     while not (result := await attempt()):
         waited = time.monotonic() - since
         if waited > GIVEN_UP_AFTER:
             holders = await _holders(connection, "migration_lock_holders", schema)
-            raise MigrationLocked(store=options.direct_location, holders=holders, seconds=waited)
+            problem = (
+                f"another session has the lock of the migrations for {waited:.0f} s: {holders}; "
+                "run sp00ky migrate again when that has ended, or end it: SELECT pg_terminate_backend(<pid>)"
+            )
+            raise StoreError(store=options.direct_location, problem=problem)
         if waited > SAID_AFTER and not said:
             said = True
             await _say(connection, "migration_lock_holders", schema)
@@ -156,15 +271,217 @@ async def _until(
 
 async def _say(connection: Any, name: str, schema: str) -> None:
     """Log who has the lock that is waited for."""
-    holders = "; ".join(await _holders(connection, name, schema)) or "a session that has just ended"
+    holders = await _holders(connection, name, schema)
     logger.warning("waiting for a lock on schema %s, which others have: %s", schema, holders)
 
 
-async def _holders(connection: Any, name: str, schema: str) -> Sequence[str]:
-    return tuple(_shown(row) for row in await connection.fetch(read_sql(name), schema))
+async def _holders(connection: Any, name: str, schema: str) -> str:
+    rows = await connection.fetch(read_sql(name), schema)
+    return "; ".join(map(_shown, rows)) or "a session that has just ended"
 
 
 def _shown(row: Any) -> str:
     since = "unknown" if row["since"] is None else f"{row['since'].astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
     application = shown(row["application_name"] or "")
     return f"pid {row['pid']} (application {application}, user {row['role']}, since {since})"
+
+
+# What is pending.
+
+
+@cache
+def statements() -> tuple[Statement, ...]:
+    """Return the statements of every version, in order."""
+    folder = files("sp00ky_store_postgres").joinpath("schema", "migrations")
+    texts = sorted((file.name, file.read_text()) for file in folder.iterdir() if file.name.endswith(".sql"))
+    return tuple(
+        Statement(version=int(name[:4]), kind=kind, name=own, without=without, text=text.strip())
+        for name, whole in texts
+        for kind, own, without, text in _parts(HEADER.split(whole)[1:])
+    )
+
+
+def _parts(parts: list[str]) -> Iterator[tuple[str, ...]]:
+    return zip(*(parts[n::4] for n in range(4)), strict=True)
+
+
+async def pending(connection: Any, tables: Tables, options: PostgresOptions) -> list[Pending]:
+    """Return what has to be run, in order.
+
+    Raises:
+        SchemaError: A table is another application's, or of a newer version.
+    """
+    found = {name: await find_table(connection, tables.schema, name) for name in KEY_COLUMNS}
+    for name, relation in found.items():
+        _refuse_other(name, KEY_COLUMNS[name], relation, options)
+    objects = await connection.fetch(read_sql("catalog_schema"), tables.schema)
+    in_schema = Found(objects={(row["kind"], row["name"]): True for row in objects})
+    lacking: list[Pending] = []
+    for each in statements():
+        if each.is_shared:
+            subject, _, part = each.name.partition(".")
+            name = object_name(subject, part) if each.kind == "index" else part or subject
+            of = in_schema if each.kind in {"schema", "function"} else found[subject]
+            filled = found.get(subject) is not None
+            lacking += _lacking(each, subject or tables.schema, name, tables, of, concurrently=filled)
+    done = await versions(connection, tables) if found["sp00ky_migration"] else {}
+    for table in tables.all:
+        lacking += await _lacking_of(connection, table, tables, options, done.get(table.table, (0, 0)))
+    return sorted(lacking, key=lambda each: each.alone)
+
+
+async def _lacking_of(
+    connection: Any, table: JobTable, tables: Tables, options: PostgresOptions, done: tuple[int, int]
+) -> list[Pending]:
+    """Return what a job table lacks; ``done`` is its version, and the oldest that can work on it."""
+    version, min_compatible = done
+    if min_compatible > VERSION:
+        raise TableRefused(
+            store=options.location,
+            problem=f"table {table.table!r} has version {version}, made by a newer "
+            f"sp00ky-store-postgres, and takes releases that know version {min_compatible}; this one "
+            f"knows version {VERSION}",
+            fix="upgrade sp00ky-store-postgres",
+        )
+    found = await find_table(connection, tables.schema, table.table)
+    _refuse_other(table.table, JOB_KEY, found, options)
+    if version > VERSION:
+        return []  # that release knows what the table has to have
+    has_rows = f"SELECT EXISTS (SELECT FROM {tables.name(table)})"  # noqa: S608  # a quoted name
+    filled = found is not None and await connection.fetchval(has_rows)
+    lacking: list[Pending] = []
+    for each in statements():
+        if not each.is_shared:
+            name = each.name if each.kind == "column" else object_name(table.table, each.name)
+            lacking += _lacking(each, table.table, name, tables, found, concurrently=filled)
+    return lacking if version == VERSION else [*lacking, _record(table, tables, version)]
+
+
+def _lacking(
+    each: Statement, table: str, name: str, tables: Tables, found: Found | None, *, concurrently: bool
+) -> Iterator[Pending]:
+    """Yield what makes an object of a table; ``name`` is that of the object."""
+    problem = ""
+    if _is_there(each, name, found):
+        return
+    qualified = quoted(tables.schema, name)
+    if each.kind in {"index", "unique"} and found is not None and ("index", name) in found.objects:
+        concurrently = True
+        problem = f"index {name} isn't valid: its making was cut off, or rows share a key"
+        drop = f"DROP INDEX CONCURRENTLY IF EXISTS {qualified}"
+        yield _pending(each, table, name, drop, problem)
+    functions = (statement.name for statement in statements() if statement.kind == "function")
+    text = fill(
+        each.text,
+        schema=quoted(tables.schema),
+        table=quoted(tables.schema, table),
+        name=quoted(name),
+        qualified=qualified,
+        concurrently="CONCURRENTLY " if concurrently else "",
+        **{own: quoted(tables.schema, own) for own in (*KEY_COLUMNS, *functions)},
+        **{f"{check}_check": quoted(object_name(table, check)) for check in ("status", "lease_epoch")},
+    )
+    named = {"schema": tables.schema, "table": table, "column": each.name}.get(each.kind, name)
+    yield _pending(each, table, named, text, problem)
+
+
+def _is_there(each: Statement, name: str, found: Found | None) -> bool:
+    """Tell whether a table, or the schema, is as a statement makes it."""
+    if found is None:
+        return each.kind == "dropped"
+    if each.kind == "table":
+        return True
+    if each.kind == "column":
+        return name in found.types
+    if each.kind == "dropped":
+        kinds = ("trigger",) if each.text.startswith("DROP TRIGGER") else ("index", "check")
+        return not any((kind, name) in found.objects for kind in kinds)
+    if each.kind in {"index", "unique", "validated"}:
+        return found.objects.get(("check" if each.kind == "validated" else "index", name), False)
+    return (each.kind, name) in found.objects
+
+
+def _pending(each: Statement, subject: str, name: str, text: str, problem: str) -> Pending:
+    kind = {"unique": "index", "validated": "the validation of check"}.get(each.kind, each.kind)
+    lack = f"{name} isn't needed any more" if each.kind == "dropped" else f"{kind} {name} is missing"
+    why = {"dropped": "with it, ", "validated": ""}.get(each.kind, "without it, ")
+    return Pending(
+        step=MigrationStep(
+            table=subject,
+            statement=text,
+            why=f"migration {each.version:04}: {why}{each.without}",
+            creates_table=each.kind == "table" and not each.name,
+        ),
+        finding=Finding(
+            stops_jobs=each.stops_jobs,
+            subject=subject,
+            problem=problem or lack,
+            consequence=each.without,
+            fix=MIGRATE,
+        ),
+    )
+
+
+def _record(table: JobTable, tables: Tables, version: int) -> Pending:
+    statement = (
+        f"INSERT INTO {tables.own['migration']} (table_name, version, min_compatible) "  # noqa: S608  # as above
+        f"VALUES ({literal(table.table)}, {VERSION}, {MIN_COMPATIBLE}) ON CONFLICT DO NOTHING"
+    )
+    return Pending(
+        step=MigrationStep(table=table.table, statement=statement, why=f"the table has version {VERSION}"),
+        finding=Finding.warning(
+            table.table,
+            f"it has version {version}, and this release needs version {VERSION}",
+            "something that this release needs may be missing",
+            MIGRATE,
+        ),
+        is_record=True,
+    )
+
+
+def _refuse_other(
+    name: str, columns: Mapping[str, str], found: Found | None, options: PostgresOptions
+) -> None:
+    """Raise ``TableRefused`` for a relation without the key columns of the table whose name it has."""
+    if found is None:
+        return
+    lacking = columns.items() - found.types.items()
+    # Rows are addressed by their place, which several partitions may share. (Of a table that has children
+    # statements see its own rows alone.)
+    if found.kind != "r" or lacking:
+        why = "it has no " + ", ".join(f"{column} {type_}" for column, type_ in sorted(lacking))
+        raise TableRefused(
+            store=options.location,
+            problem=f"{name!r} is another application's table and was left as it is: "
+            + ("it is no plain table" if found.kind != "r" else why),
+            fix="rename it, give the backend another method.table, or give the jobs a schema of their own: "
+            "add schema=<name> to the store's URL",
+        )
+
+
+# The catalog.
+
+
+async def find_table(connection: Any, schema: str, name: str) -> Found | None:
+    """Return a relation; None: there is none of that name."""
+    columns = await connection.fetch(read_sql("catalog_columns"), schema, name)
+    if not columns:
+        return None
+    objects = await connection.fetch(read_sql("catalog_objects"), quoted(schema, name))
+    return Found(
+        kind=columns[0]["kind"],
+        # Without the quotes of ``quote_all_identifiers``; the store's own names need none.
+        types={row["name"]: row["type"].replace('"', "") for row in columns if row["name"]},
+        must_be_given=frozenset(row["name"] for row in columns if row["must_be_given"]),
+        objects={(row["kind"], row["name"]): row["valid"] for row in objects},
+    )
+
+
+async def versions(connection: Any, tables: Tables) -> dict[str, tuple[int, int]]:
+    """Return of each table that was migrated its version, and the oldest that can work on it."""
+    # As json: the first release's table has no min_compatible.
+    query = f"""
+        SELECT table_name, version, coalesce((to_json(row) ->> 'min_compatible')::integer, version)
+        FROM {tables.own["migration"]} AS row ORDER BY version
+    """  # noqa: S608  # a quoted name
+    return {row[0]: (row[1], row[2]) for row in await connection.fetch(query)}

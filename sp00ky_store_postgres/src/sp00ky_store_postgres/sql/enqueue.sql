@@ -3,12 +3,7 @@
 
 -- name: add_one_plain
 -- The same as `add_one` where nothing but path and payload differs from a new job's defaults.
--- Every column is named, for its default may be another one by now; what PostgreSQL does is the same.
-INSERT INTO {{table}} (
-    id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
-    dedup_key, traceparent, run_at, lease_epoch, lease_until, runner_id, priority,
-    ordering_key, ordering_at, expires_at
-)
+INSERT INTO {{table}} ({{new_columns}})
 VALUES (
     $1::text::uuid, $2::text, $3::text::json, 'pending', 0, 3, 'linear', NULL, NULL, '[]', NULL,
     NULL, NULL, now(), 0, NULL, NULL, 0,
@@ -20,12 +15,7 @@ RETURNING
 
 -- name: add_one
 -- One job without a dedup key; as near to a bare INSERT as can be.
--- Every column is named, for its default may be another one by now; what PostgreSQL does is the same.
-INSERT INTO {{table}} (
-    id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
-    dedup_key, traceparent, run_at, lease_epoch, lease_until, runner_id, priority,
-    ordering_key, ordering_at, expires_at
-)
+INSERT INTO {{table}} ({{new_columns}})
 VALUES (
     $1::text::uuid, $2::text, $3::text::json, 'pending', 0, $4::int, $5::text, $6::float8, $7::text, '[]', NULL,
     NULL, $8::text, coalesce($9::timestamptz, now() + $10::float8 * interval '1 microsecond'), 0, NULL, NULL,
@@ -38,7 +28,6 @@ RETURNING
 
 -- name: add_plain
 -- Many jobs that differ in path and payload only.
--- Every column is named, for its default may be another one by now; what PostgreSQL does is the same.
 -- The clock is read once, so that one row says it of all. It fails as a whole where a row is missing, or has
 -- another key than the one that it was given: the keys are in order, and no other's are between them.
 -- A path that all of them have is given once.
@@ -72,7 +61,6 @@ FROM common, kept
 -- name: add_many
 -- Jobs with any options. In the order of their keys: two batches that share keys never wait for each other.
 -- DO NOTHING: the existing job is never locked, so that its settle waits for no caller's transaction.
--- Every column is named, for its default may be another one by now; what PostgreSQL does is the same.
 -- Those of one ordering key have one instant, so that their keys order them as they were given.
 -- At the first try ($15) it fails as a whole where a job that no dedup key can have kept out wasn't added.
 WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS at),
@@ -87,11 +75,7 @@ given AS MATERIALIZED (
     )
 ),
 added AS (
-    INSERT INTO {{table}} (
-        id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
-        dedup_key, traceparent, run_at, lease_epoch, lease_until, runner_id, priority,
-        ordering_key, ordering_at, expires_at
-    )
+    INSERT INTO {{table}} ({{new_columns}})
     SELECT
         given.id, given.path, given.payload::json, 'pending', 0, given.max_retries, given.retry_strategy,
         given.timeout, given.assigned_to, '[]', NULL, given.dedup_key, given.traceparent,
@@ -114,11 +98,7 @@ WHERE (
 -- name: add_statement
 -- One job with any options, for callers that send it themselves; no row comes back where its key is taken.
 -- Types are given by CAST, for `::` is a place in SQLAlchemy's text(); instants are text, which each driver takes.
-INSERT INTO {{table}} (
-    id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
-    dedup_key, traceparent, run_at, lease_epoch, lease_until, runner_id, priority,
-    ordering_key, ordering_at, expires_at
-)
+INSERT INTO {{table}} ({{new_columns}})
 VALUES (
     CAST({{id}} AS uuid), CAST({{path}} AS text), CAST({{payload}} AS json), 'pending', 0,
     CAST({{max_retries}} AS int), CAST({{retry_strategy}} AS text), CAST({{timeout}} AS float8),
@@ -134,9 +114,12 @@ ON CONFLICT DO NOTHING
 RETURNING id
 
 
--- name: find_live
--- The jobs that hold dedup keys, and those of a batch whose first reply was lost.
-SELECT {{columns}}
-FROM ONLY {{table}} AS job
-WHERE (job.dedup_key = ANY ($1::text[]) AND job.status IN ('pending', 'processing'))
-   OR job.id = ANY ($2::text[]::uuid[])
+-- name: unkept
+a trigger or a rule of the table drops or changes what is inserted
+
+
+-- name: new_columns
+-- All of them, for a column's default may be another one by now; what PostgreSQL does is the same.
+id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
+dedup_key, traceparent, run_at, lease_epoch, lease_until, runner_id, priority,
+ordering_key, ordering_at, expires_at

@@ -24,8 +24,18 @@ def _statements() -> dict[str, str]:
 
 
 def fill(text: str, **parts: str) -> str:
-    """Put names and expressions into ``{{name}}``, in one pass; every part is SQL already."""
-    return _PLACE.sub(lambda place: parts.get(place[1], place[0]), text)
+    """Put names and expressions into ``{{name}}``; every part is SQL already.
+
+    What isn't given is the text of that name in ``sql/*.sql``, filled in likewise.
+    """
+
+    def part(place: re.Match[str]) -> str:
+        name = place[1]
+        if name not in parts and name in _statements():
+            return fill(read_sql(name), **parts)
+        return parts.get(name, place[0])
+
+    return _PLACE.sub(part, text)
 
 
 def fits(column: str, longest: int) -> str:

@@ -2,15 +2,14 @@
 
 
 -- name: stats
+-- A table's numbers, of these rows.
 SELECT
     count(*) FILTER (WHERE job.status = 'pending') AS pending,
     count(*) FILTER (WHERE job.status = 'pending' AND job.run_at <= now()) AS due,
     count(*) FILTER (WHERE job.status = 'processing') AS processing,
-    count(*) FILTER (WHERE job.status = 'success') AS success,
-    count(*) FILTER (WHERE job.status = 'failed') AS failed,
-    count(*) FILTER (
-        WHERE job.status = 'processing' AND {{over}}
-    ) AS stalled,
+    {{success}} AS success,
+    {{failed}} AS failed,
+    count(*) FILTER (WHERE job.status = 'processing' AND {{lease_over}}) AS stalled,
     extract(
         epoch FROM now() - min(job.run_at) FILTER (WHERE job.status = 'pending' AND job.run_at <= now())
     )::float8 AS oldest_due_s,
@@ -20,82 +19,55 @@ SELECT
             WHERE job.status = 'pending' AND job.deferred_since IS NOT NULL
         )
     )::float8 AS oldest_deferred_s
-FROM ONLY {{table}} AS job
+FROM {{rows}} AS job
 
 
--- name: depth
--- One table's numbers, each up to a limit ($1): every part reads the beginning of an index, in its order.
-WITH pending AS (
-    SELECT part.*
+-- name: first_rows
+-- So many rows ($1) of each kind that hasn't ended: every part reads the beginning of an index, in its order.
+(
+    SELECT ready.*
     FROM (VALUES (3), (2), (1), (0)) AS level (priority)
     CROSS JOIN LATERAL (
-        SELECT {{pending_numbers}}
-        FROM (
-            SELECT job.run_at, job.deferred_since
-            FROM ONLY {{table}} AS job
-            WHERE job.status = 'pending' AND job.ordering_key IS NULL AND job.priority = level.priority
-            ORDER BY job.run_at, job.id
-            LIMIT $1
-        ) AS ready
-    ) AS part
-    UNION ALL
-    SELECT {{pending_numbers}}
-    FROM (
-        SELECT job.run_at, job.deferred_since
+        SELECT job.status, job.run_at, job.deferred_since, job.lease_until, job.lease_epoch
+        FROM ONLY {{table}} AS job
+        WHERE job.status = 'pending' AND job.ordering_key IS NULL AND job.priority = level.priority
+        ORDER BY job.run_at, job.id
+        LIMIT $1
+    ) AS ready
+    UNION ALL (
+        SELECT job.status, job.run_at, job.deferred_since, job.lease_until, job.lease_epoch
         FROM ONLY {{table}} AS job
         WHERE job.ordering_key IS NOT NULL AND job.status IN ('pending', 'processing') AND job.status = 'pending'
         ORDER BY job.ordering_key, job.ordering_at, job.id
         LIMIT $1
-    ) AS keyed
-),
-processing AS (
-    SELECT count(*) AS jobs, count(*) FILTER (WHERE {{over}}) AS stalled
-    FROM (
-        SELECT job.lease_until, job.lease_epoch
+    )
+    UNION ALL (
+        SELECT job.status, job.run_at, job.deferred_since, job.lease_until, job.lease_epoch
         FROM ONLY {{table}} AS job
         WHERE job.status = 'processing'
         ORDER BY job.runner_id, job.lease_until
         LIMIT $1
-    ) AS job
-),
-ended AS (
-    SELECT status.name, part.jobs
-    FROM (VALUES ('success'), ('failed')) AS status (name)
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS jobs
-        FROM (
-            SELECT FROM ONLY {{table}} AS job
-            WHERE job.status IN ('success', 'failed') AND job.status = status.name
-            ORDER BY job.updated_at
-            LIMIT $1
-        ) AS found
-    ) AS part
+    )
 )
-SELECT
-    least(sum(pending.jobs), $1)::bigint AS pending,
-    least(sum(pending.due), $1)::bigint AS due,
-    (SELECT jobs FROM processing) AS processing,
-    (SELECT jobs FROM ended WHERE name = 'success') AS success,
-    (SELECT jobs FROM ended WHERE name = 'failed') AS failed,
-    (SELECT stalled FROM processing) AS stalled,
-    extract(epoch FROM now() - min(pending.oldest_due))::float8 AS oldest_due_s,
-    least(sum(pending.deferred), $1)::bigint AS deferred,
-    extract(epoch FROM now() - min(pending.oldest_deferred))::float8 AS oldest_deferred_s
-FROM pending
 
 
--- name: pending_numbers
--- The numbers of some pending jobs.
-count(*) AS jobs,
-count(*) FILTER (WHERE run_at <= now()) AS due,
-min(run_at) FILTER (WHERE run_at <= now()) AS oldest_due,
-count(deferred_since) AS deferred,
-min(greatest(least(deferred_since, now()), now() - interval '3650 days')) FILTER (
-    WHERE deferred_since IS NOT NULL
-) AS oldest_deferred
+-- name: all_ended
+count(*) FILTER (WHERE job.status = '{{status}}')
 
 
--- name: depth_estimate
+-- name: first_ended
+(
+    SELECT count(*)
+    FROM (
+        SELECT FROM ONLY {{table}} AS job
+        WHERE job.status IN ('success', 'failed') AND job.status = '{{status}}'
+        ORDER BY job.updated_at
+        LIMIT $1
+    ) AS first
+)
+
+
+-- name: stats_estimate
 -- How many rows the planner expects: it knows without reading them.
 EXPLAIN (FORMAT JSON) SELECT FROM ONLY {{table}} AS job WHERE {{condition}}
 
@@ -142,7 +114,7 @@ WITH changed AS (
     UNION
     SELECT id FROM ONLY {{table}} WHERE status = 'failed' AND updated_at >= $1
 )
-SELECT {{columns}}
+SELECT job.id::text, job.updated_at, job.lease_epoch, job.status
 FROM ONLY {{table}} AS job
 WHERE job.id = ANY (ARRAY(SELECT changed.id FROM changed)) AND {{conditions}}
 ORDER BY job.updated_at, job.id
@@ -161,7 +133,7 @@ LEFT JOIN pg_stat_activity AS session ON session.pid = held.pid
 WHERE held.locktype = 'transactionid' AND held.mode = 'ExclusiveLock' AND held.granted
 
 
--- name: rollups_read
+-- name: rollups
 -- Rows of all runners, summed up by step ($4: its seconds; NULL: all in one), and by path where $5.
 SELECT
     CASE
@@ -181,34 +153,3 @@ WHERE rollup.minute >= $1::timestamptz
   AND ($3::text IS NULL OR rollup.backend = $3::text)
 GROUP BY 1, 2, 3, 4, 5
 ORDER BY 1, 2, 3, 4, 5
-
-
--- name: rollups_fold
--- Minutes older than $1 seconds become part of their hours. The rows that are deleted are locked: none counts twice.
-WITH old AS (
-    DELETE FROM {{rollup}} AS rollup
-    WHERE (rollup.minute, rollup.runner_id, rollup.backend, rollup.path, rollup.outcome, rollup.code) IN (
-        SELECT minute, runner_id, backend, path, outcome, code
-        FROM {{rollup}}
-        WHERE minute < to_timestamp(floor(extract(epoch FROM now() - $1::float8 * interval '1 second') / 3600) * 3600)
-          AND runner_id <> ''
-        ORDER BY minute, runner_id, backend, path, outcome, code
-        LIMIT $2
-        FOR UPDATE SKIP LOCKED
-    )
-    RETURNING rollup.*
-),
-hours AS (
-    INSERT INTO {{rollup}} AS hour (minute, backend, path, outcome, code, count, seconds_sum, buckets)
-    SELECT
-        to_timestamp(floor(extract(epoch FROM rollup.minute) / 3600) * 3600), rollup.backend, rollup.path,
-        rollup.outcome, rollup.code, sum(rollup.count), sum(rollup.seconds_sum), {{buckets}}
-    FROM old AS rollup
-    GROUP BY 1, 2, 3, 4, 5
-    ORDER BY 1, 2, 3, 4, 5
-    ON CONFLICT (minute, runner_id, backend, path, outcome, code) DO UPDATE
-    SET count = hour.count + excluded.count,
-        seconds_sum = hour.seconds_sum + excluded.seconds_sum,
-        buckets = {{added}}
-)
-SELECT count(*)::integer FROM old

@@ -1,10 +1,6 @@
 -- What is read of rows, and those that are named by their keys.
 
 
--- name: load
-SELECT {{columns}} FROM ONLY {{table}} AS job WHERE job.id = ANY ($1::uuid[])
-
-
 -- name: readable_text
 -- A text, unless it is too long. Its length is known without reading it.
 CASE WHEN octet_length(job.{{column}}) > {{longest}} THEN {{unread}} ELSE job.{{column}} END

@@ -30,6 +30,15 @@ FROM pg_trigger AS tg
 WHERE tg.tgrelid = $1::text::regclass AND NOT tg.tgisinternal
 
 
+-- name: catalog_schema
+-- The schema, and its functions.
+SELECT 'schema' AS kind, '' AS name FROM pg_namespace WHERE nspname = $1
+UNION ALL
+SELECT 'function', function.proname::text
+FROM pg_proc AS function JOIN pg_namespace AS namespace ON namespace.oid = function.pronamespace
+WHERE namespace.nspname = $1
+
+
 -- name: rights
 -- Which rights this role lacks: on the schema (no name), and on each of some relations that are there. Asked by
 -- the catalog, which answers a role that may do nothing at all.
@@ -45,7 +54,7 @@ WHERE namespace.nspname = $1 AND NOT has_table_privilege(relation.oid, wanted.pr
 GROUP BY relation.relname
 
 
--- name: standing
+-- name: losing_rows
 -- Whether a crash of the server empties a table, and whether row-level security binds this role.
 SELECT
     relation.relpersistence = 'u' AS unlogged, row_security_active(relation.oid) AS has_row_security,
@@ -88,48 +97,9 @@ WHERE con.contype = 'f' AND con.confrelid = $1::text::regclass AND con.confdelty
 ORDER BY 1, 2
 
 
--- name: due_without_runner
--- For how many seconds a job has been due while no runner beats; no row: none is due, or a runner is alive.
--- Of the jobs with an ordering key one is looked at: the first of the first key.
-SELECT greatest(extract(epoch FROM now() - min(due.run_at)), 0)::bigint AS seconds
-FROM (
-    SELECT ready.run_at
-    FROM (VALUES (3), (2), (1), (0)) AS level (priority)
-    CROSS JOIN LATERAL (
-        SELECT job.run_at
-        FROM ONLY {{table}} AS job
-        WHERE job.status = 'pending' AND job.ordering_key IS NULL AND job.priority = level.priority
-        ORDER BY job.run_at
-        LIMIT 1
-    ) AS ready
-    UNION ALL
-    SELECT head.run_at
-    FROM (
-        SELECT job.run_at, job.status
-        FROM ONLY {{table}} AS job
-        WHERE job.ordering_key IS NOT NULL AND job.status IN ('pending', 'processing')
-        ORDER BY job.ordering_key, job.ordering_at, job.id
-        LIMIT 1
-    ) AS head
-    WHERE head.status = 'pending'
-) AS due
-WHERE due.run_at <= now()
-  AND NOT EXISTS (SELECT FROM {{runner}} AS runner WHERE runner.beat_at > now() - interval '10 seconds')
-HAVING min(due.run_at) IS NOT NULL
-
-
--- name: deferred_long
--- Jobs that have been given back with a delay, again and again, for over an hour.
-SELECT
-    count(*) AS jobs,
-    extract(epoch FROM now() - greatest(min(job.deferred_since), now() - interval '3650 days'))::int8 AS longest
-FROM ONLY {{table}} AS job
-WHERE job.status = 'pending' AND job.deferred_since < now() - interval '1 hour'
-
-
--- name: left_behind
--- How many jobs wait in a table, up to 10,000.
-SELECT count(*) FROM (SELECT FROM ONLY {{table}} AS job WHERE job.status IN ('pending', 'processing') LIMIT 10000) AS job
+-- name: waiting
+-- How many jobs wait in a table, up to so many.
+SELECT count(*) FROM (SELECT FROM ONLY {{table}} AS job WHERE job.status IN ('pending', 'processing') LIMIT {{most}}) AS job
 
 
 -- name: table_lock_holders

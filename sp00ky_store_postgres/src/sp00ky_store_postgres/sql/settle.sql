@@ -1,18 +1,9 @@
--- Settles, in batches.
+-- Settles, in batches: the rows of each table are written by one of these, and the numbers of what was written come back
+-- in one row. They are fewer than were given where a guard didn't fit, or a row is locked.
 
 
 -- name: settle
--- Transitions, in one batch: for each table `settle_table`, from these rows.
-unnest(
-    $1::int[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::int[], $7::float8[], $8::text[],
-    $9::text[], $10::int[], $11::text[], $12::timestamptz[], $13::int[]
-) WITH ORDINALITY AS given (
-    table_number, id, epoch, was, status, retries, delay, error, result, flags, runner, due, priority, n
-)
-
-
--- name: settle_table
--- SKIP LOCKED: a row that another transaction holds isn't written, and delays no other.
+-- Transitions. SKIP LOCKED: a row that another transaction holds isn't written, and delays no other.
 written_{{number}} AS (
     UPDATE ONLY {{table}} AS job
     SET status = held.status,
@@ -36,7 +27,12 @@ written_{{number}} AS (
         updated_at = greatest(clock_timestamp(), job.created_at + interval '2 ms') -- by which it is found as changed
     FROM (
         SELECT given.*, job.ctid AS place
-        FROM {{given}}
+        FROM unnest(
+            $1::int[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::int[], $7::float8[], $8::text[],
+            $9::text[], $10::int[], $11::text[], $12::timestamptz[], $13::int[]
+        ) WITH ORDINALITY AS given (
+            table_number, id, epoch, was, status, retries, delay, error, result, flags, runner, due, priority, n
+        )
         JOIN ONLY {{table}} AS job ON job.id = given.id
         WHERE given.table_number = {{number}}
           AND job.lease_epoch = given.epoch
@@ -49,7 +45,7 @@ written_{{number}} AS (
 )
 
 
--- name: settle_appended
+-- name: appended
 -- A row's errors with one more: the first and the latest 49 are kept, in two passes over the text, however long it is.
 -- (Not by ->, which fails for a \u0000 anywhere.)
 -- OFFSET 0 keeps each count from being taken anew for each entry. Text that is longer than any runner's isn't read,
@@ -105,11 +101,6 @@ written_{{number}} AS (
 
 -- name: settle_success
 -- One runner's deliveries alone, which most batches are: the same as `settle`, with less to say.
-unnest($1::int[], $2::uuid[], $3::bigint[], $4::text[])
-    WITH ORDINALITY AS given (table_number, id, epoch, result, n)
-
-
--- name: settle_success_table
 -- The status is asked for in a way that no index answers: the index of rows in progress would be searched for each.
 written_{{number}} AS (
     UPDATE ONLY {{table}} AS job
@@ -121,7 +112,8 @@ written_{{number}} AS (
         updated_at = clock_timestamp()
     FROM (
         SELECT given.n, given.result, job.ctid AS place
-        FROM {{given}}
+        FROM unnest($1::int[], $2::uuid[], $3::bigint[], $4::text[])
+            WITH ORDINALITY AS given (table_number, id, epoch, result, n)
         JOIN ONLY {{table}} AS job ON job.id = given.id
         WHERE given.table_number = {{number}}
           AND job.lease_epoch = given.epoch
@@ -132,11 +124,6 @@ written_{{number}} AS (
     WHERE job.ctid = held.place
     RETURNING held.n
 )
-
-
--- name: settle_written
--- The numbers of what was written, in one row: fewer than were given where a guard didn't fit, or a row is locked.
-SELECT array_agg(written.n) FROM ({{written}}) AS written
 
 
 -- name: settle_unwritten

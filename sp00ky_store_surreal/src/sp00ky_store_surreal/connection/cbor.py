@@ -1,6 +1,6 @@
 """Encode requests and decode replies: CBOR by a compiled library; the SDK's is Python, and five times slower.
 
-Nothing that a row holds keeps its reply from being read.
+Nothing that a row holds keeps its reply from being read, and each statement's status is looked at.
 """
 
 from __future__ import annotations
@@ -13,17 +13,24 @@ from types import NoneType
 from typing import Any
 from uuid import UUID
 
+import surrealdb
 from cbor2 import CBORDecodeError, CBORDecoder, CBOREncoder, CBORTag, dumps, loads
 from surrealdb import RecordID
 from surrealdb.data.cbor import tag_decoder
 
-from sp00ky_store_surreal.connection.reply import JSON_NULL
+from sp00ky_store_surreal.errors import reply_error, statement_error
 
 DEEPEST = 2_000
 """Values in values: a database takes 256, each of which may be several here (a set, a range)."""
 
 NONE, RECORD_ID, DECIMAL, DATETIME, SET = 6, 8, 10, 12, 56
 """Tags; the SDK doesn't know the last one (2.x)."""
+
+NULL: object = getattr(surrealdb, "Null", None)
+"""What the SDK's decoding makes of NULL: 3.x an object of its own, 2.x None."""
+
+JSON_NULL: Any = surrealdb.cbor.CBORSimpleValue(22) if NULL is None else NULL
+"""What to bind for a NULL within a value: None would be NONE, and an object would lack the field."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NULL = b"\xf6"
@@ -125,3 +132,24 @@ _DECODERS: dict[int, Callable[[CBORTag], Any]] = {
     DATETIME: _instant,
     SET: lambda tag: list(tag.value),
 }
+
+
+def results_of(store: str, reply: Mapping[str, Any]) -> list[Any]:
+    """Return each statement's result. Raises the error that says most, where there is one."""
+    if "result" not in reply:
+        raise reply_error(store, reply.get("error"))
+    problem = statement_error(store, reply["result"])
+    if problem is not None:
+        raise problem
+    return [each["result"] for each in reply["result"]]
+
+
+def without_null(value: Any) -> Any:
+    """Replace NULL by None in a value, for columns and JSON don't tell it from NONE."""
+    if NULL is None:
+        return value
+    if isinstance(value, list):
+        return [without_null(each) for each in value]
+    if isinstance(value, dict):
+        return {key: without_null(each) for key, each in value.items()}
+    return None if value is NULL else value

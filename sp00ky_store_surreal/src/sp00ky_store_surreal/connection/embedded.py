@@ -15,8 +15,8 @@ from surrealdb import AsyncSurreal
 
 from sp00ky_core.errors import StoreClosed, StoreInUse, StoreUnavailable
 from sp00ky_core.stores.subscription import Backoff
-from sp00ky_store_surreal.connection.reply import results_of, without_null
-from sp00ky_store_surreal.connection.workload import Lane
+from sp00ky_store_surreal.connection.cbor import results_of, without_null
+from sp00ky_store_surreal.connection.reconnecting import Lane
 from sp00ky_store_surreal.errors import EngineFault, translated
 from sp00ky_store_surreal.url import Target
 

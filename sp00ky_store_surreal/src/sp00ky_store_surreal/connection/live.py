@@ -12,9 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from sp00ky_core.stores.subscription import Broadcast, Subscription
-from sp00ky_store_surreal.connection.cbor import killed_query
+from sp00ky_store_surreal.connection.cbor import killed_query, results_of
 from sp00ky_store_surreal.connection.handshake import connected
-from sp00ky_store_surreal.connection.reply import results_of
 from sp00ky_store_surreal.connection.websocket import LOST, ServerConnection, answer_of
 from sp00ky_store_surreal.errors import ConnectionLost, TableMissing, translated
 from sp00ky_store_surreal.surql.loader import surql

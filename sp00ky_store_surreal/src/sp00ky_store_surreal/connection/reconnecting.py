@@ -1,6 +1,6 @@
-"""Supervise a connection to a server: make it anew when it is lost, while its callers wait.
+"""Supervise connections to a server, one for each kind of call; make one anew when it is lost.
 
-A connection ends once; what was asked over it and what was not answered is asked again over the next one.
+Its callers wait. A connection ends once; what was not answered over it is asked again over the next one.
 """
 
 from __future__ import annotations
@@ -8,17 +8,57 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any
 
 from websockets.exceptions import WebSocketException
 
 from sp00ky_core.errors import StoreClosed, StoreUnavailable
 from sp00ky_core.stores.subscription import Backoff
+from sp00ky_store_surreal.connection.cbor import results_of
 from sp00ky_store_surreal.connection.handshake import connected
-from sp00ky_store_surreal.connection.reply import results_of
 from sp00ky_store_surreal.connection.websocket import LOST, ServerConnection, answer_of
 from sp00ky_store_surreal.errors import SILENT, ConnectionLost, PlaceMissing, SessionEnded, translated
 from sp00ky_store_surreal.url import Target
+
+
+class Lane(StrEnum):
+    """A kind of call; over a network each has a connection of its own, made when it is needed."""
+
+    CLAIM = "claims"
+    SETTLE = "settles"
+    BEAT = "beats"
+    DELETE = "deletes"
+    REST = "other"
+
+
+class Lanes:
+    """Holds a server's connections, one for each lane."""
+
+    def __init__(self, target: Target) -> None:
+        self._lines = {lane: Line(target, lane.value) for lane in Lane}
+        self.is_open: bool = False
+
+    async def open(self) -> None:
+        """Connect once. Raises ``StoreUnavailable``."""
+        if self.is_open:
+            return
+        for lane, line in self._lines.items():
+            await line.open(now=lane is Lane.REST)
+        self.is_open = True
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        self.is_open = False
+        for line in self._lines.values():
+            await line.close()
+
+    async def ask(
+        self, statement: str, bindings: Mapping[str, Any], *, lane: Lane, resend: bool
+    ) -> list[Any]:
+        """See ``Line.ask``."""
+        return await self._lines[lane].ask(statement, bindings, resend=resend)
+
 
 _log = logging.getLogger(__name__)
 

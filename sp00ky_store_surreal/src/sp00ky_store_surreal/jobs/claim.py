@@ -4,50 +4,56 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from surrealdb import RecordID
 
+from sp00ky_core.config import BreakerConfig
 from sp00ky_core.errors import StoreError
+from sp00ky_core.gate.breaker import (
+    Breaker,
+    BreakerChange,
+    ProbeWithoutNews,
+    change_after,
+    route_in_turn,
+)
 from sp00ky_core.job.job import Job
-from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, Claim, JobTable
+from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, BreakerResult, Claim, JobTable
 from sp00ky_core.stores import PASSED, Quarantine
-from sp00ky_store_surreal.connection.executor import CLAIMING, Connection, Lane
+from sp00ky_store_surreal.connection.executor import CLAIMING, Lane
 from sp00ky_store_surreal.errors import (
     NO_ROWS_FAULT,
     Conflict,
     ConnectionLost,
     DuplicateKey,
     ReplyUnreadable,
+    TableMissing,
     TookTooLong,
 )
-from sp00ky_store_surreal.fleet.breaker import SUITED, longest_bindings, take_probe
-from sp00ky_store_surreal.fleet.heartbeat import beats
-from sp00ky_store_surreal.fleet.limit import limit_bindings, limited_at_once
+from sp00ky_store_surreal.heartbeat import beats
 from sp00ky_store_surreal.jobs.claim_outcome import (
     Care,
     Carefulness,
     ClaimRefusals,
     ClaimState,
     Part,
+    breaker_of,
     parts_of,
 )
-from sp00ky_store_surreal.jobs.claim_statement import ClaimWriter, Slots
-from sp00ky_store_surreal.jobs.claim_window import BatchSize, ClaimIndex, Groups, Heads, Peers
-from sp00ky_store_surreal.observe.notifications import Signals
-from sp00ky_store_surreal.row_loading import claimed_lengths, load_claimed, read_claimed
-from sp00ky_store_surreal.surql.claim_parts import (
+from sp00ky_store_surreal.jobs.claim_statement import (
     RANKS,
-    due_last,
-    due_now,
+    ClaimPart,
+    claim_of,
     group_of,
-    lease_bindings,
-    unleased,
-    until_of,
+    longest_bindings,
     within,
 )
+from sp00ky_store_surreal.jobs.claim_window import BatchSize, ClaimIndex, Groups, Heads, Peers
+from sp00ky_store_surreal.observe.notifications import Signals
+from sp00ky_store_surreal.rows import claimed_lengths, duration_text, load_claimed, read_claimed
+from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
 LONG_SECONDS = 3.0
@@ -56,6 +62,13 @@ LONG_SECONDS = 3.0
 LOOK_AGAIN = 0.1
 """Seconds between two looks at who else claims, at least."""
 
+SUITED = ", (retries < max_retries) AS spare, (IF path IN $routes { path }) AS route"
+"""What makes a job a better probe than another."""
+
+Change = Callable[[BreakerChange], Awaitable[BreakerResult]]
+"""Changes a breaker: ``Breakers.change_breaker``."""
+
+Slots = Sequence[tuple[JobTable, int]]
 _Row = Mapping[str, Any]
 
 
@@ -64,14 +77,18 @@ class Claimer:
 
     def __init__(
         self,
-        connection: Connection,
+        ready: Readiness,
         quarantine: Quarantine,
+        *,
         peers: Peers,
         signals: Signals,
         index: ClaimIndex,
+        change_breaker: Change,
     ) -> None:
-        self._connection = connection
+        self._ready = ready
+        self._connection = connection = ready.connection
         self._index = index
+        self._change_breaker = change_breaker
         self._peers = peers
         self._signals = signals
         self._heads = Heads(connection)
@@ -93,6 +110,14 @@ class Claimer:
 
     async def claim(self, slots: Slots, runner_id: str) -> Claim:
         """See ``Store.claim``."""
+        there = await self._ready.there(table for table, _ in slots)
+        try:
+            return await self._claim([each for each in slots if each[0] in there], runner_id)
+        except TableMissing as error:
+            self._ready.note(error)  # what was claimed beside it is released: no runner knows of it
+            raise
+
+    async def _claim(self, slots: Slots, runner_id: str) -> Claim:
         state = ClaimState()
         free = [each for each in slots if not each[0].has_limits]
         jobs = await self._claim_due(free, runner_id, state) if free else []
@@ -127,7 +152,7 @@ class Claimer:
             if self._care.now() is Care.MOST:
                 return await self._claim_singly(slots, runner_id, state)
             if self._connection.target.embedded:
-                return await self._claim_alone(slots, runner_id, state)
+                return (await self._claim_parts(slots, runner_id, state))[0]
             return await self._claim_among_others(slots, runner_id, state)
         except ReplyUnreadable:
             self._care.raise_it()
@@ -142,23 +167,6 @@ class Claimer:
         except StoreError:
             return await self._claim_singly(slots, runner_id, state)
 
-    async def _claim_alone(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
-        statement, bindings = self._writer(runner_id).alone(slots)
-        reply = await self._connection.write(statement, CLAIMING, **bindings)
-        state.read(reply, slots)
-        claimed: list[Job] = []
-        again = []
-        for (table, count), part in zip(slots, parts_of(reply), strict=True):
-            given = {**part.given, "runner_id": runner_id}
-            claimed += await read_claimed(self._connection, table, part.rows, runner_id, given)
-            await self._put_off(table, [row["id"] for row in part.early])
-            claimed += await self._claim_long(table, part.long, runner_id)
-            if part.taken < part.found:
-                self._signals.work()
-            if self._note(table, count, part, state):
-                again.append((table, count))
-        return claimed + (await self._claim_alone(again, runner_id, state) if again else [])
-
     async def _claim_among_others(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
         for table, _ in slots:
             for rank in self._ranks(table):
@@ -166,7 +174,7 @@ class Claimer:
         await self._look_for_peers(runner_id)
         most = self._peers.most(runner_id)
         fewer = [(table, min(count, most)) for table, count in slots]
-        claimed, empty = await self._claim_from_heads(fewer, runner_id, state)
+        claimed, empty = await self._claim_parts(fewer, runner_id, state)
         again = [
             (table, count)
             for table, count in empty
@@ -175,18 +183,80 @@ class Claimer:
             and any([await self._heads.found_nothing(table, rank) for rank in self._ranks(table)])
         ]
         if again:
-            claimed += (await self._claim_from_heads(again, runner_id, state))[0]
+            claimed += (await self._claim_parts(again, runner_id, state))[0]
         taken = Counter(job.backend for job in claimed)
         if any(most <= taken[table.backend] < count for table, count in slots):
-            self._signals.work()  # there are places left, and there may be jobs
+            self._signals.wake()  # there are places left, and there may be jobs
         return claimed
 
     def _ranks(self, table: JobTable) -> tuple[int, ...]:
         return RANKS if self._groups.are_in(table) else (0,)
 
-    def _writer(self, runner_id: str) -> ClaimWriter:
-        skipped = self._refusals.bindings()
-        return ClaimWriter(runner_id=runner_id, groups=self._groups, index=self._index, skipped=skipped)
+    async def _claim_parts(
+        self, slots: Slots, runner_id: str, state: ClaimState
+    ) -> tuple[list[Job], list[tuple[JobTable, int]]]:
+        """Claim due jobs, on a server from the heads on; return them, and the tables that had none."""
+        row = "$this" if self._care.now() is Care.NONE else surql("job_columns_named").strip()
+        statement, bindings = claim_of(self._parts(slots, runner_id), runner_id, row=row)
+        reply = await self._connection.write(statement, CLAIMING, **bindings)
+        state.read(reply, slots)
+        claimed: list[Job] = []
+        empty, again = [], []
+        for (table, count), part in zip(slots, parts_of(reply), strict=True):
+            given = {**part.given, "runner_id": runner_id}
+            claimed += await read_claimed(self._connection, table, part.rows, runner_id, given)
+            if part.has_others:
+                self._mixed.add(table.table)
+                self._signals.wake()  # they took the place of jobs
+            await self._put_off(table, [row["id"] for row in part.early])
+            claimed += await self._claim_long(table, part.long, runner_id)
+            if self._note(table, count, part, state):
+                again.append((table, count))
+            elif not part.found:
+                empty.append((table, count))
+            else:
+                await self._look_for_more(table, count, part)
+        more, still_empty = await self._claim_parts(again, runner_id, state) if again else ([], [])
+        return claimed + more, empty + still_empty
+
+    def _parts(self, slots: Slots, runner_id: str) -> list[ClaimPart]:
+        return [
+            self._part(
+                table,
+                count,
+                n=str(number),
+                jobs_only=self._connection.target.embedded or table.table in self._mixed,
+                is_wide=self._groups.are_in(table),
+                heads={rank: self._heads.at(table, rank) for rank in self._ranks(table)},
+                start=self._peers.start(runner_id, count),
+                after=self._groups.after(table),
+            )
+            for number, (table, count) in enumerate(slots)
+        ]
+
+    def _part(self, table: JobTable, count: int, **more: Any) -> ClaimPart:
+        return ClaimPart(
+            table=table,
+            count=count,
+            embedded=self._connection.target.embedded,
+            skipped=self._refusals.ids(),
+            asked=self._index.asked(table),
+            **more,
+        )
+
+    async def _look_for_more(self, table: JobTable, count: int, part: Part) -> None:
+        """Wake runners where there may be more than a claim has got."""
+        left, full = part.found > part.taken, part.taken == count
+        if self._connection.target.embedded:
+            if left:
+                self._signals.wake()
+            return
+        if part.found < count and self._heads.search_is_due(table):
+            self._signals.wake()  # there may be some before the head
+        elif left and await self._is_due(table):
+            self._signals.wake()
+            full = part.found == count
+        self._signals.claimed(table, full=full)
 
     def _note(self, table: JobTable, count: int, part: Part, state: ClaimState) -> bool:
         """Take note of what a part has seen; return whether the table is to be claimed again, at once."""
@@ -201,50 +271,11 @@ class Claimer:
             self._collided, self._looked_at = collided, now
             self._peers.seen(runner_id, await beats(self._connection))
 
-    async def _claim_from_heads(
-        self, slots: Slots, runner_id: str, state: ClaimState
-    ) -> tuple[list[Job], list[tuple[JobTable, int]]]:
-        """Claim jobs that are due from the heads on; return them, and the tables where there was none."""
-        statement, bindings = self._writer(runner_id).among_others(
-            slots,
-            self._heads,
-            self._peers,
-            mixed=self._mixed,
-            row="$this" if self._care.now() is Care.NONE else surql("job_columns_named").strip(),
-        )
-        reply = await self._connection.write(statement, CLAIMING, **bindings)
-        state.read(reply, slots)
-        claimed: list[Job] = []
-        empty, again = [], []
-        for (table, count), part in zip(slots, parts_of(reply), strict=True):
-            claimed += await read_claimed(self._connection, table, part.rows, runner_id)
-            await self._heed(table, part)
-            claimed += await self._claim_long(table, part.long, runner_id)
-            full = len(part.rows) == count
-            if self._note(table, count, part, state):
-                again.append((table, count))
-            elif not part.found:
-                empty.append((table, count))
-            elif part.found < count and self._heads.search_is_due(table):
-                self._signals.work()  # there may be some before the head
-            elif len(part.rows) < part.found and await self._is_due(table):
-                self._signals.work()
-                full = part.found == count
-            self._signals.claimed(table, full=full)
-        more, still_empty = await self._claim_from_heads(again, runner_id, state) if again else ([], [])
-        return claimed + more, empty + still_empty
-
-    async def _heed(self, table: JobTable, part: Part) -> None:
-        if part.has_others:
-            self._mixed.add(table.table)
-            self._signals.work()  # they took the place of jobs
-        await self._put_off(table, [row["id"] for row in part.early])
-
     async def _put_off(self, table: JobTable, ids: Sequence[RecordID]) -> None:
         """Move ``run_at`` of jobs that a client delayed, and that were met too early, many at a time."""
         if not ids:
             return
-        self._signals.work()  # they stood before others
+        self._signals.wake()  # they stood before others
         group = group_of(0, embedded=self._connection.target.embedded)
         statement = surql("claim_put_off_delayed", table=quoted(table.table), group=group)
         try:
@@ -261,18 +292,41 @@ class Claimer:
             return True  # what was claimed mustn't be lost for it
 
     async def _claim_probe(self, table: JobTable, runner_id: str, state: ClaimState) -> list[Job]:
-        rows, breaker = await take_probe(
-            self._connection,
-            table,
-            runner_id,
-            before=state.breakers[table.backend],
-            due=await self._due_now(table, PROBE_WINDOW, SUITED),
-            latest=self._due_last(table),
-            take=lambda ids: self._claim_named(table, ids, runner_id),
+        """Take the probe of an open breaker, and one due job for it: for one runner.
+
+        Nothing is taken where nothing is due, or another runner was faster.
+        """
+        before = state.breakers[table.backend]
+        part = self._part(table, PROBE_WINDOW, heads=await self._heads.all_kept_up(table))
+        rows = await self._suited(part, part.due_now(SUITED))
+        if len(rows) == PROBE_WINDOW and not part.embedded:  # it reads no index from its end
+            rows += await self._suited(part, part.due_last(SUITED))
+        if not rows:
+            return []
+        reply = await self._connection.write(
+            surql("breaker_take_probe"),
+            CLAIMING,
+            breaker=RecordID("sp00ky_breaker", table.backend),
+            runner=runner_id,
+            lease=duration_text(table.probe_lease),
+            **longest_bindings([table]),
         )
-        if breaker is not None:
-            state.breakers[table.backend] = breaker
-        return await load_claimed(self._connection, table, rows, runner_id) if rows else []
+        if not reply[-1]:
+            return []
+        breaker = state.breakers[table.backend] = breaker_of(reply[-1][0])
+        claimed = await self._claim_named(table, [_best(rows, before)], runner_id)
+        if claimed:
+            return await load_claimed(self._connection, table, claimed, runner_id)
+        no_news = ProbeWithoutNews(runner_id=runner_id)
+        handed_back = change_after(table.backend, breaker, no_news, BreakerConfig())
+        if handed_back is not None:
+            state.breakers[table.backend] = (await self._change_breaker(handed_back)).breaker
+        return []
+
+    async def _suited(self, part: ClaimPart, statement: str) -> list[_Row]:
+        bindings = {**part.bindings(), "routes": list(part.table.routes), "latest": PROBE_LATEST}
+        rows: list[_Row] = (await self._connection.write(statement, CLAIMING, **bindings))[-1]
+        return rows
 
     async def _claim_singly(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
         claimed: list[Job] = []
@@ -285,29 +339,13 @@ class Claimer:
         return claimed
 
     async def _claim_each(self, table: JobTable, count: int, runner_id: str) -> list[Job]:
-        statement, bindings = await self._due_now(table, count)
-        chosen = (await self._connection.write(statement, CLAIMING, **bindings))[-1]
+        part = self._part(table, count, heads=await self._heads.all_kept_up(table))
+        chosen = (await self._connection.write(part.due_now(""), CLAIMING, **part.bindings()))[-1]
         short = [row["id"] for row in chosen if not row["sp00ky_long"]]
         rows = await self._claim_named(table, short, runner_id)
         claimed = await load_claimed(self._connection, table, rows, runner_id) if rows else []
         long = [row["id"] for row in chosen if row["sp00ky_long"]]
         return claimed + await self._claim_long(table, long, runner_id)
-
-    async def _due_now(self, table: JobTable, count: int, more: str = "") -> tuple[str, dict[str, Any]]:
-        """Write what selects the first due jobs, and what it binds."""
-        embedded, skipped = self._connection.target.embedded, self._refusals.bindings().get("skipped", [])
-        heads = await self._heads.all_kept_up(table)
-        asked = self._index.asked(table)
-        statement, bound = due_now(
-            table, count, skipped, embedded=embedded, heads=heads, asked=asked, more=more
-        )
-        return statement, {**bound, **NUL, **claimed_lengths(table).bindings("")}
-
-    def _due_last(self, table: JobTable) -> tuple[str, dict[str, Any]] | None:
-        if self._connection.target.embedded:  # it reads no index from its end
-            return None
-        skipped, asked = self._refusals.bindings().get("skipped", []), self._index.asked(table)
-        return due_last(table, PROBE_LATEST, skipped, asked=asked, more=SUITED)
 
     async def _claim_named(self, table: JobTable, ids: Sequence[RecordID], runner_id: str) -> list[_Row]:
         claimed: list[_Row] = []
@@ -319,7 +357,7 @@ class Claimer:
             except DuplicateKey:  # another job of its ordering_key was claimed meanwhile
                 continue
             except TookTooLong as error:
-                self._signals.work()
+                self._signals.wake()
                 self._refusals.skip_slow(row_id, error)
                 break  # the next one would take as long
             except StoreError as error:
@@ -356,14 +394,9 @@ class Claimer:
     async def _claim_one(
         self, table: JobTable, row_id: RecordID, runner_id: str, limit: str
     ) -> Sequence[_Row]:
-        one = surql("claim_one_row", until=until_of(table, ""), unleased=unleased(table), within=limit)
-        statement = (
-            f"{surql('let_now')}LET $ids = [$id];"
-            f"{limited_at_once(one, table, '', self._index.asked(table))}['one', $rows];"
-        )
-        bound: dict[str, Any] = {**lease_bindings(table, ""), **limit_bindings(table)}
-        bound |= {"id": row_id, "runner": runner_id, "backend": table.backend}
-        done = await self._connection.write(statement, CLAIMING, **bound)
+        part = self._part(table, 1)
+        bindings = {**part.bindings(), "id": row_id, "runner": runner_id}
+        done = await self._connection.write(part.named(limit=limit), CLAIMING, **bindings)
         rows: Sequence[_Row]
         ((_, rows),) = [row for row in done if isinstance(row, list) and row[:1] == ["one"]]
         return rows
@@ -386,3 +419,11 @@ class Claimer:
         bindings = {**NUL, **claimed_lengths(table).bindings("")}
         statement = surql("claim_is_huge", n="")
         return bool((await self._connection.read(statement, id=row_id, **bindings))[-1])
+
+
+def _best(rows: Sequence[Mapping[str, Any]], breaker: Breaker) -> RecordID:
+    """Return the job that is the best probe: of the route whose turn it is, one with retries left."""
+    known = ((row["route"], row["spare"]) for row in rows if row["route"] is not None)
+    turn = route_in_turn(known, breaker)
+    best: RecordID = max(rows, key=lambda row: (row["route"] == turn, row["spare"]))["id"]
+    return best

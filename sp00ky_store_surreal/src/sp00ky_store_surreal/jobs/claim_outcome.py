@@ -14,13 +14,12 @@ import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.gate.breaker import Breaker
+from sp00ky_core.gate.breaker import Breaker, BreakerState
 from sp00ky_core.ports import Claim, JobTable
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_store_surreal.errors import NO_ROWS_FAULT, Conflict, reason_of
-from sp00ky_store_surreal.fleet.breaker import breaker_of
-from sp00ky_store_surreal.fleet.limit import allowance_of
 from sp00ky_store_surreal.ids import id_text, id_value
+from sp00ky_store_surreal.jobs.claim_statement import allowance_of
 from sp00ky_store_surreal.rows import seconds_of
 
 _log = logging.getLogger(__name__)
@@ -131,18 +130,19 @@ class Part:
 
 def parts_of(reply: Sequence[Any]) -> list[Part]:
     """Read the parts of a reply, in order."""
-    return [
-        Part(
-            found=found,
-            long=long,
-            has_others=bool(others),
-            early=early,
-            rows=rows,
-            chosen=chosen,
-            given=given,
-        )
-        for _, found, long, others, early, rows, chosen, given in _marked(reply, "claimed")
-    ]
+    names = attrs.fields_dict(Part)
+    return [Part(**dict(zip(names, values, strict=True))) for _, *values in _marked(reply, "claimed")]
+
+
+def breaker_of(row: Mapping[str, Any]) -> Breaker:
+    """Read a breaker from the columns of ``breaker_columns``."""
+    return Breaker(
+        state=BreakerState(row["state"]),
+        failures=row["failures"],
+        paused_for=seconds_of(row["paused_for"]),
+        probe_runner=row["probe_runner"] or None,
+        probe_for=seconds_of(row["probe_for"]),
+    )
 
 
 def _marked(reply: Sequence[Any], mark: str) -> list[Any]:
@@ -171,10 +171,10 @@ class ClaimRefusals:
         self._quarantine = quarantine
         self._said = float("-inf")  # that small rows take too long
 
-    def bindings(self) -> dict[str, list[RecordID]]:
-        """Return what a claim binds: nothing where it passes over none."""
-        ids = [id_value(each) for each in self._quarantine.resting("claimed")]
-        return {"skipped": [each for each in ids if each is not None]} if ids else {}
+    def ids(self) -> list[RecordID]:
+        """List them."""
+        ids = (id_value(each) for each in self._quarantine.resting("claimed"))
+        return [each for each in ids if each is not None]
 
     def skip(self, row_id: RecordID, error: StoreError) -> None:
         """Pass over a row that couldn't be written for a while; that one collides isn't logged."""

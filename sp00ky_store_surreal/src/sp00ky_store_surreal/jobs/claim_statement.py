@@ -1,134 +1,290 @@
-"""Write a claim's statement: all backends' parts, and what they bind."""
+"""Compose a claim's statement, and what it binds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import attrs
+from surrealdb import RecordID
 
-from sp00ky_core.ports import JobTable
-from sp00ky_store_surreal.fleet.breaker import longest_bindings
-from sp00ky_store_surreal.fleet.limit import limit_bindings, limited
-from sp00ky_store_surreal.jobs.claim_window import ClaimIndex, Groups, Heads, Peers
-from sp00ky_store_surreal.row_loading import claimed_lengths
-from sp00ky_store_surreal.surql.claim_parts import (
-    RANKS,
-    bindings_of,
-    but,
-    chosen,
-    lone_due_ids,
-    longest_lease,
-    shared_due_ids,
-    unleased,
-    until_of,
-    within,
-)
+from sp00ky_core.gate.breaker import LONGEST_PAUSE
+from sp00ky_core.ports import LONGEST_PROBE, JobTable
+from sp00ky_core.stores import Allowance
+from sp00ky_store_surreal.rows import claimed_lengths, duration_text
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
-Slots = Sequence[tuple[JobTable, int]]
+RANKS = (3, 2, 1, 0)
+"""The priorities, in the order of claims."""
+
+CLAIM_SECONDS = 1.5
+"""Seconds that a server may take for a claim."""
+
+
+def within(*, embedded: bool) -> str:
+    """Write how long a claim's write may take; embedded it loses no connection.
+
+    A selection takes as long as it does: a server reads each row whole, and only that tells which are long.
+    """
+    return "" if embedded else f"TIMEOUT {duration_text(CLAIM_SECONDS)}"
+
+
+def group_of(rank: int, *, embedded: bool) -> str:
+    """Write the condition for jobs of a priority that have no ordering_key.
+
+    The embedded planner (2.3) uses no index for what is NONE; what is less than 1 is that, too.
+    """
+    if embedded:
+        return f"claim_group = {rank}" if rank else "claim_group < 1"
+    return f"claim_group = {rank or 'NONE'} AND ordering_at = NONE"
 
 
 @attrs.frozen(kw_only=True)
-class ClaimWriter:
-    """Writes claims of one runner.
+class Asked:
+    """Holds conditions that ask each row what an index says of it, where an index can't be trusted.
 
     Attributes:
-        runner_id: The runner's.
-        groups: What claims have seen.
-        index: Whether the index of claims can be trusted.
-        skipped: Binds the rows that are passed over; empty where there are none.
+        pending: Of jobs that wait.
+        held: Of jobs that are processing.
     """
 
-    runner_id: str
-    groups: Groups
-    index: ClaimIndex
-    skipped: Mapping[str, Any]
+    pending: str = ""
+    held: str = ""
 
-    def alone(self, slots: Slots) -> tuple[str, dict[str, Any]]:
-        """Write a claim that no other runner competes with."""
-        statement, bindings = surql("claim_shut_backends"), self._bindings(slots)
-        for number, (table, _) in enumerate(slots):
-            n, passed = str(number), but(self.skipped, jobs_of=table) + unleased(table)
-            ranks = RANKS if self._looks_wide(table) else (0,)
-            due = {rank: lone_due_ids(table, n, rank, passed=passed) for rank in ranks}
-            places = {"table": quoted(table.table), "n": n, "live": self._live(table)}
-            own = ", lease_until" if table.timeout_overridable else ""
-            part = surql("claim_embedded", until=until_of(table, n), own=own, **places)
-            statement += self._claimed(n, table, due, part, slots)
-        return _all_or_none(statement, slots), bindings
 
-    def among_others(
-        self, slots: Slots, heads: Heads, peers: Peers, *, mixed: set[str], row: str
-    ) -> tuple[str, dict[str, Any]]:
-        """Write a claim that others compete with.
+TRUSTED = Asked()
+
+
+@attrs.frozen(kw_only=True)
+class ClaimPart:
+    """Writes one backend's part of a claim, and what it binds.
+
+    Attributes:
+        table: The backend's.
+        n: Its number in the statement.
+        count: How many jobs are wanted.
+        embedded: Whether no other runner competes.
+        skipped: Rows that are passed over.
+        jobs_only: Whether rows that are no jobs are, too. A server then reads on beyond the LIMIT, for 3 ms.
+        asked: What is asked of each row.
+        is_wide: Whether there may be priorities and ordering_keys.
+        heads: For each priority, where to start on a server.
+        start: How many due jobs stand before this runner's own place there.
+        after: The ordering_key behind which to look.
+    """
+
+    table: JobTable
+    n: str = ""
+    count: int
+    embedded: bool
+    skipped: Sequence[RecordID] = ()
+    jobs_only: bool = True
+    asked: Asked = TRUSTED
+    is_wide: bool = True
+    heads: Mapping[int, datetime | None] = attrs.field(factory=dict)
+    start: int = 0
+    after: str = ""
+
+    def claim(self, *, row: str, at_once: bool) -> str:
+        """Choose rows and claim them.
+
+        Stale keys are freed in the claim's own transaction. Ids are chosen before, so that runners collide
+        for no longer than to take tokens and jobs; without a token nothing is chosen.
 
         Args:
-            slots: How many jobs of each table.
-            heads: Where they begin.
-            peers: Where this runner's own begin.
-            mixed: Tables that hold rows that are no jobs.
-            row: What is returned of each row that isn't too long.
+            row: What a server is to return of each row that isn't too long.
+            at_once: Whether a wide claim is one transaction without limits, too.
         """
-        statement, bindings = surql("claim_shut_backends"), self._bindings(slots)
-        for number, (table, count) in enumerate(slots):
-            n, start = str(number), peers.start(self.runner_id, count)
-            passed = but(self.skipped, jobs_of=table if table.table in mixed else None) + unleased(table)
-            passed += self.index.asked(table).pending
-            names = {"table": quoted(table.table), "n": n, "but": passed}
-            due = {}
-            for rank in RANKS if self._looks_wide(table) else (0,):
-                bindings[f"head{n}_{rank}"] = head = heads.at(table, rank)
-                due[rank] = shared_due_ids(names, rank, head, beyond=start > 0)
-            part = surql(
-                "claim_shared",
-                n=n,
-                table=quoted(table.table),
-                until=until_of(table, n),
-                row=row,
-                live=self._live(table),
-                within=within(embedded=False),
-            )
-            statement += self._claimed(n, table, due, part, slots)
-            bindings |= {f"start{n}": start, f"most{n}": count + len(self.skipped.get("skipped", ()))}
-        return _all_or_none(statement, slots), bindings
+        choice = self.choice() if self.is_wide else self._write("claim_choice_by_age", due=self._due(0))
+        part = self._write(
+            "claim_embedded" if self.embedded else "claim_shared",
+            until=self._until(),
+            own=", lease_until" if self.table.timeout_overridable else "",
+            row=row,
+            live=", ordering_live = ordering_key" if self.is_wide or self.table.has_limits else "",
+            within=within(embedded=self.embedded),
+        )
+        if self.is_wide:
+            part = self._write("claim_lift_stale_keys") + part
+        if self.table.has_limits:
+            choice = self._write("rate_pause_without_token") + choice
+        return choice + (self._limited(part) if self.table.has_limits or (self.is_wide and at_once) else part)
 
-    def _bindings(self, slots: Slots) -> dict[str, Any]:
-        bindings: dict[str, Any] = {"runner": self.runner_id, **NUL, **self.skipped}
-        bindings |= longest_bindings(table for table, _ in slots)
-        for number, (table, count) in enumerate(slots):
-            bindings |= {**bindings_of(number, table, count), **limit_bindings(table)}
-            bindings |= claimed_lengths(table).bindings(str(number))
-            bindings[f"after{number}"] = self.groups.after(table)
-        return bindings
+    def choice(self, gate: str | None = None) -> str:
+        """Choose rows by priority and age, the heads of ordering_keys among them.
 
-    def _claimed(self, n: str, table: JobTable, due: Mapping[int, str], part: str, slots: Slots) -> str:
-        """Write a backend's choice and claim; stale keys are freed in the claim's own transaction."""
-        choice, asked = self._choice(n, table, due), self.index.asked(table)
-        if not self._looks_wide(table):
-            return limited(choice, part, table, n, asked=asked)
-        part = surql("claim_lift_stale_keys", n=n, longest_lease=longest_lease(table)) + part
-        return limited(choice, part, table, n, at_once=len(slots) == 1, asked=asked)
+        ``gate``: a condition for choosing none; by default that the backend is paused, by whomever.
+        """
+        ranks = RANKS if self.is_wide else (0,)
+        return self._write(
+            "claim_choice_by_priority",
+            dues="".join(f"LET $due{rank} = {{ {self._due(rank)} }};\n" for rank in ranks),
+            ranked="".join(surql("due_ids_with_rank", rank=str(rank)).strip() for rank in ranks),
+            gate=gate or self._write("backend_is_shut").strip(),
+            passed=self._skipping(),
+            due_only=" AND $head.run_at <= $heads.now",
+        )
 
-    def _choice(self, n: str, table: JobTable, due: Mapping[int, str]) -> str:
-        if not self._looks_wide(table):
-            return surql(
-                "claim_choice_by_age",
-                n=n,
-                table=quoted(table.table),
-                due=due[0],
-                pending=self.index.asked(table).pending,
-            )
-        return chosen(n, table, due, skips=bool(self.skipped), asked=self.index.asked(table))
+    def due_now(self, more: str) -> str:
+        """Select the first due jobs, with ``more`` of each, without a claim."""
+        chosen = self.choice(gate="false") + self._write("claim_lift_stale_keys")
+        return surql("claim_due_now", chosen=chosen, more=more)
 
-    def _looks_wide(self, table: JobTable) -> bool:
-        return self.groups.are_in(table)
+    def due_last(self, more: str) -> str:
+        """Select the jobs that became due last, ``latest`` of each priority, on a server."""
+        latest = (self._write("due_last", group=group_of(rank, embedded=False)).strip() for rank in RANKS)
+        return surql("probe_latest", latest=", ".join(latest), more=more)
 
-    def _live(self, table: JobTable) -> str:
-        """Keep the ordering_key, and take away what marked an attempt of before as under way."""
-        return ", ordering_live = ordering_key" if self._looks_wide(table) or table.has_limits else ""
+    def named(self, *, limit: str) -> str:
+        """Claim the row ``$id``; ``limit``: how long that may take."""
+        one = self._write("claim_one_row", until=self._until(), unleased=self._unleased(), within=limit)
+        return f"{surql('let_now')}LET $ids = [$id];{self._limited(one)}['one', $rows];"
+
+    def bindings(self) -> dict[str, Any]:
+        """Build what it binds."""
+        n, table = self.n, self.table
+        bound: dict[str, Any] = {
+            **NUL,
+            **claimed_lengths(table).bindings(n),
+            f"backend{n}": table.backend,
+            f"breaker{n}": table.backend if table.breaker else "",
+            f"slots{n}": self.count,
+            f"most{n}": self.count + len(self.skipped),
+            f"start{n}": self.start,
+            f"after{n}": self.after,
+            f"lease{n}": duration_text(table.timeout + table.lease_margin),
+            f"margin{n}": duration_text(table.lease_margin),
+        }
+        bound |= {f"head{n}_{rank}": head for rank, head in self.heads.items()}
+        bound |= {"skipped": list(self.skipped)} if self.skipped else {}
+        if table.has_limits:
+            bound |= {
+                "control": RecordID("sp00ky_control", table.backend),
+                "rate": None if table.rate is None else table.rate.per_second,
+                "burst": None if table.rate is None else table.rate.burst,
+                "most_in_flight": table.max_in_flight,
+            }
+        return bound
+
+    def _write(self, name: str, **more: str) -> str:
+        return surql(name, **self._names, **more)
+
+    @cached_property
+    def _names(self) -> Mapping[str, str]:
+        return {
+            "table": quoted(self.table.table),
+            "n": self.n,
+            "but": self._passed(),
+            "pending": self.asked.pending,
+            "held": self.asked.held,
+            "longest_lease": longest_lease(self.table),
+        }
+
+    def _passed(self) -> str:
+        """Write the condition for rows that are passed over."""
+        is_job = f" AND {surql('is_job', table=quoted(self.table.table)).strip()}" if self.jobs_only else ""
+        return is_job + self._skipping() + self._unleased() + self.asked.pending
+
+    def _skipping(self) -> str:
+        return " AND id NOT IN $skipped" if self.skipped else ""
+
+    def _unleased(self) -> str:
+        """Write the condition for rows that count for no request, where those in flight are counted.
+
+        An attempt that was lost counts until its lease ends, and a row counts once.
+        """
+        if self.table.max_in_flight is None:
+            return ""
+        return f" AND {surql('lease_is_over', longest_lease=longest_lease(self.table)).strip()}"
+
+    def _due(self, rank: int) -> str:
+        """Select the ids of due jobs of a priority: on a server from a head on, or the first.
+
+        The first are those without ``run_at``, then by year. An index has instants as text (3.3): the signs
+        of years that haven't four digits come before every digit, and what is read first uses up a LIMIT
+        before it is found not to be due. So those are looked for from their other end, where a minus is
+        before a plus. That they are due is asked twice: of the index, and of each row, for with another
+        condition beside it a server doesn't ask a row what its index answered.
+        """
+        if self.embedded:
+            return self._due_ids(rank, "run_at <= $now")
+        if self.heads.get(rank) is not None:
+            return self._due_beyond(rank, f"run_at >= $head{self.n}_{rank}")
+        return self._write(
+            "claim_due_ids_undated_first",
+            group=group_of(rank, embedded=False),
+            none=f"{{ {self._due_beyond(rank, 'run_at = NONE')} }}",
+            rest=self._due_ids(rank, surql("dated_since_year_1").strip()),
+        )
+
+    def _due_beyond(self, rank: int, since: str) -> str:
+        """Select the same from the runner's own place on, if there are enough of them."""
+        due = self._due_ids(rank, since)
+        if not self.start:
+            return due
+        beyond = self._due_ids(rank, since, start=f" START $start{self.n}")
+        return self._write("claim_due_ids_beyond", beyond=beyond, due=due)
+
+    def _due_ids(self, rank: int, since: str, *, start: str = "") -> str:
+        group = group_of(rank, embedded=self.embedded)
+        return self._write("claim_due_ids", group=group, start=start, **{"from": f" AND {since}"})
+
+    def _until(self) -> str:
+        """Write when a claim's lease ends: an expression, for a row may have a timeout of its own.
+
+        ``$until`` is computed once: a duration that is read for each row costs a sixth of a claim (2.3).
+        """
+        own = self.table.timeout_overridable
+        return surql("until_of_own_timeout", n=self.n).strip() if own else f"$until{self.n}"
+
+    def _limited(self, part: str) -> str:
+        """Write a claim of chosen ids as one transaction, which takes no more than the limits leave."""
+        if not self.table.has_limits:
+            return f"BEGIN;{part}COMMIT;"
+        return f"BEGIN;{self._write('limit_cut_claim')}{part}{self._write('rate_charge')}COMMIT;"
 
 
-def _all_or_none(statement: str, slots: Slots) -> str:
-    """Claim in one transaction: a backend's rows would be lost where another's collide, or are refused."""
-    return f"BEGIN;{statement}COMMIT;" if len(slots) > 1 else statement
+def claim_of(parts: Sequence[ClaimPart], runner_id: str, *, row: str = "") -> tuple[str, dict[str, Any]]:
+    """Write a claim, and what it binds.
+
+    Several parts are one transaction: a backend's rows would be lost where another's collide, or are refused.
+    """
+    statement = surql("claim_shut_backends")
+    bindings: dict[str, Any] = {"runner": runner_id, **longest_bindings(part.table for part in parts)}
+    for part in parts:
+        statement += part.claim(row=row, at_once=len(parts) == 1)
+        bindings |= part.bindings()
+    return (f"BEGIN;{statement}COMMIT;" if len(parts) > 1 else statement), bindings
+
+
+def longest_lease(table: JobTable) -> str:
+    """Write how long a claim's lease lasts at most."""
+    return duration_text(table.longest_lease)
+
+
+def first_pending(table: JobTable, *, embedded: bool) -> str:
+    """Write an expression for ``run_at`` of the first pending jobs that have no ordering_key.
+
+    Those that are due first, of each priority, are among them.
+    """
+    name = "first_pending_embedded" if embedded else "first_pending"
+    groups = (group_of(rank, embedded=embedded) for rank in RANKS)
+    firsts = [surql(name, table=quoted(table.table), group=each).strip() for each in groups]
+    return f"array::flatten([{', '.join(firsts)}])"
+
+
+def longest_bindings(tables: Iterable[JobTable]) -> dict[str, Any]:
+    """Build what reading a breaker binds: no instant is believed that no runner can have written."""
+    longest = max((table.longest_pause for table in tables), default=LONGEST_PAUSE)
+    return {"longest_pause": duration_text(longest), "longest_probe": duration_text(LONGEST_PROBE)}
+
+
+def allowance_of(table: JobTable, tokens: float | None, in_flight: int) -> Allowance:
+    """Return what a claim's limits left it, as ``limit_cut_claim`` has counted."""
+    allowance = Allowance(places=math.inf if table.max_in_flight is None else table.max_in_flight - in_flight)
+    if table.rate is None or tokens is None:
+        return allowance
+    return attrs.evolve(allowance, tokens=tokens, per_second=table.rate.per_second)

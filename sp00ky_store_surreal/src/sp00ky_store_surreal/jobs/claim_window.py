@@ -19,8 +19,8 @@ import attrs
 
 from sp00ky_core.ports import JobTable, RunnerBeat
 from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.jobs.claim_statement import RANKS, TRUSTED, Asked, group_of
 from sp00ky_store_surreal.schema.indexes import looked_at
-from sp00ky_store_surreal.surql.claim_parts import RANKS, TRUSTED, Asked, group_of
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 ADVANCE = 0.5

@@ -1,4 +1,7 @@
-"""Insert jobs: a batch in one round trip, all or none; one live job for each dedup key."""
+"""Insert jobs: a batch in one round trip, all or none; one live job for each dedup key.
+
+A caller's transaction is one of the SDK's client transactions, on a server.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,70 @@ from contextlib import suppress
 from typing import Any
 
 import attrs
-from surrealdb import RecordID
+from surrealdb import AsyncSurrealTransaction, RecordID
+from surrealdb.errors import SurrealError
 
-from sp00ky_core.errors import StoreError
+from sp00ky_core.errors import OptionInvalid, StoreError
 from sp00ky_core.job.job import Job, NewJob
-from sp00ky_core.ports import JobTable, Statement
+from sp00ky_core.ports import JobTable, Spawn, Statement
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_surreal.connection.executor import ONCE, TRIES, Connection
-from sp00ky_store_surreal.connection.external import Transaction
 from sp00ky_store_surreal.errors import (
     AlreadyThere,
     ConnectionLost,
     DuplicateKey,
     ReplyUnreadable,
+    statement_error,
+    translated,
     unwritable,
 )
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.row_loading import WHOLE
-from sp00ky_store_surreal.rows import duration_text, job_from, row_from
-from sp00ky_store_surreal.store_part import StorePart
+from sp00ky_store_surreal.rows import WHOLE, duration_text, job_from, row_from
+from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 from sp00ky_store_surreal.url import Target
+
+EXPECTED = (
+    "a transaction of the SurrealDB SDK (await session.begin_transaction()) that is open; "
+    "or put outbox.statement(...) into your own BEGIN ... COMMIT"
+)
+GONE = "Transaction not found"
+"""What a server says of a transaction that was committed or cancelled."""
+
+EMBEDDED = "nothing: an embedded database has no client transactions; see outbox.statement(...)"
+
+
+class Transaction:
+    """Sends single statements within a transaction of the caller's.
+
+    Raises:
+        OptionInvalid: the connection is no such transaction.
+    """
+
+    def __init__(self, connection: object, target: Target) -> None:
+        if target.embedded or not isinstance(connection, AsyncSurrealTransaction):
+            kind = f"{type(connection).__module__}.{type(connection).__qualname__}"
+            raise _unfit(f"of type {kind}", EMBEDDED if target.embedded else EXPECTED)
+        self._sdk = connection
+        self._location = target.location
+
+    async def query(self, statement: str, bindings: Mapping[str, Any]) -> Any:
+        """Send a statement; return its result. Raises as a statement of the store's own does."""
+        try:
+            reply = await self._sdk.query(statement, dict(bindings))
+        except SurrealError as error:
+            if str(error) == GONE:
+                raise _unfit("a transaction that has ended", EXPECTED) from error
+            refusal = statement_error(self._location, [{"status": "ERR", "result": str(error)}])
+            raise refusal or translated(self._location, error) from error
+        except Exception as error:
+            raise translated(self._location, error) from error
+        # The SDK's second version gives the first statement's result, its third a list of all of them.
+        return reply[-1] if isinstance(reply, list) and reply else reply
+
+
+def _unfit(value: str, expected: str) -> OptionInvalid:
+    return OptionInvalid(option="connection", value=value[:80], expected=expected)
 
 
 @attrs.frozen(kw_only=True)
@@ -47,46 +93,60 @@ class _Batch:
         return key
 
 
-class Enqueues(StorePart):
-    """A part of the store: new jobs."""
+@attrs.frozen
+class Enqueues:
+    """Inserts the jobs of a store.
 
-    async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
-        """See ``Store.add``. Raises ``SchemaError`` where the user may not write."""
-        within = None if connection is None else Transaction(connection, self._connection.target)
-        tables = [self._of_backend(each.backend) for each in new_jobs]
-        await self._ready.ensure()
+    Attributes:
+        ready: Knows what the tables can hold.
+        tables: By backend.
+    """
+
+    ready: Readiness
+    tables: Mapping[str, JobTable]
+
+    async def add(self, new_jobs: Sequence[NewJob], *, within: object = None) -> list[Job]:
+        """See ``Store.add``; ``within`` is a transaction of a caller's."""
+        target = self.ready.connection.target
+        transaction = None if within is None else Transaction(within, target)
+        connection = await self.ready.ensure()
         if not new_jobs:
             return []
-        jobs = await self._add(list(zip(tables, new_jobs, strict=True)), within)
-        self._wake([job.id for job in jobs], work=True)
-        return jobs
-
-    async def _add(
-        self, new_jobs: Sequence[tuple[JobTable, NewJob]], within: Transaction | None
-    ) -> list[Job]:
         batches: dict[str, _Batch] = {}
         first: dict[tuple[str, str], RecordID] = {}
         keys: list[RecordID] = []
-        whole_seconds = self._ready.whole_seconds()
-        for table, each in new_jobs:
-            new = _Batch(table=table, whole_seconds=each.backend in whole_seconds)
+        whole_seconds = self.ready.whole_seconds()
+        for each in new_jobs:
+            new = _Batch(table=self.tables[each.backend], whole_seconds=each.backend in whole_seconds)
             batch = batches.setdefault(each.backend, new)
             held = (each.backend, each.dedup_key or "")
             key = first[held] if each.dedup_key and held in first else batch.take(each)
             if each.dedup_key:
                 first.setdefault(held, key)
             keys.append(key)
-        made, connection = list(batches.values()), self._connection
-        found = _insert_within(within, connection.target, made) if within else _insert(connection, made)
+        made = list(batches.values())
+        found = _insert_within(transaction, target, made) if transaction else _insert(connection, made)
         stored = _by_key(made, await found)
         try:
-            return [_stored(stored, key, each) for key, (_, each) in zip(keys, new_jobs, strict=True)]
+            return [_stored(stored, key, each) for key, each in zip(keys, new_jobs, strict=True)]
         except KeyError:  # what was written must be there to be read
-            raise unwritable(connection.target.location, made[0].table.table) from None
+            raise unwritable(target.location, made[0].table.table) from None
+
+    def rows_of(self, spawns: Sequence[Spawn]) -> list[dict[str, Any]]:
+        """Build the rows of a fire's jobs, whose keys are those of its runs."""
+        whole_seconds = self.ready.whole_seconds()
+        return [
+            row_from(
+                spawn.job,
+                RecordID(self.tables[spawn.job.backend].table, spawn.job_key.hex),
+                whole_seconds=spawn.job.backend in whole_seconds,
+            )
+            for spawn in spawns
+        ]
 
     def statement(self, new_job: NewJob) -> Statement:
         """See ``Statements.statement``."""
-        table = self._of_backend(new_job.backend)
+        table = self.tables[new_job.backend]
         key = RecordID(table.table, new_key())
         name = f"sp00ky_{new_key()}"  # so that several fit into one query
         row: dict[str, Any] = row_from(new_job, key, whole_seconds=True)
@@ -146,8 +206,9 @@ async def _insert_within(transaction: Transaction, target: Target, batches: list
         with suppress(StoreError):  # then the transaction is lost as a whole
             await transaction.query(surql("enqueue_take_back"), {"ids": ids})
         raise
-    if "elsewhere" in reply:
-        raise transaction.elsewhere("/".join(map(str, reply["elsewhere"])))
+    if "elsewhere" in reply:  # no runner here would run its jobs
+        where = "/".join(map(str, reply["elsewhere"]))
+        raise _unfit(f"in {where}", f"one in {target.namespace}/{target.database}, where the jobs are")
     return _jobs_of([reply])
 
 

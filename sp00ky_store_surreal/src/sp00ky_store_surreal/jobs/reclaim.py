@@ -1,77 +1,104 @@
-"""Find ``processing`` rows to be reclaimed: of dead runners, and those whose lease is over."""
+"""Find claims whose end is unknown, of dead runners or with a lease that is over, and give claims back."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+
+import attrs
 
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobTable, OverdueClaim
-from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.connection.executor import Lane, Way
 from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.jobs.claim_statement import longest_lease
 from sp00ky_store_surreal.jobs.claim_window import ClaimIndex
-from sp00ky_store_surreal.observe.filters import ids_of
-from sp00ky_store_surreal.row_loading import DECIDED, load
-from sp00ky_store_surreal.store_part import StorePart
-from sp00ky_store_surreal.surql.claim_parts import longest_lease
+from sp00ky_store_surreal.jobs.delete import Change, RowChanges
+from sp00ky_store_surreal.observe.find import ids_of
+from sp00ky_store_surreal.rows import DECIDED, load_safely
+from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 FEW = 5
 """Rows at a time of those whose ``errors`` hold more than any runner keeps: each takes up to 0.3 s."""
 
 
-class LostClaims(StorePart):
-    """A part of the store: claims whose runner is dead, or whose lease is over."""
+@attrs.frozen
+class Reclaims:
+    """Looks after the claims of a store.
 
-    _index: ClaimIndex
+    Attributes:
+        ready: Knows the tables that are there.
+        changes: Changes rows.
+        index: Knows whether the index of claims can be trusted.
+    """
 
-    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
+    ready: Readiness
+    changes: RowChanges
+    index: ClaimIndex
+
+    async def overdue(
+        self, tables: Iterable[JobTable], runners: Collection[str], limit: int
+    ) -> list[OverdueClaim]:
         """See ``OverdueClaims.overdue`` (what changes seldom is looked at here: a runner asks every 2 s)."""
-        await self._ready.ensure()
-        await self._ready.refresh()
-        with self._ready.passing_over():
-            await self._index.look()
-        found: list[OverdueClaim] = []
-        for table in await self._ready.there(self._tables):
-            left = limit - len(found)
+        connection = await self.ready.ensure()
+        await self.ready.refresh()
+        with self.ready.passing_over():
+            await self.index.look()
+        claims: list[OverdueClaim] = []
+        for table in await self.ready.there(tables):
+            left = limit - len(claims)
             if left > 0 and runners:
-                with self._ready.passing_over():
+                with self.ready.passing_over():
                     statement = surql("reclaim_overdue_ids", **_names(table))
-                    reply = await self._connection.read(statement, runners=list(runners), limit=left)
-                    found += [_claim_of(row, table) for row in reply[-1]]
-        return found
+                    reply = await connection.read(statement, runners=list(runners), limit=left)
+                    claims += [_claim_of(row, table) for row in reply[-1]]
+        return claims
 
-    async def _lost(
+    async def lost(
         self,
-        dead_runners: Collection[str],
-        *,
+        tables: Iterable[JobTable],
+        dead: Collection[str],
         beating: Collection[str],
         overdue: Collection[OverdueClaim],
         limit: int,
     ) -> list[Job]:
-        await self._ready.ensure()
-        who = {"dead": list(dead_runners), "beating": list(beating)}
+        """See ``DecidingStore._lost``."""
+        connection = await self.ready.ensure()
         jobs: list[Job] = []
-        for table in await self._ready.there(self._delivered):
-            if len(jobs) < limit:
+        for table in await self.ready.there(tables):
+            left = limit - len(jobs)
+            if left > 0:
                 named = ids_of(table, [each.job_id for each in overdue])
-                with self._ready.passing_over():
-                    jobs += await _lost_of(self._connection, table, limit - len(jobs), named=named, **who)
+                which = {"dead": list(dead), "beating": list(beating), "named": named}
+                with self.ready.passing_over():
+                    statement = surql("reclaim_lost_ids", **_names(table))
+                    *_, plain, full = await connection.read(statement, limit=left, few=FEW, **which)
+                    jobs += await load_safely(connection, table, [*plain, *full][:left], DECIDED)
         return jobs
 
-
-async def _lost_of(connection: Connection, table: JobTable, limit: int, **which: list[Any]) -> list[Job]:
-    statement = surql("reclaim_lost_ids", **_names(table))
-    *_, plain, full = await connection.read(statement, limit=limit, few=FEW, **which)
-    return await load(connection, table, [*plain, *full][:limit], DECIDED)
+    async def release(self, tables: Iterable[JobTable], runner_id: str, keep: Collection[str]) -> list[str]:
+        """See ``Store.release``: the rows are pending again, at once."""
+        released: list[str] = []
+        for table in await self.ready.there(tables):
+            change = Change(
+                verb="released",
+                statement="release_jobs",
+                bindings={"runner": runner_id, "keep": ids_of(table, keep)},
+                how=Way(lane=Lane.CLAIM),
+            )
+            with self.ready.passing_over():
+                held = surql("release_held_ids", table=quoted(table.table))
+                released += [id_text(row["id"]) for row in await self.changes.selected(change, held)]
+        return released
 
 
 def _names(table: JobTable) -> dict[str, str]:
     return {"table": quoted(table.table), "longest_lease": longest_lease(table)}
 
 
-def _claim_of(row: dict[str, Any], table: JobTable) -> OverdueClaim:
+def _claim_of(row: Mapping[str, Any], table: JobTable) -> OverdueClaim:
     own = row.get("timeout")
     counts = isinstance(own, int | float) and not isinstance(own, bool) and math.isfinite(own)
     return OverdueClaim(

@@ -25,9 +25,9 @@ from sp00ky_store_surreal.errors import (
     unwritable,
 )
 from sp00ky_store_surreal.ids import id_text, id_value, table_of
-from sp00ky_store_surreal.result_values import TEXT
-from sp00ky_store_surreal.rows import duration_text
-from sp00ky_store_surreal.store_part import StorePart
+from sp00ky_store_surreal.jobs.claim import Claimer
+from sp00ky_store_surreal.rows import TEXT, duration_text
+from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import MARK, NUL, surql
 
 _Delivery = tuple[str, int, str | None, bytes | None]
@@ -39,22 +39,32 @@ MISSED = "sp00ky: the row was changed meanwhile"
 """Thrown by a statement that finds a row changed."""
 
 
-class Settles(StorePart):
-    """A part of the store: transitions that are written."""
+class Settles:
+    """Writes the transitions of a store.
 
-    _quarantine: Quarantine
-    _limited: Collection[str]  # backends whose attempts are counted, also those that may outlast their claim
+    Args:
+        ready: Knows what the tables can hold.
+        quarantine: Remembers rows that the database refuses.
+        claims: Knows which jobs may have an ordering_key.
+        limited: Backends whose attempts are counted, also those that may outlast their claim.
+    """
+
+    def __init__(
+        self, ready: Readiness, quarantine: Quarantine, claims: Claimer, limited: Collection[str]
+    ) -> None:
+        self._ready = ready
+        self._connection = ready.connection
+        self._quarantine = quarantine
+        self._claims = claims
+        self._limited = limited
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        if not settlements:
-            return []
         await self._ready.ensure()
         results = await self._settle(settlements)
         pending = [each for each in settlements if each.transition.to is JobStatus.PENDING]
         if any(each.transition.delay is None or _is_rescheduled(each) for each in pending):
-            self._claimer.forget_heads()
-        self._wake([each.job_id for each in settlements], work=bool(pending))
+            self._claims.forget_heads()
         return results
 
     async def _settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
@@ -166,7 +176,7 @@ class Settles(StorePart):
         result = "result = $answer ?? result, " if has_results else ""
         live = (
             "ordering_live = NONE, "
-            if any(self._claimer.may_order(each.backend) for each in settlements)
+            if any(self._claims.may_order(each.backend) for each in settlements)
             else ""
         )
         rescheduled = surql("settle_rescheduled", missed=missed) if writes["rescheduled"] else ""
@@ -234,21 +244,18 @@ def _reschedule(settlement: Settlement) -> dict[str, Any]:
 
 def _write(settlement: Settlement, result: Any, *, marks: bool) -> dict[str, Any]:
     change = settlement.transition
-    return {
+    same = ("retries", "after_lease", "defers", "keeps_deferral")
+    return {name: getattr(change, name) for name in same} | {
         "epoch": settlement.epoch,
         "runner": settlement.runner_id,
         "was": settlement.status.value,
         "to": change.to.value,
-        "retries": change.retries,
         "result": result,
         "delay": None if change.delay is None else duration_text(change.delay),
-        "after_lease": change.after_lease,
         "error": None if change.error is None else _entry(change.error),
         "bump": int(change.bumps_epoch),
         "keeps": change.keeps_lease,
         "marks": marks,
-        "defers": change.defers,
-        "keeps_deferral": change.keeps_deferral,
     }
 
 

@@ -1,24 +1,105 @@
-"""Find and count jobs that meet a query."""
+"""Find and count jobs that meet a query: its WHERE clauses, and what they bind."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import attrs
 from surrealdb import RecordID
 
-from sp00ky_core.errors import CallUnsupported, JobNotFound
+from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.filters import age_of
 from sp00ky_store_surreal.connection.executor import Connection
-from sp00ky_store_surreal.ids import id_text, id_value, literal_key, table_of, unfinished_key
-from sp00ky_store_surreal.observe.filters import Part, ids_of, part_of
-from sp00ky_store_surreal.row_loading import DECIDED, LISTED, WHOLE, Lengths, load
-from sp00ky_store_surreal.rows import count_of
-from sp00ky_store_surreal.store_part import StorePart
+from sp00ky_store_surreal.ids import id_text, id_value, literal_id, literal_key, table_of, unfinished_key
+from sp00ky_store_surreal.rows import LISTED, WHOLE, Lengths, count_of, load
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
+
+
+def ids_of(table: JobTable, job_ids: Iterable[str]) -> list[RecordID]:
+    """Bind those of the ids that name rows of this table."""
+    values = (id_value(each) for each in job_ids if table_of(each) == table.table)
+    return [each for each in values if each is not None]
+
+
+@attrs.frozen(kw_only=True)
+class Part:
+    """Holds a query's translation for one table.
+
+    Attributes:
+        source: What is selected from.
+        is_job: A condition that jobs meet, and no other rows.
+        conditions: Of its WHERE, joined by AND.
+        bindings: Bound by all of them.
+    """
+
+    source: str
+    is_job: str
+    conditions: list[str] = attrs.field(factory=list)
+    bindings: dict[str, Any] = attrs.field(factory=dict)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Return the places of a statement that it fills; ``bare`` is WHERE for rows that are no jobs too."""
+        bare = "WHERE " + " AND ".join(self.conditions) if self.conditions else ""
+        return {
+            "source": self.source,
+            "where": f"{bare} AND {self.is_job}" if bare else f"WHERE {self.is_job}",
+            "bare": bare,
+        }
+
+
+PARENT_TEXT = "<string>(assigned_to ?? '')"
+
+_CONDITIONS = {
+    "paths": "path IN $paths",
+    "status": "status = $status",
+    "ordering_key": "ordering_key = $ordering_key",
+    "runner_id": "runner_id = $runner_id",
+    "error_name": "errors[$].name = $error_name",
+    "code": "errors[$].code = $code",
+    "since": "created_at >= $since",
+    "until": "created_at < $until",
+}
+
+
+def part_of(table: JobTable, query: JobFilter) -> Part:
+    """Translate a query for one table."""
+    ids = query.ids if isinstance(query, JobQuery) else None
+    name = quoted(table.table)
+    part = Part(source=name if ids is None else "$ids", is_job=surql("is_job", table=name).strip())
+    if ids is not None:
+        part.bindings["ids"] = ids_of(table, dict.fromkeys(ids))
+    if query.assigned_to is not None:
+        parent = None if "\0" in query.assigned_to else id_value(query.assigned_to)
+        # A key that is an array or an object is compared as the database writes it; no index serves that.
+        part.conditions.append(
+            f"assigned_to = {literal_id(parent)}" if parent else f"{PARENT_TEXT} = $parent"
+        )
+        part.bindings["parent"] = query.assigned_to
+    for name, condition in _CONDITIONS.items():
+        value = getattr(query, name)
+        if value is not None:
+            part.conditions.append(condition)
+            part.bindings[name] = _bound(value)
+    return part
+
+
+def _bound(value: object) -> object:
+    """Bind an instant a little earlier: what was read of a row may be 1 µs from what it holds, in ns.
+
+    An index compares instants as text, ``.54Z`` as later than ``.541Z``: no bound is a whole millisecond.
+    """
+    if isinstance(value, datetime):
+        earlier = timedelta(microseconds=2 if value.microsecond % 1_000 == 1 else 1)
+        return value - min(earlier, value - datetime.min.replace(tzinfo=value.tzinfo))
+    if isinstance(value, tuple):
+        return list(value)
+    return value.value if isinstance(value, JobStatus) else value
+
 
 _ENDED = frozenset({JobStatus.SUCCESS, JobStatus.FAILED})
 _LAST_CHARACTER = "\U0010ffff"
@@ -27,75 +108,54 @@ _AFTER = "created_at <= $last_created AND (created_at != $last_created OR id < $
 """NONE is before any instant. A server reads this range of the index from its end, as far as to the limit."""
 
 
-class Reads(StorePart):
-    """A part of the store: jobs by their ids, and by what they must meet."""
+async def count(connection: Connection, tables: Iterable[JobTable], conditions: JobFilter) -> int:
+    """Count jobs that meet conditions."""
+    total = 0
+    for table in tables:
+        if conditions.backend in {None, table.backend}:
+            part = part_of(table, conditions)
+            statement = surql("find_count", table=quoted(table.table), **part.names)
+            every, others = (await connection.read(statement, **part.bindings))[-2:]
+            total += count_of(every) - count_of(others)
+    return total
 
-    async def get(self, job_id: str, *, connection: object = None) -> Job:
-        """See ``Store.get``; it doesn't look into a caller's transaction."""
-        self._refuse(connection, "get(connection=)")
-        jobs = await self._load([job_id], WHOLE)
-        if not jobs:
-            raise JobNotFound(job_id=job_id)
-        return jobs[0]
 
-    async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
-        """See ``Store.find``; it doesn't look into a caller's transaction."""
-        self._refuse(connection, "find(connection=)")
-        await self._ready.ensure()
-        if query.after is not None:
-            await self.get(query.after)
-        return await find(self._connection, self._tables, query)
+async def ids_starting_with(
+    connection: Connection, tables: Iterable[JobTable], prefix: str, limit: int
+) -> list[str]:
+    """List ids that begin with a text; a key that is a number is found when it is whole."""
+    exact = id_value(prefix)
+    if exact is None or "\0" in prefix:
+        return []
+    key = unfinished_key(prefix)
+    ids: list[str] = []
+    for table in tables:
+        if table_of(prefix) == table.table:
+            place = {
+                "from": f"{quoted(table.table)}:{literal_key(key)}",
+                "to": literal_key(key + _LAST_CHARACTER),
+            }
+            statement = surql("find_ids_starting_with", **place)
+            reply = await connection.read(statement, exact=exact, limit=limit)
+            ids += [id_text(row["id"]) for rows in reply for row in rows]
+    return list(dict.fromkeys(ids))[:limit]
 
-    def _refuse(self, connection: object, call: str) -> None:
-        if connection is not None:
-            later = "leave the connection out, once your transaction has committed"
-            raise CallUnsupported(store=self._connection.target.location, call=call, instead=later)
 
-    async def count(self, conditions: JobFilter) -> int:
-        """See ``Counts.count``."""
-        await self._ready.ensure()
-        total = 0
-        for table in self._tables:
-            if conditions.backend in {None, table.backend}:
-                part = part_of(table, conditions)
-                statement = surql("find_count", table=quoted(table.table), **part.names)
-                every, others = (await self._connection.read(statement, **part.bindings))[-2:]
-                total += count_of(every) - count_of(others)
-        return total
-
-    async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
-        """See ``ShortIds.ids_starting_with``; a key that is a number is found when it is whole."""
-        await self._ready.ensure()
-        exact = id_value(prefix)
-        if exact is None or "\0" in prefix:
-            return []
-        key = unfinished_key(prefix)
-        found: list[str] = []
-        for table in self._tables:
-            if table_of(prefix) == table.table:
-                place = {
-                    "from": f"{quoted(table.table)}:{literal_key(key)}",
-                    "to": literal_key(key + _LAST_CHARACTER),
-                }
-                reply = await self._connection.read(
-                    surql("find_ids_starting_with", **place), exact=exact, limit=limit
-                )
-                found += [id_text(row["id"]) for rows in reply for row in rows]
-        return list(dict.fromkeys(found))[:limit]
-
-    async def _load(self, job_ids: Sequence[str], lengths: Lengths = DECIDED) -> list[Job]:
-        await self._ready.ensure()
-        jobs: list[Job] = []
-        for table in self._tables:
-            jobs += await load(self._connection, table, ids_of(table, dict.fromkeys(job_ids)), lengths)
-        wanted = frozenset(job_ids)
-        return [job for job in jobs if job.id in wanted]
+async def one(connection: Connection, tables: Iterable[JobTable], job_id: str) -> Job:
+    """Load a job. Raises ``JobNotFound``."""
+    for table in tables:
+        for job in await load(connection, table, ids_of(table, [job_id]), WHOLE):
+            if job.id == job_id:
+                return job
+    raise JobNotFound(job_id=job_id)
 
 
 async def find(
     connection: Connection, tables: Sequence[JobTable], query: JobQuery, lengths: Lengths = LISTED
 ) -> list[Job]:
     """Find jobs, newest first."""
+    if query.after is not None:
+        await one(connection, tables, query.after)
     jobs: list[Job] = []
     for table in tables:
         if query.backend in {None, table.backend}:
@@ -155,17 +215,12 @@ async def ended_ids(
     return await _ids(connection, await _by_age(connection, table, conditions, part), limit)
 
 
-async def states(
-    connection: Connection, tables: Sequence[JobTable], query: JobQuery
-) -> dict[str, tuple[JobTable, RecordID, str]]:
+async def states(connection: Connection, tables: Iterable[JobTable], query: JobQuery) -> dict[str, str]:
     """Read what would differ if a job that matches had changed, by its id; the oldest first."""
-    rows: list[tuple[str, str, JobTable, RecordID, str]] = []
+    rows: list[tuple[str, str, str]] = []
     for table in tables:
         if query.backend in {None, table.backend}:
             part = part_of(table, query)
             reply = await connection.read(surql("watch_states", **part.names), **part.bindings, **NUL)
-            rows += [
-                (row["created"], id_text(row["id"]), table, row["id"], row["state"]) for row in reply[-1]
-            ]
-    rows.sort(key=lambda each: each[:2])
-    return {text: (table, value, state) for _, text, table, value, state in rows}
+            rows += [(row["created"], id_text(row["id"]), row["state"]) for row in reply[-1]]
+    return {job_id: state for _, job_id, state in sorted(rows)}

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.subscription import Broadcast
+from sp00ky_core.stores.transactional.watch import Notifications
 from sp00ky_store_surreal.connection.cbor import record_of
 from sp00ky_store_surreal.connection.live import Live
 from sp00ky_store_surreal.ids import id_text
@@ -70,27 +71,27 @@ class Changed:
                 yield batch
 
 
-class Signals:
+class Signals(Notifications):
     """Wakes for what this store wrote at once; for what others wrote too, where the database has LIVE."""
 
     def __init__(self, target: Target, tables: Sequence[JobTable]) -> None:
         self._live = not target.embedded
         self._work = Broadcast()
-        self._changes = Broadcast()
+        self._changed = Broadcast()
         self._busy_since: dict[str, float] = {}
-        self._listeners: set[Changed] = set()
+        self._following: set[Changed] = set()
         due, changes = _live("watch_live_pending", tables), _live("watch_live_changes", tables)
         due["sp00ky_control"] = surql("watch_live_pauses")
         due["sp00ky_schedule"] = surql("watch_live_schedules")
-        self._live_due = Live(target, due, self._work, heard=lambda _: self.work())
-        self._live_changes = Live(target, changes, self._changes, heard=self._heard, lost=self._missed)
+        self._live_due = Live(target, due, self._work, heard=lambda _: self.wake())
+        self._live_changes = Live(target, changes, self._changed, heard=self._hear, lost=self._missed)
 
     @property
     def is_live(self) -> bool:
         """Whether the database reports what changes."""
         return self._live_changes.is_live
 
-    def work(self) -> None:
+    def wake(self) -> None:
         """Wake runners: there may be work."""
         self._work.send()
 
@@ -106,34 +107,37 @@ class Signals:
         elif time.monotonic() - self._busy_since.setdefault(table.table, time.monotonic()) > BUSY:
             self._live_due.rest(table.table)
 
-    def changed(self, ids: Iterable[str] = ()) -> None:
-        """Wake watchers: jobs may have changed, the named ones, as this store has written them."""
-        self._changes.send()
-        if self._listeners and not self.is_live:
-            named = list(ids)
-            for each in self._listeners:
-                each.add(named)
+    def send(self, *, work: bool = False, ids: Sequence[str] | None = None) -> None:
+        """See ``Notifications.send``; ``ids``: the jobs that may have changed, where that is known."""
+        self._changed.send()
+        if work:
+            self.wake()
+        for each in () if self.is_live else self._following:
+            if ids is None:
+                each.missed()
+            else:
+                each.add(ids)
 
-    def _heard(self, news: bytes | None) -> None:
-        self._changes.send()
-        if not self._listeners:
+    def _hear(self, news: bytes | None) -> None:
+        self._changed.send()
+        if not self._following:
             return
         record = None if news is None else record_of(news)
         if record is None:
             self._missed()
             return
-        for each in self._listeners:
+        for each in self._following:
             each.add([id_text(record)])
 
     def _missed(self) -> None:
-        for each in self._listeners:
+        for each in self._following:
             each.missed()
 
     @asynccontextmanager
     async def follow(self, *, at_once: bool) -> AsyncIterator[Changed]:
         """Collect the ids of what changes: from now on, or once the database reports changes."""
         changed = Changed()
-        self._listeners.add(changed)
+        self._following.add(changed)
         signals = self._of_changes(at_once=at_once)
         try:
             if await anext(signals, ENDED) is ENDED:
@@ -141,31 +145,31 @@ class Signals:
             changed.complete()  # what came before isn't asked for
             yield changed
         finally:
-            self._listeners.discard(changed)
+            self._following.discard(changed)
             await signals.aclose()
 
-    def reopen(self) -> None:
+    def open(self) -> None:
         """Let listeners in again."""
         if self._work.closed:
             self._work = self._live_due.subscription.broadcast = Broadcast()
-            self._changes = self._live_changes.subscription.broadcast = Broadcast()
+            self._changed = self._live_changes.subscription.broadcast = Broadcast()
 
     async def close(self) -> None:
         """End every subscription."""
         self._work.close()
-        self._changes.close()
-        for each in self._listeners:
+        self._changed.close()
+        for each in self._following:
             each.close()
         await self._live_due.subscription.stop()
         await self._live_changes.subscription.stop()
 
-    def of_work(self) -> AsyncGenerator[None, None]:
+    def work(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``."""
         return self._live_due.subscription.subscribe() if self._live else self._work.subscribe()
 
     def _of_changes(self, *, at_once: bool) -> AsyncGenerator[None, None]:
         if not self._live:
-            return self._changes.subscribe()
+            return self._changed.subscribe()
         return self._live_changes.subscription.subscribe(at_once=at_once)
 
 

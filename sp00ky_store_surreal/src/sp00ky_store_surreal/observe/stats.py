@@ -1,80 +1,74 @@
-"""Count the queues, and find when the next job is due."""
+"""Count the queues, find when the next job is due, and group failures by their last error."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from itertools import zip_longest
 from typing import Any
 
-from sp00ky_core.ports import BackendStats, BreakerStats, JobTable
+from sp00ky_core.ports import BackendStats, BreakerStats, ErrorGroup, JobTable, Pause
 from sp00ky_store_surreal.connection.executor import Connection
-from sp00ky_store_surreal.fleet.breaker import breaker_of, longest_bindings
-from sp00ky_store_surreal.operate.pause import pause_of
+from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.jobs.claim_outcome import breaker_of
+from sp00ky_store_surreal.jobs.claim_statement import (
+    RANKS,
+    first_pending,
+    group_of,
+    longest_bindings,
+    longest_lease,
+)
 from sp00ky_store_surreal.rows import count_of, seconds_of
-from sp00ky_store_surreal.store_part import StorePart
-from sp00ky_store_surreal.surql.claim_parts import RANKS, first_pending, group_of, longest_lease
-from sp00ky_store_surreal.surql.loader import quoted, surql
+from sp00ky_store_surreal.surql.loader import MARK, NUL, quoted, surql
 
 MOST_READ = 100_000
 """Of jobs that wait, those that are looked at for their ordering_key and their deferral."""
 
 
-class Stats(StorePart):
-    """A part of the store: how long its queues are."""
+async def stats(
+    connection: Connection, tables: Sequence[JobTable], limit: int | None
+) -> Mapping[str, BackendStats]:
+    """See ``Store.stats``; one round trip. What is larger than ``limit`` is said to be so large."""
+    counts = _counts if limit is None else _counts_up_to
+    most = {"most": str(MOST_READ if limit is None else limit)}
+    statement = surql("let_now") + "".join(
+        surql(
+            "stats_of_backend",
+            n=str(number),
+            **counts(connection, table, **most),
+            **_names(connection, table),
+            **most,
+        )
+        for number, table in enumerate(tables)
+    )
+    names = {f"backend{number}": table.backend for number, table in enumerate(tables)}
+    _, *reply = await connection.read(statement, **names, **longest_bindings(tables))
+    size = len(reply) // max(len(tables), 1)
+    return {
+        table.backend: _stats(table, reply[number * size : (number + 1) * size])
+        for number, table in enumerate(tables)
+    }
 
-    async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
-        """See ``Store.stats``; one round trip. What is larger than ``limit`` is said to be so large."""
-        await self._ready.ensure()
-        counts = _counts if limit is None else _counts_up_to
-        most = {"most": str(MOST_READ if limit is None else limit)}
-        statement = surql("let_now") + "".join(
-            surql(
-                "stats_of_backend",
-                n=str(number),
-                **counts(self._connection, each, **most),
-                **_names(self._connection, each),
-                **most,
-            )
-            for number, each in enumerate(self._tables)
-        )
-        names = {f"backend{number}": each.backend for number, each in enumerate(self._tables)}
-        names |= longest_bindings(self._tables)
-        _, *reply = await self._connection.read(statement, **names)
-        size = len(reply) // max(len(self._tables), 1)
-        return {
-            each.backend: _stats(each, reply[number * size : (number + 1) * size])
-            for number, each in enumerate(self._tables)
-        }
 
-    async def next_due(self, backends: Collection[str]) -> float | None:
-        """See ``Store.next_due``."""
-        await self._ready.ensure()
-        tables = await self._ready.there(map(self._of_backend, backends))
-        embedded = self._connection.target.embedded
-        statement = "".join(
-            surql(
-                "stats_next_due",
-                group=group_of(0, embedded=embedded),
-                is_job=_is_job(each, embedded=embedded),
-                **_names(self._connection, each),
-            )
-            + surql(
-                "stats_next_due_with_key",
-                n=str(number),
-                table=quoted(each.table),
-                due_only="",
-                pending="",
-                held="",
-                longest_lease=longest_lease(each),
-            )
-            for number, each in enumerate(tables)
+async def next_due(connection: Connection, tables: Iterable[JobTable]) -> float | None:
+    """See ``Store.next_due``."""
+    embedded = connection.target.embedded
+    statement = "".join(
+        surql(
+            "stats_next_due",
+            n=str(number),
+            group=group_of(0, embedded=embedded),
+            is_job=_is_job(table, embedded=embedded),
+            due_only="",
+            pending="",
+            held="",
+            **_names(connection, table),
         )
-        if not statement:
-            return None
-        reply = await self._connection.read(surql("let_now") + statement)
-        return min(
-            (seconds_of(each) for rows in reply if isinstance(rows, list) for each in rows), default=None
-        )
+        for number, table in enumerate(tables)
+    )
+    reply = await connection.read(surql("let_now") + statement)
+    return min((seconds_of(each) for rows in reply if isinstance(rows, list) for each in rows), default=None)
 
 
 def _stats(table: JobTable, reply: Sequence[Any]) -> BackendStats:
@@ -94,7 +88,16 @@ def _stats(table: JobTable, reply: Sequence[Any]) -> BackendStats:
         oldest_deferred_s=seconds_of(waiting) if waiting else None,
         oldest_due_s=seconds_of(oldest[0]) if oldest else None,
         breaker=BreakerStats.of(table, breaker_of(breakers[0]) if breakers else None),
-        paused=pause_of(pauses[0]) if pauses else None,
+        paused=_pause_of(pauses[0]) if pauses else None,
+    )
+
+
+def _pause_of(row: Mapping[str, Any]) -> Pause:
+    return Pause(
+        until=row.get("paused_until"),
+        since=row.get("since"),
+        reason=row.get("reason"),
+        actor=row.get("actor"),
     )
 
 
@@ -141,3 +144,38 @@ def _names(connection: Connection, table: JobTable) -> dict[str, str]:
         "first": first_pending(table, embedded=connection.target.embedded),
         "longest_lease": longest_lease(table),
     }
+
+
+async def error_groups(
+    connection: Connection, tables: Iterable[JobTable], since: datetime | None, limit: int
+) -> list[ErrorGroup]:
+    """See ``ErrorGroups.errors``."""
+    groups: list[ErrorGroup] = []
+    for table in tables:
+        statement = surql("error_groups", table=quoted(table.table))
+        reply = await connection.read(statement, since=since, limit=min(limit, 2**31), **NUL)
+        rows, latest = reply[-1]
+        examples = {(*map(_plain, each[:3]), each[3]): id_text(each[4]) for each in latest}
+        groups += [_group_of(table, row, examples) for row in rows]
+    return sorted(groups, key=lambda group: group.count, reverse=True)[:limit]
+
+
+def _group_of(table: JobTable, row: Sequence[Any], examples: dict[tuple[Any, ...], str]) -> ErrorGroup:
+    path, name, code, count, first, last = row
+    return ErrorGroup(
+        backend=table.backend,
+        path=_plain(path),
+        name=name if isinstance(name, str) else "",
+        code=code if isinstance(code, int) else 0,
+        count=count,
+        first=first,
+        last=last,
+        example=examples[_plain(path), _plain(name), _plain(code), last],
+    )
+
+
+def _plain(value: Any) -> str:
+    """Write a value so that those which the database takes for equal are: 1, 1.0 and 1dec; NaN and itself."""
+    if isinstance(value, str):
+        return value.replace(MARK, "\0")
+    return str(float(value)) if isinstance(value, int | float | Decimal) else ""

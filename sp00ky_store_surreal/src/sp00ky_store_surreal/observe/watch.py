@@ -16,10 +16,9 @@ from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.observe.filters import ids_of
-from sp00ky_store_surreal.observe.find import changed_since, find, states
+from sp00ky_store_surreal.observe.find import changed_since, find, ids_of, states
 from sp00ky_store_surreal.observe.notifications import Changed, Signals
-from sp00ky_store_surreal.row_loading import LISTED, WHOLE
+from sp00ky_store_surreal.rows import LISTED, WHOLE
 
 _log = logging.getLogger(__name__)
 
@@ -135,8 +134,7 @@ class Watch:
         """
         if self.query.ids is None:
             return await changed_since(self.connection, self.tables, since and since - OVERLAP)
-        found = await states(self.connection, self.tables, JobQuery(ids=self.query.ids))
-        return None, {job_id: state for job_id, (_, _, state) in found.items()}
+        return None, await states(self.connection, self.tables, JobQuery(ids=self.query.ids))
 
     async def _look_again(self, changed: Changed, since: datetime | None, seen: dict[str, str]) -> None:
         """Look for what LIVE didn't report: after it was interrupted, where there is none, now and then.

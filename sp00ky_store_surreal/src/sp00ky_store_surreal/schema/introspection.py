@@ -1,4 +1,4 @@
-"""Read what the database says about its tables: ``INFO FOR TABLE ... STRUCTURE``."""
+"""Read what the database says about its tables, and name what the store defines in them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,42 @@ from typing import Any
 import attrs
 
 from sp00ky_store_surreal.connection.executor import Connection
-from sp00ky_store_surreal.result_values import ResultField
-from sp00ky_store_surreal.schema.definition import JOB_FIELDS, OUR_FIELDS, OUR_INDEXES, RUNNER_FIELDS
+from sp00ky_store_surreal.rows import ResultField
 from sp00ky_store_surreal.surql.loader import quoted
+
+OWN_TABLES = (
+    "sp00ky_runner",
+    "sp00ky_breaker",
+    "sp00ky_control",
+    "sp00ky_audit",
+    "sp00ky_schedule",
+    "sp00ky_schedule_run",
+    "sp00ky_rollup",
+    "sp00ky_migration",
+)
+VERSION = 2
+NO_JOB_TABLE = (
+    "is there and is no job table (it lacks path, payload, status or retries): give the backend another one "
+    "in method.table"
+)
+
+JOB_FIELDS = frozenset({"path", "payload", "status", "retries"})
+"""What makes a table a job table."""
+
+OUR_FIELDS = frozenset(
+    {"run_at", "result", "dedup_key", "dedup_live", "traceparent", "deferred_since"}
+    | {"lease_epoch", "lease_until", "runner_id"}
+    | {"priority", "ordering_key", "ordering_at", "ordering_live", "claim_group", "expires_at"}
+)
+OUR_INDEXES = frozenset({"sp00ky_claim", "sp00ky_ordering", "sp00ky_dedup", "sp00ky_parent", "sp00ky_newest"})
+FORMER_INDEXES = ("sp00ky_due",)
+"""Of 0.1, which had no priority: what is left of it would cost each write, and mislead the planner."""
+
+OPTIONAL_FIELDS = frozenset({"timeout", "delay"})
+"""What a client may write, and no runner has to read."""
+
+RUNNER_FIELDS = frozenset({"version", "documents", "draining", "in_flight", "slots"})
+"""What ``sp00ky_runner`` didn't have in 0.1."""
 
 _LOOKED_UP = ("assigned_to", "path", "created_at")
 """By which an application finds the newest job of a parent and a path; the fields of ``sp00ky_parent``."""
@@ -213,32 +246,22 @@ async def read_layout(connection: Connection, tables: list[str]) -> dict[str, Ta
     record_users = any(each["kind"]["kind"] == "RECORD" for each in database["accesses"])
     defined = {_bare(each["name"]): each for each in database["tables"]}
     return {
-        name: _layout(name, defined, texts["fields"], info, is_older=is_older, has_record_users=record_users)
+        name: TableLayout(
+            name=name,
+            exists=name in defined,
+            table=defined.get(name, {}),
+            fields={_bare(each["name"]): each for each in info["fields"]},
+            texts={_bare(key): text for key, text in texts["fields"].items()},
+            indexes=frozenset(_bare(each["name"]) for each in info["indexes"]),
+            has_events=bool(info["events"]),
+            is_older=is_older,
+            has_record_users=record_users,
+            lives=tuple(
+                f"{each['id']}: {each['cond']}" for each in info.get("lives", ()) if each.get("cond")
+            ),
+        )
         for name, texts, info in zip(tables, found[::2], found[1::2], strict=True)
     }
-
-
-def _layout(
-    name: str,
-    defined: Mapping[str, Structure],
-    texts: Mapping[str, str],
-    info: Structure,
-    *,
-    is_older: bool,
-    has_record_users: bool,
-) -> TableLayout:
-    return TableLayout(
-        name=name,
-        exists=name in defined,
-        table=defined.get(name, {}),
-        fields={_bare(each["name"]): each for each in info["fields"]},
-        texts={_bare(key): text for key, text in texts.items()},
-        indexes=frozenset(_bare(each["name"]) for each in info["indexes"]),
-        has_events=bool(info["events"]),
-        is_older=is_older,
-        has_record_users=has_record_users,
-        lives=tuple(f"{each['id']}: {each['cond']}" for each in info.get("lives", ()) if each.get("cond")),
-    )
 
 
 def _bare(name: str) -> str:

@@ -11,9 +11,15 @@ from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import JobTable, MigrationStep
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import PlaceMissing
-from sp00ky_store_surreal.schema.definition import FORMER_INDEXES, NO_JOB_TABLE, OWN_TABLES, VERSION
 from sp00ky_store_surreal.schema.indexes import define, differences, make_true, rebuild
-from sp00ky_store_surreal.schema.introspection import TableLayout, read_layout
+from sp00ky_store_surreal.schema.introspection import (
+    FORMER_INDEXES,
+    NO_JOB_TABLE,
+    OWN_TABLES,
+    VERSION,
+    TableLayout,
+    read_layout,
+)
 from sp00ky_store_surreal.schema.repair import ANY_JSON, ANY_RESULT, DUE, FITS, listed, repairs
 from sp00ky_store_surreal.surql.loader import identifier, quoted, steps_of, surql
 from sp00ky_store_surreal.url import Target
@@ -37,7 +43,7 @@ async def missing_steps(
     except PlaceMissing:
         steps.append(_place(connection.target))
         layouts = {name: TableLayout(name=name, exists=False) for name in names}
-    steps += _undefined(steps_of("own_tables", **_beside_writers(connection)), layouts, "")
+    steps += _undefined(steps_of("own_tables", **_beside_writers(connection)), layouts)
     for table in wanted:
         steps += _job_steps(connection, table, layouts[table.table], repair=repair)
     return steps + await _rebuilds(connection, [each for each in wanted if layouts[each.table].is_migrated])
@@ -105,12 +111,11 @@ def _beside_writers(connection: Connection) -> dict[str, str]:
 def _job_steps(
     connection: Connection, table: JobTable, layout: TableLayout, *, repair: bool
 ) -> list[MigrationStep]:
-    payload = ANY_JSON if layout.is_older else "any"
     names = {
         **_beside_writers(connection),
         "table": quoted(table.table),
         "strategies": listed(table.strategies),
-        "payload": payload,
+        "payload": ANY_JSON if layout.is_older else "any",
         "result": "option<string>" if layout.is_older else ANY_RESULT,
         "due": DUE,
         "length": FITS,
@@ -121,7 +126,7 @@ def _job_steps(
             MigrationStep(table=table.table, statement=statement, why=why, creates_table=True)
             for statement, why in steps_of("job", **names)
         ]
-        return created + _undefined(steps_of("job_additions", **names), layouts, table.table)
+        return created + _undefined(steps_of("job_additions", **names), layouts)
     if not layout.is_job_table:
         raise SchemaError(
             store=connection.target.location,
@@ -131,7 +136,7 @@ def _job_steps(
     fixes = [each for each in repairs(table, layout) if repair and _defined(each.statement)[1] not in ours]
     steps = steps_of("job_additions", **names)
     bounded = _bounded(steps_of("job", **names) + steps, table.table, ours)
-    return fixes + bounded + _undefined(steps, layouts, table.table) + _former(layout)
+    return fixes + bounded + _undefined(steps, layouts) + _former(layout)
 
 
 def _bounded(steps: list[tuple[str, str]], table: str, ours: list[str]) -> list[MigrationStep]:
@@ -156,18 +161,12 @@ def _former(layout: TableLayout) -> list[MigrationStep]:
     ]
 
 
-def _undefined(
-    steps: list[tuple[str, str]], layouts: dict[str, TableLayout], table: str
-) -> list[MigrationStep]:
+def _undefined(steps: list[tuple[str, str]], layouts: dict[str, TableLayout]) -> list[MigrationStep]:
     return [
-        MigrationStep(table=table or _owner(statement), statement=statement, why=why)
+        MigrationStep(table=_defined(statement)[2], statement=statement, why=why)
         for statement, why in steps
         if not _is_there(statement, layouts)
     ]
-
-
-def _owner(statement: str) -> str:
-    return _defined(statement)[2]
 
 
 def _defined(statement: str) -> tuple[str, str, str]:

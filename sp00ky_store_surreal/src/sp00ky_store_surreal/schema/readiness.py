@@ -11,9 +11,8 @@ from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import TableMissing
-from sp00ky_store_surreal.result_values import ResultField
-from sp00ky_store_surreal.schema.definition import NO_JOB_TABLE, OWN_TABLES
-from sp00ky_store_surreal.schema.introspection import TableLayout, read_layout
+from sp00ky_store_surreal.rows import ResultField
+from sp00ky_store_surreal.schema.introspection import NO_JOB_TABLE, OWN_TABLES, TableLayout, read_layout
 
 _log = logging.getLogger(__name__)
 
@@ -28,31 +27,35 @@ class Readiness:
     """
 
     def __init__(self, connection: Connection, tables: Sequence[JobTable]) -> None:
-        self._connection = connection
+        self.connection: Connection = connection
         self._tables = tables
         self._layouts: dict[str, TableLayout] | None = None
         self._read_at = 0.0
         self._gone: dict[str, TableMissing] = {}  # since they were there
         self._logged: set[str] = set()
 
-    async def ensure(self) -> None:
-        """Read the tables once. Raises ``SchemaError`` where a table is missing or lacks our fields."""
+    async def ensure(self) -> Connection:
+        """Read the tables once; return the connection to them.
+
+        Raises ``SchemaError`` where a table is missing or lacks our fields.
+        """
         if self._layouts is not None:
-            return
+            return self.connection
         names = [*(each.table for each in self._tables), *OWN_TABLES]
-        layouts = await read_layout(self._connection, names)
+        layouts = await read_layout(self.connection, names)
         for name, layout in layouts.items():
             problem = _problem(layout, own=name in OWN_TABLES)
             if problem:
-                raise SchemaError(store=self._connection.target.location, problem=f"table {name!r} {problem}")
+                raise SchemaError(store=self.connection.target.location, problem=f"table {name!r} {problem}")
         self._layouts, self._read_at = layouts, time.monotonic()
+        return self.connection
 
     async def refresh(self) -> None:
         """Read the tables again, once in a while: another process may have repaired or migrated them."""
         if self._layouts is None or time.monotonic() - self._read_at < REFRESH:
             return
         self._read_at = time.monotonic()
-        layouts = await read_layout(self._connection, list(self._layouts))
+        layouts = await read_layout(self.connection, list(self._layouts))
         sound = {name: each for name, each in layouts.items() if not _problem(each, own=name in OWN_TABLES)}
         self._layouts = {**(self._layouts or {}), **sound}
 
@@ -81,6 +84,7 @@ class Readiness:
 
     async def there(self, tables: Iterable[JobTable]) -> list[JobTable]:
         """Return those that are known to be there. Raises ``SchemaError`` where all of them are gone."""
+        await self.ensure()
         wanted = list(tables)
         if not self._gone:
             return wanted
@@ -92,7 +96,7 @@ class Readiness:
     async def _is_there(self, name: str) -> bool:
         if name not in self._gone:
             return True
-        layout = (await read_layout(self._connection, [name]))[name]
+        layout = (await read_layout(self.connection, [name]))[name]
         if _problem(layout, own=False):
             return False
         del self._gone[name]

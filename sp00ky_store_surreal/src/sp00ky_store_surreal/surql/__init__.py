@@ -1,1 +1,1 @@
-"""Load the statements, one file each, named by who uses them; what they share is in ````."""
+"""Load the statements, from files that are named by who uses them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -56,6 +56,7 @@ def _included(name: str) -> str:
     return re.sub(r"@@(\w+)@@", lambda part: _included(part[1]).strip(), text)
 
 
+@lru_cache(maxsize=512)  # a claim has the same parts again and again
 def surql(name: str, **names: str) -> str:
     """Load a statement by its name; ``@name@`` in it is replaced."""
     return _PLACE.sub(lambda found: names[found[1]], _included(name))

@@ -81,4 +81,4 @@ async def _tabs(context: Context, written: Mapping[str, str]) -> list[dict[str, 
 
 def _paths(context: Context, backend: str | None) -> list[str]:
     chosen = [each for name, each in context.outbox.backends.items() if backend in {None, name}]
-    return sorted({path for each in chosen for path in each.contract.operations})
+    return sorted({path for each in chosen if each.contract.is_read for path in each.contract.operations})

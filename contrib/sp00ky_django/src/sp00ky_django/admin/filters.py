@@ -49,7 +49,10 @@ class PathFilter(SimpleListFilter):
         """Return the operations."""
         backends = backends_of(model_admin.model.table).values()
         return [
-            (path, path) for path in sorted({path for each in backends for path in each.contract.operations})
+            (path, path)
+            for path in sorted(
+                {path for each in backends if each.contract.is_read for path in each.contract.operations}
+            )
         ]
 
     def queryset(self, request: Any, queryset: Any) -> Any:

@@ -68,6 +68,14 @@ class SettleConformance(StoreHarness):
         assert is_close(entry.at, job.updated_at)
         assert await self.claim(store) == []
 
+    async def test_an_entry_says_whose_code_it_has(self, store: Store) -> None:
+        jobs = [
+            await self.settled(store, await self.claimed(store), failure(**fields), base=60)
+            for fields in ({"scheme": "amqp", "name": "no_route", "code": 312}, {"code": 503})
+        ]
+        shown = [(entry.scheme, entry.code, str(entry)) for job in jobs for entry in job.errors]
+        assert shown == [("amqp", 312, "AMQP 312"), ("http", 503, "HTTP 503")]
+
     async def test_the_last_failed_attempt_fails_the_job(self, store: Store) -> None:
         job = await self.settled(store, await self.claimed(store, max_retries=1), failure())
         (again,) = await self.claim(store)

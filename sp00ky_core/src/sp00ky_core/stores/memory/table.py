@@ -16,6 +16,8 @@ import attrs
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.stores.transactional import Both, Default, Index, Is, Row, Table, Where
 
+__all__ = ["in_order", "met"]
+
 Entry = tuple[Any, ...]
 """The values of a row's columns, each after whether there is one; NULL comes before every value."""
 

@@ -1,5 +1,6 @@
 """Derive a store for any database with transactions: see ``docs/adapters.md``."""
 
+from sp00ky_core.stores.transactional.connection.lane import AsyncLane, AsyncSession
 from sp00ky_core.stores.transactional.connection.session import (
     Access,
     Both,
@@ -22,6 +23,8 @@ from sp00ky_core.stores.transactional.store import TransactionalStore
 
 __all__ = [
     "Access",
+    "AsyncLane",
+    "AsyncSession",
     "BlockingLane",
     "BlockingSession",
     "Both",

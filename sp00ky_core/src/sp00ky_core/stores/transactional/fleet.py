@@ -25,7 +25,6 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.decisions import Allowance
 from sp00ky_core.stores.filters import BEGINNING, unknown_entry
-from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.rows import instant_of
 from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Where
 from sp00ky_core.stores.transactional.rows import PROCESSING, leased
@@ -238,9 +237,10 @@ async def _locked(session: Session, backend: str) -> Row | None:
 async def start_audit(session: Session, act: Act) -> str:
     """Insert the entry of an act that is about to be done; its id."""
     row: Row = {name: getattr(act, name) for name in ("action", "actor", "via", "host", "reason")}
-    row |= {"id": new_key(), "at": await session.now(), "selection": json.dumps(dict(act.selection))}
-    await session.insert(AUDITS, [row])
-    return str(row["id"])
+    row |= {"at": await session.now(), "selection": json.dumps(dict(act.selection))}
+    if (user := await session.user()) is not None:
+        row["db_user"] = user
+    return await session.insert_keyed(AUDITS, row)
 
 
 async def update_audit(session: Session, entry_id: str, *, count: int, ended: bool) -> None:

@@ -317,9 +317,12 @@ async def read_rollups(session: Session, query: RollupQuery) -> list[Rollup]:
 async def fold_rollups(session: Session, *, limit: int) -> int:
     """Fold old minutes to hours, and delete what is older still; how many minutes.
 
-    For databases with one writer at a time: of two that add to one hour one would be lost.
+    Of two that add to one hour at once one would be lost: while another transaction folds, there is nothing
+    to do.
     """
     await prune_rollups(session, limit=limit)
+    if not await session.alone(ROLLUPS):
+        return 0
     before = hour_of(await session.now() - timedelta(seconds=MINUTES_KEPT))
     minutes: list[Where] = [Is("minute", "<", before), Is("runner_id", "!=", "")]
     rows = await session.select(ROLLUPS, minutes, order=ROLLUPS.key, limit=limit, lock=True)

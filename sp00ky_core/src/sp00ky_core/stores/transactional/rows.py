@@ -9,16 +9,25 @@ from typing import Any, Unpack
 
 import attrs
 
+from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import AttemptError, Job, JobStatus, instant_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import LONGEST_LISTED, JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.rows import UNREAD, job_of, with_last_error
-from sp00ky_core.stores.transactional.connection.session import Either, Is, ReadOptions, Row, Session, Where
-from sp00ky_core.stores.transactional.schema import NOT_ENDED, job_table
+from sp00ky_core.stores.transactional.connection.session import (
+    Either,
+    Is,
+    ReadOptions,
+    Row,
+    Session,
+    Update,
+    Where,
+)
+from sp00ky_core.stores.transactional.schema import NOT_ENDED, Table, job_table
 
-__all__ = ["filters"]
+__all__ = ["LISTED", "filters", "to_job"]
 
 LISTED = dict.fromkeys(("payload", "result", "errors"), LONGEST_LISTED)
 """Bytes that a list reads of these."""
@@ -72,6 +81,21 @@ def guard_of(row: Row) -> list[Is]:
     return [Is(name, "=", row[name]) for name in names if row[name] != UNREAD]
 
 
+class RowChanged(RowRefused):
+    """A row is no longer as it was read: another transaction has written it."""
+
+
+async def update_all(session: Session, table: Table, updates: Sequence[Update]) -> None:
+    """Update rows that this transaction has read, and where it can has locked.
+
+    Raises:
+        RowChanged: One is no longer as it was read. Each is to be written on its own.
+        RowRefused: The database refuses one.
+    """
+    if updates and await session.update_many(table, updates) != len(updates):
+        raise RowChanged(store=table.name, problem="a row was changed meanwhile")
+
+
 def changes(before: Job, after: Job) -> dict[str, Any]:
     """List the columns that differ, and those that every write of a status sets."""
     values: dict[str, Any] = {
@@ -117,11 +141,12 @@ async def load_rows(
     job_ids: Iterable[str],
     *,
     longest: Mapping[str, int] = DECIDED,
+    lock: bool = False,
 ) -> Found:
     """Read rows by their jobs' ids; ``tables`` by name, an id of no table, or row, is left out."""
     rows: dict[str, tuple[JobTable, Row]] = {}
     for name, keys in keys_by_table(job_ids, tables):
-        for row in await session.select(job_table(name), [Is("id", "in", keys)], longest=longest):
+        for row in await session.select(job_table(name), [Is("id", "in", keys)], longest=longest, lock=lock):
             rows[f"{name}:{row['id']}"] = (tables[name], row)
     return rows
 

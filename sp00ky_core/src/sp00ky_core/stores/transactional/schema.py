@@ -37,6 +37,7 @@ __all__ = [
     "Kind",
     "Table",
     "job_table",
+    "with_whole_indexes",
 ]
 
 
@@ -76,6 +77,7 @@ class Column:
         longest: Bytes of it that are read, however long it is; None: as many as there are.
         length: Characters that it must be able to hold, of text that has a limit. With four bytes for each,
             whatever is indexed together fits the 3,072 bytes of MySQL's InnoDB, ``assigned_to`` excepted.
+        copies: The column that it is a copy of, in rows that meet the conditions; it is NULL in others.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Column:
     required: bool = False
     length: int | None = None
     longest: int | None = None
+    copies: tuple[str, tuple[Where, ...]] | None = None
 
 
 @attrs.frozen
@@ -103,7 +106,7 @@ class Index:
     unique: bool = False
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Table:
     """One table.
 
@@ -144,6 +147,29 @@ class Table:
     def defaults(self) -> dict[str, Any]:
         """Return the columns that have a plain default."""
         return {each.name: each.default for each in self.columns if isinstance(each.default, str | int)}
+
+
+@cache
+def with_whole_indexes(table: Table) -> Table:
+    """Return a table for a database whose indexes hold all rows.
+
+    What one value says of the rows of an index stands in front. Else the index is of a copy of its first
+    column, which is NULL in the rows that it isn't to hold.
+    """
+    columns, indexes = list(table.columns), list[Index]()
+    kinds = {column.name: column for column in table.columns}
+    for index in table.indexes:
+        first, *rest = index.columns
+        constants = [each.column for each in index.where if isinstance(each, Is) and each.operator == "="]
+        others = [each for each in index.where if isinstance(each, Is) and each.column != first]
+        if index.unique or (others and not constants):
+            name = f"{first}_{index.name}"
+            columns.append(attrs.evolve(kinds[first], name=name, copies=(first, index.where)))
+            indexes.append(Index(index.name, (name, *rest), unique=index.unique))
+        else:
+            front = [each for each in constants if each not in index.columns]
+            indexes.append(Index(index.name, (*front, first, *rest)))
+    return Table(table.name, tuple(columns), table.key, tuple(indexes), table.former)
 
 
 _PENDING = Is("status", "=", JobStatus.PENDING)
@@ -359,12 +385,21 @@ async def plan(session: Session, tables: Sequence[JobTable], location: str) -> l
 
 async def migrate(session: Session, tables: Sequence[JobTable], location: str) -> list[MigrationStep]:
     """Add what is missing, planned in the same transaction, so that any number may do it at once."""
-    steps = await plan(session, tables, location)
-    for step in steps:
-        await session.define(step.statement)
-    for table in _tables(tables):
-        await _record(session, table)
+    async with session.migrating():
+        steps = await plan(session, tables, location)
+        for step in steps:
+            await session.define(step.statement)
+        for table in _tables(tables):
+            await _record(session, table)
     return steps
+
+
+async def check(session: Session, tables: Sequence[JobTable], location: str) -> list[Finding]:
+    """Say what is wrong with the tables: what is missing, and what no migration mends."""
+    found = findings(await plan(session, tables, location))
+    for table in _tables(tables):
+        found += await session.findings(session.fitted(table))
+    return found
 
 
 def findings(steps: Sequence[MigrationStep]) -> list[Finding]:
@@ -398,12 +433,13 @@ def _tables(tables: Sequence[JobTable]) -> list[Table]:
     return [*(job_table(each.table) for each in tables), *fleet]
 
 
-async def _plan_table(session: Session, table: Table, location: str) -> list[MigrationStep]:
+async def _plan_table(session: Session, declared: Table, location: str) -> list[MigrationStep]:
+    table = session.fitted(declared)
     present = await session.columns_of(table)
     if present is None:
         creation = _step(table, session.definition(table), "the table is missing")
         return [attrs.evolve(creation, creates_table=True), *_indexes(session, table, frozenset())]
-    await _refuse_strangers(session, table, present, location)
+    await _refuse_strangers(session, declared, present, location)
     columns = [
         _step(table, session.definition(table, column), f"the column {column.name} is missing")
         for column in table.columns

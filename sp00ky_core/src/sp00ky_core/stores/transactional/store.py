@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, TypeVar, Unpack
@@ -46,7 +45,7 @@ from sp00ky_core.ports import (
     StoreCapabilities,
     StoreOptions,
 )
-from sp00ky_core.stores.callers import finished, unknown_kind
+from sp00ky_core.stores.callers import finished, refuse_synchronous, unknown_kind
 from sp00ky_core.stores.decisions import DecidingStore
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.isolation import Quarantine
@@ -67,7 +66,14 @@ T = TypeVar("T")
 
 
 class Primitives(ABC):
-    """The part of a ``TransactionalStore`` that knows the database; the rest follows from it."""
+    """The part of a ``TransactionalStore`` that knows the database; the rest follows from it.
+
+    Attributes:
+        cancels: A call that is cancelled cancels ``run``, which ends what the database does for it; else its
+            transaction comes to its own end.
+    """
+
+    cancels: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -78,9 +84,10 @@ class Primitives(ABC):
     async def run(self, work: Work[T], access: Access) -> T:
         """Begin a transaction, do the work in it, and commit; roll back if it raises.
 
-        It connects where there is no connection, and once more where the one there is can't begin. It is
-        cancelled only with the event loop; then, too, no transaction may be left open. After a deadlock, or
-        where a transaction couldn't be serialized, it may do the work again, in a new one.
+        It connects where there is no connection, and once more where the one there is can't begin. Unless
+        ``cancels``, it is cancelled only with the event loop; then, too, no transaction may be left open.
+        After a deadlock, or where a transaction couldn't be serialized, it may do the work again, in a new
+        one.
         """
 
     @abstractmethod
@@ -103,10 +110,6 @@ class Primitives(ABC):
 
         It gets whatever was raised: what isn't the driver's is to be returned as it is.
         """
-
-    def migrating(self) -> AbstractAsyncContextManager[None]:
-        """Keep other processes from migrating meanwhile, where definitions are no part of a transaction."""
-        return nullcontext()
 
     async def changes(self) -> AsyncGenerator[None, None]:
         """Yield when other processes, or transactions of callers', may have written.
@@ -141,7 +144,7 @@ class TransactionalStore(Primitives, DecidingStore):
         self._tables = {table.table: table for table in options.tables}
         self._backends = {table.backend: table for table in options.tables}
         self._refused, self._rounds, self._cleared = Quarantine(), Rounds(), Cleared()
-        self._executor = self.executor(self.run, self.translate, lambda: self.location)
+        self._executor = self.executor(self.run, self.translate, lambda: self.location, cancels=self.cancels)
         self._notifications = Notifications(
             self.changes, self._executor, options.tables, self._rounds.begin_again
         )
@@ -173,9 +176,8 @@ class TransactionalStore(Primitives, DecidingStore):
         """See ``Store.migrate``; there is nothing that ``repair`` would change."""
         if not await self.migration():  # so that what is up to date is left without a lock, and unwritten
             return []
-        async with self.migrating():
-            work = partial(schema.migrate, tables=self.options.tables, location=self.location)
-            return await self._executor.write(work)
+        work = partial(schema.migrate, tables=self.options.tables, location=self.location)
+        return await self._executor.write(work)
 
     async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migration``."""
@@ -192,7 +194,8 @@ class TransactionalStore(Primitives, DecidingStore):
 
     async def check(self) -> list[Finding]:
         """See ``Checks.check``."""
-        return schema.findings(await self.migration())
+        work = partial(schema.check, tables=self.options.tables, location=self.location)
+        return await self._executor.read(work)
 
     # Enqueue, claim, settle.
 
@@ -202,9 +205,8 @@ class TransactionalStore(Primitives, DecidingStore):
             self._of_backend(each.backend)
         work = partial(add, tables=self._backends, new_jobs=new_jobs)
         if connection is not None:
-            return await self._executor.within(
-                self._adopted(connection, Access.WRITE), partial(work, joined=True)
-            )
+            session = self._awaited(connection, Access.WRITE)
+            return await self._executor.within(session, partial(work, joined=True))
         jobs = await self._executor.write(work) if new_jobs else []
         self._notifications.send(work=True)
         return jobs
@@ -232,6 +234,12 @@ class TransactionalStore(Primitives, DecidingStore):
         result: T = finished(self._executor.within(session, work))
         return result
 
+    def _awaited(self, connection: object, access: Access) -> Session:
+        session = self._adopted(connection, access)
+        if session.waits:
+            refuse_synchronous(connection)
+        return session
+
     def _adopted(self, connection: object, access: Access) -> Session:
         session = self.adopt(connection, access)
         if session is None:
@@ -242,7 +250,11 @@ class TransactionalStore(Primitives, DecidingStore):
         """See ``Store.claim``."""
         slots = {self._of_backend(each): count for each, count in slots_by_backend.items() if count > 0}
         claiming = partial(Claiming, runner_id=runner_id, refused=self._refused, rounds=self._rounds)
-        claim, tables = await self._executor.read(claiming(slots=slots).look)
+        seen = slots
+        if self.capabilities.concurrent_writes:  # a claim that gets nothing is in nobody's way
+            seen = {table: count for table, count in slots.items() if table.has_limits}
+        claim, tables = await self._executor.read(claiming(slots=seen).look) if seen else (Claim(), ())
+        tables = [*tables, *(table for table in slots if table not in seen)]
         for each in transactions(slots, tables):
             claim = joined(claim, await self._claimed(partial(claiming, slots=each)))
         if claim:
@@ -346,7 +358,7 @@ class TransactionalStore(Primitives, DecidingStore):
     async def _read(self, connection: object, work: Work[T]) -> T:
         if connection is None:
             return await self._executor.read(work)
-        return await self._executor.within(self._adopted(connection, Access.READ), work)
+        return await self._executor.within(self._awaited(connection, Access.READ), work)
 
     async def _found(self, session: Session, query: JobQuery) -> list[Job]:
         after = None if query.after is None else await observe.one(session, self._tables, query.after)

@@ -36,6 +36,27 @@ class TestExecutor:
         await asyncio.gather(*waiting)
         assert ended.is_set()
 
+    async def test_a_transaction_ends_with_its_caller_where_the_store_cancels(self) -> None:
+        begun, cancelled = asyncio.Event(), asyncio.Event()
+
+        async def run(_work: Any, _access: Access) -> None:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled.set()
+                raise
+
+        executor = Executor(run, refused, lambda: "test", cancels=True)
+        executor.open()
+        call = asyncio.ensure_future(executor.do(_no_work, Access.WRITE, claims=True))
+        await begun.wait()
+        call.cancel()
+        await asyncio.wait([call])
+        await executor.claims_ended()
+        assert cancelled.is_set()
+        await executor.close()
+
     async def test_errors_of_a_driver_are_translated_and_ours_are_not(self) -> None:
         async def fail(work: Any, _access: Access) -> None:
             await work(None)

@@ -111,6 +111,18 @@ async def test_a_probe_without_a_job_is_given_back(session: SqliteSession) -> No
     assert len(await claiming().claim(session)) == 1
 
 
+async def test_the_next_best_job_is_the_probe_where_the_best_one_is_refused(session: SqliteSession) -> None:
+    await opened(session)
+    (best,) = await session.select(job_table("job"))
+    (next_best,) = await added(session)
+    await session.execute(
+        "CREATE TRIGGER mine BEFORE UPDATE ON job WHEN OLD.id = '" + best["id"] + "' "
+        "BEGIN SELECT RAISE(ABORT, 'mine'); END"
+    )
+    claim = await claiming(apart=True).claim(session)
+    assert [job.id for job in claim] == [next_best.id]
+
+
 class Forgetful(Quarantine):
     """Remembers one row, and is told of few."""
 

@@ -25,6 +25,7 @@ class Executor:
         run: Runs work in a transaction: ``TransactionalStore.run``.
         translate: Turns a driver's error into a ``StoreError``.
         location: Where the store is: ``Store.location``.
+        cancels: ``run`` is cancelled with its caller: see ``Primitives.cancels``.
     """
 
     def __init__(
@@ -32,10 +33,13 @@ class Executor:
         run: Callable[[Work[Any], Access], Coroutine[Any, Any, Any]],
         translate: Callable[[Exception], Exception],
         location: Callable[[], str],
+        *,
+        cancels: bool = False,
     ) -> None:
         self._run = run
         self._translate = translate
         self._location = location
+        self._cancels = cancels
         self.is_open: bool = False
         self._running: set[asyncio.Future[Any]] = set()
         self._claiming: set[asyncio.Future[Any]] = set()
@@ -71,7 +75,12 @@ class Executor:
             kept.add(running)
             running.add_done_callback(kept.discard)
         running.add_done_callback(_retrieve)
-        return await asyncio.shield(running)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            if self._cancels:
+                running.cancel()
+            raise
 
     async def isolated(self, work: Callable[[bool], Work[T]], *, claims: bool = False) -> T:
         """Write rows together; where one is refused, do it again with each in a savepoint of its own.
@@ -92,7 +101,12 @@ class Executor:
 
     def within(self, session: Session, work: Work[T]) -> Coroutine[Any, Any, T]:
         """Do work in a caller's transaction, which goes on."""
-        return self._translated(work(session))
+
+        async def joined() -> T:
+            await session.join()
+            return await work(session)
+
+        return self._translated(joined())
 
     async def _translated(self, running: Awaitable[T]) -> T:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, TypeVar
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, TypeVar
 import attrs
 
 from sp00ky_core.errors import RowRefused
+from sp00ky_core.ports import Finding
+from sp00ky_core.stores.ids import new_key
 
 if TYPE_CHECKING:
     from sp00ky_core.stores.transactional.schema import Column, Index, Table
@@ -77,6 +79,9 @@ class Both:
 Where = Is | Either | Both
 """A condition on rows."""
 
+Update = tuple[Sequence[Is], Mapping[str, Any]]
+"""The conditions on one row, of which the first says its key, and what is set in it."""
+
 
 class ReadOptions(TypedDict, total=False):
     """Options of ``Session.select`` that say what is read of rows, and in which order."""
@@ -95,10 +100,12 @@ class Session(ABC):
 
     Attributes:
         blocks: Its calls never suspend, so that no event loop is needed.
+        waits: While it ``blocks``, it may wait for other transactions: it is none for an event loop's thread.
         undoes_statements: A refused statement leaves the transaction as it was, without a savepoint.
     """
 
     blocks: ClassVar[bool] = False
+    waits: ClassVar[bool] = False
     undoes_statements: ClassVar[bool] = False
 
     def canonical(self, job_id: str) -> str:
@@ -108,6 +115,10 @@ class Session(ABC):
     @abstractmethod
     async def now(self) -> datetime:
         """Read the clock that all processes share; not before the transaction has its locks."""
+
+    async def user(self) -> str | None:
+        """Return whom the database knows this client by; None: it knows no users."""
+        return None
 
     @abstractmethod
     async def select(
@@ -142,6 +153,12 @@ class Session(ABC):
     async def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert rows, which all have the same columns; the others get their defaults."""
 
+    async def insert_keyed(self, table: Table, row: Row) -> str:
+        """Insert a row under a new key, which is its ``id``; return that."""
+        key = new_key()
+        await self.insert(table, [{"id": key, **row}])
+        return key
+
     @abstractmethod
     async def update(self, table: Table, where: Sequence[Where], values: Mapping[str, Any]) -> int:
         """Set columns in the rows that meet the conditions; how many those were."""
@@ -149,6 +166,10 @@ class Session(ABC):
     @abstractmethod
     async def delete(self, table: Table, where: Sequence[Where]) -> int:
         """Delete rows; how many."""
+
+    async def update_many(self, table: Table, updates: Sequence[Update]) -> int:
+        """Set columns in many rows, each under its own conditions; how many of them met theirs."""
+        return sum([await self.update(table, where, values) for where, values in updates])
 
     async def put(self, table: Table, rows: Sequence[Row]) -> None:
         """Insert whole rows, each in the place of one with its key."""
@@ -197,11 +218,37 @@ class Session(ABC):
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """Undo what is done in the block, and nothing else, if the block raises. They nest, three deep."""
 
+    async def join(self) -> None:  # noqa: B027  # of most connections it is known at once
+        """Find out whether a caller's connection can be used, where only a call of its own says so.
+
+        Raises:
+            OptionInvalid: It would commit each statement on its own.
+        """
+
     # What ``migrate`` asks for: a store with migrations of its own needs none of it.
+
+    async def alone(self, table: Table) -> bool:
+        """Keep others from what one transaction does at a time in a table; False: another is at it.
+
+        Where writers wait for each other, or notice each other's writes, there is nothing to do.
+        """
+        return True
+
+    def migrating(self) -> AbstractAsyncContextManager[None]:
+        """Keep other processes from migrating meanwhile, where definitions are no part of a transaction."""
+        return nullcontext()
+
+    def fitted(self, table: Table) -> Table:
+        """Return a table as this database can have it."""
+        return table
 
     async def columns_of(self, table: Table) -> frozenset[str] | None:
         """List the columns that the table has in the database; None: there is no such table."""
         raise NotImplementedError
+
+    async def findings(self, table: Table) -> list[Finding]:
+        """Say what is wrong with a table that is there, and that no migration mends."""
+        return []
 
     async def indexes_of(self, table: Table) -> frozenset[str]:
         """List the names of the table's indexes."""

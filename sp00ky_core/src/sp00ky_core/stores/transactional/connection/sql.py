@@ -11,18 +11,31 @@ from enum import Enum
 from threading import Condition
 from typing import Any, ClassVar, TypeVar, cast
 
+import attrs
+
+from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.stores.callers import finished
 from sp00ky_core.stores.rows import UNREAD
 from sp00ky_core.stores.transactional.connection.session import (
     NO_LENGTHS,
     Both,
+    Either,
     Is,
     Row,
     Session,
+    Update,
     Where,
     Work,
 )
-from sp00ky_core.stores.transactional.schema import Column, Default, Index, Kind, Table
+from sp00ky_core.stores.transactional.schema import (
+    MIGRATIONS,
+    Column,
+    Default,
+    Index,
+    Kind,
+    Table,
+    with_whole_indexes,
+)
 
 __all__ = ["BlockingLane", "BlockingSession", "Reply", "SqlSession", "WriterGate", "encoded"]
 
@@ -34,6 +47,9 @@ T = TypeVar("T")
 Codec = Callable[[Any], Any]
 
 Insertion = tuple[str, Sequence[tuple[int, Codec]]]
+
+MOST_ROWS, MOST_CHARACTERS = 100, 1_000_000
+"""So many are updated in one statement, at most."""
 
 _insertions: dict[type, dict[tuple[str, tuple[str, ...]], Insertion]] = {}
 """Texts of INSERTs and their encoders, by the session's class, the table, and the columns."""
@@ -49,9 +65,14 @@ class SqlSession(Session):
         decoders: The way back. It must not raise, for another client may have written anything.
         placeholder: Of a parameter.
         locking: What ends a ``SELECT`` of rows that are about to be written.
+        before_locking: What begins it.
+        by_key: What follows the name of a table whose rows are locked or updated by their keys, where the
+            database else may look at others, which it locks meanwhile.
         nulls_first: What an ascending order needs where NULL isn't before every value anyway.
         quote: What stands around a name.
         bytes_of: How many bytes a text has, if possible without reading it.
+        table_options: What ends a ``CREATE TABLE``.
+        partial_indexes: An index may hold some of the rows only; else ``with_whole_indexes`` stands for it.
     """
 
     types: ClassVar[Mapping[Kind, str]]
@@ -60,9 +81,13 @@ class SqlSession(Session):
     decoders: ClassVar[Mapping[Kind, Codec]] = {}
     placeholder: ClassVar[str] = "?"
     locking: ClassVar[str] = ""
+    before_locking: ClassVar[str] = ""
+    by_key: ClassVar[str] = ""
     nulls_first: ClassVar[tuple[str, str]] = ("", "")  # ascending, descending
     quote: ClassVar[str] = '"'
     bytes_of: ClassVar[str] = "octet_length({})"
+    table_options: ClassVar[str] = ""
+    partial_indexes: ClassVar[bool] = True
 
     def __init__(self, translate: Callable[[Exception], Exception]) -> None:
         self._translate = translate
@@ -89,12 +114,16 @@ class SqlSession(Session):
     ) -> list[Row]:
         """See ``Session.select``."""
         names = tuple(table.kinds) if columns is None else tuple(columns)
+        table, where, order = self._by_copies(table, where, order)
         conditions, parameters = self._filtered(table, where)
         lengths = {**table.longest, **longest}
         expressions = ", ".join(self._readable(table, name, lengths.get(name)) for name in names)
         end = self._ordered(table, order) + ("" if limit is None else f" LIMIT {limit:d}")
+        conditions = f"{self._keyed(table, where) if lock else ''}{conditions}"
         text = f"SELECT {expressions} FROM {self._source(table, conditions, end)}"
-        rows, _ = await self._run(text + (self.locking if lock else ""), parameters)
+        if lock:
+            text = f"{self.before_locking}{text}{self.locking}"
+        rows, _ = await self._run(text, parameters)
         decoders = [self.decoder(table, name) or _same for name in names]
         return [
             {
@@ -106,9 +135,25 @@ class SqlSession(Session):
 
     async def count(self, table: Table, where: Sequence[Where] = ()) -> int:
         """See ``Session.count``."""
+        table, where, _ = self._by_copies(table, where)
         text, parameters = self._filtered(table, where)
         rows, _ = await self._run(f"SELECT count(*) FROM {self._source(table, text)}", parameters)
         return int(rows[0][0])
+
+    def _by_copies(
+        self, table: Table, where: Sequence[Where], order: Sequence[str] = ()
+    ) -> tuple[Table, Sequence[Where], Sequence[str]]:
+        """Ask for a column's copy instead of it where all rows that are asked for have one, for its index."""
+        table = self.fitted(table)
+        copies = {} if self.partial_indexes else _copies(table, where)
+        if not copies:
+            return table, where, order
+        where = [
+            attrs.evolve(each, column=copies.get(each.column, each.column)) if isinstance(each, Is) else each
+            for each in where
+        ]
+        signs = [("-" * each.startswith("-"), each.removeprefix("-")) for each in order]
+        return table, where, [f"{sign}{copies.get(name, name)}" for sign, name in signs]
 
     async def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """See ``Session.insert``."""
@@ -135,7 +180,48 @@ class SqlSession(Session):
         parameters = [self._encoded(table, name, value) for name, value in values.items()]
         settings = ", ".join(self._setting(table, name, n) for n, name in enumerate(values, 1))
         conditions = self._conditions(table, where, parameters)
-        return (await self._run(f"UPDATE {self._rows(table)} SET {settings}{conditions}", parameters))[1]
+        rows = f"{self._rows(table)}{self._keyed(table, where)}"
+        return (await self._run(f"UPDATE {rows} SET {settings}{conditions}", parameters))[1]
+
+    async def update_many(self, table: Table, updates: Sequence[Update]) -> int:
+        """See ``Session.update_many``: a statement for each portion that sets the same columns."""
+        return sum([await self._update_portion(table, portion) for portion in _portions(updates)])
+
+    async def _update_portion(self, table: Table, updates: Sequence[Update]) -> int:
+        if len(updates) == 1:
+            return await self.update(table, *updates[0])
+        guards, values = zip(*updates, strict=True)
+        parameters: list[Any] = []
+        settings = ", ".join(
+            f"{self._name(name)} = {self._one_of(table, name, guards, values, parameters)}"
+            for name in values[0]
+        )
+        conditions = self._conditions(table, _any_of(guards), parameters)
+        rows = f"{self._rows(table)}{self.by_key}"
+        return (await self._run(f"UPDATE {rows} SET {settings}{conditions}", parameters))[1]
+
+    def _one_of(
+        self,
+        table: Table,
+        column: str,
+        guards: Sequence[Sequence[Is]],
+        values: Sequence[Mapping[str, Any]],
+        parameters: list[Any],
+    ) -> str:
+        """Write the value of a column: the one that all rows get, or that of each by its key."""
+        if all(each[column] == values[0][column] for each in values):
+            return self._place(table, column, values[0][column], parameters)
+        cases = (
+            f"WHEN {self._place(table, guard[0].column, guard[0].value, parameters)} "
+            f"THEN {self._place(table, column, each[column], parameters)}"
+            for guard, each in zip(guards, values, strict=True)
+        )
+        return f"CASE {self._column_of(table, guards[0][0].column)} {' '.join(cases)} END"
+
+    async def alone(self, table: Table) -> bool:
+        """See ``Session.alone``: who is has the row of the table's version, where there is one."""
+        turn = [Is("table_name", "=", table.name)]
+        return bool(await self.select(MIGRATIONS, turn, lock=True)) or not await self.count(MIGRATIONS, turn)
 
     def _setting(self, table: Table, column: str, number: int) -> str:
         """Write how an update sets a column to a parameter."""
@@ -158,25 +244,38 @@ class SqlSession(Session):
             await self._run(f"SAVEPOINT {name}")
             try:
                 yield
-            except BaseException:
-                await self._run(f"ROLLBACK TO SAVEPOINT {name}")
-                await self._run(f"RELEASE SAVEPOINT {name}")
+            except BaseException as error:
+                await self._undo(name, error)
                 raise
             await self._run(f"RELEASE SAVEPOINT {name}")
         finally:
             self._savepoints -= 1
 
+    async def _undo(self, name: str, error: BaseException) -> None:
+        """Roll back to a savepoint; where it has gone with its transaction, what ended that is raised."""
+        try:
+            await self._run(f"ROLLBACK TO SAVEPOINT {name}")
+            await self._run(f"RELEASE SAVEPOINT {name}")
+        except StoreError:
+            if isinstance(error, RowRefused):
+                raise
+
+    def fitted(self, table: Table) -> Table:
+        """See ``Session.fitted``."""
+        return table if self.partial_indexes else with_whole_indexes(table)
+
     def definition(self, table: Table, part: Column | Index | None = None) -> str:
         """See ``Session.definition``."""
         name = self._name(table.name)
         if isinstance(part, Column):
-            return f"ALTER TABLE {name} ADD COLUMN {self._column(part)}"
+            return f"ALTER TABLE {name} ADD COLUMN {self._column(table, part)}"
         if isinstance(part, Index):
             kind, where = "UNIQUE INDEX" if part.unique else "INDEX", self._filtered(table, part.where)[0]
             index = self._name(table.index_name(part))
-            return f"CREATE {kind} {index} ON {name} ({self._list(part.columns)}){where}"
-        columns = [self._column(column) for column in table.columns]
-        return f"CREATE TABLE {name} ({', '.join(columns)}, PRIMARY KEY ({self._list(table.key)}))"
+            indexed = ", ".join(self.indexed(table, each) for each in part.columns)
+            return f"CREATE {kind} {index} ON {name} ({indexed}){where}"
+        columns = ", ".join(self._column(table, column) for column in table.columns)
+        return f"CREATE TABLE {name} ({columns}, PRIMARY KEY ({self._list(table.key)})){self.table_options}"
 
     def removal(self, table: Table, index_name: str) -> str:
         """See ``Session.removal``; a database whose indexes are named within a table overrides it."""
@@ -190,19 +289,30 @@ class SqlSession(Session):
         """Return a column's type; a database whose texts have a length overrides it."""
         return self.types[column.kind]
 
+    def indexed(self, table: Table, column: str) -> str:
+        """Write a column as an index has it; a database that holds but the beginning of one overrides it."""
+        return self._name(column)
+
     def _name(self, name: str) -> str:
         return f"{self.quote}{name.replace(self.quote, 2 * self.quote)}{self.quote}"
 
     def _list(self, names: Iterable[str]) -> str:
         return ", ".join(map(self._name, names))
 
-    def _column(self, column: Column) -> str:
+    def _column(self, table: Table, column: Column) -> str:
         text = f"{self._name(column.name)} {self.type_of(column)}"
+        if column.copies is not None:
+            copied, where = column.copies
+            met = " AND ".join(self._condition(table, each, []) for each in where)
+            return f"{text} GENERATED ALWAYS AS (CASE WHEN {met} THEN {self._name(copied)} END) STORED"
         if column.required:
             text += " NOT NULL"
         if isinstance(column.default, Default):
             return f"{text} DEFAULT {self.defaults[column.default]}"
-        return text if column.default is None else f"{text} DEFAULT {_literal(column.default)}"
+        if column.default is None:
+            return text
+        literal = _literal(column.default)
+        return f"{text} DEFAULT {f'({literal})' if column.kind is Kind.JSON else literal}"
 
     def place(self, number: int) -> str:
         """Write the place of a statement's parameter, counted from 1."""
@@ -224,7 +334,10 @@ class SqlSession(Session):
         try:
             return await running
         except Exception as error:
-            raise self._translate(error) from error
+            translated = self._translate(error)
+            if translated is error:
+                raise
+            raise translated from error
 
     def _table(self, table: Table) -> str:
         return self._name(table.name)
@@ -283,6 +396,11 @@ class SqlSession(Session):
             return name
         return f"CASE WHEN {self.bytes_of.format(name)} > {longest:d} THEN {_literal(UNREAD)} ELSE {name} END"
 
+    def _keyed(self, table: Table, where: Sequence[Where]) -> str:
+        """Write what follows a table's name where keys say which rows are meant."""
+        keys = (each for each in where if isinstance(each, Is) and each.operator in {"=", "in"})
+        return self.by_key if any(each.column == table.key[0] for each in keys) else ""
+
     def _ordered(self, table: Table, order: Sequence[str]) -> str:
         if not order:
             return ""
@@ -294,6 +412,42 @@ class SqlSession(Session):
             for each in order
         )
         return f" ORDER BY {', '.join(parts)}"
+
+
+def _portions(updates: Sequence[Update]) -> Iterator[Sequence[Update]]:
+    """Divide updates by the columns that they set, and into statements that aren't too long."""
+    alike: dict[tuple[str, ...], list[Update]] = {}
+    for update in updates:
+        alike.setdefault(tuple(update[1]), []).append(update)
+    for some in alike.values():
+        portion: list[Update] = []
+        size = 0
+        for update in some:
+            longest = sum(len(value) for value in update[1].values() if isinstance(value, str))
+            if portion and (len(portion) == MOST_ROWS or size + longest > MOST_CHARACTERS):
+                yield portion
+                portion, size = [], 0
+            portion.append(update)
+            size += longest
+        yield portion
+
+
+def _any_of(guards: Sequence[Sequence[Is]]) -> list[Where]:
+    """Return the conditions of rows that meet one of several guards: what is common to all stands once."""
+    common = [each for each in guards[0] if all(each in guard for guard in guards[1:])]
+    own = [tuple(each for each in guard if each not in common) for guard in guards]
+    keys = Is(guards[0][0].column, "in", [guard[0].value for guard in guards])
+    if all(len(each) == 1 for each in own):
+        return [keys, *common]
+    return [keys, *common, Either(tuple(map(Both, own)))]
+
+
+def _copies(table: Table, where: Sequence[Where]) -> dict[str, str]:
+    """Name the copies, by the column, that are there in every row which meets these conditions."""
+    compared = {each.column for each in where if isinstance(each, Is) and each.value is not None}
+    known = [*where, *(Is(each, "!=", None) for each in compared)]
+    copies = ((column.copies, column.name) for column in table.columns if column.copies is not None)
+    return {of: name for (of, conditions), name in copies if all(each in known for each in conditions)}
 
 
 def encoded(rows: Sequence[Row], encoded: Sequence[tuple[int, Codec]]) -> list[list[Any]]:
@@ -326,22 +480,26 @@ class BlockingSession(SqlSession):
         super().__init__(translate)
         self.connection = connection
 
+    def cursor(self) -> Any:
+        """Return a new cursor, whose rows are sequences."""
+        return self.connection.cursor()
+
     async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
         """See ``SqlSession.execute``."""
-        with closing(self.connection.cursor()) as cursor:
-            cursor.execute(text, parameters)
+        with closing(self.cursor()) as cursor:
+            cursor.execute(text, *([parameters] if parameters else []))
             return (cursor.fetchall() if cursor.description else ()), cursor.rowcount
 
     async def query(self, text: str, limit: int) -> list[Any]:
         """See ``Session.query``."""
-        with closing(self.connection.cursor()) as cursor:
+        with closing(self.cursor()) as cursor:
             cursor.execute(text)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchmany(limit)] if names else []
 
     async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
         """See ``SqlSession.execute_many``."""
-        with closing(self.connection.cursor()) as cursor:
+        with closing(self.cursor()) as cursor:
             cursor.executemany(text, parameters)
 
 

@@ -31,14 +31,18 @@ from sp00ky_core.stores.transactional.fleet import (
 from sp00ky_core.stores.transactional.jobs.due import HEAD, Rounds, is_taken, rank, select_due, unleased
 from sp00ky_core.stores.transactional.rows import (
     PENDING,
+    RowChanged,
     claimed_lengths,
     guard_of,
     is_nameable,
     keys_resting,
     others_than,
     to_job,
+    update_all,
 )
 from sp00ky_core.stores.transactional.schema import job_table
+
+__all__ = ["Claiming", "joined"]
 
 
 @attrs.frozen(kw_only=True)
@@ -176,9 +180,12 @@ class Claiming:
             rows = [each for each in first if each["id"] not in tried]  # the refused may be forgotten
             tried.update(each["id"] for each in rows)
             heads = [each for each in heads if each not in rows]
+            if not self.apart:
+                taken = await self._claim_rows(session, table, rows, state.now)
+                break
             claimed = [await self._claim_row(session, table, row, state.now) for row in rows]
             taken += [job for job in claimed if job is not None]
-            if not rows or not self.apart:
+            if not rows:
                 break
         if heads:
             self.rounds.begin_again(table)
@@ -187,60 +194,78 @@ class Claiming:
     async def _probe(
         self, session: Session, table: JobTable, heads: Sequence[Row], state: State
     ) -> list[Job]:
-        best = await self._best_probe(session, table, heads, state)
-        if best is None:
+        """Take a probe, and with it the best job that isn't refused or held by another transaction."""
+        window = await self._probe_window(session, table, heads, state)
+        if not window:
             return []
+        jobs: list[Job] = []
         before = await take_probe(session, table, self.runner_id)
-        job = None if before is None else await self._claim_row(session, table, best, state.now)
-        if before is not None and job is None:
+        for row in window if before is not None else ():
+            if (job := await self._claim_row(session, table, row, state.now)) is not None:
+                jobs.append(job)
+                break
+        if before is not None and not jobs:
             await give_back_probe(session, before)
         state.breakers.update(await read_breakers(session, [table], state.now))
-        return [] if job is None else [job]
+        return jobs
 
-    async def _best_probe(
+    async def _probe_window(
         self, session: Session, table: JobTable, heads: Sequence[Row], state: State
-    ) -> Row | None:
+    ) -> list[Row]:
+        """Return the jobs that may be a probe, the best first."""
         due = await self._due(session, table, PROBE_WINDOW, state.now, columns=HEAD)
         window = _first(PROBE_WINDOW, due, heads)
         if len(due) == PROBE_WINDOW:
             window += await self._due(session, table, PROBE_LATEST, state.now, columns=HEAD, latest=True)
         known = ((row["path"], _has_retries(row)) for row in window if row["path"] in table.routes)
         turn = route_in_turn(known, state.breaker(table))
-        return max(window, key=lambda row: (row["path"] == turn, _has_retries(row)), default=None)
+        return sorted(window, key=lambda row: (row["path"] == turn, _has_retries(row)), reverse=True)
 
     async def _claim_row(self, session: Session, table: JobTable, row: Row, now: datetime) -> Job | None:
-        if not self.apart:
-            return await self._write(session, table, row, now)
+        """Claim a row in a savepoint of its own; None: another transaction has it, or it is refused."""
         try:
             async with session.savepoint():
-                return await self._write(session, table, row, now)
+                return next(iter(await self._claim_rows(session, table, [row], now)), None)
+        except RowChanged:
+            return None
         except RowRefused as error:
             # The row itself is sound where another transaction has taken its key since it was looked at.
             if not await is_taken(session, table, row["ordering_key"]):
                 self.refused.add("claimed", [job_id(table.table, row["id"])], error.problem)
             return None
 
-    async def _write(self, session: Session, table: JobTable, row: Row, now: datetime) -> Job | None:
-        if "payload" not in row:  # it was only looked at
-            where = [PENDING, Is("id", "=", row["id"])]
-            found = await session.select(
-                job_table(table.table), where, longest=claimed_lengths(table), lock=True
-            )
-            if not found:
-                return None
-            row = found[0]
-        job = claimed_of(to_job(table, row), table)
+    async def _claim_rows(
+        self, session: Session, table: JobTable, rows: Sequence[Row], now: datetime
+    ) -> list[Job]:
+        rows = await self._whole(session, table, rows)
+        jobs = [claimed_of(to_job(table, row), table) for row in rows]
+        claims = [self._values(table, job, now) for job in jobs]
+        guards = map(guard_of, rows)
+        written = [{"status": JobStatus.PROCESSING.value, **values} for values in claims]
+        await update_all(session, job_table(table.table), list(zip(guards, written, strict=True)))
+        return [
+            attrs.evolve(job, status=JobStatus.PROCESSING, **values)
+            for job, values in zip(jobs, claims, strict=True)
+        ]
+
+    def _values(self, table: JobTable, job: Job, now: datetime) -> dict[str, Any]:
         lease = table.attempt_timeout(job.timeout) + table.lease_margin
-        values: dict[str, Any] = {
+        return {
             "lease_epoch": job.lease_epoch + 1,
             "lease_until": now + timedelta(seconds=lease),
             "runner_id": self.runner_id,
             "updated_at": now,
         }
-        written = {"status": JobStatus.PROCESSING.value, **values}
-        if await session.update(job_table(table.table), guard_of(row), written) != 1:
-            return None
-        return attrs.evolve(job, status=JobStatus.PROCESSING, **values)
+
+    async def _whole(self, session: Session, table: JobTable, rows: Sequence[Row]) -> Sequence[Row]:
+        """Read, and lock, the rows that were only looked at; without those that another transaction has."""
+        looked_at = [row["id"] for row in rows if "payload" not in row]
+        if not looked_at:
+            return rows
+        where = [PENDING, Is("id", "in", looked_at)]
+        options: dict[str, Any] = {"longest": claimed_lengths(table), "lock": True}
+        whole = {row["id"]: row for row in await session.select(job_table(table.table), where, **options)}
+        return [whole.get(row["id"], row) for row in rows if "payload" in row or row["id"] in whole]
 
 
 def transactions(slots: Mapping[JobTable, int], tables: Collection[JobTable]) -> list[dict[JobTable, int]]:

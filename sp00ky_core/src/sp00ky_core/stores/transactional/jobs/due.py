@@ -25,6 +25,8 @@ from sp00ky_core.stores.transactional.rows import (
 )
 from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
 
+__all__ = ["Rounds", "next_due"]
+
 MOST_KEYS = 500
 """Keys that one claim looks at."""
 

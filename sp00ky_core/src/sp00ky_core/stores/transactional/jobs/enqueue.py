@@ -48,12 +48,12 @@ async def add(
     if not joined and all(each.dedup_key is None for each in new_jobs):
         return await _insert(session, tables, new_jobs, keys, {})  # a savepoint costs as much as the rows
     for tries in range(TRIES):
-        held = await _held(session, tables, new_jobs)
+        held = await _held(session, tables, new_jobs, lock=joined and tries > 0)
         try:
             async with session.savepoint():
                 return await _insert(session, tables, new_jobs, keys, held)
         except RowRefused:
-            if tries == TRIES - 1 or await _held(session, tables, new_jobs) == held:
+            if tries == TRIES - 1 or await _held(session, tables, new_jobs, lock=joined) == held:
                 raise
     raise AssertionError("unreachable")
 
@@ -81,7 +81,10 @@ async def _insert(
     return jobs
 
 
-async def _held(session: Session, tables: Mapping[str, JobTable], new_jobs: Sequence[NewJob]) -> Held:
+async def _held(
+    session: Session, tables: Mapping[str, JobTable], new_jobs: Sequence[NewJob], *, lock: bool
+) -> Held:
+    """Look up who holds the keys; a caller's transaction may see by a lock only what others have done."""
     held: Held = {}
     keys: dict[str, list[str]] = {}
     for each in new_jobs:
@@ -91,7 +94,7 @@ async def _held(session: Session, tables: Mapping[str, JobTable], new_jobs: Sequ
         table = tables[backend]
         for start in range(0, len(wanted), CHUNK):
             where = [Is("status", "in", LIVE_STATUSES), Is("dedup_key", "in", wanted[start : start + CHUNK])]
-            for job in await select_jobs(session, table, where, longest=claimed_lengths(table)):
+            for job in await select_jobs(session, table, where, longest=claimed_lengths(table), lock=lock):
                 held[backend, str(job.dedup_key)] = job
     return held
 

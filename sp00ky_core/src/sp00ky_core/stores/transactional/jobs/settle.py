@@ -16,11 +16,12 @@ from sp00ky_core.stores.decisions import applied
 from sp00ky_core.stores.filters import is_overdue
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.isolation import Quarantine, settle_with_less
-from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session
+from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Update
 from sp00ky_core.stores.transactional.rows import (
     DECIDED,
     PENDING,
     PROCESSING,
+    Found,
     as_given,
     changes,
     guard_of,
@@ -31,6 +32,7 @@ from sp00ky_core.stores.transactional.rows import (
     overdue,
     select_jobs,
     to_job,
+    update_all,
 )
 from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
 
@@ -49,18 +51,55 @@ async def settle(
     Raises:
         RowRefused: A row was refused, and it wasn't ``apart``: nothing of the batch may be committed.
     """
-    rows = await load_rows(session, tables, (each.job_id for each in settlements))
+    ids = [each.job_id for each in settlements]
+    rows = await load_rows(session, tables, ids, lock=True)
+    held = await load_rows(session, tables, [each for each in ids if each not in rows])
     now = await session.now()
+    together = set() if apart else await _settle_together(session, rows, settlements, now)
     results = []
-    for each in settlements:
-        if each.job_id not in rows:
-            results.append(SettleResult(job_id=each.job_id, fate=SettleFate.LEASE_LOST))
+    for number, each in enumerate(settlements):
+        if number in together:
+            results.append(SettleResult(job_id=each.job_id, fate=SettleFate.SETTLED))
+        elif each.job_id not in rows:
+            results.append(_unlocked(held, each))
         elif apart:
             results.append(await _settle_apart(session, *rows[each.job_id], each, now))
         else:
             fate = await _settle(session, *rows[each.job_id], each, now)
             results.append(SettleResult(job_id=each.job_id, fate=fate))
     return results
+
+
+async def _settle_together(
+    session: Session, rows: Found, settlements: Sequence[Settlement], now: datetime
+) -> set[int]:
+    """Write the first settlement of each row that can be settled, in few statements; their numbers.
+
+    A redrive isn't among them, for one looks at those before it.
+    """
+    updates: dict[str, list[Update]] = {}
+    together: dict[str, int] = {}
+    for number, each in enumerate(settlements):
+        if each.job_id in rows and each.job_id not in together:
+            table, row = rows[each.job_id]
+            job = to_job(table, row)
+            if _fate(job, each) is SettleFate.SETTLED and not job.is_terminal:
+                together[each.job_id] = number
+                values = changes(job, applied(job, each.transition, now))
+                updates.setdefault(table.table, []).append((guard_of(row), values))
+    for name, some in updates.items():
+        await update_all(session, job_table(name), some)
+    return set(together.values())
+
+
+def _unlocked(held: Found, settlement: Settlement) -> SettleResult:
+    """Return the result where the row is gone, or another transaction is writing it."""
+    fate = SettleFate.LEASE_LOST
+    if settlement.job_id in held:
+        fate = _fate(to_job(*held[settlement.job_id]), settlement)
+    if fate is SettleFate.SETTLED:
+        fate = SettleFate.BUSY
+    return SettleResult(job_id=settlement.job_id, fate=fate)
 
 
 async def _settle_apart(

@@ -1,0 +1,44 @@
+"""Tell what a driver's error means by its code, which is the same in every driver."""
+
+from __future__ import annotations
+
+from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError, StoreUnavailable
+
+__all__ = ["CONFLICTS", "code_of", "translated"]
+
+CONFLICTS = frozenset({1213, 1020})
+"""A deadlock, or a row that others have written since: the same transaction may work at once."""
+
+REFUSED = frozenset(
+    {1048, 1062, 1153, 1264, 1265, 1292, 1364, 1366, 1406, 1451, 1452, 1644, 3140, 3819, 4025}
+)
+"""A value that can't be, or is too long; a constraint; a trigger's SIGNAL."""
+
+
+def code_of(error: BaseException) -> int:
+    """Return the server's code of a driver's error, or of its cause; 0: it has none."""
+    for each in (error, error.__cause__):
+        if each is not None and each.args and isinstance(each.args[0], int):
+            return each.args[0]
+    return 0
+
+
+def translated(error: Exception, store: str) -> Exception:
+    """Return the project's error for what a driver has raised.
+
+    Args:
+        error: What was raised.
+        store: The store's URL without secrets.
+    """
+    if isinstance(error, Sp00kyError):
+        return error
+    code, names = code_of(error), {each.__name__ for each in type(error).__mro__}
+    said = str(error.args[-1] if error.args else "") or repr(error)
+    problem = said.splitlines()[0][:500]
+    if code in REFUSED or isinstance(error, UnicodeEncodeError) or "IntegrityError" in names:
+        return RowRefused(store=store, problem=problem)
+    if code in {1146, 1054}:  # a table, a column
+        return SchemaError(store=store, problem=f"{problem}; run: sp00ky migrate")
+    if isinstance(error, OSError) or not names.isdisjoint({"OperationalError", "InterfaceError"}):
+        return StoreUnavailable(store=store, problem=problem)
+    return StoreError(store=store, problem=problem) if "MySQLError" in names else error

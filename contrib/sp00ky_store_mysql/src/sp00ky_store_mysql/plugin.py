@@ -1,0 +1,17 @@
+"""Register what this distribution brings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sp00ky_core.plugins.hookspecs import hookimpl
+from sp00ky_core.ports import StoreFactory
+from sp00ky_store_mysql.store import MysqlStore
+
+__all__ = ["sp00ky_register_stores"]
+
+
+@hookimpl
+def sp00ky_register_stores() -> Mapping[str, StoreFactory]:
+    """``mysql://HOST/DATABASE``, and the same for MariaDB."""
+    return {"mysql": MysqlStore, "mariadb": MysqlStore}

@@ -1,0 +1,125 @@
+"""Find the application that a ``baseUrl`` names, and its own contract."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from sp00ky_core import BackendConfig
+from sp00ky_core.errors import ConfigError
+from sp00ky_transport_asgi.plugin import AsgiOptions
+
+Message = MutableMapping[str, Any]
+AsgiApp = Callable[..., Awaitable[None]]
+
+
+class TargetProblem(Exception):
+    """There is no such application; the text says why, in one line."""
+
+
+@attrs.frozen(kw_only=True)
+class Target:
+    """What ``asgi://MODULE:ATTRIBUTE[/prefix]`` names.
+
+    Attributes:
+        module: To be imported.
+        attribute: Of it, dotted.
+        prefix: What paths are appended to, without a slash at its end.
+        folder: Where modules are imported from, before the environment's.
+    """
+
+    module: str
+    attribute: str
+    prefix: str = attrs.field(eq=False)
+    folder: Path
+
+    @classmethod
+    def of(cls, backend: BackendConfig) -> Target:
+        """Read a backend's. Raises ``TargetProblem``."""
+        place, slash, prefix = backend.base_url.partition("://")[2].partition("/")
+        module, colon, attribute = place.partition(":")
+        if not (module and colon and attribute):
+            raise TargetProblem("expected asgi://MODULE:ATTRIBUTE, such as asgi://shop.main:app")
+        prefix, folder = f"{slash}{prefix}".rstrip("/"), options_of(backend).folder
+        return cls(module=module, attribute=attribute, prefix=prefix, folder=folder)
+
+    @property
+    def name(self) -> str:
+        """As it is written, without the prefix."""
+        return f"asgi://{self.module}:{self.attribute}"
+
+    def load(self) -> AsgiApp:
+        """Import the application. Raises ``TargetProblem``."""
+        folder = str(self.folder.absolute())
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        try:
+            found: Any = importlib.import_module(self.module)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the application's module raises
+            missing = isinstance(error, ModuleNotFoundError) and error.name
+            if missing and f"{self.module}.".startswith(f"{missing}."):
+                raise TargetProblem(f"there is no module {missing!r} in {folder} or installed") from None
+            raise TargetProblem(f"{self.module} can't be imported: {_line(error)}") from None
+        for name in self.attribute.split("."):
+            if not hasattr(found, name):
+                raise TargetProblem(f"{self.module} has no attribute {self.attribute!r}")
+            found = getattr(found, name)
+        _refuse_other(self.attribute, found)
+        return found  # type: ignore[no-any-return]  # as far as it can be seen
+
+
+def options_of(backend: BackendConfig) -> AsgiOptions:
+    """Return a backend's section."""
+    return backend.options if isinstance(backend.options, AsgiOptions) else AsgiOptions()
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def _refuse_other(name: str, found: Any) -> None:
+    """Refuse what can't be called as ``app(scope, receive, send)``: a factory, a WSGI application."""
+    try:
+        inspect.signature(found).bind(None, None, None)
+    except TypeError:
+        problem = f"{name} is no ASGI application: it doesn't take (scope, receive, send)"
+        raise TargetProblem(problem) from None
+    except ValueError:  # of one that Python can't tell
+        return
+
+
+def document_of(backend: BackendConfig) -> Mapping[str, Any]:
+    """Return the OpenAPI document that the application has of itself, for what lies under the prefix.
+
+    Raises:
+        ConfigError: there is no such application, or it has none.
+    """
+    try:
+        target = Target.of(backend)
+        document = _document(target.load())
+    except Exception as error:  # noqa: BLE001  # whatever the application raises
+        is_said = isinstance(error, TargetProblem)
+        problem = str(error) if is_said else f"{backend.base_url} can't describe itself: {_line(error)}"
+        raise ConfigError(file="", key=f"backends.{backend.name}.baseUrl", problem=problem) from None
+    if document is None:
+        problem = f"{target.name} has no OpenAPI document of its own; write one, and its file here"
+        raise ConfigError(file="", key=f"backends.{backend.name}.spec", problem=problem)
+    below, paths = f"{target.prefix}/", document.get("paths") or {}
+    own = {path[len(below) - 1 :]: item for path, item in paths.items() if path.startswith(below)}
+    return {**document, "paths": own}
+
+
+def _document(app: Any) -> Mapping[str, Any] | None:
+    openapi = getattr(app, "openapi", None)  # of FastAPI
+    if callable(openapi):
+        found: Mapping[str, Any] = openapi()
+        return found
+    schema = getattr(app, "openapi_schema", None)  # of Litestar
+    to_schema = getattr(schema, "to_schema", None)
+    return None if to_schema is None else to_schema()

@@ -1,0 +1,200 @@
+"""``sp00ky backends | runners | audit | health``: who is delivered to and by whom, and what operators did."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Unpack
+
+import attrs
+import click
+
+from sp00ky_core.backend.backend import store_tables
+from sp00ky_core.cli.jobs import STATS_COLUMNS, stats_row
+from sp00ky_core.cli.logs import say
+from sp00ky_core.cli.options import DURATION, INSTANT, act_options, backend_names, page_options
+from sp00ky_core.cli.output import moment, show_list, show_page, slow
+from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, option, with_settings
+from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.outbox.report_json import audit_to_json, json_of, runner_to_json
+from sp00ky_core.ports import ActOptions, AuditEntry, BackendStats, JobTable, RunnerRecord
+from sp00ky_health import DEFAULT, ask
+
+BACKEND_COLUMNS = (*STATS_COLUMNS, "limits")
+
+Listed = tuple[str, BackendStats, JobTable]
+
+
+@click.group()
+@with_settings
+def backends() -> None:
+    """Look at backends, and pause deliveries to one."""
+
+
+@command(backends, name="list", short_help="List the backends and their queues.")
+@as_json
+def list_backends(settings: Settings) -> None:
+    """List the backends: whether they are paused, their breakers, limits and queues."""
+    rows = settings.ask(_backends, "counting the jobs")
+    show_list("backends", rows, _backend_json, BACKEND_COLUMNS, _backend_row, json_wanted=settings.json)
+
+
+async def _backends(outbox: Outbox) -> list[Listed]:
+    stats, tables = await outbox.stats(), {table.backend: table for table in store_tables(outbox.backends)}
+    return [(name, stats[name], tables[backend.table.backend]) for name, backend in outbox.backends.items()]
+
+
+def _backend_row(listed: Listed) -> tuple[object, ...]:
+    name, stats, table = listed
+    return (*stats_row(name, stats), _limits_text(table))
+
+
+def _backend_json(listed: Listed) -> dict[str, Any]:
+    name, stats, table = listed
+    rate = None if table.rate is None else attrs.asdict(table.rate)
+    return {"name": name, "limits": {"rate": rate, "max_in_flight": table.max_in_flight}, **json_of(stats)}
+
+
+def _limits_text(table: JobTable) -> str:
+    rate, most = table.rate, table.max_in_flight
+    texts = [] if rate is None else [f"{rate.limit} per {rate.per:g} s, {rate.burst} at once"]
+    texts += [] if most is None else [f"{most} in flight"]
+    return ", ".join(texts)
+
+
+@command(backends, name="pause", short_help="Stop deliveries to a backend, in the whole fleet.")
+@click.argument("name", shell_complete=backend_names)
+@option("--for", "So long: 10m, 2h; by default until it is resumed.", name="duration", type=DURATION)
+@act_options
+def pause(settings: Settings, *, name: str, duration: timedelta | None, **act: Any) -> None:
+    """Stop deliveries to the backend NAME, in the whole fleet: nothing more of its jobs is claimed.
+
+    What is in flight ends, jobs can be enqueued, and wait. Backends that share a table are paused together.
+    """
+    settings.ask(lambda outbox: _pause(outbox, name, duration, **act))
+
+
+async def _pause(outbox: Outbox, name: str, duration: timedelta | None, **act: Unpack[ActOptions]) -> None:
+    began = await outbox.pause(name, duration=duration, **act)
+    until = "until it is resumed" if duration is None else f"for {duration.total_seconds():g} s"
+    was = "" if began else "; it was paused before, and that pause is replaced"
+    click.echo(f"{_together(outbox, name)} paused {until}{was}")
+
+
+@command(backends, name="resume", short_help="End a pause.")
+@click.argument("name", shell_complete=backend_names)
+@act_options
+def resume(settings: Settings, *, name: str, **act: Any) -> None:
+    """End the pause of the backend NAME: its jobs are claimed again at once."""
+    settings.ask(lambda outbox: _resume(outbox, name, **act))
+
+
+async def _resume(outbox: Outbox, name: str, **act: Unpack[ActOptions]) -> None:
+    ended = await outbox.resume(name, **act)
+    was = "" if ended else "; nothing had paused it"
+    click.echo(f"{_together(outbox, name)} resumed{was}")
+
+
+def _together(outbox: Outbox, name: str) -> str:
+    """Name the backends of a table, the one that is meant first, and the verb that goes with them."""
+    tables = {other: backend.table.table for other, backend in outbox.backends.items()}
+    others = [other for other, table in tables.items() if other != name and table == tables[name]]
+    names = " and ".join([name, *others])
+    return f"{names}, which share a table, are" if others else f"{name} is"
+
+
+RUNNER_COLUMNS = ("id", "host", "pid", "version", "state", "started (UTC)", "last beat", "in flight")
+
+
+@click.group()
+@with_settings
+def runners() -> None:
+    """Look at the runners of the whole fleet, and ask one to drain."""
+
+
+@command(runners, name="list", short_help="List the runners and their states.")
+@as_json
+def list_runners(settings: Settings) -> None:
+    """List the runners, the youngest first: running, draining, or dead (silent for more than 6 s).
+
+    One that has stopped cleanly is not among them.
+    """
+    rows = settings.ask(lambda outbox: outbox.runners())
+    show_list("runners", rows, runner_to_json, RUNNER_COLUMNS, _runner_row, json_wanted=settings.json)
+
+
+def _runner_row(runner: RunnerRecord) -> tuple[object, ...]:
+    info = runner.info
+    busy = ", ".join(
+        f"{backend} {info.in_flight.get(backend, 0)}/{slots}" for backend, slots in info.slots.items()
+    )
+    seen = (moment(runner.started_at), f"{runner.silent_for:.0f} s ago")
+    return (runner.id, runner.host, runner.pid, info.version, runner.state.value, *seen, busy)
+
+
+@command(runners, name="drain", short_help="Ask a runner to end.")
+@click.argument("runner_id", metavar="ID")
+@act_options
+def drain(settings: Settings, *, runner_id: str, **act: Any) -> None:
+    """Ask the runner ID to drain: it claims nothing more, ends what it holds, and exits 0.
+
+    It does so within 3 s. Exit 1 if there is no such runner, or it is dead.
+    """
+    settings.ask(lambda outbox: outbox.drain_runner(runner_id, **act))
+    click.echo(f"{runner_id} was asked to drain: it claims nothing more, and exits when it holds nothing")
+
+
+@command(name="health", short_help="Ask a runner whether it is ready.")
+@click.argument("address", metavar="[HOST:PORT]", envvar="SP00KY_LISTEN", default=DEFAULT)
+def health(_settings: Settings, *, address: str) -> int:
+    """Ask the `/readyz` of `sp00ky run --listen` on this host: 0 it is ready, 1 it isn't.
+
+    HOST:PORT is by default SP00KY_LISTEN, or 127.0.0.1:9464. It takes no configuration.
+    """
+    try:
+        problem = ask(address)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    if problem is not None:
+        say(problem)
+        return FAILED
+    click.echo("ready")
+    return 0
+
+
+AUDIT_COLUMNS = ("at (UTC)", "actor", "via", "host", "action", "jobs", "ended (UTC)", "reason", "selection")
+
+LONGEST_SELECTION = 100
+"""Characters of it in a row."""
+
+
+@command(short_help="Show what operators have done.")
+@option("--since", "Done then or later: 2h (ago), 3d, an RFC 3339 instant.", type=INSTANT)
+@page_options("entry", "Entries")
+@as_json
+def audit(settings: Settings, *, since: datetime | None, limit: int, after: str | None) -> None:
+    """Show what operators have done, the latest first; it is kept for 90 days.
+
+    The actor is what the client said: this is a log, no evidence. Without an end the act goes on, or was cut
+    off.
+    """
+    entries = partial(_audit_entries, since=since, limit=limit + 1, after=after)
+    show = partial(show_page, limit=limit, json_wanted=settings.json)
+    settings.ask(lambda outbox: show("audit", entries(outbox), audit_to_json, AUDIT_COLUMNS, _audit_row))
+
+
+async def _audit_entries(outbox: Outbox, **page: Any) -> AsyncIterator[AuditEntry]:
+    with slow("reading the audit"):
+        entries = await outbox.audit(**page)
+    for entry in entries:
+        yield entry
+
+
+def _audit_row(entry: AuditEntry) -> tuple[object, ...]:
+    selection = json.dumps(dict(entry.selection), ensure_ascii=False)
+    if len(selection) > LONGEST_SELECTION:
+        selection = f"{selection[:LONGEST_SELECTION]}..."
+    did = (entry.actor, entry.via, entry.host, entry.action, entry.count or "", moment(entry.ended_at))
+    return (moment(entry.at), *did, entry.reason, selection)

@@ -1,0 +1,314 @@
+"""``sp00ky jobs``: read jobs, and operate them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import click
+
+from sp00ky_core.cli.logs import plain, say
+from sp00ky_core.cli.operate import (
+    choice_options,
+    chosen,
+    conditions_of,
+    filter_options,
+    job_of,
+    jobs,
+    warn_of_unknown_path,
+)
+from sp00ky_core.cli.options import INSTANT, limit_option, page_options
+from sp00ky_core.cli.output import (
+    coloured_text,
+    counted,
+    draws,
+    json_line,
+    last_error,
+    moment,
+    show_job,
+    show_json,
+    show_list,
+    show_page,
+    show_rows,
+    slow,
+)
+from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, flag, option
+from sp00ky_core.cli.signals import stop_signal
+from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
+from sp00ky_core.job.job import Job, JobStatus, job_to_json
+from sp00ky_core.job.outcome import HTTP
+from sp00ky_core.observe.rates import Rates
+from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.outbox.report_json import json_of, rates_to_json
+from sp00ky_core.ports import OUTCOMES, BackendStats, ErrorGroup, JobFilter, Pause
+
+__all__ = ["jobs"]
+
+JOB_COLUMNS = (
+    *("id", "backend", "path", "status", "retries"),
+    *("assigned_to", "updated (UTC)", "due (UTC)", "error"),
+)
+CLAIM_COLUMNS = ("id", "backend", "path", "retries", "runner", "host", "since (UTC)", "deadline (UTC)")
+
+
+@command(jobs, name="list", short_help="List jobs, newest first.")
+@filter_options()
+@page_options("job", "Jobs")
+@as_json
+def list_jobs(settings: Settings, *, limit: int, after: str | None, **options: Any) -> None:
+    """List jobs, newest first; every filter that is given must be met.
+
+    With --status processing it shows who has them, since when, and until when the lease lasts.
+    """
+    conditions = conditions_of(options)
+    settings.ask(lambda outbox: _list(outbox, conditions, limit, after, json_wanted=settings.json))
+
+
+async def _list(
+    outbox: Outbox, conditions: JobFilter, limit: int, after: str | None, *, json_wanted: bool
+) -> None:
+    columns: tuple[str, ...] = JOB_COLUMNS
+    to_row = job_row
+    if conditions.status is JobStatus.PROCESSING:
+        hosts = {runner.id: runner.host for runner in await outbox.runners()}
+        columns, to_row = CLAIM_COLUMNS, partial(claim_row, hosts=hosts)
+    async with aclosing(_listed(outbox, conditions, limit + 1, after)) as listed:
+        await show_page("jobs", listed, job_to_json, columns, to_row, limit=limit, json_wanted=json_wanted)
+
+
+async def _listed(
+    outbox: Outbox, conditions: JobFilter, limit: int, after: str | None
+) -> AsyncGenerator[Job, None]:
+    """Yield jobs; none of a page is held when the next one is read."""
+    warn_of_unknown_path(outbox, conditions)
+    last = None if after is None else await job_of(outbox, after)
+    async with aclosing(outbox.pages(conditions, limit=limit, after=last)) as pages:
+        with slow("looking for jobs"):
+            page = await anext(pages, list[Job]())
+        while page:
+            while page:
+                yield page.pop(0)
+            page = await anext(pages, [])
+
+
+def job_row(job: Job) -> tuple[object, ...]:
+    """Format a job under ``JOB_COLUMNS``."""
+    retries = f"{job.retries}/{job.max_retries}"
+    due = moment(job.run_at) if job.status is JobStatus.PENDING else ""
+    what = (job.id, job.backend, job.path, job.status.value, retries)
+    return (*what, job.assigned_to, moment(job.updated_at), due, last_error(job))
+
+
+def claim_row(job: Job, hosts: Mapping[str, str]) -> tuple[object, ...]:
+    """Format a job that is processing under ``CLAIM_COLUMNS``; ``hosts`` are by runners' ids."""
+    runner = job.runner_id or ""
+    claim = (runner, hosts.get(runner), moment(job.updated_at), moment(job.lease_until))
+    return (job.id, job.backend, job.path, f"{job.retries}/{job.max_retries}", *claim)
+
+
+def change_line(job: Job) -> str:
+    """Format a change of a job, in one line."""
+    line = f"{moment(job.updated_at)}  {job.id}  {job.backend} {job.path}  {job.status.value}"
+    if job.retries:
+        line += f"  retry {job.retries} of {job.max_retries}"
+    return plain(f"{line}  {last_error(job)}".rstrip())
+
+
+@command(jobs, name="get", short_help="Show one job.")
+@click.argument("job_id", metavar="ID")
+@as_json
+def get(settings: Settings, *, job_id: str) -> None:
+    """Show one job; exit 1 if there is none of that ID, which may be shortened to what is unique."""
+    show_job(settings.ask(lambda outbox: job_of(outbox, job_id)), json_wanted=settings.json)
+
+
+@command(jobs, name="watch", short_help="Show a job, or all, now and at each change.")
+@click.argument("job_id", metavar="[ID]", required=False)
+@option("--history", "Without ID: begin with the latest N jobs.", type=click.IntRange(0), metavar="N")
+@as_json
+def watch(settings: Settings, *, job_id: str | None, history: int | None) -> None:
+    """Show a job now and at each change until it has ended; without ID, what changes in all from now on.
+
+    A line each; with --json a JSON document a line; without ID a screen on a terminal. It exits 0 also where
+    the job failed (see its status), and 1 if there is none of that ID. Without ID it goes on until
+    interrupted.
+    """
+    if job_id is not None and history is not None:
+        raise click.UsageError("--history goes without ID")
+    settings.ask(lambda outbox: _watch(outbox, job_id, history or 0, json_wanted=settings.json))
+
+
+async def _watch(outbox: Outbox, job_id: str | None, history: int, *, json_wanted: bool) -> None:
+    if job_id is None and not json_wanted and draws():
+        from sp00ky_core.cli.screens import watch_changes  # noqa: PLC0415  # rich is slow to import
+
+        await watch_changes(outbox, history=history)
+    if job_id is None:
+        changes = outbox.watch_all(history=history)
+    else:
+        changes = outbox.watch((await job_of(outbox, job_id)).id)
+    async for job in changes:
+        if json_wanted:
+            show_json(job_to_json(job), indent=None)
+        else:
+            line, status = change_line(job), job.status.value
+            click.echo(line.replace(f"  {status}", f"  {coloured_text(status)}", 1) if draws() else line)
+
+
+@command(jobs, name="export", short_help="Print jobs as JSON, one a line.")
+@choice_options()
+@click.option("--json", is_flag=True, expose_value=False, hidden=True)  # it always does
+def export(settings: Settings, *, limit: int | None, **options: Any) -> int:
+    """Print jobs as JSON, one a line (NDJSON), newest first, however many; nothing is changed.
+
+    Name them by ID, or by filters, all of which must be met, or --all. Those that are enqueued meanwhile may
+    be missing. Exit 1 if it was interrupted, or a job that was named is missing.
+    """
+    job_ids, conditions = chosen(options, limit=limit)
+
+    async def export_chosen(outbox: Outbox) -> int:
+        if job_ids:
+            return await _print_named(outbox, job_ids)
+        warn_of_unknown_path(outbox, conditions)
+        return await _print_all(outbox, outbox.pages(conditions, limit=limit))
+
+    return settings.ask(export_chosen)
+
+
+async def _print_named(outbox: Outbox, job_ids: Sequence[str]) -> int:
+    code = 0
+    for job_id in dict.fromkeys(job_ids):
+        try:
+            _print(await job_of(outbox, job_id))
+        except (JobNotFound, JobIdAmbiguous) as error:
+            say(str(error))
+            code = error.exit_code
+    return code
+
+
+async def _print_all(outbox: Outbox, pages: AsyncGenerator[list[Job], None]) -> int:
+    """Print the jobs page by page, so that memory holds only one; return the exit code."""
+    count = 0
+    with stop_signal() as stopped:
+        async with aclosing(pages):
+            with slow("looking for jobs"):
+                page = await anext(pages, None)
+            with counted() as show:
+                while page is not None and not stopped.is_set():
+                    for job in page:
+                        with suppress(JobNotFound):  # what the page has left out is read now
+                            _print(await outbox.get(job.id) if job.omitted else job)
+                    count += len(page)
+                    show(f"exported: {count:,}", count)
+                    page = await anext(pages, None)
+        if page is None:
+            return 0
+    say(f"interrupted after {count:,} jobs")
+    return FAILED
+
+
+def _print(job: Job) -> None:
+    click.echo(json_line(job_to_json(job)) + b"\n", nl=False)
+
+
+STATS_COLUMNS = (
+    *("backend", "pending", "due", "processing", "success", "failed"),
+    *("stalled", "deferred", "oldest due", "breaker", "paused"),
+)
+
+RATES_COLUMNS = (
+    *("backend", "attempts", "per second", *OUTCOMES),
+    *("p50", "p95", "p99", "not delivered, by code"),
+)
+
+
+@command(jobs, name="stats", short_help="Show each backend's queue in numbers.")
+@option("--since", "And the attempts that ended then or later: 24h (ago), 30d at most.", type=INSTANT)
+@flag("--watch", "Keep showing it, with rates, until interrupted.", name="is_live")
+@as_json
+def stats(settings: Settings, *, since: datetime | None, is_live: bool) -> None:
+    """Show each backend's queue in numbers; with --since its attempts: rates, failures by code, durations.
+
+    Those are kept for 30 days, however long jobs are, and known a minute after they end.
+
+    With --watch a screen on a terminal, which also says what fails; elsewhere a line a second and backend.
+    """
+    if is_live and since is not None:
+        raise click.UsageError("--watch shows what happens from now on: leave out --since")
+    if is_live:
+        from sp00ky_core.cli.screens import watch_queues  # noqa: PLC0415  # other commands start without
+
+        settings.ask(lambda outbox: watch_queues(outbox, json_wanted=settings.json))
+        return
+    numbers, rates = settings.ask(partial(_stats, since=since), "counting the jobs")
+    if settings.json:
+        documents = {name: json_of(stats) for name, stats in numbers.items()}
+        for row in rates:
+            # Rollups may also be of a backend that is gone, or another service's.
+            documents.setdefault(row.backend, {})["rates"] = rates_to_json(row)
+        show_json({"backends": documents})
+        return
+    show_rows(STATS_COLUMNS, [stats_row(name, stats) for name, stats in numbers.items()])
+    if since is not None:
+        click.echo()
+        show_rows(RATES_COLUMNS, [rates_row(row) for row in rates])
+
+
+async def _stats(outbox: Outbox, since: datetime | None) -> tuple[Mapping[str, BackendStats], list[Rates]]:
+    rates = [] if since is None else await outbox.rates(since=since)
+    return await outbox.stats(), rates
+
+
+ERROR_COLUMNS = ("jobs", "backend", "path", "error", "code", "first (UTC)", "last (UTC)", "example")
+
+
+@command(jobs, name="errors", short_help="Group what goes wrong by its error.")
+@option("--since", "Changed then or later: 1h (ago), 3d, an RFC 3339 instant.", type=INSTANT)
+@limit_option(100, "Groups.")
+@as_json
+def errors(settings: Settings, *, since: datetime | None, limit: int) -> None:
+    """Group the jobs that are failed, or wait for a retry, by their last error; the largest first."""
+    groups = settings.ask(lambda outbox: outbox.errors(since=since, limit=limit), "grouping the errors")
+    show_list("errors", groups, json_of, ERROR_COLUMNS, _error_row, json_wanted=settings.json)
+
+
+def _error_row(group: ErrorGroup) -> tuple[object, ...]:
+    code = (group.code if group.scheme == HTTP else group) if group.code else ""
+    what = (group.count, group.backend, group.path, group.name, code)
+    return (*what, moment(group.first), moment(group.last), group.example)
+
+
+def stats_row(backend: str, stats: BackendStats) -> tuple[object, ...]:
+    """Format a backend under ``STATS_COLUMNS``."""
+    oldest = "" if stats.oldest_due_s is None else f"{stats.oldest_due_s:.1f} s"
+    wait = stats.breaker.paused_for_s
+    breaker = f"{stats.breaker.state}, paused for {wait:.1f} s" if wait else stats.breaker.state
+    ended = (stats.success, stats.failed)
+    counts = (stats.pending, stats.due, stats.processing, *ended, stats.stalled, stats.deferred)
+    return (backend, *counts, oldest, breaker, pause_text(stats.paused))
+
+
+def rates_row(rates: Rates) -> tuple[object, ...]:
+    """Format a backend's attempts under ``RATES_COLUMNS``."""
+    counts = (rates.outcomes[outcome] for outcome in OUTCOMES)
+    durations = (_seconds(seconds) for seconds in (rates.p50_s, rates.p95_s, rates.p99_s))
+    codes = ", ".join(f"{code or 'no answer'}: {count}" for code, count in rates.codes.items())
+    return (rates.backend, rates.attempts, f"{rates.per_second:.2f}", *counts, *durations, codes)
+
+
+def _seconds(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{seconds * 1_000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def pause_text(pause: Pause | None) -> str:
+    """Format an operator's pause: until when, by whom, and why."""
+    if pause is None:
+        return ""
+    text = "until it is resumed" if pause.until is None else f"until {moment(pause.until)}"
+    text += f", by {pause.actor}" if pause.actor else ""
+    return f"{text}: {pause.reason}" if pause.reason else text

@@ -1,0 +1,518 @@
+"""Draw on a terminal with rich: screens until a signal, a line at its foot; imported only where one is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from shutil import get_terminal_size
+from typing import Any
+
+import attrs
+import click
+from rich.cells import cell_len
+from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from sp00ky_core.cli.logs import plain, say
+from sp00ky_core.cli.output import COLOURS, GAP, cause, cut, draws, last_error, show_json
+from sp00ky_core.cli.signals import stop_signal, unless_stopped
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.state_machine import Transition
+from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.outbox.report_json import json_of
+from sp00ky_core.plugins.hookspecs import hookimpl
+from sp00ky_core.ports import Attempt, BackendStats, ErrorGroup
+
+SHORTEST_NAME = 4
+
+REFRESH = 0.25
+"""Seconds between two pictures."""
+
+Draw = Callable[[int, int], RenderableType]
+"""Draws a picture of so many columns and lines at most."""
+
+
+async def shown_until_stopped(draw: Draw, work: Coroutine[Any, Any, None]) -> None:
+    """Show pictures while the work goes on, which is ended by a signal; the last picture stays.
+
+    Raises:
+        KeyboardInterrupt: the signal came; the terminal is as it was.
+    """
+    console = Console(highlight=False)
+    with (
+        stop_signal() as stopped,
+        Live(console=console, auto_refresh=False, vertical_overflow="crop") as live,
+    ):
+
+        def show() -> None:
+            live.update(draw(console.width, console.height - 1), refresh=True)  # the cursor's line is last
+
+        drawing = asyncio.create_task(_repeat(show))
+        try:
+            await unless_stopped(stopped, work)
+            show()
+        finally:
+            drawing.cancel()
+    if stopped.is_set():
+        raise KeyboardInterrupt
+
+
+async def _repeat(show: Callable[[], None]) -> None:
+    while True:
+        show()
+        await asyncio.sleep(REFRESH)
+
+
+def grid(columns: Sequence[str], rows: Sequence[Sequence[object]], width: int, *, names: int = 1) -> Table:
+    """Lay rows out in a width, under bold headers: first columns of names, then numbers, to the right.
+
+    Names are cut where there is too little room, numbers never.
+    """
+    cells = [[cell(value) for value in row] for row in rows]
+    widths = [
+        max([cell_len(column), *(row[n].cell_len for row in cells)]) for n, column in enumerate(columns)
+    ]
+    taken = sum(widths[names:]) + GAP * (len(columns) - 1)
+    room = max((width - taken) // max(names, 1), SHORTEST_NAME)
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        is_name = index < names
+        fixed = min(widths[index], room) if is_name else widths[index]
+        justify: JustifyMethod = "left" if is_name else "right"
+        table.add_column(column, justify=justify, no_wrap=True, overflow="ellipsis", width=fixed)
+    for row in cells:
+        table.add_row(*row)
+    return table
+
+
+def cell(value: object) -> Text:
+    """Format a value: statuses in colour, whole numbers with separators, rates with one digit."""
+    if isinstance(value, Text):
+        return value
+    if isinstance(value, float):
+        return Text(f"{value:,.1f}")
+    if isinstance(value, int):
+        return Text(f"{value:,}")
+    text = plain(value)
+    return Text(text, style=COLOURS.get(text, ""))
+
+
+def count(value: float, style: str) -> Text:
+    """Format a number that is coloured unless it is zero."""
+    text = cell(value)
+    text.style = style if value else "dim"
+    return text
+
+
+def titled(title: str, part: RenderableType | None = None) -> Group:
+    """Put a line above a part of a screen."""
+    return Group(Text(plain(title), style="bold"), *([] if part is None else [part]))
+
+
+def stacked(*parts: RenderableType | None) -> Group:
+    """Put parts below each other, an empty line between them."""
+    lines: list[RenderableType] = []
+    for part in parts:
+        if part is not None:
+            lines += [Text(""), part] if lines else [part]
+    return Group(*lines)
+
+
+Picture = Callable[[], RenderableType]
+
+
+@contextmanager
+def spinner(text: Callable[[], str], above: Picture | None = None) -> Iterator[None]:
+    """Draw a line at the foot of stderr that asks for its text, and perhaps a picture above it."""
+    dots = Spinner("dots")
+
+    def foot() -> RenderableType:
+        dots.update(text=Text(text()))
+        return dots if above is None else Group(above(), dots)
+
+    with Live(console=Console(stderr=True), get_renderable=foot, refresh_per_second=8, transient=True):
+        yield
+
+
+WINDOW = 10.0
+"""Seconds that a rate is of."""
+
+GRAIN = 0.25
+"""Seconds between two samples that are kept."""
+
+
+class Meter:
+    """Counts events, and turns counts into a rate.
+
+    Args:
+        clock: Seconds, monotonic.
+
+    Attributes:
+        total: What was counted so far.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, total: int = 0) -> None:
+        self._clock = clock
+        self.total: int = total
+        self._samples = deque([(clock(), total)])
+
+    def add(self, count: int = 1) -> None:
+        """Count something that has just happened."""
+        self.reach(self.total + count)
+
+    def reach(self, total: int) -> None:
+        """Take over a count that is kept elsewhere; one that has fallen begins anew."""
+        now = self._clock()
+        if total < self.total:
+            self._samples.clear()
+        self.total = total
+        if not self._samples or now - self._samples[-1][0] >= GRAIN:
+            self._samples.append((now, total))
+
+    def per_second(self) -> float:
+        """Return the rate."""
+        now = self._clock()
+        while len(self._samples) > 1 and now - self._samples[1][0] >= WINDOW:
+            self._samples.popleft()
+        since, before = self._samples[0]
+        return (self.total - before) / (now - since) if now - since >= GRAIN else 0.0
+
+
+LATEST = 200
+"""Changes that are kept for the list of the latest."""
+
+MOST_PROCESSING = 100_000
+"""Jobs that are remembered as processing; those of a longer list aren't counted as in flight."""
+
+MOST_REASONS = 5
+
+PLACE, WIDE = 24, 110
+"""Columns of a backend and a path; of a terminal that has room for ids."""
+
+CHANGE_COLUMNS = ("backend", "in flight", "new/s", "done/s", "retry/s", "fail/s", "done", "failed")
+STYLES = {"new": "", "done": "green", "retry": "yellow", "fail": "red"}
+
+
+@attrs.define
+class Changes:
+    """Keeps the jobs that have changed since the screen began."""
+
+    _meters: defaultdict[tuple[str, str], Meter] = attrs.field(factory=lambda: defaultdict(Meter))
+    _processing: dict[str, str] = attrs.field(factory=dict)  # the backend of each job that is processing
+    _backends: dict[str, None] = attrs.field(factory=dict)
+    _reasons: Counter[tuple[str, str, str]] = attrs.field(factory=Counter)
+    _latest: deque[Job] = attrs.field(factory=lambda: deque(maxlen=LATEST))
+
+    def remember(self, jobs: Iterable[Job]) -> None:
+        """Take over jobs that changed before the screen began: they count for no rate."""
+        self._latest.extend(jobs)
+
+    async def follow(self, changes: AsyncIterator[Job]) -> None:
+        """Take each change over until there are no more."""
+        async for job in changes:
+            self.take(job)
+
+    def take(self, job: Job) -> None:
+        """Take over a change."""
+        self._backends[job.backend] = None
+        self._processing.pop(job.id, None)
+        if job.status is JobStatus.PROCESSING:
+            if len(self._processing) < MOST_PROCESSING:
+                self._processing[job.id] = job.backend
+            return  # in the column "in flight"; under load it would be most of the list
+        self._latest.append(job)
+        kind = _kind(job)
+        self._meters[job.backend, kind].add()
+        if job.errors and kind in {"retry", "fail"}:
+            self._reasons[cause(job.errors[-1]), job.path, job.backend] += 1
+
+    def picture(self, width: int, height: int) -> RenderableType:
+        """Draw rates, reasons and the latest changes, in as many lines as there are."""
+        in_flight = Counter(self._processing.values())
+        table = grid(CHANGE_COLUMNS, [self._row(name, in_flight[name]) for name in self._backends], width)
+        common = self._reasons.most_common(MOST_REASONS)
+        reasons = [(*which, times) for which, times in common]
+        why = grid(("error", "path", "backend", "times"), reasons, width, names=3) if reasons else None
+        room = height - len(self._backends) - (len(reasons) + 2 if reasons else 0) - 4
+        lines = [_line(job, width) for job in list(self._latest)[-max(room, 1) :]]
+        latest = Text("\n").join(lines) if lines else cell("nothing has changed yet")
+        return stacked(table, why, titled("latest changes (UTC), Ctrl-C ends this", latest))
+
+    def _row(self, backend: str, in_flight: int) -> tuple[object, ...]:
+        meters = {kind: self._meters[backend, kind] for kind in STYLES}
+        rates = (count(meters[kind].per_second(), style) for kind, style in STYLES.items())
+        return (backend, in_flight, *rates, meters["done"].total, count(meters["fail"].total, "red"))
+
+
+def _kind(job: Job) -> str:
+    if job.status is JobStatus.SUCCESS:
+        return "done"
+    if job.status is JobStatus.FAILED:
+        return "fail"
+    return "retry" if job.lease_epoch else "new"
+
+
+def _line(job: Job, width: int) -> Text:
+    """Format a change: what went wrong is seen on a narrow terminal too, the id on a wide one."""
+    at = "" if job.updated_at is None else f"{job.updated_at:%H:%M:%S}"
+    where = cut(plain(f"{job.backend} {job.path}"), PLACE)
+    line = Text(f"{at:8}  ")
+    line.append(f"{job.status.value:10}", style=COLOURS[job.status.value])
+    line.append(f"  {where:{PLACE}}  ")
+    if width >= WIDE:
+        line.append(f"{plain(job.id)}  ")
+    line.append(plain(last_error(job)))
+    line.truncate(width, overflow="ellipsis")
+    return line
+
+
+async def watch_changes(outbox: Outbox, *, history: int) -> None:
+    """Show a screen of changes until a signal; it begins with the latest so many jobs."""
+    changes = Changes()
+    if history:
+        changes.remember(reversed(await outbox.find(limit=min(history, LATEST))))
+    await shown_until_stopped(changes.picture, changes.follow(outbox.watch_all(history=0)))
+
+
+INTERVAL = 1.0
+"""Seconds between two counts of the jobs..."""
+
+REST = 4
+"""...and so many times as long as a count took: it costs the database a fifth of the time at most."""
+
+ERRORS_EVERY = 5.0
+"""Seconds between two looks at what fails, at least."""
+
+RECENT = timedelta(minutes=15)
+"""Age of the failures that are shown."""
+
+MOST_ERRORS = 8
+
+QUEUE_COLUMNS = ("backend", "pending", "due", "processing", "done/s", "fail/s", "failed", "oldest", "breaker")
+
+
+@attrs.define
+class Queues:
+    """Keeps the queues of each backend, as they were last counted.
+
+    Attributes:
+        stats: By backend.
+        errors: What fails, the largest group first.
+        problem: Why the numbers are old; empty: they aren't.
+    """
+
+    stats: Mapping[str, BackendStats] = attrs.field(factory=dict)
+    errors: Sequence[ErrorGroup] = ()
+    problem: str = ""
+    _delivered: dict[str, Meter] = attrs.field(factory=dict)
+    _failed: dict[str, Meter] = attrs.field(factory=dict)
+
+    def take(self, stats: Mapping[str, BackendStats]) -> None:
+        """Take over a count."""
+        self.stats = stats
+        for name, counts in stats.items():
+            for meters, total in ((self._delivered, counts.success), (self._failed, counts.failed)):
+                if name not in meters:
+                    meters[name] = Meter(total=total)  # what there was isn't news
+                meters[name].reach(total)
+
+    def rates(self, backend: str) -> tuple[float, float]:
+        """Return how many jobs were delivered and failed, in a second."""
+        return self._delivered[backend].per_second(), self._failed[backend].per_second()
+
+    def lines(self) -> Iterator[str]:
+        """Yield a plain line for each backend."""
+        at = datetime.now(UTC).strftime("%H:%M:%S")
+        for name, stats in self.stats.items():
+            done, failing = self.rates(name)
+            counts = f"{stats.pending} pending, {stats.due} due, {stats.processing} processing"
+            ended = f"{stats.success} success, {stats.failed} failed"
+            rates = f"{done:.1f} done/s, {failing:.1f} failed/s"
+            yield f"{at} {name}: {counts}, {ended}, {rates}, {state_of(stats)}"
+
+    def picture(self, width: int, height: int) -> RenderableType:
+        """Draw the queues, and below them what fails, in as many lines as there are."""
+        table = grid(QUEUE_COLUMNS, [self._row(name, stats) for name, stats in self.stats.items()], width)
+        table.columns[-1].justify = "left"
+        room = height - len(self.stats) - 7
+        errors = [
+            (cause(group), group.path, group.backend, group.count) for group in self.errors[: max(room, 1)]
+        ]
+        below = grid(("error", "path", "backend", "jobs"), errors, width, names=3) if errors else None
+        title = (
+            f"what fails, of the last {RECENT.total_seconds() / 60:.0f} minutes"
+            if errors
+            else "nothing fails"
+        )
+        foot = self.problem or f"{datetime.now(UTC):%H:%M:%S} UTC, Ctrl-C ends this"
+        return stacked(table, titled(title, below), cell(foot[:width]))
+
+    def _row(self, name: str, stats: BackendStats) -> tuple[object, ...]:
+        done, failing = self.rates(name)
+        oldest = "" if stats.oldest_due_s is None else _age(stats.oldest_due_s)
+        rates = (count(done, "green"), count(failing, "red"))
+        failed = count(stats.failed, "red")
+        return (name, stats.pending, stats.due, stats.processing, *rates, failed, oldest, state_of(stats))
+
+
+def state_of(stats: BackendStats) -> str:
+    """Say in a word whether a backend is delivered to."""
+    return "paused" if stats.paused is not None else stats.breaker.state
+
+
+def _age(seconds: float) -> str:
+    for length, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+async def watch_queues(outbox: Outbox, *, json_wanted: bool) -> None:
+    """Show the queues again and again: a screen on a terminal, elsewhere lines; until a signal."""
+    queues = Queues()
+    if not json_wanted and draws():
+        await shown_until_stopped(queues.picture, _follow(outbox, queues))
+    async for problem in _counted(outbox, queues):
+        if problem:
+            say(problem)
+        elif json_wanted:
+            numbers = {name: json_of(stats) for name, stats in queues.stats.items()}
+            show_json({"backends": numbers}, indent=None)
+        else:
+            for line in queues.lines():
+                click.echo(line)
+
+
+async def _follow(outbox: Outbox, queues: Queues) -> None:
+    look_at = 0.0
+    async for problem in _counted(outbox, queues):
+        queues.problem = problem
+        began = time.monotonic()
+        if began >= look_at and not problem:
+            queues.errors = await outbox.errors(since=datetime.now(UTC) - RECENT, limit=MOST_ERRORS)
+            look_at = began + max(ERRORS_EVERY, REST * (time.monotonic() - began))
+
+
+async def _counted(outbox: Outbox, queues: Queues) -> AsyncIterator[str]:
+    """Count the jobs again and again; yield why the database can't be reached, which may be over soon."""
+    while True:
+        began, problem = time.monotonic(), ""
+        try:
+            queues.take(await outbox.stats())
+        except StoreUnavailable as error:
+            problem = str(error)
+        yield problem  # and what is done with it counts for the rest, too
+        await asyncio.sleep(max(INTERVAL, REST * (time.monotonic() - began)))
+
+
+RUN_COLUMNS = ("backend", "in flight", "done/s", "done", "retried", "failed", "latest error", "")
+
+
+@attrs.define
+class Deliveries:
+    """Counts what a runner does, for each backend."""
+
+    _done: defaultdict[str, Meter] = attrs.field(factory=lambda: defaultdict(Meter))
+    _ended: Counter[tuple[str, JobStatus]] = attrs.field(factory=Counter)
+    _in_flight: Counter[str] = attrs.field(factory=Counter)
+    _reasons: dict[str, str] = attrs.field(factory=dict)
+    _states: dict[str, str] = attrs.field(factory=dict)
+
+    @hookimpl
+    def sp00ky_attempt_started(self, attempt: Attempt) -> None:
+        """Count a request that is sent."""
+        self._in_flight[attempt.backend.name] += 1
+
+    @hookimpl
+    def sp00ky_attempt_finished(self, attempt: Attempt) -> None:
+        """Count a request that has ended."""
+        self._in_flight[attempt.backend.name] -= 1
+
+    @hookimpl
+    def sp00ky_job_settled(self, job: Job, transition: Transition) -> None:
+        """Count an outcome."""
+        self._ended[job.backend, transition.to] += 1
+        if transition.to is JobStatus.SUCCESS:
+            self._done[job.backend].add()
+            self._states.pop(job.backend, None)  # whichever process has closed its breaker
+        if transition.error is not None:
+            self._reasons[job.backend] = cause(transition.error)
+
+    @hookimpl
+    def sp00ky_breaker_changed(self, backend: str, state: str) -> None:
+        """Note that a backend is unavailable, or back."""
+        self._states[backend] = state
+
+    def picture(self, backends: Collection[str]) -> RenderableType:
+        """Draw a line for each backend."""
+        return grid(RUN_COLUMNS, [self._row(name) for name in backends], get_terminal_size().columns)
+
+    def _row(self, name: str) -> tuple[object, ...]:
+        done, state = self._done[name], self._states.get(name, "closed")
+        counts = (
+            count(done.total, "green"),
+            count(self._ended[name, JobStatus.PENDING], "yellow"),
+            count(self._ended[name, JobStatus.FAILED], "red"),
+        )
+        reason = self._reasons.get(name, "")
+        shown = "unavailable" if state == "open" else ""
+        return (name, self._in_flight[name], done.per_second(), *counts, reason, cell(shown))
+
+
+DEMO_COLUMNS = ("route", *(status.value for status in JobStatus), "retried", "")
+
+DEMO_BAR, DEMO_WIDTH = 14, 78
+"""Columns."""
+
+
+@contextmanager
+def demo_screen(expected: Mapping[str, int]) -> Iterator[Callable[[Sequence[Job], str], None]]:
+    """Yield what shows the demo's jobs, and what is going on; ``expected`` of each path."""
+    began = time.monotonic()
+    with Live(refresh_per_second=8) as live:
+
+        def show(jobs: Sequence[Job], scene: str) -> None:
+            picture = _demo_picture(jobs, expected, f"{time.monotonic() - began:4.1f} s  {scene}")
+            live.update(picture, refresh=True)  # at once: what follows may be an import, which stops threads
+
+        yield show
+
+
+def _demo_picture(jobs: Sequence[Job], expected: Mapping[str, int], scene: str) -> Group:
+    rows = [_demo_row(path, total, jobs) for path, total in expected.items()]
+    table = grid(DEMO_COLUMNS, rows, get_terminal_size().columns)
+    table.columns[-1].justify = "left"
+    done = sum(1 for job in jobs if job.is_terminal)
+    bar = ProgressBar(total=sum(expected.values()), completed=done, width=DEMO_WIDTH)
+    return Group(stacked(Text("sp00ky demo", style="bold"), table, Text(scene)), bar)
+
+
+def _demo_row(path: str, total: int, jobs: Sequence[Job]) -> tuple[object, ...]:
+    """Format the jobs of a route: their numbers, and a bar of which each part has its status's colour."""
+    counts = Counter(job.status for job in jobs if job.path == path)
+    retried = sum(1 for job in jobs if job.path == path and job.retries)
+    bar, drawn, seen = Text(), 0, 0
+    for status in (JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.PROCESSING, JobStatus.PENDING):
+        seen += counts[status]
+        reach = -(-DEMO_BAR * seen // total)
+        bar.append("█" * (reach - drawn), style=COLOURS[status.value])
+        drawn = reach
+    return (path, *(count(counts[status], COLOURS[status.value]) for status in JobStatus), retried, bar)

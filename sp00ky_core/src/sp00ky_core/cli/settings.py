@@ -1,0 +1,163 @@
+"""Declare commands and their options, and hold what every command takes; the command line's start needs it.
+
+So it imports little: what only opens an outbox needs is imported there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from sp00ky_core.cli.logs import Secrets, say_warnings
+
+if TYPE_CHECKING:
+    from sp00ky_core.config import Config
+    from sp00ky_core.outbox.outbox import Outbox
+
+__all__ = ["Settings", "command", "run_async"]
+
+FAILED = 1
+"""The exit code where the thing asked for failed."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+Result = TypeVar("Result")
+
+
+class Settings:
+    """Holds the options that every command takes, before or after its name.
+
+    Attributes:
+        config: ``--config``; None: the nearest sp00ky.yml upward.
+        store: ``--store``; None: the configured one.
+        debug: Show tracebacks.
+        json: Print JSON; an option of commands that print something.
+        secrets: Those that this command has read.
+    """
+
+    def __init__(self) -> None:
+        self.config: Path | None = None
+        self.store: str | None = None
+        self.debug: bool = False
+        self.json: bool = False
+        self.secrets: Secrets = Secrets()
+
+    def configuration(self) -> Config:
+        """Read the configuration that is meant, without its store. Raises ``ConfigError``."""
+        from sp00ky_core.config import find_config  # noqa: PLC0415  # see above
+        from sp00ky_core.plugins.registry import load_config  # noqa: PLC0415  # see above
+
+        config = load_config(self.config or find_config())
+        self.secrets.remember(config)
+        return config
+
+    def outbox(self, observer: object | None = None) -> Outbox:
+        """Open the outbox that is meant, observed by one more plugin. Raises what ``Outbox.open`` raises."""
+        from sp00ky_core.config import store_url  # noqa: PLC0415  # see above
+        from sp00ky_core.outbox.outbox import Outbox, TimeoutIgnored  # noqa: PLC0415  # see above
+        from sp00ky_core.plugins.registry import load_plugins  # noqa: PLC0415  # see above
+
+        config = self.configuration()
+        self.secrets.remember(config, store_url(config, self.store).value)
+        say_warnings(TimeoutIgnored)
+        plugins = None
+        if observer is not None:
+            plugins = load_plugins()
+            plugins.register(observer, name="terminal", distribution="sp00ky-core")
+        outbox = Outbox.open(config, store=self.store, plugins=plugins)
+        outbox.via = "cli"
+        return outbox
+
+    def ask(self, call: Callable[[Outbox], Awaitable[Result]], doing: str = "") -> Result:
+        """Await a call of the outbox; say after a second that it is ``doing`` this, if given."""
+        from sp00ky_core.cli.output import slow  # noqa: PLC0415  # see above
+
+        async def work() -> Result:
+            async with self.outbox() as outbox:
+                with slow(doing) if doing else nullcontext():
+                    return await call(outbox)
+
+        return run_async(work())
+
+    def arguments(self) -> list[str]:
+        """Return the arguments that make these settings in another process, but for the store's secrets."""
+        config = [] if self.config is None else ["--config", str(self.config)]
+        return config + ["--debug"] * self.debug
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment that makes the rest of them: a URL's password belongs in no argument."""
+        return {**os.environ} if self.store is None else {**os.environ, "SP00KY_STORE": self.store}
+
+
+def run_async(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run a command's work, on uvloop where that can be had: on CPython, not on Windows."""
+    try:
+        from uvloop import run  # noqa: PLC0415  # optional
+    except ImportError:
+        from asyncio import run  # type: ignore[assignment]  # noqa: PLC0415  # takes the same
+    return run(work)  # out here, for an error in it has nothing to do with uvloop
+
+
+@asynccontextmanager
+async def store_open(outbox: Outbox) -> AsyncIterator[Outbox]:
+    """Open the store of an outbox alone: its tables may be lacking."""
+    await outbox.store.open()
+    try:
+        yield outbox
+    finally:
+        await outbox.store.close()
+
+
+def with_options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Join decorators of a command into one; the first option stands first in the help."""
+
+    def decorate(function: Command) -> Command:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def option(written: str, text: str, *, name: str = "", **attributes: Any) -> Callable[[Command], Command]:
+    """Declare an option, whose help text is never left out; ``name`` is its parameter's, if another."""
+    return click.option(written, *filter(None, [name]), help=text, **attributes)
+
+
+def flag(written: str, text: str, *, name: str = "") -> Callable[[Command], Command]:
+    """Declare an option that takes no value."""
+    return option(written, text, name=name, is_flag=True)
+
+
+def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value and parameter.name:
+        setattr(context.ensure_object(Settings), parameter.name, value)
+
+
+_setting = partial(option, expose_value=False, callback=_set)
+
+as_json: Callable[[Command], Command] = _setting("--json", "Print JSON.", is_flag=True)
+
+with_settings: Callable[[Command], Command] = with_options(
+    _setting(
+        "--config",
+        "The configuration; by default the nearest sp00ky.yml upward.",
+        type=click.Path(path_type=Path),
+    ),
+    _setting("--store", "Overrides the configured store, and SP00KY_STORE.", metavar="URL"),
+    _setting("--debug", "Show the traceback of an error.", is_flag=True),
+)
+"""Adds ``--config``, ``--store`` and ``--debug``; the innermost one that is given counts."""
+
+
+def command(group: click.Group | None = None, **attributes: Any) -> Callable[[Command], click.Command]:
+    """Declare a command that takes the settings first."""
+    make_command = click.command if group is None else group.command
+    make = make_command(context_settings={"show_default": True}, **attributes)
+    pass_settings = click.make_pass_decorator(Settings, ensure=True)
+    return lambda function: make(with_settings(pass_settings(function)))

@@ -1,0 +1,151 @@
+"""Run transactions on connections whose calls are awaited, some at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from sp00ky_core.ports import QUERY_SECONDS
+from sp00ky_core.stores.transactional.connection.session import Work
+from sp00ky_core.stores.transactional.connection.sql import Reply, SqlSession
+
+__all__ = ["AsyncSession", "AsyncLane"]
+
+T = TypeVar("T")
+
+TRIES = 5
+"""How often a transaction is begun that others keep in the way of."""
+
+PAUSE = 0.02
+"""Seconds that the first of these waits for the others, at most; each later one waits twice as long."""
+
+
+class AsyncSession(SqlSession):
+    """A session on a connection as PEP 249 has it, but for its calls, which are awaited."""
+
+    def __init__(self, connection: Any, translate: Callable[[Exception], Exception]) -> None:
+        super().__init__(translate)
+        self.connection = connection
+
+    def cursor(self) -> Any:
+        """Return a new cursor, whose rows are sequences."""
+        return self.connection.cursor()
+
+    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
+        """See ``SqlSession.execute``."""
+        async with self.cursor() as cursor:
+            await cursor.execute(text, *([parameters] if parameters else []))
+            return (await cursor.fetchall() if cursor.description else ()), cursor.rowcount
+
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """See ``SqlSession.execute_many``."""
+        async with self.cursor() as cursor:
+            await cursor.executemany(text, list(parameters))
+
+    async def query(self, text: str, limit: int) -> list[Any]:
+        """See ``Session.query``."""
+        try:
+            async with asyncio.timeout(QUERY_SECONDS), self.cursor() as cursor:
+                await cursor.execute(text)
+                names = [column[0] for column in cursor.description or ()]
+                rows = await cursor.fetchmany(limit) if names else ()
+                return [dict(zip(names, row, strict=True)) for row in rows]
+        except TimeoutError as error:
+            raise ValueError(f"it takes longer than {QUERY_SECONDS:.0f} seconds") from error
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self.connection.close()
+
+    async def abandon(self) -> None:
+        """Let go of a connection that is lost, or was cut off in a call, and end what it still does."""
+        await self.close()
+
+
+class AsyncLane:
+    """Some connections, each of which does one transaction at a time.
+
+    A connection that can't begin a transaction is replaced, once for each transaction. One that can't roll
+    back, for it is lost or was cut off, is abandoned.
+
+    Args:
+        connect: Opens a connection.
+        begin: The statement that begins a transaction.
+        size: How many connections there are, at most.
+        conflicts: Whether what was raised is that others were in the way: the work is done again.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[AsyncSession]],
+        begin: str,
+        *,
+        size: int = 1,
+        conflicts: Callable[[Exception], bool] = lambda error: False,
+    ) -> None:
+        self._connect = connect
+        self._begin = begin
+        self._conflicts = conflicts
+        self._free = asyncio.Semaphore(size)
+        self._idle: list[AsyncSession] = []
+
+    async def run(self, work: Work[T]) -> T:
+        """Do the work in a transaction. What it raises rolls back, and comes as it is."""
+        for tries in range(1, TRIES):
+            try:
+                return await self._run(work)
+            except Exception as error:
+                if not self._conflicts(error):
+                    raise
+            await asyncio.sleep(PAUSE * 2**tries * random.random())  # noqa: S311  # no secret
+        return await self._run(work)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        while self._idle:
+            with suppress(Exception):
+                await self._idle.pop().close()
+
+    async def _run(self, work: Work[T]) -> T:
+        async with self._free:
+            session = await self._begun()
+            try:
+                result = await work(session)
+                await session.execute("COMMIT")
+            except BaseException:
+                await self._roll_back(session)
+                raise
+            self._idle.append(session)
+            return result
+
+    async def _begun(self) -> AsyncSession:
+        if self._idle:
+            session = self._idle.pop()
+            try:
+                await session.execute(self._begin)
+            except Exception:  # noqa: BLE001  # whatever it is, a new connection tells whether it was this one
+                await self._give_up(session)
+            else:
+                return session
+        session = await self._connect()
+        try:
+            await session.execute(self._begin)
+        except BaseException:
+            await self._give_up(session)
+            raise
+        return session
+
+    async def _roll_back(self, session: AsyncSession) -> None:
+        try:
+            await session.execute("ROLLBACK")
+        except Exception:  # noqa: BLE001  # there is no connection any more
+            await self._give_up(session)
+        else:
+            self._idle.append(session)
+
+    async def _give_up(self, session: AsyncSession) -> None:
+        with suppress(Exception):
+            await session.abandon()

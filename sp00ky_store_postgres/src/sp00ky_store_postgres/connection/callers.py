@@ -1,0 +1,252 @@
+"""Run statements in callers' transactions: on asyncpg, SQLAlchemy, psycopg, without importing any of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+
+from sp00ky_core.errors import OptionInvalid, SchemaError, Sp00kyError, StoreError
+from sp00ky_core.stores import (
+    django_of,
+    kinds_of,
+    refuse_asynchronous,
+    refuse_synchronous,
+    refuse_unfit,
+    sqlalchemy_of,
+    unknown_kind,
+)
+from sp00ky_store_postgres.errors import ABORTED, CONFLICTS, NO_WRITES, state_of, translated
+
+Fetch = Callable[..., Awaitable[Sequence[Any]]]
+"""A statement with ``$1``... and its arguments, to rows."""
+
+EXPECTED = (
+    "an asyncpg connection, a SQLAlchemy AsyncConnection or AsyncSession (on asyncpg or psycopg), "
+    "or a psycopg AsyncConnection"
+)
+
+_PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
+"""A parameter; or a quoted name, in which nothing is one."""
+
+
+async def fetch_of(connection: Any, *, reads: bool = False) -> Fetch:
+    """Return what runs a statement on a caller's connection, within the transaction that it is in.
+
+    Args:
+        connection: The caller's.
+        reads: Nothing is written, so that it may be outside a transaction.
+
+    Raises:
+        OptionInvalid: it is of no kind that is known here, closed, or outside a transaction.
+    """
+    kinds = kinds_of(connection)
+    if isinstance(connection, asyncpg.Connection) or "asyncpg.PoolConnectionProxy" in kinds:
+        return _of_asyncpg(connection, reads=reads)
+    if "sqlalchemy.AsyncSession" in kinds:
+        return await _of_sqlalchemy(await connection.connection(), reads=reads)
+    if "sqlalchemy.AsyncConnection" in kinds:
+        return await _of_sqlalchemy(connection, reads=reads)
+    if "psycopg.AsyncConnection" in kinds:
+        return _of_psycopg(connection, reads=reads)
+    refuse_synchronous(connection)
+    raise unknown_kind(connection, EXPECTED)
+
+
+@contextmanager
+def callers_errors(store: str) -> Iterator[None]:
+    """Translate what a caller's connection raises.
+
+    Where the server is there and the transaction is lost, it is no ``StoreUnavailable``: the same call in the
+    same transaction can't work later. A missing table may mean that it is to another database.
+    """
+    try:
+        yield
+    except Sp00kyError:
+        raise
+    except Exception as error:
+        state, hint = state_of(error), ""
+        if state in CONFLICTS or state == ABORTED:
+            hint = "; roll your transaction back and repeat it"
+        elif state == NO_WRITES:
+            hint = ": begin one that may write, on a server that takes writes"
+        said = translated(error, store, hint=hint)
+        if hint and isinstance(said, StoreError):
+            said = StoreError(store=store, problem=said.problem)
+        elif isinstance(said, SchemaError):
+            problem = f"{said.problem}, if your connection is to the database of {store}"
+            said = SchemaError(store=store, problem=problem)
+        raise said from error
+
+
+def _of_asyncpg(connection: Any, *, reads: bool) -> Fetch:
+    try:
+        closed = connection.is_closed()
+        alone = not closed and not connection.is_in_transaction()
+    except asyncpg.InterfaceError:  # it was given back to its pool
+        closed, alone = True, False
+    refuse_unfit(closed=closed, alone=alone and not reads)
+    fetch: Fetch = connection.fetch
+    return fetch
+
+
+async def _of_sqlalchemy(connection: Any, *, reads: bool) -> Fetch:
+    """Ask by SQLAlchemy's own call, which begins the transaction where none has begun yet."""
+    driver = connection.dialect.driver
+    if driver not in {"asyncpg", "psycopg", "psycopg_async"}:
+        raise OptionInvalid(option="connection", value=f"on the driver {driver}"[:80], expected=EXPECTED)
+    refuse_unfit(closed=connection.closed, alone=False)
+    raw = await connection.get_raw_connection()
+    refuse_unfit(closed=False, alone=raw.dbapi_connection.autocommit and not reads)
+
+    async def fetch(statement: str, *arguments: object) -> Sequence[Any]:
+        if driver == "asyncpg":
+            result = await connection.exec_driver_sql(statement, arguments)
+        else:
+            result = await connection.exec_driver_sql(named(statement), parameters_by_name(arguments))
+        rows: Sequence[Any] = result.fetchall()
+        return rows
+
+    return fetch
+
+
+def _of_psycopg(connection: Any, *, reads: bool) -> Fetch:
+    """Fetch by psycopg: without autocommit the first statement begins the transaction."""
+    closed = connection.closed
+    idle = not closed and connection.info.transaction_status.name == "IDLE"
+    refuse_unfit(closed=closed, alone=idle and connection.autocommit and not reads)
+
+    async def fetch(statement: str, *arguments: object) -> Sequence[Any]:
+        from psycopg import AsyncCursor  # noqa: PLC0415  # only such a caller has it installed
+        from psycopg.rows import tuple_row  # noqa: PLC0415
+
+        # Not connection.cursor(), whose kind is the caller's choice: a raw one knows no parameters by name.
+        async with AsyncCursor(connection, row_factory=tuple_row) as cursor:
+            await cursor.execute(named(statement), parameters_by_name(arguments))
+            rows: Sequence[Any] = await cursor.fetchall()
+            return rows
+
+    return fetch
+
+
+@lru_cache(maxsize=64)
+def named(statement: str) -> str:
+    """Return a statement with ``%(p1)s`` instead of ``$1``, and so on."""
+    return _PLACE.sub(lambda found: found[1] or f"%(p{found[2]})s", statement.replace("%", "%%"))
+
+
+def parameters_by_name(arguments: Sequence[object]) -> dict[str, object]:
+    """Return the parameters of such a statement."""
+    return {f"p{number}": argument for number, argument in enumerate(arguments, 1)}
+
+
+BLOCKING_EXPECTED = (
+    "a psycopg connection or cursor, a SQLAlchemy Session or Connection (on psycopg or psycopg2), "
+    "or Django's connections[...]"
+)
+
+Run = Callable[[str, Sequence[object]], Sequence[Any]]
+"""A statement with ``$1``... and its arguments, to rows."""
+
+
+async def blocking_fetch(run: Run) -> Fetch:
+    """Return the same as it is called in asynchronous code; it never suspends."""
+
+    async def fetch(statement: str, *arguments: object) -> Sequence[Any]:
+        return run(statement, arguments)
+
+    return fetch
+
+
+def run_of(connection: Any, *, reads: bool = False) -> Run:
+    """Return what runs a statement on a caller's blocking connection.
+
+    Args:
+        connection: The caller's.
+        reads: Nothing is written, so that it may be outside a transaction.
+
+    Raises:
+        OptionInvalid: it is of no kind that is known here, closed, or outside a transaction.
+    """
+    kinds = kinds_of(connection)
+    if "psycopg.Cursor" in kinds:
+        return _of_blocking_psycopg(connection.connection, reads=reads)
+    if "psycopg.Connection" in kinds:
+        return _of_blocking_psycopg(connection, reads=reads)
+    if (known := sqlalchemy_of(connection)) is not None:
+        return _of_blocking_sqlalchemy(known, reads=reads)
+    if (raw := django_of(connection, reads=reads)) is not None:
+        return _of_django(connection, raw)
+    refuse_asynchronous(connection)
+    raise unknown_kind(connection, BLOCKING_EXPECTED)
+
+
+def _of_blocking_psycopg(connection: Any, *, reads: bool) -> Run:
+    from psycopg import RawCursor  # noqa: PLC0415  # only such a caller has it installed
+    from psycopg.rows import tuple_row  # noqa: PLC0415
+
+    closed = connection.closed
+    alone = not reads and not closed and connection.autocommit and not _is_in_transaction(connection)
+    refuse_unfit(closed=closed, alone=alone, blocking=True)
+
+    def run(statement: str, arguments: Sequence[object]) -> Sequence[Any]:
+        # Not connection.cursor(), whose kind and whose rows are the caller's choice.
+        return RawCursor(connection, row_factory=tuple_row).execute(statement, arguments).fetchall()
+
+    return run
+
+
+def _is_in_transaction(connection: Any) -> bool:
+    """Tell whether a transaction is open; in a pipeline only once what was sent has been answered."""
+    if connection.pgconn.pipeline_status:
+        with connection.pipeline() as pipeline:
+            pipeline.sync()
+    return bool(connection.info.transaction_status.name != "IDLE")
+
+
+def _of_blocking_sqlalchemy(connection: Any, *, reads: bool) -> Run:
+    """Run by SQLAlchemy's own call, which begins the transaction where none has begun yet."""
+    if connection.dialect.driver not in {"psycopg", "psycopg2"}:
+        raise unknown_kind(connection, BLOCKING_EXPECTED)
+    alone = not reads and connection.connection.dbapi_connection.autocommit
+    refuse_unfit(closed=False, alone=alone, blocking=True)
+
+    def run(statement: str, arguments: Sequence[object]) -> Sequence[Any]:
+        result = connection.exec_driver_sql(named(statement), parameters_by_name(arguments))
+        rows: Sequence[Any] = result.fetchall()
+        return rows
+
+    return run
+
+
+def _of_django(connection: Any, raw: Any) -> Run:
+    """Run by the driver; by Django's cursor, which takes longer, where Django logs or counts statements."""
+    is_plain = not connection.queries_logged and not connection.execute_wrappers
+    if is_plain and connection.timezone is not None and "psycopg.Connection" in kinds_of(raw):
+        return _of_blocking_psycopg(raw, reads=True)
+
+    def run(statement: str, arguments: Sequence[object]) -> Sequence[Any]:
+        with connection.cursor() as cursor:
+            # It may have found the connection dead, and made another one, outside the transaction.
+            refuse_unfit(closed=connection.connection is not raw, alone=False)
+            cursor.execute(named(statement), parameters_by_name(arguments))
+            rows: Sequence[Any] = cursor.fetchall()
+        return rows if connection.timezone is not None else _aware(rows, connection.timezone_name)
+
+    return run
+
+
+def _aware(rows: Sequence[Any], zone: str) -> Sequence[Any]:
+    """Give instants their zone, which Django leaves out where ``USE_TZ`` is False."""
+    info = ZoneInfo(zone)
+
+    def aware(value: Any) -> Any:
+        return value.replace(tzinfo=info) if isinstance(value, datetime) and value.tzinfo is None else value
+
+    return [tuple(map(aware, row)) for row in rows]

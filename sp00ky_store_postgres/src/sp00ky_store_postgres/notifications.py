@@ -1,0 +1,196 @@
+"""Hear of new jobs by LISTEN on a connection of its own; poll where no notification arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import secrets
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
+
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.stores.subscription import Backoff, Broadcast, Subscription
+from sp00ky_core.stores.transactional.watch import Notifications
+from sp00ky_store_postgres.connection.connect import Workload, connect
+from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, NOTIFY, Executor
+from sp00ky_store_postgres.errors import translated
+from sp00ky_store_postgres.url import PostgresOptions
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+CHANNEL = "sp00ky"
+PROOF_SECONDS = 2.0
+PING_INTERVAL, PING_SECONDS = 10.0, 5.0
+SHORTEST_POLL, LONGEST_POLL = 0.05, 1.0
+"""Seconds between two questions for due jobs, where no notification can be expected."""
+SILENT_SECONDS = 60.0
+"""After which LISTEN gets another chance."""
+
+
+class Listener(Notifications):
+    """Sends the store's signals; listens to the database while anyone waits for work.
+
+    Args:
+        options: The store's URL.
+        executor: Its connections.
+        is_due: Tells whether a claim may find something.
+        heard: Called before this process's own work is signalled.
+
+    Attributes:
+        changed_here: Signals that this process has changed jobs.
+    """
+
+    _executor: Executor
+
+    def __init__(
+        self,
+        options: PostgresOptions,
+        executor: Executor,
+        is_due: Callable[[], Awaitable[bool]],
+        heard: Callable[[], None],
+    ) -> None:
+        self._options = options
+        self._executor = executor
+        self._is_due = is_due
+        self._on_work = heard
+        self.changed_here: Broadcast = Broadcast()
+        self._broadcast = Broadcast()
+        self._subscription = Subscription(
+            self._broadcast,
+            self._listen,
+            describe=self._describe,
+            name="LISTEN",
+            backoff=Backoff(limit=LONGEST_PAUSE),
+        )
+        self._is_silent = False  # as behind a pooler: poll for a while, then try again
+
+    def send(self, *, work: bool = False) -> None:
+        """See ``Notifications.send``."""
+        if work:
+            self._on_work()
+            self._broadcast.send()
+        self.changed_here.send()
+
+    def open(self) -> None:
+        """See ``Notifications.open``."""
+        self._broadcast.reopen()
+        self.changed_here.reopen()
+
+    async def close(self) -> None:
+        """See ``Notifications.close``."""
+        self.changed_here.close()
+        self._broadcast.close()
+        await self._subscription.stop()
+
+    def work(self) -> AsyncGenerator[None, None]:
+        """See ``Store.work_signal``."""
+        return self._subscription.subscribe()
+
+    def _describe(self, error: Exception) -> str:
+        return str(error if isinstance(error, Silent) else translated(error, self._options.direct_location))
+
+    async def _listen(self, subscribed: Callable[[], None]) -> None:
+        """Listen until the connection is lost. Raises ``Silent`` where no notification arrives."""
+        if not self._options.notify:
+            subscribed()
+            await self._poll(math.inf)
+        if self._is_silent:
+            await self._poll(SILENT_SECONDS)
+            self._is_silent = False
+        connection = await connect(self._options.direct_dsn, seconds=PING_SECONDS)
+        lost = asyncio.Event()
+        try:
+            connection.add_termination_listener(lambda _: lost.set())
+            await prove(connection, self._executor, self._on_payload)
+            subscribed()
+            await _until_lost(connection, lost)
+            logger.info("the listening connection was lost; a new one is made")
+        except Silent:
+            self._is_silent = True
+            raise
+        finally:
+            connection.terminate()
+
+    def _on_payload(self, payload: str) -> None:
+        if payload in self._executor.tables.heard:
+            self._broadcast.send()
+
+    async def _poll(self, seconds: float) -> None:
+        """Ask for due jobs for so long instead, less and less often while there are none."""
+        backoff, until = Backoff(first=SHORTEST_POLL, limit=LONGEST_POLL), time.monotonic() + seconds
+        while time.monotonic() < until:
+            try:
+                due = await self._is_due()
+            except Sp00kyError as error:
+                logger.warning("can't look for work: %s", error)
+                due = False
+            if due:
+                self._broadcast.send()
+                backoff.reset()
+            await backoff.wait()
+
+
+async def _until_lost(connection: asyncpg.Connection[Any], lost: asyncio.Event) -> None:
+    while not lost.is_set():
+        try:
+            async with asyncio.timeout(PING_INTERVAL):
+                await lost.wait()
+        except TimeoutError:
+            await connection.execute("SELECT 1")
+
+
+class Silent(Exception):
+    """LISTEN was accepted, and a notification didn't arrive."""
+
+    def __str__(self) -> str:
+        return (
+            "LISTEN is accepted and stays silent, as behind a pooler in transaction mode: "
+            "add listen_url=<the server itself> to the store's URL"
+        )
+
+
+async def prove(
+    connection: asyncpg.Connection[Any],
+    executor: Executor,
+    heard: Callable[[str], None],
+) -> None:
+    """Listen, and wait for a notification of our own. Raises ``Silent``.
+
+    It is sent on another connection: a pooler may well deliver what a client sends to itself.
+    """
+    token = f"proof {secrets.token_hex(8)}"
+    proven = asyncio.Event()
+
+    def on_notification(*arguments: object) -> None:
+        payload = str(arguments[-1])
+        if payload == token:
+            proven.set()
+        else:
+            heard(payload)
+
+    await connection.add_listener(CHANNEL, on_notification)
+    await executor.fetch(Workload.REST, NOTIFY, token)
+    try:
+        async with asyncio.timeout(PROOF_SECONDS):
+            await proven.wait()
+    except TimeoutError:
+        raise Silent from None
+
+
+async def hears(executor: Executor, options: PostgresOptions) -> bool:
+    """Tell whether a notification arrives on a connection that listens. Raises ``StoreUnavailable``."""
+    try:
+        connection = await connect(options.direct_dsn, seconds=PING_SECONDS)
+    except Exception as error:
+        raise translated(error, options.direct_location) from error
+    try:
+        await prove(connection, executor, lambda _: None)
+    except Silent:
+        return False
+    finally:
+        connection.terminate()
+    return True

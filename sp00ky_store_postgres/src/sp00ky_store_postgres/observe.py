@@ -1,0 +1,73 @@
+"""Count, group and sum up what is large: each in one statement."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from sp00ky_core.ports import BUCKETS, BackendStats, ErrorGroup, JobTable, Rollup, RollupQuery
+from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.ids import job_id as id_of
+from sp00ky_core.stores.transactional.observe import gate_states
+from sp00ky_store_postgres.connection.executor import Executor
+from sp00ky_store_postgres.rows import last_entry, readable
+
+CONDITIONS = {
+    "pending": "job.status = 'pending'",
+    "due": "job.status = 'pending' AND job.run_at <= now()",
+    "processing": "job.status = 'processing'",
+    "success": "job.status = 'success'",
+    "failed": "job.status = 'failed'",
+}
+"""Of numbers that are estimated where they are large."""
+
+
+async def stats(executor: Executor, limit: int | None) -> Mapping[str, BackendStats]:
+    """Return each backend's numbers; those over a limit are estimates."""
+    tables = executor.tables.all
+    states = await executor.read(partial(gate_states, tables=tables))
+    return {
+        table.backend: BackendStats(**await _numbers(executor, table, limit), **states[table.backend])
+        for table in tables
+    }
+
+
+async def _numbers(executor: Executor, table: JobTable, limit: int | None) -> Mapping[str, Any]:
+    """Count all rows, or each kind up to a limit; of what is more, take the planner's estimate."""
+    tables = executor.tables
+    rows, ended = f"ONLY {tables.name(table)}", "all_ended"
+    if limit is not None:
+        rows, ended = tables.statement("first_rows", table), "first_ended"
+    parts = {status: tables.statement(ended, table, status=status) for status in ("success", "failed")}
+    arguments = () if limit is None else (limit + 1,)
+    (row,) = await executor.query("stats", *arguments, table=table, rows=rows, **parts)
+    if limit is None:
+        return dict(row)
+    large = {name: condition for name, condition in CONDITIONS.items() if row[name] > limit}
+    estimates = {}
+    for name, condition in large.items():
+        (plan,) = await executor.query("stats_estimate", table=table, condition=condition)
+        estimates[name] = max(int(json.loads(plan[0])[0]["Plan"]["Plan Rows"]), limit)
+    return {**row, **estimates}
+
+
+async def error_groups(executor: Executor, since: datetime | None, limit: int) -> list[ErrorGroup]:
+    """Return the largest groups, by the last error, of jobs that were changed since an instant."""
+    groups: list[ErrorGroup] = []
+    parts = {"entry": last_entry(), "path": readable("path")}
+    for table in executor.tables.all:
+        for row in await executor.query("error_groups", since or BEGINNING, limit, table=table, **parts):
+            example = id_of(table.table, row["example"])
+            groups.append(ErrorGroup(backend=table.backend, **{**row, "example": example}))
+    return sorted(groups, key=lambda group: (group.count, group.last), reverse=True)[:limit]
+
+
+async def rollups(executor: Executor, query: RollupQuery) -> list[Rollup]:
+    """Sum up rollups of attempts as a query says, bucket by bucket: an array has no sum."""
+    sums = ", ".join(f"sum(rollup.buckets[{n}])::bigint" for n in range(1, BUCKETS + 1))
+    wanted = query.since, query.until, query.backend, query.step, query.routes
+    rows = await executor.query("rollups", *wanted, buckets=f"ARRAY[{sums}]")
+    return [Rollup(**{**row, "buckets": tuple(row["buckets"])}) for row in rows]

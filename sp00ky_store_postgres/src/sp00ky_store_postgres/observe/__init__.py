@@ -1,1 +1,0 @@
-"""Find, count and watch jobs, and hear of new ones."""

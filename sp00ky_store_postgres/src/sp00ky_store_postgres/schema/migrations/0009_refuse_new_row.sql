@@ -1,0 +1,96 @@
+-- function sp00ky_refuse_new_row: rows that aren't a new job's can be inserted
+CREATE OR REPLACE FUNCTION {{sp00ky_refuse_new_row}}() RETURNS trigger
+LANGUAGE plpgsql AS $function$
+    -- Called for a row that isn't plain: lets a new job's pass, and says the first rule that another one breaks.
+DECLARE
+    -- One expression, which a session plans once. What is null is met.
+    problem text := CASE
+        WHEN octet_length(NEW.path) > 8192 THEN 'path has over 8192 bytes: shorten it'
+        WHEN octet_length(NEW.retry_strategy) > 8192 THEN 'retry_strategy has over 8192 bytes: shorten it'
+        WHEN octet_length(NEW.assigned_to) > 8192 THEN 'assigned_to has over 8192 bytes: shorten it'
+        WHEN octet_length(NEW.dedup_key) > 8192 THEN 'dedup_key has over 8192 bytes: shorten it'
+        WHEN octet_length(NEW.traceparent) > 8192 THEN 'traceparent has over 8192 bytes: shorten it'
+        WHEN octet_length(NEW.ordering_key) > 8192 THEN 'ordering_key has over 8192 bytes: shorten it'
+        WHEN NEW.status <> 'pending' THEN 'status isn''t pending, as a new job''s is: leave it out'
+        WHEN NEW.retries <> 0 THEN 'retries isn''t 0, as a new job''s is: leave it out'
+        WHEN NEW.errors::text <> '[]' THEN 'errors isn''t [], as a new job''s is: leave it out'
+        WHEN NEW.result IS NOT NULL THEN 'result isn''t null, as a new job''s is: leave it out'
+        WHEN NEW.lease_epoch <> 0 THEN 'lease_epoch isn''t 0, as a new job''s is: leave it out'
+        WHEN NEW.lease_until IS NOT NULL THEN 'lease_until isn''t null, as a new job''s is: leave it out'
+        WHEN NEW.runner_id IS NOT NULL THEN 'runner_id isn''t null, as a new job''s is: leave it out'
+        WHEN NEW.deferred_since IS NOT NULL THEN 'deferred_since isn''t null, as a new job''s is: leave it out'
+        -- From the year 2000 on, in whatever zone; a clock may be set back a little.
+        WHEN NEW.ordering_at NOT BETWEEN '2000-01-01 00:00:00+14' AND clock_timestamp() + interval '1 minute'
+            THEN 'ordering_at is before the year 2000, or yet to come: leave it out'
+        WHEN NEW.ordering_key IS NOT NULL AND NEW.ordering_at IS NULL THEN 'ordering_key has no ordering_at'
+        WHEN char_length(NEW.ordering_key) NOT BETWEEN 1 AND 255 THEN 'ordering_key hasn''t 1 to 255 characters'
+        WHEN NEW.path = '' THEN 'path is empty'
+        WHEN NEW.priority NOT BETWEEN 0 AND 3 THEN 'priority isn''t 0 to 3'
+        WHEN least(NEW.created_at, NEW.run_at, NEW.expires_at) < '0001-01-02 00:00:00+00'
+            OR greatest(NEW.created_at, NEW.run_at, NEW.expires_at) > '9999-12-30 00:00:00+00'
+            THEN 'created_at, run_at or expires_at isn''t within the years 1 to 9999'
+    END;
+BEGIN
+    IF problem IS NULL THEN
+        -- INSERT ... SELECT takes it as another table has it, and a claim would unpack it to learn its length.
+        IF octet_length(NEW.payload::text) > pg_column_size(NEW.payload) THEN
+            NEW.payload := NEW.payload::text::json;
+        END IF;
+        RETURN NEW;
+    END IF;
+    RAISE check_violation USING
+        MESSAGE = format('job %s: %s', NEW.id, problem),
+        SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
+END
+$function$
+
+-- index sp00ky_audit.at: listing operators' acts reads the whole table
+CREATE INDEX {{concurrently}}{{name}} ON {{table}} (at, id)
+
+-- trigger changed: rows that no runner can work with can be written
+CREATE TRIGGER {{name}} BEFORE UPDATE OF
+    path, retries, created_at, run_at, priority, ordering_key, ordering_at, expires_at
+ON {{table}}
+FOR EACH ROW
+WHEN (NOT (
+    -- What is null is met.
+    NEW.path <> ''
+    AND least(NEW.retries, NEW.priority) >= 0
+    AND NEW.retries <= 1000
+    AND NEW.priority <= 3
+    AND char_length(NEW.ordering_key) BETWEEN 1 AND 255
+    AND (NEW.ordering_key IS NULL OR NEW.ordering_at IS NOT NULL)
+    AND least(NEW.created_at, NEW.run_at, NEW.ordering_at, NEW.expires_at) >= '0001-01-02 00:00:00+00'
+    AND greatest(NEW.created_at, NEW.run_at, NEW.ordering_at, NEW.expires_at) <= '9999-12-30 00:00:00+00'
+))
+EXECUTE FUNCTION {{sp00ky_refuse_row}}()
+
+-- trigger new: rows that aren't a new job's can be inserted
+-- What isn't compressed has the length that it takes: a claim knows that a payload is too long without reading it.
+ALTER TABLE {{table}} ALTER COLUMN payload SET STORAGE EXTERNAL;
+CREATE TRIGGER {{name}} BEFORE INSERT ON {{table}}
+FOR EACH ROW
+WHEN (NOT (
+    -- Each INSERT parses this, which takes longer than to evaluate it. So it is short: it tells a plain row, of which
+    -- the function needn't be asked. What is null is met, and the length of a long text is known without reading it.
+    NEW.status = 'pending'
+    AND (NEW.retries | NEW.priority) = 0
+    AND NEW.lease_epoch = 0
+    AND num_nonnulls(
+        NEW.result, NEW.lease_until, NEW.runner_id, NEW.deferred_since,
+        NEW.ordering_key, NEW.ordering_at, NEW.expires_at
+    ) = 0
+    AND NEW.errors::text = '[]'
+    AND NEW.path <> ''
+    AND greatest(
+        octet_length(NEW.path), octet_length(NEW.retry_strategy), octet_length(NEW.assigned_to),
+        octet_length(NEW.dedup_key), octet_length(NEW.traceparent),
+        pg_column_size(NEW.payload) -- as it comes: one that is compressed may be many times as long
+    ) <= 8192
+    AND least(NEW.created_at, NEW.run_at) >= '0001-01-02 00:00:00+00'
+    AND greatest(NEW.created_at, NEW.run_at) <= '9999-12-30 00:00:00+00'
+))
+EXECUTE FUNCTION {{sp00ky_refuse_new_row}}()
+
+-- dropped rules: each INSERT reads one more condition, which the trigger of new rows has, too
+DROP TRIGGER IF EXISTS {{name}} ON {{table}}

@@ -1,0 +1,320 @@
+"""Run the primitives of a transaction on the tables as their migrations have made them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Any, ClassVar, TypeVar
+
+from sp00ky_core.encoding.json_bytes import JsonObject, decode
+from sp00ky_core.ports import QUERY_SECONDS, JobTable
+from sp00ky_core.stores.rows import UNREAD
+from sp00ky_core.stores.transactional import Either, Is, Kind, Reply, Row, Session, SqlSession, Table, Where
+from sp00ky_core.stores.transactional.connection.session import Update
+from sp00ky_core.stores.transactional.connection.sql import encoded
+from sp00ky_core.stores.transactional.schema import (
+    AUDITS,
+    BREAKERS,
+    LIVE_STATUSES,
+    NOT_ENDED,
+    job_table,
+)
+from sp00ky_store_postgres.errors import is_refusal, translated
+from sp00ky_store_postgres.rows import EARLIEST, LATEST, canonical, expression, is_key, last_entry
+from sp00ky_store_postgres.schema.definition import Tables
+from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
+
+T = TypeVar("T")
+
+BOOLEANS = frozenset({"paused", "removed", "draining"})
+"""Columns that are 0 or 1 in other databases."""
+ERROR_FIELDS = {"last_error_name": "name", "last_error_code": "code"}
+"""Columns that are fields of the last entry in ``errors`` here."""
+NEVER = [Is(name, "=", None) for name in ("created_at", "updated_at", "run_at", "lease_epoch")]
+"""Conditions on a job's columns that are NOT NULL here."""
+MOST_FAILURES = 2**31 - 1  # what the column can hold
+ARRAYS = {Kind.TEXT: "text", Kind.INTEGER: "bigint", Kind.REAL: "float8", Kind.INSTANT: "timestamptz"}
+
+ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('sp00ky ' || $1::text, 0))"
+
+LONGEST_ROW = 2**20
+"""Bytes of a query's row as JSON: a payload is no longer, where nothing else is configured."""
+MOST_BYTES = 64 * 2**20
+"""Of all rows of a query."""
+BEYOND_SERVER = 1.0
+"""Seconds that the client waits longer than the server lets each statement of a query take."""
+TOO_LONG = f"it takes longer than {QUERY_SECONDS:.0f} seconds"
+
+
+def is_jobs(table: Table) -> bool:
+    """Tell whether a table is a backend's."""
+    return "ordering_key" in table.kinds
+
+
+class PostgresSession(SqlSession):
+    """A transaction. Each table is named ``job`` in its statements, for the expressions of ``rows``.
+
+    Args:
+        tables: The store's.
+        location: Of the store: ``Store.location``.
+        fetch: Runs a statement; returns its rows.
+        fetch_many: Runs one for each of many arguments.
+
+    Attributes:
+        written: The tables in which it has inserted or updated rows, qualified, as notifications name them.
+    """
+
+    types: ClassVar[Mapping[Kind, str]] = ARRAYS
+    locking = " FOR NO KEY UPDATE SKIP LOCKED"
+
+    def __init__(
+        self,
+        tables: Tables,
+        location: str,
+        fetch: Callable[..., Awaitable[Sequence[Any]]],
+        fetch_many: Callable[..., Awaitable[Any]] | None = None,
+    ) -> None:
+        super().__init__(lambda error: error)
+        self._tables = tables
+        self._location = location
+        self._fetch = fetch
+        self._fetch_many = fetch_many
+        self.written: set[str] = set()
+
+    def canonical(self, job_id: str) -> str:
+        """See ``Session.canonical``."""
+        return canonical(job_id)
+
+    async def now(self) -> datetime:
+        """See ``Session.now``."""
+        rows = await self._fetch("SELECT clock_timestamp()")
+        now: datetime = rows[0][0]
+        return now
+
+    async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
+        """See ``SqlSession.execute``."""
+        counted = text.startswith(("UPDATE", "DELETE"))
+        rows = await self._fetch(f"{text} RETURNING 1" if counted else text, *parameters)
+        return rows, len(rows)
+
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
+        """See ``SqlSession.execute_many``."""
+        if self._fetch_many is None:
+            raise NotImplementedError("callers' transactions are written to by enqueues alone")
+        await self._fetch_many(text, parameters)
+
+    async def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """See ``Session.insert``."""
+        self._note_written(table)
+        await super().insert(table, [dict(row) for row in rows])
+
+    def _note_written(self, table: Table) -> None:
+        self.written.add(f"{self._tables.schema}.{table.name}")
+
+    async def insert_keyed(self, table: Table, row: Row) -> str:
+        """See ``Session.insert_keyed``; PostgreSQL numbers such rows."""
+        self._note_written(table)
+        text, encoders = self._insertion(table, tuple(row))
+        ((key,),) = await self.fetch(f"{text} RETURNING id::text", *encoded([row], encoders)[0])
+        return str(key)
+
+    async def update(self, table: Table, where: Sequence[Any], values: Mapping[str, Any]) -> int:
+        """See ``Session.update``; what ``errors`` says has no columns of its own."""
+        self._note_written(table)
+        stored = {name: value for name, value in values.items() if name not in ERROR_FIELDS}
+        return await super().update(table, where, stored)
+
+    async def update_many(self, table: Table, updates: Sequence[Update]) -> int:
+        """See ``Session.update_many``; one by one, for each sets what is no column here."""
+        return await Session.update_many(self, table, updates)
+
+    async def alone(self, table: Table) -> bool:
+        """See ``Session.alone``; one waits for the other."""
+        await self.fetch(ALONE, f"{self._tables.schema}.{table.name}")
+        return True
+
+    def _setting(self, table: Table, column: str, number: int) -> str:
+        if column != "updated_at" or not is_jobs(table):
+            return super()._setting(table, column, number)
+        # By which it is found as changed.
+        return f"updated_at = greatest({self.place(number)}, job.created_at + interval '2 ms')"
+
+    async def put(self, table: Table, rows: Sequence[Row]) -> None:
+        """See ``Session.put``."""
+        if not rows:
+            return
+        self._note_written(table)
+        text, encoders = self._insertion(table, tuple(rows[0]))
+        values = ", ".join(f"{name} = excluded.{name}" for name in map(self._name, rows[0]))
+        text = f"{text} ON CONFLICT ({self._list(table.key)}) DO UPDATE SET {values}"
+        await self._refusable(self.execute_many(text, encoded(rows, encoders)))
+
+    async def take(self, table: Table, rows: Sequence[Row]) -> list[Row]:
+        """See ``Session.take``."""
+        kinds = (ARRAYS[table.kinds[name]] for name in table.key)
+        text = fill(
+            read_sql("take"),
+            table=self._table(table),
+            names=self._list(table.key),
+            given=", ".join(f"${n}::{kind}[]" for n, kind in enumerate(kinds, 1)),
+        )
+        columns = [[row[name] for row in rows] for name in table.key]
+        return [rows[each[0] - 1] for each in (await self.fetch(text, *columns) if rows else ())]
+
+    async def delete_first(
+        self, table: Table, where: Sequence[Where], order: Sequence[str], limit: int
+    ) -> tuple[int, Any]:
+        """See ``Session.delete_first``."""
+        if is_jobs(table) and any(condition in NEVER for condition in where):
+            return 0, None
+        conditions, parameters = self._filtered(table, where)
+        parts = {"conditions": conditions, "order": self._ordered(table, order)}
+        limited = self.place(len(parameters) + 1)
+        parts["first"] = self._name(order[0].lstrip("-"))
+        text = fill(read_sql("delete_first"), table=self._rows(table), limit=limited, **parts)
+        ((count, least),) = await self.fetch(text, *parameters, limit)
+        return count, least
+
+    async def fetch(self, statement: str, *arguments: object) -> Sequence[Any]:
+        """Run a statement of the store's own."""
+        return (await self._run(statement, arguments))[0]
+
+    async def changed(self, table: JobTable, where: Sequence[Where], since: datetime) -> Sequence[Any]:
+        """Select what moves, of rows of a backend's that have changed since an instant."""
+        parameters: list[Any] = [since]
+        texts = [self._condition(job_table(table.table), each, parameters) for each in where]
+        statement = self._tables.statement("changed", table, conditions=" AND ".join(texts) or "true")
+        return await self._fetch(statement, *parameters)
+
+    async def query(self, text: str, limit: int) -> list[Any]:
+        """See ``Session.query``."""
+        try:
+            async with asyncio.timeout(QUERY_SECONDS + BEYOND_SERVER):
+                return await self._query(text, limit)
+        except TimeoutError as error:
+            raise ValueError(TOO_LONG) from error
+
+    async def _query(self, text: str, limit: int) -> list[Any]:
+        """Fetch rows by a cursor. Raises ``ValueError`` where one is too long, or all of them are."""
+        await self._fetch(f"SET LOCAL statement_timeout = '{QUERY_SECONDS * 1_000:.0f}ms'")
+        await self._fetch(fill(read_sql("schedule_query"), query=text, longest=str(LONGEST_ROW)))
+        fetch, rows, size = read_sql("schedule_query_fetch"), list[Any](), 0
+        while len(rows) < limit and (page := await self._fetch(fetch)):
+            for row in page[: limit - len(rows)]:
+                size += row["bytes"]
+                if row["json"] is None:
+                    long = f"a row of it takes {row['bytes']:,} bytes as JSON, {LONGEST_ROW:,} at most"
+                    raise ValueError(long)
+                if size > MOST_BYTES:
+                    raise ValueError(f"its rows take more than {MOST_BYTES:,} bytes as JSON")
+                rows.append(decode(row["json"]))
+        return rows
+
+    def place(self, number: int) -> str:
+        """See ``SqlSession.place``."""
+        return f"${number}"
+
+    def encoder(self, table: Table, column: str) -> Callable[[Any], Any] | None:
+        """See ``SqlSession.encoder``."""
+        if column == "last_error_code":
+            return str
+        if table is BREAKERS and column == "failures":
+            return _counted
+        if column == "buckets":
+            return json.loads
+        if table is AUDITS and column == "id":
+            return int
+        return bool if column in BOOLEANS else None
+
+    def decoder(self, table: Table, column: str) -> Callable[[Any], Any] | None:
+        """See ``SqlSession.decoder``; a trigger lets no other payloads than objects be written."""
+        return _payload if column == "payload" else None
+
+    async def _refusable(self, running: Awaitable[T]) -> T:
+        try:
+            return await running
+        except Exception as error:
+            if not is_refusal(error):
+                raise  # the executor knows whether it can be tried again
+            raise translated(error, self._location) from error
+
+    def _table(self, table: Table) -> str:
+        return quoted(self._tables.schema, table.name)
+
+    def _rows(self, table: Table) -> str:
+        return f"ONLY {self._table(table)} AS job"
+
+    def _source(self, table: Table, conditions: str, end: str | None = None) -> str:
+        """Select the rows that are processing apart from all others, which an index has in their order."""
+        by_age = end is None or end.startswith(' ORDER BY job."created_at"')
+        if not by_age or not is_jobs(table) or 'job."status"' in conditions:
+            return super()._source(table, conditions, end or "")
+        start, end = f"{conditions} AND" if conditions else " WHERE", end or ""
+        columns = "*" if end else ""  # a count reads none
+        halves = (
+            f"(SELECT {columns} FROM {self._rows(table)}{start} job.status {sign} 'processing'{end})"  # noqa: S608
+            for sign in ("<>", "=")
+        )
+        return f"({' UNION ALL '.join(halves)}) AS job{end}"
+
+    def _column_of(self, table: Table, column: str) -> str:
+        if column in ERROR_FIELDS:
+            return last_entry(ERROR_FIELDS[column])
+        name = f"job.{self._name(column)}"
+        if table is BREAKERS and table.kinds[column] is Kind.INSTANT:  # on which there is no CHECK
+            return f"CASE WHEN {name} IS NOT NULL THEN greatest(least({name}, {LATEST}), {EARLIEST}) END"
+        return name
+
+    def _condition(self, table: Table, where: Where, parameters: list[Any]) -> str:
+        """Leave out, of several conditions, those that no row meets: no index has an order for them."""
+        if isinstance(where, Either) and is_jobs(table):
+            where = Either(tuple(each for each in where.conditions if each not in NEVER))
+        return super()._condition(table, where, parameters)
+
+    def _comparison(self, table: Table, where: Is, parameters: list[Any]) -> str:
+        if where.column == "id" and (is_jobs(table) or table is AUDITS):
+            where = _with_keys(where, is_key if is_jobs(table) else is_number)
+        if where == NOT_ENDED and is_jobs(table):  # there are no other statuses, and the indexes say it so
+            where = Is("status", "in", LIVE_STATUSES)
+        if where.operator == "in" and len(where.value) == 1:  # which keeps an index's order
+            (value,) = where.value
+            where = Is(where.column, "=", value)
+        is_list = where.operator in {"in", "not in"} and where.value
+        if not is_list or all(isinstance(each, Enum) for each in where.value):
+            return super()._comparison(table, where, parameters)
+        kind = "uuid" if is_jobs(table) and where.column == "id" else ARRAYS[table.kinds[where.column]]
+        parameters.append([self._encoded(table, where.column, each) for each in where.value])
+        sign = "= ANY" if where.operator == "in" else "<> ALL"
+        column, place = self._column_of(table, where.column), self.place(len(parameters))
+        return f"{column} {sign} ({place}::{kind}[])"
+
+    def _readable(self, table: Table, column: str, longest: int | None) -> str:
+        if is_jobs(table):
+            return expression(column, longest)
+        name = self._column_of(table, column)
+        if column == "buckets":
+            return f"to_json({name})::text"
+        return f"{name}::text" if table.kinds[column] is Kind.JSON or column == "id" else name
+
+
+def _with_keys(where: Is, is_one: Callable[[str], bool]) -> Is:
+    """Return a condition on ids without those that can be no row's; perhaps none is left."""
+    if where.operator in {"in", "not in"}:
+        return Is("id", where.operator, list(filter(is_one, where.value)))
+    return where if is_one(where.value) else Is("id", "in", ())
+
+
+def is_number(key: str) -> bool:
+    """Tell whether it is a key of rows that PostgreSQL numbers."""
+    return key.isascii() and key.isdigit() and len(key) < len(str(2**63))
+
+
+def _counted(failures: int) -> int:
+    return min(failures, MOST_FAILURES)
+
+
+def _payload(text: str) -> str | JsonObject:
+    return text if text == UNREAD else JsonObject(text.encode())

@@ -1,1 +1,0 @@
-"""Share state among runners: signs of life, breakers, limits."""

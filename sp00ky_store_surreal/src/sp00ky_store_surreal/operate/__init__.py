@@ -1,1 +1,0 @@
-"""Do what operators ask for: pause, clear, reschedule, and keep a log of it."""

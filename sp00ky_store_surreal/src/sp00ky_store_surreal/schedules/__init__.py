@@ -1,1 +1,0 @@
-"""Keep schedules, what they made, and the rows that they make jobs of."""

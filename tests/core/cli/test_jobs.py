@@ -1,0 +1,243 @@
+"""``sp00ky jobs list | get | watch | export | stats | errors``: shapes, filters, pages and numbers."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import complaints
+from tests.core.cli.conftest import Call, ids
+from tests.core.cli.shelf import Shelf, ended, enqueued
+from tests.core.job.test_job import KEYS
+
+from sp00ky_core import Outbox
+from sp00ky_core.cli.jobs import job_row
+from sp00ky_core.job.job import AttemptError, Job, JobStatus
+from sp00ky_core.job.outcome import Delivered, Undelivered
+from sp00ky_core.outbox.operators import bulk
+from sp00ky_core.stores.memory.store import MemoryStore
+
+
+def test_a_job_has_the_documented_keys(call: Call, sp00ky: Any) -> None:
+    job_id = call("/json")
+    job = sp00ky("jobs", "get", job_id, "--json").json
+    assert list(job) == KEYS
+    assert job["id"] == job_id
+    assert (job["status"], job["payload"], job["errors"], job["result"]) == ("pending", {}, [], None)
+    assert job["created_at"].endswith("Z")
+
+
+def test_a_list_is_newest_first_in_pages(call: Call, sp00ky: Any) -> None:
+    made = [call() for _ in range(3)]
+    first = sp00ky("jobs", "list", "--limit", "2", "--json")
+    assert list(first.json) == ["jobs", "next"]
+    assert ids(first) == [made[2], made[1]]
+    assert first.json["next"] == made[1]
+    rest = sp00ky("jobs", "list", "--limit", "2", "--after", first.json["next"], "--json")
+    assert ids(rest) == [made[0]]
+    assert rest.json["next"] is None
+
+
+def test_what_is_read_is_printed_before_the_next_is_read(
+    shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made, printed, find = enqueued(5), list[str](), MemoryStore.find
+
+    async def find_after(store: MemoryStore, query: Any, **options: Any) -> Any:
+        printed.append(capsys.readouterr().out)
+        return await find(store, query, **options)
+
+    monkeypatch.setattr(bulk, "PAGE", 2)
+    monkeypatch.setattr(MemoryStore, "find", find_after)
+    rest = sp00ky("jobs", "list", "--limit", "4", "--json").out
+    assert [[job_id in text for job_id in made[::-1]] for text in printed] == [
+        [False] * 5,
+        [True, True, False, False, False],
+        [False, False, True, True, False],
+    ]
+    assert json.loads("".join(printed) + rest)["next"] == made[1]
+
+
+def test_a_list_is_filtered(ended: tuple[str, str], call: Call, sp00ky: Any) -> None:
+    good, bad = ended
+    mine = call("/json", "--assigned-to", "thread:abc")
+    assert ids(sp00ky("jobs", "list", "--status", "failed", "--json")) == [bad]
+    assert ids(sp00ky("jobs", "list", "--path", "/json", "--json")) == [mine, good]
+    assert ids(sp00ky("jobs", "list", "--assigned-to", "thread:abc", "--json")) == [mine]
+    assert ids(sp00ky("jobs", "list", "--backend", "api", "--status", "success", "--json")) == [good]
+
+
+def test_plain_lines_are_aligned_and_have_no_control_characters(migrated: Path, sp00ky: Any) -> None:
+    async def write() -> None:
+        async with Outbox.open() as outbox:
+            store: Any = outbox.store  # its connection writes rows as another client might
+            await store._connection.write(
+                "CREATE job:long_key SET path = $path, payload = '{}'", path="/\x1b[31mred"
+            )
+            await store._connection.write("CREATE job:k SET path = '/json', payload = '{}'")
+
+    asyncio.run(write())
+    header, *lines = sp00ky("jobs", "list").out.splitlines()
+    assert len(lines) == 2
+    column = header.index("backend")
+    assert [line[column : column + 3] for line in lines] == ["api", "api"]
+    assert "\x1b" not in "".join(lines)
+
+
+def test_watching_a_job_prints_a_document_a_line_and_ends(ended: tuple[str, str], sp00ky: Any) -> None:
+    for job_id, status in zip(ended, ("success", "failed"), strict=True):
+        watched = sp00ky("jobs", "watch", job_id, "--json")
+        assert watched.code == 0
+        documents = [json.loads(line) for line in watched.out.splitlines()]
+        assert list(documents[-1]) == KEYS
+        assert documents[-1]["status"] == status
+
+
+def exported(done: Any) -> list[str]:
+    """The ids, of lines of which each is a job."""
+    assert done.code == 0, done.err
+    documents = [json.loads(line) for line in done.out.splitlines()]
+    assert all(list(each) == KEYS for each in documents)
+    return [each["id"] for each in documents]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of two."""
+    monkeypatch.setattr(bulk, "PAGE", 2)
+
+
+def test_all_are_exported_newest_first(shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sp00ky_core.cli.output.LINE_EVERY", 4)
+    ids = enqueued(9, payload={"id": "é\u2028\x1b"})
+    done = sp00ky("jobs", "export", "--all")
+    assert exported(done) == ids[::-1]
+    assert done.err.splitlines() == ["exported: 4", "exported: 8"]
+    assert "\x1b" not in done.out
+    assert "\u2028" not in done.out
+
+
+def test_filters_ids_and_a_limit_choose(shelf: Shelf, sp00ky: Any) -> None:
+    failed, waiting = ended(3), enqueued(2, "/fails")
+    assert exported(sp00ky("jobs", "export", "--status", "failed")) == failed[::-1]
+    assert exported(sp00ky("jobs", "export", "--path", "/fails", "--json")) == waiting[::-1]
+    assert exported(sp00ky("jobs", "export", "--limit", "3")) == [*waiting[::-1], failed[2]]
+    assert exported(sp00ky("jobs", "export", failed[0], waiting[1][:-1])) == [failed[0], waiting[1]]
+    assert exported(sp00ky("jobs", "export", "--status", "processing")) == []
+    assert sp00ky("audit", "--json").json["audit"] == []
+
+
+def test_one_that_is_missing_is_said_and_the_others_come(shelf: Shelf, sp00ky: Any) -> None:
+    (job_id,) = enqueued(1)
+    done = sp00ky("jobs", "export", "job:nope", job_id)
+    assert done.code == 1
+    assert json.loads(done.out)["id"] == job_id
+    assert "'job:nope'" in done.err
+
+
+def test_interrupted_it_ends_its_page_and_says_so(
+    shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueued(7)
+    find, reads = MemoryStore.find, list[int]()
+
+    async def find_interrupted(store: MemoryStore, query: Any, **options: Any) -> Any:
+        reads.append(1)
+        if len(reads) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(10):  # the loop gets to see it
+                await asyncio.sleep(0)
+        return await find(store, query, **options)
+
+    monkeypatch.setattr(MemoryStore, "find", find_interrupted)
+    done = sp00ky("jobs", "export", "--all")
+    assert done.code == 1
+    assert len(done.out.splitlines()) == 4
+    assert done.err == "sp00ky: interrupted after 4 jobs\n"
+
+
+def test_a_reader_that_has_enough_ends_it_without_a_word(call: Call, migrated: Path, start: Any) -> None:
+    call()
+    process = start("jobs", "export", "--all", stdout=subprocess.PIPE)
+    process.stdout.close()
+    assert complaints(process.stderr.read()) == ""
+    assert process.wait(30) in {0, 1}
+
+
+LATE = Undelivered(name="timeout", code=0, reason="late", retryable=False)
+
+
+def test_stats_have_the_documented_keys(ended: tuple[str, str], call: Call, sp00ky: Any) -> None:
+    call()
+    stats = sp00ky("jobs", "stats", "--json").json
+    assert list(stats) == ["backends"]
+    api = stats["backends"]["api"]
+    assert set(api) == {
+        "pending",
+        "due",
+        "processing",
+        "success",
+        "failed",
+        "stalled",
+        "deferred",
+        "oldest_deferred_s",
+        "oldest_due_s",
+        "breaker",
+        "paused",
+    }
+    assert api["paused"] is None
+    assert api["breaker"] == {"state": "closed", "paused_for_s": 0}
+    assert (api["pending"], api["due"], api["success"], api["failed"]) == (1, 1, 1, 1)
+    assert api["oldest_due_s"] >= 0
+    assert sp00ky("jobs", "stats").out.splitlines()[1].startswith("api ")
+
+
+def test_errors_are_grouped_the_largest_first(shelf: Shelf, sp00ky: Any) -> None:
+    ended(1, Delivered())
+    (late,), boos = ended(1, LATE, "/fails"), ended(2)
+    groups = sp00ky("jobs", "errors", "--json").json["errors"]
+    assert [list(each) for each in groups] == [
+        ["backend", "path", "name", "code", "count", "first", "last", "example"]
+    ] * 2
+    shown = [(each["backend"], each["path"], each["name"], each["code"], each["count"]) for each in groups]
+    assert shown == [("api", "/json", "http_status", 500, 2), ("api", "/fails", "timeout", 0, 1)]
+    assert groups[0]["example"] in boos
+    assert groups[1]["example"] == late
+    assert all(each[name].endswith("Z") for each in groups for name in ("first", "last"))
+    header, first, second = sp00ky("jobs", "errors").out.splitlines()
+    assert header.split()[:5] == ["jobs", "backend", "path", "error", "code"]
+    assert first.split()[:5] == ["2", "api", "/json", "http_status", "500"]
+    assert second.split()[:4] == ["1", "api", "/fails", "timeout"]
+
+
+LONG = "x" * 60_000
+
+
+def test_hostile_text_is_shown_as_it_is_in_json_and_harmless_elsewhere(migrated: Path, sp00ky: Any) -> None:
+    text = "\x1b]0;owned\x07\x9b31m\u202e\r\n[red]x[/red]"
+    (migrated / "payload.json").write_text(json.dumps({"id": text}))
+    job = sp00ky("call", "api", "/json", "@payload.json", "--json").json
+    assert job["payload"] == {"id": text}
+    for command in (["list"], ["get", job["id"]], ["get", job["id"], "--json"], ["list", "--json"]):
+        shown = sp00ky("jobs", *command).out
+        assert not {"\x1b", "\x07", "\x9b", "\r"} & set(shown)
+    assert "[red]x[/red]" in sp00ky("jobs", "get", job["id"]).out
+    assert "\u202e" not in sp00ky("jobs", "get", job["id"]).out
+
+
+def test_a_list_keeps_of_a_job_what_its_row_shows() -> None:
+    error = AttemptError(at=None, attempt=1, code=500, name="http_status", reason=LONG)
+    job = Job(
+        id="job:a",
+        backend="api",
+        path="/json",
+        payload_json=LONG.encode(),
+        status=JobStatus.FAILED,
+        errors=(error, error),
+        result_json=LONG.encode(),
+    )
+    assert len(repr(job_row(job))) < 2_000

@@ -1,0 +1,141 @@
+"""Tables as ``migrate`` makes them, begins again, and ``check`` finds them."""
+
+import asyncio
+from typing import Any
+
+import attrs
+import pymysql
+import pytest
+from tests.store_mysql.conftest import Sql, migrated, run
+
+from sp00ky_core.errors import SchemaError, StoreUnavailable
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.ports import JobTable, StoreOptions
+from sp00ky_store_mysql import MysqlStore
+from sp00ky_store_mysql.session import MysqlSession
+
+
+def new_job(**fields: Any) -> NewJob:
+    return NewJob(backend="api", path="/a", payload={}, **fields)
+
+
+async def opened(options: StoreOptions) -> MysqlStore:
+    store = MysqlStore(options)
+    await store.open()
+    return store
+
+
+async def test_all_is_binary_and_in_innodb(options: StoreOptions, database: str, sql: Sql) -> None:
+    store = await migrated(options)
+    tables = sql("SELECT DISTINCT engine FROM information_schema.tables WHERE table_schema = %s", (database,))
+    assert tables == (("InnoDB",),)
+    of = "SELECT DISTINCT collation_name FROM information_schema.columns WHERE table_schema = %s"
+    collations = {each for (each,) in sql(of, (database,)) if each is not None}
+    assert collations <= {"utf8mb4_nopad_bin", "utf8mb4_0900_bin"}
+    assert len(collations) == 1
+    assert await store.check() == []
+    assert await store.migration() == []
+    await store.close()
+
+
+COLUMNS = "id VARCHAR(200) PRIMARY KEY, path TEXT, payload LONGTEXT, status VARCHAR(10)"
+OLD = f"CREATE TABLE job ({COLUMNS}) ENGINE={{}}"
+
+
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        (OLD.format("MyISAM"), "its engine is MyISAM"),
+        (OLD.format("InnoDB CHARACTER SET latin1"), "its column id has the collation latin1_swedish_ci"),
+        (OLD.format("InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"), "has the collation utf8mb4_bin"),
+    ],
+)
+async def test_a_table_of_another_kind_is_found_and_mended(
+    options: StoreOptions, sql: Sql, table: str, problem: str
+) -> None:
+    sql(table)
+    sql("INSERT INTO job (id, path, payload, status) VALUES ('1', '/a', '{}', 'pending')")
+    store = await opened(options)
+    (finding,) = [each for each in await store.check() if "missing" not in each.problem]
+    assert finding.stops_jobs
+    assert (finding.subject, "\n" in finding.problem) == ("job", False)
+    assert problem in finding.problem
+    sql(finding.fix)
+    await store.migrate()
+    assert await store.check() == []
+    assert [job.id for job in await store.claim({"api": 5}, "r")] == ["job:1"]
+    await store.close()
+
+
+@pytest.mark.parametrize("stops_at", [1, 2, 9, 16, 20])
+async def test_a_migration_that_stops_halfway_is_begun_again(
+    options: StoreOptions, monkeypatch: pytest.MonkeyPatch, stops_at: int
+) -> None:
+    store, made, define = await opened(options), [0], MysqlSession.define
+
+    async def stopping(session: MysqlSession, statement: str) -> None:
+        made[0] += 1
+        if made[0] == stops_at:
+            raise ZeroDivisionError
+        await define(session, statement)
+
+    monkeypatch.setattr(MysqlSession, "define", stopping)
+    with pytest.raises(ZeroDivisionError):
+        await store.migrate()
+    monkeypatch.undo()
+    assert len(await store.migrate()) > 0
+    assert await store.check() == []
+    await store.add([new_job(dedup_key="k", ordering_key="k")])
+    assert len(await store.claim({"api": 5}, "r")) == 1
+    await store.close()
+
+
+async def test_what_was_taken_away_is_made_again(options: StoreOptions, sql: Sql) -> None:
+    store = await migrated(options)
+    sql("DROP INDEX job_dedup_idx ON job; DROP INDEX job_claim_idx ON job")
+    sql("ALTER TABLE job DROP COLUMN ordering_key_ordered, DROP COLUMN last_error_code")
+    assert len(await store.migration()) == 5
+    assert {each.stops_jobs for each in await store.check()} == {True, False}
+    await store.migrate()
+    assert await store.check() == []
+    await store.add([new_job(ordering_key="k")])
+    sql("UPDATE job SET status = 'processing'")
+    insert = "INSERT INTO job (path, payload, status, ordering_key) VALUES ('/a', '{}', 'processing', 'k')"
+    with pytest.raises(pymysql.IntegrityError, match="Duplicate entry"):
+        sql(insert)
+    await store.close()
+
+
+async def test_a_table_of_others_is_left_alone(options: StoreOptions, sql: Sql) -> None:
+    sql("CREATE TABLE job (title TEXT)")
+    store = await opened(options)
+    for call in (store.migrate, store.check):
+        with pytest.raises(SchemaError, match="the table job is no table of Sp00ky's"):
+            await call()
+    assert sql("SHOW TABLES") == (("job",),)
+    await store.close()
+
+
+async def test_a_migration_waits_for_another_one(
+    options: StoreOptions, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sp00ky_store_mysql.session.MIGRATION", 1)
+    store = await opened(options)
+    holding = asyncio.create_task(
+        asyncio.to_thread(run, database, "SELECT GET_LOCK(concat('sp00ky ', md5(database())), 0), sleep(3)")
+    )
+    await asyncio.sleep(0.5)
+    with pytest.raises(StoreUnavailable, match="another process is migrating it"):
+        await store.migrate()
+    await holding
+    await store.migrate()
+    assert await store.check() == []
+    await store.close()
+
+
+async def test_two_stores_have_databases_of_their_own(options: StoreOptions) -> None:
+    tables = (JobTable(backend="api", table="odd `name`"), JobTable(backend="other", table="select"))
+    store = await migrated(attrs.evolve(options, tables=tables))
+    await store.add([new_job(), NewJob(backend="other", path="/a", payload={})])
+    assert len(await store.claim({"api": 5, "other": 5}, "r")) == 2
+    await store.close()

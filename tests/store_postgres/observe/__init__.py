@@ -1,1 +1,0 @@
-"""The same rooms as in the source."""

@@ -1,0 +1,170 @@
+"""A fire is there whole or not at all, once, whoever races for it and whatever is cut off."""
+
+import asyncio
+import sys
+from typing import Any
+
+import pytest
+from tests.firing import KEYS, NAME, define, fire_of
+
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.ports import RunQuery, RunStatus
+from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres.connection import executor
+from sp00ky_store_postgres.connection import executor as transaction
+from sp00ky_store_postgres.connection.executor import Transaction
+from sp00ky_store_postgres.session import PostgresSession
+
+FIRES = 40
+
+
+async def counts(sql: Any, quoted: str) -> tuple[int, int]:
+    """How many jobs there are, and how many runs."""
+    tables = (f"{quoted}.job", f"{quoted}.sp00ky_schedule_run")
+    jobs, runs = [await sql.fetchval(f"SELECT count(*) FROM {table}") for table in tables]
+    return jobs, runs
+
+
+async def test_processes_that_race_for_fires_make_each_once(
+    store: PostgresStore, url: str, sql: Any, quoted: str
+) -> None:
+    await define(store)
+    command = (sys.executable, "-m", "tests.store_postgres.schedule_race", url, str(FIRES + 1))
+    racers = [
+        await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE) for _ in range(4)
+    ]
+    said = [(await racer.communicate())[0] for racer in racers]
+    fired = sum(map(int, said))
+    revision = (await store.schedules()).schedules[NAME].revision
+    assert fired == revision - 1 >= FIRES
+    assert await counts(sql, quoted) == (fired * len(KEYS), fired * len(KEYS))
+    fires = f"SELECT count(DISTINCT fired_at) FROM {quoted}.sp00ky_schedule_run"
+    assert await sql.fetchval(fires) == fired
+    ids = f"SELECT 'job:' || job.id FROM {quoted}.job AS job"
+    orphans = f"SELECT count(*) FROM {quoted}.sp00ky_schedule_run WHERE job_id NOT IN ({ids})"
+    assert await sql.fetchval(orphans) == 0
+
+
+BLOCKED = """
+    CREATE FUNCTION {schema}.block() RETURNS trigger LANGUAGE plpgsql AS
+    $f$ BEGIN PERFORM pg_advisory_xact_lock(14); RETURN NEW; END $f$;
+    CREATE TRIGGER block BEFORE INSERT ON {schema}.job FOR EACH ROW WHEN (NEW.path = '/block')
+    EXECUTE FUNCTION {schema}.block()
+"""
+WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'advisory'"
+
+
+async def blocked_in_the_middle(sql: Any) -> int:
+    """Wait until a fire waits for the lock; the process of its connection."""
+    async with asyncio.timeout(30):
+        while (pid := await sql.fetchval(WAITING)) is None:  # noqa: ASYNC110  # it can only be asked
+            await asyncio.sleep(0.02)
+    return int(pid)
+
+
+async def test_a_connection_that_is_killed_in_the_middle_leaves_nothing(
+    store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The call is tried again; where it can't be, nothing was written."""
+    monkeypatch.setattr(executor, "PATIENCE", 0.0)
+    await define(store)
+    await sql.execute(BLOCKED.format(schema=quoted))
+    await sql.execute("SELECT pg_advisory_lock(14)")
+    before = await store.schedules()
+    middle = {KEYS[len(KEYS) // 2]: {"path": "/block"}}
+    firing = asyncio.ensure_future(store.change_schedule(fire_of(before, **middle)))
+    await sql.execute("SELECT pg_terminate_backend($1)", await blocked_in_the_middle(sql))
+    with pytest.raises(StoreUnavailable):
+        await firing
+    assert await counts(sql, quoted) == (0, 0)
+    assert (await store.schedules()).schedules == before.schedules
+
+    monkeypatch.setattr(executor, "PATIENCE", 60.0)
+    firing = asyncio.ensure_future(store.change_schedule(fire_of(before, **middle)))
+    await sql.execute("SELECT pg_terminate_backend($1)", await blocked_in_the_middle(sql))
+    await sql.execute("SELECT pg_advisory_unlock(14)")
+    assert len(await firing or ()) == len(KEYS)
+    assert await counts(sql, quoted) == (len(KEYS), len(KEYS))
+
+
+async def test_a_runner_that_freezes_in_the_middle_holds_up_no_other(
+    store: PostgresStore, make: Any, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transaction is given up, and what it decided is written by nobody."""
+    monkeypatch.setattr(transaction, "IDLE_SECONDS", 0.3)
+    await define(store)
+    frozen, goes_on, put = asyncio.Event(), asyncio.Event(), PostgresSession.put
+
+    async def freeze(session: Any, *arguments: Any) -> None:
+        if not frozen.is_set():
+            frozen.set()
+            await goes_on.wait()
+        await put(session, *arguments)
+
+    monkeypatch.setattr(PostgresSession, "put", freeze)
+    snapshot, other = await store.schedules(), make()
+    await other.open()
+    firing = asyncio.ensure_future(store.change_schedule(fire_of(snapshot)))
+    await frozen.wait()
+    async with asyncio.timeout(30):
+        runs = await other.change_schedule(fire_of(await other.schedules()))
+    goes_on.set()
+    assert len(runs or ()) == len(KEYS)
+    assert await firing is None
+    assert await counts(sql, quoted) == (len(KEYS), len(KEYS))
+    await other.close()
+
+
+async def test_a_fire_whose_reply_is_lost_is_known_to_be_made(
+    store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await define(store)
+    attempt, tries = Transaction.attempt, 0
+
+    async def cut_off(writing: Any, connection: Any) -> Any:
+        nonlocal tries
+        written = await attempt(writing, connection)
+        tries += bool(writing.written)
+        if writing.written and tries == 1:
+            connection.terminate()
+            raise ConnectionResetError("after the commit")
+        return written
+
+    monkeypatch.setattr(Transaction, "attempt", cut_off)
+    snapshot = await store.schedules()
+    runs = await store.change_schedule(fire_of(snapshot))
+    assert tries == 2
+    assert runs is not None
+    assert sorted(runs, key=lambda run: run.key, reverse=True) == await store.runs(RunQuery())
+    assert await counts(sql, quoted) == (len(KEYS), len(KEYS))
+    assert await store.change_schedule(fire_of(snapshot)) is None
+
+
+async def test_what_a_rule_refuses_costs_no_other(store: PostgresStore, sql: Any, quoted: str) -> None:
+    """A CHECK, a trigger's RAISE, and a reference that is checked at the end of the transaction."""
+    await define(store)
+    await sql.execute(
+        f"ALTER TABLE {quoted}.job ADD CHECK (path <> '/checked');"
+        f"CREATE TABLE {quoted}.thread (id text PRIMARY KEY);"
+        f"INSERT INTO {quoted}.thread VALUES ('thread:1');"
+        f"ALTER TABLE {quoted}.job ADD CONSTRAINT mine FOREIGN KEY (assigned_to) REFERENCES {quoted}.thread "
+        "DEFERRABLE INITIALLY DEFERRED"
+    )
+    keys = [f"k{n:03}" for n in range(1_100)]
+    refused = {
+        "k000": {"path": "/checked"},
+        "k007": {"assigned_to": "thread:2"},
+        "k777": {"path": "/checked", "max_retries": 1},
+        "k778": {"assigned_to": "thread:2"},
+        "k1099": {"path": "/checked"},
+    }
+    fire = fire_of(await store.schedules(), keys, **refused, k008={"assigned_to": "thread:1"})
+    runs = await store.change_schedule(fire)
+    assert runs is not None
+    assert [run.key for run in runs] == keys
+    failed = {run.key: run.error for run in runs if run.status is RunStatus.FAILED}
+    assert failed.keys() == refused.keys()
+    reasons = [str((error or {})["reason"]) for error in failed.values()]
+    assert ["violates check constraint" in each for each in reasons] == [True, False, True, False, True]
+    assert ['violates foreign key constraint "mine"' in each for each in reasons[1::2]] == [True, True]
+    assert await counts(sql, quoted) == (len(keys) - len(refused), len(keys))

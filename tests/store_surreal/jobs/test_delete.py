@@ -1,0 +1,195 @@
+"""Ended jobs that are deleted, by name, by conditions and by age, and one that can't be."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import attrs
+import pytest
+from tests.store_surreal.settlements import settlement_of
+
+from sp00ky_core.errors import StoreError, StoreUnavailable
+from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.ports import JobFilter, JobQuery, JobTable
+from sp00ky_core.stores.transitions import clear
+from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal.connection.executor import Lane
+from sp00ky_store_surreal.jobs import delete as deleting
+
+
+async def refuse(store: SurrealStore, what: str) -> None:
+    await store._connection.write(
+        f"DEFINE EVENT hook ON TABLE job WHEN $before.path = '/bad' AND {what} THEN {{ THROW 'not so' }};"
+    )
+
+
+async def test_a_row_that_cant_be_deleted_holds_up_no_other(
+    migrated: SurrealStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    paths = ("/a", "/bad", "/b", "/c")
+    jobs = await migrated.add([NewJob(path=path, backend="api") for path in paths])
+    claimed = await migrated.claim({"api": 4}, "r")
+    await migrated.settle([settlement_of(job, Delivered()) for job in claimed])
+    await refuse(migrated, "$event = 'DELETE'")
+    bad = next(job for job in jobs if job.path == "/bad")
+    cleared = await clear(migrated, [jobs[0].id, bad.id])
+    assert [each.fate.value for each in cleared] == ["cleared", "illegal"]
+    table = JobTable(backend="api", table="job", keep_success=0.0)
+    migrated.options = attrs.evolve(migrated.options, tables=(table,))
+    assert await migrated.prune() == 2
+    assert [job.id for job in await migrated.find(JobQuery())] == [bad.id]
+    assert "can't be deleted" in caplog.text
+
+
+class Deletes:
+    """Lets a store's deletes through, unless they are held or fail; knows which lanes they took."""
+
+    def __init__(self, store: SurrealStore) -> None:
+        self.lanes: Counter[Lane] = Counter()
+        self.under_way: Counter[Lane] = Counter()
+        self.failing: dict[Lane, StoreError] = {}  # each once
+        self.held: set[Lane] = set()
+        self.begun = asyncio.Semaphore(0)
+        self.let_go = asyncio.Event()
+        self._connection, self._ask = store._connection, store._connection._link.ask
+        self._connection._link.ask = self._pass  # type: ignore[method-assign]
+
+    async def _pass(self, statement: str, bindings: Any, *, lane: Lane, resend: bool) -> list[Any]:
+        if "DELETE $ids" not in statement:
+            return await self._ask(statement, bindings, lane=lane, resend=resend)
+        self.lanes[lane] += 1
+        self.under_way[lane] += 1
+        self.begun.release()
+        try:
+            if lane in self.failing:
+                raise self.failing.pop(lane)
+            if lane in self.held:
+                await self.let_go.wait()
+            return await self._ask(statement, bindings, lane=lane, resend=resend)
+        finally:
+            self.under_way[lane] -= 1
+
+    async def ended(self) -> None:
+        """Wait for what was sent by callers that were cancelled."""
+        await asyncio.gather(*self._connection._running)
+
+
+@pytest.fixture
+def deletes_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[SurrealStore], Deletes]:
+    """Ten ended jobs are four deletes."""
+    monkeypatch.setattr(deleting, "DELETED_AT_ONCE", 3)
+    return Deletes
+
+
+async def ended_jobs(store: SurrealStore, count: int = 10) -> None:
+    await store.add([NewJob(path=f"/{number}", backend="api") for number in range(count)])
+    claimed = await store.claim({"api": count}, "r")
+    await store.settle([settlement_of(job, Delivered()) for job in claimed])
+
+
+async def left_in(store: SurrealStore) -> int:
+    return await store.count(JobFilter())
+
+
+async def test_a_server_deletes_over_two_connections(migrated: SurrealStore, deletes_of: Any) -> None:
+    await ended_jobs(migrated)
+    deletes = deletes_of(migrated)
+    assert await migrated.clear_matching(JobFilter()) == 10
+    both = {Lane.REST, Lane.DELETE}
+    assert set(deletes.lanes) == (both if migrated.capabilities.shared else {Lane.REST})
+    assert (sum(deletes.lanes.values()), await left_in(migrated)) == (4, 0)
+
+
+@pytest.fixture
+async def shared(make_store: Callable[..., SurrealStore], surreal_url: str) -> Any:
+    """An open store with its tables, on a server."""
+    store = make_store(surreal_url)
+    await store.open()
+    await store.migrate()
+    yield store
+    await store.close()
+
+
+@pytest.mark.parametrize(
+    ("failing", "held"), [(Lane.REST, Lane.DELETE), (Lane.DELETE, Lane.REST)], ids=["first", "second"]
+)
+async def test_an_error_is_raised_once_the_other_connection_has_ended(
+    shared: SurrealStore, deletes_of: Any, failing: Lane, held: Lane
+) -> None:
+    await ended_jobs(shared)
+    deletes = deletes_of(shared)
+    deletes.failing = {failing: StoreUnavailable(store="x", problem="no more")}
+    deletes.held = {held}
+    tasks = asyncio.all_tasks()
+    clearing = asyncio.ensure_future(shared.clear_matching(JobFilter()))
+    for _ in range(2):
+        await deletes.begun.acquire()
+    assert not (await asyncio.wait([clearing], timeout=0.05))[0]
+    deletes.let_go.set()
+    with pytest.raises(StoreUnavailable, match="no more"):
+        await clearing
+    assert deletes.lanes == {failing: 1, held: 1}
+    assert await left_in(shared) == 7
+    assert not deletes.under_way.total()
+    assert not {each for each in asyncio.all_tasks() - tasks if "surreal-" not in each.get_name()}
+
+
+async def test_an_interrupted_clear_ends_with_what_was_sent(shared: SurrealStore, deletes_of: Any) -> None:
+    await ended_jobs(shared)
+    deletes = deletes_of(shared)
+    deletes.held = {Lane.REST, Lane.DELETE}
+    clearing = asyncio.ensure_future(shared.clear_matching(JobFilter()))
+    for _ in range(2):
+        await deletes.begun.acquire()
+    clearing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await clearing
+    deletes.let_go.set()
+    await deletes.ended()
+    assert deletes.lanes == {Lane.REST: 1, Lane.DELETE: 1}
+    assert await left_in(shared) == 4
+
+
+DAY = 86_400.0
+TABLES = (JobTable(backend="api", table="job", keep_success=DAY, keep_failed=None),)
+
+
+@pytest.fixture
+async def keeping(make_store: Callable[..., SurrealStore], url: str) -> AsyncIterator[SurrealStore]:
+    """A store that keeps what was delivered for a day, and what failed for ever."""
+    store = make_store(url, TABLES)
+    await store.open()
+    await store.migrate()
+    yield store
+    await store.close()
+
+
+async def ended(store: SurrealStore, count: int, path: str = "/a", status: str = "success") -> list[Job]:
+    jobs = await store.add([NewJob(path=path, backend="api") for _ in range(count)])
+    for job in jobs:
+        for each in ("processing", status):
+            statement = "LET $row = <record>$id; UPDATE $row SET status = $status"
+            await store._connection.write(statement, id=job.id, status=each)
+    return jobs
+
+
+async def grow_old(store: SurrealStore) -> None:
+    """Have every job ended two days ago, which the table's own clock wouldn't allow."""
+    await store._connection.write(
+        "DEFINE FIELD OVERWRITE updated_at ON job TYPE option<datetime>;"
+        "UPDATE job SET updated_at = time::now() - 2d"
+    )
+
+
+async def test_a_row_that_the_database_keeps(keeping: SurrealStore, caplog: pytest.LogCaptureFixture) -> None:
+    await ended(keeping, 2)
+    await ended(keeping, 1, "/bad")
+    await grow_old(keeping)
+    await keeping._connection.write(
+        "DEFINE EVENT hook ON TABLE job WHEN $event = 'DELETE' AND $before.path = '/bad' "
+        "THEN { THROW 'not so' };"
+    )
+    assert await keeping.prune() == 2
+    assert "can't be deleted" in caplog.text

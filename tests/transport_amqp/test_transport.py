@@ -11,7 +11,7 @@ from tests.transport_amqp.broker import Broker, Wire, until
 from tests.transport_amqp.conftest import OpenOutbox, attempt_at
 
 from sp00ky_conformance.transport.peer import refusing
-from sp00ky_core import AttemptError, Delivered, Job, Outbox, Undelivered
+from sp00ky_core import Attempt, AttemptError, Delivered, Job, Outbox, Undelivered
 from sp00ky_core.errors import ConfigError
 from sp00ky_transport_amqp.transport import AmqpTransport
 
@@ -160,6 +160,23 @@ async def test_an_alarm_is_throttling(queues: Broker, open_outbox: OpenOutbox) -
     assert {job.status for job in ended} == {"success"}
     bodies = {message.body for message in await queues.messages("paid")}
     assert bodies == {b'{"n":%d}' % n for n in range(20)}
+
+
+async def test_a_connection_that_is_lost_in_an_alarm_is_made_anew(
+    queues: Broker, transport: AmqpTransport
+) -> None:
+    async with Wire(queues.port) as wire:
+        with alarm(queues):
+            names = [await outcome_of(transport, attempt_at(wire.url, PAID, timeout=1.0)) for _ in range(2)]
+            wire.cut()
+        assert names == ["timeout", "throttled"]
+        assert await outcome_of(transport, attempt_at(wire.url, PAID)) == "delivered"
+
+
+async def outcome_of(transport: AmqpTransport, attempt: Attempt) -> str:
+    """Return the name of what comes of an attempt."""
+    outcome = await transport.deliver(attempt)
+    return "delivered" if isinstance(outcome, Delivered) else outcome.name
 
 
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "restarted"])

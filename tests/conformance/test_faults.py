@@ -10,7 +10,7 @@ from sp00ky_core.contract import Operation
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import Attempt, JobQuery, Store, Transport
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.stores.transitions import clear, kill, redrive
 from sp00ky_core.testing import ScriptedTransport
 

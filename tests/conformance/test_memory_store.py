@@ -7,7 +7,7 @@ from functools import partial
 from sp00ky_conformance.store.suite import StoreConformance
 from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.ports import Store, StoreOptions
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.stores.transactional import Access, Is, Session, Table
 from sp00ky_core.stores.transactional.schema import AUDITS, RUNNERS, job_table
 

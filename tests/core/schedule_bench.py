@@ -22,7 +22,7 @@ from sp00ky_core.ports import ScheduleRun, StoreOptions
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.runner.maintenance.scheduler import Place, everything
 from sp00ky_core.runner.observer import Observer
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 
 FAILED = Undelivered(name="http_status", code=500, reason="boo", retryable=False)
 

@@ -11,7 +11,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from sp00ky_conformance import MisbehavingBackend
 from sp00ky_core import Outbox, Plugins, load_plugins
-from sp00ky_core.stores import plugin as core_stores
+from sp00ky_core.stores import memory as core_stores
 from sp00ky_opentelemetry import OpenTelemetry
 from sp00ky_transport_http import plugin as http
 

@@ -14,13 +14,16 @@ ROOT = Path(__file__).parents[2]
 
 CROSSING = {
     ("core", "sp00ky_core/src/sp00ky_core"): """
-        cli/test_configuration.py cli/test_interrupted.py cli/test_plan_command.py cli/test_sp00ky_files.py
+        cli/test_configuration.py cli/test_generate.py cli/test_init.py cli/test_interrupted.py
+        cli/test_plan_command.py cli/test_plugins.py cli/test_sp00ky_files.py
         config/test_transport.py config/test_transport_section.py contract/test_published.py
         generate/test_soundness.py
         outbox/operators/test_schedule_findings.py outbox/test_background.py plugins/test_settled.py
         runner/test_breakers.py runner/test_clocks.py runner/test_drain.py runner/test_fleet_model.py
         runner/test_limits.py runner/test_outage.py runner/test_pauses.py runner/test_slow_store.py
-        runner/test_throttled.py stores/memory/test_model.py test_public_api.py test_sp00ky_health.py
+        runner/test_throttled.py stores/memory/test_model.py stores/memory/test_store.py
+        stores/memory/test_table.py stores/test_loop_store.py stores/transactional/connection/test_lane.py
+        test_public_api.py test_sp00ky_health.py
         test_sp00ky_pytest.py
     """,
     ("store_postgres", "sp00ky_store_postgres/src/sp00ky_store_postgres"): """

@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 from typing import Protocol, TypeVar, cast
 
 from sp00ky_core.ports import Store, StoreOptions
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.outboxes import FakeClock
 
 __all__ = ["Lab", "MemoryLab"]

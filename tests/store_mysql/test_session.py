@@ -141,7 +141,7 @@ async def test_a_large_batch_is_written_in_parts(store: MysqlStore) -> None:
 async def test_a_query_of_a_schedule_only_reads(
     store: MysqlStore, monkeypatch: pytest.MonkeyPatch, query: str, problem: str
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.stores.transactional.connection.lane.QUERY_SECONDS", 0.3)
+    monkeypatch.setattr("sp00ky_core.stores.transactional.connection.lanes.QUERY_SECONDS", 0.3)
     await store.add([new_job()])
     with pytest.raises(QueryRefused) as caught:
         await store.query_rows(query)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sp00ky_core.outbox.outbox import Outbox
     from sp00ky_core.ports import JobTable
-    from sp00ky_core.stores.memory.store import MemoryStore
+    from sp00ky_core.stores.memory import MemoryStore
     from sp00ky_core.sync import SyncOutbox
     from sp00ky_core.testing.outboxes import FakeClock
     from sp00ky_core.testing.perform import ScriptedTransport
@@ -75,7 +75,7 @@ def job_tables() -> tuple[JobTable, ...]:
 def memory_store(job_tables: tuple[JobTable, ...]) -> MemoryStore:
     """Yield a store in memory, ready to be used."""
     from sp00ky_core.ports import StoreOptions  # noqa: PLC0415  # only where the fixture is used
-    from sp00ky_core.stores.memory.store import MemoryStore  # noqa: PLC0415
+    from sp00ky_core.stores.memory import MemoryStore  # noqa: PLC0415
 
     return MemoryStore(StoreOptions(url="memory://", tables=job_tables))
 

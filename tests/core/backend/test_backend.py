@@ -13,7 +13,7 @@ from sp00ky_core.contract import Contract
 from sp00ky_core.errors import ConfigError, UnknownBackend, UnknownStrategy
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import JobTable, StoreOptions
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.outboxes import outbox_over
 
 TABLES = (JobTable(backend="api", table="job"),)

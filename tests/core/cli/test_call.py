@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from sp00ky_core import load_plugins
 from sp00ky_core.backend.backend import load_backends
 from sp00ky_core.config import load_config
 from sp00ky_core.contract import Contract
+from sp00ky_core.plugins.registry import GROUP
 
 
 def job_of(sp00ky: Any, called: Any) -> Any:
@@ -119,9 +121,7 @@ def test_without_a_transport_waiting_enqueues_nothing(
     migrated: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def without_transport() -> Any:
-        plugins = load_plugins()
-        plugins._transports.clear()
-        return plugins
+        return load_plugins(point for point in entry_points(group=GROUP) if "transport" not in point.name)
 
     monkeypatch.setattr("sp00ky_core.outbox.outbox.load_plugins", without_transport)
     for command in (["call", "api", "/json", "--wait"], ["run"]):

@@ -10,7 +10,7 @@ from tests.core.cli.conftest import Cli
 from tests.core.cli.shelf import Shelf, enqueued, within
 
 from sp00ky_core.ports import DEAD_AFTER, RunnerInfo
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 
 
 def paused(sp00ky: Cli) -> Any:

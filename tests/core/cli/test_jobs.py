@@ -19,7 +19,7 @@ from sp00ky_core.cli.jobs import job_row
 from sp00ky_core.job.job import AttemptError, Job, JobStatus
 from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.outbox.operators import bulk
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 
 
 def test_a_job_has_the_documented_keys(call: Call, sp00ky: Any) -> None:

@@ -16,7 +16,7 @@ from sp00ky_core import Outbox
 from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.stores.filters import BEGINNING
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 
 
 def test_kill_retry_and_clear_tell_each_fate(call: Call, sp00ky: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 from sp00ky_core.cli.run import _until, open_for_runner
 from sp00ky_core.errors import SchemaError, StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable, StoreOptions
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.outboxes import outbox_over
 
 TOKEN = "tok3n-that-nobody-may-see"

@@ -13,7 +13,7 @@ from sp00ky_core.config import BackendConfig, Secret, TlsConfig, load_config, un
 from sp00ky_core.errors import AdapterMissing, ConfigError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.plugins.registry import Plugins
-from sp00ky_core.stores import plugin as core_stores
+from sp00ky_core.stores import memory as core_stores
 from sp00ky_core.testing import ScriptedTransport
 
 DOCUMENT = "openapi: 3.0.3\npaths: {/x: {post: {}}}\n"

@@ -17,7 +17,7 @@ from sp00ky_core.errors import JobNotFound, OptionInvalid, PayloadInvalid, Unkno
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.plugins.registry import Plugins
-from sp00ky_core.stores import plugin as memory_plugin
+from sp00ky_core.stores import memory as memory_plugin
 from sp00ky_core.sync import SyncOutbox
 
 SPEC = """{"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": {

@@ -17,7 +17,7 @@ from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.errors import ConfigError, OptionInvalid, PayloadError, PayloadNotJson, Sp00kyError
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery
-from sp00ky_core.stores.plugin import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 
 SPEC = '{"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": {"/a": {"post": {}}}}'
 BACKEND = "{spec: openapi.json, baseUrl: 'http://127.0.0.1:1', method: {table: job}, maxPayloadBytes: 900000}"

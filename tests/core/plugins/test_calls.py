@@ -32,7 +32,7 @@ from sp00ky_core import (
 from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
 from sp00ky_core.plugins import calls
 from sp00ky_core.plugins.calls import sp00ky_classify_outcome, sp00ky_retry_policy
-from sp00ky_core.stores import plugin as core_stores
+from sp00ky_core.stores import memory as core_stores
 
 BROKEN = Undelivered(code=500, name="http_status", reason="Internal Server Error")
 FAST = RunnerOptions(

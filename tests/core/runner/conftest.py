@@ -13,7 +13,7 @@ from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import JobTable, Store, StoreOptions
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.stores.naming import NamedJobs
 from sp00ky_core.testing.perform import Script, ScriptedTransport, deliver_all
 

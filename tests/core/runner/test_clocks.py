@@ -11,7 +11,7 @@ from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.ports import JobTable, StoreOptions
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 
 STEADY = 12
 """Seconds after which a runner judges others."""

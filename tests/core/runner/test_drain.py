@@ -16,7 +16,7 @@ from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import Attempt, JobTable, StoreOptions
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.outboxes import outbox_over
 
 SEED = 20_260

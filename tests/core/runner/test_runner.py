@@ -11,7 +11,7 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.ports import BackendStats, Settlement, SettleResult, StoreOptions
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 
 BROKEN = Undelivered(code=500, name="http_status", reason="Internal Server Error")
 

@@ -24,7 +24,7 @@ from sp00ky_core.job.retry import RetryPolicy
 from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import Attempt, JobQuery, SettleFate, Settlement, SettleResult, StoreOptions
 from sp00ky_core.runner import Runner
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.stores.transitions import kill
 
 

@@ -15,7 +15,7 @@ from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores import FULL, Allowance
 from sp00ky_core.stores.filters import BEGINNING
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
 

@@ -11,7 +11,7 @@ from tests.core.outbox.test_outbox import BACKEND, SPEC
 
 from sp00ky_core import Outbox
 from sp00ky_core.errors import OtherEventLoop
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 
 CALLS: dict[str, Callable[[Outbox], Awaitable[Any]]] = {
     "run": lambda outbox: outbox.run("api", "/a"),

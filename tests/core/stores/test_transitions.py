@@ -17,7 +17,7 @@ from sp00ky_core.ports import (
     SettleResult,
     StoreOptions,
 )
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.stores.transitions import TRIES, kill, redrive, reschedule
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))

@@ -16,7 +16,7 @@ from sp00ky_conformance.store.harness import WholeStore
 from sp00ky_core.gate.breaker import Breaker
 from sp00ky_core.ports import JobTable, StoreCapabilities, StoreFactory, StoreOptions
 from sp00ky_core.stores.ids import new_key
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 
 __all__ = ["BACKENDS", "TwoStores"]
 

@@ -22,12 +22,10 @@ STDERR = 2
 INTERRUPTED = 130
 
 COMMANDS = {
-    name: name
-    for name in (
-        *("demo", "init", "check", "migrate", "run", "call", "plan", "generate", "plugins"),
-        *("jobs", "schedules"),
-    )
-} | dict.fromkeys(("backends", "runners", "audit", "health"), "fleet")
+    **{name: name for name in ("demo", "check", "migrate", "run", "call", "plan", "jobs", "schedules")},
+    **dict.fromkeys(("init", "generate", "plugins"), "project"),
+    **dict.fromkeys(("backends", "runners", "audit", "health"), "fleet"),
+}
 """The module of each, which is imported where the command, or the help, is asked for."""
 
 BROUGHT = {"dashboard": "./contrib/sp00ky_dashboard"}

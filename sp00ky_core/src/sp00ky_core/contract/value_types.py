@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
+from itertools import chain
 from operator import and_, or_
 from typing import Any, TypeVar
 
@@ -32,9 +33,10 @@ def combined(
     unknown: Said,
     both: Callable[[Said, Said], Said],
     either: Callable[[Said, Said], Said],
-    results: dict[tuple[str, str], Said] | None = None,
 ) -> Said:
     """Combine what a schema says itself with what its reference, its ``allOf`` and its alternatives say.
+
+    Each is looked at once, and without recursion: schemas may refer to each other hundreds of times.
 
     Args:
         schema: The schema; None: anything.
@@ -42,27 +44,54 @@ def combined(
         unknown: What a schema says that says nothing; so does one inside itself.
         both: Joins what holds together.
         either: Joins what alternatives say.
-        results: What schemas say that were met already, by place: each is looked at once.
     """
-    if schema is not None and schema.value is False:
-        schema = attrs.evolve(schema, value={"enum": []})
-    if schema is None or not isinstance(schema.value, dict):
-        return unknown
-    met = {} if results is None else results
-    if schema.place in met:
-        return met[schema.place]
-    met[schema.place] = unknown
+    results: dict[tuple[str, str], Said] = {}
+    met: dict[tuple[str, str], _Composition] = {}
 
     def said(part: Node) -> Said:
-        return combined(part, own, unknown=unknown, both=both, either=either, results=met)
+        return results.get(part.place, unknown)
 
-    parts = schema.listed("allOf")
-    if schema.is_reference:
-        parts = [schema.target, *parts]
-    alternatives = [branches for keyword in ALTERNATIVES if (branches := schema.listed(keyword))]
-    joined = (reduce(either, map(said, branches)) for branches in alternatives)
-    met[schema.place] = reduce(both, [*map(said, parts), *joined], own(schema))
-    return met[schema.place]
+    pending = _mappings([schema] if schema else ())
+    while pending:
+        node = pending[-1]
+        if node.place not in met:
+            met[node.place] = composition = _Composition.of(node)
+            pending += [part for part in reversed(composition.all) if part.place not in met]
+        elif pending.pop().place not in results:
+            composition = met[node.place]
+            joined = (reduce(either, map(said, branches)) for branches in composition.alternatives)
+            results[node.place] = reduce(both, [*map(said, composition.parts), *joined], own(node))
+    return unknown if schema is None else said(schema)
+
+
+@attrs.frozen
+class _Composition:
+    """What a schema is composed of.
+
+    Attributes:
+        parts: Its reference and its ``allOf``.
+        alternatives: Those of each keyword.
+    """
+
+    parts: Sequence[Node]
+    alternatives: Sequence[Sequence[Node]]
+
+    @classmethod
+    def of(cls, schema: Node) -> _Composition:
+        parts = schema.listed("allOf")
+        reference = [schema.target] if schema.is_reference else []
+        alternatives = [branches for keyword in ALTERNATIVES if (branches := schema.listed(keyword))]
+        return cls([*reference, *parts], alternatives)
+
+    @property
+    def all(self) -> list[Node]:
+        return _mappings(chain(self.parts, *self.alternatives))
+
+
+def _mappings(schemas: Iterable[Node]) -> list[Node]:
+    """Return those that are mappings; ``false`` is one that allows no value."""
+    shown = (attrs.evolve(each, value={"enum": []}) if each.value is False else each for each in schemas)
+    return [each for each in shown if isinstance(each.value, dict)]
 
 
 def types_of(schema: Node | None) -> frozenset[str]:

@@ -31,7 +31,7 @@ from sp00ky_core.ports import (
     TransportFactory,
 )
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.stores.loop_store import LoopStore
+from sp00ky_core.stores.naming import LoopStore
 
 __all__ = ["Outbox", "TimeoutIgnored"]
 

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Protocol
 
 from sp00ky_core.job.job import Job, NewJob
-from sp00ky_core.ports.findings import MigrationStep
+from sp00ky_core.ports.capabilities.checks import MigrationStep
+from sp00ky_core.ports.capabilities.runners import OverdueClaim, RunnerBeat, RunnerInfo
+from sp00ky_core.ports.capabilities.statements import CallerConnection
 from sp00ky_core.ports.query import JobQuery
-from sp00ky_core.ports.runners import OverdueClaim, RunnerBeat, RunnerInfo
 from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
-from sp00ky_core.ports.statement import CallerConnection
 from sp00ky_core.ports.stats import BackendStats
 from sp00ky_core.ports.store_options import StoreCapabilities, StoreOptions
 

@@ -18,7 +18,7 @@ from sp00ky_core.job.outcome import EXPIRED, OUTCOME_UNKNOWN, UNKNOWN_ROUTE, Del
 from sp00ky_core.job.retry import STRATEGIES, RetryPolicy, Strategy
 from sp00ky_core.job.state_machine import Deferred, Expired, Transition, decide
 from sp00ky_core.plugins.calls import Hooks, sp00ky_retry_policy
-from sp00ky_core.ports import BreakerResult, SettleFate, Settlement, SettleResult, Store, capabilities, has
+from sp00ky_core.ports import BreakerResult, Breakers, SettleFate, Settlement, SettleResult, Store, has
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.observer import AttemptLog, Observer
 from sp00ky_core.runner.options import RunnerOptions
@@ -321,7 +321,7 @@ class BreakerWriter:
 
     async def _shared(self, change: BreakerChange) -> BreakerResult:
         """Write a change for the fleet; where the store keeps no breakers it holds for this runner alone."""
-        shared = has(self._store, capabilities.Breakers)
+        shared = has(self._store, Breakers)
         if shared is None:
             return BreakerResult(written=True, breaker=change.of(change.before))
         return await shared.change_breaker(change)

@@ -17,7 +17,7 @@ from sp00ky_core.job.job import Job, job_to_json
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.plugins.registry import Plugins, load_config, load_plugins
 from sp00ky_core.ports import JobTable, Store, StoreOptions
-from sp00ky_core.stores.memory.store import MemoryStore, MemoryTransaction
+from sp00ky_core.stores.memory import MemoryStore, MemoryTransaction
 
 __all__ = ["FakeClock", "memory_outbox", "outbox_over"]
 

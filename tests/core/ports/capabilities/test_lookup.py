@@ -22,7 +22,7 @@ from sp00ky_core.outbox.operators.bulk import CLEAR, KILL, steps
 from sp00ky_core.outbox.operators.jobs import Operation
 from sp00ky_core.ports import FLAGS, Attempt, MigrationStep, Store, StoreCapabilities, StoreOptions
 from sp00ky_core.runner import RunnerOptions
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing import ScriptedTransport
 
 LACKS = dict.fromkeys(FLAGS.values(), False)

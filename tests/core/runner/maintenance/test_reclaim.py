@@ -17,7 +17,7 @@ from sp00ky_core.ports import (
     StoreOptions,
 )
 from sp00ky_core.runner.maintenance.reclaim import MOST_REMEMBERED, Overdue
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 
 
 class Unreleasing(MemoryStore):

@@ -16,7 +16,7 @@ from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, StoredSchedule, Trigger
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.runner.maintenance.scheduler import everything, open_runs, share
-from sp00ky_core.stores.memory.store import MemorySession
+from sp00ky_core.stores.memory import MemorySession
 from sp00ky_core.stores.transactional.connection.session import Row
 from sp00ky_core.stores.transactional.schema import Table
 from sp00ky_core.testing import ScriptedTransport

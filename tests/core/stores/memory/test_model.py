@@ -8,7 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from sp00ky_conformance.model.rules import StoreModel, store_model
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult
-from sp00ky_core.stores.memory.store import MemoryStore
+from sp00ky_core.stores.memory import MemoryStore
 
 TestMemoryModel = store_model(MemoryStore)
 

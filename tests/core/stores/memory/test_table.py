@@ -11,8 +11,7 @@ from sp00ky_conformance.store.harness import settlement, silent
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobTable, StoreOptions
-from sp00ky_core.stores.memory.store import MemoryStore
-from sp00ky_core.stores.memory.table import MemoryTable
+from sp00ky_core.stores.memory import MemoryStore, MemoryTable
 from sp00ky_core.stores.transactional import Row
 from sp00ky_core.stores.transitions import kill
 

@@ -13,7 +13,7 @@ from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.subscription import Broadcast
 from sp00ky_core.stores.transactional import watch as module
-from sp00ky_core.stores.transactional.connection.executor import Executor
+from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.fleet import pause, resume
 from sp00ky_core.stores.transactional.watch import Notifications, Watch
 

@@ -13,7 +13,7 @@ from sp00ky_core.outbox.operators.audit import act_of, recorded
 from sp00ky_core.outbox.operators.schedules import ScheduleOperators
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import ActOptions, Pauses, Runners, RunnerState, needed
-from sp00ky_core.stores.loop_store import StoreUser
+from sp00ky_core.stores.naming import StoreUser
 
 
 class FleetOperators(StoreUser):

@@ -34,7 +34,7 @@ from sp00ky_core.outbox.operators.bulk import (
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, Store, check_limit
 from sp00ky_core.runner.maintenance.runs import reopen_runs
-from sp00ky_core.stores.loop_store import StoreUser
+from sp00ky_core.stores.naming import StoreUser
 from sp00ky_core.stores.transitions import KILL_REASON, clear, kill, redrive, report_settled, reschedule
 
 if TYPE_CHECKING:

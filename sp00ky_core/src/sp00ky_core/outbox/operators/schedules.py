@@ -70,7 +70,7 @@ from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedules.definition import definition_of, paused, released, removed, resumed
 from sp00ky_core.schedules.fire import ended, new_job
-from sp00ky_core.stores.loop_store import LoopStore, StoreUser
+from sp00ky_core.stores.naming import LoopStore, StoreUser
 
 __all__ = [
     "ScheduleOperators",

@@ -3,5 +3,3 @@
 What the core does with a store that lacks one stands at each; nothing is ever ignored. ``TransactionalStore``
 has them all.
 """
-
-from sp00ky_core.ports.capabilities.lookup import *

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from sp00ky_core.job.job import Job, NewJob
-from sp00ky_core.ports.findings import MigrationStep
+from sp00ky_core.ports.capabilities.checks import MigrationStep
 from sp00ky_core.ports.query import JobQuery
 
 

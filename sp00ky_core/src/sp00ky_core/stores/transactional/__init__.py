@@ -1,6 +1,6 @@
 """Derive a store for any database with transactions: see ``docs/adapters.md``."""
 
-from sp00ky_core.stores.transactional.connection.lane import AsyncLane, AsyncSession
+from sp00ky_core.stores.transactional.connection.lanes import AsyncLane, AsyncSession
 from sp00ky_core.stores.transactional.connection.session import (
     Access,
     Both,

@@ -32,7 +32,7 @@ from sp00ky_core.schedules.definition import (
     schedule_row,
 )
 from sp00ky_core.stores.isolation import write_around
-from sp00ky_core.stores.transactional.connection.executor import Executor
+from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import Access, Is, Session, Where
 from sp00ky_core.stores.transactional.jobs.enqueue import add
 from sp00ky_core.stores.transactional.schema import SCHEDULE_RUNS, SCHEDULES

@@ -50,7 +50,7 @@ from sp00ky_core.stores.decisions import DecidingStore
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional import fleet, observe, schedules, schema
-from sp00ky_core.stores.transactional.connection.executor import Executor
+from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
 from sp00ky_core.stores.transactional.jobs.due import Rounds, next_due

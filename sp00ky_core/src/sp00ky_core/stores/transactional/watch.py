@@ -15,7 +15,7 @@ from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery, JobTable, Pause
 from sp00ky_core.stores.filters import BEGINNING, age_of, matches
 from sp00ky_core.stores.subscription import Backoff, Broadcast
-from sp00ky_core.stores.transactional.connection.executor import Executor
+from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Is, Session, Work
 from sp00ky_core.stores.transactional.fleet import pause_of, read_controls
 from sp00ky_core.stores.transactional.jobs.due import has_keys, next_without_key

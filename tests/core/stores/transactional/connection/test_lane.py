@@ -171,6 +171,6 @@ async def test_a_query_has_names_and_ends_in_time(
 ) -> None:
     session = await connect()
     assert await session.query("SELECT one", 2) == [{"one": 0}, {"one": 1}]
-    monkeypatch.setattr("sp00ky_core.stores.transactional.connection.lane.QUERY_SECONDS", 0.01)
+    monkeypatch.setattr("sp00ky_core.stores.transactional.connection.lanes.QUERY_SECONDS", 0.01)
     with pytest.raises(ValueError, match="takes longer than 0 seconds"):
         await session.query("WAIT", 2)

@@ -18,7 +18,19 @@ from sp00ky_core.stores.ids import new_key
 if TYPE_CHECKING:
     from sp00ky_core.stores.transactional.schema import Column, Index, Table
 
-__all__ = ["Access", "Both", "Either", "Is", "Operator", "ReadOptions", "Row", "Session", "Where", "Work"]
+__all__ = [
+    "Access",
+    "Both",
+    "Either",
+    "Is",
+    "Operator",
+    "ReadOptions",
+    "Row",
+    "Session",
+    "Update",
+    "Where",
+    "Work",
+]
 
 T = TypeVar("T")
 Row = dict[str, Any]

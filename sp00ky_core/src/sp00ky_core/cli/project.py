@@ -1,15 +1,46 @@
-"""``sp00ky generate``: a typed module from the OpenAPI documents."""
+"""Set a project up: ``sp00ky init``, ``sp00ky generate``, ``sp00ky plugins``."""
 
 from __future__ import annotations
 
+from importlib.resources import files as packaged
 from pathlib import Path
 
+import attrs
 import click
 
 from sp00ky_core.backend.backend import load_backends
-from sp00ky_core.cli.settings import Settings, command, flag, option
+from sp00ky_core.cli.output import show_list
+from sp00ky_core.cli.settings import Settings, as_json, command, flag, option
 from sp00ky_core.errors import ModuleOutdated, Sp00kyError
-from sp00ky_core.plugins.registry import load_plugins
+from sp00ky_core.plugins.registry import PluginInfo, load_plugins
+
+NEXT = """\
+next: sp00ky migrate && sp00ky check
+then: sp00ky call api /spookify '{"id": "1"}' --wait
+      (needs the backend at baseUrl; where the store is a server, `sp00ky run` too)"""
+
+
+@command(short_help="Write sp00ky.yml and openapi.yml into the current folder.")
+def init(settings: Settings) -> None:
+    """Write sp00ky.yml and openapi.yml into the current folder; overwrites nothing."""
+    config = settings.config or Path("sp00ky.yml")
+    files = {config: "sp00ky.yml", config.with_name("openapi.yml"): "openapi.yml"}
+    there = [str(file) for file in files if file.exists()]
+    if there:
+        be = "is" if len(there) == 1 else "are"
+        raise Sp00kyError(
+            f"{' and '.join(there)} {be} there already and nothing was written; change to another folder"
+        )
+    for file, template in files.items():
+        file.write_text(template_text(template), encoding="utf-8")
+        click.echo(f"wrote {file}")
+    click.echo(NEXT)
+
+
+def template_text(name: str) -> str:
+    """Return what ``init`` writes: a file of ``templates/``."""
+    return packaged("sp00ky_core").joinpath("cli", "templates", name).read_text(encoding="utf-8")
+
 
 DEFAULT = Path("typed_outbox.py")
 
@@ -57,3 +88,18 @@ def _write(file: Path, text: str) -> None:
         file.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise Sp00kyError(f"{file} can't be written: {error.strerror}") from None
+
+
+COLUMNS = ("plugin", "distribution", "version", "registers", "hooks")
+
+
+@command()
+@as_json
+def plugins(settings: Settings) -> None:
+    """Show the installed plugins and what each one registers."""
+    show_list("plugins", load_plugins().infos, attrs.asdict, COLUMNS, _row, json_wanted=settings.json)
+
+
+def _row(info: PluginInfo) -> tuple[str, ...]:
+    registers = ", ".join(info.stores + info.transports + info.retry_strategies + info.commands)
+    return (info.name, info.distribution, info.version, registers, ", ".join(info.hooks))

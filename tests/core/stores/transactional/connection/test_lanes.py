@@ -7,7 +7,7 @@ import pytest
 
 from sp00ky_core.errors import RowRefused, StoreClosed, StoreUnavailable
 from sp00ky_core.stores.transactional import Access
-from sp00ky_core.stores.transactional.connection.executor import Executor
+from sp00ky_core.stores.transactional.connection.lanes import Executor
 
 
 def refused(error: Exception) -> Exception:

@@ -1,1 +1,0 @@
-"""Keep jobs in this process's memory: the reference store."""

@@ -46,6 +46,7 @@ class Broker:
         (folder / "plugins").write_text("[].\n")
         self._log = folder / "output"
         self._server: subprocess.Popen[bytes] | None = None
+        self._names: subprocess.Popen[bytes] | None = None
         self._environment = {
             **os.environ,
             "HOME": str(folder),  # where Erlang's cookie is
@@ -67,8 +68,11 @@ class Broker:
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
-        server = program("rabbitmq-server")
+        server, names = program("rabbitmq-server"), shutil.which("epmd")
         assert server is not None
+        assert names is not None
+        if self._names is None:  # Erlang's register of names: a node would leave one behind
+            self._names = subprocess.Popen([names], env=self._environment)
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
                 [server], env=self._environment, stdout=log, stderr=log, start_new_session=True
@@ -96,9 +100,9 @@ class Broker:
     def clean_up(self) -> None:
         """End it, and Erlang's register of names, too."""
         self.end(signal.SIGKILL)
-        epmd = shutil.which("epmd")
-        assert epmd is not None
-        subprocess.run([epmd, "-kill"], env=self._environment, check=False, capture_output=True)
+        if self._names is not None:
+            self._names.kill()
+            self._names.wait()
 
     @asynccontextmanager
     async def channel(self) -> AsyncIterator[aio_pika.abc.AbstractChannel]:

@@ -1,5 +1,5 @@
 """Enqueue from synchronous code: Django, Flask, scripts."""
 
-from sp00ky_core.outbox.blocking import SyncOutbox
+from sp00ky_core.outbox.sync_outbox import SyncOutbox
 
 __all__ = ["SyncOutbox"]

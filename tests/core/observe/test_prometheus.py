@@ -12,7 +12,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
 from sp00ky_core.errors import MetricsMissing
-from sp00ky_core.observe.families import exposition
 from sp00ky_core.observe.prometheus import (
     LONGEST_HEAD,
     MOST_CLIENTS,
@@ -20,6 +19,7 @@ from sp00ky_core.observe.prometheus import (
     Measures,
     TextServer,
 )
+from sp00ky_core.observe.prometheus_text import exposition
 from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import BackendStats, BreakerStats, Pause
 

@@ -62,3 +62,15 @@ async def test_a_proxy_is_never_passed_over(auto: HttpTransport) -> None:
 def test_each_name_is_an_engine() -> None:
     assert isinstance(choice.new_engine("httptools"), HttptoolsEngine)
     assert isinstance(choice.new_engine("aiohttp"), AiohttpEngine)
+
+
+@pytest.mark.parametrize(
+    ("engine", "proxy", "said"),
+    [
+        ("auto", None, "httptools"),
+        ("auto", PROXY, "aiohttp: httptools knows no proxies"),
+        ("aiohttp", None, "aiohttp, as `engine` says"),
+    ],
+)
+def test_the_engine_is_said_with_its_reason(engine: str, proxy: Secret | None, said: str) -> None:
+    assert choice.engine_and_why(backend(engine, proxy)) == said

@@ -40,15 +40,17 @@ def check(settings: Settings, *, verbose: bool) -> int:
 
     The configuration and the OpenAPI documents are read first: what is wrong with those is exit 2.
     """
-    findings, operations = run_async(_check(settings, verbose=verbose))
+    findings, operations, engines = run_async(_check(settings, verbose=verbose))
     if settings.json:
         shown = {"findings": [{"severity": _severity(finding), **_facts(finding)} for finding in findings]}
-        show_json(shown | ({"operations": operations} if verbose else {}))
+        show_json(shown | ({"engines": engines, "operations": operations} if verbose else {}))
     else:
         for finding in findings:
             click.echo(_line(finding))
         if not findings:
             click.echo("ok: nothing to fix")
+        for name, engine in engines.items() if verbose else ():
+            click.echo(f"backend {name}: sent by {engine}")
         for operation in operations if verbose else ():
             click.echo(_operation_line(operation))
     return int(any(finding.stops_jobs for finding in findings))
@@ -56,7 +58,7 @@ def check(settings: Settings, *, verbose: bool) -> int:
 
 async def _check(
     settings: Settings, *, verbose: bool
-) -> tuple[Sequence[Finding], Sequence[Mapping[str, Any]]]:
+) -> tuple[Sequence[Finding], Sequence[Mapping[str, Any]], Mapping[str, str]]:
     outbox = settings.outbox()
     outbox.refuse_unsupported()
     async with store_open(outbox):
@@ -72,7 +74,7 @@ async def _check(
             findings += [*await outbox.check(), *await outbox.schedules.check()]
             if not any(finding.stops_jobs for finding in findings):
                 findings += [finding async for finding in _waiting_findings(outbox)]
-        return findings, [*_operations(documents)]
+        return findings, [*_operations(documents)], dict(_engines(outbox))
 
 
 def configuration_findings(outbox: Outbox) -> Iterator[Finding]:
@@ -137,6 +139,15 @@ def _transport_findings(outbox: Outbox) -> list[Finding]:
             )
         ]
     return []
+
+
+def _engines(outbox: Outbox) -> Iterator[tuple[str, str]]:
+    """Yield what sends each backend's requests, and why, where its transport says so."""
+    known = outbox.plugins.transports
+    for name, backend in outbox.backends.items():
+        entry = known.get(backend.config.transport_name)
+        if entry is not None and entry.engine is not None:
+            yield name, entry.engine(backend.config)
 
 
 async def _preparation_findings(outbox: Outbox) -> AsyncIterator[Finding]:

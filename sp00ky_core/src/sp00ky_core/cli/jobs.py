@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from sp00ky_core.cli.logs import plain, say
-from sp00ky_core.cli.operate import (
+from sp00ky_core.cli.job_operations import (
     choice_options,
     chosen,
     conditions_of,
@@ -20,6 +19,7 @@ from sp00ky_core.cli.operate import (
     jobs,
     warn_of_unknown_path,
 )
+from sp00ky_core.cli.logs import plain, say
 from sp00ky_core.cli.options import INSTANT, limit_option, page_options
 from sp00ky_core.cli.output import (
     coloured_text,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, NotRequired, TypeAlias, TypedDic
 from sp00ky_core.backend.backend import Backends
 from sp00ky_core.errors import ModuleOutdated, OptionInvalid
 from sp00ky_core.job.job import Job
-from sp00ky_core.outbox.blocking import SyncOutbox
 from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.outbox.sync_outbox import SyncOutbox
 
 __all__ = [
     "Calls",

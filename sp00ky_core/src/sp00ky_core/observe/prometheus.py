@@ -67,7 +67,7 @@ class Measures:
     async def text(self, *, routes: bool = False) -> str:
         """Write the metrics, without those of the queue where it can't be read. Raises ``MetricsMissing``."""
         refuse_unmeasured()
-        from sp00ky_core.observe.families import exposition  # noqa: PLC0415  # optional
+        from sp00ky_core.observe.prometheus_text import exposition  # noqa: PLC0415  # optional
 
         counters, in_flight = Counters(), Counter[str]()
         for tally in self._tallies:

@@ -92,6 +92,7 @@ class TransportEntry:
         document: Gives an OpenAPI document. Called when the contract is first needed; what it raises as
             ``ConfigError`` stands, with the file and the key.
         leaves_running: A ``deliver`` that was cancelled may leave something at work.
+        engine: Says what sends a backend's requests, and why, for ``sp00ky check --verbose``.
     """
 
     make: Callable[[], Transport]
@@ -102,6 +103,7 @@ class TransportEntry:
     contract: ContractKind = "openapi"
     document: Callable[[BackendConfig], Mapping[str, Any]] | None = None
     leaves_running: bool = False
+    engine: Callable[[BackendConfig], str] | None = None
 
     def __call__(self) -> Transport:
         """Make the transport."""

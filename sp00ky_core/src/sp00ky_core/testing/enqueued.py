@@ -16,9 +16,9 @@ from sp00ky_core.hints import nearest, shown
 from sp00ky_core.job.job import Job, JobStatus, StatusName
 from sp00ky_core.job.options import check_option
 from sp00ky_core.job.retry import StrategyName
-from sp00ky_core.outbox.blocking import SyncOutbox
 from sp00ky_core.outbox.enqueue import Transaction
 from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.outbox.sync_outbox import SyncOutbox
 from sp00ky_core.ports import MAX_LIMIT, JobFilter
 
 __all__ = ["assert_enqueued", "refute_enqueued"]

@@ -15,9 +15,9 @@ from sp00ky_core.encoding.json_bytes import JsonText, Payload, encode, json_valu
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import HTTP_STATUS, OUTCOME_UNKNOWN, THROTTLED, Delivered, Outcome, Undelivered
 from sp00ky_core.job.state_machine import Deferred
-from sp00ky_core.outbox.blocking import SyncOutbox
 from sp00ky_core.outbox.enqueue import Transaction
 from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.outbox.sync_outbox import SyncOutbox
 from sp00ky_core.ports import MAX_LIMIT, Attempt
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id

@@ -64,5 +64,21 @@ async def raises_at_start(scope: MutableMapping[str, Any], receive: Receive, sen
     raise OSError("no\ndatabase")
 
 
-async def sleeps(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-    await asyncio.sleep(60)
+async def is_cancelled_at_start(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    await receive()
+    raise asyncio.CancelledError
+
+
+async def is_interrupted_at_start(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    await receive()
+    raise KeyboardInterrupt
+
+
+async def tells_a_secret(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    await receive()
+    raise OSError("password hunter2")
+
+
+async def never_starts(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    await receive()
+    await receive()

@@ -9,11 +9,14 @@ from contextlib import asynccontextmanager
 
 import pytest
 from fastapi import FastAPI
+from tests.transport_asgi import applications
 from tests.transport_asgi.conftest import Project
 
 from sp00ky_core import RunnerOptions
+from sp00ky_core.errors import ConfigError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.plugins import calls
+from sp00ky_transport_asgi import application
 
 BLOCKING = """
 import asyncio, contextvars, threading, time
@@ -103,6 +106,157 @@ async def test_inside_its_own_lifespan_it_is_called_in_its_own_loop_and_named_wh
     warning = f"asgi://{project.name}:app, /blocks blocked the loop for 0.1 s"
     assert warning in "\n".join(record.getMessage() for record in caplog.records)
     assert logging.WARNING in {record.levelno for record in caplog.records}
+
+
+EMBEDDED = """
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+
+lifespans = []
+
+@asynccontextmanager
+async def lifespan(app):
+    async with app.state.open() as outbox:
+        job = await outbox.run("shop", "/done", {})
+        async with outbox.runner() as runner:
+            await runner.until_empty()
+            lifespans.append((await outbox.get(job.id)).status)
+            yield
+            lifespans.append("ending")
+        lifespans.append("ended")
+
+app = FastAPI(lifespan=lifespan)
+
+@app.post("/done")
+async def done(): ...
+"""
+
+
+async def test_an_application_that_embeds_a_runner_ends_with_the_runner_beside_it(project: Project) -> None:
+    project.write(EMBEDDED)
+    async with project.outbox() as outbox, asyncio.timeout(20):
+        job = await outbox.run("shop", "/done", {})
+        assert project.module is not None
+        project.module.app.state.open = project.outbox
+        async with outbox.runner() as runner:
+            await runner.until_empty()
+        assert (await outbox.get(job.id)).status is JobStatus.SUCCESS
+    assert project.module.lifespans == [JobStatus.SUCCESS, "ending", "ended"]
+
+
+async def test_the_end_of_a_lifespan_has_longer_than_the_calls(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "GRACE", 0.01)
+    project.write(
+        EMBEDDED.replace('lifespans.append("ending")', "await asyncio.sleep(0.3)\n") + "import asyncio\n"
+    )
+    async with project.outbox() as outbox:
+        await outbox.run("shop", "/done", {})
+        assert project.module is not None
+        project.module.app.state.open = project.outbox
+        async with outbox.runner() as runner:
+            await runner.until_empty()
+    assert project.module.lifespans[-1] == "ended"
+
+
+def threads_of_applications() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("asgi://")]
+
+
+DYING = """
+import asyncio, sys, threading, time
+from contextlib import asynccontextmanager
+from fastapi import BackgroundTasks, FastAPI
+
+app = FastAPI()
+hanging = threading.Event()
+
+@app.post("/dies")
+async def dies():
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.01, sys.exit)
+
+@app.post("/waits")
+async def waits():
+    asyncio.get_running_loop().call_later(0.01, sys.exit)
+    await asyncio.sleep(60)
+
+@app.post("/blocks")
+async def blocks():
+    hanging.set()
+    time.sleep(1.5)
+
+@app.post("/done")
+async def done(): ...
+
+@app.post("/cancelled")
+async def cancelled():
+    raise asyncio.CancelledError
+"""
+
+
+async def test_an_application_whose_loop_has_ended_is_started_again(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    project.write(DYING)
+    async with project.outbox() as outbox:
+        await outbox.run("shop", "/dies", {})
+        async with outbox.runner() as runner:
+            await runner.until_empty()
+            for thread in threads_of_applications():
+                await asyncio.to_thread(thread.join, 10)
+            jobs = [await outbox.run("shop", "/done", {}, max_retries=0) for _ in range(3)]
+            await runner.until_empty()
+        assert {(await outbox.get(job.id)).status for job in jobs} == {JobStatus.SUCCESS}
+    assert caplog.text.count("its loop has ended") == 1
+
+
+async def test_a_call_whose_loop_ends_is_over_at_once(project: Project) -> None:
+    project.write(DYING)
+    async with project.outbox() as outbox, asyncio.timeout(10):
+        job = await outbox.run("shop", "/waits", {}, max_retries=0)
+        async with outbox.runner() as runner:
+            await runner.until_empty()
+        (error,) = (await outbox.get(job.id)).errors
+    assert error.name == "reset"
+
+
+async def test_a_job_that_was_never_begun_costs_no_retry(project: Project) -> None:
+    project.write(DYING, keys="timeout: 0.5, timeoutOverridable: true")
+    async with project.outbox() as outbox:
+        blocking = await outbox.run("shop", "/blocks", {}, max_retries=0, timeout=10)
+        async with outbox.runner(RunnerOptions(poll=0.05)) as runner:
+            assert project.module is not None
+            await asyncio.to_thread(project.module.hanging.wait, 10)
+            job = await outbox.run("shop", "/done", {}, max_retries=1)
+            await runner.until_empty()
+        assert (await outbox.get(blocking.id)).status is JobStatus.SUCCESS
+        job = await outbox.get(job.id)
+    assert (job.status, job.retries) == (JobStatus.SUCCESS, 0)
+    assert {error.name for error in job.errors} == {"throttled"}
+
+
+async def test_a_handler_that_raises_that_it_is_cancelled_is_answered_at_once(project: Project) -> None:
+    project.write(DYING)
+    async with project.outbox() as outbox, asyncio.timeout(10):
+        job = await outbox.run("shop", "/cancelled", {}, max_retries=0)
+        async with outbox.runner() as runner:
+            await runner.until_empty()
+        (error,) = (await outbox.get(job.id)).errors
+    assert str(error) == "HTTP 500"
+
+
+async def test_a_lifespan_that_never_starts_is_given_up_and_ended(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "LIFESPAN", 0.2)
+    project.write(f"from {applications.__name__} import never_starts as app", keys="spec: api.yml")
+    (project.folder / "api.yml").write_text("openapi: 3.1.0\npaths: {/x: {post: {}}}\n")
+    async with project.outbox() as outbox:
+        with pytest.raises(ConfigError, match=r"app doesn't start: its lifespan isn't there after"):
+            await outbox.runner().start()
+    assert threads_of_applications() == []
 
 
 @asynccontextmanager

@@ -3,12 +3,17 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tests.transport_asgi import applications
 from tests.transport_asgi.conftest import Project
 
+from sp00ky_core import Attempt, Undelivered
+from sp00ky_core.contract import Operation
 from sp00ky_core.errors import ConfigError
+from sp00ky_transport_asgi.target import Target, TargetProblem
+from sp00ky_transport_asgi.transport import AsgiTransport
 
 DOCUMENT = "openapi: 3.1.0\npaths: {/x: {post: {}}}\n"
 HERE = applications.__name__
@@ -32,6 +37,8 @@ BAD = [
     (f"asgi://{HERE}", "expected asgi://MODULE:ATTRIBUTE, such as asgi://shop.main:app"),
     (f"asgi://{HERE}:refuses_to_start", "refuses_to_start doesn't start: OSError: no database"),
     (f"asgi://{HERE}:raises_at_start", "raises_at_start doesn't start: OSError: no database"),
+    (f"asgi://{HERE}:is_cancelled_at_start", "is_cancelled_at_start doesn't start: CancelledError"),
+    (f"asgi://{HERE}:is_interrupted_at_start", "is_interrupted_at_start doesn't start: KeyboardInterrupt"),
 ]
 
 
@@ -98,6 +105,66 @@ def test_the_command_line_says_it_at_check_and_runs_nothing_to_look_at_jobs(proj
     code, said = sp00ky(project, "check")
     assert (code, said.splitlines()[0]) == (1, "imported")
     assert f"error: backend shop: {project.name} has no attribute 'app'; consequence: " in said
+
+
+EMBEDDING = """
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+from sp00ky_core import Outbox
+
+@asynccontextmanager
+async def lifespan(app):
+    async with Outbox.open("sp00ky.yml") as outbox, outbox.runner() as runner:
+        print("delivers", runner.is_ready)
+        yield
+
+app = FastAPI(lifespan=lifespan)
+"""
+
+
+def test_check_claims_no_job_by_a_runner_of_the_lifespan(project: Project) -> None:
+    project.write(EMBEDDING)
+    code, said = sp00ky(project, "check")
+    assert (code, said.splitlines()[0]) == (0, "delivers False")
+
+
+def test_a_module_of_another_folder_is_not_taken_for_its_own(project: Project) -> None:
+    project.write(FASTAPI)
+    other = project.folder / "other"
+    other.mkdir()
+    (other / f"{project.name}.py").write_text("raise RuntimeError('imported')")
+
+    def load(folder: Path) -> object:
+        return Target(module=project.name, attribute="app", prefix="", folder=folder).load()
+
+    assert load(project.folder) is load(project.folder)
+    with pytest.raises(TargetProblem, match=r"can't be it too; give one of them another name"):
+        load(other)
+    (other / f"{project.name}.py").unlink()
+    load(other)
+
+
+async def test_a_row_says_nothing_that_the_application_raises(project: Project) -> None:
+    (project.folder / "api.yml").write_text(DOCUMENT)
+    for source, says in (
+        ("raise ValueError('password hunter2')", "can't be imported: ValueError"),
+        (f"from {HERE} import tells_a_secret as app", "doesn't start"),
+    ):
+        project.write(source, keys="spec: api.yml")
+        async with project.outbox() as outbox:
+            job = await outbox.run("shop", "/x", {})
+            attempt = Attempt(
+                job=job,
+                backend=outbox.backends["shop"].config,
+                operation=Operation(path="/x"),
+                number=1,
+                timeout=5,
+            )
+        transport = AsgiTransport()
+        outcome = await transport.deliver(attempt)
+        await transport.close()
+        assert isinstance(outcome, Undelivered)
+        assert outcome.reason.endswith(says)
 
 
 def test_the_command_line_delivers_to_it(project: Project) -> None:

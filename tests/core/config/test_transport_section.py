@@ -13,6 +13,7 @@ from sp00ky_core import (
     Attempt,
     BackendConfig,
     Delivered,
+    NewJob,
     Outbox,
     Outcome,
     Secret,
@@ -262,6 +263,36 @@ async def test_an_own_contract_is_read_when_it_is_first_needed(load: Load, file:
             await outbox.run("api", "/elsewhere", {})
         job = await outbox.run("api", "/paid", {"id": 1})
         assert (job.path, asked) == ("/paid", ["api"])
+
+
+async def test_looking_at_jobs_reads_no_contract_of_an_application(load: Load, file: Path) -> None:
+    asked: list[str] = []
+
+    def document(backend: BackendConfig) -> Mapping[str, Any]:
+        asked.append(backend.name)
+        return DOCUMENT
+
+    brought = Registering(options=None, contract="own", document=document)
+    load("timeout: 5", brought=brought)
+    async with Outbox.open(file, store="memory://", plugins=plugins_with(brought)) as outbox:
+        await outbox.store.add([NewJob(path="POST /paid", backend="api")])
+        (job,) = await outbox.find(path="POST /paid")
+        await outbox.kill(job.id)
+        assert (job.path, asked) == ("POST /paid", [])
+        await outbox.run("api", "/paid", {"id": 1})
+        assert [job.path for job in await outbox.find(path="POST /paid")] == ["/paid", "/paid"]
+
+
+def test_an_application_shares_no_table_without_a_document(load: Load, file: Path) -> None:
+    def document(_: BackendConfig) -> Mapping[str, Any]:
+        raise AssertionError("it is read")
+
+    brought = Registering(options=None, contract="own", document=document)
+    backend = f"{{baseUrl: '{URL}', method: {{type: outbox, table: job}}}}"
+    file.write_text(f"backends: {{api: {backend}, other: {backend}}}")
+    says = r"'api' or 'other' has its contract in its application; give it a `spec`, or each backend a table"
+    with pytest.raises(ConfigError, match=says):
+        Outbox.open(file, store="memory://", plugins=plugins_with(brought))
 
 
 async def test_a_document_of_its_own_that_is_none_is_an_error_in_one_line(load: Load, file: Path) -> None:

@@ -16,6 +16,7 @@ from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import Attempt, JobTable, StoreOptions
+from sp00ky_core.runner.options import TRYING
 from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.outboxes import outbox_over
 
@@ -55,6 +56,20 @@ async def test_a_start_that_is_cancelled_lets_go_of_the_transport(make_bench) ->
     await asyncio.wait([start])
     assert start.cancelled()
     assert not bench.transport.is_open
+
+
+async def test_a_runner_that_starts_while_check_tries_an_application_claims_nothing(make_bench) -> None:
+    bench = await make_bench()
+    job = await bench.add()
+    TRYING.set()
+    try:
+        async with bench.runner() as runner:
+            assert await runner.until_empty() == 0
+            assert not runner.is_ready
+            assert await bench.store.runners() == []
+    finally:
+        TRYING.clear()
+    assert (await bench.store.get(job.id)).status is JobStatus.PENDING
 
 
 async def test_a_drain_during_the_start_waits_for_it_and_leaves_nothing(make_bench) -> None:

@@ -9,20 +9,22 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from sp00ky_core.plugins.calls import watched
-from sp00ky_transport_asgi.call import Call
+from sp00ky_transport_asgi.call import Call, is_cancelled
 from sp00ky_transport_asgi.target import AsgiApp, Message, Target, TargetProblem
 
 _log = logging.getLogger(__name__)
 
 GRACE = 5.0
-"""Seconds that calls, and then the lifespan's end, are given when an application is stopped."""
+"""Seconds that calls are given when an application is stopped."""
 
-_INSIDE: contextvars.ContextVar[str] = contextvars.ContextVar("sp00ky_asgi_inside", default="")
+LIFESPAN = 60.0
+"""Seconds that a lifespan is given to start, and then to end: a runner that it embeds drains meanwhile."""
+
+_INSIDE: contextvars.ContextVar[Application | None] = contextvars.ContextVar("sp00ky_asgi", default=None)
 """The application whose lifespan this is, of those that are run here."""
 
 
@@ -52,19 +54,23 @@ async def run_lifespan(
         version = {"version": "3.0", "spec_version": "2.0"}
         try:
             await app({"type": "lifespan", "asgi": version, "state": state}, inbox.get, send)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # a stranger's
+        except BaseException as error:
+            if is_cancelled():
+                raise
             _note_failure(begun, error, has_asked=inbox.empty())
         if not begun.done():
             begun.set_result("")
 
     inbox.put_nowait({"type": "lifespan.startup"})
-    task = asyncio.create_task(run())
-    problem = await begun
+    task, ending = asyncio.create_task(run()), asyncio.ensure_future(ended())
+    either: list[asyncio.Future[Any]] = [begun, ending]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    problem = begun.result() if begun.done() else "it was stopped before"
     started(problem)
     if not problem:
-        await ended()
+        await ending
         inbox.put_nowait({"type": "lifespan.shutdown"})
-        await asyncio.wait([task], timeout=GRACE)
+        await asyncio.wait([task], timeout=LIFESPAN)
     task.cancel()
 
 
@@ -79,11 +85,11 @@ class Application:
     """An application that is called here, by all runners of this process that deliver to it.
 
     Attributes:
-        users: How many transports have it open.
+        users: The transports that have it open, but those of its own lifespan, which ends with it.
     """
 
     def __init__(self, target: Target, app: AsgiApp) -> None:
-        self.users: int = 0
+        self.users: set[object] = set()
         self.name: str = target.name
         self._app = app
         self._state: dict[str, Any] = {}
@@ -95,6 +101,11 @@ class Application:
         self._started: Future[str] = Future()
         self._thread: threading.Thread | None = None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its loop has, which a handler or a background task can bring about."""
+        return self._thread is not None and self._started.done() and not self._thread.is_alive()
+
     async def start(self, loop: str) -> None:
         """Get ready to be called, if it isn't yet. Raises ``TargetProblem``."""
         if self._loop is None and self._thread is None:
@@ -103,12 +114,14 @@ class Application:
                 self._loop = asyncio.get_running_loop()
                 self._started.set_result("")
             else:
-                self._thread = threading.Thread(target=asyncio.run, args=[self._serve()], daemon=True)
+                self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
                 self._thread.start()
-        if _INSIDE.get() == self.name:
+        if _INSIDE.get() is self:
             return  # its own lifespan, which can't wait for itself
-        if problem := await asyncio.shield(asyncio.wrap_future(self._started)):
-            raise TargetProblem(f"{self.name} doesn't start: {' '.join(problem.split())[:300]}")
+        await asyncio.wait([asyncio.wrap_future(self._started)], timeout=LIFESPAN)
+        late = f"its lifespan isn't there after {LIFESPAN:.0f} s"
+        if problem := self._started.result() if self._started.done() else late:
+            raise TargetProblem(f"{self.name} doesn't start", problem)
 
     async def stop(self) -> None:
         """End it: calls that are under way get a moment, then its lifespan ends."""
@@ -117,24 +130,30 @@ class Application:
         elif self._thread is not None:
             if self._thread.is_alive():
                 self._soon(self._stopping.set)
-            await asyncio.to_thread(self._thread.join, 4 * GRACE)
+            limit = 4 * GRACE + (LIFESPAN if self._started.done() else 0)
+            await asyncio.to_thread(self._thread.join, limit)
             if self._thread.is_alive():
                 _log.warning("%s doesn't end: a handler blocks its loop; it is left behind", self.name)
 
     def call(self, call: Call) -> None:
-        """Begin a call, in the application's loop."""
-        self._soon(self._begin, call)
+        """Begin a call, in the application's loop; where that has ended, the call is cancelled."""
+        if not self._soon(self._begin, call):
+            call.over.cancel()
 
     def forsake(self, call: Call) -> None:
         """Tell a call that nobody waits for it any more, as a client that has gone."""
         self._soon(call.end)
 
-    def _soon(self, function: Any, *arguments: Any) -> None:
-        if self._loop in (None, asyncio.get_running_loop()):
+    def _soon(self, function: Any, *arguments: Any) -> bool:
+        """Call a function in the application's loop; return whether there still is one."""
+        if self._loop is None or self._loop is asyncio.get_running_loop():
             function(*arguments)
-        else:
-            with suppress(RuntimeError):  # its loop has ended
-                self._loop.call_soon_threadsafe(function, *arguments)
+            return True
+        try:
+            self._loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:
+            return False
+        return True
 
     def _begin(self, call: Call) -> None:
         task = asyncio.get_running_loop().create_task(self._made(call), context=self._context.copy())
@@ -147,9 +166,18 @@ class Application:
         blocked = partial(_log.warning, text, self.name, call.path)
         await (watched(made, blocked) if self._is_shared else made)
 
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException:  # noqa: BLE001  # such as SystemExit of a background task
+            _log.exception("%s: its loop has ended; the next job starts it again", self.name)
+        finally:
+            if not self._started.done():
+                self._started.set_result("its loop has ended")
+
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        _INSIDE.set(self.name)
+        _INSIDE.set(self)
         await run_lifespan(self._app, self._state, self._started.set_result, self._ended)
 
     async def _ended(self) -> None:
@@ -181,24 +209,27 @@ def is_inside_lifespan(app: AsgiApp) -> bool:
 _RUNNING: dict[Target, Application] = {}
 
 
-async def entered(target: Target, loop: str) -> Application:
+async def entered(target: Target, loop: str, user: object) -> Application:
     """Return an application that is ready, in a loop as ``AsgiOptions`` has it. Raises ``TargetProblem``."""
     application = _RUNNING.get(target)
-    if application is None:
+    if application is None or application.has_ended:
         application = _RUNNING[target] = Application(target, target.load())
-    application.users += 1
+    if _INSIDE.get() is not application:
+        application.users.add(user)
     try:
         await application.start(loop)
     except BaseException:
-        await left(target, application)
+        await left(target, application, user)
         raise
     return application
 
 
-async def left(target: Target, application: Application) -> None:
+async def left(target: Target, application: Application, user: object) -> None:
     """Note that a transport needs an application no more; the last one stops it."""
-    application.users -= 1
-    if application.users <= 0:
+    if user not in application.users:
+        return
+    application.users.remove(user)
+    if not application.users:
         if _RUNNING.get(target) is application:
             del _RUNNING[target]
         await application.stop()

@@ -17,16 +17,25 @@ from sp00ky_transport_http.response import Response
 _log = logging.getLogger(__name__)
 
 
+def is_cancelled() -> bool:
+    """Whether the task that runs is being cancelled, rather than raising ``CancelledError`` by itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class Call:
     """One request, and what has come of it so far.
 
     Attributes:
         response: None until its head has come.
-        over: Done once the response is whole, or as far as it goes.
+        is_cut_off: The application was stopped before the head: it isn't known what it has done.
+        over: Running once the application is called, and done once the response is whole, or as far as it
+            goes; cancelled: it won't be called.
     """
 
     def __init__(self, attempt: Attempt, request: Request) -> None:
         self.response: Response | None = None
+        self.is_cut_off: bool = False
         self.over: Future[None] = Future()
         self.path: str = attempt.job.path
         self._scope = _scope(attempt, request)
@@ -35,18 +44,27 @@ class Call:
         self._gone = asyncio.Event()
 
     async def run(self, app: AsgiApp, state: dict[str, Any]) -> None:
-        """Call the application; never raises. It may go on for a while once the response is whole."""
-        if self._gone.is_set():
+        """Call the application; it may go on for a while once the response is whole."""
+        if not self.over.set_running_or_notify_cancel():
             return  # its time was over before this loop came to it
         try:
             await app({**self._scope, "state": state.copy()}, self._receive, self._send)
-        except (Exception, SystemExit):  # noqa: BLE001  # a stranger's
+        except BaseException:
+            if is_cancelled():
+                self._leave(None)
+                raise
             _log.exception("%s: the application failed", self.path)
-        if not self._gone.is_set():
-            if self.response is None:
-                self.response = Response(status=500)  # as servers answer
+        self._leave(Response(status=500))  # as servers answer
+
+    def _leave(self, answer: Response | None) -> None:
+        """Note that no more comes; ``answer`` is what stands for a head that hasn't."""
+        if self._gone.is_set():
+            return
+        self.response = self.response or answer
+        self.is_cut_off = self.response is None
+        if self.response is not None:
             self.response.complete = False
-            self.end()
+        self.end()
 
     def end(self) -> None:
         """Take nothing more: the response is whole, or whoever waited has gone."""

@@ -20,7 +20,16 @@ AsgiApp = Callable[..., Awaitable[None]]
 
 
 class TargetProblem(Exception):
-    """There is no such application; the text says why, in one line."""
+    """There is no such application; the text says why, in one line.
+
+    Attributes:
+        place: The text without words of the application's, which could hold a secret.
+    """
+
+    def __init__(self, place: str, words: object = "") -> None:
+        line = " ".join(str(words).split())[:300]
+        super().__init__(f"{place}: {line}" if line else place)
+        self.place: str = place
 
 
 @attrs.frozen(kw_only=True)
@@ -65,13 +74,23 @@ class Target:
             missing = isinstance(error, ModuleNotFoundError) and error.name
             if missing and f"{self.module}.".startswith(f"{missing}."):
                 raise TargetProblem(f"there is no module {missing!r} in {folder} or installed") from None
-            raise TargetProblem(f"{self.module} can't be imported: {_line(error)}") from None
+            problem = f"{self.module} can't be imported: {type(error).__name__}"
+            raise TargetProblem(problem, error) from None
+        self._refuse_elsewhere(getattr(found, "__file__", None) or "Python itself")
         for name in self.attribute.split("."):
             if not hasattr(found, name):
                 raise TargetProblem(f"{self.module} has no attribute {self.attribute!r}")
             found = getattr(found, name)
         _refuse_other(self.attribute, found)
         return found  # type: ignore[no-any-return]  # as far as it can be seen
+
+    def _refuse_elsewhere(self, file: str) -> None:
+        """Refuse a module that was imported from elsewhere before, while the folder has one of its name."""
+        own = self.folder.joinpath(*self.module.split("."))
+        for path in (own / "__init__.py", own.with_name(f"{own.name}.py")):
+            if path.is_file() and path.resolve() != Path(file).resolve():
+                problem = f"{self.module} is {file} in this process, and {path} can't be it too"
+                raise TargetProblem(f"{problem}; give one of them another name")
 
 
 def options_of(backend: BackendConfig) -> AsgiOptions:

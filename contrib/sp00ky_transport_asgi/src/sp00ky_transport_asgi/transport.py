@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import attrs
 
 from sp00ky_core import Attempt, BackendConfig, Delivered, Outcome, Undelivered
-from sp00ky_core.job.outcome import CONNECT, PROTOCOL, TIMEOUT
+from sp00ky_core.job.outcome import CONNECT, PROTOCOL, RESET, THROTTLED, TIMEOUT
 from sp00ky_transport_asgi.application import Application, entered, left
 from sp00ky_transport_asgi.call import Call
 from sp00ky_transport_asgi.target import Target, TargetProblem, options_of
@@ -46,7 +46,7 @@ class AsgiTransport:
         """Leave the applications; who is the last one ends them."""
         while self._applications:
             target = next(iter(self._applications))
-            await left(target, self._applications.pop(target))
+            await left(target, self._applications.pop(target), self)
 
     async def prepare(self, backends: Sequence[BackendConfig]) -> Mapping[str, str]:
         """Import and start the applications of these backends; say of which it can't be done."""
@@ -60,16 +60,21 @@ class AsgiTransport:
 
     async def _entered(self, target: Target, backend: BackendConfig) -> Application:
         async with self._entering:
-            if target not in self._applications:
-                self._applications[target] = await entered(target, options_of(backend).loop)
-            return self._applications[target]
+            application = self._applications.get(target)
+            if application is not None and application.has_ended:
+                await left(target, self._applications.pop(target), self)
+                application = None
+            if application is None:
+                application = await entered(target, options_of(backend).loop, self)
+                self._applications[target] = application
+            return application
 
     async def deliver(self, attempt: Attempt) -> Outcome:
         """Call the application and say what came of it, within ``attempt.timeout``; see ``Transport``."""
         try:
             return await self._deliver(attempt)
         except TargetProblem as problem:
-            return Undelivered(name=CONNECT, reason=str(problem))
+            return Undelivered(name=CONNECT, reason=problem.place)
         except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
             # Its text is left out, for it could hold a secret.
             _log.error("job %r: %s in the transport", attempt.job.id, type(error).__name__)
@@ -81,7 +86,7 @@ class AsgiTransport:
         if isinstance(request, Undelivered):
             return request
         application = self._applications.get(backend.target)
-        if application is None:
+        if application is None or application.has_ended:
             application = await self._entered(backend.target, attempt.backend)
         now = datetime.now(UTC)
         if backend.signer is not None:
@@ -89,7 +94,7 @@ class AsgiTransport:
         call = Call(attempt, request)
         await _answered(application, call, attempt.timeout)
         if call.response is None:
-            return Undelivered(name=TIMEOUT, reason="no answer in time")
+            return _unanswered(call)
         if call.response.is_delivered and not attempt.operation.has_result:
             return Delivered(code=call.response.status)
         redaction, limit = backend.builder.redaction, attempt.backend.max_response_bytes
@@ -115,12 +120,22 @@ class AsgiTransport:
 async def _answered(application: Application, call: Call, seconds: float) -> None:
     """Wait for a call's response, as long as it is given; a head that has come decides, whoever cancels."""
     application.call(call)
+    is_over = asyncio.wrap_future(call.over)
     try:
         async with asyncio.timeout(seconds):
-            await asyncio.wrap_future(call.over)
+            await is_over
     except (TimeoutError, asyncio.CancelledError) as error:
+        is_begun = not call.over.cancel()
         application.forsake(call)
         if call.response is not None:
             call.response.complete = False
-        elif isinstance(error, asyncio.CancelledError):
+        elif is_begun and isinstance(error, asyncio.CancelledError):
             raise
+
+
+def _unanswered(call: Call) -> Undelivered:
+    if call.over.cancelled():
+        return Undelivered(name=THROTTLED, reason="not begun: the application's loop is busy, or has ended")
+    if call.is_cut_off:
+        return Undelivered(name=RESET, reason="the application's loop has ended")
+    return Undelivered(name=TIMEOUT, reason="no answer in time")

@@ -175,11 +175,13 @@ def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str
 def _clashes(group: Sequence[Backend]) -> Iterable[tuple[Backend, str]]:
     """Yield every backend of a table if any two of them have a path in common: whose job would it be?"""
     for one, other in combinations(group, 2):
-        if any(isinstance(each.contract, OpenContract) for each in (one, other)):
-            problem = (
-                f"its table {one.table.table!r} is shared, and {one.name!r} or {other.name!r} has no contract"
-            )
-            return [(each, f"{problem}; give each backend a table of its own") for each in group]
+        shared = f"its table {one.table.table!r} is shared, and {one.name!r} or {other.name!r}"
+        if any(isinstance(backend.contract, OpenContract) for backend in (one, other)):
+            problem = f"{shared} has no contract; give each backend a table of its own"
+            return [(backend, problem) for backend in group]
+        if any(isinstance(backend.contract, LateContract) for backend in (one, other)):
+            fix = "give it a `spec`, or each backend a table of its own"  # reading it runs the application
+            return [(backend, f"{shared} has its contract in its application; {fix}") for backend in group]
         common = sorted(_paths(one) & _paths(other))
         if common:
             problem = (

@@ -23,6 +23,7 @@ from sp00ky_core.hints import install_hint
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import Finding, JobQuery
+from sp00ky_core.runner.options import TRYING
 
 __all__ = ["unmet_security"]
 
@@ -153,11 +154,13 @@ def _engines(outbox: Outbox) -> Iterator[tuple[str, str]]:
 async def _preparation_findings(outbox: Outbox) -> AsyncIterator[Finding]:
     """Yield why a transport can't deliver to a backend, as far as it finds that out before."""
     for transport, backends in outbox.prepared_transports():
-        await transport.open()
+        TRYING.set()
         try:
+            await transport.open()
             problems = await transport.prepare(backends)
         finally:
             await transport.close()
+            TRYING.clear()
         for name, problem in problems.items():
             yield Finding.stopping(
                 f"backend {name}", problem, "a runner of it doesn't start", "fix that, or the backend's keys"

@@ -211,6 +211,14 @@ class LateContract(Contract):
         """Whether it has been."""
         return "operations" in vars(self)
 
+    def name(self, text: str) -> str:
+        """Return the name of the operation that a text spells, once the contract is read; else the text."""
+        return super().name(text) if self.is_read else text
+
+    def spellings(self, text: str) -> tuple[str, ...]:
+        """Return every text that names the operation, once the contract is read; else the text alone."""
+        return super().spellings(text) if self.is_read else (text,)
+
     def texts(self) -> tuple[str, ...]:
         """Return what names an operation, once the contract is read; it isn't read for that."""
         return super().texts() if self.is_read else ()

@@ -6,10 +6,14 @@ import os
 import random
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Callable
 
 import attrs
+
+TRYING: threading.Event = threading.Event()
+"""Set while this process only tries whether applications start: a runner that one embeds claims nothing."""
 
 
 def new_runner_id(name: str = "") -> str:

@@ -37,7 +37,7 @@ from sp00ky_core.runner.maintenance.rollups import RollupWriter
 from sp00ky_core.runner.maintenance.runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Place
 from sp00ky_core.runner.observer import Observer
-from sp00ky_core.runner.options import RunnerOptions, new_runner_id
+from sp00ky_core.runner.options import TRYING, RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
 from sp00ky_core.runner.slots import Held, Holdings, Slots
 from sp00ky_core.stores.naming import NamedJobs
@@ -180,7 +180,7 @@ class Runner:
         await self.drain()
 
     async def start(self) -> None:
-        """Begin to claim; once only.
+        """Begin to claim; once only. Under ``sp00ky check`` nothing is begun, as by one that drains.
 
         Raises:
             StoreError: the first beat failed.
@@ -188,6 +188,9 @@ class Runner:
         if self._started:
             raise Sp00kyError("a runner starts once: make a new one with outbox.runner()")
         self._started = True
+        if TRYING.is_set():
+            self._stop_claiming()
+            return
         async with self._turn:
             await self._prepare()
             self._running = True

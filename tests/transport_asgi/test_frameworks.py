@@ -1,8 +1,11 @@
 """Each framework's application is called as its server would, and describes itself where it can."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test.utils import override_settings
 from tests.transport_asgi.conftest import Project
 
 from sp00ky_core.errors import ConfigError, PayloadInvalid, UnknownRoute
@@ -64,14 +67,10 @@ app = Litestar([receipts])
 
 DJANGO = """
 import django
-from django.conf import settings
 from django.core.asgi import get_asgi_application
 from django.http import JsonResponse
 from django.urls import path
 import json
-
-if not settings.configured:
-    settings.configure(ROOT_URLCONF=__name__, ALLOWED_HOSTS=["localhost"], SECRET_KEY="x")
 
 def receipts(request):
     return JsonResponse({"id": json.loads(request.body)["id"]})
@@ -118,6 +117,16 @@ async def test_a_prefix_is_before_each_path(project: Project) -> None:
     assert job.result["shop"] == "boo"
 
 
+@pytest.fixture
+def as_django_has_it(project: Project) -> Iterator[None]:
+    """The settings of the project's application, whoever has configured Django in this process."""
+    if not settings.configured:
+        settings.configure(SECRET_KEY="x")
+    with override_settings(ROOT_URLCONF=project.name, ALLOWED_HOSTS=["*"], MIDDLEWARE=[]):
+        yield
+
+
+@pytest.mark.usefixtures("as_django_has_it")
 @pytest.mark.parametrize("source", [STARLETTE, DJANGO], ids=["starlette", "django"])
 async def test_one_without_a_contract_of_its_own_needs_a_document(project: Project, source: str) -> None:
     project.write(source)

@@ -33,7 +33,7 @@ RUN_ELSEWHERE: Mapping[str, Mapping[str, int]] = {
     "docs/python.md": {
         "tests/e2e/test_python_document.py": 9,
         "tests/store_postgres/test_documents.py": 2,
-        "tests/store_surreal/connection/test_external.py": 2,
+        "tests/store_surreal/jobs/test_enqueue.py": 2,
     },
     "docs/row-contract.md": {
         "tests/packaging/test_row_contract.py": 4,

@@ -24,9 +24,9 @@ SERVER = "SP00KY_TEST_MYSQL"
 """Names a server, for this process and those that tests start."""
 
 
-def url_of(database: str) -> str:
+def url_of(database: str, server: str | None = None) -> str:
     """A store's URL, for a database on the server of these tests."""
-    return urlunsplit(urlsplit(os.environ[SERVER])._replace(path=f"/{database}"))
+    return urlunsplit(urlsplit(server or os.environ[SERVER])._replace(path=f"/{database}"))
 
 
 def connect(database: str, **options: Any) -> Any:

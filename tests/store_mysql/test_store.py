@@ -12,7 +12,7 @@ import asyncmy
 import attrs
 import pymysql
 import pytest
-from tests.store_mysql.conftest import connect, run, url_of
+from tests.store_mysql.conftest import SERVER, connect, run, url_of
 
 from sp00ky_conformance.store.harness import StoreHarness
 from sp00ky_conformance.store.jobs.refusals import REFUSED
@@ -34,12 +34,14 @@ class MysqlHarness(StoreHarness):
     @pytest.fixture(autouse=True)
     def _database(self, server: str, tmp_path: Path) -> Iterator[None]:
         name = database_of(tmp_path)
+        (tmp_path / SERVER).write_text(server)  # for processes that were started before it was
         run("none", f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
         yield
         run("none", f"DROP DATABASE `{name}`")
 
     def make_store(self, options: StoreOptions) -> Store:
-        return MysqlStore(attrs.evolve(options, url=url_of(database_of(options.directory))))
+        server = (options.directory / SERVER).read_text()
+        return MysqlStore(attrs.evolve(options, url=url_of(database_of(options.directory), server)))
 
     async def write_row(self, store: Store, table: str, fields: Mapping[str, Any]) -> str:
         columns, places = ", ".join(f"`{each}`" for each in fields), ", ".join(["%s"] * len(fields))

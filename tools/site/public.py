@@ -27,6 +27,7 @@ DEEPER = (
     "sp00ky_core.plugins.hookspecs",
     "sp00ky_core.stores.transactional",
     "sp00ky_django.testing",
+    "sp00ky_transport_asgi.guard",
 )
 """Public rooms inside others, and of distributions whose rooms aren't public as such."""
 

@@ -44,6 +44,7 @@ CredentialKind = Literal["token", "basic", "apiKey"]
 """A type of ``auth``."""
 
 ALL_CREDENTIALS: frozenset[CredentialKind] = frozenset({"token", "basic", "apiKey"})
+"""All of them: what a transport sends where it says nothing."""
 
 ContractKind = Literal["openapi", "own", "none"]
 """Where a backend's operations are from: see ``ports.TransportEntry``."""

@@ -31,6 +31,7 @@ async def use_every_connection(store: SurrealStore) -> None:
     await store.settle([settlement])
     await clear(store, [job.id])
     await store.beat("r")
+    await store.remove_runner("r")
 
 
 async def test_cancelled_runners_lose_nothing(

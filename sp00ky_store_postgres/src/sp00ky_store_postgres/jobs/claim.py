@@ -482,12 +482,12 @@ class ClaimStatements:
         for number, table in enumerate(tables):
             name, parts = "share", {"limit": next(places)}
             levels = [f"({priority}, {next(places)}::timestamptz)" for priority in PRIORITIES]
-            heeding = self._sql("may_claim", table)
+            claimable = self._sql("may_claim", table)
             if table.table in keyed:
                 name, parts["after"] = "keyed_share", f"{next(places)}::text"
             else:
-                heeding += f" AND NOT EXISTS (SELECT FROM keys_{number})"
-            parts |= {"levels": ", ".join(levels), "heeding": heeding}
+                claimable += f" AND NOT EXISTS (SELECT FROM keys_{number})"
+            parts |= {"levels": ", ".join(levels), "claimable": claimable}
             shares.append(self._sql(name, table, number, **parts))
             rows.append(self._sql(f"{name}_rows", table, number))
         may_probe = [

@@ -103,7 +103,7 @@ CROSS JOIN LATERAL (
     LIMIT {{limit}}
     FOR NO KEY UPDATE SKIP LOCKED
 ) AS ready
-WHERE true {{heeding}}
+WHERE true {{claimable}}
 LIMIT {{limit}}
 
 
@@ -133,7 +133,7 @@ FROM (
               {{left_out}}
         ) AS head
         JOIN ONLY {{table}} AS job ON job.ctid = head.place
-        WHERE job.status || '' = 'pending' {{heeding}}
+        WHERE job.status || '' = 'pending' {{claimable}}
         ORDER BY head.priority DESC, head.run_at, head.id
         LIMIT {{limit}}
         FOR NO KEY UPDATE OF job SKIP LOCKED

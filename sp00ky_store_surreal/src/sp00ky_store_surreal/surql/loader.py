@@ -25,7 +25,6 @@ NUL: dict[str, str | int] = {
 """What statements that read clients' text bind. An instant that is ``far`` is none in Python: in a server's
 reply it would end the SDK's reading, and the caller would wait for ever."""
 
-BOUND = "d'9998-12-31T00:00:00Z'"
 _PLACE = re.compile(r"@(\w+)@")
 _HEADING = re.compile(r"^-- \[(\w+)\] .*\n", re.MULTILINE)
 _COMMENT = re.compile(r"^ *-- .*\n", re.MULTILINE)

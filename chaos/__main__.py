@@ -96,7 +96,7 @@ async def _outages(chosen: argparse.Namespace, store: str) -> bool:
         return False
     folder = _folder(chosen, OUTAGES)
     outages = await asyncio.gather(*(_outage(chosen, kind, folder) for kind in KINDS))
-    broken = [complaint for each in outages for complaint in each.complaints()]
+    broken = [complaint for outage in outages for complaint in outage.complaints()]
     _tell(chosen, OUTAGES, outages_text(outages, chosen.runners), broken)
     return bool(broken)
 

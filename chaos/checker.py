@@ -39,7 +39,7 @@ def violations(history: History) -> list[str]:
 def lost(history: History) -> list[int]:
     """Jobs that were committed, and aren't there or haven't ended."""
     ended = {row.n for row in history.rows if row.status in ENDED}
-    return sorted({each.n for each in history.enqueues if each.fate == COMMITTED} - ended)
+    return sorted({enqueue.n for enqueue in history.enqueues if enqueue.fate == COMMITTED} - ended)
 
 
 def repeated(history: History) -> list[tuple[Request, Request]]:
@@ -67,7 +67,7 @@ def committed_is_never_lost(history: History) -> Iterator[str]:
 
 def success_was_answered(history: History) -> Iterator[str]:
     """A success has had a 2xx, to the request of the claim that it was written under."""
-    answered = {(each.n, each.epoch) for each in history.requests if each.is_delivered}
+    answered = {(request.n, request.epoch) for request in history.requests if request.is_delivered}
     for row in history.rows:
         if row.status == "success" and (row.n, row.epoch) not in answered:
             yield f"job {row.n} is success, and no request of its epoch {row.epoch} was answered 2xx"
@@ -75,8 +75,8 @@ def success_was_answered(history: History) -> Iterator[str]:
 
 def only_committed_is_requested(history: History) -> Iterator[str]:
     """Nothing is sent for a job that was rolled back, or before its commit."""
-    sent_at = {each.n: each.at for each in history.enqueues}
-    rolled_back = {each.n for each in history.enqueues if each.fate == ROLLED_BACK}
+    sent_at = {enqueue.n: enqueue.at for enqueue in history.enqueues}
+    rolled_back = {enqueue.n for enqueue in history.enqueues if enqueue.fate == ROLLED_BACK}
     there = {row.n for row in history.rows}
     for n in sorted(rolled_back & there):
         yield f"job {n} was rolled back, and is there"
@@ -172,6 +172,6 @@ RULES: tuple[Rule, ...] = (
 def _counts(requests: Iterable[Request], redriven_at: Iterable[float]) -> Iterator[int]:
     """How many requests there were between one redrive and the next."""
     limits = [0.0, *sorted(redriven_at), float("inf")]
-    instants = [each.at for each in requests]
+    instants = [request.at for request in requests]
     for since, until in pairwise(limits):
         yield sum(since <= at < until for at in instants)

@@ -100,7 +100,7 @@ async def _until_only_long_ones(stage: Stage) -> set[int]:
     long = set(stage.enqueuer.hanging)
     while True:
         rows = await stage.database.rows()
-        requested = {each.n for each in stage.backend.requests}
+        requested = {request.n for request in stage.backend.requests}
         if all(row.n in long or row.status in {"success", "failed"} for row in rows) and long <= requested:
             return long
         await asyncio.sleep(0.1)

@@ -114,12 +114,12 @@ def deploys_text(deployed: Deployed, seconds: float) -> str:
 def outages_text(outages: Sequence[Outage], runners: int) -> str:
     """What outages have cost, as Markdown."""
     rows = [
-        f"| {each.kind} | {each.waiting:,} | {each.in_flight} | {each.sent} | {each.probes} "
-        f"| {each.failed} / {each.failed_early} | {each.rate_before:.1f} / {each.rate_during:.1f} "
-        f"| {each.resumed_after:.1f} s | {each.interval:g} s |"
-        for each in outages
+        f"| {outage.kind} | {outage.waiting:,} | {outage.in_flight} | {outage.sent} | {outage.probes} "
+        f"| {outage.failed} / {outage.failed_early} | {outage.rate_before:.1f} / {outage.rate_during:.1f} "
+        f"| {outage.resumed_after:.1f} s | {outage.interval:g} s |"
+        for outage in outages
     ]
-    broken = sum(len(each.complaints()) for each in outages)
+    broken = sum(len(outage.complaints()) for outage in outages)
     about = (
         f"{len(outages)} runs of {runners} runner processes, each with a backend that is away for "
         f"{outages[0].seconds:.0f} s, and one beside it that stays; {broken} promises broken."

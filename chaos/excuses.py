@@ -43,7 +43,10 @@ def is_broken(history: History, runner: str, since: float, until: float) -> bool
 
 def is_broken_itself(history: History, runner: str, since: float, until: float) -> bool:
     """The same of the runner alone, whatever the database did."""
-    return any(each.runner == runner and _lies_within(each, since, until) for each in history.disturbances)
+    return any(
+        disturbance.runner == runner and _lies_within(disturbance, since, until)
+        for disturbance in history.disturbances
+    )
 
 
 def may_look_dead(history: History, runner: str, claimed_at: float, until: float) -> bool:
@@ -55,7 +58,8 @@ def may_look_dead(history: History, runner: str, claimed_at: float, until: float
     """
     since = claimed_at - SOON
     return is_broken_itself(history, runner, since, until) or any(
-        each.kind == REPLY_LOST and _lies_within(each, since, until) for each in history.disturbances
+        disturbance.kind == REPLY_LOST and _lies_within(disturbance, since, until)
+        for disturbance in history.disturbances
     )
 
 
@@ -68,13 +72,15 @@ def may_not_say(history: History, runner: str, to: str, written_at: float) -> bo
     by, since = written_at + SOON, written_at - SOON
     lost = any(each.kind != SLOTS_FULL and _lies_within(each, since, by) for each in _of(history, runner))
     return (lost and to != "success") or any(
-        each.kind == KILL and each.runner == runner and since <= each.since <= written_at + history.lease
-        for each in history.disturbances
+        disturbance.kind == KILL
+        and disturbance.runner == runner
+        and since <= disturbance.since <= written_at + history.lease
+        for disturbance in history.disturbances
     )
 
 
 def _of(history: History, runner: str) -> list[Disturbance]:
-    return [each for each in history.disturbances if each.runner in {runner, EVERYBODY}]
+    return [disturbance for disturbance in history.disturbances if disturbance.runner in {runner, EVERYBODY}]
 
 
 def _lies_within(disturbance: Disturbance, since: float, until: float) -> bool:

@@ -72,7 +72,7 @@ class Scene:
 
     def proxies(self) -> list[Proxy]:
         """Everybody's."""
-        return [self.application, *(each.proxy for each in self.fleet.members)]
+        return [self.application, *(member.proxy for member in self.fleet.members)]
 
 
 Fault = Callable[[Scene], Coroutine[None, None, None]]

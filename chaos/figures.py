@@ -47,11 +47,11 @@ class Figures:
 
 def figures_of(history: History) -> Figures:
     """Count everything."""
-    fates = Counter(each.fate for each in history.enqueues)
+    fates = Counter(enqueue.fate for enqueue in history.enqueues)
     causes = Counter(_cause(history, again.at) for _, again in repeated(history))
     by_kind: dict[str, list[Disturbance]] = defaultdict(list)
-    for each in history.disturbances:
-        by_kind[each.kind].append(each)
+    for disturbance in history.disturbances:
+        by_kind[disturbance.kind].append(disturbance)
     return Figures(
         committed=fates[COMMITTED],
         rolled_back=fates[ROLLED_BACK],
@@ -81,7 +81,7 @@ def _answers(history: History) -> list[KindFigures]:
     """What the backend did wrong, and how long each job then waited for its next attempt."""
     delays: dict[str, list[float]] = defaultdict(list)
     again: Counter[str] = Counter()
-    counts = Counter(each.behaviour for each in history.requests if each.behaviour)
+    counts = Counter(request.behaviour for request in history.requests if request.behaviour)
     for requests in history.by_number().values():
         for failed, following in pairwise(requests):
             delays[failed.behaviour].append(following.at - failed.at)
@@ -95,7 +95,9 @@ def _answers(history: History) -> list[KindFigures]:
 
 def _cause(history: History, at: float) -> str:
     """The latest fault that excuses a repetition and began before an instant."""
-    before = [each for each in history.disturbances if each.since <= at and each.excuses]
+    before = [
+        disturbance for disturbance in history.disturbances if disturbance.since <= at and disturbance.excuses
+    ]
     return max(before, key=lambda each: each.since).kind if before else ""
 
 
@@ -122,10 +124,10 @@ def claims_again_after(history: History, fault: Disturbance) -> float | None:
     """Seconds from the fault's end until each runner that nothing else broke has claimed again."""
     if not history.moves:
         return settles_again_after(history, fault)
-    claims = [each for each in history.moves if each.after == "processing" and each.runner]
+    claims = [move for move in history.moves if move.after == "processing" and move.runner]
     delays = []
-    for runner in {each.runner for each in claims if fault.since - SETTLED_DOWN <= each.at <= fault.since}:
-        after = [each.at for each in claims if each.runner == runner and each.at > fault.until]
+    for runner in {claim.runner for claim in claims if fault.since - SETTLED_DOWN <= claim.at <= fault.since}:
+        after = [claim.at for claim in claims if claim.runner == runner and claim.at > fault.until]
         if after and runner is not None and not _broken(history, runner, fault, min(after)):
             delays.append(min(after) - fault.until)
     return max(delays, default=None)
@@ -138,14 +140,16 @@ def ended_after(history: History, fault: Disturbance) -> float | None:
 
 def settles_again_after(history: History, fault: Disturbance) -> float | None:
     """Seconds from the fault's end until a job is settled: all that can be seen of an embedded database."""
-    settled = [each.at for each in history.reports if each.at > fault.until]
+    settled = [report.at for report in history.reports if report.at > fault.until]
     return min(settled, default=fault.until) - fault.until if settled else None
 
 
 def places_again_after(history: History, fault: Disturbance) -> float | None:
     """Seconds from the fault's end until a job is sent that was enqueued for the same backend after it."""
-    later = {each.n for each in history.enqueues if each.at > fault.until and each.fate == COMMITTED}
-    sent = [each.at for each in history.requests if each.n in later and each.path == FULL]
+    later = {
+        enqueue.n for enqueue in history.enqueues if enqueue.at > fault.until and enqueue.fate == COMMITTED
+    }
+    sent = [request.at for request in history.requests if request.n in later and request.path == FULL]
     return min(sent) - fault.until if sent else None
 
 
@@ -176,20 +180,23 @@ def _claims(moves: Sequence[Move]) -> Iterator[tuple[Move, Move]]:
 def _others_broken(history: History, fault: Disturbance, until: float) -> bool:
     since = fault.since - SETTLED_DOWN
     return any(
-        each is not fault and each.excuses and each.since <= until and each.until >= since
-        for each in history.disturbances
+        disturbance is not fault
+        and disturbance.excuses
+        and disturbance.since <= until
+        and disturbance.until >= since
+        for disturbance in history.disturbances
     )
 
 
 def _broken(history: History, runner: str, by_more_than: Disturbance, until: float) -> bool:
     """Whether something else breaks a runner between a fault's end and an instant."""
     return any(
-        each is not by_more_than
-        and each.runner in {runner, EVERYBODY}
-        and each.since <= until
-        and each.until >= by_more_than.until
-        for each in history.disturbances
-        if each.excuses or each.kind == "deploy"
+        disturbance is not by_more_than
+        and disturbance.runner in {runner, EVERYBODY}
+        and disturbance.since <= until
+        and disturbance.until >= by_more_than.until
+        for disturbance in history.disturbances
+        if disturbance.excuses or disturbance.kind == "deploy"
     )
 
 

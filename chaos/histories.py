@@ -119,7 +119,7 @@ def failed(history: History) -> History:
 
 def broken(history: History) -> set[str]:
     """The rules that are broken."""
-    return {each.partition(":")[0] for each in violations(history)}
+    return {violation.partition(":")[0] for violation in violations(history)}
 
 
 def the_one(history: History) -> str:

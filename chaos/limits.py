@@ -19,7 +19,7 @@ SLACK, SHORT_SLACK = 1.05, 1.1
 def rates_are_kept(history: History) -> Iterator[str]:
     """In any second there are no more than the burst and a second's tokens, nor in any longer time."""
     for limit in history.limits:
-        instants = [each.at for each in _requests(history, limit)]
+        instants = [request.at for request in _requests(history, limit)]
         if (most := _most_within(instants, 1.0)) > SHORT_SLACK * (limit.burst + limit.rate):
             yield f"{limit.path} got {most} requests in a second"
         if limit.rate < inf and (surplus := _surplus(instants, SLACK * limit.rate)) > limit.burst:
@@ -31,8 +31,8 @@ def no_more_are_under_way(history: History) -> Iterator[str]:
     for limit in history.limits:
         changes = [
             change
-            for each in _requests(history, limit)
-            for change in ((each.at, 1), (max(_counts_until(history, each), each.at), -1))
+            for request in _requests(history, limit)
+            for change in ((request.at, 1), (max(_counts_until(history, request), request.at), -1))
         ]
         under_way = most = 0
         for _, change in sorted(changes):
@@ -50,7 +50,7 @@ def _counts_until(history: History, request: Request) -> float:
 
 def _requests(history: History, limit: Limit) -> Sequence[Request]:
     """Return a path's requests, but for those that their runner was kept from sending in time."""
-    found = (each for each in history.requests if each.path == limit.path)
+    found = (request for request in history.requests if request.path == limit.path)
     sound = (each for each in found if not is_broken_itself(history, each.runner, each.begun, each.at))
     return sorted(sound, key=lambda each: each.at)
 

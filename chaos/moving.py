@@ -70,7 +70,7 @@ def unfounded_reports(history: History) -> Iterator[str]:
 
 def writes_are_reported(history: History) -> Iterator[str]:
     """Whoever writes how a request ended says so, unless it was killed, or can't know by then."""
-    reported = {(each.job_id, each.epoch, each.to) for each in history.reports}
+    reported = {(report.job_id, report.epoch, report.to) for report in history.reports}
     for move, request in _writes(history):
         if request is None or (move.job_id, move.epoch_before, move.after) in reported:
             continue
@@ -106,7 +106,7 @@ def only_the_broken_are_reclaimed(history: History) -> Iterator[str]:
 def _writes(history: History) -> Iterator[tuple[Move, Request | None]]:
     """Each change by a claim's own epoch, and the claim's request; without one it may be a release."""
     numbers = {row.job_id: row.n for row in history.rows}
-    requests = {(each.n, each.epoch): each for each in history.requests}
+    requests = {(request.n, request.epoch): request for request in history.requests}
     for move in filter(_is_write, history.moves):
         yield move, requests.get((numbers.get(move.job_id, 0), move.epoch_before))
 

@@ -65,8 +65,10 @@ def is_lost(history: History, request: Request) -> bool:
     """Whether a request's runner was killed while it was under way."""
     until = min(request.over_at, request.begun + history.timeout)
     return any(
-        each.kind == KILL and each.runner == request.runner and request.at <= each.since < until
-        for each in history.disturbances
+        disturbance.kind == KILL
+        and disturbance.runner == request.runner
+        and request.at <= disturbance.since < until
+        for disturbance in history.disturbances
     )
 
 
@@ -91,7 +93,7 @@ def _by_key(history: History) -> Mapping[str, Sequence[Request]]:
 
 def _pairs(history: History) -> Iterator[_Pair]:
     """Yield the jobs of each key, two by two, whose order is certain."""
-    enqueues = {each.n: each for each in history.enqueues if each.fate == COMMITTED}
+    enqueues = {enqueue.n: enqueue for enqueue in history.enqueues if enqueue.fate == COMMITTED}
     by_key: dict[str, list[Row]] = {}
     for row in history.rows:
         if row.key and row.n in enqueues:

@@ -96,8 +96,8 @@ def outage_of(
         others_since: ...of which those from this instant to the begin are what it is compared with.
         shown: what the store says of the backend's jobs.
     """
-    own = sorted((each for each in marks if each.backend == kind), key=lambda each: each.at)
-    during = [each for each in moves if each.backend == kind and since <= each.at < until]
+    own = sorted((mark for mark in marks if mark.backend == kind), key=lambda each: each.at)
+    during = [move for move in moves if move.backend == kind and since <= move.at < until]
     failures = max((each.failures for each in during), default=FAILURES)
     started = [each.at for each in own if each.what == "started"]
     ended = [each.at for each in own if each.what == "finished"]

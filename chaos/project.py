@@ -63,7 +63,7 @@ def write_project(
             concurrency=concurrency,
             given_up_on=GIVEN_UP_ON,
             breaker=BREAKERS[name],
-            limits="".join(_limits_of(each) for each in limits if each.path == f"/{name}") + more,
+            limits="".join(_limits_of(limit) for limit in limits if limit.path == f"/{name}") + more,
         )
         for name, table in tables
     ]

@@ -126,11 +126,11 @@ async def run_received(
         history = await stage.history(scene.disturbances)
         effects: Any = await database.fetch("SELECT id, n FROM effect")
         return Received(
-            committed=sum(each.fate == "committed" for each in history.enqueues),
+            committed=sum(enqueue.fate == "committed" for enqueue in history.enqueues),
             lost=lost(history),
             rows=history.rows,
             effects={row["id"]: row["n"] for row in effects},
             answers=service.answers(),
-            faults=service.faults + Counter(each.kind for each in scene.disturbances),
+            faults=service.faults + Counter(disturbance.kind for disturbance in scene.disturbances),
             outcries=stage.fleet.outcries(),
         )

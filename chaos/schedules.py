@@ -101,8 +101,8 @@ class Fired:
     def lateness(self) -> list[float]:
         """Seconds from when such a fire was due to its first request; sorted."""
         starts: dict[int, list[float]] = {}
-        for each in self.requests:
-            starts.setdefault(each.n, []).append(each.at)
+        for request in self.requests:
+            starts.setdefault(request.n, []).append(request.at)
         return sorted(
             next(at for at in starts[-int(fire.schedule[1:])] if at >= fire.at) - due
             for fire, due in self._due()
@@ -128,7 +128,7 @@ class Fired:
                 yield f"schedule {fire.schedule} fired at {fire.at:.3f} and made no job"
 
     def _undelivered(self) -> Iterator[str]:
-        answered = {each.number: each.n for each in self.requests}
+        answered = {request.number: request.n for request in self.requests}
         for fire in (fire for each in self.fires.values() for fire in each):
             n = -int(fire.schedule[1:])
             if fire.status != "success" or answered.get(fire.request or 0) != n:
@@ -152,9 +152,9 @@ class Fired:
     def _outage(self, since: float, until: float) -> float:
         """Seconds of a time in which everybody was cut off."""
         return sum(
-            max(0.0, min(until, each.until + AROUND) - max(since, each.since))
-            for each in self.disturbances
-            if each.runner == EVERYBODY
+            max(0.0, min(until, disturbance.until + AROUND) - max(since, disturbance.since))
+            for disturbance in self.disturbances
+            if disturbance.runner == EVERYBODY
         )
 
 
@@ -232,7 +232,7 @@ async def _until_each_has_fired(outbox: Outbox, names: Sequence[str]) -> None:
     """Wait until each schedule has fired twice from now on."""
     now, fires = datetime.now(UTC), {name: set[datetime]() for name in names}
     async with asyncio.timeout(2 * EVERY + 3 * PATIENCE):
-        while any(len(each) < 2 for each in fires.values()):
+        while any(len(fire) < 2 for fire in fires.values()):
             await asyncio.sleep(2)  # it can only be asked, and rows of runs are many
             for name, stored in (await schedules_of(outbox.store).schedules()).schedules.items():
                 if stored.last_fired_at is not None and stored.last_fired_at > now:

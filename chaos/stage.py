@@ -64,7 +64,7 @@ class Stage:
             redrives=self.redriver.redrives,
             pauses=self.operator.pauses,
             reschedules=self.operator.reschedules,
-            moves=[attrs.evolve(each, runner=self.fleet.name_of(each.runner)) for each in moves],
+            moves=[attrs.evolve(move, runner=self.fleet.name_of(move.runner)) for move in moves],
             rows=await self.database.rows(),
             limits=self.limits,
             timeout=self.timeout,

@@ -15,10 +15,10 @@ def nothing_begins_while_paused(history: History) -> Iterator[str]:
     """No attempt begins after a pause was acknowledged and each runner has claimed once, until the resume."""
     for pause in history.pauses:
         since = pause.since + ONE_CLAIM
-        for each in history.requests:
-            is_within = each.path == f"/{pause.backend}" and since <= each.begun < pause.until
-            if is_within and not _held_up(history, each):
-                yield f"request {each.number} of job {each.n} began while {pause.backend} was paused"
+        for request in history.requests:
+            is_within = request.path == f"/{pause.backend}" and since <= request.begun < pause.until
+            if is_within and not _held_up(history, request):
+                yield f"request {request.number} of job {request.n} began while {pause.backend} was paused"
 
 
 def nothing_comes_before_its_new_time(history: History) -> Iterator[str]:

@@ -154,9 +154,9 @@ class Surreal:
             await connection.use(NAME, NAME)
             reply = await connection.query_raw(statement)
         results = reply["result"]
-        for each in results:
-            if each["status"] != "OK":
-                raise RuntimeError(each["result"])
+        for result in results:
+            if result["status"] != "OK":
+                raise RuntimeError(result["result"])
         return results[-1]["result"]
 
 
@@ -191,9 +191,9 @@ def _row(row: Any) -> Row:
         retries=row["retries"],
         max_retries=row["max_retries"],
         epoch=row["lease_epoch"] or 0,
-        attempts=tuple(each["attempt"] for each in errors),
-        names=tuple(each["name"] for each in errors),
-        codes=tuple(each["code"] for each in errors),
+        attempts=tuple(error["attempt"] for error in errors),
+        names=tuple(error["name"] for error in errors),
+        codes=tuple(error["code"] for error in errors),
         result=json.loads(result) if isinstance(result, str) else result,
         key=row.get("ordering_key") or "",
         place=row["ordering_at"].timestamp() if row.get("ordering_at") else 0.0,

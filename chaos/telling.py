@@ -98,7 +98,7 @@ def _counted(row: Row) -> Row:
 def _in_vain(row: Row, requests: Iterable[Request]) -> list[Request]:
     """Requests that must have an entry of their own, in the order of their claims."""
     succeeded = row.epoch if row.status == "success" else None
-    found = (each for each in requests if each.epoch != succeeded and not is_throttled(row, each))
+    found = (request for request in requests if request.epoch != succeeded and not is_throttled(row, request))
     return sorted(found, key=lambda each: each.epoch)
 
 

@@ -123,7 +123,7 @@ def _drivers(url: str, stack: ExitStack) -> dict[str, Driver]:
 
 def _outbox(config: Path, store: str, stack: ExitStack) -> SyncOutbox:
     """Open one without observers: what those do is no part of an enqueue."""
-    own = [each for each in entry_points(group="sp00ky") if "opentelemetry" not in each.value]
+    own = [point for point in entry_points(group="sp00ky") if "opentelemetry" not in point.value]
     outbox = SyncOutbox.open(config, store=store, plugins=load_plugins(own))
     stack.enter_context(outbox)
     outbox.migrate()

@@ -123,8 +123,8 @@ class Results:
 def merged(name: str, rounds: list[dict[str, Any]]) -> Found:
     """Join the rounds of a benchmark, as they are written."""
     last = rounds[-1]
-    rows = {row[""]: _joined([_row(each, row[""]) for each in rounds]) for row in last["rows"]}
-    goals = [_goal([_bound(each, bound["what"]) for each in rounds]) for bound in last["bounds"]]
+    rows = {row[""]: _joined([_row(round_, row[""]) for round_ in rounds]) for row in last["rows"]}
+    goals = [_goal([_bound(round_, bound["what"]) for round_ in rounds]) for bound in last["bounds"]]
     return Found(
         name=name, title=last["title"], note=last["note"], rounds=len(rounds), rows=rows, goals=goals
     )

@@ -71,11 +71,13 @@ def rate_rows(samples: Mapping[str, list[Sample]], reference: str | None = None)
 
 def _columns(rounds: list[Sample]) -> dict[str, float]:
     found: dict[str, list[float | None]] = {
-        "jobs/s": [each.rate for each in rounds],
-        "CPU µs/job": [each.cpu_us for each in rounds],
-        "database CPU µs/job": [each.database_cpu_us for each in rounds],
-        "WAL bytes/job": [None if each.wal_bytes is None else each.wal_bytes / each.jobs for each in rounds],
-        "memory, MB": [each.memory_mb for each in rounds],
+        "jobs/s": [round_.rate for round_ in rounds],
+        "CPU µs/job": [round_.cpu_us for round_ in rounds],
+        "database CPU µs/job": [round_.database_cpu_us for round_ in rounds],
+        "WAL bytes/job": [
+            None if round_.wal_bytes is None else round_.wal_bytes / round_.jobs for round_ in rounds
+        ],
+        "memory, MB": [round_.memory_mb for round_ in rounds],
     }
     known = {name: [one for one in each if one is not None] for name, each in found.items()}
     return {name: median(each) for name, each in known.items() if each}

@@ -69,7 +69,7 @@ async def serve(stack: AsyncExitStack, app: web.Application, port: int | None) -
 
 async def until_one_ends(*processes: Process) -> None:
     """None of them ends while all is well."""
-    waiting = [asyncio.create_task(each.wait()) for each in processes]
+    waiting = [asyncio.create_task(process.wait()) for process in processes]
     try:
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:

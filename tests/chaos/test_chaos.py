@@ -17,7 +17,11 @@ ALWAYS = "postgres"
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    "store", [each if each == ALWAYS else pytest.param(each, marks=pytest.mark.slow) for each in DATABASES]
+    "store",
+    [
+        database if database == ALWAYS else pytest.param(database, marks=pytest.mark.slow)
+        for database in DATABASES
+    ],
 )
 async def test_nothing_is_lost_whatever_breaks(store: str, tmp_path: Path) -> None:
     choice = DATABASES[store]
@@ -30,4 +34,4 @@ async def test_nothing_is_lost_whatever_breaks(store: str, tmp_path: Path) -> No
     figures = figures_of(ending.history)
     assert figures.committed > 100
     assert figures.requests > 100
-    assert {each.kind for each in figures.kinds} | set(ending.left_out) == set(FAULTS)
+    assert {kind.kind for kind in figures.kinds} | set(ending.left_out) == set(FAULTS)

@@ -40,7 +40,7 @@ async def holding(stage: Stage, member: Member) -> set[str]:
 
 async def reclaims(stage: Stage) -> list[Move]:
     moves = await stage.database.moves()
-    return [each for each in moves if each.before == "processing" and each.epoch_after > each.epoch_before]
+    return [move for move in moves if move.before == "processing" and move.epoch_after > move.epoch_before]
 
 
 @pytest.mark.slow

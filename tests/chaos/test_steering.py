@@ -27,6 +27,6 @@ async def test_a_fleet_is_steered_while_runners_break(store: str, tmp_path: Path
     assert ending.complaints() == []
     keyed = [row for row in ending.history.rows if row.key]
     assert len(keyed) > len({row.key for row in keyed})
-    assert sum(each.path == LIMIT.path for each in ending.history.requests) > WAITING
-    assert any(each.since + ONE_CLAIM < each.until for each in ending.history.pauses)
+    assert sum(request.path == LIMIT.path for request in ending.history.requests) > WAITING
+    assert any(pause.since + ONE_CLAIM < pause.until for pause in ending.history.pauses)
     assert ending.history.reschedules

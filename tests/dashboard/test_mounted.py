@@ -56,7 +56,7 @@ async def test_in_fastapi_its_dependency_decides(serve: Serve, outbox: Outbox) -
             await browser.see(f"/ops/outbox{each}")
         answer = await browser.get("/ops/outbox/jobs")
         cookies = answer.headers.get_list("set-cookie")
-        assert all("Path=/ops/outbox" in each for each in cookies)
+        assert all("Path=/ops/outbox" in cooky for cooky in cookies)
         assert 'href="http' not in page
         fields = {"action": "kill", "id": job.id, "confirmed": "1", "back": "/whoami"}
         fields["form_token"] = browser.client.cookies["sp00ky_form"]

@@ -58,7 +58,7 @@ async def test_operators_act_on_jobs_and_are_written_down(browser: Browser, outb
     assert "1 job cleared." in await browser.act("clear", id=ids[0])
     answer = await browser.post("/copy", {"id": ids[1], "payload": '{"id": "2"}'})
     assert answer.status_code == 303
-    done = [(each.action, each.actor, each.via, each.count) for each in await acts(outbox)]
+    done = [(act.action, act.actor, act.via, act.count) for act in await acts(outbox)]
     assert done == [
         ("copy", "ada", "dashboard", 1),
         ("clear", "ada", "dashboard", 1),

@@ -12,8 +12,8 @@ from sp00ky_django.models import ChargeJob, Job, job_models
 
 def test_each_table_has_one() -> None:
     assert job_models() == [Job, ChargeJob]
-    assert [each.table for each in job_models()] == ["job", "charge_job"]
-    assert [str(each._meta.verbose_name_plural) for each in job_models()] == ["jobs", "jobs in charge_job"]
+    assert [model.table for model in job_models()] == ["job", "charge_job"]
+    assert [str(model._meta.verbose_name_plural) for model in job_models()] == ["jobs", "jobs in charge_job"]
 
 
 def test_names_are_quoted() -> None:

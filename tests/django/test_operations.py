@@ -85,7 +85,7 @@ def test_a_router_is_heeded(migrated: Any) -> None:
 
 def test_the_models_of_the_migrations_are_those_of_the_file(migrated: Any) -> None:
     state = MigrationLoader(connections["default"]).project_state().apps
-    assert {each.__name__ for each in state.get_app_config("sp00ky_django").get_models()} == {
+    assert {model.__name__ for model in state.get_app_config("sp00ky_django").get_models()} == {
         "Job",
         "ChargeJob",
     }

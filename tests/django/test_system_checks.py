@@ -27,7 +27,7 @@ def a_table_more() -> Iterator[None]:
 
 def said(**settings: Any) -> list[str]:
     with override_settings(**settings):
-        return [f"{each.id} {each.msg}" for each in check_settings()]
+        return [f"{setting.id} {setting.msg}" for setting in check_settings()]
 
 
 @pytest.mark.parametrize(

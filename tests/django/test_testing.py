@@ -26,8 +26,8 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(models, "_PLACE", attrs.evolve(models._PLACE, alias="other"))
     with connections["other"].cursor() as cursor:
         cursor.execute("ATTACH ':memory:' AS public")  # the models' schema
-        for each in models.job_models():
-            cursor.execute(f"CREATE TABLE {each._meta.db_table} AS SELECT 1 AS id")
+        for model in models.job_models():
+            cursor.execute(f"CREATE TABLE {model._meta.db_table} AS SELECT 1 AS id")
         yield
         cursor.execute("DETACH public")
 
@@ -35,4 +35,4 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("elsewhere")
 def test_jobs_of_the_database_that_holds_them_are_gone() -> None:
     delete_jobs()
-    assert [each.objects.exists() for each in models.job_models()] == [False, False]
+    assert [model.objects.exists() for model in models.job_models()] == [False, False]

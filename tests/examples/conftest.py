@@ -284,7 +284,7 @@ def serving(spawn: Any, migrated: None) -> Any:
     @asynccontextmanager
     async def serving(*arguments: str) -> AsyncIterator[Service]:
         port = str(free_port())
-        process, output = await spawn(*(each.format(port=port) for each in arguments), PORT=port)
+        process, output = await spawn(*(argument.format(port=port) for argument in arguments), PORT=port)
         async with aiohttp.ClientSession() as client:
             service = Service(f"http://127.0.0.1:{port}", client, process, output)
             try:

@@ -116,6 +116,6 @@ async def test_each_worker_is_a_runner_and_each_job_is_delivered_once(
         for number in range(20):
             assert (await service.post(str(number)))[0] == 202
         await eventually(all_ended)
-        assert sorted(int(each["title"]) for each in backend.requests) == list(range(20))
+        assert sorted(int(request["title"]) for request in backend.requests) == list(range(20))
         service.terminate()
         assert await service.ended() == 0, service.said()

@@ -88,7 +88,7 @@ async def test_two_runners_fire_by_the_clock_once_each(sql: Any, backend: Any, e
 
     ended = "SELECT count(*) >= 3 FROM sp00ky_schedule_run WHERE status = 'success'"
     await eventually(lambda: sql.fetchval(ended))
-    assert {json.dumps(each) for each in backend.requests} == {'{"kind": "sales"}'}
+    assert {json.dumps(request) for request in backend.requests} == {'{"kind": "sales"}'}
     counts = "SELECT count(*), count(DISTINCT date_trunc('second', fired_at)) FROM sp00ky_schedule_run"
     made, seconds = await sql.fetchrow(counts)
     assert made == seconds

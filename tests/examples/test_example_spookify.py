@@ -197,7 +197,7 @@ async def arrive(site: Site, browser: Any) -> AsyncIterator[Callable[[str], Awai
     yield arrive
     for person in people:
         await person.page.context.close()
-    assert [each for each in problems if not NO_SERVER.match(each)] == []
+    assert [problem for problem in problems if not NO_SERVER.match(problem)] == []
 
 
 async def test_the_button_follows_the_job_to_its_success_without_a_reload(arrive: Any) -> None:

@@ -107,7 +107,7 @@ class TestDjango:
             ("check", "--fail-level", "WARNING", "--database", "default"),
             ("sp00ky", "check"),
         ]
-        for process, output in [await spawn("manage.py", *each) for each in commands]:
+        for process, output in [await spawn("manage.py", *command) for command in commands]:
             assert await process.wait() == 0, output.read_text()
 
     async def test_the_admin_retries_a_job(self, serving: Any, spawn: Any, sql: Any) -> None:

@@ -115,7 +115,7 @@ class Arena:
             await asyncio.sleep(0.02)
 
     async def _undelivered(self, sentinels: Sequence[Job]) -> list[str]:
-        jobs = [await self.outbox.get(each.id) for each in sentinels]
+        jobs = [await self.outbox.get(sentinel.id) for sentinel in sentinels]
         return [f"{job.id} {job.status}" for job in jobs if job.status is not JobStatus.SUCCESS]
 
     async def _check(self) -> None:

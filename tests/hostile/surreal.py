@@ -284,8 +284,8 @@ class SurrealVictim(_Victim):
 
     async def close(self) -> None:
         """See ``Victim.close``."""
-        for each in self._connections:
-            await each.close()
+        for connection in self._connections:
+            await connection.close()
 
 
 class EmbeddedVictim(_Victim):
@@ -313,7 +313,7 @@ def _sender(connection: Any) -> Send:
         refused: list[str] = []
         for _ in range(10):
             results = (await connection.query_raw(statement))["result"]
-            refused = [str(each["result"]) for each in results if each["status"] != "OK"]
+            refused = [str(result["result"]) for result in results if result["status"] != "OK"]
             if not refused:
                 return results[-1]["result"]
             if not any("can be retried" in each for each in refused):  # else a runner wrote at the same time

@@ -36,8 +36,8 @@ class Telemetry:
         """The points of each metric."""
         data = self.reader.get_metrics_data()
         assert data is not None
-        metrics = [each for part in data.resource_metrics[0].scope_metrics for each in part.metrics]
-        return {each.name: list(each.data.data_points) for each in metrics}
+        metrics = [metric for part in data.resource_metrics[0].scope_metrics for metric in part.metrics]
+        return {metric.name: list(metric.data.data_points) for metric in metrics}
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     given = os.environ.get("SP00KY_WHEELS")
     folder = Path(given) if given else tmp_path_factory.mktemp("wheels")
     if not given:
-        sources = [str(ROOT / each) for each in DISTRIBUTIONS]
+        sources = [str(ROOT / distribution) for distribution in DISTRIBUTIONS]
         run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, *sources)
     return {wheel.name.partition("-")[0]: wheel for wheel in sorted(folder.glob("*.whl"))}
 

@@ -30,8 +30,8 @@ def served() -> dict[str, set[str]]:
     text = exposition(counters, {"api": 1}, {"api": BackendStats()})
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(text):
-        for each in family.samples:
-            found.setdefault(each.name, set()).update(each.labels)
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels)
     return found
 
 
@@ -76,7 +76,7 @@ def test_the_commands_that_an_alert_names_are_there() -> None:
         assert command is not None
         if isinstance(command, click.Group):  # else `name` is the sentence's next word
             command = command.commands[name]
-        known = {option for each in command.get_params(context) for option in each.opts}
+        known = {option for param in command.get_params(context) for option in param.opts}
         assert set(re.findall(r"--[\w-]+", options)) <= known
         assert (group, name, "--since" in options) != ("jobs", "retry", True), (
             "created since then, not failed"

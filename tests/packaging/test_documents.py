@@ -73,7 +73,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 def _anchors(path: Path) -> set[str]:
     headings = HEADING.findall(FENCE.sub("", path.read_text()))
-    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_fences_can_be_read(document: Path) -> None:

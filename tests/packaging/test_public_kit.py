@@ -24,10 +24,10 @@ def core_names(adapter: Path) -> Iterator[tuple[str, str, str]]:
         for node in ast.walk(ast.parse(file.read_text())):
             place = f"{file.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
             if isinstance(node, ast.Import):
-                found = [each.name for each in node.names if each.name.split(".")[0] == "sp00ky_core"]
+                found = [name.name for name in node.names if name.name.split(".")[0] == "sp00ky_core"]
                 yield from ((place, module, "") for module in found)
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sp00ky_core":
-                yield from ((place, node.module or "", each.name) for each in node.names)
+                yield from ((place, node.module or "", name.name) for name in node.names)
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda adapter: adapter.name)

@@ -37,7 +37,7 @@ def test_every_transition_is_described() -> None:
     described = set()
     for row in rows_of("The state machine"):
         froms, event, to = re.findall(r"`(\w+)`", row[0]), re.split(r"\W", row[1])[0], row[2].strip("`")
-        described |= {(each, event, to) for each in froms}
+        described |= {(from_, event, to) for from_ in froms}
     legal = {
         (status.value, event.__name__.lower(), to.value)
         for (status, event), (_, leads_to) in TABLE.items()

@@ -34,15 +34,15 @@ def test_every_public_name_is_listed_and_described_once(written: dict[str, str])
     assert len(described) == len(set(described))
     for room in public.rooms():
         page = written[reference.page_of(room).as_posix()]
-        for each in public.names(room):
-            assert f"[`{each.name}`](" in page, each.target
-            assert f"::: {each.target}" in described, each.target
+        for name in public.names(room):
+            assert f"[`{name.name}`](" in page, name.target
+            assert f"::: {name.target}" in described, name.target
 
 
 def test_what_the_documents_import_has_a_page() -> None:
     for document in page_places():
         for room, imported in IMPORT.findall(COMMENT.sub("", document.read_text())):
-            exported = {each.name for each in public.names(room)} if room in public.rooms() else set()
+            exported = {name.name for name in public.names(room)} if room in public.rooms() else set()
             assert exported.issuperset(imported.split(", ")), f"{document.name}: {room}"
 
 
@@ -64,7 +64,7 @@ def test_the_pages_say_what_the_sources_declare(written: dict[str, str], page: s
 
 
 def test_every_page_has_one_place(written: dict[str, str]) -> None:
-    pages = [*(each.as_posix() for each in page_places().values()), *written]
+    pages = [*(place.as_posix() for place in page_places().values()), *written]
     assert navigation.problems(pages, navigation.expanded(pages)) == []
 
 

@@ -155,7 +155,7 @@ async def test_a_concurrent_repetition_waits_for_the_first_async(
         asyncio.create_task(receiver.answer_async(request(), async_transaction, done_async)) for _ in range(3)
     ]
     await asyncio.sleep(0)  # they have begun, and none can have ended
-    assert not any(each.done() for each in repetitions)
+    assert not any(repetition.done() for repetition in repetitions)
     may_end.set()
     assert await first == first_answer
     others = await asyncio.gather(*repetitions)

@@ -71,8 +71,8 @@ class FleetModel(RuleBasedStateMachine):
         for _ in range(2):
             self.world.start()
         self.world.pass_smoothly(12)
-        for each in max_retries:
-            self.world.enqueue(each)
+        for retry in max_retries:
+            self.world.enqueue(retry)
         self.world.run()
 
     @precondition(lambda self: len(self.world.ledger.entries) < MOST_JOBS)
@@ -211,7 +211,7 @@ class FleetModel(RuleBasedStateMachine):
 
     def calls(self) -> list[tuple[SimulatedRunner, Call]]:
         """Every call that waits, and whose it is."""
-        return [(each, call) for each in self.world.runners for call in each.store.calls]
+        return [(runner, call) for runner in self.world.runners for call in runner.store.calls]
 
 
 def _chosen(of: Sequence[T], index: int) -> T:

@@ -88,7 +88,9 @@ class Ledger:
         self._must(self._requests[claim] == 1, "one request for each claim", entry)
         life = self._lives[claim]
         count = sum(
-            n for each, n in self._requests.items() if each[0] == job.id and self._lives[each] == life
+            n
+            for request, n in self._requests.items()
+            if request[0] == job.id and self._lives[request] == life
         )
         self._must(count <= 1 + entry.max_retries, "no more requests than 1 + max_retries", entry)
 

@@ -127,10 +127,10 @@ class World:
 
     def run(self) -> None:
         """Let every runner that isn't frozen do what it can at this time."""
-        for each in self.runners:
-            if not each.is_frozen:
-                each.loop.run_until_idle()
-        for each in [each for each in self.runners if each.is_gone]:
+        for runner in self.runners:
+            if not runner.is_frozen:
+                runner.loop.run_until_idle()
+        for each in [runner for runner in self.runners if runner.is_gone]:
             self.runners.remove(each)
             left = asyncio.all_tasks(each.loop)
             self.ledger.violations += [f"a runner that is gone leaves {task}" for task in left]
@@ -199,17 +199,17 @@ class World:
 
     def flights(self) -> list[Flight]:
         """Requests without an answer, of runners that live."""
-        flights = [flight for each in self.runners for flight in each.transport.flights]
+        flights = [flight for runner in self.runners for flight in runner.transport.flights]
         return [flight for flight in flights if not flight.answer.done()]
 
     def flow(self) -> None:
         """Every call of every runner that is neither frozen nor cut off is answered, until there is none."""
         self.run()
         while calls := [
-            (each, call)
-            for each in self.runners
-            if each.is_connected
-            for call in each.store.calls
+            (runner, call)
+            for runner in self.runners
+            if runner.is_connected
+            for call in runner.store.calls
             if not call.is_stalled
         ]:
             for simulated, call in calls:
@@ -243,13 +243,13 @@ class World:
 
     def end(self) -> None:
         """From now on all goes well: every job must end, and every runner go."""
-        for each in self.runners:
-            each.is_frozen = each.is_cut_off = False
+        for runner in self.runners:
+            runner.is_frozen = runner.is_cut_off = False
         self.resume()
         self.run()
         for call in list(self.late):
             self.arrive(call)
-        if not any(each.draining is None for each in self.runners):
+        if not any(runner.draining is None for runner in self.runners):
             self.start()
         patience = LONGEST_END
         while not self.ledger.is_empty and patience > 0:
@@ -264,21 +264,21 @@ class World:
 
     def close(self) -> None:
         """Let go of everything, whatever state it is in."""
-        for each in list(self.runners):
-            self.crash(each)
+        for runner in list(self.runners):
+            self.crash(runner)
         self.lab.close()
 
     def _drain_all(self) -> None:
-        for each in self.runners:
-            each.drain()
+        for runner in self.runners:
+            runner.drain()
         for _ in range(60):
             if self.runners:
                 self.pass_smoothly(STEP)
         assert not self.runners, "a runner doesn't end"
 
     def _signal(self) -> None:
-        for each in self.runners:
-            each.store.signal()
+        for runner in self.runners:
+            runner.store.signal()
 
 
 def _closes_breaker(call: Call) -> bool:

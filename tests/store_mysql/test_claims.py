@@ -69,7 +69,7 @@ async def test_a_hundred_are_claimed_and_settled_in_few_statements(
     results = await store.settle(batch)
     assert 3 < len(asked) <= MOST
     assert len(jobs) == 100
-    assert Counter(each.fate for each in results) == {SettleFate.SETTLED: 100}
+    assert Counter(result.fate for result in results) == {SettleFate.SETTLED: 100}
     assert {(await store.get(job.id)).result["n"] for job in jobs[1:8:2]} == {1, 3, 5, 7}
 
 
@@ -158,8 +158,8 @@ async def test_of_hours_that_many_fold_at_once_nothing_is_lost(
     options: StoreOptions, store: MysqlStore
 ) -> None:
     others = [MysqlStore(options) for _ in range(3)]
-    for each in others:
-        await each.open()
+    for other in others:
+        await other.open()
     await store.write_rollups([rollup(minute, f"r{n}") for minute in range(20) for n in range(3)])
     folded = 0
     async with asyncio.timeout(60):
@@ -167,8 +167,8 @@ async def test_of_hours_that_many_fold_at_once_nothing_is_lost(
             folded += sum(await asyncio.gather(*(each.fold_rollups(limit=5) for each in (store, *others))))
     (hour,) = await store.rollups(RollupQuery(since=HOUR, step=3_600, routes=True))
     assert (hour.count, hour.seconds_sum, hour.buckets) == (60, 30.0, (60, 0))
-    for each in others:
-        await each.close()
+    for other in others:
+        await other.close()
 
 
 async def test_settles_at_once_lock_no_other_rows_than_their_own(store: MysqlStore, asked: list[str]) -> None:

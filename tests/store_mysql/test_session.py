@@ -67,7 +67,7 @@ LONG = "\U0001f47b" * 255
 
 async def test_the_longest_keys_fit(store: MysqlStore) -> None:
     others = [LONG[:-1] + "x", LONG]
-    jobs = await store.add([new_job(ordering_key=each, dedup_key=each) for each in others])
+    jobs = await store.add([new_job(ordering_key=other, dedup_key=other) for other in others])
     assert len({job.id for job in jobs}) == 2
     assert [job.id for job in await store.add([new_job(dedup_key=LONG)])] == [jobs[1].id]
     assert len(await store.claim({"api": 5}, "r")) == 2
@@ -122,7 +122,7 @@ async def test_a_large_batch_is_written_in_parts(store: MysqlStore) -> None:
     jobs = await store.claim({"api": 30}, "r")
     assert [job.payload["n"] for job in jobs] == list(range(30))
     results = await store.settle([settlement(job, Delivered(result="'" * 60_000)) for job in jobs])
-    assert {each.fate for each in results} == {"settled"}
+    assert {result.fate for result in results} == {"settled"}
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,9 @@ class MysqlHarness(StoreHarness):
         return MysqlStore(attrs.evolve(options, url=url_of(database_of(options.directory), server)))
 
     async def write_row(self, store: Store, table: str, fields: Mapping[str, Any]) -> str:
-        columns, places = ", ".join(f"`{each}`" for each in fields), ", ".join(["%s"] * len(fields))
+        columns, places = ", ".join(f"`{field}`" for field in fields), ", ".join(["%s"] * len(fields))
         values = [
-            each.replace(tzinfo=None) if isinstance(each, datetime) else each for each in fields.values()
+            field.replace(tzinfo=None) if isinstance(field, datetime) else field for field in fields.values()
         ]
         try:
             before = {key for (key,) in self.run(store, f"SELECT id FROM `{table}`")}

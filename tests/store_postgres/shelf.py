@@ -59,11 +59,11 @@ class Shelf:
             return False
         names = await sql.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", schema)
         replies = [
-            await sql.execute(f"DELETE FROM {_quoted(schema)}.{_quoted(each['tablename'])}")
-            for each in names
-            if each["tablename"] != "sp00ky_migration"
+            await sql.execute(f"DELETE FROM {_quoted(schema)}.{_quoted(name['tablename'])}")
+            for name in names
+            if name["tablename"] != "sp00ky_migration"
         ]
-        if sum(int(each.rpartition(" ")[2]) for each in replies) > MANY:
+        if sum(int(reply.rpartition(" ")[2]) for reply in replies) > MANY:
             return False
         self._waiting[repr(tables)].append(schema)
         return True

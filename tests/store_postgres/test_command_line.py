@@ -92,7 +92,7 @@ async def test_an_empty_database_is_one_line_everywhere(sp00ky: Run) -> None:
     assert "the tables are missing: job" in line
     assert line.endswith("fix: run: sp00ky migrate")
     commands = ("call api /spookify", "jobs stats", f"jobs kill job:{'0' * 32}")
-    for ended in await asyncio.gather(*(sp00ky(*each.split()) for each in commands)):
+    for ended in await asyncio.gather(*(sp00ky(*command.split()) for command in commands)):
         assert "run: sp00ky migrate" in ended.complaint()
     migrated = await sp00ky("migrate")
     assert migrated.code == 0

@@ -25,9 +25,9 @@ async def test_a_payload_that_is_too_long_fails_its_job_alone(
     transport = ScriptedTransport()
     async with outbox_over(store, [table], tmp_path).runner(transport=transport) as runner:
         await runner.until_empty()
-    assert sorted(len(each.job.payload_json) for each in transport.attempts) == [AROUND + 1, 1_048_576]
+    assert sorted(len(attempt.job.payload_json) for attempt in transport.attempts) == [AROUND + 1, 1_048_576]
     failed = [job for job in await store.find(JobQuery()) if job.status == "failed"]
-    assert [[(each.name, each.reason) for each in job.errors] for job in failed] == [
+    assert [[(error.name, error.reason) for error in job.errors] for job in failed] == [
         [("invalid_row", "payload is over maxPayloadBytes (1048576)")]
     ] * 2
 

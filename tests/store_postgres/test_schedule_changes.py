@@ -165,6 +165,6 @@ async def test_what_a_rule_refuses_costs_no_other(store: PostgresStore, sql: Any
     failed = {run.key: run.error for run in runs if run.status is RunStatus.FAILED}
     assert failed.keys() == refused.keys()
     reasons = [str((error or {})["reason"]) for error in failed.values()]
-    assert ["violates check constraint" in each for each in reasons] == [True, False, True, False, True]
-    assert ['violates foreign key constraint "mine"' in each for each in reasons[1::2]] == [True, True]
+    assert ["violates check constraint" in reason for reason in reasons] == [True, False, True, False, True]
+    assert ['violates foreign key constraint "mine"' in reason for reason in reasons[1::2]] == [True, True]
     assert await counts(sql, quoted) == (len(keys) - len(refused), len(keys))

@@ -90,8 +90,8 @@ class AsyncHarness(SqliteHarness):
 
     async def sever(self, store: Store) -> None:
         assert isinstance(store, AsyncStore)
-        for each in store.connections.values():
-            await each.close()
+        for connection in store.connections.values():
+            await connection.close()
 
 
 class TestAsyncStore(

@@ -76,9 +76,9 @@ async def test_from_a_missing_file_to_jobs_delivered_by_two_runners(project: Pat
     await sp00ky(project, "check")
     ids = [(await sp00ky(project, "call", "api", "/spookify", "{}")).strip() for _ in range(3)]
     runners = [await start(project, "run", "--until-empty") for _ in range(2)]
-    for each in runners:
-        _, err = await each.communicate()
-        assert each.returncode == 0, err.decode()
+    for runner in runners:
+        _, err = await runner.communicate()
+        assert runner.returncode == 0, err.decode()
     assert sorted(backend.requests) == sorted(ids)
     listed = json.loads(await sp00ky(project, "jobs", "list", "--json"))["jobs"]
     assert {job["status"] for job in listed} == {"success"}

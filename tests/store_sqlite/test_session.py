@@ -56,7 +56,7 @@ async def test_a_key_that_cannot_be_named_holds_up_no_other_row(
 async def test_a_key_that_cannot_be_named_is_passed_over_by_upkeep(
     options: StoreOptions, connection: Any
 ) -> None:
-    tables = [attrs.evolve(each, keep_success=0.0) for each in options.tables]
+    tables = [attrs.evolve(table, keep_success=0.0) for table in options.tables]
     store = await migrated(attrs.evolve(options, tables=tuple(tables)))
     insert = "INSERT INTO job (id, path, payload, status, updated_at) VALUES"
     for status in ("processing", "success"):

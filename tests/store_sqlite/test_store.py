@@ -27,7 +27,9 @@ class SqliteHarness(StoreHarness):
 
     async def write_row(self, store: Store, table: str, fields: Mapping[str, Any]) -> str:
         columns, places = ", ".join(fields), ", ".join("?" * len(fields))
-        values = [to_microseconds(each) if isinstance(each, datetime) else each for each in fields.values()]
+        values = [
+            to_microseconds(field) if isinstance(field, datetime) else field for field in fields.values()
+        ]
         try:
             with closing(self.connect(store)) as connection, connection:
                 insert = f'INSERT INTO "{table}" ({columns}) VALUES ({places}) RETURNING id'

@@ -50,8 +50,8 @@ class Proxy:
 
     def cut(self) -> None:
         """End every connection, with what is under way in it."""
-        for each in self._links:
-            each.cancel()
+        for link in self._links:
+            link.cancel()
 
     def hold(self) -> None:
         """Take connections and bytes, and pass nothing on: a network that swallows everything."""

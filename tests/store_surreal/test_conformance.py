@@ -86,8 +86,8 @@ class SurrealHarness(StoreHarness):
         self, store: Store, statements: Sequence[Statement], *, roll_back: bool = False
     ) -> None:
         assert isinstance(store, SurrealStore)
-        text = "".join(each.text for each in statements)
-        bindings = {name: value for each in statements for name, value in each.bindings.items()}
+        text = "".join(statement.text for statement in statements)
+        bindings = {name: value for statement in statements for name, value in statement.bindings.items()}
         try:
             end = "THROW 'rolled back';" if roll_back else ""
             await store._connection.write(f"BEGIN; {text} {end} COMMIT;", **bindings)
@@ -202,10 +202,10 @@ class TestServer(SurrealHarness, StoreConformance):
         yield migrated_url
         name = migrated_url.rpartition("/")[2]
         tables = [
-            *(each.table for each in TABLES),
-            *(each for each in OWN_TABLES if each != "sp00ky_migration"),
+            *(table.table for table in TABLES),
+            *(table for table in OWN_TABLES if table != "sp00ky_migration"),
         ]
-        deletes = "".join(f"DELETE {each} RETURN NONE;" for each in tables)
+        deletes = "".join(f"DELETE {table} RETURN NONE;" for table in tables)
         await as_root(surreal_address, f"USE NS {name} DB {name}; {deletes}")
 
     @pytest.fixture(autouse=True)

@@ -167,7 +167,7 @@ async def delivered(outbox: Outbox, *job_ids: str) -> tuple[list[Job], ScriptedT
         for job_id in job_ids:
             async for _ in outbox.watch(job_id):
                 pass
-    return [await outbox.get(each) for each in job_ids], transport
+    return [await outbox.get(id_) for id_ in job_ids], transport
 
 
 FORGED = {

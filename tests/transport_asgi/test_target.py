@@ -55,7 +55,7 @@ async def test_what_cannot_be_called_keeps_a_runner_from_starting(
         assert caught.value.key == "backends.shop"
         assert says in caught.value.problem
         assert "\n" not in str(caught.value)
-        ((_, backends),) = [(each, list(ours)) for each, ours in outbox.prepared_transports()]
+        ((_, backends),) = [(transport, list(ours)) for transport, ours in outbox.prepared_transports()]
         assert [backend.name for backend in backends] == ["shop"]
 
 

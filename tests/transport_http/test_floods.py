@@ -140,5 +140,5 @@ async def test_another_backends_jobs_are_delivered_meanwhile(transport: HttpTran
             floods = [transport.deliver(attempt_for(bad.url, "/json", timeout=20)) for _ in range(8)]
             jobs = [transport.deliver(attempt_for(good.url, "/json", timeout=10)) for _ in range(20)]
             outcomes = await asyncio.gather(*floods, *jobs)
-    assert [each.name for each in outcomes[:8] if isinstance(each, Undelivered)] == ["protocol"] * 8
-    assert all(isinstance(each, Delivered) for each in outcomes[8:])
+    assert [outcome.name for outcome in outcomes[:8] if isinstance(outcome, Undelivered)] == ["protocol"] * 8
+    assert all(isinstance(outcome, Delivered) for outcome in outcomes[8:])

@@ -82,7 +82,9 @@ def _install(commit: str, folder: Path) -> None:
         sources, wheels = Path(temporary) / "sources", Path(temporary) / "wheels"
         with ZipFile(BytesIO(_output("git", "archive", "--format=zip", commit))) as archive:
             archive.extractall(sources)
-        folders = [sources / each for each in DISTRIBUTIONS if (sources / each).exists()]
+        folders = [
+            sources / distribution for distribution in DISTRIBUTIONS if (sources / distribution).exists()
+        ]
         pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
         _output(*pip, "wheel", "--no-deps", "--wheel-dir", wheels, *folders)
         venv.create(folder, with_pip=False)

@@ -102,7 +102,7 @@ class Upgrade:
             await asyncio.sleep(0.05)
 
     def _missing(self, since: int, runners: set[str]) -> Iterator[str]:
-        delivered = [each for each in self.backend.requests[since:] if each.is_delivered]
+        delivered = [request for request in self.backend.requests[since:] if request.is_delivered]
         for name in sorted(runners - {each.runner for each in delivered}):
             yield f"delivery by {name}"
         counts = Counter(each.n // NUMBERS_EACH for each in delivered)
@@ -122,7 +122,7 @@ class Upgrade:
             enqueues=[record for client in self.clients for record in client.enqueues()],
             requests=self.backend.requests,
             reports=self.fleet.reports(),
-            moves=[attrs.evolve(each, runner=self.fleet.name_of(each.runner)) for each in moves],
+            moves=[attrs.evolve(move, runner=self.fleet.name_of(move.runner)) for move in moves],
             rows=await self.database.rows(),
             timeout=TIMEOUT,
         )

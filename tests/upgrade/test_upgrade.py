@@ -65,7 +65,7 @@ async def check(upgrade: Upgrade) -> None:
     ending = await upgrade.finish()
     assert violations(ending.history) == []
     assert ending.complaints() == []
-    assert [each for each in ending.history.enqueues if each.fate != COMMITTED] == []
+    assert [enqueue for enqueue in ending.history.enqueues if enqueue.fate != COMMITTED] == []
 
 
 @pytest.mark.timeout(900)

@@ -42,7 +42,7 @@ def _sized(svg: str) -> str:
     found = VIEW_BOX.search(svg)
     if found is None:
         return svg
-    width, height = (round(float(each)) for each in found.groups())
+    width, height = (round(float(group)) for group in found.groups())
     return svg.replace('width="100%"', f'width="{width}" height="{height}"', 1)
 
 

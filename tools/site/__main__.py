@@ -56,8 +56,8 @@ def generated(folder: Path) -> int:
 
 def failed(problems: Sequence[str]) -> bool:
     """Print problems; say whether there are some."""
-    for each in problems:
-        print(each, file=sys.stderr)
+    for problem in problems:
+        print(problem, file=sys.stderr)
     return bool(problems)
 
 

@@ -28,7 +28,7 @@ def _expanded(items: Sequence[Any], others: Sequence[str]) -> list[Any]:
             parts = {title: _expanded(inner, others) for title, inner in item.items()}
             found += [{title: inner} for title, inner in parts.items() if inner]
         elif "*" in item:
-            found += [each for each in others if _matches(each, item)]
+            found += [other for other in others if _matches(other, item)]
         else:
             found.append(item)
     return found
@@ -53,7 +53,9 @@ def problems(pages: Sequence[str], navigation: Sequence[Any]) -> list[str]:
     """Return a line for each page without a place, with two, and for each place without a page."""
     named = list(placed(navigation))
     file = "tools/site/navigation.yml"
-    lost = [f"{each} has no place in the navigation: add it to {file}" for each in pages if each not in named]
+    lost = [f"{page} has no place in the navigation: add it to {file}" for page in pages if page not in named]
     missing = [f"{file} names {each}, which doesn't exist" for each in named if each not in pages]
-    twice = [f"{file} has two places for {each}" for each in dict.fromkeys(named) if named.count(each) > 1]
+    twice = [
+        f"{file} has two places for {fromkey}" for fromkey in dict.fromkeys(named) if named.count(fromkey) > 1
+    ]
     return lost + missing + twice

@@ -30,10 +30,10 @@ def page_places() -> Mapping[Path, Path]:
     found |= {each: Path(each.name.lower()) for each in sorted(ROOT.glob("*.md")) if each not in found}
     found |= {each: each.relative_to(DOCS) for each in sorted(DOCS.rglob("*.md"))}
     readmes = [*ROOT.glob("sp00ky_*/README.md"), *ROOT.glob("contrib/*/README.md")]
-    found |= {each: Path("distributions", f"{each.parent.name}.md") for each in sorted(readmes)}
+    found |= {readme: Path("distributions", f"{readme.parent.name}.md") for readme in sorted(readmes)}
     found[ROOT / "deploy" / "README.md"] = Path("deploy.md")
     examples = sorted(ROOT.glob("examples/*/README.md"))
-    return found | {each: Path("examples", f"{each.parent.name}.md") for each in examples}
+    return found | {example: Path("examples", f"{example.parent.name}.md") for example in examples}
 
 
 def stage(folder: Path) -> list[str]:
@@ -98,7 +98,7 @@ def _place(path: Path, places: Mapping[Path, Path], folder: Path) -> Path:
         (folder / copy).write_bytes(path.read_bytes())
     elif path.is_dir():
         files = (PurePosixPath(each.relative_to(path)) for each in sorted(path.rglob("*")) if each.is_file())
-        listing = [str(each) for each in files if "__pycache__" not in each.parts]
+        listing = [str(file) for file in files if "__pycache__" not in file.parts]
         (folder / copy).write_text("\n".join(listing) + "\n")
     return copy
 

@@ -74,10 +74,10 @@ def places() -> Mapping[str, str]:
     """
     found: dict[str, str] = {}
     for room in rooms():
-        for each in names(room):
-            known = found.get(each.target)
-            if known is None or (_is_in(each.target, room) and not _is_in(each.target, known, room)):
-                found[each.target] = room
+        for name in names(room):
+            known = found.get(name.target)
+            if known is None or (_is_in(name.target, room) and not _is_in(name.target, known, room)):
+                found[name.target] = room
     return found
 
 

@@ -118,7 +118,7 @@ def _default(field: attrs.Attribute[Any]) -> str:
 
 def columns_page() -> str:
     """Return the page of all tables' columns."""
-    declared = {each.name: each for each in job_table("job").columns}
+    declared = {column.name: column for column in job_table("job").columns}
     surreal = _surreal_fields()
     rows = [
         (

@@ -33,7 +33,7 @@ class Pgqueuer:
             await queries.enqueue(ENTRYPOINT, json.dumps(payloads[0]).encode())
 
         async def add_many(payloads: list[dict[str, Any]]) -> None:
-            texts: list[bytes | None] = [json.dumps(each).encode() for each in payloads]
+            texts: list[bytes | None] = [json.dumps(payload).encode() for payload in payloads]
             await queries.enqueue([ENTRYPOINT] * len(texts), texts, [0] * len(texts))
 
         yield add_one if single else add_many

@@ -35,7 +35,7 @@ class Procrastinate:
                 await job.defer_async(payload=payloads[0])
 
             async def add_many(payloads: list[dict[str, Any]]) -> None:
-                await job.batch_defer_async(*({"payload": each} for each in payloads))
+                await job.batch_defer_async(*({"payload": payload} for payload in payloads))
 
             yield add_one if single else add_many
 

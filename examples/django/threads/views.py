@@ -31,7 +31,7 @@ def create_thread(request: HttpRequest) -> JsonResponse:
     except ValueError as error:
         return JsonResponse({"detail": str(error)}, status=400)
     except PayloadInvalid as error:  # the backend's contract says no: nothing of the request was kept
-        return JsonResponse({"detail": [str(each) for each in error.violations]}, status=422)
+        return JsonResponse({"detail": [str(violation) for violation in error.violations]}, status=422)
     return JsonResponse({"thread_id": thread.id, "job_id": job.id}, status=202)
 
 

@@ -123,7 +123,7 @@ class CancelledRunners:
         retries = self._random.choices((0, 1, 3), k=self._random.randrange(4))
         await self._outbox.run_many(
             next(iter(self._outbox.backends)),
-            [NewJob(path="/spookify", payload={}, max_retries=each) for each in retries],
+            [NewJob(path="/spookify", payload={}, max_retries=retry) for retry in retries],
         )
         runner = self._runner()
         task = asyncio.create_task(self._at_work(runner))

@@ -123,7 +123,7 @@ def jobs(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Job]:
         "dedup_key": st.none() | texts(1),
         "lease_epoch": st.integers(0, 2**40),
         "runner_id": st.none() | texts(1),
-        **{each: st.none() | instants() for each in INSTANTS},
+        **{instant: st.none() | instants() for instant in INSTANTS},
     }
     return st.builds(Job, **choices | fields)
 

@@ -31,8 +31,8 @@ async def payload_error_response(_request: Request, error: Exception) -> JSONRes
         raise error
     kind = _TYPES.get(type(error), "payload_error")
     detail = [
-        {"type": kind, "loc": ["body", *_location(each.pointer)], "msg": each.message}
-        for each in error.violations
+        {"type": kind, "loc": ["body", *_location(violation.pointer)], "msg": violation.message}
+        for violation in error.violations
     ]
     return JSONResponse({"detail": detail}, status_code=422)
 

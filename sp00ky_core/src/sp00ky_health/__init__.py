@@ -65,7 +65,7 @@ def _answer(host: str, port: int) -> str:
 def main() -> None:
     """Run ``sp00ky``; of it ``sp00ky health [ADDRESS]`` alone without its other imports."""
     command, *arguments = sys.argv[1:] or [""]
-    if command == "health" and not (arguments[1:] or any(each.startswith("-") for each in arguments)):
+    if command == "health" and not (arguments[1:] or any(argument.startswith("-") for argument in arguments)):
         sys.exit(_health(*arguments))
     from sp00ky_core.cli import main as command_line  # noqa: PLC0415  # what this function avoids
 

@@ -108,8 +108,8 @@ def claimed_jobs(rows: Iterable[Sequence[Any]], tables: Sequence[JobTable], runn
     strategy that this process doesn't know, are judged as every other row is.
     """
     common = [
-        {**_DEFAULTS, "backend": each.backend, "status": JobStatus.PROCESSING, "runner_id": runner_id}
-        for each in tables
+        {**_DEFAULTS, "backend": table.backend, "status": JobStatus.PROCESSING, "runner_id": runner_id}
+        for table in tables
     ]
     return [_claimed_job(row, tables[row[0]], common[row[0]]) for row in rows]
 

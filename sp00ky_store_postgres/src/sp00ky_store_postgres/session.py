@@ -271,7 +271,7 @@ class PostgresSession(SqlSession):
     def _condition(self, table: Table, where: Where, parameters: list[Any]) -> str:
         """Leave out, of several conditions, those that no row meets: no index has an order for them."""
         if isinstance(where, Either) and is_jobs(table):
-            where = Either(tuple(each for each in where.conditions if each not in NEVER))
+            where = Either(tuple(condition for condition in where.conditions if condition not in NEVER))
         return super()._condition(table, where, parameters)
 
     def _comparison(self, table: Table, where: Is, parameters: list[Any]) -> str:

@@ -134,7 +134,7 @@ _SECRET = re.compile(r"(://)[^/@\s]+@")
 
 def statement_error(store: str, results: list[Mapping[str, Any]]) -> StoreError | None:
     """Return the error of a reply's statements that says most; None: all went well."""
-    failed = [_line(str(each.get("result"))) for each in results if each.get("status") != "OK"]
+    failed = [_line(str(result.get("result"))) for result in results if result.get("status") != "OK"]
     if not failed:
         return None
     said = [each for each in failed if _NOT_RUN.match(each) is None]

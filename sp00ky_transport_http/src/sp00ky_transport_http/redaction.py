@@ -65,7 +65,7 @@ class Redaction:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = [each for secret in secrets if secret for each in _spellings(secret)]
+        known = [spelling for secret in secrets if secret for spelling in _spellings(secret)]
         self._forms = {form.text: form for secret in known for form in _forms(secret)}.values()
         self.longest: int = _ESCAPED * max(map(len, known), default=0)
 

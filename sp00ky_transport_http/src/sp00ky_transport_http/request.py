@@ -252,7 +252,7 @@ def _basic(username: str, password: str) -> _Credentials:
 
 
 def _secrets(backend: BackendConfig, credentials: _Credentials) -> list[str]:
-    secrets = [*credentials.secrets, *(each.value for each in backend.signing_secrets)]
+    secrets = [*credentials.secrets, *(secret.value for secret in backend.signing_secrets)]
     for url in (backend.base_url, backend.proxy.value if backend.proxy else ""):
         if password := URL(url).password:
             secrets += _basic(URL(url).user or "", password).secrets

@@ -71,7 +71,7 @@ async def test_a_plugins_strategy_may_be_the_backends(tmp_path: Path) -> None:
 
     plugins = Plugins()
     plugins.register(Fast(), name="fast", distribution="test")
-    tables = tuple(attrs.evolve(each, strategies=frozenset(plugins.strategies)) for each in TABLES)
+    tables = tuple(attrs.evolve(table, strategies=frozenset(plugins.strategies)) for table in TABLES)
     store = MemoryStore(StoreOptions(url="memory://", tables=tables))
     retry = RetryConfig(strategy="fast")
     async with outbox_over(store, tables, tmp_path, plugins=plugins, retry=retry) as outbox:

@@ -41,7 +41,7 @@ class Shelf:
 
     def statuses(self, ids: list[str]) -> list[str]:
         found = self.all()
-        return [found[each].status.value if each in found else "gone" for each in ids]
+        return [found[id_].status.value if id_ in found else "gone" for id_ in ids]
 
 
 Work = Callable[[Outbox], Coroutine[Any, Any, Any]]

@@ -57,8 +57,8 @@ def every_command(group: click.Group) -> Iterator[click.Command]:
 
 def test_each_option_has_a_help() -> None:
     commands = [app.cli, *every_command(app.cli)]
-    options = [each for command in commands for each in command.params if isinstance(each, click.Option)]
-    assert [each.name for each in options if not each.help and not each.hidden] == []
+    options = [param for command in commands for param in command.params if isinstance(param, click.Option)]
+    assert [option.name for option in options if not option.help and not option.hidden] == []
 
 
 def test_without_a_command_it_shows_the_help(sp00ky: Any) -> None:

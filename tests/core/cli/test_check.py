@@ -65,7 +65,7 @@ def test_a_backend_of_a_pool_is_enqueued_to_and_left_to_others(project: Path, sp
         file.write("  cpu: {spec: ./other.json, baseUrl: 'http://x', method: {table: gpu_job}}\n")
     sp00ky("migrate")
     findings = sp00ky("check", "--json").json["findings"]
-    assert [each["subject"] for each in findings] == ["backend gpu", "backend cpu"]
+    assert [finding["subject"] for finding in findings] == ["backend gpu", "backend cpu"]
     sp00ky("call", "api", "/json")
     sp00ky("call", "gpu", "/json")
     ran = sp00ky("run", "--until-empty")

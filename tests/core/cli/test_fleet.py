@@ -80,8 +80,8 @@ RUNNER_KEYS = ["id", "host", "pid", "version", "started_at", "beat_at", "state",
 
 def beat(*runner_ids: str, **info: Any) -> None:
     async def work(outbox: Any) -> None:
-        for each in runner_ids:
-            await outbox.store.beat(each, RunnerInfo(**info))
+        for id_ in runner_ids:
+            await outbox.store.beat(id_, RunnerInfo(**info))
 
     within(work)
 
@@ -122,8 +122,8 @@ def test_one_that_is_gone_or_dead_is_not(shelf: Shelf, sp00ky: Cli, monkeypatch:
     async def silent(store: MemoryStore) -> Any:
         silence = timedelta(seconds=DEAD_AFTER + 1)
         return [
-            attrs.evolve(each, silent_for=silence.total_seconds(), beat_at=each.beat_at - silence)
-            for each in await runners(store)
+            attrs.evolve(runner, silent_for=silence.total_seconds(), beat_at=runner.beat_at - silence)
+            for runner in await runners(store)
         ]
 
     monkeypatch.setattr(MemoryStore, "runners", silent)

@@ -61,8 +61,8 @@ def test_jobs_are_retried_over_a_while(shelf: Shelf, sp00ky: Any) -> None:
     assert sp00ky("jobs", "retry", *ids[:2], "--over", "1h").code == 0
     assert sp00ky("jobs", "retry", "--all", "--over", "1h", "--yes").code == 0
     found = shelf.all()
-    waits = [(found[each].run_at - found[each].updated_at).total_seconds() for each in ids]  # type: ignore[operator]
-    assert [round(each) for each in waits] == [0, 1_800, 0, 1_800]
+    waits = [(found[id_].run_at - found[id_].updated_at).total_seconds() for id_ in ids]  # type: ignore[operator]
+    assert [round(wait) for wait in waits] == [0, 1_800, 0, 1_800]
     assert "--over" in sp00ky("jobs", "retry", "--all", "--over", "soon", "--yes").complaint(2)
 
 
@@ -75,14 +75,15 @@ def test_each_command_is_one_entry_of_the_audit(shelf: Shelf, sp00ky: Any) -> No
     sp00ky("jobs", "kill", "--all")
     entries = sp00ky("audit", "--json").json["audit"]
     shown = [
-        (each["action"], each["selection"], each["actor"], each["reason"], each["count"]) for each in entries
+        (entry["action"], entry["selection"], entry["actor"], entry["reason"], entry["count"])
+        for entry in entries
     ]
     assert shown == [
         ("clear", {"status": "failed", "limit": 1}, "eve", None, 1),
         ("kill", {"all": True}, "mallory", None, 2),
         ("redrive", {"ids": [one, two]}, "eve", "again", 2),
     ]
-    assert {each["via"] for each in entries} == {"cli"}
+    assert {entry["via"] for entry in entries} == {"cli"}
 
 
 def test_clear_by_filter_deletes_what_has_ended(ended: tuple[str, str], call: Call, sp00ky: Any) -> None:

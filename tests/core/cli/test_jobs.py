@@ -101,8 +101,8 @@ def exported(done: Any) -> list[str]:
     """The ids, of lines of which each is a job."""
     assert done.code == 0, done.err
     documents = [json.loads(line) for line in done.out.splitlines()]
-    assert all(list(each) == KEYS for each in documents)
-    return [each["id"] for each in documents]
+    assert all(list(document) == KEYS for document in documents)
+    return [document["id"] for document in documents]
 
 
 @pytest.fixture(autouse=True)
@@ -200,14 +200,16 @@ def test_errors_are_grouped_the_largest_first(shelf: Shelf, sp00ky: Any) -> None
     ended(1, Delivered())
     (late,), boos = ended(1, LATE, "/fails"), ended(2)
     groups = sp00ky("jobs", "errors", "--json").json["errors"]
-    assert [list(each) for each in groups] == [
+    assert [list(group) for group in groups] == [
         ["backend", "path", "name", "code", "count", "first", "last", "example"]
     ] * 2
-    shown = [(each["backend"], each["path"], each["name"], each["code"], each["count"]) for each in groups]
+    shown = [
+        (group["backend"], group["path"], group["name"], group["code"], group["count"]) for group in groups
+    ]
     assert shown == [("api", "/json", "http_status", 500, 2), ("api", "/fails", "timeout", 0, 1)]
     assert groups[0]["example"] in boos
     assert groups[1]["example"] == late
-    assert all(each[name].endswith("Z") for each in groups for name in ("first", "last"))
+    assert all(group[name].endswith("Z") for group in groups for name in ("first", "last"))
     header, first, second = sp00ky("jobs", "errors").out.splitlines()
     assert header.split()[:5] == ["jobs", "backend", "path", "error", "code"]
     assert first.split()[:5] == ["2", "api", "/json", "http_status", "500"]

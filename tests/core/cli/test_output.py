@@ -72,5 +72,5 @@ async def test_a_page_as_json_is_one_document(
 ) -> None:
     await shown(count, json_wanted=True)
     out, err = capsys.readouterr()
-    page = [vars(each) async for each in records(min(count, 2))]
+    page = [vars(record) async for record in records(min(count, 2))]
     assert (out, err) == (json.dumps({"jobs": page, "next": following}, indent=2) + "\n", "")

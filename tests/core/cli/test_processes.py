@@ -66,7 +66,7 @@ def test_they_share_the_work_and_drain_together(start: Any, sp00ky: Any, number:
     process = start("run", "--workers", "2", "--poll", "0.1")
     until(process, "delivers for api", 2)
     assert sp00ky("call", "api", "/json", "--wait", "--json").json["status"] == "success"
-    assert len({each["pid"] for each in runners(sp00ky)} - {process.pid}) == 2
+    assert len({runner["pid"] for runner in runners(sp00ky)} - {process.pid}) == 2
     process.send_signal(number)
     _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err

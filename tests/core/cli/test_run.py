@@ -137,7 +137,7 @@ class Away(MemoryStore):
 async def opened(store: Away, folder: Path, *, patient: bool) -> None:
     async with AsyncExitStack() as stack:
         await open_for_runner(stack, outbox_over(store, TABLES, folder), "r", patient=patient)
-        assert [each.id for each in await store.runners()] == ["r"]
+        assert [runner.id for runner in await store.runners()] == ["r"]
 
 
 async def test_a_service_waits(

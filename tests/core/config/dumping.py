@@ -19,7 +19,7 @@ def dump_config(config: Config, *, show_secrets: bool = False) -> dict[str, Any]
 
     With ``show_secrets``, loading it gives the same configuration; without, each secret reads ``***``.
     """
-    backends = {name: _dump_section(each, show_secrets) for name, each in config.backends.items()}
+    backends = {name: _dump_section(backend, show_secrets) for name, backend in config.backends.items()}
     return {"backends": backends, **_dump_section(config, show_secrets)}
 
 

@@ -602,7 +602,7 @@ def test_a_backend_on_machines_of_a_pool_needs_no_url(load: Load) -> None:
     found = load(
         f"apps: {{gpu: {{{entry}, runOn: {{pool: render}}}}, own: {{{entry}, runOn: {{machine: m}}}}}}"
     )
-    assert {name: each.pool for name, each in found.backends.items()} == {"gpu": "render"}
+    assert {name: backend.pool for name, backend in found.backends.items()} == {"gpu": "render"}
     assert found.left_out == {"own": "it has no `baseUrl`"}
     assert "did you mean 'pool'" in str(refused(load, f"backends: {{a: {{{SOUND}, runOn: {{pol: x}}}}}}"))
 

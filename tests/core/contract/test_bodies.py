@@ -134,7 +134,7 @@ def test_a_row_is_refused_without_its_schema_being_looked_at(tmp_path: Path) -> 
     assert operation is not None
     with pytest.raises(PartsRefused) as caught:
         request_parts(operation, {"photo": "no base64"}, new_boundary=str)
-    assert [each.pointer for each in caught.value.violations] == ["/photo"]
+    assert [violation.pointer for violation in caught.value.violations] == ["/photo"]
 
 
 @pytest.mark.parametrize(

@@ -173,4 +173,4 @@ def test_a_choice_shows_what_it_is_made_among() -> None:
         {**choice, "then": {}},
         {**choice, "else": {"allOf": []}},
     )
-    assert [alternatives(each) for each in others] == [None] * 4
+    assert [alternatives(other) for other in others] == [None] * 4

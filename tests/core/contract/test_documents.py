@@ -46,7 +46,7 @@ def test_an_operation_is_named_by_its_path_where_that_is_clear(tmp_path: Path) -
         "x-more": "anything",
     }
     found = contract(tmp_path, HEAD + json.dumps({"paths": paths})[1:-1])
-    assert {name: each.long_name for name, each in found.operations.items()} == {
+    assert {name: operation.long_name for name, operation in found.operations.items()} == {
         "/a": "POST /a",
         "GET /a": "GET /a",
         "DELETE /a": "DELETE /a",

@@ -102,7 +102,7 @@ def test_references_lead_into_other_parts_of_the_document(tmp_path: Path) -> Non
         },
     }
     contract = contract_of(tmp_path, paths)
-    assert [each.pointer for each in contract.violations("/b", {"deep": "x"})] == ["/deep"]
+    assert [violation.pointer for violation in contract.violations("/b", {"deep": "x"})] == ["/deep"]
 
 
 @pytest.mark.parametrize(
@@ -222,11 +222,16 @@ def users(tmp_path: Path) -> Contract:
 
 def test_parameters_come_from_the_payload(users: Contract) -> None:
     path = "/users/{id}/{kind}.json"
-    parameters = [(each.place, each.name) for each in users.operations[path].parameters]
+    parameters = [(parameter.place, parameter.name) for parameter in users.operations[path].parameters]
     assert parameters == [("path", "id"), ("path", "kind"), ("query", "dry"), ("header", "X-Trace")]
     assert users.violations(path, {"id": 7, "kind": "a", "dry": True, "name": "n"}) == []
     broken = {"id": [], "dry": "yes", "extra": 1}
-    assert [each.pointer for each in users.violations(path, broken)] == ["/dry", "/extra", "/id", "/kind"]
+    assert [violation.pointer for violation in users.violations(path, broken)] == [
+        "/dry",
+        "/extra",
+        "/id",
+        "/kind",
+    ]
 
 
 def test_a_path_that_is_no_route_is_a_key_error(users: Contract) -> None:

@@ -39,7 +39,7 @@ def test_openai_s_discriminators_and_nullable_fields(published: Callable[[str], 
     payload = {"model": "gpt-4o", "messages": [message], "max_completion_tokens": None}
     assert contract.violations("/chat/completions", payload) == []
     del message["role"]
-    pointers = [each.pointer for each in contract.violations("/chat/completions", payload)]
+    pointers = [violation.pointer for violation in contract.violations("/chat/completions", payload)]
     assert pointers == ["/messages/0/role"]
     (parameter,) = contract.operations["/vector_stores/{vector_store_id}/search"].parameters
     assert (parameter.place, parameter.name) == ("path", "vector_store_id")

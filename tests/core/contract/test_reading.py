@@ -231,7 +231,7 @@ def test_form_data_is_a_form(pets: Contract) -> None:
     payload["$contentType"] = "application/x-www-form-urlencoded"
     found = request_parts(operation, payload, new_boundary=str)
     assert (found.path, found.body) == ("/pets/1", b"name=a&tags=x,y")
-    assert [each.pointer for each in pets.violations("/pets/{id}", {"id": "1", "name": "A"})] == [
+    assert [violation.pointer for violation in pets.violations("/pets/{id}", {"id": "1", "name": "A"})] == [
         "/id",
         "/name",
     ]
@@ -258,7 +258,9 @@ def test_what_can_t_be_written_is_unusable(pets: Contract, text: str) -> None:
 
 
 def test_security_is_read(pets: Contract) -> None:
-    schemes = {name: each.security[0][0] for name, each in pets.operations.items() if each.security}
+    schemes = {
+        name: operation.security[0][0] for name, operation in pets.operations.items() if operation.security
+    }
     assert (schemes["/pets"].type, schemes["/pets"].place, schemes["/pets"].key) == (
         "apiKey",
         "header",

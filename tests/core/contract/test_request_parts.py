@@ -151,7 +151,7 @@ def test_nothing_left_is_an_empty_body_and_no_declared_body_is_none(tmp_path: Pa
 )
 def test_what_is_in_no_place_of_its_own_is_named(tmp_path: Path, payload: Any, pointers: list[str]) -> None:
     contract = operation_of(tmp_path, STRICT, *PLACES)
-    assert [each.pointer for each in contract.violations("/x/{id}", payload)] == pointers
+    assert [violation.pointer for violation in contract.violations("/x/{id}", payload)] == pointers
     operation = contract.operations["/x/{id}"]
     if pointers != ["/more"]:  # which is the schema's to say, not the request's
         with pytest.raises(PartsRefused):

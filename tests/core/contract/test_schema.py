@@ -65,8 +65,11 @@ paths:
     contract = load(tmp_path / "openapi.yml")
     assert contract.violations("/x", {"at": "2024-01-01", "empty": 1}) == []
     assert contract.violations("/x", {"at": "1:30"}) == []
-    assert [each.pointer for each in contract.violations("/x", {"at": "no", "7": 1})] == ["/7", "/at"]
-    assert [each.pointer for each in contract.violations("/x", {})] == ["/at"]
+    assert [violation.pointer for violation in contract.violations("/x", {"at": "no", "7": 1})] == [
+        "/7",
+        "/at",
+    ]
+    assert [violation.pointer for violation in contract.violations("/x", {})] == ["/at"]
 
 
 INT32 = {"type": "integer", "format": "int32"}

@@ -251,7 +251,7 @@ def test_a_change_leads_where_the_table_says(breaker: Breaker, event: BreakerEve
 
 def test_after_each_failure_it_is_another_routes_turn() -> None:
     jobs = [(route, has_retries) for route in ("/c", "/a", "/b") for has_retries in (True, False)]
-    for candidates in (jobs, [each for each in jobs if not each[1]]):
+    for candidates in (jobs, [job for job in jobs if not job[1]]):
         turns = [route_in_turn(candidates, Breaker(failures=each)) for each in range(3, 9)]
         assert turns == ["/a", "/b", "/c"] * 2
     assert route_in_turn([], Breaker(failures=6)) is None

@@ -65,7 +65,7 @@ SCHEMAS = st.recursive(
 @settings(max_examples=100, deadline=None)
 @given(st.tuples(SCHEMAS, SCHEMAS), SCHEMAS, st.lists(VALUES, min_size=20, max_size=20))
 def test_what_fits_a_schema_has_its_type(definitions: Any, schema: Any, values: list[Any]) -> None:
-    named = {str(number): each for number, each in enumerate(definitions)}
+    named = {str(number): definition for number, definition in enumerate(definitions)}
     whole = {"allOf": [schema], "$defs": named}
     try:
         validator = jsonschema_rs.Draft202012Validator(whole)
@@ -84,7 +84,7 @@ def evaluated(schema: Any, definitions: dict[str, Any]) -> tuple[Any, dict[str, 
     text = annotations.of(schema, "Thing")
     annotations.finish()
     aliases = dict(each.groups() for each in map(_ALIAS.fullmatch, annotations.statements) if each)
-    classes = [each for each in annotations.statements if not _ALIAS.fullmatch(each)]
+    classes = [statement for statement in annotations.statements if not _ALIAS.fullmatch(statement)]
     imports = "".join(f"from {module} import {', '.join(names)}\n" for module, names in IMPORTS.items())
     names: dict[str, Any] = {"__name__": "generated"}
     source = HEAD + imports + expanded("\n".join(classes), aliases)
@@ -111,9 +111,9 @@ def has_type(value: Any, kind: Any, names: dict[str, Any]) -> bool:
     if kind is Any:
         return True
     if origin in {typing.Union, UnionType}:
-        return any(has_type(value, each, names) for each in arguments)
+        return any(has_type(value, argument, names) for argument in arguments)
     if origin is typing.Literal:
-        return any(value == each and type(value) is type(each) for each in arguments)
+        return any(value == argument and type(value) is type(argument) for argument in arguments)
     if typing.is_typeddict(kind):
         return isinstance(value, dict) and _has_fields(value, kind, names)
     if origin is not None:  # Sequence, Mapping
@@ -127,7 +127,7 @@ def has_type(value: Any, kind: Any, names: dict[str, Any]) -> bool:
 def _has_fields(value: dict[str, Any], kind: Any, names: dict[str, Any]) -> bool:
     """Whether it has the fields that it must; keys that a TypedDict doesn't have are passed over."""
     hints = typing.get_type_hints(kind, names, include_extras=True)
-    optional = {key for key, each in hints.items() if typing.get_origin(each) is typing.NotRequired}
-    types = {key: typing.get_args(each)[0] if key in optional else each for key, each in hints.items()}
+    optional = {key for key, hint in hints.items() if typing.get_origin(hint) is typing.NotRequired}
+    types = {key: typing.get_args(hint)[0] if key in optional else hint for key, hint in hints.items()}
     fields = [has_type(each, types[key], names) for key, each in value.items() if key in types]
     return all(fields) and hints.keys() - optional <= value.keys()

@@ -284,5 +284,5 @@ def test_an_expired_job_fails_without_an_attempt_counted() -> None:
     job = attrs.evolve(fresh(), status=JobStatus.PROCESSING, retries=1, lease_until=FakeClock().now())
     after = applied(job, decide(job, Expired(), RetryPolicy()), FakeClock().now())
     assert (after.status, after.retries, after.lease_until) == ("failed", 1, None)
-    assert [each.name for each in after.errors] == ["expired"]
+    assert [error.name for error in after.errors] == ["expired"]
     assert not has_unknown_outcome(after)

@@ -27,9 +27,9 @@ from sp00ky_core.ports import BackendStats, BreakerStats, Pause
 def samples(text: str) -> dict[tuple[str, ...], float]:
     """Each sample by its name and its labels' values."""
     return {
-        (each.name, *each.labels.values()): each.value
+        (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)
-        for each in family.samples
+        for sample in family.samples
     }
 
 

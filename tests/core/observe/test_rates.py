@@ -78,7 +78,7 @@ def test_each_backend_has_a_row_in_each_step() -> None:
         rollup(start, "failed", 0, 2, backend="gone"),
     ]
     rates = rates_of(query, start + timedelta(minutes=15), rows, ["api", "mail"])
-    assert [(each.at - start, each.backend, each.attempts) for each in rates] == [
+    assert [(rate.at - start, rate.backend, rate.attempts) for rate in rates] == [
         (timedelta(0), "api", 10),
         (timedelta(0), "gone", 2),
         (timedelta(0), "mail", 0),
@@ -88,5 +88,5 @@ def test_each_backend_has_a_row_in_each_step() -> None:
     first = rates[0]
     assert first.outcomes == {"success": 6, "retry": 3, "failed": 1, "throttled": 0, "unknown": 0}
     assert (first.codes, first.seconds, first.per_second) == ({500: 4}, 600, 10 / 600)
-    assert [each.seconds for each in rates] == [600, 600, 600, 300, 300], "the last step is cut"
+    assert [rate.seconds for rate in rates] == [600, 600, 600, 300, 300], "the last step is cut"
     assert (first.p50_s, first.p99_s) == (pytest.approx(0.75), pytest.approx(0.995))

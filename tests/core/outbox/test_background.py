@@ -87,7 +87,7 @@ def test_what_swallows_its_end_is_left_behind(
             loop.call_soon_threadsafe(may_end.set)
     for each in of_this_name():
         each.join(30)
-    assert [each.getMessage() for each in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records] == [
         "1 calls of observers don't end; they are left behind"
     ]
 

@@ -73,7 +73,7 @@ async def test_what_no_database_can_hold_is_named(outbox: Outbox, payload: Any, 
     with pytest.raises(PayloadError) as caught:
         await outbox.run("api", "/a", payload)
     assert caught.value.pointer == pointer
-    assert [each.pointer for each in caught.value.violations] == [pointer]
+    assert [violation.pointer for violation in caught.value.violations] == [pointer]
 
 
 QUERIES: Mapping[str, Any] = {

@@ -64,7 +64,7 @@ async def test_rates_outlive_jobs_and_every_backend_has_some(outbox: Outbox) -> 
     assert (whole.backend, whole.attempts, whole.codes) == ("api", 3, {500: 3})
     steps = await outbox.rates(since=now - timedelta(hours=1), step=timedelta(minutes=10))
     assert len(steps) in {6, 7}
-    assert sum(each.attempts for each in steps) == 3
+    assert sum(step.attempts for step in steps) == 3
     (route,) = await outbox.rates(since=now - timedelta(hours=1), backend="api", routes=True)
     assert (route.path, route.outcomes["failed"]) == ("/a", 3)
 

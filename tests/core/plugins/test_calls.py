@@ -450,7 +450,7 @@ async def test_an_observer_that_hangs_silences_no_other_plugin(
     over.set()
     await hooks.flush()
     assert told == [str(n) for n in range(10)]
-    left_out = [each.getMessage() for each in caplog.records if "left out" in each.getMessage()]
+    left_out = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
     assert len(left_out) == 7
     assert all("hanging" in each for each in left_out)
 
@@ -478,7 +478,7 @@ async def test_a_trace_that_is_none_costs_no_job(
     scene.register(_Tracer(answer))
     job = await scene.deliver()
     assert (job.status, job.traceparent) == (JobStatus.SUCCESS, None)
-    assert len([each for each in caplog.records if each.levelname == "ERROR"]) == complaints
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == complaints
 
 
 BACKEND = BackendConfig(

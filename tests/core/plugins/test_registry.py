@@ -44,7 +44,9 @@ def load(site: Path) -> Callable[[], Plugins]:
     """Load the plugins of that folder, and no others."""
 
     def installed() -> list[EntryPoint]:
-        return [point for each in distributions(path=[str(site)]) for point in each.entry_points]
+        return [
+            point for distribution in distributions(path=[str(site)]) for point in distribution.entry_points
+        ]
 
     return lambda: load_plugins(installed())
 

@@ -34,7 +34,7 @@ async def test_kills_are_told_to_plugins_once_each(tmp_path: Path) -> None:
     async with opened(tmp_path, witness) as outbox:
         one, two, three = await enqueued(outbox, 3)
         results = await outbox.kill(one, one, "job:none", reason="why")
-        assert [each.fate for each in results][:2] == [OperatorFate.KILLED] * 2
+        assert [result.fate for result in results][:2] == [OperatorFate.KILLED] * 2
         assert witness.seen == [(one, "failed", "why")]
         await outbox.kill(one)
         await outbox.redrive(one)

@@ -110,7 +110,9 @@ async def make_bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
         plugins = Plugins()
         for number, each in enumerate(plugged):
             plugins.register(each, name=f"plugin {number}", distribution="a-test")
-        tables = tuple(each.table for each in load_backends(config, frozenset(plugins.strategies)).values())
+        tables = tuple(
+            backend.table for backend in load_backends(config, frozenset(plugins.strategies)).values()
+        )
         store = MemoryStore(StoreOptions(url="memory://", tables=tables))
         await store.open()
         await store.migrate()

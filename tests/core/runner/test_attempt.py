@@ -128,7 +128,7 @@ async def test_a_job_that_has_expired_is_not_sent(make_bench) -> None:
     async with bench.runner(poll=3_600):
         done = await bench.ended(expired)
         assert (await bench.ended(held_back)).status is JobStatus.SUCCESS
-    assert (done.status, done.retries, [each.name for each in done.errors]) == ("failed", 0, ["expired"])
+    assert (done.status, done.retries, [error.name for error in done.errors]) == ("failed", 0, ["expired"])
     assert [attempt.job.id for attempt in bench.transport.attempts] == [held_back.id]
 
 
@@ -162,7 +162,7 @@ async def test_a_job_that_expires_between_claim_and_start_is_not_sent(make_bench
         clock.now += 25  # its reply takes so long; the margin of a lease is 30 s
         slow.set()
         done = await bench.ended(job)
-    assert [each.name for each in done.errors] == ["expired"]
+    assert [error.name for error in done.errors] == ["expired"]
     assert bench.transport.attempts == []
 
 

@@ -360,7 +360,7 @@ class HoldsProbes(FaultyStore):
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         claim = await super().claim(slots_by_backend, runner_id)
-        if any(each.probe_runner for each in claim.breakers.values()):
+        if any(breaker.probe_runner for breaker in claim.breakers.values()):
             self.taken.set()
             await self.go.wait()
         return claim
@@ -389,7 +389,7 @@ class LosesProbes(FaultyStore):
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         claim = await super().claim(slots_by_backend, runner_id)
-        if not self.lost and any(each.probe_runner for each in claim.breakers.values()):
+        if not self.lost and any(breaker.probe_runner for breaker in claim.breakers.values()):
             self.lost += 1
             raise StoreUnavailable(store="memory://", problem="the reply was lost (meant)")
         return claim
@@ -483,7 +483,9 @@ async def test_a_route_that_does_not_answer_holds_up_no_other(
         backend.outcome = Delivered()
         for job in dead:
             assert (await bench.ended(job)).status is JobStatus.SUCCESS
-    facts = [(each.event, each.backend, each.path) for each in caplog.records if hasattr(each, "path")]
+    facts = [
+        (record.event, record.backend, record.path) for record in caplog.records if hasattr(record, "path")
+    ]
     said = [fact for fact in facts if fact[0].startswith("breaker")]
     assert {*said} == {("breaker_opened", "api", "/spookify"), ("breaker_closed", "api", "/spookify")}
     assert len(said) <= 2 * runners  # a line of each runner's, not of each job

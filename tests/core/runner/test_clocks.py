@@ -33,7 +33,7 @@ def breaker(world: World) -> str:
 
 
 def statuses(world: World, *job_ids: str) -> list[JobStatus]:
-    return [world.ledger.entries[each].status for each in job_ids]
+    return [world.ledger.entries[id_].status for id_ in job_ids]
 
 
 def test_a_clock_that_jumps_takes_nothing_from_runners_that_beat(world: World) -> None:

@@ -113,7 +113,7 @@ async def test_two_drains_at_once_are_one(make_bench) -> None:
     drains[0].cancel()  # the others go on where this one was
     go.set()
     await asyncio.wait(drains)
-    assert [each.cancelled() for each in drains] == [True, False, False]
+    assert [drain.cancelled() for drain in drains] == [True, False, False]
     assert stopped == [runner.runner_id]
     after = await bench.store.get(job.id)
     assert (after.status, after.errors[-1].name, runner.in_flight) == (

@@ -117,8 +117,8 @@ async def test_many_bad_rows_are_summed_up(make_bench, caplog: pytest.LogCapture
     bench = await make_bench()
     jobs = [await bench.add("//evil.test/x") for _ in range(MOST + 7)]
     async with bench.runner():
-        for each in jobs:
-            await bench.ended(each)
+        for job in jobs:
+            await bench.ended(job)
     told = [record.getMessage() for record in caplog.records if "invalid_path" in record.getMessage()]
     assert len(told) == MOST + 1
     assert told[-1] == f"7 more jobs of api failed within {WINDOW:.0f} s: invalid_path"
@@ -161,12 +161,12 @@ async def test_each_attempt_is_logged_where_that_is_wanted(
         await bench.ended(job)
     attempts = [vars(record) for record in caplog.records if getattr(record, "event", "") == "attempt"]
     keys = ("job_id", "backend", "path", "attempt", "epoch", "outcome", "code", "runner_id")
-    assert [tuple(each[key] for key in keys) for each in attempts] == [
+    assert [tuple(attempt[key] for key in keys) for attempt in attempts] == [
         (job.id, "api", "/spookify", 1, 1, "retry", 500, runner.runner_id),
         (job.id, "api", "/spookify", 2, 2, "throttled", 429, runner.runner_id),
         (job.id, "api", "/spookify", 2, 3, "success", 200, runner.runner_id),
     ]
-    assert all(each["duration_ms"] >= 0 for each in attempts)
+    assert all(attempt["duration_ms"] >= 0 for attempt in attempts)
     assert "is delivered: attempt 2: HTTP 200 in" in caplog.text
     assert "p4yload" not in caplog.text
     assert "p4yload" not in repr(attempts)

@@ -79,7 +79,7 @@ def test_when_a_probe_is_answered_every_runner_goes_on_at_once(world: World) -> 
     world.leap(0.3)
     world.flow()
     assert {flight.runner_id for flight in world.flights()} == {
-        each.runner.runner_id for each in world.runners
+        runner.runner.runner_id for runner in world.runners
     }
     world.end()
 
@@ -96,7 +96,7 @@ def test_a_dead_runners_probe_is_taken_over_once_it_is_known_to_be_dead(world: W
         world.leap(0.1)
         world.flow()
     (flight,) = world.flights()
-    (prober,) = [each for each in world.runners if each.runner.runner_id == flight.runner_id]
+    (prober,) = [runner for runner in world.runners if runner.runner.runner_id == flight.runner_id]
     taken_at = world.clock.monotonic()
     world.crash(prober)
     while not world.flights():

@@ -144,7 +144,7 @@ async def test_an_unknown_route_fails_once_a_newer_look_at_the_others_found_no_o
     older = bench.config.backends["api"].spec
     async with runner_with(bench, older, route_delay=60) as alone:
         ended = await bench.ended(await bench.add("/new", max_retries=0))
-    assert [each.name for each in ended.errors] == ["unknown_route"]
+    assert [error.name for error in ended.errors] == ["unknown_route"]
     assert ended.lease_epoch >= 2
     assert alone._beat.beating() == [alone.runner_id]
 
@@ -157,7 +157,7 @@ async def test_a_job_does_not_wait_for_ever(make_bench, newer: Path) -> None:
         await new._beat.beat()
         await until_seen(bench, old, new)
         ended = await bench.ended(await bench.add("/new", max_retries=1))
-    assert (ended.status, {each.name for each in ended.errors}) == (JobStatus.FAILED, {"unknown_route"})
+    assert (ended.status, {error.name for error in ended.errors}) == (JobStatus.FAILED, {"unknown_route"})
 
 
 async def test_runners_say_what_they_have_read(make_bench, newer: Path) -> None:
@@ -227,7 +227,9 @@ async def test_what_fails_is_logged_without_the_backend_s_words(make_bench, capl
     job = await bench.add(max_retries=1)
     async with bench.runner():
         ended = await bench.ended(job)
-    logged = [(each.levelname, each.getMessage()) for each in caplog.records if job.id in each.getMessage()]
+    logged = [
+        (record.levelname, record.getMessage()) for record in caplog.records if job.id in record.getMessage()
+    ]
     about = f"{job.id} (api '/spookify')"
     assert logged == [
         ("INFO", f"{about} is retried in 0.0 s: attempt 1: http_status: HTTP 500"),
@@ -257,8 +259,8 @@ class Refusing(MemoryStore):
         if self.refusals:
             self.refusals -= 1
             return [
-                SettleResult(job_id=each.job_id, fate=SettleFate.BUSY, problem="a trigger says no")
-                for each in settlements
+                SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem="a trigger says no")
+                for settlement in settlements
             ]
         return await super().settle(settlements)
 

@@ -77,7 +77,7 @@ def test_an_outcome_that_cannot_be_written_until_the_lease_ends_is_not_sent_agai
     async def held_by_a_transaction(settlements: Sequence[Settlement]) -> list[SettleResult]:
         if settlements[0].transition.to is JobStatus.FAILED:  # it ends with the lease, for a reclaim
             return await settle(settlements)
-        return [SettleResult(job_id=each.job_id, fate=SettleFate.BUSY) for each in settlements]
+        return [SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY) for settlement in settlements]
 
     monkeypatch.setattr(world.lab.store, "settle", held_by_a_transaction)
     runner = world.start()
@@ -123,7 +123,7 @@ def test_all_that_a_dead_runner_held_is_reclaimed_at_once(
     world.runners[0].is_frozen = False
 
     def ended() -> int:
-        return [status(world, each) for each in job_ids].count(JobStatus.FAILED)
+        return [status(world, id_) for id_ in job_ids].count(JobStatus.FAILED)
 
     assert until(world, lambda: ended() > 0, 12)
     assert ended() == 5

@@ -47,7 +47,7 @@ async def test_a_throttled_job_waits_and_uses_up_no_retry(make_bench) -> None:
     async with bench.runner():
         ended = await bench.ended(job)
     assert (ended.status, ended.retries, ended.deferred_since) == (JobStatus.SUCCESS, 0, None)
-    assert [(each.name, each.code, each.count) for each in ended.errors] == [(THROTTLED, 429, 5)]
+    assert [(error.name, error.code, error.count) for error in ended.errors] == [(THROTTLED, 429, 5)]
     assert backend.requests == 6
 
 
@@ -90,7 +90,7 @@ async def test_a_plugin_says_it_by_name_and_observers_are_told(make_bench) -> No
     job = await bench.add(max_retries=1)
     async with bench.runner():
         ended = await bench.ended(job)
-    assert [(each.name, each.code) for each in ended.errors] == [(THROTTLED, 403)]
+    assert [(error.name, error.code) for error in ended.errors] == [(THROTTLED, 403)]
     assert plugin.settled == [("pending", True), ("success", False)]
 
 

@@ -128,7 +128,7 @@ def test_quarantine_logs_a_row_once_in_a_while(caplog: pytest.LogCaptureFixture)
 
     quarantine.add("claimed", ["job:1", "job:2", "job:3"], "CHECK")
     quarantine.add("claimed", ["job:1"], "CHECK")
-    assert [each.getMessage() for each in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records] == [
         "job job:1 and 2 more can't be claimed, the database refuses it: CHECK"
     ]
     clock.now += Quarantine.QUIET

@@ -101,10 +101,10 @@ async def test_a_filter_takes_every_spelling_and_a_group_shows_one(tmp_path: Pat
     store = shared(tmp_path, rows)
     for spelling in ("/a", "POST /a", "makeA"):
         assert await store.count(JobQuery(path=spelling)) == 3
-    groups = [(each.path, each.count) for each in await store.errors(limit=9)]
+    groups = [(error.path, error.count) for error in await store.errors(limit=9)]
     assert groups == [("/a", 3), ("/b", 1)]
 
 
 async def test_errors_are_grouped_by_the_backend_of_their_path(tmp_path: Path) -> None:
     groups = await shared(tmp_path, Rows(rows=[ROWS[0], ROWS[2]])).errors(limit=5)
-    assert [(each.backend, each.path) for each in groups] == [("api", "/a"), ("agent", "/chat")]
+    assert [(group.backend, group.path) for group in groups] == [("api", "/a"), ("agent", "/chat")]

@@ -67,7 +67,7 @@ async def test_it_subscribes_again_and_says_so_once(
     await anext(signals)
     await database.listening.wait()
 
-    assert [each.getMessage() for each in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records] == [
         "LISTEN doesn't work, new jobs are found by polling: lost",
         "LISTEN works again",
     ]

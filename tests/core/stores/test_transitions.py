@@ -44,7 +44,7 @@ async def test_a_row_that_keeps_changing_is_reported() -> None:
     one, two = await store.add([job(), job()])
     results = await kill(store, [one.id, "job:none", two.id, one.id])
     changed = OperatorFate.CHANGED
-    assert [each.fate for each in results] == [changed, OperatorFate.NOT_FOUND, changed, changed]
+    assert [result.fate for result in results] == [changed, OperatorFate.NOT_FOUND, changed, changed]
     assert [each.status for each in await store.find(JobQuery())] == [JobStatus.PENDING] * 2
 
 
@@ -62,13 +62,15 @@ class Refusing(MemoryStore):
     kept = ""
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        results = await super().settle([each for each in settlements if each.job_id != self.kept])
+        results = await super().settle(
+            [settlement for settlement in settlements if settlement.job_id != self.kept]
+        )
         busy = SettleResult(job_id=self.kept, fate=SettleFate.BUSY, problem="not that one")
         by_id = {each.job_id: each for each in [*results, busy]}
-        return [by_id[each.job_id] for each in settlements]
+        return [by_id[settlement.job_id] for settlement in settlements]
 
     async def reschedule(self, job_ids: Sequence[str], change: Rescheduled) -> Collection[str]:
-        return await super().reschedule([each for each in job_ids if each != self.kept], change)
+        return await super().reschedule([id_ for id_ in job_ids if id_ != self.kept], change)
 
 
 async def test_reschedule_says_what_became_of_each() -> None:
@@ -92,8 +94,8 @@ async def test_each_job_is_redriven_after_its_own_delay() -> None:
     ids = [each.id for each in jobs]
     await kill(store, ids)
     results = await redrive(store, [*ids, ids[0]], delays=[5.0, 60.0, 600.0])
-    assert [each.transition and each.transition.delay for each in results] == [5.0, 60.0, 5.0]
-    waits = [each.run_at - each.updated_at for each in [await store.get(each) for each in ids]]
+    assert [result.transition and result.transition.delay for result in results] == [5.0, 60.0, 5.0]
+    waits = [each.run_at - each.updated_at for each in [await store.get(id_) for id_ in ids]]
     assert waits == [timedelta(seconds=5), timedelta(seconds=60)]
 
 
@@ -104,7 +106,7 @@ class Lenient(MemoryStore):
 
     async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
         self.reads += 1
-        ids = query.ids and tuple({each.lower() for each in query.ids})
+        ids = query.ids and tuple({id_.lower() for id_ in query.ids})
         return await super().find(attrs.evolve(query, ids=ids), connection=connection)
 
 
@@ -113,8 +115,8 @@ async def test_ids_in_another_notation_are_read_at_once() -> None:
     jobs = await store.add([job() for _ in range(5)])
     others = [each.id.upper().replace("JOB", "job") for each in jobs]
     results = await kill(store, [*others, "job:none"])
-    assert [each.job_id for each in results] == [*others, "job:none"]
-    assert [each.fate for each in results] == [*[OperatorFate.KILLED] * 5, OperatorFate.NOT_FOUND]
+    assert [result.job_id for result in results] == [*others, "job:none"]
+    assert [result.fate for result in results] == [*[OperatorFate.KILLED] * 5, OperatorFate.NOT_FOUND]
     assert store.reads == 1
 
 
@@ -124,7 +126,7 @@ async def test_an_id_that_only_looks_like_another_is_read_by_itself() -> None:
     twice, strange = added.id.upper().replace("JOB", "job"), added.id.replace("job:", "job:-")
     results = await kill(store, [added.id, twice, strange])
     killed = OperatorFate.KILLED
-    assert [each.fate for each in results] == [killed, killed, OperatorFate.NOT_FOUND]
+    assert [result.fate for result in results] == [killed, killed, OperatorFate.NOT_FOUND]
     assert store.reads == 3
 
 

@@ -109,7 +109,7 @@ async def test_a_code_signs_one_browser_in(open_browser: Open, outbox: Outbox) -
     assert "wrong, used or expired" in await other.see(f"/sign-in?code={code}", status=401)
     await outbox.run("api", "/spookify")
     await browser.act("kill", all="1")
-    assert [each.actor for each in await acts(outbox)] == ["code"]
+    assert [act.actor for act in await acts(outbox)] == ["code"]
 
 
 async def test_a_code_may_be_typed_and_ends_after_15_minutes(

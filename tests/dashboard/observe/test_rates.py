@@ -38,7 +38,7 @@ async def test_what_a_runner_has_written_is_in_the_series(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("name", "count"), [("hour", 60), ("day", 97)])
 async def test_rates_are_per_minute_in_each_step(outbox: Outbox, name: str, count: int) -> None:
-    written = [each for each in rollups(NOW, 26 * 60) if each.backend == "api"]
+    written = [rollup for rollup in rollups(NOW, 26 * 60) if rollup.backend == "api"]
     steady = [attrs.evolve(each, count=6) for each in written if each.outcome == "success"]
     await outbox.store.write_rollups(steady)
     found = await series(outbox, name, NOW, "api")

@@ -7,8 +7,8 @@ from sp00ky_dashboard.operate.bulk import MOST_KEPT, BulkWork
 
 
 async def steps(*results: BulkResult, error: Exception | None = None) -> AsyncGenerator[BulkResult, None]:
-    for each in results:
-        yield each
+    for result in results:
+        yield result
     if error:
         raise error
 

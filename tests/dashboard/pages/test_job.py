@@ -86,7 +86,8 @@ async def test_payloads_results_and_reasons_can_be_hidden(
     async def refuses(settlements: Sequence[Settlement]) -> list[SettleResult]:
         problem = "the row has 'secret'"
         return [
-            SettleResult(job_id=each.job_id, fate=SettleFate.BUSY, problem=problem) for each in settlements
+            SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem=problem)
+            for settlement in settlements
         ]
 
     with monkeypatch.context() as patched:

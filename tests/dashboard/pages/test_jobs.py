@@ -19,4 +19,4 @@ async def test_all_pages_hold_every_job_once_the_newest_first(browser: Browser, 
         path = following[1].replace("&amp;", "&") if following else ""
     newest_first = await outbox.find(limit=200)
     assert seen == [each.id for each in newest_first]
-    assert set(seen) == {each.id for each in jobs}
+    assert set(seen) == {job.id for job in jobs}

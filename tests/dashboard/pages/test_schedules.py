@@ -29,4 +29,4 @@ async def test_one_is_fired_paused_and_resumed(browser: Browser, outbox: Outbox)
     assert "This schedule can&#39;t fire" in refused.text
     assert "is resumed" in await browser.act("resume-schedule", target="heartbeat")
     assert "no key in quarantine" in await browser.act("release-schedule", target="heartbeat")
-    assert {each.actor for each in await acts(outbox)} == {"ada"}
+    assert {act.actor for act in await acts(outbox)} == {"ada"}

@@ -36,7 +36,7 @@ def test_a_table_of_one_backend_has_no_filter() -> None:
 class TestRows(TestCase):
     def setUp(self) -> None:
         with connection.cursor() as cursor:
-            cursor.executemany("INSERT INTO job (path) VALUES (%s)", [(each,) for each in PATHS])
+            cursor.executemany("INSERT INTO job (path) VALUES (%s)", [(path,) for path in PATHS])
 
     def paths(self, found: Any) -> set[str]:
         return set(found.queryset(None, Job.objects.all()).values_list("path", flat=True))

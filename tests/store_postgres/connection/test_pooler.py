@@ -30,7 +30,7 @@ async def lifecycle(store: PostgresStore, new_job: Any) -> None:
             for job in jobs
         ]
         results = await store.settle(batch)
-        assert {each.fate for each in results} == {"settled"}
+        assert {result.fate for result in results} == {"settled"}
         await asyncio.gather(store.beat("r1"), store.stats(), store.find(JobQuery()), store.prune())
 
 

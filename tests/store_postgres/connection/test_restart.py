@@ -148,7 +148,9 @@ async def test_watching_goes_on_however_long_the_server_is_away(
     caplog.set_level(logging.DEBUG, "sp00ky_store_postgres")
 
     async def told() -> list[str]:
-        said = [each.levelname for each in caplog.records if each.message.startswith("watching goes on")]
+        said = [
+            record.levelname for record in caplog.records if record.message.startswith("watching goes on")
+        ]
         return said if len(said) > 2 else []
 
     (job,) = await restarted.add([new_job()])

@@ -27,7 +27,7 @@ async def test_what_cant_be_deleted_by_a_clear_is_said_of_each(
     await kill(store, [job.id for job in jobs])
     await referred(f"id = '{jobs[1].id[-36:]}'")
     results = await clear(store, [job.id for job in jobs])
-    assert [each.fate for each in results] == ["cleared", "illegal", "cleared", "cleared", "cleared"]
+    assert [result.fate for result in results] == ["cleared", "illegal", "cleared", "cleared", "cleared"]
     assert f"job {jobs[1].id} can't be deleted: " in str(results[1].problem)
     assert "foreign key" in str(results[1].problem)
 

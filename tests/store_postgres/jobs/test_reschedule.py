@@ -15,4 +15,4 @@ async def test_a_row_that_another_transaction_holds_is_left(
     async with sql.transaction():
         await sql.execute(f"SELECT FROM {quoted}.job WHERE id = $1 FOR UPDATE", held.id.partition(":")[2])
         results = await reschedule(store, [held.id, free.id], Rescheduled(delay=60))
-    assert [each.fate for each in results] == [OperatorFate.CHANGED, OperatorFate.RESCHEDULED]
+    assert [result.fate for result in results] == [OperatorFate.CHANGED, OperatorFate.RESCHEDULED]

@@ -71,7 +71,7 @@ async def test_a_refused_entry_is_left_out(
     await sql.execute(f"ALTER TABLE {table_name} ADD CONSTRAINT calm CHECK (errors::text NOT LIKE '%panic%')")
     jobs = await claimed(store, new_job, 2)
     results = await store.settle([failed(jobs[0], "panic"), failed(jobs[1])])
-    assert [each.fate for each in results] == ["settled", "settled"]
+    assert [result.fate for result in results] == ["settled", "settled"]
     kept = [await store.get(job.id) for job in jobs]
     assert [len(job.errors) for job in kept] == [0, 1]
     assert [job.status for job in kept] == [JobStatus.PENDING] * 2
@@ -101,7 +101,7 @@ async def test_a_row_that_takes_no_write_at_all_stays(
         f"CREATE TRIGGER no BEFORE UPDATE ON {table_name} FOR EACH ROW EXECUTE FUNCTION {table_name[:-3]}no()"
     )
     results = await store.settle([delivered(job) for job in jobs])
-    assert [each.fate for each in results] == ["busy", "settled"]
+    assert [result.fate for result in results] == ["busy", "settled"]
     assert results[0].problem == "not this one"
 
 

@@ -45,7 +45,9 @@ async def test_an_outcome_that_is_refused_in_every_form_is_never_sent_again(
     (job,) = await bench.store.add([new_job(max_retries=0)])
     async with bench.runner(), asyncio.timeout(60):
         await logged(caplog, f"job {job.id} can't be settled")  # as lost: its lease is over
-        await logged(caplog, f"job {job.id}: lease lost: this outcome couldn't be written: hands off")
+        await logged(
+            caplog, f"job {job.id}: lease lost: this outcome couldn't be written: "
+        )  # or: its row is held
         assert f"job {job.id}: its outcome can't be written yet: hands off" in caplog.text
         assert (await bench.store.get(job.id)).status is JobStatus.PROCESSING
         async with sql.transaction():  # from now on the whole is taken, and still no part of it

@@ -29,7 +29,7 @@ async def written(store: PostgresStore, batch: Sequence[Settlement]) -> set[str]
     """The jobs of those that are written now; none, where nothing could be."""
     with suppress(StoreUnavailable):
         results = await store.settle(batch)
-        return {each.job_id for each in results if each.fate in {"settled", "already_settled"}}
+        return {result.job_id for result in results if result.fate in {"settled", "already_settled"}}
     return set()
 
 

@@ -62,7 +62,7 @@ async def test_check_finds(
     store: PostgresStore, sql: Any, quoted: str, statement: str, stops: bool, word: str
 ) -> None:
     await sql.execute(statement.format(schema=quoted))
-    found = [each for each in await findings(store) if word in f"{each.subject} {each.problem}"]
+    found = [finding for finding in await findings(store) if word in f"{finding.subject} {finding.problem}"]
     assert stops in {each.stops_jobs for each in found}
     for each in found:
         if each.fix == "run: sp00ky migrate":
@@ -88,7 +88,7 @@ async def test_check_finds_dead_rows(
 
     async def found() -> bool:
         await sql.execute("SELECT 1")  # a session tells its numbers at the end of a transaction
-        return any("dead rows" in each.problem for each in await findings(store))
+        return any("dead rows" in finding.problem for finding in await findings(store))
 
     await eventually(found)  # the statistics come a little later
 
@@ -128,5 +128,8 @@ async def test_check_finds_what_keeps_jobs_from_being_deleted(
     )
     problem = f'constraint of_job of {quoted}."Order" references it without ON DELETE SET NULL or CASCADE'
     mend = f'ALTER TABLE {quoted}."Order" DROP CONSTRAINT of_job'
-    says = [(each.stops_jobs, each.problem, each.fix.partition(", ")[0]) for each in await findings(store)]
+    says = [
+        (finding.stops_jobs, finding.problem, finding.fix.partition(", ")[0])
+        for finding in await findings(store)
+    ]
     assert says == [(False, problem, mend)] * found

@@ -64,7 +64,7 @@ async def test_a_table_that_is_not_ours_is_refused_and_left_alone(
         == 0
     )
     await store.open()
-    assert any(each.stops_jobs for each in await findings(store))
+    assert any(finding.stops_jobs for finding in await findings(store))
     await store.close()
 
 

@@ -19,13 +19,13 @@ async def test_the_first_releases_table_is_extended_without_a_rewrite(
     await sql.execute(first_release)
     filenode = f"SELECT pg_relation_filenode('{quoted}.job')"
     before = await sql.fetchval(filenode)
-    assert any(each.stops_jobs for each in await findings(store))
+    assert any(finding.stops_jobs for finding in await findings(store))
     steps = await store.migrate()
-    indexes = [each.statement for each in steps if " INDEX " in each.statement and each.table == "job"]
+    indexes = [step.statement for step in steps if " INDEX " in step.statement and step.table == "job"]
     assert len(indexes) == 10
-    assert all("CONCURRENTLY" in each for each in indexes)
-    made = [each.split('"')[1] if "CREATE" in each else each for each in indexes]
-    assert made.index("job_ready") < next(n for n, each in enumerate(indexes) if "DROP INDEX" in each)
+    assert all("CONCURRENTLY" in index for index in indexes)
+    made = [index.split('"')[1] if "CREATE" in index else index for index in indexes]
+    assert made.index("job_ready") < next(n for n, index in enumerate(indexes) if "DROP INDEX" in index)
     assert await sql.fetchval(filenode) == before
     assert await findings(store) == []
     assert len(await store.claim({"api": 100}, "r1")) == 50
@@ -160,5 +160,5 @@ async def test_indexes_come_while_writers_go_on(
         assert not migrating.done()
         await transaction.commit()
         steps = await migrating
-    assert [each.statement.split()[:3] for each in steps][:2] == [["CREATE", "INDEX", "CONCURRENTLY"]] * 2
+    assert [step.statement.split()[:3] for step in steps][:2] == [["CREATE", "INDEX", "CONCURRENTLY"]] * 2
     assert await findings(store) == []

@@ -74,7 +74,9 @@ async def test_a_check_is_added_first_and_validated_outside_that_transaction(
     with pytest.raises(RowRefused, match=r'"job_mine".*is violated by some row'):
         await store.migrate()
     assert await sql.fetchval("SELECT convalidated FROM pg_constraint WHERE conname = 'job_mine'") is False
-    assert [each.problem for each in await findings(store)] == ["the validation of check job_mine is missing"]
+    assert [finding.problem for finding in await findings(store)] == [
+        "the validation of check job_mine is missing"
+    ]
     await sql.execute(f"DELETE FROM {quoted}.job")
     assert ["VALIDATE" in each.statement for each in await store.migrate()] == [True]
     assert await store.migrate() == []

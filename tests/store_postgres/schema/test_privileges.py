@@ -31,10 +31,12 @@ async def test_check_finds_a_missing_right(
     reader = make(base=base, schema=schema)
     try:
         await reader.open()
-        problems = [each for each in await findings(reader) if "may not" in each.problem]
-        assert {each.problem for each in problems} == {"role sp00ky_reader may not INSERT, UPDATE, DELETE"}
+        problems = [finding for finding in await findings(reader) if "may not" in finding.problem]
+        assert {problem.problem for problem in problems} == {
+            "role sp00ky_reader may not INSERT, UPDATE, DELETE"
+        }
         assert len(problems) == 8
-        assert all(each.stops_jobs and each.fix.startswith("GRANT INSERT") for each in problems)
+        assert all(problem.stops_jobs and problem.fix.startswith("GRANT INSERT") for problem in problems)
         with pytest.raises(SchemaError, match="permission denied for table job"):
             await reader.add([new_job()])
         with pytest.raises(SchemaError, match="permission denied"):

@@ -63,7 +63,7 @@ class Work:
                 assert (runner.succeeded, runner.failed, runner.in_flight) == (self.count, 0, 0)
             stats = (await self.store.stats())["api"]
         assert (stats.success, stats.pending, stats.processing, stats.failed) == (self.count, 0, 0, 0)
-        requests = Counter(each.job.id for each in self.transport.attempts)
+        requests = Counter(attempt.job.id for attempt in self.transport.attempts)
         assert (len(requests), max(requests.values())) == (self.count, 1)
 
 

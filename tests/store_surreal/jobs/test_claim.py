@@ -106,7 +106,7 @@ async def test_few_huge_rows_at_a_time_are_reclaimed(migrated: SurrealStore) -> 
     rounds = [len(await migrated.reclaim({})) for _ in range(3)]
     assert rounds == [5, 2, 0]
     (job, *_) = await migrated.claim({"api": 1}, "r")
-    assert [each.name for each in job.errors[-1:]] in ([], ["outcome_unknown"])
+    assert [error.name for error in job.errors[-1:]] in ([], ["outcome_unknown"])
 
 
 def test_sizes_grow_again() -> None:

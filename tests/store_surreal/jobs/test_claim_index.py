@@ -52,7 +52,7 @@ async def test_what_an_index_shows_wrongly_stops_nothing(
         assert {job.id for job in claim} == healthy
         await store.settle([settlement_of(job) for job in claim])
         assert list(await store.claim({"api": FEW}, "r")) == []
-        said = [each for each in caplog.records if each.levelno >= logging.ERROR]
+        said = [record for record in caplog.records if record.levelno >= logging.ERROR]
         assert len(said) == 1
         assert "run sp00ky migrate" in said[0].getMessage()
         await store.migrate()

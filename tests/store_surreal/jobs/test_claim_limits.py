@@ -93,9 +93,9 @@ async def test_a_limited_claim_is_a_single_message(
     assert len(await store.claim({"api": 9}, "r")) == 3
     await store.close()
     begins = [each for each in asked if "BEGIN" in each]
-    assert [("UPSERT $control" in each, each.count("BEGIN;"), each.count("COMMIT;")) for each in begins] == [
-        (True, 1, 1)
-    ]
+    assert [
+        ("UPSERT $control" in begin, begin.count("BEGIN;"), begin.count("COMMIT;")) for begin in begins
+    ] == [(True, 1, 1)]
 
 
 async def test_tokens_of_jobs_that_others_had_before_are_given_back(

@@ -46,9 +46,9 @@ async def test_no_instant_is_passed_over(shared: SurrealStore, monkeypatch: pyte
     monkeypatch.setattr(claim_window, "SHORTEST", 3_600.0)
     monkeypatch.setattr(claim_window, "ADVANCE", 0.0)
     instants = ["05Z", "05.5Z", "05.000001Z", "05.5000015Z", "05.123Z", "05.123456Z", "06Z", "04.999999999Z"]
-    for number, each in enumerate(instants):
+    for number, instant in enumerate(instants):
         await shared._connection.write(
-            f"CREATE job SET path = '/{number}', payload = '{{}}', run_at = d'2024-01-02T03:04:{each}'"
+            f"CREATE job SET path = '/{number}', payload = '{{}}', run_at = d'2024-01-02T03:04:{instant}'"
         )
     claimed = [path for _ in instants for path in await paths(shared, 1)]
     assert sorted(claimed) == [f"/{number}" for number in range(len(instants))]

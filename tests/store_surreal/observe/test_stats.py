@@ -26,9 +26,9 @@ async def test_rows_of_any_kind_are_counted(migrated: SurrealStore) -> None:
         ],
     )
     groups = await migrated.errors()
-    found = {(each.path, each.name, each.code): each.count for each in groups}
+    found = {(group.path, group.name, group.code): group.count for group in groups}
     assert found == {("/a", "timeout", 0): 2, ("/b", "", 0): 1}
-    assert {each.example.partition(":")[0] for each in groups} == {"job"}
+    assert {group.example.partition(":")[0] for group in groups} == {"job"}
 
 
 @pytest.mark.parametrize("code", [math.nan, math.inf, 1.0, Decimal(1), Decimal("1.50"), {"a": math.nan}])
@@ -41,5 +41,5 @@ async def test_a_code_of_any_kind_has_an_example(migrated: SurrealStore, code: A
     )
     groups = await migrated.errors()
     (ids,) = await migrated._connection.read("SELECT VALUE <string>id FROM job")
-    assert sum(each.count for each in groups) == 3
-    assert {each.example for each in groups} <= set(ids)
+    assert sum(group.count for group in groups) == 3
+    assert {group.example for group in groups} <= set(ids)

@@ -24,11 +24,11 @@ async def test_check_names_each_weakness_of_the_documented_table(spec_store: Sur
     findings = await spec_store.check()
     weak = {"job.errors", "job.created_at", "job.assigned_to", "job.path"}
     # 2.3 empties an object in a payload of any type; 3.x gives record users no index for WHERE true.
-    assert {each.subject for each in findings} == weak | (
+    assert {finding.subject for finding in findings} == weak | (
         {"job.payload"} if await is_older(spec_store) else {"job"}
     )
-    assert not [each for each in findings if each.stops_jobs]
-    assert all("--repair" in each.fix and each.consequence for each in findings)
+    assert not [finding for finding in findings if finding.stops_jobs]
+    assert all("--repair" in finding.fix and finding.consequence for finding in findings)
 
 
 OPEN = {
@@ -54,9 +54,9 @@ async def test_check_names_what_clients_may_change(
     if closed:
         await migrated._connection.write("DEFINE TABLE OVERWRITE job SCHEMAFULL PERMISSIONS NONE")
     findings = await migrated.check()
-    assert {each.subject for each in findings} == (set() if closed else named)
-    assert {each.problem for each in findings} <= {"clients may change it"}
-    assert not [each for each in findings if each.stops_jobs or "PERMISSIONS" not in each.fix]
+    assert {finding.subject for finding in findings} == (set() if closed else named)
+    assert {finding.problem for finding in findings} <= {"clients may change it"}
+    assert not [finding for finding in findings if finding.stops_jobs or "PERMISSIONS" not in finding.fix]
     assert await migrated.migration(repair=True) == []  # permissions stay as they are
 
 

@@ -27,7 +27,7 @@ async def told(store: SurrealStore, definition: str) -> list[Finding]:
     findings = await store.check()
     assert await store._connection.read("SELECT * FROM job") == before
     # No definition here closes a field to clients, of which check speaks too.
-    return [each for each in findings if each.problem != "clients may change it"]
+    return [finding for finding in findings if finding.problem != "clients may change it"]
 
 
 GUARDS = {
@@ -99,7 +99,7 @@ async def test_a_table_that_takes_no_job_of_ours_is_named(
 )
 async def test_what_a_job_of_ours_may_meet_is_no_refusal(migrated: SurrealStore, field: str) -> None:
     findings = await told(migrated, f"DEFINE FIELD OVERWRITE {field}")
-    assert {each.subject for each in findings} <= {"job.assigned_to"}  # its type, as ever
+    assert {finding.subject for finding in findings} <= {"job.assigned_to"}  # its type, as ever
 
 
 async def test_a_user_who_may_not_write_stops_jobs(
@@ -152,6 +152,6 @@ async def test_the_functions_that_are_documented_are_enough(
     await store.add(new_jobs)
     jobs = await store.claim({"api": 3}, "r")
     assert len(jobs) == 3
-    await store.settle([settlement_of(each, Delivered(result={})) for each in jobs])
+    await store.settle([settlement_of(job, Delivered(result={})) for job in jobs])
     assert (await store.stats())["api"].success == 3
     await store.close()

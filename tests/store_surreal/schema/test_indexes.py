@@ -110,7 +110,7 @@ class Fleet:
 
     def work(self) -> list[asyncio.Task[None]]:
         """Begin all of it."""
-        runners = [self.deliver(each, f"r{number}") for number, each in enumerate(self.stores)]
+        runners = [self.deliver(store, f"r{number}") for number, store in enumerate(self.stores)]
         return [asyncio.create_task(each) for each in (self.enqueue(), self.enqueue_slowly(), *runners)]
 
 

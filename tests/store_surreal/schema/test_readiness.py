@@ -20,7 +20,7 @@ async def test_a_table_that_goes_away_stops_no_other_backend(
     store = make_store(surreal_url, tuple(tables))
     await store.open()
     await store.migrate()
-    await store.add([NewJob(path="/a", backend=each.backend) for each in tables])
+    await store.add([NewJob(path="/a", backend=table.backend) for table in tables])
     held = await store.claim({"api": 5, "mail": 5}, "r")
     await store._connection.write("REMOVE TABLE mail")
     await store.add([NewJob(path="/b", backend="api")])
@@ -34,7 +34,7 @@ async def test_a_table_that_goes_away_stops_no_other_backend(
     assert await store.next_due(["api", "mail"]) is None
     assert await store.reclaim({}) == []
     assert await store.prune() == 1
-    assert [each.message for each in caplog.records if "table 'mail' is gone" in each.message] != []
+    assert [record.message for record in caplog.records if "table 'mail' is gone" in record.message] != []
     with pytest.raises(SchemaError, match="'mail' does not exist; run: sp00ky migrate"):
         await store.claim({"mail": 5}, "r")
     await store.migrate()

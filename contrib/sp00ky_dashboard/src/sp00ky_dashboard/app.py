@@ -146,6 +146,6 @@ class Dashboard:
         """Return what is reported to browsers when it changes."""
         queues = await stats(self._outbox, self._reads)
         runners = await self._reads.get("runners", self._outbox.runners)
-        numbers = {name: attrs.evolve(each, **TICKING) for name, each in queues.items()}
-        fleet = [(each.id, each.state, each.info) for each in runners]
+        numbers = {name: attrs.evolve(queue, **TICKING) for name, queue in queues.items()}
+        fleet = [(runner.id, runner.state, runner.info) for runner in runners]
         return repr(numbers), repr(fleet), written_until(datetime.now(UTC))

@@ -104,7 +104,7 @@ def _tables(app: AppSettings) -> tuple[str, ...]:
         backends = load_config(app.config).backends.values()
     except Sp00kyError:
         return ("job",)
-    return tuple(dict.fromkeys(each.table for each in backends)) or ("job",)
+    return tuple(dict.fromkeys(backend.table for backend in backends)) or ("job",)
 
 
 def _model(table: str, place: _Place) -> type[AbstractJob]:
@@ -137,4 +137,4 @@ def _quoted(schema: str, table: str) -> str:
 
 _PLACE = _place()
 _MODELS = [_model(each, _PLACE) for each in _PLACE.tables]
-globals().update({each.__name__: each for each in _MODELS})
+globals().update({model.__name__: model for model in _MODELS})

@@ -54,12 +54,12 @@ class Answer:
 
     def kept(self, most_bytes: int) -> Self:
         """Return what a repeated request gets: some headers, and no body where that is longer."""
-        headers = [each for each in self.headers if each[0] in _KEPT_HEADERS]
+        headers = [header for header in self.headers if header[0] in _KEPT_HEADERS]
         body = self.body if len(self.body) <= most_bytes else b""
         if body != self.body:
-            headers = [each for each in headers if each[0] not in _OF_A_BODY]
+            headers = [header for header in headers if header[0] not in _OF_A_BODY]
         if sum(len(name) + len(value) for name, value in headers) > _MOST_HEADER_BYTES:
-            headers = [each for each in headers if each[0] in _OF_A_BODY]
+            headers = [header for header in headers if header[0] in _OF_A_BODY]
         return attrs.evolve(self, headers=headers, body=body)
 
     def sent_headers(self) -> tuple[tuple[str, str], ...]:

@@ -91,7 +91,7 @@ def _header(request: Request, name: str) -> str:
 
 def _any_equal(signatures: Iterable[str], expected: Sequence[str]) -> bool:
     """Compare each with each; how long that takes says nothing of where two differ."""
-    given = [each.encode(errors="replace") for each in signatures]
+    given = [signature.encode(errors="replace") for signature in signatures]
     return any(hmac.compare_digest(one, other.encode()) for one in given for other in expected)
 
 

@@ -135,7 +135,7 @@ class MysqlDialect(SqlSession):
             if name in texts and collation not in COLLATIONS.values()
         ]
         engines = await self._seen("engine", "tables", table)
-        other = [*(f"its engine is {each}" for (each,) in engines if each != "InnoDB"), *other]
+        other = [*(f"its engine is {engine}" for (engine,) in engines if engine != "InnoDB"), *other]
         consequence = "what is undone stays, no row can be locked, or different keys count as the same"
         change = f"ENGINE=InnoDB, CONVERT TO CHARACTER SET utf8mb4 COLLATE {self.collation}"
         fix = f"ALTER TABLE {self._name(table.name)} {change}"

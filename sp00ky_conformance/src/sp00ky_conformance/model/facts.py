@@ -20,8 +20,8 @@ LATER = timedelta(hours=1)
 def facts_of_job(job: Job) -> dict[str, object]:
     """Return what two stores agree on of a job."""
     entries = [
-        (each.attempt, each.code, each.name, each.runner_id, each.count, each.since is not None)
-        for each in job.errors
+        (error.attempt, error.code, error.name, error.runner_id, error.count, error.since is not None)
+        for error in job.errors
     ]
     return {
         "status": job.status,
@@ -59,4 +59,4 @@ def _facts_of_pause(pause: Pause) -> Pause:
 
 def facts_of_errors(groups: Iterable[ErrorGroup]) -> list[tuple[str, str, str, int, int]]:
     """Return the groups in an order of their own: of two that are as large either may come first."""
-    return sorted((each.backend, each.path, each.name, each.code, each.count) for each in groups)
+    return sorted((group.backend, group.path, group.name, group.code, group.count) for group in groups)

@@ -94,12 +94,13 @@ class StoreModel(OperatorRules):
         """Claim; the same jobs in the same order within a backend, where the store keeps it."""
         if not self.real.capabilities.exact_order:
             slots = dict.fromkeys(slots, 1_000)
-        wanted = {self.names[each]: count for each, count in slots.items()}
+        wanted = {self.names[slot]: count for slot, count in slots.items()}
         real, reference = self.both(lambda store: store.claim(wanted, runner))
         by_number = {self.number(job.id): job for job in reference}
         assert sorted(self.number(job.id) for job in real) == sorted(by_number)
         read = [
-            {name: facts_of(each) for name, each in claim.breakers.items()} for claim in (real, reference)
+            {name: facts_of(breaker) for name, breaker in claim.breakers.items()}
+            for claim in (real, reference)
         ]
         assert read[0] == read[1]
         assert real.paused.keys() == reference.paused.keys()
@@ -156,7 +157,7 @@ class StoreModel(OperatorRules):
         """Check that the numbers agree, but for ages."""
         real, reference = self.both(lambda store: store.stats())
         numbers = [
-            {backend: facts_of_stats(each) for backend, each in stats.items()} for stats in (real, reference)
+            {backend: facts_of_stats(stat) for backend, stat in stats.items()} for stats in (real, reference)
         ]
         assert numbers[0] == numbers[1]
 
@@ -174,7 +175,7 @@ class StoreModel(OperatorRules):
         return list(map(self._pair_of, real, reference))
 
     def _pair_of(self, real: Job, reference: Job) -> Pair:
-        existing = [each for each in self.pairs if each.real == real.id or each.reference == reference.id]
+        existing = [pair for pair in self.pairs if pair.real == real.id or pair.reference == reference.id]
         if existing:
             assert existing == [Pair(existing[0].number, real.id, reference.id)]
             return existing[0]

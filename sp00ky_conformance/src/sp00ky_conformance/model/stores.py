@@ -41,7 +41,7 @@ class TwoStores(RuleBasedStateMachine):
         self._folder = tempfile.TemporaryDirectory()
         suffix = new_key()[-12:]
         self.names: dict[str, str] = {
-            each: f"{each}-{suffix}" for each in BACKENDS
+            backend: f"{backend}-{suffix}" for backend in BACKENDS
         }  # breakers are kept by them
         options = StoreOptions(
             url="model://",
@@ -81,7 +81,7 @@ class TwoStores(RuleBasedStateMachine):
 
     def number(self, job_id: str) -> int:
         """Find the job by its id in either store."""
-        return next(each.number for each in self.pairs if job_id in {each.real, each.reference})
+        return next(pair.number for pair in self.pairs if job_id in {pair.real, pair.reference})
 
 
 def _limited(options: StoreOptions, capabilities: StoreCapabilities) -> StoreOptions:

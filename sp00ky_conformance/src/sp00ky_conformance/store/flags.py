@@ -91,7 +91,7 @@ class FlagConformance(StoreHarness):
             for other in claims
             if one.ended < other.began and max(one.due) > min(other.due)
         ]
-        assert sum(len(each.due) for each in claims) == 120
+        assert sum(len(claim.due) for claim in claims) == 120
         assert late == [] or not store.capabilities.exact_order, (
             "a later claim got an older job: say exact_order = False"
         )

@@ -99,8 +99,8 @@ def where(flag: str) -> Callable[[Test], Test]:
     def decorate(test: Test) -> Test:
         @functools.wraps(test)
         async def either(self: Any, **fixtures: Any) -> None:
-            opened = (each for each in fixtures.values() if hasattr(each, "capabilities"))
-            options = (each for each in fixtures.values() if isinstance(each, StoreOptions))
+            opened = (fixture for fixture in fixtures.values() if hasattr(fixture, "capabilities"))
+            options = (fixture for fixture in fixtures.values() if isinstance(fixture, StoreOptions))
             store = next(opened, None) or self.make_store(next(options))
             if getattr(store.capabilities, flag):
                 await test(self, **fixtures)

@@ -139,7 +139,7 @@ def _with_section(
     name = found.transport_name
     traits = transports.get(name)
     scheme = traits.scheme if traits else name
-    sections = {each.scheme for each in transports.values() if each.options is not None}
+    sections = {transport.scheme for transport in transports.values() if transport.options is not None}
     own = {scheme} if traits and traits.options else set[str]()
     for key in entry.raw:
         if key in sections - own:

@@ -331,7 +331,7 @@ def _split(found: str, *schemes: str) -> SplitResult:
     except ValueError:
         is_sound = False
     if not is_sound or not found.isprintable() or _NOT_IN_A_URL.search(found):
-        either = " or ".join(f"{each}://" for each in schemes)
+        either = " or ".join(f"{scheme}://" for scheme in schemes)
         raise ReadProblem(
             f"expected a URL such as {schemes[0]}://localhost:8000: {either}, a host and perhaps a port, "
             "without spaces or other odd characters"

@@ -90,7 +90,9 @@ class _Composition:
 
 def _mappings(schemas: Iterable[Node]) -> list[Node]:
     """Return those that are mappings; ``false`` is one that allows no value."""
-    shown = (attrs.evolve(each, value={"enum": []}) if each.value is False else each for each in schemas)
+    shown = (
+        attrs.evolve(schema, value={"enum": []}) if schema.value is False else schema for schema in schemas
+    )
     return [each for each in shown if isinstance(each.value, dict)]
 
 

@@ -168,7 +168,9 @@ def _explicit_types(operation: Operation) -> list[str]:
     """
     if operation.form == "explicit" or operation.declares_reserved:
         return []
-    parts: list[tuple[str, bool]] = [(each.place, each.required) for each in operation.parameters]
+    parts: list[tuple[str, bool]] = [
+        (parameter.place, parameter.required) for parameter in operation.parameters
+    ]
     parts += [("body", operation.needs_body)] * bool(operation.bodies)
     needed = [place for place, required in parts if required]
     return [f"Explicit{place.capitalize()}" for place in needed[:1] or dict.fromkeys(dict(parts))]

@@ -227,7 +227,7 @@ class Executor(TransactionalExecutor):
         try:
             rows = await self.fetch(Workload.BEAT, statement, *arguments)
         except StoreUnavailable:
-            self._doubted = [each for pool in self._pools.values() for each in pool.connections()]
+            self._doubted = [connection for pool in self._pools.values() for connection in pool.connections()]
             raise
         if self._doubted:
             await self._end_silent()

@@ -235,7 +235,7 @@ class Claims:
         if not claim and self._unreported is not None:
             unreported, self._unreported = self._unreported, None
             raise unreported
-        is_paused = any(each.state is not BreakerState.CLOSED for each in claim.breakers.values())
+        is_paused = any(breaker.state is not BreakerState.CLOSED for breaker in claim.breakers.values())
         if claim or is_paused or claim.paused or claim.retry_in:
             self._due_since = None
         elif self._due_since is not None and time.monotonic() - self._due_since >= UNCLAIMED_SECONDS:

@@ -61,9 +61,9 @@ class Settles:
         busy: Mapping[Settlement, SettleResult],
         workload: Workload,
     ) -> list[SettleResult]:
-        others = [each for each in settlements if each not in busy]
+        others = [settlement for settlement in settlements if settlement not in busy]
         results = iter(await self._settle_in_time(others, workload))
-        return [busy[each] if each in busy else next(results) for each in settlements]
+        return [busy[settlement] if settlement in busy else next(results) for settlement in settlements]
 
     async def _settle_in_time(
         self, settlements: Sequence[Settlement], workload: Workload
@@ -133,8 +133,8 @@ class Settles:
         # Before the colon and the uuid stands the table.
         given = [
             n
-            for n, each in enumerate(settlements)
-            if each.job_id[:-37] in by_name and key_of(each.job_id) is not None
+            for n, settlement in enumerate(settlements)
+            if settlement.job_id[:-37] in by_name and key_of(settlement.job_id) is not None
         ]
         if given:
             batch = [settlements[n] for n in given]
@@ -152,7 +152,8 @@ class Settles:
                 fates[given[n]] = _fate(row, batch[n])
         lost = SettleFate.LEASE_LOST
         return [
-            SettleResult(job_id=each.job_id, fate=fates.get(n, lost)) for n, each in enumerate(settlements)
+            SettleResult(job_id=settlement.job_id, fate=fates.get(n, lost))
+            for n, settlement in enumerate(settlements)
         ]
 
     def _numbered(self, names: Sequence[str]) -> tuple[tuple[JobTable, ...], list[int]]:
@@ -239,15 +240,15 @@ def arguments_of(batch: Sequence[Settlement]) -> tuple[Any, ...]:
         [each.job_id[-36:] for each in batch],
         [each.epoch for each in batch],
         [each.status.value for each in batch],
-        [each.to.value for each in transitions],
-        [each.retries for each in transitions],
-        [each.delay for each in transitions],
-        [_entry(each.error) for each in transitions],
-        [_text(each.result_json) for each in transitions],
-        [_flags(each) for each in transitions],
+        [transition.to.value for transition in transitions],
+        [transition.retries for transition in transitions],
+        [transition.delay for transition in transitions],
+        [_entry(transition.error) for transition in transitions],
+        [_text(transition.result_json) for transition in transitions],
+        [_flags(transition) for transition in transitions],
         [each.runner_id for each in batch],
-        [each.run_at for each in transitions],
-        [each.priority for each in transitions],
+        [transition.run_at for transition in transitions],
+        [transition.priority for transition in transitions],
     )
 
 
@@ -302,7 +303,9 @@ class SlowSettles:
         """
         if not self._tasks:
             return {}
-        busy = {each: _busy(each, SLOW) for each in settlements if each in self._tasks}
+        busy = {
+            settlement: _busy(settlement, SLOW) for settlement in settlements if settlement in self._tasks
+        }
         if self._error is not None and busy.keys() >= set(settlements):
             raise StoreUnavailable(store=self._error.store, problem=self._error.problem)
         return busy
@@ -318,7 +321,7 @@ class SlowSettles:
             error: what to raise where not one can be written, for then it is the database's fault.
         """
         self._error = error
-        tasks = {each: self._start(each) for each in suspects}
+        tasks = {suspect: self._start(suspect) for suspect in suspects}
         await asyncio.wait(tasks.values(), timeout=seconds)
         results = {
             each: task.result() if task.done() and not task.cancelled() else _busy(each, SLOW)
@@ -326,7 +329,7 @@ class SlowSettles:
         }
         if all(result.fate is SettleFate.BUSY for result in results.values()):
             raise error
-        return [results[each] for each in suspects]
+        return [results[suspect] for suspect in suspects]
 
     async def close(self) -> None:
         """Stop writing."""

@@ -58,7 +58,7 @@ async def check(options: PostgresOptions, tables: Tables, executor: Executor) ->
         if await connection.fetchval("SHOW transaction_read_only") == "on":
             raise StoreUnavailable(store=options.direct_location, problem=READ_ONLY)
         findings, may_read = await _privileges(connection, tables)
-        findings += [each async for each in _settings(connection)]
+        findings += [setting async for setting in _settings(connection)]
         if may_read:
             findings += await _migrations(connection, tables, options)
             for table in tables.all:
@@ -156,16 +156,16 @@ async def _migrations(connection: Any, tables: Tables, options: PostgresOptions)
         steps = await pending(connection, tables, options)
     except TableRefused as error:
         return [Finding.stopping(tables.schema, error.problem, STOPS, error.fix)]
-    created = {each.step.table for each in steps if each.step.creates_table}
+    created = {step.step.table for step in steps if step.step.creates_table}
     if created == tables.by_name.keys():
         problem = f"the tables are missing: {', '.join(sorted(created))}"
         return [Finding.stopping(tables.schema, problem, STOPS, MIGRATE)]
-    incomplete = {each.step.table for each in steps if not each.is_record}
+    incomplete = {step.step.table for step in steps if not step.is_record}
     found = {
-        (each.step.table, each.finding.problem): each.finding
-        for each in steps
-        if each.step.creates_table
-        or (each.step.table not in created and not (each.is_record and each.step.table in incomplete))
+        (step.step.table, step.finding.problem): step.finding
+        for step in steps
+        if step.step.creates_table
+        or (step.step.table not in created and not (step.is_record and step.step.table in incomplete))
     }
     return list(found.values())
 
@@ -219,7 +219,7 @@ async def _refuses(connection: Any, check: str) -> bool:
 
 def _columns(table: JobTable, name: str, found: Found) -> Iterator[Finding]:
     """Find columns that are missing, or of another type; those that a migration adds aside."""
-    by_migration = {each.name for each in statements() if each.kind == "column"}
+    by_migration = {statement.name for statement in statements() if statement.kind == "column"}
     for column, type_ in COLUMNS.items():
         subject, is_ = f"{table.table}.{column}", found.types.get(column)
         if is_ is None and column not in by_migration:
@@ -235,8 +235,12 @@ def _columns(table: JobTable, name: str, found: Found) -> Iterator[Finding]:
 
 def _triggers_on(column: str, table: JobTable) -> list[str]:
     reads = re.compile(rf"\bNEW\.{column}\b")
-    triggers = (each for each in statements() if each.kind == "trigger" and reads.search(each.text))
-    return [quoted(object_name(table.table, each.name)) for each in triggers]
+    triggers = (
+        statement
+        for statement in statements()
+        if statement.kind == "trigger" and reads.search(statement.text)
+    )
+    return [quoted(object_name(table.table, trigger.name)) for trigger in triggers]
 
 
 async def _losing_rows(connection: Any, name: str) -> AsyncIterator[Finding]:

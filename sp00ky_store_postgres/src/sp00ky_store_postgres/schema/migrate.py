@@ -154,10 +154,10 @@ async def migrate(options: PostgresOptions, tables: Tables) -> list[MigrationSte
         refuse_old_server(await server_version(connection), options)
         async with _locked(connection, options, tables.schema):
             steps = await _run_transaction(connection, tables, options)
-            for each in steps:
-                if each.alone:
-                    await connection.execute(each.step.statement)
-    return [each.step for each in steps]
+            for step in steps:
+                if step.alone:
+                    await connection.execute(step.step.statement)
+    return [step.step for step in steps]
 
 
 async def migration(options: PostgresOptions, tables: Tables) -> list[MigrationStep]:
@@ -208,9 +208,9 @@ async def _run_transaction(connection: Any, tables: Tables, options: PostgresOpt
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
                 steps = await pending(connection, tables, options)
-                for each in steps:
-                    if not each.alone:
-                        await connection.execute(each.step.statement)
+                for step in steps:
+                    if not step.alone:
+                        await connection.execute(step.step.statement)
                 return steps
         except asyncpg.LockNotAvailableError:
             if not left:
@@ -317,17 +317,17 @@ async def pending(connection: Any, tables: Tables, options: PostgresOptions) -> 
     objects = await connection.fetch(read_sql("catalog_schema"), tables.schema)
     in_schema = Found(objects={(row["kind"], row["name"]): True for row in objects})
     lacking: list[Pending] = []
-    for each in statements():
-        if each.is_shared:
-            subject, _, part = each.name.partition(".")
-            name = object_name(subject, part) if each.kind == "index" else part or subject
-            of = in_schema if each.kind in {"schema", "function"} else found[subject]
+    for statement in statements():
+        if statement.is_shared:
+            subject, _, part = statement.name.partition(".")
+            name = object_name(subject, part) if statement.kind == "index" else part or subject
+            of = in_schema if statement.kind in {"schema", "function"} else found[subject]
             filled = found.get(subject) is not None
-            lacking += _lacking(each, subject or tables.schema, name, tables, of, concurrently=filled)
+            lacking += _lacking(statement, subject or tables.schema, name, tables, of, concurrently=filled)
     done = await versions(connection, tables) if found["sp00ky_migration"] else {}
     for table in tables.all:
         lacking += await _lacking_of(connection, table, tables, options, done.get(table.table, (0, 0)))
-    return sorted(lacking, key=lambda each: each.alone)
+    return sorted(lacking, key=lambda each: statement.alone)
 
 
 async def _lacking_of(
@@ -350,10 +350,10 @@ async def _lacking_of(
     has_rows = f"SELECT EXISTS (SELECT FROM {tables.name(table)})"  # noqa: S608  # a quoted name
     filled = found is not None and await connection.fetchval(has_rows)
     lacking: list[Pending] = []
-    for each in statements():
-        if not each.is_shared:
-            name = each.name if each.kind == "column" else object_name(table.table, each.name)
-            lacking += _lacking(each, table.table, name, tables, found, concurrently=filled)
+    for statement in statements():
+        if not statement.is_shared:
+            name = statement.name if statement.kind == "column" else object_name(table.table, statement.name)
+            lacking += _lacking(statement, table.table, name, tables, found, concurrently=filled)
     return lacking if version == VERSION else [*lacking, _record(table, tables, version)]
 
 

@@ -110,8 +110,8 @@ class Line:
         if self._calls:
             await asyncio.wait(self._calls, timeout=CLOSE_SECONDS)
         tasks = [each for each in (self._healing, self._watching) if each is not None]
-        for each in tasks:
-            each.cancel()
+        for task in tasks:
+            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._healing = self._watching = None
         if self._connection is not None:

@@ -112,18 +112,18 @@ class Claimer:
         """See ``Store.claim``."""
         there = await self._ready.there(table for table, _ in slots)
         try:
-            return await self._claim([each for each in slots if each[0] in there], runner_id)
+            return await self._claim([slot for slot in slots if slot[0] in there], runner_id)
         except TableMissing as error:
             self._ready.note(error)  # what was claimed beside it is released: no runner knows of it
             raise
 
     async def _claim(self, slots: Slots, runner_id: str) -> Claim:
         state = ClaimState()
-        free = [each for each in slots if not each[0].has_limits]
+        free = [slot for slot in slots if not slot[0].has_limits]
         jobs = await self._claim_due(free, runner_id, state) if free else []
-        for each in slots:
-            if each[0].has_limits:
-                jobs += await self._claim_due([each], runner_id, state)
+        for slot in slots:
+            if slot[0].has_limits:
+                jobs += await self._claim_due([slot], runner_id, state)
         for table, _ in slots:
             if state.wants_probe(table) and not state.retry_in.get(table.backend):
                 with state.passing_over(table):
@@ -281,8 +281,8 @@ class Claimer:
         try:
             await self._connection.write(statement, CLAIMING, ids=list(ids))
         except StoreError as error:  # what was claimed mustn't be lost for it
-            for each in ids:
-                self._refusals.skip(each, error)
+            for id_ in ids:
+                self._refusals.skip(id_, error)
 
     async def _is_due(self, table: JobTable) -> bool:
         """Whether a claim that got less than it found left something: others were faster, or it isn't due."""

@@ -174,7 +174,7 @@ class ClaimRefusals:
     def ids(self) -> list[RecordID]:
         """List them."""
         ids = (id_value(each) for each in self._quarantine.resting("claimed"))
-        return [each for each in ids if each is not None]
+        return [id_ for id_ in ids if id_ is not None]
 
     def skip(self, row_id: RecordID, error: StoreError) -> None:
         """Pass over a row that couldn't be written for a while; that one collides isn't logged."""

@@ -272,7 +272,7 @@ def first_pending(table: JobTable, *, embedded: bool) -> str:
     """
     name = "first_pending_embedded" if embedded else "first_pending"
     groups = (group_of(rank, embedded=embedded) for rank in RANKS)
-    firsts = [surql(name, table=quoted(table.table), group=each).strip() for each in groups]
+    firsts = [surql(name, table=quoted(table.table), group=group).strip() for group in groups]
     return f"array::flatten([{', '.join(firsts)}])"
 
 

@@ -263,7 +263,7 @@ class ClaimIndex:
 
     def __init__(self, connection: Connection, tables: Sequence[JobTable]) -> None:
         self._connection = connection
-        self._turns = itertools.cycle(dict.fromkeys(each.table for each in tables))
+        self._turns = itertools.cycle(dict.fromkeys(table.table for table in tables))
         self._untrue: set[str] = set()
 
     async def look(self) -> None:

@@ -116,12 +116,12 @@ class Enqueues:
         first: dict[tuple[str, str], RecordID] = {}
         keys: list[RecordID] = []
         whole_seconds = self.ready.whole_seconds()
-        for each in new_jobs:
-            new = _Batch(table=self.tables[each.backend], whole_seconds=each.backend in whole_seconds)
-            batch = batches.setdefault(each.backend, new)
-            held = (each.backend, each.dedup_key or "")
-            key = first[held] if each.dedup_key and held in first else batch.take(each)
-            if each.dedup_key:
+        for job in new_jobs:
+            new = _Batch(table=self.tables[job.backend], whole_seconds=job.backend in whole_seconds)
+            batch = batches.setdefault(job.backend, new)
+            held = (job.backend, job.dedup_key or "")
+            key = first[held] if job.dedup_key and held in first else batch.take(job)
+            if job.dedup_key:
                 first.setdefault(held, key)
             keys.append(key)
         made = list(batches.values())
@@ -218,7 +218,7 @@ def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -
     bindings: dict[str, Any] = {
         **NUL,
         **WHOLE.bindings(""),
-        "delays": [each for batch in batches for each in batch.delays],
+        "delays": [delay for batch in batches for delay in batch.delays],
     }
     for number, batch in enumerate(batches):
         n, table = str(number), quoted(batch.table.table)

@@ -62,7 +62,7 @@ class Settles:
         """See ``Store.settle``."""
         await self._ready.ensure()
         results = await self._settle(settlements)
-        pending = [each for each in settlements if each.transition.to is JobStatus.PENDING]
+        pending = [settlement for settlement in settlements if settlement.transition.to is JobStatus.PENDING]
         if any(each.transition.delay is None or _is_rescheduled(each) for each in pending):
             self._claims.forget_heads()
         return results
@@ -89,10 +89,12 @@ class Settles:
             raise RowRefused(store=self._connection.target.location, problem="an id that names no row")
         statement = self._settle_statement(settlements, writes, missed=f"THROW '{MISSED}'")
         await self._connection.write(statement, SETTLING, **writes)
-        return [SettleResult(job_id=each.job_id, fate=SettleFate.SETTLED) for each in settlements]
+        return [SettleResult(job_id=settlement.job_id, fate=SettleFate.SETTLED) for settlement in settlements]
 
     async def _settle_batch(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        found = [each for each in (id_value(each.job_id) for each in settlements) if each is not None]
+        found = [
+            each for each in (id_value(settlement.job_id) for settlement in settlements) if each is not None
+        ]
         writes = self._settle_writes(settlements)
         looks = {name: surql(f"settle_look_{name}") for name in ("before", "after")}
         statement = self._settle_statement(settlements, writes, **looks)
@@ -100,9 +102,11 @@ class Settles:
         looked = [rows for rows in reply if isinstance(rows, list)]
         before, after = ({id_text(row["id"]): row for row in rows} for rows in (looked[0], looked[-1]))
         results = _fates(before, settlements)
-        for each in results:
-            if each.fate is SettleFate.SETTLED and _is_unchanged(before[each.job_id], after.get(each.job_id)):
-                raise unwritable(self._connection.target.location, table_of(each.job_id))
+        for result in results:
+            if result.fate is SettleFate.SETTLED and _is_unchanged(
+                before[result.job_id], after.get(result.job_id)
+            ):
+                raise unwritable(self._connection.target.location, table_of(result.job_id))
         return results
 
     async def _settle_alone(self, settlement: Settlement, refusal: StoreError) -> list[SettleResult]:
@@ -135,23 +139,23 @@ class Settles:
         others: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
         rescheduled: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
         without_entries = self._ready.without_entries()
-        for each in settlements:
-            row_id = id_value(each.job_id)
+        for settlement in settlements:
+            row_id = id_value(settlement.job_id)
             if row_id is None:
                 continue
-            if _is_delivery(each):
-                answer = each.transition.result_json
-                delivered[each.backend, each.epoch, each.runner_id, answer].append(row_id)
-            elif _is_rescheduled(each):
-                rescheduled[_alike(each, has_entry=False)].append(row_id)
+            if _is_delivery(settlement):
+                answer = settlement.transition.result_json
+                delivered[settlement.backend, settlement.epoch, settlement.runner_id, answer].append(row_id)
+            elif _is_rescheduled(settlement):
+                rescheduled[_alike(settlement, has_entry=False)].append(row_id)
             else:
-                others[_alike(each, has_entry=each.backend not in without_entries)].append(row_id)
+                others[_alike(settlement, has_entry=settlement.backend not in without_entries)].append(row_id)
         return {
             "delivered": [
                 [ids, epoch, runner_id, self._result_of(backend, answer)]
                 for (backend, epoch, runner_id, answer), ids in delivered.items()
             ],
-            "others": [[ids, self._write_of(each)] for each, ids in others.items()],
+            "others": [[ids, self._write_of(other)] for other, ids in others.items()],
             "rescheduled": [[ids, _reschedule(each)] for each, ids in rescheduled.items()],
         }
 
@@ -176,7 +180,7 @@ class Settles:
         result = "result = $answer ?? result, " if has_results else ""
         live = (
             "ordering_live = NONE, "
-            if any(self._claims.may_order(each.backend) for each in settlements)
+            if any(self._claims.may_order(settlement.backend) for settlement in settlements)
             else ""
         )
         rescheduled = surql("settle_rescheduled", missed=missed) if writes["rescheduled"] else ""
@@ -201,14 +205,14 @@ def _is_unchanged(before: Mapping[str, Any], after: Mapping[str, Any] | None) ->
 def _fates(before: Mapping[str, Mapping[str, Any]], settlements: Sequence[Settlement]) -> list[SettleResult]:
     settled: set[str] = set()
     results = []
-    for each in settlements:
-        row, fate = before.get(each.job_id), SettleFate.LEASE_LOST
+    for settlement in settlements:
+        row, fate = before.get(settlement.job_id), SettleFate.LEASE_LOST
         if row is not None:
-            status = "" if each.job_id in settled else row["status"]
-            fate = each.fate_on(epoch=row["epoch"], status=status, runner_id=_plain(row["runner_id"]))
+            status = "" if settlement.job_id in settled else row["status"]
+            fate = settlement.fate_on(epoch=row["epoch"], status=status, runner_id=_plain(row["runner_id"]))
         if fate is SettleFate.SETTLED:
-            settled.add(each.job_id)
-        results.append(SettleResult(job_id=each.job_id, fate=fate))
+            settled.add(settlement.job_id)
+        results.append(SettleResult(job_id=settlement.job_id, fate=fate))
     return results
 
 

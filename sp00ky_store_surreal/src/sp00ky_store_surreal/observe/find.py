@@ -21,8 +21,8 @@ from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
 def ids_of(table: JobTable, job_ids: Iterable[str]) -> list[RecordID]:
     """Bind those of the ids that name rows of this table."""
-    values = (id_value(each) for each in job_ids if table_of(each) == table.table)
-    return [each for each in values if each is not None]
+    values = (id_value(id_) for id_ in job_ids if table_of(id_) == table.table)
+    return [value for value in values if value is not None]
 
 
 @attrs.frozen(kw_only=True)
@@ -198,7 +198,7 @@ async def changed_since(
     """
     statement = "RETURN time::now();"
     if since is not None:
-        statement += "".join(surql("watch_changed_since", table=quoted(each.table)) for each in tables)
+        statement += "".join(surql("watch_changed_since", table=quoted(table.table)) for table in tables)
     now, *found = await connection.read(statement, since=since)
     return now, {id_text(row["id"]): row["state"] for each in found for row in each}
 

@@ -174,4 +174,4 @@ class Signals(Notifications):
 
 
 def _live(statement: str, tables: Sequence[JobTable]) -> dict[str, str]:
-    return {each.table: surql(statement, table=quoted(each.table)) for each in tables}
+    return {table.table: surql(statement, table=quoted(table.table)) for table in tables}

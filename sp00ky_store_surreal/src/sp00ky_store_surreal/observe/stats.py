@@ -68,7 +68,7 @@ async def next_due(connection: Connection, tables: Iterable[JobTable]) -> float 
         for number, table in enumerate(tables)
     )
     reply = await connection.read(surql("let_now") + statement)
-    return min((seconds_of(each) for rows in reply if isinstance(rows, list) for each in rows), default=None)
+    return min((seconds_of(row) for rows in reply if isinstance(rows, list) for row in rows), default=None)
 
 
 def _stats(table: JobTable, reply: Sequence[Any]) -> BackendStats:
@@ -130,7 +130,7 @@ def _by_status(source: str, *, later: str) -> str:
 
 
 def _listed(*statements: str) -> str:
-    return ", ".join(f"({each.strip().removesuffix(';')})" for each in statements)
+    return ", ".join(f"({statement.strip().removesuffix(';')})" for statement in statements)
 
 
 def _is_job(table: JobTable, *, embedded: bool) -> str:

@@ -112,8 +112,8 @@ class Watch:
     async def _read(self, ids: Sequence[str], changed: Changed) -> list[Job]:
         """Return those of the changed jobs that match, in the order of their changes."""
         if self.query.ids is not None:
-            named = {id_text(each) for table in self.tables for each in ids_of(table, self.query.ids)}
-            ids = [each for each in ids if each in named]
+            named = {id_text(id_) for table in self.tables for id_ in ids_of(table, self.query.ids)}
+            ids = [id_ for id_ in ids if id_ in named]
         place = {job_id: number for number, job_id in enumerate(ids)}
         try:
             jobs = sorted(await self._find(ids) if ids else (), key=lambda job: place[job.id])

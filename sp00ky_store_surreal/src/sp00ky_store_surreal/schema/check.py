@@ -61,7 +61,7 @@ async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[F
         if not refused and layout.is_job_table and layout.is_migrated:
             found += await dry_run(connection, table, layout)
     ready = [each for each in wanted if layouts[each.table].is_job_table and layouts[each.table].is_migrated]
-    found += [_untrue(each) for each in await differences(connection, ready)]
+    found += [_untrue(difference) for difference in await differences(connection, ready)]
     if not own:
         found += await waiting(connection, ready)
     return sorted([*found, *own], key=lambda each: not each.stops_jobs)
@@ -86,8 +86,8 @@ def _job(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
         )
     else:
         yield from _missing(name, layout)
-        for each in weaknesses(table, layout):
-            yield Finding.warning(f"{name}.{each.field}", each.problem, each.consequence, _REPAIR)
+        for weakness in weaknesses(table, layout):
+            yield Finding.warning(f"{name}.{weakness.field}", weakness.problem, weakness.consequence, _REPAIR)
         yield from _exposed(name, layout)
 
 
@@ -102,7 +102,7 @@ def _untrue(difference: Difference) -> Finding:
 
 def _evaluates(name: str, layout: TableLayout) -> Finding:
     """Warn of clients' own expressions, which a server runs while others write."""
-    running = [each for each in layout.lives if not each.endswith(RUNNERS_OWN)]
+    running = [live for live in layout.lives if not live.endswith(RUNNERS_OWN)]
     at_work = f" (now, each ended by KILL: {'; '.join(running)[:500]})" if running else ""
     return Finding.warning(
         name,

@@ -67,7 +67,7 @@ async def differences(connection: Connection, tables: Iterable[JobTable]) -> lis
     if connection.target.embedded:
         return []
     names = dict.fromkeys(table.table for table in tables)  # two backends may share one
-    return [each for name in names for each in await _differences(connection, name)]
+    return [difference for name in names for difference in await _differences(connection, name)]
 
 
 async def _differences(connection: Connection, table: str) -> list[Difference]:

@@ -204,7 +204,7 @@ class TableLayout:
     def open_for(self) -> list[str]:
         """List what any client may do with any row."""
         actions = ("select", "create", "update", "delete")
-        return [each for each in actions if self._table_permissions.get(each) in _ANYBODY]
+        return [action for action in actions if self._table_permissions.get(action) in _ANYBODY]
 
     @property
     def _table_permissions(self) -> Mapping[str, Any]:
@@ -233,13 +233,15 @@ class TableLayout:
         text = self.fields.get("retry_strategy", {}).get("assert")
         if text is None:
             return []
-        return sorted(each for each in strategies if f"'{each}'" not in text and f'"{each}"' not in text)
+        return sorted(
+            strategy for strategy in strategies if f"'{strategy}'" not in text and f'"{strategy}"' not in text
+        )
 
 
 async def read_layout(connection: Connection, tables: list[str]) -> dict[str, TableLayout]:
     """Read the layouts of these tables, in one round trip."""
     infos = "".join(
-        f"INFO FOR TABLE {quoted(each)}; INFO FOR TABLE {quoted(each)} STRUCTURE;" for each in tables
+        f"INFO FOR TABLE {quoted(table)}; INFO FOR TABLE {quoted(table)} STRUCTURE;" for table in tables
     )
     database, *found = await connection.read(f"INFO FOR DB STRUCTURE;{infos}")
     is_older = _NEWER not in database

@@ -53,11 +53,11 @@ async def _rebuilds(connection: Connection, migrated: list[JobTable]) -> list[Mi
     """List indexes that differ from their tables."""
     return [
         MigrationStep(
-            table=each.table,
-            statement=f"REBUILD INDEX {each.index} ON TABLE {quoted(each.table)};",
-            why=f"It isn't what the table holds: {each.problem}.",
+            table=difference.table,
+            statement=f"REBUILD INDEX {difference.index} ON TABLE {quoted(difference.table)};",
+            why=f"It isn't what the table holds: {difference.problem}.",
         )
-        for each in await differences(connection, migrated)
+        for difference in await differences(connection, migrated)
     ]
 
 
@@ -80,14 +80,16 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
     for step in rebuilt:
         await rebuild(connection, step.table, step.statement.split()[2])
     made = {each.table for each in steps if each.creates_table}  # no client writes to them yet
-    theirs = {each.table for each in tables} - made
+    theirs = {table.table for table in tables} - made
     await make_true(connection, tables, built=any(each.table in theirs for each in [*indexes, *rebuilt]))
     for step in former:  # once there is what takes its place
         await connection.write(step.statement)
     if steps:
         await connection.write(
             surql("migrate_note_version"),
-            tables=[{"id": RecordID("sp00ky_migration", each.table), "name": each.table} for each in tables],
+            tables=[
+                {"id": RecordID("sp00ky_migration", table.table), "name": table.table} for table in tables
+            ],
             version=VERSION,
         )
 
@@ -153,11 +155,11 @@ def _former(layout: TableLayout) -> list[MigrationStep]:
     return [
         MigrationStep(
             table=layout.name,
-            statement=f"REMOVE INDEX IF EXISTS {each} ON TABLE {quoted(layout.name)};",
+            statement=f"REMOVE INDEX IF EXISTS {index} ON TABLE {quoted(layout.name)};",
             why="Nothing uses this index of the outbox any more, and each write would go on to pay for it.",
         )
-        for each in FORMER_INDEXES
-        if each in layout.indexes
+        for index in FORMER_INDEXES
+        if index in layout.indexes
     ]
 
 

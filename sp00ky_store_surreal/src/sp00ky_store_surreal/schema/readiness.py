@@ -41,7 +41,7 @@ class Readiness:
         """
         if self._layouts is not None:
             return self.connection
-        names = [*(each.table for each in self._tables), *OWN_TABLES]
+        names = [*(table.table for table in self._tables), *OWN_TABLES]
         layouts = await read_layout(self.connection, names)
         for name, layout in layouts.items():
             problem = _problem(layout, own=name in OWN_TABLES)
@@ -56,7 +56,9 @@ class Readiness:
             return
         self._read_at = time.monotonic()
         layouts = await read_layout(self.connection, list(self._layouts))
-        sound = {name: each for name, each in layouts.items() if not _problem(each, own=name in OWN_TABLES)}
+        sound = {
+            name: layout for name, layout in layouts.items() if not _problem(layout, own=name in OWN_TABLES)
+        }
         self._layouts = {**(self._layouts or {}), **sound}
 
     def forget(self) -> None:
@@ -74,7 +76,7 @@ class Readiness:
 
     def note(self, error: TableMissing) -> None:
         """Take note that a table was removed. Raises the error where it is no job table."""
-        if all(each.table != error.table for each in self._tables):
+        if all(table.table != error.table for table in self._tables):
             raise error
         if error.table not in self._gone:
             _log.warning(
@@ -106,7 +108,7 @@ class Readiness:
     def without_entries(self) -> set[str]:
         """Name the backends whose ``errors`` can't hold entries; each is logged once."""
         layouts = self._layouts or {}
-        found = {each.backend for each in self._tables if not layouts[each.table].holds_entries}
+        found = {table.backend for table in self._tables if not layouts[table.table].holds_entries}
         for each in sorted(found - self._logged):
             _log.warning(
                 "the table of %s can't hold entries in errors: what goes wrong isn't kept on its rows; "
@@ -119,12 +121,12 @@ class Readiness:
     def results(self) -> dict[str, ResultField]:
         """Return what each backend's ``result`` takes."""
         layouts = self._layouts or {}
-        return {each.backend: layouts[each.table].result for each in self._tables}
+        return {table.backend: layouts[table.table].result for table in self._tables}
 
     def whole_seconds(self) -> set[str]:
         """Name the backends whose ``timeout`` takes whole numbers only."""
         layouts = self._layouts or {}
-        return {each.backend for each in self._tables if layouts[each.table].whole_seconds}
+        return {table.backend for table in self._tables if layouts[table.table].whole_seconds}
 
 
 def _problem(layout: TableLayout, *, own: bool) -> str:

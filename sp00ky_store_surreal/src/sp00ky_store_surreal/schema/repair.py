@@ -126,7 +126,7 @@ def weaknesses(table: JobTable, layout: TableLayout) -> Iterator[Weakness]:
 
 def repairs(table: JobTable, layout: TableLayout) -> list[MigrationStep]:
     """List the steps for what is weak about a job table."""
-    why = {each.field: each.consequence for each in weaknesses(table, layout)}
+    why = {weakness.field: weakness.consequence for weakness in weaknesses(table, layout)}
     for field in layout.unindexed_for_users:
         why.setdefault(
             field, "with WHERE true a record user's queries read the whole table; FULL means the same"
@@ -151,7 +151,7 @@ def _permissions(layout: TableLayout, field: str) -> str:
     """Write a field's permissions as they are, on 3.x with ``FULL`` for ``WHERE true``: it means the same."""
     granted = layout.permissions_of(field)
     actions = [each for each in ("create", "select", "update") if each in granted]
-    grants = [f"FOR {each} {_grant(granted[each], is_older=layout.is_older)}" for each in actions]
+    grants = [f"FOR {action} {_grant(granted[action], is_older=layout.is_older)}" for action in actions]
     return f"PERMISSIONS {' '.join(grants)}" if grants else ""
 
 

@@ -94,7 +94,7 @@ async def test_a_page_whose_last_job_is_deleted_meanwhile_ends_nothing(
 
     async def settle_and_prune(settlements: Sequence[Settlement]) -> list[SettleResult]:
         results = await settle(settlements)
-        await clear(outbox.store, [each.job_id for each in settlements])
+        await clear(outbox.store, [settlement.job_id for settlement in settlements])
         return results
 
     monkeypatch.setattr(outbox.store, "settle", settle_and_prune)

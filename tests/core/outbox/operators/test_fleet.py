@@ -68,7 +68,7 @@ async def test_a_runner_that_is_gone_is_not_drained(outbox: Outbox, monkeypatch:
     await outbox.store.beat("runner-1")
     with pytest.raises(RunnerGone, match="no runner 'runner-2' is up; did you mean 'runner-1'"):
         await outbox.drain_runner("runner-2")
-    records = [attrs.evolve(each, silent_for=40.0) for each in await outbox.runners()]
+    records = [attrs.evolve(runner, silent_for=40.0) for runner in await outbox.runners()]
 
     async def runners() -> Any:
         return records

@@ -37,7 +37,7 @@ def spreads(seconds: list[float], over: float) -> bool:
 async def test_named_jobs_become_due_evenly(outbox: Outbox) -> None:
     ids = await ended(outbox, 5)
     await outbox.redrive(*ids, over=timedelta(minutes=10))
-    assert [round(each) for each in await waits(outbox)] == [0, 120, 240, 360, 480]
+    assert [round(wait) for wait in await waits(outbox)] == [0, 120, 240, 360, 480]
 
 
 async def test_jobs_of_a_filter_become_due_evenly_across_batches(

@@ -16,7 +16,7 @@ TestMemoryModel = store_model(MemoryStore)
 class ReportsWell(MemoryStore):
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         await super().settle(settlements)
-        return [SettleResult(job_id=each.job_id, fate=SettleFate.SETTLED) for each in settlements]
+        return [SettleResult(job_id=settlement.job_id, fate=SettleFate.SETTLED) for settlement in settlements]
 
 
 def test_a_search_notices_a_broken_store() -> None:

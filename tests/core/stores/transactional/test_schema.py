@@ -51,14 +51,17 @@ def test_what_is_a_key_or_indexed_has_a_length() -> None:
     """A database such as MySQL can't index text without one."""
     for table in TABLES:
         indexed = {*table.key, *(name for index in table.indexes for name in index.columns)}
-        texts = [each for each in table.columns if each.kind is Kind.TEXT and each.name in indexed]
-        assert all(each.length for each in texts), table.name
+        texts = [column for column in table.columns if column.kind is Kind.TEXT and column.name in indexed]
+        assert all(text.length for text in texts), table.name
 
 
 def test_what_is_indexed_together_fits_a_key_of_mysql() -> None:
     """InnoDB's have 3,072 bytes, and utf8mb4 four for a character."""
     for table in TABLES:
-        sizes = {each.name: 4 * (each.length or 0) if each.kind is Kind.TEXT else 8 for each in table.columns}
+        sizes = {
+            column.name: 4 * (column.length or 0) if column.kind is Kind.TEXT else 8
+            for column in table.columns
+        }
         for columns in (table.key, *(index.columns for index in table.indexes)):
             if "assigned_to" not in columns:  # an adapter indexes its beginning
                 assert sum(sizes[name] for name in columns) <= 3_072, (table.name, columns)

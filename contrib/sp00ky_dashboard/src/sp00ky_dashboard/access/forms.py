@@ -61,7 +61,9 @@ class Form:
 
     def without(self, names: Iterable[str]) -> list[tuple[str, str]]:
         """Return all others, to be sent again."""
-        return [(name, each) for name, values in self.fields.items() if name not in names for each in values]
+        return [
+            (name, value) for name, values in self.fields.items() if name not in names for value in values
+        ]
 
     def back(self, request: Request) -> str:
         """Return where to go on: a page of this dashboard, whatever was sent."""

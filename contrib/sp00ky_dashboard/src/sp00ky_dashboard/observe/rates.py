@@ -126,9 +126,9 @@ async def stats(outbox: Outbox, reads: Reads, patience: float | None = None) -> 
 def series_of(rates: Sequence[Rates], backends: Collection[str]) -> Series:
     """Sum up the attempts on some backends."""
     steps: dict[datetime, list[Rates]] = {}
-    for each in rates:
-        if each.backend in backends:
-            steps.setdefault(each.at, []).append(each)
+    for rate in rates:
+        if rate.backend in backends:
+            steps.setdefault(rate.at, []).append(rate)
     chosen = [each for step in steps.values() for each in step]
     total = _outcomes(chosen)
     buckets = [sum(each) for each in zip(*(each.buckets for each in chosen), strict=True)]
@@ -146,10 +146,10 @@ def series_of(rates: Sequence[Rates], backends: Collection[str]) -> Series:
 
 def _per_minute(steps: Mapping[datetime, Sequence[Rates]], outcomes: Collection[str]) -> tuple[float, ...]:
     return tuple(
-        round(MINUTE * sum(_outcomes(each)[name] for name in outcomes) / each[0].seconds, 3)
-        for each in steps.values()
+        round(MINUTE * sum(_outcomes(step)[name] for name in outcomes) / step[0].seconds, 3)
+        for step in steps.values()
     )
 
 
 def _outcomes(rates: Collection[Rates]) -> Counter[str]:
-    return sum((Counter(each.outcomes) for each in rates), Counter[str]())
+    return sum((Counter(rate.outcomes) for rate in rates), Counter[str]())

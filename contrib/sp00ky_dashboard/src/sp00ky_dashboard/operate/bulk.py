@@ -73,7 +73,11 @@ class BulkWork:
 
     async def close(self) -> None:
         """Interrupt what goes on: what was reported is done, and the audit says how far it came."""
-        going_on = [each.task for each in self._operations.values() if each.task and not each.has_ended]
+        going_on = [
+            operation.task
+            for operation in self._operations.values()
+            if operation.task and not operation.has_ended
+        ]
         for task in going_on:
             task.cancel()
         await asyncio.gather(*going_on, return_exceptions=True)

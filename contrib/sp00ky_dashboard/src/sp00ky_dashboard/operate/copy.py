@@ -47,9 +47,10 @@ def _problems(error: Sp00kyError, *, hide_payloads: bool) -> list[str]:
         return [str(error)]
     if hide_payloads:
         return [
-            f"The payload breaks the contract at {each.pointer or 'its top'}." for each in error.violations
+            f"The payload breaks the contract at {violation.pointer or 'its top'}."
+            for violation in error.violations
         ]
-    return [str(each) for each in error.violations]
+    return [str(violation) for violation in error.violations]
 
 
 def _parsed(text: str) -> Any:

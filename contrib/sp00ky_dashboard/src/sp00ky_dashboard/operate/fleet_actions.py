@@ -55,7 +55,7 @@ async def _drain(outbox: Outbox, target: str, _form: Form, act: dict[str, Any]) 
 
 async def _trigger(outbox: Outbox, target: str, _form: Form, act: dict[str, Any]) -> str:
     runs = await outbox.schedules.trigger(target, **act)
-    made = sum(each.job_id is not None for each in runs)
+    made = sum(run.job_id is not None for run in runs)
     failed = (await outbox.schedules.get(target)).stored.last_error is not None
     return f"{target} has fired: {made:,} {'job' if made == 1 else 'jobs'}." + (
         " It failed in part: its error is below." if failed else ""

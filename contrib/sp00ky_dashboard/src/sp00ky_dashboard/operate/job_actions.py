@@ -49,8 +49,8 @@ class JobAct:
 
     def results_line(self, results: Sequence[OperatorResult], operator: Operator) -> str:
         """Say what became of jobs that were named; why, where the operator may see it."""
-        fates = Counter("done" if each.fate in DONE else each.fate.value for each in results)
-        problem = next((each.problem for each in results if each.problem), None)
+        fates = Counter("done" if result.fate in DONE else result.fate.value for result in results)
+        problem = next((result.problem for result in results if result.problem), None)
         return result_line(self.done, fates.pop("done", 0), fates, operator.seen(problem))
 
 
@@ -98,7 +98,7 @@ class Selection:
     def fields(self) -> list[tuple[str, str]]:
         """Return the fields that choose the same jobs again."""
         if self.ids:
-            return [("id", each) for each in self.ids]
+            return [("id", id_) for id_ in self.ids]
         chosen = absolute(self.conditions)
         return [("all", "1"), *((name, chosen.get(name, "")) for name in NAMES)]
 

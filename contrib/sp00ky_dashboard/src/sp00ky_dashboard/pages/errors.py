@@ -21,8 +21,8 @@ async def errors(request: Request) -> Response:
     groups = await context.read(
         ("errors", since), lambda: context.outbox.errors(since=instant_of("since", since))
     )
-    most = max((each.count for each in groups), default=1)
-    links = [_jobs_link(each) for each in groups]
+    most = max((group.count for group in groups), default=1)
+    links = [_jobs_link(group) for group in groups]
     return page(
         request,
         "errors.html",

@@ -105,7 +105,7 @@ def _document(value: Any, text: bytes) -> Document:
 def timeline(found: Job) -> list[dict[str, Any]]:
     """Return what happened to a job, in order, and what is to come."""
     events: list[dict[str, Any]] = [{"kind": "enqueued", "at": found.created_at}]
-    events += [{"kind": "error", "at": each.at, "entry": each} for each in found.errors]
+    events += [{"kind": "error", "at": error.at, "entry": error} for error in found.errors]
     if found.status == "success":
         events.append({"kind": "success", "at": found.updated_at})
     elif found.status == "processing":

@@ -49,8 +49,8 @@ async def overview(request: Request) -> Response:
         ("rates", within.name, until), lambda: rates.attempts(outbox, within, until), fresh=rates.MINUTE
     )
     runners = await read("runners", outbox.runners)
-    cards = [_queue(each, numbers, found, runners) for each in queues(outbox.backends).values()]
-    living = [each for each in runners if each.state != "dead"]
+    cards = [_queue(queue, numbers, found, runners) for queue in queues(outbox.backends).values()]
+    living = [runner for runner in runners if runner.state != "dead"]
     return page(
         request,
         "overview.html",
@@ -68,7 +68,7 @@ def _queue(
     found: Sequence[Rates] | None,
     runners: list[RunnerRecord],
 ) -> Queue:
-    living = [each for each in runners if each.state != "dead"]
+    living = [runner for runner in runners if runner.state != "dead"]
     names = (backend.name, *(each.name for each in backend.sharing))
     return Queue(
         backend=backend,

@@ -15,7 +15,7 @@ __all__ = ["BackendFilter", "PathFilter", "backends_of"]
 
 def backends_of(table: str) -> Mapping[str, Backend]:
     """Return the backends whose jobs are in a table; the first one has what no document describes."""
-    return {name: each for name, each in outbox.backends.items() if each.table.table == table}
+    return {name: backend for name, backend in outbox.backends.items() if backend.table.table == table}
 
 
 class BackendFilter(SimpleListFilter):
@@ -36,7 +36,9 @@ class BackendFilter(SimpleListFilter):
             return queryset
         if wanted.name != wanted.table.backend:
             return queryset.filter(path__in=list(wanted.table.routes))
-        others = [path for each in backends.values() if each is not wanted for path in each.table.routes]
+        others = [
+            path for backend in backends.values() if backend is not wanted for path in backend.table.routes
+        ]
         return queryset.exclude(path__in=others)
 
 
@@ -51,7 +53,12 @@ class PathFilter(SimpleListFilter):
         return [
             (path, path)
             for path in sorted(
-                {path for each in backends if each.contract.is_read for path in each.contract.operations}
+                {
+                    path
+                    for backend in backends
+                    if backend.contract.is_read
+                    for path in backend.contract.operations
+                }
             )
         ]
 
@@ -61,4 +68,6 @@ class PathFilter(SimpleListFilter):
         if path is None:
             return queryset
         backends = backends_of(queryset.model.table).values()
-        return queryset.filter(path__in={text for each in backends for text in each.contract.spellings(path)})
+        return queryset.filter(
+            path__in={text for backend in backends for text in backend.contract.spellings(path)}
+        )

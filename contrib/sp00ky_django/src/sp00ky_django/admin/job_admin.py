@@ -204,11 +204,11 @@ class JobAdmin(admin.ModelAdmin):
 
 def outcome(results: Sequence[OperatorResult], done: str) -> tuple[str, bool]:
     """Say what became of the jobs; and whether it was done to all of them."""
-    fates = Counter("done" if each.fate in DONE else each.fate.value for each in results)
+    fates = Counter("done" if result.fate in DONE else result.fate.value for result in results)
     count = fates.pop("done", 0)
     text = f"{count:,} {'job' if count == 1 else 'jobs'} {done}."
     if fates:
         why = ", ".join(f"{number:,} {fate.replace('_', ' ')}" for fate, number in fates.items())
-        problem = next((each.problem for each in results if each.problem), None)
+        problem = next((result.problem for result in results if result.problem), None)
         text += f" Refused: {why}." + (f" {problem}." if problem else "")
     return text, not fates

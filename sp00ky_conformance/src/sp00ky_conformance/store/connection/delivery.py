@@ -49,4 +49,4 @@ async def _settle(store: Store, settlements: Sequence[Settlement]) -> None:
     while settlements:
         results = await store.settle(settlements)
         pairs = zip(settlements, results, strict=True)
-        settlements = [each for each, result in pairs if result.fate is SettleFate.BUSY]
+        settlements = [pair for pair, result in pairs if result.fate is SettleFate.BUSY]

@@ -31,9 +31,9 @@ class ProcessConformance(StoreHarness):
     async def test_processes_share_a_queue(self, store: Store, options: StoreOptions) -> None:
         added = await self.add(store, 300)
         async with asyncio.timeout(STARTUP), members(self, options, "claim", PROCESSES) as others:
-            for n, each in enumerate(others):
-                await each.go(runner=f"runner-{n}", slots=3)
-            taken = [pair for each in others for pair in await each.result()]
+            for n, other in enumerate(others):
+                await other.go(runner=f"runner-{n}", slots=3)
+            taken = [pair for other in others for pair in await other.result()]
         assert len(taken) == len(set(taken)), "two processes have claimed the same job"
         assert sorted(job_id for job_id, _ in taken) == sorted(job.id for job in added)
         assert {epoch for _, epoch in taken} == {1}
@@ -42,18 +42,18 @@ class ProcessConformance(StoreHarness):
     async def test_a_key_counts_once_among_processes(self, store: Store, options: StoreOptions) -> None:
         keys = [f"k{n}" for n in range(40)]
         async with asyncio.timeout(STARTUP), members(self, options, "add", PROCESSES) as others:
-            for each in others:
-                await each.go(keys=keys)
-            ids = [await each.result() for each in others]
-        assert all(each == ids[0] for each in ids), "one key has led to two jobs"
+            for other in others:
+                await other.go(keys=keys)
+            ids = [await other.result() for other in others]
+        assert all(id_ == ids[0] for id_ in ids), "one key has led to two jobs"
         assert len(await store.find(JobQuery(limit=1_000))) == len(keys)
 
     @where("shared")
     async def test_processes_migrate_at_once(self, options: StoreOptions) -> None:
         async with asyncio.timeout(STARTUP), members(self, options, "migrate", PROCESSES) as others:
-            for each in others:
-                await each.go()
-            steps = [await each.result() for each in others]
+            for other in others:
+                await other.go()
+            steps = [await other.result() for other in others]
         assert any(steps)
         async with self.opened(options) as store:
             assert await store.migrate() == []
@@ -62,16 +62,16 @@ class ProcessConformance(StoreHarness):
     @where("shared")
     async def test_stores_migrate_at_once(self, options: StoreOptions) -> None:
         for n in range(5):
-            tables = tuple(attrs.evolve(each, table=f"{each.table}_{n}") for each in options.tables)
+            tables = tuple(attrs.evolve(table, table=f"{table.table}_{n}") for table in options.tables)
             stores = [self.make_store(attrs.evolve(options, tables=tables)) for _ in range(4)]
-            for each in stores:
-                await each.open()
+            for store in stores:
+                await store.open()
             try:
-                await asyncio.gather(*(each.migrate() for each in stores))
+                await asyncio.gather(*(store.migrate() for store in stores))
                 assert await stores[0].migration() == []
             finally:
-                for each in stores:
-                    await each.close()
+                for store in stores:
+                    await store.close()
 
     @where("shared")
     async def test_another_processes_job_sends_the_signal(self, store: Store, options: StoreOptions) -> None:

@@ -65,7 +65,7 @@ class BreakerConformance(StoreHarness):
     @pytest.fixture
     def guarded_options(self, options: StoreOptions, api: str, mail: str) -> StoreOptions:
         pairs = zip(options.tables, (api, mail), strict=True)
-        return attrs.evolve(options, tables=tuple(attrs.evolve(each, backend=name) for each, name in pairs))
+        return attrs.evolve(options, tables=tuple(attrs.evolve(pair, backend=name) for pair, name in pairs))
 
     @pytest_asyncio.fixture
     async def guarded(self, guarded_options: StoreOptions) -> AsyncIterator[WholeStore]:

@@ -122,12 +122,12 @@ class DeferConformance(StoreHarness):
             await self.settled(store, job, event)
             (job,) = await self.claim(store)
         job = await self.settled(store, job, deferral(outcome=throttled()))
-        assert [(each.name, each.count) for each in job.errors] == [
+        assert [(error.name, error.count) for error in job.errors] == [
             (THROTTLED, 2),
             ("http_status", 1),
             (THROTTLED, 1),
         ]
-        assert [each.since is None for each in job.errors] == [False, True, True]
+        assert [error.since is None for error in job.errors] == [False, True, True]
 
     async def test_entries_in_a_row_displace_no_others(self, store: Store) -> None:
         job = await self.claimed(store, max_retries=100)
@@ -135,7 +135,7 @@ class DeferConformance(StoreHarness):
             await self.settled(store, job, event)
             (job,) = await self.claim(store)
         job = await store.get(job.id)
-        kept = [each.attempt for each in job.errors]
+        kept = [error.attempt for error in job.errors]
         assert kept == [1, *range(MAX_ERRORS + 2 - (MAX_ERRORS - 3), MAX_ERRORS + 4)]
         assert (job.errors[-1].name, job.errors[-1].count, job.retries) == (THROTTLED, 3, MAX_ERRORS + 2)
 
@@ -143,7 +143,7 @@ class DeferConformance(StoreHarness):
         claimed = await self.claimed(store, max_retries=0)
         job = await self.settled(store, claimed, deferral(outcome=throttled()))
         assert (job.status, job.retries, job.deferred_since) == (JobStatus.FAILED, 0, None)
-        assert [each.name for each in job.errors] == [THROTTLED]
+        assert [error.name for error in job.errors] == [THROTTLED]
 
     async def test_after_too_long_a_wait_answers_count(self, store: Store) -> None:
         job = await self._claimed_again(store, max_retries=2)
@@ -156,7 +156,7 @@ class DeferConformance(StoreHarness):
         (again,) = await self.claim(store)
         ended = await self.settled(store, again, late)
         assert (ended.status, ended.deferred_since) == (JobStatus.FAILED, None)
-        assert [(each.name, each.count) for each in ended.errors] == [(THROTTLED, 4)]
+        assert [(error.name, error.count) for error in ended.errors] == [(THROTTLED, 4)]
 
     async def test_it_goes_in_one_batch_with_others(self, store: Store) -> None:
         await self.add(store, 2)

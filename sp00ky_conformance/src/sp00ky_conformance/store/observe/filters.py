@@ -180,8 +180,8 @@ class ShortIdConformance(StoreHarness):
             f"{job.id}0", f"{table}:%", f"{table}:_", f"{table}:{key[:-1]}_", f"{table}:x'y", f"{table}:\\",
             f"{table}:g", f"no_table:{key}", key, "",
         ]  # fmt: skip
-        for each in beginnings:
-            assert await store.ids_starting_with(each) == [], each
+        for beginning in beginnings:
+            assert await store.ids_starting_with(beginning) == [], beginning
 
 
 @each_where("watch")

@@ -80,7 +80,7 @@ class HostileConformance(StoreHarness):
         assert kept.updated_at is not None
         assert (await store.stats())[API].failed == 1
 
-    @pytest.mark.parametrize("fields", [each for each, _ in HOSTILE_ROWS.values()], ids=HOSTILE_ROWS)
+    @pytest.mark.parametrize("fields", [row for row, _ in HOSTILE_ROWS.values()], ids=HOSTILE_ROWS)
     async def test_operators_reach_the_row(
         self, store: Store, options: StoreOptions, fields: Mapping[str, Any]
     ) -> None:
@@ -90,7 +90,7 @@ class HostileConformance(StoreHarness):
         (cleared,) = await clear(store, [job_id])
         assert (killed.fate, cleared.fate) == ("killed", "cleared")
 
-    @pytest.mark.parametrize("fields", [each for each, _ in HOSTILE_ROWS.values()], ids=HOSTILE_ROWS)
+    @pytest.mark.parametrize("fields", [row for row, _ in HOSTILE_ROWS.values()], ids=HOSTILE_ROWS)
     async def test_a_row_in_flight_is_reclaimed(
         self, store: Store, options: StoreOptions, fields: Mapping[str, Any]
     ) -> None:

@@ -90,9 +90,9 @@ class RollupConformance(StoreHarness):
     async def test_rows_are_summed_up_by_step(self, store: Store) -> None:
         now = hour_of(await self.now(store))
         minutes = [now - 7 * MINUTE, now - 6 * MINUTE, now - 2 * MINUTE, now]
-        await rollups_of(store).write_rollups([rollup(each) for each in minutes])
+        await rollups_of(store).write_rollups([rollup(minute) for minute in minutes])
         steps = await self.found(store, now - 10 * MINUTE, step=300)
-        assert [(each.minute, each.count, each.seconds_sum, each.buckets[7]) for each in steps] == [
+        assert [(step.minute, step.count, step.seconds_sum, step.buckets[7]) for step in steps] == [
             (now - 10 * MINUTE, 2, 2.0, 2),
             (now - 5 * MINUTE, 1, 1.0, 1),
             (now, 1, 1.0, 1),

@@ -106,6 +106,6 @@ class ScheduleRowConformance(ScheduleHarness):
     @where("schedules")
     async def test_of_many_that_make_a_row_one_does(self, store: Store) -> None:
         rows = [StoredSchedule(name=NAME, definition={}, hash=f"h{n}") for n in range(8)]
-        tried = [schedules_of(store).change_schedule(ScheduleChange(schedule=each)) for each in rows]
+        tried = [schedules_of(store).change_schedule(ScheduleChange(schedule=row)) for row in rows]
         assert (await asyncio.gather(*tried)).count(None) == 7
         assert (await self.stored(store)).revision == 1

@@ -166,9 +166,9 @@ class CompetitionConformance(StoreHarness):
             return
         added = await self._keyed(store)
         async with asyncio.timeout(STARTUP), members(self, options, "deliver", PROCESSES) as others:
-            for n, each in enumerate(others):
-                await each.go(runner=f"runner-{n}", slots=3)
-            deliveries = [delivery for each in others for delivery in await each.result()]
+            for n, other in enumerate(others):
+                await other.go(runner=f"runner-{n}", slots=3)
+            deliveries = [delivery for other in others for delivery in await other.result()]
         self._were_in_turn(added, deliveries)
 
     @where("ordering")
@@ -185,7 +185,7 @@ class CompetitionConformance(StoreHarness):
             rounds = await asyncio.gather(
                 *(deliver(each, runner=f"r{n}", slots=3) for n, each in enumerate(stores))
             )
-        self._were_in_turn(added, [delivery for each in rounds for delivery in each])
+        self._were_in_turn(added, [delivery for round_ in rounds for delivery in round_])
 
     async def _keyed(self, store: Store) -> list[Job]:
         return await store.add([new_job(ordering_key=f"k{n % 4}") for n in range(48)])

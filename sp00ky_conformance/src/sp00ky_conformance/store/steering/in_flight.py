@@ -271,9 +271,9 @@ class InFlightSharedConformance(StoreHarness):
                 return
             await self.add(store, 40)
             async with asyncio.timeout(STARTUP), members(self, options, "deliver", PROCESSES) as others:
-                for n, each in enumerate(others):
-                    await each.go(runner=f"runner-{n}", slots=2)
-                rounds = [await each.result() for each in others]
+                for n, other in enumerate(others):
+                    await other.go(runner=f"runner-{n}", slots=2)
+                rounds = [await other.result() for other in others]
             self._never_passed_it([each for done in rounds for each in done], 40)
 
     def _never_passed_it(self, deliveries: Iterable[Delivery], count: int) -> None:

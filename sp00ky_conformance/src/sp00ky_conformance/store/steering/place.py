@@ -96,7 +96,7 @@ class PlaceConformance(StoreHarness):
             {"priority": 3, "ordering_key": "c"},
             {"priority": 0},
         ]
-        await store.add([new_job(**each) for each in fields])
+        await store.add([new_job(**field) for field in fields])
         claims = [await self.claim(store, slots) for slots in (2, 1, 1, 2)]
         assert [[job.priority for job in claim] for claim in claims] == [[3, 3], [2], [1], [0, 0]]
 

@@ -47,7 +47,7 @@ class PriorityConformance(StoreHarness):
 
     async def test_of_one_priority_the_oldest_due_comes_first(self, store: WholeStore) -> None:
         minutes = [4, 2, 3, 1]
-        due = [LONG_AGO + timedelta(minutes=each) for each in minutes]
+        due = [LONG_AGO + timedelta(minutes=minute) for minute in minutes]
         await store.add([new_job(path=f"/{n}", run_at=due[n], priority=2) for n in range(4)])
         await self.add(store, 5, run_at=LONG_AGO)
         claims = [await self.claim(store, 2) for _ in range(2)]

@@ -210,9 +210,9 @@ class RateSharedConformance(StoreHarness):
                 return
             await self.add(store, 60)
             async with asyncio.timeout(STARTUP), members(self, options, "claim_often", PROCESSES) as others:
-                for n, each in enumerate(others):
-                    await each.go(runner=f"runner-{n}", slots=2, rounds=CLAIMS)
-                taken = sum([await each.result() for each in others])
+                for n, other in enumerate(others):
+                    await other.go(runner=f"runner-{n}", slots=2, rounds=CLAIMS)
+                taken = sum([await other.result() for other in others])
             left = await self.claim(store)
             assert (taken + len(left), await self.claim(store)) == (9, [])
 

@@ -55,7 +55,7 @@ class RunnerRecordConformance(StoreHarness):
 
         async def moved() -> list[RunnerRecord]:
             await store.beat(RUNNER, INFO)
-            return [each for each in await store.runners() if each.beat_at > first.beat_at]
+            return [runner for runner in await store.runners() if runner.beat_at > first.beat_at]
 
         (later,) = await eventually(moved)
         assert (later.started_at, later.info) == (first.started_at, INFO)

@@ -66,7 +66,7 @@ async def pages(
             if not before or oldest is None:
                 raise
             last = await _last_left(jobs, before)
-            filters = [no_newer(each, oldest) for each in filters] if last is None else filters
+            filters = [no_newer(filter_, oldest) for filter_ in filters] if last is None else filters
             continue
         if not page:
             return
@@ -95,8 +95,8 @@ async def oldest_first(
 
 async def _page(jobs: NamedJobs, filters: Sequence[JobFilter], *, limit: int, last: Job | None) -> list[Job]:
     found: dict[str, Job] = {}
-    for each in filters:
-        query = JobQuery(**attrs.asdict(each, recurse=False), limit=limit, after=last.id if last else None)
+    for filter_ in filters:
+        query = JobQuery(**attrs.asdict(filter_, recurse=False), limit=limit, after=last.id if last else None)
         found |= {job.id: job for job in await jobs.find(query)}
     return nlargest(limit, found.values(), key=age_of)
 
@@ -178,7 +178,7 @@ class Action:
         if type(conditions) is not JobFilter:
             raise OptionInvalid(option="filter", value=shown(conditions), expected="a JobFilter")
         if conditions.status is None:
-            return [attrs.evolve(conditions, status=each) for each in self.statuses]
+            return [attrs.evolve(conditions, status=status) for status in self.statuses]
         if conditions.status not in self.statuses:
             expected = f"{' or '.join(self.statuses)}: {self.name} does nothing to others"
             raise OptionInvalid(option="status", value=shown(str(conditions.status)), expected=expected)
@@ -195,7 +195,7 @@ async def count_matching(
     jobs: NamedJobs, action: Action, conditions: JobFilter, *, limit: int | None = None
 ) -> int:
     """Count the jobs that it would be done to. Raises ``OptionInvalid`` as ``Action.filters``."""
-    counts = [await jobs.count(each) for each in action.filters(conditions)]
+    counts = [await jobs.count(filter_) for filter_ in action.filters(conditions)]
     return sum(counts) if limit is None else min(sum(counts), limit)
 
 
@@ -277,7 +277,7 @@ async def _operated(
                 yield result
         if newest is None or result.done == before or limit is not None or len(filters) == 1:
             return
-        filters = [no_newer(each, newest) for each in filters]
+        filters = [no_newer(filter_, newest) for filter_ in filters]
         result = attrs.evolve(result, refused=_no_refusals(), problem=None)
 
 

@@ -78,7 +78,7 @@ class FleetOperators(StoreUser):
         """
         drain = act_of("drain", {"runner": runner_id}, via=self.via, **act)
         runners = needed(self.store, Runners, "drain_runner()")
-        known = {each.id: each for each in await runners.runners()}
+        known = {runner.id: runner for runner in await runners.runners()}
         living = tuple(each.id for each in known.values() if each.state is not RunnerState.DEAD)
         found = known.get(runner_id)
         if runner_id not in living:

@@ -333,7 +333,7 @@ class JobOperators(StoreUser):
             return []
         async with recorded(self.store, act) as record:
             results = await self._operate_with(operation)(job_ids, BulkResult(matched=len(job_ids)))
-            record.count = len({each.job_id for each in results if each.fate in DONE})
+            record.count = len({result.job_id for result in results if result.fate in DONE})
         return list(results)
 
     def _operate_with(self, operation: Operation) -> Operate:
@@ -354,7 +354,7 @@ class JobOperators(StoreUser):
         return operate_and_follow
 
     async def _reopen_runs(self, results: Sequence[OperatorResult]) -> None:
-        redriven = [each.job_id for each in results if each.fate in DONE]
+        redriven = [result.job_id for result in results if result.fate in DONE]
         try:
             if redriven:
                 await reopen_runs(self.store, redriven)

@@ -132,8 +132,8 @@ def _check_rows(definition: ScheduleConfig, backend: Backend) -> None:
     check_options(backend, new_job_of_row)
     payload = decode(new_job_of_row.payload_json)
     place = "/row" if "row" in payload else "/$body/row"
-    violations = [each for each in check.violations(payload) if _is_certain(each, place)]
-    refused = next((each for each in violations if each.pointer == place), None)
+    violations = [violation for violation in check.violations(payload) if _is_certain(violation, place)]
+    refused = next((violation for violation in violations if violation.pointer == place), None)
     if refused is not None:
         problem = (
             f"the payload gets a property `row`, which {check.operation.long_name} can't take: {refused}"
@@ -245,7 +245,7 @@ class ScheduleOperators(StoreUser):
         self.backends = backends
         self._hooks = hooks
         self._via = via
-        self._trusted = {each.query_hash for each in config.schedules.values()}
+        self._trusted = {schedule.query_hash for schedule in config.schedules.values()}
 
     def acting_through(self, via: str) -> Self:
         """Return these schedules, of whose acts the audit says that they come through something else."""
@@ -326,7 +326,7 @@ class ScheduleOperators(StoreUser):
         """List the schedules that are defined, by name."""
         self._check_supported()
         snapshot = await self._snapshot()
-        found = [each for each in snapshot.schedules.values() if not each.removed]
+        found = [schedule for schedule in snapshot.schedules.values() if not schedule.removed]
         return [await self._record(each, snapshot.now) for each in found]
 
     async def get(self, name: str) -> ScheduleRecord:
@@ -412,7 +412,7 @@ class ScheduleOperators(StoreUser):
 
     def _goes_on(self, run: ScheduleRun) -> bool:
         """Whether its job may say more than its row: it is in a table that is known here."""
-        tables = {each.table.table for each in self.backends.values()}
+        tables = {backend.table.table for backend in self.backends.values()}
         is_known = run.job_id is None or run.job_id.partition(":")[0] in tables
         return is_known and run.status is RunStatus.RUNNING
 
@@ -487,5 +487,5 @@ class ScheduleOperators(StoreUser):
 
 
 def _unknown(name: str, snapshot: ScheduleSnapshot) -> UnknownSchedule:
-    known = (each.name for each in snapshot.schedules.values() if not each.removed)
+    known = (schedule.name for schedule in snapshot.schedules.values() if not schedule.removed)
     return UnknownSchedule(schedule=name, known=tuple(known))

@@ -112,7 +112,7 @@ def changes(before: Job, after: Job) -> dict[str, Any]:
         values["priority"] = after.priority
     if after.errors != before.errors:
         last = after.errors[-1]
-        values["errors"] = json.dumps([_entry(each) for each in after.errors])  # lone surrogates escaped
+        values["errors"] = json.dumps([_entry(error) for error in after.errors])  # lone surrogates escaped
         values |= {"last_error_name": last.name, "last_error_code": last.code}
     if after.result_json != before.result_json and after.result_json is not None:
         values["result"] = after.result_json.decode()
@@ -154,8 +154,8 @@ async def load_rows(
 def keys_by_table(job_ids: Iterable[str], tables: Collection[str]) -> Iterator[tuple[str, Sequence[str]]]:
     """Cut the keys in jobs' ids into lists, each of one table; an id of no table is left out."""
     keys: dict[str, list[str]] = {}
-    for each in filter(is_nameable, job_ids):
-        keys.setdefault(table_of(each), []).append(key_of(each))
+    for id_ in filter(is_nameable, job_ids):
+        keys.setdefault(table_of(id_), []).append(key_of(id_))
     for name in sorted(keys.keys() & tables):  # so that no two transactions lock rows in two orders
         for some in chunks(keys[name]):
             yield name, some
@@ -164,8 +164,8 @@ def keys_by_table(job_ids: Iterable[str], tables: Collection[str]) -> Iterator[t
 def as_given(session: Session, job_ids: Iterable[str]) -> dict[str, list[str]]:
     """Group ids by the id that jobs have, of which they may be another notation."""
     given: dict[str, list[str]] = {}
-    for each in job_ids:
-        given.setdefault(session.canonical(each), []).append(each)
+    for id_ in job_ids:
+        given.setdefault(session.canonical(id_), []).append(id_)
     return given
 
 
@@ -210,7 +210,7 @@ def filters(conditions: JobFilter, table: JobTable) -> list[Where] | None:
         if value is not None:
             where.append(Is(column, operator, value))  # type: ignore[arg-type]  # an Operator, by the table above
     if isinstance(conditions, JobQuery) and conditions.ids is not None:
-        keys = [key_of(each) for each in conditions.ids if table_of(each) == table.table]
+        keys = [key_of(id_) for id_ in conditions.ids if table_of(id_) == table.table]
         return [*where, Is("id", "in", keys)] if keys else None
     return where
 

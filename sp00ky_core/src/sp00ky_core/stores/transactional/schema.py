@@ -146,7 +146,9 @@ class Table:
 
     def defaults(self) -> dict[str, Any]:
         """Return the columns that have a plain default."""
-        return {each.name: each.default for each in self.columns if isinstance(each.default, str | int)}
+        return {
+            column.name: column.default for column in self.columns if isinstance(column.default, str | int)
+        }
 
 
 @cache
@@ -167,7 +169,7 @@ def with_whole_indexes(table: Table) -> Table:
             columns.append(attrs.evolve(kinds[first], name=name, copies=(first, index.where)))
             indexes.append(Index(index.name, (name, *rest), unique=index.unique))
         else:
-            front = [each for each in constants if each not in index.columns]
+            front = [constant for constant in constants if constant not in index.columns]
             indexes.append(Index(index.name, (*front, first, *rest)))
     return Table(table.name, tuple(columns), table.key, tuple(indexes), table.former)
 
@@ -430,7 +432,7 @@ def _consequence(statement: str) -> str:
 
 def _tables(tables: Sequence[JobTable]) -> list[Table]:
     fleet = (RUNNERS, BREAKERS, CONTROLS, AUDITS, SCHEDULES, SCHEDULE_RUNS, ROLLUPS, MIGRATIONS)
-    return [*(job_table(each.table) for each in tables), *fleet]
+    return [*(job_table(table.table) for table in tables), *fleet]
 
 
 async def _plan_table(session: Session, declared: Table, location: str) -> list[MigrationStep]:

@@ -201,8 +201,8 @@ class TransactionalStore(Primitives, DecidingStore):
 
     async def add(self, new_jobs: Sequence[NewJob], *, connection: object = None) -> list[Job]:
         """See ``Store.add``."""
-        for each in new_jobs:
-            self._of_backend(each.backend)
+        for job in new_jobs:
+            self._of_backend(job.backend)
         work = partial(add, tables=self._backends, new_jobs=new_jobs)
         if connection is not None:
             session = self._awaited(connection, Access.WRITE)
@@ -213,8 +213,8 @@ class TransactionalStore(Primitives, DecidingStore):
 
     def add_in(self, connection: object, new_jobs: Sequence[NewJob]) -> list[Job]:
         """See ``SynchronousEnqueue.add_in``: here, and in the calls beside it, where a session ``blocks``."""
-        for each in new_jobs:
-            self._of_backend(each.backend)
+        for job in new_jobs:
+            self._of_backend(job.backend)
         return self._within(
             connection, Access.WRITE, partial(add, tables=self._backends, new_jobs=new_jobs, joined=True)
         )
@@ -255,8 +255,8 @@ class TransactionalStore(Primitives, DecidingStore):
             seen = {table: count for table, count in slots.items() if table.has_limits}
         claim, tables = await self._executor.read(claiming(slots=seen).look) if seen else (Claim(), ())
         tables = [*tables, *(table for table in slots if table not in seen)]
-        for each in transactions(slots, tables):
-            claim = joined(claim, await self._claimed(partial(claiming, slots=each)))
+        for transaction in transactions(slots, tables):
+            claim = joined(claim, await self._claimed(partial(claiming, slots=transaction)))
         if claim:
             self._notifications.send()
         return claim
@@ -274,7 +274,7 @@ class TransactionalStore(Primitives, DecidingStore):
 
     async def next_due(self, backends: Collection[str]) -> float | None:
         """See ``Store.next_due``."""
-        tables = [self._of_backend(each) for each in backends]
+        tables = [self._of_backend(backend) for backend in backends]
 
         async def work(session: Session) -> float | None:
             due = await next_due(session, tables)
@@ -292,7 +292,7 @@ class TransactionalStore(Primitives, DecidingStore):
 
         results = await self._executor.isolated(work)
         pairs = zip(settlements, results, strict=True)
-        written = [each.transition.to for each, result in pairs if result.fate is SettleFate.SETTLED]
+        written = [pair.transition.to for pair, result in pairs if result.fate is SettleFate.SETTLED]
         if written:  # also the end of a job with a key is news: those behind it can be claimed
             self._notifications.send(work=JobStatus.PENDING in written or bool(self._rounds.in_use))
         return results

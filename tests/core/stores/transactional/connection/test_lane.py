@@ -109,9 +109,9 @@ class TestAsyncLane:
         running = [asyncio.create_task(lane.run(asking("WAIT"))) for _ in range(3)]
         for _ in range(20):
             await asyncio.sleep(0)
-        assert [each.connection.asked for each in sessions] == [["BEGIN", "WAIT"]] * 2
-        for each in sessions:
-            each.connection.waiting.set()
+        assert [session.connection.asked for session in sessions] == [["BEGIN", "WAIT"]] * 2
+        for session in sessions:
+            session.connection.waiting.set()
         await asyncio.gather(*running)
         assert len(sessions) == 2
 

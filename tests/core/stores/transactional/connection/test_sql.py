@@ -218,11 +218,11 @@ class TestLane:
                 threading.Thread(target=write, args=(name,), kwargs={"hurry": name == "beat"})
                 for name in ("settle", "beat")
             ]
-            for each in threads:
-                each.start()
+            for thread in threads:
+                thread.start()
             waiting.wait()
             while gate._hurrying == 0:
                 threading.Event().wait(0.001)
-        for each in threads:
-            each.join()
+        for thread in threads:
+            thread.join()
         assert order == ["beat", "settle"]

@@ -28,7 +28,7 @@ async def promising(session: SqliteSession) -> list[str]:
     """Return the backends whose tables a claim would be made for."""
     claim, tables = await claiming().look(session)
     assert claim == []
-    return [each.backend for each in tables]
+    return [table.backend for table in tables]
 
 
 async def test_a_look_says_where_something_is_due(session: SqliteSession) -> None:

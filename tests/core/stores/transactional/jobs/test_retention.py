@@ -13,8 +13,8 @@ from sp00ky_core.stores.transactional.schema import job_table
 
 async def ended(session: SqliteSession, count: int, status: str = "success") -> list[Job]:
     jobs = await added(session, count)
-    for each in jobs:
-        await session.execute("UPDATE job SET status = ? WHERE id = ?", (status, each.id.partition(":")[2]))
+    for job in jobs:
+        await session.execute("UPDATE job SET status = ? WHERE id = ?", (status, job.id.partition(":")[2]))
     return jobs
 
 

@@ -209,7 +209,7 @@ class SqlSession(Session):
         parameters: list[Any],
     ) -> str:
         """Write the value of a column: the one that all rows get, or that of each by its key."""
-        if all(each[column] == values[0][column] for each in values):
+        if all(value[column] == values[0][column] for value in values):
             return self._place(table, column, values[0][column], parameters)
         cases = (
             f"WHEN {self._place(table, guard[0].column, guard[0].value, parameters)} "
@@ -369,7 +369,7 @@ class SqlSession(Session):
     def _condition(self, table: Table, where: Where, parameters: list[Any]) -> str:
         if isinstance(where, Is):
             return self._comparison(table, where, parameters)
-        texts = [self._condition(table, each, parameters) for each in where.conditions]
+        texts = [self._condition(table, condition, parameters) for condition in where.conditions]
         return f"({(' AND ' if isinstance(where, Both) else ' OR ').join(texts)})"
 
     def _comparison(self, table: Table, where: Is, parameters: list[Any]) -> str:
@@ -399,7 +399,7 @@ class SqlSession(Session):
     def _keyed(self, table: Table, where: Sequence[Where]) -> str:
         """Write what follows a table's name where keys say which rows are meant."""
         keys = (each for each in where if isinstance(each, Is) and each.operator in {"=", "in"})
-        return self.by_key if any(each.column == table.key[0] for each in keys) else ""
+        return self.by_key if any(key.column == table.key[0] for key in keys) else ""
 
     def _ordered(self, table: Table, order: Sequence[str]) -> str:
         if not order:
@@ -447,7 +447,9 @@ def _copies(table: Table, where: Sequence[Where]) -> dict[str, str]:
     compared = {each.column for each in where if isinstance(each, Is) and each.value is not None}
     known = [*where, *(Is(each, "!=", None) for each in compared)]
     copies = ((column.copies, column.name) for column in table.columns if column.copies is not None)
-    return {of: name for (of, conditions), name in copies if all(each in known for each in conditions)}
+    return {
+        of: name for (of, conditions), name in copies if all(condition in known for condition in conditions)
+    }
 
 
 def encoded(rows: Sequence[Row], encoded: Sequence[tuple[int, Codec]]) -> list[list[Any]]:

@@ -128,7 +128,7 @@ class Claiming:
     async def _state(self, session: Session) -> State:
         now, backends = await session.now(), [table.backend for table in self.slots]
         controls = await read_controls(session, backends)
-        pauses = {each: pause_of(row, now) for each, row in controls.items()}
+        pauses = {control: pause_of(row, now) for control, row in controls.items()}
         return State(
             now=now,
             breakers=await read_breakers(session, self.slots, now),
@@ -179,7 +179,7 @@ class Claiming:
             first = _first(left, await self._due(session, table, left, state.now), heads)
             rows = [each for each in first if each["id"] not in tried]  # the refused may be forgotten
             tried.update(each["id"] for each in rows)
-            heads = [each for each in heads if each not in rows]
+            heads = [head for head in heads if head not in rows]
             if not self.apart:
                 taken = await self._claim_rows(session, table, rows, state.now)
                 break

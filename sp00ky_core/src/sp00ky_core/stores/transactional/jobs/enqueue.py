@@ -45,7 +45,7 @@ async def add(
     """
     if len(new_jobs) == 1 and new_jobs[0].dedup_key is None and (not joined or session.undoes_statements):
         return [await _add_one(session, tables, new_jobs[0], keys)]
-    if not joined and all(each.dedup_key is None for each in new_jobs):
+    if not joined and all(job.dedup_key is None for job in new_jobs):
         return await _insert(session, tables, new_jobs, keys, {})  # a savepoint costs as much as the rows
     for tries in range(TRIES):
         held = await _held(session, tables, new_jobs, lock=joined and tries > 0)

@@ -51,22 +51,22 @@ async def settle(
     Raises:
         RowRefused: A row was refused, and it wasn't ``apart``: nothing of the batch may be committed.
     """
-    ids = [each.job_id for each in settlements]
+    ids = [settlement.job_id for settlement in settlements]
     rows = await load_rows(session, tables, ids, lock=True)
-    held = await load_rows(session, tables, [each for each in ids if each not in rows])
+    held = await load_rows(session, tables, [id_ for id_ in ids if id_ not in rows])
     now = await session.now()
     together = set() if apart else await _settle_together(session, rows, settlements, now)
     results = []
-    for number, each in enumerate(settlements):
+    for number, settlement in enumerate(settlements):
         if number in together:
-            results.append(SettleResult(job_id=each.job_id, fate=SettleFate.SETTLED))
-        elif each.job_id not in rows:
-            results.append(_unlocked(held, each))
+            results.append(SettleResult(job_id=settlement.job_id, fate=SettleFate.SETTLED))
+        elif settlement.job_id not in rows:
+            results.append(_unlocked(held, settlement))
         elif apart:
-            results.append(await _settle_apart(session, *rows[each.job_id], each, now))
+            results.append(await _settle_apart(session, *rows[settlement.job_id], settlement, now))
         else:
-            fate = await _settle(session, *rows[each.job_id], each, now)
-            results.append(SettleResult(job_id=each.job_id, fate=fate))
+            fate = await _settle(session, *rows[settlement.job_id], settlement, now)
+            results.append(SettleResult(job_id=settlement.job_id, fate=fate))
     return results
 
 
@@ -79,13 +79,13 @@ async def _settle_together(
     """
     updates: dict[str, list[Update]] = {}
     together: dict[str, int] = {}
-    for number, each in enumerate(settlements):
-        if each.job_id in rows and each.job_id not in together:
-            table, row = rows[each.job_id]
+    for number, settlement in enumerate(settlements):
+        if settlement.job_id in rows and settlement.job_id not in together:
+            table, row = rows[settlement.job_id]
             job = to_job(table, row)
-            if _fate(job, each) is SettleFate.SETTLED and not job.is_terminal:
-                together[each.job_id] = number
-                values = changes(job, applied(job, each.transition, now))
+            if _fate(job, settlement) is SettleFate.SETTLED and not job.is_terminal:
+                together[settlement.job_id] = number
+                values = changes(job, applied(job, settlement.transition, now))
                 updates.setdefault(table.table, []).append((guard_of(row), values))
     for name, some in updates.items():
         await update_all(session, job_table(name), some)

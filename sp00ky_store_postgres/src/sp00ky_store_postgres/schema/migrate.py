@@ -327,7 +327,7 @@ async def pending(connection: Any, tables: Tables, options: PostgresOptions) -> 
     done = await versions(connection, tables) if found["sp00ky_migration"] else {}
     for table in tables.all:
         lacking += await _lacking_of(connection, table, tables, options, done.get(table.table, (0, 0)))
-    return sorted(lacking, key=lambda each: statement.alone)
+    return sorted(lacking, key=lambda statement: statement.alone)
 
 
 async def _lacking_of(

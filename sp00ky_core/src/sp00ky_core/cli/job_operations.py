@@ -32,7 +32,16 @@ from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.hints import nearest
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.outbox.operators.bulk import CLEAR, DONE, KILL, REDRIVE, RESCHEDULE, Action, BulkResult
+from sp00ky_core.outbox.operators.bulk import (
+    CLEAR,
+    DONE,
+    IMPORT,
+    KILL,
+    REDRIVE,
+    RESCHEDULE,
+    Action,
+    BulkResult,
+)
 from sp00ky_core.outbox.operators.jobs import copy_job
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import JobFilter, JobQuery, OperatorFate, OperatorResult, ShortIds, has
@@ -214,18 +223,18 @@ def _operate(
     if dry_run or not yes:
         matched = settings.ask(lambda outbox: _count(outbox, action, conditions, limit), COUNTING)
         if dry_run:
-            return _show(settings, action, BulkResult(matched=matched), is_dry=True)
-        if not _is_wanted(action, matched):
+            return show_result(settings, action, BulkResult(matched=matched), is_dry=True)
+        if not is_wanted(action, matched):
             return FAILED
 
     async def work(outbox: Outbox) -> tuple[BulkResult, bool]:
         if yes:
             warn_of_unknown_path(outbox, conditions)
         steps = outbox.steps(action, conditions, limit=limit, **options)
-        return await _work(action, steps, says_how_many=yes)
+        return await work_off(action, steps, says_how_many=yes)
 
     result, is_interrupted = settings.ask(work)
-    return _show(settings, action, result, is_interrupted=is_interrupted)
+    return show_result(settings, action, result, is_interrupted=is_interrupted)
 
 
 @command(jobs, name="reschedule", short_help="Change when pending jobs are due, or their priority.")
@@ -321,7 +330,7 @@ def _row(result: OperatorResult) -> _Row:
     return _Row(job_id, fate.value, result.problem or f"job {job_id}: {WHY.get(fate, fate.value)}")
 
 
-DID = {"kill": "killed", "redrive": "redriven", "clear": "cleared"}
+DID = {"kill": "killed", "redrive": "redriven", "clear": "cleared", "import": "imported"}
 COUNTING = "counting the jobs that match"
 
 
@@ -330,7 +339,8 @@ async def _count(outbox: Outbox, action: Action, conditions: JobFilter, limit: i
     return await outbox.count_matching(action, conditions, limit=limit)
 
 
-def _is_wanted(action: Action, matched: int) -> bool:
+def is_wanted(action: Action, matched: int) -> bool:
+    """Ask on the terminal. Raises ``click.UsageError`` where there is none to ask on."""
     number = _number(matched)
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         problem = f"{number} would be {DID[action.name]}, and nothing was done: add --yes to do it"
@@ -341,7 +351,7 @@ def _is_wanted(action: Action, matched: int) -> bool:
     return False
 
 
-async def _work(
+async def work_off(
     action: Action, steps: AsyncGenerator[BulkResult, None], *, says_how_many: bool
 ) -> tuple[BulkResult, bool]:
     """Operate until all is done, or until the batch's end after a signal; return whether one came."""
@@ -360,7 +370,7 @@ async def _work(
     return result, True
 
 
-def _show(
+def show_result(
     settings: Settings,
     action: Action,
     result: BulkResult,
@@ -371,12 +381,15 @@ def _show(
     """Print what was done, or would be; return the exit code."""
     if settings.json:
         numbers = {"matched": result.matched, "done": result.done, "refused": dict(result.refused)}
+        numbers |= {"skipped": result.skipped} if action is IMPORT else {}
         dry_run = {"dry_run": True} if is_dry else {}
         show_json({**numbers, **dry_run, "interrupted": is_interrupted})
     elif is_dry:
-        click.echo(f"would be {DID[action.name]}: {result.matched}")
+        click.echo(f"would be {DID[action.name]}: {result.matched - result.looked_at}")
     else:
         click.echo(f"{DID[action.name]}: {result.done}")
+    if result.skipped:
+        say(f"skipped, for they are as they are to be: {result.skipped}")
     refused = ", ".join(f"{count} {why}" for why, count in result.refused.items() if count)
     if refused:
         say(f"refused: {refused}" + (f"; the first: {result.problem}" if result.problem else ""))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 
@@ -16,6 +16,7 @@ from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.job.options import is_plain_text
+from sp00ky_core.outbox.operators.bulk import BulkResult
 from sp00ky_core.ports import Act, ActOptions, Audit, JobFilter, Store, needed
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -68,6 +69,16 @@ async def recorded(store: Store, act: Act) -> AsyncIterator[AuditRecord]:
         yield record
     finally:
         await record.reach(record.count, ended=True)
+
+
+async def recorded_steps(
+    store: Store, act: Act, steps: AsyncGenerator[BulkResult, None]
+) -> AsyncGenerator[BulkResult, None]:
+    """Yield what steps yield, as ``recorded``; how much is done is written down after each."""
+    async with recorded(store, act) as record, aclosing(steps):
+        async for result in steps:
+            await record.reach(result.done)
+            yield result
 
 
 def act_of(action: str, selection: Mapping[str, Any], *, via: str, **act: Unpack[ActOptions]) -> Act:

@@ -30,6 +30,7 @@ from sp00ky_core.stores.naming import NamedJobs
 __all__ = [
     "CLEAR",
     "DONE",
+    "IMPORT",
     "KILL",
     "REDRIVE",
     "RESCHEDULE",
@@ -121,8 +122,8 @@ CLEAR_BATCH = 10_000
 DONE = frozenset({OperatorFate.KILLED, OperatorFate.REDRIVEN, OperatorFate.CLEARED, OperatorFate.RESCHEDULED})
 
 
-Refusal = Literal["duplicate", "illegal", "changed"]
-"""Why a job was refused: the ``OperatorFate`` of that name."""
+Refusal = Literal["duplicate", "illegal", "changed", "different"]
+"""Why a job was refused: the ``OperatorFate`` of that name, or a job of another content has its id."""
 
 
 def _no_refusals() -> Mapping[Refusal, int]:
@@ -135,21 +136,23 @@ class BulkResult:
 
     Attributes:
         matched: Jobs that met the conditions when it began.
-        done: Jobs that were killed, redriven or cleared.
+        done: Jobs that were killed, redriven, cleared, ...
         refused: Jobs that were refused, counted by why: ``duplicate``, ``illegal``, and ``changed`` where
             there are such.
         problem: The first refusal, in words.
+        skipped: Jobs to which nothing was left to be done.
     """
 
     matched: int
     done: int = 0
+    skipped: int = 0
     refused: Mapping[Refusal, int] = attrs.field(factory=_no_refusals)
     problem: str | None = None
 
     @property
     def looked_at(self) -> int:
-        """Jobs that were done or refused."""
-        return self.done + sum(self.refused.values())
+        """Jobs that were done, skipped or refused."""
+        return self.done + self.skipped + sum(self.refused.values())
 
 
 Operate = Callable[[Sequence[str], BulkResult], Awaitable[Sequence[OperatorResult]]]
@@ -189,6 +192,7 @@ KILL = Action(name="kill", statuses=(JobStatus.PENDING, JobStatus.PROCESSING))
 REDRIVE = Action(name="redrive", statuses=(JobStatus.FAILED,))
 CLEAR = Action(name="clear", statuses=(JobStatus.SUCCESS, JobStatus.FAILED))
 RESCHEDULE = Action(name="reschedule", statuses=(JobStatus.PENDING,))
+IMPORT = Action(name="import", statuses=tuple(JobStatus))
 
 
 async def count_matching(

@@ -18,7 +18,7 @@ from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.options import check_option
 from sp00ky_core.job.state_machine import Rescheduled
-from sp00ky_core.outbox.operators.audit import act_of, recorded, selected_ids, selected_jobs
+from sp00ky_core.outbox.operators.audit import act_of, recorded, recorded_steps, selected_ids, selected_jobs
 from sp00ky_core.outbox.operators.bulk import (
     CLEAR,
     DONE,
@@ -286,15 +286,8 @@ class JobOperators(StoreUser):
             check_limit("limit", limit)
         act = operation.act(selected_jobs(conditions, limit), via=self.via)
         operate = self._operate_with(operation)
-        return self._recorded(act, steps(self.jobs, operation.action, conditions, operate, limit=limit))
-
-    async def _recorded(
-        self, act: Act, work: AsyncGenerator[BulkResult, None]
-    ) -> AsyncGenerator[BulkResult, None]:
-        async with recorded(self.store, act) as record, aclosing(work):
-            async for result in work:
-                await record.reach(result.done)
-                yield result
+        work = steps(self.jobs, operation.action, conditions, operate, limit=limit)
+        return recorded_steps(self.store, act, work)
 
     async def count_matching(self, action: Action, conditions: JobFilter, *, limit: int | None = None) -> int:
         """Count the jobs that meet conditions and that it can be done to; arguments as of ``steps``."""

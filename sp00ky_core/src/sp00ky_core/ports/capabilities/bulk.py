@@ -1,10 +1,11 @@
-"""Promise to change many jobs at once: to delete by age or by conditions, and to reschedule."""
+"""Promise to change many jobs at once: to delete by age or by conditions, to reschedule, to import."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from sp00ky_core.job.job import Job
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports.query import JobFilter
 
@@ -47,4 +48,21 @@ class Reschedules(Protocol):
 
         In a few statements, no row is read. What another transaction holds, or the database refuses, it may
         leave: the core reads what is left, tries it one by one, and says what became of it.
+        """
+
+
+class Rewrites(Protocol):
+    """A store with ``capabilities.rewrites``. Without it jobs can't be imported (``CallUnsupported``)."""
+
+    def own_id(self, job_id: str) -> str | None:
+        """Return an id as this database writes it; None: no row can have it."""
+
+    async def import_jobs(self, jobs: Sequence[Job]) -> None:
+        """Insert jobs as they are, with their ids, times, statuses and errors; all or none.
+
+        None of them is processing, and each has a ``created_at`` and a ``run_at``. Those that are pending
+        make ``work_signal`` fire as new work does.
+
+        Raises:
+            RowRefused: the database refuses one: its id is there, another live job has its ``dedup_key``.
         """

@@ -56,6 +56,7 @@ from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transa
 from sp00ky_core.stores.transactional.jobs.due import Rounds, next_due
 from sp00ky_core.stores.transactional.jobs.enqueue import add
 from sp00ky_core.stores.transactional.jobs.retention import Cleared, Deleting
+from sp00ky_core.stores.transactional.jobs.rewrite import insert_whole
 from sp00ky_core.stores.transactional.jobs.settle import lost, overdue_claims, release, reschedule, settle
 from sp00ky_core.stores.transactional.rows import key_of
 from sp00ky_core.stores.transactional.watch import Notifications, Watch
@@ -331,6 +332,15 @@ class TransactionalStore(Primitives, DecidingStore):
             return ()
         self._notifications.send(work=bool(written))
         return written
+
+    def own_id(self, job_id: str) -> str | None:
+        """See ``Rewrites.own_id``; here ids are any text."""
+        return job_id
+
+    async def import_jobs(self, jobs: Sequence[Job]) -> None:
+        """See ``Rewrites.import_jobs``."""
+        await self._executor.write(partial(insert_whole, tables=self._tables, jobs=jobs))
+        self._notifications.send(work=True)
 
     async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
         """See ``Store.delete``."""

@@ -1,0 +1,142 @@
+"""``import_jobs`` and ``own_id``: jobs come from another database, with all that has happened to them."""
+
+# ruff: noqa: D102  # a test's name says what it promises
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+import pytest
+
+from sp00ky_conformance.store.harness import (
+    API,
+    MAIL,
+    StoreHarness,
+    WholeStore,
+    each_where,
+    eventually,
+    failure,
+)
+from sp00ky_core.errors import RowRefused
+from sp00ky_core.job.job import AttemptError, Job, JobStatus
+from sp00ky_core.ports import JobQuery, StoreOptions
+from sp00ky_core.stores.ids import new_key
+from sp00ky_core.stores.transitions import redrive
+
+__all__ = ["ImportConformance"]
+
+AT = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
+LATER = AT + timedelta(minutes=5)
+
+
+@each_where("rewrites")
+class ImportConformance(StoreHarness):
+    """A job that is imported is as it was where it comes from."""
+
+    def elsewhere(self, store: WholeStore, options: StoreOptions, **fields: Any) -> Job:
+        """Make a job as another database has it."""
+        backend = fields.pop("backend", API)
+        table = next(table.table for table in options.tables if table.backend == backend)
+        job_id = store.own_id(f"{table}:{new_key()}")
+        assert job_id is not None
+        whole: dict[str, Any] = {
+            "path": "/spookify",
+            "payload_json": b'{"id": 1}',
+            "status": JobStatus.PENDING,
+        }
+        whole |= {"created_at": AT, "updated_at": AT, "run_at": AT}
+        return Job(id=job_id, backend=backend, **{**whole, **fields})
+
+    async def test_a_job_is_as_it_was(self, store: WholeStore, options: StoreOptions) -> None:
+        error = AttemptError(at=AT, attempt=1, code=503, name="http_status", reason="bye", runner_id="r")
+        several = AttemptError(
+            at=LATER, attempt=2, code=429, name="throttled", reason="slow", since=AT, count=3, scheme="amqp"
+        )
+        moved: dict[str, Any] = {"updated_at": LATER, "lease_epoch": 7}
+        jobs = [
+            self.elsewhere(store, options, priority=3, assigned_to="user:7", expires_at=LATER, timeout=5.0),
+            self.elsewhere(store, options, retries=2, errors=(error, several), run_at=LATER, **moved),
+            self.elsewhere(store, options, ordering_key="k", ordering_at=AT, backend=MAIL),
+            self.elsewhere(
+                store,
+                options,
+                **moved,
+                status=JobStatus.SUCCESS,
+                result_json=b'{"n": [1, null, "x"]}',
+                dedup_key="d",
+                max_retries=9,
+                retry_strategy="exponential",
+            ),
+            self.elsewhere(
+                store,
+                options,
+                **moved,
+                status=JobStatus.FAILED,
+                errors=(error,),
+                lease_until=LATER,
+                runner_id="gone",
+                traceparent="00-" + "1" * 32 + "-" + "2" * 16 + "-01",
+            ),
+        ]
+        await store.import_jobs(jobs)
+        for job in jobs:
+            stored = await store.get(job.id)
+            written: dict[str, Any] = {"payload_json": job.payload_json, "result_json": job.result_json}
+            assert attrs.evolve(stored, **written) == job
+            assert (stored.payload, stored.result) == (job.payload, job.result)
+        assert len(await store.find(JobQuery(code=503))) == 1
+        assert len(await store.find(JobQuery(since=AT, until=LATER))) == len(jobs)
+
+    async def test_what_is_pending_is_delivered(self, store: WholeStore, options: StoreOptions) -> None:
+        later = self.elsewhere(store, options, ordering_key="k", ordering_at=LATER)
+        first = self.elsewhere(store, options, ordering_key="k", ordering_at=AT)
+        plain = self.elsewhere(store, options, lease_epoch=4, retries=1)
+        await self.add(store, ordering_key="k")
+        await store.import_jobs([later, first, plain])
+        claimed: dict[str, Job] = {}
+
+        async def both() -> bool:
+            claimed.update({job.id: job for job in await self.claim(store)})
+            return len(claimed) > 1
+
+        await eventually(both)
+        assert claimed.keys() == {first.id, plain.id}
+        assert (claimed[plain.id].lease_epoch, claimed[plain.id].retries) == (5, 1)
+
+    async def test_what_has_ended_can_be_redriven(self, store: WholeStore, options: StoreOptions) -> None:
+        job = self.elsewhere(store, options, status=JobStatus.FAILED, lease_epoch=3, dedup_key="d")
+        await store.import_jobs([job])
+        assert await self.claim(store) == []
+        await redrive(store, [job.id])
+        assert [claimed.id for claimed in await eventually(lambda: self.claim(store))] == [job.id]
+
+    async def test_all_are_imported_or_none(self, store: WholeStore, options: StoreOptions) -> None:
+        there = await self.ended(store, failure(retryable=False))
+        held = await self.add(store, dedup_key="d")
+        with pytest.raises(RowRefused):
+            await store.import_jobs(
+                [self.elsewhere(store, options), self.elsewhere(store, options, dedup_key="d")]
+            )
+        same_id = attrs.evolve(self.elsewhere(store, options), id=there.id)
+        with pytest.raises(RowRefused):
+            await store.import_jobs([self.elsewhere(store, options), same_id])
+        assert await store.get(there.id) == there
+        assert {job.id for job in await store.find(JobQuery())} == {there.id, held[0].id}
+        ended = self.elsewhere(store, options, dedup_key="d", status=JobStatus.SUCCESS)
+        await store.import_jobs([ended])
+        assert (await store.get(ended.id)).dedup_key == "d"
+
+    async def test_an_id_is_written_as_this_database_does(
+        self, store: WholeStore, options: StoreOptions
+    ) -> None:
+        (job,) = await self.add(store)
+        assert store.own_id(job.id) == job.id
+        table, _, key = job.id.partition(":")
+        plain = key.replace("-", "")
+        hyphens = f"{plain[:8]}-{plain[8:12]}-{plain[12:16]}-{plain[16:20]}-{plain[20:]}"
+        for notation in (plain, hyphens):
+            own = store.own_id(f"{table}:{notation}")
+            assert own is not None
+            assert own.replace("-", "") == f"{table}:{plain}".replace("-", "")

@@ -22,7 +22,7 @@ from sp00ky_store_surreal.surql.loader import quoted, surql
 SAME = (
     *("path", "retries", "max_retries", "retry_strategy", "dedup_key", "ordering_key"),
     *("expires_at", "traceparent", "created_at", "updated_at", "run_at", "deferred_since"),
-    *("lease_epoch", "lease_until", "runner_id"),
+    *("lease_epoch", "lease_until", "runner_id", "request_id", "redacted_at", "copied_from"),
 )
 """Columns that have a job's values as they are."""
 

@@ -56,7 +56,9 @@ class ImportConformance(StoreHarness):
         )
         moved: dict[str, Any] = {"updated_at": LATER, "lease_epoch": 7}
         jobs = [
-            self.elsewhere(store, options, priority=3, assigned_to="user:7", expires_at=LATER, timeout=5.0),
+            self.elsewhere(
+                store, options, priority=3, assigned_to="user:7", expires_at=LATER, copied_from="job:1"
+            ),
             self.elsewhere(store, options, retries=2, errors=(error, several), run_at=LATER, **moved),
             self.elsewhere(store, options, ordering_key="k", ordering_at=AT, backend=MAIL),
             self.elsewhere(
@@ -67,6 +69,9 @@ class ImportConformance(StoreHarness):
                 result_json=b'{"n": [1, null, "x"]}',
                 dedup_key="d",
                 max_retries=9,
+                request_id="q-1",
+                redacted_at=LATER,
+                timeout=5.0,
                 retry_strategy="exponential",
             ),
             self.elsewhere(

@@ -14,7 +14,7 @@ import attrs
 from sp00ky_core.encoding.json_bytes import decode, encode
 from sp00ky_core.errors import ImportRefused, JobNotFound
 from sp00ky_core.hints import shown
-from sp00ky_core.job.job import Job, JobStatus, job_to_json
+from sp00ky_core.job.job import JOB_KEYS, Job, JobStatus, job_to_json
 from sp00ky_core.outbox.operators.audit import act_of, recorded_steps
 from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal
 from sp00ky_core.outbox.queries import Queries
@@ -29,9 +29,10 @@ __all__ = ["COLUMNS", "EXPORT_VERSION", "record_of"]
 EXPORT_VERSION = 1
 """Of a record's columns and what they mean; whoever changes that raises it."""
 
-COLUMNS = tuple(
+_FIELDS = (
     field.name.removesuffix("_json") for field in attrs.fields(Job) if field.name not in {"defect", "omitted"}
 )
+COLUMNS = tuple(dict.fromkeys((*JOB_KEYS, *_FIELDS)))
 """The columns of a record, in order, before its version."""
 
 LONGEST_RECORD = 64 * 2**20

@@ -12,7 +12,10 @@ from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.rows import changes, key_of
 from sp00ky_core.stores.transactional.schema import job_table
 
-OPTIONS = ("timeout", "assigned_to", "traceparent", "priority", "ordering_key", "ordering_at", "expires_at")
+OPTIONS = (
+    *("timeout", "assigned_to", "traceparent", "priority", "ordering_key", "ordering_at", "expires_at"),
+    "copied_from",
+)
 """Columns that a job has from the beginning."""
 
 
@@ -49,6 +52,8 @@ def _new(job: Job) -> Row:
 
 def _happened(job: Job) -> dict[str, Any]:
     before = Job(id=job.id, backend=job.backend, path=job.path, payload_json=b"", status=job.status)
-    values = changes(before, job) | {"dedup_key": job.dedup_key}
+    values = changes(before, job) | {
+        name: getattr(job, name) for name in ("dedup_key", "request_id", "redacted_at")
+    }
     del values["updated_at"]  # as it was inserted
     return values

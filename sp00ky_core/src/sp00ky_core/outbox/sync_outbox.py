@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, wait
 from datetime import timedelta
 from pathlib import Path
@@ -297,6 +297,23 @@ class SyncOutbox(EnqueueStatements):
         done: list[OperatorResult] | BulkResult
         done = self._background.run(lambda outbox: outbox.redrive(*job_ids, **options))
         return done
+
+    def export(
+        self, conditions: JobFilter | None = None, *, limit: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield all jobs that meet conditions as records; see ``Outbox.export``."""
+        records = self.asynchronous.export(conditions, limit=limit)
+        try:
+            while (record := self.do(lambda _: anext(records, None))) is not None:
+                yield record
+        finally:
+            self.do(lambda _: records.aclose())
+
+    def import_jobs(
+        self, file: Path | str, *, dry_run: bool = False, **act: Unpack[ActOptions]
+    ) -> BulkResult:
+        """Insert the jobs of a file that was exported; see ``Outbox.import_jobs``."""
+        return self.do(lambda outbox: outbox.import_jobs(file, dry_run=dry_run, **act))
 
     def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """Create or extend the tables; see ``Outbox.migrate``."""

@@ -298,6 +298,27 @@ class SyncOutbox(EnqueueStatements):
         done = self._background.run(lambda outbox: outbox.redrive(*job_ids, **options))
         return done
 
+    @overload
+    def copy(
+        self, *job_ids: str, backend: str | None = ..., payload: Any = ..., **act: Unpack[ActOptions]
+    ) -> list[Job]: ...
+
+    @overload
+    def copy(
+        self,
+        *,
+        filter: JobFilter,
+        limit: int | None = ...,
+        backend: str | None = ...,
+        **act: Unpack[ActOptions],
+    ) -> BulkResult: ...
+
+    def copy(self, *job_ids: str, **options: Any) -> list[Job] | BulkResult:
+        """Enqueue jobs like old ones; see ``Outbox.copy``."""
+        done: list[Job] | BulkResult
+        done = self._background.run(lambda outbox: outbox.copy(*job_ids, **options))
+        return done
+
     def export(
         self, conditions: JobFilter | None = None, *, limit: int | None = None
     ) -> Iterator[dict[str, Any]]:

@@ -18,9 +18,11 @@ from sp00ky_conformance.store.harness import (
     each_where,
     eventually,
     failure,
+    is_close,
 )
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import AttemptError, Job, JobStatus
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transitions import redrive
@@ -116,6 +118,20 @@ class ImportConformance(StoreHarness):
         assert await self.claim(store) == []
         await redrive(store, [job.id])
         assert [claimed.id for claimed in await eventually(lambda: self.claim(store))] == [job.id]
+
+    async def test_a_new_one_gets_its_times_here(self, store: WholeStore, options: StoreOptions) -> None:
+        (before,) = await self.add(store, ordering_key="k")
+        new: dict[str, Any] = {"created_at": None, "updated_at": None, "run_at": None, "ordering_key": "k"}
+        copies = [self.elsewhere(store, options, **new, copied_from=before.id) for _ in range(2)]
+        await store.import_jobs(copies)
+        first, second = [await store.get(copy.id) for copy in copies]
+        assert first.copied_from == second.copied_from == before.id
+        assert is_close(first.created_at, before.created_at)
+        assert is_close(first.run_at, before.created_at)
+        for expected in (before, first, second):
+            (job,) = await eventually(lambda: self.claim(store))
+            assert job.id == expected.id
+            await self.settled(store, job, Delivered())
 
     async def test_all_are_imported_or_none(self, store: WholeStore, options: StoreOptions) -> None:
         there = await self.ended(store, failure(retryable=False))

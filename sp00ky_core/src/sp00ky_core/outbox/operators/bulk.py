@@ -29,6 +29,7 @@ from sp00ky_core.stores.naming import NamedJobs
 
 __all__ = [
     "CLEAR",
+    "COPY",
     "DONE",
     "IMPORT",
     "KILL",
@@ -119,7 +120,12 @@ def no_newer(conditions: JobFilter, job: Job) -> JobFilter:
 CLEAR_BATCH = 10_000
 """Jobs that one statement deletes."""
 
-DONE = frozenset({OperatorFate.KILLED, OperatorFate.REDRIVEN, OperatorFate.CLEARED, OperatorFate.RESCHEDULED})
+DONE = frozenset(OperatorFate) - {
+    OperatorFate.NOT_FOUND,
+    OperatorFate.ILLEGAL,
+    OperatorFate.DUPLICATE,
+    OperatorFate.CHANGED,
+}
 
 
 Refusal = Literal["duplicate", "illegal", "changed", "different"]
@@ -166,13 +172,17 @@ class Action:
     Attributes:
         name: The method of ``Outbox``.
         statuses: Those of the jobs that it can be done to.
+        backends: Where the conditions name none, only jobs of these; none: of all.
+        oldest_first: The order in which it is done.
     """
 
     name: str
     statuses: tuple[JobStatus, ...]
+    backends: tuple[str, ...] = ()
+    oldest_first: bool = False
 
     def filters(self, conditions: JobFilter) -> Sequence[JobFilter]:
-        """Split conditions: one filter for each status that this can be done to.
+        """Split conditions: one filter for each status that this can be done to, and each of its backends.
 
         Raises:
             OptionInvalid: another status is asked for, or what was given is no ``JobFilter``. A ``JobQuery``
@@ -180,6 +190,9 @@ class Action:
         """
         if type(conditions) is not JobFilter:
             raise OptionInvalid(option="filter", value=shown(conditions), expected="a JobFilter")
+        if conditions.backend is None and self.backends:
+            parts = [attrs.evolve(conditions, backend=backend) for backend in self.backends]
+            return [filter_ for part in parts for filter_ in self.filters(part)]
         if conditions.status is None:
             return [attrs.evolve(conditions, status=status) for status in self.statuses]
         if conditions.status not in self.statuses:
@@ -189,9 +202,10 @@ class Action:
 
 
 KILL = Action(name="kill", statuses=(JobStatus.PENDING, JobStatus.PROCESSING))
-REDRIVE = Action(name="redrive", statuses=(JobStatus.FAILED,))
+REDRIVE = Action(name="redrive", statuses=(JobStatus.FAILED,), oldest_first=True)
 CLEAR = Action(name="clear", statuses=(JobStatus.SUCCESS, JobStatus.FAILED))
 RESCHEDULE = Action(name="reschedule", statuses=(JobStatus.PENDING,))
+COPY = Action(name="copy", statuses=(JobStatus.SUCCESS, JobStatus.FAILED), oldest_first=True)
 IMPORT = Action(name="import", statuses=tuple(JobStatus))
 
 
@@ -224,8 +238,8 @@ async def steps(
     yield result
     if action is CLEAR and total == result.matched and has(jobs.store, Clears) is not None:
         work = _cleared(jobs, conditions, result, limit)
-    elif action is REDRIVE:
-        work = _redriven(jobs, action.filters(conditions), operate, result, limit)
+    elif action.oldest_first:
+        work = _in_order(jobs, action.filters(conditions), operate, result, limit)
     else:
         work = _operated(jobs, action.filters(conditions), operate, result, limit)
     async with aclosing(work):
@@ -254,7 +268,7 @@ async def _cleared(
         yield attrs.evolve(result, refused={**result.refused, "illegal": left}, problem=problem)
 
 
-async def _redriven(
+async def _in_order(
     jobs: NamedJobs, filters: Sequence[JobFilter], operate: Operate, result: BulkResult, limit: int | None
 ) -> AsyncGenerator[BulkResult, None]:
     """Go from the oldest job on, for a runner may claim those of one batch before the next is written."""

@@ -19,7 +19,7 @@ from sp00ky_core.outbox.operators.audit import act_of, recorded_steps
 from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal
 from sp00ky_core.outbox.queries import Queries
 from sp00ky_core.plugins.registry import Plugins
-from sp00ky_core.ports import ActOptions, JobFilter, JobQuery, Rewrites, needed
+from sp00ky_core.ports import ActOptions, JobFilter, Rewrites, needed
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.isolation import write_around
 from sp00ky_core.stores.rows import job_of
@@ -216,9 +216,7 @@ class JobMoves(Queries):
 
     async def _there(self, job_ids: Sequence[str]) -> dict[str, Job]:
         """Read those that are there already, whole."""
-        found = await self.store.find(JobQuery(ids=tuple(job_ids), limit=len(job_ids)))
-        whole = [await self.store.get(job.id) if job.omitted else job for job in found]
-        return {job.id: job for job in whole}
+        return {job.id: job for job in await self.jobs.whole(job_ids)}
 
     async def _insert(self, new: Mapping[str, Job]) -> list[_Refused]:
         store = needed(self.store, Rewrites, "import_jobs()")

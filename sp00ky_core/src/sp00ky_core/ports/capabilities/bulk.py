@@ -52,7 +52,7 @@ class Reschedules(Protocol):
 
 
 class Rewrites(Protocol):
-    """A store with ``capabilities.rewrites``. Without it jobs can't be imported (``CallUnsupported``)."""
+    """A store with ``capabilities.rewrites``. Without it copies and imports are refused."""
 
     def own_id(self, job_id: str) -> str | None:
         """Return an id as this database writes it; None: no row can have it."""
@@ -60,8 +60,9 @@ class Rewrites(Protocol):
     async def import_jobs(self, jobs: Sequence[Job]) -> None:
         """Insert jobs as they are, with their ids, times, statuses and errors; all or none.
 
-        None of them is processing, and each has a ``created_at`` and a ``run_at``. Those that are pending
-        make ``work_signal`` fire as new work does.
+        None of them is processing. One without ``created_at`` is new: it is created, due, and has its place
+        among those of its ``ordering_key``, when the database's clock says so. Those that are pending make
+        ``work_signal`` fire as new work does.
 
         Raises:
             RowRefused: the database refuses one: its id is there, another live job has its ``dedup_key``.

@@ -1,11 +1,14 @@
-"""Write rows as they are to be, whatever they were: jobs that come from another database."""
+"""Write rows as they are to be, whatever they were: jobs from another database, and copies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sp00ky_core.job.job import Job
+import attrs
+
+from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
@@ -18,6 +21,9 @@ OPTIONS = (
 )
 """Columns that a job has from the beginning."""
 
+WRITTEN = ("dedup_key", "request_id", "redacted_at")
+"""Columns that something has written since, beside those of a transition."""
+
 
 async def insert_whole(session: Session, tables: Mapping[str, JobTable], jobs: Sequence[Job]) -> None:
     """Insert jobs with all that has happened to them: new rows first, as some databases take no other.
@@ -25,14 +31,20 @@ async def insert_whole(session: Session, tables: Mapping[str, JobTable], jobs: S
     Raises:
         RowRefused: The database refuses one.
     """
-    by_table: dict[str, list[Job]] = {}
-    for job in jobs:
+    now, by_table = await session.now(), dict[str, list[Job]]()
+    for job in (job if job.created_at else _created(job, now) for job in jobs):
         by_table.setdefault(tables[table_of(job.id)].table, []).append(job)
     for name, some in by_table.items():
         table = job_table(name)
         await session.insert(table, [_new(job) for job in some])
-        updates = [([Is("id", "=", key_of(job.id))], _happened(job)) for job in some]
+        happened = [(job, _happened(job)) for job in some]
+        updates = [([Is("id", "=", key_of(job.id))], values) for job, values in happened if values]
         await session.update_many(table, updates)
+
+
+def _created(job: Job, now: datetime) -> Job:
+    ordering_at = None if job.ordering_key is None else now
+    return attrs.evolve(job, created_at=now, updated_at=now, run_at=now, ordering_at=ordering_at)
 
 
 def _new(job: Job) -> Row:
@@ -51,9 +63,12 @@ def _new(job: Job) -> Row:
 
 
 def _happened(job: Job) -> dict[str, Any]:
-    before = Job(id=job.id, backend=job.backend, path=job.path, payload_json=b"", status=job.status)
-    values = changes(before, job) | {
-        name: getattr(job, name) for name in ("dedup_key", "request_id", "redacted_at")
+    """Return what isn't as in a new row."""
+    new = Job(id=job.id, backend=job.backend, path=job.path, payload_json=b"", status=JobStatus.PENDING)
+    values = changes(new, job) | {name: getattr(job, name) for name in WRITTEN}
+    kept = {"updated_at", "run_at", "priority"} | ({"dedup_key"} if not job.is_terminal else set())
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in kept and value != getattr(new, name, None)
     }
-    del values["updated_at"]  # as it was inserted
-    return values

@@ -187,6 +187,16 @@ class SurrealStore(TransactionalStore):
         self._claims.forget_heads()
         self._notifications.send(work=True, ids=[job.id for job in jobs])
 
+    async def redact(self, jobs: Sequence[Job]) -> Collection[str]:
+        """See ``Rewrites.redact``."""
+        written = await self._rewrites.redact(jobs)
+        self._notifications.send(ids=written)
+        return written
+
+    async def copies_of(self, job_ids: Collection[str]) -> list[str]:
+        """See ``Rewrites.copies_of``."""
+        return await self._rewrites.copies_of(job_ids)
+
     def statement(self, new_job: NewJob) -> Statement:
         """See ``Statements.statement``."""
         self._of_backend(new_job.backend)

@@ -401,7 +401,6 @@ def _row(result: OperatorResult) -> _Row:
     return _Row(job_id, fate.value, result.problem or f"job {job_id}: {WHY.get(fate, fate.value)}")
 
 
-DID = {"kill": "killed", "redrive": "redriven", "clear": "cleared", "copy": "copied", "import": "imported"}
 COUNTING = "counting the jobs that match"
 
 
@@ -414,9 +413,9 @@ def is_wanted(action: Action, matched: int) -> bool:
     """Ask on the terminal. Raises ``click.UsageError`` where there is none to ask on."""
     number = _number(matched)
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-        problem = f"{number} would be {DID[action.name]}, and nothing was done: add --yes to do it"
+        problem = f"{number} would be {action.past}, and nothing was done: add --yes to do it"
         raise click.UsageError(problem)
-    if not matched or click.confirm(f"{number} will be {DID[action.name]}. Go on?", err=True):
+    if not matched or click.confirm(f"{number} will be {action.past}. Go on?", err=True):
         return True
     say("nothing was done")
     return False
@@ -434,7 +433,7 @@ async def work_off(
                 say(f"{_number(result.matched)} {'matches' if result.matched == 1 else 'match'}")
             with counted() as show:
                 while not (stopped.is_set() and result.looked_at < result.matched):
-                    show(f"{DID[action.name]}: {result.done:,} of {result.matched:,}", result.looked_at)
+                    show(f"{action.past}: {result.done:,} of {result.matched:,}", result.looked_at)
                     if (following := await anext(steps, None)) is None:
                         return result, False
                     result = following
@@ -456,17 +455,22 @@ def show_result(
         dry_run = {"dry_run": True} if is_dry else {}
         show_json({**numbers, **dry_run, "interrupted": is_interrupted})
     elif is_dry:
-        click.echo(f"would be {DID[action.name]}: {result.matched - result.looked_at}")
+        click.echo(f"would be {action.past}: {result.matched - result.looked_at}")
     else:
-        click.echo(f"{DID[action.name]}: {result.done}")
+        click.echo(f"{action.past}: {result.done}")
     if result.skipped:
         say(f"skipped, for they are as they are to be: {result.skipped}")
+    return FAILED if show_refused(result, is_interrupted=is_interrupted) else 0
+
+
+def show_refused(result: BulkResult, *, is_interrupted: bool) -> bool:
+    """Say on stderr what wasn't done, and whether there is such."""
     refused = ", ".join(f"{count} {why}" for why, count in result.refused.items() if count)
     if refused:
         say(f"refused: {refused}" + (f"; the first: {result.problem}" if result.problem else ""))
     if is_interrupted:
         say(f"interrupted after {result.looked_at:,} of {result.matched:,} jobs: the others are as they were")
-    return FAILED if refused or is_interrupted else 0
+    return bool(refused) or is_interrupted
 
 
 def _number(count: int) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from sp00ky_core.cli import moves  # noqa: F401  # some of the commands of `jobs`
+from sp00ky_core.cli import moves, redaction  # noqa: F401  # some of the commands of `jobs`
 from sp00ky_core.cli.job_operations import (
     conditions_of,
     filter_options,

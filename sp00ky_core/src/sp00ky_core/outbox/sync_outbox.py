@@ -21,6 +21,7 @@ from sp00ky_core.job.job import Job, JobOptions, NewJob
 from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
 from sp00ky_core.outbox.operators.bulk import BulkResult
 from sp00ky_core.outbox.operators.jobs import check_id
+from sp00ky_core.outbox.operators.redaction import RedactionResult
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.queries import FindOptions
 from sp00ky_core.plugins.calls import LAST_MOMENT, OBSERVER_TIMEOUT
@@ -318,6 +319,14 @@ class SyncOutbox(EnqueueStatements):
         done: list[Job] | BulkResult
         done = self._background.run(lambda outbox: outbox.copy(*job_ids, **options))
         return done
+
+    def redact(self, *job_ids: str, **options: Any) -> RedactionResult:
+        """Take payload, result and the errors' reasons out of jobs; see ``Outbox.redact``."""
+        return self._background.run(lambda outbox: outbox.redact(*job_ids, **options))
+
+    def erase(self, *job_ids: str, **options: Any) -> RedactionResult:
+        """Kill jobs, wait for their attempts, delete them; see ``Outbox.erase``."""
+        return self._background.run(lambda outbox: outbox.erase(*job_ids, **options))
 
     def export(
         self, conditions: JobFilter | None = None, *, limit: int | None = None

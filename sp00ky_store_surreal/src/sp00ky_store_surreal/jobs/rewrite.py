@@ -1,9 +1,9 @@
-"""Write rows as they are to be, whatever they were: jobs that come from another database."""
+"""Write rows as they are to be: jobs from another database, copies, and what is left of redacted ones."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -14,7 +14,7 @@ from sp00ky_core.job.job import AttemptError, Job
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.connection.executor import ONCE
-from sp00ky_store_surreal.ids import id_value, table_of
+from sp00ky_store_surreal.ids import id_text, id_value, table_of
 from sp00ky_store_surreal.rows import TEXT, parent_of
 from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import quoted, surql
@@ -50,6 +50,36 @@ class Rewrites:
         ids = [row["id"] for rows in by_table.values() for row in rows]
         statement = surql("rewrite_insert", inserts="".join(inserts))
         await connection.write(statement, ONCE, **bindings, ids=ids)
+
+    async def redact(self, jobs: Sequence[Job]) -> list[str]:
+        """See ``Rewrites.redact`` of the ports."""
+        connection = await self.ready.ensure()
+        writes = [[id_value(job.id), self._left(job)] for job in jobs]
+        ids = [row_id for row_id, _ in writes]
+        reply = await connection.write(surql("rewrite_redact"), ONCE, writes=writes, ids=ids)
+        return [id_text(row_id) for row_id in reply[-1]]
+
+    async def copies_of(self, job_ids: Collection[str]) -> list[str]:
+        """See ``Rewrites.copies_of`` of the ports."""
+        connection, found = await self.ready.ensure(), list[str]()
+        for table in self.tables.values():
+            statement = surql("rewrite_copies", table=quoted(table.table))
+            found += map(id_text, (await connection.read(statement, ids=list(job_ids)))[-1])
+        return found
+
+    def _left(self, job: Job) -> dict[str, Any]:
+        backend = self.tables[table_of(job.id)].backend
+        kept = backend not in self.ready.without_entries()
+        return {
+            "status": job.status.value,
+            "epoch": job.lease_epoch,
+            "payload": job.payload_json.decode(),
+            "result": self.ready.results().get(backend, TEXT).value_of(job.result_json),
+            "errors": [_entry(error) for error in job.errors] if kept else [],
+            "dedup_key": job.dedup_key,
+            "ordering_key": job.ordering_key,
+            "assigned": job.assigned_to is not None,
+        }
 
     def _row(self, job: Job) -> dict[str, Any]:
         table = self.tables[table_of(job.id)]

@@ -85,8 +85,13 @@ def act_of(action: str, selection: Mapping[str, Any], *, via: str, **act: Unpack
     """Describe an act that is to be done on this host. Raises ``OptionInvalid``."""
     _check_text("reason", act.get("reason"), LONGEST_REASON)
     _check_text("actor", act.get("actor"), LONGEST_ACTOR)
-    selected = {name: _json_value(value) for name, value in selection.items() if value is not None}
+    selected = json_values(selection)
     return Act(action=action, selection=selected, via=via, host=socket.gethostname(), **act)
+
+
+def json_values(selection: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said in a selection, as JSON values that every database can hold."""
+    return {name: _json_value(value) for name, value in selection.items() if value is not None}
 
 
 def selected_ids(job_ids: Sequence[str]) -> dict[str, Any]:

@@ -31,8 +31,10 @@ __all__ = [
     "CLEAR",
     "COPY",
     "DONE",
+    "ERASE",
     "IMPORT",
     "KILL",
+    "REDACT",
     "REDRIVE",
     "RESCHEDULE",
     "Action",
@@ -172,12 +174,14 @@ class Action:
     Attributes:
         name: The method of ``Outbox``.
         statuses: Those of the jobs that it can be done to.
+        past: What was done to them then, in a word.
         backends: Where the conditions name none, only jobs of these; none: of all.
         oldest_first: The order in which it is done.
     """
 
     name: str
     statuses: tuple[JobStatus, ...]
+    past: str
     backends: tuple[str, ...] = ()
     oldest_first: bool = False
 
@@ -201,12 +205,14 @@ class Action:
         return [conditions]
 
 
-KILL = Action(name="kill", statuses=(JobStatus.PENDING, JobStatus.PROCESSING))
-REDRIVE = Action(name="redrive", statuses=(JobStatus.FAILED,), oldest_first=True)
-CLEAR = Action(name="clear", statuses=(JobStatus.SUCCESS, JobStatus.FAILED))
-RESCHEDULE = Action(name="reschedule", statuses=(JobStatus.PENDING,))
-COPY = Action(name="copy", statuses=(JobStatus.SUCCESS, JobStatus.FAILED), oldest_first=True)
-IMPORT = Action(name="import", statuses=tuple(JobStatus))
+KILL = Action(name="kill", past="killed", statuses=(JobStatus.PENDING, JobStatus.PROCESSING))
+REDRIVE = Action(name="redrive", past="redriven", statuses=(JobStatus.FAILED,), oldest_first=True)
+CLEAR = Action(name="clear", past="cleared", statuses=(JobStatus.SUCCESS, JobStatus.FAILED))
+RESCHEDULE = Action(name="reschedule", past="rescheduled", statuses=(JobStatus.PENDING,))
+COPY = Action(name="copy", past="copied", statuses=(JobStatus.SUCCESS, JobStatus.FAILED), oldest_first=True)
+IMPORT = Action(name="import", past="imported", statuses=tuple(JobStatus))
+REDACT = Action(name="redact", past="redacted", statuses=tuple(JobStatus))
+ERASE = Action(name="erase", past="erased", statuses=tuple(JobStatus))
 
 
 async def count_matching(

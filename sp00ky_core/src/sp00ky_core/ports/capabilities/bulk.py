@@ -52,7 +52,7 @@ class Reschedules(Protocol):
 
 
 class Rewrites(Protocol):
-    """A store with ``capabilities.rewrites``. Without it copies and imports are refused."""
+    """A store with ``capabilities.rewrites``. Without it nothing is copied, imported or redacted."""
 
     def own_id(self, job_id: str) -> str | None:
         """Return an id as this database writes it; None: no row can have it."""
@@ -67,3 +67,20 @@ class Rewrites(Protocol):
         Raises:
             RowRefused: the database refuses one: its id is there, another live job has its ``dedup_key``.
         """
+
+    async def redact(self, jobs: Sequence[Job]) -> Collection[str]:
+        """Write payload, result, errors, and keys of jobs that have ended as they are here; which, by id.
+
+        Keys are ``dedup_key``, ``ordering_key`` and ``assigned_to``. ``redacted_at`` becomes the database's
+        now, everything else stays, ``updated_at`` too. A job that has another status or epoch by now is left
+        out.
+
+        Raises:
+            RowRefused: the database refuses one; none is written.
+        """
+
+    async def copies_of(self, job_ids: Collection[str]) -> list[str]:
+        """List the ids of the jobs that are copies of these."""
+
+    async def forget_runs(self, job_ids: Collection[str]) -> int:
+        """Delete the runs of schedules that have made these jobs; how many."""

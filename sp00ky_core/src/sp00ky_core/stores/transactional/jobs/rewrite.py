@@ -1,8 +1,8 @@
-"""Write rows as they are to be, whatever they were: jobs from another database, and copies."""
+"""Write rows as they are to be, whatever they were: jobs from another database, copies, what is redacted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +10,10 @@ import attrs
 
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores.ids import table_of
-from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
-from sp00ky_core.stores.transactional.rows import changes, key_of
-from sp00ky_core.stores.transactional.schema import job_table
+from sp00ky_core.stores.ids import job_id, table_of
+from sp00ky_core.stores.transactional.connection.session import Either, Is, Row, Session, Where
+from sp00ky_core.stores.transactional.rows import changes, chunks, errors_text, key_of
+from sp00ky_core.stores.transactional.schema import SCHEDULE_RUNS, job_table
 
 OPTIONS = (
     *("timeout", "assigned_to", "traceparent", "priority", "ordering_key", "ordering_at", "expires_at"),
@@ -40,6 +40,53 @@ async def insert_whole(session: Session, tables: Mapping[str, JobTable], jobs: S
         happened = [(job, _happened(job)) for job in some]
         updates = [([Is("id", "=", key_of(job.id))], values) for job, values in happened if values]
         await session.update_many(table, updates)
+
+
+async def redact(session: Session, tables: Mapping[str, JobTable], jobs: Sequence[Job]) -> list[str]:
+    """Write what is left of jobs that have ended; the ids of those that were.
+
+    Raises:
+        RowRefused: The database refuses one.
+    """
+    now, written = await session.now(), list[str]()
+    for job in jobs:
+        table = job_table(tables[table_of(job.id)].table)
+        if await session.update(table, _guard(job), {**_left(job), "redacted_at": now}):
+            written.append(job.id)
+    return written
+
+
+def _guard(job: Job) -> list[Where]:
+    epoch = Is("lease_epoch", "=", job.lease_epoch)
+    same = epoch if job.lease_epoch else Either((Is("lease_epoch", "=", None), epoch))
+    return [Is("id", "=", key_of(job.id)), Is("status", "=", job.status), same]
+
+
+def _left(job: Job) -> dict[str, Any]:
+    return {
+        "payload": job.payload_json.decode(),
+        "result": None if job.result_json is None else job.result_json.decode(),
+        "errors": errors_text(job.errors),
+        "dedup_key": job.dedup_key,
+        "ordering_key": job.ordering_key,
+        "assigned_to": job.assigned_to,
+    }
+
+
+async def copies_of(session: Session, tables: Iterable[JobTable], job_ids: Collection[str]) -> list[str]:
+    """List the ids of the jobs that are copies of these."""
+    found = list[str]()
+    for table in tables:
+        for some in chunks(job_ids):
+            where = [Is("copied_from", "in", some)]
+            rows = await session.select(job_table(table.table), where, columns=["id"])
+            found += [job_id(table.table, row["id"]) for row in rows]
+    return found
+
+
+async def forget_runs(session: Session, job_ids: Collection[str]) -> int:
+    """Delete the runs that have made these jobs; how many."""
+    return sum([await session.delete(SCHEDULE_RUNS, [Is("job_id", "in", some)]) for some in chunks(job_ids)])
 
 
 def _created(job: Job, now: datetime) -> Job:

@@ -85,7 +85,7 @@ def _run(
         chosen_by: dict[str, Any] = {} if given else {"filter": conditions, "limit": limit}
         return steps_of(outbox)(*ids, **chosen_by, **options, dry_run=dry)
 
-    if dry_run or not yes:
+    if dry_run or not (yes or given):
         matched = settings.ask(lambda outbox: _matched(outbox, conditions, steps))
         if dry_run:
             return _show(settings, action, matched, is_dry=True)
@@ -145,9 +145,7 @@ def _lines(action: Action, result: RedactionResult) -> Sequence[str]:
 
 def _left(action: Action, result: RedactionResult) -> Sequence[str]:
     jobs = result.left.get("jobs", 0)
-    lines = (
-        [f"{jobs} of such jobs are there: they came meanwhile, or were refused; repeat it"] if jobs else []
-    )
+    lines = [f"{jobs} of such jobs are there: they came meanwhile, or were refused"] if jobs else []
     left = {name: count for name, count in result.left.items() if name != "jobs"}
     if left:
         counts = ", ".join(f"{name} {count}" for name, count in left.items())

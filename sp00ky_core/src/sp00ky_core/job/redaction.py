@@ -10,12 +10,12 @@ import attrs
 from sp00ky_core.encoding.json_bytes import JsonObject, decode, encode, steps_of
 from sp00ky_core.job.job import Job
 
-__all__ = ["NO_KEYS", "REDACTED", "matched", "redacted"]
+__all__ = ["KEYS", "REDACTED", "matched", "redacted", "without_keys"]
 
 REDACTED = "(redacted)"
 """Stands for what was taken out."""
 
-NO_KEYS = {"dedup_key": None, "ordering_key": None, "assigned_to": None}
+KEYS = ("dedup_key", "ordering_key", "assigned_to")
 """What may say whom a job is for."""
 
 
@@ -32,6 +32,11 @@ def redacted(job: Job, pointers: Sequence[str]) -> Job:
     payload, result = _without(job.payload_json, pointers), job.result_json
     result = None if result is None else _without(result, pointers)
     return attrs.evolve(job, payload_json=payload, result_json=result, errors=errors)
+
+
+def without_keys(job: Job) -> Job:
+    """Return a job that says no more whom it is for."""
+    return attrs.evolve(job, dedup_key=None, ordering_key=None, assigned_to=None)
 
 
 def matched(job: Job, pointers: Sequence[str]) -> frozenset[str]:

@@ -1,11 +1,11 @@
-"""``import_jobs`` and ``own_id``: jobs come from another database, with all that has happened to them."""
+"""``import_jobs``, ``own_id``, ``redact``, ``copies_of``, ``forget_runs``: rows are as they are to be."""
 
 # ruff: noqa: D102  # a test's name says what it promises
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import pytest
@@ -23,11 +23,21 @@ from sp00ky_conformance.store.harness import (
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import AttemptError, Job, JobStatus
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.ports import JobQuery, StoreOptions
+from sp00ky_core.job.redaction import redacted, without_keys
+from sp00ky_core.ports import (
+    JobQuery,
+    RunQuery,
+    RunStatus,
+    ScheduleChange,
+    ScheduleRun,
+    Schedules,
+    StoredSchedule,
+    StoreOptions,
+)
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transitions import redrive
 
-__all__ = ["ImportConformance"]
+__all__ = ["ImportConformance", "RedactConformance"]
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 LATER = AT + timedelta(minutes=5)
@@ -161,3 +171,83 @@ class ImportConformance(StoreHarness):
             own = store.own_id(f"{table}:{notation}")
             assert own is not None
             assert own.replace("-", "") == f"{table}:{plain}".replace("-", "")
+
+
+@each_where("rewrites")
+class RedactConformance(StoreHarness):
+    """What an ended job carries is taken out, and nothing else."""
+
+    async def carrying(self, store: WholeStore, **fields: Any) -> Job:
+        """Make a job that has ended, and carries everything."""
+        event = fields.pop("event", Delivered(result={"card": 4111}))
+        options = {"assigned_to": "user:7", "dedup_key": "d", "payload": {"card": 4111}, **fields}
+        if store.capabilities.ordering:
+            options["ordering_key"] = "o"
+        job = await self.settled(store, await self.claimed(store, **options), failure())
+        (again,) = await eventually(lambda: self.claim(store))
+        assert again.id == job.id
+        return await self.settled(store, again, event)
+
+    async def test_what_a_job_carries_is_as_it_is_given(self, store: WholeStore) -> None:
+        job = await self.carrying(store)
+        left = redacted(job, ())
+        assert await store.redact([left]) == [job.id]
+        stored = await store.get(job.id)
+        assert is_close(stored.redacted_at, job.updated_at)
+        assert (stored.payload, stored.result) == ({}, None)
+        assert [error.reason for error in stored.errors] == ["(redacted)"]
+        assert [(error.at, error.code) for error in stored.errors] == [
+            (error.at, error.code) for error in job.errors
+        ]
+        written: dict[str, Any] = {"redacted_at": stored.redacted_at, "payload_json": stored.payload_json}
+        assert stored == attrs.evolve(left, **written)
+        assert [found.id for found in await store.find(JobQuery(assigned_to="user:7"))] == [job.id]
+
+    async def test_keys_go_where_they_are_left_out(self, store: WholeStore) -> None:
+        job = await self.carrying(store, event=failure(retryable=False))
+        await store.redact([without_keys(redacted(job, ("/none",)))])
+        stored = await store.get(job.id)
+        assert (stored.dedup_key, stored.ordering_key, stored.assigned_to) == (None, None, None)
+        assert (stored.payload, stored.status, stored.updated_at) == (job.payload, job.status, job.updated_at)
+        assert await store.find(JobQuery(assigned_to="user:7")) == []
+        (result,) = await redrive(store, [job.id])
+        assert "redacted" in (result.problem or "")
+
+    async def test_only_what_has_ended_as_it_was_read_is_written(
+        self, store: WholeStore, options: StoreOptions
+    ) -> None:
+        ended = await self.ended(store, failure(retryable=False))
+        processing = await store.get((await self.claimed(store)).id)
+        await redrive(store, [ended.id])
+        (pending,) = await self.add(store)
+        again = await self.ended(store, backend=MAIL)
+        assert again.is_terminal
+        changed = [ended, attrs.evolve(again, lease_epoch=again.lease_epoch + 1)]
+        before = [await store.get(job.id) for job in (ended, processing, pending, again)]
+        assert await store.redact([redacted(job, ()) for job in changed]) == []
+        assert [await store.get(job.id) for job in before] == before
+        assert await store.redact([redacted(again, ())]) == [again.id]
+
+    async def test_copies_are_found(self, store: WholeStore, options: StoreOptions) -> None:
+        jobs = await self.add(store, 2)
+        table = options.tables[1].table
+        own_id = store.own_id(f"{table}:{new_key()}")
+        assert own_id is not None
+        values: dict[str, Any] = {"backend": MAIL, "path": "/a", "payload_json": b"{}"}
+        copy = Job(id=own_id, status=JobStatus.PENDING, copied_from=jobs[0].id, **values)
+        await store.import_jobs([copy])
+        assert await store.copies_of([job.id for job in jobs]) == [own_id]
+        assert await store.copies_of([jobs[1].id, own_id]) == []
+
+    async def test_runs_are_forgotten(self, store: WholeStore) -> None:
+        if not store.capabilities.schedules:
+            return
+        ids = ["job:1", "job:2", "job:3"]
+        made: dict[str, Any] = {"schedule": "s", "fired_at": AT, "status": RunStatus.SUCCESS}
+        runs = [ScheduleRun(key=job_id, job_id=job_id, **made) for job_id in ids]
+        schedule = StoredSchedule(name="s", definition={}, hash="h")
+        schedules = cast("Schedules", store)
+        await schedules.change_schedule(ScheduleChange(schedule=schedule, runs=runs))
+        assert await store.forget_runs(ids[:2]) == 2
+        assert [run.job_id for run in await schedules.runs(RunQuery(schedule="s"))] == ["job:3"]
+        assert await store.forget_runs(ids[:2]) == 0

@@ -17,7 +17,7 @@ import attrs
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.job.redaction import NO_KEYS, matched, redacted
+from sp00ky_core.job.redaction import KEYS, matched, redacted, without_keys
 from sp00ky_core.outbox.operators.audit import act_of, json_values, recorded, selected_jobs
 from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, pages
 from sp00ky_core.outbox.operators.copies import JobCopies
@@ -321,7 +321,7 @@ class _Redacting:
 
     def _without(self, job: Job) -> Job:
         job = redacted(job, self.fields)
-        return attrs.evolve(job, **NO_KEYS) if self.keys else job  # type: ignore[arg-type]  # names of fields
+        return without_keys(job) if self.keys else job
 
     def _is_done(self, job: Job) -> bool:
         return job.redacted_at is not None and self._without(job) == job
@@ -398,7 +398,7 @@ def _refused(result: RedactionResult, why: Refusal, problems: Sequence[tuple[str
 
 
 def _keys_of(jobs: Iterable[Job]) -> Counter[str]:
-    return Counter(name for job in jobs for name in NO_KEYS if getattr(job, name) is not None)
+    return Counter(name for job in jobs for name in KEYS if getattr(job, name) is not None)
 
 
 def _sum(left: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:

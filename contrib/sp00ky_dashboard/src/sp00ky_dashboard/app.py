@@ -56,8 +56,8 @@ class Dashboard:
 
         Args:
             outbox: Open while requests come.
-            auth: Says who asks: ``BasicAuth``, ``TokenAuth``, or a function of yours that takes a Starlette
-                ``Request`` and returns a name, an ``Operator``, None or a response.
+            auth: Says who asks: ``BasicAuth``, ``TokenAuth``, ``HeaderAuth``, or a function of yours that
+                takes a Starlette ``Request`` and returns a name, an ``Operator``, None or a response.
             read_only: Operators can change nothing.
             hide_payloads: Payloads, results and the reasons of errors aren't shown.
             allowed_hosts: Names in the browser's address bar that this is served under; ``*``: all, for

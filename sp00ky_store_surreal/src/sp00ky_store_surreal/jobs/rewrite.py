@@ -61,11 +61,11 @@ class Rewrites:
 
     async def copies_of(self, job_ids: Collection[str]) -> list[str]:
         """See ``Rewrites.copies_of`` of the ports."""
-        connection, found = await self.ready.ensure(), list[str]()
+        connection, copies = await self.ready.ensure(), list[str]()
         for table in self.tables.values():
             statement = surql("rewrite_copies", table=quoted(table.table))
-            found += map(id_text, (await connection.read(statement, ids=list(job_ids)))[-1])
-        return found
+            copies += map(id_text, (await connection.read(statement, ids=list(job_ids)))[-1])
+        return copies
 
     def _left(self, job: Job) -> dict[str, Any]:
         backend = self.tables[table_of(job.id)].backend

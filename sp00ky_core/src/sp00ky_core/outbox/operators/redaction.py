@@ -160,8 +160,8 @@ class JobRedaction(JobCopies):
         async with recorded(self.store, said) as record:
             result = attrs.evolve(result, audit=record.entry_id)
             yield result
-            async with aclosing(self._pages(selection)) as found:
-                async for ids in found:
+            async with aclosing(self._pages(selection)) as batches:
+                async for ids in batches:
                     result = await work.redact(ids, result)
                     await record.reach(result.done)
                     yield result
@@ -207,8 +207,8 @@ class JobRedaction(JobCopies):
             result = attrs.evolve(result, audit=record.entry_id)
             yield result
             for step in (work.end, work.erase):
-                async with aclosing(self._pages(selection)) as found:
-                    async for ids in found:
+                async with aclosing(self._pages(selection)) as batches:
+                    async for ids in batches:
                         result = await step(ids, result)
                         await record.reach(result.done)
                         yield result
@@ -233,8 +233,8 @@ class JobRedaction(JobCopies):
             for start in range(0, len(selection.job_ids), PAGE):
                 yield list(selection.job_ids[start : start + PAGE])
             return
-        async with aclosing(pages(self.jobs, [selection.conditions], selection.limit)) as found:
-            async for page in found:
+        async with aclosing(pages(self.jobs, [selection.conditions], selection.limit)) as batches:
+            async for page in batches:
                 yield [job.id for job in page]
 
     async def _check_fields(self, selection: Selection, fields: Sequence[str]) -> None:
@@ -249,8 +249,8 @@ class JobRedaction(JobCopies):
 
     async def _leading_nowhere(self, selection: Selection, fields: Sequence[str]) -> Sequence[str]:
         """Read jobs until each pointer has led somewhere; return those that never do."""
-        async with aclosing(self._pages(selection)) as found:
-            async for ids in found:
+        async with aclosing(self._pages(selection)) as batches:
+            async for ids in batches:
                 for job in await self.jobs.whole(ids):
                     led = matched(job, fields)
                     fields = [field for field in fields if field not in led]
@@ -370,8 +370,8 @@ class _Erasing:
         results = await clear(self.outbox.store, job_ids) if job_ids else []
         gone = [cleared.job_id for cleared in results if cleared.fate is OperatorFate.CLEARED]
         await needed(self.outbox.store, Rewrites, "erase()").forget_runs(gone)
-        illegal = [each for each in results if each.fate is OperatorFate.ILLEGAL]
-        result = _refused(result, "illegal", [(each.job_id, each.problem or "") for each in illegal])
+        kept = [cleared for cleared in results if cleared.fate is OperatorFate.ILLEGAL]
+        result = _refused(result, "illegal", [(cleared.job_id, cleared.problem or "") for cleared in kept])
         result = attrs.evolve(result, done=result.done + len(gone))
         return _named(result, await self.outbox.jobs.whole(copies), 0)
 

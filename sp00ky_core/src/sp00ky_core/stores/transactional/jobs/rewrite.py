@@ -75,13 +75,13 @@ def _left(job: Job) -> dict[str, Any]:
 
 async def copies_of(session: Session, tables: Iterable[JobTable], job_ids: Collection[str]) -> list[str]:
     """List the ids of the jobs that are copies of these."""
-    found = list[str]()
+    copies = list[str]()
     for table in tables:
         for some in chunks(job_ids):
             where = [Is("copied_from", "in", some)]
             rows = await session.select(job_table(table.table), where, columns=["id"])
-            found += [job_id(table.table, row["id"]) for row in rows]
-    return found
+            copies += [job_id(table.table, row["id"]) for row in rows]
+    return copies
 
 
 async def forget_runs(session: Session, job_ids: Collection[str]) -> int:

@@ -84,7 +84,8 @@ class AmqpTransport:
         try:
             async with asyncio.timeout(attempt.timeout):
                 if not await connection.has_no_alarm(min(ALARM, attempt.timeout / 2)):
-                    return undelivered(THROTTLED, "the broker has an alarm, and takes no messages")
+                    reason = "the broker has an alarm, and takes no messages"
+                    return undelivered(THROTTLED, reason, sent=False)
                 exchange, was_sent = await connection.exchange(name), True
                 await exchange.publish(message, key, mandatory=options.mandatory)
         except asyncio.CancelledError as error:

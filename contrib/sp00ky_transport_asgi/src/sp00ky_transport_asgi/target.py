@@ -69,14 +69,14 @@ class Target:
         if folder not in sys.path:
             sys.path.insert(0, folder)
         try:
-            found: Any = importlib.import_module(self.module)
+            found: Any = self._module()
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the application's module raises
             missing = isinstance(error, ModuleNotFoundError) and error.name
             if missing and f"{self.module}.".startswith(f"{missing}."):
                 raise TargetProblem(f"there is no module {missing!r} in {folder} or installed") from None
             problem = f"{self.module} can't be imported: {type(error).__name__}"
             raise TargetProblem(problem, error) from None
-        self._refuse_elsewhere(getattr(found, "__file__", None) or "Python itself")
+        self._refuse_elsewhere(_file_of(found))
         for name in self.attribute.split("."):
             if not hasattr(found, name):
                 raise TargetProblem(f"{self.module} has no attribute {self.attribute!r}")
@@ -84,13 +84,27 @@ class Target:
         _refuse_other(self.attribute, found)
         return found  # type: ignore[no-any-return]  # as far as it can be seen
 
-    def _refuse_elsewhere(self, file: str) -> None:
-        """Refuse a module that was imported from elsewhere before, while the folder has one of its name."""
+    def _module(self) -> Any:
+        """Import the module; as the program that runs it is there, with the application that is served."""
+        main: Any = sys.modules["__main__"]
+        is_main = getattr(main.__spec__, "name", "") == self.module or _file_of(main) in self._files()
+        return main if is_main and self.module not in sys.modules else importlib.import_module(self.module)
+
+    def _files(self) -> list[Path]:
+        """Return what the module is in its folder, if it is there."""
         own = self.folder.joinpath(*self.module.split("."))
-        for path in (own / "__init__.py", own.with_name(f"{own.name}.py")):
-            if path.is_file() and path.resolve() != Path(file).resolve():
-                problem = f"{self.module} is {file} in this process, and {path} can't be it too"
-                raise TargetProblem(f"{problem}; give one of them another name")
+        files = (own / "__init__.py", own.with_name(f"{own.name}.py"))
+        return [file.resolve() for file in files if file.is_file()]
+
+    def _refuse_elsewhere(self, file: Path) -> None:
+        """Refuse a module that was imported from elsewhere before, while the folder has one of its name."""
+        if (own := self._files()) and file not in own:
+            problem = f"{self.module} is {file} in this process, and {own[0]} can't be it too"
+            raise TargetProblem(f"{problem}; give one of them another name")
+
+
+def _file_of(module: Any) -> Path:
+    return Path(getattr(module, "__file__", None) or "Python itself").resolve()
 
 
 def options_of(backend: BackendConfig) -> AsgiOptions:

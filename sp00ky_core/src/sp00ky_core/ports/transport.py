@@ -92,6 +92,8 @@ class TransportEntry:
         document: Gives an OpenAPI document. Called when the contract is first needed; what it raises as
             ``ConfigError`` stands, with the file and the key.
         leaves_running: A ``deliver`` that was cancelled may leave something at work.
+        in_tests: Makes what delivers in ``perform_jobs`` where a test gives no response, in the test's own
+            loop and process; None: such a job succeeds.
         engine: Says what sends a backend's requests, and why, for ``sp00ky check --verbose``.
     """
 
@@ -103,6 +105,7 @@ class TransportEntry:
     contract: ContractKind = "openapi"
     document: Callable[[BackendConfig], Mapping[str, Any]] | None = None
     leaves_running: bool = False
+    in_tests: Callable[[], Transport] | None = None
     engine: Callable[[BackendConfig], str] | None = None
 
     def __call__(self) -> Transport:

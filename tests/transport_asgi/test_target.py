@@ -75,7 +75,7 @@ async def test_a_module_that_fails_is_named_with_its_error(project: Project, sou
     async with project.outbox() as outbox:
         with pytest.raises(ConfigError) as caught:
             await outbox.run("shop", "/x", {})
-    assert caught.value.key == "backends.shop.baseUrl"
+    assert caught.value.key == "backends.shop"
     assert says in caught.value.problem
     assert "\n" not in str(caught.value)
 

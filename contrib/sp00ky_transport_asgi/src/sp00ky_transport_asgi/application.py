@@ -7,7 +7,7 @@ import contextvars
 import inspect
 import logging
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -26,65 +26,6 @@ LIFESPAN = 60.0
 
 _INSIDE: contextvars.ContextVar[Application | None] = contextvars.ContextVar("sp00ky_asgi", default=None)
 """The application whose lifespan this is, of those that are run here."""
-
-
-class Lifespan:
-    """The lifespan of an application, as the protocol has it.
-
-    Args:
-        app: The application.
-        state: Gets what it gives to every request.
-    """
-
-    def __init__(self, app: AsgiApp, state: dict[str, Any]) -> None:
-        self._app = app
-        self._state = state
-        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
-        self._begun: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._problem = ""
-
-    async def run(self, started: Callable[[str], object], ended: Callable[[], Awaitable[None]]) -> None:
-        """Start it, tell ``started`` why it couldn't, or nothing; end it once ``ended`` returns."""
-        self._inbox.put_nowait({"type": "lifespan.startup"})
-        task, ending = asyncio.create_task(self._call()), asyncio.ensure_future(ended())
-        either: list[asyncio.Future[Any]] = [self._begun, ending]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        problem = self._begun.result() if self._begun.done() else "it was stopped before"
-        started(problem)
-        if not problem:
-            await ending
-            self._inbox.put_nowait({"type": "lifespan.shutdown"})
-            await asyncio.wait([task], timeout=LIFESPAN)
-        task.cancel()
-
-    async def _call(self) -> None:
-        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
-        try:
-            await self._app(scope, self._inbox.get, self._send)
-        except BaseException as error:
-            if is_cancelled():
-                raise
-            self._failed(error)
-        self._begin(self._problem)
-
-    def _failed(self, error: BaseException) -> None:
-        has_begun = self._begun.done() and not self._begun.result()
-        level = logging.ERROR if has_begun else logging.DEBUG
-        _log.log(level, "the application's lifespan failed", exc_info=error)
-        if self._inbox.empty():  # else it knows no lifespan, as servers see it: it hasn't asked for its start
-            self._problem = f"{type(error).__name__}: {error}"
-
-    def _begin(self, problem: str) -> None:
-        if not self._begun.done():
-            self._begun.set_result(problem)
-
-    async def _send(self, message: Message) -> None:
-        if message["type"] == "lifespan.startup.complete":
-            self._begin("")
-        elif message["type"] == "lifespan.startup.failed":
-            self._problem = str(message.get("message") or "it doesn't say why")
-            # Soon: an application that raises it now says it without a traceback.
-            asyncio.get_running_loop().call_soon(self._begin, self._problem)
 
 
 def lifespan_around(app: AsgiApp) -> MutableMapping[str, Any] | None:
@@ -115,14 +56,16 @@ class Application:
         self._app = target.load()
         self._calls: set[asyncio.Task[None]] = set()
         self._context = contextvars.copy_context()
+        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._stopping = asyncio.Event()
-        self._started: Future[str] = Future()
+        self._started: Future[str] = Future()  # why it can't; empty: it could, or has no lifespan
+        self._problem = ""
         lifespan = lifespan_around(self._app) if loop == "auto" else None
         self._state: dict[str, Any] = lifespan.get("state", {}) if lifespan else {}
         self._thread: threading.Thread | None = None
+        self._post = Post(asyncio.get_running_loop())
         if loop == "shared" or lifespan:
-            self._serve_in(asyncio.get_running_loop())
-            self._started.set_result("")
+            self._begin("")
         else:
             work = partial(self._run, type(asyncio.get_running_loop()))
             self._thread = threading.Thread(target=work, name=self.name, daemon=True)
@@ -140,34 +83,30 @@ class Application:
         if self._thread is None:
             await _end(self._calls)
             return
-        if self._thread.is_alive():
-            self._post(self._stopping.set)
+        self._post(self._stopping.set)
         limit = 4 * GRACE + (LIFESPAN if self._started.done() else 0)
         await asyncio.to_thread(self._thread.join, limit)
         if self._thread.is_alive():
             _log.warning("%s doesn't end: a handler blocks its loop; it is left behind", self.name)
 
-    def begin(self, call: Call) -> None:
+    def call(self, call: Call) -> None:
         """Begin a call, in the application's loop."""
-        self._post(partial(self._begin, call))
+        self._post(partial(self._call, call))
 
     def forsake(self, call: Call) -> None:
         """Tell a call that nobody waits for it any more, as a client that has gone."""
         self._post(call.end)
 
-    def _begin(self, call: Call) -> None:
+    def _call(self, call: Call) -> None:
         made = call.run(self._app, self._state)
         if self._thread is None:
             text = (
                 "%s, %s blocked the loop for %.1f s: nothing else was done meanwhile; write `def`, or await"
             )
             made = watched(made, partial(_log.warning, text, self.name, call.path))
-        task = self._loop.create_task(made, context=self._context.copy())
+        task = asyncio.get_running_loop().create_task(made, context=self._context.copy())
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
-
-    def _serve_in(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop, self._post = loop, Post(loop)
 
     def _run(self, new_loop: Any) -> None:
         try:
@@ -177,17 +116,46 @@ class Application:
             _log.exception("%s: its loop has ended; the next job starts it again", self.name)
         finally:
             self.has_ended = True
-            if not self._started.done():
-                self._started.set_result("its loop has ended")
+            self._begin("its loop has ended")
 
     async def _serve(self) -> None:
-        self._serve_in(asyncio.get_running_loop())
+        self._post = Post(asyncio.get_running_loop())
         _INSIDE.set(self)
-        await Lifespan(self._app, self._state).run(self._started.set_result, self._ended)
-
-    async def _ended(self) -> None:
+        self._inbox.put_nowait({"type": "lifespan.startup"})
+        lifespan = asyncio.create_task(self._live())
         await self._stopping.wait()
         await _end(self._calls)
+        if self._started.done():
+            self._inbox.put_nowait({"type": "lifespan.shutdown"})
+            await asyncio.wait([lifespan], timeout=LIFESPAN)
+
+    async def _live(self) -> None:
+        """Call the application for its lifespan, as the protocol has it."""
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
+        try:
+            await self._app(scope, self._inbox.get, self._send)
+        except BaseException as error:
+            if is_cancelled():
+                raise
+            is_late = self._started.done() and not self._started.result()
+            _log.log(logging.ERROR if is_late else logging.DEBUG, "%s failed", self.name, exc_info=error)
+            if (
+                self._inbox.empty()
+            ):  # else it knows no lifespan, as servers see it: it hasn't asked for its start
+                self._problem = f"{type(error).__name__}: {error}"
+        self._begin(self._problem)
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "lifespan.startup.complete":
+            self._begin("")
+        elif message["type"] == "lifespan.startup.failed":
+            self._problem = str(message.get("message") or "it doesn't say why")
+            # Soon: an application that raises it now says it without a traceback.
+            asyncio.get_running_loop().call_soon(self._begin, self._problem)
+
+    def _begin(self, problem: str) -> None:
+        if not self._started.done():
+            self._started.set_result(problem)
 
 
 async def _end(calls: set[asyncio.Task[None]]) -> None:

@@ -10,13 +10,17 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any
 
-from sp00ky_core import Attempt
+from sp00ky_core import Attempt, Undelivered
+from sp00ky_core.job.outcome import RESET, TIMEOUT
 from sp00ky_transport_asgi import EXTENSION
 from sp00ky_transport_asgi.target import AsgiApp, Message
 from sp00ky_transport_http.request import Request, Template
 from sp00ky_transport_http.response import Response
 
 _log = logging.getLogger(__name__)
+
+LATE = Undelivered(name=TIMEOUT, reason="no answer in time")
+CUT_OFF = Undelivered(name=RESET, reason="the application's loop has ended")
 
 
 class Post:
@@ -56,15 +60,13 @@ class Call:
     """One request, and what has come of it so far.
 
     Attributes:
-        response: None until its head has come.
-        is_cut_off: The application was stopped before the head: it isn't known what it has done.
+        answer: A response from when its head has come; until then, what that means if it never comes.
         over: Done once the response is whole, or as far as it goes; in the loop of whoever waits for it.
         path: The job's.
     """
 
     def __init__(self, attempt: Attempt, request: Request, home: Post) -> None:
-        self.response: Response | None = None
-        self.is_cut_off: bool = False
+        self.answer: Response | Undelivered = LATE
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.path: str = attempt.job.path
         self._attempt, self._request, self._home = attempt, request, home
@@ -84,16 +86,15 @@ class Call:
             await app(_scope(self._attempt, self._request, state), self._receive, self._send)
         except BaseException:
             if is_cancelled():
-                self._leave(None)
+                self._leave(CUT_OFF)
                 raise
             _log.exception("%s: the application failed", self.path)
         self._leave(Response(status=500))  # as servers answer
 
-    def _leave(self, answer: Response | None) -> None:
+    def _leave(self, answer: Response | Undelivered) -> None:
         """Note that no more comes; ``answer`` is what stands for a head that hasn't."""
         if not self._gone.is_set():
-            self.response = self.response or answer
-            self.is_cut_off = self.response is None
+            self.answer = answer if self.answer is LATE else self.answer
             self.end()
 
     def end(self) -> None:
@@ -121,17 +122,17 @@ class Call:
                 for name, value in message.get("headers") or ()
             }
             status = message["status"]
-            self.response = Response(status=status, headers=headers, body=bytearray(), complete=False)
+            self.answer = Response(status=status, headers=headers, body=bytearray(), complete=False)
         elif message["type"] == "http.response.body":
             self._keep(message.get("body", b""), has_more=message.get("more_body", False))
 
     def _keep(self, body: bytes, *, has_more: bool) -> None:
-        if self.response is None:
-            raise RuntimeError("the application sends a body before its head")
-        room = self._attempt.backend.max_response_bytes - len(self.response.body)
-        self.response.body += body[:room]
+        if isinstance(self.answer, Undelivered):
+            raise RuntimeError("the application sends a body before its head")  # noqa: TRY004  # as servers do
+        room = self._attempt.backend.max_response_bytes - len(self.answer.body)
+        self.answer.body += body[:room]
         if len(body) > room or not has_more:
-            self.response.complete = len(body) <= room
+            self.answer.complete = len(body) <= room
             self.end()
 
 

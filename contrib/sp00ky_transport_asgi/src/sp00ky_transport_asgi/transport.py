@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sp00ky_core import Attempt, BackendConfig, Outcome, Undelivered
-from sp00ky_core.job.outcome import CONNECT, PROTOCOL, RESET, THROTTLED, TIMEOUT
+from sp00ky_core.job.outcome import CONNECT, PROTOCOL, THROTTLED
 from sp00ky_transport_asgi.application import Application, entered, left
-from sp00ky_transport_asgi.call import Call, Post
+from sp00ky_transport_asgi.call import LATE, Call, Post
 from sp00ky_transport_asgi.target import Target, TargetProblem, options_of
 from sp00ky_transport_http.backend import HttpBackend
 from sp00ky_transport_http.deadlines import Deadlines
@@ -21,9 +20,12 @@ __all__ = ["AsgiTransport"]
 _log = logging.getLogger(__name__)
 
 
+_UNBEGUN = Undelivered(name=THROTTLED, sent=False, reason="not begun: the application's loop is busy")
+
+
 class _Backend(HttpBackend):
-    def __init__(self, config: BackendConfig, target: Target, application: Application) -> None:
-        super().__init__(config, f"http://{options_of(config).host}{target.prefix}")
+    def __init__(self, config: BackendConfig, application: Application) -> None:
+        super().__init__(config, f"http://{options_of(config).host}{Target.of(config).prefix}")
         self.application = application
 
 
@@ -49,30 +51,23 @@ class AsgiTransport:
         self._backends.clear()
         await left(self)
 
-    async def prepare(self, backends: Sequence[BackendConfig]) -> Mapping[str, str]:
-        """Import and start the applications of these backends; say of which it can't be done."""
-        problems = {}
-        for backend in backends:
-            try:
-                await self._new_backend(backend)
-            except TargetProblem as problem:
-                problems[backend.name] = str(problem)
-        return problems
+    async def prepare(self, backend: BackendConfig) -> None:
+        """Import and start a backend's application. Raises ``TargetProblem``."""
+        await self._entered(backend)
 
-    async def _new_backend(self, config: BackendConfig) -> _Backend:
-        target, loop = Target.of(config), self._loop or options_of(config).loop
+    async def _entered(self, backend: BackendConfig) -> Application:
+        target, loop = Target.of(backend), self._loop or options_of(backend).loop
         if self._loops.setdefault(target, loop) != loop:
             raise TargetProblem(f"{target.name} has another `loop` for another backend; give it one for all")
-        application = await entered(target, loop, self)
-        backend = self._backends[config.name] = _Backend(config, target, application)
-        return backend
+        return await entered(target, loop, self)
 
     async def deliver(self, attempt: Attempt) -> Outcome:
         """Call the application and say what came of it, within ``attempt.timeout``; see ``Transport``."""
         try:
             backend = self._backends.get(attempt.backend.name)
             if backend is None or backend.application.has_ended or not backend.is_of(attempt.backend):
-                backend = await self._new_backend(attempt.backend)
+                backend = _Backend(attempt.backend, await self._entered(attempt.backend))
+                self._backends[attempt.backend.name] = backend
             request = backend.build(attempt)
             if isinstance(request, Undelivered):
                 return request
@@ -93,21 +88,15 @@ class AsgiTransport:
         task: Any = asyncio.current_task()  # there is one
         self._deadlines.enter(task, seconds, lambda: True)
         try:
-            application.begin(call)
+            application.call(call)
             await call.over
         except asyncio.CancelledError:
             is_late = self._deadlines.leave(task)
             application.forsake(call)
             if call.take():
-                return Undelivered(
-                    name=THROTTLED, sent=False, reason="not begun: the application's loop is busy"
-                )
-            if call.response is None and not is_late:
+                return _UNBEGUN
+            if call.answer is LATE and not is_late:
                 raise
         finally:
             self._deadlines.leave(task)
-        if call.response is not None:
-            return call.response
-        if call.is_cut_off:
-            return Undelivered(name=RESET, reason="the application's loop has ended")
-        return Undelivered(name=TIMEOUT, reason="no answer in time")
+        return call.answer

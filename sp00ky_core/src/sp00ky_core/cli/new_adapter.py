@@ -19,7 +19,10 @@ __all__ = ["new_adapter"]
 NAME = re.compile(r"[a-z][a-z0-9]{0,39}")
 """A scheme of URLs, and a part of module names."""
 
-PACKAGES = {"store": ("session.py", "store.py", "plugin.py"), "transport": ("transport.py", "plugin.py")}
+PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "store": ("session.py", "store.py", "plugin.py"),
+    "transport": ("transport.py", "plugin.py"),
+}
 """The modules of each kind."""
 
 

@@ -183,7 +183,7 @@ FAULTS = {
         Fault(order_is_lost, dict.fromkeys(CLASSES, "the_oldest_due_come_first")),
         Fault(
             savepoints_undo_nothing,
-            {"sqlite": "a_refused_batch_leaves_a_callers_transaction_as_it_was", "memory": UNREFUSED},
+            {"sqlite": "a_refused_batch_leaves_nothing_in_a_callers_transaction", "memory": UNREFUSED},
         ),
         Fault(beats_wait_for_writers, {"sqlite": "a_beat_waits_for_no_queue_of_settles", "memory": AT_ONCE}),
         Fault(signals_fall_silent, {"sqlite": POLLED, "memory": "it_never_falls_silent"}),

@@ -54,6 +54,10 @@ class SettleConformance(StoreHarness):
         assert job.result == result
         assert type(job.result) is type(result)
 
+    async def test_a_long_result_is_kept_whole(self, store: Store) -> None:
+        result = {"text": "x" * 60_000}
+        assert (await self.ended(store, Delivered(result=result))).result == result
+
     async def test_a_failed_attempt_is_retried_later(self, store: Store) -> None:
         claimed = await store.get((await self.claimed(store)).id)
         job = await self.settled(store, claimed, failure(code=503), base=60, jitter=0)

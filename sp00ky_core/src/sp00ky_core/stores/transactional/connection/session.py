@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from enum import Enum
@@ -30,6 +31,8 @@ __all__ = [
     "Update",
     "Where",
     "Work",
+    "in_order",
+    "met",
 ]
 
 T = TypeVar("T")
@@ -90,6 +93,38 @@ class Both:
 
 Where = Is | Either | Both
 """A condition on rows."""
+
+COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "in": lambda value, values: value in values,
+    "not in": lambda value, values: value not in values,
+}
+
+
+def met(row: Row, where: Where) -> bool:
+    """Whether a row meets a condition; NULL meets none that compares it with a value."""
+    if isinstance(where, Is):
+        value, wanted = row[where.column], where.value
+        if wanted is None:
+            return (value is None) is (where.operator == "=")
+        return value is not None and COMPARED[where.operator](value, wanted)
+    answers = (met(row, condition) for condition in where.conditions)
+    return all(answers) if isinstance(where, Both) else any(answers)
+
+
+def in_order(unsorted: Iterable[Row], order: Sequence[str], limit: int | None) -> list[Row]:
+    """Return the first of some rows in an order, as ``Session.select`` has it."""
+    rows = list(unsorted)
+    for column in reversed(order):
+        name = column.removeprefix("-")
+        rows.sort(key=lambda row: (row[name] is not None, row[name]), reverse=column.startswith("-"))
+    return rows[:limit]
+
 
 Update = tuple[Sequence[Is], Mapping[str, Any]]
 """The conditions on one row, of which the first says its key, and what is set in it."""

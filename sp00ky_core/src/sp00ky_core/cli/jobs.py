@@ -20,7 +20,7 @@ from sp00ky_core.cli.job_operations import (
     warn_of_unknown_path,
 )
 from sp00ky_core.cli.logs import plain, say
-from sp00ky_core.cli.options import INSTANT, limit_option, page_options
+from sp00ky_core.cli.options import INSTANT, page_options
 from sp00ky_core.cli.output import (
     coloured_text,
     counted,
@@ -42,8 +42,9 @@ from sp00ky_core.job.job import Job, JobStatus, job_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.observe.rates import Rates
 from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.outbox.queries import FAILING
 from sp00ky_core.outbox.report_json import json_of, rates_to_json
-from sp00ky_core.ports import OUTCOMES, BackendStats, ErrorGroup, JobFilter, Pause
+from sp00ky_core.ports import GROUPED, OUTCOMES, BackendStats, ErrorGroup, GroupBy, JobFilter, Pause
 
 __all__ = ["jobs"]
 
@@ -262,22 +263,50 @@ async def _stats(outbox: Outbox, since: datetime | None) -> tuple[Mapping[str, B
     return await outbox.stats(), rates
 
 
+MOST_ASSIGNED = 20
+"""Groups by whom jobs are assigned to, where no other number is asked for."""
+
+group_option = option("--by", "By route, or by whom jobs are assigned to.", type=click.Choice(list(GROUPED)))
+
 ERROR_COLUMNS = ("jobs", "backend", "path", "error", "code", "first (UTC)", "last (UTC)", "example")
 
 
 @command(jobs, name="errors", short_help="Group what goes wrong by its error.")
-@option("--since", "Changed then or later: 1h (ago), 3d, an RFC 3339 instant.", type=INSTANT)
-@limit_option(100, "Groups.")
+@filter_options(sorted(FAILING), created=False)
+@option("--since", "Changed then or later: 1h (ago), 3d, an RFC 3339 instant.", type=INSTANT, name="changed")
+@group_option
+@option("--limit", "Groups: 100, or 20 with --by assigned.", type=click.IntRange(1, 10_000))
 @as_json
-def errors(settings: Settings, *, since: datetime | None, limit: int) -> None:
-    """Group the jobs that are failed, or wait for a retry, by their last error; the largest first."""
-    groups = settings.ask(lambda outbox: outbox.errors(since=since, limit=limit), "grouping the errors")
-    show_list("errors", groups, json_of, ERROR_COLUMNS, _error_row, json_wanted=settings.json)
+def errors(
+    settings: Settings, *, changed: datetime | None, by: GroupBy | None, limit: int | None, **options: Any
+) -> None:
+    """Group the jobs that are failed, or wait for a retry, by their last error; the largest first.
+
+    By their route, too, or by whom they are assigned to. Every filter that is given must be met.
+    """
+    conditions, by = conditions_of(options), by or "route"
+    most = limit or (100 if by == "route" else MOST_ASSIGNED)
+
+    async def ask(outbox: Outbox) -> list[ErrorGroup]:
+        warn_of_unknown_path(outbox, conditions)
+        return await outbox.errors(since=changed, limit=most, filter=conditions, by=by)
+
+    groups = settings.ask(ask, "grouping the errors")
+    columns = tuple(GROUPED[by] if column == "path" else column for column in ERROR_COLUMNS)
+    to_json = partial(_group_to_json, by=by)
+    show_list("errors", groups, to_json, columns, partial(_error_row, by=by), json_wanted=settings.json)
 
 
-def _error_row(group: ErrorGroup) -> tuple[object, ...]:
+def _group_to_json(group: ErrorGroup, by: GroupBy) -> dict[str, Any]:
+    document = json_of(group)
+    del document["assigned_to" if by == "route" else "path"]
+    return document
+
+
+def _error_row(group: ErrorGroup, by: GroupBy) -> tuple[object, ...]:
     code = (group.code if group.scheme == HTTP else group) if group.code else ""
-    what = (group.count, group.backend, group.path, group.name, code)
+    grouped = group.path if by == "route" else group.assigned_to
+    what = (group.count, group.backend, grouped, group.name, code)
     return (*what, moment(group.first), moment(group.last), group.example)
 
 

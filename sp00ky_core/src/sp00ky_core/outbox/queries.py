@@ -10,7 +10,8 @@ from typing import TypedDict, Unpack
 
 import attrs
 
-from sp00ky_core.errors import StoreClosed
+from sp00ky_core.errors import OptionInvalid, StoreClosed
+from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, JobStatus, StatusName
 from sp00ky_core.job.options import check_option
 from sp00ky_core.job.outcome import HTTP
@@ -20,6 +21,8 @@ from sp00ky_core.outbox.enqueue import Transaction, check_given
 from sp00ky_core.outbox.operators.bulk import pages
 from sp00ky_core.outbox.operators.jobs import check_id
 from sp00ky_core.ports import (
+    ALL_JOBS,
+    GROUPED,
     Audit,
     AuditEntry,
     BackendStats,
@@ -27,6 +30,7 @@ from sp00ky_core.ports import (
     Checks,
     ErrorGroup,
     Finding,
+    GroupBy,
     JobFilter,
     JobQuery,
     Rollups,
@@ -52,8 +56,16 @@ class FindOptions(TypedDict, total=False):
     code: int | None
     since: datetime | None
     until: datetime | None
+    failed_since: datetime | None
+    failed_until: datetime | None
+    claimed_since: datetime | None
+    claimed_until: datetime | None
+    ended_since: datetime | None
+    ended_until: datetime | None
     ordering_key: str | None
     runner_id: str | None
+    trace: str | None
+    request_id: str | None
     limit: int
     after: str | None
 
@@ -208,13 +220,32 @@ class Queries(Metered):
         found = await self.jobs.rollups(query)
         return rates_of(query, query.until or now, found, known)
 
-    async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
+    async def errors(
+        self,
+        *,
+        since: datetime | None = None,
+        limit: int = 100,
+        filter: JobFilter = ALL_JOBS,  # noqa: A002  # as kill and others have it
+        by: GroupBy = "route",
+    ) -> list[ErrorGroup]:
         """Group the jobs that are failed, or wait for a retry, by their last error; the largest first.
 
-        Only those that changed ``since`` then.
+        Only those that changed ``since`` then, and that meet the filter. They are grouped by their route,
+        too, or by whom they are assigned to (``by="assigned"``).
+
+        Raises:
+            OptionInvalid: A filter of jobs of another status, or what is no ``GroupBy``.
+            UnknownBackend: The filter names one that isn't configured.
         """
         _check_page(since, limit)
-        groups = await self.jobs.errors(since=since, limit=limit)
+        check_group(by)
+        if filter.backend is not None:
+            self.backends.named(filter.backend)
+        if not filter.statuses & FAILING:
+            expected = "failed or pending: others have no errors to group"
+            value = shown(" or ".join(sorted(filter.statuses)))
+            raise OptionInvalid(option="status", value=value, expected=expected)
+        groups = await self.jobs.errors(since=since, limit=limit, conditions=filter, by=by)
         return [attrs.evolve(group, scheme=self._scheme_of(group.backend)) for group in groups]
 
     def _scheme_of(self, backend: str) -> str:
@@ -233,6 +264,16 @@ class Queries(Metered):
         """
         _check_page(since, limit)
         return await needed(self.store, Audit, "audit()").audit(since=since, limit=limit, after=after)
+
+
+FAILING = frozenset({JobStatus.FAILED, JobStatus.PENDING})
+"""Statuses of jobs that may have failed last time."""
+
+
+def check_group(by: object) -> None:
+    """Refuse what jobs can't be grouped by. Raises ``OptionInvalid``."""
+    if by not in GROUPED:
+        raise OptionInvalid(option="by", value=shown(by), expected=" or ".join(GROUPED))
 
 
 def _check_page(since: datetime | None, limit: int) -> None:

@@ -88,7 +88,7 @@ class ErrorGroup:
 
     Attributes:
         backend: Theirs.
-        path: Theirs.
+        path: Theirs; empty where they are grouped by whom they are assigned to.
         name: ``name`` of the last entry in ``errors``.
         code: Its ``code``.
         count: How many jobs.
@@ -96,6 +96,7 @@ class ErrorGroup:
         last: The latest.
         example: The id of the job that has that.
         scheme: Whose code it is, by the backend's transport; a store leaves it.
+        assigned_to: Theirs, where they are grouped by it; None: nobody's.
     """
 
     backend: str
@@ -107,6 +108,7 @@ class ErrorGroup:
     last: datetime
     example: str
     scheme: str = HTTP
+    assigned_to: str | None = None
 
     def __str__(self) -> str:
         """Say it in short: ``HTTP 503``, ``AMQP 312``, or the name where there is no code."""

@@ -23,6 +23,7 @@ from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import StoreCapabilities, StoreFactory, StoreOptions
 from sp00ky_core.stores.callers import finished
+from sp00ky_core.stores.filters import COMPARED
 from sp00ky_core.stores.ids import job_id, new_key
 from sp00ky_core.stores.rows import UNREAD, entries_of, instant_of, priority_of
 from sp00ky_core.stores.transactional import (
@@ -51,17 +52,6 @@ Entry = tuple[Any, ...]
 
 END = (2,)
 """After every value of a column."""
-
-COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "in": lambda value, values: value in values,
-    "not in": lambda value, values: value not in values,
-}
 
 
 def met(row: Row, where: Where) -> bool:

@@ -15,11 +15,13 @@ from sp00ky_core.backend.backend import Backend, Backends
 from sp00ky_core.errors import OtherEventLoop
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import (
+    ALL_JOBS,
     BackendStats,
     Clears,
     Counts,
     ErrorGroup,
     ErrorGroups,
+    GroupBy,
     JobFilter,
     JobQuery,
     Rollup,
@@ -125,16 +127,26 @@ class NamedJobs:
                 break
         return cleared
 
-    async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
+    async def errors(
+        self,
+        *,
+        since: datetime | None = None,
+        limit: int = 100,
+        conditions: JobFilter = ALL_JOBS,
+        by: GroupBy = "route",
+    ) -> list[ErrorGroup]:
         """See ``ErrorGroups.errors``; the store has a group for each spelling of an operation."""
-        groups: dict[tuple[str, str, str, int], ErrorGroup] = {}
+        groups: dict[tuple[str, str, str | None, str, int], ErrorGroup] = {}
         store = needed(self.store, ErrorGroups, "errors()")
-        for stored in await store.errors(since=since, limit=limit):
-            backend, path = self._names(stored.backend, stored.path)
-            key = (backend, path, stored.name, stored.code)
-            group = attrs.evolve(stored, backend=backend, path=path)
-            groups[key] = _joined(groups[key], group) if key in groups else group
-        return sorted(groups.values(), key=lambda group: -group.count)
+        for part in self._parts(conditions):
+            for stored in await store.errors(since=since, limit=limit, conditions=part, by=by):
+                backend, path = stored.backend, stored.path
+                if by == "route":
+                    backend, path = self._names(backend, path)
+                key = (backend, path, stored.assigned_to, stored.name, stored.code)
+                group = attrs.evolve(stored, backend=backend, path=path)
+                groups[key] = _joined(groups[key], group) if key in groups else group
+        return sorted(groups.values(), key=lambda group: -group.count)[:limit]
 
     async def rollups(self, query: RollupQuery) -> list[Rollup]:
         """See ``Rollups.rollups``."""

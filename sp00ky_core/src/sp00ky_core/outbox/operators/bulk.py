@@ -177,12 +177,13 @@ class Action:
         """
         if type(conditions) is not JobFilter:
             raise OptionInvalid(option="filter", value=shown(conditions), expected="a JobFilter")
-        if conditions.status is None:
-            return [attrs.evolve(conditions, status=status) for status in self.statuses]
-        if conditions.status not in self.statuses:
+        asked = conditions.statuses
+        possible = [status for status in self.statuses if status in asked]
+        if not possible:
             expected = f"{' or '.join(self.statuses)}: {self.name} does nothing to others"
-            raise OptionInvalid(option="status", value=shown(str(conditions.status)), expected=expected)
-        return [conditions]
+            value = shown(" or ".join(sorted(asked)))
+            raise OptionInvalid(option="status", value=value, expected=expected)
+        return [attrs.evolve(conditions, status=status) for status in possible]
 
 
 KILL = Action(name="kill", statuses=(JobStatus.PENDING, JobStatus.PROCESSING))

@@ -19,6 +19,7 @@ from sp00ky_core.ports import (
     BackendStats,
     BreakerStats,
     ErrorGroup,
+    GroupBy,
     JobFilter,
     JobQuery,
     JobTable,
@@ -223,14 +224,20 @@ async def _oldest(
 PAGE = 2_000
 """Rows that are read in one transaction."""
 
-COLUMNS = ("id", "path", "last_error_name", "last_error_code", "updated_at")
+COLUMNS = ("id", "path", "assigned_to", "last_error_name", "last_error_code", "updated_at")
 LAST_FAILED = Is("last_error_name", "!=", None)
 
 Read = Callable[[Work[list[Row]]], Awaitable[list[Row]]]
 
 
 async def error_groups(
-    read: Read, tables: Sequence[JobTable], since: datetime | None, limit: int
+    read: Read,
+    tables: Sequence[JobTable],
+    *,
+    since: datetime | None,
+    limit: int,
+    conditions: JobFilter,
+    by: GroupBy,
 ) -> list[ErrorGroup]:
     """Read such rows page by page, and count them.
 
@@ -239,19 +246,23 @@ async def error_groups(
         tables: All of the store's.
         since: Only what was changed then or later.
         limit: How many groups, the largest.
+        conditions: Only those that meet them.
+        by: What else the groups have in common.
     """
-    groups: dict[tuple[str, str, str, int], ErrorGroup] = {}
-    for table in tables:
-        async for row in _rows(read, table, since):
-            one = _group_of(table, row)
-            key = (one.backend, one.path, one.name, one.code)
+    groups: dict[tuple[str, str, str, str, int], ErrorGroup] = {}
+    for table, where in matching(tables, conditions):
+        async for row in _rows(read, table, where, since):
+            one = _group_of(table, row, by)
+            key = (one.backend, one.path, one.assigned_to or "", one.name, one.code)
             groups[key] = _joined(groups[key], one) if key in groups else one
     return [groups[key] for key in nsmallest(limit, groups, key=lambda key: (-groups[key].count, key))]
 
 
-async def _rows(read: Read, table: JobTable, since: datetime | None) -> AsyncIterator[Row]:
+async def _rows(
+    read: Read, table: JobTable, where: Sequence[Where], since: datetime | None
+) -> AsyncIterator[Row]:
     for status in (JobStatus.FAILED, JobStatus.PENDING):
-        wanted = [Is("status", "=", status), LAST_FAILED]
+        wanted = [Is("status", "=", status), LAST_FAILED, *where]
         dated = Is("updated_at", "!=", None) if since is None else Is("updated_at", ">=", since)
         undated = [] if since is not None else [Is("updated_at", "=", None)]
         for age in (dated, *undated):
@@ -259,8 +270,8 @@ async def _rows(read: Read, table: JobTable, since: datetime | None) -> AsyncIte
             while page:
                 for row in page:
                     yield row
-                where = [*wanted, *_after(page[-1])]
-                page = [] if len(page) < PAGE else await read(partial(_page, table=table, where=where))
+                later = [*wanted, *_after(page[-1])]
+                page = [] if len(page) < PAGE else await read(partial(_page, table=table, where=later))
 
 
 async def _page(session: Session, table: JobTable, where: Sequence[Where]) -> list[Row]:
@@ -276,12 +287,13 @@ def _after(row: Row) -> list[Where]:
     return [Is("updated_at", ">=", at), Either((Is("updated_at", ">", at), later_id))]  # a range of the index
 
 
-def _group_of(table: JobTable, row: Row) -> ErrorGroup:
+def _group_of(table: JobTable, row: Row, by: GroupBy) -> ErrorGroup:
     code: Any = row["last_error_code"]
     at = instant_of(row["updated_at"]) or BEGINNING
     return ErrorGroup(
         backend=table.backend,
-        path=str(row["path"]),
+        path=str(row["path"]) if by == "route" else "",
+        assigned_to=row["assigned_to"] if by == "assigned" else None,
         name=str(row["last_error_name"]),
         code=code if isinstance(code, int) else 0,
         count=1,

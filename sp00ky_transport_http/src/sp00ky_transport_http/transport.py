@@ -11,7 +11,7 @@ from functools import cache
 from yarl import URL
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.job.outcome import CONNECT, PROTOCOL, Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import CONNECT, PROTOCOL, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.classify import outcome_of, undelivered_by
 from sp00ky_transport_http.deadlines import Deadlines
@@ -62,7 +62,13 @@ class HttpTransport:
             if isinstance(request, Undelivered):
                 return request
             limit = attempt.backend.max_response_bytes
-            exchange = Exchange(request=request, origin=target.origin, limit=limit, fresh=attempt.last)
+            exchange = Exchange(
+                request=request,
+                origin=target.origin,
+                limit=limit,
+                fresh=attempt.last,
+                read=attempt.backend.request_id,
+            )
             failure: Exception | None = None
             self._deadlines.enter(task, attempt.timeout, lambda: exchange.connection is not None)
             try:
@@ -79,7 +85,9 @@ class HttpTransport:
             return target.outcome(exchange, failure, has_result=attempt.operation.has_result)
         except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
             # Its text is left out, for it could hold a secret.
-            _log.error("job %r: %s in the transport", attempt.job.id, type(error).__name__)
+            facts = {"job_id": attempt.job.id, "trace_id": attempt.job.trace}
+            text = "job %r (trace %s): %s in the transport"
+            _log.error(text, attempt.job.id, attempt.job.trace, type(error).__name__, extra=facts)
             return Undelivered(name=PROTOCOL, reason=f"the request failed: {type(error).__name__}")
 
     def _target(self, backend: BackendConfig) -> _Target | None:
@@ -122,9 +130,14 @@ class _Target:
             problem = failure or RuntimeError("an exchange ends with a head or an error")
             return undelivered_by(problem, self.builder.redaction)
         if not has_result and response.is_delivered:
-            return Delivered(code=response.status)
-        limit = self.backend.max_response_bytes
-        return outcome_of(response, self.builder.redaction, limit=limit, now=datetime.now(UTC))
+            response.body = b""
+        return outcome_of(
+            response,
+            self.builder.redaction,
+            limit=self.backend.max_response_bytes,
+            now=datetime.now(UTC),
+            request_id=self.backend.request_id,
+        )
 
 
 def _origin(backend: BackendConfig) -> Origin:

@@ -110,6 +110,8 @@ def changes(before: Job, after: Job) -> dict[str, Any]:
     }
     if after.priority != before.priority:
         values["priority"] = after.priority
+    if after.request_id != before.request_id:
+        values["request_id"] = after.request_id
     if after.errors != before.errors:
         last = after.errors[-1]
         values["errors"] = json.dumps([_entry(error) for error in after.errors])  # lone surrogates escaped

@@ -20,6 +20,7 @@ from sp00ky_core.ports import (
     Finding,
     GroupBy,
     JobFilter,
+    JobGroup,
     JobQuery,
     MigrationStep,
     OverdueClaim,
@@ -295,6 +296,13 @@ class SurrealStore(TransactionalStore):
     ) -> list[ErrorGroup]:
         """See ``ErrorGroups.errors``."""
         asked = partial(error_groups, since=since, limit=limit, conditions=conditions, by=by)
+        return await asked(await self._ready.ensure(), self.options.tables)
+
+    async def groups(
+        self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
+    ) -> list[JobGroup]:
+        """See ``Counts.groups``."""
+        asked = partial(stats.job_groups, by=by, conditions=conditions, limit=limit)
         return await asked(await self._ready.ensure(), self.options.tables)
 
     async def query_rows(self, query: str, *, limit: int = MAX_ROWS + 1) -> list[Mapping[str, Any]]:

@@ -1,13 +1,14 @@
 """Rates and percentiles out of rollups."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.observe.rates import percentile, query_of, rates_of
+from sp00ky_core.observe.rates import empty_in, percentile, query_of, rates_of
 from sp00ky_core.ports import BUCKETS, Rollup, RollupQuery
 
 NOW = datetime(2026, 3, 1, 12, 34, 56, tzinfo=UTC)
@@ -90,3 +91,21 @@ def test_each_backend_has_a_row_in_each_step() -> None:
     assert (first.codes, first.seconds, first.per_second) == ({500: 4}, 600, 10 / 600)
     assert [rate.seconds for rate in rates] == [600, 600, 600, 300, 300], "the last step is cut"
     assert (first.p50_s, first.p99_s) == (pytest.approx(0.75), pytest.approx(0.995))
+
+
+@pytest.mark.parametrize(
+    ("backlog", "spans", "expected"),
+    [
+        (0, [], (0.0, 0.0)),
+        (100, [], None),
+        (100, [(60.0, 0, 0)], None),
+        (100, [(60.0, 60, 60)], None),  # as many come as go
+        (100, [(60.0, 60, 90)], None),
+        (100, [(15.0, 3, 0)], None),  # so few may be chance
+        (10_000, [(15.0, 1_500, 0), (60.0, 6_000, 0)], (95.1, 105.4)),
+        (10_000, [(15.0, 1_500, 0), (60.0, 3_000, 0)], (95.1, 207.6)),  # it was slower, or has just begun
+        (10_000, [(60.0, 6_000, 3_000)], (188.1, 213.5)),
+    ],
+)
+def test_an_end_is_foreseen_no_closer_than_it_is_known(backlog: int, spans: Any, expected: Any) -> None:
+    assert empty_in(backlog, spans) == expected

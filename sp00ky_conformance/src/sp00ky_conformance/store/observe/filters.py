@@ -23,7 +23,7 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.ports import Counts, JobFilter, JobQuery, has
+from sp00ky_core.ports import Counts, JobFilter, JobGroup, JobQuery, has
 from sp00ky_core.stores.transitions import clear, kill
 
 __all__ = ["ClearMatchingConformance", "FilterConformance", "HistoryConformance", "ShortIdConformance"]
@@ -135,6 +135,33 @@ class FilterConformance(StoreHarness):
     def _written(self, job: Job) -> datetime:
         assert job.updated_at is not None
         return job.updated_at
+
+    @where("counts")
+    async def test_jobs_are_counted_by_route_and_by_whom_they_are_assigned_to(
+        self, store: WholeStore
+    ) -> None:
+        await self.ended(store, path="/a", assigned_to="user:7")
+        await self.ended(store, failure(retryable=False), path="/a", assigned_to="user:7")
+        await self.claimed(store, path="/b", assigned_to="user:7")
+        await self.add(store, 2, path="/a", backend=MAIL, assigned_to="user:8")
+        await self.add(store, path="/c")
+        assert set(await store.groups("route")) == {
+            JobGroup(backend=API, path="/a", success=1, failed=1),
+            JobGroup(backend=API, path="/b", processing=1),
+            JobGroup(backend=API, path="/c", pending=1),
+            JobGroup(backend=MAIL, path="/a", pending=2),
+        }
+        assigned = await store.groups("assigned")
+        assert set(assigned) == {
+            JobGroup(backend=API, assigned_to="user:7", success=1, failed=1, processing=1),
+            JobGroup(backend=MAIL, assigned_to="user:8", pending=2),
+            JobGroup(backend=API, pending=1),
+        }
+        assert [group.count for group in assigned] == [3, 2, 1]
+        assert await store.groups("assigned", limit=1) == assigned[:1]
+        only = JobFilter(backend=API, status="pending")
+        assert await store.groups("route", conditions=only) == [JobGroup(backend=API, path="/c", pending=1)]
+        assert await store.groups("route", conditions=JobFilter(path="/nowhere")) == []
 
     async def _of_two_instants(self, store: WholeStore) -> tuple[Job, Job]:
         (older,) = await self.add(store)

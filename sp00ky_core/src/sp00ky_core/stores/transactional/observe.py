@@ -14,6 +14,7 @@ import attrs
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import (
+    GROUPED,
     MINUTES_KEPT,
     ROLLUPS_KEPT,
     BackendStats,
@@ -21,6 +22,7 @@ from sp00ky_core.ports import (
     ErrorGroup,
     GroupBy,
     JobFilter,
+    JobGroup,
     JobQuery,
     JobTable,
     Rollup,
@@ -219,6 +221,39 @@ async def _oldest(
         job_table(table.table), where, order=(column,), limit=1, columns=[column]
     )
     return max((now - (rows[0][column] or now)).total_seconds(), 0.0) if rows else None
+
+
+async def job_groups(
+    session: Session, tables: Sequence[JobTable], *, by: GroupBy, conditions: JobFilter, limit: int
+) -> list[JobGroup]:
+    """Count jobs by status in the largest groups."""
+    groups: list[JobGroup] = []
+    for table, where in matching(tables, conditions):
+        groups += await _groups_of(session, table, where, by, limit)
+    return nlargest(limit, groups, key=lambda group: group.count)
+
+
+async def _groups_of(
+    session: Session, table: JobTable, where: Sequence[Where], by: GroupBy, limit: int
+) -> list[JobGroup]:
+    """Count the largest groups of a table first: there may be as many groups as jobs."""
+    stored, column = job_table(table.table), GROUPED[by]
+    largest = [row[column] for row, _ in await session.tally(stored, [column], where, limit=limit)]
+    named = tuple(value for value in largest if value is not None)
+    within = Either((Is(column, "in", named), *([Is(column, "=", None)] if None in largest else ())))
+    counts: dict[str | None, dict[str, int]] = {value: {} for value in largest}
+    for row, count in await session.tally(stored, [column, "status"], [*where, within]) if largest else ():
+        if row["status"] in set(JobStatus):
+            counts.setdefault(row[column], {})[row["status"]] = count
+    return [
+        JobGroup(
+            backend=table.backend,
+            path=(value or "") if by == "route" else "",
+            assigned_to=value if by == "assigned" else None,
+            **numbers,
+        )
+        for value, numbers in counts.items()
+    ]
 
 
 PAGE = 2_000

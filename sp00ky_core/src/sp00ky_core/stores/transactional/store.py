@@ -26,6 +26,7 @@ from sp00ky_core.ports import (
     Finding,
     GroupBy,
     JobFilter,
+    JobGroup,
     JobQuery,
     JobTable,
     MigrationStep,
@@ -452,6 +453,13 @@ class TransactionalStore(Primitives, DecidingStore):
         """See ``ErrorGroups.errors``."""
         asked = partial(observe.error_groups, since=since, limit=limit, conditions=conditions, by=by)
         return await asked(self._executor.read, self.options.tables)
+
+    async def groups(
+        self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
+    ) -> list[JobGroup]:
+        """See ``Counts.groups``."""
+        asked = partial(observe.job_groups, by=by, conditions=conditions, limit=limit)
+        return await self._executor.read(partial(asked, tables=self.options.tables))
 
     async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:
         """See ``Rollups.write_rollups``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
@@ -160,6 +161,17 @@ class Session(ABC):
     @abstractmethod
     async def count(self, table: Table, where: Sequence[Where] = ()) -> int:
         """Count rows."""
+
+    async def tally(
+        self, table: Table, columns: Sequence[str], where: Sequence[Where] = (), *, limit: int | None = None
+    ) -> list[tuple[Row, int]]:
+        """Count rows by what they have in some columns: that, and how many, the most first."""
+        counts = Counter(
+            tuple(row[name] for name in columns) for row in await self.select(table, where, columns=columns)
+        )
+        return [
+            (dict(zip(columns, values, strict=True)), count) for values, count in counts.most_common(limit)
+        ]
 
     @abstractmethod
     async def insert(self, table: Table, rows: Sequence[Row]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sp00ky_core.ports import (
     BUCKETS,
+    COARSE_BOUNDS,
     GROUPED,
     BackendStats,
     ErrorGroup,
@@ -18,6 +19,7 @@ from sp00ky_core.ports import (
     JobTable,
     Rollup,
     RollupQuery,
+    fine_buckets,
 )
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id as id_of
@@ -85,7 +87,17 @@ def _group_of(table: JobTable, row: dict[str, Any], by: GroupBy) -> ErrorGroup:
 
 async def rollups(executor: Executor, query: RollupQuery) -> list[Rollup]:
     """Sum up rollups of attempts as a query says, bucket by bucket: an array has no sum."""
-    sums = ", ".join(f"sum(rollup.buckets[{n}])::bigint" for n in range(1, BUCKETS + 1))
+    exact = ", ".join(f"coalesce(sum(rollup.fine[{n}]), 0)::bigint" for n in range(1, BUCKETS + 1))
+    rough = ", ".join(
+        f"coalesce(sum(rollup.buckets[{n}]) FILTER (WHERE rollup.fine IS NULL), 0)::bigint"
+        for n in range(1, len(COARSE_BOUNDS) + 2)
+    )
     wanted = query.since, query.until, query.backend, query.step, query.routes
-    rows = await executor.query("rollups", *wanted, buckets=f"ARRAY[{sums}]")
-    return [Rollup(**{**row, "buckets": tuple(row["buckets"])}) for row in rows]
+    rows = await executor.query("rollups", *wanted, exact=f"ARRAY[{exact}]", rough=f"ARRAY[{rough}]")
+    return [_rollup(dict(row)) for row in rows]
+
+
+def _rollup(row: dict[str, Any]) -> Rollup:
+    """Add the buckets of rows of 0.2, which are coarse."""
+    both = zip(row.pop("exact"), fine_buckets(row.pop("rough")), strict=True)
+    return Rollup(**row, buckets=tuple(map(int, map(sum, both))))

@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 BOOLEANS = frozenset({"paused", "removed", "draining"})
 """Columns that are 0 or 1 in other databases."""
+BUCKETS = frozenset({"buckets", "fine"})
+"""Columns that are arrays here."""
 ERROR_FIELDS = {"last_error_name": "name", "last_error_code": "code"}
 """Columns that are fields of the last entry in ``errors`` here."""
 NEVER = [Is(name, "=", None) for name in ("created_at", "updated_at", "run_at", "lease_epoch")]
@@ -226,7 +228,7 @@ class PostgresSession(SqlSession):
             return str
         if table is BREAKERS and column == "failures":
             return _counted
-        if column == "buckets":
+        if column in BUCKETS:
             return json.loads
         if table is AUDITS and column == "id":
             return int
@@ -300,7 +302,7 @@ class PostgresSession(SqlSession):
         if is_jobs(table):
             return expression(column, longest)
         name = self._column_of(table, column)
-        if column == "buckets":
+        if column in BUCKETS:
             return f"to_json({name})::text"
         return f"{name}::text" if table.kinds[column] is Kind.JSON or column == "id" else name
 

@@ -237,6 +237,8 @@ def _rates(at: datetime, backend: str, path: str | None, seconds: float, rollups
             codes[rollup.code] = codes.get(rollup.code, 0) + rollup.count
     buckets = tuple(map(sum, zip(*(rollup.buckets for rollup in rollups), strict=True))) or (0,) * BUCKETS
     p50, p95, p99 = (percentile(buckets, share) for share in (0.5, 0.95, 0.99))
+    if (timed := sum(buckets)) and timed == max(buckets):  # all are alike: their mean says more than a bound
+        p50 = p95 = p99 = sum(rollup.seconds_sum for rollup in rollups) / timed
     return Rates(
         at=at,
         seconds=seconds,

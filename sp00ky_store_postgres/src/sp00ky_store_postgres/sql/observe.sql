@@ -148,7 +148,8 @@ SELECT
     rollup.code,
     sum(rollup.count)::bigint AS count,
     sum(rollup.seconds_sum)::float8 AS seconds_sum,
-    {{buckets}} AS buckets
+    {{exact}} AS exact,
+    {{rough}} AS rough
 FROM {{rollup}} AS rollup
 WHERE rollup.minute >= $1::timestamptz
   AND ($2::timestamptz IS NULL OR rollup.minute < $2::timestamptz)

@@ -28,7 +28,7 @@ from sp00ky_core.ports import (
     Rollup,
     RollupQuery,
 )
-from sp00ky_core.ports.capabilities.rollups import hour_of, summed
+from sp00ky_core.ports.capabilities.rollups import coarse_buckets, fine_buckets, hour_of, summed
 from sp00ky_core.stores.filters import BEGINNING, age_of
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.rows import instant_of
@@ -398,9 +398,13 @@ def _same(rollup: Rollup) -> Sequence[Where]:
 
 
 def _row(rollup: Rollup) -> Row:
-    row: Row = {column.name: getattr(rollup, column.name) for column in ROLLUPS.columns}
-    return row | {"buckets": json.dumps(rollup.buckets)}
+    buckets = {"buckets": json.dumps(coarse_buckets(rollup.buckets)), "fine": json.dumps(rollup.buckets)}
+    names = (column.name for column in ROLLUPS.columns if column.name not in buckets)
+    return {**{name: getattr(rollup, name) for name in names}, **buckets}
 
 
 def _rollup(row: Row) -> Rollup:
-    return Rollup(**{**row, "buckets": tuple(json.loads(row["buckets"]))})
+    """Read a row; one of 0.2 has coarse buckets alone."""
+    known = {name: value for name, value in row.items() if name not in {"buckets", "fine"}}
+    buckets = json.loads(row["fine"]) if row["fine"] else fine_buckets(json.loads(row["buckets"]))
+    return Rollup(**known, buckets=tuple(buckets))

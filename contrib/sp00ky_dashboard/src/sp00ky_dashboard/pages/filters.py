@@ -37,16 +37,16 @@ def conditions_of(outbox: Outbox, written: Mapping[str, str]) -> JobFilter:
         values[name] = instant_of(name, written.get(name, ""))
     if "code" in written:
         values["code"] = _code(written["code"])
-    found = JobFilter(**values)
-    if found.backend is not None:
-        outbox.backends.named(found.backend)
-    return found
+    conditions = JobFilter(**values)
+    if conditions.backend is not None:
+        outbox.backends.named(conditions.backend)
+    return conditions
 
 
 def absolute(conditions: JobFilter) -> dict[str, str]:
     """Write conditions so that they mean the same later: ``2h`` becomes the instant that it is now."""
-    found = attrs.asdict(conditions, recurse=False)
-    return {name: _text(value) for name, value in found.items() if value is not None}
+    values = attrs.asdict(conditions, recurse=False)
+    return {name: _text(value) for name, value in values.items() if value is not None}
 
 
 def _text(value: object) -> str:

@@ -12,7 +12,7 @@ from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import LONGEST_LEASE, JobFilter, JobQuery
 
-__all__ = ["BEGINNING", "COMPARED", "age_of", "is_overdue", "matches", "unknown_entry"]
+__all__ = ["BEGINNING", "age_of", "is_overdue", "matches", "unknown_entry"]
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 """Stands for an instant that a row doesn't have; before every other."""

@@ -137,6 +137,7 @@ class Undelivered:
         retry_after: Seconds that the backend asked for.
         retryable: None: by its name; `sp00ky_classify_outcome` may decide otherwise.
         request_id: What the backend calls its answer, as of a delivery.
+        sent: False: no request was begun, so that one which is throttled isn't a job's only one.
     """
 
     code: int = attrs.field(default=0, validator=instance_of(int))
@@ -147,6 +148,7 @@ class Undelivered:
     retryable: bool | None = None
     counts_as: str | None = None
     request_id: str | None = attrs.field(default=None, converter=_kept)
+    sent: bool = True
 
     def __str__(self) -> str:
         """Say it in short: ``HTTP 503``, ``AMQP 312``, or its name where there is no code."""

@@ -28,7 +28,7 @@ from sp00ky_store_surreal.surql.loader import quoted, surql
 BOOLEANS = frozenset({"paused", "removed", "draining"})
 """Columns that are 0 or 1 in other databases."""
 
-OBJECTS = frozenset({"documents", "in_flight", "slots", "buckets"})
+OBJECTS = frozenset({"documents", "in_flight", "slots", "buckets", "fine"})
 """Columns that are JSON text in other databases."""
 
 WHOLE = "whole"

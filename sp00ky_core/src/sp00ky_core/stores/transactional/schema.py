@@ -373,7 +373,8 @@ ROLLUPS = Table(
         Column("code", Kind.INTEGER, 0, required=True),
         Column("count", Kind.INTEGER),
         Column("seconds_sum", Kind.REAL),
-        Column("buckets", Kind.JSON),
+        Column("buckets", Kind.JSON),  # by ``COARSE_BOUNDS``, which 0.2 reads
+        Column("fine", Kind.JSON),  # by ``BUCKET_BOUNDS``; NULL in rows of 0.2
     ),
     ("minute", "runner_id", "backend", "path", "outcome", "code"),
 )

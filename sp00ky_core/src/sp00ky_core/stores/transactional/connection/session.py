@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import operator
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
@@ -14,6 +14,7 @@ import attrs
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import Finding
+from sp00ky_core.stores.filters import COMPARED
 from sp00ky_core.stores.ids import new_key
 
 if TYPE_CHECKING:
@@ -93,17 +94,6 @@ class Both:
 
 Where = Is | Either | Both
 """A condition on rows."""
-
-COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "in": lambda value, values: value in values,
-    "not in": lambda value, values: value not in values,
-}
 
 
 def met(row: Row, where: Where) -> bool:
@@ -195,6 +185,17 @@ class Session(ABC):
     @abstractmethod
     async def count(self, table: Table, where: Sequence[Where] = ()) -> int:
         """Count rows."""
+
+    async def tally(
+        self, table: Table, columns: Sequence[str], where: Sequence[Where] = (), *, limit: int | None = None
+    ) -> list[tuple[Row, int]]:
+        """Count rows by what they have in some columns: that, and how many, the most first."""
+        counts = Counter(
+            tuple(row[name] for name in columns) for row in await self.select(table, where, columns=columns)
+        )
+        return [
+            (dict(zip(columns, values, strict=True)), count) for values, count in counts.most_common(limit)
+        ]
 
     @abstractmethod
     async def insert(self, table: Table, rows: Sequence[Row]) -> None:

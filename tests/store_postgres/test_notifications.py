@@ -1,15 +1,18 @@
 """Wake-up and live status: who is told, when nobody is, and behind a pooler."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import pytest
 
+from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.ports import JobQuery
+from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transitions import kill
-from sp00ky_store_postgres import PostgresStore
+from sp00ky_store_postgres import PostgresStore, flow
 from sp00ky_store_postgres.notifications import CHANNEL
 
 
@@ -55,3 +58,67 @@ async def test_notify_off_sends_nothing_and_finds_jobs_by_asking(
     assert await quiet.check() == []
     await signals.aclose()
     await quiet.close()
+
+
+async def count(sql: Any, payloads: list[str]) -> int:
+    """How many notifications of jobs have come: all of those that were committed before."""
+    token = new_key()
+
+    async def is_there() -> bool:
+        return token in payloads
+
+    await sql.execute("SELECT pg_notify($1, $2)", CHANNEL, token)
+    await eventually(is_there)
+    return sum(payload.endswith(".job") for payload in payloads)
+
+
+async def test_while_jobs_flow_nobody_notifies_and_what_is_committed_later_is_found(
+    store: PostgresStore, dsn: str, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "MANY_SECONDS", 60.0)  # on however slow a machine
+    insert = f"INSERT INTO {quoted}.job (path, payload) VALUES ('/a', '{{}}')"
+    signals, meeting, other = store.work_signal(), await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    notifying = meeting.transaction()  # every other one that notifies meets it
+
+    async def notifies() -> bool:
+        before = await count(sql, payloads)
+        await sql.execute(insert)
+        return await count(sql, payloads) > before
+
+    async with heard(dsn) as payloads, asyncio.timeout(60):
+        await anext(signals)
+        await notifying.start()
+        await meeting.execute(insert)
+        is_told = True
+        while is_told:  # until one was inserted while nobody notified
+            while await notifies():
+                pass
+            transaction = other.transaction()
+            await transaction.start()
+            key = await other.fetchval(f"{insert} RETURNING id")
+            while not await notifies():
+                pass
+            before = await count(sql, payloads)
+            await transaction.commit()
+            is_told = await count(sql, payloads) > before
+        await anext(signals)  # it may have been sent before
+        await anext(signals)
+        assert f"job:{key}" in [job.id for job in await store.claim({"api": 1000}, "r1")]
+    await signals.aclose()
+    await meeting.close()
+    await other.close()
+
+
+async def test_looks_go_on_after_locks_for_what_is_committed_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hold(names: Sequence[str]) -> float:
+        raise AssertionError(names)
+
+    monkeypatch.setattr(flow, "LONGEST", 0.0)
+    looks: asyncio.Queue[None] = asyncio.Queue()
+    flows = flow.Flow(lambda: looks.put_nowait(None))
+    running = asyncio.create_task(flows.run(hold))
+    flows.heard(f"public.job{flow.HELD}")
+    async with asyncio.timeout(60):
+        for _ in range(4):
+            await looks.get()
+    running.cancel()

@@ -7,7 +7,7 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -15,9 +15,11 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.stores.subscription import Backoff, Broadcast, Subscription
 from sp00ky_core.stores.transactional.watch import Notifications
+from sp00ky_store_postgres import flow
 from sp00ky_store_postgres.connection.connect import Workload, connect
 from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, NOTIFY, Executor
 from sp00ky_store_postgres.errors import translated
+from sp00ky_store_postgres.sql.loader import read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -59,6 +61,7 @@ class Listener(Notifications):
         self._on_work = heard
         self.changed_here: Broadcast = Broadcast()
         self._broadcast = Broadcast()
+        self._flow = flow.Flow(self._broadcast.send)
         self._subscription = Subscription(
             self._broadcast,
             self._listen,
@@ -73,6 +76,11 @@ class Listener(Notifications):
         if work:
             self._on_work()
             self._broadcast.send()
+        self.changed_here.send()
+
+    def claimed(self) -> None:
+        """Signal that a claim of this process got jobs."""
+        self._flow.claimed()
         self.changed_here.send()
 
     def open(self) -> None:
@@ -101,23 +109,30 @@ class Listener(Notifications):
         if self._is_silent:
             await self._poll(SILENT_SECONDS)
             self._is_silent = False
-        connection = await connect(self._options.direct_dsn, seconds=PING_SECONDS)
-        lost = asyncio.Event()
+        session = _Session(await connect(self._options.direct_dsn, seconds=PING_SECONDS))
+        looking = asyncio.create_task(self._flow.run(session.hold_notifications), name="sp00ky-flow")
         try:
-            connection.add_termination_listener(lambda _: lost.set())
-            await prove(connection, self._executor, self._on_payload)
+            await prove(session.connection, self._executor, self._on_payload)
+            await session.connection.add_listener(flow.CHANNEL, self._on_flow)
             subscribed()
-            await _until_lost(connection, lost)
+            await session.until_lost()
             logger.info("the listening connection was lost; a new one is made")
         except Silent:
             self._is_silent = True
             raise
         finally:
-            connection.terminate()
+            session.connection.terminate()
+            looking.cancel()
+            await asyncio.wait([looking])
 
     def _on_payload(self, payload: str) -> None:
         if payload in self._executor.tables.heard:
             self._broadcast.send()
+
+    def _on_flow(self, *arguments: object) -> None:
+        payload = str(arguments[-1])
+        if payload.removesuffix(flow.HELD) in self._executor.tables.heard:
+            self._flow.heard(payload)
 
     async def _poll(self, seconds: float) -> None:
         """Ask for due jobs for so long instead, less and less often while there are none."""
@@ -134,13 +149,36 @@ class Listener(Notifications):
             await backoff.wait()
 
 
-async def _until_lost(connection: asyncpg.Connection[Any], lost: asyncio.Event) -> None:
-    while not lost.is_set():
-        try:
-            async with asyncio.timeout(PING_INTERVAL):
-                await lost.wait()
-        except TimeoutError:
-            await connection.execute("SELECT 1")
+class _Session:
+    """The one that listens; it runs a statement at a time."""
+
+    def __init__(self, connection: asyncpg.Connection[Any]) -> None:
+        self.connection = connection
+        self._is_free = asyncio.Lock()
+        self._lost = asyncio.Event()
+        self._locks: list[int] = []
+        connection.add_termination_listener(lambda _: self._lost.set())
+
+    async def until_lost(self) -> None:
+        """Return when the server, or the way to it, is gone; raise what the driver says of it."""
+        while not self._lost.is_set():
+            try:
+                async with asyncio.timeout(PING_INTERVAL):
+                    await self._lost.wait()
+            except TimeoutError:
+                async with self._is_free:
+                    await self.connection.execute("SELECT 1")
+
+    async def hold_notifications(self, names: Sequence[str]) -> float:
+        """See ``Hold``: by locks, which end with this session."""
+        async with self._is_free:
+            row = await self.connection.fetchrow(
+                read_sql("hold_notifications"), names, flow.CHANNEL, flow.HELD
+            )
+            past, self._locks = self._locks, row["locks"]
+            await self.connection.execute(read_sql("let_notify"), past)
+        seconds: float = row["seconds"]
+        return seconds
 
 
 class Silent(Exception):

@@ -104,7 +104,7 @@ class PostgresStore(TransactionalStore):
         super().__init__(attrs.evolve(options, tables=tables))
         self._url = read_url(options.url)
         self._executor = Executor(self._url, Tables(tables, self._url.schema))
-        self._claims = Claims(self._executor, self._refused, self._send)
+        self._claims = Claims(self._executor, self._refused, self._on_claimed)
         self._notifications = Listener(self._url, self._executor, self._is_due, self._claims.start_over)
         self._watches = Watches(self._executor, self._notifications.changed_here)
         self._settles = Settles(self._executor, self._refused)
@@ -240,8 +240,8 @@ class PostgresStore(TransactionalStore):
         """See ``Store.next_due``."""
         return self._claims.next_due(backends)
 
-    def _send(self) -> None:
-        self._notifications.send()
+    def _on_claimed(self) -> None:
+        self._notifications.claimed()
 
     async def _is_due(self) -> bool:
         """Tell whether a claim may find something; that a pause has ended, runners know by themselves."""

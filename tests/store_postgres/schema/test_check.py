@@ -16,7 +16,7 @@ BROKEN = {
     "the unique index": ("DROP INDEX {schema}.job_dedup", True, "job_dedup"),
     "a type": ("ALTER TABLE {schema}.job ALTER max_retries TYPE bigint", True, "max_retries"),
     "a column": ("ALTER TABLE {schema}.job DROP COLUMN runner_id CASCADE", True, "runner_id"),
-    "the trigger": ("DROP TRIGGER job_sp00ky_notify ON {schema}.job", False, "notify"),
+    "the trigger": ("DROP TRIGGER job_wake ON {schema}.job", False, "job_wake"),
     "a column of others": ("ALTER TABLE {schema}.job ADD tenant integer NOT NULL", True, "tenant"),
     "a required assigned_to": (
         "ALTER TABLE {schema}.job ALTER assigned_to SET NOT NULL",

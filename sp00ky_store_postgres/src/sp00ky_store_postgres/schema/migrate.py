@@ -88,7 +88,12 @@ class Statement:
         """Tell whether it is run once for all, not for each job table."""
         if self.kind in {"schema", "function"}:
             return True
-        return self.kind != "trigger" and self.name.startswith("sp00ky_")
+        return not self.is_of_trigger and self.name.startswith("sp00ky_")
+
+    @property
+    def is_of_trigger(self) -> bool:
+        """Tell whether it makes or drops a trigger."""
+        return self.kind == "trigger" or self.text.startswith("DROP TRIGGER")
 
     @property
     def stops_jobs(self) -> bool:
@@ -394,7 +399,7 @@ def _is_there(each: Statement, name: str, found: Found | None) -> bool:
     if each.kind == "column":
         return name in found.types
     if each.kind == "dropped":
-        kinds = ("trigger",) if each.text.startswith("DROP TRIGGER") else ("index", "check")
+        kinds = ("trigger",) if each.is_of_trigger else ("index", "check")
         return not any((kind, name) in found.objects for kind in kinds)
     if each.kind in {"index", "unique", "validated"}:
         return found.objects.get(("check" if each.kind == "validated" else "index", name), False)

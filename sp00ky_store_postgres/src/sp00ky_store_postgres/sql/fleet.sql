@@ -48,3 +48,34 @@ WHERE
 SELECT set_config('statement_timeout', $1::text, false)
 WHERE current_setting('statement_timeout')::interval = interval '0'
    OR current_setting('statement_timeout')::interval > $1::text::interval
+
+
+-- name: hold_notifications
+-- Locks that keep the trigger of these tables (`sp00ky_wake`) from notifying until the end of the next half second; for how
+-- many seconds. Where another session has one, that does as well. Who gets the next half second's tells the others; runners
+-- of releases before know the channel `sp00ky` only.
+WITH instant AS MATERIALIZED (
+    SELECT date_part('epoch', clock_timestamp()) * 2 AS halves
+), tried AS MATERIALIZED (
+    SELECT lock.key, ahead.halves AS ahead, jobs.name, pg_try_advisory_lock(lock.key) AS got
+    FROM instant
+    CROSS JOIN unnest($1::text[]) AS jobs (name)
+    CROSS JOIN generate_series(0, 1) AS ahead (halves)
+    CROSS JOIN LATERAL (
+        SELECT hashtextextended('sp00ky wake ' || jobs.name, floor(instant.halves)::bigint + ahead.halves) AS key
+    ) AS lock
+)
+SELECT
+    (floor(instant.halves) + 2 - instant.halves) / 2 AS seconds,
+    ARRAY(SELECT tried.key FROM tried WHERE tried.got) AS locks,
+    (
+        SELECT count(pg_notify('sp00ky', tried.name)) + count(pg_notify($2, tried.name || $3))
+        FROM tried
+        WHERE tried.got AND tried.ahead = 1
+    ) AS told
+FROM instant
+
+
+-- name: let_notify
+-- Lets go of such locks.
+SELECT pg_advisory_unlock(key) FROM unnest($1::bigint[]) AS key

@@ -98,6 +98,9 @@ _LAST_CHARACTER = "\U0010ffff"
 _AFTER = "created_at <= $last_created AND (created_at != $last_created OR id < $after)"
 """NONE is before any instant. A server reads this range of the index from its end, as far as to the limit."""
 
+WINDOWS = ("125ms", "1s", "8s", "64s", "9m", "68m", "9h", "3d", "24d", "194d")
+"""Each is eight times as long: so many times what is needed is read at most, if jobs came evenly."""
+
 
 async def count(connection: Connection, tables: Iterable[JobTable], conditions: JobFilter) -> int:
     """Count jobs that meet conditions."""
@@ -166,24 +169,34 @@ async def _newest(connection: Connection, table: JobTable, query: JobQuery) -> l
     if query.after is not None:
         part.conditions.append(_AFTER)
         part.bindings["after"] = id_value(query.after)
-    if query.ids is None and query.status is not None:
-        part = await _by_age(connection, table, query, part)
-    return await _ids(connection, part, query.limit)
+    return await _ids(connection, table, query, part, query.limit)
 
 
-async def _by_age(connection: Connection, table: JobTable, query: JobFilter, part: Part) -> Part:
-    """Let a server walk along the newest jobs, if many have the status: else it sorts them all."""
+async def _ids(
+    connection: Connection, table: JobTable, query: JobFilter, part: Part, limit: int
+) -> list[RecordID]:
+    bindings = {**part.bindings, "limit": min(limit, 2**31)}
+    if await _is_walked(connection, table, query):
+        bindings.setdefault("until", None)
+        for window in WINDOWS:
+            statement = surql("find_ids_within", window=window, **part.names)
+            ids = list((await connection.read(statement, **bindings))[-1])
+            if len(ids) >= limit:
+                return ids
+    return list((await connection.read(surql("find_ids", **part.names), **bindings))[-1])
+
+
+async def _is_walked(connection: Connection, table: JobTable, query: JobFilter) -> bool:
+    """Tell whether a server is to walk along the newest jobs, for many may match: else it sorts them all."""
     few = (query.assigned_to, query.ordering_key, query.runner_id)  # jobs that may be far from the newest
-    if connection.target.embedded or any(each is not None for each in few):
-        return part
+    is_of_ids = isinstance(query, JobQuery) and query.ids is not None
+    if connection.target.embedded or is_of_ids or any(value is not None for value in few):
+        return False
+    if query.status is None:
+        return True
     statement = surql("find_has_many", table=quoted(table.table))
-    (is_many,) = await connection.read(statement, status=(query.status or JobStatus.SUCCESS).value)
-    return attrs.evolve(part, source=f"{part.source} WITH INDEX sp00ky_newest") if is_many else part
-
-
-async def _ids(connection: Connection, part: Part, limit: int) -> list[RecordID]:
-    reply = await connection.read(surql("find_ids", **part.names), limit=min(limit, 2**31), **part.bindings)
-    return list(reply[-1])
+    (is_many,) = await connection.read(statement, status=query.status.value)
+    return bool(is_many)
 
 
 async def changed_since(
@@ -210,7 +223,7 @@ async def ended_ids(
     part = part_of(table, conditions)
     if conditions.status not in _ENDED:
         part.conditions.append("status IN ['success', 'failed']")
-    return await _ids(connection, await _by_age(connection, table, conditions, part), limit)
+    return await _ids(connection, table, conditions, part, limit)
 
 
 async def states(connection: Connection, tables: Iterable[JobTable], query: JobQuery) -> dict[str, str]:

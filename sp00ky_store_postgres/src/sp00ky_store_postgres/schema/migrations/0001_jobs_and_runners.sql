@@ -28,16 +28,6 @@ CREATE TABLE IF NOT EXISTS {{sp00ky_breaker}} (
     probe_until timestamp with time zone
 ) WITH (fillfactor = 50)
 
--- function sp00ky_notify: idle runners find new jobs by polling only
-CREATE OR REPLACE FUNCTION {{sp00ky_notify}}() RETURNS trigger
-LANGUAGE plpgsql AS $function$
-    -- Called once for each INSERT statement; PostgreSQL merges equal notifications of a transaction into one.
-BEGIN
-    PERFORM pg_notify('sp00ky', TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME);
-    RETURN NULL;
-END
-$function$
-
 -- table : no job can be enqueued or delivered
 CREATE TABLE IF NOT EXISTS {{table}} (
     -- A UUID of version 7: random ones of version 4 would send each claim and each settle of a large table to another
@@ -99,9 +89,3 @@ CREATE INDEX {{concurrently}}{{name}} ON {{table}} (status, updated_at) WHERE st
 
 -- index assigned: finding a record's jobs reads the whole table
 CREATE INDEX {{concurrently}}{{name}} ON {{table}} (assigned_to, path, created_at) WHERE assigned_to IS NOT NULL
-
--- trigger sp00ky_notify: idle runners find new jobs by polling only
-CREATE TRIGGER {{name}} AFTER INSERT ON {{table}}
-FOR EACH STATEMENT
-WHEN (current_setting('sp00ky.notify', true) IS DISTINCT FROM 'off')
-EXECUTE FUNCTION {{sp00ky_notify}}()

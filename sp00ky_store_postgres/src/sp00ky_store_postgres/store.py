@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
@@ -236,7 +237,7 @@ class PostgresStore(TransactionalStore):
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        is_own = all(settlement.is_own for settlement in settlements)
+        is_own = all(map(attrgetter("is_own"), settlements))
         results = await self._settles.settle(settlements, Workload.SETTLE if is_own else Workload.REST)
         due = {
             f"{self._url.schema}.{table_of(settlement.job_id)}"

@@ -266,12 +266,14 @@ class Claimer:
         backend = slots.backend
         if backend.sharing:
             backend = backend.serving(job.path)
-        names = (backend.config.name, backend.contract.name(job.path))
-        if names != (job.backend, job.path):
-            job = attrs.evolve(job, backend=names[0], path=names[1])
+        check = backend.contract.check(job.path)
+        name, path = backend.config.name, check.operation.name if check else backend.contract.name(job.path)
+        if path != job.path or name != job.backend:
+            job = attrs.evolve(job, backend=name, path=path)
         return Held(
             job=job,
             backend=backend,
+            check=check,
             timeout=backend.table.attempt_timeout(job.timeout),
             table=slots.table,
             claimed_at=claimed_at,
@@ -286,7 +288,7 @@ class Claimer:
 
     def let_go(self, held: Held) -> None:
         """Hold a claim no longer that isn't to be started: the next release gives it back."""
-        self._holdings.drop(held)
+        self._holdings.drop([held])
         gate = self._slots[held.table.backend].gate
         gate.unsent(held)
         if held.table.max_in_flight is not None:

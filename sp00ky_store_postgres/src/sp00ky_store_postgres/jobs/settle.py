@@ -20,7 +20,7 @@ from sp00ky_core.stores.isolation import Quarantine, bisect, settle_with_less
 from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor, Row
 from sp00ky_store_postgres.errors import constraint_of, is_meant, is_slow
-from sp00ky_store_postgres.rows import key_of, readable
+from sp00ky_store_postgres.rows import is_key, readable
 from sp00ky_store_postgres.schema.definition import object_name
 from sp00ky_store_postgres.sql.loader import fits, unreadable
 
@@ -129,20 +129,19 @@ class Settles:
     # One batch.
 
     async def _write(self, settlements: Sequence[Settlement], workload: Workload) -> list[SettleResult]:
-        by_name, fates = self._tables.by_name, dict[int, SettleFate]()
-        # Before the colon and the uuid stands the table.
+        places, fates = {f"{name}:" for name in self._tables.by_name}, dict[int, SettleFate]()
         given = [
             n
             for n, settlement in enumerate(settlements)
-            if settlement.job_id[:-37] in by_name and key_of(settlement.job_id) is not None
+            if settlement.job_id[:-36] in places and is_key(settlement.job_id[-36:])
         ]
         if given:
             batch = [settlements[n] for n in given]
             tables, numbers = self._numbered([each.job_id[:-37] for each in batch])
             plain = len({each.runner_id for each in batch}) == 1 and all(map(is_plain_success, batch))
-            arguments = (success_arguments if plain else arguments_of)(batch)
+            arguments = (success_arguments if plain else arguments_of)(numbers, batch)
             statement = self._statement(tables, plain=plain)
-            ((written,),) = await self._executor.fetch(workload, statement, numbers, *arguments)
+            ((written,),) = await self._executor.fetch(workload, statement, *arguments)
             fates = dict.fromkeys(given, SettleFate.SETTLED)
             left = sorted({*range(len(batch))} - {n - 1 for n in written or ()})
             unwritten = [numbers[n] for n in left], [batch[n].job_id[-36:] for n in left]
@@ -223,20 +222,26 @@ def is_plain_success(settlement: Settlement) -> bool:
     )
 
 
-def success_arguments(batch: Sequence[Settlement]) -> tuple[Any, ...]:
-    """Return the arguments of ``settle_success`` after the tables' numbers; all are one runner's."""
+def success_arguments(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[Any, ...]:
+    """Return the arguments of ``settle_success``; all are one runner's.
+
+    Arrays that need no quotes are written here: the driver looks at each element of one several times.
+    """
+    results = [settlement.transition.result_json for settlement in batch]
     return (
-        [each.job_id[-36:] for each in batch],
-        [each.epoch for each in batch],
-        [_text(each.transition.result_json) for each in batch],
+        f"{{{','.join(map(str, numbers))}}}",
+        f"{{{','.join([settlement.job_id[-36:] for settlement in batch])}}}",
+        f"{{{','.join([str(settlement.epoch) for settlement in batch])}}}",
+        [None if result is None else result.decode() for result in results],
         batch[0].runner_id,
     )
 
 
-def arguments_of(batch: Sequence[Settlement]) -> tuple[Any, ...]:
-    """Return the arguments of ``settle`` after the tables' numbers."""
+def arguments_of(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[Any, ...]:
+    """Return the arguments of ``settle``."""
     transitions = [each.transition for each in batch]
     return (
+        numbers,
         [each.job_id[-36:] for each in batch],
         [each.epoch for each in batch],
         [each.status.value for each in batch],

@@ -57,36 +57,27 @@ class HttpTransport:
         if task is None:
             raise RuntimeError("deliver() must run in a task")
         try:
-            target = self._target(attempt.backend) or await self._new_target(attempt.backend)
+            target = self._targets.get(attempt.backend.name)
+            if target is None or target.backend is not attempt.backend or target.has_new_token:
+                target = await self._new_target(attempt.backend)
             request = target.build(attempt)
             if isinstance(request, Undelivered):
                 return request
             limit = attempt.backend.max_response_bytes
             exchange = Exchange(request=request, origin=target.origin, limit=limit, fresh=attempt.last)
             failure: Exception | None = None
-            self._deadlines.enter(task, attempt.timeout, lambda: exchange.connection is not None)
+            self._deadlines.enter(task, attempt.timeout, exchange)
             try:
                 await target.engine.run(exchange)
-            except ExchangeFailed as error:
-                failure = error
-            except asyncio.CancelledError:
-                target.engine.cut_off(exchange)
-                if not self._deadlines.leave(task) and exchange.response is None:
-                    raise
-                failure = TimeoutError()  # a head that has come decides, whoever cancels
+            except (ExchangeFailed, asyncio.CancelledError) as error:
+                failure = target.failure(exchange, error, task)
             finally:
-                self._deadlines.leave(task)
-            return target.outcome(exchange, failure, has_result=attempt.operation.has_result)
+                exchange.is_over = True
+            return target.outcome(exchange, failure)
         except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
             # Its text is left out, for it could hold a secret.
             _log.error("job %r: %s in the transport", attempt.job.id, type(error).__name__)
             return Undelivered(name=PROTOCOL, reason=f"the request failed: {type(error).__name__}")
-
-    def _target(self, backend: BackendConfig) -> _Target | None:
-        target = self._targets.get(backend.name)
-        if target is None or target.backend is not backend or target.builder.token != backend.current_token():
-            return None
-        return target
 
     async def _new_target(self, backend: BackendConfig) -> _Target:
         name = engine_name(backend)
@@ -109,11 +100,26 @@ class _Target:
         self._signer = Signer(backend.signing_secrets)
         self.build = self._signed if backend.signing_secrets else self.builder.build
 
+    @property
+    def has_new_token(self) -> bool:
+        """Whether the backend's ``tokenFile`` has changed."""
+        return self.builder.token != self.backend.current_token()
+
     def _signed(self, attempt: Attempt) -> Request | Undelivered:
         request = self.builder.build(attempt)
         return self._signer.signed(request, datetime.now(UTC)) if isinstance(request, Request) else request
 
-    def outcome(self, exchange: Exchange, failure: Exception | None, *, has_result: bool) -> Outcome:
+    def failure(self, exchange: Exchange, error: BaseException, task: asyncio.Task[object]) -> Exception:
+        """Say why an exchange has ended early. Raises the cancellation that no deadline is to blame for."""
+        is_overdue = exchange.is_overdue and task.uncancel() == 0  # and no one else wants it cancelled
+        if isinstance(error, ExchangeFailed):
+            return error
+        self.engine.cut_off(exchange)
+        if not is_overdue and exchange.response is None:
+            raise error
+        return TimeoutError()  # a head that has come decides, whoever cancels
+
+    def outcome(self, exchange: Exchange, failure: Exception | None) -> Outcome:
         """Say what came of an exchange: once a whole head has come, it decides; before it, the failure."""
         response = exchange.response
         if response is None:
@@ -121,7 +127,7 @@ class _Target:
                 return Undelivered(name=CONNECT, reason="no connection in time")
             problem = failure or RuntimeError("an exchange ends with a head or an error")
             return undelivered_by(problem, self.builder.redaction)
-        if not has_result and response.is_delivered:
+        if not exchange.request.template.has_result and response.is_delivered:
             return Delivered(code=response.status)
         limit = self.backend.max_response_bytes
         return outcome_of(response, self.builder.redaction, limit=limit, now=datetime.now(UTC))

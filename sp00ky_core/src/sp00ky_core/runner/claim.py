@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -43,6 +43,7 @@ class Wake:
         self._backends = frozenset(backends)
         self._may_have_work = set(self._backends)
         self._event = asyncio.Event()
+        self.freed: Callable[[], None] = self._event.set  # notes a free place
         self._futile = SHORTEST_IDLE
 
     def may_have_work(self, backend: str) -> bool:
@@ -52,10 +53,6 @@ class Wake:
     def all_may_have_work(self) -> None:
         """Note that the store has signalled, or that nothing is known any more."""
         self._may_have_work.update(self._backends)
-        self._event.set()
-
-    def freed(self) -> None:
-        """Note a free place."""
         self._event.set()
 
     def expect_nothing(self, backends: Iterable[str]) -> None:

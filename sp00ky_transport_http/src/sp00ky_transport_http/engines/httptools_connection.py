@@ -15,6 +15,7 @@ from sp00ky_transport_http.response import READ, Response
 
 _SWITCHING = 101  # what follows it isn't HTTP any more, so it is a response like any other
 _LONGEST_HEAD = 65_536  # bytes that are read before a whole response head, informational heads included
+_BODILESS = frozenset({"GET", "HEAD"})  # which need no Content-Length where there is no body
 _PIECE = 65_536  # bytes of a body that are written at once
 _NAMES = {name.encode(): name for name in READ}
 _TOO_LONG = "its head is longer than what is read of it"
@@ -58,25 +59,31 @@ class Connection(asyncio.Protocol):
         self._parser = _parser(self)
         self.lost: asyncio.Future[None] = self._loop.create_future()
 
-    def start(self, exchange: Exchange, head: bytes) -> asyncio.Future[None]:
+    def start(self, exchange: Exchange) -> asyncio.Future[None]:
         """Send the exchange's request; the future raises ``ExchangeFailed`` if no whole head has come.
 
         At its end the connection is kept for another exchange, or closed. If the future is cancelled, it is
         to be cut off.
         """
-        self._exchange = exchange
+        self._exchange, request = exchange, exchange.request
         self._waiter = self._loop.create_future()
         self._received = self._interim = 0
         self.is_reusable = self._is_whole = False
         if not self.is_open:
             self._end(self._failure or _closed(None))
             return self._waiter
+        own = ""
+        for name, value in request.own.items():  # the request has checked what is in them
+            own += f"{name}: {value}\r\n"
+        if request.body or request.template.method not in _BODILESS:
+            own += f"Content-Length: {len(request.body)}\r\n"
+        head = request.template.head + f"{own}\r\n".encode()
         try:
-            if len(exchange.request.body) <= _PIECE:
-                self._transport.write(head + exchange.request.body)
+            if len(request.body) <= _PIECE:
+                self._transport.write(head + request.body)
             else:
                 self._transport.write(head)
-                self._unsent = memoryview(exchange.request.body)
+                self._unsent = memoryview(request.body)
                 self._write()
         except BaseException:  # uvloop's, of a connection whose loss it hasn't told yet
             self.abort()

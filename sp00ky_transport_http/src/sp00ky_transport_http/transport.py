@@ -58,8 +58,8 @@ class HttpTransport:
             raise RuntimeError("deliver() must run in a task")
         try:
             target = self._targets.get(attempt.backend.name)
-            if target is None or target.backend is not attempt.backend or target.has_new_token:
-                target = await self._new_target(attempt.backend)
+            if target is None or target.backend is not attempt.backend or target.has_token_file:
+                target = await self._target(attempt.backend)
             request = target.build(attempt)
             if isinstance(request, Undelivered):
                 return request
@@ -79,7 +79,10 @@ class HttpTransport:
             _log.error("job %r: %s in the transport", attempt.job.id, type(error).__name__)
             return Undelivered(name=PROTOCOL, reason=f"the request failed: {type(error).__name__}")
 
-    async def _new_target(self, backend: BackendConfig) -> _Target:
+    async def _target(self, backend: BackendConfig) -> _Target:
+        target = self._targets.get(backend.name)
+        if target and target.backend is backend and target.builder.token == backend.current_token():
+            return target
         name = engine_name(backend)
         engine = self._engines.get(name)
         if engine is None:
@@ -97,13 +100,9 @@ class _Target:
         self.engine = engine
         self.builder = RequestBuilder(backend)
         self.origin = _origin(backend)
+        self.has_token_file = backend.token_file is not None  # whose token may be another one any time
         self._signer = Signer(backend.signing_secrets)
         self.build = self._signed if backend.signing_secrets else self.builder.build
-
-    @property
-    def has_new_token(self) -> bool:
-        """Whether the backend's ``tokenFile`` has changed."""
-        return self.builder.token != self.backend.current_token()
 
     def _signed(self, attempt: Attempt) -> Request | Undelivered:
         request = self.builder.build(attempt)

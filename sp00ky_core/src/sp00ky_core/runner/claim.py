@@ -264,14 +264,15 @@ class Claimer:
         if backend.sharing:
             backend = backend.serving(job.path)
         check = backend.contract.check(job.path)
-        name, path = backend.config.name, check.operation.name if check else backend.contract.name(job.path)
+        own, name = backend.table, backend.config.name
+        path = check.operation.name if check else backend.contract.name(job.path)
         if path != job.path or name != job.backend:
             job = attrs.evolve(job, backend=name, path=path)
         return Held(
             job=job,
             backend=backend,
             check=check,
-            timeout=backend.table.attempt_timeout(job.timeout),
+            timeout=own.timeout if job.timeout is None else own.attempt_timeout(job.timeout),
             table=slots.table,
             claimed_at=claimed_at,
             received_at=received_at,

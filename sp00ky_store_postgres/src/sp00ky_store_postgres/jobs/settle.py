@@ -6,7 +6,8 @@ From top to bottom: ``Settles``, then the arguments of its statements, and batch
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from sp00ky_core.encoding.json_bytes import encode
@@ -138,7 +139,7 @@ class Settles:
         if given:
             batch = [settlements[n] for n in given]
             tables, numbers = self._numbered([each.job_id[:-37] for each in batch])
-            plain = len({each.runner_id for each in batch}) == 1 and all(map(is_plain_success, batch))
+            plain = len({each.runner_id for each in batch}) == 1 and {*map(WHAT, batch)} == PLAIN_SUCCESS
             arguments = (success_arguments if plain else arguments_of)(numbers, batch)
             statement = self._statement(tables, plain=plain)
             ((written,),) = await self._executor.fetch(workload, statement, *arguments)
@@ -208,33 +209,33 @@ APPENDED = {
 """The parts of the expression for a row's errors with one more."""
 
 
-def is_plain_success(settlement: Settlement) -> bool:
-    """Tell whether ``settle_success`` says all of it."""
-    transition = settlement.transition
-    return (
-        transition.to is JobStatus.SUCCESS
-        and settlement.status is JobStatus.PROCESSING
-        and transition.error is None
-        and transition.delay is None
-        and not transition.bumps_epoch
-        and not transition.keeps_lease
-        and not transition.keeps_deferral
-    )
+SAID = ("to", "error", "delay", "bumps_epoch", "keeps_lease", "keeps_deferral")
+WHAT = attrgetter("status", *(f"transition.{name}" for name in SAID))
+PLAIN_SUCCESS = {(JobStatus.PROCESSING, JobStatus.SUCCESS, None, None, False, False, False)}
+"""What is written by settlements of which ``settle_success`` says all."""
 
 
 def success_arguments(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[Any, ...]:
     """Return the arguments of ``settle_success``; all are one runner's.
 
-    Arrays that need no quotes are written here: the driver looks at each element of one several times.
+    Arrays are written here: the driver looks at each element of one several times.
     """
     results = [settlement.transition.result_json for settlement in batch]
+    texts = [
+        None if result is None else result.decode().replace("\\", r"\\").replace('"', r"\"")
+        for result in results
+    ]
     return (
-        f"{{{','.join(map(str, numbers))}}}",
-        f"{{{','.join([settlement.job_id[-36:] for settlement in batch])}}}",
-        f"{{{','.join([str(settlement.epoch) for settlement in batch])}}}",
-        [None if result is None else result.decode() for result in results],
+        _array(map(str, numbers)),
+        _array([settlement.job_id[-36:] for settlement in batch]),
+        _array([str(settlement.epoch) for settlement in batch]),
+        _array(["NULL" if text is None else f'"{text}"' for text in texts]),
         batch[0].runner_id,
     )
+
+
+def _array(elements: Iterable[str]) -> str:
+    return f"{{{','.join(elements)}}}"
 
 
 def arguments_of(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from functools import cache
 from yarl import URL
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.job.outcome import CONNECT, PROTOCOL, Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import CONNECT, PROTOCOL, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.classify import outcome_of, undelivered_by
 from sp00ky_transport_http.deadlines import Deadlines
@@ -126,10 +126,9 @@ class _Target:
                 return Undelivered(name=CONNECT, reason="no connection in time")
             problem = failure or RuntimeError("an exchange ends with a head or an error")
             return undelivered_by(problem, self.builder.redaction)
-        if not exchange.request.template.has_result and response.is_delivered:
-            return Delivered(code=response.status)
-        limit = self.backend.max_response_bytes
-        return outcome_of(response, self.builder.redaction, limit=limit, now=datetime.now(UTC))
+        limit, has_result = self.backend.max_response_bytes, exchange.request.template.has_result
+        redaction, now = self.builder.redaction, datetime.now(UTC)
+        return outcome_of(response, redaction, limit=limit, now=now, has_result=has_result)
 
 
 def _origin(backend: BackendConfig) -> Origin:

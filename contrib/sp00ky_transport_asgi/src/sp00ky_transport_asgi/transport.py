@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import attrs
 
-from sp00ky_core import Attempt, BackendConfig, Delivered, Outcome, Undelivered
+from sp00ky_core import Attempt, BackendConfig, Outcome, Undelivered
 from sp00ky_core.job.outcome import CONNECT, PROTOCOL, RESET, THROTTLED, TIMEOUT
 from sp00ky_transport_asgi.application import Application, entered, left
 from sp00ky_transport_asgi.call import Call
@@ -95,10 +95,9 @@ class AsgiTransport:
         await _answered(application, call, attempt.timeout)
         if call.response is None:
             return _unanswered(call)
-        if call.response.is_delivered and not attempt.operation.has_result:
-            return Delivered(code=call.response.status)
         redaction, limit = backend.builder.redaction, attempt.backend.max_response_bytes
-        return outcome_of(call.response, redaction, limit=limit, now=now)
+        has_result = request.template.has_result
+        return outcome_of(call.response, redaction, limit=limit, now=now, has_result=has_result)
 
     def _backend(self, config: BackendConfig) -> _Backend:
         """Return how a backend's requests are made: as over HTTP. Raises ``TargetProblem``."""

@@ -263,6 +263,9 @@ class Runner:
         if not (is_wanted and slots.gate.may_start(held, slots.busy)):
             self._claimer.give_back(held)
             return False
+        breaker = slots.gate.breaker
+        if breaker is None or breaker.routes.are_closed:
+            return True  # as nearly always
         deferred = slots.gate.deferred(held)
         if deferred is not None:
             self._settler.put(held, self._decider.settlement(held, deferred))

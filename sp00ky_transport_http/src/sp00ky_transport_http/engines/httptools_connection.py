@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -189,10 +189,11 @@ class Connection(asyncio.Protocol):
                 self._failure = _not_http(_TOO_MANY)
                 raise _Stop
             return
-        phrase = b"".join(self._phrase).decode(errors="surrogateescape")
-        exchange.response = Response(
-            status=status, phrase=phrase, headers=_read(self._fields), complete=False
-        )
+        phrase, headers = b"".join(self._phrase).decode(errors="surrogateescape"), dict[str, str]()
+        for written, value in self._fields.items():
+            if name := _NAMES.get(written.lower()):  # something is made of it
+                headers.setdefault(name, value.decode("latin-1"))
+        exchange.response = Response(status=status, phrase=phrase, headers=headers, complete=False)
         if exchange.request.template.method == "HEAD":  # the parser would wait for the body that is described
             exchange.response.complete = True
             raise _Stop
@@ -256,16 +257,6 @@ def _parser(connection: Connection) -> HttpResponseParser:
         lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
     )
     return parser
-
-
-def _read(fields: Mapping[bytes, bytes]) -> Mapping[str, str]:
-    """Return the headers that something is made of; of several with the same name the first."""
-    found: dict[str, str] = {}
-    for written, value in fields.items():
-        name = _NAMES.get(written.lower())
-        if name is not None:
-            found.setdefault(name, value.decode("latin-1"))
-    return found
 
 
 def _ends_with_connection(response: Response) -> bool:

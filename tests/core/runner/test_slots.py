@@ -14,7 +14,7 @@ from tests.simulation import MemoryLab, World
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Contract
-from sp00ky_core.gate import Gate
+from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobTable, StoreOptions

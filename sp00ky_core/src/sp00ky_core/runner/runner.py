@@ -12,8 +12,8 @@ import attrs
 
 from sp00ky_core.backend.backend import Backend, queues, stored_table
 from sp00ky_core.errors import BackendPaused, ConfigError, Sp00kyError
-from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import is_unavailable
+from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import Strategy

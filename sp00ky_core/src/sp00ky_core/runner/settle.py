@@ -11,8 +11,8 @@ from contextlib import suppress
 import attrs
 
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import BreakerChange, BreakerState
+from sp00ky_core.gate.gate import Gate
 from sp00ky_core.gate.seen_breaker import TOO_OLD, SeenBreaker
 from sp00ky_core.job.outcome import EXPIRED, OUTCOME_UNKNOWN, UNKNOWN_ROUTE, Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import STRATEGIES, RetryPolicy, Strategy

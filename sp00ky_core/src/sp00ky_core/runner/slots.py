@@ -12,7 +12,7 @@ import attrs
 from sp00ky_core.backend.backend import Backend, stored_table
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.contract.payload import PayloadCheck
-from sp00ky_core.gate import Gate
+from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import HTTP, Outcome
 from sp00ky_core.ports import Attempt, JobTable

@@ -9,7 +9,7 @@ from itertools import islice
 import attrs
 
 from sp00ky_core.errors import JobNotFound, Sp00kyError
-from sp00ky_core.gate import Gate
+from sp00ky_core.gate.gate import Gate
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import OverdueClaim, OverdueClaims, Retention, Settlement, Store, has
 from sp00ky_core.runner.claim import Claimer

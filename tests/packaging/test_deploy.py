@@ -3,6 +3,8 @@
 import configparser
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,6 +48,13 @@ def queries() -> Iterator[tuple[str, str]]:
             yield f"panel {panel['title']}", target["expr"]
     for rule in rules():
         yield f"alert {rule['alert']}", rule["expr"]
+    for document in manifests("scaling"):
+        for trigger in document["spec"].get("triggers", ()):
+            yield f"scaled by {trigger['metadata']['threshold']}", trigger["metadata"]["query"]
+
+
+def manifests(name: str) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((DEPLOY / f"kubernetes/{name}.yml").read_text()))
 
 
 def rules() -> list[dict[str, Any]]:
@@ -84,7 +93,7 @@ def test_the_commands_that_an_alert_names_are_there() -> None:
 
 
 def test_kubernetes_probes_what_is_served() -> None:
-    deployment, migration, _ = yaml.safe_load_all((DEPLOY / "kubernetes/sp00ky.yml").read_text())
+    deployment, migration, _ = manifests("sp00ky")
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert container["args"][0] in cli.list_commands(click.Context(cli))
@@ -96,6 +105,56 @@ def test_kubernetes_probes_what_is_served() -> None:
     (migrate,) = migration["spec"]["template"]["spec"]["containers"]
     assert migrate["args"] == ["migrate"]
     assert migrate["envFrom"] != container["envFrom"]  # the tables' owner is another role
+
+
+def test_what_scales_and_is_scraped_are_the_runners() -> None:
+    deployment, *_ = manifests("sp00ky")
+    monitor, scaled = manifests("scaling")
+    assert monitor["spec"]["selector"] == deployment["spec"]["selector"]
+    assert scaled["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    (port,) = deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
+    assert monitor["spec"]["podMetricsEndpoints"][0]["port"] == port["name"]
+
+
+def test_the_dashboard_believes_the_proxy_beside_it() -> None:
+    deployment, service = manifests("dashboard")
+    shown, proxy = deployment["spec"]["template"]["spec"]["containers"]
+    command = cli.get_command(click.Context(cli), "dashboard")
+    assert command is not None
+    options = command.make_context("dashboard", shown["args"][1:]).params
+    assert (options["host"], options["user_header"]) == ("127.0.0.1", "X-Forwarded-Email")
+    assert f"--upstream=http://{options['host']}:{options['port']}/" in proxy["args"]
+    assert service["spec"]["ports"][0]["targetPort"] == proxy["ports"][0]["name"]
+    assert "ports" not in shown
+
+
+def test_compose_starts_each_command_with_what_it_needs() -> None:
+    services = yaml.safe_load((DEPLOY / "compose/compose.yml").read_text())["services"]
+    ours = {name: service for name, service in services.items() if service["image"] == "sp00ky"}
+    assert {name: service["command"][0] for name, service in ours.items()} == {
+        "migrate": "migrate",
+        "runner": "run",
+        "dashboard": "dashboard",
+    }
+    for service in ours.values():
+        command = cli.get_command(click.Context(cli), service["command"][0])
+        assert command is not None
+        command.make_context(service["command"][0], service["command"][1:])
+    mounted = [volume.partition(":")[0] for service in services.values() for volume in service["volumes"]]
+    files = [DEPLOY / "compose" / path for path in mounted if path.startswith(".")]
+    assert [path for path in files if not path.exists()] == []
+    wanted = set(re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose/compose.yml").read_text()))
+    assert wanted <= set(re.findall(r"^(\w+)=", (DEPLOY / "compose/.env.example").read_text(), re.MULTILINE))
+
+
+def test_the_unit_is_shut_off_from_the_system() -> None:
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze isn't installed")
+    unit = DEPLOY / "systemd/sp00ky.service"
+    command = [analyze, "security", "--offline=true", "--threshold=40", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_unit_notifies_and_leaves_time_for_a_drain() -> None:

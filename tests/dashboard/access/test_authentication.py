@@ -44,6 +44,17 @@ async def test_a_token_signs_a_browser_in(open_browser: Open) -> None:
     assert "ada" in await browser.see("/jobs")
 
 
+async def test_a_browser_signs_out(open_browser: Open) -> None:
+    browser = await open_browser(auth=TokenAuth(TOKENS))
+    await browser.post("/sign-in", {"token": TOKEN})
+    assert "Sign out" in await browser.see("/jobs")
+    forged = await browser.client.post("/sign-out")  # by another site's form: it knows no token
+    assert forged.status_code == 403
+    answer = await browser.post("/sign-out", {})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    await browser.see("/jobs", status=401)
+
+
 async def test_programs_send_it_in_a_header_and_never_in_a_url(open_browser: Open) -> None:
     browser = await open_browser(auth=TokenAuth(TOKENS))
     assert (await browser.get("/jobs", headers={"Authorization": f"Bearer {TOKEN}"})).status_code == 200

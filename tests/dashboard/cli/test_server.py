@@ -11,7 +11,7 @@ import httpx
 import pytest
 from tests.dashboard.scene import write_files
 
-from sp00ky_dashboard import BasicAuth, TokenAuth
+from sp00ky_dashboard import BasicAuth, HeaderAuth, TokenAuth
 from sp00ky_dashboard.access.authentication import CodeAuth
 from sp00ky_dashboard.cli import server
 
@@ -111,6 +111,9 @@ def test_a_port_in_use_is_one_line(start: Start) -> None:
         (["--host", "0.0.0.0"], {}, 2, "can be reached from other machines"),
         (["--host", "0.0.0.0"], {"SP00KY_DASHBOARD_TOKEN": "short"}, 2, "at least 16 characters"),
         (["--user", "ada"], {}, 2, "SP00KY_DASHBOARD_PASSWORD"),
+        (["--user-header", "X-User", "--host", "0.0.0.0"], {}, 2, "listen on 127.0.0.1"),
+        ([], {"SP00KY_DASHBOARD_TOKENS": f"ada={TOKEN} {TOKEN}"}, 2, "NAME=TOKEN"),
+        ([], {"SP00KY_DASHBOARD_TOKENS": f"ada={TOKEN} ada={TOKEN}"}, 2, "each name once"),
         (["--host", "nowhere.invalid"], {"SP00KY_DASHBOARD_TOKEN": TOKEN}, 1, "nowhere.invalid"),
         (["--host", "a" * 64], {"SP00KY_DASHBOARD_TOKEN": TOKEN}, 1, "choose another"),
         (["--store", "nonsense://x"], {}, 2, "nonsense"),
@@ -126,12 +129,28 @@ def test_bad_input_is_one_line(
 
 
 @pytest.mark.parametrize(
-    ("host", "user", "environment", "kind"),
+    ("host", "user", "header", "environment", "kind"),
     [
-        ("127.0.0.1", None, {}, CodeAuth),
-        ("127.0.0.1", None, {"SP00KY_DASHBOARD_TOKEN": TOKEN}, TokenAuth),
-        ("0.0.0.0", "ada", {"SP00KY_DASHBOARD_PASSWORD": "p"}, BasicAuth),
+        ("127.0.0.1", None, None, {}, CodeAuth),
+        ("127.0.0.1", None, None, {"SP00KY_DASHBOARD_TOKEN": TOKEN}, TokenAuth),
+        ("0.0.0.0", None, None, {"SP00KY_DASHBOARD_TOKENS": f"ada={TOKEN}"}, TokenAuth),
+        ("0.0.0.0", "ada", None, {"SP00KY_DASHBOARD_PASSWORD": "p"}, BasicAuth),
+        ("127.0.0.1", None, "X-User", {}, HeaderAuth),
     ],
 )
-def test_who_is_let_in(host: str, user: str | None, environment: dict[str, str], kind: type) -> None:
-    assert isinstance(server.auth_of(host, user, environment), kind)
+def test_who_is_let_in(
+    host: str, user: str | None, header: str | None, environment: dict[str, str], kind: type
+) -> None:
+    assert isinstance(server.auth_of(host, user, header, environment), kind)
+
+
+def test_a_proxys_header_names_the_operator(start: Start) -> None:
+    address = address_of(start("--port", "0", "--user-header", "X-Auth-Request-Email"))
+    with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
+        assert client.get("/jobs").status_code == 401
+        assert client.get("/jobs", headers={"X-Auth-Request-Email": " "}).status_code == 401
+        twice = [("X-Auth-Request-Email", "ada"), ("X-Auth-Request-Email", "eve")]
+        assert client.get("/jobs", headers=twice).status_code == 401
+        page = client.get("/jobs", headers={"X-Auth-Request-Email": "ada@example.com"})
+        assert (page.status_code, "ada@example.com" in page.text) == (200, True)
+        assert "Sign out" not in page.text  # that is the proxy's

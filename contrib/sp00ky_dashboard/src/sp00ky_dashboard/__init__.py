@@ -4,10 +4,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sp00ky_dashboard.access.authentication import Authenticate, BasicAuth, Operator, TokenAuth
+    from sp00ky_dashboard.access.authentication import (
+        Authenticate,
+        BasicAuth,
+        HeaderAuth,
+        Operator,
+        TokenAuth,
+    )
     from sp00ky_dashboard.app import Dashboard
 
-__all__ = ["Authenticate", "BasicAuth", "Dashboard", "Operator", "TokenAuth"]
+__all__ = ["Authenticate", "BasicAuth", "Dashboard", "HeaderAuth", "Operator", "TokenAuth"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+SESSION = "sp00ky_session"
+"""Of a browser that is signed in."""
+
 
 def set_cookie(
     response: Response, request: Request, name: str, value: str, *, seconds: int | None = None

@@ -19,7 +19,7 @@ from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.observe.prometheus import EXACT
 from sp00ky_dashboard import flash
 from sp00ky_dashboard.access import forms
-from sp00ky_dashboard.cookies import set_cookie
+from sp00ky_dashboard.cookies import SESSION, set_cookie
 
 STATIC = Path(__file__).parent / "static"
 
@@ -56,6 +56,7 @@ def page(
         "site": site,
         "operator": None if context is None else context.operator,
         "pages": PAGES,
+        "has_session": SESSION in request.cookies,
         "is_fragment": request.headers.get("hx-target") == "dialog",
         "done_line": line,
     }
@@ -157,7 +158,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     written = (age, count, depth, duration, listed, past, pretty, reason, short_id)
-    environment.filters.update({each.__name__: each for each in written}, instant=instant_to_json)
+    environment.filters.update({filter_.__name__: filter_ for filter_ in written}, instant=instant_to_json)
     environment.globals.update(link=link, job_link=job_link, static=_static, now=lambda: datetime.now(UTC))
     return environment
 

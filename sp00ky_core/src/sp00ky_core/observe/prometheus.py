@@ -30,6 +30,9 @@ STATS_SECONDS = 5.0
 STATS_KEPT = 1.0
 """Seconds for which what was read is good enough for others who ask."""
 
+STATS_TOLD = 600.0
+"""Seconds for which it is told while the queue can't be read: alerts last that long without the database."""
+
 
 class Measured(Protocol):
     """Deliver jobs: a runner does, or several in processes of their own."""
@@ -51,8 +54,8 @@ class Measures:
         self._tallies: list[Counters] = []  # also of those that have stopped
         self._measured: WeakSet[Measured] = WeakSet()
         self._turn: asyncio.Lock = asyncio.Lock()
-        self._stats: Mapping[str, BackendStats] | None = None
-        self._read_at = float("-inf")
+        self._stats: Mapping[str, BackendStats] = {}
+        self._read_at = self._tried_at = float("-inf")
 
     def add(self, counters: Counters, measured: Measured) -> None:
         """Measure what delivers, and what it counts."""
@@ -65,7 +68,7 @@ class Measures:
         return any(measured.is_ready for measured in self._measured)
 
     async def text(self, *, routes: bool = False) -> str:
-        """Write the metrics, without those of the queue where it can't be read. Raises ``MetricsMissing``."""
+        """Write the metrics, those of the queue as it was read last. Raises ``MetricsMissing``."""
         refuse_unmeasured()
         from sp00ky_core.observe.prometheus_text import exposition  # noqa: PLC0415  # optional
 
@@ -76,21 +79,19 @@ class Measures:
             counters.store_errors += tally.store_errors
         for measured in self._measured:
             in_flight.update(measured.in_flight_by_backend)
-        return exposition(counters, in_flight, await self._queue(), routes=routes)
-
-    async def _queue(self) -> Mapping[str, BackendStats] | None:
         async with self._turn:
-            if time.monotonic() - self._read_at > STATS_KEPT:
-                self._stats = await self._read()
-                self._read_at = time.monotonic()
-        return self._stats
+            if time.monotonic() - self._tried_at > STATS_KEPT:
+                await self._read()
+        age = time.monotonic() - self._read_at
+        stats = self._stats if age < STATS_TOLD else {}
+        return exposition(counters, in_flight, stats, age=age, routes=routes)
 
-    async def _read(self) -> Mapping[str, BackendStats] | None:
-        try:
+    async def _read(self) -> None:
+        with suppress(Sp00kyError, TimeoutError):
             async with asyncio.timeout(STATS_SECONDS):
-                return await self._jobs.stats(limit=EXACT)
-        except (Sp00kyError, TimeoutError):
-            return None
+                self._stats = await self._jobs.stats(limit=EXACT)
+                self._read_at = time.monotonic()
+        self._tried_at = time.monotonic()
 
 
 def refuse_unmeasured() -> None:
@@ -113,7 +114,7 @@ class Metered(StoreUser):
         """Return metrics of its runners in this process and of the whole queue, as Prometheus reads them.
 
         For a route ``/metrics`` of an application that has a runner in it: ``text/plain; version=0.0.4``.
-        Where the store can't be reached, the metrics of the queue are missing.
+        Where the store can't be reached, those of the queue are as they were read last, for 10 minutes.
 
         Args:
             routes: Label attempts with their route, too.

@@ -26,8 +26,9 @@ BOUNDS = (*map(str, BUCKET_BOUNDS), "+Inf")
 def exposition(
     counters: Counters,
     in_flight: Mapping[str, int],
-    stats: Mapping[str, BackendStats] | None,
+    stats: Mapping[str, BackendStats],
     *,
+    age: float = 0.0,
     routes: bool = False,
 ) -> str:
     """Write the text of ``/metrics``.
@@ -35,11 +36,12 @@ def exposition(
     Args:
         counters: What this process has counted.
         in_flight: Attempts that it makes now, by backend.
-        stats: The queue; None: it can't be read now, and its metrics are left out.
+        stats: The queue as it was read last; empty: it can't be read.
+        age: How long ago that was, in seconds.
         routes: Label attempts with their route, too.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families([*_counted(counters, in_flight, routes=routes), *_queue(stats or {})]))
+    registry.register(_Families([*_counted(counters, in_flight, routes=routes), *_queue(stats, age)]))
     return generate_latest(registry).decode()
 
 
@@ -85,10 +87,11 @@ def _seconds(counters: Counters) -> Metric:
     return family
 
 
-def _queue(stats: Mapping[str, BackendStats]) -> Iterator[Metric]:
+def _queue(stats: Mapping[str, BackendStats], age: float) -> Iterator[Metric]:
     """Describe the whole queue: the same from every process."""
     if not stats:
         return
+    yield GaugeMetricFamily("sp00ky_queue_age_seconds", "Age of what is known of the queue.", value=age)
     jobs = GaugeMetricFamily("sp00ky_jobs", "Jobs of the whole queue.", labels=["backend", "status"])
     for backend, counts in stats.items():
         for status in STATUSES:

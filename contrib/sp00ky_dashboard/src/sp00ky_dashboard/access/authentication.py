@@ -18,10 +18,10 @@ from starlette.responses import RedirectResponse, Response
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
 from sp00ky_dashboard.access.forms import form_of, is_same_site_post
-from sp00ky_dashboard.cookies import set_cookie
+from sp00ky_dashboard.cookies import SESSION, set_cookie
 from sp00ky_dashboard.render import page
 
-__all__ = ["Authenticate", "BasicAuth", "Operator", "TokenAuth"]
+__all__ = ["Authenticate", "BasicAuth", "HeaderAuth", "Operator", "TokenAuth"]
 
 SIGNED_IN_SECONDS = 12 * 3600
 """A working day; then the token is asked for again."""
@@ -32,8 +32,10 @@ SHORTEST_TOKEN = 16
 CODE_SECONDS = 15 * 60
 """Then a code is worth nothing any more."""
 
-COOKIE = "sp00ky_session"
-SIGN_IN = "/sign-in"
+SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
+
+LONGEST_NAME = 200
+"""Characters of a name that a proxy sends."""
 
 
 @attrs.frozen(kw_only=True)
@@ -62,13 +64,13 @@ Authenticate = Callable[[Request], Found | Awaitable[Found]]
 
 async def identified(authenticate: Authenticate, request: Request) -> Operator | Response:
     """Return who asks, or what they are answered instead."""
-    found = authenticate(request)
-    if inspect.isawaitable(found):
-        found = await found
-    if isinstance(found, str) and found:
-        return Operator(name=found)
-    if isinstance(found, Operator | Response):
-        return found
+    answer = authenticate(request)
+    if inspect.isawaitable(answer):
+        answer = await answer
+    if isinstance(answer, str) and answer:
+        return Operator(name=answer)
+    if isinstance(answer, Operator | Response):
+        return answer
     return page(request, "message.html", status=401, title="You aren't signed in", text="Sign in first.")
 
 
@@ -105,6 +107,23 @@ def _basic_credentials(request: Request) -> tuple[str, str]:
     return name, password
 
 
+class HeaderAuth:
+    """Take the name that a proxy has authenticated out of a header.
+
+    Whoever reaches the dashboard without that proxy can write the header too: let nobody else reach it.
+    """
+
+    def __init__(self, header: str) -> None:
+        """Take the header's name, such as ``X-Auth-Request-Email``."""
+        self._header = header
+
+    def __call__(self, request: Request) -> Found:
+        """Return the name; None: the proxy has sent none, or two, or one that can't be shown."""
+        names = request.headers.getlist(self._header)
+        is_good = len(names) == 1 and names[0].isprintable() and len(names[0]) <= LONGEST_NAME
+        return names[0].strip() or None if is_good else None
+
+
 class Sessions:
     """Keep browsers signed in, by a cookie that is signed: nothing is kept here."""
 
@@ -115,13 +134,21 @@ class Sessions:
     def begin(self, request: Request, name: str, target: str) -> Response:
         """Sign a browser in, and lead it on to a page."""
         response, until = RedirectResponse(target, 303), int(time()) + SIGNED_IN_SECONDS
-        set_cookie(response, request, COOKIE, self._cookie(name, until), seconds=SIGNED_IN_SECONDS)
+        set_cookie(response, request, SESSION, self._cookie(name, until), seconds=SIGNED_IN_SECONDS)
+        return response
+
+    async def end(self, request: Request) -> Response:
+        """Sign a browser out: its cookie goes. One that was copied is good until its time is over."""
+        await form_of(request)  # raises where no page of ours sent it
+        root = request.scope.get("root_path", "")
+        response = RedirectResponse(f"{root}/", 303)
+        response.delete_cookie(SESSION, path=root or "/")
         return response
 
     def name_of(self, request: Request) -> str | None:
         """Return who is signed in."""
         try:
-            cookie = bytes.fromhex(request.cookies.get(COOKIE, "")).decode()
+            cookie = bytes.fromhex(request.cookies.get(SESSION, "")).decode()
             signed, _, signature = cookie.rpartition(":")
             until, _, name = signed.partition(":")
             is_fresh = time() < int(until)
@@ -138,6 +165,11 @@ class Sessions:
 
     def _signature(self, name: str, signed: str) -> str:
         return hmac.digest(self._keys[name].encode(), signed.encode(), "sha256").hex()
+
+
+def is_sign_out(request: Request) -> bool:
+    """Whether a browser asks to be signed out."""
+    return is_same_site_post(request) and str(request.scope["path"]).endswith(SIGN_OUT)
 
 
 class TokenAuth:
@@ -163,6 +195,8 @@ class TokenAuth:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
             return self._owner(token.strip())
+        if is_sign_out(request):
+            return await self._sessions.end(request)
         if is_same_site_post(request) and request.scope["path"].endswith(SIGN_IN):
             form = await form_of(request)
             name = self._owner(form.text("token"))
@@ -195,6 +229,8 @@ class CodeAuth:
 
     async def __call__(self, request: Request) -> Found:
         """Return the name, or the page that asks for a code."""
+        if is_sign_out(request):
+            return await self._sessions.end(request)
         name, problem = self._sessions.name_of(request), None
         if request.scope["path"].endswith(SIGN_IN):
             code, target = await _sent_code(request)

@@ -20,14 +20,18 @@ from sp00ky_core.cli.settings import Settings, command, run_async
     "--user", metavar="NAME", help="Ask for this name, and the password in SP00KY_DASHBOARD_PASSWORD."
 )
 @click.option(
+    "--user-header", metavar="NAME", help="Take the operator's name from this header, of a proxy beside it."
+)
+@click.option(
     "--allowed-host", "allowed_hosts", metavar="NAME", multiple=True, help="A name that browsers know it by."
 )
 def dashboard(settings: Settings, /, **options: Any) -> None:
     """Watch and operate the jobs in the browser, until stopped.
 
     It prints an address to sign in at, good for one browser and 15 minutes; Enter prints another. With --user
-    it asks for a name and a password instead, with SP00KY_DASHBOARD_TOKEN for that token; on another address
-    than this machine's own it wants one of the two.
+    it asks for a name and a password instead, with SP00KY_DASHBOARD_TOKEN for that token, with
+    SP00KY_DASHBOARD_TOKENS ("ada=... ci=...") for one of those, and the audit says whose. On another address
+    than this machine's own it wants one of these.
     """
     from sp00ky_dashboard.cli.server import serve  # noqa: PLC0415  # other commands don't load a web framework
 

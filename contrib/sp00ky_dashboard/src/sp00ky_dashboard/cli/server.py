@@ -14,12 +14,19 @@ import uvicorn
 from sp00ky_core.cli.settings import Settings
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_dashboard.access.authentication import Authenticate, BasicAuth, CodeAuth, TokenAuth
+from sp00ky_dashboard.access.authentication import (
+    Authenticate,
+    BasicAuth,
+    CodeAuth,
+    HeaderAuth,
+    TokenAuth,
+)
 from sp00ky_dashboard.access.guard import is_address, is_loopback
 from sp00ky_dashboard.app import Dashboard
 from sp00ky_dashboard.cli.codes import printed_codes
 
 PASSWORD, TOKEN = "SP00KY_DASHBOARD_PASSWORD", "SP00KY_DASHBOARD_TOKEN"  # names of variables
+TOKENS = "SP00KY_DASHBOARD_TOKENS"
 
 GRACE = 3
 """Seconds that requests get to end."""
@@ -37,6 +44,7 @@ async def serve(
     writable: bool,
     hide_payloads: bool,
     user: str | None,
+    user_header: str | None,
     allowed_hosts: Collection[str],
 ) -> None:
     """Serve until a signal.
@@ -45,7 +53,7 @@ async def serve(
         click.UsageError: Other machines could reach it, and there is neither a password nor a token.
         CannotListen: The port is in use, or the address isn't this machine's.
     """
-    auth = auth_of(host, user, os.environ)
+    auth = auth_of(host, user, user_header, os.environ)
     names = {*allowed_hosts, *(() if is_address(host) else (host,))}
     with listening(host, port) as listener:
         async with settings.outbox() as outbox:
@@ -57,19 +65,39 @@ async def serve(
                 await _serve(served, listener)
 
 
-def auth_of(host: str, user: str | None, environment: Mapping[str, str]) -> Authenticate:
+def auth_of(
+    host: str, user: str | None, user_header: str | None, environment: Mapping[str, str]
+) -> Authenticate:
     """Choose who is let in. Raises ``click.UsageError``, and ``OptionInvalid`` for a short token."""
-    token, password = environment.get(TOKEN, ""), environment.get(PASSWORD, "")
+    password, tokens = environment.get(PASSWORD, ""), tokens_of(environment)
+    if user_header and not is_loopback(host):
+        raise click.UsageError(
+            f"--user-header believes whoever connects, and other machines reach {host}: "
+            "listen on 127.0.0.1, with the proxy beside it"
+        )
+    if user_header:
+        return HeaderAuth(user_header)
     if user and not password:
         raise click.UsageError(f"--user {user} goes with a password in {PASSWORD}")
     if user:
         return BasicAuth({user: password})
-    if token:
-        return TokenAuth({"token": token})
+    if tokens:
+        return TokenAuth(tokens)
     if not is_loopback(host):
         ways = f"set {TOKEN}, or {PASSWORD} and --user"
         raise click.UsageError(f"{host} can be reached from other machines: {ways}, or listen on 127.0.0.1")
     return CodeAuth()
+
+
+def tokens_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return each operator's token by their name. Raises ``click.UsageError``."""
+    tokens = {"token": token} if (token := environment.get(TOKEN, "")) else {}
+    for pair in environment.get(TOKENS, "").split():
+        name, _, token = pair.partition("=")
+        if not (name and token) or name in tokens:
+            raise click.UsageError(f"{TOKENS} wants NAME=TOKEN, each name once, with spaces between them")
+        tokens[name] = token
+    return tokens
 
 
 @contextmanager

@@ -8,15 +8,12 @@ from typing import Any
 
 import pytest
 import uvloop
-from yarl import URL
 
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_core.job.outcome import CONNECT, Undelivered
 from sp00ky_transport_http import HttpTransport
 from sp00ky_transport_http.deadlines import Deadlines
-from sp00ky_transport_http.engines.engine import Exchange, Origin
-from sp00ky_transport_http.request import Request, Template
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -26,11 +23,6 @@ def run(request: pytest.FixtureRequest) -> Run:
     return request.param
 
 
-def sent() -> Exchange:
-    request = Request(template=Template(method="POST", url=URL("http://x/y"), headers={}), own={}, body=b"")
-    return Exchange(request=request, origin=Origin("x", 80), limit=1, connection=object())
-
-
 def test_what_came_while_the_loop_stood_still_counts(run: Run) -> None:
     async def attempt() -> None:
         loop, deadlines = asyncio.get_running_loop(), Deadlines()
@@ -38,13 +30,12 @@ def test_what_came_while_the_loop_stood_still_counts(run: Run) -> None:
         with mine, theirs:
             mine.setblocking(False)
             reading = asyncio.create_task(loop.sock_recv(mine, 100))
-            exchange = sent()
-            deadlines.enter(reading, 0.05, exchange)
+            deadlines.enter(reading, 0.05, lambda: True)
             await asyncio.sleep(0)
             theirs.send(b"answer")
             time.sleep(0.3)  # noqa: ASYNC251  # as a process that is frozen, or a plugin that computes
             assert await reading == b"answer"
-            assert not exchange.is_overdue
+            assert not deadlines.leave(reading)
 
     run(attempt())
 
@@ -70,12 +61,11 @@ def test_what_is_not_sent_yet_is_cut_off_at_once(run: Run) -> None:
 def test_a_loop_that_always_stands_still_cuts_off_too(run: Run) -> None:
     async def attempt() -> None:
         deadlines, task = Deadlines(), asyncio.create_task(asyncio.Event().wait())
-        exchange = sent()
-        deadlines.enter(task, 0.05, exchange)
+        deadlines.enter(task, 0.05, lambda: True)
         while not task.done():
             time.sleep(0.15)  # noqa: ASYNC251  # longer than a look may be late
             await asyncio.sleep(0)
-        assert exchange.is_overdue
+        assert deadlines.leave(task)
         assert task.cancelled()
 
     async def bounded() -> None:

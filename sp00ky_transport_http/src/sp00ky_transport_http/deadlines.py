@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-
-from sp00ky_transport_http.engines.engine import Exchange
+from collections.abc import Callable
 
 INTERVAL = 0.02
 """Seconds between two looks: an attempt is cut off at most this late, or two of them after a standstill."""
@@ -14,33 +13,40 @@ STANDSTILL = 0.1
 
 
 class Deadlines:
-    """Cancels tasks whose exchange is overdue.
-
-    The task is to swallow its ``CancelledError`` then, unless it was cancelled by another, too.
-    """
+    """Cancels tasks that are overdue; each one learns from ``leave`` whether that is what happened."""
 
     def __init__(self) -> None:
-        self._due: dict[asyncio.Task[object], tuple[float, Exchange]] = {}  # by the loop's clock
+        self._due: dict[asyncio.Task[object], tuple[float, Callable[[], bool]]] = {}  # by the loop's clock
+        self._cut: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._has_waited = False
 
-    def enter(self, task: asyncio.Task[object], seconds: float, exchange: Exchange) -> None:
-        """Give the task so many seconds until the exchange that it waits for is over."""
+    def enter(self, task: asyncio.Task[object], seconds: float, is_sent: Callable[[], bool]) -> None:
+        """Give the task so many seconds until ``leave``; ``is_sent``: what it waits for may have come."""
         loop = task.get_loop()
-        self._due[task] = (loop.time() + seconds, exchange)
+        self._due[task] = (loop.time() + seconds, is_sent)
         if self._timer is None:
             self._timer = loop.call_later(INTERVAL, self._look, loop)
+
+    def leave(self, task: asyncio.Task[object]) -> bool:
+        """Note that the task is done with what had a deadline; return whether it was cut off.
+
+        If so its ``CancelledError`` is to be swallowed, unless another task has cancelled it too: then it
+        wasn't cut off, for the caller's purpose.
+        """
+        self._due.pop(task, None)
+        if task not in self._cut:
+            return False
+        self._cut.discard(task)
+        return task.uncancel() == 0
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
         waits = self._stood_still(now)
-        self._due = {task: due for task, due in self._due.items() if not due[1].is_over}
-        overdue = [(task, exchange) for task, (due, exchange) in self._due.items() if due <= now]
-        for task, exchange in overdue:
-            if waits and exchange.connection is not None:
-                continue
+        overdue = [(task, is_sent) for task, (due, is_sent) in self._due.items() if due <= now]
+        for task in [task for task, is_sent in overdue if not (waits and is_sent())]:
             del self._due[task]
-            exchange.is_overdue = True
+            self._cut.add(task)
             task.cancel()
         self._timer = loop.call_later(INTERVAL, self._look, loop) if self._due else None
 

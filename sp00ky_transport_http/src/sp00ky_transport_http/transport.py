@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from datetime import UTC, datetime
 from functools import cache
 
 from yarl import URL
@@ -13,12 +12,11 @@ from yarl import URL
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.job.outcome import CONNECT, PROTOCOL, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
-from sp00ky_transport_http.classify import outcome_of, undelivered_by
+from sp00ky_transport_http.backend import HttpBackend
+from sp00ky_transport_http.classify import undelivered_by
 from sp00ky_transport_http.deadlines import Deadlines
 from sp00ky_transport_http.engines.choice import engine_name, new_engine
 from sp00ky_transport_http.engines.engine import Engine, Exchange, ExchangeFailed, Origin
-from sp00ky_transport_http.request import Request, RequestBuilder
-from sp00ky_transport_http.signing import Signer
 
 __all__ = ["HttpTransport"]
 
@@ -58,7 +56,7 @@ class HttpTransport:
             raise RuntimeError("deliver() must run in a task")
         try:
             target = self._targets.get(attempt.backend.name)
-            if target is None or target.backend is not attempt.backend or target.has_token_file:
+            if target is None or target.config is not attempt.backend or target.has_token_file:
                 target = await self._target(attempt.backend)
             request = target.build(attempt)
             if isinstance(request, Undelivered):
@@ -66,14 +64,17 @@ class HttpTransport:
             limit = attempt.backend.max_response_bytes
             exchange = Exchange(request=request, origin=target.origin, limit=limit, fresh=attempt.last)
             failure: Exception | None = None
-            self._deadlines.enter(task, attempt.timeout, exchange)
+            self._deadlines.enter(task, attempt.timeout, lambda: exchange.connection is not None)
             try:
                 await target.engine.run(exchange)
             except (ExchangeFailed, asyncio.CancelledError) as error:
-                failure = target.failure(exchange, error, task)
+                failure = target.failure(exchange, error, is_late=self._deadlines.leave(task))
             finally:
-                exchange.is_over = True
-            return target.outcome(exchange, failure)
+                self._deadlines.leave(task)
+            response, has_result = exchange.response, request.template.has_result
+            if response is None:
+                return target.undelivered(exchange, failure)
+            return target.outcome(response, has_result=has_result)
         except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
             # Its text is left out, for it could hold a secret.
             _log.error("job %r: %s in the transport", attempt.job.id, type(error).__name__)
@@ -81,7 +82,7 @@ class HttpTransport:
 
     async def _target(self, backend: BackendConfig) -> _Target:
         target = self._targets.get(backend.name)
-        if target and target.backend is backend and target.builder.token == backend.current_token():
+        if target is not None and target.is_of(backend):
             return target
         name = engine_name(backend)
         engine = self._engines.get(name)
@@ -92,43 +93,30 @@ class HttpTransport:
         return target
 
 
-class _Target:
-    """A backend: how its requests are made, and how they get there."""
+class _Target(HttpBackend):
+    """A backend, and how its requests get there."""
 
-    def __init__(self, backend: BackendConfig, engine: Engine) -> None:
-        self.backend = backend
+    def __init__(self, config: BackendConfig, engine: Engine) -> None:
+        super().__init__(config)
         self.engine = engine
-        self.builder = RequestBuilder(backend)
-        self.origin = _origin(backend)
-        self.has_token_file = backend.token_file is not None  # whose token may be another one any time
-        self._signer = Signer(backend.signing_secrets)
-        self.build = self._signed if backend.signing_secrets else self.builder.build
+        self.origin = _origin(config)
+        self.has_token_file = config.token_file is not None  # whose token may be another one any time
 
-    def _signed(self, attempt: Attempt) -> Request | Undelivered:
-        request = self.builder.build(attempt)
-        return self._signer.signed(request, datetime.now(UTC)) if isinstance(request, Request) else request
-
-    def failure(self, exchange: Exchange, error: BaseException, task: asyncio.Task[object]) -> Exception:
+    def failure(self, exchange: Exchange, error: BaseException, *, is_late: bool) -> Exception:
         """Say why an exchange has ended early. Raises the cancellation that no deadline is to blame for."""
-        is_overdue = exchange.is_overdue and task.uncancel() == 0  # and no one else wants it cancelled
         if isinstance(error, ExchangeFailed):
             return error
         self.engine.cut_off(exchange)
-        if not is_overdue and exchange.response is None:
+        if not is_late and exchange.response is None:
             raise error
         return TimeoutError()  # a head that has come decides, whoever cancels
 
-    def outcome(self, exchange: Exchange, failure: Exception | None) -> Outcome:
-        """Say what came of an exchange: once a whole head has come, it decides; before it, the failure."""
-        response = exchange.response
-        if response is None:
-            if isinstance(failure, TimeoutError) and exchange.connection is None:
-                return Undelivered(name=CONNECT, reason="no connection in time")
-            problem = failure or RuntimeError("an exchange ends with a head or an error")
-            return undelivered_by(problem, self.builder.redaction)
-        limit, has_result = self.backend.max_response_bytes, exchange.request.template.has_result
-        redaction, now = self.builder.redaction, datetime.now(UTC)
-        return outcome_of(response, redaction, limit=limit, now=now, has_result=has_result)
+    def undelivered(self, exchange: Exchange, failure: Exception | None) -> Undelivered:
+        """Say what it means that no whole head has come."""
+        if isinstance(failure, TimeoutError) and exchange.connection is None:
+            return Undelivered(name=CONNECT, reason="no connection in time")
+        problem = failure or RuntimeError("an exchange ends with a head or an error")
+        return undelivered_by(problem, self.builder.redaction)
 
 
 def _origin(backend: BackendConfig) -> Origin:

@@ -56,8 +56,6 @@ class Exchange:
         response: As far as it has come, and of its body as much as is of use; None before its head was whole.
         size: Bytes of the body that were read.
         problem: Why the engine hung up, in words that quote nothing.
-        is_over: Nothing waits for it any more.
-        is_overdue: Its time was over, and so its task was cancelled.
     """
 
     request: Request
@@ -68,8 +66,6 @@ class Exchange:
     response: Response | None = None
     size: int = 0
     problem: str = ""
-    is_over: bool = False
-    is_overdue: bool = False
 
     def take(self, response: Response, chunk: bytes) -> bool:
         """Take a piece of the body; False: it is longer than what is read of it."""

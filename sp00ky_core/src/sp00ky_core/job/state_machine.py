@@ -244,6 +244,9 @@ def _killed(job: Job, event: Killed, _how: _How) -> Transition:
 
 
 def _redriven(job: Job, event: Redriven, _how: _How) -> Transition:
+    if job.redacted_at is not None:
+        hint = "copy it with another payload: sp00ky jobs copy ID --payload ..."
+        raise IllegalTransition(job_id=job.id, status="redacted", event="redriven", hint=hint)
     if job.max_retries <= 0 and has_unknown_outcome(job) and not event.resend_unknown:
         raise IllegalTransition(
             job_id=job.id,

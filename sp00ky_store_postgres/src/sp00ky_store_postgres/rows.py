@@ -145,7 +145,9 @@ _UNCLAIMED = dict.fromkeys(("errors", "last_error_name", "last_error_code", "res
 """Columns that a claim doesn't return, and a job is made of."""
 
 
-_KEY = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+is_key = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+"""Tells whether a text is a key as PostgreSQL writes it."""
+
 _OTHER_NOTATION = re.compile(r"[0-9a-fA-F]{32}")
 
 
@@ -153,11 +155,6 @@ def key_of(job_id: str) -> str | None:
     """Return the key that an id names, as PostgreSQL writes a uuid; None: it names none."""
     key = job_id.partition(":")[2]
     return key if is_key(key) else None
-
-
-def is_key(key: str) -> bool:
-    """Tell whether it is a key as PostgreSQL writes it."""
-    return _KEY.fullmatch(key) is not None
 
 
 def hyphenated(key: str) -> str:

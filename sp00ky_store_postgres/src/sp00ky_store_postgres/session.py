@@ -307,7 +307,7 @@ class PostgresSession(SqlSession):
         return f"{name}::text" if table.kinds[column] is Kind.JSON or column == "id" else name
 
 
-def _with_keys(where: Is, is_one: Callable[[str], bool]) -> Is:
+def _with_keys(where: Is, is_one: Callable[[str], object]) -> Is:
     """Return a condition on ids without those that can be no row's; perhaps none is left."""
     if where.operator in {"in", "not in"}:
         return Is("id", where.operator, list(filter(is_one, where.value)))

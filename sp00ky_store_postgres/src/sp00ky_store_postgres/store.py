@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
 from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
@@ -62,6 +63,9 @@ from sp00ky_store_postgres.watch import Watches
 __all__ = ["PostgresStore"]
 
 T = TypeVar("T")
+
+GUARD, OWN = attrgetter("status", "transition.bumps_epoch"), (JobStatus.PROCESSING, False)
+"""How a runner's own attempt ended: what others decide fences that off, or waits."""
 
 KEEP_SUCCESS, KEEP_FAILED = 6 * 3_600.0, 14 * 86_400.0
 """Seconds that jobs are kept after they ended, where the configuration says nothing."""
@@ -249,14 +253,14 @@ class PostgresStore(TransactionalStore):
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        is_own = all(settlement.is_own for settlement in settlements)
-        results = await self._settles.settle(settlements, Workload.SETTLE if is_own else Workload.REST)
+        others = [settlement for settlement in settlements if GUARD(settlement) != OWN]
+        results = await self._settles.settle(settlements, Workload.REST if others else Workload.SETTLE)
         due = {
             f"{self._url.schema}.{table_of(settlement.job_id)}"
             for settlement, result in zip(settlements, results, strict=True)
             if result.fate is SettleFate.SETTLED
             and settlement.transition.to is JobStatus.PENDING
-            and not settlement.is_own
+            and GUARD(settlement) != OWN
         }
         self._notifications.send(work=bool(due))
         await self._executor.announce(due)

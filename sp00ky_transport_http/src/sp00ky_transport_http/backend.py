@@ -40,12 +40,11 @@ class HttpBackend:
 
     def outcome(self, response: Response, *, has_result: bool) -> Outcome:
         """Say what a response means to the job; ``has_result``: its operation's responses have one."""
-        if not has_result and response.is_delivered:
-            response.body = b""
         return outcome_of(
             response,
             self.builder.redaction,
             limit=self.config.max_response_bytes,
             now=datetime.now(UTC),
+            has_result=has_result,
             request_id=self.config.request_id,
         )

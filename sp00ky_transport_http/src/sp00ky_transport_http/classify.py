@@ -41,17 +41,24 @@ _JSON_TYPE = re.compile(r"\s*application/(json|[^;\s]+\+json)\s*(;|$)", re.IGNOR
 
 
 def outcome_of(
-    response: Response, redaction: Redaction, *, limit: int, now: datetime, request_id: str | None = None
+    response: Response,
+    redaction: Redaction,
+    *,
+    limit: int,
+    now: datetime,
+    has_result: bool = True,
+    request_id: str | None = None,
 ) -> Outcome:
     """Say what a response means: 2xx is delivered, whatever its body; anything else isn't, or is throttled.
 
     Neither a result nor a reason holds a secret. A compressed body may grow to ``limit`` bytes.
     ``now`` counts for a ``Retry-After`` that is a date, where the response has no date of its own.
-    ``request_id`` names the header that says what the backend calls its answer.
+    ``request_id`` names the header that says what the backend calls its answer. A delivery has no result
+    where its operation's answers have none (not ``has_result``).
     """
     called = redaction.text(response.headers.get(request_id.lower(), "")) if request_id else None
-    if response.is_delivered:
-        result = _result(response, redaction, limit)
+    if 200 <= response.status < 300:  # noqa: PLR2004  # the class of statuses that mean success
+        result = _result(response, redaction, limit) if has_result else None
         return Delivered(code=response.status, result=result, request_id=called)
     asked = retry_after(response.headers, now)
     return Undelivered(
@@ -74,7 +81,9 @@ def _result(response: Response, redaction: Redaction, limit: int) -> JsonText | 
     """Return the body, where it is JSON: said to be (or nothing else), whole, valid, and short enough."""
     if not (response.body and response.complete and _may_be_json(response.headers.get("content-type"))):
         return None
-    body, whole = _content(response, min(limit, MAX_RESULT_BYTES + len(_BOM)))
+    body, whole = response.body, True
+    if "content-encoding" in response.headers:
+        body, whole = _content(response, min(limit, MAX_RESULT_BYTES + len(_BOM)))
     body = body.removeprefix(_BOM)
     if not whole or len(body) > MAX_RESULT_BYTES:
         return None

@@ -44,12 +44,14 @@ class Template:
         method: Upper case.
         url: With the backend's origin, below its base path.
         headers: Those that aren't an attempt's own.
+        has_result: A response to it may have a body that is kept.
         head: All of this as it goes over the wire in HTTP/1.1.
     """
 
     method: str
     url: URL
     headers: Mapping[str, str] = attrs.field(repr=False)
+    has_result: bool = True
     head: bytes = attrs.field(init=False, repr=False)
 
     @head.default
@@ -120,7 +122,11 @@ class RequestBuilder:
             prepared = self._prepared.get(job.path)
             if prepared is None or prepared.operation is not operation:
                 prepared = self._prepare(operation, job.path)
-            own, template, body = _own_headers(attempt), prepared.template, job.payload_json
+            job_id = job.id if _is_plain_id(job.id) else quote(job.id, safe=":", errors="surrogatepass")
+            own = {"Idempotency-Key": job_id, "Sp00ky-Attempt": f"{attempt.number}"}
+            if attempt.headers or job.traceparent:
+                own |= _trace(attempt)
+            template, body = prepared.template, job.payload_json
             if template is None or may_be_explicit(body) or not isinstance(body, JsonObject):
                 payload = _payload(job)
                 if template is None or is_explicit(operation, payload):
@@ -162,7 +168,8 @@ class RequestBuilder:
             if any(text.startswith(mark) for text in (*parts.query.split("&"), *parts.cookie.split("; "))):
                 raise ValueRefused("the payload has a value for what `auth` fills")
         query = "&".join(filter(None, (parts.query, self._credentials.query)))
-        return Template(method=operation.method, url=self._place.url(parts.path, query), headers=headers)
+        url, has_result = self._place.url(parts.path, query), operation.has_result
+        return Template(method=operation.method, url=url, headers=headers, has_result=has_result)
 
     def _headers(self, content_type: str | None, added: Mapping[str, str]) -> Mapping[str, str]:
         """Return the headers that aren't the job's own; ``added`` are the payload's, and a plugin's."""
@@ -178,21 +185,11 @@ class RequestBuilder:
         )
 
 
-def _own_headers(attempt: Attempt) -> dict[str, str]:
-    """Return the headers that are the job's own."""
-    job = attempt.job
-    job_id = job.id if _is_plain_id(job.id) else quote(job.id, safe=":", errors="surrogatepass")
-    headers = {"Idempotency-Key": job_id, "Sp00ky-Attempt": f"{attempt.number}"}
-    traceparent = (attempt.headers and _plugin_s_traceparent(attempt)) or job.traceparent
-    if traceparent and TRACEPARENT.fullmatch(traceparent):
-        headers["traceparent"] = traceparent
-    return headers
-
-
-def _plugin_s_traceparent(attempt: Attempt) -> str | None:
-    """Return a plugin's trace context: an observer continues the trace that the job was enqueued with."""
-    given = (value for name, value in attempt.headers.items() if name.lower() == "traceparent")
-    return next(filter(TRACEPARENT.fullmatch, given), None)
+def _trace(attempt: Attempt) -> dict[str, str]:
+    """Return the trace's header: a plugin continues the trace that the job was enqueued with."""
+    given = [value for name, value in attempt.headers.items() if name.lower() == "traceparent"]
+    traceparent = next(filter(TRACEPARENT.fullmatch, [*given, attempt.job.traceparent or ""]), None)
+    return {"traceparent": traceparent} if traceparent else {}
 
 
 def _untraced(own: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, str]:

@@ -30,8 +30,3 @@ class Response:
     headers: Mapping[str, str] = attrs.field(factory=dict)
     body: bytes | bytearray = b""
     complete: bool = True
-
-    @property
-    def is_delivered(self) -> bool:
-        """Say whether the backend took the job."""
-        return 200 <= self.status < 300  # noqa: PLR2004  # the class of statuses that mean success

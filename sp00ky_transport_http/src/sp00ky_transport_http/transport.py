@@ -55,7 +55,9 @@ class HttpTransport:
         if task is None:
             raise RuntimeError("deliver() must run in a task")
         try:
-            target = self._target(attempt.backend) or await self._new_target(attempt.backend)
+            target = self._targets.get(attempt.backend.name)
+            if target is None or target.config is not attempt.backend or target.has_token_file:
+                target = await self._target(attempt.backend)
             request = target.build(attempt)
             if isinstance(request, Undelivered):
                 return request
@@ -71,16 +73,14 @@ class HttpTransport:
             self._deadlines.enter(task, attempt.timeout, lambda: exchange.connection is not None)
             try:
                 await target.engine.run(exchange)
-            except ExchangeFailed as error:
-                failure = error
-            except asyncio.CancelledError:
-                target.engine.cut_off(exchange)
-                if not self._deadlines.leave(task) and exchange.response is None:
-                    raise
-                failure = TimeoutError()  # a head that has come decides, whoever cancels
+            except (ExchangeFailed, asyncio.CancelledError) as error:
+                failure = target.failure(exchange, error, is_late=self._deadlines.leave(task))
             finally:
                 self._deadlines.leave(task)
-            return target.outcome_of(exchange, failure, has_result=attempt.operation.has_result)
+            response, has_result = exchange.response, request.template.has_result
+            if response is None:
+                return target.undelivered(exchange, failure)
+            return target.outcome(response, has_result=has_result)
         except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
             # Its text is left out, for it could hold a secret.
             facts = {"job_id": attempt.job.id, "trace_id": attempt.job.trace}
@@ -88,11 +88,10 @@ class HttpTransport:
             _log.error(text, attempt.job.id, attempt.job.trace, type(error).__name__, extra=facts)
             return Undelivered(name=PROTOCOL, reason=f"the request failed: {type(error).__name__}")
 
-    def _target(self, backend: BackendConfig) -> _Target | None:
+    async def _target(self, backend: BackendConfig) -> _Target:
         target = self._targets.get(backend.name)
-        return target if target is not None and target.is_of(backend) else None
-
-    async def _new_target(self, backend: BackendConfig) -> _Target:
+        if target is not None and target.is_of(backend):
+            return target
         name = engine_name(backend)
         engine = self._engines.get(name)
         if engine is None:
@@ -109,11 +108,19 @@ class _Target(HttpBackend):
         super().__init__(config)
         self.engine = engine
         self.origin = _origin(config)
+        self.has_token_file = config.token_file is not None  # whose token may be another one any time
 
-    def outcome_of(self, exchange: Exchange, failure: Exception | None, *, has_result: bool) -> Outcome:
-        """Say what came of an exchange: once a whole head has come, it decides; before it, the failure."""
-        if exchange.response is not None:
-            return self.outcome(exchange.response, has_result=has_result)
+    def failure(self, exchange: Exchange, error: BaseException, *, is_late: bool) -> Exception:
+        """Say why an exchange has ended early. Raises the cancellation that no deadline is to blame for."""
+        if isinstance(error, ExchangeFailed):
+            return error
+        self.engine.cut_off(exchange)
+        if not is_late and exchange.response is None:
+            raise error
+        return TimeoutError()  # a head that has come decides, whoever cancels
+
+    def undelivered(self, exchange: Exchange, failure: Exception | None) -> Undelivered:
+        """Say what it means that no whole head has come."""
         if isinstance(failure, TimeoutError) and exchange.connection is None:
             return Undelivered(name=CONNECT, reason="no connection in time")
         problem = failure or RuntimeError("an exchange ends with a head or an error")

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from sp00ky_conformance.faults import FaultyStore, Scripted
 from sp00ky_core.config import RateConfig
-from sp00ky_core.gate import Gate
+from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, Store

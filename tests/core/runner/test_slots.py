@@ -14,11 +14,11 @@ from tests.simulation import MemoryLab, World
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Contract
-from sp00ky_core.gate import Gate
+from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobTable, StoreOptions
-from sp00ky_core.runner.slots import Held, Holdings, Perform, Slots
+from sp00ky_core.runner.slots import Begin, End, Held, Holdings, Slots
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
@@ -59,7 +59,8 @@ def slots_with(**limits: object) -> Slots:
     table = attrs.evolve(JobTable(backend="api", table="job"), **limits)
     config = BackendConfig(name="api", spec=Path("x"), base_url="http://x", table="job", concurrency=50)
     backend = Backend(config=config, contract=cast("Contract", None), table=table)
-    return Slots(backend, cast("Gate", None), cast("Perform", None), lambda: None, unanswered=1.0)
+    begin, end = cast("Begin", None), cast("End", None)
+    return Slots(backend, cast("Gate", None), begin, end, lambda: None, unanswered=1.0)
 
 
 @pytest.mark.parametrize(("limits", "ahead"), [({}, 200), ({"max_in_flight": 500}, 0)])

@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import click
@@ -27,7 +27,9 @@ from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, Sp00kyError
 from sp00ky_core.hints import nearest
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.runner import Runner, RunnerOptions
+
+if TYPE_CHECKING:
+    from sp00ky_core.runner import Runner
 
 __all__ = ["Parts", "read_payload"]
 
@@ -94,6 +96,8 @@ async def _call(
         payload = parts.payload(operation) if operation is not None else {}
     runner = None
     if wait and not outbox.store.capabilities.shared:
+        from sp00ky_core.runner import RunnerOptions  # noqa: PLC0415  # other commands read payloads, too
+
         runner = outbox.runner(RunnerOptions(grace=GRACE))  # or says that no transport is installed
     async with outbox:
         try:

@@ -20,9 +20,8 @@ from sp00ky_core.cli.options import DURATION, Seconds, backend_names
 from sp00ky_core.cli.output import show_json
 from sp00ky_core.cli.settings import Settings, as_json, command, option
 from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
-from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import is_unavailable
-from sp00ky_core.gate.gate import SHORTEST
+from sp00ky_core.gate.gate import SHORTEST, Gate
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import (
     CONNECT,

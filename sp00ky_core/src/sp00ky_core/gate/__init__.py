@@ -2,7 +2,3 @@
 
 No IO; the clock is passed in.
 """
-
-from sp00ky_core.gate.gate import Gate
-
-__all__ = ["Gate"]

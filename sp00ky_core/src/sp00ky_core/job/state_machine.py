@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.encoding.json_bytes import encode
+from sp00ky_core.encoding.json_bytes import JsonText, encode
 from sp00ky_core.errors import IllegalTransition
 from sp00ky_core.job.job import AttemptError, Job, JobStatus
 from sp00ky_core.job.outcome import EXPIRED, KILLED, OUTCOME_UNKNOWN, Delivered, Undelivered
@@ -177,7 +177,8 @@ def _delivered(job: Job, event: Delivered, _how: _How) -> Transition:
     if event.result is None and event.request_id is None:
         return _succeeded(job.retries)
     try:
-        result_json = None if event.result is None else encode(event.result)
+        is_text = event.result is None or isinstance(event.result, JsonText)
+        result_json = event.result if is_text else encode(event.result)
     except (TypeError, ValueError):  # a lone surrogate, NaN: the backend took the job all the same
         result_json = None
     return Transition(

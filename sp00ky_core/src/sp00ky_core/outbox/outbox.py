@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import attrs
 
@@ -19,7 +21,6 @@ from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transac
 from sp00ky_core.outbox.operators.fleet import FleetOperators
 from sp00ky_core.outbox.operators.moves import JobMoves
 from sp00ky_core.outbox.operators.redaction import JobRedaction
-from sp00ky_core.outbox.operators.schedules import ScheduleOperators
 from sp00ky_core.plugins.registry import Plugins, load_config, load_plugins
 from sp00ky_core.ports import (
     CallerConnection,
@@ -30,8 +31,11 @@ from sp00ky_core.ports import (
     Transport,
     TransportFactory,
 )
-from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.stores.naming import LoopStore
+
+if TYPE_CHECKING:  # who only enqueues or lists jobs starts without
+    from sp00ky_core.outbox.operators.schedules import ScheduleOperators
+    from sp00ky_core.runner import Runner, RunnerOptions
 
 __all__ = ["Outbox", "TimeoutIgnored"]
 
@@ -51,9 +55,13 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
         self.backends: Backends = Backends(backends, getattr(backends, "left_out", config.left_out))
         self._hooks = plugins.hooks()
         self._checks = EnqueueChecks(backends=self.backends, hooks=self._hooks, store=self.store)
-        self.schedules: ScheduleOperators = ScheduleOperators(
-            config, self._loop_store, self.backends, self._hooks, lambda: self.via
-        )
+
+    @cached_property
+    def schedules(self) -> ScheduleOperators:
+        """The store's schedules."""
+        from sp00ky_core.outbox.operators.schedules import ScheduleOperators  # noqa: PLC0415  # see above
+
+        return ScheduleOperators(self.config, self._loop_store, self.backends, self._hooks, lambda: self.via)
 
     @classmethod
     def open(
@@ -162,6 +170,15 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
             await self._hooks.dispatch("sp00ky_job_enqueued", jobs=jobs)
         return jobs
 
+    def acting_through(self, via: str) -> Self:
+        """Return this outbox, of whose acts the audit says that they come through something else.
+
+        It is open as long as this one is.
+        """
+        other = copy(self)
+        other.via, other.schedules = via, self.schedules.acting_through(via)
+        return other
+
     async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """Create or extend the tables, and make the schedules what the file says; return what was done.
 
@@ -191,6 +208,8 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
                 limits that the store doesn't keep, or no backend is delivered here.
             UnknownBackend: one of ``backends`` isn't configured, or isn't delivered here.
         """
+        from sp00ky_core.runner import Runner, RunnerOptions  # noqa: PLC0415  # see above
+
         self.refuse_unsupported()
         options = options or RunnerOptions()
         served = self._served(backends)

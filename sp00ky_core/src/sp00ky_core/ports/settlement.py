@@ -35,11 +35,6 @@ class Settlement:
     transition: Transition
 
     @property
-    def is_own(self) -> bool:
-        """Whether it is how a runner's own attempt ended: what others decide fences that off, or waits."""
-        return self.status is JobStatus.PROCESSING and not self.transition.bumps_epoch
-
-    @property
     def stays_if_refused(self) -> bool:
         """Whether the row stays as it is where the database refuses it: an operator wants it pending."""
         return self.status is not JobStatus.PROCESSING and self.transition.to is JobStatus.PENDING

@@ -30,14 +30,11 @@ from sp00ky_core.plugins.calls import HookFailed, Hooks
 from sp00ky_core.ports import Attempt, Transport
 from sp00ky_core.runner.observer import facts_of, named
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.runner.slots import Held
+from sp00ky_core.runner.slots import Answer, Held
 
 _MOST_VIOLATIONS = 5  # that an error entry lists
 
 logger: logging.Logger = logging.getLogger(__name__)
-
-Answer = Outcome | BaseException
-"""What a transport returned for an attempt, or raised."""
 
 
 @attrs.define(eq=False, slots=False)
@@ -57,16 +54,31 @@ class Attempts:
 
     def begin(self, held: Held) -> Undelivered | Awaitable[Outcome]:
         """Hand a job to its transport; return why it isn't sent, or what awaits its outcome."""
-        attempt = self._attempt(held)
-        if isinstance(attempt, Undelivered):
-            return attempt
+        job, backend, check = held.job, held.backend, held.check
+        if check is None or job.defect is not None:
+            return _refusal(job, backend.contract)
+        if backend.config.check_rows and (reason := _problem(check, job)):
+            return Undelivered(name=INVALID_PAYLOAD, reason=reason)
+        try:
+            headers = self._hooks.request_headers(job, backend.config) if self._adds_headers else {}
+        except HookFailed as error:
+            return Undelivered(name=HOOK_FAILED, reason=str(error))
         now = self._options.clock()
-        if held.job.expires_at is not None and held.has_expired(now):
+        if job.expires_at is not None and held.has_expired(now):
             return Undelivered(name=EXPIRED, reason="expires_at has passed")
-        held.started_at, held.attempt = now, attempt
+        held.started_at = now
+        held.attempt = attempt = Attempt(
+            job=job,
+            backend=backend.config,
+            operation=check.operation,
+            number=job.retries + 1,
+            timeout=held.timeout,
+            last=job.retries >= job.max_retries,
+            headers=headers,
+        )
         if self._observed:
             self._hooks.dispatch_soon("sp00ky_attempt_started", attempt=attempt)
-        return self._transports[attempt.backend.name].deliver(attempt)
+        return self._transports[backend.config.name].deliver(attempt)
 
     def outcome(self, held: Held, answer: Answer) -> Outcome:
         """Return the outcome of an attempt by what its transport gave or raised, as plugins classify it."""
@@ -85,27 +97,6 @@ class Attempts:
             seconds = held.ended_at - (held.started_at or held.claimed_at)
             self._hooks.dispatch_soon("sp00ky_attempt_finished", **facts, seconds=seconds)
         return outcome
-
-    def _attempt(self, held: Held) -> Attempt | Undelivered:
-        job, backend = held.job, held.backend
-        check = backend.contract.check(job.path) if job.defect is None else None
-        if check is None:
-            return _refusal(job, backend.contract)
-        if backend.config.check_rows and (reason := _problem(check, job)):
-            return Undelivered(name=INVALID_PAYLOAD, reason=reason)
-        try:
-            headers = self._hooks.request_headers(job, backend.config) if self._adds_headers else {}
-        except HookFailed as error:
-            return Undelivered(name=HOOK_FAILED, reason=str(error))
-        return Attempt(
-            job=job,
-            backend=backend.config,
-            operation=check.operation,
-            number=job.retries + 1,
-            timeout=held.timeout,
-            last=job.retries >= job.max_retries,
-            headers=headers,
-        )
 
 
 def _problem(check: PayloadCheck, job: Job) -> str:

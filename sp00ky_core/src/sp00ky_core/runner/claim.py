@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -43,6 +43,7 @@ class Wake:
         self._backends = frozenset(backends)
         self._may_have_work = set(self._backends)
         self._event = asyncio.Event()
+        self.freed: Callable[[], None] = self._event.set  # notes a free place
         self._futile = SHORTEST_IDLE
 
     def may_have_work(self, backend: str) -> bool:
@@ -52,10 +53,6 @@ class Wake:
     def all_may_have_work(self) -> None:
         """Note that the store has signalled, or that nothing is known any more."""
         self._may_have_work.update(self._backends)
-        self._event.set()
-
-    def freed(self) -> None:
-        """Note a free place."""
         self._event.set()
 
     def expect_nothing(self, backends: Iterable[str]) -> None:
@@ -266,13 +263,16 @@ class Claimer:
         backend = slots.backend
         if backend.sharing:
             backend = backend.serving(job.path)
-        names = (backend.config.name, backend.contract.name(job.path))
-        if names != (job.backend, job.path):
-            job = attrs.evolve(job, backend=names[0], path=names[1])
+        check = backend.contract.check(job.path)
+        own, name = backend.table, backend.config.name
+        path = check.operation.name if check else backend.contract.name(job.path)
+        if path != job.path or name != job.backend:
+            job = attrs.evolve(job, backend=name, path=path)
         return Held(
             job=job,
             backend=backend,
-            timeout=backend.table.attempt_timeout(job.timeout),
+            check=check,
+            timeout=own.timeout if job.timeout is None else own.attempt_timeout(job.timeout),
             table=slots.table,
             claimed_at=claimed_at,
             received_at=received_at,
@@ -286,7 +286,7 @@ class Claimer:
 
     def let_go(self, held: Held) -> None:
         """Hold a claim no longer that isn't to be started: the next release gives it back."""
-        self._holdings.drop(held)
+        self._holdings.drop([held])
         gate = self._slots[held.table.backend].gate
         gate.unsent(held)
         if held.table.max_in_flight is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from importlib.metadata import version
 from typing import Self
 
@@ -12,8 +12,8 @@ import attrs
 
 from sp00ky_core.backend.backend import Backend, naming, queues, stored_table
 from sp00ky_core.errors import BackendPaused, Sp00kyError
-from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import is_unavailable
+from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import Strategy
@@ -29,7 +29,7 @@ from sp00ky_core.ports import (
     Transport,
     has,
 )
-from sp00ky_core.runner.attempt import Answer, Attempts
+from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.claim import Claimer, Wake
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.maintenance.reclaim import Reclaimer
@@ -39,7 +39,7 @@ from sp00ky_core.runner.maintenance.scheduler import Place
 from sp00ky_core.runner.observer import Observer, facts_of, named
 from sp00ky_core.runner.options import TRYING, RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
-from sp00ky_core.runner.slots import Held, Holdings, Slots
+from sp00ky_core.runner.slots import Answer, Held, Holdings, Slots
 from sp00ky_core.stores.naming import NamedJobs
 from sp00ky_core.stores.subscription import Backoff
 
@@ -144,7 +144,8 @@ class Runner:
             several_routes=len(table.routes) > 1,
             probe_lease=table.probe_lease,
         )
-        return Slots(backend, gate, self._perform, self._wake.freed, unanswered=options.unanswered)
+        work = self._begin, self._end, self._wake.freed
+        return Slots(backend, gate, *work, unanswered=options.unanswered)
 
     @property
     def runner_id(self) -> str:
@@ -239,45 +240,47 @@ class Runner:
                 self._schedules.scheduler.signal()
             self._wake.all_may_have_work()
 
-    async def _perform(self, held: Held) -> None:
-        """Make a claim's attempt, if it may still be started, and have written what comes of it."""
-        if self._options.clock() > self._beat.fresh_until:
-            await self._wait_for_beat(held)
-        slots = self._slots[held.table.backend]
+    def _begin(self, held: Held, slots: Slots) -> Awaitable[Outcome] | None:
+        """Begin a claim's attempt, if it may still be started; see ``Begin``."""
         if not self._may_start(held, slots):
-            return
+            return None
         try:
             begun = self._attempts.begin(held)
-            answer: Answer = begun if isinstance(begun, Undelivered) else await begun
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # it is settled, too
-            answer = error
-        if self._settle(held, slots.gate, answer):
-            held.worker = None  # the attempt is over: it needn't be cut off
-            await self._breakers.heard(slots.gate)  # or each runner would find out on its own, a job a slot
+        except Exception as error:  # noqa: BLE001  # it is settled, too
+            self._end(held, slots, error)
+            return None
+        if isinstance(begun, Undelivered):
+            self._end(held, slots, begun)
+            return None
+        return begun
 
     def _may_start(self, held: Held, slots: Slots) -> bool:
         """Whether a claim's attempt may start now; else the claim is given back, or deferred."""
         # After a gap between beats a peer may have taken the job already: the database knows.
-        is_own = self._beat.since <= held.claimed_at
-        has_time = self._options.clock() <= held.claimed_at + held.backend.table.lease_margin
+        now, beat = self._options.clock(), self._beat
+        is_own = now <= beat.fresh_until and beat.since <= held.claimed_at
+        has_time = now <= held.claimed_at + held.backend.table.lease_margin
         is_wanted = is_own and has_time and not self._claimer.is_stopping
         if not (is_wanted and slots.gate.may_start(held, slots.busy)):
             self._claimer.give_back(held)
             return False
+        breaker = slots.gate.breaker
+        if breaker is None or breaker.routes.are_closed:
+            return True  # as nearly always
         deferred = slots.gate.deferred(held)
         if deferred is not None:
             self._settler.put(held, self._decider.settlement(held, deferred))
         return deferred is None
 
-    def _settle(self, held: Held, gate: Gate, answer: Answer) -> bool:
-        """Have written what came of an attempt; return whether its backend is unavailable."""
-        outcome: Outcome | None = None
+    def _end(self, held: Held, slots: Slots, answer: Answer) -> Awaitable[None] | None:
+        """Have written what came of an attempt; see ``End``."""
+        gate, outcome = slots.gate, None
         try:
             outcome = self._attempts.outcome(held, answer)
             event = gate.note(held, outcome, is_sure=isinstance(outcome, Delivered) or self._was_awake(held))
             if event is None:
                 self._claimer.give_back(held)
-                return False
+                return None
             settlement = self._decider.settlement(held, event)
         except Exception:  # a bug, here or in a plugin, must cost neither the job nor the worker
             text = "%s: its attempt can't be settled as it ended"
@@ -285,38 +288,35 @@ class Runner:
             gate.unsent(held)
             settlement = self._decider.unknown(held)
         self._settler.put(held, settlement, outcome)
-        return isinstance(outcome, Undelivered) and is_unavailable(outcome)
+        if not (isinstance(outcome, Undelivered) and is_unavailable(outcome)):
+            return None
+        held.worker = None  # the attempt is over: it needn't be cut off
+        return self._breakers.heard(gate)  # or each runner would find out on its own, a job a slot
 
     def _was_awake(self, held: Held) -> bool:
         """Whether this runner ran without a gap since the attempt began: else the fault may be its own."""
         has_beaten = self._beat.is_fresh() and self._beat.since <= (held.started_at or held.claimed_at)
         return has_beaten and self._options.clock() <= held.lease_end
 
-    async def _wait_for_beat(self, held: Held) -> None:
-        try:
-            await self._beat.fresh()
-        except asyncio.CancelledError:
-            self._claimer.let_go(held)  # never started: the drain's release gives it back
-            raise
-
-    def _note(self, settlement: Settlement, held: Held | None = None) -> None:
-        """Count a durable settlement: a job that is pending again, or one that waited for it, may be due."""
-        status = settlement.transition.to
-        if status is JobStatus.SUCCESS:
-            self.succeeded += 1
-        elif status is JobStatus.FAILED:
-            self.failed += 1
-        else:
-            self._wake.all_may_have_work()
-        if held is None:
-            self.observer.reclaimed(settlement)
-            return
-        if held.table.max_in_flight is not None:
-            self._slots[held.table.backend].gate.limit.forget()
-        elif held.job.ordering_key is None:
-            return
-        self._wake.may_have_more(held.table.backend)
-        self._wake.freed()
+    def _note(self, settlements: Iterable[tuple[Settlement, Held | None]]) -> None:
+        """Count durable settlements: a job that is pending again, or one that waited for it, may be due."""
+        for settlement, held in settlements:
+            status = settlement.transition.to
+            if status is JobStatus.SUCCESS:
+                self.succeeded += 1
+            elif status is JobStatus.FAILED:
+                self.failed += 1
+            else:
+                self._wake.all_may_have_work()
+            if held is None:
+                self.observer.reclaimed(settlement)
+                continue
+            if held.table.max_in_flight is not None:
+                self._slots[held.table.backend].gate.limit.forget()
+            elif held.job.ordering_key is None:
+                continue
+            self._wake.may_have_more(held.table.backend)
+            self._wake.freed()
 
     def _info(self) -> RunnerInfo:
         attempts = self._holdings.attempts_by_backend()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
 import attrs
 
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import BreakerChange, BreakerState
+from sp00ky_core.gate.gate import Gate
 from sp00ky_core.gate.seen_breaker import TOO_OLD, SeenBreaker
 from sp00ky_core.job.outcome import EXPIRED, OUTCOME_UNKNOWN, UNKNOWN_ROUTE, Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import STRATEGIES, RetryPolicy, Strategy
@@ -133,7 +133,7 @@ class Settler:
     _options: RunnerOptions
     _observer: Observer
     _holdings: Holdings
-    _written: Callable[[Settlement, Held], None]  # called for each settlement that is durable
+    _written: Callable[[Iterable[tuple[Settlement, Held]]], None]  # called with what is durable
     _room: Callable[[], None]  # called when claims may go on
 
     def __attrs_post_init__(self) -> None:
@@ -185,12 +185,7 @@ class Settler:
         if batch:
             results = await self._store.settle([settlement for _, settlement in batch])
             was_full = self.is_full  # more may have come meanwhile
-            for (held, settlement), result in zip(batch, results, strict=True):
-                self._queue.popleft()
-                if result.fate in UNWRITTEN and self._defer(held, settlement, result):
-                    continue
-                self._holdings.drop(held)
-                self._report(held, settlement, result)
+            self._note(batch, results)
         if was_full and not self.is_full:
             self._room()
         if not self._queue:
@@ -217,23 +212,37 @@ class Settler:
         self._queue.append((held, settlement))
         self._waiting.set()
 
-    def _report(self, held: Held, settlement: Settlement, result: SettleResult) -> None:
-        if result.problem is not None and result.fate is SettleFate.SETTLED:
-            text = "%s: settled with a part left out: %s"
-            logger.warning(text, named(held.job), result.problem, extra=facts_of(held.job))
-        if result.fate not in WRITTEN:
-            self._observer.counters.leases_lost += result.fate is SettleFate.LEASE_LOST
-            self._lost(held, result)
-            return
-        if result.written is not None:
-            settlement = settlement.as_written(result)
-        self._written(settlement, held)
-        if self._logs_all or settlement.transition.error is not None:
-            self._attempts.log(held, settlement.transition)
-        if self._observed:
-            self._hooks.dispatch_soon("sp00ky_job_settled", job=held.job, transition=settlement.transition)
+    def _note(self, batch: Sequence[tuple[Held, Settlement]], results: Sequence[SettleResult]) -> None:
+        """Let go of what the store has answered, and report it."""
+        over, written = list[Held](), list[tuple[Settlement, Held]]()
+        for (held, settlement), result in zip(batch, results, strict=True):
+            self._queue.popleft()
+            if result.fate in UNWRITTEN and self._defer(held, settlement, result):
+                continue
+            over.append(held)
+            if result.fate not in WRITTEN:
+                self._lost(held, result)
+            elif result.problem is None and result.written is None:
+                written.append((settlement, held))
+            else:
+                if result.fate is SettleFate.SETTLED:
+                    text = "%s: settled with a part left out: %s"
+                    logger.warning(text, named(held.job), result.problem, extra=facts_of(held.job))
+                written.append((settlement.as_written(result), held))
+        self._holdings.drop(over)
+        self._written(written)
+        self._report(written)
+
+    def _report(self, written: Iterable[tuple[Settlement, Held]]) -> None:
+        for settlement, held in written:
+            if self._logs_all or settlement.transition.error is not None:
+                self._attempts.log(held, settlement.transition)
+            if self._observed:
+                facts = {"job": held.job, "transition": settlement.transition}
+                self._hooks.dispatch_soon("sp00ky_job_settled", **facts)
 
     def _lost(self, held: Held, result: SettleResult) -> None:
+        self._observer.counters.leases_lost += result.fate is SettleFate.LEASE_LOST
         reason = "its row belongs to another runner by now, or is gone; this outcome was not written"
         if result.fate in UNWRITTEN:
             reason = f"this outcome couldn't be written: {result.problem or 'a transaction holds its row'}"

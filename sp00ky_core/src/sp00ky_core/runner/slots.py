@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 
 import attrs
 
 from sp00ky_core.backend.backend import Backend, stored_table
 from sp00ky_core.config import RetryConfig
-from sp00ky_core.gate import Gate
+from sp00ky_core.contract.payload import PayloadCheck
+from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import Job
-from sp00ky_core.job.outcome import HTTP
+from sp00ky_core.job.outcome import HTTP, Outcome
 from sp00ky_core.ports import Attempt, JobTable
 
 OVERDUE_AFTER = 5.0
@@ -27,6 +28,7 @@ class Held:
     Attributes:
         job: The job.
         backend: Its backend.
+        check: Of its operation's payloads; None: it is no operation of its backend's, or is refused.
         table: Its table as the store leases its rows.
         timeout: Seconds for its attempt.
         claimed_at: This runner's clock, read before the claim was sent.
@@ -45,6 +47,7 @@ class Held:
 
     job: Job
     backend: Backend
+    check: PayloadCheck | None = None
     table: JobTable
     timeout: float
     claimed_at: float
@@ -131,12 +134,13 @@ class Holdings:
         if not self._attempts:
             self.attempts_over.set()
 
-    def drop(self, held: Held) -> None:
-        """Remove a claim that is settled, released or lost."""
-        if not held.is_over:
-            self.over(held)
-        if self._held.get(held.job.id) is held:
-            del self._held[held.job.id]
+    def drop(self, helds: Iterable[Held]) -> None:
+        """Remove claims that are settled, released or lost."""
+        for held in helds:
+            if not held.is_over:
+                self.over(held)
+            if self._held.get(held.job.id) is held:
+                del self._held[held.job.id]
         if not self._held:
             self.emptied.set()
 
@@ -176,7 +180,14 @@ and larger ones cost less. A crash leaves as many that were claimed and never se
 QUIET = 1.0
 """Seconds without an attempt after which a burst begins small again."""
 
-Perform = Callable[[Held], Awaitable[None]]
+Answer = Outcome | BaseException
+"""What a transport returned for an attempt, or raised."""
+
+Begin = Callable[[Held, "Slots"], Awaitable[Outcome] | None]
+"""Begins a claim's attempt; None: it has come to its end without one."""
+
+End = Callable[[Held, "Slots", Answer], Awaitable[None] | None]
+"""Has written what came of an attempt; returns what to wait for before the next one, if anything."""
 
 WAKES = 2
 """Workers that are woken for each that has begun: all at once would keep the next claim from being sent."""
@@ -196,13 +207,20 @@ class Slots:
     """
 
     def __init__(
-        self, backend: Backend, gate: Gate, perform: Perform, freed: Callable[[], None], *, unanswered: float
+        self,
+        backend: Backend,
+        gate: Gate,
+        begin: Begin,
+        end: End,
+        freed: Callable[[], None],
+        *,
+        unanswered: float,
     ) -> None:
         self.backend = backend
         self.gate = gate
         self.table: JobTable = stored_table(backend)
         self.busy: int = 0
-        self._perform = perform
+        self._begin, self._end = begin, end
         self._freed = freed  # called when a claim has become worth while
         self._unanswered = unanswered  # seconds; see RunnerOptions
         self._ready: deque[Held] = deque()
@@ -261,11 +279,12 @@ class Slots:
             self._wake()
 
     def _grow(self) -> None:
+        """Have more claimed: some of a burst are answered, or there are free places."""
         if self._growing is not None:
             self._growing.cancel()
             self._growing = None
             self._stride *= 2
-            self._freed()
+        self._freed()
 
     def _wake(self) -> None:
         """Wake workers for what is ready, now that those that have begun wait for an answer."""
@@ -320,15 +339,21 @@ class Slots:
             held.worker = worker
             self.busy += 1
             try:
-                await self._perform(held)
+                begun = self._begin(held, self)
+                if begun is not None:
+                    try:
+                        answer: Answer = await begun
+                    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # it is settled, too
+                        answer = error
+                    rest = self._end(held, self, answer)
+                    if rest is not None:
+                        await rest
             finally:
                 held.worker = None
                 self.busy -= 1
                 self._ended += 1
-                if self._growing is not None:
+                if self._growing is not None or self.wanted:
                     self._grow()
-                if self.wanted:
-                    self._freed()
 
     async def cancel(self) -> None:
         """Cancel every worker, and with it the attempts in flight; wait for them, but not for ever."""

@@ -271,6 +271,7 @@ class _Performance:
         return Held(
             job=attrs.evolve(job, backend=backend.name),
             backend=backend,
+            check=backend.contract.check(job.path),
             table=self._tables[job.backend],
             timeout=backend.table.attempt_timeout(job.timeout),
             claimed_at=now,

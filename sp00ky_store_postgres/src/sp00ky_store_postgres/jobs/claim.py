@@ -302,7 +302,7 @@ class Claims:
             )
             for number, table in enumerate(tables)
         }
-        if any(row[PRIORITY] for row in rows):
+        if any(map(itemgetter(PRIORITY), rows)):
             rows.sort(key=itemgetter(PRIORITY), reverse=True)
         return claimed_jobs(rows, tables, runner_id), more
 

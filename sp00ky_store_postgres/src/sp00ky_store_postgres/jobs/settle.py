@@ -6,7 +6,8 @@ From top to bottom: ``Settles``, then the arguments of its statements, and batch
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from sp00ky_core.encoding.json_bytes import encode
@@ -20,7 +21,7 @@ from sp00ky_core.stores.isolation import Quarantine, bisect, settle_with_less
 from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor, Row
 from sp00ky_store_postgres.errors import constraint_of, is_meant, is_slow
-from sp00ky_store_postgres.rows import key_of, readable
+from sp00ky_store_postgres.rows import is_key, readable
 from sp00ky_store_postgres.schema.definition import object_name
 from sp00ky_store_postgres.sql.loader import fits, unreadable
 
@@ -129,20 +130,19 @@ class Settles:
     # One batch.
 
     async def _write(self, settlements: Sequence[Settlement], workload: Workload) -> list[SettleResult]:
-        by_name, fates = self._tables.by_name, dict[int, SettleFate]()
-        # Before the colon and the uuid stands the table.
+        places, fates = {f"{name}:" for name in self._tables.by_name}, dict[int, SettleFate]()
         given = [
             n
             for n, settlement in enumerate(settlements)
-            if settlement.job_id[:-37] in by_name and key_of(settlement.job_id) is not None
+            if settlement.job_id[:-36] in places and is_key(settlement.job_id[-36:])
         ]
         if given:
             batch = [settlements[n] for n in given]
             tables, numbers = self._numbered([each.job_id[:-37] for each in batch])
-            plain = len({each.runner_id for each in batch}) == 1 and all(map(is_plain_success, batch))
-            arguments = (success_arguments if plain else arguments_of)(batch)
+            plain = len({each.runner_id for each in batch}) == 1 and {*map(WHAT, batch)} == PLAIN_SUCCESS
+            arguments = (success_arguments if plain else arguments_of)(numbers, batch)
             statement = self._statement(tables, plain=plain)
-            ((written,),) = await self._executor.fetch(workload, statement, numbers, *arguments)
+            ((written,),) = await self._executor.fetch(workload, statement, *arguments)
             fates = dict.fromkeys(given, SettleFate.SETTLED)
             left = sorted({*range(len(batch))} - {n - 1 for n in written or ()})
             unwritten = [numbers[n] for n in left], [batch[n].job_id[-36:] for n in left]
@@ -209,35 +209,40 @@ APPENDED = {
 """The parts of the expression for a row's errors with one more."""
 
 
-def is_plain_success(settlement: Settlement) -> bool:
-    """Tell whether ``settle_success`` says all of it."""
-    transition = settlement.transition
-    return (
-        transition.to is JobStatus.SUCCESS
-        and settlement.status is JobStatus.PROCESSING
-        and transition.error is None
-        and transition.delay is None
-        and not transition.bumps_epoch
-        and not transition.keeps_lease
-        and not transition.keeps_deferral
-        and transition.request_id is None
-    )
+SAID = ("to", "error", "delay", "bumps_epoch", "keeps_lease", "keeps_deferral", "request_id")
+WHAT = attrgetter("status", *(f"transition.{name}" for name in SAID))
+PLAIN_SUCCESS = {(JobStatus.PROCESSING, JobStatus.SUCCESS, None, None, False, False, False, None)}
+"""What is written by settlements of which ``settle_success`` says all."""
 
 
-def success_arguments(batch: Sequence[Settlement]) -> tuple[Any, ...]:
-    """Return the arguments of ``settle_success`` after the tables' numbers; all are one runner's."""
+def success_arguments(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[Any, ...]:
+    """Return the arguments of ``settle_success``; all are one runner's.
+
+    Arrays are written here: the driver looks at each element of one several times.
+    """
+    results = [settlement.transition.result_json for settlement in batch]
+    texts = [
+        None if result is None else result.decode().replace("\\", r"\\").replace('"', r"\"")
+        for result in results
+    ]
     return (
-        [each.job_id[-36:] for each in batch],
-        [each.epoch for each in batch],
-        [_text(each.transition.result_json) for each in batch],
+        _array(map(str, numbers)),
+        _array([settlement.job_id[-36:] for settlement in batch]),
+        _array([str(settlement.epoch) for settlement in batch]),
+        _array(["NULL" if text is None else f'"{text}"' for text in texts]),
         batch[0].runner_id,
     )
 
 
-def arguments_of(batch: Sequence[Settlement]) -> tuple[Any, ...]:
-    """Return the arguments of ``settle`` after the tables' numbers."""
+def _array(elements: Iterable[str]) -> str:
+    return f"{{{','.join(elements)}}}"
+
+
+def arguments_of(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[Any, ...]:
+    """Return the arguments of ``settle``."""
     transitions = [each.transition for each in batch]
     return (
+        numbers,
         [each.job_id[-36:] for each in batch],
         [each.epoch for each in batch],
         [each.status.value for each in batch],

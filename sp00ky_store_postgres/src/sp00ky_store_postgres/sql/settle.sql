@@ -114,7 +114,7 @@ written_{{number}} AS (
         updated_at = clock_timestamp()
     FROM (
         SELECT given.n, given.result, job.ctid AS place
-        FROM unnest($1::int[], $2::uuid[], $3::bigint[], $4::text[])
+        FROM unnest($1::text::int[], $2::text::uuid[], $3::text::bigint[], $4::text::text[])
             WITH ORDINALITY AS given (table_number, id, epoch, result, n)
         JOIN ONLY {{table}} AS job ON job.id = given.id
         WHERE given.table_number = {{number}}

@@ -9,7 +9,6 @@ from sp00ky_core.job.outcome import CONNECT, TLS
 from sp00ky_transport_http.engines.engine import Exchange, ExchangeFailed, Origin
 from sp00ky_transport_http.engines.httptools_connection import Connection
 from sp00ky_transport_http.engines.httptools_pool import Pool
-from sp00ky_transport_http.engines.request_head import head_of
 
 
 class HttptoolsEngine:
@@ -41,7 +40,7 @@ class HttptoolsEngine:
         if connection is None:
             return _run_anew(pool, exchange)
         exchange.connection = connection
-        return connection.start(exchange, head_of(exchange.request))
+        return connection.start(exchange)
 
     def cut_off(self, exchange: Exchange) -> None:
         """Close the connection of an exchange whose ``run`` was cancelled; see ``Engine``."""
@@ -52,7 +51,7 @@ class HttptoolsEngine:
 async def _run_anew(pool: Pool, exchange: Exchange) -> None:
     connection = await _connected(pool, exchange.origin)
     exchange.connection = connection
-    await connection.start(exchange, head_of(exchange.request))
+    await connection.start(exchange)
 
 
 async def _connected(pool: Pool, origin: Origin) -> Connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -15,6 +15,7 @@ from sp00ky_transport_http.response import READ, Response
 
 _SWITCHING = 101  # what follows it isn't HTTP any more, so it is a response like any other
 _LONGEST_HEAD = 65_536  # bytes that are read before a whole response head, informational heads included
+_BODILESS = frozenset({"GET", "HEAD"})  # which need no Content-Length where there is no body
 _PIECE = 65_536  # bytes of a body that are written at once
 _NAMES = {name.encode(): name for name in READ}
 _TOO_LONG = "its head is longer than what is read of it"
@@ -58,25 +59,31 @@ class Connection(asyncio.Protocol):
         self._parser = _parser(self)
         self.lost: asyncio.Future[None] = self._loop.create_future()
 
-    def start(self, exchange: Exchange, head: bytes) -> asyncio.Future[None]:
+    def start(self, exchange: Exchange) -> asyncio.Future[None]:
         """Send the exchange's request; the future raises ``ExchangeFailed`` if no whole head has come.
 
         At its end the connection is kept for another exchange, or closed. If the future is cancelled, it is
         to be cut off.
         """
-        self._exchange = exchange
+        self._exchange, request = exchange, exchange.request
         self._waiter = self._loop.create_future()
         self._received = self._interim = 0
         self.is_reusable = self._is_whole = False
         if not self.is_open:
             self._end(self._failure or _closed(None))
             return self._waiter
+        own = ""
+        for name, value in request.own.items():  # the request has checked what is in them
+            own += f"{name}: {value}\r\n"
+        if request.body or request.template.method not in _BODILESS:
+            own += f"Content-Length: {len(request.body)}\r\n"
+        head = request.template.head + f"{own}\r\n".encode()
         try:
-            if len(exchange.request.body) <= _PIECE:
-                self._transport.write(head + exchange.request.body)
+            if len(request.body) <= _PIECE:
+                self._transport.write(head + request.body)
             else:
                 self._transport.write(head)
-                self._unsent = memoryview(exchange.request.body)
+                self._unsent = memoryview(request.body)
                 self._write()
         except BaseException:  # uvloop's, of a connection whose loss it hasn't told yet
             self.abort()
@@ -182,10 +189,13 @@ class Connection(asyncio.Protocol):
                 self._failure = _not_http(_TOO_MANY)
                 raise _Stop
             return
-        phrase = b"".join(self._phrase).decode(errors="surrogateescape")
-        exchange.response = Response(
-            status=status, phrase=phrase, headers=_read(self._fields, exchange.read), complete=False
-        )
+        phrase, headers = b"".join(self._phrase).decode(errors="surrogateescape"), dict[str, str]()
+        more = exchange.read.lower() if exchange.read else None
+        names = {**_NAMES, more.encode(): more} if more else _NAMES
+        for written, value in self._fields.items():
+            if name := names.get(written.lower()):  # something is made of it
+                headers.setdefault(name, value.decode("latin-1"))
+        exchange.response = Response(status=status, phrase=phrase, headers=headers, complete=False)
         if exchange.request.template.method == "HEAD":  # the parser would wait for the body that is described
             exchange.response.complete = True
             raise _Stop
@@ -249,17 +259,6 @@ def _parser(connection: Connection) -> HttpResponseParser:
         lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
     )
     return parser
-
-
-def _read(fields: Mapping[bytes, bytes], more: str | None) -> Mapping[str, str]:
-    """Return the headers that something is made of, and one more; of several with a name the first."""
-    found: dict[str, str] = {}
-    names = {**_NAMES, more.lower().encode(): more.lower()} if more else _NAMES
-    for written, value in fields.items():
-        name = names.get(written.lower())
-        if name is not None:
-            found.setdefault(name, value.decode("latin-1"))
-    return found
 
 
 def _ends_with_connection(response: Response) -> bool:

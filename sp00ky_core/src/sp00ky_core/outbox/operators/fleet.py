@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from copy import copy
 from datetime import timedelta
-from typing import Any, Self, Unpack
+from typing import Any, Unpack
 
 from sp00ky_core.errors import OptionInvalid, RunnerGone
 from sp00ky_core.hints import shown
 from sp00ky_core.job.options import check_option
 from sp00ky_core.outbox.operators.audit import act_of, recorded
-from sp00ky_core.outbox.operators.schedules import ScheduleOperators
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import ActOptions, Pauses, Runners, RunnerState, needed
 from sp00ky_core.stores.naming import StoreUser
@@ -20,22 +18,11 @@ class FleetOperators(StoreUser):
     """Steer all runners of a store; a base of ``Outbox``.
 
     Attributes:
-        schedules: The schedules.
         via: What an act comes through, for the audit: ``python``, ``cli``, ``dashboard``.
     """
 
     via: str = "python"
-    schedules: ScheduleOperators
     _hooks: Hooks
-
-    def acting_through(self, via: str) -> Self:
-        """Return this outbox, of whose acts the audit says that they come through something else.
-
-        It is open as long as this one is.
-        """
-        other = copy(self)
-        other.via, other.schedules = via, self.schedules.acting_through(via)
-        return other
 
     async def pause(
         self, backend: str, *, duration: timedelta | None = None, **act: Unpack[ActOptions]

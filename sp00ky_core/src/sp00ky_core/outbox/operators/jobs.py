@@ -31,7 +31,6 @@ from sp00ky_core.outbox.operators.bulk import (
 )
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, Store, check_limit
-from sp00ky_core.runner.maintenance.runs import reopen_runs
 from sp00ky_core.stores.naming import StoreUser
 from sp00ky_core.stores.transitions import KILL_REASON, clear, kill, redrive, report_settled, reschedule
 
@@ -340,6 +339,8 @@ class JobOperators(StoreUser):
         return operate_and_follow
 
     async def _reopen_runs(self, results: Sequence[OperatorResult]) -> None:
+        from sp00ky_core.runner.maintenance.runs import reopen_runs  # noqa: PLC0415  # `jobs list` starts without
+
         redriven = [result.job_id for result in results if result.fate in DONE]
         try:
             if redriven:

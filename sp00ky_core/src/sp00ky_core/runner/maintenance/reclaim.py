@@ -9,7 +9,7 @@ from itertools import islice
 import attrs
 
 from sp00ky_core.errors import JobNotFound, Sp00kyError
-from sp00ky_core.gate import Gate
+from sp00ky_core.gate.gate import Gate
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import OverdueClaim, OverdueClaims, Retention, Settlement, Store, has
 from sp00ky_core.runner.claim import Claimer
@@ -71,7 +71,7 @@ class Reclaimer:
     _claimer: Claimer
     _gates: Collection[Gate]
     _holdings: Holdings
-    _written: Callable[[Settlement], None]
+    _written: Callable[[Iterable[tuple[Settlement, None]]], None]
     _before_prune: Callable[[], Awaitable[Collection[str]]] | None = None
     """Reads what must be read of jobs before they go; returns the schedules whose jobs are spared."""
 
@@ -135,7 +135,7 @@ class Reclaimer:
                 error.reason if error else "",
                 extra={"event": "reclaimed", "job_id": settlement.job_id, "backend": settlement.backend},
             )
-            self._written(settlement)
+            self._written([(settlement, None)])
             if self._hooks.observes("sp00ky_job_settled"):
                 await self._report(settlement)
 

@@ -16,6 +16,7 @@ from sp00ky_core import RunnerOptions
 from sp00ky_core.errors import ConfigError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.plugins import calls
+from sp00ky_core.runner.options import TRYING
 from sp00ky_transport_asgi import application
 
 BLOCKING = """
@@ -142,6 +143,40 @@ async def test_an_application_that_embeds_a_runner_ends_with_the_runner_beside_i
             await runner.until_empty()
         assert (await outbox.get(job.id)).status is JobStatus.SUCCESS
     assert project.module.lifespans == [JobStatus.SUCCESS, "ending", "ended"]
+
+
+TRIED = """
+from contextlib import asynccontextmanager
+from fastapi import FastAPI
+from sp00ky_core.runner.options import TRYING
+
+tried = []
+
+@asynccontextmanager
+async def lifespan(app):
+    tried.append(TRYING.get())
+    yield
+
+app = FastAPI(lifespan=lifespan)
+
+@app.post("/done")
+async def done(): ...
+"""
+
+
+async def test_an_application_that_is_only_tried_knows_it_in_its_own_thread(project: Project) -> None:
+    project.write(TRIED)
+    async with project.outbox() as outbox:
+        ((transport, backends),) = list(outbox.prepared_transports())
+        trying = TRYING.set(True)
+        try:
+            await transport.open()
+            await transport.prepare(*backends)
+        finally:
+            await transport.close()
+            TRYING.reset(trying)
+    assert project.module is not None
+    assert project.module.tried == [True]
 
 
 async def test_the_end_of_a_lifespan_has_longer_than_the_calls(

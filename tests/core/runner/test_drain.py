@@ -61,14 +61,14 @@ async def test_a_start_that_is_cancelled_lets_go_of_the_transport(make_bench) ->
 async def test_a_runner_that_starts_while_check_tries_an_application_claims_nothing(make_bench) -> None:
     bench = await make_bench()
     job = await bench.add()
-    TRYING.set()
+    trying = TRYING.set(True)
     try:
         async with bench.runner() as runner:
             assert await runner.until_empty() == 0
             assert not runner.is_ready
             assert await bench.store.runners() == []
     finally:
-        TRYING.clear()
+        TRYING.reset(trying)
     assert (await bench.store.get(job.id)).status is JobStatus.PENDING
 
 

@@ -67,7 +67,7 @@ class Application:
         if loop == "shared" or lifespan:
             self._begin("")
         else:
-            work = partial(self._run, type(asyncio.get_running_loop()))
+            work = partial(contextvars.copy_context().run, self._run, type(asyncio.get_running_loop()))
             self._thread = threading.Thread(target=work, name=self.name, daemon=True)
             self._thread.start()
 

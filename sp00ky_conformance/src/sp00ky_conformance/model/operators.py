@@ -99,7 +99,7 @@ class OperatorRules(TwoStores):
     def _operate(
         self, chosen: list[Pair], call: Callable[[Store, list[str]], Awaitable[list[Any]]]
     ) -> list[OperatorFate]:
-        real = self.run(call(self.real, [each.real for each in chosen]))
-        reference = self.run(call(self.reference, [each.reference for each in chosen]))
-        assert [each.fate for each in real] == [each.fate for each in reference]
-        return [each.fate for each in real]
+        real = self.run(call(self.real, [job.real for job in chosen]))
+        reference = self.run(call(self.reference, [job.reference for job in chosen]))
+        assert [result.fate for result in real] == [result.fate for result in reference]
+        return [result.fate for result in real]

@@ -185,11 +185,11 @@ class StoreModel(OperatorRules):
     def _settle(self, claim: Claim, event: Event) -> SettleFate:
         real = self.run(self.real.settle([settlement_of(claim.real, event)]))
         reference = self.run(self.reference.settle([settlement_of(claim.reference, event)]))
-        assert [each.fate for each in real] == [each.fate for each in reference]
+        assert [result.fate for result in real] == [result.fate for result in reference]
         return reference[0].fate
 
     def _release(self, runner: str, kept: list[Pair]) -> None:
-        ids = [job_id for each in kept for job_id in (each.real, each.reference)]
+        ids = [job_id for job in kept for job_id in (job.real, job.reference)]
         real, reference = self.both(lambda store: store.release(runner, keep=ids))
         released = sorted(map(self.number, real))
         assert released == sorted(map(self.number, reference))
@@ -198,8 +198,8 @@ class StoreModel(OperatorRules):
 
     def _lose(self, runner: str) -> None:
         real, reference = self.both(lambda store: store.reclaim({runner: BEGINNING}))
-        assert sorted((self.number(each.job_id), each.transition.to) for each in real) == sorted(
-            (self.number(each.job_id), each.transition.to) for each in reference
+        assert sorted((self.number(result.job_id), result.transition.to) for result in real) == sorted(
+            (self.number(result.job_id), result.transition.to) for result in reference
         )
 
     def _count_attempt(self, number: int) -> None:

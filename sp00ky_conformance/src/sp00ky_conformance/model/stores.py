@@ -46,8 +46,8 @@ class TwoStores(RuleBasedStateMachine):
         options = StoreOptions(
             url="model://",
             tables=tuple(
-                JobTable(backend=name, table=f"{each}_{suffix}", timeout=TIMEOUT)
-                for each, name in self.names.items()
+                JobTable(backend=name, table=f"{backend}_{suffix}", timeout=TIMEOUT)
+                for backend, name in self.names.items()
             ),
             directory=Path(self._folder.name),
         )

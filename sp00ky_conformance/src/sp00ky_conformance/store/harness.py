@@ -78,9 +78,9 @@ WHILE = 0.3
 async def eventually(probe: Callable[[], Awaitable[T]]) -> T:
     """Wait for the first result of ``probe`` that is true. Fails after ``PATIENCE``."""
     async with asyncio.timeout(PATIENCE):
-        while not (found := await probe()):  # noqa: ASYNC110  # a database sends no event for it
+        while not (value := await probe()):  # noqa: ASYNC110  # a database sends no event for it
             await asyncio.sleep(0.01)
-        return found
+        return value
 
 
 def silent(*runners: str) -> dict[str, datetime]:
@@ -147,7 +147,7 @@ def needs(method: str) -> Callable[[Test], Test]:
 def lacks(cls: type[object] | None, test: object) -> str | None:
     """Return the method that a test of a class ``needs`` and the class doesn't override."""
     method = getattr(test, "needs", None)
-    bases = [each for each in getattr(cls, "__mro__", ()) if method in vars(each)]
+    bases = [base for base in getattr(cls, "__mro__", ()) if method in vars(base)]
     return str(method) if len(bases) == 1 else None
 
 
@@ -307,7 +307,7 @@ class StoreHarness:
         suffix = new_key()[-12:]
         return StoreOptions(
             url="conformance://",
-            tables=tuple(JobTable(backend=each, table=f"{each}_{suffix}") for each in (API, MAIL)),
+            tables=tuple(JobTable(backend=backend, table=f"{backend}_{suffix}") for backend in (API, MAIL)),
             directory=tmp_path,
         )
 
@@ -362,7 +362,7 @@ class StoreHarness:
 
 def with_tables(options: StoreOptions, **table: Any) -> StoreOptions:
     """Return the same options, every table with other settings."""
-    tables = tuple(attrs.evolve(each, **table) for each in options.tables)
+    tables = tuple(attrs.evolve(job_table, **table) for job_table in options.tables)
     return attrs.evolve(options, tables=tables)
 
 

@@ -23,7 +23,7 @@ def promise_of(cls: type[object] | None, test: str) -> str | None:
     """
     if cls is None or not issubclass(cls, StoreHarness):
         return None
-    part = next((each for each in cls.__mro__ if test in vars(each) and each is not cls), None)
+    part = next((base for base in cls.__mro__ if test in vars(base) and base is not cls), None)
     if part is None or vars(part)[test] is None:
         return None
     sentence = test.removeprefix("test_").replace("_", " ")

@@ -151,8 +151,8 @@ class TransportConformance:
         self, delivering: Transport, server: Peer
     ) -> None:
         payload = b'{ "id" : 7, "id": 8, "text": "\xf0\x9f\x91\xbb\\ud800", "n": 1.000 }'
-        for each in (payload, b"{}"):  # had the first arrived twice, the second would be the third
-            outcome = await delivering.deliver(self.attempt(server.url, self.delivered, payload=each))
+        for body in (payload, b"{}"):  # had the first arrived twice, the second would be the third
+            outcome = await delivering.deliver(self.attempt(server.url, self.delivered, payload=body))
             assert isinstance(outcome, Delivered)
         assert [request.body for request in await arrived(server, 2)] == [payload, b"{}"]
 

@@ -12,7 +12,7 @@ import attrs
 
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.contract import Contract, load_contract
-from sp00ky_core.contract.loading import LateContract, OpenContract
+from sp00ky_core.contract.loading import LateContract, OpenContract, Operations, load_operations
 from sp00ky_core.errors import ConfigError, Sp00kyError, UnknownBackend
 from sp00ky_core.gate.breaker import longest_pause
 from sp00ky_core.hints import nearest
@@ -145,14 +145,16 @@ def _contract(backend: BackendConfig, entry: TransportEntry | None) -> Contract:
     if entry is None or entry.contract == "openapi" or (entry.contract == "own" and backend.spec):
         return load_contract(backend, ref_roots=backend.ref_roots)
     if entry.contract == "own" and entry.document is not None:
-        return LateContract(partial(_own_contract, backend, entry.document))
+        return LateContract(partial(_own_operations, backend, entry.document))
     return OpenContract()
 
 
-def _own_contract(backend: BackendConfig, document: Callable[[BackendConfig], Mapping[str, Any]]) -> Contract:
+def _own_operations(
+    backend: BackendConfig, document: Callable[[BackendConfig], Mapping[str, Any]]
+) -> Operations:
     with naming(backend):
-        found = document(backend)
-    return load_contract(backend, document=found)
+        own = document(backend)
+    return load_operations(backend, document=own)
 
 
 @contextmanager

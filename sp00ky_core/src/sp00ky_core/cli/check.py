@@ -155,7 +155,7 @@ async def _preparation_findings(outbox: Outbox) -> AsyncIterator[Finding]:
     """Yield why a transport can't deliver to a backend, as far as it finds that out before."""
     for transport, backends in outbox.prepared_transports():
         problems = dict[str, str]()
-        TRYING.set()
+        trying = TRYING.set(True)
         try:
             await transport.open()
             for backend in backends:
@@ -165,7 +165,7 @@ async def _preparation_findings(outbox: Outbox) -> AsyncIterator[Finding]:
                     problems[backend.name] = str(error)
         finally:
             await transport.close()
-            TRYING.clear()
+            TRYING.reset(trying)
         for name, problem in problems.items():
             yield Finding.stopping(
                 f"backend {name}", problem, "a runner of it doesn't start", "fix that, or the backend's keys"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from sp00ky_core.contract.safety import MAX_PATH_LENGTH, spelling_problem
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import ContractError, Violation
 
-__all__ = ["Contract", "LateContract", "OpenContract", "load_contract"]
+__all__ = ["Contract", "LateContract", "OpenContract", "load_contract", "load_operations"]
 
 
 _NO_FILE = "openapi.json"
@@ -43,12 +44,14 @@ class Documented(Protocol):
         """Where its token goes, which no payload may set: "header", "query" or "cookie", and the name."""
 
 
-class Contract:
-    """A backend's operations. The schemas of each are compiled when it is first used.
+class Operations:
+    """What a document describes.
 
     Attributes:
-        operations: by name; without those that are known to be unusable.
+        usable: the operations by name, without those that are known to be unusable.
         unusable: the operations, or whole paths, that can't be called, by name, and why.
+        unclear: texts that name no one operation, and why.
+        names: the name of an operation, by each text that spells it.
         schemas: the document's.
         digest: changes with the document: what runners say to each other of it.
         base_path: Swagger's ``basePath``, which its paths are meant to be below; it isn't sent.
@@ -57,71 +60,108 @@ class Contract:
     def __init__(
         self, items: Iterable[PathItem], schemas: Schemas, digest: str = "", base_path: str = ""
     ) -> None:
+        self.schemas = schemas
         self.digest = digest
         self.base_path = base_path
-        self.schemas = schemas
-        self._checks: dict[str, PayloadCheck] = {}  # by spelling
-        self.operations: dict[str, Operation] = {}
+        self.usable: dict[str, Operation] = {}
         self.unusable: dict[str, str] = {}
-        self._unclear: dict[str, str] = {}
-        self._names: dict[str, str] = {}
+        self.unclear: dict[str, str] = {}
+        self.names: dict[str, str] = {}
         named: dict[str, list[str]] = {}
         for item in items:
             self._add(item)
             for method, operation_id in item.ids.items():
-                named.setdefault(operation_id, []).append(self.name(f"{method} {item.path}"))
+                long_name = f"{method} {item.path}"
+                named.setdefault(operation_id, []).append(self.names.get(long_name, long_name))
         self._add_operation_ids(named)
-
-    @property
-    def is_read(self) -> bool:
-        """Whether asking it runs nothing: an application's own is read when it is first asked."""
-        return True
 
     def _add(self, item: PathItem) -> None:
         if item.problem:
             long_names = [f"{method} {item.path}" for method in item.ids]
-            self._names |= dict.fromkeys([item.path, *long_names], item.path)
+            self.names |= dict.fromkeys([item.path, *long_names], item.path)
             self.unusable[item.path] = item.problem
         short = item.short
         for method, operation in item.operations.items():
             long_name = f"{method} {item.path}"
             name = item.path if method == short else long_name
-            self._names |= {name: name, long_name: name}
+            self.names |= {name: name, long_name: name}
             if isinstance(operation, str):
                 self.unusable[name] = operation
             else:
                 spellings = tuple(dict.fromkeys((name, long_name)))
-                self.operations[name] = attrs.evolve(
+                self.usable[name] = attrs.evolve(
                     operation, name=name, spellings=spellings, operation_id=item.ids.get(method)
                 )
         if short is None and item.operations:
             listed = ", ".join(repr(f"{method} {item.path}") for method in item.operations)
             methods = ", ".join(item.operations).lower()
-            self._unclear[item.path] = f"it has {methods} and no post; name one: {listed}"
+            self.unclear[item.path] = f"it has {methods} and no post; name one: {listed}"
 
     def _add_operation_ids(self, named: Mapping[str, Sequence[str]]) -> None:
         """Let operations be named by their ids, unless such a text names something else, or is another's."""
         for operation_id, names in named.items():
             # every database can hold what is a name, and a line of a log show it
             is_a_name = len(operation_id) <= MAX_PATH_LENGTH and operation_id.isprintable()
-            if self.has(operation_id) or not is_a_name:
+            if operation_id in self.names or operation_id in self.unclear or not is_a_name:
                 continue
             if len(names) > 1:
                 listed = ", ".join(map(repr, names))
-                self._unclear[operation_id] = f"several operations have that operationId; name one: {listed}"
+                self.unclear[operation_id] = f"several operations have that operationId; name one: {listed}"
                 continue
-            self._names[operation_id] = names[0]
-            if operation := self.operations.get(names[0]):
+            self.names[operation_id] = names[0]
+            if operation := self.usable.get(names[0]):
                 spellings = (*operation.spellings, operation_id)
-                self.operations[names[0]] = attrs.evolve(operation, spellings=spellings)
+                self.usable[names[0]] = attrs.evolve(operation, spellings=spellings)
+
+
+class Contract:
+    """A backend's operations. The schemas of each are compiled when it is first used."""
+
+    def __init__(self, document: Operations) -> None:
+        self._operations = document
+        self._checks: dict[str, PayloadCheck] = {}  # by spelling
+
+    @property
+    def _document(self) -> Operations:
+        return self._operations
+
+    @property
+    def is_read(self) -> bool:
+        """Whether asking it runs nothing: an application's own is read when it is first asked."""
+        return True
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        """See ``Operations.usable``."""
+        return self._document.usable
+
+    @property
+    def unusable(self) -> Mapping[str, str]:
+        """See ``Operations``."""
+        return self._document.unusable
+
+    @property
+    def schemas(self) -> Schemas:
+        """See ``Operations``."""
+        return self._document.schemas
+
+    @property
+    def digest(self) -> str:
+        """See ``Operations``."""
+        return self._document.digest
+
+    @property
+    def base_path(self) -> str:
+        """See ``Operations``."""
+        return self._document.base_path
 
     def has(self, text: str) -> bool:
         """Tell whether the document has an operation of that spelling, though maybe an unusable one."""
-        return text in self._names or text in self._unclear
+        return text in self._document.names or text in self._document.unclear
 
     def name(self, text: str) -> str:
         """Return the name of the operation that a text spells; the text itself where it spells none."""
-        return self._names.get(text, text)
+        return self._document.names.get(text, text)
 
     def spellings(self, text: str) -> tuple[str, ...]:
         """Return every text that names the operation of a spelling; the text alone where it spells none."""
@@ -134,7 +174,7 @@ class Contract:
 
     def why_not(self, text: str) -> str:
         """Say why no job can be sent to what a text spells; empty where the document has no such thing."""
-        return self.unusable.get(self.name(text)) or self._unclear.get(text, "")
+        return self.unusable.get(self.name(text)) or self._document.unclear.get(text, "")
 
     @property
     def operation_ids(self) -> list[str]:
@@ -144,11 +184,11 @@ class Contract:
 
     def forget(self, operation_id: str, reason: str) -> None:
         """Let an ``operationId`` name nothing, for the reason given."""
-        name = self._names.pop(operation_id)
-        self._unclear[operation_id] = reason
+        name = self._document.names.pop(operation_id)
+        self._document.unclear[operation_id] = reason
         operation = self.operations[name]
         spellings = tuple(text for text in operation.spellings if text != operation_id)
-        self.operations[name] = attrs.evolve(operation, spellings=spellings)
+        self._document.usable[name] = attrs.evolve(operation, spellings=spellings)
         self._checks.pop(name, None)
 
     def operation(self, text: str) -> Operation | None:
@@ -192,8 +232,8 @@ class Contract:
         try:
             check = self._checks.get(name) or PayloadCheck(operation, self.schemas)
         except DocumentProblem as error:
-            self.unusable[name] = error.problem
-            del self.operations[name]
+            self._document.unusable[name] = error.problem
+            del self._document.usable[name]
             return None
         self._checks[name] = check
         self._checks[text] = check
@@ -203,13 +243,22 @@ class Contract:
 class LateContract(Contract):
     """A contract that is read when something of it is first asked for."""
 
-    def __init__(self, read: Callable[[], Contract]) -> None:
-        self._late = read
+    def __init__(self, read: Callable[[], Operations]) -> None:
+        self._read: Callable[[], Operations] = read
+        self._checks = {}
+
+    @cached_property
+    def _late(self) -> Operations:
+        return self._read()
+
+    @property
+    def _document(self) -> Operations:
+        return self._late
 
     @property
     def is_read(self) -> bool:
         """Whether it has been."""
-        return "operations" in vars(self)
+        return "_late" in vars(self)
 
     def name(self, text: str) -> str:
         """Return the name of the operation that a text spells, once the contract is read; else the text."""
@@ -223,13 +272,6 @@ class LateContract(Contract):
         """Return what names an operation, once the contract is read; it isn't read for that."""
         return super().texts() if self.is_read else ()
 
-    def __getattr__(self, name: str) -> Any:
-        """Read it: nothing of a contract is there before."""
-        if name.startswith("__") or self.is_read:
-            raise AttributeError(name)
-        vars(self).update(vars(self._late()))
-        return vars(self)[name]
-
 
 class OpenContract(Contract):
     """The contract of a transport that has none: any path that is safe, and any JSON object.
@@ -238,7 +280,7 @@ class OpenContract(Contract):
     """
 
     def __init__(self) -> None:
-        super().__init__((), Schemas(reads_beside_references=True), "none")
+        super().__init__(Operations((), Schemas(reads_beside_references=True), "none"))
 
     def has(self, text: str) -> bool:
         """Whether a text may be a path."""
@@ -250,9 +292,14 @@ class OpenContract(Contract):
         return PayloadCheck(Operation(path=text, bodies=(Body(),)), self.schemas)  # not kept: paths are many
 
 
-def load_contract(
+def load_contract(backend: Documented, *, ref_roots: Sequence[Path] = ()) -> Contract:
+    """Read a backend's document, as ``load_operations`` does."""
+    return Contract(load_operations(backend, ref_roots=ref_roots))
+
+
+def load_operations(
     backend: Documented, *, ref_roots: Sequence[Path] = (), document: Mapping[str, Any] | None = None
-) -> Contract:
+) -> Operations:
     """Read a backend's OpenAPI document (YAML or JSON, 3.0 to 3.2, or Swagger 2.0) and what it refers to.
 
     ``document``: that itself, where it is in no file.
@@ -268,7 +315,7 @@ def load_contract(
         schemas = Schemas(reads_beside_references=documents.minor > 0)
         items = path_items(documents, backend.credential)
         base_path = documents.root.value.get("basePath", "") if documents.is_swagger else ""
-        return Contract(items, schemas, documents.digest, str(base_path).rstrip("/"))
+        return Operations(items, schemas, documents.digest, str(base_path).rstrip("/"))
     except DocumentProblem as error:
         hint = f"; write one there, or fix `spec` of the backend {backend.name!r} in sp00ky.yml"
         problem = error.problem + ("" if document is not None or file.is_file() else hint)

@@ -6,14 +6,14 @@ import os
 import random
 import secrets
 import socket
-import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import attrs
 
-TRYING: threading.Event = threading.Event()
-"""Set while this process only tries whether applications start: a runner that one embeds claims nothing."""
+TRYING: ContextVar[bool] = ContextVar("sp00ky_trying", default=False)
+"""Whether an application is started only to see whether it starts: a runner that it embeds claims nothing."""
 
 
 def new_runner_id(name: str = "") -> str:

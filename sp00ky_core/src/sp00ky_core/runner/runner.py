@@ -189,7 +189,7 @@ class Runner:
         if self._started:
             raise Sp00kyError("a runner starts once: make a new one with outbox.runner()")
         self._started = True
-        if TRYING.is_set():
+        if TRYING.get():
             self._stop_claiming()
             return
         async with self._turn:

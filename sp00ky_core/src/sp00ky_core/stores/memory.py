@@ -55,7 +55,7 @@ END = (2,)
 
 
 class SortedIndex:
-    """One index: an entry a row, in a sorted list.
+    """Keeps an index: an entry a row, in a sorted list.
 
     Attributes:
         columns: The index's, and the table's key, so that every entry is another.
@@ -332,7 +332,7 @@ class Tables:
 
 
 class MemorySession(Session):
-    """A transaction: nothing that it awaits ever waits, so that there is but one at a time."""
+    """Does a transaction: nothing that it awaits ever waits, so that there is but one at a time."""
 
     blocks = True
 

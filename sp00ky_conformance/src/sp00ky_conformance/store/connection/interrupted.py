@@ -47,9 +47,9 @@ class InterruptionConformance(StoreHarness):
         for moment in range(MOMENTS):
             await cut_off(store.add([new_job(path=f"/{moment}") for _ in range(3)]), moment)
             await self._works(store)
-        found = await store.find(JobQuery(limit=1_000))
+        jobs = await store.find(JobQuery(limit=1_000))
         for moment in range(MOMENTS):
-            assert sum(job.path == f"/{moment}" for job in found) in {0, 3}
+            assert sum(job.path == f"/{moment}" for job in jobs) in {0, 3}
 
     async def test_a_settle_that_is_cut_off_can_be_repeated(self, store: Store) -> None:
         for moment in range(MOMENTS):

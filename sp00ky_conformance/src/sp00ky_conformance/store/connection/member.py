@@ -98,17 +98,17 @@ async def members(
     """Have processes, each with a store of the same tables that is open, ready for a task to ``go``."""
     started = [Member(_idle.pop() if _idle else _started()) for _ in range(count)]
     try:
-        for each in started:
-            each._send(_whole(harness, options, task))  # of the same module
-        for each in started:
-            await each.ready()
+        for member in started:
+            member._send(_whole(harness, options, task))  # of the same module
+        for member in started:
+            await member.ready()
         yield started
     except BaseException:
-        for each in started:
-            each._end()
+        for member in started:
+            member._end()
         raise
-    for each in started:
-        await each.retire()
+    for member in started:
+        await member.retire()
 
 
 def _started() -> subprocess.Popen[bytes]:
@@ -118,8 +118,8 @@ def _started() -> subprocess.Popen[bytes]:
 
 @atexit.register
 def _end_idle() -> None:
-    for each in _idle:
-        Member(each)._end()
+    for process in _idle:
+        Member(process)._end()
 
 
 def _whole(harness: StoreHarness, options: StoreOptions, task: str) -> dict[str, Any]:
@@ -167,10 +167,10 @@ def _class_of(whole: Mapping[str, Any]) -> type[StoreHarness]:
         module = module_from_spec(spec)
         sys.modules[whole["module"]] = module
         spec.loader.exec_module(module)
-    found: Any = module
+    attribute: Any = module
     for name in whole["name"].split("."):
-        found = getattr(found, name)
-    return cast("type[StoreHarness]", found)
+        attribute = getattr(attribute, name)
+    return cast("type[StoreHarness]", attribute)
 
 
 async def _claim_all(store: Store, *, runner: str, slots: int) -> list[tuple[str, int]]:

@@ -71,9 +71,9 @@ class SynchronousConformance(StoreHarness):
         (committed,) = await store.add([new_job(dedup_key="k")])
 
         def enqueue(blocking: SynchronousEnqueue, connection: Any) -> list[Job]:
-            found = blocking.add_in(connection, [new_job(dedup_key="k")])
-            found += blocking.add_in(connection, [new_job(dedup_key="own"), new_job(dedup_key="own")])
-            return found + blocking.add_in(connection, [new_job(dedup_key="own")])
+            added = blocking.add_in(connection, [new_job(dedup_key="k")])
+            added += blocking.add_in(connection, [new_job(dedup_key="own"), new_job(dedup_key="own")])
+            return added + blocking.add_in(connection, [new_job(dedup_key="own")])
 
         same, own, again, third = await self.blocked(store, enqueue)
         assert (same.id, again.id, third.id) == (committed.id, own.id, own.id)

@@ -52,14 +52,14 @@ class OverdueConformance(StoreHarness):
             jobs = await store.claim({API: 5, MAIL: 5}, RUNNER)
 
             async def all_overdue() -> list[OverdueClaim]:
-                found = await store.overdue([RUNNER])
-                return found if len(found) == len(jobs) else []
+                claims = await store.overdue([RUNNER])
+                return claims if len(claims) == len(jobs) else []
 
-            found = await eventually(all_overdue)
-            assert {(each.job_id, each.epoch, each.runner_id) for each in found} == {
+            claims = await eventually(all_overdue)
+            assert {(claim.job_id, claim.epoch, claim.runner_id) for claim in claims} == {
                 (job.id, 1, RUNNER) for job in jobs
             }
-            assert [each.lasts for each in found] == [pytest.approx(0.25)] * 2
+            assert [claim.lasts for claim in claims] == [pytest.approx(0.25)] * 2
             assert len(await store.overdue([RUNNER], limit=1)) == 1
             assert await store.overdue([]) == []
             assert await store.overdue(["another"]) == []
@@ -124,7 +124,7 @@ class OverdueConformance(StoreHarness):
             return
         assert await store.reclaim({}, beating=[RUNNER]) == []
         named = await store.overdue([RUNNER])
-        assert [(each.job_id, each.epoch) for each in named] == [(job_id, 7)]
+        assert [(claim.job_id, claim.epoch) for claim in named] == [(job_id, 7)]
         (written,) = await store.reclaim({}, beating=[RUNNER], overdue=named)
         assert (written.job_id, written.epoch) == (job_id, 7)
 
@@ -142,8 +142,8 @@ class OverdueConformance(StoreHarness):
         await self.claim(hasty)
 
         async def all_overdue() -> list[OverdueClaim]:
-            found = await hasty.overdue([RUNNER])
-            return found if len(found) == 3 else []
+            claims = await hasty.overdue([RUNNER])
+            return claims if len(claims) == 3 else []
 
         named = await eventually(all_overdue)
         rounds = [len(await hasty.reclaim({}, beating=[RUNNER], overdue=named, limit=2)) for _ in range(3)]

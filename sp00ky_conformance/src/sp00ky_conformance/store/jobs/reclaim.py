@@ -77,14 +77,14 @@ class ReclaimConformance(StoreHarness):
         (living,) = await self.claim(store, 1, runner="alive")
         lost = await store.claim({API: 5, MAIL: 5}, "dead")
         written = await store.reclaim(silent("dead", "never-seen"))
-        assert sorted(each.job_id for each in written) == sorted(job.id for job in lost)
+        assert sorted(settlement.job_id for settlement in written) == sorted(job.id for job in lost)
         assert (await store.get(living.id)).status is JobStatus.PROCESSING
         assert await store.reclaim(silent("dead")) == []
 
     async def test_a_runner_that_has_beaten_since_is_left_alone(self, store: Store) -> None:
         await self.add(store, 2)
-        seen = {each: (await store.beat(each))[each].at for each in ("back", "dead")}
-        before = {each: await store.claim({API: 1}, each) for each in ("back", "dead")}
+        seen = {runner_id: (await store.beat(runner_id))[runner_id].at for runner_id in ("back", "dead")}
+        before = {runner_id: await store.claim({API: 1}, runner_id) for runner_id in ("back", "dead")}
         await store.beat("back")
         (written,) = await store.reclaim(seen)
         assert [written.job_id] == [job.id for job in before["dead"]]
@@ -126,7 +126,7 @@ class ReclaimConformance(StoreHarness):
         await self.add(store, 20)
         jobs = await self.claim(store)
         rounds = await asyncio.gather(*(store.reclaim(silent(RUNNER)) for _ in range(2)))
-        written: list[Settlement] = [each for batch in rounds for each in batch]
-        assert sorted(each.job_id for each in written) == sorted(job.id for job in jobs)
+        written: list[Settlement] = [settlement for batch in rounds for settlement in batch]
+        assert sorted(settlement.job_id for settlement in written) == sorted(job.id for job in jobs)
         kept: list[Job] = [await store.get(job.id) for job in jobs]
         assert {(job.retries, job.lease_epoch, len(job.errors)) for job in kept} == {(1, 2, 1)}

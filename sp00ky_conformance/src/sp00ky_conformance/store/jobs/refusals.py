@@ -36,7 +36,7 @@ class RefusalConformance(StoreHarness):
         jobs = await self._claimed_among(store)
         await self.refuse(store, options.tables[0].table, "result")
         results = await store.settle([settlement(job, Delivered(result={"n": 1})) for job in jobs])
-        assert [each.fate for each in results] == [SettleFate.SETTLED] * len(jobs)
+        assert [result.fate for result in results] == [SettleFate.SETTLED] * len(jobs)
         for job, result in zip(jobs, results, strict=True):
             kept = await store.get(job.id)
             assert kept.status is JobStatus.SUCCESS
@@ -88,7 +88,9 @@ class RefusalConformance(StoreHarness):
         jobs = await self._claimed_among(store)
         await self.refuse(store, options.tables[0].table, "update")
         written = await store.reclaim(silent(RUNNER))
-        assert {each.job_id for each in written} == {job.id for job in jobs if job.path != REFUSED}
+        assert {settlement.job_id for settlement in written} == {
+            job.id for job in jobs if job.path != REFUSED
+        }
 
     @needs("refuse")
     async def test_a_refused_batch_leaves_nothing(self, store: Store, options: StoreOptions) -> None:

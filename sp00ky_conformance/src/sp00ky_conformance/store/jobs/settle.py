@@ -269,7 +269,7 @@ class ReleaseConformance(StoreHarness):
         await eventually(lambda: hasty.overdue([RUNNER]))
         assert await hasty.release(RUNNER, keep=()) == []
         assert (await hasty.get(job.id)).status is JobStatus.PROCESSING
-        assert [each.job_id for each in await hasty.reclaim({})] == [job.id]
+        assert [settlement.job_id for settlement in await hasty.reclaim({})] == [job.id]
 
     async def test_a_released_job_is_claimed_again(self, store: Store) -> None:
         await self.claimed(store)

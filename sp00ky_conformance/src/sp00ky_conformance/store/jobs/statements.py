@@ -56,7 +56,7 @@ class StatementConformance(StoreHarness):
         for name in set(Job.__annotations__) - instants - {"id", "dedup_key"}:
             assert getattr(job, name) == getattr(added, name), name
         assert is_close(job.run_at, added.run_at)
-        claimed = [each.id for each in await self.claim(store)]
+        claimed = [job.id for job in await self.claim(store)]
         assert set(claimed) == ({job.id} if job.ordering_key else {job.id, added.id})
 
     @where("statements")
@@ -80,7 +80,7 @@ class StatementConformance(StoreHarness):
         several.append(self.statement(store, backend=MAIL, dedup_key="k"))
         await self.transact(store, several)
         jobs = {job.id: job for job in await self.all_jobs(store)}
-        assert [jobs[each.job_id].path for each in several[:3]] == ["/0", "/1", "/2"]
+        assert [jobs[result.job_id].path for result in several[:3]] == ["/0", "/1", "/2"]
         assert jobs[several[3].job_id].backend == MAIL
 
     @where("statements")

@@ -47,7 +47,7 @@ class UpkeepConformance(StoreHarness):
             "its request may have been sent: reclaim() takes it"
         )
         assert (await hasty.get(job)).status is JobStatus.PROCESSING
-        assert [each.job_id for each in await hasty.reclaim({})] == [job]
+        assert [settlement.job_id for settlement in await hasty.reclaim({})] == [job]
 
     @where("retention")
     async def test_a_job_is_kept_from_its_end_on(self, options: StoreOptions) -> None:
@@ -104,9 +104,9 @@ class UpkeepConformance(StoreHarness):
         """Whether a beat ends before calls that began before it, or they have nothing to wait for."""
         running = [asyncio.ensure_future(call) for call in calls]
         await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        queued = sum(not each.done() for each in running)
+        queued = sum(not task.done() for task in running)
         await store.beat(RUNNER)
-        left = sum(not each.done() for each in running)
+        left = sum(not task.done() for task in running)
         await asyncio.gather(*running)
         return left > 0 or queued < len(running) // 2
 

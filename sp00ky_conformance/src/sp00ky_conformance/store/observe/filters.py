@@ -43,10 +43,10 @@ class FilterConformance(StoreHarness):
     async def meeting(self, store: WholeStore, **conditions: Any) -> set[str]:
         """List ids of the jobs that meet the conditions; they are also counted."""
         asked = JobFilter(**conditions)
-        found = {job.id for job in await store.find(query_of(asked))}
+        ids = {job.id for job in await store.find(query_of(asked))}
         if counts := has(store, Counts):
-            assert await counts.count(asked) == len(found), conditions
-        return found
+            assert await counts.count(asked) == len(ids), conditions
+        return ids
 
     async def test_the_last_entry_of_errors_counts(self, store: WholeStore) -> None:
         retried = await self.settled(store, await self.claimed(store, path="/r"), failure(code=503))
@@ -186,9 +186,9 @@ class FilterConformance(StoreHarness):
             await clear(store, [job.id])
             return None
 
-        found = await eventually(newer)
-        assert found is not None
-        return older, found
+        job = await eventually(newer)
+        assert job is not None
+        return older, job
 
 
 class ClearMatchingConformance(StoreHarness):

@@ -96,7 +96,7 @@ class HostileConformance(StoreHarness):
     ) -> None:
         if (job_id := await self.written(store, options, {**fields, "status": "processing"})) is None:
             return
-        assert [each.job_id for each in await store.reclaim({})] == [job_id]
+        assert [settlement.job_id for settlement in await store.reclaim({})] == [job_id]
 
     @pytest.mark.parametrize("seconds", [0, -1])
     @pytest.mark.parametrize("overridable", [True, False])

@@ -87,8 +87,8 @@ class ReadingConformance(StoreHarness):
             (await self.add(store, path="/b", assigned_to="thread:t1", backend=backend))[0].id
             for backend in (API, MAIL, API, API)
         ]
-        found = [job.id for job in await store.find(JobQuery(path="/b", assigned_to="thread:t1"))]
-        assert found == added[::-1]
+        ids = [job.id for job in await store.find(JobQuery(path="/b", assigned_to="thread:t1"))]
+        assert ids == added[::-1]
         (newest,) = await store.find(JobQuery(path="/b", assigned_to="thread:t1", limit=1))
         assert newest.id == added[-1]
 
@@ -159,7 +159,7 @@ class StatsConformance(StoreHarness):
         await self.claim(store, 1)
         await self.add(store, 1, delay=timedelta(hours=1))
         exact, bounded = await store.stats(), await store.stats(limit=10)
-        ages = [attrs.evolve(each[API], oldest_due_s=None) for each in (exact, bounded)]
+        ages = [attrs.evolve(stats[API], oldest_due_s=None) for stats in (exact, bounded)]
         assert ages[0] == ages[1]
         assert bounded[API].oldest_due_s == pytest.approx(exact[API].oldest_due_s, abs=30)
         least = (await store.stats(limit=2))[API]
@@ -234,7 +234,7 @@ class LifeConformance(StoreHarness):
                 return
             assert await store.get(ended.id) == ended
             assert await store.get(claimed.id) == claimed
-            assert [each.job_id for each in await store.reclaim(silent(RUNNER))] == [claimed.id]
+            assert [settlement.job_id for settlement in await store.reclaim(silent(RUNNER))] == [claimed.id]
 
     async def test_its_location_can_be_printed(self, store: WholeStore) -> None:
         assert ":" in store.location

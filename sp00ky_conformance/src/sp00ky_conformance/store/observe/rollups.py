@@ -44,7 +44,7 @@ class RollupConformance(StoreHarness):
         """Read the database's clock."""
         return await rollups_of(store).write_rollups([])
 
-    async def found(self, store: Store, since: datetime, **query: Any) -> list[Rollup]:
+    async def read(self, store: Store, since: datetime, **query: Any) -> list[Rollup]:
         """Read rollups."""
         return await rollups_of(store).rollups(RollupQuery(since=since, **query))
 
@@ -59,7 +59,7 @@ class RollupConformance(StoreHarness):
         write = rollups_of(store).write_rollups
         await write([rollup(now), rollup(now, "r2")])
         await write([rollup(now, count=5)])
-        (row,) = await self.found(store, now)
+        (row,) = await self.read(store, now)
         assert row == attrs.evolve(rollup(now, count=6), runner_id="", path="")
 
     @where("rollups")
@@ -73,15 +73,15 @@ class RollupConformance(StoreHarness):
             {"backend": MAIL},
         ]
         await rollups_of(store).write_rollups([rollup(now, **kind) for kind in kinds])
-        by_backend = await self.found(store, now)
-        assert [(each.backend, each.outcome, each.code, each.count) for each in by_backend] == [
+        by_backend = await self.read(store, now)
+        assert [(rollup.backend, rollup.outcome, rollup.code, rollup.count) for rollup in by_backend] == [
             (API, "failed", 0, 1),
             (API, "failed", 500, 1),
             (API, "success", 200, 2),
             (MAIL, "success", 200, 1),
         ]
-        by_route = await self.found(store, now, routes=True, backend=API)
-        assert [(each.path, each.count) for each in by_route if each.outcome == "success"] == [
+        by_route = await self.read(store, now, routes=True, backend=API)
+        assert [(rollup.path, rollup.count) for rollup in by_route if rollup.outcome == "success"] == [
             ("/other", 1),
             ("/spookify", 1),
         ]
@@ -91,13 +91,13 @@ class RollupConformance(StoreHarness):
         now = hour_of(await self.now(store))
         minutes = [now - 7 * MINUTE, now - 6 * MINUTE, now - 2 * MINUTE, now]
         await rollups_of(store).write_rollups([rollup(minute) for minute in minutes])
-        steps = await self.found(store, now - 10 * MINUTE, step=300)
+        steps = await self.read(store, now - 10 * MINUTE, step=300)
         assert [(step.minute, step.count, step.seconds_sum, step.buckets[7]) for step in steps] == [
             (now - 10 * MINUTE, 2, 2.0, 2),
             (now - 5 * MINUTE, 1, 1.0, 1),
             (now, 1, 1.0, 1),
         ]
-        (whole,) = await self.found(store, now - 6 * MINUTE, until=now)
+        (whole,) = await self.read(store, now - 6 * MINUTE, until=now)
         assert (whole.minute, whole.count) == (now - 6 * MINUTE, 2)
 
     @where("rollups")
@@ -109,7 +109,7 @@ class RollupConformance(StoreHarness):
         assert await rollups_of(store).fold_rollups(limit=2) == 2
         assert await rollups_of(store).fold_rollups() == 1
         assert await rollups_of(store).fold_rollups() == 0
-        hour, now_row = await self.found(store, old - HOUR, step=60, routes=True)
+        hour, now_row = await self.read(store, old - HOUR, step=60, routes=True)
         assert hour == attrs.evolve(rollup(old, "", count=3))
         assert now_row == rollup(minute, "")
 
@@ -121,11 +121,11 @@ class RollupConformance(StoreHarness):
         await asyncio.gather(*(fold(limit=20) for _ in range(4)))
         while await fold():
             pass
-        assert [each.count for each in await self.found(store, old)] == [60]
+        assert [rollup.count for rollup in await self.read(store, old)] == [60]
 
     @where("rollups")
     async def test_what_is_too_old_is_deleted(self, store: Store) -> None:
         old = hour_of(await self.now(store)) - 31 * 24 * HOUR
         await rollups_of(store).write_rollups([rollup(old, ""), rollup(old + 2 * 24 * HOUR, "")])
         await rollups_of(store).fold_rollups()
-        assert [each.count for each in await self.found(store, old)] == [1]
+        assert [rollup.count for rollup in await self.read(store, old)] == [1]

@@ -23,11 +23,11 @@ class FireConformance(ScheduleHarness):
         (run,) = await self.fired(store, schedule, "7", job=job) or []
         assert (run.key, run.status, run.trigger) == ("7", RunStatus.RUNNING, Trigger.CRON)
         assert run.job_id is not None
-        found = await store.get(run.job_id)
-        assert (found.path, found.payload, found.timeout) == ("/spookify", {"row": {"id": 7}}, 5)
-        assert (found.max_retries, found.retry_strategy) == (2, "exponential")
-        assert (found.status, found.assigned_to, found.dedup_key) == (JobStatus.PENDING, None, None)
-        assert is_close(found.created_at, run.fired_at)
+        made = await store.get(run.job_id)
+        assert (made.path, made.payload, made.timeout) == ("/spookify", {"row": {"id": 7}}, 5)
+        assert (made.max_retries, made.retry_strategy) == (2, "exponential")
+        assert (made.status, made.assigned_to, made.dedup_key) == (JobStatus.PENDING, None, None)
+        assert is_close(made.created_at, run.fired_at)
         (claimed,) = await self.claim(store)
         assert claimed.id == run.job_id
 
@@ -45,8 +45,8 @@ class FireConformance(ScheduleHarness):
         schedule = await self.made(store)
         runs = await self.fired(store, schedule, "a", "b", 'it\'s "c"; -- \u00e4')
         assert runs is not None
-        found = await self.runs(store, schedule=schedule.name)
-        assert sorted(found, key=lambda run: run.key) == sorted(runs, key=lambda run: run.key)
+        listed = await self.runs(store, schedule=schedule.name)
+        assert sorted(listed, key=lambda run: run.key) == sorted(runs, key=lambda run: run.key)
 
     @where("schedules")
     async def test_a_row_moves_with_its_fire(self, store: Store) -> None:

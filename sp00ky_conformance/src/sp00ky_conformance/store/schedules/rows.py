@@ -51,8 +51,8 @@ class ScheduleRowConformance(ScheduleHarness):
 
     @where("schedules")
     async def test_what_a_row_need_not_say_may_be_missing(self, store: Store) -> None:
-        found = await self.made(store)
-        assert (found.next_fire_at, found.last_fired_at, found.last_error, found.failures) == (
+        schedule = await self.made(store)
+        assert (schedule.next_fire_at, schedule.last_fired_at, schedule.last_error, schedule.failures) == (
             None,
             None,
             None,
@@ -97,7 +97,7 @@ class ScheduleRowConformance(ScheduleHarness):
             before = await self.made(store, name=f"s{n}")
             now = await self.now(store)
             tried = [self.fired(store, before, "a", "b", now=now + i * SECOND) for i in range(8)]
-            written = [each for each in await asyncio.gather(*tried) if each is not None]
+            written = [run for run in await asyncio.gather(*tried) if run is not None]
             assert len(written) == 1
             assert (await self.stored(store, before.name)).revision == before.revision + 1
         assert (await store.stats())["api"].pending == 10

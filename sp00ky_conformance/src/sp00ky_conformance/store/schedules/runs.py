@@ -36,8 +36,8 @@ class RunConformance(ScheduleHarness):
     @where("schedules")
     async def test_the_latest_come_first(self, store: Store) -> None:
         runs = await self.written_runs(store)
-        found = await self.runs(store, limit=None)
-        assert [run.fired_at for run in found] == [run.fired_at for run in runs]
+        listed = await self.runs(store, limit=None)
+        assert [run.fired_at for run in listed] == [run.fired_at for run in runs]
         assert len(await self.runs(store, limit=3)) == 3
         assert await self.runs(store, limit=0) == []
 
@@ -58,8 +58,8 @@ class RunConformance(ScheduleHarness):
     ) -> None:
         runs = await self.written_runs(store)
         begin = runs[-1].fired_at
-        found = await self.runs(store, **query)
-        assert [(run.fired_at - begin) / SECOND for run in found] == places
+        listed = await self.runs(store, **query)
+        assert [(run.fired_at - begin) / SECOND for run in listed] == places
 
     @where("schedules")
     async def test_runs_are_found_by_their_jobs(self, store: Store) -> None:

@@ -119,7 +119,7 @@ class AuditConformance(StoreHarness):
             assert await store.audit() == (entries if store.capabilities.durable else [])
 
     async def _entry(self, store: WholeStore, entry_id: str) -> AuditEntry:
-        (entry,) = [each for each in await store.audit() if each.id == entry_id]
+        (entry,) = [entry for entry in await store.audit() if entry.id == entry_id]
         return entry
 
     async def _later(self, store: WholeStore, act: Act) -> str:

@@ -128,7 +128,7 @@ class ExclusionConformance(StoreHarness):
             return
         await self.add(store, ordering_key=KEY)
         assert await self.claim(store) == []
-        assert [each.job_id for each in await store.reclaim({})] == [job_id]
+        assert [settlement.job_id for settlement in await store.reclaim({})] == [job_id]
         assert len(await self.claim(store)) == 1
 
     async def _lost(self, store: Store, *, max_retries: int) -> Job:
@@ -183,7 +183,7 @@ class CompetitionConformance(StoreHarness):
         added = await self._keyed(store)
         async with asyncio.timeout(STARTUP):
             rounds = await asyncio.gather(
-                *(deliver(each, runner=f"r{n}", slots=3) for n, each in enumerate(stores))
+                *(deliver(store, runner=f"r{n}", slots=3) for n, store in enumerate(stores))
             )
         self._were_in_turn(added, [delivery for round_ in rounds for delivery in round_])
 
@@ -196,6 +196,6 @@ class CompetitionConformance(StoreHarness):
             by_key.setdefault(job.ordering_key, []).append(job.id)
         taken = sorted(deliveries, key=lambda each: each.claimed)
         for ids in by_key.values():
-            mine = [each for each in taken if each.job_id in ids]
-            assert [each.job_id for each in mine] == ids
+            mine = [attempt for attempt in taken if attempt.job_id in ids]
+            assert [attempt.job_id for attempt in mine] == ids
             assert all(one.settled <= other.claimed for one, other in pairwise(mine))

@@ -261,7 +261,7 @@ class InFlightSharedConformance(StoreHarness):
             await self.add(store, 40)
             async with asyncio.timeout(STARTUP):
                 rounds = await asyncio.gather(*(deliver(store, runner=f"r{n}", slots=2) for n in range(4)))
-            self._never_passed_it([each for done in rounds for each in done], 40)
+            self._never_passed_it([attempt for done in rounds for attempt in done], 40)
 
     @where("limits")
     async def test_processes_never_pass_it(self, options: StoreOptions) -> None:
@@ -274,12 +274,12 @@ class InFlightSharedConformance(StoreHarness):
                 for n, other in enumerate(others):
                     await other.go(runner=f"runner-{n}", slots=2)
                 rounds = [await other.result() for other in others]
-            self._never_passed_it([each for done in rounds for each in done], 40)
+            self._never_passed_it([attempt for done in rounds for attempt in done], 40)
 
     def _never_passed_it(self, deliveries: Iterable[Delivery], count: int) -> None:
         """Check the moments in which jobs were certainly under way."""
         done = list(deliveries)
-        assert len({each.job_id for each in done}) == len(done) == count
+        assert len({attempt.job_id for attempt in done}) == len(done) == count
         for one in done:
-            at_once = sum(each.claimed <= one.claimed < each.settled for each in done)
+            at_once = sum(attempt.claimed <= one.claimed < attempt.settled for attempt in done)
             assert at_once <= LIMIT, f"{at_once} jobs were under way at once"

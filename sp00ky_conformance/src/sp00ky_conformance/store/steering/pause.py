@@ -69,7 +69,7 @@ class PauseConformance(StoreHarness):
         (job,) = await self.add(store)
         assert await self.claim(store) == []
         await store.resume(API)
-        assert [each.id for each in await self.claim(store)] == [job.id]
+        assert [job.id for job in await self.claim(store)] == [job.id]
 
     async def test_a_pause_may_have_an_end(self, store: WholeStore) -> None:
         await self.add(store)

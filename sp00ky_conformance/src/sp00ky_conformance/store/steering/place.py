@@ -67,7 +67,7 @@ class PlaceConformance(StoreHarness):
         (second,) = await self.add(store, ordering_key=KEY)
         (again,) = await self.add(store, ordering_key=KEY, dedup_key="d")
         (elsewhere,) = await self.add(store, ordering_key="other", dedup_key="d")
-        assert [(each.id, each.ordering_at) for each in (again, elsewhere)] == [
+        assert [(job.id, job.ordering_at) for job in (again, elsewhere)] == [
             (first.id, first.ordering_at)
         ] * 2
         (claimed,) = await self.claim(store)

@@ -121,7 +121,7 @@ class PriorityConformance(StoreHarness):
             return
         (plain,) = await self.add(store)
         (urgent,) = await self.add(store, priority=1)
-        assert [(await store.get(each)).priority for each in (job_id, urgent.id)] == [0, 1]
+        assert [(await store.get(named)).priority for named in (job_id, urgent.id)] == [0, 1]
         assert {job.priority for job in await store.find(JobQuery())} == {0, 1}
         assert await self._next_ids(store) == [urgent.id]
         claimed = {job.id: job for job in await self.claim(store, 2)}

@@ -56,7 +56,7 @@ class RescheduleConformance(StoreHarness):
     async def test_a_job_may_be_due_at_once(self, store: Store) -> None:
         (job,) = await self.add(store, run_at=AT)
         await self.rescheduled(store, job, Rescheduled(delay=0.0))
-        assert [each.id for each in await eventually(lambda: self.claim(store))] == [job.id]
+        assert [job.id for job in await eventually(lambda: self.claim(store))] == [job.id]
 
     async def test_a_priority_is_set_and_the_rest_stays(self, store: Store) -> None:
         (job,) = await self.add(store, run_at=LONG_AGO, assigned_to="thread:t1", dedup_key="d")
@@ -64,14 +64,14 @@ class RescheduleConformance(StoreHarness):
         before = await store.get(job.id)
         changed = await self.rescheduled(store, job, Rescheduled(priority=3))
         assert attrs.evolve(changed, updated_at=before.updated_at) == attrs.evolve(before, priority=3)
-        assert [each.id for each in await self.claim(store, 1)] == [job.id]
+        assert [job.id for job in await self.claim(store, 1)] == [job.id]
 
     async def test_a_priority_may_be_lowered(self, store: Store) -> None:
         (urgent,) = await self.add(store, priority=3)
         (plain,) = await self.add(store)
         assert (await self.rescheduled(store, urgent, Rescheduled(priority=0))).priority == 0
         await self.rescheduled(store, plain, Rescheduled(priority=1))
-        assert [each.id for each in await self.claim(store, 1)] == [plain.id]
+        assert [job.id for job in await self.claim(store, 1)] == [plain.id]
 
     async def test_both_are_changed_at_once(self, store: Store) -> None:
         (job,) = await self.add(store)

@@ -184,7 +184,7 @@ def others_than(refused: Quarantine, verb: str, table: str) -> list[Is]:
 
 def keys_resting(refused: Quarantine, verb: str, table: str) -> list[str]:
     """List the keys of a table's rows that the database refused a short while ago."""
-    return [key_of(each) for each in refused.resting(verb) if table_of(each) == table]
+    return [key_of(job_id) for job_id in refused.resting(verb) if table_of(job_id) == table]
 
 
 PENDING = Is("status", "=", JobStatus.PENDING)

@@ -59,7 +59,7 @@ class Kind(Enum):
 
 
 class Default(Enum):
-    """A column's value where a client leaves it out, computed by the database."""
+    """Names a column's value where a client leaves it out, computed by the database."""
 
     KEY = "key"  # a new unique text
     NOW = "now"
@@ -67,7 +67,7 @@ class Default(Enum):
 
 @attrs.frozen
 class Column:
-    """One column.
+    """Describes a column.
 
     Attributes:
         name: Its name.
@@ -91,7 +91,7 @@ class Column:
 
 @attrs.frozen
 class Index:
-    """An index.
+    """Describes an index.
 
     Attributes:
         name: Its name in the database is made of the table's and this.
@@ -108,7 +108,7 @@ class Index:
 
 @attrs.frozen(cache_hash=True)
 class Table:
-    """One table.
+    """Describes a table.
 
     Attributes:
         name: Its name.
@@ -162,8 +162,14 @@ def with_whole_indexes(table: Table) -> Table:
     kinds = {column.name: column for column in table.columns}
     for index in table.indexes:
         first, *rest = index.columns
-        constants = [each.column for each in index.where if isinstance(each, Is) and each.operator == "="]
-        others = [each for each in index.where if isinstance(each, Is) and each.column != first]
+        constants = [
+            condition.column
+            for condition in index.where
+            if isinstance(condition, Is) and condition.operator == "="
+        ]
+        others = [
+            condition for condition in index.where if isinstance(condition, Is) and condition.column != first
+        ]
         if index.unique or (others and not constants):
             name = f"{first}_{index.name}"
             columns.append(attrs.evolve(kinds[first], name=name, copies=(first, index.where)))
@@ -408,10 +414,10 @@ async def migrate(session: Session, tables: Sequence[JobTable], location: str) -
 
 async def check(session: Session, tables: Sequence[JobTable], location: str) -> list[Finding]:
     """Say what is wrong with the tables: what is missing, and what no migration mends."""
-    found = findings(await plan(session, tables, location))
+    problems = findings(await plan(session, tables, location))
     for table in _tables(tables):
-        found += await session.findings(session.fitted(table))
-    return found
+        problems += await session.findings(session.fitted(table))
+    return problems
 
 
 def findings(steps: Sequence[MigrationStep]) -> list[Finding]:

@@ -123,8 +123,8 @@ class Primitives(ABC):
         ``signals_across_processes``.
         """
         nothing: tuple[None, ...] = ()
-        for each in nothing:
-            yield each
+        for signal in nothing:
+            yield signal
 
 
 class TransactionalStore(Primitives, DecidingStore):
@@ -252,7 +252,7 @@ class TransactionalStore(Primitives, DecidingStore):
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
-        slots = {self._of_backend(each): count for each, count in slots_by_backend.items() if count > 0}
+        slots = {self._of_backend(backend): count for backend, count in slots_by_backend.items() if count > 0}
         claiming = partial(Claiming, runner_id=runner_id, refused=self._refused, rounds=self._rounds)
         seen = slots
         if self.capabilities.concurrent_writes:  # a claim that gets nothing is in nobody's way
@@ -548,7 +548,7 @@ class TransactionalStore(Primitives, DecidingStore):
         return await self._executor.read(work)
 
     async def _beats(self) -> Mapping[str, datetime]:
-        return {each: beat.at for each, beat in (await self._executor.read(fleet.beats)).items()}
+        return {runner_id: beat.at for runner_id, beat in (await self._executor.read(fleet.beats)).items()}
 
 
 async def _nothing(session: Session) -> None:

@@ -29,7 +29,7 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 @attrs.frozen(kw_only=True)
 class Seen:
-    """Of the database, whatever says that there may be work.
+    """Holds what says of the database that there may be work.
 
     Attributes:
         due: When the next job without a key is.
@@ -51,7 +51,7 @@ class Seen:
 
 
 class Notifications:
-    """Two signals of one process, to which other processes' changes are passed on while anyone listens.
+    """Sends two signals of one process, to which other processes' changes are passed on while anyone listens.
 
     Args:
         changes: Yields once others may have written: ``TransactionalStore.changes``.
@@ -167,7 +167,7 @@ Mark = tuple[Any, ...]
 
 
 class Watch:
-    """One iteration of ``Watch.watch``.
+    """Does one iteration of ``Watch.watch``.
 
     Args:
         read: Does work in a transaction that reads.

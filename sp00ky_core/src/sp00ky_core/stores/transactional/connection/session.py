@@ -55,7 +55,7 @@ class Access(Enum):
 
 @attrs.frozen
 class Is:
-    """One column against one value; ``= None`` and ``!= None`` ask whether it is missing.
+    """Compares one column with one value; ``= None`` and ``!= None`` ask whether it is missing.
 
     A value that is a member of an ``Enum`` is a constant, and may stand in the statement's text.
 

@@ -172,10 +172,12 @@ class SqlSession(Session):
         if not copies:
             return table, where, order
         where = [
-            attrs.evolve(each, column=copies.get(each.column, each.column)) if isinstance(each, Is) else each
-            for each in where
+            attrs.evolve(condition, column=copies.get(condition.column, condition.column))
+            if isinstance(condition, Is)
+            else condition
+            for condition in where
         ]
-        signs = [("-" * each.startswith("-"), each.removeprefix("-")) for each in order]
+        signs = [("-" * name.startswith("-"), name.removeprefix("-")) for name in order]
         return table, where, [f"{sign}{copies.get(name, name)}" for sign, name in signs]
 
     async def insert(self, table: Table, rows: Sequence[Row]) -> None:
@@ -189,14 +191,14 @@ class SqlSession(Session):
         """Return the INSERT of these columns, and their encoders by number; most enqueues have the same."""
         known = _insertions.setdefault(type(self), {})
         into = self._table(table)
-        found = known.get((into, names))
-        if found is None:
+        statement = known.get((into, names))
+        if statement is None:
             places = ", ".join(self.place(n) for n, _ in enumerate(names, 1))
             text = f"INSERT INTO {into} ({self._list(names)}) VALUES ({places})"
             encoders = ((n, self.encoder(table, name)) for n, name in enumerate(names))
-            found = text, [(n, encode) for n, encode in encoders if encode is not None]
-            known[into, names] = found
-        return found
+            statement = text, [(n, encode) for n, encode in encoders if encode is not None]
+            known[into, names] = statement
+        return statement
 
     async def update(self, table: Table, where: Sequence[Where], values: Mapping[str, Any]) -> int:
         """See ``Session.update``."""
@@ -236,8 +238,8 @@ class SqlSession(Session):
             return self._place(table, column, values[0][column], parameters)
         cases = (
             f"WHEN {self._place(table, guard[0].column, guard[0].value, parameters)} "
-            f"THEN {self._place(table, column, each[column], parameters)}"
-            for guard, each in zip(guards, values, strict=True)
+            f"THEN {self._place(table, column, new[column], parameters)}"
+            for guard, new in zip(guards, values, strict=True)
         )
         return f"CASE {self._column_of(table, guards[0][0].column)} {' '.join(cases)} END"
 
@@ -295,7 +297,7 @@ class SqlSession(Session):
         if isinstance(part, Index):
             kind, where = "UNIQUE INDEX" if part.unique else "INDEX", self._filtered(table, part.where)[0]
             index = self._name(table.index_name(part))
-            indexed = ", ".join(self.indexed(table, each) for each in part.columns)
+            indexed = ", ".join(self.indexed(table, column) for column in part.columns)
             return f"CREATE {kind} {index} ON {name} ({indexed}){where}"
         columns = ", ".join(self._column(table, column) for column in table.columns)
         return f"CREATE TABLE {name} ({columns}, PRIMARY KEY ({self._list(table.key)})){self.table_options}"
@@ -326,7 +328,7 @@ class SqlSession(Session):
         text = f"{self._name(column.name)} {self.type_of(column)}"
         if column.copies is not None:
             copied, where = column.copies
-            met = " AND ".join(self._condition(table, each, []) for each in where)
+            met = " AND ".join(self._condition(table, condition, []) for condition in where)
             return f"{text} GENERATED ALWAYS AS (CASE WHEN {met} THEN {self._name(copied)} END) STORED"
         if column.required:
             text += " NOT NULL"
@@ -386,7 +388,7 @@ class SqlSession(Session):
         return self._conditions(table, where, parameters), parameters
 
     def _conditions(self, table: Table, where: Sequence[Where], parameters: list[Any]) -> str:
-        texts = [self._condition(table, each, parameters) for each in where]
+        texts = [self._condition(table, condition, parameters) for condition in where]
         return f" WHERE {' AND '.join(texts)}" if texts else ""
 
     def _condition(self, table: Table, where: Where, parameters: list[Any]) -> str:
@@ -403,7 +405,7 @@ class SqlSession(Session):
             return f"{column} {where.operator} {self._place(table, where.column, where.value, parameters)}"
         if not where.value:
             return "1 = 0" if where.operator == "in" else "1 = 1"
-        places = ", ".join(self._place(table, where.column, each, parameters) for each in where.value)
+        places = ", ".join(self._place(table, where.column, value, parameters) for value in where.value)
         return f"{column} {where.operator.upper()} ({places})"
 
     def _place(self, table: Table, column: str, value: Any, parameters: list[Any]) -> str:
@@ -421,7 +423,11 @@ class SqlSession(Session):
 
     def _keyed(self, table: Table, where: Sequence[Where]) -> str:
         """Write what follows a table's name where keys say which rows are meant."""
-        keys = (each for each in where if isinstance(each, Is) and each.operator in {"=", "in"})
+        keys = (
+            condition
+            for condition in where
+            if isinstance(condition, Is) and condition.operator in {"=", "in"}
+        )
         return self.by_key if any(key.column == table.key[0] for key in keys) else ""
 
     def _ordered(self, table: Table, order: Sequence[str]) -> str:
@@ -429,10 +435,10 @@ class SqlSession(Session):
             return ""
         ascending, descending = self.nulls_first
         parts = (
-            f"{self._column_of(table, each[1:])} DESC{descending}"
-            if each.startswith("-")
-            else f"{self._column_of(table, each)}{ascending}"
-            for each in order
+            f"{self._column_of(table, name[1:])} DESC{descending}"
+            if name.startswith("-")
+            else f"{self._column_of(table, name)}{ascending}"
+            for name in order
         )
         return f" ORDER BY {', '.join(parts)}"
 
@@ -457,18 +463,20 @@ def _portions(updates: Sequence[Update]) -> Iterator[Sequence[Update]]:
 
 def _any_of(guards: Sequence[Sequence[Is]]) -> list[Where]:
     """Return the conditions of rows that meet one of several guards: what is common to all stands once."""
-    common = [each for each in guards[0] if all(each in guard for guard in guards[1:])]
-    own = [tuple(each for each in guard if each not in common) for guard in guards]
+    common = [condition for condition in guards[0] if all(condition in guard for guard in guards[1:])]
+    own = [tuple(condition for condition in guard if condition not in common) for guard in guards]
     keys = Is(guards[0][0].column, "in", [guard[0].value for guard in guards])
-    if all(len(each) == 1 for each in own):
+    if all(len(guard) == 1 for guard in own):
         return [keys, *common]
     return [keys, *common, Either(tuple(map(Both, own)))]
 
 
 def _copies(table: Table, where: Sequence[Where]) -> dict[str, str]:
     """Name the copies, by the column, that are there in every row which meets these conditions."""
-    compared = {each.column for each in where if isinstance(each, Is) and each.value is not None}
-    known = [*where, *(Is(each, "!=", None) for each in compared)]
+    compared = {
+        condition.column for condition in where if isinstance(condition, Is) and condition.value is not None
+    }
+    known = [*where, *(Is(name, "!=", None) for name in compared)]
     copies = ((column.copies, column.name) for column in table.columns if column.copies is not None)
     return {
         of: name for (of, conditions), name in copies if all(condition in known for condition in conditions)
@@ -557,7 +565,7 @@ class WriterGate:
 
 
 class BlockingLane:
-    """One connection and its thread, in which one transaction follows the other.
+    """Holds one connection and its thread, in which one transaction follows the other.
 
     A connection that can't begin a transaction is replaced, once for each transaction.
 

@@ -47,7 +47,7 @@ __all__ = ["Claiming", "joined"]
 
 @attrs.frozen(kw_only=True)
 class State:
-    """Of the backends that a claim asks for, whatever may keep jobs from it.
+    """Holds what may keep jobs of its backends from a claim.
 
     Attributes:
         now: The time.
@@ -73,7 +73,7 @@ class State:
 
 @attrs.frozen(kw_only=True)
 class Claiming:
-    """One claim: of which tables, how many rows each, by whom.
+    """Makes one claim: of which tables, how many rows each, by whom.
 
     Attributes:
         slots: How many jobs at most, by table. One with limits has a claim of its own.
@@ -132,7 +132,9 @@ class Claiming:
         return State(
             now=now,
             breakers=await read_breakers(session, self.slots, now),
-            paused={each: seconds_left(pause, now) for each, pause in pauses.items() if pause is not None},
+            paused={
+                backend: seconds_left(pause, now) for backend, pause in pauses.items() if pause is not None
+            },
             controls=controls,
         )
 
@@ -177,8 +179,8 @@ class Claiming:
         taken, tried = list[Job](), set[str]()
         while left := slots - len(taken):
             first = _first(left, await self._due(session, table, left, state.now), heads)
-            rows = [each for each in first if each["id"] not in tried]  # the refused may be forgotten
-            tried.update(each["id"] for each in rows)
+            rows = [row for row in first if row["id"] not in tried]  # the refused may be forgotten
+            tried.update(row["id"] for row in rows)
             heads = [head for head in heads if head not in rows]
             if not self.apart:
                 taken = await self._claim_rows(session, table, rows, state.now)

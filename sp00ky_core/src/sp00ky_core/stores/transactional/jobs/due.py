@@ -41,7 +41,7 @@ HEAD = ("id", "status", "priority", "run_at", "ordering_key", "path", "retries",
 
 @attrs.frozen
 class Round:
-    """A round through a table's keys in their order; after the last comes the first again.
+    """Goes once through a table's keys in their order; after the last comes the first again.
 
     Attributes:
         start: It began after this key; None: before all.

@@ -87,9 +87,9 @@ async def _held(
     """Look up who holds the keys; a caller's transaction may see by a lock only what others have done."""
     held: Held = {}
     keys: dict[str, list[str]] = {}
-    for each in new_jobs:
-        if each.dedup_key is not None:
-            keys.setdefault(each.backend, []).append(each.dedup_key)
+    for new_job in new_jobs:
+        if new_job.dedup_key is not None:
+            keys.setdefault(new_job.backend, []).append(new_job.dedup_key)
     for backend, wanted in keys.items():
         table = tables[backend]
         for start in range(0, len(wanted), CHUNK):

@@ -44,7 +44,7 @@ ENDED_FIRST = ("updated_at",)
 
 @attrs.define
 class Cleared:
-    """The place up to which calls with the same conditions, of which one follows the other, have cleared.
+    """Remembers up to where calls with the same conditions, one after the other, have cleared.
 
     To step over what is deleted already would cost more each time.
 

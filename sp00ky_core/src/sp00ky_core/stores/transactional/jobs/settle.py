@@ -238,7 +238,7 @@ async def lost(
     """List rows to be reclaimed: see ``DecidingStore._lost``; but for those refused just now."""
     now, jobs = await session.now(), list[Job]()
     for table in tables:
-        keys = [key_of(each.job_id) for each in named if table_of(each.job_id) == table.table]
+        keys = [key_of(claim.job_id) for claim in named if table_of(claim.job_id) == table.table]
         spared = Is("runner_id", "not in", tuple(beating))
         taken = Either((Is("runner_id", "=", None), spared, Is("id", "in", keys)))
         where = Either((Is("runner_id", "in", tuple(dead)), Both((overdue(table, now), taken))))

@@ -18,7 +18,10 @@ from sp00ky_core.stores.transactional.rows import to_job
 from sp00ky_store_postgres.schema.definition import COLUMNS
 from sp00ky_store_postgres.sql.loader import fill, fits, literal, read_sql, unreadable
 
-LIMITED = ("path", "retry_strategy", "assigned_to", "dedup_key", "traceparent", "runner_id", "ordering_key")
+LIMITED = (
+    *("path", "retry_strategy", "assigned_to", "dedup_key", "traceparent", "runner_id", "ordering_key"),
+    *("request_id", "copied_from"),
+)
 
 CLAIMED = (
     *("id", "path", "payload", "retries", "max_retries", "retry_strategy", "timeout", "assigned_to"),

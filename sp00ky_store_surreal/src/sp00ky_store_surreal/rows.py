@@ -189,7 +189,8 @@ def _plain(value: Any) -> Any:
 COLUMNS = (
     *("id", "path", "payload", "status", "retries", "max_retries", "retry_strategy"),
     *("created_at", "run_at", "lease_epoch", "rare"),
-    *("lease_until", "updated_at", "runner_id", "errors", "result"),
+    *("lease_until", "updated_at", "runner_id", "request_id", "redacted_at", "copied_from"),
+    *("errors", "result"),
 )
 """The names of ``job_columns``, and what ``load_jobs`` adds; a claim gives the first.
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
 import pytest
 import pytest_asyncio
@@ -102,6 +103,24 @@ async def test_the_grants_are_enough(
     assert await operator.drain_runner("r")
     with pytest.raises(SchemaError, match="permission denied"):
         await stores["app_role"].claim({"api": 1}, "r")
+
+
+async def test_an_operator_alone_says_what_a_job_is_a_copy_of(
+    stores: dict[str, PostgresStore], as_role: Any, dsn: str, schema: str, quoted: str
+) -> None:
+    insert = f"INSERT INTO {quoted}.job (path, copied_from) VALUES ('/a', 'job:1') RETURNING 'job:' || id"
+    client, operator = [
+        await asyncpg.connect(as_role(dsn, f"{word}_{schema[-13:-1]}"))
+        for word in ("app_role", "operator_role")
+    ]
+    try:
+        with pytest.raises(asyncpg.CheckViolationError, match="copied_from is written by operators alone"):
+            await client.fetchval(insert)
+        copy = await operator.fetchval(insert)
+    finally:
+        await client.close()
+        await operator.close()
+    assert (await stores["operator_role"].get(copy)).copied_from == "job:1"
 
 
 async def test_the_grants_are_enough_for_schedules(stores: dict[str, PostgresStore]) -> None:

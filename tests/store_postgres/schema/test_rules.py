@@ -66,9 +66,11 @@ NOT_NEW = {
     "lease_until": ("now() + interval '23 hours'",),
     "runner_id": ("'r1'", "repeat('x', 1000000)"),
     "deferred_since": ("now()",),
+    "request_id": ("'r'",),
+    "redacted_at": ("now()",),
     "ordering_at": ("'1999-12-31Z'", "now() + interval '1 hour'"),
     **dict.fromkeys(
-        ("path", "retry_strategy", "assigned_to", "dedup_key", "traceparent", "ordering_key"),
+        ("path", "retry_strategy", "assigned_to", "dedup_key", "traceparent", "ordering_key", "copied_from"),
         ("repeat('x', 8193)", "repeat('x', 1000000)"),
     ),
 }

@@ -112,6 +112,9 @@ class Job:
         lease_until: When its runner's lease ends, by the database's clock.
         lease_epoch: Raised by each claim: fences off writes of earlier ones.
         runner_id: The runner that has claimed it.
+        request_id: What the backend called its last answer, where its ``requestId`` names the header.
+        redacted_at: When its payload, result and errors were redacted.
+        copied_from: The id of the job that it is a copy of.
         defect: Why the row can't be delivered, found by the store's mapping.
         omitted: The columns that a list left out, or shortened, because they are long; ``get`` has them.
     """
@@ -141,6 +144,9 @@ class Job:
     lease_until: datetime | None = None
     lease_epoch: int = 0
     runner_id: str | None = None
+    request_id: str | None = None
+    redacted_at: datetime | None = None
+    copied_from: str | None = None
     defect: str | None = None
     omitted: tuple[str, ...] = ()
 
@@ -262,7 +268,10 @@ def _with_values(values: dict[str, Any]) -> NewJob:
     return clone
 
 
-_UNSTATED = frozenset({"ordering_at", "expires_at", "deferred_since", "defect", "omitted"})
+STATED_IF_SET = ("request_id", "redacted_at", "copied_from")
+"""Keys of a job as JSON that only jobs have which have a value."""
+
+_UNSTATED = frozenset({*STATED_IF_SET, "ordering_at", "expires_at", "deferred_since", "defect", "omitted"})
 
 JOB_KEYS = tuple(
     field.name.removesuffix("_json") for field in attrs.fields(Job) if field.name not in _UNSTATED
@@ -279,8 +288,8 @@ def job_to_json(job: Job) -> dict[str, Any]:
     """Turn a job into JSON values: every key of ``JOB_KEYS``, absent ones null, payload and result parsed.
 
     An entry of ``errors`` that stands for several has ``since`` and ``count`` too, one of another
-    scheme than HTTP's its ``scheme``. Where a list has left columns out because they are long, ``omitted``
-    names them, and null stands for a payload or a result.
+    scheme than HTTP's its ``scheme``. Those of ``STATED_IF_SET`` follow where they are set. Where a list has
+    left columns out because they are long, ``omitted`` names them, and null stands for a payload or a result.
 
     Never raises for what a client wrote into the row: where the payload holds no JSON, its text stands, and
     what UTF-8 can't hold is replaced by U+FFFD.
@@ -289,7 +298,8 @@ def job_to_json(job: Job) -> dict[str, Any]:
     fields["payload"] = _json_value(job.payload_json)
     fields["result"] = None if job.result_json is None else _json_value(job.result_json)
     omitted = {"omitted": list(job.omitted)} if job.omitted else {}
-    return {key: fields[key] for key in JOB_KEYS} | omitted
+    stated = {key: _json_of(value) for key in STATED_IF_SET if (value := getattr(job, key)) is not None}
+    return {key: fields[key] for key in JOB_KEYS} | stated | omitted
 
 
 def instant_to_json(instant: datetime) -> str:

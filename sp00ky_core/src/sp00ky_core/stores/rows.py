@@ -149,6 +149,9 @@ def job_of(
         lease_until=instant_of(row.get("lease_until")),
         lease_epoch=_epoch_of(row.get("lease_epoch")),
         runner_id=_text_of(row.get("runner_id")),
+        request_id=_text_of(row.get("request_id")),
+        redacted_at=instant_of(row.get("redacted_at")),
+        copied_from=_text_of(row.get("copied_from")),
         defect=defect,
         omitted=omitted,
     )

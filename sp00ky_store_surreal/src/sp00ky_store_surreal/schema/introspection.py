@@ -35,6 +35,7 @@ OUR_FIELDS = frozenset(
     {"run_at", "result", "dedup_key", "dedup_live", "traceparent", "deferred_since"}
     | {"lease_epoch", "lease_until", "runner_id"}
     | {"priority", "ordering_key", "ordering_at", "ordering_live", "claim_group", "expires_at"}
+    | {"request_id", "redacted_at", "copied_from"}
 )
 OUR_INDEXES = frozenset({"sp00ky_claim", "sp00ky_ordering", "sp00ky_dedup", "sp00ky_parent", "sp00ky_newest"})
 FORMER_INDEXES = ("sp00ky_due",)

@@ -69,14 +69,19 @@ class JobAdmin(admin.ModelAdmin):
         ("Attempts that failed", {"fields": ("error_entries",)}),
         (
             "When",
-            {"fields": ("created_at", "updated_at", "run_at", "expires_at", "deferred_since", "lease_until")},
+            {
+                "fields": (
+                    *("created_at", "updated_at", "run_at", "expires_at", "deferred_since", "lease_until"),
+                    "redacted_at",
+                )
+            },
         ),
         (
             "Options",
             {
                 "fields": (
                     *("assigned_to", "dedup_key", "ordering_key", "priority", "retry_strategy", "timeout"),
-                    *("lease_epoch", "runner_id", "traceparent"),
+                    *("lease_epoch", "runner_id", "traceparent", "request_id", "copied_from"),
                 )
             },
         ),

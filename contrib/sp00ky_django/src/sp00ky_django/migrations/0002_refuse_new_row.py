@@ -1,4 +1,4 @@
-"""Refuse rows that aren't a new job's: version 9 of the store in PostgreSQL."""
+"""Add columns, and refuse rows that are no new job: version 10 of the store in PostgreSQL, 5 in SQLite."""
 
 from django.db import migrations
 
@@ -6,8 +6,8 @@ from sp00ky_django.operations import MigrateStore
 
 
 class Migration(migrations.Migration):
-    """Add the trigger; each statement is a transaction of its own, as indexes on full tables need it."""
+    """Add them; each statement is a transaction of its own, as indexes on full tables need it."""
 
     atomic = False
     dependencies = [("sp00ky_django", "0001_initial")]
-    operations = [MigrateStore(postgres=9, transactional=4)]
+    operations = [MigrateStore(postgres=10, transactional=5)]

@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 
-VERSION = 4
+VERSION = 5
 """Of the tables below; whoever adds a column raises it, and lets the column be NULL or have a default."""
 
 TERMINAL_STATUSES = tuple(sorted(TERMINAL))
@@ -208,6 +208,9 @@ _JOB_COLUMNS = (
     Column("ordering_key", Kind.TEXT, length=255, longest=LONGEST_TEXT),
     Column("ordering_at", Kind.INSTANT),  # NULL where there is no key
     Column("expires_at", Kind.INSTANT),
+    Column("request_id", Kind.TEXT, length=200, longest=LONGEST_TEXT),
+    Column("redacted_at", Kind.INSTANT),
+    Column("copied_from", Kind.TEXT, length=310, longest=LONGEST_TEXT),
 )
 
 _JOB_INDEXES = (
@@ -227,6 +230,8 @@ _JOB_INDEXES = (
     Index("status", ("status", "updated_at")),
     Index("created", ("created_at", "id")),
     Index("assigned", ("assigned_to", "created_at"), (Is("assigned_to", "!=", None),)),
+    Index("requested", ("request_id",), (Is("request_id", "!=", None),)),
+    Index("traced", ("traceparent",), (Is("traceparent", "!=", None),)),
     Index("dedup", ("dedup_key",), (_LIVE, Is("dedup_key", "!=", None)), unique=True),
 )
 
@@ -280,6 +285,9 @@ CONTROLS = Table(
         Column("since", Kind.INSTANT),
         Column("tokens", Kind.REAL),  # NULL: as many as there may be
         Column("tokens_at", Kind.INSTANT),
+        Column("settings", Kind.JSON),  # what an operator has set: keys of a backend in sp00ky.yml
+        Column("settings_until", Kind.INSTANT),  # NULL: until they are reset
+        Column("settings_by", Kind.TEXT),
     ),
     ("backend",),
 )

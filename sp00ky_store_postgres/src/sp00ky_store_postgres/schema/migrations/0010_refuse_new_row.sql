@@ -11,6 +11,7 @@ DECLARE
         WHEN octet_length(NEW.dedup_key) > 8192 THEN 'dedup_key has over 8192 bytes: shorten it'
         WHEN octet_length(NEW.traceparent) > 8192 THEN 'traceparent has over 8192 bytes: shorten it'
         WHEN octet_length(NEW.ordering_key) > 8192 THEN 'ordering_key has over 8192 bytes: shorten it'
+        WHEN octet_length(NEW.copied_from) > 8192 THEN 'copied_from has over 8192 bytes: shorten it'
         WHEN NEW.status <> 'pending' THEN 'status isn''t pending, as a new job''s is: leave it out'
         WHEN NEW.retries <> 0 THEN 'retries isn''t 0, as a new job''s is: leave it out'
         WHEN NEW.errors::text <> '[]' THEN 'errors isn''t [], as a new job''s is: leave it out'
@@ -19,6 +20,10 @@ DECLARE
         WHEN NEW.lease_until IS NOT NULL THEN 'lease_until isn''t null, as a new job''s is: leave it out'
         WHEN NEW.runner_id IS NOT NULL THEN 'runner_id isn''t null, as a new job''s is: leave it out'
         WHEN NEW.deferred_since IS NOT NULL THEN 'deferred_since isn''t null, as a new job''s is: leave it out'
+        WHEN NEW.request_id IS NOT NULL THEN 'request_id isn''t null, as a new job''s is: leave it out'
+        WHEN NEW.redacted_at IS NOT NULL THEN 'redacted_at isn''t null, as a new job''s is: leave it out'
+        WHEN NEW.copied_from IS NOT NULL AND NOT has_table_privilege(TG_RELID, 'UPDATE')
+            THEN 'copied_from is written by operators alone, who may UPDATE: leave it out'
         -- From the year 2000 on, in whatever zone; a clock may be set back a little.
         WHEN NEW.ordering_at NOT BETWEEN '2000-01-01 00:00:00+14' AND clock_timestamp() + interval '1 minute'
             THEN 'ordering_at is before the year 2000, or yet to come: leave it out'
@@ -49,7 +54,7 @@ CREATE INDEX {{concurrently}}{{name}} ON {{table}} (at, id)
 
 -- trigger changed: rows that no runner can work with can be written
 CREATE TRIGGER {{name}} BEFORE UPDATE OF
-    path, retries, created_at, run_at, priority, ordering_key, ordering_at, expires_at
+    path, retries, created_at, run_at, priority, ordering_key, ordering_at, expires_at, redacted_at
 ON {{table}}
 FOR EACH ROW
 WHEN (NOT (
@@ -60,8 +65,8 @@ WHEN (NOT (
     AND NEW.priority <= 3
     AND char_length(NEW.ordering_key) BETWEEN 1 AND 255
     AND (NEW.ordering_key IS NULL OR NEW.ordering_at IS NOT NULL)
-    AND least(NEW.created_at, NEW.run_at, NEW.ordering_at, NEW.expires_at) >= '0001-01-02 00:00:00+00'
-    AND greatest(NEW.created_at, NEW.run_at, NEW.ordering_at, NEW.expires_at) <= '9999-12-30 00:00:00+00'
+    AND least(NEW.created_at, NEW.run_at, NEW.ordering_at, NEW.expires_at, NEW.redacted_at) >= '0001-01-02 00:00:00+00'
+    AND greatest(NEW.created_at, NEW.run_at, NEW.ordering_at, NEW.expires_at, NEW.redacted_at) <= '9999-12-30 00:00:00+00'
 ))
 EXECUTE FUNCTION {{sp00ky_refuse_row}}()
 
@@ -78,7 +83,7 @@ WHEN (NOT (
     AND NEW.lease_epoch = 0
     AND num_nonnulls(
         NEW.result, NEW.lease_until, NEW.runner_id, NEW.deferred_since,
-        NEW.ordering_key, NEW.ordering_at, NEW.expires_at
+        NEW.ordering_key, NEW.ordering_at, NEW.expires_at, NEW.request_id, NEW.redacted_at, NEW.copied_from
     ) = 0
     AND NEW.errors::text = '[]'
     AND NEW.path <> ''

@@ -102,8 +102,11 @@ class JobTable:
 
     @property
     def longest_lease(self) -> float:
-        """Seconds: a lease that ends later from now was written by no runner, and counts as run out."""
-        return (MAX_TIMEOUT if self.timeout_overridable else self.timeout) + self.lease_margin
+        """Seconds: a lease that ends later from now was written by no runner, and counts as run out.
+
+        However short its timeout is now, an operator may have had another one a moment ago.
+        """
+        return MAX_TIMEOUT + self.lease_margin
 
     @property
     def probe_lease(self) -> float:
@@ -158,6 +161,7 @@ class StoreCapabilities:
         overdue_claims: It is an ``OverdueClaims`` too.
         breakers: It is a ``Breakers`` too.
         pauses: It is a ``Pauses`` too.
+        settings: It is a ``Settings`` too.
         runners: It is a ``Runners`` too.
         audit: It is an ``Audit`` too.
         counts: It is a ``Counts`` too.
@@ -188,6 +192,7 @@ class StoreCapabilities:
     overdue_claims: bool = True
     breakers: bool = True
     pauses: bool = True
+    settings: bool = True
     runners: bool = True
     audit: bool = True
     counts: bool = True

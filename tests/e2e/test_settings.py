@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import attrs
@@ -131,13 +132,12 @@ async def folder(
     async with Outbox.open(tmp_path / "sp00ky.yml") as outbox:
         await outbox.migrate()
         await outbox.run_many("api", [NewJob(path="/a")] * 100)
-    runners = [
-        subprocess.Popen([SP00KY, "run"], cwd=tmp_path, stderr=subprocess.DEVNULL) for _ in range(2)
-    ]
+    quiet: dict[str, Any] = {"cwd": tmp_path, "stderr": subprocess.DEVNULL}
+    runners = [await asyncio.create_subprocess_exec(SP00KY, "run", **quiet) for _ in range(2)]
     yield tmp_path
     for runner in runners:
         runner.kill()
-        runner.wait()
+        await runner.wait()
 
 
 async def test_a_change_reaches_every_runner(

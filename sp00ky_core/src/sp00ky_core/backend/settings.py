@@ -8,10 +8,18 @@ from typing import Any
 import attrs
 
 from sp00ky_core.backend.backend import Backend
-from sp00ky_core.config import BackendConfig, BackendSettings
+from sp00ky_core.config import BackendConfig, BackendSettings, RateConfig
 from sp00ky_core.config.structuring import KeyProblem, SectionReader, camel
 
-__all__ = ["SETTABLE", "adjusted", "read_settings", "settings_to_json", "values_of"]
+__all__ = [
+    "SETTABLE",
+    "adjusted",
+    "read_settings",
+    "settings_texts",
+    "settings_to_json",
+    "value_text",
+    "values_of",
+]
 
 SETTABLE = tuple(map(camel, attrs.fields_dict(BackendSettings)))
 """The file's keys that can be set."""
@@ -42,7 +50,14 @@ def _problem(backend: Backend, settings: BackendSettings) -> str:
     config = backend.config
     if backend.sharing or backend.name != backend.table.backend:
         return f"the table {config.table!r} is shared; give the backend a table of its own"
+    if settings.timeout is not None and settings.timeout > (most := _longest_timeout(backend)):
+        return f"expected at most {most:g} s at run time, not {settings.timeout:g}; else change the file"
     return "" if settings.base_url is None else _url_problem(config, settings.base_url)
+
+
+def _longest_timeout(backend: Backend) -> float:
+    """Return the longest timeout of which every runner believes the lease, whatever is set now."""
+    return backend.table.longest_lease - backend.table.lease_margin
 
 
 def _url_problem(config: BackendConfig, url: str) -> str:
@@ -66,6 +81,23 @@ def settings_to_json(values: Mapping[str, Any]) -> dict[str, Any]:
         camel(name): attrs.asdict(value) if attrs.has(type(value)) else value
         for name, value in values.items()
     }
+
+
+def settings_texts(backend: Backend, values: Mapping[str, Any]) -> list[str]:
+    """Say what is set of a backend, each beside what the file says, and what of it is ignored."""
+    settings, ignored = read_settings(backend, values)
+    texts = [
+        f"{camel(name)} {value_text(value)} (file: {value_text(getattr(backend.config, name))})"
+        for name, value in values_of(settings).items()
+    ]
+    return texts + [f"{key} is ignored: {problem}" for key, problem in ignored.items()]
+
+
+def value_text(value: object) -> str:
+    """Write a setting's value."""
+    if isinstance(value, RateConfig):
+        return f"{value.limit} per {value.per:g} s, {value.burst} at once"
+    return "none" if value is None else f"{value:g} s" if isinstance(value, float) else str(value)
 
 
 def adjusted(backend: Backend, settings: BackendSettings) -> Backend:

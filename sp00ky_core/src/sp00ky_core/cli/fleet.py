@@ -12,13 +12,18 @@ import attrs
 import click
 
 from sp00ky_core.backend.backend import Backend, store_tables
-from sp00ky_core.backend.settings import read_settings, settings_to_json, values_of
+from sp00ky_core.backend.settings import (
+    read_settings,
+    settings_texts,
+    settings_to_json,
+    value_text,
+    values_of,
+)
 from sp00ky_core.cli.jobs import STATS_COLUMNS, stats_row
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.options import DURATION, INSTANT, act_options, backend_names, page_options
 from sp00ky_core.cli.output import moment, show_list, show_page, slow
 from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, flag, option, with_settings
-from sp00ky_core.config import RateConfig
 from sp00ky_core.config.structuring import camel
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.hints import shown
@@ -107,25 +112,13 @@ def _settings_json(backend: Backend, record: SettingsRecord) -> dict[str, Any]:
 
 
 def _settings_text(backend: Backend, record: SettingsRecord) -> str:
-    settings, ignored = read_settings(backend, record.values)
-    texts = [
-        f"{camel(name)} {_value_text(value)} (file: {_value_text(getattr(backend.config, name))})"
-        for name, value in values_of(settings).items()
-    ]
-    texts += [f"{key} is ignored ({problem})" for key, problem in ignored.items()]
     until = "until it is reset" if record.until is None else f"until {moment(record.until)} UTC"
-    return f"{', '.join(texts)}, {until}"
-
-
-def _value_text(value: object) -> str:
-    if isinstance(value, RateConfig):
-        return f"{value.limit} per {value.per:g} s, {value.burst} at once"
-    return "none" if value is None else f"{value:g} s" if isinstance(value, float) else str(value)
+    return f"{', '.join(settings_texts(backend, record.values))}, {until}"
 
 
 def _limits_text(table: JobTable) -> str:
     rate, most = table.rate, table.max_in_flight
-    texts = [] if rate is None else [_value_text(rate)]
+    texts = [] if rate is None else [value_text(rate)]
     texts += [] if most is None else [f"{most} in flight"]
     return ", ".join(texts)
 

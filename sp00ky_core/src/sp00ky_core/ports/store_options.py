@@ -28,6 +28,9 @@ LEASE_MARGIN = 30.0
 LONGEST_LEASE = MAX_TIMEOUT + LEASE_MARGIN
 """Seconds: no lease of any table ends later from now."""
 
+LONGEST_SET_TIMEOUT = 600.0
+"""Seconds: an operator sets no longer timeout at run time, unless the file has a longer one."""
+
 PROBE_MARGIN = 5.0
 """Seconds that a probe's lease outlasts its timeout: if its runner dies, no other probe is sent before."""
 
@@ -104,9 +107,10 @@ class JobTable:
     def longest_lease(self) -> float:
         """Seconds: a lease that ends later from now was written by no runner, and counts as run out.
 
-        However short its timeout is now, an operator may have had another one a moment ago.
+        An operator may have set another timeout a moment ago.
         """
-        return MAX_TIMEOUT + self.lease_margin
+        longest = MAX_TIMEOUT if self.timeout_overridable else max(self.timeout, LONGEST_SET_TIMEOUT)
+        return longest + self.lease_margin
 
     @property
     def probe_lease(self) -> float:

@@ -14,6 +14,7 @@ __all__ = [
     "LEASE_MARGIN",
     "LONGEST_LEASE",
     "LONGEST_PROBE",
+    "LONGEST_SET_TIMEOUT",
     "PROBE_LATEST",
     "PROBE_MARGIN",
     "PROBE_WINDOW",

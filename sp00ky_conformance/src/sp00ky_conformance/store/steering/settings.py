@@ -21,7 +21,7 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_conformance.store.steering.rate import daily
-from sp00ky_core.ports import SettingsRecord, StoreOptions
+from sp00ky_core.ports import LONGEST_SET_TIMEOUT, SettingsRecord, StoreOptions
 
 __all__ = ["SettingsConformance", "TableInUseConformance"]
 
@@ -119,12 +119,12 @@ class TableInUseConformance(StoreHarness):
         self, store: WholeStore, options: StoreOptions
     ) -> None:
         before = await self.claimed(store)
-        self.use(store, options, timeout=LONG)
+        self.use(store, options, timeout=LONGEST_SET_TIMEOUT)
         job = await self.claimed(store)
         assert before.lease_until is not None
         assert job.lease_until is not None
         longer = (job.lease_until - before.lease_until).total_seconds()
-        assert longer == pytest.approx(LONG - options.tables[0].timeout, abs=60)
+        assert longer == pytest.approx(LONGEST_SET_TIMEOUT - options.tables[0].timeout, abs=60)
         self.use(store, options)  # what was claimed with it is under way all the same
         assert await store.reclaim({}) == []
         (again,) = await self.add(store)

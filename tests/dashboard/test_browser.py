@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 from tests.dashboard.conftest import Serve, ada
 from tests.dashboard.scene import opened_shop
@@ -195,6 +196,22 @@ async def test_ticked_jobs_are_retried(chromium: Any, address: str, outbox: Outb
     await page.get_by_text("2 jobs retried.").wait_for()
     (entry, *_) = await outbox.audit()
     assert (entry.actor, entry.reason, entry.count) == ("ada", "the backend is back again", 2)
+    assert page.problems == []
+
+
+async def test_a_group_of_errors_is_retried(chromium: Any, address: str, outbox: Outbox) -> None:
+    group = (await outbox.errors())[0]
+    failed = JobFilter(
+        backend=group.backend, path=group.path, error_name=group.name, code=group.code, status="failed"
+    )
+    jobs = await outbox.find(**attrs.asdict(failed, recurse=False), limit=1000)
+    page = await opened_page(chromium, address)
+    await page.goto("/errors")
+    await page.get_by_role("button", name=f"Retry {group.name} of {group.path}").first.click()
+    dialog = page.locator("dialog[open]")
+    await dialog.get_by_role("button", name="Retry").click()
+    await page.get_by_text(f"{len(jobs)} job{'s' * (len(jobs) > 1)} retried.").wait_for()
+    assert [(await outbox.get(job.id)).status for job in jobs] == ["pending"] * len(jobs)
     assert page.problems == []
 
 

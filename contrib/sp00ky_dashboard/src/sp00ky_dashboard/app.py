@@ -118,20 +118,20 @@ class Dashboard:
         if is_static:
             return self._pages
         try:
-            found = await identified(self._auth, request)
+            answer = await identified(self._auth, request)
         except HTTPException as error:
             return problem_page(request, error.status_code, error.detail, error.headers)
-        if isinstance(found, Response):
-            return found
+        if isinstance(answer, Response):
+            return answer
         patience = None if "hx-request" in request.headers else PATIENCE
-        request.scope[SCOPE_KEY] = self._context(found, patience)
+        request.scope[SCOPE_KEY] = self._context(answer, patience)
         return self._pages
 
-    def _context(self, found: Operator, patience: float | None) -> Context:
+    def _context(self, known: Operator, patience: float | None) -> Context:
         operator = attrs.evolve(
-            found,
-            read_only=found.read_only or self._limits.read_only,
-            hide_payloads=found.hide_payloads or self._limits.hide_payloads,
+            known,
+            read_only=known.read_only or self._limits.read_only,
+            hide_payloads=known.hide_payloads or self._limits.hide_payloads,
         )
         return Context(
             outbox=self._outbox,

@@ -158,7 +158,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     written = (age, count, depth, duration, listed, past, pretty, reason, short_id)
-    environment.filters.update({each.__name__: each for each in written}, instant=instant_to_json)
+    environment.filters.update({filter_.__name__: filter_ for filter_ in written}, instant=instant_to_json)
     environment.globals.update(link=link, job_link=job_link, static=_static, now=lambda: datetime.now(UTC))
     return environment
 

@@ -13,5 +13,5 @@ def delete_jobs() -> None:
     from sp00ky_django.models import job_models  # noqa: PLC0415  # models can't be imported before the settings
 
     for model in job_models():
-        found = model.objects.all()
-        found._raw_delete(found.db)
+        jobs = model.objects.all()
+        jobs._raw_delete(jobs.db)

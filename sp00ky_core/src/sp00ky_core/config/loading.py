@@ -134,10 +134,10 @@ _SECURE = {"https": "http"}
 
 
 def _with_section(
-    reader: SectionReader, entry: Entry, found: BackendConfig, transports: Transports, folder: Path
+    reader: SectionReader, entry: Entry, backend: BackendConfig, transports: Transports, folder: Path
 ) -> BackendConfig:
     """Read what a backend says to its transport."""
-    name = found.transport_name
+    name = backend.transport_name
     traits = transports.get(name)
     scheme = traits.scheme if traits else name
     sections = {transport.scheme for transport in transports.values() if transport.options is not None}
@@ -152,18 +152,18 @@ def _with_section(
                 entry.at, f"unknown key {key!r:.80}; did you mean {meant!r}? Rename it, or remove it"
             )
     if traits is None:
-        return attrs.evolve(found, scheme=_SECURE.get(name, name))
-    _check_credentials(entry, found, name, traits)
+        return attrs.evolve(backend, scheme=_SECURE.get(name, name))
+    _check_credentials(entry, backend, name, traits)
     if traits.options is None:
-        return attrs.evolve(found, scheme=traits.codes)
+        return attrs.evolve(backend, scheme=traits.codes)
     written, at = entry.raw.get(scheme), f"{entry.at}.{scheme}"
     options = reader.read({} if written is None else written, traits.options, at, f"backend.{scheme}")
     placed = _absolute(options, entry.folder(scheme, folder))
-    return attrs.evolve(found, scheme=traits.codes, options=placed)
+    return attrs.evolve(backend, scheme=traits.codes, options=placed)
 
 
-def _check_credentials(entry: Entry, found: BackendConfig, name: str, traits: TransportTraits) -> None:
-    if entry.raw.get("auth") is None or (found.auth or "token") in traits.credentials:
+def _check_credentials(entry: Entry, backend: BackendConfig, name: str, traits: TransportTraits) -> None:
+    if entry.raw.get("auth") is None or (backend.auth or "token") in traits.credentials:
         return
     if not traits.credentials:
         raise KeyProblem(f"{entry.at}.auth", f"the transport {name} sends no credentials; remove it")
@@ -171,17 +171,17 @@ def _check_credentials(entry: Entry, found: BackendConfig, name: str, traits: Tr
     raise KeyProblem(f"{entry.at}.auth.type", f"the transport {name} sends {types} only")
 
 
-def _placed(entry: Entry, found: BackendConfig, whole: Config) -> BackendConfig:
+def _placed(entry: Entry, backend: BackendConfig, whole: Config) -> BackendConfig:
     """Make its paths absolute, and add what holds for all backends."""
     folders = {
         name: entry.folder(key.places[0].partition(".")[0], whole.file.parent)
         for name, key in keys_of(BackendConfig).items()
     }
-    placed = {name: _absolute(getattr(found, name), folder) for name, folder in folders.items()}
+    placed = {name: _absolute(getattr(backend, name), folder) for name, folder in folders.items()}
     placed["ref_roots"] = tuple(each.resolve() for each in placed["ref_roots"])
-    most = whole.retention.max_rows if found.retention.max_rows is None else found.retention.max_rows
-    retention = attrs.evolve(found.retention.over(whole.retention), max_rows=most)
-    return attrs.evolve(found, **{**placed, "retention": retention})
+    most = whole.retention.max_rows if backend.retention.max_rows is None else backend.retention.max_rows
+    retention = attrs.evolve(backend.retention.over(whole.retention), max_rows=most)
+    return attrs.evolve(backend, **{**placed, "retention": retention})
 
 
 def _absolute(value: Any, folder: Path) -> Any:
@@ -196,13 +196,13 @@ def _absolute(value: Any, folder: Path) -> Any:
     return value
 
 
-def _check_auth(reader: SectionReader, entry: Entry, found: BackendConfig) -> None:
+def _check_auth(reader: SectionReader, entry: Entry, backend: BackendConfig) -> None:
     at = f"{entry.at}.auth"
     if "auth" not in entry.raw:
         return
-    written = {name for name in _OF_AUTH if getattr(found, name) is not None}
+    written = {name for name in _OF_AUTH if getattr(backend, name) is not None}
     written |= {name for name in _OF_AUTH if f"{at}.{_OF_AUTH[name]}" in reader.unset}
-    kind, tokens = found.auth or "token", {"token", "token_file"}
+    kind, tokens = backend.auth or "token", {"token", "token_file"}
     needed, allowed = _BY_TYPE.get(kind, (set[str](), tokens))
     for name in sorted(written - needed - allowed):
         raise KeyProblem(f"{at}.type", f"{kind} has no `{_OF_AUTH[name]}`; remove it, or write another type")
@@ -228,14 +228,14 @@ _BY_TYPE = {
 }
 
 
-def _check_tls(reader: SectionReader, entry: Entry, found: BackendConfig) -> None:
-    tls, at = found.tls, f"{entry.at}.tls"
+def _check_tls(reader: SectionReader, entry: Entry, backend: BackendConfig) -> None:
+    tls, at = backend.tls, f"{entry.at}.tls"
     if tls is not None and tls.key is not None and tls.cert is None and f"{at}.cert" not in reader.unset:
         raise KeyProblem(at, "it has a `key` without a `cert`; write the certificate's file")
 
 
-def _check_engine(entry: Entry, found: BackendConfig) -> None:
-    if found.engine == "httptools" and found.proxy is not None:
+def _check_engine(entry: Entry, backend: BackendConfig) -> None:
+    if backend.engine == "httptools" and backend.proxy is not None:
         raise KeyProblem(f"{entry.at}.engine", "httptools knows no proxies; write auto or aiohttp")
 
 

@@ -274,16 +274,16 @@ def table_name(value: Any) -> str:
 
 def backend_url(value: Any) -> str:
     """Read the URL of a backend, of whichever scheme: another plugin's transport may deliver to it."""
-    found = text(value)
-    scheme, colon, _ = found.lower().partition("://")
+    written = text(value)
+    scheme, colon, _ = written.lower().partition("://")
     is_other = colon and _SCHEME.fullmatch(scheme) and scheme not in _HTTP
-    sought = found
+    sought = written
     if is_other:  # behind the colon may stand what only its transport understands
-        place, slash, rest = found.partition("://")[2].partition("/")
+        place, slash, rest = written.partition("://")[2].partition("/")
         sought = f"{scheme}://{_OWN_PLACE.sub('', place)}{slash}{rest}"
     if problem := path_problem(_split(sought, *((scheme,) if is_other else _HTTP)).path or "/"):
         raise ReadProblem(f"its path can't be used: {problem}")
-    return found
+    return written
 
 
 def proxy_url(value: Any) -> Secret:
@@ -319,18 +319,18 @@ def endpoint_url(value: Any) -> str:
     return url
 
 
-def _split(found: str, *schemes: str) -> SplitResult:
+def _split(written: str, *schemes: str) -> SplitResult:
     """Split an absolute URL that names a host and holds no secret, no query and no fragment."""
-    if "@" in found.partition("://")[2].partition("/")[0]:
+    if "@" in written.partition("://")[2].partition("/")[0]:
         raise ReadProblem("it must not hold a user or a password; say who you are under its own keys")
-    if "?" in found or "#" in found:
+    if "?" in written or "#" in written:
         raise ReadProblem("it must have no query and no fragment; leave out what follows ? or #")
     try:
-        url = urlsplit(found)
+        url = urlsplit(written)
         is_sound = url.scheme in schemes and url.port != 0 and bool(_AUTHORITY.fullmatch(url.netloc))
     except ValueError:
         is_sound = False
-    if not is_sound or not found.isprintable() or _NOT_IN_A_URL.search(found):
+    if not is_sound or not written.isprintable() or _NOT_IN_A_URL.search(written):
         either = " or ".join(f"{scheme}://" for scheme in schemes)
         raise ReadProblem(
             f"expected a URL such as {schemes[0]}://localhost:8000: {either}, a host and perhaps a port, "

@@ -205,8 +205,8 @@ class Queries(Metered):
         _check_page(until, 0)
         now = datetime.now(UTC)
         query = query_of(now, since, until, step, backend, routes=routes)
-        found = await self.jobs.rollups(query)
-        return rates_of(query, query.until or now, found, known)
+        rollups = await self.jobs.rollups(query)
+        return rates_of(query, query.until or now, rollups, known)
 
     async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
         """Group the jobs that are failed, or wait for a retry, by their last error; the largest first.

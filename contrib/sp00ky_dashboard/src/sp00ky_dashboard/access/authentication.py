@@ -64,13 +64,13 @@ Authenticate = Callable[[Request], Found | Awaitable[Found]]
 
 async def identified(authenticate: Authenticate, request: Request) -> Operator | Response:
     """Return who asks, or what they are answered instead."""
-    found = authenticate(request)
-    if inspect.isawaitable(found):
-        found = await found
-    if isinstance(found, str) and found:
-        return Operator(name=found)
-    if isinstance(found, Operator | Response):
-        return found
+    answer = authenticate(request)
+    if inspect.isawaitable(answer):
+        answer = await answer
+    if isinstance(answer, str) and answer:
+        return Operator(name=answer)
+    if isinstance(answer, Operator | Response):
+        return answer
     return page(request, "message.html", status=401, title="You aren't signed in", text="Sign in first.")
 
 

@@ -76,10 +76,10 @@ class Form:
 
 def form_token(request: Request) -> str:
     """Return what a form of this browser must bring along; a new one for a browser that has none."""
-    found: str = request.cookies.get(COOKIE, "") or getattr(request.state, "form_token", "")
-    if not found:
-        found = request.state.form_token = secrets.token_urlsafe(24)
-    return found
+    token: str = request.cookies.get(COOKIE, "") or getattr(request.state, "form_token", "")
+    if not token:
+        token = request.state.form_token = secrets.token_urlsafe(24)
+    return token
 
 
 def is_same_site_post(request: Request) -> bool:

@@ -51,7 +51,7 @@ def is_allowed(host: str, allowed_hosts: Collection[str]) -> bool:
 
     A name that another site owns can be pointed at this server (DNS rebinding); an address can't.
     """
-    if host == "localhost" or "*" in allowed_hosts or host in {each.lower() for each in allowed_hosts}:
+    if host == "localhost" or "*" in allowed_hosts or host in {name.lower() for name in allowed_hosts}:
         return True
     return is_address(host)
 

@@ -15,6 +15,6 @@ PAGE = 50
 async def audit(request: Request) -> Response:
     """Answer ``/audit``."""
     context, after = context_of(request), request.query_params.get("after")
-    found = await context.read(("audit", after), lambda: context.outbox.audit(limit=PAGE + 1, after=after))
-    following = link("/audit", after=found[PAGE - 1].id) if len(found) > PAGE else None
-    return page(request, "audit.html", entries=found[:PAGE], following=following, after=after)
+    entries = await context.read(("audit", after), lambda: context.outbox.audit(limit=PAGE + 1, after=after))
+    following = link("/audit", after=entries[PAGE - 1].id) if len(entries) > PAGE else None
+    return page(request, "audit.html", entries=entries[:PAGE], following=following, after=after)

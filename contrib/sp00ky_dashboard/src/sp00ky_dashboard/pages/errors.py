@@ -8,7 +8,7 @@ from starlette.responses import Response
 from sp00ky_core import ErrorGroup
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.durations import instant_of
-from sp00ky_dashboard.render import link, page
+from sp00ky_dashboard.render import page
 
 AGES = {"1h": "Last hour", "24h": "Last day", "7d": "Last week", "": "All that are kept"}
 
@@ -22,16 +22,17 @@ async def errors(request: Request) -> Response:
         ("errors", since), lambda: context.outbox.errors(since=instant_of("since", since))
     )
     most = max((group.count for group in groups), default=1)
-    links = [_jobs_link(group) for group in groups]
     return page(
         request,
         "errors.html",
-        groups=list(zip(groups, links, strict=True)),
+        groups=[(group, _conditions(group)) for group in groups],
         most=most,
         since=since,
         ages=AGES,
     )
 
 
-def _jobs_link(group: ErrorGroup) -> str:
-    return link("/jobs", backend=group.backend, path=group.path, error_name=group.name, code=str(group.code))
+def _conditions(group: ErrorGroup) -> dict[str, str]:
+    """Return the filters of ``/jobs`` that choose the group's jobs."""
+    wanted = {"backend": group.backend, "path": group.path, "error_name": group.name or ""}
+    return {name: text for name, text in wanted.items() if text} | {"code": str(group.code)}

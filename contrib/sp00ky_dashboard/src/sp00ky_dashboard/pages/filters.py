@@ -37,19 +37,19 @@ def conditions_of(outbox: Outbox, written: Mapping[str, str]) -> JobFilter:
         values[name] = instant_of(name, written.get(name, ""))
     if "code" in written:
         values["code"] = _code(written["code"])
-    found = JobFilter(**values)
-    if found.backend is not None:
-        outbox.backends.named(found.backend)
-    if found.since and found.until and found.since >= found.until:
+    conditions = JobFilter(**values)
+    if conditions.backend is not None:
+        outbox.backends.named(conditions.backend)
+    if conditions.since and conditions.until and conditions.since >= conditions.until:
         expected = "an instant before `until`: no job can match"
-        raise OptionInvalid(option="since", value=shown(found.since), expected=expected)
-    return found
+        raise OptionInvalid(option="since", value=shown(conditions.since), expected=expected)
+    return conditions
 
 
 def absolute(conditions: JobFilter) -> dict[str, str]:
     """Write conditions so that they mean the same later: ``2h`` becomes the instant that it is now."""
-    found = attrs.asdict(conditions, recurse=False)
-    return {name: _text(value) for name, value in found.items() if value is not None}
+    values = attrs.asdict(conditions, recurse=False)
+    return {name: _text(value) for name, value in values.items() if value is not None}
 
 
 def _text(value: object) -> str:

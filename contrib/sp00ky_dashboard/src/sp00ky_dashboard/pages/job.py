@@ -61,20 +61,20 @@ class Neighbours:
 async def job(request: Request) -> Response:
     """Answer ``/jobs/ID``; with ``part=payload`` or ``part=result`` that alone, as text."""
     context, job_id = context_of(request), request.path_params["job_id"]
-    found = await _found(context, job_id)
+    shown = await _found(context, job_id)
     part = request.query_params.get("part")
     if part in {"payload", "result"}:
-        return _text(context, found, part)
+        return _text(context, shown, part)
     if "edit" in request.query_params:
-        return page(request, "edit.html", job=found, edited=None, problems=[])
+        return page(request, "edit.html", job=shown, edited=None, problems=[])
     return page(
         request,
         "job.html",
-        job=found,
-        timeline=timeline(found),
-        payload=_document(found.payload, found.payload_json),
-        result=None if found.result_json is None else _document(found.result, found.result_json),
-        neighbours=await _neighbours(context, found),
+        job=shown,
+        timeline=timeline(shown),
+        payload=_document(shown.payload, shown.payload_json),
+        result=None if shown.result_json is None else _document(shown.result, shown.result_json),
+        neighbours=await _neighbours(context, shown),
     )
 
 
@@ -90,10 +90,10 @@ async def _found(context: Context, job_id: str) -> Job:
     return await context.outbox.get(ids[0])
 
 
-def _text(context: Context, found: Job, part: str) -> Response:
+def _text(context: Context, shown: Job, part: str) -> Response:
     if context.operator.hide_payloads:
         raise HTTPException(403, "Payloads, results and the reasons of errors are hidden.")
-    value = found.payload if part == "payload" else found.result
+    value = shown.payload if part == "payload" else shown.result
     return PlainTextResponse(pretty(value).encode(errors="replace"))
 
 
@@ -102,31 +102,31 @@ def _document(value: Any, text: bytes) -> Document:
     return Document(text=shown[:LONGEST_SHOWN], size=len(text), is_whole=len(shown) <= LONGEST_SHOWN)
 
 
-def timeline(found: Job) -> list[dict[str, Any]]:
+def timeline(shown: Job) -> list[dict[str, Any]]:
     """Return what happened to a job, in order, and what is to come."""
-    events: list[dict[str, Any]] = [{"kind": "enqueued", "at": found.created_at}]
-    events += [{"kind": "error", "at": error.at, "entry": error} for error in found.errors]
-    if found.status == "success":
-        events.append({"kind": "success", "at": found.updated_at})
-    elif found.status == "processing":
-        events.append({"kind": "processing", "at": found.updated_at})
-    elif found.status == "pending":
-        events.append({"kind": "next", "at": found.run_at})
+    events: list[dict[str, Any]] = [{"kind": "enqueued", "at": shown.created_at}]
+    events += [{"kind": "error", "at": error.at, "entry": error} for error in shown.errors]
+    if shown.status == "success":
+        events.append({"kind": "success", "at": shown.updated_at})
+    elif shown.status == "processing":
+        events.append({"kind": "processing", "at": shown.updated_at})
+    elif shown.status == "pending":
+        events.append({"kind": "next", "at": shown.run_at})
     return events
 
 
-async def _neighbours(context: Context, found: Job) -> Neighbours:
-    if found.ordering_key is None or found.created_at is None:
+async def _neighbours(context: Context, shown: Job) -> Neighbours:
+    if shown.ordering_key is None or shown.created_at is None:
         return Neighbours()
-    key: Any = {"backend": found.backend, "ordering_key": found.ordering_key}
+    key: Any = {"backend": shown.backend, "ordering_key": shown.ordering_key}
     find, instant = context.outbox.find, timedelta(microseconds=1)
     before, behind = await asyncio.gather(
-        find(**key, until=found.created_at + instant, limit=NEIGHBOURS + 1),
-        find(**key, since=found.created_at, limit=MOST_BEHIND),
+        find(**key, until=shown.created_at + instant, limit=NEIGHBOURS + 1),
+        find(**key, since=shown.created_at, limit=MOST_BEHIND),
     )
-    jobs = {each.id: each for each in (*before, found, *behind)}
+    jobs = {each.id: each for each in (*before, shown, *behind)}
     order = sorted(jobs.values(), key=_place)
-    place = [each.id for each in order].index(found.id)
+    place = [each.id for each in order].index(shown.id)
     after = order[place + 1 : place + 1 + NEIGHBOURS]
     return Neighbours(
         before=order[max(place - NEIGHBOURS, 0) : place],

@@ -70,11 +70,11 @@ async def _tabs(context: Context, written: Mapping[str, str]) -> list[dict[str, 
     others = {name: value for name, value in written.items() if name != "status"}
     tabs: list[dict[str, Any]] = [
         {
-            "status": each.value,
-            "href": link("/jobs", **others, status=each.value),
-            "count": sum(getattr(one, each.value) for one in counted),
+            "status": status.value,
+            "href": link("/jobs", **others, status=status.value),
+            "count": sum(getattr(one, status.value) for one in counted),
         }
-        for each in JobStatus
+        for status in JobStatus
     ]
     return [{"status": "", "href": link("/jobs", **others), "count": sum(t["count"] for t in tabs)}, *tabs]
 

@@ -78,7 +78,7 @@ async def overview(request: Request) -> Response:
 def _queue(
     backend: Backend,
     numbers: Mapping[str, BackendStats],
-    found: Sequence[Rates] | None,
+    rates: Sequence[Rates] | None,
     runners: list[RunnerRecord],
     settings: SettingsRecord | None,
 ) -> Queue:
@@ -88,7 +88,7 @@ def _queue(
         backend=backend,
         names=names,
         stats=numbers.get(backend.name, BackendStats()),
-        series=None if found is None else series_of(found, names),
+        series=None if rates is None else series_of(rates, names),
         in_flight=sum(each.info.in_flight.get(name, 0) for each in living for name in names),
         slots=sum(each.info.slots.get(backend.name, 0) for each in living),
         settings=settings,

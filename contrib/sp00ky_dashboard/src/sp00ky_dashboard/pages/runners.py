@@ -12,5 +12,5 @@ from sp00ky_dashboard.render import page
 async def runners(request: Request) -> Response:
     """Answer ``/runners``."""
     context = context_of(request)
-    found = await context.read("runners", context.outbox.runners)
-    return page(request, "runners.html", runners=found)
+    records = await context.read("runners", context.outbox.runners)
+    return page(request, "runners.html", runners=records)

@@ -24,11 +24,11 @@ async def schedules(request: Request) -> Response:
     outbox, name, status = context.outbox, query.get("name") or None, query.get("status") or None
     if not outbox.store.capabilities.schedules:
         return page(request, "schedules.html", is_supported=False, schedules=[], runs=[], name=None)
-    found = await context.read("schedules", outbox.schedules.list)
+    records = await context.read("schedules", outbox.schedules.list)
     runs = await context.read(
         ("runs", name, status), lambda: outbox.schedules.runs(name, status=status, limit=RUNS)
     )
-    listed = [(each, fires_of(each)) for each in found]
+    listed = [(record, fires_of(record)) for record in records]
     return page(request, "schedules.html", is_supported=True, schedules=listed, runs=runs, name=name)
 
 

@@ -35,8 +35,8 @@ class JobList(ChangeList):
 
     def get_queryset(self, request: Any, *arguments: Any, **options: Any) -> Any:
         """Return the jobs that are listed, each with the name of its last error."""
-        found = super().get_queryset(request, *arguments, **options)
-        return found.defer(*LONG).annotate(last_error_name=last_error(connections[found.db].vendor))
+        queryset = super().get_queryset(request, *arguments, **options)
+        return queryset.defer(*LONG).annotate(last_error_name=last_error(connections[queryset.db].vendor))
 
 
 class JobAdmin(admin.ModelAdmin):

@@ -20,10 +20,10 @@ def matching(term: str, table: str, *, is_postgres: bool) -> Q:
     named, _, start = term.rpartition(":")
     if named == table:
         return _starting(start, is_postgres=is_postgres)
-    found = Q(assigned_to=term) | Q(dedup_key=term)
+    conditions = Q(assigned_to=term) | Q(dedup_key=term)
     if _START.fullmatch(term) and len(term.replace("-", "")) >= LEAST_DIGITS:
-        found |= _starting(term, is_postgres=is_postgres)
-    return found
+        conditions |= _starting(term, is_postgres=is_postgres)
+    return conditions
 
 
 def _starting(start: str, *, is_postgres: bool) -> Q:

@@ -162,13 +162,13 @@ async def store_findings(store: Store, definitions: Mapping[str, ScheduleConfig]
         stored = (await schedules_of(store).schedules()).schedules
     except StoreError:
         return []
-    found = []
+    findings = []
     for name, definition in definitions.items():
         if store.capabilities.durable:
-            found += [*_row_findings(name, definition, stored.get(name))]
+            findings += [*_row_findings(name, definition, stored.get(name))]
         if definition.for_each is not None:
-            found += await _query_findings(store, name, definition.for_each)
-    return found
+            findings += await _query_findings(store, name, definition.for_each)
+    return findings
 
 
 async def _query_findings(store: Store, name: str, for_each: ForEachConfig) -> list[Finding]:
@@ -280,12 +280,12 @@ class ScheduleOperators(StoreUser):
             Sp00kyError: its payload or its options can't be a job's.
         """
         self._check_supported()
-        found = parse_schedule(name, written_in_python(definition))
-        check_definition(found, self.backends)
+        parsed = parse_schedule(name, written_in_python(definition))
+        check_definition(parsed, self.backends)
         whose = f"the timeout of schedule {name!r}"
-        warn_of_ignored_timeout(self.backends[found.backend], found.timeout, whose)
-        self._trusted.add(found.query_hash)
-        await define(self.store, {name: found}, tables_of(self.backends), origin="python")
+        warn_of_ignored_timeout(self.backends[parsed.backend], parsed.timeout, whose)
+        self._trusted.add(parsed.query_hash)
+        await define(self.store, {name: parsed}, tables_of(self.backends), origin="python")
 
     async def sync(self, **act: Unpack[ActOptions]) -> SyncResult:
         """Make the schedules what the file says: changes, additions, removals; a pause is kept."""
@@ -317,17 +317,17 @@ class ScheduleOperators(StoreUser):
 
     async def check(self) -> Sequence[Finding]:
         """Find what would keep the file's schedules from making jobs."""
-        found = [*definition_findings(self._config, self.backends)]
+        findings = [*definition_findings(self._config, self.backends)]
         if self.store.capabilities.schedules:
-            found += await store_findings(self.store, self._config.schedules)
-        return found
+            findings += await store_findings(self.store, self._config.schedules)
+        return findings
 
     async def list(self) -> list[ScheduleRecord]:
         """List the schedules that are defined, by name."""
         self._check_supported()
         snapshot = await self._snapshot()
-        found = [schedule for schedule in snapshot.schedules.values() if not schedule.removed]
-        return [await self._record(each, snapshot.now) for each in found]
+        schedules = (schedule for schedule in snapshot.schedules.values() if not schedule.removed)
+        return [await self._record(schedule, snapshot.now) for schedule in schedules]
 
     async def get(self, name: str) -> ScheduleRecord:
         """Return one schedule. Raises ``UnknownSchedule``."""
@@ -400,10 +400,10 @@ class ScheduleOperators(StoreUser):
         self._check_supported()
         check_limit("limit", limit)
         query = RunQuery(schedule=name, statuses=statuses_of(status), key=key, limit=limit)
-        found, snapshot = await schedules_of(self.store).runs(query), await self._snapshot()
-        if name is not None and not found and name not in snapshot.schedules:
+        runs, snapshot = await schedules_of(self.store).runs(query), await self._snapshot()
+        if name is not None and not runs and name not in snapshot.schedules:
             raise _unknown(name, snapshot)
-        return await self._current(found, snapshot.now)
+        return await self._current(runs, snapshot.now)
 
     async def _current(self, runs: Sequence[ScheduleRun], now: datetime) -> Sequence[ScheduleRun]:
         """Return runs with the statuses that their jobs have now."""
@@ -437,8 +437,8 @@ class ScheduleOperators(StoreUser):
 
     async def _latest_run(self, name: str, now: datetime, *statuses: RunStatus) -> ScheduleRun | None:
         query = RunQuery(schedule=name, statuses=statuses, limit=1)
-        found = await self._current(await schedules_of(self.store).runs(query), now)
-        return found[0] if found else None
+        runs = await self._current(await schedules_of(self.store).runs(query), now)
+        return runs[0] if runs else None
 
     async def _known(self, name: str) -> tuple[StoredSchedule, datetime]:
         self._check_supported()

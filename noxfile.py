@@ -264,7 +264,7 @@ def bench(session: nox.Session) -> None:
     """Measure beside all peers (90 minutes, can be resumed); after ``--``: ``quick``, names, ``--help``."""
     session.install(*_group("bench"))
     # Not the observers: OpenTelemetry's plugin makes a span of each enqueue and attempt, which no peer does.
-    _install_wheels(session, (CORE, *ADAPTERS))
+    _install_wheels(session, (CORE, *ADAPTERS, ASGI))
     session.run("pip", "uninstall", "--yes", "--quiet", "sp00ky-opentelemetry")  # of an earlier environment
     session.run("python", "-m", "benchmarks", *session.posargs)
 

@@ -27,6 +27,7 @@ ON_POSTGRES: dict[str, Benchmark] = {
     "delivery": delivery.one,
     "delivery-two": delivery.two,
     "noop": delivery.noop,
+    "function": delivery.function,
     "enqueue": enqueue.many,
     "enqueue-one": enqueue.one,
     "synchronous": synchronous.run,

@@ -1,7 +1,7 @@
 """Run what is compared with the peers, as programs: ours, what one would write by hand, a bare loop.
 
-``python -m benchmarks.own KIND[:BACKENDS] TASK ...``, KIND an engine or one of ``KINDS``, with the
-tasks of ``benchmarks/peers/protocol.py``.
+``python -m benchmarks.own KIND[:BACKENDS] TASK ...``, KIND an engine or one of ``KINDS``, or ``function``
+and one of ``benchmarks/functions.py``; with the tasks of ``benchmarks/peers/protocol.py``.
 """
 
 from __future__ import annotations
@@ -82,6 +82,21 @@ class Bare(Ours):
             await asyncio.gather(*(loop() for _ in range(SLOTS)))
 
 
+class Function(Ours):
+    """A runner whose jobs are a function of an application in its process, ``benchmarks/functions.py``."""
+
+    def __init__(self, application: str) -> None:
+        super().__init__("auto")
+        self._base_url = f"asgi://benchmarks.functions:{application}"
+
+    async def work(self, url: str, target: str, begin: Begin) -> None:
+        async with opened(store=url, base_url=self._base_url) as outbox:
+            await begin()
+            async with outbox.runner(RunnerOptions()):
+                collect_seldom()
+                await asyncio.Event().wait()
+
+
 class ByHand(Ours):
     async def work(self, url: str, target: str, begin: Begin) -> None:
         await begin()
@@ -107,6 +122,13 @@ class Inserts(Ours):
 
 KINDS: dict[str, type[Ours]] = {"bare": Bare, "byhand": ByHand, "inserts": Inserts}
 
+
+def _program(kind: str, of: str) -> Ours:
+    if kind == "function":
+        return Function(of)
+    return KINDS.get(kind, Ours)("httptools" if kind in KINDS else kind, int(of or 1))
+
+
 if __name__ == "__main__":
-    kind, _, backends = sys.argv[1].partition(":")
-    main(KINDS.get(kind, Ours)("httptools" if kind in KINDS else kind, int(backends or 1)), sys.argv[2:])
+    kind, _, of = sys.argv[1].partition(":")
+    main(_program(kind, of), sys.argv[2:])

@@ -1,23 +1,37 @@
-"""Measure how fast a full queue is emptied: over HTTP, by one process and by two, and with nothing sent."""
+"""Measure how fast a full queue is emptied: over HTTP, by a function, and with nothing sent."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from statistics import median
 
 from benchmarks.measure import Sample, in_turns, median_ratio, nothing
 from benchmarks.on_postgres.drive import Load, drain
 from benchmarks.peers.protocol import SLOTS
-from benchmarks.peers.registry import BARE, BY_HAND, GRAPHILE, OURS, OURS_AIOHTTP, PROGRAMS
+from benchmarks.peers.registry import (
+    BARE,
+    BY_HAND,
+    FUNCTIONS,
+    GRAPHILE,
+    INSERTS,
+    OBAN,
+    OURS,
+    OURS_AIOHTTP,
+    PGQUEUER,
+    PROCRASTINATE,
+    PROGRAMS,
+)
 from benchmarks.report import Bound, Section, rate_rows
 from benchmarks.server import Backend, backend
 from benchmarks.setting import Setting
 
-__all__ = ["one", "two", "noop", "ratio"]
+__all__ = ["one", "two", "noop", "function", "ratio"]
 
-QUEUES = [name for name, each in PROGRAMS.items() if each.left and each.name != "bare INSERTs"]
+QUEUES = [name for name, each in PROGRAMS.items() if each.left and name not in {INSERTS, *FUNCTIONS}]
+IN_PYTHON = (PGQUEUER, PROCRASTINATE, OBAN)
 JOBS = 40_000
-FEWER = {"procrastinate": 4_000, "faststream-outbox": 8_000, "pgqueuer": 20_000, "oban": 20_000}
+FEWER = {PROCRASTINATE: 4_000, "faststream-outbox": 8_000, PGQUEUER: 20_000, OBAN: 20_000}
 """Jobs of those who would take much longer than the others."""
 
 
@@ -64,6 +78,39 @@ async def noop(setting: Setting) -> Section:
         note=_note(setting, "claimed and settled, with nothing between"),
         rounds=samples,
     )
+
+
+async def function(setting: Setting) -> Section:
+    """Run a function of an application in the runner's process, as the peers in Python run theirs."""
+    names = [OURS, *FUNCTIONS, *IN_PYTHON]
+    samples = await _samples(setting, names, processes=1, target=None)
+    named = {f"{name}, nothing sent" if name == OURS else name: each for name, each in samples.items()}
+    fastest = max(
+        (name for name in IN_PYTHON if name in samples), key=lambda name: _rate(samples[name]), default=""
+    )
+    bare = next(iter(FUNCTIONS))
+    return Section(
+        title="A function, one process",
+        rows=rate_rows(named, fastest or None),
+        bounds=[
+            *ratio(samples, "a bare ASGI function, to the fastest function in Python", bare, fastest, 1.0),
+            *_beyond_nothing(samples, bare),
+        ],
+        note=_note(setting, "claimed, given to a function that reads its payload, and settled"),
+        rounds=named,
+    )
+
+
+def _rate(samples: Sequence[Sample]) -> float:
+    return median(sample.rate for sample in samples)
+
+
+def _beyond_nothing(samples: Mapping[str, list[Sample]], function: str) -> list[Bound]:
+    if OURS not in samples or function not in samples:
+        return []
+    used = [median(sample.cpu_us for sample in samples[name]) for name in (function, OURS)]
+    what = "a bare ASGI function, CPU beyond nothing sent, µs"
+    return [Bound(what=what, measured=used[0] - used[1], at_most=15)]
 
 
 async def _samples(

@@ -7,13 +7,22 @@ from functools import partial
 from benchmarks.measure import Sample, in_turns, nothing
 from benchmarks.on_postgres.delivery import ratio
 from benchmarks.on_postgres.drive import enqueue
-from benchmarks.peers.registry import BARE, BY_HAND, INSERTS, OURS, OURS_AIOHTTP, PGQUEUER, PROGRAMS
+from benchmarks.peers.registry import (
+    BARE,
+    BY_HAND,
+    FUNCTIONS,
+    INSERTS,
+    OURS,
+    OURS_AIOHTTP,
+    PGQUEUER,
+    PROGRAMS,
+)
 from benchmarks.report import Section, rate_rows
 from benchmarks.setting import Setting
 
 __all__ = ["many", "one"]
 
-CONTENDERS = [name for name in PROGRAMS if name not in {BARE, BY_HAND, OURS_AIOHTTP}]
+CONTENDERS = [name for name in PROGRAMS if name not in {BARE, BY_HAND, OURS_AIOHTTP, *FUNCTIONS}]
 BATCH = 1_000
 
 

@@ -21,12 +21,16 @@ __all__ = [
     "GRAPHILE",
     "PGQUEUER",
     "OBAN",
+    "PROCRASTINATE",
     "INSERTS",
+    "FUNCTIONS",
 ]
 
 OURS, OURS_AIOHTTP = "ours", "ours, aiohttp engine"
 BARE, BY_HAND, INSERTS = "bare aiohttp loop", "by hand", "bare INSERTs"
-GRAPHILE, PGQUEUER, OBAN = "graphile-worker", "pgqueuer", "oban"
+GRAPHILE, PGQUEUER, OBAN, PROCRASTINATE = "graphile-worker", "pgqueuer", "oban", "procrastinate"
+FUNCTIONS = {"bare ASGI function": "bare", "Starlette function": "starlette", "FastAPI function": "fastapi"}
+"""Programs that run one of ``benchmarks/functions.py``."""
 
 JOB_LEFT = "SELECT EXISTS (SELECT FROM job WHERE status IN ('pending', 'processing'))"
 
@@ -94,6 +98,10 @@ _ALL = (
         less="",
     ),
     Program(name=OURS_AIOHTTP, command=own("aiohttp"), left=JOB_LEFT, less=""),
+    *(
+        Program(name=name, command=own(f"function:{function}"), left=JOB_LEFT, less="")
+        for name, function in FUNCTIONS.items()
+    ),
     Program(
         name=INSERTS,
         command=own("inserts"),
@@ -125,7 +133,7 @@ _ALL = (
         about=lambda: versions("pgqueuer", ("pgqueuer", "asyncpg", "aiohttp", "uvloop")),
     ),
     Program(
-        name="procrastinate",
+        name=PROCRASTINATE,
         command=_python("procrastinate"),
         left="SELECT EXISTS (SELECT FROM procrastinate_jobs WHERE status IN ('todo', 'doing'))",
         insert="SELECT procrastinate_defer_jobs_v1(ARRAY[ROW('default', 'spookify', 0, NULL, NULL, "

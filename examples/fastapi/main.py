@@ -1,6 +1,7 @@
-"""A service that keeps threads and has each of them spookified by a backend.
+"""A service that keeps threads and has each of them spookified by a backend, and counted by itself.
 
-A thread and its job are written in one transaction. The runner that delivers the jobs is part of the process.
+A thread and its jobs are written in one transaction. The runner that delivers them is part of the process:
+one calls a backend, the other one a function of this application.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import make_url
+from sqlalchemy import func, make_url, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from sp00ky_core import Job, JobNotFound, JobStatus, Outbox, PayloadError, RunnerOptions
 from sp00ky_core.asgi import payload_error_response
+from sp00ky_transport_asgi.guard import require_job
 
 CONFIG = Path(__file__).with_name("sp00ky.yml")
 STREAMS, GRACE = 5, 20  # seconds for open streams, then for attempts; together less than Kubernetes' 30
@@ -48,6 +50,7 @@ class NewThread(BaseModel):
 class Accepted(BaseModel):
     thread_id: int
     job_id: str
+    count_id: str
 
 
 class JobView(BaseModel):
@@ -117,7 +120,18 @@ async def create_thread(new: NewThread, session: SessionOfRequest, outbox: Outbo
     name = f"thread:{thread.id}"
     payload = {"id": name, "title": thread.title}
     job = await outbox.run("api", "/spookify", payload, assigned_to=name, connection=session)
-    return Accepted(thread_id=thread.id, job_id=job.id)
+    count = await outbox.run("own", "/count", {"id": thread.id}, assigned_to=name, connection=session)
+    return Accepted(thread_id=thread.id, job_id=job.id, count_id=count.id)
+
+
+class Created(BaseModel):
+    id: int
+
+
+@app.post("/count", dependencies=[Depends(require_job)])  # a job: 404 to whoever isn't a runner
+async def count_threads(created: Created, session: SessionOfRequest) -> int:
+    """How many threads there were when this one had been created."""
+    return await session.scalar(select(func.count()).where(Thread.id <= created.id)) or 0
 
 
 @app.get("/jobs/{job_id}")

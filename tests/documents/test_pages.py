@@ -28,7 +28,7 @@ RUN_ELSEWHERE: Mapping[str, Mapping[str, int]] = {
     "README.md": {"tests/e2e/test_readme.py": 2},
     "docs/configuration.md": {"tests/packaging/test_configuration_document.py": 3},
     "docs/from-sp00ky.md": {"tests/packaging/test_configuration_document.py": 1},
-    "docs/operating.md": {"tests/e2e/test_operating_document.py": 10},
+    "docs/operating.md": {"tests/e2e/test_operating_document.py": 13},
     "docs/plugins.md": {"tests/e2e/test_plugins_document.py": 3},
     "docs/python.md": {
         "tests/e2e/test_python_document.py": 9,
@@ -40,7 +40,7 @@ RUN_ELSEWHERE: Mapping[str, Mapping[str, int]] = {
         "tests/store_postgres/test_documents.py": 1,
     },
     "docs/testing.md": {"tests/e2e/test_testing_document.py": 8},
-    "docs/tutorials/postgresql.md": {"tests/documents/test_tutorials.py": 14},
+    "docs/tutorials/postgresql.md": {"tests/documents/test_tutorials.py": 17},
     "docs/tutorials/surrealdb.md": {"tests/documents/test_tutorials.py": 15},
 }
 """Pages whose blocks need more than to run one after the other: which tests run how many of them."""

@@ -50,13 +50,51 @@ def test_its_commands_run(project: Path) -> None:
 
 
 def test_its_filters_do_what_they_say(project: Path) -> None:
-    *_, filters, _ = SHELL
+    filters = SHELL[7]
     assert run(project, "sh", "-c", SHELL[0]).returncode == 0
     for count in range(2):
         assert run(project, "sp00ky", "call", "api", "/spookify", f'{{"id": "{count}"}}').returncode == 0
     done = run(project, "sh", "-c", f"set -e\n{filters}")
     assert done.stdout.splitlines() == ["would be redriven: 0", "killed: 2", "cleared: 0", "cleared: 2"]
     assert done.returncode == 0
+
+
+TRIAL = "  trial: {spec: ./openapi.yml, baseUrl: 'http://127.0.0.1:3661', method: {table: trial}}\n"
+
+ENDED = """
+import asyncio
+from sp00ky_core import NewJob, Outbox
+
+async def main():
+    async with Outbox.open("sp00ky.yml") as outbox:
+        new = [NewJob(path="/spookify", payload={"id": "4111"}, assigned_to="user:7") for _ in range(3)]
+        jobs = await outbox.run_many("api", new)
+        await outbox.kill(jobs[0].id)
+
+asyncio.run(main())
+"""
+
+
+def test_jobs_are_replayed_moved_redacted_and_erased(project: Path) -> None:
+    _, _, _, _, _, _, _, _, replay, move, redact, _ = SHELL
+    (project / "sp00ky.yml").write_text(f"{(project / 'sp00ky.yml').read_text().rstrip()}\n{TRIAL}")
+    assert run(project, "sh", "-c", SHELL[0]).returncode == 0
+    assert run(project, sys.executable, "-c", ENDED).returncode == 0
+    done = run(project, "sh", "-c", f"set -e\n{replay.replace('--status success', '--status failed')}")
+    assert (done.returncode, done.stdout) == (0, "would be copied: 1\ncopied: 1\n")
+    done = run(project, "sh", "-c", f"set -e\n{move.replace('postgresql://new/app', 'sqlite:///new.db')}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("would be imported: 4\nimported: 4\n")
+    all_of_them, field, erase = redact.splitlines()
+    field = field.replace("--path /charge --field /card", "--path /spookify --field /id --kill")
+    done = run(project, "sh", "-c", f"set -e\n{field}\n{all_of_them}")
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"redacted: .*", done.stdout) == ["redacted: 4 (3 killed first)", "redacted: 4"]
+    exported = run(project, "sp00ky", "jobs", "export", "--all").stdout
+    assert ("4111" in exported, "user:7" in exported, exported.count("redacted_at")) == (False, False, 4)
+    done = run(project, "sh", "-c", f"SP00KY_STORE=sqlite:///new.db {erase}")
+    assert (done.returncode, '"done": 4' in done.stdout) == (0, True)
+    assert "none found" in run(project, "sp00ky", "--store", "sqlite:///new.db", "jobs", "list").stderr
 
 
 def test_jobs_that_must_not_be_sent_are_stopped_and_deleted(project: Path) -> None:

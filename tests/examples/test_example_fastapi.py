@@ -44,6 +44,24 @@ async def test_the_stream_shows_each_status_and_ends(serving: Any, backend: Any)
     assert last == {"id": accepted["job_id"], "status": "success", "retries": 0, "result": {"spooky": thread}}
 
 
+@pytest.mark.parametrize("how", [("main.py",), UVICORN])
+async def test_a_job_that_is_its_own_function_is_called_by_nobody_else(
+    how: tuple[str, ...], serving: Any, sql: Any, eventually: Any
+) -> None:
+    async with serving(*how) as service:
+        _, accepted = await service.post("Boo")
+
+        async def result() -> Any:
+            _, job = await service.get(f"/jobs/{accepted['count_id']}")
+            return job["result"] if job["status"] == "success" else None
+
+        assert await eventually(result) == 1
+        body = {"id": accepted["thread_id"]}
+        async with service.client.post(f"{service.url}/count", json=body) as response:
+            assert response.status == 404
+    assert await sql.fetchval("SELECT retries FROM own_job") == 0
+
+
 async def test_a_stream_of_no_job_is_not_found(serving: Any) -> None:
     async with serving("main.py") as service:
         assert (await service.get("/jobs/job:nothing/events"))[0] == 404

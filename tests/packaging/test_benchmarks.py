@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-CHEAP = ("delivery", "noop", "enqueue", "enqueue-one", "synchronous", "latency", "notify", "churn")
+CHEAP = (
+    "delivery",
+    "noop",
+    "function",
+    "enqueue",
+    "enqueue-one",
+    "synchronous",
+    "latency",
+    "notify",
+    "churn",
+)
 
 
 ON_SURREAL = ("surreal-delivery", "surreal-noop", "surreal-enqueue", "surreal-latency", "surreal-backlog")

@@ -56,7 +56,7 @@ def factory() -> Any:
 async def refuses_to_start(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await receive()
-        await send({"type": "lifespan.startup.failed", "message": "Traceback\n  boo\nOSError: no database\n"})
+        await send({"type": "lifespan.startup.failed", "message": "no database\n  at 10.0.0.7\n"})
 
 
 async def raises_at_start(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:

@@ -170,7 +170,8 @@ def outcomes() -> st.SearchStrategy[Outcome]:
 
 def deferrals() -> st.SearchStrategy[Deferred]:
     """Draw a claim that is given back with a delay: throttled, or nothing was sent."""
-    throttled = st.builds(Undelivered, code=st.sampled_from([0, 429, 503]), name=st.just(THROTTLED))
+    codes = st.sampled_from([0, 429, 503])
+    throttled = st.builds(Undelivered, code=codes, name=st.just(THROTTLED), sent=st.booleans())
     return st.builds(
         Deferred,
         delay=st.floats(0, 900),

@@ -21,6 +21,7 @@ from sp00ky_core.job.retry import PluginStrategy, RetryPolicy, Strategy, Strateg
 from sp00ky_core.job.state_machine import Rescheduled, Transition
 from sp00ky_core.observe.rates import Rates
 from sp00ky_core.outbox.operators.bulk import BulkResult, Refusal
+from sp00ky_core.outbox.operators.redaction import RedactionResult
 from sp00ky_core.outbox.outbox import Outbox, TimeoutIgnored
 from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.plugins.registry import PluginInfo, Plugins, load_config, load_plugins
@@ -76,6 +77,7 @@ __all__: list[str] = [
     "JobQuery",
     "JobFilter",
     "BulkResult",
+    "RedactionResult",
     "Payload",
     "Refusal",
     "JsonText",

@@ -28,6 +28,7 @@ __all__ = [
     "PayloadTooLarge",
     "OptionInvalid",
     "IllegalTransition",
+    "ImportRefused",
     "JobNotFound",
     "JobIdAmbiguous",
     "BackendPaused",
@@ -278,6 +279,21 @@ class IllegalTransition(Sp00kyError):
     def __str__(self) -> str:
         text = f"job {self.job_id} is {self.status}: it can't be {self.event}"
         return f"{text}; {self.hint}" if self.hint else text
+
+
+@attrs.define(kw_only=True, eq=False)
+class ImportRefused(UsageError):
+    """A file is no export that can be imported; nothing was.
+
+    Attributes:
+        file: The file.
+        problem: What is wrong, with the line, and what to do about it.
+    """
+
+    file: str
+    problem: str
+
+    _text = "{0.file}: {0.problem}; nothing was imported"
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -49,7 +49,7 @@ from sp00ky_store_postgres.jobs.claim import Claims
 from sp00ky_store_postgres.jobs.enqueue import Enqueues, sql_statement
 from sp00ky_store_postgres.jobs.settle import Settles
 from sp00ky_store_postgres.notifications import Listener
-from sp00ky_store_postgres.rows import keys_between, with_canonical_ids
+from sp00ky_store_postgres.rows import canonical, key_of, keys_between, with_canonical_ids
 from sp00ky_store_postgres.schema import migrate as migrations
 from sp00ky_store_postgres.schema.check import check, grants
 from sp00ky_store_postgres.schema.definition import Tables
@@ -213,6 +213,16 @@ class PostgresStore(TransactionalStore):
     def sql_statement(self, new_job: NewJob, paramstyle: ParamStyle) -> SqlStatement:
         """See ``SqlStatements.sql_statement``."""
         return sql_statement(self._executor.tables, new_job, paramstyle)
+
+    def own_id(self, job_id: str) -> str | None:
+        """See ``Rewrites.own_id``: the key is a uuid, with hyphens."""
+        own = canonical(job_id)
+        return own if key_of(own) else None
+
+    async def import_jobs(self, jobs: Sequence[Job]) -> None:
+        """See ``Rewrites.import_jobs``."""
+        await super().import_jobs(jobs)
+        self._claims.start_over()  # they may have been due for long
 
     async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
         pairs = [(str(spawn.job_key), spawn.job) for spawn in spawns]

@@ -14,6 +14,7 @@ from surrealdb import RecordID
 _BARE = re.compile(r"[A-Za-z0-9_]*[A-Za-z][A-Za-z0-9_]*")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
 _UUID = re.compile(r"u(['\"])([0-9a-fA-F-]{36})\1")
+_PLAIN_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
 
@@ -31,6 +32,14 @@ def id_value(text: str) -> RecordID | None:
     if key[:1] in {"[", "{"}:
         return None
     return RecordID(table, _key_value(key))
+
+
+def own_id(text: str) -> str | None:
+    """Return a job's id as it is written here, a UUID without hyphens; None: it can be no job's."""
+    table, _, key = text.partition(":")
+    hexadecimal = key.replace("-", "") if _PLAIN_UUID.fullmatch(key) else key
+    value = id_value(f"{table}:{hexadecimal}")
+    return None if value is None else id_text(value)
 
 
 def table_of(text: str) -> str:

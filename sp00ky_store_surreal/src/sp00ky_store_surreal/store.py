@@ -39,12 +39,13 @@ from sp00ky_core.stores.transactional import Access, Session, TransactionalStore
 from sp00ky_store_surreal import heartbeat
 from sp00ky_store_surreal.connection.executor import TRIES, Connection, Lane
 from sp00ky_store_surreal.errors import Conflict, TableMissing
-from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.ids import id_text, own_id
 from sp00ky_store_surreal.jobs.claim import Claimer
 from sp00ky_store_surreal.jobs.claim_window import ClaimIndex, Peers
 from sp00ky_store_surreal.jobs.delete import Deletes, RowChanges
 from sp00ky_store_surreal.jobs.enqueue import Enqueues
 from sp00ky_store_surreal.jobs.reclaim import Reclaims
+from sp00ky_store_surreal.jobs.rewrite import Rewrites
 from sp00ky_store_surreal.jobs.settle import Settles
 from sp00ky_store_surreal.observe import find, stats
 from sp00ky_store_surreal.observe.notifications import Signals
@@ -96,6 +97,7 @@ class SurrealStore(TransactionalStore):
         self._enqueues = Enqueues(self._ready, self._backends)
         self._reclaims = Reclaims(self._ready, changes, index)
         self._deletes = Deletes(self._ready, changes)
+        self._rewrites = Rewrites(self._ready, self._tables)
 
     @property
     def capabilities(self) -> StoreCapabilities:  # type: ignore[override]  # they depend on the URL here
@@ -180,6 +182,26 @@ class SurrealStore(TransactionalStore):
         if jobs:
             self._notifications.send(work=True, ids=[job.id for job in jobs])
         return jobs
+
+    def own_id(self, job_id: str) -> str | None:
+        """See ``Rewrites.own_id``: a UUID of PostgreSQL's has no hyphens here, as keys of ours."""
+        return own_id(job_id)
+
+    async def import_jobs(self, jobs: Sequence[Job]) -> None:
+        """See ``Rewrites.import_jobs``."""
+        await self._rewrites.insert_whole(jobs)
+        self._claims.forget_heads()
+        self._notifications.send(work=True, ids=[job.id for job in jobs])
+
+    async def redact(self, jobs: Sequence[Job]) -> Collection[str]:
+        """See ``Rewrites.redact``."""
+        written = await self._rewrites.redact(jobs)
+        self._notifications.send(ids=written)
+        return written
+
+    async def copies_of(self, job_ids: Collection[str]) -> list[str]:
+        """See ``Rewrites.copies_of``."""
+        return await self._rewrites.copies_of(job_ids)
 
     def statement(self, new_job: NewJob) -> Statement:
         """See ``Statements.statement``."""

@@ -86,11 +86,15 @@ class _Prepared:
 
 
 class RequestBuilder:
-    """Makes the requests for one backend; what they share is made once."""
+    """Makes the requests for one backend; what they share is made once.
 
-    def __init__(self, backend: BackendConfig) -> None:
-        base_url = URL(backend.base_url)
-        self.backend = backend
+    Args:
+        backend: The backend.
+        at: Its ``http:`` URL, where its ``baseUrl`` is none.
+    """
+
+    def __init__(self, backend: BackendConfig, at: str | None = None) -> None:
+        base_url = URL(backend.base_url if at is None else at)
         self.token: Secret | None = backend.current_token()
         self._place = Place.of(base_url)
         self._credentials = _credentials(backend, self.token, base_url)
@@ -99,7 +103,7 @@ class RequestBuilder:
         self._closed = CLOSED_HEADERS.union(name.lower() for name in (*self._shared, *_OWN, "Content-Type"))
         if backend.signing_secrets:
             self._closed = self._closed.union(SIGNATURE_HEADERS)
-        self.redaction: Redaction = Redaction(_secrets(backend, self._credentials))
+        self.redaction: Redaction = Redaction(_secrets(backend, self._credentials, base_url))
         self._prepared: dict[str, _Prepared] = {}  # by spelling, as many as the contract has
 
     def build(self, attempt: Attempt) -> Request | Undelivered:
@@ -251,9 +255,9 @@ def _basic(username: str, password: str) -> _Credentials:
     return _in_header("Authorization", f"Basic {encoded}", password, encoded)
 
 
-def _secrets(backend: BackendConfig, credentials: _Credentials) -> list[str]:
+def _secrets(backend: BackendConfig, credentials: _Credentials, base_url: URL) -> list[str]:
     secrets = [*credentials.secrets, *(secret.value for secret in backend.signing_secrets)]
-    for url in (backend.base_url, backend.proxy.value if backend.proxy else ""):
-        if password := URL(url).password:
-            secrets += _basic(URL(url).user or "", password).secrets
+    for url in (base_url, URL(backend.proxy.value if backend.proxy else "")):
+        if password := url.password:
+            secrets += _basic(url.user or "", password).secrets
     return secrets

@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from datetime import UTC, datetime
 from functools import cache
 
 from yarl import URL
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.job.outcome import CONNECT, PROTOCOL, Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import CONNECT, PROTOCOL, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
-from sp00ky_transport_http.classify import outcome_of, undelivered_by
+from sp00ky_transport_http.backend import HttpBackend
+from sp00ky_transport_http.classify import undelivered_by
 from sp00ky_transport_http.deadlines import Deadlines
 from sp00ky_transport_http.engines.choice import engine_name, new_engine
 from sp00ky_transport_http.engines.engine import Engine, Exchange, ExchangeFailed, Origin
-from sp00ky_transport_http.request import Request, RequestBuilder
-from sp00ky_transport_http.signing import Signer
 
 __all__ = ["HttpTransport"]
 
@@ -76,7 +74,7 @@ class HttpTransport:
                 failure = TimeoutError()  # a head that has come decides, whoever cancels
             finally:
                 self._deadlines.leave(task)
-            return target.outcome(exchange, failure, has_result=attempt.operation.has_result)
+            return target.outcome_of(exchange, failure, has_result=attempt.operation.has_result)
         except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
             # Its text is left out, for it could hold a secret.
             _log.error("job %r: %s in the transport", attempt.job.id, type(error).__name__)
@@ -84,9 +82,7 @@ class HttpTransport:
 
     def _target(self, backend: BackendConfig) -> _Target | None:
         target = self._targets.get(backend.name)
-        if target is None or target.backend is not backend or target.builder.token != backend.current_token():
-            return None
-        return target
+        return target if target is not None and target.is_of(backend) else None
 
     async def _new_target(self, backend: BackendConfig) -> _Target:
         name = engine_name(backend)
@@ -98,33 +94,22 @@ class HttpTransport:
         return target
 
 
-class _Target:
-    """A backend: how its requests are made, and how they get there."""
+class _Target(HttpBackend):
+    """A backend, and how its requests get there."""
 
-    def __init__(self, backend: BackendConfig, engine: Engine) -> None:
-        self.backend = backend
+    def __init__(self, config: BackendConfig, engine: Engine) -> None:
+        super().__init__(config)
         self.engine = engine
-        self.builder = RequestBuilder(backend)
-        self.origin = _origin(backend)
-        self._signer = Signer(backend.signing_secrets)
-        self.build = self._signed if backend.signing_secrets else self.builder.build
+        self.origin = _origin(config)
 
-    def _signed(self, attempt: Attempt) -> Request | Undelivered:
-        request = self.builder.build(attempt)
-        return self._signer.signed(request, datetime.now(UTC)) if isinstance(request, Request) else request
-
-    def outcome(self, exchange: Exchange, failure: Exception | None, *, has_result: bool) -> Outcome:
+    def outcome_of(self, exchange: Exchange, failure: Exception | None, *, has_result: bool) -> Outcome:
         """Say what came of an exchange: once a whole head has come, it decides; before it, the failure."""
-        response = exchange.response
-        if response is None:
-            if isinstance(failure, TimeoutError) and exchange.connection is None:
-                return Undelivered(name=CONNECT, reason="no connection in time")
-            problem = failure or RuntimeError("an exchange ends with a head or an error")
-            return undelivered_by(problem, self.builder.redaction)
-        if not has_result and response.is_delivered:
-            return Delivered(code=response.status)
-        limit = self.backend.max_response_bytes
-        return outcome_of(response, self.builder.redaction, limit=limit, now=datetime.now(UTC))
+        if exchange.response is not None:
+            return self.outcome(exchange.response, has_result=has_result)
+        if isinstance(failure, TimeoutError) and exchange.connection is None:
+            return Undelivered(name=CONNECT, reason="no connection in time")
+        problem = failure or RuntimeError("an exchange ends with a head or an error")
+        return undelivered_by(problem, self.builder.redaction)
 
 
 def _origin(backend: BackendConfig) -> Origin:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from sp00ky_core import (
 from sp00ky_core.cli.output import cause, job_lines
 from sp00ky_core.config import key
 from sp00ky_core.config import values as read
-from sp00ky_core.errors import ConfigError, PayloadInvalid, UnknownRoute
+from sp00ky_core.errors import ConfigError, PayloadInvalid, Sp00kyError, UnknownRoute
 from sp00ky_core.job.job import job_to_json
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.stores import memory as core_stores
@@ -47,12 +47,13 @@ class Exchange:
 class Broker(ScriptedTransport):
     """Delivers to what its section lists."""
 
-    prepared: Sequence[BackendConfig] = ()
-    problems: Mapping[str, str] = {}
+    prepared: tuple[BackendConfig, ...] = ()
+    problem: str = ""
 
-    async def prepare(self, backends: Sequence[BackendConfig]) -> Mapping[str, str]:
-        self.prepared = backends
-        return self.problems
+    async def prepare(self, backend: BackendConfig) -> None:
+        self.prepared += (backend,)
+        if self.problem:
+            raise Sp00kyError(self.problem)
 
 
 def answered(attempt: Attempt) -> Outcome:
@@ -221,7 +222,7 @@ async def test_logs_name_the_scheme(outbox: Outbox, caplog: pytest.LogCaptureFix
 async def test_what_it_cannot_prepare_keeps_a_runner_from_starting(
     outbox: Outbox, brought: Registering
 ) -> None:
-    brought.broker.problems = {"api": "the exchange orders isn't there"}
+    brought.broker.problem = "the exchange orders isn't there"
     async with outbox:
         with pytest.raises(ConfigError, match=r"\Abackends\.api: the exchange orders isn't there\Z"):
             await outbox.runner().start()

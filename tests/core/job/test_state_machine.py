@@ -220,7 +220,8 @@ IN_FLIGHT = st.just(JobStatus.PROCESSING)
 
 @given(jobs(status=IN_FLIGHT), deferrals(), policies())
 def test_a_deferral_uses_up_nothing_but_time(job: Job, event: Deferred, policy: RetryPolicy) -> None:
-    assume(event.outcome is None or (min(job.max_retries, policy.max_retries) > 0))
+    is_sent = event.outcome is not None and event.outcome.sent
+    assume(not is_sent or min(job.max_retries, policy.max_retries) > 0)
     assume(event.outcome is None or event.waited <= event.give_up_after)
     clock = FakeClock()
     transition = decide(job, event, policy)
@@ -239,7 +240,8 @@ def test_a_deferral_uses_up_nothing_but_time(job: Job, event: Deferred, policy: 
 def test_a_throttled_answer_that_counts_is_an_attempt(job: Job, event: Deferred, policy: RetryPolicy) -> None:
     assume(event.outcome is not None)
     assert event.outcome is not None
-    counts = min(job.max_retries, policy.max_retries) <= 0 or event.waited > event.give_up_after
+    is_only_one = event.outcome.sent and min(job.max_retries, policy.max_retries) <= 0
+    counts = is_only_one or event.waited > event.give_up_after
     assume(counts)
     transition = decide(job, event, policy)
     assert attrs.evolve(transition, defers=False) == decide(job, event.outcome, policy)
@@ -250,7 +252,8 @@ def test_a_throttled_answer_that_counts_is_an_attempt(job: Job, event: Deferred,
 def test_without_retries_a_throttled_request_is_not_repeated(
     job: Job, event: Deferred, policy: RetryPolicy
 ) -> None:
-    assert decide(job, event, policy).to is (JobStatus.FAILED if event.outcome else JobStatus.PENDING)
+    is_over = event.outcome is not None and (event.outcome.sent or event.waited > event.give_up_after)
+    assert decide(job, event, policy).to is (JobStatus.FAILED if is_over else JobStatus.PENDING)
 
 
 def test_what_is_given_up_on_goes_first() -> None:

@@ -15,6 +15,7 @@ from tests.store_postgres.conftest import findings
 from sp00ky_core import JobStatus, JobTable, SchemaError
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import Act, RunQuery, RunStatus, ScheduleChange
+from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transitions import clear, kill, redrive, reschedule
 from sp00ky_store_postgres import PostgresStore
 
@@ -95,6 +96,12 @@ async def test_the_grants_are_enough(
     (copy,) = await operator.add([new_job()])
     (moved,) = await reschedule(operator, [copy.id], Rescheduled(delay=60))
     assert moved.fate == "rescheduled"
+    moved_id = operator.own_id(f"job:{new_key()}")
+    assert moved_id is not None
+    ended = attrs.evolve(await operator.get(copy.id), id=moved_id, status=JobStatus.FAILED)
+    await operator.import_jobs([ended])
+    assert await operator.redact([ended]) == [ended.id]
+    assert (await operator.copies_of([ended.id]), await operator.forget_runs([ended.id])) == ([], 0)
     entry = await operator.start_audit(Act(action="pause"))
     assert await operator.pause("api")
     assert await operator.resume("api")

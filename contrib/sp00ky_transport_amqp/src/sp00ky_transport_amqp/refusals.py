@@ -11,9 +11,9 @@ _CODES = {"NO_ROUTE": 312, "ACCESS_REFUSED": 403, "NOT_FOUND": 404, "PRECONDITIO
 """Reply codes by the word that a broker's text begins with: not every exception has the number."""
 
 
-def undelivered(name: str, reason: str, code: int = 0) -> Undelivered:
+def undelivered(name: str, reason: str, code: int = 0, *, sent: bool = True) -> Undelivered:
     """Return an outcome with a code of AMQP's."""
-    return Undelivered(name=name, reason=reason, code=code, scheme="amqp")
+    return Undelivered(name=name, reason=reason, code=code, scheme="amqp", sent=sent)
 
 
 def words_of(error: BaseException) -> str:

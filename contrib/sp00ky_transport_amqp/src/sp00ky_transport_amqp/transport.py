@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
 
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, ChannelNotFoundEntity
 
 from sp00ky_core import Attempt, BackendConfig, Delivered, Outcome, Undelivered
 from sp00ky_core.contract import path_problem
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
+from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job.outcome import INVALID_PATH, INVALID_PAYLOAD, PROTOCOL, THROTTLED, UNKNOWN_ROUTE
 from sp00ky_transport_amqp.connection import BrokerConnection
 from sp00ky_transport_amqp.message import message_of
@@ -42,25 +42,28 @@ class AmqpTransport:
             await connection.close()
             self._connections.pop(at, None)
 
-    async def prepare(self, backends: Sequence[BackendConfig]) -> Mapping[str, str]:
-        """Ask for the exchanges of the routes; one whose broker is away keeps no runner from starting."""
-        problems = {backend.name: await self._problem(backend) for backend in backends}
-        return {name: problem for name, problem in problems.items() if problem}
+    async def prepare(self, backend: BackendConfig) -> None:
+        """Ask for the exchanges of the routes; a broker that is away keeps no runner from starting.
 
-    async def _problem(self, backend: BackendConfig) -> str:
+        Raises:
+            Sp00kyError: the broker refuses them, or the user.
+        """
         connection = self._connection(backend)
         for route in _options(backend).routes:
             try:
                 async with asyncio.timeout(PATIENCE):
                     await connection.exchange(route.exchange)
             except ChannelNotFoundEntity:
-                return f"the broker has no exchange {route.exchange!r}, of the route {route.text}; declare it"
+                problem = (
+                    f"the broker has no exchange {route.exchange!r}, of the route {route.text}; declare it"
+                )
+                raise Sp00kyError(problem) from None
             except CONNECTION_EXCEPTIONS as error:
                 if code_of(error):
-                    return f"the broker refuses the user {connection.user!r}: {words_of(error)}"
+                    problem = f"the broker refuses the user {connection.user!r}: {words_of(error)}"
+                    raise Sp00kyError(problem) from None
                 _log.warning("backend %s: no connection to the broker: %s", backend.name, words_of(error))
-                return ""
-        return ""
+                return
 
     def _connection(self, backend: BackendConfig) -> BrokerConnection:
         at = (backend.name, backend.base_url)
@@ -84,7 +87,8 @@ class AmqpTransport:
         try:
             async with asyncio.timeout(attempt.timeout):
                 if not await connection.has_no_alarm(min(ALARM, attempt.timeout / 2)):
-                    return undelivered(THROTTLED, "the broker has an alarm, and takes no messages")
+                    reason = "the broker has an alarm, and takes no messages"
+                    return undelivered(THROTTLED, reason, sent=False)
                 exchange, was_sent = await connection.exchange(name), True
                 await exchange.publish(message, key, mandatory=options.mandatory)
         except asyncio.CancelledError as error:

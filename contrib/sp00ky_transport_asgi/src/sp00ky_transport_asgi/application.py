@@ -7,13 +7,13 @@ import contextvars
 import inspect
 import logging
 import threading
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
 from sp00ky_core.plugins.calls import watched
-from sp00ky_transport_asgi.call import Call, is_cancelled
+from sp00ky_transport_asgi.call import Call, Post, is_cancelled
 from sp00ky_transport_asgi.target import AsgiApp, Message, Target, TargetProblem
 
 _log = logging.getLogger(__name__)
@@ -28,57 +28,17 @@ _INSIDE: contextvars.ContextVar[Application | None] = contextvars.ContextVar("sp
 """The application whose lifespan this is, of those that are run here."""
 
 
-async def run_lifespan(
-    app: AsgiApp,
-    state: dict[str, Any],
-    started: Callable[[str], object],
-    ended: Callable[[], Awaitable[None]],
-) -> None:
-    """Run an application's lifespan, as the protocol has it: say why it can't start, or nothing; then end it.
-
-    Args:
-        app: The application.
-        state: Gets what it gives to every request.
-        started: Told why it couldn't start; empty: it could, or it has none.
-        ended: Waits for its end.
-    """
-    inbox: asyncio.Queue[Message] = asyncio.Queue()
-    begun: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    async def send(message: Message) -> None:
-        kind, lines = message["type"], str(message.get("message") or "").strip().splitlines()
-        if kind.startswith("lifespan.startup.") and not begun.done():
-            begun.set_result("" if kind.endswith("complete") else (lines or ["it doesn't say why"])[-1])
-
-    async def run() -> None:
-        version = {"version": "3.0", "spec_version": "2.0"}
-        try:
-            await app({"type": "lifespan", "asgi": version, "state": state}, inbox.get, send)
-        except BaseException as error:
-            if is_cancelled():
-                raise
-            _note_failure(begun, error, has_asked=inbox.empty())
-        if not begun.done():
-            begun.set_result("")
-
-    inbox.put_nowait({"type": "lifespan.startup"})
-    task, ending = asyncio.create_task(run()), asyncio.ensure_future(ended())
-    either: list[asyncio.Future[Any]] = [begun, ending]
-    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    problem = begun.result() if begun.done() else "it was stopped before"
-    started(problem)
-    if not problem:
-        await ending
-        inbox.put_nowait({"type": "lifespan.shutdown"})
-        await asyncio.wait([task], timeout=LIFESPAN)
-    task.cancel()
-
-
-def _note_failure(begun: asyncio.Future[str], error: BaseException, *, has_asked: bool) -> None:
-    if not begun.done():  # one that hasn't asked for what begins knows no lifespan, as servers see it
-        begun.set_result(f"{type(error).__name__}: {error}" if has_asked else "")
-    elif not begun.result():
-        _log.error("the application's lifespan failed", exc_info=error)
+def lifespan_around(app: AsgiApp) -> MutableMapping[str, Any] | None:
+    """Return the scope of the application's lifespan, where that called the running code, step by step."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        scope, holder = frame.f_locals.get("scope"), frame.f_locals.get("self")
+        if isinstance(scope, MutableMapping) and scope.get("type") == "lifespan":
+            is_own_code = frame.f_code is getattr(app, "__code__", None)
+            if is_own_code or app in (holder, scope.get("app")):
+                return scope
+        frame = frame.f_back
+    return None
 
 
 class Application:
@@ -86,38 +46,33 @@ class Application:
 
     Attributes:
         users: The transports that have it open, but those of its own lifespan, which ends with it.
+        has_ended: Its loop has, which a handler or a background task can bring about.
     """
 
-    def __init__(self, target: Target, app: AsgiApp) -> None:
+    def __init__(self, target: Target, loop: str) -> None:
         self.users: set[object] = set()
+        self.has_ended: bool = False
         self.name: str = target.name
-        self._app = app
-        self._state: dict[str, Any] = {}
-        self._is_shared = False
+        self._app = target.load()
         self._calls: set[asyncio.Task[None]] = set()
         self._context = contextvars.copy_context()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._stopping = asyncio.Event()
-        self._started: Future[str] = Future()
+        self._started: Future[str] = Future()  # why it can't; empty: it could, or has no lifespan
+        self._problem = ""
+        lifespan = lifespan_around(self._app) if loop == "auto" else None
+        self._state: dict[str, Any] = lifespan.get("state", {}) if lifespan else {}
         self._thread: threading.Thread | None = None
+        self._post = Post(asyncio.get_running_loop())
+        if loop == "shared" or lifespan:
+            self._begin("")
+        else:
+            work = partial(self._run, type(asyncio.get_running_loop()))
+            self._thread = threading.Thread(target=work, name=self.name, daemon=True)
+            self._thread.start()
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether its loop has, which a handler or a background task can bring about."""
-        return self._thread is not None and self._started.done() and not self._thread.is_alive()
-
-    async def start(self, loop: str) -> None:
-        """Get ready to be called, if it isn't yet. Raises ``TargetProblem``."""
-        if self._loop is None and self._thread is None:
-            self._is_shared = loop == "shared" or (loop == "auto" and is_inside_lifespan(self._app))
-            if self._is_shared:
-                self._loop = asyncio.get_running_loop()
-                self._started.set_result("")
-            else:
-                self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
-                self._thread.start()
-        if _INSIDE.get() is self:
-            return  # its own lifespan, which can't wait for itself
+    async def start(self) -> None:
+        """Wait until it can be called. Raises ``TargetProblem``."""
         await asyncio.wait([asyncio.wrap_future(self._started)], timeout=LIFESPAN)
         late = f"its lifespan isn't there after {LIFESPAN:.0f} s"
         if problem := self._started.result() if self._started.done() else late:
@@ -125,64 +80,82 @@ class Application:
 
     async def stop(self) -> None:
         """End it: calls that are under way get a moment, then its lifespan ends."""
-        if self._is_shared:
+        if self._thread is None:
             await _end(self._calls)
-        elif self._thread is not None:
-            if self._thread.is_alive():
-                self._soon(self._stopping.set)
-            limit = 4 * GRACE + (LIFESPAN if self._started.done() else 0)
-            await asyncio.to_thread(self._thread.join, limit)
-            if self._thread.is_alive():
-                _log.warning("%s doesn't end: a handler blocks its loop; it is left behind", self.name)
+            return
+        self._post(self._stopping.set)
+        limit = 4 * GRACE + (LIFESPAN if self._started.done() else 0)
+        await asyncio.to_thread(self._thread.join, limit)
+        if self._thread.is_alive():
+            _log.warning("%s doesn't end: a handler blocks its loop; it is left behind", self.name)
 
     def call(self, call: Call) -> None:
-        """Begin a call, in the application's loop; where that has ended, the call is cancelled."""
-        if not self._soon(self._begin, call):
-            call.over.cancel()
+        """Begin a call, in the application's loop."""
+        self._post(partial(self._call, call))
 
     def forsake(self, call: Call) -> None:
         """Tell a call that nobody waits for it any more, as a client that has gone."""
-        self._soon(call.end)
+        self._post(call.end)
 
-    def _soon(self, function: Any, *arguments: Any) -> bool:
-        """Call a function in the application's loop; return whether there still is one."""
-        if self._loop is None or self._loop is asyncio.get_running_loop():
-            function(*arguments)
-            return True
-        try:
-            self._loop.call_soon_threadsafe(function, *arguments)
-        except RuntimeError:
-            return False
-        return True
-
-    def _begin(self, call: Call) -> None:
-        task = asyncio.get_running_loop().create_task(self._made(call), context=self._context.copy())
+    def _call(self, call: Call) -> None:
+        made = call.run(self._app, self._state)
+        if self._thread is None:
+            text = (
+                "%s, %s blocked the loop for %.1f s: nothing else was done meanwhile; write `def`, or await"
+            )
+            made = watched(made, partial(_log.warning, text, self.name, call.path))
+        task = asyncio.get_running_loop().create_task(made, context=self._context.copy())
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    async def _made(self, call: Call) -> None:
-        made = call.run(self._app, self._state)
-        text = "%s, %s blocked the loop for %.1f s: nothing else was done meanwhile; write `def`, or await"
-        blocked = partial(_log.warning, text, self.name, call.path)
-        await (watched(made, blocked) if self._is_shared else made)
-
-    def _run(self) -> None:
+    def _run(self, new_loop: Any) -> None:
         try:
-            asyncio.run(self._serve())
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                runner.run(self._serve())
         except BaseException:  # noqa: BLE001  # such as SystemExit of a background task
             _log.exception("%s: its loop has ended; the next job starts it again", self.name)
         finally:
-            if not self._started.done():
-                self._started.set_result("its loop has ended")
+            self.has_ended = True
+            self._begin("its loop has ended")
 
     async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._post = Post(asyncio.get_running_loop())
         _INSIDE.set(self)
-        await run_lifespan(self._app, self._state, self._started.set_result, self._ended)
-
-    async def _ended(self) -> None:
+        self._inbox.put_nowait({"type": "lifespan.startup"})
+        lifespan = asyncio.create_task(self._live())
         await self._stopping.wait()
         await _end(self._calls)
+        if self._started.done():
+            self._inbox.put_nowait({"type": "lifespan.shutdown"})
+            await asyncio.wait([lifespan], timeout=LIFESPAN)
+
+    async def _live(self) -> None:
+        """Call the application for its lifespan, as the protocol has it."""
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
+        try:
+            await self._app(scope, self._inbox.get, self._send)
+        except BaseException as error:
+            if is_cancelled():
+                raise
+            is_late = self._started.done() and not self._started.result()
+            _log.log(logging.ERROR if is_late else logging.DEBUG, "%s failed", self.name, exc_info=error)
+            if (
+                self._inbox.empty()
+            ):  # else it knows no lifespan, as servers see it: it hasn't asked for its start
+                self._problem = f"{type(error).__name__}: {error}"
+        self._begin(self._problem)
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "lifespan.startup.complete":
+            self._begin("")
+        elif message["type"] == "lifespan.startup.failed":
+            self._problem = str(message.get("message") or "it doesn't say why")
+            # Soon: an application that raises it now says it without a traceback.
+            asyncio.get_running_loop().call_soon(self._begin, self._problem)
+
+    def _begin(self, problem: str) -> None:
+        if not self._started.done():
+            self._started.set_result(problem)
 
 
 async def _end(calls: set[asyncio.Task[None]]) -> None:
@@ -193,19 +166,6 @@ async def _end(calls: set[asyncio.Task[None]]) -> None:
             task.cancel()
 
 
-def is_inside_lifespan(app: AsgiApp) -> bool:
-    """Say whether the running code was called, step by step, from the application's lifespan."""
-    frame = inspect.currentframe()
-    while frame is not None:
-        scope, holder = frame.f_locals.get("scope"), frame.f_locals.get("self")
-        if isinstance(scope, MutableMapping) and scope.get("type") == "lifespan":
-            is_own_code = frame.f_code is getattr(app, "__code__", None)
-            if is_own_code or app in (holder, scope.get("app")):
-                return True
-        frame = frame.f_back
-    return False
-
-
 _RUNNING: dict[Target, Application] = {}
 
 
@@ -213,23 +173,24 @@ async def entered(target: Target, loop: str, user: object) -> Application:
     """Return an application that is ready, in a loop as ``AsgiOptions`` has it. Raises ``TargetProblem``."""
     application = _RUNNING.get(target)
     if application is None or application.has_ended:
-        application = _RUNNING[target] = Application(target, target.load())
-    if _INSIDE.get() is not application:
-        application.users.add(user)
+        application = _RUNNING[target] = Application(target, loop)
+    if _INSIDE.get() is application:
+        return application  # its own lifespan, which can't wait for itself
+    application.users.add(user)
     try:
-        await application.start(loop)
+        await application.start()
     except BaseException:
-        await left(target, application, user)
+        await left(user, target)
         raise
     return application
 
 
-async def left(target: Target, application: Application, user: object) -> None:
-    """Note that a transport needs an application no more; the last one stops it."""
-    if user not in application.users:
-        return
-    application.users.remove(user)
-    if not application.users:
-        if _RUNNING.get(target) is application:
-            del _RUNNING[target]
-        await application.stop()
+async def left(user: object, *targets: Target) -> None:
+    """Note that a transport needs these applications no more, by default all; the last one stops one."""
+    for target in targets or [*_RUNNING]:
+        application = _RUNNING[target]
+        if user in application.users:
+            application.users.remove(user)
+            if not application.users:
+                del _RUNNING[target]
+                await application.stop()

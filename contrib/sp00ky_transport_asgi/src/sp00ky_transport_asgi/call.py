@@ -1,20 +1,53 @@
-"""Call an application once, as a server does for one request."""
+"""Call an application once, as a server does for one request, in whatever loop it has."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from collections import deque
+from collections.abc import Callable
+from functools import lru_cache
+from threading import Lock
 from typing import Any
 
-from sp00ky_core import Attempt
+from sp00ky_core import Attempt, Undelivered
+from sp00ky_core.job.outcome import RESET, TIMEOUT
 from sp00ky_transport_asgi import EXTENSION
 from sp00ky_transport_asgi.target import AsgiApp, Message
-from sp00ky_transport_http.request import Request
+from sp00ky_transport_http.request import Request, Template
 from sp00ky_transport_http.response import Response
 
 _log = logging.getLogger(__name__)
+
+LATE = Undelivered(name=TIMEOUT, reason="no answer in time")
+CUT_OFF = Undelivered(name=RESET, reason="the application's loop has ended")
+
+
+class Post:
+    """Calls functions in a loop, in their order; many at a time, for to wake another thread takes long."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._is_woken = False
+
+    def __call__(self, function: Callable[[], object]) -> None:
+        """Call a function soon, or at once in its own loop; never where the loop has ended."""
+        if asyncio.get_running_loop() is self._loop:
+            function()
+            return
+        self._waiting.append(function)
+        if not self._is_woken:
+            self._is_woken = True
+            try:
+                self._loop.call_soon_threadsafe(self._empty)
+            except RuntimeError:
+                return
+
+    def _empty(self) -> None:
+        self._is_woken = False  # before it looks: who comes now either is seen, or wakes it again
+        while self._waiting:
+            self._waiting.popleft()()
 
 
 def is_cancelled() -> bool:
@@ -27,55 +60,56 @@ class Call:
     """One request, and what has come of it so far.
 
     Attributes:
-        response: None until its head has come.
-        is_cut_off: The application was stopped before the head: it isn't known what it has done.
-        over: Running once the application is called, and done once the response is whole, or as far as it
-            goes; cancelled: it won't be called.
+        answer: A response from when its head has come; until then, what that means if it never comes.
+        over: Done once the response is whole, or as far as it goes; in the loop of whoever waits for it.
+        path: The job's.
     """
 
-    def __init__(self, attempt: Attempt, request: Request) -> None:
-        self.response: Response | None = None
-        self.is_cut_off: bool = False
-        self.over: Future[None] = Future()
+    def __init__(self, attempt: Attempt, request: Request, home: Post) -> None:
+        self.answer: Response | Undelivered = LATE
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.path: str = attempt.job.path
-        self._scope = _scope(attempt, request)
-        self._body: bytes | None = request.body
-        self._limit = attempt.backend.max_response_bytes
+        self._attempt, self._request, self._home = attempt, request, home
+        self._has_body = True
+        self._taken = Lock()
         self._gone = asyncio.Event()
+
+    def take(self) -> bool:
+        """Decide whether the application is called: by the first who asks, who begins it, or gives it up."""
+        return self._taken.acquire(blocking=False)
 
     async def run(self, app: AsgiApp, state: dict[str, Any]) -> None:
         """Call the application; it may go on for a while once the response is whole."""
-        if not self.over.set_running_or_notify_cancel():
+        if not self.take():
             return  # its time was over before this loop came to it
         try:
-            await app({**self._scope, "state": state.copy()}, self._receive, self._send)
+            await app(_scope(self._attempt, self._request, state), self._receive, self._send)
         except BaseException:
             if is_cancelled():
-                self._leave(None)
+                self._leave(CUT_OFF)
                 raise
             _log.exception("%s: the application failed", self.path)
         self._leave(Response(status=500))  # as servers answer
 
-    def _leave(self, answer: Response | None) -> None:
+    def _leave(self, answer: Response | Undelivered) -> None:
         """Note that no more comes; ``answer`` is what stands for a head that hasn't."""
-        if self._gone.is_set():
-            return
-        self.response = self.response or answer
-        self.is_cut_off = self.response is None
-        if self.response is not None:
-            self.response.complete = False
-        self.end()
+        if not self._gone.is_set():
+            self.answer = answer if self.answer is LATE else self.answer
+            self.end()
 
     def end(self) -> None:
         """Take nothing more: the response is whole, or whoever waited has gone."""
         self._gone.set()
-        with suppress(InvalidStateError):
+        self._home(self._tell)
+
+    def _tell(self) -> None:
+        if not self.over.done():
             self.over.set_result(None)
 
     async def _receive(self) -> Message:
-        if self._body is not None and not self._gone.is_set():
-            body, self._body = self._body, None
-            return {"type": "http.request", "body": body, "more_body": False}
+        if self._has_body and not self._gone.is_set():
+            self._has_body = False
+            return {"type": "http.request", "body": self._request.body, "more_body": False}
         await self._gone.wait()
         return {"type": "http.disconnect"}
 
@@ -87,27 +121,34 @@ class Call:
                 name.decode("latin-1").lower(): value.decode("latin-1")
                 for name, value in message.get("headers") or ()
             }
-            self.response = Response(status=message["status"], headers=headers, body=bytearray())
+            status = message["status"]
+            self.answer = Response(status=status, headers=headers, body=bytearray(), complete=False)
         elif message["type"] == "http.response.body":
             self._keep(message.get("body", b""), has_more=message.get("more_body", False))
 
     def _keep(self, body: bytes, *, has_more: bool) -> None:
-        if self.response is None:
-            raise RuntimeError("the application sends a body before its head")
-        room = self._limit - len(self.response.body)
-        self.response.body += body[:room]
-        self.response.complete = len(body) <= room
+        if isinstance(self.answer, Undelivered):
+            raise RuntimeError("the application sends a body before its head")  # noqa: TRY004  # as servers do
+        room = self._attempt.backend.max_response_bytes - len(self.answer.body)
+        self.answer.body += body[:room]
         if len(body) > room or not has_more:
+            self.answer.complete = len(body) <= room
             self.end()
 
 
-def _scope(attempt: Attempt, request: Request) -> dict[str, Any]:
-    template, url = request.template, request.template.url
-    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in request.headers.items()]
-    if request.body or template.method in {"POST", "PUT", "PATCH"}:
-        headers.append((b"content-length", str(len(request.body)).encode()))
+def _scope(attempt: Attempt, request: Request, state: dict[str, Any]) -> dict[str, Any]:
+    shared, headers = _shared_scope(request.template)
+    own = [(name.lower().encode(), value.encode("latin-1")) for name, value in request.own.items()]
+    if request.body or shared["method"] in {"POST", "PUT", "PATCH"}:
+        own.append((b"content-length", b"%d" % len(request.body)))
     job = {"job": attempt.job.id, "attempt": attempt.number, "backend": attempt.backend.name}
-    return {
+    return {**shared, "headers": headers + own, "extensions": {EXTENSION: job}, "state": state.copy()}
+
+
+@lru_cache(maxsize=256)  # of the operations without parameters, which have one for all jobs
+def _shared_scope(template: Template) -> tuple[dict[str, Any], list[tuple[bytes, bytes]]]:
+    url = template.url
+    scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
@@ -117,7 +158,8 @@ def _scope(attempt: Attempt, request: Request) -> dict[str, Any]:
         "raw_path": url.raw_path.encode(),
         "query_string": url.raw_query_string.encode(),
         "root_path": "",
-        "headers": headers,
         **dict.fromkeys(("server", "client"), ("sp00ky", 0)),  # there is no network between them
-        "extensions": {EXTENSION: job},
     }
+    return scope, [
+        (name.lower().encode(), value.encode("latin-1")) for name, value in template.headers.items()
+    ]

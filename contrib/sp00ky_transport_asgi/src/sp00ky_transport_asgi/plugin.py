@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,11 @@ class AsgiOptions:
     host: str = attrs.field(default="localhost", metadata=key(values.text))
 
 
-def asgi_transport() -> Transport:
+def asgi_transport(loop: str = "") -> Transport:
     """Make the transport; what it needs isn't imported by each command that looks for plugins."""
     from sp00ky_transport_asgi.transport import AsgiTransport  # noqa: PLC0415  # see above
 
-    return AsgiTransport()
+    return AsgiTransport(loop)
 
 
 def own_document(backend: BackendConfig) -> Mapping[str, Any]:
@@ -51,6 +52,7 @@ ENTRY = TransportEntry(
     contract="own",
     document=own_document,
     leaves_running=True,
+    in_tests=partial(asgi_transport, "shared"),
 )
 """A cancelled call goes on, as a server's does whose client has gone."""
 

@@ -6,20 +6,21 @@ import importlib
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from sp00ky_core import BackendConfig
-from sp00ky_core.errors import ConfigError
+from sp00ky_core.errors import Sp00kyError
 from sp00ky_transport_asgi.plugin import AsgiOptions
 
 Message = MutableMapping[str, Any]
 AsgiApp = Callable[..., Awaitable[None]]
 
 
-class TargetProblem(Exception):
+class TargetProblem(Sp00kyError):
     """There is no such application; the text says why, in one line.
 
     Attributes:
@@ -69,14 +70,14 @@ class Target:
         if folder not in sys.path:
             sys.path.insert(0, folder)
         try:
-            found: Any = importlib.import_module(self.module)
+            found: Any = self._module()
         except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the application's module raises
             missing = isinstance(error, ModuleNotFoundError) and error.name
             if missing and f"{self.module}.".startswith(f"{missing}."):
                 raise TargetProblem(f"there is no module {missing!r} in {folder} or installed") from None
             problem = f"{self.module} can't be imported: {type(error).__name__}"
             raise TargetProblem(problem, error) from None
-        self._refuse_elsewhere(getattr(found, "__file__", None) or "Python itself")
+        self._refuse_elsewhere(_file_of(found))
         for name in self.attribute.split("."):
             if not hasattr(found, name):
                 raise TargetProblem(f"{self.module} has no attribute {self.attribute!r}")
@@ -84,13 +85,27 @@ class Target:
         _refuse_other(self.attribute, found)
         return found  # type: ignore[no-any-return]  # as far as it can be seen
 
-    def _refuse_elsewhere(self, file: str) -> None:
-        """Refuse a module that was imported from elsewhere before, while the folder has one of its name."""
+    def _module(self) -> Any:
+        """Import the module; as the program that runs it is there, with the application that is served."""
+        main: Any = sys.modules["__main__"]
+        is_main = getattr(main.__spec__, "name", "") == self.module or _file_of(main) in self._files()
+        return main if is_main and self.module not in sys.modules else importlib.import_module(self.module)
+
+    def _files(self) -> list[Path]:
+        """Return what the module is in its folder, if it is there."""
         own = self.folder.joinpath(*self.module.split("."))
-        for path in (own / "__init__.py", own.with_name(f"{own.name}.py")):
-            if path.is_file() and path.resolve() != Path(file).resolve():
-                problem = f"{self.module} is {file} in this process, and {path} can't be it too"
-                raise TargetProblem(f"{problem}; give one of them another name")
+        files = (own / "__init__.py", own.with_name(f"{own.name}.py"))
+        return [file.resolve() for file in files if file.is_file()]
+
+    def _refuse_elsewhere(self, file: Path) -> None:
+        """Refuse a module that was imported from elsewhere before, while the folder has one of its name."""
+        if (own := self._files()) and file not in own:
+            problem = f"{self.module} is {file} in this process, and {own[0]} can't be it too"
+            raise TargetProblem(f"{problem}; give one of them another name")
+
+
+def _file_of(module: Any) -> Path:
+    return Path(getattr(module, "__file__", None) or "Python itself").resolve()
 
 
 def options_of(backend: BackendConfig) -> AsgiOptions:
@@ -98,47 +113,28 @@ def options_of(backend: BackendConfig) -> AsgiOptions:
     return backend.options if isinstance(backend.options, AsgiOptions) else AsgiOptions()
 
 
-def _line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
-
-
 def _refuse_other(name: str, found: Any) -> None:
     """Refuse what can't be called as ``app(scope, receive, send)``: a factory, a WSGI application."""
-    try:
-        inspect.signature(found).bind(None, None, None)
-    except TypeError:
-        problem = f"{name} is no ASGI application: it doesn't take (scope, receive, send)"
-        raise TargetProblem(problem) from None
-    except ValueError:  # of one that Python can't tell
-        return
+    with suppress(ValueError):  # of one whose arguments Python can't tell
+        try:
+            inspect.signature(found).bind(None, None, None)
+        except TypeError:
+            problem = f"{name} is no ASGI application: it doesn't take (scope, receive, send)"
+            raise TargetProblem(problem) from None
 
 
 def document_of(backend: BackendConfig) -> Mapping[str, Any]:
-    """Return the OpenAPI document that the application has of itself, for what lies under the prefix.
-
-    Raises:
-        ConfigError: there is no such application, or it has none.
-    """
+    """Return an application's own OpenAPI document of what is under the prefix. Raises ``TargetProblem``."""
+    target = Target.of(backend)
+    app: Any = target.load()
+    make = getattr(app, "openapi", None)  # of FastAPI
+    make = make or getattr(getattr(app, "openapi_schema", None), "to_schema", None)  # of Litestar
+    if not callable(make):
+        raise TargetProblem(f"{target.name} has no OpenAPI document of its own; write one, its `spec`")
     try:
-        target = Target.of(backend)
-        document = _document(target.load())
+        document: Mapping[str, Any] = make()
     except Exception as error:  # noqa: BLE001  # whatever the application raises
-        is_said = isinstance(error, TargetProblem)
-        problem = str(error) if is_said else f"{backend.base_url} can't describe itself: {_line(error)}"
-        raise ConfigError(file="", key=f"backends.{backend.name}.baseUrl", problem=problem) from None
-    if document is None:
-        problem = f"{target.name} has no OpenAPI document of its own; write one, and its file here"
-        raise ConfigError(file="", key=f"backends.{backend.name}.spec", problem=problem)
+        raise TargetProblem(f"{target.name} can't describe itself: {type(error).__name__}", error) from None
     below, paths = f"{target.prefix}/", document.get("paths") or {}
     own = {path[len(below) - 1 :]: item for path, item in paths.items() if path.startswith(below)}
     return {**document, "paths": own}
-
-
-def _document(app: Any) -> Mapping[str, Any] | None:
-    openapi = getattr(app, "openapi", None)  # of FastAPI
-    if callable(openapi):
-        found: Mapping[str, Any] = openapi()
-        return found
-    schema = getattr(app, "openapi_schema", None)  # of Litestar
-    to_schema = getattr(schema, "to_schema", None)
-    return None if to_schema is None else to_schema()

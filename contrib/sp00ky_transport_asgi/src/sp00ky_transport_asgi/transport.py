@@ -4,75 +4,78 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from typing import Any
 
-import attrs
-
-from sp00ky_core import Attempt, BackendConfig, Delivered, Outcome, Undelivered
-from sp00ky_core.job.outcome import CONNECT, PROTOCOL, RESET, THROTTLED, TIMEOUT
+from sp00ky_core import Attempt, BackendConfig, Outcome, Undelivered
+from sp00ky_core.job.outcome import CONNECT, PROTOCOL, THROTTLED
 from sp00ky_transport_asgi.application import Application, entered, left
-from sp00ky_transport_asgi.call import Call
+from sp00ky_transport_asgi.call import LATE, Call, Post
 from sp00ky_transport_asgi.target import Target, TargetProblem, options_of
-from sp00ky_transport_http.classify import outcome_of
-from sp00ky_transport_http.request import RequestBuilder
-from sp00ky_transport_http.signing import Signer
+from sp00ky_transport_http.backend import HttpBackend
+from sp00ky_transport_http.deadlines import Deadlines
+from sp00ky_transport_http.response import Response
 
 __all__ = ["AsgiTransport"]
 
 _log = logging.getLogger(__name__)
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class _Backend:
-    config: BackendConfig
-    target: Target
-    builder: RequestBuilder
-    signer: Signer | None
+_UNBEGUN = Undelivered(name=THROTTLED, sent=False, reason="not begun: the application's loop is busy")
+
+
+class _Backend(HttpBackend):
+    def __init__(self, config: BackendConfig, application: Application) -> None:
+        super().__init__(config, f"http://{options_of(config).host}{Target.of(config).prefix}")
+        self.application = application
 
 
 class AsgiTransport:
-    """Delivers jobs to applications in this process, as ``sp00ky_core.ports.Transport`` promises."""
+    """Delivers jobs to applications in this process, as ``sp00ky_core.ports.Transport`` promises.
 
-    def __init__(self) -> None:
-        self._applications: dict[Target, Application] = {}
+    Args:
+        loop: In place of what backends' options say.
+    """
+
+    def __init__(self, loop: str = "") -> None:
+        self._loop = loop
+        self._loops: dict[Target, str] = {}
         self._backends: dict[str, _Backend] = {}
-        self._entering = asyncio.Lock()
+        self._deadlines = Deadlines()
 
     async def open(self) -> None:
-        """Do nothing: applications are started by ``prepare``, or by the first job."""
+        """Get ready; applications are started by ``prepare``, or by the first job."""
+        self._post = Post(asyncio.get_running_loop())
 
     async def close(self) -> None:
         """Leave the applications; who is the last one ends them."""
-        while self._applications:
-            target = next(iter(self._applications))
-            await left(target, self._applications.pop(target), self)
+        self._backends.clear()
+        await left(self)
 
-    async def prepare(self, backends: Sequence[BackendConfig]) -> Mapping[str, str]:
-        """Import and start the applications of these backends; say of which it can't be done."""
-        problems = {}
-        for backend in backends:
-            try:
-                await self._entered(Target.of(backend), backend)
-            except TargetProblem as problem:
-                problems[backend.name] = str(problem)
-        return problems
+    async def prepare(self, backend: BackendConfig) -> None:
+        """Import and start a backend's application. Raises ``TargetProblem``."""
+        await self._entered(backend)
 
-    async def _entered(self, target: Target, backend: BackendConfig) -> Application:
-        async with self._entering:
-            application = self._applications.get(target)
-            if application is not None and application.has_ended:
-                await left(target, self._applications.pop(target), self)
-                application = None
-            if application is None:
-                application = await entered(target, options_of(backend).loop, self)
-                self._applications[target] = application
-            return application
+    async def _entered(self, backend: BackendConfig) -> Application:
+        target, loop = Target.of(backend), self._loop or options_of(backend).loop
+        if self._loops.setdefault(target, loop) != loop:
+            raise TargetProblem(f"{target.name} has another `loop` for another backend; give it one for all")
+        return await entered(target, loop, self)
 
     async def deliver(self, attempt: Attempt) -> Outcome:
         """Call the application and say what came of it, within ``attempt.timeout``; see ``Transport``."""
         try:
-            return await self._deliver(attempt)
+            backend = self._backends.get(attempt.backend.name)
+            if backend is None or backend.application.has_ended or not backend.is_of(attempt.backend):
+                backend = _Backend(attempt.backend, await self._entered(attempt.backend))
+                self._backends[attempt.backend.name] = backend
+            request = backend.build(attempt)
+            if isinstance(request, Undelivered):
+                return request
+            call = Call(attempt, request, self._post)
+            answer = await self._answer(backend.application, call, attempt.timeout)
+            if isinstance(answer, Undelivered):
+                return answer
+            return backend.outcome(answer, has_result=attempt.operation.has_result)
         except TargetProblem as problem:
             return Undelivered(name=CONNECT, reason=problem.place)
         except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
@@ -80,62 +83,20 @@ class AsgiTransport:
             _log.error("job %r: %s in the transport", attempt.job.id, type(error).__name__)
             return Undelivered(name=PROTOCOL, reason=f"the call failed: {type(error).__name__}")
 
-    async def _deliver(self, attempt: Attempt) -> Outcome:
-        backend = self._backend(attempt.backend)
-        request = backend.builder.build(attempt)
-        if isinstance(request, Undelivered):
-            return request
-        application = self._applications.get(backend.target)
-        if application is None or application.has_ended:
-            application = await self._entered(backend.target, attempt.backend)
-        now = datetime.now(UTC)
-        if backend.signer is not None:
-            request = backend.signer.signed(request, now)
-        call = Call(attempt, request)
-        await _answered(application, call, attempt.timeout)
-        if call.response is None:
-            return _unanswered(call)
-        if call.response.is_delivered and not attempt.operation.has_result:
-            return Delivered(code=call.response.status)
-        redaction, limit = backend.builder.redaction, attempt.backend.max_response_bytes
-        return outcome_of(call.response, redaction, limit=limit, now=now)
-
-    def _backend(self, config: BackendConfig) -> _Backend:
-        """Return how a backend's requests are made: as over HTTP. Raises ``TargetProblem``."""
-        known = self._backends.get(config.name)
-        if known and known.config is config and known.builder.token == config.current_token():
-            return known
-        target = Target.of(config)
-        url = f"http://{options_of(config).host}{target.prefix}"
-        made = _Backend(
-            config=config,
-            target=target,
-            builder=RequestBuilder(attrs.evolve(config, base_url=url)),
-            signer=Signer(config.signing_secrets) if config.signing_secrets else None,
-        )
-        self._backends[config.name] = made
-        return made
-
-
-async def _answered(application: Application, call: Call, seconds: float) -> None:
-    """Wait for a call's response, as long as it is given; a head that has come decides, whoever cancels."""
-    application.call(call)
-    is_over = asyncio.wrap_future(call.over)
-    try:
-        async with asyncio.timeout(seconds):
-            await is_over
-    except (TimeoutError, asyncio.CancelledError) as error:
-        is_begun = not call.over.cancel()
-        application.forsake(call)
-        if call.response is not None:
-            call.response.complete = False
-        elif is_begun and isinstance(error, asyncio.CancelledError):
-            raise
-
-
-def _unanswered(call: Call) -> Undelivered:
-    if call.over.cancelled():
-        return Undelivered(name=THROTTLED, reason="not begun: the application's loop is busy, or has ended")
-    if call.is_cut_off:
-        return Undelivered(name=RESET, reason="the application's loop has ended")
-    return Undelivered(name=TIMEOUT, reason="no answer in time")
+    async def _answer(self, application: Application, call: Call, seconds: float) -> Response | Undelivered:
+        """Return a call's response, as far as it has come in time; a head decides, whoever cancels."""
+        task: Any = asyncio.current_task()  # there is one
+        self._deadlines.enter(task, seconds, lambda: True)
+        try:
+            application.call(call)
+            await call.over
+        except asyncio.CancelledError:
+            is_late = self._deadlines.leave(task)
+            application.forsake(call)
+            if call.take():
+                return _UNBEGUN
+            if call.answer is LATE and not is_late:
+                raise
+        finally:
+            self._deadlines.leave(task)
+        return call.answer

@@ -30,6 +30,7 @@ from sp00ky_conformance.store.jobs.operators import (
 from sp00ky_conformance.store.jobs.overdue import OverdueConformance
 from sp00ky_conformance.store.jobs.reclaim import ReclaimConformance
 from sp00ky_conformance.store.jobs.refusals import RefusalConformance
+from sp00ky_conformance.store.jobs.rewrite import ImportConformance, RedactConformance
 from sp00ky_conformance.store.jobs.settle import (
     FencingConformance,
     ReleaseConformance,
@@ -94,6 +95,8 @@ class StoreConformance(
     KillConformance,
     RedriveConformance,
     ClearConformance,
+    ImportConformance,
+    RedactConformance,
     ReclaimConformance,
     OverdueConformance,
     ReadingConformance,

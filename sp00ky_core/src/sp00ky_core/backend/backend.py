@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import combinations
 from typing import Any
@@ -12,7 +13,7 @@ import attrs
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.contract import Contract, load_contract
 from sp00ky_core.contract.loading import LateContract, OpenContract
-from sp00ky_core.errors import ConfigError, UnknownBackend
+from sp00ky_core.errors import ConfigError, Sp00kyError, UnknownBackend
 from sp00ky_core.gate.breaker import longest_pause
 from sp00ky_core.hints import nearest
 from sp00ky_core.job.job import NewJob
@@ -149,7 +150,20 @@ def _contract(backend: BackendConfig, entry: TransportEntry | None) -> Contract:
 
 
 def _own_contract(backend: BackendConfig, document: Callable[[BackendConfig], Mapping[str, Any]]) -> Contract:
-    return load_contract(backend, document=document(backend))
+    with naming(backend):
+        found = document(backend)
+    return load_contract(backend, document=found)
+
+
+@contextmanager
+def naming(backend: BackendConfig) -> Iterator[None]:
+    """Name the backend of what a transport raises. Raises ``ConfigError``."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Sp00kyError as error:
+        raise ConfigError(file="", key=f"backends.{backend.name}", problem=str(error)) from None
 
 
 def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str]) -> JobTable:

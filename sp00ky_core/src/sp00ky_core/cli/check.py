@@ -18,7 +18,7 @@ from sp00ky_core.cli.settings import Settings, as_json, command, flag, run_async
 from sp00ky_core.config import BackendConfig, unready
 from sp00ky_core.contract.loading import OpenContract
 from sp00ky_core.contract.operation import PLACES, Operation, Scheme
-from sp00ky_core.errors import AdapterMissing
+from sp00ky_core.errors import AdapterMissing, Sp00kyError
 from sp00ky_core.hints import install_hint
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.outbox.outbox import Outbox
@@ -154,10 +154,15 @@ def _engines(outbox: Outbox) -> Iterator[tuple[str, str]]:
 async def _preparation_findings(outbox: Outbox) -> AsyncIterator[Finding]:
     """Yield why a transport can't deliver to a backend, as far as it finds that out before."""
     for transport, backends in outbox.prepared_transports():
+        problems = dict[str, str]()
         TRYING.set()
         try:
             await transport.open()
-            problems = await transport.prepare(backends)
+            for backend in backends:
+                try:
+                    await transport.prepare(backend)
+                except Sp00kyError as error:
+                    problems[backend.name] = str(error)
         finally:
             await transport.close()
             TRYING.clear()

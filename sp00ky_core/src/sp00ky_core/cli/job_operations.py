@@ -31,9 +31,19 @@ from sp00ky_core.cli.settings import (
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.hints import nearest
-from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.outbox.operators.bulk import CLEAR, DONE, KILL, REDRIVE, RESCHEDULE, Action, BulkResult
-from sp00ky_core.outbox.operators.jobs import copy_job
+from sp00ky_core.job.job import Job, JobStatus, job_to_json
+from sp00ky_core.outbox.operators.bulk import (
+    CLEAR,
+    COPY,
+    DONE,
+    IMPORT,
+    KILL,
+    REDRIVE,
+    RESCHEDULE,
+    Action,
+    BulkResult,
+)
+from sp00ky_core.outbox.operators.copies import copying
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import JobFilter, JobQuery, OperatorFate, OperatorResult, ShortIds, has
 
@@ -86,10 +96,12 @@ def jobs() -> None:
     """Look at jobs, and look after them."""
 
 
-def filter_options(statuses: Iterable[JobStatus] = JobStatus) -> Callable[[Command], Command]:
+def filter_options(
+    statuses: Iterable[JobStatus] = JobStatus, *, of_backend: str = "--backend"
+) -> Callable[[Command], Command]:
     """Add an option for each condition; their values are what ``conditions_of`` takes."""
     return with_options(
-        option("--backend", "Only this backend's.", shell_complete=backend_names),
+        option(of_backend, "Only this backend's.", name="backend", shell_complete=backend_names),
         option("--status", "Only these.", type=click.Choice([status.value for status in statuses])),
         option("--path", "Only this operation's, in any spelling."),
         option("--error-name", "Only those whose last error has this name.", metavar="NAME"),
@@ -107,11 +119,13 @@ def conditions_of(options: dict[str, Any]) -> JobFilter:
     return JobFilter(**{field.name: options.pop(field.name) for field in attrs.fields(JobFilter)})
 
 
-def choice_options(statuses: Iterable[JobStatus] = JobStatus) -> Callable[[Command], Command]:
+def choice_options(
+    statuses: Iterable[JobStatus] = JobStatus, *, of_backend: str = "--backend"
+) -> Callable[[Command], Command]:
     """Add what chooses jobs: IDs, filters, ``--limit`` and ``--all``; ``chosen`` takes their values."""
     return with_options(
         click.argument("job_ids", metavar="[ID]...", nargs=-1),
-        filter_options(statuses),
+        filter_options(statuses, of_backend=of_backend),
         option("--limit", "At most so many, the newest.", type=click.IntRange(1)),
         flag("--all", "All that this can be done to.", name="is_all"),
     )
@@ -211,21 +225,49 @@ def _operate(
     job_ids, conditions = chosen(options, limit=limit, dry_run=dry_run)
     if job_ids:
         return _operate_on_ids(settings, action, job_ids, **options)
+
+    def steps(outbox: Outbox) -> AsyncGenerator[BulkResult, None]:
+        return outbox.steps(action, conditions, limit=limit, **options)
+
+    return operate_on_matching(
+        settings, lambda _: action, conditions, steps, limit=limit, dry_run=dry_run, yes=yes
+    )
+
+
+def operate_on_matching(
+    settings: Settings,
+    action_of: Callable[[Outbox], Action],
+    conditions: JobFilter,
+    steps_of: Callable[[Outbox], AsyncGenerator[BulkResult, None]],
+    *,
+    limit: int | None,
+    dry_run: bool,
+    yes: bool,
+) -> int:
+    """Take the steps on the jobs that match, if it is wanted; return the exit code.
+
+    Raises ``click.UsageError`` where there is no terminal to ask on and ``--yes`` wasn't given.
+    """
     if dry_run or not yes:
-        matched = settings.ask(lambda outbox: _count(outbox, action, conditions, limit), COUNTING)
+
+        async def count(outbox: Outbox) -> tuple[Action, int]:
+            action = action_of(outbox)
+            return action, await _count(outbox, action, conditions, limit)
+
+        action, matched = settings.ask(count, COUNTING)
         if dry_run:
-            return _show(settings, action, BulkResult(matched=matched), is_dry=True)
-        if not _is_wanted(action, matched):
+            return show_result(settings, action, BulkResult(matched=matched), is_dry=True)
+        if not is_wanted(action, matched):
             return FAILED
 
-    async def work(outbox: Outbox) -> tuple[BulkResult, bool]:
+    async def work(outbox: Outbox) -> tuple[Action, BulkResult, bool]:
         if yes:
             warn_of_unknown_path(outbox, conditions)
-        steps = outbox.steps(action, conditions, limit=limit, **options)
-        return await _work(action, steps, says_how_many=yes)
+        action = action_of(outbox)
+        return action, *await work_off(action, steps_of(outbox), says_how_many=yes)
 
-    result, is_interrupted = settings.ask(work)
-    return _show(settings, action, result, is_interrupted=is_interrupted)
+    action, result, is_interrupted = settings.ask(work)
+    return show_result(settings, action, result, is_interrupted=is_interrupted)
 
 
 @command(jobs, name="reschedule", short_help="Change when pending jobs are due, or their priority.")
@@ -244,24 +286,62 @@ def reschedule(settings: Settings, *, job_ids: tuple[str, ...], **options: Any) 
     return _operate_on_ids(settings, RESCHEDULE, job_ids, **options)
 
 
-@command(jobs, name="copy", short_help="Enqueue a new job like an old one.")
-@click.argument("job_id", metavar="ID")
-@option("--payload", "Another payload: JSON, @FILE, or - for standard input.", metavar="PAYLOAD")
+@command(jobs, name="copy", short_help="Enqueue new jobs like old ones, also to another backend.")
+@choice_options(COPY.statuses, of_backend="--from")
+@option("--backend", "Enqueue them to this one instead.", name="target", shell_complete=backend_names)
+@option("--payload", "With one ID, another payload: JSON, @FILE, or - for standard input.", metavar="PAYLOAD")
+@flag("--dry-run", "Only count them.")
+@flag("--yes", "Don't ask.")
 @act_options
 @as_json
-def copy(settings: Settings, *, job_id: str, payload: str | None, **act: Any) -> None:
-    """Enqueue a new job like an old one, whatever became of that, and print the new one's id.
+def copy(
+    settings: Settings,
+    *,
+    target: str | None,
+    payload: str | None,
+    limit: int | None,
+    dry_run: bool,
+    yes: bool,
+    **options: Any,
+) -> int:
+    """Enqueue new jobs like old ones, and print their ids, or with filters how many they are.
 
-    It has the same backend, path, payload, retries, timeout, record, priority and ordering key (there it is
-    the last), and no dedup key; it is checked against the backend's document as every new job is.
+    Each has the same backend (or --backend), path, payload, retries, timeout, record, priority and ordering
+    key (there it is the last), no dedup key, and says of which job it is a copy. It is checked against the
+    backend's document as every new job is.
+
+    Name them by ID, whatever became of them; or those that have ended by filters, all of which must be met,
+    or --all. With --backend these are jobs of all other backends, or of the one that --from names.
     """
-    document = None if payload is None else read_payload(payload)
+    job_ids, conditions = chosen(options, limit=limit, dry_run=dry_run)
+    if payload is not None and len(job_ids) != 1:
+        raise click.UsageError("--payload goes with one ID")
+    if job_ids:
+        document = None if payload is None else read_payload(payload)
+        return _copy_named(settings, job_ids, {"backend": target, "payload": document, **options})
 
-    async def copied(outbox: Outbox) -> Job:
-        return await copy_job(outbox, await job_of(outbox, job_id), document, **act)
+    def steps(outbox: Outbox) -> AsyncGenerator[BulkResult, None]:
+        return outbox.copy_steps(conditions, limit=limit, backend=target, **options)
 
-    job = settings.ask(copied)
-    show_job(job, json_wanted=settings.json, whole=False)
+    def action(outbox: Outbox) -> Action:
+        return copying(outbox.backends, target)
+
+    return operate_on_matching(settings, action, conditions, steps, limit=limit, dry_run=dry_run, yes=yes)
+
+
+def _copy_named(settings: Settings, job_ids: Sequence[str], options: dict[str, Any]) -> int:
+    async def copied(outbox: Outbox) -> list[Job]:
+        whole = dict.fromkeys([(await job_of(outbox, job_id)).id for job_id in job_ids])
+        copies: list[Job] = await outbox.copy(*whole, **options)
+        return copies
+
+    copies = settings.ask(copied)
+    if settings.json and len(job_ids) > 1:
+        show_json({"jobs": [job_to_json(job) for job in copies]})
+        return 0
+    for job in copies:
+        show_job(job, json_wanted=settings.json, whole=False)
+    return 0
 
 
 WHY = {
@@ -321,7 +401,6 @@ def _row(result: OperatorResult) -> _Row:
     return _Row(job_id, fate.value, result.problem or f"job {job_id}: {WHY.get(fate, fate.value)}")
 
 
-DID = {"kill": "killed", "redrive": "redriven", "clear": "cleared"}
 COUNTING = "counting the jobs that match"
 
 
@@ -330,18 +409,19 @@ async def _count(outbox: Outbox, action: Action, conditions: JobFilter, limit: i
     return await outbox.count_matching(action, conditions, limit=limit)
 
 
-def _is_wanted(action: Action, matched: int) -> bool:
+def is_wanted(action: Action, matched: int) -> bool:
+    """Ask on the terminal. Raises ``click.UsageError`` where there is none to ask on."""
     number = _number(matched)
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-        problem = f"{number} would be {DID[action.name]}, and nothing was done: add --yes to do it"
+        problem = f"{number} would be {action.past}, and nothing was done: add --yes to do it"
         raise click.UsageError(problem)
-    if not matched or click.confirm(f"{number} will be {DID[action.name]}. Go on?", err=True):
+    if not matched or click.confirm(f"{number} will be {action.past}. Go on?", err=True):
         return True
     say("nothing was done")
     return False
 
 
-async def _work(
+async def work_off(
     action: Action, steps: AsyncGenerator[BulkResult, None], *, says_how_many: bool
 ) -> tuple[BulkResult, bool]:
     """Operate until all is done, or until the batch's end after a signal; return whether one came."""
@@ -353,14 +433,14 @@ async def _work(
                 say(f"{_number(result.matched)} {'matches' if result.matched == 1 else 'match'}")
             with counted() as show:
                 while not (stopped.is_set() and result.looked_at < result.matched):
-                    show(f"{DID[action.name]}: {result.done:,} of {result.matched:,}", result.looked_at)
+                    show(f"{action.past}: {result.done:,} of {result.matched:,}", result.looked_at)
                     if (following := await anext(steps, None)) is None:
                         return result, False
                     result = following
     return result, True
 
 
-def _show(
+def show_result(
     settings: Settings,
     action: Action,
     result: BulkResult,
@@ -371,18 +451,26 @@ def _show(
     """Print what was done, or would be; return the exit code."""
     if settings.json:
         numbers = {"matched": result.matched, "done": result.done, "refused": dict(result.refused)}
+        numbers |= {"skipped": result.skipped} if action is IMPORT else {}
         dry_run = {"dry_run": True} if is_dry else {}
         show_json({**numbers, **dry_run, "interrupted": is_interrupted})
     elif is_dry:
-        click.echo(f"would be {DID[action.name]}: {result.matched}")
+        click.echo(f"would be {action.past}: {result.matched - result.looked_at}")
     else:
-        click.echo(f"{DID[action.name]}: {result.done}")
+        click.echo(f"{action.past}: {result.done}")
+    if result.skipped:
+        say(f"skipped, for they are as they are to be: {result.skipped}")
+    return FAILED if show_refused(result, is_interrupted=is_interrupted) else 0
+
+
+def show_refused(result: BulkResult, *, is_interrupted: bool) -> bool:
+    """Say on stderr what wasn't done, and whether there is such."""
     refused = ", ".join(f"{count} {why}" for why, count in result.refused.items() if count)
     if refused:
         say(f"refused: {refused}" + (f"; the first: {result.problem}" if result.problem else ""))
     if is_interrupted:
         say(f"interrupted after {result.looked_at:,} of {result.matched:,} jobs: the others are as they were")
-    return FAILED if refused or is_interrupted else 0
+    return bool(refused) or is_interrupted
 
 
 def _number(count: int) -> str:

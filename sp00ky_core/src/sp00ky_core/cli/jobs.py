@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 import click
 
+from sp00ky_core.cli import moves, redaction  # noqa: F401  # some of the commands of `jobs`
 from sp00ky_core.cli.job_operations import (
-    choice_options,
-    chosen,
     conditions_of,
     filter_options,
     job_of,
     jobs,
     warn_of_unknown_path,
 )
-from sp00ky_core.cli.logs import plain, say
+from sp00ky_core.cli.logs import plain
 from sp00ky_core.cli.options import INSTANT, limit_option, page_options
 from sp00ky_core.cli.output import (
     coloured_text,
-    counted,
     draws,
-    json_line,
     last_error,
     moment,
     show_job,
@@ -35,9 +32,7 @@ from sp00ky_core.cli.output import (
     show_rows,
     slow,
 )
-from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, flag, option
-from sp00ky_core.cli.signals import stop_signal
-from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
+from sp00ky_core.cli.settings import Settings, as_json, command, flag, option
 from sp00ky_core.job.job import Job, JobStatus, job_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.observe.rates import Rates
@@ -156,62 +151,6 @@ async def _watch(outbox: Outbox, job_id: str | None, history: int, *, json_wante
         else:
             line, status = change_line(job), job.status.value
             click.echo(line.replace(f"  {status}", f"  {coloured_text(status)}", 1) if draws() else line)
-
-
-@command(jobs, name="export", short_help="Print jobs as JSON, one a line.")
-@choice_options()
-@click.option("--json", is_flag=True, expose_value=False, hidden=True)  # it always does
-def export(settings: Settings, *, limit: int | None, **options: Any) -> int:
-    """Print jobs as JSON, one a line (NDJSON), newest first, however many; nothing is changed.
-
-    Name them by ID, or by filters, all of which must be met, or --all. Those that are enqueued meanwhile may
-    be missing. Exit 1 if it was interrupted, or a job that was named is missing.
-    """
-    job_ids, conditions = chosen(options, limit=limit)
-
-    async def export_chosen(outbox: Outbox) -> int:
-        if job_ids:
-            return await _print_named(outbox, job_ids)
-        warn_of_unknown_path(outbox, conditions)
-        return await _print_all(outbox, outbox.pages(conditions, limit=limit))
-
-    return settings.ask(export_chosen)
-
-
-async def _print_named(outbox: Outbox, job_ids: Sequence[str]) -> int:
-    code = 0
-    for job_id in dict.fromkeys(job_ids):
-        try:
-            _print(await job_of(outbox, job_id))
-        except (JobNotFound, JobIdAmbiguous) as error:
-            say(str(error))
-            code = error.exit_code
-    return code
-
-
-async def _print_all(outbox: Outbox, pages: AsyncGenerator[list[Job], None]) -> int:
-    """Print the jobs page by page, so that memory holds only one; return the exit code."""
-    count = 0
-    with stop_signal() as stopped:
-        async with aclosing(pages):
-            with slow("looking for jobs"):
-                page = await anext(pages, None)
-            with counted() as show:
-                while page is not None and not stopped.is_set():
-                    for job in page:
-                        with suppress(JobNotFound):  # what the page has left out is read now
-                            _print(await outbox.get(job.id) if job.omitted else job)
-                    count += len(page)
-                    show(f"exported: {count:,}", count)
-                    page = await anext(pages, None)
-        if page is None:
-            return 0
-    say(f"interrupted after {count:,} jobs")
-    return FAILED
-
-
-def _print(job: Job) -> None:
-    click.echo(json_line(job_to_json(job)) + b"\n", nl=False)
 
 
 STATS_COLUMNS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
@@ -284,8 +284,8 @@ _UNSAID = {"since": None, "count": 1, "scheme": HTTP}
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def job_to_json(job: Job) -> dict[str, Any]:
-    """Turn a job into JSON values: every key of ``JOB_KEYS``, absent ones null, payload and result parsed.
+def job_to_json(job: Job, keys: Sequence[str] = JOB_KEYS) -> dict[str, Any]:
+    """Turn a job into JSON values: every one of the keys, absent ones null, payload and result parsed.
 
     An entry of ``errors`` that stands for several has ``since`` and ``count`` too, one of another
     scheme than HTTP's its ``scheme``. Those of ``STATED_IF_SET`` follow where they are set. Where a list has
@@ -294,12 +294,12 @@ def job_to_json(job: Job) -> dict[str, Any]:
     Never raises for what a client wrote into the row: where the payload holds no JSON, its text stands, and
     what UTF-8 can't hold is replaced by U+FFFD.
     """
-    fields = {key: _json_of(getattr(job, key)) for key in JOB_KEYS if key not in {"payload", "result"}}
+    fields = {key: _json_of(getattr(job, key)) for key in keys if key not in {"payload", "result"}}
     fields["payload"] = _json_value(job.payload_json)
     fields["result"] = None if job.result_json is None else _json_value(job.result_json)
     omitted = {"omitted": list(job.omitted)} if job.omitted else {}
     stated = {key: _json_of(value) for key in STATED_IF_SET if (value := getattr(job, key)) is not None}
-    return {key: fields[key] for key in JOB_KEYS} | stated | omitted
+    return {key: fields[key] for key in keys} | stated | omitted
 
 
 def instant_to_json(instant: datetime) -> str:

@@ -123,6 +123,7 @@ class Undelivered:
         reason: Why, in words.
         retry_after: Seconds that the backend asked for.
         retryable: None: by its name; `sp00ky_classify_outcome` may decide otherwise.
+        sent: False: no request was begun, so that one which is throttled isn't a job's only one.
     """
 
     code: int = attrs.field(default=0, validator=instance_of(int))
@@ -132,6 +133,7 @@ class Undelivered:
     retry_after: float | None = None
     retryable: bool | None = None
     counts_as: str | None = None
+    sent: bool = True
 
     def __str__(self) -> str:
         """Say it in short: ``HTTP 503``, ``AMQP 312``, or its name where there is no code."""

@@ -62,7 +62,7 @@ class Deferred:
     Attributes:
         delay: Seconds until the job is due again.
         outcome: What the backend answered, if it was asked (``throttled``): appended to ``errors``; a job
-            with ``max_retries = 0`` ends with it, for its one request was made, and so does one whose answer
+            with ``max_retries = 0`` ends with it, if its one request was made, and so does one whose answer
             isn't retryable (``giveUpOn``). None: nothing was sent.
         waited: Seconds since the first deferral of those in a row.
         give_up_after: Seconds of waiting after which ``outcome`` counts as an attempt.
@@ -225,7 +225,8 @@ def _deferred(job: Job, event: Deferred, how: _How) -> Transition:
 
 def _counts(job: Job, outcome: Undelivered, event: Deferred, policy: RetryPolicy) -> bool:
     """Whether a throttled answer is as good as a failed attempt."""
-    is_final = not outcome.is_retryable or min(job.max_retries, policy.max_retries) <= 0
+    is_only_one = outcome.sent and min(job.max_retries, policy.max_retries) <= 0
+    is_final = not outcome.is_retryable or is_only_one
     return is_final or event.waited > event.give_up_after
 
 
@@ -243,6 +244,9 @@ def _killed(job: Job, event: Killed, _how: _How) -> Transition:
 
 
 def _redriven(job: Job, event: Redriven, _how: _How) -> Transition:
+    if job.redacted_at is not None:
+        hint = "copy it with another payload: sp00ky jobs copy ID --payload ..."
+        raise IllegalTransition(job_id=job.id, status="redacted", event="redriven", hint=hint)
     if job.max_retries <= 0 and has_unknown_outcome(job) and not event.resend_unknown:
         raise IllegalTransition(
             job_id=job.id,

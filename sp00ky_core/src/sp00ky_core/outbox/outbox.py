@@ -17,9 +17,9 @@ from sp00ky_core.errors import AdapterMissing, ConfigError
 from sp00ky_core.job.job import Job, JobOptions, NewJob
 from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
 from sp00ky_core.outbox.operators.fleet import FleetOperators
-from sp00ky_core.outbox.operators.jobs import JobOperators
+from sp00ky_core.outbox.operators.moves import JobMoves
+from sp00ky_core.outbox.operators.redaction import JobRedaction
 from sp00ky_core.outbox.operators.schedules import ScheduleOperators
-from sp00ky_core.outbox.queries import Queries
 from sp00ky_core.plugins.registry import Plugins, load_config, load_plugins
 from sp00ky_core.ports import (
     CallerConnection,
@@ -36,7 +36,7 @@ from sp00ky_core.stores.naming import LoopStore
 __all__ = ["Outbox", "TimeoutIgnored"]
 
 
-class Outbox(JobOperators, FleetOperators, Queries, EnqueueStatements):
+class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
     """The jobs of one sp00ky.yml, in one store.
 
     Made by ``Outbox.open``; an asynchronous context manager. One outbox serves any number of tasks.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, wait
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +21,7 @@ from sp00ky_core.job.job import Job, JobOptions, NewJob
 from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
 from sp00ky_core.outbox.operators.bulk import BulkResult
 from sp00ky_core.outbox.operators.jobs import check_id
+from sp00ky_core.outbox.operators.redaction import RedactionResult
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.queries import FindOptions
 from sp00ky_core.plugins.calls import LAST_MOMENT, OBSERVER_TIMEOUT
@@ -297,6 +298,52 @@ class SyncOutbox(EnqueueStatements):
         done: list[OperatorResult] | BulkResult
         done = self._background.run(lambda outbox: outbox.redrive(*job_ids, **options))
         return done
+
+    @overload
+    def copy(
+        self, *job_ids: str, backend: str | None = ..., payload: Any = ..., **act: Unpack[ActOptions]
+    ) -> list[Job]: ...
+
+    @overload
+    def copy(
+        self,
+        *,
+        filter: JobFilter,
+        limit: int | None = ...,
+        backend: str | None = ...,
+        **act: Unpack[ActOptions],
+    ) -> BulkResult: ...
+
+    def copy(self, *job_ids: str, **options: Any) -> list[Job] | BulkResult:
+        """Enqueue jobs like old ones; see ``Outbox.copy``."""
+        done: list[Job] | BulkResult
+        done = self._background.run(lambda outbox: outbox.copy(*job_ids, **options))
+        return done
+
+    def redact(self, *job_ids: str, **options: Any) -> RedactionResult:
+        """Take payload, result and the errors' reasons out of jobs; see ``Outbox.redact``."""
+        return self._background.run(lambda outbox: outbox.redact(*job_ids, **options))
+
+    def erase(self, *job_ids: str, **options: Any) -> RedactionResult:
+        """Kill jobs, wait for their attempts, delete them; see ``Outbox.erase``."""
+        return self._background.run(lambda outbox: outbox.erase(*job_ids, **options))
+
+    def export(
+        self, conditions: JobFilter | None = None, *, limit: int | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield all jobs that meet conditions as records; see ``Outbox.export``."""
+        records = self.asynchronous.export(conditions, limit=limit)
+        try:
+            while (record := self.do(lambda _: anext(records, None))) is not None:
+                yield record
+        finally:
+            self.do(lambda _: records.aclose())
+
+    def import_jobs(
+        self, file: Path | str, *, dry_run: bool = False, **act: Unpack[ActOptions]
+    ) -> BulkResult:
+        """Insert the jobs of a file that was exported; see ``Outbox.import_jobs``."""
+        return self.do(lambda outbox: outbox.import_jobs(file, dry_run=dry_run, **act))
 
     def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """Create or extend the tables; see ``Outbox.migrate``."""

@@ -33,6 +33,8 @@ class OperatorFate(StrEnum):
     REDRIVEN = "redriven"
     CLEARED = "cleared"
     RESCHEDULED = "rescheduled"
+    COPIED = "copied"
+    REDACTED = "redacted"
     NOT_FOUND = "not_found"
     ILLEGAL = "illegal"  # the state machine has no such transition, or the database keeps it: `problem`
     DUPLICATE = "duplicate"  # another job with its dedup_key isn't terminal

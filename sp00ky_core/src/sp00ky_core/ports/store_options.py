@@ -163,6 +163,7 @@ class StoreCapabilities:
         retention: It is a ``Retention`` too.
         clears: It is a ``Clears`` too.
         reschedules: It is a ``Reschedules`` too.
+        rewrites: It is a ``Rewrites`` too.
         overdue_claims: It is an ``OverdueClaims`` too.
         breakers: It is a ``Breakers`` too.
         pauses: It is a ``Pauses`` too.
@@ -194,6 +195,7 @@ class StoreCapabilities:
     retention: bool = True
     clears: bool = True
     reschedules: bool = True
+    rewrites: bool = True
     overdue_claims: bool = True
     breakers: bool = True
     pauses: bool = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import attrs
@@ -64,10 +64,11 @@ class Transport(Protocol):
 class PreparedTransport(Transport, Protocol):
     """A transport that has something to do before the first delivery, such as to import or to ask for it."""
 
-    async def prepare(self, backends: Sequence[BackendConfig]) -> Mapping[str, str]:
-        """Get ready for these backends; return by name, in a line, why one can't be delivered to.
+    async def prepare(self, backend: BackendConfig) -> None:
+        """Get ready for a backend. Called after ``open``, at a runner's start and by ``sp00ky check``.
 
-        Called once, after ``open``: at a runner's start, which fails then, and by ``sp00ky check``.
+        Raises:
+            Sp00kyError: why it can't be delivered to, in a line; the runner doesn't start.
         """
 
 
@@ -89,9 +90,11 @@ class TransportEntry:
         contract: Where a backend's operations are from: ``openapi``, the document that ``spec`` names;
             ``own``, ``document`` where there is no ``spec``; ``none``: any path and JSON object may be
             enqueued, and ``deliver`` says ``unknown_route``.
-        document: Gives an OpenAPI document. Called when the contract is first needed; what it raises as
-            ``ConfigError`` stands, with the file and the key.
+        document: Gives an OpenAPI document. Called when the contract is first needed; an ``Sp00kyError`` of
+            it is the backend's, as of ``prepare``.
         leaves_running: A ``deliver`` that was cancelled may leave something at work.
+        in_tests: Makes what delivers in ``perform_jobs`` where a test gives no response, in the test's own
+            loop and process; None: such a job succeeds.
         engine: Says what sends a backend's requests, and why, for ``sp00ky check --verbose``.
     """
 
@@ -103,6 +106,7 @@ class TransportEntry:
     contract: ContractKind = "openapi"
     document: Callable[[BackendConfig], Mapping[str, Any]] | None = None
     leaves_running: bool = False
+    in_tests: Callable[[], Transport] | None = None
     engine: Callable[[BackendConfig], str] | None = None
 
     def __call__(self) -> Transport:

@@ -10,8 +10,8 @@ from typing import Self
 
 import attrs
 
-from sp00ky_core.backend.backend import Backend, queues, stored_table
-from sp00ky_core.errors import BackendPaused, ConfigError, Sp00kyError
+from sp00ky_core.backend.backend import Backend, naming, queues, stored_table
+from sp00ky_core.errors import BackendPaused, Sp00kyError
 from sp00ky_core.gate import Gate
 from sp00ky_core.gate.breaker import is_unavailable
 from sp00ky_core.job.job import JobStatus
@@ -221,9 +221,10 @@ class Runner:
         """Let a transport get ready. Raises ``ConfigError`` where a backend can't be delivered to."""
         if not isinstance(transport, PreparedTransport):
             return
-        ours = [backend for backend in self._served if self._transport_of[backend.name] is transport]
-        for name, problem in (await transport.prepare(ours)).items():
-            raise ConfigError(file="", key=f"backends.{name}", problem=problem)
+        for backend in self._served:
+            if self._transport_of[backend.name] is transport:
+                with naming(backend):
+                    await transport.prepare(backend)
 
     def _spawn_all(self) -> None:
         self._tasks.start("beat", self._beat.run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime
 from heapq import nlargest
 from typing import TypeVar
@@ -12,7 +12,7 @@ from typing import TypeVar
 import attrs
 
 from sp00ky_core.backend.backend import Backend, Backends
-from sp00ky_core.errors import OtherEventLoop
+from sp00ky_core.errors import JobNotFound, OtherEventLoop
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import (
     BackendStats,
@@ -80,6 +80,15 @@ class NamedJobs:
     def get_in(self, connection: object, job_id: str) -> Job:
         """See ``SynchronousEnqueue.get_in``."""
         return self.named(self._synchronous.get_in(connection, job_id))
+
+    async def whole(self, job_ids: Sequence[str]) -> list[Job]:
+        """Read those of these jobs that are there, in order, with what a list leaves out."""
+        listed = {job.id: job for job in await self.find(JobQuery(ids=tuple(job_ids), limit=len(job_ids)))}
+        jobs = []
+        for job in (listed[job_id] for job_id in job_ids if job_id in listed):
+            with suppress(JobNotFound):  # it may be gone by now
+                jobs.append(await self.get(job.id) if job.omitted else job)
+        return jobs
 
     async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
         """See ``Store.find``."""

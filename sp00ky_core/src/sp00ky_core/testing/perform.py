@@ -1,4 +1,4 @@
-"""Perform a test's jobs with answers that it gives."""
+"""Perform a test's jobs with answers that it gives, or by its own application."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sp00ky_core.job.state_machine import Deferred
 from sp00ky_core.outbox.enqueue import Transaction
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.sync_outbox import SyncOutbox
-from sp00ky_core.ports import MAX_LIMIT, Attempt
+from sp00ky_core.ports import MAX_LIMIT, Attempt, Transport
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import Decider
@@ -38,25 +38,33 @@ THROTTLING_STATUS = 429
 
 
 class AnsweringTransport:
-    """Sends nothing: it answers by operation, or with a success that has no result.
+    """Sends nothing: it answers by operation, else by what a backend has for tests, else with a success.
 
     Attributes:
         error: Raised by a test's function; it is the test's, and no backend's.
     """
 
-    def __init__(self, responses: Mapping[str, Response]) -> None:
+    def __init__(self, responses: Mapping[str, Response], own: Mapping[str, Transport]) -> None:
         self._responses = responses
+        self._own = own  # by backend
         self._attempts: Counter[str] = Counter()
         self.error: Exception | None = None
 
     async def open(self) -> None:
         """See ``Transport.open``."""
+        for transport in self._own.values():
+            await transport.open()
 
     async def close(self) -> None:
         """See ``Transport.close``."""
+        for transport in self._own.values():
+            await transport.close()
 
     async def deliver(self, attempt: Attempt) -> Outcome:
         """See ``Transport.deliver``."""
+        own = self._own.get(attempt.backend.name)
+        if own is not None and self._responses.keys().isdisjoint(attempt.operation.spellings):
+            return await own.deliver(attempt)
         try:
             return _outcome(await self._answer(attempt))
         except Exception as error:  # noqa: BLE001  # the test's own function may raise anything
@@ -163,15 +171,17 @@ def perform_jobs(
 ) -> list[Job] | Coroutine[Any, Any, list[Job]]:
     """Deliver the jobs that are due, and those that these lead to, until none is; return them as they ended.
 
-    Awaited for an ``Outbox``, called for a ``SyncOutbox``. Nothing is sent, and nothing waits: a retry is due
-    at once. What the runner heeds is heeded: contracts, retries, order, pauses, plugins, observers; but for
-    breakers. A job that is due later stays pending: ``reschedule(job.id, now=True)`` makes it due.
+    Awaited for an ``Outbox``, called for a ``SyncOutbox``. Nothing leaves this process, and nothing waits: a
+    retry is due at once. What the runner heeds is heeded: contracts, retries, order, pauses, plugins,
+    observers; but for breakers. A job that is due later stays pending: ``reschedule(job.id, now=True)`` makes
+    it due.
 
     Args:
         outbox: where.
         responses: by operation, in any spelling: the result of a success, an HTTP status, a ``Delivered`` or
             ``Undelivered``, a function of the job that returns one of these, or a tuple of them, one for each
-            attempt. An operation that is left out succeeds without a result.
+            attempt. Of those that are left out, functions of your own application (``asgi:``) are called, in
+            this loop and without its lifespan; any other succeeds without a result.
         connection: that of an open transaction. Its jobs, and the others that are pending, are performed in
             memory and returned as they would have ended; the database's rows stay as they are.
 
@@ -199,6 +209,13 @@ async def _perform_copies(outbox: Outbox, responses: Mapping[str, Response], con
     return await _Performance(outbox_of_jobs(outbox, jobs), responses).run()
 
 
+def _own_transports(outbox: Outbox) -> dict[str, Transport]:
+    """Make what delivers in tests to the backends that are in a test's own process."""
+    known = outbox.plugins.transports
+    entries = {name: known.get(backend.config.transport_name) for name, backend in outbox.backends.items()}
+    return {name: entry.in_tests() for name, entry in entries.items() if entry and entry.in_tests}
+
+
 class _Performance:
     """Claims, attempts and settles one job after the other, in the order in which a runner claims them."""
 
@@ -206,7 +223,7 @@ class _Performance:
         self._outbox, self._store, self._hooks = outbox, outbox.store, outbox.plugins.hooks()
         self._backends = queues(outbox.backends)
         self._tables = {name: stored_table(backend) for name, backend in self._backends.items()}
-        self._transport = AnsweringTransport(responses)
+        self._transport = AnsweringTransport(responses, _own_transports(outbox))
         self._options = RunnerOptions(random=lambda: 0.5)
         transports = dict.fromkeys(outbox.backends, self._transport)
         self._attempts = Attempts(transports, self._hooks, self._options)
@@ -216,12 +233,14 @@ class _Performance:
     async def run(self) -> list[Job]:
         """Perform all; return the jobs in the order of their first attempts."""
         runner_id, ids = new_runner_id("perform_jobs"), dict[str, None]()
+        await self._transport.open()
         try:
             while jobs := await self._claim(runner_id):
                 for job in jobs:
                     ids[job.id] = None
                     await self._perform(job)
         finally:
+            await self._transport.close()
             await self._store.release(runner_id, keep=())
             await self._hooks.flush()
         return [await self._outbox.get(job_id) for job_id in ids]

@@ -103,8 +103,8 @@ async def _settings(connection: Any) -> AsyncIterator[Finding]:
 def grants(tables: Tables) -> list[str]:
     """Return the GRANTs of three roles: one that enqueues, one that runs, one that operates.
 
-    An operator finds, counts, kills, redrives, reschedules, copies and clears jobs, pauses backends, asks
-    runners to drain, and defines, fires and pauses schedules; each act is written down.
+    An operator finds, counts, kills, redrives, reschedules, copies, redacts, imports and clears jobs, pauses
+    backends, asks runners to drain, and defines, fires and pauses schedules; each act is written down.
     """
     jobs, own = ", ".join(map(tables.name, tables.all)), tables.own
     shared = ", ".join(quoted(tables.schema, name) for name in SHARED)
@@ -116,6 +116,7 @@ def grants(tables: Tables) -> list[str]:
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON {jobs} TO operator_role",
         f"GRANT SELECT ON {shared} TO operator_role",
         f"GRANT INSERT, UPDATE ON {operated} TO operator_role",
+        f"GRANT DELETE ON {own['schedule_run']} TO operator_role",
         f"GRANT UPDATE ON {own['runner']} TO operator_role",
         f"GRANT SELECT ON {own['migration']} TO runner_role, operator_role",
     ]

@@ -114,10 +114,17 @@ async def count(connection: Connection, tables: Iterable[JobTable], conditions: 
     for table in tables:
         if conditions.backend in {None, table.backend}:
             part = part_of(table, conditions)
+            if connection.target.embedded and (conditions.status or conditions.assigned_to):
+                part.conditions[:] = map(_looked_at, part.conditions)
             statement = surql("find_count", table=quoted(table.table), **part.names)
             every, others = (await connection.read(statement, **part.bindings))[-2:]
             total += count_of(every) - count_of(others)
     return total
+
+
+def _looked_at(condition: str) -> str:
+    """Ask it of each row: an embedded 2.3 counts the index of times, whatever else is asked."""
+    return f"({condition}) = true" if condition.startswith("created_at") else condition
 
 
 async def ids_starting_with(

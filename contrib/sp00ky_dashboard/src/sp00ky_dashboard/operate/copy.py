@@ -10,7 +10,6 @@ from starlette.responses import RedirectResponse, Response
 
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, Sp00kyError, StoreError
-from sp00ky_core.outbox.operators.jobs import copy_job
 from sp00ky_dashboard.access.forms import form_of
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.error_pages import BAD_REQUEST
@@ -30,7 +29,7 @@ async def copy(request: Request) -> Response:
         is_same = edited is None or edited.replace("\r\n", "\n") == pretty(old.payload)
         payload = None if is_same else _parsed(edited or "")
         act: Any = {"actor": operator.name, "reason": form.text("reason") or None}
-        new = await copy_job(outbox, old, payload, **act)
+        (new,) = await outbox.copy(old.id, payload=payload, **act)
     except StoreError:
         raise
     except Sp00kyError as error:

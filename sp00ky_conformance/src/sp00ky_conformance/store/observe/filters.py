@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from datetime import timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import attrs
@@ -28,6 +28,7 @@ from sp00ky_core.stores.transitions import clear, kill
 
 __all__ = ["ClearMatchingConformance", "FilterConformance", "HistoryConformance", "ShortIdConformance"]
 
+BEGINNING, END = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 OCEAN = timezone(timedelta(hours=14))
 
 
@@ -81,6 +82,15 @@ class FilterConformance(StoreHarness):
         assert await self.meeting(store, since=at, until=later) == {older.id}
         assert await self.meeting(store, since=later + timedelta(seconds=1)) == set()
         assert await self.meeting(store, since=later, backend=MAIL) == set()
+
+    async def test_each_condition_counts_beside_a_time(self, store: WholeStore) -> None:
+        ended = await self.ended(store, assigned_to="user:7")
+        (waiting,) = await self.add(store, assigned_to="user:8", path="/w")
+        for times in ({}, {"since": BEGINNING}, {"until": END}, {"since": BEGINNING, "until": END}):
+            assert await self.meeting(store, status=JobStatus.SUCCESS, **times) == {ended.id}
+            assert await self.meeting(store, assigned_to="user:8", **times) == {waiting.id}
+            assert await self.meeting(store, path="/w", **times) == {waiting.id}
+            assert await self.meeting(store, status=JobStatus.FAILED, **times) == set()
 
     async def test_an_instant_may_be_in_any_time_zone(self, store: WholeStore) -> None:
         older, newer = await self._of_two_instants(store)

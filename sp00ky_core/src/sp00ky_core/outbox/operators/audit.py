@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 
@@ -16,6 +16,7 @@ from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.job.options import is_plain_text
+from sp00ky_core.outbox.operators.bulk import BulkResult
 from sp00ky_core.ports import Act, ActOptions, Audit, JobFilter, Store, needed
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -70,12 +71,27 @@ async def recorded(store: Store, act: Act) -> AsyncIterator[AuditRecord]:
         await record.reach(record.count, ended=True)
 
 
+async def recorded_steps(
+    store: Store, act: Act, steps: AsyncGenerator[BulkResult, None]
+) -> AsyncGenerator[BulkResult, None]:
+    """Yield what steps yield, as ``recorded``; how much is done is written down after each."""
+    async with recorded(store, act) as record, aclosing(steps):
+        async for result in steps:
+            await record.reach(result.done)
+            yield result
+
+
 def act_of(action: str, selection: Mapping[str, Any], *, via: str, **act: Unpack[ActOptions]) -> Act:
     """Describe an act that is to be done on this host. Raises ``OptionInvalid``."""
     _check_text("reason", act.get("reason"), LONGEST_REASON)
     _check_text("actor", act.get("actor"), LONGEST_ACTOR)
-    selected = {name: _json_value(value) for name, value in selection.items() if value is not None}
+    selected = json_values(selection)
     return Act(action=action, selection=selected, via=via, host=socket.gethostname(), **act)
+
+
+def json_values(selection: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said in a selection, as JSON values that every database can hold."""
+    return {name: _json_value(value) for name, value in selection.items() if value is not None}
 
 
 def selected_ids(job_ids: Sequence[str]) -> dict[str, Any]:

@@ -29,8 +29,12 @@ from sp00ky_core.stores.naming import NamedJobs
 
 __all__ = [
     "CLEAR",
+    "COPY",
     "DONE",
+    "ERASE",
+    "IMPORT",
     "KILL",
+    "REDACT",
     "REDRIVE",
     "RESCHEDULE",
     "Action",
@@ -118,11 +122,16 @@ def no_newer(conditions: JobFilter, job: Job) -> JobFilter:
 CLEAR_BATCH = 10_000
 """Jobs that one statement deletes."""
 
-DONE = frozenset({OperatorFate.KILLED, OperatorFate.REDRIVEN, OperatorFate.CLEARED, OperatorFate.RESCHEDULED})
+DONE = frozenset(OperatorFate) - {
+    OperatorFate.NOT_FOUND,
+    OperatorFate.ILLEGAL,
+    OperatorFate.DUPLICATE,
+    OperatorFate.CHANGED,
+}
 
 
-Refusal = Literal["duplicate", "illegal", "changed"]
-"""Why a job was refused: the ``OperatorFate`` of that name."""
+Refusal = Literal["duplicate", "illegal", "changed", "different"]
+"""Why a job was refused: the ``OperatorFate`` of that name, or a job of another content has its id."""
 
 
 def _no_refusals() -> Mapping[Refusal, int]:
@@ -135,21 +144,23 @@ class BulkResult:
 
     Attributes:
         matched: Jobs that met the conditions when it began.
-        done: Jobs that were killed, redriven or cleared.
+        done: Jobs that were killed, redriven, cleared, ...
         refused: Jobs that were refused, counted by why: ``duplicate``, ``illegal``, and ``changed`` where
             there are such.
         problem: The first refusal, in words.
+        skipped: Jobs to which nothing was left to be done.
     """
 
     matched: int
     done: int = 0
+    skipped: int = 0
     refused: Mapping[Refusal, int] = attrs.field(factory=_no_refusals)
     problem: str | None = None
 
     @property
     def looked_at(self) -> int:
-        """Jobs that were done or refused."""
-        return self.done + sum(self.refused.values())
+        """Jobs that were done, skipped or refused."""
+        return self.done + self.skipped + sum(self.refused.values())
 
 
 Operate = Callable[[Sequence[str], BulkResult], Awaitable[Sequence[OperatorResult]]]
@@ -163,13 +174,19 @@ class Action:
     Attributes:
         name: The method of ``Outbox``.
         statuses: Those of the jobs that it can be done to.
+        past: What was done to them then, in a word.
+        backends: Where the conditions name none, only jobs of these; none: of all.
+        oldest_first: The order in which it is done.
     """
 
     name: str
     statuses: tuple[JobStatus, ...]
+    past: str
+    backends: tuple[str, ...] = ()
+    oldest_first: bool = False
 
     def filters(self, conditions: JobFilter) -> Sequence[JobFilter]:
-        """Split conditions: one filter for each status that this can be done to.
+        """Split conditions: one filter for each status that this can be done to, and each of its backends.
 
         Raises:
             OptionInvalid: another status is asked for, or what was given is no ``JobFilter``. A ``JobQuery``
@@ -177,6 +194,9 @@ class Action:
         """
         if type(conditions) is not JobFilter:
             raise OptionInvalid(option="filter", value=shown(conditions), expected="a JobFilter")
+        if conditions.backend is None and self.backends:
+            parts = [attrs.evolve(conditions, backend=backend) for backend in self.backends]
+            return [filter_ for part in parts for filter_ in self.filters(part)]
         if conditions.status is None:
             return [attrs.evolve(conditions, status=status) for status in self.statuses]
         if conditions.status not in self.statuses:
@@ -185,10 +205,14 @@ class Action:
         return [conditions]
 
 
-KILL = Action(name="kill", statuses=(JobStatus.PENDING, JobStatus.PROCESSING))
-REDRIVE = Action(name="redrive", statuses=(JobStatus.FAILED,))
-CLEAR = Action(name="clear", statuses=(JobStatus.SUCCESS, JobStatus.FAILED))
-RESCHEDULE = Action(name="reschedule", statuses=(JobStatus.PENDING,))
+KILL = Action(name="kill", past="killed", statuses=(JobStatus.PENDING, JobStatus.PROCESSING))
+REDRIVE = Action(name="redrive", past="redriven", statuses=(JobStatus.FAILED,), oldest_first=True)
+CLEAR = Action(name="clear", past="cleared", statuses=(JobStatus.SUCCESS, JobStatus.FAILED))
+RESCHEDULE = Action(name="reschedule", past="rescheduled", statuses=(JobStatus.PENDING,))
+COPY = Action(name="copy", past="copied", statuses=(JobStatus.SUCCESS, JobStatus.FAILED), oldest_first=True)
+IMPORT = Action(name="import", past="imported", statuses=tuple(JobStatus))
+REDACT = Action(name="redact", past="redacted", statuses=tuple(JobStatus))
+ERASE = Action(name="erase", past="erased", statuses=tuple(JobStatus))
 
 
 async def count_matching(
@@ -220,8 +244,8 @@ async def steps(
     yield result
     if action is CLEAR and total == result.matched and has(jobs.store, Clears) is not None:
         work = _cleared(jobs, conditions, result, limit)
-    elif action is REDRIVE:
-        work = _redriven(jobs, action.filters(conditions), operate, result, limit)
+    elif action.oldest_first:
+        work = _in_order(jobs, action.filters(conditions), operate, result, limit)
     else:
         work = _operated(jobs, action.filters(conditions), operate, result, limit)
     async with aclosing(work):
@@ -250,7 +274,7 @@ async def _cleared(
         yield attrs.evolve(result, refused={**result.refused, "illegal": left}, problem=problem)
 
 
-async def _redriven(
+async def _in_order(
     jobs: NamedJobs, filters: Sequence[JobFilter], operate: Operate, result: BulkResult, limit: int | None
 ) -> AsyncGenerator[BulkResult, None]:
     """Go from the oldest job on, for a runner may claim those of one batch before the next is written."""

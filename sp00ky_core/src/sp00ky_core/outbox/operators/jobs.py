@@ -1,4 +1,4 @@
-"""Kill, redrive, reschedule, clear and copy jobs; each act is written down."""
+"""Kill, redrive, reschedule and clear jobs; each act is written down."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Unpack, overload
+from typing import Any, Unpack, overload
 
 import attrs
 
-from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.hints import shown
-from sp00ky_core.job.job import Job
 from sp00ky_core.job.options import check_option
 from sp00ky_core.job.state_machine import Rescheduled
-from sp00ky_core.outbox.operators.audit import act_of, recorded, selected_ids, selected_jobs
+from sp00ky_core.outbox.operators.audit import act_of, recorded, recorded_steps, selected_ids, selected_jobs
 from sp00ky_core.outbox.operators.bulk import (
     CLEAR,
     DONE,
@@ -36,11 +34,6 @@ from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, Store,
 from sp00ky_core.runner.maintenance.runs import reopen_runs
 from sp00ky_core.stores.naming import StoreUser
 from sp00ky_core.stores.transitions import KILL_REASON, clear, kill, redrive, report_settled, reschedule
-
-if TYPE_CHECKING:
-    from sp00ky_core.outbox.outbox import Outbox
-
-__all__ = ["copy_job"]
 
 
 def _check_over(_operation: object, _field: object, value: timedelta | None) -> None:
@@ -286,15 +279,8 @@ class JobOperators(StoreUser):
             check_limit("limit", limit)
         act = operation.act(selected_jobs(conditions, limit), via=self.via)
         operate = self._operate_with(operation)
-        return self._recorded(act, steps(self.jobs, operation.action, conditions, operate, limit=limit))
-
-    async def _recorded(
-        self, act: Act, work: AsyncGenerator[BulkResult, None]
-    ) -> AsyncGenerator[BulkResult, None]:
-        async with recorded(self.store, act) as record, aclosing(work):
-            async for result in work:
-                await record.reach(result.done)
-                yield result
+        work = steps(self.jobs, operation.action, conditions, operate, limit=limit)
+        return recorded_steps(self.store, act, work)
 
     async def count_matching(self, action: Action, conditions: JobFilter, *, limit: int | None = None) -> int:
         """Count the jobs that meet conditions and that it can be done to; arguments as of ``steps``."""
@@ -366,30 +352,3 @@ def check_id(job_id: object) -> None:
     """Raise ``OptionInvalid`` for an id that is no text."""
     if not isinstance(job_id, str):
         raise OptionInvalid(option="job_id", value=shown(job_id), expected="text, as in 'job:1'")
-
-
-COPIED = ("assigned_to", "max_retries", "retry_strategy", "timeout", "priority", "ordering_key")
-
-
-async def copy_job(outbox: Outbox, old: Job, payload: Any = None, **act: Unpack[ActOptions]) -> Job:
-    """Enqueue a job like an old one, whatever became of that; it has no dedup key.
-
-    It is checked as every new job is. Of its ordering key it is the last.
-
-    Args:
-        outbox: What the old one is of.
-        old: The job that is copied.
-        payload: Another payload; None: the same.
-        act: ``reason`` and ``actor``, for the audit.
-
-    Raises:
-        Sp00kyError: As ``Outbox.run``; nothing was enqueued.
-    """
-    if payload is None:
-        payload = JsonText(old.payload_json) if isinstance(old.payload, dict) else old.payload
-    copying = act_of("copy", selected_ids([old.id]), via=outbox.via, **act)
-    async with recorded(outbox.store, copying) as record:
-        options: Any = {name: getattr(old, name) for name in COPIED}
-        job = await outbox.run(old.backend, old.path, payload, **options)
-        await record.reach(1)
-    return job

@@ -1,10 +1,11 @@
-"""Promise to change many jobs at once: to delete by age or by conditions, and to reschedule."""
+"""Promise to change many jobs at once: to delete by age or by conditions, to reschedule, to import."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from sp00ky_core.job.job import Job
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports.query import JobFilter
 
@@ -48,3 +49,38 @@ class Reschedules(Protocol):
         In a few statements, no row is read. What another transaction holds, or the database refuses, it may
         leave: the core reads what is left, tries it one by one, and says what became of it.
         """
+
+
+class Rewrites(Protocol):
+    """A store with ``capabilities.rewrites``. Without it nothing is copied, imported or redacted."""
+
+    def own_id(self, job_id: str) -> str | None:
+        """Return an id as this database writes it; None: no row can have it."""
+
+    async def import_jobs(self, jobs: Sequence[Job]) -> None:
+        """Insert jobs as they are, with their ids, times, statuses and errors; all or none.
+
+        None of them is processing. One without ``created_at`` is new: it is created, due, and has its place
+        among those of its ``ordering_key``, when the database's clock says so. Those that are pending make
+        ``work_signal`` fire as new work does.
+
+        Raises:
+            RowRefused: the database refuses one: its id is there, another live job has its ``dedup_key``.
+        """
+
+    async def redact(self, jobs: Sequence[Job]) -> Collection[str]:
+        """Write payload, result, errors, and keys of jobs that have ended as they are here; which, by id.
+
+        Keys are ``dedup_key``, ``ordering_key`` and ``assigned_to``. ``redacted_at`` becomes the database's
+        now, everything else stays, ``updated_at`` too. A job that has another status or epoch by now is left
+        out.
+
+        Raises:
+            RowRefused: the database refuses one; none is written.
+        """
+
+    async def copies_of(self, job_ids: Collection[str]) -> list[str]:
+        """List the ids of the jobs that are copies of these."""
+
+    async def forget_runs(self, job_ids: Collection[str]) -> int:
+        """Delete the runs of schedules that have made these jobs; how many."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.ports.capabilities.audit import Audit
 from sp00ky_core.ports.capabilities.breakers import Breakers
-from sp00ky_core.ports.capabilities.bulk import Clears, Reschedules, Retention
+from sp00ky_core.ports.capabilities.bulk import Clears, Reschedules, Retention, Rewrites
 from sp00ky_core.ports.capabilities.checks import Checks, Grants
 from sp00ky_core.ports.capabilities.claims import Limits, Ordering
 from sp00ky_core.ports.capabilities.pauses import Pauses
@@ -37,6 +37,7 @@ __all__ = [
     "Pauses",
     "Reschedules",
     "Retention",
+    "Rewrites",
     "Rollups",
     "Runners",
     "Schedules",
@@ -60,6 +61,7 @@ FLAGS: Mapping[type[Any], str] = {
     Clears: "clears",
     Reschedules: "reschedules",
     Retention: "retention",
+    Rewrites: "rewrites",
     Counts: "counts",
     ErrorGroups: "error_groups",
     Limits: "limits",

@@ -112,11 +112,16 @@ def changes(before: Job, after: Job) -> dict[str, Any]:
         values["priority"] = after.priority
     if after.errors != before.errors:
         last = after.errors[-1]
-        values["errors"] = json.dumps([_entry(error) for error in after.errors])  # lone surrogates escaped
+        values["errors"] = errors_text(after.errors)
         values |= {"last_error_name": last.name, "last_error_code": last.code}
     if after.result_json != before.result_json and after.result_json is not None:
         values["result"] = after.result_json.decode()
     return values
+
+
+def errors_text(errors: Iterable[AttemptError]) -> str:
+    """Write entries as a column has them; lone surrogates are escaped."""
+    return json.dumps([_entry(error) for error in errors])
 
 
 def _entry(error: AttemptError) -> dict[str, Any]:

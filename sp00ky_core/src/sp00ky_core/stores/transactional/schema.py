@@ -231,6 +231,7 @@ _JOB_INDEXES = (
     Index("created", ("created_at", "id")),
     Index("assigned", ("assigned_to", "created_at"), (Is("assigned_to", "!=", None),)),
     Index("requested", ("request_id",), (Is("request_id", "!=", None),)),
+    Index("copied", ("copied_from",), (Is("copied_from", "!=", None),)),
     Index("traced", ("traceparent",), (Is("traceparent", "!=", None),)),
     Index("dedup", ("dedup_key",), (_LIVE, Is("dedup_key", "!=", None)), unique=True),
 )

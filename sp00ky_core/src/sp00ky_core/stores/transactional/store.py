@@ -55,6 +55,7 @@ from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional import fleet, observe, schedules, schema
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
+from sp00ky_core.stores.transactional.jobs import rewrite
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
 from sp00ky_core.stores.transactional.jobs.due import Rounds, next_due
 from sp00ky_core.stores.transactional.jobs.enqueue import add
@@ -334,6 +335,30 @@ class TransactionalStore(Primitives, DecidingStore):
             return ()
         self._notifications.send(work=bool(written))
         return written
+
+    def own_id(self, job_id: str) -> str | None:
+        """See ``Rewrites.own_id``; here ids are any text."""
+        return job_id
+
+    async def import_jobs(self, jobs: Sequence[Job]) -> None:
+        """See ``Rewrites.import_jobs``."""
+        await self._executor.write(partial(rewrite.insert_whole, tables=self._tables, jobs=jobs))
+        self._notifications.send(work=True)
+
+    async def redact(self, jobs: Sequence[Job]) -> Collection[str]:
+        """See ``Rewrites.redact``."""
+        written = await self._executor.write(partial(rewrite.redact, tables=self._tables, jobs=jobs))
+        self._notifications.send()
+        return written
+
+    async def copies_of(self, job_ids: Collection[str]) -> list[str]:
+        """See ``Rewrites.copies_of``."""
+        work = partial(rewrite.copies_of, tables=self.options.tables, job_ids=job_ids)
+        return await self._executor.read(work)
+
+    async def forget_runs(self, job_ids: Collection[str]) -> int:
+        """See ``Rewrites.forget_runs``."""
+        return await self._executor.write(partial(rewrite.forget_runs, job_ids=job_ids))
 
     async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
         """See ``Store.delete``."""

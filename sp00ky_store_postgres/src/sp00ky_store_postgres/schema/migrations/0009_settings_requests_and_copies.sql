@@ -20,5 +20,8 @@ ALTER TABLE {{table}} ADD COLUMN IF NOT EXISTS copied_from text
 -- index requested: finding the job of a backend's request reads the whole table
 CREATE INDEX {{concurrently}}{{name}} ON {{table}} (request_id) WHERE request_id IS NOT NULL
 
+-- index copied: finding the copies of a job reads the whole table
+CREATE INDEX {{concurrently}}{{name}} ON {{table}} (copied_from) WHERE copied_from IS NOT NULL
+
 -- index traced: finding the jobs of a trace reads the whole table
 CREATE INDEX {{concurrently}}{{name}} ON {{table}} (traceparent COLLATE "C") WHERE traceparent IS NOT NULL

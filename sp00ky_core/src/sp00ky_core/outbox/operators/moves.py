@@ -1,0 +1,249 @@
+"""Export jobs as records of JSON values, and import those into another database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from itertools import islice
+from pathlib import Path
+from typing import Any, Unpack
+
+import attrs
+
+from sp00ky_core.encoding.json_bytes import decode, encode
+from sp00ky_core.errors import ImportRefused, JobNotFound
+from sp00ky_core.hints import shown
+from sp00ky_core.job.job import JOB_KEYS, Job, JobStatus, job_to_json
+from sp00ky_core.outbox.operators.audit import act_of, recorded_steps
+from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal
+from sp00ky_core.outbox.queries import Queries
+from sp00ky_core.plugins.registry import Plugins
+from sp00ky_core.ports import ActOptions, JobFilter, Rewrites, needed
+from sp00ky_core.stores.ids import table_of
+from sp00ky_core.stores.isolation import write_around
+from sp00ky_core.stores.rows import job_of
+
+__all__ = ["COLUMNS", "EXPORT_VERSION", "record_of"]
+
+EXPORT_VERSION = 1
+"""Of a record's columns and what they mean; whoever changes that raises it."""
+
+_FIELDS = (
+    field.name.removesuffix("_json") for field in attrs.fields(Job) if field.name not in {"defect", "omitted"}
+)
+COLUMNS = tuple(dict.fromkeys((*JOB_KEYS, *_FIELDS)))
+"""The columns of a record, in order, before its version."""
+
+LONGEST_RECORD = 64 * 2**20
+"""Bytes of a line of an export."""
+
+
+def record_of(job: Job) -> dict[str, Any]:
+    """Return what an export has of a job: every column, as ``job_to_json`` has it, and the version."""
+    return {**job_to_json(job, COLUMNS), "export_version": EXPORT_VERSION}
+
+
+@attrs.frozen
+class ExportFile:
+    """Reads what ``sp00ky jobs export`` has written.
+
+    Attributes:
+        path: The file.
+        tables: The table of each backend that is configured.
+        strategies: Names of the retry strategies that are known.
+    """
+
+    path: Path
+    tables: Mapping[str, str]
+    strategies: frozenset[str]
+
+    def records(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the records. Raises ``ImportRefused`` at the first line that is none, or mustn't be one."""
+        try:
+            with self.path.open("rb") as file:
+                number = 0
+                while line := file.readline(LONGEST_RECORD + 1):
+                    number += 1
+                    yield self._record(line, f"line {number}")
+        except OSError as error:
+            raise self._refused(f"it can't be read: {error.strerror}") from error
+
+    def job(self, record: Mapping[str, Any]) -> Job | str:
+        """Return the job of a record, or why it can't be imported."""
+        row = {**dict.fromkeys(COLUMNS), **record}
+        row |= {name: encode(row[name]) for name in ("payload", "result") if row[name] is not None}
+        job = job_of(row, backend=str(row["backend"]), strategies=self.strategies)
+        if job.defect is not None:
+            return f"job {job.id}: {job.defect}"
+        written, read = {**dict.fromkeys(COLUMNS), **record}, record_of(job)
+        for name, value in written.items():
+            if name not in read or read[name] != value or (name == "created_at" and value is None):
+                return f"job {job.id}: {name} is {shown(value)}, which no export says"
+        return attrs.evolve(job, run_at=job.run_at or job.created_at)
+
+    def _record(self, line: bytes, place: str) -> Mapping[str, Any]:
+        if len(line) > LONGEST_RECORD:
+            raise self._refused(f"{place} is over {LONGEST_RECORD:,} bytes")
+        try:
+            record = decode(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            raise self._refused(f"{place} is no JSON object: import what `sp00ky jobs export` prints")
+        if problem := self._problem(record):
+            raise self._refused(f"{place} {problem}")
+        return record
+
+    def _problem(self, record: Mapping[str, Any]) -> str | None:
+        version, job_id = record.get("export_version"), record.get("id")
+        if version is None:
+            return "has no export_version: export whole jobs, as NDJSON, without --columns"
+        if version != EXPORT_VERSION:
+            return f"is of version {shown(version)}, and this sp00ky reads version {EXPORT_VERSION}"
+        backend = record.get("backend")
+        if not isinstance(backend, str) or backend not in self.tables:
+            return f"is of backend {shown(backend)}, and sp00ky.yml has {', '.join(self.tables)}"
+        if not isinstance(job_id, str) or table_of(job_id) != self.tables[backend]:
+            return f"has the id {shown(job_id)}, and the table of {backend} is {self.tables[backend]}"
+        if record.get("status") == JobStatus.PROCESSING:
+            return f"is processing ({job_id}): let its runner drain there, and export again"
+        return None
+
+    def _refused(self, problem: str) -> ImportRefused:
+        return ImportRefused(file=str(self.path), problem=problem)
+
+
+class JobMoves(Queries):
+    """Export jobs and import them; a base of ``Outbox``."""
+
+    via: str
+    plugins: Plugins
+
+    async def export(
+        self, conditions: JobFilter | None = None, *, limit: int | None = None
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Yield all jobs that meet conditions as records, whole, newest first, in the memory of one page.
+
+        A record has every column of a job, as JSON values, and ``export_version``. Raises as ``pages``.
+        """
+        async with aclosing(self.pages(conditions or JobFilter(), limit=limit)) as pages:
+            async for page in pages:
+                for job in page:
+                    if (whole := await self._whole(job)) is not None:
+                        yield record_of(whole)
+
+    async def _whole(self, job: Job) -> Job | None:
+        """Read what a page has left out; None: the job is gone."""
+        try:
+            return await self.get(job.id) if job.omitted else job
+        except JobNotFound:
+            return None
+
+    async def import_jobs(
+        self, file: Path | str, *, dry_run: bool = False, **act: Unpack[ActOptions]
+    ) -> BulkResult:
+        """Insert the jobs of a file that ``sp00ky jobs export`` has written, with ids, times, and statuses.
+
+        A job that is there already with the same content is skipped, so that an import which was interrupted
+        can be repeated. Refused are one that is there with another content (``different``), one whose
+        ``dedup_key`` another job holds (``duplicate``), and what this database doesn't take (``illegal``).
+
+        Args:
+            file: One record a line.
+            dry_run: Look at all of it, and write nothing.
+            act: ``reason`` and ``actor``, for the audit.
+
+        Raises:
+            ImportRefused: Something in the file is no record, of another version, of a backend that isn't
+                configured, or processing: nothing was imported.
+            CallUnsupported: The store takes no such jobs.
+        """
+        async with aclosing(self.import_steps(file, dry_run=dry_run, **act)) as steps:
+            async for result in steps:
+                last = result
+        return last
+
+    async def import_steps(
+        self, file: Path | str, *, dry_run: bool = False, **act: Unpack[ActOptions]
+    ) -> AsyncGenerator[BulkResult, None]:
+        """Do as ``import_jobs``; yield how many there are, then how far it has come after each 100."""
+        needed(self.store, Rewrites, "import_jobs()")
+        tables = {name: backend.table.table for name, backend in self.backends.items()}
+        export = ExportFile(Path(file), tables, frozenset(self.plugins.strategies))
+        result = BulkResult(matched=sum(1 for _ in export.records()))
+        work = self._imported(export, result, dry_run=dry_run)
+        if not dry_run:
+            selection = {"file": export.path.name, "jobs": result.matched}
+            work = recorded_steps(self.store, act_of("import", selection, via=self.via, **act), work)
+        async with aclosing(work):
+            async for result in work:
+                yield result
+
+    async def _imported(
+        self, export: ExportFile, result: BulkResult, *, dry_run: bool
+    ) -> AsyncGenerator[BulkResult, None]:
+        yield result
+        records = export.records()
+        while some := list(islice(records, PAGE)):
+            result = await self._import(list(map(export.job, some)), result, dry_run=dry_run)
+            yield result
+
+    async def _import(self, jobs: Sequence[Job | str], result: BulkResult, *, dry_run: bool) -> BulkResult:
+        """Import some jobs; a text says why one can't be."""
+        given = [self._as_stored(job) if isinstance(job, Job) else job for job in jobs]
+        refused: list[_Refused] = [("illegal", problem) for problem in given if isinstance(problem, str)]
+        wanted = [job for job in given if isinstance(job, Job)]
+        there, new, skipped = await self._there([job.id for job in wanted]), dict[str, Job](), 0
+        for job in wanted:
+            other = there.get(job.id) or new.get(job.id)
+            if other is None:
+                new[job.id] = job
+            elif record_of(self.jobs.named(job)) == record_of(self.jobs.named(other)):
+                skipped += 1
+            else:
+                refused.append(("different", f"job {job.id} is there already, with another content"))
+        failed = [] if dry_run else await self._insert(new)
+        done = 0 if dry_run else len(new) - len(failed)
+        return _after(result, done=done, skipped=skipped, refused=[*refused, *failed])
+
+    def _as_stored(self, job: Job) -> Job | str:
+        """Return a job as this store would have it, or why it can't."""
+        own_id = needed(self.store, Rewrites, "import_jobs()").own_id(job.id)
+        if own_id is None:
+            return f"job {job.id}: {self.store.location} can't hold such an id"
+        return attrs.evolve(job, id=own_id, backend=self.backends[job.backend].table.backend)
+
+    async def _there(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        """Read those that are there already, whole."""
+        return {job.id: job for job in await self.jobs.whole(job_ids)}
+
+    async def _insert(self, new: Mapping[str, Job]) -> list[_Refused]:
+        store = needed(self.store, Rewrites, "import_jobs()")
+
+        async def write(job_ids: Sequence[str]) -> Sequence[None]:
+            await store.import_jobs([new[job_id] for job_id in job_ids])
+            return ()
+
+        _, refused = await write_around(list(new), write)
+        return [(_why(new[job_id]), f"job {job_id}: {error.problem}") for job_id, error in refused.items()]
+
+
+_Refused = tuple[Refusal, str]
+"""Why, in short and in words."""
+
+
+def _why(job: Job) -> Refusal:
+    """Say why the database refused a job, whose other values have been looked at."""
+    return "duplicate" if job.dedup_key is not None and not job.is_terminal else "illegal"
+
+
+def _after(result: BulkResult, *, done: int, skipped: int, refused: Sequence[_Refused]) -> BulkResult:
+    counts = Counter(why for why, _ in refused)
+    return attrs.evolve(
+        result,
+        done=result.done + done,
+        skipped=result.skipped + skipped,
+        refused={why: result.refused.get(why, 0) + counts[why] for why in {**result.refused, **counts}},
+        problem=result.problem or next((problem for _, problem in refused), None),
+    )

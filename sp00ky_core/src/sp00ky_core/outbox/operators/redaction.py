@@ -1,0 +1,424 @@
+"""Redact and erase jobs: the audit holds a hash of what was selected, and none of the data."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Unpack
+
+import attrs
+
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.hints import shown
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.redaction import KEYS, matched, redacted, without_keys
+from sp00ky_core.outbox.operators.audit import act_of, json_values, recorded, selected_jobs
+from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, pages
+from sp00ky_core.outbox.operators.copies import JobCopies
+from sp00ky_core.outbox.operators.jobs import check_id
+from sp00ky_core.ports import (
+    LONGEST_LEASE,
+    ActOptions,
+    JobFilter,
+    OperatorFate,
+    Rewrites,
+    RunQuery,
+    Schedules,
+    check_limit,
+    has,
+    needed,
+)
+from sp00ky_core.stores.isolation import write_around
+from sp00ky_core.stores.transitions import KILL_REASON, clear, kill, report_settled
+
+__all__ = ["RedactionResult", "Selection"]
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+MOST_NAMED = 100
+"""Copies whose ids a result holds."""
+
+UNFINISHED = (JobStatus.PENDING, JobStatus.PROCESSING)
+
+
+@attrs.frozen(kw_only=True)
+class RedactionResult(BulkResult):
+    """Prove that jobs were redacted or erased, without a word of what they held.
+
+    Attributes:
+        killed: Jobs that were ended first.
+        left: What still says whom the jobs were for, counted by what it is: ``dedup_key``, ``ordering_key``,
+            ``assigned_to``, ``copies``, ``schedule_runs``; and ``jobs`` that meet the conditions, of an
+            erasure.
+        copies: Ids of copies that are as they were, at most 100.
+        selection_sha256: Of the conditions, or the ids, as JSON in its shortest form with sorted keys.
+        audit: The id of the entry that says so, too.
+    """
+
+    killed: int = 0
+    left: Mapping[str, int] = attrs.field(factory=dict)
+    copies: tuple[str, ...] = ()
+    selection_sha256: str = ""
+    audit: str = ""
+
+
+@attrs.frozen
+class Selection:
+    """Names jobs, or the conditions that they meet.
+
+    Attributes:
+        job_ids: The jobs; or
+        conditions: their conditions.
+        limit: At most so many, the newest.
+    """
+
+    job_ids: tuple[str, ...]
+    conditions: JobFilter | None
+    limit: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if bool(self.job_ids) is (self.conditions is not None):
+            raise OptionInvalid(option="filter", value=shown(self.conditions), expected="ids or a filter")
+        if self.conditions is not None and type(self.conditions) is not JobFilter:
+            raise OptionInvalid(option="filter", value=shown(self.conditions), expected="a JobFilter")
+        if self.limit is not None:
+            check_limit("limit", self.limit)
+        for job_id in self.job_ids:
+            check_id(job_id)
+
+    @property
+    def sha256(self) -> str:
+        """Hash it, so that an auditor who knows it finds it again."""
+        ids = {"ids": sorted(self.job_ids)}
+        said = ids if self.conditions is None else selected_jobs(self.conditions, self.limit)
+        text = json.dumps(json_values(said), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return sha256(text.encode()).hexdigest()
+
+
+class JobRedaction(JobCopies):
+    """Redact and erase jobs; a base of ``Outbox``."""
+
+    async def redact(
+        self,
+        *job_ids: str,
+        filter: JobFilter | None = None,  # noqa: A002  # as in ``kill``
+        limit: int | None = None,
+        **options: Any,
+    ) -> RedactionResult:
+        """Take payload, result, and the errors' reasons out of jobs that have ended.
+
+        Their ids, times, statuses and codes stay, and say ``redacted_at``. A job that is redacted can't be
+        redriven any more, nor copied without another payload.
+
+        Args:
+            job_ids: The jobs; or
+            filter: the conditions that they meet; 100 at a time.
+            limit: With ``filter``, at most so many, the newest.
+            options: ``fields`` (JSON pointers): of payload and result only what these lead to, of jobs that
+                have one of them. ``kill``: end those that are pending first; else they are refused, as those
+                that are processing are. ``keys``: also ``dedup_key``, ``ordering_key`` and ``assigned_to``,
+                the jobs' copies, and the runs of schedules that made them; else the result names what there
+                is. ``reason`` and ``actor``: for the audit.
+
+        Raises:
+            OptionInvalid: A field that leads to nothing in any of the jobs: nothing was done.
+            CallUnsupported: The store can't.
+        """
+        async with aclosing(self.redact_steps(*job_ids, filter=filter, limit=limit, **options)) as steps:
+            async for result in steps:
+                last = result
+        return last
+
+    async def redact_steps(
+        self,
+        *job_ids: str,
+        filter: JobFilter | None = None,  # noqa: A002
+        limit: int | None = None,
+        fields: Sequence[str] = (),
+        kill: bool = False,
+        keys: bool = False,
+        dry_run: bool = False,
+        **act: Unpack[ActOptions],
+    ) -> AsyncGenerator[RedactionResult, None]:
+        """Do as ``redact``; yield how many match, and unless it is a ``dry_run`` how far each 100 got it."""
+        needed(self.store, Rewrites, "redact()")
+        selection = self._selection(job_ids, filter, limit)
+        await self._check_fields(selection, fields)
+        result = await self._counted(selection)
+        if dry_run:
+            yield result
+            return
+        how = {"fields": list(fields) or None, "kill": kill or None, "keys": keys or None}
+        said = act_of("redact", {"sha256": selection.sha256, **how}, via=self.via, **act)
+        work = _Redacting(self, fields=tuple(fields), kills=kill, keys=keys, reason=act.get("reason"))
+        async with recorded(self.store, said) as record:
+            result = attrs.evolve(result, audit=record.entry_id)
+            yield result
+            async with aclosing(self._pages(selection)) as batches:
+                async for ids in batches:
+                    result = await work.redact(ids, result)
+                    await record.reach(result.done)
+                    yield result
+
+    async def erase(
+        self,
+        *job_ids: str,
+        filter: JobFilter | None = None,  # noqa: A002
+        limit: int | None = None,
+        **act: Unpack[ActOptions],
+    ) -> RedactionResult:
+        """Kill the jobs that haven't ended, wait until no attempt of theirs is under way, delete all of them.
+
+        The runs of schedules that made them go with them; ``copies`` and ``left`` of the result name what is
+        left. Arguments as of ``redact``.
+        """
+        async with aclosing(self.erase_steps(*job_ids, filter=filter, limit=limit, **act)) as steps:
+            async for result in steps:
+                last = result
+        return last
+
+    async def erase_steps(
+        self,
+        *job_ids: str,
+        filter: JobFilter | None = None,  # noqa: A002
+        limit: int | None = None,
+        dry_run: bool = False,
+        **act: Unpack[ActOptions],
+    ) -> AsyncGenerator[RedactionResult, None]:
+        """Do as ``erase``; yield how many match, and unless it is a ``dry_run`` how far each 100 got it."""
+        needed(self.store, Rewrites, "erase()")
+        selection = self._selection(job_ids, filter, limit)
+        if filter is not None and filter.status in UNFINISHED:
+            expected = "success, failed, or none: jobs that are killed first are failed then"
+            raise OptionInvalid(option="status", value=shown(str(filter.status)), expected=expected)
+        result = await self._counted(selection)
+        if dry_run:
+            yield result
+            return
+        said = act_of("erase", {"sha256": selection.sha256}, via=self.via, **act)
+        work = _Erasing(self, reason=act.get("reason"))
+        async with recorded(self.store, said) as record:
+            result = attrs.evolve(result, audit=record.entry_id)
+            yield result
+            for step in (work.end, work.erase):
+                async with aclosing(self._pages(selection)) as batches:
+                    async for ids in batches:
+                        result = await step(ids, result)
+                        await record.reach(result.done)
+                        yield result
+            yield await self._with_left(selection, result)
+
+    def _selection(
+        self, job_ids: Iterable[str], conditions: JobFilter | None, limit: int | None
+    ) -> Selection:
+        if conditions is not None:
+            self._check_backend(conditions)
+        return Selection(tuple(dict.fromkeys(job_ids)), conditions, limit)
+
+    async def _counted(self, selection: Selection) -> RedactionResult:
+        count = len(selection.job_ids)
+        if selection.conditions is not None:
+            count = await self.jobs.count(selection.conditions)
+            count = count if selection.limit is None else min(count, selection.limit)
+        return RedactionResult(matched=count, selection_sha256=selection.sha256)
+
+    async def _pages(self, selection: Selection) -> AsyncGenerator[list[str], None]:
+        if selection.conditions is None:
+            for start in range(0, len(selection.job_ids), PAGE):
+                yield list(selection.job_ids[start : start + PAGE])
+            return
+        async with aclosing(pages(self.jobs, [selection.conditions], selection.limit)) as batches:
+            async for page in batches:
+                yield [job.id for job in page]
+
+    async def _check_fields(self, selection: Selection, fields: Sequence[str]) -> None:
+        """Raise ``OptionInvalid`` for a pointer that leads to nothing in all of the jobs."""
+        for field in fields:
+            if not isinstance(field, str) or not field.startswith("/"):
+                raise OptionInvalid(option="field", value=shown(field), expected="a pointer, as in /card")
+        missing = await self._leading_nowhere(selection, fields) if fields else fields
+        if missing:
+            expected = "a pointer into the payload or the result of one of the jobs; nothing was done"
+            raise OptionInvalid(option="field", value=shown(missing[0]), expected=expected)
+
+    async def _leading_nowhere(self, selection: Selection, fields: Sequence[str]) -> Sequence[str]:
+        """Read jobs until each pointer has led somewhere; return those that never do."""
+        async with aclosing(self._pages(selection)) as batches:
+            async for ids in batches:
+                for job in await self.jobs.whole(ids):
+                    led = matched(job, fields)
+                    fields = [field for field in fields if field not in led]
+                if not fields:
+                    break
+        return fields
+
+    async def _with_left(self, selection: Selection, result: RedactionResult) -> RedactionResult:
+        """Count what meets the conditions after all: it came meanwhile, or was refused."""
+        if selection.conditions is None or selection.limit is not None:
+            return result
+        count = await self.jobs.count(selection.conditions)
+        return attrs.evolve(result, left={**result.left, "jobs": count}) if count else result
+
+    async def ended_by_kill(self, job_ids: Sequence[str], reason: str | None) -> list[str]:
+        """Kill jobs, and report it to the plugins; those that were."""
+        results = await kill(self.store, job_ids, reason=reason or KILL_REASON) if job_ids else []
+        await report_settled(self.jobs, self._hooks, results)
+        return [result.job_id for result in results if result.fate is OperatorFate.KILLED]
+
+
+@attrs.frozen
+class _Redacting:
+    """Redacts jobs by their ids.
+
+    Attributes:
+        outbox: Whose.
+        fields: JSON pointers; none: all that a job carries.
+        kills: End what is pending first.
+        keys: Also what says whom the jobs were for.
+        reason: Of the kill.
+    """
+
+    outbox: JobRedaction
+    fields: tuple[str, ...]
+    kills: bool
+    keys: bool
+    reason: str | None
+
+    async def redact(self, job_ids: Sequence[str], result: RedactionResult) -> RedactionResult:
+        """Redact some jobs; return how far it has come."""
+        jobs = await self.outbox.jobs.whole(job_ids)
+        pending = [job.id for job in jobs if self.kills and job.status is JobStatus.PENDING]
+        killed = await self.outbox.ended_by_kill(pending, self.reason)
+        jobs = await self.outbox.jobs.whole(job_ids) if killed else jobs
+        result = attrs.evolve(result, killed=result.killed + len(killed))
+        refused = [(job.id, _why_not(job)) for job in jobs if not job.is_terminal]
+        result = _refused(result, "illegal", refused)
+        result = await self._write([job for job in jobs if job.is_terminal], result)
+        return await self._follow([job.id for job in jobs if job.is_terminal], result)
+
+    async def _write(self, jobs: Sequence[Job], result: RedactionResult) -> RedactionResult:
+        wanted = [job for job in jobs if not self.fields or matched(job, self.fields)]
+        new = {job.id: self._without(job) for job in wanted if not self._is_done(job)}
+        store = needed(self.outbox.store, Rewrites, "redact()")
+
+        async def write(job_ids: Sequence[str]) -> Sequence[str]:
+            return list(await store.redact([new[job_id] for job_id in job_ids]))
+
+        written, problems = await write_around(list(new), write)
+        changed = new.keys() - set(written) - problems.keys()
+        result = _refused(result, "illegal", [(id_, f"job {id_}: {why}") for id_, why in problems.items()])
+        result = _refused(result, "changed", [(id_, f"job {id_} changed meanwhile") for id_ in changed])
+        skipped = len(jobs) - len(new)
+        left = _keys_of(new[id_] for id_ in written)
+        done = result.done + len(written)
+        return attrs.evolve(result, done=done, skipped=result.skipped + skipped, left=_sum(result.left, left))
+
+    def _without(self, job: Job) -> Job:
+        job = redacted(job, self.fields)
+        return without_keys(job) if self.keys else job
+
+    def _is_done(self, job: Job) -> bool:
+        return job.redacted_at is not None and self._without(job) == job
+
+    async def _follow(self, job_ids: Sequence[str], result: RedactionResult) -> RedactionResult:
+        """Redact the copies of jobs, and forget the runs that made them; or name what there is."""
+        copies = await self.outbox.jobs.whole(await _copies(self.outbox, job_ids))
+        copies = [job for job in copies if job.id not in job_ids and not self._is_done(job)]
+        if self.keys:
+            await needed(self.outbox.store, Rewrites, "redact()").forget_runs(job_ids)
+            if copies:
+                result = attrs.evolve(result, matched=result.matched + len(copies))
+                result = await self.redact([job.id for job in copies], result)
+            return result
+        return _named(result, copies, await _runs(self.outbox, job_ids))
+
+
+@attrs.define
+class _Erasing:
+    """Erases jobs by their ids.
+
+    Attributes:
+        outbox: Whose.
+        reason: Of the kill.
+        ahead: By how much the database's clock is ahead of this host's, as the last kill has shown.
+    """
+
+    outbox: JobRedaction
+    reason: str | None
+    ahead: timedelta = timedelta()
+
+    async def end(self, job_ids: Sequence[str], result: RedactionResult) -> RedactionResult:
+        """Kill those that haven't ended."""
+        jobs = await self.outbox.jobs.whole(job_ids)
+        alive = [job.id for job in jobs if job.status in UNFINISHED]
+        killed = await self.outbox.ended_by_kill(alive, self.reason)
+        for job in await self.outbox.jobs.whole(killed[-1:]):
+            self.ahead = (job.updated_at or datetime.now(UTC)) - datetime.now(UTC)
+        return attrs.evolve(result, killed=result.killed + len(killed))
+
+    async def erase(self, job_ids: Sequence[str], result: RedactionResult) -> RedactionResult:
+        """Delete those that have ended, once no attempt of theirs is under way."""
+        jobs = await self.outbox.jobs.whole(job_ids)
+        await self._wait(jobs)
+        copies = [id_ for id_ in await _copies(self.outbox, job_ids) if id_ not in job_ids]
+        results = await clear(self.outbox.store, job_ids) if job_ids else []
+        gone = [cleared.job_id for cleared in results if cleared.fate is OperatorFate.CLEARED]
+        await needed(self.outbox.store, Rewrites, "erase()").forget_runs(gone)
+        kept = [cleared for cleared in results if cleared.fate is OperatorFate.ILLEGAL]
+        result = _refused(result, "illegal", [(cleared.job_id, cleared.problem or "") for cleared in kept])
+        result = attrs.evolve(result, done=result.done + len(gone))
+        return _named(result, await self.outbox.jobs.whole(copies), 0)
+
+    async def _wait(self, jobs: Sequence[Job]) -> None:
+        leases = [job.lease_until for job in jobs if job.is_terminal and job.lease_until is not None]
+        now = datetime.now(UTC) + self.ahead
+        seconds = max(((lease - now).total_seconds() for lease in leases), default=0.0)
+        if 0 < seconds <= LONGEST_LEASE:
+            logger.warning("waiting %.0f s: until then an attempt of these jobs may be under way", seconds)
+            await asyncio.sleep(seconds)
+
+
+def _why_not(job: Job) -> str:
+    if job.status is JobStatus.PENDING:
+        return f"job {job.id} is pending: --kill ends it first"
+    return f"job {job.id} is processing: wait until it has ended, or kill it"
+
+
+def _refused(result: RedactionResult, why: Refusal, problems: Sequence[tuple[str, str]]) -> RedactionResult:
+    if not problems:
+        return result
+    refused = {**result.refused, why: result.refused.get(why, 0) + len(problems)}
+    return attrs.evolve(result, refused=refused, problem=result.problem or problems[0][1])
+
+
+def _keys_of(jobs: Iterable[Job]) -> Counter[str]:
+    return Counter(name for job in jobs for name in KEYS if getattr(job, name) is not None)
+
+
+def _sum(left: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    return {name: left.get(name, 0) + more.get(name, 0) for name in {**left, **more}}
+
+
+def _named(result: RedactionResult, copies: Sequence[Job], runs: int) -> RedactionResult:
+    """Name copies, and count them and runs."""
+    more = {name: count for name, count in (("copies", len(copies)), ("schedule_runs", runs)) if count}
+    named = (*result.copies, *(job.id for job in copies))[:MOST_NAMED]
+    return attrs.evolve(result, left=_sum(result.left, more), copies=named)
+
+
+async def _copies(outbox: JobRedaction, job_ids: Collection[str]) -> list[str]:
+    return await needed(outbox.store, Rewrites, "copies_of()").copies_of(job_ids) if job_ids else []
+
+
+async def _runs(outbox: JobRedaction, job_ids: Collection[str]) -> int:
+    """Count the runs of schedules that have made these jobs."""
+    store = has(outbox.store, Schedules)
+    if store is None or not job_ids:
+        return 0
+    return len(await store.runs(RunQuery(job_ids=tuple(job_ids), limit=None)))

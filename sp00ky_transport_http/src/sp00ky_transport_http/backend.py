@@ -1,0 +1,46 @@
+"""Speak HTTP with one backend: make its requests, say what its responses mean."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sp00ky_core.config import BackendConfig
+from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.ports import Attempt
+from sp00ky_transport_http.classify import outcome_of
+from sp00ky_transport_http.request import Request, RequestBuilder
+from sp00ky_transport_http.response import Response
+from sp00ky_transport_http.signing import Signer
+
+__all__ = ["HttpBackend"]
+
+
+class HttpBackend:
+    """A backend that is spoken with in HTTP, however its requests get there.
+
+    Attributes:
+        config: Its configuration.
+        builder: Makes its requests.
+        build: Makes the request of an attempt, signed where it is to be; see ``RequestBuilder.build``.
+    """
+
+    def __init__(self, config: BackendConfig, base_url: str | None = None) -> None:
+        self.config = config
+        self.builder: RequestBuilder = RequestBuilder(config, base_url)
+        self._signer = Signer(config.signing_secrets)
+        self.build = self._signed if config.signing_secrets else self.builder.build
+
+    def is_of(self, config: BackendConfig) -> bool:
+        """Say whether it is made of this configuration, with the token that counts now."""
+        return self.config is config and self.builder.token == config.current_token()
+
+    def _signed(self, attempt: Attempt) -> Request | Undelivered:
+        request = self.builder.build(attempt)
+        return self._signer.signed(request, datetime.now(UTC)) if isinstance(request, Request) else request
+
+    def outcome(self, response: Response, *, has_result: bool) -> Outcome:
+        """Say what a response means to the job; ``has_result``: its operation's responses have one."""
+        if not has_result and response.is_delivered:
+            return Delivered(code=response.status)
+        limit = self.config.max_response_bytes
+        return outcome_of(response, self.builder.redaction, limit=limit, now=datetime.now(UTC))

@@ -280,7 +280,8 @@ async def _made(session: Session, backend: str) -> Row:
 
 async def _locked(session: Session, backend: str) -> Row | None:
     """Read a backend's row once no other transaction writes it; none can until the end of this one."""
-    await session.update(CONTROLS, [Is("backend", "=", backend)], {"backend": backend})
+    if not await session.update(CONTROLS, [Is("backend", "=", backend)], {"backend": backend}):
+        return None  # one that is there a moment later isn't locked
     return (await read_controls(session, [backend])).get(backend)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks.catalogue import BENCHMARKS, ON_POSTGRES, ON_SURREAL, ONCE, QUICK
+from benchmarks.catalogue import BENCHMARKS, ON_KIT, ON_POSTGRES, ON_SURREAL, ONCE, QUICK
 from benchmarks.on_postgres.server import running
 from benchmarks.peers.environment import CACHE
 from benchmarks.peers.registry import PROGRAMS
@@ -45,7 +45,7 @@ def main() -> None:
 
 def _names(chosen: Sequence[str]) -> list[str]:
     if not chosen:
-        return [*ON_POSTGRES, *(ON_SURREAL if is_there() else ())]
+        return [*ON_POSTGRES, *(ON_SURREAL if is_there() else ()), *ON_KIT]
     return [each for name in chosen for each in (QUICK if name == "quick" else (name,))]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks import kit
 from benchmarks.on_postgres import (
     backlog,
     churn,
@@ -21,7 +22,7 @@ from benchmarks.surreal import enqueue as surreal_enqueue
 from benchmarks.surreal import fleet as surreal_fleet
 from benchmarks.surreal import latency as surreal_latency
 
-__all__ = ["BENCHMARKS", "ON_POSTGRES", "ON_SURREAL", "QUICK", "ONCE"]
+__all__ = ["BENCHMARKS", "ON_KIT", "ON_POSTGRES", "ON_SURREAL", "QUICK", "ONCE"]
 
 ON_POSTGRES: dict[str, Benchmark] = {
     "delivery": delivery.one,
@@ -55,7 +56,9 @@ ON_SURREAL: dict[str, Benchmark] = {
     "surreal-backlog-embedded-files": surreal_backlog.embedded_on_files,
 }
 
-BENCHMARKS = ON_POSTGRES | ON_SURREAL
+ON_KIT: dict[str, Benchmark] = {"kit": kit.run}
+
+BENCHMARKS = ON_POSTGRES | ON_SURREAL | ON_KIT
 
 QUICK = ("delivery", "delivery-two", "enqueue", "enqueue-one")
 """Of a run of ten minutes."""

@@ -9,6 +9,7 @@ import attrs
 
 from chaos.database import Database
 from chaos.lone import run_lone_session
+from chaos.mysql import mysql, why_no_mysql
 from chaos.postgres import postgres
 from chaos.session import Ending, Plan, run_session
 from chaos.surreal import surreal, why_no_surreal
@@ -43,5 +44,6 @@ def _on(opened: Opened, **fields: Any) -> Choice:
 DATABASES: Mapping[str, Choice] = {
     "postgres": _on(postgres),
     "surreal": _on(surreal, why_not=why_no_surreal),
+    "mysql": _on(mysql, why_not=why_no_mysql),
     "embedded": Choice(run=run_lone_session, most_runners=1),
 }

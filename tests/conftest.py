@@ -69,6 +69,7 @@ FULL = (
     "chaos/test_chaos.py",
     "conformance/test_package.py",
     "core/cli/test_interrupted.py",
+    "core/cli/test_new_adapter.py::test_what_is_written_passes_its_tests_once_installed",
     "core/cli/test_probes.py",
     "core/cli/test_processes.py",
     "core/cli/test_run.py",

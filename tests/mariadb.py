@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import attrs
-import pymysql
+import pymysql  # type: ignore[import-untyped]  # it carries no types
 
 NO_MARIADB = "mariadbd isn't installed: apt install mariadb-server"
 

@@ -178,7 +178,7 @@ def rollups(until: datetime, minutes: int) -> list[Rollup]:
     return [
         rollup
         for n in range(minutes)
-        for backend, path, load, bucket in (("api", "/spookify", 60, 4), ("billing", "/charge", 14, 7))
+        for backend, path, load, bucket in (("api", "/spookify", 60, 17), ("billing", "/charge", 14, 30))
         for rollup in rollups_of(
             start + n * timedelta(minutes=1),
             (backend, path),

@@ -39,7 +39,9 @@ RUN_ELSEWHERE: Mapping[str, Mapping[str, int]] = {
         "tests/packaging/test_row_contract.py": 4,
         "tests/store_postgres/test_documents.py": 1,
     },
+    "docs/store-without-sql.md": {"tests/core/cli/test_new_adapter.py": 7},
     "docs/testing.md": {"tests/e2e/test_testing_document.py": 8},
+    "docs/transport-without-http.md": {"tests/core/cli/test_new_adapter.py": 7},
     "docs/tutorials/postgresql.md": {"tests/documents/test_tutorials.py": 17},
     "docs/tutorials/surrealdb.md": {"tests/documents/test_tutorials.py": 15},
 }

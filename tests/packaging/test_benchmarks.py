@@ -19,6 +19,7 @@ CHEAP = (
     "latency",
     "notify",
     "churn",
+    "kit",
 )
 
 

@@ -45,7 +45,20 @@ def test_a_wheel_holds_its_whole_package(package: str, members: dict[str, str], 
     (source,) = [
         each for each in (root / package / "src", root / "contrib" / package / "src") if each.is_dir()
     ]
-    kept = {".py", ".surql", ".sql", ".typed", ".yml", ".json", ".html", ".css", ".js", ".svg", ".woff2"}
+    kept = {
+        ".py",
+        ".surql",
+        ".sql",
+        ".typed",
+        ".yml",
+        ".json",
+        ".html",
+        ".css",
+        ".js",
+        ".svg",
+        ".woff2",
+        ".txt",
+    }
     files = [
         path for path in source.rglob("*") if path.suffix in kept or path.name in {"py.typed", "LICENSE"}
     ]

@@ -96,6 +96,10 @@ class MysqlHarness(StoreHarness):
         table, _, key = job_id.partition(":")
         self.run(store, f"DELETE FROM `{table}` WHERE id = %s", (key,))
 
+    async def drop_indexes(self, store: Store, table: str) -> None:
+        names = {row[2] for row in self.run(store, f"SHOW INDEX FROM `{table}`")} - {"PRIMARY"}
+        self.run(store, f"ALTER TABLE `{table}` {', '.join(f'DROP INDEX `{name}`' for name in names)}")
+
     def query_of(self, store: Store, table: str, what: str) -> str:
         return {
             "rows": f"SELECT path, max_retries FROM {table} ORDER BY path",

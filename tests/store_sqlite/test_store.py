@@ -73,6 +73,12 @@ class SqliteHarness(StoreHarness):
         with closing(self.connect(store)) as connection, connection:
             connection.execute(f'DELETE FROM "{table}" WHERE id = ?', (key,))
 
+    async def drop_indexes(self, store: Store, table: str) -> None:
+        with closing(self.connect(store)) as connection, connection:
+            select = "SELECT name FROM pragma_index_list(?) WHERE origin = 'c'"
+            for (name,) in connection.execute(select, (table,)).fetchall():
+                connection.execute(f'DROP INDEX "{name}"')
+
     def query_of(self, store: Store, table: str, what: str) -> str:
         return {
             "rows": f"SELECT path, max_retries FROM {table} ORDER BY path",

@@ -278,3 +278,11 @@ def test_errors_have_names_and_tell_no_secret(error: Exception, name: str) -> No
     assert (undelivered.code, undelivered.name) == (0, name)
     assert undelivered.is_retryable
     assert "tok-en" not in undelivered.reason
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_what_the_backend_calls_its_answer_holds_no_secret(status: int) -> None:
+    response = Response(status=status, headers={"x-request-id": f" r-{'s3cret!' * 3} \x07{'x' * 300}"})
+    named = outcome_of(response, Redaction(["s3cret!"]), limit=LIMIT, now=NOW, request_id="X-Request-Id")
+    assert named.request_id == f"r-********* {'x' * 300}"[:200]
+    assert outcome(response).request_id is None

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from random import Random
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import attrs
 
@@ -28,7 +28,9 @@ from sp00ky_core.ports import (
     BreakerResult,
     Claim,
     Finding,
+    GroupBy,
     JobFilter,
+    JobGroup,
     JobQuery,
     MigrationStep,
     OverdueClaim,
@@ -210,6 +212,10 @@ class FaultyStore(FaultySteering):
     async def count(self, conditions: JobFilter) -> int:
         """See ``Counts.count``."""
         return await self._call("count", lambda: self._store.count(conditions))
+
+    async def groups(self, by: GroupBy, **asked: Any) -> list[JobGroup]:
+        """See ``Counts.groups``."""
+        return await self._call("groups", lambda: self._store.groups(by, **asked))
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
         """See ``Clears.clear_matching``."""

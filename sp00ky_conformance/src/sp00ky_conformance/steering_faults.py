@@ -86,9 +86,9 @@ class FaultySteering(ABC):
         """See ``Audit.audit``."""
         return await self._call("audit", lambda: self._store.audit(since=since, limit=limit, after=after))
 
-    async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
+    async def errors(self, **options: Any) -> list[ErrorGroup]:
         """See ``ErrorGroups.errors``."""
-        return await self._call("errors", lambda: self._store.errors(since=since, limit=limit))
+        return await self._call("errors", lambda: self._store.errors(**options))
 
     async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:
         """See ``Rollups.write_rollups``."""

@@ -8,10 +8,23 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sp00ky_core.ports import BUCKETS, BackendStats, ErrorGroup, JobTable, Rollup, RollupQuery
+from sp00ky_core.ports import (
+    BUCKETS,
+    COARSE_BOUNDS,
+    GROUPED,
+    BackendStats,
+    ErrorGroup,
+    GroupBy,
+    JobFilter,
+    JobTable,
+    Rollup,
+    RollupQuery,
+    fine_buckets,
+)
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.transactional.observe import gate_states
+from sp00ky_core.stores.transactional.rows import matching
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.rows import last_entry, readable
 
@@ -54,20 +67,37 @@ async def _numbers(executor: Executor, table: JobTable, limit: int | None) -> Ma
     return {**row, **estimates}
 
 
-async def error_groups(executor: Executor, since: datetime | None, limit: int) -> list[ErrorGroup]:
+async def error_groups(
+    executor: Executor, *, since: datetime | None, limit: int, conditions: JobFilter, by: GroupBy
+) -> list[ErrorGroup]:
     """Return the largest groups, by the last error, of jobs that were changed since an instant."""
     groups: list[ErrorGroup] = []
-    parts = {"entry": last_entry(), "path": readable("path")}
-    for table in executor.tables.all:
-        for row in await executor.query("error_groups", since or BEGINNING, limit, table=table, **parts):
-            example = id_of(table.table, row["example"])
-            groups.append(ErrorGroup(backend=table.backend, **{**row, "example": example}))
+    parts = {"entry": last_entry(), "grouped": readable(GROUPED[by])}
+    for table, where in matching(executor.tables.all, conditions):
+        rows = await executor.asked("error_groups", table, where, since or BEGINNING, limit, **parts)
+        groups += [_group_of(table, dict(row), by) for row in rows]
     return sorted(groups, key=lambda group: (group.count, group.last), reverse=True)[:limit]
+
+
+def _group_of(table: JobTable, row: dict[str, Any], by: GroupBy) -> ErrorGroup:
+    grouped, example = row.pop("grouped"), id_of(table.table, row.pop("example"))
+    names = {"path": grouped} if by == "route" else {"path": "", "assigned_to": grouped}
+    return ErrorGroup(backend=table.backend, example=example, **names, **row)
 
 
 async def rollups(executor: Executor, query: RollupQuery) -> list[Rollup]:
     """Sum up rollups of attempts as a query says, bucket by bucket: an array has no sum."""
-    sums = ", ".join(f"sum(rollup.buckets[{n}])::bigint" for n in range(1, BUCKETS + 1))
+    exact = ", ".join(f"coalesce(sum(rollup.fine[{n}]), 0)::bigint" for n in range(1, BUCKETS + 1))
+    rough = ", ".join(
+        f"coalesce(sum(rollup.buckets[{n}]) FILTER (WHERE rollup.fine IS NULL), 0)::bigint"
+        for n in range(1, len(COARSE_BOUNDS) + 2)
+    )
     wanted = query.since, query.until, query.backend, query.step, query.routes
-    rows = await executor.query("rollups", *wanted, buckets=f"ARRAY[{sums}]")
-    return [Rollup(**{**row, "buckets": tuple(row["buckets"])}) for row in rows]
+    rows = await executor.query("rollups", *wanted, exact=f"ARRAY[{exact}]", rough=f"ARRAY[{rough}]")
+    return [_rollup(dict(row)) for row in rows]
+
+
+def _rollup(row: dict[str, Any]) -> Rollup:
+    """Add the buckets of rows of 0.2, which are coarse."""
+    both = zip(row.pop("exact"), fine_buckets(row.pop("rough")), strict=True)
+    return Rollup(**row, buckets=tuple(map(int, map(sum, both))))

@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 BOOLEANS = frozenset({"paused", "removed", "draining"})
 """Columns that are 0 or 1 in other databases."""
+BUCKETS = frozenset({"buckets", "fine"})
+"""Columns that are arrays here."""
 ERROR_FIELDS = {"last_error_name": "name", "last_error_code": "code"}
 """Columns that are fields of the last entry in ``errors`` here."""
 NEVER = [Is(name, "=", None) for name in ("created_at", "updated_at", "run_at", "lease_epoch")]
@@ -182,11 +184,14 @@ class PostgresSession(SqlSession):
         """Run a statement of the store's own."""
         return (await self._run(statement, arguments))[0]
 
-    async def changed(self, table: JobTable, where: Sequence[Where], since: datetime) -> Sequence[Any]:
-        """Select what moves, of rows of a backend's that have changed since an instant."""
-        parameters: list[Any] = [since]
+    async def asked(
+        self, name: str, table: JobTable, where: Sequence[Where], *arguments: object, **parts: str
+    ) -> Sequence[Any]:
+        """Run a statement of ``sql/`` that reads rows of a backend's which meet conditions."""
+        parameters = [*arguments]
         texts = [self._condition(job_table(table.table), each, parameters) for each in where]
-        statement = self._tables.statement("changed", table, conditions=" AND ".join(texts) or "true")
+        conditions = " AND ".join(texts) or "true"
+        statement = self._tables.statement(name, table, conditions=conditions, **parts)
         return await self._fetch(statement, *parameters)
 
     async def query(self, text: str, limit: int) -> list[Any]:
@@ -223,7 +228,7 @@ class PostgresSession(SqlSession):
             return str
         if table is BREAKERS and column == "failures":
             return _counted
-        if column == "buckets":
+        if column in BUCKETS:
             return json.loads
         if table is AUDITS and column == "id":
             return int
@@ -264,6 +269,8 @@ class PostgresSession(SqlSession):
         if column in ERROR_FIELDS:
             return last_entry(ERROR_FIELDS[column])
         name = f"job.{self._name(column)}"
+        if column == "traceparent":
+            return f'{name} COLLATE "C"'  # of which a trace's have the same beginning, in the index's order
         if table is BREAKERS and table.kinds[column] is Kind.INSTANT:  # on which there is no CHECK
             return f"CASE WHEN {name} IS NOT NULL THEN greatest(least({name}, {LATEST}), {EARLIEST}) END"
         return name
@@ -295,7 +302,7 @@ class PostgresSession(SqlSession):
         if is_jobs(table):
             return expression(column, longest)
         name = self._column_of(table, column)
-        if column == "buckets":
+        if column in BUCKETS:
             return f"to_json({name})::text"
         return f"{name}::text" if table.kinds[column] is Kind.JSON or column == "id" else name
 

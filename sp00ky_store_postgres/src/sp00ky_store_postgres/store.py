@@ -14,11 +14,14 @@ import attrs
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
+    ALL_JOBS,
     NO_INFO,
     BackendStats,
     Claim,
     ErrorGroup,
     Finding,
+    GroupBy,
+    JobFilter,
     JobQuery,
     JobTable,
     MigrationStep,
@@ -284,9 +287,17 @@ class PostgresStore(TransactionalStore):
         """See ``Store.stats``."""
         return await observe.stats(self._executor, limit)
 
-    async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
+    async def errors(
+        self,
+        *,
+        since: datetime | None = None,
+        limit: int = 100,
+        conditions: JobFilter = ALL_JOBS,
+        by: GroupBy = "route",
+    ) -> list[ErrorGroup]:
         """See ``ErrorGroups.errors``."""
-        return await observe.error_groups(self._executor, since, limit)
+        asked = partial(observe.error_groups, since=since, limit=limit, conditions=conditions, by=by)
+        return await asked(self._executor)
 
     async def rollups(self, query: RollupQuery) -> list[Rollup]:
         """See ``Rollups.rollups``."""

@@ -24,7 +24,7 @@ from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.subscription import Backoff, Broadcast
 from sp00ky_core.stores.transactional import Is
 from sp00ky_core.stores.transactional.observe import find, load
-from sp00ky_core.stores.transactional.rows import LISTED, filters
+from sp00ky_core.stores.transactional.rows import LISTED, matching
 from sp00ky_core.stores.transactional.schema import job_table
 from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor
 from sp00ky_store_postgres.rows import keys_by_table, with_canonical_ids
@@ -165,10 +165,9 @@ class Watches:
 
         async def look(session: PostgresSession) -> dict[str, Mark]:
             marks: dict[str, Mark] = {}
-            for table in self._tables.all:
-                if (where := filters(query, table)) is not None:
-                    rows = await session.changed(table, where, since)
-                    marks |= {id_of(table.table, row[0]): (row[1], row[2], row[3]) for row in rows}
+            for table, where in matching(self._tables.all, query):
+                rows = await session.asked("changed", table, where, since)
+                marks |= {id_of(table.table, row[0]): (row[1], row[2], row[3]) for row in rows}
             return marks
 
         return await self._executor.look(look)

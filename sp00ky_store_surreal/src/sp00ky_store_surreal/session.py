@@ -19,8 +19,7 @@ from surrealdb import RecordID
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.schedules.fire import job_key
 from sp00ky_core.stores.ids import new_key
-from sp00ky_core.stores.memory import in_order, met
-from sp00ky_core.stores.transactional import Both, Is, Row, Session, Table, Where
+from sp00ky_core.stores.transactional import Both, Is, Row, Session, Table, Where, in_order, met
 from sp00ky_core.stores.transactional.schema import BREAKERS, SCHEDULE_RUNS, SCHEDULES
 from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
 from sp00ky_store_surreal.errors import unwritable
@@ -29,7 +28,7 @@ from sp00ky_store_surreal.surql.loader import quoted, surql
 BOOLEANS = frozenset({"paused", "removed", "draining"})
 """Columns that are 0 or 1 in other databases."""
 
-OBJECTS = frozenset({"documents", "in_flight", "slots", "buckets"})
+OBJECTS = frozenset({"documents", "in_flight", "slots", "buckets", "fine"})
 """Columns that are JSON text in other databases."""
 
 WHOLE = "whole"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import attrs
@@ -13,13 +14,16 @@ from surrealdb import RecordID
 from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
+    ALL_JOBS,
     MAX_ROWS,
     NO_INFO,
     BackendStats,
     Claim,
     ErrorGroup,
     Finding,
+    GroupBy,
     JobFilter,
+    JobGroup,
     JobQuery,
     MigrationStep,
     OverdueClaim,
@@ -326,9 +330,24 @@ class SurrealStore(TransactionalStore):
         tables = await self._ready.there(map(self._of_backend, backends))
         return await stats.next_due(self._connection, tables) if tables else None
 
-    async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
+    async def errors(
+        self,
+        *,
+        since: datetime | None = None,
+        limit: int = 100,
+        conditions: JobFilter = ALL_JOBS,
+        by: GroupBy = "route",
+    ) -> list[ErrorGroup]:
         """See ``ErrorGroups.errors``."""
-        return await error_groups(await self._ready.ensure(), self.options.tables, since, limit)
+        asked = partial(error_groups, since=since, limit=limit, conditions=conditions, by=by)
+        return await asked(await self._ready.ensure(), self.options.tables)
+
+    async def groups(
+        self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
+    ) -> list[JobGroup]:
+        """See ``Counts.groups``."""
+        asked = partial(stats.job_groups, by=by, conditions=conditions, limit=limit)
+        return await asked(await self._ready.ensure(), self.options.tables)
 
     async def query_rows(self, query: str, *, limit: int = MAX_ROWS + 1) -> list[Mapping[str, Any]]:
         """See ``Schedules.query_rows``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import Outcome, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.classify import outcome_of
 from sp00ky_transport_http.request import Request, RequestBuilder
@@ -41,6 +41,11 @@ class HttpBackend:
     def outcome(self, response: Response, *, has_result: bool) -> Outcome:
         """Say what a response means to the job; ``has_result``: its operation's responses have one."""
         if not has_result and response.is_delivered:
-            return Delivered(code=response.status)
-        limit = self.config.max_response_bytes
-        return outcome_of(response, self.builder.redaction, limit=limit, now=datetime.now(UTC))
+            response.body = b""
+        return outcome_of(
+            response,
+            self.builder.redaction,
+            limit=self.config.max_response_bytes,
+            now=datetime.now(UTC),
+            request_id=self.config.request_id,
+        )

@@ -40,14 +40,19 @@ _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
 _JSON_TYPE = re.compile(r"\s*application/(json|[^;\s]+\+json)\s*(;|$)", re.IGNORECASE)
 
 
-def outcome_of(response: Response, redaction: Redaction, *, limit: int, now: datetime) -> Outcome:
+def outcome_of(
+    response: Response, redaction: Redaction, *, limit: int, now: datetime, request_id: str | None = None
+) -> Outcome:
     """Say what a response means: 2xx is delivered, whatever its body; anything else isn't, or is throttled.
 
     Neither a result nor a reason holds a secret. A compressed body may grow to ``limit`` bytes.
     ``now`` counts for a ``Retry-After`` that is a date, where the response has no date of its own.
+    ``request_id`` names the header that says what the backend calls its answer.
     """
+    called = redaction.text(response.headers.get(request_id.lower(), "")) if request_id else None
     if response.is_delivered:
-        return Delivered(code=response.status, result=_result(response, redaction, limit))
+        result = _result(response, redaction, limit)
+        return Delivered(code=response.status, result=result, request_id=called)
     asked = retry_after(response.headers, now)
     return Undelivered(
         code=response.status,
@@ -55,6 +60,7 @@ def outcome_of(response: Response, redaction: Redaction, *, limit: int, now: dat
         reason=_reason(response, redaction, limit),
         retry_after=asked,
         counts_as=MEANINGS.get(response.status),
+        request_id=called,
     )
 
 

@@ -60,7 +60,13 @@ class HttpTransport:
             if isinstance(request, Undelivered):
                 return request
             limit = attempt.backend.max_response_bytes
-            exchange = Exchange(request=request, origin=target.origin, limit=limit, fresh=attempt.last)
+            exchange = Exchange(
+                request=request,
+                origin=target.origin,
+                limit=limit,
+                fresh=attempt.last,
+                read=attempt.backend.request_id,
+            )
             failure: Exception | None = None
             self._deadlines.enter(task, attempt.timeout, lambda: exchange.connection is not None)
             try:
@@ -77,7 +83,9 @@ class HttpTransport:
             return target.outcome_of(exchange, failure, has_result=attempt.operation.has_result)
         except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
             # Its text is left out, for it could hold a secret.
-            _log.error("job %r: %s in the transport", attempt.job.id, type(error).__name__)
+            facts = {"job_id": attempt.job.id, "trace_id": attempt.job.trace}
+            text = "job %r (trace %s): %s in the transport"
+            _log.error(text, attempt.job.id, attempt.job.trace, type(error).__name__, extra=facts)
             return Undelivered(name=PROTOCOL, reason=f"the request failed: {type(error).__name__}")
 
     def _target(self, backend: BackendConfig) -> _Target | None:

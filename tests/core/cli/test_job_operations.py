@@ -111,6 +111,37 @@ def test_pending_jobs_are_rescheduled_and_others_refused(shelf: Shelf, sp00ky: A
     assert (job.run_at, job.priority) == (datetime(2030, 1, 1, 12, tzinfo=UTC), 3)
 
 
+def test_what_failed_in_a_part_of_the_night_is_retried_and_nothing_else(shelf: Shelf, sp00ky: Any) -> None:
+    (early,), (late,) = ended(1), ended(1)
+    since, until = [shelf.all()[job_id].updated_at.isoformat() for job_id in (early, late)]  # type: ignore[union-attr]
+    within = ("--code", "500", "--failed-since", since, "--failed-until", until)
+    assert sp00ky("jobs", "retry", *within, "--yes").out == "redriven: 1\n"
+    assert shelf.all()[early].status == "pending"
+    (entry,) = sp00ky("audit", "--json").json["audit"]
+    assert set(entry["selection"]) == {"status", "code", "failed_since", "failed_until"}
+    assert sp00ky("jobs", "errors", "--failed-since", until, "--json").json["errors"][0]["count"] == 1
+    assert ids(sp00ky("jobs", "list", "--failed-since", since, "--json")) == [late]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--failed-since", "1h", "--failed-until", "2h"), "no job can match"),
+        (("--since", "1h", "--until", "2h"), "no job can match"),
+        (("--failed-since", "1h", "--status", "success"), "failed_since is asked of jobs of another status"),
+        (("--trace", "nope"), "32 hexadecimal digits"),
+        (("--claimed-since", "1h"), "clear does nothing to others"),
+    ],
+)
+def test_what_no_job_can_meet_is_one_line_and_nothing_is_done(
+    shelf: Shelf, sp00ky: Any, arguments: tuple[str, ...], said: str
+) -> None:
+    ids = ended(2)
+    assert said in sp00ky("jobs", "clear", *arguments, "--yes").complaint(2)
+    assert shelf.all().keys() >= set(ids)
+    assert sp00ky("audit", "--json").json["audit"] == []
+
+
 def test_each_time_counts(shelf: Shelf, sp00ky: Any) -> None:
     (job_id,) = enqueued(1, delay=timedelta(days=9))
 

@@ -102,6 +102,30 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 LATE = Undelivered(name="timeout", code=0, reason="late", retryable=False)
 
 
+def test_groups_are_counted_by_route_and_by_whom_they_are_assigned_to(
+    migrated: Path, call: Call, sp00ky: Any
+) -> None:
+    for path, record in (("/json", "user:7"), ("/fails", "user:7"), ("/json", "user:8")):
+        call(path, "--assigned-to", record, "--max-retries", "0")
+    assert sp00ky("run", "--until-empty").code == 1
+    routes = sp00ky("jobs", "stats", "--by", "route", "--json").json["groups"]
+    assert {(row["path"], row["success"], row["failed"]) for row in routes} == {
+        ("/json", 2, 0),
+        ("/fails", 0, 1),
+    }
+    assert "assigned_to" not in routes[0]
+    assigned = sp00ky("jobs", "stats", "--by", "assigned", "--json").json["groups"]
+    assert [(row["assigned_to"], row["success"], row["failed"]) for row in assigned] == [
+        ("user:7", 1, 1),
+        ("user:8", 1, 0),
+    ]
+    assert 0 < assigned[0]["p50_s"] <= assigned[0]["p99_s"] < 60
+    assert "user:8" in sp00ky("jobs", "stats", "--by", "assigned").out
+    (group,) = sp00ky("jobs", "errors", "--by", "assigned", "--json").json["errors"]
+    assert (group["assigned_to"], group["count"], "path" in group) == ("user:7", 1, False)
+    assert sp00ky("jobs", "stats", "--json").json["backends"]["api"]["empty_in_s"] == [0.0, 0.0]
+
+
 def test_stats_have_the_documented_keys(ended: tuple[str, str], call: Call, sp00ky: Any) -> None:
     call()
     stats = sp00ky("jobs", "stats", "--json").json
@@ -119,8 +143,10 @@ def test_stats_have_the_documented_keys(ended: tuple[str, str], call: Call, sp00
         "oldest_due_s",
         "breaker",
         "paused",
+        "empty_in_s",
     }
     assert api["paused"] is None
+    assert api["empty_in_s"] is None or api["empty_in_s"][0] <= api["empty_in_s"][1]
     assert api["breaker"] == {"state": "closed", "paused_for_s": 0}
     assert (api["pending"], api["due"], api["success"], api["failed"]) == (1, 1, 1, 1)
     assert api["oldest_due_s"] >= 0

@@ -27,7 +27,7 @@ class Rows:
     rows: list[tuple[str, str]] = attrs.field(factory=lambda: list(ROWS))
     capabilities: StoreCapabilities = attrs.field(factory=StoreCapabilities)
 
-    async def errors(self, *, since: datetime | None, limit: int) -> list[ErrorGroup]:
+    async def errors(self, *, since: Any = None, limit: int = 100, **_: Any) -> list[ErrorGroup]:
         now = datetime.now(UTC)
         numbers: dict[str, Any] = {
             "name": "timeout",

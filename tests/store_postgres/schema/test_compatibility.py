@@ -1,11 +1,13 @@
 """Old servers, newer tables and other applications' tables are refused, and left as they are."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from tests.store_postgres.conftest import findings
 
 from sp00ky_core.errors import SchemaError
+from sp00ky_core.ports import Rollup, RollupQuery, coarse_buckets, fine_buckets
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema.definition import VERSION
 from sp00ky_store_postgres.schema.migrate import refuse_old_server
@@ -86,3 +88,16 @@ async def test_a_newer_version_that_says_so_is_refused(
     assert [each.stops_jobs for each in await store.check()] == [True]
     with pytest.raises(SchemaError, match="version 99"):
         await store.migrate()
+
+
+async def test_rollups_of_0_2_count_by_its_bounds(store: PostgresStore, sql: Any, quoted: str) -> None:
+    by_0_2 = (1, *[0] * 9, 2, *[0] * 4)
+    minute = datetime(2026, 1, 1, tzinfo=UTC)
+    fields: Any = {"minute": minute, "backend": "api", "outcome": "success", "count": 3}
+    await store.write_rollups(
+        [Rollup(**fields, runner_id=name, buckets=fine_buckets(by_0_2)) for name in "ab"]
+    )
+    assert await sql.fetchval(f"SELECT buckets FROM {quoted}.sp00ky_rollup LIMIT 1") == list(by_0_2)
+    await sql.execute(f"UPDATE {quoted}.sp00ky_rollup SET fine = NULL WHERE runner_id = 'a'")
+    (row,) = await store.rollups(RollupQuery(since=minute))
+    assert (row.count, coarse_buckets(row.buckets)) == (6, tuple(2 * count for count in by_0_2))

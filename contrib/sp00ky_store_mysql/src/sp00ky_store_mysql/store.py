@@ -94,7 +94,7 @@ class MysqlStore(TransactionalStore):
         options = {"autocommit": True, "charset": "utf8mb4", "client_flag": CLIENT.FOUND_ROWS}
         connection = Connection(**self._address.driver, **options)  # type: ignore[no-untyped-call]
         try:
-            await connection.connect()
+            await _reached(connection)
             session = MysqlSession(connection, self.translate)
             session.collation = collation_of(connection.get_server_info(), self.location)
             session.end = self._end
@@ -113,3 +113,11 @@ class MysqlStore(TransactionalStore):
                 await session.execute(f"KILL {thread}")
             finally:
                 session.connection.close()
+
+
+async def _reached(connection: Connection) -> None:
+    """Connect; on uvloop one that the server closes at once has no socket, of which the driver complains."""
+    try:
+        await connection.connect()
+    except RuntimeError as error:
+        raise ConnectionError(f"closed while it was made: {error}") from error

@@ -282,6 +282,10 @@ class StoreHarness:
         """Delete a job's row, whatever it is, past the store, as its owner may."""
         raise NotImplementedError("override the suite's delete_row(): its tests need it")
 
+    async def drop_indexes(self, store: Store, table: str) -> None:
+        """Drop what ``migrate`` makes anew: the indexes of a job table, but for its key's."""
+        raise NotImplementedError("override the suite's drop_indexes(): its tests need it")
+
     async def without_transactions(self, store: Store) -> None:
         """Assert that a store which says that it joins no transactions refuses them."""
         async with self._any_connection(store) as connection:

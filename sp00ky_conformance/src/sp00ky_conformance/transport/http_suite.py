@@ -67,6 +67,24 @@ class HttpTransportConformance(SigningConformance):
         assert request.headers["sp00ky-attempt"] == "3"
         assert request.headers["traceparent"] == traceparent
 
+    @pytest.mark.parametrize(
+        ("path", "header", "method"),
+        [
+            ("/moved", "LOCATION", "POST"),
+            ("/json", "content-type", "POST"),
+            ("/json", "content-type", "HEAD"),
+        ],
+    )
+    async def test_keeps_what_the_backend_calls_its_answer(
+        self, delivering: Transport, server: MisbehavingBackend, path: str, header: str, method: str
+    ) -> None:
+        attempt = attempt_for(server.url, path, method=method)
+        assert (await delivering.deliver(attempt)).request_id is None
+        for name, kept in ((header, True), ("X-Request-Id", False)):
+            backend = attrs.evolve(attempt.backend, request_id=name)
+            outcome = await delivering.deliver(attrs.evolve(attempt, backend=backend))
+            assert bool(outcome.request_id) is kept, name
+
     async def test_sends_no_authorization_without_a_token(
         self, delivering: Transport, server: MisbehavingBackend
     ) -> None:

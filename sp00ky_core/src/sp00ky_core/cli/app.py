@@ -24,6 +24,7 @@ INTERRUPTED = 130
 COMMANDS = {
     **{name: name for name in ("demo", "check", "migrate", "run", "call", "plan", "jobs", "schedules")},
     **dict.fromkeys(("init", "generate", "plugins"), "project"),
+    "new-adapter": "new_adapter",
     **dict.fromkeys(("backends", "runners", "audit", "health"), "fleet"),
 }
 """The module of each, which is imported where the command, or the help, is asked for."""
@@ -42,7 +43,7 @@ class _Commands(click.Group):
         """Return a command by its name. Raises ``PluginLoadError`` where a plugin can't be loaded."""
         if cmd_name in COMMANDS:
             module = import_module(f"sp00ky_core.cli.{COMMANDS[cmd_name]}")
-            built_in: click.Command = getattr(module, cmd_name)
+            built_in: click.Command = getattr(module, cmd_name.replace("-", "_"))
             return built_in
         command = _plugin_commands().get(cmd_name)
         if command is None and cmd_name in BROUGHT:

@@ -6,7 +6,7 @@ How jobs are chosen on the command line is here: by their ids, which may be shor
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any, NamedTuple, TypeVar
 
@@ -97,26 +97,45 @@ def jobs() -> None:
 
 
 def filter_options(
-    statuses: Iterable[JobStatus] = JobStatus, *, of_backend: str = "--backend"
+    statuses: Iterable[JobStatus] = JobStatus, *, created: bool = True, of_backend: str = "--backend"
 ) -> Callable[[Command], Command]:
-    """Add an option for each condition; their values are what ``conditions_of`` takes."""
+    """Add an option for each condition; their values are what ``conditions_of`` takes.
+
+    Without ``created`` none says when jobs were created.
+    """
     return with_options(
         option(of_backend, "Only this backend's.", name="backend", shell_complete=backend_names),
         option("--status", "Only these.", type=click.Choice([status.value for status in statuses])),
         option("--path", "Only this operation's, in any spelling."),
         option("--error-name", "Only those whose last error has this name.", metavar="NAME"),
         option("--code", "Only those whose last error has this HTTP status, or 0.", type=int),
-        option("--since", "Created then or later: 2h (ago), 3d, an RFC 3339 instant.", type=INSTANT),
-        option("--until", "Created before then.", type=INSTANT),
+        *(period_options("", "Created") if created else ()),
+        *period_options("failed-", "Failed for good"),
+        *period_options("claimed-", "Being attempted, and claimed"),
+        *period_options("ended-", "Ended, whether well or not,"),
         option("--assigned-to", "Only this record's.", metavar="RECORD"),
         option("--ordering-key", "Only those with this key.", metavar="KEY"),
         option("--runner", "Only those that this runner has.", name="runner_id", metavar="ID"),
+        option("--trace", "Only those of this trace: its id, or a traceparent.", metavar="ID"),
+        option(
+            "--backend-request-id",
+            "Only those whose last answer the backend called so (its requestId).",
+            name="request_id",
+            metavar="ID",
+        ),
     )
+
+
+def period_options(period: str, what: str) -> Iterator[Callable[[Command], Command]]:
+    """Make the two options that say when something has come of a job."""
+    text = f"{what} then or later: 2h (ago), 3d, an RFC 3339 instant."
+    yield option(f"--{period}since", text, type=INSTANT)
+    yield option(f"--{period}until", f"{what} before then.", type=INSTANT)
 
 
 def conditions_of(options: dict[str, Any]) -> JobFilter:
     """Take the filters out of the options; others are left. Raises ``OptionInvalid``."""
-    return JobFilter(**{field.name: options.pop(field.name) for field in attrs.fields(JobFilter)})
+    return JobFilter(**{field.name: options.pop(field.name, None) for field in attrs.fields(JobFilter)})
 
 
 def choice_options(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import math
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from sp00ky_core.cli.job_operations import (
     warn_of_unknown_path,
 )
 from sp00ky_core.cli.logs import plain
-from sp00ky_core.cli.options import INSTANT, limit_option, page_options
+from sp00ky_core.cli.options import INSTANT, page_options
 from sp00ky_core.cli.output import (
     coloured_text,
     draws,
@@ -37,8 +38,9 @@ from sp00ky_core.job.job import Job, JobStatus, job_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.observe.rates import Rates
 from sp00ky_core.outbox.outbox import Outbox
+from sp00ky_core.outbox.queries import FAILING
 from sp00ky_core.outbox.report_json import json_of, rates_to_json
-from sp00ky_core.ports import OUTCOMES, BackendStats, ErrorGroup, JobFilter, Pause
+from sp00ky_core.ports import GROUPED, OUTCOMES, BackendStats, ErrorGroup, GroupBy, JobFilter, JobGroup, Pause
 
 __all__ = ["jobs"]
 
@@ -155,7 +157,7 @@ async def _watch(outbox: Outbox, job_id: str | None, history: int, *, json_wante
 
 STATS_COLUMNS = (
     *("backend", "pending", "due", "processing", "success", "failed"),
-    *("stalled", "deferred", "oldest due", "breaker", "paused"),
+    *("stalled", "deferred", "oldest due", "empty in", "breaker", "paused"),
 )
 
 RATES_COLUMNS = (
@@ -164,19 +166,34 @@ RATES_COLUMNS = (
 )
 
 
+MOST_ASSIGNED = 20
+"""Groups by whom jobs are assigned to, where no other number is asked for."""
+
+group_option = option("--by", "By route, or by whom jobs are assigned to.", type=click.Choice(list(GROUPED)))
+
+
 @command(jobs, name="stats", short_help="Show each backend's queue in numbers.")
 @option("--since", "And the attempts that ended then or later: 24h (ago), 30d at most.", type=INSTANT)
+@group_option
 @flag("--watch", "Keep showing it, with rates, until interrupted.", name="is_live")
 @as_json
-def stats(settings: Settings, *, since: datetime | None, is_live: bool) -> None:
+def stats(settings: Settings, *, since: datetime | None, by: GroupBy | None, is_live: bool) -> None:
     """Show each backend's queue in numbers; with --since its attempts: rates, failures by code, durations.
 
     Those are kept for 30 days, however long jobs are, and known a minute after they end.
 
+    With --by the 20 largest groups of jobs, and how long it took: by route the attempts, by whom jobs are
+    assigned to the latest 100 jobs from their creation to their end; of the last 24 h, or --since.
+
     With --watch a screen on a terminal, which also says what fails; elsewhere a line a second and backend.
     """
-    if is_live and since is not None:
-        raise click.UsageError("--watch shows what happens from now on: leave out --since")
+    if is_live and (since is not None or by is not None):
+        raise click.UsageError("--watch shows what happens from now on: leave out --since and --by")
+    if by is not None:
+        since = since or datetime.now(UTC) - DAY
+        rows = settings.ask(lambda outbox: _group_rows(outbox, by, since), "counting the jobs")
+        show_list("groups", rows, dict, GROUP_COLUMNS[by], _group_row, json_wanted=settings.json)
+        return
     if is_live:
         from sp00ky_core.cli.screens import watch_queues  # noqa: PLC0415  # other commands start without
 
@@ -201,22 +218,83 @@ async def _stats(outbox: Outbox, since: datetime | None) -> tuple[Mapping[str, B
     return await outbox.stats(), rates
 
 
+DAY = timedelta(days=1)
+
+SHARES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
+
+GROUP_COLUMNS: Mapping[GroupBy, tuple[str, ...]] = {
+    by: ("backend", column, "pending", "processing", "success", "failed", "p50", "p95", "p99")
+    for by, column in GROUPED.items()
+}
+
+
+async def _group_rows(outbox: Outbox, by: GroupBy, since: datetime) -> list[dict[str, Any]]:
+    """Count jobs in groups, with how long it took."""
+    groups = await outbox.groups(by, limit=MOST_ASSIGNED)
+    rates: dict[tuple[str, str | None], Rates] = {}
+    if by == "route" and outbox.store.capabilities.rollups:
+        rates = {(row.backend, row.path): row for row in await outbox.rates(since=since, routes=True)}
+    rows = []
+    for group in groups:
+        took: Mapping[str, float | None] = dict.fromkeys(SHARES)
+        if (row := rates.get((group.backend, group.path))) is not None:
+            took = {name: getattr(row, name) for name in SHARES}
+        elif group.assigned_to is not None:
+            spans = await outbox.lifetimes(group.assigned_to, backend=group.backend, since=since)
+            took = _shares(spans)
+        rows.append({**_group_to_json(group, by), **took})
+    return rows
+
+
+def _shares(seconds: Sequence[float]) -> Mapping[str, float | None]:
+    """Return within how many of these seconds, which are in order, each share of them lies."""
+    last = len(seconds) - 1
+    return {name: seconds[math.ceil(share * last)] if seconds else None for name, share in SHARES.items()}
+
+
+def _group_row(row: Mapping[str, Any]) -> tuple[object, ...]:
+    return tuple(_seconds(value) if name in SHARES else value for name, value in row.items())
+
+
 ERROR_COLUMNS = ("jobs", "backend", "path", "error", "code", "first (UTC)", "last (UTC)", "example")
 
 
 @command(jobs, name="errors", short_help="Group what goes wrong by its error.")
-@option("--since", "Changed then or later: 1h (ago), 3d, an RFC 3339 instant.", type=INSTANT)
-@limit_option(100, "Groups.")
+@filter_options(sorted(FAILING), created=False)
+@option("--since", "Changed then or later: 1h (ago), 3d, an RFC 3339 instant.", type=INSTANT, name="changed")
+@group_option
+@option("--limit", "Groups: 100, or 20 with --by assigned.", type=click.IntRange(1, 10_000))
 @as_json
-def errors(settings: Settings, *, since: datetime | None, limit: int) -> None:
-    """Group the jobs that are failed, or wait for a retry, by their last error; the largest first."""
-    groups = settings.ask(lambda outbox: outbox.errors(since=since, limit=limit), "grouping the errors")
-    show_list("errors", groups, json_of, ERROR_COLUMNS, _error_row, json_wanted=settings.json)
+def errors(
+    settings: Settings, *, changed: datetime | None, by: GroupBy | None, limit: int | None, **options: Any
+) -> None:
+    """Group the jobs that are failed, or wait for a retry, by their last error; the largest first.
+
+    By their route, too, or by whom they are assigned to. Every filter that is given must be met.
+    """
+    conditions, by = conditions_of(options), by or "route"
+    most = limit or (100 if by == "route" else MOST_ASSIGNED)
+
+    async def ask(outbox: Outbox) -> list[ErrorGroup]:
+        warn_of_unknown_path(outbox, conditions)
+        return await outbox.errors(since=changed, limit=most, filter=conditions, by=by)
+
+    groups = settings.ask(ask, "grouping the errors")
+    columns = tuple(GROUPED[by] if column == "path" else column for column in ERROR_COLUMNS)
+    to_json = partial(_group_to_json, by=by)
+    show_list("errors", groups, to_json, columns, partial(_error_row, by=by), json_wanted=settings.json)
 
 
-def _error_row(group: ErrorGroup) -> tuple[object, ...]:
+def _group_to_json(group: ErrorGroup | JobGroup, by: GroupBy) -> dict[str, Any]:
+    document = json_of(group)
+    del document["assigned_to" if by == "route" else "path"]
+    return document
+
+
+def _error_row(group: ErrorGroup, by: GroupBy) -> tuple[object, ...]:
     code = (group.code if group.scheme == HTTP else group) if group.code else ""
-    what = (group.count, group.backend, group.path, group.name, code)
+    grouped = group.path if by == "route" else group.assigned_to
+    what = (group.count, group.backend, grouped, group.name, code)
     return (*what, moment(group.first), moment(group.last), group.example)
 
 
@@ -227,7 +305,22 @@ def stats_row(backend: str, stats: BackendStats) -> tuple[object, ...]:
     breaker = f"{stats.breaker.state}, paused for {wait:.1f} s" if wait else stats.breaker.state
     ended = (stats.success, stats.failed)
     counts = (stats.pending, stats.due, stats.processing, *ended, stats.stalled, stats.deferred)
-    return (backend, *counts, oldest, breaker, pause_text(stats.paused))
+    return (backend, *counts, oldest, _empty_text(stats), breaker, pause_text(stats.paused))
+
+
+def _empty_text(stats: BackendStats) -> str:
+    if stats.empty_in_s is None:
+        return "?" if stats.due or stats.processing else ""
+    low, high = map(_duration, stats.empty_in_s)
+    return low if low == high else f"{low} to {high}"
+
+
+def _duration(seconds: float) -> str:
+    """Format a span that is estimated: no finer than it is known."""
+    for unit, length in (("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def rates_row(rates: Rates) -> tuple[object, ...]:

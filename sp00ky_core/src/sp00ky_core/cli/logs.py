@@ -22,7 +22,7 @@ LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
 
 FACTS = (
-    *("job_id", "backend", "path", "attempt", "epoch"),
+    *("job_id", "trace_id", "backend", "path", "attempt", "epoch"),
     *("outcome", "code", "duration_ms", "count", "runner_id"),
 )
 """Attributes of a record that JSON has beside ``ts``, ``level``, ``event``, ``logger`` and ``message``."""

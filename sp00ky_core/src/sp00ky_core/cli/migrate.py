@@ -75,7 +75,7 @@ def table_lines(steps: Sequence[MigrationStep]) -> list[str]:
 
 
 def _what(steps: Sequence[MigrationStep]) -> str:
-    if any(_CREATES.match(step.statement.strip()) for step in steps):
+    if any(step.creates_table or _CREATES.match(step.statement.strip()) for step in steps):
         return "created"
     return f"extended, {len(steps)} step{'s' * (len(steps) > 1)}"
 

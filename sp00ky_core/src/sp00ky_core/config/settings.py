@@ -303,6 +303,7 @@ class BackendConfig:
         tls: How TLS is spoken; None: with the system's authorities, and no certificate.
         proxy: URL of the HTTP proxy that requests go through; may hold a user and a password.
         check_rows: A claimed row's payload is checked before it is sent.
+        request_id: The header of an answer that says what the backend calls it; None: none is kept.
         signing_secrets: Requests are signed with each, as Standard Webhooks has it; empty: they aren't.
         pool: The machines on which Sp00ky's scheduler runs its jobs; None: they are delivered here.
         scheme: Whose codes its transport's outcomes have.
@@ -335,6 +336,7 @@ class BackendConfig:
     max_payload_bytes: int = field(default=1_048_576, metadata=key(read.whole(1), needed=True))
     ref_roots: tuple[Path, ...] = field(default=(), metadata=key(_ROOTS, needed=True))
     check_rows: bool = field(default=False, metadata=key(read.boolean))
+    request_id: str | None = field(default=None, metadata=key(read.credential_name))
     transport: str | None = field(default=None, metadata=key(read.text))
     engine: Literal["auto", "aiohttp", "httptools"] = field(
         default="auto", metadata=key(read.one_of("auto", "aiohttp", "httptools"))

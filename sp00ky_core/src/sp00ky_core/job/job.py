@@ -161,6 +161,12 @@ class Job:
         return None if self.result_json is None else _parsed(self.result_json)
 
     @property
+    def trace(self) -> str | None:
+        """The id of the trace that the job belongs to; None: of none, or its ``traceparent`` isn't one."""
+        parts = (self.traceparent or "").split("-")
+        return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else None  # noqa: PLR2004  # as W3C has it
+
+    @property
     def is_terminal(self) -> bool:
         """Whether the job has ended."""
         return self.status in TERMINAL

@@ -91,6 +91,17 @@ PERMANENT_NAMES = frozenset({INVALID_PATH, INVALID_PAYLOAD, INVALID_ROW})
 """Never retried: nothing about them can change. (An unknown route may be known to a newer runner.)"""
 
 
+LONGEST_REQUEST_ID = 200
+"""Characters of what a backend calls its answer that are kept."""
+
+
+def _kept(request_id: str | None) -> str | None:
+    """Return what is kept of what a backend calls its answer: printable characters, and not too many."""
+    if request_id is None:
+        return None
+    return "".join(filter(str.isprintable, request_id)).strip()[:LONGEST_REQUEST_ID] or None
+
+
 @attrs.frozen(kw_only=True)
 class Delivered:
     """The backend took the job.
@@ -99,11 +110,13 @@ class Delivered:
         result: A JSON value, or JsonText; stored on the row.
         code: The backend's answer, as a number of the scheme's: an HTTP status; 0: there is none.
         scheme: Whose code it is.
+        request_id: What the backend calls its answer, without secrets: kept on the row, 200 characters of it.
     """
 
     result: Any = None
     code: int = 200
     scheme: str = HTTP
+    request_id: str | None = attrs.field(default=None, converter=_kept)
 
     def __str__(self) -> str:
         """Say it in short: ``HTTP 200``."""
@@ -123,6 +136,7 @@ class Undelivered:
         reason: Why, in words.
         retry_after: Seconds that the backend asked for.
         retryable: None: by its name; `sp00ky_classify_outcome` may decide otherwise.
+        request_id: What the backend calls its answer, as of a delivery.
         sent: False: no request was begun, so that one which is throttled isn't a job's only one.
     """
 
@@ -133,6 +147,7 @@ class Undelivered:
     retry_after: float | None = None
     retryable: bool | None = None
     counts_as: str | None = None
+    request_id: str | None = attrs.field(default=None, converter=_kept)
     sent: bool = True
 
     def __str__(self) -> str:

@@ -147,6 +147,7 @@ class Transition:
         keeps_deferral: Deferred_since stays as it is: nothing was sent, so no wait has ended.
         run_at: The instant itself, where that was asked for.
         priority: Another one; None leaves it as it is.
+        request_id: What the backend called its answer; None leaves it as it is.
     """
 
     to: JobStatus
@@ -161,6 +162,7 @@ class Transition:
     keeps_deferral: bool = False
     run_at: datetime | None = None
     priority: int | None = None
+    request_id: str | None = None
 
 
 _How = tuple[RetryPolicy, float, Mapping[str, Strategy]]
@@ -172,13 +174,15 @@ def _claimed(job: Job, _event: Claimed, _how: _How) -> Transition:
 
 
 def _delivered(job: Job, event: Delivered, _how: _How) -> Transition:
-    if event.result is None:
+    if event.result is None and event.request_id is None:
         return _succeeded(job.retries)
     try:
-        result_json = encode(event.result)
+        result_json = None if event.result is None else encode(event.result)
     except (TypeError, ValueError):  # a lone surrogate, NaN: the backend took the job all the same
         result_json = None
-    return Transition(to=JobStatus.SUCCESS, retries=job.retries, result_json=result_json)
+    return Transition(
+        to=JobStatus.SUCCESS, retries=job.retries, result_json=result_json, request_id=event.request_id
+    )
 
 
 @lru_cache(maxsize=64)  # as data they are alike, and made for each job
@@ -190,12 +194,19 @@ def _undelivered(job: Job, event: Undelivered, how: _How) -> Transition:
     error = _entry(job, event)
     # Its request may still be under way; and it is a mark that outlives a table that can't hold errors.
     keeps_lease = event.name == OUTCOME_UNKNOWN
+    ends = Transition(
+        to=JobStatus.FAILED,
+        retries=job.retries,
+        error=error,
+        keeps_lease=keeps_lease,
+        request_id=event.request_id,
+    )
     if not event.is_retryable or not _retries_left(job, how[0]):
-        return Transition(to=JobStatus.FAILED, retries=job.retries, error=error, keeps_lease=keeps_lease)
+        return ends
     policy, random, strategies = how
     retry = _made(job) + 1
     delay = next_delay(policy, retry, random=random, retry_after=event.retry_after, strategies=strategies)
-    return Transition(to=JobStatus.PENDING, retries=retry, delay=delay, error=error, keeps_lease=keeps_lease)
+    return attrs.evolve(ends, to=JobStatus.PENDING, retries=retry, delay=delay)
 
 
 def _lost(job: Job, event: Lost, how: _How) -> Transition:
@@ -219,8 +230,10 @@ def _deferred(job: Job, event: Deferred, how: _How) -> Transition:
     if outcome is not None and _counts(job, outcome, event, how[0]):
         counted = _undelivered(job, outcome, how)
         return attrs.evolve(counted, defers=counted.to is JobStatus.PENDING)  # the next one counts too
-    error = None if outcome is None else _entry(job, outcome)
-    return Transition(to=JobStatus.PENDING, retries=job.retries, delay=event.delay, error=error, defers=True)
+    waits = Transition(to=JobStatus.PENDING, retries=job.retries, delay=event.delay, defers=True)
+    if outcome is None:
+        return waits
+    return attrs.evolve(waits, error=_entry(job, outcome), request_id=outcome.request_id)
 
 
 def _counts(job: Job, outcome: Undelivered, event: Deferred, policy: RetryPolicy) -> bool:

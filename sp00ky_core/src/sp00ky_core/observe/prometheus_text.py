@@ -15,12 +15,12 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from sp00ky_core.observe.rates import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts
-from sp00ky_core.ports import BUCKET_BOUNDS, BUCKETS, BackendStats
+from sp00ky_core.ports import BUCKETS, COARSE_BOUNDS, BackendStats, coarse_buckets
 
 __all__ = ["exposition"]
 
 STATUSES = ("pending", "processing", "success", "failed")
-BOUNDS = (*map(str, BUCKET_BOUNDS), "+Inf")
+BOUNDS = (*map(str, COARSE_BOUNDS), "+Inf")
 
 
 def exposition(
@@ -82,7 +82,7 @@ def _seconds(counters: Counters) -> Metric:
         sums[backend] = [one + other for one, other in zip(known, counts, strict=True)]
     family = HistogramMetricFamily("sp00ky_attempt_seconds", "How long attempts took.", labels=["backend"])
     for backend, counts in sums.items():
-        buckets = accumulate(counts[FIRST_BUCKET : FIRST_BUCKET + BUCKETS])
+        buckets = accumulate(coarse_buckets(counts[FIRST_BUCKET : FIRST_BUCKET + BUCKETS]))
         family.add_metric([backend], list(zip(BOUNDS, buckets, strict=True)), sum_value=counts[SECONDS])
     return family
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -24,7 +25,17 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.ports.capabilities.rollups import step_of
 
-__all__ = ["Counters", "Counts", "Kind", "Rates", "outcome_of", "percentile", "query_of", "rates_of"]
+__all__ = [
+    "Counters",
+    "Counts",
+    "Kind",
+    "Rates",
+    "empty_in",
+    "outcome_of",
+    "percentile",
+    "query_of",
+    "rates_of",
+]
 
 Kind = tuple[str, str, str, int]
 """Of attempts: their backend, path (a route, or empty), outcome and code."""
@@ -226,6 +237,8 @@ def _rates(at: datetime, backend: str, path: str | None, seconds: float, rollups
             codes[rollup.code] = codes.get(rollup.code, 0) + rollup.count
     buckets = tuple(map(sum, zip(*(rollup.buckets for rollup in rollups), strict=True))) or (0,) * BUCKETS
     p50, p95, p99 = (percentile(buckets, share) for share in (0.5, 0.95, 0.99))
+    if (timed := sum(buckets)) and timed == max(buckets):  # all are alike: their mean says more than a bound
+        p50 = p95 = p99 = sum(rollup.seconds_sum for rollup in rollups) / timed
     return Rates(
         at=at,
         seconds=seconds,
@@ -239,6 +252,26 @@ def _rates(at: datetime, backend: str, path: str | None, seconds: float, rollups
         p99_s=p99,
         buckets=buckets,
     )
+
+
+def empty_in(backlog: int, spans: Iterable[tuple[float, int, int]]) -> tuple[float, float] | None:
+    """Say in how many seconds a backlog is gone, at least and at most, if all goes on so.
+
+    Args:
+        backlog: Jobs that are to end.
+        spans: Seconds up to now, and how many jobs ended and came within them. What is counted in so short a
+            time comes by chance in part: twice the deviation of such counts is allowed for.
+
+    None: it can't be said, or as many come as go.
+    """
+    if not backlog:
+        return 0.0, 0.0
+    rates = []
+    for seconds, ended, came in spans:
+        net, chance = ended - came, 2 * math.sqrt(ended + came)
+        if net > chance:
+            rates += [(net - chance) / seconds, (net + chance) / seconds]
+    return (round(backlog / max(rates), 1), round(backlog / min(rates), 1)) if rates else None
 
 
 def percentile(buckets: Sequence[int], share: float) -> float | None:

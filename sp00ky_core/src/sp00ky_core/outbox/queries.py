@@ -10,16 +10,19 @@ from typing import TypedDict, Unpack
 
 import attrs
 
-from sp00ky_core.errors import StoreClosed
+from sp00ky_core.errors import OptionInvalid, StoreClosed
+from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, JobStatus, StatusName
 from sp00ky_core.job.options import check_option
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.observe.prometheus import Metered
-from sp00ky_core.observe.rates import Rates, query_of, rates_of
+from sp00ky_core.observe.rates import Rates, empty_in, query_of, rates_of
 from sp00ky_core.outbox.enqueue import Transaction, check_given
 from sp00ky_core.outbox.operators.bulk import pages
 from sp00ky_core.outbox.operators.jobs import check_id
 from sp00ky_core.ports import (
+    ALL_JOBS,
+    GROUPED,
     Audit,
     AuditEntry,
     BackendStats,
@@ -27,7 +30,9 @@ from sp00ky_core.ports import (
     Checks,
     ErrorGroup,
     Finding,
+    GroupBy,
     JobFilter,
+    JobGroup,
     JobQuery,
     Rollups,
     RunnerRecord,
@@ -52,8 +57,16 @@ class FindOptions(TypedDict, total=False):
     code: int | None
     since: datetime | None
     until: datetime | None
+    failed_since: datetime | None
+    failed_until: datetime | None
+    claimed_since: datetime | None
+    claimed_until: datetime | None
+    ended_since: datetime | None
+    ended_until: datetime | None
     ordering_key: str | None
     runner_id: str | None
+    trace: str | None
+    request_id: str | None
     limit: int
     after: str | None
 
@@ -168,9 +181,60 @@ class Queries(Metered):
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """Return each backend's queue in numbers.
 
-        With a ``limit`` each number is exact up to it; a larger one is an estimate, without counting.
+        With a ``limit`` each number is exact up to it; a larger one is an estimate, without counting, and
+        when a queue will be empty isn't said.
         """
-        return await self.jobs.stats(limit=limit)
+        numbers = await self.jobs.stats(limit=limit)
+        if limit is not None:
+            return numbers
+        return {
+            name: attrs.evolve(stats, empty_in_s=await self._empty_in(name, stats))
+            for name, stats in numbers.items()
+        }
+
+    async def _empty_in(self, backend: str, stats: BackendStats) -> tuple[float, float] | None:
+        """Say when what is due is done, by what ended and came in the last seconds; delayed jobs aside."""
+        backlog, now = stats.due + stats.processing, datetime.now(UTC)
+        if not backlog:
+            return 0.0, 0.0
+        if stats.paused is not None or not self.store.capabilities.counts:
+            return None
+        spans = []
+        for seconds in SPANS:
+            since = now - timedelta(seconds=seconds)
+            ended = await self.jobs.count(JobFilter(backend=backend, ended_since=since))
+            came = await self.jobs.count(JobFilter(backend=backend, since=since))
+            spans.append((seconds, ended, came))
+        return empty_in(backlog, spans)
+
+    async def groups(
+        self,
+        by: GroupBy,
+        *,
+        filter: JobFilter = ALL_JOBS,  # noqa: A002  # as kill and others have it
+        limit: int = 20,
+    ) -> list[JobGroup]:
+        """Count the jobs by their route, or by whom they are assigned to; the largest groups first.
+
+        Raises:
+            CallUnsupported: the store can't count jobs.
+            OptionInvalid: What jobs can't be grouped by, or no number of groups.
+            UnknownBackend: The filter names one that isn't configured.
+        """
+        check_group(by)
+        check_limit("limit", limit)
+        if filter.backend is not None:
+            self.backends.named(filter.backend)
+        return await self.jobs.groups(by, conditions=filter, limit=limit)
+
+    async def lifetimes(self, assigned_to: str, *, backend: str, since: datetime) -> list[float]:
+        """Return how many seconds jobs of a record took from their creation to their end, in order.
+
+        Of the latest 100 that ended ``since`` then: however many there are, one page is read.
+        """
+        found = await self.find(backend=backend, assigned_to=assigned_to, ended_since=since, limit=100)
+        spans = [(job.created_at, job.updated_at) for job in found]
+        return sorted((end - begin).total_seconds() for begin, end in spans if begin and end)
 
     async def rates(
         self,
@@ -208,13 +272,32 @@ class Queries(Metered):
         rollups = await self.jobs.rollups(query)
         return rates_of(query, query.until or now, rollups, known)
 
-    async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
+    async def errors(
+        self,
+        *,
+        since: datetime | None = None,
+        limit: int = 100,
+        filter: JobFilter = ALL_JOBS,  # noqa: A002  # as kill and others have it
+        by: GroupBy = "route",
+    ) -> list[ErrorGroup]:
         """Group the jobs that are failed, or wait for a retry, by their last error; the largest first.
 
-        Only those that changed ``since`` then.
+        Only those that changed ``since`` then, and that meet the filter. They are grouped by their route,
+        too, or by whom they are assigned to (``by="assigned"``).
+
+        Raises:
+            OptionInvalid: A filter of jobs of another status, or what is no ``GroupBy``.
+            UnknownBackend: The filter names one that isn't configured.
         """
         _check_page(since, limit)
-        groups = await self.jobs.errors(since=since, limit=limit)
+        check_group(by)
+        if filter.backend is not None:
+            self.backends.named(filter.backend)
+        if not filter.statuses & FAILING:
+            expected = "failed or pending: others have no errors to group"
+            value = shown(" or ".join(sorted(filter.statuses)))
+            raise OptionInvalid(option="status", value=value, expected=expected)
+        groups = await self.jobs.errors(since=since, limit=limit, conditions=filter, by=by)
         return [attrs.evolve(group, scheme=self._scheme_of(group.backend)) for group in groups]
 
     def _scheme_of(self, backend: str) -> str:
@@ -233,6 +316,20 @@ class Queries(Metered):
         """
         _check_page(since, limit)
         return await needed(self.store, Audit, "audit()").audit(since=since, limit=limit, after=after)
+
+
+FAILING = frozenset({JobStatus.FAILED, JobStatus.PENDING})
+"""Statuses of jobs that may have failed last time."""
+
+
+SPANS = (15.0, 60.0)
+"""Seconds up to now, by this host's clock, of which it is counted what ended and what came."""
+
+
+def check_group(by: object) -> None:
+    """Refuse what jobs can't be grouped by. Raises ``OptionInvalid``."""
+    if by not in GROUPED:
+        raise OptionInvalid(option="by", value=shown(by), expected=" or ".join(GROUPED))
 
 
 def _check_page(since: datetime | None, limit: int) -> None:

@@ -11,7 +11,7 @@ import attrs
 
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.job.outcome import HTTP
-from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, RunnerRecord, ScheduleRun
+from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, JobGroup, RunnerRecord, ScheduleRun
 
 if TYPE_CHECKING:
     from sp00ky_core.observe.rates import Rates
@@ -27,7 +27,9 @@ AUDIT_KEYS = (
 )
 
 
-def json_of(record: BackendStats | ErrorGroup | RunnerRecord | AuditEntry | ScheduleRun) -> dict[str, Any]:
+def json_of(
+    record: BackendStats | ErrorGroup | JobGroup | RunnerRecord | AuditEntry | ScheduleRun,
+) -> dict[str, Any]:
     """Turn a record into JSON values, a key for each of its attributes."""
     return attrs.asdict(record, filter=_is_said, value_serializer=_json_value)
 

@@ -12,7 +12,7 @@ from sp00ky_core.job.outcome import HTTP, status_text
 from sp00ky_core.ports.operators import Pause
 from sp00ky_core.ports.store_options import JobTable
 
-__all__ = ["BackendStats", "BreakerResult", "BreakerStats", "ErrorGroup"]
+__all__ = ["BackendStats", "BreakerResult", "BreakerStats", "ErrorGroup", "JobGroup"]
 
 
 @attrs.frozen(kw_only=True)
@@ -67,6 +67,8 @@ class BackendStats:
         oldest_due_s: Age of the job that has been due longest; None: none is due.
         breaker: Its breaker.
         paused: An operator's pause that holds now.
+        empty_in_s: Seconds, at least and at most, until what is due is done, if all goes on as in the last
+            minute; None: that can't be said, or more comes than goes. ``Outbox.stats`` says it.
     """
 
     pending: int = 0
@@ -80,6 +82,35 @@ class BackendStats:
     oldest_due_s: float | None = None
     breaker: BreakerStats = BreakerStats()
     paused: Pause | None = None
+    empty_in_s: tuple[float, float] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class JobGroup:
+    """Jobs of a route, or of whom they are assigned to, in numbers.
+
+    Attributes:
+        backend: Theirs.
+        path: Theirs, where they are grouped by route; else empty.
+        assigned_to: Theirs, where they are grouped by it; None: nobody's.
+        pending: How many wait.
+        processing: How many a runner has.
+        success: How many were delivered, and are kept.
+        failed: How many failed, and are kept.
+    """
+
+    backend: str
+    path: str = ""
+    assigned_to: str | None = None
+    pending: int = 0
+    processing: int = 0
+    success: int = 0
+    failed: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many they are."""
+        return self.pending + self.processing + self.success + self.failed
 
 
 @attrs.frozen(kw_only=True)
@@ -88,7 +119,7 @@ class ErrorGroup:
 
     Attributes:
         backend: Theirs.
-        path: Theirs.
+        path: Theirs; empty where they are grouped by whom they are assigned to.
         name: ``name`` of the last entry in ``errors``.
         code: Its ``code``.
         count: How many jobs.
@@ -96,6 +127,7 @@ class ErrorGroup:
         last: The latest.
         example: The id of the job that has that.
         scheme: Whose code it is, by the backend's transport; a store leaves it.
+        assigned_to: Theirs, where they are grouped by it; None: nobody's.
     """
 
     backend: str
@@ -107,6 +139,7 @@ class ErrorGroup:
     last: datetime
     example: str
     scheme: str = HTTP
+    assigned_to: str | None = None
 
     def __str__(self) -> str:
         """Say it in short: ``HTTP 503``, ``AMQP 312``, or the name where there is no code."""

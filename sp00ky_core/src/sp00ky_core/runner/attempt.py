@@ -28,6 +28,7 @@ from sp00ky_core.job.outcome import (
 )
 from sp00ky_core.plugins.calls import HookFailed, Hooks
 from sp00ky_core.ports import Attempt, Transport
+from sp00ky_core.runner.observer import facts_of, named
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.slots import Held
 
@@ -125,10 +126,12 @@ def _fault(held: Held, answer: object) -> Undelivered:
     if held.attempt is None and isinstance(answer, BaseException):
         raise answer  # it is no transport's
     if isinstance(answer, BaseException):
-        logger.error("the transport of backend %s failed", held.backend.name, exc_info=answer)
+        text = "%s: the transport of backend %s failed"
+        logger.error(text, named(held.job), held.backend.name, exc_info=answer, extra=facts_of(held.job))
         reason = f"the transport raised {type(answer).__name__}"
     else:
-        logger.error("the transport of backend %s returned no outcome", held.backend.name)
+        text = "%s: the transport of backend %s returned no outcome"
+        logger.error(text, named(held.job), held.backend.name, extra=facts_of(held.job))
         reason = "the transport returned no outcome"
     return Undelivered(name=OUTCOME_UNKNOWN, reason=reason)
 

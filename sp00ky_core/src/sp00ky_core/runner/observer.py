@@ -19,7 +19,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core.errors import Sp00kyError, StoreError, StoreUnavailable
-from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import OUTCOME_UNKNOWN, Outcome, said, status_text
 from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.observe.rates import Counters, outcome_of
@@ -185,9 +185,20 @@ class AttemptLog:
             logger.log(level, text, more, backend, what, WINDOW, name, extra=facts)
 
 
+def named(job: Job) -> str:
+    """Name a job in a line about an attempt of it, with its trace, by which others' logs are found."""
+    return f"job {job.id} (trace {job.trace})" if job.trace else f"job {job.id}"
+
+
+def facts_of(job: Job) -> dict[str, Any]:
+    """Return what each line about an attempt of a job says apart."""
+    return {"job_id": job.id, "trace_id": job.trace, "runner_id": job.runner_id}
+
+
 def _log(held: Held, transition: Transition, outcome: str) -> None:
     facts = _facts(held, outcome)
-    text = f"{held.job.id} ({held.backend.name} {held.job.path!r}) {_fate(transition, outcome)}"
+    of = f", trace {held.job.trace}" if held.job.trace else ""
+    text = f"{held.job.id} ({held.backend.name} {held.job.path!r}{of}) {_fate(transition, outcome)}"
     if outcome != "throttled":
         text += f": attempt {facts['attempt']}"
     if transition.error is not None:
@@ -211,7 +222,7 @@ def _facts(held: Held, outcome: str) -> dict[str, Any]:
     took = None if started is None or ended is None else round(1000 * (ended - started), 1)
     return {
         "event": "attempt",
-        "job_id": job.id,
+        **facts_of(job),
         "backend": held.backend.name,
         "path": job.path,
         "attempt": job.retries + 1,
@@ -219,5 +230,4 @@ def _facts(held: Held, outcome: str) -> dict[str, Any]:
         "outcome": outcome,
         "code": held.code,
         "duration_ms": took,
-        "runner_id": job.runner_id,
     }

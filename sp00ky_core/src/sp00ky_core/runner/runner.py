@@ -38,7 +38,7 @@ from sp00ky_core.runner.maintenance.rollups import RollupWriter
 from sp00ky_core.runner.maintenance.runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Place
 from sp00ky_core.runner.maintenance.settings import SettingsReader
-from sp00ky_core.runner.observer import Observer
+from sp00ky_core.runner.observer import Observer, facts_of, named
 from sp00ky_core.runner.options import TRYING, RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
 from sp00ky_core.runner.slots import Held, Holdings, Slots
@@ -290,7 +290,8 @@ class Runner:
                 return False
             settlement = self._decider.settlement(held, event)
         except Exception:  # a bug, here or in a plugin, must cost neither the job nor the worker
-            logger.exception("job %s: its attempt can't be settled as it ended", held.job.id)
+            text = "%s: its attempt can't be settled as it ended"
+            logger.exception(text, named(held.job), extra=facts_of(held.job))
             gate.unsent(held)
             settlement = self._decider.unknown(held)
         self._settler.put(held, settlement, outcome)

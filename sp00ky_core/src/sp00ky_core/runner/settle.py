@@ -20,7 +20,7 @@ from sp00ky_core.job.state_machine import Deferred, Expired, Transition, decide
 from sp00ky_core.plugins.calls import Hooks, sp00ky_retry_policy
 from sp00ky_core.ports import BreakerResult, Breakers, SettleFate, Settlement, SettleResult, Store, has
 from sp00ky_core.runner.liveness import Beat
-from sp00ky_core.runner.observer import AttemptLog, Observer
+from sp00ky_core.runner.observer import AttemptLog, Observer, facts_of, named
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.slots import Held, Holdings
 from sp00ky_core.stores.subscription import Backoff
@@ -85,7 +85,8 @@ class Decider:
         try:
             return decide(held.job, event, policy, random=random, strategies=self._strategies)
         except Exception:  # a plugin's policy can't be used; the attempt was made all the same
-            logger.exception("job %s: its outcome is settled without plugins", held.job.id)
+            text = "%s: its outcome is settled without plugins"
+            logger.exception(text, named(held.job), extra=facts_of(held.job))
         plain = attrs.evolve(sp00ky_retry_policy(held.job, held.backend.config), strategy="linear")
         return decide(held.job, event, plain, random=random)
 
@@ -203,7 +204,8 @@ class Settler:
         if self._options.clock() > held.lease_end:
             return False
         if result.problem and not held.refusals:
-            logger.error("job %s: its outcome can't be written yet: %s", held.job.id, result.problem)
+            text = "%s: its outcome can't be written yet: %s"
+            logger.error(text, named(held.job), result.problem, extra=facts_of(held.job))
         pause = min(BUSY_PAUSE * 2**held.refusals, LONGEST_PAUSE)
         held.refusals += 1
         self._deferred += 1
@@ -217,7 +219,8 @@ class Settler:
 
     def _report(self, held: Held, settlement: Settlement, result: SettleResult) -> None:
         if result.problem is not None and result.fate is SettleFate.SETTLED:
-            logger.warning("job %s: settled with a part left out: %s", held.job.id, result.problem)
+            text = "%s: settled with a part left out: %s"
+            logger.warning(text, named(held.job), result.problem, extra=facts_of(held.job))
         if result.fate not in WRITTEN:
             self._observer.counters.leases_lost += result.fate is SettleFate.LEASE_LOST
             self._lost(held, result)
@@ -234,8 +237,8 @@ class Settler:
         reason = "its row belongs to another runner by now, or is gone; this outcome was not written"
         if result.fate in UNWRITTEN:
             reason = f"this outcome couldn't be written: {result.problem or 'a transaction holds its row'}"
-        facts = {"event": "lease_lost", "job_id": held.job.id, "runner_id": self._options.runner_id}
-        logger.warning("job %s: lease lost: %s", held.job.id, reason, extra=facts)
+        facts = {"event": "lease_lost", **facts_of(held.job)}
+        logger.warning("%s: lease lost: %s", named(held.job), reason, extra=facts)
         self._hooks.dispatch_soon(
             "sp00ky_lease_lost", job_id=held.job.id, runner_id=self._options.runner_id, reason=reason
         )

@@ -39,6 +39,7 @@ def applied(job: Job, transition: Transition, now: datetime) -> Job:
         result_json=transition.result_json if transition.result_json is not None else job.result_json,
         run_at=_run_at(job, transition, now),
         priority=job.priority if transition.priority is None else transition.priority,
+        request_id=job.request_id if transition.request_id is None else transition.request_id,
         deferred_since=_deferred_since(job, transition, now),
         lease_until=job.lease_until if keeps else None,
         runner_id=job.runner_id if keeps else None,

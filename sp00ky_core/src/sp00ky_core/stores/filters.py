@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
@@ -15,30 +18,39 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 """Stands for an instant that a row doesn't have; before every other."""
 
 
+COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "in": lambda value, values: value in values,
+    "not in": lambda value, values: value not in values,
+}
+"""What the operators of conditions mean."""
+
+
 def matches(job: Job, conditions: JobFilter) -> bool:
     """Whether a job meets every condition of a filter, or of a query (its page aside)."""
-    created_at = job.created_at or BEGINNING
-    return (
-        (not isinstance(conditions, JobQuery) or conditions.ids is None or job.id in conditions.ids)
-        and conditions.backend in {None, job.backend}
-        and conditions.status in {None, job.status}
-        and (conditions.paths is None or job.path in conditions.paths)
-        and conditions.assigned_to in {None, job.assigned_to}
-        and conditions.ordering_key in {None, job.ordering_key}
-        and conditions.runner_id in {None, job.runner_id}
-        and (conditions.since is None or created_at >= conditions.since)
-        and (conditions.until is None or created_at < conditions.until)
-        and _last_error_matches(job, conditions)
+    if isinstance(conditions, JobQuery) and conditions.ids is not None and job.id not in conditions.ids:
+        return False
+    return conditions.backend in {None, job.backend} and all(
+        _is_met(_value_of(job, column), comparison, asked)
+        for column, comparison, asked in conditions.comparisons()
     )
 
 
-def _last_error_matches(job: Job, conditions: JobFilter) -> bool:
-    if conditions.error_name is None and conditions.code is None:
-        return True
-    if not job.errors:
-        return False
-    last = job.errors[-1]
-    return conditions.error_name in {None, last.name} and conditions.code in {None, last.code}
+def _is_met(value: object, comparison: str, asked: object) -> bool:
+    """Compare as databases do: what is missing meets nothing."""
+    return value is not None and COMPARED[comparison](value, asked)
+
+
+def _value_of(job: Job, column: str) -> object:
+    field = column.removeprefix("last_error_")
+    if field != column:
+        return getattr(job.errors[-1], field) if job.errors else None
+    return getattr(job, column)
 
 
 def age_of(job: Job) -> tuple[datetime, str]:

@@ -27,7 +27,6 @@ from sp00ky_core.stores.ids import job_id, new_key
 from sp00ky_core.stores.rows import UNREAD, entries_of, instant_of, priority_of
 from sp00ky_core.stores.transactional import (
     Access,
-    Both,
     Default,
     Index,
     Is,
@@ -38,12 +37,14 @@ from sp00ky_core.stores.transactional import (
     TransactionalStore,
     Where,
     Work,
+    in_order,
+    met,
 )
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS
 from sp00ky_core.stores.transactional.schema import job_table
 
-__all__ = ["MemoryStore", "MemoryTransaction", "in_order", "met"]
+__all__ = ["MemoryStore", "MemoryTransaction"]
 
 
 Entry = tuple[Any, ...]
@@ -51,28 +52,6 @@ Entry = tuple[Any, ...]
 
 END = (2,)
 """After every value of a column."""
-
-COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "in": lambda value, values: value in values,
-    "not in": lambda value, values: value not in values,
-}
-
-
-def met(row: Row, where: Where) -> bool:
-    """Whether a row meets a condition; NULL meets none that compares it with a value."""
-    if isinstance(where, Is):
-        value, wanted = row[where.column], where.value
-        if wanted is None:
-            return (value is None) is (where.operator == "=")
-        return value is not None and COMPARED[where.operator](value, wanted)
-    answers = (met(row, condition) for condition in where.conditions)
-    return all(answers) if isinstance(where, Both) else any(answers)
 
 
 class SortedIndex:
@@ -326,15 +305,6 @@ class MemoryTable:
             raise RowRefused(store="memory://", problem=f"another row of {self._name} has its unique values")
         for index, old, new in moves:
             index.replace(old, new)
-
-
-def in_order(unsorted: Iterable[Row], order: Sequence[str], limit: int | None) -> list[Row]:
-    """Return the first of some rows in an order."""
-    rows = list(unsorted)
-    for column in reversed(order):
-        name = column.removeprefix("-")
-        rows.sort(key=lambda row: (row[name] is not None, row[name]), reverse=column.startswith("-"))
-    return rows[:limit]
 
 
 @cache

@@ -13,14 +13,17 @@ import attrs
 
 from sp00ky_core.backend.backend import Backend, Backends
 from sp00ky_core.errors import JobNotFound, OtherEventLoop
-from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
+    ALL_JOBS,
     BackendStats,
     Clears,
     Counts,
     ErrorGroup,
     ErrorGroups,
+    GroupBy,
     JobFilter,
+    JobGroup,
     JobQuery,
     Rollup,
     RollupQuery,
@@ -134,16 +137,42 @@ class NamedJobs:
                 break
         return cleared
 
-    async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
+    async def errors(
+        self,
+        *,
+        since: datetime | None = None,
+        limit: int = 100,
+        conditions: JobFilter = ALL_JOBS,
+        by: GroupBy = "route",
+    ) -> list[ErrorGroup]:
         """See ``ErrorGroups.errors``; the store has a group for each spelling of an operation."""
-        groups: dict[tuple[str, str, str, int], ErrorGroup] = {}
+        groups: dict[tuple[str, str, str | None, str, int], ErrorGroup] = {}
         store = needed(self.store, ErrorGroups, "errors()")
-        for stored in await store.errors(since=since, limit=limit):
-            backend, path = self._names(stored.backend, stored.path)
-            key = (backend, path, stored.name, stored.code)
-            group = attrs.evolve(stored, backend=backend, path=path)
-            groups[key] = _joined(groups[key], group) if key in groups else group
-        return sorted(groups.values(), key=lambda group: -group.count)
+        for part in self._parts(conditions):
+            for stored in await store.errors(since=since, limit=limit, conditions=part, by=by):
+                backend, path = stored.backend, stored.path
+                if by == "route":
+                    backend, path = self._names(backend, path)
+                key = (backend, path, stored.assigned_to, stored.name, stored.code)
+                group = attrs.evolve(stored, backend=backend, path=path)
+                groups[key] = _joined(groups[key], group) if key in groups else group
+        return sorted(groups.values(), key=lambda group: -group.count)[:limit]
+
+    async def groups(
+        self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
+    ) -> list[JobGroup]:
+        """See ``Counts.groups``; the store has a group for each spelling of an operation."""
+        groups: dict[tuple[str, str, str | None], JobGroup] = {}
+        store = needed(self.store, Counts, "groups()")
+        for part in self._parts(conditions):
+            for stored in await store.groups(by, conditions=part, limit=limit):
+                backend, path = stored.backend, stored.path
+                if by == "route":
+                    backend, path = self._names(backend, path)
+                key = (backend, path, stored.assigned_to)
+                group = attrs.evolve(stored, backend=backend, path=path)
+                groups[key] = _added(groups[key], group) if key in groups else group
+        return nlargest(limit, groups.values(), key=lambda group: group.count)
 
     async def rollups(self, query: RollupQuery) -> list[Rollup]:
         """See ``Rollups.rollups``."""
@@ -232,6 +261,11 @@ def _joined(one: ErrorGroup, other: ErrorGroup) -> ErrorGroup:
         count=one.count + other.count,
         first=min(one.first, other.first),
     )
+
+
+def _added(one: JobGroup, other: JobGroup) -> JobGroup:
+    counts = {status: getattr(one, status) + getattr(other, status) for status in JobStatus}
+    return attrs.evolve(one, **counts)
 
 
 class LoopStore:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -15,7 +15,7 @@ import attrs
 from sp00ky_core.errors import Sp00kyError, StoreClosed, StoreUnavailable
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.subscription import Backoff
-from sp00ky_core.stores.transactional import Access, Session, Work
+from sp00ky_core.stores.transactional import Access, Session, Where, Work
 from sp00ky_core.stores.transactional.connection.lanes import Executor as TransactionalExecutor
 from sp00ky_store_postgres.connection.callers import callers_errors
 from sp00ky_store_postgres.connection.connect import Workload, session_for
@@ -216,6 +216,12 @@ class Executor(TransactionalExecutor):
     ) -> list[Row]:
         """Run a statement of ``sql/``, filled in, where neither claims nor settles nor beats wait for it."""
         return await self.fetch(Workload.REST, self.tables.statement(name, table, **parts), *arguments)
+
+    async def asked(
+        self, name: str, table: JobTable, where: Sequence[Where], *arguments: object, **parts: str
+    ) -> Sequence[Row]:
+        """Run a statement as ``query`` does, of rows that meet conditions."""
+        return await self.look(lambda session: session.asked(name, table, where, *arguments, **parts))
 
     async def beat(self, statement: str, *arguments: object) -> list[Row]:
         """Write a heartbeat, and end older connections that have fallen silent.

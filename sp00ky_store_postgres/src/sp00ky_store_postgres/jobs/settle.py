@@ -220,6 +220,7 @@ def is_plain_success(settlement: Settlement) -> bool:
         and not transition.bumps_epoch
         and not transition.keeps_lease
         and not transition.keeps_deferral
+        and transition.request_id is None
     )
 
 
@@ -249,6 +250,7 @@ def arguments_of(batch: Sequence[Settlement]) -> tuple[Any, ...]:
         [each.runner_id for each in batch],
         [transition.run_at for transition in transitions],
         [transition.priority for transition in transitions],
+        [transition.request_id for transition in transitions],
     )
 
 

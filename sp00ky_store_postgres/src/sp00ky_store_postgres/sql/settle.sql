@@ -24,14 +24,16 @@ written_{{number}} AS (
         runner_id = CASE WHEN held.flags & 2 <> 0 THEN job.runner_id END,
         lease_epoch = CASE WHEN held.flags & 1 <> 0 THEN job.lease_epoch % 4611686018427387904 + 1 ELSE job.lease_epoch END,
         priority = coalesce(held.priority, job.priority),
+        request_id = coalesce(held.request_id, job.request_id),
         updated_at = greatest(clock_timestamp(), job.created_at + interval '2 ms') -- by which it is found as changed
     FROM (
         SELECT given.*, job.ctid AS place
         FROM unnest(
             $1::int[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::int[], $7::float8[], $8::text[],
-            $9::text[], $10::int[], $11::text[], $12::timestamptz[], $13::int[]
+            $9::text[], $10::int[], $11::text[], $12::timestamptz[], $13::int[], $14::text[]
         ) WITH ORDINALITY AS given (
-            table_number, id, epoch, was, status, retries, delay, error, result, flags, runner, due, priority, n
+            table_number, id, epoch, was, status, retries, delay, error, result, flags, runner, due, priority,
+            request_id, n
         )
         JOIN ONLY {{table}} AS job ON job.id = given.id
         WHERE given.table_number = {{number}}

@@ -224,6 +224,7 @@ def _is_delivery(settlement: Settlement) -> bool:
         and settlement.status is JobStatus.PROCESSING
         and settlement.epoch > 0
         and change.error is None
+        and change.request_id is None
     )
 
 
@@ -244,7 +245,7 @@ def _reschedule(settlement: Settlement) -> dict[str, Any]:
 
 def _write(settlement: Settlement, result: Any) -> dict[str, Any]:
     change = settlement.transition
-    same = ("retries", "after_lease", "defers", "keeps_deferral")
+    same = ("retries", "after_lease", "defers", "keeps_deferral", "request_id")
     return {name: getattr(change, name) for name in same} | {
         "epoch": settlement.epoch,
         "runner": settlement.runner_id,

@@ -54,16 +54,8 @@ class Part:
 
 PARENT_TEXT = "<string>(assigned_to ?? '')"
 
-_CONDITIONS = {
-    "paths": "path IN $paths",
-    "status": "status = $status",
-    "ordering_key": "ordering_key = $ordering_key",
-    "runner_id": "runner_id = $runner_id",
-    "error_name": "errors[$].name = $error_name",
-    "code": "errors[$].code = $code",
-    "since": "created_at >= $since",
-    "until": "created_at < $until",
-}
+_COLUMNS = {"last_error_name": "errors[$].name", "last_error_code": "errors[$].code"}
+"""Columns of other databases that are fields of the last entry here."""
 
 
 def part_of(table: JobTable, query: JobFilter) -> Part:
@@ -80,11 +72,10 @@ def part_of(table: JobTable, query: JobFilter) -> Part:
             f"assigned_to = {literal_id(parent)}" if parent else f"{PARENT_TEXT} = $parent"
         )
         part.bindings["parent"] = query.assigned_to
-    for name, condition in _CONDITIONS.items():
-        value = getattr(query, name)
-        if value is not None:
-            part.conditions.append(condition)
-            part.bindings[name] = _bound(value)
+    for n, (column, operator, value) in enumerate(query.comparisons()):
+        if column != "assigned_to":
+            part.conditions.append(f"{_COLUMNS.get(column, column)} {operator.upper()} $asked{n}")
+            part.bindings[f"asked{n}"] = _bound(value)
     return part
 
 
@@ -97,7 +88,7 @@ def _bound(value: object) -> object:
         earlier = timedelta(microseconds=2 if value.microsecond % 1_000 == 1 else 1)
         return value - min(earlier, value - datetime.min.replace(tzinfo=value.tzinfo))
     if isinstance(value, tuple):
-        return list(value)
+        return [_bound(one) for one in value]
     return value.value if isinstance(value, JobStatus) else value
 
 

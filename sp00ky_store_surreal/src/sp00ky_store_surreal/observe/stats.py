@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from heapq import nlargest
 from itertools import zip_longest
 from typing import Any
 
-from sp00ky_core.ports import BackendStats, BreakerStats, ErrorGroup, JobTable, Pause
+from sp00ky_core.ports import (
+    BackendStats,
+    BreakerStats,
+    ErrorGroup,
+    GroupBy,
+    JobFilter,
+    JobGroup,
+    JobTable,
+    Pause,
+)
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.jobs.claim_outcome import breaker_of
@@ -19,6 +29,7 @@ from sp00ky_store_surreal.jobs.claim_statement import (
     longest_bindings,
     longest_lease,
 )
+from sp00ky_store_surreal.observe.find import PARENT_TEXT, part_of
 from sp00ky_store_surreal.rows import count_of, seconds_of
 from sp00ky_store_surreal.surql.loader import MARK, NUL, quoted, surql
 
@@ -146,31 +157,81 @@ def _names(connection: Connection, table: JobTable) -> dict[str, str]:
     }
 
 
+_GROUPED: Mapping[GroupBy, str] = {"route": "path", "assigned": PARENT_TEXT}
+
+
 async def error_groups(
-    connection: Connection, tables: Iterable[JobTable], since: datetime | None, limit: int
+    connection: Connection,
+    tables: Iterable[JobTable],
+    *,
+    since: datetime | None,
+    limit: int,
+    conditions: JobFilter,
+    by: GroupBy,
 ) -> list[ErrorGroup]:
     """See ``ErrorGroups.errors``."""
     groups: list[ErrorGroup] = []
+    asked = {"since": since, "limit": min(limit, 2**31)}
     for table in tables:
-        statement = surql("error_groups", table=quoted(table.table))
-        reply = await connection.read(statement, since=since, limit=min(limit, 2**31), **NUL)
-        rows, latest = reply[-1]
+        reply = await _grouped(connection, table, "error_groups", asked, conditions=conditions, by=by)
+        rows, latest = reply or ((), ())
         examples = {(*map(_plain, each[:3]), each[3]): id_text(each[4]) for each in latest}
-        groups += [_group_of(table, row, examples) for row in rows]
+        groups += [_group_of(table, row, examples, by) for row in rows]
     return sorted(groups, key=lambda group: group.count, reverse=True)[:limit]
 
 
-def _group_of(table: JobTable, row: Sequence[Any], examples: dict[tuple[Any, ...], str]) -> ErrorGroup:
-    path, name, code, count, first, last = row
+async def job_groups(
+    connection: Connection, tables: Iterable[JobTable], *, by: GroupBy, conditions: JobFilter, limit: int
+) -> list[JobGroup]:
+    """See ``Counts.groups``."""
+    groups: list[JobGroup] = []
+    asked = {"limit": min(limit, 2**31)}
+    for table in tables:
+        rows = await _grouped(connection, table, "job_groups", asked, conditions=conditions, by=by)
+        groups += [
+            JobGroup(backend=table.backend, **_names_of(by, grouped), **counts)
+            for grouped, counts in rows or ()
+        ]
+    return nlargest(limit, groups, key=lambda group: group.count)
+
+
+async def _grouped(
+    connection: Connection,
+    table: JobTable,
+    name: str,
+    asked: Mapping[str, Any],
+    *,
+    conditions: JobFilter,
+    by: GroupBy,
+) -> Any:
+    """Run a statement that groups jobs; None: none of this table can meet the conditions."""
+    if conditions.backend not in {None, table.backend}:
+        return None
+    part = part_of(table, conditions)
+    wanted = "".join(f"{condition} AND " for condition in part.conditions)
+    statement = surql(name, table=quoted(table.table), grouped=_GROUPED[by], conditions=wanted)
+    return (await connection.read(statement, **part.bindings, **NUL, **asked))[-1]
+
+
+def _names_of(by: GroupBy, grouped: Any) -> dict[str, Any]:
+    text = _plain(grouped)
+    return {"path": text} if by == "route" else {"assigned_to": text or None}
+
+
+def _group_of(
+    table: JobTable, row: Sequence[Any], examples: dict[tuple[Any, ...], str], by: GroupBy
+) -> ErrorGroup:
+    grouped, name, code, count, first, last = row
+    text = _plain(grouped)
     return ErrorGroup(
         backend=table.backend,
-        path=_plain(path),
+        **{"path": "", **_names_of(by, grouped)},
         name=name if isinstance(name, str) else "",
         code=code if isinstance(code, int) else 0,
         count=count,
         first=first,
         last=last,
-        example=examples[_plain(path), _plain(name), _plain(code), last],
+        example=examples[text, _plain(name), _plain(code), last],
     )
 
 

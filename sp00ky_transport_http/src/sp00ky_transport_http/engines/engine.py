@@ -52,6 +52,7 @@ class Exchange:
         origin: Where to.
         limit: Bytes of the body that are read.
         fresh: Take a new connection, and keep it for no other request.
+        read: A header of the response that is read beside ``READ``.
         connection: What it goes over, by its engine; None: nothing can have been sent yet.
         response: As far as it has come, and of its body as much as is of use; None before its head was whole.
         size: Bytes of the body that were read.
@@ -62,6 +63,7 @@ class Exchange:
     origin: Origin = attrs.field(repr=False)
     limit: int
     fresh: bool = False
+    read: str | None = None
     connection: object = None
     response: Response | None = None
     size: int = 0

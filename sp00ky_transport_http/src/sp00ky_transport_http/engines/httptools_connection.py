@@ -184,7 +184,7 @@ class Connection(asyncio.Protocol):
             return
         phrase = b"".join(self._phrase).decode(errors="surrogateescape")
         exchange.response = Response(
-            status=status, phrase=phrase, headers=_read(self._fields), complete=False
+            status=status, phrase=phrase, headers=_read(self._fields, exchange.read), complete=False
         )
         if exchange.request.template.method == "HEAD":  # the parser would wait for the body that is described
             exchange.response.complete = True
@@ -251,11 +251,12 @@ def _parser(connection: Connection) -> HttpResponseParser:
     return parser
 
 
-def _read(fields: Mapping[bytes, bytes]) -> Mapping[str, str]:
-    """Return the headers that something is made of; of several with the same name the first."""
+def _read(fields: Mapping[bytes, bytes], more: str | None) -> Mapping[str, str]:
+    """Return the headers that something is made of, and one more; of several with a name the first."""
     found: dict[str, str] = {}
+    names = {**_NAMES, more.lower().encode(): more.lower()} if more else _NAMES
     for written, value in fields.items():
-        name = _NAMES.get(written.lower())
+        name = names.get(written.lower())
         if name is not None:
             found.setdefault(name, value.decode("latin-1"))
     return found

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.core.stores.transactional.conftest import NOW, TABLES, SqliteSession, added, overtaken
 
-from sp00ky_core.ports import ErrorGroup, Rollup, RollupQuery
+from sp00ky_core.ports import ErrorGroup, JobFilter, Rollup, RollupQuery
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.transactional import observe
 from sp00ky_core.stores.transactional.connection.session import Is
@@ -18,7 +18,7 @@ async def groups(session: SqliteSession, since: datetime | None = None, limit: i
     async def read(work: Any) -> Any:
         return await work(session)
 
-    return await error_groups(read, TABLES, since, limit)
+    return await error_groups(read, TABLES, since=since, limit=limit, conditions=JobFilter(), by="route")
 
 
 async def failed(

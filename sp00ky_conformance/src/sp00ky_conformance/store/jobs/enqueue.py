@@ -152,6 +152,12 @@ class DedupConformance(StoreHarness):
         assert len({batch[1].id for batch in batches}) == 8
         assert len(await store.find(JobQuery())) == 9
 
+    async def test_keys_that_differ_at_their_ends_are_different(self, store: Store) -> None:
+        ghosts = 254 * "\U0001f47b"  # of four bytes each
+        jobs = [(await store.add([new_job(dedup_key=f"{ghosts}{end}")]))[0] for end in "aba"]
+        assert jobs[0].id == jobs[2].id != jobs[1].id
+        assert len(await store.find(JobQuery())) == 2
+
     async def test_each_table_has_its_own_keys(self, store: Store) -> None:
         one, other = await store.add([new_job(dedup_key="k"), new_job(dedup_key="k", backend=MAIL)])
         assert one.id != other.id

@@ -98,6 +98,19 @@ class RefusalConformance(StoreHarness):
         assert await store.find(JobQuery()) == []
         await self.claimed(store)
 
+    @needs("refuse")
+    @where("transactions")
+    async def test_a_refused_batch_leaves_nothing_in_a_callers_transaction(
+        self, store: Store, options: StoreOptions
+    ) -> None:
+        """The transaction goes on, or it ends as a whole, as some databases have it after any error."""
+        await self.refuse(store, options.tables[0].table, "insert")
+        async with self.transaction(store) as connection:
+            (kept,) = await store.add([new_job()], connection=connection)
+            with pytest.raises(RowRefused):
+                await store.add([new_job(), new_job(path=REFUSED), new_job()], connection=connection)
+        assert {job.id for job in await store.find(JobQuery())} <= {kept.id}
+
     async def _takes_all_others(self, store: Store, options: StoreOptions, *keys: str) -> None:
         """Claim three jobs one by one, also where a claim comes upon one that is refused."""
         others = await store.add([new_job(ordering_key=key) for key in keys or (None,) * 3])

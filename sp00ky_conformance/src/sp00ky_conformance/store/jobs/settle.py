@@ -26,8 +26,8 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.job.state_machine import MAX_ERRORS, Event
+from sp00ky_core.job.outcome import THROTTLED, Delivered, Undelivered
+from sp00ky_core.job.state_machine import MAX_ERRORS, Deferred, Event
 from sp00ky_core.ports import JobQuery, SettleFate, Store
 from sp00ky_core.stores.transitions import clear, kill
 
@@ -54,6 +54,10 @@ class SettleConformance(StoreHarness):
         assert job.result == result
         assert type(job.result) is type(result)
 
+    async def test_a_long_result_is_kept_whole(self, store: Store) -> None:
+        result = {"text": "x" * 60_000}
+        assert (await self.ended(store, Delivered(result=result))).result == result
+
     async def test_a_failed_attempt_is_retried_later(self, store: Store) -> None:
         claimed = await store.get((await self.claimed(store)).id)
         job = await self.settled(store, claimed, failure(code=503), base=60, jitter=0)
@@ -75,6 +79,22 @@ class SettleConformance(StoreHarness):
         ]
         shown = [(entry.scheme, entry.code, str(entry)) for job in jobs for entry in job.errors]
         assert shown == [("amqp", 312, "AMQP 312"), ("http", 503, "HTTP 503")]
+
+    async def test_what_the_backend_called_its_last_answer_is_kept(self, store: Store) -> None:
+        job = await self.claimed(store, max_retries=3)
+        for event, kept in (
+            (attrs.evolve(failure(code=503), request_id="first"), "first"),
+            (failure("timeout", 0), "first"),
+            (Deferred(delay=0, outcome=Undelivered(name=THROTTLED, code=429, request_id="slow")), "slow"),
+            (Delivered(request_id=f"l\0ast{'x' * 300}"), f"last{'x' * 196}"),
+        ):
+            settled = await self.settled(store, job, event, base=0)
+            assert settled.request_id == kept
+            if settled.status is JobStatus.PENDING:
+                (job,) = await eventually(lambda: self.claim(store))
+        await self.ended(store)
+        found = await store.find(JobQuery(request_id=kept))
+        assert [each.id for each in found] == [job.id]
 
     async def test_the_last_failed_attempt_fails_the_job(self, store: Store) -> None:
         job = await self.settled(store, await self.claimed(store, max_retries=1), failure())

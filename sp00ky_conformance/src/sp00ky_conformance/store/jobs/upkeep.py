@@ -87,6 +87,19 @@ class UpkeepConformance(StoreHarness):
                 return
         pytest.fail("each beat came after all the claims that were queued before it")
 
+    @needs("drop_indexes")
+    async def test_an_index_that_is_made_later_holds_what_was_there(
+        self, store: Store, options: StoreOptions
+    ) -> None:
+        jobs = await self.add(store, 5)
+        if store.capabilities.ordering:
+            jobs += [(await self.add(store, ordering_key=f"key-{n}"))[0] for n in range(5)]
+        (held,) = await self.add(store, dedup_key="k")
+        await self.drop_indexes(store, options.tables[0].table)
+        assert await store.migrate()
+        assert [job.id for job in await self.add(store, dedup_key="k")] == [held.id]
+        assert {job.id for job in await self.claim(store)} == {job.id for job in [*jobs, held]}
+
     async def _is_overtaken(self, store: Store, calls: Sequence[Coroutine[Any, Any, object]]) -> bool:
         """Whether a beat ends before calls that began before it, or they have nothing to wait for."""
         running = [asyncio.ensure_future(call) for call in calls]

@@ -23,7 +23,7 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.ports import Counts, JobFilter, JobQuery, has
+from sp00ky_core.ports import Counts, JobFilter, JobGroup, JobQuery, has
 from sp00ky_core.stores.transitions import clear, kill
 
 __all__ = ["ClearMatchingConformance", "FilterConformance", "HistoryConformance", "ShortIdConformance"]
@@ -99,6 +99,40 @@ class FilterConformance(StoreHarness):
         assert await self.meeting(store, since=elsewhere) == {newer.id}
         assert await self.meeting(store, until=elsewhere) == {older.id}
 
+    async def test_what_came_of_a_job_counts_when_it_came_and_no_job_of_another_status(
+        self, store: WholeStore
+    ) -> None:
+        refused = await self.ended(store, failure(retryable=False), path="/f")
+        success = await self.ended(store, path="/s")
+        await self.settled(store, await self.claimed(store, path="/r"), failure(), base=50)
+        claimed = await self.claimed(store, path="/p")
+        wanted = {
+            "failed": {refused.id: self._written(refused)},
+            "ended": {job.id: self._written(job) for job in (refused, success)},
+            "claimed": {claimed.id: self._written(await store.get(claimed.id))},
+        }
+        for period, instants in wanted.items():
+            for at in instants.values():
+                since = {job_id for job_id, then in instants.items() if then >= at}
+                assert await self.meeting(store, **{f"{period}_since": at}) == since, period
+                assert await self.meeting(store, **{f"{period}_until": at}) == instants.keys() - since, period
+            first = min(instants.values())
+            span = {f"{period}_since": first, f"{period}_until": first + timedelta(hours=1)}
+            assert await self.meeting(store, **span) == instants.keys(), period
+            assert await self.meeting(store, **span, path="/r") == set(), period
+        assert await self.meeting(store, failed_since=self._written(refused), code=500) == {refused.id}
+
+    async def test_the_jobs_of_a_trace_are_found(self, store: WholeStore) -> None:
+        trace, other = "a" * 32, "a" * 31 + "b"
+        jobs = [
+            (await self.add(store, traceparent=f"00-{of}-{span * 16}-0{span}"))[0]
+            for of, span in ((trace, "0"), (trace, "1"), (other, "1"))
+        ]
+        await self.add(store)
+        assert await self.meeting(store, trace=trace) == {job.id for job in jobs[:2]}
+        assert await self.meeting(store, trace=jobs[2].traceparent) == {jobs[2].id}
+        assert await self.meeting(store, trace="0" * 32) == set()
+
     @where("counts")
     async def test_more_jobs_than_a_page_are_counted(self, store: WholeStore) -> None:
         await self.add(store, 60)
@@ -107,6 +141,37 @@ class FilterConformance(StoreHarness):
         assert await store.count(JobFilter(backend=API)) == 60
         assert await store.count(JobFilter(backend="none")) == 0
         assert await store.count(JobFilter(status=JobStatus.PENDING, backend=MAIL)) == 3
+
+    def _written(self, job: Job) -> datetime:
+        assert job.updated_at is not None
+        return job.updated_at
+
+    @where("counts")
+    async def test_jobs_are_counted_by_route_and_by_whom_they_are_assigned_to(
+        self, store: WholeStore
+    ) -> None:
+        await self.ended(store, path="/a", assigned_to="user:7")
+        await self.ended(store, failure(retryable=False), path="/a", assigned_to="user:7")
+        await self.claimed(store, path="/b", assigned_to="user:7")
+        await self.add(store, 2, path="/a", backend=MAIL, assigned_to="user:8")
+        await self.add(store, path="/c")
+        assert set(await store.groups("route")) == {
+            JobGroup(backend=API, path="/a", success=1, failed=1),
+            JobGroup(backend=API, path="/b", processing=1),
+            JobGroup(backend=API, path="/c", pending=1),
+            JobGroup(backend=MAIL, path="/a", pending=2),
+        }
+        assigned = await store.groups("assigned")
+        assert set(assigned) == {
+            JobGroup(backend=API, assigned_to="user:7", success=1, failed=1, processing=1),
+            JobGroup(backend=MAIL, assigned_to="user:8", pending=2),
+            JobGroup(backend=API, pending=1),
+        }
+        assert [group.count for group in assigned] == [3, 2, 1]
+        assert await store.groups("assigned", limit=1) == assigned[:1]
+        only = JobFilter(backend=API, status="pending")
+        assert await store.groups("route", conditions=only) == [JobGroup(backend=API, path="/c", pending=1)]
+        assert await store.groups("route", conditions=JobFilter(path="/nowhere")) == []
 
     async def _of_two_instants(self, store: WholeStore) -> tuple[Job, Job]:
         (older,) = await self.add(store)
@@ -144,7 +209,10 @@ class ClearMatchingConformance(StoreHarness):
         assert await store.clear_matching(JobFilter(path="/nowhere")) == 0
         assert await store.clear_matching(JobFilter(status=JobStatus.SUCCESS, backend=API)) == 1
         assert await self.left(store) == {failed.id, mail.id, processing.id, pending.id}
-        assert await store.clear_matching(JobFilter(code=500)) == 1
+        ended = failed.updated_at
+        assert ended is not None
+        assert await store.clear_matching(JobFilter(failed_until=ended)) == 0
+        assert await store.clear_matching(JobFilter(failed_since=ended, code=500)) == 1
         assert await self.left(store) == {mail.id, processing.id, pending.id}
         assert await store.clear_matching(JobFilter()) == 1
         assert await self.left(store) == {processing.id, pending.id}

@@ -11,11 +11,13 @@ from typing import TypeVar
 from sp00ky_conformance.store.harness import (
     PATIENCE,
     RUNNER,
+    WHILE,
     StoreHarness,
     WholeStore,
     each_where,
     eventually,
     failure,
+    where,
 )
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered
@@ -25,6 +27,9 @@ from sp00ky_core.stores.transitions import clear, kill
 __all__ = ["BeatConformance", "SignalConformance", "WatchConformance"]
 
 T = TypeVar("T")
+
+MANY = 100
+"""More signals than whatever counts them in two digits."""
 
 
 async def following(iterator: AsyncGenerator[T, None]) -> T:
@@ -106,6 +111,30 @@ class SignalConformance(StoreHarness):
         for _ in range(20):
             await self.add(store)
         await following(signal)
+        await signal.aclose()
+
+    async def test_it_never_falls_silent(self, store: WholeStore) -> None:
+        signal = store.work_signal()
+        await following(signal)
+        for _ in range(MANY):
+            await self.add(store)
+            await following(signal)
+        await signal.aclose()
+
+    @where("shared")
+    async def test_others_work_never_falls_silent(self, store: WholeStore, options: StoreOptions) -> None:
+        if not store.capabilities.signals_across_processes:
+            return
+        signal = store.work_signal()
+        async with self.opened(options) as other:
+            for _ in range(MANY):
+                await self.add(other)
+            waiting = asyncio.ensure_future(anext(signal))
+            while (await asyncio.wait([waiting], timeout=3 * WHILE))[0]:
+                waiting = asyncio.ensure_future(anext(signal))
+            await self.add(other)
+            async with asyncio.timeout(PATIENCE):
+                await waiting
         await signal.aclose()
 
     async def test_a_signal_ends_when_the_store_closes(self, options: StoreOptions) -> None:

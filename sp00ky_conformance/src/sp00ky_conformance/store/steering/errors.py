@@ -11,7 +11,7 @@ from sp00ky_conformance.store.harness import MAIL, StoreHarness, WholeStore, eac
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Undelivered
 from sp00ky_core.job.state_machine import Deferred, Expired
-from sp00ky_core.ports import StoreOptions
+from sp00ky_core.ports import JobFilter, StoreOptions
 from sp00ky_core.stores.transitions import kill, redrive
 
 __all__ = ["ErrorGroupConformance"]
@@ -102,6 +102,32 @@ class ErrorGroupConformance(StoreHarness):
             (MAIL, 3),
             ("api", 2),
         ]
+
+    async def test_only_jobs_that_meet_conditions_are_counted(self, store: WholeStore) -> None:
+        first, later = [await self.ended(store, failure(retryable=False), path=path) for path in ("/a", "/b")]
+        await self.settled(store, await self.claimed(store, path="/a"), failure(), base=50)
+        for conditions, counts in (
+            (JobFilter(failed_since=self._at(first)), {"/a": 1, "/b": 1}),
+            (JobFilter(failed_since=self._at(first), path="/b"), {"/b": 1}),
+            (JobFilter(status="pending"), {"/a": 1}),
+            (JobFilter(failed_since=self._at(later) + timedelta(hours=1)), {}),
+            (JobFilter(backend=MAIL), {}),
+            (JobFilter(code=500, error_name="http_status"), {"/a": 2, "/b": 1}),
+        ):
+            groups = await store.errors(conditions=conditions)
+            assert {group.path: group.count for group in groups} == counts, conditions
+
+    async def test_jobs_are_grouped_by_whom_they_are_assigned_to(self, store: WholeStore) -> None:
+        for number, path in ((7, "/a"), (7, "/b"), (8, "/a")):
+            await self.ended(store, failure(retryable=False), path=path, assigned_to=f"user:{number}")
+        await self.ended(store, failure(retryable=False))
+        groups = await store.errors(by="assigned")
+        assert {(group.assigned_to, group.path, group.count) for group in groups} == {
+            ("user:7", "", 2),
+            ("user:8", "", 1),
+            (None, "", 1),
+        }
+        assert [group.assigned_to for group in await store.errors(by="assigned", limit=1)] == ["user:7"]
 
     async def test_rows_of_other_clients_cost_no_group(
         self, store: WholeStore, options: StoreOptions

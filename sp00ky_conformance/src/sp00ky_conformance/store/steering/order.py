@@ -43,6 +43,8 @@ KEYS = (
     "\\",
     "0",
     "x" * 255,
+    "\U0001f47b" * 254 + "a",
+    "\U0001f47b" * 254 + "b",
 )
 """Keys that are all different, whatever a database's collation makes of them."""
 

@@ -197,12 +197,13 @@ class Action:
         if conditions.backend is None and self.backends:
             parts = [attrs.evolve(conditions, backend=backend) for backend in self.backends]
             return [filter_ for part in parts for filter_ in self.filters(part)]
-        if conditions.status is None:
-            return [attrs.evolve(conditions, status=status) for status in self.statuses]
-        if conditions.status not in self.statuses:
+        asked = conditions.statuses
+        possible = [status for status in self.statuses if status in asked]
+        if not possible:
             expected = f"{' or '.join(self.statuses)}: {self.name} does nothing to others"
-            raise OptionInvalid(option="status", value=shown(str(conditions.status)), expected=expected)
-        return [conditions]
+            value = shown(" or ".join(sorted(asked)))
+            raise OptionInvalid(option="status", value=value, expected=expected)
+        return [attrs.evolve(conditions, status=status) for status in possible]
 
 
 KILL = Action(name="kill", past="killed", statuses=(JobStatus.PENDING, JobStatus.PROCESSING))

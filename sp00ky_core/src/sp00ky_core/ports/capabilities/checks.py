@@ -47,12 +47,16 @@ class MigrationStep:
         statement: The statement, in the database's language.
         why: Why it is needed, in words.
         creates_table: A missing job table; else something is added or repaired.
+        without: What follows as long as it isn't made.
+        stops_jobs: No job is made or delivered until then.
     """
 
     table: str
     statement: str
     why: str
     creates_table: bool = False
+    without: str = "calls fail"
+    stops_jobs: bool = True
 
 
 class Checks(Protocol):

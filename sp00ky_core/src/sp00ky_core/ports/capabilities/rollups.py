@@ -5,6 +5,8 @@ Rollups outlive the jobs' retention: rates and percentiles over time need no job
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
@@ -14,12 +16,15 @@ import attrs
 __all__ = [
     "BUCKETS",
     "BUCKET_BOUNDS",
+    "COARSE_BOUNDS",
     "MINUTES_KEPT",
     "OUTCOMES",
     "ROLLUPS_KEPT",
     "Rollup",
     "RollupQuery",
     "Rollups",
+    "coarse_buckets",
+    "fine_buckets",
     "hour_of",
     "step_of",
     "summed",
@@ -28,8 +33,21 @@ __all__ = [
 OUTCOMES = ("success", "retry", "failed", "throttled", "unknown")
 """Outcomes of attempts as they are counted; ``unknown``: whether the backend did anything isn't known."""
 
-BUCKET_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-"""Seconds: the upper bounds of the buckets of durations. They stay as they are: rows of years hold them."""
+COARSE_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Seconds: the upper bounds of the buckets of metrics, and of 0.2's. They stay as they are."""
+
+_STEPS = (1.0, 1.2, 1.5, 1.8, 2.1, 2.5, 3.0, 3.6, 4.2, 5.0, 6.0, 7.0, 8.2)
+
+BUCKET_BOUNDS = tuple(
+    bound
+    for power in range(-3, 3)
+    for step in _STEPS
+    if COARSE_BOUNDS[0] <= (bound := round(step * 10.0**power, 4)) <= COARSE_BOUNDS[-1]
+)
+"""Seconds: the upper bounds of the buckets of durations, each at most a quarter above the one before.
+
+All of ``COARSE_BOUNDS`` are among them. They stay as they are: rows of a month hold them.
+"""
 
 BUCKETS = len(BUCKET_BOUNDS) + 1
 """The last one is of what takes longer than the last bound."""
@@ -115,6 +133,25 @@ class Rollups(Protocol):
         Only minutes of hours that are as old as a whole. Rows older than ``ROLLUPS_KEPT`` are deleted,
         uncounted, at most ``limit``. Any number of runners may call it at once: nothing is counted twice.
         """
+
+
+def coarse_buckets(buckets: Iterable[float]) -> tuple[int, ...]:
+    """Sum up buckets to those of ``COARSE_BOUNDS``, and what is beyond."""
+    return _sorted_into(COARSE_BOUNDS, BUCKET_BOUNDS, buckets)
+
+
+def fine_buckets(counts: Iterable[float]) -> tuple[int, ...]:
+    """Take the counts of coarse buckets for those of the buckets that have the same upper bounds."""
+    return _sorted_into(BUCKET_BOUNDS, COARSE_BOUNDS, counts)
+
+
+def _sorted_into(
+    bounds: Sequence[float], from_bounds: Sequence[float], counts: Iterable[float]
+) -> tuple[int, ...]:
+    sums = [0] * (len(bounds) + 1)
+    for bound, count in zip((*from_bounds, math.inf), counts, strict=False):
+        sums[bisect_left(bounds, bound)] += int(count)
+    return tuple(sums)
 
 
 def hour_of(at: datetime) -> datetime:

@@ -10,6 +10,8 @@ from sp00ky_core.stores.transactional.connection.session import (
     Session,
     Where,
     Work,
+    in_order,
+    met,
 )
 from sp00ky_core.stores.transactional.connection.sql import (
     BlockingLane,
@@ -43,4 +45,6 @@ __all__ = [
     "Where",
     "Work",
     "WriterGate",
+    "in_order",
+    "met",
 ]

@@ -14,18 +14,21 @@ import attrs
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import (
+    GROUPED,
     MINUTES_KEPT,
     ROLLUPS_KEPT,
     BackendStats,
     BreakerStats,
     ErrorGroup,
+    GroupBy,
     JobFilter,
+    JobGroup,
     JobQuery,
     JobTable,
     Rollup,
     RollupQuery,
 )
-from sp00ky_core.ports.capabilities.rollups import hour_of, summed
+from sp00ky_core.ports.capabilities.rollups import coarse_buckets, fine_buckets, hour_of, summed
 from sp00ky_core.stores.filters import BEGINNING, age_of
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.rows import instant_of
@@ -220,17 +223,56 @@ async def _oldest(
     return max((now - (rows[0][column] or now)).total_seconds(), 0.0) if rows else None
 
 
+async def job_groups(
+    session: Session, tables: Sequence[JobTable], *, by: GroupBy, conditions: JobFilter, limit: int
+) -> list[JobGroup]:
+    """Count jobs by status in the largest groups."""
+    groups: list[JobGroup] = []
+    for table, where in matching(tables, conditions):
+        groups += await _groups_of(session, table, where, by, limit)
+    return nlargest(limit, groups, key=lambda group: group.count)
+
+
+async def _groups_of(
+    session: Session, table: JobTable, where: Sequence[Where], by: GroupBy, limit: int
+) -> list[JobGroup]:
+    """Count the largest groups of a table first: there may be as many groups as jobs."""
+    stored, column = job_table(table.table), GROUPED[by]
+    largest = [row[column] for row, _ in await session.tally(stored, [column], where, limit=limit)]
+    named = tuple(value for value in largest if value is not None)
+    within = Either((Is(column, "in", named), *([Is(column, "=", None)] if None in largest else ())))
+    counts: dict[str | None, dict[str, int]] = {value: {} for value in largest}
+    for row, count in await session.tally(stored, [column, "status"], [*where, within]) if largest else ():
+        if row["status"] in set(JobStatus):
+            counts.setdefault(row[column], {})[row["status"]] = count
+    return [
+        JobGroup(
+            backend=table.backend,
+            path=(value or "") if by == "route" else "",
+            assigned_to=value if by == "assigned" else None,
+            **numbers,
+        )
+        for value, numbers in counts.items()
+    ]
+
+
 PAGE = 2_000
 """Rows that are read in one transaction."""
 
-COLUMNS = ("id", "path", "last_error_name", "last_error_code", "updated_at")
+COLUMNS = ("id", "path", "assigned_to", "last_error_name", "last_error_code", "updated_at")
 LAST_FAILED = Is("last_error_name", "!=", None)
 
 Read = Callable[[Work[list[Row]]], Awaitable[list[Row]]]
 
 
 async def error_groups(
-    read: Read, tables: Sequence[JobTable], since: datetime | None, limit: int
+    read: Read,
+    tables: Sequence[JobTable],
+    *,
+    since: datetime | None,
+    limit: int,
+    conditions: JobFilter,
+    by: GroupBy,
 ) -> list[ErrorGroup]:
     """Read such rows page by page, and count them.
 
@@ -239,19 +281,23 @@ async def error_groups(
         tables: All of the store's.
         since: Only what was changed then or later.
         limit: How many groups, the largest.
+        conditions: Only those that meet them.
+        by: What else the groups have in common.
     """
-    groups: dict[tuple[str, str, str, int], ErrorGroup] = {}
-    for table in tables:
-        async for row in _rows(read, table, since):
-            one = _group_of(table, row)
-            key = (one.backend, one.path, one.name, one.code)
+    groups: dict[tuple[str, str, str, str, int], ErrorGroup] = {}
+    for table, where in matching(tables, conditions):
+        async for row in _rows(read, table, where, since):
+            one = _group_of(table, row, by)
+            key = (one.backend, one.path, one.assigned_to or "", one.name, one.code)
             groups[key] = _joined(groups[key], one) if key in groups else one
     return [groups[key] for key in nsmallest(limit, groups, key=lambda key: (-groups[key].count, key))]
 
 
-async def _rows(read: Read, table: JobTable, since: datetime | None) -> AsyncIterator[Row]:
+async def _rows(
+    read: Read, table: JobTable, where: Sequence[Where], since: datetime | None
+) -> AsyncIterator[Row]:
     for status in (JobStatus.FAILED, JobStatus.PENDING):
-        wanted = [Is("status", "=", status), LAST_FAILED]
+        wanted = [Is("status", "=", status), LAST_FAILED, *where]
         dated = Is("updated_at", "!=", None) if since is None else Is("updated_at", ">=", since)
         undated = [] if since is not None else [Is("updated_at", "=", None)]
         for age in (dated, *undated):
@@ -259,8 +305,8 @@ async def _rows(read: Read, table: JobTable, since: datetime | None) -> AsyncIte
             while page:
                 for row in page:
                     yield row
-                where = [*wanted, *_after(page[-1])]
-                page = [] if len(page) < PAGE else await read(partial(_page, table=table, where=where))
+                later = [*wanted, *_after(page[-1])]
+                page = [] if len(page) < PAGE else await read(partial(_page, table=table, where=later))
 
 
 async def _page(session: Session, table: JobTable, where: Sequence[Where]) -> list[Row]:
@@ -276,12 +322,13 @@ def _after(row: Row) -> list[Where]:
     return [Is("updated_at", ">=", at), Either((Is("updated_at", ">", at), later_id))]  # a range of the index
 
 
-def _group_of(table: JobTable, row: Row) -> ErrorGroup:
+def _group_of(table: JobTable, row: Row, by: GroupBy) -> ErrorGroup:
     code: Any = row["last_error_code"]
     at = instant_of(row["updated_at"]) or BEGINNING
     return ErrorGroup(
         backend=table.backend,
-        path=str(row["path"]),
+        path=str(row["path"]) if by == "route" else "",
+        assigned_to=row["assigned_to"] if by == "assigned" else None,
         name=str(row["last_error_name"]),
         code=code if isinstance(code, int) else 0,
         count=1,
@@ -351,9 +398,13 @@ def _same(rollup: Rollup) -> Sequence[Where]:
 
 
 def _row(rollup: Rollup) -> Row:
-    row: Row = {column.name: getattr(rollup, column.name) for column in ROLLUPS.columns}
-    return row | {"buckets": json.dumps(rollup.buckets)}
+    buckets = {"buckets": json.dumps(coarse_buckets(rollup.buckets)), "fine": json.dumps(rollup.buckets)}
+    names = (column.name for column in ROLLUPS.columns if column.name not in buckets)
+    return {**{name: getattr(rollup, name) for name in names}, **buckets}
 
 
 def _rollup(row: Row) -> Rollup:
-    return Rollup(**{**row, "buckets": tuple(json.loads(row["buckets"]))})
+    """Read a row; one of 0.2 has coarse buckets alone."""
+    known = {name: value for name, value in row.items() if name not in {"buckets", "fine"}}
+    buckets = json.loads(row["fine"]) if row["fine"] else fine_buckets(json.loads(row["buckets"]))
+    return Rollup(**known, buckets=tuple(buckets))

@@ -27,7 +27,7 @@ from sp00ky_core.stores.transactional.connection.session import (
 )
 from sp00ky_core.stores.transactional.schema import NOT_ENDED, Table, job_table
 
-__all__ = ["LISTED", "filters", "to_job"]
+__all__ = ["LISTED", "filters", "matching", "to_job"]
 
 LISTED = dict.fromkeys(("payload", "result", "errors"), LONGEST_LISTED)
 """Bytes that a list reads of these."""
@@ -110,6 +110,8 @@ def changes(before: Job, after: Job) -> dict[str, Any]:
     }
     if after.priority != before.priority:
         values["priority"] = after.priority
+    if after.request_id != before.request_id:
+        values["request_id"] = after.request_id
     if after.errors != before.errors:
         last = after.errors[-1]
         values["errors"] = errors_text(after.errors)
@@ -191,29 +193,12 @@ ORDERED = (NOT_ENDED, Is("ordering_key", "!=", None))
 UNORDERED = (PENDING, Is("ordering_key", "=", None))
 NEWEST_FIRST, OLDEST_FIRST = ("-created_at", "-id"), ("created_at", "id")
 
-CONDITIONS: Mapping[str, tuple[str, str]] = {
-    "paths": ("path", "in"),
-    "assigned_to": ("assigned_to", "="),
-    "ordering_key": ("ordering_key", "="),
-    "runner_id": ("runner_id", "="),
-    "status": ("status", "="),
-    "error_name": ("last_error_name", "="),
-    "code": ("last_error_code", "="),
-    "since": ("created_at", ">="),
-    "until": ("created_at", "<"),
-}
-"""What each field of a ``JobFilter`` asks of which column."""
-
 
 def filters(conditions: JobFilter, table: JobTable) -> list[Where] | None:
     """Return the conditions on a table's rows; None: no row of it can meet them."""
     if conditions.backend not in {None, table.backend}:
         return None
-    where: list[Where] = []
-    for field, (column, operator) in CONDITIONS.items():
-        value = getattr(conditions, field)
-        if value is not None:
-            where.append(Is(column, operator, value))  # type: ignore[arg-type]  # an Operator, by the table above
+    where: list[Where] = [Is(*comparison) for comparison in conditions.comparisons()]
     if isinstance(conditions, JobQuery) and conditions.ids is not None:
         keys = [key_of(id_) for id_ in conditions.ids if table_of(id_) == table.table]
         return [*where, Is("id", "in", keys)] if keys else None

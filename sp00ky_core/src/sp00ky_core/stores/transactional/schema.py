@@ -373,7 +373,8 @@ ROLLUPS = Table(
         Column("code", Kind.INTEGER, 0, required=True),
         Column("count", Kind.INTEGER),
         Column("seconds_sum", Kind.REAL),
-        Column("buckets", Kind.JSON),
+        Column("buckets", Kind.JSON),  # by ``COARSE_BOUNDS``, which 0.2 reads
+        Column("fine", Kind.JSON),  # by ``BUCKET_BOUNDS``; NULL in rows of 0.2
     ),
     ("minute", "runner_id", "backend", "path", "outcome", "code"),
 )
@@ -417,26 +418,20 @@ def findings(steps: Sequence[MigrationStep]) -> list[Finding]:
     """Say what a plan's steps mean as long as they aren't made."""
     return [
         Finding(
-            stops_jobs=not step.statement.startswith(("CREATE INDEX", "DROP INDEX")),
+            stops_jobs=step.stops_jobs,
             subject=step.table,
             problem=step.why,
-            consequence=_consequence(step.statement),
+            consequence=step.without,
             fix="run: sp00ky migrate",
         )
         for step in steps
     ]
 
 
-CONSEQUENCES = {
-    "CREATE INDEX": "claims and reads get slower as the table grows",
-    "CREATE UNIQUE": "two jobs may hold a dedup_key, or be processed at once for an ordering_key",
-    "CREATE TABLE": "no job can be enqueued or claimed",
-    "DROP INDEX": "each claim maintains an index that nothing uses",
-}
-
-
-def _consequence(statement: str) -> str:
-    return CONSEQUENCES.get(" ".join(statement.split(maxsplit=2)[:2]), "calls fail")
+NO_TABLE = "no job can be enqueued or claimed"
+NO_INDEX = "claims and reads get slower as the table grows"
+NOT_UNIQUE = "two jobs may hold a dedup_key, or be processed at once for an ordering_key"
+NOT_USED = "each claim maintains an index that nothing uses"
 
 
 def _tables(tables: Sequence[JobTable]) -> list[Table]:
@@ -448,34 +443,60 @@ async def _plan_table(session: Session, declared: Table, location: str) -> list[
     table = session.fitted(declared)
     present = await session.columns_of(table)
     if present is None:
-        creation = _step(table, session.definition(table), "the table is missing")
-        return [attrs.evolve(creation, creates_table=True), *_indexes(session, table, frozenset())]
+        creation = MigrationStep(
+            table=table.name,
+            statement=session.definition(table),
+            why="the table is missing",
+            creates_table=True,
+            without=NO_TABLE,
+        )
+        return [creation, *_indexes(session, table, frozenset())]
     await _refuse_strangers(session, declared, present, location)
-    columns = [
-        _step(table, session.definition(table, column), f"the column {column.name} is missing")
+    indexes = await session.indexes_of(table)
+    return [
+        *_columns(session, table, present),
+        *_indexes(session, table, indexes),
+        *_removals(session, table, indexes),
+    ]
+
+
+def _columns(session: Session, table: Table, present: frozenset[str]) -> list[MigrationStep]:
+    return [
+        MigrationStep(
+            table=table.name,
+            statement=session.definition(table, column),
+            why=f"the column {column.name} is missing",
+        )
         for column in table.columns
         if column.name not in present
     ]
-    indexes = await session.indexes_of(table)
-    return [*columns, *_indexes(session, table, indexes), *_removals(session, table, indexes)]
 
 
 def _indexes(session: Session, table: Table, present: frozenset[str]) -> list[MigrationStep]:
     return [
-        _step(table, session.definition(table, index), f"the index {table.index_name(index)} is missing")
+        MigrationStep(
+            table=table.name,
+            statement=session.definition(table, index),
+            why=f"the index {table.index_name(index)} is missing",
+            without=NOT_UNIQUE if index.unique else NO_INDEX,
+            stops_jobs=index.unique,
+        )
         for index in table.indexes
         if table.index_name(index) not in present
     ]
 
 
 def _removals(session: Session, table: Table, present: frozenset[str]) -> list[MigrationStep]:
-    why = "is of an earlier version, and nothing uses it"
-    former = sorted(table.former_indexes() & present)
-    return [_step(table, session.removal(table, name), f"the index {name} {why}") for name in former]
-
-
-def _step(table: Table, statement: str, why: str) -> MigrationStep:
-    return MigrationStep(table=table.name, statement=statement, why=why)
+    return [
+        MigrationStep(
+            table=table.name,
+            statement=session.removal(table, name),
+            why=f"the index {name} is of an earlier version, and nothing uses it",
+            without=NOT_USED,
+            stops_jobs=False,
+        )
+        for name in sorted(table.former_indexes() & present)
+    ]
 
 
 async def _refuse_strangers(session: Session, table: Table, present: frozenset[str], location: str) -> None:

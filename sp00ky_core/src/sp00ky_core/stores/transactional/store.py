@@ -15,6 +15,7 @@ from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import (
+    ALL_JOBS,
     MAX_ROWS,
     NO_INFO,
     Act,
@@ -25,7 +26,9 @@ from sp00ky_core.ports import (
     Claim,
     ErrorGroup,
     Finding,
+    GroupBy,
     JobFilter,
+    JobGroup,
     JobQuery,
     JobTable,
     MigrationStep,
@@ -495,9 +498,24 @@ class TransactionalStore(Primitives, DecidingStore):
         """See ``Audit.audit``."""
         return await self._executor.read(partial(fleet.audit_entries, since=since, limit=limit, after=after))
 
-    async def errors(self, *, since: datetime | None = None, limit: int = 100) -> list[ErrorGroup]:
+    async def errors(
+        self,
+        *,
+        since: datetime | None = None,
+        limit: int = 100,
+        conditions: JobFilter = ALL_JOBS,
+        by: GroupBy = "route",
+    ) -> list[ErrorGroup]:
         """See ``ErrorGroups.errors``."""
-        return await observe.error_groups(self._executor.read, self.options.tables, since, limit)
+        asked = partial(observe.error_groups, since=since, limit=limit, conditions=conditions, by=by)
+        return await asked(self._executor.read, self.options.tables)
+
+    async def groups(
+        self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
+    ) -> list[JobGroup]:
+        """See ``Counts.groups``."""
+        asked = partial(observe.job_groups, by=by, conditions=conditions, limit=limit)
+        return await self._executor.read(partial(asked, tables=self.options.tables))
 
     async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:
         """See ``Rollups.write_rollups``."""

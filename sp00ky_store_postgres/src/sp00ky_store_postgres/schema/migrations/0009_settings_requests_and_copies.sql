@@ -8,6 +8,9 @@ ALTER TABLE {{sp00ky_control}} ADD COLUMN IF NOT EXISTS settings_until timestamp
 -- column sp00ky_control.settings_by: what operators set of a backend at run time isn't kept
 ALTER TABLE {{sp00ky_control}} ADD COLUMN IF NOT EXISTS settings_by text
 
+-- column sp00ky_rollup.fine: how long attempts took isn't kept, minute by minute
+ALTER TABLE {{sp00ky_rollup}} ADD COLUMN IF NOT EXISTS fine integer[]
+
 -- column request_id: no job can be enqueued or delivered
 ALTER TABLE {{table}} ADD COLUMN IF NOT EXISTS request_id text
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from enum import Enum
@@ -13,6 +14,7 @@ import attrs
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import Finding
+from sp00ky_core.stores.filters import COMPARED
 from sp00ky_core.stores.ids import new_key
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ __all__ = [
     "Update",
     "Where",
     "Work",
+    "in_order",
+    "met",
 ]
 
 T = TypeVar("T")
@@ -90,6 +94,27 @@ class Both:
 
 Where = Is | Either | Both
 """A condition on rows."""
+
+
+def met(row: Row, where: Where) -> bool:
+    """Whether a row meets a condition; NULL meets none that compares it with a value."""
+    if isinstance(where, Is):
+        value, wanted = row[where.column], where.value
+        if wanted is None:
+            return (value is None) is (where.operator == "=")
+        return value is not None and COMPARED[where.operator](value, wanted)
+    answers = (met(row, condition) for condition in where.conditions)
+    return all(answers) if isinstance(where, Both) else any(answers)
+
+
+def in_order(unsorted: Iterable[Row], order: Sequence[str], limit: int | None) -> list[Row]:
+    """Return the first of some rows in an order, as ``Session.select`` has it."""
+    rows = list(unsorted)
+    for column in reversed(order):
+        name = column.removeprefix("-")
+        rows.sort(key=lambda row: (row[name] is not None, row[name]), reverse=column.startswith("-"))
+    return rows[:limit]
+
 
 Update = tuple[Sequence[Is], Mapping[str, Any]]
 """The conditions on one row, of which the first says its key, and what is set in it."""
@@ -160,6 +185,17 @@ class Session(ABC):
     @abstractmethod
     async def count(self, table: Table, where: Sequence[Where] = ()) -> int:
         """Count rows."""
+
+    async def tally(
+        self, table: Table, columns: Sequence[str], where: Sequence[Where] = (), *, limit: int | None = None
+    ) -> list[tuple[Row, int]]:
+        """Count rows by what they have in some columns: that, and how many, the most first."""
+        counts = Counter(
+            tuple(row[name] for name in columns) for row in await self.select(table, where, columns=columns)
+        )
+        return [
+            (dict(zip(columns, values, strict=True)), count) for values, count in counts.most_common(limit)
+        ]
 
     @abstractmethod
     async def insert(self, table: Table, rows: Sequence[Row]) -> None:

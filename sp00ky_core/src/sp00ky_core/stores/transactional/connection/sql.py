@@ -140,6 +140,29 @@ class SqlSession(Session):
         rows, _ = await self._run(f"SELECT count(*) FROM {self._source(table, text)}", parameters)
         return int(rows[0][0])
 
+    async def tally(
+        self, table: Table, columns: Sequence[str], where: Sequence[Where] = (), *, limit: int | None = None
+    ) -> list[tuple[Row, int]]:
+        """See ``Session.tally``."""
+        table, where, _ = self._by_copies(table, where)
+        conditions, parameters = self._filtered(table, where)
+        expressions = ", ".join(self._readable(table, name, table.longest.get(name)) for name in columns)
+        groups = ", ".join(str(number) for number, _ in enumerate(columns, 1))
+        end = f" GROUP BY {groups} ORDER BY count(*) DESC" + ("" if limit is None else f" LIMIT {limit:d}")
+        text = f"SELECT {expressions}, count(*) FROM {self._source(table, conditions, '')}{end}"
+        rows, _ = await self._run(text, parameters)
+        decoders = [self.decoder(table, name) or _same for name in columns]
+        return [
+            (
+                {
+                    name: None if value is None else decode(value)
+                    for name, decode, value in zip(columns, decoders, row[:-1], strict=True)
+                },
+                int(row[-1]),
+            )
+            for row in rows
+        ]
+
     def _by_copies(
         self, table: Table, where: Sequence[Where], order: Sequence[str] = ()
     ) -> tuple[Table, Sequence[Where], Sequence[str]]:

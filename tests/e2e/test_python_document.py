@@ -84,12 +84,13 @@ def test_look_and_wait(project: Path) -> None:
 
 def test_steer(project: Path) -> None:
     steered = run(project, "-W", "error", "-c", example("Steer")).splitlines()
-    paused, rates, gone, latest, before = steered
+    paused, changed, rates, gone, latest, before = steered
     assert paused == "they deploy"
+    assert changed == "{'rate': {'limit': 20, 'per': 1.0, 'burst': 20}, 'concurrency': 10}"
     assert rates.startswith("api 0.0 {'success': 0, ")
     assert gone.startswith("no runner 'host-1' is up; none is known")
-    assert latest == "eve resume {'backend': 'api'}"
-    assert before == "eve pause {'backend': 'api', 'duration': 600.0}"
+    assert latest == "eve reset {'backend': 'api'}"
+    assert before.startswith("None set {'backend': 'api', 'duration': 7200.0, ")
 
 
 def test_operate(project: Path) -> None:

@@ -57,7 +57,7 @@ class GatedStore:
         self._signal = asyncio.Event()
 
     def __getattr__(self, name: str) -> Any:
-        if name in {"capabilities", "location"}:
+        if name in {"capabilities", "location", "use"}:
             return getattr(self._store, name)
 
         async def call(*args: Any, **options: Any) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar, Unpack
 
 from sp00ky_conformance.store.harness import WholeStore
@@ -13,9 +14,11 @@ from sp00ky_core.ports import (
     ActOptions,
     AuditEntry,
     ErrorGroup,
+    JobTable,
     Rollup,
     RollupQuery,
     RunnerRecord,
+    SettingsRecord,
 )
 
 __all__ = ["FaultySteering"]
@@ -39,6 +42,23 @@ class FaultySteering(ABC):
     async def resume(self, backend: str) -> bool:
         """See ``Pauses.resume``."""
         return await self._call("resume", lambda: self._store.resume(backend))
+
+    async def change_settings(self, backend: str, values: Mapping[str, Any], **options: Any) -> None:
+        """See ``Settings.change_settings``."""
+        change = partial(self._store.change_settings, backend, values, **options)
+        return await self._call("change_settings", change)
+
+    async def reset_settings(self, backend: str) -> bool:
+        """See ``Settings.reset_settings``."""
+        return await self._call("reset_settings", lambda: self._store.reset_settings(backend))
+
+    async def settings(self) -> Mapping[str, SettingsRecord]:
+        """See ``Settings.settings``."""
+        return await self._call("settings", self._store.settings)
+
+    def use(self, table: JobTable) -> None:
+        """See ``Settings.use``; no call of the database, so it has no faults."""
+        self._store.use(table)
 
     async def runners(self) -> list[RunnerRecord]:
         """See ``Runners.runners``."""

@@ -24,6 +24,7 @@ from sp00ky_core.ports import (
     GroupBy,
     JobFilter,
     JobQuery,
+    JobTable,
     MigrationStep,
     ParamStyle,
     Rollup,
@@ -239,6 +240,12 @@ class PostgresStore(TransactionalStore):
     def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Coroutine[Any, Any, Claim]:
         """See ``Store.claim``."""
         return self._claims.claim(slots_by_backend, runner_id)
+
+    def use(self, table: JobTable) -> None:
+        """See ``Settings.use``."""
+        super().use(table)
+        self._executor.tables.use(self._backends[table.backend])
+        self._claims.forget_statements()
 
     def next_due(self, backends: Collection[str]) -> Coroutine[Any, Any, float | None]:
         """See ``Store.next_due``."""

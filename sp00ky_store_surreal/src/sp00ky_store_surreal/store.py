@@ -8,6 +8,9 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar, cast
 
+import attrs
+from surrealdb import RecordID
+
 from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
@@ -26,6 +29,7 @@ from sp00ky_core.ports import (
     OverdueClaim,
     RunnerBeat,
     RunnerInfo,
+    SettingsRecord,
     Settlement,
     SettleResult,
     Spawn,
@@ -38,7 +42,7 @@ from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
 from sp00ky_store_surreal import heartbeat
 from sp00ky_store_surreal.connection.executor import TRIES, Connection, Lane
-from sp00ky_store_surreal.errors import Conflict
+from sp00ky_store_surreal.errors import Conflict, TableMissing
 from sp00ky_store_surreal.ids import id_text, own_id
 from sp00ky_store_surreal.jobs.claim import Claimer
 from sp00ky_store_surreal.jobs.claim_window import ClaimIndex, Peers
@@ -55,12 +59,15 @@ from sp00ky_store_surreal.schedule_query import query_rows
 from sp00ky_store_surreal.schema import check, migrate
 from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.session import Changed, SurrealSession
-from sp00ky_store_surreal.surql.loader import quoted
+from sp00ky_store_surreal.surql.loader import quoted, surql
 from sp00ky_store_surreal.url import target_of
 
 __all__ = ["SurrealStore"]
 
 T = TypeVar("T")
+
+POLICY = "_00_job_policy"
+"""The table in which other tools of a Sp00ky project set a job table's ``concurrency``."""
 
 
 class SurrealStore(TransactionalStore):
@@ -90,8 +97,7 @@ class SurrealStore(TransactionalStore):
             index=index,
             change_breaker=self.change_breaker,
         )
-        limited = frozenset(table.backend for table in options.tables if table.has_limits)
-        self._settles = Settles(self._ready, self._refused, self._claims, limited)
+        self._settles = Settles(self._ready, self._refused, self._claims)
         self._enqueues = Enqueues(self._ready, self._backends)
         self._reclaims = Reclaims(self._ready, changes, index)
         self._deletes = Deletes(self._ready, changes)
@@ -255,6 +261,22 @@ class SurrealStore(TransactionalStore):
 
     async def _beats(self) -> Mapping[str, datetime]:
         return {runner_id: beat.at for runner_id, beat in (await heartbeat.beats(self._connection)).items()}
+
+    async def settings(self) -> Mapping[str, SettingsRecord]:
+        """See ``Settings.settings``; ``_00_job_policy:<table>`` may say a ``concurrency``, too."""
+        records = dict(await super().settings())
+        tables = {table.table: table.backend for table in self.options.tables}
+        policies = [RecordID(POLICY, table) for table in tables]
+        try:
+            rows = (await self._connection.read(surql("job_policies"), policies=policies))[-1]
+        except TableMissing:  # a project without such tools
+            rows = []
+        for row in rows:
+            backend = tables[row["id"].id]
+            record = records.get(backend, SettingsRecord(values={}, actor=POLICY))
+            values = {"concurrency": row["concurrency"], **record.values}
+            records[backend] = attrs.evolve(record, values=values)
+        return records
 
     # Delete, read, watch.
 

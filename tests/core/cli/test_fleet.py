@@ -75,6 +75,59 @@ def test_what_cannot_be_paused_is_refused(shelf: Shelf, sp00ky: Cli, arguments: 
     assert sp00ky("audit", "--json").json == {"audit": [], "next": None}
 
 
+def what_is_set(sp00ky: Cli) -> Any:
+    (backend,) = sp00ky("backends", "list", "--json").json["backends"]
+    return backend["settings"]
+
+
+def test_a_backend_is_set_and_reset(shelf: Shelf, sp00ky: Cli) -> None:
+    assert what_is_set(sp00ky) is None
+    done = sp00ky("backends", "set", "api", "rate=20/s", "concurrency=10", "--for", "2h", "--actor", "ann")
+    assert (done.code, done.err) == (0, "")
+    assert "api: rate 20 per 1 s, 20 at once (file: none), concurrency 10 (file: 50), until " in done.out
+    sp00ky("backends", "set", "api", "max-in-flight=5", "rate={limit: 3, per: 1m}")
+    is_set = what_is_set(sp00ky)
+    rate = {"limit": 3, "per": 60.0, "burst": 3}
+    assert is_set["values"] == {"rate": rate, "maxInFlight": 5, "concurrency": 10}
+    assert is_set["file"] == {"rate": None, "maxInFlight": None, "concurrency": 50}
+    assert (is_set["until"][-1], is_set["ignored"], is_set["actor"]) == ("Z", {}, "eve")
+    assert "concurrency 10 (file: 50), until " in sp00ky("backends", "list").out
+    assert sp00ky("backends", "set", "api", "--reset").out == "api is as the file says\n"
+    assert what_is_set(sp00ky) is None
+    again = sp00ky("backends", "set", "api", "--reset")
+    assert (again.code, again.out) == (0, "api is as the file says; nothing was set\n")
+    acts = sp00ky("audit", "--json").json["audit"]
+    assert [act["action"] for act in acts] == ["reset", "reset", "set", "set"]
+    assert acts[-1]["selection"] == {
+        "backend": "api",
+        "duration": 7200.0,
+        "values": {"rate": {"limit": 20, "per": 1.0, "burst": 20}, "concurrency": 10},
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["apj", "concurrency=2"], "did you mean 'api'?"),
+        (["api"], "say what to set"),
+        (["api", "--for", "2h"], "say what to set"),
+        (["api", "--reset", "concurrency=2"], "say what to set"),
+        (["api", "--reset", "--for", "2h"], "say what to set"),
+        (["api", "concurrency"], "expected KEY=VALUE"),
+        (["api", "rate=0/s"], "backends.api.rate: expected a whole number from 1"),
+        (["api", "rate=0"], "backends.api.rate: expected a rate such as 20/s"),
+        (["api", "concurrency=2", "ratte=20/s"], "backends.api.ratte: unknown key 'ratte'; did you mean"),
+        (["api", "base-url=http://127.0.0.1:1/x"], "backends.api.baseUrl: expected one of the file's"),
+        (["api", "base-url=nowhere"], "backends.api.baseUrl: expected a URL"),
+        (["api", "concurrency=2", "--for", "0"], "duration is"),
+    ],
+)
+def test_what_cannot_be_set_is_refused(shelf: Shelf, sp00ky: Cli, arguments: list[str], says: str) -> None:
+    assert says in sp00ky("backends", "set", *arguments).complaint(2)
+    assert what_is_set(sp00ky) is None
+    assert sp00ky("audit", "--json").json == {"audit": [], "next": None}
+
+
 RUNNER_KEYS = ["id", "host", "pid", "version", "started_at", "beat_at", "state", "in_flight", "slots"]
 
 

@@ -172,6 +172,26 @@ def test_base_urls(load: Load, url: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("url", "urls", "problem"),
+    [
+        ("http://a", "['https://b']", "isn't of the scheme of `baseUrl`, http://"),
+        ("http://a", "['asgi://b:c']", "isn't of the scheme"),
+        ("asgi://a:b", "['asgi://b:c']", "an application in this process can't be replaced"),
+        ("http://a", "http://b", "expected a list such as"),
+        ("http://a", "['b']", "item 1: expected a URL"),
+    ],
+)
+def test_what_may_be_set_in_the_place_of_a_base_url_is_of_its_transport(
+    load: Load, url: str, urls: str, problem: str
+) -> None:
+    text = f"backends: {{api: {{spec: a, baseUrl: '{url}', method: {{table: t}}, baseUrls: {urls}}}}}"
+    with pytest.raises(ConfigError, match=rf"backends\.api\.baseUrls: .*{problem}"):
+        load(text)
+    allowed = text.replace(urls, "['http://b/v2']")
+    assert url != "http://a" or one(load(allowed)).base_urls == ("http://b/v2",)
+
+
 def test_apps_and_backends_are_merged_and_other_apps_left_alone(load: Load) -> None:
     config = load(
         f"""
@@ -640,7 +660,7 @@ def test_retries_of_a_backend(load: Load) -> None:
         ("maxInFlight: 0", "backends.api.maxInFlight: expected a whole number from 1"),
         ("maxInFlight: 2.5", "backends.api.maxInFlight: expected a whole number from 1"),
         ("rate: {}", "backends.api.rate: it has no `limit`"),
-        ("rate: 5", "backends.api.rate: expected a mapping"),
+        ("rate: 5", "backends.api.rate: expected a rate such as 20/s"),
         ("rate: {limit: 0}", "backends.api.rate.limit: expected a whole number from 1"),
         ("rate: {limit: 5, per: 0}", "backends.api.rate.per: expected a duration from 1ms to 1d"),
         ("rate: {limit: 5, per: never}", "backends.api.rate.per: expected a duration from 1ms to 1d"),

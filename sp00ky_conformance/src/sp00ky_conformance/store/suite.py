@@ -74,6 +74,7 @@ from sp00ky_conformance.store.steering.reschedule import (
     RescheduleConformance,
 )
 from sp00ky_conformance.store.steering.runners import DrainConformance, RunnerRecordConformance
+from sp00ky_conformance.store.steering.settings import SettingsConformance, TableInUseConformance
 
 __all__ = ["StoreConformance", "StoreHarness"]
 
@@ -124,6 +125,8 @@ class StoreConformance(
     InFlightSharedConformance,
     PauseConformance,
     PausedConformance,
+    SettingsConformance,
+    TableInUseConformance,
     RescheduleConformance,
     RedriveDelayConformance,
     ErrorGroupConformance,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Unpack
@@ -11,55 +11,114 @@ from typing import Any, Unpack
 import attrs
 import click
 
-from sp00ky_core.backend.backend import store_tables
+from sp00ky_core.backend.backend import Backend, store_tables
+from sp00ky_core.backend.settings import (
+    read_settings,
+    settings_texts,
+    settings_to_json,
+    value_text,
+    values_of,
+)
 from sp00ky_core.cli.jobs import STATS_COLUMNS, stats_row
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.options import DURATION, INSTANT, act_options, backend_names, page_options
 from sp00ky_core.cli.output import moment, show_list, show_page, slow
-from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, option, with_settings
+from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, flag, option, with_settings
+from sp00ky_core.config.structuring import camel
+from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
+from sp00ky_core.hints import shown
+from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import audit_to_json, json_of, runner_to_json
-from sp00ky_core.ports import ActOptions, AuditEntry, BackendStats, JobTable, RunnerRecord
+from sp00ky_core.ports import ActOptions, AuditEntry, BackendStats, JobTable, RunnerRecord, SettingsRecord
 from sp00ky_health import DEFAULT, ask
 
-BACKEND_COLUMNS = (*STATS_COLUMNS, "limits")
+BACKEND_COLUMNS = (*STATS_COLUMNS, "limits", "set")
 
-Listed = tuple[str, BackendStats, JobTable]
+
+@attrs.frozen(kw_only=True)
+class Listed:
+    """A backend, and what is known of it.
+
+    Attributes:
+        backend: As the file has it.
+        stats: Its numbers.
+        table: Its table, with the limits that the file has.
+        record: What operators have set; None: nothing.
+    """
+
+    backend: Backend
+    stats: BackendStats
+    table: JobTable
+    record: SettingsRecord | None
 
 
 @click.group()
 @with_settings
 def backends() -> None:
-    """Look at backends, and pause deliveries to one."""
+    """Look at backends, pause deliveries to one, and change one while runners run."""
 
 
 @command(backends, name="list", short_help="List the backends and their queues.")
 @as_json
 def list_backends(settings: Settings) -> None:
-    """List the backends: whether they are paused, their breakers, limits and queues."""
+    """List the backends: whether they are paused, their breakers, limits and queues, and what is set."""
     rows = settings.ask(_backends, "counting the jobs")
     show_list("backends", rows, _backend_json, BACKEND_COLUMNS, _backend_row, json_wanted=settings.json)
 
 
 async def _backends(outbox: Outbox) -> list[Listed]:
     stats, tables = await outbox.stats(), {table.backend: table for table in store_tables(outbox.backends)}
-    return [(name, stats[name], tables[backend.table.backend]) for name, backend in outbox.backends.items()]
+    settings = await outbox.settings()
+    return [
+        Listed(
+            backend=backend,
+            stats=stats[name],
+            table=tables[backend.table.backend],
+            record=settings.get(name),
+        )
+        for name, backend in outbox.backends.items()
+    ]
 
 
 def _backend_row(listed: Listed) -> tuple[object, ...]:
-    name, stats, table = listed
-    return (*stats_row(name, stats), _limits_text(table))
+    name, record = listed.backend.name, listed.record
+    is_set = "" if record is None else _settings_text(listed.backend, record)
+    return (*stats_row(name, listed.stats), _limits_text(listed.table), is_set)
 
 
 def _backend_json(listed: Listed) -> dict[str, Any]:
-    name, stats, table = listed
+    table, record = listed.table, listed.record
     rate = None if table.rate is None else attrs.asdict(table.rate)
-    return {"name": name, "limits": {"rate": rate, "max_in_flight": table.max_in_flight}, **json_of(stats)}
+    return {
+        "name": listed.backend.name,
+        "limits": {"rate": rate, "max_in_flight": table.max_in_flight},
+        "settings": None if record is None else _settings_json(listed.backend, record),
+        **json_of(listed.stats),
+    }
+
+
+def _settings_json(backend: Backend, record: SettingsRecord) -> dict[str, Any]:
+    """Return what is set beside the file's values of the same keys."""
+    settings, ignored = read_settings(backend, record.values)
+    values = values_of(settings)
+    return {
+        "values": settings_to_json(values),
+        "file": settings_to_json({name: getattr(backend.config, name) for name in values}),
+        "ignored": dict(ignored),
+        "until": None if record.until is None else instant_to_json(record.until),
+        "actor": record.actor,
+    }
+
+
+def _settings_text(backend: Backend, record: SettingsRecord) -> str:
+    until = "until it is reset" if record.until is None else f"until {moment(record.until)} UTC"
+    return f"{', '.join(settings_texts(backend, record.values))}, {until}"
 
 
 def _limits_text(table: JobTable) -> str:
     rate, most = table.rate, table.max_in_flight
-    texts = [] if rate is None else [f"{rate.limit} per {rate.per:g} s, {rate.burst} at once"]
+    texts = [] if rate is None else [value_text(rate)]
     texts += [] if most is None else [f"{most} in flight"]
     return ", ".join(texts)
 
@@ -95,6 +154,64 @@ async def _resume(outbox: Outbox, name: str, **act: Unpack[ActOptions]) -> None:
     ended = await outbox.resume(name, **act)
     was = "" if ended else "; nothing had paused it"
     click.echo(f"{_together(outbox, name)} resumed{was}")
+
+
+@command(backends, name="set", short_help="Change a backend while runners run.")
+@click.argument("name", shell_complete=backend_names)
+@click.argument("values", metavar="KEY=VALUE...", nargs=-1)
+@option("--for", "So long: 10m, 2h; by default until it is reset.", name="duration", type=DURATION)
+@flag("--reset", "Let the file's values hold again.")
+@act_options
+def set_backend(
+    settings: Settings,
+    *,
+    name: str,
+    values: tuple[str, ...],
+    duration: timedelta | None,
+    reset: bool,
+    **act: Any,
+) -> None:
+    """Change the backend NAME in the whole fleet: every runner follows within 5 s, without a restart.
+
+    KEY is `rate` (20/s), `max-in-flight`, `concurrency` (of each process), `timeout` (30s), or `base-url`,
+    one of the file's `baseUrls`. What is set already stays set beside it; `--for` ends all of it.
+    """
+    if reset is bool(values) or (reset and duration is not None):
+        raise click.UsageError("say what to set, as in concurrency=10, or --reset alone")
+    if reset:
+        settings.ask(lambda outbox: _reset(outbox, name, **act))
+        return
+    wanted = dict(map(_setting_of, values))
+    settings.ask(lambda outbox: _set(outbox, name, wanted, duration, **act))
+
+
+def _setting_of(written: str) -> tuple[str, Any]:
+    """Read KEY=VALUE: the file's key, and the value as YAML has it."""
+    key, equals, value = written.partition("=")
+    if not equals:
+        raise click.UsageError(f"expected KEY=VALUE, such as concurrency=10, not {shown(written)}")
+    try:
+        read = parse_yaml(value)
+    except YamlProblem:
+        read = value
+    return camel(key.replace("-", "_")), read
+
+
+async def _set(
+    outbox: Outbox,
+    name: str,
+    values: Mapping[str, Any],
+    duration: timedelta | None,
+    **act: Unpack[ActOptions],
+) -> None:
+    await outbox.set_backend(name, values, duration=duration, **act)
+    record = (await outbox.settings())[name]
+    click.echo(f"{name}: {_settings_text(outbox.backends.named(name), record)}; runners follow within 5 s")
+
+
+async def _reset(outbox: Outbox, name: str, **act: Unpack[ActOptions]) -> None:
+    was = "" if await outbox.reset_backend(name, **act) else "; nothing was set"
+    click.echo(f"{name} is as the file says{was}")
 
 
 def _together(outbox: Outbox, name: str) -> str:

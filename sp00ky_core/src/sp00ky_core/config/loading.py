@@ -121,6 +121,7 @@ def _backend(reader: SectionReader, entry: Entry, whole: Config, transports: Tra
         _check_auth(reader, entry, found)
         _check_tls(reader, entry, found)
         _check_engine(entry, found)
+        _check_base_urls(reader, entry, found)
     except KeyProblem as error:
         key = error.key.removeprefix(f"{entry.at}.").partition(".")[0]
         where = f"in {entry.app_file}: " if key in entry.from_app else ""
@@ -236,6 +237,16 @@ def _check_tls(reader: SectionReader, entry: Entry, backend: BackendConfig) -> N
 def _check_engine(entry: Entry, backend: BackendConfig) -> None:
     if backend.engine == "httptools" and backend.proxy is not None:
         raise KeyProblem(f"{entry.at}.engine", "httptools knows no proxies; write auto or aiohttp")
+
+
+def _check_base_urls(reader: SectionReader, entry: Entry, found: BackendConfig) -> None:
+    """Refuse what no operator may put in the place of ``baseUrl``: its transport stays the same."""
+    scheme, at = found.base_url.partition("://")[0].lower(), f"{entry.at}.baseUrls"
+    if scheme == "asgi" and found.base_urls:
+        raise KeyProblem(at, "an application in this process can't be replaced at run time; remove it")
+    for url in () if f"{entry.at}.baseUrl" in reader.unset else found.base_urls:
+        if url.partition("://")[0].lower() != scheme:
+            raise KeyProblem(at, f"{url!r:.80} isn't of the scheme of `baseUrl`, {scheme}://")
 
 
 def _clashing(backends: Mapping[str, BackendConfig]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from sp00ky_core.config import values as read
 from sp00ky_core.config.structuring import Notice, key
 from sp00ky_core.config.values import Secret
 from sp00ky_core.errors import ConfigError
+from sp00ky_core.hints import shown
 from sp00ky_core.job.retry import MAX_RETRIES
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL_CREDENTIALS",
     "BackendConfig",
+    "BackendSettings",
     "BreakerConfig",
     "Config",
     "ContractKind",
@@ -77,11 +79,14 @@ class TransportTraits(Protocol):
 _TIMEOUT = read.seconds(0, 86_400, above=True)
 _PERIOD = read.seconds(0.001, 86_400, expected="a duration from 1ms to 1d, such as 1s or 1m")
 _CONCURRENCY = read.whole(1, 10_000)
+_MAX_IN_FLIGHT = read.whole(1, 1_000_000)
+_REQUESTS = read.whole(1, 1_000_000)
 _OVERRIDABLE = ("timeoutOverridable", "deploy.timeoutOverridable")
 _ROOTS = read.listed(read.path, "[./shared]")
 _AUTH = key(read.auth_type, "auth.type", needed=True)
 _AUTH_PLACE = key(read.one_of("header", "query", "cookie", quotes=False), "auth.in", needed=True)
 _SIGNING = key(read.signing_secrets, "signingSecret", secret=True)
+_BASE_URLS = key(read.listed(read.backend_url, "[http://localhost:8001]"))
 _STATUSES = read.listed(read.whole(100, 599), "[400, 422]", frozenset)
 
 
@@ -139,17 +144,28 @@ class RateConfig:
         burst: Requests at once after a pause; by default ``limit``.
     """
 
-    limit: int = field(metadata=key(read.whole(1, 1_000_000)))
+    limit: int = field(metadata=key(_REQUESTS))
     per: float = field(default=1.0, metadata=key(_PERIOD))
     burst: int = field(
         default=attrs.Factory(lambda self: self.limit, takes_self=True),
-        metadata=key(read.whole(1, 1_000_000)),
+        metadata=key(_REQUESTS),
     )
 
     @property
     def per_second(self) -> float:
         """Requests a second."""
         return self.limit / self.per
+
+
+def _short_rate(value: object) -> RateConfig:
+    """Read ``20/s``, ``300/m`` or ``10/1m30s``."""
+    limit, slash, per = str(value).partition("/")
+    if not slash or not limit.isdecimal():
+        raise read.ReadProblem(f"expected a rate such as 20/s, 300/m or 10/1m30s, not {shown(value)}")
+    return RateConfig(limit=_REQUESTS(int(limit)), per=_PERIOD(per if per[:1].isdigit() else f"1{per}"))
+
+
+_RATE = key(RateConfig, shorthand=_short_rate)
 
 
 KEEP_ALL, FAILURES_ONLY = "all", "failures-only"
@@ -260,6 +276,7 @@ class BackendConfig:
         name: As in the file.
         spec: The OpenAPI document's file, absolute; None: its transport has another contract, or none.
         base_url: What paths are appended to.
+        base_urls: What operators may put in its place at run time.
         table: The job table.
         schema: A file that defines it, for other tools.
         auth: How requests show who sends them; None: with a bearer token, if there is one.
@@ -296,6 +313,7 @@ class BackendConfig:
     name: str
     spec: Path | None = field(default=None, metadata=key(read.path, needed=True))
     base_url: str = field(metadata=key(read.backend_url, unset="http://unset.invalid"))
+    base_urls: tuple[str, ...] = field(default=(), metadata=_BASE_URLS)
     table: str = field(default="job", metadata=key(read.table_name, "method.table", needed=True))
     schema: Path | None = field(default=None, metadata=key(read.path, "method.schema"))
     auth: Literal["basic", "apiKey"] | None = field(default=None, metadata=_AUTH)
@@ -308,8 +326,8 @@ class BackendConfig:
     timeout: float = field(default=10.0, metadata=key(_TIMEOUT, "timeout", "deploy.timeout"))
     timeout_overridable: bool = field(default=False, metadata=key(read.boolean, *_OVERRIDABLE, needed=True))
     concurrency: int = field(default=50, metadata=key(_CONCURRENCY, "concurrency", "method.concurrency"))
-    max_in_flight: int | None = field(default=None, metadata=key(read.whole(1, 1_000_000)))
-    rate: RateConfig | None = field(default=None, metadata=key(RateConfig))
+    max_in_flight: int | None = field(default=None, metadata=key(_MAX_IN_FLIGHT))
+    rate: RateConfig | None = field(default=None, metadata=_RATE)
     retry: RetryConfig = field(default=RetryConfig(), metadata=key(RetryConfig))
     give_up_on: frozenset[int] = field(default=frozenset(), metadata=key(_STATUSES))
     breaker: BreakerConfig | None = field(default=BreakerConfig(), metadata=_BREAKER)
@@ -353,6 +371,25 @@ class BackendConfig:
         Raises ``ConfigError`` where that can't be used, and never could.
         """
         return self.token if self.token_file is None else read_token(self.token_file)
+
+
+@attrs.frozen(kw_only=True)
+class BackendSettings:
+    """What operators may set of a backend at run time, by the file's keys; None: what the file says.
+
+    Attributes:
+        rate: See ``BackendConfig``, as for the others.
+        max_in_flight: In the whole fleet.
+        concurrency: Per process.
+        timeout: Seconds.
+        base_url: One of the file's ``baseUrls``.
+    """
+
+    rate: RateConfig | None = field(default=None, metadata=_RATE)
+    max_in_flight: int | None = field(default=None, metadata=key(_MAX_IN_FLIGHT))
+    concurrency: int | None = field(default=None, metadata=key(_CONCURRENCY))
+    timeout: float | None = field(default=None, metadata=key(_TIMEOUT))
+    base_url: str | None = field(default=None, metadata=key(read.backend_url))
 
 
 @attrs.frozen(kw_only=True)

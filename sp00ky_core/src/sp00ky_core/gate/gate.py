@@ -152,6 +152,12 @@ class Gate:
     def _is_probed_here(self, breaker: Breaker) -> bool:
         return breaker.state is BreakerState.HALF_OPEN and breaker.probe_runner == self._runner_id
 
+    def adjust(self, concurrency: int, *, is_limited: bool) -> None:
+        """Note that the backend takes so many attempts at a time here, and whether the fleet has limits."""
+        self.throttling.widen(concurrency)
+        self._is_limited = is_limited
+        self.limit.forget()
+
     # --- attempts ---
 
     def may_start(self, claim: Claimed, in_flight: int) -> bool:
@@ -338,5 +344,5 @@ class Limit:
         self.until = now + (retry_in or self._futile)
 
     def forget(self) -> None:
-        """Note that one of the jobs has ended, so that another may be sent."""
+        """Note that one of the jobs has ended, or the limits are others: another may be sent."""
         self.until = 0.0

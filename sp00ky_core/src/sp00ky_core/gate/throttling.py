@@ -39,6 +39,13 @@ class Throttling:
         self._in_a_row = 0  # throttled answers without a 2xx between; those to requests sent at once are one
         self._counted_at = float("-inf")
 
+    def widen(self, concurrency: int) -> None:
+        """Allow so many at a time from now on, or fewer; what a backend has throttled stays throttled."""
+        is_throttled = self.limit < self._concurrency
+        self._concurrency = concurrency
+        self.limit = min(self.limit, concurrency) if is_throttled else concurrency
+        self._reach = min(self._reach, concurrency) if is_throttled else concurrency
+
     def delivered(self, now: float, started_at: float) -> None:
         """Count a 2xx to a request that was sent at ``started_at``."""
         self._in_a_row = 0

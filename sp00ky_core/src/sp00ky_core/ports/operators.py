@@ -19,6 +19,7 @@ __all__ = [
     "OperatorFate",
     "OperatorResult",
     "Pause",
+    "SettingsRecord",
 ]
 
 AUDIT_KEPT = 90 * 86_400.0
@@ -71,6 +72,21 @@ class Pause:
     until: datetime | None = None
     since: datetime | None = None
     reason: str | None = None
+    actor: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class SettingsRecord:
+    """What operators have set of a backend.
+
+    Attributes:
+        values: By the keys of sp00ky.yml, as they are in the database: another client may have written any.
+        until: When it ends; None: when it is reset.
+        actor: Who set it last, as they say.
+    """
+
+    values: Mapping[str, Any]
+    until: datetime | None = None
     actor: str | None = None
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "LEASE_MARGIN",
     "LONGEST_LEASE",
     "LONGEST_PROBE",
+    "LONGEST_SET_TIMEOUT",
     "PROBE_LATEST",
     "PROBE_MARGIN",
     "PROBE_WINDOW",
@@ -27,6 +28,9 @@ LEASE_MARGIN = 30.0
 
 LONGEST_LEASE = MAX_TIMEOUT + LEASE_MARGIN
 """Seconds: no lease of any table ends later from now."""
+
+LONGEST_SET_TIMEOUT = 600.0
+"""Seconds: an operator sets no longer timeout at run time, unless the file has a longer one."""
 
 PROBE_MARGIN = 5.0
 """Seconds that a probe's lease outlasts its timeout: if its runner dies, no other probe is sent before."""
@@ -102,8 +106,12 @@ class JobTable:
 
     @property
     def longest_lease(self) -> float:
-        """Seconds: a lease that ends later from now was written by no runner, and counts as run out."""
-        return (MAX_TIMEOUT if self.timeout_overridable else self.timeout) + self.lease_margin
+        """Seconds: a lease that ends later from now was written by no runner, and counts as run out.
+
+        An operator may have set another timeout a moment ago.
+        """
+        longest = MAX_TIMEOUT if self.timeout_overridable else max(self.timeout, LONGEST_SET_TIMEOUT)
+        return longest + self.lease_margin
 
     @property
     def probe_lease(self) -> float:
@@ -159,6 +167,7 @@ class StoreCapabilities:
         overdue_claims: It is an ``OverdueClaims`` too.
         breakers: It is a ``Breakers`` too.
         pauses: It is a ``Pauses`` too.
+        settings: It is a ``Settings`` too.
         runners: It is a ``Runners`` too.
         audit: It is an ``Audit`` too.
         counts: It is a ``Counts`` too.
@@ -190,6 +199,7 @@ class StoreCapabilities:
     overdue_claims: bool = True
     breakers: bool = True
     pauses: bool = True
+    settings: bool = True
     runners: bool = True
     audit: bool = True
     counts: bool = True

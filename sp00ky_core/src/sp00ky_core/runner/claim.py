@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 
+from sp00ky_core.backend.backend import Backend
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreUnavailable
 from sp00ky_core.gate.seen_breaker import NEW
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import Claim, Store
+from sp00ky_core.ports import Claim, Settings, Store, has
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
@@ -124,6 +125,7 @@ class Claimer:
         self._look_at = float("inf")  # when all backends are to be claimed for again
         self._strays = False  # rows may be this runner's without its holding them: a claim's reply was lost
         self._given_back: set[str] = set()  # those of them of which this runner knows
+        self._adjusted: dict[str, Backend] = {}  # what the next claim takes over
         self._claiming = asyncio.Lock()  # a release must never overlap a claim of this runner
 
     async def run(self) -> None:
@@ -147,7 +149,22 @@ class Claimer:
         self.is_stopping = True
         self._wake.freed()
 
+    def adjust(self, name: str, backend: Backend) -> None:
+        """Have a backend's jobs claimed and sent as this one says, from the next claim on."""
+        self._adjusted[name] = backend
+        self._wake.freed()
+
+    def _take_over_adjusted(self) -> None:
+        """Between two claims: jobs are held by the lease with which they were claimed."""
+        settings = has(self._store, Settings)
+        while self._adjusted and settings is not None:
+            name, backend = self._adjusted.popitem()
+            self._slots[name].adjust(backend)
+            settings.use(self._slots[name].table)
+            self._wake.may_have_more(name)
+
     async def _step(self) -> None:
+        self._take_over_adjusted()
         if self._strays:
             await self._beat.fresh()
             await self._release_strays()

@@ -24,6 +24,7 @@ from sp00ky_core.ports import (
     Rollups,
     RunnerInfo,
     Runners,
+    Settings,
     Settlement,
     Store,
     Transport,
@@ -36,6 +37,7 @@ from sp00ky_core.runner.maintenance.reclaim import Reclaimer
 from sp00ky_core.runner.maintenance.rollups import RollupWriter
 from sp00ky_core.runner.maintenance.runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Place
+from sp00ky_core.runner.maintenance.settings import SettingsReader
 from sp00ky_core.runner.observer import Observer, facts_of, named
 from sp00ky_core.runner.options import TRYING, RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
@@ -90,7 +92,7 @@ class Runner:
         self._served = [backend.config for backend in backends.values()]
         self._transports = list({id(transport): transport for transport in transports.values()}.values())
         self._documents = {name: backend.document for name, backend in backends.items()}
-        self._concurrency = {name: backend.config.concurrency for name, backend in backends.items()}
+        self._table_of = {name: backend.table.backend for name, backend in backends.items()}
         self._started = False
         self._running = False
         self._abandoned = False  # a drain was cut off
@@ -129,6 +131,10 @@ class Runner:
         )
         rollups = has(self._store, Rollups)
         self._rollups = RollupWriter(rollups, self._options, self.observer) if rollups else None
+        settings = has(self._store, Settings)
+        self._settings = (
+            SettingsReader(settings, tables, self._claimer.adjust, self.observer) if settings else None
+        )
 
     def _slots_of(self, name: str, backend: Backend, news: asyncio.Event) -> Slots:
         table, options = stored_table(backend), self._options
@@ -203,6 +209,8 @@ class Runner:
                 await transport.open()
                 await self._prepare_transport(transport)
             await self._beat.beat()
+            if self._settings is not None:
+                await self._settings.look()
             await self._hooks.dispatch("sp00ky_runner_started", runner_id=self.runner_id)
         except BaseException:
             await self._close_transports()
@@ -230,6 +238,8 @@ class Runner:
             self._tasks.start("runs", self._schedules.upkeep.run)
         if self._rollups is not None:
             self._tasks.start("rollups", self._rollups.run)
+        if self._settings is not None:
+            self._tasks.start("settings", self._settings.run)
         self._tasks.start("claim", self._claimer.run, ends=True)
 
     async def _listen(self) -> None:
@@ -324,7 +334,9 @@ class Runner:
             version=VERSION,
             documents=self._documents,
             in_flight={name: attempts[name] for name in self._documents},
-            slots=self._concurrency,
+            slots={
+                name: self._slots[table].backend.config.concurrency for name, table in self._table_of.items()
+            },
             draining=self._claimer.is_stopping or self.drain_requested.is_set(),
         )
 
@@ -389,7 +401,7 @@ class Runner:
             await self._abandon()  # what the drain before hadn't come to
             self._tasks.start("settle", self._settler.run)
             self._tasks.start("breakers", self._breakers.run)
-        await self._tasks.stop("scheduler", "runs")
+        await self._tasks.stop("scheduler", "runs", "settings")
         await _within(self._options.grace, self._let_end())
         await self._tasks.stop("claim", "signal")
         await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))

@@ -200,7 +200,7 @@ class Slots:
     """Make at most ``concurrency`` attempts at a time for one backend; no task is made per job.
 
     Attributes:
-        backend: The backend.
+        backend: The backend, as operators have set it.
         gate: Its gate.
         table: Its table as the store leases its rows.
         busy: Attempts under way.
@@ -250,6 +250,13 @@ class Slots:
         ahead = self._ahead if limit >= self.backend.config.concurrency else 0
         free = limit + ahead - self.busy - len(self._ready)
         return min(free, self._stride) if free >= max(1, ahead // 2) else 0
+
+    def adjust(self, backend: Backend) -> None:
+        """Make attempts as this backend says, from the next claim on; those under way end as they began."""
+        self.backend, self.table = backend, stored_table(backend)
+        self.gate.adjust(backend.config.concurrency, is_limited=self.table.has_limits)
+        if not (self._waking or self._spreading):
+            self._wake()
 
     def measure(self, now: float, claim_seconds: float) -> None:
         """See how fast the backend is: a fast one is claimed for ahead of time, a slow one isn't.
@@ -326,7 +333,7 @@ class Slots:
         loop, worker = asyncio.get_running_loop(), asyncio.current_task()
         self._waking -= 1
         while not self._closing:
-            while not self._ready:
+            while not self._ready or self.busy >= self.backend.config.concurrency:
                 waiter = loop.create_future()
                 self._idle.append(waiter)
                 await waiter

@@ -124,6 +124,10 @@ class Claims:
         """Start the next claims at the oldest job: one may be due that is older than the last claimed."""
         self._cursors.start_over()
 
+    def forget_statements(self) -> None:
+        """Build claims anew: a table's leases or limits are others."""
+        self._built.clear()
+
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
         before, self._refused = self._refused, keys_by_table(self._quarantine.resting("claimed"))

@@ -111,6 +111,11 @@ class Tables:
         except KeyError:
             raise UnknownBackend(backend=backend, known=tuple(self._by_backend)) from None
 
+    def use(self, table: JobTable) -> None:
+        """Have statements lease and limit a backend's jobs as this table says."""
+        self.by_name[table.table] = self._by_backend[table.backend] = table
+        self.all = tuple(self.by_name.values())
+
     def chosen(self, backends: Iterable[str]) -> tuple[JobTable, ...]:
         """Return the tables of some backends, in the order that statements are built in."""
         wanted = {self.of(backend).table for backend in backends}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -46,17 +46,13 @@ class Settles:
         ready: Knows what the tables can hold.
         quarantine: Remembers rows that the database refuses.
         claims: Knows which jobs may have an ordering_key.
-        limited: Backends whose attempts are counted, also those that may outlast their claim.
     """
 
-    def __init__(
-        self, ready: Readiness, quarantine: Quarantine, claims: Claimer, limited: Collection[str]
-    ) -> None:
+    def __init__(self, ready: Readiness, quarantine: Quarantine, claims: Claimer) -> None:
         self._ready = ready
         self._connection = ready.connection
         self._quarantine = quarantine
         self._claims = claims
-        self._limited = limited
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
@@ -161,7 +157,7 @@ class Settles:
 
     def _write_of(self, settlement: Settlement) -> dict[str, Any]:
         result = self._result_of(settlement.backend, settlement.transition.result_json)
-        return _write(settlement, result, marks=settlement.backend in self._limited)
+        return _write(settlement, result)
 
     def _result_of(self, backend: str, answer: bytes | None) -> Any:
         return self._ready.results().get(backend, TEXT).value_of(answer)
@@ -247,7 +243,7 @@ def _reschedule(settlement: Settlement) -> dict[str, Any]:
     }
 
 
-def _write(settlement: Settlement, result: Any, *, marks: bool) -> dict[str, Any]:
+def _write(settlement: Settlement, result: Any) -> dict[str, Any]:
     change = settlement.transition
     same = ("retries", "after_lease", "defers", "keeps_deferral", "request_id")
     return {name: getattr(change, name) for name in same} | {
@@ -260,7 +256,6 @@ def _write(settlement: Settlement, result: Any, *, marks: bool) -> dict[str, Any
         "error": None if change.error is None else _entry(change.error),
         "bump": int(change.bumps_epoch),
         "keeps": change.keeps_lease,
-        "marks": marks,
     }
 
 

@@ -69,6 +69,8 @@ OPERATORS: dict[str, Callable[[Outbox], Awaitable[object]]] = {
     "kill_all": lambda outbox: outbox.kill(filter=JobFilter()),
     "pause": lambda outbox: outbox.pause("api"),
     "resume": lambda outbox: outbox.resume("api"),
+    "set": lambda outbox: outbox.set_backend("api", {"concurrency": 2}),
+    "reset": lambda outbox: outbox.reset_backend("api"),
     "drain": lambda outbox: outbox.drain_runner("r"),
     "audit": lambda outbox: outbox.audit(),
     "runners": lambda outbox: outbox.runners(),

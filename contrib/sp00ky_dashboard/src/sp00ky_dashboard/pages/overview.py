@@ -11,6 +11,8 @@ from starlette.responses import Response
 
 from sp00ky_core import BackendStats, Rates, RunnerRecord
 from sp00ky_core.backend.backend import Backend, queues
+from sp00ky_core.backend.settings import settings_texts
+from sp00ky_core.ports import SettingsRecord
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.observe import rates
 from sp00ky_dashboard.observe.rates import RANGES, Series, series_of
@@ -28,6 +30,7 @@ class Queue:
         series: Its attempts over time; None: the store keeps no rollups.
         in_flight: Attempts that the living runners make now.
         slots: Attempts that they make at a time, at most.
+        settings: What operators have set; None: nothing.
     """
 
     backend: Backend
@@ -36,6 +39,12 @@ class Queue:
     series: Series | None
     in_flight: int
     slots: int
+    settings: SettingsRecord | None
+
+    @property
+    def settings_texts(self) -> list[str]:
+        """What is set, each beside what the file says."""
+        return [] if self.settings is None else settings_texts(self.backend, self.settings.values)
 
 
 async def overview(request: Request) -> Response:
@@ -49,7 +58,11 @@ async def overview(request: Request) -> Response:
         ("rates", within.name, until), lambda: rates.attempts(outbox, within, until), fresh=rates.MINUTE
     )
     runners = await read("runners", outbox.runners)
-    cards = [_queue(queue, numbers, found, runners) for queue in queues(outbox.backends).values()]
+    settings = await read("settings", outbox.settings)
+    cards = [
+        _queue(queue, numbers, found, runners, settings.get(name))
+        for name, queue in queues(outbox.backends).items()
+    ]
     living = [runner for runner in runners if runner.state != "dead"]
     return page(
         request,
@@ -67,6 +80,7 @@ def _queue(
     numbers: Mapping[str, BackendStats],
     rates: Sequence[Rates] | None,
     runners: list[RunnerRecord],
+    settings: SettingsRecord | None,
 ) -> Queue:
     living = [runner for runner in runners if runner.state != "dead"]
     names = (backend.name, *(each.name for each in backend.sharing))
@@ -77,4 +91,5 @@ def _queue(
         series=None if rates is None else series_of(rates, names),
         in_flight=sum(each.info.in_flight.get(name, 0) for each in living for name in names),
         slots=sum(each.info.slots.get(backend.name, 0) for each in living),
+        settings=settings,
     )

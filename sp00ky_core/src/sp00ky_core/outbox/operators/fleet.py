@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Unpack
 
-from sp00ky_core.errors import OptionInvalid, RunnerGone
+from sp00ky_core.backend.backend import Backend
+from sp00ky_core.backend.settings import SETTABLE, read_settings, settings_to_json, values_of
+from sp00ky_core.config import BackendSettings
+from sp00ky_core.errors import CallUnsupported, ConfigError, OptionInvalid, RunnerGone
 from sp00ky_core.hints import shown
 from sp00ky_core.job.options import check_option
 from sp00ky_core.outbox.operators.audit import act_of, recorded
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import ActOptions, Pauses, Runners, RunnerState, needed
+from sp00ky_core.ports import ActOptions, Pauses, Runners, RunnerState, Settings, SettingsRecord, has, needed
 from sp00ky_core.stores.naming import StoreUser
 
 
@@ -56,6 +60,50 @@ class FleetOperators(StoreUser):
             await self._report_pause(backend, paused=False)
         return ended
 
+    async def set_backend(
+        self,
+        backend: str,
+        values: Mapping[str, Any],
+        *,
+        duration: timedelta | None = None,
+        **act: Unpack[ActOptions],
+    ) -> None:
+        """Change a backend in the whole fleet, without a restart: every runner follows within 5 s.
+
+        Args:
+            backend: Its name.
+            values: By the keys of sp00ky.yml: ``rate``, ``maxInFlight``, ``concurrency``, ``timeout``, and
+                ``baseUrl``, which is one of the file's ``baseUrls``. Others that are set stay so.
+            duration: How long all that is set holds; by default as long as what was set before, or until
+                ``reset_backend``.
+            act: Who does it, and why.
+
+        Raises:
+            UnknownBackend: There is none of that name.
+            ConfigError: An unknown key, or a value that can't be; nothing was done.
+            OptionInvalid: Nothing to set, or a duration that can't be.
+        """
+        known, seconds = self.backends.named(backend), _checked_seconds(duration)
+        store = needed(self.store, Settings, "set_backend()")
+        changed = settings_to_json(values_of(_checked(known, values)))
+        if not self.store.capabilities.limits and changed.keys() & {"rate", "maxInFlight"}:
+            raise CallUnsupported(store=self.store.location, call="a limit", instead="use another store")
+        selection = {"backend": backend, "duration": duration, "values": changed}
+        async with recorded(self.store, act_of("set", selection, via=self.via, **act)):
+            await store.change_settings(backend, changed, seconds=seconds, actor=act.get("actor"))
+
+    async def reset_backend(self, backend: str, **act: Unpack[ActOptions]) -> bool:
+        """Let the file's values hold again in the whole fleet; whether anything was set."""
+        self.backends.named(backend)
+        store = needed(self.store, Settings, "reset_backend()")
+        async with recorded(self.store, act_of("reset", {"backend": backend}, via=self.via, **act)):
+            return await store.reset_settings(backend)
+
+    async def settings(self) -> Mapping[str, SettingsRecord]:
+        """Return what is set of backends now, by their names; nothing where the store keeps no settings."""
+        store = has(self.store, Settings)
+        return {} if store is None else await store.settings()
+
     async def drain_runner(self, runner_id: str, **act: Unpack[ActOptions]) -> None:
         """Ask a runner to claim nothing more, to end what it holds, and to exit: within a beat it does.
 
@@ -79,6 +127,15 @@ class FleetOperators(StoreUser):
     async def _report_pause(self, backend: str, **facts: Any) -> None:
         if self._hooks.observes("sp00ky_pause_changed"):
             await self._hooks.dispatch("sp00ky_pause_changed", backend=backend, **facts)
+
+
+def _checked(backend: Backend, values: Mapping[str, Any]) -> BackendSettings:
+    settings, problems = read_settings(backend, values)
+    for key, problem in problems.items():
+        raise ConfigError(file="", key=f"backends.{backend.name}.{key}", problem=problem)
+    if settings == BackendSettings():
+        raise OptionInvalid(option="values", value="empty", expected=f"some of {', '.join(SETTABLE)}")
+    return settings
 
 
 def _checked_seconds(duration: timedelta | None) -> float | None:

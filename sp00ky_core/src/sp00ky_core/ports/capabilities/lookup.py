@@ -16,6 +16,7 @@ from sp00ky_core.ports.capabilities.queries import Counts, ErrorGroups, ShortIds
 from sp00ky_core.ports.capabilities.rollups import Rollups
 from sp00ky_core.ports.capabilities.runners import OverdueClaims, Runners
 from sp00ky_core.ports.capabilities.schedules import Schedules
+from sp00ky_core.ports.capabilities.settings import Settings
 from sp00ky_core.ports.capabilities.statements import SqlStatements, Statements
 from sp00ky_core.ports.capabilities.synchronous import SynchronousEnqueue, SynchronousMigrate
 from sp00ky_core.ports.capabilities.watch import Watch
@@ -40,6 +41,7 @@ __all__ = [
     "Rollups",
     "Runners",
     "Schedules",
+    "Settings",
     "ShortIds",
     "SqlStatements",
     "Statements",
@@ -69,6 +71,7 @@ FLAGS: Mapping[type[Any], str] = {
     Rollups: "rollups",
     Runners: "runners",
     Schedules: "schedules",
+    Settings: "settings",
     ShortIds: "short_ids",
     SqlStatements: "sql_statements",
     Statements: "statements",

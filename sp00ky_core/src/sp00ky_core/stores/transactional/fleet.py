@@ -6,7 +6,7 @@ import json
 import math
 import os
 import socket
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 
@@ -22,6 +22,7 @@ from sp00ky_core.ports import (
     RunnerBeat,
     RunnerInfo,
     RunnerRecord,
+    SettingsRecord,
 )
 from sp00ky_core.stores.decisions import Allowance
 from sp00ky_core.stores.filters import BEGINNING, unknown_entry
@@ -183,11 +184,7 @@ NO_PAUSE: Row = {"paused": 0, **dict.fromkeys(("paused_until", "reason", "actor"
 
 async def pause(session: Session, backend: str, *, seconds: float | None, **act: Unpack[ActOptions]) -> bool:
     """Pause a backend; whether it wasn't paused before."""
-    row = await _locked(session, backend)
-    if row is None:
-        await session.insert_once(CONTROLS, {"backend": backend})
-        row = await _locked(session, backend) or {}
-    now = await session.now()
+    row, now = await _made(session, backend), await session.now()
     before = pause_of(row, now)
     values: Row = {
         **NO_PAUSE,
@@ -228,9 +225,63 @@ def seconds_left(paused: Pause, now: datetime) -> float:
     return math.inf if paused.until is None else (paused.until - now).total_seconds()
 
 
+NO_SETTINGS: Row = dict.fromkeys(("settings", "settings_until", "settings_by"))
+
+
+async def change_settings(
+    session: Session, backend: str, values: Mapping[str, Any], *, seconds: float | None, actor: str | None
+) -> None:
+    """Set values of a backend beside those that hold."""
+    row, now = await _made(session, backend), await session.now()
+    before = settings_of(row, now) or SettingsRecord(values={})
+    until = before.until if seconds is None else now + timedelta(seconds=min(seconds, LONGEST_PAUSE))
+    changed: Row = {"settings": json.dumps({**before.values, **values})}
+    changed |= {"settings_until": until, "settings_by": actor}
+    await session.update(CONTROLS, [Is("backend", "=", backend)], changed)
+
+
+async def reset_settings(session: Session, backend: str) -> bool:
+    """Forget what is set of a backend; whether anything was."""
+    row = await _locked(session, backend)
+    if row is None or settings_of(row, await session.now()) is None:
+        return False
+    await session.update(CONTROLS, [Is("backend", "=", backend)], NO_SETTINGS)
+    return True
+
+
+async def read_settings(session: Session, backends: Collection[str]) -> dict[str, SettingsRecord]:
+    """Return what is set and holds now, by backend."""
+    controls, now = await read_controls(session, backends), await session.now()
+    records = {backend: settings_of(row, now) for backend, row in controls.items()}
+    return {backend: record for backend, record in records.items() if record is not None}
+
+
+def settings_of(row: Row, now: datetime) -> SettingsRecord | None:
+    """Return the settings that hold now; another client may have written anything."""
+    until, values = instant_of(row.get("settings_until")), row.get("settings")
+    if values is None or (until is not None and until <= now):
+        return None
+    try:
+        read = json.loads(values)
+    except ValueError:
+        read = None
+    held = read if isinstance(read, dict) else {}
+    return SettingsRecord(values=held, until=until, actor=row.get("settings_by"))
+
+
+async def _made(session: Session, backend: str) -> Row:
+    """Lock a backend's row, which is made where it is missing, and return it."""
+    row = await _locked(session, backend)
+    if row is None:
+        await session.insert_once(CONTROLS, {"backend": backend})
+        row = await _locked(session, backend)
+    return row or {}
+
+
 async def _locked(session: Session, backend: str) -> Row | None:
     """Read a backend's row once no other transaction writes it; none can until the end of this one."""
-    await session.update(CONTROLS, [Is("backend", "=", backend)], {"backend": backend})
+    if not await session.update(CONTROLS, [Is("backend", "=", backend)], {"backend": backend}):
+        return None  # one that is there a moment later isn't locked
     return (await read_controls(session, [backend])).get(backend)
 
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, TypeVar, Unpack
 
+import attrs
+
 from sp00ky_core.errors import RowRefused, UnknownBackend
 from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job.job import Job, JobStatus, NewJob
@@ -41,6 +43,7 @@ from sp00ky_core.ports import (
     ScheduleChange,
     ScheduleRun,
     ScheduleSnapshot,
+    SettingsRecord,
     SettleFate,
     Settlement,
     SettleResult,
@@ -435,6 +438,34 @@ class TransactionalStore(Primitives, DecidingStore):
         ended = await self._executor.write(partial(fleet.resume, backend=backend))
         self._notifications.send(work=True)
         return ended
+
+    async def change_settings(
+        self,
+        backend: str,
+        values: Mapping[str, Any],
+        *,
+        seconds: float | None = None,
+        actor: str | None = None,
+    ) -> None:
+        """See ``Settings.change_settings``."""
+        self._of_backend(backend)
+        options: dict[str, Any] = {"seconds": seconds, "actor": actor}
+        await self._executor.write(partial(fleet.change_settings, backend=backend, values=values, **options))
+
+    async def reset_settings(self, backend: str) -> bool:
+        """See ``Settings.reset_settings``."""
+        self._of_backend(backend)
+        return await self._executor.write(partial(fleet.reset_settings, backend=backend))
+
+    async def settings(self) -> Mapping[str, SettingsRecord]:
+        """See ``Settings.settings``."""
+        return await self._executor.read(partial(fleet.read_settings, backends=tuple(self._backends)))
+
+    def use(self, table: JobTable) -> None:
+        """See ``Settings.use``."""
+        known = self._of_backend(table.backend)
+        changed = {name: getattr(table, name) for name in ("timeout", "rate", "max_in_flight")}
+        self._backends[table.backend] = self._tables[table.table] = attrs.evolve(known, **changed)
 
     async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
         """See ``Store.beat``."""

@@ -1,0 +1,121 @@
+"""A running runner follows what operators set, and loses no job over it."""
+
+import asyncio
+import logging
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered, Outcome
+from sp00ky_core.ports import Attempt
+
+
+class Holding:
+    """A backend that holds each request until it is let go."""
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.urls: Counter[str] = Counter()
+        self._places = asyncio.Semaphore(0)
+
+    async def __call__(self, attempt: Attempt) -> Outcome:
+        self.in_flight += 1
+        self.urls[attempt.backend.base_url] += 1
+        await self._places.acquire()
+        self.in_flight -= 1
+        return Delivered()
+
+    def let_go(self, count: int) -> None:
+        for _ in range(count):
+            self._places.release()
+
+    async def holds(self, count: int) -> None:
+        async with asyncio.timeout(30):
+            while self.in_flight != count:  # noqa: ASYNC110  # nothing reports it
+                await asyncio.sleep(0.002)
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.maintenance.settings.EVERY", 0.01)
+
+
+async def test_attempts_at_a_time_become_more_and_fewer_and_every_job_is_sent_once(make_bench: Any) -> None:
+    backend = Holding()
+    bench = await make_bench(backend, concurrency=2)
+    jobs = [await bench.add() for _ in range(60)]
+    async with bench.runner() as runner:
+        await backend.holds(2)
+        await bench.store.change_settings("api", {"concurrency": 9})
+        await backend.holds(9)
+        assert runner._info().slots == {"api": 9, "other": 2}
+        await bench.store.change_settings("api", {"concurrency": 3})
+        while runner._info().slots["api"] != 3:  # noqa: ASYNC110  # nothing reports it
+            await asyncio.sleep(0.002)
+        backend.let_go(6)
+        await backend.holds(3)
+        for _ in range(10):
+            backend.let_go(2)
+            await backend.holds(3)
+        await bench.store.reset_settings("api")
+        while runner._info().slots["api"] != 2:  # noqa: ASYNC110  # nothing reports it
+            await asyncio.sleep(0.002)
+        backend.let_go(1)
+        await backend.holds(2)
+        backend.let_go(60)
+        for job in jobs:
+            ended = await bench.ended(job)
+            assert (ended.status, ended.lease_epoch, ended.errors) == (JobStatus.SUCCESS, 1, ())
+    assert sum(backend.urls.values()) == 60
+
+
+async def test_what_was_set_holds_from_the_first_claim_and_ends(make_bench: Any) -> None:
+    backend = Holding()
+    bench = await make_bench(backend)
+    for _ in range(20):
+        await bench.add()
+    await bench.store.change_settings("api", {"maxInFlight": 3})
+    async with bench.runner():
+        await backend.holds(3)
+        await asyncio.sleep(0.1)  # that there are no more is what is asked
+        assert backend.in_flight == 3
+        await bench.store.change_settings("api", {}, seconds=0.05)
+        await backend.holds(20)
+        backend.let_go(20)
+        await backend.holds(0)
+    (job, *_) = await bench.store.claim({"api": 5}, "r") or [None]
+    assert job is None
+
+
+async def test_a_rate_by_the_day_is_forgotten_at_once(make_bench: Any) -> None:
+    bench = await make_bench()
+    await bench.store.change_settings("api", {"rate": "1/1d"})
+    first, second = await bench.add(), await bench.add()
+    async with bench.runner(poll=3_600.0):
+        while not (await bench.store.get(first.id)).is_terminal:  # noqa: ASYNC110  # nothing reports it
+            await asyncio.sleep(0.002)
+        await bench.store.reset_settings("api")
+        await bench.ended(second)
+
+
+async def test_requests_go_where_the_file_allows_and_nowhere_else(
+    make_bench: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = Holding()
+    backend.let_go(1_000)
+    bench = await make_bench(backend, base_urls=("http://127.0.0.1:2",))
+    await bench.store.change_settings("api", {"baseUrl": "http://evil.test", "timeout": 7})
+    caplog.set_level(logging.WARNING, "sp00ky_core.runner.maintenance.settings")
+    async with bench.runner() as runner:
+        await bench.ended(await bench.add())
+        assert runner._slots["api"].table.timeout == 7
+        await asyncio.sleep(0.1)  # it looks again and again
+        assert len(caplog.messages) == 1
+        assert "baseUrl: expected one of the file's `baseUrls`" in caplog.messages[0]
+        await bench.store.change_settings("api", {"baseUrl": "http://127.0.0.1:2"})
+        while runner._slots["api"].backend.config.base_url[-1] != "2":  # noqa: ASYNC110  # nothing reports it
+            await asyncio.sleep(0.002)
+        await bench.ended(await bench.add())
+    assert backend.urls == {"http://127.0.0.1:1": 1, "http://127.0.0.1:2": 1}

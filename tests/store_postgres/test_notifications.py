@@ -12,8 +12,9 @@ from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transitions import kill
-from sp00ky_store_postgres import PostgresStore, flow
+from sp00ky_store_postgres import PostgresStore, flow, notifications
 from sp00ky_store_postgres.notifications import CHANNEL
+from sp00ky_store_postgres.sql.loader import read_sql
 
 
 @asynccontextmanager
@@ -122,3 +123,24 @@ async def test_looks_go_on_after_locks_for_what_is_committed_later(monkeypatch: 
         for _ in range(4):
             await looks.get()
     running.cancel()
+
+
+async def test_a_session_that_can_t_take_locks_gives_way_to_another(
+    store: PostgresStore, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def read(name: str) -> str:
+        asked.append(name)
+        return "SELECT 1 / 0" if len(asked) == 1 else read_sql(name)
+
+    monkeypatch.setattr(notifications, "read_sql", read)
+    signals = store.work_signal()
+    async with asyncio.timeout(60):
+        await anext(signals)
+        while "let_notify" not in asked:  # the first session has taken no locks, another one has
+            for _ in range(flow.MANY):
+                await sql.execute("SELECT pg_notify($1, $2)", flow.CHANNEL, f"{schema}.job")
+            await asyncio.sleep(0.01)
+        await anext(signals)
+    await signals.aclose()

@@ -123,7 +123,7 @@ class Listener(Notifications):
         finally:
             session.connection.terminate()
             looking.cancel()
-            await asyncio.wait([looking])
+            await asyncio.gather(looking, return_exceptions=True)
 
     def _on_payload(self, payload: str) -> None:
         if payload in self._executor.tables.heard:
@@ -170,13 +170,18 @@ class _Session:
                     await self.connection.execute("SELECT 1")
 
     async def hold_notifications(self, names: Sequence[str]) -> float:
-        """See ``Hold``: by locks, which end with this session."""
-        async with self._is_free:
-            row = await self.connection.fetchrow(
-                read_sql("hold_notifications"), names, flow.CHANNEL, flow.HELD
-            )
-            past, self._locks = self._locks, row["locks"]
-            await self.connection.execute(read_sql("let_notify"), past)
+        """See ``Hold``: by locks, which end with this session, as it does where they can't be taken."""
+        try:
+            async with self._is_free:
+                return await self._hold(names)
+        except Exception:
+            self.connection.terminate()  # on a new one jobs are looked for again
+            raise
+
+    async def _hold(self, names: Sequence[str]) -> float:
+        row = await self.connection.fetchrow(read_sql("hold_notifications"), names, flow.CHANNEL, flow.HELD)
+        past, self._locks = self._locks, row["locks"]
+        await self.connection.execute(read_sql("let_notify"), past)
         seconds: float = row["seconds"]
         return seconds
 

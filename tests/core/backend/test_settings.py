@@ -53,6 +53,7 @@ def test_rates(tmp_path: Path, value: object, rate: RateConfig) -> None:
     [
         ({"rate": "0/s"}, "from 1 to 1000000, not 0"),
         ({"rate": 0}, "a rate such as 20/s"),
+        ({"rate": f"{'9' * 5_000}/s"}, "a rate such as 20/s"),
         ({"rate": "20/0s"}, "from 1ms to 1d"),
         ({"rate": "20/fortnight"}, "a duration"),
         ({"rate": None}, "no `limit`"),

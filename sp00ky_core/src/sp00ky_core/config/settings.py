@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -160,7 +161,7 @@ class RateConfig:
 def _short_rate(value: object) -> RateConfig:
     """Read ``20/s``, ``300/m`` or ``10/1m30s``."""
     limit, slash, per = str(value).partition("/")
-    if not slash or not limit.isdecimal():
+    if not slash or not re.fullmatch("[0-9]{1,9}", limit):
         raise read.ReadProblem(f"expected a rate such as 20/s, 300/m or 10/1m30s, not {shown(value)}")
     return RateConfig(limit=_REQUESTS(int(limit)), per=_PERIOD(per if per[:1].isdigit() else f"1{per}"))
 

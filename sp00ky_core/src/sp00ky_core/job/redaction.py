@@ -25,6 +25,9 @@ def redacted(job: Job, pointers: Sequence[str]) -> Job:
     Args:
         job: Whole.
         pointers: JSON pointers: of payload and result only these values are taken out; none: all.
+
+    Raises:
+        ValueError: As ``matched``, or what is left can't be written.
     """
     errors = tuple(attrs.evolve(error, reason=REDACTED) for error in job.errors)
     if not pointers:
@@ -40,26 +43,25 @@ def without_keys(job: Job) -> Job:
 
 
 def matched(job: Job, pointers: Sequence[str]) -> frozenset[str]:
-    """Return those pointers that lead to a value in the job's payload or result."""
-    documents = [_document(text) for text in (job.payload_json, job.result_json) if text is not None]
+    """Return those pointers that lead to a value in the job's payload or result.
+
+    Raises:
+        ValueError: One can't be read, or has a key twice: then a value may be where no pointer leads.
+    """
+    documents = [
+        decode(text, unique_keys=True) for text in (job.payload_json, job.result_json) if text is not None
+    ]
     return frozenset(
         pointer for pointer in pointers if any(_place(document, pointer) for document in documents)
     )
 
 
 def _without(text: bytes, pointers: Sequence[str]) -> bytes:
-    document = _document(text)
+    document = decode(text, unique_keys=True)
     places = [place for pointer in pointers if (place := _place(document, pointer))]
     for holder, key in places:
         holder[key] = REDACTED
     return encode(document) if places else text
-
-
-def _document(text: bytes) -> Any:
-    try:
-        return decode(text)
-    except ValueError:
-        return None
 
 
 def _place(document: Any, pointer: str) -> tuple[Any, Any] | None:

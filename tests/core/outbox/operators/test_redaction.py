@@ -12,6 +12,7 @@ import pytest_asyncio
 from tests.core.two_backends import ended, enqueued, opened, statuses
 
 from sp00ky_core import JobFilter, JobQuery, JobStatus, Outbox
+from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.errors import OptionInvalid, RowRefused, UnknownBackend
 from sp00ky_core.outbox.operators import bulk, redaction
 from sp00ky_core.stores.memory import MemoryStore
@@ -131,7 +132,22 @@ async def test_nothing_is_selected_by_nothing_or_by_both(outbox: Outbox) -> None
         await outbox.erase(filter=JobFilter(backend="gone"))
     with pytest.raises(OptionInvalid, match="status"):
         await outbox.erase(filter=JobFilter(status=JobStatus.PENDING))
+    for last in (JobFilter(error_name="http_status"), JobFilter(code=503)):
+        with pytest.raises(OptionInvalid, match="expected failed, beside an error's name"):
+            await outbox.erase(filter=last)  # a kill would be their last error
     assert await outbox.audit() == []
+
+
+async def test_a_job_that_a_field_can_t_be_taken_out_of_is_refused(outbox: Outbox) -> None:
+    (plain,) = await ended(outbox, 1, **CARD)
+    surrogate = JsonText(b'{"card": 4111, "note": "\\ud800"}')
+    await ended(outbox, 1, **CARD | {"payload": surrogate})
+    result = await outbox.redact(filter=MINE, fields=["/card"])
+    assert (result.done, result.skipped, result.refused["illegal"]) == (1, 0, 1)
+    assert "a key is twice" in (result.problem or "")
+    assert (await outbox.get(plain)).payload == {"card": "(redacted)", "id": 1}
+    assert (await outbox.redact(filter=MINE)).done == 2
+    assert "4111" not in await text_of(outbox)
 
 
 async def test_erasure_kills_waits_and_deletes_and_proves_it(

@@ -7,7 +7,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Unpack
@@ -43,6 +43,8 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 MOST_NAMED = 100
 """Copies whose ids a result holds."""
+
+UNREADABLE = "a key is twice in its payload or result, or they can't be read or written: redact all of it"
 
 UNFINISHED = (JobStatus.PENDING, JobStatus.PROCESSING)
 
@@ -194,9 +196,7 @@ class JobRedaction(JobCopies):
         """Do as ``erase``; yield how many match, and unless it is a ``dry_run`` how far each 100 got it."""
         needed(self.store, Rewrites, "erase()")
         selection = self._selection(job_ids, filter, limit)
-        if filter is not None and filter.status in UNFINISHED:
-            expected = "success, failed, or none: jobs that are killed first are failed then"
-            raise OptionInvalid(option="status", value=shown(str(filter.status)), expected=expected)
+        _check_erasable(filter)
         result = await self._counted(selection)
         if dry_run:
             yield result
@@ -252,8 +252,9 @@ class JobRedaction(JobCopies):
         async with aclosing(self._pages(selection)) as batches:
             async for ids in batches:
                 for job in await self.jobs.whole(ids):
-                    led = matched(job, fields)
-                    fields = [field for field in fields if field not in led]
+                    with suppress(ValueError):  # it is refused when it comes to that
+                        led = matched(job, fields)
+                        fields = [field for field in fields if field not in led]
                 if not fields:
                     break
         return fields
@@ -303,8 +304,7 @@ class _Redacting:
         return await self._follow([job.id for job in jobs if job.is_terminal], result)
 
     async def _write(self, jobs: Sequence[Job], result: RedactionResult) -> RedactionResult:
-        wanted = [job for job in jobs if not self.fields or matched(job, self.fields)]
-        new = {job.id: self._without(job) for job in wanted if not self._is_done(job)}
+        new, unreadable = self._new(jobs)
         store = needed(self.outbox.store, Rewrites, "redact()")
 
         async def write(job_ids: Sequence[str]) -> Sequence[str]:
@@ -314,10 +314,22 @@ class _Redacting:
         changed = new.keys() - set(written) - problems.keys()
         result = _refused(result, "illegal", [(id_, f"job {id_}: {why}") for id_, why in problems.items()])
         result = _refused(result, "changed", [(id_, f"job {id_} changed meanwhile") for id_ in changed])
-        skipped = len(jobs) - len(new)
+        result = _refused(result, "illegal", [(id_, f"job {id_}: {UNREADABLE}") for id_ in unreadable])
+        skipped = len(jobs) - len(new) - len(unreadable)
         left = _keys_of(new[id_] for id_ in written)
         done = result.done + len(written)
         return attrs.evolve(result, done=done, skipped=result.skipped + skipped, left=_sum(result.left, left))
+
+    def _new(self, jobs: Sequence[Job]) -> tuple[dict[str, Job], list[str]]:
+        """Return what is to be left of jobs, by id, and the ids of those in which fields can't be found."""
+        new, unreadable = dict[str, Job](), list[str]()
+        for job in jobs:
+            try:
+                if (not self.fields or matched(job, self.fields)) and not self._is_done(job):
+                    new[job.id] = self._without(job)
+            except ValueError:
+                unreadable.append(job.id)
+        return new, unreadable
 
     def _without(self, job: Job) -> Job:
         job = redacted(job, self.fields)
@@ -382,6 +394,19 @@ class _Erasing:
         if 0 < seconds <= LONGEST_LEASE:
             logger.warning("waiting %.0f s: until then an attempt of these jobs may be under way", seconds)
             await asyncio.sleep(seconds)
+
+
+def _check_erasable(conditions: JobFilter | None) -> None:
+    """Raise ``OptionInvalid`` for conditions that a job which is killed first doesn't meet any more."""
+    if conditions is None:
+        return
+    if conditions.status in UNFINISHED:
+        expected = "success, failed, or none: jobs that are killed first are failed then"
+        raise OptionInvalid(option="status", value=shown(str(conditions.status)), expected=expected)
+    names_error = conditions.error_name is not None or conditions.code is not None
+    if names_error and not conditions.statuses.isdisjoint(UNFINISHED):
+        expected = "failed, beside an error's name or code: jobs that are killed first have another one then"
+        raise OptionInvalid(option="status", value="none", expected=expected)
 
 
 def _why_not(job: Job) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 
+from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, breaker_of, changed, fits
 from sp00ky_core.ports import (
     LONGEST_PROBE,
@@ -262,7 +263,7 @@ def settings_of(row: Row, now: datetime) -> SettingsRecord | None:
     if values is None or (until is not None and until <= now):
         return None
     try:
-        read = json.loads(values)
+        read = decode(values)
     except ValueError:
         read = None
     held = read if isinstance(read, dict) else {}

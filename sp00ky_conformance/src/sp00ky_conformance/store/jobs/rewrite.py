@@ -200,7 +200,8 @@ class RedactConformance(StoreHarness):
             (error.at, error.code) for error in job.errors
         ]
         written: dict[str, Any] = {"redacted_at": stored.redacted_at, "payload_json": stored.payload_json}
-        assert stored == attrs.evolve(left, **written)
+        assert stored == attrs.evolve(left, **written, lease_epoch=stored.lease_epoch)
+        assert stored.lease_epoch > job.lease_epoch
         assert [found.id for found in await store.find(JobQuery(assigned_to="user:7"))] == [job.id]
 
     async def test_keys_go_where_they_are_left_out(self, store: WholeStore) -> None:
@@ -227,6 +228,8 @@ class RedactConformance(StoreHarness):
         assert await store.redact([redacted(job, ()) for job in changed]) == []
         assert [await store.get(job.id) for job in before] == before
         assert await store.redact([redacted(again, ())]) == [again.id]
+        assert await store.redact([again]) == []  # as it was read before
+        assert (await store.get(again.id)).payload == {}
 
     async def test_copies_are_found(self, store: WholeStore, options: StoreOptions) -> None:
         jobs = await self.add(store, 2)

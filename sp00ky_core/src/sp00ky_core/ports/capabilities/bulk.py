@@ -72,8 +72,8 @@ class Rewrites(Protocol):
         """Write payload, result, errors, and keys of jobs that have ended as they are here; which, by id.
 
         Keys are ``dedup_key``, ``ordering_key`` and ``assigned_to``. ``redacted_at`` becomes the database's
-        now, everything else stays, ``updated_at`` too. A job that has another status or epoch by now is left
-        out.
+        now; ``lease_epoch`` is raised, so that nobody writes back, or sends, what they read before.
+        Everything else stays, ``updated_at`` too. A job that has another status or epoch by now is left out.
 
         Raises:
             RowRefused: the database refuses one; none is written.

@@ -70,6 +70,7 @@ def _left(job: Job) -> dict[str, Any]:
         "dedup_key": job.dedup_key,
         "ordering_key": job.ordering_key,
         "assigned_to": job.assigned_to,
+        "lease_epoch": job.lease_epoch + 1,
     }
 
 

@@ -160,6 +160,13 @@ def test_nothing_is_imported_of_what_is_no_export(
     assert shelf.all() == {}
 
 
+def test_a_pipe_can_t_be_read_twice(shelf: Shelf, sp00ky: Any, project: Path) -> None:
+    os.mkfifo(project / "pipe")
+    assert "write it into a file; nothing was imported" in sp00ky(
+        "jobs", "import", "pipe", "--yes"
+    ).complaint(2)
+
+
 def test_a_row_that_no_job_has_is_refused_and_the_others_come(
     shelf: Shelf, sp00ky: Any, project: Path
 ) -> None:

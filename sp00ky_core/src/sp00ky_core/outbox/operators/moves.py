@@ -60,6 +60,8 @@ class ExportFile:
 
     def records(self) -> Iterator[Mapping[str, Any]]:
         """Yield the records. Raises ``ImportRefused`` at the first line that is none, or mustn't be one."""
+        if not self.path.is_file():
+            raise self._refused("it is no file, or it is a pipe, and it is read twice: write it into a file")
         try:
             with self.path.open("rb") as file:
                 number = 0

@@ -80,6 +80,14 @@ def what_is_set(sp00ky: Cli) -> Any:
     return backend["settings"]
 
 
+def test_what_else_the_table_holds_steers_no_terminal(shelf: Shelf, sp00ky: Cli) -> None:
+    within(lambda outbox: outbox.store.change_settings("api", {"\x1b[2J": 1}))  # type: ignore[attr-defined]
+    done = sp00ky("backends", "set", "api", "concurrency=10")
+    assert (done.code, "unknown key" in done.out, "\x1b" in done.out) == (0, True, False)
+    gone = sp00ky("backends", "set", "api", "concurrency=10", "--for", "0.001ms")
+    assert (gone.code, gone.out) == (0, "api: its time is over; runners follow within 5 s\n")
+
+
 def test_a_backend_is_set_and_reset(shelf: Shelf, sp00ky: Cli) -> None:
     assert what_is_set(sp00ky) is None
     done = sp00ky("backends", "set", "api", "rate=20/s", "concurrency=10", "--for", "2h", "--actor", "ann")

@@ -20,7 +20,7 @@ from sp00ky_core.backend.settings import (
     values_of,
 )
 from sp00ky_core.cli.jobs import STATS_COLUMNS, stats_row
-from sp00ky_core.cli.logs import say
+from sp00ky_core.cli.logs import plain, say
 from sp00ky_core.cli.options import DURATION, INSTANT, act_options, backend_names, page_options
 from sp00ky_core.cli.output import moment, show_list, show_page, slow
 from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, flag, option, with_settings
@@ -205,8 +205,9 @@ async def _set(
     **act: Unpack[ActOptions],
 ) -> None:
     await outbox.set_backend(name, values, duration=duration, **act)
-    record = (await outbox.settings())[name]
-    click.echo(f"{name}: {_settings_text(outbox.backends.named(name), record)}; runners follow within 5 s")
+    record = (await outbox.settings()).get(name)
+    is_set = "its time is over" if record is None else _settings_text(outbox.backends.named(name), record)
+    click.echo(f"{name}: {plain(is_set)}; runners follow within 5 s")
 
 
 async def _reset(outbox: Outbox, name: str, **act: Unpack[ActOptions]) -> None:

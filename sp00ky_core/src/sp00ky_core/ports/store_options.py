@@ -69,6 +69,7 @@ class JobTable:
         max_successes: Delivered jobs that are kept at most, the latest; None: no limit.
         delivered: Whether runners deliver its jobs. Where not, another scheduler does: nothing there is
             reclaimed or pruned.
+        longest_timeout: Seconds: the configured ``timeout``, by which others may claim while another is set.
     """
 
     backend: str
@@ -87,6 +88,7 @@ class JobTable:
     max_in_flight: int | None = None
     max_successes: int | None = None
     delivered: bool = True
+    longest_timeout: float = attrs.field(default=attrs.Factory(lambda self: self.timeout, takes_self=True))
 
     @property
     def has_limits(self) -> bool:
@@ -110,8 +112,8 @@ class JobTable:
 
         An operator may have set another timeout a moment ago.
         """
-        longest = MAX_TIMEOUT if self.timeout_overridable else max(self.timeout, LONGEST_SET_TIMEOUT)
-        return longest + self.lease_margin
+        configured = max(self.timeout, self.longest_timeout, LONGEST_SET_TIMEOUT)
+        return (MAX_TIMEOUT if self.timeout_overridable else configured) + self.lease_margin
 
     @property
     def probe_lease(self) -> float:

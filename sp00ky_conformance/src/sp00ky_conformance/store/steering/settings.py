@@ -22,6 +22,7 @@ from sp00ky_conformance.store.harness import (
 )
 from sp00ky_conformance.store.steering.rate import daily
 from sp00ky_core.ports import LONGEST_SET_TIMEOUT, SettingsRecord, StoreOptions
+from sp00ky_core.stores.transitions import kill
 
 __all__ = ["SettingsConformance", "TableInUseConformance"]
 
@@ -129,3 +130,16 @@ class TableInUseConformance(StoreHarness):
         assert await store.reclaim({}) == []
         (again,) = await self.add(store)
         assert [other.id for other in await self.claim(store)] == [again.id]
+
+    @where("ordering")
+    async def test_a_shorter_timeout_ends_no_longer_lease(self, options: StoreOptions) -> None:
+        seconds = 2 * LONGEST_SET_TIMEOUT
+        longer = attrs.evolve(options.tables[0], timeout=seconds, longest_timeout=seconds)
+        options = attrs.evolve(options, tables=(longer, *options.tables[1:]))
+        async with self.opened(options) as store:
+            under_way = await self.claimed(store, ordering_key="k")
+            await self.add(store, ordering_key="k")
+            self.use(store, options, timeout=5.0)
+            assert await store.reclaim({}) == []
+            await kill(store, [under_way.id])
+            assert await self.claim(store) == []

@@ -114,6 +114,7 @@ def test_a_port_in_use_is_one_line(start: Start) -> None:
         (["--user-header", "X-User", "--host", "0.0.0.0"], {}, 2, "listen on 127.0.0.1"),
         ([], {"SP00KY_DASHBOARD_TOKENS": f"ada={TOKEN} {TOKEN}"}, 2, "NAME=TOKEN"),
         ([], {"SP00KY_DASHBOARD_TOKENS": f"ada={TOKEN} ada={TOKEN}"}, 2, "each name once"),
+        ([], {"SP00KY_DASHBOARD_TOKENS": f"ada={TOKEN} bob={TOKEN}"}, 2, "one for several names"),
         (["--host", "nowhere.invalid"], {"SP00KY_DASHBOARD_TOKEN": TOKEN}, 1, "nowhere.invalid"),
         (["--host", "a" * 64], {"SP00KY_DASHBOARD_TOKEN": TOKEN}, 1, "choose another"),
         (["--store", "nonsense://x"], {}, 2, "nonsense"),

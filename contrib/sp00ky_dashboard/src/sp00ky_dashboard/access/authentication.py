@@ -186,8 +186,9 @@ class TokenAuth:
                 raise OptionInvalid(
                     option="token", value=shown(len(token)) + " characters", expected=expected
                 )
-        if not tokens:
-            raise OptionInvalid(option="tokens", value="none", expected="a token for each name")
+        if not tokens or len({*tokens.values()}) < len(tokens):
+            value = "one for several names" if tokens else "none"  # the audit couldn't say whose
+            raise OptionInvalid(option="tokens", value=value, expected="a token for each name")
         self._tokens, self._sessions = dict(tokens), Sessions(tokens)
 
     async def __call__(self, request: Request) -> Found:

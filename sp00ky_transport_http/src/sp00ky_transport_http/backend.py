@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from sp00ky_core.config import BackendConfig
@@ -13,6 +14,8 @@ from sp00ky_transport_http.response import Response
 from sp00ky_transport_http.signing import Signer
 
 __all__ = ["HttpBackend"]
+
+Build = Callable[[Attempt], Request | Undelivered]
 
 
 class HttpBackend:
@@ -28,7 +31,7 @@ class HttpBackend:
         self.config = config
         self.builder: RequestBuilder = RequestBuilder(config, base_url)
         self._signer = Signer(config.signing_secrets)
-        self.build = self._signed if config.signing_secrets else self.builder.build
+        self.build: Build = self._signed if config.signing_secrets else self.builder.build
 
     def is_of(self, config: BackendConfig) -> bool:
         """Say whether it is made of this configuration, with the token that counts now."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,7 +20,7 @@ from sp00ky_core.cli.job_operations import (
     warn_of_unknown_path,
 )
 from sp00ky_core.cli.logs import plain
-from sp00ky_core.cli.options import INSTANT, page_options
+from sp00ky_core.cli.options import INSTANT, Command, page_options
 from sp00ky_core.cli.output import (
     coloured_text,
     draws,
@@ -169,7 +169,9 @@ RATES_COLUMNS = (
 MOST_ASSIGNED = 20
 """Groups by whom jobs are assigned to, where no other number is asked for."""
 
-group_option = option("--by", "By route, or by whom jobs are assigned to.", type=click.Choice(list(GROUPED)))
+group_option: Callable[[Command], Command] = option(
+    "--by", "By route, or by whom jobs are assigned to.", type=click.Choice(list(GROUPED))
+)
 
 
 @command(jobs, name="stats", short_help="Show each backend's queue in numbers.")

@@ -216,7 +216,7 @@ class Slots:
         *,
         unanswered: float,
     ) -> None:
-        self.backend = backend
+        self.backend: Backend = backend
         self.gate = gate
         self.table: JobTable = stored_table(backend)
         self.busy: int = 0

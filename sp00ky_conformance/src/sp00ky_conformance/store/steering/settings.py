@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -27,7 +28,7 @@ from sp00ky_core.stores.transitions import kill
 __all__ = ["SettingsConformance", "TableInUseConformance"]
 
 LONG, SHORT = 3_600.0, 0.05
-RATE = {"limit": 20, "per": 1.0, "burst": 20}
+RATE: Mapping[str, float] = {"limit": 20, "per": 1.0, "burst": 20}
 
 
 @each_where("settings")

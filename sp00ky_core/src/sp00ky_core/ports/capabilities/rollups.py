@@ -38,12 +38,9 @@ COARSE_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 
 
 _STEPS = (1.0, 1.2, 1.5, 1.8, 2.1, 2.5, 3.0, 3.6, 4.2, 5.0, 6.0, 7.0, 8.2)
 
-BUCKET_BOUNDS = tuple(
-    bound
-    for power in range(-3, 3)
-    for step in _STEPS
-    if COARSE_BOUNDS[0] <= (bound := round(step * 10.0**power, 4)) <= COARSE_BOUNDS[-1]
-)
+_ROUND = [round(step * 10.0**power, 4) for power in range(-3, 3) for step in _STEPS]
+
+BUCKET_BOUNDS = tuple(bound for bound in _ROUND if COARSE_BOUNDS[0] <= bound <= COARSE_BOUNDS[-1])
 """Seconds: the upper bounds of the buckets of durations, each at most a quarter above the one before.
 
 All of ``COARSE_BOUNDS`` are among them. They stay as they are: rows of a month hold them.

@@ -90,13 +90,13 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(call: Call, migrated: P
 
 
 def test_columns_are_chosen(shelf: Shelf, sp00ky: Any) -> None:
-    (job_id,) = enqueued(1, payload={"id": "=1,\n2"})
+    (job_id,) = enqueued(1, payload={"id": "=1,\n2"}, dedup_key="=cmd|'/c calc'!A0")
     assert list(COLUMNS[: len(KEYS)]) == KEYS
     done = sp00ky("jobs", "export", "--all", "--columns", "status,id")
     assert done.out == json.dumps({"status": "pending", "id": job_id}) + "\n"
-    done = sp00ky("jobs", "export", job_id, "--format", "csv", "--columns", "id, payload,retries,result")
-    rows = list(csv.reader(done.out.splitlines(keepends=True)))
-    assert rows == [["id", "payload", "retries", "result"], [job_id, '{"id": "=1,\\n2"}', "0", ""]]
+    done = sp00ky("jobs", "export", job_id, "--format", "csv", "--columns", "id, payload,retries,dedup_key")
+    rows, quoted = list(csv.reader(done.out.splitlines(keepends=True))), "'=cmd|'/c calc'!A0"
+    assert rows == [["id", "payload", "retries", "dedup_key"], [job_id, '{"id": "=1,\\n2"}', "0", quoted]]
     assert sp00ky("jobs", "export", "--all", "--format", "csv").out.startswith("id,backend,path,")
     assert "'retries'" in sp00ky("jobs", "export", "--all", "--columns", "retry").complaint(2)
 

@@ -88,6 +88,10 @@ class _Lines:
         click.echo(json_line(chosen) + b"\n", nl=False)
 
 
+FORMULA = ("=", "+", "-", "@")
+"""So begins a text that a spreadsheet would run: whoever enqueues may have written it. It gets a quote."""
+
+
 class _Csv:
     """Writes records as CSV: a line of names first; what is no text or number is JSON."""
 
@@ -107,7 +111,9 @@ class _Csv:
 def _cell(value: object) -> object:
     if isinstance(value, dict | list | bool):
         return json_line(value).decode()
-    return plain(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return f"'{plain(value)}" if value.startswith(FORMULA) else plain(value)
 
 
 async def _print_named(outbox: Outbox, job_ids: Sequence[str], write: _Lines | _Csv) -> int:

@@ -17,7 +17,8 @@ class Unprintable:
         ("apj", ["mail", "api"], "did you mean 'api'?"),
         ("zzz", ["mail", "api"], "known: 'api', 'mail'"),
         ("zzz", [], "none is known"),
-        ("zzz", [f"b{n:02}" for n in range(20)], "known: " + ", ".join(f"'b{n:02}'" for n in range(10))),
+        ("zzz", list("abcdefghij"), "known: 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'"),
+        ("zzz", list("abcdefghijkl"), "known: 'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', and 2 more"),
     ],
 )
 def test_the_nearest_name(name: str, known: list[str], says: str) -> None:

@@ -8,13 +8,17 @@ from difflib import get_close_matches
 
 __all__ = ["install_hint", "near_miss", "nearest", "shown"]
 
+MOST_NAMES = 10
+"""Known names that a message lists; of the others it says how many they are."""
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """End a sentence about an unknown name: with the nearest known one, or all of them."""
     names = sorted(known)
     if hint := near_miss(name, names):
         return hint.removeprefix("; ")
-    return f"known: {', '.join(repr(known_name) for known_name in names[:10])}" if names else "none is known"
+    more = f", and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"known: {', '.join(map(repr, names[:MOST_NAMES]))}{more}" if names else "none is known"
 
 
 def near_miss(name: str, known: Iterable[str]) -> str:

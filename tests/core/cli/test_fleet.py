@@ -122,6 +122,7 @@ def test_a_backend_is_set_and_reset(shelf: Shelf, sp00ky: Cli) -> None:
         (["api", "--reset", "concurrency=2"], "say what to set"),
         (["api", "--reset", "--for", "2h"], "say what to set"),
         (["api", "concurrency"], "expected KEY=VALUE"),
+        (["api", "rate="], "expected KEY=VALUE, such as concurrency=10, not 'rate='"),
         (["api", "rate=0/s"], "backends.api.rate: expected a whole number from 1"),
         (["api", "rate=0"], "backends.api.rate: expected a rate such as 20/s"),
         (["api", "concurrency=2", "ratte=20/s"], "backends.api.ratte: unknown key 'ratte'; did you mean"),

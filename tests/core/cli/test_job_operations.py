@@ -128,6 +128,7 @@ def test_what_failed_in_a_part_of_the_night_is_retried_and_nothing_else(shelf: S
     [
         (("--failed-since", "1h", "--failed-until", "2h"), "no job can match"),
         (("--since", "1h", "--until", "2h"), "no job can match"),
+        (("--ended-since", "1h", "--ended-until", "60m"), "no job can match"),
         (("--failed-since", "1h", "--status", "success"), "failed_since is asked of jobs of another status"),
         (("--trace", "nope"), "32 hexadecimal digits"),
         (("--claimed-since", "1h"), "clear does nothing to others"),

@@ -3,6 +3,7 @@ import re
 from tests.dashboard.conftest import Browser
 
 from sp00ky_core import NewJob, Outbox
+from sp00ky_dashboard.pages.filters import NAMES
 
 
 def rows(page: str) -> list[str]:
@@ -20,3 +21,13 @@ async def test_all_pages_hold_every_job_once_the_newest_first(browser: Browser, 
     newest_first = await outbox.find(limit=200)
     assert seen == [each.id for each in newest_first]
     assert set(seen) == {job.id for job in jobs}
+
+
+async def test_each_filter_has_a_field_and_rare_ones_that_are_given_are_unfolded(browser: Browser) -> None:
+    page = await browser.see("/jobs")
+    fields = set(re.findall(r'<(?:select|input) id="[^"]+" name="([^"]+)"', page))
+    assert fields == set(NAMES) - {"status"}  # these are tabs
+    assert '<details class="more">' in page
+    unfolded = await browser.see("/jobs?claimed_until=10m")
+    assert '<details class="more" open>' in unfolded
+    assert 'name="claimed_until" value="10m"' in unfolded

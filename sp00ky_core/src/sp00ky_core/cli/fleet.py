@@ -188,7 +188,7 @@ def set_backend(
 def _setting_of(written: str) -> tuple[str, Any]:
     """Read KEY=VALUE: the file's key, and the value as YAML has it."""
     key, equals, value = written.partition("=")
-    if not equals:
+    if not equals or not value.strip():
         raise click.UsageError(f"expected KEY=VALUE, such as concurrency=10, not {shown(written)}")
     try:
         read = parse_yaml(value)

@@ -478,7 +478,7 @@ def show_result(
     else:
         click.echo(f"{action.past}: {result.done}")
     if result.skipped:
-        say(f"skipped, for they are as they are to be: {result.skipped}")
+        say(f"there already, with the same content: {result.skipped}")
     return FAILED if show_refused(result, is_interrupted=is_interrupted) else 0
 
 

@@ -97,10 +97,18 @@ def _instant(text: str, *, kind: str, direction: int) -> datetime:
         except ValueError:
             either = f"{kind}, such as 2h or 3d, nor 2026-01-31T12:00:00Z"
             raise ValueError(f"{text!r} is neither {either}") from None
-        return datetime.now(UTC) + direction * _duration(text)
+        return _now() + direction * _duration(text)
     if at.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone: 2026-01-31T12:00:00Z, or +01:00 for Z")
     return at
+
+
+def _now() -> datetime:
+    """Take one moment for all that a command is given: ``--since 1h --until 1h`` is no time at all."""
+    now = datetime.now(UTC)
+    context = click.get_current_context(silent=True)
+    moment: datetime = now if context is None else context.meta.setdefault(__name__, now)
+    return moment
 
 
 def _address(text: str) -> str:

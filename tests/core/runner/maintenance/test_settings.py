@@ -107,15 +107,20 @@ async def test_requests_go_where_the_file_allows_and_nowhere_else(
     backend.let_go(1_000)
     bench = await make_bench(backend, base_urls=("http://127.0.0.1:2",))
     await bench.store.change_settings("api", {"baseUrl": "http://evil.test", "timeout": 7})
-    caplog.set_level(logging.WARNING, "sp00ky_core.runner.maintenance.settings")
+    caplog.set_level(logging.INFO, "sp00ky_core.runner.maintenance.settings")
     async with bench.runner() as runner:
         await bench.ended(await bench.add())
         assert runner._slots["api"].table.timeout == 7
         await asyncio.sleep(0.1)  # it looks again and again
-        assert len(caplog.messages) == 1
-        assert "baseUrl: expected one of the file's `baseUrls`" in caplog.messages[0]
+        ignored, was_set = caplog.messages
+        assert "baseUrl: expected one of the file's `baseUrls`" in ignored
+        assert was_set == 'backend api is set to {"timeout": 7.0} at run time'
         await bench.store.change_settings("api", {"baseUrl": "http://127.0.0.1:2"})
         while runner._slots["api"].backend.config.base_url[-1] != "2":  # noqa: ASYNC110  # nothing reports it
             await asyncio.sleep(0.002)
         await bench.ended(await bench.add())
+        await bench.store.reset_settings("api")
+        while runner._slots["api"].backend.config.base_url[-1] != "1":  # noqa: ASYNC110  # nothing reports it
+            await asyncio.sleep(0.002)
+        assert caplog.messages[-1] == "backend api is as its file says again"
     assert backend.urls == {"http://127.0.0.1:1": 1, "http://127.0.0.1:2": 1}

@@ -1,4 +1,4 @@
-"""Add columns, and refuse rows that are no new job: version 10 of the store in PostgreSQL, 5 in SQLite."""
+"""Add columns, and refuse rows that are no new job: version 11 of the store in PostgreSQL, 5 in SQLite."""
 
 from django.db import migrations
 
@@ -10,4 +10,4 @@ class Migration(migrations.Migration):
 
     atomic = False
     dependencies = [("sp00ky_django", "0001_initial")]
-    operations = [MigrateStore(postgres=10, transactional=5)]
+    operations = [MigrateStore(postgres=11, transactional=5)]

@@ -75,7 +75,7 @@ class SettingsConformance(StoreHarness):
         await store.resume(API)
         assert (await store.settings())[API].values == {"concurrency": 7}
 
-    async def test_it_outlives_the_store(self, options: StoreOptions) -> None:
+    async def test_settings_outlive_the_store(self, options: StoreOptions) -> None:
         async with self.opened(options) as store:
             await store.change_settings(API, {"concurrency": 5})
         async with self.opened(options) as store:

@@ -62,6 +62,7 @@ class SettingsReader:
         if settings == before:
             return
         if settings != (before or BackendSettings()):
-            values = json.dumps(settings_to_json(values_of(settings)))
-            logger.info("backend %s is set to %s at run time", name, values)
+            values = settings_to_json(values_of(settings))
+            became = f"set to {json.dumps(values)} at run time" if values else "as its file says again"
+            logger.info("backend %s is %s", name, became)
         self._adjust(name, adjusted(backend, settings))

@@ -50,7 +50,7 @@ def test_its_commands_run(project: Path) -> None:
 
 
 def test_its_filters_do_what_they_say(project: Path) -> None:
-    filters = SHELL[7]
+    filters = SHELL[8]
     assert run(project, "sh", "-c", SHELL[0]).returncode == 0
     for count in range(2):
         assert run(project, "sp00ky", "call", "api", "/spookify", f'{{"id": "{count}"}}').returncode == 0
@@ -76,7 +76,7 @@ asyncio.run(main())
 
 
 def test_jobs_are_replayed_moved_redacted_and_erased(project: Path) -> None:
-    _, _, _, _, _, _, _, _, replay, move, redact, _ = SHELL
+    replay, move, redact, _ = SHELL[9:]
     (project / "sp00ky.yml").write_text(f"{(project / 'sp00ky.yml').read_text().rstrip()}\n{TRIAL}")
     assert run(project, "sh", "-c", SHELL[0]).returncode == 0
     assert run(project, sys.executable, "-c", ENDED).returncode == 0
@@ -100,7 +100,7 @@ def test_jobs_are_replayed_moved_redacted_and_erased(project: Path) -> None:
 def test_jobs_that_must_not_be_sent_are_stopped_and_deleted(project: Path) -> None:
     assert run(project, "sh", "-c", SHELL[0]).returncode == 0
     assert run(project, "sp00ky", "call", "api", "/spookify", '{"id": "1"}').returncode == 0
-    done = run(project, "sh", "-c", f"set -e\n{SHELL[6]}")
+    done = run(project, "sh", "-c", f"set -e\n{SHELL[7]}")
     assert (done.returncode, re.findall(r"(?:killed|cleared): \d", done.stdout)) == (
         0,
         ["killed: 1", "cleared: 1"],

@@ -147,7 +147,7 @@ async def opened_breaker(outbox: Outbox) -> bool:
 
 
 async def test_an_alarm_is_throttling(queues: Broker, open_outbox: OpenOutbox) -> None:
-    keys = "timeout: 2, breaker: false, amqp: {routes: [/orders/order.paid]}"
+    keys = "timeout: 5, breaker: false, amqp: {routes: [/orders/order.paid]}"
     async with open_outbox(queues.url, keys) as outbox, outbox.runner():
         with alarm(queues):
             # A broker says so to who publishes: of the first message nothing is known.

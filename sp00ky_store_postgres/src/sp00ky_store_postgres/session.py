@@ -270,7 +270,7 @@ class PostgresSession(SqlSession):
             return last_entry(ERROR_FIELDS[column])
         name = f"job.{self._name(column)}"
         if column == "traceparent":
-            return f'{name} COLLATE "C"'  # of which a trace's have the same beginning, in the index's order
+            return f'left({name}, 64) COLLATE "C"'  # as the index has it; a trace's have the same beginning
         if table is BREAKERS and table.kinds[column] is Kind.INSTANT:  # on which there is no CHECK
             return f"CASE WHEN {name} IS NOT NULL THEN greatest(least({name}, {LATEST}), {EARLIEST}) END"
         return name

@@ -15,6 +15,7 @@ import pytest
 from tests.core.cli.test_probes import get, port_of
 
 from sp00ky_core.cli.processes import Reports, Supervisor
+from sp00ky_core.ports import BUCKETS
 
 
 @pytest.fixture(autouse=True)
@@ -162,7 +163,7 @@ async def test_one_that_dies_as_another_starts_does_not_keep_it_from_having_star
 
 
 def report(count: int, *, ready: bool = True, in_flight: int = 0) -> bytes:
-    counts = [count, 1.5, *[0] * 14, count]
+    counts = [count, 1.5, *[0] * (BUCKETS - 1), count]
     document = {
         "ready": ready,
         "in_flight": {"api": in_flight},

@@ -193,10 +193,16 @@ async def test_a_statement_goes_by_its_index(large: PostgresStore, dsn: str, nam
     assert not re.search(r"Seq Scan on job\b", plan), plan
 
 
+async def _asked(
+    name: str, table: JobTable, where: list[Any], since: datetime, session: PostgresSession
+) -> Any:
+    return await session.asked(name, table, where, since)
+
+
 async def test_watching_reads_what_changed_only(large: PostgresStore, sql: Any, dsn: str) -> None:
     (table,) = large._executor.tables.all
     since = await sql.fetchval("SELECT now()")
-    changed = partial(PostgresSession.changed, table=table, where=[], since=since)
+    changed = partial(_asked, "changed", table, [], since)
     statement, arguments = await statement_of(large, changed)
     plan = await plan_of(dsn, Workload.REST, statement, *arguments)
     assert not re.search(r"Seq Scan on job\b", plan), plan

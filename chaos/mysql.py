@@ -1,7 +1,6 @@
 """MariaDB: a server of the test's own."""
 
 import asyncio
-import json
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
@@ -15,6 +14,7 @@ from tests.mariadb import NO_MARIADB, MariadbServer, is_installed
 from chaos.database import Transactions
 from chaos.history import Move, Row
 from chaos.project import TABLES
+from chaos.sql_rows import move_of, row_of
 from sp00ky_store_mysql.url import address_of
 
 __all__ = ["Mysql", "mysql", "why_no_mysql"]
@@ -91,15 +91,7 @@ class Mysql:
     async def moves(self) -> list[Move]:
         """See ``Database.moves``."""
         return [
-            Move(
-                job_id=row["job"],
-                at=row["at"],
-                before=row["before"],
-                after=row["after"],
-                epoch_before=row["epoch_before"],
-                epoch_after=row["epoch_after"],
-                runner=row["runner"],
-            )
+            move_of(row, row["at"])
             for row in await asyncio.to_thread(self._fetch, "SELECT * FROM chaos_move ORDER BY seq")
         ]
 
@@ -135,21 +127,7 @@ class Mysql:
 
 
 def _row(row: Any) -> Row:
-    errors = json.loads(row["errors"]) if row["errors"] else []
-    return Row(
-        n=int(row["n"]),
-        job_id=row["id"],
-        status=row["status"],
-        retries=row["retries"],
-        max_retries=row["max_retries"],
-        epoch=row["lease_epoch"] or 0,
-        attempts=tuple(error["attempt"] for error in errors),
-        names=tuple(error["name"] for error in errors),
-        codes=tuple(error["code"] for error in errors),
-        result=json.loads(row["result"]) if row["result"] else None,
-        key=row["ordering_key"] or "",
-        place=row["ordering_at"].timestamp() if row["ordering_at"] else 0.0,
-    )
+    return row_of(row, row["ordering_at"].timestamp() if row["ordering_at"] else 0.0)
 
 
 def why_no_mysql() -> str:

@@ -1,7 +1,6 @@
 """PostgreSQL: a server of the test's own on a small disk, or that of ``SP00KY_TEST_POSTGRES``."""
 
 import asyncio
-import json
 import os
 import subprocess
 import tempfile
@@ -19,6 +18,7 @@ from chaos.database import Transactions
 from chaos.disk import Disk, small_disk
 from chaos.history import Move, Row
 from chaos.project import TABLES
+from chaos.sql_rows import move_of, row_of
 
 __all__ = ["Postgres", "postgres"]
 
@@ -124,15 +124,7 @@ class Postgres:
     async def moves(self) -> list[Move]:
         """See ``Database.moves``."""
         return [
-            Move(
-                job_id=row["job"],
-                at=row["at"].timestamp(),
-                before=row["before"],
-                after=row["after"],
-                epoch_before=row["epoch_before"],
-                epoch_after=row["epoch_after"],
-                runner=row["runner"],
-            )
+            move_of(row, row["at"].timestamp())
             for row in await self._fetch("SELECT * FROM chaos_move ORDER BY seq")
         ]
 
@@ -172,21 +164,7 @@ class Postgres:
 
 
 def _row(row: Any) -> Row:
-    errors = json.loads(row["errors"]) if row["errors"] else []
-    return Row(
-        n=int(row["n"]),
-        job_id=row["id"],
-        status=row["status"],
-        retries=row["retries"],
-        max_retries=row["max_retries"],
-        epoch=row["lease_epoch"],
-        attempts=tuple(error["attempt"] for error in errors),
-        names=tuple(error["name"] for error in errors),
-        codes=tuple(error["code"] for error in errors),
-        result=json.loads(row["result"]) if row["result"] else None,
-        key=row["ordering_key"] or "",
-        place=row["ordering_at"].timestamp() if row["ordering_at"] else 0.0,
-    )
+    return row_of(row, row["ordering_at"].timestamp() if row["ordering_at"] else 0.0)
 
 
 def _settings() -> str:

@@ -1,7 +1,6 @@
 """A file of SQLite: there is no server to break, and no socket between it and those who use it."""
 
 import asyncio
-import json
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator
@@ -12,6 +11,7 @@ from typing import Any
 from chaos.database import Transactions
 from chaos.history import Move, Row
 from chaos.project import TABLES
+from chaos.sql_rows import move_of, row_of
 
 __all__ = ["Sqlite", "sqlite"]
 
@@ -83,15 +83,7 @@ class Sqlite:
     async def moves(self) -> list[Move]:
         """See ``Database.moves``."""
         return [
-            Move(
-                job_id=row["job"],
-                at=row["at"],
-                before=row["before"],
-                after=row["after"],
-                epoch_before=row["epoch_before"],
-                epoch_after=row["epoch_after"],
-                runner=row["runner"],
-            )
+            move_of(row, row["at"])
             for row in await asyncio.to_thread(self._fetch, "SELECT * FROM chaos_move ORDER BY seq")
         ]
 
@@ -115,21 +107,7 @@ class Sqlite:
 
 
 def _row(row: Any) -> Row:
-    errors = json.loads(row["errors"]) if row["errors"] else []
-    return Row(
-        n=row["n"],
-        job_id=row["id"],
-        status=row["status"],
-        retries=row["retries"],
-        max_retries=row["max_retries"],
-        epoch=row["lease_epoch"] or 0,
-        attempts=tuple(error["attempt"] for error in errors),
-        names=tuple(error["name"] for error in errors),
-        codes=tuple(error["code"] for error in errors),
-        result=json.loads(row["result"]) if row["result"] else None,
-        key=row["ordering_key"] or "",
-        place=(row["ordering_at"] or 0) / 1e6,
-    )
+    return row_of(row, (row["ordering_at"] or 0) / 1e6)
 
 
 @asynccontextmanager

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from tests.e2e.test_shared_table import write_document
-from tests.postgres import start_server
 
 from sp00ky_conformance.transport.answering import Answering
 from sp00ky_conformance.transport.backend import MisbehavingBackend
@@ -46,17 +43,6 @@ async def silence(to: Answering) -> bool:
 async def answer(to: Answering) -> bool:
     await to.answer("200 OK", b"{}")
     return True
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    if given := os.environ.get("SP00KY_TEST_POSTGRES"):
-        yield given
-        return
-    with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
-        server = start_server(Path(folder))
-        yield server.get_uri()
-        server.stop()
 
 
 @pytest.fixture(params=[gateway_timeout, pytest.param(silence, marks=pytest.mark.slow)])

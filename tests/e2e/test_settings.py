@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,7 +15,6 @@ import attrs
 import pytest
 from tests.conftest import as_root
 from tests.e2e.test_shared_table import write_document
-from tests.postgres import start_server
 
 from sp00ky_conformance.transport.answering import Answering
 from sp00ky_conformance.transport.backend import MisbehavingBackend
@@ -74,17 +71,6 @@ class Holding:
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: self.in_flight == count)
         return time.monotonic() - begun
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    if given := os.environ.get("SP00KY_TEST_POSTGRES"):
-        yield given
-        return
-    with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
-        server = start_server(Path(folder))
-        yield server.get_uri()
-        server.stop()
 
 
 @pytest.fixture(params=["postgres", "sqlite", "surreal"])

@@ -1,16 +1,12 @@
 """Two backends of one table, on every store: a job belongs to the one whose document has its path."""
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from tests.postgres import start_server
 
 from sp00ky_core import Job, NewJob, Outbox, RunnerOptions, hookimpl
 from sp00ky_core.plugins.registry import load_plugins
@@ -56,17 +52,6 @@ def project(folder: Path, store: str) -> Path:
     write_document(folder / "agent.json", "/chat")
     (folder / "sp00ky.yml").write_text(CONFIG.format(store=store))
     return folder / "sp00ky.yml"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    if given := os.environ.get("SP00KY_TEST_POSTGRES"):
-        yield given
-        return
-    with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
-        server = start_server(Path(folder))
-        yield server.get_uri()
-        server.stop()
 
 
 @pytest.fixture(params=["memory", "embedded", "surreal", "postgres"])

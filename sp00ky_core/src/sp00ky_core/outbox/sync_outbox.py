@@ -199,8 +199,8 @@ class SyncOutbox(EnqueueStatements):
 
         Args:
             backend: its name in sp00ky.yml.
-            path: a route of its OpenAPI document, exactly as written there.
-            payload: a JSON object or a model of one, as the route's contract wants it.
+            path: an operation of its OpenAPI document: a path, ``PUT /orders/{id}``, or an ``operationId``.
+            payload: a JSON object or a model of one, as the operation's contract wants it.
             connection: yours, in a transaction; the job is there when that commits. A psycopg connection or
                 cursor, a SQLAlchemy ``Session`` or ``Connection``, Django's ``connections[...]``, a
                 ``sqlite3.Connection``.

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import aclosing
 from datetime import timedelta
 from heapq import nlargest
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 import attrs
 
@@ -42,11 +42,23 @@ __all__ = [
     "Operate",
     "Refusal",
     "count_matching",
+    "last_of",
     "steps",
 ]
 
 PAGE = 100
 """Jobs that are read at a time: some 20 MB where each is as long as a list reads it."""
+
+
+Result = TypeVar("Result")
+
+
+async def last_of(steps: AsyncGenerator[Result, None]) -> Result:
+    """Go through all steps; return what the last one yields. There is one at least."""
+    async with aclosing(steps) as results:
+        async for result in results:
+            last = result
+    return last
 
 
 async def pages(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from typing import Any, Unpack, overload
 
 import attrs
@@ -15,7 +14,7 @@ from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.outbox.enqueue import EnqueueChecks
 from sp00ky_core.outbox.operators.audit import act_of, recorded, recorded_steps, selected_ids, selected_jobs
-from sp00ky_core.outbox.operators.bulk import COPY, Action, BulkResult, steps
+from sp00ky_core.outbox.operators.bulk import COPY, Action, BulkResult, last_of, steps
 from sp00ky_core.outbox.operators.jobs import JobOperators, check_id
 from sp00ky_core.ports import ActOptions, JobFilter, JobQuery, OperatorFate, OperatorResult, Rewrites, needed
 from sp00ky_core.stores.filters import BEGINNING
@@ -93,10 +92,7 @@ class JobCopies(JobOperators):
         if job_ids or payload is not None:
             expected = "ids, or a filter, which goes without a payload"
             raise OptionInvalid(option="filter", value=shown(filter), expected=expected)
-        async with aclosing(self.copy_steps(filter, limit=limit, backend=backend, **act)) as done:
-            async for result in done:
-                last = result
-        return last
+        return await last_of(self.copy_steps(filter, limit=limit, backend=backend, **act))
 
     def copy_steps(
         self,

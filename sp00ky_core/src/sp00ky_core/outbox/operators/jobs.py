@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
 from time import monotonic
@@ -27,6 +26,7 @@ from sp00ky_core.outbox.operators.bulk import (
     BulkResult,
     Operate,
     count_matching,
+    last_of,
     steps,
 )
 from sp00ky_core.plugins.calls import Hooks
@@ -305,10 +305,7 @@ class JobOperators(StoreUser):
             raise OptionInvalid(
                 option="filter", value=shown(conditions), expected="ids or a filter, not both"
             )
-        async with aclosing(self._steps(operation, conditions, limit)) as done:
-            async for result in done:
-                last = result
-        return last
+        return await last_of(self._steps(operation, conditions, limit))
 
     async def _by_ids(self, operation: Operation, job_ids: Sequence[str]) -> list[OperatorResult]:
         for job_id in job_ids:

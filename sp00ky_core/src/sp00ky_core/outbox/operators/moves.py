@@ -16,7 +16,7 @@ from sp00ky_core.errors import ImportRefused, JobNotFound
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import JOB_KEYS, Job, JobStatus, job_to_json
 from sp00ky_core.outbox.operators.audit import act_of, recorded_steps
-from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal
+from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, last_of
 from sp00ky_core.outbox.queries import Queries
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import ActOptions, JobFilter, Rewrites, needed
@@ -161,10 +161,7 @@ class JobMoves(Queries):
                 configured, or processing: nothing was imported.
             CallUnsupported: The store takes no such jobs.
         """
-        async with aclosing(self.import_steps(file, dry_run=dry_run, **act)) as steps:
-            async for result in steps:
-                last = result
-        return last
+        return await last_of(self.import_steps(file, dry_run=dry_run, **act))
 
     async def import_steps(
         self, file: Path | str, *, dry_run: bool = False, **act: Unpack[ActOptions]

@@ -19,7 +19,7 @@ from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.redaction import KEYS, matched, redacted, without_keys
 from sp00ky_core.outbox.operators.audit import act_of, json_values, recorded, selected_jobs
-from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, pages
+from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, last_of, pages
 from sp00ky_core.outbox.operators.copies import JobCopies
 from sp00ky_core.outbox.operators.jobs import check_id
 from sp00ky_core.ports import (
@@ -132,10 +132,7 @@ class JobRedaction(JobCopies):
             OptionInvalid: A field that leads to nothing in any of the jobs: nothing was done.
             CallUnsupported: The store can't.
         """
-        async with aclosing(self.redact_steps(*job_ids, filter=filter, limit=limit, **options)) as steps:
-            async for result in steps:
-                last = result
-        return last
+        return await last_of(self.redact_steps(*job_ids, filter=filter, limit=limit, **options))
 
     async def redact_steps(
         self,
@@ -180,10 +177,7 @@ class JobRedaction(JobCopies):
         The runs of schedules that made them go with them; ``copies`` and ``left`` of the result name what is
         left. Arguments as of ``redact``.
         """
-        async with aclosing(self.erase_steps(*job_ids, filter=filter, limit=limit, **act)) as steps:
-            async for result in steps:
-                last = result
-        return last
+        return await last_of(self.erase_steps(*job_ids, filter=filter, limit=limit, **act))
 
     async def erase_steps(
         self,

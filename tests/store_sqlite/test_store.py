@@ -89,7 +89,7 @@ class SqliteHarness(StoreHarness):
 
     async def sever(self, store: Store) -> None:
         assert isinstance(store, SqliteStore)
-        for lane in store._lanes.values():
+        for lane in store.lanes.values():
             if lane._session is not None:
                 lane._session.connection.close()
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError, StoreUnavailable
 
-__all__ = ["CONFLICTS", "code_of", "translated"]
-
-CONFLICTS = frozenset({1213, 1020})
-"""A deadlock, or a row that others have written since: the same transaction may work at once."""
+__all__ = ["is_conflict", "translated"]
 
 REFUSED = frozenset(
     {1048, 1062, 1153, 1264, 1265, 1292, 1364, 1366, 1406, 1451, 1452, 1644, 3140, 3819, 4025}
@@ -23,6 +20,11 @@ def code_of(error: BaseException) -> int:
     return 0
 
 
+def is_conflict(error: BaseException) -> bool:
+    """Whether the same transaction may work at once: a deadlock, or a row that others have written since."""
+    return code_of(error) in {1213, 1020}
+
+
 def translated(error: Exception, store: str) -> Exception:
     """Return the project's error for what a driver has raised.
 
@@ -33,7 +35,8 @@ def translated(error: Exception, store: str) -> Exception:
     if isinstance(error, Sp00kyError):
         return error
     code, names = code_of(error), {each.__name__ for each in type(error).__mro__}
-    said = str(error.args[-1] if error.args else "") or repr(error)
+    unsaid = "there is no answer" if isinstance(error, TimeoutError) else repr(error)
+    said = str(error.args[-1] if error.args else "") or unsaid
     problem = said.splitlines()[0][:500]
     if code in REFUSED or isinstance(error, UnicodeEncodeError) or "IntegrityError" in names:
         return RowRefused(store=store, problem=problem)

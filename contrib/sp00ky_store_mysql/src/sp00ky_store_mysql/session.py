@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ from sp00ky_core.errors import RowRefused, StoreError, StoreUnavailable
 from sp00ky_core.ports import Finding
 from sp00ky_core.stores.transactional import AsyncSession, Column, Default, Kind, SqlSession, Table
 
-__all__ = ["MysqlDialect", "MysqlSession", "collation_of"]
+__all__ = ["PATIENCE", "SILENCE", "MysqlDialect", "MysqlSession", "collation_of"]
 
 SHORT = 250_000
 """Characters that fit any packet that a server takes, however they are escaped."""
@@ -29,6 +30,15 @@ COLLATIONS = {"MariaDB": "utf8mb4_nopad_bin", "MySQL": "utf8mb4_0900_bin"}
 
 READS = ("SELECT", "WITH", "VALUES")
 """What a query begins with."""
+
+PATIENCE = 5
+"""Seconds that a transaction waits for another one's lock, or for a connection."""
+
+SILENCE = 2
+"""Seconds without an answer, after which a connection is doubted."""
+
+THREAD = "SELECT id FROM information_schema.processlist WHERE id = %s AND host = %s"
+"""A thread's number alone may be another one's by now, on a server that was restarted, or took over."""
 
 LOCK, MIGRATION = "concat('sp00ky ', md5(database()))", 60
 """What a migration locks, and the seconds that it waits for another one's."""
@@ -146,10 +156,12 @@ class MysqlSession(MysqlDialect, AsyncSession):
     """A session on an asyncmy or an aiomysql connection.
 
     Attributes:
-        end: Ends what the server does for a thread of its own; None: that is the caller's.
+        thread: What the server has for it, and whence it was reached; on the store's own connections.
+        another: Opens another connection like it.
     """
 
-    end: Callable[[int], Awaitable[None]] | None = None
+    thread: Sequence[Any]
+    another: Callable[[], Awaitable[MysqlSession]]
 
     async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
         """See ``SqlSession.execute_many``: a row that is too long costs no connection."""
@@ -180,9 +192,21 @@ class MysqlSession(MysqlDialect, AsyncSession):
         """See ``AsyncSession.close``."""
         await self.connection.ensure_closed()
 
+    async def is_at_work(self) -> bool:
+        """See ``AsyncSession.is_at_work``."""
+        return await self._asked(f"{THREAD} AND (command <> 'Sleep' OR time < {SILENCE})")
+
     async def abandon(self) -> None:
         """See ``AsyncSession.abandon``: the server would go on until the end of the statement."""
-        thread = self.connection.thread_id()
         self.connection.close()
-        if self.end is not None:
-            await self.end(thread)
+        await self._asked(THREAD, end=True)
+
+    async def _asked(self, text: str, *, end: bool = False) -> bool:
+        """Whether there is such a thread, which may be ended."""
+        async with asyncio.timeout(PATIENCE):
+            other = await self.another()
+            with closing(other.connection):
+                rows, _ = await other.execute(text, self.thread)
+                if rows and end:
+                    await other.execute(f"KILL {rows[0][0]}")
+                return bool(rows)

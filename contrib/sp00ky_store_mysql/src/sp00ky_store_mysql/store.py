@@ -5,24 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
+import attrs
 from asyncmy.connection import Connection
 from asyncmy.constants import CLIENT
 
 from sp00ky_core.ports import StoreCapabilities, StoreOptions
-from sp00ky_core.stores.transactional import Access, AsyncLane, Session, TransactionalStore, Work
+from sp00ky_core.stores.transactional import Access, AsyncLane, InLanes, Session, TransactionalStore
 from sp00ky_store_mysql.callers import callers_session
-from sp00ky_store_mysql.errors import CONFLICTS, code_of, translated
-from sp00ky_store_mysql.session import MysqlSession, collation_of
+from sp00ky_store_mysql.errors import is_conflict, translated
+from sp00ky_store_mysql.session import PATIENCE, SILENCE, MysqlSession, collation_of
 from sp00ky_store_mysql.url import address_of
 
 __all__ = ["MysqlStore"]
-
-T = TypeVar("T")
-
-PATIENCE = 5
-"""Seconds that a transaction waits for another one's lock."""
 
 POLL = 0.5
 """Seconds between two looks for what other processes have written; one reads a few rows by their indexes."""
@@ -30,32 +26,29 @@ POLL = 0.5
 SETTINGS = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE', "
     f"innodb_lock_wait_timeout = {PATIENCE}, lock_wait_timeout = {PATIENCE}"
+    f"/*M! , idle_transaction_timeout = {PATIENCE} */"
 )
+"""MariaDB ends a transaction whose client is frozen or cut off, which may have locks; MySQL can't."""
+
+OWN_THREAD = "SELECT id, host FROM information_schema.processlist WHERE id = connection_id()"
 
 BEGIN_READ = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
 
-class MysqlStore(TransactionalStore):
+class MysqlStore(InLanes, TransactionalStore):
     """Jobs in MySQL 8 or MariaDB 10.11, or newer ones, for any number of processes."""
 
     cancels = True
-    capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
-        transactions=True,
-        synchronous=True,
-        shared=True,
-        signals_across_processes=True,
-        ordering=True,
-        limits=True,
-        schedules=True,
-        rollups=True,
+    capabilities: ClassVar[StoreCapabilities] = attrs.evolve(
+        TransactionalStore.capabilities, synchronous=True, signals_across_processes=True
     )
 
     def __init__(self, options: StoreOptions) -> None:
         super().__init__(options)
         self._address = address_of(options.url)
         reader = partial(self._connect, "REPEATABLE READ")
-        lane = partial(AsyncLane, conflicts=lambda error: code_of(error) in CONFLICTS)
-        self._lanes = {
+        lane = partial(AsyncLane, conflicts=is_conflict, doubted_after=SILENCE)
+        self.lanes = {
             Access.READ: lane(reader, BEGIN_READ, size=2),
             Access.QUERY: lane(reader, BEGIN_READ),
             Access.WRITE: lane(self._connect, "START TRANSACTION", size=4),
@@ -66,15 +59,6 @@ class MysqlStore(TransactionalStore):
     def location(self) -> str:
         """See ``Store.location``."""
         return self._address.location
-
-    async def run(self, work: Work[T], access: Access) -> T:
-        """See ``TransactionalStore.run``: each kind of work has its own connections."""
-        return await self._lanes[access].run(work)
-
-    async def disconnect(self) -> None:
-        """See ``TransactionalStore.disconnect``."""
-        for lane in self._lanes.values():
-            await lane.close()
 
     def adopt(self, connection: object, access: Access) -> Session | None:
         """See ``TransactionalStore.adopt``: of SQLAlchemy, Django, PyMySQL, asyncmy, or aiomysql."""
@@ -94,30 +78,17 @@ class MysqlStore(TransactionalStore):
         options = {"autocommit": True, "charset": "utf8mb4", "client_flag": CLIENT.FOUND_ROWS}
         connection = Connection(**self._address.driver, **options)  # type: ignore[no-untyped-call]
         try:
-            await _reached(connection)
-            session = MysqlSession(connection, self.translate)
-            session.collation = collation_of(connection.get_server_info(), self.location)
-            session.end = self._end
-            await session.execute(SETTINGS)
-            await session.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}")
-        except BaseException:
+            async with asyncio.timeout(PATIENCE):
+                await connection.connect()
+                session = MysqlSession(connection, self.translate)
+                session.collation = collation_of(connection.get_server_info(), self.location)
+                session.another = self._connect
+                await session.execute(SETTINGS)
+                await session.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}")
+                (session.thread,), _ = await session.execute(OWN_THREAD)
+        except BaseException as error:
             connection.close()
+            if isinstance(error, RuntimeError):  # on uvloop, of a socket that the server closes at once
+                raise ConnectionError(f"closed while it was made: {error}") from error
             raise
         return session
-
-    async def _end(self, thread: int) -> None:
-        """End what the server still does for a connection that was cut off."""
-        async with asyncio.timeout(1):
-            session = await self._connect()
-            try:
-                await session.execute(f"KILL {thread}")
-            finally:
-                session.connection.close()
-
-
-async def _reached(connection: Connection) -> None:
-    """Connect; on uvloop one that the server closes at once has no socket, of which the driver complains."""
-    try:
-        await connection.connect()
-    except RuntimeError as error:
-        raise ConnectionError(f"closed while it was made: {error}") from error

@@ -26,12 +26,10 @@ class Address:
 
     Attributes:
         location: The URL, fit to be printed.
-        database: The database's name.
         driver: What the driver gets; may hold a password.
     """
 
     location: str
-    database: str
     driver: Mapping[str, Any] = attrs.field(repr=False)
 
 
@@ -57,4 +55,4 @@ def address_of(url: str) -> Address:
         "unix_socket": query.get("unix_socket"),
         "ssl": {"ca": query["ssl_ca"]} if "ssl_ca" in query else query.get("ssl") == "true",
     }
-    return Address(location=urlunsplit(parts._replace(netloc=netloc)), database=database, driver=driver)
+    return Address(location=urlunsplit(parts._replace(netloc=netloc)), driver=driver)

@@ -7,16 +7,18 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import ClassVar, TypeVar
+from typing import ClassVar
+
+import attrs
 
 from sp00ky_core.errors import RowRefused, SchemaError, StoreError, StoreUnavailable
 from sp00ky_core.ports import StoreCapabilities, StoreOptions
 from sp00ky_core.stores.transactional import (
     Access,
     BlockingLane,
+    InLanes,
     Session,
     TransactionalStore,
-    Work,
     WriterGate,
 )
 from sp00ky_store_sqlite.callers import callers_session
@@ -25,8 +27,6 @@ from sp00ky_store_sqlite.url import path_of
 
 __all__ = ["SqliteStore"]
 
-T = TypeVar("T")
-
 PATIENCE = 5.0
 """Seconds that a transaction waits for another process's, or a caller's, to end."""
 
@@ -34,19 +34,14 @@ POLL = 0.05
 """Seconds between two looks for other processes' commits; one costs some microseconds, and reads no table."""
 
 
-class SqliteStore(TransactionalStore):
+class SqliteStore(InLanes, TransactionalStore):
     """Jobs in a file of SQLite, for any number of processes on one machine."""
 
-    capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
-        transactions=True,
+    capabilities: ClassVar[StoreCapabilities] = attrs.evolve(
+        TransactionalStore.capabilities,
         synchronous=True,
-        shared=True,
         signals_across_processes=True,
         concurrent_writes=False,
-        ordering=True,
-        limits=True,
-        schedules=True,
-        rollups=True,
     )
 
     def __init__(self, options: StoreOptions) -> None:
@@ -54,7 +49,7 @@ class SqliteStore(TransactionalStore):
         self._path = path_of(options)
         gate = WriterGate()
         reader = partial(self._connect, "PRAGMA query_only = ON")
-        self._lanes = {
+        self.lanes = {
             Access.READ: BlockingLane(reader, "BEGIN"),
             Access.QUERY: BlockingLane(reader, "BEGIN"),
             Access.WRITE: BlockingLane(self._connect, "BEGIN IMMEDIATE", gate.passed),
@@ -65,15 +60,6 @@ class SqliteStore(TransactionalStore):
     def location(self) -> str:
         """See ``Store.location``."""
         return f"sqlite:///{self._path}"
-
-    async def run(self, work: Work[T], access: Access) -> T:
-        """See ``TransactionalStore.run``: each kind of work has its own connection and thread."""
-        return await self._lanes[access].run(work)
-
-    async def disconnect(self) -> None:
-        """See ``TransactionalStore.disconnect``."""
-        for lane in self._lanes.values():
-            await lane.close()
 
     def adopt(self, connection: object, access: Access) -> Session | None:
         """See ``TransactionalStore.adopt``: of sqlite3, aiosqlite, SQLAlchemy on sqlite3, or Django."""
@@ -97,7 +83,7 @@ class SqliteStore(TransactionalStore):
         """See ``TransactionalStore.changes``: SQLite counts the commits of other connections."""
         before = None
         while True:
-            version = await self._lanes[Access.READ].run(_version)
+            version = await self.lanes[Access.READ].run(_version)
             if version != before:
                 before = version
                 yield

@@ -1,6 +1,6 @@
 """Derive a store for any database with transactions: see ``docs/adapters.md``."""
 
-from sp00ky_core.stores.transactional.connection.lanes import AsyncLane, AsyncSession
+from sp00ky_core.stores.transactional.connection.lanes import AsyncLane, AsyncSession, InLanes
 from sp00ky_core.stores.transactional.connection.session import (
     Access,
     Both,
@@ -33,6 +33,7 @@ __all__ = [
     "Column",
     "Default",
     "Either",
+    "InLanes",
     "Index",
     "Is",
     "Kind",

@@ -40,6 +40,7 @@ class Connection:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.failing: set[str] = set()
+        self.silent: set[str] = set()
         self.closed = False
         self.waiting = asyncio.Event()
 
@@ -49,6 +50,8 @@ class Connection:
     async def answer(self, text: str) -> None:
         if self.closed or text in self.failing:
             raise OSError("lost")
+        if text in self.silent:
+            await asyncio.Event().wait()
         if text == "WAIT":
             try:
                 await self.waiting.wait()
@@ -64,7 +67,11 @@ class Session(AsyncSession):
     """A session of which no primitive but ``execute`` is asked."""
 
     abandoned = False
+    at_work: Callable[[], bool] | None = None
     now = columns_of = indexes_of = None  # type: ignore[assignment]
+
+    async def is_at_work(self) -> bool:
+        return await super().is_at_work() if self.at_work is None else self.at_work()
 
     async def abandon(self) -> None:
         self.abandoned = True
@@ -160,6 +167,53 @@ class TestAsyncLane:
         assert sessions[0].abandoned
         await lane.run(asking("1"))
         assert len(sessions) == 2
+
+    async def test_what_waits_is_doubted_and_given_up_once_its_server_is_not_at_work(
+        self, connect: Any, sessions: list[Session]
+    ) -> None:
+        lane = AsyncLane(connect, "BEGIN", size=2, doubted_after=0.01)
+        for idle in await asyncio.gather(lane.run(_idle), lane.run(_idle)):
+            idle.at_work = iter((True, True, False)).__next__
+        waiting = asyncio.create_task(lane.run(asking("WAIT")))
+        with pytest.raises(TimeoutError):
+            await waiting
+        used, unused = sorted(sessions, key=lambda session: session.abandoned, reverse=True)
+        assert (used.abandoned, unused.abandoned, unused.connection.closed) == (True, False, True)
+        assert used.connection.asked[-2:] == ["WAIT", "ROLLBACK"]
+        await lane.run(asking("1"))
+        assert len(sessions) == 3
+
+    async def test_a_slow_one_comes_to_its_end_where_its_server_is_at_work(
+        self, connect: Any, sessions: list[Session]
+    ) -> None:
+        lane, asked = AsyncLane(connect, "BEGIN", doubted_after=0.01), asyncio.Event()
+
+        def at_work() -> bool:
+            asked.set()
+            return True
+
+        (await lane.run(_idle)).at_work = at_work
+        waiting = asyncio.create_task(lane.run(asking("WAIT")))
+        await asked.wait()
+        sessions[0].connection.waiting.set()
+        await waiting
+        assert not sessions[0].abandoned
+
+    async def test_of_connections_that_fell_silent_while_they_were_idle_one_is_tried(
+        self, connect: Any, sessions: list[Session]
+    ) -> None:
+        lane = AsyncLane(connect, "BEGIN", size=2, doubted_after=0.01)
+        await asyncio.gather(lane.run(_idle), lane.run(_idle))
+        for session in sessions:
+            session.connection.silent.add("BEGIN")
+        await lane.run(asking("1"))
+        assert sorted(session.connection.asked.count("BEGIN") for session in sessions) == [1, 1, 2]
+
+
+async def _idle(session: Any) -> Any:
+    """Take a connection while others do."""
+    await asyncio.sleep(0)
+    return session
 
 
 async def _fail(_session: Any) -> None:

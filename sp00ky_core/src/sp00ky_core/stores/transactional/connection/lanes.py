@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreClosed
 from sp00ky_core.ports import QUERY_SECONDS
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
-from sp00ky_core.stores.transactional.connection.sql import Reply, SqlSession
+from sp00ky_core.stores.transactional.connection.sql import BlockingLane, Reply, SqlSession
 
-__all__ = ["AsyncLane", "AsyncSession", "Executor"]
+__all__ = ["AsyncLane", "AsyncSession", "Executor", "InLanes"]
 
 T = TypeVar("T")
 
@@ -132,6 +132,9 @@ def _retrieve(running: asyncio.Future[Any]) -> None:
 TRIES = 5
 """How often a transaction is begun that others keep in the way of."""
 
+GOODBYE = 1.0
+"""Seconds that connections get to be closed."""
+
 PAUSE = 0.02
 """Seconds that the first of these waits for the others, at most; each later one waits twice as long."""
 
@@ -169,6 +172,10 @@ class AsyncSession(SqlSession):
         except TimeoutError as error:
             raise ValueError(f"it takes longer than {QUERY_SECONDS:.0f} seconds") from error
 
+    async def is_at_work(self) -> bool:
+        """Whether the server is at what it was asked last; another connection has to ask."""
+        return True
+
     async def close(self) -> None:
         """Close the connection."""
         await self.connection.close()
@@ -182,13 +189,16 @@ class AsyncLane:
     """Some connections, each of which does one transaction at a time.
 
     A connection that can't begin a transaction is replaced, once for each transaction. One that can't roll
-    back, for it is lost or was cut off, is abandoned.
+    back, for it is lost or was cut off, is abandoned. Where one is lost, those that are idle are closed, too.
 
     Args:
         connect: Opens a connection.
         begin: The statement that begins a transaction.
         size: How many connections there are, at most.
         conflicts: Whether what was raised is that others were in the way: the work is done again.
+        doubted_after: Seconds after which a transaction's server is asked whether it is at work, again and
+            again; where it isn't, the connection has fallen silent: ``TimeoutError``. To begin and to roll
+            back takes no longer. None: however long it takes, it is waited for.
     """
 
     def __init__(
@@ -198,10 +208,12 @@ class AsyncLane:
         *,
         size: int = 1,
         conflicts: Callable[[Exception], bool] = lambda error: False,
+        doubted_after: float | None = None,
     ) -> None:
         self._connect = connect
         self._begin = begin
         self._conflicts = conflicts
+        self._doubted_after = doubted_after
         self._free = asyncio.Semaphore(size)
         self._idle: list[AsyncSession] = []
 
@@ -217,43 +229,70 @@ class AsyncLane:
         return await self._run(work)
 
     async def close(self) -> None:
-        """Close the connections."""
-        while self._idle:
-            with suppress(Exception):
-                await self._idle.pop().close()
+        """Close the connections; one that doesn't say goodbye is left."""
+        idle, self._idle = self._idle, []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE):
+                await asyncio.gather(*(session.close() for session in idle), return_exceptions=True)
 
     async def _run(self, work: Work[T]) -> T:
         async with self._free:
             session = await self._begun()
             try:
-                result = await work(session)
-                await session.execute("COMMIT")
+                async with self._doubted(session):
+                    result = await work(session)
+                    await session.execute("COMMIT")
             except BaseException:
                 await self._roll_back(session)
                 raise
             self._idle.append(session)
             return result
 
+    @asynccontextmanager
+    async def _doubted(self, session: AsyncSession) -> AsyncIterator[None]:
+        async with asyncio.timeout(None) as silence:
+            if self._doubted_after is None:
+                yield
+                return
+            doubting = asyncio.create_task(self._doubt(session, silence, self._doubted_after))
+            try:
+                yield
+            finally:
+                doubting.cancel()
+
+    async def _doubt(self, session: AsyncSession, silence: asyncio.Timeout, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        with suppress(Exception):  # a server that can't be asked isn't at work
+            while await session.is_at_work():  # noqa: ASYNC110  # nothing tells
+                await asyncio.sleep(seconds)
+        await self.close()
+        silence.reschedule(0)
+
     async def _begun(self) -> AsyncSession:
         if self._idle:
             session = self._idle.pop()
             try:
-                await session.execute(self._begin)
+                await self._soon(session, self._begin)
             except Exception:  # noqa: BLE001  # whatever it is, a new connection tells whether it was this one
                 await self._give_up(session)
+                await self.close()
             else:
                 return session
         session = await self._connect()
         try:
-            await session.execute(self._begin)
+            await self._soon(session, self._begin)
         except BaseException:
             await self._give_up(session)
             raise
         return session
 
+    async def _soon(self, session: AsyncSession, text: str) -> None:
+        async with asyncio.timeout(self._doubted_after):
+            await session.execute(text)
+
     async def _roll_back(self, session: AsyncSession) -> None:
         try:
-            await session.execute("ROLLBACK")
+            await self._soon(session, "ROLLBACK")
         except Exception:  # noqa: BLE001  # there is no connection any more
             await self._give_up(session)
         else:
@@ -262,3 +301,22 @@ class AsyncLane:
     async def _give_up(self, session: AsyncSession) -> None:
         with suppress(Exception):
             await session.abandon()
+
+
+class InLanes:
+    """Does each kind of work in a lane of its own: a base that stands before ``TransactionalStore``.
+
+    Attributes:
+        lanes: Its lanes.
+    """
+
+    lanes: Mapping[Access, AsyncLane | BlockingLane]
+
+    async def run(self, work: Work[T], access: Access) -> T:
+        """See ``TransactionalStore.run``."""
+        return await self.lanes[access].run(work)
+
+    async def disconnect(self) -> None:
+        """See ``TransactionalStore.disconnect``."""
+        for lane in self.lanes.values():
+            await lane.close()

@@ -1,0 +1,137 @@
+"""Connections whose other end falls silent without a word: as after a failover that resets nothing."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from typing import Any
+
+import attrs
+import pytest
+from asyncmy.errors import InterfaceError
+from chaos.proxy import Proxy
+from tests.store_mysql.conftest import connect, migrated, url_of
+from tests.store_mysql.test_cancellation import appears
+
+from sp00ky_conformance.store.harness import settlement
+from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.ports import SettleFate, StoreOptions
+from sp00ky_core.stores.transactional import Access, Session
+from sp00ky_store_mysql import MysqlStore
+from sp00ky_store_mysql.url import address_of
+
+SILENCE = 1
+"""Seconds after which connections are doubted, here."""
+
+BEGINS, ENDS = SILENCE + 1, 3 * SILENCE + 1
+"""Seconds within which a transaction has an answer: one that is about to begin, and one that has begun."""
+
+AT_ONCE = 1.0
+
+
+@pytest.fixture
+async def proxy(server: str) -> AsyncIterator[Proxy]:
+    """A proxy in front of the server."""
+    driver = address_of(server).driver
+
+    async def reach() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if driver["unix_socket"]:
+            return await asyncio.open_unix_connection(driver["unix_socket"])
+        return await asyncio.open_connection(driver["host"], driver["port"])
+
+    proxy = Proxy(reach)
+    await proxy.open()
+    yield proxy
+    await proxy.close()
+
+
+@pytest.fixture
+async def store(
+    options: StoreOptions, database: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[MysqlStore]:
+    """A store behind the proxy, with a connection of each kind."""
+    for room in ("store", "session"):
+        monkeypatch.setattr(f"sp00ky_store_mysql.{room}.SILENCE", SILENCE)
+    driver = address_of(options.url).driver
+    through = f"{driver['user']}:{driver['password']}@127.0.0.1:{proxy.port}"
+    store = await migrated(attrs.evolve(options, url=url_of(database, f"mysql://{through}/none")))
+    await store.beat("r")
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[Any]:
+    with closing(connect(database, autocommit=False)) as connection:
+        yield connection
+
+
+def new_job(**fields: Any) -> NewJob:
+    return NewJob(backend="api", path="/a", payload={}, **fields)
+
+
+async def test_what_was_answered_in_the_silence_is_settled_soon_and_the_runner_lives(
+    store: MysqlStore, proxy: Proxy
+) -> None:
+    await asyncio.gather(*(store.add([new_job()]) for _ in range(8)))  # over all of its connections
+    jobs = await store.claim({"api": 8}, "r")
+    proxy.silence()
+    async with asyncio.timeout(BEGINS):
+        beat, results = await asyncio.gather(
+            store.beat("r"), store.settle([settlement(job, Delivered()) for job in jobs])
+        )
+    assert "r" in beat
+    assert {result.fate for result in results} == {SettleFate.SETTLED}
+    async with asyncio.timeout(AT_ONCE):
+        await asyncio.gather(*(store.add([new_job()]) for _ in range(8)), store.beat("r"))
+
+
+async def test_a_statement_whose_answer_is_lost_ends_and_leaves_no_lock(
+    store: MysqlStore, proxy: Proxy, database: str, connection: Any
+) -> None:
+    store.add_in(connection, [new_job(dedup_key="k")])
+    adding = asyncio.create_task(store.add([new_job(dedup_key="k")]))
+    await appears(database, "INSERT INTO `job`")
+    proxy.silence()
+    connection.rollback()  # so that the other one's row is written, which it never hears
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable, match="there is no answer") as caught:
+        await adding
+    assert isinstance(caught.value.__cause__, TimeoutError)
+    assert time.monotonic() - began < ENDS
+    async with asyncio.timeout(AT_ONCE):
+        (job,) = await store.add([new_job(dedup_key="k")])
+    assert [each.id for each in await store.claim({"api": 5}, "r")] == [job.id]
+
+
+async def test_a_statement_that_is_only_slow_comes_to_its_end(store: MysqlStore) -> None:
+    async def slow(session: Session) -> Any:
+        return await session.execute(f"SELECT sleep({2.5 * SILENCE})")  # type: ignore[attr-defined]
+
+    for rows, _ in await asyncio.gather(*(store.run(slow, access) for access in (Access.WRITE, Access.READ))):
+        assert rows == ((0,),)
+
+
+async def test_a_server_that_takes_a_connection_and_says_nothing_is_unavailable(
+    store: MysqlStore, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sp00ky_store_mysql.store.PATIENCE", 0.5)
+    proxy.hold()
+    with pytest.raises(StoreUnavailable, match="there is no answer"):
+        await store.add([new_job()])
+    proxy.let_go()
+    await store.add([new_job()])
+
+
+async def test_a_thread_of_another_client_is_not_ended_for_its_number(
+    store: MysqlStore, connection: Any
+) -> None:
+    async def abandon(session: Session) -> None:
+        session.thread = (connection.thread_id(), "elsewhere:1")  # type: ignore[attr-defined]  # after a restart
+        await session.abandon()  # type: ignore[attr-defined]
+
+    with pytest.raises(InterfaceError, match="Not connected"):
+        await store.run(abandon, Access.WRITE)
+    connection.ping(reconnect=False)

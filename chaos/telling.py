@@ -1,6 +1,7 @@
 """What rows say of attempts in vain: how many there were, and what each came to. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 
 import attrs
 
@@ -37,9 +38,10 @@ def each_failure_is_told(history: History) -> Iterator[str]:
             yield f"job {row.n} has the error entries {row.attempts}"
         elif (runs[-1] if runs else 0) != failed and not _redriven_since(row, runs, redrives):
             yield f"job {row.n} is {row.status} after {row.retries} retries with {row.attempts} as errors"
-        epochs = {each.epoch for each in _in_vain(row, requests.get(row.n, []))}
-        count = len(_counted(row).attempts)
-        if len(row.attempts) < KEPT and len(epochs) > count:
+        in_vain = _in_vain(row, requests.get(row.n, []))
+        sharing = sum(before.status == each.status == 429 for before, each in pairwise(in_vain))
+        epochs, count = {each.epoch for each in in_vain}, len(_counted(row).attempts)
+        if len(row.attempts) < KEPT and len(epochs) - sharing > count:
             yield f"job {row.n} made {len(epochs)} requests in vain and has {count} errors"
 
 
@@ -113,9 +115,16 @@ class _Account:
         """Whether each request has its entry, in order, and the other entries are of none that arrived."""
         counts = {0}  # of requests that the entries so far may be about
         for name, code in entries:
-            told = {count + 1 for count in counts if self._is_entry_of(count, name, code)}
+            told = self._told_by(counts, name, code)
+            further = told if name == THROTTLED else set()
+            while further:  # which a redrive has made, share the entry
+                further = self._told_by(further, name, code)
+                told = told | further
             counts = told | (counts if self._may_never_have_arrived(name) else set())
         return len(self.requests) in counts
+
+    def _told_by(self, counts: set[int], name: str, code: int) -> set[int]:
+        return {count + 1 for count in counts if self._is_entry_of(count, name, code)}
 
     def _may_never_have_arrived(self, name: str) -> bool:
         return name in {TIMEOUT, CONNECT} or (name == UNKNOWN and bool(self.history.disturbances))

@@ -9,6 +9,7 @@ from chaos.histories import (
     UNKNOWN_OUTCOME,
     broken,
     failed,
+    move,
     reclaimed,
     request,
     retried,
@@ -16,7 +17,9 @@ from chaos.histories import (
     the_one,
     told,
 )
-from chaos.history import Disturbance, Enqueue, History
+from chaos.history import Disturbance, Enqueue, History, Redrive, Report
+
+THROTTLED = ("throttled", 429)
 
 
 @pytest.mark.parametrize(
@@ -88,3 +91,22 @@ def test_an_entry_that_is_not_what_the_backend_did_is_found(
     history.requests[0].behaviour, history.requests[0].status = behaviour, status
     history.requests[0].certain = status != 0
     assert "each_failure_is_told_as_it_was" in broken(history)
+
+
+@pytest.mark.parametrize(
+    ("errors", "is_sound"), [((), False), ((THROTTLED,), True), ((THROTTLED, BROKEN), False)]
+)
+def test_throttled_attempts_that_follow_one_another_share_an_entry(
+    errors: tuple[tuple[str, int], ...], *, is_sound: bool
+) -> None:
+    history = failed(sound())
+    history.requests = [request(1, at=2.0, status=429), request(2, at=6.0, status=429, epoch=3)]
+    history.redrives = [Redrive(n=1, at=4.0)]
+    history.reports.append(Report(job_id="job:1", epoch=3, to="failed", runner="r1", at=7.0))
+    history.moves += [
+        move("failed", "pending", 1, 1, at=4.0),
+        move("pending", "processing", 2, 1, at=5.0),
+        move("processing", "failed", 3, at=7.0),
+    ]
+    history.rows = [told(attrs.evolve(history.rows[0], max_retries=0, epoch=3), *errors)]
+    assert (violations(history) == []) is is_sound

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from pymysql.constants import CLIENT
 from tests.mariadb import NO_MARIADB, MariadbServer, is_installed
 
+from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_mysql import MysqlStore
@@ -94,3 +95,20 @@ async def migrated(options: StoreOptions) -> MysqlStore:
     await store.open()
     await store.migrate()
     return store
+
+
+@pytest.fixture
+async def store(options: StoreOptions) -> AsyncIterator[MysqlStore]:
+    store = await migrated(options)
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def connection(database: str) -> Iterator[Any]:
+    with closing(connect(database, autocommit=False)) as connection:
+        yield connection
+
+
+def new_job(**fields: Any) -> NewJob:
+    return NewJob(**{"backend": "api", "path": "/a", "payload": {}, **fields})

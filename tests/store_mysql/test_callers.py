@@ -186,13 +186,6 @@ AWAITED: dict[str, AsyncBegin] = {
 
 
 @pytest.fixture
-async def store(options: StoreOptions) -> AsyncIterator[MysqlStore]:
-    store = await migrated(options)
-    yield store
-    await store.close()
-
-
-@pytest.fixture
 def closed_store(options: StoreOptions) -> MysqlStore:
     """A store that isn't open: callers' connections are enough."""
 

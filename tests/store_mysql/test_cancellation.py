@@ -1,36 +1,16 @@
 """A call that is cancelled ends what the server does for it, and leaves no lock and no transaction."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
-from tests.store_mysql.conftest import connect, migrated, run
+from tests.store_mysql.conftest import new_job, run
 
-from sp00ky_core.job.job import NewJob
-from sp00ky_core.ports import JobQuery, StoreOptions
+from sp00ky_core.ports import JobQuery
 from sp00ky_store_mysql import MysqlStore
 
 WITHIN = 1.0
 """Seconds in which the server has ended it."""
-
-
-@pytest.fixture
-async def store(options: StoreOptions) -> AsyncIterator[MysqlStore]:
-    store = await migrated(options)
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-def connection(database: str) -> Iterator[Any]:
-    with closing(connect(database, autocommit=False)) as connection:
-        yield connection
-
-
-def new_job(**fields: Any) -> NewJob:
-    return NewJob(backend="api", path="/a", payload={}, **fields)
 
 
 def at_work(database: str, what: str) -> list[int]:

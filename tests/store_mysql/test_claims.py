@@ -2,18 +2,16 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from asyncmy.connection import Connection
-from tests.store_mysql.conftest import connect, migrated
+from tests.store_mysql.conftest import migrated, new_job
 
 from sp00ky_conformance.store.harness import failure, settlement
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import Rollup, RollupQuery, SettleFate, StoreOptions
 from sp00ky_core.stores.transactional import Access, Session
@@ -21,23 +19,6 @@ from sp00ky_store_mysql import MysqlStore
 
 MOST = 12
 """Statements of one claim or settle of a hundred, with what begins and ends its transaction."""
-
-
-@pytest.fixture
-async def store(options: StoreOptions) -> AsyncIterator[MysqlStore]:
-    store = await migrated(options)
-    yield store
-    await store.close()
-
-
-@pytest.fixture
-def connection(database: str) -> Iterator[Any]:
-    with closing(connect(database, autocommit=False)) as connection:
-        yield connection
-
-
-def new_job(**fields: Any) -> NewJob:
-    return NewJob(backend="api", path="/a", payload={}, **fields)
 
 
 @pytest.fixture

@@ -1,29 +1,13 @@
 """What clients write, whatever it is: texts that look alike, no instants, rows that are too long."""
 
-from collections.abc import AsyncIterator
-from typing import Any
-
 import pytest
-from tests.store_mysql.conftest import Sql, migrated
+from tests.store_mysql.conftest import Sql, new_job
 
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import QueryRefused, RowRefused
-from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.ports import JobFilter, JobQuery, StoreOptions
+from sp00ky_core.ports import JobFilter, JobQuery
 from sp00ky_store_mysql import MysqlStore
-
-
-@pytest.fixture
-async def store(options: StoreOptions) -> AsyncIterator[MysqlStore]:
-    store = await migrated(options)
-    yield store
-    await store.close()
-
-
-def new_job(**fields: Any) -> NewJob:
-    return NewJob(**{"backend": "api", "path": "/a", "payload": {}, **fields})
-
 
 ALIKE = [
     "k",

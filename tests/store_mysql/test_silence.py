@@ -2,20 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator
 from typing import Any
 
 import attrs
 import pytest
 from asyncmy.errors import InterfaceError
 from chaos.proxy import Proxy
-from tests.store_mysql.conftest import connect, migrated, url_of
+from tests.store_mysql.conftest import migrated, new_job, url_of
 from tests.store_mysql.test_cancellation import appears
 
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import SettleFate, StoreOptions
 from sp00ky_core.stores.transactional import Access, Session
@@ -60,16 +58,6 @@ async def store(
     await store.beat("r")
     yield store
     await store.close()
-
-
-@pytest.fixture
-def connection(database: str) -> Iterator[Any]:
-    with closing(connect(database, autocommit=False)) as connection:
-        yield connection
-
-
-def new_job(**fields: Any) -> NewJob:
-    return NewJob(backend="api", path="/a", payload={}, **fields)
 
 
 async def test_what_was_answered_in_the_silence_is_settled_soon_and_the_runner_lives(

@@ -34,7 +34,7 @@ class Kind:
     why_not: Callable[[], str] = str
 
 
-POSTGRES, SQLITE = Kind(postgres), Kind(sqlite)
+POSTGRES, SQLITE = Kind(postgres), Kind(sqlite)  # the release before has no store on MySQL
 SURREAL = {
     "surrealkv": Kind(surreal, CREATE, why_no_surreal),
     "surreal-memory": Kind(partial(surreal, "memory"), CREATE, why_no_surreal),

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreClosed
@@ -250,18 +251,23 @@ class AsyncLane:
 
     @asynccontextmanager
     async def _doubted(self, session: AsyncSession) -> AsyncIterator[None]:
+        if self._doubted_after is None:
+            yield
+            return
+        doubts: list[asyncio.Task[None]] = []
         async with asyncio.timeout(None) as silence:
-            if self._doubted_after is None:
-                yield
-                return
-            doubting = asyncio.create_task(self._doubt(session, silence, self._doubted_after))
+            doubt = partial(self._doubt, session, silence, self._doubted_after)
+            timer = asyncio.get_running_loop().call_later(
+                self._doubted_after, lambda: doubts.append(asyncio.create_task(doubt()))
+            )  # most transactions end before, and need no task
             try:
                 yield
             finally:
-                doubting.cancel()
+                timer.cancel()
+                for task in doubts:
+                    task.cancel()
 
     async def _doubt(self, session: AsyncSession, silence: asyncio.Timeout, seconds: float) -> None:
-        await asyncio.sleep(seconds)
         with suppress(Exception):  # a server that can't be asked isn't at work
             while await session.is_at_work():  # noqa: ASYNC110  # nothing tells
                 await asyncio.sleep(seconds)

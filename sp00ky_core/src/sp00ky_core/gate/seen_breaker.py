@@ -24,6 +24,7 @@ from sp00ky_core.gate.breaker import (
     is_timeout,
     is_unavailable,
 )
+from sp00ky_core.job.job import Job, facts_of, named
 from sp00ky_core.job.outcome import Outcome
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -61,7 +62,8 @@ class SeenBreaker:
         stored: The breaker as it was last read.
         view: ... and as it is once all is written.
         noted: Events, in all.
-        problem: What the latest failed attempt met, for the log.
+        latest_failure: The job whose attempt was the latest to find it unavailable since it was last as if
+            new, and what may be logged of that; None: this process made none.
     """
 
     backend: str
@@ -76,7 +78,7 @@ class SeenBreaker:
         self.stored: Breaker = NEW
         self.view: Breaker = NEW
         self.noted: int = 0
-        self.problem: str = ""
+        self.latest_failure: tuple[Job, str] | None = None
         self._as_of = 0.0  # when ``stored`` and ``view`` were so
         self._looked_at = 0.0
         self._signalled = False
@@ -201,6 +203,8 @@ class SeenBreaker:
             change = change_after(self.backend, view, event, self._config)
             view = view if change is None else change.of(view)
         self.view = _or_new(view)
+        if self.view is NEW:
+            self.latest_failure = None
         if _has_closed(before, self.stored) and not is_own:
             self.routes.answered_elsewhere(self._as_of)
         self._log_change(before)
@@ -210,8 +214,11 @@ class SeenBreaker:
         was_closed, is_closed = (breaker.state is BreakerState.CLOSED for breaker in (before, self.stored))
         if was_closed and not is_closed:
             text = "backend %s is unavailable: its jobs wait until it answers again%s"
-            facts = {"event": "breaker_opened", "backend": self.backend}
-            self._log(logging.WARNING, text, self.backend, self.problem, extra=facts)  # others log their own
+            facts, why = {"event": "breaker_opened", "backend": self.backend}, ""
+            if self.latest_failure is not None:  # other processes log their own
+                job, problem = self.latest_failure
+                facts, why = {**facts, **facts_of(job)}, f" ({named(job)}, {job.path!r:.100}: {problem})"
+            self._log(logging.WARNING, text, self.backend, why, extra=facts)
         elif _has_closed(before, self.stored):
             facts = {"event": "breaker_closed", "backend": self.backend}
             text = "backend %s answers again: its jobs are delivered"

@@ -182,6 +182,10 @@ def check_options(job: Any) -> None:
 
 
 def check_option(option: str, value: object, *, like: str | None = None) -> None:
-    """Check a value as that option of a new job, or as the one it is ``like``. Raises ``OptionInvalid``."""
+    """Check a value as that option of a new job, or as the one it is ``like``; None: it is left out.
+
+    Raises ``OptionInvalid``.
+    """
     (check,) = [check for name, _, check in _CHECKS if name == (like or option)]
-    check(None, option, value)
+    if value is not None:
+        check(None, option, value)

@@ -39,8 +39,7 @@ def _check_texts(query: object, field: attrs.Attribute[str | None], value: objec
 
 
 def _check_instant(_filter: object, field: attrs.Attribute[datetime | None], value: object) -> None:
-    if value is not None:
-        check_option(field.name, value, like="expires_at")
+    check_option(field.name, value, like="expires_at")
 
 
 def _check_code(_filter: object, _field: attrs.Attribute[int | None], value: object) -> None:

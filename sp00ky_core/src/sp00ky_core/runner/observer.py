@@ -116,6 +116,15 @@ class Observer:
         """Count a call of the store that failed."""
         self.counters.store_errors += isinstance(error, StoreError)
 
+    @contextmanager
+    def tolerating(self, doing: str) -> Iterator[None]:
+        """Count a call that fails, which is made again later anyway."""
+        try:
+            yield
+        except Sp00kyError as error:
+            self.count(error)
+            logger.debug("%s: %s", doing, error)
+
     def worked(self) -> None:
         """Log the end of an outage, if there was one."""
         if self._lost_at is None:

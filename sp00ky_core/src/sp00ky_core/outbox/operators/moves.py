@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import islice
@@ -16,7 +15,7 @@ from sp00ky_core.errors import ImportRefused, JobNotFound
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import JOB_KEYS, Job, JobStatus, job_to_json
 from sp00ky_core.outbox.operators.audit import act_of, recorded_steps
-from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, last_of
+from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, last_of, with_refused
 from sp00ky_core.outbox.queries import Queries
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import ActOptions, JobFilter, Rewrites, needed
@@ -119,7 +118,6 @@ class ExportFile:
 class JobMoves(Queries):
     """Export jobs and import them; a base of ``Outbox``."""
 
-    via: str
     plugins: Plugins
 
     async def export(
@@ -203,8 +201,10 @@ class JobMoves(Queries):
             else:
                 refused.append(("different", f"job {job.id} is there already, with another content"))
         failed = [] if dry_run else await self._insert(new)
+        for why, problem in [*refused, *failed]:
+            result = with_refused(result, why, [problem])
         done = 0 if dry_run else len(new) - len(failed)
-        return _after(result, done=done, skipped=skipped, refused=[*refused, *failed])
+        return attrs.evolve(result, done=result.done + done, skipped=result.skipped + skipped)
 
     def _as_stored(self, job: Job) -> Job | str:
         """Return a job as this store would have it, or why it can't."""
@@ -235,14 +235,3 @@ _Refused = tuple[Refusal, str]
 def _why(job: Job) -> Refusal:
     """Say why the database refused a job, whose other values have been looked at."""
     return "duplicate" if job.dedup_key is not None and not job.is_terminal else "illegal"
-
-
-def _after(result: BulkResult, *, done: int, skipped: int, refused: Sequence[_Refused]) -> BulkResult:
-    counts = Counter(why for why, _ in refused)
-    return attrs.evolve(
-        result,
-        done=result.done + done,
-        skipped=result.skipped + skipped,
-        refused={why: result.refused.get(why, 0) + counts[why] for why in {**result.refused, **counts}},
-        problem=result.problem or next((problem for _, problem in refused), None),
-    )

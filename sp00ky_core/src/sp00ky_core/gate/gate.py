@@ -179,15 +179,8 @@ class Gate:
         """Defer a job whose route doesn't answer; None: it is sent, as the route's probe if need be."""
         if self.breaker is None or self.breaker.routes.are_closed:
             return None
-        job, waited = claim.job, claim.waited
-        wait = self.breaker.routes.wait(
-            job.path,
-            job.id,
-            self._clock(),
-            waited=waited,
-            lease=self._probe_lease,
-            has_retries=job.retries < job.max_retries,
-        )
+        waited, lease = claim.waited, self._probe_lease
+        wait = self.breaker.routes.wait(claim.job, self._clock(), waited=waited, lease=lease)
         if claim.is_probe or wait <= 0:
             return None
         return Deferred(delay=wait * (1 + claim.retry.jitter * self._random()), waited=waited)
@@ -217,7 +210,7 @@ class Gate:
         """Note a claim without an outcome: if it is a probe, another runner may take the next one."""
         if self.breaker is None:
             return
-        self.breaker.routes.unsent(claim.job.path, claim.job.id, self._clock())
+        self.breaker.routes.unsent(claim.job, self._clock())
         if self._end_probe(claim):
             self._tell(self.breaker, ProbeWithoutNews(runner_id=self._runner_id))
 
@@ -244,9 +237,8 @@ class Gate:
         self, seen: SeenBreaker, claim: Claimed, outcome: Outcome, now: float, started_at: float
     ) -> bool:
         """Count an outcome for the breaker of the job's route; whether it is for that one alone."""
-        path, job_id = claim.job.path, claim.job.id
-        is_own = seen.routes.is_own(path, outcome, started_at)
-        change = seen.routes.note(path, job_id, outcome, now, took=now - started_at, is_own=is_own)
+        is_own = seen.routes.is_own(claim.job.path, outcome, started_at)
+        change = seen.routes.note(claim.job, outcome, now, took=now - started_at, is_own=is_own)
         if change is not None:
             self._log_route(claim.job, change, outcome)
         return is_own

@@ -316,26 +316,23 @@ class RouteBreakers:
         self.are_closed: bool = True
         self._routes: dict[str, _Route] = {}
 
-    def wait(
-        self, route: str, job_id: str, now: float, *, waited: float, lease: float, has_retries: bool
-    ) -> float:
+    def wait(self, job: Job, now: float, *, waited: float, lease: float) -> float:
         """Return the seconds after which to look at a job again; 0: it is sent now, as a probe if need be.
 
+        A job without retries is a probe only where none that has some is expected: it is sent once at most.
+
         Args:
-            route: The job's.
-            job_id: Names the probe.
+            job: Names the route, and the probe.
             now: The time.
             waited: Seconds that the job has waited so already.
             lease: Seconds for which a probe is one job's alone.
-            has_retries: One without is a probe only where none that has some is expected: it is sent once at
-                most.
         """
-        seen = self._routes.get(route)
+        seen, has_retries = self._routes.get(job.path), job.retries < job.max_retries
         if seen is None or seen.breaker.state is BreakerState.CLOSED:
             return 0.0
         breaker = self._age(seen, now)
         if breaker.wants_probe and (has_retries or now >= seen.better_probe_by):
-            seen.breaker = breaker.probed_by(job_id, lease)
+            seen.breaker = breaker.probed_by(job.id, lease)
             return 0.0
         seconds = max(breaker.silent_for, self._config.interval, min(waited, LONGEST_LOOK))
         if has_retries:
@@ -357,24 +354,24 @@ class RouteBreakers:
         return is_known and NEVER not in others
 
     def note(
-        self, route: str, job_id: str, outcome: Outcome, now: float, *, took: float, is_own: bool
+        self, job: Job, outcome: Outcome, now: float, *, took: float, is_own: bool
     ) -> BreakerChange | None:
-        """Count an outcome; return what it has changed of the route's breaker, if anything.
+        """Count an outcome of a job; return what it has changed of the route's breaker, if anything.
 
         A failure that isn't its own counts for the backend's breaker instead, but for that of its probe.
         """
-        seen = self._routes.get(route)
-        is_probe = seen is not None and seen.breaker.probe_runner == job_id
-        event = event_of(outcome, probe_of=job_id if is_probe else None, took=took)
+        seen = self._routes.get(job.path)
+        is_probe = seen is not None and seen.breaker.probe_runner == job.id
+        event = event_of(outcome, probe_of=job.id if is_probe else None, took=took)
         if event is None:
             return None
         if seen is None:
-            seen = self._routes[route] = _Route()
+            seen = self._routes[job.path] = _Route()
         if not isinstance(event, ProbeWithoutNews):
             seen.answered_at = NEVER if is_unavailable(outcome) else now
         if isinstance(event, Failed) and not is_own:
             return None
-        return self._change(route, seen, event, now)
+        return self._change(job.path, seen, event, now)
 
     def answered(self, route: str, now: float) -> bool:
         """Count a 2xx; return whether that is all, for the route's breaker has nothing to be changed."""
@@ -389,11 +386,11 @@ class RouteBreakers:
         if self._several:
             self._routes.setdefault(SOME_ROUTE, _Route()).answered_at = now
 
-    def unsent(self, route: str, job_id: str, now: float) -> None:
+    def unsent(self, job: Job, now: float) -> None:
         """Note a job without an outcome: if it was a probe, the next one may be taken."""
-        seen = self._routes.get(route)
-        if seen is not None and seen.breaker.probe_runner == job_id:
-            self._change(route, seen, ProbeWithoutNews(runner_id=job_id), now)
+        seen = self._routes.get(job.path)
+        if seen is not None and seen.breaker.probe_runner == job.id:
+            self._change(job.path, seen, ProbeWithoutNews(runner_id=job.id), now)
 
     def _change(self, route: str, seen: _Route, event: BreakerEvent, now: float) -> BreakerChange | None:
         breaker = self._age(seen, now)

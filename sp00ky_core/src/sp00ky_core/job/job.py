@@ -238,10 +238,8 @@ class NewJob:
         check_options(self)
         plain = plain_copy(self.payload)  # a copy: later changes are no part of the job
         values = self.__dict__
-        values["plain"], values["payload_json"] = (
-            plain,
-            encode_payload(self.payload if plain is None else plain),
-        )
+        values["plain"] = plain
+        values["payload_json"] = encode_payload(self.payload if plain is None else plain)
 
     @property
     def max_retries(self) -> int:

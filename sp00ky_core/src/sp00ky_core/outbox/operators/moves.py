@@ -191,7 +191,8 @@ class JobMoves(Queries):
         given = [self._as_stored(job) if isinstance(job, Job) else job for job in jobs]
         refused: list[_Refused] = [("illegal", problem) for problem in given if isinstance(problem, str)]
         wanted = [job for job in given if isinstance(job, Job)]
-        there, new, skipped = await self._there([job.id for job in wanted]), dict[str, Job](), 0
+        there = {job.id: job for job in await self.jobs.whole([job.id for job in wanted])}
+        new, skipped = dict[str, Job](), 0
         for job in wanted:
             other = there.get(job.id) or new.get(job.id)
             if other is None:
@@ -212,10 +213,6 @@ class JobMoves(Queries):
         if own_id is None:
             return f"job {job.id}: {self.store.location} can't hold such an id"
         return attrs.evolve(job, id=own_id, backend=self.backends[job.backend].table.backend)
-
-    async def _there(self, job_ids: Sequence[str]) -> dict[str, Job]:
-        """Read those that are there already, whole."""
-        return {job.id: job for job in await self.jobs.whole(job_ids)}
 
     async def _insert(self, new: Mapping[str, Job]) -> list[_Refused]:
         store = needed(self.store, Rewrites, "import_jobs()")

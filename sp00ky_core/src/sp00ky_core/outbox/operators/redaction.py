@@ -280,9 +280,9 @@ class _Redacting:
         result = with_refused(result, "changed", [f"job {id_} changed meanwhile" for id_ in changed])
         result = with_refused(result, "illegal", [f"job {id_}: {UNREADABLE}" for id_ in unreadable])
         skipped = len(jobs) - len(new) - len(unreadable)
-        left = _keys_of(new[id_] for id_ in written)
-        done = result.done + len(written)
-        return attrs.evolve(result, done=done, skipped=result.skipped + skipped, left=_sum(result.left, left))
+        keys = Counter(name for id_ in written for name in KEYS if getattr(new[id_], name) is not None)
+        done, left = result.done + len(written), Counter(result.left) + keys
+        return attrs.evolve(result, done=done, skipped=result.skipped + skipped, left=dict(left))
 
     def _new(self, jobs: Sequence[Job]) -> tuple[dict[str, Job], list[str]]:
         """Return what is to be left of jobs, by id, and the ids of those in which fields can't be found."""
@@ -377,19 +377,11 @@ def _why_not(job: Job) -> str:
     return f"job {job.id} is processing: wait until it has ended, or kill it"
 
 
-def _keys_of(jobs: Iterable[Job]) -> Counter[str]:
-    return Counter(name for job in jobs for name in KEYS if getattr(job, name) is not None)
-
-
-def _sum(left: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
-    return {name: left.get(name, 0) + more.get(name, 0) for name in {**left, **more}}
-
-
 def _named(result: RedactionResult, copies: Sequence[Job], runs: int) -> RedactionResult:
     """Name copies, and count them and runs."""
-    more = {name: count for name, count in (("copies", len(copies)), ("schedule_runs", runs)) if count}
+    left = Counter(result.left) + Counter({"copies": len(copies), "schedule_runs": runs})
     named = (*result.copies, *(job.id for job in copies))[:MOST_NAMED]
-    return attrs.evolve(result, left=_sum(result.left, more), copies=named)
+    return attrs.evolve(result, left=dict(left), copies=named)
 
 
 async def _copies(outbox: JobRedaction, job_ids: Collection[str]) -> list[str]:

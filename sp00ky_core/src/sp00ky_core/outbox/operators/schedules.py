@@ -30,7 +30,6 @@ from sp00ky_core.contract.payload import UNKNOWN
 from sp00ky_core.contract.request_parts import LOOSE, UNDECLARED, USE_EXPLICIT
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import (
-    OptionInvalid,
     PayloadInvalid,
     QueryRefused,
     ScheduleInvalid,
@@ -40,7 +39,7 @@ from sp00ky_core.errors import (
     UnknownSchedule,
     Violation,
 )
-from sp00ky_core.hints import shown
+from sp00ky_core.job.options import one_of
 from sp00ky_core.outbox.operators.audit import AuditRecord, act_of, recorded
 from sp00ky_core.outbox.operators.bulk import MOST_IDS
 from sp00ky_core.plugins.calls import Hooks
@@ -222,11 +221,8 @@ class ScheduleRecord:
 
 def statuses_of(status: RunStatus | str | None) -> tuple[RunStatus, ...]:
     """Read a status to look for; None: any. Raises ``OptionInvalid``."""
-    try:
-        return () if status is None else (RunStatus(status),)
-    except ValueError:
-        known = ", ".join(RunStatus)
-        raise OptionInvalid(option="status", value=shown(status), expected=f"one of {known}") from None
+    asked = one_of(RunStatus, "status", status)
+    return () if asked is None else (asked,)
 
 
 class ScheduleOperators(StoreUser):

@@ -166,7 +166,7 @@ class SeenBreaker:
         if self._sent is not None:
             return self._sent
         self._age()
-        change = _change_after_all(self.backend, self.stored, self._unwritten, self._config)
+        _, change = _after_all(self.backend, self.stored, self._unwritten, self._config)
         if change is None:
             self._forget()
         else:
@@ -198,10 +198,8 @@ class SeenBreaker:
         """Read the breaker as the store has it; ``is_own``: as this process has left it."""
         before, self._signalled = self.stored, False
         self._as_of = self._looked_at = self._clock()
-        self.stored = view = _or_new(breaker)
-        for event in (*self._being_written, *self._unwritten):
-            change = change_after(self.backend, view, event, self._config)
-            view = view if change is None else change.of(view)
+        self.stored, events = _or_new(breaker), (*self._being_written, *self._unwritten)
+        view, _ = _after_all(self.backend, self.stored, events, self._config)
         self.view = _or_new(view)
         if self.view is NEW:
             self.latest_failure = None
@@ -240,10 +238,10 @@ class SeenBreaker:
         self._as_of = now
 
 
-def _change_after_all(
+def _after_all(
     backend: str, breaker: Breaker, events: Iterable[BreakerEvent], config: BreakerConfig
-) -> BreakerChange | None:
-    """Join what events, in turn, make of a breaker into one change."""
+) -> tuple[Breaker, BreakerChange | None]:
+    """Return what events, in turn, make of a breaker, and the one change that they come to."""
     after, whole = breaker, None
     for event in events:
         change = change_after(backend, after, event, config)
@@ -251,7 +249,7 @@ def _change_after_all(
             after = change.of(after)
             pause = change.pause if whole is None else max(change.pause, whole.pause)
             whole = attrs.evolve(change, before=breaker, pause=pause)
-    return None if after == breaker else whole
+    return after, None if after == breaker else whole
 
 
 def _has_closed(before: Breaker, after: Breaker) -> bool:

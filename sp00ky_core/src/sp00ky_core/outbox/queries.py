@@ -179,13 +179,9 @@ class Queries(Metered):
         async with aclosing(self.jobs.watch(query, history=history)) as changes:
             async for job in changes:
                 yield job
-        await self._check_open(query)
-
-    async def _check_open(self, ended: JobQuery) -> None:
-        """Raise ``StoreClosed`` where a watch has ended because of it, not because its jobs are gone."""
-        if ended.ids is None:
+        if query.ids is None:
             raise StoreClosed(store=self.store.location)
-        await self.store.find(attrs.evolve(ended, limit=1, after=None))
+        await self.store.find(attrs.evolve(query, limit=1, after=None))  # its jobs are gone, or it raises
 
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """Return each backend's queue in numbers.

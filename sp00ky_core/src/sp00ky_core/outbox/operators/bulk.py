@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, cast
 
 import attrs
 
-from sp00ky_core.errors import JobNotFound, OptionInvalid
+from sp00ky_core.errors import JobNotFound, OptionInvalid, StoreError
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.options import expect
@@ -21,10 +21,14 @@ from sp00ky_core.ports import (
     JobQuery,
     OperatorFate,
     OperatorResult,
+    Rewrites,
+    Store,
     check_limit,
     has,
+    needed,
 )
 from sp00ky_core.stores.filters import age_of
+from sp00ky_core.stores.isolation import write_around
 from sp00ky_core.stores.naming import NamedJobs
 
 __all__ = [
@@ -41,7 +45,6 @@ __all__ = [
     "BulkResult",
     "Operate",
     "Refusal",
-    "Selection",
     "count_matching",
     "last_of",
     "steps",
@@ -372,6 +375,17 @@ async def _operated(
             return
         filters = [no_newer(filter_, newest) for filter_ in filters]
         result = attrs.evolve(result, refused=_no_refusals(), problem=None)
+
+
+async def imported(store: Store, jobs: Mapping[str, Job]) -> tuple[Sequence[str], Mapping[str, StoreError]]:
+    """Insert jobs; one that the database refuses costs no other. Return the keys of both."""
+    rewrites = needed(store, Rewrites, "import_jobs()")
+
+    async def write(keys: Sequence[str]) -> Sequence[str]:
+        await rewrites.import_jobs([jobs[key] for key in keys])
+        return keys
+
+    return await write_around(list(jobs), write)
 
 
 def _after(result: BulkResult, results: Sequence[OperatorResult]) -> BulkResult:

@@ -14,12 +14,11 @@ from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.options import expect
 from sp00ky_core.outbox.enqueue import EnqueueChecks
 from sp00ky_core.outbox.operators.audit import act_of, recorded
-from sp00ky_core.outbox.operators.bulk import COPY, Action, BulkResult, Selection, last_of
+from sp00ky_core.outbox.operators.bulk import COPY, Action, BulkResult, Selection, imported, last_of
 from sp00ky_core.outbox.operators.jobs import JobOperators, MatchingOptions
 from sp00ky_core.ports import ActOptions, JobFilter, JobQuery, OperatorFate, OperatorResult, Rewrites, needed
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id, new_keys
-from sp00ky_core.stores.isolation import write_around
 from sp00ky_core.stores.rows import new_row
 
 __all__ = ["copying"]
@@ -169,13 +168,7 @@ class JobCopies(JobOperators):
             except Sp00kyError as error:
                 problems[old.id] = error
         copies = {str(copy.copied_from): copy for copy in self._keyed(pairs)}
-        store = needed(self.store, Rewrites, "copy()")
-
-        async def write(ids: Sequence[str]) -> list[str]:
-            await store.import_jobs([copies[id_] for id_ in ids])
-            return list(ids)
-
-        done, refused = await write_around(list(copies), write)
+        done, refused = await imported(self.store, copies)
         problems |= refused
         await self._tell_of([copies[id_].id for id_ in done])
         fates = {id_: OperatorResult(job_id=id_, fate=OperatorFate.COPIED) for id_ in done}

@@ -15,12 +15,11 @@ from sp00ky_core.errors import ImportRefused, JobNotFound
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import JOB_KEYS, Job, JobStatus, job_to_json
 from sp00ky_core.outbox.operators.audit import act_of, recorded_steps
-from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, last_of, with_refused
+from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, imported, last_of, with_refused
 from sp00ky_core.outbox.queries import Queries
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import ActOptions, JobFilter, Rewrites, needed
 from sp00ky_core.stores.ids import table_of
-from sp00ky_core.stores.isolation import write_around
 from sp00ky_core.stores.rows import job_of
 
 __all__ = ["COLUMNS", "EXPORT_VERSION", "record_of"]
@@ -161,7 +160,7 @@ class JobMoves(Queries):
         """
         return await last_of(self.import_steps(file, dry_run=dry_run, **act))
 
-    async def import_steps(
+    def import_steps(
         self, file: Path | str, *, dry_run: bool = False, **act: Unpack[ActOptions]
     ) -> AsyncGenerator[BulkResult, None]:
         """Do as ``import_jobs``; yield how many there are, then how far it has come after each 100."""
@@ -170,12 +169,9 @@ class JobMoves(Queries):
         export = ExportFile(Path(file), tables, frozenset(self.plugins.strategies))
         result = BulkResult(matched=sum(1 for _ in export.records()))
         work = self._imported(export, result, dry_run=dry_run)
-        if not dry_run:
-            selection = {"file": export.path.name, "jobs": result.matched}
-            work = recorded_steps(self.store, act_of("import", selection, via=self.via, **act), work)
-        async with aclosing(work):
-            async for result in work:
-                yield result
+        selection = {"file": export.path.name, "jobs": result.matched}
+        said = act_of("import", selection, via=self.via, **act)
+        return work if dry_run else recorded_steps(self.store, said, work)
 
     async def _imported(
         self, export: ExportFile, result: BulkResult, *, dry_run: bool
@@ -215,13 +211,7 @@ class JobMoves(Queries):
         return attrs.evolve(job, id=own_id, backend=self.backends[job.backend].table.backend)
 
     async def _insert(self, new: Mapping[str, Job]) -> list[_Refused]:
-        store = needed(self.store, Rewrites, "import_jobs()")
-
-        async def write(job_ids: Sequence[str]) -> Sequence[None]:
-            await store.import_jobs([new[job_id] for job_id in job_ids])
-            return ()
-
-        _, refused = await write_around(list(new), write)
+        _, refused = await imported(self.store, new)
         return [(_why(new[job_id]), f"job {job_id}: {error.problem}") for job_id, error in refused.items()]
 
 

@@ -88,23 +88,17 @@ NO_JOB = "each of its fires fails, no job is made"
 def definition_findings(config: Config, backends: Backends) -> Iterator[Finding]:
     """Yield what is wrong with the file's schedules, without asking the database."""
     for name, definition in config.schedules.items():
-        subject, problem = f"schedule {name}", _problem(definition, backends)
-        if problem is not None:
+        subject = f"schedule {name}"
+        try:
+            check_definition(definition, backends)
+        except Sp00kyError as error:
+            problem = f"{error.key}: {error.problem}" if isinstance(error, ScheduleInvalid) else str(error)
             yield Finding.stopping(subject, problem, NO_JOB, "change the schedule, or its backend")
-        elif ignores_timeout(backends[definition.backend], definition.timeout):
-            problem = f"backend {definition.backend!r} isn't timeoutOverridable"
-            fix = "set timeoutOverridable there, or leave the schedule's timeout out"
-            yield Finding.warning(subject, problem, "its timeout has no effect", fix)
-
-
-def _problem(definition: ScheduleConfig, backends: Backends) -> str | None:
-    try:
-        check_definition(definition, backends)
-    except ScheduleInvalid as error:
-        return f"{error.key}: {error.problem}"
-    except Sp00kyError as error:
-        return str(error)
-    return None
+        else:
+            if ignores_timeout(backends[definition.backend], definition.timeout):
+                problem = f"backend {definition.backend!r} isn't timeoutOverridable"
+                fix = "set timeoutOverridable there, or leave the schedule's timeout out"
+                yield Finding.warning(subject, problem, "its timeout has no effect", fix)
 
 
 def check_definition(definition: ScheduleConfig, backends: Backends) -> None:

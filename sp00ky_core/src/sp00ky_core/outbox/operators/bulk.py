@@ -224,6 +224,12 @@ class Selection:
         for job_id in self.job_ids:
             check_id(job_id)
 
+    def matching(self) -> JobFilter:
+        """Return the conditions. Raises ``OptionInvalid`` where there are none: that isn't every job."""
+        if self.conditions is None:
+            raise OptionInvalid(option="filter", value="None", expected="a JobFilter")
+        return self.conditions
+
     def described(self) -> dict[str, Any]:
         """Describe it for the audit; ``all`` where the conditions are none."""
         if self.conditions is None:

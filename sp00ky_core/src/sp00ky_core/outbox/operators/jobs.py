@@ -280,7 +280,7 @@ class JobOperators(Queries):
         self, act: Act, action: Action, selection: Selection, operate: Operate
     ) -> AsyncGenerator[BulkResult, None]:
         """Do it to jobs that meet conditions; nothing is written down of what can't be done."""
-        conditions = selection.conditions or JobFilter()
+        conditions = selection.matching()
         action.filters(conditions)
         self._check_backend(conditions)
         work = steps(self.jobs, action, conditions, operate, limit=selection.limit)
@@ -288,8 +288,7 @@ class JobOperators(Queries):
 
     async def count_matching(self, action: Action, conditions: JobFilter, *, limit: int | None = None) -> int:
         """Count the jobs that meet conditions and that it can be done to; arguments as of ``steps``."""
-        Selection((), conditions, limit)  # refuses what is none
-        self._check_backend(conditions)
+        self._check_backend(Selection((), conditions, limit).matching())
         return await count_matching(self.jobs, action, conditions, limit=limit)
 
     async def _operate(self, operation: Operation, selection: Selection) -> list[OperatorResult] | BulkResult:

@@ -15,8 +15,8 @@ from typing import Any, Self, TypeVar, Unpack, overload
 from sp00ky_core.config import Config
 from sp00ky_core.encoding.json_bytes import Payload
 from sp00ky_core.errors import CallUnsupported, OptionInvalid, StoreClosed
-from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, JobOptions, NewJob
+from sp00ky_core.job.options import expect
 from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
 from sp00ky_core.outbox.operators.bulk import BulkResult, check_id
 from sp00ky_core.outbox.operators.copies import CopyMatchingOptions, CopyOptions
@@ -350,6 +350,5 @@ def _check_mode(connection: object, *, autocommit: bool) -> None:
         expected = "your connection; or autocommit=True where the job is no part of a transaction of yours"
         value = "left out" if connection is Transaction.OWN else "None"
         raise OptionInvalid(option="connection", value=value, expected=expected)
-    if connection is not Transaction.OWN and autocommit:
-        expected = "left out where a connection is given: its transaction decides"
-        raise OptionInvalid(option="autocommit", value=shown(autocommit), expected=expected)
+    expected = "left out where a connection is given: its transaction decides"
+    expect("autocommit", autocommit, expected, met=connection is Transaction.OWN or not autocommit)

@@ -85,12 +85,8 @@ COMPARISONS: Mapping[str, tuple[str, Operator]] = {
     "request_id": ("request_id", "="),
     "since": ("created_at", ">="),
     "until": ("created_at", "<"),
-    "failed_since": ("updated_at", ">="),
-    "failed_until": ("updated_at", "<"),
-    "claimed_since": ("updated_at", ">="),
-    "claimed_until": ("updated_at", "<"),
-    "ended_since": ("updated_at", ">="),
-    "ended_until": ("updated_at", "<"),
+    **dict.fromkeys(("failed_since", "claimed_since", "ended_since"), ("updated_at", ">=")),
+    **dict.fromkeys(("failed_until", "claimed_until", "ended_until"), ("updated_at", "<")),
 }
 """What each field of a ``JobFilter`` asks of which column, in every store.
 

@@ -11,7 +11,6 @@ from typing import Any, Literal, TypeVar, cast
 import attrs
 
 from sp00ky_core.errors import JobNotFound, OptionInvalid, StoreError
-from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.options import expect
 from sp00ky_core.ports import (
@@ -276,10 +275,8 @@ class Action:
             return [filter_ for part in parts for filter_ in self.filters(part)]
         asked = conditions.statuses
         possible = [status for status in self.statuses if status in asked]
-        if not possible:
-            expected = f"{' or '.join(self.statuses)}: {self.name} does nothing to others"
-            value = shown(" or ".join(sorted(asked)))
-            raise OptionInvalid(option="status", value=value, expected=expected)
+        expected = f"{' or '.join(self.statuses)}: {self.name} does nothing to others"
+        expect("status", " or ".join(sorted(asked)), expected, met=bool(possible))
         return [attrs.evolve(conditions, status=status) for status in possible]
 
 

@@ -11,8 +11,7 @@ from typing import Any, Required, Unpack, overload
 import attrs
 
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
-from sp00ky_core.hints import shown
-from sp00ky_core.job.options import check_option
+from sp00ky_core.job.options import check_option, expect
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.outbox.operators.audit import act_of, recorded, recorded_steps
 from sp00ky_core.outbox.operators.bulk import (
@@ -143,8 +142,7 @@ def checked_change(
     if len(times) > 1:
         expected = "one of at, delay and now"
         raise OptionInvalid(option=times[0], value=f"given with {times[1]}", expected=expected)
-    if not times and priority is None:
-        raise OptionInvalid(option="at", value=shown(at), expected="a time, delay, now or a priority")
+    expect("at", at, "a time, delay, now or a priority", met=bool(times) or priority is not None)
     seconds = 0.0 if now else None if delay is None else delay.total_seconds()
     return Rescheduled(run_at=at, delay=seconds, priority=priority)
 

@@ -316,13 +316,6 @@ def test_a_job_waits_as_long_again_as_it_has_already(waited: float, wait: float)
     assert bench.wait("/dead", waited=waited) == wait
 
 
-def test_an_answer_that_was_under_way_when_it_was_shut_is_no_news() -> None:
-    bench = Bench()
-    bench.open("/dead")
-    bench.breakers.note(job_of("/dead", 0), Delivered(), bench.now, took=1, is_own=False)
-    assert bench.wait("/dead") > 0
-
-
 def test_a_job_without_retries_left_is_a_probe_only_where_no_better_one_is_expected() -> None:
     bench = Bench()
     bench.open("/dead")

@@ -9,12 +9,6 @@ from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job.options import check_option
 
 
-def test_what_may_be_is_taken() -> None:
-    check_option("priority", 3)
-    check_option("over", timedelta(minutes=1), like="delay")
-    check_option("at", datetime(2030, 1, 1, tzinfo=UTC), like="expires_at")
-
-
 @pytest.mark.parametrize(
     ("option", "value", "like"),
     [

@@ -189,7 +189,9 @@ async def test_each_change_is_told_once_however_many_runners_there_are(make_benc
     backend, witness = Backend(AWAY), Witness()
     bench = await make_bench(backend, breaker=BreakerConfig(failures=3, interval=0.05))
     bench.plugins.register(witness, name="witness", distribution="a-test")
-    jobs = [await bench.add(max_retries=99) for _ in range(50)]
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    options = {"max_retries": 99, "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    jobs = [await bench.add(**options) for _ in range(50)]
     async with bench.runner(poll=60), bench.runner(poll=60), bench.runner(poll=60):
         await until(lambda: is_open(bench))
         assert witness.seen == [("api", "open")]
@@ -200,7 +202,10 @@ async def test_each_change_is_told_once_however_many_runners_there_are(make_benc
         for job in jobs:
             await bench.ended(job)
     assert witness.seen == [("api", "open"), ("api", "closed")]
-    assert re.search(r"backend api is unavailable: .* \(job:\w+, '/spookify': http_status: ", caplog.text)
+    said = {*re.findall(r"unavailable: .* \(job (.*) \(trace (.*)\), '/spookify': http_status", caplog.text)}
+    assert set() < said <= {(job.id, trace) for job in jobs}
+    opened = [vars(record) for record in caplog.records if "breaker_opened" in vars(record).values()]
+    assert said == {(facts["job_id"], facts["trace_id"]) for facts in opened if "job_id" in facts}
     assert "backend api answers again" in caplog.text
 
 
@@ -489,3 +494,4 @@ async def test_a_route_that_does_not_answer_holds_up_no_other(
     said = [fact for fact in facts if fact[0].startswith("breaker")]
     assert {*said} == {("breaker_opened", "api", "/spookify"), ("breaker_closed", "api", "/spookify")}
     assert len(said) <= 2 * runners  # a line of each runner's, not of each job
+    assert {record.job_id for record in caplog.records if hasattr(record, "path")} <= {job.id for job in dead}

@@ -17,19 +17,12 @@ import attrs
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.job.outcome import (
     CONNECT,
-    EXPIRED,
-    HOOK_FAILED,
-    INVALID_PATH,
-    INVALID_PAYLOAD,
-    INVALID_ROW,
-    KILLED,
-    OUTCOME_UNKNOWN,
-    RESET,
+    NO_NEWS,
+    PAUSING_MEANINGS,
     THROTTLED,
     TIMEOUT,
     TLS,
-    UNAVAILABLE,
-    UNKNOWN_ROUTE,
+    UNAVAILABLE_MEANINGS,
     Delivered,
     Outcome,
 )
@@ -234,20 +227,6 @@ class BreakerChange:
         probe_runner = self.before.probe_runner if self.to is BreakerState.HALF_OPEN else None
         left = (self.to, self.failures, probe_runner)
         return left == (breaker.state, breaker.failures, breaker.probe_runner)
-
-
-UNAVAILABLE_MEANINGS = frozenset({CONNECT, TLS, RESET, TIMEOUT, UNAVAILABLE})
-
-PAUSING_MEANINGS = frozenset({THROTTLED, UNAVAILABLE})
-"""Their ``retry_after`` is for the whole backend, not for one job."""
-
-NO_NEWS = frozenset(
-    {
-        *(INVALID_PATH, INVALID_PAYLOAD, INVALID_ROW, UNKNOWN_ROUTE, HOOK_FAILED),
-        *(OUTCOME_UNKNOWN, KILLED, EXPIRED),
-    }
-)
-"""Outcomes that say nothing about the backend: no request was sent, or its end is unknown."""
 
 
 def seconds_asked(outcome: Outcome, cap: float) -> float:

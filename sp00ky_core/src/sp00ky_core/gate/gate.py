@@ -16,12 +16,13 @@ from sp00ky_core.gate.breaker import (
     BreakerState,
     ProbeWithoutNews,
     event_of,
+    is_unavailable,
     never_connected,
     seconds_asked,
 )
 from sp00ky_core.gate.seen_breaker import NEW, Log, SeenBreaker
 from sp00ky_core.gate.throttling import Throttling
-from sp00ky_core.job.job import Job
+from sp00ky_core.job.job import Job, facts_of, named
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome, Undelivered, said
 from sp00ky_core.job.state_machine import Deferred
 
@@ -178,15 +179,8 @@ class Gate:
         """Defer a job whose route doesn't answer; None: it is sent, as the route's probe if need be."""
         if self.breaker is None or self.breaker.routes.are_closed:
             return None
-        job, waited = claim.job, claim.waited
-        wait = self.breaker.routes.wait(
-            job.path,
-            job.id,
-            self._clock(),
-            waited=waited,
-            lease=self._probe_lease,
-            has_retries=job.retries < job.max_retries,
-        )
+        waited, lease = claim.waited, self._probe_lease
+        wait = self.breaker.routes.wait(claim.job, self._clock(), waited=waited, lease=lease)
         if claim.is_probe or wait <= 0:
             return None
         return Deferred(delay=wait * (1 + claim.retry.jitter * self._random()), waited=waited)
@@ -216,7 +210,7 @@ class Gate:
         """Note a claim without an outcome: if it is a probe, another runner may take the next one."""
         if self.breaker is None:
             return
-        self.breaker.routes.unsent(claim.job.path, claim.job.id, self._clock())
+        self.breaker.routes.unsent(claim.job, self._clock())
         if self._end_probe(claim):
             self._tell(self.breaker, ProbeWithoutNews(runner_id=self._runner_id))
 
@@ -233,8 +227,8 @@ class Gate:
         probe_of = self._runner_id if claim.is_probe else None
         event = event_of(outcome, asked=asked, probe_of=probe_of, took=now - started_at)
         was_probe = self._end_probe(claim)
-        if isinstance(outcome, Undelivered):
-            seen.problem = f" ({claim.job.id}, {claim.job.path!r:.100}: {_said(outcome)})"
+        if isinstance(outcome, Undelivered) and is_unavailable(outcome):
+            seen.latest_failure = (claim.job, _said(outcome))
         if event is not None:
             self._tell(seen, event)
         return not (was_probe and never_connected(outcome))
@@ -243,11 +237,10 @@ class Gate:
         self, seen: SeenBreaker, claim: Claimed, outcome: Outcome, now: float, started_at: float
     ) -> bool:
         """Count an outcome for the breaker of the job's route; whether it is for that one alone."""
-        path, job_id = claim.job.path, claim.job.id
-        is_own = seen.routes.is_own(path, outcome, started_at)
-        change = seen.routes.note(path, job_id, outcome, now, took=now - started_at, is_own=is_own)
+        is_own = seen.routes.is_own(claim.job.path, outcome, started_at)
+        change = seen.routes.note(claim.job, outcome, now, took=now - started_at, is_own=is_own)
         if change is not None:
-            self._log_route(path, change, outcome)
+            self._log_route(claim.job, change, outcome)
         return is_own
 
     def _throttled(self, claim: Claimed, outcome: Undelivered, now: float, asked: float) -> Deferred:
@@ -267,17 +260,18 @@ class Gate:
         if seen.note(event):
             self._news()
 
-    def _log_route(self, route: str, change: BreakerChange, outcome: Outcome) -> None:
-        """Log what has become of a route's breaker, if it is news."""
+    def _log_route(self, job: Job, change: BreakerChange, outcome: Outcome) -> None:
+        """Log what has become of the breaker of a job's route, if it is news."""
+        facts = {"backend": self._name, "path": job.path, **facts_of(job)}
         if change.opens and isinstance(outcome, Undelivered):
-            text = "backend %s: %.100r doesn't answer in time (%s): its jobs wait, others are sent; %s"
+            text = "backend %s: %.100r doesn't answer in time (%s: %s): its jobs wait, others are sent; %s"
             retry = f"one of them is tried in {change.pause:.1f} s, then less often"
-            facts = {"event": "breaker_opened", "backend": self._name, "path": route}
-            self._log(logging.WARNING, text, self._name, route, _said(outcome), retry, extra=facts)
+            said_of_it = (self._name, job.path, named(job), _said(outcome), retry)
+            self._log(logging.WARNING, text, *said_of_it, extra={"event": "breaker_opened", **facts})
         elif change.closes:
-            facts = {"event": "breaker_closed", "backend": self._name, "path": route}
             text = "backend %s: %.100r answers again: its jobs are sent"
-            self._log(logging.WARNING, text, self._name, route, extra=facts)
+            extra = {"event": "breaker_closed", **facts}
+            self._log(logging.WARNING, text, self._name, job.path, extra=extra)
 
 
 def _said(outcome: Undelivered) -> str:

@@ -24,6 +24,7 @@ from sp00ky_core.gate.breaker import (
     is_timeout,
     is_unavailable,
 )
+from sp00ky_core.job.job import Job, facts_of, named
 from sp00ky_core.job.outcome import Outcome
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -61,7 +62,8 @@ class SeenBreaker:
         stored: The breaker as it was last read.
         view: ... and as it is once all is written.
         noted: Events, in all.
-        problem: What the latest failed attempt met, for the log.
+        latest_failure: The job whose attempt was the latest to find it unavailable since it was last as if
+            new, and what may be logged of that; None: this process made none.
     """
 
     backend: str
@@ -76,7 +78,7 @@ class SeenBreaker:
         self.stored: Breaker = NEW
         self.view: Breaker = NEW
         self.noted: int = 0
-        self.problem: str = ""
+        self.latest_failure: tuple[Job, str] | None = None
         self._as_of = 0.0  # when ``stored`` and ``view`` were so
         self._looked_at = 0.0
         self._signalled = False
@@ -164,7 +166,7 @@ class SeenBreaker:
         if self._sent is not None:
             return self._sent
         self._age()
-        change = _change_after_all(self.backend, self.stored, self._unwritten, self._config)
+        _, change = _after_all(self.backend, self.stored, self._unwritten, self._config)
         if change is None:
             self._forget()
         else:
@@ -196,11 +198,11 @@ class SeenBreaker:
         """Read the breaker as the store has it; ``is_own``: as this process has left it."""
         before, self._signalled = self.stored, False
         self._as_of = self._looked_at = self._clock()
-        self.stored = view = _or_new(breaker)
-        for event in (*self._being_written, *self._unwritten):
-            change = change_after(self.backend, view, event, self._config)
-            view = view if change is None else change.of(view)
+        self.stored, events = _or_new(breaker), (*self._being_written, *self._unwritten)
+        view, _ = _after_all(self.backend, self.stored, events, self._config)
         self.view = _or_new(view)
+        if self.view is NEW:
+            self.latest_failure = None
         if _has_closed(before, self.stored) and not is_own:
             self.routes.answered_elsewhere(self._as_of)
         self._log_change(before)
@@ -210,8 +212,11 @@ class SeenBreaker:
         was_closed, is_closed = (breaker.state is BreakerState.CLOSED for breaker in (before, self.stored))
         if was_closed and not is_closed:
             text = "backend %s is unavailable: its jobs wait until it answers again%s"
-            facts = {"event": "breaker_opened", "backend": self.backend}
-            self._log(logging.WARNING, text, self.backend, self.problem, extra=facts)  # others log their own
+            facts, why = {"event": "breaker_opened", "backend": self.backend}, ""
+            if self.latest_failure is not None:  # other processes log their own
+                job, problem = self.latest_failure
+                facts, why = {**facts, **facts_of(job)}, f" ({named(job)}, {job.path!r:.100}: {problem})"
+            self._log(logging.WARNING, text, self.backend, why, extra=facts)
         elif _has_closed(before, self.stored):
             facts = {"event": "breaker_closed", "backend": self.backend}
             text = "backend %s answers again: its jobs are delivered"
@@ -233,10 +238,10 @@ class SeenBreaker:
         self._as_of = now
 
 
-def _change_after_all(
+def _after_all(
     backend: str, breaker: Breaker, events: Iterable[BreakerEvent], config: BreakerConfig
-) -> BreakerChange | None:
-    """Join what events, in turn, make of a breaker into one change."""
+) -> tuple[Breaker, BreakerChange | None]:
+    """Return what events, in turn, make of a breaker, and the one change that they come to."""
     after, whole = breaker, None
     for event in events:
         change = change_after(backend, after, event, config)
@@ -244,7 +249,7 @@ def _change_after_all(
             after = change.of(after)
             pause = change.pause if whole is None else max(change.pause, whole.pause)
             whole = attrs.evolve(change, before=breaker, pause=pause)
-    return None if after == breaker else whole
+    return after, None if after == breaker else whole
 
 
 def _has_closed(before: Breaker, after: Breaker) -> bool:
@@ -309,26 +314,23 @@ class RouteBreakers:
         self.are_closed: bool = True
         self._routes: dict[str, _Route] = {}
 
-    def wait(
-        self, route: str, job_id: str, now: float, *, waited: float, lease: float, has_retries: bool
-    ) -> float:
+    def wait(self, job: Job, now: float, *, waited: float, lease: float) -> float:
         """Return the seconds after which to look at a job again; 0: it is sent now, as a probe if need be.
 
+        A job without retries is a probe only where none that has some is expected: it is sent once at most.
+
         Args:
-            route: The job's.
-            job_id: Names the probe.
+            job: Names the route, and the probe.
             now: The time.
             waited: Seconds that the job has waited so already.
             lease: Seconds for which a probe is one job's alone.
-            has_retries: One without is a probe only where none that has some is expected: it is sent once at
-                most.
         """
-        seen = self._routes.get(route)
+        seen, has_retries = self._routes.get(job.path), job.retries < job.max_retries
         if seen is None or seen.breaker.state is BreakerState.CLOSED:
             return 0.0
         breaker = self._age(seen, now)
         if breaker.wants_probe and (has_retries or now >= seen.better_probe_by):
-            seen.breaker = breaker.probed_by(job_id, lease)
+            seen.breaker = breaker.probed_by(job.id, lease)
             return 0.0
         seconds = max(breaker.silent_for, self._config.interval, min(waited, LONGEST_LOOK))
         if has_retries:
@@ -350,24 +352,24 @@ class RouteBreakers:
         return is_known and NEVER not in others
 
     def note(
-        self, route: str, job_id: str, outcome: Outcome, now: float, *, took: float, is_own: bool
+        self, job: Job, outcome: Outcome, now: float, *, took: float, is_own: bool
     ) -> BreakerChange | None:
-        """Count an outcome; return what it has changed of the route's breaker, if anything.
+        """Count an outcome of a job; return what it has changed of the route's breaker, if anything.
 
         A failure that isn't its own counts for the backend's breaker instead, but for that of its probe.
         """
-        seen = self._routes.get(route)
-        is_probe = seen is not None and seen.breaker.probe_runner == job_id
-        event = event_of(outcome, probe_of=job_id if is_probe else None, took=took)
+        seen = self._routes.get(job.path)
+        is_probe = seen is not None and seen.breaker.probe_runner == job.id
+        event = event_of(outcome, probe_of=job.id if is_probe else None, took=took)
         if event is None:
             return None
         if seen is None:
-            seen = self._routes[route] = _Route()
+            seen = self._routes[job.path] = _Route()
         if not isinstance(event, ProbeWithoutNews):
             seen.answered_at = NEVER if is_unavailable(outcome) else now
         if isinstance(event, Failed) and not is_own:
             return None
-        return self._change(route, seen, event, now)
+        return self._change(job.path, seen, event, now)
 
     def answered(self, route: str, now: float) -> bool:
         """Count a 2xx; return whether that is all, for the route's breaker has nothing to be changed."""
@@ -382,11 +384,11 @@ class RouteBreakers:
         if self._several:
             self._routes.setdefault(SOME_ROUTE, _Route()).answered_at = now
 
-    def unsent(self, route: str, job_id: str, now: float) -> None:
+    def unsent(self, job: Job, now: float) -> None:
         """Note a job without an outcome: if it was a probe, the next one may be taken."""
-        seen = self._routes.get(route)
-        if seen is not None and seen.breaker.probe_runner == job_id:
-            self._change(route, seen, ProbeWithoutNews(runner_id=job_id), now)
+        seen = self._routes.get(job.path)
+        if seen is not None and seen.breaker.probe_runner == job.id:
+            self._change(job.path, seen, ProbeWithoutNews(runner_id=job.id), now)
 
     def _change(self, route: str, seen: _Route, event: BreakerEvent, now: float) -> BreakerChange | None:
         breaker = self._age(seen, now)

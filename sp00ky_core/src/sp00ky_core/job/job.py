@@ -172,6 +172,16 @@ class Job:
         return self.status in TERMINAL
 
 
+def named(job: Job) -> str:
+    """Name a job in a line about an attempt of it, with its trace, by which others' logs are found."""
+    return f"job {job.id} (trace {job.trace})" if job.trace else f"job {job.id}"
+
+
+def facts_of(job: Job) -> dict[str, Any]:
+    """Return what each line about an attempt of a job says apart."""
+    return {"job_id": job.id, "trace_id": job.trace, "runner_id": job.runner_id}
+
+
 def _parsed(text: bytes) -> Any:
     try:
         return decode(text)
@@ -228,10 +238,8 @@ class NewJob:
         check_options(self)
         plain = plain_copy(self.payload)  # a copy: later changes are no part of the job
         values = self.__dict__
-        values["plain"], values["payload_json"] = (
-            plain,
-            encode_payload(self.payload if plain is None else plain),
-        )
+        values["plain"] = plain
+        values["payload_json"] = encode_payload(self.payload if plain is None else plain)
 
     @property
     def max_retries(self) -> int:

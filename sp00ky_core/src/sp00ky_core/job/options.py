@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from itertools import compress
 from operator import attrgetter, is_not
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
@@ -74,6 +75,8 @@ class JobOptions(CommonJobOptions, total=False):
     retry_strategy: StrategyName | None
 
 
+E = TypeVar("E", bound=StrEnum)
+
 Check = Callable[[Any, str, Any], None]
 """Raises ``OptionInvalid`` for an option's value; gets the new job, the option's name and its value."""
 
@@ -82,6 +85,15 @@ def expect(option: str, value: object, expected: str, *, met: bool) -> None:
     """Raise ``OptionInvalid`` unless what is expected of an option is met."""
     if not met:
         raise OptionInvalid(option=option, value=shown(value), expected=expected)
+
+
+def one_of(kind: type[E], option: str, value: E | str | None) -> E | None:
+    """Read a value of an enumeration that is asked for; None: any. Raises ``OptionInvalid``."""
+    try:
+        return None if value is None else kind(value)
+    except ValueError:
+        expected = f"one of {', '.join(kind)}"
+        raise OptionInvalid(option=option, value=shown(value), expected=expected) from None
 
 
 def is_whole(value: object, low: int, high: int) -> bool:
@@ -182,6 +194,10 @@ def check_options(job: Any) -> None:
 
 
 def check_option(option: str, value: object, *, like: str | None = None) -> None:
-    """Check a value as that option of a new job, or as the one it is ``like``. Raises ``OptionInvalid``."""
+    """Check a value as that option of a new job, or as the one it is ``like``; None: it is left out.
+
+    Raises ``OptionInvalid``.
+    """
     (check,) = [check for name, _, check in _CHECKS if name == (like or option)]
-    check(None, option, value)
+    if value is not None:
+        check(None, option, value)

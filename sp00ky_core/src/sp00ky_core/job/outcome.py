@@ -90,6 +90,15 @@ EXPIRED = "expired"
 PERMANENT_NAMES = frozenset({INVALID_PATH, INVALID_PAYLOAD, INVALID_ROW})
 """Never retried: nothing about them can change. (An unknown route may be known to a newer runner.)"""
 
+UNAVAILABLE_MEANINGS = frozenset({CONNECT, TLS, RESET, TIMEOUT, UNAVAILABLE})
+"""The backend as a whole is unavailable, rather than unwilling to take this job."""
+
+PAUSING_MEANINGS = frozenset({THROTTLED, UNAVAILABLE})
+"""Their ``retry_after`` is for the whole backend, not for one job."""
+
+NO_NEWS = PERMANENT_NAMES | {UNKNOWN_ROUTE, HOOK_FAILED, OUTCOME_UNKNOWN, KILLED, EXPIRED}
+"""They say nothing about the backend: no request was sent, or its end is unknown."""
+
 
 LONGEST_REQUEST_ID = 200
 """Characters of what a backend calls its answer that are kept."""

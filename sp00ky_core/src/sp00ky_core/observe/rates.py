@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.hints import shown
 from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.options import expect
 from sp00ky_core.job.outcome import OUTCOME_UNKNOWN
 from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.ports import (
@@ -175,21 +174,18 @@ def query_of(
     end = now if until is None else until
     _check_since(now, since, end)
     seconds = None if step is None else max(-(-round(step.total_seconds()) // unit), 1) * unit
-    if seconds is not None and (end - since).total_seconds() / seconds > MOST_STEPS:
-        raise OptionInvalid(option="step", value=shown(step), expected=f"at most {MOST_STEPS:,} steps")
+    steps = 1 if seconds is None else (end - since).total_seconds() / seconds
+    expect("step", step, f"at most {MOST_STEPS:,} steps", met=steps <= MOST_STEPS)
     return RollupQuery(
         since=step_of(since, seconds or unit), until=end, backend=backend, step=seconds, routes=routes
     )
 
 
 def _check_since(now: datetime, since: datetime, end: datetime) -> None:
-    expected = None
-    if end <= since:
-        expected = "before until, which is now by default"
-    elif (now - since).total_seconds() > ROLLUPS_KEPT + HOUR:  # by whatever clock it was reckoned
-        expected = f"{ROLLUPS_KEPT // DAY:.0f} days ago at most: for so long attempts are kept"
-    if expected:
-        raise OptionInvalid(option="since", value=shown(since), expected=expected)
+    expect("since", since, "before until, which is now by default", met=since < end)
+    kept = f"{ROLLUPS_KEPT // DAY:.0f} days ago at most: for so long attempts are kept"
+    is_kept = (now - since).total_seconds() <= ROLLUPS_KEPT + HOUR  # by whatever clock it was reckoned
+    expect("since", since, kept, met=is_kept)
 
 
 def rates_of(

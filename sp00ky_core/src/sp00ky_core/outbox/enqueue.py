@@ -14,6 +14,7 @@ from sp00ky_core.encoding.json_bytes import Payload
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.hints import nearest, shown
 from sp00ky_core.job.job import JobOptions, NewJob
+from sp00ky_core.job.options import expect
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
     ParamStyle,
@@ -40,9 +41,8 @@ def check_given(connection: object) -> object:
 
     Refuses None, which a lost transaction is: it must not become a committed job.
     """
-    if connection is None:
-        expected = "your connection; leave it out where the job is no part of a transaction of yours"
-        raise OptionInvalid(option="connection", value="None", expected=expected)
+    expected = "your connection; leave it out where the job is no part of a transaction of yours"
+    expect("connection", connection, expected, met=connection is not None)
     return None if connection is Transaction.OWN else connection
 
 
@@ -90,19 +90,6 @@ class EnqueueChecks:
     def one(self, backend: str, new_job: NewJob) -> NewJob:
         """Return one job that has no backend yet as ``checked`` does, without the note."""
         return self._checked(self.backends.named(backend), new_job)
-
-    def statement(
-        self, backend: str, new_job: NewJob, paramstyle: ParamStyle | None
-    ) -> Statement | SqlStatement:
-        """Return a job as text and bindings; raises as ``Outbox.statement``."""
-        checked = self.one(backend, new_job)
-        if (sql := has(self.store, SqlStatements)) is not None:
-            style: ParamStyle = "pyformat" if paramstyle is None else paramstyle
-            return sql.sql_statement(checked, style)
-        if paramstyle is not None and self.store.capabilities.statements:
-            expected = f"left out: statements of {self.store.location} have variables, and no style"
-            raise OptionInvalid(option="paramstyle", value=shown(paramstyle), expected=expected)
-        return _statements_of(self.store).statement(checked)
 
     def _checked(self, backend: Backend, new_job: NewJob) -> NewJob:
         if new_job.ordering_key is not None and not self.store.capabilities.ordering:
@@ -159,7 +146,17 @@ class EnqueueStatements:
             CallUnsupported: the store has no such thing; says what to use instead.
             Sp00kyError: as ``run``.
         """
-        return self._checks.statement(backend, new_job_of(path, payload, options), paramstyle)
+        store = self._checks.store
+        checked = self._checks.one(backend, new_job_of(path, payload, options))
+        if (sql := has(store, SqlStatements)) is not None:
+            return sql.sql_statement(checked, "pyformat" if paramstyle is None else paramstyle)
+        if store.capabilities.statements:
+            expected = f"left out: statements of {store.location} have variables, and no style"
+            expect("paramstyle", paramstyle, expected, met=paramstyle is None)
+        joins = "pass your connection to outbox.run(..., connection=...)"
+        later = "call outbox.run(...) once your transaction has committed"
+        instead = joins if store.capabilities.transactions else later
+        return needed(store, Statements, "statement()", instead).statement(checked)
 
 
 def _own(backend: str, new_jobs: object) -> Iterator[NewJob]:
@@ -175,10 +172,3 @@ def _own(backend: str, new_jobs: object) -> Iterator[NewJob]:
                 option=f"new_jobs[{index}].backend", value=shown(new_job.backend), expected=expected
             )
         yield new_job
-
-
-def _statements_of(store: Store) -> Statements:
-    joins = "pass your connection to outbox.run(..., connection=...)"
-    later = "call outbox.run(...) once your transaction has committed"
-    instead = joins if store.capabilities.transactions else later
-    return needed(store, Statements, "statement()", instead)

@@ -40,6 +40,16 @@ if TYPE_CHECKING:  # who only enqueues or lists jobs starts without
 __all__ = ["Outbox", "TimeoutIgnored"]
 
 
+def load_project(
+    config: str | Path | Config | None, plugins: Plugins | None
+) -> tuple[Config, Plugins, Backends]:
+    """Read a configuration and its OpenAPI documents; arguments and errors as of ``Outbox.open``."""
+    plugins = plugins or load_plugins()
+    if not isinstance(config, Config):
+        config = load_config(Path(config or find_config()), plugins=plugins)
+    return config, plugins, load_backends(config, frozenset(plugins.strategies), plugins.transports)
+
+
 class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
     """The jobs of one sp00ky.yml, in one store.
 
@@ -83,10 +93,7 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
             PluginLoadError: an installed plugin can't be.
             AdapterMissing: no store is installed for the URL.
         """
-        plugins = plugins or load_plugins()
-        if not isinstance(config, Config):
-            config = load_config(Path(config or find_config()), plugins=plugins)
-        backends = load_backends(config, frozenset(plugins.strategies), plugins.transports)
+        config, plugins, backends = load_project(config, plugins)
         options = StoreOptions(
             url=store_url(config, store).value,
             tables=store_tables(backends),

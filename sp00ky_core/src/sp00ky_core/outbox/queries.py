@@ -10,16 +10,15 @@ from typing import TypedDict, Unpack
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid, StoreClosed
-from sp00ky_core.hints import shown
+from sp00ky_core.errors import StoreClosed
 from sp00ky_core.job.job import Job, JobStatus, StatusName
-from sp00ky_core.job.options import check_option
+from sp00ky_core.job.options import check_option, expect
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.observe.prometheus import Metered
 from sp00ky_core.observe.rates import Rates, empty_in, query_of, rates_of
 from sp00ky_core.outbox.enqueue import Transaction, check_given
-from sp00ky_core.outbox.operators.bulk import pages
-from sp00ky_core.outbox.operators.jobs import check_id
+from sp00ky_core.outbox.operators.bulk import check_id, pages
+from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
     ALL_JOBS,
     GROUPED,
@@ -72,7 +71,14 @@ class FindOptions(TypedDict, total=False):
 
 
 class Queries(Metered):
-    """Read the jobs of a store; a base of ``Outbox``."""
+    """Read the jobs of a store; a base of ``Outbox``.
+
+    Attributes:
+        via: What an act comes through, for the audit: ``python``, ``cli``, ``dashboard``.
+    """
+
+    via: str = "python"
+    _hooks: Hooks
 
     async def get(self, job_id: str, *, connection: CallerConnection = Transaction.OWN) -> Job:
         """Return one job, as your ``connection`` sees it if you give one.
@@ -92,10 +98,14 @@ class Queries(Metered):
         over 64 KiB, of a payload, a result, and all ``errors`` but the last, is left out: ``Job.omitted``
         names it, and ``get`` has it.
         """
-        if (backend := conditions.get("backend")) is not None:
-            self.backends.named(backend)
-        given = check_given(connection)
-        return await self._jobs_with(given).find(JobQuery(**conditions), connection=given)
+        query, given = JobQuery(**conditions), check_given(connection)
+        self._check_backend(query)
+        return await self._jobs_with(given).find(query, connection=given)
+
+    def _check_backend(self, conditions: JobFilter) -> None:
+        """Raise ``UnknownBackend`` for conditions that name one which isn't configured."""
+        if conditions.backend is not None:
+            self.backends.named(conditions.backend)
 
     def pages(
         self, conditions: JobFilter, *, limit: int | None = None, after: Job | None = None
@@ -109,8 +119,7 @@ class Queries(Metered):
             JobNotFound: ``after`` is gone.
             UnknownBackend: The filter names one that isn't configured.
         """
-        if conditions.backend is not None:
-            self.backends.named(conditions.backend)
+        self._check_backend(conditions)
         return pages(self.jobs, [conditions], limit, after=after)
 
     async def check(self) -> list[Finding]:
@@ -170,13 +179,9 @@ class Queries(Metered):
         async with aclosing(self.jobs.watch(query, history=history)) as changes:
             async for job in changes:
                 yield job
-        await self._check_open(query)
-
-    async def _check_open(self, ended: JobQuery) -> None:
-        """Raise ``StoreClosed`` where a watch has ended because of it, not because its jobs are gone."""
-        if ended.ids is None:
+        if query.ids is None:
             raise StoreClosed(store=self.store.location)
-        await self.store.find(attrs.evolve(ended, limit=1, after=None))
+        await self.store.find(attrs.evolve(query, limit=1, after=None))  # its jobs are gone, or it raises
 
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """Return each backend's queue in numbers.
@@ -223,8 +228,7 @@ class Queries(Metered):
         """
         check_group(by)
         check_limit("limit", limit)
-        if filter.backend is not None:
-            self.backends.named(filter.backend)
+        self._check_backend(filter)
         return await self.jobs.groups(by, conditions=filter, limit=limit)
 
     async def lifetimes(self, assigned_to: str, *, backend: str, since: datetime) -> list[float]:
@@ -291,12 +295,9 @@ class Queries(Metered):
         """
         _check_page(since, limit)
         check_group(by)
-        if filter.backend is not None:
-            self.backends.named(filter.backend)
-        if not filter.statuses & FAILING:
-            expected = "failed or pending: others have no errors to group"
-            value = shown(" or ".join(sorted(filter.statuses)))
-            raise OptionInvalid(option="status", value=value, expected=expected)
+        self._check_backend(filter)
+        expected, statuses = "failed or pending: others have no errors to group", filter.statuses
+        expect("status", " or ".join(sorted(statuses)), expected, met=bool(statuses & FAILING))
         groups = await self.jobs.errors(since=since, limit=limit, conditions=filter, by=by)
         return [attrs.evolve(group, scheme=self._scheme_of(group.backend)) for group in groups]
 
@@ -328,11 +329,9 @@ SPANS = (15.0, 60.0)
 
 def check_group(by: object) -> None:
     """Refuse what jobs can't be grouped by. Raises ``OptionInvalid``."""
-    if by not in GROUPED:
-        raise OptionInvalid(option="by", value=shown(by), expected=" or ".join(GROUPED))
+    expect("by", by, " or ".join(GROUPED), met=by in GROUPED)
 
 
 def _check_page(since: datetime | None, limit: int) -> None:
-    if since is not None:
-        check_option("since", since, like="expires_at")
+    check_option("since", since, like="expires_at")
     check_limit("limit", limit)

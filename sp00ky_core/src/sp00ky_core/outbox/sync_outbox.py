@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, wait
-from datetime import timedelta
 from pathlib import Path
 from threading import Lock, Thread
 from types import TracebackType
@@ -16,11 +15,12 @@ from typing import Any, Self, TypeVar, Unpack, overload
 from sp00ky_core.config import Config
 from sp00ky_core.encoding.json_bytes import Payload
 from sp00ky_core.errors import CallUnsupported, OptionInvalid, StoreClosed
-from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, JobOptions, NewJob
+from sp00ky_core.job.options import expect
 from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
-from sp00ky_core.outbox.operators.bulk import BulkResult
-from sp00ky_core.outbox.operators.jobs import check_id
+from sp00ky_core.outbox.operators.bulk import BulkResult, check_id
+from sp00ky_core.outbox.operators.copies import CopyMatchingOptions, CopyOptions
+from sp00ky_core.outbox.operators.jobs import MatchingOptions, RedriveMatchingOptions, RedriveOptions
 from sp00ky_core.outbox.operators.redaction import RedactionResult
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.queries import FindOptions
@@ -241,7 +241,7 @@ class SyncOutbox(EnqueueStatements):
         """Return one job, as your ``connection`` sees it if you give one. Raises ``JobNotFound``."""
         check_id(job_id)
         if check_given(connection) is None:
-            return self._background.run(lambda outbox: outbox.get(job_id))
+            return self.do(lambda outbox: outbox.get(job_id))
         return self._jobs("get(connection=)").get_in(connection, job_id)
 
     def find(
@@ -249,7 +249,7 @@ class SyncOutbox(EnqueueStatements):
     ) -> list[Job]:
         """List jobs, newest first; with ``connection``, those that your transaction sees."""
         if check_given(connection) is None:
-            return self._background.run(lambda outbox: outbox.find(**conditions))
+            return self.do(lambda outbox: outbox.find(**conditions))
         query, backend = JobQuery(**conditions), conditions.get("backend")
         if backend is not None:
             self._checks.backends.named(backend)
@@ -257,76 +257,45 @@ class SyncOutbox(EnqueueStatements):
 
     def wait(self, job_id: str, *, timeout: float | None = None) -> Job:
         """Return the job once it has ended; see ``Outbox.wait``. Raises ``TimeoutError``, ``JobNotFound``."""
-        return self._background.run(lambda outbox: outbox.wait(job_id, timeout=timeout))
+        return self.do(lambda outbox: outbox.wait(job_id, timeout=timeout))
 
     @overload
     def kill(self, *job_ids: str, **act: Unpack[ActOptions]) -> list[OperatorResult]: ...
 
     @overload
-    def kill(
-        self, *, filter: JobFilter, limit: int | None = ..., **act: Unpack[ActOptions]
-    ) -> BulkResult: ...
+    def kill(self, **matching: Unpack[MatchingOptions]) -> BulkResult: ...
 
-    def kill(self, *job_ids: str, **options: Any) -> list[OperatorResult] | BulkResult:
+    def kill(self, *job_ids: str, **options: Any) -> Any:
         """End jobs that are pending or processing; see ``Outbox.kill``."""
-        done: list[OperatorResult] | BulkResult
-        done = self._background.run(lambda outbox: outbox.kill(*job_ids, **options))
-        return done
+        return self.do(lambda outbox: outbox.kill(*job_ids, **options))
 
     @overload
-    def redrive(
-        self,
-        *job_ids: str,
-        resend_unknown: bool = ...,
-        over: timedelta | None = ...,
-        **act: Unpack[ActOptions],
-    ) -> list[OperatorResult]: ...
+    def redrive(self, *job_ids: str, **options: Unpack[RedriveOptions]) -> list[OperatorResult]: ...
 
     @overload
-    def redrive(
-        self,
-        *,
-        filter: JobFilter,
-        limit: int | None = ...,
-        resend_unknown: bool = ...,
-        over: timedelta | None = ...,
-        **act: Unpack[ActOptions],
-    ) -> BulkResult: ...
+    def redrive(self, **matching: Unpack[RedriveMatchingOptions]) -> BulkResult: ...
 
-    def redrive(self, *job_ids: str, **options: Any) -> list[OperatorResult] | BulkResult:
+    def redrive(self, *job_ids: str, **options: Any) -> Any:
         """Make failed jobs pending again, with all their retries; see ``Outbox.redrive``."""
-        done: list[OperatorResult] | BulkResult
-        done = self._background.run(lambda outbox: outbox.redrive(*job_ids, **options))
-        return done
+        return self.do(lambda outbox: outbox.redrive(*job_ids, **options))
 
     @overload
-    def copy(
-        self, *job_ids: str, backend: str | None = ..., payload: Any = ..., **act: Unpack[ActOptions]
-    ) -> list[Job]: ...
+    def copy(self, *job_ids: str, **options: Unpack[CopyOptions]) -> list[Job]: ...
 
     @overload
-    def copy(
-        self,
-        *,
-        filter: JobFilter,
-        limit: int | None = ...,
-        backend: str | None = ...,
-        **act: Unpack[ActOptions],
-    ) -> BulkResult: ...
+    def copy(self, **matching: Unpack[CopyMatchingOptions]) -> BulkResult: ...
 
-    def copy(self, *job_ids: str, **options: Any) -> list[Job] | BulkResult:
+    def copy(self, *job_ids: str, **options: Any) -> Any:
         """Enqueue jobs like old ones; see ``Outbox.copy``."""
-        done: list[Job] | BulkResult
-        done = self._background.run(lambda outbox: outbox.copy(*job_ids, **options))
-        return done
+        return self.do(lambda outbox: outbox.copy(*job_ids, **options))
 
     def redact(self, *job_ids: str, **options: Any) -> RedactionResult:
         """Take payload, result and the errors' reasons out of jobs; see ``Outbox.redact``."""
-        return self._background.run(lambda outbox: outbox.redact(*job_ids, **options))
+        return self.do(lambda outbox: outbox.redact(*job_ids, **options))
 
     def erase(self, *job_ids: str, **options: Any) -> RedactionResult:
         """Kill jobs, wait for their attempts, delete them; see ``Outbox.erase``."""
-        return self._background.run(lambda outbox: outbox.erase(*job_ids, **options))
+        return self.do(lambda outbox: outbox.erase(*job_ids, **options))
 
     def export(
         self, conditions: JobFilter | None = None, *, limit: int | None = None
@@ -347,11 +316,11 @@ class SyncOutbox(EnqueueStatements):
 
     def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """Create or extend the tables; see ``Outbox.migrate``."""
-        return self._background.run(lambda outbox: outbox.migrate(repair=repair))
+        return self.do(lambda outbox: outbox.migrate(repair=repair))
 
     def check(self) -> list[Finding]:
         """Find what is wrong with the tables; see ``Outbox.check``."""
-        return self._background.run(lambda outbox: outbox.check())
+        return self.do(lambda outbox: outbox.check())
 
     def do(self, call: Callable[[Outbox], Awaitable[T]]) -> T:
         """Do something else with the outbox, on its event loop, and wait for it."""
@@ -359,7 +328,7 @@ class SyncOutbox(EnqueueStatements):
 
     def _add(self, checked: list[NewJob], connection: object, *, autocommit: bool) -> list[Job]:
         if autocommit:
-            jobs = self._background.run(lambda outbox: outbox.jobs.add(checked))
+            jobs = self.do(lambda outbox: outbox.jobs.add(checked))
         else:
             jobs = self._jobs("run(connection=)").add_in(connection, checked)
         if self._hooks.observes("sp00ky_job_enqueued"):
@@ -381,6 +350,5 @@ def _check_mode(connection: object, *, autocommit: bool) -> None:
         expected = "your connection; or autocommit=True where the job is no part of a transaction of yours"
         value = "left out" if connection is Transaction.OWN else "None"
         raise OptionInvalid(option="connection", value=value, expected=expected)
-    if connection is not Transaction.OWN and autocommit:
-        expected = "left out where a connection is given: its transaction decides"
-        raise OptionInvalid(option="autocommit", value=shown(autocommit), expected=expected)
+    expected = "left out where a connection is given: its transaction decides"
+    expect("autocommit", autocommit, expected, met=connection is Transaction.OWN or not autocommit)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator,
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from types import coroutine
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import attrs
 import pluggy
@@ -30,6 +30,7 @@ __all__ = ["HookFailed", "Hooks", "watched"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
+D = TypeVar("D")
 
 DECISIONS = frozenset({"sp00ky_classify_outcome", "sp00ky_retry_policy"})
 MERGED = "sp00ky_request_headers"
@@ -80,7 +81,11 @@ class Hooks:
 
     def decides(self, name: str) -> bool:
         """Whether any plugin implements a decision, beside the built-in rule."""
-        return len(self._impls[name]) > 1
+        return bool(self._deciding(name))
+
+    def _deciding(self, name: str) -> tuple[pluggy.HookImpl, ...]:
+        """Return the plugins' implementations; a built-in rule comes last."""
+        return self._impls[name][: -1 if name in DECISIONS else None]
 
     async def dispatch(self, name: str, **facts: Any) -> None:
         """Call every observer and wait for it; what one raises is logged and changes nothing."""
@@ -134,44 +139,38 @@ class Hooks:
 
     def classify_outcome(self, job: Job, backend: BackendConfig, outcome: Outcome) -> Outcome:
         """Classify an outcome."""
-        if self.decides("sp00ky_classify_outcome"):
-            facts = {"job": job, "backend": backend, "outcome": outcome}
-            decided = self._decide("sp00ky_classify_outcome", facts, (Delivered, Undelivered))
-            if decided is not None:
-                return cast("Outcome", decided)
-        return sp00ky_classify_outcome(backend, outcome)
+        facts = {"job": job, "backend": backend, "outcome": outcome}
+        decided = self._decide("sp00ky_classify_outcome", (Delivered, Undelivered), facts)
+        return sp00ky_classify_outcome(backend, outcome) if decided is None else cast("Outcome", decided)
 
     def retry_policy(self, job: Job, backend: BackendConfig) -> RetryPolicy:
         """Choose how a job is retried."""
-        if self.decides("sp00ky_retry_policy"):
-            facts = {"job": job, "backend": backend}
-            decided = self._decide("sp00ky_retry_policy", facts, (RetryPolicy,))
-            if decided is not None:
-                return cast("RetryPolicy", decided)
-        return sp00ky_retry_policy(job, backend)
+        decided = self._decide("sp00ky_retry_policy", (RetryPolicy,), {"job": job, "backend": backend})
+        return sp00ky_retry_policy(job, backend) if decided is None else decided
 
     def traced(self, new_job: NewJob, backend: BackendConfig) -> NewJob:
         """Return a job with the trace context that a plugin gives it, if it has none."""
-        if not self.traces or new_job.traceparent is not None:
+        if new_job.traceparent is not None:
             return new_job
-        decided = self._decide(TRACED, {"job": new_job, "backend": backend}, (str, type(None)))
-        if decided is None:
-            return new_job
+        decided = self._decide(TRACED, (str,), {"job": new_job, "backend": backend})
         try:
             check_option("traceparent", decided)
         except OptionInvalid as error:
             logger.error("a plugin's result of %s is left out: %s", TRACED, error)  # noqa: TRY400  # no fault
             return new_job
-        return new_job.with_traceparent(cast("str", decided))
+        return new_job if decided is None else new_job.with_traceparent(decided)
 
-    def _decide(self, name: str, facts: Mapping[str, Any], kinds: tuple[type, ...]) -> object | None:
+    def _decide(self, name: str, kinds: tuple[type[D], ...], facts: Mapping[str, Any]) -> D | None:
+        """Return what plugins decide; None: nothing that counts, the built-in rule stands."""
+        if not self.decides(name):
+            return None
         try:
-            with _watched(" or ".join(impl.plugin_name for impl in self._impls[name][:-1]), name):
-                decided: object = getattr(self._hook, name)(**facts)
+            with _watched(" or ".join(impl.plugin_name for impl in self._deciding(name)), name):
+                decided: Any = getattr(self._hook, name)(**facts)
         except (Exception, asyncio.CancelledError):  # a stranger's decision failed: the built-in one stands
             logger.exception("a plugin failed in %s; the built-in rule decides", name)
             return None
-        if isinstance(decided, kinds):
+        if decided is None or isinstance(decided, kinds):
             return decided
         _close(decided)
         logger.error("a plugin returned %s from %s; the built-in rule decides", type(decided).__name__, name)

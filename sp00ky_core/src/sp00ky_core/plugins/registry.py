@@ -105,11 +105,11 @@ class Plugins:
             if impl.plugin is plugin:
                 registered = _registered(impl, hook, distribution)
         for name, factory in registered.items():
+            problem = "with something that can't be called" if not callable(factory) else ""
             if name in known:
-                problem = f"{hook} registers {name!r}, which {known[name][1]} has registered too"
-                raise PluginLoadError(distribution=distribution, problem=problem)
-            if not callable(factory):
-                problem = f"{hook} registers {name!r} with something that can't be called"
+                problem = f"which {known[name][1]} has registered too"
+            if problem:
+                problem = f"{hook} registers {name!r}, {problem}"
                 raise PluginLoadError(distribution=distribution, problem=problem)
             known[name] = (factory, distribution)
         return tuple(registered)

@@ -10,9 +10,8 @@ from typing import Any, Literal
 import attrs
 
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.hints import shown
 from sp00ky_core.job.job import TERMINAL, JobStatus, StatusName
-from sp00ky_core.job.options import check_option, expect, is_plain_text, is_whole
+from sp00ky_core.job.options import check_option, expect, is_plain_text, is_whole, one_of
 
 __all__ = [
     "ALL_JOBS",
@@ -39,8 +38,7 @@ def _check_texts(query: object, field: attrs.Attribute[str | None], value: objec
 
 
 def _check_instant(_filter: object, field: attrs.Attribute[datetime | None], value: object) -> None:
-    if value is not None:
-        check_option(field.name, value, like="expires_at")
+    check_option(field.name, value, like="expires_at")
 
 
 def _check_code(_filter: object, _field: attrs.Attribute[int | None], value: object) -> None:
@@ -69,11 +67,7 @@ def check_limit(option: str, value: object) -> None:
 
 
 def _status(status: JobStatus | StatusName | None) -> JobStatus | None:
-    try:
-        return None if status is None else JobStatus(status)
-    except ValueError:
-        expected = ", ".join(JobStatus)
-        raise OptionInvalid(option="status", value=shown(status), expected=f"one of {expected}") from None
+    return one_of(JobStatus, "status", status)
 
 
 _TRACE = re.compile("[0-9a-f]{32}")
@@ -91,12 +85,8 @@ COMPARISONS: Mapping[str, tuple[str, Operator]] = {
     "request_id": ("request_id", "="),
     "since": ("created_at", ">="),
     "until": ("created_at", "<"),
-    "failed_since": ("updated_at", ">="),
-    "failed_until": ("updated_at", "<"),
-    "claimed_since": ("updated_at", ">="),
-    "claimed_until": ("updated_at", "<"),
-    "ended_since": ("updated_at", ">="),
-    "ended_until": ("updated_at", "<"),
+    **dict.fromkeys(("failed_since", "claimed_since", "ended_since"), ("updated_at", ">=")),
+    **dict.fromkeys(("failed_until", "claimed_until", "ended_until"), ("updated_at", "<")),
 }
 """What each field of a ``JobFilter`` asks of which column, in every store.
 
@@ -222,9 +212,8 @@ class JobFilter:
         """Refuse a time that has no beginning before its end, and what no job of these statuses says."""
         names = since, until = f"{period}since", f"{period}until"
         begin, end = getattr(self, since), getattr(self, until)
-        if begin is not None and end is not None and begin >= end:
-            expected = f"an instant before {until}: no job can match"
-            raise OptionInvalid(option=since, value=shown(begin), expected=expected)
+        if begin is not None and end is not None:
+            expect(since, begin, f"an instant before {until}: no job can match", met=begin < end)
         if not self.statuses and self._asks_when(period) and period:
             option = next(name for name in names if getattr(self, name) is not None)
             expected = f"status {' or '.join(sorted(PERIODS[period]))}, or none: no job can match"

@@ -12,7 +12,7 @@ from sp00ky_core.contract import Contract
 from sp00ky_core.contract.payload import PayloadCheck
 from sp00ky_core.contract.safety import spelling_problem
 from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.job.job import Job
+from sp00ky_core.job.job import Job, facts_of, named
 from sp00ky_core.job.outcome import (
     EXPIRED,
     HOOK_FAILED,
@@ -28,7 +28,6 @@ from sp00ky_core.job.outcome import (
 )
 from sp00ky_core.plugins.calls import HookFailed, Hooks
 from sp00ky_core.ports import Attempt, Transport
-from sp00ky_core.runner.observer import facts_of, named
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.slots import Answer, Held
 

@@ -19,7 +19,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core.errors import Sp00kyError, StoreError, StoreUnavailable
-from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.job import JobStatus, facts_of
 from sp00ky_core.job.outcome import OUTCOME_UNKNOWN, Outcome, said, status_text
 from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.observe.rates import Counters, outcome_of
@@ -116,6 +116,15 @@ class Observer:
         """Count a call of the store that failed."""
         self.counters.store_errors += isinstance(error, StoreError)
 
+    @contextmanager
+    def tolerating(self, doing: str) -> Iterator[None]:
+        """Count a call that fails, which is made again later anyway."""
+        try:
+            yield
+        except Sp00kyError as error:
+            self.count(error)
+            logger.debug("%s: %s", doing, error)
+
     def worked(self) -> None:
         """Log the end of an outage, if there was one."""
         if self._lost_at is None:
@@ -183,16 +192,6 @@ class AttemptLog:
             facts = {"event": "attempts", "backend": backend, "outcome": outcome, "count": more}
             text = "%d more jobs of %s %s within %.0f s: %s"
             logger.log(level, text, more, backend, what, WINDOW, name, extra=facts)
-
-
-def named(job: Job) -> str:
-    """Name a job in a line about an attempt of it, with its trace, by which others' logs are found."""
-    return f"job {job.id} (trace {job.trace})" if job.trace else f"job {job.id}"
-
-
-def facts_of(job: Job) -> dict[str, Any]:
-    """Return what each line about an attempt of a job says apart."""
-    return {"job_id": job.id, "trace_id": job.trace, "runner_id": job.runner_id}
 
 
 def _log(held: Held, transition: Transition, outcome: str) -> None:

@@ -14,7 +14,7 @@ from sp00ky_core.backend.backend import Backend, naming, queues, stored_table
 from sp00ky_core.errors import BackendPaused, Sp00kyError
 from sp00ky_core.gate.breaker import is_unavailable
 from sp00ky_core.gate.gate import Gate
-from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.job import JobStatus, facts_of, named
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import Strategy
 from sp00ky_core.plugins.calls import Hooks
@@ -38,7 +38,7 @@ from sp00ky_core.runner.maintenance.rollups import RollupWriter
 from sp00ky_core.runner.maintenance.runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Place
 from sp00ky_core.runner.maintenance.settings import SettingsReader
-from sp00ky_core.runner.observer import Observer, facts_of, named
+from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import TRYING, RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
 from sp00ky_core.runner.slots import Answer, Held, Holdings, Slots

@@ -176,21 +176,18 @@ ROW_REFUSED = "row_refused"
 
 def schedule_of(row: Mapping[str, Any]) -> StoredSchedule:
     """Read a row of ``sp00ky_schedule``."""
-    return StoredSchedule(
-        name=row["name"],
-        definition=_parsed(row["definition"]) or {},
-        hash=row["hash"] or "",
-        seen=tuple(_parsed(row["seen"]) or ()),
-        origin=row["origin"] or "file",
-        revision=row["revision"] or 0,
-        paused=bool(row["paused"]),
-        removed=bool(row["removed"]),
-        next_fire_at=row["next_fire_at"],
-        last_fired_at=row["last_fired_at"],
-        last_error=row["last_error"],
-        failures=_parsed(row["failures"]) or {},
-        job_table=row["job_table"],
-    )
+    read: dict[str, Any] = {field.name: row[field.name] for field in attrs.fields(StoredSchedule)}
+    read |= {
+        "definition": _parsed(read["definition"]) or {},
+        "hash": read["hash"] or "",
+        "seen": tuple(_parsed(read["seen"]) or ()),
+        "origin": read["origin"] or "file",
+        "revision": read["revision"] or 0,
+        "paused": bool(read["paused"]),
+        "removed": bool(read["removed"]),
+        "failures": _parsed(read["failures"]) or {},
+    }
+    return StoredSchedule(**read)
 
 
 def schedule_row(schedule: StoredSchedule) -> dict[str, Any]:
@@ -215,21 +212,13 @@ def run_of(row: Mapping[str, Any]) -> ScheduleRun:
     Raises:
         RunUnreadable: its status or its trigger isn't known here.
     """
+    read: dict[str, Any] = {field.name: row[field.name] for field in attrs.fields(ScheduleRun)}
     try:
-        trigger, status = Trigger(row["trigger"]), RunStatus(row["status"])
+        read |= {"trigger": Trigger(row["trigger"]), "status": RunStatus(row["status"])}
     except ValueError as error:
         named = {name: row[name] for name in ("schedule", "fired_at", "key")}
         raise RunUnreadable(**named, problem=str(error)) from error
-    return ScheduleRun(
-        schedule=row["schedule"],
-        fired_at=row["fired_at"],
-        key=row["key"],
-        trigger=trigger,
-        job_id=row["job_id"],
-        status=status,
-        error=_parsed(row["error"]),
-        finished_at=row["finished_at"],
-    )
+    return ScheduleRun(**read | {"error": _parsed(row["error"])})
 
 
 def run_row(run: ScheduleRun) -> dict[str, Any]:

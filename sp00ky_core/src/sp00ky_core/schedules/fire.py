@@ -14,13 +14,7 @@ from sp00ky_core.config.schedules import ForEachConfig, ScheduleConfig
 from sp00ky_core.contract.operation import Operation
 from sp00ky_core.contract.request_parts import is_explicit
 from sp00ky_core.encoding.json_bytes import encode
-from sp00ky_core.errors import (
-    OptionInvalid,
-    PayloadError,
-    PayloadInvalid,
-    Sp00kyError,
-    UnknownRoute,
-)
+from sp00ky_core.errors import OptionInvalid, PayloadError, Sp00kyError, UnknownRoute
 from sp00ky_core.job.job import Job, JobStatus, NewJob, instant_to_json
 from sp00ky_core.job.options import is_plain_text
 from sp00ky_core.job.outcome import KILLED
@@ -122,7 +116,6 @@ _REASONS = {
     DEADLINE_EXCEEDED: "its schedule's deadline has passed",
     REPLACED: "its schedule has fired again",
 }
-_STATUSES = {REPLACED: RunStatus.REPLACED}
 
 
 def kill_reason(code: str) -> str:
@@ -167,7 +160,8 @@ def _failure(job: Job) -> tuple[RunStatus, dict[str, Any]]:
     code, _, reason = last.reason.partition(": ")
     if code not in _REASONS:
         return RunStatus.KILLED, error
-    return _STATUSES.get(code, RunStatus.KILLED), {"code": code, "reason": reason}
+    status = RunStatus.REPLACED if code == REPLACED else RunStatus.KILLED
+    return status, {"code": code, "reason": reason}
 
 
 def failures_after(failures: Mapping[str, int], runs: Iterable[ScheduleRun]) -> dict[str, int]:
@@ -191,8 +185,8 @@ SKIPPED_BUSY, SKIPPED_QUARANTINE = "concurrency_skip", "quarantine"
 
 _CODES = (
     (UnknownRoute, "unknown_route"),
-    (PayloadInvalid, "invalid_payload"),
     (PayloadError, "invalid_payload"),
+    (OptionInvalid, "invalid_option"),
 )
 
 OpenRun = tuple[ScheduleRun, Job | None]
@@ -313,9 +307,7 @@ class _Deciding:
             if run.job_id is not None:
                 self._kills[run.job_id] = kill_reason(REPLACED)
             error = {"code": REPLACED, "by": instant_to_json(self._of.now)}
-            self._runs.append(
-                attrs.evolve(run, status=RunStatus.REPLACED, error=error, finished_at=self._of.now)
-            )
+            self._finish(run, RunStatus.REPLACED, error)
 
     def _spawn(self, key: str, row: Mapping[str, Any] | None) -> None:
         try:
@@ -327,8 +319,10 @@ class _Deciding:
         self._spawns.append(Spawn(job=job, job_key=unique, run=self._run(key)))
 
     def _end(self, key: str, status: RunStatus, error: Mapping[str, Any]) -> None:
-        run = attrs.evolve(self._run(key), status=status, error=error, finished_at=self._of.now)
-        self._runs.append(run)
+        self._finish(self._run(key), status, error)
+
+    def _finish(self, run: ScheduleRun, status: RunStatus, error: Mapping[str, Any]) -> None:
+        self._runs.append(attrs.evolve(run, status=status, error=error, finished_at=self._of.now))
 
     def _run(self, key: str) -> ScheduleRun:
         return ScheduleRun(
@@ -353,5 +347,4 @@ def new_job(
 
 
 def _code(error: Sp00kyError) -> str:
-    codes = (code for kind, code in _CODES if isinstance(error, kind))
-    return next(codes, "invalid_option" if isinstance(error, OptionInvalid) else "refused")
+    return next((code for kind, code in _CODES if isinstance(error, kind)), "refused")

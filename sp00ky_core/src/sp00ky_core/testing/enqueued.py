@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
-from typing import Any, TypedDict, Unpack, overload
+from typing import Any, TypeVar, Unpack, overload
 
 import attrs
 
@@ -13,27 +13,29 @@ from sp00ky_core.backend.backend import Backends
 from sp00ky_core.encoding.json_bytes import JsonText, Payload, encode_payload, json_value, pointer_of
 from sp00ky_core.errors import PayloadNotJson, UnknownRoute, UnknownStrategy
 from sp00ky_core.hints import nearest, shown
-from sp00ky_core.job.job import Job, JobStatus, StatusName
+from sp00ky_core.job.job import Job, JobOptions, JobStatus, StatusName
 from sp00ky_core.job.options import check_option
-from sp00ky_core.job.retry import StrategyName
 from sp00ky_core.outbox.enqueue import Transaction
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.sync_outbox import SyncOutbox
 from sp00ky_core.ports import MAX_LIMIT, JobFilter
+from sp00ky_core.stores.callers import finished
 
 __all__ = ["assert_enqueued", "refute_enqueued"]
 
-
-async def find_whole(outbox: Outbox, connection: object, **conditions: Any) -> list[Job]:
-    """Return the jobs that ``find`` lists, each as ``get`` returns it."""
-    jobs = await outbox.find(connection=connection, **conditions)
-    return [await outbox.get(job.id, connection=connection) if job.omitted else job for job in jobs]
+T = TypeVar("T")
 
 
-def find_whole_in(outbox: SyncOutbox, connection: object, **conditions: Any) -> list[Job]:
-    """Return the same of a ``SyncOutbox``."""
-    jobs = outbox.find(connection=connection, **conditions)
-    return [outbox.get(job.id, connection=connection) if job.omitted else job for job in jobs]
+async def find_whole(outbox: Outbox | SyncOutbox, connection: object, **conditions: Any) -> list[Job]:
+    """Return the jobs that ``find`` lists, each as ``get`` has it; of a ``SyncOutbox`` without waiting."""
+    jobs = await _value_of(outbox.find(connection=connection, **conditions))
+    return [
+        await _value_of(outbox.get(job.id, connection=connection)) if job.omitted else job for job in jobs
+    ]
+
+
+async def _value_of(answer: Awaitable[T] | T) -> T:
+    return await answer if isinstance(answer, Awaitable) else answer
 
 
 TOLERANCE = timedelta(seconds=1)
@@ -42,7 +44,7 @@ TOLERANCE = timedelta(seconds=1)
 LONGEST = 200  # characters of a payload that are shown
 
 
-class ExpectedOptions(TypedDict, total=False):
+class ExpectedOptions(JobOptions, total=False):
     """Expect more of a job; what is left out may be anything.
 
     Attributes:
@@ -60,17 +62,6 @@ class ExpectedOptions(TypedDict, total=False):
         status: ``pending``, for instance; a job of any status was enqueued.
     """
 
-    assigned_to: str | None
-    dedup_key: str | None
-    ordering_key: str | None
-    priority: int
-    max_retries: int
-    retry_strategy: StrategyName
-    timeout: float | None
-    delay: timedelta
-    run_at: datetime
-    expires_at: datetime | None
-    traceparent: str | None
     status: JobStatus | StatusName
 
 
@@ -277,29 +268,35 @@ MOST_SHOWN = 10
 """Jobs, and differences, that a failure shows."""
 
 
+class Refuted(ExpectedOptions, total=False):
+    """What ``refute_enqueued`` takes by name.
+
+    Attributes:
+        connection: That of an open transaction.
+    """
+
+    connection: object
+
+
+class Asserted(Refuted, total=False):
+    """What ``assert_enqueued`` takes by name.
+
+    Attributes:
+        count: How many such jobs.
+    """
+
+    count: int
+
+
 @overload
 def assert_enqueued(
-    outbox: SyncOutbox,
-    backend: str,
-    path: str,
-    payload: Payload | None = None,
-    *,
-    count: int = 1,
-    connection: object = Transaction.OWN,
-    **options: Unpack[ExpectedOptions],
+    outbox: SyncOutbox, backend: str, path: str, payload: Payload | None = ..., **options: Unpack[Asserted]
 ) -> list[Job]: ...
 
 
 @overload
 def assert_enqueued(
-    outbox: Outbox,
-    backend: str,
-    path: str,
-    payload: Payload | None = None,
-    *,
-    count: int = 1,
-    connection: object = Transaction.OWN,
-    **options: Unpack[ExpectedOptions],
+    outbox: Outbox, backend: str, path: str, payload: Payload | None = ..., **options: Unpack[Asserted]
 ) -> Coroutine[Any, Any, list[Job]]: ...
 
 
@@ -337,30 +334,27 @@ def assert_enqueued(
     """
     __tracebackhide__ = True
     expected = Expectation(backend=backend, path=path, payload=payload, options=options, count=count)
-    return _judge(outbox, expected, connection)
+    judged = _judge(outbox, expected, connection)
+    return finished(judged) if isinstance(outbox, SyncOutbox) else judged
 
 
 @overload
 def refute_enqueued(
     outbox: SyncOutbox,
-    backend: str | None = None,
-    path: str | None = None,
-    payload: Payload | None = None,
-    *,
-    connection: object = Transaction.OWN,
-    **options: Unpack[ExpectedOptions],
+    backend: str | None = ...,
+    path: str | None = ...,
+    payload: Payload | None = ...,
+    **options: Unpack[Refuted],
 ) -> None: ...
 
 
 @overload
 def refute_enqueued(
     outbox: Outbox,
-    backend: str | None = None,
-    path: str | None = None,
-    payload: Payload | None = None,
-    *,
-    connection: object = Transaction.OWN,
-    **options: Unpack[ExpectedOptions],
+    backend: str | None = ...,
+    path: str | None = ...,
+    payload: Payload | None = ...,
+    **options: Unpack[Refuted],
 ) -> Coroutine[Any, Any, None]: ...
 
 
@@ -380,33 +374,23 @@ def refute_enqueued(
     """
     __tracebackhide__ = True
     expected = Expectation(backend=backend, path=path, payload=payload, options=options, count=0)
-    judged = _judge(outbox, expected, connection)
-    return _nothing(judged) if isinstance(judged, Coroutine) else None
+    judged = _refuted(outbox, expected, connection)
+    return finished(judged) if isinstance(outbox, SyncOutbox) else judged
 
 
-async def _nothing(judged: Coroutine[Any, Any, list[Job]]) -> None:
+async def _refuted(outbox: Outbox | SyncOutbox, expected: Expectation, connection: object) -> None:
     __tracebackhide__ = True
-    await judged
+    await _judge(outbox, expected, connection)
 
 
-def _judge(
-    outbox: Outbox | SyncOutbox, expected: Expectation, connection: object
-) -> list[Job] | Coroutine[Any, Any, list[Job]]:
+async def _judge(outbox: Outbox | SyncOutbox, expected: Expectation, connection: object) -> list[Job]:
     __tracebackhide__ = True
-    if isinstance(outbox, Outbox):
-        return _judge_async(outbox, expected.check(outbox.backends), connection)
-    expected = expected.check(outbox.asynchronous.backends)
-    jobs = find_whole_in(outbox, connection, **expected.conditions())
-    if not expected.is_met_by(jobs):
-        expected.fail(jobs, outbox.find(limit=MOST_JOBS, connection=connection), connection)
-    return expected.matching(jobs)
-
-
-async def _judge_async(outbox: Outbox, expected: Expectation, connection: object) -> list[Job]:
-    __tracebackhide__ = True
+    asynchronous = outbox.asynchronous if isinstance(outbox, SyncOutbox) else outbox
+    expected = expected.check(asynchronous.backends)
     jobs = await find_whole(outbox, connection, **expected.conditions())
     if not expected.is_met_by(jobs):
-        expected.fail(jobs, await outbox.find(limit=MOST_JOBS, connection=connection), connection)
+        all_jobs = await _value_of(outbox.find(limit=MOST_JOBS, connection=connection))
+        expected.fail(jobs, all_jobs, connection)
     return expected.matching(jobs)
 
 

@@ -11,11 +11,11 @@ from typing import Any, cast
 import attrs
 
 from sp00ky_core.backend.backend import Backend, load_backends, store_tables
-from sp00ky_core.config import BackendConfig, Config, find_config
+from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.job.job import Job, job_to_json
-from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.plugins.registry import Plugins, load_config, load_plugins
+from sp00ky_core.outbox.outbox import Outbox, load_project
+from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import JobTable, Store, StoreOptions
 from sp00ky_core.stores.memory import MemoryStore, MemoryTransaction
 
@@ -61,10 +61,7 @@ def memory_outbox(config: str | Path | Config | None = None, *, plugins: Plugins
     Raises:
         ConfigError: the file, or a backend's document, can't be used.
     """
-    plugins = plugins or load_plugins()
-    if not isinstance(config, Config):
-        config = load_config(Path(config or find_config()), plugins=plugins)
-    backends = load_backends(config, frozenset(plugins.strategies), plugins.transports)
+    config, plugins, backends = load_project(config, plugins)
     return _over_memory(config, backends, plugins)
 
 

@@ -23,7 +23,8 @@ from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import Decider
 from sp00ky_core.runner.slots import Held
-from sp00ky_core.testing.enqueued import check_route, find_whole, find_whole_in
+from sp00ky_core.stores.callers import finished
+from sp00ky_core.testing.enqueued import check_route, find_whole
 from sp00ky_core.testing.outboxes import commits_at_once, outbox_of_jobs
 
 __all__ = ["Answer", "Response", "ScriptedTransport", "deliver_all", "perform_jobs"]
@@ -147,19 +148,13 @@ MOST_THROTTLED = 10
 
 @overload
 def perform_jobs(
-    outbox: SyncOutbox,
-    responses: Mapping[str, Response] | None = None,
-    *,
-    connection: object = Transaction.OWN,
+    outbox: SyncOutbox, responses: Mapping[str, Response] | None = ..., *, connection: object = ...
 ) -> list[Job]: ...
 
 
 @overload
 def perform_jobs(
-    outbox: Outbox,
-    responses: Mapping[str, Response] | None = None,
-    *,
-    connection: object = Transaction.OWN,
+    outbox: Outbox, responses: Mapping[str, Response] | None = ..., *, connection: object = ...
 ) -> Coroutine[Any, Any, list[Job]]: ...
 
 
@@ -199,7 +194,7 @@ def perform_jobs(
         return _Performance(outbox, responses).run()
     if isinstance(outbox, Outbox):
         return _perform_copies(outbox, responses, connection)
-    jobs = find_whole_in(outbox, connection, status=JobStatus.PENDING, limit=MAX_LIMIT)
+    jobs = finished(find_whole(outbox, connection, status=JobStatus.PENDING, limit=MAX_LIMIT))
     with SyncOutbox(outbox_of_jobs(asynchronous, jobs)) as copy:
         return copy.do(lambda own: _Performance(own, responses).run())
 

@@ -142,6 +142,9 @@ async def test_what_a_filter_cannot_mean_is_refused(outbox: Outbox) -> None:
         await outbox.clear(filter=JobFilter(status=JobStatus.PENDING))
     with pytest.raises(OptionInvalid, match="a JobFilter"):
         await outbox.clear(filter=JobQuery(ids=("job:1",)))
+    for work in (outbox.steps, outbox.count_matching):
+        with pytest.raises(OptionInvalid, match="a JobFilter"):
+            await work(bulk.KILL, None)  # type: ignore[arg-type, misc]
     with pytest.raises(OptionInvalid, match="not both"):
         await outbox.clear(*ids, filter=JobFilter())
     with pytest.raises(UnknownBackend, match="did you mean 'api'"):

@@ -126,8 +126,6 @@ async def test_nothing_is_done_of_what_can_not_be(outbox: Outbox) -> None:
         await outbox.copy(filter=JobFilter(), backend="gone")
     with pytest.raises(OptionInvalid, match="status"):
         await outbox.copy(filter=JobFilter(status=JobStatus.PENDING))
-    with pytest.raises(OptionInvalid, match="filter"):
-        await outbox.copy("job:1", filter=JobFilter())  # type: ignore[call-overload]
     assert await outbox.audit() == []
     assert await outbox.store.find(JobQuery()) == []
 

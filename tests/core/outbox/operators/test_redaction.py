@@ -124,10 +124,9 @@ async def test_one_that_the_database_refuses_costs_no_other(
     assert "a rule of yours" in (result.problem or "")
 
 
-async def test_nothing_is_selected_by_nothing_or_by_both(outbox: Outbox) -> None:
-    for arguments, options in (((), {}), (("job:1",), {"filter": MINE})):
-        with pytest.raises(OptionInvalid, match="ids or a filter"):
-            await outbox.redact(*arguments, **options)  # type: ignore[arg-type]
+async def test_nothing_is_selected_by_nothing(outbox: Outbox) -> None:
+    with pytest.raises(OptionInvalid, match="ids or a filter"):
+        await outbox.redact()
     with pytest.raises(UnknownBackend):
         await outbox.erase(filter=JobFilter(backend="gone"))
     with pytest.raises(OptionInvalid, match="status"):

@@ -5,24 +5,20 @@ from __future__ import annotations
 import logging
 import re
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid, Sp00kyError
-from sp00ky_core.hints import shown
+from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job.job import instant_to_json
-from sp00ky_core.job.options import is_plain_text
+from sp00ky_core.job.options import expect, is_plain_text
 from sp00ky_core.outbox.operators.bulk import BulkResult
-from sp00ky_core.ports import Act, ActOptions, Audit, JobFilter, Store, needed
+from sp00ky_core.ports import Act, ActOptions, Audit, Store, needed
 
 logger: logging.Logger = logging.getLogger(__name__)
-
-MOST_IDS = 100
-"""Ids that an entry holds; of more there is a count."""
 
 LONGEST_REASON, LONGEST_ACTOR, LONGEST_TEXT = 2_048, 255, 2_048
 """Characters."""
@@ -94,23 +90,9 @@ def json_values(selection: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _json_value(value) for name, value in selection.items() if value is not None}
 
 
-def selected_ids(job_ids: Sequence[str]) -> dict[str, Any]:
-    """Describe jobs that were named."""
-    counted = {"count": len(job_ids)} if len(job_ids) > MOST_IDS else {}
-    return {"ids": list(job_ids[:MOST_IDS]), **counted}
-
-
-def selected_jobs(conditions: JobFilter, limit: int | None) -> dict[str, Any]:
-    """Describe jobs that meet conditions; ``all`` where there are none."""
-    fields = attrs.asdict(conditions, recurse=False) | {"limit": limit}
-    return fields if any(value is not None for value in fields.values()) else {"all": True}
-
-
 def _check_text(option: str, value: object, limit: int) -> None:
     met = value is None or (isinstance(value, str) and len(value) <= limit and is_plain_text(value))
-    if not met:
-        expected = f"a text of at most {limit:,} characters without NUL"
-        raise OptionInvalid(option=option, value=shown(value), expected=expected)
+    expect(option, value, f"a text of at most {limit:,} characters without NUL", met=met)
 
 
 def _json_value(value: Any) -> Any:

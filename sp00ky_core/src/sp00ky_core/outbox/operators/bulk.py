@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 from heapq import nlargest
-from typing import Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import attrs
 
-from sp00ky_core.errors import JobNotFound, OptionInvalid
-from sp00ky_core.hints import shown
+from sp00ky_core.errors import JobNotFound, OptionInvalid, StoreError
 from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.options import expect
 from sp00ky_core.ports import (
     MAX_LIMIT,
     Clears,
@@ -21,10 +20,14 @@ from sp00ky_core.ports import (
     JobQuery,
     OperatorFate,
     OperatorResult,
+    Rewrites,
+    Store,
     check_limit,
     has,
+    needed,
 )
 from sp00ky_core.stores.filters import age_of
+from sp00ky_core.stores.isolation import write_around
 from sp00ky_core.stores.naming import NamedJobs
 
 __all__ = [
@@ -175,6 +178,71 @@ class BulkResult:
         return self.done + self.skipped + sum(self.refused.values())
 
 
+B = TypeVar("B", bound=BulkResult)
+
+
+def with_refused(result: B, why: Refusal, problems: Sequence[str | None]) -> B:
+    """Return a result with more jobs that were refused; of each, what is wrong in words."""
+    if not problems:
+        return result
+    refused = {**result.refused, why: result.refused.get(why, 0) + len(problems)}
+    problem = result.problem or next(filter(None, problems), None)
+    return attrs.evolve(result, refused=refused, problem=problem)
+
+
+MOST_IDS = 100
+"""Ids that an entry of the audit holds; of more there is a count."""
+
+
+@attrs.frozen
+class Selection:
+    """Names jobs, or the conditions that they meet.
+
+    Attributes:
+        job_ids: The jobs; or
+        conditions: their conditions.
+        limit: At most so many, the newest.
+
+    Raises:
+        OptionInvalid: Both, a limit of ids, an id that is no text, or what is no ``JobFilter``. A
+            ``JobQuery`` isn't taken for one: its ids and page would be left out.
+    """
+
+    job_ids: Sequence[str]
+    conditions: JobFilter | None
+    limit: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.conditions is None:
+            expect("limit", self.limit, "to go with a filter", met=self.limit is None)
+        else:
+            expect("filter", self.conditions, "a JobFilter", met=type(self.conditions) is JobFilter)
+            expect("filter", self.conditions, "ids or a filter, not both", met=not self.job_ids)
+        if self.limit is not None:
+            check_limit("limit", self.limit)
+        for job_id in self.job_ids:
+            check_id(job_id)
+
+    def matching(self) -> JobFilter:
+        """Return the conditions. Raises ``OptionInvalid`` where there are none: that isn't every job."""
+        if self.conditions is None:
+            raise OptionInvalid(option="filter", value="None", expected="a JobFilter")
+        return self.conditions
+
+    def described(self) -> dict[str, Any]:
+        """Describe it for the audit; ``all`` where the conditions are none."""
+        if self.conditions is None:
+            counted = {"count": len(self.job_ids)} if len(self.job_ids) > MOST_IDS else {}
+            return {"ids": list(self.job_ids[:MOST_IDS]), **counted}
+        fields = attrs.asdict(self.conditions, recurse=False) | {"limit": self.limit}
+        return fields if any(value is not None for value in fields.values()) else {"all": True}
+
+
+def check_id(job_id: object) -> None:
+    """Raise ``OptionInvalid`` for an id that is no text."""
+    expect("job_id", job_id, "text, as in 'job:1'", met=isinstance(job_id, str))
+
+
 Operate = Callable[[Sequence[str], BulkResult], Awaitable[Sequence[OperatorResult]]]
 """Does it to jobs by their ids; given too is how far it had come before."""
 
@@ -200,21 +268,15 @@ class Action:
     def filters(self, conditions: JobFilter) -> Sequence[JobFilter]:
         """Split conditions: one filter for each status that this can be done to, and each of its backends.
 
-        Raises:
-            OptionInvalid: another status is asked for, or what was given is no ``JobFilter``. A ``JobQuery``
-                isn't taken for one: its ids and page would be left out.
+        Raises ``OptionInvalid`` where another status is asked for.
         """
-        if type(conditions) is not JobFilter:
-            raise OptionInvalid(option="filter", value=shown(conditions), expected="a JobFilter")
         if conditions.backend is None and self.backends:
             parts = [attrs.evolve(conditions, backend=backend) for backend in self.backends]
             return [filter_ for part in parts for filter_ in self.filters(part)]
         asked = conditions.statuses
         possible = [status for status in self.statuses if status in asked]
-        if not possible:
-            expected = f"{' or '.join(self.statuses)}: {self.name} does nothing to others"
-            value = shown(" or ".join(sorted(asked)))
-            raise OptionInvalid(option="status", value=value, expected=expected)
+        expected = f"{' or '.join(self.statuses)}: {self.name} does nothing to others"
+        expect("status", " or ".join(sorted(asked)), expected, met=bool(possible))
         return [attrs.evolve(conditions, status=status) for status in possible]
 
 
@@ -318,12 +380,19 @@ async def _operated(
         result = attrs.evolve(result, refused=_no_refusals(), problem=None)
 
 
+async def imported(store: Store, jobs: Mapping[str, Job]) -> tuple[Sequence[str], Mapping[str, StoreError]]:
+    """Insert jobs; one that the database refuses costs no other. Return the keys of both."""
+    rewrites = needed(store, Rewrites, "import_jobs()")
+
+    async def write(keys: Sequence[str]) -> Sequence[str]:
+        await rewrites.import_jobs([jobs[key] for key in keys])
+        return keys
+
+    return await write_around(list(jobs), write)
+
+
 def _after(result: BulkResult, results: Sequence[OperatorResult]) -> BulkResult:
-    undone = [each for each in results if each.fate not in DONE and each.fate is not OperatorFate.NOT_FOUND]
-    refused = Counter(cast("Refusal", each.fate.value) for each in undone)
-    return attrs.evolve(
-        result,
-        done=result.done + sum(each.fate in DONE for each in results),
-        refused={key: result.refused.get(key, 0) + refused[key] for key in {**result.refused, **refused}},
-        problem=result.problem or next((each.problem for each in undone if each.problem), None),
-    )
+    for job in results:
+        if job.fate not in DONE and job.fate is not OperatorFate.NOT_FOUND:
+            result = with_refused(result, cast("Refusal", job.fate.value), [job.problem])
+    return attrs.evolve(result, done=result.done + sum(job.fate in DONE for job in results))

@@ -10,16 +10,15 @@ import attrs
 from sp00ky_core.backend.backend import Backends
 from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
-from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.job.options import expect
 from sp00ky_core.outbox.enqueue import EnqueueChecks
-from sp00ky_core.outbox.operators.audit import act_of, recorded, recorded_steps, selected_ids, selected_jobs
-from sp00ky_core.outbox.operators.bulk import COPY, Action, BulkResult, last_of, steps
-from sp00ky_core.outbox.operators.jobs import JobOperators, check_id
+from sp00ky_core.outbox.operators.audit import act_of, recorded
+from sp00ky_core.outbox.operators.bulk import COPY, Action, BulkResult, Selection, imported, last_of
+from sp00ky_core.outbox.operators.jobs import JobOperators, MatchingOptions
 from sp00ky_core.ports import ActOptions, JobFilter, JobQuery, OperatorFate, OperatorResult, Rewrites, needed
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id, new_keys
-from sp00ky_core.stores.isolation import write_around
 from sp00ky_core.stores.rows import new_row
 
 __all__ = ["copying"]
@@ -36,25 +35,38 @@ def copying(backends: Backends, target: str | None) -> Action:
     return attrs.evolve(COPY, backends=tuple(others))
 
 
+class CopyOptions(ActOptions, total=False):
+    """Say how jobs are copied; see ``Outbox.copy``.
+
+    Attributes:
+        backend: Enqueue them to this one instead.
+        payload: Another payload; None: each its own.
+    """
+
+    backend: str | None
+    payload: Any
+
+
+class CopyMatchingOptions(MatchingOptions, total=False):
+    """Choose the jobs that meet conditions, and say how they are copied.
+
+    Attributes:
+        backend: Enqueue those of all other backends to this one instead.
+    """
+
+    backend: str | None
+
+
 class JobCopies(JobOperators):
     """Copy jobs; a base of ``Outbox``."""
 
     _checks: EnqueueChecks
 
     @overload
-    async def copy(
-        self, *job_ids: str, backend: str | None = ..., payload: Any = ..., **act: Unpack[ActOptions]
-    ) -> list[Job]: ...
+    async def copy(self, *job_ids: str, **options: Unpack[CopyOptions]) -> list[Job]: ...
 
     @overload
-    async def copy(
-        self,
-        *,
-        filter: JobFilter,
-        limit: int | None = ...,
-        backend: str | None = ...,
-        **act: Unpack[ActOptions],
-    ) -> BulkResult: ...
+    async def copy(self, **matching: Unpack[CopyMatchingOptions]) -> BulkResult: ...
 
     async def copy(
         self,
@@ -87,11 +99,10 @@ class JobCopies(JobOperators):
             Sp00kyError: As ``run``, with ids; none of them was copied.
             CallUnsupported: The store takes no copies.
         """
+        selection = Selection(job_ids, filter, limit)
         if filter is None:
-            return await self._copy_named(job_ids, backend, payload, **act)
-        if job_ids or payload is not None:
-            expected = "ids, or a filter, which goes without a payload"
-            raise OptionInvalid(option="filter", value=shown(filter), expected=expected)
+            return await self._copy_named(selection, backend, payload, **act)
+        expect("payload", payload, "left out: a filter goes without", met=payload is None)
         return await last_of(self.copy_steps(filter, limit=limit, backend=backend, **act))
 
     def copy_steps(
@@ -104,28 +115,23 @@ class JobCopies(JobOperators):
     ) -> AsyncGenerator[BulkResult, None]:
         """Do as ``copy`` to the jobs that meet conditions; yield how far it has come after each batch."""
         needed(self.store, Rewrites, "copy()")
-        action = copying(self.backends, backend)
-        action.filters(conditions)  # nothing is written down of what can't be done
-        self._check_backend(conditions)
-        selection = {**selected_jobs(conditions, limit), "to": backend}
+        selection = Selection((), conditions, limit)
+        said = act_of("copy", {**selection.described(), "to": backend}, via=self.via, **act)
 
         async def operate(job_ids: Sequence[str], _: BulkResult) -> Sequence[OperatorResult]:
             return await self._copied(job_ids, backend)
 
-        work = steps(self.jobs, action, conditions, operate, limit=limit)
-        return recorded_steps(self.store, act_of("copy", selection, via=self.via, **act), work)
+        return self._matching_steps(said, copying(self.backends, backend), selection, operate)
 
     async def _copy_named(
-        self, job_ids: Sequence[str], backend: str | None, payload: Any, **act: Unpack[ActOptions]
+        self, selection: Selection, backend: str | None, payload: Any, **act: Unpack[ActOptions]
     ) -> list[Job]:
-        for id_ in job_ids:
-            check_id(id_)
-        olds = [await self.jobs.get(id_) for id_ in job_ids]
+        olds = [await self.jobs.get(id_) for id_ in selection.job_ids]
         copies = self._keyed([(old, self._copy_of(old, backend, payload)) for old in olds])
-        selection = {**selected_ids(job_ids), "to": backend}
         if not copies:
             return []
-        async with recorded(self.store, act_of("copy", selection, via=self.via, **act)) as record:
+        said = act_of("copy", {**selection.described(), "to": backend}, via=self.via, **act)
+        async with recorded(self.store, said) as record:
             await needed(self.store, Rewrites, "copy()").import_jobs(copies)
             await record.reach(len(copies))
         jobs = [await self.jobs.get(copy.id) for copy in copies]
@@ -162,13 +168,7 @@ class JobCopies(JobOperators):
             except Sp00kyError as error:
                 problems[old.id] = error
         copies = {str(copy.copied_from): copy for copy in self._keyed(pairs)}
-        store = needed(self.store, Rewrites, "copy()")
-
-        async def write(ids: Sequence[str]) -> list[str]:
-            await store.import_jobs([copies[id_] for id_ in ids])
-            return list(ids)
-
-        done, refused = await write_around(list(copies), write)
+        done, refused = await imported(self.store, copies)
         problems |= refused
         await self._tell_of([copies[id_].id for id_ in done])
         fates = {id_: OperatorResult(job_id=id_, fate=OperatorFate.COPIED) for id_ in done}

@@ -10,23 +10,14 @@ from sp00ky_core.backend.backend import Backend
 from sp00ky_core.backend.settings import SETTABLE, read_settings, settings_to_json, values_of
 from sp00ky_core.config import BackendSettings
 from sp00ky_core.errors import CallUnsupported, ConfigError, OptionInvalid, RunnerGone
-from sp00ky_core.hints import shown
-from sp00ky_core.job.options import check_option
+from sp00ky_core.job.options import check_option, expect
 from sp00ky_core.outbox.operators.audit import act_of, recorded
-from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.outbox.queries import Queries
 from sp00ky_core.ports import ActOptions, Pauses, Runners, RunnerState, Settings, SettingsRecord, has, needed
-from sp00ky_core.stores.naming import StoreUser
 
 
-class FleetOperators(StoreUser):
-    """Steer all runners of a store; a base of ``Outbox``.
-
-    Attributes:
-        via: What an act comes through, for the audit: ``python``, ``cli``, ``dashboard``.
-    """
-
-    via: str = "python"
-    _hooks: Hooks
+class FleetOperators(Queries):
+    """Steer all runners of a store; a base of ``Outbox``."""
 
     async def pause(
         self, backend: str, *, duration: timedelta | None = None, **act: Unpack[ActOptions]
@@ -46,8 +37,7 @@ class FleetOperators(StoreUser):
         selection = {"backend": backend, "duration": duration}
         async with recorded(self.store, act_of("pause", selection, via=self.via, **act)):
             began = await pauses.pause(table, seconds=seconds, **act)
-        if began:
-            await self._report_pause(backend, paused=True)
+        await self._report_pause(backend, is_news=began, paused=True)
         return began
 
     async def resume(self, backend: str, **act: Unpack[ActOptions]) -> bool:
@@ -56,8 +46,7 @@ class FleetOperators(StoreUser):
         pauses = needed(self.store, Pauses, "resume()")
         async with recorded(self.store, act_of("resume", {"backend": backend}, via=self.via, **act)):
             ended = await pauses.resume(table)
-        if ended:
-            await self._report_pause(backend, paused=False)
+        await self._report_pause(backend, is_news=ended, paused=False)
         return ended
 
     async def set_backend(
@@ -114,18 +103,16 @@ class FleetOperators(StoreUser):
         drain = act_of("drain", {"runner": runner_id}, via=self.via, **act)
         runners = needed(self.store, Runners, "drain_runner()")
         known = {runner.id: runner for runner in await runners.runners()}
-        living = tuple(each.id for each in known.values() if each.state is not RunnerState.DEAD)
-        found = known.get(runner_id)
+        living = tuple(runner.id for runner in known.values() if runner.state is not RunnerState.DEAD)
         if runner_id not in living:
-            raise RunnerGone(
-                runner_id=runner_id, silent_for=None if found is None else found.silent_for, known=living
-            )
+            silent_for = known[runner_id].silent_for if runner_id in known else None
+            raise RunnerGone(runner_id=runner_id, silent_for=silent_for, known=living)
         async with recorded(self.store, drain):
             if not await runners.drain_runner(runner_id):  # it has stopped meanwhile
                 raise RunnerGone(runner_id=runner_id, known=living)
 
-    async def _report_pause(self, backend: str, **facts: Any) -> None:
-        if self._hooks.observes("sp00ky_pause_changed"):
+    async def _report_pause(self, backend: str, *, is_news: bool, **facts: Any) -> None:
+        if is_news and self._hooks.observes("sp00ky_pause_changed"):
             await self._hooks.dispatch("sp00ky_pause_changed", backend=backend, **facts)
 
 
@@ -142,6 +129,5 @@ def _checked_seconds(duration: timedelta | None) -> float | None:
     if duration is None:
         return None
     check_option("duration", duration, like="delay")
-    if not duration:
-        raise OptionInvalid(option="duration", value=shown(duration), expected="more than 0")
+    expect("duration", duration, "more than 0", met=bool(duration))
     return duration.total_seconds()

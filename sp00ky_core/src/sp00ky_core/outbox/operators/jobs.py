@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from time import monotonic
-from typing import Any, Unpack, overload
+from typing import Any, Required, Unpack, overload
 
 import attrs
 
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
-from sp00ky_core.hints import shown
-from sp00ky_core.job.options import check_option
+from sp00ky_core.job.options import check_option, expect
 from sp00ky_core.job.state_machine import Rescheduled
-from sp00ky_core.outbox.operators.audit import act_of, recorded, recorded_steps, selected_ids, selected_jobs
+from sp00ky_core.outbox.operators.audit import act_of, recorded, recorded_steps
 from sp00ky_core.outbox.operators.bulk import (
     CLEAR,
     DONE,
@@ -25,19 +23,46 @@ from sp00ky_core.outbox.operators.bulk import (
     Action,
     BulkResult,
     Operate,
+    Selection,
     count_matching,
     last_of,
     steps,
 )
-from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, Store, check_limit
-from sp00ky_core.stores.naming import StoreUser
+from sp00ky_core.outbox.queries import Queries
+from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, Store
 from sp00ky_core.stores.transitions import KILL_REASON, clear, kill, redrive, report_settled, reschedule
 
 
+class MatchingOptions(ActOptions, total=False):
+    """Choose the jobs that meet conditions, for the audit with ``reason`` and ``actor``.
+
+    Attributes:
+        filter: The conditions.
+        limit: At most so many, the newest.
+    """
+
+    filter: Required[JobFilter]
+    limit: int | None
+
+
+class RedriveOptions(ActOptions, total=False):
+    """Say how jobs are redriven; see ``Outbox.redrive``.
+
+    Attributes:
+        resend_unknown: Also those with ``max_retries = 0`` whose only request may have arrived.
+        over: They become due one after the other, evenly within so long from now; None: all at once.
+    """
+
+    resend_unknown: bool
+    over: timedelta | None
+
+
+class RedriveMatchingOptions(RedriveOptions, MatchingOptions):
+    """Choose the jobs that meet conditions, and say how they are redriven."""
+
+
 def _check_over(_operation: object, _field: object, value: timedelta | None) -> None:
-    if value is not None:
-        check_option("over", value, like="delay")
+    check_option("over", value, like="delay")
 
 
 @attrs.frozen(kw_only=True)
@@ -60,11 +85,11 @@ class Operation:
     over: timedelta | None = attrs.field(default=None, validator=_check_over)
     change: Rescheduled | None = None
 
-    def act(self, selection: Mapping[str, Any], *, via: str) -> Act:
+    def act(self, selection: Selection, *, via: str) -> Act:
         """Describe it for the audit. Raises ``OptionInvalid``."""
         asked: dict[str, Any] = {"resend_unknown": self.resend_unknown or None, "over": self.over}
         changed = {} if self.change is None else attrs.asdict(self.change, recurse=False)
-        whole = {**selection, **asked, **changed}
+        whole = {**selection.described(), **asked, **changed}
         return act_of(self.action.name, whole, via=via, reason=self.reason, actor=self.actor)
 
     def on(self, store: Store) -> Operate:
@@ -108,20 +133,16 @@ def checked_change(
     Raises:
         OptionInvalid: an option out of its range, two of ``at``, ``delay`` and ``now``, or none of all.
     """
-    if at is not None:
-        check_option("at", at, like="expires_at")
-    if delay is not None:
-        check_option("delay", delay)
-    if priority is not None:
-        check_option("priority", priority)
+    check_option("at", at, like="expires_at")
+    check_option("delay", delay)
+    check_option("priority", priority)
     times = [
         name for name, given in (("at", at), ("delay", delay), ("now", now or None)) if given is not None
     ]
     if len(times) > 1:
         expected = "one of at, delay and now"
         raise OptionInvalid(option=times[0], value=f"given with {times[1]}", expected=expected)
-    if not times and priority is None:
-        raise OptionInvalid(option="at", value=shown(at), expected="a time, delay, now or a priority")
+    expect("at", at, "a time, delay, now or a priority", met=bool(times) or priority is not None)
     seconds = 0.0 if now else None if delay is None else delay.total_seconds()
     return Rescheduled(run_at=at, delay=seconds, priority=priority)
 
@@ -129,19 +150,14 @@ def checked_change(
 logger: logging.Logger = logging.getLogger(__name__)
 
 
-class JobOperators(StoreUser):
+class JobOperators(Queries):
     """Operate on jobs of a store; a base of ``Outbox``."""
-
-    via: str
-    _hooks: Hooks
 
     @overload
     async def kill(self, *job_ids: str, **act: Unpack[ActOptions]) -> list[OperatorResult]: ...
 
     @overload
-    async def kill(
-        self, *, filter: JobFilter, limit: int | None = ..., **act: Unpack[ActOptions]
-    ) -> BulkResult: ...
+    async def kill(self, **matching: Unpack[MatchingOptions]) -> BulkResult: ...
 
     async def kill(
         self,
@@ -165,27 +181,13 @@ class JobOperators(StoreUser):
             OptionInvalid: both ids and a filter, a limit without one, an id that is no text, or a filter on a
                 status that can't be killed.
         """
-        return await self._operate(Operation(action=KILL, **act), job_ids, filter, limit)
+        return await self._operate(Operation(action=KILL, **act), Selection(job_ids, filter, limit))
 
     @overload
-    async def redrive(
-        self,
-        *job_ids: str,
-        resend_unknown: bool = ...,
-        over: timedelta | None = ...,
-        **act: Unpack[ActOptions],
-    ) -> list[OperatorResult]: ...
+    async def redrive(self, *job_ids: str, **options: Unpack[RedriveOptions]) -> list[OperatorResult]: ...
 
     @overload
-    async def redrive(
-        self,
-        *,
-        filter: JobFilter,
-        limit: int | None = ...,
-        resend_unknown: bool = ...,
-        over: timedelta | None = ...,
-        **act: Unpack[ActOptions],
-    ) -> BulkResult: ...
+    async def redrive(self, **matching: Unpack[RedriveMatchingOptions]) -> BulkResult: ...
 
     async def redrive(
         self,
@@ -209,15 +211,13 @@ class JobOperators(StoreUser):
             act: ``reason`` and ``actor``, for the audit.
         """
         operation = Operation(action=REDRIVE, resend_unknown=resend_unknown, over=over, **act)
-        return await self._operate(operation, job_ids, filter, limit)
+        return await self._operate(operation, Selection(job_ids, filter, limit))
 
     @overload
     async def clear(self, *job_ids: str, **act: Unpack[ActOptions]) -> list[OperatorResult]: ...
 
     @overload
-    async def clear(
-        self, *, filter: JobFilter, limit: int | None = ..., **act: Unpack[ActOptions]
-    ) -> BulkResult: ...
+    async def clear(self, **matching: Unpack[MatchingOptions]) -> BulkResult: ...
 
     async def clear(
         self,
@@ -227,7 +227,7 @@ class JobOperators(StoreUser):
         **act: Unpack[ActOptions],
     ) -> list[OperatorResult] | BulkResult:
         """Delete jobs that have ended; as ``kill`` otherwise, but with ``filter`` of 10,000 at a time."""
-        return await self._operate(Operation(action=CLEAR, **act), job_ids, filter, limit)
+        return await self._operate(Operation(action=CLEAR, **act), Selection(job_ids, filter, limit))
 
     async def reschedule(
         self,
@@ -253,8 +253,9 @@ class JobOperators(StoreUser):
                 changes.
         """
         change = checked_change(at=at, delay=delay, now=now, priority=priority)
-        operation = Operation(action=RESCHEDULE, change=change, **act)
-        return await self._by_ids(operation, job_ids)
+        return await self._by_ids(
+            Operation(action=RESCHEDULE, change=change, **act), Selection(job_ids, None)
+        )
 
     def steps(
         self, action: Action, conditions: JobFilter, *, limit: int | None = None, **options: Any
@@ -267,50 +268,34 @@ class JobOperators(StoreUser):
             UnknownBackend: The filter names one that isn't configured.
             OptionInvalid: As ``kill``.
         """
-        return self._steps(Operation(action=action, **options), conditions, limit)
+        return self._steps(Operation(action=action, **options), Selection((), conditions, limit))
 
-    def _steps(
-        self, operation: Operation, conditions: JobFilter, limit: int | None
+    def _steps(self, operation: Operation, selection: Selection) -> AsyncGenerator[BulkResult, None]:
+        act, operate = operation.act(selection, via=self.via), self._operate_with(operation)
+        return self._matching_steps(act, operation.action, selection, operate)
+
+    def _matching_steps(
+        self, act: Act, action: Action, selection: Selection, operate: Operate
     ) -> AsyncGenerator[BulkResult, None]:
-        operation.action.filters(conditions)  # nothing is written down of what can't be done
+        """Do it to jobs that meet conditions; nothing is written down of what can't be done."""
+        conditions = selection.matching()
+        action.filters(conditions)
         self._check_backend(conditions)
-        if limit is not None:
-            check_limit("limit", limit)
-        act = operation.act(selected_jobs(conditions, limit), via=self.via)
-        operate = self._operate_with(operation)
-        work = steps(self.jobs, operation.action, conditions, operate, limit=limit)
+        work = steps(self.jobs, action, conditions, operate, limit=selection.limit)
         return recorded_steps(self.store, act, work)
 
     async def count_matching(self, action: Action, conditions: JobFilter, *, limit: int | None = None) -> int:
         """Count the jobs that meet conditions and that it can be done to; arguments as of ``steps``."""
-        self._check_backend(conditions)
+        self._check_backend(Selection((), conditions, limit).matching())
         return await count_matching(self.jobs, action, conditions, limit=limit)
 
-    def _check_backend(self, conditions: JobFilter) -> None:
-        if isinstance(conditions, JobFilter) and conditions.backend is not None:
-            self.backends.named(conditions.backend)
+    async def _operate(self, operation: Operation, selection: Selection) -> list[OperatorResult] | BulkResult:
+        if selection.conditions is None:
+            return await self._by_ids(operation, selection)
+        return await last_of(self._steps(operation, selection))
 
-    async def _operate(
-        self,
-        operation: Operation,
-        job_ids: Sequence[str],
-        conditions: JobFilter | None,
-        limit: int | None,
-    ) -> list[OperatorResult] | BulkResult:
-        if conditions is None:
-            if limit is not None:
-                raise OptionInvalid(option="limit", value=shown(limit), expected="to go with a filter")
-            return await self._by_ids(operation, job_ids)
-        if job_ids:
-            raise OptionInvalid(
-                option="filter", value=shown(conditions), expected="ids or a filter, not both"
-            )
-        return await last_of(self._steps(operation, conditions, limit))
-
-    async def _by_ids(self, operation: Operation, job_ids: Sequence[str]) -> list[OperatorResult]:
-        for job_id in job_ids:
-            check_id(job_id)
-        act = operation.act(selected_ids(job_ids), via=self.via)
+    async def _by_ids(self, operation: Operation, selection: Selection) -> list[OperatorResult]:
+        act, job_ids = operation.act(selection, via=self.via), selection.job_ids
         if not job_ids:
             return []
         async with recorded(self.store, act) as record:
@@ -319,18 +304,14 @@ class JobOperators(StoreUser):
         return list(results)
 
     def _operate_with(self, operation: Operation) -> Operate:
-        operate, action = operation.on(self.store), operation.action
-        then: Callable[[Sequence[OperatorResult]], Awaitable[None]]
-        if action is KILL:
-            then = partial(report_settled, self.jobs, self._hooks)
-        elif action is REDRIVE and self.store.capabilities.schedules:
-            then = self._reopen_runs
-        else:
-            return operate
+        operate = operation.on(self.store)
 
         async def operate_and_follow(job_ids: Sequence[str], so_far: BulkResult) -> Sequence[OperatorResult]:
             results = await operate(job_ids, so_far)
-            await then(results)
+            if operation.action is KILL:
+                await report_settled(self.jobs, self._hooks, results)
+            elif operation.action is REDRIVE and self.store.capabilities.schedules:
+                await self._reopen_runs(results)
             return results
 
         return operate_and_follow
@@ -344,9 +325,3 @@ class JobOperators(StoreUser):
                 await reopen_runs(self.store, redriven)
         except Sp00kyError as error:  # the jobs are pending all the same
             logger.warning("schedules' runs don't say that their jobs are pending again: %s", error)
-
-
-def check_id(job_id: object) -> None:
-    """Raise ``OptionInvalid`` for an id that is no text."""
-    if not isinstance(job_id, str):
-        raise OptionInvalid(option="job_id", value=shown(job_id), expected="text, as in 'job:1'")

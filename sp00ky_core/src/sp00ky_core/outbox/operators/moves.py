@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import islice
@@ -16,12 +15,11 @@ from sp00ky_core.errors import ImportRefused, JobNotFound
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import JOB_KEYS, Job, JobStatus, job_to_json
 from sp00ky_core.outbox.operators.audit import act_of, recorded_steps
-from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, last_of
+from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, imported, last_of, with_refused
 from sp00ky_core.outbox.queries import Queries
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import ActOptions, JobFilter, Rewrites, needed
 from sp00ky_core.stores.ids import table_of
-from sp00ky_core.stores.isolation import write_around
 from sp00ky_core.stores.rows import job_of
 
 __all__ = ["COLUMNS", "EXPORT_VERSION", "record_of"]
@@ -119,7 +117,6 @@ class ExportFile:
 class JobMoves(Queries):
     """Export jobs and import them; a base of ``Outbox``."""
 
-    via: str
     plugins: Plugins
 
     async def export(
@@ -163,7 +160,7 @@ class JobMoves(Queries):
         """
         return await last_of(self.import_steps(file, dry_run=dry_run, **act))
 
-    async def import_steps(
+    def import_steps(
         self, file: Path | str, *, dry_run: bool = False, **act: Unpack[ActOptions]
     ) -> AsyncGenerator[BulkResult, None]:
         """Do as ``import_jobs``; yield how many there are, then how far it has come after each 100."""
@@ -172,12 +169,9 @@ class JobMoves(Queries):
         export = ExportFile(Path(file), tables, frozenset(self.plugins.strategies))
         result = BulkResult(matched=sum(1 for _ in export.records()))
         work = self._imported(export, result, dry_run=dry_run)
-        if not dry_run:
-            selection = {"file": export.path.name, "jobs": result.matched}
-            work = recorded_steps(self.store, act_of("import", selection, via=self.via, **act), work)
-        async with aclosing(work):
-            async for result in work:
-                yield result
+        selection = {"file": export.path.name, "jobs": result.matched}
+        said = act_of("import", selection, via=self.via, **act)
+        return work if dry_run else recorded_steps(self.store, said, work)
 
     async def _imported(
         self, export: ExportFile, result: BulkResult, *, dry_run: bool
@@ -193,7 +187,8 @@ class JobMoves(Queries):
         given = [self._as_stored(job) if isinstance(job, Job) else job for job in jobs]
         refused: list[_Refused] = [("illegal", problem) for problem in given if isinstance(problem, str)]
         wanted = [job for job in given if isinstance(job, Job)]
-        there, new, skipped = await self._there([job.id for job in wanted]), dict[str, Job](), 0
+        there = {job.id: job for job in await self.jobs.whole([job.id for job in wanted])}
+        new, skipped = dict[str, Job](), 0
         for job in wanted:
             other = there.get(job.id) or new.get(job.id)
             if other is None:
@@ -203,8 +198,10 @@ class JobMoves(Queries):
             else:
                 refused.append(("different", f"job {job.id} is there already, with another content"))
         failed = [] if dry_run else await self._insert(new)
+        for why, problem in [*refused, *failed]:
+            result = with_refused(result, why, [problem])
         done = 0 if dry_run else len(new) - len(failed)
-        return _after(result, done=done, skipped=skipped, refused=[*refused, *failed])
+        return attrs.evolve(result, done=result.done + done, skipped=result.skipped + skipped)
 
     def _as_stored(self, job: Job) -> Job | str:
         """Return a job as this store would have it, or why it can't."""
@@ -213,18 +210,8 @@ class JobMoves(Queries):
             return f"job {job.id}: {self.store.location} can't hold such an id"
         return attrs.evolve(job, id=own_id, backend=self.backends[job.backend].table.backend)
 
-    async def _there(self, job_ids: Sequence[str]) -> dict[str, Job]:
-        """Read those that are there already, whole."""
-        return {job.id: job for job in await self.jobs.whole(job_ids)}
-
     async def _insert(self, new: Mapping[str, Job]) -> list[_Refused]:
-        store = needed(self.store, Rewrites, "import_jobs()")
-
-        async def write(job_ids: Sequence[str]) -> Sequence[None]:
-            await store.import_jobs([new[job_id] for job_id in job_ids])
-            return ()
-
-        _, refused = await write_around(list(new), write)
+        _, refused = await imported(self.store, new)
         return [(_why(new[job_id]), f"job {job_id}: {error.problem}") for job_id, error in refused.items()]
 
 
@@ -235,14 +222,3 @@ _Refused = tuple[Refusal, str]
 def _why(job: Job) -> Refusal:
     """Say why the database refused a job, whose other values have been looked at."""
     return "duplicate" if job.dedup_key is not None and not job.is_terminal else "illegal"
-
-
-def _after(result: BulkResult, *, done: int, skipped: int, refused: Sequence[_Refused]) -> BulkResult:
-    counts = Counter(why for why, _ in refused)
-    return attrs.evolve(
-        result,
-        done=result.done + done,
-        skipped=result.skipped + skipped,
-        refused={why: result.refused.get(why, 0) + counts[why] for why in {**result.refused, **counts}},
-        problem=result.problem or next((problem for _, problem in refused), None),
-    )

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -14,30 +14,28 @@ from typing import Any, Unpack
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.options import expect
 from sp00ky_core.job.redaction import KEYS, matched, redacted, without_keys
-from sp00ky_core.outbox.operators.audit import act_of, json_values, recorded, selected_jobs
-from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, last_of, pages
+from sp00ky_core.outbox.operators.audit import act_of, json_values, recorded
+from sp00ky_core.outbox.operators.bulk import ERASE, PAGE, BulkResult, Selection, last_of, pages, with_refused
 from sp00ky_core.outbox.operators.copies import JobCopies
-from sp00ky_core.outbox.operators.jobs import check_id
 from sp00ky_core.ports import (
     LONGEST_LEASE,
+    Act,
     ActOptions,
     JobFilter,
     OperatorFate,
     Rewrites,
     RunQuery,
     Schedules,
-    check_limit,
     has,
     needed,
 )
 from sp00ky_core.stores.isolation import write_around
 from sp00ky_core.stores.transitions import KILL_REASON, clear, kill, report_settled
 
-__all__ = ["RedactionResult", "Selection"]
+__all__ = ["RedactionResult"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -70,37 +68,15 @@ class RedactionResult(BulkResult):
     audit: str = ""
 
 
-@attrs.frozen
-class Selection:
-    """Names jobs, or the conditions that they meet.
+Step = Callable[[Sequence[str], RedactionResult], Awaitable[RedactionResult]]
+"""Does something to jobs by their ids; given too is how far it had come before, which it returns."""
 
-    Attributes:
-        job_ids: The jobs; or
-        conditions: their conditions.
-        limit: At most so many, the newest.
-    """
 
-    job_ids: tuple[str, ...]
-    conditions: JobFilter | None
-    limit: int | None = None
-
-    def __attrs_post_init__(self) -> None:
-        if bool(self.job_ids) is (self.conditions is not None):
-            raise OptionInvalid(option="filter", value=shown(self.conditions), expected="ids or a filter")
-        if self.conditions is not None and type(self.conditions) is not JobFilter:
-            raise OptionInvalid(option="filter", value=shown(self.conditions), expected="a JobFilter")
-        if self.limit is not None:
-            check_limit("limit", self.limit)
-        for job_id in self.job_ids:
-            check_id(job_id)
-
-    @property
-    def sha256(self) -> str:
-        """Hash it, so that an auditor who knows it finds it again."""
-        ids = {"ids": sorted(self.job_ids)}
-        said = ids if self.conditions is None else selected_jobs(self.conditions, self.limit)
-        text = json.dumps(json_values(said), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return sha256(text.encode()).hexdigest()
+def hash_of(selection: Selection) -> str:
+    """Hash a selection, so that an auditor who knows it finds it again."""
+    said = selection.described() if selection.conditions else {"ids": sorted(selection.job_ids)}
+    text = json.dumps(json_values(said), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(text.encode()).hexdigest()
 
 
 class JobRedaction(JobCopies):
@@ -134,7 +110,7 @@ class JobRedaction(JobCopies):
         """
         return await last_of(self.redact_steps(*job_ids, filter=filter, limit=limit, **options))
 
-    async def redact_steps(
+    def redact_steps(
         self,
         *job_ids: str,
         filter: JobFilter | None = None,  # noqa: A002
@@ -148,22 +124,10 @@ class JobRedaction(JobCopies):
         """Do as ``redact``; yield how many match, and unless it is a ``dry_run`` how far each 100 got it."""
         needed(self.store, Rewrites, "redact()")
         selection = self._selection(job_ids, filter, limit)
-        await self._check_fields(selection, fields)
-        result = await self._counted(selection)
-        if dry_run:
-            yield result
-            return
         how = {"fields": list(fields) or None, "kill": kill or None, "keys": keys or None}
-        said = act_of("redact", {"sha256": selection.sha256, **how}, via=self.via, **act)
         work = _Redacting(self, fields=tuple(fields), kills=kill, keys=keys, reason=act.get("reason"))
-        async with recorded(self.store, said) as record:
-            result = attrs.evolve(result, audit=record.entry_id)
-            yield result
-            async with aclosing(self._pages(selection)) as batches:
-                async for ids in batches:
-                    result = await work.redact(ids, result)
-                    await record.reach(result.done)
-                    yield result
+        said = act_of("redact", {"sha256": hash_of(selection), **how}, via=self.via, **act)
+        return self._rewritten(said, selection, work.redact, fields=fields, dry_run=dry_run)
 
     async def erase(
         self,
@@ -179,7 +143,7 @@ class JobRedaction(JobCopies):
         """
         return await last_of(self.erase_steps(*job_ids, filter=filter, limit=limit, **act))
 
-    async def erase_steps(
+    def erase_steps(
         self,
         *job_ids: str,
         filter: JobFilter | None = None,  # noqa: A002
@@ -190,37 +154,45 @@ class JobRedaction(JobCopies):
         """Do as ``erase``; yield how many match, and unless it is a ``dry_run`` how far each 100 got it."""
         needed(self.store, Rewrites, "erase()")
         selection = self._selection(job_ids, filter, limit)
-        _check_erasable(filter)
-        result = await self._counted(selection)
+        _check_erasable(selection.conditions)
+        work = _Erasing(self, reason=act.get("reason"))
+        said = act_of("erase", {"sha256": hash_of(selection)}, via=self.via, **act)
+        return self._rewritten(said, selection, work.end, work.erase, dry_run=dry_run)
+
+    def _selection(
+        self, job_ids: Iterable[str], conditions: JobFilter | None, limit: int | None
+    ) -> Selection:
+        selection = Selection(tuple(dict.fromkeys(job_ids)), conditions, limit)
+        if conditions is None:
+            expect("filter", conditions, "ids or a filter", met=bool(selection.job_ids))
+        else:
+            self._check_backend(conditions)
+        return selection
+
+    async def _rewritten(
+        self, act: Act, selection: Selection, *steps: Step, fields: Sequence[str] = (), dry_run: bool
+    ) -> AsyncGenerator[RedactionResult, None]:
+        """Yield how many jobs are selected, and how far each step has come with them, batch by batch."""
+        await self._check_fields(selection, fields)
+        count = len(selection.job_ids)
+        if selection.conditions is not None:
+            count = await self.jobs.count(selection.conditions)
+            count = count if selection.limit is None else min(count, selection.limit)
+        result = RedactionResult(matched=count, selection_sha256=hash_of(selection))
         if dry_run:
             yield result
             return
-        said = act_of("erase", {"sha256": selection.sha256}, via=self.via, **act)
-        work = _Erasing(self, reason=act.get("reason"))
-        async with recorded(self.store, said) as record:
+        async with recorded(self.store, act) as record:
             result = attrs.evolve(result, audit=record.entry_id)
             yield result
-            for step in (work.end, work.erase):
+            for step in steps:
                 async with aclosing(self._pages(selection)) as batches:
                     async for ids in batches:
                         result = await step(ids, result)
                         await record.reach(result.done)
                         yield result
-            yield await self._with_left(selection, result)
-
-    def _selection(
-        self, job_ids: Iterable[str], conditions: JobFilter | None, limit: int | None
-    ) -> Selection:
-        if conditions is not None:
-            self._check_backend(conditions)
-        return Selection(tuple(dict.fromkeys(job_ids)), conditions, limit)
-
-    async def _counted(self, selection: Selection) -> RedactionResult:
-        count = len(selection.job_ids)
-        if selection.conditions is not None:
-            count = await self.jobs.count(selection.conditions)
-            count = count if selection.limit is None else min(count, selection.limit)
-        return RedactionResult(matched=count, selection_sha256=selection.sha256)
+            if act.action == ERASE.name:
+                yield await self._with_left(selection, result)
 
     async def _pages(self, selection: Selection) -> AsyncGenerator[list[str], None]:
         if selection.conditions is None:
@@ -234,12 +206,11 @@ class JobRedaction(JobCopies):
     async def _check_fields(self, selection: Selection, fields: Sequence[str]) -> None:
         """Raise ``OptionInvalid`` for a pointer that leads to nothing in all of the jobs."""
         for field in fields:
-            if not isinstance(field, str) or not field.startswith("/"):
-                raise OptionInvalid(option="field", value=shown(field), expected="a pointer, as in /card")
-        missing = await self._leading_nowhere(selection, fields) if fields else fields
-        if missing:
+            met = isinstance(field, str) and field.startswith("/")
+            expect("field", field, "a pointer, as in /card", met=met)
+        for field in await self._leading_nowhere(selection, fields) if fields else ():
             expected = "a pointer into the payload or the result of one of the jobs; nothing was done"
-            raise OptionInvalid(option="field", value=shown(missing[0]), expected=expected)
+            expect("field", field, expected, met=False)
 
     async def _leading_nowhere(self, selection: Selection, fields: Sequence[str]) -> Sequence[str]:
         """Read jobs until each pointer has led somewhere; return those that never do."""
@@ -292,8 +263,7 @@ class _Redacting:
         killed = await self.outbox.ended_by_kill(pending, self.reason)
         jobs = await self.outbox.jobs.whole(job_ids) if killed else jobs
         result = attrs.evolve(result, killed=result.killed + len(killed))
-        refused = [(job.id, _why_not(job)) for job in jobs if not job.is_terminal]
-        result = _refused(result, "illegal", refused)
+        result = with_refused(result, "illegal", [_why_not(job) for job in jobs if not job.is_terminal])
         result = await self._write([job for job in jobs if job.is_terminal], result)
         return await self._follow([job.id for job in jobs if job.is_terminal], result)
 
@@ -306,13 +276,13 @@ class _Redacting:
 
         written, problems = await write_around(list(new), write)
         changed = new.keys() - set(written) - problems.keys()
-        result = _refused(result, "illegal", [(id_, f"job {id_}: {why}") for id_, why in problems.items()])
-        result = _refused(result, "changed", [(id_, f"job {id_} changed meanwhile") for id_ in changed])
-        result = _refused(result, "illegal", [(id_, f"job {id_}: {UNREADABLE}") for id_ in unreadable])
+        result = with_refused(result, "illegal", [f"job {id_}: {why}" for id_, why in problems.items()])
+        result = with_refused(result, "changed", [f"job {id_} changed meanwhile" for id_ in changed])
+        result = with_refused(result, "illegal", [f"job {id_}: {UNREADABLE}" for id_ in unreadable])
         skipped = len(jobs) - len(new) - len(unreadable)
-        left = _keys_of(new[id_] for id_ in written)
-        done = result.done + len(written)
-        return attrs.evolve(result, done=done, skipped=result.skipped + skipped, left=_sum(result.left, left))
+        keys = Counter(name for id_ in written for name in KEYS if getattr(new[id_], name) is not None)
+        done, left = result.done + len(written), Counter(result.left) + keys
+        return attrs.evolve(result, done=done, skipped=result.skipped + skipped, left=dict(left))
 
     def _new(self, jobs: Sequence[Job]) -> tuple[dict[str, Job], list[str]]:
         """Return what is to be left of jobs, by id, and the ids of those in which fields can't be found."""
@@ -376,8 +346,8 @@ class _Erasing:
         results = await clear(self.outbox.store, job_ids) if job_ids else []
         gone = [cleared.job_id for cleared in results if cleared.fate is OperatorFate.CLEARED]
         await needed(self.outbox.store, Rewrites, "erase()").forget_runs(gone)
-        kept = [cleared for cleared in results if cleared.fate is OperatorFate.ILLEGAL]
-        result = _refused(result, "illegal", [(cleared.job_id, cleared.problem or "") for cleared in kept])
+        kept = [cleared.problem for cleared in results if cleared.fate is OperatorFate.ILLEGAL]
+        result = with_refused(result, "illegal", kept)
         result = attrs.evolve(result, done=result.done + len(gone))
         return _named(result, await self.outbox.jobs.whole(copies), 0)
 
@@ -394,13 +364,11 @@ def _check_erasable(conditions: JobFilter | None) -> None:
     """Raise ``OptionInvalid`` for conditions that a job which is killed first doesn't meet any more."""
     if conditions is None:
         return
-    if conditions.status in UNFINISHED:
-        expected = "success, failed, or none: jobs that are killed first are failed then"
-        raise OptionInvalid(option="status", value=shown(str(conditions.status)), expected=expected)
+    expected = "success, failed, or none: jobs that are killed first are failed then"
+    expect("status", str(conditions.status), expected, met=conditions.status not in UNFINISHED)
     names_error = conditions.error_name is not None or conditions.code is not None
-    if names_error and not conditions.statuses.isdisjoint(UNFINISHED):
-        expected = "failed, beside an error's name or code: jobs that are killed first have another one then"
-        raise OptionInvalid(option="status", value="none", expected=expected)
+    expected = "failed, beside an error's name or code: jobs that are killed first have another one then"
+    expect("status", None, expected, met=not names_error or conditions.statuses.isdisjoint(UNFINISHED))
 
 
 def _why_not(job: Job) -> str:
@@ -409,26 +377,11 @@ def _why_not(job: Job) -> str:
     return f"job {job.id} is processing: wait until it has ended, or kill it"
 
 
-def _refused(result: RedactionResult, why: Refusal, problems: Sequence[tuple[str, str]]) -> RedactionResult:
-    if not problems:
-        return result
-    refused = {**result.refused, why: result.refused.get(why, 0) + len(problems)}
-    return attrs.evolve(result, refused=refused, problem=result.problem or problems[0][1])
-
-
-def _keys_of(jobs: Iterable[Job]) -> Counter[str]:
-    return Counter(name for job in jobs for name in KEYS if getattr(job, name) is not None)
-
-
-def _sum(left: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
-    return {name: left.get(name, 0) + more.get(name, 0) for name in {**left, **more}}
-
-
 def _named(result: RedactionResult, copies: Sequence[Job], runs: int) -> RedactionResult:
     """Name copies, and count them and runs."""
-    more = {name: count for name, count in (("copies", len(copies)), ("schedule_runs", runs)) if count}
+    left = Counter(result.left) + Counter({"copies": len(copies), "schedule_runs": runs})
     named = (*result.copies, *(job.id for job in copies))[:MOST_NAMED]
-    return attrs.evolve(result, left=_sum(result.left, more), copies=named)
+    return attrs.evolve(result, left=dict(left), copies=named)
 
 
 async def _copies(outbox: JobRedaction, job_ids: Collection[str]) -> list[str]:

@@ -30,7 +30,6 @@ from sp00ky_core.contract.payload import UNKNOWN
 from sp00ky_core.contract.request_parts import LOOSE, UNDECLARED, USE_EXPLICIT
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import (
-    OptionInvalid,
     PayloadInvalid,
     QueryRefused,
     ScheduleInvalid,
@@ -40,8 +39,9 @@ from sp00ky_core.errors import (
     UnknownSchedule,
     Violation,
 )
-from sp00ky_core.hints import shown
-from sp00ky_core.outbox.operators.audit import MOST_IDS, AuditRecord, act_of, recorded
+from sp00ky_core.job.options import one_of
+from sp00ky_core.outbox.operators.audit import AuditRecord, act_of, recorded
+from sp00ky_core.outbox.operators.bulk import MOST_IDS
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
     ActOptions,
@@ -82,29 +82,23 @@ __all__ = [
 ]
 
 SYNC = "run: sp00ky schedules sync"
+NO_JOB = "each of its fires fails, no job is made"
 
 
 def definition_findings(config: Config, backends: Backends) -> Iterator[Finding]:
     """Yield what is wrong with the file's schedules, without asking the database."""
     for name, definition in config.schedules.items():
-        subject, problem = f"schedule {name}", _problem(definition, backends)
-        if problem is not None:
-            fix = "change the schedule, or its backend"
-            yield Finding.stopping(subject, problem, "each of its fires fails, no job is made", fix)
-        elif ignores_timeout(backends[definition.backend], definition.timeout):
-            problem = f"backend {definition.backend!r} isn't timeoutOverridable"
-            fix = "set timeoutOverridable there, or leave the schedule's timeout out"
-            yield Finding.warning(subject, problem, "its timeout has no effect", fix)
-
-
-def _problem(definition: ScheduleConfig, backends: Backends) -> str | None:
-    try:
-        check_definition(definition, backends)
-    except ScheduleInvalid as error:
-        return f"{error.key}: {error.problem}"
-    except Sp00kyError as error:
-        return str(error)
-    return None
+        subject = f"schedule {name}"
+        try:
+            check_definition(definition, backends)
+        except Sp00kyError as error:
+            problem = f"{error.key}: {error.problem}" if isinstance(error, ScheduleInvalid) else str(error)
+            yield Finding.stopping(subject, problem, NO_JOB, "change the schedule, or its backend")
+        else:
+            if ignores_timeout(backends[definition.backend], definition.timeout):
+                problem = f"backend {definition.backend!r} isn't timeoutOverridable"
+                fix = "set timeoutOverridable there, or leave the schedule's timeout out"
+                yield Finding.warning(subject, problem, "its timeout has no effect", fix)
 
 
 def check_definition(definition: ScheduleConfig, backends: Backends) -> None:
@@ -135,25 +129,20 @@ def _check_rows(definition: ScheduleConfig, backend: Backend) -> None:
     violations = [violation for violation in check.violations(payload) if _is_certain(violation, place)]
     refused = next((violation for violation in violations if violation.pointer == place), None)
     if refused is not None:
-        problem = (
-            f"the payload gets a property `row`, which {check.operation.long_name} can't take: {refused}"
-        )
-        fix = "let the document have it, call another operation, or leave forEach out"
-        raise ScheduleInvalid(schedule=definition.name, key="forEach", problem=f"{problem}; {fix}")
+        taker, fix = check.operation.long_name, "call another operation, or leave forEach out"
+        problem = f"the payload gets a property `row`, which {taker} can't take: {refused}"
+        problem += f"; let the document have it, {fix}"
+        raise ScheduleInvalid(schedule=definition.name, key="forEach", problem=problem)
     if violations:
         raise PayloadInvalid(backend=backend.name, path=definition.route, violations=tuple(violations))
 
 
 def _is_certain(violation: Violation, place: str) -> bool:
     """Whether a violation is there whatever a row holds; what holds the row may be refused for that."""
-    if violation.pointer == place:
-        return (
-            violation.message.startswith((UNKNOWN, UNDECLARED, LOOSE, USE_EXPLICIT))
-            or "not of type" in violation.message
-        )
-    return not f"{place}/".startswith(f"{violation.pointer}/") and not violation.pointer.startswith(
-        f"{place}/"
-    )
+    pointer, message = violation.pointer, violation.message
+    if pointer == place:
+        return message.startswith((UNKNOWN, UNDECLARED, LOOSE, USE_EXPLICIT)) or "not of type" in message
+    return not f"{place}/".startswith(f"{pointer}/") and not pointer.startswith(f"{place}/")
 
 
 async def store_findings(store: Store, definitions: Mapping[str, ScheduleConfig]) -> list[Finding]:
@@ -180,8 +169,7 @@ async def _query_findings(store: Store, name: str, for_each: ForEachConfig) -> l
         if not rows or for_each.key in rows[0]:
             return []
         problem, fix = f"its query gives no field {for_each.key!r}", "change forEach.key, or forEach.query"
-    consequence = "each of its fires fails, no job is made"
-    return [Finding.stopping(f"schedule {name}", problem, consequence, fix)]
+    return [Finding.stopping(f"schedule {name}", problem, NO_JOB, fix)]
 
 
 def _row_findings(name: str, definition: ScheduleConfig, stored: StoredSchedule | None) -> Iterator[Finding]:
@@ -227,11 +215,8 @@ class ScheduleRecord:
 
 def statuses_of(status: RunStatus | str | None) -> tuple[RunStatus, ...]:
     """Read a status to look for; None: any. Raises ``OptionInvalid``."""
-    try:
-        return () if status is None else (RunStatus(status),)
-    except ValueError:
-        known = ", ".join(RunStatus)
-        raise OptionInvalid(option="status", value=shown(status), expected=f"one of {known}") from None
+    asked = one_of(RunStatus, "status", status)
+    return () if asked is None else (asked,)
 
 
 class ScheduleOperators(StoreUser):
@@ -279,7 +264,7 @@ class ScheduleOperators(StoreUser):
             UnknownRoute: its route isn't one of the backend's.
             Sp00kyError: its payload or its options can't be a job's.
         """
-        self._check_supported()
+        schedules_of(self.store)  # refuses one that keeps none
         parsed = parse_schedule(name, written_in_python(definition))
         check_definition(parsed, self.backends)
         whose = f"the timeout of schedule {name!r}"
@@ -289,7 +274,6 @@ class ScheduleOperators(StoreUser):
 
     async def sync(self, **act: Unpack[ActOptions]) -> SyncResult:
         """Make the schedules what the file says: changes, additions, removals; a pause is kept."""
-        self._check_supported()
         return await self._synced(await self._sync.plan(), **act)
 
     async def plan(self) -> SyncResult:
@@ -324,8 +308,7 @@ class ScheduleOperators(StoreUser):
 
     async def list(self) -> list[ScheduleRecord]:
         """List the schedules that are defined, by name."""
-        self._check_supported()
-        snapshot = await self._snapshot()
+        snapshot = await schedules_of(self.store).schedules()
         schedules = (schedule for schedule in snapshot.schedules.values() if not schedule.removed)
         return [await self._record(schedule, snapshot.now) for schedule in schedules]
 
@@ -335,9 +318,7 @@ class ScheduleOperators(StoreUser):
 
     async def pause(self, name: str, **act: Unpack[ActOptions]) -> bool:
         """Keep a schedule from firing until it is resumed, by hand too; whether it wasn't paused."""
-        return await self._change(
-            "pause", name, lambda stored, _: None if stored.paused else paused(stored), **act
-        )
+        return await self._change("pause", name, lambda stored, _: paused(stored), **act)
 
     async def resume(self, name: str, **act: Unpack[ActOptions]) -> bool:
         """End a pause; whether there was one. What was missed meanwhile is left out."""
@@ -349,18 +330,13 @@ class ScheduleOperators(StoreUser):
 
     async def remove(self, name: str, **act: Unpack[ActOptions]) -> bool:
         """Remove a schedule; jobs that it has made are delivered. One of the file comes back with a sync."""
-        return await self._change(
-            "remove", name, lambda stored, _: None if stored.removed else removed(stored), **act
-        )
+        return await self._change("remove", name, lambda stored, _: removed(stored), **act)
 
     async def release(self, name: str, *keys: str, **act: Unpack[ActOptions]) -> bool:
         """End the quarantine of these keys, or without any of all; whether there was something to end."""
-
-        def decide(stored: StoredSchedule, _: datetime) -> StoredSchedule | None:
-            after = released(stored, keys or None)
-            return None if after == stored else after
-
-        return await self._change("release", name, decide, keys=keys, **act)
+        return await self._change(
+            "release", name, lambda stored, _: released(stored, keys or None), keys=keys, **act
+        )
 
     async def trigger(self, name: str, **act: Unpack[ActOptions]) -> Sequence[ScheduleRun]:
         """Fire a schedule now; its runs. Its clock goes on as it would have; a quarantine doesn't count.
@@ -374,8 +350,7 @@ class ScheduleOperators(StoreUser):
             for _ in range(TRIES):
                 stored, now = await self._known(name)
                 definition = self._fit_to_fire(stored)
-                firing = self._firing(self.backends)
-                runs = await firing.fire(stored, definition, now, Trigger.MANUAL)
+                runs = await self._firing(self.backends).fire(stored, definition, now, Trigger.MANUAL)
                 if runs is not None:
                     await record.reach(len(runs))
                     return runs
@@ -397,10 +372,10 @@ class ScheduleOperators(StoreUser):
             UnknownSchedule: there never was one of that name, as far as is known.
             OptionInvalid: a status that there isn't, or a limit out of its range.
         """
-        self._check_supported()
+        store = schedules_of(self.store)
         check_limit("limit", limit)
         query = RunQuery(schedule=name, statuses=statuses_of(status), key=key, limit=limit)
-        runs, snapshot = await schedules_of(self.store).runs(query), await self._snapshot()
+        runs, snapshot = await store.runs(query), await store.schedules()
         if name is not None and not runs and name not in snapshot.schedules:
             raise _unknown(name, snapshot)
         return await self._current(runs, snapshot.now)
@@ -415,9 +390,6 @@ class ScheduleOperators(StoreUser):
         tables = {backend.table.table for backend in self.backends.values()}
         is_known = run.job_id is None or run.job_id.partition(":")[0] in tables
         return is_known and run.status is RunStatus.RUNNING
-
-    async def _snapshot(self) -> ScheduleSnapshot:
-        return await schedules_of(self.store).schedules()
 
     async def _record(self, stored: StoredSchedule, now: datetime) -> ScheduleRecord:
         definition = self._named(definition_of(stored))
@@ -441,8 +413,7 @@ class ScheduleOperators(StoreUser):
         return runs[0] if runs else None
 
     async def _known(self, name: str) -> tuple[StoredSchedule, datetime]:
-        self._check_supported()
-        snapshot = await self._snapshot()
+        snapshot = await schedules_of(self.store).schedules()
         stored = snapshot.schedules.get(name)
         if stored is None or stored.removed:
             raise _unknown(name, snapshot)
@@ -464,26 +435,21 @@ class ScheduleOperators(StoreUser):
         return recorded(self.store, act_of(f"schedules {action}", selection, via=self._via(), **act))
 
     def _fit_to_fire(self, stored: StoredSchedule) -> ScheduleConfig:
-        definition = definition_of(stored)
+        definition, firing = definition_of(stored), self._firing(self.backends)
         if definition is None:
             problem = "its definition is of a later version; upgrade sp00ky-core"
         elif stored.paused:
             problem = f"it is paused; see: sp00ky schedules resume {stored.name}"
         elif not definition.enabled:
             problem = "it isn't enabled; set `enabled: true`, and run: sp00ky schedules sync"
-        elif not self._firing(self.backends).knows(stored, definition):
+        elif not firing.knows(stored, definition):
             where = f" (with the table {stored.job_table!r})" if stored.job_table else ""
             problem = f"its backend {definition.backend!r}{where} isn't one of this configuration"
-        elif not self._firing(self.backends).can_fire(stored, definition):
-            problem = (
-                "its query isn't one of this configuration: define it there, and run: sp00ky schedules sync"
-            )
+        elif not firing.can_fire(stored, definition):
+            problem = f"its query isn't one of this configuration: define it there, and {SYNC}"
         else:
             return definition
         raise ScheduleStopped(schedule=stored.name, problem=problem)
-
-    def _check_supported(self) -> None:
-        schedules_of(self.store)
 
 
 def _unknown(name: str, snapshot: ScheduleSnapshot) -> UnknownSchedule:

@@ -43,8 +43,9 @@ async def change(store: Store, name: str, decide: Decide, runs: Sequence[Schedul
     schedules = schedules_of(store)
     for _ in range(TRIES):
         snapshot = await schedules.schedules()
-        wanted = decide(snapshot.schedules.get(name), snapshot.now)
-        if wanted is None:
+        stored = snapshot.schedules.get(name)
+        wanted = decide(stored, snapshot.now)
+        if wanted is None or (wanted == stored and not runs):
             return False
         if await schedules.change_schedule(ScheduleChange(schedule=wanted, runs=runs)) is not None:
             return True
@@ -74,14 +75,31 @@ async def define(
         only_new: As a runner's start does, see ``defined``.
     """
     before = await schedules_of(store).schedules()
-    written = []
-    for name, definition in definitions.items():
-        table = tables.get(definition.backend)
-        decide = partial(defined, definition, origin=origin, job_table=table, only_new=only_new)
-        is_so = decide(before.schedules.get(name), before.now) is None  # as it is at nearly every start
-        if not is_so and await change(store, name, decide):
-            written.append(name)
-    return written
+    wanted = _undefined(before, definitions, tables, origin=origin, only_new=only_new)
+    return [name for name, decide in wanted.items() if await change(store, name, decide)]
+
+
+def _undefined(
+    snapshot: ScheduleSnapshot,
+    definitions: Mapping[str, ScheduleConfig],
+    tables: Mapping[str, str],
+    *,
+    origin: str = "file",
+    only_new: bool = False,
+) -> dict[str, Decide]:
+    """Return what makes rows what definitions say, by name; none at nearly every start, for all are so."""
+    wanted = {
+        name: partial(
+            defined,
+            definition,
+            origin=origin,
+            job_table=tables.get(definition.backend),
+            only_new=only_new,
+        )
+        for name, definition in definitions.items()
+    }
+    stored, now = snapshot.schedules, snapshot.now
+    return {name: decide for name, decide in wanted.items() if decide(stored.get(name), now) is not None}
 
 
 @attrs.frozen(kw_only=True)
@@ -122,7 +140,8 @@ class Sync:
             snapshot = await schedules_of(self.store).schedules()
         except SchemaError:
             return SyncResult(defined=[*self.definitions], removed=[])
-        return SyncResult(defined=self._undefined(snapshot), removed=self._superfluous(snapshot))
+        undefined = _undefined(snapshot, self.definitions, self.tables)
+        return SyncResult(defined=[*undefined], removed=self._superfluous(snapshot))
 
     async def apply(self) -> SyncResult:
         """Change it; return what was changed."""
@@ -130,18 +149,6 @@ class Sync:
         superfluous = self._superfluous(await schedules_of(self.store).schedules())
         removed = [name for name in superfluous if await change(self.store, name, _removed)]
         return SyncResult(defined=defined, removed=removed)
-
-    def _undefined(self, snapshot: ScheduleSnapshot) -> list[str]:
-        return [
-            name
-            for name, definition in self.definitions.items()
-            if defined(
-                definition,
-                snapshot.schedules.get(name),
-                snapshot.now,
-                job_table=self.tables.get(definition.backend),
-            )
-        ]
 
     def _superfluous(self, snapshot: ScheduleSnapshot) -> list[str]:
         return [
@@ -157,4 +164,4 @@ class Sync:
 
 
 def _removed(stored: StoredSchedule | None, _: datetime) -> StoredSchedule | None:
-    return None if stored is None or stored.removed else removed(stored)
+    return stored and removed(stored)

@@ -111,12 +111,9 @@ class RollupWriter:
         self._unwritten = []
 
     async def _fold(self) -> None:
-        try:
+        with self._observer.tolerating("old rollups can't be folded now"):
             while await self._store.fold_rollups(limit=FOLD_LIMIT) == FOLD_LIMIT:
                 pass
-        except Sp00kyError as error:
-            self._observer.count(error)
-            logger.debug("old rollups can't be folded now: %s", error)
 
 
 def _rollup(minute: datetime, runner_id: str, kind: Kind, counts: Counts) -> Rollup:

@@ -13,7 +13,7 @@ import attrs
 
 from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.config.settings import HistoryConfig, TopRetentionConfig
-from sp00ky_core.errors import RunUnreadable, Sp00kyError
+from sp00ky_core.errors import RunUnreadable
 from sp00ky_core.ports import (
     OPEN_RUN,
     RunQuery,
@@ -131,14 +131,11 @@ class RunMaintenance:
         All runs are read at once, and their jobs: with a hundred schedules a query for each would be many.
         """
         written = True
-        try:
+        with self._log.tolerating("schedules' runs can't be closed"):
             snapshot = await self._schedules.schedules()
             self._with_history = _with_history(snapshot)
             for name, in_progress in (await self._open_runs(snapshot, place)).items():
                 written &= await self._close(snapshot.schedules[name], in_progress, snapshot.now)
-        except Sp00kyError as error:
-            self._log.count(error)
-            logger.debug("schedules' runs can't be closed: %s", error)
         return written
 
     async def _open_runs(self, snapshot: ScheduleSnapshot, place: Place) -> dict[str, list[OpenRun]]:
@@ -172,22 +169,13 @@ class RunMaintenance:
 
     async def _prune_all_schedules(self, place: Place) -> None:
         """Delete old runs of own schedules; a fault is logged, and tried again with the next round."""
-        try:
+        with self._log.tolerating("schedules' old runs can't be deleted"):
             snapshot = await self._schedules.schedules()
-        except Sp00kyError as error:
-            self._log.count(error)
-            logger.debug("schedules' old runs can't be deleted: %s", error)
-            return
-        for name in share(snapshot.schedules, place):
-            stored = snapshot.schedules[name]
-            definition = self._known(stored)
-            if definition is None:
-                continue
-            try:
-                await self._prune(stored, definition, snapshot.now)
-            except Sp00kyError as error:
-                self._log.count(error)
-                logger.debug("old runs of schedule %s can't be deleted: %s", stored.name, error)
+            for name in share(snapshot.schedules, place):
+                definition = self._known(snapshot.schedules[name])
+                if definition is not None:
+                    with self._log.tolerating(f"old runs of schedule {name} can't be deleted"):
+                        await self._prune(snapshot.schedules[name], definition, snapshot.now)
 
     async def _close(self, stored: StoredSchedule, in_progress: list[OpenRun], now: datetime) -> bool:
         """Close runs of one schedule; False: it has changed meanwhile."""

@@ -209,18 +209,15 @@ class Scheduler:
         key = (stored.name, stored.hash)
         if key not in self._read:
             self._read[key] = definition_of(stored)
-        definition = self._read[key]
+        definition, problem = self._read[key], ""
         if definition is None:
-            self._say_once(
-                stored.name, f"schedule {stored.name!r} isn't fired here: its definition can't be read"
-            )
+            problem = "its definition can't be read"
         elif not self._firing.can_fire(stored, definition):
             if self._firing.knows(stored, definition):
-                text = (
-                    f"schedule {stored.name!r} isn't fired here: its query isn't one of this process's file"
-                )
-                self._say_once(stored.name, text)
-            return None
+                problem = "its query isn't one of this process's file"
+            definition = None
+        if problem:
+            self._say_once(stored.name, f"schedule {stored.name!r} isn't fired here: {problem}")
         return definition
 
     async def _fire(self, name: str, definition: ScheduleConfig, *, is_own: bool) -> None:

@@ -177,6 +177,9 @@ async def _ids(connection: Connection, part: Part, limit: int) -> list[RecordID]
 
     Left to itself a server with files reads the index of the newest from its end: a minute for 100,000 rows.
     So few are sorted, and where many match it walks along the newest forwards.
+
+    To look through 100,000 rows for what few have takes 0.15 s. With an index of traces a job that is
+    enqueued with one would take half as long again, and in batches twice as long (0.9 instead of 0.45 ms).
     """
     bindings, names = {**part.bindings, "limit": min(limit, 2**31)}, part.names
     if not (connection.target.embedded or part.is_indexed):

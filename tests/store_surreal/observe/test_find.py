@@ -89,6 +89,7 @@ async def test_a_page_is_read_from_ranges_of_the_newest(
     found = await store.find(JobQuery(status=status, after=jobs[-1].id, limit=2))
     await store.close()
     assert len(found) == 2
+    assert plans
     for plan in plans:
         assert ">=d'" in plan
         assert "<=d'" in plan

@@ -183,7 +183,7 @@ async def _ids(connection: Connection, part: Part, limit: int) -> list[RecordID]
     """
     bindings, names = {**part.bindings, "limit": min(limit, 2**31)}, part.names
     if not (connection.target.embedded or part.is_indexed):
-        if part.conditions:
+        if any(condition != _AFTER for condition in part.conditions):
             few = (await connection.read(surql("find_few_ids", **names), **bindings))[-1]
             if few is not None:
                 return list(few)

@@ -23,6 +23,8 @@ from sp00ky_core.stores.transactional import Both, Is, Row, Session, Table, Wher
 from sp00ky_core.stores.transactional.schema import BREAKERS, SCHEDULE_RUNS, SCHEDULES
 from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
 from sp00ky_store_surreal.errors import unwritable
+from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.schema.introspection import OWN_TABLES
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 BOOLEANS = frozenset({"paused", "removed", "draining"})
@@ -291,8 +293,9 @@ def record_of(table: Table, row: Row) -> RecordID:
 
 
 def _decoded(column: str, value: Any) -> Any:
-    if isinstance(value, RecordID):
-        return str(value.id)
+    if isinstance(value, RecordID):  # of a job as its id has it
+        is_own = value.table_name in OWN_TABLES
+        return str(value.id) if is_own else id_text(value).partition(":")[2]
     return json.dumps(value) if column in OBJECTS and value is not None else value
 
 

@@ -40,6 +40,7 @@ from sp00ky_core.ports import (
 from sp00ky_core.stores.rows import new_row
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
+from sp00ky_core.stores.transactional.observe import gate_states
 from sp00ky_store_surreal import heartbeat
 from sp00ky_store_surreal.connection.executor import TRIES, Connection, Lane
 from sp00ky_store_surreal.errors import Conflict, TableMissing
@@ -203,10 +204,6 @@ class SurrealStore(TransactionalStore):
         self._notifications.send(ids=written)
         return written
 
-    async def copies_of(self, job_ids: Collection[str]) -> list[str]:
-        """See ``Rewrites.copies_of``."""
-        return await self._rewrites.copies_of(job_ids)
-
     def statement(self, new_job: NewJob) -> Statement:
         """See ``Statements.statement``."""
         self._of_backend(new_job.backend)
@@ -258,9 +255,6 @@ class SurrealStore(TransactionalStore):
         beats = await heartbeat.beat(await self._ready.ensure(), runner_id, info)
         self._peers.seen(runner_id, beats)
         return beats
-
-    async def _beats(self) -> Mapping[str, datetime]:
-        return {runner_id: beat.at for runner_id, beat in (await heartbeat.beats(self._connection)).items()}
 
     async def settings(self) -> Mapping[str, SettingsRecord]:
         """See ``Settings.settings``; ``_00_job_policy:<table>`` may say a ``concurrency``, too."""
@@ -323,7 +317,9 @@ class SurrealStore(TransactionalStore):
 
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """See ``Store.stats``."""
-        return await stats.stats(await self._ready.ensure(), self.options.tables, limit)
+        tables = self.options.tables
+        gates = await self._executor.read(partial(gate_states, tables=tables))
+        return await stats.stats(self._connection, tables, limit, gates)
 
     async def next_due(self, backends: Collection[str]) -> float | None:
         """See ``Store.next_due``."""

@@ -89,11 +89,37 @@ async def test_a_page_is_read_from_ranges_of_the_newest(
     found = await store.find(JobQuery(status=status, after=jobs[-1].id, limit=2))
     await store.close()
     assert len(found) == 2
+    assert plans
     for plan in plans:
         assert ">=d'" in plan
         assert "<=d'" in plan
         assert "'index': 'sp00ky_newest'" in plan
         assert "Forward" in plan
+
+
+@pytest.mark.parametrize("query", [JobQuery(runner_id="r"), JobQuery(trace="a" * 32), JobQuery(path="/none")])
+async def test_what_few_have_is_looked_for_once(
+    make_store: Callable[..., SurrealStore],
+    surreal_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    query: JobQuery,
+) -> None:
+    """No walk along the newest, nor from their end, finds what isn't there before it has read everything."""
+    store = make_store(surreal_url)
+    await store.open()
+    await store.migrate()
+    await store.add([NewJob(path="/a", backend="api")])
+    read, statements = store._connection.read, list[str]()
+
+    async def noted(statement: str, **bindings: object) -> list[object]:
+        statements.append(statement)
+        return await read(statement, **bindings)
+
+    monkeypatch.setattr(store._connection, "read", noted)
+    found = await store.find(query)
+    await store.close()
+    assert found == []
+    assert len(statements) == 1
 
 
 RANGES = {

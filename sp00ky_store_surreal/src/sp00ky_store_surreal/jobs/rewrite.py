@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -58,14 +58,6 @@ class Rewrites:
         ids = [row_id for row_id, _ in writes]
         reply = await connection.write(surql("rewrite_redact"), ONCE, writes=writes, ids=ids)
         return [id_text(row_id) for row_id in reply[-1]]
-
-    async def copies_of(self, job_ids: Collection[str]) -> list[str]:
-        """See ``Rewrites.copies_of`` of the ports."""
-        connection, copies = await self.ready.ensure(), list[str]()
-        for table in self.tables.values():
-            statement = surql("rewrite_copies", table=quoted(table.table))
-            copies += map(id_text, (await connection.read(statement, ids=list(job_ids)))[-1])
-        return copies
 
     def _left(self, job: Job) -> dict[str, Any]:
         backend = self.tables[table_of(job.id)].backend

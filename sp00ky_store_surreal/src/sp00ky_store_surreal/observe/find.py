@@ -32,12 +32,14 @@ class Part:
     Attributes:
         source: What is selected from.
         is_job: A condition that jobs meet, and no other rows.
+        is_indexed: Whether their ids, or an index, find them.
         conditions: Of its WHERE, joined by AND.
         bindings: Bound by all of them.
     """
 
     source: str
     is_job: str
+    is_indexed: bool
     conditions: list[str] = attrs.field(factory=list)
     bindings: dict[str, Any] = attrs.field(factory=dict)
 
@@ -52,8 +54,6 @@ class Part:
         }
 
 
-PARENT_TEXT = "<string>(assigned_to ?? '')"
-
 _COLUMNS = {"last_error_name": "errors[$].name", "last_error_code": "errors[$].code"}
 """Columns of other databases that are fields of the last entry here."""
 
@@ -62,14 +62,18 @@ def part_of(table: JobTable, query: JobFilter) -> Part:
     """Translate a query for one table."""
     ids = query.ids if isinstance(query, JobQuery) else None
     name = quoted(table.table)
-    part = Part(source=name if ids is None else "$ids", is_job=surql("is_job", table=name).strip())
+    part = Part(
+        source=name if ids is None else "$ids",
+        is_job=surql("is_job", table=name).strip(),
+        is_indexed=ids is not None or query.assigned_to is not None,
+    )
     if ids is not None:
         part.bindings["ids"] = ids_of(table, dict.fromkeys(ids))
     if query.assigned_to is not None:
         parent = None if "\0" in query.assigned_to else id_value(query.assigned_to)
         # A key that is an array or an object is compared as the database writes it; no index serves that.
         part.conditions.append(
-            f"assigned_to = {literal_id(parent)}" if parent else f"{PARENT_TEXT} = $parent"
+            f"assigned_to = {literal_id(parent)}" if parent else "<string>(assigned_to ?? '') = $parent"
         )
         part.bindings["parent"] = query.assigned_to
     for n, (column, operator, value) in enumerate(query.comparisons()):
@@ -160,43 +164,36 @@ async def find(
     jobs: list[Job] = []
     for table in tables:
         if query.backend in {None, table.backend}:
-            jobs += await load(connection, table, await _newest(connection, table, query), lengths)
+            part = part_of(table, query)
+            if query.after is not None:
+                part.conditions.append(_AFTER)
+                part.bindings["after"] = id_value(query.after)
+            jobs += await load(connection, table, await _ids(connection, part, query.limit), lengths)
     return sorted(jobs, key=age_of, reverse=True)[: query.limit]
 
 
-async def _newest(connection: Connection, table: JobTable, query: JobQuery) -> list[RecordID]:
-    part = part_of(table, query)
-    if query.after is not None:
-        part.conditions.append(_AFTER)
-        part.bindings["after"] = id_value(query.after)
-    return await _ids(connection, table, query, part, query.limit)
+async def _ids(connection: Connection, part: Part, limit: int) -> list[RecordID]:
+    """List ids, the newest first.
 
+    Left to itself a server with files reads the index of the newest from its end: a minute for 100,000 rows.
+    So few are sorted, and where many match it walks along the newest forwards.
 
-async def _ids(
-    connection: Connection, table: JobTable, query: JobFilter, part: Part, limit: int
-) -> list[RecordID]:
-    bindings = {**part.bindings, "limit": min(limit, 2**31)}
-    if await _is_walked(connection, table, query):
-        bindings.setdefault("until", None)
+    To look through 100,000 rows for what few have takes 0.15 s. With an index of traces a job that is
+    enqueued with one would take half as long again, and in batches twice as long (0.9 instead of 0.45 ms).
+    """
+    bindings, names = {**part.bindings, "limit": min(limit, 2**31)}, part.names
+    if not (connection.target.embedded or part.is_indexed):
+        if any(condition != _AFTER for condition in part.conditions):
+            few = (await connection.read(surql("find_few_ids", **names), **bindings))[-1]
+            if few is not None:
+                return list(few)
         for window in WINDOWS:
-            statement = surql("find_ids_within", window=window, **part.names)
+            statement = surql("find_ids_within", window=window, **names)
             ids = list((await connection.read(statement, **bindings))[-1])
             if len(ids) >= limit:
                 return ids
-    return list((await connection.read(surql("find_ids", **part.names), **bindings))[-1])
-
-
-async def _is_walked(connection: Connection, table: JobTable, query: JobFilter) -> bool:
-    """Tell whether a server is to walk along the newest jobs, for many may match: else it sorts them all."""
-    few = (query.assigned_to, query.ordering_key, query.runner_id)  # jobs that may be far from the newest
-    is_of_ids = isinstance(query, JobQuery) and query.ids is not None
-    if connection.target.embedded or is_of_ids or any(value is not None for value in few):
-        return False
-    if query.status is None:
-        return True
-    statement = surql("find_has_many", table=quoted(table.table))
-    (is_many,) = await connection.read(statement, status=query.status.value)
-    return bool(is_many)
+        names["source"] += " WITH NOINDEX"
+    return list((await connection.read(surql("find_ids", **names), **bindings))[-1])
 
 
 async def changed_since(
@@ -223,7 +220,7 @@ async def ended_ids(
     part = part_of(table, conditions)
     if conditions.status not in _ENDED:
         part.conditions.append("status IN ['success', 'failed']")
-    return await _ids(connection, table, conditions, part, limit)
+    return await _ids(connection, part, limit)
 
 
 async def states(connection: Connection, tables: Iterable[JobTable], query: JobQuery) -> dict[str, str]:

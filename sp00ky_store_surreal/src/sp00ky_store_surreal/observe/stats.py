@@ -11,25 +11,21 @@ from typing import Any
 
 from sp00ky_core.ports import (
     BackendStats,
-    BreakerStats,
     ErrorGroup,
     GroupBy,
     JobFilter,
     JobGroup,
     JobTable,
-    Pause,
 )
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.jobs.claim_outcome import breaker_of
 from sp00ky_store_surreal.jobs.claim_statement import (
     RANKS,
     first_pending,
     group_of,
-    longest_bindings,
     longest_lease,
 )
-from sp00ky_store_surreal.observe.find import PARENT_TEXT, part_of
+from sp00ky_store_surreal.observe.find import part_of
 from sp00ky_store_surreal.rows import count_of, seconds_of
 from sp00ky_store_surreal.surql.loader import MARK, NUL, quoted, surql
 
@@ -38,9 +34,19 @@ MOST_READ = 100_000
 
 
 async def stats(
-    connection: Connection, tables: Sequence[JobTable], limit: int | None
+    connection: Connection,
+    tables: Sequence[JobTable],
+    limit: int | None,
+    gates: Mapping[str, Mapping[str, Any]],
 ) -> Mapping[str, BackendStats]:
-    """See ``Store.stats``; one round trip. What is larger than ``limit`` is said to be so large."""
+    """See ``Store.stats``; one round trip.
+
+    Args:
+        connection: The store's.
+        tables: Its tables.
+        limit: What is larger is said to be so large.
+        gates: Each backend's breaker and pause, as its numbers have them.
+    """
     counts = _counts if limit is None else _counts_up_to
     most = {"most": str(MOST_READ if limit is None else limit)}
     statement = surql("let_now") + "".join(
@@ -53,11 +59,10 @@ async def stats(
         )
         for number, table in enumerate(tables)
     )
-    names = {f"backend{number}": table.backend for number, table in enumerate(tables)}
-    _, *reply = await connection.read(statement, **names, **longest_bindings(tables))
+    _, *reply = await connection.read(statement)
     size = len(reply) // max(len(tables), 1)
     return {
-        table.backend: _stats(table, reply[number * size : (number + 1) * size])
+        table.backend: _stats(reply[number * size : (number + 1) * size], gates[table.backend])
         for number, table in enumerate(tables)
     }
 
@@ -82,8 +87,8 @@ async def next_due(connection: Connection, tables: Iterable[JobTable]) -> float 
     return min((seconds_of(row) for rows in reply if isinstance(rows, list) for row in rows), default=None)
 
 
-def _stats(table: JobTable, reply: Sequence[Any]) -> BackendStats:
-    counted, stalled, oldest, _, deferred, waiting, breakers, pauses = reply
+def _stats(reply: Sequence[Any], gate: Mapping[str, Any]) -> BackendStats:
+    counted, stalled, oldest, _, deferred, waiting = reply
     every, others, later = ([*map(count_of, each)] for each in counted)
     pending, first_later, processing, success, failed = (
         count - other for count, other in zip_longest(every, others, fillvalue=0)
@@ -98,17 +103,7 @@ def _stats(table: JobTable, reply: Sequence[Any]) -> BackendStats:
         deferred=deferred,
         oldest_deferred_s=seconds_of(waiting) if waiting else None,
         oldest_due_s=seconds_of(oldest[0]) if oldest else None,
-        breaker=BreakerStats.of(table, breaker_of(breakers[0]) if breakers else None),
-        paused=_pause_of(pauses[0]) if pauses else None,
-    )
-
-
-def _pause_of(row: Mapping[str, Any]) -> Pause:
-    return Pause(
-        until=row.get("paused_until"),
-        since=row.get("since"),
-        reason=row.get("reason"),
-        actor=row.get("actor"),
+        **gate,
     )
 
 
@@ -146,7 +141,7 @@ def _listed(*statements: str) -> str:
 
 def _is_job(table: JobTable, *, embedded: bool) -> str:
     name = "is_job" if embedded else "is_pending_job"  # a cast takes the embedded planner off its index
-    return surql(f"{name}", table=quoted(table.table)).strip()
+    return surql(name, table=quoted(table.table)).strip()
 
 
 def _names(connection: Connection, table: JobTable) -> dict[str, str]:
@@ -157,7 +152,7 @@ def _names(connection: Connection, table: JobTable) -> dict[str, str]:
     }
 
 
-_GROUPED: Mapping[GroupBy, str] = {"route": "path", "assigned": PARENT_TEXT}
+_GROUPED: Mapping[GroupBy, str] = {"route": "path", "assigned": "assigned_to"}
 
 
 async def error_groups(

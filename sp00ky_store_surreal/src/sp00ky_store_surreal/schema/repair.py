@@ -59,11 +59,8 @@ class Weakness:
 
 
 @attrs.frozen(kw_only=True)
-class _Problem:
-    field: str
+class _Problem(Weakness):
     is_in: Callable[[TableLayout], bool]
-    problem: str
-    consequence: str
 
 
 _PROBLEMS = (
@@ -108,9 +105,7 @@ _PROBLEMS = (
 
 def weaknesses(table: JobTable, layout: TableLayout) -> Iterator[Weakness]:
     """List what is weak about a job table, and can be repaired."""
-    for each in _PROBLEMS:
-        if each.is_in(layout):
-            yield Weakness(field=each.field, problem=each.problem, consequence=each.consequence)
+    yield from (problem for problem in _PROBLEMS if problem.is_in(layout))
     if layout.needs_parent:
         problem = f"its type is {layout.type_of('assigned_to')}"
         yield Weakness(field="assigned_to", problem=problem, consequence="a job without it is refused")

@@ -63,15 +63,21 @@ def surql(name: str, **names: str) -> str:
 
 def steps_of(schema: str, **names: str) -> list[tuple[str, str]]:
     """Load a schema file's statements, each with its reason (the comment above it)."""
-    text = _PLACE.sub(
-        lambda found: names[found[1]],
-        files("sp00ky_store_surreal").joinpath(f"schema/{schema}.surql").read_text(encoding="utf-8"),
-    )
+    text = _PLACE.sub(lambda found: names[found[1]], _definitions(schema))
     steps = []
     for block in filter(None, (each.strip() for each in text.split("\n\n"))):
         why, _, statement = block.partition("\n")
         steps.append((statement, why.removeprefix("-- ")))
     return steps
+
+
+def defined(schema: str, kind: str) -> list[str]:
+    """List the names of the ``TABLE``, ``FIELD`` or ``INDEX`` definitions in a schema file."""
+    return re.findall(rf"^DEFINE {kind} IF NOT EXISTS (\w+)", _definitions(schema), re.MULTILINE)
+
+
+def _definitions(schema: str) -> str:
+    return files("sp00ky_store_surreal").joinpath(f"schema/{schema}.surql").read_text(encoding="utf-8")
 
 
 def quoted(name: str) -> str:

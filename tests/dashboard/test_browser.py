@@ -24,19 +24,16 @@ PATIENCE = 60_000
 """Milliseconds."""
 
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
-PAGES = (
+PAGES = [
     "/",
     "/?range=day",
     "/jobs",
     "/jobs?status=failed&code=500",
     "/jobs?backend=nope",
-    "/groups",
-    "/groups?by=assigned",
-    "/errors",
-    "/errors?by=assigned&failed_since=2h",
-    "/runners",
-)
-PAGES += ("/schedules", "/audit", "/nowhere")
+    "/audit",
+    "/nowhere",
+]
+PAGES += [f"/{page}" for page in ("groups", "groups?by=assigned", "errors", "runners", "schedules")]
 
 MISSING = [name for name in ("chromium", "npm") if shutil.which(name) is None]
 MISSING += [] if importlib.util.find_spec("playwright") else ["playwright (the Python package)"]
@@ -236,7 +233,7 @@ async def test_a_backend_is_set_and_reset_with_the_keyboard(
 ) -> None:
     page = await opened_page(chromium, address)
     await page.goto("/")
-    await page.get_by_role("button", name="Set api").focus()
+    await page.get_by_role("button", name="Set api", exact=True).focus()
     await page.keyboard.press("Enter")
     await page.locator("dialog[open]").wait_for()
     await page.keyboard.type("0/s")  # the first field has the focus
@@ -247,8 +244,11 @@ async def test_a_backend_is_set_and_reset_with_the_keyboard(
     await page.get_by_role("alert").filter(has_text="not 0").wait_for()
     assert await outbox.settings() == {}
     await page.get_by_label("Rate").fill("5/s")
+    await page.get_by_label("Base URL").select_option("http://127.0.0.1:2")
+    await page.get_by_label("For (").fill("1h30m")
     await page.keyboard.press("Enter")
-    await page.get_by_text("concurrency 7 (file: 50)").wait_for()
+    is_set = "ends in 90 min: rate 5 per 1 s, 5 at once (file: none); concurrency 7 (file: 50); baseUrl "
+    await page.get_by_text(is_set).wait_for()
     await page.get_by_role("button", name="Reset api").focus()
     await page.keyboard.press("Enter")
     await page.locator("dialog[open]").wait_for()

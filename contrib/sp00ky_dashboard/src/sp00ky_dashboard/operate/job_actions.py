@@ -15,8 +15,8 @@ from sp00ky_core.outbox.operators.bulk import CLEAR, COPY, DONE, ERASE, KILL, RE
 from sp00ky_core.outbox.operators.copies import copying
 from sp00ky_dashboard.access.authentication import Operator
 from sp00ky_dashboard.access.forms import Form
+from sp00ky_dashboard.filters import NAMES, absolute, conditions_of, written_in
 from sp00ky_dashboard.operate.bulk import BulkOperation
-from sp00ky_dashboard.pages.filters import NAMES, absolute, conditions_of, written_in
 
 Steps = AsyncGenerator[BulkResult, None]
 

@@ -15,7 +15,7 @@ from sp00ky_core.ports import GROUPED, GroupBy, JobGroup
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.durations import instant_of
 from sp00ky_dashboard.error_pages import BAD_REQUEST
-from sp00ky_dashboard.pages.filters import choices, conditions_of, told, written_in
+from sp00ky_dashboard.filters import choices, conditions_of, told, written_in
 from sp00ky_dashboard.render import page
 
 AGES = {"1h": "Last hour", "24h": "Last day", "7d": "Last week", "all": "All that are kept"}

@@ -66,7 +66,7 @@ async def job(request: Request) -> Response:
     part = request.query_params.get("part")
     if part in {"payload", "result"}:
         return _text(context, shown, part)
-    if "edit" in request.query_params:
+    if "edit" in request.query_params and not context.operator.read_only:
         return edit_page(request, shown)
     return page(
         request,

@@ -16,8 +16,8 @@ from sp00ky_core.errors import JobNotFound
 from sp00ky_core.ports import JobGroup
 from sp00ky_dashboard.context import Context, context_of
 from sp00ky_dashboard.error_pages import BAD_REQUEST
+from sp00ky_dashboard.filters import choices, conditions_of, told, written_in
 from sp00ky_dashboard.observe import rates
-from sp00ky_dashboard.pages.filters import choices, conditions_of, told, written_in
 from sp00ky_dashboard.render import link, page
 
 PAGE = 50

@@ -184,25 +184,14 @@ def selected(outbox: Outbox, form: Form) -> Selection:
 
 
 def ended_line(operation: BulkOperation, operator: Operator) -> str:
-    """Say what became of an operation on all jobs that match; why, where the operator may see it."""
-    result = operation.result
-    refused = {} if result is None else {why: count for why, count in result.refused.items() if count}
-    problem = operation.problem or (None if result is None else result.problem)
-    return result_line(
-        operation.action, 0 if result is None else result.done, refused, operator.seen(problem)
-    )
-
-
-def result_line(done: str, count: int, refused: Any, problem: str) -> str:
-    """Say how many were done, how many refused, and why."""
-    line = f"{jobs_text(count)} {done}."
-    if refused:
-        line += (
-            " Refused: "
-            + ", ".join(f"{number:,} {why.replace('_', ' ')}" for why, number in refused.items())
-            + "."
-        )
-    return line + (f" {problem}." if problem else "")
+    """Say how many were done, how many refused, and why, where the operator may see it."""
+    result = operation.result or BulkResult(matched=0)
+    refused = [f"{count:,} {why.replace('_', ' ')}" for why, count in result.refused.items() if count]
+    problem = operator.seen(operation.problem or result.problem)
+    sentences = [f"{jobs_text(result.done)} {operation.action}"]
+    sentences += [f"Refused: {', '.join(refused)}"] if refused else []
+    sentences += [problem] if problem else []
+    return " ".join(f"{sentence}." for sentence in sentences)
 
 
 def jobs_text(count: int) -> str:

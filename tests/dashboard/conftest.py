@@ -48,13 +48,14 @@ class Browser:
         return await self.client.post(path, data=sent, headers=origin | headers)
 
     async def act(self, action: str, **fields: Any) -> str:
-        """Press a button, confirm, and read what was done."""
+        """Press a button, confirm with these fields, and read what was done."""
         asked = await self.post("/act", {"action": action, "back": "/jobs"} | fields)
         assert asked.status_code == 200, asked.text
         hidden = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', asked.text)
         sent: dict[str, Any] = {}
         for name, value in hidden:
             sent.setdefault(name, []).append(value)
+        sent = fields | sent
         done = await self.client.post(
             "/act", data=sent | {"reason": "why not"}, headers={"Sec-Fetch-Site": "same-origin"}
         )

@@ -36,7 +36,11 @@ POST = {
 CONFIG = """\
 store: {store}
 backends:
-  api: {{spec: openapi.json, baseUrl: 'http://127.0.0.1:1', method: {{table: job}}}}
+  api:
+    spec: openapi.json
+    baseUrl: http://127.0.0.1:1
+    baseUrls: [http://127.0.0.1:2]
+    method: {{table: job}}
   billing:
     spec: openapi.json
     baseUrl: http://127.0.0.1:1

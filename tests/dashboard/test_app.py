@@ -9,8 +9,9 @@ from tests.dashboard.scene import acts
 from sp00ky_core import Outbox
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_dashboard import Dashboard
+from sp00ky_dashboard.operate.act import ACTS
 
-PAGES = ("/", "/jobs", "/jobs/job:nope", "/errors", "/runners", "/schedules", "/audit", "/nowhere")
+PAGES = ("/", "/jobs", "/jobs/job:nope", "/groups", "/errors", "/runners", "/schedules", "/audit", "/nowhere")
 
 
 @pytest.mark.parametrize("auth", [{}, {"auth": None}, {"auth": "secret"}])
@@ -88,18 +89,19 @@ async def test_an_operator_may_be_allowed_less(open_browser: Open, outbox: Outbo
     page = await browser.see(f"/jobs/{job.id}")
     assert "linus" in page
     assert "secret-id" not in page
-    for path, fields in (
-        ("/act", {"action": "kill", "id": job.id, "confirmed": "1"}),
-        ("/copy", {"id": job.id}),
-    ):
-        assert (await browser.post(path, fields)).status_code == 403
+    assert "<button" not in page
+    for action in ACTS:
+        fields = {"action": action, "id": job.id, "target": "api", "confirmed": "1", "concurrency": "1"}
+        assert (await browser.post("/act", fields)).status_code == 403
+    assert (await browser.post("/copy", {"id": job.id})).status_code == 403
     assert len(await outbox.find()) == 1
+    assert await acts(outbox) == []
 
 
 async def test_a_database_that_is_away_has_a_page(open_browser: Open, outbox: Outbox) -> None:
     browser = await open_browser()
     await outbox.store.close()
-    for path in ("/", "/jobs", "/jobs/job:1", "/errors", "/runners", "/schedules", "/audit"):
+    for path in ("/", "/jobs", "/jobs/job:1", "/groups", "/errors", "/runners", "/schedules", "/audit"):
         answer = await browser.get(path)
         assert answer.status_code == 503, path
         assert "Traceback" not in answer.text

@@ -7,16 +7,16 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 from tests.dashboard.conftest import Serve, ada
 from tests.dashboard.scene import opened_shop
 
 from sp00ky_core import JobFilter, Outbox
+from sp00ky_core.ports import GroupBy
 from sp00ky_dashboard import Dashboard, app
 
 AXE = "axe-core@4.14.1"
@@ -24,16 +24,16 @@ PATIENCE = 60_000
 """Milliseconds."""
 
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
-PAGES = (
+PAGES = [
     "/",
     "/?range=day",
     "/jobs",
     "/jobs?status=failed&code=500",
     "/jobs?backend=nope",
-    "/errors",
-    "/runners",
-)
-PAGES += ("/schedules", "/audit", "/nowhere")
+    "/audit",
+    "/nowhere",
+]
+PAGES += [f"/{page}" for page in ("groups", "groups?by=assigned", "errors", "runners", "schedules")]
 
 MISSING = [name for name in ("chromium", "npm") if shutil.which(name) is None]
 MISSING += [] if importlib.util.find_spec("playwright") else ["playwright (the Python package)"]
@@ -168,10 +168,16 @@ async def test_nothing_keeps_people_out_and_nothing_is_cut_off(
         assert await violations(page, axe) == [], path
         overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert await page.evaluate(overflow) <= 0, f"{path} is wider than the screen"
-    await page.goto("/jobs?status=failed")
-    await page.locator("#pick-page").check()
-    await page.get_by_role("button", name="Retry").click()
-    await page.locator("dialog[open]").wait_for()
+    for path, button in (("/jobs", "Retry"), ("/jobs", "Copy"), ("/jobs", "Redact"), ("/", "Set api")):
+        await page.goto(path)
+        if path == "/jobs":
+            await page.locator("#pick-page").check()
+        await page.get_by_role("button", name=button, exact=True).click()
+        await page.locator("dialog[open]").wait_for()
+        assert await violations(page, axe) == [], button
+    await page.get_by_label("Rate").fill("0/s")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("alert").wait_for()
     assert await violations(page, axe) == []
     assert page.problems == []
 
@@ -199,19 +205,87 @@ async def test_ticked_jobs_are_retried(chromium: Any, address: str, outbox: Outb
     assert page.problems == []
 
 
-async def test_a_group_of_errors_is_retried(chromium: Any, address: str, outbox: Outbox) -> None:
-    group = (await outbox.errors())[0]
-    failed = JobFilter(
-        backend=group.backend, path=group.path, error_name=group.name, code=group.code, status="failed"
-    )
-    jobs = await outbox.find(**attrs.asdict(failed, recurse=False), limit=1000)
+@pytest.mark.parametrize(("by", "column"), [("route", "path"), ("assigned", "assigned_to")])
+async def test_a_group_of_errors_is_retried(
+    chromium: Any, address: str, outbox: Outbox, by: GroupBy, column: str
+) -> None:
+    since = datetime.now(UTC) - timedelta(hours=1)
+    group = next(each for each in await outbox.errors(since=since, by=by) if getattr(each, column))
+    error: Any = {"error_name": group.name, "code": group.code, column: getattr(group, column)}
+    jobs = await outbox.find(backend=group.backend, **error, failed_since=since, limit=1000)
     page = await opened_page(chromium, address)
     await page.goto("/errors")
-    await page.get_by_role("button", name=f"Retry {group.name} of {group.path}").first.click()
+    await page.get_by_role("link", name="By assigned to" if by == "assigned" else "By route").click()
+    await page.get_by_label("Changed since").fill("1h")
+    await page.get_by_label("Failed since").fill("3h")
+    await page.get_by_role("button", name="Filter").click()
+    await page.get_by_role("link", name="Reset").wait_for()
+    await page.get_by_role("button", name=f"Retry {group.name} of {error[column]}").first.click()
     dialog = page.locator("dialog[open]")
     await dialog.get_by_role("button", name="Retry").click()
     await page.get_by_text(f"{len(jobs)} job{'s' * (len(jobs) > 1)} retried.").wait_for()
     assert [(await outbox.get(job.id)).status for job in jobs] == ["pending"] * len(jobs)
+    assert page.problems == []
+
+
+async def test_a_backend_is_set_and_reset_with_the_keyboard(
+    chromium: Any, address: str, outbox: Outbox
+) -> None:
+    page = await opened_page(chromium, address)
+    await page.goto("/")
+    await page.get_by_role("button", name="Set api", exact=True).focus()
+    await page.keyboard.press("Enter")
+    await page.locator("dialog[open]").wait_for()
+    await page.keyboard.type("0/s")  # the first field has the focus
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("7")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("alert").filter(has_text="not 0").wait_for()
+    assert await outbox.settings() == {}
+    await page.get_by_label("Rate").fill("5/s")
+    await page.get_by_label("Base URL").select_option("http://127.0.0.1:2")
+    await page.get_by_label("For (").fill("1h30m")
+    await page.keyboard.press("Enter")
+    is_set = "ends in 90 min: rate 5 per 1 s, 5 at once (file: none); concurrency 7 (file: 50); baseUrl "
+    await page.get_by_text(is_set).wait_for()
+    await page.get_by_role("button", name="Reset api").focus()
+    await page.keyboard.press("Enter")
+    await page.locator("dialog[open]").wait_for()
+    await page.keyboard.press("Enter")
+    await page.get_by_text("api is as the file says.").wait_for()
+    assert page.problems == []
+
+
+async def test_a_tenants_jobs_are_copied_redacted_and_erased(
+    chromium: Any, address: str, outbox: Outbox
+) -> None:
+    group = next(each for each in await outbox.groups("assigned") if each.assigned_to)
+    page = await opened_page(chromium, address)
+    dialog = page.locator("dialog[open]")
+    await page.goto("/groups?by=assigned")
+    await page.get_by_role("link", name=group.assigned_to, exact=True).first.click()
+    await page.get_by_role("heading", name=f"Jobs of {group.assigned_to}").wait_for()
+    theirs = page.url
+    await page.locator("#pick-all").check()
+    await page.get_by_role("button", name="Copy").click()
+    await dialog.get_by_label("To").select_option("billing")
+    await dialog.get_by_role("button", name="Copy").click()
+    await page.get_by_role("heading", name=" to billing?").wait_for()
+    await page.get_by_role("button", name="Copy").click()
+    await page.get_by_text("copied.").wait_for()
+    assert {job.backend for job in await outbox.find(status="pending", limit=3)} == {"billing"}
+    for act in ("Redact", "Erase"):
+        await page.goto(theirs)
+        await page.locator("#pick-all").check()
+        await page.get_by_role("button", name=act).click()
+        await dialog.get_by_label("Reason").fill("they ask for it")
+        if act == "Redact":
+            await dialog.get_by_label("End those that are pending first").check()
+        await dialog.get_by_role("button", name=act).click()
+        await page.get_by_text("Selection (sha256)").wait_for()
+    assert await outbox.find(backend=group.backend, assigned_to=group.assigned_to) == []
+    assert [entry.action for entry in (await outbox.audit())[:3]] == ["erase", "redact", "copy"]
     assert page.problems == []
 
 

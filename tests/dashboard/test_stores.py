@@ -44,6 +44,7 @@ async def test_every_page_shows_what_is_there(browser: Browser, outbox: Outbox) 
         (f"/jobs?after={quote(waiting.id)}", failed[2]),
         (f"/jobs/{failed[1]}", "Attempt 1: http_status 500"),
         ("/errors", "http_status 500"),
+        ("/groups", "/charge"),
         ("/runners", "No runner"),
         ("/schedules", "heartbeat"),
         ("/audit", "schedules trigger"),
@@ -55,13 +56,13 @@ async def test_operators_act_on_jobs_and_are_written_down(browser: Browser, outb
     ids = await ended(outbox, 3, FAILURE)
     assert "3 jobs retried." in await browser.act("redrive", all="1", status="failed", backend="api")
     assert "1 job killed." in await browser.act("kill", id=ids[0])
+    assert "1 job copied." in await browser.act("copy", all="1", status="failed", to="billing")
     assert "1 job cleared." in await browser.act("clear", id=ids[0])
     answer = await browser.post("/copy", {"id": ids[1], "payload": '{"id": "2"}'})
     assert answer.status_code == 303
-    done = [(act.action, act.actor, act.via, act.count) for act in await acts(outbox)]
-    assert done == [
-        ("copy", "ada", "dashboard", 1),
-        ("clear", "ada", "dashboard", 1),
-        ("kill", "ada", "dashboard", 1),
-        ("redrive", "ada", "dashboard", 3),
-    ]
+    assert "1 job redacted." in await browser.act("redact", id=ids[1], kill="1")
+    assert "1 job erased." in await browser.act("erase", all="1", backend="api", status="failed")
+    done = [(act.action, act.count) for act in reversed(await acts(outbox))]
+    once = ("kill", "copy", "clear", "copy", "redact", "erase")
+    assert done == [("redrive", 3), *((action, 1) for action in once)]
+    assert {(act.actor, act.via) for act in await acts(outbox)} == {("ada", "dashboard")}

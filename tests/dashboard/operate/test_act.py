@@ -4,7 +4,7 @@ from tests.dashboard.conftest import Browser
 from tests.dashboard.scene import acts
 from tests.dashboard.settling import ended
 
-from sp00ky_core import NewJob, Outbox
+from sp00ky_core import JobFilter, NewJob, Outbox
 
 
 async def test_ticked_jobs_are_counted_confirmed_and_done(browser: Browser, outbox: Outbox) -> None:
@@ -40,6 +40,11 @@ async def test_all_that_match_are_counted_confirmed_and_done(browser: Browser, o
         ({"action": "pause", "target": "nope", "confirmed": "1"}, "nope"),
         ({"action": "pause", "target": "api", "confirmed": "1", "duration": "soon"}, "a duration such as"),
         ({"action": "redrive", "all": "1", "confirmed": "1", "over": "0m"}, "a duration such as"),
+        ({"action": "set", "target": "api", "confirmed": "1", "rate": "0/s"}, "not 0"),
+        ({"action": "set", "target": "api", "confirmed": "1", "baseUrl": "http://e.test"}, "baseUrls"),
+        ({"action": "set", "target": "api", "confirmed": "1"}, "some of rate"),
+        ({"action": "redact", "all": "1", "confirmed": "1", "fields": "/none"}, "a pointer into"),
+        ({"action": "erase", "all": "1", "status": "pending"}, "killed first"),
     ],
 )
 async def test_bad_input_does_nothing(
@@ -50,9 +55,11 @@ async def test_bad_input_does_nothing(
     assert answer.status_code == 400
     assert says in answer.text
     assert await acts(outbox) == []
+    typed = [text for name, text in fields.items() if name in {"duration", "over", "rate", "fields"}]
+    assert [text for text in typed if text not in answer.text] == [], "it is typed once more"
 
 
-async def test_a_backend_is_paused_and_resumed(browser: Browser, outbox: Outbox) -> None:
+async def test_a_backend_is_paused_and_resumed_set_and_reset(browser: Browser, outbox: Outbox) -> None:
     asked = await browser.post("/act", {"action": "pause", "target": "api"})
     assert "Pause api?" in asked.text
     done = await browser.post(
@@ -64,3 +71,39 @@ async def test_a_backend_is_paused_and_resumed(browser: Browser, outbox: Outbox)
     assert paused.actor == "ada"
     assert "api is resumed." in await browser.act("resume", target="api")
     assert "wasn&#39;t paused" in await browser.act("resume", target="api")
+    assert "api is set: rate, concurrency." in await browser.act(
+        "set", target="api", rate="5/s", concurrency="7"
+    )
+    assert (await outbox.settings())["api"].actor == "ada"
+    assert "api is as the file says." in await browser.act("reset", target="api")
+    assert await outbox.settings() == {}
+
+
+async def test_copies_to_another_backend_are_counted_again(browser: Browser, outbox: Outbox) -> None:
+    ids = await ended(outbox, 2, FAILURE)
+    await outbox.copy(ids[0], backend="billing")
+    await outbox.kill(filter=JobFilter(backend="billing"))
+    everything = {"action": "copy", "all": "1"}
+    assert "Copy 3 jobs?" in (await browser.post("/act", everything)).text
+    asked = await browser.post("/act", everything | {"to": "billing", "confirmed": "1"})
+    assert "Copy 2 jobs to billing?" in asked.text
+    assert "2 jobs copied." in await browser.act("copy", all="1", to="billing")
+    assert {job.copied_from for job in await outbox.find(backend="billing", status="pending")} == {*ids}
+    assert "1 job copied." in await browser.act("copy", id=ids[0])
+
+
+async def test_jobs_are_redacted_and_erased_with_a_proof(browser: Browser, outbox: Outbox) -> None:
+    ids = await ended(outbox, 2, FAILURE, payload={"id": "secret", "amount": 1}, assigned_to="user:7")
+    waiting = await outbox.run("api", "/spookify", {"id": "secret"}, assigned_to="user:7")
+    page = await browser.act("redact", id=[*ids, waiting.id], fields="/id")
+    assert "2 jobs redacted. Refused: 1 illegal." in page
+    assert (await outbox.get(ids[0])).payload == {"id": "(redacted)", "amount": 1}
+    page = await browser.act("redact", all="1", assigned_to="user:7", kill="1", keys="1")
+    assert "3 jobs redacted." in page
+    assert [job.assigned_to for job in await outbox.find()] == [None] * 3
+    page = await browser.act("erase", all="1", backend="api")
+    assert "3 jobs erased." in page
+    erased, *_ = await acts(outbox)
+    assert (erased.action, erased.actor, erased.count, await outbox.find()) == ("erase", "ada", 3, [])
+    assert f"<dd>{erased.selection['sha256']}</dd>" in page
+    assert "secret" not in page

@@ -7,7 +7,7 @@ from tests.core.two_backends import FAILURE
 from tests.dashboard.conftest import Browser, Open
 from tests.dashboard.settling import ended
 
-from sp00ky_core import Outbox
+from sp00ky_core import NewJob, Outbox
 from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.ports import ScheduleChange, SettleFate, Settlement, SettleResult
 
@@ -64,17 +64,9 @@ async def test_payloads_results_and_reasons_can_be_hidden(
     (failed,) = await ended(outbox, 1, answered, payload=payload)
     (waiting,) = await ended(outbox, 1, Undelivered(name="timeout", reason="secret"), retry=9.0)
     await outbox.schedules.trigger("heartbeat")
-    pages = [
-        "/",
-        "/jobs",
-        "/errors",
-        "/errors?since=",
-        "/runners",
-        "/schedules",
-        "/schedules?name=hidden",
-        "/audit",
-    ]
-    pages += ["/audit"] + [f"/jobs/{job}{part}" for job in (done, failed, waiting) for part in ("", "?edit")]
+    pages = ["/", "/jobs", "/groups", "/errors", "/errors?since=&by=assigned", "/runners", "/schedules"]
+    pages += ["/schedules?name=hidden", "/audit"]
+    pages += [f"/jobs/{job}{part}" for job in (done, failed, waiting) for part in ("", "?edit")]
     hiding, showing = await open_browser(hide_payloads=True), await open_browser()
     for path in pages:
         assert "secret" not in await hiding.see(path), path
@@ -94,6 +86,11 @@ async def test_payloads_results_and_reasons_can_be_hidden(
         patched.setattr(outbox.store, "settle", refuses)
         for browser, is_seen in ((hiding, False), (showing, True)):
             assert ("secret" in await browser.act("redrive", id=failed)) is is_seen
+    row = NewJob(backend="api", path="/spookify", payload={"amount": "many"})
+    (broken,) = await outbox.store.add([row])
+    for browser, is_seen in ((hiding, False), (showing, True)):
+        answer = await browser.post("/act", {"action": "copy", "id": broken.id, "confirmed": "1"})
+        assert (answer.status_code, "not of type" in answer.text) == (400, is_seen)
     stream = hiding.client.stream("GET", f"/events?job={waiting}")
     async with stream as events:
         lines = events.aiter_lines()

@@ -3,7 +3,7 @@ import re
 from tests.dashboard.conftest import Browser
 
 from sp00ky_core import NewJob, Outbox
-from sp00ky_dashboard.pages.filters import NAMES
+from sp00ky_dashboard.filters import NAMES
 
 
 def rows(page: str) -> list[str]:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from sp00ky_core.errors import (
     JobNotFound,
+    PayloadError,
     RowRefused,
     RunnerGone,
     ScheduleStopped,
@@ -75,8 +76,9 @@ async def http_problem(request: Request, error: Any) -> Response:
 async def outbox_problem(request: Request, error: Any) -> Response:
     """Answer with what the outbox says."""
     context = request.scope.get(SCOPE_KEY)
-    if isinstance(error, RowRefused) and context is not None and context.operator.hide_payloads:
-        return problem_page(request, BAD_REQUEST, "The database refuses the row; its reason is hidden.")
+    quotes = isinstance(error, RowRefused | PayloadError)
+    if quotes and context is not None and context.operator.hide_payloads:
+        return problem_page(request, BAD_REQUEST, "What was to be written is refused; the reason is hidden.")
     known = [found for kind, found in STATUSES.items() if isinstance(error, kind)]
     status, title = known[0] if known else (BAD_REQUEST if error.exit_code == MISCONFIGURED else 500, None)
     return problem_page(request, status, f"{error}.", title=title)

@@ -15,6 +15,7 @@ from jinja2.runtime import Context as JinjaContext
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from sp00ky_core.backend.settings import value_text
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.observe.prometheus import EXACT
 from sp00ky_dashboard import flash
@@ -26,6 +27,7 @@ STATIC = Path(__file__).parent / "static"
 PAGES = (
     ("/", "Overview"),
     ("/jobs", "Jobs"),
+    ("/groups", "Groups"),
     ("/errors", "Errors"),
     ("/runners", "Runners"),
     ("/schedules", "Schedules"),
@@ -124,6 +126,8 @@ def count(value: float) -> str:
 
 def listed(value: object) -> str:
     """Write a value; a list as its items."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
@@ -157,7 +161,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = (age, count, depth, duration, listed, past, pretty, reason, short_id)
+    written = (age, count, depth, duration, listed, past, pretty, reason, short_id, value_text)
     environment.filters.update({filter_.__name__: filter_ for filter_ in written}, instant=instant_to_json)
     environment.globals.update(link=link, job_link=job_link, static=_static, now=lambda: datetime.now(UTC))
     return environment

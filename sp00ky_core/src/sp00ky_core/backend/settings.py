@@ -10,6 +10,7 @@ import attrs
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.config import BackendConfig, BackendSettings, RateConfig
 from sp00ky_core.config.structuring import KeyProblem, SectionReader, camel
+from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 
 __all__ = [
     "SETTABLE",
@@ -17,6 +18,7 @@ __all__ = [
     "read_settings",
     "settings_texts",
     "settings_to_json",
+    "value_of",
     "value_text",
     "values_of",
 ]
@@ -91,6 +93,14 @@ def settings_texts(backend: Backend, values: Mapping[str, Any]) -> list[str]:
         for name, value in values_of(settings).items()
     ]
     return texts + [f"{key} is ignored: {problem}" for key, problem in ignored.items()]
+
+
+def value_of(written: str) -> Any:
+    """Read a setting's value as YAML has it: a number, a mapping, or else the text itself."""
+    try:
+        return parse_yaml(written)
+    except YamlProblem:
+        return written
 
 
 def value_text(value: object) -> str:

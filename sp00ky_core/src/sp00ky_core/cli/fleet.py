@@ -16,6 +16,7 @@ from sp00ky_core.backend.settings import (
     read_settings,
     settings_texts,
     settings_to_json,
+    value_of,
     value_text,
     values_of,
 )
@@ -25,7 +26,6 @@ from sp00ky_core.cli.options import DURATION, INSTANT, act_options, backend_name
 from sp00ky_core.cli.output import moment, show_list, show_page, slow
 from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, flag, option, with_settings
 from sp00ky_core.config.structuring import camel
-from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.outbox.outbox import Outbox
@@ -190,11 +190,7 @@ def _setting_of(written: str) -> tuple[str, Any]:
     key, equals, value = written.partition("=")
     if not equals or not value.strip():
         raise click.UsageError(f"expected KEY=VALUE, such as concurrency=10, not {shown(written)}")
-    try:
-        read = parse_yaml(value)
-    except YamlProblem:
-        read = value
-    return camel(key.replace("-", "_")), read
+    return camel(key.replace("-", "_")), value_of(value)
 
 
 async def _set(

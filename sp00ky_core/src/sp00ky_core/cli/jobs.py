@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -38,7 +37,7 @@ from sp00ky_core.job.job import Job, JobStatus, job_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.observe.rates import Rates
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.outbox.queries import FAILING
+from sp00ky_core.outbox.queries import FAILING, SHARES
 from sp00ky_core.outbox.report_json import json_of, rates_to_json
 from sp00ky_core.ports import GROUPED, OUTCOMES, BackendStats, ErrorGroup, GroupBy, JobFilter, JobGroup, Pause
 
@@ -193,8 +192,10 @@ def stats(settings: Settings, *, since: datetime | None, by: GroupBy | None, is_
         raise click.UsageError("--watch shows what happens from now on: leave out --since and --by")
     if by is not None:
         since = since or datetime.now(UTC) - DAY
-        rows = settings.ask(lambda outbox: _group_rows(outbox, by, since), "counting the jobs")
-        show_list("groups", rows, dict, GROUP_COLUMNS[by], _group_row, json_wanted=settings.json)
+        asked = partial(Outbox.groups, by=by, limit=MOST_ASSIGNED, since=since)
+        groups = settings.ask(asked, "counting the jobs")
+        to_json, to_row = partial(_group_to_json, by=by), partial(_group_row, by=by)
+        show_list("groups", groups, to_json, GROUP_COLUMNS[by], to_row, json_wanted=settings.json)
         return
     if is_live:
         from sp00ky_core.cli.screens import watch_queues  # noqa: PLC0415  # other commands start without
@@ -222,39 +223,14 @@ async def _stats(outbox: Outbox, since: datetime | None) -> tuple[Mapping[str, B
 
 DAY = timedelta(days=1)
 
-SHARES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
-
 GROUP_COLUMNS: Mapping[GroupBy, tuple[str, ...]] = {
     by: ("backend", column, "pending", "processing", "success", "failed", "p50", "p95", "p99")
     for by, column in GROUPED.items()
 }
 
 
-async def _group_rows(outbox: Outbox, by: GroupBy, since: datetime) -> list[dict[str, Any]]:
-    """Count jobs in groups, with how long it took."""
-    groups = await outbox.groups(by, limit=MOST_ASSIGNED)
-    rates: dict[tuple[str, str | None], Rates] = {}
-    if by == "route" and outbox.store.capabilities.rollups:
-        rates = {(row.backend, row.path): row for row in await outbox.rates(since=since, routes=True)}
-    rows = []
-    for group in groups:
-        took: Mapping[str, float | None] = dict.fromkeys(SHARES)
-        if (row := rates.get((group.backend, group.path))) is not None:
-            took = {name: getattr(row, name) for name in SHARES}
-        elif group.assigned_to is not None:
-            spans = await outbox.lifetimes(group.assigned_to, backend=group.backend, since=since)
-            took = _shares(spans)
-        rows.append({**_group_to_json(group, by), **took})
-    return rows
-
-
-def _shares(seconds: Sequence[float]) -> Mapping[str, float | None]:
-    """Return within how many of these seconds, which are in order, each share of them lies."""
-    last = len(seconds) - 1
-    return {name: seconds[math.ceil(share * last)] if seconds else None for name, share in SHARES.items()}
-
-
-def _group_row(row: Mapping[str, Any]) -> tuple[object, ...]:
+def _group_row(group: JobGroup, by: GroupBy) -> tuple[object, ...]:
+    row = _group_to_json(group, by)
     return tuple(_seconds(value) if name in SHARES else value for name, value in row.items())
 
 

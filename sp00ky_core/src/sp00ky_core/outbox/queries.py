@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+import math
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import attrs
 
@@ -218,8 +219,16 @@ class Queries(Metered):
         *,
         filter: JobFilter = ALL_JOBS,  # noqa: A002  # as kill and others have it
         limit: int = 20,
+        since: datetime | None = None,
     ) -> list[JobGroup]:
         """Count the jobs by their route, or by whom they are assigned to; the largest groups first.
+
+        Args:
+            by: What the jobs of a group have in common.
+            filter: Only jobs that meet it.
+            limit: At most so many groups.
+            since: Say how long it took, too: all attempts of a route that ended then or later, or the latest
+                100 jobs of whom they are assigned to.
 
         Raises:
             CallUnsupported: the store can't count jobs.
@@ -229,7 +238,23 @@ class Queries(Metered):
         check_group(by)
         check_limit("limit", limit)
         self._check_backend(filter)
-        return await self.jobs.groups(by, conditions=filter, limit=limit)
+        groups = await self.jobs.groups(by, conditions=filter, limit=limit)
+        return groups if since is None else await self._timed(groups, by, since)
+
+    async def _timed(self, groups: Sequence[JobGroup], by: GroupBy, since: datetime) -> list[JobGroup]:
+        """Say of groups how long it took since then."""
+        rates: dict[tuple[str, str | None], Rates] = {}
+        if by == "route" and self.store.capabilities.rollups:
+            rates = {(row.backend, row.path): row for row in await self.rates(since=since, routes=True)}
+        timed = []
+        for group in groups:
+            took: Mapping[str, Any] = {}
+            if (row := rates.get((group.backend, group.path))) is not None:
+                took = {name: getattr(row, name) for name in SHARES}
+            elif group.assigned_to is not None:
+                took = _shares(await self.lifetimes(group.assigned_to, backend=group.backend, since=since))
+            timed.append(attrs.evolve(group, **took))
+        return timed
 
     async def lifetimes(self, assigned_to: str, *, backend: str, since: datetime) -> list[float]:
         """Return how many seconds jobs of a record took from their creation to their end, in order.
@@ -325,6 +350,16 @@ FAILING = frozenset({JobStatus.FAILED, JobStatus.PENDING})
 
 SPANS = (15.0, 60.0)
 """Seconds up to now, by this host's clock, of which it is counted what ended and what came."""
+
+
+SHARES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
+"""By the fields of ``JobGroup`` and ``Rates`` that say within how long each share of all ended."""
+
+
+def _shares(seconds: Sequence[float]) -> Mapping[str, float | None]:
+    """Return within how many of these seconds, which are in order, each share of them lies."""
+    last = len(seconds) - 1
+    return {name: seconds[math.ceil(share * last)] if seconds else None for name, share in SHARES.items()}
 
 
 def check_group(by: object) -> None:

@@ -97,6 +97,10 @@ class JobGroup:
         processing: How many a runner has.
         success: How many were delivered, and are kept.
         failed: How many failed, and are kept.
+        p50_s: Seconds within which half of the attempts of a route ended, or half of the jobs of whom they
+            are assigned to, from their creation; None: that isn't known. ``Outbox.groups`` says it.
+        p95_s: Within which 95 % did.
+        p99_s: Within which 99 % did.
     """
 
     backend: str
@@ -106,6 +110,9 @@ class JobGroup:
     processing: int = 0
     success: int = 0
     failed: int = 0
+    p50_s: float | None = None
+    p95_s: float | None = None
+    p99_s: float | None = None
 
     @property
     def count(self) -> int:

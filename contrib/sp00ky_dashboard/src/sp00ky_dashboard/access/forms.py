@@ -43,6 +43,10 @@ class Form:
         """Return all values of a field, each once."""
         return list(dict.fromkeys(self.fields.get(name, ())))
 
+    def lines(self, name: str) -> Sequence[str]:
+        """Return the lines of a field that aren't empty, without space around them."""
+        return [line.strip() for line in self.text(name).splitlines() if line.strip()]
+
     def has(self, name: str) -> bool:
         """Whether a box is ticked."""
         return bool(self.text(name))

@@ -3,70 +3,71 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from sp00ky_core.errors import ConfigError, OptionInvalid
 from sp00ky_dashboard.access.forms import FIELD, Form, form_of
 from sp00ky_dashboard.context import context_of
+from sp00ky_dashboard.error_pages import BAD_REQUEST
 from sp00ky_dashboard.flash import flashed
 from sp00ky_dashboard.operate.fleet_actions import FLEET_ACTS, FleetAct
-from sp00ky_dashboard.operate.job_actions import JOB_ACTS, JobAct, Selection, ended_line, selected
+from sp00ky_dashboard.operate.job_actions import JOB_ACTS, JobAct, ended_line, selected
 from sp00ky_dashboard.render import page
 
 PATIENCE = 1.0
 """Seconds that an operation on many jobs gets before its progress is shown instead."""
 
-ASKED = ("reason", "duration", "over", "resend_unknown")
+CONFIRMED, COUNTED = "confirmed", "counted_to"
+
+ACTS: Mapping[str, JobAct | FleetAct] = {**JOB_ACTS, **FLEET_ACTS}
+
+ASKED = {name for wanted in ACTS.values() for name in wanted.asks}
 """Fields of a confirmation; all others are sent on with it."""
 
 
 async def act(request: Request) -> Response:
-    """Answer ``POST /act``: ``action``, what it is done to, and ``confirmed``; else it is asked first."""
+    """Answer ``POST /act``: ``action``, what it is done to, and ``confirmed``; else it is asked first.
+
+    It is asked again where something can't be, with what was typed, and where jobs are to be copied to
+    another backend than they were counted for: those that it has already aren't meant.
+    """
     form = await form_of(request)
     if context_of(request).operator.read_only:
         raise HTTPException(403, "This dashboard is read-only.")
-    name = form.text("action")
-    if name in JOB_ACTS:
-        return await _act_on_jobs(request, form, JOB_ACTS[name])
-    if name in FLEET_ACTS:
-        return await _act_on_fleet(request, form, FLEET_ACTS[name])
-    raise HTTPException(400, "There is no such action.")
+    wanted = ACTS.get(form.text("action"))
+    if wanted is None:
+        raise HTTPException(BAD_REQUEST, "There is no such action.")
+    if not form.has(CONFIRMED) or form.text("to") != form.text(COUNTED):
+        return await _ask(request, form, wanted)
+    try:
+        if isinstance(wanted, JobAct):
+            return await _act_on_jobs(request, form, wanted)
+        return await _act_on_fleet(request, form, wanted)
+    except (OptionInvalid, ConfigError) as error:
+        return await _ask(request, form, wanted, problem=str(error))
 
 
 async def _act_on_jobs(request: Request, form: Form, wanted: JobAct) -> Response:
-    outbox = context_of(request).outbox
-    chosen = selected(outbox, form)
-    if not form.has("confirmed"):
-        count = await chosen.count(outbox, wanted)
-        return _ask(request, form, wanted, count=count, title=wanted.question(count), more=chosen.fields())
-    options = wanted.options(form) | _act_options(request, form)
-    if chosen.ids:
-        results = await getattr(outbox, wanted.action.name)(*chosen.ids, **options)
-        return _done(request, form, wanted.results_line(results, context_of(request).operator))
-    return await _act_on_matching(request, form, wanted, chosen, options)
-
-
-async def _act_on_matching(
-    request: Request, form: Form, wanted: JobAct, chosen: Selection, options: dict[str, object]
-) -> Response:
     context = context_of(request)
-    steps = context.outbox.steps(wanted.action, chosen.conditions, limit=None, **options)
+    chosen = selected(context.outbox, form)
+    steps = wanted.steps(context.outbox, chosen, form, _act_options(request, form))
     operation = context.bulk.start(wanted.done, steps)
     if operation.task is not None:
         await asyncio.wait([operation.task], timeout=PATIENCE)
-    if operation.has_ended:
+    if operation.error is not None and operation.result is None:  # nothing was done
+        raise operation.error
+    if operation.has_ended and not wanted.has_proof:
         return _done(request, form, ended_line(operation, context.operator))
     return RedirectResponse(f"{request.scope.get('root_path', '')}/progress/{operation.id}", 303)
 
 
 async def _act_on_fleet(request: Request, form: Form, wanted: FleetAct) -> Response:
-    target = form.text("target")
-    if not form.has("confirmed"):
-        return _ask(request, form, wanted, count=1, title=wanted.question(target), more=[])
-    line = await wanted.do(context_of(request).outbox, target, form, _act_options(request, form))
-    return _done(request, form, line)
+    outbox, target = context_of(request).outbox, form.text("target")
+    return _done(request, form, await wanted.do(outbox, target, form, _act_options(request, form)))
 
 
 def _act_options(request: Request, form: Form) -> dict[str, object]:
@@ -74,23 +75,28 @@ def _act_options(request: Request, form: Form) -> dict[str, object]:
     return {"actor": context_of(request).operator.name, "reason": form.text("reason") or None}
 
 
-def _ask(
-    request: Request,
-    form: Form,
-    wanted: JobAct | FleetAct,
-    *,
-    count: int,
-    title: str,
-    more: list[tuple[str, str]],
+async def _ask(
+    request: Request, form: Form, wanted: JobAct | FleetAct, *, problem: str | None = None
 ) -> Response:
-    kept = form.without({FIELD, *ASKED, *(name for name, _ in more)})
+    outbox = context_of(request).outbox
+    target, to, count = form.text("target"), form.text("to"), 1
+    more: list[tuple[str, str]] = []
+    if isinstance(wanted, JobAct):
+        chosen = selected(outbox, form)
+        count, more = await wanted.count(outbox, chosen, to), chosen.fields()
+    kept = form.without({FIELD, CONFIRMED, COUNTED, *ASKED, *(name for name, _ in more)})
     return page(
         request,
         "confirm.html",
+        status=BAD_REQUEST if problem else 200,
         act=wanted,
-        title=title,
+        title=wanted.question(count, to) if isinstance(wanted, JobAct) else wanted.question(target),
         count=count,
-        fields=[*kept, *more],
+        problem=problem,
+        typed=form,
+        backend=outbox.backends.get(target),
+        backends=list(outbox.backends),
+        fields=[*kept, *more, (CONFIRMED, "1"), (COUNTED, to)],
         back=form.back(request),
     )
 

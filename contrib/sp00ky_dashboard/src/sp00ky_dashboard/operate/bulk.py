@@ -25,15 +25,17 @@ class BulkOperation:
 
     Attributes:
         id: Its own, which can't be guessed.
-        action: What is done: ``kill``, ``redrive``, ``clear``.
+        action: What is done, as a participle: ``killed``, ``retried``, ...
         result: How far it has come; None: it is counting.
-        problem: Why it ended early.
+        error: Why it ended early.
+        problem: The same in words.
         task: What does it.
     """
 
     id: str = attrs.field(factory=lambda: secrets.token_urlsafe(12))
     action: str
     result: BulkResult | None = None
+    error: Sp00kyError | None = None
     problem: str | None = None
     task: asyncio.Task[None] | None = None
 
@@ -49,7 +51,7 @@ class BulkOperation:
                 async for result in steps:
                     self.result = result
         except Sp00kyError as error:
-            self.problem = str(error)
+            self.error, self.problem = error, str(error)
         except asyncio.CancelledError:
             self.problem = "it was interrupted: the server stopped"
             raise

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from sp00ky_core import Job
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, Sp00kyError, StoreError
 from sp00ky_dashboard.access.forms import form_of
@@ -18,7 +20,7 @@ from sp00ky_dashboard.render import job_link, page, pretty
 
 
 async def copy(request: Request) -> Response:
-    """Answer ``POST /copy``: ``id``, ``payload`` (left out: as it was), ``reason``."""
+    """Answer ``POST /copy``: ``id``, ``payload`` (or as it was), ``to`` (or its own backend), ``reason``."""
     context, form = context_of(request), await form_of(request)
     operator, outbox = context.operator, context.outbox
     if operator.read_only:
@@ -29,15 +31,24 @@ async def copy(request: Request) -> Response:
         is_same = edited is None or edited.replace("\r\n", "\n") == pretty(old.payload)
         payload = None if is_same else _parsed(edited or "")
         act: Any = {"actor": operator.name, "reason": form.text("reason") or None}
-        (new,) = await outbox.copy(old.id, payload=payload, **act)
+        (new,) = await outbox.copy(old.id, payload=payload, backend=form.text("to") or None, **act)
     except StoreError:
         raise
     except Sp00kyError as error:
         problems = _problems(error, hide_payloads=operator.hide_payloads)
-        return page(request, "edit.html", status=BAD_REQUEST, job=old, edited=edited, problems=problems)
+        return edit_page(request, old, edited, problems, to=form.text("to"))
     context.reads.forget()
     target = request.scope.get("root_path", "") + job_link(new.id)
     return flashed(RedirectResponse(target, 303), request, "Enqueued: this is the new job.")
+
+
+def edit_page(
+    request: Request, job: Job, edited: str | None = None, problems: Sequence[str] = (), to: str = ""
+) -> Response:
+    """Return the page on which a copy of a job is edited, with what is wrong with it."""
+    values: dict[str, Any] = {"job": job, "edited": edited, "problems": problems, "to": to}
+    backends, status = list(context_of(request).outbox.backends), BAD_REQUEST if problems else 200
+    return page(request, "edit.html", status=status, backends=backends, **values)
 
 
 def _problems(error: Sp00kyError, *, hide_payloads: bool) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core import Outbox
+from sp00ky_core.backend.settings import SETTABLE, value_of
 from sp00ky_dashboard.access.forms import Form
 
 Do = Callable[[Outbox, str, Form, dict[str, Any]], Awaitable[str]]
@@ -48,6 +49,17 @@ async def _resume(outbox: Outbox, target: str, _form: Form, act: dict[str, Any])
     return f"{target} is resumed." if ended else f"{target} wasn't paused."
 
 
+async def _set(outbox: Outbox, target: str, form: Form, act: dict[str, Any]) -> str:
+    values = {key: value_of(form.text(key)) for key in SETTABLE if form.has(key)}
+    await outbox.set_backend(target, values, duration=form.duration("duration"), **act)
+    return f"{target} is set: {', '.join(values)}. Runners follow within 5 s."
+
+
+async def _reset(outbox: Outbox, target: str, _form: Form, act: dict[str, Any]) -> str:
+    was_set = await outbox.reset_backend(target, **act)
+    return f"{target} is as the file says." if was_set else f"Nothing was set of {target}."
+
+
 async def _drain(outbox: Outbox, target: str, _form: Form, act: dict[str, Any]) -> str:
     await outbox.drain_runner(target, **act)
     return f"{target} is asked to drain."
@@ -85,6 +97,13 @@ FLEET_ACTS = {
         asks=("duration", "reason"),
     ),
     "resume": FleetAct(verb="Resume", text="Runners claim its jobs again.", do=_resume),
+    "set": FleetAct(
+        verb="Set",
+        text="Every runner follows within 5 s. What is left empty stays as it is.",
+        do=_set,
+        asks=(*SETTABLE, "duration", "reason"),
+    ),
+    "reset": FleetAct(verb="Reset", text="What the file says holds again.", do=_reset),
     "drain": FleetAct(
         verb="Drain",
         text="It claims nothing more, ends what it holds, and exits.",

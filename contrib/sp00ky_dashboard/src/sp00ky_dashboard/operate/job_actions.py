@@ -1,20 +1,53 @@
-"""Retry, kill and clear jobs: those that were selected, or all that match."""
+"""Retry, kill, clear, copy, redact and erase jobs: those that were selected, or all that match."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
 
-from sp00ky_core import JobFilter, OperatorResult, Outbox
+from sp00ky_core import BulkResult, JobFilter, OperatorResult, Outbox
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.outbox.operators.bulk import CLEAR, DONE, KILL, REDRIVE, Action
+from sp00ky_core.outbox.operators.bulk import CLEAR, COPY, DONE, ERASE, KILL, REDACT, REDRIVE, Action, last_of
+from sp00ky_core.outbox.operators.copies import copying
 from sp00ky_dashboard.access.authentication import Operator
 from sp00ky_dashboard.access.forms import Form
+from sp00ky_dashboard.filters import NAMES, absolute, conditions_of, written_in
 from sp00ky_dashboard.operate.bulk import BulkOperation
-from sp00ky_dashboard.pages.filters import NAMES, absolute, conditions_of, written_in
+
+Steps = AsyncGenerator[BulkResult, None]
+
+OPTIONS: Mapping[str, Callable[[Form, str], object]] = {
+    "resend_unknown": Form.has,
+    "over": Form.duration,
+    "fields": Form.lines,
+    "kill": Form.has,
+    "keys": Form.has,
+}
+"""How the arguments of the outbox are read from the fields of their names."""
+
+
+@attrs.frozen(kw_only=True)
+class Selection:
+    """Which jobs are meant.
+
+    Attributes:
+        ids: Those that are ticked; empty: all that meet the conditions.
+        conditions: The page's filters.
+    """
+
+    ids: Sequence[str]
+    conditions: JobFilter
+
+    def fields(self) -> list[tuple[str, str]]:
+        """Return the fields that choose the same jobs again."""
+        if self.ids:
+            return [("id", id_) for id_ in self.ids]
+        chosen = absolute(self.conditions)
+        return [("all", "1"), *((name, chosen.get(name, "")) for name in NAMES)]
 
 
 @attrs.frozen(kw_only=True)
@@ -28,6 +61,7 @@ class JobAct:
         text: What becomes of the jobs.
         asks: Fields of the confirmation.
         is_dangerous: It can't be undone.
+        has_proof: Its result is a ``RedactionResult``.
     """
 
     action: Action
@@ -36,22 +70,54 @@ class JobAct:
     text: str
     asks: tuple[str, ...] = ("reason",)
     is_dangerous: bool = False
+    has_proof: bool = False
 
-    def question(self, count: int) -> str:
+    def question(self, count: int, target: str) -> str:
         """Ask whether it is wanted."""
-        return f"{self.verb} {jobs_text(count)}?"
+        return f"{self.verb} {jobs_text(count)}{f' to {target}' if target else ''}?"
 
-    def options(self, form: Form) -> dict[str, object]:
-        """Return what the outbox is called with. Raises ``OptionInvalid``."""
-        if self.action is not REDRIVE:
-            return {}
-        return {"resend_unknown": form.has("resend_unknown"), "over": form.duration("over")}
+    async def count(self, outbox: Outbox, chosen: Selection, target: str) -> int:
+        """Count the jobs that it would be done to, copied to ``target`` or each to its own backend.
 
-    def results_line(self, results: Sequence[OperatorResult], operator: Operator) -> str:
-        """Say what became of jobs that were named; why, where the operator may see it."""
-        fates = Counter("done" if result.fate in DONE else result.fate.value for result in results)
-        problem = next((result.problem for result in results if result.problem), None)
-        return result_line(self.done, fates.pop("done", 0), fates, operator.seen(problem))
+        Raises:
+            OptionInvalid: The filters choose none that it can be done to.
+        """
+        if chosen.ids:
+            return len(chosen.ids)
+        if self.has_proof:
+            return (await last_of(self._proven(outbox, chosen, dry_run=True))).matched
+        action = copying(outbox.backends, target) if target else self.action
+        return await outbox.count_matching(action, chosen.conditions)
+
+    def steps(self, outbox: Outbox, chosen: Selection, form: Form, act: Mapping[str, Any]) -> Steps:
+        """Do it, with ``actor`` and ``reason``. Raises ``OptionInvalid``, here or at the first step."""
+        options = {**act, **self._options(form)}
+        if self.has_proof:
+            return self._proven(outbox, chosen, **options)
+        if chosen.ids:
+            return _at_once(partial(getattr(outbox, self.action.name), *chosen.ids, **options))
+        if self.action is COPY:
+            return outbox.copy_steps(chosen.conditions, **options)
+        return outbox.steps(self.action, chosen.conditions, **options)
+
+    def _options(self, form: Form) -> dict[str, object]:
+        options = {name: read(form, name) for name, read in OPTIONS.items() if name in self.asks}
+        return options | ({"backend": form.text("to") or None} if self.action is COPY else {})
+
+    def _proven(self, outbox: Outbox, chosen: Selection, **options: Any) -> Steps:
+        conditions = None if chosen.ids else chosen.conditions
+        steps: Steps = getattr(outbox, f"{self.action.name}_steps")(*chosen.ids, filter=conditions, **options)
+        return steps
+
+
+async def _at_once(operate: Callable[[], Awaitable[Sequence[object]]]) -> Steps:
+    """Do it to jobs that are named, in one step."""
+    results = await operate()
+    undone = [each for each in results if isinstance(each, OperatorResult) and each.fate not in DONE]
+    refused: Any = Counter(each.fate.value for each in undone)
+    problem = next((each.problem for each in undone if each.problem), None)
+    done = len(results) - len(undone)
+    yield BulkResult(matched=len(results), done=done, refused=refused, problem=problem)
 
 
 JOB_ACTS = {
@@ -76,31 +142,33 @@ JOB_ACTS = {
         text="Their rows are deleted: they can't be retried or looked at any more.",
         is_dangerous=True,
     ),
+    "copy": JobAct(
+        action=COPY,
+        verb="Copy",
+        done="copied",
+        text="New jobs like them are enqueued, checked as every new job is; the old ones stay as they are.",
+        asks=("reason", "to"),
+    ),
+    "redact": JobAct(
+        action=REDACT,
+        verb="Redact",
+        done="redacted",
+        text="Payload, result and the errors' reasons are taken out of those that have ended: they can't be "
+        "retried any more. Ids, times and codes stay.",
+        asks=("reason", "fields", "kill", "keys"),
+        is_dangerous=True,
+        has_proof=True,
+    ),
+    "erase": JobAct(
+        action=ERASE,
+        verb="Erase",
+        done="erased",
+        text="What hasn't ended is killed. Once no request of theirs can be under way, all are deleted, with "
+        "the runs of schedules that made them.",
+        is_dangerous=True,
+        has_proof=True,
+    ),
 }
-
-
-@attrs.frozen(kw_only=True)
-class Selection:
-    """Which jobs are meant.
-
-    Attributes:
-        ids: Those that are ticked; empty: all that meet the conditions.
-        conditions: The page's filters.
-    """
-
-    ids: Sequence[str]
-    conditions: JobFilter
-
-    async def count(self, outbox: Outbox, wanted: JobAct) -> int:
-        """Count the jobs. Raises ``OptionInvalid`` where the filters choose none that it can be done to."""
-        return len(self.ids) or await outbox.count_matching(wanted.action, self.conditions)
-
-    def fields(self) -> list[tuple[str, str]]:
-        """Return the fields that choose the same jobs again."""
-        if self.ids:
-            return [("id", id_) for id_ in self.ids]
-        chosen = absolute(self.conditions)
-        return [("all", "1"), *((name, chosen.get(name, "")) for name in NAMES)]
 
 
 def selected(outbox: Outbox, form: Form) -> Selection:
@@ -116,25 +184,14 @@ def selected(outbox: Outbox, form: Form) -> Selection:
 
 
 def ended_line(operation: BulkOperation, operator: Operator) -> str:
-    """Say what became of an operation on all jobs that match; why, where the operator may see it."""
-    result = operation.result
-    refused = {} if result is None else {why: count for why, count in result.refused.items() if count}
-    problem = operation.problem or (None if result is None else result.problem)
-    return result_line(
-        operation.action, 0 if result is None else result.done, refused, operator.seen(problem)
-    )
-
-
-def result_line(done: str, count: int, refused: Any, problem: str) -> str:
-    """Say how many were done, how many refused, and why."""
-    line = f"{jobs_text(count)} {done}."
-    if refused:
-        line += (
-            " Refused: "
-            + ", ".join(f"{number:,} {why.replace('_', ' ')}" for why, number in refused.items())
-            + "."
-        )
-    return line + (f" {problem}." if problem else "")
+    """Say how many were done, how many refused, and why, where the operator may see it."""
+    result = operation.result or BulkResult(matched=0)
+    refused = [f"{count:,} {why.replace('_', ' ')}" for why, count in result.refused.items() if count]
+    problem = operator.seen(operation.problem or result.problem)
+    sentences = [f"{jobs_text(result.done)} {operation.action}"]
+    sentences += [f"Refused: {', '.join(refused)}"] if refused else []
+    sentences += [problem] if problem else []
+    return " ".join(f"{sentence}." for sentence in sentences)
 
 
 def jobs_text(count: int) -> str:

@@ -7,8 +7,8 @@ from sp00ky_dashboard.operate.act import act
 from sp00ky_dashboard.operate.copy import copy
 from sp00ky_dashboard.operate.progress import progress
 from sp00ky_dashboard.pages.audit import audit
-from sp00ky_dashboard.pages.errors import errors
 from sp00ky_dashboard.pages.events import events
+from sp00ky_dashboard.pages.groups import errors, groups
 from sp00ky_dashboard.pages.job import job
 from sp00ky_dashboard.pages.jobs import jobs
 from sp00ky_dashboard.pages.overview import overview
@@ -20,6 +20,7 @@ ROUTES = (
     Route("/", overview),
     Route("/jobs", jobs),
     Route("/jobs/{job_id:path}", job),
+    Route("/groups", groups),
     Route("/errors", errors),
     Route("/runners", runners),
     Route("/schedules", schedules),

@@ -16,6 +16,7 @@ from sp00ky_core import Job
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.ports import ShortIds, has
 from sp00ky_dashboard.context import Context, context_of
+from sp00ky_dashboard.operate.copy import edit_page
 from sp00ky_dashboard.render import page, pretty
 
 LONGEST_SHOWN = 20_000
@@ -65,8 +66,8 @@ async def job(request: Request) -> Response:
     part = request.query_params.get("part")
     if part in {"payload", "result"}:
         return _text(context, shown, part)
-    if "edit" in request.query_params:
-        return page(request, "edit.html", job=shown, edited=None, problems=[])
+    if "edit" in request.query_params and not context.operator.read_only:
+        return edit_page(request, shown)
     return page(
         request,
         "job.html",

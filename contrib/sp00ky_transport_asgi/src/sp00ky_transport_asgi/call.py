@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from threading import Lock
 from typing import Any
@@ -39,14 +40,12 @@ class Post:
         self._waiting.append(function)
         if not self._is_woken:
             self._is_woken = True
-            try:
+            with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._empty)
-            except RuntimeError:
-                return
 
     def _empty(self) -> None:
         self._is_woken = False  # before it looks: who comes now either is seen, or wakes it again
-        while self._waiting:
+        for _ in range(len(self._waiting)):  # no more: it mayn't keep its loop from what else is due
             self._waiting.popleft()()
 
 
@@ -72,7 +71,8 @@ class Call:
         self._attempt, self._request, self._home = attempt, request, home
         self._has_body = True
         self._taken = Lock()
-        self._gone = asyncio.Event()
+        self._is_over = False
+        self._gone: asyncio.Event | None = None  # where the application waits for that
 
     def take(self) -> bool:
         """Decide whether the application is called: by the first who asks, who begins it, or gives it up."""
@@ -93,13 +93,15 @@ class Call:
 
     def _leave(self, answer: Response | Undelivered) -> None:
         """Note that no more comes; ``answer`` is what stands for a head that hasn't."""
-        if not self._gone.is_set():
+        if not self._is_over:
             self.answer = answer if self.answer is LATE else self.answer
             self.end()
 
     def end(self) -> None:
         """Take nothing more: the response is whole, or whoever waited has gone."""
-        self._gone.set()
+        self._is_over = True
+        if self._gone is not None:
+            self._gone.set()
         self._home(self._tell)
 
     def _tell(self) -> None:
@@ -107,14 +109,16 @@ class Call:
             self.over.set_result(None)
 
     async def _receive(self) -> Message:
-        if self._has_body and not self._gone.is_set():
+        if self._has_body and not self._is_over:
             self._has_body = False
             return {"type": "http.request", "body": self._request.body, "more_body": False}
-        await self._gone.wait()
+        if not self._is_over:
+            self._gone = self._gone or asyncio.Event()
+            await self._gone.wait()
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
-        if self._gone.is_set():
+        if self._is_over:
             return  # a client that has gone hears nothing
         if message["type"] == "http.response.start":
             headers = {

@@ -53,6 +53,7 @@ class Application:
     Attributes:
         users: The transports that have it open, but those of its own lifespan, which ends with it.
         has_ended: Its loop has, which a handler or a background task can bring about.
+        post: Calls functions in its loop.
     """
 
     def __init__(self, target: Target, loop: str) -> None:
@@ -69,7 +70,7 @@ class Application:
         lifespan = lifespan_around(self._app) if loop == "auto" else None
         self._state: dict[str, Any] = lifespan.get("state", {}) if lifespan else {}
         self._thread: threading.Thread | None = None
-        self._post = Post(asyncio.get_running_loop())
+        self.post: Post = Post(asyncio.get_running_loop())
         if loop == "shared" or lifespan:
             self._begin("")
         else:
@@ -89,7 +90,7 @@ class Application:
         if self._thread is None:
             await _end(self._calls)
             return
-        self._post(self._stopping.set)
+        self.post(self._stopping.set)
         limit = 4 * GRACE + (LIFESPAN if self._started.done() else 0)
         await asyncio.to_thread(self._thread.join, limit)
         if self._thread.is_alive():
@@ -97,11 +98,7 @@ class Application:
 
     def call(self, call: Call) -> None:
         """Begin a call, in the application's loop."""
-        self._post(partial(self._call, call))
-
-    def forsake(self, call: Call) -> None:
-        """Tell a call that nobody waits for it any more, as a client that has gone."""
-        self._post(call.end)
+        self.post(partial(self._call, call))
 
     def _call(self, call: Call) -> None:
         made = call.run(self._app, self._state)
@@ -124,7 +121,7 @@ class Application:
             self._begin("its loop has ended")
 
     async def _serve(self) -> None:
-        self._post = Post(asyncio.get_running_loop())
+        self.post = Post(asyncio.get_running_loop())
         _INSIDE.set(self)
         self._inbox.put_nowait({"type": "lifespan.startup"})
         lifespan = asyncio.create_task(self._live())

@@ -69,7 +69,7 @@ class Call:
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.path: str = attempt.job.path
         self._attempt, self._request, self._home = attempt, request, home
-        self._has_body = True
+        self._room, self._has_body = attempt.backend.max_response_bytes, True
         self._taken = Lock()
         self._is_over = False
         self._gone: asyncio.Event | None = None  # where the application waits for that
@@ -128,16 +128,13 @@ class Call:
             status = message["status"]
             self.answer = Response(status=status, headers=headers, body=bytearray(), complete=False)
         elif message["type"] == "http.response.body":
-            self._keep(message.get("body", b""), has_more=message.get("more_body", False))
-
-    def _keep(self, body: bytes, *, has_more: bool) -> None:
-        if isinstance(self.answer, Undelivered):
-            raise RuntimeError("the application sends a body before its head")  # noqa: TRY004  # as servers do
-        room = self._attempt.backend.max_response_bytes - len(self.answer.body)
-        self.answer.body += body[:room]
-        if len(body) > room or not has_more:
-            self.answer.complete = len(body) <= room
-            self.end()
+            if isinstance(self.answer, Undelivered):
+                raise RuntimeError("the application sends a body before its head")
+            body, room = message.get("body", b""), self._room - len(self.answer.body)
+            self.answer.body += body[:room]
+            if len(body) > room or not message.get("more_body", False):
+                self.answer.complete = len(body) <= room
+                self.end()
 
 
 def _scope(attempt: Attempt, request: Request, state: dict[str, Any]) -> dict[str, Any]:

@@ -213,16 +213,15 @@ SUCCESS, PROCESSING = JobStatus.SUCCESS, JobStatus.PROCESSING
 def _are_plain(batch: Sequence[Settlement]) -> bool:
     """Say whether ``settle_success`` says all of what is to be written; all are one runner's then."""
     runner_id = batch[0].runner_id
-    return all(
-        (transition := settlement.transition).to is SUCCESS
-        and settlement.status is PROCESSING
-        and settlement.runner_id == runner_id
-        and transition.error is None
-        and transition.delay is None
-        and transition.request_id is None
-        and not (transition.bumps_epoch or transition.keeps_lease or transition.keeps_deferral)
-        for settlement in batch
-    )
+    for settlement in batch:
+        transition = settlement.transition
+        is_plain = transition.to is SUCCESS and transition.error is None and transition.delay is None
+        more = transition.bumps_epoch or transition.keeps_lease or transition.keeps_deferral
+        if not is_plain or more or transition.request_id is not None:
+            return False
+        if settlement.status is not PROCESSING or settlement.runner_id != runner_id:
+            return False
+    return True
 
 
 def success_arguments(
@@ -233,21 +232,21 @@ def success_arguments(
     Arrays are written here: the driver looks at each element of one several times.
     """
     results = [settlement.transition.result_json for settlement in batch]
+    texts = [
+        None if result is None else result.decode().replace("\\", r"\\").replace('"', r"\"")
+        for result in results
+    ]
     return (
         _array(map(str, numbers)),
         _array(keys),
         _array([str(settlement.epoch) for settlement in batch]),
-        _array(["NULL" if result is None else _quoted(result.decode()) for result in results]),
+        _array(["NULL" if text is None else f'"{text}"' for text in texts]),
         batch[0].runner_id,
     )
 
 
 def _array(elements: Iterable[str]) -> str:
     return f"{{{','.join(elements)}}}"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", r"\\").replace('"', r"\"") + '"'
 
 
 def arguments_of(numbers: Sequence[int], keys: Sequence[str], batch: Sequence[Settlement]) -> tuple[Any, ...]:

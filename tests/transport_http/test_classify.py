@@ -24,7 +24,7 @@ JSON = {"content-type": "application/json"}
 
 
 def outcome(response: Response, *secrets: str, limit: int = LIMIT) -> Outcome:
-    return outcome_of(response, Redaction(secrets), limit=limit, now=NOW)
+    return outcome_of(response, Redaction(secrets), limit=limit, now=lambda: NOW)
 
 
 def result(body: bytes, *secrets: str, headers: dict[str, str] = JSON, **fields: Any) -> bytes | None:
@@ -283,6 +283,8 @@ def test_errors_have_names_and_tell_no_secret(error: Exception, name: str) -> No
 @pytest.mark.parametrize("status", [200, 503])
 def test_what_the_backend_calls_its_answer_holds_no_secret(status: int) -> None:
     response = Response(status=status, headers={"x-request-id": f" r-{'s3cret!' * 3} \x07{'x' * 300}"})
-    named = outcome_of(response, Redaction(["s3cret!"]), limit=LIMIT, now=NOW, request_id="X-Request-Id")
+    named = outcome_of(
+        response, Redaction(["s3cret!"]), limit=LIMIT, now=lambda: NOW, request_id="X-Request-Id"
+    )
     assert named.request_id == f"r-********* {'x' * 300}"[:200]
     assert outcome(response).request_id is None

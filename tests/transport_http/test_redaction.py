@@ -61,13 +61,15 @@ encodings = st.sampled_from(sorted(ENCODINGS))
 
 
 def reason(body: bytes, *secrets: str, **fields: Any) -> str:
-    came = outcome_of(Response(status=500, body=body, **fields), Redaction(secrets), limit=LIMIT, now=NOW)
+    came = outcome_of(
+        Response(status=500, body=body, **fields), Redaction(secrets), limit=LIMIT, now=lambda: NOW
+    )
     assert isinstance(came, Undelivered)
     return came.reason
 
 
 def result(body: bytes, *secrets: str) -> bytes | None:
-    came = outcome_of(Response(status=200, body=body), Redaction(secrets), limit=LIMIT, now=NOW)
+    came = outcome_of(Response(status=200, body=body), Redaction(secrets), limit=LIMIT, now=lambda: NOW)
     assert isinstance(came, Delivered)
     assert came.result is None or isinstance(came.result, bytes)
     return came.result

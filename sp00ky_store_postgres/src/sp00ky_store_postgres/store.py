@@ -7,7 +7,6 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from operator import attrgetter
 from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
@@ -65,8 +64,8 @@ __all__ = ["PostgresStore"]
 
 T = TypeVar("T")
 
-GUARD, OWN = attrgetter("status", "transition.bumps_epoch"), (JobStatus.PROCESSING, False)
-"""How a runner's own attempt ended: what others decide fences that off, or waits."""
+PROCESSING = JobStatus.PROCESSING
+"""To look it up in its enumeration takes longer than to compare it."""
 
 KEEP_SUCCESS, KEEP_FAILED = 6 * 3_600.0, 14 * 86_400.0
 """Seconds that jobs are kept after they ended, where the configuration says nothing."""
@@ -260,14 +259,16 @@ class PostgresStore(TransactionalStore):
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        others = [settlement for settlement in settlements if GUARD(settlement) != OWN]
+        others = [  # not how a runner's own attempt ended: they fence that off, or wait
+            n
+            for n, settlement in enumerate(settlements)
+            if settlement.status is not PROCESSING or settlement.transition.bumps_epoch
+        ]
         results = await self._settles.settle(settlements, Workload.REST if others else Workload.SETTLE)
         due = {
-            f"{self._url.schema}.{table_of(settlement.job_id)}"
-            for settlement, result in zip(settlements, results, strict=True)
-            if result.fate is SettleFate.SETTLED
-            and settlement.transition.to is JobStatus.PENDING
-            and GUARD(settlement) != OWN
+            f"{self._url.schema}.{table_of(settlements[n].job_id)}"
+            for n in others
+            if results[n].fate is SettleFate.SETTLED and settlements[n].transition.to is JobStatus.PENDING
         }
         self._notifications.send(work=bool(due))
         await self._executor.announce(due)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from http import HTTPStatus
@@ -45,14 +45,14 @@ def outcome_of(
     redaction: Redaction,
     *,
     limit: int,
-    now: datetime,
+    now: Callable[[], datetime],
     has_result: bool = True,
     request_id: str | None = None,
 ) -> Outcome:
     """Say what a response means: 2xx is delivered, whatever its body; anything else isn't, or is throttled.
 
     Neither a result nor a reason holds a secret. A compressed body may grow to ``limit`` bytes.
-    ``now`` counts for a ``Retry-After`` that is a date, where the response has no date of its own.
+    ``now`` is asked for a ``Retry-After`` that is a date, where the response has no date of its own.
     ``request_id`` names the header that says what the backend calls its answer. A delivery has no result
     where its operation's answers have none (not ``has_result``).
     """
@@ -60,7 +60,7 @@ def outcome_of(
     if 200 <= response.status < 300:  # noqa: PLR2004  # the class of statuses that mean success
         result = _result(response, redaction, limit) if has_result else None
         return Delivered(code=response.status, result=result, request_id=called)
-    asked = retry_after(response.headers, now)
+    asked = retry_after(response.headers, now())
     return Undelivered(
         code=response.status,
         name=THROTTLED if _is_throttled(response.status, asked) else HTTP_STATUS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from base64 import b64encode
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -25,7 +24,6 @@ from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.url import PathRefused, Place, ValueRefused
 
-_is_plain_id = re.compile(r"[!-$&-~]+").fullmatch  # no '%': ids that have one are escaped, and stay different
 _OWN = ("Idempotency-Key", "Sp00ky-Attempt")
 
 _DEFAULTS: Mapping[str, str] = {
@@ -122,7 +120,9 @@ class RequestBuilder:
             prepared = self._prepared.get(job.path)
             if prepared is None or prepared.operation is not operation:
                 prepared = self._prepare(operation, job.path)
-            job_id = job.id if _is_plain_id(job.id) else quote(job.id, safe=":", errors="surrogatepass")
+            job_id = job.id  # one that has a '%' is escaped too, so that no two look alike
+            is_plain = job_id.isascii() and job_id.isprintable() and "%" not in job_id and " " not in job_id
+            job_id = job_id if is_plain else quote(job_id, safe=":", errors="surrogatepass")
             own = {"Idempotency-Key": job_id, "Sp00ky-Attempt": f"{attempt.number}"}
             if attempt.headers or job.traceparent:
                 own |= _trace(attempt)

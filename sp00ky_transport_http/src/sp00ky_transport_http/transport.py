@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 from functools import cache
 
 from yarl import URL
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.job.outcome import CONNECT, PROTOCOL, Outcome, Undelivered
+from sp00ky_core.job.outcome import CONNECT, Outcome, Undelivered
 from sp00ky_core.ports import Attempt
-from sp00ky_transport_http.backend import HttpBackend
+from sp00ky_transport_http.backend import HttpBackend, fault_of
 from sp00ky_transport_http.classify import undelivered_by
 from sp00ky_transport_http.deadlines import Deadlines
 from sp00ky_transport_http.engines.choice import engine_name, new_engine
 from sp00ky_transport_http.engines.engine import Engine, Exchange, ExchangeFailed, Origin
 
 __all__ = ["HttpTransport"]
-
-_log = logging.getLogger(__name__)
 
 
 class HttpTransport:
@@ -81,12 +78,8 @@ class HttpTransport:
             if response is None:
                 return target.undelivered(exchange, failure)
             return target.outcome(response, has_result=has_result)
-        except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
-            # Its text is left out, for it could hold a secret.
-            facts = {"job_id": attempt.job.id, "trace_id": attempt.job.trace}
-            text = "job %r (trace %s): %s in the transport"
-            _log.error(text, attempt.job.id, attempt.job.trace, type(error).__name__, extra=facts)
-            return Undelivered(name=PROTOCOL, reason=f"the request failed: {type(error).__name__}")
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this job's
+            return fault_of(attempt, error)
 
     async def _target(self, backend: BackendConfig) -> _Target:
         target = self._targets.get(backend.name)

@@ -18,7 +18,7 @@ from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobTable, StoreOptions
-from sp00ky_core.runner.slots import Begin, End, Held, Holdings, Slots
+from sp00ky_core.runner.slots import AT_ONCE, Begin, End, Held, Holdings, Slots
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
@@ -33,6 +33,25 @@ async def test_no_more_attempts_at_a_time_than_the_backend_has_places(make_bench
         for job in jobs:
             assert (await bench.ended(job)).status is JobStatus.SUCCESS
     assert bench.transport.most_in_flight == concurrency
+
+
+async def test_the_loop_turns_though_no_attempt_waits_for_anything(make_bench) -> None:
+    at_once: list[int] = []
+
+    async def deliver(_attempt: Attempt) -> Outcome:
+        if not at_once or not at_once[-1]:
+            at_once.append(0)
+            asyncio.get_running_loop().call_soon(at_once.append, 0)
+        at_once[-1] += 1
+        return Delivered()
+
+    bench = await make_bench(deliver, concurrency=200)
+    jobs = [await bench.add() for _ in range(500)]
+    async with bench.runner():
+        for job in jobs:
+            await bench.ended(job)
+    assert sum(at_once) == len(jobs)
+    assert max(at_once) == AT_ONCE
 
 
 async def test_a_backend_that_hangs_does_not_hold_up_another(make_bench) -> None:

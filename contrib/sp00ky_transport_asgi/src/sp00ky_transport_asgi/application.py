@@ -6,8 +6,9 @@ import asyncio
 import contextvars
 import inspect
 import logging
+import sys
 import threading
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -23,6 +24,11 @@ GRACE = 5.0
 
 LIFESPAN = 60.0
 """Seconds that a lifespan is given to start, and then to end: a runner that it embeds drains meanwhile."""
+
+BLOCKED = "%s, %s blocked the loop for %.1f s: nothing else was done meanwhile; write `def`, or await"
+
+EAGER: Mapping[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+"""Many a handler ends without waiting for anything: then no turn of its loop is needed."""
 
 _INSIDE: contextvars.ContextVar[Application | None] = contextvars.ContextVar("sp00ky_asgi", default=None)
 """The application whose lifespan this is, of those that are run here."""
@@ -47,6 +53,7 @@ class Application:
     Attributes:
         users: The transports that have it open, but those of its own lifespan, which ends with it.
         has_ended: Its loop has, which a handler or a background task can bring about.
+        post: Calls functions in its loop.
     """
 
     def __init__(self, target: Target, loop: str) -> None:
@@ -63,7 +70,7 @@ class Application:
         lifespan = lifespan_around(self._app) if loop == "auto" else None
         self._state: dict[str, Any] = lifespan.get("state", {}) if lifespan else {}
         self._thread: threading.Thread | None = None
-        self._post = Post(asyncio.get_running_loop())
+        self.post: Post = Post(asyncio.get_running_loop())
         if loop == "shared" or lifespan:
             self._begin("")
         else:
@@ -83,7 +90,7 @@ class Application:
         if self._thread is None:
             await _end(self._calls)
             return
-        self._post(self._stopping.set)
+        self.post(self._stopping.set)
         limit = 4 * GRACE + (LIFESPAN if self._started.done() else 0)
         await asyncio.to_thread(self._thread.join, limit)
         if self._thread.is_alive():
@@ -91,22 +98,17 @@ class Application:
 
     def call(self, call: Call) -> None:
         """Begin a call, in the application's loop."""
-        self._post(partial(self._call, call))
-
-    def forsake(self, call: Call) -> None:
-        """Tell a call that nobody waits for it any more, as a client that has gone."""
-        self._post(call.end)
+        self.post(partial(self._call, call))
 
     def _call(self, call: Call) -> None:
         made = call.run(self._app, self._state)
         if self._thread is None:
-            text = (
-                "%s, %s blocked the loop for %.1f s: nothing else was done meanwhile; write `def`, or await"
-            )
-            made = watched(made, partial(_log.warning, text, self.name, call.path))
-        task = asyncio.get_running_loop().create_task(made, context=self._context.copy())
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+            made = watched(made, partial(_log.warning, BLOCKED, self.name, call.path))
+        loop = asyncio.get_running_loop()
+        task = asyncio.Task(made, loop=loop, context=self._context.copy(), **EAGER)
+        if not task.done():
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
 
     def _run(self, new_loop: Any) -> None:
         try:
@@ -119,7 +121,7 @@ class Application:
             self._begin("its loop has ended")
 
     async def _serve(self) -> None:
-        self._post = Post(asyncio.get_running_loop())
+        self.post = Post(asyncio.get_running_loop())
         _INSIDE.set(self)
         self._inbox.put_nowait({"type": "lifespan.startup"})
         lifespan = asyncio.create_task(self._live())
@@ -139,9 +141,8 @@ class Application:
                 raise
             is_late = self._started.done() and not self._started.result()
             _log.log(logging.ERROR if is_late else logging.DEBUG, "%s failed", self.name, exc_info=error)
-            if (
-                self._inbox.empty()
-            ):  # else it knows no lifespan, as servers see it: it hasn't asked for its start
+            # Else it knows no lifespan, as servers see it: it hasn't asked for its start.
+            if self._inbox.empty():
                 self._problem = f"{type(error).__name__}: {error}"
         self._begin(self._problem)
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from threading import Lock
 from typing import Any
@@ -39,14 +40,12 @@ class Post:
         self._waiting.append(function)
         if not self._is_woken:
             self._is_woken = True
-            try:
+            with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._empty)
-            except RuntimeError:
-                return
 
     def _empty(self) -> None:
         self._is_woken = False  # before it looks: who comes now either is seen, or wakes it again
-        while self._waiting:
+        for _ in range(len(self._waiting)):  # no more: it mayn't keep its loop from what else is due
             self._waiting.popleft()()
 
 
@@ -70,9 +69,10 @@ class Call:
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.path: str = attempt.job.path
         self._attempt, self._request, self._home = attempt, request, home
-        self._has_body = True
+        self._room, self._has_body = attempt.backend.max_response_bytes, True
         self._taken = Lock()
-        self._gone = asyncio.Event()
+        self._is_over = False
+        self._gone: asyncio.Event | None = None  # where the application waits for that
 
     def take(self) -> bool:
         """Decide whether the application is called: by the first who asks, who begins it, or gives it up."""
@@ -93,13 +93,15 @@ class Call:
 
     def _leave(self, answer: Response | Undelivered) -> None:
         """Note that no more comes; ``answer`` is what stands for a head that hasn't."""
-        if not self._gone.is_set():
+        if not self._is_over:
             self.answer = answer if self.answer is LATE else self.answer
             self.end()
 
     def end(self) -> None:
         """Take nothing more: the response is whole, or whoever waited has gone."""
-        self._gone.set()
+        self._is_over = True
+        if self._gone is not None:
+            self._gone.set()
         self._home(self._tell)
 
     def _tell(self) -> None:
@@ -107,14 +109,16 @@ class Call:
             self.over.set_result(None)
 
     async def _receive(self) -> Message:
-        if self._has_body and not self._gone.is_set():
+        if self._has_body and not self._is_over:
             self._has_body = False
             return {"type": "http.request", "body": self._request.body, "more_body": False}
-        await self._gone.wait()
+        if not self._is_over:
+            self._gone = self._gone or asyncio.Event()
+            await self._gone.wait()
         return {"type": "http.disconnect"}
 
     async def _send(self, message: Message) -> None:
-        if self._gone.is_set():
+        if self._is_over:
             return  # a client that has gone hears nothing
         if message["type"] == "http.response.start":
             headers = {
@@ -124,16 +128,13 @@ class Call:
             status = message["status"]
             self.answer = Response(status=status, headers=headers, body=bytearray(), complete=False)
         elif message["type"] == "http.response.body":
-            self._keep(message.get("body", b""), has_more=message.get("more_body", False))
-
-    def _keep(self, body: bytes, *, has_more: bool) -> None:
-        if isinstance(self.answer, Undelivered):
-            raise RuntimeError("the application sends a body before its head")  # noqa: TRY004  # as servers do
-        room = self._attempt.backend.max_response_bytes - len(self.answer.body)
-        self.answer.body += body[:room]
-        if len(body) > room or not has_more:
-            self.answer.complete = len(body) <= room
-            self.end()
+            if isinstance(self.answer, Undelivered):
+                raise RuntimeError("the application sends a body before its head")
+            body, room = message.get("body", b""), self._room - len(self.answer.body)
+            self.answer.body += body[:room]
+            if len(body) > room or not message.get("more_body", False):
+                self.answer.complete = len(body) <= room
+                self.end()
 
 
 def _scope(attempt: Attempt, request: Request, state: dict[str, Any]) -> dict[str, Any]:

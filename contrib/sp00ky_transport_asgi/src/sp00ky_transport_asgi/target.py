@@ -77,7 +77,9 @@ class Target:
                 raise TargetProblem(f"there is no module {missing!r} in {folder} or installed") from None
             problem = f"{self.module} can't be imported: {type(error).__name__}"
             raise TargetProblem(problem, error) from None
-        self._refuse_elsewhere(_file_of(found))
+        if (own := self._files()) and (file := _file_of(found)) not in own:
+            problem = f"{self.module} is {file} in this process, and {own[0]} can't be it too"
+            raise TargetProblem(f"{problem}; give one of them another name")
         for name in self.attribute.split("."):
             if not hasattr(found, name):
                 raise TargetProblem(f"{self.module} has no attribute {self.attribute!r}")
@@ -96,12 +98,6 @@ class Target:
         own = self.folder.joinpath(*self.module.split("."))
         files = (own / "__init__.py", own.with_name(f"{own.name}.py"))
         return [file.resolve() for file in files if file.is_file()]
-
-    def _refuse_elsewhere(self, file: Path) -> None:
-        """Refuse a module that was imported from elsewhere before, while the folder has one of its name."""
-        if (own := self._files()) and file not in own:
-            problem = f"{self.module} is {file} in this process, and {own[0]} can't be it too"
-            raise TargetProblem(f"{problem}; give one of them another name")
 
 
 def _file_of(module: Any) -> Path:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 from sp00ky_core import Attempt, BackendConfig, Outcome, Undelivered
-from sp00ky_core.job.outcome import CONNECT, PROTOCOL, THROTTLED
+from sp00ky_core.job.outcome import CONNECT, THROTTLED
 from sp00ky_transport_asgi.application import Application, entered, left
 from sp00ky_transport_asgi.call import LATE, Call, Post
 from sp00ky_transport_asgi.target import Target, TargetProblem, options_of
-from sp00ky_transport_http.backend import HttpBackend
+from sp00ky_transport_http.backend import HttpBackend, fault_of
 from sp00ky_transport_http.deadlines import Deadlines
 from sp00ky_transport_http.response import Response
 
 __all__ = ["AsgiTransport"]
-
-_log = logging.getLogger(__name__)
-
 
 _UNBEGUN = Undelivered(name=THROTTLED, sent=False, reason="not begun: the application's loop is busy")
 
@@ -78,10 +74,8 @@ class AsgiTransport:
             return backend.outcome(answer, has_result=attempt.operation.has_result)
         except TargetProblem as problem:
             return Undelivered(name=CONNECT, reason=problem.place)
-        except Exception as error:  # noqa: BLE001  # one job's trouble must stay its own
-            # Its text is left out, for it could hold a secret.
-            _log.error("job %r: %s in the transport", attempt.job.id, type(error).__name__)
-            return Undelivered(name=PROTOCOL, reason=f"the call failed: {type(error).__name__}")
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this job's
+            return fault_of(attempt, error)
 
     async def _answer(self, application: Application, call: Call, seconds: float) -> Response | Undelivered:
         """Return a call's response, as far as it has come in time; a head decides, whoever cancels."""
@@ -92,7 +86,7 @@ class AsgiTransport:
             await call.over
         except asyncio.CancelledError:
             is_late = self._deadlines.leave(task)
-            application.forsake(call)
+            application.post(call.end)  # as a client that has gone
             if call.take():
                 return _UNBEGUN
             if call.answer is LATE and not is_late:

@@ -165,15 +165,16 @@ class Gate:
         """Whether an attempt may start, as one of so many in flight; else the claim is given back."""
         if self.pause.is_on:
             return False
-        now = self._clock()
-        if self._is_limited and now - claim.received_at > LONGEST_HELD:
+        if self._is_limited and self._clock() - claim.received_at > LONGEST_HELD:
             return False  # sent later, with others, it would be more than the limits allow
         if claim.is_probe:
             return True
         breaker = self.breaker
         if breaker is not None and breaker.view is not NEW and not breaker.lets_through:
             return False
-        return in_flight <= self.throttling.limit and now >= self.throttling.next_at
+        throttling = self.throttling
+        is_due = not throttling.next_at or self._clock() >= throttling.next_at
+        return is_due and in_flight <= throttling.limit
 
     def deferred(self, claim: Claimed) -> Deferred | None:
         """Defer a job whose route doesn't answer; None: it is sent, as the route's probe if need be."""

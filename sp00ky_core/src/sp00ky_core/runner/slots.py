@@ -190,7 +190,12 @@ End = Callable[[Held, "Slots", Answer], Awaitable[None] | None]
 """Has written what came of an attempt; returns what to wait for before the next one, if anything."""
 
 WAKES = 2
-"""Workers that are woken for each that has begun: all at once would keep the next claim from being sent."""
+"""Workers that are woken for each that waits for its answer: all at once would keep the next claim from being
+sent, and those that never wait need no others."""
+
+AT_ONCE = 64
+"""Attempts that are begun before the loop turns, where none waits for anything: the database is to be at work
+on the next claim, and on outcomes, meanwhile."""
 
 LAST_ATTEMPT = 5.0
 """Seconds that a transport gets to end an attempt that is cancelled."""
@@ -227,7 +232,7 @@ class Slots:
         self._idle: deque[asyncio.Future[None]] = deque()
         self._workers: list[asyncio.Task[None]] = []
         self._waking = 0  # workers that were woken and haven't begun yet
-        self._begun = 0  # attempts since workers were last woken
+        self._begun = 0  # attempts since workers were last woken; at AT_ONCE, with more ready, they soon are
         self._spreading = False  # workers are about to be woken
         self._closing = False
         self._ahead = 0  # jobs that may be claimed beyond the places, to be begun within AHEAD seconds
@@ -281,8 +286,9 @@ class Slots:
         is_whole = self._stride <= min(self._claimed, most - 1)
         if is_whole and self._growing is None:
             self._growing = asyncio.get_running_loop().call_later(self._unanswered, self._grow)
-        if not (self._waking or self._spreading):
+        if not self._spreading:
             self._begun = 0
+        if not (self._waking or self._spreading):
             self._wake()
 
     def _grow(self) -> None:
@@ -295,7 +301,7 @@ class Slots:
 
     def _wake(self) -> None:
         """Wake workers for what is ready, now that those that have begun wait for an answer."""
-        many, self._begun, self._spreading = WAKES * max(self._begun, 1), 0, False
+        many, self._begun, self._spreading = WAKES * max(min(self._begun, self.busy), 1), 0, False
         for _ in range(min(many, len(self._ready) - self._waking)):
             if self._closing or not self._wake_one():
                 return
@@ -333,7 +339,7 @@ class Slots:
         loop, worker = asyncio.get_running_loop(), asyncio.current_task()
         self._waking -= 1
         while not self._closing:
-            while not self._ready or self.busy >= self.backend.config.concurrency:
+            while not self._ready or self.busy >= self.backend.config.concurrency or self._begun >= AT_ONCE:
                 waiter = loop.create_future()
                 self._idle.append(waiter)
                 await waiter
@@ -342,7 +348,7 @@ class Slots:
             self._begun += 1
             if self._ready and not self._spreading:
                 self._spreading = True
-                loop.call_soon(self._wake)  # a worker that never waits needs no others
+                loop.call_soon(self._wake)
             held.worker = worker
             self.busy += 1
             try:

@@ -412,8 +412,9 @@ class ClaimCursors:
         if len(rows) < slots or not rows:
             for priority in PRIORITIES:
                 self._reached.pop((table, priority), None)
-        for row in rows if len(rows) == slots else ():
-            self._reached[table, row[PRIORITY]] = row[RUN_AT]
+        reached = {row[PRIORITY]: row[RUN_AT] for row in rows} if len(rows) == slots else {}
+        for priority, run_at in reached.items():
+            self._reached[table, priority] = run_at
 
     def look(self, table: str, seen: Mapping[str, Any] | None, *, filled: bool) -> More:
         """Take note of the keys that a claim has looked at; say whether another claim finds more.

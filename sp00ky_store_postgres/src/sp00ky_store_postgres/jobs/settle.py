@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 
 from sp00ky_core.encoding.json_bytes import encode
@@ -130,30 +129,28 @@ class Settles:
     # One batch.
 
     async def _write(self, settlements: Sequence[Settlement], workload: Workload) -> list[SettleResult]:
-        places, fates = {f"{name}:" for name in self._tables.by_name}, dict[int, SettleFate]()
-        given = [
-            n
-            for n, settlement in enumerate(settlements)
-            if settlement.job_id[:-36] in places and is_key(settlement.job_id[-36:])
-        ]
+        parts = [settlement.job_id.rpartition(":") for settlement in settlements]
+        names, fates = self._tables.by_name, [SettleFate.LEASE_LOST] * len(settlements)
+        given = [n for n, (name, _, key) in enumerate(parts) if name in names and is_key(key)]
         if given:
-            batch = [settlements[n] for n in given]
-            tables, numbers = self._numbered([each.job_id[:-37] for each in batch])
-            plain = len({each.runner_id for each in batch}) == 1 and {*map(WHAT, batch)} == PLAIN_SUCCESS
-            arguments = (success_arguments if plain else arguments_of)(numbers, batch)
+            batch, keys = [settlements[n] for n in given], [parts[n][2] for n in given]
+            tables, numbers = self._numbered([parts[n][0] for n in given])
+            plain = _are_plain(batch)
+            arguments = (success_arguments if plain else arguments_of)(numbers, keys, batch)
             statement = self._statement(tables, plain=plain)
             ((written,),) = await self._executor.fetch(workload, statement, *arguments)
-            fates = dict.fromkeys(given, SettleFate.SETTLED)
-            left = sorted({*range(len(batch))} - {n - 1 for n in written or ()})
-            unwritten = [numbers[n] for n in left], [batch[n].job_id[-36:] for n in left]
+            for n in given:
+                fates[n] = SettleFate.SETTLED
+            all_written = written is not None and len(written) == len(batch)  # as nearly always
+            left = [] if all_written else sorted({*range(len(batch))} - {n - 1 for n in written or ()})
+            unwritten = [numbers[n] for n in left], [keys[n] for n in left]
             rows = await self._executor.fetch(workload, self._unwritten(tables), *unwritten) if left else ()
             for row in rows:
                 n = left[row["n"] - 1]
                 fates[given[n]] = _fate(row, batch[n])
-        lost = SettleFate.LEASE_LOST
         return [
-            SettleResult(job_id=settlement.job_id, fate=fates.get(n, lost))
-            for n, settlement in enumerate(settlements)
+            SettleResult(job_id=settlement.job_id, fate=fate)
+            for settlement, fate in zip(settlements, fates, strict=True)
         ]
 
     def _numbered(self, names: Sequence[str]) -> tuple[tuple[JobTable, ...], list[int]]:
@@ -209,14 +206,28 @@ APPENDED = {
 """The parts of the expression for a row's errors with one more."""
 
 
-SAID = ("to", "error", "delay", "bumps_epoch", "keeps_lease", "keeps_deferral", "request_id")
-WHAT = attrgetter("status", *(f"transition.{name}" for name in SAID))
-PLAIN_SUCCESS = {(JobStatus.PROCESSING, JobStatus.SUCCESS, None, None, False, False, False, None)}
-"""What is written by settlements of which ``settle_success`` says all."""
+SUCCESS, PROCESSING = JobStatus.SUCCESS, JobStatus.PROCESSING
+"""To look one up in its enumeration takes longer than to compare it."""
 
 
-def success_arguments(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[Any, ...]:
-    """Return the arguments of ``settle_success``; all are one runner's.
+def _are_plain(batch: Sequence[Settlement]) -> bool:
+    """Say whether ``settle_success`` says all of what is to be written; all are one runner's then."""
+    runner_id = batch[0].runner_id
+    for settlement in batch:
+        transition = settlement.transition
+        is_plain = transition.to is SUCCESS and transition.error is None and transition.delay is None
+        more = transition.bumps_epoch or transition.keeps_lease or transition.keeps_deferral
+        if not is_plain or more or transition.request_id is not None:
+            return False
+        if settlement.status is not PROCESSING or settlement.runner_id != runner_id:
+            return False
+    return True
+
+
+def success_arguments(
+    numbers: Sequence[int], keys: Sequence[str], batch: Sequence[Settlement]
+) -> tuple[Any, ...]:
+    """Return the arguments of ``settle_success``.
 
     Arrays are written here: the driver looks at each element of one several times.
     """
@@ -227,7 +238,7 @@ def success_arguments(numbers: Sequence[int], batch: Sequence[Settlement]) -> tu
     ]
     return (
         _array(map(str, numbers)),
-        _array([settlement.job_id[-36:] for settlement in batch]),
+        _array(keys),
         _array([str(settlement.epoch) for settlement in batch]),
         _array(["NULL" if text is None else f'"{text}"' for text in texts]),
         batch[0].runner_id,
@@ -238,12 +249,12 @@ def _array(elements: Iterable[str]) -> str:
     return f"{{{','.join(elements)}}}"
 
 
-def arguments_of(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[Any, ...]:
+def arguments_of(numbers: Sequence[int], keys: Sequence[str], batch: Sequence[Settlement]) -> tuple[Any, ...]:
     """Return the arguments of ``settle``."""
     transitions = [each.transition for each in batch]
     return (
         numbers,
-        [each.job_id[-36:] for each in batch],
+        keys,
         [each.epoch for each in batch],
         [each.status.value for each in batch],
         [transition.to.value for transition in transitions],

@@ -189,12 +189,14 @@ class Connection(asyncio.Protocol):
                 self._failure = _not_http(_TOO_MANY)
                 raise _Stop
             return
-        phrase, headers = b"".join(self._phrase).decode(errors="surrogateescape"), dict[str, str]()
+        phrase = b"".join(self._phrase).decode(errors="surrogateescape")
         more = exchange.read.lower() if exchange.read else None
         names = {**_NAMES, more.encode(): more} if more else _NAMES
+        headers: dict[str, str] = {}  # not dict[str, str](), which takes as long as the rest
         for written, value in self._fields.items():
-            if name := names.get(written.lower()):  # something is made of it
-                headers.setdefault(name, value.decode("latin-1"))
+            name = names.get(written.lower())
+            if name is not None and name not in headers:  # something is made of it
+                headers[name] = value.decode("latin-1")
         exchange.response = Response(status=status, phrase=phrase, headers=headers, complete=False)
         if exchange.request.template.method == "HEAD":  # the parser would wait for the body that is described
             exchange.response.complete = True

@@ -175,7 +175,7 @@ async def find(
 async def _ids(connection: Connection, part: Part, limit: int) -> list[RecordID]:
     """List ids, the newest first.
 
-    Left to itself a server with files reads the index of the newest from its end, which takes many times as long.
+    Left to itself a server with files reads the index of the newest from its end, many times as slowly.
     So few are sorted, and where many match it walks along the newest forwards.
 
     To look through 100,000 rows for what few have takes 0.15 s. With an index of traces a job that is

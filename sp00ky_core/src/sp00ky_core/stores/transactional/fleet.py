@@ -7,6 +7,7 @@ import math
 import os
 import socket
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 
@@ -14,6 +15,7 @@ from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, breaker_of, changed, fits
 from sp00ky_core.ports import (
     LONGEST_PROBE,
+    LONGEST_TEXT,
     Act,
     ActOptions,
     AuditEntry,
@@ -27,7 +29,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.decisions import Allowance
 from sp00ky_core.stores.filters import BEGINNING, unknown_entry
-from sp00ky_core.stores.rows import instant_of
+from sp00ky_core.stores.rows import UNREAD, instant_of
 from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Where
 from sp00ky_core.stores.transactional.rows import PROCESSING, leased
 from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, CONTROLS, RUNNERS, job_table
@@ -262,12 +264,14 @@ def settings_of(row: Row, now: datetime) -> SettingsRecord | None:
     until, values = instant_of(row.get("settings_until")), row.get("settings")
     if values is None or (until is not None and until <= now):
         return None
-    try:
-        read = decode(values)
-    except ValueError:
-        read = None
-    held = read if isinstance(read, dict) else {}
-    return SettingsRecord(values=held, until=until, actor=row.get("settings_by"))
+    read, problem = None, "it is no JSON object"
+    if values == UNREAD or len(values) > LONGEST_TEXT:  # it isn't parsed every 2 s
+        problem = f"it is over {LONGEST_TEXT:,} bytes"
+    else:
+        with suppress(ValueError):
+            read = decode(values)
+    held, ignored = (read, {}) if isinstance(read, dict) else ({}, {"settings": problem})
+    return SettingsRecord(values=held, ignored=ignored, until=until, actor=row.get("settings_by"))
 
 
 async def _made(session: Session, backend: str) -> Row:

@@ -124,6 +124,9 @@ class SqlSession(Session):
         if lock:
             text = f"{self.before_locking}{text}{self.locking}"
         rows, _ = await self._run(text, parameters)
+        return self._decoded(table, names, rows)
+
+    def _decoded(self, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Row]:
         decoders = [self.decoder(table, name) or _same for name in names]
         return [
             {
@@ -151,17 +154,8 @@ class SqlSession(Session):
         end = f" GROUP BY {groups} ORDER BY count(*) DESC" + ("" if limit is None else f" LIMIT {limit:d}")
         text = f"SELECT {expressions}, count(*) FROM {self._source(table, conditions, '')}{end}"
         rows, _ = await self._run(text, parameters)
-        decoders = [self.decoder(table, name) or _same for name in columns]
-        return [
-            (
-                {
-                    name: None if value is None else decode(value)
-                    for name, decode, value in zip(columns, decoders, row[:-1], strict=True)
-                },
-                int(row[-1]),
-            )
-            for row in rows
-        ]
+        groups_of = self._decoded(table, columns, [row[:-1] for row in rows])
+        return [(group, int(row[-1])) for group, row in zip(groups_of, rows, strict=True)]
 
     def _by_copies(
         self, table: Table, where: Sequence[Where], order: Sequence[str] = ()

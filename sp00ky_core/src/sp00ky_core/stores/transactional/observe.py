@@ -14,6 +14,7 @@ import attrs
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import (
+    ALL_JOBS,
     GROUPED,
     MINUTES_KEPT,
     ROLLUPS_KEPT,
@@ -29,6 +30,7 @@ from sp00ky_core.ports import (
     RollupQuery,
 )
 from sp00ky_core.ports.capabilities.rollups import coarse_buckets, fine_buckets, hour_of, summed
+from sp00ky_core.ports.stats import joined_errors
 from sp00ky_core.stores.filters import BEGINNING, age_of
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.rows import instant_of
@@ -52,6 +54,7 @@ from sp00ky_core.stores.transactional.rows import (
     PENDING,
     PROCESSING,
     UNORDERED,
+    Tables,
     due,
     key_of,
     load_rows,
@@ -66,12 +69,7 @@ __all__ = ["find", "fold_rollups", "gate_states", "load", "prune_rollups", "read
 
 
 async def find(
-    session: Session,
-    tables: Sequence[JobTable],
-    query: JobQuery,
-    after: Job | None,
-    *,
-    oldest_first: bool = False,
+    session: Session, tables: Tables, query: JobQuery, after: Job | None, *, oldest_first: bool = False
 ) -> list[Job]:
     """Return jobs, newest first or the other way round, those of the page after a job."""
     jobs: list[Job] = []
@@ -102,7 +100,7 @@ def _beyond(job: Job, table: str, past: Literal["<", ">"]) -> list[Where]:
 
 
 async def ids_by_age(
-    session: Session, tables: Sequence[JobTable], query: JobQuery, latest: int | None = None
+    session: Session, tables: Tables, query: JobQuery, latest: int | None = None
 ) -> list[str]:
     """Return the ids of all matching jobs, or of the latest so many, the oldest first."""
     ids: list[tuple[datetime, str]] = []
@@ -115,8 +113,11 @@ async def ids_by_age(
     return [each_id for _, each_id in (ids if latest is None else ids[max(len(ids) - latest, 0) :])]
 
 
-async def ids_starting_with(session: Session, table: str, start: str, limit: int) -> list[str]:
+async def ids_starting_with(session: Session, tables: Tables, prefix: str, *, limit: int = 2) -> list[str]:
     """Return ids of one table whose key starts so."""
+    table, start = table_of(prefix), key_of(prefix)
+    if table not in {known.table for known in tables}:
+        return []
     where = [Is("id", ">=", start), Is("id", "<", f"{start}\U0010ffff")]
     rows = await session.select(job_table(table), where, order=("id",), limit=limit, columns=["id"])
     return [job_id(table, row["id"]) for row in rows]
@@ -141,7 +142,7 @@ async def one(session: Session, tables: Mapping[str, JobTable], job_id: str) -> 
     raise JobNotFound(job_id=job_id)
 
 
-async def count(session: Session, tables: Sequence[JobTable], conditions: JobFilter) -> int:
+async def count(session: Session, tables: Tables, conditions: JobFilter) -> int:
     """Count the jobs that meet the conditions."""
     parts = matching(tables, conditions)
     return sum([await session.count(job_table(table.table), where) for table, where in parts])
@@ -150,10 +151,8 @@ async def count(session: Session, tables: Sequence[JobTable], conditions: JobFil
 PENDING_WITH_KEY = (*ORDERED, Is("status", "!=", JobStatus.PROCESSING))
 
 
-async def stats(
-    session: Session, tables: Sequence[JobTable], *, limit: int | None = None
-) -> dict[str, BackendStats]:
-    """Return each backend's numbers, each of them up to ``limit``."""
+async def stats(session: Session, tables: Tables, *, limit: int | None = None) -> Mapping[str, BackendStats]:
+    """Return each backend's numbers; what is larger than ``limit`` is said to be so large."""
     now, states = await session.now(), await gate_states(session, tables)
     return {
         table.backend: attrs.evolve(await _stats(session, table, now, limit), **states[table.backend])
@@ -161,7 +160,7 @@ async def stats(
     }
 
 
-async def gate_states(session: Session, tables: Sequence[JobTable]) -> dict[str, dict[str, Any]]:
+async def gate_states(session: Session, tables: Tables) -> dict[str, dict[str, Any]]:
     """Return each backend's breaker and pause, as its numbers have them."""
     now, backends = await session.now(), [table.backend for table in tables]
     breakers, controls = await read_breakers(session, tables, now), await read_controls(session, backends)
@@ -224,7 +223,7 @@ async def _oldest(
 
 
 async def job_groups(
-    session: Session, tables: Sequence[JobTable], *, by: GroupBy, conditions: JobFilter, limit: int
+    session: Session, tables: Tables, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
 ) -> list[JobGroup]:
     """Count jobs by status in the largest groups."""
     groups: list[JobGroup] = []
@@ -266,13 +265,7 @@ Read = Callable[[Work[list[Row]]], Awaitable[list[Row]]]
 
 
 async def error_groups(
-    read: Read,
-    tables: Sequence[JobTable],
-    *,
-    since: datetime | None,
-    limit: int,
-    conditions: JobFilter,
-    by: GroupBy,
+    read: Read, tables: Tables, *, since: datetime | None, limit: int, conditions: JobFilter, by: GroupBy
 ) -> list[ErrorGroup]:
     """Read such rows page by page, and count them.
 
@@ -284,18 +277,16 @@ async def error_groups(
         conditions: Only those that meet them.
         by: What else the groups have in common.
     """
-    groups: dict[tuple[str, str, str, str, int], ErrorGroup] = {}
+    groups: list[ErrorGroup] = []
     for table, where in matching(tables, conditions):
-        async for row in _rows(read, table, where, since):
-            one = _group_of(table, row, by)
-            key = (one.backend, one.path, one.assigned_to or "", one.name, one.code)
-            groups[key] = _joined(groups[key], one) if key in groups else one
-    return [groups[key] for key in nsmallest(limit, groups, key=lambda key: (-groups[key].count, key))]
+        async for page in _pages(read, table, where, since):
+            groups = joined_errors([*groups, *(_group_of(table, row, by) for row in page)])
+    return groups[:limit]
 
 
-async def _rows(
+async def _pages(
     read: Read, table: JobTable, where: Sequence[Where], since: datetime | None
-) -> AsyncIterator[Row]:
+) -> AsyncIterator[list[Row]]:
     for status in (JobStatus.FAILED, JobStatus.PENDING):
         wanted = [Is("status", "=", status), LAST_FAILED, *where]
         dated = Is("updated_at", "!=", None) if since is None else Is("updated_at", ">=", since)
@@ -303,8 +294,7 @@ async def _rows(
         for age in (dated, *undated):
             page: list[Row] = await read(partial(_page, table=table, where=[*wanted, age]))
             while page:
-                for row in page:
-                    yield row
+                yield page
                 later = [*wanted, *_after(page[-1])]
                 page = [] if len(page) < PAGE else await read(partial(_page, table=table, where=later))
 
@@ -338,15 +328,6 @@ def _group_of(table: JobTable, row: Row, by: GroupBy) -> ErrorGroup:
     )
 
 
-def _joined(group: ErrorGroup, one: ErrorGroup) -> ErrorGroup:
-    latest = max(group, one, key=lambda candidate: (candidate.last, candidate.example))
-    return attrs.evolve(
-        latest,
-        count=group.count + one.count,
-        first=min(group.first, one.first),
-    )
-
-
 async def write_rollups(session: Session, rollups: Sequence[Rollup]) -> datetime:
     """Write rows, each in the place of one with its key; return the time."""
     await session.put(ROLLUPS, [_row(rollup) for rollup in rollups])
@@ -361,7 +342,7 @@ async def read_rollups(session: Session, query: RollupQuery) -> list[Rollup]:
     return summed(map(_rollup, await session.select(ROLLUPS, where)), query)
 
 
-async def fold_rollups(session: Session, *, limit: int) -> int:
+async def fold_rollups(session: Session, *, limit: int = 10_000) -> int:
     """Fold old minutes to hours, and delete what is older still; how many minutes.
 
     Of two that add to one hour at once one would be lost: while another transaction folds, there is nothing

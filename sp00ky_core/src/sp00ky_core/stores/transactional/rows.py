@@ -27,7 +27,10 @@ from sp00ky_core.stores.transactional.connection.session import (
 )
 from sp00ky_core.stores.transactional.schema import NOT_ENDED, Table, job_table
 
-__all__ = ["LISTED", "filters", "matching", "to_job"]
+__all__ = ["Tables", "LISTED", "filters", "matching", "to_job"]
+
+Tables = Sequence[JobTable]
+"""Tables of a store's backends."""
 
 LISTED = dict.fromkeys(("payload", "result", "errors"), LONGEST_LISTED)
 """Bytes that a list reads of these."""

@@ -22,6 +22,7 @@ from sp00ky_core.stores.transactional.rows import (
     PENDING,
     PROCESSING,
     Found,
+    Tables,
     as_given,
     changes,
     guard_of,
@@ -172,7 +173,7 @@ async def reschedule(
 
 async def release(
     session: Session,
-    tables: Sequence[JobTable],
+    tables: Tables,
     runner_id: str,
     keep: Collection[str],
     refused: Quarantine,
@@ -204,7 +205,7 @@ async def release(
 
 
 async def overdue_claims(
-    session: Session, tables: Sequence[JobTable], runners: Collection[str], limit: int
+    session: Session, tables: Tables, runners: Collection[str], *, limit: int = 500
 ) -> list[OverdueClaim]:
     """List these runners' rows whose lease is over."""
     now, claims = await session.now(), list[OverdueClaim]()
@@ -227,7 +228,7 @@ def _written(job: Job) -> float:
 
 async def lost(
     session: Session,
-    tables: Sequence[JobTable],
+    tables: Tables,
     dead: Collection[str],
     *,
     beating: Collection[str],

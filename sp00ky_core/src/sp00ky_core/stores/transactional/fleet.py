@@ -33,8 +33,8 @@ from sp00ky_core.stores.decisions import Allowance
 from sp00ky_core.stores.filters import BEGINNING, unknown_entry
 from sp00ky_core.stores.rows import UNREAD, instant_of
 from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Where
-from sp00ky_core.stores.transactional.rows import PROCESSING, Tables, leased
-from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, CONTROLS, RUNNERS, job_table
+from sp00ky_core.stores.transactional.rows import PROCESSING, JobRows, Tables
+from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, CONTROLS, RUNNERS
 
 __all__ = ["info_of"]
 
@@ -96,21 +96,21 @@ async def lock_control(session: Session, backend: str) -> bool:
     return not is_locked and await session.insert_once(CONTROLS, {"backend": backend})
 
 
-async def read_allowance(session: Session, table: JobTable, control: Row, now: datetime) -> Allowance:
+async def read_allowance(stored: JobRows, control: Row) -> Allowance:
     """Read what a table's limits leave. ``control``: its backend's row, empty where there is none."""
-    stored, in_flight = job_table(table.table), 0
-    if table.max_in_flight is not None:
-        in_flight = await session.count(stored, [PROCESSING])
-        in_flight += await session.count(stored, leased(table, now))
+    in_flight = 0
+    if stored.table.max_in_flight is not None:
+        in_flight = await stored.count(PROCESSING)
+        in_flight += await stored.count(*stored.leased())
     at = instant_of(control.get("tokens_at"))
-    return Allowance.of(table, now, tokens=control.get("tokens"), at=at, in_flight=in_flight)
+    return Allowance.of(stored.table, stored.now, tokens=control.get("tokens"), at=at, in_flight=in_flight)
 
 
-async def spend(session: Session, table: JobTable, allowance: Allowance, taken: int, now: datetime) -> None:
+async def spend(stored: JobRows, allowance: Allowance, taken: int) -> None:
     """Write down that jobs were taken; each has cost a token."""
     if (tokens := allowance.tokens_after(taken)) is not None:
-        values = {"tokens": tokens, "tokens_at": now}
-        await session.update(CONTROLS, [Is("backend", "=", table.backend)], values)
+        values = {"tokens": tokens, "tokens_at": stored.now}
+        await stored.session.update(CONTROLS, [Is("backend", "=", stored.table.backend)], values)
 
 
 FORGOTTEN = timedelta(days=1)

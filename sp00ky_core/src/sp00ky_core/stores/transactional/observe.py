@@ -54,12 +54,12 @@ from sp00ky_core.stores.transactional.rows import (
     PENDING,
     PROCESSING,
     UNORDERED,
+    JobRows,
     Tables,
-    due,
     key_of,
     load_rows,
     matching,
-    overdue,
+    rows_of,
     select_jobs,
     to_job,
 )
@@ -153,10 +153,10 @@ PENDING_WITH_KEY = (*ORDERED, Is("status", "!=", JobStatus.PROCESSING))
 
 async def stats(session: Session, tables: Tables, *, limit: int | None = None) -> Mapping[str, BackendStats]:
     """Return each backend's numbers; what is larger than ``limit`` is said to be so large."""
-    now, states = await session.now(), await gate_states(session, tables)
+    rows, states = await rows_of(session, tables), await gate_states(session, tables)
     return {
-        table.backend: attrs.evolve(await _stats(session, table, now, limit), **states[table.backend])
-        for table in tables
+        stored.table.backend: attrs.evolve(await _stats(stored, limit), **states[stored.table.backend])
+        for stored in rows
     }
 
 
@@ -173,19 +173,16 @@ async def gate_states(session: Session, tables: Tables) -> dict[str, dict[str, A
     }
 
 
-async def _stats(session: Session, table: JobTable, now: datetime, limit: int | None) -> BackendStats:
+async def _stats(stored: JobRows, limit: int | None) -> BackendStats:
     async def count(*where: Where) -> int:
-        stored = job_table(table.table)
         if limit is None:
-            return await session.count(stored, where)
-        return len(await session.select(stored, where, limit=limit, columns=["id"]))
+            return await stored.count(*where)
+        return len(await stored.select(where, limit=limit, columns=["id"]))
 
     counts = {status: await count(Is("status", "=", status)) for status in JobStatus}
-    waiting = [
-        [*UNORDERED, priority] for ranges in await priority_ranges(session, table) for priority in ranges
-    ]
+    waiting = [[*UNORDERED, priority] for ranges in await priority_ranges(stored) for priority in ranges]
     waiting.append([*PENDING_WITH_KEY])
-    dues = [await count(*of, run_at) for of in waiting for run_at in due(now)]
+    dues = [await count(*of, run_at) for of in waiting for run_at in stored.due()]
     deferred: list[Where] = [PENDING, Is("deferred_since", "!=", None)]
     return BackendStats(
         pending=counts[JobStatus.PENDING],
@@ -193,32 +190,26 @@ async def _stats(session: Session, table: JobTable, now: datetime, limit: int | 
         success=counts[JobStatus.SUCCESS],
         failed=counts[JobStatus.FAILED],
         due=sum(dues) if limit is None else min(sum(dues), limit),
-        stalled=await count(PROCESSING, overdue(table, now)),
+        stalled=await count(PROCESSING, stored.overdue()),
         deferred=await count(*deferred),
-        oldest_deferred_s=await _oldest(session, table, deferred, "deferred_since", now),
-        oldest_due_s=await _oldest_due(session, table, waiting, now),
+        oldest_deferred_s=await _oldest(stored, deferred, "deferred_since"),
+        oldest_due_s=await _oldest_due(stored, waiting),
     )
 
 
-async def _oldest_due(
-    session: Session, table: JobTable, waiting: Sequence[Sequence[Where]], now: datetime
-) -> float | None:
-    missing, past = due(now)
+async def _oldest_due(stored: JobRows, waiting: Sequence[Sequence[Where]]) -> float | None:
+    missing, past = stored.due()
     ages = [
-        await _oldest(session, table, [*of, condition], column, now)
+        await _oldest(stored, [*of, condition], column)
         for of in waiting
         for condition, column in ((missing, "created_at"), (past, "run_at"))
     ]
     return max((age for age in ages if age is not None), default=None)
 
 
-async def _oldest(
-    session: Session, table: JobTable, where: Sequence[Where], column: str, now: datetime
-) -> float | None:
+async def _oldest(stored: JobRows, where: Sequence[Where], column: str) -> float | None:
     """Return the seconds since the earliest instant in a column; 0 where the row has none."""
-    rows: list[Row] = await session.select(
-        job_table(table.table), where, order=(column,), limit=1, columns=[column]
-    )
+    rows, now = await stored.select(where, order=(column,), limit=1, columns=[column]), stored.now
     return max((now - (rows[0][column] or now)).total_seconds(), 0.0) if rows else None
 
 

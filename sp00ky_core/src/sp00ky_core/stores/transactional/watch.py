@@ -19,7 +19,7 @@ from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Is, 
 from sp00ky_core.stores.transactional.fleet import pause_of, read_controls
 from sp00ky_core.stores.transactional.jobs.due import has_keys, next_without_key
 from sp00ky_core.stores.transactional.observe import ids_by_age, load
-from sp00ky_core.stores.transactional.rows import CHUNK, LISTED, matching, select_jobs
+from sp00ky_core.stores.transactional.rows import CHUNK, LISTED, JobRows, matching, select_jobs
 
 __all__ = ["Notifications"]
 
@@ -119,13 +119,14 @@ class Notifications:
 
     async def _look(self, session: Session) -> Seen:
         now = await session.now()
+        rows = [JobRows(session, table, now) for table in self._tables]
         controls = await read_controls(session, [table.backend for table in self._tables])
         pauses = {
             backend: pause for backend, row in controls.items() if (pause := pause_of(row, now)) is not None
         }
         return Seen(
-            due=await next_without_key(session, self._tables),
-            keys=any([await has_keys(session, table) for table in self._tables]),
+            due=await next_without_key(rows),
+            keys=any([await has_keys(stored) for stored in rows]),
             pauses=pauses,
             now=now,
         )

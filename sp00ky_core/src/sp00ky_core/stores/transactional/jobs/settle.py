@@ -30,7 +30,7 @@ from sp00ky_core.stores.transactional.rows import (
     keys_by_table,
     load_rows,
     others_than,
-    overdue,
+    rows_of,
     select_jobs,
     to_job,
     update_all,
@@ -184,18 +184,16 @@ async def release(
 
     Where the database refuses one, each is to be written ``apart``; the refused one is left to its lease.
     """
-    now, released = await session.now(), list[str]()
-    for table in tables:
-        stored = job_table(table.table)
-        for row in await session.select(
-            stored, [PROCESSING, Is("runner_id", "=", runner_id)], longest=DECIDED, lock=True
-        ):
-            job = to_job(table, row)
-            if job.id not in keep and not is_overdue(job, now):
-                after = applied(job, decide(job, Released(), RetryPolicy()), now)
+    released = list[str]()
+    for stored in await rows_of(session, tables):
+        own = [PROCESSING, Is("runner_id", "=", runner_id)]
+        for row in await stored.select(own, longest=DECIDED, lock=True):
+            job, table = to_job(stored.table, row), job_table(stored.table.table)
+            if job.id not in keep and not is_overdue(job, stored.now):
+                after = applied(job, decide(job, Released(), RetryPolicy()), stored.now)
                 try:
                     async with session.savepoint() if apart else nullcontext():
-                        if await session.update(stored, guard_of(row), changes(job, after)):
+                        if await session.update(table, guard_of(row), changes(job, after)):
                             released.append(job.id)
                 except RowRefused as error:
                     if not apart:
@@ -208,9 +206,9 @@ async def overdue_claims(
     session: Session, tables: Tables, runners: Collection[str], *, limit: int = 500
 ) -> list[OverdueClaim]:
     """List these runners' rows whose lease is over."""
-    now, claims = await session.now(), list[OverdueClaim]()
-    for table in tables:
-        where = [PROCESSING, Is("runner_id", "in", tuple(runners)), overdue(table, now)]
+    claims = list[OverdueClaim]()
+    for stored in await rows_of(session, tables):
+        table, where = stored.table, [PROCESSING, Is("runner_id", "in", tuple(runners)), stored.overdue()]
         for job in await select_jobs(session, table, where, limit=limit - len(claims), longest=DECIDED):
             lasts = max(table.attempt_timeout(job.timeout) + table.lease_margin, _written(job))
             claim = OverdueClaim(job_id=job.id, epoch=job.lease_epoch, runner_id=job.runner_id, lasts=lasts)
@@ -237,12 +235,13 @@ async def lost(
     limit: int,
 ) -> list[Job]:
     """List rows to be reclaimed: see ``DecidingStore._lost``; but for those refused just now."""
-    now, jobs = await session.now(), list[Job]()
-    for table in tables:
+    jobs = list[Job]()
+    for stored in await rows_of(session, tables):
+        table = stored.table
         keys = [key_of(claim.job_id) for claim in named if table_of(claim.job_id) == table.table]
         spared = Is("runner_id", "not in", tuple(beating))
         taken = Either((Is("runner_id", "=", None), spared, Is("id", "in", keys)))
-        where = Either((Is("runner_id", "in", tuple(dead)), Both((overdue(table, now), taken))))
+        where = Either((Is("runner_id", "in", tuple(dead)), Both((stored.overdue(), taken))))
         resting = others_than(refused, "settled", table.table)
         options: dict[str, Any] = {"limit": limit - len(jobs), "longest": DECIDED}
         jobs += await select_jobs(session, table, [PROCESSING, where, *resting], **options)

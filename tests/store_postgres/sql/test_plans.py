@@ -114,7 +114,7 @@ def works(table: JobTable) -> dict[str, tuple[Work[Any], str]]:
     """What is done in transactions, and the index that it goes by."""
     tables, find_page = [table], partial(find, tables=[table], after=None)
     assigned = JobQuery(assigned_to="thread:1", path="/a", limit=1)
-    claims: dict[str, Any] = {"beating": ["r2"], "named": [], "refused": Quarantine(), "limit": 10}
+    claims: dict[str, Any] = {"beating": ["r2"], "overdue": [], "refused": Quarantine(), "limit": 10}
     beginning = [Is("id", ">=", KEY), Is("id", "<=", KEY)]
     select = partial(PostgresSession.select, table=job_table("job"), where=beginning, order=("id",), limit=2)
     deleting = partial(Deleting, refused=Quarantine(), apart=False)

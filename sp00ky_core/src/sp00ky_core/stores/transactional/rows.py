@@ -217,15 +217,10 @@ def matching(tables: Iterable[JobTable], conditions: JobFilter) -> Iterator[tupl
 
 
 async def select_jobs(
-    session: Session,
-    table: JobTable,
-    where: Sequence[Where],
-    *,
-    limit: int | None = None,
-    **options: Unpack[ReadOptions],
+    session: Session, table: JobTable, where: Sequence[Where], **options: Unpack[ReadOptions]
 ) -> list[Job]:
     """Return the jobs of the rows that meet conditions."""
-    rows = await session.select(job_table(table.table), where, limit=limit, **options)
+    rows = await session.select(job_table(table.table), where, **options)
     return [to_job(table, row) for row in rows]
 
 
@@ -243,11 +238,9 @@ class JobRows:
     table: JobTable
     now: datetime
 
-    async def select(
-        self, where: Sequence[Where], *, limit: int | None = None, **options: Unpack[ReadOptions]
-    ) -> list[Row]:
+    async def select(self, where: Sequence[Where], **options: Unpack[ReadOptions]) -> list[Row]:
         """Select rows that meet all conditions: see ``Session.select``."""
-        return await self.session.select(job_table(self.table.table), where, limit=limit, **options)
+        return await self.session.select(job_table(self.table.table), where, **options)
 
     async def count(self, *where: Where) -> int:
         """Count the rows that meet all conditions."""

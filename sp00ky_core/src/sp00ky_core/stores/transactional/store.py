@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, Unpack
 
 import attrs
 
@@ -26,7 +26,6 @@ from sp00ky_core.ports import (
     JobQuery,
     JobTable,
     MigrationStep,
-    OverdueClaim,
     ScheduleChange,
     ScheduleRun,
     SettleFate,
@@ -37,7 +36,7 @@ from sp00ky_core.ports import (
     StoreOptions,
 )
 from sp00ky_core.stores.callers import finished, refuse_synchronous, unknown_kind
-from sp00ky_core.stores.decisions import DecidingStore
+from sp00ky_core.stores.decisions import DecidingStore, LostOptions
 from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional import fleet, observe, schema
 from sp00ky_core.stores.transactional.connection.lanes import Executor
@@ -493,17 +492,8 @@ class TransactionalStore(Primitives, DecidingStore):
 
     # What ``DecidingStore`` asks for.
 
-    async def _lost(
-        self,
-        dead_runners: Collection[str],
-        *,
-        beating: Collection[str],
-        overdue: Collection[OverdueClaim],
-        limit: int,
-    ) -> list[Job]:
-        options: dict[str, Any] = {"beating": beating, "named": overdue, "limit": limit}
-        options["refused"] = self._refused
-        work = partial(lost, tables=self._delivered, dead=tuple(dead_runners), **options)
+    async def _lost(self, dead_runners: Collection[str], **options: Unpack[LostOptions]) -> list[Job]:
+        work = partial(lost, tables=self._delivered, dead=dead_runners, refused=self._refused, **options)
         return await self._executor.read(work)
 
     async def _beats(self) -> Mapping[str, datetime]:

@@ -93,13 +93,7 @@ class Rounds:
         """Whether there are keys that the latest claims haven't looked at."""
         return table.table in self._rounds
 
-    async def ready(
-        self,
-        stored: JobRows,
-        left_out: Collection[str],
-        *,
-        peek: bool = False,
-    ) -> list[Row]:
+    async def ready(self, stored: JobRows, left_out: Collection[str], *, peek: bool = False) -> list[Row]:
         """List rows whose turn it is, and that are due.
 
         Args:
@@ -214,19 +208,19 @@ MOST_PRIORITIES = 8
 async def select_due(
     stored: JobRows,
     where: Sequence[Where],
-    limit: int,
+    most: int,
     *,
     latest: bool = False,
     **options: Unpack[ReadOptions],
 ) -> list[Row]:
     """Select pending rows without a key that are due, the first to be claimed first.
 
-    ``latest``: those that became due last instead, up to the limit of each priority.
+    ``latest``: those that became due last instead, so many of each priority.
     """
     rows: list[Row] = []
     options["order"] = ("-run_at", "-id") if latest else ("run_at", "id")
     for ranges in await priority_ranges(stored):
-        left, due_rows = limit if latest else limit - len(rows), list[Row]()
+        left, due_rows = most if latest else most - len(rows), list[Row]()
         for priority in ranges if left > 0 else ():
             due_rows += await _select_range(stored, [*UNORDERED, *where, priority], left, **options)
         rows += (sorted(due_rows, key=rank) if len(ranges) > 1 else due_rows)[:left]
@@ -234,13 +228,13 @@ async def select_due(
 
 
 async def _select_range(
-    stored: JobRows, where: Sequence[Where], limit: int, **options: Unpack[ReadOptions]
+    stored: JobRows, where: Sequence[Where], most: int, **options: Unpack[ReadOptions]
 ) -> list[Row]:
     rows: list[Row] = []
     for condition in stored.due():  # two ranges of one index
-        if len(rows) < limit:
-            most = limit - len(rows)
-            rows += await stored.select([*where, condition], limit=most, **options)
+        if len(rows) < most:
+            options["limit"] = most - len(rows)
+            rows += await stored.select([*where, condition], **options)
     return rows
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.retry import RetryPolicy
 from sp00ky_core.job.state_machine import Released, Rescheduled, decide
 from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim, SettleFate, Settlement, SettleResult
-from sp00ky_core.stores.decisions import applied
+from sp00ky_core.stores.decisions import LostOptions, applied
 from sp00ky_core.stores.filters import is_overdue
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.isolation import Quarantine, settle_with_less
@@ -228,21 +228,18 @@ async def lost(
     session: Session,
     tables: Tables,
     dead: Collection[str],
-    *,
-    beating: Collection[str],
-    named: Collection[OverdueClaim],
     refused: Quarantine,
-    limit: int,
+    **options: Unpack[LostOptions],
 ) -> list[Job]:
     """List rows to be reclaimed: see ``DecidingStore._lost``; but for those refused just now."""
     jobs = list[Job]()
     for stored in await rows_of(session, tables):
         table = stored.table
-        keys = [key_of(claim.job_id) for claim in named if table_of(claim.job_id) == table.table]
-        spared = Is("runner_id", "not in", tuple(beating))
+        keys = [key_of(claim.job_id) for claim in options["overdue"] if table_of(claim.job_id) == table.table]
+        spared = Is("runner_id", "not in", tuple(options["beating"]))
         taken = Either((Is("runner_id", "=", None), spared, Is("id", "in", keys)))
         where = Either((Is("runner_id", "in", tuple(dead)), Both((stored.overdue(), taken))))
         resting = others_than(refused, "settled", table.table)
-        options: dict[str, Any] = {"limit": limit - len(jobs), "longest": DECIDED}
-        jobs += await select_jobs(session, table, [PROCESSING, where, *resting], **options)
+        left = options["limit"] - len(jobs)
+        jobs += await select_jobs(session, table, [PROCESSING, where, *resting], limit=left, longest=DECIDED)
     return jobs

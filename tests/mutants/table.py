@@ -29,7 +29,7 @@ MUTANTS = [
     Mutant(CLAIM, "seconds=lease)", "seconds=lease - table.lease_margin)", CLAIMED),
     Mutant(CLAIM, '"runner_id": self.runner_id,\n            "updated', '"updated', CLAIMED),
     Mutant(CLAIM, '"updated_at": now,', "", CLAIMED),
-    Mutant(CLAIM, "pause_of(row, now) for", "None for", PAUSED),
+    Mutant("fleet.py", "pause_of(row, now) for", "None for", PAUSED),
     Mutant(CLAIM, "table.backend not in self.paused and (", "(", "nothing_is_probed_while_it_holds"),
     Mutant(CLAIM, "allowance.grant(slots)", "allowance.grant(slots + 1)", "each_backend_gets_its_slots"),
     Mutant(CLAIM, "allowance, len(taken)", "allowance, 0", "a_burst_is_had_at_once_and_no_more"),

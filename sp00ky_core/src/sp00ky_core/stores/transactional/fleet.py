@@ -6,7 +6,7 @@ import json
 import math
 import os
 import socket
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Unpack
@@ -213,10 +213,17 @@ async def resume(session: Session, tables: Tables, backend: str) -> bool:
     return True
 
 
-async def read_controls(session: Session, backends: Collection[str]) -> dict[str, Row]:
-    """Read the rows of backends that have been paused or limited, by backend."""
-    rows = await session.select(CONTROLS, [Is("backend", "in", tuple(backends))])
+async def read_controls(session: Session, tables: Iterable[JobTable]) -> dict[str, Row]:
+    """Read the rows of tables' backends that have been paused or limited, by backend."""
+    backends = tuple(table.backend for table in tables)
+    rows = await session.select(CONTROLS, [Is("backend", "in", backends)])
     return {row["backend"]: row for row in rows}
+
+
+def pauses_of(controls: Mapping[str, Row], now: datetime) -> dict[str, Pause]:
+    """Return the pauses that hold now, by backend."""
+    pauses = {backend: pause_of(row, now) for backend, row in controls.items()}
+    return {backend: pause for backend, pause in pauses.items() if pause is not None}
 
 
 def pause_of(row: Row, now: datetime) -> Pause | None:
@@ -264,7 +271,7 @@ async def reset_settings(session: Session, tables: Tables, backend: str) -> bool
 
 async def read_settings(session: Session, tables: Tables) -> Mapping[str, SettingsRecord]:
     """Return what is set and holds now, by backend."""
-    controls, now = await read_controls(session, [table.backend for table in tables]), await session.now()
+    controls, now = await read_controls(session, tables), await session.now()
     records = {backend: settings_of(row, now) for backend, row in controls.items()}
     return {backend: record for backend, record in records.items() if record is not None}
 
@@ -302,9 +309,10 @@ async def _locked(session: Session, tables: Tables, backend: str) -> Row | None:
     known = tuple(table.backend for table in tables)
     if backend not in known:
         raise UnknownBackend(backend=backend, known=known)
-    if not await session.update(CONTROLS, [Is("backend", "=", backend)], {"backend": backend}):
+    where = [Is("backend", "=", backend)]
+    if not await session.update(CONTROLS, where, {"backend": backend}):
         return None  # one that is there a moment later isn't locked
-    return (await read_controls(session, [backend])).get(backend)
+    return next(iter(await session.select(CONTROLS, where)), None)
 
 
 async def start_audit(session: Session, act: Act) -> str:

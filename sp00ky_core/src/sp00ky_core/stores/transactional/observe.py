@@ -162,8 +162,8 @@ async def stats(session: Session, tables: Tables, *, limit: int | None = None) -
 
 async def gate_states(session: Session, tables: Tables) -> dict[str, dict[str, Any]]:
     """Return each backend's breaker and pause, as its numbers have them."""
-    now, backends = await session.now(), [table.backend for table in tables]
-    breakers, controls = await read_breakers(session, tables, now), await read_controls(session, backends)
+    now = await session.now()
+    breakers, controls = await read_breakers(session, tables, now), await read_controls(session, tables)
     return {
         table.backend: {
             "breaker": BreakerStats.of(table, breakers.get(table.backend)),

@@ -16,7 +16,7 @@ from sp00ky_core.stores.filters import BEGINNING, age_of, matches
 from sp00ky_core.stores.subscription import Broadcast, Subscription
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Is, Session, Work
-from sp00ky_core.stores.transactional.fleet import pause_of, read_controls
+from sp00ky_core.stores.transactional.fleet import pauses_of, read_controls
 from sp00ky_core.stores.transactional.jobs.due import has_keys, next_without_key
 from sp00ky_core.stores.transactional.observe import ids_by_age, load
 from sp00ky_core.stores.transactional.rows import CHUNK, LISTED, JobRows, matching, select_jobs
@@ -120,14 +120,10 @@ class Notifications:
     async def _look(self, session: Session) -> Seen:
         now = await session.now()
         rows = [JobRows(session, table, now) for table in self._tables]
-        controls = await read_controls(session, [table.backend for table in self._tables])
-        pauses = {
-            backend: pause for backend, row in controls.items() if (pause := pause_of(row, now)) is not None
-        }
         return Seen(
             due=await next_without_key(rows),
             keys=any([await has_keys(stored) for stored in rows]),
-            pauses=pauses,
+            pauses=pauses_of(await read_controls(session, self._tables), now),
             now=now,
         )
 

@@ -20,7 +20,7 @@ from sp00ky_core.stores.transactional.connection.session import Is, ReadOptions,
 from sp00ky_core.stores.transactional.fleet import (
     give_back_probe,
     lock_control,
-    pause_of,
+    pauses_of,
     read_allowance,
     read_breakers,
     read_controls,
@@ -132,15 +132,12 @@ class Claiming:
         return Claim(jobs, breakers=state.breakers, paused=state.paused, retry_in=retry_in)
 
     async def _state(self, session: Session) -> State:
-        now, backends = await session.now(), [table.backend for table in self.slots]
-        controls = await read_controls(session, backends)
-        pauses = {control: pause_of(row, now) for control, row in controls.items()}
+        now, controls = await session.now(), await read_controls(session, self.slots)
+        pauses = pauses_of(controls, now)
         return State(
             now=now,
             breakers=await read_breakers(session, self.slots, now),
-            paused={
-                backend: seconds_left(pause, now) for backend, pause in pauses.items() if pause is not None
-            },
+            paused={backend: seconds_left(pause, now) for backend, pause in pauses.items()},
             controls=controls,
         )
 

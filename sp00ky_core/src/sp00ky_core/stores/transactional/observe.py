@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import datetime, timedelta
 from functools import partial
 from heapq import nlargest, nsmallest
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import attrs
 
@@ -35,10 +35,10 @@ from sp00ky_core.stores.filters import BEGINNING, age_of
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.rows import instant_of
 from sp00ky_core.stores.transactional.connection.session import (
-    NO_LENGTHS,
     Both,
     Either,
     Is,
+    ReadOptions,
     Row,
     Session,
     Where,
@@ -124,14 +124,10 @@ async def ids_starting_with(session: Session, tables: Tables, prefix: str, *, li
 
 
 async def load(
-    session: Session,
-    tables: Mapping[str, JobTable],
-    ids: Sequence[str],
-    *,
-    longest: Mapping[str, int] = NO_LENGTHS,
+    session: Session, tables: Mapping[str, JobTable], ids: Sequence[str], **options: Unpack[ReadOptions]
 ) -> list[Job]:
     """Return the jobs of these ids that exist, in the order of the ids."""
-    rows = await load_rows(session, tables, ids, longest=longest)
+    rows = await load_rows(session, tables, ids, **options)
     return [to_job(*rows[each_id]) for each_id in dict.fromkeys(ids) if each_id in rows]
 
 

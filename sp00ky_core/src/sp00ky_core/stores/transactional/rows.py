@@ -149,14 +149,12 @@ async def load_rows(
     session: Session,
     tables: Mapping[str, JobTable],
     job_ids: Iterable[str],
-    *,
-    longest: Mapping[str, int] = DECIDED,
-    lock: bool = False,
+    **options: Unpack[ReadOptions],
 ) -> Found:
     """Read rows by their jobs' ids; ``tables`` by name, an id of no table, or row, is left out."""
     rows: dict[str, tuple[JobTable, Row]] = {}
     for name, keys in keys_by_table(job_ids, tables):
-        for row in await session.select(job_table(name), [Is("id", "in", keys)], longest=longest, lock=lock):
+        for row in await session.select(job_table(name), [Is("id", "in", keys)], **options):
             rows[f"{name}:{row['id']}"] = (tables[name], row)
     return rows
 

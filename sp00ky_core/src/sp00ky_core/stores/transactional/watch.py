@@ -15,7 +15,7 @@ from sp00ky_core.ports import JobQuery, JobTable, Pause
 from sp00ky_core.stores.filters import BEGINNING, age_of, matches
 from sp00ky_core.stores.subscription import Broadcast, Subscription
 from sp00ky_core.stores.transactional.connection.lanes import Executor
-from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Is, Session, Work
+from sp00ky_core.stores.transactional.connection.session import Is, Session, Work
 from sp00ky_core.stores.transactional.fleet import pauses_of, read_controls
 from sp00ky_core.stores.transactional.jobs.due import has_keys, next_without_key
 from sp00ky_core.stores.transactional.observe import ids_by_age, load
@@ -204,7 +204,7 @@ class Watch:
         return jobs
 
     async def _load(self, ids: Sequence[str]) -> list[Job]:
-        longest = LISTED if self._query.ids is None else NO_LENGTHS
+        longest = LISTED if self._query.ids is None else {}
         jobs: list[Job] = await self._read(partial(load, tables=self._tables, ids=ids, longest=longest))
         return jobs
 

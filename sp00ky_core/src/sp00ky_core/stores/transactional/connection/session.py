@@ -39,7 +39,6 @@ __all__ = [
 T = TypeVar("T")
 Row = dict[str, Any]
 """A row: values by column name."""
-NO_LENGTHS: Mapping[str, int] = {}
 DELETED_AT_ONCE = 500
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
 

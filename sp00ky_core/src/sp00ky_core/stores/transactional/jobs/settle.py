@@ -53,8 +53,9 @@ async def settle(
         RowRefused: A row was refused, and it wasn't ``apart``: nothing of the batch may be committed.
     """
     ids = [settlement.job_id for settlement in settlements]
-    rows = await load_rows(session, tables, ids, lock=True)
-    held = await load_rows(session, tables, [id_ for id_ in ids if id_ not in rows])
+    rows = await load_rows(session, tables, ids, longest=DECIDED, lock=True)
+    others = [id_ for id_ in ids if id_ not in rows]
+    held = await load_rows(session, tables, others, longest=DECIDED)
     now = await session.now()
     together = set() if apart else await _settle_together(session, rows, settlements, now)
     results = []

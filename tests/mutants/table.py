@@ -29,7 +29,7 @@ MUTANTS = [
     Mutant(CLAIM, "seconds=lease)", "seconds=lease - table.lease_margin)", CLAIMED),
     Mutant(CLAIM, '"runner_id": self.runner_id,\n            "updated', '"updated', CLAIMED),
     Mutant(CLAIM, '"updated_at": now,', "", CLAIMED),
-    Mutant(CLAIM, "pause_of(row, now) for", "None for", PAUSED),
+    Mutant("fleet.py", "pause_of(row, now) for", "None for", PAUSED),
     Mutant(CLAIM, "table.backend not in self.paused and (", "(", "nothing_is_probed_while_it_holds"),
     Mutant(CLAIM, "allowance.grant(slots)", "allowance.grant(slots + 1)", "each_backend_gets_its_slots"),
     Mutant(CLAIM, "allowance, len(taken)", "allowance, 0", "a_burst_is_had_at_once_and_no_more"),
@@ -39,22 +39,24 @@ MUTANTS = [
         "Breaker()",
         "a_closed_breaker_may_be_paused",
     ),
-    Mutant(CLAIM, "if not state.breaker(table).lets_through", "if False", PROBED),
+    Mutant(CLAIM, "if not state.breaker(stored.table).lets_through", "if False", PROBED),
     Mutant(
         CLAIM,
         "sorted([*due, *heads], key=rank)[:count]",
         "[*due, *heads][:count]",
         "priority_counts_among_jobs_with_and_without_a_key",
     ),
-    Mutant(CLAIM, "self.rounds.begin_again(table)", "pass", "every_key_has_its_turn"),
-    Mutant(CLAIM, ", *unleased(table, now)]", "]", "a_lost_job_takes_no_second_place"),
+    Mutant(CLAIM, "self.rounds.begin_again(stored.table)", "pass", "every_key_has_its_turn"),
+    Mutant(CLAIM, ", *unleased(stored)]", "]", "a_lost_job_takes_no_second_place"),
     Mutant(
         "jobs/due.py",
         'if latest else ("run_at", "id")',
         'if latest else ("-run_at", "-id")',
         "the_oldest_due_come_first",
     ),
-    Mutant("rows.py", 'Is("run_at", "<=", now)', 'Is("run_at", "!=", None)', "a_delayed_job_is_due_later"),
+    Mutant(
+        "rows.py", 'Is("run_at", "<=", self.now)', 'Is("run_at", "!=", None)', "a_delayed_job_is_due_later"
+    ),
     Mutant("jobs/due.py", "ranges, reverse=True", "ranges", "what_is_urgent_comes_before_what_is_old"),
     Mutant(
         "jobs/due.py",
@@ -64,7 +66,7 @@ MUTANTS = [
     ),
     Mutant(
         "jobs/due.py",
-        "*leased(table, now), WITH",
+        "*stored.leased(), WITH",
         'Is("id", "in", ()), WITH',
         "a_lost_job_keeps_its_key_for_its_lease",
     ),
@@ -100,9 +102,12 @@ MUTANTS = [
     ),
     Mutant("jobs/settle.py", "job.id not in keep and ", "", "jobs_that_are_not_kept_go_back"),
     Mutant(
-        "jobs/settle.py", " and not is_overdue(job, now)", "", "a_job_whose_lease_is_over_is_not_given_back"
+        "jobs/settle.py",
+        " and not is_overdue(job, stored.now)",
+        "",
+        "a_job_whose_lease_is_over_is_not_given_back",
     ),
-    Mutant("jobs/settle.py", "overdue(table, now), taken", 'Is("id", "in", ()), taken', EXPIRED),
+    Mutant("jobs/settle.py", "stored.overdue(), taken", 'Is("id", "in", ()), taken', EXPIRED),
     Mutant(
         "jobs/retention.py",
         "(JobStatus.FAILED, table.keep_failed)",
@@ -135,9 +140,14 @@ MUTANTS = [
         "a_runner_that_has_long_been_silent_is_forgotten",
     ),
     Mutant("fleet.py", '"-started_at", "-id"', '"started_at", "id"', "the_youngest_come_first"),
-    Mutant("fleet.py", "[PROCESSING])", '[Is("id", "in", ())])', "no_more_are_under_way"),
+    Mutant("fleet.py", "count(PROCESSING)", 'count(Is("id", "in", ()))', "no_more_are_under_way"),
     Mutant("fleet.py", "in_flight += await", "await", "a_killed_attempt_counts_for_its_lease"),
-    Mutant("fleet.py", "until is not None and until <= now", "False", "a_pause_may_have_an_end"),
+    Mutant(
+        "fleet.py",
+        '"paused") or (until is not None and until <= now)',
+        '"paused")',
+        "a_pause_may_have_an_end",
+    ),
     Mutant("fleet.py", '"paused": 0, **', "**", PAUSED),
     Mutant(
         "fleet.py",
@@ -150,11 +160,11 @@ MUTANTS = [
     Mutant("fleet.py", '[Is("at", ">=", since)]', "[]", "entries_since_an_instant_are_listed"),
     Mutant(
         "observe.py",
-        "count(PROCESSING, overdue(table, now))",
+        "count(PROCESSING, stored.overdue())",
         'count(Is("id", "in", ()))',
         "a_job_whose_lease_ran_out_is_stalled",
     ),
-    Mutant("observe.py", "-groups[key].count", "groups[key].count", "the_largest_groups_come_first"),
+    Mutant("../../ports/stats.py", "-item[1].count", "item[1].count", "the_largest_groups_come_first"),
     Mutant(
         "observe.py",
         'Is("updated_at", ">=", since)',

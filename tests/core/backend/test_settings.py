@@ -9,6 +9,7 @@ from sp00ky_core.backend.backend import Backend, load_backends
 from sp00ky_core.backend.settings import adjusted, read_settings, settings_texts
 from sp00ky_core.config import BackendConfig, Config, RateConfig
 from sp00ky_core.plugins.registry import Plugins
+from sp00ky_core.ports import SettingsRecord
 
 URL, OTHER = "http://first.test/v1", "http://second.test"
 
@@ -26,13 +27,13 @@ def backend(folder: Path, **fields: Any) -> Backend:
 def test_it_is_another_backend_in_what_is_set_alone(tmp_path: Path) -> None:
     file = backend(tmp_path, concurrency=9, timeout=20)
     values = {"rate": "20/s", "maxInFlight": 5, "timeout": "1m", "baseUrl": OTHER}
-    settings, problems = read_settings(file, values)
+    settings, problems = read_settings(file, SettingsRecord(values=values))
     now = adjusted(file, settings)
     assert problems == {}
     assert (now.config.base_url, now.config.concurrency) == (OTHER, 9)
     assert (now.table.rate, now.table.max_in_flight) == (RateConfig(limit=20), 5)
     assert (now.config.timeout, now.table.timeout) == (60, 60)
-    assert adjusted(file, read_settings(file, {})[0]) == file
+    assert adjusted(file, read_settings(file, SettingsRecord(values={}))[0]) == file
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_it_is_another_backend_in_what_is_set_alone(tmp_path: Path) -> None:
     ],
 )
 def test_rates(tmp_path: Path, value: object, rate: RateConfig) -> None:
-    assert read_settings(backend(tmp_path), {"rate": value})[0].rate == rate
+    assert read_settings(backend(tmp_path), SettingsRecord(values={"rate": value}))[0].rate == rate
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,9 @@ def test_what_cannot_be_is_said_and_the_rest_holds(
     tmp_path: Path, values: dict[str, Any], problem: str
 ) -> None:
     file = backend(tmp_path)
-    settings, problems = read_settings(file, {**values, "timeout": values.get("timeout", 5)})
+    settings, problems = read_settings(
+        file, SettingsRecord(values={**values, "timeout": values.get("timeout", 5)})
+    )
     assert list(problems) == list(values)
     with pytest.raises(ValueError, match=problem):
         raise ValueError(*problems.values())
@@ -85,13 +88,14 @@ def test_what_cannot_be_is_said_and_the_rest_holds(
 
 def test_an_application_in_this_process_stays(tmp_path: Path) -> None:
     url = "asgi://main:app"
-    problems = read_settings(backend(tmp_path, base_url=url, base_urls=(url,)), {"baseUrl": url})[1]
+    record = SettingsRecord(values={"baseUrl": url})
+    problems = read_settings(backend(tmp_path, base_url=url, base_urls=(url,)), record)[1]
     assert "in this process" in problems["baseUrl"]
 
 
 def test_it_is_said_beside_the_files_value(tmp_path: Path) -> None:
     values = {"rate": "20/s", "timeout": 5, "baseUrl": "http://evil.test"}
-    rate, timeout, url = settings_texts(backend(tmp_path), values)
+    rate, timeout, url = settings_texts(backend(tmp_path), SettingsRecord(values=values))
     assert rate == "rate 20 per 1 s, 20 at once (file: none)"
     assert timeout.startswith("timeout 5 s (file: 10")
     assert url.startswith("baseUrl is ignored: expected one of")

@@ -107,4 +107,4 @@ async def test_a_filter_takes_every_spelling_and_a_group_shows_one(tmp_path: Pat
 
 async def test_errors_are_grouped_by_the_backend_of_their_path(tmp_path: Path) -> None:
     groups = await shared(tmp_path, Rows(rows=[ROWS[0], ROWS[2]])).errors(limit=5)
-    assert [(group.backend, group.path) for group in groups] == [("api", "/a"), ("agent", "/chat")]
+    assert [(group.backend, group.path) for group in groups] == [("agent", "/chat"), ("api", "/a")]

@@ -26,6 +26,7 @@ from sp00ky_core.stores.transactional.jobs.due import next_head, select_due
 from sp00ky_core.stores.transactional.jobs.retention import Deleting
 from sp00ky_core.stores.transactional.jobs.settle import lost, overdue_claims, release
 from sp00ky_core.stores.transactional.observe import count, find, load
+from sp00ky_core.stores.transactional.rows import JobRows
 from sp00ky_core.stores.transactional.schedules import LATEST_FIRST
 from sp00ky_core.stores.transactional.schema import SCHEDULE_RUNS, job_table
 from sp00ky_store_postgres import PostgresStore
@@ -113,15 +114,15 @@ def works(table: JobTable) -> dict[str, tuple[Work[Any], str]]:
     """What is done in transactions, and the index that it goes by."""
     tables, find_page = [table], partial(find, tables=[table], after=None)
     assigned = JobQuery(assigned_to="thread:1", path="/a", limit=1)
-    claims: dict[str, Any] = {"beating": ["r2"], "named": [], "refused": Quarantine(), "limit": 10}
+    claims: dict[str, Any] = {"beating": ["r2"], "overdue": [], "refused": Quarantine(), "limit": 10}
     beginning = [Is("id", ">=", KEY), Is("id", "<=", KEY)]
     select = partial(PostgresSession.select, table=job_table("job"), where=beginning, order=("id",), limit=2)
     deleting = partial(Deleting, refused=Quarantine(), apart=False)
     counted = JobFilter(since=datetime.now(UTC))
     released = {"runner_id": "r1", "keep": [], "refused": Quarantine(), "apart": False}
     return {
-        "due": (partial(select_due, table=table, where=[], now=LONG_AGO, limit=9), "job_ready"),
-        "heads": (partial(next_head, table=table, now=LONG_AGO), "job_keyed"),
+        "due": (lambda session: select_due(JobRows(session, table, LONG_AGO), [], 9), "job_ready"),
+        "heads": (lambda session: next_head(JobRows(session, table, LONG_AGO)), "job_keyed"),
         "lost": (partial(lost, tables=tables, dead=["r1"], **claims), "job_lease"),
         "overdue": (partial(overdue_claims, tables=tables, runners=["r1"], limit=10), "job_lease"),
         "release": (partial(release, tables=tables, **released), "job_lease"),

@@ -11,11 +11,14 @@ from sp00ky_core.backend.backend import Backend
 from sp00ky_core.config import BackendConfig, BackendSettings, RateConfig
 from sp00ky_core.config.structuring import KeyProblem, SectionReader, camel
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
+from sp00ky_core.ports import Settings, SettingsRecord, Store, has
 
 __all__ = [
+    "LIMITS",
     "SETTABLE",
     "adjusted",
     "read_settings",
+    "settings_in",
     "settings_texts",
     "settings_to_json",
     "value_of",
@@ -26,15 +29,34 @@ __all__ = [
 SETTABLE = tuple(map(camel, attrs.fields_dict(BackendSettings)))
 """The file's keys that can be set."""
 
+LIMITS = frozenset({"rate", "maxInFlight"})
+"""Those that a store may be unable to keep."""
+
 OF_TABLES = ("rate", "max_in_flight", "timeout")
 """Settings by which a store leases rows, and limits claims."""
 
 
-def read_settings(backend: Backend, values: Mapping[str, Any]) -> tuple[BackendSettings, Mapping[str, str]]:
+async def settings_in(store: Store) -> Mapping[str, SettingsRecord]:
+    """Return what is set of backends, as far as the store can keep it, by their names."""
+    kept = has(store, Settings)
+    records = {} if kept is None else await kept.settings()
+    if store.capabilities.limits:
+        return records
+    return {name: _without_limits(record) for name, record in records.items()}
+
+
+def _without_limits(record: SettingsRecord) -> SettingsRecord:
+    values = {key: value for key, value in record.values.items() if key not in LIMITS}
+    others = (key for key in record.values if key in LIMITS)
+    ignored = {**record.ignored, **dict.fromkeys(others, "its store keeps no limits")}
+    return attrs.evolve(record, values=values, ignored=ignored)
+
+
+def read_settings(backend: Backend, record: SettingsRecord) -> tuple[BackendSettings, Mapping[str, str]]:
     """Read what is set of a backend, by the file's keys; also what can't be, with the reason, by key."""
     known: dict[str, Any] = {}
-    problems: dict[str, str] = {}
-    for key, value in values.items():
+    problems = dict(record.ignored)
+    for key, value in record.values.items():
         try:
             settings = SectionReader(None).read({key: value}, BackendSettings, "", "settings")
         except KeyProblem as error:
@@ -85,9 +107,9 @@ def settings_to_json(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def settings_texts(backend: Backend, values: Mapping[str, Any]) -> list[str]:
+def settings_texts(backend: Backend, record: SettingsRecord) -> list[str]:
     """Say what is set of a backend, each beside what the file says, and what of it is ignored."""
-    settings, ignored = read_settings(backend, values)
+    settings, ignored = read_settings(backend, record)
     texts = [
         f"{camel(name)} {value_text(value)} (file: {value_text(getattr(backend.config, name))})"
         for name, value in values_of(settings).items()

@@ -100,7 +100,7 @@ def _backend_json(listed: Listed) -> dict[str, Any]:
 
 def _settings_json(backend: Backend, record: SettingsRecord) -> dict[str, Any]:
     """Return what is set beside the file's values of the same keys."""
-    settings, ignored = read_settings(backend, record.values)
+    settings, ignored = read_settings(backend, record)
     values = values_of(settings)
     return {
         "values": settings_to_json(values),
@@ -113,7 +113,7 @@ def _settings_json(backend: Backend, record: SettingsRecord) -> dict[str, Any]:
 
 def _settings_text(backend: Backend, record: SettingsRecord) -> str:
     until = "until it is reset" if record.until is None else f"until {moment(record.until)} UTC"
-    return f"{', '.join(settings_texts(backend, record.values))}, {until}"
+    return f"{', '.join(settings_texts(backend, record))}, {until}"
 
 
 def _limits_text(table: JobTable) -> str:

@@ -81,11 +81,13 @@ class SettingsRecord:
 
     Attributes:
         values: By the keys of sp00ky.yml, as they are in the database: another client may have written any.
+        ignored: Why the rest of what is set isn't among them, in words, by key.
         until: When it ends; None: when it is reset.
         actor: Who set it last, as they say.
     """
 
     values: Mapping[str, Any]
+    ignored: Mapping[str, str] = attrs.field(factory=dict)
     until: datetime | None = None
     actor: str | None = None
 

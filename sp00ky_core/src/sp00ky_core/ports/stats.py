@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Self
 
@@ -151,3 +152,15 @@ class ErrorGroup:
     def __str__(self) -> str:
         """Say it in short: ``HTTP 503``, ``AMQP 312``, or the name where there is no code."""
         return status_text(self.scheme, self.code) or self.name
+
+
+def joined_errors(groups: Iterable[ErrorGroup]) -> list[ErrorGroup]:
+    """Join groups that have all but their numbers in common; the largest first."""
+    joined: dict[tuple[str, str, str, str, int], ErrorGroup] = {}
+    for group in groups:
+        key = (group.backend, group.path, group.assigned_to or "", group.name, group.code)
+        other = joined.get(key, group)
+        latest = max(group, other, key=lambda one: (one.last, one.example))
+        count = group.count + (other.count if key in joined else 0)
+        joined[key] = attrs.evolve(latest, count=count, first=min(group.first, other.first))
+    return [group for _, group in sorted(joined.items(), key=lambda item: (-item[1].count, item[0]))]

@@ -131,10 +131,8 @@ class Runner:
         )
         rollups = has(self._store, Rollups)
         self._rollups = RollupWriter(rollups, self._options, self.observer) if rollups else None
-        settings = has(self._store, Settings)
-        self._settings = (
-            SettingsReader(settings, tables, self._claimer.adjust, self.observer) if settings else None
-        )
+        settings = SettingsReader(self._store, tables, self._claimer.adjust, self.observer)
+        self._settings = settings if has(self._store, Settings) else None
 
     def _slots_of(self, name: str, backend: Backend, news: asyncio.Event) -> Slots:
         table, options = stored_table(backend), self._options

@@ -8,10 +8,10 @@ Names here are stable: they follow semantic versioning, as those of ``sp00ky_cor
   refused rows and logs each once.
 - Notifications: ``Broadcast`` wakes this process's subscribers, ``Subscription`` keeps a subscription to the
   database alive, ``Backoff`` spaces its tries.
-- Decisions: ``DecidingStore`` has reclaim; ``settlement_of`` decides what becomes of a job; ``applied`` and
-  ``appended`` are what a transition makes of a row; ``change_after``, ``route_in_turn`` and ``risk_turn`` are
-  the breaker's rules, ``Allowance`` that of a backend's limits (``PASSED``, ``FULL``: when a claim that they
-  left without is repeated).
+- Decisions: ``DecidingStore`` has reclaim (``LostOptions``); ``settlement_of`` decides what becomes of a
+  job; ``applied`` and ``appended`` are what a transition makes of a row; ``change_after``, ``route_in_turn``
+  and ``risk_turn`` are the breaker's rules, ``Allowance`` that of a backend's limits (``PASSED``, ``FULL``:
+  when a claim that they left without is repeated).
 - Rows: ``job_of`` reads one whatever is in it, ``defect_of`` says why it can't be delivered, ``new_row`` is
   what ``add`` inserts, ``UNREAD`` stands for a text that is too long to be read, and ``claimed_of`` sees to a
   payload that is, ``entries_of``, ``instant_of``, ``priority_of`` and ``payload_text`` read single

@@ -9,6 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TypedDict, Unpack
 
 import attrs
 
@@ -25,7 +26,16 @@ from sp00ky_core.ports import (
     SettleResult,
 )
 
-__all__ = ["FULL", "PASSED", "Allowance", "DecidingStore", "appended", "applied", "settlement_of"]
+__all__ = [
+    "FULL",
+    "PASSED",
+    "Allowance",
+    "DecidingStore",
+    "LostOptions",
+    "appended",
+    "applied",
+    "settlement_of",
+]
 
 
 def applied(job: Job, transition: Transition, now: datetime) -> Job:
@@ -81,6 +91,14 @@ def _run_at(job: Job, transition: Transition, now: datetime) -> datetime | None:
     return run_at
 
 
+class LostOptions(TypedDict):
+    """Options of ``DecidingStore._lost``, which are those of ``Store.reclaim``."""
+
+    beating: Collection[str]
+    overdue: Collection[OverdueClaim]
+    limit: int
+
+
 class DecidingStore(ABC):
     """A base for stores: an adapter writes two private calls, and inherits one of the port."""
 
@@ -89,14 +107,7 @@ class DecidingStore(ABC):
         """See ``Store.settle``."""
 
     @abstractmethod
-    async def _lost(
-        self,
-        dead_runners: Collection[str],
-        *,
-        beating: Collection[str],
-        overdue: Collection[OverdueClaim],
-        limit: int,
-    ) -> list[Job]:
+    async def _lost(self, dead_runners: Collection[str], **options: Unpack[LostOptions]) -> list[Job]:
         """List ``processing`` rows to be reclaimed.
 
         Those of ``dead_runners``. Of those whose lease is over (run out, missing, or beyond

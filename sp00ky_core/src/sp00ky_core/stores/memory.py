@@ -12,7 +12,7 @@ from functools import cache, partial
 from itertools import islice, product
 from operator import itemgetter
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, Unpack
 
 import attrs
 
@@ -31,6 +31,7 @@ from sp00ky_core.stores.transactional import (
     Index,
     Is,
     Kind,
+    ReadOptions,
     Row,
     Session,
     Table,
@@ -41,7 +42,6 @@ from sp00ky_core.stores.transactional import (
     met,
 )
 from sp00ky_core.stores.transactional.connection.lanes import Executor
-from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS
 from sp00ky_core.stores.transactional.schema import job_table
 
 __all__ = ["MemoryStore", "MemoryTransaction"]
@@ -350,19 +350,12 @@ class MemorySession(Session):
         return self._tables.now()
 
     async def select(
-        self,
-        table: Table,
-        where: Sequence[Where] = (),
-        *,
-        order: Sequence[str] = (),
-        limit: int | None = None,
-        columns: Sequence[str] | None = None,
-        longest: Mapping[str, int] = NO_LENGTHS,
-        lock: bool = False,
+        self, table: Table, where: Sequence[Where] = (), **options: Unpack[ReadOptions]
     ) -> list[Row]:
         """See ``Session.select``; rows come whole, whatever is asked for."""
-        lengths = {**table.longest, **longest}
-        return [_readable(row, lengths) for row in self._rows(table, where, order, limit)]
+        lengths = {**table.longest, **options.get("longest", {})}
+        rows = self._rows(table, where, options.get("order", ()), options.get("limit"))
+        return [_readable(row, lengths) for row in rows]
 
     def _rows(
         self, table: Table, where: Sequence[Where], order: Sequence[str] = (), limit: int | None = None

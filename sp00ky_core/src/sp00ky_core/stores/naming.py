@@ -35,6 +35,7 @@ from sp00ky_core.ports import (
     needed,
 )
 from sp00ky_core.ports.capabilities.rollups import summed
+from sp00ky_core.ports.stats import joined_errors
 from sp00ky_core.stores.callers import finished
 from sp00ky_core.stores.filters import age_of
 
@@ -44,6 +45,7 @@ PAGE = 500
 """Jobs that are read at a time where those of one backend are sought among those of its table."""
 
 F = TypeVar("F", bound=JobFilter)
+G = TypeVar("G", ErrorGroup, JobGroup)
 
 Find = Callable[[JobQuery], Awaitable[list[Job]]]
 
@@ -146,17 +148,13 @@ class NamedJobs:
         by: GroupBy = "route",
     ) -> list[ErrorGroup]:
         """See ``ErrorGroups.errors``; the store has a group for each spelling of an operation."""
-        groups: dict[tuple[str, str, str | None, str, int], ErrorGroup] = {}
         store = needed(self.store, ErrorGroups, "errors()")
-        for part in self._parts(conditions):
-            for stored in await store.errors(since=since, limit=limit, conditions=part, by=by):
-                backend, path = stored.backend, stored.path
-                if by == "route":
-                    backend, path = self._names(backend, path)
-                key = (backend, path, stored.assigned_to, stored.name, stored.code)
-                group = attrs.evolve(stored, backend=backend, path=path)
-                groups[key] = _joined(groups[key], group) if key in groups else group
-        return sorted(groups.values(), key=lambda group: -group.count)[:limit]
+        groups = [
+            self._regrouped(group, by)
+            for part in self._parts(conditions)
+            for group in await store.errors(since=since, limit=limit, conditions=part, by=by)
+        ]
+        return joined_errors(groups)[:limit]
 
     async def groups(
         self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
@@ -166,13 +164,17 @@ class NamedJobs:
         store = needed(self.store, Counts, "groups()")
         for part in self._parts(conditions):
             for stored in await store.groups(by, conditions=part, limit=limit):
-                backend, path = stored.backend, stored.path
-                if by == "route":
-                    backend, path = self._names(backend, path)
-                key = (backend, path, stored.assigned_to)
-                group = attrs.evolve(stored, backend=backend, path=path)
+                group = self._regrouped(stored, by)
+                key = (group.backend, group.path, group.assigned_to)
                 groups[key] = _added(groups[key], group) if key in groups else group
         return nlargest(limit, groups.values(), key=lambda group: group.count)
+
+    def _regrouped(self, group: G, by: GroupBy) -> G:
+        """Return a group of the store as callers name it."""
+        if by != "route":
+            return group
+        backend, path = self._names(group.backend, group.path)
+        return attrs.evolve(group, backend=backend, path=path)
 
     async def rollups(self, query: RollupQuery) -> list[Rollup]:
         """See ``Rollups.rollups``."""
@@ -253,14 +255,6 @@ async def _newest(query: JobQuery, find: Find) -> list[Job]:
         return await find(query)
     jobs = [job for path in query.paths for job in await find(attrs.evolve(query, path=path))]
     return nlargest(query.limit, jobs, key=age_of)
-
-
-def _joined(one: ErrorGroup, other: ErrorGroup) -> ErrorGroup:
-    return attrs.evolve(
-        max(one, other, key=lambda group: group.last),
-        count=one.count + other.count,
-        first=min(one.first, other.first),
-    )
 
 
 def _added(one: JobGroup, other: JobGroup) -> JobGroup:

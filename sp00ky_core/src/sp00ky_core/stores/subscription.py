@@ -137,16 +137,19 @@ class Subscription:
         self._is_lost = False
         self._tried = asyncio.Event()  # the first try to subscribe has ended, well or not
 
-    async def subscribe(self, *, at_once: bool = False) -> AsyncGenerator[None, None]:
+    async def subscribe(
+        self, broadcast: Broadcast | None = None, *, at_once: bool = False
+    ) -> AsyncGenerator[None, None]:
         """Yield once at the start and after each signal, subscribed to the database meanwhile.
 
         The first one comes after the first try to subscribe, so that what it leads to misses nothing;
-        ``at_once`` doesn't wait for that: another comes once it has subscribed.
+        ``at_once`` doesn't wait for that: another comes once it has subscribed. The signals are those of
+        another ``broadcast``, if one is given.
         """
         self._listeners += 1
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=f"sp00ky-{self._name}")
-        signals = self.broadcast.subscribe()
+        signals = (broadcast or self.broadcast).subscribe()
         try:
             if not at_once:
                 await self._tried.wait()

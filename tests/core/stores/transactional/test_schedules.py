@@ -9,7 +9,7 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, Spawn, StoredSchedule
 from sp00ky_core.schedules.fire import job_key
-from sp00ky_core.stores.transactional.schedules import Changing, insert
+from sp00ky_core.stores.transactional.schedules import Changing, insert_spawns
 from sp00ky_core.stores.transactional.schema import SCHEDULE_RUNS
 
 TICK = StoredSchedule(name="tick", definition={"every": 60}, hash="h")
@@ -24,7 +24,7 @@ async def write(
     session: SqliteSession, schedule: StoredSchedule = TICK, *, apart: bool = False, **parts: object
 ) -> list[ScheduleRun] | None:
     change = ScheduleChange(schedule=schedule, **parts)  # type: ignore[arg-type]
-    return await Changing(partial(insert, tables=BY_BACKEND), change, apart).write(session)
+    return await Changing(partial(insert_spawns, tables=BY_BACKEND), change, apart).write(session)
 
 
 async def test_a_job_that_is_refused_is_written_apart(session: SqliteSession) -> None:

@@ -11,8 +11,7 @@ from tests.core.stores.transactional.conftest import TABLES, SqliteSession, adde
 
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery
-from sp00ky_core.stores.subscription import Broadcast
-from sp00ky_core.stores.transactional import watch as module
+from sp00ky_core.stores.subscription import Backoff, Broadcast
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.fleet import pause, resume
 from sp00ky_core.stores.transactional.watch import Notifications, Watch
@@ -141,11 +140,11 @@ async def test_a_pause_elsewhere_is_work_as_is_its_end(
     others.written.put_nowait(None)
     await others.written.join()
     assert not waiting.done()
-    await pause(session, "api", seconds=None, reason=None, actor=None)
+    await pause(session, TABLES, "api", reason=None, actor=None)
     others.written.put_nowait(None)
     await waiting
     await others.written.join()
-    await resume(session, "api")
+    await resume(session, TABLES, "api")
     others.written.put_nowait(None)
     await anext(work)
     await notifications.close()
@@ -175,13 +174,13 @@ async def test_what_cannot_be_heard_is_tried_again_and_said_once(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module.Backoff, "next", lambda _: 0.0)
+    monkeypatch.setattr(Backoff, "next", lambda _: 0.0)
     changed = notifications.changed()
     await anext(changed)
     for error in (OSError("away"), OSError("still away"), None):
         others.written.put_nowait(error)
     await anext(changed)
-    levels = [record.levelno for record in caplog.records if "are heard again" in record.message]
+    levels = [record.levelno for record in caplog.records if "doesn't work" in record.message]
     assert levels == [logging.WARNING]
     await notifications.close()
     with pytest.raises(StopAsyncIteration):

@@ -44,7 +44,7 @@ class Queue:
     @property
     def settings_texts(self) -> list[str]:
         """What is set, each beside what the file says."""
-        return [] if self.settings is None else settings_texts(self.backend, self.settings.values)
+        return [] if self.settings is None else settings_texts(self.backend, self.settings)
 
 
 async def overview(request: Request) -> Response:

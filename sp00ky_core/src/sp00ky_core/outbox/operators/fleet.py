@@ -7,13 +7,20 @@ from datetime import timedelta
 from typing import Any, Unpack
 
 from sp00ky_core.backend.backend import Backend
-from sp00ky_core.backend.settings import SETTABLE, read_settings, settings_to_json, values_of
+from sp00ky_core.backend.settings import (
+    LIMITS,
+    SETTABLE,
+    read_settings,
+    settings_in,
+    settings_to_json,
+    values_of,
+)
 from sp00ky_core.config import BackendSettings
 from sp00ky_core.errors import CallUnsupported, ConfigError, OptionInvalid, RunnerGone
 from sp00ky_core.job.options import check_option, expect
 from sp00ky_core.outbox.operators.audit import act_of, recorded
 from sp00ky_core.outbox.queries import Queries
-from sp00ky_core.ports import ActOptions, Pauses, Runners, RunnerState, Settings, SettingsRecord, has, needed
+from sp00ky_core.ports import ActOptions, Pauses, Runners, RunnerState, Settings, SettingsRecord, needed
 
 
 class FleetOperators(Queries):
@@ -75,7 +82,7 @@ class FleetOperators(Queries):
         known, seconds = self.backends.named(backend), _checked_seconds(duration)
         store = needed(self.store, Settings, "set_backend()")
         changed = settings_to_json(values_of(_checked(known, values)))
-        if not self.store.capabilities.limits and changed.keys() & {"rate", "maxInFlight"}:
+        if not self.store.capabilities.limits and changed.keys() & LIMITS:
             raise CallUnsupported(store=self.store.location, call="a limit", instead="use another store")
         selection = {"backend": backend, "duration": duration, "values": changed}
         async with recorded(self.store, act_of("set", selection, via=self.via, **act)):
@@ -90,8 +97,7 @@ class FleetOperators(Queries):
 
     async def settings(self) -> Mapping[str, SettingsRecord]:
         """Return what is set of backends now, by their names; nothing where the store keeps no settings."""
-        store = has(self.store, Settings)
-        return {} if store is None else await store.settings()
+        return await settings_in(self.store)
 
     async def drain_runner(self, runner_id: str, **act: Unpack[ActOptions]) -> None:
         """Ask a runner to claim nothing more, to end what it holds, and to exit: within a beat it does.
@@ -117,7 +123,7 @@ class FleetOperators(Queries):
 
 
 def _checked(backend: Backend, values: Mapping[str, Any]) -> BackendSettings:
-    settings, problems = read_settings(backend, values)
+    settings, problems = read_settings(backend, SettingsRecord(values=values))
     for key, problem in problems.items():
         raise ConfigError(file="", key=f"backends.{backend.name}.{key}", problem=problem)
     if settings == BackendSettings():

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from sp00ky_core.backend.backend import Backend
-from sp00ky_core.backend.settings import adjusted, read_settings, settings_to_json, values_of
+from sp00ky_core.backend.settings import adjusted, read_settings, settings_in, settings_to_json, values_of
 from sp00ky_core.config import BackendSettings
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.ports import Settings, SettingsRecord
+from sp00ky_core.ports import SettingsRecord, Store
 from sp00ky_core.runner.observer import Observer
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ NOTHING = SettingsRecord(values={})
 class SettingsReader:
     """Reads what is set, and says what follows where that has changed."""
 
-    _store: Settings
+    _store: Store
     _backends: Mapping[str, Backend]
     """As the file has them, by their tables' names."""
     _adjust: Callable[[str, Backend], None]
@@ -48,12 +48,12 @@ class SettingsReader:
 
     async def look(self) -> None:
         """Read once. Raises ``StoreError``."""
-        records = await self._store.settings()
+        records = await settings_in(self._store)
         for name, backend in self._backends.items():
             self._follow(name, backend, records.get(name, NOTHING))
 
     def _follow(self, name: str, backend: Backend, record: SettingsRecord) -> None:
-        settings, problems = read_settings(backend, record.values)
+        settings, problems = read_settings(backend, record)
         if problems and problems != self._said.get(name):
             reasons = "; ".join(f"{key}: {problem}" for key, problem in problems.items())
             logger.warning("backend %s: what is set at run time is ignored: %.500s", name, reasons)

@@ -6,14 +6,18 @@ import json
 import math
 import os
 import socket
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 
 from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.errors import UnknownBackend
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, breaker_of, changed, fits
 from sp00ky_core.ports import (
     LONGEST_PROBE,
+    LONGEST_TEXT,
+    NO_INFO,
     Act,
     ActOptions,
     AuditEntry,
@@ -27,10 +31,10 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.decisions import Allowance
 from sp00ky_core.stores.filters import BEGINNING, unknown_entry
-from sp00ky_core.stores.rows import instant_of
+from sp00ky_core.stores.rows import UNREAD, instant_of
 from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Where
-from sp00ky_core.stores.transactional.rows import PROCESSING, leased
-from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, CONTROLS, RUNNERS, job_table
+from sp00ky_core.stores.transactional.rows import PROCESSING, JobRows, Tables
+from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, CONTROLS, RUNNERS
 
 __all__ = ["info_of"]
 
@@ -92,28 +96,28 @@ async def lock_control(session: Session, backend: str) -> bool:
     return not is_locked and await session.insert_once(CONTROLS, {"backend": backend})
 
 
-async def read_allowance(session: Session, table: JobTable, control: Row, now: datetime) -> Allowance:
+async def read_allowance(stored: JobRows, control: Row) -> Allowance:
     """Read what a table's limits leave. ``control``: its backend's row, empty where there is none."""
-    stored, in_flight = job_table(table.table), 0
-    if table.max_in_flight is not None:
-        in_flight = await session.count(stored, [PROCESSING])
-        in_flight += await session.count(stored, leased(table, now))
+    in_flight = 0
+    if stored.table.max_in_flight is not None:
+        in_flight = await stored.count(PROCESSING)
+        in_flight += await stored.count(*stored.leased())
     at = instant_of(control.get("tokens_at"))
-    return Allowance.of(table, now, tokens=control.get("tokens"), at=at, in_flight=in_flight)
+    return Allowance.of(stored.table, stored.now, tokens=control.get("tokens"), at=at, in_flight=in_flight)
 
 
-async def spend(session: Session, table: JobTable, allowance: Allowance, taken: int, now: datetime) -> None:
+async def spend(stored: JobRows, allowance: Allowance, taken: int) -> None:
     """Write down that jobs were taken; each has cost a token."""
     if (tokens := allowance.tokens_after(taken)) is not None:
-        values = {"tokens": tokens, "tokens_at": now}
-        await session.update(CONTROLS, [Is("backend", "=", table.backend)], values)
+        values = {"tokens": tokens, "tokens_at": stored.now}
+        await stored.session.update(CONTROLS, [Is("backend", "=", stored.table.backend)], values)
 
 
 FORGOTTEN = timedelta(days=1)
 """Since its last beat: a runner's row is removed then."""
 
 
-async def beat(session: Session, runner_id: str, info: RunnerInfo) -> dict[str, RunnerBeat]:
+async def beat(session: Session, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
     """Write a runner's sign of life, forget runners that are long gone, and return all others' beats."""
     now, where = await session.now(), [Is("id", "=", runner_id)]
     values: Row = {"beat_at": now, "version": info.version}
@@ -183,9 +187,11 @@ LONGEST_PAUSE = 3_650 * 86_400.0
 NO_PAUSE: Row = {"paused": 0, **dict.fromkeys(("paused_until", "reason", "actor", "since"))}
 
 
-async def pause(session: Session, backend: str, *, seconds: float | None, **act: Unpack[ActOptions]) -> bool:
+async def pause(
+    session: Session, tables: Tables, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]
+) -> bool:
     """Pause a backend; whether it wasn't paused before."""
-    row, now = await _made(session, backend), await session.now()
+    row, now = await _made(session, tables, backend), await session.now()
     before = pause_of(row, now)
     values: Row = {
         **NO_PAUSE,
@@ -198,19 +204,26 @@ async def pause(session: Session, backend: str, *, seconds: float | None, **act:
     return before is None
 
 
-async def resume(session: Session, backend: str) -> bool:
+async def resume(session: Session, tables: Tables, backend: str) -> bool:
     """End a pause; whether there was one."""
-    row = await _locked(session, backend)
+    row = await _locked(session, tables, backend)
     if row is None or pause_of(row, await session.now()) is None:
         return False
     await session.update(CONTROLS, [Is("backend", "=", backend)], NO_PAUSE)
     return True
 
 
-async def read_controls(session: Session, backends: Collection[str]) -> dict[str, Row]:
-    """Read the rows of backends that have been paused or limited, by backend."""
-    rows = await session.select(CONTROLS, [Is("backend", "in", tuple(backends))])
+async def read_controls(session: Session, tables: Iterable[JobTable]) -> dict[str, Row]:
+    """Read the rows of tables' backends that have been paused or limited, by backend."""
+    backends = tuple(table.backend for table in tables)
+    rows = await session.select(CONTROLS, [Is("backend", "in", backends)])
     return {row["backend"]: row for row in rows}
+
+
+def pauses_of(controls: Mapping[str, Row], now: datetime) -> dict[str, Pause]:
+    """Return the pauses that hold now, by backend."""
+    pauses = {backend: pause_of(row, now) for backend, row in controls.items()}
+    return {backend: pause for backend, pause in pauses.items() if pause is not None}
 
 
 def pause_of(row: Row, now: datetime) -> Pause | None:
@@ -230,10 +243,16 @@ NO_SETTINGS: Row = dict.fromkeys(("settings", "settings_until", "settings_by"))
 
 
 async def change_settings(
-    session: Session, backend: str, values: Mapping[str, Any], *, seconds: float | None, actor: str | None
+    session: Session,
+    tables: Tables,
+    backend: str,
+    values: Mapping[str, Any],
+    *,
+    seconds: float | None = None,
+    actor: str | None = None,
 ) -> None:
     """Set values of a backend beside those that hold."""
-    row, now = await _made(session, backend), await session.now()
+    row, now = await _made(session, tables, backend), await session.now()
     before = settings_of(row, now) or SettingsRecord(values={})
     until = before.until if seconds is None else now + timedelta(seconds=min(seconds, LONGEST_PAUSE))
     changed: Row = {"settings": json.dumps({**before.values, **values})}
@@ -241,18 +260,18 @@ async def change_settings(
     await session.update(CONTROLS, [Is("backend", "=", backend)], changed)
 
 
-async def reset_settings(session: Session, backend: str) -> bool:
+async def reset_settings(session: Session, tables: Tables, backend: str) -> bool:
     """Forget what is set of a backend; whether anything was."""
-    row = await _locked(session, backend)
+    row = await _locked(session, tables, backend)
     if row is None or settings_of(row, await session.now()) is None:
         return False
     await session.update(CONTROLS, [Is("backend", "=", backend)], NO_SETTINGS)
     return True
 
 
-async def read_settings(session: Session, backends: Collection[str]) -> dict[str, SettingsRecord]:
+async def read_settings(session: Session, tables: Tables) -> Mapping[str, SettingsRecord]:
     """Return what is set and holds now, by backend."""
-    controls, now = await read_controls(session, backends), await session.now()
+    controls, now = await read_controls(session, tables), await session.now()
     records = {backend: settings_of(row, now) for backend, row in controls.items()}
     return {backend: record for backend, record in records.items() if record is not None}
 
@@ -262,28 +281,38 @@ def settings_of(row: Row, now: datetime) -> SettingsRecord | None:
     until, values = instant_of(row.get("settings_until")), row.get("settings")
     if values is None or (until is not None and until <= now):
         return None
-    try:
-        read = decode(values)
-    except ValueError:
-        read = None
-    held = read if isinstance(read, dict) else {}
-    return SettingsRecord(values=held, until=until, actor=row.get("settings_by"))
+    read, problem = None, "it is no JSON object"
+    if values == UNREAD or len(values) > LONGEST_TEXT:  # it isn't parsed every 2 s
+        problem = f"it is over {LONGEST_TEXT:,} bytes"
+    else:
+        with suppress(ValueError):
+            read = decode(values)
+    held, ignored = (read, {}) if isinstance(read, dict) else ({}, {"settings": problem})
+    return SettingsRecord(values=held, ignored=ignored, until=until, actor=row.get("settings_by"))
 
 
-async def _made(session: Session, backend: str) -> Row:
+async def _made(session: Session, tables: Tables, backend: str) -> Row:
     """Lock a backend's row, which is made where it is missing, and return it."""
-    row = await _locked(session, backend)
+    row = await _locked(session, tables, backend)
     if row is None:
         await session.insert_once(CONTROLS, {"backend": backend})
-        row = await _locked(session, backend)
+        row = await _locked(session, tables, backend)
     return row or {}
 
 
-async def _locked(session: Session, backend: str) -> Row | None:
-    """Read a backend's row once no other transaction writes it; none can until the end of this one."""
-    if not await session.update(CONTROLS, [Is("backend", "=", backend)], {"backend": backend}):
+async def _locked(session: Session, tables: Tables, backend: str) -> Row | None:
+    """Read a backend's row once no other transaction writes it; none can until the end of this one.
+
+    Raises:
+        UnknownBackend: No table is its.
+    """
+    known = tuple(table.backend for table in tables)
+    if backend not in known:
+        raise UnknownBackend(backend=backend, known=known)
+    where = [Is("backend", "=", backend)]
+    if not await session.update(CONTROLS, where, {"backend": backend}):
         return None  # one that is there a moment later isn't locked
-    return (await read_controls(session, [backend])).get(backend)
+    return next(iter(await session.select(CONTROLS, where)), None)
 
 
 async def start_audit(session: Session, act: Act) -> str:
@@ -295,14 +324,14 @@ async def start_audit(session: Session, act: Act) -> str:
     return await session.insert_keyed(AUDITS, row)
 
 
-async def update_audit(session: Session, entry_id: str, *, count: int, ended: bool) -> None:
+async def update_audit(session: Session, entry_id: str, *, count: int, ended: bool = False) -> None:
     """Write how far an act has come."""
     values: Row = {"count": count} | ({"ended_at": await session.now()} if ended else {})
     await session.update(AUDITS, [Is("id", "=", entry_id)], values)
 
 
 async def audit_entries(
-    session: Session, *, since: datetime | None, limit: int, after: str | None
+    session: Session, *, since: datetime | None = None, limit: int = 100, after: str | None = None
 ) -> list[AuditEntry]:
     """Return entries, newest first, those of the page after an entry."""
     where: list[Where] = [] if since is None else [Is("at", ">=", since)]

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import datetime, timedelta
 from functools import partial
 from heapq import nlargest, nsmallest
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import attrs
 
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import (
+    ALL_JOBS,
     GROUPED,
     MINUTES_KEPT,
     ROLLUPS_KEPT,
@@ -29,14 +30,15 @@ from sp00ky_core.ports import (
     RollupQuery,
 )
 from sp00ky_core.ports.capabilities.rollups import coarse_buckets, fine_buckets, hour_of, summed
+from sp00ky_core.ports.stats import joined_errors
 from sp00ky_core.stores.filters import BEGINNING, age_of
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.rows import instant_of
 from sp00ky_core.stores.transactional.connection.session import (
-    NO_LENGTHS,
     Both,
     Either,
     Is,
+    ReadOptions,
     Row,
     Session,
     Where,
@@ -52,11 +54,12 @@ from sp00ky_core.stores.transactional.rows import (
     PENDING,
     PROCESSING,
     UNORDERED,
-    due,
+    JobRows,
+    Tables,
     key_of,
     load_rows,
     matching,
-    overdue,
+    rows_of,
     select_jobs,
     to_job,
 )
@@ -66,12 +69,7 @@ __all__ = ["find", "fold_rollups", "gate_states", "load", "prune_rollups", "read
 
 
 async def find(
-    session: Session,
-    tables: Sequence[JobTable],
-    query: JobQuery,
-    after: Job | None,
-    *,
-    oldest_first: bool = False,
+    session: Session, tables: Tables, query: JobQuery, after: Job | None, *, oldest_first: bool = False
 ) -> list[Job]:
     """Return jobs, newest first or the other way round, those of the page after a job."""
     jobs: list[Job] = []
@@ -102,7 +100,7 @@ def _beyond(job: Job, table: str, past: Literal["<", ">"]) -> list[Where]:
 
 
 async def ids_by_age(
-    session: Session, tables: Sequence[JobTable], query: JobQuery, latest: int | None = None
+    session: Session, tables: Tables, query: JobQuery, latest: int | None = None
 ) -> list[str]:
     """Return the ids of all matching jobs, or of the latest so many, the oldest first."""
     ids: list[tuple[datetime, str]] = []
@@ -115,22 +113,21 @@ async def ids_by_age(
     return [each_id for _, each_id in (ids if latest is None else ids[max(len(ids) - latest, 0) :])]
 
 
-async def ids_starting_with(session: Session, table: str, start: str, limit: int) -> list[str]:
+async def ids_starting_with(session: Session, tables: Tables, prefix: str, *, limit: int = 2) -> list[str]:
     """Return ids of one table whose key starts so."""
+    table, start = table_of(prefix), key_of(prefix)
+    if table not in {known.table for known in tables}:
+        return []
     where = [Is("id", ">=", start), Is("id", "<", f"{start}\U0010ffff")]
     rows = await session.select(job_table(table), where, order=("id",), limit=limit, columns=["id"])
     return [job_id(table, row["id"]) for row in rows]
 
 
 async def load(
-    session: Session,
-    tables: Mapping[str, JobTable],
-    ids: Sequence[str],
-    *,
-    longest: Mapping[str, int] = NO_LENGTHS,
+    session: Session, tables: Mapping[str, JobTable], ids: Sequence[str], **options: Unpack[ReadOptions]
 ) -> list[Job]:
     """Return the jobs of these ids that exist, in the order of the ids."""
-    rows = await load_rows(session, tables, ids, longest=longest)
+    rows = await load_rows(session, tables, ids, **options)
     return [to_job(*rows[each_id]) for each_id in dict.fromkeys(ids) if each_id in rows]
 
 
@@ -141,7 +138,7 @@ async def one(session: Session, tables: Mapping[str, JobTable], job_id: str) -> 
     raise JobNotFound(job_id=job_id)
 
 
-async def count(session: Session, tables: Sequence[JobTable], conditions: JobFilter) -> int:
+async def count(session: Session, tables: Tables, conditions: JobFilter) -> int:
     """Count the jobs that meet the conditions."""
     parts = matching(tables, conditions)
     return sum([await session.count(job_table(table.table), where) for table, where in parts])
@@ -150,21 +147,19 @@ async def count(session: Session, tables: Sequence[JobTable], conditions: JobFil
 PENDING_WITH_KEY = (*ORDERED, Is("status", "!=", JobStatus.PROCESSING))
 
 
-async def stats(
-    session: Session, tables: Sequence[JobTable], *, limit: int | None = None
-) -> dict[str, BackendStats]:
-    """Return each backend's numbers, each of them up to ``limit``."""
-    now, states = await session.now(), await gate_states(session, tables)
+async def stats(session: Session, tables: Tables, *, limit: int | None = None) -> Mapping[str, BackendStats]:
+    """Return each backend's numbers; what is larger than ``limit`` is said to be so large."""
+    rows, states = await rows_of(session, tables), await gate_states(session, tables)
     return {
-        table.backend: attrs.evolve(await _stats(session, table, now, limit), **states[table.backend])
-        for table in tables
+        stored.table.backend: attrs.evolve(await _stats(stored, limit), **states[stored.table.backend])
+        for stored in rows
     }
 
 
-async def gate_states(session: Session, tables: Sequence[JobTable]) -> dict[str, dict[str, Any]]:
+async def gate_states(session: Session, tables: Tables) -> dict[str, dict[str, Any]]:
     """Return each backend's breaker and pause, as its numbers have them."""
-    now, backends = await session.now(), [table.backend for table in tables]
-    breakers, controls = await read_breakers(session, tables, now), await read_controls(session, backends)
+    now = await session.now()
+    breakers, controls = await read_breakers(session, tables, now), await read_controls(session, tables)
     return {
         table.backend: {
             "breaker": BreakerStats.of(table, breakers.get(table.backend)),
@@ -174,19 +169,16 @@ async def gate_states(session: Session, tables: Sequence[JobTable]) -> dict[str,
     }
 
 
-async def _stats(session: Session, table: JobTable, now: datetime, limit: int | None) -> BackendStats:
+async def _stats(stored: JobRows, limit: int | None) -> BackendStats:
     async def count(*where: Where) -> int:
-        stored = job_table(table.table)
         if limit is None:
-            return await session.count(stored, where)
-        return len(await session.select(stored, where, limit=limit, columns=["id"]))
+            return await stored.count(*where)
+        return len(await stored.select(where, limit=limit, columns=["id"]))
 
     counts = {status: await count(Is("status", "=", status)) for status in JobStatus}
-    waiting = [
-        [*UNORDERED, priority] for ranges in await priority_ranges(session, table) for priority in ranges
-    ]
+    waiting = [[*UNORDERED, priority] for ranges in await priority_ranges(stored) for priority in ranges]
     waiting.append([*PENDING_WITH_KEY])
-    dues = [await count(*of, run_at) for of in waiting for run_at in due(now)]
+    dues = [await count(*of, run_at) for of in waiting for run_at in stored.due()]
     deferred: list[Where] = [PENDING, Is("deferred_since", "!=", None)]
     return BackendStats(
         pending=counts[JobStatus.PENDING],
@@ -194,37 +186,31 @@ async def _stats(session: Session, table: JobTable, now: datetime, limit: int | 
         success=counts[JobStatus.SUCCESS],
         failed=counts[JobStatus.FAILED],
         due=sum(dues) if limit is None else min(sum(dues), limit),
-        stalled=await count(PROCESSING, overdue(table, now)),
+        stalled=await count(PROCESSING, stored.overdue()),
         deferred=await count(*deferred),
-        oldest_deferred_s=await _oldest(session, table, deferred, "deferred_since", now),
-        oldest_due_s=await _oldest_due(session, table, waiting, now),
+        oldest_deferred_s=await _oldest(stored, deferred, "deferred_since"),
+        oldest_due_s=await _oldest_due(stored, waiting),
     )
 
 
-async def _oldest_due(
-    session: Session, table: JobTable, waiting: Sequence[Sequence[Where]], now: datetime
-) -> float | None:
-    missing, past = due(now)
+async def _oldest_due(stored: JobRows, waiting: Sequence[Sequence[Where]]) -> float | None:
+    missing, past = stored.due()
     ages = [
-        await _oldest(session, table, [*of, condition], column, now)
+        await _oldest(stored, [*of, condition], column)
         for of in waiting
         for condition, column in ((missing, "created_at"), (past, "run_at"))
     ]
     return max((age for age in ages if age is not None), default=None)
 
 
-async def _oldest(
-    session: Session, table: JobTable, where: Sequence[Where], column: str, now: datetime
-) -> float | None:
+async def _oldest(stored: JobRows, where: Sequence[Where], column: str) -> float | None:
     """Return the seconds since the earliest instant in a column; 0 where the row has none."""
-    rows: list[Row] = await session.select(
-        job_table(table.table), where, order=(column,), limit=1, columns=[column]
-    )
+    rows, now = await stored.select(where, order=(column,), limit=1, columns=[column]), stored.now
     return max((now - (rows[0][column] or now)).total_seconds(), 0.0) if rows else None
 
 
 async def job_groups(
-    session: Session, tables: Sequence[JobTable], *, by: GroupBy, conditions: JobFilter, limit: int
+    session: Session, tables: Tables, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
 ) -> list[JobGroup]:
     """Count jobs by status in the largest groups."""
     groups: list[JobGroup] = []
@@ -266,13 +252,7 @@ Read = Callable[[Work[list[Row]]], Awaitable[list[Row]]]
 
 
 async def error_groups(
-    read: Read,
-    tables: Sequence[JobTable],
-    *,
-    since: datetime | None,
-    limit: int,
-    conditions: JobFilter,
-    by: GroupBy,
+    read: Read, tables: Tables, *, since: datetime | None, limit: int, conditions: JobFilter, by: GroupBy
 ) -> list[ErrorGroup]:
     """Read such rows page by page, and count them.
 
@@ -284,18 +264,16 @@ async def error_groups(
         conditions: Only those that meet them.
         by: What else the groups have in common.
     """
-    groups: dict[tuple[str, str, str, str, int], ErrorGroup] = {}
+    groups: list[ErrorGroup] = []
     for table, where in matching(tables, conditions):
-        async for row in _rows(read, table, where, since):
-            one = _group_of(table, row, by)
-            key = (one.backend, one.path, one.assigned_to or "", one.name, one.code)
-            groups[key] = _joined(groups[key], one) if key in groups else one
-    return [groups[key] for key in nsmallest(limit, groups, key=lambda key: (-groups[key].count, key))]
+        async for page in _pages(read, table, where, since):
+            groups = joined_errors([*groups, *(_group_of(table, row, by) for row in page)])
+    return groups[:limit]
 
 
-async def _rows(
+async def _pages(
     read: Read, table: JobTable, where: Sequence[Where], since: datetime | None
-) -> AsyncIterator[Row]:
+) -> AsyncIterator[list[Row]]:
     for status in (JobStatus.FAILED, JobStatus.PENDING):
         wanted = [Is("status", "=", status), LAST_FAILED, *where]
         dated = Is("updated_at", "!=", None) if since is None else Is("updated_at", ">=", since)
@@ -303,8 +281,7 @@ async def _rows(
         for age in (dated, *undated):
             page: list[Row] = await read(partial(_page, table=table, where=[*wanted, age]))
             while page:
-                for row in page:
-                    yield row
+                yield page
                 later = [*wanted, *_after(page[-1])]
                 page = [] if len(page) < PAGE else await read(partial(_page, table=table, where=later))
 
@@ -338,15 +315,6 @@ def _group_of(table: JobTable, row: Row, by: GroupBy) -> ErrorGroup:
     )
 
 
-def _joined(group: ErrorGroup, one: ErrorGroup) -> ErrorGroup:
-    latest = max(group, one, key=lambda candidate: (candidate.last, candidate.example))
-    return attrs.evolve(
-        latest,
-        count=group.count + one.count,
-        first=min(group.first, one.first),
-    )
-
-
 async def write_rollups(session: Session, rollups: Sequence[Rollup]) -> datetime:
     """Write rows, each in the place of one with its key; return the time."""
     await session.put(ROLLUPS, [_row(rollup) for rollup in rollups])
@@ -361,7 +329,7 @@ async def read_rollups(session: Session, query: RollupQuery) -> list[Rollup]:
     return summed(map(_rollup, await session.select(ROLLUPS, where)), query)
 
 
-async def fold_rollups(session: Session, *, limit: int) -> int:
+async def fold_rollups(session: Session, *, limit: int = 10_000) -> int:
     """Fold old minutes to hours, and delete what is older still; how many minutes.
 
     Of two that add to one hour at once one would be lost: while another transaction folds, there is nothing

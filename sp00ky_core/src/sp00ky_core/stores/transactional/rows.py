@@ -27,7 +27,10 @@ from sp00ky_core.stores.transactional.connection.session import (
 )
 from sp00ky_core.stores.transactional.schema import NOT_ENDED, Table, job_table
 
-__all__ = ["LISTED", "filters", "matching", "to_job"]
+__all__ = ["Tables", "LISTED", "filters", "matching", "to_job"]
+
+Tables = Sequence[JobTable]
+"""Tables of a store's backends."""
 
 LISTED = dict.fromkeys(("payload", "result", "errors"), LONGEST_LISTED)
 """Bytes that a list reads of these."""
@@ -146,14 +149,12 @@ async def load_rows(
     session: Session,
     tables: Mapping[str, JobTable],
     job_ids: Iterable[str],
-    *,
-    longest: Mapping[str, int] = DECIDED,
-    lock: bool = False,
+    **options: Unpack[ReadOptions],
 ) -> Found:
     """Read rows by their jobs' ids; ``tables`` by name, an id of no table, or row, is left out."""
     rows: dict[str, tuple[JobTable, Row]] = {}
     for name, keys in keys_by_table(job_ids, tables):
-        for row in await session.select(job_table(name), [Is("id", "in", keys)], longest=longest, lock=lock):
+        for row in await session.select(job_table(name), [Is("id", "in", keys)], **options):
             rows[f"{name}:{row['id']}"] = (tables[name], row)
     return rows
 
@@ -214,46 +215,68 @@ def matching(tables: Iterable[JobTable], conditions: JobFilter) -> Iterator[tupl
 
 
 async def select_jobs(
-    session: Session,
-    table: JobTable,
-    where: Sequence[Where],
-    *,
-    limit: int | None = None,
-    **options: Unpack[ReadOptions],
+    session: Session, table: JobTable, where: Sequence[Where], **options: Unpack[ReadOptions]
 ) -> list[Job]:
     """Return the jobs of the rows that meet conditions."""
-    rows = await session.select(job_table(table.table), where, limit=limit, **options)
+    rows = await session.select(job_table(table.table), where, **options)
     return [to_job(table, row) for row in rows]
 
 
-def due(now: datetime) -> tuple[Is, Is]:
-    """Return the conditions that a pending row is due: it says nothing, or it says a time that has come."""
-    return Is("run_at", "=", None), Is("run_at", "<=", now)
+@attrs.frozen
+class JobRows:
+    """Reads the rows of a table of jobs in one transaction, at one time.
 
-
-def overdue(table: JobTable, now: datetime) -> Where:
-    """Return the condition that a lease has run out, is missing, or is none that a claim can have written."""
-    longest = now + timedelta(seconds=table.longest_lease)
-    return Either(
-        (
-            Is("lease_until", "=", None),
-            Is("lease_until", "<=", now),
-            Is("lease_until", ">", longest),
-            Is("lease_epoch", "=", None),
-            Is("lease_epoch", "<=", 0),
-        )
-    )
-
-
-def leased(table: JobTable, now: datetime) -> list[Where]:
-    """Return the conditions of rows that aren't processing, and whose request may still be under way.
-
-    They were lost or killed; a lease that no claim can have written says nothing.
+    Attributes:
+        session: The transaction.
+        table: The table.
+        now: The time.
     """
-    longest = now + timedelta(seconds=table.longest_lease)
-    return [
-        Is("status", "!=", JobStatus.PROCESSING),
-        Is("lease_until", ">", now),
-        Is("lease_until", "<=", longest),
-        Is("lease_epoch", ">", 0),
-    ]
+
+    session: Session
+    table: JobTable
+    now: datetime
+
+    async def select(self, where: Sequence[Where], **options: Unpack[ReadOptions]) -> list[Row]:
+        """Select rows that meet all conditions: see ``Session.select``."""
+        return await self.session.select(job_table(self.table.table), where, **options)
+
+    async def count(self, *where: Where) -> int:
+        """Count the rows that meet all conditions."""
+        return await self.session.count(job_table(self.table.table), where)
+
+    def due(self) -> tuple[Is, Is]:
+        """Return the conditions that a pending row is due: it says nothing, or a time that has come."""
+        return Is("run_at", "=", None), Is("run_at", "<=", self.now)
+
+    def overdue(self) -> Where:
+        """Return the condition that a lease has run out, is missing, or is none that a claim has written."""
+        return Either(
+            (
+                Is("lease_until", "=", None),
+                Is("lease_until", "<=", self.now),
+                Is("lease_until", ">", self._longest_lease()),
+                Is("lease_epoch", "=", None),
+                Is("lease_epoch", "<=", 0),
+            )
+        )
+
+    def leased(self) -> list[Where]:
+        """Return the conditions of rows that aren't processing, and whose request may still be under way.
+
+        They were lost or killed; a lease that no claim can have written says nothing.
+        """
+        return [
+            Is("status", "!=", JobStatus.PROCESSING),
+            Is("lease_until", ">", self.now),
+            Is("lease_until", "<=", self._longest_lease()),
+            Is("lease_epoch", ">", 0),
+        ]
+
+    def _longest_lease(self) -> datetime:
+        return self.now + timedelta(seconds=self.table.longest_lease)
+
+
+async def rows_of(session: Session, tables: Iterable[JobTable]) -> list[JobRows]:
+    """Return the rows of tables, at the time of the transaction."""
+    now = await session.now()
+    return [JobRows(session, table, now) for table in tables]

@@ -43,7 +43,9 @@ KEY_PREFIX = "sch_"
 Insert = Callable[[Session, Sequence[Spawn]], Awaitable[Sequence[Job]]]
 
 
-async def insert(session: Session, spawns: Sequence[Spawn], tables: Mapping[str, JobTable]) -> Sequence[Job]:
+async def insert_spawns(
+    session: Session, spawns: Sequence[Spawn], tables: Mapping[str, JobTable]
+) -> Sequence[Job]:
     """Insert the jobs of a fire, all or none; in order."""
     keys = [f"{KEY_PREFIX}{spawn.job_key.hex}" for spawn in spawns]
     return await add(session, tables, [spawn.job for spawn in spawns], keys=keys)
@@ -168,7 +170,7 @@ async def find_runs(session: Session, query: RunQuery) -> list[ScheduleRun]:
 
 
 async def prune_runs(
-    session: Session, schedule: str, statuses: Collection[RunStatus], until: datetime, limit: int
+    session: Session, schedule: str, *, statuses: Collection[RunStatus], until: datetime, limit: int = 1_000
 ) -> list[str | None]:
     """Delete runs that have ended and fired before an instant; the job of each."""
     where: list[Where] = [

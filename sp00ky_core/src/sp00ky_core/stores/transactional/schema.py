@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import attrs
@@ -292,7 +292,9 @@ CONTROLS = Table(
         Column("since", Kind.INSTANT),
         Column("tokens", Kind.REAL),  # NULL: as many as there may be
         Column("tokens_at", Kind.INSTANT),
-        Column("settings", Kind.JSON),  # what an operator has set: keys of a backend in sp00ky.yml
+        Column(
+            "settings", Kind.JSON, longest=LONGEST_TEXT
+        ),  # what an operator has set: keys of a backend in sp00ky.yml
         Column("settings_until", Kind.INSTANT),  # NULL: until they are reset
         Column("settings_by", Kind.TEXT),
     ),
@@ -447,62 +449,36 @@ def _tables(tables: Sequence[JobTable]) -> list[Table]:
 
 async def _plan_table(session: Session, declared: Table, location: str) -> list[MigrationStep]:
     table = session.fitted(declared)
+    step = partial(MigrationStep, table=table.name)
+    steps, indexes = list[MigrationStep](), frozenset[str]()
     present = await session.columns_of(table)
     if present is None:
-        creation = MigrationStep(
-            table=table.name,
-            statement=session.definition(table),
-            why="the table is missing",
-            creates_table=True,
-            without=NO_TABLE,
-        )
-        return [creation, *_indexes(session, table, frozenset())]
-    await _refuse_strangers(session, declared, present, location)
-    indexes = await session.indexes_of(table)
-    return [
-        *_columns(session, table, present),
-        *_indexes(session, table, indexes),
-        *_removals(session, table, indexes),
-    ]
-
-
-def _columns(session: Session, table: Table, present: frozenset[str]) -> list[MigrationStep]:
-    return [
-        MigrationStep(
-            table=table.name,
-            statement=session.definition(table, column),
-            why=f"the column {column.name} is missing",
-        )
-        for column in table.columns
-        if column.name not in present
-    ]
-
-
-def _indexes(session: Session, table: Table, present: frozenset[str]) -> list[MigrationStep]:
-    return [
-        MigrationStep(
-            table=table.name,
+        create = session.definition(table)
+        steps.append(step(statement=create, why="the table is missing", creates_table=True, without=NO_TABLE))
+    else:
+        await _refuse_strangers(session, declared, present, location)
+        indexes = await session.indexes_of(table)
+        steps += [
+            step(statement=session.definition(table, column), why=f"the column {column.name} is missing")
+            for column in table.columns
+            if column.name not in present
+        ]
+    steps += [
+        step(
             statement=session.definition(table, index),
             why=f"the index {table.index_name(index)} is missing",
             without=NOT_UNIQUE if index.unique else NO_INDEX,
             stops_jobs=index.unique,
         )
         for index in table.indexes
-        if table.index_name(index) not in present
+        if table.index_name(index) not in indexes
     ]
-
-
-def _removals(session: Session, table: Table, present: frozenset[str]) -> list[MigrationStep]:
-    return [
-        MigrationStep(
-            table=table.name,
-            statement=session.removal(table, name),
-            why=f"the index {name} is of an earlier version, and nothing uses it",
-            without=NOT_USED,
-            stops_jobs=False,
+    for name in sorted(table.former_indexes() & indexes):
+        why = f"the index {name} is of an earlier version, and nothing uses it"
+        steps.append(
+            step(statement=session.removal(table, name), why=why, without=NOT_USED, stops_jobs=False)
         )
-        for name in sorted(table.former_indexes() & present)
-    ]
+    return steps
 
 
 async def _refuse_strangers(session: Session, table: Table, present: frozenset[str], location: str) -> None:

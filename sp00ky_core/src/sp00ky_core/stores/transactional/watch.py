@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import aclosing
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import attrs
@@ -14,17 +13,18 @@ import attrs
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery, JobTable, Pause
 from sp00ky_core.stores.filters import BEGINNING, age_of, matches
-from sp00ky_core.stores.subscription import Backoff, Broadcast
+from sp00ky_core.stores.subscription import Broadcast, Subscription
 from sp00ky_core.stores.transactional.connection.lanes import Executor
-from sp00ky_core.stores.transactional.connection.session import NO_LENGTHS, Is, Session, Work
-from sp00ky_core.stores.transactional.fleet import pause_of, read_controls
+from sp00ky_core.stores.transactional.connection.session import Is, Session, Work
+from sp00ky_core.stores.transactional.fleet import pauses_of, read_controls
 from sp00ky_core.stores.transactional.jobs.due import has_keys, next_without_key
 from sp00ky_core.stores.transactional.observe import ids_by_age, load
-from sp00ky_core.stores.transactional.rows import CHUNK, LISTED, matching, select_jobs
+from sp00ky_core.stores.transactional.rows import CHUNK, LISTED, JobRows, matching, select_jobs
 
 __all__ = ["Notifications"]
 
-logger: logging.Logger = logging.getLogger(__name__)
+HEARING = "hearing of other processes' changes"
+"""What the log calls it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -71,23 +71,20 @@ class Notifications:
         self._executor = executor
         self._tables = tables
         self._heard = heard
-        self._listening: asyncio.Task[None] | None = None
-        self._listeners = 0
         self._work, self._changed = Broadcast(), Broadcast()
+        self._subscription = Subscription(self._changed, self._listen, describe=str, name=HEARING)
 
     def open(self) -> None:
         """Take subscriptions, again if it was closed."""
         if self._work.closed:
-            self._work, self._changed = Broadcast(), Broadcast()
+            self._work = Broadcast()
+            self._changed = self._subscription.broadcast = Broadcast()
 
     async def close(self) -> None:
         """End every subscription."""
         self._work.close()
         self._changed.close()
-        listening, self._listening = self._listening, None
-        if listening is not None:
-            listening.cancel()
-            await asyncio.wait([listening])
+        await self._subscription.stop()
 
     def send(self, *, work: bool = False) -> None:
         """Tell of a change in this process; ``work``: there may be something to claim."""
@@ -101,61 +98,32 @@ class Notifications:
 
     def work(self) -> AsyncGenerator[None, None]:
         """Subscribe to new work."""
-        return self._subscribed(self._work)
+        return self._subscription.subscribe(self._work, at_once=True)
 
     def changed(self) -> AsyncGenerator[None, None]:
         """Subscribe to changes."""
-        return self._subscribed(self._changed)
+        return self._subscription.subscribe(at_once=True)
 
-    async def _subscribed(self, signal: Broadcast) -> AsyncGenerator[None, None]:
-        self._listeners += 1
-        if self._listening is None or self._listening.done():
-            self._listening = asyncio.ensure_future(self._listen_for_ever())
-        try:
-            async with aclosing(signal.subscribe()) as signals:
-                async for _ in signals:
-                    yield
-        finally:
-            self._listeners -= 1
-            if not self._listeners and self._listening is not None:
-                self._listening.cancel()
-                self._listening = None  # who comes next makes a new one
-
-    async def _listen_for_ever(self) -> None:
-        """Pass changes on; where they can't be heard, try again, and say so once."""
-        backoff, failing, seen = Backoff(), False, None
-        while True:
-            try:
-                async for _ in self._changes():
-                    backoff.reset()
-                    failing = False
-                    seen = await self._pass_on(seen)
-            except Exception as error:  # noqa: BLE001  # an adapter's, of whatever type
-                log = logger.debug if failing else logger.warning
-                log("other processes' changes are found by polling until they are heard again: %s", error)
-                failing = True
-            else:
-                return
-            await backoff.wait()
-
-    async def _pass_on(self, seen: Seen | None) -> Seen:
-        """Signal a change; that there may be work, only where it looks so."""
-        self._changed.send()
-        look = await self._executor.read(self._look)
-        if look.is_news(seen):
-            self._send_work()
-        return look
+    async def _listen(self, subscribed: Callable[[], None]) -> None:
+        """Pass changes on; that there may be work, only where it looks so."""
+        seen = None
+        async for _ in self._changes():
+            if seen is None:
+                subscribed()
+            self._changed.send()
+            look = await self._executor.read(self._look)
+            if look.is_news(seen):
+                self._send_work()
+            seen = look
+        await asyncio.Event().wait()  # there are no others
 
     async def _look(self, session: Session) -> Seen:
         now = await session.now()
-        controls = await read_controls(session, [table.backend for table in self._tables])
-        pauses = {
-            backend: pause for backend, row in controls.items() if (pause := pause_of(row, now)) is not None
-        }
+        rows = [JobRows(session, table, now) for table in self._tables]
         return Seen(
-            due=await next_without_key(session, self._tables),
-            keys=any([await has_keys(session, table) for table in self._tables]),
-            pauses=pauses,
+            due=await next_without_key(rows),
+            keys=any([await has_keys(stored) for stored in rows]),
+            pauses=pauses_of(await read_controls(session, self._tables), now),
             now=now,
         )
 
@@ -236,12 +204,8 @@ class Watch:
         return jobs
 
     async def _load(self, ids: Sequence[str]) -> list[Job]:
-        longest = LISTED if self._query.ids is None else NO_LENGTHS
-
-        async def work(session: Session) -> list[Job]:
-            return await load(session, self._tables, ids, longest=longest)
-
-        jobs: list[Job] = await self._read(work)
+        longest = LISTED if self._query.ids is None else {}
+        jobs: list[Job] = await self._read(partial(load, tables=self._tables, ids=ids, longest=longest))
         return jobs
 
     async def _left(self) -> bool:

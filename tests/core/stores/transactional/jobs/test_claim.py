@@ -15,6 +15,7 @@ from sp00ky_core.stores.isolation import Quarantine
 from sp00ky_core.stores.transactional.fleet import change_breaker
 from sp00ky_core.stores.transactional.jobs import claim as module
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
+from sp00ky_core.stores.transactional.rows import JobRows
 from sp00ky_core.stores.transactional.schema import BREAKERS, job_table
 
 LIMITED = attrs.evolve(API, rate=RateConfig(limit=1, per=10.0, burst=2), max_in_flight=4)
@@ -63,7 +64,7 @@ async def test_a_key_that_another_took_meanwhile_spoils_no_row(session: SqliteSe
     (row,) = await session.select(job_table("job"))
     await added(session, ordering_key="k")
     await session.execute("UPDATE job SET status = 'processing' WHERE id != ?", (row["id"],))
-    assert await apart._claim_row(session, API, row, session.at) is None
+    assert await apart._claim_row(JobRows(session, API, session.at), row) is None
     assert apart.refused.resting("claimed") == []
     await session.execute("UPDATE job SET status = 'success' WHERE status = 'processing'")
     assert [each.id for each in await apart.claim(session)] == [sound.id]

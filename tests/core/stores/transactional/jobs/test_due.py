@@ -19,12 +19,17 @@ from sp00ky_core.stores.transactional.jobs.due import (
     select_due,
 )
 from sp00ky_core.stores.transactional.jobs.enqueue import add
+from sp00ky_core.stores.transactional.rows import JobRows
 
 ODD = (None, -1, 4, 2**40, 1.5, "high", b"x")
 
 
+def stored(session: SqliteSession) -> JobRows:
+    return JobRows(session, API, session.at)
+
+
 async def ids(session: SqliteSession, limit: int = 99) -> list[str]:
-    rows = await select_due(session, API, [], session.at, limit=limit)
+    rows = await select_due(stored(session), [], limit)
     return [f"job:{row['id']}" for row in rows]
 
 
@@ -51,14 +56,14 @@ async def test_any_number_of_odd_values_is_looked_at(session: SqliteSession) -> 
     await written(session, None)
     found = await ids(session)
     assert len(found) == 2 * MOST_PRIORITIES + 2
-    ranges = await priority_ranges(session, API)
+    ranges = await priority_ranges(stored(session))
     assert sum(map(len, ranges)) <= MOST_PRIORITIES + 2
 
 
 async def test_one_priority_is_one_range(session: SqliteSession) -> None:
-    assert await priority_ranges(session, API) == []
+    assert await priority_ranges(stored(session)) == []
     await added(session, 3)
-    assert await priority_ranges(session, API) == [[Is("priority", "=", 0)]]
+    assert await priority_ranges(stored(session)) == [[Is("priority", "=", 0)]]
 
 
 async def test_a_missing_time_is_due_and_before_all(session: SqliteSession) -> None:
@@ -94,7 +99,7 @@ async def test_a_lost_job_is_due_after_its_lease_where_requests_are_counted(sess
 
 
 async def ready(session: SqliteSession, rounds: Rounds | None = None, *left_out: str) -> list[str]:
-    rows = await (rounds or Rounds()).ready(session, API, session.at, left_out)
+    rows = await (rounds or Rounds()).ready(stored(session), left_out)
     return [f"job:{row['id']}" for row in rows]
 
 
@@ -152,10 +157,10 @@ async def test_a_peek_is_found_again(session: SqliteSession) -> None:
     ids = await with_keys(session, *"abcdefg")
     rounds = Rounds()
     for _ in range(2):
-        rows = await rounds.ready(session, API, session.at, (), peek=True)
+        rows = await rounds.ready(stored(session), (), peek=True)
         assert f"job:{rows[0]['id']}" == ids[0]
     await session.execute("UPDATE job SET status = 'processing' WHERE ordering_key < 'e'")
-    assert await rounds.ready(session, API, session.at, (), peek=True) == []
+    assert await rounds.ready(stored(session), (), peek=True) == []
     assert rounds.is_cut_off(API)
     assert await ready(session, rounds) == ids[4:]
 

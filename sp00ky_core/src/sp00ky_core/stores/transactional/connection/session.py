@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, TypeVar, Unpack
 
 import attrs
 
@@ -39,7 +39,6 @@ __all__ = [
 T = TypeVar("T")
 Row = dict[str, Any]
 """A row: values by column name."""
-NO_LENGTHS: Mapping[str, int] = {}
 DELETED_AT_ONCE = 500
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
 
@@ -121,9 +120,19 @@ Update = tuple[Sequence[Is], Mapping[str, Any]]
 
 
 class ReadOptions(TypedDict, total=False):
-    """Options of ``Session.select`` that say what is read of rows, and in which order."""
+    """Options of ``Session.select``.
+
+    Attributes:
+        order: Columns, each ascending, or descending with a ``-`` before it. NULL is before every value.
+        limit: How many rows at most; None: all.
+        columns: Those wanted; None: all.
+        longest: Bytes that are read of a column; of the others so many as ``table.longest`` says.
+        lock: The rows are about to be written: where the database locks rows, lock them, and skip those
+            that another transaction has locked.
+    """
 
     order: Sequence[str]
+    limit: int | None
     columns: Sequence[str] | None
     longest: Mapping[str, int]
     lock: bool
@@ -159,27 +168,14 @@ class Session(ABC):
 
     @abstractmethod
     async def select(
-        self,
-        table: Table,
-        where: Sequence[Where] = (),
-        *,
-        order: Sequence[str] = (),
-        limit: int | None = None,
-        columns: Sequence[str] | None = None,
-        longest: Mapping[str, int] = NO_LENGTHS,
-        lock: bool = False,
+        self, table: Table, where: Sequence[Where] = (), **options: Unpack[ReadOptions]
     ) -> list[Row]:
         """Select rows that meet all conditions; ``UNREAD`` stands for a text that is too long to be read.
 
         Args:
             table: The table.
             where: Conditions; all must be met.
-            order: Columns, each ascending, or descending with a ``-`` before it. NULL is before every value.
-            limit: How many rows at most.
-            columns: Those wanted; None: all.
-            longest: Bytes that are read of a column; of the others so many as ``table.longest`` says.
-            lock: The rows are about to be written: where the database locks rows, lock them, and skip those
-                that another transaction has locked.
+            **options: See ``ReadOptions``.
         """
 
     @abstractmethod

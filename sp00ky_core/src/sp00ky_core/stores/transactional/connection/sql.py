@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager, suppress
 from enum import Enum
 from threading import Condition
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, Unpack, cast
 
 import attrs
 
@@ -17,10 +17,10 @@ from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.stores.callers import finished
 from sp00ky_core.stores.rows import UNREAD
 from sp00ky_core.stores.transactional.connection.session import (
-    NO_LENGTHS,
     Both,
     Either,
     Is,
+    ReadOptions,
     Row,
     Session,
     Update,
@@ -102,21 +102,14 @@ class SqlSession(Session):
         """Run one statement with each of these parameters."""
 
     async def select(
-        self,
-        table: Table,
-        where: Sequence[Where] = (),
-        *,
-        order: Sequence[str] = (),
-        limit: int | None = None,
-        columns: Sequence[str] | None = None,
-        longest: Mapping[str, int] = NO_LENGTHS,
-        lock: bool = False,
+        self, table: Table, where: Sequence[Where] = (), **options: Unpack[ReadOptions]
     ) -> list[Row]:
         """See ``Session.select``."""
-        names = tuple(table.kinds) if columns is None else tuple(columns)
-        table, where, order = self._by_copies(table, where, order)
+        names = tuple(options.get("columns") or table.kinds)
+        limit, lock = options.get("limit"), options.get("lock", False)
+        table, where, order = self._by_copies(table, where, options.get("order", ()))
         conditions, parameters = self._filtered(table, where)
-        lengths = {**table.longest, **longest}
+        lengths = {**table.longest, **options.get("longest", {})}
         expressions = ", ".join(self._readable(table, name, lengths.get(name)) for name in names)
         end = self._ordered(table, order) + ("" if limit is None else f" LIMIT {limit:d}")
         conditions = f"{self._keyed(table, where) if lock else ''}{conditions}"
@@ -124,6 +117,9 @@ class SqlSession(Session):
         if lock:
             text = f"{self.before_locking}{text}{self.locking}"
         rows, _ = await self._run(text, parameters)
+        return self._decoded(table, names, rows)
+
+    def _decoded(self, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[Row]:
         decoders = [self.decoder(table, name) or _same for name in names]
         return [
             {
@@ -151,17 +147,8 @@ class SqlSession(Session):
         end = f" GROUP BY {groups} ORDER BY count(*) DESC" + ("" if limit is None else f" LIMIT {limit:d}")
         text = f"SELECT {expressions}, count(*) FROM {self._source(table, conditions, '')}{end}"
         rows, _ = await self._run(text, parameters)
-        decoders = [self.decoder(table, name) or _same for name in columns]
-        return [
-            (
-                {
-                    name: None if value is None else decode(value)
-                    for name, decode, value in zip(columns, decoders, row[:-1], strict=True)
-                },
-                int(row[-1]),
-            )
-            for row in rows
-        ]
+        groups_of = self._decoded(table, columns, [row[:-1] for row in rows])
+        return [(group, int(row[-1])) for group, row in zip(groups_of, rows, strict=True)]
 
     def _by_copies(
         self, table: Table, where: Sequence[Where], order: Sequence[str] = ()

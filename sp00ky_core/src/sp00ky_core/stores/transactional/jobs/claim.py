@@ -20,7 +20,7 @@ from sp00ky_core.stores.transactional.connection.session import Is, ReadOptions,
 from sp00ky_core.stores.transactional.fleet import (
     give_back_probe,
     lock_control,
-    pause_of,
+    pauses_of,
     read_allowance,
     read_breakers,
     read_controls,
@@ -31,6 +31,7 @@ from sp00ky_core.stores.transactional.fleet import (
 from sp00ky_core.stores.transactional.jobs.due import HEAD, Rounds, is_taken, rank, select_due, unleased
 from sp00ky_core.stores.transactional.rows import (
     PENDING,
+    JobRows,
     RowChanged,
     claimed_lengths,
     guard_of,
@@ -65,6 +66,10 @@ class State:
         """Return a table's breaker, as if new where it has none."""
         return self.breakers.get(table.backend, Breaker()) if table.breaker else Breaker()
 
+    async def allowance(self, stored: JobRows) -> Allowance:
+        """Read what a table's limits leave."""
+        return await read_allowance(stored, self.controls.get(stored.table.backend, {}))
+
     def is_open_to(self, table: JobTable) -> bool:
         """Whether a claim may have jobs of a table, or a probe."""
         breaker = self.breaker(table)
@@ -95,8 +100,9 @@ class Claiming:
         tables: list[JobTable] = []
         retry_in: dict[str, float] = {}
         for table in filter(state.is_open_to, self.slots):
-            if await self._is_due(session, table, state.now):
-                wait = (await self._allowance(session, table, state)).retry_in(1, 0)
+            stored = JobRows(session, table, state.now)
+            if await self._due(stored, 1, columns=HEAD) or await self._heads(stored, peek=True):
+                wait = (await state.allowance(stored)).retry_in(1, 0)
                 if wait is None:
                     tables.append(table)
                 else:
@@ -113,97 +119,77 @@ class Claiming:
         state = await self._state(session)
         jobs: list[Job] = []
         retry_in: dict[str, float] = {}
-        for table, slots in self.slots.items():
-            if state.is_open_to(table):
-                allowance = await self._allowance(session, table, state)
-                taken = await self._take(session, table, allowance.grant(slots), state)
-                await spend(session, table, allowance, len(taken), state.now)
-                jobs += taken
-                if (wait := allowance.retry_in(slots, len(taken))) is not None:
-                    retry_in[table.backend] = wait
-                elif self.rounds.is_cut_off(table):
-                    retry_in[table.backend] = 0.0
+        for table in filter(state.is_open_to, self.slots):
+            stored, slots = JobRows(session, table, state.now), self.slots[table]
+            allowance = await state.allowance(stored)
+            taken = await self._take(stored, allowance.grant(slots), state)
+            await spend(stored, allowance, len(taken))
+            jobs += taken
+            if (wait := allowance.retry_in(slots, len(taken))) is not None:
+                retry_in[table.backend] = wait
+            elif self.rounds.is_cut_off(table):
+                retry_in[table.backend] = 0.0
         return Claim(jobs, breakers=state.breakers, paused=state.paused, retry_in=retry_in)
 
     async def _state(self, session: Session) -> State:
-        now, backends = await session.now(), [table.backend for table in self.slots]
-        controls = await read_controls(session, backends)
-        pauses = {control: pause_of(row, now) for control, row in controls.items()}
+        now, controls = await session.now(), await read_controls(session, self.slots)
+        pauses = pauses_of(controls, now)
         return State(
             now=now,
             breakers=await read_breakers(session, self.slots, now),
-            paused={
-                backend: seconds_left(pause, now) for backend, pause in pauses.items() if pause is not None
-            },
+            paused={backend: seconds_left(pause, now) for backend, pause in pauses.items()},
             controls=controls,
         )
 
-    async def _allowance(self, session: Session, table: JobTable, state: State) -> Allowance:
-        return await read_allowance(session, table, state.controls.get(table.backend, {}), state.now)
-
-    async def _is_due(self, session: Session, table: JobTable, now: datetime) -> bool:
-        due = await self._due(session, table, 1, now, columns=HEAD)
-        return bool(due or await self._heads(session, table, now, peek=True))
-
     async def _due(
-        self,
-        session: Session,
-        table: JobTable,
-        limit: int,
-        now: datetime,
-        *,
-        columns: Sequence[str] | None = None,
-        latest: bool = False,
+        self, stored: JobRows, limit: int, *, columns: Sequence[str] | None = None, latest: bool = False
     ) -> list[Row]:
-        where = [*others_than(self.refused, "claimed", table.table), *unleased(table, now)]
-        resting = keys_resting(self.refused, "claimed", table.table)
-        unnamed = [key for key in resting if not is_nameable(key)]
-        most, options = limit + len(unnamed), ReadOptions(columns=columns, lock=columns is None)
-        options["longest"] = claimed_lengths(table)
-        rows = await select_due(session, table, where, now, limit=most, latest=latest, **options)
+        where = [*others_than(self.refused, "claimed", stored.table.table), *unleased(stored)]
+        unnamed = [key for key in self._resting(stored) if not is_nameable(key)]
+        options = ReadOptions(columns=columns, lock=columns is None, longest=claimed_lengths(stored.table))
+        rows = await select_due(stored, where, limit + len(unnamed), latest=latest, **options)
         rows = [row for row in rows if row["id"] not in unnamed]
         return rows if latest else rows[:limit]
 
-    async def _heads(
-        self, session: Session, table: JobTable, now: datetime, *, peek: bool = False
-    ) -> list[Row]:
-        resting = keys_resting(self.refused, "claimed", table.table)
-        return await self.rounds.ready(session, table, now, resting, peek=peek)
+    async def _heads(self, stored: JobRows, *, peek: bool = False) -> list[Row]:
+        return await self.rounds.ready(stored, self._resting(stored), peek=peek)
 
-    async def _take(self, session: Session, table: JobTable, slots: int, state: State) -> list[Job]:
+    def _resting(self, stored: JobRows) -> list[str]:
+        return keys_resting(self.refused, "claimed", stored.table.table)
+
+    async def _take(self, stored: JobRows, slots: int, state: State) -> list[Job]:
         if slots < 1:
             return []
-        heads = await self._heads(session, table, state.now)
-        if not state.breaker(table).lets_through:
-            return await self._probe(session, table, heads, state)
+        heads = await self._heads(stored)
+        if not state.breaker(stored.table).lets_through:
+            return await self._probe(stored, heads, state)
         taken, tried = list[Job](), set[str]()
         while left := slots - len(taken):
-            first = _first(left, await self._due(session, table, left, state.now), heads)
+            first = _first(left, await self._due(stored, left), heads)
             rows = [row for row in first if row["id"] not in tried]  # the refused may be forgotten
             tried.update(row["id"] for row in rows)
             heads = [head for head in heads if head not in rows]
             if not self.apart:
-                taken = await self._claim_rows(session, table, rows, state.now)
+                taken = await self._claim_rows(stored, rows)
                 break
-            claimed = [await self._claim_row(session, table, row, state.now) for row in rows]
+            claimed = [await self._claim_row(stored, row) for row in rows]
             taken += [job for job in claimed if job is not None]
             if not rows:
                 break
         if heads:
-            self.rounds.begin_again(table)
+            self.rounds.begin_again(stored.table)
         return taken
 
-    async def _probe(
-        self, session: Session, table: JobTable, heads: Sequence[Row], state: State
-    ) -> list[Job]:
+    async def _probe(self, stored: JobRows, heads: Sequence[Row], state: State) -> list[Job]:
         """Take a probe, and with it the best job that isn't refused or held by another transaction."""
-        window = await self._probe_window(session, table, heads, state)
+        session, table = stored.session, stored.table
+        window = await self._probe_window(stored, heads, state.breaker(table))
         if not window:
             return []
         jobs: list[Job] = []
         before = await take_probe(session, table, self.runner_id)
         for row in window if before is not None else ():
-            if (job := await self._claim_row(session, table, row, state.now)) is not None:
+            if (job := await self._claim_row(stored, row)) is not None:
                 jobs.append(job)
                 break
         if before is not None and not jobs:
@@ -211,40 +197,38 @@ class Claiming:
         state.breakers.update(await read_breakers(session, [table], state.now))
         return jobs
 
-    async def _probe_window(
-        self, session: Session, table: JobTable, heads: Sequence[Row], state: State
-    ) -> list[Row]:
+    async def _probe_window(self, stored: JobRows, heads: Sequence[Row], breaker: Breaker) -> list[Row]:
         """Return the jobs that may be a probe, the best first."""
-        due = await self._due(session, table, PROBE_WINDOW, state.now, columns=HEAD)
+        due = await self._due(stored, PROBE_WINDOW, columns=HEAD)
         window = _first(PROBE_WINDOW, due, heads)
         if len(due) == PROBE_WINDOW:
-            window += await self._due(session, table, PROBE_LATEST, state.now, columns=HEAD, latest=True)
-        known = ((row["path"], _has_retries(row)) for row in window if row["path"] in table.routes)
-        turn = route_in_turn(known, state.breaker(table))
+            window += await self._due(stored, PROBE_LATEST, columns=HEAD, latest=True)
+        routes = stored.table.routes
+        known = ((row["path"], _has_retries(row)) for row in window if row["path"] in routes)
+        turn = route_in_turn(known, breaker)
         return sorted(window, key=lambda row: (row["path"] == turn, _has_retries(row)), reverse=True)
 
-    async def _claim_row(self, session: Session, table: JobTable, row: Row, now: datetime) -> Job | None:
+    async def _claim_row(self, stored: JobRows, row: Row) -> Job | None:
         """Claim a row in a savepoint of its own; None: another transaction has it, or it is refused."""
         try:
-            async with session.savepoint():
-                return next(iter(await self._claim_rows(session, table, [row], now)), None)
+            async with stored.session.savepoint():
+                return next(iter(await self._claim_rows(stored, [row])), None)
         except RowChanged:
             return None
         except RowRefused as error:
             # The row itself is sound where another transaction has taken its key since it was looked at.
-            if not await is_taken(session, table, row["ordering_key"]):
-                self.refused.add("claimed", [job_id(table.table, row["id"])], error.problem)
+            if not await is_taken(stored, row["ordering_key"]):
+                self.refused.add("claimed", [job_id(stored.table.table, row["id"])], error.problem)
             return None
 
-    async def _claim_rows(
-        self, session: Session, table: JobTable, rows: Sequence[Row], now: datetime
-    ) -> list[Job]:
-        rows = await self._whole(session, table, rows)
+    async def _claim_rows(self, stored: JobRows, rows: Sequence[Row]) -> list[Job]:
+        table, rows = stored.table, await self._whole(stored, rows)
         jobs = [claimed_of(to_job(table, row), table) for row in rows]
-        claims = [self._values(table, job, now) for job in jobs]
+        claims = [self._values(table, job, stored.now) for job in jobs]
         guards = map(guard_of, rows)
         written = [{"status": JobStatus.PROCESSING.value, **values} for values in claims]
-        await update_all(session, job_table(table.table), list(zip(guards, written, strict=True)))
+        updates = list(zip(guards, written, strict=True))
+        await update_all(stored.session, job_table(table.table), updates)
         return [
             attrs.evolve(job, status=JobStatus.PROCESSING, **values)
             for job, values in zip(jobs, claims, strict=True)
@@ -259,14 +243,13 @@ class Claiming:
             "updated_at": now,
         }
 
-    async def _whole(self, session: Session, table: JobTable, rows: Sequence[Row]) -> Sequence[Row]:
+    async def _whole(self, stored: JobRows, rows: Sequence[Row]) -> Sequence[Row]:
         """Read, and lock, the rows that were only looked at; without those that another transaction has."""
         looked_at = [row["id"] for row in rows if "payload" not in row]
         if not looked_at:
             return rows
-        where = [PENDING, Is("id", "in", looked_at)]
-        options: dict[str, Any] = {"longest": claimed_lengths(table), "lock": True}
-        whole = {row["id"]: row for row in await session.select(job_table(table.table), where, **options)}
+        where, longest = [PENDING, Is("id", "in", looked_at)], claimed_lengths(stored.table)
+        whole = {row["id"]: row for row in await stored.select(where, longest=longest, lock=True)}
         return [whole.get(row["id"], row) for row in rows if "payload" in row or row["id"] in whole]
 
 

@@ -18,12 +18,11 @@ from sp00ky_core.stores.transactional.rows import (
     ORDERED,
     PROCESSING,
     UNORDERED,
-    due,
+    JobRows,
     is_nameable,
-    leased,
-    overdue,
+    rows_of,
 )
-from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
+from sp00ky_core.stores.transactional.schema import LIVE_STATUSES
 
 __all__ = ["Rounds", "next_due"]
 
@@ -94,34 +93,25 @@ class Rounds:
         """Whether there are keys that the latest claims haven't looked at."""
         return table.table in self._rounds
 
-    async def ready(
-        self,
-        session: Session,
-        table: JobTable,
-        now: datetime,
-        left_out: Collection[str],
-        *,
-        peek: bool = False,
-    ) -> list[Row]:
+    async def ready(self, stored: JobRows, left_out: Collection[str], *, peek: bool = False) -> list[Row]:
         """List rows whose turn it is, and that are due.
 
         Args:
-            session: A transaction.
-            table: The table.
-            now: The time.
+            stored: The table's rows.
             left_out: Ids of rows that aren't to be claimed; they hold back those behind them.
             peek: One is enough, and the next call is to find it again.
         """
         ready: list[Row] = []
         held: dict[str, datetime | None] | None = None
-        look = _Look(session, table, self._rounds.get(table.table, Round()))
+        table = stored.table.table
+        look = _Look(stored, self._rounds.get(table, Round()))
         while heads := await look.ahead():
-            held = await _held(session, table, now) if held is None else held
+            held = await _held(stored) if held is None else held
             turns = ((row, _turn(row, held)) for row in heads if row["id"] not in left_out)
-            ready += [row for row, turn in turns if turn is not None and turn <= now]
+            ready += [row for row, turn in turns if turn is not None and turn <= stored.now]
             if peek and ready:
                 return ready
-        self._note(table.table, look.round, in_use=look.seen > 0)
+        self._note(table, look.round, in_use=look.seen > 0)
         return ready
 
     def _note(self, table: str, at: Round, *, in_use: bool) -> None:
@@ -132,29 +122,27 @@ class Rounds:
         self.in_use = self.in_use | {table} if in_use else self.in_use - {table}
 
 
-async def next_head(session: Session, table: JobTable, now: datetime) -> datetime | None:
+async def next_head(stored: JobRows) -> datetime | None:
     """Return when the next job whose turn it is can be claimed, of the first keys; None: no time says so."""
     turns: list[datetime] = []
     held: dict[str, datetime | None] | None = None
-    look = _Look(session, table, Round())
+    look = _Look(stored, Round())
     while heads := await look.ahead():
-        held = await _held(session, table, now) if held is None else held
+        held = await _held(stored) if held is None else held
         turns += [turn for row in heads if (turn := _turn(row, held)) is not None]
     return min(turns, default=None)
 
 
-async def is_taken(session: Session, table: JobTable, ordering_key: str | None) -> bool:
+async def is_taken(stored: JobRows, ordering_key: str | None) -> bool:
     """Whether a job of the key is processing."""
     if ordering_key is None or not is_nameable(ordering_key):
         return False
-    return (
-        await session.count(job_table(table.table), [PROCESSING, Is("ordering_key", "=", ordering_key)]) > 0
-    )
+    return await stored.count(PROCESSING, Is("ordering_key", "=", ordering_key)) > 0
 
 
-async def has_keys(session: Session, table: JobTable) -> bool:
+async def has_keys(stored: JobRows) -> bool:
     """Whether jobs with a key wait, or are processing."""
-    return bool(await _Look(session, table, Round(), rows=1).ahead())
+    return bool(await _Look(stored, Round(), rows=1).ahead())
 
 
 class _Look:
@@ -165,9 +153,8 @@ class _Look:
         seen: Keys that it has looked at.
     """
 
-    def __init__(self, session: Session, table: JobTable, round_: Round, rows: int = 2) -> None:
-        self._session = session
-        self._table = table
+    def __init__(self, stored: JobRows, round_: Round, rows: int = 2) -> None:
+        self._stored = stored
         self._rows = min(rows, BATCH)
         self.round = round_
         self.seen = 0
@@ -183,13 +170,8 @@ class _Look:
         return []
 
     async def _read(self) -> tuple[list[Row], Round]:
-        rows = await self._session.select(
-            job_table(self._table.table),
-            self.round.ahead(),
-            order=("ordering_key", "ordering_at", "id"),
-            limit=self._rows,
-            columns=HEAD,
-        )
+        order = ("ordering_key", "ordering_at", "id")
+        rows = await self._stored.select(self.round.ahead(), order=order, limit=self._rows, columns=HEAD)
         if not rows:
             return [], self.round.after_last()
         heads: dict[str, Row] = {}
@@ -202,17 +184,12 @@ class _Look:
         return list(heads.values()), attrs.evolve(self.round, at=last)
 
 
-async def _held(session: Session, table: JobTable, now: datetime) -> dict[str, datetime | None]:
+async def _held(stored: JobRows) -> dict[str, datetime | None]:
     """Return the keys of which a request may be under way: until when, None: until that job is settled."""
-    stored = job_table(table.table)
-    rows = await session.select(
-        stored,
-        [*leased(table, now), WITH_KEY],
-        order=("lease_until",),
-        columns=["ordering_key", "lease_until"],
-    )
+    leased, columns = [*stored.leased(), WITH_KEY], ("ordering_key", "lease_until")
+    rows = await stored.select(leased, order=("lease_until",), columns=columns)
     held: dict[str, datetime | None] = {row["ordering_key"]: row["lease_until"] for row in rows}
-    busy = await session.select(stored, [PROCESSING, WITH_KEY], columns=["ordering_key"])
+    busy = await stored.select([PROCESSING, WITH_KEY], columns=["ordering_key"])
     return held | {row["ordering_key"]: None for row in busy}
 
 
@@ -229,44 +206,35 @@ MOST_PRIORITIES = 8
 
 
 async def select_due(
-    session: Session,
-    table: JobTable,
+    stored: JobRows,
     where: Sequence[Where],
-    now: datetime,
+    most: int,
     *,
-    limit: int,
     latest: bool = False,
     **options: Unpack[ReadOptions],
 ) -> list[Row]:
     """Select pending rows without a key that are due, the first to be claimed first.
 
-    ``latest``: those that became due last instead, up to the limit of each priority.
+    ``latest``: those that became due last instead, so many of each priority.
     """
     rows: list[Row] = []
     options["order"] = ("-run_at", "-id") if latest else ("run_at", "id")
-    for ranges in await priority_ranges(session, table):
-        left, due_rows = limit if latest else limit - len(rows), list[Row]()
+    for ranges in await priority_ranges(stored):
+        left, due_rows = most if latest else most - len(rows), list[Row]()
         for priority in ranges if left > 0 else ():
-            due_rows += await _select_range(
-                session, table, [*UNORDERED, *where, priority], now, left, **options
-            )
+            due_rows += await _select_range(stored, [*UNORDERED, *where, priority], left, **options)
         rows += (sorted(due_rows, key=rank) if len(ranges) > 1 else due_rows)[:left]
     return rows
 
 
 async def _select_range(
-    session: Session,
-    table: JobTable,
-    where: Sequence[Where],
-    now: datetime,
-    limit: int,
-    **options: Unpack[ReadOptions],
+    stored: JobRows, where: Sequence[Where], most: int, **options: Unpack[ReadOptions]
 ) -> list[Row]:
     rows: list[Row] = []
-    for condition in due(now):  # two ranges of one index
-        if len(rows) < limit:
-            conditions, most = [*where, condition], limit - len(rows)
-            rows += await session.select(job_table(table.table), conditions, limit=most, **options)
+    for condition in stored.due():  # two ranges of one index
+        if len(rows) < most:
+            options["limit"] = most - len(rows)
+            rows += await stored.select([*where, condition], **options)
     return rows
 
 
@@ -275,26 +243,26 @@ def rank(row: Row) -> tuple[int, datetime, str]:
     return -priority_of(row["priority"]), instant_of(row["run_at"]) or BEGINNING, row["id"]
 
 
-def unleased(table: JobTable, now: datetime) -> list[Where]:
+def unleased(stored: JobRows) -> list[Where]:
     """Return the conditions of pending rows that count for no request, where those in flight are counted."""
-    return [] if table.max_in_flight is None else [overdue(table, now)]
+    return [] if stored.table.max_in_flight is None else [stored.overdue()]
 
 
-async def priority_ranges(session: Session, table: JobTable) -> list[list[Is]]:
+async def priority_ranges(stored: JobRows) -> list[list[Is]]:
     """List the priorities of pending rows without a key, highest first, each as its ranges of the index.
 
     Values that are no priority, and a missing one, count as 0.
     """
     ranges: dict[int, list[Is]] = {}
-    for present in await _present(session, table):
+    for present in await _present(stored):
         priority = priority_of(present.value) if present.operator == "=" else 0
         ranges.setdefault(priority, []).append(present)
     return [ranges[priority] for priority in sorted(ranges, reverse=True)]
 
 
-async def _present(session: Session, table: JobTable) -> list[Is]:
+async def _present(stored: JobRows) -> list[Is]:
     """Look up which values there are, from both ends of the index, as nearly always there is but one."""
-    lowest, highest = [await _first(session, table, (), end) for end in ("priority", "-priority")]
+    lowest, highest = [await _first(stored, (), end) for end in ("priority", "-priority")]
     if not lowest or not highest:
         return []
     present = [Is("priority", "=", highest[0])]
@@ -302,48 +270,42 @@ async def _present(session: Session, table: JobTable) -> list[Is]:
         lower = Is("priority", "<", value)
         if len(present) >= MOST_PRIORITIES:
             return [*present, lower, Is("priority", "=", None)]
-        below = await _first(session, table, [lower], "-priority")
+        below = await _first(stored, [lower], "-priority")
         present.append(Is("priority", "=", below[0] if below else None))
     return present
 
 
-async def _first(session: Session, table: JobTable, where: Sequence[Is], order: str) -> list[Any]:
+async def _first(stored: JobRows, where: Sequence[Is], order: str) -> list[Any]:
     """Return the first priority in an order, which may be None; an empty list: there is no row."""
-    rows = await session.select(
-        job_table(table.table), [*UNORDERED, *where], order=(order,), limit=1, columns=["priority"]
-    )
+    rows = await stored.select([*UNORDERED, *where], order=(order,), limit=1, columns=["priority"])
     return [row["priority"] for row in rows]
 
 
 async def next_due(session: Session, tables: Collection[JobTable]) -> datetime | None:
     """Return when the next pending job is due, now where it says nothing; None: there is none."""
-    times = [await next_without_key(session, tables)]
-    times += [await next_head(session, table, await session.now()) for table in tables]
+    rows = await rows_of(session, tables)
+    times = [await next_without_key(rows), *[await next_head(stored) for stored in rows]]
     return min((at for at in times if at is not None), default=None)
 
 
-async def next_without_key(session: Session, tables: Collection[JobTable]) -> datetime | None:
+async def next_without_key(rows: Sequence[JobRows]) -> datetime | None:
     """Return the same of jobs without a key."""
     times: list[datetime] = []
-    for table in tables:
-        now = await session.now()
-        where = [*UNORDERED, *unleased(table, now)]
-        for ranges in await priority_ranges(session, table):
+    for stored in rows:
+        where = [*UNORDERED, *unleased(stored)]
+        for ranges in await priority_ranges(stored):
             for priority in ranges:
-                times += await _earliest(session, table, [*where, priority])
-        if table.max_in_flight is not None:
-            times += await _ends_of_leases(session, table, now)
+                times += await _earliest(stored, [*where, priority])
+        if stored.table.max_in_flight is not None:
+            times += await _ends_of_leases(stored)
     return min(times, default=None)
 
 
-async def _ends_of_leases(session: Session, table: JobTable, now: datetime) -> list[datetime]:
+async def _ends_of_leases(stored: JobRows) -> list[datetime]:
     """Return from when on the jobs that ``unleased`` leaves out may be claimed."""
-    rows = await session.select(
-        job_table(table.table),
-        leased(table, now),  # these alone, so that their own index answers
-        order=("lease_until",),
-        columns=["status", "ordering_key", "run_at", "lease_until"],
-    )
+    columns = ("status", "ordering_key", "run_at", "lease_until")
+    # These conditions alone, so that their own index answers.
+    rows = await stored.select(stored.leased(), order=("lease_until",), columns=columns)
     return [
         max(row["lease_until"], row["run_at"] or BEGINNING)
         for row in rows
@@ -351,11 +313,10 @@ async def _ends_of_leases(session: Session, table: JobTable, now: datetime) -> l
     ]
 
 
-async def _earliest(session: Session, table: JobTable, where: Sequence[Where]) -> list[datetime]:
+async def _earliest(stored: JobRows, where: Sequence[Where]) -> list[datetime]:
     for condition in (Is("run_at", "=", None), Is("run_at", "!=", None)):  # two ranges of the index
-        rows = await session.select(
-            job_table(table.table), [*where, condition], order=("run_at", "id"), limit=1, columns=["run_at"]
-        )
+        order, columns = ("run_at", "id"), ("run_at",)
+        rows = await stored.select([*where, condition], order=order, limit=1, columns=columns)
         if rows:
-            return [rows[0]["run_at"] or await session.now()]
+            return [rows[0]["run_at"] or stored.now]
     return []

@@ -64,7 +64,7 @@ async def _add_one(
     """Insert one job, which is nearly every call: without what only several need."""
     table, key = tables[new_job.backend].table, keys[0] if keys else new_key()
     job = new_row(new_job, f"{table}:{key}", await session.now())
-    await session.insert(job_table(table), [_row(job, key, _options_given([new_job]))])
+    await session.insert(job_table(table), [row_of(job, key, _options_given([new_job]))])
     return job
 
 
@@ -116,7 +116,7 @@ def _jobs(
         job = None if dedup is None else held.get((new_job.backend, dedup))
         if job is None:
             job = new_row(new_job, f"{table}:{key}", now)
-            added.setdefault(table, []).append(_row(job, key, options))
+            added.setdefault(table, []).append(row_of(job, key, options))
             if dedup is not None:
                 held[new_job.backend, dedup] = job
         jobs.append(job)
@@ -146,7 +146,8 @@ def _options_given(new_jobs: Sequence[NewJob]) -> list[str]:
     return [*options, "ordering_at"] if "ordering_key" in options else options
 
 
-def _row(job: Job, key: str, options: Sequence[str]) -> Row:
+def row_of(job: Job, key: str, options: Sequence[str]) -> Row:
+    """Return the row of a job to which nothing has happened."""
     row: Row = {
         "id": key,
         "path": job.path,

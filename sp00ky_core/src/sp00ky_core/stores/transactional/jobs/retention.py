@@ -17,6 +17,7 @@ from sp00ky_core.stores.rows import instant_of
 from sp00ky_core.stores.transactional.connection.session import Is, Session, Where
 from sp00ky_core.stores.transactional.rows import (
     NEWEST_FIRST,
+    Tables,
     as_given,
     chunks,
     key_of,
@@ -78,7 +79,7 @@ class Deleting:
     apart: bool
     cleared: Cleared = attrs.field(factory=Cleared)
 
-    async def by_age(self, tables: Sequence[JobTable], limit: int, spared: Sequence[str] = ()) -> int:
+    async def by_age(self, tables: Tables, limit: int, spared: Sequence[str] = ()) -> int:
         """Delete what ended longer ago, or is more, than its table keeps; how many.
 
         Jobs of the schedules ``spared`` stay. Audit entries go uncounted.
@@ -99,12 +100,7 @@ class Deleting:
         return count
 
     async def _delete_oldest(
-        self,
-        table: JobTable,
-        status: JobStatus,
-        until: datetime,
-        limit: int,
-        spared: Collection[str],
+        self, table: JobTable, status: JobStatus, until: datetime, limit: int, spared: Collection[str]
     ) -> int:
         count = 0  # in two ranges of an index
         for old in (Is("updated_at", "=", None), Is("updated_at", "<=", until)):
@@ -112,7 +108,7 @@ class Deleting:
             count += (await self._delete_first(*first, spared=spared))[0]
         return count
 
-    async def matching(self, tables: Sequence[JobTable], conditions: JobFilter, limit: int) -> int:
+    async def matching(self, tables: Tables, conditions: JobFilter, limit: int) -> int:
         """Delete what has ended and meets the conditions, of each table the newest first; how many."""
         count, until = 0, self.cleared.go_on(conditions)
         for since in (until, None) if until is not None else (None,):

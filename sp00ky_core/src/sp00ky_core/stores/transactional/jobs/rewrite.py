@@ -12,6 +12,7 @@ from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.transactional.connection.session import Either, Is, Row, Session, Where
+from sp00ky_core.stores.transactional.jobs.enqueue import row_of
 from sp00ky_core.stores.transactional.rows import changes, chunks, errors_text, key_of
 from sp00ky_core.stores.transactional.schema import SCHEDULE_RUNS, job_table
 
@@ -96,18 +97,8 @@ def _created(job: Job, now: datetime) -> Job:
 
 
 def _new(job: Job) -> Row:
-    row: Row = {name: getattr(job, name) for name in OPTIONS}
-    return row | {
-        "id": key_of(job.id),
-        "path": job.path,
-        "payload": job.payload_json.decode(),
-        "max_retries": job.max_retries,
-        "retry_strategy": job.retry_strategy,
-        "dedup_key": None if job.is_terminal else job.dedup_key,
-        "created_at": job.created_at,
-        "updated_at": job.updated_at,
-        "run_at": job.run_at,
-    }
+    dedup_key = None if job.is_terminal else job.dedup_key
+    return {**row_of(job, key_of(job.id), OPTIONS), "dedup_key": dedup_key}
 
 
 def _happened(job: Job) -> dict[str, Any]:

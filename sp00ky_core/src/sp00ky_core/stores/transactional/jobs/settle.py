@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.retry import RetryPolicy
 from sp00ky_core.job.state_machine import Released, Rescheduled, decide
 from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim, SettleFate, Settlement, SettleResult
-from sp00ky_core.stores.decisions import applied
+from sp00ky_core.stores.decisions import LostOptions, applied
 from sp00ky_core.stores.filters import is_overdue
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.isolation import Quarantine, settle_with_less
@@ -22,6 +22,7 @@ from sp00ky_core.stores.transactional.rows import (
     PENDING,
     PROCESSING,
     Found,
+    Tables,
     as_given,
     changes,
     guard_of,
@@ -29,7 +30,7 @@ from sp00ky_core.stores.transactional.rows import (
     keys_by_table,
     load_rows,
     others_than,
-    overdue,
+    rows_of,
     select_jobs,
     to_job,
     update_all,
@@ -52,8 +53,9 @@ async def settle(
         RowRefused: A row was refused, and it wasn't ``apart``: nothing of the batch may be committed.
     """
     ids = [settlement.job_id for settlement in settlements]
-    rows = await load_rows(session, tables, ids, lock=True)
-    held = await load_rows(session, tables, [id_ for id_ in ids if id_ not in rows])
+    rows = await load_rows(session, tables, ids, longest=DECIDED, lock=True)
+    others = [id_ for id_ in ids if id_ not in rows]
+    held = await load_rows(session, tables, others, longest=DECIDED)
     now = await session.now()
     together = set() if apart else await _settle_together(session, rows, settlements, now)
     results = []
@@ -172,7 +174,7 @@ async def reschedule(
 
 async def release(
     session: Session,
-    tables: Sequence[JobTable],
+    tables: Tables,
     runner_id: str,
     keep: Collection[str],
     refused: Quarantine,
@@ -183,18 +185,16 @@ async def release(
 
     Where the database refuses one, each is to be written ``apart``; the refused one is left to its lease.
     """
-    now, released = await session.now(), list[str]()
-    for table in tables:
-        stored = job_table(table.table)
-        for row in await session.select(
-            stored, [PROCESSING, Is("runner_id", "=", runner_id)], longest=DECIDED, lock=True
-        ):
-            job = to_job(table, row)
-            if job.id not in keep and not is_overdue(job, now):
-                after = applied(job, decide(job, Released(), RetryPolicy()), now)
+    released = list[str]()
+    for stored in await rows_of(session, tables):
+        own = [PROCESSING, Is("runner_id", "=", runner_id)]
+        for row in await stored.select(own, longest=DECIDED, lock=True):
+            job, table = to_job(stored.table, row), job_table(stored.table.table)
+            if job.id not in keep and not is_overdue(job, stored.now):
+                after = applied(job, decide(job, Released(), RetryPolicy()), stored.now)
                 try:
                     async with session.savepoint() if apart else nullcontext():
-                        if await session.update(stored, guard_of(row), changes(job, after)):
+                        if await session.update(table, guard_of(row), changes(job, after)):
                             released.append(job.id)
                 except RowRefused as error:
                     if not apart:
@@ -204,12 +204,12 @@ async def release(
 
 
 async def overdue_claims(
-    session: Session, tables: Sequence[JobTable], runners: Collection[str], limit: int
+    session: Session, tables: Tables, runners: Collection[str], *, limit: int = 500
 ) -> list[OverdueClaim]:
     """List these runners' rows whose lease is over."""
-    now, claims = await session.now(), list[OverdueClaim]()
-    for table in tables:
-        where = [PROCESSING, Is("runner_id", "in", tuple(runners)), overdue(table, now)]
+    claims = list[OverdueClaim]()
+    for stored in await rows_of(session, tables):
+        table, where = stored.table, [PROCESSING, Is("runner_id", "in", tuple(runners)), stored.overdue()]
         for job in await select_jobs(session, table, where, limit=limit - len(claims), longest=DECIDED):
             lasts = max(table.attempt_timeout(job.timeout) + table.lease_margin, _written(job))
             claim = OverdueClaim(job_id=job.id, epoch=job.lease_epoch, runner_id=job.runner_id, lasts=lasts)
@@ -227,22 +227,20 @@ def _written(job: Job) -> float:
 
 async def lost(
     session: Session,
-    tables: Sequence[JobTable],
+    tables: Tables,
     dead: Collection[str],
-    *,
-    beating: Collection[str],
-    named: Collection[OverdueClaim],
     refused: Quarantine,
-    limit: int,
+    **options: Unpack[LostOptions],
 ) -> list[Job]:
     """List rows to be reclaimed: see ``DecidingStore._lost``; but for those refused just now."""
-    now, jobs = await session.now(), list[Job]()
-    for table in tables:
-        keys = [key_of(claim.job_id) for claim in named if table_of(claim.job_id) == table.table]
-        spared = Is("runner_id", "not in", tuple(beating))
+    jobs = list[Job]()
+    for stored in await rows_of(session, tables):
+        table = stored.table
+        keys = [key_of(claim.job_id) for claim in options["overdue"] if table_of(claim.job_id) == table.table]
+        spared = Is("runner_id", "not in", tuple(options["beating"]))
         taken = Either((Is("runner_id", "=", None), spared, Is("id", "in", keys)))
-        where = Either((Is("runner_id", "in", tuple(dead)), Both((overdue(table, now), taken))))
+        where = Either((Is("runner_id", "in", tuple(dead)), Both((stored.overdue(), taken))))
         resting = others_than(refused, "settled", table.table)
-        options: dict[str, Any] = {"limit": limit - len(jobs), "longest": DECIDED}
-        jobs += await select_jobs(session, table, [PROCESSING, where, *resting], **options)
+        left = options["limit"] - len(jobs)
+        jobs += await select_jobs(session, table, [PROCESSING, where, *resting], limit=left, longest=DECIDED)
     return jobs

@@ -70,14 +70,18 @@ class Settles:
         self, settlements: Sequence[Settlement], workload: Workload
     ) -> list[SettleResult]:
         try:
-            try:
-                return await self._write(settlements, workload)
-            except RowRefused:
-                return await self._settle(settlements, workload)
+            left = await self._settle_successes(settlements, workload)
+            others = await self._settle([settlements[n] for n in left], workload) if left else ()
         except StoreError as error:
             if not is_slow(error) or (len(settlements) == 1 and workload is not Workload.SETTLE):
                 raise
             return await self._slow.settle(settlements, PATIENCE[workload], error)
+        results = [
+            SettleResult(job_id=settlement.job_id, fate=SettleFate.SETTLED) for settlement in settlements
+        ]
+        for n, result in zip(left, others, strict=True):
+            results[n] = result
+        return results
 
     async def _settle_alone(self, settlement: Settlement) -> SettleResult:
         (result,) = await self._settle([settlement], Workload.SLOW_SETTLE)
@@ -129,22 +133,29 @@ class Settles:
 
     # One batch.
 
+    async def _settle_successes(self, settlements: Sequence[Settlement], workload: Workload) -> Sequence[int]:
+        """Write a batch of deliveries; return the places of those that aren't written: in any other, all."""
+        everything = range(len(settlements))
+        runners = {settlement.runner_id for settlement in settlements}
+        if (
+            len(runners) != 1
+            or {*map(WHAT, settlements)} != PLAIN_SUCCESS
+            or self._named(settlements) != [*everything]
+        ):
+            return everything
+        try:
+            _, _, left = await self._put(settlements, workload, plain=True)
+        except RowRefused:
+            return everything
+        return left
+
     async def _write(self, settlements: Sequence[Settlement], workload: Workload) -> list[SettleResult]:
-        places, fates = {f"{name}:" for name in self._tables.by_name}, dict[int, SettleFate]()
-        given = [
-            n
-            for n, settlement in enumerate(settlements)
-            if settlement.job_id[:-36] in places and is_key(settlement.job_id[-36:])
-        ]
+        fates = dict[int, SettleFate]()
+        given = self._named(settlements)
         if given:
             batch = [settlements[n] for n in given]
-            tables, numbers = self._numbered([each.job_id[:-37] for each in batch])
-            plain = len({each.runner_id for each in batch}) == 1 and {*map(WHAT, batch)} == PLAIN_SUCCESS
-            arguments = (success_arguments if plain else arguments_of)(numbers, batch)
-            statement = self._statement(tables, plain=plain)
-            ((written,),) = await self._executor.fetch(workload, statement, *arguments)
+            tables, numbers, left = await self._put(batch, workload, plain=False)
             fates = dict.fromkeys(given, SettleFate.SETTLED)
-            left = sorted({*range(len(batch))} - {n - 1 for n in written or ()})
             unwritten = [numbers[n] for n in left], [batch[n].job_id[-36:] for n in left]
             rows = await self._executor.fetch(workload, self._unwritten(tables), *unwritten) if left else ()
             for row in rows:
@@ -155,6 +166,29 @@ class Settles:
             SettleResult(job_id=settlement.job_id, fate=fates.get(n, lost))
             for n, settlement in enumerate(settlements)
         ]
+
+    def _named(self, settlements: Sequence[Settlement]) -> list[int]:
+        """Return the places of those whose ids may be a row's."""
+        places = {f"{name}:" for name in self._tables.by_name}
+        return [
+            n
+            for n, settlement in enumerate(settlements)
+            if settlement.job_id[:-36] in places and is_key(settlement.job_id[-36:])
+        ]
+
+    async def _put(
+        self, batch: Sequence[Settlement], workload: Workload, *, plain: bool
+    ) -> tuple[tuple[JobTable, ...], list[int], list[int]]:
+        """Write a batch in one statement.
+
+        Returns:
+            Its tables, the number of each row's, and the places of the rows that weren't written.
+        """
+        tables, numbers = self._numbered([settlement.job_id[:-37] for settlement in batch])
+        arguments = (success_arguments if plain else arguments_of)(numbers, batch)
+        statement = self._statement(tables, plain=plain)
+        ((written,),) = await self._executor.fetch(workload, statement, *arguments)
+        return tables, numbers, sorted({*range(len(batch))} - {n - 1 for n in written or ()})
 
     def _numbered(self, names: Sequence[str]) -> tuple[tuple[JobTable, ...], list[int]]:
         present = set(names)

@@ -384,7 +384,6 @@ def _lacking(
         qualified=qualified,
         concurrently="CONCURRENTLY " if concurrently else "",
         **{own: quoted(tables.schema, own) for own in (*KEY_COLUMNS, *functions)},
-        **{f"{check}_check": quoted(object_name(table, check)) for check in ("status", "lease_epoch")},
     )
     named = {"schema": tables.schema, "table": table, "column": each.name}.get(each.kind, name)
     yield _pending(each, table, named, text, problem)

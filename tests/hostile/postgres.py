@@ -17,12 +17,11 @@ GRANT SELECT ON sp00ky_runner TO client;
 ALTER TABLE job DISABLE TRIGGER job_new; -- as if the rows had been there before it
 DO $$ BEGIN
     -- What 0.2 refused at an INSERT is what no UPDATE may write.
-    EXECUTE regexp_replace(
-        (
-            SELECT pg_get_triggerdef(oid) FROM pg_trigger
-            WHERE tgname = 'job_changed' AND tgrelid = 'job'::regclass
-        ),
-        'job_changed BEFORE UPDATE OF .* ON', 'job_rules BEFORE INSERT ON'
+    EXECUTE (
+        SELECT string_agg(
+            regexp_replace(pg_get_triggerdef(oid), ' AFTER UPDATE OF .* ON', '_of_new BEFORE INSERT ON'), '; '
+        )
+        FROM pg_trigger WHERE tgname IN ('job_changed', 'job_object') AND tgrelid = 'job'::regclass
     );
 END $$;
 """

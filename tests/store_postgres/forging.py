@@ -15,6 +15,7 @@ async def forge(sql: Any, schema: str, statement: str, *arguments: object, table
         else:
             rows = []
             await sql.execute(statement)
-        await sql.execute(f"UPDATE {name} SET path = path")  # refuses what no UPDATE may write
+        # Refuses what no UPDATE may write.
+        await sql.execute(f"UPDATE {name} SET path = path, payload = payload")
         await sql.execute(f"ALTER TABLE {name} ENABLE TRIGGER {trigger}")
     return rows

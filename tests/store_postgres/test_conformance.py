@@ -130,6 +130,11 @@ class TestPostgresStore(StoreConformance):
         table, _, key = job_id.partition(":")
         await self.sql.execute(f"DELETE FROM {self.schema}.{table} WHERE id = $1", key)
 
+    async def drop_indexes(self, store: Store, table: str) -> None:
+        select = "SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisprimary AND indrelid"
+        for (name,) in await self.sql.fetch(f"{select} = '{self.schema}.{table}'::regclass"):
+            await self.sql.execute(f"DROP INDEX {name}")
+
     def query_of(self, store: Store, table: str, what: str) -> str:
         name = f"{self.schema}.{table}"
         return {

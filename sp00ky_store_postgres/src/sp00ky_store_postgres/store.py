@@ -225,11 +225,6 @@ class PostgresStore(TransactionalStore):
         own = canonical(job_id)
         return own if key_of(own) else None
 
-    async def import_jobs(self, jobs: Sequence[Job]) -> None:
-        """See ``Rewrites.import_jobs``."""
-        await super().import_jobs(jobs)
-        self._claims.start_over()  # they may have been due for long
-
     async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
         pairs = [(str(spawn.job_key), spawn.job) for spawn in spawns]
         return await self._enqueues.insert(pairs, cast("PostgresSession", session).fetch)

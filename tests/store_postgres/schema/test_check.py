@@ -14,7 +14,7 @@ BROKEN = {
     # Each with what check then says; what it says is done, and then nothing is wrong any more.
     "an index": ("DROP INDEX {schema}.job_ready", False, "job_ready"),
     "the unique index": ("DROP INDEX {schema}.job_dedup", True, "job_dedup"),
-    "a type": ("ALTER TABLE {schema}.job ALTER max_retries TYPE bigint", True, "max_retries"),
+    "a type": ("ALTER TABLE {schema}.job ALTER updated_at TYPE timestamptz(3)", True, "updated_at"),
     "a column": ("ALTER TABLE {schema}.job DROP COLUMN runner_id CASCADE", True, "runner_id"),
     "the trigger": ("DROP TRIGGER job_wake ON {schema}.job", False, "job_wake"),
     "a column of others": ("ALTER TABLE {schema}.job ADD tenant integer NOT NULL", True, "tenant"),

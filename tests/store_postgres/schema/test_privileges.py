@@ -48,6 +48,19 @@ async def test_check_finds_a_missing_right(
         await sql.execute("DROP OWNED BY sp00ky_reader; DROP ROLE sp00ky_reader")
 
 
+async def test_who_may_call_no_functions_of_locks_may_insert(
+    store: PostgresStore, sql: Any, quoted: str
+) -> None:
+    transaction = sql.transaction()
+    await transaction.start()
+    for name in ("pg_try_advisory_lock_shared", "pg_advisory_unlock_shared", "pg_try_advisory_xact_lock"):
+        await sql.execute(f"REVOKE EXECUTE ON FUNCTION {name}(bigint) FROM PUBLIC")
+    await sql.execute(f"CREATE ROLE no_locks; GRANT USAGE ON SCHEMA {quoted} TO no_locks")
+    await sql.execute(f"GRANT INSERT ON {quoted}.job TO no_locks; SET LOCAL ROLE no_locks")
+    await sql.execute(f"INSERT INTO {quoted}.job (path) VALUES ('/spookify')")
+    await transaction.rollback()
+
+
 @pytest_asyncio.fixture
 async def stores(
     make: Any, sql: Any, schema: str, url: str, as_role: Any

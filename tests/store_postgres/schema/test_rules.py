@@ -12,6 +12,8 @@ from sp00ky_store_postgres import PostgresStore
 REFUSED = {
     "path": ("''",),
     "retries": ("-1", "1001"),
+    "max_retries": ("-1", "1001"),
+    "timeout": ("0", "'Infinity'", "'NaN'"),
     "priority": ("-1", "4"),
     "ordering_key": ("''", "repeat('x', 256)"),
     **dict.fromkeys(("created_at", "run_at", "expires_at"), ("'infinity'", "'-infinity'", "'4000-01-01 BC'")),
@@ -19,8 +21,6 @@ REFUSED = {
 WRITTEN = {
     "status": ("'done'",),
     "lease_epoch": ("-1",),
-    "max_retries": ("-1", "1001"),
-    "timeout": ("0", "'Infinity'", "'NaN'"),
     **dict.fromkeys(("updated_at", "lease_until", "deferred_since"), ("'infinity'", "'4000-01-01 BC'")),
 }
 CASES = [(column, value) for column, values in (REFUSED | WRITTEN).items() for value in values]
@@ -32,7 +32,7 @@ async def test_a_row_that_no_runner_can_work_with_is_refused(
 ) -> None:
     await store.add([new_job()])
     columns, values = ("path", value) if column == "path" else (f"path, {column}", f"'/a', {value}")
-    rule = "changed" if column in REFUSED else f"({column}|written)"
+    rule = "changed" if column in REFUSED else "written"
     refused = pytest.raises(asyncpg.CheckViolationError, match=f'violates check constraint "job_{rule}"')
     insert = f"INSERT INTO {quoted}.job ({columns}) VALUES ({values})"
     if column in REFUSED:

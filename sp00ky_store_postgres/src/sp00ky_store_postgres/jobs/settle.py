@@ -69,14 +69,18 @@ class Settles:
         self, settlements: Sequence[Settlement], workload: Workload
     ) -> list[SettleResult]:
         try:
-            try:
-                return await self._write(settlements, workload)
-            except RowRefused:
-                return await self._settle(settlements, workload)
+            left = await self._settle_successes(settlements, workload)
+            others = await self._settle([settlements[n] for n in left], workload) if left else ()
         except StoreError as error:
             if not is_slow(error) or (len(settlements) == 1 and workload is not Workload.SETTLE):
                 raise
             return await self._slow.settle(settlements, PATIENCE[workload], error)
+        results = [
+            SettleResult(job_id=settlement.job_id, fate=SettleFate.SETTLED) for settlement in settlements
+        ]
+        for n, result in zip(left, others, strict=True):
+            results[n] = result
+        return results
 
     async def _settle_alone(self, settlement: Settlement) -> SettleResult:
         (result,) = await self._settle([settlement], Workload.SLOW_SETTLE)
@@ -128,22 +132,26 @@ class Settles:
 
     # One batch.
 
+    async def _settle_successes(self, settlements: Sequence[Settlement], workload: Workload) -> Sequence[int]:
+        """Write a batch of deliveries; return the places of those that aren't written: in any other, all."""
+        everything = range(len(settlements))
+        if not (_are_plain(settlements) and len(self._named(settlements)) == len(settlements)):
+            return everything
+        try:
+            _, _, left = await self._put(settlements, workload, plain=True)
+        except RowRefused:
+            return everything
+        return left
+
     async def _write(self, settlements: Sequence[Settlement], workload: Workload) -> list[SettleResult]:
-        parts = [settlement.job_id.rpartition(":") for settlement in settlements]
-        names, fates = self._tables.by_name, [SettleFate.LEASE_LOST] * len(settlements)
-        given = [n for n, (name, _, key) in enumerate(parts) if name in names and is_key(key)]
+        fates = [SettleFate.LEASE_LOST] * len(settlements)
+        given = self._named(settlements)
         if given:
-            batch, keys = [settlements[n] for n in given], [parts[n][2] for n in given]
-            tables, numbers = self._numbered([parts[n][0] for n in given])
-            plain = _are_plain(batch)
-            arguments = (success_arguments if plain else arguments_of)(numbers, keys, batch)
-            statement = self._statement(tables, plain=plain)
-            ((written,),) = await self._executor.fetch(workload, statement, *arguments)
+            batch = [settlements[n] for n in given]
+            tables, numbers, left = await self._put(batch, workload, plain=False)
             for n in given:
                 fates[n] = SettleFate.SETTLED
-            all_written = written is not None and len(written) == len(batch)  # as nearly always
-            left = [] if all_written else sorted({*range(len(batch))} - {n - 1 for n in written or ()})
-            unwritten = [numbers[n] for n in left], [keys[n] for n in left]
+            unwritten = [numbers[n] for n in left], [batch[n].job_id[-36:] for n in left]
             rows = await self._executor.fetch(workload, self._unwritten(tables), *unwritten) if left else ()
             for row in rows:
                 n = left[row["n"] - 1]
@@ -152,6 +160,31 @@ class Settles:
             SettleResult(job_id=settlement.job_id, fate=fate)
             for settlement, fate in zip(settlements, fates, strict=True)
         ]
+
+    def _named(self, settlements: Sequence[Settlement]) -> list[int]:
+        """Return the places of those whose ids may be a row's."""
+        places = {f"{name}:" for name in self._tables.by_name}
+        return [
+            n
+            for n, settlement in enumerate(settlements)
+            if settlement.job_id[:-36] in places and is_key(settlement.job_id[-36:])
+        ]
+
+    async def _put(
+        self, batch: Sequence[Settlement], workload: Workload, *, plain: bool
+    ) -> tuple[tuple[JobTable, ...], list[int], list[int]]:
+        """Write a batch in one statement.
+
+        Returns:
+            Its tables, the number of each row's, and the places of the rows that weren't written.
+        """
+        tables, numbers = self._numbered([settlement.job_id[:-37] for settlement in batch])
+        arguments = (success_arguments if plain else arguments_of)(numbers, batch)
+        statement = self._statement(tables, plain=plain)
+        ((written,),) = await self._executor.fetch(workload, statement, *arguments)
+        if written is not None and len(written) == len(batch):  # as nearly always
+            return tables, numbers, []
+        return tables, numbers, sorted({*range(len(batch))} - {n - 1 for n in written or ()})
 
     def _numbered(self, names: Sequence[str]) -> tuple[tuple[JobTable, ...], list[int]]:
         present = set(names)
@@ -224,9 +257,7 @@ def _are_plain(batch: Sequence[Settlement]) -> bool:
     return True
 
 
-def success_arguments(
-    numbers: Sequence[int], keys: Sequence[str], batch: Sequence[Settlement]
-) -> tuple[Any, ...]:
+def success_arguments(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[Any, ...]:
     """Return the arguments of ``settle_success``.
 
     Arrays are written here: the driver looks at each element of one several times.
@@ -238,7 +269,7 @@ def success_arguments(
     ]
     return (
         _array(map(str, numbers)),
-        _array(keys),
+        _array([settlement.job_id[-36:] for settlement in batch]),
         _array([str(settlement.epoch) for settlement in batch]),
         _array(["NULL" if text is None else f'"{text}"' for text in texts]),
         batch[0].runner_id,
@@ -249,12 +280,12 @@ def _array(elements: Iterable[str]) -> str:
     return f"{{{','.join(elements)}}}"
 
 
-def arguments_of(numbers: Sequence[int], keys: Sequence[str], batch: Sequence[Settlement]) -> tuple[Any, ...]:
+def arguments_of(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[Any, ...]:
     """Return the arguments of ``settle``."""
     transitions = [each.transition for each in batch]
     return (
         numbers,
-        keys,
+        [settlement.job_id[-36:] for settlement in batch],
         [each.epoch for each in batch],
         [each.status.value for each in batch],
         [transition.to.value for transition in transitions],

@@ -157,16 +157,16 @@ async def _migrations(connection: Any, tables: Tables, options: PostgresOptions)
         steps = await pending(connection, tables, options)
     except TableRefused as error:
         return [Finding.stopping(tables.schema, error.problem, STOPS, error.fix)]
-    created = {step.step.table for step in steps if step.step.creates_table}
+    created = {step.table for step in steps if step.creates_table}
     if created == tables.by_name.keys():
         problem = f"the tables are missing: {', '.join(sorted(created))}"
         return [Finding.stopping(tables.schema, problem, STOPS, MIGRATE)]
-    incomplete = {step.step.table for step in steps if not step.is_record}
+    incomplete = {step.table for step in steps if not step.is_record}
     found = {
-        (step.step.table, step.finding.problem): step.finding
+        (step.table, step.problem): step.finding
         for step in steps
-        if step.step.creates_table
-        or (step.step.table not in created and not (step.is_record and step.step.table in incomplete))
+        if step.creates_table
+        or (step.table not in created and not (step.is_record and step.table in incomplete))
     }
     return list(found.values())
 

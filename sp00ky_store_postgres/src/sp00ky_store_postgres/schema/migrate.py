@@ -102,24 +102,28 @@ class Statement:
 
 
 @attrs.frozen(kw_only=True)
-class Pending:
+class Pending(MigrationStep):
     """A statement that has to be run.
 
     Attributes:
-        step: The statement.
-        finding: What is missing until then.
+        problem: What is missing until then.
         is_record: It records the version that a table then has.
     """
 
-    step: MigrationStep
-    finding: Finding
+    problem: str
     is_record: bool = False
 
     @property
     def alone(self) -> bool:
         """Tell whether it is run outside the transaction, after everything that is run in it."""
         # In the transaction that adds a CHECK, its validation would keep that one's lock.
-        return self.is_record or bool(re.search(" (CONCURRENTLY|VALIDATE) ", self.step.statement))
+        return self.is_record or bool(re.search(" (CONCURRENTLY|VALIDATE) ", self.statement))
+
+    @property
+    def finding(self) -> Finding:
+        """Return what ``check`` says of it."""
+        of = Finding.stopping if self.stops_jobs else Finding.warning
+        return of(self.table, self.problem, self.without, MIGRATE)
 
 
 @attrs.frozen(kw_only=True)
@@ -161,15 +165,15 @@ async def migrate(options: PostgresOptions, tables: Tables) -> list[MigrationSte
             steps = await _run_transaction(connection, tables, options)
             for step in steps:
                 if step.alone:
-                    await connection.execute(step.step.statement)
-    return [step.step for step in steps]
+                    await connection.execute(step.statement)
+    return [*steps]
 
 
 async def migration(options: PostgresOptions, tables: Tables) -> list[MigrationStep]:
     """See ``Store.migration``."""
     async with session(options) as connection:
         refuse_old_server(await server_version(connection), options)
-        return [each.step for each in await pending(connection, tables, options)]
+        return [*await pending(connection, tables, options)]
 
 
 @asynccontextmanager
@@ -215,7 +219,7 @@ async def _run_transaction(connection: Any, tables: Tables, options: PostgresOpt
                 steps = await pending(connection, tables, options)
                 for step in steps:
                     if not step.alone:
-                        await connection.execute(step.step.statement)
+                        await connection.execute(step.statement)
                 return steps
         except asyncpg.LockNotAvailableError:
             if not left:
@@ -384,7 +388,6 @@ def _lacking(
         qualified=qualified,
         concurrently="CONCURRENTLY " if concurrently else "",
         **{own: quoted(tables.schema, own) for own in (*KEY_COLUMNS, *functions)},
-        **{f"{check}_check": quoted(object_name(table, check)) for check in ("status", "lease_epoch")},
     )
     named = {"schema": tables.schema, "table": table, "column": each.name}.get(each.kind, name)
     yield _pending(each, table, named, text, problem)
@@ -411,19 +414,13 @@ def _pending(each: Statement, subject: str, name: str, text: str, problem: str) 
     lack = f"{name} isn't needed any more" if each.kind == "dropped" else f"{kind} {name} is missing"
     why = {"dropped": "with it, ", "validated": ""}.get(each.kind, "without it, ")
     return Pending(
-        step=MigrationStep(
-            table=subject,
-            statement=text,
-            why=f"migration {each.version:04}: {why}{each.without}",
-            creates_table=each.kind == "table" and not each.name,
-        ),
-        finding=Finding(
-            stops_jobs=each.stops_jobs,
-            subject=subject,
-            problem=problem or lack,
-            consequence=each.without,
-            fix=MIGRATE,
-        ),
+        table=subject,
+        statement=text,
+        why=f"migration {each.version:04}: {why}{each.without}",
+        creates_table=each.kind == "table" and not each.name,
+        without=each.without,
+        stops_jobs=each.stops_jobs,
+        problem=problem or lack,
     )
 
 
@@ -433,13 +430,12 @@ def _record(table: JobTable, tables: Tables, version: int) -> Pending:
         f"VALUES ({literal(table.table)}, {VERSION}, {MIN_COMPATIBLE}) ON CONFLICT DO NOTHING"
     )
     return Pending(
-        step=MigrationStep(table=table.table, statement=statement, why=f"the table has version {VERSION}"),
-        finding=Finding.warning(
-            table.table,
-            f"it has version {version}, and this release needs version {VERSION}",
-            "something that this release needs may be missing",
-            MIGRATE,
-        ),
+        table=table.table,
+        statement=statement,
+        why=f"the table has version {VERSION}",
+        without="something that this release needs may be missing",
+        stops_jobs=False,
+        problem=f"it has version {version}, and this release needs version {VERSION}",
         is_record=True,
     )
 

@@ -42,17 +42,6 @@ CREATE TABLE IF NOT EXISTS {{sp00ky_audit}} (
     ended_at timestamp with time zone
 )
 
--- function sp00ky_refuse_payload: payloads that are no JSON object can be written
-CREATE OR REPLACE FUNCTION {{sp00ky_refuse_payload}}() RETURNS trigger
-LANGUAGE plpgsql AS $function$
-    -- Called only for a row whose payload is no JSON object.
-BEGIN
-    RAISE check_violation USING
-        MESSAGE = format('payload is no JSON object, but: %s', coalesce(json_typeof(NEW.payload), 'null')),
-        SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'payload', CONSTRAINT = TG_NAME;
-END
-$function$
-
 -- column priority: no job can be enqueued or delivered
 ALTER TABLE {{table}} ADD COLUMN IF NOT EXISTS priority integer NOT NULL DEFAULT 0
 
@@ -89,12 +78,3 @@ WHERE status = 'pending' AND (lease_epoch > 0 OR updated_at - created_at > inter
 
 -- dropped again: each retry maintains an index that nothing reads
 DROP INDEX {{concurrently}}IF EXISTS {{qualified}}
-
--- trigger payload: payloads that are no JSON object can be written
-CREATE TRIGGER {{name}} BEFORE INSERT OR UPDATE OF payload ON {{table}}
-FOR EACH ROW
-WHEN (json_typeof(NEW.payload) IS DISTINCT FROM 'object')
-EXECUTE FUNCTION {{sp00ky_refuse_payload}}()
-
--- dropped payload: each claim and each settle parses the payload once more
-ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}

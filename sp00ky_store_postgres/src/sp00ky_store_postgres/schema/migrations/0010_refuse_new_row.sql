@@ -5,6 +5,8 @@ LANGUAGE plpgsql AS $function$
 DECLARE
     -- One expression, which a session plans once. What is null is met.
     problem text := CASE
+        WHEN json_typeof(NEW.payload) <> 'object'
+            THEN 'payload is no JSON object, but: ' || json_typeof(NEW.payload)
         WHEN octet_length(NEW.path) > 8192 THEN 'path has over 8192 bytes: shorten it'
         WHEN octet_length(NEW.retry_strategy) > 8192 THEN 'retry_strategy has over 8192 bytes: shorten it'
         WHEN octet_length(NEW.assigned_to) > 8192 THEN 'assigned_to has over 8192 bytes: shorten it'
@@ -31,6 +33,8 @@ DECLARE
         WHEN char_length(NEW.ordering_key) NOT BETWEEN 1 AND 255 THEN 'ordering_key hasn''t 1 to 255 characters'
         WHEN NEW.path = '' THEN 'path is empty'
         WHEN NEW.priority NOT BETWEEN 0 AND 3 THEN 'priority isn''t 0 to 3'
+        WHEN NEW.max_retries NOT BETWEEN 0 AND 1000 THEN 'max_retries isn''t 0 to 1000'
+        WHEN NEW.timeout <= 0 OR NEW.timeout >= 'Infinity' THEN 'timeout isn''t above 0 and finite'
         WHEN least(NEW.created_at, NEW.run_at, NEW.expires_at) < '0001-01-02 00:00:00+00'
             OR greatest(NEW.created_at, NEW.run_at, NEW.expires_at) > '9999-12-30 00:00:00+00'
             THEN 'created_at, run_at or expires_at isn''t within the years 1 to 9999'
@@ -52,27 +56,50 @@ $function$
 -- index sp00ky_audit.at: listing operators' acts reads the whole table
 CREATE INDEX {{concurrently}}{{name}} ON {{table}} (at, id)
 
+-- function sp00ky_refuse_change: rows that no runner can work with can be written
+CREATE OR REPLACE FUNCTION {{sp00ky_refuse_change}}() RETURNS trigger
+LANGUAGE plpgsql AS $function$
+    -- Called only for a row that breaks a rule.
+BEGIN
+    RAISE check_violation USING
+        MESSAGE = format('new row of %s violates check constraint "%s"', TG_TABLE_NAME, TG_NAME),
+        DETAIL = 'path is not empty; retries and max_retries are 0 to 1000; timeout is above 0 and finite; priority is '
+            '0 to 3; ordering_key has 1 to 255 characters, and an ordering_at; instants are within the years 1 to 9999',
+        SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, CONSTRAINT = TG_NAME;
+END
+$function$
+
 -- trigger changed: rows that no runner can work with can be written
-CREATE TRIGGER {{name}} BEFORE UPDATE OF
-    path, retries, created_at, run_at, priority, ordering_key, ordering_at, expires_at, redacted_at
+-- AFTER: where there is any trigger BEFORE UPDATE, each row is locked for it before it is written, of whatever columns.
+CREATE TRIGGER {{name}} AFTER UPDATE OF
+    path, retries, max_retries, timeout, created_at, run_at, priority, ordering_key, ordering_at, expires_at, redacted_at
 ON {{table}}
 FOR EACH ROW
 WHEN (NOT (
     -- What is null is met.
     NEW.path <> ''
-    AND least(NEW.retries, NEW.priority) >= 0
-    AND NEW.retries <= 1000
+    AND least(NEW.retries, NEW.max_retries, NEW.priority) >= 0
+    AND greatest(NEW.retries, NEW.max_retries) <= 1000
     AND NEW.priority <= 3
+    AND NEW.timeout > 0
+    AND NEW.timeout < 'Infinity'
     AND char_length(NEW.ordering_key) BETWEEN 1 AND 255
     AND (NEW.ordering_key IS NULL OR NEW.ordering_at IS NOT NULL)
     AND least(NEW.created_at, NEW.run_at, NEW.ordering_at, NEW.expires_at, NEW.redacted_at) >= '0001-01-02 00:00:00+00'
     AND greatest(NEW.created_at, NEW.run_at, NEW.ordering_at, NEW.expires_at, NEW.redacted_at) <= '9999-12-30 00:00:00+00'
 ))
-EXECUTE FUNCTION {{sp00ky_refuse_row}}()
+EXECUTE FUNCTION {{sp00ky_refuse_change}}()
+
+-- trigger object: payloads that are no JSON object can be written
+CREATE TRIGGER {{name}} AFTER UPDATE OF payload ON {{table}}
+FOR EACH ROW
+WHEN (json_typeof(NEW.payload) <> 'object')
+EXECUTE FUNCTION {{sp00ky_refuse_new_row}}()
 
 -- trigger new: rows that aren't a new job's can be inserted
 -- What isn't compressed has the length that it takes: a claim knows that a payload is too long without reading it.
-ALTER TABLE {{table}} ALTER COLUMN payload SET STORAGE EXTERNAL;
+-- Of a table of 0.2 new pages have the room that others' have.
+ALTER TABLE {{table}} ALTER COLUMN payload SET STORAGE EXTERNAL, SET (fillfactor = 50);
 CREATE TRIGGER {{name}} BEFORE INSERT ON {{table}}
 FOR EACH ROW
 WHEN (NOT (
@@ -81,6 +108,10 @@ WHEN (NOT (
     NEW.status = 'pending'
     AND (NEW.retries | NEW.priority) = 0
     AND NEW.lease_epoch = 0
+    AND NEW.max_retries BETWEEN 0 AND 1000
+    AND NEW.timeout > 0
+    AND NEW.timeout < 'Infinity'
+    AND json_typeof(NEW.payload) = 'object'
     AND num_nonnulls(
         NEW.result, NEW.lease_until, NEW.runner_id, NEW.deferred_since,
         NEW.ordering_key, NEW.ordering_at, NEW.expires_at, NEW.request_id, NEW.redacted_at, NEW.copied_from
@@ -99,3 +130,15 @@ EXECUTE FUNCTION {{sp00ky_refuse_new_row}}()
 
 -- dropped rules: each INSERT reads one more condition, which the trigger of new rows has, too
 DROP TRIGGER IF EXISTS {{name}} ON {{table}}
+
+-- dropped payload: each claim and each settle parses the payload once more
+ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
+
+-- dropped payload: each claim and each settle locks each row once more
+DROP TRIGGER IF EXISTS {{name}} ON {{table}}
+
+-- dropped max_retries: each claim and each settle reads and evaluates one more CHECK
+ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
+
+-- dropped timeout: each claim and each settle reads and evaluates one more CHECK
+ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}

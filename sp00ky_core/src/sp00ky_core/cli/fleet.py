@@ -21,7 +21,7 @@ from sp00ky_core.backend.settings import (
 )
 from sp00ky_core.cli.jobs import STATS_COLUMNS, stats_row
 from sp00ky_core.cli.logs import plain, say
-from sp00ky_core.cli.options import DURATION, INSTANT, act_options, backend_names, page_options
+from sp00ky_core.cli.options import DURATION, PAST, act_options, backend_names, page_options
 from sp00ky_core.cli.output import moment, show_list, show_page, slow
 from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, flag, option, with_settings
 from sp00ky_core.config.structuring import camel
@@ -181,7 +181,12 @@ def set_backend(
     if reset:
         settings.ask(lambda outbox: _reset(outbox, name, **act))
         return
-    wanted = dict(map(_setting_of, values))
+    wanted: dict[str, Any] = {}
+    for written in values:
+        key, value = _setting_of(written)
+        if key in wanted:
+            raise click.UsageError(f"{shown(written)} sets a key again: say once what {key} is to be")
+        wanted[key] = value
     settings.ask(lambda outbox: _set(outbox, name, wanted, duration, **act))
 
 
@@ -289,7 +294,7 @@ LONGEST_SELECTION = 100
 
 
 @command(short_help="Show what operators have done.")
-@option("--since", "Done then or later: 2h (ago), 3d, an RFC 3339 instant.", type=INSTANT)
+@option("--since", "Done then or later: 2h (ago), 3d, an RFC 3339 instant.", type=PAST)
 @page_options("entry", "Entries")
 @as_json
 def audit(settings: Settings, *, since: datetime | None, limit: int, after: str | None) -> None:

@@ -212,7 +212,7 @@ class Action:
         asked = conditions.statuses
         possible = [status for status in self.statuses if status in asked]
         if not possible:
-            expected = f"{' or '.join(self.statuses)}: {self.name} does nothing to others"
+            expected = f"{' or '.join(self.statuses)}: `{self.name}` does nothing to others"
             value = shown(" or ".join(sorted(asked)))
             raise OptionInvalid(option="status", value=value, expected=expected)
         return [attrs.evolve(conditions, status=status) for status in possible]

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping, Sequence, Set
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -26,6 +26,7 @@ from sp00ky_core.ports import (
     LONGEST_LEASE,
     ActOptions,
     JobFilter,
+    JobQuery,
     OperatorFate,
     Rewrites,
     RunQuery,
@@ -151,7 +152,7 @@ class JobRedaction(JobCopies):
         await self._check_fields(selection, fields)
         result = await self._counted(selection)
         if dry_run:
-            yield result
+            yield await self._refusing(selection, result, {JobStatus.PROCESSING} if kill else set(UNFINISHED))
             return
         how = {"fields": list(fields) or None, "kill": kill or None, "keys": keys or None}
         said = act_of("redact", {"sha256": selection.sha256, **how}, via=self.via, **act)
@@ -206,7 +207,7 @@ class JobRedaction(JobCopies):
                         result = await step(ids, result)
                         await record.reach(result.done)
                         yield result
-            yield await self._with_left(selection, result)
+            yield await self._with_left(selection, result, list(work.copies))
 
     def _selection(
         self, job_ids: Iterable[str], conditions: JobFilter | None, limit: int | None
@@ -222,6 +223,22 @@ class JobRedaction(JobCopies):
             count = count if selection.limit is None else min(count, selection.limit)
         return RedactionResult(matched=count, selection_sha256=selection.sha256)
 
+    async def _refusing(
+        self, selection: Selection, result: RedactionResult, statuses: Set[JobStatus]
+    ) -> RedactionResult:
+        """Count the jobs that would be refused for their status; where a limit chooses, they are read."""
+        if selection.conditions is not None and selection.limit is None:
+            for status in sorted(statuses & selection.conditions.statuses):
+                count = await self.jobs.count(attrs.evolve(selection.conditions, status=status))
+                result = _refused(result, "illegal", [f"one that is {status}"] * count)
+            return result
+        async with aclosing(self._pages(selection)) as batches:
+            async for ids in batches:
+                jobs = await self.jobs.find(JobQuery(ids=tuple(ids), limit=len(ids)))
+                refused = [_why_not(job) for job in jobs if job.status in statuses]
+                result = _refused(result, "illegal", refused)
+        return result
+
     async def _pages(self, selection: Selection) -> AsyncGenerator[list[str], None]:
         if selection.conditions is None:
             for start in range(0, len(selection.job_ids), PAGE):
@@ -235,11 +252,11 @@ class JobRedaction(JobCopies):
         """Raise ``OptionInvalid`` for a pointer that leads to nothing in all of the jobs."""
         for field in fields:
             if not isinstance(field, str) or not field.startswith("/"):
-                raise OptionInvalid(option="field", value=shown(field), expected="a pointer, as in /card")
+                raise OptionInvalid(option="fields", value=shown(field), expected="a pointer, as in /card")
         missing = await self._leading_nowhere(selection, fields) if fields else fields
         if missing:
             expected = "a pointer into the payload or the result of one of the jobs; nothing was done"
-            raise OptionInvalid(option="field", value=shown(missing[0]), expected=expected)
+            raise OptionInvalid(option="fields", value=shown(missing[0]), expected=expected)
 
     async def _leading_nowhere(self, selection: Selection, fields: Sequence[str]) -> Sequence[str]:
         """Read jobs until each pointer has led somewhere; return those that never do."""
@@ -253,8 +270,13 @@ class JobRedaction(JobCopies):
                     break
         return fields
 
-    async def _with_left(self, selection: Selection, result: RedactionResult) -> RedactionResult:
-        """Count what meets the conditions after all: it came meanwhile, or was refused."""
+    async def _with_left(
+        self, selection: Selection, result: RedactionResult, copies: Sequence[str]
+    ) -> RedactionResult:
+        """Name the copies; count what meets the conditions after all: it came meanwhile, or was refused."""
+        for start in range(0, len(copies), PAGE):
+            ids = tuple(copies[start : start + PAGE])
+            result = _named(result, await self.jobs.find(JobQuery(ids=ids, limit=len(ids))), 0)
         if selection.conditions is None or selection.limit is not None:
             return result
         count = await self.jobs.count(selection.conditions)
@@ -292,8 +314,7 @@ class _Redacting:
         killed = await self.outbox.ended_by_kill(pending, self.reason)
         jobs = await self.outbox.jobs.whole(job_ids) if killed else jobs
         result = attrs.evolve(result, killed=result.killed + len(killed))
-        refused = [(job.id, _why_not(job)) for job in jobs if not job.is_terminal]
-        result = _refused(result, "illegal", refused)
+        result = _refused(result, "illegal", [_why_not(job) for job in jobs if not job.is_terminal])
         result = await self._write([job for job in jobs if job.is_terminal], result)
         return await self._follow([job.id for job in jobs if job.is_terminal], result)
 
@@ -306,9 +327,9 @@ class _Redacting:
 
         written, problems = await write_around(list(new), write)
         changed = new.keys() - set(written) - problems.keys()
-        result = _refused(result, "illegal", [(id_, f"job {id_}: {why}") for id_, why in problems.items()])
-        result = _refused(result, "changed", [(id_, f"job {id_} changed meanwhile") for id_ in changed])
-        result = _refused(result, "illegal", [(id_, f"job {id_}: {UNREADABLE}") for id_ in unreadable])
+        result = _refused(result, "illegal", [f"job {id_}: {why}" for id_, why in problems.items()])
+        result = _refused(result, "changed", [f"job {id_} changed meanwhile" for id_ in changed])
+        result = _refused(result, "illegal", [f"job {id_}: {UNREADABLE}" for id_ in unreadable])
         skipped = len(jobs) - len(new) - len(unreadable)
         left = _keys_of(new[id_] for id_ in written)
         done = result.done + len(written)
@@ -353,11 +374,13 @@ class _Erasing:
         outbox: Whose.
         reason: Of the kill.
         ahead: By how much the database's clock is ahead of this host's, as the last kill has shown.
+        copies: Ids of the jobs' copies, of which some may be among the jobs.
     """
 
     outbox: JobRedaction
     reason: str | None
     ahead: timedelta = timedelta()
+    copies: dict[str, None] = attrs.field(factory=dict)
 
     async def end(self, job_ids: Sequence[str], result: RedactionResult) -> RedactionResult:
         """Kill those that haven't ended."""
@@ -372,14 +395,13 @@ class _Erasing:
         """Delete those that have ended, once no attempt of theirs is under way."""
         jobs = await self.outbox.jobs.whole(job_ids)
         await self._wait(jobs)
-        copies = [id_ for id_ in await _copies(self.outbox, job_ids) if id_ not in job_ids]
+        self.copies |= dict.fromkeys(await _copies(self.outbox, job_ids))
         results = await clear(self.outbox.store, job_ids) if job_ids else []
         gone = [cleared.job_id for cleared in results if cleared.fate is OperatorFate.CLEARED]
         await needed(self.outbox.store, Rewrites, "erase()").forget_runs(gone)
         kept = [cleared for cleared in results if cleared.fate is OperatorFate.ILLEGAL]
-        result = _refused(result, "illegal", [(cleared.job_id, cleared.problem or "") for cleared in kept])
-        result = attrs.evolve(result, done=result.done + len(gone))
-        return _named(result, await self.outbox.jobs.whole(copies), 0)
+        result = _refused(result, "illegal", [cleared.problem or "" for cleared in kept])
+        return attrs.evolve(result, done=result.done + len(gone))
 
     async def _wait(self, jobs: Sequence[Job]) -> None:
         leases = [job.lease_until for job in jobs if job.is_terminal and job.lease_until is not None]
@@ -405,15 +427,15 @@ def _check_erasable(conditions: JobFilter | None) -> None:
 
 def _why_not(job: Job) -> str:
     if job.status is JobStatus.PENDING:
-        return f"job {job.id} is pending: --kill ends it first"
+        return f"job {job.id} is pending: `kill` ends it first"
     return f"job {job.id} is processing: wait until it has ended, or kill it"
 
 
-def _refused(result: RedactionResult, why: Refusal, problems: Sequence[tuple[str, str]]) -> RedactionResult:
+def _refused(result: RedactionResult, why: Refusal, problems: Sequence[str]) -> RedactionResult:
     if not problems:
         return result
     refused = {**result.refused, why: result.refused.get(why, 0) + len(problems)}
-    return attrs.evolve(result, refused=refused, problem=result.problem or problems[0][1])
+    return attrs.evolve(result, refused=refused, problem=result.problem or problems[0])
 
 
 def _keys_of(jobs: Iterable[Job]) -> Counter[str]:

@@ -123,7 +123,7 @@ def test_without_a_transport_waiting_enqueues_nothing(
     def without_transport() -> Any:
         return load_plugins(point for point in entry_points(group=GROUP) if "transport" not in point.name)
 
-    monkeypatch.setattr("sp00ky_core.outbox.outbox.load_plugins", without_transport)
+    monkeypatch.setattr("sp00ky_core.plugins.registry.load_plugins", without_transport)
     for command in (["call", "api", "/json", "--wait"], ["run"]):
         assert "pip install ./sp00ky_transport_http" in sp00ky(*command).complaint(2)
     assert sp00ky("jobs", "list", "--json").json["jobs"] == []

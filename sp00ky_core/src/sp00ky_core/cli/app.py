@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 
@@ -42,7 +42,7 @@ class _Commands(Commands):
         """Return a command by its name. Raises ``PluginLoadError`` where a plugin can't be loaded."""
         if cmd_name in COMMANDS:
             return super().get_command(ctx, cmd_name)
-        command = _plugin_commands().get(cmd_name)
+        command = ctx.ensure_object(Settings).plugins.commands.get(cmd_name)
         if command is None and cmd_name in BROUGHT:
             ctx.fail(f"{cmd_name!r} isn't installed: pip install {BROUGHT[cmd_name]}, in a clone")
         return command
@@ -53,14 +53,8 @@ class _Commands(Commands):
 
         names = super().list_commands(ctx)
         with suppress(PluginLoadError):
-            names += _plugin_commands()
+            names += ctx.ensure_object(Settings).plugins.commands
         return sorted(names)
-
-
-def _plugin_commands() -> Mapping[str, click.Command]:
-    from sp00ky_core.plugins.registry import load_plugins  # noqa: PLC0415  # most commands are built in
-
-    return load_plugins().commands
 
 
 @click.group(cls=_Commands, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})

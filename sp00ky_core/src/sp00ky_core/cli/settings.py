@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, nullcontext
-from functools import partial, wraps
+from functools import cached_property, partial, wraps
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -21,6 +21,7 @@ from sp00ky_core.cli.logs import Secrets, say_warnings
 if TYPE_CHECKING:
     from sp00ky_core.config import Config
     from sp00ky_core.outbox.outbox import Outbox
+    from sp00ky_core.plugins.registry import Plugins
 
 __all__ = ["Settings", "command", "run_async"]
 
@@ -49,12 +50,19 @@ class Settings:
         self.json: bool = False
         self.secrets: Secrets = Secrets()
 
+    @cached_property
+    def plugins(self) -> Plugins:
+        """The installed plugins. Raises ``PluginLoadError``."""
+        from sp00ky_core.plugins.registry import load_plugins  # noqa: PLC0415  # see above
+
+        return load_plugins()
+
     def configuration(self) -> Config:
         """Read the configuration that is meant, without its store. Raises ``ConfigError``."""
         from sp00ky_core.config import find_config  # noqa: PLC0415  # see above
         from sp00ky_core.plugins.registry import load_config  # noqa: PLC0415  # see above
 
-        config = load_config(self.config or find_config())
+        config = load_config(self.config or find_config(), plugins=self.plugins)
         self.secrets.remember(config)
         return config
 
@@ -62,21 +70,20 @@ class Settings:
         """Open the outbox that is meant, observed by one more plugin. Raises what ``Outbox.open`` raises."""
         from sp00ky_core.config import store_url  # noqa: PLC0415  # see above
         from sp00ky_core.outbox.outbox import Outbox, TimeoutIgnored  # noqa: PLC0415  # see above
-        from sp00ky_core.plugins.registry import load_plugins  # noqa: PLC0415  # see above
 
         config = self.configuration()
         self.secrets.remember(config, store_url(config, self.store).value)
         say_warnings(TimeoutIgnored)
-        plugins = None
         if observer is not None:
-            plugins = load_plugins()
-            plugins.register(observer, name="terminal", distribution="sp00ky-core")
-        outbox = Outbox.open(config, store=self.store, plugins=plugins)
+            self.plugins.register(observer, name="terminal", distribution="sp00ky-core")
+        outbox = Outbox.open(config, store=self.store, plugins=self.plugins)
         outbox.via = "cli"
         return outbox
 
     def ask(self, call: Callable[[Outbox], Awaitable[Result]], doing: str = "") -> Result:
         """Await a call of the outbox; say after a second that it is ``doing`` this, if given."""
+        from asyncio import run  # noqa: PLC0415  # see above; uvloop would cost more than it saves
+
         from sp00ky_core.cli.output import slow  # noqa: PLC0415  # see above
 
         async def work() -> Result:
@@ -84,7 +91,7 @@ class Settings:
                 with slow(doing) if doing else nullcontext():
                     return await call(outbox)
 
-        return run_async(work())
+        return run(work())
 
     def arguments(self) -> list[str]:
         """Return the arguments that make these settings in another process, but for the store's secrets."""

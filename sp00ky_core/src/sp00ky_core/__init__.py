@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from sp00ky_core import errors as _errors
     from sp00ky_core._public import *
     from sp00ky_core.errors import *
+    from sp00ky_core.runner import Runner, RunnerOptions
 
     __version__: str
-    __all__ = ["__version__"]
+    __all__ = ["__version__", "Runner", "RunnerOptions"]
     __all__ += _public.__all__
     __all__ += _errors.__all__
 else:
@@ -24,7 +25,10 @@ else:
         """Import all that is public once any of it is asked for; ``import sp00ky_core`` is quick."""
         if name == "__version__":
             return import_module("importlib.metadata").version("sp00ky-core")
-        here, names = globals(), ["__version__"]
+        runner = ("Runner", "RunnerOptions")  # asked for by few, and slow to import
+        if name in runner:
+            return getattr(import_module("sp00ky_core.runner"), name)
+        here, names = globals(), ["__version__", *runner]
         for room in map(import_module, ("sp00ky_core._public", "sp00ky_core.errors")):
             for public_name in room.__all__:
                 here.setdefault(public_name, getattr(room, public_name))

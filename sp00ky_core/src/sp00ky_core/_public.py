@@ -1,4 +1,4 @@
-"""Import what is public, but errors, from where it is defined; ``sp00ky_core`` does so once asked for it."""
+"""Import what is public, but errors and runners, from where it is; ``sp00ky_core`` does so once asked."""
 
 from sp00ky_core.config import (
     BackendConfig,
@@ -59,7 +59,6 @@ from sp00ky_core.ports import (
     TransportEntry,
     TransportFactory,
 )
-from sp00ky_core.runner import Runner, RunnerOptions
 
 __all__: list[str] = [
     # Enqueue, watch, operate
@@ -97,9 +96,6 @@ __all__: list[str] = [
     "BreakerStats",
     "Rates",
     "TimeoutIgnored",
-    # Run
-    "Runner",
-    "RunnerOptions",
     # Configuration
     "Config",
     "BackendConfig",

@@ -121,6 +121,7 @@ def shelf(project: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
         return plugins
 
     monkeypatch.setattr("sp00ky_core.outbox.outbox.load_plugins", load_with_shelf)
+    monkeypatch.setattr(plugin_registry, "load_plugins", load_with_shelf)
     monkeypatch.setenv("SP00KY_STORE", "shelf://")
     return shelf
 

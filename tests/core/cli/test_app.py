@@ -44,6 +44,15 @@ def test_the_help_needs_no_large_library() -> None:
     assert not large & loaded_by(program)
 
 
+def test_a_list_needs_no_runner_and_no_store_but_its_own(project: Path) -> None:
+    program = "from contextlib import suppress\nfrom sp00ky_core.cli import main\n"
+    program += "with suppress(SystemExit): main(['--store', 'memory://', 'jobs', 'list', '--json'])"
+    others = {"asyncpg", "asyncmy", "cryptography", "surrealdb", "aiohttp", "uvloop", "prometheus_client"}
+    large = {"rich.console", "jsonschema", "starlette", "sp00ky_core.runner", "sp00ky_core.testing"}
+    of_commands = {f"sp00ky_core.cli.{name}" for name in ("call", "job_operations", "run", "screens")}
+    assert not (others | large | of_commands) & loaded_by(program)
+
+
 SP00KY = Path(sys.executable).with_name("sp00ky")
 
 

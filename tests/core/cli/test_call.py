@@ -75,7 +75,7 @@ def test_the_payload_comes_from_a_file_or_standard_input(
         (["api", "/json", '{"id": NaN}'], "NaN"),
         (["api", "/json", '{"id": "1", "id": "2"}'], "the key 'id' is there twice; keep one"),
         (["api", "/json", "@nowhere.json"], "nowhere.json"),
-        (["api", "/json", "--max-retries", "-1"], "max_retries is -1"),
+        (["api", "/json", "--max-retries", "-1"], "--max-retries is -1"),
         (["api", "/json", "--max-retries", "x"], "--max-retries"),
         (["api", "/json", "--timeout", "0"], "timeout is 0.0"),
         (["api", "/json", "--timeout", "nan"], "timeout is nan"),
@@ -86,10 +86,10 @@ def test_the_payload_comes_from_a_file_or_standard_input(
         (["api", "/json", "--retry-strategy", "lineal"], "did you mean 'linear'?"),
         (["api", "/json", "--priority", "4"], "priority is 4; expected a whole number from 0 to 3"),
         (["api", "/json", "--priority", "high"], "--priority"),
-        (["api", "/json", "--ordering-key", ""], "ordering_key is ''"),
-        (["api", "/json", "--ordering-key", "k" * 10_000_000], "ordering_key is"),
+        (["api", "/json", "--ordering-key", ""], "--ordering-key is ''"),
+        (["api", "/json", "--ordering-key", "k" * 10_000_000], "--ordering-key is"),
         (["api", "/json", "--run-at", "2030-01-01T12:00:00"], "has no time zone"),
-        (["api", "/json", "--run-at", "1h", "--delay", "1h"], "expected either run_at or delay, not both"),
+        (["api", "/json", "--run-at", "1h", "--delay", "1h"], "expected either --run-at or --delay"),
         (["api", "/json", "--expires-at", "soon"], "is neither a time from now"),
         (["api"], "Missing argument"),
     ],
@@ -123,7 +123,7 @@ def test_without_a_transport_waiting_enqueues_nothing(
     def without_transport() -> Any:
         return load_plugins(point for point in entry_points(group=GROUP) if "transport" not in point.name)
 
-    monkeypatch.setattr("sp00ky_core.outbox.outbox.load_plugins", without_transport)
+    monkeypatch.setattr("sp00ky_core.plugins.registry.load_plugins", without_transport)
     for command in (["call", "api", "/json", "--wait"], ["run"]):
         assert "pip install ./sp00ky_transport_http" in sp00ky(*command).complaint(2)
     assert sp00ky("jobs", "list", "--json").json["jobs"] == []

@@ -61,7 +61,7 @@ def test_a_backend_is_paused_and_resumed(shelf: Shelf, sp00ky: Cli) -> None:
         (["pause", "apj"], "no backend 'apj' in the configuration; did you mean 'api'?"),
         (["resume", "apj"], "did you mean 'api'?"),
         (["pause", ""], "no backend ''"),
-        (["pause", "api", "--for", "0"], "duration is"),
+        (["pause", "api", "--for", "0"], "--for is"),
         (["pause", "api", "--for", "soon"], "--for"),
         (["pause", "api", "--for", "-1"], "--for"),
         (["pause", "api", "--reason", "x" * 10_000_000], "reason is"),
@@ -128,7 +128,8 @@ def test_a_backend_is_set_and_reset(shelf: Shelf, sp00ky: Cli) -> None:
         (["api", "concurrency=2", "ratte=20/s"], "backends.api.ratte: unknown key 'ratte'; did you mean"),
         (["api", "base-url=http://127.0.0.1:1/x"], "backends.api.baseUrl: expected one of the file's"),
         (["api", "base-url=nowhere"], "backends.api.baseUrl: expected a URL"),
-        (["api", "concurrency=2", "--for", "0"], "duration is"),
+        (["api", "concurrency=2", "--for", "0"], "--for is"),
+        (["api", "max-in-flight=2", "rate=20/s", "maxInFlight=3"], "'maxInFlight=3' sets a key again"),
     ],
 )
 def test_what_cannot_be_set_is_refused(shelf: Shelf, sp00ky: Cli, arguments: list[str], says: str) -> None:
@@ -224,7 +225,7 @@ def test_entries_come_in_pages_the_latest_first(shelf: Shelf, sp00ky: Cli) -> No
     rest = sp00ky("audit", "--limit", "2", "--after", first["next"], "--json").json
     assert (reasons(rest), rest["next"]) == (["0"], None)
     assert reasons(sp00ky("audit", "--since", "1h", "--json").json) == ["2", "1", "0"]
-    assert sp00ky("audit", "--since", "9000-01-01T00:00:00Z", "--json").json["audit"] == []
+    assert "yet to come" in sp00ky("audit", "--since", "9000-01-01T00:00:00Z").complaint(2)
     shown = sp00ky("audit", "--limit", "1")
     assert shown.err == f"there are more: --after {sp00ky('audit', '--json').json['audit'][0]['id']}\n"
 

@@ -67,6 +67,20 @@ def test_a_list_is_filtered(ended: tuple[str, str], call: Call, sp00ky: Any) -> 
     assert ids(sp00ky("jobs", "list", "--backend", "api", "--status", "success", "--json")) == [good]
 
 
+def test_jobs_are_counted_by_status(shelf: Shelf, sp00ky: Any) -> None:
+    ended(2)
+    ended(1, Delivered(), assigned_to="thread:a")
+    enqueued(3, assigned_to="thread:a")
+    counts = {"pending": 3, "processing": 0, "success": 1, "failed": 2}
+    assert sp00ky("jobs", "count", "--json").json == {"count": 6, "statuses": counts}
+    mine = sp00ky("jobs", "count", "--assigned-to", "thread:a", "--ended-since", "1h", "--json")
+    assert mine.json == {"count": 1, "statuses": {"success": 1, "failed": 0}}
+    assert sp00ky("jobs", "count", "--code", "500").out.split() == [
+        *("status", "jobs", "pending", "0", "processing", "0", "success", "0", "failed", "2")
+    ]
+    assert "--code is 999" in sp00ky("jobs", "count", "--code", "999").complaint(2)
+
+
 def test_plain_lines_are_aligned_and_have_no_control_characters(migrated: Path, sp00ky: Any) -> None:
     async def write() -> None:
         async with Outbox.open() as outbox:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.core.cli.conftest import Call
 from tests.core.cli.shelf import Shelf, ended, enqueued
 from tests.core.job.test_job import KEYS
 
-from sp00ky_core.outbox.operators import bulk
+from sp00ky_core.outbox.operators import bulk, moves
 from sp00ky_core.outbox.operators.moves import COLUMNS
 from sp00ky_core.stores.memory import MemoryStore
 
@@ -158,6 +159,32 @@ def test_nothing_is_imported_of_what_is_no_export(
     assert problem in refused
     assert refused.endswith("; nothing was imported")
     assert shelf.all() == {}
+
+
+def test_few_bytes_are_read_at_a_time_and_not_by_the_event_loop(
+    shelf: Shelf, sp00ky: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enqueued(3, payload={"id": "x" * 400})
+    enqueued(4)
+    (project / "jobs.ndjson").write_text(sp00ky("jobs", "export", "--all").out)
+    shelf.store, batches, readers = None, list[int](), set[threading.Thread]()
+    import_jobs, decode = MemoryStore.import_jobs, moves.decode
+
+    async def import_counted(store: MemoryStore, jobs: Any) -> None:
+        batches.append(len(jobs))
+        await import_jobs(store, jobs)
+
+    def decode_here(line: bytes) -> Any:
+        readers.add(threading.current_thread())
+        return decode(line)
+
+    monkeypatch.setattr(MemoryStore, "import_jobs", import_counted)
+    monkeypatch.setattr(moves, "decode", decode_here)
+    monkeypatch.setattr(moves, "PAGE", 3)
+    monkeypatch.setattr(moves, "BATCH_BYTES", 2_000)
+    assert sp00ky("jobs", "import", "jobs.ndjson", "--yes").out == "imported: 7\n"
+    assert batches == [3, 2, 1, 1]
+    assert threading.main_thread() not in readers
 
 
 def test_a_pipe_can_t_be_read_twice(shelf: Shelf, sp00ky: Any, project: Path) -> None:

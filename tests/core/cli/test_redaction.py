@@ -42,9 +42,17 @@ def test_a_redaction_is_counted_asked_for_and_proven(shelf: Shelf, sp00ky: Any) 
 
 def test_an_erasure_leaves_a_proof_and_nothing_else(shelf: Shelf, sp00ky: Any) -> None:
     ended(2, **CARD)
-    enqueued(1, **CARD)
+    waiting = enqueued(1, **CARD)
     (other,) = enqueued(1)
     assert sp00ky("jobs", "erase", "--assigned-to", "user:7", "--dry-run").out == "would be erased: 3\n"
+    for chosen in (["--assigned-to", "user:7"], ["--limit", "2"], waiting):
+        dry = sp00ky("jobs", "redact", *chosen, "--dry-run", "--json")
+        refused = len(waiting) if "--limit" not in chosen else 2
+        assert (dry.code, dry.json["refused"]["illegal"], dry.json["done"]) == (1, refused, 0)
+    assert "job:" in dry.err
+    assert dry.err.endswith("is pending: --kill ends it first\n")
+    assert sp00ky("jobs", "redact", "--assigned-to", "user:7", "--dry-run").out == "would be redacted: 2\n"
+    assert sp00ky("jobs", "redact", *waiting, "--kill", "--dry-run").out == "would be redacted: 1\n"
     done = sp00ky("jobs", "erase", "--assigned-to", "user:7", "--yes", "--reason", "asked for")
     (entry,) = sp00ky("audit", "--json").json["audit"]
     digest = sha256(b'{"assigned_to":"user:7"}').hexdigest()
@@ -55,3 +63,14 @@ def test_an_erasure_leaves_a_proof_and_nothing_else(shelf: Shelf, sp00ky: Any) -
     assert (entry["action"], entry["count"], entry["selection"]) == ("erase", 3, {"sha256": digest})
     assert list(shelf.all()) == [other]
     assert "nothing is chosen" in sp00ky("jobs", "erase", "--yes").complaint(2)
+
+
+def test_an_erasure_that_leaves_copies_exits_1_and_names_them(shelf: Shelf, sp00ky: Any) -> None:
+    (old,) = ended(1, **CARD)
+    copy = sp00ky("jobs", "copy", old).out.strip()
+    left = sp00ky("jobs", "erase", old, "--json")
+    assert (left.code, left.json["left"], left.json["copies"]) == (1, {"copies": 1}, [copy])
+    assert f"left as they are: copies 1; the copies: {copy}" in left.err
+    again = sp00ky("jobs", "copy", copy).out.strip()
+    both = sp00ky("jobs", "erase", copy, again, "--json")
+    assert (both.code, both.json["done"], both.json["left"], both.json["copies"]) == (0, 2, {}, [])

@@ -53,7 +53,7 @@ def test_a_time_that_ends_before_it_begins_is_refused(period: str) -> None:
     JobFilter(**{f"{period}since": NOW - timedelta(seconds=1), f"{period}until": NOW})
     for since in (NOW, NOW + timedelta(seconds=1)):
         with pytest.raises(
-            OptionInvalid, match=f"^{period}since is .*before {period}until: no job can match"
+            OptionInvalid, match=f"^{period}since is .*before `{period}until`: no job can match"
         ):
             JobFilter(**{f"{period}since": since, f"{period}until": NOW})
 

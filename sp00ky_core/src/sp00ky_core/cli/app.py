@@ -6,15 +6,14 @@ import os
 import sys
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from importlib import import_module
 from io import TextIOWrapper
 
 import click
 
 from sp00ky_core.cli.logs import Secrets, logged, say
-from sp00ky_core.cli.settings import FAILED, Settings, with_settings
+from sp00ky_core.cli.settings import FAILED, Commands, Settings, with_settings
 
 __all__ = ["cli", "main"]
 
@@ -36,16 +35,14 @@ _HELP_SHOWN: type[Exception] | tuple[()] = getattr(click.exceptions, "NoArgsIsHe
 """A group without a command shows its help; older clicks have no such error."""
 
 
-class _Commands(click.Group):
+class _Commands(Commands):
     """Holds the built-in commands, and those of plugins, which are loaded where another one is asked for."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by its name. Raises ``PluginLoadError`` where a plugin can't be loaded."""
         if cmd_name in COMMANDS:
-            module = import_module(f"sp00ky_core.cli.{COMMANDS[cmd_name]}")
-            built_in: click.Command = getattr(module, cmd_name.replace("-", "_"))
-            return built_in
-        command = _plugin_commands().get(cmd_name)
+            return super().get_command(ctx, cmd_name)
+        command = ctx.ensure_object(Settings).plugins.commands.get(cmd_name)
         if command is None and cmd_name in BROUGHT:
             ctx.fail(f"{cmd_name!r} isn't installed: pip install {BROUGHT[cmd_name]}, in a clone")
         return command
@@ -54,18 +51,13 @@ class _Commands(click.Group):
         """Return the names for the help; a plugin that can't be loaded adds none."""
         from sp00ky_core.errors import PluginLoadError  # noqa: PLC0415  # what starts a command needs no errors
 
+        names = super().list_commands(ctx)
         with suppress(PluginLoadError):
-            return sorted({*COMMANDS, *_plugin_commands()})
-        return sorted(COMMANDS)
+            names += ctx.ensure_object(Settings).plugins.commands
+        return sorted(names)
 
 
-def _plugin_commands() -> Mapping[str, click.Command]:
-    from sp00ky_core.plugins.registry import load_plugins  # noqa: PLC0415  # most commands are built in
-
-    return load_plugins().commands
-
-
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="sp00ky-core", prog_name="sp00ky")
 @with_settings
 def cli() -> None:

@@ -27,7 +27,7 @@ import attrs
 import click
 
 from sp00ky_core.cli.logs import set_level
-from sp00ky_core.cli.output import cause, is_terminal
+from sp00ky_core.cli.output import is_terminal
 from sp00ky_core.cli.settings import Settings, command, run_async
 from sp00ky_core.cli.signals import stop_order, unless_stopped
 from sp00ky_core.errors import AdapterMissing, Sp00kyError
@@ -228,7 +228,7 @@ def _failures(failed: Sequence[Job]) -> Iterator[str]:
 
 
 def _reasons(jobs: Sequence[Job]) -> str:
-    counts = Counter(cause(error) for job in jobs for error in job.errors)
+    counts = Counter(str(error) for job in jobs for error in job.errors)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{count} x {reason}" for reason, count in ordered) or "nothing"
 

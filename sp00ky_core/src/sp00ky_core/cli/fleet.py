@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Unpack
+from typing import Any
 
 import attrs
 import click
@@ -22,15 +22,24 @@ from sp00ky_core.backend.settings import (
 )
 from sp00ky_core.cli.jobs import STATS_COLUMNS, stats_row
 from sp00ky_core.cli.logs import plain, say
-from sp00ky_core.cli.options import DURATION, INSTANT, act_options, backend_names, page_options
+from sp00ky_core.cli.options import DURATION, PAST, act_options, backend_names, page_options
 from sp00ky_core.cli.output import moment, show_list, show_page, slow
-from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, flag, option, with_settings
+from sp00ky_core.cli.settings import (
+    FAILED,
+    Settings,
+    as_json,
+    command,
+    flag,
+    option,
+    outbox_command,
+    with_settings,
+)
 from sp00ky_core.config.structuring import camel
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import audit_to_json, json_of, runner_to_json
-from sp00ky_core.ports import ActOptions, AuditEntry, BackendStats, JobTable, RunnerRecord, SettingsRecord
+from sp00ky_core.ports import AuditEntry, BackendStats, JobTable, RunnerRecord, SettingsRecord
 from sp00ky_health import DEFAULT, ask
 
 BACKEND_COLUMNS = (*STATS_COLUMNS, "limits", "set")
@@ -59,26 +68,18 @@ def backends() -> None:
     """Look at backends, pause deliveries to one, and change one while runners run."""
 
 
-@command(backends, name="list", short_help="List the backends and their queues.")
+@outbox_command(
+    backends, name="list", doing="counting the jobs", short_help="List the backends and their queues."
+)
 @as_json
-def list_backends(settings: Settings) -> None:
+async def list_backends(outbox: Outbox, settings: Settings) -> None:
     """List the backends: whether they are paused, their breakers, limits and queues, and what is set."""
-    rows = settings.ask(_backends, "counting the jobs")
-    show_list("backends", rows, _backend_json, BACKEND_COLUMNS, _backend_row, json_wanted=settings.json)
-
-
-async def _backends(outbox: Outbox) -> list[Listed]:
     stats, tables = await outbox.stats(), {table.backend: table for table in store_tables(outbox.backends)}
-    settings = await outbox.settings()
-    return [
-        Listed(
-            backend=backend,
-            stats=stats[name],
-            table=tables[backend.table.backend],
-            record=settings.get(name),
-        )
-        for name, backend in outbox.backends.items()
-    ]
+    records, rows = await outbox.settings(), list[Listed]()
+    for name, backend in outbox.backends.items():
+        table, record = tables[backend.table.backend], records.get(name)
+        rows.append(Listed(backend=backend, stats=stats[name], table=table, record=record))
+    show_list("backends", rows, _backend_json, BACKEND_COLUMNS, _backend_row, json_wanted=settings.json)
 
 
 def _backend_row(listed: Listed) -> tuple[object, ...]:
@@ -123,34 +124,28 @@ def _limits_text(table: JobTable) -> str:
     return ", ".join(texts)
 
 
-@command(backends, name="pause", short_help="Stop deliveries to a backend, in the whole fleet.")
+@outbox_command(backends, name="pause", short_help="Stop deliveries to a backend, in the whole fleet.")
 @click.argument("name", shell_complete=backend_names)
 @option("--for", "So long: 10m, 2h; by default until it is resumed.", name="duration", type=DURATION)
 @act_options
-def pause(settings: Settings, *, name: str, duration: timedelta | None, **act: Any) -> None:
+async def pause(
+    outbox: Outbox, _settings: Settings, *, name: str, duration: timedelta | None, **act: Any
+) -> None:
     """Stop deliveries to the backend NAME, in the whole fleet: nothing more of its jobs is claimed.
 
     What is in flight ends, jobs can be enqueued, and wait. Backends that share a table are paused together.
     """
-    settings.ask(lambda outbox: _pause(outbox, name, duration, **act))
-
-
-async def _pause(outbox: Outbox, name: str, duration: timedelta | None, **act: Unpack[ActOptions]) -> None:
     began = await outbox.pause(name, duration=duration, **act)
     until = "until it is resumed" if duration is None else f"for {duration.total_seconds():g} s"
     was = "" if began else "; it was paused before, and that pause is replaced"
     click.echo(f"{_together(outbox, name)} paused {until}{was}")
 
 
-@command(backends, name="resume", short_help="End a pause.")
+@outbox_command(backends, name="resume", short_help="End a pause.")
 @click.argument("name", shell_complete=backend_names)
 @act_options
-def resume(settings: Settings, *, name: str, **act: Any) -> None:
+async def resume(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -> None:
     """End the pause of the backend NAME: its jobs are claimed again at once."""
-    settings.ask(lambda outbox: _resume(outbox, name, **act))
-
-
-async def _resume(outbox: Outbox, name: str, **act: Unpack[ActOptions]) -> None:
     ended = await outbox.resume(name, **act)
     was = "" if ended else "; nothing had paused it"
     click.echo(f"{_together(outbox, name)} resumed{was}")
@@ -178,11 +173,25 @@ def set_backend(
     """
     if reset is bool(values) or (reset and duration is not None):
         raise click.UsageError("say what to set, as in concurrency=10, or --reset alone")
-    if reset:
-        settings.ask(lambda outbox: _reset(outbox, name, **act))
-        return
-    wanted = dict(map(_setting_of, values))
-    settings.ask(lambda outbox: _set(outbox, name, wanted, duration, **act))
+    wanted: dict[str, Any] = {}
+    for written in values:
+        key, value = _setting_of(written)
+        if key in wanted:
+            raise click.UsageError(f"{shown(written)} sets a key again: say once what {key} is to be")
+        wanted[key] = value
+
+    async def set_or_reset(outbox: Outbox) -> None:
+        if reset:
+            was = "" if await outbox.reset_backend(name, **act) else "; nothing was set"
+            click.echo(f"{name} is as the file says{was}")
+            return
+        await outbox.set_backend(name, wanted, duration=duration, **act)
+        record = (await outbox.settings()).get(name)
+        backend = outbox.backends.named(name)
+        is_set = "its time is over" if record is None else _settings_text(backend, record)
+        click.echo(f"{name}: {plain(is_set)}; runners follow within 5 s")
+
+    settings.ask(set_or_reset)
 
 
 def _setting_of(written: str) -> tuple[str, Any]:
@@ -191,24 +200,6 @@ def _setting_of(written: str) -> tuple[str, Any]:
     if not equals or not value.strip():
         raise click.UsageError(f"expected KEY=VALUE, such as concurrency=10, not {shown(written)}")
     return camel(key.replace("-", "_")), value_of(value)
-
-
-async def _set(
-    outbox: Outbox,
-    name: str,
-    values: Mapping[str, Any],
-    duration: timedelta | None,
-    **act: Unpack[ActOptions],
-) -> None:
-    await outbox.set_backend(name, values, duration=duration, **act)
-    record = (await outbox.settings()).get(name)
-    is_set = "its time is over" if record is None else _settings_text(outbox.backends.named(name), record)
-    click.echo(f"{name}: {plain(is_set)}; runners follow within 5 s")
-
-
-async def _reset(outbox: Outbox, name: str, **act: Unpack[ActOptions]) -> None:
-    was = "" if await outbox.reset_backend(name, **act) else "; nothing was set"
-    click.echo(f"{name} is as the file says{was}")
 
 
 def _together(outbox: Outbox, name: str) -> str:
@@ -228,14 +219,14 @@ def runners() -> None:
     """Look at the runners of the whole fleet, and ask one to drain."""
 
 
-@command(runners, name="list", short_help="List the runners and their states.")
+@outbox_command(runners, name="list", short_help="List the runners and their states.")
 @as_json
-def list_runners(settings: Settings) -> None:
+async def list_runners(outbox: Outbox, settings: Settings) -> None:
     """List the runners, the youngest first: running, draining, or dead (silent for more than 6 s).
 
     One that has stopped cleanly is not among them.
     """
-    rows = settings.ask(lambda outbox: outbox.runners())
+    rows = await outbox.runners()
     show_list("runners", rows, runner_to_json, RUNNER_COLUMNS, _runner_row, json_wanted=settings.json)
 
 
@@ -248,15 +239,15 @@ def _runner_row(runner: RunnerRecord) -> tuple[object, ...]:
     return (runner.id, runner.host, runner.pid, info.version, runner.state.value, *seen, busy)
 
 
-@command(runners, name="drain", short_help="Ask a runner to end.")
+@outbox_command(runners, name="drain", short_help="Ask a runner to end.")
 @click.argument("runner_id", metavar="ID")
 @act_options
-def drain(settings: Settings, *, runner_id: str, **act: Any) -> None:
+async def drain(outbox: Outbox, _settings: Settings, *, runner_id: str, **act: Any) -> None:
     """Ask the runner ID to drain: it claims nothing more, ends what it holds, and exits 0.
 
     It does so within 3 s. Exit 1 if there is no such runner, or it is dead.
     """
-    settings.ask(lambda outbox: outbox.drain_runner(runner_id, **act))
+    await outbox.drain_runner(runner_id, **act)
     click.echo(f"{runner_id} was asked to drain: it claims nothing more, and exits when it holds nothing")
 
 
@@ -284,26 +275,27 @@ LONGEST_SELECTION = 100
 """Characters of it in a row."""
 
 
-@command(short_help="Show what operators have done.")
-@option("--since", "Done then or later: 2h (ago), 3d, an RFC 3339 instant.", type=INSTANT)
+@outbox_command(short_help="Show what operators have done.")
+@option("--since", "Done then or later: 2h (ago), 3d, an RFC 3339 instant.", type=PAST)
 @page_options("entry", "Entries")
 @as_json
-def audit(settings: Settings, *, since: datetime | None, limit: int, after: str | None) -> None:
+async def audit(
+    outbox: Outbox, settings: Settings, *, since: datetime | None, limit: int, after: str | None
+) -> None:
     """Show what operators have done, the latest first; it is kept for 90 days.
 
     The actor is what the client said: this is a log, no evidence. Without an end the act goes on, or was cut
     off.
     """
-    entries = partial(_audit_entries, since=since, limit=limit + 1, after=after)
+
+    async def entries() -> AsyncIterator[AuditEntry]:
+        with slow("reading the audit"):
+            page = await outbox.audit(since=since, limit=limit + 1, after=after)
+        for entry in page:
+            yield entry
+
     show = partial(show_page, limit=limit, json_wanted=settings.json)
-    settings.ask(lambda outbox: show("audit", entries(outbox), audit_to_json, AUDIT_COLUMNS, _audit_row))
-
-
-async def _audit_entries(outbox: Outbox, **page: Any) -> AsyncIterator[AuditEntry]:
-    with slow("reading the audit"):
-        entries = await outbox.audit(**page)
-    for entry in entries:
-        yield entry
+    await show("audit", entries(), audit_to_json, AUDIT_COLUMNS, _audit_row)
 
 
 def _audit_row(entry: AuditEntry) -> tuple[object, ...]:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import attrs
 import click
 
-from sp00ky_core.cli import moves, redaction  # noqa: F401  # some of the commands of `jobs`
-from sp00ky_core.cli.job_operations import (
-    conditions_of,
-    filter_options,
-    job_of,
-    jobs,
-    warn_of_unknown_path,
-)
+from sp00ky_core.cli.choice import check_conditions, conditions_of, filter_options, job_of
 from sp00ky_core.cli.logs import plain
-from sp00ky_core.cli.options import INSTANT, Command, page_options
+from sp00ky_core.cli.options import PAST, page_options
 from sp00ky_core.cli.output import (
     coloured_text,
     draws,
@@ -32,10 +26,21 @@ from sp00ky_core.cli.output import (
     show_rows,
     slow,
 )
-from sp00ky_core.cli.settings import Settings, as_json, command, flag, option
+from sp00ky_core.cli.settings import (
+    Command,
+    Commands,
+    Settings,
+    as_json,
+    command,
+    flag,
+    option,
+    outbox_command,
+    with_settings,
+)
 from sp00ky_core.job.job import Job, JobStatus, job_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.observe.rates import Rates
+from sp00ky_core.outbox.operators.bulk import REDACT
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.queries import FAILING, SHARES
 from sp00ky_core.outbox.report_json import json_of, rates_to_json
@@ -43,7 +48,21 @@ from sp00ky_core.ports import GROUPED, OUTCOMES, BackendStats, ErrorGroup, Group
 
 __all__ = ["jobs"]
 
-JOB_COLUMNS = (
+COMMANDS = {
+    **dict.fromkeys(("kill", "retry", "clear", "reschedule", "copy"), "job_operations"),
+    **dict.fromkeys(("export", "import"), "moves"),
+    **dict.fromkeys(("redact", "erase"), "redaction"),
+}
+"""The modules of those commands that other modules have."""
+
+
+@click.group(cls=Commands, modules=COMMANDS)
+@with_settings
+def jobs() -> None:
+    """Look at jobs, and look after them."""
+
+
+JOB_COLUMNS: Sequence[str] = (
     *("id", "backend", "path", "status", "retries"),
     *("assigned_to", "updated (UTC)", "due (UTC)", "error"),
 )
@@ -60,26 +79,24 @@ def list_jobs(settings: Settings, *, limit: int, after: str | None, **options: A
     With --status processing it shows who has them, since when, and until when the lease lasts.
     """
     conditions = conditions_of(options)
-    settings.ask(lambda outbox: _list(outbox, conditions, limit, after, json_wanted=settings.json))
 
+    async def show(outbox: Outbox) -> None:
+        columns, to_row = JOB_COLUMNS, job_row
+        if conditions.status is JobStatus.PROCESSING:
+            hosts = {runner.id: runner.host for runner in await outbox.runners()}
+            columns, to_row = CLAIM_COLUMNS, partial(claim_row, hosts=hosts)
+        show_some = partial(show_page, limit=limit, json_wanted=settings.json)
+        async with aclosing(_listed(outbox, conditions, limit + 1, after)) as listed:
+            await show_some("jobs", listed, job_to_json, columns, to_row)
 
-async def _list(
-    outbox: Outbox, conditions: JobFilter, limit: int, after: str | None, *, json_wanted: bool
-) -> None:
-    columns: tuple[str, ...] = JOB_COLUMNS
-    to_row = job_row
-    if conditions.status is JobStatus.PROCESSING:
-        hosts = {runner.id: runner.host for runner in await outbox.runners()}
-        columns, to_row = CLAIM_COLUMNS, partial(claim_row, hosts=hosts)
-    async with aclosing(_listed(outbox, conditions, limit + 1, after)) as listed:
-        await show_page("jobs", listed, job_to_json, columns, to_row, limit=limit, json_wanted=json_wanted)
+    settings.ask(show)
 
 
 async def _listed(
     outbox: Outbox, conditions: JobFilter, limit: int, after: str | None
 ) -> AsyncGenerator[Job, None]:
     """Yield jobs; none of a page is held when the next one is read."""
-    warn_of_unknown_path(outbox, conditions)
+    check_conditions(outbox, conditions)
     last = None if after is None else await job_of(outbox, after)
     async with aclosing(outbox.pages(conditions, limit=limit, after=last)) as pages:
         with slow("looking for jobs"):
@@ -113,12 +130,34 @@ def change_line(job: Job) -> str:
     return plain(f"{line}  {last_error(job)}".rstrip())
 
 
-@command(jobs, name="get", short_help="Show one job.")
+@command(jobs, name="count", short_help="Count jobs.")
+@filter_options()
+@as_json
+def count(settings: Settings, **options: Any) -> None:
+    """Count the jobs that meet every filter that is given, in each status; with --json also all together."""
+    conditions = conditions_of(options)
+
+    async def count_each(outbox: Outbox) -> dict[str, int]:
+        check_conditions(outbox, conditions)
+        return {
+            status.value: await outbox.count_matching(REDACT, attrs.evolve(conditions, status=status))
+            for status in JobStatus
+            if status in conditions.statuses
+        }
+
+    counts = settings.ask(count_each, "counting the jobs")
+    if settings.json:
+        show_json({"count": sum(counts.values()), "statuses": counts})
+    else:
+        show_rows(("status", "jobs"), list(counts.items()))
+
+
+@outbox_command(jobs, name="get", short_help="Show one job.")
 @click.argument("job_id", metavar="ID")
 @as_json
-def get(settings: Settings, *, job_id: str) -> None:
+async def get(outbox: Outbox, settings: Settings, *, job_id: str) -> None:
     """Show one job; exit 1 if there is none of that ID, which may be shortened to what is unique."""
-    show_job(settings.ask(lambda outbox: job_of(outbox, job_id)), json_wanted=settings.json)
+    show_job(await job_of(outbox, job_id), json_wanted=settings.json)
 
 
 @command(jobs, name="watch", short_help="Show a job, or all, now and at each change.")
@@ -174,7 +213,7 @@ group_option: Callable[[Command], Command] = option(
 
 
 @command(jobs, name="stats", short_help="Show each backend's queue in numbers.")
-@option("--since", "And the attempts that ended then or later: 24h (ago), 30d at most.", type=INSTANT)
+@option("--since", "And the attempts that ended then or later: 24h (ago), 30d at most.", type=PAST)
 @group_option
 @flag("--watch", "Keep showing it, with rates, until interrupted.", name="is_live")
 @as_json
@@ -239,7 +278,7 @@ ERROR_COLUMNS = ("jobs", "backend", "path", "error", "code", "first (UTC)", "las
 
 @command(jobs, name="errors", short_help="Group what goes wrong by its error.")
 @filter_options(sorted(FAILING), created=False)
-@option("--since", "Changed then or later: 1h (ago), 3d, an RFC 3339 instant.", type=INSTANT, name="changed")
+@option("--since", "Changed then or later: 1h (ago), 3d, an RFC 3339 instant.", type=PAST, name="changed")
 @group_option
 @option("--limit", "Groups: 100, or 20 with --by assigned.", type=click.IntRange(1, 10_000))
 @as_json
@@ -254,7 +293,7 @@ def errors(
     most = limit or (100 if by == "route" else MOST_ASSIGNED)
 
     async def ask(outbox: Outbox) -> list[ErrorGroup]:
-        warn_of_unknown_path(outbox, conditions)
+        check_conditions(outbox, conditions)
         return await outbox.errors(since=changed, limit=most, filter=conditions, by=by)
 
     groups = settings.ask(ask, "grouping the errors")

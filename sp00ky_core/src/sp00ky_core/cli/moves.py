@@ -11,20 +11,11 @@ from typing import Any
 
 import click
 
-from sp00ky_core.cli.job_operations import (
-    choice_options,
-    chosen,
-    is_wanted,
-    job_of,
-    jobs,
-    show_result,
-    warn_of_unknown_path,
-    work_off,
-)
+from sp00ky_core.cli.choice import Choice, check_conditions, choice_options, chosen, how_options, job_of
+from sp00ky_core.cli.job_operations import operate_if_wanted
 from sp00ky_core.cli.logs import plain, say
-from sp00ky_core.cli.options import act_options
 from sp00ky_core.cli.output import counted, json_line, slow
-from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, flag, option
+from sp00ky_core.cli.settings import FAILED, Settings, command, option
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.hints import nearest
@@ -35,7 +26,7 @@ from sp00ky_core.outbox.outbox import Outbox
 Record = Mapping[str, Any]
 
 
-@command(jobs, name="export", short_help="Print jobs as JSON, one a line, or as CSV.")
+@command(name="export", short_help="Print jobs as JSON, one a line, or as CSV.")
 @choice_options()
 @option(
     "--format",
@@ -46,9 +37,7 @@ Record = Mapping[str, Any]
 )
 @option("--columns", "Only these: id,status,updated_at.", metavar="NAME,...")
 @click.option("--json", is_flag=True, expose_value=False, hidden=True)  # it always does
-def export(
-    settings: Settings, *, limit: int | None, as_format: str, columns: str | None, **options: Any
-) -> int:
+def export(settings: Settings, *, as_format: str, columns: str | None, **options: Any) -> int:
     """Print jobs as JSON, one a line (NDJSON), or as CSV, newest first, however many; nothing is changed.
 
     Name them by ID, or by filters, all of which must be met, or --all. Those that are enqueued meanwhile may
@@ -56,15 +45,15 @@ def export(
 
     `jobs import` reads lines of JSON that have all columns.
     """
-    job_ids, conditions = chosen(options, limit=limit)
+    choice = chosen(options)
     names = None if columns is None else _columns(columns)
     write = _Csv(names or COLUMNS) if as_format == "csv" else _Lines(names)
 
     async def export_chosen(outbox: Outbox) -> int:
-        if job_ids:
-            return await _print_named(outbox, job_ids, write)
-        warn_of_unknown_path(outbox, conditions)
-        return await _print_all(outbox, outbox.export(conditions, limit=limit), write)
+        if choice.job_ids:
+            return await _print_named(outbox, choice.job_ids, write)
+        check_conditions(outbox, choice.conditions)
+        return await _print_all(outbox.export(choice.conditions, limit=choice.limit), write)
 
     return settings.ask(export_chosen)
 
@@ -127,7 +116,7 @@ async def _print_named(outbox: Outbox, job_ids: Sequence[str], write: _Lines | _
     return code
 
 
-async def _print_all(outbox: Outbox, records: AsyncGenerator[Record, None], write: _Lines | _Csv) -> int:
+async def _print_all(records: AsyncGenerator[Record, None], write: _Lines | _Csv) -> int:
     """Print each job as it is read, so that memory holds only a page; return the exit code."""
     count = 0
     with stop_signal() as stopped:
@@ -146,26 +135,17 @@ async def _print_all(outbox: Outbox, records: AsyncGenerator[Record, None], writ
     return FAILED
 
 
-@command(jobs, name="import", short_help="Insert jobs that were exported from another database.")
+@command(name="import", short_help="Insert jobs that were exported from another database.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@flag("--dry-run", "Only look at what it would do.")
-@flag("--yes", "Don't ask.")
-@act_options
-@as_json
+@how_options
 def import_(settings: Settings, *, file: Path, dry_run: bool, yes: bool, **act: Any) -> int:
     """Insert the jobs of FILE, which `jobs export` has written, with their ids, times, statuses and errors.
 
     FILE is looked at first: nothing is imported of an export of another version, or that has a job which is
     processing. A job that is there with the same content is skipped: what was interrupted can be repeated.
     """
-    if not yes and not dry_run:
-        planned = settings.ask(lambda outbox: outbox.import_jobs(file, dry_run=True))
-        if not is_wanted(IMPORT, planned.matched - planned.looked_at):
-            return FAILED
 
-    async def work(outbox: Outbox) -> tuple[BulkResult, bool]:
-        steps = outbox.import_steps(file, dry_run=dry_run, **act)
-        return await work_off(IMPORT, steps, says_how_many=yes)
+    async def steps(outbox: Outbox, *, dry: bool) -> AsyncGenerator[BulkResult, None]:
+        return outbox.import_steps(file, dry_run=dry, **act)
 
-    result, is_interrupted = settings.ask(work)
-    return show_result(settings, IMPORT, result, is_dry=dry_run, is_interrupted=is_interrupted)
+    return operate_if_wanted(settings, IMPORT, Choice(dry_run=dry_run, yes=yes), steps)

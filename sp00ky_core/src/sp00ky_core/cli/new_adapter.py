@@ -12,7 +12,7 @@ import click
 
 from sp00ky_core.cli.settings import Settings, command
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.plugins.registry import load_plugins
+from sp00ky_core.plugins.registry import Plugins
 
 __all__ = ["new_adapter"]
 
@@ -34,7 +34,7 @@ def new_adapter(settings: Settings, kind: str, name: str) -> None:
 
     NAME is the scheme of its URLs: lower-case letters and digits.
     """
-    _refuse_name(kind, name)
+    _refuse_name(settings.plugins, kind, name)
     package = f"sp00ky_{kind}_{name}"
     if Path(package).exists():
         raise Sp00kyError(f"{package} is there already and nothing was written; change to another folder")
@@ -46,11 +46,11 @@ def new_adapter(settings: Settings, kind: str, name: str) -> None:
     click.echo(f"next: cd {package} && pip install -e . && pytest (with sp00ky-conformance: see README.md)")
 
 
-def _refuse_name(kind: str, name: str) -> None:
+def _refuse_name(plugins: Plugins, kind: str, name: str) -> None:
     """Raise ``Sp00kyError`` for a name that isn't fit for a scheme, or is one that is installed."""
     if not NAME.fullmatch(name):
         raise Sp00kyError(f"{name!r} can't be a scheme: use lower-case letters and digits, a letter first")
-    for plugin in load_plugins().infos:
+    for plugin in plugins.infos:
         if name in (plugin.stores if kind == "store" else plugin.transports):
             by = f"{name}:// is a {kind} of {plugin.distribution}"
             raise Sp00kyError(f"{by}, which is installed here; choose another name")

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sp00ky_core.cli.settings import option, with_options
+from sp00ky_core.cli.settings import Command, option, with_options
 from sp00ky_core.config import find_config
 from sp00ky_core.config.values import seconds_of
 from sp00ky_core.contract import load_contract
@@ -21,8 +21,6 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job.options import MAX_DELAY
 from sp00ky_core.plugins.registry import load_config
 from sp00ky_health import address_of
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
@@ -103,6 +101,14 @@ def _instant(text: str, *, kind: str, direction: int) -> datetime:
     return at
 
 
+def _past(text: str) -> datetime:
+    """Read what ``INSTANT`` is, but no time to come."""
+    at = _instant(text, kind="an age", direction=-1)
+    if at > _now() + CLOCKS_DIFFER:
+        raise ValueError(f"{text!r} is yet to come: nothing can match")
+    return at
+
+
 def _now() -> datetime:
     """Take one moment for all that a command is given: ``--since 1h --until 1h`` is no time at all."""
     now = datetime.now(UTC)
@@ -123,6 +129,12 @@ DURATION = _Read("duration", _duration)
 
 INSTANT = _Read("instant", partial(_instant, kind="an age", direction=-1))
 """A duration is so long ago."""
+
+PAST = _Read("instant", _past)
+"""The same, of what has happened then or later."""
+
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""By so much this host's clock may be behind the database's."""
 
 LATER = _Read("instant", partial(_instant, kind="a time from now", direction=+1))
 """A duration is so long from now."""

@@ -18,9 +18,8 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from sp00ky_core.cli.logs import plain
-from sp00ky_core.job.job import AttemptError, Job, JobStatus, instant_to_json, job_to_json
+from sp00ky_core.job.job import Job, JobStatus, instant_to_json, job_to_json
 from sp00ky_core.job.outcome import HTTP
-from sp00ky_core.ports import ErrorGroup
 
 Record = TypeVar("Record")
 
@@ -296,11 +295,6 @@ def show_job(job: Job, *, json_wanted: bool, whole: bool = True) -> None:
         return
     for line in job_lines(job) if whole else [job.id]:
         click.echo(line)
-
-
-def cause(error: AttemptError | ErrorGroup) -> str:
-    """Name what went wrong: by a status if there was an answer."""
-    return str(error)
 
 
 def last_error(job: Job) -> str:

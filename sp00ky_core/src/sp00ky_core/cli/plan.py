@@ -35,7 +35,7 @@ from sp00ky_core.job.outcome import (
 from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy, Strategy
 from sp00ky_core.job.state_machine import Transition, decide
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.plugins.registry import Plugins, load_plugins
+from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.decisions import Allowance
 
@@ -377,7 +377,7 @@ def plan(
     delivered jobs, 95 % of them and the last one arrive. Each attempt is decided by the rules that a runner
     goes by, on a virtual clock: nothing is sent, and no store is asked.
     """
-    plugins = load_plugins()
+    plugins = settings.plugins
     rules = _rules(_config(settings, backend, plugins), given, plugins)
     meant = Outage(seconds=outage.total_seconds(), jobs=jobs, latency=latency)
     _refuse_too_much(meant, rules)

@@ -12,7 +12,7 @@ from sp00ky_core.backend.backend import load_backends
 from sp00ky_core.cli.output import show_list
 from sp00ky_core.cli.settings import Settings, as_json, command, flag, option
 from sp00ky_core.errors import ModuleOutdated, Sp00kyError
-from sp00ky_core.plugins.registry import PluginInfo, load_plugins
+from sp00ky_core.plugins.registry import PluginInfo
 
 NEXT = """\
 next: sp00ky migrate && sp00ky check
@@ -55,7 +55,7 @@ def generate(settings: Settings, *, out: Path, check: bool) -> None:
     """
     from sp00ky_core.generate import module  # noqa: PLC0415  # only this command needs it
 
-    plugins, config = load_plugins(), settings.configuration()
+    plugins, config = settings.plugins, settings.configuration()
     strategies = frozenset(plugins.strategies)
     backends = load_backends(
         config, strategies, plugins.transports
@@ -97,7 +97,7 @@ COLUMNS = ("plugin", "distribution", "version", "registers", "hooks")
 @as_json
 def plugins(settings: Settings) -> None:
     """Show the installed plugins and what each one registers."""
-    show_list("plugins", load_plugins().infos, attrs.asdict, COLUMNS, _row, json_wanted=settings.json)
+    show_list("plugins", settings.plugins.infos, attrs.asdict, COLUMNS, _row, json_wanted=settings.json)
 
 
 def _row(info: PluginInfo) -> tuple[str, ...]:

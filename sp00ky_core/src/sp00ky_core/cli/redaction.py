@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import attrs
-import click
 
-from sp00ky_core.cli.job_operations import (
-    choice_options,
-    chosen,
-    is_wanted,
-    job_of,
-    jobs,
-    show_refused,
-    warn_of_unknown_path,
-    work_off,
-)
+from sp00ky_core.cli.choice import choice_options, chosen, how_options, job_of
+from sp00ky_core.cli.job_operations import operate_if_wanted, show_result
 from sp00ky_core.cli.logs import say
-from sp00ky_core.cli.options import act_options
-from sp00ky_core.cli.output import show_json
-from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, flag, option, with_options
+from sp00ky_core.cli.settings import FAILED, Settings, command, flag, option
 from sp00ky_core.job.job import TERMINAL
 from sp00ky_core.outbox.operators.bulk import ERASE, REDACT, Action
 from sp00ky_core.outbox.operators.redaction import RedactionResult
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.ports import JobFilter
 
 Steps = AsyncGenerator[RedactionResult, None]
 
-_how_options = with_options(
-    flag("--dry-run", "Only count them."), flag("--yes", "Don't ask."), act_options, as_json
-)
 
-
-@command(jobs, name="redact", short_help="Take payload, result and errors out of jobs that have ended.")
+@command(name="redact", short_help="Take payload, result and errors out of jobs that have ended.")
 @choice_options()
 @option(
     "--field",
@@ -46,7 +30,7 @@ _how_options = with_options(
 )
 @flag("--kill", "End those that are pending first.")
 @flag("--keys", "Also assigned_to, dedup_key and ordering_key, copies, and runs of schedules.")
-@_how_options
+@how_options
 def redact(settings: Settings, **options: Any) -> int:
     """Take payload, result and the errors' reasons out of jobs; ids, times and codes stay.
 
@@ -55,81 +39,46 @@ def redact(settings: Settings, **options: Any) -> int:
 
     Name them by ID, or by filters, all of which must be met, or --all.
     """
-    return _run(settings, REDACT, lambda outbox: outbox.redact_steps, options)
+    return _run(settings, REDACT, Outbox.redact_steps, options)
 
 
-@command(jobs, name="erase", short_help="Kill jobs, wait for their attempts, delete them; with a proof.")
+@command(name="erase", short_help="Kill jobs, wait for their attempts, delete them; with a proof.")
 @choice_options(TERMINAL)
-@_how_options
+@how_options
 def erase(settings: Settings, **options: Any) -> int:
     """Kill the jobs that haven't ended, wait until no attempt can be under way, and delete all of them.
 
     What it prints proves it: how many, a hash of the selection, and the audit's entry, which has no more.
+    Exit 1 if jobs, or copies of them, are left.
 
     Name them by ID, or by filters, all of which must be met, or --all.
     """
-    return _run(settings, ERASE, lambda outbox: outbox.erase_steps, options)
+    return _run(settings, ERASE, Outbox.erase_steps, options)
 
 
 def _run(
-    settings: Settings,
-    action: Action,
-    steps_of: Callable[[Outbox], Callable[..., Steps]],
-    options: dict[str, Any],
+    settings: Settings, action: Action, make_steps: Callable[..., Steps], options: dict[str, Any]
 ) -> int:
-    limit, dry_run, yes = (options.pop(name) for name in ("limit", "dry_run", "yes"))
-    given, conditions = chosen(options, limit=limit)
+    choice = chosen(options, counts_named=True)
 
     async def steps(outbox: Outbox, *, dry: bool) -> Steps:
-        ids = [(await job_of(outbox, job_id)).id for job_id in given]
-        chosen_by: dict[str, Any] = {} if given else {"filter": conditions, "limit": limit}
-        return steps_of(outbox)(*ids, **chosen_by, **options, dry_run=dry)
+        ids = [(await job_of(outbox, job_id)).id for job_id in choice.job_ids]
+        meant: dict[str, Any] = {} if ids else {"filter": choice.conditions, "limit": choice.limit}
+        return make_steps(outbox, *ids, **meant, **options, dry_run=dry)
 
-    if dry_run or not (yes or given):
-        matched = settings.ask(lambda outbox: _matched(outbox, conditions, steps))
-        if dry_run:
-            return _show(settings, action, matched, is_dry=True)
-        if not is_wanted(action, matched.matched):
-            return FAILED
-
-    async def work(outbox: Outbox) -> tuple[RedactionResult, bool]:
-        result, is_interrupted = await work_off(action, await steps(outbox, dry=False), says_how_many=yes)
-        return cast("RedactionResult", result), is_interrupted
-
-    result, is_interrupted = settings.ask(work)
-    return _show(settings, action, result, is_interrupted=is_interrupted)
+    return operate_if_wanted(settings, action, choice, steps, _show)
 
 
-async def _matched(outbox: Outbox, conditions: JobFilter, steps: Callable[..., Any]) -> RedactionResult:
-    warn_of_unknown_path(outbox, conditions)
-    counted = [result async for result in await steps(outbox, dry=True)]
-    result: RedactionResult = counted[-1]
-    return result
-
-
-def _show(
-    settings: Settings,
-    action: Action,
-    result: RedactionResult,
-    *,
-    is_dry: bool = False,
-    is_interrupted: bool = False,
-) -> int:
+def _show(settings: Settings, action: Action, result: RedactionResult, **how: bool) -> int:
     """Print the proof; on stderr what is left. Return the exit code."""
-    if settings.json:
-        proof = {name: value for name, value in attrs.asdict(result).items() if name != "problem"}
-        show_json({**proof, **({"dry_run": True} if is_dry else {}), "interrupted": is_interrupted})
-    elif is_dry:
-        click.echo(f"would be {action.past}: {result.matched}")
-    else:
-        for line in _lines(action, result):
-            click.echo(line)
+    proof = attrs.asdict(result, filter=attrs.filters.exclude("problem"))
+    code = show_result(settings, action, result, numbers=proof, lines=_lines(action, result), **how)
     for line in _left(action, result):
         say(line)
-    if not is_dry and result.done:
+    if result.done:
         say("what receivers keep of them by their ids, for 30 days, and backups, are as they were")
-    failed = show_refused(result, is_interrupted=is_interrupted)
-    return FAILED if failed or result.left.get("jobs") else 0
+    is_left = bool(result.left) if action is ERASE else "jobs" in result.left
+    return FAILED if is_left else code
 
 
 def _lines(action: Action, result: RedactionResult) -> Sequence[str]:

@@ -11,7 +11,7 @@ import click
 from sp00ky_core.cli.logs import one_line, say
 from sp00ky_core.cli.options import act_options, limit_option
 from sp00ky_core.cli.output import moment, show_json, show_list
-from sp00ky_core.cli.settings import Settings, as_json, command, option, with_settings
+from sp00ky_core.cli.settings import Settings, as_json, option, outbox_command, with_settings
 from sp00ky_core.outbox.operators.schedules import ScheduleRecord, definition_findings
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import run_to_json, schedule_to_json
@@ -36,113 +36,107 @@ def schedules() -> None:
     """Look at schedules and their runs; pause and fire them."""
 
 
-@command(schedules, name="list", short_help="List the schedules and their clocks.")
+@outbox_command(
+    schedules, name="list", doing="reading the schedules", short_help="List the schedules and their clocks."
+)
 @as_json
-def list_schedules(settings: Settings) -> None:
+async def list_schedules(outbox: Outbox, settings: Settings) -> None:
     """List the schedules: when they fire next and fired last, how the last run ended, who is quarantined."""
-    rows = settings.ask(lambda outbox: outbox.schedules.list(), "reading the schedules")
+    rows = await outbox.schedules.list()
     show_list("schedules", rows, schedule_to_json, COLUMNS, _row, json_wanted=settings.json)
 
 
-@command(schedules, name="get", short_help="Show one schedule.")
+@outbox_command(schedules, name="get", short_help="Show one schedule.")
 @NAME
 @as_json
-def get(settings: Settings, *, name: str) -> None:
+async def get(outbox: Outbox, settings: Settings, *, name: str) -> None:
     """Show the schedule NAME: its definition, its clock, how its last run ended. Exit 1: there is none."""
-    record = settings.ask(lambda outbox: outbox.schedules.get(name))
+    document = schedule_to_json(await outbox.schedules.get(name))
     if settings.json:
-        show_json(schedule_to_json(record))
+        show_json(document)
         return
-    for key, value in schedule_to_json(record).items():
+    for key, value in document.items():
         if value not in (None, [], {}):
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
             click.echo(one_line(f"{key}: {text}"))
 
 
-@command(schedules, name="runs", short_help="List what schedules have made.")
+@outbox_command(schedules, name="runs", doing="reading the runs", short_help="List what schedules have made.")
 @click.argument("name", required=False)
 @option("--status", "As it is written down.", type=click.Choice([status.value for status in RunStatus]))
 @option("--key", "The row's, of forEach.")
 @limit_option(50, "Runs to list.")
 @as_json
-def runs(settings: Settings, *, name: str | None, **options: Any) -> None:
+async def runs(outbox: Outbox, settings: Settings, *, name: str | None, **options: Any) -> None:
     """List the runs of the schedule NAME, or of all: the latest first, each with its job and its end."""
-    rows = settings.ask(lambda outbox: outbox.schedules.runs(name, **options), "reading the runs")
+    rows = await outbox.schedules.runs(name, **options)
     show_list("runs", rows, run_to_json, RUN_COLUMNS, _run_row, json_wanted=settings.json)
 
 
-@command(schedules, name="pause", short_help="Keep a schedule from firing.")
+@outbox_command(schedules, name="pause", short_help="Keep a schedule from firing.")
 @NAME
 @act_options
-def pause(settings: Settings, *, name: str, **act: Any) -> None:
+async def pause(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -> None:
     """Keep the schedule NAME from firing, by hand too, until it is resumed; deploys keep the pause."""
-    began = settings.ask(lambda outbox: outbox.schedules.pause(name, **act))
+    began = await outbox.schedules.pause(name, **act)
     click.echo(f"{name} is paused until it is resumed" + ("" if began else "; it was before"))
 
 
-@command(schedules, name="resume", short_help="End a pause.")
+@outbox_command(schedules, name="resume", short_help="End a pause.")
 @NAME
 @act_options
-def resume(settings: Settings, *, name: str, **act: Any) -> None:
+async def resume(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -> None:
     """End the pause of the schedule NAME; what it missed meanwhile is left out."""
-    ended = settings.ask(lambda outbox: outbox.schedules.resume(name, **act))
+    ended = await outbox.schedules.resume(name, **act)
     click.echo(f"{name} is resumed" + ("" if ended else "; nothing had paused it"))
 
 
-@command(schedules, name="remove", short_help="Remove a schedule.")
+@outbox_command(schedules, name="remove", short_help="Remove a schedule.")
 @NAME
 @act_options
-def remove(settings: Settings, *, name: str, **act: Any) -> None:
+async def remove(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -> None:
     """Remove the schedule NAME; jobs that it has made are delivered.
 
     One that the file has comes back with the next sync.
     """
-    settings.ask(lambda outbox: outbox.schedules.remove(name, **act))
+    await outbox.schedules.remove(name, **act)
     click.echo(f"{name} is removed")
 
 
-@command(schedules, name="release", short_help="End the quarantine of keys.")
+@outbox_command(schedules, name="release", short_help="End the quarantine of keys.")
 @NAME
 @click.argument("keys", nargs=-1)
 @act_options
-def release(settings: Settings, *, name: str, keys: Sequence[str], **act: Any) -> None:
+async def release(outbox: Outbox, _settings: Settings, *, name: str, keys: Sequence[str], **act: Any) -> None:
     """End the quarantine of KEYS of the schedule NAME; without KEYS, of all."""
-    ended = settings.ask(lambda outbox: outbox.schedules.release(name, *keys, **act))
+    ended = await outbox.schedules.release(name, *keys, **act)
     click.echo(f"{name}: " + ("released" if ended else "no such key had failed"))
 
 
-@command(schedules, name="trigger", short_help="Fire a schedule now.")
+@outbox_command(schedules, name="trigger", doing="firing", short_help="Fire a schedule now.")
 @NAME
 @act_options
 @as_json
-def trigger(settings: Settings, *, name: str, **act: Any) -> int:
+async def trigger(outbox: Outbox, settings: Settings, *, name: str, **act: Any) -> int:
     """Fire the schedule NAME now; its clock goes on as it would have.
 
     Exit 1 if a run of it failed at once, or rows of its query made no job.
     """
-
-    async def fire(outbox: Outbox) -> tuple[Sequence[ScheduleRun], str | None]:
-        runs = await outbox.schedules.trigger(name, **act)
-        return runs, (await outbox.schedules.get(name)).stored.last_error
-
-    rows, problem = settings.ask(fire, "firing")
+    rows = await outbox.schedules.trigger(name, **act)
+    problem = (await outbox.schedules.get(name)).stored.last_error
     show_list("runs", rows, run_to_json, RUN_COLUMNS, _run_row, json_wanted=settings.json)
     if problem is not None:
         say(f"schedule {name}: {problem}")
     return int(problem is not None or any(run.status is RunStatus.FAILED for run in rows))
 
 
-@command(schedules, name="sync", short_help="Make the schedules what the file says.")
+@outbox_command(schedules, name="sync", short_help="Make the schedules what the file says.")
 @act_options
 @as_json
-def sync(settings: Settings, **act: Any) -> None:
+async def sync(outbox: Outbox, settings: Settings, **act: Any) -> None:
     """Make the schedules what the file says; `sp00ky migrate` does so too."""
-
-    async def synced(outbox: Outbox) -> SyncResult:
-        warn_of_unusable(outbox)
-        return await outbox.schedules.sync(**act)
-
-    result = settings.ask(synced)
+    warn_of_unusable(outbox)
+    result = await outbox.schedules.sync(**act)
     if settings.json:
         show_json({"defined": [*result.defined], "removed": [*result.removed]})
         return

@@ -31,7 +31,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sp00ky_core.cli.logs import plain, say
-from sp00ky_core.cli.output import COLOURS, GAP, cause, cut, draws, last_error, show_json
+from sp00ky_core.cli.output import COLOURS, GAP, cut, draws, last_error, show_json
 from sp00ky_core.cli.signals import stop_signal, unless_stopped
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import Job, JobStatus
@@ -242,7 +242,7 @@ class Changes:
         kind = _kind(job)
         self._meters[job.backend, kind].add()
         if job.errors and kind in {"retry", "fail"}:
-            self._reasons[cause(job.errors[-1]), job.path, job.backend] += 1
+            self._reasons[str(job.errors[-1]), job.path, job.backend] += 1
 
     def picture(self, width: int, height: int) -> RenderableType:
         """Draw rates, reasons and the latest changes, in as many lines as there are."""
@@ -354,7 +354,7 @@ class Queues:
         table.columns[-1].justify = "left"
         room = height - len(self.stats) - 7
         errors = [
-            (cause(group), group.path, group.backend, group.count) for group in self.errors[: max(room, 1)]
+            (str(group), group.path, group.backend, group.count) for group in self.errors[: max(room, 1)]
         ]
         below = grid(("error", "path", "backend", "jobs"), errors, width, names=3) if errors else None
         title = (
@@ -454,7 +454,7 @@ class Deliveries:
             self._done[job.backend].add()
             self._states.pop(job.backend, None)  # whichever process has closed its breaker
         if transition.error is not None:
-            self._reasons[job.backend] = cause(transition.error)
+            self._reasons[job.backend] = str(transition.error)
 
     @hookimpl
     def sp00ky_breaker_changed(self, backend: str, state: str) -> None:

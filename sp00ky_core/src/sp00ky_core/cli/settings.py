@@ -6,11 +6,13 @@ So it imports little: what only opens an outbox needs is imported there.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, nullcontext
-from functools import partial
+from functools import cached_property, partial, wraps
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -19,6 +21,7 @@ from sp00ky_core.cli.logs import Secrets, say_warnings
 if TYPE_CHECKING:
     from sp00ky_core.config import Config
     from sp00ky_core.outbox.outbox import Outbox
+    from sp00ky_core.plugins.registry import Plugins
 
 __all__ = ["Settings", "command", "run_async"]
 
@@ -47,12 +50,19 @@ class Settings:
         self.json: bool = False
         self.secrets: Secrets = Secrets()
 
+    @cached_property
+    def plugins(self) -> Plugins:
+        """The installed plugins. Raises ``PluginLoadError``."""
+        from sp00ky_core.plugins.registry import load_plugins  # noqa: PLC0415  # see above
+
+        return load_plugins()
+
     def configuration(self) -> Config:
         """Read the configuration that is meant, without its store. Raises ``ConfigError``."""
         from sp00ky_core.config import find_config  # noqa: PLC0415  # see above
         from sp00ky_core.plugins.registry import load_config  # noqa: PLC0415  # see above
 
-        config = load_config(self.config or find_config())
+        config = load_config(self.config or find_config(), plugins=self.plugins)
         self.secrets.remember(config)
         return config
 
@@ -60,21 +70,20 @@ class Settings:
         """Open the outbox that is meant, observed by one more plugin. Raises what ``Outbox.open`` raises."""
         from sp00ky_core.config import store_url  # noqa: PLC0415  # see above
         from sp00ky_core.outbox.outbox import Outbox, TimeoutIgnored  # noqa: PLC0415  # see above
-        from sp00ky_core.plugins.registry import load_plugins  # noqa: PLC0415  # see above
 
         config = self.configuration()
         self.secrets.remember(config, store_url(config, self.store).value)
         say_warnings(TimeoutIgnored)
-        plugins = None
         if observer is not None:
-            plugins = load_plugins()
-            plugins.register(observer, name="terminal", distribution="sp00ky-core")
-        outbox = Outbox.open(config, store=self.store, plugins=plugins)
+            self.plugins.register(observer, name="terminal", distribution="sp00ky-core")
+        outbox = Outbox.open(config, store=self.store, plugins=self.plugins)
         outbox.via = "cli"
         return outbox
 
     def ask(self, call: Callable[[Outbox], Awaitable[Result]], doing: str = "") -> Result:
         """Await a call of the outbox; say after a second that it is ``doing`` this, if given."""
+        from asyncio import run  # noqa: PLC0415  # see above; uvloop would cost more than it saves
+
         from sp00ky_core.cli.output import slow  # noqa: PLC0415  # see above
 
         async def work() -> Result:
@@ -82,7 +91,7 @@ class Settings:
                 with slow(doing) if doing else nullcontext():
                     return await call(outbox)
 
-        return run_async(work())
+        return run(work())
 
     def arguments(self) -> list[str]:
         """Return the arguments that make these settings in another process, but for the store's secrets."""
@@ -160,4 +169,74 @@ def command(group: click.Group | None = None, **attributes: Any) -> Callable[[Co
     make_command = click.command if group is None else group.command
     make = make_command(context_settings={"show_default": True}, **attributes)
     pass_settings = click.make_pass_decorator(Settings, ensure=True)
-    return lambda function: make(with_settings(pass_settings(function)))
+    return lambda function: make(with_settings(pass_settings(_complaining(function))))
+
+
+def outbox_command(
+    group: click.Group | None = None, *, doing: str = "", **attributes: Any
+) -> Callable[[Callable[..., Coroutine[Any, Any, Any]]], click.Command]:
+    """Declare a command that is awaited, with an open outbox and the settings.
+
+    After a second it says that it is ``doing`` this, if given.
+    """
+
+    def declare(work: Callable[..., Coroutine[Any, Any, Any]]) -> click.Command:
+        @wraps(work)
+        def run(settings: Settings, **options: Any) -> Any:
+            return settings.ask(lambda outbox: work(outbox, settings, **options), doing)
+
+        return command(group, **attributes)(run)
+
+    return declare
+
+
+def _complaining(function: Command) -> Command:
+    """Let what is wrong with an option be said in the words that were typed."""
+
+    @wraps(function)
+    def run(*arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except Exception as error:
+            from sp00ky_core.errors import OptionInvalid  # noqa: PLC0415  # see above
+
+            if isinstance(error, OptionInvalid):
+                error.option = as_typed(f"`{error.option}`").strip("`")
+                error.value, error.expected = as_typed(error.value), as_typed(error.expected)
+            raise
+
+    return cast("Command", run)
+
+
+def as_typed(text: str) -> str:
+    """Write what the core's texts have in backticks as it is typed: options of this command, its name."""
+    command = click.get_current_context().command
+    options = (parameter for parameter in command.params if isinstance(parameter, click.Option))
+    words = {str(option.name): option.opts[0] for option in options}
+    words |= {"redrive": "retry", str(command.name): str(command.name)}
+    text = text.replace("can't be redriven", "can't be retried")
+    return re.sub("`([a-z_]+)`", lambda name: words.get(name[1], name[0]), text)
+
+
+class Commands(click.Group):
+    """Holds commands that are imported where one is asked for, or the help.
+
+    Args:
+        modules: The module of each, in this package, by its name.
+    """
+
+    def __init__(self, *arguments: Any, modules: Mapping[str, str], **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self._modules = modules
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name."""
+        if cmd_name not in self._modules:
+            return super().get_command(ctx, cmd_name)
+        module = import_module(f"sp00ky_core.cli.{self._modules[cmd_name]}")
+        commands = (value for value in vars(module).values() if isinstance(value, click.Command))
+        return next(command for command in commands if command.name == cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names for the help."""
+        return sorted({*self._modules, *super().list_commands(ctx)})

@@ -117,7 +117,7 @@ def _check_delay(_job: Any, option: str, value: Any) -> None:
 
 def _check_run_at(job: Any, option: str, value: Any) -> None:
     _check_instant(job, option, value)
-    expect("run_at", value, "either run_at or delay, not both", met=job.delay is None)
+    expect("run_at", value, "either `run_at` or `delay`, not both", met=job.delay is None)
 
 
 def _check_instant(_job: Any, option: str, value: Any) -> None:

@@ -30,8 +30,10 @@ __all__ = [
     "UNAVAILABLE",
     "UNKNOWN_ROUTE",
     "Delivered",
+    "LONGEST_REQUEST_ID",
     "Outcome",
     "Undelivered",
+    "kept_request_id",
     "status_text",
 ]
 
@@ -104,7 +106,7 @@ LONGEST_REQUEST_ID = 200
 """Characters of what a backend calls its answer that are kept."""
 
 
-def _kept(request_id: str | None) -> str | None:
+def kept_request_id(request_id: str | None) -> str | None:
     """Return what is kept of what a backend calls its answer: printable characters, and not too many."""
     if request_id is None:
         return None
@@ -125,7 +127,7 @@ class Delivered:
     result: Any = None
     code: int = 200
     scheme: str = HTTP
-    request_id: str | None = attrs.field(default=None, converter=_kept)
+    request_id: str | None = attrs.field(default=None, converter=kept_request_id)
 
     def __str__(self) -> str:
         """Say it in short: ``HTTP 200``."""
@@ -156,7 +158,7 @@ class Undelivered:
     retry_after: float | None = None
     retryable: bool | None = None
     counts_as: str | None = None
-    request_id: str | None = attrs.field(default=None, converter=_kept)
+    request_id: str | None = attrs.field(default=None, converter=kept_request_id)
     sent: bool = True
 
     def __str__(self) -> str:

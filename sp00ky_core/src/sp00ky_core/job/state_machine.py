@@ -266,7 +266,7 @@ def _redriven(job: Job, event: Redriven, _how: _How) -> Transition:
             job_id=job.id,
             status="failed with its outcome unknown, and max_retries = 0",
             event="redriven",
-            hint="the backend may have taken it: ask there first, then pass --resend-unknown",
+            hint="the backend may have taken it: ask there first, then pass `resend_unknown`",
         )
     return Transition(
         to=JobStatus.PENDING,

@@ -12,6 +12,7 @@ import attrs
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job.job import TERMINAL, JobStatus, StatusName
 from sp00ky_core.job.options import check_option, expect, is_plain_text, is_whole, one_of
+from sp00ky_core.job.outcome import LONGEST_REQUEST_ID, kept_request_id
 
 __all__ = [
     "ALL_JOBS",
@@ -55,6 +56,12 @@ def _trace_of(trace: object) -> object:
 def _check_trace(_filter: object, _field: attrs.Attribute[str | None], value: object) -> None:
     met = value is None or (isinstance(value, str) and _TRACE.fullmatch(value) is not None)
     expect("trace", value, "a trace's id: 32 hexadecimal digits, lower case", met=met)
+
+
+def _check_request_id(_filter: object, _field: attrs.Attribute[str | None], value: object) -> None:
+    met = value is None or (isinstance(value, str) and kept_request_id(value) == value)
+    expected = f"1 to {LONGEST_REQUEST_ID} printable characters, as rows have it: no other can match"
+    expect("request_id", value, expected, met=met)
 
 
 def _check_limit(_query: object, _field: attrs.Attribute[int], value: object) -> None:
@@ -166,7 +173,7 @@ class JobFilter:
     ordering_key: str | None = attrs.field(default=None, validator=_check_text)
     runner_id: str | None = attrs.field(default=None, validator=_check_text)
     trace: str | None = attrs.field(default=None, converter=_trace_of, validator=_check_trace)
-    request_id: str | None = attrs.field(default=None, validator=_check_text)
+    request_id: str | None = attrs.field(default=None, validator=_check_request_id)
 
     @property
     def paths(self) -> tuple[str, ...] | None:
@@ -213,7 +220,7 @@ class JobFilter:
         names = since, until = f"{period}since", f"{period}until"
         begin, end = getattr(self, since), getattr(self, until)
         if begin is not None and end is not None:
-            expect(since, begin, f"an instant before {until}: no job can match", met=begin < end)
+            expect(since, begin, f"an instant before `{until}`: no job can match", met=begin < end)
         if not self.statuses and self._asks_when(period) and period:
             option = next(name for name in names if getattr(self, name) is not None)
             expected = f"status {' or '.join(sorted(PERIODS[period]))}, or none: no job can match"

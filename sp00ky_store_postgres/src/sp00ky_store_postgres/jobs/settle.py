@@ -135,7 +135,8 @@ class Settles:
     async def _settle_successes(self, settlements: Sequence[Settlement], workload: Workload) -> Sequence[int]:
         """Write a batch of deliveries; return the places of those that aren't written: in any other, all."""
         everything = range(len(settlements))
-        if not (_are_plain(settlements) and len(self._named(settlements)) == len(settlements)):
+        is_plain = bool(settlements) and _are_plain(settlements)
+        if not is_plain or len(self._named(settlements)) < len(settlements):
             return everything
         try:
             _, _, left = await self._put(settlements, workload, plain=True)

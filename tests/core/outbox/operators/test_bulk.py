@@ -41,7 +41,7 @@ async def test_what_is_refused_is_counted_by_why(outbox: Outbox) -> None:
     assert (result.matched, result.done) == (5, 3)
     assert result.refused == {"duplicate": 1, "illegal": 1}
     assert result.looked_at == 5
-    assert "resend-unknown" in (result.problem or "")
+    assert "pass `resend_unknown`" in (result.problem or "")
     assert await statuses(outbox, [*held, *once]) == {"failed"}
     assert (await outbox.redrive(filter=JobFilter(), resend_unknown=True)).done == 1
 

@@ -275,7 +275,7 @@ class Action:
             return [filter_ for part in parts for filter_ in self.filters(part)]
         asked = conditions.statuses
         possible = [status for status in self.statuses if status in asked]
-        expected = f"{' or '.join(self.statuses)}: {self.name} does nothing to others"
+        expected = f"{' or '.join(self.statuses)}: `{self.name}` does nothing to others"
         expect("status", " or ".join(sorted(asked)), expected, met=bool(possible))
         return [attrs.evolve(conditions, status=status) for status in possible]
 

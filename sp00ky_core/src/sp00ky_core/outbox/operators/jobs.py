@@ -140,9 +140,9 @@ def checked_change(
         name for name, given in (("at", at), ("delay", delay), ("now", now or None)) if given is not None
     ]
     if len(times) > 1:
-        expected = "one of at, delay and now"
-        raise OptionInvalid(option=times[0], value=f"given with {times[1]}", expected=expected)
-    expect("at", at, "a time, delay, now or a priority", met=bool(times) or priority is not None)
+        expected = "one of `at`, `delay` and `now`"
+        raise OptionInvalid(option=times[0], value=f"given with `{times[1]}`", expected=expected)
+    expect("at", at, "a time, `delay`, `now` or a `priority`", met=bool(times) or priority is not None)
     seconds = 0.0 if now else None if delay is None else delay.total_seconds()
     return Rescheduled(run_at=at, delay=seconds, priority=priority)
 

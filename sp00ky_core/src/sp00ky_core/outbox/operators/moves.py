@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from itertools import islice
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -36,6 +36,9 @@ COLUMNS = tuple(dict.fromkeys((*JOB_KEYS, *_FIELDS)))
 LONGEST_RECORD = 64 * 2**20
 """Bytes of a line of an export."""
 
+BATCH_BYTES = 16 * 2**20
+"""Bytes of lines that are read at a time, at most, unless one alone is longer."""
+
 
 def record_of(job: Job) -> dict[str, Any]:
     """Return what an export has of a job: every column, as ``job_to_json`` has it, and the version."""
@@ -56,8 +59,27 @@ class ExportFile:
     tables: Mapping[str, str]
     strategies: frozenset[str]
 
-    def records(self) -> Iterator[Mapping[str, Any]]:
-        """Yield the records. Raises ``ImportRefused`` at the first line that is none, or mustn't be one."""
+    def count(self) -> int:
+        """Count the records. Raises ``ImportRefused`` at the first line that is none, or mustn't be one."""
+        return sum(1 for line, place in self._lines() if self._record(line, place))
+
+    def batches(self) -> Iterator[list[Job | str]]:
+        """Yield the jobs, at most ``PAGE`` and hardly more bytes than ``BATCH_BYTES`` at a time.
+
+        A text says why one can't be imported. Raises as ``count``.
+        """
+        batch, size = list[Job | str](), 0
+        for line, place in self._lines():
+            if batch and (len(batch) == PAGE or size + len(line) > BATCH_BYTES):
+                yield batch
+                batch, size = [], 0
+            batch.append(self._job(self._record(line, place)))
+            size += len(line)
+        if batch:
+            yield batch
+
+    def _lines(self) -> Iterator[tuple[bytes, str]]:
+        """Yield the lines, each with its place."""
         if not self.path.is_file():
             raise self._refused("it is no file, or it is a pipe, and it is read twice: write it into a file")
         try:
@@ -65,11 +87,11 @@ class ExportFile:
                 number = 0
                 while line := file.readline(LONGEST_RECORD + 1):
                     number += 1
-                    yield self._record(line, f"line {number}")
+                    yield line, f"line {number}"
         except OSError as error:
             raise self._refused(f"it can't be read: {error.strerror}") from error
 
-    def job(self, record: Mapping[str, Any]) -> Job | str:
+    def _job(self, record: Mapping[str, Any]) -> Job | str:
         """Return the job of a record, or why it can't be imported."""
         row = {**dict.fromkeys(COLUMNS), **record}
         row |= {name: encode(row[name]) for name in ("payload", "result") if row[name] is not None}
@@ -160,26 +182,28 @@ class JobMoves(Queries):
         """
         return await last_of(self.import_steps(file, dry_run=dry_run, **act))
 
-    def import_steps(
+    async def import_steps(
         self, file: Path | str, *, dry_run: bool = False, **act: Unpack[ActOptions]
     ) -> AsyncGenerator[BulkResult, None]:
         """Do as ``import_jobs``; yield how many there are, then how far it has come after each 100."""
         needed(self.store, Rewrites, "import_jobs()")
         tables = {name: backend.table.table for name, backend in self.backends.items()}
         export = ExportFile(Path(file), tables, frozenset(self.plugins.strategies))
-        result = BulkResult(matched=sum(1 for _ in export.records()))
+        result = BulkResult(matched=await asyncio.to_thread(export.count))
         work = self._imported(export, result, dry_run=dry_run)
         selection = {"file": export.path.name, "jobs": result.matched}
         said = act_of("import", selection, via=self.via, **act)
-        return work if dry_run else recorded_steps(self.store, said, work)
+        async with aclosing(work if dry_run else recorded_steps(self.store, said, work)) as results:
+            async for result in results:
+                yield result
 
     async def _imported(
         self, export: ExportFile, result: BulkResult, *, dry_run: bool
     ) -> AsyncGenerator[BulkResult, None]:
         yield result
-        records = export.records()
-        while some := list(islice(records, PAGE)):
-            result = await self._import(list(map(export.job, some)), result, dry_run=dry_run)
+        batches = export.batches()
+        while jobs := await asyncio.to_thread(next, batches, None):  # long lines would hold the loop up
+            result = await self._import(jobs, result, dry_run=dry_run)
             yield result
 
     async def _import(self, jobs: Sequence[Job | str], result: BulkResult, *, dry_run: bool) -> BulkResult:

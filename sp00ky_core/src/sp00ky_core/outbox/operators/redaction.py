@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Set
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -18,13 +18,14 @@ from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.options import expect
 from sp00ky_core.job.redaction import KEYS, matched, redacted, without_keys
 from sp00ky_core.outbox.operators.audit import act_of, json_values, recorded
-from sp00ky_core.outbox.operators.bulk import ERASE, PAGE, BulkResult, Selection, last_of, pages, with_refused
+from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Selection, last_of, pages, with_refused
 from sp00ky_core.outbox.operators.copies import JobCopies
 from sp00ky_core.ports import (
     LONGEST_LEASE,
     Act,
     ActOptions,
     JobFilter,
+    JobQuery,
     OperatorFate,
     Rewrites,
     RunQuery,
@@ -44,7 +45,7 @@ MOST_NAMED = 100
 
 UNREADABLE = "a key is twice in its payload or result, or they can't be read or written: redact all of it"
 
-UNFINISHED = (JobStatus.PENDING, JobStatus.PROCESSING)
+UNFINISHED = frozenset({JobStatus.PENDING, JobStatus.PROCESSING})
 
 
 @attrs.frozen(kw_only=True)
@@ -127,7 +128,8 @@ class JobRedaction(JobCopies):
         how = {"fields": list(fields) or None, "kill": kill or None, "keys": keys or None}
         work = _Redacting(self, fields=tuple(fields), kills=kill, keys=keys, reason=act.get("reason"))
         said = act_of("redact", {"sha256": hash_of(selection), **how}, via=self.via, **act)
-        return self._rewritten(said, selection, work.redact, fields=fields, dry_run=dry_run)
+        refused = {JobStatus.PROCESSING} if kill else UNFINISHED
+        return self._rewritten(said, selection, work.redact, fields=fields, refused=refused, dry_run=dry_run)
 
     async def erase(
         self,
@@ -157,7 +159,7 @@ class JobRedaction(JobCopies):
         _check_erasable(selection.conditions)
         work = _Erasing(self, reason=act.get("reason"))
         said = act_of("erase", {"sha256": hash_of(selection)}, via=self.via, **act)
-        return self._rewritten(said, selection, work.end, work.erase, dry_run=dry_run)
+        return self._rewritten(said, selection, work.end, work.erase, copies=work.copies, dry_run=dry_run)
 
     def _selection(
         self, job_ids: Iterable[str], conditions: JobFilter | None, limit: int | None
@@ -170,9 +172,20 @@ class JobRedaction(JobCopies):
         return selection
 
     async def _rewritten(
-        self, act: Act, selection: Selection, *steps: Step, fields: Sequence[str] = (), dry_run: bool
+        self,
+        act: Act,
+        selection: Selection,
+        *steps: Step,
+        dry_run: bool,
+        fields: Sequence[str] = (),
+        refused: Set[JobStatus] = frozenset(),
+        copies: Collection[str] | None = None,
     ) -> AsyncGenerator[RedactionResult, None]:
-        """Yield how many jobs are selected, and how far each step has come with them, batch by batch."""
+        """Yield how many jobs are selected, and how far each step has come with them, batch by batch.
+
+        ``refused``: the statuses that a ``dry_run`` counts as such. ``copies``: where steps put the ids of
+        copies, which are looked for in the end.
+        """
         await self._check_fields(selection, fields)
         count = len(selection.job_ids)
         if selection.conditions is not None:
@@ -180,7 +193,7 @@ class JobRedaction(JobCopies):
             count = count if selection.limit is None else min(count, selection.limit)
         result = RedactionResult(matched=count, selection_sha256=hash_of(selection))
         if dry_run:
-            yield result
+            yield await self._refusing(selection, result, refused)
             return
         async with recorded(self.store, act) as record:
             result = attrs.evolve(result, audit=record.entry_id)
@@ -191,8 +204,24 @@ class JobRedaction(JobCopies):
                         result = await step(ids, result)
                         await record.reach(result.done)
                         yield result
-            if act.action == ERASE.name:
-                yield await self._with_left(selection, result)
+            if copies is not None:
+                yield await self._with_left(selection, result, [*copies])
+
+    async def _refusing(
+        self, selection: Selection, result: RedactionResult, statuses: Set[JobStatus]
+    ) -> RedactionResult:
+        """Count the jobs that would be refused for their status; where a limit chooses, they are read."""
+        if selection.conditions is not None and selection.limit is None:
+            for status in sorted(statuses & selection.conditions.statuses):
+                count = await self.jobs.count(attrs.evolve(selection.conditions, status=status))
+                result = with_refused(result, "illegal", [f"one that is {status}"] * count)
+            return result
+        async with aclosing(self._pages(selection)) as batches:
+            async for ids in batches:
+                jobs = await self.jobs.find(JobQuery(ids=tuple(ids), limit=len(ids)))
+                refused = [_why_not(job) for job in jobs if job.status in statuses]
+                result = with_refused(result, "illegal", refused)
+        return result
 
     async def _pages(self, selection: Selection) -> AsyncGenerator[list[str], None]:
         if selection.conditions is None:
@@ -207,10 +236,10 @@ class JobRedaction(JobCopies):
         """Raise ``OptionInvalid`` for a pointer that leads to nothing in all of the jobs."""
         for field in fields:
             met = isinstance(field, str) and field.startswith("/")
-            expect("field", field, "a pointer, as in /card", met=met)
+            expect("fields", field, "a pointer, as in /card", met=met)
         for field in await self._leading_nowhere(selection, fields) if fields else ():
             expected = "a pointer into the payload or the result of one of the jobs; nothing was done"
-            expect("field", field, expected, met=False)
+            expect("fields", field, expected, met=False)
 
     async def _leading_nowhere(self, selection: Selection, fields: Sequence[str]) -> Sequence[str]:
         """Read jobs until each pointer has led somewhere; return those that never do."""
@@ -224,8 +253,13 @@ class JobRedaction(JobCopies):
                     break
         return fields
 
-    async def _with_left(self, selection: Selection, result: RedactionResult) -> RedactionResult:
-        """Count what meets the conditions after all: it came meanwhile, or was refused."""
+    async def _with_left(
+        self, selection: Selection, result: RedactionResult, copies: Sequence[str]
+    ) -> RedactionResult:
+        """Name the copies; count what meets the conditions after all: it came meanwhile, or was refused."""
+        for start in range(0, len(copies), PAGE):
+            ids = tuple(copies[start : start + PAGE])
+            result = _named(result, await self.jobs.find(JobQuery(ids=ids, limit=len(ids))), 0)
         if selection.conditions is None or selection.limit is not None:
             return result
         count = await self.jobs.count(selection.conditions)
@@ -323,11 +357,13 @@ class _Erasing:
         outbox: Whose.
         reason: Of the kill.
         ahead: By how much the database's clock is ahead of this host's, as the last kill has shown.
+        copies: Ids of the jobs' copies, of which some may be among the jobs.
     """
 
     outbox: JobRedaction
     reason: str | None
     ahead: timedelta = timedelta()
+    copies: dict[str, None] = attrs.field(factory=dict)
 
     async def end(self, job_ids: Sequence[str], result: RedactionResult) -> RedactionResult:
         """Kill those that haven't ended."""
@@ -342,14 +378,13 @@ class _Erasing:
         """Delete those that have ended, once no attempt of theirs is under way."""
         jobs = await self.outbox.jobs.whole(job_ids)
         await self._wait(jobs)
-        copies = [id_ for id_ in await _copies(self.outbox, job_ids) if id_ not in job_ids]
+        self.copies |= dict.fromkeys(await _copies(self.outbox, job_ids))
         results = await clear(self.outbox.store, job_ids) if job_ids else []
         gone = [cleared.job_id for cleared in results if cleared.fate is OperatorFate.CLEARED]
         await needed(self.outbox.store, Rewrites, "erase()").forget_runs(gone)
         kept = [cleared.problem for cleared in results if cleared.fate is OperatorFate.ILLEGAL]
         result = with_refused(result, "illegal", kept)
-        result = attrs.evolve(result, done=result.done + len(gone))
-        return _named(result, await self.outbox.jobs.whole(copies), 0)
+        return attrs.evolve(result, done=result.done + len(gone))
 
     async def _wait(self, jobs: Sequence[Job]) -> None:
         leases = [job.lease_until for job in jobs if job.is_terminal and job.lease_until is not None]
@@ -373,7 +408,7 @@ def _check_erasable(conditions: JobFilter | None) -> None:
 
 def _why_not(job: Job) -> str:
     if job.status is JobStatus.PENDING:
-        return f"job {job.id} is pending: --kill ends it first"
+        return f"job {job.id} is pending: `kill` ends it first"
     return f"job {job.id} is processing: wait until it has ended, or kill it"
 
 

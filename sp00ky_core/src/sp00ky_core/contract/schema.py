@@ -41,9 +41,9 @@ class Schemas:
                 pending.extend(references)
         return {**schema, "$defs": needed}
 
-    def reference(self, node: Node) -> dict[str, str]:
-        """Return what stands for a schema in a bundle."""
-        return {"$ref": f"#/$defs/{self._name(node)}"}
+    def reference(self, node: Node | None) -> dict[str, str]:
+        """Return what stands for a schema in a bundle; of None, which allows anything, an empty one."""
+        return {"$ref": f"#/$defs/{self._name(node)}"} if node else {}
 
     def shown(self, path: Iterable[str | int]) -> str:
         """Find where in the document a place in a bundle is."""

@@ -263,7 +263,7 @@ async def test_any_document(file: Path, backend: MisbehavingBackend, auto: HttpT
     judge = Judge(document_of(file))
     refused = []
     for name, operation in contract.operations.items():
-        payload = least_payload(operation, contract.schemas, definitions)
+        payload = least_payload(operation, contract.document.schemas, definitions)
         if payload is None or contract.violations(name, payload):
             refused.append(name)
             continue

@@ -108,7 +108,7 @@ def changed_document(backends: Backends, documents: Mapping[str, str]) -> Path |
     """Return the first document whose digest isn't the given one; by backend. Raises ``UnknownBackend``."""
     for name, digest in documents.items():
         backend = backends.named(name)
-        if backend.contract.digest != digest:
+        if backend.contract.document.digest != digest:
             return backend.config.spec or backend.config.base_url
     return None
 

@@ -99,7 +99,7 @@ def changed(backends: Mapping[str, Backend], module: str) -> Path | str | None:
 
 
 def _document(name: str, backend: Backend) -> str:
-    return f"    {name!a}: {backend.contract.digest!a},\n"
+    return f"    {name!a}: {backend.contract.document.digest!a},\n"
 
 
 def _constants(backends: Mapping[str, Backend], strategies: Iterable[str]) -> str:

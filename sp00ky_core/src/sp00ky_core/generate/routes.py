@@ -14,7 +14,7 @@ from sp00ky_core.contract.payload import BODIED, nodes_of
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.generate.annotation import ANY_OBJECT, FILE, Annotations, union
 from sp00ky_core.generate.names import Names, attribute_name, class_name, method_name
-from sp00ky_core.generate.shapes import Shape, Shapes, kinds
+from sp00ky_core.generate.shapes import Shape, joined, kinds
 from sp00ky_core.job.options import is_plain_text
 
 _FILES: Mapping[Any, Any] = {"string": FILE, "array": {"type": "array", "items": FILE}}
@@ -50,13 +50,13 @@ def definitions_of(contract: Contract) -> Mapping[str, Any]:
     operations = contract.operations.values()
     needed = [node for operation in operations for node in nodes_of(operation, operation.body)]
     results = [node for operation in operations for node in operation.responses.values() if node]
-    definitions: Mapping[str, Any] = contract.schemas.bundle({}, [*needed, *results])["$defs"]
+    definitions: Mapping[str, Any] = contract.document.schemas.bundle({}, [*needed, *results])["$defs"]
     return definitions
 
 
 def calls_of(backend: str, contract: Contract, names: Names) -> tuple[list[Call], list[str]]:
     """Return a backend's calls in the order of their paths, and the statements that their types need."""
-    definitions, schemas = definitions_of(contract), contract.schemas
+    definitions, schemas = definitions_of(contract), contract.document.schemas
     places = {name: schemas.shown(["$defs", name]) for name in definitions}
     annotations = Annotations(definitions, places, names)
     calls = [
@@ -137,9 +137,9 @@ def _payload(operation: Operation, schemas: Schemas, annotations: Annotations) -
     if not operation.bodies:
         return (own,) if own.properties else ()
     first = operation.bodies[0]
-    body = annotations.shapes_of(schemas.reference(first.schema))
+    body = annotations.shapes.of(schemas.reference(first.schema))
     body = body and [_with_files(shape, first.files) for shape in body]
-    return tuple(Shapes.joined([own], body) or ()) if body else ()
+    return tuple(joined([own], body) or ()) if body else ()
 
 
 def _with_files(shape: Shape, files: frozenset[str]) -> Shape:

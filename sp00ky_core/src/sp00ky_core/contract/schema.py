@@ -168,12 +168,8 @@ def is_read_only(declared: Node) -> bool:
 
 
 def _is_read_only(schema: Node, name: str) -> bool:
-    for part in schema.composing("allOf"):
-        properties = part.get("properties")
-        declared = properties.at(name) if properties else None
-        if declared and is_read_only(declared):
-            return True
-    return False
+    declared = (part.declared(name) for part in schema.composing("allOf"))
+    return any(node is not None and is_read_only(node) for node in declared)
 
 
 _COMPOSED = ("$ref", "allOf", "anyOf", "oneOf", "not", "const", "if")

@@ -26,18 +26,14 @@ class Call:
     """A call of a backend.
 
     Attributes:
-        path: The operation's name.
-        spellings: Every text that names it.
-        title: Its method and path.
+        operation: What is called.
         name: The method's, of Python.
         payload: The type of its payload.
         may_be_empty: Whether it may be left out.
         result: The type of its result.
     """
 
-    path: str
-    spellings: Sequence[str]
-    title: str
+    operation: Operation
     name: str
     payload: str
     may_be_empty: bool
@@ -97,9 +93,7 @@ def _call(
         payload = "NoPayload" if _takes_nothing(operation) else ANY_OBJECT
     needed = [shape.required for shape in shapes or ()] or [_required(operation.parameters)]
     return Call(
-        path=operation.name,
-        spellings=[*filter(is_plain_text, operation.spellings)],
-        title=operation.long_name,
+        operation=operation,
         name=method,
         payload=payload,
         may_be_empty=not all(needed),

@@ -80,6 +80,8 @@ TransportFactory = Callable[[], Transport]
 class TransportEntry(TransportTraits):
     """What a plugin registers for the scheme of a ``baseUrl``: a factory, and what the core must know.
 
+    The rest of that is said in ``TransportTraits``: its section, its codes, its credentials, its contract.
+
     Attributes:
         make: Makes the transport.
         document: Gives an OpenAPI document. Called when the contract is first needed; an ``Sp00kyError`` of

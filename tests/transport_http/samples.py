@@ -9,7 +9,8 @@ from hypothesis import Phase, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import InvalidArgument, NoSuchExample
 
-from sp00ky_core.generate.routes import PayloadSchema, PayloadSchemas
+from sp00ky_core.contract import Operation
+from sp00ky_core.contract.schema import Schemas
 
 _DEEPEST = 12  # what needs more is left out
 _FORMATS = {
@@ -26,24 +27,26 @@ class TooDeep(Exception):
     """A schema has no value that is found so simply."""
 
 
-def least_payload(described: PayloadSchema, schemas: PayloadSchemas) -> dict[str, Any] | None:
+def least_payload(
+    operation: Operation, schemas: Schemas, definitions: Mapping[str, Any]
+) -> dict[str, Any] | None:
     """Return a payload of the explicit form: required parameters, and the body; None: none is found."""
     try:
-        return _payload(described, schemas)
+        return _payload(operation, schemas, definitions)
     except (TooDeep, NoSuchExample, InvalidArgument, re.error):
         return None
 
 
-def _payload(described: PayloadSchema, schemas: PayloadSchemas) -> dict[str, Any]:
-    operation = described.operation
+def _payload(operation: Operation, schemas: Schemas, definitions: Mapping[str, Any]) -> dict[str, Any]:
     payload: dict[str, Any] = {"$path": {}}
     for parameter in operation.parameters:
         if parameter.required:
-            schema = described.parameters.get((parameter.place, parameter.name), {"type": "string"})
+            schema = schemas.reference(parameter.schema) or {"type": "string"}
             held = payload.setdefault(f"${parameter.place}", {})
-            held[parameter.name] = _least(schema, schemas.definitions, 0)
+            held[parameter.name] = _least(schema, definitions, 0)
     if operation.bodies and operation.bodies[0].format in ("json", "form", "multipart"):
-        payload["$body"] = _least(described.body or {"type": "object"}, schemas.definitions, 0)
+        body = schemas.reference(operation.bodies[0].schema) or {"type": "object"}
+        payload["$body"] = _least(body, definitions, 0)
     return payload
 
 

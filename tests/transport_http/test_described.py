@@ -16,7 +16,7 @@ from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_conformance.transport.behaviours import behaviour_of
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Contract, load_contract
-from sp00ky_core.generate.routes import payload_schemas
+from sp00ky_core.generate.routes import definitions_of
 from sp00ky_core.job.outcome import Undelivered
 from sp00ky_transport_http import HttpTransport
 
@@ -259,15 +259,15 @@ DOCUMENTS = sorted(Path(FOLDER).glob("*.[jy]*")) if FOLDER else []
 async def test_any_document(file: Path, backend: MisbehavingBackend, auto: HttpTransport) -> None:
     """``SP00KY_TEST_DOCUMENTS`` names a folder of OpenAPI 3 documents, each of one file."""
     contract = load_contract(BackendConfig(name="api", spec=file, base_url=backend.url, table="job"))
-    schemas = payload_schemas(contract)
+    definitions = definitions_of(contract)
     judge = Judge(document_of(file))
     refused = []
-    for name, described in schemas.operations.items():
-        payload = least_payload(described, schemas)
+    for name, operation in contract.operations.items():
+        payload = least_payload(operation, contract.document.schemas, definitions)
         if payload is None or contract.violations(name, payload):
             refused.append(name)
             continue
         request = await received(contract, name, payload, backend, auto)
         assert judge.problems(request) == [], (name, payload, request)
         backend.requests.clear()
-    assert len(refused) <= len(schemas.operations) / 5, refused
+    assert len(refused) <= len(contract.operations) / 5, refused

@@ -1,6 +1,7 @@
 """Write a Config as the sp00ky.yml that it would be loaded from, for tests of the way there and back."""
 
 import math
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -64,8 +65,8 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-for _tag, _pattern, _first in SCALARS:
-    _Dumper.add_implicit_resolver(_tag, _pattern, _first)
+for _kind, _pattern in SCALARS.items():
+    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(rf"(?:{_pattern})\Z"), None)
 
 
 def dump_yaml(value: Any) -> str:

@@ -259,7 +259,7 @@ async def test_an_own_contract_is_read_when_it_is_first_needed(load: Load, file:
         await outbox.stats()
         assert asked == []
         with pytest.raises(PayloadInvalid, match="it is missing"):
-            await outbox.run("api", "/paid", {})
+            await outbox.run("api", "POST /paid", {})
         with pytest.raises(UnknownRoute):
             await outbox.run("api", "/elsewhere", {})
         job = await outbox.run("api", "/paid", {"id": 1})

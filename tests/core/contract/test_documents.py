@@ -258,5 +258,5 @@ def test_the_digest_is_of_every_file(tmp_path: Path) -> None:
     digests = set()
     for text in ("{type: object}", "{type: object, required: [id]}", "{type: object}"):
         (tmp_path / "x.yml").write_text(text)
-        digests.add(referring(tmp_path, "x.yml").digest)
+        digests.add(referring(tmp_path, "x.yml").document.digest)
     assert len(digests) == 2

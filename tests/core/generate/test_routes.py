@@ -11,7 +11,7 @@ THING: dict[str, Any] = {"type": "object", "properties": {"id": {}}, "required":
 
 def calls(written: Written, document: dict[str, Any]) -> dict[str, Call]:
     contract = Outbox.open(written(document)).backends["api"].contract
-    return {call.path: call for call in calls_of("api", contract, Names())[0]}
+    return {call.operation.name: call for call in calls_of("api", contract, Names())[0]}
 
 
 def parameter(name: str, place: str, *, required: bool = False) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def test_a_file_is_text_or_described(written: Written) -> None:
     contract = Outbox.open(written(document)).backends["api"].contract
     ((call,), (made,)) = calls_of("api", contract, Names())
     assert (call.payload, call.may_be_empty) == ("PutAPayload | ExplicitQuery | ExplicitBody", True)
-    assert call.spellings == ["/a", "PUT /a", "put_a"]
+    assert call.operation.spellings == ("/a", "PUT /a", "put_a")
     assert "    id: NotRequired[str | FormFile]\n" in made
     assert "    all: NotRequired[Sequence[str | FormFile]]\n" in made
     assert "    odd: NotRequired[Any]\n" in made

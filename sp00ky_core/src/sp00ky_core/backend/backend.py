@@ -12,7 +12,7 @@ import attrs
 
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.contract import Contract, load_contract
-from sp00ky_core.contract.loading import LateContract, OpenContract, Operations, load_operations
+from sp00ky_core.contract.loading import OpenContract, Operations, load_operations
 from sp00ky_core.errors import ConfigError, Sp00kyError, UnknownBackend
 from sp00ky_core.gate.breaker import longest_pause
 from sp00ky_core.hints import nearest
@@ -64,7 +64,7 @@ class Backend:
     @property
     def document(self) -> str:
         """Tell what runners know apart: the document's digest, and that it is read otherwise than by 0.2."""
-        return f"2-{self.contract.digest}"
+        return f"2-{self.contract.document.digest}"
 
     def serving(self, path: str) -> Backend:
         """Return the backend of this table whose operation a text names; this one where none has it."""
@@ -145,7 +145,7 @@ def _contract(backend: BackendConfig, entry: TransportEntry | None) -> Contract:
     if entry is None or entry.contract == "openapi" or (entry.contract == "own" and backend.spec):
         return load_contract(backend, ref_roots=backend.ref_roots)
     if entry.contract == "own" and entry.document is not None:
-        return LateContract(partial(_own_operations, backend, entry.document))
+        return Contract(partial(_own_operations, backend, entry.document))
     return OpenContract()
 
 
@@ -195,7 +195,7 @@ def _clashes(group: Sequence[Backend]) -> Iterable[tuple[Backend, str]]:
         if any(isinstance(backend.contract, OpenContract) for backend in (one, other)):
             problem = f"{shared} has no contract; give each backend a table of its own"
             return [(backend, problem) for backend in group]
-        if any(isinstance(backend.contract, LateContract) for backend in (one, other)):
+        if not (one.contract.is_read and other.contract.is_read):
             fix = "give it a `spec`, or each backend a table of its own"  # reading it runs the application
             return [(backend, f"{shared} has its contract in its application; {fix}") for backend in group]
         common = sorted(_paths(one) & _paths(other))

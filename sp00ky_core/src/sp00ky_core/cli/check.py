@@ -174,7 +174,7 @@ async def _preparation_findings(outbox: Outbox) -> AsyncIterator[Finding]:
 
 def _request_findings(outbox: Outbox, *, verbose: bool) -> Iterator[Finding]:
     for name, backend in outbox.backends.items():
-        base_path = backend.contract.base_path
+        base_path = backend.contract.document.base_path
         if not urlsplit(backend.config.base_url).path.rstrip("/").endswith(base_path):
             yield Finding.warning(
                 f"backend {name}",

@@ -178,7 +178,7 @@ def _placed(entry: Entry, backend: BackendConfig, whole: Config) -> BackendConfi
         for name, key in keys_of(BackendConfig).items()
     }
     placed = {name: _absolute(getattr(backend, name), folder) for name, folder in folders.items()}
-    placed["ref_roots"] = tuple(each.resolve() for each in placed["ref_roots"])
+    placed["ref_roots"] = tuple(folder.resolve() for folder in placed["ref_roots"])
     most = whole.retention.max_rows if backend.retention.max_rows is None else backend.retention.max_rows
     retention = attrs.evolve(backend.retention.over(whole.retention), max_rows=most)
     return attrs.evolve(backend, **{**placed, "retention": retention})
@@ -189,10 +189,10 @@ def _absolute(value: Any, folder: Path) -> Any:
     if isinstance(value, Path):
         return folder / value
     if isinstance(value, tuple):
-        return tuple(_absolute(each, folder) for each in value)
+        return tuple(_absolute(item, folder) for item in value)
     if attrs.has(type(value)):
         inner = attrs.asdict(value, recurse=False)
-        return attrs.evolve(value, **{name: _absolute(each, folder) for name, each in inner.items()})
+        return attrs.evolve(value, **{name: _absolute(item, folder) for name, item in inner.items()})
     return value
 
 
@@ -215,12 +215,9 @@ def _check_auth(reader: SectionReader, entry: Entry, backend: BackendConfig) -> 
 
 
 _OF_AUTH = {
-    "auth_place": "in",
-    "auth_name": "name",
-    "token": "token",
-    "token_file": "tokenFile",
-    "username": "username",
-    "password": "password",
+    name: key.places[0].removeprefix("auth.")
+    for name, key in keys_of(BackendConfig).items()
+    if key.places[0].startswith("auth.") and name != "auth"
 }
 _BY_TYPE = {
     "basic": ({"username", "password"}, set[str]()),

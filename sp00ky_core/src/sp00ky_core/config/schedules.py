@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -179,7 +180,8 @@ class ScheduleConfig:
 
 def definition_hash(definition: Mapping[str, Any]) -> str:
     """Return a hash that two definitions share if they say the same."""
-    return sha256(encode(_sorted(definition))).hexdigest()
+    text = json.dumps(definition, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    return sha256(text.encode()).hexdigest()
 
 
 def _written(section: Any) -> dict[str, Any]:
@@ -196,12 +198,6 @@ def _plain_value(value: Any) -> Any:
     if attrs.has(type(value)):
         return _written(value)
     return "never" if value == math.inf else value
-
-
-def _sorted(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _sorted(value[name]) for name in sorted(value)}
-    return [_sorted(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 Loaded = tuple[dict[str, ScheduleConfig], dict[str, str]]

@@ -6,7 +6,7 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import attrs
 from attrs import field
@@ -50,31 +50,29 @@ ALL_CREDENTIALS: frozenset[CredentialKind] = frozenset({"token", "basic", "apiKe
 """All of them: what a transport sends where it says nothing."""
 
 ContractKind = Literal["openapi", "own", "none"]
-"""Where a backend's operations are from: see ``ports.TransportEntry``."""
+"""Where a backend's operations are from: see ``TransportTraits``."""
 
 
-class TransportTraits(Protocol):
-    """What a transport says of how its backends are configured; ``ports.TransportEntry`` does."""
+@attrs.frozen(kw_only=True, eq=False)
+class TransportTraits:
+    """What a transport says of how its backends are configured.
 
-    @property
-    def scheme(self) -> str:
-        """Return the name of its section."""
+    Attributes:
+        scheme: The name of its section in a backend of sp00ky.yml.
+        codes: The scheme of its outcomes' codes, if another.
+        options: An attrs class that the section is read into, its fields made with ``config.key``; None: it
+            has no section. Deliveries have it as ``attempt.backend.options``.
+        credentials: The types of ``auth`` that it sends.
+        contract: Where a backend's operations are from: ``openapi``, the document that ``spec`` names;
+            ``own``, ``document`` where there is no ``spec``; ``none``: any path and JSON object may be
+            enqueued, and ``deliver`` says ``unknown_route``.
+    """
 
-    @property
-    def codes(self) -> str:
-        """Return the scheme of its outcomes' codes."""
-
-    @property
-    def options(self) -> type[Any] | None:
-        """Return what its section is read into; None: it has none."""
-
-    @property
-    def credentials(self) -> frozenset[CredentialKind]:
-        """Return the types of ``auth`` that it sends."""
-
-    @property
-    def contract(self) -> ContractKind:
-        """Return where operations are from."""
+    scheme: str = "http"
+    codes: str = field(default=attrs.Factory(lambda self: self.scheme, takes_self=True))
+    options: type[Any] | None = None
+    credentials: frozenset[CredentialKind] = ALL_CREDENTIALS
+    contract: ContractKind = "openapi"
 
 
 _TIMEOUT = read.seconds(0, 86_400, above=True)

@@ -105,7 +105,7 @@ def _has(name: str, values: list[Any]) -> dict[str, Any]:
 def _values(branch: Node, name: str, mapped: dict[Place, list[Any]]) -> list[Any]:
     """Return the values of the property that mean a branch."""
     taken = [value for values in mapped.values() for value in values]
-    constants = values_of(branch, lambda schema: values_of(_property(schema, name)))
+    constants = values_of(branch, lambda schema: values_of(schema.declared(name)))
     values = [value for place in _places(branch) for value in mapped.get(place, ())]
     values += [value for value in constants or () if value not in taken]
     if not values and constants is None and branch.is_reference:
@@ -145,11 +145,6 @@ def _mapping_places(target: Node) -> Iterator[Place]:
 def _places(node: Node) -> list[Place]:
     """Locate a schema, and what it refers to."""
     return [part.place for part in node.composing()]
-
-
-def _property(schema: Node, name: str) -> Node | None:
-    properties = schema.get("properties")
-    return properties.at(name) if properties else None
 
 
 def _requires(branch: Node, name: str) -> bool:

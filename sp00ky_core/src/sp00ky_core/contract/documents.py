@@ -66,7 +66,7 @@ class Documents:
         self._named: dict[str, dict[str, str]] = {}  # by document: names of schemas in it, and their pointers
         root = self._read[self._uri]
         self.is_swagger: bool = isinstance(root, dict) and "openapi" not in root and "swagger" in root
-        self.minor: int = 0 if self.is_swagger and str(root["swagger"]) == "2.0" else _minor_version(root)
+        self.minor: int = _minor_version(root, is_swagger=self.is_swagger)
         self._read_neighbours()
         self.digest: str = self._hash.hexdigest()[:12]
 
@@ -219,6 +219,11 @@ class Node:
         held = self.get(key)
         return [item for _, item in held.children()] if held and isinstance(held.value, list) else []
 
+    def declared(self, name: str) -> Node | None:
+        """Return the property of a name that a schema declares itself, as it stands there."""
+        properties = self.get("properties")
+        return properties.at(name) if properties else None
+
     def composing(self, *keywords: str) -> Iterator[Node]:
         """Yield a schema, and those that its reference and these keywords compose it of, each once."""
         pending, seen = [self], set[tuple[str, str]]()
@@ -349,11 +354,13 @@ def _local_file(uri: str) -> Path:
     return Path(url2pathname(url.path))
 
 
-def _minor_version(raw: Any) -> int:
-    """Tell which OpenAPI 3 it is. Raises ``DocumentProblem``."""
+def _minor_version(raw: Any, *, is_swagger: bool) -> int:
+    """Tell which OpenAPI 3 a document is, or is read like. Raises ``DocumentProblem``."""
+    if is_swagger and str(raw["swagger"]) == "2.0":
+        return 0
     if not isinstance(raw, dict):
         raise DocumentProblem("it isn't an OpenAPI document: expected a mapping with `openapi: 3.1.0`")
-    if "swagger" in raw and "openapi" not in raw:
+    if is_swagger:
         problem = f"version {str(raw['swagger'])[:20]!r} is not supported; use '2.0'"
         raise DocumentProblem(problem, "swagger")
     if "openapi" not in raw:

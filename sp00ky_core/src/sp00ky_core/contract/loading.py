@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +16,7 @@ from sp00ky_core.contract.safety import MAX_PATH_LENGTH, spelling_problem
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import ContractError, Violation
 
-__all__ = ["Contract", "LateContract", "OpenContract", "load_contract", "load_operations"]
+__all__ = ["Contract", "OpenContract", "load_contract", "load_operations"]
 
 
 _NO_FILE = "openapi.json"
@@ -117,64 +116,54 @@ class Operations:
 class Contract:
     """A backend's operations. The schemas of each are compiled when it is first used."""
 
-    def __init__(self, document: Operations) -> None:
-        self._operations = document
+    def __init__(self, document: Operations | Callable[[], Operations]) -> None:
+        """Take what a document describes, or what reads that when something of it is first asked for."""
+        self._read = document
         self._checks: dict[str, PayloadCheck] = {}  # by spelling
 
     @property
-    def _document(self) -> Operations:
-        return self._operations
+    def document(self) -> Operations:
+        """What its document describes."""
+        if callable(self._read):
+            self._read = self._read()
+        return self._read
 
     @property
     def is_read(self) -> bool:
         """Whether asking it runs nothing: an application's own is read when it is first asked."""
-        return True
+        return not callable(self._read)
 
     @property
     def operations(self) -> Mapping[str, Operation]:
         """See ``Operations.usable``."""
-        return self._document.usable
+        return self.document.usable
 
     @property
     def unusable(self) -> Mapping[str, str]:
         """See ``Operations``."""
-        return self._document.unusable
-
-    @property
-    def schemas(self) -> Schemas:
-        """See ``Operations``."""
-        return self._document.schemas
-
-    @property
-    def digest(self) -> str:
-        """See ``Operations``."""
-        return self._document.digest
-
-    @property
-    def base_path(self) -> str:
-        """See ``Operations``."""
-        return self._document.base_path
+        return self.document.unusable
 
     def has(self, text: str) -> bool:
         """Tell whether the document has an operation of that spelling, though maybe an unusable one."""
-        return text in self._document.names or text in self._document.unclear
+        return text in self.document.names or text in self.document.unclear
 
     def name(self, text: str) -> str:
-        """Return the name of the operation that a text spells; the text itself where it spells none."""
-        return self._document.names.get(text, text)
+        """Return the name of the operation that a text spells; the text where none is known, or none yet."""
+        return self.document.names.get(text, text) if self.is_read else text
 
     def spellings(self, text: str) -> tuple[str, ...]:
-        """Return every text that names the operation of a spelling; the text alone where it spells none."""
-        operation = self.operations.get(self.name(text))
+        """Return every text that names the operation of a spelling; the text alone, as ``name`` does."""
+        operation = self.operations.get(self.name(text)) if self.is_read else None
         return operation.spellings if operation else (text,)
 
     def texts(self) -> tuple[str, ...]:
-        """Return every text that names an operation that can be called."""
-        return tuple(text for operation in self.operations.values() for text in operation.spellings)
+        """Return every text that names an operation that can be called; it isn't read for that."""
+        operations = self.operations.values() if self.is_read else ()
+        return tuple(text for operation in operations for text in operation.spellings)
 
     def why_not(self, text: str) -> str:
         """Say why no job can be sent to what a text spells; empty where the document has no such thing."""
-        return self.unusable.get(self.name(text)) or self._document.unclear.get(text, "")
+        return self.unusable.get(self.name(text)) or self.document.unclear.get(text, "")
 
     @property
     def operation_ids(self) -> list[str]:
@@ -184,11 +173,11 @@ class Contract:
 
     def forget(self, operation_id: str, reason: str) -> None:
         """Let an ``operationId`` name nothing, for the reason given."""
-        name = self._document.names.pop(operation_id)
-        self._document.unclear[operation_id] = reason
+        name = self.document.names.pop(operation_id)
+        self.document.unclear[operation_id] = reason
         operation = self.operations[name]
         spellings = tuple(text for text in operation.spellings if text != operation_id)
-        self._document.usable[name] = attrs.evolve(operation, spellings=spellings)
+        self.document.usable[name] = attrs.evolve(operation, spellings=spellings)
         self._checks.pop(name, None)
 
     def operation(self, text: str) -> Operation | None:
@@ -219,58 +208,25 @@ class Contract:
         operations = [self.operations[name] for name in pending]
         try:
             # much quicker than one by one
-            compiled([(operation, operation.body) for operation in operations], self.schemas)
+            compiled([(operation, operation.body) for operation in operations], self.document.schemas)
         except DocumentProblem:
             for name in pending:
                 self._check(name)
 
     def _check(self, text: str) -> PayloadCheck | None:
-        name = self.name(text)
+        name = self.document.names.get(text, text)
         operation = self.operations.get(name)
         if operation is None:
             return None
         try:
-            check = self._checks.get(name) or PayloadCheck(operation, self.schemas)
+            check = self._checks.get(name) or PayloadCheck(operation, self.document.schemas)
         except DocumentProblem as error:
-            self._document.unusable[name] = error.problem
-            del self._document.usable[name]
+            self.document.unusable[name] = error.problem
+            del self.document.usable[name]
             return None
         self._checks[name] = check
         self._checks[text] = check
         return check
-
-
-class LateContract(Contract):
-    """A contract that is read when something of it is first asked for."""
-
-    def __init__(self, read: Callable[[], Operations]) -> None:
-        self._read: Callable[[], Operations] = read
-        self._checks = {}
-
-    @cached_property
-    def _late(self) -> Operations:
-        return self._read()
-
-    @property
-    def _document(self) -> Operations:
-        return self._late
-
-    @property
-    def is_read(self) -> bool:
-        """Whether it has been."""
-        return "_late" in vars(self)
-
-    def name(self, text: str) -> str:
-        """Return the name of the operation that a text spells, once the contract is read; else the text."""
-        return super().name(text) if self.is_read else text
-
-    def spellings(self, text: str) -> tuple[str, ...]:
-        """Return every text that names the operation, once the contract is read; else the text alone."""
-        return super().spellings(text) if self.is_read else (text,)
-
-    def texts(self) -> tuple[str, ...]:
-        """Return what names an operation, once the contract is read; it isn't read for that."""
-        return super().texts() if self.is_read else ()
 
 
 class OpenContract(Contract):
@@ -289,7 +245,8 @@ class OpenContract(Contract):
     def _check(self, text: str) -> PayloadCheck | None:
         if not self.has(text):
             return None
-        return PayloadCheck(Operation(path=text, bodies=(Body(),)), self.schemas)  # not kept: paths are many
+        operation = Operation(path=text, bodies=(Body(),))
+        return PayloadCheck(operation, self.document.schemas)  # not kept: paths are many
 
 
 def load_contract(backend: Documented, *, ref_roots: Sequence[Path] = ()) -> Contract:

@@ -41,15 +41,13 @@ def _schema(operation: Operation, body: Body | None, schemas: Schemas) -> dict[s
     """Return the schema of the parts of a payload: an object for each place, and the body."""
     properties: dict[str, Any] = {
         place: {
-            "properties": {
-                parameter.name: schemas.reference(parameter.schema) for parameter in held if parameter.schema
-            },
+            "properties": {parameter.name: schemas.reference(parameter.schema) for parameter in held},
             "required": [parameter.name for parameter in held if parameter.required],
         }
         for place in PLACES
         if (held := operation.at(place))
     }
-    if body is not None and body.schema is not None:
+    if body is not None:
         is_text = body.format == "text" and types_of(body.schema).isdisjoint(SCALARS)
         properties["body"] = _TEXT if is_text else schemas.reference(body.schema)
     return {"properties": properties}
@@ -99,7 +97,7 @@ class PayloadCheck:
         self._is_valid_body: Callable[[Any], bool] | None = None  # of an operation whose payloads are bodies
         body = operation.body
         if operation.is_plain and body is not None:
-            schema = schemas.reference(body.schema) if body.schema else {}
+            schema = schemas.reference(body.schema)
             self._is_valid_body = _validator(schema, nodes_of(operation, body), schemas).is_valid
         else:
             self._validator(body)

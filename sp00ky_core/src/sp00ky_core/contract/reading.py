@@ -388,7 +388,10 @@ def as_openapi_3(root: Node, operation: Node, declared: Declared) -> tuple[Decla
         }
     elif fields:
         request = _form(fields, media_types)
-    parameters = {key: _with(node, schema=_itself(node), **_style(node)) for key, node in declared.items()}
+    parameters = {
+        key: attrs.evolve(node, value={**node.value, "schema": _itself(node), **_style(node)})
+        for key, node in declared.items()
+    }
     pointer = f"{operation.pointer}/requestBody"
     return parameters, attrs.evolve(operation, pointer=pointer, value=request) if request else None
 
@@ -413,10 +416,6 @@ def _form(fields: Mapping[str, Node], media_types: list[str]) -> dict[str, Any]:
 def _style(node: Node) -> dict[str, Any]:
     style, explode = _COLLECTIONS.get(str(node.value.get("collectionFormat")), _COLLECTIONS["csv"])
     return {"style": style, "explode": explode}
-
-
-def _with(node: Node, **more: Any) -> Node:
-    return attrs.evolve(node, value={**node.value, **more})
 
 
 def _itself(node: Node) -> dict[str, str]:

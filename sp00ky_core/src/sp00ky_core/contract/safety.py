@@ -83,12 +83,8 @@ def _text_problem(path: str, *, spaces: bool = False) -> str | None:
     return None
 
 
-def segment_problem(value: object) -> str | None:
-    """Say why a payload's value can't fill in a ``{name}`` of a path; None if it can. Never raises."""
-    if isinstance(value, bool | int | float):
-        return None
-    if not isinstance(value, str):
-        return "it becomes a part of the path, so it must be text, a number or a boolean"
+def segment_problem(value: str) -> str | None:
+    """Say why a text can't fill in a ``{name}`` of a path; None if it can. Never raises."""
     if not value:
         return "it becomes a part of the path, so it must not be empty"
     if not value.isascii() and any("\ud800" <= mark <= "\udfff" for mark in value):

@@ -41,9 +41,9 @@ class Schemas:
                 pending.extend(references)
         return {**schema, "$defs": needed}
 
-    def reference(self, node: Node) -> dict[str, str]:
-        """Return what stands for a schema in a bundle."""
-        return {"$ref": f"#/$defs/{self._name(node)}"}
+    def reference(self, node: Node | None) -> dict[str, str]:
+        """Return what stands for a schema in a bundle; of None, which allows anything, an empty one."""
+        return {"$ref": f"#/$defs/{self._name(node)}"} if node else {}
 
     def shown(self, path: Iterable[str | int]) -> str:
         """Find where in the document a place in a bundle is."""
@@ -168,12 +168,8 @@ def is_read_only(declared: Node) -> bool:
 
 
 def _is_read_only(schema: Node, name: str) -> bool:
-    for part in schema.composing("allOf"):
-        properties = part.get("properties")
-        declared = properties.at(name) if properties else None
-        if declared and is_read_only(declared):
-            return True
-    return False
+    declared = (part.declared(name) for part in schema.composing("allOf"))
+    return any(node is not None and is_read_only(node) for node in declared)
 
 
 _COMPOSED = ("$ref", "allOf", "anyOf", "oneOf", "not", "const", "if")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from itertools import chain
 from operator import and_, or_
@@ -46,7 +46,7 @@ def combined(
         either: Joins what alternatives say.
     """
     results: dict[tuple[str, str], Said] = {}
-    met: dict[tuple[str, str], _Composition] = {}
+    met: dict[tuple[str, str], list[list[Node]]] = {}
 
     def said(part: Node) -> Said:
         return results.get(part.place, unknown)
@@ -55,37 +55,20 @@ def combined(
     while pending:
         node = pending[-1]
         if node.place not in met:
-            met[node.place] = composition = _Composition.of(node)
-            pending += [part for part in reversed(composition.all) if part.place not in met]
+            met[node.place] = _composition(node)
+            inner = reversed(_mappings(chain(*met[node.place])))
+            pending += [part for part in inner if part.place not in met]
         elif pending.pop().place not in results:
-            composition = met[node.place]
-            joined = (reduce(either, map(said, branches)) for branches in composition.alternatives)
-            results[node.place] = reduce(both, [*map(said, composition.parts), *joined], own(node))
+            parts, *alternatives = met[node.place]
+            joined = (reduce(either, map(said, branches)) for branches in alternatives if branches)
+            results[node.place] = reduce(both, [*map(said, parts), *joined], own(node))
     return unknown if schema is None else said(schema)
 
 
-@attrs.frozen
-class _Composition:
-    """What a schema is composed of.
-
-    Attributes:
-        parts: Its reference and its ``allOf``.
-        alternatives: Those of each keyword.
-    """
-
-    parts: Sequence[Node]
-    alternatives: Sequence[Sequence[Node]]
-
-    @classmethod
-    def of(cls, schema: Node) -> _Composition:
-        parts = schema.listed("allOf")
-        reference = [schema.target] if schema.is_reference else []
-        alternatives = [branches for keyword in ALTERNATIVES if (branches := schema.listed(keyword))]
-        return cls([*reference, *parts], alternatives)
-
-    @property
-    def all(self) -> list[Node]:
-        return _mappings(chain(self.parts, *self.alternatives))
+def _composition(schema: Node) -> list[list[Node]]:
+    """Return what a schema's reference and its ``allOf`` are, then the alternatives of each keyword."""
+    reference = [schema.target] if schema.is_reference else []
+    return [reference + schema.listed("allOf"), *map(schema.listed, ALTERNATIVES)]
 
 
 def _mappings(schemas: Iterable[Node]) -> list[Node]:
@@ -93,7 +76,7 @@ def _mappings(schemas: Iterable[Node]) -> list[Node]:
     shown = (
         attrs.evolve(schema, value={"enum": []}) if schema.value is False else schema for schema in schemas
     )
-    return [each for each in shown if isinstance(each.value, dict)]
+    return [schema for schema in shown if isinstance(schema.value, dict)]
 
 
 def types_of(schema: Node | None) -> frozenset[str]:

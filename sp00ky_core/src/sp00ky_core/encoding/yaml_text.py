@@ -24,20 +24,16 @@ _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # only its events 
 _MOST_EXPANDED = 1_000_000  # values that all aliases of a document stand for
 _DEEPEST = 500  # levels
 _PREFIX = "tag:yaml.org,2002:"
-_NULL = re.compile(r"(?:~|null|Null|NULL|)$")
-_BOOL = re.compile(r"(?:true|True|TRUE|false|False|FALSE)$")
-_INT = re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$")
-_FLOAT = re.compile(
-    r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
-)
-SCALARS = [
-    # tag, pattern, first characters; the order counts
-    (f"{_PREFIX}null", _NULL, ["~", "n", "N", ""]),
-    (f"{_PREFIX}bool", _BOOL, list("tTfF")),
-    (f"{_PREFIX}int", _INT, list("-+0123456789")),
-    (f"{_PREFIX}float", _FLOAT, list("-+.0123456789")),
-    (f"{_PREFIX}merge", re.compile(r"<<$"), ["<"]),  # of YAML 1.1, and widely used in such files
-]
+SCALARS = {
+    # by kind, what its texts are; the order counts
+    "null": r"~|null|Null|NULL|",
+    "bool": r"true|True|TRUE|false|False|FALSE",
+    "int": r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+",
+    "float": r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+    "merge": r"<<",  # of YAML 1.1, and widely used in such files
+}
+_SCALAR = re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in SCALARS.items()))
 _COLLECTIONS = {yaml.SequenceStartEvent: "seq", yaml.MappingStartEvent: "map"}
 _NO_KEY: Any = object()
 _MERGE: Any = object()
@@ -172,23 +168,20 @@ def _text(key: Any) -> str:
 
 
 def _plain_value(text: str, event: Any) -> Any:
-    first = text[:1]
-    for tag, pattern, characters in SCALARS:
-        if first in characters and pattern.match(text):
-            return _constructed(tag, text, event)
-    return text
+    known = _SCALAR.fullmatch(text)
+    return text if known is None else _constructed(str(known.lastgroup), text, event)
 
 
 def _tagged_value(text: str, event: Any) -> Any:
+    kind = event.tag.removeprefix(_PREFIX)
     if event.tag in {"!", f"{_PREFIX}str"}:
         return text
-    if event.tag not in {tag for tag, _, _ in SCALARS[:-1]}:
+    if kind in (event.tag, "merge") or kind not in SCALARS:
         raise _unknown_tag(event)
-    return _constructed(event.tag, text, event)
+    return _constructed(kind, text, event)
 
 
-def _constructed(tag: str, text: str, event: Any) -> Any:
-    kind = tag.removeprefix(_PREFIX)
+def _constructed(kind: str, text: str, event: Any) -> Any:
     try:
         if kind == "int":
             return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
@@ -196,7 +189,7 @@ def _constructed(tag: str, text: str, event: Any) -> Any:
             return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     except ValueError:
         raise _invalid(event, "no such number") from None
-    if kind == "bool" and not _BOOL.match(text):
+    if kind == "bool" and not re.fullmatch(SCALARS[kind], text):
         raise _invalid(event, "no such boolean")
     return {"null": None, "bool": text.lower() == "true", "merge": _MERGE}[kind]
 

@@ -45,6 +45,7 @@ class Annotations:
     """Types of the schemas of one document, and the classes and aliases that those need.
 
     Attributes:
+        shapes: The shapes of the document's objects.
         statements: The text of each class and alias.
     """
 
@@ -52,7 +53,7 @@ class Annotations:
         self._definitions = definitions
         self._places = places
         self._names = names
-        self._shapes = Shapes(definitions)
+        self.shapes = Shapes(definitions)
         self._known: dict[str, str] = {}
         self._pending: deque[tuple[str, Shape]] = deque()
         self._fields = 0
@@ -74,10 +75,6 @@ class Annotations:
     def _aliased(self, alias: str, text: str) -> str:
         self.statements.append(f"{alias}: TypeAlias = {text!a}\n")
         return alias
-
-    def shapes_of(self, schema: Any) -> Sequence[Shape] | None:
-        """Return the shapes that an object may have; None where its keys can't be listed."""
-        return self._shapes.of(schema)
 
     def finish(self) -> None:
         """Write the classes that are needed, and those that those need."""
@@ -124,7 +121,7 @@ class Annotations:
         return class_name(steps[-1] if "components" in steps else " ".join(steps[-3:]))
 
     def _defined(self, schema: Any, name: str, depth: int) -> str:
-        shapes = self._shapes.of(schema) if isinstance(schema, dict) and is_object(schema) else None
+        shapes = self.shapes.of(schema) if isinstance(schema, dict) and is_object(schema) else None
         if shapes:
             return self.of_shapes(shapes, name)
         text = self.of(schema, name, depth)
@@ -137,7 +134,7 @@ class Annotations:
         return None if inner is None else union([self.of(inner, name, depth), "None"])
 
     def _object(self, schema: Mapping[str, Any], name: str, depth: int) -> str | None:
-        shapes = self._shapes.of(schema) if is_object(schema) else None
+        shapes = self.shapes.of(schema) if is_object(schema) else None
         if not shapes:
             return None
         others = [kind for kind in kinds(schema) if kind != "object"]

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NotRequired, TypeAlias, TypedDict, TypeVar, cast, get_args
 
-from sp00ky_core.backend.backend import Backends
 from sp00ky_core.errors import ModuleOutdated, OptionInvalid
 from sp00ky_core.job.job import Job
 from sp00ky_core.outbox.outbox import Outbox
@@ -99,18 +98,11 @@ def check_documents(outbox: Outbox, module: str, documents: Mapping[str, str]) -
         ModuleOutdated: one differs; names it.
         UnknownBackend: the configuration has no such backend any more.
     """
-    outdated = changed_document(outbox.backends, documents)
-    if outdated is not None:
-        raise ModuleOutdated(module=Path(module).name, document=str(outdated))
-
-
-def changed_document(backends: Backends, documents: Mapping[str, str]) -> Path | str | None:
-    """Return the first document whose digest isn't the given one; by backend. Raises ``UnknownBackend``."""
     for name, digest in documents.items():
-        backend = backends.named(name)
-        if backend.contract.digest != digest:
-            return backend.config.spec or backend.config.base_url
-    return None
+        backend = outbox.backends.named(name)
+        if backend.contract.document.digest != digest:
+            document = backend.config.spec or backend.config.base_url
+            raise ModuleOutdated(module=Path(module).name, document=str(document))
 
 
 _Part: TypeAlias = Mapping[str, Any]

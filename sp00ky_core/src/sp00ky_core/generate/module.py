@@ -13,6 +13,7 @@ from sp00ky_core.backend.backend import Backend
 from sp00ky_core.generate import calls as exported
 from sp00ky_core.generate.names import Names, attribute_name, class_name
 from sp00ky_core.generate.routes import Call, calls_of
+from sp00ky_core.job.options import is_plain_text
 
 MARK = "# Written by `sp00ky generate`, which writes it anew: change nothing here.\n"
 """The first line of each module, by which it is known to be one."""
@@ -99,7 +100,7 @@ def changed(backends: Mapping[str, Backend], module: str) -> Path | str | None:
 
 
 def _document(name: str, backend: Backend) -> str:
-    return f"    {name!a}: {backend.contract.digest!a},\n"
+    return f"    {name!a}: {backend.contract.document.digest!a},\n"
 
 
 def _constants(backends: Mapping[str, Backend], strategies: Iterable[str]) -> str:
@@ -122,8 +123,8 @@ def _calls_class(kind: _Kind, backend: _Backend) -> str:
 def _method(kind: _Kind, call: Call) -> str:
     return (
         f"    {kind.define} {call.name}(self, {_payload(call)}, **options: Unpack[{kind.prefix}Options]) "
-        f"-> JobOf[{call.result}]:\n        {f'Enqueue {call.title}.'!a}\n"
-        f"        return {kind.wait}self._run({call.path!a}, payload, options)\n"
+        f"-> JobOf[{call.result}]:\n        {f'Enqueue {call.operation.long_name}.'!a}\n"
+        f"        return {kind.wait}self._run({call.operation.name!a}, payload, options)\n"
     )
 
 
@@ -156,7 +157,7 @@ def _run(kind: _Kind, backends: Sequence[_Backend]) -> str:
     for backend in backends:
         for call in backend.calls:
             spellings = grouped.setdefault((backend.name, _payload(call), call.result), [])
-            spellings += map(ascii, call.spellings)
+            spellings += map(ascii, filter(is_plain_text, call.operation.spellings))
     signatures = [
         f"self, backend: Literal[{name!a}], path: Literal[{', '.join(paths)}], {payload}, "
         f"**options: Unpack[{kind.prefix}Options]) -> JobOf[{result}]:"

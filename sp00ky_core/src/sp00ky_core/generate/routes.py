@@ -14,7 +14,7 @@ from sp00ky_core.contract.payload import BODIED, nodes_of
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.generate.annotation import ANY_OBJECT, FILE, Annotations, union
 from sp00ky_core.generate.names import Names, attribute_name, class_name, method_name
-from sp00ky_core.generate.shapes import Shape, Shapes, kinds
+from sp00ky_core.generate.shapes import Shape, joined, kinds
 from sp00ky_core.job.options import is_plain_text
 
 _FILES: Mapping[Any, Any] = {"string": FILE, "array": {"type": "array", "items": FILE}}
@@ -26,92 +26,37 @@ class Call:
     """A call of a backend.
 
     Attributes:
-        path: The operation's name.
-        spellings: Every text that names it.
-        title: Its method and path.
+        operation: What is called.
         name: The method's, of Python.
         payload: The type of its payload.
         may_be_empty: Whether it may be left out.
         result: The type of its result.
     """
 
-    path: str
-    spellings: Sequence[str]
-    title: str
+    operation: Operation
     name: str
     payload: str
     may_be_empty: bool
     result: str
 
 
-@attrs.frozen(kw_only=True)
-class PayloadSchema:
-    """An operation, and its payloads and results as JSON Schema.
-
-    Attributes:
-        operation: The operation.
-        body: Of its first body; None: anything.
-        parameters: Of each parameter, by place and name; one that is missing may be anything.
-        responses: Of its results, by status; what is None may be anything, or is nothing.
-    """
-
-    operation: Operation
-    body: Any
-    parameters: Mapping[tuple[str, str], Any]
-    responses: Mapping[str, Any]
-
-
-@attrs.frozen(kw_only=True)
-class PayloadSchemas:
-    """The schemas of all payloads of a document.
-
-    Attributes:
-        operations: By name.
-        definitions: What a ``$ref`` means, by the last part of it.
-        places: Where in the document each of these is.
-    """
-
-    operations: Mapping[str, PayloadSchema]
-    definitions: Mapping[str, Any]
-    places: Mapping[str, str]
-
-
-def payload_schemas(contract: Contract) -> PayloadSchemas:
-    """Describe the payloads of all operations that can be used."""
+def definitions_of(contract: Contract) -> Mapping[str, Any]:
+    """Return what references in the payloads and results of all operations that can be used mean."""
     contract.compile()
-    schemas, operations = contract.schemas, contract.operations
-    needed = [node for operation in operations.values() for node in nodes_of(operation, operation.body)]
-    results = [node for operation in operations.values() for node in operation.responses.values() if node]
-    definitions = schemas.bundle({}, [*needed, *results])["$defs"]
-    return PayloadSchemas(
-        operations={name: _described(operation, schemas) for name, operation in operations.items()},
-        definitions=definitions,
-        places={name: schemas.shown(["$defs", name]) for name in definitions},
-    )
-
-
-def _described(operation: Operation, schemas: Schemas) -> PayloadSchema:
-    body = operation.body
-    return PayloadSchema(
-        operation=operation,
-        body=schemas.reference(body.schema) if body and body.schema else None,
-        parameters={
-            (parameter.place, parameter.name): schemas.reference(parameter.schema)
-            for parameter in operation.parameters
-            if parameter.schema
-        },
-        responses={
-            status: schemas.reference(node) if node else None for status, node in operation.responses.items()
-        },
-    )
+    operations = contract.operations.values()
+    needed = [node for operation in operations for node in nodes_of(operation, operation.body)]
+    results = [node for operation in operations for node in operation.responses.values() if node]
+    definitions: Mapping[str, Any] = contract.document.schemas.bundle({}, [*needed, *results])["$defs"]
+    return definitions
 
 
 def calls_of(backend: str, contract: Contract, names: Names) -> tuple[list[Call], list[str]]:
     """Return a backend's calls in the order of their paths, and the statements that their types need."""
-    schemas = payload_schemas(contract)
-    annotations = Annotations(schemas.definitions, schemas.places, names)
+    definitions, schemas = definitions_of(contract), contract.document.schemas
+    places = {name: schemas.shown(["$defs", name]) for name in definitions}
+    annotations = Annotations(definitions, places, names)
     calls = [
-        _call(backend, schemas.operations[path], method, annotations)
+        _call(backend, contract.operations[path], method, schemas, annotations)
         for path, method in sorted(method_names(contract.operations).items())
     ]
     annotations.finish()
@@ -136,23 +81,23 @@ def _made_name(operation: str) -> str:
     return attribute_name(f"{method.lower()}{slash}{path}")
 
 
-def _call(backend: str, schema: PayloadSchema, method: str, annotations: Annotations) -> Call:
-    shapes = _payload(schema, annotations)
+def _call(
+    backend: str, operation: Operation, method: str, schemas: Schemas, annotations: Annotations
+) -> Call:
+    shapes = _payload(operation, schemas, annotations)
     wanted = class_name(f"{method} Payload")
     if shapes:
         flat = annotations.of_shapes(shapes, wanted, class_name(f"{backend} {wanted}"))
-        payload = union([flat, *_explicit_types(schema.operation)])
+        payload = union([flat, *_explicit_types(operation)])
     else:
-        payload = "NoPayload" if _takes_nothing(schema.operation) else ANY_OBJECT
-    needed = [shape.required for shape in shapes or ()] or [_required(schema.operation.parameters)]
+        payload = "NoPayload" if _takes_nothing(operation) else ANY_OBJECT
+    needed = [shape.required for shape in shapes or ()] or [_required(operation.parameters)]
     return Call(
-        path=schema.operation.name,
-        spellings=[*filter(is_plain_text, schema.operation.spellings)],
-        title=schema.operation.long_name,
+        operation=operation,
         name=method,
         payload=payload,
         may_be_empty=not all(needed),
-        result=_result(schema, class_name(f"{method} Result"), annotations),
+        result=_result(operation, class_name(f"{method} Result"), schemas, annotations),
     )
 
 
@@ -176,19 +121,19 @@ def _explicit_types(operation: Operation) -> list[str]:
     return [f"Explicit{place.capitalize()}" for place in needed[:1] or dict.fromkeys(dict(parts))]
 
 
-def _payload(schema: PayloadSchema, annotations: Annotations) -> tuple[Shape, ...]:
+def _payload(operation: Operation, schemas: Schemas, annotations: Annotations) -> tuple[Shape, ...]:
     """Return the shapes of a payload in the form that the operation takes; empty where any keys may be."""
-    operation = schema.operation
     if operation.form == "explicit":
-        return (_explicit(schema),)
-    own = _parameters(schema, operation.parameters)
+        return (_explicit(operation, schemas),)
+    own = _parameters(operation.parameters, schemas)
     if not all(map(is_plain_text, own.properties)):
         return ()
     if not operation.bodies:
         return (own,) if own.properties else ()
-    body = annotations.shapes_of(schema.body) if schema.body is not None else None
-    body = body and [_with_files(shape, operation.bodies[0].files) for shape in body]
-    return tuple(Shapes.joined([own], body) or ()) if body else ()
+    first = operation.bodies[0]
+    body = annotations.shapes.of(schemas.reference(first.schema))
+    body = body and [_with_files(shape, first.files) for shape in body]
+    return tuple(joined([own], body) or ()) if body else ()
 
 
 def _with_files(shape: Shape, files: frozenset[str]) -> Shape:
@@ -202,12 +147,9 @@ def _file(schema: Any) -> Any:
     return _FILES.get(types[0], True) if len(types) == 1 else True
 
 
-def _parameters(schema: PayloadSchema, parameters: Sequence[Parameter]) -> Shape:
+def _parameters(parameters: Sequence[Parameter], schemas: Schemas) -> Shape:
     """Return the shape of an object of parameters."""
-    types = {
-        parameter.name: schema.parameters.get((parameter.place, parameter.name), True)
-        for parameter in parameters
-    }
+    types = {parameter.name: schemas.reference(parameter.schema) for parameter in parameters}
     return Shape(properties=types, required=_required(parameters), is_listed=True)
 
 
@@ -215,14 +157,12 @@ def _required(parameters: Sequence[Parameter]) -> frozenset[str]:
     return frozenset(parameter.name for parameter in parameters if parameter.required)
 
 
-def _explicit(schema: PayloadSchema) -> Shape:
+def _explicit(operation: Operation, schemas: Schemas) -> Shape:
     """Return the shape of a payload of the explicit form."""
-    operation = schema.operation
     properties: dict[str, Any] = {}
     required = {"$body"} if operation.needs_body else set()
     for place in PLACES:
-        placed = [parameter for parameter in operation.parameters if parameter.place == place]
-        shape = _parameters(schema, placed)
+        shape = _parameters(operation.at(place), schemas)
         if shape.properties:
             listed = {"required": sorted(shape.required), "additionalProperties": False}
             properties[f"${place}"] = {"type": "object", "properties": shape.properties, **listed}
@@ -231,15 +171,15 @@ def _explicit(schema: PayloadSchema) -> Shape:
         (first, *others) = operation.bodies
         may_be_another = others or first.files or not is_concrete(first.media_type)
         is_text = first.format in ("text", "binary")
-        properties["$body"] = True if may_be_another else {"type": "string"} if is_text else schema.body
+        body = {"type": "string"} if is_text else schemas.reference(first.schema)
+        properties["$body"] = True if may_be_another else body
         properties["$contentType"] = {"type": "string"}
         required |= {"$contentType"} if first.content_type is None and operation.needs_body else set()
     return Shape(properties=properties, required=frozenset(required), is_listed=True)
 
 
-def _result(schema: PayloadSchema, name: str, annotations: Annotations) -> str:
+def _result(operation: Operation, name: str, schemas: Schemas, annotations: Annotations) -> str:
     """Return the type of what a success answers with."""
-    if not schema.operation.has_result:
+    if not operation.has_result:
         return "None"
-    answers = [response for status, response in schema.responses.items() if status.startswith("2")]
-    return union(annotations.of(response, name) for response in answers)
+    return union(annotations.of(schemas.reference(node), name) for node in operation.responses.values())

@@ -46,11 +46,6 @@ class Shapes:
         shapes = self._of(schema, 0)
         return shapes if shapes and all(map(_is_usable, shapes)) else None
 
-    @staticmethod
-    def joined(ones: Sequence[Shape], others: Sequence[Shape]) -> Sequence[Shape] | None:
-        """Return the shapes of objects that fit both; None where there are too many."""
-        return _joined(list(ones), list(others))
-
     def _of(self, schema: Any, depth: int) -> list[Shape] | None:
         if not isinstance(schema, dict):
             return [Shape()] if schema is True else None
@@ -58,7 +53,7 @@ class Shapes:
             return None
         shapes: list[Shape] | None = [_own(schema)]
         for part in self._parts(schema, depth + 1):
-            shapes = _joined(shapes, part)
+            shapes = joined(shapes, part)
         return shapes
 
     def _parts(self, schema: Mapping[str, Any], depth: int) -> Iterable[list[Shape] | None]:
@@ -123,7 +118,8 @@ def _is_usable(shape: Shape) -> bool:
     return shape.is_listed and all(key and is_plain_text(key) for key in {*shape.properties, *shape.required})
 
 
-def _joined(ones: list[Shape] | None, others: list[Shape] | None) -> list[Shape] | None:
+def joined(ones: Sequence[Shape] | None, others: Sequence[Shape] | None) -> list[Shape] | None:
+    """Return the shapes of objects that fit both; None where there are too many."""
     if ones is None or others is None or len(ones) * len(others) > MOST_VARIANTS:
         return None
     return [

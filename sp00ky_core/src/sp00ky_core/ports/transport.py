@@ -7,10 +7,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import attrs
 
-from sp00ky_core.config import ALL_CREDENTIALS, BackendConfig, ContractKind, CredentialKind
+from sp00ky_core.config import BackendConfig, TransportTraits
 from sp00ky_core.contract import Operation
 from sp00ky_core.job.job import Job
-from sp00ky_core.job.outcome import HTTP, Outcome
+from sp00ky_core.job.outcome import Outcome
 
 __all__ = ["Attempt", "PreparedTransport", "Transport", "TransportEntry", "TransportFactory", "entry_of"]
 
@@ -77,19 +77,13 @@ TransportFactory = Callable[[], Transport]
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class TransportEntry:
+class TransportEntry(TransportTraits):
     """What a plugin registers for the scheme of a ``baseUrl``: a factory, and what the core must know.
+
+    The rest of that is said in ``TransportTraits``: its section, its codes, its credentials, its contract.
 
     Attributes:
         make: Makes the transport.
-        scheme: The name of its section in a backend of sp00ky.yml.
-        codes: The scheme of its outcomes' codes, if another.
-        options: An attrs class that the section is read into, its fields made with ``config.key``; None: it
-            has no section. Deliveries have it as ``attempt.backend.options``.
-        credentials: The types of ``auth`` that it sends.
-        contract: Where a backend's operations are from: ``openapi``, the document that ``spec`` names;
-            ``own``, ``document`` where there is no ``spec``; ``none``: any path and JSON object may be
-            enqueued, and ``deliver`` says ``unknown_route``.
         document: Gives an OpenAPI document. Called when the contract is first needed; an ``Sp00kyError`` of
             it is the backend's, as of ``prepare``.
         leaves_running: A ``deliver`` that was cancelled may leave something at work.
@@ -99,11 +93,6 @@ class TransportEntry:
     """
 
     make: Callable[[], Transport]
-    scheme: str = HTTP
-    codes: str = attrs.field(default=attrs.Factory(lambda self: self.scheme, takes_self=True))
-    options: type[Any] | None = None
-    credentials: frozenset[CredentialKind] = ALL_CREDENTIALS
-    contract: ContractKind = "openapi"
     document: Callable[[BackendConfig], Mapping[str, Any]] | None = None
     leaves_running: bool = False
     in_tests: Callable[[], Transport] | None = None

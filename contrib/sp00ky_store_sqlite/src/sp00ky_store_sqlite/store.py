@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import ClassVar
 
@@ -15,6 +15,7 @@ from sp00ky_core.errors import RowRefused, SchemaError, StoreError, StoreUnavail
 from sp00ky_core.ports import StoreCapabilities, StoreOptions
 from sp00ky_core.stores.transactional import (
     Access,
+    AsyncLane,
     BlockingLane,
     InLanes,
     Session,
@@ -49,7 +50,7 @@ class SqliteStore(InLanes, TransactionalStore):
         self._path = path_of(options)
         gate = WriterGate()
         reader = partial(self._connect, "PRAGMA query_only = ON")
-        self.lanes = {
+        self.lanes: Mapping[Access, AsyncLane | BlockingLane] = {
             Access.READ: BlockingLane(reader, "BEGIN"),
             Access.QUERY: BlockingLane(reader, "BEGIN"),
             Access.WRITE: BlockingLane(self._connect, "BEGIN IMMEDIATE", gate.passed),

@@ -53,7 +53,7 @@ class Annotations:
         self._definitions = definitions
         self._places = places
         self._names = names
-        self.shapes = Shapes(definitions)
+        self.shapes: Shapes = Shapes(definitions)
         self._known: dict[str, str] = {}
         self._pending: deque[tuple[str, Shape]] = deque()
         self._fields = 0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, Unpack
+from typing import Any, ClassVar, TypeVar, Unpack
 
 import attrs
 
@@ -17,17 +17,33 @@ from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import (
     ALL_JOBS,
     MAX_ROWS,
+    NO_INFO,
+    Act,
+    ActOptions,
+    AuditEntry,
+    BackendStats,
     BreakerResult,
     Claim,
     ErrorGroup,
     Finding,
     GroupBy,
     JobFilter,
+    JobGroup,
     JobQuery,
     JobTable,
     MigrationStep,
+    OverdueClaim,
+    Rollup,
+    RollupQuery,
+    RunnerBeat,
+    RunnerInfo,
+    RunnerRecord,
+    RunQuery,
+    RunStatus,
     ScheduleChange,
     ScheduleRun,
+    ScheduleSnapshot,
+    SettingsRecord,
     SettleFate,
     Settlement,
     SettleResult,
@@ -47,7 +63,6 @@ from sp00ky_core.stores.transactional.jobs.due import Rounds, next_due
 from sp00ky_core.stores.transactional.jobs.enqueue import add
 from sp00ky_core.stores.transactional.jobs.retention import Cleared, Deleting
 from sp00ky_core.stores.transactional.jobs.settle import lost, overdue_claims, release, reschedule, settle
-from sp00ky_core.stores.transactional.rows import Tables
 from sp00ky_core.stores.transactional.schedules import (
     Changing,
     find_runs,
@@ -60,7 +75,6 @@ from sp00ky_core.stores.transactional.watch import Notifications, Watch
 
 __all__ = ["TransactionalStore"]
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -120,43 +134,6 @@ class Primitives(ABC):
         nothing: tuple[None, ...] = ()
         for signal in nothing:
             yield signal
-
-
-def in_transaction(
-    work: Callable[Concatenate[Session, P], Awaitable[T]], access: Access = Access.READ
-) -> Callable[Concatenate[TransactionalStore, P], Coroutine[Any, Any, T]]:
-    """Make a call of the port of what one transaction does; its arguments are those after the session."""
-
-    async def call(store: TransactionalStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await store._executor.do(lambda session: work(session, *args, **kwargs), access)
-
-    call.__doc__ = work.__doc__
-    return call
-
-
-def on_tables(
-    work: Callable[Concatenate[Session, Tables, P], Awaitable[T]],
-    access: Access = Access.READ,
-    *,
-    signals: bool = False,
-) -> Callable[Concatenate[TransactionalStore, P], Coroutine[Any, Any, T]]:
-    """Make a call as ``in_transaction`` does, of what takes the store's tables after the session.
-
-    Args:
-        work: What is done.
-        access: How.
-        signals: There may be work then.
-    """
-
-    async def call(store: TransactionalStore, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        tables = store.options.tables
-        result = await store._executor.do(lambda session: work(session, tables, *args, **kwargs), access)
-        if signals:
-            store._notifications.send(work=True)
-        return result
-
-    call.__doc__ = work.__doc__
-    return call
 
 
 class TransactionalStore(Primitives, DecidingStore):
@@ -345,7 +322,10 @@ class TransactionalStore(Primitives, DecidingStore):
 
     # Upkeep and operators.
 
-    overdue = on_tables(overdue_claims)
+    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
+        """See ``OverdueClaims.overdue``."""
+        work = partial(overdue_claims, tables=self.options.tables, runners=runners, limit=limit)
+        return await self._executor.read(work)
 
     async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
         """See ``Retention.prune``; without a retention of their own, jobs are kept."""
@@ -380,8 +360,14 @@ class TransactionalStore(Primitives, DecidingStore):
         self._notifications.send()
         return written
 
-    copies_of = on_tables(rewrite.copies_of)
-    forget_runs = in_transaction(rewrite.forget_runs, Access.WRITE)
+    async def copies_of(self, job_ids: Collection[str]) -> list[str]:
+        """See ``Rewrites.copies_of``."""
+        work = partial(rewrite.copies_of, tables=self.options.tables, job_ids=job_ids)
+        return await self._executor.read(work)
+
+    async def forget_runs(self, job_ids: Collection[str]) -> int:
+        """See ``Rewrites.forget_runs``."""
+        return await self._executor.write(partial(rewrite.forget_runs, job_ids=job_ids))
 
     async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
         """See ``Store.delete``."""
@@ -415,13 +401,38 @@ class TransactionalStore(Primitives, DecidingStore):
         after = None if query.after is None else await observe.one(session, self._tables, query.after)
         return await observe.find(session, self.options.tables, query, after)
 
-    count = on_tables(observe.count)
-    ids_starting_with = on_tables(observe.ids_starting_with)
-    stats = on_tables(observe.stats)
-    groups = on_tables(observe.job_groups)
-    write_rollups = in_transaction(observe.write_rollups, Access.WRITE)
-    rollups = in_transaction(observe.read_rollups)
-    fold_rollups = in_transaction(observe.fold_rollups, Access.WRITE)
+    async def count(self, conditions: JobFilter) -> int:
+        """See ``Counts.count``."""
+        work = partial(observe.count, tables=self.options.tables, conditions=conditions)
+        return await self._executor.read(work)
+
+    async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
+        """See ``ShortIds.ids_starting_with``."""
+        work = partial(observe.ids_starting_with, tables=self.options.tables, prefix=prefix, limit=limit)
+        return await self._executor.read(work)
+
+    async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
+        """See ``Store.stats``; what is larger than ``limit`` is said to be so large."""
+        return await self._executor.read(partial(observe.stats, tables=self.options.tables, limit=limit))
+
+    async def groups(
+        self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
+    ) -> list[JobGroup]:
+        """See ``Counts.groups``."""
+        asked = partial(observe.job_groups, by=by, conditions=conditions, limit=limit)
+        return await self._executor.read(partial(asked, tables=self.options.tables))
+
+    async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:
+        """See ``Rollups.write_rollups``."""
+        return await self._executor.write(partial(observe.write_rollups, rollups=rollups))
+
+    async def rollups(self, query: RollupQuery) -> list[Rollup]:
+        """See ``Rollups.rollups``."""
+        return await self._executor.read(partial(observe.read_rollups, query=query))
+
+    async def fold_rollups(self, *, limit: int = 10_000) -> int:
+        """See ``Rollups.fold_rollups``."""
+        return await self._executor.write(partial(observe.fold_rollups, limit=limit))
 
     def work_signal(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``."""
@@ -434,11 +445,40 @@ class TransactionalStore(Primitives, DecidingStore):
 
     # What the whole fleet shares.
 
-    pause = on_tables(fleet.pause, Access.WRITE, signals=True)
-    resume = on_tables(fleet.resume, Access.WRITE, signals=True)
-    change_settings = on_tables(fleet.change_settings, Access.WRITE)
-    reset_settings = on_tables(fleet.reset_settings, Access.WRITE)
-    settings = on_tables(fleet.read_settings)
+    async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
+        """See ``Pauses.pause``."""
+        work = partial(fleet.pause, tables=self.options.tables, backend=backend, seconds=seconds, **act)
+        begun = await self._executor.write(work)
+        self._notifications.send(work=True)
+        return begun
+
+    async def resume(self, backend: str) -> bool:
+        """See ``Pauses.resume``."""
+        work = partial(fleet.resume, tables=self.options.tables, backend=backend)
+        ended = await self._executor.write(work)
+        self._notifications.send(work=True)
+        return ended
+
+    async def change_settings(
+        self,
+        backend: str,
+        values: Mapping[str, Any],
+        *,
+        seconds: float | None = None,
+        actor: str | None = None,
+    ) -> None:
+        """See ``Settings.change_settings``."""
+        work = partial(fleet.change_settings, tables=self.options.tables, backend=backend, values=values)
+        await self._executor.write(partial(work, seconds=seconds, actor=actor))
+
+    async def reset_settings(self, backend: str) -> bool:
+        """See ``Settings.reset_settings``."""
+        work = partial(fleet.reset_settings, tables=self.options.tables, backend=backend)
+        return await self._executor.write(work)
+
+    async def settings(self) -> Mapping[str, SettingsRecord]:
+        """See ``Settings.settings``."""
+        return await self._executor.read(partial(fleet.read_settings, tables=self.options.tables))
 
     def use(self, table: JobTable) -> None:
         """See ``Settings.use``."""
@@ -446,14 +486,36 @@ class TransactionalStore(Primitives, DecidingStore):
         changed = {name: getattr(table, name) for name in ("timeout", "rate", "max_in_flight")}
         self._backends[table.backend] = self._tables[table.table] = attrs.evolve(known, **changed)
 
-    beat = in_transaction(fleet.beat, Access.BEAT)
-    runners = in_transaction(fleet.runners)
-    drain_runner = in_transaction(fleet.drain_runner, Access.BEAT)
-    remove_runner = in_transaction(fleet.remove_runner, Access.BEAT)
+    async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
+        """See ``Store.beat``."""
+        work = partial(fleet.beat, runner_id=runner_id, info=info)
+        return await self._executor.do(work, Access.BEAT)
 
-    start_audit = in_transaction(fleet.start_audit, Access.WRITE)
-    update_audit = in_transaction(fleet.update_audit, Access.WRITE)
-    audit = in_transaction(fleet.audit_entries)
+    async def runners(self) -> list[RunnerRecord]:
+        """See ``Runners.runners``."""
+        return await self._executor.read(fleet.runners)
+
+    async def drain_runner(self, runner_id: str) -> bool:
+        """See ``Runners.drain_runner``."""
+        return await self._executor.do(partial(fleet.drain_runner, runner_id=runner_id), Access.BEAT)
+
+    async def remove_runner(self, runner_id: str) -> None:
+        """See ``Runners.remove_runner``."""
+        await self._executor.do(partial(fleet.remove_runner, runner_id=runner_id), Access.BEAT)
+
+    async def start_audit(self, act: Act) -> str:
+        """See ``Audit.start_audit``."""
+        return await self._executor.write(partial(fleet.start_audit, act=act))
+
+    async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
+        """See ``Audit.update_audit``."""
+        await self._executor.write(partial(fleet.update_audit, entry_id=entry_id, count=count, ended=ended))
+
+    async def audit(
+        self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
+    ) -> list[AuditEntry]:
+        """See ``Audit.audit``."""
+        return await self._executor.read(partial(fleet.audit_entries, since=since, limit=limit, after=after))
 
     async def errors(
         self,
@@ -469,9 +531,20 @@ class TransactionalStore(Primitives, DecidingStore):
 
     # Schedules.
 
-    schedules = in_transaction(snapshot)
-    runs = in_transaction(find_runs)
-    prune_runs = in_transaction(prune_runs, Access.WRITE)
+    async def schedules(self) -> ScheduleSnapshot:
+        """See ``Schedules.schedules``."""
+        return await self._executor.read(snapshot)
+
+    async def runs(self, query: RunQuery) -> list[ScheduleRun]:
+        """See ``Schedules.runs``."""
+        return await self._executor.read(partial(find_runs, query=query))
+
+    async def prune_runs(
+        self, schedule: str, *, statuses: Collection[RunStatus], until: datetime, limit: int = 1_000
+    ) -> list[str | None]:
+        """See ``Schedules.prune_runs``."""
+        arguments: dict[str, Any] = {"statuses": statuses, "until": until, "limit": limit}
+        return await self._executor.write(partial(prune_runs, schedule=schedule, **arguments))
 
     async def change_schedule(self, change: ScheduleChange) -> Sequence[ScheduleRun] | None:
         """See ``Schedules.change_schedule``."""

@@ -8,7 +8,7 @@ import attrs
 import pytest
 from asyncmy.errors import InterfaceError
 from chaos.proxy import Proxy
-from tests.store_mysql.conftest import migrated, new_job, url_of
+from tests.store_mysql.conftest import migrated, new_job, run, url_of
 from tests.store_mysql.test_cancellation import appears
 
 from sp00ky_conformance.store.harness import settlement
@@ -92,6 +92,23 @@ async def test_a_statement_that_is_only_slow_comes_to_its_end(store: MysqlStore)
 
     for rows, _ in await asyncio.gather(*(store.run(slow, access) for access in (Access.WRITE, Access.READ))):
         assert rows == ((0,),)
+
+
+async def test_a_slow_statement_goes_on_where_no_connection_is_left_to_ask_by(
+    store: MysqlStore, options: StoreOptions, database: str, proxy: Proxy
+) -> None:
+    async def slow(session: Session) -> Any:
+        return await session.execute(f"SELECT sleep({2.5 * SILENCE})")  # type: ignore[attr-defined]
+
+    run("none", f"CREATE USER {database} WITH MAX_USER_CONNECTIONS 1")
+    run("none", f"GRANT ALL ON {database}.* TO {database}")
+    through = url_of(database, f"mysql://{database}@127.0.0.1:{proxy.port}/none")
+    few = MysqlStore(attrs.evolve(options, url=through))
+    await few.open()
+    rows, _ = await few.run(slow, Access.READ)
+    assert rows == ((0,),)
+    await few.close()
+    run("none", f"DROP USER {database}")
 
 
 async def test_a_server_that_takes_a_connection_and_says_nothing_is_unavailable(

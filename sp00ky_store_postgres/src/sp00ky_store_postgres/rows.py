@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from typing import Any
 
 import attrs
@@ -107,8 +108,9 @@ def claimed_columns(number: int, table: JobTable) -> str:
 def claimed_jobs(rows: Iterable[Sequence[Any]], tables: Sequence[JobTable], runner_id: str) -> list[Job]:
     """Turn rows that a claim returned into jobs, built directly: this is the hot path.
 
-    The table's CHECKs guarantee what isn't looked at here; a row that they can't have let through, and a
-    strategy that this process doesn't know, are judged as every other row is.
+    The table's CHECKs and triggers guarantee what isn't looked at here; a row that they can't have let
+    through, and a strategy that this process doesn't know, are judged as every other row is. No trigger sees
+    what a user's own one makes of a row after it, nor what is replicated.
     """
     common = [
         {**_DEFAULTS, "backend": table.backend, "status": JobStatus.PROCESSING, "runner_id": runner_id}
@@ -121,9 +123,10 @@ _DEFAULTS = {field.name: field.default for field in attrs.fields(Job)}
 
 
 def _claimed_job(row: Any, table: JobTable, common: dict[str, Any]) -> Job:
-    path, payload, retries, max_retries, strategy = row[PATH : PATH + 5]
+    path, payload, retries, max_retries, strategy, timeout = row[PATH : PATH + 6]
     is_sound = payload is not None and path and strategy in table.strategies
-    if not (is_sound and 0 <= max_retries <= MAX_RETRIES and retries >= 0):
+    can_end = timeout is None or 0 < timeout < inf  # no attempt would ever be late by a NaN
+    if not (is_sound and can_end and 0 <= max_retries <= MAX_RETRIES and retries >= 0):
         return _judged(row, table, common["runner_id"])
     fields = common.copy()
     fields.update(zip(_CLAIMED_FIELDS, row, strict=True))

@@ -32,6 +32,17 @@ async def test_errors_are_grouped_filtered_and_retried_as_they_are_shown(
     assert "No job that failed" in await browser.see("/errors?failed_since=1m&path=/report")
 
 
+@pytest.mark.parametrize("other", [" ", " user:7"])
+async def test_a_group_of_a_text_that_a_filter_would_cut_is_not_retried(
+    browser: Browser, outbox: Outbox, other: str
+) -> None:
+    await ended(outbox, 1, FAILURE, assigned_to="user:7")
+    await ended(outbox, 1, FAILURE, assigned_to=other)
+    page = await browser.see("/errors?by=assigned")
+    assert page.count('value="redrive"') == 1, "it would be everybody's jobs, or another one's"
+    assert page.count('name="assigned_to" value="user:7"') == 1
+
+
 @pytest.mark.parametrize("query", ["since=soon", "failed_since=soon", "backend=nope", "status=success"])
 async def test_what_can_not_be_is_one_line_beside_the_filters(browser: Browser, query: str) -> None:
     page = await browser.see(f"/errors?{query}", status=400)

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import attrs
+import pytest
+
 from sp00ky_core.job.job import AttemptError, Job, JobStatus
 from sp00ky_core.job.state_machine import Transition
-from sp00ky_core.ports import Settlement
+from sp00ky_core.ports import JobTable, Settlement
 from sp00ky_store_postgres import PostgresStore
 
 
@@ -33,3 +36,22 @@ async def test_a_restored_row_is_settled_by_its_own_runner_alone(
         (result,) = await store.settle([stale])
         assert result.fate == "lease_lost"
     assert (await store.get(job.id)).runner_id == "other"
+
+
+@pytest.mark.parametrize("seconds", ["NaN", "Infinity", "-1"])
+async def test_a_timeout_that_a_users_own_trigger_makes_is_no_jobs(
+    store: PostgresStore, make: Any, table: JobTable, sql: Any, quoted: str, new_job: Any, seconds: str
+) -> None:
+    await sql.execute(
+        f"CREATE FUNCTION {quoted}.mine() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$f$ BEGIN NEW.timeout := '{seconds}'; RETURN NEW; END $f$;"
+        f"CREATE TRIGGER mine_is_later BEFORE INSERT ON {quoted}.job FOR EACH ROW "
+        f"EXECUTE FUNCTION {quoted}.mine()"
+    )
+    await store.add([new_job()])
+    heeding = make(tables=(attrs.evolve(table, timeout_overridable=True),))
+    await heeding.open()
+    (job,) = await heeding.claim({"api": 1}, "r1")
+    await heeding.close()
+    assert job.timeout is None
+    assert "timeout is" in str(job.defect)

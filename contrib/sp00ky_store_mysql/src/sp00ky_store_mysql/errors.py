@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError, StoreUnavailable
 
-__all__ = ["is_conflict", "translated"]
+__all__ = ["is_conflict", "is_full", "translated"]
 
 REFUSED = frozenset(
     {1048, 1062, 1153, 1264, 1265, 1292, 1364, 1366, 1406, 1451, 1452, 1644, 3140, 3819, 4025}
@@ -23,6 +23,11 @@ def code_of(error: BaseException) -> int:
 def is_conflict(error: BaseException) -> bool:
     """Whether the same transaction may work at once: a deadlock, or a row that others have written since."""
     return code_of(error) in {1213, 1020}
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the server takes no more connections, of anybody or of this user."""
+    return code_of(error) in {1040, 1203, 1226}
 
 
 def translated(error: Exception, store: str) -> Exception:

@@ -14,6 +14,7 @@ from asyncmy.converters import escape_string
 from sp00ky_core.errors import RowRefused, StoreError, StoreUnavailable
 from sp00ky_core.ports import Finding
 from sp00ky_core.stores.transactional import AsyncSession, Column, Default, Kind, SqlSession, Table
+from sp00ky_store_mysql.errors import is_full
 
 __all__ = ["PATIENCE", "SILENCE", "MysqlDialect", "MysqlSession", "collation_of"]
 
@@ -193,8 +194,13 @@ class MysqlSession(MysqlDialect, AsyncSession):
         await self.connection.ensure_closed()
 
     async def is_at_work(self) -> bool:
-        """See ``AsyncSession.is_at_work``."""
-        return await self._asked(f"{THREAD} AND (command <> 'Sleep' OR time < {SILENCE})")
+        """See ``AsyncSession.is_at_work``: a server that takes no more connections may be."""
+        try:
+            return await self._asked(f"{THREAD} AND (command <> 'Sleep' OR time < {SILENCE})")
+        except Exception as error:
+            if is_full(error):
+                return True
+            raise
 
     async def abandon(self) -> None:
         """See ``AsyncSession.abandon``: the server would go on until the end of the statement."""

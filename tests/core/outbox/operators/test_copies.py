@@ -9,10 +9,12 @@ import pytest_asyncio
 from tests.core.two_backends import ended, enqueued, opened
 
 from sp00ky_core import JobFilter, JobQuery, JobStatus, Outbox
+from sp00ky_core.backend.backend import Backends
 from sp00ky_core.errors import JobNotFound, OptionInvalid, UnknownBackend, UnknownRoute
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.outbox.operators import bulk
+from sp00ky_core.outbox.operators.copies import copying
 from sp00ky_core.plugins.hookspecs import hookimpl
 
 NARROW = """
@@ -107,6 +109,16 @@ async def test_each_goes_to_its_own_backend_where_none_is_named(outbox: Outbox) 
     assert (await outbox.copy(filter=JobFilter(backend="api"))).done == 2
     assert (await outbox.copy(filter=JobFilter(backend="mail"))).matched == 0
     assert len(await jobs_of(outbox, "api")) == 4
+
+
+async def test_of_the_only_backend_none_is_copied_to_itself(tmp_path: Path) -> None:
+    async with opened(tmp_path) as both:
+        only = Backends({"api": both.backends["api"]}, {})
+        outbox = Outbox(both.config, store=both.store, plugins=both.plugins, backends=only)
+        await ended(outbox, 2)
+        assert (await outbox.copy(filter=JobFilter(), backend="api")).matched == 0
+        assert await outbox.count_matching(copying(only, "api"), JobFilter()) == 0
+        assert (await outbox.copy(filter=JobFilter(backend="api"), backend="api")).done == 2
 
 
 async def test_what_breaks_the_other_contract_is_refused_and_the_others_come(narrow: Outbox) -> None:

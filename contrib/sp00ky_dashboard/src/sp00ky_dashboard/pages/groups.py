@@ -67,8 +67,11 @@ async def _grouped(
 
 
 def _chosen(group: ErrorGroup | JobGroup, by: GroupBy, written: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return the filters of ``/jobs`` that choose a group's jobs; None: none do, as of nobody's jobs."""
+    """Return the filters of ``/jobs`` that choose a group's jobs, and no others.
+
+    None: none do, as of nobody's jobs, or of a text with space around it, which is cut off a filter.
+    """
     wanted = {"backend": group.backend, GROUPED[by]: getattr(group, GROUPED[by])}
     if isinstance(group, ErrorGroup):
         wanted |= {"error_name": group.name, "code": str(group.code)}
-    return {**written, **wanted} if all(wanted.values()) else None
+    return {**written, **wanted} if all(text and text == text.strip() for text in wanted.values()) else None

@@ -174,7 +174,7 @@ class RedriveConformance(StoreHarness):
         before = await store.get(job_id)
         (refused,) = await redrive(store, [job_id])
         assert refused.fate is OperatorFate.ILLEGAL
-        assert "resend-unknown" in (refused.problem or "")
+        assert "resend_unknown" in (refused.problem or "")
         assert await store.get(job_id) == before
         (result,) = await redrive(store, [job_id], resend_unknown=True)
         assert result.fate is OperatorFate.REDRIVEN

@@ -255,14 +255,14 @@ class Action:
         name: The method of ``Outbox``.
         statuses: Those of the jobs that it can be done to.
         past: What was done to them then, in a word.
-        backends: Where the conditions name none, only jobs of these; none: of all.
+        backends: Where the conditions name none, only jobs of these; None: of all.
         oldest_first: The order in which it is done.
     """
 
     name: str
     statuses: tuple[JobStatus, ...]
     past: str
-    backends: tuple[str, ...] = ()
+    backends: tuple[str, ...] | None = None
     oldest_first: bool = False
 
     def filters(self, conditions: JobFilter) -> Sequence[JobFilter]:
@@ -270,14 +270,14 @@ class Action:
 
         Raises ``OptionInvalid`` where another status is asked for.
         """
-        if conditions.backend is None and self.backends:
-            parts = [attrs.evolve(conditions, backend=backend) for backend in self.backends]
-            return [filter_ for part in parts for filter_ in self.filters(part)]
         asked = conditions.statuses
         possible = [status for status in self.statuses if status in asked]
         expected = f"{' or '.join(self.statuses)}: `{self.name}` does nothing to others"
         expect("status", " or ".join(sorted(asked)), expected, met=bool(possible))
-        return [attrs.evolve(conditions, status=status) for status in possible]
+        filters = [attrs.evolve(conditions, status=status) for status in possible]
+        if conditions.backend is not None or self.backends is None:
+            return filters
+        return [attrs.evolve(filter_, backend=backend) for backend in self.backends for filter_ in filters]
 
 
 KILL = Action(name="kill", past="killed", statuses=(JobStatus.PENDING, JobStatus.PROCESSING))

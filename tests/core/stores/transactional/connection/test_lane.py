@@ -168,6 +168,20 @@ class TestAsyncLane:
         await lane.run(asking("1"))
         assert len(sessions) == 2
 
+    async def test_what_is_cancelled_while_it_begins_is_abandoned(
+        self, connect: Any, sessions: list[Session]
+    ) -> None:
+        lane = AsyncLane(connect, "BEGIN")
+        await lane.run(asking("1"))
+        sessions[0].connection.silent.add("BEGIN")
+        running = asyncio.create_task(lane.run(asking("2")))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert sessions[0].abandoned
+
     async def test_what_waits_is_doubted_and_given_up_once_its_server_is_not_at_work(
         self, connect: Any, sessions: list[Session]
     ) -> None:

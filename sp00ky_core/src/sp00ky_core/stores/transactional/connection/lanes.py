@@ -276,18 +276,15 @@ class AsyncLane:
 
     async def _begun(self) -> AsyncSession:
         if self._idle:
-            session = self._idle.pop()
-            try:
-                await self._soon(session, self._begin)
-            except Exception:  # noqa: BLE001  # whatever it is, a new connection tells whether it was this one
-                await self._give_up(session)
-                await self.close()
-            else:
-                return session
-        session = await self._connect()
+            with suppress(Exception):  # whatever it is, a new connection tells whether it was this one
+                return await self._begin_on(self._idle.pop())
+            await self.close()
+        return await self._begin_on(await self._connect())
+
+    async def _begin_on(self, session: AsyncSession) -> AsyncSession:
         try:
             await self._soon(session, self._begin)
-        except BaseException:
+        except BaseException:  # its caller was cancelled, for one
             await self._give_up(session)
             raise
         return session

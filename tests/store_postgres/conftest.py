@@ -18,7 +18,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
 import pytest
 import pytest_asyncio
-from tests.postgres import start_server
+from tests.postgres import server_url, start_server
 from tests.store_postgres.forging import forge
 from tests.store_postgres.shelf import Shelf
 
@@ -99,14 +99,8 @@ async def server(module_server: Server) -> AsyncIterator[Server]:
 @pytest.fixture(scope="session")
 def dsn() -> Iterator[str]:
     """The DSN of a database."""
-    external = os.environ.get("SP00KY_TEST_POSTGRES")
-    if external:
-        yield external
-        return
-    with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
-        server = start_server(Path(folder))
-        yield server.get_uri()
-        server.stop()
+    with server_url() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

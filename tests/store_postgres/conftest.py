@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
-import attrs
 import pytest
 import pytest_asyncio
 from tests.postgres import server_url, start_server
@@ -246,11 +245,6 @@ def new_job() -> Any:
         return NewJob(**{"backend": "api", "path": "/spookify", "payload": {"id": 1}, **fields})
 
     return make
-
-
-@pytest.fixture
-def evolve() -> Any:
-    return attrs.evolve
 
 
 @pytest.fixture(scope="session", name="as_role")

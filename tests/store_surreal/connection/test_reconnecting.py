@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,8 +17,6 @@ from sp00ky_core.ports import JobQuery, SettleFate, Settlement
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import reconnecting
 from sp00ky_store_surreal.errors import ConnectionLost
-
-MakeStore = Callable[..., SurrealStore]
 
 
 def delivered(job: Job) -> Settlement:

@@ -1,6 +1,5 @@
 """What ``check`` says of jobs that wait in vain."""
 
-from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -8,8 +7,6 @@ import attrs
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_surreal import SurrealStore
-
-MakeStore = Callable[..., SurrealStore]
 
 
 async def said(store: SurrealStore) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Enqueueing within a transaction of the caller's: as text, and in a client transaction of the SDK."""
 
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,13 @@ async def test_a_client_transaction_takes_the_job_with_it(outbox: Outbox, db: An
         await getattr(transaction, end)()
     assert [each.id for each in await outbox.find()] == [job.id]
     assert len(await rows(db, "SELECT * FROM thread")) == 1
+
+
+def example(word: str) -> str:
+    """The one of docs/python.md that has the word."""
+    document = (Path(__file__).parents[3] / "docs" / "python.md").read_text()
+    (found,) = [each for each in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if word in each]
+    return str(found)
 
 
 async def test_a_refusal_leaves_nothing_in_a_transaction_that_goes_on(

@@ -2,7 +2,6 @@
 
 import pytest
 
-from sp00ky_core.errors import Violation
 from sp00ky_core.hints import install_hint, nearest, shown
 
 
@@ -43,9 +42,3 @@ def test_how_a_distribution_is_installed() -> None:
     assert install_hint("sp00ky-store-postgres").startswith("pip install ./sp00ky_store_postgres,")
     fast = install_hint("sp00ky-transport-http[fast]")
     assert fast.startswith("pip install './sp00ky_transport_http[fast]',")
-
-
-VIOLATIONS = (
-    Violation(pointer="/id", message="it is missing"),
-    Violation(pointer="", message="it is a list"),
-)

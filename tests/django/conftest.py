@@ -1,9 +1,7 @@
 """Django on a PostgreSQL server, migrated once; each test's writes are rolled back, or deleted."""
 
 import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -12,7 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 from tests.django.configuration import configure
-from tests.postgres import start_server
+from tests.postgres import server_url
 
 configure()
 
@@ -20,14 +18,8 @@ configure()
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A server: a throw-away one, or that of ``SP00KY_TEST_POSTGRES``."""
-    external = os.environ.get("SP00KY_TEST_POSTGRES")
-    if external:
-        yield external
-        return
-    with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
-        server = start_server(Path(folder))
-        yield server.get_uri()
-        server.stop()
+    with server_url() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

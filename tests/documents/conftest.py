@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -16,7 +14,7 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 from click.testing import CliRunner
-from tests.postgres import start_server
+from tests import postgres
 
 import sp00ky_core
 from sp00ky_core import Outbox
@@ -76,13 +74,8 @@ def backend() -> Iterator[Shop]:
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """The URL of a PostgreSQL server's database, from which others can be made."""
-    if external := os.environ.get("SP00KY_TEST_POSTGRES"):
-        yield external
-        return
-    with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
-        server = start_server(Path(folder))
-        yield server.get_uri()
-        server.stop()
+    with postgres.server_url() as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
-import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.postgres import start_server
+from tests.postgres import server_url
 
 BACKEND = Path(__file__).parents[2] / "examples" / "quickstart" / "backend.py"
 
@@ -14,13 +12,8 @@ BACKEND = Path(__file__).parents[2] / "examples" / "quickstart" / "backend.py"
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[str]:
     """The server that is given, or one of its own."""
-    if given := os.environ.get("SP00KY_TEST_POSTGRES"):
-        yield given
-        return
-    with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
-        server = start_server(Path(folder))
-        yield server.get_uri()
-        server.stop()
+    with server_url() as url:
+        yield url
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from tests.ports import free_port
-from tests.postgres import start_server
+from tests.postgres import server_url
 
 from sp00ky_core.stores.ids import new_key
 
@@ -113,14 +112,8 @@ class Service:
 @pytest.fixture(scope="session")
 def server_dsn() -> Iterator[str]:
     """A server: a throw-away one, or that of ``SP00KY_TEST_POSTGRES``."""
-    external = os.environ.get("SP00KY_TEST_POSTGRES")
-    if external:
-        yield external
-        return
-    with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
-        server = start_server(Path(folder))
-        yield server.get_uri()
-        server.stop()
+    with server_url() as url:
+        yield url
 
 
 @pytest_asyncio.fixture

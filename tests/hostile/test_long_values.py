@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.job.job import JobStatus, NewJob
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_surreal import SurrealStore
 
@@ -81,7 +82,7 @@ async def test_a_value_that_is_too_long_is_not_read(store: SurrealStore, column:
         while good.id not in claimed or "job:long" not in claimed:
             claim = await store.claim({"api": 5}, "r")
             claimed.update({job.id: job for job in claim})
-            await store.settle([settlement_of(job) for job in claim])
+            await store.settle([settlement(job, Delivered()) for job in claim])
         listed = await store.find(JobQuery())
         await store.reclaim({}, beating=[])
         assert tracemalloc.get_traced_memory()[1] < MOST

@@ -20,7 +20,6 @@ DELIVERED = "a_delivered_job_succeeds_without_retries"
 EXPIRED = "an_expired_lease_counts_as_an_attempt"
 PAUSED = "a_paused_backend_gives_nothing"
 PROBED = "after_the_pause_one_caller_gets_one_job"
-PRUNED = "prune_deletes_what_is_older_than_it_is_kept"
 DRAINED = "the_next_beat_says_that_it_is_to_drain"
 MANY_KEYS = "keys_that_wait_hide_no_other"
 

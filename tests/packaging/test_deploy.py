@@ -82,9 +82,9 @@ def test_the_commands_that_an_alert_names_are_there() -> None:
     for group, name, options in re.findall(r"sp00ky (\w+) (\w+)((?: --[\w-]+(?: [^\s-]\S*)?)*)", described):
         context = click.Context(cli)
         command = cli.get_command(context, group)
-        assert command is not None
         if isinstance(command, click.Group):  # else `name` is the sentence's next word
-            command = command.commands[name]
+            command = command.get_command(context, name)
+        assert command is not None
         known = {option for param in command.get_params(context) for option in param.opts}
         assert set(re.findall(r"--[\w-]+", options)) <= known
         assert (group, name, "--since" in options) != ("jobs", "retry", True), (

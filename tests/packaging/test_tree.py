@@ -48,7 +48,6 @@ CROSSING = {
     """,
     ("store_sqlite", "contrib/sp00ky_store_sqlite/src/sp00ky_store_sqlite"): """
         test_aiosqlite_store.py test_claims.py test_command_line.py test_model.py test_schema.py
-        test_transactions.py
     """,
     ("store_mysql", "contrib/sp00ky_store_mysql/src/sp00ky_store_mysql"): """
         test_cancellation.py test_claims.py test_command_line.py test_model.py test_schema.py

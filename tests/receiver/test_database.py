@@ -1,7 +1,6 @@
 """A connection that can keep no receipt is refused, in one line, before the handler has done anything."""
 
 import sqlite3
-from pathlib import Path
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -27,8 +26,6 @@ async def refused_async(receiver: Receiver, connection: Any) -> str:
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
-
-ROOT = Path(__file__).parents[2]
 
 AUTOCOMMIT = "outside a transaction (autocommit)"
 

@@ -1,7 +1,6 @@
 """The command line and two runners on one server; what loses a runner, or the server, loses no job."""
 
 import json
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -42,30 +41,6 @@ async def test_from_an_empty_database_to_jobs_delivered_by_two_runners(
 
 async def test_a_killed_runner_loses_nothing(project: Path, backend: Backend, sql: Sql) -> None:
     await a_killed_runner_loses_nothing(project, backend, sql)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "said"),
-    [
-        ("//.*@", "//nobody:hunter2@", "Access denied for user 'nobody'"),
-        ("/test_", "/nowhere_", "Unknown database 'nowhere_"),
-        ("/test_", "/a/test_", "expected mysql://USER:PASSWORD@HOST:PORT/DATABASE"),
-    ],
-)
-async def test_a_server_that_cannot_be_used_is_said_in_one_line(
-    project: Path, before: str, after: str, said: str
-) -> None:
-    file = project / "sp00ky.yml"
-    store = re.sub(before, after, file.read_text().splitlines()[-1])
-    file.write_text("\n".join([*file.read_text().splitlines()[:-1], store]))
-    for command in (["check"], ["run", "--until-empty"]):
-        process = await start(project, *command)
-        out, err = await process.communicate()
-        assert process.returncode != 0
-        lines = [line for line in (out + err).decode().splitlines() if said in line]
-        assert len(lines) == 1, (out + err).decode()
-        assert b"hunter2" not in out + err
-        assert b"Traceback" not in out + err
 
 
 async def test_a_table_of_another_collation_stops_a_runner(project: Path, sql: Sql, backend: Backend) -> None:

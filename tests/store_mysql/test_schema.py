@@ -20,8 +20,7 @@ async def opened(options: StoreOptions) -> MysqlStore:
     return store
 
 
-async def test_all_is_binary_and_in_innodb(options: StoreOptions, database: str, sql: Sql) -> None:
-    store = await migrated(options)
+async def test_all_is_binary_and_in_innodb(store: MysqlStore, database: str, sql: Sql) -> None:
     tables = sql("SELECT DISTINCT engine FROM information_schema.tables WHERE table_schema = %s", (database,))
     assert tables == (("InnoDB",),)
     of = "SELECT DISTINCT collation_name FROM information_schema.columns WHERE table_schema = %s"
@@ -30,7 +29,6 @@ async def test_all_is_binary_and_in_innodb(options: StoreOptions, database: str,
     assert len(collations) == 1
     assert await store.check() == []
     assert await store.migration() == []
-    await store.close()
 
 
 COLUMNS = "id VARCHAR(200) PRIMARY KEY, path TEXT, payload LONGTEXT, status VARCHAR(10)"
@@ -88,8 +86,7 @@ async def test_a_migration_that_stops_halfway_is_begun_again(
     await store.close()
 
 
-async def test_what_was_taken_away_is_made_again(options: StoreOptions, sql: Sql) -> None:
-    store = await migrated(options)
+async def test_what_was_taken_away_is_made_again(store: MysqlStore, sql: Sql) -> None:
     sql("DROP INDEX job_dedup_idx ON job; DROP INDEX job_claim_idx ON job")
     sql("ALTER TABLE job DROP COLUMN ordering_key_ordered, DROP COLUMN last_error_code")
     assert len(await store.migration()) == 5
@@ -101,7 +98,6 @@ async def test_what_was_taken_away_is_made_again(options: StoreOptions, sql: Sql
     insert = "INSERT INTO job (path, payload, status, ordering_key) VALUES ('/a', '{}', 'processing', 'k')"
     with pytest.raises(pymysql.IntegrityError, match="Duplicate entry"):
         sql(insert)
-    await store.close()
 
 
 async def test_a_table_of_others_is_left_alone(options: StoreOptions, sql: Sql) -> None:

@@ -15,10 +15,9 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
-import attrs
 import pytest
 import pytest_asyncio
-from tests.postgres import start_server
+from tests.postgres import server_url, start_server
 from tests.store_postgres.forging import forge
 from tests.store_postgres.shelf import Shelf
 
@@ -99,14 +98,8 @@ async def server(module_server: Server) -> AsyncIterator[Server]:
 @pytest.fixture(scope="session")
 def dsn() -> Iterator[str]:
     """The DSN of a database."""
-    external = os.environ.get("SP00KY_TEST_POSTGRES")
-    if external:
-        yield external
-        return
-    with tempfile.TemporaryDirectory(prefix="sp00ky-pg", ignore_cleanup_errors=True) as folder:
-        server = start_server(Path(folder))
-        yield server.get_uri()
-        server.stop()
+    with server_url() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -252,11 +245,6 @@ def new_job() -> Any:
         return NewJob(**{"backend": "api", "path": "/spookify", "payload": {"id": 1}, **fields})
 
     return make
-
-
-@pytest.fixture
-def evolve() -> Any:
-    return attrs.evolve
 
 
 @pytest.fixture(scope="session", name="as_role")

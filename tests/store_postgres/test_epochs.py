@@ -5,10 +5,8 @@ from typing import Any
 import pytest
 from tests.store_postgres.forging import forge
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.job.retry import RetryPolicy
-from sp00ky_core.job.state_machine import decide
-from sp00ky_core.ports import Settlement
 from sp00ky_store_postgres import PostgresStore
 
 HIGHEST = 2**62
@@ -16,27 +14,17 @@ HIGHEST = 2**62
 
 @pytest.mark.parametrize("epoch", [HIGHEST - 1, HIGHEST])
 async def test_the_highest_epoch_of_a_client_is_no_end(
-    store: PostgresStore, sql: Any, schema: str, epoch: int
+    store: PostgresStore, sql: Any, quoted: str, epoch: int
 ) -> None:
-    quoted = schema.replace('"', '""')
     await forge(
         sql,
-        f'"{quoted}"',
-        f'INSERT INTO "{quoted}".job (path, status, lease_epoch) '
+        quoted,
+        f"INSERT INTO {quoted}.job (path, status, lease_epoch) "
         f"VALUES ('/a', 'pending', {epoch}), ('/b', 'processing', {epoch})",
     )
     (lost,) = await store.reclaim({})
     assert (lost.epoch, lost.transition.to) == (epoch, "pending")
     jobs = await store.claim({"api": 5}, "r")
     assert len(jobs) == 2
-    settlements = [
-        Settlement(
-            job_id=job.id,
-            backend="api",
-            epoch=job.lease_epoch,
-            runner_id=job.runner_id,
-            transition=decide(job, Delivered(), RetryPolicy()),
-        )
-        for job in jobs
-    ]
+    settlements = [settlement(job, Delivered()) for job in jobs]
     assert [each.fate for each in await store.settle(settlements)] == ["settled", "settled"]

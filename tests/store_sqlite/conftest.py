@@ -1,6 +1,7 @@
 """A file of the test's own, and a connection past the store."""
 
 import sqlite3
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -29,3 +30,10 @@ async def migrated(options: StoreOptions) -> SqliteStore:
     await store.open()
     await store.migrate()
     return store
+
+
+@pytest.fixture
+async def store(options: StoreOptions) -> AsyncIterator[SqliteStore]:
+    store = await migrated(options)
+    yield store
+    await store.close()

@@ -1,4 +1,4 @@
-"""Enqueue in the transaction of a caller's blocking connection: sqlite3, SQLAlchemy, Django."""
+"""Enqueue in the transaction of a caller's connection: sqlite3, SQLAlchemy, Django, aiosqlite."""
 
 import asyncio
 import shutil
@@ -17,7 +17,7 @@ from django.db import connections, transaction
 from sqlalchemy.orm import Session
 from tests.store_postgres.blocking_callers import configure_django
 
-from sp00ky_core.errors import OptionInvalid, RowRefused
+from sp00ky_core.errors import OptionInvalid, RowRefused, SchemaError
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_sqlite import SqliteStore
@@ -252,3 +252,38 @@ def test_a_connection_of_another_thread_is_refused(store: SqliteStore, file: Pat
         ):
             with pytest.raises(OptionInvalid, match="is of another thread; expected one that this thread"):
                 other.submit(call).result()
+
+
+@pytest.mark.parametrize("roll_back", [False, True])
+async def test_a_job_shares_the_fate_of_an_asynchronous_transaction(
+    store: SqliteStore, file: Path, *, roll_back: bool
+) -> None:
+    async with aiosqlite.connect(file) as connection:
+        connection.row_factory = aiosqlite.Row
+        (job, same) = await store.add([new_job(dedup_key="k"), new_job(dedup_key="k")], connection=connection)
+        if roll_back:
+            await connection.rollback()
+        else:
+            await connection.commit()
+    assert same == job
+    assert committed(store, file) == ([] if roll_back else [job])
+
+
+async def test_a_connection_that_commits_each_statement_is_refused(store: SqliteStore, file: Path) -> None:
+    with (
+        closing(sqlite3.connect(file, isolation_level=None)) as connection,
+        pytest.raises(OptionInvalid, match="BEGIN"),
+    ):
+        await store.add([new_job()], connection=connection)
+    async with aiosqlite.connect(file, isolation_level=None) as other:
+        with pytest.raises(OptionInvalid, match="BEGIN"):
+            await store.add([new_job()], connection=other)
+    assert committed(store, file) == []
+
+
+async def test_a_connection_to_another_database_is_told(store: SqliteStore, file: Path) -> None:
+    with (
+        closing(sqlite3.connect(file.with_name("other.db"))) as connection,
+        pytest.raises(SchemaError, match="no such table: job"),
+    ):
+        await store.add([new_job()], connection=connection)

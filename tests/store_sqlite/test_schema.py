@@ -31,8 +31,7 @@ BY_0_2 = (1, *[0] * 9, 2, *[0] * 4)
 SOURCE = Path(sp00ky_store_sqlite.__file__).parent
 
 
-async def test_what_is_missing_is_found_and_added(options: StoreOptions, connection: Any) -> None:
-    store = await migrated(options)
+async def test_what_is_missing_is_found_and_added(store: SqliteStore, connection: Any) -> None:
     (job,) = await store.add([NewJob(backend="api", path="/a", payload={})])
     connection.execute("DROP INDEX job_claim_idx")
     connection.execute("DROP INDEX job_deferred_idx")
@@ -47,7 +46,6 @@ async def test_what_is_missing_is_found_and_added(options: StoreOptions, connect
     assert len(await store.migrate()) == 3
     assert await store.check() == []
     assert await store.get(job.id) == job
-    await store.close()
 
 
 async def test_a_table_of_somebody_elses_is_left_alone(options: StoreOptions, connection: Any) -> None:
@@ -60,14 +58,12 @@ async def test_a_table_of_somebody_elses_is_left_alone(options: StoreOptions, co
     await store.close()
 
 
-async def test_a_newer_schema_that_this_version_cannot_use(options: StoreOptions, connection: Any) -> None:
-    store = await migrated(options)
+async def test_a_newer_schema_that_this_version_cannot_use(store: SqliteStore, connection: Any) -> None:
     connection.execute("UPDATE sp00ky_migration SET version = 9, min_compatible = 9")
     with pytest.raises(SchemaError, match="upgrade sp00ky-core"):
         await store.migrate()
     connection.execute("UPDATE sp00ky_migration SET min_compatible = 1")
     assert await store.migrate() == []
-    await store.close()
 
 
 async def test_a_file_of_an_earlier_version_is_brought_over(options: StoreOptions, connection: Any) -> None:
@@ -153,9 +149,8 @@ async def _explained(store: SqliteStore, call: Any) -> list[str]:
     return seen
 
 
-async def test_rollups_of_0_2_count_by_its_bounds(options: StoreOptions, connection: Any) -> None:
+async def test_rollups_of_0_2_count_by_its_bounds(store: SqliteStore, connection: Any) -> None:
     """They have no finer ones, and what has is read by 0.2 as its own."""
-    store = await migrated(options)
     minute = datetime(2026, 1, 1, tzinfo=UTC)
     fields: Any = {"minute": minute, "backend": "api", "outcome": "success", "count": 3}
     await store.write_rollups(
@@ -167,7 +162,6 @@ async def test_rollups_of_0_2_count_by_its_bounds(options: StoreOptions, connect
     connection.execute("UPDATE sp00ky_rollup SET fine = NULL WHERE runner_id = 'a'")
     (row,) = await store.rollups(RollupQuery(since=minute))
     assert (row.count, coarse_buckets(row.buckets)) == (6, tuple(2 * count for count in BY_0_2))
-    await store.close()
 
 
 def test_the_adapter_names_no_column() -> None:

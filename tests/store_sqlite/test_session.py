@@ -15,10 +15,10 @@ from tests.store_sqlite.conftest import migrated
 from sp00ky_core.errors import JobNotFound, QueryRefused
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobFilter, JobQuery, StoreOptions
+from sp00ky_store_sqlite import SqliteStore
 
 
-async def test_bytes_that_are_no_text_cost_no_other_row(options: StoreOptions, connection: Any) -> None:
-    store = await migrated(options)
+async def test_bytes_that_are_no_text_cost_no_other_row(store: SqliteStore, connection: Any) -> None:
     connection.execute("INSERT INTO job (path, payload) VALUES (CAST(X'2fff' AS TEXT), '{}')")
     connection.execute("INSERT INTO job (path, payload, runner_id) VALUES ('/b', '{}', CAST(X'ff' AS TEXT))")
     (good,) = await store.add([NewJob(backend="api", path="/a", payload={})])
@@ -27,7 +27,6 @@ async def test_bytes_that_are_no_text_cost_no_other_row(options: StoreOptions, c
     assert "surrogate" in (claimed["/\udcff"].defect or "")
     assert "/b" not in claimed  # it can't be named in a guard: it is left out, and logged
     assert (await store.stats())["api"].pending == 1
-    await store.close()
 
 
 NO_TEXT = "CAST(X'2fff' AS TEXT)"
@@ -37,9 +36,8 @@ NO_TEXT = "CAST(X'2fff' AS TEXT)"
 @pytest.mark.parametrize("ordering_key", ["NULL", "'k'", NO_TEXT])
 @pytest.mark.parametrize("apart", [False, True])
 async def test_a_key_that_cannot_be_named_holds_up_no_other_row(
-    options: StoreOptions, connection: Any, ordering_key: str, apart: bool
+    store: SqliteStore, connection: Any, ordering_key: str, apart: bool
 ) -> None:
-    store = await migrated(options)
     insert = "INSERT INTO job (id, path, payload, ordering_key, run_at)"
     connection.execute(f"{insert} VALUES ({NO_TEXT}, '/b', '{{}}', {ordering_key}, 0)")
     if apart:
@@ -50,7 +48,6 @@ async def test_a_key_that_cannot_be_named_holds_up_no_other_row(
         (good,) = await store.add([NewJob(backend="api", path="/a", payload={})])
         assert [job.id for job in await store.claim({"api": 1}, "runner")] == [good.id]
     assert await store.claim({"api": 5}, "runner") == []
-    await store.close()
 
 
 async def test_a_key_that_cannot_be_named_is_passed_over_by_upkeep(
@@ -75,12 +72,10 @@ async def test_a_key_that_cannot_be_named_is_passed_over_by_upkeep(
 
 
 @pytest.mark.parametrize("key", [None, bytes(16)])
-async def test_a_key_that_is_no_text_is_refused(options: StoreOptions, connection: Any, key: Any) -> None:
-    store = await migrated(options)
+async def test_a_key_that_is_no_text_is_refused(store: SqliteStore, connection: Any, key: Any) -> None:
     with pytest.raises(sqlite3.IntegrityError):
         connection.execute("INSERT INTO job (id, path, payload) VALUES (?, '/a', '{}')", (key,))
     assert await store.find(JobQuery()) == []
-    await store.close()
 
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT max(i) FROM n"
@@ -99,10 +94,9 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT ma
     ],
 )
 async def test_a_query_of_a_schedule_only_reads(
-    options: StoreOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str, problem: str
+    store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str, problem: str
 ) -> None:
     monkeypatch.setattr("sp00ky_store_sqlite.session.QUERY_SECONDS", 0.2)
-    store = await migrated(options)
     await store.add([NewJob(backend="api", path="/a", payload={})])
     with pytest.raises(QueryRefused) as caught:
         await store.query_rows(query.format(folder=tmp_path))
@@ -114,11 +108,10 @@ async def test_a_query_of_a_schedule_only_reads(
             await store.query_rows(statement)
     assert await store.query_rows("SELECT path FROM job") == [{"path": "/a"}]
     assert not (tmp_path / "other.db").exists()
-    await store.close()
 
 
 async def test_a_query_of_a_schedule_holds_up_no_claim(
-    options: StoreOptions, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, asked = [0.0], threading.Event()
 
@@ -127,7 +120,6 @@ async def test_a_query_of_a_schedule_holds_up_no_claim(
         return now[0]
 
     monkeypatch.setattr("sp00ky_store_sqlite.session.time", SimpleNamespace(monotonic=monotonic))
-    store = await migrated(options)
     (job,) = await store.add([NewJob(backend="api", path="/a", payload={})])
     query = asyncio.ensure_future(store.query_rows(ENDLESS))
     await asyncio.to_thread(asked.wait)
@@ -139,4 +131,3 @@ async def test_a_query_of_a_schedule_holds_up_no_claim(
         now[0] = math.inf
     with pytest.raises(QueryRefused, match="takes longer"):
         await query
-    await store.close()

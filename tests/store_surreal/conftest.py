@@ -168,6 +168,28 @@ def make_store(tmp_path: Path) -> Callable[..., SurrealStore]:
     return make
 
 
+@pytest_asyncio.fixture
+async def make_migrated(make_store: Callable[..., SurrealStore]) -> AsyncIterator[Any]:
+    """Make stores that are open and have their tables, and that are closed with the test."""
+    stores: list[SurrealStore] = []
+
+    async def make(url: str = "mem://", tables: tuple[JobTable, ...] = TABLES) -> SurrealStore:
+        stores.append(make_store(url, tables))
+        await stores[-1].open()
+        await stores[-1].migrate()
+        return stores[-1]
+
+    yield make
+    for store in stores:
+        await store.close()
+
+
+@pytest_asyncio.fixture
+async def shared(surreal_url: str, make_migrated: Any) -> SurrealStore:
+    """An open store with its tables, on a server."""
+    return await make_migrated(surreal_url)  # type: ignore[no-any-return]  # as the fixture has it
+
+
 @pytest.fixture(params=["embedded", "server"])
 def url(request: pytest.FixtureRequest) -> str:
     """An empty database, of each kind."""

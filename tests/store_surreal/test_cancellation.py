@@ -4,12 +4,11 @@ import logging
 from pathlib import Path
 
 from sp00ky_conformance.cancellation import CancelledRunners
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.job.retry import RetryPolicy
-from sp00ky_core.job.state_machine import decide
-from sp00ky_core.ports import JobTable, Settlement
+from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.transitions import clear
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_store_surreal import SurrealStore
@@ -24,11 +23,7 @@ async def use_every_connection(store: SurrealStore) -> None:
     """A server's connections are made when they are needed, and stay with the store."""
     await store.add([NewJob(path="/spookify", backend="api")])
     (job,) = await store.claim({"api": 1}, "r")
-    transition = decide(job, Delivered(), RetryPolicy())
-    settlement = Settlement(
-        job_id=job.id, backend="api", epoch=job.lease_epoch, runner_id=job.runner_id, transition=transition
-    )
-    await store.settle([settlement])
+    await store.settle([settlement(job, Delivered())])
     await clear(store, [job.id])
     await store.beat("r")
     await store.remove_runner("r")

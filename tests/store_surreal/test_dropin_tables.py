@@ -1,14 +1,13 @@
 """Tables and rows as Sp00ky projects have them: without some fields, with delays, with results as values."""
 
 import re
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.job.state_machine import Rescheduled
@@ -91,48 +90,36 @@ ROWS = {
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-async def test_clients_rows_are_delivered(
-    spooky_app: Any, make_store: Callable[..., SurrealStore], row: str
-) -> None:
+async def test_clients_rows_are_delivered(spooky_app: Any, row: str, make_migrated: Any) -> None:
     await rows(spooky_app.root, "REMOVE TABLE job")
     await rows(spooky_app.root, NEWEST)
-    store = make_store(spooky_app.url)
-    await store.open()
-    await store.migrate()
+    store = await make_migrated(spooky_app.url)
     assert not [each for each in await store.check() if each.stops_jobs]
     user = await spooky_app.sign_up("a")
     (made,) = await rows(user, row)
     (job,) = [job for _ in range(20) for job in await store.claim({"api": 1}, "r")]
     assert job.payload["id"] == 1
-    await store.settle([settlement_of(job, Delivered(result={"x": "seen"}))])
+    await store.settle([settlement(job, Delivered(result={"x": "seen"}))])
     (seen,) = [each for each in await rows(user, "SELECT * FROM job") if each["id"] == made["id"]]
     assert (seen["status"], seen["result"]) == ("success", {"x": "seen"})
-    await store.close()
 
 
-async def test_a_schedules_row_is_delivered(spooky_app: Any, make_store: Callable[..., SurrealStore]) -> None:
+async def test_a_schedules_row_is_delivered(spooky_app: Any, make_migrated: Any) -> None:
     await rows(spooky_app.root, "REMOVE TABLE job")
     await rows(spooky_app.root, NEWEST)
-    store = make_store(spooky_app.url)
-    await store.open()
-    await store.migrate()
+    store = await make_migrated(spooky_app.url)
     await rows(
         spooky_app.root,
         "CREATE job:sch_daily_1 SET path = '/a', payload = { id: 1, row: { name: 'x' } }, max_retries = 2",
     )
     (job,) = await store.claim({"api": 1}, "r")
     assert (job.payload, job.assigned_to) == ({"id": 1, "row": {"name": "x"}}, None)
-    await store.settle([settlement_of(job, Undelivered(name="http_status", code=500, reason="x"))])
+    await store.settle([settlement(job, Undelivered(name="http_status", code=500, reason="x"))])
     assert (await store.get(job.id)).errors[0].code == 500
-    await store.close()
 
 
-async def test_a_client_may_delay_its_own_job_and_no_more(
-    spooky_app: Any, make_store: Callable[..., SurrealStore]
-) -> None:
-    store = make_store(spooky_app.url)
-    await store.open()
-    await store.migrate()
+async def test_a_client_may_delay_its_own_job_and_no_more(spooky_app: Any, make_migrated: Any) -> None:
+    store = await make_migrated(spooky_app.url)
     user = await spooky_app.sign_up("a")
     (made,) = await rows(
         user,
@@ -145,4 +132,3 @@ async def test_a_client_may_delay_its_own_job_and_no_more(
     (kept,) = await rows(spooky_app.root, "SELECT delay, timeout, deferred_since FROM job:a")
     assert (kept["delay"], kept["timeout"], kept.get("deferred_since")) == (3_600_000, 5, None)
     assert await store.claim({"api": 1}, "r") == []
-    await store.close()

@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 from surrealdb import RecordID
-from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered
@@ -38,7 +38,7 @@ async def test_an_id_of_any_kind_goes_all_the_way(migrated: SurrealStore, job_id
     claimed = await migrated.claim({"api": 5}, "r")
     assert {job.id for job in claimed} == {job_id, other.id}
     assert [
-        each.fate for each in await migrated.settle([settlement_of(job, Delivered()) for job in claimed])
+        each.fate for each in await migrated.settle([settlement(job, Delivered()) for job in claimed])
     ] == ["settled", "settled"]
     assert (await migrated.get(job_id)).status is JobStatus.SUCCESS
     assert [each.fate for each in await clear(migrated, [job_id])] == ["cleared"]

@@ -1,8 +1,8 @@
 """Rows whose key is an array or an object are no jobs: nothing touches them, or is held up by them."""
 
 import attrs
-from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobFilter, JobTable
@@ -64,7 +64,7 @@ async def test_they_are_neither_reclaimed_nor_released_nor_deleted(migrated: Sur
     before = await rows(migrated)
     (job,) = await migrated.add([NewJob(path="/b", backend="api")])
     claim = await migrated.claim({"api": 1}, "r")
-    await migrated.settle([settlement_of(each, Delivered()) for each in claim])
+    await migrated.settle([settlement(each, Delivered()) for each in claim])
     assert await migrated.reclaim({}) == []
     assert await migrated.overdue(["r"]) == []
     assert await migrated.release("r", keep=[]) == []

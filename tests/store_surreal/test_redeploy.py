@@ -2,29 +2,25 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sp00ky_core.job.job import NewJob
-from sp00ky_core.ports import JobTable, StoreOptions
-from sp00ky_store_surreal import SurrealStore
 
 SPEC = (Path(__file__).parent / "spec_job.surql").read_text()
-TABLES = (JobTable(backend="api", table="job"),)
 
 
 @pytest.mark.parametrize("again", ["DEFINE {} OVERWRITE", "DEFINE {} IF NOT EXISTS"])
-async def test_what_was_added_stays(surreal_url: str, again: str) -> None:
+async def test_what_was_added_stays(surreal_url: str, again: str, make_migrated: Any) -> None:
     surrealdb = pytest.importorskip("surrealdb")
-    store = SurrealStore(StoreOptions(url=surreal_url, tables=TABLES))
     user, _, place = surreal_url.removeprefix("ws://").rpartition("@")
     host, namespace, database = place.split("/")
     async with surrealdb.AsyncSurreal(f"ws://{host}") as root:
         await root.signin(dict(zip(("username", "password"), user.split(":"), strict=True)))
         await root.use(namespace, database)
         await root.query_raw(SPEC, {})
-        await store.open()
-        await store.migrate()
+        store = await make_migrated(surreal_url)
         await root.query_raw(re.sub(r"DEFINE (TABLE|FIELD)", lambda found: again.format(found[1]), SPEC), {})
         assert await store.migration() == []
         await root.query_raw("CREATE thread:a", {})
@@ -32,4 +28,3 @@ async def test_what_was_added_stays(surreal_url: str, again: str) -> None:
         (claimed,) = await store.claim({"api": 1}, "runner")
         assert (claimed.id, claimed.lease_epoch) == (job.id, 1)
         assert not [finding for finding in await store.check() if finding.stops_jobs]
-        await store.close()

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered
@@ -45,7 +45,7 @@ async def test_a_result_is_a_value_where_the_field_takes_one(
     (job,) = await migrated.add([NewJob(path="/a", backend="api")])
     (claimed,) = await migrated.claim({"api": 1}, "r")
     as_text = Job(id="", backend="", path="", payload_json=answer, status=JobStatus.PENDING)
-    (result,) = await migrated.settle([settlement_of(claimed, Delivered(result=JsonText(answer)))])
+    (result,) = await migrated.settle([settlement(claimed, Delivered(result=JsonText(answer)))])
     assert (result.fate, result.problem) == (SettleFate.SETTLED, None)
     assert (await migrated.get(job.id)).result == as_text.payload
     if answer == ANSWERS["object"]:
@@ -57,5 +57,5 @@ async def test_a_result_is_text_where_the_field_is_text(migrated: SurrealStore) 
     migrated._ready.forget()
     await migrated.add([NewJob(path="/a", backend="api")])
     (claimed,) = await migrated.claim({"api": 1}, "r")
-    await migrated.settle([settlement_of(claimed, Delivered(result={"x": 1}))])
+    await migrated.settle([settlement(claimed, Delivered(result={"x": 1}))])
     assert await column(migrated, claimed.id, "result") == '{"x":1}'

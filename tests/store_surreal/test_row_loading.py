@@ -1,17 +1,17 @@
 """Values that Python or JSON has no form for, in any column: none of them costs another row."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, SettleFate
 from sp00ky_core.stores.transitions import kill
 from sp00ky_store_surreal import SurrealStore
@@ -39,16 +39,6 @@ VALUES = (
     *("<set>[1, 2]", "[<set>[{ a: 1 }]]", "[{ a: [<regex>'a{1,2}'] }]", "[thread:[<set>[1]]]"),
     *("1h", "<regex>'a'", "type::table('x')", "true", "[]", "NULL"),
 )
-
-
-@asynccontextmanager
-async def opened(store: SurrealStore) -> AsyncIterator[SurrealStore]:
-    await store.open()
-    try:
-        await store.migrate()
-        yield store
-    finally:
-        await store.close()
 
 
 async def written(store: SurrealStore, statement: str) -> bool:
@@ -89,17 +79,16 @@ NESTED = "array::fold(array::range(0, 220), 1, |$a, $b| <set>[$a])"
 
 
 async def test_a_reply_that_is_beyond_decoding_fails_its_call_alone(
-    make_store: Callable[..., SurrealStore], surreal_url: str, monkeypatch: pytest.MonkeyPatch
+    shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cbor, "DEEPEST", 100)
-    async with opened(make_store(surreal_url)) as store:
-        if not await written(store, f"CREATE job:bad SET path = '/a', payload = {NESTED} RETURN NONE"):
-            return
-        (good,) = await store.add([NewJob(path="/b", backend="api")])
-        with pytest.raises(ReplyUnreadable):
-            await store.claim({"api": 5}, "r")
-        await store.release("r", keep=())
-        assert good.id in await claimed(store)
+    if not await written(shared, f"CREATE job:bad SET path = '/a', payload = {NESTED} RETURN NONE"):
+        return
+    (good,) = await shared.add([NewJob(path="/b", backend="api")])
+    with pytest.raises(ReplyUnreadable):
+        await shared.claim({"api": 5}, "r")
+    await shared.release("r", keep=())
+    assert good.id in await claimed(shared)
 
 
 @pytest.mark.parametrize("url", ["mem://"])  # what can't be read is made up here
@@ -122,7 +111,7 @@ async def test_a_row_that_cant_be_read_at_all_can_still_be_ended(
     assert "can't be read" in (jobs["job:bad"].defect or "")
     assert jobs["job:bad"].status is JobStatus.PENDING
     bad = {job.id: job for job in await migrated.claim({"api": 5}, "r")}["job:bad"]
-    (result,) = await migrated.settle([settlement_of(bad)])
+    (result,) = await migrated.settle([settlement(bad, Delivered())])
     assert result.fate is SettleFate.SETTLED
 
 

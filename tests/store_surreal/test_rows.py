@@ -2,8 +2,8 @@
 
 import pytest
 from surrealdb import RecordID
-from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.job.outcome import INVALID_ROW, Delivered, Undelivered
@@ -49,10 +49,8 @@ async def test_a_hostile_row_costs_no_other(migrated: SurrealStore, statement: s
     assert len(claimed) == 2
     if word:
         assert word in (bad.defect or "")
-    failed = settlement_of(bad, Undelivered(name=INVALID_ROW, reason="no"))
-    fates = [
-        each.fate for each in await migrated.settle([failed, settlement_of(claimed[good.id], Delivered())])
-    ]
+    failed = settlement(bad, Undelivered(name=INVALID_ROW, reason="no"))
+    fates = [each.fate for each in await migrated.settle([failed, settlement(claimed[good.id], Delivered())])]
     assert fates == ["settled", "settled"]
     listed = {job.id: job.status for job in await migrated.find(JobQuery())}
     assert listed == {bad.id: JobStatus.FAILED, good.id: JobStatus.SUCCESS}

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -26,13 +25,8 @@ async def counts(store: SurrealStore) -> tuple[int, int]:
     return jobs, runs
 
 
-async def test_connections_that_race_for_fires_make_each_once(
-    make_store: Callable[..., SurrealStore], surreal_url: str
-) -> None:
-    stores = [make_store(surreal_url) for _ in range(4)]
-    for each in stores:
-        await each.open()
-    await stores[0].migrate()
+async def test_connections_that_race_for_fires_make_each_once(surreal_url: str, make_migrated: Any) -> None:
+    stores = [await make_migrated(surreal_url) for _ in range(4)]
     await define(stores[0])
 
     async def race(store: SurrealStore) -> int:
@@ -48,8 +42,6 @@ async def test_connections_that_race_for_fires_make_each_once(
     assert len({run.fired_at for run in runs}) == fired
     jobs = {job.id for job in await stores[0].find(JobQuery(limit=10_000))}
     assert {run.job_id for run in runs} == jobs
-    for each in stores:
-        await each.close()
 
 
 async def test_a_fire_whose_reply_is_lost_is_known_to_be_made(
@@ -139,13 +131,9 @@ async def test_a_record_of_a_jobs_id_that_is_there_stays(migrated: SurrealStore)
     assert {job.max_retries for job in await migrated.find(JobQuery()) if job.path == "/x"} == {9}
 
 
-async def test_a_server_says_who_it_was(make_store: Callable[..., SurrealStore], surreal_url: str) -> None:
-    store = make_store(surreal_url)
-    await store.open()
-    await store.migrate()
-    await store.start_audit(Act(action="pause", selection={"backend": "api"}, actor="me"))
-    (entry,) = await store.audit()
-    await store.close()
+async def test_a_server_says_who_it_was(shared: SurrealStore) -> None:
+    await shared.start_audit(Act(action="pause", selection={"backend": "api"}, actor="me"))
+    (entry,) = await shared.audit()
     assert (entry.db_user, entry.actor, entry.selection) == ("root", "me", {"backend": "api"})
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,33 @@ def start() -> Iterator[Start]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+def until(process: subprocess.Popen[str], text: str, count: int = 1) -> list[str]:
+    """Read its log up to so many records with this text."""
+    assert process.stderr is not None
+    lines: list[str] = []
+    for line in process.stderr:
+        lines.append(line)
+        if sum(text in each for each in lines) == count:
+            return lines
+    raise AssertionError(f"it ended without {text!r}: {lines}")
+
+
+def comes_true(is_so: Callable[[], bool]) -> None:
+    """Wait for what another process does, which sends no event."""
+    deadline = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Let processes hear SIGHUP that this one was started to ignore, as by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 CONTROL = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")

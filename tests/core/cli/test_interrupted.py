@@ -3,12 +3,11 @@
 import json
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.core.cli.conftest import comes_true
 
 
 def ended(process: subprocess.Popen[str]) -> str:
@@ -17,15 +16,6 @@ def ended(process: subprocess.Popen[str]) -> str:
     assert process.returncode == 130, err
     assert "Traceback" not in err
     return err.strip()
-
-
-def eventually(met: Callable[[], bool]) -> None:
-    """Wait for what another process does, which sends no event."""
-    for _ in range(2_400):
-        if met():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it didn't happen")
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -44,7 +34,7 @@ def test_an_interrupted_wait_lets_the_attempt_end_unless_told_twice(
 ) -> None:
     seen = len(misbehaving.requests)
     process = start("call", "api", "/hang", "--max-retries", "0", "--wait")
-    eventually(lambda: len(misbehaving.requests) > seen)
+    comes_true(lambda: len(misbehaving.requests) > seen)
     process.send_signal(signal.SIGINT)
     assert "is pending: delivered by this command" in process.stderr.readline()
     assert "a second SIGTERM or SIGINT exits at once" in process.stderr.readline()

@@ -13,7 +13,7 @@ from tests.core.cli.conftest import Call, ids
 from tests.core.cli.shelf import NOTHING, Shelf, ended, enqueued
 
 from sp00ky_core import Outbox
-from sp00ky_core.job.outcome import Delivered, Undelivered
+from sp00ky_core.job.outcome import Undelivered
 from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.memory import MemoryStore
@@ -234,38 +234,10 @@ def test_interrupted_it_ends_its_batch_and_says_how_far_it_came(
     assert shelf.statuses(ids) == ["pending"] * 3 + ["failed"] * 4
 
 
-def test_a_job_is_copied(shelf: Shelf, sp00ky: Any) -> None:
-    options: dict[str, Any] = {
-        "payload": {"id": "é", "n": 1.10},
-        "assigned_to": "thread:a",
-        "max_retries": 7,
-        "retry_strategy": "exponential",
-        "dedup_key": "k",
-        "priority": 2,
-        "ordering_key": "o",
-    }
-    (old,) = ended(1, Delivered(), **options)
-    copied = sp00ky("jobs", "copy", old)
-    assert (copied.code, copied.err) == (0, "")
-    was, new = shelf.all()[old], shelf.all()[copied.out.strip()]
-    for name in (
-        "backend",
-        "path",
-        "payload_json",
-        "assigned_to",
-        "max_retries",
-        "retry_strategy",
-        "timeout",
-        "priority",
-        "ordering_key",
-    ):
-        assert getattr(new, name) == getattr(was, name), name
-    assert (new.status.value, new.dedup_key, new.retries, new.errors) == ("pending", None, 0, ())
-    assert was.status.value == "success"
-
-
-def test_a_copy_may_have_another_payload(shelf: Shelf, sp00ky: Any) -> None:
+def test_a_job_is_copied_with_its_payload_or_another(shelf: Shelf, sp00ky: Any) -> None:
     (old,) = enqueued(1)
+    copied = sp00ky("jobs", "copy", old)
+    assert (copied.code, copied.err, shelf.all()[copied.out.strip()].copied_from) == (0, "", old)
     (Path.cwd() / "payload.json").write_text('{"id": "from a file"}')
     for given, expected in (('{"id": "2"}', "2"), ("@payload.json", "from a file")):
         copied = sp00ky("jobs", "copy", old, "--payload", given, "--json").json
@@ -273,7 +245,7 @@ def test_a_copy_may_have_another_payload(shelf: Shelf, sp00ky: Any) -> None:
     assert "contract" in sp00ky("jobs", "copy", old, "--payload", '{"id": 3}').complaint(2)
     assert "PAYLOAD @nowhere" in sp00ky("jobs", "copy", old, "--payload", "@nowhere").complaint(2)
     assert "'job:nope'" in sp00ky("jobs", "copy", "job:nope").complaint(1)
-    assert len(shelf.all()) == 3
+    assert len(shelf.all()) == 4
 
 
 def test_what_cannot_be_a_job_is_not_copied(shelf: Shelf, sp00ky: Any) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
-from tests.simulation import MemoryLab, World
+from tests.simulation import World
 
 from sp00ky_core import hookimpl
 from sp00ky_core.cli.plan import FAILURES, Forecast, Outage, Rules, forecasts
@@ -18,7 +16,6 @@ from sp00ky_core.config.settings import RetryConfig
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Undelivered
 from sp00ky_core.plugins.registry import Plugins
-from sp00ky_core.ports import JobTable, StoreOptions
 
 
 def forecast(*arrivals: float) -> Forecast:
@@ -133,15 +130,6 @@ def test_the_longest_waits_end() -> None:
 
 
 SECONDS, JOBS, STEP = 20, 20, 0.1
-
-
-@pytest.fixture
-def world(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[World]:
-    caplog.set_level(logging.CRITICAL)
-    tables = (JobTable(backend="api", table="job"),)
-    world = World(MemoryLab(StoreOptions(url="memory://", tables=tables)), tables, tmp_path)
-    yield world
-    world.close()
 
 
 def requests_in(world: World, failure: str) -> int:

@@ -4,26 +4,18 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.core.cli.conftest import comes_true, until
 from tests.core.cli.test_probes import get, port_of
 
 from sp00ky_core.cli.processes import Reports, Supervisor
 from sp00ky_core.ports import BUCKETS
 
-
-@pytest.fixture(autouse=True)
-def heard() -> Iterator[None]:
-    """Let processes hear SIGHUP that this one was started to ignore, as by nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    yield
-    signal.signal(signal.SIGHUP, before)
+pytestmark = pytest.mark.usefixtures("heard")
 
 
 @pytest.fixture
@@ -35,25 +27,6 @@ def shared(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def ready(shared: None, sp00ky: Any) -> None:
     assert sp00ky("migrate").code == 0
-
-
-def until(process: subprocess.Popen[str], text: str, count: int = 1) -> list[str]:
-    """Read its log up to so many records with this text."""
-    assert process.stderr is not None
-    lines: list[str] = []
-    for line in process.stderr:
-        lines.append(line)
-        if sum(text in each for each in lines) == count:
-            return lines
-    raise AssertionError(f"it ended without {text!r}: {lines}")
-
-
-def comes_true(is_so: Callable[[], bool]) -> None:
-    """Another process does it: there is no event here."""
-    deadline = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def runners(sp00ky: Any) -> list[dict[str, Any]]:

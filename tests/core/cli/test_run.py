@@ -21,10 +21,6 @@ TOKEN = "tok3n-that-nobody-may-see"
 RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (DEBUG|INFO|WARNING|ERROR) [\w.]+: ")
 
 
-def status_of(sp00ky: Any, job_id: str) -> Any:
-    return sp00ky("jobs", "get", job_id, "--json").json
-
-
 def test_until_empty_waits_for_delayed_jobs_too(migrated: Path, sp00ky: Any, start: Any) -> None:
     soon = sp00ky("call", "api", "/json").out.strip()
     later = sp00ky("call", "api", "/json", "--delay", "1").out.strip()
@@ -35,7 +31,8 @@ def test_until_empty_waits_for_delayed_jobs_too(migrated: Path, sp00ky: Any, sta
     assert all(RECORD.match(line) for line in err.splitlines())
     assert "2 delivered, 0 failed" in err
     assert TOKEN not in err
-    assert [status_of(sp00ky, each)["status"] for each in (soon, later)] == ["success", "success"]
+    for job_id in (soon, later):
+        assert sp00ky("jobs", "get", job_id, "--json").json["status"] == "success"
 
 
 def test_attempts_are_logged_as_json_without_payloads(migrated: Path, sp00ky: Any, start: Any) -> None:

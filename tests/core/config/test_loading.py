@@ -454,18 +454,37 @@ def test_where_the_jobs_are(load: Load, text: str, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "override", "key"),
+    ("environ", "override", "url"),
     [
-        ("{}", None, "store"),
-        ("surrealdb: {namespace: n}", None, "surrealdb.endpoint"),
-        ("surrealdb: v3.0.0", None, "store"),
-        ("store: memory://", "u:s3cret@h", "--store"),
+        ({"SP00KY_STORE": ""}, None, "memory://"),
+        ({"SP00KY_STORE": "mem://"}, None, "mem://"),
+        ({"SP00KY_STORE": "mem://"}, "surrealkv://./x", "surrealkv://./x"),
+    ],
+)
+def test_who_says_it(load: Load, environ: dict[str, str], override: str | None, url: str) -> None:
+    assert store_url(load("store: memory://"), override, environ=environ) == Secret(url)
+
+
+@pytest.mark.parametrize(
+    ("text", "override", "key", "says"),
+    [
+        ("{}", None, "store", "SP00KY_STORE, or pass --store"),
+        ("surrealdb: {namespace: n}", None, "surrealdb.endpoint", "endpoint"),
+        ("surrealdb: v3.0.0", None, "store", "SP00KY_STORE"),
+        ("store: memory://", "u:s3cret@h", "--store", "expected a store URL"),
+        ("store: '${NOPE}'", None, "store", "NOPE is not set; set it"),
+        (
+            "surrealdb: {endpoint: 'mem://', password: {vault: NOPE}}",
+            None,
+            "surrealdb.password",
+            "the environment variable NOPE is not set",
+        ),
     ],
 )
 def test_where_it_is_not_said_where_the_jobs_are(
-    load: Load, text: str, override: str | None, key: str
+    load: Load, text: str, override: str | None, key: str, says: str
 ) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match=says) as caught:
         store_url(load(text), override, {})
     assert caught.value.key == key
     assert "s3cret" not in str(caught.value)
@@ -719,39 +738,30 @@ def test_signing_secrets_are_read_and_never_shown(load: Load, written: str, read
 
 
 def test_all_that_a_runner_lacks_is_said_at_once(load: Load, tmp_path: Path) -> None:
-    one, other = "auth: {token: '${TOKEN}'}", "auth: {tokenFile: ./gone}"
-    config = load(f"backends: {{a: {{{SOUND}, timeout: '${{T}}', {one}}}, b: {{{SOUND}, {other}}}}}", {})
+    """Not what only the connection to the store needs."""
+    config = load(
+        f"""
+store: '${{S}}'
+backends:
+  a: {{{SOUND}, timeout: '${{T}}', auth: {{token: '${{TOKEN}}'}}, signingSecret: ['${{NEW}}']}}
+  b: {{{SOUND}, auth: {{tokenFile: ./gone}}}}
+  c: {{{SOUND}, auth: {{token: {{vault: TOKEN}}}}}}
+""",
+        {},
+    )
     with pytest.raises(ConfigError) as caught:
         refuse_unready(config)
     unread = f"{tmp_path / 'gone'}: no token can be read from it: No such file or directory"
+    vault = "the environment variable TOKEN is not set, which the vault's TOKEN is read from"
     assert str(caught.value).split("; ") == [
         f"{config.file}: backends.a.auth.token: the environment variable TOKEN is not set",
         "set it",
         "backends.a.timeout: the environment variable T is not set",
         "set it",
+        "backends.a.signingSecret: the environment variable NEW is not set",
+        "set it",
+        f"backends.c.auth.token: {vault}",
+        "set it",
         f"backends.b.auth.tokenFile: {unread}",
         "write the token into it",
     ]
-
-
-@pytest.mark.parametrize("token", ["'${TOKEN}'", "{vault: TOKEN}"])
-def test_a_missing_token_is_an_error_of_what_sends_it(load: Load, token: str) -> None:
-    config = load(f"backends: {{api: {{{SOUND}, auth: {{token: {token}}}}}}}", {})
-    with pytest.raises(ConfigError) as caught:
-        refuse_unready(config)
-    assert caught.value.key == "backends.api.auth.token"
-    assert "TOKEN is not set" in caught.value.problem
-
-
-def test_a_missing_signing_secret_is_an_error_of_what_signs(load: Load) -> None:
-    config = load(f"backends: {{api: {{{SOUND}, signingSecret: ['${{NEW}}']}}}}", {})
-    with pytest.raises(ConfigError) as caught:
-        refuse_unready(config)
-    assert caught.value.key == "backends.api.signingSecret"
-    assert "NEW is not set" in caught.value.problem
-
-
-def test_a_missing_password_is_an_error_of_the_connection(load: Load) -> None:
-    config = load("surrealdb: {endpoint: 'mem://', password: {vault: NOPE}}")
-    with pytest.raises(ConfigError, match=r"surrealdb.password: the environment variable NOPE"):
-        store_url(config, environ={})

@@ -29,6 +29,15 @@ FAST = RunnerOptions(
 )
 
 
+class Clock:
+    """A clock that moves when it is told to."""
+
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @attrs.define
 class Bench:
     """A store with its backends, and what it takes to run it."""

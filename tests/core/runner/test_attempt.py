@@ -5,6 +5,7 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.core.runner.conftest import Clock
 
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import BreakerConfig
@@ -143,13 +144,6 @@ async def test_a_probe_that_has_expired_leaves_the_next_one_to_another(make_benc
         done = await bench.ended(await bench.add(expires_at=datetime.now(UTC), priority=3))
         assert done.status is JobStatus.FAILED
         assert (await bench.ended(await bench.add())).status is JobStatus.SUCCESS
-
-
-class Clock:
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def test_a_job_that_expires_between_claim_and_start_is_not_sent(make_bench) -> None:

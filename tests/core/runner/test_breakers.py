@@ -41,6 +41,12 @@ class Backend:
         self.answered.set()
         return self.outcome
 
+    async def asked(self, times: int) -> None:
+        """Wait until so much was sent to it."""
+        while len(self.requests) < times:
+            self.answered.clear()
+            await self.answered.wait()
+
     def come_back(self) -> None:
         self.outcome = Delivered()
 
@@ -116,9 +122,7 @@ async def test_delivery_goes_on_when_a_probe_is_answered(make_bench) -> None:
     jobs = [await bench.add(max_retries=9) for _ in range(10)]
     async with bench.runner(poll=60):  # nothing but the pause's end wakes it
         await until(lambda: is_open(bench))
-        while len(backend.requests) < 6:  # probes come
-            backend.answered.clear()
-            await backend.answered.wait()
+        await backend.asked(6)  # probes come
         backend.come_back()
         for job in jobs:
             assert (await bench.ended(job)).status is JobStatus.SUCCESS
@@ -130,9 +134,7 @@ async def test_a_probe_that_cannot_connect_costs_its_job_nothing(make_bench) -> 
     bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=2, interval=0.02))
     jobs = [await bench.add(max_retries=0), *[await bench.add(max_retries=1) for _ in range(5)]]
     async with bench.runner(poll=60):
-        while len(backend.requests) < 6:
-            backend.answered.clear()
-            await backend.answered.wait()
+        await backend.asked(6)
         backend.come_back()
         ended = [await bench.ended(job) for job in jobs]
     assert sum(len(job.errors) for job in ended) == 2  # of the attempts that opened it
@@ -195,9 +197,7 @@ async def test_each_change_is_told_once_however_many_runners_there_are(make_benc
     async with bench.runner(poll=60), bench.runner(poll=60), bench.runner(poll=60):
         await until(lambda: is_open(bench))
         assert witness.seen == [("api", "open")]
-        while len(backend.requests) < 5:
-            backend.answered.clear()
-            await backend.answered.wait()
+        await backend.asked(5)
         backend.come_back()
         for job in jobs:
             await bench.ended(job)
@@ -440,9 +440,7 @@ async def test_no_job_with_retries_left_fails_in_a_long_outage(make_bench) -> No
     bench = await make_bench(backend, concurrency=4, breaker=BreakerConfig(failures=3, interval=0.01))
     jobs = [await bench.add(max_retries=1) for _ in range(60)]
     async with bench.runner(poll=60):
-        while len(backend.requests) < 9:
-            backend.answered.clear()
-            await backend.answered.wait()
+        await backend.asked(9)
         backend.come_back()
         for job in jobs:
             assert (await bench.ended(job)).status is JobStatus.SUCCESS

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import attrs
+from tests.core.runner.conftest import Clock
 
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.job.job import JobStatus, NewJob
@@ -80,13 +81,6 @@ async def test_a_claim_too_old_for_its_lease_is_released_instead_of_started(make
         done = await bench.ended(job)
     assert (done.status, done.retries, done.lease_epoch) == (JobStatus.SUCCESS, 0, 2)
     assert len(bench.transport.attempts) == 1
-
-
-class Clock:
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def test_claims_go_on_once_outcomes_that_had_piled_up_are_written(make_bench) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.core.runner.conftest import Clock
 
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
@@ -98,13 +99,6 @@ async def test_a_beat_is_as_old_as_its_call_however_late_the_reply_came() -> Non
     await watching.beat.beat()
     assert watching.beat.is_fresh()
     assert watching.beat.since > claimed_at  # for 5 s others may have seen none
-
-
-class Clock:
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def test_a_runner_that_beats_keeps_its_jobs(make_bench, monkeypatch) -> None:

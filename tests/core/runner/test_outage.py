@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from tests.simulation import MemoryLab, World
+from tests.simulation import World
 
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.ports import JobTable, StoreOptions
 
 AWAY = Undelivered(name="http_status", code=503, counts_as="unavailable")
 REFUSED = Undelivered(name="connect")
-
-
-@pytest.fixture
-def world(tmp_path: Path, caplog) -> Iterator[World]:
-    caplog.set_level(logging.CRITICAL)
-    tables = (JobTable(backend="api", table="job"),)
-    world = World(MemoryLab(StoreOptions(url="memory://", tables=tables)), tables, tmp_path)
-    yield world
-    world.close()
 
 
 def respond_all(world: World, outcome: Outcome) -> int:

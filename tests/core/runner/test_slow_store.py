@@ -1,29 +1,18 @@
 """A database that takes its time: nothing is sent twice for it, nothing is given back for ever."""
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import pytest
-from tests.simulation import MemoryLab, World
+from tests.simulation import World
 from tests.simulation.gate import Call
 from tests.simulation.member import SimulatedRunner
 
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult, StoreOptions
+from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 
 STEADY = 20
 """Seconds after which a runner also gives back and reclaims."""
-
-
-@pytest.fixture
-def world(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[World]:
-    caplog.set_level(logging.CRITICAL)
-    tables = (JobTable(backend="api", table="job"),)
-    world = World(MemoryLab(StoreOptions(url="memory://", tables=tables)), tables, tmp_path)
-    yield world
-    world.close()
 
 
 def sent(runner: SimulatedRunner, method: str) -> Call:

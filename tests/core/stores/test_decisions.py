@@ -10,18 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sp00ky_conformance.store.harness import new_job
 from sp00ky_core.config import RateConfig
-from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores import FULL, Allowance
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.memory import MemoryStore
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
-
-
-def job(**fields: Any) -> NewJob:
-    return attrs.evolve(NewJob(path="/a", backend="api"), **fields)
 
 
 class Restless(MemoryStore):
@@ -34,7 +31,7 @@ class Restless(MemoryStore):
 
 async def test_reclaim_tells_only_of_what_was_written() -> None:
     store = Restless(OPTIONS)
-    await store.add([job(), job()])
+    await store.add([new_job(), new_job()])
     claimed = await store.claim({"api": 2}, "r")
     written = await store.reclaim({"r": BEGINNING})
     assert [each.job_id for each in written] == [claimed[1].id]

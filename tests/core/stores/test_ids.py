@@ -1,17 +1,9 @@
 """Ids of jobs."""
 
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
-import attrs
-
-from sp00ky_core.job.job import NewJob
 from sp00ky_core.stores.ids import key_at, new_key, new_keys, new_uuids, table_of
-
-
-def job(**fields: Any) -> NewJob:
-    return attrs.evolve(NewJob(path="/a", backend="api"), **fields)
 
 
 def test_ids_sort_by_age_and_are_uuids() -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import attrs
 
-from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_conformance.store.harness import new_job
+from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import (
     JobQuery,
@@ -23,10 +23,6 @@ from sp00ky_core.stores.transitions import TRIES, kill, redrive, reschedule
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
 
 
-def job(**fields: Any) -> NewJob:
-    return attrs.evolve(NewJob(path="/a", backend="api"), **fields)
-
-
 class Restless(MemoryStore):
     """Every row changes between the read and the write, ``times`` times."""
 
@@ -41,7 +37,7 @@ class Restless(MemoryStore):
 
 async def test_a_row_that_keeps_changing_is_reported() -> None:
     store = Restless(OPTIONS)
-    one, two = await store.add([job(), job()])
+    one, two = await store.add([new_job(), new_job()])
     results = await kill(store, [one.id, "job:none", two.id, one.id])
     changed = OperatorFate.CHANGED
     assert [result.fate for result in results] == [changed, OperatorFate.NOT_FOUND, changed, changed]
@@ -51,7 +47,7 @@ async def test_a_row_that_keeps_changing_is_reported() -> None:
 async def test_a_row_that_changes_a_few_times_is_read_again() -> None:
     store = Restless(OPTIONS)
     store.times = TRIES - 1
-    (added,) = await store.add([job()])
+    (added,) = await store.add([new_job()])
     (result,) = await kill(store, [added.id])
     assert (result.fate, store.reads) == (OperatorFate.KILLED, TRIES)
 
@@ -75,7 +71,7 @@ class Refusing(MemoryStore):
 
 async def test_reschedule_says_what_became_of_each() -> None:
     store = Refusing(OPTIONS)
-    one, kept, failed = await store.add([job(), job(), job()])
+    one, kept, failed = await store.add([new_job(), new_job(), new_job()])
     store.kept = kept.id
     await kill(store, [failed.id])
     ids = [kept.id, "job:none", failed.id, one.id, one.id]
@@ -90,7 +86,7 @@ async def test_reschedule_says_what_became_of_each() -> None:
 
 async def test_each_job_is_redriven_after_its_own_delay() -> None:
     store = MemoryStore(OPTIONS)
-    jobs = await store.add([job(), job()])
+    jobs = await store.add([new_job(), new_job()])
     ids = [each.id for each in jobs]
     await kill(store, ids)
     results = await redrive(store, [*ids, ids[0]], delays=[5.0, 60.0, 600.0])
@@ -112,7 +108,7 @@ class Lenient(MemoryStore):
 
 async def test_ids_in_another_notation_are_read_at_once() -> None:
     store = Lenient(OPTIONS)
-    jobs = await store.add([job() for _ in range(5)])
+    jobs = await store.add([new_job() for _ in range(5)])
     others = [each.id.upper().replace("JOB", "job") for each in jobs]
     results = await kill(store, [*others, "job:none"])
     assert [result.job_id for result in results] == [*others, "job:none"]
@@ -122,7 +118,7 @@ async def test_ids_in_another_notation_are_read_at_once() -> None:
 
 async def test_an_id_that_only_looks_like_another_is_read_by_itself() -> None:
     store = Lenient(OPTIONS)
-    (added,) = await store.add([job()])
+    (added,) = await store.add([new_job()])
     twice, strange = added.id.upper().replace("JOB", "job"), added.id.replace("job:", "job:-")
     results = await kill(store, [added.id, twice, strange])
     killed = OperatorFate.KILLED
@@ -132,7 +128,7 @@ async def test_an_id_that_only_looks_like_another_is_read_by_itself() -> None:
 
 async def test_reschedule_reads_only_what_it_could_not_write_at_once() -> None:
     store = Lenient(OPTIONS)
-    jobs = await store.add([job(), job()])
+    jobs = await store.add([new_job(), new_job()])
     await kill(store, [jobs[1].id])
     store.reads = 0
     at = datetime(2030, 1, 1, tzinfo=UTC)

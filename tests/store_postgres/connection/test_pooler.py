@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import StoreError
-from sp00ky_core.job.job import JobStatus
-from sp00ky_core.job.state_machine import Transition
-from sp00ky_core.ports import JobQuery, Settlement
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore, notifications
 
 
@@ -19,17 +19,7 @@ async def lifecycle(store: PostgresStore, new_job: Any) -> None:
         await store.add([new_job(), new_job()])
         await store.add([new_job(dedup_key="k")])
         jobs = await store.claim({"api": 2}, "r1")
-        batch = [
-            Settlement(
-                job_id=job.id,
-                backend="api",
-                epoch=job.lease_epoch,
-                runner_id=job.runner_id,
-                transition=Transition(to=JobStatus.SUCCESS, retries=0),
-            )
-            for job in jobs
-        ]
-        results = await store.settle(batch)
+        results = await store.settle([settlement(job, Delivered()) for job in jobs])
         assert {result.fate for result in results} == {"settled"}
         await asyncio.gather(store.beat("r1"), store.stats(), store.find(JobQuery()), store.prune())
 

@@ -30,13 +30,6 @@ MEANT = {
 }
 """Bodies of triggers that refuse a row on purpose."""
 
-BROKEN = {
-    "no such table": "PERFORM 1 FROM audit_log",
-    "no such function": "PERFORM audit()",
-    "no such field": "x := NEW.nosuch",
-}
-"""Bodies of triggers that can't work."""
-
 
 @attrs.define
 class Told:

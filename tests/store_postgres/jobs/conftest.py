@@ -16,8 +16,8 @@ def rule(sql: Any, quoted: str) -> Any:
 
     async def make(when: str, body: str) -> None:
         await sql.execute(
-            f"CREATE OR REPLACE FUNCTION {quoted}.mine() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$f$ BEGIN IF {when} THEN {body}; END IF; RETURN NEW; END $f$;"
+            f"CREATE OR REPLACE FUNCTION {quoted}.mine() RETURNS trigger LANGUAGE plpgsql AS $f$ "
+            f"DECLARE x text; BEGIN IF {when} THEN {body}; END IF; RETURN NEW; END $f$;"
             f"CREATE TRIGGER mine BEFORE UPDATE ON {quoted}.job FOR EACH ROW EXECUTE FUNCTION {quoted}.mine()"
         )
 

@@ -24,18 +24,6 @@ RULES = {
 }
 
 
-@pytest.fixture
-def trigger(sql: Any, quoted: str) -> Any:
-    async def make(body: str, when: str) -> None:
-        await sql.execute(
-            f"CREATE FUNCTION {quoted}.mine() RETURNS trigger LANGUAGE plpgsql AS $f$ DECLARE x text; "
-            f"BEGIN IF {when} THEN {body}; END IF; RETURN NEW; END $f$;"
-            f"CREATE TRIGGER mine BEFORE UPDATE ON {quoted}.job FOR EACH ROW EXECUTE FUNCTION {quoted}.mine()"
-        )
-
-    return make
-
-
 @pytest.mark.parametrize(("rule", "fix"), RULES.values(), ids=RULES)
 async def test_the_others_are_claimed_and_it_is_told_once(
     store: PostgresStore,

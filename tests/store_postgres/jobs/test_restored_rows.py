@@ -5,20 +5,10 @@ from typing import Any
 import attrs
 import pytest
 
-from sp00ky_core.job.job import AttemptError, Job, JobStatus
-from sp00ky_core.job.state_machine import Transition
-from sp00ky_core.ports import JobTable, Settlement
+from sp00ky_conformance.store.harness import failure, settlement
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.ports import JobTable
 from sp00ky_store_postgres import PostgresStore
-
-
-def settlement(job: Job, *, success: bool = False) -> Settlement:
-    error = AttemptError(attempt=1, code=500, name="http_status", reason="it failed", runner_id="r1")
-    transition = Transition(to=JobStatus.PENDING, retries=1, delay=60.0, error=error)
-    if success:
-        transition = Transition(to=JobStatus.SUCCESS, retries=job.retries)
-    return Settlement(
-        job_id=job.id, backend="api", epoch=job.lease_epoch, runner_id=job.runner_id, transition=transition
-    )
 
 
 async def test_a_restored_row_is_settled_by_its_own_runner_alone(
@@ -32,7 +22,7 @@ async def test_a_restored_row_is_settled_by_its_own_runner_alone(
     )
     (job,) = await store.claim({"api": 1}, "other")
     assert job.lease_epoch == frozen.lease_epoch
-    for stale in (settlement(frozen, success=True), settlement(frozen)):
+    for stale in (settlement(frozen, Delivered()), settlement(frozen, failure())):
         (result,) = await store.settle([stale])
         assert result.fate == "lease_lost"
     assert (await store.get(job.id)).runner_id == "other"

@@ -4,17 +4,12 @@ import asyncio
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
-import pytest
 
-from sp00ky_core.job.job import AttemptError, Job, JobStatus
-from sp00ky_core.job.state_machine import Transition
-from sp00ky_core.ports import SettleFate, Settlement
+from sp00ky_conformance.store.harness import failure, settlement
+from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.ports import SettleFate
 from sp00ky_store_postgres import PostgresStore
-
-
-@pytest.fixture
-def table_name(schema: str) -> str:
-    return '"' + schema.replace('"', '""') + '".job'
 
 
 async def claimed(store: PostgresStore, new_job: Any, count: int) -> list[Job]:
@@ -22,55 +17,30 @@ async def claimed(store: PostgresStore, new_job: Any, count: int) -> list[Job]:
     return await store.claim({"api": count}, "r1")
 
 
-def delivered(job: Job, result: bytes | None = None) -> Settlement:
-    transition = Transition(to=JobStatus.SUCCESS, retries=job.retries, result_json=result)
-    return Settlement(
-        job_id=job.id, backend="api", epoch=job.lease_epoch, runner_id=job.runner_id, transition=transition
-    )
-
-
-def failed(job: Job, reason: str = "it failed") -> Settlement:
-    error = AttemptError(attempt=1, code=500, name="http_status", reason=reason, runner_id="r1")
-    transition = Transition(to=JobStatus.PENDING, retries=1, delay=5.0, error=error)
-    return Settlement(
-        job_id=job.id, backend="api", epoch=job.lease_epoch, runner_id=job.runner_id, transition=transition
-    )
-
-
-def settlement(job: Job, *, success: bool = False) -> Settlement:
-    error = AttemptError(attempt=1, code=500, name="http_status", reason="it failed", runner_id="r1")
-    transition = Transition(to=JobStatus.PENDING, retries=1, delay=60.0, error=error)
-    if success:
-        transition = Transition(to=JobStatus.SUCCESS, retries=job.retries)
-    return Settlement(
-        job_id=job.id, backend="api", epoch=job.lease_epoch, runner_id=job.runner_id, transition=transition
-    )
-
-
 async def test_a_row_that_a_transaction_holds_is_busy_and_delays_nothing(
-    store: PostgresStore, new_job: Any, dsn: str, table_name: str
+    store: PostgresStore, new_job: Any, dsn: str, quoted: str
 ) -> None:
     jobs = await claimed(store, new_job, 3)
+    events = (Delivered(), Delivered(), failure())
+    batch = [settlement(job, event) for job, event in zip(jobs, events, strict=True)]
     holder = await asyncpg.connect(dsn)
     transaction = holder.transaction()
     await transaction.start()
-    await holder.execute(f"SELECT FROM {table_name} WHERE id = $1 FOR UPDATE", jobs[1].id[-36:])
+    await holder.execute(f"SELECT FROM {quoted}.job WHERE id = $1 FOR UPDATE", jobs[1].id[-36:])
     async with asyncio.timeout(60):
-        results = await store.settle([delivered(jobs[0]), delivered(jobs[1]), failed(jobs[2])])
+        results = await store.settle(batch)
     assert [each.fate for each in results] == ["settled", "busy", "settled"]
     assert (await store.get(jobs[1].id)).status is JobStatus.PROCESSING
     await transaction.rollback()
     await holder.close()
-    (result,) = await store.settle([delivered(jobs[1])])
+    (result,) = await store.settle(batch[1:2])
     assert result.fate is SettleFate.SETTLED
 
 
-async def test_a_refused_entry_is_left_out(
-    store: PostgresStore, new_job: Any, sql: Any, table_name: str
-) -> None:
-    await sql.execute(f"ALTER TABLE {table_name} ADD CONSTRAINT calm CHECK (errors::text NOT LIKE '%panic%')")
+async def test_a_refused_entry_is_left_out(store: PostgresStore, new_job: Any, sql: Any, quoted: str) -> None:
+    await sql.execute(f"ALTER TABLE {quoted}.job ADD CONSTRAINT calm CHECK (errors::text NOT LIKE '%panic%')")
     jobs = await claimed(store, new_job, 2)
-    results = await store.settle([failed(jobs[0], "panic"), failed(jobs[1])])
+    results = await store.settle([settlement(jobs[0], failure("panic")), settlement(jobs[1], failure())])
     assert [result.fate for result in results] == ["settled", "settled"]
     kept = [await store.get(job.id) for job in jobs]
     assert [len(job.errors) for job in kept] == [0, 1]
@@ -78,11 +48,11 @@ async def test_a_refused_entry_is_left_out(
 
 
 async def test_a_transition_that_is_refused_ends_as_a_failure_with_the_reason(
-    store: PostgresStore, new_job: Any, sql: Any, table_name: str
+    store: PostgresStore, new_job: Any, sql: Any, quoted: str
 ) -> None:
-    await sql.execute(f"ALTER TABLE {table_name} ADD CONSTRAINT never CHECK (status <> 'success')")
+    await sql.execute(f"ALTER TABLE {quoted}.job ADD CONSTRAINT never CHECK (status <> 'success')")
     (job,) = await claimed(store, new_job, 1)
-    (result,) = await store.settle([delivered(job, b"1")])
+    (result,) = await store.settle([settlement(job, Delivered(result=1))])
     assert result.fate is SettleFate.SETTLED
     assert result.written is not None
     kept = await store.get(job.id)
@@ -91,16 +61,12 @@ async def test_a_transition_that_is_refused_ends_as_a_failure_with_the_reason(
 
 
 async def test_a_row_that_takes_no_write_at_all_stays(
-    store: PostgresStore, new_job: Any, sql: Any, table_name: str
+    store: PostgresStore, new_job: Any, sql: Any, quoted: str, rule: Any
 ) -> None:
     jobs = await claimed(store, new_job, 2)
-    await sql.execute(
-        f"CREATE FUNCTION {table_name[:-3]}no() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN IF OLD.path = '/no' THEN RAISE 'not this one'; END IF; RETURN NEW; END $$;"
-        f"UPDATE {table_name} SET path = '/no' WHERE id = '{jobs[0].id[-36:]}';"
-        f"CREATE TRIGGER no BEFORE UPDATE ON {table_name} FOR EACH ROW EXECUTE FUNCTION {table_name[:-3]}no()"
-    )
-    results = await store.settle([delivered(job) for job in jobs])
+    await sql.execute(f"UPDATE {quoted}.job SET path = '/no' WHERE id = '{jobs[0].id[-36:]}'")
+    await rule("OLD.path = '/no'", "RAISE 'not this one'")
+    results = await store.settle([settlement(job, Delivered()) for job in jobs])
     assert [result.fate for result in results] == ["busy", "settled"]
     assert results[0].problem == "not this one"
 
@@ -118,7 +84,7 @@ async def test_an_archive_that_inherits_is_left_alone(
     await store.add([new_job() for _ in range(10)])
     jobs = await store.claim({"api": 30}, "r1")
     assert [job.path for job in jobs] == ["/spookify"] * 10
-    await store.settle([settlement(job, success=True) for job in jobs[:5]])
+    await store.settle([settlement(job, Delivered()) for job in jobs[:5]])
     assert len(await store.release("r1", keep=())) == 5
     assert (await store.stats())["api"].success == 5
     assert await sql.fetch(f"SELECT * FROM {quoted}.archive ORDER BY id") == before

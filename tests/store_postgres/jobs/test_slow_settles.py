@@ -7,22 +7,12 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
-from sp00ky_conformance.store.harness import eventually
+from sp00ky_conformance.store.harness import eventually, settlement
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.job.job import AttemptError, Job, JobStatus
-from sp00ky_core.job.state_machine import Transition
+from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import Settlement
 from sp00ky_store_postgres import PostgresStore
-
-
-def settlement(job: Job, *, success: bool = False) -> Settlement:
-    error = AttemptError(attempt=1, code=500, name="http_status", reason="it failed", runner_id="r1")
-    transition = Transition(to=JobStatus.PENDING, retries=1, delay=60.0, error=error)
-    if success:
-        transition = Transition(to=JobStatus.SUCCESS, retries=job.retries)
-    return Settlement(
-        job_id=job.id, backend="api", epoch=job.lease_epoch, runner_id=job.runner_id, transition=transition
-    )
 
 
 async def written(store: PostgresStore, batch: Sequence[Settlement]) -> set[str]:
@@ -45,7 +35,7 @@ async def test_a_row_that_takes_long_holds_up_no_other(
     )
     await store.add([new_job(path="/slow"), *(new_job() for _ in range(20))])
     jobs = await store.claim({"api": 21}, "r1")
-    batch = [settlement(job, success=True) for job in jobs]
+    batch = [settlement(job, Delivered()) for job in jobs]
     holder = await asyncpg.connect(dsn)
     await holder.execute("SELECT pg_advisory_lock(4711)")
     slow = next(each for each, job in zip(batch, jobs, strict=True) if job.path == "/slow")
@@ -59,7 +49,7 @@ async def test_a_row_that_takes_long_holds_up_no_other(
     (other,) = await store.claim({"api": 1}, "r1")
 
     async def the_next_is_written() -> bool:
-        return await written(store, [slow, settlement(other, success=True)]) == {other.id}
+        return await written(store, [slow, settlement(other, Delivered())]) == {other.id}
 
     await eventually(the_next_is_written)
     await holder.close()
@@ -76,7 +66,7 @@ async def test_where_nothing_can_be_written_it_is_the_databases_fault(
     store: PostgresStore, new_job: Any, dsn: str, quoted: str
 ) -> None:
     await store.add([new_job() for _ in range(3)])
-    batch = [settlement(job, success=True) for job in await store.claim({"api": 3}, "r1")]
+    batch = [settlement(job, Delivered()) for job in await store.claim({"api": 3}, "r1")]
     holder = await asyncpg.connect(dsn)
     async with holder.transaction():
         await holder.execute(f"LOCK TABLE {quoted}.job IN ACCESS EXCLUSIVE MODE")

@@ -142,12 +142,8 @@ async def test_closing_waits_for_a_thread_that_still_replies(
     assert (seen[0], seen[-1]) == (True, False)
 
 
-async def test_a_cancelled_claim_keeps_its_turn_until_it_is_done(
-    make_store: Callable[..., SurrealStore],
-) -> None:
-    store = make_store()
-    await store.open()
-    await store.migrate()
+async def test_a_cancelled_claim_keeps_its_turn_until_it_is_done(make_migrated: Any) -> None:
+    store = await make_migrated()
     await store.add([NewJob(path="/a", backend="api") for _ in range(50)])
     claim = asyncio.ensure_future(store.claim({"api": 50}, "r"))
     await asyncio.sleep(0)
@@ -156,7 +152,6 @@ async def test_a_cancelled_claim_keeps_its_turn_until_it_is_done(
         await claim
     assert len(await store.release("r", keep=())) in {0, 50}
     assert len(await store.claim({"api": 50}, "r2")) == 50
-    await store.close()
 
 
 async def test_the_lock_is_its_owners_alone(make_store: Callable[..., SurrealStore], tmp_path: Path) -> None:

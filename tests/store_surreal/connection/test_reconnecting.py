@@ -3,31 +3,24 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.gate.breaker import Breaker, Failed, change_after
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.job.retry import RetryPolicy
-from sp00ky_core.job.state_machine import decide
 from sp00ky_core.ports import JobQuery, SettleFate, Settlement
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import reconnecting
 from sp00ky_store_surreal.errors import ConnectionLost
 
-MakeStore = Callable[..., SurrealStore]
-
 
 def delivered(job: Job) -> Settlement:
-    transition = decide(job, Delivered(result="kept"), RetryPolicy())
-    return Settlement(
-        job_id=job.id, backend="api", epoch=job.lease_epoch, runner_id=job.runner_id, transition=transition
-    )
+    return settlement(job, Delivered(result="kept"))
 
 
 def freeze(server: Any) -> None:
@@ -126,13 +119,11 @@ async def test_a_breakers_change_whose_reply_was_lost_is_told(
 
 
 async def test_a_hung_server_is_noticed_and_what_it_does_late_is_done_once(
-    new_surreal_server: Any, make_store: MakeStore, monkeypatch: pytest.MonkeyPatch
+    new_surreal_server: Any, monkeypatch: pytest.MonkeyPatch, make_migrated: Any
 ) -> None:
     monkeypatch.setattr(reconnecting, "PATIENCE", 30.0)
     server = new_surreal_server()
-    store = make_store(server.url())
-    await store.open()
-    await store.migrate()
+    store = await make_migrated(server.url())
     await use_every_lane(store)
     freeze(server)
     adding = asyncio.ensure_future(store.add([NewJob(path="/a", backend="api")]))
@@ -143,7 +134,6 @@ async def test_a_hung_server_is_noticed_and_what_it_does_late_is_done_once(
     (job,) = await adding
     await beat
     assert [each.id for each in await store.find(JobQuery(status=JobStatus.PENDING))] == [job.id]
-    await store.close()
 
 
 async def test_a_caller_is_told_when_no_connection_comes(
@@ -177,17 +167,14 @@ async def test_an_idle_connection_that_is_half_open_is_made_anew(
 
 
 async def test_a_restart_on_the_same_file_is_healed(
-    new_surreal_server: Any, make_store: MakeStore, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    new_surreal_server: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, make_migrated: Any
 ) -> None:
     monkeypatch.setattr(reconnecting, "PATIENCE", 60.0)  # a busy machine's server takes long to start
     server = new_surreal_server(f"surrealkv://{tmp_path / 'data'}")
-    store = make_store(server.url())
-    await store.open()
-    await store.migrate()
+    store = await make_migrated(server.url())
     await use_every_lane(store)
     server.kill()
     looking = asyncio.ensure_future(store.find(JobQuery()))
     await asyncio.sleep(0)
     await asyncio.to_thread(server.start)
     assert [job.status for job in await looking] == [JobStatus.SUCCESS]
-    await store.close()

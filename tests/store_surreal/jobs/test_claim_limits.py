@@ -1,8 +1,9 @@
 """Limits of the fleet: what a claim may take, and when the next one is worth it."""
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from sp00ky_core.config import RateConfig
 from sp00ky_core.job.job import NewJob
@@ -24,47 +25,38 @@ def test_what_a_reply_counts_is_what_limits_left() -> None:
     assert allowance_of(PLAIN, None, 1) == Allowance()
 
 
-async def store_of(make_store: Callable[..., SurrealStore], url: str, table: JobTable) -> SurrealStore:
-    store = make_store(url, (table,))
-    await store.open()
-    await store.migrate()
+@pytest_asyncio.fixture
+async def rated(url: str, make_migrated: Any) -> SurrealStore:
+    """A store of a backend with a rate, and nine jobs."""
+    store: SurrealStore = await make_migrated(url, (RATED,))
     await store.add([NewJob(path="/a", backend="api") for _ in range(9)])
     return store
 
 
-async def test_tokens_of_a_time_to_come_are_no_debt(
-    make_store: Callable[..., SurrealStore], url: str
-) -> None:
-    store = await store_of(make_store, url, RATED)
-    await store._connection.write(
+async def test_tokens_of_a_time_to_come_are_no_debt(rated: SurrealStore) -> None:
+    await rated._connection.write(
         "CREATE sp00ky_control:api SET backend = 'api', tokens = 2, tokens_at = time::now() + 1h"
     )
-    claim = await store.claim({"api": 9}, "r")
-    await store.close()
+    claim = await rated.claim({"api": 9}, "r")
     assert len(claim) == 2
     assert claim.retry_in["api"] == pytest.approx(2.0, abs=0.1)
 
 
-async def test_a_clock_that_has_gone_back_does_not_stop_the_rate(
-    make_store: Callable[..., SurrealStore], url: str
-) -> None:
-    store = await store_of(make_store, url, RATED)
-    await store._connection.write(
+async def test_a_clock_that_has_gone_back_does_not_stop_the_rate(rated: SurrealStore) -> None:
+    await rated._connection.write(
         "CREATE sp00ky_control:api SET backend = 'api', tokens = 0.4, tokens_at = time::now() + 1h"
     )
-    assert list(await store.claim({"api": 9}, "r")) == []
-    ((row,),) = await store._connection.read(
+    assert list(await rated.claim({"api": 9}, "r")) == []
+    ((row,),) = await rated._connection.read(
         "SELECT tokens, tokens_at > time::now() AS is_ahead FROM sp00ky_control"
     )
-    await store.close()
     assert row == {"tokens": 0.4, "is_ahead": False}  # tokens come from now on
 
 
 async def test_a_claim_passes_where_others_are_at_it_again_and_again(
-    make_store: Callable[..., SurrealStore], surreal_url: str, monkeypatch: pytest.MonkeyPatch
+    rated: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = await store_of(make_store, surreal_url, RATED)
-    ask, asked = store._connection._link.ask, list[str]()
+    ask, asked = rated._connection._link.ask, list[str]()
 
     async def collide(statement: str, bindings: object, **how: object) -> list[object]:
         if "UPSERT $control" in statement:
@@ -72,26 +64,23 @@ async def test_a_claim_passes_where_others_are_at_it_again_and_again(
             raise Conflict(store="", problem="Transaction conflict")
         return await ask(statement, bindings, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store._connection._link, "ask", collide)
-    claim = await store.claim({"api": 9}, "r")
-    await store.close()
+    monkeypatch.setattr(rated._connection._link, "ask", collide)
+    claim = await rated.claim({"api": 9}, "r")
     assert (list(claim), claim.retry_in, len(asked)) == ([], {"api": PASSED}, TRIES)
 
 
 async def test_a_limited_claim_is_a_single_message(
-    make_store: Callable[..., SurrealStore], surreal_url: str, monkeypatch: pytest.MonkeyPatch
+    rated: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So no transaction is open while a runner is frozen, and others claim as if it weren't there."""
-    store = await store_of(make_store, surreal_url, RATED)
-    ask, asked = store._connection._link.ask, list[str]()
+    ask, asked = rated._connection._link.ask, list[str]()
 
     async def note(statement: str, bindings: object, **how: object) -> list[object]:
         asked.append(statement)
         return await ask(statement, bindings, **how)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(store._connection._link, "ask", note)
-    assert len(await store.claim({"api": 9}, "r")) == 3
-    await store.close()
+    monkeypatch.setattr(rated._connection._link, "ask", note)
+    assert len(await rated.claim({"api": 9}, "r")) == 3
     begins = [each for each in asked if "BEGIN" in each]
     assert [
         ("UPSERT $control" in begin, begin.count("BEGIN;"), begin.count("COMMIT;")) for begin in begins
@@ -99,10 +88,9 @@ async def test_a_limited_claim_is_a_single_message(
 
 
 async def test_tokens_of_jobs_that_others_had_before_are_given_back(
-    make_store: Callable[..., SurrealStore], surreal_url: str, monkeypatch: pytest.MonkeyPatch
+    rated: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = await store_of(make_store, surreal_url, RATED)
-    ask = store._connection._link.ask
+    ask = rated._connection._link.ask
 
     async def be_faster(statement: str, bindings: object, **how: object) -> list[object]:
         if "UPSERT $control" in statement:
@@ -111,19 +99,16 @@ async def test_tokens_of_jobs_that_others_had_before_are_given_back(
         return await ask(statement, bindings, **how)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(store._connection._link, "ask", be_faster)
-        assert list(await store.claim({"api": 9}, "r")) == []
-    await store._connection.write("UPDATE job SET status = 'pending'")
-    claim = await store.claim({"api": 9}, "r")
-    await store.close()
+        patch.setattr(rated._connection._link, "ask", be_faster)
+        assert list(await rated.claim({"api": 9}, "r")) == []
+    await rated._connection.write("UPDATE job SET status = 'pending'")
+    claim = await rated.claim({"api": 9}, "r")
     assert len(claim) == 3
 
 
-async def test_a_claim_that_fails_costs_no_token(make_store: Callable[..., SurrealStore], url: str) -> None:
-    store = await store_of(make_store, url, RATED)
-    await store._connection.write(
+async def test_a_claim_that_fails_costs_no_token(rated: SurrealStore) -> None:
+    await rated._connection.write(
         "DEFINE EVENT no ON job WHEN $after.status = 'processing' THEN { THROW 'no' }"
     )
-    assert list(await store.claim({"api": 9}, "r")) == []
-    assert await store._connection.read("SELECT VALUE tokens FROM sp00ky_control") == [[]]
-    await store.close()
+    assert list(await rated.claim({"api": 9}, "r")) == []
+    assert await rated._connection.read("SELECT VALUE tokens FROM sp00ky_control") == [[]]

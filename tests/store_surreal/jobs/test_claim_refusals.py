@@ -2,11 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import JobTable
@@ -59,16 +58,12 @@ async def test_a_row_that_nobody_can_write_is_passed_over(
     assert "job:stuck" in caplog.text
 
 
-@pytest_asyncio.fixture
-async def make_two(make_store: Callable[..., SurrealStore], url: str) -> AsyncIterator[MakeTwo]:
+@pytest.fixture
+def make_two(url: str, make_migrated: Any) -> MakeTwo:
     """A store of two backends, with a job of each, and what it asks the database."""
-    stores = []
 
     async def make(api: JobTable, monkeypatch: pytest.MonkeyPatch, refused: str) -> SurrealStore:
-        store = make_store(url, (api, JobTable(backend="mail", table="mail")))
-        stores.append(store)
-        await store.open()
-        await store.migrate()
+        store: SurrealStore = await make_migrated(url, (api, JobTable(backend="mail", table="mail")))
         await store.add([NewJob(path="/a", backend="api"), NewJob(path="/b", backend="mail")])
         ask = store._connection._link.ask
 
@@ -80,9 +75,7 @@ async def make_two(make_store: Callable[..., SurrealStore], url: str) -> AsyncIt
         monkeypatch.setattr(store._connection._link, "ask", cut_off)
         return store
 
-    yield make
-    for each in stores:
-        await each.close()
+    return make
 
 
 @pytest.mark.parametrize("api", [PLAIN, LIMITED], ids=["plain", "limited"])
@@ -126,35 +119,30 @@ async def test_a_table_that_refuses_claims_takes_no_job_of_another(
 async def test_what_a_clients_live_query_held_up_is_delivered_after_its_end(
     spooky_app: Any,
     end: str,
-    make_store: Callable[..., SurrealStore],
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
+    make_migrated: Any,
 ) -> None:
     monkeypatch.setattr(claim_statement, "CLAIM_SECONDS", 0.05)
     monkeypatch.setattr(claim_outcome, "COLLIDING", 0.1)
-    store = make_store(spooky_app.url)
-    await store.open()
-    try:
-        await store.migrate()
-        ann = await spooky_app.sign_up("ann")
-        (job,) = await store.add([NewJob(backend="api", path="/a", assigned_to="thread:ann")])
-        reply = await ann.query_raw("LIVE SELECT * FROM job WHERE sleep(300ms) = NONE")
-        (finding,) = [each for each in await store.check() if "LIVE" in each.problem]
-        assert "sleep" in finding.problem
-        for _ in range(3):
-            assert list(await store.claim({"api": 5}, "r")) == []
-        assert caplog.text.count("LIVE query") == 1
-        if end == "KILL":
-            await store._connection.write(f"KILL u'{reply['result'][0]['result']}'")
-        else:  # the server goes on with it, though it doesn't list it any more
-            await ann.close()
-        async with asyncio.timeout(30):
-            claimed: list[Job] = []
-            while not claimed:
-                claimed += await store.claim({"api": 5}, "r")
-        assert [each.id for each in claimed] == [job.id]
-    finally:
-        await store.close()
+    store = await make_migrated(spooky_app.url)
+    ann = await spooky_app.sign_up("ann")
+    (job,) = await store.add([NewJob(backend="api", path="/a", assigned_to="thread:ann")])
+    reply = await ann.query_raw("LIVE SELECT * FROM job WHERE sleep(300ms) = NONE")
+    (finding,) = [each for each in await store.check() if "LIVE" in each.problem]
+    assert "sleep" in finding.problem
+    for _ in range(3):
+        assert list(await store.claim({"api": 5}, "r")) == []
+    assert caplog.text.count("LIVE query") == 1
+    if end == "KILL":
+        await store._connection.write(f"KILL u'{reply['result'][0]['result']}'")
+    else:  # the server goes on with it, though it doesn't list it any more
+        await ann.close()
+    async with asyncio.timeout(30):
+        claimed: list[Job] = []
+        while not claimed:
+            claimed += await store.claim({"api": 5}, "r")
+    assert [each.id for each in claimed] == [job.id]
 
 
 @pytest.mark.parametrize("priority", [None, 1], ids=["by age", "by priority"])

@@ -1,12 +1,10 @@
 """Runners that share a server: where each claims, and who is woken."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobTable
@@ -25,16 +23,6 @@ SOON = 60.0
 """Seconds; what is waited for takes milliseconds."""
 
 LONG_AGO = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-@pytest_asyncio.fixture
-async def shared(make_store: Callable[..., SurrealStore], surreal_url: str) -> AsyncIterator[SurrealStore]:
-    """An open store on a server, with its tables."""
-    store = make_store(surreal_url)
-    await store.open()
-    await store.migrate()
-    yield store
-    await store.close()
 
 
 async def paths(store: SurrealStore, count: int, runner: str = "a") -> list[str]:
@@ -116,16 +104,11 @@ async def test_a_claim_that_left_nothing_due_wakes_nobody(
     assert woken == []
 
 
-async def test_two_backends_are_claimed_as_one_transaction(
-    make_store: Callable[..., SurrealStore], surreal_url: str
-) -> None:
+async def test_two_backends_are_claimed_as_one_transaction(surreal_url: str, make_migrated: Any) -> None:
     tables = (JobTable(backend="api", table="job"), JobTable(backend="mail", table="mail"))
-    store = make_store(surreal_url, tables)
-    await store.open()
-    await store.migrate()
+    store = await make_migrated(surreal_url, tables)
     await store.add([NewJob(path="/a", backend="api"), NewJob(path="/b", backend="mail")])
     assert {job.path for job in await store.claim({"api": 2, "mail": 2}, "r")} == {"/a", "/b"}
-    await store.close()
 
 
 async def test_live_rests_while_claims_are_full(

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 import pytest
-from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.outcome import Delivered
@@ -31,7 +31,7 @@ async def test_a_row_that_cant_be_deleted_holds_up_no_other(
     paths = ("/a", "/bad", "/b", "/c")
     jobs = await migrated.add([NewJob(path=path, backend="api") for path in paths])
     claimed = await migrated.claim({"api": 4}, "r")
-    await migrated.settle([settlement_of(job, Delivered()) for job in claimed])
+    await migrated.settle([settlement(job, Delivered()) for job in claimed])
     await refuse(migrated, "$event = 'DELETE'")
     bad = next(job for job in jobs if job.path == "/bad")
     cleared = await clear(migrated, [jobs[0].id, bad.id])
@@ -86,7 +86,7 @@ def deletes_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[SurrealStore], Dele
 async def ended_jobs(store: SurrealStore, count: int = 10) -> None:
     await store.add([NewJob(path=f"/{number}", backend="api") for number in range(count)])
     claimed = await store.claim({"api": count}, "r")
-    await store.settle([settlement_of(job, Delivered()) for job in claimed])
+    await store.settle([settlement(job, Delivered()) for job in claimed])
 
 
 async def left_in(store: SurrealStore) -> int:
@@ -100,16 +100,6 @@ async def test_a_server_deletes_over_two_connections(migrated: SurrealStore, del
     both = {Lane.REST, Lane.DELETE}
     assert set(deletes.lanes) == (both if migrated.capabilities.shared else {Lane.REST})
     assert (sum(deletes.lanes.values()), await left_in(migrated)) == (4, 0)
-
-
-@pytest.fixture
-async def shared(make_store: Callable[..., SurrealStore], surreal_url: str) -> Any:
-    """An open store with its tables, on a server."""
-    store = make_store(surreal_url)
-    await store.open()
-    await store.migrate()
-    yield store
-    await store.close()
 
 
 @pytest.mark.parametrize(
@@ -157,13 +147,9 @@ TABLES = (JobTable(backend="api", table="job", keep_success=DAY, keep_failed=Non
 
 
 @pytest.fixture
-async def keeping(make_store: Callable[..., SurrealStore], url: str) -> AsyncIterator[SurrealStore]:
+async def keeping(url: str, make_migrated: Any) -> SurrealStore:
     """A store that keeps what was delivered for a day, and what failed for ever."""
-    store = make_store(url, TABLES)
-    await store.open()
-    await store.migrate()
-    yield store
-    await store.close()
+    return await make_migrated(url, TABLES)  # type: ignore[no-any-return]  # as the fixture has it
 
 
 async def ended(store: SurrealStore, count: int, path: str = "/a", status: str = "success") -> list[Job]:

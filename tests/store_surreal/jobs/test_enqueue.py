@@ -113,6 +113,18 @@ def example(word: str) -> str:
     return str(found)
 
 
+@pytest.mark.parametrize("word", ["new_session", "query_raw"])
+async def test_the_documents_examples_work(outbox: Outbox, db: Any, surreal_url: str, word: str) -> None:
+    scope: dict[str, Any] = {}
+    exec(example(word), scope)  # noqa: S102  # our own document
+    target = target_of(StoreOptions(url=surreal_url, tables=()))
+    place = [target.namespace, target.database] if word == "new_session" else ["Boo"]
+    await scope["spookify"](outbox, db, *place)
+    (job,) = await outbox.find()
+    assert (job.payload, job.assigned_to) == ({"id": "abc"}, "thread:abc")
+    assert [thread["title"] for thread in await rows(db, "SELECT * FROM thread")] == ["Boo"]
+
+
 async def test_a_refusal_leaves_nothing_in_a_transaction_that_goes_on(
     db: Any, surreal_url: str, tmp_path: Path
 ) -> None:

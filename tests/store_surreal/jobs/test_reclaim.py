@@ -1,8 +1,9 @@
 """Reclaim rows of the highest epoch that a client can write."""
 
 import pytest
-from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_conformance.store.harness import settlement
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.jobs.reclaim import FEW
 
@@ -23,7 +24,7 @@ async def test_the_highest_epoch_of_a_client_is_no_end(migrated: SurrealStore, e
     assert [each.job_id for each in await migrated.reclaim({})] == ["job:left"]
     jobs = await migrated.claim({"api": 5}, "r")
     assert len(jobs) == 2
-    fates = [each.fate for each in await migrated.settle([settlement_of(job) for job in jobs])]
+    fates = [each.fate for each in await migrated.settle([settlement(job, Delivered()) for job in jobs])]
     assert fates == ["settled", "settled"]
 
 

@@ -4,8 +4,8 @@ import logging
 from typing import Any
 
 import pytest
-from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered
@@ -44,12 +44,12 @@ async def test_a_fault_of_the_engine_is_no_rows(
     (job, _) = await migrated.claim({"api": 2}, "r")
     failing = broken(migrated, monkeypatch, f"{NOT_RUN}. {FSYNC} failed")
     with pytest.raises(StoreUnavailable, match="fsync"):
-        await migrated.settle([settlement_of(job, Delivered(result="kept"))])
+        await migrated.settle([settlement(job, Delivered(result="kept"))])
     with pytest.raises(StoreUnavailable, match="fsync"):
         await migrated.claim({"api": 5}, "r")
     failing.clear()
     assert len(await migrated.claim({"api": 5}, "r")) == 1
-    (result,) = await migrated.settle([settlement_of(job, Delivered(result="kept"))])
+    (result,) = await migrated.settle([settlement(job, Delivered(result="kept"))])
     assert (result.fate, result.problem) == (SettleFate.SETTLED, None)
     assert (await migrated.get(job.id)).result == "kept"
 
@@ -64,8 +64,8 @@ async def test_a_row_that_is_refused_in_every_form_is_busy_and_said_once(
     await migrated.add([NewJob(path=path, backend="api") for path in ("/a", "/bad", "/b")])
     jobs = {job.path: job for job in await migrated.claim({"api": 3}, "r")}
     with caplog.at_level(logging.ERROR):
-        results = await migrated.settle([settlement_of(job, Delivered()) for job in jobs.values()])
-        again = await migrated.settle([settlement_of(jobs["/bad"], Delivered())])
+        results = await migrated.settle([settlement(job, Delivered()) for job in jobs.values()])
+        again = await migrated.settle([settlement(jobs["/bad"], Delivered())])
     fates = {result.job_id: result.fate for result in results}
     assert {path: fates[job.id].value for path, job in jobs.items()} == {
         "/a": "settled",
@@ -85,7 +85,7 @@ async def test_a_refused_answer_is_left_out_whatever_it_says(migrated: SurrealSt
     )
     await migrated.add([NewJob(path="/a", backend="api")])
     (job,) = await migrated.claim({"api": 1}, "r")
-    (result,) = await migrated.settle([settlement_of(job, Delivered(result=text))])
+    (result,) = await migrated.settle([settlement(job, Delivered(result=text))])
     assert (result.fate, (await migrated.get(job.id)).status) == (SettleFate.SETTLED, JobStatus.SUCCESS)
 
 

@@ -1,6 +1,6 @@
 """Lookups use indexes."""
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -47,37 +47,25 @@ PARENTS = [
 
 
 @pytest.mark.parametrize("parent", PARENTS)
-async def test_jobs_of_a_parent_are_found_by_its_index(
-    make_store: Callable[..., SurrealStore], url: str, parent: str
-) -> None:
-    store = make_store(url)
-    await store.open()
-    await store.migrate()
+async def test_jobs_of_a_parent_are_found_by_its_index(url: str, parent: str, make_migrated: Any) -> None:
+    store = await make_migrated(url)
     (job,) = await store.add([NewJob(path="/a", backend="api", assigned_to=parent)])
     part = part_of(store.options.tables[0], JobQuery(assigned_to=parent))
     statement = f"SELECT id, created_at FROM job {part.names['where']} ORDER BY created_at DESC LIMIT 1"  # noqa: S608
     (plan,) = await store._connection.read(f"{statement} EXPLAIN", **part.bindings)
     found = await store.find(JobQuery(assigned_to=parent))
-    await store.close()
     assert "'index': 'sp00ky_parent'" in str(plan)
     assert [each.id for each in found] == [job.id]
 
 
 @pytest.mark.parametrize(("status", "count"), [(None, 10), (JobStatus.PENDING, MANY)])
 async def test_a_page_is_read_from_ranges_of_the_newest(
-    make_store: Callable[..., SurrealStore],
-    surreal_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    status: JobStatus | None,
-    count: int,
+    shared: SurrealStore, monkeypatch: pytest.MonkeyPatch, status: JobStatus | None, count: int
 ) -> None:
     """Few rows are read for a page, however many there are; forwards, for backwards it takes files whole."""
-    store = make_store(surreal_url)
-    await store.open()
-    await store.migrate()
     for start in range(0, count, BATCH):
-        jobs = await store.add([NewJob(path="/a", backend="api")] * min(BATCH, count - start))
-    read, plans = store._connection.read, list[str]()
+        jobs = await shared.add([NewJob(path="/a", backend="api")] * min(BATCH, count - start))
+    read, plans = shared._connection.read, list[str]()
 
     async def explain(statement: str, **bindings: object) -> list[object]:
         explained = statement.replace("LIMIT $limit)", "LIMIT $limit EXPLAIN)").replace("$found.id", "$found")
@@ -85,9 +73,8 @@ async def test_a_page_is_read_from_ranges_of_the_newest(
             plans.append(str((await read(explained, **bindings))[-1]))
         return await read(statement, **bindings)
 
-    monkeypatch.setattr(store._connection, "read", explain)
-    found = await store.find(JobQuery(status=status, after=jobs[-1].id, limit=2))
-    await store.close()
+    monkeypatch.setattr(shared._connection, "read", explain)
+    found = await shared.find(JobQuery(status=status, after=jobs[-1].id, limit=2))
     assert len(found) == 2
     assert plans
     for plan in plans:
@@ -99,25 +86,18 @@ async def test_a_page_is_read_from_ranges_of_the_newest(
 
 @pytest.mark.parametrize("query", [JobQuery(runner_id="r"), JobQuery(trace="a" * 32), JobQuery(path="/none")])
 async def test_what_few_have_is_looked_for_once(
-    make_store: Callable[..., SurrealStore],
-    surreal_url: str,
-    monkeypatch: pytest.MonkeyPatch,
-    query: JobQuery,
+    shared: SurrealStore, monkeypatch: pytest.MonkeyPatch, query: JobQuery
 ) -> None:
     """No walk along the newest, nor from their end, finds what isn't there before it has read everything."""
-    store = make_store(surreal_url)
-    await store.open()
-    await store.migrate()
-    await store.add([NewJob(path="/a", backend="api")])
-    read, statements = store._connection.read, list[str]()
+    await shared.add([NewJob(path="/a", backend="api")])
+    read, statements = shared._connection.read, list[str]()
 
     async def noted(statement: str, **bindings: object) -> list[object]:
         statements.append(statement)
         return await read(statement, **bindings)
 
-    monkeypatch.setattr(store._connection, "read", noted)
-    found = await store.find(query)
-    await store.close()
+    monkeypatch.setattr(shared._connection, "read", noted)
+    found = await shared.find(query)
     assert found == []
     assert len(statements) == 1
 
@@ -134,13 +114,9 @@ RANGES = {
 
 @pytest.mark.parametrize("condition", RANGES)
 async def test_a_server_reads_no_more_of_an_index_than_a_claim_asks_for(
-    make_store: Callable[..., SurrealStore], surreal_url: str, condition: str
+    condition: str, shared: SurrealStore
 ) -> None:
-    store = make_store(surreal_url)
-    await store.open()
-    await store.migrate()
-    (plan,) = await store._connection.read(f"SELECT VALUE id FROM job WHERE {condition} LIMIT 5 EXPLAIN")  # noqa: S608
-    await store.close()
+    (plan,) = await shared._connection.read(f"SELECT VALUE id FROM job WHERE {condition} LIMIT 5 EXPLAIN")  # noqa: S608
     (scan,) = [each for each in plan["children"] if each["operator"] == "IndexScan"]
     assert scan["attributes"]["index"] == "sp00ky_claim"
     assert scan["attributes"]["limit"] == "5"

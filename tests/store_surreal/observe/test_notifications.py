@@ -82,12 +82,10 @@ async def test_a_subscription_that_has_gone_silent_is_noticed(
 
 
 async def test_a_session_that_ends_doesnt_end_the_signals(
-    make_store: MakeStore, surreal_url: str, monkeypatch: pytest.MonkeyPatch
+    make_store: MakeStore, surreal_url: str, monkeypatch: pytest.MonkeyPatch, make_migrated: Any
 ) -> None:
     monkeypatch.setattr(live, "PROOF_INTERVAL", 0.1)
-    root = make_store(surreal_url)
-    await root.open()
-    await root.migrate()
+    root = await make_migrated(surreal_url)
     await root._connection.write(
         "DEFINE USER worker ON DATABASE PASSWORD 'x' ROLES EDITOR DURATION FOR TOKEN 1m, FOR SESSION 1s"
     )
@@ -103,19 +101,15 @@ async def test_a_session_that_ends_doesnt_end_the_signals(
         await signal
     await signals.aclose()
     await store.close()
-    await root.close()
 
 
 async def test_a_table_that_is_removed_is_heard_again_once_it_is_made(
-    make_store: MakeStore, surreal_url: str, monkeypatch: pytest.MonkeyPatch
+    surreal_url: str, monkeypatch: pytest.MonkeyPatch, make_migrated: Any
 ) -> None:
     """And meanwhile the other one is."""
     monkeypatch.setattr(live, "PROOF_INTERVAL", 0.1)
     tables = (JobTable(backend="api", table="job"), JobTable(backend="mail", table="mail"))
-    store, other = [make_store(surreal_url, tables) for _ in range(2)]
-    for each in (store, other):
-        await each.open()
-    await other.migrate()
+    store, other = [await make_migrated(surreal_url, tables) for _ in range(2)]
     await other.add([NewJob(path="/a", backend="mail")])
     signals = store.work_signal()
     await heard(signals)
@@ -131,8 +125,6 @@ async def test_a_table_that_is_removed_is_heard_again_once_it_is_made(
     async with asyncio.timeout(SOON):
         await signal
     await signals.aclose()
-    for each in (store, other):
-        await each.close()
 
 
 async def test_a_watch_outlives_an_outage_and_misses_nothing(

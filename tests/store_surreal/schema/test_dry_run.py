@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered
@@ -103,14 +103,11 @@ async def test_what_a_job_of_ours_may_meet_is_no_refusal(migrated: SurrealStore,
 
 
 async def test_a_user_who_may_not_write_stops_jobs(
-    make_store: Callable[..., SurrealStore], surreal_url: str
+    make_store: Callable[..., SurrealStore], surreal_url: str, make_migrated: Any
 ) -> None:
-    root = make_store(surreal_url)
-    await root.open()
-    await root.migrate()
+    root = await make_migrated(surreal_url)
     await root._connection.write("DEFINE USER vi ON DATABASE PASSWORD 'pw' ROLES VIEWER")
     await root._connection.write("DEFINE EVENT hook ON TABLE job WHEN false THEN {}")
-    await root.close()
     store = make_store(f"ws://vi:pw@{surreal_url.partition('@')[2]}?auth=database")
     await store.open()
     (finding,) = await store.check()
@@ -140,18 +137,15 @@ async def test_a_server_that_allows_too_few_functions_is_named(
 
 
 async def test_the_functions_that_are_documented_are_enough(
-    make_store: Callable[..., SurrealStore], new_surreal_server: Any
+    new_surreal_server: Any, make_migrated: Any
 ) -> None:
     documented = (Path(__file__).parents[3] / "sp00ky_store_surreal" / "README.md").read_text()
     assert f"--allow-funcs {FUNCTIONS}" in documented
-    store = make_store(new_surreal_server(options=denying(FUNCTIONS)).url())
-    await store.open()
-    await store.migrate()
+    store = await make_migrated(new_surreal_server(options=denying(FUNCTIONS)).url())
     assert await store.check() == []
     new_jobs = [NewJob(path="/a", backend="api", dedup_key=key) for key in ("a", "b", None)]
     await store.add(new_jobs)
     jobs = await store.claim({"api": 3}, "r")
     assert len(jobs) == 3
-    await store.settle([settlement_of(job, Delivered(result={})) for job in jobs])
+    await store.settle([settlement(job, Delivered(result={})) for job in jobs])
     assert (await store.stats())["api"].success == 3
-    await store.close()

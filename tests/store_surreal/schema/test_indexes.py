@@ -1,8 +1,6 @@
 """An index that was built beside writers is what its table holds, or check and migrate say so."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +8,10 @@ import attrs
 import pytest
 from tests.conftest import NewServer
 from tests.store_surreal.lying_index import PLAIN, defined_beside
-from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.schema import indexes
 
@@ -31,51 +30,37 @@ def new_jobs(count: int) -> list[NewJob]:
 @pytest.mark.parametrize("size", ["small", "large"])
 @pytest.mark.parametrize("write", WRITES)
 async def test_an_index_that_lies_is_found_and_rebuilt(
-    make_store: Callable[..., SurrealStore],
-    surreal_url: str,
-    write: str,
-    size: str,
-    monkeypatch: pytest.MonkeyPatch,
+    surreal_url: str, write: str, size: str, monkeypatch: pytest.MonkeyPatch, make_migrated: Any
 ) -> None:
     monkeypatch.setattr(indexes, "EXACT", {"small": indexes.EXACT, "large": 0}[size])
-    store = make_store(surreal_url)
-    await store.open()
-    try:
-        await store.migrate()
-        await store.add(new_jobs(2))
-        await store._connection.write("CREATE job:gone SET path = '/spookify', payload = '{}'")
-        await defined_beside(surreal_url, write)
-        (finding,) = [each for each in await store.check() if "sp00ky_claim" in each.subject]
-        assert finding.stops_jobs
-        assert "sp00ky migrate" in finding.fix
-        (step,) = await store.migrate()
-        assert step.statement.startswith("REBUILD INDEX sp00ky_claim")
-        assert [each for each in await store.check() if each.stops_jobs] == []
-    finally:
-        await store.close()
+    store = await make_migrated(surreal_url)
+    await store.add(new_jobs(2))
+    await store._connection.write("CREATE job:gone SET path = '/spookify', payload = '{}'")
+    await defined_beside(surreal_url, write)
+    (finding,) = [each for each in await store.check() if "sp00ky_claim" in each.subject]
+    assert finding.stops_jobs
+    assert "sp00ky migrate" in finding.fix
+    (step,) = await store.migrate()
+    assert step.statement.startswith("REBUILD INDEX sp00ky_claim")
+    assert [each for each in await store.check() if each.stops_jobs] == []
 
 
 @pytest.mark.slow  # the server waits a minute for whoever was building it
 async def test_a_build_that_was_cut_off_is_begun_again(
-    new_surreal_server: NewServer, make_store: Callable[..., SurrealStore], tmp_path: Path
+    new_surreal_server: NewServer, tmp_path: Path, make_migrated: Any
 ) -> None:
     server = new_surreal_server(f"surrealkv://{tmp_path / 'db'}")
-    store = make_store(server.url())
-    await store.open()
-    try:
-        await store.migrate()
-        rows = "array::map(array::range(0, 2000), |$n| { path: '/x', payload: '{}' })"
-        for _ in range(5):
-            await store._connection.write(f"INSERT INTO job {rows} RETURN NONE")
-        await store._connection.write("REMOVE INDEX sp00ky_claim ON job")
-        await store._connection.write(PLAIN.replace(";", " CONCURRENTLY;"))
-        server.kill()
-        server.start()
-        await store.migrate()
-        assert [each for each in await store.check() if each.stops_jobs] == []
-        assert len(await store.claim({"api": 5}, "r")) == 5
-    finally:
-        await store.close()
+    store = await make_migrated(server.url())
+    rows = "array::map(array::range(0, 2000), |$n| { path: '/x', payload: '{}' })"
+    for _ in range(5):
+        await store._connection.write(f"INSERT INTO job {rows} RETURN NONE")
+    await store._connection.write("REMOVE INDEX sp00ky_claim ON job")
+    await store._connection.write(PLAIN.replace(";", " CONCURRENTLY;"))
+    server.kill()
+    server.start()
+    await store.migrate()
+    assert [each for each in await store.check() if each.stops_jobs] == []
+    assert len(await store.claim({"api": 5}, "r")) == 5
 
 
 @attrs.define(kw_only=True)
@@ -101,7 +86,7 @@ class Fleet:
         """Deliver until all is: a claim that finds nothing may find something when it looks again."""
         while self.migrating or await self.left():
             claim = await store.claim({"api": 20}, runner)
-            await store.settle([settlement_of(job) for job in claim])
+            await store.settle([settlement(job, Delivered()) for job in claim])
 
     async def left(self) -> list[Any]:
         """List what isn't delivered, by the table itself."""
@@ -117,27 +102,18 @@ class Fleet:
 @pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
 @pytest.mark.parametrize("engine", ["memory", "surrealkv"])
 async def test_a_migration_beside_runners_and_clients_loses_nothing(
-    new_surreal_server: NewServer,
-    make_store: Callable[..., SurrealStore],
-    tmp_path: Path,
-    engine: str,
-    rounds: int,
+    new_surreal_server: NewServer, tmp_path: Path, engine: str, rounds: int, make_migrated: Any
 ) -> None:
     server = new_surreal_server("memory" if engine == "memory" else f"surrealkv://{tmp_path / 'db'}")
-    migrator, *others = [make_store(server.url()) for _ in range(3)]
-    async with AsyncExitStack() as stack:
-        for store in (migrator, *others):
-            await store.open()
-            stack.push_async_callback(store.close)
+    migrator, *others = [await make_migrated(server.url()) for _ in range(3)]
+    for number, store in enumerate(others):
+        await store.beat(f"r{number}")
+    fleet = Fleet(stores=others)
+    work = fleet.work()
+    for _ in range(rounds):
+        await migrator._connection.write("REMOVE INDEX sp00ky_claim ON TABLE job")
         await migrator.migrate()
-        for number, store in enumerate(others):
-            await store.beat(f"r{number}")
-        fleet = Fleet(stores=others)
-        work = fleet.work()
-        for _ in range(rounds):
-            await migrator._connection.write("REMOVE INDEX sp00ky_claim ON TABLE job")
-            await migrator.migrate()
-        fleet.migrating = False
-        async with asyncio.timeout(60):
-            await asyncio.gather(*work)
-        assert [each for each in await migrator.check() if each.stops_jobs] == []
+    fleet.migrating = False
+    async with asyncio.timeout(60):
+        await asyncio.gather(*work)
+    assert [each for each in await migrator.check() if each.stops_jobs] == []

@@ -1,10 +1,10 @@
 """Tables that go away, and come again."""
 
-from collections.abc import Callable
+from typing import Any
 
 import pytest
-from tests.store_surreal.settlements import settlement_of
 
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered, Undelivered
@@ -14,19 +14,17 @@ from sp00ky_store_surreal.schema import readiness
 
 
 async def test_a_table_that_goes_away_stops_no_other_backend(
-    make_store: Callable[..., SurrealStore], surreal_url: str, caplog: pytest.LogCaptureFixture
+    surreal_url: str, caplog: pytest.LogCaptureFixture, make_migrated: Any
 ) -> None:
     tables = [JobTable(backend=each, table=each, keep_success=0.0) for each in ("api", "mail")]
-    store = make_store(surreal_url, tuple(tables))
-    await store.open()
-    await store.migrate()
+    store = await make_migrated(surreal_url, tuple(tables))
     await store.add([NewJob(path="/a", backend=table.backend) for table in tables])
     held = await store.claim({"api": 5, "mail": 5}, "r")
     await store._connection.write("REMOVE TABLE mail")
     await store.add([NewJob(path="/b", backend="api")])
     assert await store.release("r", keep=[job.id for job in held]) == []  # it is what a runner does then
     assert [job.path for job in await store.claim({"api": 5, "mail": 5}, "r")] == ["/b"]
-    fates = await store.settle([settlement_of(job, Delivered()) for job in held])
+    fates = await store.settle([settlement(job, Delivered()) for job in held])
     assert {job.backend: each.fate.value for job, each in zip(held, fates, strict=True)} == {
         "api": "settled",
         "mail": "lease_lost",
@@ -40,16 +38,12 @@ async def test_a_table_that_goes_away_stops_no_other_backend(
     await store.migrate()
     await store.add([NewJob(path="/c", backend="mail")])
     assert [job.path for job in await store.claim({"api": 5, "mail": 5}, "r")] == ["/c"]
-    await store.close()
 
 
 async def test_a_table_that_another_process_migrated_again_is_served(
-    make_store: Callable[..., SurrealStore], surreal_url: str
+    surreal_url: str, make_migrated: Any
 ) -> None:
-    store, other = make_store(surreal_url), make_store(surreal_url)
-    for each in (store, other):
-        await each.open()
-        await each.migrate()
+    store, other = await make_migrated(surreal_url), await make_migrated(surreal_url)
     assert await store.claim({"api": 5}, "r") == []
     await other._connection.write("REMOVE TABLE job")
     for _ in range(2):
@@ -58,8 +52,6 @@ async def test_a_table_that_another_process_migrated_again_is_served(
     await other.migrate()
     await other.add([NewJob(path="/a", backend="api")])
     assert [job.path for job in await store.claim({"api": 5}, "r")] == ["/a"]
-    await store.close()
-    await other.close()
 
 
 async def test_what_another_process_repaired_is_noticed_without_a_restart(
@@ -71,7 +63,7 @@ async def test_what_another_process_repaired_is_noticed_without_a_restart(
 
     async def kept() -> int:
         (claimed,) = await spec_store.claim({"api": 1}, "r")
-        await spec_store.settle([settlement_of(claimed, failure)])
+        await spec_store.settle([settlement(claimed, failure)])
         return len((await spec_store.get(job.id)).errors)
 
     assert await kept() == 0

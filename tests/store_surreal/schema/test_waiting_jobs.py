@@ -1,14 +1,12 @@
 """What ``check`` says of jobs that wait in vain."""
 
-from collections.abc import Callable
+from typing import Any
 
 import attrs
 
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import Finding, JobTable
 from sp00ky_store_surreal import SurrealStore
-
-MakeStore = Callable[..., SurrealStore]
 
 
 async def said(store: SurrealStore) -> dict[str, str]:
@@ -39,14 +37,11 @@ async def test_jobs_deferred_for_over_an_hour(migrated: SurrealStore) -> None:
     assert await said(migrated) == {"job": "1 job has been deferred for over an hour"}
 
 
-async def test_a_table_that_no_backend_names_any_more(make_store: MakeStore, url: str) -> None:
+async def test_a_table_that_no_backend_names_any_more(url: str, make_migrated: Any) -> None:
     both = (JobTable(backend="api", table="job"), JobTable(backend="mail", table="mail_job"))
-    store = make_store(url, both)
-    await store.open()
-    await store.migrate()
+    store = await make_migrated(url, both)
     await store.add([NewJob(path="/a", backend="mail")])
     store.options = attrs.evolve(store.options, tables=both[:1])
     assert await said(store) == {"mail_job": "no backend names it in method.table; jobs waiting in it: 1"}
     await store._connection.write("REMOVE TABLE mail_job")
     assert await said(store) == {}
-    await store.close()

@@ -3,14 +3,12 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from tests.core.two_backends import ended, enqueued, opened, statuses
+from tests.core.two_backends import ended, enqueued, statuses
 
 from sp00ky_core import JobFilter, Outbox
 from sp00ky_core.errors import OptionInvalid, StoreUnavailable
@@ -21,11 +19,10 @@ from sp00ky_core.ports import Act, AuditEntry, Settlement, SettleResult
 AT = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
-@pytest_asyncio.fixture
-async def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outbox]:
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of two."""
     monkeypatch.setattr(bulk, "PAGE", 2)
-    async with opened(tmp_path) as outbox:
-        yield outbox
 
 
 async def latest(outbox: Outbox) -> AuditEntry:

@@ -1,11 +1,9 @@
 """Killing, redriving and clearing by conditions: what is done, what is refused, and in which batches."""
 
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
-import pytest_asyncio
-from tests.core.two_backends import ended, enqueued, opened, statuses
+from tests.core.two_backends import ended, enqueued, statuses
 
 from sp00ky_core import JobFilter, JobQuery, JobStatus, Outbox
 from sp00ky_core.errors import OptionInvalid, UnknownBackend
@@ -14,12 +12,6 @@ from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.ports import Settlement, SettleResult
 from sp00ky_core.stores.transitions import clear
-
-
-@pytest_asyncio.fixture
-async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
-    async with opened(tmp_path) as outbox:
-        yield outbox
 
 
 @pytest.fixture
@@ -115,21 +107,6 @@ async def test_what_the_database_keeps_is_refused(outbox: Outbox, monkeypatch: p
     assert (result.matched, result.done) == (3, 2)
     assert result.refused == {"duplicate": 0, "illegal": 1}
     assert "1 job" in (result.problem or "")
-
-
-@pytest.mark.usefixtures("small")
-async def test_it_may_be_left_after_any_batch(outbox: Outbox) -> None:
-    ids = await enqueued(outbox, 5)
-    done = []
-    work = outbox.steps(bulk.KILL, JobFilter())
-    async for result in work:
-        done.append(result.done)
-        if result.done:
-            break
-    await work.aclose()
-    assert done == [0, 2]
-    assert await statuses(outbox, ids[:3]) == {"pending"}
-    assert await statuses(outbox, ids[3:]) == {"failed"}
 
 
 async def test_what_a_filter_cannot_mean_is_refused(outbox: Outbox) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -31,12 +32,6 @@ paths:
 
 
 @pytest_asyncio.fixture
-async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
-    async with opened(tmp_path) as outbox:
-        yield outbox
-
-
-@pytest_asyncio.fixture
 async def narrow(tmp_path: Path) -> AsyncIterator[Outbox]:
     """The other backend takes less."""
     async with opened(tmp_path):
@@ -62,7 +57,8 @@ class Enqueued:
 
 
 async def test_a_copy_is_like_the_old_one(outbox: Outbox) -> None:
-    options = {"assigned_to": "user:7", "max_retries": 9, "priority": 2, "ordering_key": "k"}
+    options: dict[str, Any] = {"assigned_to": "user:7", "max_retries": 9, "retry_strategy": "exponential"}
+    options |= {"priority": 2, "ordering_key": "k"}
     (old_id,) = await ended(outbox, 1, payload={"id": 1}, dedup_key="d", **options)
     observer = Enqueued()
     outbox.plugins.register(observer, name="observer", distribution="these-tests")

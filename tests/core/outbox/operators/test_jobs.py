@@ -1,24 +1,15 @@
 """What the store is called with: changes that are checked, and delays that spread."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from tests.core.two_backends import ended, opened
+from tests.core.two_backends import ended
 
 from sp00ky_core import JobFilter, Outbox
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.outbox.operators import bulk
-
-
-@pytest_asyncio.fixture
-async def outbox(tmp_path: Path) -> AsyncIterator[Outbox]:
-    async with opened(tmp_path) as outbox:
-        yield outbox
 
 
 async def waits(outbox: Outbox) -> list[float]:

@@ -2,14 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from tests.core.two_backends import ended, enqueued, opened, statuses
+from tests.core.two_backends import ended, enqueued, statuses
 
 from sp00ky_core import JobFilter, JobQuery, JobStatus, Outbox
 from sp00ky_core.encoding.json_bytes import JsonText
@@ -21,13 +18,11 @@ MINE = JobFilter(assigned_to="user:7")
 CARD: dict[str, Any] = {"assigned_to": "user:7", "payload": {"card": 4111, "id": 1}}
 
 
-@pytest_asyncio.fixture
-async def outbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outbox]:
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of two."""
     monkeypatch.setattr(bulk, "PAGE", 2)
     monkeypatch.setattr(redaction, "PAGE", 2)
-    async with opened(tmp_path) as outbox:
-        yield outbox
 
 
 async def text_of(outbox: Outbox) -> str:

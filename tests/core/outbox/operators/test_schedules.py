@@ -1,7 +1,6 @@
 """What is said of a schedule as it is now."""
 
 from datetime import timedelta
-from typing import Any
 
 import attrs
 import pytest
@@ -18,9 +17,6 @@ from sp00ky_core.errors import (
 )
 from sp00ky_core.ports import RunStatus, Trigger
 from sp00ky_core.stores.transitions import kill
-
-DEFINITION: dict[str, Any] = {"every": "1m", "backend": "api", "route": "/a"}
-
 
 TICK = "{tick: {every: 60s, backend: api, route: /a}}"
 

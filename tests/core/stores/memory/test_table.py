@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 import pytest
 
-from sp00ky_conformance.store.harness import settlement, silent
+from sp00ky_conformance.store.harness import new_job, settlement, silent
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobTable, StoreOptions
@@ -18,10 +18,6 @@ from sp00ky_core.stores.transitions import kill
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
 
 LATER = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-def job(**fields: Any) -> NewJob:
-    return attrs.evolve(NewJob(path="/a", backend="api"), **fields)
 
 
 async def looked_at(monkeypatch: pytest.MonkeyPatch, store: MemoryStore) -> int:
@@ -41,14 +37,14 @@ async def looked_at(monkeypatch: pytest.MonkeyPatch, store: MemoryStore) -> int:
     return looks
 
 
-@pytest.mark.parametrize("waiting", [job(), job(priority=2), job(ordering_key="one")])
+@pytest.mark.parametrize("waiting", [new_job(), new_job(priority=2), new_job(ordering_key="one")])
 async def test_a_claim_looks_at_no_more_rows_where_more_wait(
     monkeypatch: pytest.MonkeyPatch, waiting: NewJob
 ) -> None:
     looks = []
     for count in (20, 2_000):
         store = MemoryStore(OPTIONS)
-        await store.add([waiting] * count + [job()] * 500)
+        await store.add([waiting] * count + [new_job()] * 500)
         ended = await store.claim({"api": 5}, "r")
         await store.settle([settlement(each, Delivered()) for each in ended])
         looks.append(await looked_at(monkeypatch, store))
@@ -58,7 +54,7 @@ async def test_a_claim_looks_at_no_more_rows_where_more_wait(
 async def test_a_row_that_changes_its_key_frees_the_old_one() -> None:
     store = MemoryStore(OPTIONS)
     first = store.write_row("job", {"path": "/a", "payload": {}, "ordering_key": "one"})
-    (second,) = await store.add([job(ordering_key="one")])
+    (second,) = await store.add([new_job(ordering_key="one")])
     store.write_row("job", {"id": first, "path": "/a", "payload": {}, "run_at": LATER})
     assert [each.id for each in await store.claim({"api": 10}, "r")] == [second.id]
 
@@ -67,7 +63,7 @@ async def test_a_lost_job_is_due_after_its_lease_where_requests_are_counted() ->
     store = MemoryStore(
         attrs.evolve(OPTIONS, tables=(JobTable(backend="api", table="job", max_in_flight=2),))
     )
-    await store.add([job()])
+    await store.add([new_job()])
     (claimed,) = await store.claim({"api": 1}, "dead")
     await store.reclaim(silent("dead"))
     assert await store.claim({"api": 1}, "r") == []

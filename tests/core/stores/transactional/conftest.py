@@ -21,7 +21,6 @@ API = JobTable(backend="api", table="job", routes=frozenset({"/a"}))
 MAIL = JobTable(backend="mail", table="mail_job")
 TABLES = (API, MAIL)
 BY_BACKEND = {each.backend: each for each in TABLES}
-BY_NAME = {each.table: each for each in TABLES}
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 

@@ -283,11 +283,11 @@ def _array(elements: Iterable[str]) -> str:
 
 def arguments_of(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[Any, ...]:
     """Return the arguments of ``settle``."""
-    transitions = [each.transition for each in batch]
+    transitions = [settlement.transition for settlement in batch]
     return (
         numbers,
         [settlement.job_id[-36:] for settlement in batch],
-        [each.epoch for each in batch],
+        [settlement.epoch for settlement in batch],
         [each.status.value for each in batch],
         [transition.to.value for transition in transitions],
         [transition.retries for transition in transitions],
@@ -295,7 +295,7 @@ def arguments_of(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[A
         [_entry(transition.error) for transition in transitions],
         [_text(transition.result_json) for transition in transitions],
         [_flags(transition) for transition in transitions],
-        [each.runner_id for each in batch],
+        [settlement.runner_id for settlement in batch],
         [transition.run_at for transition in transitions],
         [transition.priority for transition in transitions],
         [transition.request_id for transition in transitions],

@@ -158,12 +158,7 @@ class TestAsyncLane:
         self, connect: Any, sessions: list[Session]
     ) -> None:
         lane = AsyncLane(connect, "BEGIN")
-        running = asyncio.create_task(lane.run(asking("WAIT")))
-        for _ in range(20):
-            await asyncio.sleep(0)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
+        await _cancelled(lane, "WAIT")
         assert sessions[0].abandoned
         await lane.run(asking("1"))
         assert len(sessions) == 2
@@ -174,12 +169,7 @@ class TestAsyncLane:
         lane = AsyncLane(connect, "BEGIN")
         await lane.run(asking("1"))
         sessions[0].connection.silent.add("BEGIN")
-        running = asyncio.create_task(lane.run(asking("2")))
-        for _ in range(20):
-            await asyncio.sleep(0)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
+        await _cancelled(lane, "2")
         assert sessions[0].abandoned
 
     async def test_what_waits_is_doubted_and_given_up_once_its_server_is_not_at_work(
@@ -228,6 +218,16 @@ async def _idle(session: Any) -> Any:
     """Take a connection while others do."""
     await asyncio.sleep(0)
     return session
+
+
+async def _cancelled(lane: AsyncLane, text: str) -> None:
+    """Cancel who asks this, once nothing moves any more."""
+    running = asyncio.create_task(lane.run(asking(text)))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
 
 
 async def _fail(_session: Any) -> None:

@@ -291,3 +291,46 @@ async def test_the_next_of_a_key_starts_when_the_one_before_is_written(make_benc
         written.set()
         for job in jobs:
             await bench.ended(job)
+
+
+class Counting(MemoryStore):
+    """A store that counts what each write has, and holds the first one."""
+
+    def __init__(self, options: StoreOptions) -> None:
+        super().__init__(options)
+        self.sizes: list[int] = []
+        self.writing, self.held = asyncio.Event(), asyncio.Event()
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
+        self.sizes.append(len(settlements))
+        self.writing.set()
+        await self.held.wait()
+        return await super().settle(settlements)
+
+
+@pytest.mark.parametrize(("settle_batch", "sizes"), [(500, [1, 99]), (90, [1, 90, 9])])
+async def test_outcomes_that_come_fast_are_gathered(make_bench, monkeypatch, settle_batch, sizes) -> None:
+    """Until a batch is full, or no attempt is under way."""
+    monkeypatch.setattr("sp00ky_core.runner.settle.GATHERING", 3_600)
+    first, most, rest = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    ends = iter([first, *[most] * 80, *[rest] * 19])
+
+    async def wait(_attempt: Attempt) -> Outcome:
+        await next(ends).wait()
+        return Delivered()
+
+    bench = await make_bench(wait, concurrency=100)
+    store = Counting(StoreOptions(url="memory://", tables=bench.tables))
+    jobs = await store.add([NewJob(path="/spookify", backend="api") for _ in range(100)])
+    async with bench.runner(store, settle_batch=settle_batch, unanswered=0):
+        await bench.transport.began(100)
+        first.set()
+        await store.writing.wait()
+        most.set()
+        while bench.transport.in_flight > 19:  # noqa: ASYNC110  # nothing tells of it
+            await asyncio.sleep(0)
+        store.held.set()
+        await turns(100)  # it is written, and the others wait
+        rest.set()
+    assert store.sizes == sizes
+    assert {(await store.get(job.id)).status for job in jobs} == {JobStatus.SUCCESS}

@@ -35,6 +35,12 @@ BUSY_PAUSE = 0.05
 LONGEST_PAUSE = 5.0
 """...up to this."""
 
+GATHERS_FROM = 64
+"""Outcomes that have come while one write was under way: more of them come as fast, and are waited for..."""
+
+GATHERING = 0.025
+"""...until so many seconds after that write began, or a batch is full: fewer and larger writes cost less."""
+
 WRITTEN = frozenset({SettleFate.SETTLED, SettleFate.ALREADY_SETTLED})
 UNWRITTEN = frozenset({SettleFate.BUSY, SettleFate.DUPLICATE})
 """The row is as it was: to release it would be to forget that its attempt was made."""
@@ -141,6 +147,8 @@ class Settler:
         self._queue: deque[tuple[Held, Settlement]] = deque()
         self._deferred = 0  # those that wait for their next try
         self._waiting = asyncio.Event()
+        self._gathered = asyncio.Event()  # set where nothing is gained by waiting for more
+        self._began_at = 0.0  # the last write
         self._logs_all = self._options.log_attempts
         self._attempts = AttemptLog(log_all=self._logs_all)
         self._observed = self._hooks.observes("sp00ky_job_settled")
@@ -160,6 +168,8 @@ class Settler:
         if not self._queue:
             self._waiting.set()
         self._queue.append((held, settlement))
+        if len(self._queue) >= self._options.settle_batch or self._holdings.attempts_over.is_set():
+            self._gathered.set()
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -173,11 +183,22 @@ class Settler:
         while True:
             await self._waiting.wait()
             try:
+                await self._gather()
                 await self._write_batch()
                 backoff.reset()
             except Sp00kyError as error:
                 self._observer.failed(f"{len(self._queue)} outcomes can't be written yet", error)
                 await backoff.wait()
+
+    async def _gather(self) -> None:
+        """Wait a moment for more outcomes where they come fast."""
+        is_fast = GATHERS_FROM <= len(self._queue) < self._options.settle_batch
+        if is_fast and not self._holdings.attempts_over.is_set():
+            self._gathered.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._began_at + GATHERING - self._options.clock()):
+                    await self._gathered.wait()
+        self._began_at = self._options.clock()
 
     async def _write_batch(self) -> None:
         size = min(len(self._queue), self._options.settle_batch)

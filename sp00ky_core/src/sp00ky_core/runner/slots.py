@@ -169,7 +169,7 @@ class Holdings:
                 held.worker.cancel()
 
 
-AHEAD = 0.02
+AHEAD = 0.05
 """Seconds of work, at the backend's present rate, that are claimed before there is a place for them, or
 twice as long as a claim takes, if that is more."""
 

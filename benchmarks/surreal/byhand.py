@@ -47,7 +47,7 @@ async def deliver_by_hand(url: str, target: str | None, jobs: int) -> Sample:
             return [ahead.popleft() for _ in range(min(count, len(ahead)))]
 
         async def settle(batch: list[Outcome]) -> None:
-            await rows(settles, SETTLE, outcomes=[list(each) for each in batch])
+            await rows(settles, SETTLE, outcomes=[list(outcome) for outcome in batch])
 
         return await fused(claim, settle, target, jobs)
 

@@ -44,7 +44,7 @@ class AbstractJob(models.Model):
     table = ""
 
     path = models.TextField()
-    status = models.TextField(choices=[(each.value, each.value) for each in JobStatus])
+    status = models.TextField(choices=[(status.value, status.value) for status in JobStatus])
     retries = models.IntegerField()
     max_retries = models.IntegerField()
     retry_strategy = models.TextField()
@@ -139,5 +139,5 @@ def _quoted(schema: str, table: str) -> str:
 
 
 _PLACE = _place()
-_MODELS = [_model(each, _PLACE) for each in _PLACE.tables]
+_MODELS = [_model(table, _PLACE) for table in _PLACE.tables]
 globals().update({model.__name__: model for model in _MODELS})

@@ -79,9 +79,9 @@ class EnqueueChecks:
     def checked(self, backend: str, new_jobs: Iterable[NewJob]) -> list[NewJob]:
         """Return jobs as the store is to have them; raises as ``Outbox.run_many``, and says which it is."""
         target, checked = self.backends.named(backend), list[NewJob]()
-        for each in _own(target.name, new_jobs):
+        for new_job in _own(target.name, new_jobs):
             try:
-                checked.append(self._checked(target, each))
+                checked.append(self._checked(target, new_job))
             except Sp00kyError as error:
                 error.add_note(f"it is new_jobs[{len(checked)}]")
                 raise

@@ -271,7 +271,7 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
         for factory in dict.fromkeys(factories.values()):
             transport = factory()
             if isinstance(transport, PreparedTransport):
-                ours = [name for name, each in factories.items() if each is factory]
+                ours = [name for name, made_by in factories.items() if made_by is factory]
                 yield transport, [self.backends[name].config for name in ours]
 
     def _transport_of(self, backend: BackendConfig) -> TransportFactory:

@@ -64,8 +64,8 @@ async def check(options: PostgresOptions, tables: Tables, executor: Executor) ->
             for table in tables.all:
                 found = await find_table(connection, tables.schema, table.table)
                 if found is not None:
-                    findings += [each async for each in _table(connection, table, tables, found)]
-            findings += [each async for each in _forsaken_tables(connection, tables)]
+                    findings += [finding async for finding in _table(connection, table, tables, found)]
+            findings += [finding async for finding in _forsaken_tables(connection, tables)]
     if options.notify and executor.is_open and not await hears(executor, options):
         findings.append(
             Finding.warning(

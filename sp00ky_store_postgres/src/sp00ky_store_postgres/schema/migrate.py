@@ -367,21 +367,21 @@ async def _lacking_of(
 
 
 def _lacking(
-    each: Statement, table: str, name: str, tables: Tables, found: Found | None, *, concurrently: bool
+    statement: Statement, table: str, name: str, tables: Tables, found: Found | None, *, concurrently: bool
 ) -> Iterator[Pending]:
     """Yield what makes an object of a table; ``name`` is that of the object."""
     problem = ""
-    if _is_there(each, name, found):
+    if _is_there(statement, name, found):
         return
     qualified = quoted(tables.schema, name)
-    if each.kind in {"index", "unique"} and found is not None and ("index", name) in found.objects:
+    if statement.kind in {"index", "unique"} and found is not None and ("index", name) in found.objects:
         concurrently = True
         problem = f"index {name} isn't valid: its making was cut off, or rows share a key"
         drop = f"DROP INDEX CONCURRENTLY IF EXISTS {qualified}"
-        yield _pending(each, table, name, drop, problem)
+        yield _pending(statement, table, name, drop, problem)
     functions = (statement.name for statement in statements() if statement.kind == "function")
     text = fill(
-        each.text,
+        statement.text,
         schema=quoted(tables.schema),
         table=quoted(tables.schema, table),
         name=quoted(name),
@@ -389,37 +389,37 @@ def _lacking(
         concurrently="CONCURRENTLY " if concurrently else "",
         **{own: quoted(tables.schema, own) for own in (*KEY_COLUMNS, *functions)},
     )
-    named = {"schema": tables.schema, "table": table, "column": each.name}.get(each.kind, name)
-    yield _pending(each, table, named, text, problem)
+    named = {"schema": tables.schema, "table": table, "column": statement.name}.get(statement.kind, name)
+    yield _pending(statement, table, named, text, problem)
 
 
-def _is_there(each: Statement, name: str, found: Found | None) -> bool:
+def _is_there(statement: Statement, name: str, found: Found | None) -> bool:
     """Tell whether a table, or the schema, is as a statement makes it."""
     if found is None:
-        return each.kind == "dropped"
-    if each.kind == "table":
+        return statement.kind == "dropped"
+    if statement.kind == "table":
         return True
-    if each.kind == "column":
+    if statement.kind == "column":
         return name in found.types
-    if each.kind == "dropped":
-        kinds = ("trigger",) if each.is_of_trigger else ("index", "check")
+    if statement.kind == "dropped":
+        kinds = ("trigger",) if statement.is_of_trigger else ("index", "check")
         return not any((kind, name) in found.objects for kind in kinds)
-    if each.kind in {"index", "unique", "validated"}:
-        return found.objects.get(("check" if each.kind == "validated" else "index", name), False)
-    return (each.kind, name) in found.objects
+    if statement.kind in {"index", "unique", "validated"}:
+        return found.objects.get(("check" if statement.kind == "validated" else "index", name), False)
+    return (statement.kind, name) in found.objects
 
 
-def _pending(each: Statement, subject: str, name: str, text: str, problem: str) -> Pending:
-    kind = {"unique": "index", "validated": "the validation of check"}.get(each.kind, each.kind)
-    lack = f"{name} isn't needed any more" if each.kind == "dropped" else f"{kind} {name} is missing"
-    why = {"dropped": "with it, ", "validated": ""}.get(each.kind, "without it, ")
+def _pending(statement: Statement, subject: str, name: str, text: str, problem: str) -> Pending:
+    kind = {"unique": "index", "validated": "the validation of check"}.get(statement.kind, statement.kind)
+    lack = f"{name} isn't needed any more" if statement.kind == "dropped" else f"{kind} {name} is missing"
+    why = {"dropped": "with it, ", "validated": ""}.get(statement.kind, "without it, ")
     return Pending(
         table=subject,
         statement=text,
-        why=f"migration {each.version:04}: {why}{each.without}",
-        creates_table=each.kind == "table" and not each.name,
-        without=each.without,
-        stops_jobs=each.stops_jobs,
+        why=f"migration {statement.version:04}: {why}{statement.without}",
+        creates_table=statement.kind == "table" and not statement.name,
+        without=statement.without,
+        stops_jobs=statement.stops_jobs,
         problem=problem or lack,
     )
 

@@ -146,7 +146,7 @@ def breaker_of(row: Mapping[str, Any]) -> Breaker:
 
 
 def _marked(reply: Sequence[Any], mark: str) -> list[Any]:
-    return [each for each in reply if isinstance(each, list) and each[:1] == [mark]]
+    return [result for result in reply if isinstance(result, list) and result[:1] == [mark]]
 
 
 def _lasts(text: str) -> float:
@@ -173,7 +173,7 @@ class ClaimRefusals:
 
     def ids(self) -> list[RecordID]:
         """List them."""
-        ids = (id_value(each) for each in self._quarantine.resting("claimed"))
+        ids = (id_value(job_id) for job_id in self._quarantine.resting("claimed"))
         return [id_ for id_ in ids if id_ is not None]
 
     def skip(self, row_id: RecordID, error: StoreError) -> None:

@@ -209,7 +209,7 @@ class Peers:
         if runner_id not in beats:
             return
         since = beats[runner_id].at - LIVELY
-        lively = sorted(each for each, beat in beats.items() if beat.at >= since)
+        lively = sorted(runner for runner, beat in beats.items() if beat.at >= since)
         apart = WINDOW // len(lively)
         self._places[runner_id] = lively.index(runner_id) * apart
         self._most[runner_id] = max(apart // ROOM, FEWEST) if len(lively) > 1 else UNLIMITED
@@ -271,7 +271,7 @@ class ClaimIndex:
         if self._connection.target.embedded:
             return
         table = next(self._turns)
-        problem = next((each.problem for each in await looked_at(self._connection, table)), None)
+        problem = next((difference.problem for difference in await looked_at(self._connection, table)), None)
         if problem is None:
             self._untrue.discard(table)
         elif table not in self._untrue:

@@ -175,7 +175,7 @@ class Deletes:
 
         Raises ``SchemaError`` where none was deleted, and some are still there.
         """
-        deleted = [each for part in parts for each in part["gone"]]
+        deleted = [row for part in parts for row in part["gone"]]
         if not deleted and any(part["left"] for part in parts):
             raise unwritable(self.changes.connection.target.location, table.table)
         return deleted

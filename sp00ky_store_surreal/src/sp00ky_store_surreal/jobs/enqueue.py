@@ -128,7 +128,7 @@ class Enqueues:
         found = _insert_within(transaction, target, made) if transaction else _insert(connection, made)
         stored = _by_key(made, await found)
         try:
-            return [_stored(stored, key, each) for key, each in zip(keys, new_jobs, strict=True)]
+            return [_stored(stored, key, new_job) for key, new_job in zip(keys, new_jobs, strict=True)]
         except KeyError:  # what was written must be there to be read
             raise unwritable(target.location, made[0].table.table) from None
 

@@ -106,7 +106,7 @@ def differences_in(table: str, compared: Iterable[_Counted]) -> list[Difference]
 async def _states(connection: Connection, table: str) -> Mapping[str, Mapping[str, Any]]:
     """Read how far each index of the store's has been built; one that was never stopped is ready."""
     names = sorted(OUR_INDEXES)
-    infos = "".join(f"INFO FOR INDEX {each} ON TABLE {quoted(table)};" for each in names)
+    infos = "".join(f"INFO FOR INDEX {name} ON TABLE {quoted(table)};" for name in names)
     replies = await connection.read(infos)
     return {
         name: reply.get("building") or {"status": _READY} for name, reply in zip(names, replies, strict=True)
@@ -181,8 +181,8 @@ async def make_true(connection: Connection, tables: Iterable[JobTable], *, built
     for _ in range(ROUNDS):
         if not different:
             return
-        for each in different:
-            await rebuild(connection, each.table, each.index)
+        for difference in different:
+            await rebuild(connection, difference.table, difference.index)
         different = await _late_differences(connection, wanted, built=True)
     if different:
         first = different[0]

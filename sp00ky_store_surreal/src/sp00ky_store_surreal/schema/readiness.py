@@ -90,7 +90,7 @@ class Readiness:
         wanted = list(tables)
         if not self._gone:
             return wanted
-        found = [each for each in wanted if await self._is_there(each.table)]
+        found = [table for table in wanted if await self._is_there(table.table)]
         if wanted and not found:
             raise self._gone[wanted[0].table]
         return found
@@ -109,11 +109,11 @@ class Readiness:
         """Name the backends whose ``errors`` can't hold entries; each is logged once."""
         layouts = self._layouts or {}
         found = {table.backend for table in self._tables if not layouts[table.table].holds_entries}
-        for each in sorted(found - self._logged):
+        for backend in sorted(found - self._logged):
             _log.warning(
                 "the table of %s can't hold entries in errors: what goes wrong isn't kept on its rows; "
                 "run: sp00ky migrate --repair",
-                each,
+                backend,
             )
         self._logged = found
         return found

@@ -65,7 +65,7 @@ def steps_of(schema: str, **names: str) -> list[tuple[str, str]]:
     """Load a schema file's statements, each with its reason (the comment above it)."""
     text = _PLACE.sub(lambda found: names[found[1]], _definitions(schema))
     steps = []
-    for block in filter(None, (each.strip() for each in text.split("\n\n"))):
+    for block in filter(None, map(str.strip, text.split("\n\n"))):
         why, _, statement = block.partition("\n")
         steps.append((statement, why.removeprefix("-- ")))
     return steps
@@ -82,7 +82,7 @@ def _definitions(schema: str) -> str:
 
 def quoted(name: str) -> str:
     """Quote a table's name for a statement. Raises ``ConfigError`` where it can't be one."""
-    if not name or any(each in name for each in "`\\\0\n:⟨⟩"):
+    if not name or any(character in name for character in "`\\\0\n:⟨⟩"):
         raise ConfigError(file="method.table", problem=f"{name!r} can't be the name of a table")
     return f"`{name}`"
 

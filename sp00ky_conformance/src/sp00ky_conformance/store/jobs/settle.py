@@ -94,7 +94,7 @@ class SettleConformance(StoreHarness):
                 (job,) = await eventually(lambda: self.claim(store))
         await self.ended(store)
         found = await store.find(JobQuery(request_id=kept))
-        assert [each.id for each in found] == [job.id]
+        assert [stored.id for stored in found] == [job.id]
 
     async def test_the_last_failed_attempt_fails_the_job(self, store: Store) -> None:
         job = await self.settled(store, await self.claimed(store, max_retries=1), failure())

@@ -122,7 +122,7 @@ class Operation:
             return None
         over, first, total = self.over.total_seconds(), so_far.looked_at, max(so_far.matched, 1)
         due = (over * min(first + n, total) / total for n in range(count))
-        return [max(each - elapsed, 0.0) for each in due]
+        return [max(seconds - elapsed, 0.0) for seconds in due]
 
 
 def checked_change(

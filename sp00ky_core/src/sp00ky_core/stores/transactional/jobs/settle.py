@@ -107,10 +107,10 @@ def _unlocked(held: Found, settlement: Settlement) -> SettleResult:
 async def _settle_apart(
     session: Session, table: JobTable, row: Row, settlement: Settlement, now: datetime
 ) -> SettleResult:
-    async def write(each: Settlement) -> SettleResult:
+    async def write(tried: Settlement) -> SettleResult:
         async with session.savepoint():
-            fate = await _settle(session, table, row, each, now)
-        return SettleResult(job_id=each.job_id, fate=fate)
+            fate = await _settle(session, table, row, tried, now)
+        return SettleResult(job_id=tried.job_id, fate=fate)
 
     try:
         return await write(settlement)

@@ -193,7 +193,7 @@ class Patience:
         backoff, level = Backoff(limit=LONGEST_PAUSE), logging.WARNING
         while True:
             try:
-                found = await ask()
+                answer = await ask()
             except StoreUnavailable as error:
                 if self._broadcast.closed or not self._looked:
                     raise
@@ -202,7 +202,7 @@ class Patience:
                 await backoff.wait()
             else:
                 self._looked = True
-                return found
+                return answer
 
 
 class Trail:

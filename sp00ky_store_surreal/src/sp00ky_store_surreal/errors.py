@@ -138,8 +138,8 @@ def statement_error(store: str, results: list[Mapping[str, Any]]) -> StoreError 
     if not failed:
         return None
     said = [message for message in failed if _NOT_RUN.match(message) is None]
-    found = [_of_message(store, message) for message in said or failed[:1]]
-    return next((error for error in found if isinstance(error, Conflict)), found[0])
+    errors = [_of_message(store, message) for message in said or failed[:1]]
+    return next((error for error in errors if isinstance(error, Conflict)), errors[0])
 
 
 def translated(store: str, error: BaseException) -> StoreError:

@@ -172,9 +172,9 @@ def seconds_of(text: object) -> float:
     return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(str(text)))
 
 
-def count_of(found: Any) -> int:
+def count_of(reply: Any) -> int:
     """Read the count of a row or none; embedded 3.2 gives an only row of an IF without the list."""
-    row = found[0] if isinstance(found, list) and found else found
+    row = reply[0] if isinstance(reply, list) and reply else reply
     return int(row["count"]) if row else 0
 
 

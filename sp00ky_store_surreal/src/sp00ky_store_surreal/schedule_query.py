@@ -72,7 +72,7 @@ def _check(query: str) -> None:
     """Look whether it is one SELECT. Raises ``ValueError``."""
     if not _SELECT.match(query):
         raise ValueError("it must begin with SELECT")
-    wrong = next((found["wrong"] for found in _TOKEN.finditer(query) if found["wrong"]), None)
+    wrong = next((token["wrong"] for token in _TOKEN.finditer(query) if token["wrong"]), None)
     if wrong is not None:
         raise ValueError("it must be one statement, without ;" if wrong == ";" else f"its {wrong} has no end")
 

@@ -261,8 +261,8 @@ class Queries(Metered):
 
         Of the latest 100 that ended ``since`` then: however many there are, one page is read.
         """
-        found = await self.find(backend=backend, assigned_to=assigned_to, ended_since=since, limit=100)
-        spans = [(job.created_at, job.updated_at) for job in found]
+        jobs = await self.find(backend=backend, assigned_to=assigned_to, ended_since=since, limit=100)
+        spans = [(job.created_at, job.updated_at) for job in jobs]
         return sorted((end - begin).total_seconds() for begin, end in spans if begin and end)
 
     async def rates(

@@ -187,11 +187,11 @@ class AttemptLog:
         backend, name, outcome, has_failed = kind
         more = self._seen.pop(kind) - MOST_OF.get(outcome, MOST)
         if more > 0:
-            what = "failed" if has_failed else f"are {_GOES_ON[outcome]}"
+            fate = "failed" if has_failed else f"are {_GOES_ON[outcome]}"
             level = logging.WARNING if has_failed else logging.INFO
             facts = {"event": "attempts", "backend": backend, "outcome": outcome, "count": more}
             text = "%d more jobs of %s %s within %.0f s: %s"
-            logger.log(level, text, more, backend, what, WINDOW, name, extra=facts)
+            logger.log(level, text, more, backend, fate, WINDOW, name, extra=facts)
 
 
 def _log(held: Held, transition: Transition, outcome: str) -> None:

@@ -494,8 +494,8 @@ class Tasks:
 
     def start(self, name: str, run: Callable[[], Awaitable[None]], *, ends: bool = False) -> None:
         """Start a part; ``ends``: it may end by itself."""
-        part = self._keep_running(name, run, ends=ends)
-        self._tasks[name] = asyncio.create_task(part, name=f"sp00ky-{name}")
+        running = self._keep_running(name, run, ends=ends)
+        self._tasks[name] = asyncio.create_task(running, name=f"sp00ky-{name}")
 
     async def ended(self, name: str, within: float) -> None:
         """Return once a part has ended by itself, or after so many seconds."""

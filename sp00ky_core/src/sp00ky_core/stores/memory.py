@@ -114,7 +114,7 @@ class SortedIndex:
                 for condition in equal
             )
         ):
-            start, end = self._span(tuple(part for one in values for part in (one is not None, one)), within)
+            start, end = self._span(tuple(key for one in values for key in (one is not None, one)), within)
             for at in range(end - 1, start - 1, -1) if backwards else range(start, end):
                 yield self._key_of(self.entries[at])
 

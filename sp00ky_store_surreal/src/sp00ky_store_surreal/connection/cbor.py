@@ -68,8 +68,8 @@ def killed_query(news: bytes) -> UUID | None:
     """Read which LIVE query a notification says has ended, as with its table; None: it is about a record."""
     if b"KILLED" not in news:  # nearly always: to decode each would cost more
         return None
-    found = decoded(news)["result"]
-    return found["id"] if found["action"] == "KILLED" else None
+    notification = decoded(news)["result"]
+    return notification["id"] if notification["action"] == "KILLED" else None
 
 
 def number_of(data: bytes) -> object:

@@ -153,8 +153,8 @@ def _lasts(text: str) -> float:
     return seconds_of(text) if text else math.inf
 
 
-def _only(asked: set[str], found: Mapping[str, _Found]) -> dict[str, _Found]:
-    return {backend: value for backend, value in found.items() if backend in asked}
+def _only(asked: set[str], values: Mapping[str, _Found]) -> dict[str, _Found]:
+    return {backend: value for backend, value in values.items() if backend in asked}
 
 
 COLLIDING = 2.0

@@ -88,7 +88,7 @@ class Settles:
         return [SettleResult(job_id=settlement.job_id, fate=SettleFate.SETTLED) for settlement in settlements]
 
     async def _settle_batch(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        found = [
+        ids = [
             row_id
             for row_id in (id_value(settlement.job_id) for settlement in settlements)
             if row_id is not None
@@ -96,7 +96,7 @@ class Settles:
         writes = self._settle_writes(settlements)
         looks = {name: surql(f"settle_look_{name}") for name in ("before", "after")}
         statement = self._settle_statement(settlements, writes, **looks)
-        reply = await self._connection.write(statement, SETTLING, ids=found, **NUL, **writes)
+        reply = await self._connection.write(statement, SETTLING, ids=ids, **NUL, **writes)
         looked = [rows for rows in reply if isinstance(rows, list)]
         before, after = ({id_text(row["id"]): row for row in rows} for rows in (looked[0], looked[-1]))
         results = _fates(before, settlements)

@@ -54,19 +54,19 @@ async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[F
     wanted = list(tables)
     layouts = await read_layout(connection, [*OWN_TABLES, *(table.table for table in wanted)])
     own = [finding for name in OWN_TABLES for finding in _own(layouts[name])]
-    found = refused = await dry_run_of_all(connection, writes=not own)
+    listed = refused = await dry_run_of_all(connection, writes=not own)
     for table in wanted:
         layout = layouts[table.table]
-        found = [*found, *_job(table, layout)]
+        listed = [*listed, *_job(table, layout)]
         if not refused and layout.is_job_table and layout.is_migrated:
-            found += await dry_run(connection, table, layout)
+            listed += await dry_run(connection, table, layout)
     ready = [
         table for table in wanted if layouts[table.table].is_job_table and layouts[table.table].is_migrated
     ]
-    found += [_untrue(difference) for difference in await differences(connection, ready)]
+    listed += [_untrue(difference) for difference in await differences(connection, ready)]
     if not own:
-        found += await waiting(connection, ready)
-    return sorted([*found, *own], key=lambda finding: not finding.stops_jobs)
+        listed += await waiting(connection, ready)
+    return sorted([*listed, *own], key=lambda finding: not finding.stops_jobs)
 
 
 def _own(layout: TableLayout) -> Iterator[Finding]:
@@ -152,8 +152,8 @@ async def waiting(connection: Connection, tables: Sequence[JobTable]) -> list[Fi
     statement = surql("check_any_runner_alive") + "".join(
         surql("check_waiting_jobs", **_names(table, embedded=connection.target.embedded)) for table in tables
     )
-    alive, *found = await connection.read(statement)
-    due, deferred, others = found[::3], found[1::3], found[2::3]
+    alive, *reply = await connection.read(statement)
+    due, deferred, others = reply[::3], reply[1::3], reply[2::3]
     findings = []
     for number, table in enumerate(tables):
         findings += [
@@ -313,12 +313,12 @@ def _unmade(table: str, reason: str) -> Finding:
 
 def _values(table: JobTable, layout: TableLayout) -> dict[str, Any]:
     """Make up a job, as near to the table's as can be known."""
-    found = _OF_TABLE.search(layout.type_of("assigned_to"))
+    match = _OF_TABLE.search(layout.type_of("assigned_to"))
     allowed = table.strategies - {*layout.refused_strategies(table.strategies)}
     return {
         "path": min(table.routes, default=PATH),
         "strategy": max(allowed, default="linear"),
-        "parent": RecordID(found[1], "sp00ky_check") if found else None,
+        "parent": RecordID(match[1], "sp00ky_check") if match else None,
     }
 
 

@@ -71,15 +71,15 @@ async def differences(connection: Connection, tables: Iterable[JobTable]) -> lis
 
 
 async def _differences(connection: Connection, table: str) -> list[Difference]:
-    found = {
+    by_index = {
         index: Difference(table=table, index=index, problem=f"its build hasn't ended ({state.get('status')})")
         for index, state in (await _states(connection, table)).items()
         if state.get("status") != _READY
     }
     comparison = "index_compare" if await _rows_of(connection, table) <= EXACT else "index_sample"
     for difference in differences_in(table, await _compared(connection, comparison, table)):
-        found.setdefault(difference.index, difference)
-    return list(found.values())
+        by_index.setdefault(difference.index, difference)
+    return list(by_index.values())
 
 
 async def _compared(connection: Connection, comparison: str, table: str) -> list[Any]:
@@ -95,10 +95,10 @@ async def looked_at(connection: Connection, table: str) -> list[Difference]:
 
 def differences_in(table: str, compared: Iterable[_Counted]) -> list[Difference]:
     """List what differs of what each index and its table count."""
-    found = [(index, f"rows with {what}", held or 0, shown or 0) for index, what, held, shown in compared]
+    counts = [(index, f"rows with {what}", held or 0, shown or 0) for index, what, held, shown in compared]
     return [
         Difference(table=table, index=index, problem=f"{rows}: {shown} by it, {held} in truth")
-        for index, rows, held, shown in found
+        for index, rows, held, shown in counts
         if held != shown
     ]
 

@@ -231,7 +231,7 @@ async def read_layout(connection: Connection, tables: list[str]) -> dict[str, Ta
     infos = "".join(
         f"INFO FOR TABLE {quoted(table)}; INFO FOR TABLE {quoted(table)} STRUCTURE;" for table in tables
     )
-    database, *found = await connection.read(f"INFO FOR DB STRUCTURE;{infos}")
+    database, *reply = await connection.read(f"INFO FOR DB STRUCTURE;{infos}")
     is_older = _NEWER not in database
     record_users = any(access["kind"]["kind"] == "RECORD" for access in database["accesses"])
     defined = {_bare(table["name"]): table for table in database["tables"]}
@@ -250,7 +250,7 @@ async def read_layout(connection: Connection, tables: list[str]) -> dict[str, Ta
                 f"{live['id']}: {live['cond']}" for live in info.get("lives", ()) if live.get("cond")
             ),
         )
-        for name, texts, info in zip(tables, found[::2], found[1::2], strict=True)
+        for name, texts, info in zip(tables, reply[::2], reply[1::2], strict=True)
     }
 
 

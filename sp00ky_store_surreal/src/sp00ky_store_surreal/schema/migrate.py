@@ -175,10 +175,10 @@ def _undefined(steps: list[tuple[str, str]], layouts: dict[str, TableLayout]) ->
 
 def _defined(statement: str) -> tuple[str, str, str]:
     """Return what a definition defines (``INDEX``, say), its name, and its table; empty: it is none."""
-    found = _DEFINED.match(statement)
-    if found is None:
+    match = _DEFINED.match(statement)
+    if match is None:
         return "", "", ""
-    return found[1], found[2].strip("`;"), (found[3] or found[2]).strip("`;")
+    return match[1], match[2].strip("`;"), (match[3] or match[2]).strip("`;")
 
 
 def _is_there(statement: str, layouts: dict[str, TableLayout]) -> bool:

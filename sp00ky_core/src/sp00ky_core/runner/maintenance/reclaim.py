@@ -88,11 +88,11 @@ class Reclaimer:
 
     async def _round(self) -> None:
         """Run each part on its own: what one of them can't do must not keep the others from theirs."""
-        for part in (self._release, self._reclaim, self._prune):
+        for step in (self._release, self._reclaim, self._prune):
             if not self._beat.is_steady():
                 return
             try:
-                await part()
+                await step()
             except Sp00kyError as error:
                 self._observer.failed("can't look after the tables", error)
 

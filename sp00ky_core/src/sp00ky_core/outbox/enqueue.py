@@ -39,7 +39,7 @@ class Transaction(Enum):
 def check_given(connection: object) -> object:
     """Return a connection that was given; None: none was.
 
-    Refuses None, which a lost transaction is: it must not become a committed job.
+    Refuses None, which is what is left of a lost transaction: its job must not be committed.
     """
     expected = "your connection; leave it out where the job is no part of a transaction of yours"
     expect("connection", connection, expected, met=connection is not None)

@@ -199,7 +199,7 @@ class Queries(Metered):
         }
 
     async def _empty_in(self, backend: str, stats: BackendStats) -> tuple[float, float] | None:
-        """Say when what is due is done, by what ended and came in the last seconds; delayed jobs aside."""
+        """Say when all that is due will be done, by what ended and came lately; delayed jobs aside."""
         backlog, now = stats.due + stats.processing, datetime.now(UTC)
         if not backlog:
             return 0.0, 0.0

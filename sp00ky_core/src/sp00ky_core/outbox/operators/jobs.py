@@ -166,7 +166,7 @@ class JobOperators(Queries):
         limit: int | None = None,
         **act: Unpack[ActOptions],
     ) -> list[OperatorResult] | BulkResult:
-        """End jobs that are pending or processing, an attempt in flight is fenced off.
+        """End jobs that are pending or processing; an attempt in flight is fenced off.
 
         Args:
             job_ids: The jobs; or

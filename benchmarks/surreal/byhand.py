@@ -26,10 +26,10 @@ ON_A_SERVER = CLAIM.replace("@due@", "status = 'pending'")
 EMBEDDED = CLAIM.replace("@due@", "status = 'pending' AND claim_group < 1")  # without it no index is used
 SETTLE = """
 BEGIN;
-FOR $each IN $outcomes {
-    LET $row = $each[0];
-    UPDATE $row SET status = 'success', result = $each[2], lease_until = NONE
-        WHERE lease_epoch = $each[1] AND status = 'processing' RETURN NONE
+FOR $outcome IN $outcomes {
+    LET $row = $outcome[0];
+    UPDATE $row SET status = 'success', result = $outcome[2], lease_until = NONE
+        WHERE lease_epoch = $outcome[1] AND status = 'processing' RETURN NONE
 };
 COMMIT;
 """

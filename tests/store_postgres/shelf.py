@@ -74,7 +74,7 @@ class Shelf:
             await sql.execute(f"DROP SCHEMA {_quoted(schema)} CASCADE")
 
     async def _fingerprint(self, sql: Any, schema: str) -> str:
-        versions = f"SELECT string_agg(each::text, ' ') FROM {_quoted(schema)}.sp00ky_migration AS each"
+        versions = f"SELECT string_agg(noted::text, ' ') FROM {_quoted(schema)}.sp00ky_migration AS noted"
         return f"{await sql.fetchval(DEFINITIONS, schema)} {await sql.fetchval(versions)}"
 
 

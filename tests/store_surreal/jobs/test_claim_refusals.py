@@ -152,7 +152,7 @@ async def test_rows_that_are_too_long_let_the_others_go_first(
     """A database reads each of them whole, and writes it whole: others don't wait for more than one."""
     monkeypatch.setattr(claiming, "LONG_SECONDS", 60.0)
     await migrated._connection.write(
-        "FOR $each IN <array>0..9 { CREATE job SET path = '/long', run_at = d'2020-01-01T00:00:00Z', "
+        "FOR $n IN <array>0..9 { CREATE job SET path = '/long', run_at = d'2020-01-01T00:00:00Z', "
         "priority = $priority, claim_group = $priority, "
         "payload = array::join(array::repeat(string::repeat('x', 100000), 11), '') RETURN NONE }",
         priority=priority,

@@ -168,7 +168,7 @@ def lowest(session: nox.Session) -> None:
     session.run("uv", "pip", "install", "--quiet", "--reinstall", "--resolution", "lowest-direct", *folders)
     session.install(*_group("test"))
     arguments = session.posargs or (*EVERYDAY, *WORKERS)
-    session.run("pytest", *(f"--deselect={each}" for each in NOT_LOWEST), *arguments)
+    session.run("pytest", *(f"--deselect={test}" for test in NOT_LOWEST), *arguments)
 
 
 @nox.session
@@ -313,10 +313,10 @@ def _check_workflows(session: nox.Session) -> None:
     github = ROOT / ".github"
     shapes = {"workflows": "workflows/*", "actions": "actions/*/*", "issue-forms": "ISSUE_TEMPLATE/[bf]*"}
     for schema, pattern in shapes.items():
-        files = sorted(str(each) for each in github.glob(f"{pattern}.yml"))
+        files = sorted(str(file) for file in github.glob(f"{pattern}.yml"))
         session.run("check-jsonschema", "--builtin-schema", f"vendor.github-{schema}", *files)
     session.run("check-jsonschema", "--builtin-schema", "vendor.dependabot", str(github / "dependabot.yml"))
-    session.run("actionlint", *sorted(str(each) for each in github.glob("workflows/*.yml")))
+    session.run("actionlint", *sorted(str(file) for file in github.glob("workflows/*.yml")))
     session.run("zizmor", "--offline", "--quiet", str(github))
 
 

@@ -46,7 +46,7 @@ def main() -> None:
 def _names(chosen: Sequence[str]) -> list[str]:
     if not chosen:
         return [*ON_POSTGRES, *(ON_SURREAL if is_there() else ()), *ON_KIT]
-    return [each for name in chosen for each in (QUICK if name == "quick" else (name,))]
+    return [benchmark for name in chosen for benchmark in (QUICK if name == "quick" else (name,))]
 
 
 def _measure(names: Sequence[str], results: Results, chosen: argparse.Namespace, *, resume: bool) -> None:

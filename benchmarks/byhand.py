@@ -115,7 +115,7 @@ async def fused(
             work = (
                 [mine.pass_on()] if target is None else [mine.deliver(session, target) for _ in range(SLOTS)]
             )
-            tasks = [asyncio.create_task(each) for each in (*work, mine.claim())]
+            tasks = [asyncio.create_task(coroutine) for coroutine in (*work, mine.claim())]
             await mine.settle()
             for task in tasks:
                 task.cancel()

@@ -48,7 +48,7 @@ class Ours:
             async def add_many(payloads: list[dict[str, Any]]) -> None:
                 share = len(payloads) // self._backends
                 for first in range(0, len(payloads), share):
-                    new = [NewJob(path="/spookify", payload=each) for each in payloads[first : first + share]]
+                    new = [NewJob(path="/spookify", payload=body) for body in payloads[first : first + share]]
                     await outbox.run_many(next(names), new)
 
             yield add_one if single else add_many
@@ -114,7 +114,7 @@ class Inserts(Ours):
             await connection.execute(INSERT, json.dumps(payloads[0]))
 
         async def add_many(payloads: list[dict[str, Any]]) -> None:
-            await connection.execute(INSERT_MANY, [json.dumps(each) for each in payloads])
+            await connection.execute(INSERT_MANY, [json.dumps(body) for body in payloads])
 
         yield add_one if single else add_many
         await connection.close()

@@ -30,7 +30,7 @@ def family_cpu_seconds(pid: int) -> float:
             alive = sum(map(cpu_seconds, (pid, *before)))
         except OSError:
             continue  # one has ended since
-        ended = sum(int(each) for each in _stat(pid)[13:15]) / TICK
+        ended = sum(int(ticks) for ticks in _stat(pid)[13:15]) / TICK
         if _children(pid) == before:  # else one may be in both sums, or in neither
             return alive + ended
 

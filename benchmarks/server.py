@@ -99,7 +99,7 @@ class Backend:
     def count(self) -> int:
         """Return the requests so far, this one and others like it not counted."""
         self._connection.request("GET", "/count")
-        numbers = [int(each) for each in re.findall(rb"\d+", self._connection.getresponse().read())]
+        numbers = [int(number) for number in re.findall(rb"\d+", self._connection.getresponse().read())]
         self._asked += 1
         return (numbers[3] if self.kind == "nginx" else numbers[0]) - self._asked
 

@@ -95,8 +95,8 @@ class _Answer:
             await asyncio.wait([going, waiting], return_when=asyncio.FIRST_COMPLETED)
             return not going.done()
         finally:
-            for each in (going, waiting):
-                each.cancel()
+            for task in (going, waiting):
+                task.cancel()
             await asyncio.gather(going, waiting, return_exceptions=True)
 
     async def whole(self, status: str, body: bytes | None = None, headers: str = "") -> bool:

@@ -92,7 +92,7 @@ def requests_are_limited(history: History) -> Iterator[str]:
     requests = history.by_number()
     redrives = redrives_of(history.redrives)
     for row in history.rows:
-        counted = [each for each in requests.get(row.n, []) if not is_throttled(row, each)]
+        counted = [request for request in requests.get(row.n, []) if not is_throttled(row, request)]
         for count in _counts(counted, redrives.get(row.n, [])):
             if count > 1 + row.max_retries:
                 yield f"job {row.n} with max_retries {row.max_retries} was requested {count} times"
@@ -129,7 +129,7 @@ def an_answer_is_written(history: History) -> Iterator[str]:
 
 def the_last_claim_has_written(history: History) -> Iterator[str]:
     """A success holds the answer to the request of its last claim: nobody else's write got in."""
-    requests = {each.number: each for each in history.requests}
+    requests = {request.number: request for request in history.requests}
     for row in history.rows:
         if row.status != "success" or not isinstance(row.result, dict) or "request" not in row.result:
             continue

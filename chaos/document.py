@@ -86,8 +86,8 @@ def table(record: Record) -> str:
     return f"{about}\n\n{HEAD}" + "\n".join(rows) + f"\n\n{answers}\n"
 
 
-def _row(each: KindFigures) -> str:
-    return f"| {each.kind} | {each.count} | {each.repeated} | {summary(each.recovery)} |"
+def _row(figures: KindFigures) -> str:
+    return f"| {figures.kind} | {figures.count} | {figures.repeated} | {summary(figures.recovery)} |"
 
 
 def received_text(received: Received, minutes: float, runners: int) -> str:

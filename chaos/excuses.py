@@ -29,15 +29,17 @@ def keeps_from_writing(history: History, answered: Request, until: float) -> boo
     """
     by = min(answered.answered_at + SOON, until)
     return any(
-        each.excuses and _lies_within(each, answered.begun, by) for each in _of(history, answered.runner)
+        disturbance.excuses and _lies_within(disturbance, answered.begun, by)
+        for disturbance in _of(history, answered.runner)
     )
 
 
 def is_broken(history: History, runner: str, since: float, until: float) -> bool:
     """Whether a runner, or the database, was broken between two instants, or the runner was told to end."""
     return any(
-        (each.excuses or each.kind in {DEPLOY, REPLY_LOST}) and _lies_within(each, since, until)
-        for each in _of(history, runner)
+        (disturbance.excuses or disturbance.kind in {DEPLOY, REPLY_LOST})
+        and _lies_within(disturbance, since, until)
+        for disturbance in _of(history, runner)
     )
 
 
@@ -70,7 +72,10 @@ def may_not_say(history: History, runner: str, to: str, written_at: float) -> bo
     lost the reply, and somebody else has claimed the job by the time when it looks again; not so a success.
     """
     by, since = written_at + SOON, written_at - SOON
-    lost = any(each.kind != SLOTS_FULL and _lies_within(each, since, by) for each in _of(history, runner))
+    lost = any(
+        disturbance.kind != SLOTS_FULL and _lies_within(disturbance, since, by)
+        for disturbance in _of(history, runner)
+    )
     return (lost and to != "success") or any(
         disturbance.kind == KILL
         and disturbance.runner == runner

@@ -57,7 +57,7 @@ class Scene:
     @asynccontextmanager
     async def anyone(self) -> AsyncIterator[Member]:
         """A runner that nobody else is breaking, as soon as there is one."""
-        while not (sound := [each for each in self.fleet.members if each not in self.broken]):  # noqa: ASYNC110
+        while not (sound := [member for member in self.fleet.members if member not in self.broken]):  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         member = self.random.choice(sound)
         self.broken.add(member)

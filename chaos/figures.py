@@ -66,8 +66,8 @@ def figures_of(history: History) -> Figures:
                 repeated=causes[kind],
                 recovery=[
                     seconds
-                    for each in by_kind[kind]
-                    if (seconds := RECOVERIES[kind](history, each)) is not None
+                    for disturbance in by_kind[kind]
+                    if (seconds := RECOVERIES[kind](history, disturbance)) is not None
                 ],
             )
             for kind in FAULTS
@@ -98,7 +98,7 @@ def _cause(history: History, at: float) -> str:
     before = [
         disturbance for disturbance in history.disturbances if disturbance.since <= at and disturbance.excuses
     ]
-    return max(before, key=lambda each: each.since).kind if before else ""
+    return max(before, key=lambda disturbance: disturbance.since).kind if before else ""
 
 
 def given_back_after(history: History, fault: Disturbance) -> float | None:

@@ -195,7 +195,7 @@ class History:
     def by_number(self) -> Mapping[int, list[Request]]:
         """Each job's requests, in order."""
         requests: dict[int, list[Request]] = {}
-        for request in sorted(self.requests, key=lambda each: each.at):
+        for request in sorted(self.requests, key=lambda sent: sent.at):
             requests.setdefault(request.n, []).append(request)
         return requests
 

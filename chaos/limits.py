@@ -51,8 +51,8 @@ def _counts_until(history: History, request: Request) -> float:
 def _requests(history: History, limit: Limit) -> Sequence[Request]:
     """Return a path's requests, but for those that their runner was kept from sending in time."""
     found = (request for request in history.requests if request.path == limit.path)
-    sound = (each for each in found if not is_broken_itself(history, each.runner, each.begun, each.at))
-    return sorted(sound, key=lambda each: each.at)
+    sound = (sent for sent in found if not is_broken_itself(history, sent.runner, sent.begun, sent.at))
+    return sorted(sound, key=lambda sent: sent.at)
 
 
 def _most_within(instants: Sequence[float], seconds: float) -> int:

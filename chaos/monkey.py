@@ -37,7 +37,7 @@ class Monkey:
         try:
             await self._round(self._kinds)
             while time.monotonic() < until:
-                await self._alone(*(each for each in TIMED if each in self._kinds))
+                await self._alone(*(name for name in TIMED if name in self._kinds))
                 await self._round(self._kinds - OF_THE_DATABASE)
                 await self._round(self._kinds)
             await asyncio.gather(*self._under_way)
@@ -66,8 +66,8 @@ class Monkey:
         self._under_way.add(task)
         done, _ = await asyncio.wait([task], timeout=PAUSES[1])
         self._under_way -= done
-        for each in done:
-            each.result()
+        for ended in done:
+            ended.result()
 
     async def mend(self) -> None:
         """Let everything run again."""

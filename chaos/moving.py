@@ -56,7 +56,7 @@ def the_last_move_is_the_end(history: History) -> Iterator[str]:
 
 def unfounded_reports(history: History) -> Iterator[str]:
     """What a runner says it has written was written, under its epoch, and by nobody else."""
-    claims = Counter((each.job_id, each.epoch) for each in history.reports)
+    claims = Counter((report.job_id, report.epoch) for report in history.reports)
     for (job_id, epoch), count in claims.items():
         if count > 1:
             yield f"{job_id}: {count} runners say that they have settled epoch {epoch}"

@@ -83,7 +83,7 @@ class Operator:
         self._seen |= jobs.keys()
         delay = self._random.uniform(*LATER)
         due = time.time() + delay
-        for each in await self._outbox.reschedule(*jobs, delay=timedelta(seconds=delay)):
-            if each.fate is OperatorFate.RESCHEDULED:
-                record = Reschedule(n=jobs[each.job_id].payload["n"], done=time.time(), due=due)
+        for result in await self._outbox.reschedule(*jobs, delay=timedelta(seconds=delay)):
+            if result.fate is OperatorFate.RESCHEDULED:
+                record = Reschedule(n=jobs[result.job_id].payload["n"], done=time.time(), due=due)
                 self.reschedules.append(record)

@@ -31,9 +31,9 @@ def keys_are_in_order(history: History) -> Iterator[str]:
     """Nothing is sent before an earlier job of its key, unless that one was redriven."""
     requests, redrives = history.by_number(), redrives_of(history.redrives)
     for pair in _pairs(history):
-        earlier = [each for each in requests.get(pair.before.n, []) if not _comes_late(history, each)]
+        earlier = [sent for sent in requests.get(pair.before.n, []) if not _comes_late(history, sent)]
         for request in requests.get(pair.after.n, []):
-            again = next((each for each in earlier if each.at > request.at), None)
+            again = next((sent for sent in earlier if sent.at > request.at), None)
             if again is None:
                 continue
             since = request.begun - SOON  # a redrive is noted before it is done, and a claim is earlier
@@ -49,7 +49,7 @@ def keys_exclude_each_other(history: History) -> Iterator[str]:
     for key, requests in _by_key(history).items():
         for one, other in combinations(requests, 2):
             is_over = min(one.over_at, one.begun + history.timeout) <= other.at
-            if not is_over and not any(_comes_late(history, each) for each in (one, other)):
+            if not is_over and not any(_comes_late(history, sent) for sent in (one, other)):
                 yield f"requests {one.number} and {other.number} of the key {key} were under way at once"
 
 
@@ -85,7 +85,7 @@ def _comes_late(history: History, request: Request) -> bool:
 def _by_key(history: History) -> Mapping[str, Sequence[Request]]:
     keys = {row.n: row.key for row in history.rows if row.key}
     requests: dict[str, list[Request]] = {}
-    for request in sorted(history.requests, key=lambda each: each.at):
+    for request in sorted(history.requests, key=lambda sent: sent.at):
         if request.n in keys:
             requests.setdefault(keys[request.n], []).append(request)
     return requests

@@ -96,20 +96,20 @@ def outage_of(
         others_since: ...of which those from this instant to the begin are what it is compared with.
         shown: what the store says of the backend's jobs.
     """
-    own = sorted((mark for mark in marks if mark.backend == kind), key=lambda each: each.at)
+    own = sorted((mark for mark in marks if mark.backend == kind), key=lambda mark: mark.at)
     during = [move for move in moves if move.backend == kind and since <= move.at < until]
-    failures = max((each.failures for each in during), default=FAILURES)
-    started = [each.at for each in own if each.what == "started"]
-    ended = [each.at for each in own if each.what == "finished"]
+    failures = max((move.failures for move in during), default=FAILURES)
+    started = [mark.at for mark in own if mark.what == "started"]
+    ended = [mark.at for mark in own if mark.what == "finished"]
     return Outage(
         kind=kind,
         seconds=until - since,
         in_flight=_count(started, 0, since) - _count(ended, 0, since),
         sent=_count(started, since, until),
-        probes=sum(each.takes_probe for each in during),
+        probes=sum(move.takes_probe for move in during),
         resumed_after=min((at for at in answered if at >= until), default=float("inf")) - until,
         interval=min(LONGEST_INTERVAL, 2.0 ** (failures - FAILURES)),
-        told=[each.what for each in own if each.what in {"open", "closed"}],
+        told=[mark.what for mark in own if mark.what in {"open", "closed"}],
         rate_before=_count(others, others_since, since) / (since - others_since),
         rate_during=_count(others, since, until) / (until - since),
         **shown,  # type: ignore[arg-type]  # named and typed as the fields are

@@ -76,7 +76,7 @@ async def run_outages(plan: OutagePlan, database: Postgres, folder: Path) -> lis
             kind: await stack.enter_async_context(FrailBackend(kind, takes=TAKES)) for kind in plan.kinds
         }
         steady = await stack.enter_async_context(FrailBackend(STEADY, takes=STEADY_TAKES))
-        origins = {name: each.url for name, each in (*frail.items(), (STEADY, steady))}
+        origins = {name: backend.url for name, backend in (*frail.items(), (STEADY, steady))}
         timeouts = {name: HANGS_FOR if name == HANG else PATIENCE for name in origins}
         config = write_outage_project(folder, origins, timeouts=timeouts, concurrency=CONCURRENCY)
         application = Proxy(database.connect)
@@ -93,12 +93,12 @@ async def run_outages(plan: OutagePlan, database: Postgres, folder: Path) -> lis
         begun = time.time()
         await asyncio.sleep(plan.before)
         since = time.time()
-        await asyncio.gather(*(each.go_away() for each in frail.values()))
+        await asyncio.gather(*(backend.go_away() for backend in frail.values()))
         await asyncio.sleep(plan.seconds / 2)
         shown = await _stats(config, url)
         await asyncio.sleep(since + plan.seconds - time.time())
         until = time.time()
-        await asyncio.gather(*(each.come_back() for each in frail.values()))
+        await asyncio.gather(*(backend.come_back() for backend in frail.values()))
         await _until_ended(outbox, plan.kinds)
         await fleet.stop_all()
         moves = await _moves(database)
@@ -109,14 +109,14 @@ async def run_outages(plan: OutagePlan, database: Postgres, folder: Path) -> lis
                 until=until,
                 marks=_marks(folder),
                 moves=moves,
-                answered=each.answered,
+                answered=backend.answered,
                 others=steady.answered,
                 others_since=begun + STEADY_TAKES,  # when every place is taken
                 waiting=shown[kind]["pending"],
                 state=shown[kind]["breaker"]["state"],
                 **await _failed(outbox, kind),
             )
-            for kind, each in frail.items()
+            for kind, backend in frail.items()
         ]
 
 

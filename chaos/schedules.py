@@ -119,7 +119,7 @@ class Fired:
 
     def _jobs_that_are_not_one_to_one(self) -> Iterator[str]:
         """A fire has one job, a job one fire."""
-        fires = [fire for each in self.fires.values() for fire in each]
+        fires = [fire for fired in self.fires.values() for fire in fired]
         made = [fire.job_id for fire in fires if fire.job_id is not None]
         if len(made) != len(set(made)) or Counter(made) != Counter(self.jobs):
             yield f"{len(made)} fires have made a job, and there are {len(self.jobs)} jobs of schedules"
@@ -129,7 +129,7 @@ class Fired:
 
     def _undelivered(self) -> Iterator[str]:
         answered = {request.number: request.n for request in self.requests}
-        for fire in (fire for each in self.fires.values() for fire in each):
+        for fire in (fire for fired in self.fires.values() for fire in fired):
             n = -int(fire.schedule[1:])
             if fire.status != "success" or answered.get(fire.request or 0) != n:
                 yield f"schedule {fire.schedule} fired at {fire.at:.3f}, and its job is {fire.status}"
@@ -145,8 +145,8 @@ class Fired:
 
     def _due(self) -> Iterator[tuple[Fire, float]]:
         """Each fire but a schedule's first, and when it was due."""
-        for each in self.fires.values():
-            for before, fire in pairwise(each):
+        for fired in self.fires.values():
+            for before, fire in pairwise(fired):
                 yield fire, _next(before)
 
     def _outage(self, since: float, until: float) -> float:

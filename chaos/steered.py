@@ -25,9 +25,9 @@ def nothing_comes_before_its_new_time(history: History) -> Iterator[str]:
     """What began after a job was rescheduled comes no earlier than it is due."""
     requests = history.by_number()
     for change in history.reschedules:
-        for each in requests.get(change.n, []):
-            if change.done <= each.begun and each.at < change.due and not _held_up(history, each):
-                yield f"request {each.number} of job {each.n} came {change.due - each.at:.1f} s too early"
+        for sent in requests.get(change.n, []):
+            if change.done <= sent.begun and sent.at < change.due and not _held_up(history, sent):
+                yield f"request {sent.number} of job {sent.n} came {change.due - sent.at:.1f} s too early"
 
 
 def _held_up(history: History, request: Request) -> bool:

@@ -39,8 +39,8 @@ def each_failure_is_told(history: History) -> Iterator[str]:
         elif (runs[-1] if runs else 0) != failed and not _redriven_since(row, runs, redrives):
             yield f"job {row.n} is {row.status} after {row.retries} retries with {row.attempts} as errors"
         in_vain = _in_vain(row, requests.get(row.n, []))
-        sharing = sum(before.status == each.status == 429 for before, each in pairwise(in_vain))
-        epochs, count = {each.epoch for each in in_vain}, len(_counted(row).attempts)
+        sharing = sum(before.status == request.status == 429 for before, request in pairwise(in_vain))
+        epochs, count = {request.epoch for request in in_vain}, len(_counted(row).attempts)
         if len(row.attempts) < KEPT and len(epochs) - sharing > count:
             yield f"job {row.n} made {len(epochs)} requests in vain and has {count} errors"
 
@@ -101,7 +101,7 @@ def _in_vain(row: Row, requests: Iterable[Request]) -> list[Request]:
     """Requests that must have an entry of their own, in the order of their claims."""
     succeeded = row.epoch if row.status == "success" else None
     found = (request for request in requests if request.epoch != succeeded and not is_throttled(row, request))
-    return sorted(found, key=lambda each: each.epoch)
+    return sorted(found, key=lambda request: request.epoch)
 
 
 @attrs.frozen

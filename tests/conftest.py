@@ -322,15 +322,15 @@ class SpookyApp:
         return connection
 
     async def close(self) -> None:
-        for each in [*self._connections, self.root]:
-            await each.close()
+        for connection in [*self._connections, self.root]:
+            await connection.close()
 
 
 async def rows(connection: Any, statement: str, **bindings: Any) -> Any:
     """What the last statement returns; all of them must go well."""
     reply = await connection.query_raw(statement, bindings)
     assert "result" in reply, reply
-    assert {each["status"] for each in reply["result"]} == {"OK"}, reply
+    assert {result["status"] for result in reply["result"]} == {"OK"}, reply
     return reply["result"][-1]["result"]
 
 
@@ -344,7 +344,7 @@ async def spooky_app(surreal_url: str) -> AsyncIterator[SpookyApp]:
     await app.root.signin({"username": app.username, "password": app.password})
     await app.root.use(app.name, app.name)
     schema = Path(__file__).parent / "store_surreal"
-    for each in ("spec_app", "spec_job"):
-        await rows(app.root, (schema / f"{each}.surql").read_text(encoding="utf-8"))
+    for file in ("spec_app", "spec_job"):
+        await rows(app.root, (schema / f"{file}.surql").read_text(encoding="utf-8"))
     yield app
     await app.close()

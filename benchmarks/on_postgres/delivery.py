@@ -28,7 +28,7 @@ from benchmarks.setting import Setting
 
 __all__ = ["one", "two", "noop", "function", "ratio"]
 
-QUEUES = [name for name, each in PROGRAMS.items() if each.left and name not in {INSERTS, *FUNCTIONS}]
+QUEUES = [name for name, program in PROGRAMS.items() if program.left and name not in {INSERTS, *FUNCTIONS}]
 IN_PYTHON = (PGQUEUER, PROCRASTINATE, OBAN)
 JOBS = 40_000
 FEWER = {PROCRASTINATE: 4_000, "faststream-outbox": 8_000, PGQUEUER: 20_000, OBAN: 20_000}
@@ -84,7 +84,7 @@ async def function(setting: Setting) -> Section:
     """Run a function of an application in the runner's process, as the peers in Python run theirs."""
     names = [OURS, *FUNCTIONS, *IN_PYTHON]
     samples = await _samples(setting, names, processes=1, target=None)
-    named = {f"{name}, nothing sent" if name == OURS else name: each for name, each in samples.items()}
+    named = {f"{name}, nothing sent" if name == OURS else name: taken for name, taken in samples.items()}
     fastest = max(
         (name for name in IN_PYTHON if name in samples), key=lambda name: _rate(samples[name]), default=""
     )

@@ -162,8 +162,8 @@ async def _counting(workers: list[Process], target: Backend | None) -> AsyncIter
     progress = Progress()
     following = [asyncio.create_task(progress.follow(worker)) for worker in workers]
     yield progress.count
-    for each in following:
-        each.cancel()
+    for task in following:
+        task.cancel()
 
 
 async def _until(count: Callable[[], int], wanted: float, workers: list[Process]) -> int:

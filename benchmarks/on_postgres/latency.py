@@ -68,7 +68,7 @@ async def run(setting: Setting) -> Section:
     jobs = setting.count(200, 10)
     arrivals = Arrivals()
     found: dict[str, list[Latencies]] = {}
-    programs = [each for each in setting.programs(PROGRAMS) if each.insert]
+    programs = [program for program in setting.programs(PROGRAMS) if program.insert]
     async with arrivals.listening() as target:
         for program in random.sample(programs, len(programs)):
             async with tables_of([program], setting.postgres) as url:
@@ -122,7 +122,7 @@ def _bounds(where: str, rows: Mapping[str, Row], p50: float, p99: float | None) 
 
 
 def _median_row(name: str, taken: list[Latencies]) -> Row:
-    rows = [_row(name, each) for each in taken]
+    rows = [_row(name, latencies) for latencies in taken]
     return {"": name} | {column: _median(rows, column) for column in rows[0] if column}
 
 

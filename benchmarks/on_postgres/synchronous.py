@@ -87,8 +87,8 @@ def _measured(url: str, chunks: int, jobs: int) -> dict[str, list[Sample]]:
     with ExitStack() as stack:
         for name, driver in _drivers(url, stack).items():
             turns = {f"{name}, bare": driver.insert, name: driver.enqueue}
-            for each in turns.values():
-                _chunk(driver, each, jobs)  # connects, prepares
+            for add in turns.values():
+                _chunk(driver, add, jobs)  # connects, prepares
             for number in range(chunks):
                 for turn in sorted(turns, reverse=bool(number % 2)):
                     samples.setdefault(turn, []).append(_chunk(driver, turns[turn], jobs))

@@ -33,8 +33,8 @@ class Series:
 
 def chart(title: str, series: Sequence[Series]) -> str:
     """Draw a group of bars for each contender; a thin line goes from the least to the most of the rounds."""
-    names = list(dict.fromkeys(name for each in series for name in each.bars))
-    most = max(spread.most for each in series for spread in each.bars.values())
+    names = list(dict.fromkeys(name for dataset in series for name in dataset.bars))
+    most = max(spread.most for dataset in series for spread in dataset.bars.values())
     height = TOP + len(names) * (len(series) * BAR + GAP) + 8
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" {FONT}>',
@@ -50,19 +50,19 @@ def chart(title: str, series: Sequence[Series]) -> str:
 
 def _legend(series: Sequence[Series]) -> list[str]:
     parts = []
-    for number, each in enumerate(series):
+    for number, dataset in enumerate(series):
         x = LEFT + number * 150
-        parts.append(f'<rect x="{x}" y="34" width="11" height="11" fill="{each.colour}"/>')
-        parts.append(f'<text x="{x + 16}" y="44">{escape(each.name)}</text>')
+        parts.append(f'<rect x="{x}" y="34" width="11" height="11" fill="{dataset.colour}"/>')
+        parts.append(f'<text x="{x + 16}" y="44">{escape(dataset.name)}</text>')
     return parts
 
 
 def _group(top: int, name: str, series: Sequence[Series], most: float) -> list[str]:
     middle = top + len(series) * BAR / 2 + 4
     parts = [f'<text x="{LEFT - 8}" y="{middle:g}" text-anchor="end">{escape(name)}</text>']
-    for number, each in enumerate(series):
-        if name in each.bars:
-            parts += _bar(top + number * BAR, each.bars[name], each.colour, most)
+    for number, dataset in enumerate(series):
+        if name in dataset.bars:
+            parts += _bar(top + number * BAR, dataset.bars[name], dataset.colour, most)
     return parts
 
 

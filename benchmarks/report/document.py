@@ -31,7 +31,7 @@ CHARTED = {"delivery": ("one process", "#2563eb"), "delivery-two": ("two process
 def printed(results: Results, benchmarks: Iterable[str]) -> str:
     """Return everything that a run has found, in Markdown."""
     found = _found(results, benchmarks)
-    goals = [goal for each in found for goal in each.goals]
+    goals = [goal for benchmark in found for goal in benchmark.goals]
     parts = [machine_table(results.about())]
     if goals:
         parts.append(goals_table(goals))
@@ -50,7 +50,7 @@ def _part(found: Found) -> str:
 
 def write(results: Results, benchmarks: Iterable[str]) -> None:
     """Write docs/benchmarks.md, its chart, and the README's table."""
-    found = {each.name: each for each in _found(results, benchmarks)}
+    found = {benchmark.name: benchmark for benchmark in _found(results, benchmarks)}
     series = [
         Series(name=name, colour=colour, bars=_column(found[benchmark], "jobs/s"))
         for benchmark, (name, colour) in CHARTED.items()
@@ -69,9 +69,9 @@ def quoted(found: dict[str, Found]) -> str:
         for benchmark, (heading, column) in QUOTED.items()
         if benchmark in found
     }
-    names = dict.fromkeys(name for each in columns.values() for name in each)
+    names = dict.fromkeys(name for column in columns.values() for name in column)
     lines = [
-        [name, *(shown(each[name].median) if name in each else "" for each in columns.values())]
+        [name, *(shown(column[name].median) if name in column else "" for column in columns.values())]
         for name in names
     ]
     return table(["", *columns], lines) + "\n"

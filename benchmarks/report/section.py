@@ -79,8 +79,8 @@ def _columns(rounds: list[Sample]) -> dict[str, float]:
         ],
         "memory, MB": [round_.memory_mb for round_ in rounds],
     }
-    known = {name: [one for one in each if one is not None] for name, each in found.items()}
-    return {name: median(each) for name, each in known.items() if each}
+    known = {name: [one for one in values if one is not None] for name, values in found.items()}
+    return {name: median(values) for name, values in known.items() if values}
 
 
 def _ratio(samples: Mapping[str, list[Sample]], name: str, reference: str | None) -> dict[str, float]:

@@ -17,7 +17,7 @@ def goals_table(goals: Sequence[Goal]) -> str:
 
 def _goal_cells(goal: Goal) -> list[str]:
     spread = goal.measured
-    numbers = [shown(each) for each in (spread.median, spread.least, spread.most)]
+    numbers = [shown(number) for number in (spread.median, spread.least, spread.most)]
     if goal.at_least is None and goal.at_most is None:
         return [goal.what, "reported", *numbers, ""]
     return [goal.what, _wanted(goal), *numbers, "yes" if goal.is_met else "**no**"]

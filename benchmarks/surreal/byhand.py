@@ -26,10 +26,10 @@ ON_A_SERVER = CLAIM.replace("@due@", "status = 'pending'")
 EMBEDDED = CLAIM.replace("@due@", "status = 'pending' AND claim_group < 1")  # without it no index is used
 SETTLE = """
 BEGIN;
-FOR $each IN $outcomes {
-    LET $row = $each[0];
-    UPDATE $row SET status = 'success', result = $each[2], lease_until = NONE
-        WHERE lease_epoch = $each[1] AND status = 'processing' RETURN NONE
+FOR $outcome IN $outcomes {
+    LET $row = $outcome[0];
+    UPDATE $row SET status = 'success', result = $outcome[2], lease_until = NONE
+        WHERE lease_epoch = $outcome[1] AND status = 'processing' RETURN NONE
 };
 COMMIT;
 """
@@ -47,7 +47,7 @@ async def deliver_by_hand(url: str, target: str | None, jobs: int) -> Sample:
             return [ahead.popleft() for _ in range(min(count, len(ahead)))]
 
         async def settle(batch: list[Outcome]) -> None:
-            await rows(settles, SETTLE, outcomes=[list(each) for each in batch])
+            await rows(settles, SETTLE, outcomes=[list(outcome) for outcome in batch])
 
         return await fused(claim, settle, target, jobs)
 

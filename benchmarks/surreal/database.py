@@ -58,9 +58,9 @@ async def connected(url: str) -> AsyncIterator[Any]:  # the SDK's connections ha
 async def rows(connection: Any, statement: str, **bindings: Any) -> Any:
     """What the last statement returns; all of them must go well."""
     reply = await connection.query_raw(statement, bindings)
-    for each in reply.get("result", [{"status": "ERR", "result": reply}]):
-        if each["status"] != "OK":
-            raise RuntimeError(each["result"])
+    for result in reply.get("result", [{"status": "ERR", "result": reply}]):
+        if result["status"] != "OK":
+            raise RuntimeError(result["result"])
     return reply["result"][-1]["result"]
 
 

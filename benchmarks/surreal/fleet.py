@@ -67,7 +67,7 @@ async def run(setting: Setting) -> Section:
             ),
             Bound(
                 what="SurrealDB: 4 runners: share of claims that collided",
-                measured=max(each.collided / max(each.claims, 1) for each in (fast, four)),
+                measured=max(drain.collided / max(drain.claims, 1) for drain in (fast, four)),
                 at_most=0.1,
             ),
             Bound(what="SurrealDB: 4 runners to 1, 20 ms", measured=four.rate / one.rate, at_least=2),
@@ -114,7 +114,7 @@ async def _drain(server: Surreal, jobs: int, runners: int, *, slots: int, delay:
                             raise RuntimeError("a job failed: this measures nothing")
                         await asyncio.sleep(0.2)
         collided = [COLLIDED.findall(log.read_text()) for log in logs]
-    counts = [tuple(map(int, each[-1])) for each in collided if each]
+    counts = [tuple(map(int, lines[-1])) for lines in collided if lines]
     start = jobs // 10
     return Drain(
         runners=runners,

@@ -155,7 +155,7 @@ async def not_found(_request: Request, error: JobNotFound) -> JSONResponse:
 @app.exception_handler(RequestValidationError)
 async def unreadable(_request: Request, error: RequestValidationError) -> JSONResponse:
     """As FastAPI's own, without the input: a lone surrogate in it can't be sent back."""
-    detail = [{key: each[key] for key in ("type", "loc", "msg")} for each in error.errors()]
+    detail = [{key: violation[key] for key in ("type", "loc", "msg")} for violation in error.errors()]
     return JSONResponse({"detail": detail}, status_code=422)
 
 

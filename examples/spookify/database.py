@@ -91,7 +91,7 @@ async def define(connection: Any, config: SurrealdbConfig) -> None:
 async def run(connection: Any, statements: str) -> list[Any]:
     """Every statement's result; the SDK's ``query`` looks at the first one's status only."""
     answer = await connection.query_raw(statements)
-    problems = [each["result"] for each in answer.get("result", ()) if each["status"] != "OK"]
+    problems = [result["result"] for result in answer.get("result", ()) if result["status"] != "OK"]
     if "error" in answer or problems:
         raise Trouble(f"the database refused the schema: {answer.get('error') or problems[-1]}")
-    return [each["result"] for each in answer["result"]]
+    return [result["result"] for result in answer["result"]]

@@ -42,7 +42,7 @@ async def main() -> None:
         await serve(stack, website.make_app(config.surrealdb), PORT)
         runner = await stack.enter_async_context(child(*SP00KY, "run"))
         print(f"open http://127.0.0.1:{PORT}", flush=True)
-        await until_one_ends(*(each for each in (server, runner) if each))
+        await until_one_ends(*(process for process in (server, runner) if process))
 
 
 async def install_library() -> None:

@@ -27,7 +27,7 @@ def test_a_ratio_is_the_median_of_the_rounds_ratios() -> None:
 
 
 def test_a_percentile_is_one_of_the_values() -> None:
-    values = [float(each) for each in range(1, 101)]
+    values = [float(number) for number in range(1, 101)]
     assert percentile(values, 0.5) == 51
     assert percentile(values, 0.99) == 100
     assert percentile([3.0], 0.99) == 3
@@ -53,5 +53,5 @@ async def test_each_contender_has_one_turn_a_round_after_what_precedes_it() -> N
     assert [sorted(turns[start : start + 4]) for start in (0, 4, 8)] == [
         ["before", "before", "one", "other"]
     ] * 3
-    assert [len(each) for each in samples.values()] == [3, 3]
+    assert [len(rounds) for rounds in samples.values()] == [3, 3]
     assert await in_turns({"one": one}, 1, before=nothing) == {"one": [sample(1.0)]}

@@ -35,7 +35,7 @@ def narrow(*requests: Request, at_once: int) -> History:
 @pytest.mark.parametrize(("count", "is_found"), [(66, False), (67, True)])
 def test_too_many_in_a_second_are_found(count: int, is_found: bool) -> None:
     found = list(rates_are_kept(rated([7.0 + n / 100 for n in range(count)])))
-    assert any("in a second" in each for each in found) is is_found
+    assert any("in a second" in problem for problem in found) is is_found
 
 
 def test_a_burst_that_comes_again_and_again_is_found() -> None:
@@ -47,11 +47,11 @@ def test_a_burst_that_comes_again_and_again_is_found() -> None:
 def test_another_path_and_what_was_held_up_count_for_nothing() -> None:
     history = rated([*at_the_rate(6), *[6.0] * 100])
     surplus = history.requests[-100:]
-    for each in surplus:
-        each.path = "/wild"
+    for sent in surplus:
+        sent.path = "/wild"
     assert list(rates_are_kept(history)) == []
-    for each in surplus:
-        each.path, each.runner, each.begun = "/calm", "r9", 1.0
+    for sent in surplus:
+        sent.path, sent.runner, sent.begun = "/calm", "r9", 1.0
     assert list(rates_are_kept(history))
     history.disturbances = [Disturbance(kind="freeze", runner="r9", since=2.0, until=5.9)]
     assert list(rates_are_kept(history)) == []

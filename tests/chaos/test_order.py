@@ -91,6 +91,6 @@ def test_a_key_that_comes_too_soon_after_a_kill_is_found(since: float, is_lost: 
     history = in_turn()
     history.disturbances = [Disturbance(kind="kill -9", runner="r1", since=since, until=since)]
     assert ("lost_keys_wait" in broken(history)) is is_lost
-    for each in history.requests[1:3]:
-        moved(each, each.at + history.lease)
+    for late in history.requests[1:3]:
+        moved(late, late.at + history.lease)
     assert violations(history) == []

@@ -17,7 +17,7 @@ async def test_outages_cost_no_job(tmp_path: Path) -> None:
     plan = OutagePlan(kinds=KINDS, seconds=SECONDS, waiting=100, before=1.5)
     async with postgres() as database:
         outages = await run_outages(plan, database, tmp_path)
-    assert [each.kind for each in outages] == list(KINDS)
+    assert [outage.kind for outage in outages] == list(KINDS)
     for outage in outages:
         # What is about speed is for the long run: here other tests may take the machine's time. Then every
         # place may hold a request before the first answer to one is read.

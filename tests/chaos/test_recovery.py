@@ -60,16 +60,16 @@ async def test_only_a_killed_runner_is_held_for_dead(opened: Opened, tmp_path: P
         await stage.enqueuer.hang(JOBS)  # every attempt goes on until the end
         await eventually(stage, lambda rows: [row.status for row in rows] == ["processing"] * JOBS)
         held = {member.name: await holding(stage, member) for member in stage.fleet.members}
-        victim = max(stage.fleet.members, key=lambda each: len(held[each.name]))
+        victim = max(stage.fleet.members, key=lambda member: len(held[member.name]))
         killed = Disturbance(kind="kill -9", runner=victim.name, since=time.time(), until=time.time())
         await stage.fleet.kill(victim)
         async with asyncio.timeout(WITHIN):
             while len(await reclaims(stage)) < len(held[victim.name]):  # noqa: ASYNC110  # no event for it
                 await asyncio.sleep(0.1)
         given_back = await reclaims(stage)
-        assert {each.job_id for each in given_back} == held[victim.name]
-        assert max(each.at for each in given_back) - killed.since < WITHIN
-        assert {each.after for each in given_back} == {"pending", "failed"}
+        assert {move.job_id for move in given_back} == held[victim.name]
+        assert max(move.at for move in given_back) - killed.since < WITHIN
+        assert {move.after for move in given_back} == {"pending", "failed"}
 
         await database.stop()
         await asyncio.sleep(AWAY)

@@ -119,10 +119,10 @@ async def open_browser(serve: Serve, outbox: Outbox) -> AsyncIterator[Open]:
         return Browser(client)
 
     yield start
-    for each in made:
-        each.close()
-    for each in clients:
-        await each.aclose()
+    for dashboard in made:
+        dashboard.close()
+    for client in clients:
+        await client.aclose()
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ async def opened(folder: Path, store: str = "memory://") -> AsyncIterator[Outbox
 
 async def acts(outbox: Outbox) -> list[AuditEntry]:
     """What operators have done since it was migrated, which defines its schedules."""
-    return [each for each in await outbox.audit() if each.action != "schedules sync"]
+    return [entry for entry in await outbox.audit() if entry.action != "schedules sync"]
 
 
 @asynccontextmanager
@@ -136,7 +136,7 @@ async def play(outbox: Outbox, clock: Clock) -> None:
     await outbox.schedules.trigger("heartbeat", actor="ada")
     await outbox.schedules.pause("nightly-report", actor="grace", reason="the books are closed")
     failed = await outbox.find(status=JobStatus.FAILED, limit=3)
-    await outbox.redrive(*(each.id for each in failed), actor="ada", reason="the backend is back")
+    await outbox.redrive(*(job.id for job in failed), actor="ada", reason="the backend is back")
     await outbox.pause(
         "billing", actor="grace", reason="the bank is down until noon", duration=timedelta(hours=1)
     )

@@ -99,7 +99,7 @@ async def violations(page: Any, axe: str) -> list[str]:
     """What axe-core finds."""
     await page.evaluate(axe)
     found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found["violations"]]
+    return [f"{violation['id']}: {violation['nodes'][0]['html']}" for violation in found["violations"]]
 
 
 BROKEN = """() => {
@@ -210,7 +210,7 @@ async def test_a_group_of_errors_is_retried(
     chromium: Any, address: str, outbox: Outbox, by: GroupBy, column: str
 ) -> None:
     since = datetime.now(UTC) - timedelta(hours=1)
-    group = next(each for each in await outbox.errors(since=since, by=by) if getattr(each, column))
+    group = next(group for group in await outbox.errors(since=since, by=by) if getattr(group, column))
     error: Any = {"error_name": group.name, "code": group.code, column: getattr(group, column)}
     jobs = await outbox.find(backend=group.backend, **error, failed_since=since, limit=1000)
     page = await opened_page(chromium, address)
@@ -260,7 +260,7 @@ async def test_a_backend_is_set_and_reset_with_the_keyboard(
 async def test_a_tenants_jobs_are_copied_redacted_and_erased(
     chromium: Any, address: str, outbox: Outbox
 ) -> None:
-    group = next(each for each in await outbox.groups("assigned") if each.assigned_to)
+    group = next(group for group in await outbox.groups("assigned") if group.assigned_to)
     page = await opened_page(chromium, address)
     dialog = page.locator("dialog[open]")
     await page.goto("/groups?by=assigned")

@@ -70,7 +70,7 @@ async def drain(outbox: Outbox, jobs: int, looked: asyncio.Event) -> None:
         looked.clear()
         delivered = 0
         while delivered < jobs / 4 and (claimed := await outbox.store.claim({"api": 250}, "r1")):
-            await outbox.store.settle([settlement(each, Delivered(result={})) for each in claimed])
+            await outbox.store.settle([settlement(job, Delivered(result={})) for job in claimed])
             delivered += len(claimed)
 
 
@@ -107,9 +107,9 @@ async def sample(connection: Connection[Any], schema: str, truth: list[Truth], e
 
 def assert_true(seen: list[Shown], truth: list[Truth], exact: int) -> None:
     """Each number that was shown at a time was true in the seconds before."""
-    slowest = max(each.at - each.asked for each in seen)
+    slowest = max(view.at - view.asked for view in seen)
     slowest += max(after - before for (before, _), (after, _) in pairwise(truth))
-    until = [*(each.at for each in seen[1:]), truth[-1][0]]
+    until = [*(view.at for view in seen[1:]), truth[-1][0]]
     for shown, replaced in zip(seen, until, strict=True):
         for at in (shown.at, replaced):
             recent = [counts for when, counts in truth if at - OLDEST - 2 * slowest <= when <= at + slowest]
@@ -147,5 +147,5 @@ async def test_the_numbers_move_as_the_truth_does(
     assert_true(seen, truth, exact)
     assert len(seen) >= 4
     for name, sign in (("pending", -1), ("success", 1), ("all", 1)):
-        numbers = [sign * (number + more) for number, more in (each.numbers[name] for each in seen)]
+        numbers = [sign * (number + more) for number, more in (view.numbers[name] for view in seen)]
         assert numbers == sorted(numbers), name

@@ -52,8 +52,8 @@ async def test_in_fastapi_its_dependency_decides(serve: Serve, outbox: Outbox) -
         assert await browser.see("/whoami") == '"ada"'
         page = await browser.see("/ops/outbox/jobs")
         assert f'href="/ops/outbox/jobs/{job.id}"' in page
-        for each in ("/static/dashboard.css", f"/jobs/{job.id}", "/audit"):
-            await browser.see(f"/ops/outbox{each}")
+        for link in ("/static/dashboard.css", f"/jobs/{job.id}", "/audit"):
+            await browser.see(f"/ops/outbox{link}")
         answer = await browser.get("/ops/outbox/jobs")
         cookies = answer.headers.get_list("set-cookie")
         assert all("Path=/ops/outbox" in cooky for cooky in cookies)

@@ -11,6 +11,6 @@ def test_what_comes_from_others_is_unchanged_and_has_its_licence() -> None:
         for name, entry in packages.items()
         for file, expected in entry["files"].items()
     }
-    there = {each for each in (STATIC / "vendor").rglob("*") if each.is_file()}
+    there = {file for file in (STATIC / "vendor").rglob("*") if file.is_file()}
     assert {file: sha256(file.read_bytes()).hexdigest() for file in there} == listed
-    assert {each.parent for each in there if each.name == "LICENSE"} == {each.parent for each in there}
+    assert {file.parent for file in there if file.name == "LICENSE"} == {file.parent for file in there}

@@ -38,8 +38,8 @@ def empty_database(postgres_url: str) -> Iterator[dict[str, Any]]:
             "PORT": str(parts.port or ""),
         }
         yield found
-        for each in connections.all(initialized_only=True):
-            each.close()
+        for connection in connections.all(initialized_only=True):
+            connection.close()
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

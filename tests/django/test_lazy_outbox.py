@@ -45,7 +45,7 @@ class TestInATest(TestCase):
     def test_a_job_is_found_by_whoever_shares_the_connection(self) -> None:
         job = enqueued()
         assert outbox.get(job.id).payload == {"id": "thread:1"}
-        assert [each.id for each in outbox.find(assigned_to="thread:1")] == [job.id]
+        assert [stored.id for stored in outbox.find(assigned_to="thread:1")] == [job.id]
 
     def test_all_jobs_of_before_are_gone(self) -> None:
         assert outbox.find() == []
@@ -84,7 +84,7 @@ class TestCommitted(TransactionTestCase):
         with transaction.atomic():
             Group.objects.create(name="ghosts")
             job = outbox.run(*SPOOKIFY)
-        assert [each.id for each in outbox.find()] == [job.id]
+        assert [stored.id for stored in outbox.find()] == [job.id]
 
     def test_a_rollback_leaves_neither(self) -> None:
         with suppress(RuntimeError), transaction.atomic():
@@ -100,7 +100,7 @@ class TestCommitted(TransactionTestCase):
             with suppress(RuntimeError), transaction.atomic():
                 outbox.run(*SPOOKIFY)
                 raise RuntimeError
-        assert [each.id for each in outbox.find()] == [kept.id]
+        assert [stored.id for stored in outbox.find()] == [kept.id]
 
     def test_an_asynchronous_view_calls_it_in_a_thread(self) -> None:
         async def view() -> Any:

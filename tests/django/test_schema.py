@@ -19,7 +19,7 @@ def test_sqlite_in_memory_is_migrated_on_django_s_connection(migrated: Any) -> N
         planned = lacking(app_settings())
         made = bring_up_to_date(app_settings())
         assert made == planned
-        assert {each.table for each in made} >= {"job", "charge_job", "sp00ky_runner"}
+        assert {step.table for step in made} >= {"job", "charge_job", "sp00ky_runner"}
         assert lacking(app_settings()) == []
     with connections["fresh"].cursor() as cursor:
         assert "charge_job" in connections["fresh"].introspection.table_names(cursor)

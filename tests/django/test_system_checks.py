@@ -45,9 +45,9 @@ def test_a_configuration(tmp_path: Path, replaced: str, by: str, problem: str) -
     file.write_text(file.read_text().replace(replaced, by, 1))
     found = said(SP00KY={"CONFIG": str(file)})
     assert bool(found) == bool(problem)
-    for each in found:
-        assert "\n" not in each
-        assert "secret" not in each
+    for message in found:
+        assert "\n" not in message
+        assert "secret" not in message
     assert found == [] or found[0].startswith(problem)
 
 

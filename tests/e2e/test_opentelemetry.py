@@ -38,8 +38,8 @@ async def test_a_trace_goes_from_the_request_to_the_backend(tmp_path: Path) -> N
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("these-tests")
     plugins = Plugins()
-    for name, each in (("core", core_stores), ("http", http), ("otel", OpenTelemetry(provider))):
-        plugins.register(each, name=name, distribution=name)
+    for name, plugin in (("core", core_stores), ("http", http), ("otel", OpenTelemetry(provider))):
+        plugins.register(plugin, name=name, distribution=name)
     async with MisbehavingBackend() as backend:
         async with Outbox.open(project(tmp_path, backend.url), plugins=plugins) as outbox:
             with tracer.start_as_current_span("POST /orders", kind=SpanKind.SERVER):

@@ -36,8 +36,8 @@ def project(tmp_path: Path) -> Path:
 def test_its_commands_run(project: Path) -> None:
     ready, runners, pause, change, stats, errors, operate, *_, audit = SHELL
     assert run(project, "sh", "-c", ready).stdout.endswith("ok: nothing to fix\n")
-    for each in (runners, pause, change, stats, errors, audit):
-        shown = run(project, "sh", "-c", f"set -e\n{each}")
+    for block in (runners, pause, change, stats, errors, audit):
+        shown = run(project, "sh", "-c", f"set -e\n{block}")
         assert shown.returncode == 0
         assert complaints(shown.stderr) in {"", "none found\n"}
     assert re.findall(r"pause|resume", shown.stdout)[:2] == ["resume", "pause"]

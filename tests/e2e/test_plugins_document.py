@@ -120,5 +120,5 @@ def test_a_2xx_is_turned_into_a_failure() -> None:
     written: dict[str, Any] = {}
     exec(REFUSING, written)  # noqa: S102  # it is the document's
     said = [Delivered(result=JsonText(text)) for text in (b'{"ok": false}', b'{"ok": true}', b"[1]")]
-    refused, *others = [written["sp00ky_classify_outcome"](each) for each in [*said, Delivered()]]
+    refused, *others = [written["sp00ky_classify_outcome"](outcome) for outcome in [*said, Delivered()]]
     assert (refused.code, refused.name, others) == (200, "http_status", [None] * 3)

@@ -84,9 +84,11 @@ class Project:
         """What the database says about its tables, by name."""
         (info,) = (await self.app.root.query_raw("INFO FOR DB"))["result"]
         names = sorted(info["result"]["tables"])
-        reply = await self.app.root.query_raw("".join(f"INFO FOR TABLE {each};" for each in names))
-        told = [each["result"] for each in reply["result"]]
-        return {name: (info["result"]["tables"][name], each) for name, each in zip(names, told, strict=True)}
+        reply = await self.app.root.query_raw("".join(f"INFO FOR TABLE {name};" for name in names))
+        told = [result["result"] for result in reply["result"]]
+        return {
+            name: (info["result"]["tables"][name], layout) for name, layout in zip(names, told, strict=True)
+        }
 
 
 MakeProject = Callable[[str], Project]
@@ -115,7 +117,7 @@ async def ended(connection: Any, key: str) -> Any:
     (live,) = (await connection.query_raw("LIVE SELECT * FROM job"))["result"]
     changes = await connection.subscribe_live(live["result"])
     (now,) = (await connection.query_raw("SELECT * FROM job"))["result"]
-    (row,) = [each for each in now["result"] if str(each["id"]) == f"job:{key}"]
+    (row,) = [result for result in now["result"] if str(result["id"]) == f"job:{key}"]
     async with asyncio.timeout(60):
         while row["status"] not in {"success", "failed"} or str(row["id"]) != f"job:{key}":
             change = await anext(changes)

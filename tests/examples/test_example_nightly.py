@@ -59,8 +59,8 @@ async def runs_of(sp00ky: Any, name: str) -> list[dict[str, Any]]:
 async def test_nothing_is_wrong_with_it(migrated_project: Path, sp00ky: Any) -> None:
     await sp00ky("check")
     found = json.loads(await sp00ky("schedules", "list", "--json"))["schedules"]
-    assert [each["name"] for each in found] == ["digests", "nightly-report"]
-    assert all(each["next_fire_at"] for each in found)
+    assert [schedule["name"] for schedule in found] == ["digests", "nightly-report"]
+    assert all(schedule["next_fire_at"] for schedule in found)
 
 
 @pytest.mark.usefixtures("runners")

@@ -149,7 +149,7 @@ async def serving(project: Path) -> AsyncIterator[Site]:
 
 async def started(site: Site, process: asyncio.subprocess.Process) -> None:
     async with asyncio.timeout(2 * PATIENCE):  # npm ci and the database's first start too
-        while not all(each in site.said() for each in (f"open {site.url}", "delivers for api")):
+        while not all(text in site.said() for text in (f"open {site.url}", "delivers for api")):
             if process.returncode is not None and OFFLINE.search(site.said()):
                 pytest.skip("the npm registry can't be reached, and the page needs the package surrealdb")
             assert process.returncode is None, site.said()

@@ -122,7 +122,7 @@ class Arena:
         wrong = [*strays(self.backend), *self.log.outcries()]
         if self.away.accepted:
             wrong.append(f"{self.away.accepted} connections came where none should: {self.away.requests}")
-        wrong += [f"connected to {each}" for each in self.connected]
+        wrong += [f"connected to {host}" for host in self.connected]
         said = self.log.text()
         if self.process is not None:
             wrong += self.process.outcries()

@@ -92,7 +92,7 @@ FORGED: dict[str, st.SearchStrategy[str]] = {
     "retry_strategy": st.sampled_from(("'linear'", "'exponential'", "'nope'")) | _TEXTS,
     "timeout": st.sampled_from(TIMEOUTS),
     "assigned_to": _TEXTS,
-    "errors": st.lists(json_texts(), max_size=3).map(lambda each: _text(f"[{', '.join(each)}]")) | _JSON,
+    "errors": st.lists(json_texts(), max_size=3).map(lambda items: _text(f"[{', '.join(items)}]")) | _JSON,
     "result": _JSON,
     "dedup_key": st.sampled_from(("'a'", "'b'")) | _TEXTS,
     "traceparent": _TEXTS,
@@ -126,8 +126,8 @@ class PostgresVictim:
 
     async def close(self) -> None:
         """See ``Victim.close``."""
-        for each in (self._client, self._owner):
-            await each.close()
+        for connection in (self._client, self._owner):
+            await connection.close()
 
     @staticmethod
     def statements(away: str) -> st.SearchStrategy[str]:

@@ -184,8 +184,8 @@ _APT: dict[str, st.SearchStrategy[str]] = {
     "retries": st.integers(-(2**63), 2**63 - 1).map(str),
     "max_retries": st.integers(-(2**63), 2**63 - 1).map(str),
     "lease_epoch": st.integers(-(2**63), 2**63 - 1).map(str),
-    "lease_until": st.sampled_from([each for each in VALUES if each.startswith(("d'", "time::"))]),
-    "run_at": st.sampled_from([each for each in VALUES if each.startswith(("d'", "time::"))]),
+    "lease_until": st.sampled_from([value for value in VALUES if value.startswith(("d'", "time::"))]),
+    "run_at": st.sampled_from([value for value in VALUES if value.startswith(("d'", "time::"))]),
 }
 """Values that a typed field takes."""
 
@@ -238,7 +238,7 @@ class _Victim:
 
     async def owed(self) -> list[str]:
         """See ``Victim.owed``."""
-        return [str(each) for each in await self._as_root(OWED)]
+        return [str(job_id) for job_id in await self._as_root(OWED)]
 
     async def wipe(self) -> None:
         """See ``Victim.wipe``."""
@@ -316,7 +316,7 @@ def _sender(connection: Any) -> Send:
             refused = [str(result["result"]) for result in results if result["status"] != "OK"]
             if not refused:
                 return results[-1]["result"]
-            if not any("can be retried" in each for each in refused):  # else a runner wrote at the same time
+            if not any("can be retried" in text for text in refused):  # else a runner wrote at the same time
                 break
         raise ValueError(refused[0])
 

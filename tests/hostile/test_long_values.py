@@ -101,4 +101,4 @@ async def test_a_text_that_is_too_long_is_refused_where_the_field_is_ours(
     with pytest.raises(Exception, match=f"for field `?{column}"):
         await write(store, column)
     (job,) = await store.add([NewJob(backend="api", path="/a")])
-    assert [each.id for each in await store.find(JobQuery(status=JobStatus.PENDING))] == [job.id]
+    assert [stored.id for stored in await store.find(JobQuery(status=JobStatus.PENDING))] == [job.id]

@@ -93,7 +93,7 @@ def paths(away: str) -> st.SearchStrategy[str]:
     """Routes, and what isn't one: much of it would lead to ``away``, a host and port."""
     return st.one_of(
         st.sampled_from(ROUTES),
-        st.sampled_from([each.format(away=away) for each in AWAY]),
+        st.sampled_from([template.format(away=away) for template in AWAY]),
         st.sampled_from(NEAR),
         texts(),
         st.builds(_spoilt, st.sampled_from(ROUTES), st.integers(0, 20), _PLAIN),

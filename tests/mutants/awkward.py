@@ -142,7 +142,7 @@ def a_late_index_is_empty(session: SessionType, store: StoreType) -> None:
 
     async def selected(self: Session, table: Table, where: Any = (), **options: Any) -> list[Row]:
         rows: list[Row] = await select(self, table, where, **options)
-        by_index = any(isinstance(each, Is) and each.column == "priority" for each in where)
+        by_index = any(isinstance(condition, Is) and condition.column == "priority" for condition in where)
         return [row for row in rows if not (by_index and (table.name, row.get("id")) in hidden)]
 
     session.define, session.select = defined, selected  # type: ignore[method-assign]

@@ -6,7 +6,7 @@ from sp00ky_opentelemetry.plugin import plugin
 
 
 def test_it_is_found_by_its_entry_point() -> None:
-    (info,) = [each for each in load_plugins().infos if each.distribution == "sp00ky-opentelemetry"]
+    (info,) = [info for info in load_plugins().infos if info.distribution == "sp00ky-opentelemetry"]
     assert info.name == "opentelemetry"
     assert "sp00ky_traceparent" in info.hooks
     assert isinstance(plugin, OpenTelemetry)

@@ -39,11 +39,11 @@ async def test_each_attempt_is_a_child_of_the_enqueue_and_linked_to_it(
         )
         assert [link.context.span_id for link in attempt.links] == [created.context.span_id]
         assert sent.headers["traceparent"].split("-")[2] == f"{attempt.context.span_id:016x}"
-    assert [dict(each.attributes) for each in attempts] == [
+    assert [dict(attempt.attributes) for attempt in attempts] == [
         {**attributes(job, 1), "error.type": "500", "http.response.status_code": 500},
         {**attributes(job, 2), "http.response.status_code": 201},
     ]
-    assert [each.status.status_code for each in attempts] == [StatusCode.ERROR, StatusCode.UNSET]
+    assert [attempt.status.status_code for attempt in attempts] == [StatusCode.ERROR, StatusCode.UNSET]
     assert "p4yload" not in "".join(span.to_json() for span in telemetry.spans.get_finished_spans())
 
 

@@ -54,6 +54,8 @@ def without_transport(wheels: dict[str, Path], tmp_path_factory: pytest.TempPath
 
 def run(*command: object) -> str:
     """What a command that succeeds prints."""
-    done = subprocess.run([str(each) for each in command], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(argument) for argument in command], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -77,7 +77,7 @@ def mappings() -> dict[str, tuple[str, ...]]:
 def test_every_section_is_described() -> None:
     assert HEADINGS.keys() == mappings().keys()
     read = {key.read for section in SECTIONS.values() for key in keys_of(section).values()}
-    assert {each for each in read if attrs.has(each)} <= set(SECTIONS.values())
+    assert {kind for kind in read if attrs.has(kind)} <= set(SECTIONS.values())
 
 
 @pytest.mark.parametrize(("mapping", "keys"), mappings().items())
@@ -119,7 +119,9 @@ def test_the_example_has_every_key_and_the_defaults(tmp_path: Path) -> None:
     least = load(tmp_path, bare).backends["api"]
     chosen = {"schema", "token", "give_up_on", "retention", "ref_roots", "tls", "proxy"}
     chosen |= {"rate", "max_in_flight", "signing_secrets"}
-    both = [attrs.asdict(each, filter=lambda field, _: field.name not in chosen) for each in (shown, least)]
+    both = [
+        attrs.asdict(config, filter=lambda field, _: field.name not in chosen) for config in (shown, least)
+    ]
     assert both[0] == both[1]
     assert all(getattr(shown, name) != getattr(least, name) for name in chosen)
 

@@ -69,8 +69,10 @@ def test_each_query_names_metrics_and_labels_that_are_there(where: str, query: s
     assert names, where
     assert set(names) <= set(known)
     labels = set().union(*(known[name] for name in names))
-    matched = [each for found in re.findall(r"\{(.*?)\}", query) for each in re.findall(r"(\w+)[=!]", found)]
-    grouped = [each for found in re.findall(r"by \(([\w, ]+)\)", query) for each in found.split(", ")]
+    matched = [
+        label for found in re.findall(r"\{(.*?)\}", query) for label in re.findall(r"(\w+)[=!]", found)
+    ]
+    grouped = [label for found in re.findall(r"by \(([\w, ]+)\)", query) for label in found.split(", ")]
     assert {*matched, *grouped} <= labels
     values = {"outcome": set(OUTCOMES), "status": set(STATUSES)}
     for label, value in re.findall(r'(\w+)[=!]~?"([\w|]+)"', query):

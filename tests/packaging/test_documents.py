@@ -17,7 +17,7 @@ BESIDE = (
     *ROOT.glob("contrib/*/pyproject.toml"),
     *ROOT.glob("examples/*/sp00ky.yml"),
 )
-FOLDERS = (".", "deploy", "docs", "docs/*", *(str(each.parent.relative_to(ROOT)) for each in BESIDE))
+FOLDERS = (".", "deploy", "docs", "docs/*", *(str(file.parent.relative_to(ROOT)) for file in BESIDE))
 DOCUMENTS = sorted(path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md"))
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -55,7 +55,7 @@ def document(request: pytest.FixtureRequest) -> Path:
 
 
 def test_all_documents_are_found() -> None:
-    found = {name_of(each) for each in DOCUMENTS}
+    found = {name_of(file) for file in DOCUMENTS}
     assert {"README.md", "CONTRIBUTING.md", "docs/row-contract.md", "docs/architecture.md"} <= found
     assert {f"examples/{name}/README.md" for name in ("fastapi", "aiohttp", "nightly", "receiver")} <= found
 

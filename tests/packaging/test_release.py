@@ -11,7 +11,7 @@ import yaml
 from .conftest import DISTRIBUTIONS, ROOT
 
 PROJECTS: dict[str, dict[str, Any]] = {
-    each: tomllib.loads((ROOT / each / "pyproject.toml").read_text())["project"] for each in DISTRIBUTIONS
+    name: tomllib.loads((ROOT / name / "pyproject.toml").read_text())["project"] for name in DISTRIBUTIONS
 }
 CORE = PROJECTS["sp00ky_core"]
 WORKFLOWS = ROOT / ".github" / "workflows"
@@ -19,9 +19,10 @@ WORKFLOWS = ROOT / ".github" / "workflows"
 
 def pythons(project: dict[str, Any]) -> list[str]:
     found = [
-        re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", each) for each in project["classifiers"]
+        re.fullmatch(r"Programming Language :: Python :: (3\.\d+)", classifier)
+        for classifier in project["classifiers"]
     ]
-    return [each[1] for each in found if each]
+    return [match[1] for match in found if match]
 
 
 def workflow(name: str) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def supported(row: str) -> list[str]:
     (line,) = re.findall(
         rf"^\| {row} \| ([^|]*) \|", (ROOT / "docs" / "versions.md").read_text(), re.MULTILINE
     )
-    return [each.strip() for each in line.split(",")]
+    return [specifier.strip() for specifier in line.split(",")]
 
 
 @pytest.fixture(params=DISTRIBUTIONS)
@@ -50,8 +51,8 @@ def distribution(request: pytest.FixtureRequest) -> str:
 
 def test_every_distribution_is_tested_here() -> None:
     root = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    found = {str(each.parent.relative_to(ROOT)) for each in ROOT.glob("**/sp00ky_*/pyproject.toml")}
-    found = {each for each in found if each.partition("/")[0] not in {".nox", ".venv", "dist"}}
+    found = {str(file.parent.relative_to(ROOT)) for file in ROOT.glob("**/sp00ky_*/pyproject.toml")}
+    found = {folder for folder in found if folder.partition("/")[0] not in {".nox", ".venv", "dist"}}
     assert set(DISTRIBUTIONS) == found == set(root["tool"]["uv"]["workspace"]["members"])
 
 

@@ -62,7 +62,7 @@ async def test_its_statements_work(tmp_path: Path) -> None:
     await store.migrate()
     await store._connection.write("DEFINE TABLE OVERWRITE job SCHEMAFULL PERMISSIONS FULL")
     await store._connection.write("DEFINE FIELD OVERWRITE status ON job TYPE string DEFAULT ALWAYS 'pending'")
-    assert {each.subject for each in await store.check()} == {"job", "job.status"}
+    assert {finding.subject for finding in await store.check()} == {"job", "job.status"}
     await store._connection.write(permissions)
     assert await store.check() == []
     await store.close()
@@ -71,7 +71,7 @@ async def test_its_statements_work(tmp_path: Path) -> None:
         await database.use("main", "main")
         for statements in (enqueue, newest, claim):
             reply = await database.query_raw(statements)
-            assert [each["status"] for each in reply["result"]] == ["OK"] * len(reply["result"])
+            assert [result["status"] for result in reply["result"]] == ["OK"] * len(reply["result"])
             (row,) = reply["result"][-1]["result"]
             assert (row["path"], row["payload"]) == ("/spookify", '{"id": "thread:abc"}')
 

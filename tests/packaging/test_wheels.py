@@ -43,7 +43,7 @@ def members(package: str, wheels: dict[str, Path]) -> dict[str, str]:
 
 def test_a_wheel_holds_its_whole_package(package: str, members: dict[str, str], root: Path) -> None:
     (source,) = [
-        each for each in (root / package / "src", root / "contrib" / package / "src") if each.is_dir()
+        folder for folder in (root / package / "src", root / "contrib" / package / "src") if folder.is_dir()
     ]
     kept = {
         ".py",

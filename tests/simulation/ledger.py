@@ -147,10 +147,10 @@ class Ledger:
         """Whether a job may be sent, as far as others of its key are concerned."""
         if entry.ordering_key is None:
             return True
-        of_key = [each for each in self.entries.values() if each.ordering_key == entry.ordering_key]
-        is_first = all(each.status in TERMINAL for each in of_key[: of_key.index(entry)])
-        is_alone = all(each.status is not JobStatus.PROCESSING for each in of_key)
-        return is_first and is_alone and all(each.lease_end <= self._clock() for each in of_key)
+        of_key = [other for other in self.entries.values() if other.ordering_key == entry.ordering_key]
+        is_first = all(other.status in TERMINAL for other in of_key[: of_key.index(entry)])
+        is_alone = all(other.status is not JobStatus.PROCESSING for other in of_key)
+        return is_first and is_alone and all(other.lease_end <= self._clock() for other in of_key)
 
     def _settled(self, call: Call, results: Sequence[SettleResult]) -> None:
         settlements: Sequence[Settlement] = call.args[0]

@@ -130,11 +130,11 @@ class World:
         for runner in self.runners:
             if not runner.is_frozen:
                 runner.loop.run_until_idle()
-        for each in [runner for runner in self.runners if runner.is_gone]:
-            self.runners.remove(each)
-            left = asyncio.all_tasks(each.loop)
+        for gone in [runner for runner in self.runners if runner.is_gone]:
+            self.runners.remove(gone)
+            left = asyncio.all_tasks(gone.loop)
             self.ledger.violations += [f"a runner that is gone leaves {task}" for task in left]
-            self._bury(each)
+            self._bury(gone)
 
     # --- what happens to calls and requests ---
 

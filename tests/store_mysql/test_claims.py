@@ -62,10 +62,10 @@ async def test_what_a_caller_holds_is_settled_later_and_holds_up_nothing(
     with connection.cursor() as cursor:
         cursor.execute("UPDATE job SET assigned_to = 'x' WHERE id = %s", (key_of(jobs[1]),))
     batch = [settlement(job, Delivered()) for job in jobs]
-    fates = [each.fate for each in await store.settle(batch)]
+    fates = [result.fate for result in await store.settle(batch)]
     assert fates == [SettleFate.SETTLED, SettleFate.BUSY, SettleFate.SETTLED]
     connection.commit()
-    fates = [each.fate for each in await store.settle(batch)]
+    fates = [result.fate for result in await store.settle(batch)]
     assert fates == [SettleFate.ALREADY_SETTLED, SettleFate.SETTLED, SettleFate.ALREADY_SETTLED]
 
 
@@ -145,7 +145,7 @@ async def test_of_hours_that_many_fold_at_once_nothing_is_lost(
     folded = 0
     async with asyncio.timeout(60):
         while folded < 60:
-            folded += sum(await asyncio.gather(*(each.fold_rollups(limit=5) for each in (store, *others))))
+            folded += sum(await asyncio.gather(*(node.fold_rollups(limit=5) for node in (store, *others))))
     (hour,) = await store.rollups(RollupQuery(since=HOUR, step=3_600, routes=True))
     assert (hour.count, hour.seconds_sum, hour.buckets) == (60, 30.0, (60, 0))
     for other in others:
@@ -159,6 +159,8 @@ async def test_settles_at_once_lock_no_other_rows_than_their_own(store: MysqlSto
         jobs = list(await store.claim({"api": 100}, "r"))
         batches = [[settlement(job, Delivered()) for job in jobs[n::4]] for n in range(4)]
         results = await asyncio.gather(*map(store.settle, batches))
-        assert {each.fate for batch in results for each in batch} == {SettleFate.SETTLED}
-    written = [each for each in asked if "FOR UPDATE" in each or each.startswith("UPDATE")]
-    assert all("FORCE INDEX (PRIMARY)" in each for each in written if "`id` IN (" in each)
+        assert {result.fate for batch in results for result in batch} == {SettleFate.SETTLED}
+    written = [
+        statement for statement in asked if "FOR UPDATE" in statement or statement.startswith("UPDATE")
+    ]
+    assert all("FORCE INDEX (PRIMARY)" in statement for statement in written if "`id` IN (" in statement)

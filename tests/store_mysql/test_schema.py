@@ -24,7 +24,7 @@ async def test_all_is_binary_and_in_innodb(store: MysqlStore, database: str, sql
     tables = sql("SELECT DISTINCT engine FROM information_schema.tables WHERE table_schema = %s", (database,))
     assert tables == (("InnoDB",),)
     of = "SELECT DISTINCT collation_name FROM information_schema.columns WHERE table_schema = %s"
-    collations = {each for (each,) in sql(of, (database,)) if each is not None}
+    collations = {collation for (collation,) in sql(of, (database,)) if collation is not None}
     assert collations <= {"utf8mb4_nopad_bin", "utf8mb4_0900_bin"}
     assert len(collations) == 1
     assert await store.check() == []
@@ -51,7 +51,7 @@ async def test_a_table_of_another_kind_is_found_and_mended(
     for status in ("pending", "processing", "failed"):
         sql("INSERT INTO job (id, path, payload, status) VALUES (%s, '/a', '{}', %s)", (status, status))
     store = await opened(options)
-    (finding,) = [each for each in await store.check() if "missing" not in each.problem]
+    (finding,) = [finding for finding in await store.check() if "missing" not in finding.problem]
     assert finding.stops_jobs
     assert (finding.subject, "\n" in finding.problem) == ("job", False)
     assert problem in finding.problem
@@ -90,7 +90,7 @@ async def test_what_was_taken_away_is_made_again(store: MysqlStore, sql: Sql) ->
     sql("DROP INDEX job_dedup_idx ON job; DROP INDEX job_claim_idx ON job")
     sql("ALTER TABLE job DROP COLUMN ordering_key_ordered, DROP COLUMN last_error_code")
     assert len(await store.migration()) == 5
-    assert {each.stops_jobs for each in await store.check()} == {True, False}
+    assert {finding.stops_jobs for finding in await store.check()} == {True, False}
     await store.migrate()
     assert await store.check() == []
     await store.add([new_job(ordering_key="k")])

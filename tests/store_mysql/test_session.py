@@ -27,14 +27,14 @@ ALIKE = [
 
 
 async def test_keys_that_look_alike_are_different(store: MysqlStore) -> None:
-    jobs = await store.add([new_job(dedup_key=each) for each in ALIKE])
+    jobs = await store.add([new_job(dedup_key=key) for key in ALIKE])
     assert len({job.id for job in jobs}) == len(ALIKE)
-    again = await store.add([new_job(dedup_key=each) for each in ALIKE])
+    again = await store.add([new_job(dedup_key=key) for key in ALIKE])
     assert [job.id for job in again] == [job.id for job in jobs]
 
 
 async def test_jobs_of_keys_that_look_alike_hold_up_no_other(store: MysqlStore) -> None:
-    await store.add([new_job(ordering_key=each) for each in ALIKE for _ in range(2)])
+    await store.add([new_job(ordering_key=key) for key in ALIKE for _ in range(2)])
     claimed = await store.claim({"api": 100}, "r")
     assert sorted(job.ordering_key or "" for job in claimed) == sorted(ALIKE)
 

@@ -83,7 +83,7 @@ async def test_a_statement_whose_answer_is_lost_ends_and_leaves_no_lock(
         await asyncio.wait_for(adding, WITHIN)
     assert isinstance(caught.value.__cause__, TimeoutError)
     (job,) = await store.add([new_job(dedup_key="k")])
-    assert [each.id for each in await store.claim({"api": 5}, "r")] == [job.id]
+    assert [claimed.id for claimed in await store.claim({"api": 5}, "r")] == [job.id]
 
 
 async def test_a_statement_that_is_only_slow_comes_to_its_end(store: MysqlStore) -> None:

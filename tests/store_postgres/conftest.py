@@ -30,12 +30,12 @@ from sp00ky_store_postgres import PostgresStore, notifications
 async def findings(store: PostgresStore) -> list[Finding]:
     """Return what ``check`` finds, but that no runner is alive, for none runs here."""
     found = await store.check()
-    for each in found:
-        assert each.subject
-        assert each.problem
-        assert each.consequence
-        assert each.fix
-    return [each for each in found if "no runner is alive" not in each.problem]
+    for finding in found:
+        assert finding.subject
+        assert finding.problem
+        assert finding.consequence
+        assert finding.fix
+    return [finding for finding in found if "no runner is alive" not in finding.problem]
 
 
 def with_query(url: str, **options: str) -> str:

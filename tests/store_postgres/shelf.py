@@ -70,11 +70,11 @@ class Shelf:
 
     async def clear(self, sql: Any) -> None:
         """Drop all that wait."""
-        for each in [name for names in self._waiting.values() for name in names]:
-            await sql.execute(f"DROP SCHEMA {_quoted(each)} CASCADE")
+        for schema in [name for names in self._waiting.values() for name in names]:
+            await sql.execute(f"DROP SCHEMA {_quoted(schema)} CASCADE")
 
     async def _fingerprint(self, sql: Any, schema: str) -> str:
-        versions = f"SELECT string_agg(each::text, ' ') FROM {_quoted(schema)}.sp00ky_migration AS each"
+        versions = f"SELECT string_agg(noted::text, ' ') FROM {_quoted(schema)}.sp00ky_migration AS noted"
         return f"{await sql.fetchval(DEFINITIONS, schema)} {await sql.fetchval(versions)}"
 
 

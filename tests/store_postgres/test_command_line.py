@@ -88,7 +88,7 @@ def transport() -> None:
 async def test_an_empty_database_is_one_line_everywhere(sp00ky: Run) -> None:
     checked = await sp00ky("check")
     assert checked.code == 1
-    (line,) = (each for each in checked.out.splitlines() if "transport" not in each)  # which may be missing
+    (line,) = (text for text in checked.out.splitlines() if "transport" not in text)  # which may be missing
     assert "the tables are missing: job" in line
     assert line.endswith("fix: run: sp00ky migrate")
     commands = ("call api /spookify", "jobs stats", f"jobs kill job:{'0' * 32}")
@@ -96,7 +96,7 @@ async def test_an_empty_database_is_one_line_everywhere(sp00ky: Run) -> None:
         assert "run: sp00ky migrate" in ended.complaint()
     migrated = await sp00ky("migrate")
     assert migrated.code == 0
-    assert all(each.partition(": ")[0] for each in migrated.out.splitlines())
+    assert all(line.partition(": ")[0] for line in migrated.out.splitlines())
     assert (await sp00ky("check")).code == 0
     assert (await sp00ky("migrate")).out == "nothing to do\n"
 

@@ -25,7 +25,7 @@ from sp00ky_core.ports import JobTable, Store, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_postgres import PostgresStore
 
-TABLES = tuple(JobTable(backend=each, table=f"{each}_job") for each in (API, MAIL))
+TABLES = tuple(JobTable(backend=backend, table=f"{backend}_job") for backend in (API, MAIL))
 
 WITHOUT_TABLES = "test_a_missing_table_is_said_in_our_words"
 
@@ -38,7 +38,7 @@ class TestPostgresStore(StoreConformance):
     def shelf(self, all_kept: Shelf, request: pytest.FixtureRequest) -> Shelf | None:
         """Where a schema comes from that is migrated; None: the test needs one that isn't."""
         name = request.node.originalname
-        defining = name == WITHOUT_TABLES or any(name in vars(each) for each in DEFINING)
+        defining = name == WITHOUT_TABLES or any(name in vars(suite) for suite in DEFINING)
         return None if defining else all_kept
 
     @pytest.fixture
@@ -68,7 +68,7 @@ class TestPostgresStore(StoreConformance):
 
     @asynccontextmanager
     async def opened(self, options: StoreOptions, **table: Any) -> AsyncIterator[Store]:
-        tables = tuple(attrs.evolve(each, **table) for each in options.tables)
+        tables = tuple(attrs.evolve(stored, **table) for stored in options.tables)
         store = self.make_store(attrs.evolve(options, tables=tables))
         await store.open()
         try:

@@ -27,4 +27,4 @@ async def test_the_highest_epoch_of_a_client_is_no_end(
     jobs = await store.claim({"api": 5}, "r")
     assert len(jobs) == 2
     settlements = [settlement(job, Delivered()) for job in jobs]
-    assert [each.fate for each in await store.settle(settlements)] == ["settled", "settled"]
+    assert [result.fate for result in await store.settle(settlements)] == ["settled", "settled"]

@@ -40,7 +40,7 @@ class Place:
     async def deliverable(self) -> int:
         """How many a runner gets, for none is broken."""
         claimed = await self.store.claim({"api": 100}, "runner")
-        assert [each.defect for each in claimed] == [None] * len(claimed)
+        assert [job.defect for job in claimed] == [None] * len(claimed)
         return len(claimed)
 
 
@@ -71,9 +71,7 @@ class TestTable:
         await sql.execute(statement, order, what, f'{{"id": {number}}}')
 
     async def unsent(self, place: Place) -> list[str]:
-        return [
-            each["type"] for each in await place.sql.fetch("SELECT type FROM outbox WHERE sent_at IS NULL")
-        ]
+        return [row["type"] for row in await place.sql.fetch("SELECT type FROM outbox WHERE sent_at IS NULL")]
 
     async def test_what_is_unsent_is_moved_once(self, outbox: Place) -> None:
         assert await outbox.move("table.sql") == 2
@@ -135,7 +133,7 @@ class TestProcrastinate:
         assert (second.run_at, second.priority, second.dedup_key) == (SOON, 3, "thread:2")
         assert third.ordering_key == fourth.ordering_key == "thread:3"
         left = await place.sql.fetch("SELECT task_name FROM procrastinate_jobs WHERE status = 'todo'")
-        assert [each["task_name"] for each in left] == ["other"]
+        assert [row["task_name"] for row in left] == ["other"]
         assert await place.deliverable() == 2
         assert await place.deliverable() == 0  # the fourth waits for the third
 

@@ -47,8 +47,8 @@ async def test_an_operator_pauses_drains_and_chooses_what_a_runner_serves(
     with (project / "sp00ky.yml").open("a") as file:
         file.write(f"apps: {{other: {{type: backend, {other[1:]}}}\n")
     await sp00ky(project, "migrate")
-    for each in ("api", "other"):
-        await sp00ky(project, "call", each, "/spookify", "{}")
+    for name in ("api", "other"):
+        await sp00ky(project, "call", name, "/spookify", "{}")
     await sp00ky(project, "run", "--until-empty", "--backend", "other")
     assert len(backend.requests) == 1
     await sp00ky(project, "backends", "pause", "api")
@@ -57,7 +57,7 @@ async def test_an_operator_pauses_drains_and_chooses_what_a_runner_serves(
     expected = [({"api": 50, "other": 50}, "running")]
     listed: list[dict[str, Any]] = []
     async with asyncio.timeout(180):  # the first beat of a start only tries the table
-        while [(each["slots"], each["state"]) for each in listed] != expected:
+        while [(row["slots"], row["state"]) for row in listed] != expected:
             listed = json.loads(await sp00ky(project, "runners", "list", "--json"))["runners"]
     await sp00ky(project, "runners", "drain", listed[0]["id"])
     _, err = await runner.communicate()

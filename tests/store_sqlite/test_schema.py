@@ -37,12 +37,12 @@ async def test_what_is_missing_is_found_and_added(store: SqliteStore, connection
     connection.execute("DROP INDEX job_deferred_idx")
     connection.execute("ALTER TABLE job DROP COLUMN deferred_since")
     found = await store.check()
-    assert [(each.problem, each.stops_jobs) for each in found] == [
+    assert [(finding.problem, finding.stops_jobs) for finding in found] == [
         ("the column deferred_since is missing", True),
         ("the index job_claim_idx is missing", False),
         ("the index job_deferred_idx is missing", False),
     ]
-    assert {each.fix for each in found} == {"run: sp00ky migrate"}
+    assert {finding.fix for finding in found} == {"run: sp00ky migrate"}
     assert len(await store.migrate()) == 3
     assert await store.check() == []
     assert await store.get(job.id) == job
@@ -74,7 +74,7 @@ async def test_a_file_of_an_earlier_version_is_brought_over(options: StoreOption
         )
     store = SqliteStore(options)
     await store.open()
-    findings = {each.problem: each.stops_jobs for each in await store.check()}
+    findings = {finding.problem: finding.stops_jobs for finding in await store.check()}
     assert findings["the column priority is missing"]
     assert not findings["the index job_due_idx is of an earlier version, and nothing uses it"]
     await store.migrate()
@@ -128,7 +128,7 @@ async def _filled(options: StoreOptions) -> SqliteStore:
     table = JobTable(backend="api", table="job", keep_success=0.0, keep_failed=0.0, max_in_flight=9)
     store = await migrated(StoreOptions(url=options.url, tables=(table,), directory=options.directory))
     fields: list[dict[str, Any]] = [{}, {"priority": 2}, {"ordering_key": "a"}, {"ordering_key": "b"}]
-    await store.add([NewJob(backend="api", path="/a", payload={}, **each) for each in fields * 5])
+    await store.add([NewJob(backend="api", path="/a", payload={}, **extra) for extra in fields * 5])
     return store
 
 

@@ -60,7 +60,7 @@ async def test_a_key_that_cannot_be_named_is_passed_over_by_upkeep(
         key = f"CAST(X'2fff{status.encode().hex()}' AS TEXT)"
         connection.execute(f"{insert} ({key}, '/b', '{{}}', ?, 0)", (status,))
         connection.execute(f"{insert} (?, '/a', '{{}}', ?, 1)", (status, status))
-    reclaimed = [each.job_id for each in await store.reclaim({}) if each.transition is not None]
+    reclaimed = [settled.job_id for settled in await store.reclaim({}) if settled.transition is not None]
     assert reclaimed == ["job:processing"]
     assert await store.prune(limit=1) == 1
     bad = [job.id for job in await store.find(JobQuery()) if job.path == "/b"]
@@ -125,7 +125,7 @@ async def test_a_query_of_a_schedule_holds_up_no_claim(
     await asyncio.to_thread(asked.wait)
     try:
         async with asyncio.timeout(30):
-            assert [each.id for each in await store.claim({"api": 1}, "r")] == [job.id]
+            assert [claimed.id for claimed in await store.claim({"api": 1}, "r")] == [job.id]
         assert not query.done()
     finally:
         now[0] = math.inf

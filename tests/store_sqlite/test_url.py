@@ -62,6 +62,6 @@ async def test_a_file_that_is_no_database(tmp_path: Path, opened: list[sqlite3.C
         await store.open()
     await store.close()
     assert opened
-    for each in opened:
+    for connection in opened:
         with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-            each.execute("SELECT 1")
+            connection.execute("SELECT 1")

@@ -39,7 +39,7 @@ from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.schema.introspection import OWN_TABLES
 from sp00ky_store_surreal.url import target_of
 
-TABLES = tuple(JobTable(backend=each, table=f"{each}_job") for each in (API, MAIL))
+TABLES = tuple(JobTable(backend=backend, table=f"{backend}_job") for backend in (API, MAIL))
 
 WITHOUT_TABLES = "test_a_missing_table_is_said_in_our_words"
 
@@ -60,7 +60,7 @@ class SurrealHarness(StoreHarness):
 
     @asynccontextmanager
     async def opened(self, options: StoreOptions, **table: Any) -> AsyncIterator[Store]:
-        tables = tuple(attrs.evolve(each, **table) for each in options.tables)
+        tables = tuple(attrs.evolve(stored, **table) for stored in options.tables)
         store = self.make_store(attrs.evolve(options, tables=tables))
         await store.open()
         try:
@@ -106,7 +106,7 @@ class SurrealHarness(StoreHarness):
 
 def is_defining(request: pytest.FixtureRequest) -> bool:
     name = request.node.originalname
-    return name == WITHOUT_TABLES or any(name in vars(each) for each in DEFINING)
+    return name == WITHOUT_TABLES or any(name in vars(suite) for suite in DEFINING)
 
 
 async def migrate(url: str, folder: Path) -> None:

@@ -20,7 +20,7 @@ NEWEST = (Path(__file__).parent / "sp00ky_job.surql").read_text(encoding="utf-8"
 async def rows(connection: Any, statement: str) -> Any:
     """What the last statement returns; all of them must go well."""
     reply = await connection.query_raw(statement, {})
-    assert {each["status"] for each in reply["result"]} == {"OK"}, reply
+    assert {result["status"] for result in reply["result"]} == {"OK"}, reply
     return reply["result"][-1]["result"]
 
 
@@ -94,13 +94,13 @@ async def test_clients_rows_are_delivered(spooky_app: Any, row: str, make_migrat
     await rows(spooky_app.root, "REMOVE TABLE job")
     await rows(spooky_app.root, NEWEST)
     store = await make_migrated(spooky_app.url)
-    assert not [each for each in await store.check() if each.stops_jobs]
+    assert not [finding for finding in await store.check() if finding.stops_jobs]
     user = await spooky_app.sign_up("a")
     (made,) = await rows(user, row)
     (job,) = [job for _ in range(20) for job in await store.claim({"api": 1}, "r")]
     assert job.payload["id"] == 1
     await store.settle([settlement(job, Delivered(result={"x": "seen"}))])
-    (seen,) = [each for each in await rows(user, "SELECT * FROM job") if each["id"] == made["id"]]
+    (seen,) = [stored for stored in await rows(user, "SELECT * FROM job") if stored["id"] == made["id"]]
     assert (seen["status"], seen["result"]) == ("success", {"x": "seen"})
 
 

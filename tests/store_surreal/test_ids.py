@@ -38,10 +38,10 @@ async def test_an_id_of_any_kind_goes_all_the_way(migrated: SurrealStore, job_id
     claimed = await migrated.claim({"api": 5}, "r")
     assert {job.id for job in claimed} == {job_id, other.id}
     assert [
-        each.fate for each in await migrated.settle([settlement(job, Delivered()) for job in claimed])
+        result.fate for result in await migrated.settle([settlement(job, Delivered()) for job in claimed])
     ] == ["settled", "settled"]
     assert (await migrated.get(job_id)).status is JobStatus.SUCCESS
-    assert [each.fate for each in await clear(migrated, [job_id])] == ["cleared"]
+    assert [result.fate for result in await clear(migrated, [job_id])] == ["cleared"]
     assert [job.id for job in await migrated.find(JobQuery())] == [other.id]
 
 
@@ -88,9 +88,9 @@ COMPUTED = (
 @pytest.mark.parametrize("key", COMPUTED)
 async def test_nothing_in_an_id_is_carried_out(migrated: SurrealStore, key: str) -> None:
     (job,) = await migrated.add([NewJob(path="/a", backend="api")])
-    assert [each.fate for each in await clear(migrated, [f"job:{key}"])] == ["not_found"]
-    assert [each.fate for each in await kill(migrated, [f"job:{key}"])] == ["not_found"]
+    assert [result.fate for result in await clear(migrated, [f"job:{key}"])] == ["not_found"]
+    assert [result.fate for result in await kill(migrated, [f"job:{key}"])] == ["not_found"]
     assert await migrated.find(JobQuery(assigned_to=f"thread:{key}")) == []
     with pytest.raises(OptionInvalid, match="a record's id"):
         await migrated.add([NewJob(path="/a", backend="api", assigned_to=f"thread:{key}")])
-    assert [each.id for each in await migrated.find(JobQuery())] == [job.id]
+    assert [stored.id for stored in await migrated.find(JobQuery())] == [job.id]

@@ -64,7 +64,7 @@ async def test_they_are_neither_reclaimed_nor_released_nor_deleted(migrated: Sur
     before = await rows(migrated)
     (job,) = await migrated.add([NewJob(path="/b", backend="api")])
     claim = await migrated.claim({"api": 1}, "r")
-    await migrated.settle([settlement(each, Delivered()) for each in claim])
+    await migrated.settle([settlement(taken, Delivered()) for taken in claim])
     assert await migrated.reclaim({}) == []
     assert await migrated.overdue(["r"]) == []
     assert await migrated.release("r", keep=[]) == []
@@ -72,6 +72,6 @@ async def test_they_are_neither_reclaimed_nor_released_nor_deleted(migrated: Sur
     table = JobTable(backend="api", table="job", keep_success=0.0, keep_failed=0.0)
     migrated.options = attrs.evolve(migrated.options, tables=(table,))
     assert await migrated.prune() == 0
-    fates = [each.fate for each in await clear(migrated, ["job:[]", "job:['a', 1]", job.id])]
+    fates = [result.fate for result in await clear(migrated, ["job:[]", "job:['a', 1]", job.id])]
     assert fates == ["not_found"] * 3
     assert await rows(migrated) == before

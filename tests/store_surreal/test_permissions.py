@@ -46,7 +46,7 @@ OURS = (
 
 async def rows(connection: Any, statement: str) -> Any:
     reply = await connection.query_raw(statement)
-    assert {each["status"] for each in reply["result"]} == {"OK"}, reply
+    assert {result["status"] for result in reply["result"]} == {"OK"}, reply
     return reply["result"][-1]["result"]
 
 

@@ -50,12 +50,14 @@ async def test_a_hostile_row_costs_no_other(migrated: SurrealStore, statement: s
     if word:
         assert word in (bad.defect or "")
     failed = settlement(bad, Undelivered(name=INVALID_ROW, reason="no"))
-    fates = [each.fate for each in await migrated.settle([failed, settlement(claimed[good.id], Delivered())])]
+    fates = [
+        result.fate for result in await migrated.settle([failed, settlement(claimed[good.id], Delivered())])
+    ]
     assert fates == ["settled", "settled"]
     listed = {job.id: job.status for job in await migrated.find(JobQuery())}
     assert listed == {bad.id: JobStatus.FAILED, good.id: JobStatus.SUCCESS}
     assert (await migrated.stats())["api"].failed == 1
-    assert [each.fate for each in await clear(migrated, [bad.id])] == ["cleared"]
+    assert [result.fate for result in await clear(migrated, [bad.id])] == ["cleared"]
 
 
 async def test_a_payload_that_is_an_object_is_read(migrated: SurrealStore) -> None:

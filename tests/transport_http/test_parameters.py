@@ -108,8 +108,8 @@ async def outbox(tmp_path: Path, server: MisbehavingBackend) -> AsyncIterator[Ou
 
 async def ended(outbox: Outbox, job_id: str) -> JobStatus:
     async with outbox.runner():
-        async for each in outbox.watch(job_id):
-            status = each.status
+        async for seen in outbox.watch(job_id):
+            status = seen.status
     return status
 
 

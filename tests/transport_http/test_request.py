@@ -94,7 +94,7 @@ def test_a_malformed_traceparent_is_dropped(traceparent: str) -> None:
 
 
 def test_a_plugin_continues_the_trace_of_a_job() -> None:
-    stored, next_span = (f"00-{'a' * 32}-{each * 16}-01" for each in "bc")
+    stored, next_span = (f"00-{'a' * 32}-{digit * 16}-01" for digit in "bc")
 
     def traceparents(given: str) -> dict[str, str]:
         headers = headers_of(request_of(headers={"Traceparent": given}, job={"traceparent": stored}))

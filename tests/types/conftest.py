@@ -36,13 +36,15 @@ def mypy(*programs: Path, folder: Path) -> Errors:
     command = ("-m", "mypy", "--strict", "--output", "json", "--cache-dir", str(folder / "cache"))
     out = _output(*command, *map(str, programs), folder=folder)
     found = [json.loads(line) for line in out.splitlines()]
-    return {(Path(each["file"]).name, each["line"]) for each in found if each["severity"] == "error"}
+    return {
+        (Path(message["file"]).name, message["line"]) for message in found if message["severity"] == "error"
+    }
 
 
 def pyright(*_programs: Path, folder: Path) -> Errors:
     (folder / "pyrightconfig.json").write_text(json.dumps({"typeCheckingMode": "strict"}))
     found = json.loads(_output("-m", "pyright", "--outputjson", folder=folder))["generalDiagnostics"]
-    return {(Path(each["file"]).name, each["range"]["start"]["line"] + 1) for each in found}
+    return {(Path(message["file"]).name, message["range"]["start"]["line"] + 1) for message in found}
 
 
 def completeness(package: str, folder: Path) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def _install(commit: str, folder: Path) -> None:
 
 
 def _output(*command: object) -> bytes:
-    done = subprocess.run([str(each) for each in command], cwd=ROOT, capture_output=True, check=False)
+    done = subprocess.run([str(argument) for argument in command], cwd=ROOT, capture_output=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{command[0]} ended with {done.returncode}: {done.stderr.decode()[-2000:]}")
     return done.stdout

@@ -103,9 +103,9 @@ class Upgrade:
 
     def _missing(self, since: int, runners: set[str]) -> Iterator[str]:
         delivered = [request for request in self.backend.requests[since:] if request.is_delivered]
-        for name in sorted(runners - {each.runner for each in delivered}):
+        for name in sorted(runners - {delivery.runner for delivery in delivered}):
             yield f"delivery by {name}"
-        counts = Counter(each.n // NUMBERS_EACH for each in delivered)
+        counts = Counter(delivery.n // NUMBERS_EACH for delivery in delivered)
         for number, client in enumerate(self.clients):
             if counts[number] < ENOUGH:
                 yield f"delivery for {client}"

@@ -121,8 +121,8 @@ class FaultyStore(FaultySteering):
             await fault.held_until.wait()
         result = await call() if fault.lost_reply or not fault.fails else None
         if fault.fails:
-            what = "the reply was lost" if fault.lost_reply else "no connection"
-            raise StoreUnavailable(store=self.location, problem=f"{what} (injected into {method})")
+            cause = "the reply was lost" if fault.lost_reply else "no connection"
+            raise StoreUnavailable(store=self.location, problem=f"{cause} (injected into {method})")
         return result  # type: ignore[return-value]  # a call that doesn't fail was made
 
     @property

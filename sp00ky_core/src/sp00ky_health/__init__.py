@@ -62,8 +62,8 @@ def _answer(host: str, port: int) -> str:
     with socket.create_connection((host, port), timeout=SECONDS) as connection:
         connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         parts = []
-        while part := connection.recv(4096):
-            parts.append(part)
+        while chunk := connection.recv(4096):
+            parts.append(chunk)
     return b"".join(parts).decode("latin-1")
 
 

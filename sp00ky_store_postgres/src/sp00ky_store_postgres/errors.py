@@ -63,9 +63,9 @@ def _said_of(error: BaseException, *names: str) -> str:
     for _ in range(5):
         if seen is None:
             break
-        found = next(filter(None, (getattr(seen, name, None) for name in names)), None)
-        if isinstance(found, str):
-            return found
+        value = next(filter(None, (getattr(seen, name, None) for name in names)), None)
+        if isinstance(value, str):
+            return value
         seen = getattr(seen, "orig", None) or seen.__cause__
     return ""
 

@@ -164,7 +164,7 @@ class PostgresSession(SqlSession):
             given=", ".join(f"${n}::{kind}[]" for n, kind in enumerate(kinds, 1)),
         )
         columns = [[row[name] for row in rows] for name in table.key]
-        return [rows[each[0] - 1] for each in (await self.fetch(text, *columns) if rows else ())]
+        return [rows[row[0] - 1] for row in (await self.fetch(text, *columns) if rows else ())]
 
     async def delete_first(
         self, table: Table, where: Sequence[Where], order: Sequence[str], limit: int
@@ -189,7 +189,7 @@ class PostgresSession(SqlSession):
     ) -> Sequence[Any]:
         """Run a statement of ``sql/`` that reads rows of a backend's which meet conditions."""
         parameters = [*arguments]
-        texts = [self._condition(job_table(table.table), each, parameters) for each in where]
+        texts = [self._condition(job_table(table.table), condition, parameters) for condition in where]
         conditions = " AND ".join(texts) or "true"
         statement = self._tables.statement(name, table, conditions=conditions, **parts)
         return await self._fetch(statement, *parameters)
@@ -290,10 +290,10 @@ class PostgresSession(SqlSession):
             (value,) = where.value
             where = Is(where.column, "=", value)
         is_list = where.operator in {"in", "not in"} and where.value
-        if not is_list or all(isinstance(each, Enum) for each in where.value):
+        if not is_list or all(isinstance(item, Enum) for item in where.value):
             return super()._comparison(table, where, parameters)
         kind = "uuid" if is_jobs(table) and where.column == "id" else ARRAYS[table.kinds[where.column]]
-        parameters.append([self._encoded(table, where.column, each) for each in where.value])
+        parameters.append([self._encoded(table, where.column, item) for item in where.value])
         sign = "= ANY" if where.operator == "in" else "<> ALL"
         column, place = self._column_of(table, where.column), self.place(len(parameters))
         return f"{column} {sign} ({place}::{kind}[])"

@@ -54,8 +54,9 @@ from sp00ky_store_postgres.jobs.settle import Settles
 from sp00ky_store_postgres.notifications import Listener
 from sp00ky_store_postgres.rows import canonical, key_of, keys_between, with_canonical_ids
 from sp00ky_store_postgres.schema import migrate as migrations
-from sp00ky_store_postgres.schema.check import check, grants
+from sp00ky_store_postgres.schema.check import check
 from sp00ky_store_postgres.schema.definition import Tables
+from sp00ky_store_postgres.schema.grants import grants
 from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.url import read_url
 from sp00ky_store_postgres.watch import Watches

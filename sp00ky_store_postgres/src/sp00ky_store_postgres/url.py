@@ -102,8 +102,8 @@ def without_secrets(url: str) -> str:
     return urlunsplit(parts._replace(netloc=netloc, query=urlencode(shown, safe="/:@", quote_via=quote)))
 
 
-def _invalid(what: str, value: str, expected: str) -> OptionInvalid:
-    return OptionInvalid(option=f"{what} of the store's URL", value=value[:80], expected=expected)
+def _invalid(parameter: str, value: str, expected: str) -> OptionInvalid:
+    return OptionInvalid(option=f"{parameter} of the store's URL", value=value[:80], expected=expected)
 
 
 def _switch(key: str, value: str) -> bool:

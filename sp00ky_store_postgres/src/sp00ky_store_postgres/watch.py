@@ -193,7 +193,7 @@ class Patience:
         backoff, level = Backoff(limit=LONGEST_PAUSE), logging.WARNING
         while True:
             try:
-                found = await ask()
+                answer = await ask()
             except StoreUnavailable as error:
                 if self._broadcast.closed or not self._looked:
                     raise
@@ -202,7 +202,7 @@ class Patience:
                 await backoff.wait()
             else:
                 self._looked = True
-                return found
+                return answer
 
 
 class Trail:
@@ -220,8 +220,10 @@ class Trail:
             running: the transactions that run then, each with its start where that is known.
         """
         before = self._last or at - OLDEST
-        starts = {each: max(start or before, before) for each, start in running.items()}
-        self._running = {each: self._running.get(each, start) for each, start in starts.items()}
+        starts = {transaction: max(start or before, before) for transaction, start in running.items()}
+        self._running = {
+            transaction: self._running.get(transaction, start) for transaction, start in starts.items()
+        }
         self._last = at
         return min([at, *self._running.values()]) - OVERLAP
 

@@ -137,9 +137,9 @@ def statement_error(store: str, results: list[Mapping[str, Any]]) -> StoreError 
     failed = [_line(str(result.get("result"))) for result in results if result.get("status") != "OK"]
     if not failed:
         return None
-    said = [each for each in failed if _NOT_RUN.match(each) is None]
-    found = [_of_message(store, each) for each in said or failed[:1]]
-    return next((each for each in found if isinstance(each, Conflict)), found[0])
+    said = [message for message in failed if _NOT_RUN.match(message) is None]
+    errors = [_of_message(store, message) for message in said or failed[:1]]
+    return next((error for error in errors if isinstance(error, Conflict)), errors[0])
 
 
 def translated(store: str, error: BaseException) -> StoreError:

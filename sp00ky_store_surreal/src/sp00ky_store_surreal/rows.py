@@ -94,9 +94,9 @@ def _bound(value: Any, depth: int) -> Any:
     if depth == 0:
         raise ValueError("nested too deeply")
     if isinstance(value, dict):
-        return {_bound(key, 1): _bound(each, depth - 1) for key, each in value.items()}
+        return {_bound(key, 1): _bound(item, depth - 1) for key, item in value.items()}
     if isinstance(value, list):
-        return [_bound(each, depth - 1) for each in value]
+        return [_bound(item, depth - 1) for item in value]
     if isinstance(value, str) and not is_plain_text(value):
         raise ValueError("text that not every reply can hold")
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
@@ -172,9 +172,9 @@ def seconds_of(text: object) -> float:
     return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(str(text)))
 
 
-def count_of(found: Any) -> int:
+def count_of(reply: Any) -> int:
     """Read the count of a row or none; embedded 3.2 gives an only row of an IF without the list."""
-    row = found[0] if isinstance(found, list) and found else found
+    row = reply[0] if isinstance(reply, list) and reply else reply
     return int(row["count"]) if row else 0
 
 
@@ -295,7 +295,7 @@ async def load_claimed(
         rows: Of each, ``id`` and ``lease_epoch`` as the claim left them.
         runner_id: Whose claim it was.
     """
-    claims = {(each.id, each.lease_epoch) for each in (job_from(row, table) for row in rows)}
+    claims = {(job.id, job.lease_epoch) for job in (job_from(row, table) for row in rows)}
     jobs = await load_safely(connection, table, [row["id"] for row in rows], claimed_lengths(table))
     return [
         claimed_of(job, table)

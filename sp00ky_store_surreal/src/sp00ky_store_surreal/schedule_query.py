@@ -72,7 +72,7 @@ def _check(query: str) -> None:
     """Look whether it is one SELECT. Raises ``ValueError``."""
     if not _SELECT.match(query):
         raise ValueError("it must begin with SELECT")
-    wrong = next((found["wrong"] for found in _TOKEN.finditer(query) if found["wrong"]), None)
+    wrong = next((token["wrong"] for token in _TOKEN.finditer(query) if token["wrong"]), None)
     if wrong is not None:
         raise ValueError("it must be one statement, without ;" if wrong == ";" else f"its {wrong} has no end")
 
@@ -95,9 +95,9 @@ def _json(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, dict):
-        return {str(key): _json(each) for key, each in value.items()}
+        return {str(key): _json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_json(each) for each in value]
+        return [_json(item) for item in value]
     if isinstance(value, float) and math.isfinite(value):
         return value
     return _text(value)

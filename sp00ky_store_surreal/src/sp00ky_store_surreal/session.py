@@ -249,13 +249,13 @@ class SurrealSession(Session):
         names: Iterable[str],
     ) -> list[tuple[RecordID, Row]]:
         """Select rows; where the key is named, that record alone is looked at."""
-        equal = [part for part in where if isinstance(part, Is) and part.operator == "="]
-        key = {part.column: part.value for part in equal}
+        equal = [condition for condition in where if isinstance(condition, Is) and condition.operator == "="]
+        key = {condition.column: condition.value for condition in equal}
         bindings: dict[str, Any] = {}
         source = quoted(table.name)
         if key.keys() >= {*table.key}:
             source, bindings["records"] = "$records", [record_of(table, key)]
-        conditions = [_condition(table, part, bindings) for part in where]
+        conditions = [_condition(table, condition, bindings) for condition in where]
         source += f" WHERE {' AND '.join(conditions)}" if conditions else ""
         by = (f"`{name[1:]}` DESC" if name.startswith("-") else f"`{name}`" for name in order)
         source += f" ORDER BY {', '.join(by)}" if order else ""
@@ -319,7 +319,7 @@ def _encoded(column: str, value: Any) -> Any:
 def _condition(table: Table, where: Where, bindings: dict[str, Any]) -> str:
     """Write a condition on a column that every row has."""
     if not isinstance(where, Is):
-        texts = [_condition(table, part, bindings) for part in where.conditions]
+        texts = [_condition(table, condition, bindings) for condition in where.conditions]
         return f"({(' AND ' if isinstance(where, Both) else ' OR ').join(texts)})"
     name, operator, value = where.column, where.operator, where.value
     if operator == "=" and isinstance(value, datetime):  # the row may have nanoseconds

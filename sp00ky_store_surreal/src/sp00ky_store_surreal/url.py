@@ -80,7 +80,7 @@ def _remote(url: str, block: SurrealdbConfig) -> Target:
             "it begins with ws://USER:PASSWORD@HOST:PORT; in a password, write @ / ? # : % "
             "as %40 %2F %3F %23 %3A %25"
         )
-    names = [unquote(each) for each in parts.path.split("/") if each and each != "rpc"]
+    names = [unquote(name) for name in parts.path.split("/") if name and name != "rpc"]
     query = parse_qs(parts.query, keep_blank_values=True)
     secret = block.password.value if block.password else ""
     host = parts.netloc.rpartition("@")[2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -83,7 +82,7 @@ def _result(response: Response, redaction: Redaction, limit: int) -> JsonText | 
         return None
     body, whole = response.body, True
     if "content-encoding" in response.headers:
-        body, whole = _content(response, min(limit, MAX_RESULT_BYTES + len(_BOM)))
+        body, whole = response.content(min(limit, MAX_RESULT_BYTES + len(_BOM)))
     body = body.removeprefix(_BOM)
     if not whole or len(body) > MAX_RESULT_BYTES:
         return None
@@ -100,25 +99,6 @@ def _may_be_json(content_type: str | None) -> bool:
     return content_type is None or _JSON_TYPE.match(content_type) is not None
 
 
-def _content(response: Response, limit: int) -> tuple[bytes | bytearray, bool]:
-    """Return the body without its content coding, at most ``limit`` bytes, and whether that is all of it."""
-    coding = response.headers.get("content-encoding")
-    if coding is None or (coding := coding.strip().lower()) in {"", "identity"}:
-        return response.body[:limit], response.complete and len(response.body) <= limit
-    if coding not in {"gzip", "x-gzip", "deflate"}:
-        return b"", False
-    return _inflated(response.body, limit)
-
-
-def _inflated(body: bytes | bytearray, limit: int) -> tuple[bytes, bool]:
-    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: gzip or zlib, whichever header it has
-    try:
-        content = inflater.decompress(body, limit + 1)
-    except zlib.error:
-        return b"", False
-    return content[:limit], inflater.eof and len(content) <= limit
-
-
 def _reason(response: Response, redaction: Redaction, limit: int) -> str:
     status = f"HTTP {response.status} {response.phrase or _phrase(response.status)}"
     snippet = _snippet(response, redaction, limit)
@@ -127,7 +107,7 @@ def _reason(response: Response, redaction: Redaction, limit: int) -> str:
 
 
 def _snippet(response: Response, redaction: Redaction, limit: int) -> str:
-    body, whole = _content(response, min(limit, MAX_RESULT_BYTES))
+    body, whole = response.content(min(limit, MAX_RESULT_BYTES))
     body = redaction.body(bytes(body))  # as long as the bytes of a secret are there
     # UTF-16 would spell a secret out with NULs.
     text = _line(body.replace(b"\0", b"").decode(errors="replace"))

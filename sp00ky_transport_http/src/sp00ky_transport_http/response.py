@@ -1,7 +1,8 @@
-"""Hold a response as far as it was read."""
+"""Hold a response as far as it was read, and unpack its body."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 
 import attrs
@@ -30,3 +31,21 @@ class Response:
     headers: Mapping[str, str] = attrs.field(factory=dict)
     body: bytes | bytearray = b""
     complete: bool = True
+
+    def content(self, limit: int) -> tuple[bytes | bytearray, bool]:
+        """Return the body without its content coding, at most ``limit`` bytes, and whether that is all."""
+        coding = self.headers.get("content-encoding")
+        if coding is None or (coding := coding.strip().lower()) in {"", "identity"}:
+            return self.body[:limit], self.complete and len(self.body) <= limit
+        if coding not in {"gzip", "x-gzip", "deflate"}:
+            return b"", False
+        return _inflated(self.body, limit)
+
+
+def _inflated(body: bytes | bytearray, limit: int) -> tuple[bytes, bool]:
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)  # 32: gzip or zlib, whichever header it has
+    try:
+        content = inflater.decompress(body, limit + 1)
+    except zlib.error:
+        return b"", False
+    return content[:limit], inflater.eof and len(content) <= limit

@@ -46,7 +46,7 @@ def test_rounds_are_joined_to_medians_with_their_limits(tmp_path: Path) -> None:
     assert (found.rounds, found.title) == (3, "Delivery")
     spread = found.rows["ours"]["jobs/s"]
     assert isinstance(spread, Spread)
-    assert [round(each) for each in attrs.astuple(spread)] == [200, 100, 300]
+    assert [round(value) for value in attrs.astuple(spread)] == [200, 100, 300]
     [goal] = found.goals
     assert attrs.astuple(goal.measured) == (1.4, 1.2, 1.6)
     assert goal.is_met

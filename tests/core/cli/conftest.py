@@ -203,7 +203,7 @@ def until(process: subprocess.Popen[str], text: str, count: int = 1) -> list[str
     lines: list[str] = []
     for line in process.stderr:
         lines.append(line)
-        if sum(text in each for each in lines) == count:
+        if sum(text in line for line in lines) == count:
             return lines
     raise AssertionError(f"it ended without {text!r}: {lines}")
 
@@ -275,7 +275,7 @@ def on_terminal(start: Any) -> OnTerminal:
                     os.write(terminal, answer)
                     answer = b""
                 text = CONTROL.sub(b"", shown).decode(errors="replace")
-                if waiting and all(each in text for each in waiting):
+                if waiting and all(awaited in text for awaited in waiting):
                     waiting = []
                     process.send_signal(signal.SIGINT)
         except OSError:  # how Linux says that the other end is closed

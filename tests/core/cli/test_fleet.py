@@ -51,7 +51,7 @@ def test_a_backend_is_paused_and_resumed(shelf: Shelf, sp00ky: Cli) -> None:
     assert paused(sp00ky) is None
     again = sp00ky("backends", "resume", "api")
     assert (again.code, again.out) == (0, "api is resumed; nothing had paused it\n")
-    actions = [each["action"] for each in sp00ky("audit", "--json").json["audit"]]
+    actions = [entry["action"] for entry in sp00ky("audit", "--json").json["audit"]]
     assert actions == ["resume", "resume", "pause", "pause"]
 
 
@@ -165,7 +165,7 @@ def test_one_is_asked_to_drain(shelf: Shelf, sp00ky: Cli) -> None:
     done = sp00ky("runners", "drain", "one", "--reason", "a new disk")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("one was asked to drain")
-    states = {each["id"]: each["state"] for each in sp00ky("runners", "list", "--json").json["runners"]}
+    states = {runner["id"]: runner["state"] for runner in sp00ky("runners", "list", "--json").json["runners"]}
     assert states == {"one": "draining", "two": "running"}
     (entry,) = sp00ky("audit", "--json").json["audit"]
     assert (entry["action"], entry["selection"], entry["reason"]) == (
@@ -211,7 +211,7 @@ AUDIT_KEYS = [
 
 
 def reasons(listed: Any) -> list[str]:
-    return [each["reason"] for each in listed["audit"]]
+    return [entry["reason"] for entry in listed["audit"]]
 
 
 def test_entries_come_in_pages_the_latest_first(shelf: Shelf, sp00ky: Cli) -> None:
@@ -219,7 +219,7 @@ def test_entries_come_in_pages_the_latest_first(shelf: Shelf, sp00ky: Cli) -> No
         sp00ky("backends", "resume", "api", "--reason", str(n))
     first = sp00ky("audit", "--limit", "2", "--json").json
     assert list(first) == ["audit", "next"]
-    assert [list(each) for each in first["audit"]] == [AUDIT_KEYS, AUDIT_KEYS]
+    assert [list(entry) for entry in first["audit"]] == [AUDIT_KEYS, AUDIT_KEYS]
     assert reasons(first) == ["2", "1"]
     assert first["next"] == first["audit"][-1]["id"]
     rest = sp00ky("audit", "--limit", "2", "--after", first["next"], "--json").json

@@ -21,5 +21,5 @@ def test_what_init_writes_works_as_it_is(folder: Path, sp00ky: Any) -> None:
 def test_init_overwrites_nothing(folder: Path, sp00ky: Any, file: str) -> None:
     (folder / file).write_text("mine")
     assert file in sp00ky("init").complaint(1)
-    assert [each.name for each in folder.iterdir()] == [file]
+    assert [path.name for path in folder.iterdir()] == [file]
     assert (folder / file).read_text() == "mine"

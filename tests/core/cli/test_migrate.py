@@ -66,9 +66,9 @@ def test_a_table_that_cannot_hold_errors_is_repaired_only_when_asked(documented:
     assert sp00ky("migrate").code == 0
     warned = sp00ky("check", "--json")
     assert warned.code == 0  # jobs run
-    assert any("errors" in each["subject"] + each["problem"] for each in warned.json["findings"])
-    assert {each["severity"] for each in warned.json["findings"]} == {"warning"}
-    assert any("--repair" in each["fix"] for each in warned.json["findings"])
+    assert any("errors" in finding["subject"] + finding["problem"] for finding in warned.json["findings"])
+    assert {finding["severity"] for finding in warned.json["findings"]} == {"warning"}
+    assert any("--repair" in finding["fix"] for finding in warned.json["findings"])
     assert statements(sp00ky("migrate", "--print").out) == []
     repair = sp00ky("migrate", "--print", "--repair")
     assert any("errors" in line for line in statements(repair.out))

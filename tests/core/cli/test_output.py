@@ -50,7 +50,7 @@ async def records(count: int) -> AsyncIterator[SimpleNamespace]:
 
 
 async def shown(count: int, *, json_wanted: bool) -> None:
-    how: Any = (vars, ["id", "text"], lambda each: (each.id, each.text))
+    how: Any = (vars, ["id", "text"], lambda item: (item.id, item.text))
     await show_page("jobs", records(count), *how, limit=2, json_wanted=json_wanted)
 
 

@@ -60,7 +60,7 @@ def found(
     )
     plugins = plugins or Plugins()
     rules = Rules(backend=config, hooks=plugins.hooks(), strategies=plugins.strategies)
-    return {(each.failure, each.breaker): each for each in forecasts(rules, outage)}
+    return {(case.failure, case.breaker): case for case in forecasts(rules, outage)}
 
 
 def test_each_job_ends_once() -> None:
@@ -69,8 +69,8 @@ def test_each_job_ends_once() -> None:
         *(("refused", True), ("refused", False), ("timeout", True), ("timeout", False)),
         *(("503", True), ("503", False), ("500", None), ("429", None)),
     ]
-    assert all(each.delivered + each.failed == OUTAGE.jobs for each in ended.values())
-    assert all(min(each.arrivals) > 0 for each in ended.values())
+    assert all(case.delivered + case.failed == OUTAGE.jobs for case in ended.values())
+    assert all(min(case.arrivals) > 0 for case in ended.values())
     assert ended == found()
 
 
@@ -126,7 +126,7 @@ def test_plugins_decide_here_too() -> None:
 def test_the_longest_waits_end() -> None:
     outage = Outage(seconds=30 * 86_400.0, jobs=5, latency=86_400.0)
     ended = found(outage, max_retries=1_000, base=86_400.0, cap=1e9, give_up_after=float("inf"))
-    assert all(each.delivered + each.failed == 5 for each in ended.values())
+    assert all(case.delivered + case.failed == 5 for case in ended.values())
 
 
 SECONDS, JOBS, STEP = 20, 20, 0.1

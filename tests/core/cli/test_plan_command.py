@@ -19,8 +19,8 @@ def test_json_says_what_was_assumed(folder: Path, sp00ky: Cli) -> None:
     assert found["plan"]["outage_s"] == 90
     assert (found["plan"]["jobs"], found["plan"]["concurrency"]) == (50, 50)
     assert found["plan"]["retry"] | {"base": 2.0, "cap": 7.0, "max_retries": 3} == found["plan"]["retry"]
-    assert {each["failure"] for each in found["forecasts"]} == {"refused", "timeout", "503", "500", "429"}
-    assert all(each["delivered"] + each["failed"] == 50 for each in found["forecasts"])
+    assert {case["failure"] for case in found["forecasts"]} == {"refused", "timeout", "503", "500", "429"}
+    assert all(case["delivered"] + case["failed"] == 50 for case in found["forecasts"])
 
 
 @pytest.mark.parametrize(

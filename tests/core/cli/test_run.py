@@ -158,7 +158,7 @@ def finding(subject: str, *, stops_jobs: bool) -> Finding:
 
 
 async def test_what_stops_jobs_is_refused(tmp_path: Path) -> None:
-    slow, bad, worse = (finding(each, stops_jobs=each != "slow") for each in ("slow", "bad", "worse"))
+    slow, bad, worse = (finding(name, stops_jobs=name != "slow") for name in ("slow", "bad", "worse"))
     await opened(Away(findings=[slow]), tmp_path, patient=True)
     with pytest.raises(SchemaError, match=r"bad: it is bad; mend it \(1 more, see: sp00ky check\)"):
         await opened(Away(findings=[slow, bad, worse]), tmp_path, patient=True)

@@ -62,7 +62,7 @@ async def test_a_database_that_is_away_ends_no_screen(monkeypatch: pytest.Monkey
         problems.append(problem)
         if len(problems) == 3:
             break
-    assert [bool(each) for each in problems] == [False, True, False]
+    assert [bool(problem) for problem in problems] == [False, True, False]
     assert queues.stats["api"].pending == 3
     queues.problem = problems[1]
     assert drawn(queues.picture(80, 24), 80)[-1] == problems[1]

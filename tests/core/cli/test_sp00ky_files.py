@@ -39,8 +39,8 @@ def test_check_names_what_has_no_effect(today: Path, sp00ky: Any) -> None:
     assert sp00ky("migrate").code == 0
     checked = sp00ky("check", "--json")
     assert checked.code == 0
-    assert {each["severity"] for each in checked.json["findings"]} == {"warning"}
-    said = {each["subject"]: each["problem"] for each in checked.json["findings"]}
+    assert {finding["severity"] for finding in checked.json["findings"]} == {"warning"}
+    said = {finding["subject"]: finding["problem"] for finding in checked.json["findings"]}
     assert sorted(said) == ["apps.api.frobnicate", "backend later", "backend web", "unheardOf", "workflows"]
     assert said["backend later"] == "left out: its scope is devOnly"
     assert said["workflows"] == "not in this version"

@@ -45,7 +45,7 @@ def _dump(value: Any, show_secrets: bool) -> Any:
         return escaped(str(value))
     if isinstance(value, frozenset | tuple):
         ordered = value if isinstance(value, tuple) else sorted(value)
-        return [_dump(each, show_secrets) for each in ordered]
+        return [_dump(item, show_secrets) for item in ordered]
     if isinstance(value, float) and math.isinf(value):
         return "never"  # a duration, the only place for infinity
     return _dump_section(value, show_secrets) if attrs.has(type(value)) else value

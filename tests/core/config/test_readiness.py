@@ -34,7 +34,7 @@ def test_what_only_others_need_is_left_out(tmp_path: Path) -> None:
         "retention": "R is not set",
     }
     config = Config(file=tmp_path / "sp00ky.yml", backends=backends, unset=unset)
-    assert [each.key for each in unready(config, ["a.b"])] == [
+    assert [error.key for error in unready(config, ["a.b"])] == [
         "backends.a.b.baseUrl",
         "retention",
         "backends.a.b.auth.tokenFile",

@@ -168,7 +168,7 @@ async def test_jobs_of_any_scheme_are_delivered_by_its_transport(
     async with outbox_with(file, *names) as outbox:
         job = await outbox.run("api", "/x", {})
         async with outbox.runner():
-            statuses = [each.status async for each in outbox.watch(job.id)]
+            statuses = [seen.status async for seen in outbox.watch(job.id)]
     assert statuses[-1] is JobStatus.SUCCESS
 
 

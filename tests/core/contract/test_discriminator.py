@@ -137,9 +137,9 @@ def test_a_choice_within_a_choice_is_made_by_both(tmp_path: Path) -> None:
         cat = constant(CAT, const="cat")
         return cat | {"properties": cat["properties"] | {"color": {"const": color}}}
 
-    colors = {each: f"#/components/schemas/{each}" for each in ("black", "white")}
+    colors = {color: f"#/components/schemas/{color}" for color in ("black", "white")}
     inner = {
-        "oneOf": [{"$ref": each} for each in colors.values()],
+        "oneOf": [{"$ref": reference} for reference in colors.values()],
         "discriminator": {"propertyName": "color", "mapping": colors},
     }
     mapping = {"cat": inner, "dog": BOTH[1]["$ref"]}  # as Pydantic has it

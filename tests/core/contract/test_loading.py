@@ -201,7 +201,7 @@ NAMED = {
 def test_an_operation_has_three_spellings_that_are_looked_up_whole() -> None:
     contract = load(json.dumps(NAMED))
     assert contract is not None
-    assert {name: each.spellings for name, each in contract.operations.items()} == {
+    assert {name: operation.spellings for name, operation in contract.operations.items()} == {
         "/orders": ("/orders", "POST /orders"),
         "GET /orders": ("GET /orders", "list"),
         "GET /orders/{id}": ("GET /orders/{id}", "get order"),

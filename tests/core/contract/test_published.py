@@ -30,7 +30,7 @@ def test_it_loads_and_every_schema_of_it_is_understood(
     contract.compile()
     assert (len(contract.operations), len(contract.unusable)) == (usable, unusable)
     known = ("and no post", "as application/json", "must not contain '?'")
-    assert [why for why in contract.unusable.values() if not any(each in why for each in known)] == []
+    assert [why for why in contract.unusable.values() if not any(reason in why for reason in known)] == []
 
 
 def test_openai_s_discriminators_and_nullable_fields(published: Callable[[str], Contract]) -> None:

@@ -90,7 +90,7 @@ def test_a_schema_that_is_not_understood_makes_its_routes_unusable(
     found = contract(tmp_path, f"/a: {deep}", f"components: {{schemas: {{A: {schema}}}}}")
     assert list(found.operations) == ["/good", "/a"], "nothing is compiled before it is needed"
     assert found.operation("/a") is None
-    assert any(each in found.unusable["/a"] for each in reason.split(" | "))
+    assert any(words in found.unusable["/a"] for words in reason.split(" | "))
     assert "\n" not in found.unusable["/a"]
     assert list(found.operations) == ["/good"]
     found.compile()
@@ -158,8 +158,8 @@ async def test_a_row_for_such_a_route_is_not_sent_and_says_why(outbox: Outbox) -
     (job,) = await outbox.store.add([NewJob(path="/gone", backend="api", max_retries=0)])
     transport = ScriptedTransport()
     async with outbox.runner(transport=transport):
-        async for each in outbox.watch(job.id):
-            ended = each
+        async for seen in outbox.watch(job.id):
+            ended = seen
     assert ended.errors[-1].name == "unknown_route"
     assert "'GET /gone', 'DELETE /gone'" in ended.errors[-1].reason
     assert transport.attempts == []

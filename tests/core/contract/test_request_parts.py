@@ -161,7 +161,7 @@ def test_what_is_in_no_place_of_its_own_is_named(tmp_path: Path, payload: Any, p
 def test_the_explicit_form_is_shown_and_near_names_are_said(tmp_path: Path) -> None:
     contract = operation_of(tmp_path, {"type": "array"}, ("path", "id"), ("query", "page"))
     broken = {"id": 1, "body": [], "loose": 1, "$headers": {}, "$query": {"pages": 1}}
-    messages = {each.pointer: each.message for each in contract.violations("/x/{id}", broken)}
+    messages = {violation.pointer: violation.message for violation in contract.violations("/x/{id}", broken)}
     shape = '{"$path": {"id": ...}, "$query": {"page": ...}, "$body": ...}'
     assert messages["/$headers"].startswith(f"use the explicit form: {shape}: its body")
     assert "did you mean '$header'?" in messages["/$headers"]

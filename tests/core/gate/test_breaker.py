@@ -151,7 +151,7 @@ def test_what_was_never_sent_or_cut_off_says_nothing(name: str) -> None:
 
 
 def test_only_without_a_connection_nothing_can_have_been_sent() -> None:
-    outcomes = [Delivered(), status(503), *(Undelivered(name=each) for each in ("reset", "timeout"))]
+    outcomes = [Delivered(), status(503), *(Undelivered(name=name) for name in ("reset", "timeout"))]
     assert not any(map(never_connected, outcomes))
     assert never_connected(Undelivered(name=names.CONNECT))
     assert never_connected(Undelivered(name=names.TLS))
@@ -252,14 +252,14 @@ def test_a_change_leads_where_the_table_says(breaker: Breaker, event: BreakerEve
 def test_after_each_failure_it_is_another_routes_turn() -> None:
     jobs = [(route, has_retries) for route in ("/c", "/a", "/b") for has_retries in (True, False)]
     for candidates in (jobs, [job for job in jobs if not job[1]]):
-        turns = [route_in_turn(candidates, Breaker(failures=each)) for each in range(3, 9)]
+        turns = [route_in_turn(candidates, Breaker(failures=failures)) for failures in range(3, 9)]
         assert turns == ["/a", "/b", "/c"] * 2
     assert route_in_turn([], Breaker(failures=6)) is None
 
 
 def test_a_route_without_retries_has_a_turn_after_six_failures_and_each_doubling() -> None:
     jobs = [("/spare", True), ("/spare", False), ("/b", False), ("/a", False), ("/a", False)]
-    turns = {each: route_in_turn(jobs, Breaker(failures=each)) for each in range(3, 200)}
+    turns = {failures: route_in_turn(jobs, Breaker(failures=failures)) for failures in range(3, 200)}
     risked = {failures: route for failures, route in turns.items() if route != "/spare"}
     assert risked == {6: "/a", 12: "/b", 24: "/a", 48: "/b", 96: "/a", 192: "/b"}
 
@@ -270,7 +270,7 @@ def test_a_job_without_retries_keeps_no_other_probe_company() -> None:
 
 @given(failures=st.integers(1, 10_000))
 def test_an_outage_risks_no_more_than_the_logarithm_of_its_failures(failures: int) -> None:
-    turns = [turn for each in range(failures) if (turn := risk_turn(Breaker(failures=each))) is not None]
+    turns = [turn for count in range(failures) if (turn := risk_turn(Breaker(failures=count))) is not None]
     assert turns == list(range(len(turns)))
     assert len(turns) <= failures.bit_length()
 

@@ -119,7 +119,7 @@ def test_without_a_word_the_delays_double_once_a_round() -> None:
         sent = now
         delays.append([throttling.throttled(now + 0.01 * n, sent, 0.0) for n in range(3)])
         now += 100
-    assert delays == [[each] * 3 for each in (1, 2, 4, 8, 16, 30, 30, 30)]
+    assert delays == [[seconds] * 3 for seconds in (1, 2, 4, 8, 16, 30, 30, 30)]
     throttling.delivered(now, now)
     assert throttling.throttled(now, now, 0.0) == 1
 

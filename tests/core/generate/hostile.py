@@ -29,7 +29,7 @@ LOOPS = {
 
 def document() -> dict[str, Any]:
     named = {
-        name: _object({each: {"type": "string", "enum": [name, each]} for each in NAMES if each})
+        name: _object({other: {"type": "string", "enum": [name, other]} for other in NAMES if other})
         for name in NAMES
     }
     schemas = {**named, **LOOPS, "Nameless": _object({"": {}}), "Deep": _deep(60)}

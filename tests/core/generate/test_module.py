@@ -62,12 +62,12 @@ def test_names_of_backends_become_names(written: Written, tmp_path: Path) -> Non
     )
     config.write_text(f"store: memory://\nbackends:\n{backends}")
     text = generated(config)
-    classes = [each.name for each in ast.parse(text).body if isinstance(each, ast.ClassDef)]
+    classes = [statement.name for statement in ast.parse(text).body if isinstance(statement, ast.ClassDef)]
     assert len(set(classes)) == len(classes)
     module = imported(tmp_path, text)
     made = vars(module.TypedOutbox(Outbox.open(config)))
     assert set(made) == {"outbox", "run_", "outbox_", "class_", "sync_api", "api", "api_", "n1", "it_s"}
-    assert len({type(each) for each in made.values()}) == len(made)
+    assert len({type(instance) for instance in made.values()}) == len(made)
 
 
 def test_nothing_of_a_hostile_document_becomes_code(

@@ -14,7 +14,7 @@ def test_the_first_free_name_is_taken() -> None:
 
 def test_a_stem_is_numbered_until_all_that_is_made_of_it_is_free() -> None:
     names = Names({"Api2Calls"})
-    stems = [names.stem(each, "{}Calls", "Sync{}Calls") for each in ("SyncApi", "Api", "Api")]
+    stems = [names.stem(name, "{}Calls", "Sync{}Calls") for name in ("SyncApi", "Api", "Api")]
     assert stems == ["SyncApi", "Api3", "Api4"]
     assert names.unique("SyncApi4Calls") == "SyncApi4Calls2"
 

@@ -43,8 +43,8 @@ def composed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         objects,
         st.builds(lambda items: {"type": "array", "items": items}, inner),
         st.builds(lambda key, parts: {key: parts}, st.sampled_from(["allOf", "anyOf", "oneOf"]), listed),
-        st.builds(lambda each: {"if": {"type": "null"}, "else": each}, inner),
-        st.builds(lambda each, kind: {**each, "type": kind}, REFERENCES, st.sampled_from(KINDS)),
+        st.builds(lambda schema: {"if": {"type": "null"}, "else": schema}, inner),
+        st.builds(lambda reference, kind: {**reference, "type": kind}, REFERENCES, st.sampled_from(KINDS)),
     )
 
 
@@ -83,7 +83,7 @@ def evaluated(schema: Any, definitions: dict[str, Any]) -> tuple[Any, dict[str, 
     annotations = Annotations(definitions, {"0": "#/components/schemas/zero"}, Names())
     text = annotations.of(schema, "Thing")
     annotations.finish()
-    aliases = dict(each.groups() for each in map(_ALIAS.fullmatch, annotations.statements) if each)
+    aliases = dict(alias.groups() for alias in map(_ALIAS.fullmatch, annotations.statements) if alias)
     classes = [statement for statement in annotations.statements if not _ALIAS.fullmatch(statement)]
     imports = "".join(f"from {module} import {', '.join(names)}\n" for module, names in IMPORTS.items())
     names: dict[str, Any] = {"__name__": "generated"}
@@ -119,7 +119,7 @@ def has_type(value: Any, kind: Any, names: dict[str, Any]) -> bool:
     if origin is not None:  # Sequence, Mapping
         inner = list(value.values()) if isinstance(value, dict) else value
         of_kind = isinstance(value, list if origin.__name__ == "Sequence" else dict)
-        return of_kind and all(has_type(each, arguments[-1], names) for each in inner)
+        return of_kind and all(has_type(item, arguments[-1], names) for item in inner)
     kinds = {float: (int, float), None: NoneType}.get(kind, kind)
     return isinstance(value, kinds) and (kind is bool or not isinstance(value, bool))
 
@@ -129,5 +129,5 @@ def _has_fields(value: dict[str, Any], kind: Any, names: dict[str, Any]) -> bool
     hints = typing.get_type_hints(kind, names, include_extras=True)
     optional = {key for key, hint in hints.items() if typing.get_origin(hint) is typing.NotRequired}
     types = {key: typing.get_args(hint)[0] if key in optional else hint for key, hint in hints.items()}
-    fields = [has_type(each, types[key], names) for key, each in value.items() if key in types]
+    fields = [has_type(item, types[key], names) for key, item in value.items() if key in types]
     return all(fields) and hints.keys() - optional <= value.keys()

@@ -60,7 +60,7 @@ def test_buckets_are_finer_than_those_of_metrics() -> None:
 @given(COUNTS)
 def test_percentiles_grow(counts: list[int]) -> None:
     found = [percentile(counts, share) for share in (0.0, 0.5, 0.95, 0.99, 1.0)]
-    known = [each for each in found if each is not None]
+    known = [rate for rate in found if rate is not None]
     assert known == sorted(known)
     assert len(known) == (len(found) if any(counts) else 0)
 

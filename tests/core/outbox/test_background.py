@@ -27,7 +27,7 @@ def outbox(tmp_path: Path) -> Outbox:
 
 
 def of_this_name() -> list[threading.Thread]:
-    return [each for each in threading.enumerate() if each.name == "sp00ky-outbox"]
+    return [thread for thread in threading.enumerate() if thread.name == "sp00ky-outbox"]
 
 
 def test_many_threads_share_one_loop(outbox: Outbox) -> None:
@@ -85,8 +85,8 @@ def test_what_swallows_its_end_is_left_behind(
             thread.submit(background.close).result(timeout=20)
         finally:
             loop.call_soon_threadsafe(may_end.set)
-    for each in of_this_name():
-        each.join(30)
+    for left in of_this_name():
+        left.join(30)
     assert [record.getMessage() for record in caplog.records] == [
         "1 calls of observers don't end; they are left behind"
     ]

@@ -181,8 +181,8 @@ async def test_a_timeout_without_effect_is_told_where_it_was_written(outbox: Out
     with pytest.warns(TimeoutIgnored) as told:
         await ignored(outbox, how)
     lines, start = inspect.getsourcelines(ignored)
-    assert {each.filename for each in told} == {__file__}
-    assert all(f"outbox.{how}(" in lines[each.lineno - start] for each in told)
+    assert {warning.filename for warning in told} == {__file__}
+    assert all(f"outbox.{how}(" in lines[warning.lineno - start] for warning in told)
 
 
 async def test_a_timeout_without_effect_is_never_told_of_the_event_loop(outbox: Outbox) -> None:

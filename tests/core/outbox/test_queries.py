@@ -47,7 +47,7 @@ async def test_a_watch_of_jobs_that_are_gone_ends(outbox: Outbox) -> None:
     assert (await anext(watch)).id == job.id
     await outbox.kill(job.id)
     await outbox.clear(job.id)
-    assert [each.id async for each in watch] in ([], [job.id])
+    assert [seen.id async for seen in watch] in ([], [job.id])
 
 
 async def test_a_wait_that_is_over_says_so(outbox: Outbox) -> None:

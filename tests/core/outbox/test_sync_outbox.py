@@ -70,7 +70,7 @@ def test_a_job_is_there_when_the_caller_commits(outbox: SyncOutbox, connection: 
     assert outbox.find(connection=connection, path="/a") == [job]
     assert outbox.get(many[1].id, connection=connection) == many[1]
     connection.commit()
-    assert {each.id for each in outbox.find()} == {each.id for each in (job, *many)}
+    assert {stored.id for stored in outbox.find()} == {added.id for added in (job, *many)}
     assert outbox.run_many("api", [], connection=connection) == []
 
 
@@ -120,7 +120,7 @@ def test_an_ignored_timeout_warns_of_the_caller_s_line(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         outbox.run("api", "/b", connection=connection, timeout=5)
-    assert [(each.category, each.filename) for each in caught] == [(TimeoutIgnored, __file__)]
+    assert [(warning.category, warning.filename) for warning in caught] == [(TimeoutIgnored, __file__)]
 
 
 def test_without_a_connection_it_must_be_said(outbox: SyncOutbox, connection: sqlite3.Connection) -> None:

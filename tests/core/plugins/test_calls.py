@@ -452,7 +452,7 @@ async def test_an_observer_that_hangs_silences_no_other_plugin(
     assert told == [str(n) for n in range(10)]
     left_out = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
     assert len(left_out) == 7
-    assert all("hanging" in each for each in left_out)
+    assert all("hanging" in line for line in left_out)
 
 
 class _Tracer:
@@ -465,7 +465,7 @@ class _Tracer:
         return self.answer()
 
 
-TRACE, OTHER_TRACE = (f"00-{each * 32}-{each * 16}-01" for each in "ab")
+TRACE, OTHER_TRACE = (f"00-{digit * 32}-{digit * 16}-01" for digit in "ab")
 
 
 @pytest.mark.parametrize(

@@ -40,4 +40,4 @@ async def test_kills_are_told_to_plugins_once_each(tmp_path: Path) -> None:
         await outbox.redrive(one)
         assert len(witness.seen) == 1
         await outbox.kill(filter=JobFilter(since=(await outbox.get(one)).created_at), reason="all")
-        assert sorted(witness.seen[1:]) == sorted((each, "failed", "all") for each in (one, two, three))
+        assert sorted(witness.seen[1:]) == sorted((job_id, "failed", "all") for job_id in (one, two, three))

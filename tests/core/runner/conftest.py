@@ -117,8 +117,8 @@ async def make_bench(tmp_path: Path) -> AsyncIterator[MakeBench]:
         )
         config = Config(file=tmp_path / "sp00ky.yml", backends={"api": api, "other": other})
         plugins = Plugins()
-        for number, each in enumerate(plugged):
-            plugins.register(each, name=f"plugin {number}", distribution="a-test")
+        for number, plugin in enumerate(plugged):
+            plugins.register(plugin, name=f"plugin {number}", distribution="a-test")
         tables = tuple(
             backend.table for backend in load_backends(config, frozenset(plugins.strategies)).values()
         )

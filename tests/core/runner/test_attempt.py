@@ -115,7 +115,7 @@ async def test_one_that_is_cut_off_may_say_what_has_come_by_then(make_bench, mon
     jobs = [await bench.add(max_retries=0) for _ in range(2)]
     async with bench.runner():
         ended = [await bench.ended(job) for job in jobs]
-    assert [each.status for each in ended] == [JobStatus.SUCCESS] * 2
+    assert [job.status for job in ended] == [JobStatus.SUCCESS] * 2
     assert cancelling == [0, 0]  # the next attempt of the same worker isn't cut off
 
 
@@ -171,7 +171,7 @@ async def test_a_row_that_breaks_the_contract_is_sent_unless_rows_are_checked(
     async with bench.runner():
         ended = [await bench.ended(job) for job in (*named, twice)]
     if check_rows:
-        assert [(each.errors[0].name, each.errors[0].reason.split(":")[0]) for each in ended] == [
+        assert [(job.errors[0].name, job.errors[0].reason.split(":")[0]) for job in ended] == [
             *[("invalid_payload", "/n")] * 2,
             ("invalid_payload", "the key 'n' is there twice; keep one"),
         ]

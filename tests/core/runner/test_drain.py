@@ -298,4 +298,4 @@ async def test_who_leaves_claims_behind_keeps_its_row_for_others_to_see_it_dead(
     await bench.add()
     async with bench.runner(FaultyStore(bench.store, faults)) as runner:
         await bench.transport.began(1)
-    assert [each.id for each in await bench.store.runners()] == [runner.runner_id]
+    assert [record.id for record in await bench.store.runners()] == [runner.runner_id]

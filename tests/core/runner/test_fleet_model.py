@@ -64,7 +64,9 @@ class Fleet(FleetModel):
 
     def flowing(self) -> list[tuple[SimulatedRunner, Call]]:
         """Calls that nothing holds up."""
-        return [(each, call) for each, call in self.calls() if each.is_connected and not call.is_stalled]
+        return [
+            (runner, call) for runner, call in self.calls() if runner.is_connected and not call.is_stalled
+        ]
 
 
 class MemoryFleet(Fleet):

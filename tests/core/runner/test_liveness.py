@@ -121,7 +121,7 @@ async def test_a_runner_that_beats_keeps_its_jobs(make_bench, monkeypatch) -> No
         await bench.transport.began(1)
         for _ in range(20):  # five times what makes a silent runner dead
             before = beats.copy()
-            while len(beats) < 2 or any(beats[each] < before[each] + 2 for each in beats):  # noqa: ASYNC110
+            while len(beats) < 2 or any(beats[runner_id] < before[runner_id] + 2 for runner_id in beats):  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
             clock.now += 0.05
         assert (await bench.store.get(job.id)).lease_epoch == 1

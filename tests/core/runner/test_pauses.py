@@ -52,7 +52,7 @@ async def test_one_that_is_paused_is_not_asked_for_its_next_job(make_bench, monk
         while len(asked) < 3:  # noqa: ASYNC110  # nothing reports it
             await asyncio.sleep(0.001)
     assert {"other"} in asked
-    assert not any("api" in each for each in asked)
+    assert not any("api" in backends for backends in asked)
 
 
 async def test_what_is_claimed_and_not_started_is_released_and_what_is_in_flight_ends(

@@ -132,7 +132,7 @@ async def test_a_runner_that_has_just_begun_to_beat_is_seen_in_time(make_bench, 
     async with runner_with(bench, older, beat_interval=0.4) as old:
         await old._beat.next(within=60)  # its view of the others is as old as it gets
         await new._beat.beat()
-        jobs = [await bench.add("/new", max_retries=each % 2) for each in range(6)]
+        jobs = [await bench.add("/new", max_retries=number % 2) for number in range(6)]
         await until_seen(bench, old, new)
         for job in jobs:
             seen = await bench.until(job, lambda now: now.deferred_since is not None or now.is_terminal)

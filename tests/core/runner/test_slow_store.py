@@ -17,7 +17,7 @@ STEADY = 20
 
 def sent(runner: SimulatedRunner, method: str) -> Call:
     """The one call of that name that isn't answered."""
-    (call,) = [each for each in runner.store.calls if each.method == method]
+    (call,) = [call for call in runner.store.calls if call.method == method]
     return call
 
 

@@ -81,7 +81,7 @@ def test_a_job_that_ended_or_is_gone_blocks_nothing_and_its_end_is_written_down(
     gone = run(job_id="job:2", fired_at=NOW - timedelta(minutes=2))
     fire = decide_fire(situation(open_runs=[(gone, None), (run(), job(JobStatus.SUCCESS))]))
     assert len(fire.change.spawns) == 1
-    assert [(each.status, each.error and each.error["code"]) for each in fire.change.runs] == [
+    assert [(made.status, made.error and made.error["code"]) for made in fire.change.runs] == [
         (RunStatus.FAILED, "job_gone"),
         (RunStatus.SUCCESS, None),
     ]

@@ -34,7 +34,7 @@ async def test_reclaim_tells_only_of_what_was_written() -> None:
     await store.add([new_job(), new_job()])
     claimed = await store.claim({"api": 2}, "r")
     written = await store.reclaim({"r": BEGINNING})
-    assert [each.job_id for each in written] == [claimed[1].id]
+    assert [settlement.job_id for settlement in written] == [claimed[1].id]
 
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

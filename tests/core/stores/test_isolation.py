@@ -46,8 +46,8 @@ async def test_bisect_writes_all_but_the_bad_ones_in_order(bad: list[bool]) -> N
 
     results = await bisect(range(len(bad)), write, alone)
 
-    assert results == [f"{'refused' if each else 'written'} {n}" for n, each in enumerate(bad)]
-    assert written == [n for n, each in enumerate(bad) if not each]
+    assert results == [f"{'refused' if is_bad else 'written'} {n}" for n, is_bad in enumerate(bad)]
+    assert written == [n for n, is_bad in enumerate(bad) if not is_bad]
 
 
 async def test_what_is_refused_is_reported_beside_what_was_written() -> None:
@@ -79,7 +79,7 @@ async def test_bisect_raises_what_is_no_rows_fault() -> None:
 def test_lesser_transitions_end_with_a_failure() -> None:
     lesser = list(lesser_transitions(SUCCESS, "a\0b"))
 
-    assert [each.to for each in lesser] == [JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.FAILED]
+    assert [transition.to for transition in lesser] == [JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.FAILED]
     assert lesser[0].result_json is None
     assert lesser[1].error is not None
     assert lesser[1].error.name == "invalid_row"

@@ -41,7 +41,7 @@ async def test_a_row_that_keeps_changing_is_reported() -> None:
     results = await kill(store, [one.id, "job:none", two.id, one.id])
     changed = OperatorFate.CHANGED
     assert [result.fate for result in results] == [changed, OperatorFate.NOT_FOUND, changed, changed]
-    assert [each.status for each in await store.find(JobQuery())] == [JobStatus.PENDING] * 2
+    assert [stored.status for stored in await store.find(JobQuery())] == [JobStatus.PENDING] * 2
 
 
 async def test_a_row_that_changes_a_few_times_is_read_again() -> None:
@@ -62,7 +62,7 @@ class Refusing(MemoryStore):
             [settlement for settlement in settlements if settlement.job_id != self.kept]
         )
         busy = SettleResult(job_id=self.kept, fate=SettleFate.BUSY, problem="not that one")
-        by_id = {each.job_id: each for each in [*results, busy]}
+        by_id = {result.job_id: result for result in [*results, busy]}
         return [by_id[settlement.job_id] for settlement in settlements]
 
     async def reschedule(self, job_ids: Sequence[str], change: Rescheduled) -> Collection[str]:
@@ -77,7 +77,7 @@ async def test_reschedule_says_what_became_of_each() -> None:
     ids = [kept.id, "job:none", failed.id, one.id, one.id]
     results = await reschedule(store, ids, Rescheduled(delay=0.0))
     illegal, done = OperatorFate.ILLEGAL, OperatorFate.RESCHEDULED
-    assert [each.fate for each in results] == [illegal, OperatorFate.NOT_FOUND, illegal, done, done]
+    assert [result.fate for result in results] == [illegal, OperatorFate.NOT_FOUND, illegal, done, done]
     assert results[0].problem == f"job {kept.id} is as it was: not that one"
     assert results[2].problem == f"job {failed.id} is failed: it can't be rescheduled"
     (result,) = await kill(store, [kept.id])
@@ -87,11 +87,11 @@ async def test_reschedule_says_what_became_of_each() -> None:
 async def test_each_job_is_redriven_after_its_own_delay() -> None:
     store = MemoryStore(OPTIONS)
     jobs = await store.add([new_job(), new_job()])
-    ids = [each.id for each in jobs]
+    ids = [job.id for job in jobs]
     await kill(store, ids)
     results = await redrive(store, [*ids, ids[0]], delays=[5.0, 60.0, 600.0])
     assert [result.transition and result.transition.delay for result in results] == [5.0, 60.0, 5.0]
-    waits = [each.run_at - each.updated_at for each in [await store.get(id_) for id_ in ids]]
+    waits = [job.run_at - job.updated_at for job in [await store.get(id_) for id_ in ids]]
     assert waits == [timedelta(seconds=5), timedelta(seconds=60)]
 
 
@@ -109,7 +109,7 @@ class Lenient(MemoryStore):
 async def test_ids_in_another_notation_are_read_at_once() -> None:
     store = Lenient(OPTIONS)
     jobs = await store.add([new_job() for _ in range(5)])
-    others = [each.id.upper().replace("JOB", "job") for each in jobs]
+    others = [job.id.upper().replace("JOB", "job") for job in jobs]
     results = await kill(store, [*others, "job:none"])
     assert [result.job_id for result in results] == [*others, "job:none"]
     assert [result.fate for result in results] == [*[OperatorFate.KILLED] * 5, OperatorFate.NOT_FOUND]

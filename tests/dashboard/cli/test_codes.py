@@ -51,9 +51,9 @@ def nginx(tmp_path: Path) -> Iterator[Proxied]:
         return f"http://127.0.0.1:{port}"
 
     yield begin
-    for each in running:
-        each.terminate()
-        each.wait()
+    for process in running:
+        process.terminate()
+        process.wait()
 
 
 def test_behind_a_proxy_nobody_is_let_in_without_a_code(start: Start, nginx: Proxied) -> None:

@@ -42,9 +42,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
         return process
 
     yield begin
-    for each in running:
-        each.kill()
-        each.communicate()
+    for process in running:
+        process.kill()
+        process.communicate()
 
 
 def address_of(process: subprocess.Popen[str]) -> str:

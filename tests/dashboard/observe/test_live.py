@@ -62,11 +62,11 @@ async def test_one_look_serves_all(outbox: Outbox, monkeypatch: pytest.MonkeyPat
 
     feed = Live(outbox, look)
     streams = [feed.stream() for _ in range(20)]
-    assert [await anext(each) for each in streams] == [live.COMMENT] * 20
-    assert await asyncio.gather(*(anext(each) for each in streams)) == [live.CHANGED] * 20
+    assert [await anext(events) for events in streams] == [live.COMMENT] * 20
+    assert await asyncio.gather(*(anext(events) for events in streams)) == [live.CHANGED] * 20
     assert looks <= 5
-    for each in streams:
-        await each.aclose()
+    for events in streams:
+        await events.aclose()
     assert feed._streams == 0
     assert feed._feeding is not None
     await feed._feeding  # nothing is looked at any more
@@ -82,7 +82,7 @@ async def test_a_stream_ends_after_a_while_and_when_it_is_closed(
     monkeypatch.setattr(live, "STREAM_SECONDS", 0.05)
     for job_id in (None, job.id):
         async with aclosing(Live(outbox, look).stream(job_id)) as short:
-            assert [each async for each in short] == [live.COMMENT]
+            assert [event async for event in short] == [live.COMMENT]
     monkeypatch.setattr(live, "STREAM_SECONDS", 100 * PATIENCE)
     for job_id in (None, job.id):
         feed = Live(outbox, look)

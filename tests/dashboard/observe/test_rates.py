@@ -25,7 +25,7 @@ async def test_what_a_runner_has_written_is_in_the_series(tmp_path: Path) -> Non
     async with opened(tmp_path, "sqlite:///app.db") as outbox:
         jobs = [await outbox.run("api", "/spookify", max_retries=0) for _ in range(4)]
         transport = ScriptedTransport(
-            lambda each: FAILURE if each.job.id == jobs[0].id else Delivered(code=200)
+            lambda held: FAILURE if held.job.id == jobs[0].id else Delivered(code=200)
         )
         async with outbox.runner(transport=transport):
             for job in jobs:
@@ -39,17 +39,17 @@ async def test_what_a_runner_has_written_is_in_the_series(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("name", "count"), [("hour", 60), ("day", 97)])
 async def test_rates_are_per_minute_in_each_step(outbox: Outbox, name: str, count: int) -> None:
     written = [rollup for rollup in rollups(NOW, 26 * 60) if rollup.backend == "api"]
-    steady = [attrs.evolve(each, count=6) for each in written if each.outcome == "success"]
+    steady = [attrs.evolve(rollup, count=6) for rollup in written if rollup.outcome == "success"]
     await outbox.store.write_rollups(steady)
     found = await series(outbox, name, NOW, "api")
     assert len(found.times) == count
     assert set(found.succeeded) == {6.0}, "also in the last step, which hasn't ended"
-    assert found.attempts == 6 * sum(found.times[0] <= each.minute.timestamp() for each in steady)
+    assert found.attempts == 6 * sum(found.times[0] <= rollup.minute.timestamp() for rollup in steady)
 
 
 async def test_backends_that_share_a_table_are_one_series(outbox: Outbox) -> None:
     await outbox.store.write_rollups(rollups(NOW, 60))
-    api, billing = [await series(outbox, "hour", NOW, each) for each in ("api", "billing")]
+    api, billing = [await series(outbox, "hour", NOW, backend) for backend in ("api", "billing")]
     both = await series(outbox, "hour", NOW, "api", "billing")
     assert both.attempts == api.attempts + billing.attempts
     assert both.attempts > both.retries > both.failures > 0
@@ -57,4 +57,4 @@ async def test_backends_that_share_a_table_are_one_series(outbox: Outbox) -> Non
     assert billing.p95 is not None
     assert api.p95 < billing.p95
     assert f"{api.attempts:,} attempts" in api.summary
-    assert [each["label"] for each in api.chart["lines"]] == ["Succeeded", "Retried", "Failed"]
+    assert [line["label"] for line in api.chart["lines"]] == ["Succeeded", "Retried", "Failed"]

@@ -11,7 +11,7 @@ async def test_ticked_jobs_are_counted_confirmed_and_done(browser: Browser, outb
     ids = await ended(outbox, 3, FAILURE)
     asked = await browser.post("/act", {"action": "redrive", "id": ids[:2], "back": "/jobs"})
     assert "Retry 2 jobs?" in asked.text
-    assert {each.status for each in await outbox.find()} == {"failed"}
+    assert {job.status for job in await outbox.find()} == {"failed"}
     assert "2 jobs retried." in await browser.act("redrive", id=ids[:2])
     assert len(await outbox.find(status="pending")) == 2
     (entry,) = await acts(outbox)
@@ -25,7 +25,7 @@ async def test_all_that_match_are_counted_confirmed_and_done(browser: Browser, o
     assert "Kill 120 jobs?" in asked.text
     assert 'name="since" value="1h"' not in asked.text, "an age would mean others later"
     assert "120 jobs killed." in await browser.act("kill", all="1", backend="api", since="1h")
-    assert [each.backend for each in await outbox.find(status="pending")] == ["billing"]
+    assert [job.backend for job in await outbox.find(status="pending")] == ["billing"]
     (job,) = await outbox.find(status="failed", limit=1)
     assert job.errors[-1].reason == "why not"
 

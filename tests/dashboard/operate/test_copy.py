@@ -27,7 +27,7 @@ async def test_an_unchanged_payload_stays_byte_for_byte(browser: Browser, outbox
     job = await outbox.run("api", "/spookify", payload)  # type: ignore[arg-type]
     shown = '{\r\n  "id": "é",\r\n  "amount": 1\r\n}'  # as a browser sends a textarea
     await browser.post("/copy", {"id": job.id, "payload": shown})
-    assert {each.payload_json for each in await outbox.find()} == {job.payload_json}
+    assert {stored.payload_json for stored in await outbox.find()} == {job.payload_json}
 
 
 @pytest.mark.parametrize(

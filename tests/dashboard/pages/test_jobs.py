@@ -19,7 +19,7 @@ async def test_all_pages_hold_every_job_once_the_newest_first(browser: Browser, 
         following = re.search(r'href="(/jobs\?[^"]*after=[^"]*)" rel="next"', page)
         path = following[1].replace("&amp;", "&") if following else ""
     newest_first = await outbox.find(limit=200)
-    assert seen == [each.id for each in newest_first]
+    assert seen == [stored.id for stored in newest_first]
     assert set(seen) == {job.id for job in jobs}
 
 

@@ -6,7 +6,7 @@ from sp00ky_core import Outbox
 
 async def test_schedules_with_their_next_fires(browser: Browser) -> None:
     page = await browser.see("/schedules")
-    for each in (
+    for text in (
         "nightly-report",
         "30 2 * * *",
         "Europe/Berlin",
@@ -14,7 +14,7 @@ async def test_schedules_with_their_next_fires(browser: Browser) -> None:
         "none yet",
         "Nothing has fired",
     ):
-        assert each in page
+        assert text in page
     assert page.count("<time") >= 6
 
 

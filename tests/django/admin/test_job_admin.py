@@ -37,7 +37,7 @@ def key_of(job: Any) -> str:
 
 
 def said(response: Any) -> list[str]:
-    return [str(each) for each in response.context["messages"]]
+    return [str(message) for message in response.context["messages"]]
 
 
 @pytest.mark.usefixtures("migrated")
@@ -62,7 +62,7 @@ class TestReading(TestCase):
             assert len(self.listed()) == 31
         assert len(few) == len(many)
         (listing,) = [
-            each["sql"] for each in many if '"payload"' in each["sql"] or '"created_at"' in each["sql"]
+            query["sql"] for query in many if '"payload"' in query["sql"] or '"created_at"' in query["sql"]
         ]
         assert '"payload"' not in listing
 
@@ -75,7 +75,7 @@ class TestReading(TestCase):
         for errors in (r'[{"name": "\ud83d"}]', r'[{"reason": "\u0000"}, {"name": "tls"}]', '"tls"', "{}"):
             with connection.cursor() as cursor:
                 cursor.execute("UPDATE job SET errors = %s, payload = %s", [errors, r'{"a": "\uDE00"}'])
-            assert [each.last_error_name for each in self.listed()] == [None]
+            assert [row.last_error_name for row in self.listed()] == [None]
             page = self.client.get(f"{LIST}{key_of(self.job)}/change/")
             assert page.status_code == 200
 
@@ -84,8 +84,8 @@ class TestReading(TestCase):
         assert len(self.listed("?status__exact=failed")) == 1
         assert len(self.listed("?backend=mail")) == 0
         assert len(self.listed("?path=/spookify")) == 2
-        assert [each.job_id for each in self.listed(f"?q={self.job.id[:20]}")]
-        assert [each.job_id for each in self.listed("?q=thread:1")] == [self.job.id]
+        assert [row.job_id for row in self.listed(f"?q={self.job.id[:20]}")]
+        assert [row.job_id for row in self.listed("?q=thread:1")] == [self.job.id]
         assert len(self.listed("?q=thread:1%00")) == 0 or len(self.listed("?q=%00")) == 2
 
     def test_nothing_can_be_written(self) -> None:
@@ -117,7 +117,7 @@ class TestActing(TransactionTestCase):
     def test_kill_and_retry(self) -> None:
         jobs = [enqueue(), enqueue()]
         assert self.act("kill", jobs) == ["2 jobs killed."]
-        assert [each.status for each in outbox.find()] == ["failed", "failed"]
+        assert [job.status for job in outbox.find()] == ["failed", "failed"]
         assert self.act("retry", jobs[:1]) == ["1 job retried."]
         assert outbox.get(jobs[0].id).status == "pending"
         (refused,) = self.act("retry", jobs)
@@ -134,7 +134,7 @@ class TestActing(TransactionTestCase):
             patched.setattr(job_admin, "MOST_AT_ONCE", 1)
             (refused,) = self.act("kill", jobs)
         assert refused.startswith("Nothing was done: select at most 1 jobs")
-        assert {each.status for each in outbox.find()} == {"pending"}
+        assert {job.status for job in outbox.find()} == {"pending"}
 
     def test_a_store_that_can_t_be_reached_is_said(self) -> None:
         job = enqueue()

@@ -23,7 +23,7 @@ class TestCounting(TestCase):
     def count(self, **conditions: str) -> int:
         with CaptureQueriesContext(connection) as seen:
             found = EstimatingPaginator(Job.objects.filter(**conditions), 10).count
-        assert all("COUNT(*)" not in each["sql"] or "LIMIT 101" in each["sql"] for each in seen)
+        assert all("COUNT(*)" not in query["sql"] or "LIMIT 101" in query["sql"] for query in seen)
         return found
 
     def test_few_are_counted_and_many_estimated(self) -> None:

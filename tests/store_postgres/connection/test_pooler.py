@@ -54,7 +54,7 @@ async def test_a_pooler_that_swallows_notifications_is_noticed(
     await store.open()
     await store.migrate()
     found = await store.check()
-    assert [(each.subject, each.stops_jobs) for each in found] == [("LISTEN", False)]
+    assert [(finding.subject, finding.stops_jobs) for finding in found] == [("LISTEN", False)]
     assert "listen_url" in found[0].fix
     with caplog.at_level(logging.WARNING):
         signals = store.work_signal()

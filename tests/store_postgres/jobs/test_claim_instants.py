@@ -29,7 +29,7 @@ async def test_one_from_before_the_check_is_read_and_keeps_no_other_job_back(
     await forge(sql, quoted, INSERT.format(quoted, instant))
     await store.add([new_job()])
     found = await store.find(JobQuery(path="/hostile"))
-    assert [each.deferred_since.year in {1, 9999} for each in found] == [True]
+    assert [job.deferred_since.year in {1, 9999} for job in found] == [True]
     assert len(await store.claim({"api": 10}, "r1")) == 2
 
 
@@ -41,7 +41,7 @@ async def test_one_from_before_the_check_is_found_by_the_migration(
     (job,) = await store.add([new_job()])
     with pytest.raises(Exception, match="job_written"):
         await store.migrate()
-    assert [each.id for each in await store.claim({"api": 10}, "r1")] == [job.id]
+    assert [claimed.id for claimed in await store.claim({"api": 10}, "r1")] == [job.id]
     await sql.execute(f"UPDATE {quoted}.job SET deferred_since = NULL WHERE path = '/hostile'")
     assert len(await store.migrate()) == 1
     assert await store.migration() == []

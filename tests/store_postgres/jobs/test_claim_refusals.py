@@ -44,8 +44,8 @@ async def test_the_others_are_claimed_and_it_is_told_once(
     assert any(job.id in str(caught.value) for job in refused)
     assert await store.claim({"api": 10}, "r1") == []
     logged = [record.message for record in caplog.records if "can't be claimed" in record.message]
-    assert all(re.match(r"job job:[\w-]+ and \d+ more can't be claimed, .*mine", each) for each in logged)
-    assert any(job.id in each for job in refused for each in logged)
+    assert all(re.match(r"job job:[\w-]+ and \d+ more can't be claimed, .*mine", line) for line in logged)
+    assert any(job.id in line for job in refused for line in logged)
     assert await store.next_due(["api"]) is None
     (late,) = await store.add([new_job()])
     assert [job.id for job in await store.claim({"api": 10}, "r1")] == [late.id]

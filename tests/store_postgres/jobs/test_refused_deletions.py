@@ -39,7 +39,7 @@ async def test_a_clear_by_filter_goes_on_past_what_is_kept(
     jobs = await bench.store.add([new_job(path=f"/{n}") for n in range(6)])
     await kill(bench.store, [job.id for job in jobs])
     kept = [job.id for job in await bench.store.find(JobQuery(limit=4))]  # the newest
-    await referred(f"id = ANY ('{{{','.join(each[-36:] for each in kept)}}}')")
+    await referred(f"id = ANY ('{{{','.join(job_id[-36:] for job_id in kept)}}}')")
     outbox = outbox_over(bench.store, [bench.table], bench.folder)
     await outbox.clear(filter=JobFilter(status=JobStatus.FAILED))
     assert {job.id for job in await bench.store.find(JobQuery())} == set(kept)
@@ -77,8 +77,8 @@ async def test_what_a_users_table_refers_to_is_kept_and_everything_else_is_prune
     store = make(tables=tables)
     await store.open()
     await store.migrate()
-    for each in tables:
-        await forge(sql, quoted, OLD.format(table=f"{quoted}.{each.table}"), table=each.table)
+    for stored in tables:
+        await forge(sql, quoted, OLD.format(table=f"{quoted}.{stored.table}"), table=stored.table)
     await referred("path IN ('/50', '/49', '/48', '/3')")
     counts = [await store.prune(limit=10) for _ in range(12)]
     await store.close()
@@ -93,8 +93,8 @@ async def test_operators_may_write_a_uuid_in_other_ways(store: PostgresStore, ne
     at_once = await reschedule(store, others, Rescheduled(priority=1))
     killed = await kill(store, others)
     cleared = await clear(store, [others[0], jobs[1].id, others[2]])
-    assert [each.job_id for each in at_once] == [each.job_id for each in killed] == others
-    assert {each.fate.value for each in at_once} == {"rescheduled"}
-    assert {each.fate.value for each in killed} == {"killed"}
-    assert [each.fate.value for each in cleared] == ["cleared"] * 3
+    assert [result.job_id for result in at_once] == [result.job_id for result in killed] == others
+    assert {result.fate.value for result in at_once} == {"rescheduled"}
+    assert {result.fate.value for result in killed} == {"killed"}
+    assert [result.fate.value for result in cleared] == ["cleared"] * 3
     assert cleared[0].job_id == others[0]

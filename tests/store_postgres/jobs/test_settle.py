@@ -29,7 +29,7 @@ async def test_a_row_that_a_transaction_holds_is_busy_and_delays_nothing(
     await holder.execute(f"SELECT FROM {quoted}.job WHERE id = $1 FOR UPDATE", jobs[1].id[-36:])
     async with asyncio.timeout(60):
         results = await store.settle(batch)
-    assert [each.fate for each in results] == ["settled", "busy", "settled"]
+    assert [result.fate for result in results] == ["settled", "busy", "settled"]
     assert (await store.get(jobs[1].id)).status is JobStatus.PROCESSING
     await transaction.rollback()
     await holder.close()
@@ -88,5 +88,5 @@ async def test_an_archive_that_inherits_is_left_alone(
     assert len(await store.release("r1", keep=())) == 5
     assert (await store.stats())["api"].success == 5
     assert await sql.fetch(f"SELECT * FROM {quoted}.archive ORDER BY id") == before
-    assert [each.problem for each in await store.check() if each.stops_jobs] == []
+    assert [finding.problem for finding in await store.check() if finding.stops_jobs] == []
     assert await store.migrate() == []

@@ -15,7 +15,7 @@ from sp00ky_store_postgres import PostgresStore
 
 async def fates(store: PostgresStore, jobs: Sequence[Job]) -> set[str]:
     """What becomes of these, delivered."""
-    return {each.fate for each in await store.settle([settlement(job, Delivered()) for job in jobs])}
+    return {result.fate for result in await store.settle([settlement(job, Delivered()) for job in jobs])}
 
 
 @pytest.mark.parametrize("body", MEANT.values(), ids=MEANT)

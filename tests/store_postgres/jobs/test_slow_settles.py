@@ -38,11 +38,11 @@ async def test_a_row_that_takes_long_holds_up_no_other(
     batch = [settlement(job, Delivered()) for job in jobs]
     holder = await asyncpg.connect(dsn)
     await holder.execute("SELECT pg_advisory_lock(4711)")
-    slow = next(each for each, job in zip(batch, jobs, strict=True) if job.path == "/slow")
-    others = [each for each in batch if each is not slow]
+    slow = next(write for write, job in zip(batch, jobs, strict=True) if job.path == "/slow")
+    others = [write for write in batch if write is not slow]
 
     async def others_are_written() -> bool:  # at the first try, unless the machine is busy
-        return await written(store, batch) == {each.job_id for each in others}
+        return await written(store, batch) == {write.job_id for write in others}
 
     await eventually(others_are_written)
     await store.add([new_job()])
@@ -76,6 +76,6 @@ async def test_where_nothing_can_be_written_it_is_the_databases_fault(
     await holder.close()
 
     async def all_are_written() -> bool:
-        return await written(store, batch) == {each.job_id for each in batch}
+        return await written(store, batch) == {write.job_id for write in batch}
 
     await eventually(all_are_written)

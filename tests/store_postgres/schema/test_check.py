@@ -63,12 +63,12 @@ async def test_check_finds(
 ) -> None:
     await sql.execute(statement.format(schema=quoted))
     found = [finding for finding in await findings(store) if word in f"{finding.subject} {finding.problem}"]
-    assert stops in {each.stops_jobs for each in found}
-    for each in found:
-        if each.fix == "run: sp00ky migrate":
+    assert stops in {finding.stops_jobs for finding in found}
+    for finding in found:
+        if finding.fix == "run: sp00ky migrate":
             await store.migrate()
-        elif each.fix.startswith("ALTER TABLE") and not each.fix.endswith("..."):
-            await sql.execute(each.fix.partition(", or ")[0])
+        elif finding.fix.startswith("ALTER TABLE") and not finding.fix.endswith("..."):
+            await sql.execute(finding.fix.partition(", or ")[0])
     if word == "runner_id":
         await sql.execute(f"ALTER TABLE {quoted}.job ADD COLUMN runner_id text")
     if word != "tenant":  # whose default only its owner knows

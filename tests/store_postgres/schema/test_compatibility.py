@@ -24,8 +24,8 @@ FOREIGN = {
 
 async def problems(store: PostgresStore) -> list[str]:
     found = await store.check()
-    assert not any(each.stops_jobs for each in found)
-    return [f"{each.subject}: {each.problem}" for each in found]
+    assert not any(finding.stops_jobs for finding in found)
+    return [f"{finding.subject}: {finding.problem}" for finding in found]
 
 
 async def newer(sql: Any, quoted: str, min_compatible: int | None) -> None:
@@ -85,7 +85,7 @@ async def test_a_newer_version_that_says_so_is_refused(
     store: PostgresStore, sql: Any, quoted: str, min_compatible: int | None
 ) -> None:
     await newer(sql, quoted, min_compatible)
-    assert [each.stops_jobs for each in await store.check()] == [True]
+    assert [finding.stops_jobs for finding in await store.check()] == [True]
     with pytest.raises(SchemaError, match="version 99"):
         await store.migrate()
 

@@ -135,7 +135,7 @@ async def test_an_index_whose_making_was_cut_off_is_made_again(
             await making
     await holder.close()
     found = await findings(store)
-    assert [(each.stops_jobs, each.problem) for each in found] == [
+    assert [(finding.stops_jobs, finding.problem) for finding in found] == [
         (False, "index job_ready isn't valid: its making was cut off, or rows share a key")
     ]
     await store.migrate()

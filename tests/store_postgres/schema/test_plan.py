@@ -25,14 +25,14 @@ def own_programs() -> str | None:
 async def test_what_migrate_would_do_is_said_and_not_done(make: Any, sql: Any, schema: str) -> None:
     store = make()
     planned = await store.migration()
-    assert any("CREATE TABLE" in each.statement and each.table == "job" for each in planned)
-    assert all(each.why for each in planned)
+    assert any("CREATE TABLE" in step.statement and step.table == "job" for step in planned)
+    assert all(step.why for step in planned)
     assert {line.partition(": ")[2] for line in table_lines(planned)} == {"created"}
-    assert [each.table for each in planned if each.creates_table] == ["job"]
+    assert [step.table for step in planned if step.creates_table] == ["job"]
     exists = f"SELECT count(*) FROM pg_namespace WHERE nspname = '{schema}'"
     assert await sql.fetchval(exists) == 0
-    for each in planned:  # what is printed can be run as it is
-        await sql.execute(each.statement)
+    for step in planned:  # what is printed can be run as it is
+        await sql.execute(step.statement)
     assert await store.migrate() == []
     await store.open()
     assert await findings(store) == []
@@ -49,7 +49,7 @@ async def test_what_is_printed_runs_in_psql(
     for before in ("SELECT 1", first_release):
         await sql.execute(before)
         script = tmp_path / "migration.sql"
-        script.write_text("".join(f"-- {each.why}\n{each.statement};\n" for each in await make().migration()))
+        script.write_text("".join(f"-- {step.why}\n{step.statement};\n" for step in await make().migration()))
         command = (psql, "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-f", str(script), dsn)
         process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
         _, said = await process.communicate()
@@ -78,5 +78,5 @@ async def test_a_check_is_added_first_and_validated_outside_that_transaction(
         "the validation of check job_mine is missing"
     ]
     await sql.execute(f"DELETE FROM {quoted}.job")
-    assert ["VALIDATE" in each.statement for each in await store.migrate()] == [True]
+    assert ["VALIDATE" in step.statement for step in await store.migrate()] == [True]
     assert await store.migrate() == []

@@ -102,10 +102,10 @@ async def test_the_grants_are_enough(
     assert await limited.claim({"api": 10}, "r") == []
     await limited.close()
     operator = stores["operator_role"]
-    assert [each.fate for each in await kill(operator, [job.id, other.id])] == ["killed"] * 2
+    assert [result.fate for result in await kill(operator, [job.id, other.id])] == ["killed"] * 2
     assert (await operator.stats())["api"].failed == 2
-    assert [each.fate for each in await redrive(operator, [job.id])] == ["redriven"]
-    assert [each.fate for each in await clear(operator, [other.id])] == ["cleared"]
+    assert [result.fate for result in await redrive(operator, [job.id])] == ["redriven"]
+    assert [result.fate for result in await clear(operator, [other.id])] == ["cleared"]
     (copy,) = await operator.add([new_job()])
     (moved,) = await reschedule(operator, [copy.id], Rescheduled(delay=60))
     assert moved.fate == "rescheduled"
@@ -119,7 +119,7 @@ async def test_the_grants_are_enough(
     assert await operator.pause("api")
     assert await operator.resume("api")
     await operator.update_audit(entry, count=1, ended=True)
-    assert [each.id for each in await operator.audit()] == [entry]
+    assert [listed.id for listed in await operator.audit()] == [entry]
     assert await operator.drain_runner("r")
     with pytest.raises(SchemaError, match="permission denied"):
         await stores["app_role"].claim({"api": 1}, "r")
@@ -152,7 +152,7 @@ async def test_the_grants_are_enough_for_schedules(stores: dict[str, PostgresSto
     paused = ScheduleChange(schedule=attrs.evolve(stored, paused=True), runs=[run])
     assert await operator.change_schedule(paused) == []
     assert await operator.change_schedule(fire_of(await operator.schedules(), ["k"]))
-    ended = [attrs.evolve(each, status=RunStatus.SUCCESS) for each in await operator.runs(RunQuery())]
+    ended = [attrs.evolve(made, status=RunStatus.SUCCESS) for made in await operator.runs(RunQuery())]
     stored = (await runner.schedules()).schedules[NAME]
     assert await runner.change_schedule(ScheduleChange(schedule=stored, runs=ended)) == []
     assert len(await runner.prune_runs(NAME, statuses=[RunStatus.SUCCESS], until=FAR)) == 2

@@ -12,8 +12,8 @@ MAIL = JobTable(backend="mail", table="mail")
 
 async def problems(store: PostgresStore) -> list[str]:
     found = await store.check()
-    assert not any(each.stops_jobs for each in found)
-    return [f"{each.subject}: {each.problem}" for each in found]
+    assert not any(finding.stops_jobs for finding in found)
+    return [f"{finding.subject}: {finding.problem}" for finding in found]
 
 
 async def test_due_jobs_and_no_runner_alive(

@@ -56,7 +56,7 @@ async def test_a_call_that_waits_for_its_reply_is_not_cancelled(proxied: Surreal
     await asyncio.sleep(0.05)
     proxy.flow()
     proxy.cut()
-    assert [len(each) for each in await asyncio.gather(*calls)] == [1] * 6
+    assert [len(claim) for claim in await asyncio.gather(*calls)] == [1] * 6
 
 
 async def test_a_cancelled_call_ends_no_other(proxied: SurrealStore, proxy: Any) -> None:
@@ -95,14 +95,14 @@ async def test_a_claim_whose_reply_was_lost_is_told_and_can_be_given_back(
     proxied: SurrealStore, proxy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await use_every_lane(proxied)
-    for each in ("ADVANCE", "SHORTEST"):  # no search comes before the claim, however slow the machine is
-        monkeypatch.setattr(f"sp00ky_store_surreal.jobs.claim_window.{each}", float("inf"))
+    for constant in ("ADVANCE", "SHORTEST"):  # no search comes before the claim, however slow the machine is
+        monkeypatch.setattr(f"sp00ky_store_surreal.jobs.claim_window.{constant}", float("inf"))
     (job,) = await proxied.add([NewJob(path="/a", backend="api")])
     proxy.lose_reply()
     with pytest.raises(ConnectionLost):
         await proxied.claim({"api": 1}, "r")
     assert await proxied.release("r", keep=()) == [job.id]
-    assert [each.id for each in await proxied.claim({"api": 1}, "r")] == [job.id]
+    assert [claimed.id for claimed in await proxied.claim({"api": 1}, "r")] == [job.id]
 
 
 async def test_a_breakers_change_whose_reply_was_lost_is_told(
@@ -133,7 +133,7 @@ async def test_a_hung_server_is_noticed_and_what_it_does_late_is_done_once(
     os.kill(server.process.pid, signal.SIGCONT)
     (job,) = await adding
     await beat
-    assert [each.id for each in await store.find(JobQuery(status=JobStatus.PENDING))] == [job.id]
+    assert [stored.id for stored in await store.find(JobQuery(status=JobStatus.PENDING))] == [job.id]
 
 
 async def test_a_caller_is_told_when_no_connection_comes(

@@ -31,17 +31,17 @@ async def stub() -> AsyncIterator[Callable[[Answers], Any]]:
     async def start(answers: Answers) -> str:
         async def talk(visitor: Visitor) -> None:
             async for frame in visitor:
-                for each in answers(decode(frame)):
-                    await visitor.send(each)
+                for reply in answers(decode(frame)):
+                    await visitor.send(reply)
 
         server = await serve(talk, "127.0.0.1", 0, subprotocols=[Subprotocol("cbor")])
         servers.append(server)
         return f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
     yield start
-    for each in servers:
-        each.close()
-        await each.wait_closed()
+    for server in servers:
+        server.close()
+        await server.wait_closed()
 
 
 @pytest.mark.parametrize("version", ["surrealdb-2.3.10", "surrealdb-1.5.6+20241113"])
@@ -66,10 +66,10 @@ async def test_replies_in_any_order_go_to_their_calls(stub: Any) -> None:
 
     def late(call: Any) -> list[bytes]:
         calls.append(call)
-        return [answer(each, each["method"])[0] for each in reversed(calls)] if len(calls) == 3 else []
+        return [answer(asked, asked["method"])[0] for asked in reversed(calls)] if len(calls) == 3 else []
 
     connection = await connected(await stub(late))
-    assert await asyncio.gather(*(connection.call(each) for each in "abc")) == ["a", "b", "c"]
+    assert await asyncio.gather(*(connection.call(method) for method in "abc")) == ["a", "b", "c"]
     await connection.close()
 
 
@@ -99,7 +99,7 @@ async def test_a_frame_that_is_nobodys_ends_the_connection_and_every_call(
     asked = [asyncio.ensure_future(connection.call("query")) for _ in range(2)]
     async with asyncio.timeout(60):
         ended = await asyncio.gather(*asked, return_exceptions=True)
-    assert [type(each) for each in ended] == [ConnectionError] * 2
+    assert [type(error) for error in ended] == [ConnectionError] * 2
     assert not connection.is_open
     with pytest.raises(ConnectionError):
         await connection.call("query")

@@ -30,7 +30,7 @@ async def huge(store: SurrealStore, number: int, **fields: Any) -> None:
     """Rows as a record user may write them, by a statement of under 1 KB."""
     made = (
         "LET $row = type::record('job', $key); CREATE $row CONTENT $fields RETURN NONE;"
-        "UPDATE $row SET errors = (<array>0..30000).map(|$each| { a: $each }) RETURN NONE"
+        "UPDATE $row SET errors = (<array>0..30000).map(|$n| { a: $n }) RETURN NONE"
     )
     for place in range(number):
         row = {"path": "/huge", "payload": "{}", **fields}

@@ -81,7 +81,7 @@ async def test_a_limited_claim_is_a_single_message(
 
     monkeypatch.setattr(rated._connection._link, "ask", note)
     assert len(await rated.claim({"api": 9}, "r")) == 3
-    begins = [each for each in asked if "BEGIN" in each]
+    begins = [statement for statement in asked if "BEGIN" in statement]
     assert [
         ("UPSERT $control" in begin, begin.count("BEGIN;"), begin.count("COMMIT;")) for begin in begins
     ] == [(True, 1, 1)]

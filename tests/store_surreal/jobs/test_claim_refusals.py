@@ -129,7 +129,7 @@ async def test_what_a_clients_live_query_held_up_is_delivered_after_its_end(
     ann = await spooky_app.sign_up("ann")
     (job,) = await store.add([NewJob(backend="api", path="/a", assigned_to="thread:ann")])
     reply = await ann.query_raw("LIVE SELECT * FROM job WHERE sleep(300ms) = NONE")
-    (finding,) = [each for each in await store.check() if "LIVE" in each.problem]
+    (finding,) = [finding for finding in await store.check() if "LIVE" in finding.problem]
     assert "sleep" in finding.problem
     for _ in range(3):
         assert list(await store.claim({"api": 5}, "r")) == []
@@ -142,7 +142,7 @@ async def test_what_a_clients_live_query_held_up_is_delivered_after_its_end(
         claimed: list[Job] = []
         while not claimed:
             claimed += await store.claim({"api": 5}, "r")
-    assert [each.id for each in claimed] == [job.id]
+    assert [stored.id for stored in claimed] == [job.id]
 
 
 @pytest.mark.parametrize("priority", [None, 1], ids=["by age", "by priority"])
@@ -152,7 +152,7 @@ async def test_rows_that_are_too_long_let_the_others_go_first(
     """A database reads each of them whole, and writes it whole: others don't wait for more than one."""
     monkeypatch.setattr(claiming, "LONG_SECONDS", 60.0)
     await migrated._connection.write(
-        "FOR $each IN <array>0..9 { CREATE job SET path = '/long', run_at = d'2020-01-01T00:00:00Z', "
+        "FOR $n IN <array>0..9 { CREATE job SET path = '/long', run_at = d'2020-01-01T00:00:00Z', "
         "priority = $priority, claim_group = $priority, "
         "payload = array::join(array::repeat(string::repeat('x', 100000), 11), '') RETURN NONE }",
         priority=priority,

@@ -35,7 +35,7 @@ async def test_a_row_that_cant_be_deleted_holds_up_no_other(
     await refuse(migrated, "$event = 'DELETE'")
     bad = next(job for job in jobs if job.path == "/bad")
     cleared = await clear(migrated, [jobs[0].id, bad.id])
-    assert [each.fate.value for each in cleared] == ["cleared", "illegal"]
+    assert [result.fate.value for result in cleared] == ["cleared", "illegal"]
     table = JobTable(backend="api", table="job", keep_success=0.0)
     migrated.options = attrs.evolve(migrated.options, tables=(table,))
     assert await migrated.prune() == 2
@@ -123,7 +123,7 @@ async def test_an_error_is_raised_once_the_other_connection_has_ended(
     assert deletes.lanes == {failing: 1, held: 1}
     assert await left_in(shared) == 7
     assert not deletes.under_way.total()
-    assert not {each for each in asyncio.all_tasks() - tasks if "surreal-" not in each.get_name()}
+    assert not {task for task in asyncio.all_tasks() - tasks if "surreal-" not in task.get_name()}
 
 
 async def test_an_interrupted_clear_ends_with_what_was_sent(shared: SurrealStore, deletes_of: Any) -> None:
@@ -155,9 +155,9 @@ async def keeping(url: str, make_migrated: Any) -> SurrealStore:
 async def ended(store: SurrealStore, count: int, path: str = "/a", status: str = "success") -> list[Job]:
     jobs = await store.add([NewJob(path=path, backend="api") for _ in range(count)])
     for job in jobs:
-        for each in ("processing", status):
+        for written in ("processing", status):
             statement = "LET $row = <record>$id; UPDATE $row SET status = $status"
-            await store._connection.write(statement, id=job.id, status=each)
+            await store._connection.write(statement, id=job.id, status=written)
     return jobs
 
 

@@ -83,10 +83,10 @@ async def test_the_job_is_there_with_what_it_belongs_to(outbox: Outbox, db: Any)
     reply = await db.query_raw(
         f"BEGIN; {one.text} {two.text} {thread} COMMIT;", {"title": "t", **one.bindings, **two.bindings}
     )
-    assert {each["status"] for each in reply["result"]} == {"OK"}
+    assert {result["status"] for result in reply["result"]} == {"OK"}
     (thread,) = await rows(db, "SELECT * FROM thread")
-    assert [id_text(each) for each in thread["jobs"]] == [one.job_id, two.job_id]
-    jobs = [await outbox.get(each.job_id) for each in (one, two)]
+    assert [id_text(record) for record in thread["jobs"]] == [one.job_id, two.job_id]
+    jobs = [await outbox.get(statement.job_id) for statement in (one, two)]
     assert [(job.payload, job.assigned_to) for job in jobs] == [({"id": "a"}, "thread:a")] * 2
 
 
@@ -102,14 +102,14 @@ async def test_a_client_transaction_takes_the_job_with_it(outbox: Outbox, db: An
         job = await outbox.run("api", "/spookify", {"id": "a"}, connection=transaction)
         assert await outbox.find() == []
         await getattr(transaction, end)()
-    assert [each.id for each in await outbox.find()] == [job.id]
+    assert [stored.id for stored in await outbox.find()] == [job.id]
     assert len(await rows(db, "SELECT * FROM thread")) == 1
 
 
 def example(word: str) -> str:
     """The one of docs/python.md that has the word."""
     document = (Path(__file__).parents[3] / "docs" / "python.md").read_text()
-    (found,) = [each for each in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if word in each]
+    (found,) = [block for block in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if word in block]
     return str(found)
 
 

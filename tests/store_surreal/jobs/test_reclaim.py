@@ -21,10 +21,10 @@ async def write(store: SurrealStore, key: str, more: str = "") -> None:
 async def test_the_highest_epoch_of_a_client_is_no_end(migrated: SurrealStore, epoch: int) -> None:
     await write(migrated, "pending", f", lease_epoch: {epoch}")
     await write(migrated, "left", f", lease_epoch: {epoch}, status: 'processing', max_retries: 3")
-    assert [each.job_id for each in await migrated.reclaim({})] == ["job:left"]
+    assert [settled.job_id for settled in await migrated.reclaim({})] == ["job:left"]
     jobs = await migrated.claim({"api": 5}, "r")
     assert len(jobs) == 2
-    fates = [each.fate for each in await migrated.settle([settlement(job, Delivered()) for job in jobs])]
+    fates = [result.fate for result in await migrated.settle([settlement(job, Delivered()) for job in jobs])]
     assert fates == ["settled", "settled"]
 
 
@@ -34,6 +34,6 @@ async def test_rows_with_many_errors_hide_no_other_lost_job(migrated: SurrealSto
     for number in range(10):
         await write(migrated, f"full{number}", f"{lost}, errors: [{entries}]")
     await write(migrated, "plain", lost.replace("2024", "2025"))
-    reclaimed = [each.job_id for each in await migrated.reclaim({}, limit=10)]
+    reclaimed = [settled.job_id for settled in await migrated.reclaim({}, limit=10)]
     assert "job:plain" in reclaimed
     assert len(reclaimed) == 1 + FEW

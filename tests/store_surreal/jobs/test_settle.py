@@ -95,7 +95,7 @@ async def test_what_may_have_arrived_is_known_where_no_entry_is_kept(spec_store:
         "CREATE thread:a SET title = 'boo'; CREATE job:x SET assigned_to = thread:a, path = '/a', "
         "payload = '{}', max_retries = 0, status = 'processing' RETURN NONE"
     )
-    assert [each.job_id for each in await spec_store.reclaim({})] == ["job:x"]
+    assert [settled.job_id for settled in await spec_store.reclaim({})] == ["job:x"]
     assert (await spec_store.get("job:x")).errors == ()
     (refused,) = await redrive(spec_store, ["job:x"])
     assert refused.fate == "illegal"

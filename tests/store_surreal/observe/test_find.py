@@ -55,7 +55,7 @@ async def test_jobs_of_a_parent_are_found_by_its_index(url: str, parent: str, ma
     (plan,) = await store._connection.read(f"{statement} EXPLAIN", **part.bindings)
     found = await store.find(JobQuery(assigned_to=parent))
     assert "'index': 'sp00ky_parent'" in str(plan)
-    assert [each.id for each in found] == [job.id]
+    assert [row.id for row in found] == [job.id]
 
 
 @pytest.mark.parametrize(("status", "count"), [(None, 10), (JobStatus.PENDING, MANY)])
@@ -117,7 +117,7 @@ async def test_a_server_reads_no_more_of_an_index_than_a_claim_asks_for(
     condition: str, shared: SurrealStore
 ) -> None:
     (plan,) = await shared._connection.read(f"SELECT VALUE id FROM job WHERE {condition} LIMIT 5 EXPLAIN")  # noqa: S608
-    (scan,) = [each for each in plan["children"] if each["operator"] == "IndexScan"]
+    (scan,) = [child for child in plan["children"] if child["operator"] == "IndexScan"]
     assert scan["attributes"]["index"] == "sp00ky_claim"
     assert scan["attributes"]["limit"] == "5"
     assert RANGES[condition] in scan["attributes"]["access"]

@@ -135,10 +135,10 @@ async def test_a_watch_outlives_an_outage_and_misses_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     (job,) = await other.add([NewJob(path="/a", backend="api")])
-    watching = [proxied.watch(each) for each in (JobQuery(ids=(job.id,)), JobQuery(backend="api"))]
-    for each in watching:
-        assert (await anext(each)).id == job.id
-    following = [asyncio.ensure_future(anext(each)) for each in watching]
+    watching = [proxied.watch(query) for query in (JobQuery(ids=(job.id,)), JobQuery(backend="api"))]
+    for watch in watching:
+        assert (await anext(watch)).id == job.id
+    following = [asyncio.ensure_future(anext(watch)) for watch in watching]
     proxy.hold()
     await other.claim({"api": 1}, "r")
     monkeypatch.setattr(reconnecting, "TICK", 0.1)  # not sooner: a busy machine is slow to answer
@@ -146,12 +146,12 @@ async def test_a_watch_outlives_an_outage_and_misses_nothing(
     async with asyncio.timeout(SOON):
         while caplog.text.count("looking again until it works") < 2:  # noqa: ASYNC110  # a log sends no event
             await asyncio.sleep(0.02)
-    assert not any(each.done() for each in following)
+    assert not any(future.done() for future in following)
     proxy.flow()
     async with asyncio.timeout(SOON):
-        assert [(await each).status for each in following] == [JobStatus.PROCESSING] * 2
-    for each in watching:
-        await each.aclose()
+        assert [(await future).status for future in following] == [JobStatus.PROCESSING] * 2
+    for watch in watching:
+        await watch.aclose()
 
 
 async def test_an_idle_runner_starts_a_job_of_another_process_by_its_signal(

@@ -34,7 +34,7 @@ async def test_check_names_each_weakness_of_the_documented_table(spec_store: Sur
 OPEN = {
     "as created": ("", "", set()),
     "a field": ("status", "", {"job.status"}),
-    "fields": ("path payload status retries errors", "", {f"job.{each}" for each in RELIED_ON}),
+    "fields": ("path payload status retries errors", "", {f"job.{name}" for name in RELIED_ON}),
     "what may be created": ("status", "FOR create, select FULL FOR update WHERE false", set()),
     "a field of nobody's": ("status", "NONE", set()),
     "what some may change": ("retries", "FOR update WHERE $auth.admin", {"job.retries"}),
@@ -47,10 +47,10 @@ OPEN = {
 async def test_check_names_what_clients_may_change(
     migrated: SurrealStore, fields: str, permissions: str, named: set[str], closed: bool
 ) -> None:
-    for each in fields.split():
-        kind = TYPES.get(each, "string")
+    for field in fields.split():
+        kind = TYPES.get(field, "string")
         clause = f"PERMISSIONS {permissions}" if permissions else ""
-        await migrated._connection.write(f"DEFINE FIELD OVERWRITE {each} ON job TYPE {kind} {clause}")
+        await migrated._connection.write(f"DEFINE FIELD OVERWRITE {field} ON job TYPE {kind} {clause}")
     if closed:
         await migrated._connection.write("DEFINE TABLE OVERWRITE job SCHEMAFULL PERMISSIONS NONE")
     findings = await migrated.check()

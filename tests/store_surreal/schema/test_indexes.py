@@ -37,12 +37,12 @@ async def test_an_index_that_lies_is_found_and_rebuilt(
     await store.add(new_jobs(2))
     await store._connection.write("CREATE job:gone SET path = '/spookify', payload = '{}'")
     await defined_beside(surreal_url, write)
-    (finding,) = [each for each in await store.check() if "sp00ky_claim" in each.subject]
+    (finding,) = [finding for finding in await store.check() if "sp00ky_claim" in finding.subject]
     assert finding.stops_jobs
     assert "sp00ky migrate" in finding.fix
     (step,) = await store.migrate()
     assert step.statement.startswith("REBUILD INDEX sp00ky_claim")
-    assert [each for each in await store.check() if each.stops_jobs] == []
+    assert [finding for finding in await store.check() if finding.stops_jobs] == []
 
 
 @pytest.mark.slow  # the server waits a minute for whoever was building it
@@ -59,7 +59,7 @@ async def test_a_build_that_was_cut_off_is_begun_again(
     server.kill()
     server.start()
     await store.migrate()
-    assert [each for each in await store.check() if each.stops_jobs] == []
+    assert [finding for finding in await store.check() if finding.stops_jobs] == []
     assert len(await store.claim({"api": 5}, "r")) == 5
 
 
@@ -96,7 +96,9 @@ class Fleet:
     def work(self) -> list[asyncio.Task[None]]:
         """Begin all of it."""
         runners = [self.deliver(store, f"r{number}") for number, store in enumerate(self.stores)]
-        return [asyncio.create_task(each) for each in (self.enqueue(), self.enqueue_slowly(), *runners)]
+        return [
+            asyncio.create_task(coroutine) for coroutine in (self.enqueue(), self.enqueue_slowly(), *runners)
+        ]
 
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=[pytest.mark.slow, pytest.mark.timeout(900)])])
@@ -116,4 +118,4 @@ async def test_a_migration_beside_runners_and_clients_loses_nothing(
     fleet.migrating = False
     async with asyncio.timeout(60):
         await asyncio.gather(*work)
-    assert [each for each in await migrator.check() if each.stops_jobs] == []
+    assert [finding for finding in await migrator.check() if finding.stops_jobs] == []

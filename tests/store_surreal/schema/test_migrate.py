@@ -157,7 +157,7 @@ async def test_a_table_that_is_no_job_table_is_refused_untouched(store: SurrealS
     with pytest.raises(SchemaError, match="no job table"):
         await store.migrate()
     assert await store._connection.read("INFO FOR DB; INFO FOR TABLE job") == before
-    assert [each.subject for each in await store.check() if "job table" in each.problem] == ["job"]
+    assert [finding.subject for finding in await store.check() if "job table" in finding.problem] == ["job"]
 
 
 async def test_an_index_of_before_makes_way_for_the_one_that_claims_use(migrated: SurrealStore) -> None:

@@ -16,7 +16,7 @@ from sp00ky_store_surreal.schema import readiness
 async def test_a_table_that_goes_away_stops_no_other_backend(
     surreal_url: str, caplog: pytest.LogCaptureFixture, make_migrated: Any
 ) -> None:
-    tables = [JobTable(backend=each, table=each, keep_success=0.0) for each in ("api", "mail")]
+    tables = [JobTable(backend=backend, table=backend, keep_success=0.0) for backend in ("api", "mail")]
     store = await make_migrated(surreal_url, tuple(tables))
     await store.add([NewJob(path="/a", backend=table.backend) for table in tables])
     held = await store.claim({"api": 5, "mail": 5}, "r")
@@ -25,7 +25,7 @@ async def test_a_table_that_goes_away_stops_no_other_backend(
     assert await store.release("r", keep=[job.id for job in held]) == []  # it is what a runner does then
     assert [job.path for job in await store.claim({"api": 5, "mail": 5}, "r")] == ["/b"]
     fates = await store.settle([settlement(job, Delivered()) for job in held])
-    assert {job.backend: each.fate.value for job, each in zip(held, fates, strict=True)} == {
+    assert {job.backend: result.fate.value for job, result in zip(held, fates, strict=True)} == {
         "api": "settled",
         "mail": "lease_lost",
     }

@@ -53,5 +53,5 @@ async def test_repair_replaces_what_is_weak_and_shows_it(
         return
     planned = await migrated.migration(repair=True)
     assert await migrated.migrate(repair=True) == planned
-    assert [f"(instead of {before})" in each.why for each in planned] == [True]
+    assert [f"(instead of {before})" in step.why for step in planned] == [True]
     assert (await migrated.check(), await migrated.migration(repair=True)) == ([], [])

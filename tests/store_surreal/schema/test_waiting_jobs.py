@@ -12,8 +12,8 @@ from sp00ky_store_surreal import SurrealStore
 async def said(store: SurrealStore) -> dict[str, str]:
     """The findings' problems by their subjects."""
     found: list[Finding] = await store.check()
-    assert not any(each.stops_jobs for each in found)
-    return {each.subject: each.problem for each in found}
+    assert not any(finding.stops_jobs for finding in found)
+    return {finding.subject: finding.problem for finding in found}
 
 
 async def test_due_jobs_and_no_runner(migrated: SurrealStore) -> None:

@@ -85,8 +85,8 @@ def test_tls_names_the_host_and_speaks_http_1(run: Run, tmp_path: Path) -> None:
         await transport.open()
         server = await secure.serve("localhost")
         attempt = secure.attempt(server)
-        for each in (attempt, attempt, attrs.evolve(attempt, last=True), attempt):
-            assert await transport.deliver(each) == Delivered(code=200, result=b"{}")
+        for sent in (attempt, attempt, attrs.evolve(attempt, last=True), attempt):
+            assert await transport.deliver(sent) == Delivered(code=200, result=b"{}")
         await transport.close()
         await secure.close()
         assert secure.names == ["localhost"] * 2  # the second for the last attempt
@@ -102,8 +102,8 @@ def test_backends_with_different_certificates_share_no_connection(run: Run, tmp_
         server = await secure.serve("localhost")
         attempt = secure.attempt(server)
         other = attrs.evolve(attempt, backend=attrs.evolve(attempt.backend, name="other"))
-        for each in (attempt, other):
-            assert isinstance(await transport.deliver(each), Delivered)
+        for sent in (attempt, other):
+            assert isinstance(await transport.deliver(sent), Delivered)
         await transport.close()
         await secure.close()
         assert len(secure.protocols) == 2

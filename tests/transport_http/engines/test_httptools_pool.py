@@ -38,8 +38,8 @@ async def pool() -> AsyncIterator[Pool]:
 
 async def test_the_youngest_of_an_origins_connections_is_taken_first(pool: Pool, origin: Origin) -> None:
     first, second = await pool.connect(origin), await pool.connect(origin)
-    for each in (first, second):
-        pool.keep(origin, each)
+    for connection in (first, second):
+        pool.keep(origin, connection)
     assert pool.take(origin._replace(port=1)) is None
     assert pool.take(origin) is second
     assert pool.take(origin) is first
@@ -48,8 +48,8 @@ async def test_the_youngest_of_an_origins_connections_is_taken_first(pool: Pool,
 
 async def test_a_connection_that_was_closed_is_not_taken(pool: Pool, origin: Origin) -> None:
     first, second = await pool.connect(origin), await pool.connect(origin)
-    for each in (first, second):
-        pool.keep(origin, each)
+    for connection in (first, second):
+        pool.keep(origin, connection)
     second.data_received(b"x")  # no request asked for it
     assert pool.take(origin) is first
 
@@ -79,7 +79,7 @@ def looking_up(pool: Pool, monkeypatch: pytest.MonkeyPatch, *ports: int) -> list
 
     async def getaddrinfo(host: str, port: int, **options: Any) -> list[Any]:
         asked.append(host)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", each)) for each in ports]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", number)) for number in ports]
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
     return asked
@@ -126,7 +126,8 @@ def test_an_address_that_does_not_answer_keeps_no_other_waiting(
                 waiting.connect_ex(listener.getsockname())
             silent, port = listener.getsockname()[1], server.sockets[0].getsockname()[1]
             found = [
-                (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", each)) for each in (silent, port)
+                (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", number))
+                for number in (silent, port)
             ]
             pool._addresses["x.test", 80] = (float("inf"), found)
             await pool.connect(Origin("x.test", 80))

@@ -87,8 +87,8 @@ async def test_the_backends_own_authority_is_trusted(
     attempt = attempt_for(secure, "/json")
     assert failed(await transport.deliver(attempt)) == (0, "tls")
     for last in (False, False, True):
-        each = through(attrs.evolve(attempt, last=last), tls=TlsConfig(ca=authority.ca))
-        assert await transport.deliver(each) == Delivered(code=200, result=b"{}")
+        tunnelled = through(attrs.evolve(attempt, last=last), tls=TlsConfig(ca=authority.ca))
+        assert await transport.deliver(tunnelled) == Delivered(code=200, result=b"{}")
 
 
 @pytest.mark.parametrize("secure", [True], indirect=True)
@@ -126,8 +126,8 @@ async def test_tls_that_breaks_once_the_request_was_sent_is_a_reset(
 async def test_requests_go_through_the_proxy(auto: HttpTransport, server: MisbehavingBackend) -> None:
     async with Proxy() as proxy:
         attempt = through(attempt_for(server.url, "/json"), proxy=f"http://{proxy.place}")
-        for each in (attempt, attempt, attrs.evolve(attempt, last=True)):
-            assert isinstance(await auto.deliver(each), Delivered)
+        for sent in (attempt, attempt, attrs.evolve(attempt, last=True)):
+            assert isinstance(await auto.deliver(sent), Delivered)
     assert [request.connection for request in server.requests] == [1, 1, 2]
     assert all(head.startswith(f"POST {server.url}/json HTTP/1.1\r\n") for head in proxy.heads)
     assert server.requests[0].headers["authorization"] == f"Bearer {TOKEN}"

@@ -44,7 +44,7 @@ class AbstractJob(models.Model):
     table = ""
 
     path = models.TextField()
-    status = models.TextField(choices=[(each.value, each.value) for each in JobStatus])
+    status = models.TextField(choices=[(status.value, status.value) for status in JobStatus])
     retries = models.IntegerField()
     max_retries = models.IntegerField()
     retry_strategy = models.TextField()
@@ -111,15 +111,15 @@ def _tables(app: AppSettings) -> tuple[str, ...]:
 
 
 def _model(table: str, place: _Place) -> type[AbstractJob]:
-    name = "".join(part[:1].upper() + part[1:] for part in re.split(r"\W|_", table))
+    name = "".join(word[:1].upper() + word[1:] for word in re.split(r"\W|_", table))
     kind: type[models.Field] = models.UUIDField if place.is_postgres else models.CharField
     length = {} if place.is_postgres else {"max_length": 255}
-    what = "" if table == "job" else f" in {table}"
+    suffix = "" if table == "job" else f" in {table}"
     meta = {
         "managed": False,
         "db_table": _quoted(place.schema, table) if place.is_postgres else table,
-        "verbose_name": f"job{what}",
-        "verbose_name_plural": f"jobs{what}",
+        "verbose_name": f"job{suffix}",
+        "verbose_name_plural": f"jobs{suffix}",
         # Keys of PostgreSQL begin with the time; there the index of created_at leaves out what is processing.
         "ordering": ["-id"] if place.is_postgres else ["-created_at", "-id"],
         "default_permissions": ("view", "change"),
@@ -139,5 +139,5 @@ def _quoted(schema: str, table: str) -> str:
 
 
 _PLACE = _place()
-_MODELS = [_model(each, _PLACE) for each in _PLACE.tables]
+_MODELS = [_model(table, _PLACE) for table in _PLACE.tables]
 globals().update({model.__name__: model for model in _MODELS})

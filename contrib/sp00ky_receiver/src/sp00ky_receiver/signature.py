@@ -41,8 +41,8 @@ class Verifier:
         Raises:
             SettingInvalid: a secret is none; it isn't quoted.
         """
-        each = [secrets] if isinstance(secrets, str) else list(secrets or ())
-        self._webhooks = [Webhook(_key(secret)) for secret in each]
+        all_secrets = [secrets] if isinstance(secrets, str) else list(secrets or ())
+        self._webhooks = [Webhook(_key(secret)) for secret in all_secrets]
         self._tolerance = tolerance
         if not self._webhooks:
             raise SettingInvalid(

@@ -34,10 +34,10 @@ class Route:
 
 def _route(value: Any) -> Route:
     text = values.text(value)
-    found = _ROUTE.fullmatch(text)
-    if found is None or text == "/" or any(len(part.encode()) > LONGEST for part in found.groups("")):
+    match = _ROUTE.fullmatch(text)
+    if match is None or text == "/" or any(len(group.encode()) > LONGEST for group in match.groups("")):
         raise values.ReadProblem(f"expected /EXCHANGE/ROUTING.KEY, such as {_EXAMPLE}")
-    return Route(text, found["exchange"] or "", _pattern(found["key"]))
+    return Route(text, match["exchange"] or "", _pattern(match["key"]))
 
 
 def _pattern(key: str) -> re.Pattern[str]:

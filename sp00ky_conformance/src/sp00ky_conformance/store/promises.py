@@ -23,17 +23,17 @@ def promise_of(cls: type[object] | None, test: str) -> str | None:
     """
     if cls is None or not issubclass(cls, StoreHarness):
         return None
-    part = next((base for base in cls.__mro__ if test in vars(base) and base is not cls), None)
-    if part is None or vars(part)[test] is None:
+    suite = next((base for base in cls.__mro__ if test in vars(base) and base is not cls), None)
+    if suite is None or vars(suite)[test] is None:
         return None
     sentence = test.removeprefix("test_").replace("_", " ")
-    subject = f"{inspect.getdoc(part) or part.__name__} In particular: {sentence}."
-    return "\n".join([subject, f"asserted in {_place(vars(part)[test])}", *_calls(part)])
+    subject = f"{inspect.getdoc(suite) or suite.__name__} In particular: {sentence}."
+    return "\n".join([subject, f"asserted in {_place(vars(suite)[test])}", *_calls(suite)])
 
 
-def _calls(part: type[object]) -> list[str]:
+def _calls(suite: type[object]) -> list[str]:
     """List the calls of the ports that the test's module names, each with its first line."""
-    named = re.findall(r"``(\w+)``", sys.modules[part.__module__].__doc__ or "")
+    named = re.findall(r"``(\w+)``", sys.modules[suite.__module__].__doc__ or "")
     ports: tuple[type, ...] = (Store, *FLAGS)
     calls = [
         (f"{port.__name__}.{name}", vars(port).get(name)) for name in dict.fromkeys(named) for port in ports

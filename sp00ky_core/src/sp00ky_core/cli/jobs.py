@@ -111,8 +111,8 @@ def job_row(job: Job) -> tuple[object, ...]:
     """Format a job under ``JOB_COLUMNS``."""
     retries = f"{job.retries}/{job.max_retries}"
     due = moment(job.run_at) if job.status is JobStatus.PENDING else ""
-    what = (job.id, job.backend, job.path, job.status.value, retries)
-    return (*what, job.assigned_to, moment(job.updated_at), due, last_error(job))
+    cells = (job.id, job.backend, job.path, job.status.value, retries)
+    return (*cells, job.assigned_to, moment(job.updated_at), due, last_error(job))
 
 
 def claim_row(job: Job, hosts: Mapping[str, str]) -> tuple[object, ...]:
@@ -311,8 +311,8 @@ def _group_to_json(group: ErrorGroup | JobGroup, by: GroupBy) -> dict[str, Any]:
 def _error_row(group: ErrorGroup, by: GroupBy) -> tuple[object, ...]:
     code = (group.code if group.scheme == HTTP else group) if group.code else ""
     grouped = group.path if by == "route" else group.assigned_to
-    what = (group.count, group.backend, grouped, group.name, code)
-    return (*what, moment(group.first), moment(group.last), group.example)
+    cells = (group.count, group.backend, grouped, group.name, code)
+    return (*cells, moment(group.first), moment(group.last), group.example)
 
 
 def stats_row(backend: str, stats: BackendStats) -> tuple[object, ...]:

@@ -169,11 +169,11 @@ def _row(record: ScheduleRecord) -> tuple[object, ...]:
     at = stored.next_fire_at  # which may be years ahead
     instants = (at and at.strftime("%Y-%m-%d %H:%M:%S"), moment(stored.last_fired_at))
     status = "" if last is None else last.status.value
-    what = (f"{fires}{zone}", definition.backend, definition.route, state)
+    cells = (f"{fires}{zone}", definition.backend, definition.route, state)
     keys = record.quarantined
     more = f" and {len(keys) - MOST_KEYS:,} more" if len(keys) > MOST_KEYS else ""
     shown = ", ".join(keys[:MOST_KEYS]) + more
-    return (stored.name, *what, *instants, status, shown, stored.last_error)
+    return (stored.name, *cells, *instants, status, shown, stored.last_error)
 
 
 def _short(seconds: float) -> str:

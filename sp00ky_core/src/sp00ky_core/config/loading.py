@@ -116,17 +116,17 @@ def _backend(reader: SectionReader, entry: Entry, whole: Config, transports: Tra
     sections = {traits.scheme for traits in transports.values() if traits.options is not None}
     try:
         raw = {key: value for key, value in entry.raw.items() if key not in sections}
-        found = reader.read(raw, BackendConfig, entry.at, "backend", name=entry.name, scheme="")
-        found = _with_section(reader, entry, found, transports, whole.file.parent)
-        _check_auth(reader, entry, found)
-        _check_tls(reader, entry, found)
-        _check_engine(entry, found)
-        _check_base_urls(reader, entry, found)
+        backend = reader.read(raw, BackendConfig, entry.at, "backend", name=entry.name, scheme="")
+        backend = _with_section(reader, entry, backend, transports, whole.file.parent)
+        _check_auth(reader, entry, backend)
+        _check_tls(reader, entry, backend)
+        _check_engine(entry, backend)
+        _check_base_urls(reader, entry, backend)
     except KeyProblem as error:
         key = error.key.removeprefix(f"{entry.at}.").partition(".")[0]
         where = f"in {entry.app_file}: " if key in entry.from_app else ""
         raise KeyProblem(error.key, f"{where}{error.problem}") from None
-    return _placed(entry, found, whole)
+    return _placed(entry, backend, whole)
 
 
 _SECURE = {"https": "http"}
@@ -236,12 +236,12 @@ def _check_engine(entry: Entry, backend: BackendConfig) -> None:
         raise KeyProblem(f"{entry.at}.engine", "httptools knows no proxies; write auto or aiohttp")
 
 
-def _check_base_urls(reader: SectionReader, entry: Entry, found: BackendConfig) -> None:
+def _check_base_urls(reader: SectionReader, entry: Entry, backend: BackendConfig) -> None:
     """Refuse what no operator may put in the place of ``baseUrl``: its transport stays the same."""
-    scheme, at = found.base_url.partition("://")[0].lower(), f"{entry.at}.baseUrls"
-    if scheme == "asgi" and found.base_urls:
+    scheme, at = backend.base_url.partition("://")[0].lower(), f"{entry.at}.baseUrls"
+    if scheme == "asgi" and backend.base_urls:
         raise KeyProblem(at, "an application in this process can't be replaced at run time; remove it")
-    for url in () if f"{entry.at}.baseUrl" in reader.unset else found.base_urls:
+    for url in () if f"{entry.at}.baseUrl" in reader.unset else backend.base_urls:
         if url.partition("://")[0].lower() != scheme:
             raise KeyProblem(at, f"{url!r:.80} isn't of the scheme of `baseUrl`, {scheme}://")
 

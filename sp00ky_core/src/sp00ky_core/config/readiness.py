@@ -112,7 +112,7 @@ def _nowhere(config: Config, block: SurrealdbConfig | None) -> ConfigError:
 def _server_url(block: SurrealdbConfig, endpoint: str) -> str:
     url = urlsplit(endpoint)
     scheme = {"http": "ws", "https": "wss"}.get(url.scheme, url.scheme)
-    place = "/".join(quote(part, safe="") for part in _place(block))
+    place = "/".join(quote(name, safe="") for name in _place(block))
     return f"{scheme}://{_userinfo(block)}{url.netloc}/{place}"
 
 

@@ -205,8 +205,8 @@ def rates_of(
     for rollup in rollups:
         key = (rollup.minute, rollup.backend, rollup.path if query.routes else None)
         parts.setdefault(key, []).append(rollup)
-    ordered = sorted(parts.items(), key=lambda part: (part[0][0], part[0][1], part[0][2] or ""))
-    return [_rates(*key, _length(query, key[0], until), part) for key, part in ordered]
+    ordered = sorted(parts.items(), key=lambda item: (item[0][0], item[0][1], item[0][2] or ""))
+    return [_rates(*key, _length(query, key[0], until), group) for key, group in ordered]
 
 
 def _length(query: RollupQuery, at: datetime, until: datetime) -> float:

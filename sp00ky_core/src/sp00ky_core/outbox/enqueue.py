@@ -39,7 +39,7 @@ class Transaction(Enum):
 def check_given(connection: object) -> object:
     """Return a connection that was given; None: none was.
 
-    Refuses None, which a lost transaction is: it must not become a committed job.
+    Refuses None, which is what is left of a lost transaction: its job must not be committed.
     """
     expected = "your connection; leave it out where the job is no part of a transaction of yours"
     expect("connection", connection, expected, met=connection is not None)
@@ -79,9 +79,9 @@ class EnqueueChecks:
     def checked(self, backend: str, new_jobs: Iterable[NewJob]) -> list[NewJob]:
         """Return jobs as the store is to have them; raises as ``Outbox.run_many``, and says which it is."""
         target, checked = self.backends.named(backend), list[NewJob]()
-        for each in _own(target.name, new_jobs):
+        for new_job in _own(target.name, new_jobs):
             try:
-                checked.append(self._checked(target, each))
+                checked.append(self._checked(target, new_job))
             except Sp00kyError as error:
                 error.add_note(f"it is new_jobs[{len(checked)}]")
                 raise

@@ -253,8 +253,8 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
             if backend.table.has_retention and not self.store.capabilities.retention:
                 raise self._unsupported(f"backends.{name}.retention", "retention")
 
-    def _unsupported(self, key: str, what: str) -> ConfigError:
-        problem, fix = f"{self.store.location} keeps no {what}", "leave it out, or use another store"
+    def _unsupported(self, key: str, capability: str) -> ConfigError:
+        problem, fix = f"{self.store.location} keeps no {capability}", "leave it out, or use another store"
         return ConfigError(file=str(self.config.file), key=key, problem=problem, fix=fix)
 
     def transport_factories(self, backends: Iterable[str] | None = None) -> Mapping[str, TransportFactory]:
@@ -271,7 +271,7 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
         for factory in dict.fromkeys(factories.values()):
             transport = factory()
             if isinstance(transport, PreparedTransport):
-                ours = [name for name, each in factories.items() if each is factory]
+                ours = [name for name, made_by in factories.items() if made_by is factory]
                 yield transport, [self.backends[name].config for name in ours]
 
     def _transport_of(self, backend: BackendConfig) -> TransportFactory:

@@ -199,7 +199,7 @@ class Queries(Metered):
         }
 
     async def _empty_in(self, backend: str, stats: BackendStats) -> tuple[float, float] | None:
-        """Say when what is due is done, by what ended and came in the last seconds; delayed jobs aside."""
+        """Say when all that is due will be done, by what ended and came lately; delayed jobs aside."""
         backlog, now = stats.due + stats.processing, datetime.now(UTC)
         if not backlog:
             return 0.0, 0.0
@@ -261,8 +261,8 @@ class Queries(Metered):
 
         Of the latest 100 that ended ``since`` then: however many there are, one page is read.
         """
-        found = await self.find(backend=backend, assigned_to=assigned_to, ended_since=since, limit=100)
-        spans = [(job.created_at, job.updated_at) for job in found]
+        jobs = await self.find(backend=backend, assigned_to=assigned_to, ended_since=since, limit=100)
+        spans = [(job.created_at, job.updated_at) for job in jobs]
         return sorted((end - begin).total_seconds() for begin, end in spans if begin and end)
 
     async def rates(

@@ -126,7 +126,7 @@ class Background:
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
-    """Run the loop until it is stopped; what is at work then is cancelled."""
+    """Run the loop until it is stopped, and cancel what is running then."""
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.get_loop().run_forever()
 

@@ -49,8 +49,8 @@ def _check_code(_filter: object, _field: attrs.Attribute[int | None], value: obj
 
 def _trace_of(trace: object) -> object:
     """Cut the trace's id out of a whole ``traceparent``, as logs and headers may have it."""
-    found = _TRACEPARENT.fullmatch(trace) if isinstance(trace, str) else None
-    return found[1] if found else trace
+    match = _TRACEPARENT.fullmatch(trace) if isinstance(trace, str) else None
+    return match[1] if match else trace
 
 
 def _check_trace(_filter: object, _field: attrs.Attribute[str | None], value: object) -> None:

@@ -155,7 +155,7 @@ class Claimer:
         self._wake.freed()
 
     def _take_over_adjusted(self) -> None:
-        """Between two claims: jobs are held by the lease with which they were claimed."""
+        """Use what ``adjust`` was given, between two claims: jobs keep the lease of their claim."""
         settings = has(self._store, Settings)
         while self._adjusted and settings is not None:
             name, backend = self._adjusted.popitem()
@@ -177,7 +177,7 @@ class Claimer:
             await self._rest()
 
     async def _release_strays(self) -> None:
-        """Before the next claim, if the database lets them go; else with the reclaimer's rounds."""
+        """Release strays before the next claim; where the database refuses, leave them to the reclaimer."""
         try:
             await self.release()
         except StoreUnavailable:
@@ -192,7 +192,7 @@ class Claimer:
         return {name: wanted for name in self._hungry() if (wanted := self._slots[name].wanted)}
 
     def _hungry(self) -> list[str]:
-        """Backends for which a claim may find something, if there is a place."""
+        """List the backends for which a claim may find something, if there is a place."""
         return [
             name
             for name, slots in self._slots.items()
@@ -302,7 +302,7 @@ class Claimer:
                 self.let_go(held)
 
     def let_go(self, held: Held) -> None:
-        """Hold a claim no longer that isn't to be started: the next release gives it back."""
+        """Stop holding a claim that isn't to be started: the next release gives it back."""
         self._holdings.drop([held])
         gate = self._slots[held.table.backend].gate
         gate.unsent(held)
@@ -319,7 +319,7 @@ class Claimer:
     async def release(self) -> list[str]:
         """Give back every claim in the store that this runner doesn't hold.
 
-        A claim whose reply was lost leaves such rows, whose ids are returned; what was let go of does, too.
+        Such rows are left by ``let_go``, and by claims whose reply was lost: the ids of these are returned.
         """
         async with self._claiming:
             self._drop_stale()

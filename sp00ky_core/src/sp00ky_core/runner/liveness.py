@@ -50,6 +50,10 @@ class Beat:
         """Whether attempts may be started."""
         return self._options.clock() <= self.fresh_until
 
+    def has_beaten_since(self, instant: float) -> bool:
+        """Whether this runner's beats have come without a gap since then."""
+        return self.is_fresh() and self.since <= instant
+
     async def fresh(self) -> None:
         """Return once attempts may be started."""
         while not self.is_fresh():
@@ -68,7 +72,7 @@ class Beat:
         return self.is_fresh() and self._options.clock() - self.since >= self._options.reclaim_after
 
     def dead(self) -> dict[str, datetime]:
-        """Runners whose beat this one has seen unchanged for too long, and that beat.
+        """Return the runners whose beat this one has seen unchanged for too long, each with that beat.
 
         It counts up to this one's latest look: while the database is away no runner can be seen to beat.
         """
@@ -76,7 +80,7 @@ class Beat:
         return {runner_id: beat_at for runner_id, (beat_at, since) in self._seen.items() if since <= limit}
 
     def beating(self) -> list[str]:
-        """Runners that aren't dead, this one among them."""
+        """List the runners that aren't dead, this one among them."""
         dead = self.dead()
         return [self._options.runner_id, *(runner_id for runner_id in self._seen if runner_id not in dead)]
 
@@ -138,7 +142,7 @@ class Beat:
         }
 
     async def run(self) -> None:
-        """Beat until cancelled; sooner after a beat that failed, or others hold this one for dead."""
+        """Beat until cancelled; sooner after a failed beat, or others would take this runner for dead."""
         backoff = Backoff(self._options.random, first=FIRST_PAUSE, limit=self._options.beat_interval)
         while True:
             try:

@@ -1,9 +1,9 @@
 """Count what a runner does; log its attempts, and outages of the database.
 
-An attempt that failed has a line, or each has; many failures of a kind in a short time are one. A record has
-attributes for handlers that write them apart: ``event``, ``job_id``, ``backend``, ``path``, ``attempt``,
-``epoch``, ``outcome``, ``code``, ``duration_ms`` and ``runner_id``. None holds the words of a backend: they
-may be the payload's.
+Each attempt that failed has a line, or every attempt; many failures of a kind in a short time share one. A
+record has attributes for handlers that write them apart: ``event``, ``job_id``, ``backend``, ``path``,
+``attempt``, ``epoch``, ``outcome``, ``code``, ``duration_ms`` and ``runner_id``. None holds the words of a
+backend: they may be the payload's.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Observer:
         self.claims_fail = False
 
     def failed(self, doing: str, error: Sp00kyError) -> None:
-        """Count a call that failed, and log it, unless an outage explains it that was logged already."""
+        """Count a call that failed, and log it unless an outage that was logged already explains it."""
         self.count(error)
         if not isinstance(error, StoreUnavailable):
             logger.warning("%s: %s", doing, error)
@@ -149,7 +149,7 @@ _Kind = tuple[str, str, str, bool]
 
 
 class AttemptLog:
-    """Logs what attempts ended with: 50,000 bad rows in a row are no 50,000 lines.
+    """Logs how attempts ended: 50,000 bad rows in a row don't make 50,000 lines.
 
     Args:
         log_all: Log each attempt, also those that were delivered.
@@ -187,11 +187,11 @@ class AttemptLog:
         backend, name, outcome, has_failed = kind
         more = self._seen.pop(kind) - MOST_OF.get(outcome, MOST)
         if more > 0:
-            what = "failed" if has_failed else f"are {_GOES_ON[outcome]}"
+            fate = "failed" if has_failed else f"are {_GOES_ON[outcome]}"
             level = logging.WARNING if has_failed else logging.INFO
             facts = {"event": "attempts", "backend": backend, "outcome": outcome, "count": more}
             text = "%d more jobs of %s %s within %.0f s: %s"
-            logger.log(level, text, more, backend, what, WINDOW, name, extra=facts)
+            logger.log(level, text, more, backend, fate, WINDOW, name, extra=facts)
 
 
 def _log(held: Held, transition: Transition, outcome: str) -> None:

@@ -34,6 +34,7 @@ from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.claim import Claimer, Wake
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.maintenance.reclaim import Reclaimer
+from sp00ky_core.runner.maintenance.retention import Pruner
 from sp00ky_core.runner.maintenance.rollups import RollupWriter
 from sp00ky_core.runner.maintenance.runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Place
@@ -119,6 +120,7 @@ class Runner:
         self._claimer = Claimer(
             *shared, slots=self._slots, holdings=holdings, settler=self._settler, beat=self._beat, wake=wake
         )
+        before_prune = self._schedules.upkeep.close_runs if self._schedules else None
         self._reclaimer = Reclaimer(
             *shared,
             jobs=jobs,
@@ -127,7 +129,7 @@ class Runner:
             gates=self._gates,
             holdings=holdings,
             written=self._note,
-            before_prune=self._schedules.upkeep.close_runs if self._schedules else None,
+            pruner=Pruner(self._store, self._options, before_prune),
         )
         rollups = has(self._store, Rollups)
         self._rollups = RollupWriter(rollups, self._options, self.observer) if rollups else None
@@ -153,7 +155,7 @@ class Runner:
 
     @property
     def runner_id(self) -> str:
-        """As in the rows that it holds."""
+        """Its id, as in the rows that it holds."""
         return self._options.runner_id
 
     @property
@@ -281,7 +283,7 @@ class Runner:
         return deferred is None
 
     def _end(self, held: Held, slots: Slots, answer: Answer) -> Awaitable[None] | None:
-        """Have written what came of an attempt; see ``End``."""
+        """Queue what came of an attempt, to be written; see ``End``."""
         gate, outcome = slots.gate, None
         try:
             outcome = self._attempts.outcome(held, answer)
@@ -303,7 +305,7 @@ class Runner:
 
     def _was_awake(self, held: Held) -> bool:
         """Whether this runner ran without a gap since the attempt began: else the fault may be its own."""
-        has_beaten = self._beat.is_fresh() and self._beat.since <= (held.started_at or held.claimed_at)
+        has_beaten = self._beat.has_beaten_since(held.started_at or held.claimed_at)
         return has_beaten and self._options.clock() <= held.lease_end
 
     def _note(self, settlements: Iterable[tuple[Settlement, Held | None]]) -> None:
@@ -372,7 +374,7 @@ class Runner:
         """Stop claiming, let what is in flight end within ``grace``, write everything, let go.
 
         It waits for a start or a drain that is under way. Cancelled, it lets go at once; what it hadn't
-        written then is written by another drain, if there is one, and is else lost to the reclaim.
+        written then is written by another drain, or is lost: other runners reclaim those jobs.
         """
         self._started = True
         self._claimer.stop()
@@ -494,8 +496,8 @@ class Tasks:
 
     def start(self, name: str, run: Callable[[], Awaitable[None]], *, ends: bool = False) -> None:
         """Start a part; ``ends``: it may end by itself."""
-        part = self._keep_running(name, run, ends=ends)
-        self._tasks[name] = asyncio.create_task(part, name=f"sp00ky-{name}")
+        running = self._keep_running(name, run, ends=ends)
+        self._tasks[name] = asyncio.create_task(running, name=f"sp00ky-{name}")
 
     async def ended(self, name: str, within: float) -> None:
         """Return once a part has ended by itself, or after so many seconds."""
@@ -503,7 +505,7 @@ class Tasks:
             await asyncio.wait([self._tasks[name]], timeout=within)
 
     async def stop(self, *names: str) -> None:
-        """End parts, or all; a store's call may answer a cancellation with an error, and its part go on."""
+        """End parts, or all; cancel again where a store's call answers a cancellation with an error."""
         tasks = {name: self._tasks[name] for name in names or tuple(self._tasks) if name in self._tasks}
         running = {*tasks.values()}
         while running:

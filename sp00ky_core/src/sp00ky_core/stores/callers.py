@@ -101,7 +101,7 @@ def django_of(connection: Any, *, reads: bool = False) -> Any | None:
 
 
 def _connect_django(connection: Any) -> None:
-    """Connect, unless it is; Django refuses that in an event loop's thread, and in another than its own."""
+    """Connect, if need be; Django refuses that in an event loop's thread, and in another than its own."""
     try:
         connection.ensure_connection()
         connection.validate_thread_sharing()
@@ -113,9 +113,9 @@ def _connect_django(connection: Any) -> None:
 
 
 def refuse_unfit(*, closed: bool, alone: bool, blocking: bool = False) -> None:
-    """Refuse before anything is written: a job that can't be rolled back is none of a transaction's.
+    """Refuse a connection before anything is written: what can't be rolled back is in no transaction.
 
-    Where it is ``blocking`` it is a ``SyncOutbox`` that was called, which wants `autocommit` instead of it.
+    ``blocking``: a ``SyncOutbox`` was called, which takes ``autocommit`` instead.
     """
     if closed:
         raise OptionInvalid(option="connection", value="closed", expected="an open one")

@@ -114,7 +114,7 @@ class SortedIndex:
                 for condition in equal
             )
         ):
-            start, end = self._span(tuple(part for one in values for part in (one is not None, one)), within)
+            start, end = self._span(tuple(key for one in values for key in (one is not None, one)), within)
             for at in range(end - 1, start - 1, -1) if backwards else range(start, end):
                 yield self._key_of(self.entries[at])
 
@@ -212,13 +212,13 @@ class MemoryTable:
 
     Attributes:
         rows: By key.
-        held: Those of open transactions, by key; unique indexes alone know them.
+        uncommitted: Those of open transactions, by key; unique indexes alone know them.
         key_of: Returns a row's key; one of several columns is a tuple.
     """
 
     def __init__(self, table: Table) -> None:
         self.rows: dict[Any, Row] = {}
-        self.held: dict[Any, Row] = {}
+        self.uncommitted: dict[Any, Row] = {}
         self.key_of: Callable[[Row], Any] = itemgetter(*table.key)
         self._name = table.name
         self._key = table.key
@@ -246,17 +246,17 @@ class MemoryTable:
     def hold(self, row: Row) -> None:
         """Keep a row of an open transaction, and its unique values. Raises ``RowRefused``."""
         self._move([index for index in self._indexes if index.is_unique], None, row)
-        self.held[self.key_of(row)] = row
+        self.uncommitted[self.key_of(row)] = row
 
     def let_go(self, key: Any) -> Row:
-        """Forget a row that was held, and return it."""
-        row = self.held.pop(key)
+        """Forget a row of an open transaction, and return it."""
+        row = self.uncommitted.pop(key)
         self._move([index for index in self._indexes if index.is_unique], row, None)
         return row
 
     def find(self, where: Sequence[Where], order: Sequence[str] = (), limit: int | None = None) -> list[Row]:
         """Return rows that meet all conditions, in an order."""
-        if not self.rows and not self.held:
+        if not self.rows and not self.uncommitted:
             return []
         chosen = self._plan(where, order)
         rows: Iterable[Row] = self._found(chosen, where)
@@ -272,7 +272,7 @@ class MemoryTable:
         if chosen.index is not None:
             within = [where[n] for n in chosen.within]
             for key in self._indexes[chosen.index].keys(equal, within, backwards=chosen.turns < 0):
-                yield self.rows.get(key) or self.held[key]
+                yield self.rows.get(key) or self.uncommitted[key]
         elif not equal:
             yield from self.rows.values()
         else:
@@ -496,14 +496,17 @@ class MemoryTransaction(MemorySession):
 
     def keys(self) -> set[tuple[str, str]]:
         """Return the dedup keys of its jobs, each with its table."""
-        return {(table.name, self._tables[table].held[key]["dedup_key"]) for key, table in self.held.items()}
+        return {
+            (table.name, self._tables[table].uncommitted[key]["dedup_key"])
+            for key, table in self.held.items()
+        }
 
     def _rows(
         self, table: Table, where: Sequence[Where], order: Sequence[str] = (), limit: int | None = None
     ) -> list[Row]:
         """Return what others see, and its own jobs."""
         stored = self._tables[table]
-        own = [stored.held[key] for key, of in self.held.items() if of is table]
+        own = [stored.uncommitted[key] for key, of in self.held.items() if of is table]
         own = [row for row in own if all(met(row, condition) for condition in where)]
         if not own:
             return super()._rows(table, where, order, limit)

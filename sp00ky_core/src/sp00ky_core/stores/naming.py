@@ -119,8 +119,8 @@ class NamedJobs:
 
     async def count(self, conditions: JobFilter) -> int:
         """See ``Counts.count``."""
-        counts, parts = has(self.store, Counts), self._parts(conditions)
-        return sum([await (counts.count(part) if counts else self._count(part)) for part in parts])
+        counts, filters = has(self.store, Counts), self._parts(conditions)
+        return sum([await (counts.count(filter_) if counts else self._count(filter_)) for filter_ in filters])
 
     async def _count(self, conditions: JobFilter) -> int:
         """Count jobs by reading them."""
@@ -133,8 +133,8 @@ class NamedJobs:
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
         """See ``Clears.clear_matching``."""
         store, cleared = needed(self.store, Clears, "clear_matching()"), 0
-        for part in self._parts(conditions):
-            cleared += await store.clear_matching(part, limit=limit - cleared)
+        for filter_ in self._parts(conditions):
+            cleared += await store.clear_matching(filter_, limit=limit - cleared)
             if cleared >= limit:
                 break
         return cleared
@@ -151,8 +151,8 @@ class NamedJobs:
         store = needed(self.store, ErrorGroups, "errors()")
         groups = [
             self._regrouped(group, by)
-            for part in self._parts(conditions)
-            for group in await store.errors(since=since, limit=limit, conditions=part, by=by)
+            for filter_ in self._parts(conditions)
+            for group in await store.errors(since=since, limit=limit, conditions=filter_, by=by)
         ]
         return joined_errors(groups)[:limit]
 
@@ -162,8 +162,8 @@ class NamedJobs:
         """See ``Counts.groups``; the store has a group for each spelling of an operation."""
         groups: dict[tuple[str, str, str | None], JobGroup] = {}
         store = needed(self.store, Counts, "groups()")
-        for part in self._parts(conditions):
-            for stored in await store.groups(by, conditions=part, limit=limit):
+        for filter_ in self._parts(conditions):
+            for stored in await store.groups(by, conditions=filter_, limit=limit):
                 group = self._regrouped(stored, by)
                 key = (group.backend, group.path, group.assigned_to)
                 groups[key] = _added(groups[key], group) if key in groups else group

@@ -100,7 +100,7 @@ async def _transit(
 
 
 async def _try(store: Store, wanted: Mapping[str, Event], done: OperatorFate) -> dict[str, OperatorResult]:
-    """Read jobs, decide, write; the fates of those whose row has changed meanwhile is ``changed``."""
+    """Read jobs, decide, write; the fate of those whose row has changed meanwhile is ``changed``."""
     jobs, settlements = await _read(store.find, list(wanted)), dict[str, Settlement]()
     fates: dict[str, OperatorResult] = {}
     for job_id, event in wanted.items():

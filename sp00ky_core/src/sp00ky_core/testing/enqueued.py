@@ -127,8 +127,8 @@ class Expectation:
         """Raise the ``AssertionError`` that says what was enqueued instead."""
         __tracebackhide__ = True
         matching = self.matching(like)
-        what = f" like {self}" if str(self) else ""
-        lines = [f"expected {_jobs(self.count)}{what}, found {len(matching)}"]
+        description = f" like {self}" if str(self) else ""
+        lines = [f"expected {_jobs(self.count)}{description}, found {len(matching)}"]
         if len(matching) > self.count:
             lines += _shown(matching)
         else:

@@ -138,7 +138,7 @@ def _of_psycopg(connection: Any, *, reads: bool) -> Fetch:
 @lru_cache(maxsize=64)
 def named(statement: str) -> str:
     """Return a statement with ``%(p1)s`` instead of ``$1``, and so on."""
-    return _PLACE.sub(lambda found: found[1] or f"%(p{found[2]})s", statement.replace("%", "%%"))
+    return _PLACE.sub(lambda match: match[1] or f"%(p{match[2]})s", statement.replace("%", "%%"))
 
 
 def parameters_by_name(arguments: Sequence[object]) -> dict[str, object]:

@@ -240,8 +240,8 @@ class Executor(TransactionalExecutor):
         return rows
 
     async def _end_silent(self) -> None:
-        doubted = [each for each in self._doubted if not each.is_closed()]
-        pids = [each.get_server_pid() for each in doubted]
+        doubted = [connection for connection in self._doubted if not connection.is_closed()]
+        pids = [connection.get_server_pid() for connection in doubted]
         try:
             work = partial(_at_work, pids=pids)
             at_work = await self.run(Workload.BEAT, work, patience=0)

@@ -373,9 +373,9 @@ def sql_statement(tables: Tables, new_job: NewJob, paramstyle: ParamStyle) -> Sq
     values |= {"dedup_key": new_job.dedup_key, "ordered": new_job.ordering_key is not None}
     names: list[str] = []
 
-    def place(found: re.Match[str]) -> str:
-        names.append(found[1])
-        return style.place.format(name=found[1], number=len(names))
+    def place(match: re.Match[str]) -> str:
+        names.append(match[1])
+        return style.place.format(name=match[1], number=len(names))
 
     text = tables.statement("add_statement", table).replace(style.special, style.escaped)
     text = _PLACE.sub(place, text)

@@ -288,7 +288,7 @@ def arguments_of(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[A
         numbers,
         [settlement.job_id[-36:] for settlement in batch],
         [settlement.epoch for settlement in batch],
-        [each.status.value for each in batch],
+        [settlement.status.value for settlement in batch],
         [transition.to.value for transition in transitions],
         [transition.retries for transition in transitions],
         [transition.delay for transition in transitions],
@@ -374,8 +374,8 @@ class SlowSettles:
         tasks = {suspect: self._start(suspect) for suspect in suspects}
         await asyncio.wait(tasks.values(), timeout=seconds)
         results = {
-            each: task.result() if task.done() and not task.cancelled() else _busy(each, SLOW)
-            for each, task in tasks.items()
+            suspect: task.result() if task.done() and not task.cancelled() else _busy(suspect, SLOW)
+            for suspect, task in tasks.items()
         }
         if all(result.fate is SettleFate.BUSY for result in results.values()):
             raise error

@@ -21,7 +21,7 @@ from sp00ky_store_postgres.notifications import hears
 from sp00ky_store_postgres.schema.definition import COLUMNS, JOB_KEY, KEY_COLUMNS, SHARED, Tables, object_name
 from sp00ky_store_postgres.schema.migrate import (
     OLDEST_SERVER,
-    Found,
+    Relation,
     TableRefused,
     find_table,
     pending,
@@ -62,10 +62,10 @@ async def check(options: PostgresOptions, tables: Tables, executor: Executor) ->
         if may_read:
             findings += await _migrations(connection, tables, options)
             for table in tables.all:
-                found = await find_table(connection, tables.schema, table.table)
-                if found is not None:
-                    findings += [each async for each in _table(connection, table, tables, found)]
-            findings += [each async for each in _forsaken_tables(connection, tables)]
+                relation = await find_table(connection, tables.schema, table.table)
+                if relation is not None:
+                    findings += [finding async for finding in _table(connection, table, tables, relation)]
+            findings += [finding async for finding in _forsaken_tables(connection, tables)]
     if options.notify and executor.is_open and not await hears(executor, options):
         findings.append(
             Finding.warning(
@@ -98,28 +98,6 @@ async def _settings(connection: Any) -> AsyncIterator[Finding]:
 
 
 # Privileges.
-
-
-def grants(tables: Tables) -> list[str]:
-    """Return the GRANTs of three roles: one that enqueues, one that runs, one that operates.
-
-    An operator finds, counts, kills, redrives, reschedules, copies, redacts, imports and clears jobs, pauses
-    backends, asks runners to drain, and defines, fires and pauses schedules; each act is written down.
-    """
-    jobs, own = ", ".join(map(tables.name, tables.all)), tables.own
-    shared = ", ".join(quoted(tables.schema, name) for name in SHARED)
-    operated = ", ".join(own[name] for name in ("control", "audit", "schedule", "schedule_run"))
-    return [
-        f"GRANT USAGE ON SCHEMA {quoted(tables.schema)} TO app_role, runner_role, operator_role",
-        f"GRANT SELECT, INSERT ON {jobs} TO app_role",
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {jobs}, {shared} TO runner_role",
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {jobs} TO operator_role",
-        f"GRANT SELECT ON {shared} TO operator_role",
-        f"GRANT INSERT, UPDATE ON {operated} TO operator_role",
-        f"GRANT DELETE ON {own['schedule_run']} TO operator_role",
-        f"GRANT UPDATE ON {own['runner']} TO operator_role",
-        f"GRANT SELECT ON {own['migration']} TO runner_role, operator_role",
-    ]
 
 
 async def _privileges(connection: Any, tables: Tables) -> tuple[list[Finding], bool]:
@@ -162,41 +140,45 @@ async def _migrations(connection: Any, tables: Tables, options: PostgresOptions)
         problem = f"the tables are missing: {', '.join(sorted(created))}"
         return [Finding.stopping(tables.schema, problem, STOPS, MIGRATE)]
     incomplete = {step.table for step in steps if not step.is_record}
-    found = {
+    findings = {
         (step.table, step.problem): step.finding
         for step in steps
         if step.creates_table
         or (step.table not in created and not (step.is_record and step.table in incomplete))
     }
-    return list(found.values())
+    return list(findings.values())
 
 
-async def _table(connection: Any, table: JobTable, tables: Tables, found: Found) -> AsyncIterator[Finding]:
+async def _table(
+    connection: Any, table: JobTable, tables: Tables, relation: Relation
+) -> AsyncIterator[Finding]:
     """Find what is wrong with a job table that is there, and with the jobs in it."""
     name = tables.name(table)
-    for column in sorted(found.must_be_given - COLUMNS.keys()):
+    for column in sorted(relation.must_be_given - COLUMNS.keys()):
         yield Finding.stopping(
             f"{table.table}.{column}",
             "it is NOT NULL and has no default",
             "no job can be enqueued",
             f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} SET DEFAULT ...",
         )
-    async for finding in _assigned(connection, table, name, found):
+    async for finding in _assigned(connection, table, name, relation):
         yield finding
-    for finding in _columns(table, name, found):
+    for finding in _columns(table, name, relation):
         yield finding
     for find in (_losing_rows, _references, _bloat):
         async for finding in find(connection, name):
             yield finding
-    if {"run_at", "deferred_since", "priority", "ordering_key"} <= found.types.keys():
+    if {"run_at", "deferred_since", "priority", "ordering_key"} <= relation.types.keys():
         async for finding in _waiting_jobs(connection, table, tables):
             yield finding
 
 
-async def _assigned(connection: Any, table: JobTable, name: str, found: Found) -> AsyncIterator[Finding]:
+async def _assigned(
+    connection: Any, table: JobTable, name: str, relation: Relation
+) -> AsyncIterator[Finding]:
     """Find what refuses jobs without ``assigned_to``."""
     refuses = {}
-    if "assigned_to" in found.must_be_given:
+    if "assigned_to" in relation.must_be_given:
         refuses["it is NOT NULL"] = f"ALTER TABLE {name} ALTER COLUMN assigned_to DROP NOT NULL"
     for row in await connection.fetch(read_sql("assigned_checks"), name):
         check = fill(read_sql("check_of_nothing"), expression=row["expression"], table=name)
@@ -218,11 +200,11 @@ async def _refuses(connection: Any, check: str) -> bool:
         raise
 
 
-def _columns(table: JobTable, name: str, found: Found) -> Iterator[Finding]:
+def _columns(table: JobTable, name: str, relation: Relation) -> Iterator[Finding]:
     """Find columns that are missing, or of another type; those that a migration adds aside."""
     by_migration = {statement.name for statement in statements() if statement.kind == "column"}
     for column, type_ in COLUMNS.items():
-        subject, is_ = f"{table.table}.{column}", found.types.get(column)
+        subject, is_ = f"{table.table}.{column}", relation.types.get(column)
         if is_ is None and column not in by_migration:
             fix = "add it again, as docs/row-contract.md has it"
             yield Finding.stopping(subject, f"column {column} is missing", STOPS, fix)
@@ -340,8 +322,8 @@ async def _forsaken_tables(connection: Any, tables: Tables) -> AsyncIterator[Fin
     if kept is None or not KEY_COLUMNS["sp00ky_migration"].items() <= kept.types.items():
         return  # it is another application's
     for name in sorted((await versions(connection, tables)).keys() - tables.by_name.keys()):
-        found = await find_table(connection, tables.schema, name)
-        if found is None or not JOB_KEY.keys() <= found.types.keys():
+        relation = await find_table(connection, tables.schema, name)
+        if relation is None or not JOB_KEY.keys() <= relation.types.keys():
             continue
         table = quoted(tables.schema, name)
         if not await connection.fetchval("SELECT has_table_privilege($1::text::regclass, 'SELECT')", table):

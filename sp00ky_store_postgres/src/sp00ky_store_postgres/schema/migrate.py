@@ -127,7 +127,7 @@ class Pending(MigrationStep):
 
 
 @attrs.frozen(kw_only=True)
-class Found:
+class Relation:
     """A relation as the catalog has it, or the schema itself.
 
     Attributes:
@@ -320,20 +320,20 @@ async def pending(connection: Any, tables: Tables, options: PostgresOptions) -> 
     Raises:
         SchemaError: A table is another application's, or of a newer version.
     """
-    found = {name: await find_table(connection, tables.schema, name) for name in KEY_COLUMNS}
-    for name, relation in found.items():
+    relations = {name: await find_table(connection, tables.schema, name) for name in KEY_COLUMNS}
+    for name, relation in relations.items():
         _refuse_other(name, KEY_COLUMNS[name], relation, options)
     objects = await connection.fetch(read_sql("catalog_schema"), tables.schema)
-    in_schema = Found(objects={(row["kind"], row["name"]): True for row in objects})
+    in_schema = Relation(objects={(row["kind"], row["name"]): True for row in objects})
     lacking: list[Pending] = []
     for statement in statements():
         if statement.is_shared:
             subject, _, part = statement.name.partition(".")
             name = object_name(subject, part) if statement.kind == "index" else part or subject
-            of = in_schema if statement.kind in {"schema", "function"} else found[subject]
-            filled = found.get(subject) is not None
+            of = in_schema if statement.kind in {"schema", "function"} else relations[subject]
+            filled = relations.get(subject) is not None
             lacking += _lacking(statement, subject or tables.schema, name, tables, of, concurrently=filled)
-    done = await versions(connection, tables) if found["sp00ky_migration"] else {}
+    done = await versions(connection, tables) if relations["sp00ky_migration"] else {}
     for table in tables.all:
         lacking += await _lacking_of(connection, table, tables, options, done.get(table.table, (0, 0)))
     return sorted(lacking, key=lambda statement: statement.alone)
@@ -352,36 +352,42 @@ async def _lacking_of(
             f"knows version {VERSION}",
             fix="upgrade sp00ky-store-postgres",
         )
-    found = await find_table(connection, tables.schema, table.table)
-    _refuse_other(table.table, JOB_KEY, found, options)
+    relation = await find_table(connection, tables.schema, table.table)
+    _refuse_other(table.table, JOB_KEY, relation, options)
     if version > VERSION:
         return []  # that release knows what the table has to have
     has_rows = f"SELECT EXISTS (SELECT FROM {tables.name(table)})"  # noqa: S608  # a quoted name
-    filled = found is not None and await connection.fetchval(has_rows)
+    filled = relation is not None and await connection.fetchval(has_rows)
     lacking: list[Pending] = []
     for statement in statements():
         if not statement.is_shared:
             name = statement.name if statement.kind == "column" else object_name(table.table, statement.name)
-            lacking += _lacking(statement, table.table, name, tables, found, concurrently=filled)
+            lacking += _lacking(statement, table.table, name, tables, relation, concurrently=filled)
     return lacking if version == VERSION else [*lacking, _record(table, tables, version)]
 
 
 def _lacking(
-    each: Statement, table: str, name: str, tables: Tables, found: Found | None, *, concurrently: bool
+    statement: Statement,
+    table: str,
+    name: str,
+    tables: Tables,
+    relation: Relation | None,
+    *,
+    concurrently: bool,
 ) -> Iterator[Pending]:
     """Yield what makes an object of a table; ``name`` is that of the object."""
     problem = ""
-    if _is_there(each, name, found):
+    if _is_there(statement, name, relation):
         return
     qualified = quoted(tables.schema, name)
-    if each.kind in {"index", "unique"} and found is not None and ("index", name) in found.objects:
+    if statement.kind in {"index", "unique"} and relation is not None and ("index", name) in relation.objects:
         concurrently = True
         problem = f"index {name} isn't valid: its making was cut off, or rows share a key"
         drop = f"DROP INDEX CONCURRENTLY IF EXISTS {qualified}"
-        yield _pending(each, table, name, drop, problem)
+        yield _pending(statement, table, name, drop, problem)
     functions = (statement.name for statement in statements() if statement.kind == "function")
     text = fill(
-        each.text,
+        statement.text,
         schema=quoted(tables.schema),
         table=quoted(tables.schema, table),
         name=quoted(name),
@@ -389,37 +395,37 @@ def _lacking(
         concurrently="CONCURRENTLY " if concurrently else "",
         **{own: quoted(tables.schema, own) for own in (*KEY_COLUMNS, *functions)},
     )
-    named = {"schema": tables.schema, "table": table, "column": each.name}.get(each.kind, name)
-    yield _pending(each, table, named, text, problem)
+    named = {"schema": tables.schema, "table": table, "column": statement.name}.get(statement.kind, name)
+    yield _pending(statement, table, named, text, problem)
 
 
-def _is_there(each: Statement, name: str, found: Found | None) -> bool:
+def _is_there(statement: Statement, name: str, relation: Relation | None) -> bool:
     """Tell whether a table, or the schema, is as a statement makes it."""
-    if found is None:
-        return each.kind == "dropped"
-    if each.kind == "table":
+    if relation is None:
+        return statement.kind == "dropped"
+    if statement.kind == "table":
         return True
-    if each.kind == "column":
-        return name in found.types
-    if each.kind == "dropped":
-        kinds = ("trigger",) if each.is_of_trigger else ("index", "check")
-        return not any((kind, name) in found.objects for kind in kinds)
-    if each.kind in {"index", "unique", "validated"}:
-        return found.objects.get(("check" if each.kind == "validated" else "index", name), False)
-    return (each.kind, name) in found.objects
+    if statement.kind == "column":
+        return name in relation.types
+    if statement.kind == "dropped":
+        kinds = ("trigger",) if statement.is_of_trigger else ("index", "check")
+        return not any((kind, name) in relation.objects for kind in kinds)
+    if statement.kind in {"index", "unique", "validated"}:
+        return relation.objects.get(("check" if statement.kind == "validated" else "index", name), False)
+    return (statement.kind, name) in relation.objects
 
 
-def _pending(each: Statement, subject: str, name: str, text: str, problem: str) -> Pending:
-    kind = {"unique": "index", "validated": "the validation of check"}.get(each.kind, each.kind)
-    lack = f"{name} isn't needed any more" if each.kind == "dropped" else f"{kind} {name} is missing"
-    why = {"dropped": "with it, ", "validated": ""}.get(each.kind, "without it, ")
+def _pending(statement: Statement, subject: str, name: str, text: str, problem: str) -> Pending:
+    kind = {"unique": "index", "validated": "the validation of check"}.get(statement.kind, statement.kind)
+    lack = f"{name} isn't needed any more" if statement.kind == "dropped" else f"{kind} {name} is missing"
+    why = {"dropped": "with it, ", "validated": ""}.get(statement.kind, "without it, ")
     return Pending(
         table=subject,
         statement=text,
-        why=f"migration {each.version:04}: {why}{each.without}",
-        creates_table=each.kind == "table" and not each.name,
-        without=each.without,
-        stops_jobs=each.stops_jobs,
+        why=f"migration {statement.version:04}: {why}{statement.without}",
+        creates_table=statement.kind == "table" and not statement.name,
+        without=statement.without,
+        stops_jobs=statement.stops_jobs,
         problem=problem or lack,
     )
 
@@ -441,20 +447,20 @@ def _record(table: JobTable, tables: Tables, version: int) -> Pending:
 
 
 def _refuse_other(
-    name: str, columns: Mapping[str, str], found: Found | None, options: PostgresOptions
+    name: str, columns: Mapping[str, str], relation: Relation | None, options: PostgresOptions
 ) -> None:
     """Raise ``TableRefused`` for a relation without the key columns of the table whose name it has."""
-    if found is None:
+    if relation is None:
         return
-    lacking = columns.items() - found.types.items()
+    lacking = columns.items() - relation.types.items()
     # Rows are addressed by their place, which several partitions may share. (Of a table that has children
     # statements see its own rows alone.)
-    if found.kind != "r" or lacking:
+    if relation.kind != "r" or lacking:
         why = "it has no " + ", ".join(f"{column} {type_}" for column, type_ in sorted(lacking))
         raise TableRefused(
             store=options.location,
             problem=f"{name!r} is another application's table and was left as it is: "
-            + ("it is no plain table" if found.kind != "r" else why),
+            + ("it is no plain table" if relation.kind != "r" else why),
             fix="rename it, give the backend another method.table, or give the jobs a schema of their own: "
             "add schema=<name> to the store's URL",
         )
@@ -463,13 +469,13 @@ def _refuse_other(
 # The catalog.
 
 
-async def find_table(connection: Any, schema: str, name: str) -> Found | None:
+async def find_table(connection: Any, schema: str, name: str) -> Relation | None:
     """Return a relation; None: there is none of that name."""
     columns = await connection.fetch(read_sql("catalog_columns"), schema, name)
     if not columns:
         return None
     objects = await connection.fetch(read_sql("catalog_objects"), quoted(schema, name))
-    return Found(
+    return Relation(
         kind=columns[0]["kind"],
         # Without the quotes of ``quote_all_identifiers``; the store's own names need none.
         types={row["name"]: row["type"].replace('"', "") for row in columns if row["name"]},

@@ -19,7 +19,7 @@ def _statements() -> dict[str, str]:
     """Read all statements; each stands behind its name: ``-- name: stats``."""
     folder = files("sp00ky_store_postgres").joinpath("sql")
     texts = [file.read_text() for file in folder.iterdir() if file.name.endswith(".sql")]
-    named = (part.partition("\n") for text in texts for part in text.split("-- name: ")[1:])
+    named = (block.partition("\n") for text in texts for block in text.split("-- name: ")[1:])
     return {name.strip(): _without_comments(text) for name, _, text in named}
 
 

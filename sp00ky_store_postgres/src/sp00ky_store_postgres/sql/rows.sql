@@ -33,9 +33,9 @@ CASE
     WHEN job.errors::text <> '[]' AND json_typeof(job.errors) = 'array' THEN (
         SELECT CASE WHEN NOT {{unreadable}} THEN last.entry{{field}} END
         FROM (
-            SELECT each.value AS entry
-            FROM json_array_elements(job.errors) WITH ORDINALITY AS each (value, n)
-            ORDER BY each.n DESC
+            SELECT error.value AS entry
+            FROM json_array_elements(job.errors) WITH ORDINALITY AS error (value, n)
+            ORDER BY error.n DESC
             LIMIT 1
         ) AS last
     )

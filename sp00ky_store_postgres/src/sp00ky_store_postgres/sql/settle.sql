@@ -69,9 +69,9 @@ written_{{number}} AS (
     CROSS JOIN LATERAL (
         SELECT counted.count, CASE
             WHEN held.flags & 32 <> 0 THEN (
-                SELECT each.value
-                FROM json_array_elements(before.errors) WITH ORDINALITY AS each (value, n)
-                WHERE each.n = counted.count
+                SELECT error.value
+                FROM json_array_elements(before.errors) WITH ORDINALITY AS error (value, n)
+                WHERE error.n = counted.count
             )
         END AS entry
         FROM (SELECT json_array_length(before.errors) AS count OFFSET 0) AS counted

@@ -68,8 +68,8 @@ def killed_query(news: bytes) -> UUID | None:
     """Read which LIVE query a notification says has ended, as with its table; None: it is about a record."""
     if b"KILLED" not in news:  # nearly always: to decode each would cost more
         return None
-    found = decoded(news)["result"]
-    return found["id"] if found["action"] == "KILLED" else None
+    notification = decoded(news)["result"]
+    return notification["id"] if notification["action"] == "KILLED" else None
 
 
 def number_of(data: bytes) -> object:
@@ -141,7 +141,7 @@ def results_of(store: str, reply: Mapping[str, Any]) -> list[Any]:
     problem = statement_error(store, reply["result"])
     if problem is not None:
         raise problem
-    return [each["result"] for each in reply["result"]]
+    return [result["result"] for result in reply["result"]]
 
 
 def without_null(value: Any) -> Any:
@@ -149,7 +149,7 @@ def without_null(value: Any) -> Any:
     if NULL is None:
         return value
     if isinstance(value, list):
-        return [without_null(each) for each in value]
+        return [without_null(item) for item in value]
     if isinstance(value, dict):
-        return {key: without_null(each) for key, each in value.items()}
+        return {key: without_null(item) for key, item in value.items()}
     return None if value is NULL else value

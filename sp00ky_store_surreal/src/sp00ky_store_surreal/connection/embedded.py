@@ -183,7 +183,7 @@ async def _threads_end() -> None:
 def _is_any_replying() -> bool:
     """Whether a thread of the engine, on a busy machine, stands still within the reply that it has given."""
     first = (_outermost(frame) for frame in sys._current_frames().values())
-    return any(each.f_code.co_name == "call_soon_threadsafe" for each in first)
+    return any(frame.f_code.co_name == "call_soon_threadsafe" for frame in first)
 
 
 def _outermost(frame: FrameType) -> FrameType:

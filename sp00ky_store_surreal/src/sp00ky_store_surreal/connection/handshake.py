@@ -41,8 +41,8 @@ async def connected(target: Target, heard: Callable[[bytes], None] | None = None
 
 
 def _check_version(target: Target, version: str) -> None:
-    found = re.search(r"(\d+)\.\d+", version)
-    if found is not None and int(found[1]) < OLDEST:
+    match = re.search(r"(\d+)\.\d+", version)
+    if match is not None and int(match[1]) < OLDEST:
         raise StoreError(
             store=target.location,
             problem=f"the server is too old ({version}): it loses updates that two clients make at "

@@ -101,7 +101,7 @@ class Live:
     async def _turn(self, connection: ServerConnection, queries: dict[str, UUID]) -> bool:
         """Subscribe to the tables that are there and aren't resting; say whether there was a new one."""
         self._turned.clear()
-        for table in [each for each, query in queries.items() if query in self._killed]:
+        for table in [name for name, query in queries.items() if query in self._killed]:
             del queries[table]
         self._killed.clear()
         for table in queries.keys() & self._resting:

@@ -109,7 +109,7 @@ class Line:
         self._closed = True
         if self._calls:
             await asyncio.wait(self._calls, timeout=CLOSE_SECONDS)
-        tasks = [each for each in (self._healing, self._watching) if each is not None]
+        tasks = [task for task in (self._healing, self._watching) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

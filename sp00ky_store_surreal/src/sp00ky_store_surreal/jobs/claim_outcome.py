@@ -146,15 +146,15 @@ def breaker_of(row: Mapping[str, Any]) -> Breaker:
 
 
 def _marked(reply: Sequence[Any], mark: str) -> list[Any]:
-    return [each for each in reply if isinstance(each, list) and each[:1] == [mark]]
+    return [result for result in reply if isinstance(result, list) and result[:1] == [mark]]
 
 
 def _lasts(text: str) -> float:
     return seconds_of(text) if text else math.inf
 
 
-def _only(asked: set[str], found: Mapping[str, _Found]) -> dict[str, _Found]:
-    return {backend: value for backend, value in found.items() if backend in asked}
+def _only(asked: set[str], values: Mapping[str, _Found]) -> dict[str, _Found]:
+    return {backend: value for backend, value in values.items() if backend in asked}
 
 
 COLLIDING = 2.0
@@ -173,7 +173,7 @@ class ClaimRefusals:
 
     def ids(self) -> list[RecordID]:
         """List them."""
-        ids = (id_value(each) for each in self._quarantine.resting("claimed"))
+        ids = (id_value(job_id) for job_id in self._quarantine.resting("claimed"))
         return [id_ for id_ in ids if id_ is not None]
 
     def skip(self, row_id: RecordID, error: StoreError) -> None:

@@ -104,22 +104,22 @@ class Heads:
 
     async def is_due(self, table: JobTable, rank: int = 0) -> bool:
         """Whether the first job from the head on is due."""
-        now, found = await self._first(table, rank, self.at(table, rank))
-        return bool(found) and not (isinstance(found[0], datetime) and found[0] > now)
+        now, instants = await self._first(table, rank, self.at(table, rank))
+        return bool(instants) and not (isinstance(instants[0], datetime) and instants[0] > now)
 
     async def _search(self, table: JobTable, rank: int, head: _Head) -> None:
         began = time.monotonic()
-        now, found = await self._first(table, rank)
+        now, instants = await self._first(table, rank)
         head.searched = head.advanced = time.monotonic()
         head.costs.append(head.searched - began)
-        first = found[0] if found else now
+        first = instants[0] if instants else now
         head.at = _from(min(first, now - LATE) if isinstance(first, datetime) else first)
 
     async def _advance(self, table: JobTable, rank: int, head: _Head) -> None:
-        _, found = await self._first(table, rank, head.at)
+        _, instants = await self._first(table, rank, head.at)
         head.advanced = time.monotonic()
-        if found:
-            head.at = _from(found[0])
+        if instants:
+            head.at = _from(instants[0])
 
     async def _first(
         self, table: JobTable, rank: int, head: datetime | None = None
@@ -127,8 +127,8 @@ class Heads:
         """Read the database's clock, and when the first pending job is due: from a head on, or at all."""
         names = {"table": quoted(table.table), "group": group_of(rank, embedded=False)}
         statement = surql("cursor_first_due" if head is None else "cursor_next_due", **names)
-        now, found = (await self._connection.read(statement, head=head))[-1]
-        return now, found
+        now, instants = (await self._connection.read(statement, head=head))[-1]
+        return now, instants
 
     def _of(self, table: JobTable, rank: int) -> _Head:
         return self._heads.setdefault((table.table, rank), _Head())
@@ -209,7 +209,7 @@ class Peers:
         if runner_id not in beats:
             return
         since = beats[runner_id].at - LIVELY
-        lively = sorted(each for each, beat in beats.items() if beat.at >= since)
+        lively = sorted(runner for runner, beat in beats.items() if beat.at >= since)
         apart = WINDOW // len(lively)
         self._places[runner_id] = lively.index(runner_id) * apart
         self._most[runner_id] = max(apart // ROOM, FEWEST) if len(lively) > 1 else UNLIMITED
@@ -271,7 +271,7 @@ class ClaimIndex:
         if self._connection.target.embedded:
             return
         table = next(self._turns)
-        problem = next((each.problem for each in await looked_at(self._connection, table)), None)
+        problem = next((difference.problem for difference in await looked_at(self._connection, table)), None)
         if problem is None:
             self._untrue.discard(table)
         elif table not in self._untrue:

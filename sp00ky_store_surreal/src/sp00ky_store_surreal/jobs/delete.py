@@ -66,8 +66,8 @@ class RowChanges:
         except StoreError as error:
             if not may_be_a_rows(error):
                 raise
-        found = await self.connection.read(selecting, **change.bindings)
-        return await self.named(change, found[-1])
+        reply = await self.connection.read(selecting, **change.bindings)
+        return await self.named(change, reply[-1])
 
     async def named(self, change: Change, ids: Sequence[RecordID]) -> list[Any]:
         """Change these rows; one that the database refuses is logged and left out."""
@@ -84,8 +84,8 @@ class RowChanges:
     async def _write(self, change: Change, ids: str, **these: Any) -> list[Any]:
         statement = surql(change.statement, ids=ids, **change.names)
         reply = await self.connection.write(statement, change.how, **change.bindings, **these)
-        found: list[Any] = reply[-1]
-        return found
+        rows: list[Any] = reply[-1]
+        return rows
 
 
 DELETED_AT_ONCE = 1_000
@@ -175,7 +175,7 @@ class Deletes:
 
         Raises ``SchemaError`` where none was deleted, and some are still there.
         """
-        deleted = [each for part in parts for each in part["gone"]]
+        deleted = [row for part in parts for row in part["gone"]]
         if not deleted and any(part["left"] for part in parts):
             raise unwritable(self.changes.connection.target.location, table.table)
         return deleted

@@ -125,10 +125,10 @@ class Enqueues:
                 first.setdefault(held, key)
             keys.append(key)
         made = list(batches.values())
-        found = _insert_within(transaction, target, made) if transaction else _insert(connection, made)
-        stored = _by_key(made, await found)
+        inserted = _insert_within(transaction, target, made) if transaction else _insert(connection, made)
+        stored = _by_key(made, await inserted)
         try:
-            return [_stored(stored, key, each) for key, each in zip(keys, new_jobs, strict=True)]
+            return [_stored(stored, key, new_job) for key, new_job in zip(keys, new_jobs, strict=True)]
         except KeyError:  # what was written must be there to be read
             raise unwritable(target.location, made[0].table.table) from None
 
@@ -185,14 +185,14 @@ async def _insert(connection: Connection, batches: list[_Batch]) -> list[Any]:
 async def _committed(connection: Connection, batches: list[_Batch]) -> list[Any]:
     """Read what was stored, where a batch whose reply was lost got through; else nothing."""
     statement, bindings = _statement(batches, insert=False)
-    found = _jobs_of(await connection.read(statement, **bindings))
+    jobs = _jobs_of(await connection.read(statement, **bindings))
     ours = {id_text(row["id"]) for batch in batches for row in batch.rows}
-    return found if ours & {id_text(row["id"]) for rows in found for row in rows} else []
+    return jobs if ours & {id_text(row["id"]) for rows in jobs for row in rows} else []
 
 
 def _jobs_of(reply: list[Any]) -> list[Any]:
-    found: list[Any] = reply[-1]["jobs"]
-    return found
+    jobs: list[Any] = reply[-1]["jobs"]
+    return jobs
 
 
 async def _insert_within(transaction: Transaction, target: Target, batches: list[_Batch]) -> list[Any]:
@@ -239,9 +239,9 @@ def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -
     return surql("enqueue_transaction", parts=parts, reads=", ".join(reads)), bindings
 
 
-def _by_key(batches: list[_Batch], found: list[Any]) -> dict[tuple[str, str], Job]:
+def _by_key(batches: list[_Batch], jobs: list[Any]) -> dict[tuple[str, str], Job]:
     stored: dict[tuple[str, str], Job] = {}
-    for batch, rows in zip(batches, found, strict=True):
+    for batch, rows in zip(batches, jobs, strict=True):
         for job in (job_from(row, batch.table) for row in rows):
             stored["id", job.id] = job
             if job.dedup_key is not None:

@@ -70,7 +70,7 @@ class Reclaims:
         for table in await self.ready.there(tables):
             left = limit - len(jobs)
             if left > 0:
-                named = ids_of(table, [each.job_id for each in overdue])
+                named = ids_of(table, [claim.job_id for claim in overdue])
                 which = {"dead": list(dead), "beating": list(beating), "named": named}
                 with self.ready.passing_over():
                     statement = surql("reclaim_lost_ids", **_names(table))

@@ -59,7 +59,7 @@ class Settles:
         await self._ready.ensure()
         results = await self._settle(settlements)
         pending = [settlement for settlement in settlements if settlement.transition.to is JobStatus.PENDING]
-        if any(each.transition.delay is None or _is_rescheduled(each) for each in pending):
+        if any(settlement.transition.delay is None or _is_rescheduled(settlement) for settlement in pending):
             self._claims.forget_heads()
         return results
 
@@ -88,13 +88,15 @@ class Settles:
         return [SettleResult(job_id=settlement.job_id, fate=SettleFate.SETTLED) for settlement in settlements]
 
     async def _settle_batch(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        found = [
-            each for each in (id_value(settlement.job_id) for settlement in settlements) if each is not None
+        ids = [
+            row_id
+            for row_id in (id_value(settlement.job_id) for settlement in settlements)
+            if row_id is not None
         ]
         writes = self._settle_writes(settlements)
         looks = {name: surql(f"settle_look_{name}") for name in ("before", "after")}
         statement = self._settle_statement(settlements, writes, **looks)
-        reply = await self._connection.write(statement, SETTLING, ids=found, **NUL, **writes)
+        reply = await self._connection.write(statement, SETTLING, ids=ids, **NUL, **writes)
         looked = [rows for rows in reply if isinstance(rows, list)]
         before, after = ({id_text(row["id"]): row for row in rows} for rows in (looked[0], looked[-1]))
         results = _fates(before, settlements)
@@ -152,7 +154,7 @@ class Settles:
                 for (backend, epoch, runner_id, answer), ids in delivered.items()
             ],
             "others": [[ids, self._write_of(other)] for other, ids in others.items()],
-            "rescheduled": [[ids, _reschedule(each)] for each, ids in rescheduled.items()],
+            "rescheduled": [[ids, _reschedule(other)] for other, ids in rescheduled.items()],
         }
 
     def _write_of(self, settlement: Settlement) -> dict[str, Any]:

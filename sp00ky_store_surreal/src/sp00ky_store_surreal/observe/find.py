@@ -207,8 +207,8 @@ async def changed_since(
     statement = "RETURN time::now();"
     if since is not None:
         statement += "".join(surql("watch_changed_since", table=quoted(table.table)) for table in tables)
-    now, *found = await connection.read(statement, since=since)
-    return now, {id_text(row["id"]): row["state"] for each in found for row in each}
+    now, *reply = await connection.read(statement, since=since)
+    return now, {id_text(row["id"]): row["state"] for rows in reply for row in rows}
 
 
 async def ended_ids(

@@ -112,11 +112,11 @@ class Signals(Notifications):
         self._changed.send()
         if work:
             self.wake()
-        for each in () if self.is_live else self._following:
+        for follower in () if self.is_live else self._following:
             if ids is None:
-                each.missed()
+                follower.missed()
             else:
-                each.add(ids)
+                follower.add(ids)
 
     def _hear(self, news: bytes | None) -> None:
         self._changed.send()
@@ -126,12 +126,12 @@ class Signals(Notifications):
         if record is None:
             self._missed()
             return
-        for each in self._following:
-            each.add([id_text(record)])
+        for follower in self._following:
+            follower.add([id_text(record)])
 
     def _missed(self) -> None:
-        for each in self._following:
-            each.missed()
+        for follower in self._following:
+            follower.missed()
 
     @asynccontextmanager
     async def follow(self, *, at_once: bool) -> AsyncIterator[Changed]:
@@ -158,8 +158,8 @@ class Signals(Notifications):
         """End every subscription."""
         self._work.close()
         self._changed.close()
-        for each in self._following:
-            each.close()
+        for follower in self._following:
+            follower.close()
         await self._live_due.subscription.stop()
         await self._live_changes.subscription.stop()
 

@@ -89,7 +89,7 @@ async def next_due(connection: Connection, tables: Iterable[JobTable]) -> float 
 
 def _stats(reply: Sequence[Any], gate: Mapping[str, Any]) -> BackendStats:
     counted, stalled, oldest, _, deferred, waiting = reply
-    every, others, later = ([*map(count_of, each)] for each in counted)
+    every, others, later = ([*map(count_of, rows)] for rows in counted)
     pending, first_later, processing, success, failed = (
         count - other for count, other in zip_longest(every, others, fillvalue=0)
     )
@@ -170,7 +170,7 @@ async def error_groups(
     for table in tables:
         reply = await _grouped(connection, table, "error_groups", asked, conditions=conditions, by=by)
         rows, latest = reply or ((), ())
-        examples = {(*map(_plain, each[:3]), each[3]): id_text(each[4]) for each in latest}
+        examples = {(*map(_plain, error[:3]), error[3]): id_text(error[4]) for error in latest}
         groups += [_group_of(table, row, examples, by) for row in rows]
     return sorted(groups, key=lambda group: group.count, reverse=True)[:limit]
 

@@ -146,7 +146,7 @@ class Watch:
             await changed.interrupted(SAFETY if self.signals.is_live else pause)
             began = time.monotonic()
             try:
-                since, found = await self._changes(since)
+                since, latest = await self._changes(since)
             except StoreError as error:
                 level = logging.DEBUG if is_away else logging.WARNING
                 _log.log(level, "can't see what changes, looking again until it works: %s", error)
@@ -154,12 +154,12 @@ class Watch:
                 changed.missed()
                 await asyncio.sleep(RETRY)
                 continue
-            if self.query.ids is not None and seen and not found:
+            if self.query.ids is not None and seen and not latest:
                 changed.close()
                 return
-            new = [job_id for job_id, state in found.items() if seen.get(job_id) != state]
+            new = [job_id for job_id, state in latest.items() if seen.get(job_id) != state]
             changed.add(new)
-            seen, is_away = found, False
+            seen, is_away = latest, False
             pause = SOONEST if new else min(pause * 2, LATEST)
             await asyncio.sleep((time.monotonic() - began) * SHARE)
 

@@ -52,19 +52,21 @@ _CHANGED = {
 async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[Finding]:
     """List the findings, those that stop jobs first."""
     wanted = list(tables)
-    layouts = await read_layout(connection, [*OWN_TABLES, *(each.table for each in wanted)])
-    own = [each for name in OWN_TABLES for each in _own(layouts[name])]
-    found = refused = await dry_run_of_all(connection, writes=not own)
+    layouts = await read_layout(connection, [*OWN_TABLES, *(table.table for table in wanted)])
+    own = [finding for name in OWN_TABLES for finding in _own(layouts[name])]
+    listed = refused = await dry_run_of_all(connection, writes=not own)
     for table in wanted:
         layout = layouts[table.table]
-        found = [*found, *_job(table, layout)]
+        listed = [*listed, *_job(table, layout)]
         if not refused and layout.is_job_table and layout.is_migrated:
-            found += await dry_run(connection, table, layout)
-    ready = [each for each in wanted if layouts[each.table].is_job_table and layouts[each.table].is_migrated]
-    found += [_untrue(difference) for difference in await differences(connection, ready)]
+            listed += await dry_run(connection, table, layout)
+    ready = [
+        table for table in wanted if layouts[table.table].is_job_table and layouts[table.table].is_migrated
+    ]
+    listed += [_untrue(difference) for difference in await differences(connection, ready)]
     if not own:
-        found += await waiting(connection, ready)
-    return sorted([*found, *own], key=lambda each: not each.stops_jobs)
+        listed += await waiting(connection, ready)
+    return sorted([*listed, *own], key=lambda finding: not finding.stops_jobs)
 
 
 def _own(layout: TableLayout) -> Iterator[Finding]:
@@ -117,9 +119,9 @@ def _missing(name: str, layout: TableLayout) -> Iterator[Finding]:
     needed = sorted((OUR_FIELDS - layout.fields.keys()) | (OUR_INDEXES - layout.indexes))
     if needed:
         yield Finding.stopping(name, f"it lacks {', '.join(needed)}", "its jobs can't be claimed", _MIGRATE)
-    for each in sorted(OPTIONAL_FIELDS - layout.fields.keys()):
+    for field in sorted(OPTIONAL_FIELDS - layout.fields.keys()):
         yield Finding.warning(
-            f"{name}.{each}", "the field is missing", "a client that writes it is refused", _MIGRATE
+            f"{name}.{field}", "the field is missing", "a client that writes it is refused", _MIGRATE
         )
 
 
@@ -133,10 +135,10 @@ def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:
         yield Finding.warning(name, problem, consequence, _REPAIR)
     if layout.has_record_users and not layout.is_older:
         yield _evaluates(name, layout)
-    for each in layout.changeable:
+    for field in layout.changeable:
         fix = f"add to its definition: PERMISSIONS FOR update NONE{_PERMISSIONS}"
         yield Finding.warning(
-            f"{name}.{each}", "clients may change it", f"a client can {_CHANGED[each]}", fix
+            f"{name}.{field}", "clients may change it", f"a client can {_CHANGED[field]}", fix
         )
     if layout.open_for:
         deeds = ", ".join(layout.open_for)
@@ -148,10 +150,10 @@ def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:
 async def waiting(connection: Connection, tables: Sequence[JobTable]) -> list[Finding]:
     """Report what waits in these tables, which have been migrated, and in others that once were."""
     statement = surql("check_any_runner_alive") + "".join(
-        surql("check_waiting_jobs", **_names(each, embedded=connection.target.embedded)) for each in tables
+        surql("check_waiting_jobs", **_names(table, embedded=connection.target.embedded)) for table in tables
     )
-    alive, *found = await connection.read(statement)
-    due, deferred, others = found[::3], found[1::3], found[2::3]
+    alive, *reply = await connection.read(statement)
+    due, deferred, others = reply[::3], reply[1::3], reply[2::3]
     findings = []
     for number, table in enumerate(tables):
         findings += [
@@ -159,7 +161,7 @@ async def waiting(connection: Connection, tables: Sequence[JobTable]) -> list[Fi
             *_deferred(table, deferred[number]),
             *_others(table, others[number]),
         ]
-    return [*findings, *await _abandoned(connection, {each.table for each in tables})]
+    return [*findings, *await _abandoned(connection, {table.table for table in tables})]
 
 
 def _names(table: JobTable, *, embedded: bool) -> dict[str, str]:
@@ -311,12 +313,12 @@ def _unmade(table: str, reason: str) -> Finding:
 
 def _values(table: JobTable, layout: TableLayout) -> dict[str, Any]:
     """Make up a job, as near to the table's as can be known."""
-    found = _OF_TABLE.search(layout.type_of("assigned_to"))
+    match = _OF_TABLE.search(layout.type_of("assigned_to"))
     allowed = table.strategies - {*layout.refused_strategies(table.strategies)}
     return {
         "path": min(table.routes, default=PATH),
         "strategy": max(allowed, default="linear"),
-        "parent": RecordID(found[1], "sp00ky_check") if found else None,
+        "parent": RecordID(match[1], "sp00ky_check") if match else None,
     }
 
 

@@ -71,15 +71,15 @@ async def differences(connection: Connection, tables: Iterable[JobTable]) -> lis
 
 
 async def _differences(connection: Connection, table: str) -> list[Difference]:
-    found = {
+    by_index = {
         index: Difference(table=table, index=index, problem=f"its build hasn't ended ({state.get('status')})")
         for index, state in (await _states(connection, table)).items()
         if state.get("status") != _READY
     }
     comparison = "index_compare" if await _rows_of(connection, table) <= EXACT else "index_sample"
     for difference in differences_in(table, await _compared(connection, comparison, table)):
-        found.setdefault(difference.index, difference)
-    return list(found.values())
+        by_index.setdefault(difference.index, difference)
+    return list(by_index.values())
 
 
 async def _compared(connection: Connection, comparison: str, table: str) -> list[Any]:
@@ -95,10 +95,10 @@ async def looked_at(connection: Connection, table: str) -> list[Difference]:
 
 def differences_in(table: str, compared: Iterable[_Counted]) -> list[Difference]:
     """List what differs of what each index and its table count."""
-    found = [(index, f"rows with {what}", held or 0, shown or 0) for index, what, held, shown in compared]
+    counts = [(index, f"rows with {what}", held or 0, shown or 0) for index, what, held, shown in compared]
     return [
         Difference(table=table, index=index, problem=f"{rows}: {shown} by it, {held} in truth")
-        for index, rows, held, shown in found
+        for index, rows, held, shown in counts
         if held != shown
     ]
 
@@ -106,7 +106,7 @@ def differences_in(table: str, compared: Iterable[_Counted]) -> list[Difference]
 async def _states(connection: Connection, table: str) -> Mapping[str, Mapping[str, Any]]:
     """Read how far each index of the store's has been built; one that was never stopped is ready."""
     names = sorted(OUR_INDEXES)
-    infos = "".join(f"INFO FOR INDEX {each} ON TABLE {quoted(table)};" for each in names)
+    infos = "".join(f"INFO FOR INDEX {name} ON TABLE {quoted(table)};" for name in names)
     replies = await connection.read(infos)
     return {
         name: reply.get("building") or {"status": _READY} for name, reply in zip(names, replies, strict=True)
@@ -181,8 +181,8 @@ async def make_true(connection: Connection, tables: Iterable[JobTable], *, built
     for _ in range(ROUNDS):
         if not different:
             return
-        for each in different:
-            await rebuild(connection, each.table, each.index)
+        for difference in different:
+            await rebuild(connection, difference.table, difference.index)
         different = await _late_differences(connection, wanted, built=True)
     if different:
         first = different[0]

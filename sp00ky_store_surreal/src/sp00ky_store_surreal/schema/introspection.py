@@ -139,11 +139,11 @@ class TableLayout:
     @property
     def boundless_of_ours(self) -> list[str]:
         """List texts that are still, to the letter, as 0.2 defined them."""
-        printed = {each: self.texts.get(each, "").partition(" TYPE ")[2] for each in _BOUNDLESS}
+        printed = {field: self.texts.get(field, "").partition(" TYPE ")[2] for field in _BOUNDLESS}
         return [
-            each
-            for each in _BOUNDLESS
-            if printed[each].replace("none | string", "option<string>") == _BOUNDLESS[each]
+            field
+            for field in _BOUNDLESS
+            if printed[field].replace("none | string", "option<string>") == _BOUNDLESS[field]
         ]
 
     @property
@@ -169,13 +169,13 @@ class TableLayout:
     @property
     def unindexed_for_users(self) -> list[str]:
         """List fields of ``sp00ky_parent`` whose ``WHERE true`` keeps users' queries from it, on 3.x."""
-        scanned = [each for each in _LOOKED_UP if "true" in self.permissions_of(each).values()]
+        scanned = [field for field in _LOOKED_UP if "true" in self.permissions_of(field).values()]
         return [] if self.is_older else scanned
 
     @property
     def writable_leases(self) -> list[str]:
         """List fields of the lease that clients may write; a user defined them before we did."""
-        return [each for each in _LEASE if self._lets(each, "create") or self._lets(each, "update")]
+        return [field for field in _LEASE if self._lets(field, "create") or self._lets(field, "update")]
 
     def _lets(self, field: str, action: str) -> bool:
         """Whether any client may do so with a field."""
@@ -186,7 +186,7 @@ class TableLayout:
         """List what a runner relies on and clients may change."""
         if self._table_permissions.get("update", False) in _NOBODY:
             return []
-        return [each for each in _RELIED_ON if self._lets(each, "update")]
+        return [field for field in _RELIED_ON if self._lets(field, "update")]
 
     @property
     def open_for(self) -> list[str]:
@@ -231,26 +231,26 @@ async def read_layout(connection: Connection, tables: list[str]) -> dict[str, Ta
     infos = "".join(
         f"INFO FOR TABLE {quoted(table)}; INFO FOR TABLE {quoted(table)} STRUCTURE;" for table in tables
     )
-    database, *found = await connection.read(f"INFO FOR DB STRUCTURE;{infos}")
+    database, *reply = await connection.read(f"INFO FOR DB STRUCTURE;{infos}")
     is_older = _NEWER not in database
-    record_users = any(each["kind"]["kind"] == "RECORD" for each in database["accesses"])
-    defined = {_bare(each["name"]): each for each in database["tables"]}
+    record_users = any(access["kind"]["kind"] == "RECORD" for access in database["accesses"])
+    defined = {_bare(table["name"]): table for table in database["tables"]}
     return {
         name: TableLayout(
             name=name,
             exists=name in defined,
             table=defined.get(name, {}),
-            fields={_bare(each["name"]): each for each in info["fields"]},
+            fields={_bare(field["name"]): field for field in info["fields"]},
             texts={_bare(key): text for key, text in texts["fields"].items()},
-            indexes=frozenset(_bare(each["name"]) for each in info["indexes"]),
+            indexes=frozenset(_bare(index["name"]) for index in info["indexes"]),
             has_events=bool(info["events"]),
             is_older=is_older,
             has_record_users=record_users,
             lives=tuple(
-                f"{each['id']}: {each['cond']}" for each in info.get("lives", ()) if each.get("cond")
+                f"{live['id']}: {live['cond']}" for live in info.get("lives", ()) if live.get("cond")
             ),
         )
-        for name, texts, info in zip(tables, found[::2], found[1::2], strict=True)
+        for name, texts, info in zip(tables, reply[::2], reply[1::2], strict=True)
     }
 
 

@@ -36,7 +36,7 @@ async def missing_steps(
 ) -> list[MigrationStep]:
     """List what a migration would do now. Raises ``SchemaError`` for a table that is no job table."""
     wanted = list(tables)
-    names = [*OWN_TABLES, *(each.table for each in wanted)]
+    names = [*OWN_TABLES, *(table.table for table in wanted)]
     steps: list[MigrationStep] = []
     try:
         layouts = await read_layout(connection, names)
@@ -46,7 +46,9 @@ async def missing_steps(
     steps += _undefined(steps_of("own_tables", **_beside_writers(connection)), layouts)
     for table in wanted:
         steps += _job_steps(connection, table, layouts[table.table], repair=repair)
-    return steps + await _rebuilds(connection, [each for each in wanted if layouts[each.table].is_migrated])
+    return steps + await _rebuilds(
+        connection, [table for table in wanted if layouts[table.table].is_migrated]
+    )
 
 
 async def _rebuilds(connection: Connection, migrated: list[JobTable]) -> list[MigrationStep]:
@@ -66,10 +68,10 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
 
     Tables come with their fields in one transaction: another store may look, or migrate, at the same time.
     """
-    definitions = [each.statement for each in steps if each.statement.startswith(_DEFINITIONS)]
-    indexes = [each for each in steps if each.statement.startswith("DEFINE INDEX")]
-    rebuilt = [each for each in steps if each.statement.startswith("REBUILD INDEX")]
-    former = [each for each in steps if each.statement.startswith("REMOVE INDEX")]
+    definitions = [step.statement for step in steps if step.statement.startswith(_DEFINITIONS)]
+    indexes = [step for step in steps if step.statement.startswith("DEFINE INDEX")]
+    rebuilt = [step for step in steps if step.statement.startswith("REBUILD INDEX")]
+    former = [step for step in steps if step.statement.startswith("REMOVE INDEX")]
     for step in steps:
         if step not in [*indexes, *rebuilt, *former] and step.statement not in definitions:
             await connection.write(step.statement)  # the place itself
@@ -79,9 +81,9 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
         await define(connection, step, _defined(step.statement)[1])
     for step in rebuilt:
         await rebuild(connection, step.table, step.statement.split()[2])
-    made = {each.table for each in steps if each.creates_table}  # no client writes to them yet
+    made = {step.table for step in steps if step.creates_table}  # no client writes to them yet
     theirs = {table.table for table in tables} - made
-    await make_true(connection, tables, built=any(each.table in theirs for each in [*indexes, *rebuilt]))
+    await make_true(connection, tables, built=any(step.table in theirs for step in [*indexes, *rebuilt]))
     for step in former:  # once there is what takes its place
         await connection.write(step.statement)
     if steps:
@@ -135,7 +137,7 @@ def _job_steps(
             problem=f"table {table.table!r} {NO_JOB_TABLE}",
         )
     ours = layout.boundless_of_ours
-    fixes = [each for each in repairs(table, layout) if repair and _defined(each.statement)[1] not in ours]
+    fixes = [fix for fix in repairs(table, layout) if repair and _defined(fix.statement)[1] not in ours]
     steps = steps_of("job_additions", **names)
     bounded = _bounded(steps_of("job", **names) + steps, table.table, ours)
     return fixes + bounded + _undefined(steps, layouts) + _former(layout)
@@ -173,10 +175,10 @@ def _undefined(steps: list[tuple[str, str]], layouts: dict[str, TableLayout]) ->
 
 def _defined(statement: str) -> tuple[str, str, str]:
     """Return what a definition defines (``INDEX``, say), its name, and its table; empty: it is none."""
-    found = _DEFINED.match(statement)
-    if found is None:
+    match = _DEFINED.match(statement)
+    if match is None:
         return "", "", ""
-    return found[1], found[2].strip("`;"), (found[3] or found[2]).strip("`;")
+    return match[1], match[2].strip("`;"), (match[3] or match[2]).strip("`;")
 
 
 def _is_there(statement: str, layouts: dict[str, TableLayout]) -> bool:

@@ -90,10 +90,10 @@ class Readiness:
         wanted = list(tables)
         if not self._gone:
             return wanted
-        found = [each for each in wanted if await self._is_there(each.table)]
-        if wanted and not found:
+        present = [table for table in wanted if await self._is_there(table.table)]
+        if wanted and not present:
             raise self._gone[wanted[0].table]
-        return found
+        return present
 
     async def _is_there(self, name: str) -> bool:
         if name not in self._gone:
@@ -108,15 +108,15 @@ class Readiness:
     def without_entries(self) -> set[str]:
         """Name the backends whose ``errors`` can't hold entries; each is logged once."""
         layouts = self._layouts or {}
-        found = {table.backend for table in self._tables if not layouts[table.table].holds_entries}
-        for each in sorted(found - self._logged):
+        backends = {table.backend for table in self._tables if not layouts[table.table].holds_entries}
+        for backend in sorted(backends - self._logged):
             _log.warning(
                 "the table of %s can't hold entries in errors: what goes wrong isn't kept on its rows; "
                 "run: sp00ky migrate --repair",
-                each,
+                backend,
             )
-        self._logged = found
-        return found
+        self._logged = backends
+        return backends
 
     def results(self) -> dict[str, ResultField]:
         """Return what each backend's ``result`` takes."""

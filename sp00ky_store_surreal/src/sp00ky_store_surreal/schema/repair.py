@@ -145,7 +145,7 @@ def _step(table: JobTable, layout: TableLayout, field: str, why: str) -> Migrati
 def _permissions(layout: TableLayout, field: str) -> str:
     """Write a field's permissions as they are, on 3.x with ``FULL`` for ``WHERE true``: it means the same."""
     granted = layout.permissions_of(field)
-    actions = [each for each in ("create", "select", "update") if each in granted]
+    actions = [action for action in ("create", "select", "update") if action in granted]
     grants = [f"FOR {action} {_grant(granted[action], is_older=layout.is_older)}" for action in actions]
     return f"PERMISSIONS {' '.join(grants)}" if grants else ""
 

@@ -52,20 +52,20 @@ def _files(folder: Traversable) -> Iterator[Traversable]:
 def _included(name: str) -> str:
     # @@is_job@@ and the like are others; comments have lines of their own.
     text = _COMMENT.sub("", statements()[name])
-    return re.sub(r"@@(\w+)@@", lambda part: _included(part[1]).strip(), text)
+    return re.sub(r"@@(\w+)@@", lambda match: _included(match[1]).strip(), text)
 
 
 @lru_cache(maxsize=512)  # a claim has the same parts again and again
 def surql(name: str, **names: str) -> str:
     """Load a statement by its name; ``@name@`` in it is replaced."""
-    return _PLACE.sub(lambda found: names[found[1]], _included(name))
+    return _PLACE.sub(lambda match: names[match[1]], _included(name))
 
 
 def steps_of(schema: str, **names: str) -> list[tuple[str, str]]:
     """Load a schema file's statements, each with its reason (the comment above it)."""
-    text = _PLACE.sub(lambda found: names[found[1]], _definitions(schema))
+    text = _PLACE.sub(lambda match: names[match[1]], _definitions(schema))
     steps = []
-    for block in filter(None, (each.strip() for each in text.split("\n\n"))):
+    for block in filter(None, map(str.strip, text.split("\n\n"))):
         why, _, statement = block.partition("\n")
         steps.append((statement, why.removeprefix("-- ")))
     return steps
@@ -82,7 +82,7 @@ def _definitions(schema: str) -> str:
 
 def quoted(name: str) -> str:
     """Quote a table's name for a statement. Raises ``ConfigError`` where it can't be one."""
-    if not name or any(each in name for each in "`\\\0\n:⟨⟩"):
+    if not name or any(character in name for character in "`\\\0\n:⟨⟩"):
         raise ConfigError(file="method.table", problem=f"{name!r} can't be the name of a table")
     return f"`{name}`"
 

@@ -167,12 +167,12 @@ class Framing(asyncio.Protocol):
     def _pass_to_blank_line(self) -> tuple[bytes, bool]:
         """Pass on all up to the end of a blank line; what that was, and whether there is a blank line."""
         since = self._searched
-        found = _BLANK_LINE.search(self._buffer, since)
-        end = found.end() if found else len(self._buffer)
+        match = _BLANK_LINE.search(self._buffer, since)
+        end = match.end() if match else len(self._buffer)
         piece = self._pass_to(end)
-        if not found:
+        if not match:
             self._searched = max(since, end - 2)
-        return piece, found is not None
+        return piece, match is not None
 
     def _pass_to(self, end: int) -> bytes:
         piece = self._buffer[self._passed : end]

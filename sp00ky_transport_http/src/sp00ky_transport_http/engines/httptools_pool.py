@@ -85,11 +85,11 @@ class Pool:
             await asyncio.wait(losses)
 
     async def _resolve(self, place: tuple[str, int]) -> list[AddrInfoType]:
-        until, found = self._addresses.get(place, (0.0, []))
+        until, addresses = self._addresses.get(place, (0.0, []))
         if until < self._loop.time():
-            found = [*await self._loop.getaddrinfo(*place, type=socket.SOCK_STREAM)]
-            self._addresses[place] = (self._loop.time() + _RESOLVED, found)
-        return found
+            addresses = [*await self._loop.getaddrinfo(*place, type=socket.SOCK_STREAM)]
+            self._addresses[place] = (self._loop.time() + _RESOLVED, addresses)
+        return addresses
 
     async def _wrap(self, made: socket.socket, origin: Origin) -> Connection:
         connection = await self._attached(made)

@@ -41,7 +41,7 @@ async def test_each_act_is_one_entry(outbox: Outbox) -> None:
     await outbox.resume("api", **said)
     await outbox.store.beat("r")
     await outbox.drain_runner("r", **said)
-    entries = [(each.action, each.selection, each.count) for each in reversed(await outbox.audit())]
+    entries = [(entry.action, entry.selection, entry.count) for entry in reversed(await outbox.audit())]
     assert entries == [
         ("reschedule", {"ids": [one], "run_at": "2030-01-01T12:00:00Z", "priority": 2}, 1),
         ("kill", {"ids": [one, two, "job:none"]}, 2),
@@ -51,10 +51,10 @@ async def test_each_act_is_one_entry(outbox: Outbox) -> None:
         ("resume", {"backend": "api"}, 0),
         ("drain", {"runner": "r"}, 0),
     ]
-    for each in await outbox.audit():
-        assert (each.reason, each.actor, each.via) == ("a wrong deploy", "eve", "python")
-        assert each.host == socket.gethostname()
-        assert each.ended_at is not None
+    for entry in await outbox.audit():
+        assert (entry.reason, entry.actor, entry.via) == ("a wrong deploy", "eve", "python")
+        assert entry.host == socket.gethostname()
+        assert entry.ended_at is not None
 
 
 async def test_it_is_written_before_anything_is_done_and_counts_after_each_batch(

@@ -43,7 +43,7 @@ async def test_what_is_refused_is_counted_by_why(outbox: Outbox) -> None:
 async def test_jobs_of_one_key_take_their_old_places_batch_by_batch(
     outbox: Outbox, limit: int | None, count: int
 ) -> None:
-    ids = [each for _ in range(4) for each in await ended(outbox, 1, ordering_key="k")]
+    ids = [job_id for _ in range(4) for job_id in await ended(outbox, 1, ordering_key="k")]
     wanted = ids[-count:]
     work = outbox.steps(bulk.REDRIVE, JobFilter(), limit=limit)
     assert [(await anext(work)).done for _ in range(2)] == [0, 2]

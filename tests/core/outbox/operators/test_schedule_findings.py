@@ -94,7 +94,7 @@ async def test_a_payload_that_cannot_be_right_is_found_and_fires_as_it_is_said(
     (timer.folder / "openapi.yml").write_text(yaml.safe_dump(document))
     outbox = Outbox.open(timer.folder / "sp00ky.yml")
     found = await outbox.schedules.check()
-    assert [(each.stops_jobs, each.subject) for each in found] == [(True, "schedule tick")] * (
+    assert [(finding.stops_jobs, finding.subject) for finding in found] == [(True, "schedule tick")] * (
         problem is not None
     )
     assert problem is None or problem in found[0].problem

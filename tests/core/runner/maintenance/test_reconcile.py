@@ -87,7 +87,7 @@ async def test_what_a_migration_defines_and_removes_is_written_down(timer: Bench
     outbox = timer.outbox(TOCK)
     await outbox.migrate()
     await outbox.migrate()
-    entries = [(each.action, each.selection, each.count) for each in await outbox.audit()]
+    entries = [(entry.action, entry.selection, entry.count) for entry in await outbox.audit()]
     assert entries == [
         ("schedules sync", {"define": ["tock"], "remove": ["tick"]}, 2),
         ("schedules sync", {"define": ["tick"], "remove": []}, 1),
@@ -126,5 +126,5 @@ async def test_one_is_removed_by_hand_and_the_files_come_back(timer: Bench) -> N
             await outbox.schedules.remove(name)
     await timer.fire(outbox)
     assert await outbox.schedules.list() == []
-    assert [each.action for each in await outbox.audit()][:2] == ["schedules remove"] * 2
+    assert [entry.action for entry in await outbox.audit()][:2] == ["schedules remove"] * 2
     assert (await outbox.schedules.sync()).defined == ["tick"]

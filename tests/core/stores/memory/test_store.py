@@ -36,4 +36,4 @@ async def test_two_transactions_that_wait_for_each_other_are_told(memory_store: 
                 await memory_store.add([new_job(dedup_key="l")], connection=one)
             one.rollback()
             (added,) = await waiting
-    assert added.id in {each.id for each in await memory_store.find(JobQuery())}
+    assert added.id in {stored.id for stored in await memory_store.find(JobQuery())}

@@ -46,7 +46,7 @@ async def test_a_claim_looks_at_no_more_rows_where_more_wait(
         store = MemoryStore(OPTIONS)
         await store.add([waiting] * count + [new_job()] * 500)
         ended = await store.claim({"api": 5}, "r")
-        await store.settle([settlement(each, Delivered()) for each in ended])
+        await store.settle([settlement(job, Delivered()) for job in ended])
         looks.append(await looked_at(monkeypatch, store))
     assert looks[0] == looks[1]
 
@@ -56,7 +56,7 @@ async def test_a_row_that_changes_its_key_frees_the_old_one() -> None:
     first = store.write_row("job", {"path": "/a", "payload": {}, "ordering_key": "one"})
     (second,) = await store.add([new_job(ordering_key="one")])
     store.write_row("job", {"id": first, "path": "/a", "payload": {}, "run_at": LATER})
-    assert [each.id for each in await store.claim({"api": 10}, "r")] == [second.id]
+    assert [claimed.id for claimed in await store.claim({"api": 10}, "r")] == [second.id]
 
 
 async def test_a_lost_job_is_due_after_its_lease_where_requests_are_counted() -> None:

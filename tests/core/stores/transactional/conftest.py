@@ -20,7 +20,7 @@ from sp00ky_core.stores.transactional.schema import migrate
 API = JobTable(backend="api", table="job", routes=frozenset({"/a"}))
 MAIL = JobTable(backend="mail", table="mail_job")
 TABLES = (API, MAIL)
-BY_BACKEND = {each.backend: each for each in TABLES}
+BY_BACKEND = {table.backend: table for table in TABLES}
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 

@@ -29,14 +29,14 @@ TABLES = [
 ]
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda each: each.name)
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_keys_and_indexes_are_of_its_columns(table: Table) -> None:
     columns = {column.name for column in table.columns}
     assert len(columns) == len(table.columns)
     assert set(table.key) <= columns
     for index in table.indexes:
         assert set(index.columns) <= columns
-        assert {each.column for each in index.where} <= columns
+        assert {condition.column for condition in index.where} <= columns
     names = {table.index_name(index) for index in table.indexes}
     assert len(names) == len(table.indexes)
 

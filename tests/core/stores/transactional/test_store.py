@@ -72,7 +72,7 @@ async def test_errors_of_the_driver_are_the_store_s(store: Store, tmp_path: Path
     connection.close()
     with pytest.raises(StoreError, match="no such table: job"):
         await store.find(JobQuery())
-    assert [each.subject for each in await store.check() if each.stops_jobs] == [
+    assert [finding.subject for finding in await store.check() if finding.stops_jobs] == [
         "job"
     ] * 3  # itself, and its unique indexes
 
@@ -96,7 +96,7 @@ async def test_new_work_has_every_key_looked_at_again(store: Store, monkeypatch:
     assert (await store.claim({"api": 5}, "r")).retry_in == {"api": 0.0}
     (job,) = await store.add([attrs.evolve(JOB, ordering_key="0")])
     claims = [await store.claim({"api": 5}, "r") for _ in range(3)]
-    assert [[each.id for each in claim] for claim in claims] == [[], [], [job.id]]
+    assert [[claimed.id for claimed in claim] for claim in claims] == [[], [], [job.id]]
     assert [claim.retry_in for claim in claims[:2]] == [{"api": 0.0}] * 2
 
 

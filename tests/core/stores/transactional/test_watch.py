@@ -63,9 +63,9 @@ async def test_it_ends_with_its_jobs_or_its_signal(session: SqliteSession) -> No
     await session.execute("DELETE FROM job")
     by_id.changes.send()
     by_path.changes.close()
-    for each in (by_id, by_path):
+    for watched in (by_id, by_path):
         with pytest.raises(StopAsyncIteration):
-            await anext(each.jobs)
+            await anext(watched.jobs)
 
 
 async def test_a_row_that_says_not_when_it_was_changed_is_watched_by_its_id(session: SqliteSession) -> None:

@@ -47,7 +47,7 @@ def errors_table(text: str) -> Any:
         return pretty(text)
     if entries == []:
         return "-"
-    if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         return pretty(text)
     rows = [format_html("<tr>{}</tr>", _cells("td", map(entry.get, COLUMNS))) for entry in entries]
     body = format_html_join("", "{}", ((row,) for row in rows))

@@ -202,7 +202,7 @@ class RedactConformance(StoreHarness):
         written: dict[str, Any] = {"redacted_at": stored.redacted_at, "payload_json": stored.payload_json}
         assert stored == attrs.evolve(left, **written, lease_epoch=stored.lease_epoch)
         assert stored.lease_epoch > job.lease_epoch
-        assert [found.id for found in await store.find(JobQuery(assigned_to="user:7"))] == [job.id]
+        assert [listed.id for listed in await store.find(JobQuery(assigned_to="user:7"))] == [job.id]
 
     async def test_keys_go_where_they_are_left_out(self, store: WholeStore) -> None:
         job = await self.carrying(store, event=failure(retryable=False))

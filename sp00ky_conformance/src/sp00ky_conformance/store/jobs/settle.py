@@ -93,8 +93,8 @@ class SettleConformance(StoreHarness):
             if settled.status is JobStatus.PENDING:
                 (job,) = await eventually(lambda: self.claim(store))
         await self.ended(store)
-        found = await store.find(JobQuery(request_id=kept))
-        assert [each.id for each in found] == [job.id]
+        listed = await store.find(JobQuery(request_id=kept))
+        assert [stored.id for stored in listed] == [job.id]
 
     async def test_the_last_failed_attempt_fails_the_job(self, store: Store) -> None:
         job = await self.settled(store, await self.claimed(store, max_retries=1), failure())

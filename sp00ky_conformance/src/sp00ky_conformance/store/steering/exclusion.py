@@ -194,7 +194,7 @@ class CompetitionConformance(StoreHarness):
         by_key: dict[str | None, list[str]] = {}
         for job in added:
             by_key.setdefault(job.ordering_key, []).append(job.id)
-        taken = sorted(deliveries, key=lambda each: each.claimed)
+        taken = sorted(deliveries, key=lambda delivery: delivery.claimed)
         for ids in by_key.values():
             mine = [attempt for attempt in taken if attempt.job_id in ids]
             assert [attempt.job_id for attempt in mine] == ids

@@ -100,7 +100,7 @@ def _json_value(value: Any) -> Any:
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value[:LONGEST_TEXT])
     if isinstance(value, list):
-        return [_json_value(each) for each in value]
+        return [_json_value(item) for item in value]
     if isinstance(value, datetime):
         return instant_to_json(value)
     return value.total_seconds() if isinstance(value, timedelta) else value

@@ -103,21 +103,21 @@ async def oldest_first(
     All are read before the first list is yielded, for a store pages from the newest on only: a job takes some
     200 bytes of memory meanwhile.
     """
-    found: dict[str, None] = {}
+    ids: dict[str, None] = {}
     async with aclosing(pages(jobs, filters, limit)) as newest_first:
         async for page in newest_first:
-            found |= dict.fromkeys(job.id for job in page)
-    ids = list(reversed(found))
-    for start in range(0, len(ids), PAGE):
-        yield ids[start : start + PAGE]
+            ids |= dict.fromkeys(job.id for job in page)
+    ordered = list(reversed(ids))
+    for start in range(0, len(ordered), PAGE):
+        yield ordered[start : start + PAGE]
 
 
 async def _page(jobs: NamedJobs, filters: Sequence[JobFilter], *, limit: int, last: Job | None) -> list[Job]:
-    found: dict[str, Job] = {}
+    by_id: dict[str, Job] = {}
     for filter_ in filters:
         query = JobQuery(**attrs.asdict(filter_, recurse=False), limit=limit, after=last.id if last else None)
-        found |= {job.id: job for job in await jobs.find(query)}
-    return nlargest(limit, found.values(), key=age_of)
+        by_id |= {job.id: job for job in await jobs.find(query)}
+    return nlargest(limit, by_id.values(), key=age_of)
 
 
 async def _last_left(jobs: NamedJobs, page: Sequence[str]) -> Job | None:
@@ -353,8 +353,8 @@ async def _in_order(
     jobs: NamedJobs, filters: Sequence[JobFilter], operate: Operate, result: BulkResult, limit: int | None
 ) -> AsyncGenerator[BulkResult, None]:
     """Go from the oldest job on, for a runner may claim those of one batch before the next is written."""
-    async with aclosing(oldest_first(jobs, filters, limit)) as found:
-        async for ids in found:
+    async with aclosing(oldest_first(jobs, filters, limit)) as batches:
+        async for ids in batches:
             result = _after(result, await operate(ids, result))
             yield result
 
@@ -369,8 +369,8 @@ async def _operated(
     """
     while True:
         before, newest = result.done, None
-        async with aclosing(pages(jobs, filters, limit)) as found:
-            async for page in found:
+        async with aclosing(pages(jobs, filters, limit)) as newest_first:
+            async for page in newest_first:
                 newest = newest or page[0]
                 result = _after(result, await operate([job.id for job in page], result))
                 yield result

@@ -28,7 +28,7 @@ OPTIONS = ("assigned_to", "max_retries", "retry_strategy", "timeout", "priority"
 
 
 def copying(backends: Backends, target: str | None) -> Action:
-    """Return what copies jobs: to another backend, those of all others. Raises ``UnknownBackend``."""
+    """Return the action that copies jobs; to a backend, those of all others. Raises ``UnknownBackend``."""
     if target is None:
         return COPY
     others = (name for name in backends if name != backends.named(target).name)

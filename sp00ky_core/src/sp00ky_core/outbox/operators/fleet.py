@@ -31,7 +31,7 @@ class FleetOperators(Queries):
     ) -> bool:
         """Keep every runner from claiming a backend's jobs; what is in flight ends.
 
-        Backends that share a table are paused together. A pause of a paused backend takes the place of that.
+        Backends that share a table are paused together. A new pause takes the place of one that holds.
 
         It ends after ``duration``, or else with ``resume``. Returns whether it wasn't paused before.
 

@@ -122,7 +122,7 @@ class Operation:
             return None
         over, first, total = self.over.total_seconds(), so_far.looked_at, max(so_far.matched, 1)
         due = (over * min(first + n, total) / total for n in range(count))
-        return [max(each - elapsed, 0.0) for each in due]
+        return [max(seconds - elapsed, 0.0) for seconds in due]
 
 
 def checked_change(
@@ -166,7 +166,7 @@ class JobOperators(Queries):
         limit: int | None = None,
         **act: Unpack[ActOptions],
     ) -> list[OperatorResult] | BulkResult:
-        """End jobs that are pending or processing, an attempt in flight is fenced off.
+        """End jobs that are pending or processing; an attempt in flight is fenced off.
 
         Args:
             job_ids: The jobs; or

@@ -1,9 +1,9 @@
-"""Reclaim what was lost, release what is stray, prune what is old."""
+"""Reclaim lost claims and release strays, in rounds that end with a prune."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import islice
 
 import attrs
@@ -11,9 +11,10 @@ import attrs
 from sp00ky_core.errors import JobNotFound, Sp00kyError
 from sp00ky_core.gate.gate import Gate
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import OverdueClaim, OverdueClaims, Retention, Settlement, Store, has
+from sp00ky_core.ports import OverdueClaim, OverdueClaims, Settlement, Store, has
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.liveness import Beat
+from sp00ky_core.runner.maintenance.retention import Pruner
 from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.slots import Holdings
@@ -27,9 +28,6 @@ RECLAIM_ROUNDS = 20
 """Batches at a time: as many claims as a runner may have held are pending again at once."""
 OVERDUE_BATCH = 2_000
 """Claims looked at in each round."""
-PRUNE_BATCH = 1_000
-PRUNE_ROUNDS = 100
-"""Batches at a time: a large heap is taken away bit by bit, between reclaims."""
 
 MOST_REMEMBERED = 10_000
 
@@ -45,7 +43,7 @@ class Overdue:
     ) -> list[OverdueClaim]:
         """Note what is overdue now; return what has been so for as long as a lease lasts.
 
-        With ``all_listed`` what isn't among the claims is overdue no more; those ``held`` aren't lost.
+        With ``all_listed`` a claim that isn't listed is overdue no longer; jobs ``held`` here aren't lost.
         """
         listed = {claim: self._since.get(claim, now) for claim in claims}
         others = {} if all_listed else self._since
@@ -60,7 +58,7 @@ class Overdue:
 
 @attrs.define(eq=False, slots=False)
 class Reclaimer:
-    """Runs beside the claims in every runner; safe with any number of them, no leader."""
+    """Takes back lost claims, beside the claims of every runner: any number may, there is no leader."""
 
     _store: Store
     _hooks: Hooks
@@ -72,12 +70,10 @@ class Reclaimer:
     _gates: Collection[Gate]
     _holdings: Holdings
     _written: Callable[[Iterable[tuple[Settlement, None]]], None]
-    _before_prune: Callable[[], Awaitable[Collection[str]]] | None = None
-    """Reads what must be read of jobs before they go; returns the schedules whose jobs are spared."""
+    _pruner: Pruner
 
     def __attrs_post_init__(self) -> None:
         self._overdue = Overdue()
-        self._next_prune = self._options.clock() + self._options.prune_interval * self._options.random()
 
     async def run(self) -> None:
         """Look after the table until cancelled."""
@@ -88,11 +84,11 @@ class Reclaimer:
 
     async def _round(self) -> None:
         """Run each part on its own: what one of them can't do must not keep the others from theirs."""
-        for part in (self._release, self._reclaim, self._prune):
+        for step in (self._release, self._reclaim, self._pruner.prune):
             if not self._beat.is_steady():
                 return
             try:
-                await part()
+                await step()
             except Sp00kyError as error:
                 self._observer.failed("can't look after the tables", error)
 
@@ -145,20 +141,3 @@ class Reclaimer:
         except JobNotFound:  # its owner has deleted it meanwhile
             return
         self._hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=settlement.transition)
-
-    async def _prune(self) -> None:
-        if self._options.clock() < self._next_prune:
-            return
-        try:
-            await self._prune_all(await self._before_prune() if self._before_prune else ())
-        except Sp00kyError:
-            self._next_prune = self._options.clock() + self._options.prune_interval
-            raise
-
-    async def _prune_all(self, spared: Collection[str]) -> None:
-        retention = has(self._store, Retention)
-        for _ in range(PRUNE_ROUNDS):
-            if not retention or await retention.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
-                self._next_prune = self._options.clock() + self._options.prune_interval
-                return
-        # There is more: go on after the next reclaim, or a fast queue would outgrow its retention.

@@ -87,7 +87,7 @@ def _undefined(
     origin: str = "file",
     only_new: bool = False,
 ) -> dict[str, Decide]:
-    """Return what makes rows what definitions say, by name; none at nearly every start, for all are so."""
+    """Return the changes that make rows what definitions say, by name; nearly every start needs none."""
     wanted = {
         name: partial(
             defined,

@@ -77,7 +77,7 @@ class RollupWriter:
         return datetime.fromtimestamp(self._options.clock(), tz=UTC)
 
     def _end_minute(self, *, before: float = 0.0) -> None:
-        """Make rows of what was counted in the minute that it was so many seconds ago."""
+        """Make rows of what was counted in the minute that it was ``before`` seconds ago."""
         if self._ahead is not None:
             self._date(self._clock() + self._ahead - timedelta(seconds=before))
 

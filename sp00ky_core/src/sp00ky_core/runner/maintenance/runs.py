@@ -125,9 +125,9 @@ class RunMaintenance:
         return self._with_history
 
     async def _close_runs(self, place: Place) -> bool:
-        """Write down how runs of a runner's own schedules have ended; False: some has changed meanwhile.
+        """Write down how runs of a runner's own schedules have ended; False: one has changed meanwhile.
 
-        The schedules are read first: of what another runner has closed since, the guard keeps this one off.
+        The schedules are read first, so that the guard keeps this runner off what another has closed since.
         All runs are read at once, and their jobs: with a hundred schedules a query for each would be many.
         """
         written = True
@@ -237,7 +237,7 @@ def _with_history(snapshot: ScheduleSnapshot) -> list[str]:
 
 
 class ScheduleServices(NamedTuple):
-    """Run beside a runner's claims.
+    """Fires schedules and looks after their runs, beside a runner's claims.
 
     Attributes:
         scheduler: Fires what is due.

@@ -329,12 +329,12 @@ class Firing:
     async def fire(
         self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime, trigger: Trigger
     ) -> Sequence[ScheduleRun] | None:
-        """Fire once, on the row as it was read at a time of the database's; the runs that it made.
+        """Fire once, on the row as it was read then, by the database's clock; return the runs that it made.
 
         None: the row has changed meanwhile, so nothing was written.
 
         Raises:
-            QueryRefused: its query is, where it is fired by hand; by the clock the row says so.
+            QueryRefused: its query is refused, and it is fired by hand; by the clock, the row says so.
         """
         rows, problem = await self._rows(definition, trigger)
         backend = self.backends[definition.backend]

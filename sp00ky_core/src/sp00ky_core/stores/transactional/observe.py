@@ -254,7 +254,7 @@ Read = Callable[[Work[list[Row]]], Awaitable[list[Row]]]
 async def error_groups(
     read: Read, tables: Tables, *, since: datetime | None, limit: int, conditions: JobFilter, by: GroupBy
 ) -> list[ErrorGroup]:
-    """Read such rows page by page, and count them.
+    """Group the rows by their last error; they are read page by page.
 
     Args:
         read: Does work in a transaction that reads; each page has its own, so that claims aren't held up.

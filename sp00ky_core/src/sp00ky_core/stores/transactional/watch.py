@@ -29,7 +29,7 @@ HEARING = "hearing of other processes' changes"
 
 @attrs.frozen(kw_only=True)
 class Seen:
-    """Holds what says of the database that there may be work.
+    """Holds the signs in the database that there may be work.
 
     Attributes:
         due: When the next job without a key is.
@@ -135,7 +135,7 @@ Mark = tuple[Any, ...]
 
 
 class Watch:
-    """Does one iteration of ``Watch.watch``.
+    """Follows jobs for one call of ``Watch.watch``.
 
     Args:
         read: Does work in a transaction that reads.

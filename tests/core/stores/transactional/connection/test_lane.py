@@ -33,7 +33,7 @@ class Cursor:
         return [(1,)]
 
     async def fetchmany(self, limit: int) -> list[tuple[int]]:
-        return [(each,) for each in range(limit)]
+        return [(number,) for number in range(limit)]
 
 
 class Connection:

@@ -29,9 +29,9 @@ class TestExecutor:
         call.cancel()
         await asyncio.wait([call])
         assert call.cancelled()
-        waiting = [asyncio.ensure_future(each()) for each in (executor.claims_ended, executor.close)]
+        waiting = [asyncio.ensure_future(ends()) for ends in (executor.claims_ended, executor.close)]
         await asyncio.sleep(0)
-        assert not any(each.done() for each in waiting)
+        assert not any(future.done() for future in waiting)
         may_end.set()
         await asyncio.gather(*waiting)
         assert ended.is_set()

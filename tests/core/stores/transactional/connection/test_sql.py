@@ -88,8 +88,8 @@ class TestSql:
         self, session: Session, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("sp00ky_core.stores.transactional.connection.sql.MOST_CHARACTERS", 10)
-        await session.insert(TABLE, [{"id": each, "n": n} for n, each in enumerate("abc")])
-        updates: list[Any] = [([Is("id", "=", each)], {"note": each * 6}) for each in "abc"]
+        await session.insert(TABLE, [{"id": key, "n": n} for n, key in enumerate("abc")])
+        updates: list[Any] = [([Is("id", "=", key)], {"note": key * 6}) for key in "abc"]
         assert await session.update_many(TABLE, updates) == 3
         assert [row["note"] for row in await session.select(TABLE, order=("id",))] == [
             "aaaaaa",
@@ -145,8 +145,8 @@ class TestWholeIndexes:
     ) -> None:
         table = whole.fitted(JOB)
         await whole.define(whole.definition(table))
-        for each in table.indexes:
-            await whole.define(whole.definition(table, each))
+        for made in table.indexes:
+            await whole.define(whole.definition(table, made))
         asked: list[Any] = []
 
         async def noted(text: str, parameters: Any = ()) -> Any:

@@ -67,7 +67,7 @@ async def test_a_key_that_another_took_meanwhile_spoils_no_row(session: SqliteSe
     assert await apart._claim_row(JobRows(session, API, session.at), row) is None
     assert apart.refused.resting("claimed") == []
     await session.execute("UPDATE job SET status = 'success' WHERE status = 'processing'")
-    assert [each.id for each in await apart.claim(session)] == [sound.id]
+    assert [claimed.id for claimed in await apart.claim(session)] == [sound.id]
 
 
 def test_a_table_with_limits_has_a_transaction_of_its_own() -> None:

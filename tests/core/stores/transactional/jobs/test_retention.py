@@ -24,7 +24,7 @@ async def test_more_is_deleted_behind_what_the_database_keeps(
 ) -> None:
     monkeypatch.setattr(Quarantine, "MOST", most)
     jobs = await ended(session, 25)
-    keys = ", ".join(f"'{each.id.partition(':')[2]}'" for each in (*jobs[:4], *jobs[-4:]))
+    keys = ", ".join(f"'{job.id.partition(':')[2]}'" for job in (*jobs[:4], *jobs[-4:]))
     await session.refuse("DELETE", f"OLD.id IN ({keys})")
     deleting = Deleting(session=session, refused=Quarantine(), apart=True)
     old = attrs.evolve(API, keep_success=0.0)

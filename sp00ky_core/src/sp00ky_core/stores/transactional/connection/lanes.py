@@ -67,7 +67,7 @@ class Executor:
         return await self.do(work, Access.WRITE)
 
     async def do(self, work: Work[T], access: Access, *, claims: bool = False) -> T:
-        """Do work in a transaction of its own. Errors are ours.
+        """Do work in a transaction of its own; a driver's errors are translated.
 
         Raises:
             StoreClosed: It isn't open.
@@ -141,7 +141,7 @@ PAUSE = 0.02
 
 
 class AsyncSession(SqlSession):
-    """A session on a connection as PEP 249 has it, but for its calls, which are awaited."""
+    """A session on a PEP 249 connection whose calls are awaited."""
 
     def __init__(self, connection: Any, translate: Callable[[Exception], Exception]) -> None:
         super().__init__(translate)

@@ -272,7 +272,7 @@ class Session(ABC):
     # What ``migrate`` asks for: a store with migrations of its own needs none of it.
 
     async def alone(self, table: Table) -> bool:
-        """Keep others from what one transaction does at a time in a table; False: another is at it.
+        """Keep other transactions from doing the same in a table meanwhile; False: another does it now.
 
         Where writers wait for each other, or notice each other's writes, there is nothing to do.
         """

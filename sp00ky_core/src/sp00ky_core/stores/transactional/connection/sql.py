@@ -302,7 +302,7 @@ class SqlSession(Session):
         return self.types[column.kind]
 
     def indexed(self, table: Table, column: str) -> str:
-        """Write a column as an index has it; a database that holds but the beginning of one overrides it."""
+        """Write a column as an index has it; one that indexes only the beginning of a text overrides it."""
         return self._name(column)
 
     def _name(self, name: str) -> str:
@@ -335,7 +335,7 @@ class SqlSession(Session):
         return self.encoders.get(table.kinds[column])
 
     def decoder(self, table: Table, column: str) -> Codec | None:
-        """Return the way back."""
+        """Return what makes a column's value of what was read; None: it is one."""
         return self.decoders.get(table.kinds[column])
 
     async def _run(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
@@ -449,7 +449,7 @@ def _portions(updates: Sequence[Update]) -> Iterator[Sequence[Update]]:
 
 
 def _any_of(guards: Sequence[Sequence[Is]]) -> list[Where]:
-    """Return the conditions of rows that meet one of several guards: what is common to all stands once."""
+    """Return the conditions of rows that meet one of several guards; what all have in common comes once."""
     common = [condition for condition in guards[0] if all(condition in guard for guard in guards[1:])]
     own = [tuple(condition for condition in guard if condition not in common) for guard in guards]
     keys = Is(guards[0][0].column, "in", [guard[0].value for guard in guards])
@@ -524,7 +524,7 @@ class BlockingSession(SqlSession):
 
 
 class WriterGate:
-    """Lets one of a process's writers at the database at a time, those in a hurry first.
+    """Lets a process's writers at the database one by one, those in a hurry first.
 
     For databases with one writer at a time: waiting here costs nothing and is fair, while a database's own
     wait for its lock is often a poll, which a busy writer next door would keep from ever being served.

@@ -102,12 +102,12 @@ class Rounds:
             peek: One is enough, and the next call is to find it again.
         """
         ready: list[Row] = []
-        held: dict[str, datetime | None] | None = None
+        busy_keys: dict[str, datetime | None] | None = None
         table = stored.table.table
         look = _Look(stored, self._rounds.get(table, Round()))
         while heads := await look.ahead():
-            held = await _held(stored) if held is None else held
-            turns = ((row, _turn(row, held)) for row in heads if row["id"] not in left_out)
+            busy_keys = await _busy_keys(stored) if busy_keys is None else busy_keys
+            turns = ((row, _turn(row, busy_keys)) for row in heads if row["id"] not in left_out)
             ready += [row for row, turn in turns if turn is not None and turn <= stored.now]
             if peek and ready:
                 return ready
@@ -125,11 +125,11 @@ class Rounds:
 async def next_head(stored: JobRows) -> datetime | None:
     """Return when the next job whose turn it is can be claimed, of the first keys; None: no time says so."""
     turns: list[datetime] = []
-    held: dict[str, datetime | None] | None = None
+    busy_keys: dict[str, datetime | None] | None = None
     look = _Look(stored, Round())
     while heads := await look.ahead():
-        held = await _held(stored) if held is None else held
-        turns += [turn for row in heads if (turn := _turn(row, held)) is not None]
+        busy_keys = await _busy_keys(stored) if busy_keys is None else busy_keys
+        turns += [turn for row in heads if (turn := _turn(row, busy_keys)) is not None]
     return min(turns, default=None)
 
 
@@ -184,18 +184,18 @@ class _Look:
         return list(heads.values()), attrs.evolve(self.round, at=last)
 
 
-async def _held(stored: JobRows) -> dict[str, datetime | None]:
+async def _busy_keys(stored: JobRows) -> dict[str, datetime | None]:
     """Return the keys of which a request may be under way: until when, None: until that job is settled."""
     leased, columns = [*stored.leased(), WITH_KEY], ("ordering_key", "lease_until")
     rows = await stored.select(leased, order=("lease_until",), columns=columns)
-    held: dict[str, datetime | None] = {row["ordering_key"]: row["lease_until"] for row in rows}
+    busy_keys: dict[str, datetime | None] = {row["ordering_key"]: row["lease_until"] for row in rows}
     busy = await stored.select([PROCESSING, WITH_KEY], columns=["ordering_key"])
-    return held | {row["ordering_key"]: None for row in busy}
+    return busy_keys | {row["ordering_key"]: None for row in busy}
 
 
-def _turn(row: Row, held: Mapping[str, datetime | None]) -> datetime | None:
+def _turn(row: Row, busy_keys: Mapping[str, datetime | None]) -> datetime | None:
     """Return from when on the first job of a key may be claimed; None: no time says so."""
-    until = held.get(row["ordering_key"], BEGINNING)
+    until = busy_keys.get(row["ordering_key"], BEGINNING)
     if until is None or row["status"] != JobStatus.PENDING:
         return None
     return max(instant_of(row["run_at"]) or BEGINNING, until)

@@ -19,7 +19,7 @@ from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
 TRIES = 3
 """How often keys are looked up again that another transaction has committed in between."""
 
-Held = dict[tuple[str, str], Job]
+LiveJobs = dict[tuple[str, str], Job]
 """Jobs that aren't terminal, by backend and dedup key."""
 
 
@@ -31,7 +31,7 @@ async def add(
     joined: bool = False,
     keys: Sequence[str] | None = None,
 ) -> list[Job]:
-    """Insert pending jobs, all or none; a job whose key is held comes as it is.
+    """Insert pending jobs, all or none; where a live job has the dedup key, that one is returned.
 
     Args:
         session: A transaction.
@@ -48,12 +48,12 @@ async def add(
     if not joined and all(job.dedup_key is None for job in new_jobs):
         return await _insert(session, tables, new_jobs, keys, {})  # a savepoint costs as much as the rows
     for tries in range(TRIES):
-        held = await _held(session, tables, new_jobs, lock=joined and tries > 0)
+        live = await _live_jobs(session, tables, new_jobs, lock=joined and tries > 0)
         try:
             async with session.savepoint():
-                return await _insert(session, tables, new_jobs, keys, held)
+                return await _insert(session, tables, new_jobs, keys, live)
         except RowRefused:
-            if tries == TRIES - 1 or await _held(session, tables, new_jobs, lock=joined) == held:
+            if tries == TRIES - 1 or await _live_jobs(session, tables, new_jobs, lock=joined) == live:
                 raise
     raise AssertionError("unreachable")
 
@@ -73,19 +73,19 @@ async def _insert(
     tables: Mapping[str, JobTable],
     new_jobs: Sequence[NewJob],
     keys: Sequence[str] | None,
-    held: Held,
+    live: LiveJobs,
 ) -> list[Job]:
-    jobs, added = _jobs(new_jobs, keys or new_keys(len(new_jobs)), held, tables, await session.now())
+    jobs, added = _jobs(new_jobs, keys or new_keys(len(new_jobs)), live, tables, await session.now())
     for table, rows in added.items():
         await session.insert(job_table(table), rows)
     return jobs
 
 
-async def _held(
+async def _live_jobs(
     session: Session, tables: Mapping[str, JobTable], new_jobs: Sequence[NewJob], *, lock: bool
-) -> Held:
-    """Look up who holds the keys; a caller's transaction may see by a lock only what others have done."""
-    held: Held = {}
+) -> LiveJobs:
+    """Find the live jobs of these keys; a caller's transaction may need a lock to see what others did."""
+    live: LiveJobs = {}
     keys: dict[str, list[str]] = {}
     for new_job in new_jobs:
         if new_job.dedup_key is not None:
@@ -95,30 +95,30 @@ async def _held(
         for start in range(0, len(wanted), CHUNK):
             where = [Is("status", "in", LIVE_STATUSES), Is("dedup_key", "in", wanted[start : start + CHUNK])]
             for job in await select_jobs(session, table, where, longest=claimed_lengths(table), lock=lock):
-                held[backend, str(job.dedup_key)] = job
-    return held
+                live[backend, str(job.dedup_key)] = job
+    return live
 
 
 def _jobs(
     new_jobs: Sequence[NewJob],
     keys: Sequence[str],
-    held: Held,
+    live: LiveJobs,
     tables: Mapping[str, JobTable],
     now: datetime,
 ) -> tuple[list[Job], dict[str, list[Row]]]:
     """Return every job in order, and the rows that are to be inserted, by table."""
     jobs: list[Job] = []
     added: dict[str, list[Row]] = {}
-    held = dict(held)
+    live = dict(live)
     options = _options_given(new_jobs)
     for new_job, key in zip(new_jobs, keys, strict=True):
         table, dedup = tables[new_job.backend].table, new_job.dedup_key
-        job = None if dedup is None else held.get((new_job.backend, dedup))
+        job = None if dedup is None else live.get((new_job.backend, dedup))
         if job is None:
             job = new_row(new_job, f"{table}:{key}", now)
             added.setdefault(table, []).append(row_of(job, key, options))
             if dedup is not None:
-                held[new_job.backend, dedup] = job
+                live[new_job.backend, dedup] = job
         jobs.append(job)
     return jobs, added
 

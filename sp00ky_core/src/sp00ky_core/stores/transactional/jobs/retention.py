@@ -168,7 +168,7 @@ class Deleting:
         return count, None
 
     async def _delete(self, table: str, keys: Sequence[str]) -> Mapping[str, StoreError]:
-        """Delete rows; what the database keeps, and why. Where it isn't ``apart``, that raises."""
+        """Delete rows; return what the database keeps, and why. Unless it is ``apart``, that raises."""
 
         async def delete(some: Sequence[str]) -> Sequence[None]:
             async with self.session.savepoint():

@@ -55,7 +55,7 @@ async def settle(
     ids = [settlement.job_id for settlement in settlements]
     rows = await load_rows(session, tables, ids, longest=DECIDED, lock=True)
     others = [id_ for id_ in ids if id_ not in rows]
-    held = await load_rows(session, tables, others, longest=DECIDED)
+    present = await load_rows(session, tables, others, longest=DECIDED)
     now = await session.now()
     together = set() if apart else await _settle_together(session, rows, settlements, now)
     results = []
@@ -63,7 +63,7 @@ async def settle(
         if number in together:
             results.append(SettleResult(job_id=settlement.job_id, fate=SettleFate.SETTLED))
         elif settlement.job_id not in rows:
-            results.append(_unlocked(held, settlement))
+            results.append(_unlocked(present, settlement))
         elif apart:
             results.append(await _settle_apart(session, *rows[settlement.job_id], settlement, now))
         else:
@@ -94,11 +94,11 @@ async def _settle_together(
     return set(together.values())
 
 
-def _unlocked(held: Found, settlement: Settlement) -> SettleResult:
+def _unlocked(present: Found, settlement: Settlement) -> SettleResult:
     """Return the result where the row is gone, or another transaction is writing it."""
     fate = SettleFate.LEASE_LOST
-    if settlement.job_id in held:
-        fate = _fate(to_job(*held[settlement.job_id]), settlement)
+    if settlement.job_id in present:
+        fate = _fate(to_job(*present[settlement.job_id]), settlement)
     if fate is SettleFate.SETTLED:
         fate = SettleFate.BUSY
     return SettleResult(job_id=settlement.job_id, fate=fate)
@@ -107,10 +107,10 @@ def _unlocked(held: Found, settlement: Settlement) -> SettleResult:
 async def _settle_apart(
     session: Session, table: JobTable, row: Row, settlement: Settlement, now: datetime
 ) -> SettleResult:
-    async def write(each: Settlement) -> SettleResult:
+    async def write(tried: Settlement) -> SettleResult:
         async with session.savepoint():
-            fate = await _settle(session, table, row, each, now)
-        return SettleResult(job_id=each.job_id, fate=fate)
+            fate = await _settle(session, table, row, tried, now)
+        return SettleResult(job_id=tried.job_id, fate=fate)
 
     try:
         return await write(settlement)

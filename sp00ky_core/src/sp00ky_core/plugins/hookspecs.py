@@ -154,12 +154,13 @@ def sp00ky_request_headers(job: Job, backend: BackendConfig) -> Mapping[str, str
 
 @hookspec
 def sp00ky_job_enqueued(jobs: Sequence[Job]) -> None:
-    """Observe an enqueue: jobs were added by this process's ``run`` or ``run_many``.
+    """Observe an enqueue: jobs were added by this process's ``run``, ``run_many`` or ``copy``.
 
-    Fires after the write; with ``connection``, before the caller's commit, which may never come. Jobs that a
-    schedule makes fire ``sp00ky_schedule_fired`` instead. In a ``SyncOutbox`` it is called in the thread of
-    the enqueue; an asynchronous one runs on the outbox's event loop then, which is started for it, and the
-    enqueue doesn't wait for it. The return value is ignored. Raising changes nothing.
+    Among them are those that a ``dedup_key`` found. Fires after the write; with ``connection``, before the
+    caller's commit, which may never come. Jobs that a schedule makes fire ``sp00ky_schedule_fired`` instead.
+    In a ``SyncOutbox`` it is called in the thread of ``run``; an asynchronous one runs on the outbox's event
+    loop then, which is started for it, and ``run`` doesn't wait for it. The return value is ignored. Raising
+    changes nothing.
     """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any, NoReturn, Self, TypeVar, Unpack
@@ -124,7 +124,7 @@ class DjangoOutbox(SyncOutbox):
 
     def export(
         self, conditions: JobFilter | None = None, *, limit: int | None = None
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Generator[dict[str, Any], None, None]:
         """Yield all jobs that meet conditions as records, on one connection; see ``Outbox.export``."""
         with self._apart() as opened:
             yield from opened.export(conditions, limit=limit)

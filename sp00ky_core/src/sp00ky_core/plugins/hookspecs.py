@@ -134,9 +134,10 @@ def sp00ky_retry_policy(job: Job, backend: BackendConfig) -> RetryPolicy | None:
 def sp00ky_traceparent(job: NewJob, backend: BackendConfig) -> str | None:
     """Choose the trace context of a job that is enqueued without one: the first result that isn't None.
 
-    Fires before the job is written, once it has been checked, in this process's ``run``, ``run_many`` and
-    ``statement``, and for no job that a schedule makes. None leaves it without. Raising, or a result that is
-    no W3C traceparent, is logged, and the job has none. Synchronous: ``async def`` is refused at load.
+    Fires before the job is written, once it has been checked, in this process's ``run``, ``run_many``,
+    ``statement`` and ``copy``, and for no job that a schedule makes. None leaves it without. Raising, or a
+    result that is no W3C traceparent, is logged, and the job has none. Synchronous: ``async def`` is refused
+    at load.
     """
 
 

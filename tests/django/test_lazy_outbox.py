@@ -13,8 +13,8 @@ from django.db import DatabaseError, connection, connections, transaction
 from django.test import TestCase, TransactionTestCase, override_settings
 from tests.django.configuration import PROJECT
 
-from sp00ky_core import JobNotFound, OptionInvalid, PayloadInvalid, Sp00kyError
-from sp00ky_core.errors import ConfigError
+from sp00ky_core import JobFilter, JobNotFound, OptionInvalid, PayloadInvalid, Sp00kyError
+from sp00ky_core.errors import CallUnsupported, ConfigError
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_django import DjangoOutbox, outbox
 from sp00ky_django.testing import delete_jobs
@@ -71,6 +71,7 @@ class TestInATest(TestCase):
         assert isinstance(outbox, SyncOutbox)
         assert list(outbox.backends) == ["api", "mail", "charges"]
         assert outbox.config.file == PROJECT / "sp00ky.yml"
+        assert "INSERT INTO" in outbox.statement(*SPOOKIFY, paramstyle="format").text
 
 
 @pytest.mark.usefixtures("migrated")
@@ -101,6 +102,11 @@ class TestCommitted(TransactionTestCase):
                 outbox.run(*SPOOKIFY)
                 raise RuntimeError
         assert [stored.id for stored in outbox.find()] == [kept.id]
+
+    def test_it_is_exported_on_one_connection(self) -> None:
+        ids = {outbox.run(*SPOOKIFY, autocommit=True).id for _ in range(2)}
+        assert {record["id"] for record in outbox.export()} == ids
+        assert len(list(outbox.export(JobFilter(path="/spookify"), limit=1))) == 1
 
     def test_an_asynchronous_view_calls_it_in_a_thread(self) -> None:
         async def view() -> Any:
@@ -146,6 +152,8 @@ class TestInAnotherDatabase(TestCase):
             ConfigError, match="'lite' is in memory, where only run, run_many, get and find work"
         ):
             outbox.kill("job:1")
+        with pytest.raises(ConfigError, match="'lite' is in memory"):
+            next(outbox.export())
 
 
 def test_it_is_opened_late_and_once_in_each_process() -> None:
@@ -156,5 +164,8 @@ def test_it_is_opened_late_and_once_in_each_process() -> None:
     assert mine.asynchronous is first
     with mock.patch.object(os, "getpid", return_value=1):
         assert mine.asynchronous is not first
-    mine.close()
+    with mine as entered:
+        first = entered.asynchronous
     assert mine.asynchronous is not first
+    with pytest.raises(CallUnsupported, match=r"no open\(\): import `outbox` from sp00ky_django"):
+        DjangoOutbox.open("sp00ky.yml")

@@ -3,7 +3,7 @@
 from opentelemetry.trace import SpanKind, StatusCode
 from tests.opentelemetry.conftest import MakeOutbox, Telemetry
 
-from sp00ky_core import Delivered, Job, Outbox, Undelivered
+from sp00ky_core import Attempt, Delivered, Job, Outbox, Undelivered
 from sp00ky_core.testing import ScriptedTransport
 
 THEIRS = f"00-{'a' * 32}-{'b' * 16}-01"
@@ -57,6 +57,19 @@ def attributes(job: Job, attempt: int) -> dict[str, object]:
         "sp00ky.path": "/spookify",
         "sp00ky.attempt": attempt,
     }
+
+
+async def test_an_attempt_whose_job_is_killed_here_meanwhile_has_its_span(
+    telemetry: Telemetry, make_outbox: MakeOutbox
+) -> None:
+    async def killed(attempt: Attempt) -> Delivered:
+        await outbox.kill(attempt.job.id)
+        return Delivered()
+
+    async with make_outbox(ScriptedTransport(killed)) as outbox:
+        job = await outbox.run("api", "/spookify")
+        assert (await delivered(outbox, job)).status == "failed"
+    assert len(telemetry.finished("deliver")) == 1
 
 
 async def test_a_trace_of_the_caller_s_is_continued(telemetry: Telemetry, make_outbox: MakeOutbox) -> None:

@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 
 from sp00ky_core import TimeoutIgnored
-from sp00ky_core.errors import JobNotFound, OptionInvalid, PayloadInvalid, UnknownBackend, UnknownRoute
+from sp00ky_core.errors import (
+    JobNotFound,
+    OptionInvalid,
+    PayloadInvalid,
+    StoreClosed,
+    UnknownBackend,
+    UnknownRoute,
+)
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.plugins.registry import Plugins
@@ -80,6 +87,19 @@ def test_a_job_is_gone_when_the_caller_rolls_back(outbox: SyncOutbox, connection
     with pytest.raises(JobNotFound):
         outbox.get(job.id)
     assert outbox.find(connection=connection) == []
+
+
+def test_an_export_is_read_step_by_step_and_may_be_left(outbox: SyncOutbox) -> None:
+    ids = [job.id for job in outbox.run_many("api", [NewJob(path="/b")] * 3, autocommit=True)]
+    assert {record["id"] for record in outbox.export()} == set(ids)
+    with pytest.raises(OptionInvalid, match="limit is -1"):
+        next(outbox.export(limit=-1))
+    records = outbox.export(limit=2)
+    assert next(records)["id"] in ids
+    outbox.close()
+    records.close()
+    with pytest.raises(StoreClosed):
+        next(outbox.export())
 
 
 def test_an_enqueue_starts_no_thread_and_no_loop(

@@ -14,7 +14,7 @@ MICROSECOND = timedelta(microseconds=1)
 
 
 class InstantField(models.DateTimeField):
-    """An instant; in SQLite the store keeps microseconds since 1970."""
+    """An instant; in SQLite the store keeps microseconds since 1970, of which no ``__date`` can be taken."""
 
     def from_db_value(self, value: Any, *_: Any) -> Any:
         """Return a datetime; None for what is none, as another client may have written it."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Lock
-from typing import Any, TypeVar, Unpack
+from typing import Any, NoReturn, Self, TypeVar, Unpack
 
 from django.db import connections, transaction
 
-from sp00ky_core import Finding, Job, JobOptions, MigrationStep, NewJob, OptionInvalid, Outbox, Payload
+from sp00ky_core import Job, JobFilter, JobOptions, NewJob, OptionInvalid, Outbox, Payload
 from sp00ky_core.backend.backend import Backends
 from sp00ky_core.config import Config
-from sp00ky_core.outbox.enqueue import Transaction
+from sp00ky_core.errors import CallUnsupported
+from sp00ky_core.outbox.enqueue import EnqueueChecks, Transaction
 from sp00ky_core.outbox.queries import FindOptions
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_django.app_settings import app_settings, wrong_setting
@@ -40,10 +41,24 @@ class DjangoOutbox(SyncOutbox):
         self._opened: SyncOutbox | None = None
         self._key: tuple[Any, ...] = ()
 
+    @classmethod
+    def open(cls, *_: object, **__: object) -> NoReturn:
+        """Raise ``CallUnsupported``: the settings say what is opened, and it is at its first use."""
+        instead = "import `outbox` from sp00ky_django; of another sp00ky.yml, SyncOutbox.open(...)"
+        raise CallUnsupported(store=cls.__name__, call="open()", instead=instead)
+
+    def __enter__(self) -> Self:
+        """Return this outbox; leaving the ``with`` closes it, and the next call opens it again."""
+        return self
+
     @property
     def asynchronous(self) -> Outbox:  # type: ignore[override]  # read only, for it is opened late
-        """The outbox that it stands on; on PostgreSQL it is open within ``do`` only."""
+        """The outbox that it stands on, which isn't open: ``do`` opens one of its own."""
         return self._current().asynchronous
+
+    @property
+    def _checks(self) -> EnqueueChecks:  # type: ignore[override]  # likewise
+        return self._current()._checks
 
     @property
     def backends(self) -> Backends:
@@ -69,8 +84,8 @@ class DjangoOutbox(SyncOutbox):
 
         Args:
             backend: its name in sp00ky.yml.
-            path: a route of its OpenAPI document, exactly as written there.
-            payload: a JSON object, as the route's contract wants it.
+            path: an operation of its OpenAPI document: a path, ``PUT /orders/{id}``, or an ``operationId``.
+            payload: a JSON object or a model of one, as the operation's contract wants it.
             connection: another one than Django's.
             autocommit: outside ``transaction.atomic()`` the job is committed at once.
             options: when it is due, how often and in what order it is tried, ...: see ``JobOptions``.
@@ -107,29 +122,12 @@ class DjangoOutbox(SyncOutbox):
         """List jobs, newest first, as Django's transaction sees them; see ``Outbox.find``."""
         return self._current().find(connection=_reading(connection), **conditions)
 
-    def wait(self, job_id: str, *, timeout: float | None = None) -> Job:
-        """Return the job once it has ended; see ``Outbox.wait``. Raises ``TimeoutError``, ``JobNotFound``."""
-        return self.do(lambda opened: opened.wait(job_id, timeout=timeout))
-
-    def kill(self, *job_ids: str, **options: Any) -> Any:
-        """End jobs that are pending or processing; see ``Outbox.kill``."""
-        return self.do(lambda opened: opened.kill(*job_ids, **options))
-
-    def redrive(self, *job_ids: str, **options: Any) -> Any:
-        """Make failed jobs pending again, with all their retries; see ``Outbox.redrive``."""
-        return self.do(lambda opened: opened.redrive(*job_ids, **options))
-
-    def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
-        """Create or extend the tables; see ``Outbox.migrate``."""
-        return self.do(lambda opened: opened.migrate(repair=repair))
-
-    def check(self) -> list[Finding]:
-        """Find what is wrong with the tables; see ``Outbox.check``."""
-        return self.do(lambda opened: opened.check())
-
-    def statement(self, *arguments: Any, **options: Any) -> Any:
-        """Return text and bindings that enqueue one call; see ``Outbox.statement``."""
-        return self._current().statement(*arguments, **options)
+    def export(
+        self, conditions: JobFilter | None = None, *, limit: int | None = None
+    ) -> Generator[dict[str, Any], None, None]:
+        """Yield all jobs that meet conditions as records, on one connection; see ``Outbox.export``."""
+        with self._apart() as opened:
+            yield from opened.export(conditions, limit=limit)
 
     def do(self, call: Callable[[Outbox], Awaitable[T]]) -> T:
         """Do something else with the outbox, on connections of its own, and wait.
@@ -137,12 +135,7 @@ class DjangoOutbox(SyncOutbox):
         Raises:
             ConfigError: the database is in memory, where nothing but Django's connection reaches it.
         """
-        app = app_settings()
-        if is_in_memory(app.database):
-            problem = f"{app.database!r} is in memory, where only run, run_many, get and find work"
-            raise wrong_setting("DATABASE", problem, "in tests, set DATABASES[...]['TEST']['NAME'] to a file")
-        with SyncOutbox.open(app.config, store=derived_store_url(app)) as opened:
-            opened.asynchronous.via = "django"
+        with self._apart() as opened:
             return opened.do(call)
 
     def close(self) -> None:
@@ -151,6 +144,17 @@ class DjangoOutbox(SyncOutbox):
             opened, self._opened, self._key = self._opened, None, ()
         if opened is not None:
             opened.close()
+
+    @contextmanager
+    def _apart(self) -> Iterator[SyncOutbox]:
+        """Open an outbox for what is done beside Django's connection. Raises as ``do``."""
+        app = app_settings()
+        if is_in_memory(app.database):
+            problem = f"{app.database!r} is in memory, where only run, run_many, get and find work"
+            raise wrong_setting("DATABASE", problem, "in tests, set DATABASES[...]['TEST']['NAME'] to a file")
+        with SyncOutbox.open(app.config, store=derived_store_url(app)) as opened:
+            opened.asynchronous.via = "django"
+            yield opened
 
     def _current(self) -> SyncOutbox:
         """Return the outbox of this process and of the database that Django uses now."""

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import TracerProvider, get_tracer
 
-from sp00ky_core import Attempt, BackendConfig, Job, NewJob, Outcome, Transition, hookimpl
+from sp00ky_core import Attempt, BackendConfig, Job, JobStatus, NewJob, Outcome, Transition, hookimpl
 from sp00ky_opentelemetry.metrics import Metrics
 from sp00ky_opentelemetry.tracing import Tracing
 
@@ -58,8 +58,9 @@ class OpenTelemetry:
 
     @hookimpl
     def sp00ky_job_settled(self, job: Job, transition: Transition) -> None:  # pluggy
-        """Let go of a span that has no attempt."""
-        self._tracing.forget(job)
+        """Let go of a span that has no attempt; a kill or a reclaim may come while there is one."""
+        if job.status is JobStatus.PROCESSING:  # as it was claimed
+            self._tracing.forget(job)
 
 
 plugin: OpenTelemetry = OpenTelemetry()

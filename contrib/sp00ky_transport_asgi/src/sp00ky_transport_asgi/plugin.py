@@ -38,7 +38,7 @@ def asgi_transport(loop: str = "") -> Transport:
 
 
 def own_document(backend: BackendConfig) -> Mapping[str, Any]:
-    """Return the application's own OpenAPI document. Raises ``ConfigError``."""
+    """Return the application's own OpenAPI document. Raises ``TargetProblem``."""
     from sp00ky_transport_asgi.target import document_of  # noqa: PLC0415  # see above
 
     return document_of(backend)

@@ -118,8 +118,11 @@ class Queries(Metered):
 
         Raises:
             JobNotFound: ``after`` is gone.
+            OptionInvalid: A limit that is no number of jobs.
             UnknownBackend: The filter names one that isn't configured.
         """
+        if limit is not None:
+            check_limit("limit", limit)
         self._check_backend(conditions)
         return pages(self.jobs, [conditions], limit, after=after)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 from concurrent.futures import CancelledError, Future, wait
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Thread
 from types import TracebackType
@@ -299,14 +300,15 @@ class SyncOutbox(EnqueueStatements):
 
     def export(
         self, conditions: JobFilter | None = None, *, limit: int | None = None
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Generator[dict[str, Any], None, None]:
         """Yield all jobs that meet conditions as records; see ``Outbox.export``."""
         records = self.asynchronous.export(conditions, limit=limit)
         try:
             while (record := self.do(lambda _: anext(records, None))) is not None:
                 yield record
         finally:
-            self.do(lambda _: records.aclose())
+            with suppress(StoreClosed):  # then its records are closed, too
+                self.do(lambda _: records.aclose())
 
     def import_jobs(
         self, file: Path | str, *, dry_run: bool = False, **act: Unpack[ActOptions]

@@ -134,9 +134,10 @@ def sp00ky_retry_policy(job: Job, backend: BackendConfig) -> RetryPolicy | None:
 def sp00ky_traceparent(job: NewJob, backend: BackendConfig) -> str | None:
     """Choose the trace context of a job that is enqueued without one: the first result that isn't None.
 
-    Fires before the job is written, once it has been checked, in this process's ``run``, ``run_many`` and
-    ``statement``, and for no job that a schedule makes. None leaves it without. Raising, or a result that is
-    no W3C traceparent, is logged, and the job has none. Synchronous: ``async def`` is refused at load.
+    Fires before the job is written, once it has been checked, in this process's ``run``, ``run_many``,
+    ``statement`` and ``copy``, and for no job that a schedule makes. None leaves it without. Raising, or a
+    result that is no W3C traceparent, is logged, and the job has none. Synchronous: ``async def`` is refused
+    at load.
     """
 
 
@@ -154,12 +155,13 @@ def sp00ky_request_headers(job: Job, backend: BackendConfig) -> Mapping[str, str
 
 @hookspec
 def sp00ky_job_enqueued(jobs: Sequence[Job]) -> None:
-    """Observe an enqueue: jobs were added by this process's ``run`` or ``run_many``.
+    """Observe an enqueue: jobs were added by this process's ``run``, ``run_many`` or ``copy``.
 
-    Fires after the write; with ``connection``, before the caller's commit, which may never come. Jobs that a
-    schedule makes fire ``sp00ky_schedule_fired`` instead. In a ``SyncOutbox`` it is called in the thread of
-    the enqueue; an asynchronous one runs on the outbox's event loop then, which is started for it, and the
-    enqueue doesn't wait for it. The return value is ignored. Raising changes nothing.
+    Among them are those that a ``dedup_key`` found. Fires after the write; with ``connection``, before the
+    caller's commit, which may never come. Jobs that a schedule makes fire ``sp00ky_schedule_fired`` instead.
+    In a ``SyncOutbox`` it is called in the thread of ``run``; an asynchronous one runs on the outbox's event
+    loop then, which is started for it, and ``run`` doesn't wait for it. The return value is ignored. Raising
+    changes nothing.
     """
 
 
@@ -193,8 +195,8 @@ def sp00ky_attempt_finished(attempt: Attempt, outcome: Outcome, seconds: float) 
 def sp00ky_job_settled(job: Job, transition: Transition) -> None:
     """Observe a durable transition; ``job`` is as it was claimed, of a reclaim or a kill as it is now.
 
-    Fires after the commit, once, in the process that wrote it (reclaims and kills included). The return
-    value is ignored. Raising changes nothing.
+    Fires after the commit, once, in the process that wrote it (reclaims and kills included; a redrive and a
+    reschedule fire nothing). The return value is ignored. Raising changes nothing.
     """
 
 

@@ -181,11 +181,12 @@ class BulkResult:
 B = TypeVar("B", bound=BulkResult)
 
 
-def with_refused(result: B, why: Refusal, problems: Sequence[str | None]) -> B:
-    """Return a result with more jobs that were refused; of each, what is wrong in words."""
-    if not problems:
+def with_refused(result: B, why: Refusal, problems: Sequence[str | None], *, count: int | None = None) -> B:
+    """Return a result with more jobs that were refused: of each, or of one of ``count``, what is wrong."""
+    count = len(problems) if count is None else count
+    if not count:
         return result
-    refused = {**result.refused, why: result.refused.get(why, 0) + len(problems)}
+    refused = {**result.refused, why: result.refused.get(why, 0) + count}
     problem = result.problem or next(filter(None, problems), None)
     return attrs.evolve(result, refused=refused, problem=problem)
 

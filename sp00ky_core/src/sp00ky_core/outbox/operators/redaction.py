@@ -214,7 +214,7 @@ class JobRedaction(JobCopies):
         if selection.conditions is not None and selection.limit is None:
             for status in sorted(statuses & selection.conditions.statuses):
                 count = await self.jobs.count(attrs.evolve(selection.conditions, status=status))
-                result = with_refused(result, "illegal", [f"one that is {status}"] * count)
+                result = with_refused(result, "illegal", [f"one that is {status}"], count=count)
             return result
         async with aclosing(self._pages(selection)) as batches:
             async for ids in batches:

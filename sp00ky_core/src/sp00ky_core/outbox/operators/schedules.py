@@ -1,4 +1,4 @@
-"""Define, list, pause, fire and check schedules; each act is written down."""
+"""Define, list, pause, fire and check schedules; what operators do to them is written down."""
 
 from __future__ import annotations
 

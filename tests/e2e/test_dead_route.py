@@ -23,7 +23,7 @@ backends:
     spec: ./openapi.json
     baseUrl: {origin}
     method: {{table: job}}
-    timeout: 1
+    timeout: {timeout}
     breaker: {{interval: 0.1}}
 """
 
@@ -45,10 +45,18 @@ async def answer(to: Answering) -> bool:
     return True
 
 
-@pytest.fixture(params=[gateway_timeout, pytest.param(silence, marks=pytest.mark.slow)])
-async def backend(request: pytest.FixtureRequest) -> AsyncIterator[MisbehavingBackend]:
-    dead: Behaviour = request.param
-    async with MisbehavingBackend(choose=lambda path: dead if path == "/dead" else answer) as backend:
+@pytest.fixture(
+    params=[(gateway_timeout, 60), pytest.param((silence, 1), marks=pytest.mark.slow)], ids=["504", "silence"]
+)
+def dead(request: pytest.FixtureRequest) -> tuple[Behaviour, int]:
+    """What a dead route does, and for how many seconds an answer is waited for."""
+    found: tuple[Behaviour, int] = request.param
+    return found
+
+
+@pytest.fixture
+async def backend(dead: tuple[Behaviour, int]) -> AsyncIterator[MisbehavingBackend]:
+    async with MisbehavingBackend(choose=lambda path: dead[0] if path == "/dead" else answer) as backend:
         yield backend
 
 
@@ -62,11 +70,16 @@ def store_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def outbox(
-    store_url: str, backend: MisbehavingBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store_url: str,
+    dead: tuple[Behaviour, int],
+    backend: MisbehavingBackend,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Outbox]:
     monkeypatch.delenv("SP00KY_STORE", raising=False)
     write_document(tmp_path / "openapi.json", "/dead", "/alive")
-    (tmp_path / "sp00ky.yml").write_text(CONFIG.format(store=store_url, origin=backend.url))
+    config = CONFIG.format(store=store_url, origin=backend.url, timeout=dead[1])
+    (tmp_path / "sp00ky.yml").write_text(config)
     async with Outbox.open(tmp_path / "sp00ky.yml") as outbox:
         await outbox.migrate()
         yield outbox

@@ -249,6 +249,7 @@ class World:
         self.run()
         for call in list(self.late):
             self.arrive(call)
+        self.flow()  # a runner that can't start is gone then
         if not any(runner.draining is None for runner in self.runners):
             self.start()
         patience = LONGEST_END

@@ -1,11 +1,11 @@
 """Tables as ``migrate`` makes them, begins again, and ``check`` finds them."""
 
-import asyncio
+from typing import Any
 
 import attrs
 import pymysql
 import pytest
-from tests.store_mysql.conftest import Sql, migrated, new_job, run
+from tests.store_mysql.conftest import Sql, migrated, new_job
 
 from sp00ky_core.errors import SchemaError, StoreUnavailable
 from sp00ky_core.job.job import NewJob
@@ -111,17 +111,15 @@ async def test_a_table_of_others_is_left_alone(options: StoreOptions, sql: Sql) 
 
 
 async def test_a_migration_waits_for_another_one(
-    options: StoreOptions, database: str, monkeypatch: pytest.MonkeyPatch
+    options: StoreOptions, connection: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sp00ky_store_mysql.session.MIGRATION", 1)
     store = await opened(options)
-    holding = asyncio.create_task(
-        asyncio.to_thread(run, database, "SELECT GET_LOCK(concat('sp00ky ', md5(database())), 0), sleep(3)")
-    )
-    await asyncio.sleep(0.5)
-    with pytest.raises(StoreUnavailable, match="another process is migrating it"):
-        await store.migrate()
-    await holding
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(concat('sp00ky ', md5(database())), 0)")
+        with pytest.raises(StoreUnavailable, match="another process is migrating it"):
+            await store.migrate()
+        cursor.execute("SELECT RELEASE_ALL_LOCKS()")
     await store.migrate()
     assert await store.check() == []
     await store.close()

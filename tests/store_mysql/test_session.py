@@ -125,9 +125,11 @@ async def test_a_large_batch_is_written_in_parts(store: MysqlStore) -> None:
 async def test_a_query_of_a_schedule_only_reads(
     store: MysqlStore, monkeypatch: pytest.MonkeyPatch, query: str, problem: str
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.stores.transactional.connection.lanes.QUERY_SECONDS", 0.3)
     await store.add([new_job()])
-    with pytest.raises(QueryRefused) as caught:
-        await store.query_rows(query)
+    with monkeypatch.context() as hasty:
+        if "sleep" in query:  # and nothing else, however busy the machine is
+            hasty.setattr("sp00ky_core.stores.transactional.connection.lanes.QUERY_SECONDS", 0.3)
+        with pytest.raises(QueryRefused) as caught:
+            await store.query_rows(query)
     assert problem in caught.value.problem
     assert await store.query_rows("SELECT path FROM job WHERE path LIKE '/%'") == [{"path": "/a"}]

@@ -22,8 +22,8 @@ from sp00ky_store_mysql.url import address_of
 SILENCE = 1
 """Seconds after which connections are doubted, here."""
 
-WITHIN = 3 * SILENCE + 3
-"""Seconds within which a call has its answer, or an error."""
+WITHIN = 60.0
+"""Seconds within which a call has its answer, or an error; it would wait for ever otherwise."""
 
 
 @pytest.fixture
@@ -114,10 +114,11 @@ async def test_a_slow_statement_goes_on_where_no_connection_is_left_to_ask_by(
 async def test_a_server_that_takes_a_connection_and_says_nothing_is_unavailable(
     store: MysqlStore, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sp00ky_store_mysql.store.PATIENCE", 0.5)
-    proxy.hold()
-    with pytest.raises(StoreUnavailable, match="there is no answer"):
-        await store.add([new_job()])
+    with monkeypatch.context() as hasty:
+        hasty.setattr("sp00ky_store_mysql.store.PATIENCE", 0.5)
+        proxy.hold()
+        with pytest.raises(StoreUnavailable, match="there is no answer"):
+            await store.add([new_job()])
     proxy.let_go()
     await store.add([new_job()])
 

@@ -96,10 +96,12 @@ ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT ma
 async def test_a_query_of_a_schedule_only_reads(
     store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, query: str, problem: str
 ) -> None:
-    monkeypatch.setattr("sp00ky_store_sqlite.session.QUERY_SECONDS", 0.2)
     await store.add([NewJob(backend="api", path="/a", payload={})])
-    with pytest.raises(QueryRefused) as caught:
-        await store.query_rows(query.format(folder=tmp_path))
+    with monkeypatch.context() as hasty:
+        if query is ENDLESS:  # and nothing else, however busy the machine is
+            hasty.setattr("sp00ky_store_sqlite.session.QUERY_SECONDS", 0.2)
+        with pytest.raises(QueryRefused) as caught:
+            await store.query_rows(query.format(folder=tmp_path))
     assert caught.value.problem.startswith("the query is refused: ")
     assert problem in caught.value.problem
     assert "migrate" not in caught.value.problem

@@ -1,6 +1,8 @@
 """Migrations and ``check``: repeated, at once, on tables that have rows, on tables that aren't ours."""
 
 import asyncio
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -74,15 +76,15 @@ async def test_who_has_the_lock_is_said_and_not_waited_for_without_end(
     make: Any, sql: Any, schema: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Any role may take the lock, for ever."""
-    monkeypatch.setattr(migrate, "SAID_AFTER", 0.1)
-    monkeypatch.setattr(migrate, "GIVEN_UP_AFTER", 0.5)
+    clock = count(step=25)
+    monkeypatch.setattr(migrate, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     await sql.execute("SET application_name = 'a thief'")
     await sql.execute("SELECT pg_advisory_lock(hashtextextended('sp00ky:' || $1::text, 0))", schema)
     pid, user = await sql.fetchrow("SELECT pg_backend_pid(), session_user")
     with pytest.raises(StoreError, match="run sp00ky migrate again") as raised:
         await make().migrate()
     who = f"pid {pid} (application 'a thief', user {user}, since 20"
-    assert f" for 1 s: {who}" in str(raised.value)
+    assert f" for 75 s: {who}" in str(raised.value)
     assert [line.partition("others have: ")[2][: len(who)] for line in caplog.messages] == [who]
     await sql.execute("SELECT pg_advisory_unlock_all()")
     assert await make().migrate()

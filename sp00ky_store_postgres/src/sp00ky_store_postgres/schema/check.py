@@ -84,7 +84,7 @@ async def _settings(connection: Any) -> AsyncIterator[Finding]:
         yield Finding.stopping(
             "server",
             f"it is PostgreSQL {version}",
-            "statements may fail: none is tested there",
+            "statements fail",
             f"upgrade it to PostgreSQL {OLDEST_SERVER} or newer",
         )
     for name, consequence in (

@@ -37,7 +37,7 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-OLDEST_SERVER = 14
+OLDEST_SERVER = 13
 
 SAID_AFTER, GIVEN_UP_AFTER = 2.0, 60.0
 """Seconds of waiting for another migration, or whoever else has its lock."""

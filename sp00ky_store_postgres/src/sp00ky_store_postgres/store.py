@@ -101,8 +101,8 @@ class PostgresStore(TransactionalStore):
         tables = tuple(
             attrs.evolve(
                 table,
-                keep_success=_kept(table.keep_success, KEEP_SUCCESS, table.least_success),
-                keep_failed=_kept(table.keep_failed, KEEP_FAILED, table.least_failed),
+                keep_success=KEEP_SUCCESS if table.keep_success is None else table.keep_success,
+                keep_failed=KEEP_FAILED if table.keep_failed is None else table.keep_failed,
             )
             for table in options.tables
         )
@@ -314,7 +314,3 @@ class PostgresStore(TransactionalStore):
         select = partial(PostgresSession.select, table=job_table(name), where=where, order=("id",))
         rows = await self._executor.look(partial(select, limit=limit, columns=["id"]))
         return [f"{name}:{row['id']}" for row in rows]
-
-
-def _kept(seconds: float | None, default: float, least: float) -> float:
-    return max(default, least) if seconds is None else seconds

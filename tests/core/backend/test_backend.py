@@ -115,16 +115,6 @@ def test_a_shared_table_has_the_tightest_limits_and_the_longest_lease() -> None:
     assert stored_table(described("mail", JobTable(backend="mail", table="mail"))).rate is None
 
 
-def test_a_shared_table_keeps_jobs_as_long_as_any_of_its_backends_by_the_stores_default_too() -> None:
-    hour = JobTable(backend="api", table="job", keep_success=3_600.0, keep_failed=0.0)
-    day = described("agent", attrs.evolve(hour, keep_success=86_400.0))
-    table = stored_table(described("api", hour, (day,)))
-    assert (table.keep_success, table.keep_failed) == (86_400.0, 0.0)
-    silent = described("mail", attrs.evolve(hour, keep_success=None))
-    table = stored_table(described("api", hour, (day, silent)))
-    assert (table.keep_success, table.least_success, table.keep_failed) == (None, 86_400.0, 0.0)
-
-
 def test_backends_of_a_table_share_neither_a_path_nor_an_operation_id(tmp_path: Path) -> None:
     def loaded(second: str) -> Backends:
         documents = {"one": "/a: {get: {operationId: same}, post: {operationId: mine}}", "two": second}

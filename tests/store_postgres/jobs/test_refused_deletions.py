@@ -73,8 +73,7 @@ OLD = """
 async def test_what_a_users_table_refers_to_is_kept_and_everything_else_is_pruned(
     make: Any, table: JobTable, sql: Any, quoted: str, referred: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shared = JobTable(backend="log", table="log", least_success=3 * 86_400.0)
-    tables = (table, JobTable(backend="mail", table="mail"), shared)
+    tables = (table, JobTable(backend="mail", table="mail"))
     store = make(tables=tables)
     await store.open()
     await store.migrate()
@@ -85,7 +84,6 @@ async def test_what_a_users_table_refers_to_is_kept_and_everything_else_is_prune
     await store.close()
     assert sum(counts) == 96
     assert await sql.fetchval(f"SELECT count(*) FROM {quoted}.job") == 4
-    assert await sql.fetchval(f"SELECT count(*) FROM {quoted}.log") == 50
     assert "and 2 more can't be deleted" in caplog.text
 
 

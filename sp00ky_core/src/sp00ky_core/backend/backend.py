@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import combinations
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 
@@ -29,8 +29,6 @@ __all__ = [
     "store_tables",
     "stored_table",
 ]
-
-N = TypeVar("N", int, float)
 
 POOLED = "Sp00ky's scheduler runs the jobs of its table, on a pool of machines"
 DELIVER_HERE = "to have them delivered here, remove `runOn`"
@@ -289,7 +287,7 @@ def stored_table(backend: Backend) -> JobTable:
     """Return a table as the store is to lease and prune its rows.
 
     Its leases outlast an attempt of each of its backends, it keeps jobs as long as the one that keeps them
-    longest, by the store's default where that one doesn't say, and heeds the tightest limits.
+    longest, and heeds the tightest limits.
     """
     tables = [backend.table, *(sharing.table for sharing in backend.sharing)]
     longest = max(table.timeout for table in tables)
@@ -301,11 +299,9 @@ def stored_table(backend: Backend) -> JobTable:
         timeout=longest,
         timeout_overridable=any(overridable),
         lease_margin=backend.table.lease_margin + margin,
-        keep_success=_most([table.keep_success for table in tables]),
-        keep_failed=_most([table.keep_failed for table in tables]),
-        least_success=max(table.keep_success or 0.0 for table in tables),
-        least_failed=max(table.keep_failed or 0.0 for table in tables),
-        max_successes=_most([table.max_successes for table in tables]),
+        keep_success=_longest(table.keep_success for table in tables),
+        keep_failed=_longest(table.keep_failed for table in tables),
+        max_successes=_most(table.max_successes for table in tables),
         longest_pause=max(table.longest_pause for table in tables),
         routes=frozenset().union(*(table.routes for table in tables)),
         max_payload_bytes=max(table.max_payload_bytes for table in tables),
@@ -316,7 +312,11 @@ def stored_table(backend: Backend) -> JobTable:
     )
 
 
-def _most(numbers: Sequence[N | None]) -> N | None:
-    """Return the largest; None, which is no limit or the store's default, goes before all."""
-    known = [number for number in numbers if number is not None]
-    return max(known) if len(known) == len(numbers) else None
+def _most(numbers: Iterable[int | None]) -> int | None:
+    """Return the largest; None, of which there is no limit, is larger than all."""
+    limits = list(numbers)
+    return None if None in limits else max(filter(None, limits))
+
+
+def _longest(seconds: Iterable[float | None]) -> float | None:
+    return max((length for length in seconds if length is not None), default=None)

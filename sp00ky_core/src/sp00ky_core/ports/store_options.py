@@ -58,9 +58,6 @@ class JobTable:
         lease_margin: Seconds; tests shorten it.
         keep_success: Seconds that a job is kept after it ended, or infinity; None: the store's default.
         keep_failed: Likewise, for failed jobs.
-        least_success: Seconds that the store's default is at least, where it holds: another backend of the
-            table says so.
-        least_failed: Likewise, for failed jobs.
         strategies: Those that this process knows.
         breaker: Whether claims heed the backend's breaker.
         longest_pause: Seconds: a pause of its breaker that ends later from now was written while the
@@ -82,8 +79,6 @@ class JobTable:
     lease_margin: float = LEASE_MARGIN
     keep_success: float | None = None
     keep_failed: float | None = None
-    least_success: float = 0.0
-    least_failed: float = 0.0
     strategies: frozenset[str] = frozenset({"linear", "exponential"})
     breaker: bool = True
     longest_pause: float = LONGEST_PAUSE

@@ -286,8 +286,8 @@ def store_tables(backends: Mapping[str, Backend]) -> tuple[JobTable, ...]:
 def stored_table(backend: Backend) -> JobTable:
     """Return a table as the store is to lease and prune its rows.
 
-    Its leases outlast an attempt of each of its backends, it keeps jobs as long as the one that keeps them
-    longest, and heeds the tightest limits.
+    Its leases outlast an attempt of each of its backends, it keeps jobs for the longest retention of
+    those that have one, and heeds the tightest limits.
     """
     tables = [backend.table, *(sharing.table for sharing in backend.sharing)]
     longest = max(table.timeout for table in tables)

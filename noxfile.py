@@ -181,7 +181,7 @@ def slow(session: nox.Session) -> None:
 
 @nox.session
 def mutants(session: nox.Session) -> None:
-    """Break the kit, and stores on it, in seventy ways, of which the conformance suite notices each."""
+    """Break the kit, and stores on it, in eighty ways, of which the conformance suite notices each."""
     session.install(*_group("test"))
     _install_wheels(session, DISTRIBUTIONS)
     session.run("pytest", "-m", "slow", "tests/mutants", *(session.posargs or WORKERS))

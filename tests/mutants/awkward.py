@@ -154,6 +154,12 @@ def commits_stay_in_memory(session: SessionType, store: StoreType) -> None:
     SqliteStore._connect = lambda self, *_: connect(self, "PRAGMA synchronous = OFF")  # type: ignore[method-assign]
 
 
+def flags_say_too_little(session: SessionType, store: StoreType) -> None:
+    """Claim to do nothing that a store may leave."""
+    flags = ("transactions", "exact_order", "shared", "durable", "holds_any_row")
+    store.capabilities = attrs.evolve(store.capabilities, **dict.fromkeys(flags, False))
+
+
 @attrs.frozen
 class Fault:
     """A fault, and what notices it.
@@ -194,6 +200,13 @@ FAULTS = {
         Fault(
             a_late_index_is_empty,
             {"sqlite": "an_index_that_is_made_later_holds_what_was_there", "memory": NO_INDEX},
+        ),
+        Fault(
+            flags_say_too_little,
+            {
+                "sqlite": "is_taken_where or is_shared_where or is_durable_where or any_row_where",
+                "memory": "is_taken_where or any_row_where",
+            },
         ),
         Fault(commits_stay_in_memory, {"sqlite": POWER_CUT, "memory": NO_DISK}),
     )

@@ -15,6 +15,7 @@ class Mutant(NamedTuple):
 
 
 CLAIM, SETTLE, ENQUEUE = "jobs/claim.py", "jobs/settle.py", "jobs/enqueue.py"
+RETENTION, DECISIONS = "jobs/retention.py", "../decisions.py"
 CLAIMED = "a_claim_raises_the_epoch_and_sets_the_lease"
 DELIVERED = "a_delivered_job_succeeds_without_retries"
 EXPIRED = "an_expired_lease_counts_as_an_attempt"
@@ -22,6 +23,12 @@ PAUSED = "a_paused_backend_gives_nothing"
 PROBED = "after_the_pause_one_caller_gets_one_job"
 DRAINED = "the_next_beat_says_that_it_is_to_drain"
 MANY_KEYS = "keys_that_wait_hide_no_other"
+
+APART = (
+    '        await {0}.execute("COMMIT")\n        __import__("time").sleep(0.02)\n'
+    '        await {0}.execute("BEGIN IMMEDIATE")\n'
+)
+"""Ends a transaction, and begins another a moment later."""
 
 MUTANTS = [
     Mutant(CLAIM, '"lease_epoch": job.lease_epoch + 1', '"lease_epoch": job.lease_epoch', CLAIMED),
@@ -47,6 +54,13 @@ MUTANTS = [
     ),
     Mutant(CLAIM, "self.rounds.begin_again(stored.table)", "pass", "every_key_has_its_turn"),
     Mutant(CLAIM, ", *unleased(stored)]", "]", "a_lost_job_takes_no_second_place"),
+    Mutant(CLAIM, "table.attempt_timeout(job.timeout)", "table.timeout", "own_timeout_counts and 100.0-130"),
+    Mutant(
+        CLAIM,
+        "        guards = map(guard_of, rows)\n",
+        f"        guards = [guard_of(row)[:1] for row in rows]\n{APART.format('stored.session')}",
+        "processes_share_a_queue",
+    ),
     Mutant(
         "jobs/due.py",
         'if latest else ("run_at", "id")',
@@ -68,6 +82,12 @@ MUTANTS = [
         "*stored.leased(), WITH",
         'Is("id", "in", ()), WITH',
         "a_lost_job_keeps_its_key_for_its_lease",
+    ),
+    Mutant(
+        "jobs/due.py",
+        '[]\n    options["order"]',
+        'await stored.select([PROCESSING, stored.overdue()])\n    options["order"]',
+        "a_job_whose_lease_is_over_is_not_claimed",
     ),
     Mutant("jobs/due.py", "return table.table in self._rounds", "return False", MANY_KEYS),
     Mutant("jobs/due.py", "self._rounds[table] = at", "pass", MANY_KEYS),
@@ -94,34 +114,71 @@ MUTANTS = [
         DELIVERED,
     ),
     Mutant(
-        "jobs/settle.py",
+        SETTLE,
         ', Is("runner_id", "=", runner_id)]',
         "]",
         "every_table_is_asked_and_no_other_runner",
     ),
-    Mutant("jobs/settle.py", "job.id not in keep and ", "", "jobs_that_are_not_kept_go_back"),
+    Mutant(SETTLE, "job.id not in keep and ", "", "jobs_that_are_not_kept_go_back"),
     Mutant(
-        "jobs/settle.py",
+        SETTLE,
         " and not is_overdue(job, stored.now)",
         "",
         "a_job_whose_lease_is_over_is_not_given_back",
     ),
-    Mutant("jobs/settle.py", "stored.overdue(), taken", 'Is("id", "in", ()), taken', EXPIRED),
+    Mutant(SETTLE, "stored.overdue(), taken", 'Is("id", "in", ()), taken', EXPIRED),
     Mutant(
-        "jobs/retention.py",
-        "(JobStatus.FAILED, table.keep_failed)",
-        "",
+        RETENTION,
+        "(JobStatus.FAILED, table",
+        "(JobStatus.SUCCESS, table",
         "failed_jobs_have_a_retention_of_their_own",
     ),
     Mutant(
-        "jobs/retention.py",
+        RETENTION,
         'Is("updated_at", "<=", until)',
         'Is("created_at", "<=", until)',
         "a_job_is_kept_from_its_end_on",
     ),
-    Mutant("jobs/retention.py", "seconds=AUDIT_KEPT", "days=9999", "entries_go_after_90_days"),
+    Mutant(
+        RETENTION,
+        'table, [old, Is("status", "=", status)]',
+        "table, [old]",
+        "prune_deletes_what_is_older_than_it_is_kept",
+    ),
+    Mutant(RETENTION, "ENDED, *begin", "*begin", "only_ended_jobs_that_match_are_deleted"),
+    Mutant(RETENTION, "LIVE_STATUSES)\n", "())\n", "only_ended_jobs_are_cleared"),
+    Mutant(RETENTION, "seconds=AUDIT_KEPT", "days=9999", "entries_go_after_90_days"),
     Mutant(ENQUEUE, '    "traceparent",\n', "", "every_option_is_stored"),
     Mutant(ENQUEUE, '    "expires_at",\n', "", "every_option_is_stored"),
+    Mutant(
+        "rows.py", '                Is("lease_until", "=", None),\n', "", "no_runner_wrote_is_over and none"
+    ),
+    Mutant(
+        DECISIONS, "now + timedelta(seconds=transition.delay)", "now", "a_failed_attempt_is_retried_later"
+    ),
+    Mutant(DECISIONS, " + transition.bumps_epoch", "", "an_attempt_in_flight_is_fenced_off"),
+    Mutant(DECISIONS, "= transition.keeps_lease", "= False", "a_lost_attempt_counts_for_its_lease"),
+    Mutant(DECISIONS, "max(run_at, job.lease_until)", "run_at", "a_job_killed_in_flight_waits_for_its_lease"),
+    Mutant(DECISIONS, "seen) != seen}", "seen) >= seen}", "a_dead_runners_jobs_are_taken"),
+    Mutant(DECISIONS, "seen) != seen}", "seen) < seen}", "a_runner_that_has_beaten_since_is_left_alone"),
+    Mutant(
+        "schema.py",
+        "LIVE_STATUSES = (JobStatus.PENDING, JobStatus.PROCESSING)",
+        "LIVE_STATUSES = (JobStatus.PENDING,)",
+        "a_job_in_flight_still_holds_its_key",
+    ),
+    Mutant(
+        "schema.py",
+        "        steps = await plan(session, tables, location)\n",
+        f"        steps = await plan(session, tables, location)\n{APART.format('session')}",
+        "stores_migrate_at_once",
+    ),
+    Mutant(
+        "store.py",
+        "within(session, partial(work, joined=True))",
+        "write(work)",
+        "jobs_are_not_there_when_it_rolls_back",
+    ),
     Mutant(ENQUEUE, "held.get((new_job.backend, dedup))", "None", "a_key_counts_once_among_concurrent_calls"),
     Mutant(
         "fleet.py",
@@ -162,6 +219,9 @@ MUTANTS = [
         "count(PROCESSING, stored.overdue())",
         'count(Is("id", "in", ()))',
         "a_job_whose_lease_ran_out_is_stalled",
+    ),
+    Mutant(
+        "../../gate/breaker.py", "max(paused_for, change.pause)", "change.pause", "pause_is_never_shortened"
     ),
     Mutant("../../ports/stats.py", "-item[1].count", "item[1].count", "the_largest_groups_come_first"),
     Mutant(

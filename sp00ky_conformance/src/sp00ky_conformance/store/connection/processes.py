@@ -10,6 +10,7 @@ import attrs
 
 from sp00ky_conformance.store.connection.member import members
 from sp00ky_conformance.store.harness import API, PATIENCE, RUNNER, WHILE, StoreHarness, where
+from sp00ky_conformance.store.observe.liveness import calmed
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobQuery, Store, StoreOptions
 
@@ -79,9 +80,7 @@ class ProcessConformance(StoreHarness):
         crosses = store.capabilities.signals_across_processes
         signal = store.work_signal()
         async with asyncio.timeout(STARTUP + PATIENCE), members(self, options, "add") as (other,):
-            await anext(signal)
-            waiting = asyncio.ensure_future(anext(signal))  # before there is anything to be heard
-            await asyncio.sleep(0)
+            waiting = await calmed(signal)  # what it begins with tells of no job
             await other.go(keys=[None])
             await other.result()
             done, _ = await asyncio.wait([waiting], timeout=PATIENCE if crosses else 2 * WHILE)

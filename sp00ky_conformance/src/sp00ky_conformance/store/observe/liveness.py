@@ -46,6 +46,16 @@ async def has_ended(iterator: AsyncGenerator[T, None]) -> bool:
     return True
 
 
+async def calmed(signal: AsyncGenerator[None, None]) -> asyncio.Future[None]:
+    """Wait until a signal has been silent for a while; return what the next one ends."""
+    waiting = asyncio.ensure_future(anext(signal))
+    for _ in range(20):  # a store that polls may signal for as long as something is due
+        if not (await asyncio.wait([waiting], timeout=WHILE))[0]:
+            break
+        waiting = asyncio.ensure_future(anext(signal))
+    return waiting
+
+
 class BeatConformance(StoreHarness):
     """A runner's sign of life."""
 
@@ -129,11 +139,7 @@ class SignalConformance(StoreHarness):
         async with self.opened(options) as other:
             for _ in range(MANY):
                 await self.add(other)
-            waiting = asyncio.ensure_future(anext(signal))
-            for _ in range(20):  # a store that polls may signal for as long as something is due
-                if not (await asyncio.wait([waiting], timeout=WHILE))[0]:
-                    break
-                waiting = asyncio.ensure_future(anext(signal))
+            waiting = await calmed(signal)
             await self.add(other)
             async with asyncio.timeout(PATIENCE):
                 await waiting

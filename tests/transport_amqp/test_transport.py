@@ -147,11 +147,12 @@ async def opened_breaker(outbox: Outbox) -> bool:
 
 
 async def test_an_alarm_is_throttling(queues: Broker, open_outbox: OpenOutbox) -> None:
-    keys = "timeout: 5, breaker: false, amqp: {routes: [/orders/order.paid]}"
+    slow = "timeout: 120, timeoutOverridable: true"  # as a busy broker's connection may be
+    keys = f"{slow}, breaker: false, amqp: {{routes: [/orders/order.paid]}}"
     async with open_outbox(queues.url, keys) as outbox, outbox.runner():
         with alarm(queues):
             # A broker says so to who publishes: of the first message nothing is known.
-            first = await outbox.run("broker", PAID, {"n": 0}, max_retries=5)
+            first = await outbox.run("broker", PAID, {"n": 0}, max_retries=20, timeout=5)
             assert await error_of(outbox, first) == "timeout"
             jobs = [await outbox.run("broker", PAID, {"n": n}, max_retries=0) for n in range(1, 20)]
             assert await error_of(outbox, jobs[0]) == "throttled"

@@ -41,15 +41,19 @@ async def test_an_outcome_that_is_refused_in_every_form_is_never_sent_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(Quarantine.add.__kwdefaults__, "seconds", 0.0)  # REST, as it was defined with
-    await rule("OLD.status = 'processing'", "RAISE 'hands off'")
+    # A claim that comes too late to be started may be given back, and is claimed again.
+    await rule("OLD.status = 'processing' AND NEW.status <> 'pending'", "RAISE 'hands off'")
     (job,) = await bench.store.add([new_job(max_retries=0)])
     async with bench.runner(), asyncio.timeout(60):
         await logged(caplog, f"job {job.id} can't be settled")  # as lost: its lease is over
         await logged(
             caplog, f"job {job.id}: lease lost: this outcome couldn't be written: "
         )  # or: its row is held
-        assert f"job {job.id}: its outcome can't be written yet: hands off" in caplog.text
-        assert (await bench.store.get(job.id)).status is JobStatus.PROCESSING
+        # The second alone, where the lease was over by the first try.
+        said = ("its outcome can't be written yet", "lease lost: this outcome couldn't be written")
+        assert any(f"job {job.id}: {text}: hands off" in caplog.text for text in said)
+        held = await bench.store.get(job.id)
+        assert held.status is JobStatus.PROCESSING
         async with sql.transaction():  # from now on the whole is taken, and still no part of it
             await sql.execute(f"DROP TRIGGER mine ON {quoted}.job")
             await rule("json_array_length(NEW.errors) = 0", "RAISE 'hands off'")
@@ -57,7 +61,7 @@ async def test_an_outcome_that_is_refused_in_every_form_is_never_sent_again(
     assert ended.status is JobStatus.FAILED
     # The second, where the rule changed between two forms of one reclaim: the whole was refused before.
     assert ended.errors[-1].name in ("outcome_unknown", "invalid_row")
-    assert (len(bench.transport.attempts), ended.lease_epoch) == (1, 2)
+    assert (len(bench.transport.attempts), ended.lease_epoch) == (1, held.lease_epoch + 1)
     assert caplog.text.count("can't be settled") == 1
 
 

@@ -49,7 +49,7 @@ def conditions_of(outbox: Outbox, written: Mapping[str, str]) -> JobFilter:
     """Return what jobs must meet.
 
     Raises:
-        OptionInvalid: A condition that can't be, or two that no job can meet.
+        OptionInvalid: A condition that can't be, or that no job can meet.
         UnknownBackend: One that isn't configured.
     """
     values: dict[str, Any] = dict(written)
@@ -58,8 +58,7 @@ def conditions_of(outbox: Outbox, written: Mapping[str, str]) -> JobFilter:
     if "code" in written:
         values["code"] = _code(written["code"])
     conditions = JobFilter(**values)
-    if conditions.backend is not None:
-        outbox.backends.named(conditions.backend)
+    outbox.backends.meant(conditions)
     return conditions
 
 

@@ -280,13 +280,13 @@ class JobOperators(Queries):
         """Do it to jobs that meet conditions; nothing is written down of what can't be done."""
         conditions = selection.matching()
         action.filters(conditions)
-        self._check_backend(conditions)
+        self.backends.meant(conditions)
         work = steps(self.jobs, action, conditions, operate, limit=selection.limit)
         return recorded_steps(self.store, act, work)
 
     async def count_matching(self, action: Action, conditions: JobFilter, *, limit: int | None = None) -> int:
         """Count the jobs that meet conditions and that it can be done to; arguments as of ``steps``."""
-        self._check_backend(Selection((), conditions, limit).matching())
+        self.backends.meant(Selection((), conditions, limit).matching())
         return await count_matching(self.jobs, action, conditions, limit=limit)
 
     async def _operate(self, operation: Operation, selection: Selection) -> list[OperatorResult] | BulkResult:

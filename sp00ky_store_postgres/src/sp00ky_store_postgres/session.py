@@ -255,7 +255,8 @@ class PostgresSession(SqlSession):
     def _source(self, table: Table, conditions: str, end: str | None = None) -> str:
         """Select the rows that are processing apart from all others, which an index has in their order."""
         by_age = end is None or end.startswith(' ORDER BY job."created_at"')
-        if not by_age or not is_jobs(table) or 'job."status"' in conditions:
+        chosen = 'job."status"' in conditions or 'job."traceparent"' in conditions  # a trace has few jobs
+        if not by_age or not is_jobs(table) or chosen:
             return super()._source(table, conditions, end or "")
         start, end = f"{conditions} AND" if conditions else " WHERE", end or ""
         columns = "*" if end else ""  # a count reads none

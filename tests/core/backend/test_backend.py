@@ -10,9 +10,9 @@ from sp00ky_core import NewJob, Outbox, hookimpl
 from sp00ky_core.backend.backend import Backend, Backends, load_backends, serving, stored_table
 from sp00ky_core.config import BackendConfig, Config, RateConfig, RetryConfig
 from sp00ky_core.contract import Contract
-from sp00ky_core.errors import ConfigError, UnknownBackend, UnknownStrategy
+from sp00ky_core.errors import ConfigError, OptionInvalid, UnknownBackend, UnknownStrategy
 from sp00ky_core.plugins.registry import Plugins
-from sp00ky_core.ports import JobTable, StoreOptions
+from sp00ky_core.ports import JobFilter, JobTable, StoreOptions
 from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.outboxes import outbox_over
 
@@ -99,6 +99,16 @@ def test_a_runner_serves_what_is_named_and_what_shares_its_table() -> None:
     assert list(serving(backends, None)) == ["mail"]
     with pytest.raises(UnknownBackend, match=r"on a pool of machines; .* remove `runOn`"):
         serving(backends, ["mail", "gpu"])
+
+
+def test_a_code_is_an_http_status_unless_another_scheme_may_have_it() -> None:
+    api = described("api", JobTable(backend="api", table="job"))
+    mail = attrs.evolve(api, config=attrs.evolve(api.config, name="mail", scheme="amqp"))
+    backends = Backends({"api": api, "mail": mail}, {})
+    assert backends.meant(JobFilter(code=999)) == [api, mail]
+    assert backends.meant(JobFilter(backend="mail", code=999)) == [mail]
+    with pytest.raises(OptionInvalid, match="code is 999; expected an HTTP status"):
+        backends.meant(JobFilter(backend="api", code=999))
 
 
 def test_a_shared_table_has_the_tightest_limits_and_the_longest_lease() -> None:

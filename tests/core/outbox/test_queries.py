@@ -3,13 +3,13 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import attrs
 import pytest
 import pytest_asyncio
 
-from sp00ky_core import JobQuery, NewJob, Outbox
+from sp00ky_core import JobFilter, JobQuery, NewJob, Outbox
 from sp00ky_core.errors import CallUnsupported, OptionInvalid, StoreClosed, UnknownBackend
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import Rollup, Rollups
@@ -67,6 +67,24 @@ async def test_rates_outlive_jobs_and_every_backend_has_some(outbox: Outbox) -> 
     assert sum(step.attempts for step in steps) == 3
     (route,) = await outbox.rates(since=now - timedelta(hours=1), backend="api", routes=True)
     assert (route.path, route.outcomes["failed"]) == ("/a", 3)
+
+
+async def test_a_code_that_no_answer_has_is_refused_wherever_jobs_are_filtered(outbox: Outbox) -> None:
+    conditions: Any = JobFilter(backend="api", code=999)
+    calls = (
+        lambda: outbox.find(code=999),
+        lambda: anext(outbox.watch_all(JobQuery(code=999))),
+        lambda: anext(outbox.pages(conditions)),
+        lambda: outbox.errors(filter=conditions),
+        lambda: outbox.kill(filter=conditions),
+        lambda: outbox.copy(filter=conditions),
+        lambda: outbox.erase(filter=conditions),
+    )
+    for call in calls:
+        with pytest.raises(OptionInvalid, match="code is 999; expected an HTTP status, or 0"):
+            await call()
+    assert await outbox.audit() == []
+    assert await outbox.find(code=0) == []
 
 
 async def test_rates_of_what_there_is_not_are_refused(

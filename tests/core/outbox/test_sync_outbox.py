@@ -129,6 +129,8 @@ def test_the_contract_is_checked_before_anything_is_written(
         outbox.run("none", "/a", connection=connection)
     with pytest.raises(UnknownBackend):
         outbox.find(backend="none", connection=connection)
+    with pytest.raises(OptionInvalid, match="an HTTP status"):
+        outbox.find(code=999, connection=connection)
     with pytest.raises(OptionInvalid, match="priority"):
         outbox.run("api", "/a", connection=connection, priority=4)
     assert not connection.in_transaction

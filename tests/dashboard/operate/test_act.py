@@ -1,10 +1,12 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from tests.core.two_backends import FAILURE
 from tests.dashboard.conftest import Browser
 from tests.dashboard.scene import acts
 from tests.dashboard.settling import ended
 
-from sp00ky_core import JobFilter, NewJob, Outbox
+from sp00ky_core import Job, JobFilter, NewJob, Outbox
 
 
 async def test_ticked_jobs_are_counted_confirmed_and_done(browser: Browser, outbox: Outbox) -> None:
@@ -45,6 +47,10 @@ async def test_all_that_match_are_counted_confirmed_and_done(browser: Browser, o
         ({"action": "set", "target": "api", "confirmed": "1"}, "some of rate"),
         ({"action": "redact", "all": "1", "confirmed": "1", "fields": "/none"}, "a pointer into"),
         ({"action": "erase", "all": "1", "status": "pending"}, "killed first"),
+        ({"action": "reschedule", "all": "1", "confirmed": "1", "at": "soon"}, "a time from now such as"),
+        ({"action": "reschedule", "all": "1", "confirmed": "1", "priority": "high"}, "0 to 3"),
+        ({"action": "reschedule", "all": "1", "confirmed": "1", "at": "1h", "now": "1"}, "one of `at`"),
+        ({"action": "reschedule", "all": "1", "confirmed": "1"}, "a `priority`"),
     ],
 )
 async def test_bad_input_does_nothing(
@@ -101,9 +107,35 @@ async def test_jobs_are_redacted_and_erased_with_a_proof(browser: Browser, outbo
     page = await browser.act("redact", all="1", assigned_to="user:7", kill="1", keys="1")
     assert "3 jobs redacted." in page
     assert [job.assigned_to for job in await outbox.find()] == [None] * 3
-    page = await browser.act("erase", all="1", backend="api")
-    assert "3 jobs erased." in page
+    (copy,) = await outbox.copy(ids[0], payload={"id": "of it"})
+    page = await browser.act("erase", id=ids)
     erased, *_ = await acts(outbox)
-    assert (erased.action, erased.actor, erased.count, await outbox.find()) == ("erase", "ada", 3, [])
-    assert f"<dd>{erased.selection['sha256']}</dd>" in page
+    assert f"2 jobs erased. Audit entry {erased.id}. Left: copies (1). The copies: {copy.id}." in page
+    assert (erased.action, erased.actor, erased.count) == ("erase", "ada", 2)
+    assert f"{erased.selection['sha256']}</span>" in page
+    assert f"{erased.selection['sha256']}</span>" in await browser.see("/audit"), "whoever asks for it later"
     assert "secret" not in page
+
+
+async def test_an_operation_of_another_process_is_in_the_audit(browser: Browser) -> None:
+    assert 'href="/audit">To the audit</a>' in await browser.see("/progress/of-another", status=404)
+
+
+async def test_pending_jobs_are_rescheduled(browser: Browser, outbox: Outbox) -> None:
+    ids = [job.id for job in await outbox.run_many("api", [NewJob(path="/spookify") for _ in range(120)])]
+    assert "1 job rescheduled." in await browser.act("reschedule", id=ids[0], at="2h", priority="2")
+    (one,) = await outbox.find(limit=1, after=ids[1])
+    assert (one.id, one.priority) == (ids[0], 2)
+    assert timedelta(hours=1) < due(one) <= timedelta(hours=2)
+    page = await browser.act("reschedule", all="1", backend="api", at="2999-01-31T12:00")
+    assert "120 jobs rescheduled." in page
+    assert {due(job) > timedelta(days=9) for job in await outbox.find(limit=200)} == {True}
+    await browser.act("reschedule", id=ids[0], now="1")
+    assert due(await outbox.get(ids[0])) <= timedelta(0)
+    (entry, *_) = await acts(outbox)
+    assert (entry.action, entry.actor, entry.reason, entry.count) == ("reschedule", "ada", "why not", 1)
+
+
+def due(job: Job) -> timedelta:
+    assert job.run_at is not None
+    return job.run_at - datetime.now(UTC)

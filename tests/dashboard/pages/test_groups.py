@@ -1,3 +1,7 @@
+import html
+import re
+from typing import Any
+
 import pytest
 from tests.core.two_backends import FAILURE
 from tests.dashboard.conftest import Browser
@@ -5,6 +9,7 @@ from tests.dashboard.settling import ended
 
 from sp00ky_core import Outbox
 from sp00ky_core.job.outcome import Delivered
+from sp00ky_dashboard.observe.reads import StillReading
 
 
 async def test_jobs_are_counted_by_route_and_by_whom_they_are_for(browser: Browser, outbox: Outbox) -> None:
@@ -41,6 +46,40 @@ async def test_a_group_of_a_text_that_a_filter_would_cut_is_not_retried(
     page = await browser.see("/errors?by=assigned")
     assert page.count('value="redrive"') == 1, "it would be everybody's jobs, or another one's"
     assert page.count('name="assigned_to" value="user:7"') == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "asked", "at_once", "then"),
+    [
+        ("/errors", "errors", 'role="search"', "http_status 500"),
+        ("/groups", "groups", 'role="search"', "/spookify</a>"),
+        ("/jobs?assigned_to=user:7", "groups", '"tab-count">…<', '"tab-count">2<'),
+        ("/jobs?assigned_to=user:7", "find", '"tab-count">2<', 'id="row-job:'),
+    ],
+)
+async def test_what_takes_long_is_asked_for_by_a_page_that_comes_at_once(
+    browser: Browser,
+    outbox: Outbox,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    asked: str,
+    at_once: str,
+    then: str,
+) -> None:
+    await ended(outbox, 2, FAILURE, assigned_to="user:7")
+
+    async def ask(*_arguments: Any, **_options: Any) -> Any:
+        raise StillReading  # as where it takes longer than a page waits
+
+    with monkeypatch.context() as patched:
+        patched.setattr(outbox.store, asked, ask)
+        page = await browser.see(path)
+    assert at_once in page
+    assert then not in page
+    (again,) = re.findall(r'hx-get="([^"]*)" hx-trigger="load"', page)
+    page = await browser.see(html.unescape(again))
+    assert then in page
+    assert 'hx-trigger="load"' not in page
 
 
 @pytest.mark.parametrize("query", ["since=soon", "failed_since=soon", "backend=nope", "status=success"])

@@ -78,9 +78,9 @@ async def large(large_url: str, make: Any) -> AsyncIterator[PostgresStore]:
     await store.close()
 
 
-async def plan_of(dsn: str, lane: Workload, statement: str, *arguments: Any) -> str:
+async def plan_of(dsn: str, lane: Workload, statement: str, *arguments: Any, **settings: str) -> str:
     """The generic plan that a connection of a lane runs."""
-    connection = await asyncpg.connect(dsn, server_settings=lane.settings)
+    connection = await asyncpg.connect(dsn, server_settings={**lane.settings, **settings})
     try:
         await connection.execute(f"SET plan_cache_mode = force_generic_plan; PREPARE it AS {statement}")
         values = ", ".join(["NULL"] * len(arguments))
@@ -131,6 +131,7 @@ def works(table: JobTable) -> dict[str, tuple[Work[Any], str]]:
         "load": (partial(load, tables={"job": table}, ids=[f"job:{KEY}"]), "job_pkey"),
         "by a beginning": (select, "job_pkey"),
         "by record": (partial(find_page, query=assigned), "job_assigned"),
+        "by trace": (partial(find_page, query=JobQuery(trace="a" * 32)), "job_traced"),
         "newest first": (partial(find_page, query=JobQuery()), "job_recent"),
         "oldest first": (partial(find_page, query=JobQuery(limit=500), oldest_first=True), "job_recent"),
         "processing": (partial(find_page, query=JobQuery(status=JobStatus.PROCESSING)), "job_lease"),
@@ -192,6 +193,14 @@ async def test_a_statement_goes_by_its_index(large: PostgresStore, dsn: str, nam
     plan = await plan_of(dsn, lane, statement, *arguments)
     assert re.search(rf"\b{index}\b", plan)
     assert not re.search(r"Seq Scan on job\b", plan), plan
+
+
+async def test_a_trace_goes_by_its_index_however_many_jobs_are_expected(
+    large: PostgresStore, dsn: str
+) -> None:
+    work, index = works(large._executor.tables.all[0])["by trace"]
+    statement, arguments = await statement_of(large, work)
+    assert index in await plan_of(dsn, Workload.REST, statement, *arguments, enable_sort="off")
 
 
 async def _asked(

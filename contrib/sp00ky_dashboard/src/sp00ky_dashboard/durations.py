@@ -1,4 +1,4 @@
-"""Read instants and durations as operators write them: ``2h`` ago, ``2026-01-31T12:00``."""
+"""Read what operators write: instants (``2h`` ago, ``2026-01-31T12:00``), durations, numbers."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ def duration_of(written: str) -> float | None:
     return seconds if 0 <= seconds <= MOST_SECONDS else None
 
 
-def instant_of(option: str, written: str) -> datetime | None:
-    """Return an instant, or the one that lies so long ago; None: nothing is written. UTC without a zone.
+def instant_of(option: str, written: str, *, is_ahead: bool = False) -> datetime | None:
+    """Return an instant, or the one that lies so long ago, or ahead; None: nothing is written.
+
+    It is UTC without a zone.
 
     Raises:
         OptionInvalid: It is neither.
@@ -34,7 +36,16 @@ def instant_of(option: str, written: str) -> datetime | None:
     except ValueError:
         seconds = duration_of(text)
         if seconds is None:
-            expected = "an age such as 2h or 3d, or an instant such as 2026-01-31T12:00Z"
+            expected = "a time from now" if is_ahead else "an age"
+            expected += " such as 2h or 3d, or an instant such as 2026-01-31T12:00Z"
             raise OptionInvalid(option=option, value=shown(written), expected=expected) from None
-        return datetime.now(UTC) - timedelta(seconds=seconds)
+        return datetime.now(UTC) + timedelta(seconds=seconds if is_ahead else -seconds)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def number_of(written: str) -> int | str | None:
+    """Return a number, or a text that is none, which the outbox refuses; None: nothing is written."""
+    try:
+        return int(written) if written else None
+    except ValueError:
+        return written

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
 import attrs
 
 from sp00ky_core import JobFilter, Outbox
-from sp00ky_core.errors import OptionInvalid, Sp00kyError, StoreError
-from sp00ky_core.hints import shown
+from sp00ky_core.errors import Sp00kyError, StoreError
 from sp00ky_core.job.job import instant_to_json
-from sp00ky_dashboard.durations import instant_of
+from sp00ky_dashboard.durations import instant_of, number_of
+from sp00ky_dashboard.observe.reads import StillReading
 
 NAMES = tuple(field.name for field in attrs.fields(JobFilter))
 """Of the fields of a query and of a form: those of ``JobFilter``."""
@@ -26,16 +26,27 @@ def written_in(query: Mapping[str, str]) -> dict[str, str]:
     return {name: query[name].strip() for name in NAMES if query.get(name, "").strip()}
 
 
-@contextmanager
-def told() -> Iterator[list[str]]:
-    """Gather what is wrong with conditions, to be shown beside them; a database's own problem isn't that."""
-    problems: list[str] = []
-    try:
-        yield problems
-    except StoreError:
-        raise
-    except Sp00kyError as error:
-        problems.append(str(error))
+@attrs.define
+class Told(AbstractContextManager["Told"]):
+    """Gather what keeps a page from showing jobs, to be shown beside the filters.
+
+    Attributes:
+        problems: What is wrong with the conditions; a database's own problem isn't that.
+        is_reading: The answer takes its time: the browser is to ask for it once more.
+    """
+
+    problems: list[str] = attrs.field(factory=list)
+    is_reading: bool = False
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        """Gather it."""
+        if isinstance(error, StillReading):
+            self.is_reading = True
+        elif isinstance(error, Sp00kyError) and not isinstance(error, StoreError):
+            self.problems.append(str(error))
+        else:
+            return False
+        return True
 
 
 def choices(outbox: Outbox, written: Mapping[str, str]) -> dict[str, Any]:
@@ -49,17 +60,15 @@ def conditions_of(outbox: Outbox, written: Mapping[str, str]) -> JobFilter:
     """Return what jobs must meet.
 
     Raises:
-        OptionInvalid: A condition that can't be, or two that no job can meet.
+        OptionInvalid: A condition that can't be, or that no job can meet.
         UnknownBackend: One that isn't configured.
     """
     values: dict[str, Any] = dict(written)
     for name in INSTANTS:
         values[name] = instant_of(name, written.get(name, ""))
-    if "code" in written:
-        values["code"] = _code(written["code"])
+    values["code"] = number_of(written.get("code", ""))
     conditions = JobFilter(**values)
-    if conditions.backend is not None:
-        outbox.backends.named(conditions.backend)
+    outbox.backends.meant(conditions)
     return conditions
 
 
@@ -71,10 +80,3 @@ def absolute(conditions: JobFilter) -> dict[str, str]:
 
 def _text(value: object) -> str:
     return instant_to_json(value) if isinstance(value, datetime) else str(value)
-
-
-def _code(written: str) -> int:
-    try:
-        return int(written)
-    except ValueError:
-        raise OptionInvalid(option="code", value=shown(written), expected="an HTTP status, or 0") from None

@@ -17,7 +17,9 @@ from sp00ky_core.errors import ConfigError, Sp00kyError, UnknownBackend
 from sp00ky_core.gate.breaker import longest_pause
 from sp00ky_core.hints import nearest
 from sp00ky_core.job.job import NewJob
-from sp00ky_core.ports import JobTable, TransportEntry
+from sp00ky_core.job.options import expect
+from sp00ky_core.job.outcome import HTTP
+from sp00ky_core.ports import JobFilter, JobTable, TransportEntry
 
 __all__ = [
     "Backend",
@@ -32,6 +34,8 @@ __all__ = [
 
 POOLED = "Sp00ky's scheduler runs the jobs of its table, on a pool of machines"
 DELIVER_HERE = "to have them delivered here, remove `runOn`"
+
+HTTP_CODES = range(100, 600)
 
 
 @attrs.frozen(kw_only=True)
@@ -86,6 +90,19 @@ class Backends(dict[str, Backend]):
         if name not in self:
             raise UnknownBackend(backend=name, known=tuple(self), reason=self.left_out.get(name, ""))
         return self[name]
+
+    def meant(self, conditions: JobFilter) -> list[Backend]:
+        """Return those whose jobs may meet conditions.
+
+        Raises:
+            UnknownBackend: The conditions name one that isn't configured.
+            OptionInvalid: A code that no answer of these has.
+        """
+        meant = [*self.values()] if conditions.backend is None else [self.named(conditions.backend)]
+        code, schemes = conditions.code or HTTP_CODES[0], {backend.config.scheme for backend in meant}
+        expected = "an HTTP status, or 0: no job can match"
+        expect("code", code, expected, met=code in HTTP_CODES or schemes != {HTTP})
+        return meant
 
 
 NO_TRANSPORTS: Mapping[str, TransportEntry] = {}

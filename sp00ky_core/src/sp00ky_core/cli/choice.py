@@ -15,8 +15,6 @@ from sp00ky_core.cli.settings import Command, as_json, flag, option, with_option
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.hints import nearest
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.job.options import expect
-from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import ALL_JOBS, JobFilter, ShortIds, has
 
@@ -162,22 +160,9 @@ def chosen(options: dict[str, Any], *, counts_named: bool = False) -> Choice:
     return choice
 
 
-HTTP_CODES = range(100, 600)
-
-
-def check_conditions(outbox: Outbox, conditions: JobFilter) -> None:
-    """Refuse a code that no answer has; warn of an operation that no document has: it may be misspelt.
-
-    Raises:
-        OptionInvalid: the code.
-    """
-    backends = outbox.backends.items()
-    meant = [backend for name, backend in backends if conditions.backend in {None, name}]
-    code, schemes = conditions.code or HTTP_CODES[0], {backend.config.scheme for backend in meant}
-    expect(
-        "code", code, "an HTTP status, or 0: no job can match", met=code in HTTP_CODES or schemes != {HTTP}
-    )
-    meant = [backend for backend in meant if backend.contract.is_read]
+def warn_of_unknown(outbox: Outbox, conditions: JobFilter) -> None:
+    """Warn of an operation that no document has: it may be misspelt. Raises as ``Backends.meant``."""
+    meant = [backend for backend in outbox.backends.meant(conditions) if backend.contract.is_read]
     if not meant:
         return  # an application isn't run to look at its jobs
     for path in conditions.paths or ():

@@ -15,11 +15,11 @@ from sp00ky_core.cli.call import read_payload
 from sp00ky_core.cli.choice import (
     Choice,
     beginning_with,
-    check_conditions,
     choice_options,
     chosen,
     how_options,
     job_of,
+    warn_of_unknown,
 )
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.options import DURATION, LATER, act_options, backend_names
@@ -123,7 +123,7 @@ def operate_if_wanted(
 
     async def work(outbox: Outbox, *, dry: bool = False) -> tuple[Done, bool]:
         if dry or choice.yes:
-            check_conditions(outbox, choice.conditions)
+            warn_of_unknown(outbox, choice.conditions)
         return await _worked_off(action, await steps_of(outbox, dry=dry), choice, dry=dry)
 
     if choice.dry_run or not (choice.yes or choice.job_ids):

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import click
 
-from sp00ky_core.cli.choice import check_conditions, conditions_of, filter_options, job_of
+from sp00ky_core.cli.choice import conditions_of, filter_options, job_of, warn_of_unknown
 from sp00ky_core.cli.logs import plain
 from sp00ky_core.cli.options import PAST, page_options
 from sp00ky_core.cli.output import (
@@ -96,7 +96,7 @@ async def _listed(
     outbox: Outbox, conditions: JobFilter, limit: int, after: str | None
 ) -> AsyncGenerator[Job, None]:
     """Yield jobs; none of a page is held when the next one is read."""
-    check_conditions(outbox, conditions)
+    warn_of_unknown(outbox, conditions)
     last = None if after is None else await job_of(outbox, after)
     async with aclosing(outbox.pages(conditions, limit=limit, after=last)) as pages:
         with slow("looking for jobs"):
@@ -138,7 +138,7 @@ def count(settings: Settings, **options: Any) -> None:
     conditions = conditions_of(options)
 
     async def count_each(outbox: Outbox) -> dict[str, int]:
-        check_conditions(outbox, conditions)
+        warn_of_unknown(outbox, conditions)
         return {
             status.value: await outbox.count_matching(REDACT, attrs.evolve(conditions, status=status))
             for status in JobStatus
@@ -293,7 +293,7 @@ def errors(
     most = limit or (100 if by == "route" else MOST_ASSIGNED)
 
     async def ask(outbox: Outbox) -> list[ErrorGroup]:
-        check_conditions(outbox, conditions)
+        warn_of_unknown(outbox, conditions)
         return await outbox.errors(since=changed, limit=most, filter=conditions, by=by)
 
     groups = settings.ask(ask, "grouping the errors")

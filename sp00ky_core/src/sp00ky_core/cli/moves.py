@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from sp00ky_core.cli.choice import Choice, check_conditions, choice_options, chosen, how_options, job_of
+from sp00ky_core.cli.choice import Choice, choice_options, chosen, how_options, job_of, warn_of_unknown
 from sp00ky_core.cli.job_operations import operate_if_wanted
 from sp00ky_core.cli.logs import plain, say
 from sp00ky_core.cli.output import counted, json_line, slow
@@ -52,7 +52,7 @@ def export(settings: Settings, *, as_format: str, columns: str | None, **options
     async def export_chosen(outbox: Outbox) -> int:
         if choice.job_ids:
             return await _print_named(outbox, choice.job_ids, write)
-        check_conditions(outbox, choice.conditions)
+        warn_of_unknown(outbox, choice.conditions)
         return await _print_all(outbox.export(choice.conditions, limit=choice.limit), write)
 
     return settings.ask(export_chosen)

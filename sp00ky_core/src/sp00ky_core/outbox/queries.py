@@ -100,13 +100,8 @@ class Queries(Metered):
         names it, and ``get`` has it.
         """
         query, given = JobQuery(**conditions), check_given(connection)
-        self._check_backend(query)
+        self.backends.meant(query)
         return await self._jobs_with(given).find(query, connection=given)
-
-    def _check_backend(self, conditions: JobFilter) -> None:
-        """Raise ``UnknownBackend`` for conditions that name one which isn't configured."""
-        if conditions.backend is not None:
-            self.backends.named(conditions.backend)
 
     def pages(
         self, conditions: JobFilter, *, limit: int | None = None, after: Job | None = None
@@ -123,7 +118,7 @@ class Queries(Metered):
         """
         if limit is not None:
             check_limit("limit", limit)
-        self._check_backend(conditions)
+        self.backends.meant(conditions)
         return pages(self.jobs, [conditions], limit, after=after)
 
     async def check(self) -> list[Finding]:
@@ -180,6 +175,7 @@ class Queries(Metered):
         if history is not None:
             check_limit("history", history)
         query = query or JobQuery()
+        self.backends.meant(query)
         async with aclosing(self.jobs.watch(query, history=history)) as changes:
             async for job in changes:
                 yield job
@@ -240,7 +236,7 @@ class Queries(Metered):
         """
         check_group(by)
         check_limit("limit", limit)
-        self._check_backend(filter)
+        self.backends.meant(filter)
         groups = await self.jobs.groups(by, conditions=filter, limit=limit)
         return groups if since is None else await self._timed(groups, by, since)
 
@@ -323,7 +319,7 @@ class Queries(Metered):
         """
         _check_page(since, limit)
         check_group(by)
-        self._check_backend(filter)
+        self.backends.meant(filter)
         expected, statuses = "failed or pending: others have no errors to group", filter.statuses
         expect("status", " or ".join(sorted(statuses)), expected, met=bool(statuses & FAILING))
         groups = await self.jobs.errors(since=since, limit=limit, conditions=filter, by=by)

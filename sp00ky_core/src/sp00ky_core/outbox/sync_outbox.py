@@ -251,9 +251,8 @@ class SyncOutbox(EnqueueStatements):
         """List jobs, newest first; with ``connection``, those that your transaction sees."""
         if check_given(connection) is None:
             return self.do(lambda outbox: outbox.find(**conditions))
-        query, backend = JobQuery(**conditions), conditions.get("backend")
-        if backend is not None:
-            self._checks.backends.named(backend)
+        query = JobQuery(**conditions)
+        self._checks.backends.meant(query)
         return self._jobs("find(connection=)").find_in(connection, query)
 
     def wait(self, job_id: str, *, timeout: float | None = None) -> Job:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
-from sp00ky_dashboard.durations import duration_of
+from sp00ky_dashboard.durations import duration_of, instant_of, number_of
 
 COOKIE = "sp00ky_form"
 FIELD = "form_token"
@@ -62,6 +62,14 @@ class Form:
                 option=name, value=shown(written), expected="a duration such as 90s, 10m or 6h"
             )
         return timedelta(seconds=seconds)
+
+    def instant(self, name: str) -> datetime | None:
+        """Return an instant, or the one that lies so far ahead; None: it is left empty."""
+        return instant_of(name, self.text(name), is_ahead=True)
+
+    def number(self, name: str) -> int | str | None:
+        """Return a number, as ``number_of``."""
+        return number_of(self.text(name))
 
     def without(self, names: Iterable[str]) -> list[tuple[str, str]]:
         """Return all others, to be sent again."""

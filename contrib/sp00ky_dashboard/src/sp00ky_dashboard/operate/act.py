@@ -60,14 +60,17 @@ async def _act_on_jobs(request: Request, form: Form, wanted: JobAct) -> Response
         await asyncio.wait([operation.task], timeout=PATIENCE)
     if operation.error is not None and operation.result is None:  # nothing was done
         raise operation.error
-    if operation.has_ended and not wanted.has_proof:
-        return _done(request, form, ended_line(operation, context.operator))
-    return RedirectResponse(f"{request.scope.get('root_path', '')}/progress/{operation.id}", 303)
+    root = request.scope.get("root_path", "")
+    if operation.has_ended:
+        back = f"{root}/audit" if wanted.has_proof else form.back(request)
+        return _done(request, back, ended_line(operation, context.operator))
+    return RedirectResponse(f"{root}/progress/{operation.id}", 303)
 
 
 async def _act_on_fleet(request: Request, form: Form, wanted: FleetAct) -> Response:
     outbox, target = context_of(request).outbox, form.text("target")
-    return _done(request, form, await wanted.do(outbox, target, form, _act_options(request, form)))
+    line = await wanted.do(outbox, target, form, _act_options(request, form))
+    return _done(request, form.back(request), line)
 
 
 def _act_options(request: Request, form: Form) -> dict[str, object]:
@@ -101,6 +104,6 @@ async def _ask(
     )
 
 
-def _done(request: Request, form: Form, line: str) -> Response:
+def _done(request: Request, back: str, line: str) -> Response:
     context_of(request).reads.forget()
-    return flashed(RedirectResponse(form.back(request), 303), request, line)
+    return flashed(RedirectResponse(back, 303), request, line)

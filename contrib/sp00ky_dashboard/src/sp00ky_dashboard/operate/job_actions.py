@@ -1,4 +1,4 @@
-"""Retry, kill, clear, copy, redact and erase jobs: those that were selected, or all that match."""
+"""Retry, kill, clear, reschedule, copy, redact and erase jobs: those that are ticked, or all that match."""
 
 from __future__ import annotations
 
@@ -11,8 +11,20 @@ import attrs
 
 from sp00ky_core import BulkResult, JobFilter, OperatorResult, Outbox
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.outbox.operators.bulk import CLEAR, COPY, DONE, ERASE, KILL, REDACT, REDRIVE, Action, last_of
+from sp00ky_core.outbox.operators.bulk import (
+    CLEAR,
+    COPY,
+    DONE,
+    ERASE,
+    KILL,
+    REDACT,
+    REDRIVE,
+    RESCHEDULE,
+    Action,
+    last_of,
+)
 from sp00ky_core.outbox.operators.copies import copying
+from sp00ky_core.outbox.operators.redaction import RedactionResult
 from sp00ky_dashboard.access.authentication import Operator
 from sp00ky_dashboard.access.forms import Form
 from sp00ky_dashboard.filters import NAMES, absolute, conditions_of, written_in
@@ -26,6 +38,9 @@ OPTIONS: Mapping[str, Callable[[Form, str], object]] = {
     "fields": Form.lines,
     "kill": Form.has,
     "keys": Form.has,
+    "at": Form.instant,
+    "now": Form.has,
+    "priority": Form.number,
 }
 """How the arguments of the outbox are read from the fields of their names."""
 
@@ -142,6 +157,14 @@ JOB_ACTS = {
         text="Their rows are deleted: they can't be retried or looked at any more.",
         is_dangerous=True,
     ),
+    "reschedule": JobAct(
+        action=RESCHEDULE,
+        verb="Reschedule",
+        done="rescheduled",
+        text="Those that are pending become due at another time, or get another priority. What they hold "
+        "back by their ordering key waits on.",
+        asks=("reason", "at", "now", "priority"),
+    ),
     "copy": JobAct(
         action=COPY,
         verb="Copy",
@@ -191,7 +214,17 @@ def ended_line(operation: BulkOperation, operator: Operator) -> str:
     sentences = [f"{jobs_text(result.done)} {operation.action}"]
     sentences += [f"Refused: {', '.join(refused)}"] if refused else []
     sentences += [problem] if problem else []
+    if isinstance(result, RedactionResult):
+        sentences += _proof_of(result)
     return " ".join(f"{sentence}." for sentence in sentences)
+
+
+def _proof_of(result: RedactionResult) -> list[str]:
+    """Say what the audit doesn't: it has how many, and the hash of what was selected."""
+    left = ", ".join(f"{name.replace('_', ' ')} ({count:,})" for name, count in result.left.items() if count)
+    said = {"Killed first": result.killed, "Left": left, "The copies": ", ".join(result.copies)}
+    entry = [f"Audit entry {result.audit}"] if result.audit else []
+    return entry + [f"{name}: {value}" for name, value in said.items() if value]
 
 
 def jobs_text(count: int) -> str:

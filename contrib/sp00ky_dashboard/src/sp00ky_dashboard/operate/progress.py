@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -16,6 +15,6 @@ async def progress(request: Request) -> Response:
     context = context_of(request)
     operation = context.bulk.get(request.path_params["operation_id"])
     if operation is None:
-        raise HTTPException(404, "This process doesn't know that operation: the audit says how far it came.")
+        return page(request, "progress.html", status=404, operation=None, line=None)
     line = ended_line(operation, context.operator) if operation.has_ended else None
     return page(request, "progress.html", operation=operation, line=line)

@@ -15,7 +15,7 @@ from sp00ky_core.ports import GROUPED, GroupBy, JobGroup
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.durations import instant_of
 from sp00ky_dashboard.error_pages import BAD_REQUEST
-from sp00ky_dashboard.filters import choices, conditions_of, told, written_in
+from sp00ky_dashboard.filters import Told, choices, conditions_of, written_in
 from sp00ky_dashboard.render import page
 
 AGES = {"1h": "Last hour", "24h": "Last day", "7d": "Last week", "all": "All that are kept"}
@@ -43,20 +43,20 @@ async def _grouped(
     written = {name: text for name, text in written_in(query).items() if name not in {"since", "until"}}
     found: Sequence[ErrorGroup | JobGroup] = []
     failed_since = ""
-    with told() as problems:
+    with Told() as told:
         at = instant_of("since", "" if since == "all" else since)
         conditions = conditions_of(context.outbox, written)
-        asked = partial(ask, by=by, filter=conditions, since=at)
-        found = await context.read((template, by, since, *written.items()), asked)
         latest = max((each for each in (at, conditions.failed_since) if each), default=None)
         failed_since = "" if latest is None else instant_to_json(latest)
+        asked = partial(ask, by=by, filter=conditions, since=at)
+        found = await context.read((template, by, since, *written.items()), asked)
     return page(
         request,
         template,
-        status=BAD_REQUEST if problems else 200,
+        status=BAD_REQUEST if told.problems else 200,
         groups=[(group, _chosen(group, by, written)) for group in found],
         failed_since=failed_since,
-        problems=problems,
+        told=told,
         by=by,
         column=GROUPED[by],
         titles=TITLES,

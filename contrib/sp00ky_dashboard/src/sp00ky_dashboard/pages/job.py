@@ -75,7 +75,9 @@ async def job(request: Request) -> Response:
         timeline=timeline(shown),
         payload=_document(shown.payload, shown.payload_json),
         result=None if shown.result_json is None else _document(shown.result, shown.result_json),
-        neighbours=await _neighbours(context, shown),
+        neighbours=await context.read(
+            ("neighbours", shown.id, shown.updated_at), lambda: _neighbours(context, shown)
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from sp00ky_core.errors import JobNotFound
 from sp00ky_core.ports import JobGroup
 from sp00ky_dashboard.context import Context, context_of
 from sp00ky_dashboard.error_pages import BAD_REQUEST
-from sp00ky_dashboard.filters import choices, conditions_of, told, written_in
+from sp00ky_dashboard.filters import Told, choices, conditions_of, written_in
 from sp00ky_dashboard.observe import rates
 from sp00ky_dashboard.render import link, page
 
@@ -29,23 +29,26 @@ async def jobs(request: Request) -> Response:
     context, written = context_of(request), written_in(request.query_params)
     after = request.query_params.get("after")
     found: list[Job] = []
+    counted: Sequence[BackendStats | JobGroup] | None = None
     conditions, is_lost = JobFilter(), False
-    with told() as problems:
+    with Told() as told:
         conditions = conditions_of(context.outbox, written)
         try:
             found = await _page(context, conditions, written, after)
         except JobNotFound:
             is_lost = True
+    with told:
+        counted = await _counts(context, conditions)
     return page(
         request,
         "jobs.html",
-        status=BAD_REQUEST if problems else 200,
+        status=BAD_REQUEST if told.problems else 200,
         jobs=found[:PAGE],
         after=after,
         following=link("/jobs", **written, after=found[PAGE - 1].id) if len(found) > PAGE else None,
-        problems=problems,
+        told=told,
         is_lost=is_lost,
-        tabs=await _tabs(context, conditions, written),
+        tabs=_tabs(counted, written),
         **choices(context.outbox, written),
     )
 
@@ -58,22 +61,23 @@ async def _page(
     return await context.read(question, lambda: context.outbox.find(**query))
 
 
-async def _tabs(context: Context, conditions: JobFilter, written: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Count the jobs of each status, of the backend and of whom they are assigned to, if these are chosen."""
-    counted = await _counts(context, conditions)
-    others = {name: value for name, value in written.items() if name != "status"}
-    tabs: list[dict[str, Any]] = [
-        {
-            "status": status.value,
-            "href": link("/jobs", **others, status=status.value),
-            "count": sum(getattr(one, status.value) for one in counted),
-        }
-        for status in JobStatus
+def _tabs(
+    counted: Sequence[BackendStats | JobGroup] | None, written: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Link to the jobs of each status, and of all; how many they are isn't said before they are counted."""
+    names = [status.value for status in JobStatus]
+    counts: dict[str, int | None] = dict.fromkeys(["", *names])
+    if counted is not None:
+        each = {name: sum(getattr(one, name) for one in counted) for name in names}
+        counts = {"": sum(each.values()), **each}
+    return [
+        {"status": name, "href": link("/jobs", **{**written, "status": name}), "count": count}
+        for name, count in counts.items()
     ]
-    return [{"status": "", "href": link("/jobs", **others), "count": sum(t["count"] for t in tabs)}, *tabs]
 
 
 async def _counts(context: Context, conditions: JobFilter) -> Sequence[BackendStats | JobGroup]:
+    """Count the jobs of each status, of the backend and of whom they are assigned to, if these are chosen."""
     outbox, backend, assigned_to = context.outbox, conditions.backend, conditions.assigned_to
     if assigned_to and outbox.store.capabilities.counts:
         ask = partial(outbox.groups, "assigned", filter=JobFilter(backend=backend, assigned_to=assigned_to))

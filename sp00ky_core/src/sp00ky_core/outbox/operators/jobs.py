@@ -125,10 +125,15 @@ class Operation:
         return [max(seconds - elapsed, 0.0) for seconds in due]
 
 
-def checked_change(
-    *, at: datetime | None, delay: timedelta | None, now: bool, priority: int | None
-) -> Rescheduled:
-    """Make a change of pending jobs.
+def rescheduling(
+    *,
+    at: datetime | None = None,
+    delay: timedelta | None = None,
+    now: bool = False,
+    priority: int | None = None,
+    **act: Unpack[ActOptions],
+) -> Operation:
+    """Make an operation that changes pending jobs.
 
     Raises:
         OptionInvalid: an option out of its range, two of ``at``, ``delay`` and ``now``, or none of all.
@@ -144,7 +149,8 @@ def checked_change(
         raise OptionInvalid(option=times[0], value=f"given with `{times[1]}`", expected=expected)
     expect("at", at, "a time, `delay`, `now` or a `priority`", met=bool(times) or priority is not None)
     seconds = 0.0 if now else None if delay is None else delay.total_seconds()
-    return Rescheduled(run_at=at, delay=seconds, priority=priority)
+    change = Rescheduled(run_at=at, delay=seconds, priority=priority)
+    return Operation(action=RESCHEDULE, change=change, **act)
 
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -252,23 +258,23 @@ class JobOperators(Queries):
             OptionInvalid: an option out of its range, two of ``at``, ``delay`` and ``now``, or nothing that
                 changes.
         """
-        change = checked_change(at=at, delay=delay, now=now, priority=priority)
-        return await self._by_ids(
-            Operation(action=RESCHEDULE, change=change, **act), Selection(job_ids, None)
-        )
+        operation = rescheduling(at=at, delay=delay, now=now, priority=priority, **act)
+        return await self._by_ids(operation, Selection(job_ids, None))
 
     def steps(
         self, action: Action, conditions: JobFilter, *, limit: int | None = None, **options: Any
     ) -> AsyncGenerator[BulkResult, None]:
         """Do it to the jobs that meet conditions, in batches; yield how far it has come after each.
 
-        The arguments are those of ``kill`` and ``redrive``.
+        The arguments are those of ``kill``, ``redrive`` and ``reschedule``.
 
         Raises:
             UnknownBackend: The filter names one that isn't configured.
-            OptionInvalid: As ``kill``.
+            OptionInvalid: As ``kill`` and ``reschedule``.
         """
-        return self._steps(Operation(action=action, **options), Selection((), conditions, limit))
+        is_change = action is RESCHEDULE
+        operation = rescheduling(**options) if is_change else Operation(action=action, **options)
+        return self._steps(operation, Selection((), conditions, limit))
 
     def _steps(self, operation: Operation, selection: Selection) -> AsyncGenerator[BulkResult, None]:
         act, operate = operation.act(selection, via=self.via), self._operate_with(operation)
@@ -280,13 +286,13 @@ class JobOperators(Queries):
         """Do it to jobs that meet conditions; nothing is written down of what can't be done."""
         conditions = selection.matching()
         action.filters(conditions)
-        self._check_backend(conditions)
+        self.backends.meant(conditions)
         work = steps(self.jobs, action, conditions, operate, limit=selection.limit)
         return recorded_steps(self.store, act, work)
 
     async def count_matching(self, action: Action, conditions: JobFilter, *, limit: int | None = None) -> int:
         """Count the jobs that meet conditions and that it can be done to; arguments as of ``steps``."""
-        self._check_backend(Selection((), conditions, limit).matching())
+        self.backends.meant(Selection((), conditions, limit).matching())
         return await count_matching(self.jobs, action, conditions, limit=limit)
 
     async def _operate(self, operation: Operation, selection: Selection) -> list[OperatorResult] | BulkResult:

@@ -168,7 +168,7 @@ class JobRedaction(JobCopies):
         if conditions is None:
             expect("filter", conditions, "ids or a filter", met=bool(selection.job_ids))
         else:
-            self._check_backend(conditions)
+            self.backends.meant(conditions)
         return selection
 
     async def _rewritten(

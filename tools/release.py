@@ -70,7 +70,7 @@ class Distribution:
         """Run towncrier on its fragments; what it prints."""
         place = ("--config", ROOT / "pyproject.toml", "--dir", self.folder)
         title = ("--name", self.project["name"], "--version", CORE["version"])
-        return output(tool("towncrier"), "build", option, *place, *title)
+        return output("towncrier", "build", option, *place, *title)
 
 
 def read() -> list[Distribution]:
@@ -102,11 +102,6 @@ def output(*command: object, folder: Path = ROOT, **variables: str) -> str:
     return done.stdout
 
 
-def tool(name: str) -> Path:
-    """Find a program of the environment that this runs in."""
-    return Path(sys.executable).parent / name
-
-
 def build() -> None:
     """Build everything into an empty ``dist/``, and again elsewhere: both must be the same to the byte.
 
@@ -114,7 +109,7 @@ def build() -> None:
     """
     epoch = output("git", "log", "-1", "--format=%ct").strip()
     shutil.rmtree(DIST, ignore_errors=True)
-    command = (tool("uv"), "build", "--all-packages", "--no-build-isolation", "--python", sys.executable)
+    command = ("uv", "build", "--all-packages", "--no-build-isolation", "--python", sys.executable)
     quiet = ("--quiet", "--no-create-gitignore")
     with tempfile.TemporaryDirectory() as again:
         for target in (DIST, again):
@@ -123,17 +118,17 @@ def build() -> None:
         _, differing, missing = filecmp.cmpfiles(DIST, again, [file.name for file in files], shallow=False)
     if differing or missing:
         raise SystemExit(f"{', '.join(differing + missing)}: a second build has other bytes")
-    output(tool("twine"), "check", "--strict", *files)
-    output(tool("check-wheel-contents"), DIST)
+    output("twine", "check", "--strict", *files)
+    output("check-wheel-contents", DIST)
 
 
 def install(folder: Path, python: str, resolution: str, requirements: Sequence[str]) -> Path:
     """Make an environment from ``dist/`` and the index; its Python."""
-    output(tool("uv"), "venv", "--quiet", "--python", python, folder / "venv")
+    output("uv", "venv", "--quiet", "--python", python, folder / "venv")
     installed = folder / "venv" / "bin" / "python"
     options = ("--quiet", "--find-links", DIST, "--resolution", resolution, "--python", installed)
-    output(tool("uv"), "pip", "install", *options, *requirements)
-    output(tool("uv"), "pip", "check", "--quiet", "--python", installed)
+    output("uv", "pip", "install", *options, *requirements)
+    output("uv", "pip", "check", "--quiet", "--python", installed)
     return installed
 
 
@@ -160,7 +155,7 @@ def try_on(python: str, resolution: str, released: Sequence[Distribution], *, ex
 
 def found_python(version: str) -> str | None:
     """Return where this machine has a Python, if it has one."""
-    command = (tool("uv"), "python", "find", "--no-python-downloads", version)
+    command = ("uv", "python", "find", "--no-python-downloads", version)
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or None  # noqa: S603  # a fixed program
 
 
@@ -182,7 +177,7 @@ def write_records(released: Sequence[Distribution]) -> None:
         requirements = [line for one in released for line in one.requirements(extras=True)]
         installed = install(Path(folder), sys.executable, "highest", requirements)
         options = ("--output-reproducible", "--output-file", RECORDS / "sbom.cdx.json")
-        output(tool("cyclonedx-py"), "environment", *options, installed)
+        output("cyclonedx-py", "environment", *options, installed)
     for one in released:
         record = RECORDS / f"{one.project['name']}-{CORE['version']}.md"
         record.write_text(one.section() or one.towncrier("--draft"))

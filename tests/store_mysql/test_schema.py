@@ -1,11 +1,11 @@
 """Tables as ``migrate`` makes them, begins again, and ``check`` finds them."""
 
-import asyncio
+from contextlib import closing
 
 import attrs
 import pymysql
 import pytest
-from tests.store_mysql.conftest import Sql, migrated, new_job, run
+from tests.store_mysql.conftest import Sql, connect, migrated, new_job
 
 from sp00ky_core.errors import SchemaError, StoreUnavailable
 from sp00ky_core.job.job import NewJob
@@ -115,13 +115,10 @@ async def test_a_migration_waits_for_another_one(
 ) -> None:
     monkeypatch.setattr("sp00ky_store_mysql.session.MIGRATION", 1)
     store = await opened(options)
-    holding = asyncio.create_task(
-        asyncio.to_thread(run, database, "SELECT GET_LOCK(concat('sp00ky ', md5(database())), 0), sleep(3)")
-    )
-    await asyncio.sleep(0.5)
-    with pytest.raises(StoreUnavailable, match="another process is migrating it"):
-        await store.migrate()
-    await holding
+    with closing(connect(database)) as other, other.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(concat('sp00ky ', md5(database())), 0)")
+        with pytest.raises(StoreUnavailable, match="another process is migrating it"):
+            await store.migrate()
     await store.migrate()
     assert await store.check() == []
     await store.close()

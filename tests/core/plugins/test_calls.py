@@ -3,10 +3,9 @@
 import asyncio
 import json
 import logging
-import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -36,7 +35,7 @@ from sp00ky_core.stores import memory as core_stores
 
 BROKEN = Undelivered(code=500, name="http_status", reason="Internal Server Error")
 FAST = RunnerOptions(
-    grace=0.2, poll=0.05, beat_interval=0.02, beat_stale=2, reclaim_after=0.05, dead_after=0.2
+    grace=5, poll=0.05, beat_interval=0.02, beat_stale=60, reclaim_after=0.05, dead_after=120
 )
 
 Answer = Callable[[Attempt], Outcome]
@@ -395,31 +394,37 @@ async def test_without_headers_that_must_not_be_lacking_nothing_is_sent(
 async def test_a_hook_that_blocks_the_loop_is_named(
     scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calls, "BLOCKS", 0.05)
+    now = 0.0
+    monkeypatch.setattr(calls, "time", SimpleNamespace(monotonic=lambda: now))
+
+    def block() -> None:
+        nonlocal now
+        now += calls.BLOCKS + 0.1
 
     class Slow:
         @hookimpl
         def sp00ky_request_headers(self) -> None:
-            time.sleep(0.06)
+            block()
 
         @hookimpl
         def sp00ky_classify_outcome(self) -> None:
-            time.sleep(0.06)
+            block()
 
         @hookimpl
         async def sp00ky_job_settled(self) -> None:
-            await asyncio.sleep(0.001)
-            time.sleep(0.06)  # noqa: ASYNC251  # that is the fault
+            await asyncio.sleep(0)
+            block()
 
         @hookimpl
         async def sp00ky_jobs_claimed(self) -> None:
-            await asyncio.sleep(0.1)  # which blocks nothing
+            asyncio.get_running_loop().call_soon(block)
+            await asyncio.sleep(0)  # while another does
 
     scene.register(Slow(), name="Slow")
     assert (await scene.deliver()).status is JobStatus.SUCCESS
     told = "\n".join(record.getMessage() for record in caplog.records)
     for name in ("request_headers", "classify_outcome", "job_settled"):
-        assert re.search(rf"plugin ghost-distribution:Slow blocked for 0\.\d s in sp00ky_{name}", told)
+        assert f"plugin ghost-distribution:Slow blocked for 0.6 s in sp00ky_{name}" in told
     assert "sp00ky_jobs_claimed" not in told
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -62,9 +63,11 @@ def write_project(folder: Path, backend: Backend, store: str) -> Path:
     return folder
 
 
-async def start(project: Path, *arguments: str) -> asyncio.subprocess.Process:
-    pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(SP00KY, *arguments, cwd=project, stdout=pipe, stderr=pipe)
+async def start(project: Path, *arguments: str, **variables: str) -> asyncio.subprocess.Process:
+    pipe, environment = asyncio.subprocess.PIPE, os.environ | variables
+    return await asyncio.create_subprocess_exec(
+        SP00KY, *arguments, cwd=project, env=environment, stdout=pipe, stderr=pipe
+    )
 
 
 async def sp00ky(project: Path, *arguments: str, code: int = 0) -> str:

@@ -19,6 +19,7 @@ import attrs
 import pytest
 from hypothesis import HealthCheck, settings
 from tests.ports import free_port
+from tests.postgres import server_url
 
 sys.path.append(str(Path(__file__).parents[1]))  # for packages of the repository that aren't installed
 
@@ -47,6 +48,13 @@ CHEAP_ROOT = """
 """Its password ``root`` is hashed so that to sign in, as each test does, takes 0.5 ms of CPU, not 25."""
 
 NO_SURREAL = "no `surreal` on PATH: a SurrealDB server can't be started"
+
+
+@pytest.fixture(scope="session")
+def dsn() -> Iterator[str]:
+    """A PostgreSQL server's database: a throw-away one's, or that of ``SP00KY_TEST_POSTGRES``."""
+    with server_url() as url:
+        yield url
 
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # whose folders in it are made by tempfile and pytest

@@ -7,6 +7,7 @@ installation consists of, and each changelog's section.
 from __future__ import annotations
 
 import argparse
+import filecmp
 import os
 import re
 import shutil
@@ -15,10 +16,10 @@ import sys
 import tempfile
 import time
 import tomllib
-import zipfile
-from collections.abc import Iterable, Sequence
-from hashlib import sha256
+from collections.abc import Mapping, Sequence
+from itertools import chain, groupby
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -28,67 +29,57 @@ DIST = ROOT / "dist"
 RECORDS = DIST / "records"
 RESOLUTIONS = ("highest", "lowest-direct")
 PYTHON = re.compile(r"Programming Language :: Python :: (3\.\d+)")
+CORE = tomllib.loads((ROOT / "sp00ky_core" / "pyproject.toml").read_text())["project"]
 
 
 @attrs.frozen(kw_only=True)
 class Distribution:
-    """One distribution, as its ``pyproject.toml`` has it.
+    """One distribution, whose version is the core's.
 
     Attributes:
         folder: Where it lies.
-        name: The name on the index.
-        version: The version to release.
-        dependencies: What it needs, our distributions included.
-        extras: What each of its extras needs.
-        pythons: The Pythons of its classifiers, as ``3.11``.
+        project: What its ``pyproject.toml`` says of it.
+        modules: The packages to import, but those for pytest, which only pytest imports.
     """
 
     folder: Path
-    name: str
-    version: str
-    dependencies: tuple[str, ...] = ()
-    extras: dict[str, tuple[str, ...]] = attrs.field(factory=dict)
-    pythons: tuple[str, ...] = ()
+    project: Mapping[str, Any]
+    modules: Sequence[str]
 
-    @property
-    def wheel(self) -> Path:
-        """Return where its wheel is built to."""
-        return DIST / f"{self.name.replace('-', '_')}-{self.version}-py3-none-any.whl"
+    def requirements(self, *, extras: bool) -> list[str]:
+        """List what installs it, with its extras or without.
 
-    @property
-    def sdist(self) -> Path:
-        """Return where its sdist is built to."""
-        return DIST / f"{self.name.replace('-', '_')}-{self.version}.tar.gz"
+        What is needed is said once more: so it counts as direct, and is resolved to the lowest.
+        """
+        wanted = self.project.get("optional-dependencies", {}) if extras else {}
+        itself = f"{self.project['name']}[{','.join(wanted)}]=={CORE['version']}"
+        return [itself, *self.project["dependencies"], *chain.from_iterable(wanted.values())]
 
-    @property
-    def modules(self) -> list[str]:
-        """List the packages in its wheel, but those for pytest, which only pytest imports."""
-        with zipfile.ZipFile(self.wheel) as archive:
-            names = {name.partition("/")[0] for name in archive.namelist()}
-        return sorted(name for name in names if not name.endswith((".dist-info", "_pytest")))
+    def fragments(self) -> list[Path]:
+        """List the fragments that aren't in its changelog yet."""
+        return sorted((self.folder / "changelog.d").glob("*.md"))
 
+    def section(self) -> str:
+        """Return what its changelog says of this version; empty where it says nothing yet."""
+        text = (self.folder / "CHANGELOG.md").read_text()
+        title = re.escape(f"# {self.project['name']} {CORE['version']} ")
+        match = re.search(rf"^{title}.*?(?=^# |\Z)", text, re.DOTALL | re.MULTILINE)
+        return match[0] if match else ""
 
-def read(folder: Path) -> Distribution:
-    """Read one distribution's ``pyproject.toml``."""
-    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
-    extras = project.get("optional-dependencies", {})
-    return Distribution(
-        folder=folder,
-        name=project["name"],
-        version=project["version"],
-        dependencies=tuple(project["dependencies"]),
-        extras={name: tuple(needs) for name, needs in extras.items()},
-        pythons=tuple(PYTHON.findall("\n".join(project["classifiers"]))),
-    )
+    def towncrier(self, option: str) -> str:
+        """Run towncrier on its fragments; what it prints."""
+        place = ("--config", ROOT / "pyproject.toml", "--dir", self.folder)
+        title = ("--name", self.project["name"], "--version", CORE["version"])
+        return output("towncrier", "build", option, *place, *title)
 
 
-def all_distributions() -> list[Distribution]:
-    """Read them all, the core first; they must have one version."""
-    folders = dict.fromkeys(package.parent.parent for package in distributions())
-    released = sorted((read(folder) for folder in folders), key=lambda one: one.name != "sp00ky-core")
-    versions = {one.version for one in released}
-    if len(versions) > 1:
-        raise SystemExit(f"one version for all, not {', '.join(sorted(versions))}: see each pyproject.toml")
+def read() -> list[Distribution]:
+    """Read each distribution's ``pyproject.toml``."""
+    released = []
+    for folder, packages in groupby(distributions(), key=lambda package: package.parents[1]):
+        project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+        modules = [package.name for package in packages if not package.name.endswith("_pytest")]
+        released.append(Distribution(folder=folder, project=project, modules=modules))
     return released
 
 
@@ -111,125 +102,85 @@ def output(*command: object, folder: Path = ROOT, **variables: str) -> str:
     return done.stdout
 
 
-def tool(name: str) -> Path:
-    """Find a program of the environment that this runs in."""
-    return Path(sys.executable).parent / name
-
-
-def build(released: Sequence[Distribution]) -> None:
+def build() -> None:
     """Build everything into an empty ``dist/``, and again elsewhere: both must be the same to the byte.
 
     The times in the archives are that of the last commit.
     """
     epoch = output("git", "log", "-1", "--format=%ct").strip()
     shutil.rmtree(DIST, ignore_errors=True)
-    RECORDS.mkdir(parents=True)
-    command = (tool("uv"), "build", "--quiet", "--no-create-gitignore", "--no-build-isolation")
+    command = ("uv", "build", "--all-packages", "--no-build-isolation", "--python", sys.executable)
+    quiet = ("--quiet", "--no-create-gitignore")
     with tempfile.TemporaryDirectory() as again:
-        for one in released:
-            for target in (DIST, Path(again)):
-                output(
-                    *command,
-                    "--no-create-gitignore",
-                    "--out-dir",
-                    target,
-                    one.folder,
-                    SOURCE_DATE_EPOCH=epoch,
-                )
-            for file in (one.wheel, one.sdist):
-                digests = {sha256(copy.read_bytes()).digest() for copy in (file, Path(again) / file.name)}
-                if len(digests) > 1:
-                    raise SystemExit(f"{file.name}: a second build has other bytes")
-    wheels = [one.wheel for one in released]
-    output(tool("twine"), "check", "--strict", *wheels, *(one.sdist for one in released))
-    output(tool("check-wheel-contents"), *wheels)
+        for target in (DIST, again):
+            output(*command, *quiet, "--out-dir", target, SOURCE_DATE_EPOCH=epoch)
+        files = sorted(DIST.iterdir())
+        _, differing, missing = filecmp.cmpfiles(DIST, again, [file.name for file in files], shallow=False)
+    if differing or missing:
+        raise SystemExit(f"{', '.join(differing + missing)}: a second build has other bytes")
+    output("twine", "check", "--strict", *files)
+    output("check-wheel-contents", DIST)
 
 
-def needs(released: Iterable[Distribution]) -> list[str]:
-    """List what distributions and their extras need."""
-    return [line for one in released for line in (*one.dependencies, *sum(one.extras.values(), ()))]
-
-
-def whole(released: Iterable[Distribution]) -> list[str]:
-    """List the requirements of distributions with all of their extras."""
-    return [f"{one.name}[{','.join(one.extras)}]=={one.version}" for one in released]
-
-
-def install(folder: Path, python: str, ours: Iterable[str], needed: Iterable[str], resolution: str) -> Path:
-    """Make an environment from ``dist/`` and the index; its Python.
-
-    What is needed is said once more: so it counts as direct, and is resolved to the lowest.
-    """
-    output(tool("uv"), "venv", "--quiet", "--python", python, folder / "venv")
+def install(folder: Path, python: str, resolution: str, requirements: Sequence[str]) -> Path:
+    """Make an environment from ``dist/`` and the index; its Python."""
+    output("uv", "venv", "--quiet", "--python", python, folder / "venv")
     installed = folder / "venv" / "bin" / "python"
     options = ("--quiet", "--find-links", DIST, "--resolution", resolution, "--python", installed)
-    output(tool("uv"), "pip", "install", *options, *ours, *needed)
-    output(tool("uv"), "pip", "check", "--quiet", "--python", installed)
+    output("uv", "pip", "install", *options, *requirements)
+    output("uv", "pip", "check", "--quiet", "--python", installed)
     return installed
 
 
-def smoke(python: Path, released: Sequence[Distribution]) -> None:
-    """Import what was installed; where it has the command line, ask its version, load every plugin."""
-    modules = ", ".join(module for one in released for module in one.modules)
-    with tempfile.TemporaryDirectory() as folder:  # where no folder of the repository can be imported
-        output(python, "-I", "-W", "error", "-c", f"import {modules}", folder=Path(folder))
-        sp00ky = python.with_name("sp00ky")
+def try_on(python: str, resolution: str, released: Sequence[Distribution], *, extras: bool = False) -> None:
+    """Install and import distributions; where that brings the command line, try it.
+
+    The folder has none of the repository's, which could be imported.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        requirements = [line for one in released for line in one.requirements(extras=extras)]
+        installed = install(folder, python, resolution, requirements)
+        modules = ", ".join(module for one in released for module in one.modules)
+        output(installed, "-I", "-W", "error", "-c", f"import {modules}", folder=folder)
+        sp00ky = installed.with_name("sp00ky")
         if sp00ky.exists():
-            output(sp00ky, "plugins", folder=Path(folder))
-            reported = output(sp00ky, "--version", folder=Path(folder)).split()[-1]
-            if reported != released[0].version:
-                raise SystemExit(f"sp00ky --version says {reported}, not {released[0].version}")
-
-
-def try_on(python: str, released: Sequence[Distribution], resolution: str) -> None:
-    """Install each distribution alone, then all together, and try what was installed."""
-    for one in released:
-        with tempfile.TemporaryDirectory() as folder:
-            ours = [f"{one.name}=={one.version}"]
-            installed = install(Path(folder), python, ours, one.dependencies, resolution)
-            smoke(installed, [one])
-    with tempfile.TemporaryDirectory() as folder:
-        installed = install(Path(folder), python, whole(released), needs(released), resolution)
-        smoke(installed, released)
-        output(installed.with_name("sp00ky"), "demo", folder=Path(folder))
+            output(sp00ky, "plugins", folder=folder)
+            reported = output(sp00ky, "--version", folder=folder).split()[-1]
+            if reported != CORE["version"]:
+                raise SystemExit(f"sp00ky --version says {reported}, not {CORE['version']}")
+            if extras:
+                output(sp00ky, "demo", folder=folder)
 
 
 def found_python(version: str) -> str | None:
     """Return where this machine has a Python, if it has one."""
-    command = (tool("uv"), "python", "find", "--no-python-downloads", version)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # a fixed program
-    return done.stdout.strip() or None
+    command = ("uv", "python", "find", "--no-python-downloads", version)
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or None  # noqa: S603  # a fixed program
 
 
-def install_everywhere(released: Sequence[Distribution]) -> None:
-    """Try the wheels on each Python of this machine."""
-    for python in filter(None, map(found_python, released[0].pythons)):
+def try_everywhere(released: Sequence[Distribution]) -> None:
+    """Try each distribution alone, and all together, on each Python of this machine."""
+    versions = PYTHON.findall("\n".join(CORE["classifiers"]))
+    for python in filter(None, map(found_python, versions)):
         for resolution in RESOLUTIONS:
-            say(f"{python}, {resolution}: each alone, all together")
-            try_on(python, released, resolution)
+            say(f"{python}, {resolution}")
+            for one in released:
+                try_on(python, resolution, [one])
+            try_on(python, resolution, released, extras=True)
 
 
 def write_records(released: Sequence[Distribution]) -> None:
     """Write the list of what an installation with every extra consists of, and the changelogs' sections."""
+    RECORDS.mkdir()
     with tempfile.TemporaryDirectory() as folder:
-        installed = install(Path(folder), sys.executable, whole(released), needs(released), "highest")
+        requirements = [line for one in released for line in one.requirements(extras=True)]
+        installed = install(Path(folder), sys.executable, "highest", requirements)
         options = ("--output-reproducible", "--output-file", RECORDS / "sbom.cdx.json")
-        output(tool("cyclonedx-py"), "environment", *options, installed)
+        output("cyclonedx-py", "environment", *options, installed)
     for one in released:
-        (RECORDS / f"{one.name}-{one.version}.md").write_text(section(one) or towncrier(one, "--draft"))
-
-
-def section(distribution: Distribution) -> str:
-    """Return what a changelog says of this version; empty where it says nothing yet."""
-    text = (distribution.folder / "CHANGELOG.md").read_text()
-    title = re.escape(f"# {distribution.name} {distribution.version} ")
-    match = re.search(rf"^{title}.*?(?=^# |\Z)", text, re.DOTALL | re.MULTILINE)
-    return match[0] if match else ""
-
-
-def fragments(released: Iterable[Distribution]) -> list[Path]:
-    """List the fragments that aren't in a changelog yet."""
-    return [file for one in released for file in (one.folder / "changelog.d").glob("*.md")]
+        record = RECORDS / f"{one.project['name']}-{CORE['version']}.md"
+        record.write_text(one.section() or one.towncrier("--draft"))
 
 
 def render(released: Sequence[Distribution]) -> None:
@@ -238,27 +189,20 @@ def render(released: Sequence[Distribution]) -> None:
     Raises:
         SystemExit: there are fragments beside such a section.
     """
-    rendered = [one for one in released if section(one)]
-    if left := fragments(rendered):
-        names = ", ".join(str(file.relative_to(file.parents[2])) for file in left)
+    rendered = [one for one in released if one.section()]
+    if left := [str(file.relative_to(ROOT)) for one in rendered for file in one.fragments()]:
+        names = ", ".join(left)
         raise SystemExit(f"the section of this version is written already: move {names} into it by hand")
     for one in released:
         if one not in rendered:
-            towncrier(one, "--yes")
-
-
-def towncrier(distribution: Distribution, *options: str) -> str:
-    """Run towncrier in one distribution; what it prints."""
-    place = ("--config", ROOT / "pyproject.toml", "--dir", distribution.folder)
-    title = ("--name", distribution.name, "--version", distribution.version)
-    return output(tool("towncrier"), "build", *options, *place, *title)
+            one.towncrier("--yes")
 
 
 def refuse_unready(released: Sequence[Distribution], tag: str) -> None:
     """Stop where a tag isn't the version's, or the changelogs lack what is released."""
-    if tag != f"v{released[0].version}":
-        raise SystemExit(f"the tag is {tag}: tag v{released[0].version}, the distributions' version")
-    if left := fragments(released):
+    if tag != f"v{CORE['version']}":
+        raise SystemExit(f"the tag is {tag}: tag v{CORE['version']}, the distributions' version")
+    if left := [file for one in released for file in one.fragments()]:
         raise SystemExit(f"{len(left)} changelog fragments are left: run nox -s changelogs and commit")
 
 
@@ -268,16 +212,18 @@ def main() -> None:
     parser.add_argument("--render", action="store_true", help="only move the fragments into the changelogs")
     parser.add_argument("--tag", help="the tag that is released: refuse one that isn't ready")
     arguments = parser.parse_args()
-    released = all_distributions()
+    released = read()
     if arguments.tag:
         refuse_unready(released, arguments.tag)
     if arguments.render:
         render(released)
         return
-    for step in (build, install_everywhere, write_records):
-        say((step.__doc__ or "").partition("\n")[0])
-        step(released)
-    say(f"{released[0].version} is in dist/")
+    say("build everything, twice")
+    build()
+    try_everywhere(released)
+    say("write the records")
+    write_records(released)
+    say(f"{CORE['version']} is in dist/")
 
 
 if __name__ == "__main__":

@@ -15,15 +15,10 @@ from pathlib import Path
 
 from tools.sources import ROOT
 
-__all__ = ["LIST", "STATIC", "digest", "fetched"]
+__all__ = ["fetched"]
 
 STATIC = ROOT / "contrib" / "sp00ky_dashboard" / "src" / "sp00ky_dashboard" / "static"
 LIST = STATIC / "vendor.json"
-
-
-def digest(file: Path) -> str:
-    """Return a file's hash."""
-    return sha256(file.read_bytes()).hexdigest()
 
 
 def fetched(package: str, folder: Path) -> Path:
@@ -44,9 +39,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             source = fetched(entry["package"], Path(folder))
             for file in entry["files"]:
-                copied = target / Path(file).name
-                copied.write_bytes((source / file).read_bytes())
-                entry["files"][file] = digest(copied)
+                content = (source / file).read_bytes()
+                (target / Path(file).name).write_bytes(content)
+                entry["files"][file] = sha256(content).hexdigest()
     LIST.write_text(json.dumps(packages, indent=2) + "\n")
 
 

@@ -16,7 +16,7 @@ import pytest
 from asyncpg import Connection  # type: ignore[import-untyped]  # it carries no types
 from tests.dashboard.conftest import Browser, Open
 from tests.dashboard.scene import opened
-from tests.store_postgres.conftest import dsn, schema, sql, url
+from tests.store_postgres.conftest import schema, sql, url
 
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core import NewJob, Outbox
@@ -24,7 +24,7 @@ from sp00ky_core.job.outcome import Delivered
 from sp00ky_dashboard import render
 from sp00ky_dashboard.observe import rates
 
-__all__ = ["dsn", "schema", "sql", "url"]  # fixtures
+__all__ = ["schema", "sql", "url"]  # fixtures
 
 OLDEST = 2.0
 """Seconds: what is shown is never older."""

@@ -10,11 +10,11 @@ from tests.dashboard.cli.test_server import Start, complaint, start
 from tests.dashboard.conftest import Browser
 from tests.dashboard.scene import acts, opened
 from tests.dashboard.settling import ended
-from tests.store_postgres.conftest import dsn, schema, sql, url
+from tests.store_postgres.conftest import schema, sql, url
 
 from sp00ky_core import Outbox
 
-__all__ = ["dsn", "schema", "sql", "start", "url"]  # fixtures
+__all__ = ["schema", "sql", "start", "url"]  # fixtures
 
 
 @pytest.fixture(params=["sqlite", "url", "surreal_url"])

@@ -10,25 +10,17 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 from tests.django.configuration import configure
-from tests.postgres import server_url
 
 configure()
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A server: a throw-away one, or that of ``SP00KY_TEST_POSTGRES``."""
-    with server_url() as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def empty_database(postgres_url: str) -> Iterator[dict[str, Any]]:
+def empty_database(dsn: str) -> Iterator[dict[str, Any]]:
     """The settings of ``default``, whose address is now that of a new database."""
     name = f"django_{os.getpid()}"
-    with psycopg.connect(postgres_url, autocommit=True) as admin:
+    with psycopg.connect(dsn, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
-        parts = urlsplit(postgres_url)
+        parts = urlsplit(dsn)
         found: dict[str, Any] = connections.settings["default"]
         found |= {
             "NAME": name,

@@ -14,7 +14,6 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 from click.testing import CliRunner
-from tests import postgres
 
 import sp00ky_core
 from sp00ky_core import Outbox
@@ -71,21 +70,14 @@ def backend() -> Iterator[Shop]:
         thread.join()
 
 
-@pytest.fixture(scope="session")
-def server_url() -> Iterator[str]:
-    """The URL of a PostgreSQL server's database, from which others can be made."""
-    with postgres.server_url() as url:
-        yield url
-
-
 @pytest.fixture
-def database_url(server_url: str) -> Iterator[str]:
+def database_url(dsn: str) -> Iterator[str]:
     """The URL of a database of this page's own."""
     name = f"page_{new_key()[-12:]}".lower().replace("-", "_")
-    asyncio.run(_execute(server_url, f"CREATE DATABASE {name}"))
-    before, _, query = server_url.partition("?")
+    asyncio.run(_execute(dsn, f"CREATE DATABASE {name}"))
+    before, _, query = dsn.partition("?")
     yield f"{before.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
-    asyncio.run(_execute(server_url, f"DROP DATABASE {name} WITH (FORCE)"))
+    asyncio.run(_execute(dsn, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 async def _execute(url: str, statement: str) -> None:

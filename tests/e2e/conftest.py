@@ -4,16 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.postgres import server_url
 
 BACKEND = Path(__file__).parents[2] / "examples" / "quickstart" / "backend.py"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """The server that is given, or one of its own."""
-    with server_url() as url:
-        yield url
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ async def backend(dead: tuple[Behaviour, int]) -> AsyncIterator[MisbehavingBacke
 def store_url(request: pytest.FixtureRequest) -> str:
     if request.param == "surreal":
         return str(request.getfixturevalue("surreal_url"))
-    url = request.getfixturevalue("postgres")
+    url = request.getfixturevalue("dsn")
     return f"{url}{'&' if '?' in url else '?'}schema=test_{uuid4().hex[:12]}"
 
 

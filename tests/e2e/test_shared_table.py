@@ -61,7 +61,7 @@ def config(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     if request.param == "surreal":
         url = request.getfixturevalue("surreal_url")
     elif request.param == "postgres":
-        base = request.getfixturevalue("postgres")
+        base = request.getfixturevalue("dsn")
         url = f"{base}{'&' if '?' in base else '?'}schema=test_{uuid4().hex[:12]}"
     else:
         url = urls[request.param]

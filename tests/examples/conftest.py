@@ -20,7 +20,6 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from tests.ports import free_port
-from tests.postgres import server_url
 
 from sp00ky_core.stores.ids import new_key
 
@@ -109,29 +108,22 @@ class Service:
         return self.output.read_text()
 
 
-@pytest.fixture(scope="session")
-def server_dsn() -> Iterator[str]:
-    """A server: a throw-away one, or that of ``SP00KY_TEST_POSTGRES``."""
-    with server_url() as url:
-        yield url
-
-
 @pytest_asyncio.fixture
-async def server(server_dsn: str) -> AsyncIterator[asyncpg.Connection[Any]]:
+async def server(dsn: str) -> AsyncIterator[asyncpg.Connection[Any]]:
     """A connection to another database of the server than the example's."""
-    connection = await asyncpg.connect(server_dsn)
+    connection = await asyncpg.connect(dsn)
     yield connection
     await connection.close()
 
 
 @pytest.fixture(scope="session")
-def templates(server_dsn: str) -> Iterator[dict[str, str]]:
+def templates(dsn: str) -> Iterator[dict[str, str]]:
     """Databases in which an example's migration ran, by the example's name; filled when one is needed."""
     made: dict[str, str] = {}
     yield made
 
     async def drop() -> None:
-        connection = await asyncpg.connect(server_dsn)
+        connection = await asyncpg.connect(dsn)
         for name in made.values():
             await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
         await connection.close()
@@ -141,25 +133,25 @@ def templates(server_dsn: str) -> Iterator[dict[str, str]]:
 
 @pytest_asyncio.fixture
 async def database_url(
-    request: pytest.FixtureRequest, server_dsn: str, server: Any, templates: dict[str, str]
+    request: pytest.FixtureRequest, dsn: str, server: Any, templates: dict[str, str]
 ) -> AsyncIterator[str]:
     """A database of this test's own: empty, or as ``migrated`` leaves it."""
     name, template = f"example_{new_key()[-12:]}", "template1"
     if "migrated" in request.fixturenames:
         example = request.getfixturevalue("example")
         if example not in templates:
-            templates[example] = await make_template(server, server_dsn, example)
+            templates[example] = await make_template(server, dsn, example)
         template = templates[example]
     await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield url_of(server_dsn, name)
+    yield url_of(dsn, name)
     await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-async def make_template(server: Any, server_dsn: str, example: str) -> str:
+async def make_template(server: Any, dsn: str, example: str) -> str:
     """Run the example's own migration in a new database, twice, as it is with the second deploy."""
     name = f"example_{new_key()[-12:]}"
     await server.execute(f"CREATE DATABASE {name}")
-    variables = {"PATH": os.environ["PATH"], "DATABASE_URL": url_of(server_dsn, name)}
+    variables = {"PATH": os.environ["PATH"], "DATABASE_URL": url_of(dsn, name)}
     folder = ROOT / "examples" / example
     is_django = (folder / "manage.py").exists()
     program = ("manage.py", "migrate", "--verbosity=0") if is_django else ("migrate.py",)
@@ -176,8 +168,8 @@ async def make_template(server: Any, server_dsn: str, example: str) -> str:
     return name
 
 
-def url_of(server_dsn: str, database: str) -> str:
-    return urlunsplit(urlsplit(server_dsn)._replace(path=f"/{database}"))
+def url_of(dsn: str, database: str) -> str:
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
 
 
 @pytest_asyncio.fixture

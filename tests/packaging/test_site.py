@@ -35,8 +35,8 @@ def test_every_public_name_is_listed_and_described_once(written: dict[str, str])
     for room in public.rooms():
         page = written[reference.page_of(room).as_posix()]
         for name in public.names(room):
-            assert f"[`{name.name}`](" in page, name.target
-            assert f"::: {name.target}" in described, name.target
+            assert f"[`{name.name}`](" in page, name.path
+            assert f"::: {name.path}" in described, name.path
 
 
 def test_what_the_documents_import_has_a_page() -> None:

@@ -1,6 +1,5 @@
 """Enqueue in the transactions of callers' connections: SQLAlchemy's, Django's, and the drivers' own."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -9,6 +8,7 @@ from contextlib import (
     closing,
     contextmanager,
 )
+from functools import partial
 from typing import Any
 
 import aiomysql  # type: ignore[import-untyped]  # it carries no types
@@ -16,21 +16,25 @@ import asyncmy
 import pymysql
 import pytest
 import sqlalchemy
-from django.db import connections, transaction
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import Session
-from tests.store_mysql.conftest import Sql, connect, migrated, url_of
-from tests.store_postgres.blocking_callers import configure_django
+from tests.callers import (
+    AsynchronousCallers,
+    BlockingCallers,
+    async_connection,
+    async_session,
+    django_alone,
+    django_connection,
+    django_database,
+    sqlalchemy_connection,
+    sqlalchemy_session,
+)
+from tests.store_mysql.conftest import Sql, connect, url_of
 
+from sp00ky_conformance.store.harness import new_job
 from sp00ky_core.errors import OptionInvalid, RowRefused, SchemaError
-from sp00ky_core.job.job import NewJob
-from sp00ky_core.ports import JobQuery, StoreOptions
+from sp00ky_core.job.job import Job
+from sp00ky_core.ports import JobQuery
 from sp00ky_store_mysql import MysqlStore
 from sp00ky_store_mysql.url import address_of
-
-
-def new_job(**fields: Any) -> NewJob:
-    return NewJob(backend="api", path="/spookify", payload={"id": 1}, **fields)
 
 
 def driver_options(database: str) -> dict[str, Any]:
@@ -70,48 +74,23 @@ def pymysql_begun(database: str) -> Iterator[Any]:
         connection.commit()
 
 
-@contextmanager
-def engine_of(database: str, **options: Any) -> Iterator[sqlalchemy.Engine]:
-    engine = sqlalchemy.create_engine(sqlalchemy_url(database, "pymysql"), **options)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
+def blocking_url(database: str) -> sqlalchemy.URL:
+    return sqlalchemy_url(database, "pymysql")
 
 
-@contextmanager
-def sqlalchemy_connection(database: str) -> Iterator[Any]:
-    with engine_of(database) as engine, engine.connect() as connection:
-        yield connection
-        connection.commit()  # of the transaction that the enqueue has begun
-
-
-@contextmanager
-def sqlalchemy_session(database: str) -> Iterator[Any]:
-    with engine_of(database) as engine, Session(engine) as session, session.begin():
-        yield session
-
-
-@contextmanager
-def django_alias(database: str) -> Iterator[str]:
-    configure_django()
+def django_alias(database: str) -> str:
     pymysql.version_info = (2, 2, 1, "final", 0)  # type: ignore[assignment]  # Django asks for mysqlclient's
     pymysql.install_as_MySQLdb()
     options = driver_options(database)
     own = {"ENGINE": "django.db.backends.mysql", "NAME": database, "USER": options["user"]}
     own |= {"HOST": options.get("unix_socket", options["host"]), "PORT": str(options["port"])}
-    own |= {"PASSWORD": options.get("password", "")}
-    connections.databases[database] = connections.configure_settings({"default": {}, database: own})[database]
-    try:
-        yield database
-    finally:
-        connections[database].close()
+    return django_database(database, PASSWORD=options.get("password", ""), **own)
 
 
 @contextmanager
-def django_connection(database: str) -> Iterator[Any]:
-    with django_alias(database) as alias, transaction.atomic(using=alias):
-        yield connections[alias]
+def pymysql_alone(database: str) -> Iterator[Any]:
+    with closing(connect(database)) as connection:
+        yield connection
 
 
 Begin = Callable[[str], AbstractContextManager[Any]]
@@ -119,9 +98,14 @@ Begin = Callable[[str], AbstractContextManager[Any]]
 BLOCKING: dict[str, Begin] = {
     "pymysql": pymysql_connection,
     "pymysql that has begun": pymysql_begun,
-    "sqlalchemy": sqlalchemy_connection,
-    "session": sqlalchemy_session,
-    "django": django_connection,
+    "sqlalchemy": lambda database: sqlalchemy_connection(blocking_url(database)),
+    "session": lambda database: sqlalchemy_session(blocking_url(database)),
+    "django": lambda database: django_connection(django_alias(database)),
+}
+ALONE: dict[str, Begin] = {
+    "pymysql": pymysql_alone,
+    "sqlalchemy": lambda name: sqlalchemy_connection(blocking_url(name), isolation_level="AUTOCOMMIT"),
+    "django": lambda database: django_alone(django_alias(database)),
 }
 
 # Asynchronous ones.
@@ -146,116 +130,44 @@ async def aiomysql_connection(database: str) -> AsyncIterator[Any]:
         connection.close()
 
 
-def async_connection(driver: str) -> Callable[[str], AbstractAsyncContextManager[Any]]:
-    @asynccontextmanager
-    async def begin(database: str) -> AsyncIterator[Any]:
-        engine = create_async_engine(sqlalchemy_url(database, driver))
-        try:
-            async with engine.connect() as connection:
-                yield connection
-                await connection.commit()  # of the transaction that the enqueue has begun
-        finally:
-            await engine.dispose()
-
-    return begin
-
-
-def async_session(driver: str) -> Callable[[str], AbstractAsyncContextManager[Any]]:
-    @asynccontextmanager
-    async def begin(database: str) -> AsyncIterator[Any]:
-        engine = create_async_engine(sqlalchemy_url(database, driver))
-        try:
-            async with AsyncSession(engine) as session, session.begin():
-                yield session
-        finally:
-            await engine.dispose()
-
-    return begin
-
-
 AsyncBegin = Callable[[str], AbstractAsyncContextManager[Any]]
 
 AWAITED: dict[str, AsyncBegin] = {
     "asyncmy": asyncmy_connection,
     "aiomysql": aiomysql_connection,
-    "sqlalchemy on asyncmy": async_connection("asyncmy"),
-    "sqlalchemy on aiomysql": async_connection("aiomysql"),
-    "session on asyncmy": async_session("asyncmy"),
-    "session on aiomysql": async_session("aiomysql"),
+    "sqlalchemy on asyncmy": lambda database: async_connection(sqlalchemy_url(database, "asyncmy")),
+    "sqlalchemy on aiomysql": lambda database: async_connection(sqlalchemy_url(database, "aiomysql")),
+    "session on asyncmy": lambda database: async_session(sqlalchemy_url(database, "asyncmy")),
+    "session on aiomysql": lambda database: async_session(sqlalchemy_url(database, "aiomysql")),
 }
-
-
-@pytest.fixture
-def closed_store(options: StoreOptions) -> MysqlStore:
-    """A store that isn't open: callers' connections are enough."""
-
-    async def migrate() -> MysqlStore:
-        store = await migrated(options)
-        await store.close()
-        return store
-
-    return asyncio.run(migrate())
 
 
 def paths(sql: Sql) -> list[str]:
     return sorted(assigned for (assigned,) in sql("SELECT assigned_to FROM job"))
 
 
-@pytest.mark.parametrize("begin", BLOCKING.values(), ids=BLOCKING)
-def test_blocking_jobs_are_there_when_it_commits_and_not_before(
-    closed_store: MysqlStore, database: str, sql: Sql, begin: Begin
-) -> None:
-    with begin(database) as connection:
-        added = closed_store.add_in(connection, [new_job(assigned_to="a")])
-        one, same, _ = closed_store.add_in(
-            connection,
-            [
-                new_job(assigned_to="b", dedup_key="k"),
-                new_job(assigned_to="b", dedup_key="k"),
-                new_job(assigned_to="c"),
-            ],
-        )
-        assert closed_store.get_in(connection, added[0].id) == added[0]
-        assert len(closed_store.find_in(connection, JobQuery())) == 3
-        assert paths(sql) == []
-    assert one == same
-    assert paths(sql) == ["a", "b", "c"]
+class TestBlockingCallers(BlockingCallers):
+    @pytest.fixture(params=BLOCKING.values(), ids=BLOCKING)
+    def begin(self, request: pytest.FixtureRequest, database: str) -> Any:
+        return partial(request.param, database)
+
+    @pytest.fixture(params=ALONE.values(), ids=ALONE)
+    def alone(self, request: pytest.FixtureRequest, database: str) -> Any:
+        return partial(request.param, database)
+
+    @pytest.fixture
+    def committed(self, store: MysqlStore, database: str) -> Any:
+        def read() -> list[Job]:
+            with closing(connect(database)) as connection:
+                return store.find_in(connection, JobQuery())
+
+        return read
 
 
-@pytest.mark.parametrize("begin", BLOCKING.values(), ids=BLOCKING)
-def test_blocking_jobs_are_gone_when_it_rolls_back(
-    closed_store: MysqlStore, database: str, sql: Sql, begin: Begin
-) -> None:
-    with pytest.raises(ZeroDivisionError), begin(database) as connection:  # noqa: PT012  # it is rolled back
-        closed_store.add_in(connection, [new_job(), new_job(dedup_key="k")])
-        raise ZeroDivisionError
-    assert paths(sql) == []
-
-
-@pytest.mark.parametrize("begin", AWAITED.values(), ids=AWAITED)
-async def test_jobs_are_there_when_it_commits_and_not_before(
-    store: MysqlStore, database: str, sql: Sql, begin: AsyncBegin
-) -> None:
-    async with begin(database) as connection:
-        (job,) = await store.add([new_job(assigned_to="a")], connection=connection)
-        await store.add(
-            [new_job(assigned_to="b", dedup_key="k"), new_job(assigned_to="c")], connection=connection
-        )
-        assert await store.get(job.id, connection=connection) == job
-        assert len(await store.find(JobQuery(), connection=connection)) == 3
-        assert paths(sql) == []
-    assert paths(sql) == ["a", "b", "c"]
-
-
-@pytest.mark.parametrize("begin", AWAITED.values(), ids=AWAITED)
-async def test_jobs_are_gone_when_it_rolls_back(
-    store: MysqlStore, database: str, sql: Sql, begin: AsyncBegin
-) -> None:
-    with pytest.raises(ZeroDivisionError):  # noqa: PT012  # the block is rolled back
-        async with begin(database) as connection:
-            await store.add([new_job(), new_job(dedup_key="k")], connection=connection)
-            raise ZeroDivisionError
-    assert paths(sql) == []
+class TestAsynchronousCallers(AsynchronousCallers):
+    @pytest.fixture(params=AWAITED.values(), ids=AWAITED)
+    def begin(self, request: pytest.FixtureRequest, database: str) -> Any:
+        return partial(request.param, database)
 
 
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "READ COMMITTED"])
@@ -280,13 +192,13 @@ async def test_a_dedup_hit_that_a_snapshot_does_not_show_is_found(
 
 
 def test_a_blocking_dedup_hit_that_a_snapshot_does_not_show_is_found(
-    closed_store: MysqlStore, database: str
+    store: MysqlStore, database: str
 ) -> None:
     with pymysql_connection(database) as connection, pymysql_connection(database) as other:
-        assert closed_store.find_in(connection, JobQuery()) == []
-        (job,) = closed_store.add_in(other, [new_job(dedup_key="k")])
+        assert store.find_in(connection, JobQuery()) == []
+        (job,) = store.add_in(other, [new_job(dedup_key="k")])
         other.commit()
-        assert closed_store.add_in(connection, [new_job(dedup_key="k")])[0].id == job.id
+        assert store.add_in(connection, [new_job(dedup_key="k")])[0].id == job.id
 
 
 async def test_a_refused_job_leaves_the_transaction_as_it_was(
@@ -301,38 +213,6 @@ async def test_a_refused_job_leaves_the_transaction_as_it_was(
             with pytest.raises(RowRefused, match=r"assigned_to is missing$"):
                 await store.add(jobs, connection=connection)
     assert paths(sql) == ["u:1"]
-
-
-@contextmanager
-def pymysql_alone(database: str) -> Iterator[Any]:
-    with closing(connect(database)) as connection:
-        yield connection
-
-
-@contextmanager
-def sqlalchemy_alone(database: str) -> Iterator[Any]:
-    with engine_of(database, isolation_level="AUTOCOMMIT") as engine, engine.connect() as connection:
-        yield connection
-
-
-@contextmanager
-def django_alone(database: str) -> Iterator[Any]:
-    with django_alias(database) as alias:
-        yield connections[alias]
-
-
-ALONE: dict[str, Begin] = {"pymysql": pymysql_alone, "sqlalchemy": sqlalchemy_alone, "django": django_alone}
-
-
-@pytest.mark.parametrize("begin", ALONE.values(), ids=ALONE)
-def test_a_connection_that_commits_by_itself_only_reads(
-    closed_store: MysqlStore, database: str, sql: Sql, begin: Begin
-) -> None:
-    with begin(database) as connection:
-        with pytest.raises(OptionInvalid, match=r"is outside a transaction \(autocommit\); expected one"):
-            closed_store.add_in(connection, [new_job()])
-        assert closed_store.find_in(connection, JobQuery()) == []
-    assert paths(sql) == []
 
 
 async def test_an_asynchronous_connection_that_commits_by_itself_only_reads(

@@ -5,13 +5,16 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import django
 import psycopg
-import sqlalchemy
-from django.conf import settings
-from django.db import connections, transaction
 from psycopg.rows import dict_row
-from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from sqlalchemy.orm import scoped_session, sessionmaker
+from tests.callers import (
+    django_connection,
+    django_database,
+    engine_of,
+    sqlalchemy_connection,
+    sqlalchemy_session,
+)
 
 Begin = Callable[[str], AbstractContextManager[Any]]
 
@@ -41,38 +44,18 @@ def psycopg_pipeline(dsn: str) -> Iterator[Any]:
         yield connection
 
 
-@contextmanager
-def engine_of(dsn: str, driver: str, **options: Any) -> Iterator[sqlalchemy.Engine]:
-    url = dsn.replace("postgresql://", f"postgresql+{driver}://", 1)
-    engine = sqlalchemy.create_engine(url, pool_pre_ping=True, **options)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
+def url_of(dsn: str, driver: str) -> str:
+    return dsn.replace("postgresql://", f"postgresql+{driver}://", 1)
 
 
-def sqlalchemy_connection(driver: str) -> Begin:
-    @contextmanager
-    def begin(dsn: str) -> Iterator[Any]:
-        with engine_of(dsn, driver) as engine, engine.begin() as connection:
-            yield connection
-
-    return begin
-
-
-def sqlalchemy_session(driver: str) -> Begin:
-    @contextmanager
-    def begin(dsn: str) -> Iterator[Any]:
-        with engine_of(dsn, driver) as engine, Session(engine) as session, session.begin():
-            yield session
-
-    return begin
+def sqlalchemy_kind(kind: Any, driver: str, **options: Any) -> Begin:
+    return lambda dsn: kind(url_of(dsn, driver), pool_pre_ping=True, **options)
 
 
 @contextmanager
 def sqlalchemy_scoped_session(dsn: str) -> Iterator[Any]:
     """As Flask-SQLAlchemy has it."""
-    with engine_of(dsn, "psycopg") as engine:
+    with engine_of(url_of(dsn, "psycopg"), pool_pre_ping=True) as engine:
         session = scoped_session(sessionmaker(engine))
         try:
             with session.begin():
@@ -81,24 +64,9 @@ def sqlalchemy_scoped_session(dsn: str) -> Iterator[Any]:
             session.remove()
 
 
-def configure_django() -> None:
-    """Configure it once in a process, also for tests/dashboard/test_mounted.py."""
-    if not settings.configured:
-        settings.configure(
-            SECRET_KEY="of-the-test",
-            ROOT_URLCONF="tests.dashboard.test_mounted",
-            ALLOWED_HOSTS=["*"],
-            INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth"],
-            SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
-        )
-        django.setup()
-
-
 def django_alias(dsn: str, **options: Any) -> str:
     """Tell Django of the database; the alias is the options'."""
-    configure_django()
     server = urlsplit(dsn)
-    alias = f"sp00ky {sorted(options.items())}"
     default = {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": server.path[1:] or "postgres",
@@ -108,23 +76,7 @@ def django_alias(dsn: str, **options: Any) -> str:
         "PORT": str(server.port or ""),
         "CONN_HEALTH_CHECKS": True,
     }
-    connections.databases[alias] = connections.configure_settings({"default": {}, alias: default | options})[
-        alias
-    ]
-    return alias
-
-
-def django_connection(**options: Any) -> Begin:
-    @contextmanager
-    def begin(dsn: str) -> Iterator[Any]:
-        alias = django_alias(dsn, **options)
-        try:
-            with transaction.atomic(using=alias):
-                yield connections[alias]
-        finally:
-            connections[alias].close()
-
-    return begin
+    return django_database(f"sp00ky {sorted(options.items())}", **default | options)
 
 
 KINDS: dict[str, Begin] = {
@@ -132,11 +84,13 @@ KINDS: dict[str, Begin] = {
     "psycopg cursor": psycopg_cursor,
     "psycopg client cursor": psycopg_client_cursor,
     "psycopg pipeline": psycopg_pipeline,
-    "sqlalchemy psycopg": sqlalchemy_connection("psycopg"),
-    "sqlalchemy psycopg2": sqlalchemy_connection("psycopg2"),
-    "session psycopg": sqlalchemy_session("psycopg"),
-    "session psycopg2": sqlalchemy_session("psycopg2"),
+    "sqlalchemy psycopg": sqlalchemy_kind(sqlalchemy_connection, "psycopg"),
+    "sqlalchemy psycopg2": sqlalchemy_kind(sqlalchemy_connection, "psycopg2"),
+    "session psycopg": sqlalchemy_kind(sqlalchemy_session, "psycopg"),
+    "session psycopg2": sqlalchemy_kind(sqlalchemy_session, "psycopg2"),
     "scoped session": sqlalchemy_scoped_session,
-    "django": django_connection(),
-    "django server binding": django_connection(OPTIONS={"server_side_binding": True}),
+    "django": lambda dsn: django_connection(django_alias(dsn)),
+    "django server binding": lambda dsn: django_connection(
+        django_alias(dsn, OPTIONS={"server_side_binding": True})
+    ),
 }

@@ -8,7 +8,8 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import psycopg
 from psycopg.rows import dict_row
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from tests.callers import async_connection, async_session
+from tests.store_postgres.blocking_callers import url_of
 
 Begin = Callable[[str], AbstractAsyncContextManager[Any]]
 
@@ -61,30 +62,8 @@ async def psycopg_with_raw_cursors(dsn: str) -> AsyncIterator[Any]:
         yield connection
 
 
-def sqlalchemy_connection(driver: str) -> Begin:
-    @asynccontextmanager
-    async def begin(dsn: str) -> AsyncIterator[Any]:
-        engine = create_async_engine(dsn.replace("postgresql://", f"postgresql+{driver}://", 1))
-        try:
-            async with engine.begin() as connection:
-                yield connection
-        finally:
-            await engine.dispose()
-
-    return begin
-
-
-def sqlalchemy_session(driver: str) -> Begin:
-    @asynccontextmanager
-    async def begin(dsn: str) -> AsyncIterator[Any]:
-        engine = create_async_engine(dsn.replace("postgresql://", f"postgresql+{driver}://", 1))
-        try:
-            async with AsyncSession(engine) as session, session.begin():
-                yield session
-        finally:
-            await engine.dispose()
-
-    return begin
+def sqlalchemy_kind(kind: Any, driver: str, **options: Any) -> Begin:
+    return lambda dsn: kind(url_of(dsn, driver), **options)
 
 
 KINDS: dict[str, Begin] = {
@@ -93,8 +72,8 @@ KINDS: dict[str, Begin] = {
     "asyncpg pool": asyncpg_pool,
     "psycopg": psycopg_connection,
     "psycopg with raw cursors": psycopg_with_raw_cursors,
-    "sqlalchemy asyncpg": sqlalchemy_connection("asyncpg"),
-    "sqlalchemy psycopg": sqlalchemy_connection("psycopg"),
-    "session asyncpg": sqlalchemy_session("asyncpg"),
-    "session psycopg": sqlalchemy_session("psycopg"),
+    "sqlalchemy asyncpg": sqlalchemy_kind(async_connection, "asyncpg"),
+    "sqlalchemy psycopg": sqlalchemy_kind(async_connection, "psycopg"),
+    "session asyncpg": sqlalchemy_kind(async_session, "asyncpg"),
+    "session psycopg": sqlalchemy_kind(async_session, "psycopg"),
 }

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 import pytest_asyncio
-from tests.postgres import server_url, start_server
+from tests.postgres import start_server
 from tests.store_postgres.forging import forge
 from tests.store_postgres.shelf import Shelf
 
@@ -93,13 +93,6 @@ async def server(module_server: Server) -> AsyncIterator[Server]:
     yield module_server
     if not module_server.is_up:
         await module_server.start()
-
-
-@pytest.fixture(scope="session")
-def dsn() -> Iterator[str]:
-    """The DSN of a database."""
-    with server_url() as url:
-        yield url
 
 
 @pytest.fixture(scope="session")
@@ -281,3 +274,17 @@ async def filled(store: PostgresStore, sql: Any, quoted: str) -> PostgresStore:
     """A store with seven rows, as many clients might have written them."""
     await forge(sql, quoted, SEVEN_ROWS.format(schema=quoted))
     return store
+
+
+def lose_first_reply(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[Any]:
+    """Lose the first reply of a call, which nobody can do for real; what each try returned."""
+    call, tries = getattr(owner, name), list[Any]()
+
+    async def cut_off(*arguments: Any, **options: Any) -> Any:
+        tries.append(await call(*arguments, **options))
+        if len(tries) == 1:
+            raise ConnectionResetError
+        return tries[-1]
+
+    monkeypatch.setattr(owner, name, cut_off)
+    return tries

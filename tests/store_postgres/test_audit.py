@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.store_postgres.conftest import lose_first_reply
 
 from sp00ky_core.ports import Act
 from sp00ky_store_postgres import PostgresStore
@@ -21,17 +22,7 @@ async def test_an_entry_says_by_whom_the_database_knows_them(store: PostgresStor
 async def test_an_entry_whose_reply_was_lost_is_written_once(
     store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attempt, tries = Transaction.attempt, 0
-
-    async def cut_off(*arguments: Any) -> Any:
-        nonlocal tries
-        tries += 1
-        result = await attempt(*arguments)
-        if tries == 1:
-            raise ConnectionResetError
-        return result
-
-    monkeypatch.setattr(Transaction, "attempt", cut_off)
+    tries = lose_first_reply(monkeypatch, Transaction, "attempt")
     entry_id = await store.start_audit(ACT)
-    assert tries == 2
+    assert len(tries) == 2
     assert [entry.id for entry in await store.audit()] == [entry_id]

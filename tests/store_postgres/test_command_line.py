@@ -1,28 +1,21 @@
 """The command line on a real server: what is wrong is one line that names the part that is."""
 
 import asyncio
-import os
 import re
 import signal
-import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from tests.command_line import SPEC, start
 from tests.conftest import complaints
 
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema.definition import VERSION
 
-SP00KY = str(Path(sys.executable).with_name("sp00ky"))
-
-SPEC = """
-openapi: 3.1.0
-info: {title: api, version: "1"}
-paths: {/spookify: {post: {requestBody: {content: {application/json: {schema: {type: object}}}}}}}
-"""
 BACKEND = "{spec: openapi.yml, baseUrl: 'http://127.0.0.1:1', method: {table: job}}"
 
 
@@ -41,6 +34,7 @@ class Ended:
 
 
 Run = Callable[..., Awaitable[Ended]]
+Until = Callable[[str], Awaitable[None]]
 
 
 @pytest.fixture
@@ -52,31 +46,34 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sp00ky(project: Path, url: str) -> Run:
-    async def run(*arguments: str, store: str = url, stdin: bytes = b"") -> Ended:
-        process = await start(project, store, *arguments)
-        out, err = await process.communicate(stdin)
+    async def run(*arguments: str, store: str = url) -> Ended:
+        process = await start(project, *arguments, SP00KY_STORE=store)
+        out, err = await process.communicate()
         assert process.returncode is not None
         return Ended(process.returncode, out.decode(), complaints(err.decode()))
 
     return run
 
 
-async def start(project: Path, store: str, *arguments: str) -> asyncio.subprocess.Process:
-    pipe = asyncio.subprocess.PIPE
-    environment = {**os.environ, "SP00KY_STORE": store}
-    return await asyncio.create_subprocess_exec(
-        SP00KY, *arguments, cwd=project, env=environment, stdin=pipe, stdout=pipe, stderr=pipe
-    )
-
-
-async def until(process: asyncio.subprocess.Process, text: str) -> None:
-    """Read its log up to a line with this text."""
+@asynccontextmanager
+async def running(project: Path, store: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, Until]]:
+    """A runner that ends well when it is told to; what reads its log up to a line with a text."""
+    process = await start(project, "run", SP00KY_STORE=store)
     assert process.stderr is not None
-    async with asyncio.timeout(60):
-        async for line in process.stderr:
-            if text in line.decode():
-                return
-    raise AssertionError(f"it ended without {text!r}")
+    log = process.stderr
+
+    async def until(text: str) -> None:
+        while text not in (line := (await log.readline()).decode()):
+            assert line, f"it ended without {text!r}"
+
+    try:
+        yield process, until
+        await process.communicate()
+        assert process.returncode == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 @pytest.fixture
@@ -159,20 +156,10 @@ async def test_one_shot_commands_give_up_on_a_database_that_is_away(sp00ky: Run,
 async def test_a_service_waits_for_its_database_until_it_is_told_to_stop(
     project: Path, number: signal.Signals, transport: None
 ) -> None:
-    process = await start(project, "postgresql://u:s3cret@127.0.0.1:1/app", "run")
-    try:
+    async with running(project, "postgresql://u:s3cret@127.0.0.1:1/app") as (process, until):
         for _ in range(2):
-            await until(
-                process, "the database can't be reached, it is tried again: postgresql://u@127.0.0.1:1/app"
-            )
+            await until("the database can't be reached, it is tried again: postgresql://u@127.0.0.1:1/app")
         process.send_signal(number)
-        async with asyncio.timeout(60):
-            await process.communicate()
-        assert process.returncode == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def test_a_service_starts_once_its_database_is_there(
@@ -181,16 +168,8 @@ async def test_a_service_starts_once_its_database_is_there(
     migrating = make(base=server.url)
     await migrating.migrate()
     await server.stop()
-    process = await start(project, server.url, "run")
-    try:
-        await until(process, "the database can't be reached, it is tried again")
+    async with running(project, server.url) as (process, until):
+        await until("the database can't be reached, it is tried again")
         await server.start()
-        await until(process, "delivers for api")
+        await until("delivers for api")
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(60):
-            await process.communicate()
-        assert process.returncode == 0
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()

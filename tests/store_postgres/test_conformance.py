@@ -66,18 +66,6 @@ class TestPostgresStore(StoreConformance):
         """The same two tables for each test."""
         return StoreOptions(url="conformance://", tables=TABLES, directory=tmp_path)
 
-    @asynccontextmanager
-    async def opened(self, options: StoreOptions, **table: Any) -> AsyncIterator[Store]:
-        tables = tuple(attrs.evolve(stored, **table) for stored in options.tables)
-        store = self.make_store(attrs.evolve(options, tables=tables))
-        await store.open()
-        try:
-            if not self.is_migrated:
-                await store.migrate()
-            yield store
-        finally:
-            await store.close()
-
     @pytest.fixture(autouse=True)
     def _server(self, url: str, dsn: str, sql: Any, schema: str, shelf: Shelf | None, forge: Any) -> None:
         self.forge = forge  # other processes import this module, and can't import ``tests``

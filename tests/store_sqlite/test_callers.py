@@ -7,26 +7,29 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 import pytest
 import sqlalchemy
-from django.db import connections, transaction
-from sqlalchemy.orm import Session
-from tests.store_postgres.blocking_callers import configure_django
+from tests.callers import (
+    BlockingCallers,
+    django_alone,
+    django_connection,
+    django_database,
+    engine_of,
+    sqlalchemy_connection,
+    sqlalchemy_session,
+)
 
+from sp00ky_conformance.store.harness import new_job
 from sp00ky_core.errors import OptionInvalid, RowRefused, SchemaError
-from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_sqlite import SqliteStore
 
 Begin = Callable[[Path], AbstractContextManager[Any]]
-
-
-def new_job(**fields: Any) -> NewJob:
-    return NewJob(backend="api", path="/spookify", payload={"id": 1}, **fields)
 
 
 def store_in(folder: Path) -> SqliteStore:
@@ -68,32 +71,14 @@ def sqlite3_connection(file: Path) -> Iterator[Any]:
         yield connection
 
 
-@contextmanager
-def engine_of(file: Path, **options: Any) -> Iterator[sqlalchemy.Engine]:
-    engine = sqlalchemy.create_engine(f"sqlite:///{file}", **options)
-    try:
-        yield engine
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def sqlalchemy_connection(file: Path) -> Iterator[Any]:
-    with engine_of(file) as engine, engine.connect() as connection:
-        yield connection
-        connection.commit()  # of the transaction that the enqueue has begun
-
-
-@contextmanager
-def sqlalchemy_session(file: Path) -> Iterator[Any]:
-    with engine_of(file) as engine, Session(engine) as session, session.begin():
-        yield session
+def url_of(file: Path) -> str:
+    return f"sqlite:///{file}"
 
 
 @contextmanager
 def sqlalchemy_with_begin(file: Path) -> Iterator[Any]:
     """As SQLAlchemy's documentation has it, for savepoints that work."""
-    with engine_of(file) as engine:
+    with engine_of(url_of(file)) as engine:
 
         @sqlalchemy.event.listens_for(engine, "connect")
         def _connected(connection: Any, _record: object) -> None:
@@ -108,59 +93,55 @@ def sqlalchemy_with_begin(file: Path) -> Iterator[Any]:
             connection.commit()
 
 
-@contextmanager
-def django_alias(file: Path) -> Iterator[str]:
-    configure_django()
-    alias = str(file)
-    own = {"ENGINE": "django.db.backends.sqlite3", "NAME": file}
-    connections.databases[alias] = connections.configure_settings({"default": {}, alias: own})[alias]
-    try:
-        yield alias
-    finally:
-        connections[alias].close()
-
-
-@contextmanager
-def django_connection(file: Path) -> Iterator[Any]:
-    with django_alias(file) as alias, transaction.atomic(using=alias):
-        yield connections[alias]
+def django_alias(file: Path) -> str:
+    return django_database(str(file), ENGINE="django.db.backends.sqlite3", NAME=file)
 
 
 KINDS: dict[str, Begin] = {
     "sqlite3": sqlite3_connection,
-    "sqlalchemy": sqlalchemy_connection,
+    "sqlalchemy": lambda file: sqlalchemy_connection(url_of(file)),
     "sqlalchemy that begins": sqlalchemy_with_begin,
-    "session": sqlalchemy_session,
-    "django": django_connection,
+    "session": lambda file: sqlalchemy_session(url_of(file)),
+    "django": lambda file: django_connection(django_alias(file)),
 }
 
 
-@pytest.fixture(params=KINDS, ids=str)
+@contextmanager
+def sqlite3_alone(file: Path) -> Iterator[Any]:
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        yield connection
+
+
+ALONE: dict[str, Begin] = {
+    "sqlite3": sqlite3_alone,
+    "sqlalchemy": lambda file: sqlalchemy_connection(url_of(file), isolation_level="AUTOCOMMIT"),
+    "django": lambda file: django_alone(django_alias(file)),
+}
+
+
+@pytest.fixture(params=KINDS.values(), ids=KINDS)
 def begin(request: pytest.FixtureRequest, file: Path) -> Any:
-    kind = KINDS[request.param]
-    return lambda: kind(file)
+    return partial(request.param, file)
 
 
-def committed(store: SqliteStore, file: Path) -> list[Any]:
-    with closing(sqlite3.connect(file)) as connection:
-        found = store.find_in(connection, JobQuery())
-        assert not connection.in_transaction  # a read takes no lock
-        return found
+@pytest.fixture
+def committed(store: SqliteStore, file: Path) -> Any:
+    def read() -> list[Any]:
+        with closing(sqlite3.connect(file)) as connection:
+            found = store.find_in(connection, JobQuery())
+            assert not connection.in_transaction  # a read takes no lock
+            return found
+
+    return read
 
 
-def test_jobs_are_there_when_it_commits_and_not_before(store: SqliteStore, begin: Any, file: Path) -> None:
-    with begin() as connection:
-        added = store.add_in(connection, [new_job()])
-        keyed = store.add_in(connection, [new_job(dedup_key="k"), new_job(dedup_key="k"), new_job()])
-        added += keyed[1:]
-        assert store.get_in(connection, added[0].id) == added[0]
-        assert len(store.find_in(connection, JobQuery())) == 3
-        assert committed(store, file) == []
-    assert keyed[0] == keyed[1]
-    assert {job.id: job for job in committed(store, file)} == {job.id: job for job in added}
+class TestCallers(BlockingCallers):
+    @pytest.fixture(params=ALONE.values(), ids=ALONE)
+    def alone(self, request: pytest.FixtureRequest, file: Path) -> Any:
+        return partial(request.param, file)
 
 
-def test_it_waits_for_another_writer(store: SqliteStore, begin: Any, file: Path) -> None:
+def test_it_waits_for_another_writer(store: SqliteStore, begin: Any, file: Path, committed: Any) -> None:
     with ThreadPoolExecutor(1) as other, closing(sqlite3.connect(file, check_same_thread=False)) as writer:
         writer.execute("DELETE FROM job")
 
@@ -174,18 +155,12 @@ def test_it_waits_for_another_writer(store: SqliteStore, begin: Any, file: Path)
             store.add_in(connection, [new_job()])
             assert len(store.find_in(connection, JobQuery())) == 2
         committing.result()
-    assert len(committed(store, file)) == 2
+    assert len(committed()) == 2
 
 
-def test_jobs_are_gone_when_it_rolls_back(store: SqliteStore, begin: Any, file: Path) -> None:
-    with pytest.raises(ZeroDivisionError), begin() as connection:  # noqa: PT012  # the block is rolled back
-        store.add_in(connection, [new_job()])
-        store.add_in(connection, [new_job(dedup_key="k"), new_job()])
-        raise ZeroDivisionError
-    assert committed(store, file) == []
-
-
-def test_a_refused_job_leaves_the_transaction_as_it_was(store: SqliteStore, begin: Any, file: Path) -> None:
+def test_a_refused_job_leaves_the_transaction_as_it_was(
+    store: SqliteStore, begin: Any, file: Path, committed: Any
+) -> None:
     with closing(sqlite3.connect(file)) as connection:
         trigger = "CREATE TRIGGER t BEFORE INSERT ON job WHEN NEW.assigned_to IS NULL"
         connection.execute(f"{trigger} BEGIN SELECT RAISE(ABORT, 'assigned_to is missing'); END")
@@ -195,41 +170,11 @@ def test_a_refused_job_leaves_the_transaction_as_it_was(store: SqliteStore, begi
             store.add_in(connection, [new_job()])
         with pytest.raises(RowRefused, match="assigned_to is missing"):
             store.add_in(connection, [new_job(assigned_to="u:2"), new_job()])
-    assert [job.assigned_to for job in committed(store, file)] == ["u:1"]
-
-
-@contextmanager
-def sqlite3_alone(file: Path) -> Iterator[Any]:
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        yield connection
-
-
-@contextmanager
-def sqlalchemy_alone(file: Path) -> Iterator[Any]:
-    with engine_of(file, isolation_level="AUTOCOMMIT") as engine, engine.connect() as connection:
-        yield connection
-
-
-@contextmanager
-def django_alone(file: Path) -> Iterator[Any]:
-    with django_alias(file) as alias:
-        yield connections[alias]
-
-
-ALONE: dict[str, Begin] = {"sqlite3": sqlite3_alone, "sqlalchemy": sqlalchemy_alone, "django": django_alone}
-
-
-@pytest.mark.parametrize("begin", ALONE.values(), ids=ALONE)
-def test_a_connection_that_commits_by_itself_only_reads(store: SqliteStore, begin: Begin, file: Path) -> None:
-    with begin(file) as connection:
-        with pytest.raises(OptionInvalid, match=r"is outside a transaction \(autocommit\); expected one"):
-            store.add_in(connection, [new_job()])
-        assert store.find_in(connection, JobQuery()) == []
-    assert committed(store, file) == []
+    assert [job.assigned_to for job in committed()] == ["u:1"]
 
 
 def test_a_closed_connection_is_refused(store: SqliteStore, file: Path) -> None:
-    with sqlite3_connection(file) as plain, sqlalchemy_session(file) as session:
+    with sqlite3_connection(file) as plain, sqlalchemy_session(url_of(file)) as session:
         known = session.connection()
     for connection in (plain, known):
         with pytest.raises(OptionInvalid, match="closed"):
@@ -256,7 +201,7 @@ def test_a_connection_of_another_thread_is_refused(store: SqliteStore, file: Pat
 
 @pytest.mark.parametrize("roll_back", [False, True])
 async def test_a_job_shares_the_fate_of_an_asynchronous_transaction(
-    store: SqliteStore, file: Path, *, roll_back: bool
+    store: SqliteStore, file: Path, committed: Any, *, roll_back: bool
 ) -> None:
     async with aiosqlite.connect(file) as connection:
         connection.row_factory = aiosqlite.Row
@@ -266,10 +211,12 @@ async def test_a_job_shares_the_fate_of_an_asynchronous_transaction(
         else:
             await connection.commit()
     assert same == job
-    assert committed(store, file) == ([] if roll_back else [job])
+    assert committed() == ([] if roll_back else [job])
 
 
-async def test_a_connection_that_commits_each_statement_is_refused(store: SqliteStore, file: Path) -> None:
+async def test_a_connection_that_commits_each_statement_is_refused(
+    store: SqliteStore, file: Path, committed: Any
+) -> None:
     with (
         closing(sqlite3.connect(file, isolation_level=None)) as connection,
         pytest.raises(OptionInvalid, match="BEGIN"),
@@ -278,7 +225,7 @@ async def test_a_connection_that_commits_each_statement_is_refused(store: Sqlite
     async with aiosqlite.connect(file, isolation_level=None) as other:
         with pytest.raises(OptionInvalid, match="BEGIN"):
             await store.add([new_job()], connection=other)
-    assert committed(store, file) == []
+    assert committed() == []
 
 
 async def test_a_connection_to_another_database_is_told(store: SqliteStore, file: Path) -> None:

@@ -51,24 +51,11 @@ class SurrealHarness(StoreHarness):
     """What the suite needs of an adapter."""
 
     url = ""
-    is_migrated = False
 
     @pytest.fixture
     def options(self, tmp_path: Path) -> StoreOptions:
         """The same two tables for each test."""
         return StoreOptions(url="conformance://", tables=TABLES, directory=tmp_path)
-
-    @asynccontextmanager
-    async def opened(self, options: StoreOptions, **table: Any) -> AsyncIterator[Store]:
-        tables = tuple(attrs.evolve(stored, **table) for stored in options.tables)
-        store = self.make_store(attrs.evolve(options, tables=tables))
-        await store.open()
-        try:
-            if not self.is_migrated:
-                await store.migrate()
-            yield store
-        finally:
-            await store.close()
 
     def make_store(self, options: StoreOptions) -> Store:
         return SurrealStore(attrs.evolve(options, url=self.url))

@@ -6,8 +6,11 @@ It needs Chromium, npm, and the packages ``playwright``, ``uvicorn`` and ``pyte`
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 from collections.abc import Sequence
+
+from playwright.async_api import async_playwright
 
 from tools.pictures import dashboard, diagrams, terminal
 from tools.sources import ROOT
@@ -17,8 +20,12 @@ MAKERS = {"dashboard": dashboard.take, "terminal": terminal.take, "diagrams": di
 
 async def main(names: Sequence[str]) -> None:
     """Make the pictures of these kinds."""
-    for name in names or MAKERS:
-        await MAKERS[name](ROOT / "docs" / "images")
+    async with async_playwright() as playwright:
+        program = shutil.which("chromium")
+        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        for name in names or MAKERS:
+            await MAKERS[name](browser, ROOT / "docs" / "images")
+        await browser.close()
 
 
 if __name__ == "__main__":

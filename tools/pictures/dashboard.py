@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
 import tempfile
 from pathlib import Path
 
 import uvicorn
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page
 from tests.dashboard.scene import opened_shop
 
 from sp00ky_dashboard import Dashboard
@@ -48,21 +47,17 @@ PICTURES = {
 }
 
 
-async def _photographed(address: str, folder: Path) -> None:
-    async with async_playwright() as playwright:
-        program = shutil.which("chromium")
-        browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        for name, (show, scheme, size) in PICTURES.items():
-            context = await browser.new_context(base_url=address, color_scheme=scheme, viewport=size)  # type: ignore[arg-type]  # literals
-            page = await context.new_page()
-            await show(page)
-            await page.locator("[data-state=live]").wait_for()
-            await page.screenshot(path=folder / f"dashboard-{name}.png")
-            await context.close()
-        await browser.close()
+async def _photograph(browser: Browser, address: str, folder: Path) -> None:
+    for name, (show, scheme, size) in PICTURES.items():
+        context = await browser.new_context(base_url=address, color_scheme=scheme, viewport=size)  # type: ignore[arg-type]  # literals
+        page = await context.new_page()
+        await show(page)
+        await page.locator("[data-state=live]").wait_for()
+        await page.screenshot(path=folder / f"dashboard-{name}.png")
+        await context.close()
 
 
-async def take(folder: Path) -> None:
+async def take(browser: Browser, folder: Path) -> None:
     """Serve the shop, and take its pictures."""
     with tempfile.TemporaryDirectory() as files, socket.create_server(("127.0.0.1", 0)) as listener:
         async with opened_shop(Path(files)) as outbox:
@@ -70,7 +65,7 @@ async def take(folder: Path) -> None:
             config = uvicorn.Config(dashboard, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
-            await _photographed(f"http://127.0.0.1:{listener.getsockname()[1]}", folder)
+            await _photograph(browser, f"http://127.0.0.1:{listener.getsockname()[1]}", folder)
             dashboard.close()
             server.should_exit = True
             await serving

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import tempfile
 from pathlib import Path
 
-from playwright.async_api import async_playwright
+from playwright.async_api import Browser
 
 from tools.vendor import fetched
 
@@ -39,24 +38,16 @@ RENDER = """async ([name, text, settings]) => {
 def _sized(svg: str) -> str:
     """Give a drawing its own size, which Mermaid leaves to the page, and a tenth of a pixel's precision."""
     svg = LONG.sub(lambda number: f"{float(number[0]):.1f}", svg)
-    found = VIEW_BOX.search(svg)
-    if found is None:
-        return svg
-    width, height = (round(float(group)) for group in found.groups())
+    width, height = (round(float(side)) for side in VIEW_BOX.findall(svg)[0])  # markers have theirs, too
     return svg.replace('width="100%"', f'width="{width}" height="{height}"', 1)
 
 
-async def draw(folder: Path) -> None:
+async def draw(browser: Browser, folder: Path) -> None:
     """Draw each diagram of a folder."""
-    texts = {each: each.read_text() for each in sorted(folder.glob("*.mmd"))}  # noqa: ASYNC240  # nothing else runs
+    page = await browser.new_page()
     with tempfile.TemporaryDirectory() as scratch:
         package = await asyncio.to_thread(fetched, MERMAID, Path(scratch))
-        async with async_playwright() as playwright:
-            program = shutil.which("chromium")
-            browser = await playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-            page = await browser.new_page()
-            await page.add_script_tag(path=package / "dist" / "mermaid.min.js")
-            for diagram, text in texts.items():
-                svg = await page.evaluate(RENDER, [diagram.stem, text, SETTINGS])
-                diagram.with_suffix(".svg").write_text(_sized(svg) + "\n")
-            await browser.close()
+        await page.add_script_tag(path=package / "dist" / "mermaid.min.js")
+    for diagram in sorted(folder.glob("*.mmd")):  # noqa: ASYNC240  # nothing else runs
+        svg = await page.evaluate(RENDER, [diagram.stem, diagram.read_text(), SETTINGS])
+        diagram.with_suffix(".svg").write_text(_sized(svg) + "\n")

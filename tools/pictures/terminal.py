@@ -24,6 +24,7 @@ from pathlib import Path
 
 import attrs
 import pyte
+from playwright.async_api import Browser
 from rich.console import Console
 from rich.style import Style
 from rich.terminal_theme import MONOKAI
@@ -170,7 +171,7 @@ def recording(frames: Sequence[tuple[float, Text]], title: str, name: str) -> st
     return "\n".join([opening, f"<style>{''.join(rules)}{calm}</style>", *pictures, "</svg>"])
 
 
-async def take(folder: Path) -> None:
+async def take(_: Browser, folder: Path) -> None:
     """Take all pictures of the terminal."""
     with tempfile.TemporaryDirectory() as scratch:
         await _screens(Path(scratch), folder)

@@ -1,1 +1,1 @@
-"""Build the documents' site: ``python -m tools.site [FOLDER]``; nothing is fetched."""
+"""Build the documents' site: ``python -m tools.site``; nothing is fetched."""

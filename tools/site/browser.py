@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Route, sync_playwright
 
 __all__ = ["problems"]
 
 WIDTH, HEIGHT = 360, 740
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Log nothing."""
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder on a free port of this machine."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+SITE = "http://localhost/"
+"""No server: what pages ask for is answered from the folder."""
 
 
 def problems(folder: Path) -> list[str]:
@@ -37,30 +20,29 @@ def problems(folder: Path) -> list[str]:
     program = shutil.which("chromium")
     if program is None:
         return ["chromium isn't installed, in which the pages are opened: apt-get install chromium"]
-    with served(folder) as address, sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page(base_url=address, viewport={"width": WIDTH, "height": HEIGHT})
-        pages = [file.relative_to(folder).as_posix() for file in sorted(folder.rglob("*.html"))]
-        problems = sorted(set(_problems(page, pages, address)))
+        page = browser.new_page(base_url=SITE, viewport={"width": WIDTH, "height": HEIGHT})
+        problems = sorted(set(_problems(page, folder)))
         browser.close()
     return problems
 
 
-def _problems(page: Page, pages: list[str], address: str) -> list[str]:
+def _problems(page: Page, folder: Path) -> list[str]:
     problems: list[str] = []
 
-    def note(url: str) -> None:
-        if not url.startswith((address, "data:", "blob:")):
-            problems.append(f"a page asks for {url}")
+    def answer(route: Route) -> None:
+        url = route.request.url
+        file = folder / unquote(urlsplit(url).path).lstrip("/")
+        if url.startswith(SITE) and file.is_file():
+            route.fulfill(path=file)
+        else:
+            problems.append(f"{page.url} asks for {url}, which isn't in the site")
+            route.abort()
 
-    def note_status(url: str, status: int) -> None:
-        if status >= HTTPStatus.BAD_REQUEST:
-            problems.append(f"{url}: HTTP {status}")
-
-    page.on("request", lambda request: note(request.url))
-    page.on("response", lambda answer: note_status(answer.url, answer.status))
+    page.route("**/*", answer)
     page.on("pageerror", lambda error: problems.append(f"{page.url}: {error}"))
-    for name in pages:
+    for name in [file.relative_to(folder).as_posix() for file in sorted(folder.rglob("*.html"))]:
         page.goto(name, wait_until="domcontentloaded")
         width = page.evaluate("document.documentElement.scrollWidth")
         if width > WIDTH:

@@ -6,18 +6,13 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["escaped", "relative", "table"]
+__all__ = ["relative", "table"]
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the lines of a table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return [f"| {' | '.join(line)} |" for line in lines]
-
-
-def escaped(text: str) -> str:
-    """Escape what would end a table's cell."""
-    return text.replace("|", "\\|")
+    """Return the lines of a table; what would end a cell is escaped."""
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in (header, ["---"] * len(header), *rows)]
+    return [f"| {' | '.join(line)} |" for line in cells]
 
 
 def relative(page: Path, of: Path) -> str:

@@ -17,6 +17,7 @@ __all__ = ["collect", "links", "page_places", "stage"]
 
 FENCE = re.compile(r"^( *)(`{3,})[^`\n]*\n.*?^\1\2`*[ \t]*$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"(?P<before>\]\(|\b(?:src|href|srcset)=\")(?P<target>[^)\s\"]+)")
+FENCE_OR_LINK = re.compile(f"{FENCE.pattern}|{LINK.pattern}", FENCE.flags)
 OUTSIDE = re.compile(r"[a-z][a-z0-9+.-]*:|//", re.IGNORECASE)
 
 DOCS = ROOT / "docs"
@@ -39,9 +40,7 @@ def page_places() -> Mapping[Path, Path]:
 def stage(folder: Path) -> list[str]:
     """Write the pages and what they show into a folder; return what is wrong with their links."""
     places, problems = page_places(), []
-    for file in sorted(DOCS.rglob("*")):
-        if file.is_file() and file.suffix not in {".md", ".mmd"}:
-            _copy(file, folder / file.relative_to(DOCS))
+    shutil.copytree(DOCS, folder, ignore=shutil.ignore_patterns("*.md", "*.mmd"))
     for document, place in places.items():
         text = document.read_text()
         problems += [f"{document.relative_to(ROOT)}: {each}" for each in _unusable(document, text)]
@@ -61,7 +60,7 @@ def _unusable(document: Path, text: str) -> Iterator[str]:
 
 def links(text: str) -> list[str]:
     """List the targets of a document's links."""
-    return [found["target"] for found in LINK.finditer(FENCE.sub("", text))]
+    return [found["target"] for found in FENCE_OR_LINK.finditer(text) if found["target"]]
 
 
 def collect(text: str, document: Path, places: Mapping[Path, Path], folder: Path) -> str:
@@ -69,16 +68,12 @@ def collect(text: str, document: Path, places: Mapping[Path, Path], folder: Path
 
     def rewritten(found: re.Match[str]) -> str:
         target = found["target"]
-        if OUTSIDE.match(target) or target.startswith("#"):
+        if target is None or OUTSIDE.match(target) or target.startswith("#"):
             return found[0]
         path, anchor = _resolved(document, target)
         return f"{found['before']}{relative(_place(path, places, folder), places[document])}{anchor}"
 
-    parts, end = [], 0
-    for fence in FENCE.finditer(text):
-        parts += [LINK.sub(rewritten, text[end : fence.start()]), fence[0]]
-        end = fence.end()
-    return "".join([*parts, LINK.sub(rewritten, text[end:])])
+    return FENCE_OR_LINK.sub(rewritten, text)
 
 
 def _resolved(document: Path, target: str) -> tuple[Path, str]:
@@ -101,8 +96,3 @@ def _place(path: Path, places: Mapping[Path, Path], folder: Path) -> Path:
         listing = [str(file) for file in files if "__pycache__" not in file.parts]
         (folder / copy).write_text("\n".join(listing) + "\n")
     return copy
-
-
-def _copy(file: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(file, target)

@@ -1,7 +1,7 @@
 """List every public name of the distributions, its definition and its docstring, as griffe reads the sources.
 
 Public is what a public room's ``__all__`` declares: a distribution's package, and in the core and the
-conformance kit its own modules and packages too.
+conformance kit its own modules and packages too. Hooks are public by their mark.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 
-import attrs
 import griffe
 
 from tools.sources import distributions
 
-__all__ = ["PublicName", "first_line", "names", "rooms", "undocumented"]
+__all__ = ["first_line", "names", "rooms", "undocumented"]
 
 KITS = ("sp00ky_core", "sp00ky_conformance")
 """Packages whose rooms are public as well; of others it is what the package itself exports."""
@@ -33,23 +32,6 @@ DEEPER = (
 
 PRIVATE = ("sp00ky_core.cli",)
 """Rooms whose surface is another one: the command line."""
-
-
-@attrs.frozen(kw_only=True)
-class PublicName:
-    """One name that a room exports.
-
-    Attributes:
-        room: The module whose ``__all__`` has it.
-        name: The name.
-        target: The dotted name of its definition.
-        text: The definition's docstring; None: it has none.
-    """
-
-    room: str
-    name: str
-    target: str
-    text: str | None
 
 
 @cache
@@ -76,25 +58,25 @@ def rooms() -> list[str]:
 
 
 @cache
-def names(room: str) -> tuple[PublicName, ...]:
-    """List what a room exports, in its order."""
+def names(room: str) -> tuple[griffe.Object, ...]:
+    """List the definitions of what a room exports, in its order, after its hooks."""
     module = _sources().modules_collection[room]
-    exported = [str(name) for name in module.exports if name != "__version__"]
-    return tuple(_public(room, module[name]) for name in exported)
+    hooks = [name for name, function in module.functions.items() if _is_hook(function)]
+    exported = (module[str(name)] for name in (*hooks, *module.exports) if name != "__version__")
+    return tuple(each.final_target if isinstance(each, griffe.Alias) else each for each in exported)
 
 
-def _public(room: str, member: griffe.Object | griffe.Alias) -> PublicName:
-    definition = member.final_target if isinstance(member, griffe.Alias) else member
-    text = definition.docstring.value if definition.docstring else None
-    return PublicName(room=room, name=member.name, target=definition.path, text=text)
+def _is_hook(function: griffe.Function) -> bool:
+    marks = () if function.is_alias else function.decorators
+    return any(mark.callable_path.endswith(".hookspec") for mark in marks)
 
 
 def undocumented() -> list[str]:
     """List the public names whose definition has no docstring, with the place to write it."""
-    bare = {public.target for room in rooms() for public in names(room) if not (public.text or "").strip()}
-    return sorted(bare)
+    return sorted({public.path for room in rooms() for public in names(room) if not first_line(public)})
 
 
-def first_line(text: str | None) -> str:
-    """Return a docstring's first sentence, as one line."""
-    return " ".join((text or "").partition("\n\n")[0].split())
+def first_line(public: griffe.Object) -> str:
+    """Return the first sentence of a definition's docstring, as one line."""
+    text = public.docstring.value if public.docstring else ""
+    return " ".join(text.partition("\n\n")[0].split())

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import griffe
+
 from sp00ky_core.plugins.registry import load_plugins
-from tools.site.markdown import escaped, relative, table
-from tools.site.public import PublicName, first_line, names, rooms
+from tools.site.markdown import relative, table
+from tools.site.public import first_line, names, rooms
 from tools.site.schema import columns_page, configuration_page, metrics_page
 
 __all__ = ["FOLDER", "pages", "places"]
@@ -72,38 +76,33 @@ def places() -> Mapping[str, str]:
 
     That is the room that it is defined in, if that one is public and exports it; else the first that does.
     """
-    found: dict[str, str] = {}
+    exporting: dict[str, list[str]] = defaultdict(list)
     for room in rooms():
         for name in names(room):
-            known = found.get(name.target)
-            if known is None or (_is_in(name.target, room) and not _is_in(name.target, known, room)):
-                found[name.target] = room
-    return found
-
-
-def _is_in(target: str, room: str, than: str = "") -> bool:
-    """Say whether a definition is inside of a room, and that room is deeper than another."""
-    return target.startswith(f"{room}.") and len(room) > len(than)
+            exporting[name.path].append(room)
+    return {
+        path: max(found, key=lambda room: path.startswith(f"{room}.") and len(room))
+        for path, found in exporting.items()
+    }
 
 
 def _room(room: str, shown: Mapping[str, str]) -> str:
-    exported = _exported(room)
+    exported = names(room)
     lines = [f"# {TITLES.get(room, room)}", "", inspect.getdoc(importlib.import_module(room)) or "", ""]
     lines += table(
-        ["Name", "Description"],
-        [(_link(each, room, shown), escaped(first_line(each.text))) for each in exported],
+        ["Name", "Description"], [(_link(each, room, shown), first_line(each)) for each in exported]
     )
     if room == ERRORS:
         lines += ["", f"What stands in a job's `errors` is listed in [`{OUTCOMES}`](python/{OUTCOMES}.md)."]
     for each in exported:
-        if shown.get(each.target, room) == room:
-            lines += ["", f"::: {each.target}", *_options(each)]
+        if shown[each.path] == room:
+            lines += ["", f"::: {each.path}", *_options(each.path)]
     return "\n".join(lines) + "\n"
 
 
-def _options(each: PublicName) -> list[str]:
+def _options(path: str) -> list[str]:
     """Show an enumeration's members, which have no docstring each; of a class what its bases here have."""
-    found = getattr(importlib.import_module(each.room), each.name, None)
+    found = pkgutil.resolve_name(path)
     if not inspect.isclass(found) or issubclass(found, Exception):
         return []
     if issubclass(found, Enum):
@@ -112,21 +111,7 @@ def _options(each: PublicName) -> list[str]:
     return ["    options:", "      inherited_members: true"] if is_joined else []
 
 
-def _exported(room: str) -> list[PublicName]:
-    """List a room's names; of the hooks' room its hooks, too, which are found by their mark."""
-    found = names(room)
-    if room != HOOKS:
-        return found
-    module = importlib.import_module(room)
-    hooks = [name for name, value in vars(module).items() if hasattr(value, f"{module.PROJECT}_spec")]
-    texts = {name: inspect.getdoc(getattr(module, name)) for name in hooks}
-    return [
-        *(PublicName(room=room, name=name, target=f"{room}.{name}", text=texts[name]) for name in hooks),
-        *found,
-    ]
-
-
-def _link(each: PublicName, room: str, shown: Mapping[str, str]) -> str:
-    owner = shown.get(each.target, room)
+def _link(each: griffe.Object, room: str, shown: Mapping[str, str]) -> str:
+    owner = shown[each.path]
     page = "" if owner == room else relative(page_of(owner), page_of(room))
-    return f"[`{each.name}`]({page}#{each.target})"
+    return f"[`{each.name}`]({page}#{each.path})"

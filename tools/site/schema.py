@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
-from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from sp00ky_core.config import BackendConfig, Config, ScheduleConfig
@@ -16,21 +15,10 @@ from sp00ky_core.config.structuring import keys_of
 from sp00ky_core.observe.prometheus_text import exposition
 from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import BackendStats
-from sp00ky_core.stores.transactional.schema import (
-    AUDITS,
-    BREAKERS,
-    CONTROLS,
-    MIGRATIONS,
-    ROLLUPS,
-    RUNNERS,
-    SCHEDULE_RUNS,
-    SCHEDULES,
-    Column,
-    Default,
-    job_table,
-)
+from sp00ky_core.stores.transactional import schema
+from sp00ky_core.stores.transactional.schema import Column, Default, Table, job_table
 from sp00ky_store_postgres.schema.definition import COLUMNS
-from tools.site.markdown import escaped, table
+from tools.site.markdown import table
 from tools.sources import ROOT
 
 __all__ = ["columns_page", "configuration_page", "metrics_page"]
@@ -39,8 +27,6 @@ SURQL = ROOT / "sp00ky_store_surreal" / "src" / "sp00ky_store_surreal" / "schema
 FIELD = re.compile(
     r"^-- (.*)\nDEFINE FIELD IF NOT EXISTS (\w+) ON TABLE @table@ TYPE (\S+(?: \| [\w>]+)*)", re.MULTILINE
 )
-
-TABLES = (RUNNERS, BREAKERS, CONTROLS, AUDITS, SCHEDULES, SCHEDULE_RUNS, ROLLUPS, MIGRATIONS)
 
 CONFIGURATION = """\
 # Keys of sp00ky.yml
@@ -88,8 +74,7 @@ def _section(title: str, section: type, level: int = 2) -> Iterator[str]:
     texts, keys = _attributes(section), keys_of(section)
     fields = {field.name: field for field in attrs.fields(section)}
     rows = [
-        (f"`{'` or `'.join(key.places)}`", _default(fields[name]), escaped(texts[name]))
-        for name, key in keys.items()
+        (f"`{'` or `'.join(key.places)}`", _default(fields[name]), texts[name]) for name, key in keys.items()
     ]
     yield from table(["Key", "Default", "Meaning"], rows)
     for key in keys.values():
@@ -127,13 +112,13 @@ def columns_page() -> str:
             _type(surreal.get(name, ("", None))[1] if name != "id" else "record id"),
             _type(declared[name].kind.value if name in declared else None),
             _column_default(declared.get(name)),
-            escaped(surreal.get(name, ("",))[0]),
+            surreal.get(name, ("",))[0],
         )
         for name in {**COLUMNS, **surreal, **declared}
     ]
     lines = [COLUMN_PAGE, *table(["Column", "PostgreSQL", "SurrealDB", "Others", "Default", "Meaning"], rows)]
     lines.append(OTHERS)
-    for each in TABLES:
+    for each in [value for value in vars(schema).values() if isinstance(value, Table)]:
         lines += ["", f"### `{each.name}`", ""]
         columns = [
             (f"`{one.name}`", one.kind.value, _column_default(one), "yes" if one.name in each.key else "")
@@ -154,7 +139,7 @@ def _surreal_fields() -> Mapping[str, tuple[str, str]]:
 
 
 def _type(kind: str | None) -> str:
-    return "-" if kind is None else f"`{escaped(kind)}`"
+    return "-" if kind is None else f"`{kind}`"
 
 
 def _column_default(column: Column | None) -> str:
@@ -170,23 +155,10 @@ def metrics_page() -> str:
     tally = Counters()
     tally.attempt(("api", "/spookify", "success", 200), 0.1)
     text = exposition(tally, {"api": 1}, {"api": BackendStats()})
-    rows = [
-        (
-            f"`{_sample(family)}`",
-            family.type,
-            _labels(family),
-            family.documentation,
-        )
-        for family in text_string_to_metric_families(text)
-    ]
+    rows = []
+    for family in text_string_to_metric_families(text):
+        name = family.samples[0].name.removesuffix("_bucket")  # as queries have it: counters with a suffix
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        names = ", ".join(f"`{label}`" for label in sorted(labels))
+        rows.append((f"`{name}`", family.type, names, family.documentation))
     return "\n".join([METRICS, *table(["Name", "Type", "Labels", "Meaning"], rows)]) + "\n"
-
-
-def _sample(family: Metric) -> str:
-    """Return the name that a query has: a counter's samples have a suffix."""
-    return f"{family.name}_total" if family.type == "counter" else family.name
-
-
-def _labels(family: Metric) -> str:
-    found = {label for sample in family.samples for label in sample.labels} - {"le"}
-    return ", ".join(f"`{each}`" for each in sorted(found))

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -217,7 +216,7 @@ def test_interrupted_it_ends_its_batch_and_says_how_far_it_came(
     async def settle_interrupted(store: MemoryStore, settlements: Any) -> Any:
         pages.append(len(settlements))
         if len(pages) == 2:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             for _ in range(10):  # the loop gets to see it
                 await asyncio.sleep(0)
         return await settle(store, settlements)

@@ -70,7 +70,7 @@ def test_interrupted_it_ends_and_says_so(shelf: Shelf, sp00ky: Any, monkeypatch:
     async def find_interrupted(store: MemoryStore, query: Any, **options: Any) -> Any:
         reads.append(1)
         if len(reads) == 3:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
             for _ in range(10):  # the loop gets to see it
                 await asyncio.sleep(0)
         return await find(store, query, **options)

@@ -1,31 +1,16 @@
 """The database's clock jumps, and runners are frozen: what runners may conclude from it, and what not."""
 
-import logging
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-from tests.simulation import MemoryLab, World
+from tests.simulation import World
 
 from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered, Undelivered
-from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory import MemoryStore
 
 STEADY = 12
 """Seconds after which a runner judges others."""
 LEASE = 40
 AWAY = Undelivered(name="reset", reason="closed")
-
-
-@pytest.fixture
-def world(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[World]:
-    caplog.set_level(logging.ERROR)
-    tables = (JobTable(backend="api", table="job"),)
-    world = World(MemoryLab(StoreOptions(url="memory://", tables=tables)), tables, tmp_path)
-    yield world
-    world.close()
 
 
 def breaker(world: World) -> str:

@@ -1,15 +1,13 @@
 """A backend's places."""
 
 import asyncio
-import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import attrs
 import pytest
-from tests.simulation import MemoryLab, World
+from tests.simulation import World
 
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.config import BackendConfig
@@ -17,7 +15,7 @@ from sp00ky_core.contract import Contract
 from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome
-from sp00ky_core.ports import Attempt, JobTable, StoreOptions
+from sp00ky_core.ports import Attempt, JobTable
 from sp00ky_core.runner.slots import AT_ONCE, Begin, End, Held, Holdings, Slots
 
 
@@ -91,16 +89,7 @@ def test_a_backend_with_limits_is_not_claimed_ahead(limits: dict[str, object], a
     assert slots._ahead == ahead
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    tables = (JobTable(backend="api", table="job"),)
-    world = World(MemoryLab(StoreOptions(url="memory://", tables=tables)), tables, tmp_path)
-    yield world
-    world.close()
-
-
-def test_what_was_claimed_before_a_gap_between_beats_is_not_sent_after_it(world: World, caplog) -> None:
-    caplog.set_level(logging.ERROR)
+def test_what_was_claimed_before_a_gap_between_beats_is_not_sent_after_it(world: World) -> None:
     judge = world.start()
     world.pass_smoothly(20)
     frozen = world.start()
@@ -119,8 +108,7 @@ def test_what_was_claimed_before_a_gap_between_beats_is_not_sent_after_it(world:
     world.end()
 
 
-def test_what_is_given_back_after_a_gap_costs_no_attempt(world: World, caplog) -> None:
-    caplog.set_level(logging.ERROR)
+def test_what_is_given_back_after_a_gap_costs_no_attempt(world: World) -> None:
     runner = world.start()
     world.pass_smoothly(2)
     job_id = world.enqueue(max_retries=0)
@@ -136,8 +124,7 @@ def test_what_is_given_back_after_a_gap_costs_no_attempt(world: World, caplog) -
     assert world.ledger.entries[job_id].status is JobStatus.SUCCESS
 
 
-def test_an_outcome_that_comes_to_nothing_lets_go_of_no_later_claim_of_its_job(world: World, caplog) -> None:
-    caplog.set_level(logging.ERROR)
+def test_an_outcome_that_comes_to_nothing_lets_go_of_no_later_claim_of_its_job(world: World) -> None:
     runner = world.start()
     world.pass_smoothly(12)
     job_id = world.enqueue(max_retries=1)
@@ -156,8 +143,7 @@ def test_an_outcome_that_comes_to_nothing_lets_go_of_no_later_claim_of_its_job(w
     world.end()
 
 
-def test_a_drain_gives_back_what_was_not_started_while_the_rest_is_in_flight(world: World, caplog) -> None:
-    caplog.set_level(logging.ERROR)
+def test_a_drain_gives_back_what_was_not_started_while_the_rest_is_in_flight(world: World) -> None:
     runner = world.start()
     world.pass_smoothly(2)
     world.enqueue(max_retries=0)

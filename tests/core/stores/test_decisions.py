@@ -71,34 +71,24 @@ def test_the_tighter_limit_counts(allowance: Allowance, granted: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("allowance", "taken", "seconds"),
+    ("allowance", "asked", "taken", "seconds"),
     [
-        (Allowance(tokens=2.5, per_second=10.0), 2, 0.05),
-        (Allowance(tokens=0.0, per_second=10.0), 0, 0.1),
-        (Allowance(tokens=0.0, per_second=3.0), 0, 0.333334),
-        (Allowance(places=3), 3, FULL),
-        (Allowance(places=0), 0, FULL),
-        (Allowance(tokens=1.0, per_second=1.0, places=1), 1, 1.0),
-        (Allowance(tokens=1.0, per_second=100.0, places=1), 1, FULL),
+        (Allowance(tokens=2.5, per_second=10.0), 9, 2, 0.05),
+        (Allowance(tokens=0.0, per_second=10.0), 9, 0, 0.1),
+        (Allowance(tokens=0.0, per_second=3.0), 9, 0, 0.333334),
+        (Allowance(places=3), 9, 3, FULL),
+        (Allowance(places=0), 9, 0, FULL),
+        (Allowance(tokens=1.0, per_second=1.0, places=1), 9, 1, 1.0),
+        (Allowance(tokens=1.0, per_second=100.0, places=1), 9, 1, FULL),
+        # Where limits left nothing behind, nothing is waited for.
+        (Allowance(), 9, 9, None),
+        (Allowance(tokens=3.0), 3, 3, None),
+        (Allowance(tokens=3.0), 9, 1, None),
+        (Allowance(places=3), 9, 2, None),
     ],
 )
-def test_when_there_may_be_more(allowance: Allowance, taken: int, seconds: float) -> None:
-    assert allowance.retry_in(9, taken) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize(
-    ("allowance", "asked", "taken"),
-    [
-        (Allowance(), 9, 9),
-        (Allowance(tokens=3.0), 3, 3),
-        (Allowance(tokens=3.0), 9, 1),
-        (Allowance(places=3), 9, 2),
-    ],
-)
-def test_where_limits_left_nothing_behind_nothing_is_waited_for(
-    allowance: Allowance, asked: int, taken: int
-) -> None:
-    assert allowance.retry_in(asked, taken) is None
+def test_when_there_may_be_more(allowance: Allowance, asked: int, taken: int, seconds: float | None) -> None:
+    assert allowance.retry_in(asked, taken) == (seconds and pytest.approx(seconds))
 
 
 @pytest.mark.parametrize(

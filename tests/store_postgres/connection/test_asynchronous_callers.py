@@ -1,66 +1,29 @@
 """Enqueue in the caller's own transaction, on each kind of connection that is known."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import psycopg
 import pytest
 import sqlalchemy
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from tests.store_postgres.callers import KINDS, Begin
+from tests.callers import AsynchronousCallers, async_connection, async_session
+from tests.store_postgres.callers import KINDS, Begin, sqlalchemy_kind
 
 from sp00ky_core.errors import OptionInvalid, RowRefused, StoreError
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
 
 
-@pytest.fixture(params=KINDS, ids=str)
-def begin(request: pytest.FixtureRequest, dsn: str) -> Callable[[], AbstractAsyncContextManager[Any]]:
-    kind = KINDS[request.param]
-    return lambda: kind(dsn)
+@pytest.fixture(params=KINDS.values(), ids=KINDS)
+def begin(request: pytest.FixtureRequest, dsn: str) -> Any:
+    return partial(request.param, dsn)
 
 
-async def test_jobs_are_there_when_it_commits_and_not_before(
-    store: PostgresStore, begin: Any, new_job: Any
-) -> None:
-    async with begin() as connection:
-        (one,) = await store.add([new_job(payload={"%s": "100 % $1 \u00fc"})], connection=connection)
-        many = await store.add([new_job() for _ in range(3)], connection=connection)
-        keyed = await store.add(
-            [
-                new_job(dedup_key="k", timeout=5, assigned_to="thread:1"),
-                new_job(dedup_key="k"),
-                new_job(timeout=2.5),
-            ],
-            connection=connection,
-        )
-        assert await store.find(JobQuery()) == []
-    assert keyed[0].id == keyed[1].id
-    added = [one, *many, keyed[0], keyed[2]]
-    kept = {job.id: job for job in await store.find(JobQuery())}
-    assert kept == {job.id: job for job in added}
-
-
-async def test_jobs_are_gone_when_it_rolls_back(store: PostgresStore, begin: Any, new_job: Any) -> None:
-    with pytest.raises(ZeroDivisionError):  # noqa: PT012  # the block is what is rolled back
-        async with begin() as connection:
-            await store.add([new_job()], connection=connection)
-            await store.add([new_job(dedup_key="k"), new_job()], connection=connection)
-            raise ZeroDivisionError
-    assert await store.find(JobQuery()) == []
-
-
-async def test_what_the_database_refuses_is_told(
-    store: PostgresStore, begin: Any, new_job: Any, sql: Any, schema: str
-) -> None:
-    quoted = schema.replace('"', '""')
-    await sql.execute(f'ALTER TABLE "{quoted}".job ADD CHECK (assigned_to IS NOT NULL)')
-    with pytest.raises(RowRefused, match="check"):
-        async with begin() as connection:
-            await store.add([new_job()], connection=connection)
-    assert await store.find(JobQuery()) == []
+class TestCallers(AsynchronousCallers):
+    pass
 
 
 def savepoint(connection: Any) -> Any:
@@ -90,7 +53,7 @@ async def test_what_is_refused_in_a_savepoint_costs_the_savepoint(
     await sql.execute(f'ALTER TABLE "{quoted}".job ADD CHECK (assigned_to IS NULL)')
     async with begin() as connection:
         await store.add([new_job()], connection=connection)
-        with pytest.raises(RowRefused):
+        with pytest.raises(RowRefused, match="check"):
             async with savepoint(connection):
                 await store.add([new_job(assigned_to="thread:1")], connection=connection)
     assert len(await store.find(JobQuery())) == 1
@@ -109,25 +72,17 @@ async def psycopg_alone(dsn: str) -> AsyncIterator[Any]:
         yield connection
 
 
-def sqlalchemy_alone(driver: str, kind: Any) -> Begin:
-    @asynccontextmanager
-    async def begin(dsn: str) -> AsyncIterator[Any]:
-        url = dsn.replace("postgresql://", f"postgresql+{driver}://", 1)
-        engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
-        async with kind(engine) as connection:
-            yield connection
-        await engine.dispose()
-
-    return begin
+def sqlalchemy_alone(kind: Any, driver: str) -> Begin:
+    return sqlalchemy_kind(kind, driver, isolation_level="AUTOCOMMIT")
 
 
 ALONE: dict[str, Begin] = {
     "asyncpg": asyncpg_alone,
     "psycopg": psycopg_alone,
-    "sqlalchemy asyncpg": sqlalchemy_alone("asyncpg", lambda engine: engine.connect()),
-    "sqlalchemy psycopg": sqlalchemy_alone("psycopg", lambda engine: engine.connect()),
-    "session asyncpg": sqlalchemy_alone("asyncpg", AsyncSession),
-    "session psycopg": sqlalchemy_alone("psycopg", AsyncSession),
+    "sqlalchemy asyncpg": sqlalchemy_alone(async_connection, "asyncpg"),
+    "sqlalchemy psycopg": sqlalchemy_alone(async_connection, "psycopg"),
+    "session asyncpg": sqlalchemy_alone(async_session, "asyncpg"),
+    "session psycopg": sqlalchemy_alone(async_session, "psycopg"),
 }
 
 
@@ -207,25 +162,20 @@ async def in_mode(dsn: str, mode: str, kind: str) -> AsyncIterator[Any]:
 DRIVERS = [kind for kind in KINDS if kind not in {"asyncpg with codecs", "asyncpg pool"}]
 
 
+MODES = {
+    "ISOLATION LEVEL REPEATABLE READ": "roll your transaction back and repeat it",
+    "READ ONLY": "read-only transaction: begin one that may write",
+}
+
+
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("kind", DRIVERS)
-async def test_a_transaction_that_has_to_be_repeated_is_told_so(
-    store: PostgresStore, dsn: str, new_job: Any, kind: str
+async def test_a_transaction_that_cannot_take_a_job_is_told_what_to_do(
+    store: PostgresStore, dsn: str, new_job: Any, kind: str, mode: str
 ) -> None:
-    match = "roll your transaction back and repeat it"
-    with pytest.raises(StoreError, match=match) as caught:  # noqa: PT012  # to its very end
-        async with in_mode(dsn, "ISOLATION LEVEL REPEATABLE READ", kind) as connection:
+    with pytest.raises(StoreError, match=MODES[mode]) as caught:  # noqa: PT012  # to its very end
+        async with in_mode(dsn, mode, kind) as connection:
             await connection.execute(text_of(connection, "SELECT 1"))
             await store.add([new_job(dedup_key="k")])
             await store.add([new_job(dedup_key="k")], connection=connection)
-    assert type(caught.value) is StoreError
-
-
-@pytest.mark.parametrize("kind", DRIVERS)
-async def test_a_transaction_that_may_not_write_is_told_so(
-    store: PostgresStore, dsn: str, new_job: Any, kind: str
-) -> None:
-    match = "read-only transaction: begin one that may write"
-    with pytest.raises(StoreError, match=match) as caught:  # to its very end
-        async with in_mode(dsn, "READ ONLY", kind) as connection:
-            await store.add([new_job()], connection=connection)
     assert type(caught.value) is StoreError

@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
 import sqlalchemy
 from django.db import DatabaseError, connections, transaction
-from sqlalchemy.orm import Session
-from tests.store_postgres.blocking_callers import KINDS, Begin, django_alias, engine_of
+from tests.callers import BlockingCallers, django_alone, sqlalchemy_connection, sqlalchemy_session
+from tests.store_postgres.blocking_callers import KINDS, Begin, django_alias, sqlalchemy_kind
 from tests.store_postgres.conftest import with_query
 
-from sp00ky_core.errors import JobNotFound, OptionInvalid, RowRefused, SchemaError, Sp00kyError, StoreError
+from sp00ky_core.errors import OptionInvalid, RowRefused, SchemaError, Sp00kyError, StoreError
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_core.stores.ids import new_key
@@ -60,40 +61,38 @@ def committed(store: PostgresStore, dsn: str) -> Any:
     return committed
 
 
-@pytest.fixture(params=KINDS, ids=str)
+@contextmanager
+def psycopg_alone(dsn: str) -> Iterator[Any]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        yield connection
+
+
+@contextmanager
+def psycopg_alone_in_a_pipeline(dsn: str) -> Iterator[Any]:
+    with psycopg.connect(dsn, autocommit=True) as connection, connection.pipeline():
+        yield connection
+
+
+ALONE: dict[str, Begin] = {
+    "psycopg": psycopg_alone,
+    "psycopg in a pipeline": psycopg_alone_in_a_pipeline,
+    "sqlalchemy": sqlalchemy_kind(sqlalchemy_connection, "psycopg", isolation_level="AUTOCOMMIT"),
+    "session": sqlalchemy_kind(sqlalchemy_session, "psycopg2", isolation_level="AUTOCOMMIT"),
+    "django": lambda dsn: django_alone(django_alias(dsn)),
+}
+
+
+@pytest.fixture(params=KINDS.values(), ids=KINDS)
 def begin(request: pytest.FixtureRequest, dsn: str) -> Any:
-    kind = KINDS[request.param]
-    return lambda: kind(dsn)
+    return partial(request.param, dsn)
 
 
-def test_jobs_are_there_when_it_commits_and_not_before(
-    store: PostgresStore, begin: Any, new_job: Any, committed: Any
-) -> None:
-    run_at = datetime(2042, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
-    options = {"dedup_key": "k", "timeout": 5, "assigned_to": "t:1", "ordering_key": "o", "priority": 2}
-    with begin() as connection:
-        added = store.add_in(connection, [new_job(payload={"%s": "100 % $1 \u00fc"})])
-        added += store.add_in(connection, [new_job(delay=timedelta(hours=1), expires_at=run_at)])
-        added += store.add_in(connection, [new_job() for _ in range(3)])
-        keyed = store.add_in(connection, [new_job(**options), new_job(dedup_key="k"), new_job(run_at=run_at)])
-        added += keyed[1:]
-        assert committed() == []
-        assert store.get_in(connection, keyed[0].id) == keyed[0]
-        found = store.find_in(connection, JobQuery(limit=3))
-        assert {job.id: job for job in found}.items() <= {job.id: job for job in added}.items()
-        assert len(store.find_in(connection, JobQuery(after=found[-1].id))) == 4
-    assert keyed[0] == keyed[1]
-    assert {job.id: job for job in committed()} == {job.id: job for job in added}
+class TestCallers(BlockingCallers):
+    outside = r"outside a transaction.* pass autocommit=True"
 
-
-def test_jobs_are_gone_when_it_rolls_back(
-    store: PostgresStore, begin: Any, new_job: Any, committed: Any
-) -> None:
-    with pytest.raises(ZeroDivisionError), begin() as connection:  # noqa: PT012  # the block is rolled back
-        store.add_in(connection, [new_job()])
-        store.add_in(connection, [new_job(dedup_key="k"), new_job()])
-        raise ZeroDivisionError
-    assert committed() == []
+    @pytest.fixture(params=ALONE.values(), ids=ALONE)
+    def alone(self, request: pytest.FixtureRequest, dsn: str) -> Any:
+        return partial(request.param, dsn)
 
 
 def kill(dsn: str) -> None:
@@ -144,59 +143,6 @@ def test_what_the_database_refuses_is_said(
         with pytest.raises(RowRefused, match="check"):
             store.add_in(connection, [new_job()])
         raise ZeroDivisionError
-
-
-@contextmanager
-def psycopg_alone(dsn: str) -> Iterator[Any]:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        yield connection
-
-
-@contextmanager
-def psycopg_alone_in_a_pipeline(dsn: str) -> Iterator[Any]:
-    with psycopg.connect(dsn, autocommit=True) as connection, connection.pipeline():
-        yield connection
-
-
-@contextmanager
-def sqlalchemy_alone(dsn: str) -> Iterator[Any]:
-    with engine_of(dsn, "psycopg", isolation_level="AUTOCOMMIT") as engine, engine.connect() as connection:
-        yield connection
-
-
-@contextmanager
-def session_alone(dsn: str) -> Iterator[Any]:
-    with engine_of(dsn, "psycopg2", isolation_level="AUTOCOMMIT") as engine, Session(engine) as session:
-        yield session
-
-
-@contextmanager
-def django_alone(dsn: str) -> Iterator[Any]:
-    connection = connections[django_alias(dsn)]
-    yield connection
-    connection.close()
-
-
-ALONE: dict[str, Begin] = {
-    "psycopg": psycopg_alone,
-    "psycopg in a pipeline": psycopg_alone_in_a_pipeline,
-    "sqlalchemy": sqlalchemy_alone,
-    "session": session_alone,
-    "django": django_alone,
-}
-
-
-@pytest.mark.parametrize("begin", ALONE.values(), ids=ALONE)
-def test_a_connection_that_commits_by_itself_only_reads(
-    store: PostgresStore, dsn: str, new_job: Any, begin: Begin, committed: Any
-) -> None:
-    with begin(dsn) as connection:
-        with pytest.raises(OptionInvalid, match=r"outside a transaction.* pass autocommit=True"):
-            store.add_in(connection, [new_job()])
-        assert store.find_in(connection, JobQuery()) == []
-        with pytest.raises(JobNotFound):
-            store.get_in(connection, "job:1")
-    assert committed() == []
 
 
 def test_a_transaction_that_was_begun_by_hand_is_one(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from tests.store_postgres.conftest import lose_first_reply
 
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.config import BreakerConfig
@@ -83,45 +84,22 @@ async def test_a_server_that_stays_away_is_told(
 async def test_an_add_whose_reply_was_lost_is_not_repeated(
     restarted: PostgresStore, server: Any, new_job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first try commits, and its connection breaks before the reply: nobody can make that for real."""
-    insert = restarted._enqueues._insert
-    tries = 0
-
-    async def cut_off(*arguments: Any, **options: Any) -> Any:
-        nonlocal tries
-        tries += 1
-        jobs = await insert(*arguments, **options)
-        if tries == 1:
-            raise ConnectionResetError
-        return jobs
-
-    monkeypatch.setattr(restarted._enqueues, "_insert", cut_off)
+    tries = lose_first_reply(monkeypatch, restarted._enqueues, "_insert")
     added = await restarted.add([new_job(), new_job(dedup_key="k"), new_job(run_at=None)])
-    assert tries == 2
+    assert len(tries) == 2
     assert {job.id for job in await restarted.claim({"api": 10}, "r1")} == {job.id for job in added}
 
 
 async def test_a_breakers_change_whose_reply_was_lost_is_told_as_written(
     restarted: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As above: it commits, and its connection breaks before the reply."""
-    attempt, tries = Transaction.attempt, 0
-
-    async def cut_off(*arguments: Any) -> Any:
-        nonlocal tries
-        tries += 1
-        result = await attempt(*arguments)
-        if tries == 1:
-            raise ConnectionResetError
-        return result
-
     change = change_after("api", Breaker(), Failed(), BreakerConfig(failures=1, interval=60))
     assert change is not None
-    monkeypatch.setattr(Transaction, "attempt", cut_off)
+    tries = lose_first_reply(monkeypatch, Transaction, "attempt")
     result = await restarted.change_breaker(change)
-    assert (tries, result.written, result.breaker.state) == (2, True, BreakerState.OPEN)
+    assert (len(tries), result.written, result.breaker.state) == (2, True, BreakerState.OPEN)
     somebody_elses = await restarted.change_breaker(change)
-    assert (tries, somebody_elses.written) == (3, False)
+    assert (len(tries), somebody_elses.written) == (3, False)
 
 
 async def test_a_killed_backend_of_the_listener_is_noticed(

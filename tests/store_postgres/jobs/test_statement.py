@@ -9,7 +9,8 @@ import psycopg
 import pytest
 import sqlalchemy
 from sqlalchemy.ext.asyncio import create_async_engine
-from tests.store_postgres.blocking_callers import engine_of
+from tests.callers import engine_of
+from tests.store_postgres.blocking_callers import url_of
 
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobQuery, ParamStyle, SqlStatement
@@ -33,12 +34,12 @@ async def by_psycopg(dsn: str, statement: SqlStatement) -> bool:
 
 
 async def by_psycopg2(dsn: str, statement: SqlStatement) -> bool:
-    with engine_of(dsn, "psycopg2") as engine, engine.begin() as connection:
+    with engine_of(url_of(dsn, "psycopg2")) as engine, engine.begin() as connection:
         return bool(connection.exec_driver_sql(*statement).fetchall())
 
 
 async def by_sqlalchemy(dsn: str, statement: SqlStatement) -> bool:
-    with engine_of(dsn, "psycopg") as engine, engine.begin() as connection:
+    with engine_of(url_of(dsn, "psycopg")) as engine, engine.begin() as connection:
         text, parameters = statement
         return bool(connection.execute(sqlalchemy.text(text), parameters).fetchall())
 

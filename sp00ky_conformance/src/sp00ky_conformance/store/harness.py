@@ -201,9 +201,14 @@ class WholeStore(
 
 
 class StoreHarness:
-    """The part of the suite that an adapter fills in."""
+    """The part of the suite that an adapter fills in.
+
+    Attributes:
+        is_migrated: The tables are there already, and have no rows.
+    """
 
     pytestmark: pytest.MarkDecorator = pytest.mark.asyncio
+    is_migrated: bool = False
 
     def make_store(self, options: StoreOptions) -> Store:
         """Make a store, not open yet, for these tables: the one method that an adapter must write.
@@ -330,7 +335,8 @@ class StoreHarness:
         store = self.make_store(with_tables(options, **table))
         await store.open()
         try:
-            await store.migrate()
+            if not self.is_migrated:
+                await store.migrate()
             yield cast("WholeStore", store)
         finally:
             await store.close()

@@ -4,16 +4,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-import attrs
 import pytest
 
-from sp00ky_conformance.store.harness import new_job, settlement, silent
+from sp00ky_conformance.store.harness import new_job, settlement
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory import MemoryStore, MemoryTable
 from sp00ky_core.stores.transactional import Row
-from sp00ky_core.stores.transitions import kill
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
 
@@ -57,16 +55,3 @@ async def test_a_row_that_changes_its_key_frees_the_old_one() -> None:
     (second,) = await store.add([new_job(ordering_key="one")])
     store.write_row("job", {"id": first, "path": "/a", "payload": {}, "run_at": LATER})
     assert [claimed.id for claimed in await store.claim({"api": 10}, "r")] == [second.id]
-
-
-async def test_a_lost_job_is_due_after_its_lease_where_requests_are_counted() -> None:
-    store = MemoryStore(
-        attrs.evolve(OPTIONS, tables=(JobTable(backend="api", table="job", max_in_flight=2),))
-    )
-    await store.add([new_job()])
-    (claimed,) = await store.claim({"api": 1}, "dead")
-    await store.reclaim(silent("dead"))
-    assert await store.claim({"api": 1}, "r") == []
-    assert 30 < (await store.next_due(["api"]) or 0) <= 40
-    await kill(store, [claimed.id])
-    assert await store.next_due(["api"]) is None

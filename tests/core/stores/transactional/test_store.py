@@ -13,7 +13,7 @@ from tests.core.stores.transactional.conftest import TABLES, SqliteSession, refu
 
 from sp00ky_conformance.cancellation import turns
 from sp00ky_conformance.store.harness import settlement
-from sp00ky_core.errors import StoreClosed, StoreError, UnknownBackend
+from sp00ky_core.errors import StoreError
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, StoreOptions
@@ -56,14 +56,6 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.migrate()
     yield store
     await store.close()
-
-
-async def test_what_is_refused(store: Store) -> None:
-    with pytest.raises(UnknownBackend):
-        await store.add([NewJob(path="/a", backend="fax")])
-    await store.close()
-    with pytest.raises(StoreClosed):
-        await store.find(JobQuery())
 
 
 async def test_errors_of_the_driver_are_the_store_s(store: Store, tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.core.stores.transactional.conftest import TABLES, SqliteSession, added, claimed
+from tests.core.stores.transactional.conftest import TABLES, SqliteSession, added
 
-from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.subscription import Backoff, Broadcast
 from sp00ky_core.stores.transactional.connection.lanes import Executor
@@ -30,42 +30,6 @@ class Watched:
 
     async def next(self, count: int) -> list[str]:
         return [(await anext(self.jobs)).id for _ in range(count)]
-
-
-async def test_changes_follow_what_is_there(session: SqliteSession) -> None:
-    one, two = await added(session, 2)
-    watched = Watched(session, JobQuery())
-    assert await watched.next(2) == [one.id, two.id]
-    await claimed(session)
-    watched.changes.send()
-    changed = await anext(watched.jobs)
-    assert (changed.id, changed.status) == (one.id, JobStatus.PROCESSING)
-    (three,) = await added(session)
-    watched.changes.send()
-    assert await watched.next(1) == [three.id]
-    await watched.jobs.aclose()
-
-
-async def test_history_is_the_latest(session: SqliteSession) -> None:
-    jobs = await added(session, 3)
-    watched = Watched(session, JobQuery(), history=1)
-    assert await watched.next(1) == [jobs[2].id]
-    (new,) = await added(session)
-    watched.changes.send()
-    assert await watched.next(1) == [new.id]
-    await watched.jobs.aclose()
-
-
-async def test_it_ends_with_its_jobs_or_its_signal(session: SqliteSession) -> None:
-    (job,) = await added(session)
-    by_id, by_path = Watched(session, JobQuery(ids=(job.id,))), Watched(session, JobQuery(path="/a"))
-    assert await by_id.next(1) == await by_path.next(1) == [job.id]
-    await session.execute("DELETE FROM job")
-    by_id.changes.send()
-    by_path.changes.close()
-    for watched in (by_id, by_path):
-        with pytest.raises(StopAsyncIteration):
-            await anext(watched.jobs)
 
 
 async def test_a_row_that_says_not_when_it_was_changed_is_watched_by_its_id(session: SqliteSession) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 import pytest
-from tests.core.stores.transactional.conftest import API, BY_BACKEND, MAIL, NOW, TABLES, SqliteSession, added
+from tests.core.stores.transactional.conftest import API, BY_BACKEND, MAIL, NOW, SqliteSession, added
 
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.stores.transactional.connection.session import Is
@@ -72,17 +72,6 @@ async def test_a_missing_time_is_due_and_before_all(session: SqliteSession) -> N
     assert (await ids(session))[0] == second.id
     row = {"priority": 1, "run_at": None, "id": "a"}
     assert rank(row) < rank({**row, "run_at": NOW}) < rank({**row, "priority": 0})
-
-
-async def test_when_the_next_one_is_due(session: SqliteSession) -> None:
-    assert await next_due(session, TABLES) is None
-    await added(session, delay=timedelta(hours=2))
-    assert await next_due(session, TABLES) == NOW + timedelta(hours=2)
-    await added(session, backend="mail", priority=2, delay=timedelta(hours=1))
-    assert await next_due(session, TABLES) == NOW + timedelta(hours=1, seconds=1)
-    await added(session, ordering_key="k", delay=timedelta(minutes=1))
-    await added(session, ordering_key="k")  # behind it
-    assert await next_due(session, TABLES) == NOW + timedelta(minutes=1, seconds=2)
 
 
 async def test_a_lost_job_is_due_after_its_lease_where_requests_are_counted(session: SqliteSession) -> None:

@@ -153,15 +153,7 @@ def rescheduling(
     priority: int | None = None,
     **act: Unpack[ActOptions],
 ) -> Operation:
-    """Describe a reschedule. Raises ``OptionInvalid``."""
-    change = checked_change(at=at, delay=delay, now=now, priority=priority)
-    return Operation(action=RESCHEDULE, change=change, **act)
-
-
-def checked_change(
-    *, at: datetime | None, delay: timedelta | None, now: bool, priority: int | None
-) -> Rescheduled:
-    """Make a change of pending jobs.
+    """Describe a change of pending jobs.
 
     Raises:
         OptionInvalid: an option out of its range, two of ``at``, ``delay`` and ``now``, or none of all.
@@ -177,7 +169,8 @@ def checked_change(
         raise OptionInvalid(option=times[0], value=f"given with `{times[1]}`", expected=expected)
     expect("at", at, "a time, `delay`, `now` or a `priority`", met=bool(times) or priority is not None)
     seconds = 0.0 if now else None if delay is None else delay.total_seconds()
-    return Rescheduled(run_at=at, delay=seconds, priority=priority)
+    change = Rescheduled(run_at=at, delay=seconds, priority=priority)
+    return Operation(action=RESCHEDULE, change=change, **act)
 
 
 logger: logging.Logger = logging.getLogger(__name__)

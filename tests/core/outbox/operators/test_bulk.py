@@ -95,22 +95,6 @@ async def test_a_page_whose_last_job_is_deleted_meanwhile_ends_nothing(
     assert len(ids) == 5
 
 
-@pytest.mark.usefixtures("small")
-@pytest.mark.parametrize(("count", "reads"), [(1, 1), (2, 2), (3, 2)])
-async def test_a_page_that_is_not_full_is_the_last_one_read(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch, count: int, reads: int
-) -> None:
-    ids, find, asked = await enqueued(outbox, count), outbox.store.find, list[JobQuery]()
-
-    async def find_noted(query: JobQuery, **_: object) -> list[Job]:
-        asked.append(query)
-        return await find(query)
-
-    monkeypatch.setattr(outbox.store, "find", find_noted)
-    pages = [page async for page in outbox.pages(JobFilter(backend="api"))]
-    assert ([job.id for page in pages for job in page], len(asked)) == (ids[::-1], reads)
-
-
 async def test_what_the_database_keeps_is_refused(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
     await ended(outbox, 3, Delivered())
     clear = outbox.store.clear_matching

@@ -78,11 +78,9 @@ async def pages(
     room = MAX_LIMIT if limit is None else limit
     before: list[str] = []  # the ids of the page before
     last = oldest = after
-    is_full = True
-    while room > 0 and is_full:
-        asked = min(PAGE, room)
+    while room > 0:
         try:
-            page = await _page(jobs, filters, limit=asked, last=last)
+            page = await _page(jobs, filters, limit=min(PAGE, room), last=last)
         except JobNotFound:  # the last job of the page before has been deleted, here or elsewhere
             if not before or oldest is None:
                 raise
@@ -92,7 +90,7 @@ async def pages(
         if not page:
             return
         room, before, last = room - len(page), [job.id for job in page], page[-1]
-        oldest, is_full = last, len(page) == asked  # to find no more may take reading all
+        oldest = last
         yield page
         del page  # before the next is read
 

@@ -1,7 +1,8 @@
-"""docs/operating.md: its commands run, and its tables hold what the code has."""
+"""docs/operating.md and on-call.md: their commands run, and their tables hold what the code has."""
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 from tests.conftest import complaints
 
-TEXT = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+from sp00ky_core.cli import main
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "operating.md").read_text()
 SHELL = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 (POD,) = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
@@ -95,6 +99,21 @@ def test_jobs_are_replayed_moved_redacted_and_erased(project: Path) -> None:
     done = run(project, "sh", "-c", f"SP00KY_STORE=sqlite:///new.db {erase}")
     assert (done.returncode, '"done": 4' in done.stdout) == (0, True)
     assert "none found" in run(project, "sp00ky", "--store", "sqlite:///new.db", "jobs", "list").stderr
+
+
+def test_each_question_on_call_has_a_command(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "sp00ky.yml").write_text(f"{(project / 'sp00ky.yml').read_text().rstrip()}\n{TRIAL}")
+    assert run(project, "sh", "-c", SHELL[0]).returncode == 0
+    job_id = run(project, "sp00ky", "call", "api", "/spookify", '{"id": "1"}').stdout.strip()
+    (project / "jobs.ndjson").write_text(run(project, "sp00ky", "jobs", "export", "--all").stdout)
+    page = (ROOT / "docs" / "on-call.md").read_text()
+    commands = re.findall(r"`sp00ky ([^`]+)`", page.replace("jobs.ndjson", f"{project}/jobs.ndjson"))
+    for command in commands:
+        arguments = shlex.split(command.replace("get ID", f"get {job_id}"))
+        with pytest.raises(SystemExit) as ended:
+            main(["--config", str(project / "sp00ky.yml"), *arguments])
+        assert ended.value.code == (1 if command == "health" else 0), (command, capsys.readouterr().err)
+    assert len(commands) == len(re.findall(r"^\| .* \| `sp00ky", page, re.MULTILINE)) + 2
 
 
 def test_jobs_that_must_not_be_sent_are_stopped_and_deleted(project: Path) -> None:

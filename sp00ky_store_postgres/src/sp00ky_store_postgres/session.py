@@ -253,10 +253,14 @@ class PostgresSession(SqlSession):
         return f"ONLY {self._table(table)} AS job"
 
     def _source(self, table: Table, conditions: str, end: str | None = None) -> str:
-        """Select the rows that are processing apart from all others, which an index has in their order."""
+        """Select the rows that are processing apart from all others, which an index has in their order.
+
+        Those of a trace are found first, and then put in order: the planner takes them for one in 200.
+        """
+        if end and 'job."traceparent"' in conditions:
+            return f"(SELECT * FROM {self._rows(table)}{conditions} OFFSET 0) AS job{end}"  # noqa: S608
         by_age = end is None or end.startswith(' ORDER BY job."created_at"')
-        chosen = 'job."status"' in conditions or 'job."traceparent"' in conditions  # a trace has few jobs
-        if not by_age or not is_jobs(table) or chosen:
+        if not by_age or not is_jobs(table) or 'job."status"' in conditions:
             return super()._source(table, conditions, end or "")
         start, end = f"{conditions} AND" if conditions else " WHERE", end or ""
         columns = "*" if end else ""  # a count reads none

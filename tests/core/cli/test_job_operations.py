@@ -113,6 +113,19 @@ def test_pending_jobs_are_rescheduled_and_others_refused(shelf: Shelf, sp00ky: A
     assert (job.run_at, job.priority) == (datetime(2030, 1, 1, 12, tzinfo=UTC), 3)
 
 
+def test_pending_jobs_that_match_are_rescheduled(shelf: Shelf, sp00ky: Any) -> None:
+    waiting = enqueued(3, delay=timedelta(days=9))
+    within = ("jobs", "reschedule", "--backend", "api")
+    assert "expected a time, --delay, --now or a --priority" in sp00ky(*within, "--dry-run").complaint(2)
+    assert sp00ky(*within, "--now", "--dry-run").out == "would be rescheduled: 3\n"
+    assert sp00ky(*within, "--now", "--limit", "2", "--yes").out == "rescheduled: 2\n"
+    jobs = shelf.all()
+    dates = [jobs[job_id].run_at for job_id in waiting]
+    assert [at < datetime.now(UTC) for at in dates if at] == [False, True, True]
+    (entry,) = sp00ky("audit", "--json").json["audit"]
+    assert (entry["count"], entry["selection"]) == (2, {"backend": "api", "delay": 0.0, "limit": 2})
+
+
 def test_what_failed_in_a_part_of_the_night_is_retried_and_nothing_else(shelf: Shelf, sp00ky: Any) -> None:
     (early,), (late,) = ended(1), ended(1)
     since, until = [shelf.all()[job_id].updated_at.isoformat() for job_id in (early, late)]  # type: ignore[union-attr]

@@ -195,12 +195,12 @@ async def test_a_statement_goes_by_its_index(large: PostgresStore, dsn: str, nam
     assert not re.search(r"Seq Scan on job\b", plan), plan
 
 
-async def test_a_trace_goes_by_its_index_however_many_jobs_are_expected(
-    large: PostgresStore, dsn: str
-) -> None:
-    work, index = works(large._executor.tables.all[0])["by trace"]
-    statement, arguments = await statement_of(large, work)
-    assert index in await plan_of(dsn, Workload.REST, statement, *arguments, enable_sort="off")
+async def test_a_trace_is_found_before_its_jobs_are_put_in_order(large: PostgresStore, dsn: str) -> None:
+    query = JobQuery(trace="0" * 32)
+    found = partial(find, tables=large._executor.tables.all, query=query, after=None)
+    statement, arguments = await statement_of(large, found)
+    plan = await plan_of(dsn, Workload.REST, statement, *arguments)
+    assert set(re.findall(r"\bjob_[a-z]+", plan)) == {"job_traced"}, plan
 
 
 async def _asked(

@@ -73,6 +73,7 @@ def filter_options(
         *period_options("claimed-", "Being attempted, and claimed"),
         *period_options("ended-", "Ended, whether well or not,"),
         option("--assigned-to", "Only this record's.", metavar="RECORD"),
+        option("--dedup-key", "Only those with this key.", metavar="KEY"),
         option("--ordering-key", "Only those with this key.", metavar="KEY"),
         option("--runner", "Only those that this runner has.", name="runner_id", metavar="ID"),
         option("--trace", "Only those of this trace: its id, or a traceparent.", metavar="ID"),

@@ -22,9 +22,9 @@ from sp00ky_core.cli.choice import (
     warn_of_unknown,
 )
 from sp00ky_core.cli.logs import say
-from sp00ky_core.cli.options import DURATION, LATER, act_options, backend_names
+from sp00ky_core.cli.options import DURATION, LATER, backend_names
 from sp00ky_core.cli.output import counted, is_terminal, show_job, show_json, show_rows, slow
-from sp00ky_core.cli.settings import FAILED, Settings, as_json, as_typed, command, flag, option
+from sp00ky_core.cli.settings import FAILED, Settings, as_typed, command, flag, option
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.job.job import Job, job_to_json
@@ -93,9 +93,8 @@ def _operate(settings: Settings, action: Action, options: dict[str, Any]) -> int
         return _operate_on_ids(settings, action, choice.job_ids, **options)
 
     async def steps(outbox: Outbox, *, dry: bool) -> AsyncGenerator[BulkResult, None]:
-        if dry:
-            return counting(outbox, action, choice)
-        return outbox.steps(action, choice.conditions, limit=choice.limit, **options)
+        work = outbox.steps(action, choice.conditions, limit=choice.limit, **options)  # checks the options
+        return counting(outbox, action, choice) if dry else work
 
     return operate_if_wanted(settings, action, choice, steps)
 
@@ -137,19 +136,21 @@ def operate_if_wanted(
 
 
 @command(name="reschedule", short_help="Change when pending jobs are due, or their priority.")
-@click.argument("job_ids", metavar="ID...", nargs=-1, required=True)
+@choice_options(RESCHEDULE.statuses)
 @option("--at", "They are due then: 2026-01-31T12:00:00Z.", type=LATER)
 @option("--delay", "They are due so long from now: 90 (seconds), 5m, 6h.", type=DURATION)
 @flag("--now", "They are due at once.")
 @option("--priority", "0 to 3; higher ones go first.", type=int)
-@act_options
-@as_json
-def reschedule(settings: Settings, *, job_ids: tuple[str, ...], **options: Any) -> int:
+@how_options
+def reschedule(settings: Settings, **options: Any) -> int:
     """Change when pending jobs are due, or their priority, or both; others are refused.
 
     Give one of --at, --delay and --now, or --priority. What they hold back by their ordering key waits on.
+
+    Name them by ID, or by filters, all of which must be met, or --all. With filters their number is shown
+    and asked for first; without a terminal, give --yes.
     """
-    return _operate_on_ids(settings, RESCHEDULE, job_ids, **options)
+    return _operate(settings, RESCHEDULE, options)
 
 
 @command(name="copy", short_help="Enqueue new jobs like old ones, also to another backend.")

@@ -63,6 +63,7 @@ class FindOptions(TypedDict, total=False):
     claimed_until: datetime | None
     ended_since: datetime | None
     ended_until: datetime | None
+    dedup_key: str | None
     ordering_key: str | None
     runner_id: str | None
     trace: str | None

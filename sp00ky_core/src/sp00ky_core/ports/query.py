@@ -85,6 +85,7 @@ Operator = Literal["=", "<", ">=", "in"]
 COMPARISONS: Mapping[str, tuple[str, Operator]] = {
     "paths": ("path", "in"),
     "assigned_to": ("assigned_to", "="),
+    "dedup_key": ("dedup_key", "="),
     "ordering_key": ("ordering_key", "="),
     "runner_id": ("runner_id", "="),
     "error_name": ("last_error_name", "="),
@@ -147,6 +148,7 @@ class JobFilter:
         trace: The id of the trace that it belongs to, or a whole ``traceparent`` of it.
         request_id: The text, exactly: what the backend called its last answer.
         assigned_to: The text, exactly.
+        dedup_key: The text, exactly.
         ordering_key: The text, exactly.
         runner_id: The runner that has the job; with another ``status``, that had it when it was killed or
             reclaimed.
@@ -170,6 +172,7 @@ class JobFilter:
     ended_since: datetime | None = attrs.field(default=None, validator=_check_instant)
     ended_until: datetime | None = attrs.field(default=None, validator=_check_instant)
     assigned_to: str | None = attrs.field(default=None, validator=_check_text)
+    dedup_key: str | None = attrs.field(default=None, validator=_check_text)
     ordering_key: str | None = attrs.field(default=None, validator=_check_text)
     runner_id: str | None = attrs.field(default=None, validator=_check_text)
     trace: str | None = attrs.field(default=None, converter=_trace_of, validator=_check_trace)

@@ -305,7 +305,7 @@ async def _waiting_jobs(connection: Any, table: JobTable, tables: Tables) -> Asy
             table.table,
             f"deferred for over an hour: {count}, the longest for {hours} h {minutes} min",
             "their backend throttles them, or no runner knows their route yet",
-            f"see their last error: sp00ky jobs list --backend {table.backend} --status pending",
+            f"see their last errors: sp00ky jobs errors --backend {table.backend} --status pending",
         )
 
 

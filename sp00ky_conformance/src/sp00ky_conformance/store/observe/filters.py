@@ -84,11 +84,12 @@ class FilterConformance(StoreHarness):
         assert await self.meeting(store, since=later, backend=MAIL) == set()
 
     async def test_each_condition_counts_beside_a_time(self, store: WholeStore) -> None:
-        ended = await self.ended(store, assigned_to="user:7")
+        ended = await self.ended(store, assigned_to="user:7", dedup_key="once")
         (waiting,) = await self.add(store, assigned_to="user:8", path="/w")
         for times in ({}, {"since": BEGINNING}, {"until": END}, {"since": BEGINNING, "until": END}):
             assert await self.meeting(store, status=JobStatus.SUCCESS, **times) == {ended.id}
             assert await self.meeting(store, assigned_to="user:8", **times) == {waiting.id}
+            assert await self.meeting(store, dedup_key="once", **times) == {ended.id}
             assert await self.meeting(store, path="/w", **times) == {waiting.id}
             assert await self.meeting(store, status=JobStatus.FAILED, **times) == set()
 

@@ -61,6 +61,26 @@ class RedriveMatchingOptions(RedriveOptions, MatchingOptions):
     """Choose the jobs that meet conditions, and say how they are redriven."""
 
 
+class RescheduleOptions(ActOptions, total=False):
+    """Say what changes of pending jobs; see ``Outbox.reschedule``.
+
+    Attributes:
+        at: They are due then; or
+        delay: so long from now; or
+        now: at once. None of the three: as before.
+        priority: From 0 to 3; None: as before.
+    """
+
+    at: datetime | None
+    delay: timedelta | None
+    now: bool
+    priority: int | None
+
+
+class RescheduleMatchingOptions(RescheduleOptions, MatchingOptions):
+    """Choose the jobs that meet conditions, and say what changes of them."""
+
+
 def _check_over(_operation: object, _field: object, value: timedelta | None) -> None:
     check_option("over", value, like="delay")
 
@@ -133,7 +153,7 @@ def rescheduling(
     priority: int | None = None,
     **act: Unpack[ActOptions],
 ) -> Operation:
-    """Make an operation that changes pending jobs.
+    """Describe a change of pending jobs.
 
     Raises:
         OptionInvalid: an option out of its range, two of ``at``, ``delay`` and ``now``, or none of all.
@@ -235,31 +255,35 @@ class JobOperators(Queries):
         """Delete jobs that have ended; as ``kill`` otherwise, but with ``filter`` of 10,000 at a time."""
         return await self._operate(Operation(action=CLEAR, **act), Selection(job_ids, filter, limit))
 
+    @overload
+    async def reschedule(
+        self, *job_ids: str, **options: Unpack[RescheduleOptions]
+    ) -> list[OperatorResult]: ...
+
+    @overload
+    async def reschedule(self, **matching: Unpack[RescheduleMatchingOptions]) -> BulkResult: ...
+
     async def reschedule(
         self,
         *job_ids: str,
-        at: datetime | None = None,
-        delay: timedelta | None = None,
-        now: bool = False,
-        priority: int | None = None,
-        **act: Unpack[ActOptions],
-    ) -> list[OperatorResult]:
-        """Change when pending jobs are due, or their priority; others are refused.
+        filter: JobFilter | None = None,  # noqa: A002
+        limit: int | None = None,
+        **options: Unpack[RescheduleOptions],
+    ) -> list[OperatorResult] | BulkResult:
+        """Change when pending jobs are due, or their priority; others are refused; as ``kill`` otherwise.
 
         Args:
-            job_ids: The jobs.
-            at: They are due then; or
-            delay: so long from now; or
-            now: at once. None of the three: as before.
-            priority: From 0 to 3; None: as before.
-            act: ``reason`` and ``actor``, for the audit.
+            job_ids: The jobs; or
+            filter: the conditions that they meet.
+            limit: With ``filter``, at most so many, the newest.
+            options: ``at``, ``delay`` (from now) or ``now``: when they are due; ``priority``, from 0 to 3;
+                ``reason`` and ``actor``, for the audit.
 
         Raises:
             OptionInvalid: an option out of its range, two of ``at``, ``delay`` and ``now``, or nothing that
                 changes.
         """
-        operation = rescheduling(at=at, delay=delay, now=now, priority=priority, **act)
-        return await self._by_ids(operation, Selection(job_ids, None))
+        return await self._operate(rescheduling(**options), Selection(job_ids, filter, limit))
 
     def steps(
         self, action: Action, conditions: JobFilter, *, limit: int | None = None, **options: Any
@@ -272,8 +296,8 @@ class JobOperators(Queries):
             UnknownBackend: The filter names one that isn't configured.
             OptionInvalid: As ``kill`` and ``reschedule``.
         """
-        is_change = action is RESCHEDULE
-        operation = rescheduling(**options) if is_change else Operation(action=action, **options)
+        is_reschedule = action is RESCHEDULE
+        operation = rescheduling(**options) if is_reschedule else Operation(action=action, **options)
         return self._steps(operation, Selection((), conditions, limit))
 
     def _steps(self, operation: Operation, selection: Selection) -> AsyncGenerator[BulkResult, None]:

@@ -6,7 +6,7 @@ from sp00ky_core.plugins.deferred import deferred_names
 
 if TYPE_CHECKING:
     from sp00ky_store_postgres.store import PostgresStore
+else:
+    __getattr__ = deferred_names(__name__, PostgresStore="store")
 
 __all__ = ["PostgresStore"]
-
-__getattr__ = deferred_names(__name__, PostgresStore="store")

@@ -6,7 +6,7 @@ from sp00ky_core.plugins.deferred import deferred_names
 
 if TYPE_CHECKING:
     from sp00ky_store_surreal.store import SurrealStore
+else:
+    __getattr__ = deferred_names(__name__, SurrealStore="store")
 
 __all__ = ["SurrealStore"]
-
-__getattr__ = deferred_names(__name__, SurrealStore="store")

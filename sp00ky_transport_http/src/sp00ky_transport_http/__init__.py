@@ -6,7 +6,7 @@ from sp00ky_core.plugins.deferred import deferred_names
 
 if TYPE_CHECKING:
     from sp00ky_transport_http.transport import HttpTransport
+else:
+    __getattr__ = deferred_names(__name__, HttpTransport="transport")
 
 __all__ = ["HttpTransport"]
-
-__getattr__ = deferred_names(__name__, HttpTransport="transport")

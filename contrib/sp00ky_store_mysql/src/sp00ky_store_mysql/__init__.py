@@ -6,7 +6,7 @@ from sp00ky_core.plugins.deferred import deferred_names
 
 if TYPE_CHECKING:
     from sp00ky_store_mysql.store import MysqlStore
+else:
+    __getattr__ = deferred_names(__name__, MysqlStore="store")
 
 __all__ = ["MysqlStore"]
-
-__getattr__ = deferred_names(__name__, MysqlStore="store")

@@ -30,17 +30,17 @@ class AsgiOptions:
     host: str = attrs.field(default="localhost", metadata=key(values.text))
 
 
-asgi_transport = deferred("sp00ky_transport_asgi.transport:AsgiTransport")
+_transport = deferred("sp00ky_transport_asgi.transport:AsgiTransport")
 
 ENTRY = TransportEntry(
-    make=asgi_transport,
+    make=_transport,
     scheme="asgi",
     codes="http",
     options=AsgiOptions,
     contract="own",
     document=deferred("sp00ky_transport_asgi.target:document_of"),
     leaves_running=True,
-    in_tests=partial(asgi_transport, "shared"),
+    in_tests=partial(_transport, "shared"),
 )
 """A cancelled call goes on, as a server's does whose client has gone."""
 

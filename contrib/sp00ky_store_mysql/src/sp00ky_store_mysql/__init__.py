@@ -1,17 +1,12 @@
 """Store jobs in MySQL or MariaDB: ``mysql://HOST/DATABASE``, ``mariadb://HOST/DATABASE``."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from sp00ky_core.plugins.deferred import deferred_names
 
 if TYPE_CHECKING:
     from sp00ky_store_mysql.store import MysqlStore
+else:
+    __getattr__ = deferred_names(__name__, MysqlStore="store")
 
 __all__ = ["MysqlStore"]
-
-
-def __getattr__(name: str) -> Any:
-    """Import the class when it is asked for: whoever looks for plugins doesn't need its driver."""
-    if name != "MysqlStore":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from sp00ky_store_mysql.store import MysqlStore  # noqa: PLC0415  # see above
-
-    return MysqlStore

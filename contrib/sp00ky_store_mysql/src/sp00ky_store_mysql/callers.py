@@ -98,10 +98,6 @@ class BlockingCaller(CallersDialect, BlockingSession):
 class AwaitedCaller(CallersDialect, MysqlSession):
     """A session on a caller's asynchronous connection, which SQLAlchemy may have to be asked for."""
 
-    def __init__(self, connection: Any, translate: Translate, *, reads: bool) -> None:
-        super().__init__(connection, translate)
-        self._reads = reads
-
     async def join(self) -> None:
         """See ``Session.join``."""
         connection, kinds = self.connection, kinds_of(self.connection)
@@ -113,4 +109,4 @@ class AwaitedCaller(CallersDialect, MysqlSession):
             connection = (await connection.get_raw_connection()).driver_connection
         if kinds_of(connection).isdisjoint(AWAITED):
             raise unknown_kind(connection, EXPECTED)
-        self.connection = fit(connection, reads=self._reads)
+        self.connection = fit(connection, reads=self.reads)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sp00ky_core.plugins.deferred import deferred
 from sp00ky_core.plugins.hookspecs import hookimpl
-from sp00ky_core.ports import Store, StoreFactory, StoreOptions
+from sp00ky_core.ports import StoreFactory
 
 __all__ = ["sp00ky_register_stores"]
 
@@ -13,11 +14,4 @@ __all__ = ["sp00ky_register_stores"]
 @hookimpl
 def sp00ky_register_stores() -> Mapping[str, StoreFactory]:
     """``mysql://HOST/DATABASE``, and the same for MariaDB."""
-    return dict.fromkeys(("mysql", "mariadb"), mysql_store)
-
-
-def mysql_store(options: StoreOptions) -> Store:
-    """Make the store; its driver is imported by then, not by each command that looks for plugins."""
-    from sp00ky_store_mysql.store import MysqlStore  # noqa: PLC0415  # see above
-
-    return MysqlStore(options)
+    return dict.fromkeys(("mysql", "mariadb"), deferred("sp00ky_store_mysql.store:MysqlStore"))

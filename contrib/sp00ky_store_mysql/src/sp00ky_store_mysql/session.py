@@ -38,6 +38,9 @@ PATIENCE = 5
 SILENCE = 2
 """Seconds without an answer, after which a connection is doubted."""
 
+CATALOGUE = "SELECT {} FROM information_schema.{} WHERE table_schema = database() AND table_name = %s"
+"""What there is of a table."""
+
 THREAD = "SELECT id FROM information_schema.processlist WHERE id = %s AND host = %s"
 """A thread's number alone may be another one's by now, on a server that was restarted, or took over."""
 
@@ -75,6 +78,8 @@ class MysqlDialect(SqlSession):
     by_key = " FORCE INDEX (PRIMARY)"
     table_options = " ENGINE=InnoDB"
     partial_indexes = False
+    column_names = CATALOGUE.format("column_name", "columns")
+    index_names = CATALOGUE.format("index_name", "statistics")
     collation: str = COLLATIONS["MariaDB"]
     types: ClassVar[Mapping[Kind, str]] = {
         Kind.TEXT: "LONGTEXT CHARACTER SET utf8mb4 COLLATE {}",
@@ -123,29 +128,16 @@ class MysqlDialect(SqlSession):
             with suppress(StoreError):
                 await self._run(f"SELECT RELEASE_LOCK({LOCK})")
 
-    async def columns_of(self, table: Table) -> frozenset[str] | None:
-        """See ``Session.columns_of``."""
-        rows = await self._seen("column_name", "columns", table)
-        return frozenset(name for (name,) in rows) or None
-
-    async def indexes_of(self, table: Table) -> frozenset[str]:
-        """See ``Session.indexes_of``."""
-        return frozenset(name for (name,) in await self._seen("index_name", "statistics", table))
-
-    async def _seen(self, columns: str, view: str, table: Table) -> Sequence[Sequence[Any]]:
-        where = "table_schema = database() AND table_name = %s"
-        text = f"SELECT DISTINCT {columns} FROM information_schema.{view} WHERE {where}"
-        return (await self._run(text, (table.name,)))[0]
-
     async def findings(self, table: Table) -> list[Finding]:
         """See ``Session.findings``: another engine, or texts that are compared other than byte by byte."""
         texts = [name for name, kind in table.kinds.items() if kind is Kind.TEXT]
+        columns = await self.listed(CATALOGUE.format("column_name, collation_name", "columns"), table)
         other = [
             f"its column {name} has the collation {collation}"
-            for name, collation in await self._seen("column_name, collation_name", "columns", table)
+            for name, collation in columns
             if name in texts and collation not in COLLATIONS.values()
         ]
-        engines = await self._seen("engine", "tables", table)
+        engines = await self.listed(CATALOGUE.format("engine", "tables"), table)
         other = [*(f"its engine is {engine}" for (engine,) in engines if engine != "InnoDB"), *other]
         consequence = "what is undone stays, no row can be locked, or different keys count as the same"
         change = f"ENGINE=InnoDB, CONVERT TO CHARACTER SET utf8mb4 COLLATE {self.collation}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from functools import partial
 from typing import ClassVar
 
@@ -20,9 +19,6 @@ from sp00ky_store_mysql.url import address_of
 
 __all__ = ["MysqlStore"]
 
-POLL = 0.5
-"""Seconds between two looks for what other processes have written; one reads a few rows by their indexes."""
-
 SETTINGS = (
     "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE', "
     f"innodb_lock_wait_timeout = {PATIENCE}, lock_wait_timeout = {PATIENCE}"
@@ -36,9 +32,10 @@ BEGIN_READ = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
 
 class MysqlStore(InLanes, TransactionalStore):
-    """Jobs in MySQL 8 or MariaDB 10.11, or newer ones, for any number of processes."""
+    """Jobs in MariaDB 10.11 or newer, for any number of processes; it is written for MySQL 8, too."""
 
     cancels = True
+    poll = 0.5  # a look reads a few rows by their indexes
     capabilities: ClassVar[StoreCapabilities] = attrs.evolve(
         TransactionalStore.capabilities, synchronous=True, signals_across_processes=True
     )
@@ -67,12 +64,6 @@ class MysqlStore(InLanes, TransactionalStore):
     def translate(self, error: Exception) -> Exception:
         """See ``TransactionalStore.translate``."""
         return translated(error, self.location)
-
-    async def changes(self) -> AsyncGenerator[None, None]:
-        """See ``TransactionalStore.changes``: nothing notifies, so it is looked again and again."""
-        while True:
-            yield
-            await asyncio.sleep(POLL)
 
     async def _connect(self, isolation: str = "READ COMMITTED") -> MysqlSession:
         options = {"autocommit": True, "charset": "utf8mb4", "client_flag": CLIENT.FOUND_ROWS}

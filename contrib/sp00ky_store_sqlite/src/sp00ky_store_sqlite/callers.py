@@ -99,10 +99,6 @@ def _in_transaction(connection: Any, *, reads: bool) -> Any:
 class CallersSession(SqliteSession):
     """A session on a caller's ``sqlite3.Connection``, in the transaction that its next commit ends."""
 
-    def __init__(self, connection: Any, translate: Translate, *, reads: bool) -> None:
-        super().__init__(connection, translate)
-        self._reads = reads
-
     def cursor(self) -> Any:
         """See ``BlockingSession.cursor``."""
         cursor = self._begun().cursor()
@@ -116,7 +112,7 @@ class CallersSession(SqliteSession):
         self.connection.executemany(text, parameters)  # begins: a transaction's first write waits for others
 
     def _begun(self) -> Any:
-        if not self._reads and not self.connection.in_transaction:
+        if not self.reads and not self.connection.in_transaction:
             self.connection.execute(BEGIN)
         return self.connection
 
@@ -136,7 +132,7 @@ class SqlalchemySession(CallersSession):
         self.connection.exec_driver_sql(text, list(map(tuple, parameters)))
 
     def _begun(self) -> Any:
-        if not self._reads and not self.connection.connection.dbapi_connection.in_transaction:
+        if not self.reads and not self.connection.connection.dbapi_connection.in_transaction:
             self.connection.exec_driver_sql(BEGIN)
         return self.connection
 
@@ -150,7 +146,7 @@ class AiosqliteSession(CallersSession):
         """See ``SqlSession.execute``."""
         cursor = await self.connection.cursor()
         cursor.row_factory = None
-        if not self._reads and not self.connection.in_transaction:
+        if not self.reads and not self.connection.in_transaction:
             await cursor.execute(BEGIN)
         await cursor.execute(text, parameters)
         return (await cursor.fetchall() if cursor.description else ()), cursor.rowcount

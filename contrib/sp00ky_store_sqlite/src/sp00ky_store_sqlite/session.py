@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from sp00ky_core.ports import QUERY_SECONDS
-from sp00ky_core.stores.transactional import BlockingSession, Column, Default, Kind, Table
+from sp00ky_core.stores.transactional import BlockingSession, Column, Default, Kind
 
 __all__ = ["SqliteSession"]
 
@@ -47,6 +47,8 @@ class SqliteSession(BlockingSession):
     """A session on a ``sqlite3.Connection``."""
 
     undoes_statements = True
+    column_names = "SELECT name FROM pragma_table_info(?)"
+    index_names = "SELECT name FROM pragma_index_list(?)"
     if sqlite3.sqlite_version_info < (3, 43):  # it has no octet_length yet
         bytes_of = "length(CAST({} AS BLOB))"
     types: ClassVar[Mapping[Kind, str]] = {
@@ -91,13 +93,3 @@ class SqliteSession(BlockingSession):
         finally:
             self.connection.set_authorizer(None)
             self.connection.set_progress_handler(None, 0)
-
-    async def columns_of(self, table: Table) -> frozenset[str] | None:
-        """See ``Session.columns_of``."""
-        rows, _ = await self.execute("SELECT name FROM pragma_table_info(?)", (table.name,))
-        return frozenset(name for (name,) in rows) or None
-
-    async def indexes_of(self, table: Table) -> frozenset[str]:
-        """See ``Session.indexes_of``."""
-        rows, _ = await self.execute("SELECT name FROM pragma_index_list(?)", (table.name,))
-        return frozenset(name for (name,) in rows)

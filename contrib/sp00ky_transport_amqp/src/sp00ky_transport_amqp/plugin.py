@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import attrs
 
-from sp00ky_core import Transport, TransportEntry, hookimpl
+from sp00ky_core import TransportEntry, hookimpl
 from sp00ky_core.config import key, values
+from sp00ky_core.plugins.deferred import deferred
 from sp00ky_transport_amqp.routes import Route, read_routes
 
 
@@ -26,15 +27,8 @@ class AmqpOptions:
     cloud_events: bool = attrs.field(default=False, metadata=key(values.boolean))
 
 
-def amqp_transport() -> Transport:
-    """Make the transport; what it needs isn't imported by each command that looks for plugins."""
-    from sp00ky_transport_amqp.transport import AmqpTransport  # noqa: PLC0415  # see above
-
-    return AmqpTransport()
-
-
 ENTRY = TransportEntry(
-    make=amqp_transport,
+    make=deferred("sp00ky_transport_amqp.transport:AmqpTransport"),
     scheme="amqp",
     options=AmqpOptions,
     credentials=frozenset({"basic"}),

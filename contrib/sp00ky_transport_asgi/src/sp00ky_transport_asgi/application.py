@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, MutableMapping
 from concurrent.futures import Future
 from functools import partial
+from traceback import walk_stack
 from typing import Any
 
 from sp00ky_core.plugins.calls import watched
@@ -36,14 +37,12 @@ _INSIDE: contextvars.ContextVar[Application | None] = contextvars.ContextVar("sp
 
 def lifespan_around(app: AsgiApp) -> MutableMapping[str, Any] | None:
     """Return the scope of the application's lifespan, where that called the running code, step by step."""
-    frame = inspect.currentframe()
-    while frame is not None:
+    for frame, _ in walk_stack(inspect.currentframe()):
         scope, holder = frame.f_locals.get("scope"), frame.f_locals.get("self")
         if isinstance(scope, MutableMapping) and scope.get("type") == "lifespan":
             is_own_code = frame.f_code is getattr(app, "__code__", None)
             if is_own_code or app in (holder, scope.get("app")):
                 return scope
-        frame = frame.f_back
     return None
 
 
@@ -59,14 +58,13 @@ class Application:
     def __init__(self, target: Target, loop: str) -> None:
         self.users: set[object] = set()
         self.has_ended: bool = False
-        self.name: str = target.name
+        self.name: str = str(target)
         self._app = target.load()
         self._calls: set[asyncio.Task[None]] = set()
         self._context = contextvars.copy_context()
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._stopping = asyncio.Event()
         self._started: Future[str] = Future()  # why it can't; empty: it could, or has no lifespan
-        self._problem = ""
         lifespan = lifespan_around(self._app) if loop == "auto" else None
         self._state: dict[str, Any] = lifespan.get("state", {}) if lifespan else {}
         self._thread: threading.Thread | None = None
@@ -96,16 +94,12 @@ class Application:
         if self._thread.is_alive():
             _log.warning("%s doesn't end: a handler blocks its loop; it is left behind", self.name)
 
-    def call(self, call: Call) -> None:
-        """Begin a call, in the application's loop."""
-        self.post(partial(self._call, call))
-
-    def _call(self, call: Call) -> None:
+    def perform(self, call: Call) -> None:
+        """Begin a call; in the application's loop."""
         made = call.run(self._app, self._state)
         if self._thread is None:
-            made = watched(made, partial(_log.warning, BLOCKED, self.name, call.path))
-        loop = asyncio.get_running_loop()
-        task = asyncio.Task(made, loop=loop, context=self._context.copy(), **EAGER)
+            made = watched(made, partial(_log.warning, BLOCKED, self.name, call.attempt.job.path))
+        task = asyncio.Task(made, loop=asyncio.get_running_loop(), context=self._context.copy(), **EAGER)
         if not task.done():
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
@@ -116,9 +110,8 @@ class Application:
                 runner.run(self._serve())
         except BaseException:  # noqa: BLE001  # such as SystemExit of a background task
             _log.exception("%s: its loop has ended; the next job starts it again", self.name)
-        finally:
-            self.has_ended = True
-            self._begin("its loop has ended")
+        self.has_ended = True
+        self._begin("its loop has ended")
 
     async def _serve(self) -> None:
         self.post = Post(asyncio.get_running_loop())
@@ -143,16 +136,16 @@ class Application:
             _log.log(logging.ERROR if is_late else logging.DEBUG, "%s failed", self.name, exc_info=error)
             # Else it knows no lifespan, as servers see it: it hasn't asked for its start.
             if self._inbox.empty():
-                self._problem = f"{type(error).__name__}: {error}"
-        self._begin(self._problem)
+                self._begin(f"{type(error).__name__}: {error}")
+        asyncio.get_running_loop().call_soon(self._begin, "")  # after what `_send` says
 
     async def _send(self, message: Message) -> None:
         if message["type"] == "lifespan.startup.complete":
             self._begin("")
         elif message["type"] == "lifespan.startup.failed":
-            self._problem = str(message.get("message") or "it doesn't say why")
             # Soon: an application that raises it now says it without a traceback.
-            asyncio.get_running_loop().call_soon(self._begin, self._problem)
+            problem = str(message.get("message") or "it doesn't say why")
+            asyncio.get_running_loop().call_soon(self._begin, problem)
 
     def _begin(self, problem: str) -> None:
         if not self._started.done():
@@ -175,23 +168,21 @@ async def entered(target: Target, loop: str, user: object) -> Application:
     application = _RUNNING.get(target)
     if application is None or application.has_ended:
         application = _RUNNING[target] = Application(target, loop)
-    if _INSIDE.get() is application:
-        return application  # its own lifespan, which can't wait for itself
-    application.users.add(user)
-    try:
-        await application.start()
-    except BaseException:
-        await left(user, target)
-        raise
+    if _INSIDE.get() is not application:  # which can't wait for itself
+        application.users.add(user)
+        try:
+            await application.start()
+        except BaseException:
+            await left(user, target)
+            raise
     return application
 
 
 async def left(user: object, *targets: Target) -> None:
     """Note that a transport needs these applications no more, by default all; the last one stops one."""
     for target in targets or [*_RUNNING]:
-        application = _RUNNING[target]
-        if user in application.users:
-            application.users.remove(user)
-            if not application.users:
-                del _RUNNING[target]
-                await application.stop()
+        users = _RUNNING[target].users
+        is_last = users == {user}
+        users.discard(user)
+        if is_last:
+            await _RUNNING.pop(target).stop()

@@ -7,12 +7,12 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import Lock
 from typing import Any
 
 from sp00ky_core import Attempt, Undelivered
-from sp00ky_core.job.outcome import RESET, TIMEOUT
+from sp00ky_core.job.outcome import RESET, THROTTLED, TIMEOUT
 from sp00ky_transport_asgi import EXTENSION
 from sp00ky_transport_asgi.target import AsgiApp, Message
 from sp00ky_transport_http.request import Request, Template
@@ -21,6 +21,7 @@ from sp00ky_transport_http.response import Response
 _log = logging.getLogger(__name__)
 
 LATE = Undelivered(name=TIMEOUT, reason="no answer in time")
+UNBEGUN = Undelivered(name=THROTTLED, sent=False, reason="not begun: the application's loop is busy")
 CUT_OFF = Undelivered(name=RESET, reason="the application's loop has ended")
 
 
@@ -61,44 +62,47 @@ class Call:
     Attributes:
         answer: A response from when its head has come; until then, what that means if it never comes.
         over: Done once the response is whole, or as far as it goes; in the loop of whoever waits for it.
-        path: The job's.
+        attempt: What it is an attempt of.
     """
 
     def __init__(self, attempt: Attempt, request: Request, home: Post) -> None:
         self.answer: Response | Undelivered = LATE
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.path: str = attempt.job.path
-        self._attempt, self._request, self._home = attempt, request, home
+        self.attempt: Attempt = attempt
+        self._request, self._home = request, home
         self._room, self._has_body = attempt.backend.max_response_bytes, True
-        self._taken = Lock()
+        # The first who asks is told so: the application's loop, which begins it, or who gives it up.
+        self._take = partial(Lock().acquire, blocking=False)
         self._is_over = False
         self._gone: asyncio.Event | None = None  # where the application waits for that
 
-    def take(self) -> bool:
-        """Decide whether the application is called: by the first who asks, who begins it, or gives it up."""
-        return self._taken.acquire(blocking=False)
-
     async def run(self, app: AsgiApp, state: dict[str, Any]) -> None:
         """Call the application; it may go on for a while once the response is whole."""
-        if not self.take():
+        if not self._take():
             return  # its time was over before this loop came to it
         try:
-            await app(_scope(self._attempt, self._request, state), self._receive, self._send)
+            await app(_scope(self.attempt, self._request, state), self._receive, self._send)
         except BaseException:
             if is_cancelled():
-                self._leave(CUT_OFF)
+                self.end(CUT_OFF)
                 raise
-            _log.exception("%s: the application failed", self.path)
-        self._leave(Response(status=500))  # as servers answer
-
-    def _leave(self, answer: Response | Undelivered) -> None:
-        """Note that no more comes; ``answer`` is what stands for a head that hasn't."""
+            _log.exception("%s: the application failed", self.attempt.job.path)
         if not self._is_over:
-            self.answer = answer if self.answer is LATE else self.answer
-            self.end()
+            self.end(Response(status=500))  # as servers answer
 
-    def end(self) -> None:
-        """Take nothing more: the response is whole, or whoever waited has gone."""
+    def is_unanswered(self) -> bool:
+        """Give it up; say whether it was begun, and no head has come."""
+        if self._take():
+            self.answer = UNBEGUN
+        return self.answer is LATE
+
+    def end(self, otherwise: Response | Undelivered = LATE) -> None:
+        """Take nothing more: the response is whole, or whoever waited has gone.
+
+        ``otherwise`` is the answer where no head has come.
+        """
+        if self.answer is LATE:
+            self.answer = otherwise
         self._is_over = True
         if self._gone is not None:
             self._gone.set()
@@ -121,11 +125,8 @@ class Call:
         if self._is_over:
             return  # a client that has gone hears nothing
         if message["type"] == "http.response.start":
-            headers = {
-                name.decode("latin-1").lower(): value.decode("latin-1")
-                for name, value in message.get("headers") or ()
-            }
-            status = message["status"]
+            status, given = message["status"], message.get("headers") or ()
+            headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in given}
             self.answer = Response(status=status, headers=headers, body=bytearray(), complete=False)
         elif message["type"] == "http.response.body":
             if isinstance(self.answer, Undelivered):
@@ -161,6 +162,5 @@ def _shared_scope(template: Template) -> tuple[dict[str, Any], list[tuple[bytes,
         "root_path": "",
         **dict.fromkeys(("server", "client"), ("sp00ky", 0)),  # there is no network between them
     }
-    return scope, [
-        (name.lower().encode(), value.encode("latin-1")) for name, value in template.headers.items()
-    ]
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in template.headers.items()]
+    return scope, headers

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import attrs
 
-from sp00ky_core import BackendConfig, Transport, TransportEntry, hookimpl
+from sp00ky_core import TransportEntry, hookimpl
 from sp00ky_core.config import key, values
+from sp00ky_core.plugins.deferred import deferred
 
 
 @attrs.frozen(kw_only=True)
@@ -30,29 +30,17 @@ class AsgiOptions:
     host: str = attrs.field(default="localhost", metadata=key(values.text))
 
 
-def asgi_transport(loop: str = "") -> Transport:
-    """Make the transport; what it needs isn't imported by each command that looks for plugins."""
-    from sp00ky_transport_asgi.transport import AsgiTransport  # noqa: PLC0415  # see above
-
-    return AsgiTransport(loop)
-
-
-def own_document(backend: BackendConfig) -> Mapping[str, Any]:
-    """Return the application's own OpenAPI document. Raises ``TargetProblem``."""
-    from sp00ky_transport_asgi.target import document_of  # noqa: PLC0415  # see above
-
-    return document_of(backend)
-
+_transport = deferred("sp00ky_transport_asgi.transport:AsgiTransport")
 
 ENTRY = TransportEntry(
-    make=asgi_transport,
+    make=_transport,
     scheme="asgi",
     codes="http",
     options=AsgiOptions,
     contract="own",
-    document=own_document,
+    document=deferred("sp00ky_transport_asgi.target:document_of"),
     leaves_running=True,
-    in_tests=partial(asgi_transport, "shared"),
+    in_tests=partial(_transport, "shared"),
 )
 """A cancelled call goes on, as a server's does whose client has gone."""
 

@@ -59,9 +59,8 @@ class Target:
         prefix, folder = f"{slash}{prefix}".rstrip("/"), options_of(backend).folder
         return cls(module=module, attribute=attribute, prefix=prefix, folder=folder)
 
-    @property
-    def name(self) -> str:
-        """As it is written, without the prefix."""
+    def __str__(self) -> str:
+        """Write it as it is in the configuration, without the prefix."""
         return f"asgi://{self.module}:{self.attribute}"
 
     def load(self) -> AsgiApp:
@@ -75,8 +74,7 @@ class Target:
             missing = isinstance(error, ModuleNotFoundError) and error.name
             if missing and f"{self.module}.".startswith(f"{missing}."):
                 raise TargetProblem(f"there is no module {missing!r} in {folder} or installed") from None
-            problem = f"{self.module} can't be imported: {type(error).__name__}"
-            raise TargetProblem(problem, error) from None
+            raise TargetProblem(f"{self.module} can't be imported: {type(error).__name__}", error) from None
         if (own := self._files()) and (file := _file_of(found)) not in own:
             problem = f"{self.module} is {file} in this process, and {own[0]} can't be it too"
             raise TargetProblem(f"{problem}; give one of them another name")
@@ -126,11 +124,11 @@ def document_of(backend: BackendConfig) -> Mapping[str, Any]:
     make = getattr(app, "openapi", None)  # of FastAPI
     make = make or getattr(getattr(app, "openapi_schema", None), "to_schema", None)  # of Litestar
     if not callable(make):
-        raise TargetProblem(f"{target.name} has no OpenAPI document of its own; write one, its `spec`")
+        raise TargetProblem(f"{target} has no OpenAPI document of its own; write one, its `spec`")
     try:
         document: Mapping[str, Any] = make()
     except Exception as error:  # noqa: BLE001  # whatever the application raises
-        raise TargetProblem(f"{target.name} can't describe itself: {type(error).__name__}", error) from None
+        raise TargetProblem(f"{target} can't describe itself: {type(error).__name__}", error) from None
     below, paths = f"{target.prefix}/", document.get("paths") or {}
     own = {path[len(below) - 1 :]: item for path, item in paths.items() if path.startswith(below)}
     return {**document, "paths": own}

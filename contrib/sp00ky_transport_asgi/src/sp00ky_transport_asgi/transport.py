@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from sp00ky_core import Attempt, BackendConfig, Outcome, Undelivered
-from sp00ky_core.job.outcome import CONNECT, THROTTLED
+from sp00ky_core.job.outcome import CONNECT
 from sp00ky_transport_asgi.application import Application, entered, left
-from sp00ky_transport_asgi.call import LATE, Call, Post
+from sp00ky_transport_asgi.call import Call, Post
 from sp00ky_transport_asgi.target import Target, TargetProblem, options_of
 from sp00ky_transport_http.backend import HttpBackend, fault_of
 from sp00ky_transport_http.deadlines import Deadlines
-from sp00ky_transport_http.response import Response
 
 __all__ = ["AsgiTransport"]
-
-_UNBEGUN = Undelivered(name=THROTTLED, sent=False, reason="not begun: the application's loop is busy")
 
 
 class _Backend(HttpBackend):
@@ -54,7 +52,7 @@ class AsgiTransport:
     async def _entered(self, backend: BackendConfig) -> Application:
         target, loop = Target.of(backend), self._loop or options_of(backend).loop
         if self._loops.setdefault(target, loop) != loop:
-            raise TargetProblem(f"{target.name} has another `loop` for another backend; give it one for all")
+            raise TargetProblem(f"{target} has another `loop` for another backend; give it one for all")
         return await entered(target, loop, self)
 
     async def deliver(self, attempt: Attempt) -> Outcome:
@@ -67,30 +65,22 @@ class AsgiTransport:
             request = backend.build(attempt)
             if isinstance(request, Undelivered):
                 return request
-            call = Call(attempt, request, self._post)
-            answer = await self._answer(backend.application, call, attempt.timeout)
-            if isinstance(answer, Undelivered):
-                return answer
-            return backend.outcome(answer, has_result=attempt.operation.has_result)
+            call, application = Call(attempt, request, self._post), backend.application
+            task: Any = asyncio.current_task()  # there is one
+            self._deadlines.enter(task, attempt.timeout, lambda: True)
+            try:
+                application.post(partial(application.perform, call))
+                await call.over
+            except asyncio.CancelledError:
+                application.post(call.end)  # as a client that has gone
+                if call.is_unanswered() and not self._deadlines.leave(task):
+                    raise
+            finally:
+                self._deadlines.leave(task)
+            if isinstance(call.answer, Undelivered):
+                return call.answer
+            return backend.outcome(call.answer, has_result=request.template.has_result)
         except TargetProblem as problem:
             return Undelivered(name=CONNECT, reason=problem.place)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this job's
             return fault_of(attempt, error)
-
-    async def _answer(self, application: Application, call: Call, seconds: float) -> Response | Undelivered:
-        """Return a call's response, as far as it has come in time; a head decides, whoever cancels."""
-        task: Any = asyncio.current_task()  # there is one
-        self._deadlines.enter(task, seconds, lambda: True)
-        try:
-            application.call(call)
-            await call.over
-        except asyncio.CancelledError:
-            is_late = self._deadlines.leave(task)
-            application.post(call.end)  # as a client that has gone
-            if call.take():
-                return _UNBEGUN
-            if call.answer is LATE and not is_late:
-                raise
-        finally:
-            self._deadlines.leave(task)
-        return call.answer

@@ -236,9 +236,13 @@ def _blocked(plugin_names: str, name: str, seconds: float) -> None:
     logger.warning(text, plugin_names, seconds, name)
 
 
-@coroutine
-def watched(work: Awaitable[None], blocked: Callable[[float], object]) -> Generator[Any, Any, None]:
+async def watched(work: Awaitable[None], blocked: Callable[[float], object]) -> None:
     """Await work step by step; tell ``blocked`` for how many seconds a step has held up the loop, if long."""
+    await _stepwise(work, blocked)
+
+
+@coroutine
+def _stepwise(work: Awaitable[None], blocked: Callable[[float], object]) -> Generator[Any, Any, None]:
     steps = work.__await__()
     resume: Callable[[], Any] = partial(next, steps)
     while True:

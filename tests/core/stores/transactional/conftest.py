@@ -31,6 +31,8 @@ def refused(error: Exception) -> Exception:
 
 
 class SqliteSession(BlockingSession):
+    column_names = "SELECT name FROM pragma_table_info(?)"
+    index_names = "SELECT name FROM pragma_index_list(?)"
     types: ClassVar = dict.fromkeys(Kind, "TEXT") | {Kind.INTEGER: "INTEGER", Kind.REAL: "REAL"}
     defaults: ClassVar = {
         Default.KEY: "(lower(hex(randomblob(16))))",
@@ -46,14 +48,6 @@ class SqliteSession(BlockingSession):
 
     async def now(self) -> datetime:
         return self.at
-
-    async def columns_of(self, table: Table) -> frozenset[str] | None:
-        rows, _ = await self.execute("SELECT name FROM pragma_table_info(?)", (table.name,))
-        return frozenset(name for (name,) in rows) or None
-
-    async def indexes_of(self, table: Table) -> frozenset[str]:
-        rows, _ = await self.execute("SELECT name FROM pragma_index_list(?)", (table.name,))
-        return frozenset(name for (name,) in rows)
 
     async def refuse(self, operation: str, when: str, table: str = "job") -> None:
         """Have the database refuse rows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -84,9 +85,12 @@ class Primitives(ABC):
     Attributes:
         cancels: A call that is cancelled cancels ``run``, which ends what the database does for it; else its
             transaction comes to its own end.
+        poll: Seconds between two looks for what others have written, where nothing tells; None: ``changes``
+            tells, or there is nothing to tell.
     """
 
     cancels: ClassVar[bool] = False
+    poll: ClassVar[float | None] = None
 
     @property
     @abstractmethod
@@ -129,11 +133,11 @@ class Primitives(ABC):
 
         To yield once too often costs a look at the tables. What it raises is logged, and it is called again.
         An adapter leaves it as it is where its capabilities promise neither ``transactions`` nor
-        ``signals_across_processes``.
+        ``signals_across_processes``, or where it can but ``poll``.
         """
-        nothing: tuple[None, ...] = ()
-        for signal in nothing:
-            yield signal
+        while self.poll is not None:
+            yield
+            await asyncio.sleep(self.poll)
 
 
 class TransactionalStore(Primitives, DecidingStore):

@@ -32,12 +32,6 @@ class Session(BlockingSession):
     async def now(self) -> Any:
         return None
 
-    async def columns_of(self, table: Table) -> frozenset[str] | None:
-        return None
-
-    async def indexes_of(self, table: Table) -> frozenset[str]:
-        return frozenset()
-
 
 def refused(error: Exception) -> Exception:
     return RowRefused(store="test", problem=str(error))

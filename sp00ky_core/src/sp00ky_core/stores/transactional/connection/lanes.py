@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreClosed
 from sp00ky_core.ports import QUERY_SECONDS
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
-from sp00ky_core.stores.transactional.connection.sql import BlockingLane, Reply, SqlSession
+from sp00ky_core.stores.transactional.connection.sql import BlockingLane, DriverSession, Reply
 
 __all__ = ["AsyncLane", "AsyncSession", "Executor", "InLanes"]
 
@@ -140,16 +140,8 @@ PAUSE = 0.02
 """Seconds that the first of these waits for the others, at most; each later one waits twice as long."""
 
 
-class AsyncSession(SqlSession):
+class AsyncSession(DriverSession):
     """A session on a PEP 249 connection whose calls are awaited."""
-
-    def __init__(self, connection: Any, translate: Callable[[Exception], Exception]) -> None:
-        super().__init__(translate)
-        self.connection = connection
-
-    def cursor(self) -> Any:
-        """Return a new cursor, whose rows are sequences."""
-        return self.connection.cursor()
 
     async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
         """See ``SqlSession.execute``."""

@@ -37,7 +37,7 @@ from sp00ky_core.stores.transactional.schema import (
     with_whole_indexes,
 )
 
-__all__ = ["BlockingLane", "BlockingSession", "Reply", "SqlSession", "WriterGate", "encoded"]
+__all__ = ["BlockingLane", "BlockingSession", "DriverSession", "Reply", "SqlSession", "WriterGate", "encoded"]
 
 Reply = tuple[Sequence[Sequence[Any]], int]
 """The rows of a statement, and how many rows it has written."""
@@ -73,6 +73,8 @@ class SqlSession(Session):
         bytes_of: How many bytes a text has, if possible without reading it.
         table_options: What ends a ``CREATE TABLE``.
         partial_indexes: An index may hold some of the rows only; else ``with_whole_indexes`` stands for it.
+        column_names: The statement that lists the columns of a table, whose name is its parameter.
+        index_names: The same of its indexes.
     """
 
     types: ClassVar[Mapping[Kind, str]]
@@ -88,6 +90,8 @@ class SqlSession(Session):
     bytes_of: ClassVar[str] = "octet_length({})"
     table_options: ClassVar[str] = ""
     partial_indexes: ClassVar[bool] = True
+    column_names: ClassVar[str]
+    index_names: ClassVar[str]
 
     def __init__(self, translate: Callable[[Exception], Exception]) -> None:
         self._translate = translate
@@ -293,6 +297,18 @@ class SqlSession(Session):
         """See ``Session.removal``; a database whose indexes are named within a table overrides it."""
         return f"DROP INDEX {self._name(index_name)}"
 
+    async def columns_of(self, table: Table) -> frozenset[str] | None:
+        """See ``Session.columns_of``."""
+        return frozenset(name for (name,) in await self.listed(self.column_names, table)) or None
+
+    async def indexes_of(self, table: Table) -> frozenset[str]:
+        """See ``Session.indexes_of``."""
+        return frozenset(name for (name,) in await self.listed(self.index_names, table))
+
+    async def listed(self, statement: str, table: Table) -> Sequence[Sequence[Any]]:
+        """Return what a statement lists of a table, whose name is its parameter."""
+        return (await self._run(statement, (table.name,)))[0]
+
     async def define(self, statement: str) -> None:
         """See ``Session.define``."""
         await self._run(statement)
@@ -491,18 +507,30 @@ def _literal(value: str | int) -> str:
     return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
 
 
-class BlockingSession(SqlSession):
-    """A session on a PEP 249 connection; its calls block the thread that they are made in."""
+class DriverSession(SqlSession):
+    """A session on a connection as PEP 249 has it, or like that.
 
-    blocks = True
+    Attributes:
+        connection: The driver's, or what a caller has for it.
+        reads: It is a caller's, and only reads: it may be outside a transaction.
+    """
 
-    def __init__(self, connection: Any, translate: Callable[[Exception], Exception]) -> None:
+    def __init__(
+        self, connection: Any, translate: Callable[[Exception], Exception], *, reads: bool = False
+    ) -> None:
         super().__init__(translate)
         self.connection = connection
+        self.reads: bool = reads
 
     def cursor(self) -> Any:
         """Return a new cursor, whose rows are sequences."""
         return self.connection.cursor()
+
+
+class BlockingSession(DriverSession):
+    """A session on a PEP 249 connection; its calls block the thread that they are made in."""
+
+    blocks = True
 
     async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
         """See ``SqlSession.execute``."""

@@ -231,18 +231,9 @@ async def test_what_it_cannot_prepare_keeps_a_runner_from_starting(
 
 # --- a contract of the transport's own ---
 
-DOCUMENT = {
-    "openapi": "3.1.0",
-    "paths": {
-        "/paid": {
-            "post": {
-                "requestBody": {
-                    "content": {"application/json": {"schema": {"required": ["id"], "type": "object"}}}
-                }
-            }
-        }
-    },
-}
+SCHEMA = {"required": ["id"], "type": "object"}
+OPERATION = {"requestBody": {"content": {"application/json": {"schema": SCHEMA}}}}
+DOCUMENT = {"openapi": "3.1.0", "paths": {"/paid": {"post": OPERATION}}}
 
 
 async def test_an_own_contract_is_read_when_it_is_first_needed_not_to_look_at_jobs(

@@ -74,7 +74,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'jobs.db'}"
     if request.param == "surreal":
         return str(request.getfixturevalue("surreal_url"))
-    url = request.getfixturevalue("postgres")
+    url = request.getfixturevalue("dsn")
     return f"{url}{'&' if '?' in url else '?'}schema=test_{uuid4().hex[:12]}"
 
 

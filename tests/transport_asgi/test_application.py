@@ -250,6 +250,19 @@ async def test_an_application_whose_loop_has_ended_is_started_again(
     assert caplog.text.count("its loop has ended") == 1
 
 
+async def test_applications_of_two_transports_may_end_at_once(project: Project) -> None:
+    transports = []
+    for attribute in ("app", "other"):
+        project.write(f"{DYING}\nother = FastAPI()\n", url=f"asgi://{project.name}:{attribute}")
+        async with project.outbox() as outbox:
+            ((transport, backends),) = outbox.prepared_transports()
+            await transport.open()
+            await transport.prepare(*backends)
+        transports.append(transport)
+    await asyncio.gather(*(transport.close() for transport in transports))
+    assert threads_of_applications() == []
+
+
 async def test_a_call_whose_loop_ends_is_over_at_once(project: Project) -> None:
     project.write(DYING)
     async with project.outbox() as outbox:

@@ -89,6 +89,14 @@ async def opened_page(chromium: Any, address: str, **options: Any) -> Any:
     return page
 
 
+@pytest.fixture
+async def page(chromium: Any, address: str) -> AsyncIterator[Any]:
+    """A page against which its console says nothing."""
+    page = await opened_page(chromium, address)
+    yield page
+    assert page.problems == []
+
+
 def is_problem(message: Any) -> bool:
     return (
         message.type in {"error", "warning"} and "the server responded with a status of" not in message.text
@@ -188,8 +196,7 @@ async def test_nothing_keeps_people_out_and_nothing_is_cut_off(
     assert page.problems == []
 
 
-async def test_ticked_jobs_are_retried(chromium: Any, address: str, outbox: Outbox) -> None:
-    page = await opened_page(chromium, address)
+async def test_ticked_jobs_are_retried(page: Any, outbox: Outbox) -> None:
     await page.goto("/jobs?status=failed&backend=api")
     retry = page.get_by_role("button", name="Retry")
     assert await retry.is_disabled()
@@ -208,18 +215,14 @@ async def test_ticked_jobs_are_retried(chromium: Any, address: str, outbox: Outb
     await page.get_by_text("2 jobs retried.").wait_for()
     (entry, *_) = await outbox.audit()
     assert (entry.actor, entry.reason, entry.count) == ("ada", "the backend is back again", 2)
-    assert page.problems == []
 
 
 @pytest.mark.parametrize(("by", "column"), [("route", "path"), ("assigned", "assigned_to")])
-async def test_a_group_of_errors_is_retried(
-    chromium: Any, address: str, outbox: Outbox, by: GroupBy, column: str
-) -> None:
+async def test_a_group_of_errors_is_retried(page: Any, outbox: Outbox, by: GroupBy, column: str) -> None:
     since = datetime.now(UTC) - timedelta(hours=1)
     group = next(group for group in await outbox.errors(since=since, by=by) if getattr(group, column))
     error: Any = {"error_name": group.name, "code": group.code, column: getattr(group, column)}
     jobs = await outbox.find(backend=group.backend, **error, failed_since=since, limit=1000)
-    page = await opened_page(chromium, address)
     await page.goto("/errors")
     await page.get_by_role("link", name="By assigned to" if by == "assigned" else "By route").click()
     await page.get_by_label("Changed since").fill("1h")
@@ -231,13 +234,9 @@ async def test_a_group_of_errors_is_retried(
     await dialog.get_by_role("button", name="Retry").click()
     await page.get_by_text(f"{len(jobs)} job{'s' * (len(jobs) > 1)} retried.").wait_for()
     assert [(await outbox.get(job.id)).status for job in jobs] == ["pending"] * len(jobs)
-    assert page.problems == []
 
 
-async def test_a_backend_is_set_and_reset_with_the_keyboard(
-    chromium: Any, address: str, outbox: Outbox
-) -> None:
-    page = await opened_page(chromium, address)
+async def test_a_backend_is_set_and_reset_with_the_keyboard(page: Any, outbox: Outbox) -> None:
     await page.goto("/")
     await page.get_by_role("button", name="Set api", exact=True).focus()
     await page.keyboard.press("Enter")
@@ -260,14 +259,10 @@ async def test_a_backend_is_set_and_reset_with_the_keyboard(
     await page.locator("dialog[open]").wait_for()
     await page.keyboard.press("Enter")
     await page.get_by_text("api is as the file says.").wait_for()
-    assert page.problems == []
 
 
-async def test_a_tenants_jobs_are_copied_redacted_and_erased(
-    chromium: Any, address: str, outbox: Outbox
-) -> None:
+async def test_a_tenants_jobs_are_copied_redacted_and_erased(page: Any, outbox: Outbox) -> None:
     group = next(group for group in await outbox.groups("assigned") if group.assigned_to)
-    page = await opened_page(chromium, address)
     dialog = page.locator("dialog[open]")
     await page.goto("/groups?by=assigned")
     await page.get_by_role("link", name=group.assigned_to, exact=True).first.click()
@@ -292,13 +287,9 @@ async def test_a_tenants_jobs_are_copied_redacted_and_erased(
         await page.get_by_text("sha256").first.wait_for()
     assert await outbox.find(backend=group.backend, assigned_to=group.assigned_to) == []
     assert [entry.action for entry in (await outbox.audit())[:3]] == ["erase", "redact", "copy"]
-    assert page.problems == []
 
 
-async def test_pages_stay_up_to_date_and_keep_what_is_ticked(
-    chromium: Any, address: str, outbox: Outbox
-) -> None:
-    page = await opened_page(chromium, address)
+async def test_pages_stay_up_to_date_and_keep_what_is_ticked(page: Any, outbox: Outbox) -> None:
     await page.goto("/jobs?assigned_to=live")
     await page.get_by_text("No job matches").wait_for()
     await page.locator("[data-state=live]").wait_for()
@@ -312,7 +303,6 @@ async def test_pages_stay_up_to_date_and_keep_what_is_ticked(
     await page.locator("[data-state=live]").wait_for()
     await outbox.kill(first.id)
     await page.get_by_text("Killed", exact=True).wait_for()
-    assert page.problems == []
 
 
 @pytest.mark.parametrize(
@@ -326,13 +316,7 @@ async def test_pages_stay_up_to_date_and_keep_what_is_ticked(
     ],
 )
 async def test_a_page_that_takes_long_comes_in_two_steps(
-    chromium: Any,
-    address: str,
-    outbox: Outbox,
-    axe: str,
-    monkeypatch: pytest.MonkeyPatch,
-    path: str,
-    asked: str,
+    page: Any, outbox: Outbox, axe: str, monkeypatch: pytest.MonkeyPatch, path: str, asked: str
 ) -> None:
     ask, going_on = getattr(Outbox, asked), asyncio.Event()
 
@@ -342,7 +326,6 @@ async def test_a_page_that_takes_long_comes_in_two_steps(
 
     monkeypatch.setattr(Outbox, asked, slow)
     monkeypatch.setattr(app, "PATIENCE", 0.0)
-    page = await opened_page(chromium, address)
     await page.goto(path)
     reading = page.get_by_text("Reading…")
     await reading.wait_for()
@@ -356,12 +339,10 @@ async def test_a_page_that_takes_long_comes_in_two_steps(
     assert not typed or await typed.input_value() == "/spook", "what is typed meanwhile stays"
     assert "…" not in await page.locator("#live .tabs, #live thead").first.inner_text(), "all is counted"
     await page.locator("[data-state=live]").wait_for()
-    assert page.problems == []
 
 
-async def test_a_job_is_rescheduled_with_the_keyboard(chromium: Any, address: str, outbox: Outbox) -> None:
+async def test_a_job_is_rescheduled_with_the_keyboard(page: Any, outbox: Outbox) -> None:
     job = await outbox.run("api", "/spookify", delay=timedelta(days=9))
-    page = await opened_page(chromium, address)
     await page.goto(f"/jobs/{job.id}")
     await page.get_by_role("button", name="Reschedule").focus()
     await page.keyboard.press("Enter")
@@ -376,11 +357,9 @@ async def test_a_job_is_rescheduled_with_the_keyboard(chromium: Any, address: st
     await page.get_by_text("1 job rescheduled.").wait_for()
     now = await outbox.get(job.id)
     assert (now.priority, now.run_at is not None and now.run_at <= datetime.now(UTC)) == (3, True)
-    assert page.problems == []
 
 
-async def test_it_is_used_with_the_keyboard(chromium: Any, address: str) -> None:
-    page = await opened_page(chromium, address)
+async def test_it_is_used_with_the_keyboard(page: Any) -> None:
     await page.goto("/")
     await page.keyboard.press("Tab")
     await page.keyboard.press("Enter")
@@ -397,7 +376,6 @@ async def test_it_is_used_with_the_keyboard(chromium: Any, address: str) -> None
     await dialog.get_by_label("Reason").fill("by hand")
     await page.keyboard.press("Enter")
     await page.get_by_text("api is paused until it is resumed.").wait_for()
-    assert page.problems == []
 
 
 async def test_without_scripts_it_works_all_the_same(chromium: Any, address: str, outbox: Outbox) -> None:

@@ -20,18 +20,19 @@ def empty_database(dsn: str) -> Iterator[dict[str, Any]]:
     name = f"django_{os.getpid()}"
     with psycopg.connect(dsn, autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
-        parts = urlsplit(dsn)
-        found: dict[str, Any] = connections.settings["default"]
-        found |= {
-            "NAME": name,
-            "USER": unquote(parts.username or ""),
-            "PASSWORD": unquote(parts.password or ""),
-            "HOST": dict(parse_qsl(parts.query)).get("host") or parts.hostname or "",
-            "PORT": str(parts.port or ""),
-        }
-        yield found
-        for connection in connections.all(initialized_only=True):
-            connection.close()
+    parts = urlsplit(dsn)
+    found: dict[str, Any] = connections.settings["default"]
+    found |= {
+        "NAME": name,
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": dict(parse_qsl(parts.query)).get("host") or parts.hostname or "",
+        "PORT": str(parts.port or ""),
+    }
+    yield found
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+    with psycopg.connect(dsn, autocommit=True) as admin:  # tests end connections that they don't know
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -17,15 +17,8 @@ from sp00ky_transport_http import plugin as http
 
 
 def project(folder: Path, url: str) -> Path:
-    paths = {
-        "/json": {
-            "post": {
-                "requestBody": {"content": {"application/json": {}}},
-                "responses": {"200": {"description": "done"}},
-            }
-        }
-    }
-    document = {"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": paths}
+    operation = {"post": {"requestBody": {"content": {"application/json": {}}}}}
+    document = {"openapi": "3.1.0", "paths": {"/json": operation}}
     (folder / "openapi.json").write_text(json.dumps(document))
     config = folder / "sp00ky.yml"
     backend = f"{{spec: openapi.json, baseUrl: '{url}', method: {{type: outbox, table: job}}}}"

@@ -66,23 +66,17 @@ def site(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path, moody: str) -> Path:
-    spec = {
-        "openapi": "3.1.0",
-        "info": {"title": "api", "version": "1"},
-        "paths": {
-            path: {"post": {"requestBody": {"content": {"application/json": {}}}, "responses": {}}}
-            for path in ("/spookify", "/chat")
-        },
-    }
+    operation = {"post": {"requestBody": {"content": {"application/json": {}}}}}
+    spec = {"openapi": "3.1.0", "paths": dict.fromkeys(("/spookify", "/chat"), operation)}
     (tmp_path / "openapi.json").write_text(json.dumps(spec))
     backend = f"{{spec: openapi.json, baseUrl: '{moody}', method: {{table: job}}, retry: {{base: 0.01}}}}"
     (tmp_path / "sp00ky.yml").write_text(f"store: memory://\nbackends: {{api: {backend}}}\n")
     return tmp_path
 
 
-def sp00ky(project: Path, site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def python(project: Path, site: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", "from sp00ky_core.cli import main; main()", *arguments],
+        [sys.executable, *arguments],
         cwd=project,
         env={**os.environ, "PYTHONPATH": str(site)},
         capture_output=True,
@@ -94,7 +88,8 @@ def sp00ky(project: Path, site: Path, *arguments: str) -> subprocess.CompletedPr
 
 def test_it_does_its_work(project: Path, site: Path) -> None:
     asked = ["--retry-strategy", "fibonacci", "--assigned-to", "thread:abc", "--wait", "--json"]
-    done = sp00ky(project, site, "call", "api", "/spookify", *asked)
+    program = "from sp00ky_core.cli import main; main()"
+    done = python(project, site, "-c", program, "call", "api", "/spookify", *asked)
     assert done.returncode == 0
     assert done.stderr.endswith(": delivered by this command\n")  # and no plugin's complaint before it
     assert complaints(done.stderr).count("\n") == 1
@@ -104,15 +99,7 @@ def test_it_does_its_work(project: Path, site: Path) -> None:
 
 def test_its_own_test_passes(project: Path, site: Path) -> None:
     (project / "test_ghost.py").write_text(ITS_TEST)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "test_ghost.py"],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(site)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
+    done = python(project, site, "-m", "pytest", "-q", "test_ghost.py")
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 

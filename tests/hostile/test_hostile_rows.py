@@ -64,37 +64,32 @@ VICTIMS = {
 
 
 @pytest.mark.timeout(900 if EXAMPLES <= 10 else 3_600)
-@pytest.mark.parametrize("victim", VICTIMS)
+@pytest.mark.parametrize(
+    ("victim", "apart"),
+    [
+        *((victim, False) for victim in VICTIMS),
+        pytest.param("postgres", True, marks=pytest.mark.slow),
+        pytest.param("surreal: any types", True, marks=pytest.mark.slow),
+    ],
+)
 def test_hostile_rows_are_survived(
-    victim: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    victim: str, apart: bool, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also by a process that tells everything, apart from the test's own."""
     monkeypatch.setenv("API_TOKEN", TOKEN)
     if victim.startswith("surreal"):
         request.getfixturevalue("surreal_address")  # skips where there is none
     with asyncio.Runner() as loop:
-        attack(loop, VICTIMS[victim](request), tmp_path, examples=EXAMPLES)
+        attack(loop, VICTIMS[victim](request), tmp_path, apart=apart)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900 if EXAMPLES <= 10 else 3_600)
-@pytest.mark.parametrize("victim", ["postgres", "surreal: any types"])
-def test_hostile_rows_are_survived_by_a_process_that_tells_everything(
-    victim: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("API_TOKEN", TOKEN)
-    if victim.startswith("surreal"):
-        request.getfixturevalue("surreal_address")  # skips where there is none
-    with asyncio.Runner() as loop:
-        attack(loop, VICTIMS[victim](request), tmp_path, examples=max(EXAMPLES // 5, 2), apart=True)
-
-
-def attack(loop: asyncio.Runner, opened: Opened, folder: Path, *, examples: int, apart: bool = False) -> None:
+def attack(loop: asyncio.Runner, opened: Opened, folder: Path, *, apart: bool) -> None:
     """Let Hypothesis choose what the client sends, again and again, while one runner goes on."""
     scene = scenery(opened, folder, apart=apart)
     place, statements = loop.run(scene.__aenter__())
     try:
 
-        @settings(max_examples=examples)
+        @settings(max_examples=max(EXAMPLES // 5, 2) if apart else EXAMPLES)
         @given(st.lists(statements, min_size=ROWS // 2, max_size=ROWS))
         def survive(sent: list[str]) -> None:
             loop.run(place.attack(sent))

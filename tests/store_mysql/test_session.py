@@ -1,12 +1,12 @@
 """What clients write, whatever it is: texts that look alike, no instants, rows that are too long."""
 
 import pytest
-from tests.store_mysql.conftest import Sql, new_job
+from tests.store_mysql.conftest import Sql, migrated, new_job
 
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import QueryRefused, RowRefused
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.ports import JobFilter, JobQuery
+from sp00ky_core.ports import JobFilter, JobQuery, StoreOptions
 from sp00ky_store_mysql import MysqlStore
 
 ALIKE = [
@@ -89,7 +89,12 @@ async def test_a_client_writes_what_the_documents_say(store: MysqlStore, sql: Sq
     assert job.created_at is not None
 
 
-async def test_a_row_that_no_packet_holds_is_refused_in_one_line(store: MysqlStore) -> None:
+async def test_a_row_that_no_packet_holds_is_refused_in_one_line(
+    options: StoreOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = "SET SESSION idle_transaction_timeout = 600"  # a busy machine takes its time to write it
+    monkeypatch.setattr("sp00ky_store_mysql.store.SETTINGS", patient)
+    store = await migrated(options)
     payload = {"text": "x" * 17_000_000}
     with pytest.raises(
         RowRefused, match=r"a row of 17.* bytes doesn't fit max_allowed_packet, which is"
@@ -99,6 +104,7 @@ async def test_a_row_that_no_packet_holds_is_refused_in_one_line(store: MysqlSto
     with pytest.raises(RowRefused, match="max_allowed_packet"):
         await store.add([new_job(), new_job(payload=payload)])
     assert await store.find(JobQuery()) == []
+    await store.close()
 
 
 async def test_a_large_batch_is_written_in_parts(store: MysqlStore) -> None:

@@ -263,14 +263,17 @@ async def test_applications_of_two_transports_may_end_at_once(project: Project) 
     assert threads_of_applications() == []
 
 
-async def test_a_call_whose_loop_ends_is_over_at_once(project: Project) -> None:
+@pytest.mark.parametrize(("path", "says"), [("/waits", "reset"), ("/cancelled", "HTTP 500")])
+async def test_a_call_whose_loop_or_handler_ends_is_over_at_once(
+    project: Project, path: str, says: str
+) -> None:
     project.write(DYING)
     async with project.outbox() as outbox:
-        job = await outbox.run("shop", "/waits", {}, max_retries=0)
+        job = await outbox.run("shop", path, {}, max_retries=0)
         async with outbox.runner() as runner:
             await runner.until_empty()
         (error,) = (await outbox.get(job.id)).errors
-    assert error.name == "reset"
+    assert str(error) == says
 
 
 async def test_a_job_that_was_never_begun_costs_no_retry(project: Project) -> None:
@@ -289,16 +292,6 @@ async def test_a_job_that_was_never_begun_costs_no_retry(project: Project) -> No
         job = await outbox.get(job.id)
     assert (job.status, job.retries) == (JobStatus.SUCCESS, 0)
     assert {error.name for error in job.errors} == {"throttled"}
-
-
-async def test_a_handler_that_raises_that_it_is_cancelled_is_answered_at_once(project: Project) -> None:
-    project.write(DYING)
-    async with project.outbox() as outbox:
-        job = await outbox.run("shop", "/cancelled", {}, max_retries=0)
-        async with outbox.runner() as runner:
-            await runner.until_empty()
-        (error,) = (await outbox.get(job.id)).errors
-    assert str(error) == "HTTP 500"
 
 
 async def test_a_lifespan_that_never_starts_is_given_up_and_ended(

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import pytest
 from tests.conftest import complaints
+from tests.core.cli.conftest import SP00KY, TOKEN
 
 from sp00ky_core import Outbox, PluginLoadError, Plugins, hookimpl
 from sp00ky_core.cli import app
@@ -30,30 +31,24 @@ def test_importing_the_package_needs_no_large_library() -> None:
     assert not large & loaded_by("from sp00ky_core import Outbox")
 
 
-def test_the_version_needs_neither_the_configuration_nor_the_outbox() -> None:
+NEEDLESS = {"rich.console", "rich.live", "uvloop", "jsonschema", "starlette", "sp00ky_core.testing"}
+NEEDLESS |= {"asyncpg", "asyncmy", "cryptography", "surrealdb", "aiohttp", "prometheus_client"}
+NEEDLESS |= {f"sp00ky_core.cli.{name}" for name in ("call", "job_operations", "run", "screens", "demo")}
+CONFIG = {"asyncio", "attrs", "yaml", "sp00ky_core.config", "sp00ky_core.errors", "sp00ky_core.ports"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more"),
+    [
+        (["--version"], CONFIG),
+        (["jobs", "list", "--help"], set()),
+        (["--store", "memory://", "jobs", "list", "--json"], {"sp00ky_core.runner"}),
+    ],
+)
+def test_a_command_loads_no_more_than_it_needs(project: Path, arguments: list[str], more: set[str]) -> None:
     program = "from contextlib import suppress\nfrom sp00ky_core.cli import main\n"
-    program += "with suppress(SystemExit): main(['--version'])"
-    needless = {"asyncio", "attrs", "yaml", "sp00ky_core.config", "sp00ky_core.errors", "sp00ky_core.ports"}
-    assert not needless & loaded_by(program)
-
-
-def test_the_help_needs_no_large_library() -> None:
-    program = "from contextlib import suppress\nfrom sp00ky_core.cli import main\n"
-    program += "with suppress(SystemExit): main(['jobs', 'list', '--help'])"
-    large = {"rich.console", "rich.live", "uvloop", "sp00ky_core.cli.demo"}
-    assert not large & loaded_by(program)
-
-
-def test_a_list_needs_no_runner_and_no_store_but_its_own(project: Path) -> None:
-    program = "from contextlib import suppress\nfrom sp00ky_core.cli import main\n"
-    program += "with suppress(SystemExit): main(['--store', 'memory://', 'jobs', 'list', '--json'])"
-    others = {"asyncpg", "asyncmy", "cryptography", "surrealdb", "aiohttp", "uvloop", "prometheus_client"}
-    large = {"rich.console", "jsonschema", "starlette", "sp00ky_core.runner", "sp00ky_core.testing"}
-    of_commands = {f"sp00ky_core.cli.{name}" for name in ("call", "job_operations", "run", "screens")}
-    assert not (others | large | of_commands) & loaded_by(program)
-
-
-SP00KY = Path(sys.executable).with_name("sp00ky")
+    program += f"with suppress(SystemExit): main({arguments})"
+    assert not (NEEDLESS | more) & loaded_by(program)
 
 
 def every_command(group: click.Group) -> Iterator[click.Command]:
@@ -107,11 +102,9 @@ def test_closed_streams_harm_nothing(migrated: Path, sp00ky: Any) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_completes_commands(shell: str) -> None:
-    program = Path(sys.executable).with_name("sp00ky")
-
     def complete(**environment: str) -> str:
         done = subprocess.run(
-            [str(program)], env={**os.environ, **environment}, capture_output=True, text=True, check=True
+            [str(SP00KY)], env={**os.environ, **environment}, capture_output=True, text=True, check=True
         )
         return done.stdout
 
@@ -156,7 +149,6 @@ def test_a_plugin_that_can_t_be_loaded_leaves_the_help(sp00ky: Any, monkeypatch:
     assert "ghost-broken" in sp00ky("haunt").complaint(2)
 
 
-TOKEN = "tok3n-that-nobody-may-see"  # the conftest's, which every in-process command is searched for
 PASSWORD = "passw0rd-that-nobody-may-see"
 
 

@@ -33,12 +33,7 @@ def test_a_document_that_is_no_openapi_is_named(project: Path, sp00ky: Any, text
 
 
 def test_a_route_with_two_methods_and_no_post_is_said(project: Path, sp00ky: Any) -> None:
-    operation = {"responses": {"200": {"description": "done"}}}
-    document = {
-        "openapi": "3.1.0",
-        "info": {"title": "api", "version": "1"},
-        "paths": {"/both": {"get": operation, "put": operation}},
-    }
+    document = {"openapi": "3.1.0", "paths": {"/both": {"get": {}, "put": {}}}}
     (project / "openapi.json").write_text(json.dumps(document))
     assert "/both" in sp00ky("check", "--verbose").out
     assert "it has get, put and no post" in sp00ky("call", "api", "/both").complaint(2)

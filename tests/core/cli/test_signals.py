@@ -9,16 +9,25 @@ from tests.core.cli.conftest import comes_true, until
 
 
 @pytest.mark.usefixtures("heard")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_drains(
-    migrated: Path, sp00ky: Any, start: Any, misbehaving: Any, number: signal.Signals
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (signal.SIGTERM,),
+        (signal.SIGINT,),
+        (signal.SIGHUP,),
+        (signal.SIGTERM, signal.SIGHUP, signal.SIGHUP),  # as a terminal that closes, and systemd, send it
+    ],
+)
+def test_signals_that_come_together_drain(
+    migrated: Path, sp00ky: Any, start: Any, misbehaving: Any, numbers: tuple[signal.Signals, ...]
 ) -> None:
     job_id = sp00ky("call", "api", "/hang").out.strip()
     seen = len(misbehaving.requests)
-    process = start("run", "--grace", "0.1")
+    process = start("run", "--grace", "0.5")
     until(process, "delivers for api")
     comes_true(lambda: len(misbehaving.requests) > seen)
-    process.send_signal(number)
+    for number in numbers:
+        process.send_signal(number)
     _, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
     assert "draining" in err
@@ -41,19 +50,3 @@ def test_a_second_signal_exits_at_once(
     process.send_signal(number)
     process.communicate(timeout=240)
     assert process.returncode == code
-
-
-def test_a_signal_that_comes_with_another_cuts_no_drain_short(
-    migrated: Path, start: Any, sp00ky: Any, misbehaving: Any
-) -> None:
-    """A terminal that closes, and systemd, send SIGHUP beside another signal, or twice."""
-    job_id = sp00ky("call", "api", "/hang").out.strip()
-    seen = len(misbehaving.requests)
-    process = start("run", "--grace", "0.5")
-    until(process, "delivers for api")
-    comes_true(lambda: len(misbehaving.requests) > seen)
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGHUP):
-        process.send_signal(number)
-    _, err = process.communicate(timeout=240)
-    assert process.returncode == 0, err
-    assert sp00ky("jobs", "get", job_id, "--json").json["status"] == "pending"

@@ -231,21 +231,14 @@ async def test_what_it_cannot_prepare_keeps_a_runner_from_starting(
 
 # --- a contract of the transport's own ---
 
-DOCUMENT = {
-    "openapi": "3.1.0",
-    "paths": {
-        "/paid": {
-            "post": {
-                "requestBody": {
-                    "content": {"application/json": {"schema": {"required": ["id"], "type": "object"}}}
-                }
-            }
-        }
-    },
-}
+SCHEMA = {"required": ["id"], "type": "object"}
+OPERATION = {"requestBody": {"content": {"application/json": {"schema": SCHEMA}}}}
+DOCUMENT = {"openapi": "3.1.0", "paths": {"/paid": {"post": OPERATION}}}
 
 
-async def test_an_own_contract_is_read_when_it_is_first_needed(load: Load, file: Path) -> None:
+async def test_an_own_contract_is_read_when_it_is_first_needed_not_to_look_at_jobs(
+    load: Load, file: Path
+) -> None:
     asked: list[str] = []
 
     def document(backend: BackendConfig) -> Mapping[str, Any]:
@@ -255,32 +248,17 @@ async def test_an_own_contract_is_read_when_it_is_first_needed(load: Load, file:
     brought = Registering(options=None, contract="own", document=document)
     load("timeout: 5", brought=brought)
     async with Outbox.open(file, store="memory://", plugins=plugins_with(brought)) as outbox:
-        await outbox.find()
         await outbox.stats()
-        assert asked == []
-        with pytest.raises(PayloadInvalid, match="it is missing"):
-            await outbox.run("api", "POST /paid", {})
-        with pytest.raises(UnknownRoute):
-            await outbox.run("api", "/elsewhere", {})
-        job = await outbox.run("api", "/paid", {"id": 1})
-        assert (job.path, asked) == ("/paid", ["api"])
-
-
-async def test_looking_at_jobs_reads_no_contract_of_an_application(load: Load, file: Path) -> None:
-    asked: list[str] = []
-
-    def document(backend: BackendConfig) -> Mapping[str, Any]:
-        asked.append(backend.name)
-        return DOCUMENT
-
-    brought = Registering(options=None, contract="own", document=document)
-    load("timeout: 5", brought=brought)
-    async with Outbox.open(file, store="memory://", plugins=plugins_with(brought)) as outbox:
         await outbox.store.add([NewJob(path="POST /paid", backend="api")])
         (job,) = await outbox.find(path="POST /paid")
         await outbox.kill(job.id)
         assert (job.path, asked) == ("POST /paid", [])
+        with pytest.raises(PayloadInvalid, match="it is missing"):
+            await outbox.run("api", "POST /paid", {})
+        with pytest.raises(UnknownRoute):
+            await outbox.run("api", "/elsewhere", {})
         await outbox.run("api", "/paid", {"id": 1})
+        assert asked == ["api"]
         assert [job.path for job in await outbox.find(path="POST /paid")] == ["/paid", "/paid"]
 
 

@@ -170,7 +170,6 @@ def test_what_a_backend_asks_for_counts_up_to_the_cap(asked: float, cap: float, 
     assert event.retry_after == seconds
 
 
-ME, OTHER = "runner-1", "runner-2"
 CONFIG = BreakerConfig(failures=3, interval=1)
 
 

@@ -207,9 +207,6 @@ def test_places_are_limited() -> None:
     assert not made.gate.may_start(made.held(), 4)
 
 
-POLL = 5.0
-
-
 def test_it_is_news_when_it_begins_and_when_it_ends() -> None:
     pause = Pause()
     found = [pause.claimed(1.0, seconds, POLL) for seconds in (None, math.inf, 2.0, None, None)]

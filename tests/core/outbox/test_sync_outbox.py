@@ -35,22 +35,13 @@ BACKENDS = """
 backends:
   api: {spec: openapi.json, baseUrl: 'http://127.0.0.1:1', method: {table: job}}
 """
-SHARED = """
-backends:
-  api: {spec: openapi.json, baseUrl: 'http://127.0.0.1:1', method: {table: job}}
-  mail: {spec: mail.json, baseUrl: 'http://127.0.0.1:1', method: {table: job}}
-"""
-
-
 TRACEPARENT = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "openapi.json").write_text(SPEC)
-    (tmp_path / "mail.json").write_text(SPEC.replace('"/a"', '"/mail"').replace('"/b"', '"/letter"'))
     (tmp_path / "sp00ky.yml").write_text(BACKENDS)
-    (tmp_path / "shared.yml").write_text(SHARED)
     return tmp_path
 
 

@@ -1,9 +1,9 @@
 """Hooks at work: when each fires, and that a stranger's fault in one changes nothing."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,34 +32,13 @@ from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
 from sp00ky_core.plugins import calls
 from sp00ky_core.plugins.calls import sp00ky_classify_outcome, sp00ky_retry_policy
 from sp00ky_core.stores import memory as core_stores
+from sp00ky_core.testing import ScriptedTransport
+from sp00ky_core.testing.perform import Script, deliver_all
 
 BROKEN = Undelivered(code=500, name="http_status", reason="Internal Server Error")
 FAST = RunnerOptions(
     grace=5, poll=0.05, beat_interval=0.02, beat_stale=60, reclaim_after=0.05, dead_after=120
 )
-
-Answer = Callable[[Attempt], Outcome]
-
-
-class AnsweringTransport:
-    """Answers each attempt with what a function says; waits for ``gate`` first."""
-
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-        self.attempts: list[Attempt] = []
-        self.begun = asyncio.Event()
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def open(self) -> None: ...
-
-    async def close(self) -> None: ...
-
-    async def deliver(self, attempt: Attempt) -> Outcome:
-        self.attempts.append(attempt)
-        self.begun.set()
-        await self.gate.wait()
-        return self.answer(attempt)
 
 
 class Scene:
@@ -67,17 +46,15 @@ class Scene:
 
     def __init__(self, folder: Path) -> None:
         spec = folder / "openapi.json"
-        paths = {"/spookify": {"post": {"responses": {"200": {"description": "ok"}}}}}
-        document = {"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": paths}
-        spec.write_text(json.dumps(document))
+        spec.write_text('{"openapi": "3.1.0", "paths": {"/spookify": {"post": {}}}}')
         self._spec = spec
         self.breaker: BreakerConfig | None = BreakerConfig()
-        self.transport = AnsweringTransport(lambda _attempt: Delivered())
+        self.transport = ScriptedTransport()
         self.plugins = Plugins()
         self.plugins.register(core_stores, name="core", distribution="sp00ky-core")
-        self.plugins.register(
-            _TransportPlugin(self.transport), name="transport", distribution="ghost-transport"
-        )
+        bringing = hookimpl(lambda: {"http": lambda: self.transport})
+        transport = SimpleNamespace(sp00ky_register_transports=bringing)
+        self.plugins.register(transport, name="transport", distribution="ghost-transport")
 
     def register(self, plugin: object, name: str = "ghost") -> None:
         self.plugins.register(plugin, name=name, distribution="ghost-distribution")
@@ -94,22 +71,13 @@ class Scene:
         config = Config(file=self._spec.with_name("sp00ky.yml"), backends={"api": api})
         return Outbox.open(config, store="memory://", plugins=self.plugins)
 
-    async def deliver(self, answer: Answer = lambda _attempt: Delivered(), **options: Any) -> Job:
+    async def deliver(self, answer: Script = deliver_all, **options: Any) -> Job:
         """One job, from its enqueueing to its end."""
-        self.transport.answer = answer
+        self.transport.script = answer
         async with self.outbox() as outbox:
             job = await outbox.run("api", "/spookify", {"id": 7}, **options)
             async with outbox.runner(FAST):
                 return await _ended(outbox, job)
-
-
-class _TransportPlugin:
-    def __init__(self, transport: AnsweringTransport) -> None:
-        self._transport = transport
-
-    @hookimpl
-    def sp00ky_register_transports(self) -> Mapping[str, Any]:
-        return {"http": lambda: self._transport}
 
 
 async def _ended(outbox: Outbox, job: Job) -> Job:
@@ -202,14 +170,20 @@ async def test_a_kill_is_told_as_settled_and_the_outcome_that_it_fenced_off_as_a
 ) -> None:
     witness = Witness()
     scene.register(witness)
-    scene.transport.gate.clear()
+    killed = asyncio.Event()
+
+    async def wait_to_be_killed(_attempt: Attempt) -> Outcome:
+        await killed.wait()
+        return Delivered()
+
+    scene.transport.script = wait_to_be_killed
     async with scene.outbox() as outbox:
         witness.outbox = outbox
         job = await outbox.run("api", "/spookify", {"id": 7})
         async with outbox.runner(attrs.evolve(FAST, grace=5)) as runner:
-            await scene.transport.begun.wait()
+            await scene.transport.began(1)
             await outbox.kill(job.id)
-            scene.transport.gate.set()
+            killed.set()
         (lost,) = [fact for fact in witness.seen if fact[0] == "lease_lost"]
         assert lost[1:3] == (job.id, runner.runner_id)
         settled = [fact for fact in witness.seen if fact[0] == "settled"]
@@ -229,12 +203,12 @@ async def test_breaker_changed_fires_when_it_opens_and_when_it_closes(scene: Sce
             breaker = (await self.outbox.store.stats())["api"].breaker
             is_closed = breaker.state == "closed"  # it may be half open by now
             self.seen.append((backend, state, is_closed))
-            scene.transport.answer = lambda _attempt: Delivered()  # it is back
+            scene.transport.script = deliver_all  # it is back
 
     watches = Watches()
     scene.register(watches)
     scene.breaker = BreakerConfig(failures=2, interval=0.05)
-    scene.transport.answer = lambda _attempt: Undelivered(name="connect")
+    scene.transport.script = lambda _attempt: Undelivered(name="connect")
     async with scene.outbox() as outbox:
         watches.outbox = outbox
         job = await outbox.run("api", "/spookify", {"id": 7}, max_retries=9)
@@ -246,45 +220,23 @@ async def test_breaker_changed_fires_when_it_opens_and_when_it_closes(scene: Sce
 # --- isolation ---
 
 
-class Raising:
-    """Fails in every observer."""
+OBSERVERS = ("job_enqueued", "runner_started", "jobs_claimed", "attempt_started")
+OBSERVERS += ("attempt_finished", "job_settled", "runner_stopped")
 
-    def _raise(self) -> None:
-        raise RuntimeError("boo")
 
-    @hookimpl
-    def sp00ky_job_enqueued(self) -> None:
-        self._raise()
+def fails() -> None:
+    raise RuntimeError("boo")
 
-    @hookimpl
-    async def sp00ky_runner_started(self) -> None:
-        self._raise()
 
-    @hookimpl
-    def sp00ky_jobs_claimed(self) -> None:
-        self._raise()
-
-    @hookimpl
-    async def sp00ky_attempt_started(self) -> None:
-        self._raise()
-
-    @hookimpl
-    def sp00ky_attempt_finished(self) -> None:
-        self._raise()
-
-    @hookimpl
-    async def sp00ky_job_settled(self) -> None:
-        self._raise()
-
-    @hookimpl
-    def sp00ky_runner_stopped(self) -> None:
-        self._raise()
+async def fails_later() -> None:
+    fails()
 
 
 async def test_an_observer_that_raises_changes_nothing_and_is_logged_by_name(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
-    scene.register(Raising())
+    raising = zip(OBSERVERS, cycle([fails, fails_later]), strict=False)
+    scene.register(SimpleNamespace(**{f"sp00ky_{name}": hookimpl(function) for name, function in raising}))
     witness = Witness()
     scene.register(witness, name="witness")
     async with scene.outbox() as outbox:
@@ -294,18 +246,7 @@ async def test_an_observer_that_raises_changes_nothing_and_is_logged_by_name(
             assert (await _ended(outbox, job)).status is JobStatus.SUCCESS
     assert "settled" in witness.names()
     told = {record.getMessage() for record in caplog.records if record.levelno == logging.ERROR}
-    assert told == {
-        f"plugin ghost-distribution:ghost failed in sp00ky_{name}"
-        for name in (
-            "job_enqueued",
-            "runner_started",
-            "jobs_claimed",
-            "attempt_started",
-            "attempt_finished",
-            "job_settled",
-            "runner_stopped",
-        )
-    }
+    assert told == {f"plugin ghost-distribution:ghost failed in sp00ky_{name}" for name in OBSERVERS}
 
 
 # --- decisions ---

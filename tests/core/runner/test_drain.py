@@ -39,7 +39,12 @@ async def test_a_thousand_cancelled_runners_lose_nothing(tmp_path: Path, caplog)
     assert {part for point in runners.points for part in PARTS if part in point} == PARTS
 
 
-async def test_a_start_that_is_cancelled_lets_go_of_the_transport(make_bench) -> None:
+async def hang(_attempt: Attempt) -> Outcome:
+    await asyncio.Event().wait()
+    raise AssertionError("unreachable")
+
+
+async def test_a_start_that_is_cancelled_leaves_neither_transport_nor_row(make_bench) -> None:
     bench = await make_bench()
     telling = asyncio.Event()
 
@@ -56,6 +61,7 @@ async def test_a_start_that_is_cancelled_lets_go_of_the_transport(make_bench) ->
     await asyncio.wait([start])
     assert start.cancelled()
     assert not bench.transport.is_open
+    assert await bench.store.runners() == []
 
 
 async def test_a_runner_that_starts_while_check_tries_an_application_claims_nothing(make_bench) -> None:
@@ -124,20 +130,19 @@ async def test_two_drains_at_once_are_one(make_bench) -> None:
     assert after.lease_until is not None  # its request may still be under way
 
 
-async def test_what_a_cancelled_drain_left_unwritten_is_written_by_the_next_one(make_bench) -> None:
-    async def hang(_attempt: Attempt) -> Outcome:
-        await asyncio.Event().wait()
-        raise AssertionError("unreachable")
-
+async def test_a_cancelled_drain_leaves_no_task_and_the_next_one_writes_what_it_did_not(make_bench) -> None:
     bench = await make_bench(hang)
     job = await bench.add(max_retries=0)
+    before = asyncio.all_tasks()
     runner = bench.runner(grace=60)
     await runner.start()
     await bench.transport.began(1)
     drain = asyncio.create_task(runner.drain())
     await asyncio.sleep(0)
     drain.cancel()
-    await asyncio.wait([drain])
+    left = asyncio.all_tasks() - before
+    await asyncio.wait(left, timeout=60)
+    assert not [task for task in left if not task.done()]
     assert (await bench.store.get(job.id)).status is JobStatus.PROCESSING
     await runner.drain()
     after = await bench.store.get(job.id)
@@ -185,12 +190,6 @@ async def test_a_drain_lets_attempts_end(make_bench) -> None:
 
 @pytest.mark.parametrize(("max_retries", "status"), [(1, JobStatus.PENDING), (0, JobStatus.FAILED)])
 async def test_a_drain_counts_what_it_had_to_cut_off(make_bench, max_retries: int, status: JobStatus) -> None:
-    never = asyncio.Event()
-
-    async def hang(_attempt: Attempt) -> Outcome:
-        await never.wait()
-        return Delivered()
-
     bench = await make_bench(hang)
     job = await bench.add(max_retries=max_retries)
     async with bench.runner(grace=0.05):
@@ -248,44 +247,6 @@ async def test_a_drain_ends_though_a_transport_does_not(make_bench, monkeypatch)
     after = await bench.store.get(job.id)
     end.set()
     assert (after.status, [error.name for error in after.errors]) == (JobStatus.FAILED, ["outcome_unknown"])
-
-
-async def test_a_drain_that_is_cancelled_leaves_no_task(make_bench) -> None:
-    never = asyncio.Event()
-
-    async def hang(_attempt: Attempt) -> Outcome:
-        await never.wait()
-        return Delivered()
-
-    bench = await make_bench(hang)
-    await bench.add()
-    before = asyncio.all_tasks()
-    runner = bench.runner()
-    await runner.start()
-    await bench.transport.began(1)
-    draining = asyncio.create_task(runner.drain())
-    await asyncio.sleep(0)
-    draining.cancel()
-    left = asyncio.all_tasks() - before
-    await asyncio.wait(left, timeout=60)
-    assert not [task for task in left if not task.done()]
-
-
-async def test_a_start_that_fails_after_its_beat_leaves_no_row(make_bench) -> None:
-    bench, began = await make_bench(), asyncio.Event()
-
-    class Slow:
-        @hookimpl
-        async def sp00ky_runner_started(self) -> None:
-            began.set()
-            await asyncio.Event().wait()
-
-    bench.plugins.register(Slow(), name="slow", distribution="a-test")
-    start = asyncio.create_task(bench.runner().start())
-    await began.wait()
-    start.cancel()
-    await asyncio.wait([start])
-    assert await bench.store.runners() == []
 
 
 async def test_who_leaves_claims_behind_keeps_its_row_for_others_to_see_it_dead(

@@ -16,7 +16,7 @@ from tests.core.runner.conftest import FAST, Bench
 
 from sp00ky_conformance.cancellation import turns
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
-from sp00ky_core.backend.backend import load_backends
+from sp00ky_core.backend.backend import Backends, load_backends
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
@@ -86,12 +86,16 @@ async def test_no_plugin_allows_more_attempts_than_the_row(make_bench, max_retri
 ROLLING = {"route_delay": 0.02, "route_wait": 3_600.0}
 
 
-def runner_with(bench: Bench, spec: Path, **options: Any) -> Runner:
-    """A runner that has read another document of the backend ``api``."""
-    api = attrs.evolve(bench.config.backends["api"], spec=spec)
-    backends = load_backends(
-        attrs.evolve(bench.config, backends={"api": api}), frozenset(bench.plugins.strategies)
-    )
+def backends_with(bench: Bench, spec: Path | None) -> Backends:
+    """The backend ``api`` alone, with another document if there is one."""
+    api = bench.config.backends["api"]
+    config = attrs.evolve(bench.config, backends={"api": attrs.evolve(api, spec=spec or api.spec)})
+    return load_backends(config, frozenset(bench.plugins.strategies))
+
+
+def runner_with(bench: Bench, spec: Path | None, **options: Any) -> Runner:
+    """A runner of the backend ``api`` that may have read another document."""
+    backends = backends_with(bench, spec)
     return Runner(
         store=bench.store,
         backends=backends,
@@ -105,19 +109,15 @@ def runner_with(bench: Bench, spec: Path, **options: Any) -> Runner:
 @pytest.fixture
 def newer(tmp_path: Path) -> Path:
     """The document of ``make_bench`` with one more route."""
-    operation = {"post": {"responses": {"200": {"description": "ok"}}}}
-    paths = dict.fromkeys(("/spookify", "/chat", "/new"), operation)
     spec = tmp_path / "newer.json"
-    spec.write_text(
-        json.dumps({"openapi": "3.1.0", "info": {"title": "api", "version": "2"}, "paths": paths})
-    )
+    paths = {path: {"post": {}} for path in ("/spookify", "/chat", "/new")}
+    spec.write_text(json.dumps({"openapi": "3.1.0", "paths": paths}))
     return spec
 
 
 async def test_an_old_runner_leaves_a_new_route_to_those_that_know_it(make_bench, newer: Path) -> None:
     bench = await make_bench()
-    older = bench.config.backends["api"].spec
-    async with runner_with(bench, older) as old, runner_with(bench, newer, poll=3_600) as new:
+    async with runner_with(bench, None) as old, runner_with(bench, newer, poll=3_600) as new:
         await until_seen(bench, old, new)
         jobs = await bench.store.add([NewJob(path="/new", backend="api", max_retries=0) for _ in range(30)])
         for job in jobs:
@@ -127,9 +127,8 @@ async def test_an_old_runner_leaves_a_new_route_to_those_that_know_it(make_bench
 
 async def test_a_runner_that_has_just_begun_to_beat_is_seen_in_time(make_bench, newer: Path) -> None:
     bench = await make_bench()
-    older = bench.config.backends["api"].spec
     new = runner_with(bench, newer)
-    async with runner_with(bench, older, beat_interval=0.4) as old:
+    async with runner_with(bench, None, beat_interval=0.4) as old:
         await old._beat.next(within=60)  # its view of the others is as old as it gets
         await new._beat.beat()
         jobs = [await bench.add("/new", max_retries=number % 2) for number in range(6)]
@@ -141,8 +140,7 @@ async def test_a_runner_that_has_just_begun_to_beat_is_seen_in_time(make_bench, 
 
 async def test_an_unknown_route_fails_once_a_newer_look_at_the_others_found_no_one(make_bench) -> None:
     bench = await make_bench()
-    older = bench.config.backends["api"].spec
-    async with runner_with(bench, older, route_delay=60) as alone:
+    async with runner_with(bench, None, route_delay=60) as alone:
         ended = await bench.ended(await bench.add("/new", max_retries=0))
     assert [error.name for error in ended.errors] == ["unknown_route"]
     assert ended.lease_epoch >= 2
@@ -151,9 +149,8 @@ async def test_an_unknown_route_fails_once_a_newer_look_at_the_others_found_no_o
 
 async def test_a_job_does_not_wait_for_ever(make_bench, newer: Path) -> None:
     bench = await make_bench()
-    older = bench.config.backends["api"].spec
     new = runner_with(bench, newer)
-    async with runner_with(bench, older, route_wait=0.05) as old:
+    async with runner_with(bench, None, route_wait=0.05) as old:
         await new._beat.beat()
         await until_seen(bench, old, new)
         ended = await bench.ended(await bench.add("/new", max_retries=1))
@@ -164,10 +161,7 @@ async def test_runners_say_what_they_have_read(make_bench, newer: Path) -> None:
     bench = await make_bench()
     async with runner_with(bench, newer) as new:
         info = (await bench.store.beat("somebody"))[new.runner_id].info
-    (backend,) = load_backends(
-        attrs.evolve(bench.config, backends={"api": attrs.evolve(bench.config.backends["api"], spec=newer)}),
-        frozenset(bench.plugins.strategies),
-    ).values()
+    backend = backends_with(bench, newer)["api"]
     assert info.documents == {"api": backend.document}
     assert backend.document != backend.contract.document.digest  # 0.2's: so it waits with what it can't read
     assert info.version
@@ -181,7 +175,6 @@ async def until_seen(bench: Bench, *runners: Runner) -> None:
 
 LOST_REPLY = Fault(lost_reply=True)
 NO_CONNECTION = Fault()
-"""Seconds beyond a test's end."""
 
 
 @pytest.mark.parametrize("fault", [LOST_REPLY, NO_CONNECTION], ids=["lost reply", "no connection"])

@@ -98,8 +98,8 @@ class TestCallers(BlockingCallers):
 def kill(dsn: str) -> None:
     """End the server's side of the transaction that is open."""
     with psycopg.connect(dsn, autocommit=True) as other:
-        open_ones = "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND xact_start IS NOT NULL"
-        open_ones += " AND backend_type = 'client backend'"  # and not the server's own, which vacuums
+        open_ones = "FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
+        open_ones += " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"  # no vacuum
         rows = other.execute(f"SELECT pg_terminate_backend(pid, 5000) {open_ones}").fetchall()
     assert rows == [(True,)]
 

@@ -79,34 +79,19 @@ class Secure:
         return attrs.evolve(attempt, backend=attrs.evolve(attempt.backend, tls=TlsConfig(ca=self.ca)))
 
 
-def test_tls_names_the_host_and_speaks_http_1(run: Run, tmp_path: Path) -> None:
-    async def deliver() -> None:
-        secure, transport = Secure(tmp_path), EngineTransport("httptools")
-        await transport.open()
-        server = await secure.serve("localhost")
-        attempt = secure.attempt(server)
-        for sent in (attempt, attempt, attrs.evolve(attempt, last=True), attempt):
-            assert await transport.deliver(sent) == Delivered(code=200, result=b"{}")
-        await transport.close()
-        await secure.close()
-        assert secure.names == ["localhost"] * 2  # the second for the last attempt
-        assert secure.protocols == ["http/1.1"] * 2
-
-    run(deliver())
-
-
-def test_backends_with_different_certificates_share_no_connection(run: Run, tmp_path: Path) -> None:
+def test_tls_names_the_host_speaks_http_1_and_is_of_one_backend(run: Run, tmp_path: Path) -> None:
     async def deliver() -> None:
         secure, transport = Secure(tmp_path), EngineTransport("httptools")
         await transport.open()
         server = await secure.serve("localhost")
         attempt = secure.attempt(server)
         other = attrs.evolve(attempt, backend=attrs.evolve(attempt.backend, name="other"))
-        for sent in (attempt, other):
-            assert isinstance(await transport.deliver(sent), Delivered)
+        for sent in (attempt, attempt, attrs.evolve(attempt, last=True), attempt, other):
+            assert await transport.deliver(sent) == Delivered(code=200, result=b"{}")
         await transport.close()
         await secure.close()
-        assert len(secure.protocols) == 2
+        assert secure.names == ["localhost"] * 3  # one for the last attempt, one for the other backend
+        assert secure.protocols == ["http/1.1"] * 3
 
     run(deliver())
 

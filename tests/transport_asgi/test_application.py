@@ -250,6 +250,19 @@ async def test_an_application_whose_loop_has_ended_is_started_again(
     assert caplog.text.count("its loop has ended") == 1
 
 
+async def test_applications_of_two_transports_may_end_at_once(project: Project) -> None:
+    transports = []
+    for attribute in ("app", "other"):
+        project.write(f"{DYING}\nother = FastAPI()\n", url=f"asgi://{project.name}:{attribute}")
+        async with project.outbox() as outbox:
+            ((transport, backends),) = outbox.prepared_transports()
+            await transport.open()
+            await transport.prepare(*backends)
+        transports.append(transport)
+    await asyncio.gather(*(transport.close() for transport in transports))
+    assert threads_of_applications() == []
+
+
 @pytest.mark.parametrize(("path", "says"), [("/waits", "reset"), ("/cancelled", "HTTP 500")])
 async def test_a_call_whose_loop_or_handler_ends_is_over_at_once(
     project: Project, path: str, says: str

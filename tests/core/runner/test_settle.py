@@ -301,26 +301,29 @@ class Counting(MemoryStore):
         return await super().settle(settlements)
 
 
-@pytest.mark.parametrize(("settle_batch", "sizes"), [(500, [1, 99]), (90, [1, 90, 9])])
+@pytest.mark.parametrize(
+    ("settle_batch", "sizes"), [(500, [1, 199]), (90, [1, 90, 90, 19]), (500, [1, 80, 19])]
+)
 async def test_outcomes_that_come_fast_are_gathered(make_bench, monkeypatch, settle_batch, sizes) -> None:
-    """Until a batch is full, or no attempt is under way."""
+    """Until a batch is full, or few attempts are under way: of a key they may wait for this write."""
+    count = sum(sizes)
     monkeypatch.setattr("sp00ky_core.runner.settle.GATHERING", 3_600)
     first, most, rest = asyncio.Event(), asyncio.Event(), asyncio.Event()
-    ends = iter([first, *[most] * 80, *[rest] * 19])
+    ends = iter([first, *[most] * 80, *[rest] * (count - 81)])
 
     async def wait(_attempt: Attempt) -> Outcome:
         await next(ends).wait()
         return Delivered()
 
-    bench = await make_bench(wait, concurrency=100)
+    bench = await make_bench(wait, concurrency=count)
     store = Counting(StoreOptions(url="memory://", tables=bench.tables))
-    jobs = await store.add([NewJob(path="/spookify", backend="api") for _ in range(100)])
+    jobs = await store.add([NewJob(path="/spookify", backend="api") for _ in range(count)])
     async with bench.runner(store, settle_batch=settle_batch, unanswered=0):
-        await bench.transport.began(100)
+        await bench.transport.began(count)
         first.set()
         await store.writing.wait()
         most.set()
-        while bench.transport.in_flight > 19:  # noqa: ASYNC110  # nothing tells of it
+        while bench.transport.in_flight > count - 81:  # noqa: ASYNC110  # nothing tells of it
             await asyncio.sleep(0)
         store.held.set()
         await turns(100)  # it is written, and the others wait

@@ -117,6 +117,13 @@ async def test_jobs_are_redacted_and_erased_with_a_proof(browser: Browser, outbo
     assert "secret" not in page
 
 
+async def test_a_proof_that_is_long_is_whole(browser: Browser, outbox: Outbox) -> None:
+    (job_id,) = await ended(outbox, 1, FAILURE)
+    copies = [copy.id for _ in range(12) for copy in await outbox.copy(job_id)]
+    page = await browser.act("erase", id=job_id)
+    assert [copy for copy in copies if copy not in page] == []
+
+
 async def test_an_operation_of_another_process_is_in_the_audit(browser: Browser) -> None:
     assert 'href="/audit">To the audit</a>' in await browser.see("/progress/of-another", status=404)
 

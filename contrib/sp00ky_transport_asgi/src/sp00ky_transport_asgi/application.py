@@ -181,7 +181,7 @@ async def entered(target: Target, loop: str, user: object) -> Application:
 async def left(user: object, *targets: Target) -> None:
     """Note that a transport needs these applications no more, by default all; the last one stops one."""
     for target in targets or [*_RUNNING]:
-        users = _RUNNING[target].users
+        users = _RUNNING[target].users if target in _RUNNING else set()  # it may end while another one does
         is_last = users == {user}
         users.discard(user)
         if is_last:

@@ -39,7 +39,8 @@ GATHERS_FROM = 64
 """Outcomes that have come while one write was under way: more of them come as fast, and are waited for..."""
 
 GATHERING = 0.025
-"""...until so many seconds after that write began, or a batch is full: fewer and larger writes cost less."""
+"""...until so many seconds after that write began, a batch is full, or fewer attempts are under way: fewer
+and larger writes cost less, but jobs of the same ordering keys may wait for this one."""
 
 WRITTEN = frozenset({SettleFate.SETTLED, SettleFate.ALREADY_SETTLED})
 UNWRITTEN = frozenset({SettleFate.BUSY, SettleFate.DUPLICATE})
@@ -148,7 +149,7 @@ class Settler:
         self._deferred = 0  # those that wait for their next try
         self._waiting = asyncio.Event()
         self._gathered = asyncio.Event()  # set where nothing is gained by waiting for more
-        self._began_at = 0.0  # the last write
+        self._began_at = 0.0  # the last write, by the loop's clock
         self._logs_all = self._options.log_attempts
         self._attempts = AttemptLog(log_all=self._logs_all)
         self._observed = self._hooks.observes("sp00ky_job_settled")
@@ -168,7 +169,7 @@ class Settler:
         if not self._queue:
             self._waiting.set()
         self._queue.append((held, settlement))
-        if len(self._queue) >= self._options.settle_batch or self._holdings.attempts_over.is_set():
+        if not self._gains_by_waiting():
             self._gathered.set()
 
     async def run(self) -> None:
@@ -192,13 +193,17 @@ class Settler:
 
     async def _gather(self) -> None:
         """Wait a moment for more outcomes where they come fast."""
-        is_fast = GATHERS_FROM <= len(self._queue) < self._options.settle_batch
-        if is_fast and not self._holdings.attempts_over.is_set():
+        if self._gains_by_waiting():
             self._gathered.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._began_at + GATHERING - self._options.clock()):
+                async with asyncio.timeout_at(self._began_at + GATHERING):
                     await self._gathered.wait()
-        self._began_at = self._options.clock()
+        self._began_at = asyncio.get_running_loop().time()
+
+    def _gains_by_waiting(self) -> bool:
+        """Whether outcomes come fast, there is room for more in a batch, and as many may come soon."""
+        is_fast = GATHERS_FROM <= len(self._queue) < self._options.settle_batch
+        return is_fast and self._holdings.attempts >= GATHERS_FROM
 
     async def _write_batch(self) -> None:
         size = min(len(self._queue), self._options.settle_batch)

@@ -104,11 +104,17 @@ class Held:
 
 
 class Holdings:
-    """This runner's claims by id: what a release must keep."""
+    """This runner's claims by id: what a release must keep.
+
+    Attributes:
+        attempts: Those whose outcome isn't known, or that haven't begun.
+        emptied: Set while there is no claim.
+        attempts_over: Set while there is no such attempt.
+    """
 
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}
-        self._attempts = 0  # those whose outcome isn't known
+        self.attempts: int = 0
         self.emptied: asyncio.Event = asyncio.Event()
         self.emptied.set()
         self.attempts_over: asyncio.Event = asyncio.Event()
@@ -123,15 +129,15 @@ class Holdings:
             self.emptied.clear()
             self.attempts_over.clear()
         self._held.update({held.job.id: held for held in helds})
-        self._attempts += len(helds)
+        self.attempts += len(helds)
 
     def over(self, held: Held) -> None:
         """Note that an attempt is over, or won't be made."""
         if held.is_over:
             return
         held.is_over = True
-        self._attempts -= 1
-        if not self._attempts:
+        self.attempts -= 1
+        if not self.attempts:
             self.attempts_over.set()
 
     def drop(self, helds: Iterable[Held]) -> None:

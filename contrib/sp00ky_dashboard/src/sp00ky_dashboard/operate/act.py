@@ -13,7 +13,7 @@ from sp00ky_core.errors import ConfigError, OptionInvalid
 from sp00ky_dashboard.access.forms import FIELD, Form, form_of
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.error_pages import BAD_REQUEST
-from sp00ky_dashboard.flash import flashed
+from sp00ky_dashboard.flash import LONGEST, flashed
 from sp00ky_dashboard.operate.fleet_actions import FLEET_ACTS, FleetAct
 from sp00ky_dashboard.operate.job_actions import JOB_ACTS, JobAct, ended_line, selected
 from sp00ky_dashboard.render import page
@@ -60,10 +60,9 @@ async def _act_on_jobs(request: Request, form: Form, wanted: JobAct) -> Response
         await asyncio.wait([operation.task], timeout=PATIENCE)
     if operation.error is not None and operation.result is None:  # nothing was done
         raise operation.error
-    root = request.scope.get("root_path", "")
-    if operation.has_ended:
-        back = f"{root}/audit" if wanted.has_proof else form.back(request)
-        return _done(request, back, ended_line(operation, context.operator))
+    root, line = request.scope.get("root_path", ""), ended_line(operation, context.operator)
+    if operation.has_ended and len(line) <= LONGEST:
+        return _done(request, f"{root}/audit" if wanted.has_proof else form.back(request), line)
     return RedirectResponse(f"{root}/progress/{operation.id}", 303)
 
 

@@ -169,7 +169,7 @@ class Settler:
         if not self._queue:
             self._waiting.set()
         self._queue.append((held, settlement))
-        if not self._gains_by_waiting():
+        if len(self._queue) >= self._options.settle_batch or self._holdings.attempts < GATHERS_FROM:
             self._gathered.set()
 
     async def run(self) -> None:
@@ -192,18 +192,14 @@ class Settler:
                 await backoff.wait()
 
     async def _gather(self) -> None:
-        """Wait a moment for more outcomes where they come fast."""
-        if self._gains_by_waiting():
+        """Wait a moment for more outcomes where they come fast, and as many may still come."""
+        is_fast = GATHERS_FROM <= len(self._queue) < self._options.settle_batch
+        if is_fast and self._holdings.attempts >= GATHERS_FROM:
             self._gathered.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(self._began_at + GATHERING):
                     await self._gathered.wait()
         self._began_at = asyncio.get_running_loop().time()
-
-    def _gains_by_waiting(self) -> bool:
-        """Whether outcomes come fast, there is room for more in a batch, and as many may come soon."""
-        is_fast = GATHERS_FROM <= len(self._queue) < self._options.settle_batch
-        return is_fast and self._holdings.attempts >= GATHERS_FROM
 
     async def _write_batch(self) -> None:
         size = min(len(self._queue), self._options.settle_batch)

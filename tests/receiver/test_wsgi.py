@@ -113,7 +113,7 @@ def test_an_answer_is_taken_whole_and_closed(place: Place) -> None:
 
 def test_a_long_body_is_not_read(place: Place) -> None:
     started, _ = call(behind(place), CONTENT_LENGTH="101", **{"wsgi.input": None})
-    assert started == ["413 Request Entity Too Large"]
+    assert [line[:4] for line in started] == ["413 "]
 
 
 @pytest.mark.parametrize("twice", [True, False])

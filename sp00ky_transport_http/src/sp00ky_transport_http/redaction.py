@@ -6,13 +6,15 @@ import html
 import json
 import re
 import sys
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 
 import attrs
 
+from sp00ky_core.config.values import signing_key
 from sp00ky_core.encoding.json_bytes import encode
 
 _MASK = b"***"
@@ -207,12 +209,9 @@ def _spellings(secret: str) -> Iterator[bytes]:
     """Yield a secret's bytes, and those that a signing secret stands for."""
     yield secret.encode(errors="replace")
     if secret.startswith(_SIGNING):
-        encoded = secret.removeprefix(_SIGNING)
-        yield encoded.encode(errors="replace")
-        try:
-            yield b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-        except ValueError:
-            return
+        yield secret.removeprefix(_SIGNING).encode(errors="replace")
+        with suppress(ValueError):
+            yield signing_key(secret)
 
 
 def _forms(secret: bytes) -> Iterator[_Form]:

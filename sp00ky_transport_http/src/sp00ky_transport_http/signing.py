@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Iterable
 from datetime import datetime
 
 from sp00ky_core.config import Secret
+from sp00ky_core.config.values import signing_key
 from sp00ky_core.contract.safety import SIGNATURE_HEADERS
 from sp00ky_transport_http.request import Request
 
@@ -19,8 +20,7 @@ class Signer:
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         # standardwebhooks signs texts alone, and a body may be any bytes.
-        encoded = [secret.value.removeprefix("whsec_") for secret in secrets]
-        self._keys = [b64decode(text + "=" * (-len(text) % 4)) for text in encoded]
+        self._keys = [signing_key(secret.value) for secret in secrets]
 
     def signed(self, request: Request, at: datetime) -> Request:
         """Return the request with a signature by each secret, in their order; ``at`` is now, in UTC.

@@ -96,7 +96,7 @@ def _any_equal(signatures: Iterable[str], expected: Sequence[str]) -> bool:
 
 
 def _key(secret: object) -> bytes:
-    encoded = secret.removeprefix(_PREFIX) if isinstance(secret, str) else ""
+    encoded = secret.removeprefix(_PREFIX).rstrip("=") if isinstance(secret, str) else ""
     try:
         key = b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except ValueError:

@@ -21,7 +21,7 @@ from sp00ky_core.contract.safety import HEADER_NAME, path_problem
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.hints import near_miss, shown
 
-__all__ = ["ReadProblem", "duration", "seconds_of"]
+__all__ = ["ReadProblem", "duration", "seconds_of", "signing_key"]
 
 Reader = Callable[[Any], Any]
 
@@ -247,11 +247,16 @@ def signing_secrets(value: Any) -> tuple[Secret, ...]:
     return secrets
 
 
+def signing_key(secret: str) -> bytes:
+    """Return the bytes that a signing secret stands for, however it is padded. Raises ``ValueError``."""
+    encoded = secret.removeprefix(_SIGNING).rstrip("=")  # of more than is needed not each Python takes
+    return b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+
+
 def _signing_secret(value: Any) -> Secret:
     key = secret(value)
-    encoded = key.value.removeprefix(_SIGNING)
     try:
-        size = len(b64decode(encoded + "=" * (-len(encoded) % 4), validate=True))
+        size = len(signing_key(key.value))
     except ValueError:
         size = 0
     if not key.value.startswith(_SIGNING) or size not in _SIGNING_BYTES:

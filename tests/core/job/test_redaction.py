@@ -67,7 +67,7 @@ def test_what_leads_nowhere_takes_nothing_out(pointer: str) -> None:
         b'{"a": {"card": 4111}, "a": {}}',
         b'{"card": 4111, "x": 1e999}',
         b'{"card": 4111, "x": "\\ud800"}',
-        b'{"card": 4111, "x": ' + b"[" * 3_000 + b"]" * 3_000 + b"}",
+        b'{"card": 4111, "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
     ],
 )
 def test_a_payload_that_fields_can_t_be_taken_out_of_is_left_to_a_redaction_of_all(payload: bytes) -> None:

@@ -34,8 +34,7 @@ Translate = Callable[[Exception], Exception]
 def caller_error(error: Exception, translate: Translate) -> Exception:
     """Return the project's error for what a caller's connection raised; say what is wrong with it."""
     if str(error).startswith(OTHER_THREAD):
-        expected = "one that this thread has opened: sqlite3 lets no other thread use it"
-        return OptionInvalid(option="connection", value="of another thread", expected=expected)
+        return _of_another_thread()
     if (getattr(error, "sqlite_errorcode", None) or 0) & PRIMARY == sqlite3.SQLITE_READONLY:
         expected = "one that may write: without mode=ro and PRAGMA query_only, to a file that can be written"
         return OptionInvalid(option="connection", value="read-only", expected=expected)
@@ -44,6 +43,11 @@ def caller_error(error: Exception, translate: Translate) -> Exception:
         problem = f"{error} in the database of your connection; connect to this one, or run: sp00ky migrate"
         return SchemaError(store=known.store, problem=problem)
     return known
+
+
+def _of_another_thread() -> OptionInvalid:
+    expected = "one that this thread has opened: sqlite3 lets no other thread use it"
+    return OptionInvalid(option="connection", value="of another thread", expected=expected)
 
 
 def callers_session(connection: Any, translate: Translate, *, reads: bool) -> Session:
@@ -86,7 +90,9 @@ def _in_transaction(connection: Any, *, reads: bool) -> Any:
         alone = not connection.in_transaction and (
             connection.isolation_level is None or getattr(connection, "autocommit", None) is True
         )
-    except (sqlite3.ProgrammingError, ValueError):  # what each of them raises once it is closed
+    except (sqlite3.ProgrammingError, ValueError) as error:  # what each of them raises once it is closed
+        if str(error).startswith(OTHER_THREAD):  # from Python 3.12 on
+            raise _of_another_thread() from error
         refuse_unfit(closed=True, alone=False)
     if alone and not reads:
         expected = "one in a transaction: it commits each statement on its own; execute BEGIN first"

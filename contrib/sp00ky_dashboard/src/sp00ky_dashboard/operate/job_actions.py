@@ -128,9 +128,9 @@ class JobAct:
 async def _at_once(operate: Callable[[], Awaitable[Sequence[object]]]) -> Steps:
     """Do it to jobs that are named, in one step."""
     results = await operate()
-    undone = [each for each in results if isinstance(each, OperatorResult) and each.fate not in DONE]
-    refused: Any = Counter(each.fate.value for each in undone)
-    problem = next((each.problem for each in undone if each.problem), None)
+    undone = [result for result in results if isinstance(result, OperatorResult) and result.fate not in DONE]
+    refused: Any = Counter(result.fate.value for result in undone)
+    problem = next((result.problem for result in undone if result.problem), None)
     done = len(results) - len(undone)
     yield BulkResult(matched=len(results), done=done, refused=refused, problem=problem)
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.cli.logs import one_line, plain
+from sp00ky_core.cli.logs import one_line
 from sp00ky_core.cli.output import is_terminal, show_json, show_page, show_rows
+from sp00ky_core.encoding.printable import plain
 
 
 def test_json_keeps_what_a_terminal_would_obey_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:

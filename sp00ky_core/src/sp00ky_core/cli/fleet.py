@@ -21,7 +21,7 @@ from sp00ky_core.backend.settings import (
     values_of,
 )
 from sp00ky_core.cli.jobs import STATS_COLUMNS, stats_row
-from sp00ky_core.cli.logs import plain, say
+from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.options import DURATION, PAST, act_options, backend_names, page_options
 from sp00ky_core.cli.output import moment, show_list, show_page, slow
 from sp00ky_core.cli.settings import (
@@ -35,6 +35,7 @@ from sp00ky_core.cli.settings import (
     with_settings,
 )
 from sp00ky_core.config.structuring import camel
+from sp00ky_core.encoding.printable import plain
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.outbox.outbox import Outbox

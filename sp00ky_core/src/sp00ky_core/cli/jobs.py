@@ -12,7 +12,6 @@ import attrs
 import click
 
 from sp00ky_core.cli.choice import conditions_of, filter_options, job_of, warn_of_unknown
-from sp00ky_core.cli.logs import plain
 from sp00ky_core.cli.options import PAST, page_options
 from sp00ky_core.cli.output import (
     coloured_text,
@@ -37,6 +36,7 @@ from sp00ky_core.cli.settings import (
     outbox_command,
     with_settings,
 )
+from sp00ky_core.encoding.printable import plain
 from sp00ky_core.job.job import Job, JobStatus, job_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.observe.rates import Rates

@@ -15,6 +15,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import click
 
+from sp00ky_core.encoding.printable import plain
+
 if TYPE_CHECKING:
     from sp00ky_core.config import BackendConfig, Config
 
@@ -50,12 +52,6 @@ def say_warnings(kind: type[Warning]) -> None:
 def one_line(text: str) -> str:
     """Return the text with every line break and run of spaces as one space."""
     return plain(" ".join(text.split()))
-
-
-def plain(cell: object) -> str:
-    """Return a cell's text for a terminal: a row's content must not steer it."""
-    text = "" if cell is None else str(cell)
-    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 @contextmanager

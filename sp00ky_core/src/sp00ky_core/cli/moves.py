@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -13,14 +11,13 @@ import click
 
 from sp00ky_core.cli.choice import Choice, choice_options, chosen, how_options, job_of, warn_of_unknown
 from sp00ky_core.cli.job_operations import operate_if_wanted
-from sp00ky_core.cli.logs import plain, say
-from sp00ky_core.cli.output import counted, json_line, slow
+from sp00ky_core.cli.logs import say
+from sp00ky_core.cli.output import counted, slow
 from sp00ky_core.cli.settings import FAILED, Settings, command, option
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
-from sp00ky_core.hints import nearest
 from sp00ky_core.outbox.operators.bulk import IMPORT, BulkResult
-from sp00ky_core.outbox.operators.moves import COLUMNS, record_of
+from sp00ky_core.outbox.operators.moves import EXPORT_FORMATS, ExportFormat, record_of
 from sp00ky_core.outbox.outbox import Outbox
 
 Record = Mapping[str, Any]
@@ -32,7 +29,7 @@ Record = Mapping[str, Any]
     "--format",
     "Lines of JSON, or CSV.",
     name="as_format",
-    type=click.Choice(["ndjson", "csv"]),
+    type=click.Choice(list(EXPORT_FORMATS)),
     default="ndjson",
 )
 @option("--columns", "Only these: id,status,updated_at.", metavar="NAME,...")
@@ -46,77 +43,30 @@ def export(settings: Settings, *, as_format: str, columns: str | None, **options
     `jobs import` reads lines of JSON that have all columns.
     """
     choice = chosen(options)
-    names = None if columns is None else _columns(columns)
-    write = _Csv(names or COLUMNS) if as_format == "csv" else _Lines(names)
+    written = EXPORT_FORMATS[as_format](None if columns is None else columns.split(","))
 
     async def export_chosen(outbox: Outbox) -> int:
+        click.echo(written.head, nl=False)
         if choice.job_ids:
-            return await _print_named(outbox, choice.job_ids, write)
+            return await _print_named(outbox, choice.job_ids, written)
         warn_of_unknown(outbox, choice.conditions)
-        return await _print_all(outbox.export(choice.conditions, limit=choice.limit), write)
+        return await _print_all(outbox.export(choice.conditions, limit=choice.limit), written)
 
     return settings.ask(export_chosen)
 
 
-def _columns(text: str) -> Sequence[str]:
-    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
-    for name in names:
-        if name not in COLUMNS:
-            raise click.UsageError(f"an export has no column {name!r}; {nearest(name, COLUMNS)}")
-    return names
-
-
-class _Lines:
-    """Writes records as lines of JSON."""
-
-    def __init__(self, columns: Sequence[str] | None) -> None:
-        self._columns = columns
-
-    def __call__(self, record: Record) -> None:
-        chosen = record if self._columns is None else {name: record[name] for name in self._columns}
-        click.echo(json_line(chosen) + b"\n", nl=False)
-
-
-FORMULA = ("=", "+", "-", "@")
-"""So begins a text that a spreadsheet would run: whoever enqueues may have written it. It gets a quote."""
-
-
-class _Csv:
-    """Writes records as CSV: a line of names first; what is no text or number is JSON."""
-
-    def __init__(self, columns: Sequence[str]) -> None:
-        self._columns = columns
-        self._write(columns)
-
-    def __call__(self, record: Record) -> None:
-        self._write([_cell(record[name]) for name in self._columns])
-
-    def _write(self, cells: Sequence[object]) -> None:
-        line = io.StringIO(newline="")
-        csv.writer(line).writerow(cells)
-        click.echo(line.getvalue().encode(), nl=False)
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, dict | list | bool):
-        return json_line(value).decode()
-    if not isinstance(value, str):
-        return value
-    return f"'{plain(value)}" if value.startswith(FORMULA) else plain(value)
-
-
-async def _print_named(outbox: Outbox, job_ids: Sequence[str], write: _Lines | _Csv) -> int:
+async def _print_named(outbox: Outbox, job_ids: Sequence[str], written: ExportFormat) -> int:
     code = 0
     for job_id in dict.fromkeys(job_ids):
         try:
-            write(record_of(await job_of(outbox, job_id)))
+            click.echo(written.line(record_of(await job_of(outbox, job_id))), nl=False)
         except (JobNotFound, JobIdAmbiguous) as error:
             say(str(error))
             code = error.exit_code
     return code
 
 
-async def _print_all(records: AsyncGenerator[Record, None], write: _Lines | _Csv) -> int:
+async def _print_all(records: AsyncGenerator[Record, None], written: ExportFormat) -> int:
     """Print each job as it is read, so that memory holds only a page; return the exit code."""
     count = 0
     with stop_signal() as stopped:
@@ -125,7 +75,7 @@ async def _print_all(records: AsyncGenerator[Record, None], write: _Lines | _Csv
                 record = await anext(records, None)
             with counted() as show:
                 while record is not None and not stopped.is_set():
-                    write(record)
+                    click.echo(written.line(record), nl=False)
                     count += 1
                     show(f"exported: {count:,}", count)
                     record = await anext(records, None)

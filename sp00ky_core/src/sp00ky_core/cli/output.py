@@ -17,7 +17,7 @@ import attrs
 import click
 from rich.cells import cell_len, set_cell_size
 
-from sp00ky_core.cli.logs import plain
+from sp00ky_core.encoding.printable import json_line, plain
 from sp00ky_core.job.job import Job, JobStatus, instant_to_json, job_to_json
 from sp00ky_core.job.outcome import HTTP
 
@@ -27,19 +27,6 @@ Record = TypeVar("Record")
 def show_json(document: Mapping[str, Any], *, indent: int | None = 2) -> None:
     """Print one JSON document."""
     click.echo(json_line(document, indent=indent))
-
-
-def json_line(document: object, *, indent: int | None = None) -> bytes:
-    """Return a JSON document, by default as one line; what a terminal would obey is escaped in it."""
-    text = json.dumps(document, indent=indent, ensure_ascii=False)
-    return _BEYOND_ASCII.sub(_printable, text).encode()
-
-
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7e]")  # JSON escapes the control characters among those
-
-
-def _printable(match: re.Match[str]) -> str:
-    return match[0] if match[0].isprintable() else json.dumps(match[0])[1:-1]
 
 
 def show_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

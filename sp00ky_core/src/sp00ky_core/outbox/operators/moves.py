@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+import csv
+import io
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Unpack
@@ -11,8 +13,9 @@ from typing import Any, Unpack
 import attrs
 
 from sp00ky_core.encoding.json_bytes import decode, encode
-from sp00ky_core.errors import ImportRefused, JobNotFound
-from sp00ky_core.hints import shown
+from sp00ky_core.encoding.printable import cell_of, json_line
+from sp00ky_core.errors import ImportRefused, JobNotFound, OptionInvalid
+from sp00ky_core.hints import nearest, shown
 from sp00ky_core.job.job import JOB_KEYS, Job, JobStatus, job_to_json
 from sp00ky_core.outbox.operators.audit import act_of, recorded_steps
 from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, imported, last_of, with_refused
@@ -22,7 +25,7 @@ from sp00ky_core.ports import ActOptions, JobFilter, Rewrites, needed
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.rows import job_of
 
-__all__ = ["COLUMNS", "EXPORT_VERSION", "record_of"]
+__all__ = ["COLUMNS", "EXPORT_FORMATS", "EXPORT_VERSION", "ExportFormat", "record_of"]
 
 EXPORT_VERSION = 1
 """Of a record's columns and what they mean; whoever changes that raises it."""
@@ -43,6 +46,57 @@ BATCH_BYTES = 16 * 2**20
 def record_of(job: Job) -> dict[str, Any]:
     """Return what an export has of a job: every column, as ``job_to_json`` has it, and the version."""
     return {**job_to_json(job, COLUMNS), "export_version": EXPORT_VERSION}
+
+
+class ExportFormat:
+    """Write records as lines of JSON (NDJSON).
+
+    Attributes:
+        columns: What a line has of a record; None: all, and the version that an import asks for.
+        media_type: Of the whole.
+        head: What comes before the first record.
+    """
+
+    media_type = "application/x-ndjson"
+    head = b""
+
+    def __init__(self, columns: Iterable[str] | None = None) -> None:
+        """Choose columns, in this order. Raises ``OptionInvalid`` for one that no export has."""
+        self.columns = None if columns is None else list(dict.fromkeys(name.strip() for name in columns))
+        for name in self.columns or ():
+            if name not in COLUMNS:
+                expected = f"columns of an export; {nearest(name, COLUMNS)}"
+                raise OptionInvalid(option="columns", value=repr(name), expected=expected)
+
+    def line(self, record: Mapping[str, Any]) -> bytes:
+        """Return one record's line."""
+        chosen = record if self.columns is None else {name: record[name] for name in self.columns}
+        return json_line(chosen) + b"\n"
+
+
+class CsvFormat(ExportFormat):
+    """Write records as CSV: a line of names first; what is no text or number is JSON."""
+
+    media_type = "text/csv; charset=utf-8"
+
+    @property
+    def head(self) -> bytes:  # type: ignore[override]  # it depends on the columns
+        """Return the line of names."""
+        return _csv_line(self.columns or COLUMNS)
+
+    def line(self, record: Mapping[str, Any]) -> bytes:
+        """Return one record's line."""
+        return _csv_line(cell_of(record[name]) for name in self.columns or COLUMNS)
+
+
+def _csv_line(cells: Iterable[object]) -> bytes:
+    line = io.StringIO(newline="")
+    csv.writer(line).writerow(cells)
+    return line.getvalue().encode()
+
+
+EXPORT_FORMATS = {"ndjson": ExportFormat, "csv": CsvFormat}
+"""By the ends of their files' names."""
 
 
 @attrs.frozen

@@ -120,7 +120,7 @@ async def open_browser(serve: Serve, outbox: Outbox) -> AsyncIterator[Open]:
 
     yield start
     for dashboard in made:
-        dashboard.close()
+        await dashboard.aclose()
     for client in clients:
         await client.aclose()
 

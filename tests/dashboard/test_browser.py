@@ -31,6 +31,8 @@ PAGES = [
     "/jobs?status=failed&code=500",
     "/jobs?backend=nope",
     "/audit",
+    "/export?status=failed",
+    "/import",
     "/nowhere",
 ]
 PAGES += [f"/{page}" for page in ("groups", "groups?by=assigned", "errors", "runners", "schedules")]
@@ -75,7 +77,7 @@ async def chromium() -> AsyncIterator[Any]:
 async def address(serve: Serve, outbox: Outbox) -> AsyncIterator[str]:
     dashboard = Dashboard(outbox, auth=ada, read_only=False)
     yield await serve(dashboard)
-    dashboard.close()
+    await dashboard.aclose()
 
 
 async def opened_page(chromium: Any, address: str, **options: Any) -> Any:
@@ -287,6 +289,22 @@ async def test_a_tenants_jobs_are_copied_redacted_and_erased(page: Any, outbox: 
         await page.get_by_text("sha256").first.wait_for()
     assert await outbox.find(backend=group.backend, assigned_to=group.assigned_to) == []
     assert [entry.action for entry in (await outbox.audit())[:3]] == ["erase", "redact", "copy"]
+
+
+async def test_jobs_are_exported_and_imported(page: Any, outbox: Outbox, tmp_path: Path) -> None:
+    await page.goto("/jobs?status=failed&backend=billing")
+    failed = await outbox.find(status="failed", backend="billing", limit=1_000)
+    await page.get_by_role("link", name="Export").click()
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="Download").click()
+    await (await download.value).save_as(tmp_path / "jobs.ndjson")
+    await outbox.clear(*(job.id for job in failed))
+    await page.goto("/import")
+    await page.get_by_label("File").set_input_files(tmp_path / "jobs.ndjson")
+    await page.get_by_role("button", name="Look at it").click()
+    await page.get_by_role("button", name="Import").click()
+    await page.get_by_text(f"{len(failed)} jobs imported").wait_for()
+    assert await outbox.find(status="failed", backend="billing", limit=1_000) == failed
 
 
 async def test_pages_stay_up_to_date_and_keep_what_is_ticked(page: Any, outbox: Outbox) -> None:

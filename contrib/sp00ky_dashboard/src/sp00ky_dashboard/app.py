@@ -24,6 +24,7 @@ from sp00ky_dashboard.observe.live import Live
 from sp00ky_dashboard.observe.rates import stats, written_until
 from sp00ky_dashboard.observe.reads import Reads
 from sp00ky_dashboard.operate.bulk import BulkWork
+from sp00ky_dashboard.operate.uploads import Uploads
 from sp00ky_dashboard.pages import ROUTES
 
 __all__ = ["Dashboard"]
@@ -74,7 +75,7 @@ class Dashboard:
         self._auth = auth
         self._limits = Operator(name=None, read_only=read_only, hide_payloads=hide_payloads)
         self._allowed_hosts = frozenset(allowed_hosts)
-        self._reads, self._bulk = Reads(), BulkWork()
+        self._reads, self._bulk, self._uploads = Reads(), BulkWork(), Uploads()
         self._live = Live(outbox, self._look)
         self._pages = Starlette(routes=ROUTES, exception_handlers=HANDLERS)
 
@@ -86,6 +87,7 @@ class Dashboard:
         """End the streams, and interrupt the operations in the background, before the outbox is closed."""
         self.close()
         await self._bulk.close()
+        self._uploads.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -138,6 +140,7 @@ class Dashboard:
             reads=self._reads,
             live=self._live,
             bulk=self._bulk,
+            uploads=self._uploads,
             operator=operator,
             patience=patience,
         )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import attrs
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from sp00ky_core import Outbox
 from sp00ky_dashboard.access.authentication import Operator
+from sp00ky_dashboard.access.forms import Form
 from sp00ky_dashboard.observe.live import Live
 from sp00ky_dashboard.observe.reads import FRESH_SECONDS, Reads
 from sp00ky_dashboard.operate.bulk import BulkWork
+from sp00ky_dashboard.operate.uploads import Uploads
 
 Result = TypeVar("Result")
 
@@ -28,6 +31,7 @@ class Context:
         reads: What is read of it, shared by all browsers.
         live: Streams of changes to browsers.
         bulk: Operations on many jobs that go on in the background.
+        uploads: Files that wait for a confirmation.
         operator: Who asks.
         patience: Seconds that a page waits for what it reads; None: as long as it takes.
     """
@@ -36,6 +40,7 @@ class Context:
     reads: Reads
     live: Live
     bulk: BulkWork
+    uploads: Uploads
     operator: Operator
     patience: float | None = None
 
@@ -49,3 +54,16 @@ class Context:
 def context_of(request: Request) -> Context:
     """Return the context of a request."""
     return cast("Context", request.scope[SCOPE_KEY])
+
+
+def writing(request: Request) -> Context:
+    """Return the context of a request that changes something. Raises ``HTTPException``: that isn't let."""
+    context = context_of(request)
+    if context.operator.read_only:
+        raise HTTPException(403, "This dashboard is read-only.")
+    return context
+
+
+def act_options(context: Context, form: Form) -> dict[str, Any]:
+    """Return what the audit is to say: whom the dashboard has authenticated, and why they do it."""
+    return {"actor": context.operator.name, "reason": form.text("reason") or None}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -23,6 +25,9 @@ LONGEST_FORM = 8 * 1024 * 1024
 """Bytes: a payload of 1 MiB, each byte of it written as %XX, and the ids of a page of jobs."""
 
 MOST_FIELDS = 20_000
+
+LONGEST_FILE = 256 * 1024 * 1024
+"""Bytes, of which one MiB is held in memory."""
 
 
 @attrs.frozen
@@ -121,7 +126,26 @@ async def form_of(request: Request) -> Form:
     except ValueError as error:
         raise HTTPException(400, "What was sent is no form.") from error
     form = Form(fields)
-    expected = request.cookies.get(COOKIE, "")
-    if not expected or not hmac.compare_digest(expected.encode(), form.text(FIELD).encode()):
-        raise HTTPException(403, "This form is out of date: go back, reload the page, and send it again.")
+    _check(request, form.text(FIELD))
     return form
+
+
+@asynccontextmanager
+async def file_of(request: Request) -> AsyncIterator[UploadFile]:
+    """Read the file of a form, as ``form_of``; it is there until the context ends."""
+    length = request.headers.get("content-length", "")
+    if not length.isdigit() or int(length) > LONGEST_FILE:
+        most = f"{LONGEST_FILE // 2**20:,} MiB"
+        raise HTTPException(413, f"The file is over {most}: import it with `sp00ky jobs import`.")
+    async with request.form(max_files=1, max_fields=2) as sent:
+        _check(request, str(sent.get(FIELD, "")))
+        file = sent.get("file")
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise HTTPException(400, "No file was chosen.")
+        yield file
+
+
+def _check(request: Request, token: str) -> None:
+    expected = request.cookies.get(COOKIE, "")
+    if not expected or not hmac.compare_digest(expected.encode(), token.encode()):
+        raise HTTPException(403, "This form is out of date: go back, reload the page, and send it again.")

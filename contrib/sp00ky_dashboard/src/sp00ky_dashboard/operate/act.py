@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from sp00ky_core.errors import ConfigError, OptionInvalid
 from sp00ky_dashboard.access.forms import FIELD, Form, form_of
-from sp00ky_dashboard.context import context_of
+from sp00ky_dashboard.context import act_options, context_of, writing
 from sp00ky_dashboard.error_pages import BAD_REQUEST
-from sp00ky_dashboard.flash import LONGEST, flashed
 from sp00ky_dashboard.operate.fleet_actions import FLEET_ACTS, FleetAct
-from sp00ky_dashboard.operate.job_actions import JOB_ACTS, JobAct, ended_line, selected
+from sp00ky_dashboard.operate.job_actions import JOB_ACTS, JobAct, selected
+from sp00ky_dashboard.operate.progress import done, followed
 from sp00ky_dashboard.render import page
-
-PATIENCE = 1.0
-"""Seconds that an operation on many jobs gets before its progress is shown instead."""
 
 CONFIRMED, COUNTED = "confirmed", "counted_to"
 
@@ -35,9 +31,8 @@ async def act(request: Request) -> Response:
     It is asked again where something can't be, with what was typed, and where jobs are to be copied to
     another backend than they were counted for: those that it has already aren't meant.
     """
+    writing(request)
     form = await form_of(request)
-    if context_of(request).operator.read_only:
-        raise HTTPException(403, "This dashboard is read-only.")
     wanted = ACTS.get(form.text("action"))
     if wanted is None:
         raise HTTPException(BAD_REQUEST, "There is no such action.")
@@ -52,29 +47,17 @@ async def act(request: Request) -> Response:
 
 
 async def _act_on_jobs(request: Request, form: Form, wanted: JobAct) -> Response:
-    context = context_of(request)
+    context, root = context_of(request), request.scope.get("root_path", "")
     chosen = selected(context.outbox, form)
-    steps = wanted.steps(context.outbox, chosen, form, _act_options(request, form))
-    operation = context.bulk.start(wanted.done, steps)
-    if operation.task is not None:
-        await asyncio.wait([operation.task], timeout=PATIENCE)
-    if operation.error is not None and operation.result is None:  # nothing was done
-        raise operation.error
-    root, line = request.scope.get("root_path", ""), ended_line(operation, context.operator)
-    if operation.has_ended and len(line) <= LONGEST:
-        return _done(request, f"{root}/audit" if wanted.has_proof else form.back(request), line)
-    return RedirectResponse(f"{root}/progress/{operation.id}", 303)
+    steps = wanted.steps(context.outbox, chosen, form, act_options(context, form))
+    back = f"{root}/audit" if wanted.has_proof else form.back(request)
+    return await followed(request, context.bulk.start(wanted.done, steps), back=back)
 
 
 async def _act_on_fleet(request: Request, form: Form, wanted: FleetAct) -> Response:
-    outbox, target = context_of(request).outbox, form.text("target")
-    line = await wanted.do(outbox, target, form, _act_options(request, form))
-    return _done(request, form.back(request), line)
-
-
-def _act_options(request: Request, form: Form) -> dict[str, object]:
-    """Return what the audit is to say: whom the dashboard has authenticated, and why they do it."""
-    return {"actor": context_of(request).operator.name, "reason": form.text("reason") or None}
+    context, target = context_of(request), form.text("target")
+    line = await wanted.do(context.outbox, target, form, act_options(context, form))
+    return done(request, form.back(request), line)
 
 
 async def _ask(
@@ -101,8 +84,3 @@ async def _ask(
         fields=[*kept, *more, (CONFIRMED, "1"), (COUNTED, to)],
         back=form.back(request),
     )
-
-
-def _done(request: Request, back: str, line: str) -> Response:
-    context_of(request).reads.forget()
-    return flashed(RedirectResponse(back, 303), request, line)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -13,7 +12,7 @@ from sp00ky_core import Job
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, Sp00kyError, StoreError
 from sp00ky_dashboard.access.forms import form_of
-from sp00ky_dashboard.context import context_of
+from sp00ky_dashboard.context import act_options, context_of, writing
 from sp00ky_dashboard.error_pages import BAD_REQUEST
 from sp00ky_dashboard.flash import flashed
 from sp00ky_dashboard.render import job_link, page, pretty
@@ -21,17 +20,15 @@ from sp00ky_dashboard.render import job_link, page, pretty
 
 async def copy(request: Request) -> Response:
     """Answer ``POST /copy``: ``id``, ``payload`` (or as it was), ``to`` (or its own backend), ``reason``."""
-    context, form = context_of(request), await form_of(request)
+    context, form = writing(request), await form_of(request)
     operator, outbox = context.operator, context.outbox
-    if operator.read_only:
-        raise HTTPException(403, "This dashboard is read-only.")
     old = await outbox.get(form.text("id"))
     edited = None if operator.hide_payloads or "payload" not in form.fields else form.fields["payload"][-1]
     try:
         is_same = edited is None or edited.replace("\r\n", "\n") == pretty(old.payload)
         payload = None if is_same else _parsed(edited or "")
-        act: Any = {"actor": operator.name, "reason": form.text("reason") or None}
-        (new,) = await outbox.copy(old.id, payload=payload, backend=form.text("to") or None, **act)
+        to = form.text("to") or None
+        (new,) = await outbox.copy(old.id, payload=payload, backend=to, **act_options(context, form))
     except StoreError:
         raise
     except Sp00kyError as error:

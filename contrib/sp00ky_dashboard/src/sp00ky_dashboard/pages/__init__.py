@@ -5,9 +5,11 @@ from starlette.staticfiles import StaticFiles
 
 from sp00ky_dashboard.operate.act import act
 from sp00ky_dashboard.operate.copy import copy
+from sp00ky_dashboard.operate.imports import confirm, upload
 from sp00ky_dashboard.operate.progress import progress
 from sp00ky_dashboard.pages.audit import audit
 from sp00ky_dashboard.pages.events import events
+from sp00ky_dashboard.pages.export import export
 from sp00ky_dashboard.pages.groups import errors, groups
 from sp00ky_dashboard.pages.job import job
 from sp00ky_dashboard.pages.jobs import jobs
@@ -29,6 +31,9 @@ ROUTES = (
     Route("/progress/{operation_id}", progress),
     Route("/act", act, methods=["POST"]),
     Route("/copy", copy, methods=["POST"]),
+    Route("/export", export),
+    Route("/import", upload, methods=["GET", "POST"]),
+    Route("/import/{upload_id}", confirm, methods=["GET", "POST"]),
     Mount("/static", StaticFiles(directory=STATIC)),
 )
 """Whatever changes something is a POST."""

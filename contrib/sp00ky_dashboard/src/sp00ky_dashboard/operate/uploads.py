@@ -1,0 +1,69 @@
+"""Keep files that were sent until it is confirmed what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from functools import cached_property
+from pathlib import Path
+from secrets import token_urlsafe
+from tempfile import TemporaryDirectory
+
+from starlette.datastructures import UploadFile
+
+MOST_KEPT = 5
+"""Files; the oldest goes when another one comes."""
+
+KEPT_SECONDS = 900
+"""Whole rows are in them: they aren't kept for long."""
+
+
+class Uploads:
+    """The files of one process, in a folder that nobody else reads."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, Path] = {}
+
+    @cached_property
+    def _folder(self) -> TemporaryDirectory[str]:
+        return TemporaryDirectory(prefix="sp00ky-", ignore_cleanup_errors=True)
+
+    async def keep(self, file: UploadFile) -> str:
+        """Keep a file for a quarter of an hour; return its id, which can't be guessed."""
+        upload_id, name = token_urlsafe(12), re.sub(r"[^\w-]+", ".", file.filename or "").strip(".")
+        path = Path(self._folder.name, upload_id, name[-100:] or "export")
+        await asyncio.to_thread(_write, file, path)
+        for oldest in list(self._files)[: len(self._files) + 1 - MOST_KEPT]:
+            self.drop(oldest)
+        self._files[upload_id] = path
+        asyncio.get_running_loop().call_later(KEPT_SECONDS, self.drop, upload_id)
+        return upload_id
+
+    def get(self, upload_id: str) -> Path | None:
+        """Return a file; None: it is kept no more, or another process has it."""
+        return self._files.get(upload_id)
+
+    def take(self, upload_id: str) -> Path | None:
+        """Return a file, which whoever takes it deletes."""
+        return self._files.pop(upload_id, None)
+
+    def drop(self, upload_id: str) -> None:
+        """Delete a file, unless it was taken."""
+        if path := self.take(upload_id):
+            delete(path)
+
+    def close(self) -> None:
+        """Delete all."""
+        self._folder.cleanup()
+
+
+def delete(path: Path) -> None:
+    """Delete a file that was taken, and its folder."""
+    shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _write(file: UploadFile, path: Path) -> None:
+    path.parent.mkdir()
+    with path.open("wb") as kept:
+        shutil.copyfileobj(file.file, kept)

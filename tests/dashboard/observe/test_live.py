@@ -72,6 +72,22 @@ async def test_one_look_serves_all(outbox: Outbox, monkeypatch: pytest.MonkeyPat
     await feed._feeding  # nothing is looked at any more
 
 
+async def test_a_stream_is_cancelled_however_often(outbox: Outbox) -> None:
+    async def look() -> int:
+        return 0
+
+    job = await outbox.run("api", "/spookify")
+    stream = Live(outbox, look).stream(job.id)
+    await anext(stream)
+    waiting = asyncio.ensure_future(anext(stream))
+    for _ in range(20):  # until it waits for the job
+        await asyncio.sleep(0)
+    while not waiting.done():
+        waiting.cancel()
+        await asyncio.sleep(0)
+    assert waiting.cancelled()
+
+
 async def test_a_stream_ends_after_a_while_and_when_it_is_closed(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -107,6 +107,8 @@ class Dashboard:
         try:
             answer = await self._answer(request, is_static=is_static)
             await answer(scope, receive, guarded)
+        except ClientDisconnect:
+            logger.debug("%s %s: the client is gone", request.method, path)
         except Exception:
             logger.exception("%s %s failed", request.method, path)
             if not started:  # the host application's `auth`

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from pathlib import Path
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sp00ky_core import BulkResult, Outbox
-from sp00ky_core.errors import ImportRefused
+from sp00ky_core import BulkResult
+from sp00ky_core.errors import ImportRefused, Sp00kyError
 from sp00ky_core.outbox.operators.bulk import last_of
 from sp00ky_dashboard.access.forms import file_of, form_of
 from sp00ky_dashboard.context import Context, act_options, writing
@@ -40,8 +37,15 @@ async def confirm(request: Request) -> Response:
         return await _look(request, context, _known(context.uploads.get(upload_id)))
     form = await form_of(request)
     path = _known(context.uploads.take(upload_id))
-    steps = _imported(context.outbox, path, **act_options(context, form))
-    return await followed(request, context.bulk.start("imported", steps), back=f"{root}/jobs")
+    steps = context.outbox.import_steps(path, **act_options(context, form))
+    operation = context.bulk.start("imported", steps)
+    try:
+        answer = await followed(request, operation, back=f"{root}/jobs")
+    except Sp00kyError:  # nothing was imported: it can be confirmed once more
+        context.uploads.put_back(upload_id, path)
+        raise
+    operation.task.add_done_callback(lambda _: delete(path))
+    return answer
 
 
 async def _look(request: Request, context: Context, path: Path) -> Response:
@@ -55,16 +59,7 @@ async def _look(request: Request, context: Context, path: Path) -> Response:
     return page(request, "import.html", result=result, name=path.name)
 
 
-async def _imported(outbox: Outbox, path: Path, **act: Any) -> AsyncGenerator[BulkResult, None]:
-    try:
-        async with aclosing(outbox.import_steps(path, **act)) as steps:
-            async for result in steps:
-                yield result
-    finally:
-        delete(path)
-
-
 def _known(path: Path | None) -> Path:
     if path is None:
-        raise HTTPException(404, "This file is kept no more: choose it again.")
+        raise HTTPException(404, "This file is kept no more, or by another process: choose it again.")
     return path

@@ -29,8 +29,7 @@ async def progress(request: Request) -> Response:
 
 async def followed(request: Request, operation: BulkOperation, *, back: str) -> Response:
     """Go back with what was done, or to the progress of what takes longer. Raises where nothing was."""
-    if operation.task is not None:
-        await asyncio.wait([operation.task], timeout=PATIENCE)
+    await asyncio.wait([operation.task], timeout=PATIENCE)
     if operation.error is not None and operation.result is None:
         raise operation.error
     line = ended_line(operation, context_of(request).operator)

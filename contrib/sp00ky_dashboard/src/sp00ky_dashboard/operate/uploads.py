@@ -18,6 +18,9 @@ MOST_KEPT = 5
 KEPT_SECONDS = 900
 """Whole rows are in them: they aren't kept for long."""
 
+MOST_BYTES = 200
+"""Of a file's name, its end: file systems take no more than 255."""
+
 
 class Uploads:
     """The files of one process, in a folder that nobody else reads."""
@@ -32,7 +35,8 @@ class Uploads:
     async def keep(self, file: UploadFile) -> str:
         """Keep a file for a quarter of an hour; return its id, which can't be guessed."""
         upload_id, name = token_urlsafe(12), re.sub(r"[^\w-]+", ".", file.filename or "").strip(".")
-        path = Path(self._folder.name, upload_id, name[-100:] or "export")
+        ending = name.encode()[-MOST_BYTES:].decode(errors="ignore")
+        path = Path(self._folder.name, upload_id, ending or "export")
         await asyncio.to_thread(_write, file, path)
         for oldest in list(self._files)[: len(self._files) + 1 - MOST_KEPT]:
             self.drop(oldest)
@@ -45,8 +49,12 @@ class Uploads:
         return self._files.get(upload_id)
 
     def take(self, upload_id: str) -> Path | None:
-        """Return a file, which whoever takes it deletes."""
+        """Return a file, which whoever takes it deletes, or puts back."""
         return self._files.pop(upload_id, None)
+
+    def put_back(self, upload_id: str, path: Path) -> None:
+        """Keep a file that was taken for as long as it would have been."""
+        self._files[upload_id] = path
 
     def drop(self, upload_id: str) -> None:
         """Delete a file, unless it was taken."""

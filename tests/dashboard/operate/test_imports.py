@@ -44,7 +44,7 @@ async def test_a_file_is_looked_at_and_imported(browser: Browser, outbox: Outbox
     assert (entry.action, entry.actor, entry.reason) == ("import", "ada", "a move")
     assert "kept no more" in await browser.see(looked, 404)
     looked = (await sent(browser, content)).headers["location"]
-    assert "2 are here already" in await browser.see(looked)
+    assert "Here already, with the same content: 2." in await browser.see(looked)
 
 
 async def test_only_the_latest_files_are_kept(

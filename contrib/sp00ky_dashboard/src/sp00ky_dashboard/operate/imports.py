@@ -13,7 +13,7 @@ from sp00ky_core.errors import ImportRefused, Sp00kyError
 from sp00ky_core.outbox.operators.bulk import last_of
 from sp00ky_dashboard.access.forms import file_of, form_of
 from sp00ky_dashboard.context import Context, act_options, writing
-from sp00ky_dashboard.error_pages import BAD_REQUEST, problem_page
+from sp00ky_dashboard.error_pages import BAD_REQUEST
 from sp00ky_dashboard.operate.progress import followed
 from sp00ky_dashboard.operate.uploads import delete
 from sp00ky_dashboard.render import page
@@ -23,7 +23,7 @@ async def upload(request: Request) -> Response:
     """Answer ``/import``: ask for ``file``; keep it, and go on to what is in it."""
     context = writing(request)
     if request.method != "POST":
-        return page(request, "upload.html")
+        return page(request, "upload.html", problem=None)
     async with file_of(request) as file:
         upload_id = await context.uploads.keep(file)
     return RedirectResponse(f"{request.scope.get('root_path', '')}/import/{upload_id}", 303)
@@ -55,7 +55,8 @@ async def _look(request: Request, context: Context, path: Path) -> Response:
     try:
         result = await context.read(("import", path), look)
     except ImportRefused as error:
-        return problem_page(request, BAD_REQUEST, f"{error.problem}.", title=f"{path.name} can't be imported")
+        problem = f"{path.name} can't be imported: {error.problem}"
+        return page(request, "upload.html", status=BAD_REQUEST, problem=problem)
     return page(request, "import.html", result=result, name=path.name)
 
 

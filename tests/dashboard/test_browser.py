@@ -359,6 +359,27 @@ async def test_a_page_that_takes_long_comes_in_two_steps(
     await page.locator("[data-state=live]").wait_for()
 
 
+async def test_a_dialog_that_takes_long_says_that_it_counts(
+    page: Any, axe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count, going_on = Outbox.count_matching, asyncio.Event()
+
+    async def slow(*arguments: Any) -> int:
+        await going_on.wait()
+        return await count(*arguments)
+
+    monkeypatch.setattr(Outbox, "count_matching", slow)
+    await page.goto("/jobs?status=failed")
+    await page.locator("#pick-all").check()
+    await page.get_by_role("button", name="Retry").click()
+    counting = page.get_by_text("Counting the jobs…")
+    await counting.wait_for()
+    assert await violations(page, axe) == []
+    going_on.set()
+    await page.locator("dialog[open]").wait_for()
+    assert await counting.is_hidden()
+
+
 async def test_a_job_is_rescheduled_with_the_keyboard(page: Any, outbox: Outbox) -> None:
     job = await outbox.run("api", "/spookify", delay=timedelta(days=9))
     await page.goto(f"/jobs/{job.id}")

@@ -16,14 +16,15 @@ from starlette.types import Message, Receive, Scope, Send
 
 from sp00ky_core import Outbox
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_dashboard.access.authentication import Authenticate, Operator, identified
+from sp00ky_dashboard.access.authentication import Authenticate, identified
 from sp00ky_dashboard.access.guard import problem_of, with_headers
+from sp00ky_dashboard.access.operator import Operator
 from sp00ky_dashboard.context import SCOPE_KEY, Context
 from sp00ky_dashboard.error_pages import HANDLERS, problem_page, unexpected_problem
 from sp00ky_dashboard.observe.live import Live
 from sp00ky_dashboard.observe.rates import stats, written_until
 from sp00ky_dashboard.observe.reads import Reads
-from sp00ky_dashboard.operate.bulk import BulkWork
+from sp00ky_dashboard.operate.background import BulkWork
 from sp00ky_dashboard.operate.uploads import Uploads
 from sp00ky_dashboard.pages import ROUTES
 

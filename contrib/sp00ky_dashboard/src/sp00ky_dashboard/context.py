@@ -10,11 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from sp00ky_core import Outbox
-from sp00ky_dashboard.access.authentication import Operator
 from sp00ky_dashboard.access.forms import Form
+from sp00ky_dashboard.access.operator import Operator
 from sp00ky_dashboard.observe.live import Live
 from sp00ky_dashboard.observe.reads import FRESH_SECONDS, Reads
-from sp00ky_dashboard.operate.bulk import BulkWork
+from sp00ky_dashboard.operate.background import BulkWork
 from sp00ky_dashboard.operate.uploads import Uploads
 
 Result = TypeVar("Result")

@@ -100,21 +100,6 @@ def form_token(request: Request) -> str:
     return token
 
 
-def is_same_site_post(request: Request) -> bool:
-    """Whether a request that changes something comes from a page of this origin, as its browser says.
-
-    ``Sec-Fetch-Site`` decides, or ``Origin`` where a browser has no such header. A program sends neither: it
-    needs the form's token as well.
-    """
-    if request.method != "POST":
-        return False
-    fetched_from = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    if fetched_from is not None and fetched_from != "same-origin":
-        return False
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
-
-
 async def form_of(request: Request) -> Form:
     """Read a form. Raises ``HTTPException`` where its token is missing, or it is too long."""
     body = await _bounded(request, LONGEST_FORM, "What was sent is too long.").body()

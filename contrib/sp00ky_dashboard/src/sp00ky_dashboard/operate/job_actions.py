@@ -25,10 +25,10 @@ from sp00ky_core.outbox.operators.bulk import (
 )
 from sp00ky_core.outbox.operators.copies import copying
 from sp00ky_core.outbox.operators.redaction import RedactionResult
-from sp00ky_dashboard.access.authentication import Operator
 from sp00ky_dashboard.access.forms import Form
+from sp00ky_dashboard.access.operator import Operator
 from sp00ky_dashboard.filters import NAMES, absolute, conditions_of, written_in
-from sp00ky_dashboard.operate.bulk import BulkOperation
+from sp00ky_dashboard.operate.background import BulkOperation
 
 Steps = AsyncGenerator[BulkResult, None]
 

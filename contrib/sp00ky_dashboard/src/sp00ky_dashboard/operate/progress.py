@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.flash import LONGEST, flashed
-from sp00ky_dashboard.operate.bulk import BulkOperation
+from sp00ky_dashboard.operate.background import BulkOperation
 from sp00ky_dashboard.operate.job_actions import ended_line
 from sp00ky_dashboard.render import page
 

@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.hints import shown
 from sp00ky_dashboard.access.forms import form_of
 from sp00ky_dashboard.access.guard import is_same_site_post
 from sp00ky_dashboard.access.operator import Operator
@@ -165,9 +164,7 @@ class TokenAuth:
         for token in tokens.values():
             if len(token) < SHORTEST_TOKEN:
                 expected = f"at least {SHORTEST_TOKEN} characters, as in `openssl rand -hex 24`"
-                raise OptionInvalid(
-                    option="token", value=shown(len(token)) + " characters", expected=expected
-                )
+                raise OptionInvalid(option="token", value=f"{len(token)} characters", expected=expected)
         if not tokens or len({*tokens.values()}) < len(tokens):
             value = "one for several names" if tokens else "none"  # the audit couldn't say whose
             raise OptionInvalid(option="tokens", value=value, expected="a token for each name")

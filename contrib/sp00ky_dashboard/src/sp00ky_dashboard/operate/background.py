@@ -45,11 +45,6 @@ class BulkOperation:
         """Begin."""
         self.task = asyncio.create_task(self._follow())
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing goes on any more."""
-        return self.task.done()
-
     async def _follow(self) -> None:
         try:
             async with aclosing(self.steps):
@@ -69,24 +64,21 @@ class BulkWork:
     """The operations of one process."""
 
     def __init__(self) -> None:
-        self._operations: dict[str, BulkOperation] = {}
+        """Begin without any."""
+        self.operations: dict[str, BulkOperation] = {}
 
     def start(self, action: str, steps: AsyncGenerator[BulkResult, None]) -> BulkOperation:
         """Begin one."""
-        ended = [key for key, operation in self._operations.items() if operation.has_ended]
-        for key in ended[: max(len(self._operations) - MOST_KEPT + 1, 0)]:
-            del self._operations[key]
+        ended = [key for key, operation in self.operations.items() if operation.task.done()]
+        for key in ended[: max(len(self.operations) - MOST_KEPT + 1, 0)]:
+            del self.operations[key]
         operation = BulkOperation(action=action, steps=steps)
-        self._operations[operation.id] = operation
+        self.operations[operation.id] = operation
         return operation
 
     async def close(self) -> None:
         """Interrupt what goes on: what was reported is done, and the audit says how far it came."""
-        going_on = [operation.task for operation in self._operations.values() if not operation.has_ended]
-        for task in going_on:
+        tasks = [operation.task for operation in self.operations.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*going_on, return_exceptions=True)
-
-    def get(self, operation_id: str) -> BulkOperation | None:
-        """Return one; None: another process has it, or it was long ago."""
-        return self._operations.get(operation_id)
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from sp00ky_core import BulkResult
 from sp00ky_core.errors import ImportRefused, Sp00kyError
-from sp00ky_core.outbox.operators.bulk import last_of
 from sp00ky_dashboard.access.forms import file_of, form_of
 from sp00ky_dashboard.context import Context, act_options, writing
 from sp00ky_dashboard.error_pages import BAD_REQUEST
@@ -32,35 +31,29 @@ async def upload(request: Request) -> Response:
 async def confirm(request: Request) -> Response:
     """Answer ``/import/ID``: say what would become of the jobs; import them when that is confirmed."""
     context, upload_id = writing(request), request.path_params["upload_id"]
-    root = request.scope.get("root_path", "")
-    if request.method != "POST":
-        return await _look(request, context, _known(context.uploads.get(upload_id)))
-    form = await form_of(request)
-    path = _known(context.uploads.take(upload_id))
+    form = await form_of(request) if request.method == "POST" else None
+    path = context.uploads.files.get(upload_id)
+    if path is None:
+        raise HTTPException(404, "This file is kept no more, or by another process: choose it again.")
+    if form is None:
+        return await _look(request, context, path)
+    del context.uploads.files[upload_id]  # a form that was sent twice imports it once
     steps = context.outbox.import_steps(path, **act_options(context, form))
     operation = context.bulk.start("imported", steps)
     try:
-        answer = await followed(request, operation, back=f"{root}/jobs")
+        answer = await followed(request, operation, back=f"{request.scope.get('root_path', '')}/jobs")
     except Sp00kyError:  # nothing was imported: it can be confirmed once more
-        context.uploads.put_back(upload_id, path)
+        context.uploads.files[upload_id] = path
         raise
     operation.task.add_done_callback(lambda _: delete(path))
     return answer
 
 
 async def _look(request: Request, context: Context, path: Path) -> Response:
-    async def look() -> BulkResult:
-        return await last_of(context.outbox.import_steps(path, dry_run=True))
-
     try:
+        look = partial(context.outbox.import_jobs, path, dry_run=True)
         result = await context.read(("import", path), look)
     except ImportRefused as error:
         problem = f"{path.name} can't be imported: {error.problem}"
         return page(request, "upload.html", status=BAD_REQUEST, problem=problem)
     return page(request, "import.html", result=result, name=path.name)
-
-
-def _known(path: Path | None) -> Path:
-    if path is None:
-        raise HTTPException(404, "This file is kept no more, or by another process: choose it again.")
-    return path

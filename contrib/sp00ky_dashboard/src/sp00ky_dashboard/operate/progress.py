@@ -20,10 +20,10 @@ PATIENCE = 1.0
 async def progress(request: Request) -> Response:
     """Answer ``/progress/ID``."""
     context = context_of(request)
-    operation = context.bulk.get(request.path_params["operation_id"])
+    operation = context.bulk.operations.get(request.path_params["operation_id"])
     if operation is None:
         return page(request, "progress.html", status=404, operation=None, line=None)
-    line = ended_line(operation, context.operator) if operation.has_ended else None
+    line = ended_line(operation, context.operator) if operation.task.done() else None
     return page(request, "progress.html", operation=operation, line=line)
 
 
@@ -33,7 +33,7 @@ async def followed(request: Request, operation: BulkOperation, *, back: str) -> 
     if operation.error is not None and operation.result is None:
         raise operation.error
     line = ended_line(operation, context_of(request).operator)
-    if operation.has_ended and len(line) <= LONGEST:
+    if operation.task.done() and len(line) <= LONGEST:
         return done(request, back, line)
     return RedirectResponse(f"{request.scope.get('root_path', '')}/progress/{operation.id}", 303)
 

@@ -26,7 +26,8 @@ class Uploads:
     """The files of one process, in a folder that nobody else reads."""
 
     def __init__(self) -> None:
-        self._files: dict[str, Path] = {}
+        """Begin without any; an importer takes its file out, and deletes it."""
+        self.files: dict[str, Path] = {}
 
     @cached_property
     def _folder(self) -> TemporaryDirectory[str]:
@@ -38,27 +39,15 @@ class Uploads:
         ending = name.encode()[-MOST_BYTES:].decode(errors="ignore")
         path = Path(self._folder.name, upload_id, ending or "export")
         await asyncio.to_thread(_write, file, path)
-        for oldest in list(self._files)[: len(self._files) + 1 - MOST_KEPT]:
+        for oldest in list(self.files)[: len(self.files) + 1 - MOST_KEPT]:
             self.drop(oldest)
-        self._files[upload_id] = path
+        self.files[upload_id] = path
         asyncio.get_running_loop().call_later(KEPT_SECONDS, self.drop, upload_id)
         return upload_id
 
-    def get(self, upload_id: str) -> Path | None:
-        """Return a file; None: it is kept no more, or another process has it."""
-        return self._files.get(upload_id)
-
-    def take(self, upload_id: str) -> Path | None:
-        """Return a file, which whoever takes it deletes, or puts back."""
-        return self._files.pop(upload_id, None)
-
-    def put_back(self, upload_id: str, path: Path) -> None:
-        """Keep a file that was taken for as long as it would have been."""
-        self._files[upload_id] = path
-
     def drop(self, upload_id: str) -> None:
         """Delete a file, unless it was taken."""
-        if path := self.take(upload_id):
+        if path := self.files.pop(upload_id, None):
             delete(path)
 
     def close(self) -> None:

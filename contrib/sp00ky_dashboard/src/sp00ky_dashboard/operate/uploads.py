@@ -39,8 +39,8 @@ class Uploads:
         ending = name.encode()[-MOST_BYTES:].decode(errors="ignore")
         path = Path(self._folder.name, upload_id, ending or "export")
         await asyncio.to_thread(_write, file, path)
-        for oldest in list(self.files)[: len(self.files) + 1 - MOST_KEPT]:
-            self.drop(oldest)
+        while len(self.files) >= MOST_KEPT:
+            self.drop(next(iter(self.files)))
         self.files[upload_id] = path
         asyncio.get_running_loop().call_later(KEPT_SECONDS, self.drop, upload_id)
         return upload_id

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
-from tests.dashboard.conftest import Browser, Open, Operator
+from tests.dashboard.conftest import Browser, Open, Operator, ada
 from tests.dashboard.scene import acts
 
 from sp00ky_core import Outbox
@@ -44,6 +44,16 @@ async def test_nothing_is_done_by_a_get(browser: Browser, outbox: Outbox) -> Non
         assert "begin at a page" in await browser.see(path, 405)
     assert (await outbox.get(job.id)).status == "pending"
     assert await acts(outbox) == []
+
+
+async def test_a_client_that_goes_away_is_no_error(outbox: Outbox, caplog: pytest.LogCaptureFixture) -> None:
+    async def gone(*_: Any) -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    headers = [(b"host", b"localhost"), (b"sec-fetch-site", b"same-origin")]
+    asked = {"type": "http", "method": "POST", "path": "/act", "query_string": b"", "headers": headers}
+    await Dashboard(outbox, auth=ada, read_only=False)(asked, gone, gone)
+    assert caplog.records == []
 
 
 async def refusing(_request: Any) -> None:

@@ -263,50 +263,6 @@ async def test_a_backend_is_set_and_reset_with_the_keyboard(page: Any, outbox: O
     await page.get_by_text("api is as the file says.").wait_for()
 
 
-async def test_a_tenants_jobs_are_copied_redacted_and_erased(page: Any, outbox: Outbox) -> None:
-    group = next(group for group in await outbox.groups("assigned") if group.assigned_to)
-    dialog = page.locator("dialog[open]")
-    await page.goto("/groups?by=assigned")
-    await page.get_by_role("link", name=group.assigned_to, exact=True).first.click()
-    await page.get_by_role("heading", name=f"Jobs of {group.assigned_to}").wait_for()
-    theirs = page.url
-    await page.locator("#pick-all").check()
-    await page.get_by_role("button", name="Copy").click()
-    await dialog.get_by_label("To").select_option("billing")
-    await dialog.get_by_role("button", name="Copy").click()
-    await page.get_by_role("heading", name=" to billing?").wait_for()
-    await page.get_by_role("button", name="Copy").click()
-    await page.get_by_text("copied.").wait_for()
-    assert {job.backend for job in await outbox.find(status="pending", limit=3)} == {"billing"}
-    for act in ("Redact", "Erase"):
-        await page.goto(theirs)
-        await page.locator("#pick-all").check()
-        await page.get_by_role("button", name=act).click()
-        await dialog.get_by_label("Reason").fill("they ask for it")
-        if act == "Redact":
-            await dialog.get_by_label("End those that are pending first").check()
-        await dialog.get_by_role("button", name=act).click()
-        await page.get_by_text("sha256").first.wait_for()
-    assert await outbox.find(backend=group.backend, assigned_to=group.assigned_to) == []
-    assert [entry.action for entry in (await outbox.audit())[:3]] == ["erase", "redact", "copy"]
-
-
-async def test_jobs_are_exported_and_imported(page: Any, outbox: Outbox, tmp_path: Path) -> None:
-    await page.goto("/jobs?status=failed&backend=billing")
-    failed = await outbox.find(status="failed", backend="billing", limit=1_000)
-    await page.get_by_role("link", name="Export").click()
-    async with page.expect_download() as download:
-        await page.get_by_role("button", name="Download").click()
-    await (await download.value).save_as(tmp_path / "jobs.ndjson")
-    await outbox.clear(*(job.id for job in failed))
-    await page.goto("/import")
-    await page.get_by_label("File").set_input_files(tmp_path / "jobs.ndjson")
-    await page.get_by_role("button", name="Look at it").click()
-    await page.get_by_role("button", name="Import").click()
-    await page.get_by_text(f"{len(failed)} jobs imported").wait_for()
-    assert await outbox.find(status="failed", backend="billing", limit=1_000) == failed
-
-
 async def test_pages_stay_up_to_date_and_keep_what_is_ticked(page: Any, outbox: Outbox) -> None:
     await page.goto("/jobs?assigned_to=live")
     await page.get_by_text("No job matches").wait_for()
@@ -323,19 +279,8 @@ async def test_pages_stay_up_to_date_and_keep_what_is_ticked(page: Any, outbox: 
     await page.get_by_text("Killed", exact=True).wait_for()
 
 
-@pytest.mark.parametrize(
-    ("path", "asked"),
-    [
-        ("/errors?code=500", "errors"),
-        ("/groups", "groups"),
-        ("/jobs?status=failed", "find"),
-        ("/jobs?assigned_to=order:8", "groups"),
-        ("/runners", "runners"),
-    ],
-)
-async def test_a_page_that_takes_long_comes_in_two_steps(
-    page: Any, outbox: Outbox, axe: str, monkeypatch: pytest.MonkeyPatch, path: str, asked: str
-) -> None:
+def held_up(monkeypatch: pytest.MonkeyPatch, asked: str) -> asyncio.Event:
+    """A database that answers one question only once this is set."""
     ask, going_on = getattr(Outbox, asked), asyncio.Event()
 
     async def slow(*arguments: Any, **options: Any) -> Any:
@@ -343,6 +288,17 @@ async def test_a_page_that_takes_long_comes_in_two_steps(
         return await ask(*arguments, **options)
 
     monkeypatch.setattr(Outbox, asked, slow)
+    return going_on
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [("/errors?code=500", "errors"), ("/jobs?assigned_to=order:8", "groups"), ("/runners", "runners")],
+)
+async def test_a_page_that_takes_long_comes_in_two_steps(
+    page: Any, axe: str, monkeypatch: pytest.MonkeyPatch, path: str, asked: str
+) -> None:
+    going_on = held_up(monkeypatch, asked)
     monkeypatch.setattr(app, "PATIENCE", 0.0)
     await page.goto(path)
     reading = page.get_by_text("Reading…")
@@ -359,22 +315,19 @@ async def test_a_page_that_takes_long_comes_in_two_steps(
     await page.locator("[data-state=live]").wait_for()
 
 
-async def test_a_job_is_rescheduled_with_the_keyboard(page: Any, outbox: Outbox) -> None:
-    job = await outbox.run("api", "/spookify", delay=timedelta(days=9))
-    await page.goto(f"/jobs/{job.id}")
-    await page.get_by_role("button", name="Reschedule").focus()
-    await page.keyboard.press("Enter")
+async def test_a_dialog_that_takes_long_says_that_it_counts(
+    page: Any, axe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going_on = held_up(monkeypatch, "count_matching")
+    await page.goto("/jobs?status=failed")
+    await page.locator("#pick-all").check()
+    await page.get_by_role("button", name="Retry").click()
+    counting = page.get_by_text("Counting the jobs…")
+    await counting.wait_for()
+    assert await violations(page, axe) == []
+    going_on.set()
     await page.locator("dialog[open]").wait_for()
-    await page.keyboard.type("soon")
-    await page.keyboard.press("Enter")
-    await page.get_by_role("alert").filter(has_text="a time from now").wait_for()
-    await page.get_by_label("Due").fill("")
-    await page.get_by_label("At once").check()
-    await page.get_by_label("Priority").select_option("3")
-    await page.keyboard.press("Enter")
-    await page.get_by_text("1 job rescheduled.").wait_for()
-    now = await outbox.get(job.id)
-    assert (now.priority, now.run_at is not None and now.run_at <= datetime.now(UTC)) == (3, True)
+    assert await counting.is_hidden()
 
 
 async def test_it_is_used_with_the_keyboard(page: Any) -> None:
@@ -396,14 +349,30 @@ async def test_it_is_used_with_the_keyboard(page: Any) -> None:
     await page.get_by_text("api is paused until it is resumed.").wait_for()
 
 
-async def test_without_scripts_it_works_all_the_same(chromium: Any, address: str, outbox: Outbox) -> None:
-    page = await opened_page(chromium, address, java_script_enabled=False)
-    await page.goto("/jobs?status=failed")
-    await page.locator("input[name=id]").first.check()
-    await page.get_by_role("button", name="Clear").click()
-    await page.get_by_role("heading", name="Clear 1 job?").wait_for()
-    await page.get_by_role("button", name="Clear").click()
-    await page.get_by_text("1 job cleared.").wait_for()
+async def test_jobs_are_exported_cleared_and_imported_without_scripts_too(
+    chromium: Any, address: str, outbox: Outbox, tmp_path: Path
+) -> None:
+    failed = await outbox.find(status="failed", backend="billing", limit=1_000)
+    for java_script_enabled in (True, False):
+        page = await opened_page(chromium, address, java_script_enabled=java_script_enabled)
+        await page.goto("/jobs?status=failed&backend=billing")
+        await page.get_by_role("link", name="Export").click()
+        async with page.expect_download() as download:
+            await page.get_by_role("button", name="Download").click()
+        await (await download.value).save_as(tmp_path / "jobs.ndjson")
+        await page.go_back()
+        await page.locator("#pick-all").check()
+        await page.get_by_role("button", name="Clear").click()
+        await page.get_by_role("heading", name=f"Clear {len(failed)} jobs?").wait_for()
+        await page.get_by_role("button", name="Clear").last.click()
+        await page.get_by_text(f"{len(failed)} jobs cleared.").wait_for()
+        await page.get_by_role("link", name="Import").click()
+        await page.get_by_label("File").set_input_files(tmp_path / "jobs.ndjson")
+        await page.get_by_role("button", name="Look at it").click()
+        await page.get_by_role("button", name="Import").click()
+        await page.get_by_text(f"{len(failed)} jobs imported").wait_for()
+        assert await outbox.find(status="failed", backend="billing", limit=1_000) == failed
+        assert page.problems == []
 
 
 async def test_scripts_in_rows_are_never_run(chromium: Any, address: str, outbox: Outbox) -> None:

@@ -1,14 +1,10 @@
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 
 import attrs
 import pytest
-from tests.core.two_backends import FAILURE
-from tests.dashboard.scene import opened, rollups
+from tests.dashboard.scene import rollups
 
 from sp00ky_core import Outbox
-from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.testing import ScriptedTransport
 from sp00ky_dashboard.observe.rates import RANGES, Series, attempts, series_of, written_until
 
 NOW = datetime.now(UTC).replace(minute=7, second=30)
@@ -19,21 +15,6 @@ async def series(outbox: Outbox, name: str, now: datetime, *backends: str) -> Se
     found = await attempts(outbox, RANGES[name], written_until(now))
     assert found is not None
     return series_of(found, backends)
-
-
-async def test_what_a_runner_has_written_is_in_the_series(tmp_path: Path) -> None:
-    async with opened(tmp_path, "sqlite:///app.db") as outbox:
-        jobs = [await outbox.run("api", "/spookify", max_retries=0) for _ in range(4)]
-        transport = ScriptedTransport(
-            lambda held: FAILURE if held.job.id == jobs[0].id else Delivered(code=200)
-        )
-        async with outbox.runner(transport=transport):
-            for job in jobs:
-                await outbox.wait(job.id)
-        found = await series(outbox, "hour", datetime.now(UTC) + timedelta(minutes=2), "api")
-    assert (found.attempts, found.failures, found.retries) == (4, 1, 0)
-    assert (sum(found.succeeded), sum(found.failed)) == (3, 1)
-    assert found.p95 is not None
 
 
 @pytest.mark.parametrize(("name", "count"), [("hour", 60), ("day", 97)])

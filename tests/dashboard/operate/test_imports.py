@@ -1,3 +1,5 @@
+from collections.abc import AsyncIterator
+
 import httpx
 import pytest
 from tests.dashboard.conftest import Browser, Open
@@ -28,10 +30,12 @@ async def sent(browser: Browser, content: bytes, name: str = "jobs.ndjson") -> h
 
 
 async def test_a_file_is_looked_at_and_imported(browser: Browser, outbox: Outbox, content: bytes) -> None:
-    looked = (await sent(browser, content, "../we ird.ndjson")).headers["location"]
+    looked = (await sent(browser, content, f"../{'名' * 200} we ird.ndjson")).headers["location"]
     page = await browser.see(looked)
     assert "Import 2 of 2 jobs?" in page
-    assert "we.ird.ndjson" in page
+    assert "名.we.ird.ndjson" in page
+    assert "Refused" not in page
+    assert "reason is" in (await browser.post(looked, {"reason": "\0"})).text
     assert await outbox.find() == []
     done = await browser.post(looked, {"reason": "a move"})
     assert "2 jobs imported." in await browser.see(done.headers["location"])
@@ -40,16 +44,15 @@ async def test_a_file_is_looked_at_and_imported(browser: Browser, outbox: Outbox
     assert (entry.action, entry.actor, entry.reason) == ("import", "ada", "a move")
     assert "kept no more" in await browser.see(looked, 404)
     looked = (await sent(browser, content)).headers["location"]
-    assert "2 are here already" in await browser.see(looked)
+    assert "Here already, with the same content: 2." in await browser.see(looked)
 
 
 async def test_only_the_latest_files_are_kept(
     browser: Browser, content: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uploads, "MOST_KEPT", 1)
-    first, second = [(await sent(browser, content)).headers["location"] for _ in range(2)]
-    await browser.see(first, 404)
-    await browser.see(second)
+    monkeypatch.setattr(uploads, "MOST_KEPT", 3)
+    files = [(await sent(browser, content)).headers["location"] for _ in range(5)]
+    assert [(await browser.get(file)).status_code for file in files] == [404, 404, 200, 200, 200]
 
 
 @pytest.mark.parametrize(("wrong", "says"), [(b"{}\n", "export_version"), (b"\xff", "no JSON object")])
@@ -69,7 +72,15 @@ async def test_what_nobody_asked_for_is_refused(
     origin = {"Sec-Fetch-Site": "same-origin"}
     without_token = await browser.client.post("/import", files={"file": b"{}"}, headers=origin)
     assert without_token.status_code == 403
+    kind = {"Content-Type": "multipart/form-data; boundary=b; charset=undefined"}
+    field = b'--b\r\nContent-Disposition: form-data; name="form_token"\r\n\r\nx\r\n--b--'
+    no_text = await browser.client.post("/import", content=field, headers=origin | kind)
+    assert (no_text.status_code, "no form" in no_text.text) == (400, True)
     monkeypatch.setattr(forms, "LONGEST_FILE", 10)
-    too_long = await sent(browser, b"{}")
-    assert too_long.status_code == 413
-    assert "sp00ky jobs import" in too_long.text
+
+    async def in_parts() -> AsyncIterator[bytes]:  # so it doesn't say how long it is
+        yield field
+
+    for body in (field, in_parts()):
+        too_long = await browser.client.post("/import", content=body, headers=origin | kind)
+        assert (too_long.status_code, "sp00ky jobs import" in too_long.text) == (413, True)

@@ -6,10 +6,13 @@ from tests.dashboard.settling import ended
 
 from sp00ky_core import Outbox
 from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.outbox.operators.moves import ExportFormat
 from sp00ky_dashboard import Operator
 
 
-async def test_what_matches_is_downloaded(browser: Browser, outbox: Outbox) -> None:
+async def test_what_matches_is_downloaded(
+    browser: Browser, outbox: Outbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     (done,) = await ended(outbox, 1, Delivered(), payload={"id": "=1"})
     await outbox.run("api", "/spookify", {"id": "2"})
     page = await browser.see("/export?status=success")
@@ -21,6 +24,10 @@ async def test_what_matches_is_downloaded(browser: Browser, outbox: Outbox) -> N
     answer = await browser.get("/export?format=csv&column=status&column=payload")
     assert answer.text == 'status,payload\r\npending,"{""id"": ""2""}"\r\nsuccess,"{""id"": ""=1""}"\r\n'
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    monkeypatch.setattr(ExportFormat, "line", None)
+    assert (await browser.client.head("/export?format=ndjson")).status_code == 200
+    await browser.see("/")  # by the same connection, so nothing is written there any more
+    assert caplog.records == []
 
 
 async def test_whom_payloads_are_hidden_from_exports_none(open_browser: Open, outbox: Outbox) -> None:

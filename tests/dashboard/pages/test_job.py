@@ -93,6 +93,7 @@ async def test_payloads_results_and_reasons_can_be_hidden(
         assert (answer.status_code, "not of type" in answer.text) == (400, is_seen)
     stream = hiding.client.stream("GET", f"/events?job={waiting}")
     async with stream as events:
+        assert events.headers["content-type"].startswith("text/event-stream")
         lines = events.aiter_lines()
         assert await anext(lines) == ": "
         await outbox.kill(waiting, reason="secret")

@@ -24,10 +24,3 @@ async def test_charts_are_of_the_last_hour_or_day(open_browser: Open, outbox: Ou
         assert f"Attempts, {title}" in page
         assert "data-chart=" in page
         assert "95 % within" in page
-
-
-async def test_what_operators_have_set_is_shown_beside_the_file(browser: Browser, outbox: Outbox) -> None:
-    await outbox.set_backend("api", {"concurrency": 7, "timeout": 5}, actor="ann")
-    page = await browser.see("/")
-    assert "Set by ann: " in page
-    assert "concurrency 7 (file: " in page

@@ -10,21 +10,19 @@ from typing import Any
 import attrs
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from sp00ky_core import Outbox
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_dashboard.access.authentication import Authenticate, Operator, identified
+from sp00ky_dashboard.access.authentication import Authenticate, identified
 from sp00ky_dashboard.access.guard import problem_of, with_headers
+from sp00ky_dashboard.access.operator import Operator
 from sp00ky_dashboard.context import SCOPE_KEY, Context
 from sp00ky_dashboard.error_pages import HANDLERS, problem_page, unexpected_problem
 from sp00ky_dashboard.observe.live import Live
 from sp00ky_dashboard.observe.rates import stats, written_until
-from sp00ky_dashboard.observe.reads import Reads
-from sp00ky_dashboard.operate.bulk import BulkWork
-from sp00ky_dashboard.operate.uploads import Uploads
 from sp00ky_dashboard.pages import ROUTES
 
 __all__ = ["Dashboard"]
@@ -71,23 +69,22 @@ class Dashboard:
         if not callable(given):
             expected = "BasicAuth, TokenAuth, or a function that says who asks"
             raise OptionInvalid(option="auth", value=type(given).__name__, expected=expected)
-        self._outbox = outbox = outbox.acting_through("dashboard")
+        outbox = outbox.acting_through("dashboard")
         self._auth = auth
-        self._limits = Operator(name=None, read_only=read_only, hide_payloads=hide_payloads)
         self._allowed_hosts = frozenset(allowed_hosts)
-        self._reads, self._bulk, self._uploads = Reads(), BulkWork(), Uploads()
-        self._live = Live(outbox, self._look)
+        limits = Operator(name=None, read_only=read_only, hide_payloads=hide_payloads)
+        self._shared = Context(outbox=outbox, live=Live(outbox, self._look), operator=limits)
         self._pages = Starlette(routes=ROUTES, exception_handlers=HANDLERS)
 
     def close(self) -> None:
         """End the streams to browsers, which else keep a server from stopping."""
-        self._live.close()
+        self._shared.live.close()
 
     async def aclose(self) -> None:
         """End the streams, and interrupt the operations in the background, before the outbox is closed."""
         self.close()
-        await self._bulk.close()
-        self._uploads.close()
+        await self._shared.bulk.close()
+        self._shared.uploads.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -107,6 +104,8 @@ class Dashboard:
         try:
             answer = await self._answer(request, is_static=is_static)
             await answer(scope, receive, guarded)
+        except ClientDisconnect:
+            logger.debug("%s %s: the client is gone", request.method, path)
         except Exception:
             logger.exception("%s %s failed", request.method, path)
             if not started:  # the host application's `auth`
@@ -130,25 +129,19 @@ class Dashboard:
         return self._pages
 
     def _context(self, known: Operator, patience: float | None) -> Context:
+        limits = self._shared.operator
         operator = attrs.evolve(
             known,
-            read_only=known.read_only or self._limits.read_only,
-            hide_payloads=known.hide_payloads or self._limits.hide_payloads,
+            read_only=known.read_only or limits.read_only,
+            hide_payloads=known.hide_payloads or limits.hide_payloads,
         )
-        return Context(
-            outbox=self._outbox,
-            reads=self._reads,
-            live=self._live,
-            bulk=self._bulk,
-            uploads=self._uploads,
-            operator=operator,
-            patience=patience,
-        )
+        return attrs.evolve(self._shared, operator=operator, patience=patience)
 
     async def _look(self) -> Hashable:
         """Return what is reported to browsers when it changes."""
-        queues = await stats(self._outbox, self._reads)
-        runners = await self._reads.get("runners", self._outbox.runners)
+        outbox, reads = self._shared.outbox, self._shared.reads
+        queues = await stats(outbox, reads)
+        runners = await reads.get("runners", outbox.runners)
         numbers = {name: attrs.evolve(queue, **TICKING) for name, queue in queues.items()}
         fleet = [(runner.id, runner.state, runner.info) for runner in runners]
         return repr(numbers), repr(fleet), written_until(datetime.now(UTC))

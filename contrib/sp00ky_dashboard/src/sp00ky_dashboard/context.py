@@ -10,11 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from sp00ky_core import Outbox
-from sp00ky_dashboard.access.authentication import Operator
 from sp00ky_dashboard.access.forms import Form
+from sp00ky_dashboard.access.operator import Operator
 from sp00ky_dashboard.observe.live import Live
 from sp00ky_dashboard.observe.reads import FRESH_SECONDS, Reads
-from sp00ky_dashboard.operate.bulk import BulkWork
+from sp00ky_dashboard.operate.background import BulkWork
 from sp00ky_dashboard.operate.uploads import Uploads
 
 Result = TypeVar("Result")
@@ -28,8 +28,8 @@ class Context:
 
     Attributes:
         outbox: The outbox, open.
-        reads: What is read of it, shared by all browsers.
         live: Streams of changes to browsers.
+        reads: What is read of it, shared by all browsers.
         bulk: Operations on many jobs that go on in the background.
         uploads: Files that wait for a confirmation.
         operator: Who asks.
@@ -37,10 +37,10 @@ class Context:
     """
 
     outbox: Outbox
-    reads: Reads
     live: Live
-    bulk: BulkWork
-    uploads: Uploads
+    reads: Reads = attrs.field(factory=Reads)
+    bulk: BulkWork = attrs.field(factory=BulkWork)
+    uploads: Uploads = attrs.field(factory=Uploads)
     operator: Operator
     patience: float | None = None
 

@@ -51,8 +51,9 @@ class Told(AbstractContextManager["Told"]):
 
 def choices(outbox: Outbox, written: Mapping[str, str]) -> dict[str, Any]:
     """Return what the form of filters offers: the backends, and the operations of the one that is chosen."""
-    meant = [each for name, each in outbox.backends.items() if written.get("backend") in {None, name}]
-    paths = {path for each in meant if each.contract.is_read for path in each.contract.operations}
+    named = outbox.backends.items()
+    contracts = [backend.contract for name, backend in named if written.get("backend") in {None, name}]
+    paths = {path for contract in contracts if contract.is_read for path in contract.operations}
     return {"written": written, "backends": list(outbox.backends), "paths": sorted(paths)}
 
 

@@ -168,8 +168,8 @@ def _environment() -> Environment:
 
 
 _versions = {
-    each.relative_to(STATIC).as_posix(): sha256(each.read_bytes()).hexdigest()[:12]
-    for each in STATIC.rglob("*")
-    if each.is_file()
+    file.relative_to(STATIC).as_posix(): sha256(file.read_bytes()).hexdigest()[:12]
+    for file in STATIC.rglob("*")
+    if file.is_file()
 }
 _templates = _environment()

@@ -11,17 +11,17 @@ from hashlib import sha256
 from time import time
 from typing import Any
 
-import attrs
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.hints import shown
-from sp00ky_dashboard.access.forms import form_of, is_same_site_post
+from sp00ky_dashboard.access.forms import form_of
+from sp00ky_dashboard.access.guard import is_same_site_post
+from sp00ky_dashboard.access.operator import Operator
 from sp00ky_dashboard.cookies import SESSION, set_cookie
 from sp00ky_dashboard.render import page
 
-__all__ = ["Authenticate", "BasicAuth", "HeaderAuth", "Operator", "TokenAuth"]
+__all__ = ["Authenticate", "BasicAuth", "HeaderAuth", "TokenAuth"]
 
 SIGNED_IN_SECONDS = 12 * 3600
 """A working day; then the token is asked for again."""
@@ -36,25 +36,6 @@ SIGN_IN, SIGN_OUT = "/sign-in", "/sign-out"
 
 LONGEST_NAME = 200
 """Characters of a name that a proxy sends."""
-
-
-@attrs.frozen(kw_only=True)
-class Operator:
-    """Who looks at the dashboard.
-
-    Attributes:
-        name: As the audit has it; None: it isn't known who.
-        read_only: They may change nothing, even where the dashboard allows changes.
-        hide_payloads: They see no payload, no result, and no reason of an error, which may quote them.
-    """
-
-    name: str | None
-    read_only: bool = False
-    hide_payloads: bool = False
-
-    def seen(self, reason: str | None) -> str:
-        """Return why something failed, which may quote a payload or an answer; empty where it is hidden."""
-        return "" if self.hide_payloads else reason or ""
 
 
 Found = Operator | str | Response | None
@@ -183,9 +164,7 @@ class TokenAuth:
         for token in tokens.values():
             if len(token) < SHORTEST_TOKEN:
                 expected = f"at least {SHORTEST_TOKEN} characters, as in `openssl rand -hex 24`"
-                raise OptionInvalid(
-                    option="token", value=shown(len(token)) + " characters", expected=expected
-                )
+                raise OptionInvalid(option="token", value=f"{len(token)} characters", expected=expected)
         if not tokens or len({*tokens.values()}) < len(tokens):
             value = "one for several names" if tokens else "none"  # the audit couldn't say whose
             raise OptionInvalid(option="tokens", value=value, expected="a token for each name")
@@ -208,7 +187,7 @@ class TokenAuth:
 
     def _owner(self, token: str) -> str | None:
         given = _digest(token)
-        names = [name for name, each in self._tokens.items() if hmac.compare_digest(_digest(each), given)]
+        names = [name for name, known in self._tokens.items() if hmac.compare_digest(_digest(known), given)]
         return names[0] if names else None
 
 

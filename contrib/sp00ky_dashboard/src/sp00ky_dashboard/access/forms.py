@@ -13,6 +13,7 @@ import attrs
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import Message
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
@@ -99,28 +100,9 @@ def form_token(request: Request) -> str:
     return token
 
 
-def is_same_site_post(request: Request) -> bool:
-    """Whether a request that changes something comes from a page of this origin, as its browser says.
-
-    ``Sec-Fetch-Site`` decides, or ``Origin`` where a browser has no such header. A program sends neither: it
-    needs the form's token as well.
-    """
-    if request.method != "POST":
-        return False
-    fetched_from = request.headers.get("sec-fetch-site")
-    origin = request.headers.get("origin")
-    if fetched_from is not None and fetched_from != "same-origin":
-        return False
-    return origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
-
-
 async def form_of(request: Request) -> Form:
     """Read a form. Raises ``HTTPException`` where its token is missing, or it is too long."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_FORM:
-            raise HTTPException(413, "What was sent is too long.")
+    body = await _bounded(request, LONGEST_FORM, "What was sent is too long.").body()
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError as error:
@@ -133,16 +115,34 @@ async def form_of(request: Request) -> Form:
 @asynccontextmanager
 async def file_of(request: Request) -> AsyncIterator[UploadFile]:
     """Read the file of a form, as ``form_of``; it is there until the context ends."""
-    length = request.headers.get("content-length", "")
-    if not length.isdigit() or int(length) > LONGEST_FILE:
-        most = f"{LONGEST_FILE // 2**20:,} MiB"
-        raise HTTPException(413, f"The file is over {most}: import it with `sp00ky jobs import`.")
-    async with request.form(max_files=1, max_fields=2) as sent:
+    problem = f"The file is over {LONGEST_FILE // 2**20:,} MiB: import it with `sp00ky jobs import`."
+    try:
+        sent = await _bounded(request, LONGEST_FILE, problem).form(max_files=1, max_fields=2)
+    except ValueError as error:  # a character set that decodes nothing
+        raise HTTPException(400, "What was sent is no form.") from error
+    try:
         _check(request, str(sent.get(FIELD, "")))
         file = sent.get("file")
         if not isinstance(file, UploadFile) or not file.filename:
             raise HTTPException(400, "No file was chosen.")
         yield file
+    finally:
+        await sent.close()
+
+
+def _bounded(request: Request, most: int, problem: str) -> Request:
+    """Return a request whose body raises ``HTTPException`` beyond so many bytes, whether it says how many."""
+    left, length = most, request.headers.get("content-length", "")
+
+    async def receive() -> Message:
+        nonlocal left
+        message = await request.receive()
+        left -= len(message.get("body", b""))
+        if left < 0 or (length.isdecimal() and int(length) > most):
+            raise HTTPException(413, problem)
+        return message
+
+    return Request(request.scope, receive)
 
 
 def _check(request: Request, token: str) -> None:

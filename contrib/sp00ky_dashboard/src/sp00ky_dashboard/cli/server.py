@@ -14,13 +14,7 @@ import uvicorn
 from sp00ky_core.cli.settings import Settings
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_dashboard.access.authentication import (
-    Authenticate,
-    BasicAuth,
-    CodeAuth,
-    HeaderAuth,
-    TokenAuth,
-)
+from sp00ky_dashboard.access.authentication import Authenticate, BasicAuth, CodeAuth, HeaderAuth, TokenAuth
 from sp00ky_dashboard.access.guard import is_address, is_loopback
 from sp00ky_dashboard.app import Dashboard
 from sp00ky_dashboard.cli.codes import printed_codes
@@ -107,9 +101,8 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         family, _, _, _, target = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.create_server(target[:2], family=family)
     except (OSError, UnicodeError) as error:  # or a name that is longer than names can be
-        reason = (getattr(error, "strerror", None) or str(error)).partition(" (while")[
-            0
-        ]  # it repeats the address
+        reason = getattr(error, "strerror", None) or str(error)
+        reason, _, _ = reason.partition(" (while")  # it repeats the address
         raise CannotListen(f"{host}:{port}: {reason}; choose another with --host and --port") from error
     with listener:
         yield listener

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import aclosing, suppress
-from time import monotonic
-from typing import Any
 
 from sp00ky_core import Outbox
 from sp00ky_core.errors import JobNotFound, StoreError
@@ -38,12 +36,13 @@ class Live:
         self._waiting: set[asyncio.Event] = set()
         self._feeding: asyncio.Task[None] | None = None
         self._streams = 0
-        self._closing = asyncio.Event()
+        self._limits: set[asyncio.Timeout] = set()
+        self._is_closed = False
 
     @property
     def is_full(self) -> bool:
         """Whether no further stream is served."""
-        return self._closing.is_set() or self._streams >= MOST_STREAMS
+        return self._is_closed or self._streams >= MOST_STREAMS
 
     async def stream(self, job_id: str | None = None) -> AsyncGenerator[bytes, None]:
         """Yield an event at each change: of the queues, or of one job."""
@@ -51,27 +50,31 @@ class Live:
         try:
             yield COMMENT
             async with aclosing(self._job(job_id) if job_id else self._queues()) as changes:
-                ends_at = monotonic() + STREAM_SECONDS
-                while await self._is_changed(changes, ends_at - monotonic()):
+                ends_at = asyncio.get_running_loop().time() + STREAM_SECONDS
+                while await self._is_changed(changes, ends_at):
                     yield CHANGED
         finally:
             self._streams -= 1
 
-    async def _is_changed(self, changes: AsyncGenerator[None, None], seconds: float) -> bool:
+    async def _is_changed(self, changes: AsyncGenerator[None, None], ends_at: float) -> bool:
         """Wait for the next change; False: none came in time, or the server is to stop."""
-        change: asyncio.Future[Any] = asyncio.ensure_future(anext(changes))
-        closing: asyncio.Future[Any] = asyncio.ensure_future(self._closing.wait())
+        limit = asyncio.timeout_at(0 if self._is_closed else ends_at)
+        self._limits.add(limit)
         try:
-            await asyncio.wait([change, closing], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            return not closing.done() and change.done() and change.result() is None
+            async with limit:
+                await anext(changes)
+        except TimeoutError:
+            return False
         finally:
-            closing.cancel()
-            change.cancel()
-            await asyncio.wait([change])  # before that `changes` can't be closed
+            self._limits.discard(limit)
+        return True
 
     def close(self) -> None:
         """End all streams, for the server is to stop."""
-        self._closing.set()
+        self._is_closed = True
+        for limit in self._limits:
+            if not limit.expired():
+                limit.reschedule(0)
         if self._feeding is not None:
             self._feeding.cancel()
 

@@ -46,8 +46,8 @@ class Range:
 
 
 RANGES = {
-    each.name: each
-    for each in (
+    span.name: span
+    for span in (
         Range(name="hour", title="Last hour", length=timedelta(hours=1), step=timedelta(minutes=1)),
         Range(name="day", title="Last day", length=timedelta(days=1), step=timedelta(minutes=15)),
     )
@@ -86,8 +86,8 @@ class Series:
         return {
             "times": self.times,
             "lines": [
-                {"label": label, "tone": tone, "values": each}
-                for (label, tone), each in zip(lines, values, strict=True)
+                {"label": label, "tone": tone, "values": points}
+                for (label, tone), points in zip(lines, values, strict=True)
             ],
         }
 
@@ -129,9 +129,9 @@ def series_of(rates: Sequence[Rates], backends: Collection[str]) -> Series:
     for rate in rates:
         if rate.backend in backends:
             steps.setdefault(rate.at, []).append(rate)
-    chosen = [each for step in steps.values() for each in step]
+    chosen = [rate for step in steps.values() for rate in step]
     total = _outcomes(chosen)
-    buckets = [sum(each) for each in zip(*(each.buckets for each in chosen), strict=True)]
+    buckets = [sum(counts) for counts in zip(*(rate.buckets for rate in chosen), strict=True)]
     return Series(
         times=tuple(int(at.timestamp()) for at in steps),
         succeeded=_per_minute(steps, ("success",)),
@@ -139,7 +139,7 @@ def series_of(rates: Sequence[Rates], backends: Collection[str]) -> Series:
         failed=_per_minute(steps, ("failed",)),
         attempts=total.total(),
         failures=total["failed"],
-        retries=sum(total[each] for each in REPEATED),
+        retries=sum(total[outcome] for outcome in REPEATED),
         p95=percentile(buckets, 0.95),
     )
 

@@ -75,7 +75,7 @@ class Reads:
         self, question: Hashable, ask: Callable[[], Awaitable[Any]], fresh: float, slow_times: float
     ) -> _Answer:
         now = monotonic()
-        old = [key for key, each in self._answers.items() if now > each.stale_at]
+        old = [key for key, answer in self._answers.items() if now > answer.stale_at]
         for key in old or list(self._answers)[: max(len(self._answers) - MOST_KEPT + 1, 0)]:
             del self._answers[key]
 

@@ -18,12 +18,16 @@ MOST_KEPT = 5
 KEPT_SECONDS = 900
 """Whole rows are in them: they aren't kept for long."""
 
+MOST_BYTES = 200
+"""Of a file's name, its end: file systems take no more than 255."""
+
 
 class Uploads:
     """The files of one process, in a folder that nobody else reads."""
 
     def __init__(self) -> None:
-        self._files: dict[str, Path] = {}
+        """Begin without any; an importer takes its file out, and deletes it."""
+        self.files: dict[str, Path] = {}
 
     @cached_property
     def _folder(self) -> TemporaryDirectory[str]:
@@ -32,25 +36,18 @@ class Uploads:
     async def keep(self, file: UploadFile) -> str:
         """Keep a file for a quarter of an hour; return its id, which can't be guessed."""
         upload_id, name = token_urlsafe(12), re.sub(r"[^\w-]+", ".", file.filename or "").strip(".")
-        path = Path(self._folder.name, upload_id, name[-100:] or "export")
+        ending = name.encode()[-MOST_BYTES:].decode(errors="ignore")
+        path = Path(self._folder.name, upload_id, ending or "export")
         await asyncio.to_thread(_write, file, path)
-        for oldest in list(self._files)[: len(self._files) + 1 - MOST_KEPT]:
-            self.drop(oldest)
-        self._files[upload_id] = path
+        while len(self.files) >= MOST_KEPT:
+            self.drop(next(iter(self.files)))
+        self.files[upload_id] = path
         asyncio.get_running_loop().call_later(KEPT_SECONDS, self.drop, upload_id)
         return upload_id
 
-    def get(self, upload_id: str) -> Path | None:
-        """Return a file; None: it is kept no more, or another process has it."""
-        return self._files.get(upload_id)
-
-    def take(self, upload_id: str) -> Path | None:
-        """Return a file, which whoever takes it deletes."""
-        return self._files.pop(upload_id, None)
-
     def drop(self, upload_id: str) -> None:
         """Delete a file, unless it was taken."""
-        if path := self.take(upload_id):
+        if path := self.files.pop(upload_id, None):
             delete(path)
 
     def close(self) -> None:

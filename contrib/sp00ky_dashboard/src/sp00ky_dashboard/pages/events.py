@@ -15,4 +15,6 @@ async def events(request: Request) -> StreamingResponse:
     if live.is_full:
         raise HTTPException(503, "Too many pages are open.", {"Retry-After": "30"})
     stream = live.stream(request.query_params.get("job"))
+    if request.method == "HEAD":
+        await stream.aclose()
     return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -19,13 +19,12 @@ from sp00ky_dashboard.render import page
 HIDDEN = ("payload", "result", "errors")
 """Columns that an operator doesn't get from whom payloads are hidden."""
 
-Records = AsyncGenerator[Mapping[str, Any], None]
-
 
 async def export(request: Request) -> Response:
     """Answer ``/export``: ask for ``format`` and ``column``, or give the jobs that meet the conditions."""
     context, query = context_of(request), request.query_params
     written, hidden = written_in(query), HIDDEN if context.operator.hide_payloads else ()
+    conditions = conditions_of(context.outbox, written)
     columns = [name for name in COLUMNS if name not in hidden]
     if "format" not in query:
         return page(request, "export.html", written=written, columns=columns, formats=list(EXPORT_FORMATS))
@@ -35,19 +34,22 @@ async def export(request: Request) -> Response:
     if not set(chosen or ()).isdisjoint(hidden):
         raise HTTPException(403, "Payloads, results and the reasons of errors are hidden.")
     export_format = EXPORT_FORMATS[query["format"]](chosen)
-    records = context.outbox.export(conditions_of(context.outbox, written))
-    first = await anext(records, None)  # what is wrong is said before anything is sent
+    lines = _lines(context.outbox.export(conditions), export_format)
+    await anext(lines)  # what is wrong is said before anything is sent
+    if request.method == "HEAD":
+        await lines.aclose()
     name = {"Content-Disposition": f'attachment; filename="jobs.{query["format"]}"'}
-    lines = _lines(first, records, export_format)
     return StreamingResponse(lines, headers=name, media_type=export_format.media_type)
 
 
 async def _lines(
-    record: Mapping[str, Any] | None, records: Records, export_format: ExportFormat
+    records: AsyncGenerator[Mapping[str, Any], None], export_format: ExportFormat
 ) -> AsyncGenerator[bytes, None]:
-    """Yield the file as it is read, so that memory holds only a page of jobs."""
-    yield export_format.head
+    """Yield nothing once the first job is read, then the file as it is read: memory holds a page of jobs."""
     async with aclosing(records):
+        record = await anext(records, None)
+        yield b""
+        yield export_format.head
         while record is not None:
             yield export_format.line(record)
             record = await anext(records, None)

@@ -46,7 +46,7 @@ async def _grouped(
     with Told() as told:
         at = instant_of("since", "" if since == "all" else since)
         conditions = conditions_of(context.outbox, written)
-        latest = max((each for each in (at, conditions.failed_since) if each), default=None)
+        latest = max(filter(None, (at, conditions.failed_since)), default=None)
         failed_since = "" if latest is None else instant_to_json(latest)
         asked = partial(ask, by=by, filter=conditions, since=at)
         found = await context.read((template, by, since, *written.items()), asked)

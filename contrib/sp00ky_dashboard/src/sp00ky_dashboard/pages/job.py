@@ -127,9 +127,9 @@ async def _neighbours(context: Context, shown: Job) -> Neighbours:
         find(**key, until=shown.created_at + instant, limit=NEIGHBOURS + 1),
         find(**key, since=shown.created_at, limit=MOST_BEHIND),
     )
-    jobs = {each.id: each for each in (*before, shown, *behind)}
+    jobs = {job.id: job for job in (*before, shown, *behind)}
     order = sorted(jobs.values(), key=_place)
-    place = [each.id for each in order].index(shown.id)
+    place = [job.id for job in order].index(shown.id)
     after = order[place + 1 : place + 1 + NEIGHBOURS]
     return Neighbours(
         before=order[max(place - NEIGHBOURS, 0) : place],
@@ -138,6 +138,6 @@ async def _neighbours(context: Context, shown: Job) -> Neighbours:
     )
 
 
-def _place(each: Job) -> tuple[datetime, str]:
-    at = each.ordering_at or each.created_at
-    return (at or datetime.min.replace(tzinfo=None), each.id)
+def _place(job: Job) -> tuple[datetime, str]:
+    at = job.ordering_at or job.created_at
+    return (at or datetime.min.replace(tzinfo=None), job.id)

@@ -68,8 +68,8 @@ def _tabs(
     names = [status.value for status in JobStatus]
     counts: dict[str, int | None] = dict.fromkeys(["", *names])
     if counted is not None:
-        each = {name: sum(getattr(one, name) for one in counted) for name in names}
-        counts = {"": sum(each.values()), **each}
+        sums = {name: sum(getattr(queue, name) for queue in counted) for name in names}
+        counts = {"": sum(sums.values()), **sums}
     return [
         {"status": name, "href": link("/jobs", **{**written, "status": name}), "count": count}
         for name, count in counts.items()

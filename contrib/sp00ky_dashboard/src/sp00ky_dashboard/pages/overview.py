@@ -83,13 +83,13 @@ def _queue(
     settings: SettingsRecord | None,
 ) -> Queue:
     living = [runner for runner in runners if runner.state != "dead"]
-    names = (backend.name, *(each.name for each in backend.sharing))
+    names = (backend.name, *(other.name for other in backend.sharing))
     return Queue(
         backend=backend,
         names=names,
         stats=numbers.get(backend.name, BackendStats()),
         series=None if rates is None else series_of(rates, names),
-        in_flight=sum(each.info.in_flight.get(name, 0) for each in living for name in names),
-        slots=sum(each.info.slots.get(backend.name, 0) for each in living),
+        in_flight=sum(runner.info.in_flight.get(name, 0) for runner in living for name in names),
+        slots=sum(runner.info.slots.get(backend.name, 0) for runner in living),
         settings=settings,
     )

@@ -68,15 +68,15 @@
   const count = () => {
     const shown = one("[data-picked]");
     if (!shown) return;
-    const picked = picks().filter((each) => each.checked).length;
+    const picked = picks().filter((pick) => pick.checked).length;
     const every = one("#pick-all").checked;
     shown.textContent = every ? "All that match" : picked ? `${picked} selected` : "Select";
     one("#pick-page").checked = picked > 0 && picked === picks().length;
     one("#pick-page").indeterminate = picked > 0 && picked < picks().length;
-    all(".toolbar button").forEach((each) => (each.disabled = !every && !picked));
+    all(".toolbar button").forEach((button) => (button.disabled = !every && !picked));
   };
   document.addEventListener("change", (event) => {
-    if (event.target.id === "pick-page") picks().forEach((each) => (each.checked = event.target.checked));
+    if (event.target.id === "pick-page") picks().forEach((pick) => (pick.checked = event.target.checked));
     if (event.target.closest("#picking")) count();
   });
 
@@ -102,10 +102,10 @@
     return unit ? `${Math.round(seconds / unit[0])} ${unit[1]}` : `${Math.round(seconds)} s`;
   };
   const ages = () =>
-    all("time[data-age]").forEach((each) => {
-      const seconds = (Date.now() - Date.parse(each.dateTime)) / 1000;
-      const alone = each.dataset.age === "alone";
-      each.textContent = alone ? duration(seconds) : seconds >= 0 ? `${duration(seconds)} ago` : `in ${duration(-seconds)}`;
+    all("time[data-age]").forEach((time) => {
+      const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
+      const alone = time.dataset.age === "alone";
+      time.textContent = alone ? duration(seconds) : seconds >= 0 ? `${duration(seconds)} ago` : `in ${duration(-seconds)}`;
     });
   setInterval(ages, 1000);
 
@@ -160,7 +160,7 @@
       scales: { y: { range: (_, low, high) => [0, Math.max(high, 1) * 1.08] } },
       axes: [
         { ...axis, grid: { show: false }, size: 24, space: 70, values: (_, at) => at.map(clock) },
-        { ...axis, size: 44, space: 34, values: (_, at) => at.map((each) => each.toLocaleString("en", { notation: "compact" })) },
+        { ...axis, size: 44, space: 34, values: (_, at) => at.map((value) => value.toLocaleString("en", { notation: "compact" })) },
       ],
       series: [
         {},
@@ -174,7 +174,7 @@
       ],
       hooks: { setCursor: [(plot) => legend(chart, lines, plot.cursor.idx)] },
     };
-    charts.set(chart, { drawn: chart.dataset.chart, plot: new uPlot(options, [times, ...lines.map((each) => each.values)], chart) });
+    charts.set(chart, { drawn: chart.dataset.chart, plot: new uPlot(options, [times, ...lines.map((line) => line.values)], chart) });
   };
   const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 

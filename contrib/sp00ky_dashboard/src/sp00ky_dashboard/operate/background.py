@@ -26,6 +26,7 @@ class BulkOperation:
     Attributes:
         id: Its own, which can't be guessed.
         action: What is done, as a participle: ``killed``, ``retried``, ...
+        steps: Do it, batch by batch.
         result: How far it has come; None: it is counting.
         error: Why it ended early.
         problem: The same in words.
@@ -34,24 +35,26 @@ class BulkOperation:
 
     id: str = attrs.field(factory=lambda: secrets.token_urlsafe(12))
     action: str
+    steps: AsyncGenerator[BulkResult, None]
     result: BulkResult | None = None
     error: Sp00kyError | None = None
     problem: str | None = None
-    task: asyncio.Task[None] | None = None
+    task: asyncio.Task[None] = attrs.field(init=False)
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether nothing goes on any more."""
-        return self.task is None or self.task.done()
+    def __attrs_post_init__(self) -> None:
+        """Begin."""
+        self.task = asyncio.create_task(self._follow())
 
-    async def follow(self, steps: AsyncGenerator[BulkResult, None]) -> None:
-        """Go through the batches."""
+    async def _follow(self) -> None:
         try:
-            async with aclosing(steps):
-                async for result in steps:
+            async with aclosing(self.steps):
+                async for result in self.steps:
                     self.result = result
         except Sp00kyError as error:
             self.error, self.problem = error, str(error)
+        except Exception:
+            logger.exception("jobs were to be %s", self.action)
+            self.problem = "this is a bug: the server's log says more"
         except asyncio.CancelledError:
             self.problem = "it was interrupted: the server stopped"
             raise
@@ -61,29 +64,21 @@ class BulkWork:
     """The operations of one process."""
 
     def __init__(self) -> None:
-        self._operations: dict[str, BulkOperation] = {}
+        """Begin without any."""
+        self.operations: dict[str, BulkOperation] = {}
 
     def start(self, action: str, steps: AsyncGenerator[BulkResult, None]) -> BulkOperation:
         """Begin one."""
-        ended = [key for key, each in self._operations.items() if each.has_ended]
-        for key in ended[: max(len(self._operations) - MOST_KEPT + 1, 0)]:
-            del self._operations[key]
-        operation = BulkOperation(action=action)
-        operation.task = asyncio.create_task(operation.follow(steps))
-        self._operations[operation.id] = operation
+        ended = [key for key, operation in self.operations.items() if operation.task.done()]
+        for key in ended[: max(len(self.operations) - MOST_KEPT + 1, 0)]:
+            del self.operations[key]
+        operation = BulkOperation(action=action, steps=steps)
+        self.operations[operation.id] = operation
         return operation
 
     async def close(self) -> None:
         """Interrupt what goes on: what was reported is done, and the audit says how far it came."""
-        going_on = [
-            operation.task
-            for operation in self._operations.values()
-            if operation.task and not operation.has_ended
-        ]
-        for task in going_on:
+        tasks = [operation.task for operation in self.operations.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*going_on, return_exceptions=True)
-
-    def get(self, operation_id: str) -> BulkOperation | None:
-        """Return one; None: another process has it, or it was long ago."""
-        return self._operations.get(operation_id)
+        await asyncio.gather(*tasks, return_exceptions=True)

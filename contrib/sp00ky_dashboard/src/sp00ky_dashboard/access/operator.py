@@ -1,0 +1,26 @@
+"""Say who looks at the dashboard, and what they may do and see."""
+
+from __future__ import annotations
+
+import attrs
+
+__all__ = ["Operator"]
+
+
+@attrs.frozen(kw_only=True)
+class Operator:
+    """Who looks at the dashboard.
+
+    Attributes:
+        name: As the audit has it; None: it isn't known who.
+        read_only: They may change nothing, even where the dashboard allows changes.
+        hide_payloads: They see no payload, no result, and no reason of an error, which may quote them.
+    """
+
+    name: str | None
+    read_only: bool = False
+    hide_payloads: bool = False
+
+    def seen(self, reason: str | None) -> str:
+        """Return why something failed, which may quote a payload or an answer; empty where it is hidden."""
+        return "" if self.hide_payloads else reason or ""

@@ -36,7 +36,7 @@ from sp00ky_core.stores.ids import new_key
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import handshake, reconnecting, websocket
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.schema.introspection import OWN_TABLES
+from sp00ky_store_surreal.schema.own_tables import OWN_TABLES
 from sp00ky_store_surreal.url import target_of
 
 TABLES = tuple(JobTable(backend=backend, table=f"{backend}_job") for backend in (API, MAIL))

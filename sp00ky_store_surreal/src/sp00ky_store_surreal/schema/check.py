@@ -26,12 +26,10 @@ from sp00ky_store_surreal.rows import count_of
 from sp00ky_store_surreal.schema.indexes import Difference, differences
 from sp00ky_store_surreal.schema.introspection import (
     OPTIONAL_FIELDS,
-    OUR_FIELDS,
-    OUR_INDEXES,
-    OWN_TABLES,
     TableLayout,
     read_layout,
 )
+from sp00ky_store_surreal.schema.own_tables import OWN_TABLES
 from sp00ky_store_surreal.schema.repair import weaknesses
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
@@ -72,7 +70,7 @@ async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[F
 def _own(layout: TableLayout) -> Iterator[Finding]:
     if not layout.exists:
         yield Finding.stopping(layout.name, "the table is missing", "runners can't work together", _MIGRATE)
-    elif layout.is_older_own:
+    elif layout.lacking:
         yield Finding.stopping(layout.name, "it lacks fields", "no runner can beat", _MIGRATE)
 
 
@@ -116,9 +114,9 @@ def _evaluates(name: str, layout: TableLayout) -> Finding:
 
 
 def _missing(name: str, layout: TableLayout) -> Iterator[Finding]:
-    needed = sorted((OUR_FIELDS - layout.fields.keys()) | (OUR_INDEXES - layout.indexes))
-    if needed:
-        yield Finding.stopping(name, f"it lacks {', '.join(needed)}", "its jobs can't be claimed", _MIGRATE)
+    if layout.lacking:
+        problem = f"it lacks {', '.join(layout.lacking)}"
+        yield Finding.stopping(name, problem, "its jobs can't be claimed", _MIGRATE)
     for field in sorted(OPTIONAL_FIELDS - layout.fields.keys()):
         yield Finding.warning(
             f"{name}.{field}", "the field is missing", "a client that writes it is refused", _MIGRATE

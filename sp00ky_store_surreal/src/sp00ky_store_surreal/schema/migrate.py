@@ -15,11 +15,11 @@ from sp00ky_store_surreal.schema.indexes import define, differences, make_true, 
 from sp00ky_store_surreal.schema.introspection import (
     FORMER_INDEXES,
     NO_JOB_TABLE,
-    OWN_TABLES,
     VERSION,
     TableLayout,
     read_layout,
 )
+from sp00ky_store_surreal.schema.own_tables import OWN_TABLES, own_steps
 from sp00ky_store_surreal.schema.repair import ANY_JSON, ANY_RESULT, DUE, FITS, listed, repairs
 from sp00ky_store_surreal.surql.loader import identifier, quoted, steps_of, surql
 from sp00ky_store_surreal.url import Target
@@ -43,7 +43,7 @@ async def missing_steps(
     except PlaceMissing:
         steps.append(_place(connection.target))
         layouts = {name: TableLayout(name=name, exists=False) for name in names}
-    steps += _undefined(steps_of("own_tables", **_beside_writers(connection)), layouts)
+    steps += _undefined(own_steps(**_beside_writers(connection)), layouts)
     for table in wanted:
         steps += _job_steps(connection, table, layouts[table.table], repair=repair)
     return steps + await _rebuilds(
@@ -165,7 +165,7 @@ def _former(layout: TableLayout) -> list[MigrationStep]:
     ]
 
 
-def _undefined(steps: list[tuple[str, str]], layouts: dict[str, TableLayout]) -> list[MigrationStep]:
+def _undefined(steps: Iterable[tuple[str, str]], layouts: dict[str, TableLayout]) -> list[MigrationStep]:
     return [
         MigrationStep(table=_defined(statement)[2], statement=statement, why=why)
         for statement, why in steps

@@ -24,6 +24,7 @@ from sp00ky_core.stores.transactional.schema import BREAKERS, SCHEDULE_RUNS, SCH
 from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
 from sp00ky_store_surreal.errors import unwritable
 from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.schedule_query import query
 from sp00ky_store_surreal.schema.own_tables import BOOLEANS, OBJECTS, OWN_TABLES
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
@@ -170,6 +171,10 @@ class SurrealSession(Session):
         held = self._held[key_of(table, old)]
         whole = None if new is None else {**(held.row or {}), **new}
         self._held[key_of(table, old)] = attrs.evolve(held, row=whole)
+
+    async def query(self, text: str, limit: int) -> list[Any]:
+        """See ``Session.query``."""
+        return await query(self._connection, text, limit)
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """See ``Session.savepoint``; its end tries whether jobs that were inserted in the block can be."""

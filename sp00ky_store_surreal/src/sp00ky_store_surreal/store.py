@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import attrs
 from surrealdb import RecordID
@@ -15,7 +15,6 @@ from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     ALL_JOBS,
-    MAX_ROWS,
     NO_INFO,
     BackendStats,
     Claim,
@@ -56,7 +55,6 @@ from sp00ky_store_surreal.observe import find, stats
 from sp00ky_store_surreal.observe.notifications import Signals
 from sp00ky_store_surreal.observe.stats import error_groups
 from sp00ky_store_surreal.observe.watch import Watch
-from sp00ky_store_surreal.schedule_query import query_rows
 from sp00ky_store_surreal.schema import check, migrate
 from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.session import Changed, SurrealSession
@@ -344,10 +342,6 @@ class SurrealStore(TransactionalStore):
         """See ``Counts.groups``."""
         asked = partial(stats.job_groups, by=by, conditions=conditions, limit=limit)
         return await asked(await self._ready.ensure(), self.options.tables)
-
-    async def query_rows(self, query: str, *, limit: int = MAX_ROWS + 1) -> list[Mapping[str, Any]]:
-        """See ``Schedules.query_rows``."""
-        return await query_rows(self._ready, query, limit)
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
         """See ``Watch.watch``."""

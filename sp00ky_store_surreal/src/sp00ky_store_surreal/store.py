@@ -46,7 +46,7 @@ from sp00ky_store_surreal.errors import Conflict, TableMissing
 from sp00ky_store_surreal.ids import id_text, own_id
 from sp00ky_store_surreal.jobs.claim import Claimer
 from sp00ky_store_surreal.jobs.claim_window import ClaimIndex, Peers
-from sp00ky_store_surreal.jobs.delete import Deletes, RowChanges
+from sp00ky_store_surreal.jobs.delete import Deletes, RowWrites
 from sp00ky_store_surreal.jobs.enqueue import Enqueues
 from sp00ky_store_surreal.jobs.reclaim import Reclaims
 from sp00ky_store_surreal.jobs.rewrite import Rewrites
@@ -85,7 +85,7 @@ class SurrealStore(TransactionalStore):
         self._connection = Connection(self._target)
         self._ready = Readiness(self._connection, options.tables)
         self._notifications = Signals(self._target, options.tables)
-        changes = RowChanges(connection=self._connection, quarantine=self._refused)
+        writes = RowWrites(connection=self._connection, quarantine=self._refused)
         self._peers = Peers()
         index = ClaimIndex(self._connection, options.tables)
         self._claims = Claimer(
@@ -98,8 +98,8 @@ class SurrealStore(TransactionalStore):
         )
         self._settles = Settles(self._ready, self._refused, self._claims)
         self._enqueues = Enqueues(self._ready, self._backends)
-        self._reclaims = Reclaims(self._ready, changes, index)
-        self._deletes = Deletes(self._ready, changes)
+        self._reclaims = Reclaims(self._ready, writes, index)
+        self._deletes = Deletes(self._ready, writes)
         self._rewrites = Rewrites(self._ready, self._tables)
 
     @property

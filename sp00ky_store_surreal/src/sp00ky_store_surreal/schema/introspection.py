@@ -124,17 +124,6 @@ class TableLayout:
         return ResultField.of_type(self.type_of("result"), keeps_objects=keeps)
 
     @property
-    def result_is_text(self) -> bool:
-        """Whether ``result`` is what 0.2 made it, where it may be a value."""
-        return not self.is_older and self.type_of("result") in {"none | string", "option<string>"}
-
-    @property
-    def delays_are_met(self) -> bool:
-        """Whether ``run_at`` has the default of 0.2, beside a ``delay`` that clients may write."""
-        default = str(self.fields.get("run_at", {}).get("default", ""))
-        return "delay" in self.fields and default == "time::now()"
-
-    @property
     def boundless_of_ours(self) -> list[str]:
         """List texts that are still, to the letter, as 0.2 defined them."""
         printed = {field: self.texts.get(field, "").partition(" TYPE ")[2] for field in _BOUNDLESS}
@@ -143,12 +132,6 @@ class TableLayout:
             for field in _BOUNDLESS
             if printed[field].replace("none | string", "option<string>") == _BOUNDLESS[field]
         ]
-
-    @property
-    def path_is_boundless(self) -> bool:
-        """Whether ``path`` is a text that nothing bounds."""
-        path = self.fields.get("path", {})
-        return path.get("kind") == "string" and not {"assert", "value", "default"} & path.keys()
 
     def _is_flexible(self, field: str) -> bool:
         definition = self.fields.get(field, {})
@@ -196,11 +179,6 @@ class TableLayout:
     def _table_permissions(self) -> Mapping[str, Any]:
         granted: Mapping[str, Any] = self.table.get("permissions", {})
         return granted
-
-    @property
-    def created_at_moves(self) -> bool:
-        """Whether ``created_at`` changes at each update."""
-        return "value" in self.fields.get("created_at", {})
 
     @property
     def needs_parent(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from surrealdb import RecordID
 
 from sp00ky_core.errors import SchemaError
-from sp00ky_core.ports import JobTable, MigrationStep
+from sp00ky_core.ports import LONGEST_TEXT, JobTable, MigrationStep
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import PlaceMissing
 from sp00ky_store_surreal.schema.indexes import define, differences, make_true, rebuild
@@ -20,9 +20,15 @@ from sp00ky_store_surreal.schema.introspection import (
     read_layout,
 )
 from sp00ky_store_surreal.schema.own_tables import OWN_TABLES, own_steps
-from sp00ky_store_surreal.schema.repair import ANY_JSON, ANY_RESULT, DUE, FITS, listed, repairs
+from sp00ky_store_surreal.schema.repair import repairs
 from sp00ky_store_surreal.surql.loader import identifier, quoted, steps_of, surql
 from sp00ky_store_surreal.url import Target
+
+ANY_JSON = "option<string | object | array | number | bool | null> FLEXIBLE"
+"""``any`` before 3.0, where an object in it would be stored empty. (3.2 refuses one with parts.)"""
+
+FITS = f"$value = NONE OR string::len($value) <= {LONGEST_TEXT} OR $before = $value"
+"""A text that isn't refused: what is there already, too, or the row couldn't be written any more."""
 
 _DEFINITIONS = ("DEFINE TABLE", "DEFINE FIELD")
 _NAME = r"(`[^`]+`|[^\s;]+)"
@@ -118,38 +124,34 @@ def _job_steps(
     names = {
         **_beside_writers(connection),
         "table": quoted(table.table),
-        "strategies": listed(table.strategies),
+        "strategies": _listed(table.strategies),
         "payload": ANY_JSON if layout.is_older else "any",
-        "result": "option<string>" if layout.is_older else ANY_RESULT,
-        "due": DUE,
+        "result": "option<string>" if layout.is_older else "any",
         "length": FITS,
     }
     layouts = {table.table: layout}
+    new, additions = steps_of("job", **names), steps_of("job_additions", **names)
     if not layout.exists:
         created = [
             MigrationStep(table=table.table, statement=statement, why=why, creates_table=True)
-            for statement, why in steps_of("job", **names)
+            for statement, why in new
         ]
-        return created + _undefined(steps_of("job_additions", **names), layouts)
+        return created + _undefined(additions, layouts)
     if not layout.is_job_table:
-        raise SchemaError(
-            store=connection.target.location,
-            problem=f"table {table.table!r} {NO_JOB_TABLE}",
-        )
-    ours = layout.boundless_of_ours
-    fixes = [fix for fix in repairs(table, layout) if repair and _defined(fix.statement)[1] not in ours]
-    steps = steps_of("job_additions", **names)
-    bounded = _bounded(steps_of("job", **names) + steps, table.table, ours)
-    return fixes + bounded + _undefined(steps, layouts) + _former(layout)
+        problem = f"table {table.table!r} {NO_JOB_TABLE}"
+        raise SchemaError(store=connection.target.location, problem=problem)
+    fixes = repairs(table, layout, [*new, *additions], repair=repair)
+    return fixes + _undefined(additions, layouts) + _former(layout)
 
 
-def _bounded(steps: list[tuple[str, str]], table: str, ours: list[str]) -> list[MigrationStep]:
-    """Define texts anew that are as 0.2 defined them, of any length; what a user has written stays."""
-    return [
-        MigrationStep(table=table, statement=statement.replace("IF NOT EXISTS", "OVERWRITE", 1), why=why)
-        for statement, why in steps
-        if _defined(statement)[1] in ours
-    ]
+def _listed(strategies: frozenset[str]) -> str:
+    """Write strategies as a list in a definition."""
+    ordered = ["linear", "exponential", *sorted(strategies - {"linear", "exponential"})]
+    return f"[{', '.join(map(_text, ordered))}]"
+
+
+def _text(strategy: str) -> str:
+    return '"' + strategy.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _former(layout: TableLayout) -> list[MigrationStep]:

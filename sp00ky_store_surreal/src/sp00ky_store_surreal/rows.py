@@ -123,7 +123,7 @@ def job_from(row: Mapping[str, Any], table: JobTable) -> Job:
     )
 
 
-def row_from(new_job: NewJob, key: RecordID, *, whole_seconds: bool = False) -> dict[str, Any]:
+def row_from(new_job: NewJob | Job, key: RecordID | None, *, whole_seconds: bool = False) -> dict[str, Any]:
     """Build what is inserted; ``run_at`` by a delay is set by the database's clock afterwards.
 
     ``whole_seconds``: the table's ``timeout`` takes nothing else.

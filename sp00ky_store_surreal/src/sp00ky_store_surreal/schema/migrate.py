@@ -30,7 +30,6 @@ ANY_JSON = "option<string | object | array | number | bool | null> FLEXIBLE"
 FITS = f"$value = NONE OR string::len($value) <= {LONGEST_TEXT} OR $before = $value"
 """A text that isn't refused: what is there already, too, or the row couldn't be written any more."""
 
-_DEFINITIONS = ("DEFINE TABLE", "DEFINE FIELD")
 _NAME = r"(`[^`]+`|[^\s;]+)"
 _DEFINED = re.compile(
     rf"DEFINE (TABLE|FIELD|INDEX) (?:IF NOT EXISTS |OVERWRITE )?{_NAME}(?: ON TABLE {_NAME})?"
@@ -74,15 +73,15 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
 
     Tables come with their fields in one transaction: another store may look, or migrate, at the same time.
     """
-    definitions = [step.statement for step in steps if step.statement.startswith(_DEFINITIONS)]
-    indexes = [step for step in steps if step.statement.startswith("DEFINE INDEX")]
-    rebuilt = [step for step in steps if step.statement.startswith("REBUILD INDEX")]
-    former = [step for step in steps if step.statement.startswith("REMOVE INDEX")]
-    for step in steps:
-        if step not in [*indexes, *rebuilt, *former] and step.statement not in definitions:
-            await connection.write(step.statement)  # the place itself
-    if definitions:
-        await connection.write(f"BEGIN; {' '.join(definitions)} COMMIT;")
+
+    def these(*beginnings: str) -> list[MigrationStep]:
+        return [step for step in steps if step.statement.startswith(beginnings)]
+
+    for step in these("DEFINE NAMESPACE", "USE NS"):
+        await connection.write(step.statement)
+    if definitions := these("DEFINE TABLE", "DEFINE FIELD"):
+        await connection.write(f"BEGIN; {' '.join(step.statement for step in definitions)} COMMIT;")
+    indexes, rebuilt = these("DEFINE INDEX"), these("REBUILD INDEX")
     for step in indexes:
         await define(connection, step, _defined(step.statement)[1])
     for step in rebuilt:
@@ -90,7 +89,7 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
     made = {step.table for step in steps if step.creates_table}  # no client writes to them yet
     theirs = {table.table for table in tables} - made
     await make_true(connection, tables, built=any(step.table in theirs for step in [*indexes, *rebuilt]))
-    for step in former:  # once there is what takes its place
+    for step in these("REMOVE INDEX"):  # once there is what takes its place
         await connection.write(step.statement)
     if steps:
         await connection.write(

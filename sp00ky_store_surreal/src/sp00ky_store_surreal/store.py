@@ -53,15 +53,12 @@ from sp00ky_store_surreal.jobs.rewrite import Rewrites
 from sp00ky_store_surreal.jobs.settle import Settles
 from sp00ky_store_surreal.observe import find, stats
 from sp00ky_store_surreal.observe.notifications import Signals
-from sp00ky_store_surreal.observe.stats import error_groups
 from sp00ky_store_surreal.observe.watch import Watch
 from sp00ky_store_surreal.schema import check, migrate
 from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.session import Changed, SurrealSession
 from sp00ky_store_surreal.surql.loader import quoted, surql
 from sp00ky_store_surreal.url import target_of
-
-__all__ = ["SurrealStore"]
 
 T = TypeVar("T")
 
@@ -333,15 +330,15 @@ class SurrealStore(TransactionalStore):
         by: GroupBy = "route",
     ) -> list[ErrorGroup]:
         """See ``ErrorGroups.errors``."""
-        asked = partial(error_groups, since=since, limit=limit, conditions=conditions, by=by)
-        return await asked(await self._ready.ensure(), self.options.tables)
+        connection, tables = await self._ready.ensure(), self.options.tables
+        return await stats.error_groups(connection, tables, by, conditions, limit, since=since)
 
     async def groups(
         self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
     ) -> list[JobGroup]:
         """See ``Counts.groups``."""
-        asked = partial(stats.job_groups, by=by, conditions=conditions, limit=limit)
-        return await asked(await self._ready.ensure(), self.options.tables)
+        connection = await self._ready.ensure()
+        return await stats.job_groups(connection, self.options.tables, by, conditions, limit)
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
         """See ``Watch.watch``."""

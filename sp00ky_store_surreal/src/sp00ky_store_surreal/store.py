@@ -103,17 +103,14 @@ class SurrealStore(TransactionalStore):
     def capabilities(self) -> StoreCapabilities:  # type: ignore[override]  # they depend on the URL here
         """See ``Store.capabilities``."""
         embedded = self._target.embedded
-        return StoreCapabilities(
+        return attrs.evolve(
+            TransactionalStore.capabilities,
             exact_order=embedded,
             shared=not embedded,
             signals_across_processes=not embedded,
             durable=not embedded or self._target.file is not None,
             transactions=not embedded,
             statements=True,
-            ordering=True,
-            limits=True,
-            schedules=True,
-            rollups=True,
             reschedules=False,
         )
 

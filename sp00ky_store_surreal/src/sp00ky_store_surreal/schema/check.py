@@ -151,14 +151,13 @@ async def waiting(connection: Connection, tables: Sequence[JobTable]) -> list[Fi
         surql("check_waiting_jobs", **_names(table, embedded=connection.target.embedded)) for table in tables
     )
     alive, *reply = await connection.read(statement)
-    due, deferred, others = reply[::3], reply[1::3], reply[2::3]
     findings = []
-    for number, table in enumerate(tables):
-        findings += [
-            *_unserved(table, due=bool(due[number]), alive=bool(alive)),
-            *_deferred(table, deferred[number]),
-            *_others(table, others[number]),
-        ]
+    for table, due, deferred, others in zip(tables, reply[::3], reply[1::3], reply[2::3], strict=True):
+        if due and not alive:
+            problem = "jobs are due, and no runner has beaten for 10 s"
+            consequence = f"jobs of {table.backend} aren't delivered"
+            findings.append(Finding.warning(table.table, problem, consequence, "run: sp00ky run"))
+        findings += [*_deferred(table, count_of(deferred)), *_others(table, count_of(others))]
     return [*findings, *await _abandoned(connection, {table.table for table in tables})]
 
 
@@ -167,18 +166,7 @@ def _names(table: JobTable, *, embedded: bool) -> dict[str, str]:
     return {"table": quoted(table.table), "first": first, "most": str(MOST_READ)}
 
 
-def _unserved(table: JobTable, *, due: bool, alive: bool) -> Iterator[Finding]:
-    if due and not alive:
-        yield Finding.warning(
-            table.table,
-            "jobs are due, and no runner has beaten for 10 s",
-            f"jobs of {table.backend} aren't delivered",
-            "run: sp00ky run",
-        )
-
-
-def _deferred(table: JobTable, counted: Any) -> Iterator[Finding]:
-    number = count_of(counted)
+def _deferred(table: JobTable, number: int) -> Iterator[Finding]:
     if number:
         yield Finding.warning(
             table.table,
@@ -188,9 +176,9 @@ def _deferred(table: JobTable, counted: Any) -> Iterator[Finding]:
         )
 
 
-def _others(table: JobTable, counted: Any) -> Iterator[Finding]:
-    number, name = count_of(counted), quoted(table.table)
+def _others(table: JobTable, number: int) -> Iterator[Finding]:
     if number:
+        name = quoted(table.table)
         yield Finding.warning(
             table.table,
             f"{'1 row has' if number == 1 else f'{number} rows have'} an array or an object as key",
@@ -207,16 +195,10 @@ async def _abandoned(connection: Connection, named: set[str]) -> list[Finding]:
         return []
     findings = []
     for name in sorted(set(migrated) - named):
-        number = await _pending(connection, name)
-        if number:
-            findings.append(
-                Finding.warning(
-                    name,
-                    f"no backend names it in method.table; jobs waiting in it: {number}",
-                    "they are never delivered",
-                    f"give a backend method.table: {name}, or kill and clear them",
-                )
-            )
+        if number := await _pending(connection, name):
+            problem = f"no backend names it in method.table; jobs waiting in it: {number}"
+            fix = f"give a backend method.table: {name}, or kill and clear them"
+            findings.append(Finding.warning(name, problem, "they are never delivered", fix))
     return findings
 
 

@@ -34,9 +34,9 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import JobTable, Statement, Store, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection import handshake, reconnecting, websocket
+from sp00ky_store_surreal.connection import reconnecting, websocket
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.schema.introspection import OWN_TABLES
+from sp00ky_store_surreal.schema.own_tables import OWN_TABLES
 from sp00ky_store_surreal.url import target_of
 
 TABLES = tuple(JobTable(backend=backend, table=f"{backend}_job") for backend in (API, MAIL))
@@ -199,7 +199,7 @@ class TestServer(SurrealHarness, StoreConformance):
     def _server(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
         for module, seconds in (
             (reconnecting, "PATIENCE"),
-            (handshake, "CONNECT_SECONDS"),
+            (websocket, "CONNECT_SECONDS"),
             (websocket, "SILENT_TICKS"),
         ):
             monkeypatch.setattr(module, seconds, 60)  # nothing is away here: the machine is busy

@@ -47,10 +47,5 @@ def _beats_of(rows: Iterable[Mapping[str, Any]]) -> Mapping[str, RunnerBeat]:
 
 
 def _info_of(row: Mapping[str, Any]) -> RunnerInfo:
-    return RunnerInfo(
-        version=row.get("version") or "",
-        documents=row.get("documents") or {},
-        in_flight=row.get("in_flight") or {},
-        slots=row.get("slots") or {},
-        draining=bool(row.get("draining")),
-    )
+    told = ("version", "documents", "in_flight", "slots", "draining")
+    return RunnerInfo(**{name: row[name] for name in told if row.get(name)})

@@ -123,7 +123,7 @@ def job_from(row: Mapping[str, Any], table: JobTable) -> Job:
     )
 
 
-def row_from(new_job: NewJob, key: RecordID, *, whole_seconds: bool = False) -> dict[str, Any]:
+def row_from(new_job: NewJob | Job, key: RecordID | None, *, whole_seconds: bool = False) -> dict[str, Any]:
     """Build what is inserted; ``run_at`` by a delay is set by the database's clock afterwards.
 
     ``whole_seconds``: the table's ``timeout`` takes nothing else.
@@ -205,6 +205,27 @@ RARE = (
 
 _SPELT = (str, int, UUID)
 """Keys that have the same text here and there."""
+
+_TEXTS = (
+    *("path", "status", "retry_strategy", "dedup_key", "ordering_key", "traceparent", "runner_id"),
+    *("request_id", "copied_from"),
+)
+_INSTANTS = (
+    *("created_at", "updated_at", "run_at", "lease_until", "deferred_since", "ordering_at", "expires_at"),
+    "redacted_at",
+)
+
+MADE_FIT = surql(
+    "job_columns_made_fit",
+    fit=", ".join(
+        [
+            *(surql("text_made_fit", column=name, longest="longest_text").strip() for name in _TEXTS),
+            *(surql("instant_made_fit", column=name).strip() for name in _INSTANTS),
+            surql("text_made_fit", column="result", longest="longest_result").strip(),
+        ]
+    ),
+).strip()
+"""A job's columns, made fit for a reply."""
 
 _ERRORS = surql("errors_made_fit").strip()
 
@@ -373,6 +394,6 @@ async def _select(
     connection: Connection, ids: Sequence[RecordID], more: str, lengths: Lengths
 ) -> list[dict[str, Any]]:
     bindings = {"ids": list(ids), **NUL, **lengths.bindings("")}
-    reply = await connection.read(surql("load_jobs_made_fit", more=more), **bindings)
+    reply = await connection.read(surql("load_jobs_made_fit", columns=MADE_FIT, more=more), **bindings)
     rows: list[dict[str, Any]] = reply[-1]
     return rows

@@ -1,11 +1,10 @@
-"""Run a user's query, bounded in time, rows and bytes; its rows are JSON objects."""
+"""Run a user's query, bounded in time, rows and bytes; its values are such that JSON has a form for them."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,13 +13,12 @@ from uuid import UUID
 from surrealdb import RecordID
 
 from sp00ky_core.encoding.json_bytes import encode
-from sp00ky_core.errors import QueryRefused, SchemaError, StoreClosed, StoreError, StoreUnavailable
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.ports import QUERY_SECONDS
 from sp00ky_store_surreal.connection.cbor import UNREADABLE
-from sp00ky_store_surreal.errors import Conflict, PlaceMissing, TableMissing, reason_of
+from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.errors import TableMissing, reason_of
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import surql
 
 MOST_BYTES = 8 * 2**20
@@ -28,9 +26,6 @@ MOST_BYTES = 8 * 2**20
 
 BEYOND_SERVER = 5.0
 """Seconds that the client waits longer than the database may take."""
-
-NOT_ITS_FAULT = (StoreUnavailable, StoreClosed, Conflict, PlaceMissing)
-"""Errors of a database that is away, or at odds with another transaction."""
 
 _SELECT = re.compile(r"\s*SELECT\b", re.IGNORECASE)
 _TOKEN = re.compile(
@@ -41,31 +36,20 @@ _TOKEN = re.compile(
 """Texts, quoted names and comments; what is wrong stands in none of them, or begins one that has no end."""
 
 
-async def query_rows(ready: Readiness, query: str, limit: int) -> list[Mapping[str, Any]]:
-    """See ``Schedules.query_rows``; users' queries are trusted as code is."""
-    location = ready.connection.target.location
+async def query(connection: Connection, text: str, limit: int) -> list[Any]:
+    """Run a query; users' queries are trusted as code is. Raises ``ValueError`` for one that is refused."""
+    _check(text)
+    statement = surql("schedule_query", query=text, timeout=f"{QUERY_SECONDS * 1_000:.0f}ms")
     try:
-        _check(query)
-        connection = await ready.ensure()
-        timeout = f"{QUERY_SECONDS * 1_000:.0f}ms"
-        statement = surql("schedule_query", query=query, timeout=timeout)
         async with asyncio.timeout(QUERY_SECONDS + BEYOND_SERVER):
-            reply = await connection.read(statement, limit=limit)
-        return _json_rows(reply[-1][0])
+            rows: list[Any] = _plain((await connection.read(statement, limit=limit))[-1][0])
     except TimeoutError as error:
-        raise _refusal(location, f"it takes longer than {QUERY_SECONDS:.0f} seconds") from error
-    except ValueError as error:
-        raise _refusal(location, str(error)) from error
-    except StoreError as error:
-        if isinstance(error, NOT_ITS_FAULT):
-            raise
-        if isinstance(error, SchemaError) and not isinstance(error, TableMissing):
-            raise
-        raise _refusal(location, reason_of(error)) from error
-
-
-def _refusal(location: str, problem: str) -> QueryRefused:
-    return QueryRefused(store=location, problem=f"the query is refused: {problem}")
+        raise ValueError(f"it takes longer than {QUERY_SECONDS:.0f} seconds") from error
+    except TableMissing as error:  # a table of the user's: to migrate wouldn't help
+        raise ValueError(reason_of(error)) from error
+    if len(encode(rows)) > MOST_BYTES:
+        raise ValueError(f"its rows take more than {MOST_BYTES:,} bytes as JSON")
+    return rows
 
 
 def _check(query: str) -> None:
@@ -77,37 +61,22 @@ def _check(query: str) -> None:
         raise ValueError("it must be one statement, without ;" if wrong == ";" else f"its {wrong} has no end")
 
 
-def _json_rows(rows: Any) -> list[Mapping[str, Any]]:
-    """Write rows as JSON has them. Raises ``ValueError`` where that can't be."""
-    made, size = [], 0
-    for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict):
-            problem = f"its row {number} is no object (a query with VALUE gives none)"
-            raise ValueError(problem)  # noqa: TRY004  # of the query, not of a caller's type
-        made.append(_json(row))
-        size += len(encode(made[-1]))
-        if size > MOST_BYTES:
-            raise ValueError(f"its rows take more than {MOST_BYTES:,} bytes as JSON")
-    return made
-
-
-def _json(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int | str):
-        return value
+def _plain(value: Any) -> Any:
+    """Replace what JSON has no form for. Raises ``ValueError`` where nothing can take its place."""
     if isinstance(value, dict):
-        return {str(key): _json(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_json(item) for item in value]
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    return _text(value)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, datetime):
-        return instant_to_json(value)
+        return [_plain(item) for item in value]
     if isinstance(value, RecordID) and isinstance(value.id, str | int | UUID):
         return id_text(value)
+    if isinstance(value, datetime):
+        return instant_to_json(value)
+    if (
+        value is None
+        or isinstance(value, bool | int | str)
+        or (isinstance(value, float) and math.isfinite(value))
+    ):
+        return value
     if isinstance(value, UUID | Decimal | float):
         return str(value)
     kind = value if value is UNREADABLE else type(value).__name__

@@ -24,14 +24,9 @@ from sp00ky_core.stores.transactional.schema import BREAKERS, SCHEDULE_RUNS, SCH
 from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
 from sp00ky_store_surreal.errors import unwritable
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.schema.introspection import OWN_TABLES
+from sp00ky_store_surreal.schedule_query import query
+from sp00ky_store_surreal.schema.own_tables import BOOLEANS, OBJECTS, OWN_TABLES
 from sp00ky_store_surreal.surql.loader import quoted, surql
-
-BOOLEANS = frozenset({"paused", "removed", "draining"})
-"""Columns that are 0 or 1 in other databases."""
-
-OBJECTS = frozenset({"documents", "in_flight", "slots", "buckets", "fine"})
-"""Columns that are JSON text in other databases."""
 
 WHOLE = "whole"
 """Stands for the whole row as text, among the columns that are read."""
@@ -176,6 +171,10 @@ class SurrealSession(Session):
         held = self._held[key_of(table, old)]
         whole = None if new is None else {**(held.row or {}), **new}
         self._held[key_of(table, old)] = attrs.evolve(held, row=whole)
+
+    async def query(self, text: str, limit: int) -> list[Any]:
+        """See ``Session.query``."""
+        return await query(self._connection, text, limit)
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         """See ``Session.savepoint``; its end tries whether jobs that were inserted in the block can be."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import attrs
 from surrealdb import RecordID
@@ -15,7 +15,6 @@ from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     ALL_JOBS,
-    MAX_ROWS,
     NO_INFO,
     BackendStats,
     Claim,
@@ -47,23 +46,19 @@ from sp00ky_store_surreal.errors import Conflict, TableMissing
 from sp00ky_store_surreal.ids import id_text, own_id
 from sp00ky_store_surreal.jobs.claim import Claimer
 from sp00ky_store_surreal.jobs.claim_window import ClaimIndex, Peers
-from sp00ky_store_surreal.jobs.delete import Deletes, RowChanges
+from sp00ky_store_surreal.jobs.delete import Deletes, RowWrites
 from sp00ky_store_surreal.jobs.enqueue import Enqueues
 from sp00ky_store_surreal.jobs.reclaim import Reclaims
 from sp00ky_store_surreal.jobs.rewrite import Rewrites
 from sp00ky_store_surreal.jobs.settle import Settles
 from sp00ky_store_surreal.observe import find, stats
 from sp00ky_store_surreal.observe.notifications import Signals
-from sp00ky_store_surreal.observe.stats import error_groups
 from sp00ky_store_surreal.observe.watch import Watch
-from sp00ky_store_surreal.schedule_query import query_rows
 from sp00ky_store_surreal.schema import check, migrate
 from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.session import Changed, SurrealSession
 from sp00ky_store_surreal.surql.loader import quoted, surql
 from sp00ky_store_surreal.url import target_of
-
-__all__ = ["SurrealStore"]
 
 T = TypeVar("T")
 
@@ -87,7 +82,7 @@ class SurrealStore(TransactionalStore):
         self._connection = Connection(self._target)
         self._ready = Readiness(self._connection, options.tables)
         self._notifications = Signals(self._target, options.tables)
-        changes = RowChanges(connection=self._connection, quarantine=self._refused)
+        writes = RowWrites(connection=self._connection, quarantine=self._refused)
         self._peers = Peers()
         index = ClaimIndex(self._connection, options.tables)
         self._claims = Claimer(
@@ -100,25 +95,22 @@ class SurrealStore(TransactionalStore):
         )
         self._settles = Settles(self._ready, self._refused, self._claims)
         self._enqueues = Enqueues(self._ready, self._backends)
-        self._reclaims = Reclaims(self._ready, changes, index)
-        self._deletes = Deletes(self._ready, changes)
+        self._reclaims = Reclaims(self._ready, writes, index)
+        self._deletes = Deletes(self._ready, writes)
         self._rewrites = Rewrites(self._ready, self._tables)
 
     @property
     def capabilities(self) -> StoreCapabilities:  # type: ignore[override]  # they depend on the URL here
         """See ``Store.capabilities``."""
         embedded = self._target.embedded
-        return StoreCapabilities(
+        return attrs.evolve(
+            TransactionalStore.capabilities,
             exact_order=embedded,
             shared=not embedded,
             signals_across_processes=not embedded,
             durable=not embedded or self._target.file is not None,
             transactions=not embedded,
             statements=True,
-            ordering=True,
-            limits=True,
-            schedules=True,
-            rollups=True,
             reschedules=False,
         )
 
@@ -335,19 +327,15 @@ class SurrealStore(TransactionalStore):
         by: GroupBy = "route",
     ) -> list[ErrorGroup]:
         """See ``ErrorGroups.errors``."""
-        asked = partial(error_groups, since=since, limit=limit, conditions=conditions, by=by)
-        return await asked(await self._ready.ensure(), self.options.tables)
+        connection, tables = await self._ready.ensure(), self.options.tables
+        return await stats.error_groups(connection, tables, by, conditions, limit, since=since)
 
     async def groups(
         self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
     ) -> list[JobGroup]:
         """See ``Counts.groups``."""
-        asked = partial(stats.job_groups, by=by, conditions=conditions, limit=limit)
-        return await asked(await self._ready.ensure(), self.options.tables)
-
-    async def query_rows(self, query: str, *, limit: int = MAX_ROWS + 1) -> list[Mapping[str, Any]]:
-        """See ``Schedules.query_rows``."""
-        return await query_rows(self._ready, query, limit)
+        connection = await self._ready.ensure()
+        return await stats.job_groups(connection, self.options.tables, by, conditions, limit)
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
         """See ``Watch.watch``."""

@@ -1,9 +1,8 @@
 """The names in Python are those that the schema's files define."""
 
-from sp00ky_store_surreal.schema.introspection import JOB_FIELDS, RUNNER_FIELDS
+from sp00ky_store_surreal.schema.introspection import JOB_FIELDS
 from sp00ky_store_surreal.surql.loader import defined
 
 
 def test_each_is_defined() -> None:
     assert set(defined("job", "FIELD")) >= JOB_FIELDS
-    assert set(defined("own_tables", "FIELD")) >= RUNNER_FIELDS

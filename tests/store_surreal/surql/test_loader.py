@@ -24,7 +24,7 @@ def test_a_name_that_nothing_fills_is_an_error() -> None:
 
 
 def test_a_schema_s_steps_have_their_reasons() -> None:
-    steps = steps_of("own_tables", beside_writers="")
+    steps = steps_of("job_additions", table="job", length="", result="", beside_writers="")
     assert steps
     assert all(statement.startswith("DEFINE") and why for statement, why in steps)
 

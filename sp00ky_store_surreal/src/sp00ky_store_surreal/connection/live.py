@@ -13,8 +13,7 @@ from uuid import UUID
 
 from sp00ky_core.stores.subscription import Broadcast, Subscription
 from sp00ky_store_surreal.connection.cbor import killed_query, results_of
-from sp00ky_store_surreal.connection.handshake import connected
-from sp00ky_store_surreal.connection.websocket import LOST, ServerConnection, answer_of
+from sp00ky_store_surreal.connection.websocket import LOST, ServerConnection, answer_of, connected
 from sp00ky_store_surreal.errors import ConnectionLost, TableMissing, translated
 from sp00ky_store_surreal.surql.loader import surql
 from sp00ky_store_surreal.url import Target

@@ -16,8 +16,7 @@ from websockets.exceptions import WebSocketException
 from sp00ky_core.errors import StoreClosed, StoreUnavailable
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_store_surreal.connection.cbor import results_of
-from sp00ky_store_surreal.connection.handshake import connected
-from sp00ky_store_surreal.connection.websocket import LOST, ServerConnection, answer_of
+from sp00ky_store_surreal.connection.websocket import LOST, ServerConnection, answer_of, connected
 from sp00ky_store_surreal.errors import SILENT, ConnectionLost, PlaceMissing, SessionEnded, translated
 from sp00ky_store_surreal.url import Target
 

@@ -27,29 +27,16 @@ from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
+DELETED_AT_ONCE = 1_000
+"""Rows: more of them would take a busy server seconds, in which it answers nothing else on the connection."""
 
-@attrs.frozen(kw_only=True)
-class Change:
-    """Describes a change of rows.
-
-    Attributes:
-        verb: For the log, as a participle: ``released``.
-        statement: The file of a statement with a place for ids, that returns something of each.
-        names: Its other places, and what fills them.
-        bindings: Bound by it.
-        how: The way it is sent.
-    """
-
-    verb: str
-    statement: str
-    names: Mapping[str, str] = attrs.field(factory=dict)
-    bindings: Mapping[str, Any] = attrs.field(factory=dict)
-    how: Way = attrs.field(factory=Way)
+SIDE_BY_SIDE = (Lane.REST, Lane.DELETE)
+"""A server carries out one connection's statements in turn, so two connections delete faster than one."""
 
 
 @attrs.frozen(kw_only=True)
-class RowChanges:
-    """Changes rows of a store's tables.
+class RowWrites:
+    """Writes rows of a store's tables.
 
     Attributes:
         connection: The store's.
@@ -59,45 +46,24 @@ class RowChanges:
     connection: Connection
     quarantine: Quarantine
 
-    async def selected(self, change: Change, selecting: str) -> list[Any]:
-        """Change the rows that a statement selects."""
-        try:
-            return await self._write(change, f"({selecting})")
-        except StoreError as error:
-            if not may_be_a_rows(error):
-                raise
-        reply = await self.connection.read(selecting, **change.bindings)
-        return await self.named(change, reply[-1])
+    async def write(
+        self, verb: str, statement: str, ids: Sequence[RecordID], lane: Lane, **bindings: Any
+    ) -> list[Any]:
+        """Write the rows ``$ids`` and return what the statement returns of each; a refused one is left out.
 
-    async def named(self, change: Change, ids: Sequence[RecordID]) -> list[Any]:
-        """Change these rows; one that the database refuses is logged and left out."""
+        ``verb`` is for the log, as a participle: ``released``.
+        """
 
         async def write(some: Sequence[RecordID]) -> list[Any]:
-            return await self._write(change, "$these", these=list(some))
+            reply = await self.connection.write(statement, Way(lane=lane), ids=list(some), **bindings)
+            rows: list[Any] = reply[-1]
+            return rows
 
         async def alone(row_id: RecordID, error: StoreError) -> list[Any]:
-            self.quarantine.add(change.verb, [id_text(row_id)], reason_of(error))
+            self.quarantine.add(verb, [id_text(row_id)], reason_of(error))
             return []
 
         return await bisect(ids, write, alone, refuses=may_be_a_rows)
-
-    async def _write(self, change: Change, ids: str, **these: Any) -> list[Any]:
-        statement = surql(change.statement, ids=ids, **change.names)
-        reply = await self.connection.write(statement, change.how, **change.bindings, **these)
-        rows: list[Any] = reply[-1]
-        return rows
-
-
-DELETED_AT_ONCE = 1_000
-"""Rows: more of them would take a busy server seconds, in which it answers nothing else on the connection."""
-
-DELETE = Change(verb="deleted", statement="clear_ended", names={"returned": "1"})
-"""Returns something for each row: an id of each would cost as much as finding it."""
-
-SIDE_BY_SIDE = (DELETE, attrs.evolve(DELETE, how=Way(lane=Lane.DELETE)))
-"""A server carries out one connection's statements in turn, so two connections delete faster than one."""
-
-DELETE_NAMED = attrs.evolve(DELETE, names={"returned": "$before.id"})
 
 
 @attrs.frozen
@@ -106,27 +72,44 @@ class Deletes:
 
     Attributes:
         ready: Knows the tables that are there.
-        changes: Changes rows.
+        writes: Writes rows.
     """
 
     ready: Readiness
-    changes: RowChanges
+    writes: RowWrites
 
     async def named(self, tables: Iterable[JobTable], job_ids: Sequence[str]) -> Mapping[str, str | None]:
         """See ``Store.delete``; what the database said of those that it keeps is in the log."""
         await self.ready.ensure()
         deleted: dict[str, str | None] = {}
         for table in tables:
-            parts = await self.changes.named(DELETE_NAMED, ids_of(table, job_ids))
-            deleted |= dict.fromkeys(map(id_text, self._deleted(table, parts)))
+            rows = await self._delete(table, ids_of(table, job_ids), Lane.REST, returned="$before.id")
+            deleted |= dict.fromkeys(map(id_text, rows))
         return deleted
 
     async def matching(self, tables: Iterable[JobTable], conditions: JobFilter, limit: int) -> int:
         """See ``Clears.clear_matching``."""
         count = 0
         for table in await self.ready.there(tables):
-            ids = await ended_ids(self.changes.connection, table, conditions, limit - count)
+            ids = await ended_ids(self.writes.connection, table, conditions, limit - count)
             count += await self._delete_side_by_side(table, ids)
+        return count
+
+    async def by_age(self, tables: Iterable[JobTable], limit: int, spared: Collection[str]) -> int:
+        """See ``Retention.prune``. Without a retention jobs are the user's, and kept."""
+        connection, count = self.writes.connection, 0
+        unspared = surql("retention_unspared") if spared else "true"
+        for table in await self.ready.there(tables):
+            names = {"table": quoted(table.table), "longest_lease": longest_lease(table)}
+            with self.ready.passing_over():
+                for name, bindings in _selections(table):
+                    if count < limit:
+                        selection = surql(name, unspared=unspared, **names)
+                        bindings |= {"limit": limit - count, "spared": list(spared)}
+                        ids = (await connection.read(selection, **bindings))[-1]
+                        count += await self._delete_side_by_side(table, ids)
+                await connection.write(surql("retention_ordering_holders", **names))
+        await connection.write(surql("retention_own_tables"), kept=duration_text(AUDIT_KEPT))
         return count
 
     async def _delete_side_by_side(self, table: JobTable, ids: Sequence[RecordID]) -> int:
@@ -134,50 +117,31 @@ class Deletes:
         waiting = deque(ids[first : first + DELETED_AT_ONCE] for first in range(0, len(ids), DELETED_AT_ONCE))
         deleted: list[Any] = []
 
-        async def delete(change: Change) -> None:
+        async def delete(lane: Lane) -> None:
             try:
                 while waiting:
-                    parts = await self.changes.named(change, waiting.popleft())
-                    deleted.extend(self._deleted(table, parts))
+                    deleted.extend(await self._delete(table, waiting.popleft(), lane))
             except BaseException:
                 waiting.clear()
                 raise
 
-        ways = SIDE_BY_SIDE[:1] if self.changes.connection.target.embedded else SIDE_BY_SIDE
-        for error in await asyncio.gather(*map(delete, ways), return_exceptions=True):
+        lanes = SIDE_BY_SIDE[:1] if self.writes.connection.target.embedded else SIDE_BY_SIDE
+        for error in await asyncio.gather(*map(delete, lanes), return_exceptions=True):
             if error is not None:
                 raise error
         return len(deleted)
 
-    async def by_age(self, tables: Iterable[JobTable], limit: int, spared: Collection[str]) -> int:
-        """See ``Retention.prune``. Without a retention jobs are the user's, and kept."""
-        count = 0
-        for table in await self.ready.there(tables):
-            for name, bindings in _selections(table):
-                if count < limit:
-                    with self.ready.passing_over():
-                        bindings |= {"limit": limit - count, "spared": list(spared)}
-                        count += await self._prune(table, name, bindings)
-            with self.ready.passing_over():
-                names = {"table": quoted(table.table), "longest_lease": longest_lease(table)}
-                await self.changes.connection.write(surql("retention_ordering_holders", **names))
-        await self.changes.connection.write(surql("retention_own_tables"), kept=duration_text(AUDIT_KEPT))
-        return count
-
-    async def _prune(self, table: JobTable, name: str, bindings: Mapping[str, Any]) -> int:
-        unspared = surql("retention_unspared") if bindings["spared"] else "true"
-        ids = surql(name, table=quoted(table.table), unspared=unspared)
-        parts = await self.changes.selected(attrs.evolve(DELETE, bindings=bindings), ids)
-        return len(self._deleted(table, parts))
-
-    def _deleted(self, table: JobTable, parts: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """Return what was returned of each deleted row.
+    async def _delete(
+        self, table: JobTable, ids: Sequence[RecordID], lane: Lane, *, returned: str = "1"
+    ) -> list[Any]:
+        """Delete rows that have ended; something of each, for an id would cost as much as finding it.
 
         Raises ``SchemaError`` where none was deleted, and some are still there.
         """
+        parts = await self.writes.write("deleted", surql("clear_ended", returned=returned), ids, lane)
         deleted = [row for part in parts for row in part["gone"]]
         if not deleted and any(part["left"] for part in parts):
-            raise unwritable(self.changes.connection.target.location, table.table)
+            raise unwritable(self.writes.connection.target.location, table.table)
         return deleted
 
 

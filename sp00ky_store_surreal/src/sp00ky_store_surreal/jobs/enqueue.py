@@ -28,7 +28,7 @@ from sp00ky_store_surreal.errors import (
     unwritable,
 )
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.rows import WHOLE, duration_text, job_from, row_from
+from sp00ky_store_surreal.rows import MADE_FIT, WHOLE, duration_text, job_from, row_from
 from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 from sp00ky_store_surreal.url import Target
@@ -233,7 +233,7 @@ def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -
             parts += surql("enqueue_insert_unique", table=table, n=n)
         else:
             parts += surql("enqueue_insert", table=table, n=n, what="AFTER" if is_whole else "VALUE id")
-        reads.append(f"$found{n}" if is_whole else surql("enqueued_jobs", n=n))
+        reads.append(f"$found{n}" if is_whole else surql("enqueued_jobs", n=n, columns=MADE_FIT))
     if insert and bindings["delays"]:
         parts += surql("enqueue_set_delays")
     return surql("enqueue_transaction", parts=parts, reads=", ".join(reads)), bindings

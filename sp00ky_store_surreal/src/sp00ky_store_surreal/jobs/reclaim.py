@@ -14,7 +14,7 @@ from sp00ky_store_surreal.connection.executor import Lane, Way
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.jobs.claim_statement import longest_lease
 from sp00ky_store_surreal.jobs.claim_window import ClaimIndex
-from sp00ky_store_surreal.jobs.delete import Change, RowChanges
+from sp00ky_store_surreal.jobs.delete import RowWrites
 from sp00ky_store_surreal.observe.find import ids_of
 from sp00ky_store_surreal.rows import DECIDED, load_safely
 from sp00ky_store_surreal.schema.readiness import Readiness
@@ -30,12 +30,12 @@ class Reclaims:
 
     Attributes:
         ready: Knows the tables that are there.
-        changes: Changes rows.
+        writes: Writes rows.
         index: Knows whether the index of claims can be trusted.
     """
 
     ready: Readiness
-    changes: RowChanges
+    writes: RowWrites
     index: ClaimIndex
 
     async def overdue(
@@ -82,15 +82,13 @@ class Reclaims:
         """See ``Store.release``: the rows are pending again, at once."""
         released: list[str] = []
         for table in await self.ready.there(tables):
-            change = Change(
-                verb="released",
-                statement="release_jobs",
-                bindings={"runner": runner_id, "keep": ids_of(table, keep)},
-                how=Way(lane=Lane.CLAIM),
-            )
+            bindings = {"runner": runner_id, "keep": ids_of(table, keep)}
             with self.ready.passing_over():
+                # selected on the connection of claims, so that one under way comes first
                 held = surql("release_held_ids", table=quoted(table.table))
-                released += [id_text(row["id"]) for row in await self.changes.selected(change, held)]
+                ids = (await self.writes.connection.write(held, Way(lane=Lane.CLAIM), **bindings))[-1]
+                rows = await self.writes.write("released", surql("release_jobs"), ids, Lane.CLAIM, **bindings)
+                released += [id_text(row["id"]) for row in rows]
         return released
 
 

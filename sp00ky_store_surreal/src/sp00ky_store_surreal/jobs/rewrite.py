@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
-from surrealdb import RecordID
 
 from sp00ky_core.errors import OptionInvalid, RowRefused
 from sp00ky_core.job.job import AttemptError, Job
@@ -15,16 +13,15 @@ from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.connection.executor import ONCE
 from sp00ky_store_surreal.ids import id_text, id_value, table_of
-from sp00ky_store_surreal.rows import TEXT, parent_of
+from sp00ky_store_surreal.rows import TEXT, row_from
 from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-SAME = (
-    *("path", "retries", "max_retries", "retry_strategy", "dedup_key", "ordering_key"),
-    *("expires_at", "traceparent", "created_at", "updated_at", "run_at", "deferred_since"),
-    *("lease_epoch", "lease_until", "runner_id", "request_id", "redacted_at", "copied_from"),
+HAPPENED = (
+    *("retries", "created_at", "updated_at", "deferred_since", "lease_epoch", "lease_until", "runner_id"),
+    *("ordering_at", "request_id", "redacted_at", "copied_from"),
 )
-"""Columns that have a job's values as they are."""
+"""Columns that a new job doesn't have, with a job's values as they are."""
 
 
 @attrs.frozen
@@ -77,26 +74,17 @@ class Rewrites:
         table = self.tables[table_of(job.id)]
         kept = table.backend not in self.ready.without_entries()
         whole = table.backend in self.ready.whole_seconds()
-        row = {
-            **{name: getattr(job, name) for name in SAME},
-            "id": id_value(job.id),
-            "payload": job.payload_json.decode(),
+        try:
+            row = row_from(job, id_value(job.id), whole_seconds=whole)
+        except OptionInvalid as error:
+            raise RowRefused(store=self.ready.connection.target.location, problem=str(error)) from error
+        row |= {name: getattr(job, name) for name in HAPPENED} | {
             "status": job.status.value,
-            "timeout": math.ceil(job.timeout) if whole and job.timeout else job.timeout,
-            "assigned_to": None if job.assigned_to is None else self._parent(job.assigned_to),
             "errors": [_entry(error) for error in job.errors] if kept else [],
             "result": self.ready.results().get(table.backend, TEXT).value_of(job.result_json),
             "dedup_live": None if job.is_terminal else job.dedup_key,
-            "priority": job.priority or None,
-            "ordering_at": job.ordering_at,
         }
         return {name: value for name, value in row.items() if value is not None}
-
-    def _parent(self, text: str) -> RecordID:
-        try:
-            return parent_of(text)
-        except OptionInvalid as error:
-            raise RowRefused(store=self.ready.connection.target.location, problem=str(error)) from error
 
 
 def _entry(error: AttemptError) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -52,6 +52,13 @@ class Part:
             "where": f"{bare} AND {self.is_job}" if bare else f"WHERE {self.is_job}",
             "bare": bare,
         }
+
+
+def parts_of(tables: Iterable[JobTable], query: JobFilter) -> Iterator[tuple[JobTable, Part]]:
+    """Translate a query for each table whose jobs can meet it."""
+    for table in tables:
+        if query.backend in {None, table.backend}:
+            yield table, part_of(table, query)
 
 
 _COLUMNS = {"last_error_name": "errors[$].name", "last_error_code": "errors[$].code"}
@@ -109,14 +116,12 @@ WINDOWS = ("125ms", "1s", "8s", "64s", "9m", "68m", "9h", "3d", "24d", "194d")
 async def count(connection: Connection, tables: Iterable[JobTable], conditions: JobFilter) -> int:
     """Count jobs that meet conditions."""
     total = 0
-    for table in tables:
-        if conditions.backend in {None, table.backend}:
-            part = part_of(table, conditions)
-            if connection.target.embedded and (conditions.status or conditions.assigned_to):
-                part.conditions[:] = map(_looked_at, part.conditions)
-            statement = surql("find_count", table=quoted(table.table), **part.names)
-            every, others = (await connection.read(statement, **part.bindings))[-2:]
-            total += count_of(every) - count_of(others)
+    for table, part in parts_of(tables, conditions):
+        if connection.target.embedded and (conditions.status or conditions.assigned_to):
+            part.conditions[:] = map(_looked_at, part.conditions)
+        statement = surql("find_count", table=quoted(table.table), **part.names)
+        every, others = (await connection.read(statement, **part.bindings))[-2:]
+        total += count_of(every) - count_of(others)
     return total
 
 
@@ -162,13 +167,11 @@ async def find(
     if query.after is not None:
         await one(connection, tables, query.after)
     jobs: list[Job] = []
-    for table in tables:
-        if query.backend in {None, table.backend}:
-            part = part_of(table, query)
-            if query.after is not None:
-                part.conditions.append(_AFTER)
-                part.bindings["after"] = id_value(query.after)
-            jobs += await load(connection, table, await _ids(connection, part, query.limit), lengths)
+    for table, part in parts_of(tables, query):
+        if query.after is not None:
+            part.conditions.append(_AFTER)
+            part.bindings["after"] = id_value(query.after)
+        jobs += await load(connection, table, await _ids(connection, part, query.limit), lengths)
     return sorted(jobs, key=age_of, reverse=True)[: query.limit]
 
 
@@ -226,9 +229,7 @@ async def ended_ids(
 async def states(connection: Connection, tables: Iterable[JobTable], query: JobQuery) -> dict[str, str]:
     """Read what would differ if a job that matches had changed, by its id; the oldest first."""
     rows: list[tuple[str, str, str]] = []
-    for table in tables:
-        if query.backend in {None, table.backend}:
-            part = part_of(table, query)
-            reply = await connection.read(surql("watch_states", **part.names), **part.bindings, **NUL)
-            rows += [(row["created"], id_text(row["id"]), row["state"]) for row in reply[-1]]
+    for _, part in parts_of(tables, query):
+        reply = await connection.read(surql("watch_states", **part.names), **part.bindings, **NUL)
+        rows += [(row["created"], id_text(row["id"]), row["state"]) for row in reply[-1]]
     return {job_id: state for _, job_id, state in sorted(rows)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from heapq import nlargest
@@ -25,7 +25,7 @@ from sp00ky_store_surreal.jobs.claim_statement import (
     group_of,
     longest_lease,
 )
-from sp00ky_store_surreal.observe.find import part_of
+from sp00ky_store_surreal.observe.find import parts_of
 from sp00ky_store_surreal.rows import count_of, seconds_of
 from sp00ky_store_surreal.surql.loader import MARK, NUL, quoted, surql
 
@@ -158,54 +158,47 @@ _GROUPED: Mapping[GroupBy, str] = {"route": "path", "assigned": "assigned_to"}
 async def error_groups(
     connection: Connection,
     tables: Iterable[JobTable],
+    by: GroupBy,
+    conditions: JobFilter,
+    limit: int,
     *,
     since: datetime | None,
-    limit: int,
-    conditions: JobFilter,
-    by: GroupBy,
 ) -> list[ErrorGroup]:
     """See ``ErrorGroups.errors``."""
     groups: list[ErrorGroup] = []
     asked = {"since": since, "limit": min(limit, 2**31)}
-    for table in tables:
-        reply = await _grouped(connection, table, "error_groups", asked, conditions=conditions, by=by)
-        rows, latest = reply or ((), ())
+    async for table, (rows, latest) in _grouped(connection, tables, "error_groups", by, conditions, **asked):
         examples = {(*map(_plain, error[:3]), error[3]): id_text(error[4]) for error in latest}
         groups += [_group_of(table, row, examples, by) for row in rows]
-    return sorted(groups, key=lambda group: group.count, reverse=True)[:limit]
+    return nlargest(limit, groups, key=lambda group: group.count)
 
 
 async def job_groups(
-    connection: Connection, tables: Iterable[JobTable], *, by: GroupBy, conditions: JobFilter, limit: int
+    connection: Connection, tables: Iterable[JobTable], by: GroupBy, conditions: JobFilter, limit: int
 ) -> list[JobGroup]:
     """See ``Counts.groups``."""
     groups: list[JobGroup] = []
     asked = {"limit": min(limit, 2**31)}
-    for table in tables:
-        rows = await _grouped(connection, table, "job_groups", asked, conditions=conditions, by=by)
+    async for table, rows in _grouped(connection, tables, "job_groups", by, conditions, **asked):
         groups += [
-            JobGroup(backend=table.backend, **_names_of(by, grouped), **counts)
-            for grouped, counts in rows or ()
+            JobGroup(backend=table.backend, **_names_of(by, grouped), **counts) for grouped, counts in rows
         ]
     return nlargest(limit, groups, key=lambda group: group.count)
 
 
 async def _grouped(
     connection: Connection,
-    table: JobTable,
+    tables: Iterable[JobTable],
     name: str,
-    asked: Mapping[str, Any],
-    *,
-    conditions: JobFilter,
     by: GroupBy,
-) -> Any:
-    """Run a statement that groups jobs; None: none of this table can meet the conditions."""
-    if conditions.backend not in {None, table.backend}:
-        return None
-    part = part_of(table, conditions)
-    wanted = "".join(f"{condition} AND " for condition in part.conditions)
-    statement = surql(name, table=quoted(table.table), grouped=_GROUPED[by], conditions=wanted)
-    return (await connection.read(statement, **part.bindings, **NUL, **asked))[-1]
+    conditions: JobFilter,
+    **asked: Any,
+) -> AsyncIterator[tuple[JobTable, Any]]:
+    """Run a statement that groups jobs, on each table that can meet the conditions."""
+    for table, part in parts_of(tables, conditions):
+        wanted = "".join(f"{condition} AND " for condition in part.conditions)
+        statement = surql(name, table=quoted(table.table), grouped=_GROUPED[by], conditions=wanted)
+        yield table, (await connection.read(statement, **part.bindings, **NUL, **asked))[-1]
 
 
 def _names_of(by: GroupBy, grouped: Any) -> dict[str, Any]:

@@ -26,12 +26,10 @@ from sp00ky_store_surreal.rows import count_of
 from sp00ky_store_surreal.schema.indexes import Difference, differences
 from sp00ky_store_surreal.schema.introspection import (
     OPTIONAL_FIELDS,
-    OUR_FIELDS,
-    OUR_INDEXES,
-    OWN_TABLES,
     TableLayout,
     read_layout,
 )
+from sp00ky_store_surreal.schema.own_tables import OWN_TABLES
 from sp00ky_store_surreal.schema.repair import weaknesses
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
@@ -72,7 +70,7 @@ async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[F
 def _own(layout: TableLayout) -> Iterator[Finding]:
     if not layout.exists:
         yield Finding.stopping(layout.name, "the table is missing", "runners can't work together", _MIGRATE)
-    elif layout.is_older_own:
+    elif layout.lacking:
         yield Finding.stopping(layout.name, "it lacks fields", "no runner can beat", _MIGRATE)
 
 
@@ -116,9 +114,9 @@ def _evaluates(name: str, layout: TableLayout) -> Finding:
 
 
 def _missing(name: str, layout: TableLayout) -> Iterator[Finding]:
-    needed = sorted((OUR_FIELDS - layout.fields.keys()) | (OUR_INDEXES - layout.indexes))
-    if needed:
-        yield Finding.stopping(name, f"it lacks {', '.join(needed)}", "its jobs can't be claimed", _MIGRATE)
+    if layout.lacking:
+        problem = f"it lacks {', '.join(layout.lacking)}"
+        yield Finding.stopping(name, problem, "its jobs can't be claimed", _MIGRATE)
     for field in sorted(OPTIONAL_FIELDS - layout.fields.keys()):
         yield Finding.warning(
             f"{name}.{field}", "the field is missing", "a client that writes it is refused", _MIGRATE
@@ -153,14 +151,13 @@ async def waiting(connection: Connection, tables: Sequence[JobTable]) -> list[Fi
         surql("check_waiting_jobs", **_names(table, embedded=connection.target.embedded)) for table in tables
     )
     alive, *reply = await connection.read(statement)
-    due, deferred, others = reply[::3], reply[1::3], reply[2::3]
     findings = []
-    for number, table in enumerate(tables):
-        findings += [
-            *_unserved(table, due=bool(due[number]), alive=bool(alive)),
-            *_deferred(table, deferred[number]),
-            *_others(table, others[number]),
-        ]
+    for table, due, deferred, others in zip(tables, reply[::3], reply[1::3], reply[2::3], strict=True):
+        if due and not alive:
+            problem = "jobs are due, and no runner has beaten for 10 s"
+            consequence = f"jobs of {table.backend} aren't delivered"
+            findings.append(Finding.warning(table.table, problem, consequence, "run: sp00ky run"))
+        findings += [*_deferred(table, count_of(deferred)), *_others(table, count_of(others))]
     return [*findings, *await _abandoned(connection, {table.table for table in tables})]
 
 
@@ -169,18 +166,7 @@ def _names(table: JobTable, *, embedded: bool) -> dict[str, str]:
     return {"table": quoted(table.table), "first": first, "most": str(MOST_READ)}
 
 
-def _unserved(table: JobTable, *, due: bool, alive: bool) -> Iterator[Finding]:
-    if due and not alive:
-        yield Finding.warning(
-            table.table,
-            "jobs are due, and no runner has beaten for 10 s",
-            f"jobs of {table.backend} aren't delivered",
-            "run: sp00ky run",
-        )
-
-
-def _deferred(table: JobTable, counted: Any) -> Iterator[Finding]:
-    number = count_of(counted)
+def _deferred(table: JobTable, number: int) -> Iterator[Finding]:
     if number:
         yield Finding.warning(
             table.table,
@@ -190,9 +176,9 @@ def _deferred(table: JobTable, counted: Any) -> Iterator[Finding]:
         )
 
 
-def _others(table: JobTable, counted: Any) -> Iterator[Finding]:
-    number, name = count_of(counted), quoted(table.table)
+def _others(table: JobTable, number: int) -> Iterator[Finding]:
     if number:
+        name = quoted(table.table)
         yield Finding.warning(
             table.table,
             f"{'1 row has' if number == 1 else f'{number} rows have'} an array or an object as key",
@@ -209,16 +195,10 @@ async def _abandoned(connection: Connection, named: set[str]) -> list[Finding]:
         return []
     findings = []
     for name in sorted(set(migrated) - named):
-        number = await _pending(connection, name)
-        if number:
-            findings.append(
-                Finding.warning(
-                    name,
-                    f"no backend names it in method.table; jobs waiting in it: {number}",
-                    "they are never delivered",
-                    f"give a backend method.table: {name}, or kill and clear them",
-                )
-            )
+        if number := await _pending(connection, name):
+            problem = f"no backend names it in method.table; jobs waiting in it: {number}"
+            fix = f"give a backend method.table: {name}, or kill and clear them"
+            findings.append(Finding.warning(name, problem, "they are never delivered", fix))
     return findings
 
 

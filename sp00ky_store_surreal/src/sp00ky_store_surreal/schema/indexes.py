@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -177,29 +177,21 @@ async def make_true(connection: Connection, tables: Iterable[JobTable], *, built
     if connection.target.embedded:
         return
     wanted = list(tables)
-    different = await _late_differences(connection, wanted, built=built)
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS + 1):
+        if built:  # also where there are no rows yet: the first ones may be under way
+            await asyncio.sleep(LATE)
+        different = await differences(connection, wanted)
         if not different:
             return
         for difference in different:
             await rebuild(connection, difference.table, difference.index)
-        different = await _late_differences(connection, wanted, built=True)
-    if different:
-        first = different[0]
-        raise SchemaError(
-            store=connection.target.location,
-            problem=f"index {first.index} of {first.table!r} isn't what the table holds ({first.problem}), "
-            "however often it is rebuilt: stop what writes to the table, and run sp00ky migrate again",
-        )
-
-
-async def _late_differences(
-    connection: Connection, tables: Sequence[JobTable], *, built: bool
-) -> list[Difference]:
-    """Compare once what was under way has ended, where there may be any."""
-    if built:  # also where there are no rows yet: the first ones may be under way
-        await asyncio.sleep(LATE)
-    return await differences(connection, tables)
+        built = True
+    first = different[0]
+    raise SchemaError(
+        store=connection.target.location,
+        problem=f"index {first.index} of {first.table!r} isn't what the table holds ({first.problem}), "
+        "however often it is rebuilt: stop what writes to the table, and run sp00ky migrate again",
+    )
 
 
 async def _rows_of(connection: Connection, table: str) -> int:

@@ -10,9 +10,9 @@ import attrs
 
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.rows import ResultField
+from sp00ky_store_surreal.schema.own_tables import OWN_TABLES
 from sp00ky_store_surreal.surql.loader import defined, quoted
 
-OWN_TABLES = tuple(defined("own_tables", "TABLE"))
 VERSION = 2
 NO_JOB_TABLE = (
     "is there and is no job table (it lacks path, payload, status or retries): give the backend another one "
@@ -30,9 +30,6 @@ OPTIONAL_FIELDS = frozenset({"timeout", "delay"})
 
 OUR_FIELDS = frozenset(defined("job_additions", "FIELD")) - OPTIONAL_FIELDS
 OUR_INDEXES = frozenset(defined("job_additions", "INDEX"))
-
-RUNNER_FIELDS = frozenset({"version", "documents", "draining", "in_flight", "slots"})
-"""What ``sp00ky_runner`` didn't have in 0.1."""
 
 _LOOKED_UP = ("assigned_to", "path", "created_at")
 """By which an application finds the newest job of a parent and a path; the fields of ``sp00ky_parent``."""
@@ -92,14 +89,15 @@ class TableLayout:
         return self.fields.keys() >= JOB_FIELDS
 
     @property
-    def is_migrated(self) -> bool:
-        """Whether our fields and indexes are there."""
-        return self.fields.keys() >= OUR_FIELDS and self.indexes >= OUR_INDEXES
+    def lacking(self) -> list[str]:
+        """List the fields and indexes that statements rely on and that aren't there."""
+        needed = OWN_TABLES.get(self.name, OUR_FIELDS | OUR_INDEXES)
+        return sorted(needed - self.fields.keys() - self.indexes)
 
     @property
-    def is_older_own(self) -> bool:
-        """Whether it is a table of the store's own that a newer version has extended."""
-        return self.name == "sp00ky_runner" and not self.fields.keys() >= RUNNER_FIELDS
+    def is_migrated(self) -> bool:
+        """Whether our fields and indexes are there."""
+        return self.exists and not self.lacking
 
     @property
     def entry(self) -> str:
@@ -126,17 +124,6 @@ class TableLayout:
         return ResultField.of_type(self.type_of("result"), keeps_objects=keeps)
 
     @property
-    def result_is_text(self) -> bool:
-        """Whether ``result`` is what 0.2 made it, where it may be a value."""
-        return not self.is_older and self.type_of("result") in {"none | string", "option<string>"}
-
-    @property
-    def delays_are_met(self) -> bool:
-        """Whether ``run_at`` has the default of 0.2, beside a ``delay`` that clients may write."""
-        default = str(self.fields.get("run_at", {}).get("default", ""))
-        return "delay" in self.fields and default == "time::now()"
-
-    @property
     def boundless_of_ours(self) -> list[str]:
         """List texts that are still, to the letter, as 0.2 defined them."""
         printed = {field: self.texts.get(field, "").partition(" TYPE ")[2] for field in _BOUNDLESS}
@@ -145,12 +132,6 @@ class TableLayout:
             for field in _BOUNDLESS
             if printed[field].replace("none | string", "option<string>") == _BOUNDLESS[field]
         ]
-
-    @property
-    def path_is_boundless(self) -> bool:
-        """Whether ``path`` is a text that nothing bounds."""
-        path = self.fields.get("path", {})
-        return path.get("kind") == "string" and not {"assert", "value", "default"} & path.keys()
 
     def _is_flexible(self, field: str) -> bool:
         definition = self.fields.get(field, {})
@@ -198,11 +179,6 @@ class TableLayout:
     def _table_permissions(self) -> Mapping[str, Any]:
         granted: Mapping[str, Any] = self.table.get("permissions", {})
         return granted
-
-    @property
-    def created_at_moves(self) -> bool:
-        """Whether ``created_at`` changes at each update."""
-        return "value" in self.fields.get("created_at", {})
 
     @property
     def needs_parent(self) -> bool:

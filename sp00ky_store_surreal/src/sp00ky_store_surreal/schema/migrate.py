@@ -8,23 +8,28 @@ from collections.abc import Iterable, Sequence
 from surrealdb import RecordID
 
 from sp00ky_core.errors import SchemaError
-from sp00ky_core.ports import JobTable, MigrationStep
+from sp00ky_core.ports import LONGEST_TEXT, JobTable, MigrationStep
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import PlaceMissing
 from sp00ky_store_surreal.schema.indexes import define, differences, make_true, rebuild
 from sp00ky_store_surreal.schema.introspection import (
     FORMER_INDEXES,
     NO_JOB_TABLE,
-    OWN_TABLES,
     VERSION,
     TableLayout,
     read_layout,
 )
-from sp00ky_store_surreal.schema.repair import ANY_JSON, ANY_RESULT, DUE, FITS, listed, repairs
+from sp00ky_store_surreal.schema.own_tables import OWN_TABLES, own_steps
+from sp00ky_store_surreal.schema.repair import repairs
 from sp00ky_store_surreal.surql.loader import identifier, quoted, steps_of, surql
 from sp00ky_store_surreal.url import Target
 
-_DEFINITIONS = ("DEFINE TABLE", "DEFINE FIELD")
+ANY_JSON = "option<string | object | array | number | bool | null> FLEXIBLE"
+"""``any`` before 3.0, where an object in it would be stored empty. (3.2 refuses one with parts.)"""
+
+FITS = f"$value = NONE OR string::len($value) <= {LONGEST_TEXT} OR $before = $value"
+"""A text that isn't refused: what is there already, too, or the row couldn't be written any more."""
+
 _NAME = r"(`[^`]+`|[^\s;]+)"
 _DEFINED = re.compile(
     rf"DEFINE (TABLE|FIELD|INDEX) (?:IF NOT EXISTS |OVERWRITE )?{_NAME}(?: ON TABLE {_NAME})?"
@@ -43,7 +48,7 @@ async def missing_steps(
     except PlaceMissing:
         steps.append(_place(connection.target))
         layouts = {name: TableLayout(name=name, exists=False) for name in names}
-    steps += _undefined(steps_of("own_tables", **_beside_writers(connection)), layouts)
+    steps += _undefined(own_steps(**_beside_writers(connection)), layouts)
     for table in wanted:
         steps += _job_steps(connection, table, layouts[table.table], repair=repair)
     return steps + await _rebuilds(
@@ -68,15 +73,15 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
 
     Tables come with their fields in one transaction: another store may look, or migrate, at the same time.
     """
-    definitions = [step.statement for step in steps if step.statement.startswith(_DEFINITIONS)]
-    indexes = [step for step in steps if step.statement.startswith("DEFINE INDEX")]
-    rebuilt = [step for step in steps if step.statement.startswith("REBUILD INDEX")]
-    former = [step for step in steps if step.statement.startswith("REMOVE INDEX")]
-    for step in steps:
-        if step not in [*indexes, *rebuilt, *former] and step.statement not in definitions:
-            await connection.write(step.statement)  # the place itself
-    if definitions:
-        await connection.write(f"BEGIN; {' '.join(definitions)} COMMIT;")
+
+    def these(*beginnings: str) -> list[MigrationStep]:
+        return [step for step in steps if step.statement.startswith(beginnings)]
+
+    for step in these("DEFINE NAMESPACE", "USE NS"):
+        await connection.write(step.statement)
+    if definitions := these("DEFINE TABLE", "DEFINE FIELD"):
+        await connection.write(f"BEGIN; {' '.join(step.statement for step in definitions)} COMMIT;")
+    indexes, rebuilt = these("DEFINE INDEX"), these("REBUILD INDEX")
     for step in indexes:
         await define(connection, step, _defined(step.statement)[1])
     for step in rebuilt:
@@ -84,7 +89,7 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
     made = {step.table for step in steps if step.creates_table}  # no client writes to them yet
     theirs = {table.table for table in tables} - made
     await make_true(connection, tables, built=any(step.table in theirs for step in [*indexes, *rebuilt]))
-    for step in former:  # once there is what takes its place
+    for step in these("REMOVE INDEX"):  # once there is what takes its place
         await connection.write(step.statement)
     if steps:
         await connection.write(
@@ -118,38 +123,34 @@ def _job_steps(
     names = {
         **_beside_writers(connection),
         "table": quoted(table.table),
-        "strategies": listed(table.strategies),
+        "strategies": _listed(table.strategies),
         "payload": ANY_JSON if layout.is_older else "any",
-        "result": "option<string>" if layout.is_older else ANY_RESULT,
-        "due": DUE,
+        "result": "option<string>" if layout.is_older else "any",
         "length": FITS,
     }
     layouts = {table.table: layout}
+    new, additions = steps_of("job", **names), steps_of("job_additions", **names)
     if not layout.exists:
         created = [
             MigrationStep(table=table.table, statement=statement, why=why, creates_table=True)
-            for statement, why in steps_of("job", **names)
+            for statement, why in new
         ]
-        return created + _undefined(steps_of("job_additions", **names), layouts)
+        return created + _undefined(additions, layouts)
     if not layout.is_job_table:
-        raise SchemaError(
-            store=connection.target.location,
-            problem=f"table {table.table!r} {NO_JOB_TABLE}",
-        )
-    ours = layout.boundless_of_ours
-    fixes = [fix for fix in repairs(table, layout) if repair and _defined(fix.statement)[1] not in ours]
-    steps = steps_of("job_additions", **names)
-    bounded = _bounded(steps_of("job", **names) + steps, table.table, ours)
-    return fixes + bounded + _undefined(steps, layouts) + _former(layout)
+        problem = f"table {table.table!r} {NO_JOB_TABLE}"
+        raise SchemaError(store=connection.target.location, problem=problem)
+    fixes = repairs(table, layout, [*new, *additions], repair=repair)
+    return fixes + _undefined(additions, layouts) + _former(layout)
 
 
-def _bounded(steps: list[tuple[str, str]], table: str, ours: list[str]) -> list[MigrationStep]:
-    """Define texts anew that are as 0.2 defined them, of any length; what a user has written stays."""
-    return [
-        MigrationStep(table=table, statement=statement.replace("IF NOT EXISTS", "OVERWRITE", 1), why=why)
-        for statement, why in steps
-        if _defined(statement)[1] in ours
-    ]
+def _listed(strategies: frozenset[str]) -> str:
+    """Write strategies as a list in a definition."""
+    ordered = ["linear", "exponential", *sorted(strategies - {"linear", "exponential"})]
+    return f"[{', '.join(map(_text, ordered))}]"
+
+
+def _text(strategy: str) -> str:
+    return '"' + strategy.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _former(layout: TableLayout) -> list[MigrationStep]:
@@ -165,7 +166,7 @@ def _former(layout: TableLayout) -> list[MigrationStep]:
     ]
 
 
-def _undefined(steps: list[tuple[str, str]], layouts: dict[str, TableLayout]) -> list[MigrationStep]:
+def _undefined(steps: Iterable[tuple[str, str]], layouts: dict[str, TableLayout]) -> list[MigrationStep]:
     return [
         MigrationStep(table=_defined(statement)[2], statement=statement, why=why)
         for statement, why in steps

@@ -12,7 +12,8 @@ from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import TableMissing
 from sp00ky_store_surreal.rows import ResultField
-from sp00ky_store_surreal.schema.introspection import NO_JOB_TABLE, OWN_TABLES, TableLayout, read_layout
+from sp00ky_store_surreal.schema.introspection import NO_JOB_TABLE, TableLayout, read_layout
+from sp00ky_store_surreal.schema.own_tables import OWN_TABLES
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Readiness:
         names = [*(table.table for table in self._tables), *OWN_TABLES]
         layouts = await read_layout(self.connection, names)
         for name, layout in layouts.items():
-            problem = _problem(layout, own=name in OWN_TABLES)
+            problem = _problem(layout)
             if problem:
                 raise SchemaError(store=self.connection.target.location, problem=f"table {name!r} {problem}")
         self._layouts, self._read_at = layouts, time.monotonic()
@@ -56,9 +57,7 @@ class Readiness:
             return
         self._read_at = time.monotonic()
         layouts = await read_layout(self.connection, list(self._layouts))
-        sound = {
-            name: layout for name, layout in layouts.items() if not _problem(layout, own=name in OWN_TABLES)
-        }
+        sound = {name: layout for name, layout in layouts.items() if not _problem(layout)}
         self._layouts = {**(self._layouts or {}), **sound}
 
     def forget(self) -> None:
@@ -99,7 +98,7 @@ class Readiness:
         if name not in self._gone:
             return True
         layout = (await read_layout(self.connection, [name]))[name]
-        if _problem(layout, own=False):
+        if _problem(layout):
             return False
         del self._gone[name]
         self._layouts = {**(self._layouts or {}), name: layout}
@@ -129,10 +128,9 @@ class Readiness:
         return {table.backend for table in self._tables if layouts[table.table].whole_seconds}
 
 
-def _problem(layout: TableLayout, *, own: bool) -> str:
+def _problem(layout: TableLayout) -> str:
     if not layout.exists:
         return "is missing: run: sp00ky migrate"
-    if not own and not layout.is_job_table:
+    if layout.name not in OWN_TABLES and not layout.is_job_table:
         return NO_JOB_TABLE
-    whole = not layout.is_older_own if own else layout.is_migrated
-    return "" if whole else "lacks fields or indexes that the outbox needs: run: sp00ky migrate"
+    return "" if layout.is_migrated else "lacks fields or indexes that the outbox needs: run: sp00ky migrate"

@@ -61,12 +61,21 @@ def surql(name: str, **names: str) -> str:
     return _PLACE.sub(lambda match: names[match[1]], _included(name))
 
 
+PERMISSIONS = {
+    "job": " PERMISSIONS FOR create, select FULL FOR update WHERE false;",
+    "job_additions": " PERMISSIONS FOR select FULL FOR create, update WHERE false;",
+}
+"""What clients may do with a field whose definition in a schema file doesn't say it."""
+
+
 def steps_of(schema: str, **names: str) -> list[tuple[str, str]]:
     """Load a schema file's statements, each with its reason (the comment above it)."""
     text = _PLACE.sub(lambda match: names[match[1]], _definitions(schema))
     steps = []
     for block in filter(None, map(str.strip, text.split("\n\n"))):
         why, _, statement = block.partition("\n")
+        if statement.startswith("DEFINE FIELD IF NOT EXISTS") and "PERMISSIONS" not in statement:
+            statement = statement.removesuffix(";") + PERMISSIONS[schema]
         steps.append((statement, why.removeprefix("-- ")))
     return steps
 

@@ -1,0 +1,79 @@
+"""Define the tables of the store's own as the kit declares them, in the types of this database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sp00ky_core.stores.transactional import Column, Kind
+from sp00ky_core.stores.transactional.schema import (
+    AUDITS,
+    BREAKERS,
+    CONTROLS,
+    MIGRATIONS,
+    ROLLUPS,
+    RUNNERS,
+    SCHEDULE_RUNS,
+    SCHEDULES,
+)
+
+BOOLEANS = frozenset({"paused", "removed", "draining"})
+"""Columns that are 0 or 1 in other databases."""
+
+ARRAYS = frozenset({"buckets", "fine"})
+
+OBJECTS = frozenset({"documents", "in_flight", "slots"}) | ARRAYS
+"""Columns that are JSON text in other databases."""
+
+_TABLES = (RUNNERS, BREAKERS, CONTROLS, AUDITS, SCHEDULES, SCHEDULE_RUNS, ROLLUPS, MIGRATIONS)
+
+OWN_TABLES = {table.name: frozenset(column.name for column in table.columns) - {"id"} for table in _TABLES}
+"""The fields of each that statements rely on."""
+
+_CHANGES = "DEFINE FIELD IF NOT EXISTS changes ON TABLE sp00ky_schedule TYPE array<string> DEFAULT [];"
+
+_INDEXES = (
+    ("sp00ky_at", AUDITS, "at"),
+    ("sp00ky_status", SCHEDULE_RUNS, "status, schedule, fired_at"),
+    ("sp00ky_fired", SCHEDULE_RUNS, "schedule, fired_at"),
+    ("sp00ky_minute", ROLLUPS, "minute"),
+)
+
+_TYPES = {
+    Kind.TEXT: "option<string>",
+    Kind.INTEGER: "option<int>",
+    Kind.REAL: "option<number>",
+    Kind.JSON: "option<string>",
+    # an instant that is none in Python would keep a reply from being read
+    Kind.INSTANT: "option<datetime> "
+    "ASSERT $value = NONE OR ($value > d'0001-01-02T00:00:00Z' AND $value < d'9999-12-30T00:00:00Z')",
+}
+
+
+def own_steps(beside_writers: str) -> Iterator[tuple[str, str]]:
+    """Yield the statements that define them, each with its reason."""
+    for table in _TABLES:
+        yield (
+            f"DEFINE TABLE IF NOT EXISTS {table.name} SCHEMAFULL PERMISSIONS NONE;",
+            "A table of the outbox's own.",
+        )
+        for column in table.columns:
+            if column.name != "id":
+                yield (
+                    f"DEFINE FIELD IF NOT EXISTS {column.name} ON TABLE {table.name} TYPE {_type(column)};",
+                    "A field of the outbox's own table.",
+                )
+    yield _CHANGES, "The latest changes, by which whoever lost the reply to one knows it again."
+    for name, table, fields in _INDEXES:
+        yield (
+            f"DEFINE INDEX IF NOT EXISTS {name} ON TABLE {table.name} FIELDS {fields}{beside_writers};",
+            "Finds rows without reading the whole table.",
+        )
+
+
+def _type(column: Column) -> str:
+    if column.name in BOOLEANS:
+        return "option<bool> DEFAULT false"
+    if column.name in OBJECTS:
+        return "option<array<int>>" if column.name in ARRAYS else "option<object> FLEXIBLE"
+    default = f" DEFAULT {column.default!r}" if isinstance(column.default, str | int) else ""
+    return f"{_TYPES[column.kind]}{default}"

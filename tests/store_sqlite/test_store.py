@@ -90,8 +90,8 @@ class SqliteHarness(StoreHarness):
     async def sever(self, store: Store) -> None:
         assert isinstance(store, SqliteStore)
         for lane in store.lanes.values():
-            if lane._session is not None:
-                lane._session.connection.close()
+            for session in lane._idle:
+                session.connection.close()
 
 
 class SqliteConformance(SqliteHarness, StoreConformance):

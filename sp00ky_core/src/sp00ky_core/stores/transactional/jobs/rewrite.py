@@ -43,7 +43,7 @@ async def insert_whole(session: Session, tables: Mapping[str, JobTable], jobs: S
         await session.update_many(table, updates)
 
 
-async def redact(session: Session, tables: Mapping[str, JobTable], jobs: Sequence[Job]) -> list[str]:
+async def redact(session: Session, tables: Mapping[str, JobTable], jobs: Sequence[Job]) -> Collection[str]:
     """Write what is left of jobs that have ended; the ids of those that were.
 
     Raises:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Unpack
@@ -31,7 +31,7 @@ from sp00ky_core.ports import (
 from sp00ky_core.stores.decisions import Allowance
 from sp00ky_core.stores.filters import BEGINNING, unknown_entry
 from sp00ky_core.stores.rows import UNREAD, instant_of
-from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Where
+from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where, beyond
 from sp00ky_core.stores.transactional.rows import PROCESSING, JobRows, Tables
 from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, CONTROLS, RUNNERS
 
@@ -336,18 +336,14 @@ async def audit_entries(
 ) -> list[AuditEntry]:
     """Return entries, newest first, those of the page after an entry."""
     where: list[Where] = [] if since is None else [Is("at", ">=", since)]
+    order = ("-at", "-id")
     if after is not None:
         last = await session.select(AUDITS, [Is("id", "=", after)])
         if not last:
             raise unknown_entry(after)
-        where.append(_older_than(last[0]))
-    rows = await session.select(AUDITS, where, order=("-at", "-id"), limit=limit)
+        where += beyond(last[0], order)
+    rows = await session.select(AUDITS, where, order=order, limit=limit)
     return [_entry(row) for row in rows]
-
-
-def _older_than(row: Row) -> Where:
-    same_age: Sequence[Where] = (Is("at", "=", row["at"]), Is("id", "<", row["id"]))
-    return Either((Is("at", "<", row["at"]), Both(tuple(same_age))))
 
 
 def _entry(row: Row) -> AuditEntry:

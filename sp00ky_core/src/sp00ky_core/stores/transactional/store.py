@@ -363,8 +363,8 @@ class TransactionalStore(Primitives, DecidingStore):
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
         """See ``Store.release``."""
         await self._executor.claims_ended()
-        options: dict[str, Any] = {"runner_id": runner_id, "keep": frozenset(keep), "refused": self._refused}
-        work = partial(release, tables=self.options.tables, **options)
+        kept = frozenset(keep)
+        work = partial(release, tables=self._tables, runner_id=runner_id, keep=kept, refused=self._refused)
         released = await self._executor.isolated(lambda apart: partial(work, apart=apart))
         if released:
             self._notifications.send(work=True)

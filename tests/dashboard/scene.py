@@ -89,9 +89,9 @@ async def opened_shop(folder: Path) -> AsyncIterator[Outbox]:
     clock = Clock(datetime.now(UTC) - timedelta(hours=3))
     async with opened(folder) as outbox:
         store: Any = outbox.store
-        store._rows.now = clock  # hours pass at once
+        store.now = clock  # hours pass at once
         await play(outbox, clock)
-        store._rows.now = lambda: datetime.now(UTC)
+        store.now = lambda: datetime.now(UTC)
         await store.write_rollups(rollups(datetime.now(UTC), 25 * 60))
         claimed = await store.claim({"api": 9}, "web-2-4711")
         beating = asyncio.create_task(keep_beating(outbox, len(claimed)))

@@ -13,7 +13,7 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import UNSAID, AttemptError, Job, JobStatus, instant_to_json
 from sp00ky_core.ports import LONGEST_LISTED, JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.ids import job_id, table_of
-from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.refusals import Quarantine
 from sp00ky_core.stores.rows import UNREAD, job_of, with_last_error
 from sp00ky_core.stores.transactional.connection.session import (
     Either,
@@ -26,7 +26,7 @@ from sp00ky_core.stores.transactional.connection.session import (
 )
 from sp00ky_core.stores.transactional.schema import NOT_ENDED, Table, job_table
 
-__all__ = ["Tables", "LISTED", "filters", "matching", "to_job"]
+__all__ = ["LISTED", "matching", "to_job"]
 
 Tables = Sequence[JobTable]
 """Tables of a store's backends."""

@@ -38,14 +38,13 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.callers import finished, refuse_synchronous, unknown_kind
 from sp00ky_core.stores.decisions import DecidingStore, LostOptions
-from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.refusals import Quarantine
 from sp00ky_core.stores.transactional import fleet, observe, schema
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
-from sp00ky_core.stores.transactional.jobs import rewrite
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
 from sp00ky_core.stores.transactional.jobs.due import Rounds, next_due
-from sp00ky_core.stores.transactional.jobs.enqueue import add
+from sp00ky_core.stores.transactional.jobs.enqueue import add, copies_of, forget_runs, insert_whole, redact
 from sp00ky_core.stores.transactional.jobs.retention import Cleared, Deleting
 from sp00ky_core.stores.transactional.jobs.settle import lost, overdue_claims, release, reschedule, settle
 from sp00ky_core.stores.transactional.schedules import (
@@ -57,8 +56,6 @@ from sp00ky_core.stores.transactional.schedules import (
     snapshot,
 )
 from sp00ky_core.stores.transactional.watch import Notifications, Watch
-
-__all__ = ["TransactionalStore"]
 
 T = TypeVar("T")
 
@@ -396,10 +393,10 @@ class TransactionalStore(Primitives, DecidingStore):
         """See ``Rewrites.own_id``; here ids are any text."""
         return job_id
 
-    import_jobs = call(WRITE, rewrite.insert_whole, _named, tells=True)
-    redact = call(WRITE, rewrite.redact, _named, tells=False)
-    copies_of = call(READ, rewrite.copies_of, _tables)
-    forget_runs = call(WRITE, rewrite.forget_runs)
+    import_jobs = call(WRITE, insert_whole, _named, tells=True)
+    redact = call(WRITE, redact, _named, tells=False)
+    copies_of = call(READ, copies_of, _tables)
+    forget_runs = call(WRITE, forget_runs)
 
     async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
         """See ``Store.delete``."""

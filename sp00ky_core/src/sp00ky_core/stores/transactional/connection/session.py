@@ -20,22 +20,7 @@ from sp00ky_core.stores.ids import new_key
 if TYPE_CHECKING:
     from sp00ky_core.stores.transactional.schema import Column, Index, Table
 
-__all__ = [
-    "Access",
-    "Both",
-    "Either",
-    "Is",
-    "Operator",
-    "ReadOptions",
-    "Row",
-    "Session",
-    "Update",
-    "Where",
-    "Work",
-    "beyond",
-    "in_order",
-    "met",
-]
+__all__ = ["Update"]
 
 T = TypeVar("T")
 Row = dict[str, Any]

@@ -32,7 +32,7 @@ from sp00ky_core.stores.transactional.schema import (
     with_whole_indexes,
 )
 
-__all__ = ["BlockingSession", "DriverSession", "Reply", "SqlSession", "encoded"]
+__all__ = ["encoded"]
 
 Reply = tuple[Sequence[Sequence[Any]], int]
 """The rows of a statement, and how many rows it has written."""
@@ -61,8 +61,8 @@ class SqlSession(Session):
         placeholder: Of a parameter.
         locking: What ends a ``SELECT`` of rows that are about to be written.
         before_locking: What begins it.
-        by_key: What follows the name of a table whose rows are locked or updated by their keys, where the
-            database else may look at others, which it locks meanwhile.
+        by_key: What follows the name of a table, which may stand in it, whose rows are locked or updated by
+            their keys, where the database else may look at others, which it may lock meanwhile.
         nulls_first: What an ascending order needs where NULL isn't before every value anyway.
         quote: What stands around a name.
         bytes_of: How many bytes a text has, if possible without reading it.
@@ -208,7 +208,7 @@ class SqlSession(Session):
             for name in values[0]
         )
         conditions = self._conditions(table, _any_of(guards), parameters)
-        rows = f"{self._rows(table)}{self.by_key}"
+        rows = f"{self._rows(table)}{self.by_key.format(table.name)}"
         return (await self._run(f"UPDATE {rows} SET {settings}{conditions}", parameters))[1]
 
     def _one_of(
@@ -426,7 +426,7 @@ class SqlSession(Session):
             for condition in where
             if isinstance(condition, Is) and condition.operator in {"=", "in"}
         )
-        return self.by_key if any(key.column == table.key[0] for key in keys) else ""
+        return self.by_key.format(table.name) if any(key.column == table.key[0] for key in keys) else ""
 
     def _ordered(self, table: Table, order: Sequence[str]) -> str:
         if not order:

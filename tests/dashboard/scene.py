@@ -15,7 +15,7 @@ from sp00ky_conformance.store.harness import settlement
 from sp00ky_core import AuditEntry, JobStatus, NewJob, Outbox
 from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.ports import BUCKET_BOUNDS, BUCKETS, Rollup, RunnerInfo
-from sp00ky_core.ports.capabilities.rollups import step_of
+from sp00ky_core.ports.rollups import step_of
 
 SCHEMA = {"type": "object", "properties": {"id": {"type": "string"}, "amount": {"type": "integer"}}}
 POST = {"post": {"requestBody": {"content": {"application/json": {"schema": SCHEMA}}}}}
@@ -89,9 +89,9 @@ async def opened_shop(folder: Path) -> AsyncIterator[Outbox]:
     clock = Clock(datetime.now(UTC) - timedelta(hours=3))
     async with opened(folder) as outbox:
         store: Any = outbox.store
-        store._rows.now = clock  # hours pass at once
+        store.now = clock  # hours pass at once
         await play(outbox, clock)
-        store._rows.now = lambda: datetime.now(UTC)
+        store.now = lambda: datetime.now(UTC)
         await store.write_rollups(rollups(datetime.now(UTC), 25 * 60))
         claimed = await store.claim({"api": 9}, "web-2-4711")
         beating = asyncio.create_task(keep_beating(outbox, len(claimed)))

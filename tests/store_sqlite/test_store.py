@@ -13,8 +13,8 @@ from sp00ky_conformance.store.jobs.refusals import REFUSED
 from sp00ky_conformance.store.suite import StoreConformance
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import Store, StoreOptions
+from sp00ky_core.stores.memory import to_microseconds
 from sp00ky_store_sqlite import SqliteStore
-from sp00ky_store_sqlite.session import to_microseconds
 
 
 class SqliteHarness(StoreHarness):
@@ -90,8 +90,8 @@ class SqliteHarness(StoreHarness):
     async def sever(self, store: Store) -> None:
         assert isinstance(store, SqliteStore)
         for lane in store.lanes.values():
-            if lane._session is not None:
-                lane._session.connection.close()
+            for session in lane._idle:
+                session.connection.close()
 
 
 class SqliteConformance(SqliteHarness, StoreConformance):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.refusals import Quarantine
 from sp00ky_store_postgres import PostgresStore
 
 RULE = "ALTER TABLE {schema}.job ADD CONSTRAINT mine CHECK (path <> '/refused') NOT VALID"

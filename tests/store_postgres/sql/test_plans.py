@@ -20,7 +20,7 @@ from tests.store_postgres.forging import forge
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable, RunStatus, StoreOptions
 from sp00ky_core.stores.ids import new_key
-from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.refusals import Quarantine
 from sp00ky_core.stores.transactional import Is, Work
 from sp00ky_core.stores.transactional.jobs.due import next_head, select_due
 from sp00ky_core.stores.transactional.jobs.retention import Deleting
@@ -125,7 +125,10 @@ def works(table: JobTable) -> dict[str, tuple[Work[Any], str]]:
         "heads": (lambda session: next_head(JobRows(session, table, LONG_AGO)), "job_keyed"),
         "lost": (partial(lost, tables=tables, dead=["r1"], **claims), "job_lease"),
         "overdue": (partial(overdue_claims, tables=tables, runners=["r1"], limit=10), "job_lease"),
-        "release": (partial(release, tables=tables, **released), "job_lease"),
+        "release": (
+            partial(release, tables={table.table: table for table in tables}, **released),
+            "job_lease",
+        ),
         "prune": (lambda session: deleting(session=session).by_age(tables, 1_000), "job_ended"),
         "clear": (lambda session: deleting(session=session).matching(tables, JobFilter(), 9), "job_recent"),
         "load": (partial(load, tables={"job": table}, ids=[f"job:{KEY}"]), "job_pkey"),

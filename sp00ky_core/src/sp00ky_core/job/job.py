@@ -292,7 +292,7 @@ JOB_KEYS = tuple(
 )
 """The keys of a job as JSON, in their order."""
 
-_UNSAID = {"since": None, "count": 1, "scheme": HTTP}
+UNSAID = {"since": None, "count": 1, "scheme": HTTP}
 """What an entry of ``errors`` doesn't say: that it stands for one only, and that its code is HTTP's."""
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -347,5 +347,5 @@ def _json_of(value: Any) -> Any:
         return [_json_of(error) for error in value]
     if isinstance(value, AttemptError):
         entry = attrs.asdict(value, recurse=False)
-        return {key: _json_of(entry[key]) for key in entry if entry[key] != _UNSAID.get(key, ...)}
+        return {key: _json_of(entry[key]) for key in entry if entry[key] != UNSAID.get(key, ...)}
     return value

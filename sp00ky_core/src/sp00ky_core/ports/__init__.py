@@ -4,16 +4,25 @@ An adapter is done when the conformance suites pass for it. Stores differ in wha
 and in nothing else.
 """
 
-from sp00ky_core.ports import operators, query, settlement, stats, store, store_options, transport
-from sp00ky_core.ports.capabilities import checks, lookup, rollups, runners, schedules, statements
-from sp00ky_core.ports.capabilities.checks import *
-from sp00ky_core.ports.capabilities.lookup import *
-from sp00ky_core.ports.capabilities.rollups import *
-from sp00ky_core.ports.capabilities.runners import *
-from sp00ky_core.ports.capabilities.schedules import *
-from sp00ky_core.ports.capabilities.statements import *
+from sp00ky_core.ports import (
+    capabilities,
+    operators,
+    query,
+    rollups,
+    runners,
+    schedules,
+    settlement,
+    stats,
+    store,
+    store_options,
+    transport,
+)
+from sp00ky_core.ports.capabilities import *
 from sp00ky_core.ports.operators import *
 from sp00ky_core.ports.query import *
+from sp00ky_core.ports.rollups import *
+from sp00ky_core.ports.runners import *
+from sp00ky_core.ports.schedules import *
 from sp00ky_core.ports.settlement import *
 from sp00ky_core.ports.stats import *
 from sp00ky_core.ports.store import *
@@ -21,15 +30,13 @@ from sp00ky_core.ports.store_options import *
 from sp00ky_core.ports.transport import *
 
 __all__: list[str] = []
-__all__ += checks.__all__
-__all__ += lookup.__all__
+__all__ += capabilities.__all__
 __all__ += operators.__all__
 __all__ += query.__all__
 __all__ += rollups.__all__
 __all__ += runners.__all__
 __all__ += schedules.__all__
 __all__ += settlement.__all__
-__all__ += statements.__all__
 __all__ += stats.__all__
 __all__ += store.__all__
 __all__ += store_options.__all__

@@ -36,8 +36,12 @@ class Settlement:
 
     @property
     def stays_if_refused(self) -> bool:
-        """Whether the row stays as it is where the database refuses it: an operator wants it pending."""
-        return self.status is not JobStatus.PROCESSING and self.transition.to is JobStatus.PENDING
+        """Whether the row stays as it is where the database refuses it.
+
+        An operator wants it pending, or it is given back with no attempt made.
+        """
+        made = self.status is JobStatus.PROCESSING and (self.transition.error or self.transition.defers)
+        return self.transition.to is JobStatus.PENDING and not made
 
     def fate_on(self, *, epoch: int, status: str, runner_id: str | None) -> SettleFate:
         """Return what becomes of it on a row that holds these: ``settled`` where the guard fits."""

@@ -4,18 +4,74 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, Self
+
+import attrs
 
 from sp00ky_core.job.job import Job, NewJob
-from sp00ky_core.ports.capabilities.checks import MigrationStep
-from sp00ky_core.ports.capabilities.runners import OverdueClaim, RunnerBeat, RunnerInfo
-from sp00ky_core.ports.capabilities.statements import CallerConnection
 from sp00ky_core.ports.query import JobQuery
+from sp00ky_core.ports.runners import OverdueClaim, RunnerBeat, RunnerInfo
 from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
 from sp00ky_core.ports.stats import BackendStats
 from sp00ky_core.ports.store_options import StoreCapabilities, StoreOptions
 
-__all__ = ["Store", "StoreFactory"]
+__all__ = ["CallerConnection", "Finding", "MigrationStep", "Store", "StoreFactory"]
+
+CallerConnection = object
+"""A caller's connection, session or transaction of any kind that its store knows: each store says which.
+
+Drivers have no base class in common, and a type that named them all would need them installed. One that the
+store doesn't know is an ``OptionInvalid``."""
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """Something about the database that ``check`` has to say.
+
+    Attributes:
+        stops_jobs: Else it is a warning.
+        subject: A table, a field, an index.
+        problem: What is wrong, in words.
+        consequence: What follows from it.
+        fix: What to do about it.
+    """
+
+    stops_jobs: bool
+    subject: str
+    problem: str
+    consequence: str
+    fix: str
+
+    @classmethod
+    def stopping(cls, subject: str, problem: str, consequence: str, fix: str) -> Self:
+        """Report what keeps jobs from being made or delivered."""
+        return cls(stops_jobs=True, subject=subject, problem=problem, consequence=consequence, fix=fix)
+
+    @classmethod
+    def warning(cls, subject: str, problem: str, consequence: str, fix: str) -> Self:
+        """Report a weakness that jobs are delivered with."""
+        return cls(stops_jobs=False, subject=subject, problem=problem, consequence=consequence, fix=fix)
+
+
+@attrs.frozen(kw_only=True)
+class MigrationStep:
+    """One statement of a migration, and why it is there.
+
+    Attributes:
+        table: The table.
+        statement: The statement, in the database's language.
+        why: Why it is needed, in words.
+        creates_table: A missing job table; else something is added or repaired.
+        without: What follows as long as it isn't made.
+        stops_jobs: No job is made or delivered until then.
+    """
+
+    table: str
+    statement: str
+    why: str
+    creates_table: bool = False
+    without: str = "calls fail"
+    stops_jobs: bool = True
 
 
 class Store(Protocol):

@@ -17,7 +17,7 @@ import attrs
 from sp00ky_core.config.cron import next_cron
 from sp00ky_core.config.schedules import ScheduleConfig, definition_hash, parse_schedule
 from sp00ky_core.errors import RunUnreadable, ScheduleInvalid
-from sp00ky_core.ports.capabilities.schedules import RunStatus, ScheduleRun, Spawn, StoredSchedule, Trigger
+from sp00ky_core.ports.schedules import RunStatus, ScheduleRun, Spawn, StoredSchedule, Trigger
 
 __all__ = [
     "brought_back",

@@ -19,7 +19,7 @@ from sp00ky_core.job.job import Job, JobStatus, NewJob, instant_to_json
 from sp00ky_core.job.options import is_plain_text
 from sp00ky_core.job.outcome import KILLED
 from sp00ky_core.job.retry import PluginStrategy
-from sp00ky_core.ports.capabilities.schedules import (
+from sp00ky_core.ports.schedules import (
     MAX_ROWS,
     RunStatus,
     ScheduleChange,

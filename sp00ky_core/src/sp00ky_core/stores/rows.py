@@ -7,7 +7,7 @@ Nothing here raises for a value, whatever it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
@@ -126,34 +126,12 @@ def job_of(
     return Job(
         id=str(row["id"]),
         backend=backend,
-        path=_text_of(row.get("path")) or "",
         payload_json=JsonObject(payload) if defect is None and "payload" not in omitted else payload,
         status=status or JobStatus.FAILED,
-        retries=_count_of(row.get("retries"), 0),
-        max_retries=_count_of(row.get("max_retries"), 3),
-        retry_strategy=_text_of(row.get("retry_strategy")) or "linear",
-        timeout=_timeout_of(row.get("timeout")),
-        assigned_to=_text_of(row.get("assigned_to")),
-        errors=entries_of(row.get("errors")),
         result_json=None if result is None else payload_text(result),
-        dedup_key=_text_of(row.get("dedup_key")),
-        priority=priority_of(row.get("priority")),
-        ordering_key=_text_of(row.get("ordering_key")),
-        ordering_at=instant_of(row.get("ordering_at")),
-        expires_at=instant_of(row.get("expires_at")),
-        traceparent=_text_of(row.get("traceparent")),
-        created_at=instant_of(row.get("created_at")),
-        updated_at=instant_of(row.get("updated_at")),
-        run_at=instant_of(row.get("run_at")),
-        deferred_since=instant_of(row.get("deferred_since")),
-        lease_until=instant_of(row.get("lease_until")),
-        lease_epoch=_epoch_of(row.get("lease_epoch")),
-        runner_id=_text_of(row.get("runner_id")),
-        request_id=_text_of(row.get("request_id")),
-        redacted_at=instant_of(row.get("redacted_at")),
-        copied_from=_text_of(row.get("copied_from")),
         defect=defect,
         omitted=omitted,
+        **{column: read(row.get(column)) for column, read in _READ.items()},
     )
 
 
@@ -344,3 +322,20 @@ def _timeout_of(value: object) -> float | None:
     except OverflowError:
         return None
     return seconds if math.isfinite(seconds) and seconds > 0 else None
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "path": lambda value: _text_of(value) or "",
+    "retries": lambda value: _count_of(value, 0),
+    "max_retries": lambda value: _count_of(value, 3),
+    "retry_strategy": lambda value: _text_of(value) or "linear",
+    "timeout": _timeout_of,
+    "errors": entries_of,
+    "priority": priority_of,
+    "lease_epoch": _epoch_of,
+    **dict.fromkeys(("assigned_to", "dedup_key", "ordering_key", "traceparent", "runner_id"), _text_of),
+    **dict.fromkeys(("request_id", "copied_from"), _text_of),
+    **dict.fromkeys(("created_at", "updated_at", "run_at", "ordering_at", "expires_at"), instant_of),
+    **dict.fromkeys(("deferred_since", "lease_until", "redacted_at"), instant_of),
+}
+"""How each column is read of which nothing else has to be known."""

@@ -1,12 +1,15 @@
-"""Calls of the memory store, by a clock that is moved."""
+"""Calls of the memory store, and what they cost."""
 
 import asyncio
 from datetime import UTC, datetime
+from itertools import count
 
 import pytest
 
-from sp00ky_conformance.store.harness import new_job
-from sp00ky_core.errors import StoreError, UnknownBackend
+from sp00ky_conformance.store.harness import new_job, settlement
+from sp00ky_core.errors import RowRefused, StoreError, UnknownBackend
+from sp00ky_core.job.job import NewJob
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_core.stores.memory import MemoryStore
 
@@ -37,3 +40,43 @@ async def test_two_transactions_that_wait_for_each_other_are_told(memory_store: 
             one.rollback()
             (added,) = await waiting
     assert added.id in {stored.id for stored in await memory_store.find(JobQuery())}
+
+
+async def test_a_commit_is_refused_whose_key_another_client_has_taken(memory_store: MemoryStore) -> None:
+    transaction = memory_store.transaction()
+    await memory_store.add([new_job(), new_job(dedup_key="k")], connection=transaction)
+    other = memory_store.write_row("job", {"path": "/a", "payload": {}, "dedup_key": "k"})
+    with pytest.raises(RowRefused):
+        transaction.commit()
+    assert [job.id for job in await memory_store.find(JobQuery())] == [other]
+
+
+LATER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+async def steps_of(store: MemoryStore) -> int:
+    """Claim ten jobs, and count the database's steps, in hundreds."""
+    steps = count()
+    store.connection.set_progress_handler(lambda: next(steps) < 0, 100)
+    assert len(await store.claim({"api": 10}, "r")) == 10
+    return next(steps)
+
+
+@pytest.mark.parametrize("waiting", [new_job(), new_job(priority=2), new_job(ordering_key="one")])
+async def test_a_claim_looks_at_no_more_rows_where_more_wait(waiting: NewJob) -> None:
+    steps = []
+    for more in (20, 2_000):
+        store = MemoryStore(OPTIONS)
+        await store.add([waiting] * more + [new_job()] * 500)
+        ended = await store.claim({"api": 5}, "r")
+        await store.settle([settlement(job, Delivered()) for job in ended])
+        steps.append(await steps_of(store))
+    assert steps[1] <= steps[0] + 1
+
+
+async def test_a_row_that_changes_its_key_frees_the_old_one() -> None:
+    store = MemoryStore(OPTIONS)
+    first = store.write_row("job", {"path": "/a", "payload": {}, "ordering_key": "one"})
+    (second,) = await store.add([new_job(ordering_key="one")])
+    store.write_row("job", {"id": first, "path": "/a", "payload": {}, "run_at": LATER})
+    assert [claimed.id for claimed in await store.claim({"api": 10}, "r")] == [second.id]

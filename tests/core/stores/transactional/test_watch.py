@@ -104,11 +104,11 @@ async def test_a_pause_elsewhere_is_work_as_is_its_end(
     others.written.put_nowait(None)
     await others.written.join()
     assert not waiting.done()
-    await pause(session, TABLES, "api", reason=None, actor=None)
+    await pause(session, {"api": TABLES[0]}, "api", reason=None, actor=None)
     others.written.put_nowait(None)
     await waiting
     await others.written.join()
-    await resume(session, TABLES, "api")
+    await resume(session, {"api": TABLES[0]}, "api")
     others.written.put_nowait(None)
     await anext(work)
     await notifications.close()

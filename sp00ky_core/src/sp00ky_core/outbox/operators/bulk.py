@@ -27,8 +27,8 @@ from sp00ky_core.ports import (
     needed,
 )
 from sp00ky_core.stores.filters import age_of
-from sp00ky_core.stores.isolation import write_around
 from sp00ky_core.stores.naming import NamedJobs
+from sp00ky_core.stores.refusals import write_around
 
 __all__ = [
     "CLEAR",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
 from sp00ky_core.observe.rates import COUNT, FIRST_BUCKET, SECONDS, Counts, Kind
 from sp00ky_core.ports import Rollup, Rollups
-from sp00ky_core.ports.capabilities.rollups import step_of
+from sp00ky_core.ports.rollups import step_of
 from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 

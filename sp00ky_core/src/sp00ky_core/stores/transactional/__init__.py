@@ -1,6 +1,12 @@
 """Derive a store for any database with transactions: see ``docs/adapters.md``."""
 
-from sp00ky_core.stores.transactional.connection.lanes import AsyncLane, AsyncSession, InLanes
+from sp00ky_core.stores.transactional.connection.lanes import (
+    AsyncLane,
+    AsyncSession,
+    BlockingLane,
+    InLanes,
+    WriterGate,
+)
 from sp00ky_core.stores.transactional.connection.session import (
     Access,
     Both,
@@ -14,13 +20,7 @@ from sp00ky_core.stores.transactional.connection.session import (
     in_order,
     met,
 )
-from sp00ky_core.stores.transactional.connection.sql import (
-    BlockingLane,
-    BlockingSession,
-    Reply,
-    SqlSession,
-    WriterGate,
-)
+from sp00ky_core.stores.transactional.connection.sql import BlockingSession, Reply, SqlSession
 from sp00ky_core.stores.transactional.schema import Column, Default, Index, Kind, Table
 from sp00ky_core.stores.transactional.store import TransactionalStore
 

@@ -6,13 +6,12 @@ import json
 import math
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 
 from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.errors import UnknownBackend
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, breaker_of, changed, fits
 from sp00ky_core.ports import (
     LONGEST_PROBE,
@@ -32,7 +31,7 @@ from sp00ky_core.ports import (
 from sp00ky_core.stores.decisions import Allowance
 from sp00ky_core.stores.filters import BEGINNING, unknown_entry
 from sp00ky_core.stores.rows import UNREAD, instant_of
-from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Where
+from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where, beyond
 from sp00ky_core.stores.transactional.rows import PROCESSING, JobRows, Tables
 from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, CONTROLS, RUNNERS
 
@@ -188,7 +187,12 @@ NO_PAUSE: Row = {"paused": 0, **dict.fromkeys(("paused_until", "reason", "actor"
 
 
 async def pause(
-    session: Session, tables: Tables, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]
+    session: Session,
+    tables: Mapping[str, JobTable],
+    backend: str,
+    *,
+    seconds: float | None = None,
+    **act: Unpack[ActOptions],
 ) -> bool:
     """Pause a backend; whether it wasn't paused before."""
     row, now = await _made(session, tables, backend), await session.now()
@@ -204,7 +208,7 @@ async def pause(
     return before is None
 
 
-async def resume(session: Session, tables: Tables, backend: str) -> bool:
+async def resume(session: Session, tables: Mapping[str, JobTable], backend: str) -> bool:
     """End a pause; whether there was one."""
     row = await _locked(session, tables, backend)
     if row is None or pause_of(row, await session.now()) is None:
@@ -244,7 +248,7 @@ NO_SETTINGS: Row = dict.fromkeys(("settings", "settings_until", "settings_by"))
 
 async def change_settings(
     session: Session,
-    tables: Tables,
+    tables: Mapping[str, JobTable],
     backend: str,
     values: Mapping[str, Any],
     *,
@@ -260,7 +264,7 @@ async def change_settings(
     await session.update(CONTROLS, [Is("backend", "=", backend)], changed)
 
 
-async def reset_settings(session: Session, tables: Tables, backend: str) -> bool:
+async def reset_settings(session: Session, tables: Mapping[str, JobTable], backend: str) -> bool:
     """Forget what is set of a backend; whether anything was."""
     row = await _locked(session, tables, backend)
     if row is None or settings_of(row, await session.now()) is None:
@@ -291,7 +295,7 @@ def settings_of(row: Row, now: datetime) -> SettingsRecord | None:
     return SettingsRecord(values=held, ignored=ignored, until=until, actor=row.get("settings_by"))
 
 
-async def _made(session: Session, tables: Tables, backend: str) -> Row:
+async def _made(session: Session, tables: Mapping[str, JobTable], backend: str) -> Row:
     """Lock a backend's row, which is made where it is missing, and return it."""
     row = await _locked(session, tables, backend)
     if row is None:
@@ -300,16 +304,13 @@ async def _made(session: Session, tables: Tables, backend: str) -> Row:
     return row or {}
 
 
-async def _locked(session: Session, tables: Tables, backend: str) -> Row | None:
+async def _locked(session: Session, tables: Mapping[str, JobTable], backend: str) -> Row | None:
     """Read a backend's row once no other transaction writes it; none can until the end of this one.
 
     Raises:
         UnknownBackend: No table is its.
     """
-    known = tuple(table.backend for table in tables)
-    if backend not in known:
-        raise UnknownBackend(backend=backend, known=known)
-    where = [Is("backend", "=", backend)]
+    where = [Is("backend", "=", tables[backend].backend)]
     if not await session.update(CONTROLS, where, {"backend": backend}):
         return None  # one that is there a moment later isn't locked
     return next(iter(await session.select(CONTROLS, where)), None)
@@ -335,18 +336,14 @@ async def audit_entries(
 ) -> list[AuditEntry]:
     """Return entries, newest first, those of the page after an entry."""
     where: list[Where] = [] if since is None else [Is("at", ">=", since)]
+    order = ("-at", "-id")
     if after is not None:
         last = await session.select(AUDITS, [Is("id", "=", after)])
         if not last:
             raise unknown_entry(after)
-        where.append(_older_than(last[0]))
-    rows = await session.select(AUDITS, where, order=("-at", "-id"), limit=limit)
+        where += beyond(last[0], order)
+    rows = await session.select(AUDITS, where, order=order, limit=limit)
     return [_entry(row) for row in rows]
-
-
-def _older_than(row: Row) -> Where:
-    same_age: Sequence[Where] = (Is("at", "=", row["at"]), Is("id", "<", row["id"]))
-    return Either((Is("at", "<", row["at"]), Both(tuple(same_age))))
 
 
 def _entry(row: Row) -> AuditEntry:

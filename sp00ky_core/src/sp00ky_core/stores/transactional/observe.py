@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from datetime import datetime, timedelta
 from functools import partial
 from heapq import nlargest, nsmallest
-from typing import Any, Literal, Unpack
+from typing import Any, Unpack
 
 import attrs
 
@@ -29,13 +29,12 @@ from sp00ky_core.ports import (
     Rollup,
     RollupQuery,
 )
-from sp00ky_core.ports.capabilities.rollups import coarse_buckets, fine_buckets, hour_of, summed
+from sp00ky_core.ports.rollups import coarse_buckets, fine_buckets, hour_of, summed
 from sp00ky_core.ports.stats import joined_errors
 from sp00ky_core.stores.filters import BEGINNING, age_of
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.rows import instant_of
 from sp00ky_core.stores.transactional.connection.session import (
-    Both,
     Either,
     Is,
     ReadOptions,
@@ -43,6 +42,7 @@ from sp00ky_core.stores.transactional.connection.session import (
     Session,
     Where,
     Work,
+    beyond,
 )
 from sp00ky_core.stores.transactional.fleet import pause_of, read_breakers, read_controls
 from sp00ky_core.stores.transactional.jobs.due import priority_ranges
@@ -65,7 +65,7 @@ from sp00ky_core.stores.transactional.rows import (
 )
 from sp00ky_core.stores.transactional.schema import ROLLUPS, job_table
 
-__all__ = ["find", "fold_rollups", "gate_states", "load", "prune_rollups", "read_rollups", "write_rollups"]
+__all__ = ["find", "gate_states", "load"]
 
 
 async def find(
@@ -76,27 +76,11 @@ async def find(
     order, first = (OLDEST_FIRST, nsmallest) if oldest_first else (NEWEST_FIRST, nlargest)
     for table, where in matching(tables, query):
         if after is not None:
-            where.extend(_beyond(after, table.table, ">" if oldest_first else "<"))
+            row, own = {"created_at": after.created_at, "id": key_of(after.id)}, table_of(after.id)
+            ties = table.table != own and (table.table > own) is oldest_first
+            where.extend(beyond(row, order if table.table == own else order[:1], ties=ties))
         jobs += await select_jobs(session, table, where, order=order, limit=query.limit, longest=LISTED)
     return first(query.limit, jobs, key=age_of)
-
-
-def _beyond(job: Job, table: str, past: Literal["<", ">"]) -> list[Where]:
-    """Write the condition that a row comes after a job: by ``created_at``, then by its id."""
-    own, at = table_of(job.id), job.created_at
-    same_age: list[Where] = [Is("created_at", "=", at)]
-    if table == own:
-        same_age.append(Is("id", past, key_of(job.id)))
-    elif (table > own) is (past == "<"):
-        same_age.append(Is("id", "in", ()))
-    if at is None:
-        return same_age if past == "<" else [Either((Both(tuple(same_age)), Is("created_at", "!=", None)))]
-    undated = [Is("created_at", "=", None)] if past == "<" else []
-    within = Is("created_at", "<=" if past == "<" else ">=", at)  # a range of the index
-    return [
-        Either((within, *undated)),
-        Either((Is("created_at", past, at), *undated, Both(tuple(same_age)))),
-    ]
 
 
 async def ids_by_age(
@@ -247,6 +231,7 @@ PAGE = 2_000
 
 COLUMNS = ("id", "path", "assigned_to", "last_error_name", "last_error_code", "updated_at")
 LAST_FAILED = Is("last_error_name", "!=", None)
+CHANGED = ("updated_at", "id")
 
 Read = Callable[[Work[list[Row]]], Awaitable[list[Row]]]
 
@@ -276,27 +261,16 @@ async def _pages(
 ) -> AsyncIterator[list[Row]]:
     for status in (JobStatus.FAILED, JobStatus.PENDING):
         wanted = [Is("status", "=", status), LAST_FAILED, *where]
-        dated = Is("updated_at", "!=", None) if since is None else Is("updated_at", ">=", since)
-        undated = [] if since is not None else [Is("updated_at", "=", None)]
-        for age in (dated, *undated):
-            page: list[Row] = await read(partial(_page, table=table, where=[*wanted, age]))
-            while page:
-                yield page
-                later = [*wanted, *_after(page[-1])]
-                page = [] if len(page) < PAGE else await read(partial(_page, table=table, where=later))
+        wanted += [] if since is None else [Is("updated_at", ">=", since)]
+        page: list[Row] = await read(partial(_page, table=table, where=wanted))
+        while page:
+            yield page
+            later = [*wanted, *beyond(page[-1], CHANGED)]
+            page = [] if len(page) < PAGE else await read(partial(_page, table=table, where=later))
 
 
 async def _page(session: Session, table: JobTable, where: Sequence[Where]) -> list[Row]:
-    return await session.select(
-        job_table(table.table), where, order=("updated_at", "id"), limit=PAGE, columns=COLUMNS
-    )
-
-
-def _after(row: Row) -> list[Where]:
-    at, later_id = row["updated_at"], Is("id", ">", row["id"])
-    if at is None:
-        return [Is("updated_at", "=", None), later_id]
-    return [Is("updated_at", ">=", at), Either((Is("updated_at", ">", at), later_id))]  # a range of the index
+    return await session.select(job_table(table.table), where, order=CHANGED, limit=PAGE, columns=COLUMNS)
 
 
 def _group_of(table: JobTable, row: Row, by: GroupBy) -> ErrorGroup:

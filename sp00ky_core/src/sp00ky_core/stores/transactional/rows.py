@@ -10,11 +10,10 @@ from typing import Any, Unpack
 import attrs
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.job.job import AttemptError, Job, JobStatus, instant_to_json
-from sp00ky_core.job.outcome import HTTP
+from sp00ky_core.job.job import UNSAID, AttemptError, Job, JobStatus, instant_to_json
 from sp00ky_core.ports import LONGEST_LISTED, JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.ids import job_id, table_of
-from sp00ky_core.stores.isolation import Quarantine
+from sp00ky_core.stores.refusals import Quarantine
 from sp00ky_core.stores.rows import UNREAD, job_of, with_last_error
 from sp00ky_core.stores.transactional.connection.session import (
     Either,
@@ -27,7 +26,7 @@ from sp00ky_core.stores.transactional.connection.session import (
 )
 from sp00ky_core.stores.transactional.schema import NOT_ENDED, Table, job_table
 
-__all__ = ["Tables", "LISTED", "filters", "matching", "to_job"]
+__all__ = ["LISTED", "matching", "to_job"]
 
 Tables = Sequence[JobTable]
 """Tables of a store's backends."""
@@ -126,19 +125,11 @@ def changes(before: Job, after: Job) -> dict[str, Any]:
 
 def errors_text(errors: Iterable[AttemptError]) -> str:
     """Write entries as a column has them; lone surrogates are escaped."""
-    return json.dumps([_entry(error) for error in errors])
-
-
-def _entry(error: AttemptError) -> dict[str, Any]:
-    fields = attrs.asdict(error)
-    for name in ("at", "since"):
-        if fields[name] is not None:
-            fields[name] = instant_to_json(fields[name])
-    if error.count == 1:
-        del fields["count"], fields["since"]
-    if error.scheme == HTTP:
-        del fields["scheme"]
-    return fields
+    entries = [
+        {name: value for name, value in attrs.asdict(error).items() if value != UNSAID.get(name, ...)}
+        for error in errors
+    ]
+    return json.dumps(entries, default=instant_to_json)
 
 
 Found = Mapping[str, tuple[JobTable, Row]]

@@ -36,6 +36,7 @@ __all__ = [
     "Index",
     "Kind",
     "Table",
+    "all_tables",
     "job_table",
     "with_whole_indexes",
 ]
@@ -398,7 +399,7 @@ async def plan(session: Session, tables: Sequence[JobTable], location: str) -> l
         SchemaError: A table of this name is no table of jobs, or a newer version has changed it.
     """
     steps: list[MigrationStep] = []
-    for table in _tables(tables):
+    for table in all_tables(tables):
         steps += await _plan_table(session, table, location)
     return steps
 
@@ -409,7 +410,7 @@ async def migrate(session: Session, tables: Sequence[JobTable], location: str) -
         steps = await plan(session, tables, location)
         for step in steps:
             await session.define(step.statement)
-        for table in _tables(tables):
+        for table in all_tables(tables):
             await _record(session, table)
     return steps
 
@@ -417,7 +418,7 @@ async def migrate(session: Session, tables: Sequence[JobTable], location: str) -
 async def check(session: Session, tables: Sequence[JobTable], location: str) -> list[Finding]:
     """Say what is wrong with the tables: what is missing, and what no migration mends."""
     problems = findings(await plan(session, tables, location))
-    for table in _tables(tables):
+    for table in all_tables(tables):
         problems += await session.findings(session.fitted(table))
     return problems
 
@@ -442,7 +443,8 @@ NOT_UNIQUE = "two jobs may hold a dedup_key, or be processed at once for an orde
 NOT_USED = "each claim maintains an index that nothing uses"
 
 
-def _tables(tables: Sequence[JobTable]) -> list[Table]:
+def all_tables(tables: Sequence[JobTable]) -> list[Table]:
+    """Return the tables of jobs, and ours beside them."""
     fleet = (RUNNERS, BREAKERS, CONTROLS, AUDITS, SCHEDULES, SCHEDULE_RUNS, ROLLUPS, MIGRATIONS)
     return [*(job_table(table.table) for table in tables), *fleet]
 

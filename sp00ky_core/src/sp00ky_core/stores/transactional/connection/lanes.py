@@ -1,20 +1,32 @@
-"""Run transactions to their end, whatever becomes of their callers; lanes of connections that are awaited."""
+"""Run transactions to their end, whatever becomes of their callers, each on a connection of its lane."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
+from threading import Condition
 from typing import Any, TypeVar
 
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreClosed
 from sp00ky_core.ports import QUERY_SECONDS
+from sp00ky_core.stores.callers import finished
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
-from sp00ky_core.stores.transactional.connection.sql import BlockingLane, DriverSession, Reply
+from sp00ky_core.stores.transactional.connection.sql import DriverSession, Reply
 
-__all__ = ["AsyncLane", "AsyncSession", "Executor", "InLanes"]
+__all__ = ["Executor"]
 
 T = TypeVar("T")
 
@@ -165,17 +177,9 @@ class AsyncSession(DriverSession):
         except TimeoutError as error:
             raise ValueError(f"it takes longer than {QUERY_SECONDS:.0f} seconds") from error
 
-    async def is_at_work(self) -> bool:
-        """Whether the server is at what it was asked last; another connection has to ask."""
-        return True
-
     async def close(self) -> None:
-        """Close the connection."""
+        """See ``DriverSession.close``."""
         await self.connection.close()
-
-    async def abandon(self) -> None:
-        """Let go of a connection that is lost, or was cut off in a call, and end what it still does."""
-        await self.close()
 
 
 class AsyncLane:
@@ -196,7 +200,7 @@ class AsyncLane:
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable[AsyncSession]],
+        connect: Callable[[], Awaitable[DriverSession]],
         begin: str,
         *,
         size: int = 1,
@@ -208,7 +212,7 @@ class AsyncLane:
         self._conflicts = conflicts
         self._doubted_after = doubted_after
         self._free = asyncio.Semaphore(size)
-        self._idle: list[AsyncSession] = []
+        self._idle: list[DriverSession] = []
 
     async def run(self, work: Work[T]) -> T:
         """Do the work in a transaction. What it raises rolls back, and comes as it is."""
@@ -230,19 +234,22 @@ class AsyncLane:
 
     async def _run(self, work: Work[T]) -> T:
         async with self._free:
-            session = await self._begun()
-            try:
-                async with self._doubted(session):
-                    result = await work(session)
-                    await session.execute("COMMIT")
-            except BaseException:
-                await self._roll_back(session)
-                raise
-            self._idle.append(session)
-            return result
+            return await self._transact(work)
+
+    async def _transact(self, work: Work[T]) -> T:
+        session = await self._begun()
+        try:
+            async with self._doubted(session):
+                result = await work(session)
+                await session.execute("COMMIT")
+        except BaseException:
+            await self._roll_back(session)
+            raise
+        self._idle.append(session)
+        return result
 
     @asynccontextmanager
-    async def _doubted(self, session: AsyncSession) -> AsyncIterator[None]:
+    async def _doubted(self, session: DriverSession) -> AsyncIterator[None]:
         if self._doubted_after is None:
             yield
             return
@@ -259,21 +266,22 @@ class AsyncLane:
                 for task in doubts:
                     task.cancel()
 
-    async def _doubt(self, session: AsyncSession, silence: asyncio.Timeout, seconds: float) -> None:
+    async def _doubt(self, session: DriverSession, silence: asyncio.Timeout, seconds: float) -> None:
         with suppress(Exception):  # a server that can't be asked isn't at work
             while await session.is_at_work():  # noqa: ASYNC110  # nothing tells
                 await asyncio.sleep(seconds)
         await self.close()
         silence.reschedule(0)
 
-    async def _begun(self) -> AsyncSession:
+    async def _begun(self) -> DriverSession:
         if self._idle:
             with suppress(Exception):  # whatever it is, a new connection tells whether it was this one
                 return await self._begin_on(self._idle.pop())
-            await self.close()
+            if self._idle:
+                await self.close()
         return await self._begin_on(await self._connect())
 
-    async def _begin_on(self, session: AsyncSession) -> AsyncSession:
+    async def _begin_on(self, session: DriverSession) -> DriverSession:
         try:
             await self._soon(session, self._begin)
         except BaseException:  # its caller was cancelled, for one
@@ -281,21 +289,91 @@ class AsyncLane:
             raise
         return session
 
-    async def _soon(self, session: AsyncSession, text: str) -> None:
+    async def _soon(self, session: DriverSession, text: str) -> None:
+        if self._doubted_after is None:
+            await session.execute(text)
+            return
         async with asyncio.timeout(self._doubted_after):
             await session.execute(text)
 
-    async def _roll_back(self, session: AsyncSession) -> None:
+    async def _roll_back(self, session: DriverSession) -> None:
         try:
             await self._soon(session, "ROLLBACK")
-        except Exception:  # noqa: BLE001  # there is no connection any more
+        except Exception:  # noqa: BLE001  # there is no transaction any more, or no connection
             await self._give_up(session)
         else:
             self._idle.append(session)
 
-    async def _give_up(self, session: AsyncSession) -> None:
+    async def _give_up(self, session: DriverSession) -> None:
         with suppress(Exception):
             await session.abandon()
+
+
+class WriterGate:
+    """Lets a process's writers at the database one by one, those in a hurry first.
+
+    For databases with one writer at a time: waiting here costs nothing and is fair, while a database's own
+    wait for its lock is often a poll, which a busy writer next door would keep from ever being served.
+    """
+
+    def __init__(self) -> None:
+        self._condition = Condition()
+        self._hurrying = 0
+        self._taken = False
+
+    @contextmanager
+    def passed(self, *, hurry: bool = False) -> Iterator[None]:
+        """Wait for one's turn, and have it until the end of the block."""
+        with self._condition:
+            self._hurrying += hurry
+            self._condition.wait_for(lambda: not self._taken and (hurry or not self._hurrying))
+            self._hurrying -= hurry
+            self._taken = True
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._taken = False
+                self._condition.notify_all()
+
+
+class BlockingLane(AsyncLane):
+    """One connection whose calls block, in a thread of its own: nothing that is awaited there suspends.
+
+    Args:
+        connect: Opens a connection, in its thread.
+        begin: The statement that begins a transaction.
+        passing: What a transaction passes before it begins, such as a ``WriterGate``.
+    """
+
+    def __init__(
+        self, connect: Callable[[], DriverSession], begin: str, passing: Callable[[], Any] = suppress
+    ) -> None:
+        async def connected() -> DriverSession:
+            return connect()
+
+        super().__init__(connected, begin)
+        self._passing = passing
+        self._thread: ThreadPoolExecutor | None = None
+
+    async def run(self, work: Work[T]) -> T:
+        """See ``AsyncLane.run``."""
+        self._thread = self._thread or ThreadPoolExecutor(1, "sp00ky-store")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._in_turn, work)
+
+    def _in_turn(self, work: Work[T]) -> T:
+        with self._passing():
+            result: T = finished(self._transact(work))
+            return result
+
+    async def close(self) -> None:
+        """See ``AsyncLane.close``; the thread ends."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            for session in self._idle:
+                await asyncio.get_running_loop().run_in_executor(thread, finished, self._give_up(session))
+            self._idle.clear()
+            thread.shutdown(wait=False)
 
 
 class InLanes:
@@ -305,7 +383,7 @@ class InLanes:
         lanes: Its lanes.
     """
 
-    lanes: Mapping[Access, AsyncLane | BlockingLane]
+    lanes: Mapping[Access, AsyncLane]
 
     async def run(self, work: Work[T], access: Access) -> T:
         """See ``TransactionalStore.run``."""

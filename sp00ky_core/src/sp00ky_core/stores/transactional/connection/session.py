@@ -20,21 +20,7 @@ from sp00ky_core.stores.ids import new_key
 if TYPE_CHECKING:
     from sp00ky_core.stores.transactional.schema import Column, Index, Table
 
-__all__ = [
-    "Access",
-    "Both",
-    "Either",
-    "Is",
-    "Operator",
-    "ReadOptions",
-    "Row",
-    "Session",
-    "Update",
-    "Where",
-    "Work",
-    "in_order",
-    "met",
-]
+__all__ = ["Update"]
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -113,6 +99,24 @@ def in_order(unsorted: Iterable[Row], order: Sequence[str], limit: int | None) -
         name = column.removeprefix("-")
         rows.sort(key=lambda row: (row[name] is not None, row[name]), reverse=column.startswith("-"))
     return rows[:limit]
+
+
+def beyond(row: Row, order: Sequence[str], *, ties: bool = False) -> list[Where]:
+    """Return the conditions of rows that come after one in an order; with ``ties`` those beside it, too."""
+    name, descends = order[0].removeprefix("-"), order[0].startswith("-")
+    value = row[name]
+    same: list[Where] = [Is(name, "=", value)]
+    if len(order) > 1:
+        same += beyond(row, order[1:], ties=ties)
+    elif not ties:
+        same.append(Is(name, "in", ()))
+    if value is None:
+        return same if descends else [Either((Both(tuple(same)), Is(name, "!=", None)))]
+    undated = [Is(name, "=", None)] if descends else []
+    return [
+        Either((Is(name, "<=" if descends else ">=", value), *undated)),  # a range of the index
+        Either((Is(name, "<" if descends else ">", value), *undated, Both(tuple(same)))),
+    ]
 
 
 Update = tuple[Sequence[Is], Mapping[str, Any]]

@@ -1,20 +1,16 @@
-"""Render the primitives as SQL, and run transactions on blocking (PEP 249) connections."""
+"""Render the primitives as SQL, and run them on blocking (PEP 249) connections."""
 
 from __future__ import annotations
 
-import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from enum import Enum
-from threading import Condition
-from typing import Any, ClassVar, TypeVar, Unpack, cast
+from typing import Any, ClassVar, TypeVar, Unpack
 
 import attrs
 
 from sp00ky_core.errors import RowRefused, StoreError
-from sp00ky_core.stores.callers import finished
 from sp00ky_core.stores.rows import UNREAD
 from sp00ky_core.stores.transactional.connection.session import (
     Both,
@@ -25,7 +21,6 @@ from sp00ky_core.stores.transactional.connection.session import (
     Session,
     Update,
     Where,
-    Work,
 )
 from sp00ky_core.stores.transactional.schema import (
     MIGRATIONS,
@@ -37,7 +32,7 @@ from sp00ky_core.stores.transactional.schema import (
     with_whole_indexes,
 )
 
-__all__ = ["BlockingLane", "BlockingSession", "DriverSession", "Reply", "SqlSession", "WriterGate", "encoded"]
+__all__ = ["encoded"]
 
 Reply = tuple[Sequence[Sequence[Any]], int]
 """The rows of a statement, and how many rows it has written."""
@@ -66,8 +61,8 @@ class SqlSession(Session):
         placeholder: Of a parameter.
         locking: What ends a ``SELECT`` of rows that are about to be written.
         before_locking: What begins it.
-        by_key: What follows the name of a table whose rows are locked or updated by their keys, where the
-            database else may look at others, which it locks meanwhile.
+        by_key: What follows the name of a table, which may stand in it, whose rows are locked or updated by
+            their keys, where the database else may look at others, which it may lock meanwhile.
         nulls_first: What an ascending order needs where NULL isn't before every value anyway.
         quote: What stands around a name.
         bytes_of: How many bytes a text has, if possible without reading it.
@@ -213,7 +208,7 @@ class SqlSession(Session):
             for name in values[0]
         )
         conditions = self._conditions(table, _any_of(guards), parameters)
-        rows = f"{self._rows(table)}{self.by_key}"
+        rows = f"{self._rows(table)}{self.by_key.format(table.name)}"
         return (await self._run(f"UPDATE {rows} SET {settings}{conditions}", parameters))[1]
 
     def _one_of(
@@ -431,7 +426,7 @@ class SqlSession(Session):
             for condition in where
             if isinstance(condition, Is) and condition.operator in {"=", "in"}
         )
-        return self.by_key if any(key.column == table.key[0] for key in keys) else ""
+        return self.by_key.format(table.name) if any(key.column == table.key[0] for key in keys) else ""
 
     def _ordered(self, table: Table, order: Sequence[str]) -> str:
         if not order:
@@ -526,6 +521,18 @@ class DriverSession(SqlSession):
         """Return a new cursor, whose rows are sequences."""
         return self.connection.cursor()
 
+    async def is_at_work(self) -> bool:
+        """Whether the server is at what it was asked last; another connection has to ask."""
+        return True
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Close the connection."""
+
+    async def abandon(self) -> None:
+        """Let go of a connection that is lost, or was cut off in a call, and end what it still does."""
+        await self.close()
+
 
 class BlockingSession(DriverSession):
     """A session on a PEP 249 connection; its calls block the thread that they are made in."""
@@ -550,107 +557,6 @@ class BlockingSession(DriverSession):
         with closing(self.cursor()) as cursor:
             cursor.executemany(text, parameters)
 
-
-class WriterGate:
-    """Lets a process's writers at the database one by one, those in a hurry first.
-
-    For databases with one writer at a time: waiting here costs nothing and is fair, while a database's own
-    wait for its lock is often a poll, which a busy writer next door would keep from ever being served.
-    """
-
-    def __init__(self) -> None:
-        self._condition = Condition()
-        self._hurrying = 0
-        self._taken = False
-
-    @contextmanager
-    def passed(self, *, hurry: bool = False) -> Iterator[None]:
-        """Wait for one's turn, and have it until the end of the block."""
-        with self._condition:
-            self._hurrying += hurry
-            self._condition.wait_for(lambda: not self._taken and (hurry or not self._hurrying))
-            self._hurrying -= hurry
-            self._taken = True
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._taken = False
-                self._condition.notify_all()
-
-
-class BlockingLane:
-    """Holds one connection and its thread, in which one transaction follows the other.
-
-    A connection that can't begin a transaction is replaced, once for each transaction.
-
-    Args:
-        connect: Opens a connection, in its thread.
-        begin: The statement that begins a transaction.
-        passing: What a transaction passes before it begins, such as a ``WriterGate``.
-    """
-
-    def __init__(
-        self,
-        connect: Callable[[], BlockingSession],
-        begin: str,
-        passing: Callable[[], Any] = suppress,
-    ) -> None:
-        self._connect = connect
-        self._begin = begin
-        self._passing = passing
-        self._session: BlockingSession | None = None
-        self._thread: ThreadPoolExecutor | None = None
-
-    async def run(self, work: Work[T]) -> T:
-        """Do the work in a transaction. What it raises rolls back, and comes as it is."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "sp00ky-store")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
-
     async def close(self) -> None:
-        """Close the connection and end the thread."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            await asyncio.get_running_loop().run_in_executor(thread, self._disconnect)
-            thread.shutdown(wait=False)
-
-    def _transact(self, work: Work[T]) -> T:
-        with self._passing():
-            session = self._begun()
-            try:
-                result: T = finished(work(session))
-                finished(session.execute("COMMIT"))
-            except BaseException:
-                self._roll_back(session)
-                raise
-            return result
-
-    def _begun(self) -> BlockingSession:
-        session = self._session
-        if session is not None:
-            try:
-                finished(session.execute(self._begin))
-            except Exception:  # noqa: BLE001  # whatever it is, a new connection tells whether it was this one
-                self._disconnect()
-            else:
-                return session
-        self._session = session = self._connect()
-        try:
-            finished(session.execute(self._begin))
-        except BaseException:
-            self._disconnect()
-            raise
-        return session
-
-    def _roll_back(self, session: Session) -> None:
-        try:
-            finished(cast("BlockingSession", session).execute("ROLLBACK"))
-        except Exception:  # noqa: BLE001  # there is no transaction any more, or no connection
-            self._disconnect()
-
-    def _disconnect(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            with suppress(Exception):
-                session.connection.close()
+        """See ``DriverSession.close``."""
+        self.connection.close()

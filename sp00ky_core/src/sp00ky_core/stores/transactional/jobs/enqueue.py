@@ -1,20 +1,30 @@
-"""Insert new jobs, each dedup key once."""
+"""Insert new jobs, each dedup key once; write jobs as they are to be, whatever they were."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import compress
 from operator import attrgetter
+from typing import Any
+
+import attrs
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores.ids import new_key, new_keys
+from sp00ky_core.stores.ids import job_id, new_key, new_keys, table_of
 from sp00ky_core.stores.rows import new_row
-from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
-from sp00ky_core.stores.transactional.rows import CHUNK, claimed_lengths, select_jobs
-from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
+from sp00ky_core.stores.transactional.connection.session import Either, Is, Row, Session, Where
+from sp00ky_core.stores.transactional.rows import (
+    changes,
+    chunks,
+    claimed_lengths,
+    errors_text,
+    key_of,
+    select_jobs,
+)
+from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, SCHEDULE_RUNS, job_table
 
 TRIES = 3
 """How often keys are looked up again that another transaction has committed in between."""
@@ -92,8 +102,8 @@ async def _live_jobs(
             keys.setdefault(new_job.backend, []).append(new_job.dedup_key)
     for backend, wanted in keys.items():
         table = tables[backend]
-        for start in range(0, len(wanted), CHUNK):
-            where = [Is("status", "in", LIVE_STATUSES), Is("dedup_key", "in", wanted[start : start + CHUNK])]
+        for some in chunks(wanted):
+            where = [Is("status", "in", LIVE_STATUSES), Is("dedup_key", "in", some)]
             for job in await select_jobs(session, table, where, longest=claimed_lengths(table), lock=lock):
                 live[backend, str(job.dedup_key)] = job
     return live
@@ -161,3 +171,100 @@ def row_of(job: Job, key: str, options: Sequence[str]) -> Row:
     for name in options:
         row[name] = getattr(job, name)
     return row
+
+
+FROM_THE_BEGINNING = (
+    *("timeout", "assigned_to", "traceparent", "priority", "ordering_key", "ordering_at", "expires_at"),
+    "copied_from",
+)
+"""Columns that a job has from the beginning."""
+
+WRITTEN = ("dedup_key", "request_id", "redacted_at")
+"""Columns that something has written since, beside those of a transition."""
+
+
+async def insert_whole(session: Session, tables: Mapping[str, JobTable], jobs: Sequence[Job]) -> None:
+    """Insert jobs with all that has happened to them: new rows first, as some databases take no other.
+
+    Raises:
+        RowRefused: The database refuses one.
+    """
+    now, by_table = await session.now(), dict[str, list[Job]]()
+    for job in (job if job.created_at else _created(job, now) for job in jobs):
+        by_table.setdefault(tables[table_of(job.id)].table, []).append(job)
+    for name, some in by_table.items():
+        table = job_table(name)
+        await session.insert(table, [_new(job) for job in some])
+        happened = [(job, _happened(job)) for job in some]
+        updates = [([Is("id", "=", key_of(job.id))], values) for job, values in happened if values]
+        await session.update_many(table, updates)
+
+
+async def redact(session: Session, tables: Mapping[str, JobTable], jobs: Sequence[Job]) -> Collection[str]:
+    """Write what is left of jobs that have ended; the ids of those that were.
+
+    Raises:
+        RowRefused: The database refuses one.
+    """
+    now, written = await session.now(), list[str]()
+    for job in jobs:
+        table = job_table(tables[table_of(job.id)].table)
+        if await session.update(table, _guard(job), {**_left(job), "redacted_at": now}):
+            written.append(job.id)
+    return written
+
+
+def _guard(job: Job) -> list[Where]:
+    epoch = Is("lease_epoch", "=", job.lease_epoch)
+    same = epoch if job.lease_epoch else Either((Is("lease_epoch", "=", None), epoch))
+    return [Is("id", "=", key_of(job.id)), Is("status", "=", job.status), same]
+
+
+def _left(job: Job) -> dict[str, Any]:
+    return {
+        "payload": job.payload_json.decode(),
+        "result": None if job.result_json is None else job.result_json.decode(),
+        "errors": errors_text(job.errors),
+        "dedup_key": job.dedup_key,
+        "ordering_key": job.ordering_key,
+        "assigned_to": job.assigned_to,
+        "lease_epoch": job.lease_epoch + 1,
+    }
+
+
+async def copies_of(session: Session, tables: Iterable[JobTable], job_ids: Collection[str]) -> list[str]:
+    """List the ids of the jobs that are copies of these."""
+    copies = list[str]()
+    for table in tables:
+        for some in chunks(job_ids):
+            where = [Is("copied_from", "in", some)]
+            rows = await session.select(job_table(table.table), where, columns=["id"])
+            copies += [job_id(table.table, row["id"]) for row in rows]
+    return copies
+
+
+async def forget_runs(session: Session, job_ids: Collection[str]) -> int:
+    """Delete the runs that have made these jobs; how many."""
+    return sum([await session.delete(SCHEDULE_RUNS, [Is("job_id", "in", some)]) for some in chunks(job_ids)])
+
+
+def _created(job: Job, now: datetime) -> Job:
+    ordering_at = None if job.ordering_key is None else now
+    return attrs.evolve(job, created_at=now, updated_at=now, run_at=now, ordering_at=ordering_at)
+
+
+def _new(job: Job) -> Row:
+    dedup_key = None if job.is_terminal else job.dedup_key
+    return {**row_of(job, key_of(job.id), FROM_THE_BEGINNING), "dedup_key": dedup_key}
+
+
+def _happened(job: Job) -> dict[str, Any]:
+    """Return what isn't as in a new row."""
+    new = Job(id=job.id, backend=job.backend, path=job.path, payload_json=b"", status=JobStatus.PENDING)
+    values = changes(new, job) | {name: getattr(job, name) for name in WRITTEN}
+    kept = {"updated_at", "run_at", "priority"} | ({"dedup_key"} if not job.is_terminal else set())
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in kept and value != getattr(new, name, None)
+    }

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any, Unpack
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job
-from sp00ky_core.job.retry import RetryPolicy
-from sp00ky_core.job.state_machine import Released, Rescheduled, decide
+from sp00ky_core.job.state_machine import Released, Rescheduled
 from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim, SettleFate, Settlement, SettleResult
-from sp00ky_core.stores.decisions import LostOptions, applied
+from sp00ky_core.stores.decisions import LostOptions, applied, settlement_of
 from sp00ky_core.stores.filters import is_overdue
 from sp00ky_core.stores.ids import table_of
-from sp00ky_core.stores.isolation import Quarantine, settle_with_less
+from sp00ky_core.stores.refusals import Quarantine, settle_with_less
 from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Update
 from sp00ky_core.stores.transactional.rows import (
     DECIDED,
@@ -60,15 +58,17 @@ async def settle(
     together = set() if apart else await _settle_together(session, rows, settlements, now)
     results = []
     for number, settlement in enumerate(settlements):
+        id_ = settlement.job_id
+        if apart and id_ in rows:
+            results.append(await _settle_apart(session, *rows[id_], settlement, now))
+            continue
         if number in together:
-            results.append(SettleResult(job_id=settlement.job_id, fate=SettleFate.SETTLED))
-        elif settlement.job_id not in rows:
-            results.append(_unlocked(present, settlement))
-        elif apart:
-            results.append(await _settle_apart(session, *rows[settlement.job_id], settlement, now))
+            fate = SettleFate.SETTLED
+        elif id_ in rows:
+            fate = await _settle(session, *rows[id_], settlement, now)
         else:
-            fate = await _settle(session, *rows[settlement.job_id], settlement, now)
-            results.append(SettleResult(job_id=settlement.job_id, fate=fate))
+            fate = _unlocked(present, settlement)
+        results.append(SettleResult(job_id=id_, fate=fate))
     return results
 
 
@@ -94,14 +94,12 @@ async def _settle_together(
     return set(together.values())
 
 
-def _unlocked(present: Found, settlement: Settlement) -> SettleResult:
-    """Return the result where the row is gone, or another transaction is writing it."""
-    fate = SettleFate.LEASE_LOST
-    if settlement.job_id in present:
-        fate = _fate(to_job(*present[settlement.job_id]), settlement)
-    if fate is SettleFate.SETTLED:
-        fate = SettleFate.BUSY
-    return SettleResult(job_id=settlement.job_id, fate=fate)
+def _unlocked(present: Found, settlement: Settlement) -> SettleFate:
+    """Return the fate where the row is gone, or another transaction is writing it."""
+    if settlement.job_id not in present:
+        return SettleFate.LEASE_LOST
+    fate = _fate(to_job(*present[settlement.job_id]), settlement)
+    return SettleFate.BUSY if fate is SettleFate.SETTLED else fate
 
 
 async def _settle_apart(
@@ -174,33 +172,28 @@ async def reschedule(
 
 async def release(
     session: Session,
-    tables: Tables,
+    tables: Mapping[str, JobTable],
     runner_id: str,
+    *,
     keep: Collection[str],
     refused: Quarantine,
-    *,
     apart: bool,
 ) -> list[str]:
-    """Give back a runner's rows whose leases run, but those kept; their ids.
+    """Give back a runner's rows whose leases run, but those kept; their ids. See ``settle`` for ``apart``.
 
-    Where the database refuses one, each is to be written ``apart``; the refused one is left to its lease.
+    One that the database refuses is left to its lease.
     """
-    released = list[str]()
-    for stored in await rows_of(session, tables):
+    settlements = list[Settlement]()
+    for stored in await rows_of(session, tables.values()):
         own = [PROCESSING, Is("runner_id", "=", runner_id)]
-        for row in await stored.select(own, longest=DECIDED, lock=True):
-            job, table = to_job(stored.table, row), job_table(stored.table.table)
+        for job in await select_jobs(session, stored.table, own, longest=DECIDED):
             if job.id not in keep and not is_overdue(job, stored.now):
-                after = applied(job, decide(job, Released(), RetryPolicy()), stored.now)
-                try:
-                    async with session.savepoint() if apart else nullcontext():
-                        if await session.update(table, guard_of(row), changes(job, after)):
-                            released.append(job.id)
-                except RowRefused as error:
-                    if not apart:
-                        raise
-                    refused.add("released", [job.id], error.problem)
-    return released
+                settlements.append(settlement_of(job, Released()))
+    results = await settle(session, tables, settlements, apart=apart) if settlements else []
+    for result in results:
+        if result.problem is not None:
+            refused.add("released", [result.job_id], result.problem)
+    return [result.job_id for result in results if result.fate is SettleFate.SETTLED]
 
 
 async def overdue_claims(

@@ -9,7 +9,17 @@ from typing import Protocol
 
 import attrs
 
-__all__ = ["DEAD_AFTER", "NO_INFO", "OverdueClaim", "RunnerBeat", "RunnerInfo", "RunnerRecord", "RunnerState"]
+__all__ = [
+    "DEAD_AFTER",
+    "NO_INFO",
+    "OverdueClaim",
+    "OverdueClaims",
+    "RunnerBeat",
+    "RunnerInfo",
+    "RunnerRecord",
+    "RunnerState",
+    "Runners",
+]
 
 DEAD_AFTER = 6.0
 """Seconds without a beat after which a runner counts as dead: it beats every 2 s."""

@@ -1,9 +1,9 @@
-"""Reclaim lost claims and release strays, in rounds that end with a prune."""
+"""Reclaim lost claims, release strays, and delete jobs that are older than is kept."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from itertools import islice
 
 import attrs
@@ -11,10 +11,9 @@ import attrs
 from sp00ky_core.errors import JobNotFound, Sp00kyError
 from sp00ky_core.gate.gate import Gate
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import OverdueClaim, OverdueClaims, Settlement, Store, has
+from sp00ky_core.ports import OverdueClaim, OverdueClaims, Retention, Settlement, Store, has
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.liveness import Beat
-from sp00ky_core.runner.maintenance.retention import Pruner
 from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.slots import Holdings
@@ -28,6 +27,44 @@ RECLAIM_ROUNDS = 20
 """Batches at a time: as many claims as a runner may have held are pending again at once."""
 OVERDUE_BATCH = 2_000
 """Claims looked at in each round."""
+
+PRUNE_BATCH = 1_000
+PRUNE_ROUNDS = 100
+"""Batches at a time: a large heap is taken away bit by bit, between reclaims."""
+
+
+class Pruner:
+    """Deletes ended jobs once in ``prune_interval``, and sooner where there are more of them.
+
+    Args:
+        store: One with ``capabilities.retention``, or nothing is deleted.
+        options: The runner's.
+        before: Reads what must be read of jobs before they go; returns the schedules whose jobs are spared.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        options: RunnerOptions,
+        before: Callable[[], Awaitable[Collection[str]]] | None = None,
+    ) -> None:
+        self._retention = has(store, Retention)
+        self._options = options
+        self._before = before
+        self._next = options.clock() + options.prune_interval * options.random()
+
+    async def prune(self) -> None:
+        """Delete what is old, if it is time to. Raises ``Sp00kyError``; then it is tried later again."""
+        now, retention = self._options.clock(), self._retention
+        if now < self._next:
+            return
+        self._next = now + self._options.prune_interval
+        spared = await self._before() if self._before else ()
+        for _ in range(PRUNE_ROUNDS):
+            if not retention or await retention.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
+                return
+        self._next = now  # there is more: a fast queue would outgrow its retention
+
 
 MOST_REMEMBERED = 10_000
 

@@ -24,14 +24,15 @@ from sp00ky_core.ports import (
     Store,
     StoredSchedule,
 )
-from sp00ky_core.runner.maintenance.reconcile import change, schedules_of
 from sp00ky_core.runner.maintenance.scheduler import (
     Firing,
     Place,
     Scheduler,
+    change,
     everything,
     jobs_of,
     open_runs,
+    schedules_of,
     share,
 )
 from sp00ky_core.runner.observer import Observer

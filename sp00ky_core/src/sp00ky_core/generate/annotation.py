@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from sp00ky_core.contract.discriminator import alternatives
+from sp00ky_core.contract.schema import alternatives
 from sp00ky_core.generate.shapes import DEEPEST, Shape, Shapes, kinds, nullable, referred
 from sp00ky_core.job.options import is_plain_text
 

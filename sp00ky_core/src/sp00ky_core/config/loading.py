@@ -14,8 +14,6 @@ from sp00ky_core.config.settings import BackendConfig, Config, Notice, Transport
 from sp00ky_core.config.structuring import KeyProblem, SectionReader, keys_of, mapping_in, near_miss
 from sp00ky_core.errors import ConfigError
 
-__all__ = ["find_config", "load_config"]
-
 FILE_NAME = "sp00ky.yml"
 OLD_NAME = "spooky.yml"
 """What the file was called in the first projects."""

@@ -13,8 +13,6 @@ from sp00ky_core.config.settings import BackendConfig, Config, Secret, Surrealdb
 from sp00ky_core.config.values import ReadProblem, store_location
 from sp00ky_core.errors import ConfigError
 
-__all__ = ["refuse_unready", "store_url", "unready"]
-
 
 def unready(config: Config, backends: Collection[str] | None = None) -> Iterator[ConfigError]:
     """Yield what keeps these backends, or all, from being called from here."""

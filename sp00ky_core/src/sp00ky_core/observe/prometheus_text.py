@@ -17,8 +17,6 @@ from prometheus_client.registry import Collector
 from sp00ky_core.observe.rates import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts
 from sp00ky_core.ports import BUCKETS, COARSE_BOUNDS, BackendStats, coarse_buckets
 
-__all__ = ["exposition"]
-
 STATUSES = ("pending", "processing", "success", "failed")
 BOUNDS = (*map(str, COARSE_BOUNDS), "+Inf")
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from sp00ky_core.observe.rates import Rates
     from sp00ky_core.outbox.operators.schedules import ScheduleRecord
 
-__all__ = ["audit_to_json", "json_of", "rates_to_json", "run_to_json", "runner_to_json", "schedule_to_json"]
 
 RUNNER_KEYS = ("id", "host", "pid", "version", "started_at", "beat_at", "state", "in_flight", "slots")
 

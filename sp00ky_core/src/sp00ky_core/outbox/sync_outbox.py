@@ -38,8 +38,6 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.naming import NamedJobs
 
-__all__ = ["SyncOutbox"]
-
 T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger(__name__)

@@ -57,12 +57,13 @@ class ExportFormat:
         head: What comes before the first record.
     """
 
-    media_type = "application/x-ndjson"
-    head = b""
+    media_type: str = "application/x-ndjson"
+    head: bytes = b""
 
     def __init__(self, columns: Iterable[str] | None = None) -> None:
         """Choose columns, in this order. Raises ``OptionInvalid`` for one that no export has."""
-        self.columns = None if columns is None else list(dict.fromkeys(name.strip() for name in columns))
+        stripped = dict.fromkeys(name.strip() for name in columns or ())
+        self.columns: list[str] | None = None if columns is None else list(stripped)
         for name in self.columns or ():
             if name not in COLUMNS:
                 expected = f"columns of an export; {nearest(name, COLUMNS)}"
@@ -77,7 +78,7 @@ class ExportFormat:
 class CsvFormat(ExportFormat):
     """Write records as CSV: a line of names first; what is no text or number is JSON."""
 
-    media_type = "text/csv; charset=utf-8"
+    media_type: str = "text/csv; charset=utf-8"
 
     @property
     def head(self) -> bytes:  # type: ignore[override]  # it depends on the columns
@@ -95,7 +96,7 @@ def _csv_line(cells: Iterable[object]) -> bytes:
     return line.getvalue().encode()
 
 
-EXPORT_FORMATS = {"ndjson": ExportFormat, "csv": CsvFormat}
+EXPORT_FORMATS: Mapping[str, type[ExportFormat]] = {"ndjson": ExportFormat, "csv": CsvFormat}
 """By the ends of their files' names."""
 
 

@@ -309,6 +309,7 @@ def stored_table(backend: Backend) -> JobTable:
     tables = [backend.table, *(sharing.table for sharing in backend.sharing)]
     longest = max(table.timeout for table in tables)
     overridable = {table.timeout_overridable for table in tables}
+    limits = {table.max_successes for table in tables}  # None, of which there is no limit, is larger than all
     # A job's own short timeout counts for the lease, but not for a backend that doesn't heed it.
     margin = 0.0 if len(overridable) == 1 else longest
     return attrs.evolve(
@@ -318,7 +319,7 @@ def stored_table(backend: Backend) -> JobTable:
         lease_margin=backend.table.lease_margin + margin,
         keep_success=_longest(table.keep_success for table in tables),
         keep_failed=_longest(table.keep_failed for table in tables),
-        max_successes=_most(table.max_successes for table in tables),
+        max_successes=None if None in limits else max(filter(None, limits)),
         longest_pause=max(table.longest_pause for table in tables),
         routes=frozenset().union(*(table.routes for table in tables)),
         max_payload_bytes=max(table.max_payload_bytes for table in tables),
@@ -327,12 +328,6 @@ def stored_table(backend: Backend) -> JobTable:
         ),
         max_in_flight=min(filter(None, (table.max_in_flight for table in tables)), default=None),
     )
-
-
-def _most(numbers: Iterable[int | None]) -> int | None:
-    """Return the largest; None, of which there is no limit, is larger than all."""
-    limits = list(numbers)
-    return None if None in limits else max(filter(None, limits))
 
 
 def _longest(seconds: Iterable[float | None]) -> float | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from urllib.parse import quote, urlsplit
 
 import attrs
 
-from sp00ky_core.config.settings import BackendConfig, Config, Secret, SurrealdbConfig
+from sp00ky_core.config.settings import Config, Secret, SurrealdbConfig
 from sp00ky_core.config.values import ReadProblem, store_location
 from sp00ky_core.errors import ConfigError
 
@@ -26,7 +26,8 @@ def unready(config: Config, backends: Collection[str] | None = None) -> Iterator
     for backend in config.backends.values():
         if backend.name not in wanted:
             continue
-        for key, read in _files(backend):
+        files = {"auth.tokenFile": backend.current_token}
+        for key, read in (files | ({"tls": backend.tls.context} if backend.tls else {})).items():
             try:
                 read()
             except ConfigError as error:
@@ -41,13 +42,6 @@ def unready(config: Config, backends: Collection[str] | None = None) -> Iterator
 def _places(backends: Iterable[str]) -> tuple[str, ...]:
     """Return the beginnings of these backends' keys."""
     return tuple(f"{place}.{name}." for name in backends for place in ("backends", "apps"))
-
-
-def _files(backend: BackendConfig) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Yield the keys that name files, and what reads these."""
-    yield "auth.tokenFile", backend.current_token
-    if backend.tls is not None:
-        yield "tls", backend.tls.context
 
 
 def refuse_unready(config: Config, backends: Collection[str] | None = None) -> None:
@@ -91,7 +85,10 @@ def _surrealdb_url(config: Config) -> str:
         raise _nowhere(config, block)
     if not block.endpoint.startswith(("ws", "http")):
         return block.endpoint  # embedded: the store finds namespace and database in the block
-    return _server_url(block, block.endpoint)
+    url = urlsplit(block.endpoint)
+    scheme = {"http": "ws", "https": "wss"}.get(url.scheme, url.scheme)
+    place = "/".join(quote(name, safe="") for name in _place(block))
+    return f"{scheme}://{_userinfo(block)}{url.netloc}/{place}"
 
 
 def _nowhere(config: Config, block: SurrealdbConfig | None) -> ConfigError:
@@ -105,13 +102,6 @@ def _nowhere(config: Config, block: SurrealdbConfig | None) -> ConfigError:
         key="store" if block in (None, SurrealdbConfig()) else "surrealdb.endpoint",
         problem=f"it isn't said where the jobs are: {ways}",
     )
-
-
-def _server_url(block: SurrealdbConfig, endpoint: str) -> str:
-    url = urlsplit(endpoint)
-    scheme = {"http": "ws", "https": "wss"}.get(url.scheme, url.scheme)
-    place = "/".join(quote(name, safe="") for name in _place(block))
-    return f"{scheme}://{_userinfo(block)}{url.netloc}/{place}"
 
 
 def _place(block: SurrealdbConfig) -> tuple[str, str]:

@@ -193,7 +193,8 @@ def json_schema(written: dict[str, Any], source: dict[str, Any], read_only: Call
     ``source`` is as it stands in the document; what is ``read_only`` is in responses, and not required here.
     """
     for limit, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        _rewrite_limit(written, limit, exclusive)
+        if isinstance(written.get(exclusive), bool) and written.pop(exclusive) and limit in written:
+            written[exclusive] = written.pop(limit)
     _limit_range(written)
     _rewrite_types(written)
     if written.get("additionalProperties") is False:
@@ -204,11 +205,6 @@ def json_schema(written: dict[str, Any], source: dict[str, Any], read_only: Call
     elif isinstance(required, list):
         written["required"] = [n for n in required if not (isinstance(n, str) and read_only(n))]
     return _nullable(written) if source.get("nullable") is True else written
-
-
-def _rewrite_limit(schema: dict[str, Any], limit: str, exclusive: str) -> None:
-    if isinstance(schema.get(exclusive), bool) and schema.pop(exclusive) and limit in schema:
-        schema[exclusive] = schema.pop(limit)
 
 
 def _limit_range(schema: dict[str, Any]) -> None:

@@ -324,10 +324,8 @@ class Queries(Metered):
         expected, statuses = "failed or pending: others have no errors to group", filter.statuses
         expect("status", " or ".join(sorted(statuses)), expected, met=bool(statuses & FAILING))
         groups = await self.jobs.errors(since=since, limit=limit, conditions=filter, by=by)
-        return [attrs.evolve(group, scheme=self._scheme_of(group.backend)) for group in groups]
-
-    def _scheme_of(self, backend: str) -> str:
-        return self.backends[backend].config.scheme if backend in self.backends else HTTP
+        schemes = {name: backend.config.scheme for name, backend in self.backends.items()}
+        return [attrs.evolve(group, scheme=schemes.get(group.backend, HTTP)) for group in groups]
 
     async def runners(self) -> list[RunnerRecord]:
         """List the runners, the youngest first; one that has stopped cleanly isn't among them."""

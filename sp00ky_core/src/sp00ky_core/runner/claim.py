@@ -295,12 +295,6 @@ class Claimer:
             received_at=received_at,
         )
 
-    def _drop_stale(self) -> None:
-        """Release claims whose lease would run out while they wait for a place: they would count as lost."""
-        for slots in self._slots.values():
-            for held in slots.take_stale(self._options.clock() - LONGEST_WAIT):
-                self.let_go(held)
-
     def let_go(self, held: Held) -> None:
         """Stop holding a claim that isn't to be started: the next release gives it back."""
         self._holdings.drop([held])
@@ -322,7 +316,9 @@ class Claimer:
         Such rows are left by ``let_go``, and by claims whose reply was lost: the ids of these are returned.
         """
         async with self._claiming:
-            self._drop_stale()
+            for slots in self._slots.values():
+                for held in slots.take_stale(self._options.clock() - LONGEST_WAIT):
+                    self.let_go(held)  # its lease would run out while it waits: it would count as lost
             self._strays = False  # what is given back from here on is for the next one
             known, self._given_back = self._given_back, set()
             try:

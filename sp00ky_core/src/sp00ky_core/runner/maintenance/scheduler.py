@@ -171,9 +171,6 @@ APART = 0.2
 """Seconds over which these are spread before they run a query that only one of them needs."""
 
 
-Row = tuple[str, StoredSchedule]
-
-
 @attrs.define(eq=False, slots=False)
 class Scheduler:
     """Fires the schedules that this process can fire.
@@ -258,8 +255,9 @@ class Scheduler:
     def _begin(self, snapshot: ScheduleSnapshot) -> float:
         """Begin what is due; seconds until more may be."""
         wait = self._options.poll * (0.9 + 0.2 * self._options.random())
-        own = share(snapshot.schedules, self._place)
-        for name, stored in self._turned(list(snapshot.schedules.items())):
+        own, rows = share(snapshot.schedules, self._place), list(snapshot.schedules.items())
+        start = int(self._options.random() * len(rows))  # so that runners rarely begin with the same one
+        for name, stored in rows[start:] + rows[:start]:
             if can_not_fire(stored) or stored.next_fire_at is None or name in self._under_way:
                 continue
             definition = self._definition(stored)
@@ -282,11 +280,6 @@ class Scheduler:
                 return False
             self._right[stored.name] = stored.next_fire_at, now
         return True
-
-    def _turned(self, rows: list[Row]) -> list[Row]:
-        """Begin anywhere, so that runners which wake at the same time rarely decide on the same schedule."""
-        start = int(self._options.random() * len(rows))
-        return rows[start:] + rows[:start]
 
     def _definition(self, stored: StoredSchedule) -> ScheduleConfig | None:
         key = (stored.name, stored.hash)

@@ -33,7 +33,7 @@ from sp00ky_core.ports import (
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.claim import Claimer, Wake
 from sp00ky_core.runner.liveness import Beat
-from sp00ky_core.runner.maintenance.reclaim import Pruner, Reclaimer
+from sp00ky_core.runner.maintenance.reclaim import Reclaimer
 from sp00ky_core.runner.maintenance.rollups import RollupWriter
 from sp00ky_core.runner.maintenance.runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Place
@@ -119,7 +119,6 @@ class Runner:
         self._claimer = Claimer(
             *shared, slots=self._slots, holdings=holdings, settler=self._settler, beat=self._beat, wake=wake
         )
-        before_prune = self._schedules.upkeep.close_runs if self._schedules else None
         self._reclaimer = Reclaimer(
             *shared,
             jobs=jobs,
@@ -128,7 +127,7 @@ class Runner:
             gates=self._gates,
             holdings=holdings,
             written=self._note,
-            pruner=Pruner(self._store, self._options, before_prune),
+            before_prune=self._schedules.upkeep.close_runs if self._schedules else None,
         )
         rollups = has(self._store, Rollups)
         self._rollups = RollupWriter(rollups, self._options, self.observer) if rollups else None

@@ -33,39 +33,6 @@ PRUNE_ROUNDS = 100
 """Batches at a time: a large heap is taken away bit by bit, between reclaims."""
 
 
-class Pruner:
-    """Deletes ended jobs once in ``prune_interval``, and sooner where there are more of them.
-
-    Args:
-        store: One with ``capabilities.retention``, or nothing is deleted.
-        options: The runner's.
-        before: Reads what must be read of jobs before they go; returns the schedules whose jobs are spared.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        options: RunnerOptions,
-        before: Callable[[], Awaitable[Collection[str]]] | None = None,
-    ) -> None:
-        self._retention = has(store, Retention)
-        self._options = options
-        self._before = before
-        self._next = options.clock() + options.prune_interval * options.random()
-
-    async def prune(self) -> None:
-        """Delete what is old, if it is time to. Raises ``Sp00kyError``; then it is tried later again."""
-        now, retention = self._options.clock(), self._retention
-        if now < self._next:
-            return
-        self._next = now + self._options.prune_interval
-        spared = await self._before() if self._before else ()
-        for _ in range(PRUNE_ROUNDS):
-            if not retention or await retention.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
-                return
-        self._next = now  # there is more: a fast queue would outgrow its retention
-
-
 MOST_REMEMBERED = 10_000
 
 
@@ -95,7 +62,10 @@ class Overdue:
 
 @attrs.define(eq=False, slots=False)
 class Reclaimer:
-    """Takes back lost claims, beside the claims of every runner: any number may, there is no leader."""
+    """Takes back lost claims, beside the claims of every runner: any number may, there is no leader.
+
+    Deletes ended jobs once in ``prune_interval``, and sooner where there are more of them.
+    """
 
     _store: Store
     _hooks: Hooks
@@ -107,10 +77,12 @@ class Reclaimer:
     _gates: Collection[Gate]
     _holdings: Holdings
     _written: Callable[[Iterable[tuple[Settlement, None]]], None]
-    _pruner: Pruner
+    _before_prune: Callable[[], Awaitable[Collection[str]]] | None
+    """Reads what must be read of jobs before they go; returns the schedules whose jobs are spared."""
 
     def __attrs_post_init__(self) -> None:
         self._overdue = Overdue()
+        self._next_prune = self._options.clock() + self._options.prune_interval * self._options.random()
 
     async def run(self) -> None:
         """Look after the table until cancelled."""
@@ -121,7 +93,7 @@ class Reclaimer:
 
     async def _round(self) -> None:
         """Run each part on its own: what one of them can't do must not keep the others from theirs."""
-        for step in (self._release, self._reclaim, self._pruner.prune):
+        for step in (self._release, self._reclaim, self._prune):
             if not self._beat.is_steady():
                 return
             try:
@@ -133,6 +105,18 @@ class Reclaimer:
         released = await self._claimer.release()
         if released:
             logger.warning("released %d claims whose reply was lost", len(released))
+
+    async def _prune(self) -> None:
+        """Delete what is old, if it is time to; what fails is tried later again."""
+        now, retention = self._options.clock(), has(self._store, Retention)
+        if now < self._next_prune:
+            return
+        self._next_prune = now + self._options.prune_interval
+        spared = await self._before_prune() if self._before_prune else ()
+        for _ in range(PRUNE_ROUNDS):
+            if not retention or await retention.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
+                return
+        self._next_prune = now  # there is more: a fast queue would outgrow its retention
 
     async def _reclaim(self) -> None:
         dead, beating = self._beat.dead(), self._beat.beating()

@@ -139,9 +139,7 @@ def _none(config: Config, left_out: Mapping[str, str]) -> ConfigError:
     reasons = "; ".join(f"{' and '.join(names_of)}: {reason}" for reason, names_of in names.items())
     fix = "fix one, or describe another" if reasons else "describe one"
     problem = f"none can be used: {reasons}" if reasons else "there is none"
-    return ConfigError(
-        file=str(config.file), key="backends", problem=f"{problem}; {fix}, as `sp00ky init` does"
-    )
+    return config.error("backends", f"{problem}; {fix}, as `sp00ky init` does")
 
 
 def _load(
@@ -150,9 +148,7 @@ def _load(
     if backend.retry.strategy not in strategies:
         problem = f"no retry strategy {backend.retry.strategy!r:.80}; "
         problem += nearest(backend.retry.strategy, strategies)
-        raise ConfigError(
-            file=str(config.file), key=f"backends.{backend.name}.retry.strategy", problem=problem
-        )
+        raise config.error(f"backends.{backend.name}.retry.strategy", problem)
     contract = _contract(backend, entry)
     return Backend(config=backend, contract=contract, table=_table(backend, contract, strategies))
 

@@ -250,12 +250,8 @@ class JobRedaction(JobCopies):
         for field in fields:
             met = isinstance(field, str) and field.startswith("/")
             expect("fields", field, "a pointer, as in /card", met=met)
-        for field in await self._leading_nowhere(selection, fields) if fields else ():
-            expected = "a pointer into the payload or the result of one of the jobs; nothing was done"
-            expect("fields", field, expected, met=False)
-
-    async def _leading_nowhere(self, selection: Selection, fields: Sequence[str]) -> Sequence[str]:
-        """Read jobs until each pointer has led somewhere; return those that never do."""
+        if not fields:
+            return
         async with aclosing(self._pages(selection)) as batches:
             async for ids in batches:
                 for job in await self.jobs.whole(ids):
@@ -264,7 +260,9 @@ class JobRedaction(JobCopies):
                         fields = [field for field in fields if field not in led]
                 if not fields:
                     break
-        return fields
+        for field in fields:
+            expected = "a pointer into the payload or the result of one of the jobs; nothing was done"
+            expect("fields", field, expected, met=False)
 
     async def _with_left(
         self, selection: Selection, result: RedactionResult, copies: Sequence[str]
@@ -359,7 +357,9 @@ class _Redacting:
                 result = attrs.evolve(result, matched=result.matched + len(copies))
                 result = await self.redact([job.id for job in copies], result)
             return result
-        return _named(result, copies, await _runs(self.outbox, job_ids))
+        store = has(self.outbox.store, Schedules)
+        runs = await store.runs(RunQuery(job_ids=tuple(job_ids), limit=None)) if store and job_ids else ()
+        return _named(result, copies, len(runs))
 
 
 @attrs.define
@@ -434,11 +434,3 @@ def _named(result: RedactionResult, copies: Sequence[Job], runs: int) -> Redacti
 
 async def _copies(outbox: JobRedaction, job_ids: Collection[str]) -> list[str]:
     return await needed(outbox.store, Rewrites, "copies_of()").copies_of(job_ids) if job_ids else []
-
-
-async def _runs(outbox: JobRedaction, job_ids: Collection[str]) -> int:
-    """Count the runs of schedules that have made these jobs."""
-    store = has(outbox.store, Schedules)
-    if store is None or not job_ids:
-        return 0
-    return len(await store.runs(RunQuery(job_ids=tuple(job_ids), limit=None)))

@@ -103,7 +103,9 @@ def _call(
         flat = annotations.of_shapes(shapes, wanted, class_name(f"{backend} {wanted}"))
         payload = union([flat, *_explicit_types(operation)])
     else:
-        payload = "NoPayload" if _takes_nothing(operation) else ANY_OBJECT
+        is_bodied = operation.method in BODIED  # the document may have forgotten it
+        takes_nothing = not (operation.parameters or operation.bodies or is_bodied)
+        payload = "NoPayload" if takes_nothing else ANY_OBJECT
     needed = [shape.required for shape in shapes or ()] or [_required(operation.parameters)]
     return Call(
         operation=operation,
@@ -112,11 +114,6 @@ def _call(
         may_be_empty=not all(needed),
         result=_result(operation, class_name(f"{method} Result"), schemas, annotations),
     )
-
-
-def _takes_nothing(operation: Operation) -> bool:
-    is_bodied = operation.method in BODIED  # the document may have forgotten it
-    return not (operation.parameters or operation.bodies or is_bodied)
 
 
 def _explicit_types(operation: Operation) -> list[str]:

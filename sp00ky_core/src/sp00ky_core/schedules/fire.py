@@ -313,7 +313,8 @@ class _Deciding:
         try:
             job = self._of.checked(new_job(self._of.definition, row, self._of.operation))
         except Sp00kyError as error:
-            self._end(key, RunStatus.FAILED, {"code": _code(error), "reason": str(error)[:2_048]})
+            code = next((code for kind, code in _CODES if isinstance(error, kind)), "refused")
+            self._end(key, RunStatus.FAILED, {"code": code, "reason": str(error)[:2_048]})
             return
         unique = job_key(self._of.stored.name, self._of.now, key)
         self._spawns.append(Spawn(job=job, job_key=unique, run=self._run(key)))
@@ -344,7 +345,3 @@ def new_job(
         max_retries=None if retry.max is None else retry.max - 1,
         retry_strategy=strategy,
     )
-
-
-def _code(error: Sp00kyError) -> str:
-    return next((code for kind, code in _CODES if isinstance(error, kind)), "refused")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from sp00ky_core.job.job import instant_to_json
+from sp00ky_core.job.job import instant_to_json, value_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, JobGroup, RunnerRecord, ScheduleRun
 
@@ -85,8 +83,4 @@ def _is_said(field: attrs.Attribute[Any], value: Any) -> bool:
 
 
 def _json_value(_record: object, _field: object, value: Any) -> Any:
-    if isinstance(value, datetime):
-        return instant_to_json(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    return value.value if isinstance(value, Enum) else value
+    return dict(value) if isinstance(value, Mapping) else value_to_json(value)

@@ -21,7 +21,7 @@ from chaos.monkey import Monkey
 from chaos.stage import beside, staged, until_ended
 from sp00ky_core import Outbox
 from sp00ky_core.ports import RunQuery, ScheduleRun
-from sp00ky_core.runner.maintenance.reconcile import schedules_of
+from sp00ky_core.runner.maintenance.scheduler import schedules_of
 
 __all__ = ["EVERY", "Fire", "Fired", "run_schedules"]
 

@@ -15,7 +15,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from sp00ky_core.cli.app import cli
-from sp00ky_core.observe.prometheus_text import STATUSES, exposition
+from sp00ky_core.observe.prometheus import STATUSES, exposition
 from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import OUTCOMES, BackendStats
 from sp00ky_health import DEFAULT

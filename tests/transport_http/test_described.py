@@ -16,7 +16,7 @@ from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_conformance.transport.behaviours import behaviour_of
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Contract, load_contract
-from sp00ky_core.generate.routes import definitions_of
+from sp00ky_core.generate.module import definitions_of
 from sp00ky_core.job.outcome import Undelivered
 from sp00ky_transport_http import HttpTransport
 

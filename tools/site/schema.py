@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sp00ky_core.config import BackendConfig, Config, ScheduleConfig
 from sp00ky_core.config.structuring import keys_of
-from sp00ky_core.observe.prometheus_text import exposition
+from sp00ky_core.observe.prometheus import exposition
 from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import BackendStats
 from sp00ky_core.stores.transactional import schema

@@ -8,7 +8,7 @@ from tests.core.cli.conftest import Cli
 from tests.core.cli.shelf import Shelf, within
 
 from sp00ky_core.config.schedules import parse_schedule
-from sp00ky_core.runner.maintenance.reconcile import define as write
+from sp00ky_core.runner.maintenance.scheduler import define as write
 
 KEYS = [
     *("name", "definition", "cron", "every", "timezone", "backend", "route", "enabled"),

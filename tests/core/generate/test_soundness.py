@@ -10,9 +10,8 @@ import jsonschema_rs
 from hypothesis import event, given, reject, settings
 from hypothesis import strategies as st
 
-from sp00ky_core.generate.annotation import Annotations
+from sp00ky_core.generate.annotation import Annotations, Names
 from sp00ky_core.generate.module import HEAD, IMPORTS
-from sp00ky_core.generate.names import Names
 
 _ALIAS = re.compile(r"(\w+): TypeAlias = (.*)\n")
 KEYS = ("a", "b", "c")

@@ -96,9 +96,9 @@ async def test_what_a_worker_has_and_not_sent_is_not_started(make_bench) -> None
     held = Held(
         job=claimed, backend=slots.backend, table=slots.table, timeout=10, claimed_at=now, received_at=now
     )
-    assert runner._may_start(held, slots), job
+    assert runner._begin(held, slots) is not None, job
     slots.gate.pause.is_on = True
-    assert not runner._may_start(held, slots)
+    assert runner._begin(held, slots) is None
 
 
 async def test_until_empty_names_the_backend_whose_jobs_wait(make_bench) -> None:

@@ -139,9 +139,7 @@ def _none(config: Config, left_out: Mapping[str, str]) -> ConfigError:
     reasons = "; ".join(f"{' and '.join(names_of)}: {reason}" for reason, names_of in names.items())
     fix = "fix one, or describe another" if reasons else "describe one"
     problem = f"none can be used: {reasons}" if reasons else "there is none"
-    return ConfigError(
-        file=str(config.file), key="backends", problem=f"{problem}; {fix}, as `sp00ky init` does"
-    )
+    return config.error("backends", f"{problem}; {fix}, as `sp00ky init` does")
 
 
 def _load(
@@ -150,9 +148,7 @@ def _load(
     if backend.retry.strategy not in strategies:
         problem = f"no retry strategy {backend.retry.strategy!r:.80}; "
         problem += nearest(backend.retry.strategy, strategies)
-        raise ConfigError(
-            file=str(config.file), key=f"backends.{backend.name}.retry.strategy", problem=problem
-        )
+        raise config.error(f"backends.{backend.name}.retry.strategy", problem)
     contract = _contract(backend, entry)
     return Backend(config=backend, contract=contract, table=_table(backend, contract, strategies))
 
@@ -309,6 +305,7 @@ def stored_table(backend: Backend) -> JobTable:
     tables = [backend.table, *(sharing.table for sharing in backend.sharing)]
     longest = max(table.timeout for table in tables)
     overridable = {table.timeout_overridable for table in tables}
+    limits = {table.max_successes for table in tables}  # None, of which there is no limit, is larger than all
     # A job's own short timeout counts for the lease, but not for a backend that doesn't heed it.
     margin = 0.0 if len(overridable) == 1 else longest
     return attrs.evolve(
@@ -318,7 +315,7 @@ def stored_table(backend: Backend) -> JobTable:
         lease_margin=backend.table.lease_margin + margin,
         keep_success=_longest(table.keep_success for table in tables),
         keep_failed=_longest(table.keep_failed for table in tables),
-        max_successes=_most(table.max_successes for table in tables),
+        max_successes=None if None in limits else max(filter(None, limits)),
         longest_pause=max(table.longest_pause for table in tables),
         routes=frozenset().union(*(table.routes for table in tables)),
         max_payload_bytes=max(table.max_payload_bytes for table in tables),
@@ -327,12 +324,6 @@ def stored_table(backend: Backend) -> JobTable:
         ),
         max_in_flight=min(filter(None, (table.max_in_flight for table in tables)), default=None),
     )
-
-
-def _most(numbers: Iterable[int | None]) -> int | None:
-    """Return the largest; None, of which there is no limit, is larger than all."""
-    limits = list(numbers)
-    return None if None in limits else max(filter(None, limits))
 
 
 def _longest(seconds: Iterable[float | None]) -> float | None:

@@ -74,14 +74,10 @@ def _problem(backend: Backend, settings: BackendSettings) -> str:
     config = backend.config
     if backend.sharing or backend.name != backend.table.backend:
         return f"the table {config.table!r} is shared; give the backend a table of its own"
-    if settings.timeout is not None and settings.timeout > (most := _longest_timeout(backend)):
+    most = backend.table.longest_lease - backend.table.lease_margin  # every runner believes its lease
+    if settings.timeout is not None and settings.timeout > most:
         return f"expected at most {most:g} s at run time, not {settings.timeout:g}; else change the file"
     return "" if settings.base_url is None else _url_problem(config, settings.base_url)
-
-
-def _longest_timeout(backend: Backend) -> float:
-    """Return the longest timeout of which every runner believes the lease, whatever is set now."""
-    return backend.table.longest_lease - backend.table.lease_margin
 
 
 def _url_problem(config: BackendConfig, url: str) -> str:

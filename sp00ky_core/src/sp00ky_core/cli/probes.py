@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from socket import gaierror
 
 from sp00ky_core.errors import MetricsMissing, OptionInvalid
-from sp00ky_core.observe.prometheus import Answer, Measures, TextServer, refuse_unmeasured
+from sp00ky_core.observe.measures import Answer, Measures, TextServer, refuse_unmeasured
 from sp00ky_health import address_of
 
 __all__ = ["listening", "notified"]

@@ -12,11 +12,10 @@ from sp00ky_core.cli.logs import one_line, say
 from sp00ky_core.cli.options import act_options, limit_option
 from sp00ky_core.cli.output import moment, show_json, show_list
 from sp00ky_core.cli.settings import Settings, as_json, option, outbox_command, with_settings
-from sp00ky_core.outbox.operators.schedules import ScheduleRecord, definition_findings
+from sp00ky_core.outbox.operators.schedules import ScheduleRecord, SyncResult, definition_findings
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import run_to_json, schedule_to_json
 from sp00ky_core.ports import RunStatus, ScheduleRun
-from sp00ky_core.runner.maintenance.reconcile import SyncResult
 
 COLUMNS = (
     *("name", "fires", "backend", "route", "state"),

@@ -15,8 +15,6 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-__all__ = ["CronProblem", "check_cron", "next_cron"]
-
 SECOND, MINUTE, WINDOW = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=2)
 """In a window of two days no zone has changed its clock twice."""
 

@@ -14,8 +14,6 @@ from sp00ky_core.config.settings import BackendConfig, Config, Notice, Transport
 from sp00ky_core.config.structuring import KeyProblem, SectionReader, keys_of, mapping_in, near_miss
 from sp00ky_core.errors import ConfigError
 
-__all__ = ["find_config", "load_config"]
-
 FILE_NAME = "sp00ky.yml"
 OLD_NAME = "spooky.yml"
 """What the file was called in the first projects."""
@@ -119,8 +117,7 @@ def _backend(reader: SectionReader, entry: Entry, whole: Config, transports: Tra
         backend = reader.read(raw, BackendConfig, entry.at, "backend", name=entry.name, scheme="")
         backend = _with_section(reader, entry, backend, transports, whole.file.parent)
         _check_auth(reader, entry, backend)
-        _check_tls(reader, entry, backend)
-        _check_engine(entry, backend)
+        _check_connection(reader, entry, backend)
         _check_base_urls(reader, entry, backend)
     except KeyProblem as error:
         key = error.key.removeprefix(f"{entry.at}.").partition(".")[0]
@@ -225,13 +222,10 @@ _BY_TYPE = {
 }
 
 
-def _check_tls(reader: SectionReader, entry: Entry, backend: BackendConfig) -> None:
+def _check_connection(reader: SectionReader, entry: Entry, backend: BackendConfig) -> None:
     tls, at = backend.tls, f"{entry.at}.tls"
     if tls is not None and tls.key is not None and tls.cert is None and f"{at}.cert" not in reader.unset:
         raise KeyProblem(at, "it has a `key` without a `cert`; write the certificate's file")
-
-
-def _check_engine(entry: Entry, backend: BackendConfig) -> None:
     if backend.engine == "httptools" and backend.proxy is not None:
         raise KeyProblem(f"{entry.at}.engine", "httptools knows no proxies; write auto or aiohttp")
 
@@ -357,7 +351,8 @@ def _with_app_file(entry: Entry, folder: Path) -> Entry:
     file = folder / path / APP_FILE
     if not file.is_file():
         missing = f"there is no {APP_FILE} in {path[:200]!r}; write one there, or fix `path`"
-        return attrs.evolve(entry, reason="" if _has_needed(entry) else missing)
+        has_needed = all(entry.raw.get(key) is not None for key in _NEEDED)
+        return attrs.evolve(entry, reason="" if has_needed else missing)
     app = mapping_in(file, ", such as `type: backend`", at=f"{entry.at}.path", where=f"{file}: ")
     own = app.keys() - entry.raw.keys()
     return attrs.evolve(entry, raw={**app, **entry.raw}, app_file=file, from_app=frozenset(own))
@@ -368,10 +363,6 @@ def _pooled(entry: Entry) -> Entry:
     is_pooled = isinstance(run_on, dict) and run_on.get("pool") is not None
     needs_url = is_pooled and entry.raw.get("baseUrl") is None
     return attrs.evolve(entry, raw={**entry.raw, "baseUrl": _NO_URL}) if needs_url else entry
-
-
-def _has_needed(entry: Entry) -> bool:
-    return all(entry.raw.get(key) is not None for key in _NEEDED)
 
 
 def _why_none(section: str, entry: Entry, needed: Sequence[str]) -> str:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from urllib.parse import quote, urlsplit
 
 import attrs
 
-from sp00ky_core.config.settings import BackendConfig, Config, Secret, SurrealdbConfig
+from sp00ky_core.config.settings import Config, Secret, SurrealdbConfig
 from sp00ky_core.config.values import ReadProblem, store_location
 from sp00ky_core.errors import ConfigError
-
-__all__ = ["refuse_unready", "store_url", "unready"]
 
 
 def unready(config: Config, backends: Collection[str] | None = None) -> Iterator[ConfigError]:
@@ -24,32 +22,25 @@ def unready(config: Config, backends: Collection[str] | None = None) -> Iterator
         is_of_another = key.startswith(others) and not key.startswith(_places(wanted))
         # Those of the store are of the connection.
         if key != "store" and not key.startswith("surrealdb.") and not is_of_another:
-            yield ConfigError(file=str(config.file), key=key, problem=problem, fix="set it")
+            yield config.error(key, problem, "set it")
     for backend in config.backends.values():
         if backend.name not in wanted:
             continue
-        for key, read in _files(backend):
+        files = {"auth.tokenFile": backend.current_token}
+        for key, read in (files | ({"tls": backend.tls.context} if backend.tls else {})).items():
             try:
                 read()
             except ConfigError as error:
-                at, problem = f"backends.{backend.name}.{key}", f"{error.file}: {error.problem}"
                 fix = error.fix or "fix the file, or the key"
-                yield ConfigError(file=str(config.file), key=at, problem=problem, fix=fix)
+                yield config.error(f"backends.{backend.name}.{key}", f"{error.file}: {error.problem}", fix)
         if backend.engine == "httptools" and find_spec("httptools") is None:
             at, fix = f"backends.{backend.name}.engine", "pip install httptools"
-            yield ConfigError(file=str(config.file), key=at, problem="httptools is not installed", fix=fix)
+            yield config.error(at, "httptools is not installed", fix)
 
 
 def _places(backends: Iterable[str]) -> tuple[str, ...]:
     """Return the beginnings of these backends' keys."""
     return tuple(f"{place}.{name}." for name in backends for place in ("backends", "apps"))
-
-
-def _files(backend: BackendConfig) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Yield the keys that name files, and what reads these."""
-    yield "auth.tokenFile", backend.current_token
-    if backend.tls is not None:
-        yield "tls", backend.tls.context
 
 
 def refuse_unready(config: Config, backends: Collection[str] | None = None) -> None:
@@ -71,11 +62,10 @@ def store_url(
     """
     given = override or (os.environ if environ is None else environ).get("SP00KY_STORE")
     if given:
-        source = "--store" if override else "SP00KY_STORE"
         try:
             return store_location(given)
         except ReadProblem as error:
-            raise ConfigError(file=str(config.file), key=source, problem=str(error)) from None
+            raise config.error("--store" if override else "SP00KY_STORE", str(error)) from None
     _refuse_unset(config, "store")
     return config.store or Secret(_surrealdb_url(config))
 
@@ -83,7 +73,7 @@ def store_url(
 def _refuse_unset(config: Config, *prefixes: str) -> None:
     for key, problem in config.unset.items():
         if key.startswith(prefixes):
-            raise ConfigError(file=str(config.file), key=key, problem=problem, fix="set it")
+            raise config.error(key, problem, "set it")
 
 
 def _surrealdb_url(config: Config) -> str:
@@ -93,7 +83,10 @@ def _surrealdb_url(config: Config) -> str:
         raise _nowhere(config, block)
     if not block.endpoint.startswith(("ws", "http")):
         return block.endpoint  # embedded: the store finds namespace and database in the block
-    return _server_url(block, block.endpoint)
+    url = urlsplit(block.endpoint)
+    scheme = {"http": "ws", "https": "wss"}.get(url.scheme, url.scheme)
+    place = "/".join(quote(name, safe="") for name in _place(block))
+    return f"{scheme}://{_userinfo(block)}{url.netloc}/{place}"
 
 
 def _nowhere(config: Config, block: SurrealdbConfig | None) -> ConfigError:
@@ -102,18 +95,8 @@ def _nowhere(config: Config, block: SurrealdbConfig | None) -> ConfigError:
     if block is not None:
         place = "/".join(_place(block))
         ways += f" (a Sp00ky project's local server is ws://root:root@localhost:8666/{place})"
-    return ConfigError(
-        file=str(config.file),
-        key="store" if block in (None, SurrealdbConfig()) else "surrealdb.endpoint",
-        problem=f"it isn't said where the jobs are: {ways}",
-    )
-
-
-def _server_url(block: SurrealdbConfig, endpoint: str) -> str:
-    url = urlsplit(endpoint)
-    scheme = {"http": "ws", "https": "wss"}.get(url.scheme, url.scheme)
-    place = "/".join(quote(name, safe="") for name in _place(block))
-    return f"{scheme}://{_userinfo(block)}{url.netloc}/{place}"
+    key = "store" if block in (None, SurrealdbConfig()) else "surrealdb.endpoint"
+    return config.error(key, f"it isn't said where the jobs are: {ways}")
 
 
 def _place(block: SurrealdbConfig) -> tuple[str, str]:

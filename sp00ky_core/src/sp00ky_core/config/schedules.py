@@ -189,15 +189,9 @@ def _written(section: Any) -> dict[str, Any]:
     for attribute in attrs.fields(type(section)):
         value = getattr(section, attribute.name)
         if attribute.name in keys and value not in ({}, attribute.default):
-            written[keys[attribute.name].places[0]] = _plain_value(value)
+            plain = "never" if value == math.inf else value
+            written[keys[attribute.name].places[0]] = _written(value) if attrs.has(type(value)) else plain
     return written
-
-
-def _plain_value(value: Any) -> Any:
-    """Return a value as JSON has it."""
-    if attrs.has(type(value)):
-        return _written(value)
-    return "never" if value == math.inf else value
 
 
 Loaded = tuple[dict[str, ScheduleConfig], dict[str, str]]

@@ -438,6 +438,10 @@ class Config:
     notices: tuple[Notice, ...] = ()
     unset: Mapping[str, str] = field(factory=dict)
 
+    def error(self, key: str, problem: str, fix: str = "") -> ConfigError:
+        """Return an error of this file, about a dotted key."""
+        return ConfigError(file=str(self.file), key=key, problem=problem, fix=fix)
+
 
 _LONGEST = 65_536  # bytes; more would be no token
 

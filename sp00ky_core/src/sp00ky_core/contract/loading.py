@@ -16,9 +16,6 @@ from sp00ky_core.contract.safety import MAX_PATH_LENGTH, spelling_problem
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import ContractError, Violation
 
-__all__ = ["Contract", "OpenContract", "load_contract", "load_operations"]
-
-
 _NO_FILE = "openapi.json"
 """Stands for the file of a document that is in none; what it refers to isn't read."""
 

@@ -100,7 +100,8 @@ def written(parameter: Parameter, value: object) -> list[str]:
     escape, escape_name = _escapes(parameter, value)
     has_pairs, prefix = parameter.place in ("query", "cookie"), _PREFIXES.get(parameter.style, "")
     if parameter.content_type is not None:
-        has_name, prefix, listed = has_pairs, "", iter([(parameter.name, escape(_content(parameter, value)))])
+        content = json_text(value) if "json" in parameter.content_type.lower() else scalar(value)
+        has_name, prefix, listed = has_pairs, "", iter([(parameter.name, escape(content))])
     else:
         has_name = has_pairs or prefix == ";" or (parameter.explode and isinstance(value, dict))
         listed = pairs(parameter.name, value, parameter.style, explode=parameter.explode, escape=escape)
@@ -129,13 +130,6 @@ def _problem(parameter: Parameter, text: str) -> str | None:
     if HEADER_VALUE.fullmatch(text):
         return None
     return "it becomes a header, so it must be ASCII without control characters"
-
-
-def _content(parameter: Parameter, value: object) -> str:
-    """Return what a parameter with a media type holds: JSON, or a text as it is."""
-    if "json" in (parameter.content_type or "").lower():
-        return json_text(value)
-    return scalar(value)
 
 
 def pairs(

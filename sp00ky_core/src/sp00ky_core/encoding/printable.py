@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 
-__all__ = ["cell_of", "json_line", "plain"]
-
 FORMULA = ("=", "+", "-", "@")
 """So begins a text that a spreadsheet would run: whoever enqueues may have written it. It gets a quote."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.contract.discriminator import alternatives
+from sp00ky_core.contract.schema import alternatives
 from sp00ky_core.job.options import is_plain_text
 
 MOST_VARIANTS = 16

@@ -308,11 +308,11 @@ def job_to_json(job: Job, keys: Sequence[str] = JOB_KEYS) -> dict[str, Any]:
     Never raises for what a client wrote into the row: where the payload holds no JSON, its text stands, and
     what UTF-8 can't hold is replaced by U+FFFD.
     """
-    fields = {key: _json_of(getattr(job, key)) for key in keys if key not in {"payload", "result"}}
+    fields = {key: value_to_json(getattr(job, key)) for key in keys if key not in {"payload", "result"}}
     fields["payload"] = _json_value(job.payload_json)
     fields["result"] = None if job.result_json is None else _json_value(job.result_json)
     omitted = {"omitted": list(job.omitted)} if job.omitted else {}
-    stated = {key: _json_of(value) for key in STATED_IF_SET if (value := getattr(job, key)) is not None}
+    stated = {key: value_to_json(value) for key in STATED_IF_SET if (value := getattr(job, key)) is not None}
     return {key: fields[key] for key in keys} | stated | omitted
 
 
@@ -337,15 +337,17 @@ def _json_value(text: bytes) -> Any:
     return value
 
 
-def _json_of(value: Any) -> Any:
-    """Turn a field's value into a JSON value; what UTF-8 can't encode in it is replaced."""
+def value_to_json(value: Any) -> Any:
+    """Turn a value of a record into a JSON value; what UTF-8 can't encode in it is replaced."""
     if isinstance(value, str):
-        return _LONE_SURROGATE.sub("\ufffd", value)
+        return _LONE_SURROGATE.sub("\ufffd", str(value))
     if isinstance(value, datetime):
         return instant_to_json(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     if isinstance(value, tuple):
-        return [_json_of(error) for error in value]
+        return [value_to_json(item) for item in value]
     if isinstance(value, AttemptError):
         entry = attrs.asdict(value, recurse=False)
-        return {key: _json_of(entry[key]) for key in entry if entry[key] != UNSAID.get(key, ...)}
+        return {key: value_to_json(entry[key]) for key in entry if entry[key] != UNSAID.get(key, ...)}
     return value

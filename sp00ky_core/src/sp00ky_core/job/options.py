@@ -101,12 +101,9 @@ def is_whole(value: object, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 def _check_timeout(_job: Any, _option: str, value: Any) -> None:
-    met = _is_number(value) and 0 < value <= MAX_TIMEOUT
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    met = is_number and 0 < value <= MAX_TIMEOUT
     expect("timeout", value, f"seconds, over 0 and at most {MAX_TIMEOUT}", met=met)
 
 

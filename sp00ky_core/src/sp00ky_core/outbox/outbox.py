@@ -239,7 +239,7 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
         served = serving(self.backends, backends)
         if not served:
             problem = "Sp00ky's scheduler runs the jobs of all of them, on pools of machines"
-            raise ConfigError(file=str(self.config.file), key="backends", problem=problem, fix=DELIVER_HERE)
+            raise self.config.error("backends", problem, DELIVER_HERE)
         return served
 
     def refuse_unsupported(self) -> None:
@@ -254,8 +254,8 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
                 raise self._unsupported(f"backends.{name}.retention", "retention")
 
     def _unsupported(self, key: str, capability: str) -> ConfigError:
-        problem, fix = f"{self.store.location} keeps no {capability}", "leave it out, or use another store"
-        return ConfigError(file=str(self.config.file), key=key, problem=problem, fix=fix)
+        problem = f"{self.store.location} keeps no {capability}"
+        return self.config.error(key, problem, "leave it out, or use another store")
 
     def transport_factories(self, backends: Iterable[str] | None = None) -> Mapping[str, TransportFactory]:
         """Find what makes each backend's transport. Raises ``AdapterMissing``."""

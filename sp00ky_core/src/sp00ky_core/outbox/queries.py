@@ -15,7 +15,7 @@ from sp00ky_core.errors import StoreClosed
 from sp00ky_core.job.job import Job, JobStatus, StatusName
 from sp00ky_core.job.options import check_option, expect
 from sp00ky_core.job.outcome import HTTP
-from sp00ky_core.observe.prometheus import Metered
+from sp00ky_core.observe.measures import Metered
 from sp00ky_core.observe.rates import Rates, empty_in, query_of, rates_of
 from sp00ky_core.outbox.enqueue import Transaction, check_given
 from sp00ky_core.outbox.operators.bulk import check_id, pages
@@ -324,10 +324,8 @@ class Queries(Metered):
         expected, statuses = "failed or pending: others have no errors to group", filter.statuses
         expect("status", " or ".join(sorted(statuses)), expected, met=bool(statuses & FAILING))
         groups = await self.jobs.errors(since=since, limit=limit, conditions=filter, by=by)
-        return [attrs.evolve(group, scheme=self._scheme_of(group.backend)) for group in groups]
-
-    def _scheme_of(self, backend: str) -> str:
-        return self.backends[backend].config.scheme if backend in self.backends else HTTP
+        schemes = {name: backend.config.scheme for name, backend in self.backends.items()}
+        return [attrs.evolve(group, scheme=schemes.get(group.backend, HTTP)) for group in groups]
 
     async def runners(self) -> list[RunnerRecord]:
         """List the runners, the youngest first; one that has stopped cleanly isn't among them."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from sp00ky_core.job.job import instant_to_json
+from sp00ky_core.job.job import instant_to_json, value_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, JobGroup, RunnerRecord, ScheduleRun
 
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from sp00ky_core.observe.rates import Rates
     from sp00ky_core.outbox.operators.schedules import ScheduleRecord
 
-__all__ = ["audit_to_json", "json_of", "rates_to_json", "run_to_json", "runner_to_json", "schedule_to_json"]
 
 RUNNER_KEYS = ("id", "host", "pid", "version", "started_at", "beat_at", "state", "in_flight", "slots")
 
@@ -86,8 +83,4 @@ def _is_said(field: attrs.Attribute[Any], value: Any) -> bool:
 
 
 def _json_value(_record: object, _field: object, value: Any) -> Any:
-    if isinstance(value, datetime):
-        return instant_to_json(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    return value.value if isinstance(value, Enum) else value
+    return dict(value) if isinstance(value, Mapping) else value_to_json(value)

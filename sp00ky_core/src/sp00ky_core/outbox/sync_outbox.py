@@ -22,7 +22,7 @@ from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transac
 from sp00ky_core.outbox.operators.bulk import BulkResult, check_id
 from sp00ky_core.outbox.operators.copies import CopyMatchingOptions, CopyOptions
 from sp00ky_core.outbox.operators.jobs import MatchingOptions, RedriveMatchingOptions, RedriveOptions
-from sp00ky_core.outbox.operators.redaction import RedactionResult
+from sp00ky_core.outbox.operators.redaction import EraseOptions, RedactionResult, RedactOptions
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.queries import FindOptions
 from sp00ky_core.plugins.calls import LAST_MOMENT, OBSERVER_TIMEOUT
@@ -37,8 +37,6 @@ from sp00ky_core.ports import (
     OperatorResult,
 )
 from sp00ky_core.stores.naming import NamedJobs
-
-__all__ = ["SyncOutbox"]
 
 T = TypeVar("T")
 
@@ -289,11 +287,11 @@ class SyncOutbox(EnqueueStatements):
         """Enqueue jobs like old ones; see ``Outbox.copy``."""
         return self.do(lambda outbox: outbox.copy(*job_ids, **options))
 
-    def redact(self, *job_ids: str, **options: Any) -> RedactionResult:
+    def redact(self, *job_ids: str, **options: Unpack[RedactOptions]) -> RedactionResult:
         """Take payload, result and the errors' reasons out of jobs; see ``Outbox.redact``."""
         return self.do(lambda outbox: outbox.redact(*job_ids, **options))
 
-    def erase(self, *job_ids: str, **options: Any) -> RedactionResult:
+    def erase(self, *job_ids: str, **options: Unpack[EraseOptions]) -> RedactionResult:
         """Kill jobs, wait for their attempts, delete them; see ``Outbox.erase``."""
         return self.do(lambda outbox: outbox.erase(*job_ids, **options))
 

@@ -22,7 +22,6 @@ from sp00ky_core.ports import StoreFactory, TransportEntry, TransportFactory, en
 if TYPE_CHECKING:
     import click  # applications that only enqueue don't load it
 
-__all__ = ["GROUP", "PluginInfo", "Plugins", "load_config", "load_plugins"]
 
 GROUP = "sp00ky"
 

@@ -237,7 +237,7 @@ class Claimer:
                 jobs = self._own(await self._store.claim(wanted, self._options.runner_id))
             received_at = self._options.clock()
             self._claim_seconds = received_at - claimed_at
-            helds = [self._held(job, claimed_at, received_at) for job in jobs]
+            helds = self._held(jobs, claimed_at, received_at)
             self._holdings.add(helds)
         self._take_over(wanted, jobs, helds)
         if jobs:
@@ -275,31 +275,29 @@ class Claimer:
         logger.error(text, len(claim) - len(own), job.id, job.status, job.runner_id)
         return Claim(own, breakers=claim.breakers, paused=claim.paused, retry_in=claim.retry_in)
 
-    def _held(self, job: Job, claimed_at: float, received_at: float) -> Held:
-        slots = self._slots[job.backend]
-        backend = slots.backend
-        if backend.sharing:
-            backend = backend.serving(job.path)
-        check = backend.contract.check(job.path)
-        own, name = backend.table, backend.config.name
-        path = check.operation.name if check else backend.contract.name(job.path)
-        if path != job.path or name != job.backend:
-            job = attrs.evolve(job, backend=name, path=path)
-        return Held(
-            job=job,
-            backend=backend,
-            check=check,
-            timeout=own.timeout if job.timeout is None else own.attempt_timeout(job.timeout),
-            table=slots.table,
-            claimed_at=claimed_at,
-            received_at=received_at,
-        )
-
-    def _drop_stale(self) -> None:
-        """Release claims whose lease would run out while they wait for a place: they would count as lost."""
-        for slots in self._slots.values():
-            for held in slots.take_stale(self._options.clock() - LONGEST_WAIT):
-                self.let_go(held)
+    def _held(self, jobs: Iterable[Job], claimed_at: float, received_at: float) -> list[Held]:
+        helds = []
+        for job in jobs:
+            slots = self._slots[job.backend]
+            backend = slots.backend
+            if backend.sharing:
+                backend = backend.serving(job.path)
+            check = backend.contract.check(job.path)
+            own, name = backend.table, backend.config.name
+            path = check.operation.name if check else backend.contract.name(job.path)
+            held = Held(
+                job=job,
+                backend=backend,
+                check=check,
+                timeout=own.timeout if job.timeout is None else own.attempt_timeout(job.timeout),
+                table=slots.table,
+                claimed_at=claimed_at,
+                received_at=received_at,
+            )
+            if path != job.path or name != job.backend:
+                held.job = attrs.evolve(job, backend=name, path=path)
+            helds.append(held)
+        return helds
 
     def let_go(self, held: Held) -> None:
         """Stop holding a claim that isn't to be started: the next release gives it back."""
@@ -322,7 +320,9 @@ class Claimer:
         Such rows are left by ``let_go``, and by claims whose reply was lost: the ids of these are returned.
         """
         async with self._claiming:
-            self._drop_stale()
+            for slots in self._slots.values():
+                for held in slots.take_stale(self._options.clock() - LONGEST_WAIT):
+                    self.let_go(held)  # its lease would run out while it waits: it would count as lost
             self._strays = False  # what is given back from here on is for the next one
             known, self._given_back = self._given_back, set()
             try:

@@ -34,7 +34,6 @@ from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.claim import Claimer, Wake
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.maintenance.reclaim import Reclaimer
-from sp00ky_core.runner.maintenance.retention import Pruner
 from sp00ky_core.runner.maintenance.rollups import RollupWriter
 from sp00ky_core.runner.maintenance.runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Place
@@ -120,7 +119,6 @@ class Runner:
         self._claimer = Claimer(
             *shared, slots=self._slots, holdings=holdings, settler=self._settler, beat=self._beat, wake=wake
         )
-        before_prune = self._schedules.upkeep.close_runs if self._schedules else None
         self._reclaimer = Reclaimer(
             *shared,
             jobs=jobs,
@@ -129,7 +127,7 @@ class Runner:
             gates=self._gates,
             holdings=holdings,
             written=self._note,
-            pruner=Pruner(self._store, self._options, before_prune),
+            before_prune=self._schedules.upkeep.close_runs if self._schedules else None,
         )
         rollups = has(self._store, Rollups)
         self._rollups = RollupWriter(rollups, self._options, self.observer) if rollups else None
@@ -250,22 +248,8 @@ class Runner:
                 self._schedules.scheduler.signal()
             self._wake.all_may_have_work()
 
-    def _begin(self, held: Held, slots: Slots) -> Awaitable[Outcome] | None:
-        """Begin a claim's attempt, if it may still be started; see ``Begin``."""
-        if not self._may_start(held, slots):
-            return None
-        try:
-            begun = self._attempts.begin(held)
-        except Exception as error:  # noqa: BLE001  # it is settled, too
-            self._end(held, slots, error)
-            return None
-        if isinstance(begun, Undelivered):
-            self._end(held, slots, begun)
-            return None
-        return begun
-
-    def _may_start(self, held: Held, slots: Slots) -> bool:
-        """Whether a claim's attempt may start now; else the claim is given back, or deferred."""
+    def _begin(self, held: Held, slots: Slots) -> Undelivered | Awaitable[Outcome] | None:
+        """Begin a claim's attempt if it may start now, else give it back, or defer it; see ``Begin``."""
         # After a gap between beats a peer may have taken the job already: the database knows.
         now, beat = self._options.clock(), self._beat
         is_own = now <= beat.fresh_until and beat.since <= held.claimed_at
@@ -273,14 +257,14 @@ class Runner:
         is_wanted = is_own and has_time and not self._claimer.is_stopping
         if not (is_wanted and slots.gate.may_start(held, slots.busy)):
             self._claimer.give_back(held)
-            return False
+            return None
         breaker = slots.gate.breaker
-        if breaker is None or breaker.routes.are_closed:
-            return True  # as nearly always
-        deferred = slots.gate.deferred(held)
-        if deferred is not None:
-            self._settler.put(held, self._decider.settlement(held, deferred))
-        return deferred is None
+        if breaker is not None and not breaker.routes.are_closed:  # as hardly ever
+            deferred = slots.gate.deferred(held)
+            if deferred is not None:
+                self._settler.put(held, self._decider.settlement(held, deferred))
+                return None
+        return self._attempts.begin(held)
 
     def _end(self, held: Held, slots: Slots, answer: Answer) -> Awaitable[None] | None:
         """Queue what came of an attempt, to be written; see ``End``."""
@@ -428,18 +412,11 @@ class Runner:
         """Give back what isn't started, and let what is started end."""
         await self._tasks.ended("claim", LAST_CLAIM)
         await self._tasks.stop("claim", "signal")
-        self._let_go_unstarted()
-        await self._give_back()
+        await self._give_back_unstarted()
         await self._holdings.attempts_over.wait()
 
-    def _let_go_unstarted(self) -> None:
-        for slots in self._slots.values():
-            for held in slots.take_ready():
-                self._claimer.let_go(held)
-
     async def _write_all(self) -> None:
-        self._let_go_unstarted()  # where the grace ended before that
-        await self._give_back()
+        await self._give_back_unstarted()  # where the grace ended before that
         await self._holdings.emptied.wait()
 
     async def _close_transports(self) -> None:
@@ -455,7 +432,10 @@ class Runner:
             self.observer.count(error)
             logger.warning("this runner's row can't be removed, it will look dead: %s", error)
 
-    async def _give_back(self) -> None:
+    async def _give_back_unstarted(self) -> None:
+        for slots in self._slots.values():
+            for held in slots.take_ready():
+                self._claimer.let_go(held)
         try:
             await self._claimer.release()
         except Sp00kyError as error:

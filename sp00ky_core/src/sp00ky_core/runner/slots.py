@@ -14,7 +14,7 @@ from sp00ky_core.config import RetryConfig
 from sp00ky_core.contract.payload import PayloadCheck
 from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import Job
-from sp00ky_core.job.outcome import HTTP, Outcome
+from sp00ky_core.job.outcome import HTTP, Outcome, Undelivered
 from sp00ky_core.ports import Attempt, JobTable
 
 OVERDUE_AFTER = 5.0
@@ -189,8 +189,8 @@ QUIET = 1.0
 Answer = Outcome | BaseException
 """What a transport returned for an attempt, or raised."""
 
-Begin = Callable[[Held, "Slots"], Awaitable[Outcome] | None]
-"""Begins a claim's attempt; None: it has come to its end without one."""
+Begin = Callable[[Held, "Slots"], Undelivered | Awaitable[Outcome] | None]
+"""Begins a claim's attempt, or says why it isn't sent; None: it has come to its end without one."""
 
 End = Callable[[Held, "Slots", Answer], Awaitable[None] | None]
 """Has written what came of an attempt; returns what to wait for before the next one, if anything."""
@@ -358,15 +358,16 @@ class Slots:
             held.worker = worker
             self.busy += 1
             try:
-                begun = self._begin(held, self)
-                if begun is not None:
-                    try:
-                        answer: Answer = await begun
-                    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # it is settled, too
-                        answer = error
-                    rest = self._end(held, self, answer)
-                    if rest is not None:
-                        await rest
+                try:
+                    begun = self._begin(held, self)
+                    if begun is None:
+                        continue
+                    answer: Answer = begun if isinstance(begun, Undelivered) else await begun
+                except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # it is settled, too
+                    answer = error
+                rest = self._end(held, self, answer)
+                if rest is not None:
+                    await rest
             finally:
                 held.worker = None
                 self.busy -= 1

@@ -275,18 +275,18 @@ class _Deciding:
         stored, now, definition = self._of.stored, self._of.now, self._of.definition
         by_clock = self._of.trigger is Trigger.CRON
         problem = self._of.problem or (self._of.rows and self._of.rows.problem)
-        counted = definition.quarantine_after is not None
+        counted, new = (
+            definition.quarantine_after is not None,
+            [run for run in self._runs if run.fired_at == now],
+        )
         after = attrs.evolve(
             stored,
             next_fire_at=next_fire(definition, now) if by_clock else stored.next_fire_at,
             last_fired_at=now,
             last_error=problem or None,
-            failures=failures_after(self._failures, self._new_failures()) if counted else {},
+            failures=failures_after(self._failures, new) if counted else {},
         )
         return ScheduleChange(schedule=after, spawns=self._spawns, runs=self._runs)
-
-    def _new_failures(self) -> list[ScheduleRun]:
-        return [run for run in self._runs if run.fired_at == self._of.now]
 
     def _decide_key(self, key: str, row: Mapping[str, Any] | None) -> None:
         after, failures = self._of.definition.quarantine_after, self._failures.get(key, 0)
@@ -313,7 +313,8 @@ class _Deciding:
         try:
             job = self._of.checked(new_job(self._of.definition, row, self._of.operation))
         except Sp00kyError as error:
-            self._end(key, RunStatus.FAILED, {"code": _code(error), "reason": str(error)[:2_048]})
+            code = next((code for kind, code in _CODES if isinstance(error, kind)), "refused")
+            self._end(key, RunStatus.FAILED, {"code": code, "reason": str(error)[:2_048]})
             return
         unique = job_key(self._of.stored.name, self._of.now, key)
         self._spawns.append(Spawn(job=job, job_key=unique, run=self._run(key)))
@@ -344,7 +345,3 @@ def new_job(
         max_retries=None if retry.max is None else retry.max - 1,
         retry_strategy=strategy,
     )
-
-
-def _code(error: Sp00kyError) -> str:
-    return next((code for kind, code in _CODES if isinstance(error, kind)), "refused")

@@ -11,11 +11,22 @@ from tests.core.schedule_bench import Bench, Clock
 
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core import Outbox, hookimpl
-from sp00ky_core.errors import QueryRefused, RowRefused, StoreUnavailable
+from sp00ky_core.config.schedules import parse_schedule
+from sp00ky_core.errors import (
+    QueryRefused,
+    RowRefused,
+    ScheduleStopped,
+    SchemaError,
+    StoreError,
+    StoreUnavailable,
+    UnknownSchedule,
+)
 from sp00ky_core.job.job import JobStatus
+from sp00ky_core.outbox.operators.schedules import SyncResult
 from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, StoredSchedule, Trigger
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.runner.maintenance.scheduler import everything, open_runs, share
+from sp00ky_core.runner.maintenance.scheduler import change, define, everything, open_runs, share
+from sp00ky_core.schedules.definition import definition_of
 from sp00ky_core.stores.memory import MemorySession
 from sp00ky_core.stores.transactional.connection.session import Row
 from sp00ky_core.stores.transactional.schema import Table
@@ -343,3 +354,123 @@ async def test_a_backend_that_shares_its_table_gets_its_jobs(tmp_path: Path) -> 
         (run,) = await outbox.schedules.trigger("tick")
         job = await outbox.get(str(run.job_id))
         assert (job.backend, job.path) == ("agent", "/chat")
+
+
+TICK = "{tick: {every: 60s, backend: api, route: /a}}"
+TOCK = "{tock: {every: 60s, backend: api, route: /a}}"
+
+
+async def test_a_change_is_decided_again_on_what_another_has_written(timer: Bench) -> None:
+    outbox = timer.outbox(TICK)
+    await outbox.migrate()
+    seen: list[int] = []
+
+    def decide(stored: StoredSchedule | None, _: object) -> StoredSchedule | None:
+        assert stored is not None
+        seen.append(stored.revision)
+        before = 1 if len(seen) == 1 else 0  # as if another process had written since it was read
+        return attrs.evolve(stored, paused=True, revision=stored.revision + before)
+
+    assert await change(timer.store, "tick", decide)
+    assert len(seen) == 2
+    assert (await outbox.schedules.get("tick")).stored.paused
+
+
+async def test_a_row_that_changes_all_the_time_is_an_error(timer: Bench) -> None:
+    outbox = timer.outbox(TICK)
+    await outbox.migrate()
+    with pytest.raises(StoreError, match="changes all the time"):
+        await change(timer.store, "tick", lambda stored, _: stored and attrs.evolve(stored, revision=99))
+
+
+async def test_a_definition_that_cannot_be_read_is_replaced_by_the_files(timer: Bench) -> None:
+    outbox = timer.outbox(TICK)
+    await outbox.migrate()
+    newer = {"every": 60.0, "backend": "api", "route": "/a", "later": True}
+    wrote = await change(
+        timer.store,
+        "tick",
+        lambda stored, _: stored and attrs.evolve(stored, definition=newer, hash="other"),
+    )
+    assert wrote
+    record = await outbox.schedules.get("tick")
+    assert (record.definition, definition_of(record.stored)) == (None, None)
+    await timer.fire(outbox)
+    assert await define(timer.store, outbox.config.schedules, {"api": "job"}) == ["tick"]
+    assert (await outbox.schedules.get("tick")).definition is not None
+
+
+async def another_services(timer: Bench, name: str) -> None:
+    """Define a schedule as a service does whose backend has the same name, and another table."""
+    definition = parse_schedule(name, {"every": 60, "backend": "api", "route": "/a"}).to_json()
+    row = StoredSchedule(name=name, definition=definition, hash="h", job_table="their_job")
+    due = attrs.evolve(row, next_fire_at=timer.clock.now)
+    assert await timer.store.change_schedule(ScheduleChange(schedule=due)) is not None
+
+
+async def test_a_plan_says_what_a_sync_does_and_writes_nothing(timer: Bench) -> None:
+    await timer.outbox(TICK).migrate()
+    outbox = timer.outbox(TOCK)
+    wanted = SyncResult(defined=["tock"], removed=["tick"])
+    assert await outbox.schedules.plan() == wanted
+    assert await outbox.schedules.plan() == wanted
+    assert await outbox.schedules.sync() == wanted
+    assert await outbox.schedules.plan() == SyncResult(defined=[], removed=[])
+
+
+async def test_without_tables_all_is_to_be_defined(timer: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox = timer.outbox(TICK)
+
+    async def missing() -> None:
+        raise SchemaError(store="memory://", problem="no table")
+
+    monkeypatch.setattr(timer.store, "schedules", missing)
+    assert await outbox.schedules.plan() == SyncResult(defined=["tick"], removed=[])
+
+
+async def test_what_a_migration_defines_and_removes_is_written_down(timer: Bench) -> None:
+    await timer.outbox(TICK).migrate()
+    outbox = timer.outbox(TOCK)
+    await outbox.migrate()
+    await outbox.migrate()
+    entries = [(entry.action, entry.selection, entry.count) for entry in await outbox.audit()]
+    assert entries == [
+        ("schedules sync", {"define": ["tock"], "remove": ["tick"]}, 2),
+        ("schedules sync", {"define": ["tick"], "remove": []}, 1),
+    ]
+
+
+async def test_another_services_schedule_is_neither_removed_nor_fired(timer: Bench) -> None:
+    outbox = timer.outbox(TICK)
+    await another_services(timer, "theirs")
+    assert await outbox.schedules.sync() == SyncResult(defined=["tick"], removed=[])
+    await timer.fire(outbox)
+    assert await outbox.schedules.runs("theirs") == []
+    with pytest.raises(ScheduleStopped, match=r"with the table 'their_job'\) isn't one of this conf"):
+        await outbox.schedules.trigger("theirs")
+
+
+async def test_a_runners_start_does_not_take_over_another_services_schedule(
+    timer: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    outbox = timer.outbox(TICK)
+    await another_services(timer, "tick")
+    await timer.fire(outbox)
+    assert "schedule 'tick' fires as a later definition" in caplog.text
+    assert (await outbox.schedules.get("tick")).stored.job_table == "their_job"
+    assert (await outbox.schedules.sync()).defined == ["tick"]
+    assert (await outbox.schedules.get("tick")).stored.job_table == "job"
+
+
+async def test_one_is_removed_by_hand_and_the_files_come_back(timer: Bench) -> None:
+    outbox = timer.outbox(TICK)
+    await outbox.migrate()
+    await outbox.schedules.define("mine", every=60, backend="api", route="/a")
+    for name in ("tick", "mine"):
+        assert await outbox.schedules.remove(name, reason="not needed")
+        with pytest.raises(UnknownSchedule):
+            await outbox.schedules.remove(name)
+    await timer.fire(outbox)
+    assert await outbox.schedules.list() == []
+    assert [entry.action for entry in await outbox.audit()][:2] == ["schedules remove"] * 2
+    assert (await outbox.schedules.sync()).defined == ["tick"]

@@ -7,13 +7,12 @@ import re
 import socket
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from datetime import datetime, timedelta
 from typing import Any, Unpack
 
 import attrs
 
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.job.job import instant_to_json
+from sp00ky_core.job.job import value_to_json
 from sp00ky_core.job.options import expect, is_plain_text
 from sp00ky_core.outbox.operators.bulk import BulkResult
 from sp00ky_core.ports import Act, ActOptions, Audit, Store, needed
@@ -101,6 +100,4 @@ def _json_value(value: Any) -> Any:
         return _UNSTORABLE.sub("\ufffd", value[:LONGEST_TEXT])
     if isinstance(value, list):
         return [_json_value(item) for item in value]
-    if isinstance(value, datetime):
-        return instant_to_json(value)
-    return value.total_seconds() if isinstance(value, timedelta) else value
+    return value_to_json(value)

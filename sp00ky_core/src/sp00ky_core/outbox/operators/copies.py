@@ -170,7 +170,9 @@ class JobCopies(JobOperators):
         copies = {str(copy.copied_from): copy for copy in self._keyed(pairs)}
         done, refused = await imported(self.store, copies)
         problems |= refused
-        await self._tell_of([copies[id_].id for id_ in done])
+        if done and self._hooks.observes("sp00ky_job_enqueued"):
+            ids = tuple(copies[id_].id for id_ in done)
+            await self._tell(await self.jobs.find(JobQuery(ids=ids, limit=len(ids))))
         fates = {id_: OperatorResult(job_id=id_, fate=OperatorFate.COPIED) for id_ in done}
         illegal, missing = OperatorFate.ILLEGAL, OperatorFate.NOT_FOUND
         fates |= {
@@ -178,10 +180,6 @@ class JobCopies(JobOperators):
             for id_, error in problems.items()
         }
         return [fates.get(id_) or OperatorResult(job_id=id_, fate=missing) for id_ in job_ids]
-
-    async def _tell_of(self, job_ids: Sequence[str]) -> None:
-        if job_ids and self._hooks.observes("sp00ky_job_enqueued"):
-            await self._tell(await self.jobs.find(JobQuery(ids=tuple(job_ids), limit=len(job_ids))))
 
     async def _tell(self, jobs: list[Job]) -> None:
         if self._hooks.observes("sp00ky_job_enqueued"):

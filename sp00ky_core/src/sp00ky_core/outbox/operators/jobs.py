@@ -112,25 +112,14 @@ class Operation:
         whole = {**selection.described(), **asked, **changed}
         return act_of(self.action.name, whole, via=via, reason=self.reason, actor=self.actor)
 
-    def on(self, store: Store) -> Operate:
-        """Return what does it to jobs of a store, by their ids."""
-        begun: float | None = None
-
-        async def operate(job_ids: Sequence[str], so_far: BulkResult) -> Sequence[OperatorResult]:
-            nonlocal begun
-            now = monotonic()
-            begun = now if begun is None else begun
-            delays = self._delays(len(job_ids), so_far, elapsed=now - begun)
-            return await self._do(store, job_ids, delays)
-
-        return operate
-
-    async def _do(
-        self, store: Store, job_ids: Sequence[str], delays: Sequence[float] | None
+    async def do(
+        self, store: Store, job_ids: Sequence[str], so_far: BulkResult, *, elapsed: float
     ) -> Sequence[OperatorResult]:
+        """Do it to jobs of a store, so many seconds after the first of those that match."""
         if self.action is KILL:
             return await kill(store, job_ids, reason=self.reason or KILL_REASON)
         if self.action is REDRIVE:
+            delays = self._delays(len(job_ids), so_far, elapsed=elapsed)
             return await redrive(store, job_ids, resend_unknown=self.resend_unknown, delays=delays)
         if self.change is not None:
             return await reschedule(store, job_ids, self.change)
@@ -173,6 +162,11 @@ def rescheduling(
     return Operation(action=RESCHEDULE, change=change, **act)
 
 
+def operation_of(action: Action, **options: Any) -> Operation:
+    """Describe an operation by the options of a call. Raises ``OptionInvalid``."""
+    return rescheduling(**options) if action is RESCHEDULE else Operation(action=action, **options)
+
+
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -185,20 +179,14 @@ class JobOperators(Queries):
     @overload
     async def kill(self, **matching: Unpack[MatchingOptions]) -> BulkResult: ...
 
-    async def kill(
-        self,
-        *job_ids: str,
-        filter: JobFilter | None = None,  # noqa: A002  # as it is called in the documents
-        limit: int | None = None,
-        **act: Unpack[ActOptions],
-    ) -> list[OperatorResult] | BulkResult:
+    async def kill(self, *job_ids: str, **options: Any) -> Any:
         """End jobs that are pending or processing; an attempt in flight is fenced off.
 
         Args:
             job_ids: The jobs; or
-            filter: the conditions that they meet; 100 at a time.
-            limit: With ``filter``, at most so many, the newest.
-            act: ``reason`` and ``actor``, for the audit; the reason goes into each job's ``errors``, too.
+            options: ``filter``, the conditions that they meet; 100 at a time. With it ``limit``: at most so
+                many, the newest. ``reason`` and ``actor``, for the audit; the reason goes into each job's
+                ``errors``, too.
 
         Returns:
             Each job's fate, in order; with ``filter`` the numbers of them.
@@ -207,7 +195,7 @@ class JobOperators(Queries):
             OptionInvalid: both ids and a filter, a limit without one, an id that is no text, or a filter on a
                 status that can't be killed.
         """
-        return await self._operate(Operation(action=KILL, **act), Selection(job_ids, filter, limit))
+        return await self._operate(KILL, job_ids, **options)
 
     @overload
     async def redrive(self, *job_ids: str, **options: Unpack[RedriveOptions]) -> list[OperatorResult]: ...
@@ -215,29 +203,18 @@ class JobOperators(Queries):
     @overload
     async def redrive(self, **matching: Unpack[RedriveMatchingOptions]) -> BulkResult: ...
 
-    async def redrive(
-        self,
-        *job_ids: str,
-        filter: JobFilter | None = None,  # noqa: A002
-        limit: int | None = None,
-        resend_unknown: bool = False,
-        over: timedelta | None = None,
-        **act: Unpack[ActOptions],
-    ) -> list[OperatorResult] | BulkResult:
+    async def redrive(self, *job_ids: str, **options: Any) -> Any:
         """Make failed jobs pending again, with all their retries; as ``kill`` otherwise.
 
         Of jobs that meet a filter the oldest comes first: jobs of one ``ordering_key`` take their old places.
 
         Args:
             job_ids: The jobs; or
-            filter: the conditions that they meet.
-            limit: With ``filter``, at most so many, the newest.
-            resend_unknown: Also those with ``max_retries = 0`` whose only request may have arrived.
-            over: They become due one after the other, evenly within so long from now; None: all at once.
-            act: ``reason`` and ``actor``, for the audit.
+            options: As of ``kill``, and ``resend_unknown``: also those with ``max_retries = 0`` whose only
+                request may have arrived. ``over``: they become due one after the other, evenly within so long
+                from now; None: all at once.
         """
-        operation = Operation(action=REDRIVE, resend_unknown=resend_unknown, over=over, **act)
-        return await self._operate(operation, Selection(job_ids, filter, limit))
+        return await self._operate(REDRIVE, job_ids, **options)
 
     @overload
     async def clear(self, *job_ids: str, **act: Unpack[ActOptions]) -> list[OperatorResult]: ...
@@ -245,15 +222,9 @@ class JobOperators(Queries):
     @overload
     async def clear(self, **matching: Unpack[MatchingOptions]) -> BulkResult: ...
 
-    async def clear(
-        self,
-        *job_ids: str,
-        filter: JobFilter | None = None,  # noqa: A002
-        limit: int | None = None,
-        **act: Unpack[ActOptions],
-    ) -> list[OperatorResult] | BulkResult:
+    async def clear(self, *job_ids: str, **options: Any) -> Any:
         """Delete jobs that have ended; as ``kill`` otherwise, but with ``filter`` of 10,000 at a time."""
-        return await self._operate(Operation(action=CLEAR, **act), Selection(job_ids, filter, limit))
+        return await self._operate(CLEAR, job_ids, **options)
 
     @overload
     async def reschedule(
@@ -263,27 +234,19 @@ class JobOperators(Queries):
     @overload
     async def reschedule(self, **matching: Unpack[RescheduleMatchingOptions]) -> BulkResult: ...
 
-    async def reschedule(
-        self,
-        *job_ids: str,
-        filter: JobFilter | None = None,  # noqa: A002
-        limit: int | None = None,
-        **options: Unpack[RescheduleOptions],
-    ) -> list[OperatorResult] | BulkResult:
+    async def reschedule(self, *job_ids: str, **options: Any) -> Any:
         """Change when pending jobs are due, or their priority; others are refused; as ``kill`` otherwise.
 
         Args:
             job_ids: The jobs; or
-            filter: the conditions that they meet.
-            limit: With ``filter``, at most so many, the newest.
-            options: ``at``, ``delay`` (from now) or ``now``: when they are due; ``priority``, from 0 to 3;
-                ``reason`` and ``actor``, for the audit.
+            options: As of ``kill``, and ``at``, ``delay`` (from now) or ``now``: when they are due;
+                ``priority``, from 0 to 3.
 
         Raises:
             OptionInvalid: an option out of its range, two of ``at``, ``delay`` and ``now``, or nothing that
                 changes.
         """
-        return await self._operate(rescheduling(**options), Selection(job_ids, filter, limit))
+        return await self._operate(RESCHEDULE, job_ids, **options)
 
     def steps(
         self, action: Action, conditions: JobFilter, *, limit: int | None = None, **options: Any
@@ -296,9 +259,7 @@ class JobOperators(Queries):
             UnknownBackend: The filter names one that isn't configured.
             OptionInvalid: As ``kill`` and ``reschedule``.
         """
-        is_reschedule = action is RESCHEDULE
-        operation = rescheduling(**options) if is_reschedule else Operation(action=action, **options)
-        return self._steps(operation, Selection((), conditions, limit))
+        return self._steps(operation_of(action, **options), Selection((), conditions, limit))
 
     def _steps(self, operation: Operation, selection: Selection) -> AsyncGenerator[BulkResult, None]:
         act, operate = operation.act(selection, via=self.via), self._operate_with(operation)
@@ -319,7 +280,16 @@ class JobOperators(Queries):
         self.backends.meant(Selection((), conditions, limit).matching())
         return await count_matching(self.jobs, action, conditions, limit=limit)
 
-    async def _operate(self, operation: Operation, selection: Selection) -> list[OperatorResult] | BulkResult:
+    async def _operate(
+        self,
+        action: Action,
+        job_ids: Sequence[str],
+        *,
+        filter: JobFilter | None = None,  # noqa: A002  # as it is called in the documents
+        limit: int | None = None,
+        **options: Any,
+    ) -> list[OperatorResult] | BulkResult:
+        operation, selection = operation_of(action, **options), Selection(job_ids, filter, limit)
         if selection.conditions is None:
             return await self._by_ids(operation, selection)
         return await last_of(self._steps(operation, selection))
@@ -334,17 +304,20 @@ class JobOperators(Queries):
         return list(results)
 
     def _operate_with(self, operation: Operation) -> Operate:
-        operate = operation.on(self.store)
+        begun: float | None = None
 
-        async def operate_and_follow(job_ids: Sequence[str], so_far: BulkResult) -> Sequence[OperatorResult]:
-            results = await operate(job_ids, so_far)
+        async def operate(job_ids: Sequence[str], so_far: BulkResult) -> Sequence[OperatorResult]:
+            nonlocal begun
+            now = monotonic()
+            begun = now if begun is None else begun
+            results = await operation.do(self.store, job_ids, so_far, elapsed=now - begun)
             if operation.action is KILL:
                 await report_settled(self.jobs, self._hooks, results)
             elif operation.action is REDRIVE and self.store.capabilities.schedules:
                 await self._reopen_runs(results)
             return results
 
-        return operate_and_follow
+        return operate
 
     async def _reopen_runs(self, results: Sequence[OperatorResult]) -> None:
         from sp00ky_core.runner.maintenance.runs import reopen_runs  # noqa: PLC0415  # `jobs list` starts without

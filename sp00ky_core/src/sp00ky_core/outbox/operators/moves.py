@@ -62,9 +62,8 @@ class ExportFormat:
 
     def __init__(self, columns: Iterable[str] | None = None) -> None:
         """Choose columns, in this order. Raises ``OptionInvalid`` for one that no export has."""
-        self.columns: list[str] | None = (
-            None if columns is None else list(dict.fromkeys(name.strip() for name in columns))
-        )
+        stripped = dict.fromkeys(name.strip() for name in columns or ())
+        self.columns: list[str] | None = None if columns is None else list(stripped)
         for name in self.columns or ():
             if name not in COLUMNS:
                 expected = f"columns of an export; {nearest(name, COLUMNS)}"
@@ -277,8 +276,9 @@ class JobMoves(Queries):
                 skipped += 1
             else:
                 refused.append(("different", f"job {job.id} is there already, with another content"))
-        failed = [] if dry_run else await self._insert(new)
-        for why, problem in [*refused, *failed]:
+        failed = {} if dry_run else (await imported(self.store, new))[1]
+        refused += [(_why(new[job_id]), f"job {job_id}: {error.problem}") for job_id, error in failed.items()]
+        for why, problem in refused:
             result = with_refused(result, why, [problem])
         done = 0 if dry_run else len(new) - len(failed)
         return attrs.evolve(result, done=result.done + done, skipped=result.skipped + skipped)
@@ -289,10 +289,6 @@ class JobMoves(Queries):
         if own_id is None:
             return f"job {job.id}: {self.store.location} can't hold such an id"
         return attrs.evolve(job, id=own_id, backend=self.backends[job.backend].table.backend)
-
-    async def _insert(self, new: Mapping[str, Job]) -> list[_Refused]:
-        _, refused = await imported(self.store, new)
-        return [(_why(new[job_id]), f"job {job_id}: {error.problem}") for job_id, error in refused.items()]
 
 
 _Refused = tuple[Refusal, str]

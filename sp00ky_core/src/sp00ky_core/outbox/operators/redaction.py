@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Ite
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Unpack
+from typing import Unpack
 
 import attrs
 
@@ -80,16 +80,36 @@ def hash_of(selection: Selection) -> str:
     return sha256(text.encode()).hexdigest()
 
 
+class EraseOptions(ActOptions, total=False):
+    """Choose the jobs that are erased, where they aren't named, and say who does it.
+
+    Attributes:
+        filter: The conditions that they meet.
+        limit: At most so many, the newest.
+    """
+
+    filter: JobFilter | None
+    limit: int | None
+
+
+class RedactOptions(EraseOptions, total=False):
+    """Say how jobs are redacted; see ``Outbox.redact``.
+
+    Attributes:
+        fields: Take out only what these JSON pointers lead to.
+        kill: End those that are pending first.
+        keys: Take out also what says whom the jobs were for.
+    """
+
+    fields: Sequence[str]
+    kill: bool
+    keys: bool
+
+
 class JobRedaction(JobCopies):
     """Redact and erase jobs; a base of ``Outbox``."""
 
-    async def redact(
-        self,
-        *job_ids: str,
-        filter: JobFilter | None = None,  # noqa: A002  # as in ``kill``
-        limit: int | None = None,
-        **options: Any,
-    ) -> RedactionResult:
+    async def redact(self, *job_ids: str, **options: Unpack[RedactOptions]) -> RedactionResult:
         """Take payload, result, and the errors' reasons out of jobs that have ended.
 
         Their ids, times, statuses and codes stay, and say ``redacted_at``. A job that is redacted can't be
@@ -97,19 +117,18 @@ class JobRedaction(JobCopies):
 
         Args:
             job_ids: The jobs; or
-            filter: the conditions that they meet; 100 at a time.
-            limit: With ``filter``, at most so many, the newest.
-            options: ``fields`` (JSON pointers): of payload and result only what these lead to, of jobs that
-                have one of them. ``kill``: end those that are pending first; else they are refused, as those
-                that are processing are. ``keys``: also ``dedup_key``, ``ordering_key`` and ``assigned_to``,
-                the jobs' copies, and the runs of schedules that made them; else the result names what there
-                is. ``reason`` and ``actor``: for the audit.
+            options: ``filter``, the conditions that they meet; 100 at a time. With it ``limit``: at most so
+                many, the newest. ``fields`` (JSON pointers): of payload and result only what these lead to,
+                of jobs that have one of them. ``kill``: end those that are pending first; else they are
+                refused, as those that are processing are. ``keys``: also ``dedup_key``, ``ordering_key`` and
+                ``assigned_to``, the jobs' copies, and the runs of schedules that made them; else the result
+                names what there is. ``reason`` and ``actor``: for the audit.
 
         Raises:
             OptionInvalid: A field that leads to nothing in any of the jobs: nothing was done.
             CallUnsupported: The store can't.
         """
-        return await last_of(self.redact_steps(*job_ids, filter=filter, limit=limit, **options))
+        return await last_of(self.redact_steps(*job_ids, **options))
 
     def redact_steps(
         self,
@@ -131,19 +150,13 @@ class JobRedaction(JobCopies):
         refused = {JobStatus.PROCESSING} if kill else UNFINISHED
         return self._rewritten(said, selection, work.redact, fields=fields, refused=refused, dry_run=dry_run)
 
-    async def erase(
-        self,
-        *job_ids: str,
-        filter: JobFilter | None = None,  # noqa: A002
-        limit: int | None = None,
-        **act: Unpack[ActOptions],
-    ) -> RedactionResult:
+    async def erase(self, *job_ids: str, **options: Unpack[EraseOptions]) -> RedactionResult:
         """Kill the jobs that haven't ended, wait until no attempt of theirs is under way, delete all of them.
 
         The runs of schedules that made them go with them; ``copies`` and ``left`` of the result name what is
         left. Arguments as of ``redact``.
         """
-        return await last_of(self.erase_steps(*job_ids, filter=filter, limit=limit, **act))
+        return await last_of(self.erase_steps(*job_ids, **options))
 
     def erase_steps(
         self,
@@ -237,12 +250,8 @@ class JobRedaction(JobCopies):
         for field in fields:
             met = isinstance(field, str) and field.startswith("/")
             expect("fields", field, "a pointer, as in /card", met=met)
-        for field in await self._leading_nowhere(selection, fields) if fields else ():
-            expected = "a pointer into the payload or the result of one of the jobs; nothing was done"
-            expect("fields", field, expected, met=False)
-
-    async def _leading_nowhere(self, selection: Selection, fields: Sequence[str]) -> Sequence[str]:
-        """Read jobs until each pointer has led somewhere; return those that never do."""
+        if not fields:
+            return
         async with aclosing(self._pages(selection)) as batches:
             async for ids in batches:
                 for job in await self.jobs.whole(ids):
@@ -251,7 +260,9 @@ class JobRedaction(JobCopies):
                         fields = [field for field in fields if field not in led]
                 if not fields:
                     break
-        return fields
+        for field in fields:
+            expected = "a pointer into the payload or the result of one of the jobs; nothing was done"
+            expect("fields", field, expected, met=False)
 
     async def _with_left(
         self, selection: Selection, result: RedactionResult, copies: Sequence[str]
@@ -346,7 +357,9 @@ class _Redacting:
                 result = attrs.evolve(result, matched=result.matched + len(copies))
                 result = await self.redact([job.id for job in copies], result)
             return result
-        return _named(result, copies, await _runs(self.outbox, job_ids))
+        store = has(self.outbox.store, Schedules)
+        runs = await store.runs(RunQuery(job_ids=tuple(job_ids), limit=None)) if store and job_ids else ()
+        return _named(result, copies, len(runs))
 
 
 @attrs.define
@@ -421,11 +434,3 @@ def _named(result: RedactionResult, copies: Sequence[Job], runs: int) -> Redacti
 
 async def _copies(outbox: JobRedaction, job_ids: Collection[str]) -> list[str]:
     return await needed(outbox.store, Rewrites, "copies_of()").copies_of(job_ids) if job_ids else []
-
-
-async def _runs(outbox: JobRedaction, job_ids: Collection[str]) -> int:
-    """Count the runs of schedules that have made these jobs."""
-    store = has(outbox.store, Schedules)
-    if store is None or not job_ids:
-        return 0
-    return len(await store.runs(RunQuery(job_ids=tuple(job_ids), limit=None)))

@@ -34,6 +34,7 @@ from sp00ky_core.errors import (
     QueryRefused,
     ScheduleInvalid,
     ScheduleStopped,
+    SchemaError,
     Sp00kyError,
     StoreError,
     UnknownSchedule,
@@ -55,20 +56,22 @@ from sp00ky_core.ports import (
     Trigger,
     check_limit,
 )
-from sp00ky_core.runner.maintenance.reconcile import (
+from sp00ky_core.runner.maintenance.runs import RunMaintenance, ScheduleServices
+from sp00ky_core.runner.maintenance.scheduler import (
     TRIES,
-    Sync,
-    SyncResult,
+    Firing,
+    Place,
+    Scheduler,
     change,
     define,
+    jobs_of,
     schedules_of,
     tables_of,
+    undefined,
 )
-from sp00ky_core.runner.maintenance.runs import RunMaintenance, ScheduleServices
-from sp00ky_core.runner.maintenance.scheduler import Firing, Place, Scheduler, jobs_of
 from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.schedules.definition import definition_of, paused, released, removed, resumed
+from sp00ky_core.schedules.definition import definition_of, is_others, paused, released, removed, resumed
 from sp00ky_core.schedules.fire import ended, new_job
 from sp00ky_core.stores.naming import LoopStore, StoreUser
 
@@ -213,6 +216,19 @@ class ScheduleRecord:
         return tuple(sorted(key for key, count in self.stored.failures.items() if count >= most))
 
 
+@attrs.frozen(kw_only=True)
+class SyncResult:
+    """The names of schedules that a sync has written.
+
+    Attributes:
+        defined: Added or changed.
+        removed: No longer in the file.
+    """
+
+    defined: Sequence[str]
+    removed: Sequence[str]
+
+
 def statuses_of(status: RunStatus | str | None) -> tuple[RunStatus, ...]:
     """Read a status to look for; None: any. Raises ``OptionInvalid``."""
     asked = one_of(RunStatus, "status", status)
@@ -273,14 +289,40 @@ class ScheduleOperators(StoreUser):
         await define(self.store, {name: parsed}, tables_of(self.backends), origin="python")
 
     async def sync(self, **act: Unpack[ActOptions]) -> SyncResult:
-        """Make the schedules what the file says: changes, additions, removals; a pause is kept."""
-        return await self._synced(await self._sync.plan(), **act)
+        """Make the schedules what the file says: changes, additions, removals; a pause is kept.
+
+        What another service has defined stays: one whose file doesn't have the backend, or has another job
+        table for it.
+        """
+        return await self._synced(await self._planned(), **act)
 
     async def plan(self) -> SyncResult:
         """Find what ``sync`` would change; nothing, where the store keeps no schedules."""
         if not self.store.capabilities.schedules:
             return SyncResult(defined=[], removed=[])
-        return await self._sync.plan()
+        return await self._planned()
+
+    async def _planned(self) -> SyncResult:
+        """Find what would change; all is to be defined where there are no tables yet."""
+        definitions = self._config.schedules
+        try:
+            snapshot = await schedules_of(self.store).schedules()
+        except SchemaError:
+            return SyncResult(defined=[*definitions], removed=[])
+        defined = undefined(snapshot, definitions, tables_of(self.backends))
+        return SyncResult(defined=[*defined], removed=self._superfluous(snapshot))
+
+    def _superfluous(self, snapshot: ScheduleSnapshot) -> list[str]:
+        known = {*self._config.schedules, *self._config.schedules_left_out}
+        return [
+            name
+            for name, stored in snapshot.schedules.items()
+            if not stored.removed and name not in known and self._is_the_files(stored)
+        ]
+
+    def _is_the_files(self, stored: StoredSchedule) -> bool:
+        table = tables_of(self.backends).get(str(stored.definition.get("backend")))
+        return stored.origin == "file" and table is not None and not is_others(stored, table)
 
     async def sync_migrated(self, **act: Unpack[ActOptions]) -> SyncResult:
         """Do as ``sync`` does, as a part of ``migrate``: it is written down only if it changes anything."""
@@ -290,14 +332,11 @@ class ScheduleOperators(StoreUser):
     async def _synced(self, planned: SyncResult, **act: Unpack[ActOptions]) -> SyncResult:
         selection = {"define": [*planned.defined][:MOST_IDS], "remove": [*planned.removed][:MOST_IDS]}
         async with self._recorded("sync", selection, **act) as record:
-            result = await self._sync.apply()
-            await record.reach(len(result.defined) + len(result.removed))
-        return result
-
-    @property
-    def _sync(self) -> Sync:
-        config = self._config
-        return Sync(self.store, config.schedules, config.schedules_left_out, tables_of(self.backends))
+            defined = await define(self.store, self._config.schedules, tables_of(self.backends))
+            superfluous = self._superfluous(await schedules_of(self.store).schedules())
+            gone = [name for name in superfluous if await change(self.store, name, _removed)]
+            await record.reach(len(defined) + len(gone))
+        return SyncResult(defined=defined, removed=gone)
 
     async def check(self) -> Sequence[Finding]:
         """Find what would keep the file's schedules from making jobs."""
@@ -330,7 +369,7 @@ class ScheduleOperators(StoreUser):
 
     async def remove(self, name: str, **act: Unpack[ActOptions]) -> bool:
         """Remove a schedule; jobs that it has made are delivered. One of the file comes back with a sync."""
-        return await self._change("remove", name, lambda stored, _: removed(stored), **act)
+        return await self._change("remove", name, _removed, **act)
 
     async def release(self, name: str, *keys: str, **act: Unpack[ActOptions]) -> bool:
         """End the quarantine of these keys, or without any of all; whether there was something to end."""
@@ -455,3 +494,7 @@ class ScheduleOperators(StoreUser):
 def _unknown(name: str, snapshot: ScheduleSnapshot) -> UnknownSchedule:
     known = (schedule.name for schedule in snapshot.schedules.values() if not schedule.removed)
     return UnknownSchedule(schedule=name, known=tuple(known))
+
+
+def _removed(stored: StoredSchedule | None, _: datetime) -> StoredSchedule | None:
+    return stored and removed(stored)

@@ -1,9 +1,9 @@
-"""Reclaim lost claims and release strays, in rounds that end with a prune."""
+"""Reclaim lost claims, release strays, and delete jobs that are older than is kept."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from itertools import islice
 
 import attrs
@@ -11,10 +11,9 @@ import attrs
 from sp00ky_core.errors import JobNotFound, Sp00kyError
 from sp00ky_core.gate.gate import Gate
 from sp00ky_core.plugins.calls import Hooks
-from sp00ky_core.ports import OverdueClaim, OverdueClaims, Settlement, Store, has
+from sp00ky_core.ports import OverdueClaim, OverdueClaims, Retention, Settlement, Store, has
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.liveness import Beat
-from sp00ky_core.runner.maintenance.retention import Pruner
 from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.slots import Holdings
@@ -28,6 +27,11 @@ RECLAIM_ROUNDS = 20
 """Batches at a time: as many claims as a runner may have held are pending again at once."""
 OVERDUE_BATCH = 2_000
 """Claims looked at in each round."""
+
+PRUNE_BATCH = 1_000
+PRUNE_ROUNDS = 100
+"""Batches at a time: a large heap is taken away bit by bit, between reclaims."""
+
 
 MOST_REMEMBERED = 10_000
 
@@ -58,7 +62,10 @@ class Overdue:
 
 @attrs.define(eq=False, slots=False)
 class Reclaimer:
-    """Takes back lost claims, beside the claims of every runner: any number may, there is no leader."""
+    """Takes back lost claims, beside the claims of every runner: any number may, there is no leader.
+
+    Deletes ended jobs once in ``prune_interval``, and sooner where there are more of them.
+    """
 
     _store: Store
     _hooks: Hooks
@@ -70,10 +77,12 @@ class Reclaimer:
     _gates: Collection[Gate]
     _holdings: Holdings
     _written: Callable[[Iterable[tuple[Settlement, None]]], None]
-    _pruner: Pruner
+    _before_prune: Callable[[], Awaitable[Collection[str]]] | None
+    """Reads what must be read of jobs before they go; returns the schedules whose jobs are spared."""
 
     def __attrs_post_init__(self) -> None:
         self._overdue = Overdue()
+        self._next_prune = self._options.clock() + self._options.prune_interval * self._options.random()
 
     async def run(self) -> None:
         """Look after the table until cancelled."""
@@ -84,7 +93,7 @@ class Reclaimer:
 
     async def _round(self) -> None:
         """Run each part on its own: what one of them can't do must not keep the others from theirs."""
-        for step in (self._release, self._reclaim, self._pruner.prune):
+        for step in (self._release, self._reclaim, self._prune):
             if not self._beat.is_steady():
                 return
             try:
@@ -96,6 +105,18 @@ class Reclaimer:
         released = await self._claimer.release()
         if released:
             logger.warning("released %d claims whose reply was lost", len(released))
+
+    async def _prune(self) -> None:
+        """Delete what is old, if it is time to; what fails is tried later again."""
+        now, retention = self._options.clock(), has(self._store, Retention)
+        if now < self._next_prune:
+            return
+        self._next_prune = now + self._options.prune_interval
+        spared = await self._before_prune() if self._before_prune else ()
+        for _ in range(PRUNE_ROUNDS):
+            if not retention or await retention.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
+                return
+        self._next_prune = now  # there is more: a fast queue would outgrow its retention
 
     async def _reclaim(self) -> None:
         dead, beating = self._beat.dead(), self._beat.beating()

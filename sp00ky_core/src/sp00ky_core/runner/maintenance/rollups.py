@@ -88,13 +88,10 @@ class RollupWriter:
         if counted:
             self._times_back += self._minute is not None and minute <= self._minute
             self._minute, self._counted = minute, self._observer.counters.copy()
-            rows = [_rollup(minute, self._writer_id(), kind, counts) for kind, counts in counted.items()]
+            own_id = self._options.runner_id  # once the clock has gone back, one that no row there has
+            writer_id = f"{own_id}~{self._times_back}" if self._times_back else own_id
+            rows = [_rollup(minute, writer_id, kind, counts) for kind, counts in counted.items()]
             self._unwritten = [*self._unwritten, *rows][-MOST_UNWRITTEN:]
-
-    def _writer_id(self) -> str:
-        """Return the runner's id; once the clock has gone back, one that no row of these minutes has."""
-        runner_id = self._options.runner_id
-        return f"{runner_id}~{self._times_back}" if self._times_back else runner_id
 
     async def _write(self) -> None:
         rows = self._unwritten

@@ -24,14 +24,15 @@ from sp00ky_core.ports import (
     Store,
     StoredSchedule,
 )
-from sp00ky_core.runner.maintenance.reconcile import change, schedules_of
 from sp00ky_core.runner.maintenance.scheduler import (
     Firing,
     Place,
     Scheduler,
+    change,
     everything,
     jobs_of,
     open_runs,
+    schedules_of,
     share,
 )
 from sp00ky_core.runner.observer import Observer
@@ -182,7 +183,8 @@ class RunMaintenance:
         definition = self._known(stored)
         if definition is None:
             return True
-        deadline = self._deadline(definition)
+        given = (definition.deadline, self._retention.run_deadline)
+        deadline = next((seconds for seconds in given if seconds is not None), DEADLINE)
         late = [
             job.id
             for run, job in in_progress
@@ -198,10 +200,6 @@ class RunMaintenance:
         failures = failures_after(stored.failures, runs) if counted else {}
         change = ScheduleChange(schedule=attrs.evolve(stored, failures=failures), runs=runs)
         return await self._schedules.change_schedule(change) is not None
-
-    def _deadline(self, definition: ScheduleConfig) -> float:
-        given = (definition.deadline, self._retention.run_deadline)
-        return next((seconds for seconds in given if seconds is not None), DEADLINE)
 
     async def _prune(self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime) -> None:
         history = definition.history

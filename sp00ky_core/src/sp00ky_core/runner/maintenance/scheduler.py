@@ -1,4 +1,4 @@
-"""Fire what is due, each schedule in one runner where it can be."""
+"""Fire what is due, each schedule in one runner where it can be; change schedules' rows under their guard."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 import attrs
 
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.backend.validation import check_job
 from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
-from sp00ky_core.errors import QueryRefused, Sp00kyError
+from sp00ky_core.errors import QueryRefused, Sp00kyError, StoreError
 from sp00ky_core.job.job import Job
 from sp00ky_core.plugins.calls import Hooks
 from sp00ky_core.ports import (
@@ -23,17 +24,19 @@ from sp00ky_core.ports import (
     RunStatus,
     ScheduleChange,
     ScheduleRun,
+    Schedules,
     ScheduleSnapshot,
     Store,
     StoredSchedule,
     Trigger,
+    needed,
 )
-from sp00ky_core.runner.maintenance.reconcile import change, define, schedules_of, tables_of
 from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedules.definition import (
     brought_back,
     can_not_fire,
+    defined,
     definition_of,
     is_due,
     is_others,
@@ -42,6 +45,86 @@ from sp00ky_core.schedules.definition import (
 from sp00ky_core.schedules.fire import FanOut, Fire, OpenRun, Situation, decide_fire, failures_after, fan_out
 from sp00ky_core.stores.naming import NamedJobs
 from sp00ky_core.stores.transitions import kill, report_settled
+
+TRIES = 50
+"""How often a row that changes meanwhile is read again; runners change it at each fire."""
+
+Decide = Callable[[StoredSchedule | None, datetime], StoredSchedule | None]
+"""Decides, by the row and the database's time, how the row is to be; None: as it is."""
+
+
+def schedules_of(store: Store) -> Schedules:
+    """Return a store as one that keeps schedules. Raises ``CallUnsupported``."""
+    return needed(store, Schedules, "schedules", "use a store that keeps them")
+
+
+async def change(store: Store, name: str, decide: Decide, runs: Sequence[ScheduleRun] = ()) -> bool:
+    """Change one row, and write these runs with it; whether it was written.
+
+    Raises:
+        StoreError: it couldn't be, for it changes all the time.
+    """
+    schedules = schedules_of(store)
+    for _ in range(TRIES):
+        snapshot = await schedules.schedules()
+        stored = snapshot.schedules.get(name)
+        wanted = decide(stored, snapshot.now)
+        if wanted is None or (wanted == stored and not runs):
+            return False
+        if await schedules.change_schedule(ScheduleChange(schedule=wanted, runs=runs)) is not None:
+            return True
+    raise StoreError(store=store.location, problem=f"schedule {name!r} changes all the time; try again")
+
+
+def tables_of(backends: Mapping[str, Backend]) -> dict[str, str]:
+    """Return the job table of each backend, by its name."""
+    return {name: backend.table.table for name, backend in backends.items()}
+
+
+async def define(
+    store: Store,
+    definitions: Mapping[str, ScheduleConfig],
+    tables: Mapping[str, str],
+    *,
+    origin: str = "file",
+    only_new: bool = False,
+) -> list[str]:
+    """Make the rows what definitions say; the names of those that were written.
+
+    Args:
+        store: Keeps them.
+        definitions: By name.
+        tables: The job tables of the backends that are known here, by their names.
+        origin: Who defines them.
+        only_new: As a runner's start does, see ``defined``.
+    """
+    before = await schedules_of(store).schedules()
+    wanted = undefined(before, definitions, tables, origin=origin, only_new=only_new)
+    return [name for name, decide in wanted.items() if await change(store, name, decide)]
+
+
+def undefined(
+    snapshot: ScheduleSnapshot,
+    definitions: Mapping[str, ScheduleConfig],
+    tables: Mapping[str, str],
+    *,
+    origin: str = "file",
+    only_new: bool = False,
+) -> dict[str, Decide]:
+    """Return the changes that make rows what definitions say, by name; nearly every start needs none."""
+    wanted = {
+        name: partial(
+            defined,
+            definition,
+            origin=origin,
+            job_table=tables.get(definition.backend),
+            only_new=only_new,
+        )
+        for name, definition in definitions.items()
+    }
+    stored, now = snapshot.schedules, snapshot.now
+    return {name: decide for name, decide in wanted.items() if decide(stored.get(name), now) is not None}
+
 
 Place = Callable[[str], tuple[int, int]]
 """Where a runner stands among those that serve a backend, by the backend's name, and how many these are."""
@@ -86,9 +169,6 @@ HEAD_START = timedelta(seconds=0.5)
 
 APART = 0.2
 """Seconds over which these are spread before they run a query that only one of them needs."""
-
-
-Row = tuple[str, StoredSchedule]
 
 
 @attrs.define(eq=False, slots=False)
@@ -175,8 +255,9 @@ class Scheduler:
     def _begin(self, snapshot: ScheduleSnapshot) -> float:
         """Begin what is due; seconds until more may be."""
         wait = self._options.poll * (0.9 + 0.2 * self._options.random())
-        own = share(snapshot.schedules, self._place)
-        for name, stored in self._turned(list(snapshot.schedules.items())):
+        own, rows = share(snapshot.schedules, self._place), list(snapshot.schedules.items())
+        start = int(self._options.random() * len(rows))  # so that runners rarely begin with the same one
+        for name, stored in rows[start:] + rows[:start]:
             if can_not_fire(stored) or stored.next_fire_at is None or name in self._under_way:
                 continue
             definition = self._definition(stored)
@@ -199,11 +280,6 @@ class Scheduler:
                 return False
             self._right[stored.name] = stored.next_fire_at, now
         return True
-
-    def _turned(self, rows: list[Row]) -> list[Row]:
-        """Begin anywhere, so that runners which wake at the same time rarely decide on the same schedule."""
-        start = int(self._options.random() * len(rows))
-        return rows[start:] + rows[:start]
 
     def _definition(self, stored: StoredSchedule) -> ScheduleConfig | None:
         key = (stored.name, stored.hash)

@@ -15,14 +15,14 @@ from prometheus_client.parser import text_string_to_metric_families
 from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
 from sp00ky_core.errors import MetricsMissing
-from sp00ky_core.observe.prometheus import (
+from sp00ky_core.observe.measures import (
     LONGEST_HEAD,
     MOST_CLIENTS,
     Answer,
     Measures,
     TextServer,
 )
-from sp00ky_core.observe.prometheus_text import exposition
+from sp00ky_core.observe.prometheus import exposition
 from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import BackendStats, BreakerStats, Pause
 
@@ -114,7 +114,7 @@ async def test_a_store_that_is_away_leaves_the_queue_out(make_bench: Any) -> Non
     assert "sp00ky_store_errors_total" in text
 
 
-CLOCK = "sp00ky_core.observe.prometheus.time"
+CLOCK = "sp00ky_core.observe.measures.time"
 
 
 async def test_the_queue_is_told_as_it_was_while_the_store_is_away(

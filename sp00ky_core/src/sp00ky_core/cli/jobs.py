@@ -11,8 +11,7 @@ from typing import Any
 import attrs
 import click
 
-from sp00ky_core.cli.choice import conditions_of, filter_options, job_of, warn_of_unknown
-from sp00ky_core.cli.options import PAST, page_options
+from sp00ky_core.cli.options import PAST, filter_options, job_of, page_options, warn_of_unknown
 from sp00ky_core.cli.output import (
     coloured_text,
     draws,
@@ -33,7 +32,6 @@ from sp00ky_core.cli.settings import (
     command,
     flag,
     option,
-    outbox_command,
     with_settings,
 )
 from sp00ky_core.encoding.printable import plain
@@ -48,15 +46,10 @@ from sp00ky_core.ports import GROUPED, OUTCOMES, BackendStats, ErrorGroup, Group
 
 __all__ = ["jobs"]
 
-COMMANDS = {
-    **dict.fromkeys(("kill", "retry", "clear", "reschedule", "copy"), "job_operations"),
-    **dict.fromkeys(("export", "import"), "moves"),
-    **dict.fromkeys(("redact", "erase"), "redaction"),
-}
-"""The modules of those commands that other modules have."""
+OPERATIONS = ("kill", "retry", "clear", "reschedule", "copy", "redact", "erase", "export", "import")
 
 
-@click.group(cls=Commands, modules=COMMANDS)
+@click.group(cls=Commands, modules=dict.fromkeys(OPERATIONS, "job_operations"))
 @with_settings
 def jobs() -> None:
     """Look at jobs, and look after them."""
@@ -73,23 +66,20 @@ CLAIM_COLUMNS = ("id", "backend", "path", "retries", "runner", "host", "since (U
 @filter_options()
 @page_options("job", "Jobs")
 @as_json
-def list_jobs(settings: Settings, *, limit: int, after: str | None, **options: Any) -> None:
+async def list_jobs(
+    outbox: Outbox, settings: Settings, *, conditions: JobFilter, limit: int, after: str | None
+) -> None:
     """List jobs, newest first; every filter that is given must be met.
 
     With --status processing it shows who has them, since when, and until when the lease lasts.
     """
-    conditions = conditions_of(options)
-
-    async def show(outbox: Outbox) -> None:
-        columns, to_row = JOB_COLUMNS, job_row
-        if conditions.status is JobStatus.PROCESSING:
-            hosts = {runner.id: runner.host for runner in await outbox.runners()}
-            columns, to_row = CLAIM_COLUMNS, partial(claim_row, hosts=hosts)
-        show_some = partial(show_page, limit=limit, json_wanted=settings.json)
-        async with aclosing(_listed(outbox, conditions, limit + 1, after)) as listed:
-            await show_some("jobs", listed, job_to_json, columns, to_row)
-
-    settings.ask(show)
+    columns, to_row = JOB_COLUMNS, job_row
+    if conditions.status is JobStatus.PROCESSING:
+        hosts = {runner.id: runner.host for runner in await outbox.runners()}
+        columns, to_row = CLAIM_COLUMNS, partial(claim_row, hosts=hosts)
+    show_some = partial(show_page, limit=limit, json_wanted=settings.json)
+    async with aclosing(_listed(outbox, conditions, limit + 1, after)) as listed:
+        await show_some("jobs", listed, job_to_json, columns, to_row)
 
 
 async def _listed(
@@ -130,29 +120,24 @@ def change_line(job: Job) -> str:
     return plain(f"{line}  {last_error(job)}".rstrip())
 
 
-@command(jobs, name="count", short_help="Count jobs.")
+@command(jobs, name="count", doing="counting the jobs", short_help="Count jobs.")
 @filter_options()
 @as_json
-def count(settings: Settings, **options: Any) -> None:
+async def count(outbox: Outbox, settings: Settings, *, conditions: JobFilter) -> None:
     """Count the jobs that meet every filter that is given, in each status; with --json also all together."""
-    conditions = conditions_of(options)
-
-    async def count_each(outbox: Outbox) -> dict[str, int]:
-        warn_of_unknown(outbox, conditions)
-        return {
-            status.value: await outbox.count_matching(REDACT, attrs.evolve(conditions, status=status))
-            for status in JobStatus
-            if status in conditions.statuses
-        }
-
-    counts = settings.ask(count_each, "counting the jobs")
+    warn_of_unknown(outbox, conditions)
+    counts = {
+        status.value: await outbox.count_matching(REDACT, attrs.evolve(conditions, status=status))
+        for status in JobStatus
+        if status in conditions.statuses
+    }
     if settings.json:
         show_json({"count": sum(counts.values()), "statuses": counts})
     else:
         show_rows(("status", "jobs"), list(counts.items()))
 
 
-@outbox_command(jobs, name="get", short_help="Show one job.")
+@command(jobs, name="get", short_help="Show one job.")
 @click.argument("job_id", metavar="ID")
 @as_json
 async def get(outbox: Outbox, settings: Settings, *, job_id: str) -> None:
@@ -276,27 +261,29 @@ def _group_row(group: JobGroup, by: GroupBy) -> tuple[object, ...]:
 ERROR_COLUMNS = ("jobs", "backend", "path", "error", "code", "first (UTC)", "last (UTC)", "example")
 
 
-@command(jobs, name="errors", short_help="Group what goes wrong by its error.")
+@command(jobs, name="errors", doing="grouping the errors", short_help="Group what goes wrong by its error.")
 @filter_options(sorted(FAILING), created=False)
 @option("--since", "Changed then or later: 1h (ago), 3d, an RFC 3339 instant.", type=PAST, name="changed")
 @group_option
 @option("--limit", "Groups: 100, or 20 with --by assigned.", type=click.IntRange(1, 10_000))
 @as_json
-def errors(
-    settings: Settings, *, changed: datetime | None, by: GroupBy | None, limit: int | None, **options: Any
+async def errors(
+    outbox: Outbox,
+    settings: Settings,
+    *,
+    conditions: JobFilter,
+    changed: datetime | None,
+    by: GroupBy | None,
+    limit: int | None,
 ) -> None:
     """Group the jobs that are failed, or wait for a retry, by their last error; the largest first.
 
     By their route, too, or by whom they are assigned to. Every filter that is given must be met.
     """
-    conditions, by = conditions_of(options), by or "route"
+    by = by or "route"
     most = limit or (100 if by == "route" else MOST_ASSIGNED)
-
-    async def ask(outbox: Outbox) -> list[ErrorGroup]:
-        warn_of_unknown(outbox, conditions)
-        return await outbox.errors(since=changed, limit=most, filter=conditions, by=by)
-
-    groups = settings.ask(ask, "grouping the errors")
+    warn_of_unknown(outbox, conditions)
+    groups = await outbox.errors(since=changed, limit=most, filter=conditions, by=by)
     columns = tuple(GROUPED[by] if column == "path" else column for column in ERROR_COLUMNS)
     to_json = partial(_group_to_json, by=by)
     show_list("errors", groups, to_json, columns, partial(_error_row, by=by), json_wanted=settings.json)

@@ -23,6 +23,7 @@ from sp00ky_core.cli.output import (
     show_page,
     show_rows,
     slow,
+    span,
 )
 from sp00ky_core.cli.settings import (
     Command,
@@ -255,7 +256,7 @@ GROUP_COLUMNS: Mapping[GroupBy, tuple[str, ...]] = {
 
 def _group_row(group: JobGroup, by: GroupBy) -> tuple[object, ...]:
     row = _group_to_json(group, by)
-    return tuple(_seconds(value) if name in SHARES else value for name, value in row.items())
+    return tuple(span(value) if name in SHARES else value for name, value in row.items())
 
 
 ERROR_COLUMNS = ("jobs", "backend", "path", "error", "code", "first (UTC)", "last (UTC)", "example")
@@ -304,41 +305,26 @@ def _error_row(group: ErrorGroup, by: GroupBy) -> tuple[object, ...]:
 
 def stats_row(backend: str, stats: BackendStats) -> tuple[object, ...]:
     """Format a backend under ``STATS_COLUMNS``."""
-    oldest = "" if stats.oldest_due_s is None else f"{stats.oldest_due_s:.1f} s"
     wait = stats.breaker.paused_for_s
-    breaker = f"{stats.breaker.state}, paused for {wait:.1f} s" if wait else stats.breaker.state
+    breaker = f"{stats.breaker.state}, paused for {span(wait)}" if wait else stats.breaker.state
     ended = (stats.success, stats.failed)
     counts = (stats.pending, stats.due, stats.processing, *ended, stats.stalled, stats.deferred)
-    return (backend, *counts, oldest, _empty_text(stats), breaker, pause_text(stats.paused))
+    return (backend, *counts, span(stats.oldest_due_s), _empty_text(stats), breaker, pause_text(stats.paused))
 
 
 def _empty_text(stats: BackendStats) -> str:
     if stats.empty_in_s is None:
         return "?" if stats.due or stats.processing else ""
-    low, high = map(_duration, stats.empty_in_s)
+    low, high = map(span, stats.empty_in_s)
     return low if low == high else f"{low} to {high}"
-
-
-def _duration(seconds: float) -> str:
-    """Format a span that is estimated: no finer than it is known."""
-    for unit, length in (("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def rates_row(rates: Rates) -> tuple[object, ...]:
     """Format a backend's attempts under ``RATES_COLUMNS``."""
     counts = (rates.outcomes[outcome] for outcome in OUTCOMES)
-    durations = (_seconds(seconds) for seconds in (rates.p50_s, rates.p95_s, rates.p99_s))
+    durations = (span(seconds) for seconds in (rates.p50_s, rates.p95_s, rates.p99_s))
     codes = ", ".join(f"{code or 'no answer'}: {count}" for code, count in rates.codes.items())
     return (rates.backend, rates.attempts, f"{rates.per_second:.2f}", *counts, *durations, codes)
-
-
-def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    return f"{seconds * 1_000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def pause_text(pause: Pause | None) -> str:

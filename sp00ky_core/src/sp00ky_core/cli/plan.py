@@ -17,7 +17,7 @@ import click
 
 from sp00ky_core.backend.backend import load_backends
 from sp00ky_core.cli.options import DURATION, Seconds, backend_names
-from sp00ky_core.cli.output import show_json
+from sp00ky_core.cli.output import show_json, span
 from sp00ky_core.cli.settings import Settings, as_json, command, option
 from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
 from sp00ky_core.gate.breaker import is_unavailable
@@ -437,9 +437,6 @@ BAR, TIMELINE = 10, 50
 
 LEVELS = " ▁▂▃▄▅▆▇█"
 
-UNITS = ((172_800, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "m"), (10, 1, "s"))
-"""From so many seconds on, how many make one of what a duration is shown in."""
-
 
 def forecast_lines(backend: BackendConfig, outage: Outage, rows: Sequence[Forecast]) -> Iterator[str]:
     """Yield the lines of a forecast."""
@@ -497,9 +494,4 @@ def _timeline(forecast: Forecast, longest: float) -> str:
 
 def brief(seconds: float | None) -> str:
     """Format a duration in at most five characters; nothing for None."""
-    if seconds is None:
-        return "-"
-    for from_, one, unit in UNITS:
-        if seconds >= from_:
-            return f"{seconds / one:.0f}{unit}"
-    return f"{seconds:.1f}s" if seconds >= 1 else f"{1000 * seconds:.0f}ms"
+    return span(seconds).replace(" ", "") or "-"

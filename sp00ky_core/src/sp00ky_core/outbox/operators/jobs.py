@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, Required, Unpack, overload
@@ -145,7 +145,24 @@ class Operation:
         return [max(seconds - elapsed, 0.0) for seconds in due]
 
 
-def rescheduling(
+OPTIONS: Mapping[Action, frozenset[str]] = {
+    KILL: ActOptions.__optional_keys__,
+    REDRIVE: RedriveOptions.__optional_keys__,
+    CLEAR: ActOptions.__optional_keys__,
+    RESCHEDULE: RescheduleOptions.__optional_keys__,
+}
+
+
+def _operation(action: Action, options: Mapping[str, Any]) -> Operation:
+    """Describe what is to be done. Raises ``OptionInvalid`` for an option that the action doesn't have."""
+    names = " or ".join(f"`{known.name}`" for known in OPTIONS)
+    expect("action", action.name, names, met=action in OPTIONS)
+    for name, value in options.items():
+        expect(name, value, f"left out: `{action.name}` has no such option", met=name in OPTIONS[action])
+    return _rescheduling(**options) if action is RESCHEDULE else Operation(action=action, **options)
+
+
+def _rescheduling(
     *,
     at: datetime | None = None,
     delay: timedelta | None = None,
@@ -167,7 +184,9 @@ def rescheduling(
     if len(times) > 1:
         expected = "one of `at`, `delay` and `now`"
         raise OptionInvalid(option=times[0], value=f"given with `{times[1]}`", expected=expected)
-    expect("at", at, "a time, `delay`, `now` or a `priority`", met=bool(times) or priority is not None)
+    nothing = "not given, nor is `delay`, `now` or `priority`"
+    if not times and priority is None:
+        raise OptionInvalid(option="at", value=nothing, expected="one of them")
     seconds = 0.0 if now else None if delay is None else delay.total_seconds()
     change = Rescheduled(run_at=at, delay=seconds, priority=priority)
     return Operation(action=RESCHEDULE, change=change, **act)
@@ -207,7 +226,7 @@ class JobOperators(Queries):
             OptionInvalid: both ids and a filter, a limit without one, an id that is no text, or a filter on a
                 status that can't be killed.
         """
-        return await self._operate(Operation(action=KILL, **act), Selection(job_ids, filter, limit))
+        return await self._operate(_operation(KILL, act), Selection(job_ids, filter, limit))
 
     @overload
     async def redrive(self, *job_ids: str, **options: Unpack[RedriveOptions]) -> list[OperatorResult]: ...
@@ -236,8 +255,8 @@ class JobOperators(Queries):
             over: They become due one after the other, evenly within so long from now; None: all at once.
             act: ``reason`` and ``actor``, for the audit.
         """
-        operation = Operation(action=REDRIVE, resend_unknown=resend_unknown, over=over, **act)
-        return await self._operate(operation, Selection(job_ids, filter, limit))
+        options = {"resend_unknown": resend_unknown, "over": over, **act}
+        return await self._operate(_operation(REDRIVE, options), Selection(job_ids, filter, limit))
 
     @overload
     async def clear(self, *job_ids: str, **act: Unpack[ActOptions]) -> list[OperatorResult]: ...
@@ -253,7 +272,7 @@ class JobOperators(Queries):
         **act: Unpack[ActOptions],
     ) -> list[OperatorResult] | BulkResult:
         """Delete jobs that have ended; as ``kill`` otherwise, but with ``filter`` of 10,000 at a time."""
-        return await self._operate(Operation(action=CLEAR, **act), Selection(job_ids, filter, limit))
+        return await self._operate(_operation(CLEAR, act), Selection(job_ids, filter, limit))
 
     @overload
     async def reschedule(
@@ -283,7 +302,7 @@ class JobOperators(Queries):
             OptionInvalid: an option out of its range, two of ``at``, ``delay`` and ``now``, or nothing that
                 changes.
         """
-        return await self._operate(rescheduling(**options), Selection(job_ids, filter, limit))
+        return await self._operate(_operation(RESCHEDULE, options), Selection(job_ids, filter, limit))
 
     def steps(
         self, action: Action, conditions: JobFilter, *, limit: int | None = None, **options: Any
@@ -294,11 +313,9 @@ class JobOperators(Queries):
 
         Raises:
             UnknownBackend: The filter names one that isn't configured.
-            OptionInvalid: As ``kill`` and ``reschedule``.
+            OptionInvalid: As ``kill`` and ``reschedule``; an option that the action doesn't have.
         """
-        is_reschedule = action is RESCHEDULE
-        operation = rescheduling(**options) if is_reschedule else Operation(action=action, **options)
-        return self._steps(operation, Selection((), conditions, limit))
+        return self._steps(_operation(action, options), Selection((), conditions, limit))
 
     def _steps(self, operation: Operation, selection: Selection) -> AsyncGenerator[BulkResult, None]:
         act, operate = operation.act(selection, via=self.via), self._operate_with(operation)

@@ -23,7 +23,7 @@ from sp00ky_core.contract import load_contract
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound, Sp00kyError
 from sp00ky_core.hints import nearest
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.job.options import MAX_DELAY
+from sp00ky_core.job.options import MAX_DELAY, expect
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.plugins.registry import load_config
 from sp00ky_core.ports import ALL_JOBS, JobFilter, ShortIds, has
@@ -284,6 +284,10 @@ def filter_options(
 
 def conditions_of(options: dict[str, Any]) -> JobFilter:
     """Take the filters out of the options; others are left. Raises ``OptionInvalid``."""
+    for name in ("runner_id", "error_name"):  # which runners write, and never empty
+        expect(
+            name, options.get(name), "a text that isn't empty: no job can match", met=options.get(name) != ""
+        )
     return JobFilter(**{name: options.pop(name, None) for name in attrs.fields_dict(JobFilter)})
 
 

@@ -38,12 +38,6 @@ def _check_texts(query: object, field: attrs.Attribute[str | None], value: objec
         _check_text(query, field, text)
 
 
-def _check_written(query: object, field: attrs.Attribute[str | None], value: object) -> None:
-    """Refuse, of a text that runners write, what none does."""
-    _check_text(query, field, value)
-    expect(field.name, value, "a text that isn't empty: no job can match", met=value != "")
-
-
 def _check_instant(_filter: object, field: attrs.Attribute[datetime | None], value: object) -> None:
     check_option(field.name, value, like="expires_at")
 
@@ -167,7 +161,7 @@ class JobFilter:
     backend: str | None = None
     status: JobStatus | None = attrs.field(default=None, converter=_status)
     path: str | tuple[str, ...] | None = attrs.field(default=None, validator=_check_texts)
-    error_name: str | None = attrs.field(default=None, validator=_check_written)
+    error_name: str | None = attrs.field(default=None, validator=_check_text)
     code: int | None = attrs.field(default=None, validator=_check_code)
     since: datetime | None = attrs.field(default=None, validator=_check_instant)
     until: datetime | None = attrs.field(default=None, validator=_check_instant)
@@ -180,7 +174,7 @@ class JobFilter:
     assigned_to: str | None = attrs.field(default=None, validator=_check_text)
     dedup_key: str | None = attrs.field(default=None, validator=_check_text)
     ordering_key: str | None = attrs.field(default=None, validator=_check_text)
-    runner_id: str | None = attrs.field(default=None, validator=_check_written)
+    runner_id: str | None = attrs.field(default=None, validator=_check_text)
     trace: str | None = attrs.field(default=None, converter=_trace_of, validator=_check_trace)
     request_id: str | None = attrs.field(default=None, validator=_check_request_id)
 

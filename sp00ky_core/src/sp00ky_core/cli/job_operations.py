@@ -157,7 +157,9 @@ def operate_if_wanted(
 @operation(
     bulk.COPY,
     option("--backend", "Enqueue them to this one instead.", name="target", shell_complete=backend_names),
-    option("--payload", "With one ID, another payload: JSON, @FILE, or - for standard input."),
+    option(
+        "--payload", "With one ID, another payload: JSON, @FILE, or - for standard input.", metavar="PAYLOAD"
+    ),
     short_help="Enqueue new jobs like old ones, also to another backend.",
     of_backend="--from",
 )
@@ -234,7 +236,7 @@ def redact(settings: Settings, *, choice: Choice, **options: Any) -> int:
 @operation(
     ERASE,
     short_help="Kill jobs, wait for their attempts, delete them; with a proof.",
-    statuses=TERMINAL,
+    statuses=sorted(TERMINAL),
     counts_named=True,
 )
 def erase(settings: Settings, *, choice: Choice, **options: Any) -> int:

@@ -423,8 +423,15 @@ def _plan_json(rules: Rules, outage: Outage) -> dict[str, Any]:
 
 
 COLUMNS: Mapping[str, int] = {
-    "backend": 8, "breaker": 7, "delivered": 9, "failed": 7,
-    "": 10, "requests": 8, "half": 5, "95 %": 5, "last": 5,
+    "backend": 8,
+    "breaker": 7,
+    "delivered": 9,
+    "failed": 7,
+    "": 10,
+    "requests": 8,
+    "half": 5,
+    "95 %": 5,
+    "last": 5,
 }
 """Their widths; the one without a name holds a bar."""
 

@@ -82,7 +82,7 @@ class DemoBackend(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.url: str = f"http://127.0.0.1:{self.server_port}"
         self.requests: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self._lock = threading.Lock()

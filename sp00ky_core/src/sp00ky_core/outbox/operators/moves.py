@@ -62,7 +62,9 @@ class ExportFormat:
 
     def __init__(self, columns: Iterable[str] | None = None) -> None:
         """Choose columns, in this order. Raises ``OptionInvalid`` for one that no export has."""
-        self.columns = None if columns is None else list(dict.fromkeys(name.strip() for name in columns))
+        self.columns: list[str] | None = (
+            None if columns is None else list(dict.fromkeys(name.strip() for name in columns))
+        )
         for name in self.columns or ():
             if name not in COLUMNS:
                 expected = f"columns of an export; {nearest(name, COLUMNS)}"
@@ -95,7 +97,7 @@ def _csv_line(cells: Iterable[object]) -> bytes:
     return line.getvalue().encode()
 
 
-EXPORT_FORMATS = {"ndjson": ExportFormat, "csv": CsvFormat}
+EXPORT_FORMATS: Mapping[str, type[ExportFormat]] = {"ndjson": ExportFormat, "csv": CsvFormat}
 """By the ends of their files' names."""
 
 

@@ -31,7 +31,7 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from sp00ky_core import NewJob, Outbox
-from sp00ky_core.cli.demo_backend import DemoBackend
+from sp00ky_core.cli.demo import DemoBackend
 
 __all__ = ["take"]
 

@@ -79,6 +79,7 @@ def test_jobs_are_counted_by_status(shelf: Shelf, sp00ky: Any) -> None:
         *("status", "jobs", "pending", "0", "processing", "0", "success", "0", "failed", "2")
     ]
     assert "--code is 999" in sp00ky("jobs", "count", "--code", "999").complaint(2)
+    assert "--runner is ''; expected a text" in sp00ky("jobs", "list", "--runner", "").complaint(2)
 
 
 def test_plain_lines_are_aligned_and_have_no_control_characters(migrated: Path, sp00ky: Any) -> None:

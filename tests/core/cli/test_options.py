@@ -56,12 +56,9 @@ def said(*arguments: str) -> str:
     return CliRunner().invoke(act, arguments).output.strip()
 
 
-def test_by_default_it_is_the_login_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_the_login_name_or_the_environment_s_or_the_option_s(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SP00KY_ACTOR", raising=False)
     assert said() == f"{getpass.getuser()}: None"
-
-
-def test_the_environment_says_another_and_an_option_yet_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SP00KY_ACTOR", "deploy-bot")
     assert said("--reason", "a deploy") == "deploy-bot: a deploy"
     assert said("--actor", "eve") == "eve: None"

@@ -55,12 +55,9 @@ async def shown(count: int, *, json_wanted: bool) -> None:
     await show_page("jobs", records(count), *how, limit=2, json_wanted=json_wanted)
 
 
-async def test_an_empty_page_says_so_beside_its_headers(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_page_says_how_to_go_on_or_that_it_is_empty(capsys: pytest.CaptureFixture[str]) -> None:
     await shown(0, json_wanted=False)
     assert capsys.readouterr() == ("id  text\n", "none found\n")
-
-
-async def test_a_page_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     await shown(3, json_wanted=False)
     out, err = capsys.readouterr()
     assert [line.split()[0] for line in out.splitlines()] == ["id", "job:0", "job:1"]

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from sp00ky_core.cli.probes import listening, notified
+from sp00ky_core.cli.run import listening, notified
 from sp00ky_core.observe.measures import Measures
 
 

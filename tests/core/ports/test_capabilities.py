@@ -14,7 +14,7 @@ from tests.core.two_backends import CONFIG, SPEC, ended, enqueued
 
 from sp00ky_core import JobFilter, Outbox, load_plugins
 from sp00ky_core.backend.backend import store_tables
-from sp00ky_core.cli.job_operations import beginning_with
+from sp00ky_core.cli.options import beginning_with
 from sp00ky_core.config import load_config
 from sp00ky_core.errors import CallUnsupported, ConfigError
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered

@@ -22,8 +22,7 @@ INTERRUPTED = 130
 
 COMMANDS = {
     **{name: name for name in ("demo", "check", "migrate", "run", "call", "plan", "jobs", "schedules")},
-    **dict.fromkeys(("init", "generate", "plugins"), "project"),
-    "new-adapter": "new_adapter",
+    **dict.fromkeys(("init", "generate", "plugins", "new-adapter"), "project"),
     **dict.fromkeys(("backends", "runners", "audit", "health"), "fleet"),
 }
 """The module of each, which is imported where the command, or the help, is asked for."""

@@ -7,6 +7,7 @@ A folder, a backend, 200 jobs, a runner that is killed, another one, and what ca
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import pickle
@@ -14,13 +15,14 @@ import shlex
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from importlib.resources import files
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import attrs
@@ -28,6 +30,7 @@ import click
 
 from sp00ky_core.cli.logs import set_level
 from sp00ky_core.cli.output import is_terminal
+from sp00ky_core.cli.project import template_text
 from sp00ky_core.cli.settings import Settings, command, run_async
 from sp00ky_core.cli.signals import stop_order, unless_stopped
 from sp00ky_core.errors import AdapterMissing, Sp00kyError
@@ -66,6 +69,93 @@ LATE = 110
 """...or once so many of its 140 jobs have ended, and it has any in hand."""
 
 
+class DemoBackend(ThreadingHTTPServer):
+    """A small real backend that fails the way backends do, the same way each time.
+
+    Attributes:
+        requests: How many there were, by their Idempotency-Key; and
+        answered: how many were answered with a 2xx.
+    """
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url: str = f"http://127.0.0.1:{self.server_port}"
+        self.requests: Counter[str] = Counter()
+        self.answered: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @classmethod
+    @contextmanager
+    def started(cls) -> Iterator[DemoBackend]:
+        """Serve on a free port of this machine, until the context is left."""
+        with cls() as backend:
+            thread = threading.Thread(target=backend.serve_forever, args=(0.05,), daemon=True)
+            thread.start()
+            try:
+                yield backend
+            finally:
+                backend.shutdown()
+                thread.join()
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: a client that goes away, as at an interrupt, is no news."""
+
+    def note(self, job_id: str, *, answered: bool) -> None:
+        """Count a request, answered with a 2xx or not."""
+        with self._lock:
+            self.requests[job_id] += 1
+            self.answered[job_id] += answered
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: DemoBackend
+
+    def do_POST(self) -> None:
+        payload, key = self.rfile.read(int(self.headers["Content-Length"])), self.headers["Idempotency-Key"]
+        n = json.loads(payload)["n"]
+        status = _status(self.path, n, 1 + self.server.requests[key])
+        if self.path == SLOW:
+            time.sleep(0.2 + n % 7 / 10)
+        self.server.note(key, answered=status == _OK)
+        if status == _RESET:
+            self.close_connection = True
+            return
+        body = json.dumps({"boo": True} if status == _OK else {"error": "the demo says no"}).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        if status == _BUSY:
+            self.send_header("Retry-After", "1")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the screen is the demo's."""
+
+
+_OK, _BUSY, _BROKEN, _RESET = 200, 429, 500, 0
+_THROTTLED = (2, 62)  # few jobs: each pauses the whole backend
+
+
+def _status(path: str, n: int, number: int) -> int:
+    """Choose what the n-th job of a route gets for its first, second, ... request: the same in each demo."""
+    if path == PAYMENT:
+        return _BROKEN if n % 17 == 0 else _OK
+    if path == SLOW:
+        return _OK
+    if n % 40 == 0:
+        return _BROKEN  # for ever
+    if number > 1 + n % 2:
+        return _OK
+    if n in _THROTTLED:
+        return _BUSY
+    return {1: _BROKEN, 3: _RESET}.get(n % 10, _OK)
+
+
 @command(short_help="Deliver 200 jobs to a backend that fails now and then.")
 def demo(settings: Settings) -> None:
     """Deliver 200 jobs to a backend that fails now and then; needs no services and no arguments.
@@ -74,8 +164,6 @@ def demo(settings: Settings) -> None:
     """
     if settings.config or settings.store:
         raise click.UsageError("the demo brings its own configuration and store")
-    from sp00ky_core.cli.demo_backend import DemoBackend  # noqa: PLC0415  # other commands start without it
-
     set_level("error")  # what is retried is on the screen
     folder = Path(tempfile.mkdtemp(prefix="sp00ky-demo-"))
     with DemoBackend.started() as backend:
@@ -90,8 +178,7 @@ def demo(settings: Settings) -> None:
 
 
 def _write_config(folder: Path, url: str) -> Path:
-    document = files("sp00ky_core").joinpath("cli", "templates", "demo.yml").read_text(encoding="utf-8")
-    (folder / "openapi.yml").write_text(document, encoding="utf-8")
+    (folder / "openapi.yml").write_text(template_text("demo.yml"), encoding="utf-8")
     config = folder / "sp00ky.yml"
     config.write_text(CONFIG.format(store=STORE, url=url), encoding="utf-8")
     return config

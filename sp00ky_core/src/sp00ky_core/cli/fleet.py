@@ -31,7 +31,6 @@ from sp00ky_core.cli.settings import (
     command,
     flag,
     option,
-    outbox_command,
     with_settings,
 )
 from sp00ky_core.config.structuring import camel
@@ -69,9 +68,7 @@ def backends() -> None:
     """Look at backends, pause deliveries to one, and change one while runners run."""
 
 
-@outbox_command(
-    backends, name="list", doing="counting the jobs", short_help="List the backends and their queues."
-)
+@command(backends, name="list", doing="counting the jobs", short_help="List the backends and their queues.")
 @as_json
 async def list_backends(outbox: Outbox, settings: Settings) -> None:
     """List the backends: whether they are paused, their breakers, limits and queues, and what is set."""
@@ -125,7 +122,7 @@ def _limits_text(table: JobTable) -> str:
     return ", ".join(texts)
 
 
-@outbox_command(backends, name="pause", short_help="Stop deliveries to a backend, in the whole fleet.")
+@command(backends, name="pause", short_help="Stop deliveries to a backend, in the whole fleet.")
 @click.argument("name", shell_complete=backend_names)
 @option("--for", "So long: 10m, 2h; by default until it is resumed.", name="duration", type=DURATION)
 @act_options
@@ -142,7 +139,7 @@ async def pause(
     click.echo(f"{_together(outbox, name)} paused {until}{was}")
 
 
-@outbox_command(backends, name="resume", short_help="End a pause.")
+@command(backends, name="resume", short_help="End a pause.")
 @click.argument("name", shell_complete=backend_names)
 @act_options
 async def resume(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -> None:
@@ -220,7 +217,7 @@ def runners() -> None:
     """Look at the runners of the whole fleet, and ask one to drain."""
 
 
-@outbox_command(runners, name="list", short_help="List the runners and their states.")
+@command(runners, name="list", short_help="List the runners and their states.")
 @as_json
 async def list_runners(outbox: Outbox, settings: Settings) -> None:
     """List the runners, the youngest first: running, draining, or dead (silent for more than 6 s).
@@ -240,7 +237,7 @@ def _runner_row(runner: RunnerRecord) -> tuple[object, ...]:
     return (runner.id, runner.host, runner.pid, info.version, runner.state.value, *seen, busy)
 
 
-@outbox_command(runners, name="drain", short_help="Ask a runner to end.")
+@command(runners, name="drain", short_help="Ask a runner to end.")
 @click.argument("runner_id", metavar="ID")
 @act_options
 async def drain(outbox: Outbox, _settings: Settings, *, runner_id: str, **act: Any) -> None:
@@ -276,7 +273,7 @@ LONGEST_SELECTION = 100
 """Characters of it in a row."""
 
 
-@outbox_command(short_help="Show what operators have done.")
+@command(short_help="Show what operators have done.")
 @option("--since", "Done then or later: 2h (ago), 3d, an RFC 3339 instant.", type=PAST)
 @page_options("entry", "Entries")
 @as_json

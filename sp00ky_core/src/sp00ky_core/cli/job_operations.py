@@ -1,55 +1,62 @@
-"""``sp00ky jobs kill | retry | clear | reschedule | copy``; they exit 1 if something wasn't done."""
+"""``sp00ky jobs kill | retry | clear | reschedule | copy | redact | erase | export | import``.
+
+They exit 1 if something wasn't done.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, nullcontext
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import attrs
 import click
 
 from sp00ky_core.cli.call import read_payload
-from sp00ky_core.cli.choice import (
+from sp00ky_core.cli.logs import say
+from sp00ky_core.cli.options import (
+    DURATION,
+    LATER,
     Choice,
+    backend_names,
     beginning_with,
     choice_options,
-    chosen,
     how_options,
     job_of,
     warn_of_unknown,
 )
-from sp00ky_core.cli.logs import say
-from sp00ky_core.cli.options import DURATION, LATER, backend_names
 from sp00ky_core.cli.output import counted, is_terminal, show_job, show_json, show_rows, slow
-from sp00ky_core.cli.settings import FAILED, Settings, as_typed, command, flag, option
+from sp00ky_core.cli.settings import FAILED, Settings, as_typed, command, flag, option, with_options
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
-from sp00ky_core.job.job import Job, job_to_json
-from sp00ky_core.outbox.operators.bulk import (
-    CLEAR,
-    COPY,
-    DONE,
-    IMPORT,
-    KILL,
-    REDRIVE,
-    RESCHEDULE,
-    Action,
-    BulkResult,
-)
+from sp00ky_core.job.job import TERMINAL, Job, job_to_json
+from sp00ky_core.outbox.operators import bulk
+from sp00ky_core.outbox.operators.bulk import DONE, ERASE, IMPORT, REDACT, Action, BulkResult
 from sp00ky_core.outbox.operators.copies import copying
+from sp00ky_core.outbox.operators.moves import EXPORT_FORMATS, ExportFormat, record_of
+from sp00ky_core.outbox.operators.redaction import RedactionResult
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import JobQuery, OperatorFate, OperatorResult
 
-Done = TypeVar("Done", bound=BulkResult)
+Steps = AsyncGenerator[BulkResult, None]
 
 
-@command(name="kill", short_help="End jobs that are pending or processing.")
-@choice_options(KILL.statuses)
-@how_options
-def kill(settings: Settings, **options: Any) -> int:
+def operation(
+    action: Action, *options: Callable[[Any], Any], short_help: str | None = None, **choosing: Any
+) -> Callable[[Callable[..., int]], click.Command]:
+    """Declare a command that operates on jobs, with what chooses them; ``choosing`` as ``choice_options``."""
+    name = "retry" if action is bulk.REDRIVE else action.name
+    choosing = {"statuses": action.statuses, **choosing}
+    declare = with_options(choice_options(**choosing), *options, how_options)
+    return lambda function: command(name=name, short_help=short_help)(declare(function))
+
+
+@operation(bulk.KILL, short_help="End jobs that are pending or processing.")
+def kill(settings: Settings, *, choice: Choice, **options: Any) -> int:
     """End jobs that are pending or processing; an attempt in flight is fenced off.
 
     The reason is written into each job's errors, too.
@@ -57,59 +64,72 @@ def kill(settings: Settings, **options: Any) -> int:
     Name them by ID, or by filters, all of which must be met, or --all. With filters their number is shown
     and asked for first; without a terminal, give --yes.
     """
-    return _operate(settings, KILL, options)
+    return _operate(settings, bulk.KILL, choice, options)
 
 
-@command(name="retry", short_help="Make failed jobs pending again (redrive).")
-@choice_options(REDRIVE.statuses)
-@how_options
-@flag("--resend-unknown", "Also where a request that must not be repeated may have arrived.")
-@option("--over", "They become due evenly within so long: 10m.", type=DURATION)
-def retry(settings: Settings, **options: Any) -> int:
+@operation(
+    bulk.REDRIVE,
+    flag("--resend-unknown", "Also where a request that must not be repeated may have arrived."),
+    option("--over", "They become due evenly within so long: 10m.", type=DURATION),
+    short_help="Make failed jobs pending again (redrive).",
+)
+def retry(settings: Settings, *, choice: Choice, **options: Any) -> int:
     """Make failed jobs pending again (redrive), with all their retries; their errors are kept.
 
     Name them by ID, or by filters, all of which must be met, or --all. With filters their number is shown
     and asked for first; without a terminal, give --yes.
     """
-    return _operate(settings, REDRIVE, options)
+    return _operate(settings, bulk.REDRIVE, choice, options)
 
 
-@command(name="clear")
-@choice_options(CLEAR.statuses)
-@how_options
-def clear(settings: Settings, **options: Any) -> int:
+@operation(bulk.CLEAR)
+def clear(settings: Settings, *, choice: Choice, **options: Any) -> int:
     """Delete jobs that have ended; others are never deleted.
 
     Name them by ID, or by filters, all of which must be met, or --all. With filters their number is shown
     and asked for first; without a terminal, give --yes.
     """
-    return _operate(settings, CLEAR, options)
+    return _operate(settings, bulk.CLEAR, choice, options)
 
 
-def _operate(settings: Settings, action: Action, options: dict[str, Any]) -> int:
+@operation(
+    bulk.RESCHEDULE,
+    option("--at", "They are due then: 2026-01-31T12:00:00Z.", type=LATER),
+    option("--delay", "They are due so long from now: 90 (seconds), 5m, 6h.", type=DURATION),
+    flag("--now", "They are due at once."),
+    option("--priority", "0 to 3; higher ones go first.", type=int),
+    short_help="Change when pending jobs are due, or their priority.",
+)
+def reschedule(settings: Settings, *, choice: Choice, **options: Any) -> int:
+    """Change when pending jobs are due, or their priority, or both; others are refused.
+
+    Give one of --at, --delay and --now, or --priority. What they hold back by their ordering key waits on.
+
+    Name them by ID, or by filters, all of which must be met, or --all. With filters their number is shown
+    and asked for first; without a terminal, give --yes.
+    """
+    return _operate(settings, bulk.RESCHEDULE, choice, options)
+
+
+def _operate(settings: Settings, action: Action, choice: Choice, options: dict[str, Any]) -> int:
     """Operate on the jobs that are named, or that match, if it is wanted; return the exit code."""
-    choice = chosen(options)
     if choice.job_ids:
         return _operate_on_ids(settings, action, choice.job_ids, **options)
 
-    async def steps(outbox: Outbox, *, dry: bool) -> AsyncGenerator[BulkResult, None]:
+    async def steps(outbox: Outbox, *, dry: bool) -> Steps:
         work = outbox.steps(action, choice.conditions, limit=choice.limit, **options)  # checks the options
         return counting(outbox, action, choice) if dry else work
 
     return operate_if_wanted(settings, action, choice, steps)
 
 
-async def counting(outbox: Outbox, action: Action, choice: Choice) -> AsyncGenerator[BulkResult, None]:
+async def counting(outbox: Outbox, action: Action, choice: Choice) -> Steps:
     """Count the jobs that match."""
     yield BulkResult(matched=await outbox.count_matching(action, choice.conditions, limit=choice.limit))
 
 
 def operate_if_wanted(
-    settings: Settings,
-    action: Action,
-    choice: Choice,
-    steps_of: Callable[..., Coroutine[Any, Any, AsyncGenerator[Done, None]]],
-    show: Callable[..., int] | None = None,
+    settings: Settings, action: Action, choice: Choice, steps_of: Callable[..., Awaitable[Steps]]
 ) -> int:
     """Count the jobs, ask, take the steps, show what was done; return the exit code.
 
@@ -118,9 +138,8 @@ def operate_if_wanted(
     Raises:
         click.UsageError: there is no terminal to ask on, and ``--yes`` wasn't given.
     """
-    show = partial(show or show_result, settings, action)
 
-    async def work(outbox: Outbox, *, dry: bool = False) -> tuple[Done, bool]:
+    async def work(outbox: Outbox, *, dry: bool = False) -> tuple[BulkResult, bool]:
         if dry or choice.yes:
             warn_of_unknown(outbox, choice.conditions)
         return await _worked_off(action, await steps_of(outbox, dry=dry), choice, dry=dry)
@@ -128,37 +147,25 @@ def operate_if_wanted(
     if choice.dry_run or not (choice.yes or choice.job_ids):
         counted, _ = settings.ask(partial(work, dry=True))
         if choice.dry_run:
-            return show(counted, is_dry=True)
+            return show_result(settings, action, counted, is_dry=True)
         if not _is_wanted(action, counted.matched - counted.looked_at):
             return FAILED
     result, is_interrupted = settings.ask(work)
-    return show(result, is_interrupted=is_interrupted)
+    return show_result(settings, action, result, is_interrupted=is_interrupted)
 
 
-@command(name="reschedule", short_help="Change when pending jobs are due, or their priority.")
-@choice_options(RESCHEDULE.statuses)
-@option("--at", "They are due then: 2026-01-31T12:00:00Z.", type=LATER)
-@option("--delay", "They are due so long from now: 90 (seconds), 5m, 6h.", type=DURATION)
-@flag("--now", "They are due at once.")
-@option("--priority", "0 to 3; higher ones go first.", type=int)
-@how_options
-def reschedule(settings: Settings, **options: Any) -> int:
-    """Change when pending jobs are due, or their priority, or both; others are refused.
-
-    Give one of --at, --delay and --now, or --priority. What they hold back by their ordering key waits on.
-
-    Name them by ID, or by filters, all of which must be met, or --all. With filters their number is shown
-    and asked for first; without a terminal, give --yes.
-    """
-    return _operate(settings, RESCHEDULE, options)
-
-
-@command(name="copy", short_help="Enqueue new jobs like old ones, also to another backend.")
-@choice_options(COPY.statuses, of_backend="--from")
-@option("--backend", "Enqueue them to this one instead.", name="target", shell_complete=backend_names)
-@option("--payload", "With one ID, another payload: JSON, @FILE, or - for standard input.", metavar="PAYLOAD")
-@how_options
-def copy(settings: Settings, *, target: str | None, payload: str | None, **options: Any) -> int:
+@operation(
+    bulk.COPY,
+    option("--backend", "Enqueue them to this one instead.", name="target", shell_complete=backend_names),
+    option(
+        "--payload", "With one ID, another payload: JSON, @FILE, or - for standard input.", metavar="PAYLOAD"
+    ),
+    short_help="Enqueue new jobs like old ones, also to another backend.",
+    of_backend="--from",
+)
+def copy(
+    settings: Settings, *, choice: Choice, target: str | None, payload: str | None, **options: Any
+) -> int:
     """Enqueue new jobs like old ones, and print their ids, or with filters how many they are.
 
     Each has the same backend (or --backend), path, payload, retries, timeout, record, priority and ordering
@@ -168,25 +175,23 @@ def copy(settings: Settings, *, target: str | None, payload: str | None, **optio
     Name them by ID, whatever became of them; or those that have ended by filters, all of which must be met,
     or --all. With --backend these are jobs of all other backends, or of the one that --from names.
     """
-    choice = chosen(options)
     if payload is not None and len(choice.job_ids) != 1:
         raise click.UsageError("--payload goes with one ID")
     if choice.job_ids:
         document = None if payload is None else read_payload(payload)
         return _copy_named(settings, choice.job_ids, {"backend": target, "payload": document, **options})
 
-    async def steps(outbox: Outbox, *, dry: bool) -> AsyncGenerator[BulkResult, None]:
+    async def steps(outbox: Outbox, *, dry: bool) -> Steps:
         if dry:
             return counting(outbox, copying(outbox.backends, target), choice)
         return outbox.copy_steps(choice.conditions, limit=choice.limit, backend=target, **options)
 
-    return operate_if_wanted(settings, COPY, choice, steps)
+    return operate_if_wanted(settings, bulk.COPY, choice, steps)
 
 
 def _copy_named(settings: Settings, job_ids: Sequence[str], options: dict[str, Any]) -> int:
     async def copied(outbox: Outbox) -> list[Job]:
-        whole = dict.fromkeys([(await job_of(outbox, job_id)).id for job_id in job_ids])
-        copies: list[Job] = await outbox.copy(*whole, **options)
+        copies: list[Job] = await outbox.copy(*await _whole(outbox, job_ids), **options)
         return copies
 
     copies = settings.ask(copied)
@@ -196,6 +201,135 @@ def _copy_named(settings: Settings, job_ids: Sequence[str], options: dict[str, A
     for job in copies:
         show_job(job, json_wanted=settings.json, whole=False)
     return 0
+
+
+async def _whole(outbox: Outbox, job_ids: Sequence[str]) -> list[str]:
+    """Return the ids that may be shortened as they are, each once."""
+    return list(dict.fromkeys([(await job_of(outbox, job_id)).id for job_id in job_ids]))
+
+
+@operation(
+    REDACT,
+    option(
+        "--field",
+        "Only this of payload and result: a JSON pointer, /card.",
+        name="fields",
+        multiple=True,
+        metavar="POINTER",
+    ),
+    flag("--kill", "End those that are pending first."),
+    flag("--keys", "Also assigned_to, dedup_key and ordering_key, copies, and runs of schedules."),
+    short_help="Take payload, result and errors out of jobs that have ended.",
+    counts_named=True,
+)
+def redact(settings: Settings, *, choice: Choice, **options: Any) -> int:
+    """Take payload, result and the errors' reasons out of jobs; ids, times and codes stay.
+
+    Jobs that are pending are refused unless --kill is given, those that are processing are refused. What
+    still says whom they were for is named, or cleared with --keys. The audit holds a hash of the selection.
+
+    Name them by ID, or by filters, all of which must be met, or --all.
+    """
+    return _operate_with_proof(settings, REDACT, choice, partial(Outbox.redact_steps, **options))
+
+
+@operation(
+    ERASE,
+    short_help="Kill jobs, wait for their attempts, delete them; with a proof.",
+    statuses=sorted(TERMINAL),
+    counts_named=True,
+)
+def erase(settings: Settings, *, choice: Choice, **options: Any) -> int:
+    """Kill the jobs that haven't ended, wait until no attempt can be under way, and delete all of them.
+
+    What it prints proves it: how many, a hash of the selection, and the audit's entry, which has no more.
+    Exit 1 if jobs, or copies of them, are left.
+
+    Name them by ID, or by filters, all of which must be met, or --all.
+    """
+    return _operate_with_proof(settings, ERASE, choice, partial(Outbox.erase_steps, **options))
+
+
+def _operate_with_proof(
+    settings: Settings, action: Action, choice: Choice, make_steps: Callable[..., Steps]
+) -> int:
+    async def steps(outbox: Outbox, *, dry: bool) -> Steps:
+        ids = await _whole(outbox, choice.job_ids)
+        meant: dict[str, Any] = {} if ids else {"filter": choice.conditions, "limit": choice.limit}
+        return make_steps(outbox, *ids, **meant, dry_run=dry)
+
+    return operate_if_wanted(settings, action, choice, steps)
+
+
+@command(name="export", short_help="Print jobs as JSON, one a line, or as CSV.")
+@choice_options()
+@option("--format", "Lines of JSON, or CSV.", type=click.Choice(list(EXPORT_FORMATS)), default="ndjson")
+@option("--columns", "Only these: id,status,updated_at.", metavar="NAME,...")
+@click.option("--json", is_flag=True, expose_value=False, hidden=True)  # it always does
+def export(settings: Settings, *, choice: Choice, format: str, columns: str | None) -> int:  # noqa: A002  # as it is typed
+    """Print jobs as JSON, one a line (NDJSON), or as CSV, newest first, however many; nothing is changed.
+
+    Name them by ID, or by filters, all of which must be met, or --all. Those that are enqueued meanwhile may
+    be missing. Exit 1 if it was interrupted, or a job that was named is missing.
+
+    `jobs import` reads lines of JSON that have all columns.
+    """
+    written = EXPORT_FORMATS[format](None if columns is None else columns.split(","))
+
+    async def export_chosen(outbox: Outbox) -> int:
+        click.echo(written.head, nl=False)
+        if choice.job_ids:
+            return await _print_named(outbox, choice.job_ids, written)
+        warn_of_unknown(outbox, choice.conditions)
+        return await _print_all(outbox.export(choice.conditions, limit=choice.limit), written)
+
+    return settings.ask(export_chosen)
+
+
+async def _print_named(outbox: Outbox, job_ids: Sequence[str], written: ExportFormat) -> int:
+    code = 0
+    for job_id in dict.fromkeys(job_ids):
+        try:
+            click.echo(written.line(record_of(await job_of(outbox, job_id))), nl=False)
+        except (JobNotFound, JobIdAmbiguous) as error:
+            say(str(error))
+            code = error.exit_code
+    return code
+
+
+async def _print_all(records: AsyncGenerator[Mapping[str, Any], None], written: ExportFormat) -> int:
+    """Print each job as it is read, so that memory holds only a page; return the exit code."""
+    count = 0
+    with stop_signal() as stopped:
+        async with aclosing(records):
+            with slow("looking for jobs"):
+                record = await anext(records, None)
+            with counted() as show:
+                while record is not None and not stopped.is_set():
+                    click.echo(written.line(record), nl=False)
+                    count += 1
+                    show(f"exported: {count:,}", count)
+                    record = await anext(records, None)
+        if record is None:
+            return 0
+    say(f"interrupted after {count:,} jobs")
+    return FAILED
+
+
+@command(name="import", short_help="Insert jobs that were exported from another database.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@how_options
+def import_(settings: Settings, *, file: Path, dry_run: bool, yes: bool, **act: Any) -> int:
+    """Insert the jobs of FILE, which `jobs export` has written, with their ids, times, statuses and errors.
+
+    FILE is looked at first: nothing is imported of an export of another version, or that has a job which is
+    processing. A job that is there with the same content is skipped: what was interrupted can be repeated.
+    """
+
+    async def steps(outbox: Outbox, *, dry: bool) -> Steps:
+        return outbox.import_steps(file, dry_run=dry, **act)
+
+    return operate_if_wanted(settings, IMPORT, Choice(dry_run=dry_run, yes=yes), steps)
 
 
 WHY = {
@@ -270,9 +404,7 @@ def _is_wanted(action: Action, matched: int) -> bool:
     return False
 
 
-async def _worked_off(
-    action: Action, steps: AsyncGenerator[Done, None], choice: Choice, *, dry: bool
-) -> tuple[Done, bool]:
+async def _worked_off(action: Action, steps: Steps, choice: Choice, *, dry: bool) -> tuple[BulkResult, bool]:
     """Operate until all is done, or until the batch's end after a signal; return whether one came."""
     with nullcontext(asyncio.Event()) if dry else stop_signal() as stopped:
         async with aclosing(steps):
@@ -296,17 +428,15 @@ def show_result(
     *,
     is_dry: bool = False,
     is_interrupted: bool = False,
-    numbers: Mapping[str, Any] | None = None,
-    lines: Sequence[str] = (),
 ) -> int:
-    """Print what was done, or would be, by default in numbers alone; return the exit code."""
+    """Print what was done, or would be; on stderr what wasn't, and what is left. Return the exit code."""
     if settings.json:
-        numbers = numbers or _numbers(action, result)
-        show_json({**numbers, **({"dry_run": True} if is_dry else {}), "interrupted": is_interrupted})
+        dry = {"dry_run": True} if is_dry else {}
+        show_json({**_numbers(action, result), **dry, "interrupted": is_interrupted})
     elif is_dry:
         click.echo(f"would be {action.past}: {result.matched - result.looked_at}")
     else:
-        click.echo("\n".join(lines or [f"{action.past}: {result.done}"]))
+        click.echo(f"{action.past}: {result.done}{_proof(result)}")
     if action is IMPORT and result.skipped:
         say(f"there already, with the same content: {result.skipped}")
     refused = ", ".join(f"{count} {why}" for why, count in result.refused.items() if count)
@@ -314,12 +444,38 @@ def show_result(
         say(as_typed(f"refused: {refused}" + (f"; the first: {result.problem}" if result.problem else "")))
     if is_interrupted:
         say(f"interrupted after {result.looked_at:,} of {result.matched:,} jobs: the others are as they were")
-    return FAILED if refused or is_interrupted else 0
+    return int(bool(refused) or is_interrupted or _say_left(action, result))
 
 
 def _numbers(action: Action, result: BulkResult) -> Mapping[str, Any]:
+    if isinstance(result, RedactionResult):
+        return attrs.asdict(result, filter=attrs.filters.exclude("problem"))
     numbers = {"matched": result.matched, "done": result.done, "refused": dict(result.refused)}
     return numbers | ({"skipped": result.skipped} if action is IMPORT else {})
+
+
+def _proof(result: BulkResult) -> str:
+    if not isinstance(result, RedactionResult):
+        return ""
+    killed = f" ({result.killed} killed first)" if result.killed else ""
+    skipped = f"\nas they are to be: {result.skipped}" if result.skipped else ""
+    return f"{killed}{skipped}\nselection (sha256): {result.selection_sha256}\naudit entry: {result.audit}"
+
+
+def _say_left(action: Action, result: BulkResult) -> bool:
+    """Say what is left of jobs that were redacted or erased; return whether that is a failure."""
+    if not isinstance(result, RedactionResult):
+        return False
+    jobs = result.left.get("jobs", 0)
+    if jobs:
+        say(f"{jobs} of such jobs are there: they came meanwhile, or were refused")
+    if left := [f"{name} {count}" for name, count in result.left.items() if name != "jobs"]:
+        clears = "; --keys clears them" if action is REDACT else ""
+        copies = f"; the copies: {' '.join(result.copies)}" if result.copies else ""
+        say(f"left as they are: {', '.join(left)}{clears}{copies}")
+    if result.done:
+        say("what receivers keep of them by their ids, for 30 days, and backups, are as they were")
+    return bool(result.left) if action is ERASE else "jobs" in result.left
 
 
 def _number(count: int) -> str:

@@ -11,8 +11,7 @@ from typing import Any
 import attrs
 import click
 
-from sp00ky_core.cli.choice import conditions_of, filter_options, job_of, warn_of_unknown
-from sp00ky_core.cli.options import PAST, page_options
+from sp00ky_core.cli.options import PAST, filter_options, job_of, page_options, warn_of_unknown
 from sp00ky_core.cli.output import (
     coloured_text,
     draws,
@@ -24,6 +23,7 @@ from sp00ky_core.cli.output import (
     show_page,
     show_rows,
     slow,
+    span,
 )
 from sp00ky_core.cli.settings import (
     Command,
@@ -33,7 +33,6 @@ from sp00ky_core.cli.settings import (
     command,
     flag,
     option,
-    outbox_command,
     with_settings,
 )
 from sp00ky_core.encoding.printable import plain
@@ -48,15 +47,10 @@ from sp00ky_core.ports import GROUPED, OUTCOMES, BackendStats, ErrorGroup, Group
 
 __all__ = ["jobs"]
 
-COMMANDS = {
-    **dict.fromkeys(("kill", "retry", "clear", "reschedule", "copy"), "job_operations"),
-    **dict.fromkeys(("export", "import"), "moves"),
-    **dict.fromkeys(("redact", "erase"), "redaction"),
-}
-"""The modules of those commands that other modules have."""
+OPERATIONS = ("kill", "retry", "clear", "reschedule", "copy", "redact", "erase", "export", "import")
 
 
-@click.group(cls=Commands, modules=COMMANDS)
+@click.group(cls=Commands, modules=dict.fromkeys(OPERATIONS, "job_operations"))
 @with_settings
 def jobs() -> None:
     """Look at jobs, and look after them."""
@@ -73,23 +67,20 @@ CLAIM_COLUMNS = ("id", "backend", "path", "retries", "runner", "host", "since (U
 @filter_options()
 @page_options("job", "Jobs")
 @as_json
-def list_jobs(settings: Settings, *, limit: int, after: str | None, **options: Any) -> None:
+async def list_jobs(
+    outbox: Outbox, settings: Settings, *, conditions: JobFilter, limit: int, after: str | None
+) -> None:
     """List jobs, newest first; every filter that is given must be met.
 
     With --status processing it shows who has them, since when, and until when the lease lasts.
     """
-    conditions = conditions_of(options)
-
-    async def show(outbox: Outbox) -> None:
-        columns, to_row = JOB_COLUMNS, job_row
-        if conditions.status is JobStatus.PROCESSING:
-            hosts = {runner.id: runner.host for runner in await outbox.runners()}
-            columns, to_row = CLAIM_COLUMNS, partial(claim_row, hosts=hosts)
-        show_some = partial(show_page, limit=limit, json_wanted=settings.json)
-        async with aclosing(_listed(outbox, conditions, limit + 1, after)) as listed:
-            await show_some("jobs", listed, job_to_json, columns, to_row)
-
-    settings.ask(show)
+    columns, to_row = JOB_COLUMNS, job_row
+    if conditions.status is JobStatus.PROCESSING:
+        hosts = {runner.id: runner.host for runner in await outbox.runners()}
+        columns, to_row = CLAIM_COLUMNS, partial(claim_row, hosts=hosts)
+    show_some = partial(show_page, limit=limit, json_wanted=settings.json)
+    async with aclosing(_listed(outbox, conditions, limit + 1, after)) as listed:
+        await show_some("jobs", listed, job_to_json, columns, to_row)
 
 
 async def _listed(
@@ -130,29 +121,24 @@ def change_line(job: Job) -> str:
     return plain(f"{line}  {last_error(job)}".rstrip())
 
 
-@command(jobs, name="count", short_help="Count jobs.")
+@command(jobs, name="count", doing="counting the jobs", short_help="Count jobs.")
 @filter_options()
 @as_json
-def count(settings: Settings, **options: Any) -> None:
+async def count(outbox: Outbox, settings: Settings, *, conditions: JobFilter) -> None:
     """Count the jobs that meet every filter that is given, in each status; with --json also all together."""
-    conditions = conditions_of(options)
-
-    async def count_each(outbox: Outbox) -> dict[str, int]:
-        warn_of_unknown(outbox, conditions)
-        return {
-            status.value: await outbox.count_matching(REDACT, attrs.evolve(conditions, status=status))
-            for status in JobStatus
-            if status in conditions.statuses
-        }
-
-    counts = settings.ask(count_each, "counting the jobs")
+    warn_of_unknown(outbox, conditions)
+    counts = {
+        status.value: await outbox.count_matching(REDACT, attrs.evolve(conditions, status=status))
+        for status in JobStatus
+        if status in conditions.statuses
+    }
     if settings.json:
         show_json({"count": sum(counts.values()), "statuses": counts})
     else:
         show_rows(("status", "jobs"), list(counts.items()))
 
 
-@outbox_command(jobs, name="get", short_help="Show one job.")
+@command(jobs, name="get", short_help="Show one job.")
 @click.argument("job_id", metavar="ID")
 @as_json
 async def get(outbox: Outbox, settings: Settings, *, job_id: str) -> None:
@@ -270,33 +256,35 @@ GROUP_COLUMNS: Mapping[GroupBy, tuple[str, ...]] = {
 
 def _group_row(group: JobGroup, by: GroupBy) -> tuple[object, ...]:
     row = _group_to_json(group, by)
-    return tuple(_seconds(value) if name in SHARES else value for name, value in row.items())
+    return tuple(span(value) if name in SHARES else value for name, value in row.items())
 
 
 ERROR_COLUMNS = ("jobs", "backend", "path", "error", "code", "first (UTC)", "last (UTC)", "example")
 
 
-@command(jobs, name="errors", short_help="Group what goes wrong by its error.")
+@command(jobs, name="errors", doing="grouping the errors", short_help="Group what goes wrong by its error.")
 @filter_options(sorted(FAILING), created=False)
 @option("--since", "Changed then or later: 1h (ago), 3d, an RFC 3339 instant.", type=PAST, name="changed")
 @group_option
 @option("--limit", "Groups: 100, or 20 with --by assigned.", type=click.IntRange(1, 10_000))
 @as_json
-def errors(
-    settings: Settings, *, changed: datetime | None, by: GroupBy | None, limit: int | None, **options: Any
+async def errors(
+    outbox: Outbox,
+    settings: Settings,
+    *,
+    conditions: JobFilter,
+    changed: datetime | None,
+    by: GroupBy | None,
+    limit: int | None,
 ) -> None:
     """Group the jobs that are failed, or wait for a retry, by their last error; the largest first.
 
     By their route, too, or by whom they are assigned to. Every filter that is given must be met.
     """
-    conditions, by = conditions_of(options), by or "route"
+    by = by or "route"
     most = limit or (100 if by == "route" else MOST_ASSIGNED)
-
-    async def ask(outbox: Outbox) -> list[ErrorGroup]:
-        warn_of_unknown(outbox, conditions)
-        return await outbox.errors(since=changed, limit=most, filter=conditions, by=by)
-
-    groups = settings.ask(ask, "grouping the errors")
+    warn_of_unknown(outbox, conditions)
+    groups = await outbox.errors(since=changed, limit=most, filter=conditions, by=by)
     columns = tuple(GROUPED[by] if column == "path" else column for column in ERROR_COLUMNS)
     to_json = partial(_group_to_json, by=by)
     show_list("errors", groups, to_json, columns, partial(_error_row, by=by), json_wanted=settings.json)
@@ -317,41 +305,26 @@ def _error_row(group: ErrorGroup, by: GroupBy) -> tuple[object, ...]:
 
 def stats_row(backend: str, stats: BackendStats) -> tuple[object, ...]:
     """Format a backend under ``STATS_COLUMNS``."""
-    oldest = "" if stats.oldest_due_s is None else f"{stats.oldest_due_s:.1f} s"
     wait = stats.breaker.paused_for_s
-    breaker = f"{stats.breaker.state}, paused for {wait:.1f} s" if wait else stats.breaker.state
+    breaker = f"{stats.breaker.state}, paused for {span(wait)}" if wait else stats.breaker.state
     ended = (stats.success, stats.failed)
     counts = (stats.pending, stats.due, stats.processing, *ended, stats.stalled, stats.deferred)
-    return (backend, *counts, oldest, _empty_text(stats), breaker, pause_text(stats.paused))
+    return (backend, *counts, span(stats.oldest_due_s), _empty_text(stats), breaker, pause_text(stats.paused))
 
 
 def _empty_text(stats: BackendStats) -> str:
     if stats.empty_in_s is None:
         return "?" if stats.due or stats.processing else ""
-    low, high = map(_duration, stats.empty_in_s)
+    low, high = map(span, stats.empty_in_s)
     return low if low == high else f"{low} to {high}"
-
-
-def _duration(seconds: float) -> str:
-    """Format a span that is estimated: no finer than it is known."""
-    for unit, length in (("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def rates_row(rates: Rates) -> tuple[object, ...]:
     """Format a backend's attempts under ``RATES_COLUMNS``."""
     counts = (rates.outcomes[outcome] for outcome in OUTCOMES)
-    durations = (_seconds(seconds) for seconds in (rates.p50_s, rates.p95_s, rates.p99_s))
+    durations = (span(seconds) for seconds in (rates.p50_s, rates.p95_s, rates.p99_s))
     codes = ", ".join(f"{code or 'no answer'}: {count}" for code, count in rates.codes.items())
     return (rates.backend, rates.attempts, f"{rates.per_second:.2f}", *counts, *durations, codes)
-
-
-def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    return f"{seconds * 1_000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def pause_text(pause: Pause | None) -> str:

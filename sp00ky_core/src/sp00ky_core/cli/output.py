@@ -7,13 +7,12 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from shutil import get_terminal_size
 from typing import Any, TextIO, TypeVar
 
-import attrs
 import click
 from rich.cells import cell_len, set_cell_size
 
@@ -29,20 +28,15 @@ def show_json(document: Mapping[str, Any], *, indent: int | None = 2) -> None:
     click.echo(json_line(document, indent=indent))
 
 
-def show_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def show_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print aligned lines; on a terminal in its width, see ``table_lines``."""
-    cells = [[plain(cell) for cell in row] for row in rows]
-    lines = _aligned([list(columns), *cells])
+    lines = [list(columns), *([plain(cell) for cell in row] for row in rows)]
     if is_terminal(sys.stdout):
-        lines = table_lines(columns, cells, get_terminal_size().columns)
-    for line in lines:
-        click.echo(line)
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+        click.echo("\n".join(table_lines(lines, get_terminal_size().columns)))
+        return
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        click.echo("  ".join(map(str.ljust, line, widths)).rstrip())
 
 
 def show_list(
@@ -101,6 +95,20 @@ async def show_page(
 def moment(at: datetime | None) -> str:
     """Format an instant, to the second."""
     return at.strftime("%m-%d %H:%M:%S") if at else ""
+
+
+UNITS = ((172_800, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "m"), (10, 1, "s"))
+"""From so many seconds on, how many make one of what a duration is shown in."""
+
+
+def span(seconds: float | None) -> str:
+    """Format a duration, no finer than a person wants to know it; nothing for None."""
+    if seconds is None:
+        return ""
+    for least, one, unit in UNITS:
+        if seconds >= least:
+            return f"{seconds / one:.0f} {unit}"
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
 
 
 def draws() -> bool:
@@ -186,27 +194,7 @@ GAP, INDENT = 2, 4
 LEAST = 40
 """Columns that the last cell of a row, mostly an error, gets in any case."""
 
-_NUMBER = re.compile(r"[\d.,/]+( s| %)?")
-
-
-@attrs.frozen
-class _Column:
-    index: int
-    width: int
-    is_number: bool
-
-    @classmethod
-    def of(cls, index: int, cells: Sequence[str]) -> _Column:
-        """Measure a column; the first of its cells is the header."""
-        numbers = [cell for cell in cells[1:] if cell]
-        is_number = bool(numbers) and all(map(_NUMBER.fullmatch, numbers))
-        return cls(index, max(map(cell_len, cells)), is_number)
-
-    def padded(self, text: str) -> str:
-        """Return a cell in the column's width, coloured where its text has a colour."""
-        space = " " * (self.width - cell_len(text))
-        coloured = coloured_text(text)
-        return space + coloured if self.is_number else coloured + space
+_NUMBER = re.compile(r"[\d.,/]+( (ms|s|m|h|d|%))?")
 
 
 def coloured_text(text: str) -> str:
@@ -214,32 +202,29 @@ def coloured_text(text: str) -> str:
     return click.style(text, fg=COLOURS[text]) if text in COLOURS else text
 
 
-def table_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> Iterator[str]:
+def table_lines(lines: Sequence[Sequence[str]], room: int) -> Iterator[str]:
     """Yield a header and rows, without columns that are empty in all of them.
 
     Columns that don't fit stand in a second line under each row, the last one, mostly an error, first.
     """
-    shown = [index for index in range(len(columns)) if not rows or any(row[index] for row in rows)]
-    layout = [_Column.of(index, [columns[index], *(row[index] for row in rows)]) for index in shown]
-    beside = _fitting(layout, room)
-    below = layout[len(beside) :]
-    for number, row in enumerate([columns, *rows]):
-        line = (" " * GAP).join(column.padded(row[column.index]) for column in beside).rstrip()
+    shown = [column for column in zip(*lines, strict=True) if any(column[1:]) or not column[1:]]
+    beside = [*map(_padded, shown)]
+    while len(beside) > 1 and GAP * (len(beside) - 1) + sum(width for width, _ in beside) > room:
+        del beside[-1]
+    for number in range(len(lines)):
+        line = (" " * GAP).join(cells[number] for _, cells in beside).rstrip()
         yield click.style(line, bold=True) if number == 0 else line
-        under = _below([row[column.index] for column in below], room)
+        under = _below([column[number] for column in shown[len(beside) :]], room)
         if under:
             yield click.style(under, bold=number == 0, dim=number > 0)
 
 
-def _fitting(columns: Sequence[_Column], room: int) -> Sequence[_Column]:
-    """Return the columns from the left that fit beside each other; one at least."""
-    taken, count = -GAP, 0
-    for column in columns:
-        taken += GAP + column.width
-        if taken > room:
-            break
-        count += 1
-    return columns[: max(count, 1)]
+def _padded(column: Sequence[str]) -> tuple[int, list[str]]:
+    """Return a column's width, and its cells in that, coloured where a text has a colour; numbers right."""
+    width, numbers = max(map(cell_len, column)), [*filter(None, column[1:])]
+    is_number = bool(numbers) and all(map(_NUMBER.fullmatch, numbers))
+    padded = ((coloured_text(text), " " * (width - cell_len(text))) for text in column)
+    return width, [space + text if is_number else text + space for text, space in padded]
 
 
 def _below(cells: Sequence[str], room: int) -> str:

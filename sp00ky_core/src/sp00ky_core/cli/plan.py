@@ -17,7 +17,7 @@ import click
 
 from sp00ky_core.backend.backend import load_backends
 from sp00ky_core.cli.options import DURATION, Seconds, backend_names
-from sp00ky_core.cli.output import show_json
+from sp00ky_core.cli.output import show_json, span
 from sp00ky_core.cli.settings import Settings, as_json, command, option
 from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
 from sp00ky_core.gate.breaker import is_unavailable
@@ -422,38 +422,44 @@ def _plan_json(rules: Rules, outage: Outage) -> dict[str, Any]:
     return {**facts, "concurrency": rules.backend.concurrency, "retry": retry}
 
 
-COLUMNS = ("backend", "breaker", "delivered", "failed", "", "requests", "half", "95 %", "last")
-WIDTHS = (8, 7, 9, 7, 10, 8, 5, 5, 5)
+COLUMNS: Mapping[str, int] = {
+    "backend": 8,
+    "breaker": 7,
+    "delivered": 9,
+    "failed": 7,
+    "": 10,
+    "requests": 8,
+    "half": 5,
+    "95 %": 5,
+    "last": 5,
+}
+"""Their widths; the one without a name holds a bar."""
+
 NAMES = 2
 """Columns of text; numbers stand to the right."""
 
 WORDS = {"refused": "refuses", "timeout": "hangs", "503": "says 503", "500": "says 500", "429": "says 429"}
 BREAKER: Mapping[bool | None, str] = {True: "on", False: "off", None: "either"}
 
-BAR_COLUMN = COLUMNS.index("")
-
-BAR, TIMELINE = 10, 50
+BAR, TIMELINE = COLUMNS[""], 50
 """Characters."""
 
 LEVELS = " ▁▂▃▄▅▆▇█"
-
-UNITS = ((172_800, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "m"), (10, 1, "s"))
-"""From so many seconds on, how many make one of what a duration is shown in."""
 
 
 def forecast_lines(backend: BackendConfig, outage: Outage, rows: Sequence[Forecast]) -> Iterator[str]:
     """Yield the lines of a forecast."""
     yield from _headline(backend, outage)
     yield ""
-    yield click.style(_padded(COLUMNS), bold=True)
+    yield click.style(_line([*COLUMNS]), bold=True)
     for forecast in rows:
         yield _row(forecast)
     longest = max((forecast.arrived(1.0) or 0.0 for forecast in rows), default=0.0)
     yield ""
     yield click.style(f"deliveries in the {brief(longest)} after the outage", bold=True)
     for forecast in rows:
-        subject = f"{WORDS[forecast.failure]:{WIDTHS[0]}}  {BREAKER[forecast.breaker]:{WIDTHS[1]}}"
-        yield f"{subject}  {_timeline(forecast, longest)}".rstrip()
+        timeline = _timeline(forecast, longest)
+        yield _line([WORDS[forecast.failure], BREAKER[forecast.breaker], timeline])
 
 
 def _headline(backend: BackendConfig, outage: Outage) -> Iterator[str]:
@@ -466,16 +472,15 @@ def _headline(backend: BackendConfig, outage: Outage) -> Iterator[str]:
 
 
 def _row(forecast: Forecast) -> str:
-    subject = (WORDS[forecast.failure], BREAKER[forecast.breaker])
-    counts = (f"{forecast.delivered:,}", f"{forecast.failed:,}", "", f"{forecast.requests:,}")
-    text = _padded((*subject, *counts, *(brief(forecast.arrived(share)) for share in SHARES.values())))
-    start = sum(WIDTHS[:BAR_COLUMN]) + 2 * BAR_COLUMN  # two spaces after each
-    return text[:start] + _bar(forecast) + text[start + BAR :]
+    counts = (f"{forecast.delivered:,}", f"{forecast.failed:,}", _bar(forecast), f"{forecast.requests:,}")
+    after = (brief(forecast.arrived(share)) for share in SHARES.values())
+    return _line([WORDS[forecast.failure], BREAKER[forecast.breaker], *counts, *after])
 
 
-def _padded(cells: Sequence[str]) -> str:
-    names = map(str.ljust, cells[:NAMES], WIDTHS)
-    numbers = map(str.rjust, cells[NAMES:], WIDTHS[NAMES:])
+def _line(cells: Sequence[str]) -> str:
+    """Align what stands in the first columns; a text that is wider, as a coloured bar, is left as it is."""
+    names = map(str.ljust, cells[:NAMES], COLUMNS.values())
+    numbers = map(str.rjust, cells[NAMES:], [*COLUMNS.values()][NAMES:])
     return "  ".join([*names, *numbers]).rstrip()
 
 
@@ -497,9 +502,4 @@ def _timeline(forecast: Forecast, longest: float) -> str:
 
 def brief(seconds: float | None) -> str:
     """Format a duration in at most five characters; nothing for None."""
-    if seconds is None:
-        return "-"
-    for from_, one, unit in UNITS:
-        if seconds >= from_:
-            return f"{seconds / one:.0f}{unit}"
-    return f"{seconds:.1f}s" if seconds >= 1 else f"{1000 * seconds:.0f}ms"
+    return span(seconds).replace(" ", "") or "-"

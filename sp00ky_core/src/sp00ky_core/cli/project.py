@@ -1,7 +1,10 @@
-"""Set a project up: ``sp00ky init``, ``sp00ky generate``, ``sp00ky plugins``."""
+"""Set a project up, or an adapter: ``sp00ky init | generate | plugins | new-adapter``."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from importlib.resources import files as packaged
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from sp00ky_core.backend.backend import load_backends
 from sp00ky_core.cli.output import show_list
 from sp00ky_core.cli.settings import Settings, as_json, command, flag, option
 from sp00ky_core.errors import ModuleOutdated, Sp00kyError
-from sp00ky_core.plugins.registry import PluginInfo
+from sp00ky_core.plugins.registry import PluginInfo, Plugins
 
 NEXT = """\
 next: sp00ky migrate && sp00ky check
@@ -24,22 +27,27 @@ then: sp00ky call api /spookify '{"id": "1"}' --wait
 def init(settings: Settings) -> None:
     """Write sp00ky.yml and openapi.yml into the current folder; overwrites nothing."""
     config = settings.config or Path("sp00ky.yml")
-    files = {config: "sp00ky.yml", config.with_name("openapi.yml"): "openapi.yml"}
-    there = [str(file) for file in files if file.exists()]
-    if there:
-        be = "is" if len(there) == 1 else "are"
-        raise Sp00kyError(
-            f"{' and '.join(there)} {be} there already and nothing was written; change to another folder"
-        )
-    for file, template in files.items():
-        file.write_text(template_text(template), encoding="utf-8")
-        click.echo(f"wrote {file}")
+    templates = {config: "sp00ky.yml", config.with_name("openapi.yml"): "openapi.yml"}
+    _write_new({file: template_text(template) for file, template in templates.items()}, unless=templates)
     click.echo(NEXT)
 
 
-def template_text(name: str) -> str:
-    """Return what ``init`` writes: a file of ``templates/``."""
-    return packaged("sp00ky_core").joinpath("cli", "templates", name).read_text(encoding="utf-8")
+def template_text(*path: str) -> str:
+    """Return what commands write: a file of ``templates/``."""
+    return packaged("sp00ky_core").joinpath("cli", "templates", *path).read_text(encoding="utf-8")
+
+
+def _write_new(texts: Mapping[Path, str], *, unless: Iterable[Path]) -> None:
+    """Write files. Raises ``Sp00kyError`` where something would be overwritten."""
+    there = [str(path) for path in unless if path.exists()]
+    if there:
+        be = "is" if len(there) == 1 else "are"
+        problem = f"{' and '.join(there)} {be} there already and nothing was written"
+        raise Sp00kyError(f"{problem}; change to another folder")
+    for file, text in texts.items():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", newline="\n")
+        click.echo(f"wrote {file}")
 
 
 DEFAULT = Path("typed_outbox.py")
@@ -57,11 +65,13 @@ def generate(settings: Settings, *, out: Path, check: bool) -> None:
 
     plugins, config = settings.plugins, settings.configuration()
     strategies = frozenset(plugins.strategies)
-    backends = load_backends(
-        config, strategies, plugins.transports
-    )  # no store: a machine that only checks types has none
+    # No store: a machine that only checks types has none.
+    backends = load_backends(config, strategies, plugins.transports)
     text = module.module_text(backends, strategies)
-    there = _read(out)
+    try:
+        there = out.read_text(encoding="utf-8", errors="replace") if out.exists() else ""
+    except OSError as error:
+        raise Sp00kyError(f"{out} can't be read: {error.strerror}") from None
     if there and not there.startswith(module.MARK):
         raise Sp00kyError(
             f"{out} wasn't written by `sp00ky generate`, and stays as it is; choose another name"
@@ -71,23 +81,12 @@ def generate(settings: Settings, *, out: Path, check: bool) -> None:
     if check and there != text:
         outdated = module.changed(backends, there) or config.file
         raise ModuleOutdated(module=str(out), document=str(outdated))
-    if not check:
-        _write(out, text)
+    try:
+        if not check:
+            out.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise Sp00kyError(f"{out} can't be written: {error.strerror}") from None
     click.echo(f"{out} is up to date" if check else f"wrote {out}")
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace") if file.exists() else ""
-    except OSError as error:
-        raise Sp00kyError(f"{file} can't be read: {error.strerror}") from None
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise Sp00kyError(f"{file} can't be written: {error.strerror}") from None
 
 
 COLUMNS = ("plugin", "distribution", "version", "registers", "hooks")
@@ -103,3 +102,64 @@ def plugins(settings: Settings) -> None:
 def _row(info: PluginInfo) -> tuple[str, ...]:
     registers = ", ".join(info.stores + info.transports + info.retry_strategies + info.commands)
     return (info.name, info.distribution, info.version, registers, ", ".join(info.hooks))
+
+
+NAME = re.compile(r"[a-z][a-z0-9]{0,39}")
+"""A scheme of URLs, and a part of module names."""
+
+PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "store": ("session.py", "store.py", "plugin.py"),
+    "transport": ("transport.py", "plugin.py"),
+}
+"""The modules of each kind."""
+
+
+@command(name="new-adapter", short_help="Write a distribution for a store or a transport of your own.")
+@click.argument("kind", type=click.Choice(sorted(PACKAGES)))
+@click.argument("name")
+def new_adapter(settings: Settings, kind: str, name: str) -> None:
+    """Write the folder sp00ky_KIND_NAME: a distribution whose tests pass, for a database or a protocol.
+
+    NAME is the scheme of its URLs: lower-case letters and digits.
+    """
+    _refuse_name(settings.plugins, kind, name)
+    package = f"sp00ky_{kind}_{name}"
+    texts = {Path(package, file): text for file, text in _written(kind, name, package).items()}
+    _write_new(texts, unless=[Path(package)])
+    click.echo(f"next: cd {package} && pip install -e . && pytest (with sp00ky-conformance: see README.md)")
+
+
+def _refuse_name(plugins: Plugins, kind: str, name: str) -> None:
+    """Raise ``Sp00kyError`` for a name that isn't fit for a scheme, or is one that is installed."""
+    if not NAME.fullmatch(name):
+        raise Sp00kyError(f"{name!r} can't be a scheme: use lower-case letters and digits, a letter first")
+    for plugin in plugins.infos:
+        if name in (plugin.stores if kind == "store" else plugin.transports):
+            by = f"{name}:// is a {kind} of {plugin.distribution}"
+            raise Sp00kyError(f"{by}, which is installed here; choose another name")
+
+
+def _written(kind: str, name: str, package: str) -> Mapping[str, str]:
+    """Return what is in each file."""
+    sources = {
+        "pyproject.toml": ("pyproject.toml.txt",),
+        "README.md": (kind, "README.md.txt"),
+        **{f"src/{package}/{module}": (kind, f"{module}.txt") for module in PACKAGES[kind]},
+        f"tests/test_{name}_{kind}.py": (kind, "test.py.txt"),
+    }
+    major, minor = version("sp00ky-core").split(".")[:2]
+    values = {
+        "{kind}": kind,
+        "{name}": name,
+        "{Name}": name.capitalize(),
+        "{package}": package,
+        "{distribution}": package.replace("_", "-"),
+        "{versions}": f">={major}.{minor},<{major}.{int(minor) + 1}",
+    }
+    pattern = re.compile("|".join(map(re.escape, values)))
+    texts = {
+        file: pattern.sub(lambda match: values[match[0]], template_text("adapter", *source))
+        for file, source in sources.items()
+    }
+    summary = f'"""A {kind} of Sp00ky outbox for {name}."""\n'
+    return {**texts, f"src/{package}/__init__.py": summary, f"src/{package}/py.typed": ""}

@@ -11,7 +11,7 @@ import click
 from sp00ky_core.cli.logs import one_line, say
 from sp00ky_core.cli.options import act_options, limit_option
 from sp00ky_core.cli.output import moment, show_json, show_list
-from sp00ky_core.cli.settings import Settings, as_json, option, outbox_command, with_settings
+from sp00ky_core.cli.settings import Settings, as_json, command, option, with_settings
 from sp00ky_core.outbox.operators.schedules import ScheduleRecord, SyncResult, definition_findings
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import run_to_json, schedule_to_json
@@ -35,7 +35,7 @@ def schedules() -> None:
     """Look at schedules and their runs; pause and fire them."""
 
 
-@outbox_command(
+@command(
     schedules, name="list", doing="reading the schedules", short_help="List the schedules and their clocks."
 )
 @as_json
@@ -45,7 +45,7 @@ async def list_schedules(outbox: Outbox, settings: Settings) -> None:
     show_list("schedules", rows, schedule_to_json, COLUMNS, _row, json_wanted=settings.json)
 
 
-@outbox_command(schedules, name="get", short_help="Show one schedule.")
+@command(schedules, name="get", short_help="Show one schedule.")
 @NAME
 @as_json
 async def get(outbox: Outbox, settings: Settings, *, name: str) -> None:
@@ -60,7 +60,7 @@ async def get(outbox: Outbox, settings: Settings, *, name: str) -> None:
             click.echo(one_line(f"{key}: {text}"))
 
 
-@outbox_command(schedules, name="runs", doing="reading the runs", short_help="List what schedules have made.")
+@command(schedules, name="runs", doing="reading the runs", short_help="List what schedules have made.")
 @click.argument("name", required=False)
 @option("--status", "As it is written down.", type=click.Choice([status.value for status in RunStatus]))
 @option("--key", "The row's, of forEach.")
@@ -72,7 +72,7 @@ async def runs(outbox: Outbox, settings: Settings, *, name: str | None, **option
     show_list("runs", rows, run_to_json, RUN_COLUMNS, _run_row, json_wanted=settings.json)
 
 
-@outbox_command(schedules, name="pause", short_help="Keep a schedule from firing.")
+@command(schedules, name="pause", short_help="Keep a schedule from firing.")
 @NAME
 @act_options
 async def pause(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -> None:
@@ -81,7 +81,7 @@ async def pause(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -
     click.echo(f"{name} is paused until it is resumed" + ("" if began else "; it was before"))
 
 
-@outbox_command(schedules, name="resume", short_help="End a pause.")
+@command(schedules, name="resume", short_help="End a pause.")
 @NAME
 @act_options
 async def resume(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -> None:
@@ -90,7 +90,7 @@ async def resume(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) 
     click.echo(f"{name} is resumed" + ("" if ended else "; nothing had paused it"))
 
 
-@outbox_command(schedules, name="remove", short_help="Remove a schedule.")
+@command(schedules, name="remove", short_help="Remove a schedule.")
 @NAME
 @act_options
 async def remove(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -> None:
@@ -102,7 +102,7 @@ async def remove(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) 
     click.echo(f"{name} is removed")
 
 
-@outbox_command(schedules, name="release", short_help="End the quarantine of keys.")
+@command(schedules, name="release", short_help="End the quarantine of keys.")
 @NAME
 @click.argument("keys", nargs=-1)
 @act_options
@@ -112,7 +112,7 @@ async def release(outbox: Outbox, _settings: Settings, *, name: str, keys: Seque
     click.echo(f"{name}: " + ("released" if ended else "no such key had failed"))
 
 
-@outbox_command(schedules, name="trigger", doing="firing", short_help="Fire a schedule now.")
+@command(schedules, name="trigger", doing="firing", short_help="Fire a schedule now.")
 @NAME
 @act_options
 @as_json
@@ -129,7 +129,7 @@ async def trigger(outbox: Outbox, settings: Settings, *, name: str, **act: Any) 
     return int(problem is not None or any(run.status is RunStatus.FAILED for run in rows))
 
 
-@outbox_command(schedules, name="sync", short_help="Make the schedules what the file says.")
+@command(schedules, name="sync", short_help="Make the schedules what the file says.")
 @act_options
 @as_json
 async def sync(outbox: Outbox, settings: Settings, **act: Any) -> None:

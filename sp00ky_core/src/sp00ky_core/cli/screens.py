@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import (
     AsyncIterator,
     Callable,
@@ -31,7 +31,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sp00ky_core.cli.logs import say
-from sp00ky_core.cli.output import COLOURS, GAP, cut, draws, last_error, show_json
+from sp00ky_core.cli.output import COLOURS, GAP, cut, draws, last_error, show_json, span
 from sp00ky_core.cli.signals import stop_signal, unless_stopped
 from sp00ky_core.encoding.printable import plain
 from sp00ky_core.errors import StoreUnavailable
@@ -157,44 +157,30 @@ WINDOW = 10.0
 """Seconds that a rate is of."""
 
 GRAIN = 0.25
-"""Seconds between two samples that are kept."""
+"""Seconds that must have gone by before there is one."""
 
 
-class Meter:
-    """Counts events, and turns counts into a rate.
+class Meter(Counter[Any]):
+    """Counts events by what they are, and turns the counts into rates."""
 
-    Args:
-        clock: Seconds, monotonic.
+    def __init__(self) -> None:
+        super().__init__()
+        self._samples = deque[tuple[float, Mapping[Any, int]]]()
 
-    Attributes:
-        total: What was counted so far.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, total: int = 0) -> None:
-        self._clock = clock
-        self.total: int = total
-        self._samples = deque([(clock(), total)])
-
-    def add(self, count: int = 1) -> None:
-        """Count something that has just happened."""
-        self.reach(self.total + count)
-
-    def reach(self, total: int) -> None:
-        """Take over a count that is kept elsewhere; one that has fallen begins anew."""
-        now = self._clock()
-        if total < self.total:
-            self._samples.clear()
-        self.total = total
-        if not self._samples or now - self._samples[-1][0] >= GRAIN:
-            self._samples.append((now, total))
-
-    def per_second(self) -> float:
-        """Return the rate."""
-        now = self._clock()
+    def sample(self) -> None:
+        """Remember the counts of now: what was counted before the first time isn't news."""
+        now = time.monotonic()
+        self._samples.append((now, dict(self)))
         while len(self._samples) > 1 and now - self._samples[1][0] >= WINDOW:
             self._samples.popleft()
+
+    def per_second(self, what: object) -> float:
+        """Return the rate; a count that has fallen, such as by `jobs clear`, has none."""
+        if not self._samples:
+            return 0.0
         since, before = self._samples[0]
-        return (self.total - before) / (now - since) if now - since >= GRAIN else 0.0
+        seconds = time.monotonic() - since
+        return max(self[what] - before.get(what, 0), 0) / seconds if seconds >= GRAIN else 0.0
 
 
 LATEST = 200
@@ -216,7 +202,7 @@ STYLES = {"new": "", "done": "green", "retry": "yellow", "fail": "red"}
 class Changes:
     """Keeps the jobs that have changed since the screen began."""
 
-    _meters: defaultdict[tuple[str, str], Meter] = attrs.field(factory=lambda: defaultdict(Meter))
+    _meter: Meter = attrs.field(factory=Meter)
     _processing: dict[str, str] = attrs.field(factory=dict)  # the backend of each job that is processing
     _backends: dict[str, None] = attrs.field(factory=dict)
     _reasons: Counter[tuple[str, str, str]] = attrs.field(factory=Counter)
@@ -240,43 +226,34 @@ class Changes:
                 self._processing[job.id] = job.backend
             return  # in the column "in flight"; under load it would be most of the list
         self._latest.append(job)
-        kind = _kind(job)
-        self._meters[job.backend, kind].add()
+        kinds = {JobStatus.SUCCESS: "done", JobStatus.FAILED: "fail"}
+        kind = kinds.get(job.status) or ("retry" if job.lease_epoch else "new")
+        self._meter[job.backend, kind] += 1
         if job.errors and kind in {"retry", "fail"}:
             self._reasons[str(job.errors[-1]), job.path, job.backend] += 1
 
     def picture(self, width: int, height: int) -> RenderableType:
         """Draw rates, reasons and the latest changes, in as many lines as there are."""
+        self._meter.sample()
         in_flight = Counter(self._processing.values())
         table = grid(CHANGE_COLUMNS, [self._row(name, in_flight[name]) for name in self._backends], width)
-        common = self._reasons.most_common(MOST_REASONS)
-        reasons = [(*which, times) for which, times in common]
+        reasons = [(*which, times) for which, times in self._reasons.most_common(MOST_REASONS)]
         why = grid(("error", "path", "backend", "times"), reasons, width, names=3) if reasons else None
         room = height - len(self._backends) - (len(reasons) + 2 if reasons else 0) - 4
         lines = [_line(job, width) for job in list(self._latest)[-max(room, 1) :]]
         latest = Text("\n").join(lines) if lines else cell("nothing has changed yet")
         return stacked(table, why, titled("latest changes (UTC), Ctrl-C ends this", latest))
 
-    def _row(self, backend: str, in_flight: int) -> tuple[object, ...]:
-        meters = {kind: self._meters[backend, kind] for kind in STYLES}
-        rates = (count(meters[kind].per_second(), style) for kind, style in STYLES.items())
-        return (backend, in_flight, *rates, meters["done"].total, count(meters["fail"].total, "red"))
-
-
-def _kind(job: Job) -> str:
-    if job.status is JobStatus.SUCCESS:
-        return "done"
-    if job.status is JobStatus.FAILED:
-        return "fail"
-    return "retry" if job.lease_epoch else "new"
+    def _row(self, name: str, in_flight: int) -> tuple[object, ...]:
+        rates = (count(self._meter.per_second((name, kind)), style) for kind, style in STYLES.items())
+        return (name, in_flight, *rates, self._meter[name, "done"], count(self._meter[name, "fail"], "red"))
 
 
 def _line(job: Job, width: int) -> Text:
     """Format a change: what went wrong is seen on a narrow terminal too, the id on a wide one."""
     at = "" if job.updated_at is None else f"{job.updated_at:%H:%M:%S}"
     where = cut(plain(f"{job.backend} {job.path}"), PLACE)
-    line = Text(f"{at:8}  ")
-    line.append(f"{job.status.value:10}", style=COLOURS[job.status.value])
+    line = Text.assemble(f"{at:8}  ", (f"{job.status.value:10}", COLOURS[job.status.value]))
     line.append(f"  {where:{PLACE}}  ")
     if width >= WIDE:
         line.append(f"{plain(job.id)}  ")
@@ -323,21 +300,18 @@ class Queues:
     stats: Mapping[str, BackendStats] = attrs.field(factory=dict)
     errors: Sequence[ErrorGroup] = ()
     problem: str = ""
-    _delivered: dict[str, Meter] = attrs.field(factory=dict)
-    _failed: dict[str, Meter] = attrs.field(factory=dict)
+    _meter: Meter = attrs.field(factory=Meter)
 
     def take(self, stats: Mapping[str, BackendStats]) -> None:
         """Take over a count."""
         self.stats = stats
         for name, counts in stats.items():
-            for meters, total in ((self._delivered, counts.success), (self._failed, counts.failed)):
-                if name not in meters:
-                    meters[name] = Meter(total=total)  # what there was isn't news
-                meters[name].reach(total)
+            self._meter[name, "done"], self._meter[name, "fail"] = counts.success, counts.failed
+        self._meter.sample()
 
     def rates(self, backend: str) -> tuple[float, float]:
         """Return how many jobs were delivered and failed, in a second."""
-        return self._delivered[backend].per_second(), self._failed[backend].per_second()
+        return self._meter.per_second((backend, "done")), self._meter.per_second((backend, "fail"))
 
     def lines(self) -> Iterator[str]:
         """Yield a plain line for each backend."""
@@ -353,37 +327,23 @@ class Queues:
         """Draw the queues, and below them what fails, in as many lines as there are."""
         table = grid(QUEUE_COLUMNS, [self._row(name, stats) for name, stats in self.stats.items()], width)
         table.columns[-1].justify = "left"
-        room = height - len(self.stats) - 7
-        errors = [
-            (str(group), group.path, group.backend, group.count) for group in self.errors[: max(room, 1)]
-        ]
+        shown = self.errors[: max(height - len(self.stats) - 7, 1)]
+        errors = [(str(group), group.path, group.backend, group.count) for group in shown]
         below = grid(("error", "path", "backend", "jobs"), errors, width, names=3) if errors else None
-        title = (
-            f"what fails, of the last {RECENT.total_seconds() / 60:.0f} minutes"
-            if errors
-            else "nothing fails"
-        )
+        recent = f"what fails, of the last {RECENT.total_seconds() / 60:.0f} minutes"
         foot = self.problem or f"{datetime.now(UTC):%H:%M:%S} UTC, Ctrl-C ends this"
-        return stacked(table, titled(title, below), cell(foot[:width]))
+        return stacked(table, titled(recent if errors else "nothing fails", below), cell(foot[:width]))
 
     def _row(self, name: str, stats: BackendStats) -> tuple[object, ...]:
         done, failing = self.rates(name)
-        oldest = "" if stats.oldest_due_s is None else _age(stats.oldest_due_s)
-        rates = (count(done, "green"), count(failing, "red"))
-        failed = count(stats.failed, "red")
-        return (name, stats.pending, stats.due, stats.processing, *rates, failed, oldest, state_of(stats))
+        rates = (count(done, "green"), count(failing, "red"), count(stats.failed, "red"))
+        queue = (stats.pending, stats.due, stats.processing)
+        return (name, *queue, *rates, span(stats.oldest_due_s), state_of(stats))
 
 
 def state_of(stats: BackendStats) -> str:
     """Say in a word whether a backend is delivered to."""
     return "paused" if stats.paused is not None else stats.breaker.state
-
-
-def _age(seconds: float) -> str:
-    for length, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.1f} s"
 
 
 async def watch_queues(outbox: Outbox, *, json_wanted: bool) -> None:
@@ -431,8 +391,7 @@ RUN_COLUMNS = ("backend", "in flight", "done/s", "done", "retried", "failed", "l
 class Deliveries:
     """Counts what a runner does, for each backend."""
 
-    _done: defaultdict[str, Meter] = attrs.field(factory=lambda: defaultdict(Meter))
-    _ended: Counter[tuple[str, JobStatus]] = attrs.field(factory=Counter)
+    _ended: Meter = attrs.field(factory=Meter)
     _in_flight: Counter[str] = attrs.field(factory=Counter)
     _reasons: dict[str, str] = attrs.field(factory=dict)
     _states: dict[str, str] = attrs.field(factory=dict)
@@ -452,7 +411,6 @@ class Deliveries:
         """Count an outcome."""
         self._ended[job.backend, transition.to] += 1
         if transition.to is JobStatus.SUCCESS:
-            self._done[job.backend].add()
             self._states.pop(job.backend, None)  # whichever process has closed its breaker
         if transition.error is not None:
             self._reasons[job.backend] = str(transition.error)
@@ -464,18 +422,15 @@ class Deliveries:
 
     def picture(self, backends: Collection[str]) -> RenderableType:
         """Draw a line for each backend."""
+        self._ended.sample()
         return grid(RUN_COLUMNS, [self._row(name) for name in backends], get_terminal_size().columns)
 
     def _row(self, name: str) -> tuple[object, ...]:
-        done, state = self._done[name], self._states.get(name, "closed")
-        counts = (
-            count(done.total, "green"),
-            count(self._ended[name, JobStatus.PENDING], "yellow"),
-            count(self._ended[name, JobStatus.FAILED], "red"),
-        )
-        reason = self._reasons.get(name, "")
-        shown = "unavailable" if state == "open" else ""
-        return (name, self._in_flight[name], done.per_second(), *counts, reason, cell(shown))
+        rate = self._ended.per_second((name, JobStatus.SUCCESS))
+        styles = {JobStatus.SUCCESS: "green", JobStatus.PENDING: "yellow", JobStatus.FAILED: "red"}
+        counts = (count(self._ended[name, status], style) for status, style in styles.items())
+        shown = "unavailable" if self._states.get(name) == "open" else ""
+        return (name, self._in_flight[name], rate, *counts, self._reasons.get(name, ""), shown)
 
 
 DEMO_COLUMNS = ("route", *(status.value for status in JobStatus), "retried", "")

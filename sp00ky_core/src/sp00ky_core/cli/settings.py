@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from functools import cached_property, partial, wraps
 from importlib import import_module
+from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -164,48 +165,56 @@ with_settings: Callable[[Command], Command] = with_options(
 """Adds ``--config``, ``--store`` and ``--debug``; the innermost one that is given counts."""
 
 
-def command(group: click.Group | None = None, **attributes: Any) -> Callable[[Command], click.Command]:
-    """Declare a command that takes the settings first."""
+def taking(take: Callable[[dict[str, Any]], object]) -> Callable[[Command], Command]:
+    """Change the options of a command before it is called, such as to one value that several make."""
+
+    def decorate(function: Command) -> Command:
+        vars(function).setdefault(_TAKES, []).append(take)
+        return function
+
+    return decorate
+
+
+_TAKES = "__sp00ky_takes__"  # of a function, as click has its `__click_params__`
+
+
+def command(
+    group: click.Group | None = None, *, doing: str = "", **attributes: Any
+) -> Callable[[Command], click.Command]:
+    """Declare a command that takes the settings first; one that is awaited, an open outbox before them.
+
+    After a second such a one says that it is ``doing`` this, if given.
+    """
     make_command = click.command if group is None else group.command
     make = make_command(context_settings={"show_default": True}, **attributes)
-    pass_settings = click.make_pass_decorator(Settings, ensure=True)
-    return lambda function: make(with_settings(pass_settings(_complaining(function))))
 
-
-def outbox_command(
-    group: click.Group | None = None, *, doing: str = "", **attributes: Any
-) -> Callable[[Callable[..., Coroutine[Any, Any, Any]]], click.Command]:
-    """Declare a command that is awaited, with an open outbox and the settings.
-
-    After a second it says that it is ``doing`` this, if given.
-    """
-
-    def declare(work: Callable[..., Coroutine[Any, Any, Any]]) -> click.Command:
+    def declare(work: Command) -> click.Command:
         @wraps(work)
-        def run(settings: Settings, **options: Any) -> Any:
-            return settings.ask(lambda outbox: work(outbox, settings, **options), doing)
+        def run(settings: Settings, /, **options: Any) -> Any:
+            with _said_as_typed():
+                for take in vars(work).get(_TAKES, ()):
+                    take(options)
+                if not iscoroutinefunction(work):
+                    return work(settings, **options)
+                return settings.ask(lambda outbox: work(outbox, settings, **options), doing)
 
-        return command(group, **attributes)(run)
+        return make(with_settings(click.make_pass_decorator(Settings, ensure=True)(run)))
 
     return declare
 
 
-def _complaining(function: Command) -> Command:
+@contextmanager
+def _said_as_typed() -> Iterator[None]:
     """Let what is wrong with an option be said in the words that were typed."""
+    try:
+        yield
+    except Exception as error:
+        from sp00ky_core.errors import OptionInvalid  # noqa: PLC0415  # see above
 
-    @wraps(function)
-    def run(*arguments: Any, **options: Any) -> Any:
-        try:
-            return function(*arguments, **options)
-        except Exception as error:
-            from sp00ky_core.errors import OptionInvalid  # noqa: PLC0415  # see above
-
-            if isinstance(error, OptionInvalid):
-                error.option = as_typed(f"`{error.option}`").strip("`")
-                error.value, error.expected = as_typed(error.value), as_typed(error.expected)
-            raise
-
-    return cast("Command", run)
+        if isinstance(error, OptionInvalid):
+            error.option = as_typed(f"`{error.option}`").strip("`")
+            error.value, error.expected = as_typed(error.value), as_typed(error.expected)
+        raise
 
 
 def as_typed(text: str) -> str:

@@ -54,10 +54,14 @@ async def test_more_jobs_than_matched_are_due_at_the_end(
     assert max(await waits(outbox)) <= 50
 
 
-async def test_a_spread_that_cannot_be_is_refused(outbox: Outbox) -> None:
-    ids = await ended(outbox, 1)
+async def test_an_option_that_cannot_be_is_refused(outbox: Outbox) -> None:
+    ids, act, matching = await ended(outbox, 1), dict[str, Any], JobFilter()
     for over in (timedelta(seconds=-1), 600, timedelta(days=10_000)):
-        wrong: Any = over
         with pytest.raises(OptionInvalid, match="over is"):
-            await outbox.redrive(*ids, over=wrong)
+            await outbox.redrive(*ids, **act(over=over))
+    with pytest.raises(OptionInvalid, match="resend_unknown is True; expected left out: `kill` has no such"):
+        await outbox.kill(*ids, **act(resend_unknown=True))
+    for action, option in ((bulk.RESCHEDULE, "resend_unknown"), (bulk.CLEAR, "at"), (bulk.COPY, "reason")):
+        with pytest.raises(OptionInvalid):
+            outbox.steps(action, matching, **act({option: None}))
     assert await outbox.audit() == []

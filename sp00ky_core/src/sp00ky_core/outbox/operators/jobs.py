@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, Required, Unpack, overload
@@ -134,7 +134,24 @@ class Operation:
         return [max(seconds - elapsed, 0.0) for seconds in due]
 
 
-def rescheduling(
+OPTIONS: Mapping[Action, frozenset[str]] = {
+    KILL: ActOptions.__optional_keys__,
+    REDRIVE: RedriveOptions.__optional_keys__,
+    CLEAR: ActOptions.__optional_keys__,
+    RESCHEDULE: RescheduleOptions.__optional_keys__,
+}
+
+
+def _operation(action: Action, options: Mapping[str, Any]) -> Operation:
+    """Describe what is to be done. Raises ``OptionInvalid`` for an option that the action doesn't have."""
+    names = " or ".join(f"`{known.name}`" for known in OPTIONS)
+    expect("action", action.name, names, met=action in OPTIONS)
+    for name, value in options.items():
+        expect(name, value, f"left out: `{action.name}` has no such option", met=name in OPTIONS[action])
+    return _rescheduling(**options) if action is RESCHEDULE else Operation(action=action, **options)
+
+
+def _rescheduling(
     *,
     at: datetime | None = None,
     delay: timedelta | None = None,
@@ -156,15 +173,12 @@ def rescheduling(
     if len(times) > 1:
         expected = "one of `at`, `delay` and `now`"
         raise OptionInvalid(option=times[0], value=f"given with `{times[1]}`", expected=expected)
-    expect("at", at, "a time, `delay`, `now` or a `priority`", met=bool(times) or priority is not None)
+    nothing = "not given, nor is `delay`, `now` or `priority`"
+    if not times and priority is None:
+        raise OptionInvalid(option="at", value=nothing, expected="one of them")
     seconds = 0.0 if now else None if delay is None else delay.total_seconds()
     change = Rescheduled(run_at=at, delay=seconds, priority=priority)
     return Operation(action=RESCHEDULE, change=change, **act)
-
-
-def operation_of(action: Action, **options: Any) -> Operation:
-    """Describe an operation by the options of a call. Raises ``OptionInvalid``."""
-    return rescheduling(**options) if action is RESCHEDULE else Operation(action=action, **options)
 
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -257,9 +271,9 @@ class JobOperators(Queries):
 
         Raises:
             UnknownBackend: The filter names one that isn't configured.
-            OptionInvalid: As ``kill`` and ``reschedule``.
+            OptionInvalid: As ``kill`` and ``reschedule``; an option that the action doesn't have.
         """
-        return self._steps(operation_of(action, **options), Selection((), conditions, limit))
+        return self._steps(_operation(action, options), Selection((), conditions, limit))
 
     def _steps(self, operation: Operation, selection: Selection) -> AsyncGenerator[BulkResult, None]:
         act, operate = operation.act(selection, via=self.via), self._operate_with(operation)
@@ -289,7 +303,7 @@ class JobOperators(Queries):
         limit: int | None = None,
         **options: Any,
     ) -> list[OperatorResult] | BulkResult:
-        operation, selection = operation_of(action, **options), Selection(job_ids, filter, limit)
+        operation, selection = _operation(action, options), Selection(job_ids, filter, limit)
         if selection.conditions is None:
             return await self._by_ids(operation, selection)
         return await last_of(self._steps(operation, selection))

@@ -59,12 +59,8 @@ async def session_for(workload: Workload, options: PostgresOptions) -> asyncpg.C
 async def _open(workload: Workload, options: PostgresOptions) -> asyncpg.Connection[Any]:
     if options.pooled:  # each statement has another session, which refuses settings
         return await _connect(options.dsn, workload.seconds)
-    settings = {
-        **workload.settings,
-        **_named(options.dsn),
-        "sp00ky.notify": "on" if options.notify else "off",
-    }
-    connection = await _connect(options.dsn, workload.seconds, cached=100, settings=settings)
+    own = {**workload.settings, **_named(options.dsn), "sp00ky.notify": "on" if options.notify else "off"}
+    connection = await _connect(options.dsn, workload.seconds, cached=100, settings=own)
     await _bound(connection, workload.seconds + BEYOND_CLIENT)
     return connection
 
@@ -106,9 +102,7 @@ def application_name(host: str, pid: int) -> str:
 async def _bound(connection: Any, seconds: float) -> None:
     """Have the server give up each statement after so long."""
     try:
-        await connection.fetch(
-            read_sql("bound_statements"), f"{int(seconds * 1000)}ms", timeout=CONNECT_SECONDS
-        )
+        await connection.fetch(read_sql("bound"), f"{int(seconds * 1000)}ms", timeout=CONNECT_SECONDS)
     except BaseException:
         connection.terminate()
         raise

@@ -20,7 +20,6 @@ from sp00ky_store_postgres.connection.connect import Workload, connect
 from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, NOTIFY, Executor
 from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.sql.loader import read_sql
-from sp00ky_store_postgres.url import PostgresOptions
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -41,8 +40,7 @@ class Listener(Notifications):
     """Sends the store's signals; listens to the database while anyone waits for work.
 
     Args:
-        options: The store's URL.
-        executor: Its connections.
+        executor: The store's connections.
         is_due: Tells whether a claim may find something.
         heard: Called before this process's own work is signalled.
 
@@ -53,21 +51,17 @@ class Listener(Notifications):
     _executor: Executor
 
     def __init__(
-        self,
-        options: PostgresOptions,
-        executor: Executor,
-        is_due: Callable[[], Awaitable[bool]],
-        heard: Callable[[], None],
+        self, executor: Executor, is_due: Callable[[], Awaitable[bool]], heard: Callable[[], None]
     ) -> None:
         super().__init__(self.work, executor, executor.tables.all, heard)  # `_listen` is its own
-        self._options = options
+        self._options = executor.options
         self._is_due = is_due
         self.changed_here: Broadcast = self._changed
         self._flow = flow.Flow(self._work.send)
         self._subscription = Subscription(
             self._work,
             self._listen,
-            describe=lambda error: str(translated(error, options.direct_location)),
+            describe=lambda error: str(translated(error, executor.options.direct_location)),
             name="LISTEN",
             backoff=Backoff(limit=LONGEST_PAUSE),
         )

@@ -38,6 +38,7 @@ CONDITIONS = {
     "failed": "job.status = 'failed'",
 }
 """Of numbers that are estimated where they are large."""
+ENDED = ("success", "failed")
 
 
 async def stats(executor: Executor, limit: int | None) -> Mapping[str, BackendStats]:
@@ -51,14 +52,16 @@ async def stats(executor: Executor, limit: int | None) -> Mapping[str, BackendSt
 
 
 async def _numbers(executor: Executor, table: JobTable, limit: int | None) -> Mapping[str, Any]:
-    """Count each kind of rows up to a limit; of what is more, take the planner's estimate."""
-    statuses = ("success", "failed")
-    parts = {status: executor.tables.statement("first_ended", table, status=status) for status in statuses}
-    most, estimates = None if limit is None else limit + 1, dict[str, int]()
-    (row,) = await executor.query("stats", most, table=table, **parts)
+    """Count all rows, or each kind up to a limit; of what is more, take the planner's estimate."""
+    tables, kind = executor.tables, "all" if limit is None else "first"
+    arguments = () if limit is None else (limit + 1,)
+    parts = {status: tables.statement(f"{kind}_ended", table, status=status) for status in ENDED}
+    parts["rows"] = tables.statement(f"{kind}_rows", table)
+    (row,) = await executor.ask("stats", *arguments, table=table, **parts)
+    estimates = {}
     for name, condition in CONDITIONS.items():
         if limit is not None and row[name] > limit:
-            (plan,) = await executor.query("stats_estimate", table=table, condition=condition)
+            (plan,) = await executor.ask("stats_estimate", table=table, condition=condition)
             estimates[name] = max(int(json.loads(plan[0])[0]["Plan"]["Plan Rows"]), limit)
     return {**row, **estimates}
 
@@ -95,7 +98,7 @@ async def rollups(executor: Executor, query: RollupQuery) -> list[Rollup]:
         for n in range(1, len(COARSE_BOUNDS) + 2)
     )
     wanted = query.since, query.until, query.backend, query.step, query.routes
-    rows = await executor.query("rollups", *wanted, exact=f"ARRAY[{exact}]", rough=f"ARRAY[{rough}]")
+    rows = await executor.ask("rollups", *wanted, exact=f"ARRAY[{exact}]", rough=f"ARRAY[{rough}]")
     return [_rollup(dict(row)) for row in rows]
 
 

@@ -16,6 +16,7 @@ from sp00ky_core.stores.rows import UNREAD
 from sp00ky_core.stores.transactional import Either, Is, Kind, Reply, Row, Session, SqlSession, Table, Where
 from sp00ky_core.stores.transactional.connection.sql import encoded
 from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, LIVE_STATUSES, NOT_ENDED, job_table
+from sp00ky_store_postgres.connection.callers import Fetch
 from sp00ky_store_postgres.errors import TOO_LONG, is_refusal, translated
 from sp00ky_store_postgres.rows import bounded, canonical, expression, is_key, keys_between, last_entry
 from sp00ky_store_postgres.schema.definition import Tables
@@ -59,7 +60,7 @@ class PostgresSession(SqlSession):
         tables: The store's.
         location: Of the store: ``Store.location``.
         fetch: Runs a statement; returns its rows.
-        fetch_many: Runs one for each of many arguments.
+        many: Runs one for each of many arguments.
 
     Attributes:
         written: The tables in which it has inserted or updated rows, qualified, as notifications name them.
@@ -69,17 +70,13 @@ class PostgresSession(SqlSession):
     locking = " FOR NO KEY UPDATE SKIP LOCKED"
 
     def __init__(
-        self,
-        tables: Tables,
-        location: str,
-        fetch: Callable[..., Awaitable[Sequence[Any]]],
-        fetch_many: Callable[..., Awaitable[Any]] | None = None,
+        self, tables: Tables, location: str, fetch: Fetch, many: Callable[..., Awaitable[Any]] | None = None
     ) -> None:
         # Of all else the executor knows whether it can be tried again.
         super().__init__(lambda error: translated(error, location) if is_refusal(error) else error)
         self._tables = tables
         self._fetch = fetch
-        self._fetch_many = fetch_many
+        self._fetch_many = many
         self.written: set[str] = set()
 
     def canonical(self, job_id: str) -> str:
@@ -189,27 +186,23 @@ class PostgresSession(SqlSession):
         return await self._fetch(statement, *parameters)
 
     async def query(self, text: str, limit: int) -> list[Any]:
-        """See ``Session.query``."""
+        """See ``Session.query``: fetched by a cursor, so that not too much is ever read."""
+        rows, size = list[Any](), 0
         try:
             async with asyncio.timeout(QUERY_SECONDS + BEYOND_SERVER):
-                return await self._query(text, limit)
+                await self._fetch(f"SET LOCAL statement_timeout = '{QUERY_SECONDS * 1_000:.0f}ms'")
+                await self._fetch(fill(read_sql("schedule_query"), query=text, longest=str(LONGEST_ROW)))
+                while len(rows) < limit and (page := await self._fetch(read_sql("schedule_query_fetch"))):
+                    for row in page[: limit - len(rows)]:
+                        size += row["bytes"]
+                        if row["json"] is None:
+                            long = f"a row of it takes {row['bytes']:,} bytes as JSON"
+                            raise ValueError(f"{long}, {LONGEST_ROW:,} at most")
+                        if size > MOST_BYTES:
+                            raise ValueError(f"its rows take more than {MOST_BYTES:,} bytes as JSON")
+                        rows.append(decode(row["json"]))
         except TimeoutError as error:
             raise ValueError(TOO_LONG) from error
-
-    async def _query(self, text: str, limit: int) -> list[Any]:
-        """Fetch rows by a cursor. Raises ``ValueError`` where one is too long, or all of them are."""
-        await self._fetch(f"SET LOCAL statement_timeout = '{QUERY_SECONDS * 1_000:.0f}ms'")
-        await self._fetch(fill(read_sql("schedule_query"), query=text, longest=str(LONGEST_ROW)))
-        fetch, rows, size = read_sql("schedule_query_fetch"), list[Any](), 0
-        while len(rows) < limit and (page := await self._fetch(fetch)):
-            for row in page[: limit - len(rows)]:
-                size += row["bytes"]
-                if row["json"] is None:
-                    long = f"a row of it takes {row['bytes']:,} bytes as JSON, {LONGEST_ROW:,} at most"
-                    raise ValueError(long)
-                if size > MOST_BYTES:
-                    raise ValueError(f"its rows take more than {MOST_BYTES:,} bytes as JSON")
-                rows.append(decode(row["json"]))
         return rows
 
     def place(self, number: int) -> str:

@@ -54,14 +54,12 @@ from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.url import read_url
 from sp00ky_store_postgres.watch import Watches
 
-__all__ = ["PostgresStore"]
-
 T = TypeVar("T")
 
 PROCESSING = JobStatus.PROCESSING
 """To look it up in its enumeration takes longer than to compare it."""
 
-KEEP_SUCCESS, KEEP_FAILED = 6 * 3_600.0, 14 * 86_400.0
+KEPT: Mapping[str, Any] = {"keep_success": 6 * 3_600.0, "keep_failed": 14 * 86_400.0}
 """Seconds that jobs are kept after they ended, where the configuration says nothing."""
 
 
@@ -84,21 +82,17 @@ class PostgresStore(TransactionalStore):
             OptionInvalid: a key of the URL's query has a value that it can't have.
         """
         tables = tuple(
-            attrs.evolve(
-                table,
-                keep_success=KEEP_SUCCESS if table.keep_success is None else table.keep_success,
-                keep_failed=KEEP_FAILED if table.keep_failed is None else table.keep_failed,
-            )
+            attrs.evolve(table, **{name: kept for name, kept in KEPT.items() if getattr(table, name) is None})
             for table in options.tables
         )
         super().__init__(attrs.evolve(options, tables=tables))
         self._url = read_url(options.url)
         self._executor = Executor(self._url, Tables(tables, self._url.schema))
         self._claims = Claims(self._executor, self._refused, self._on_claimed)
-        self._notifications = Listener(self._url, self._executor, self._is_due, self._claims.start_over)
+        self._notifications = Listener(self._executor, self._is_due, self._claims.start_over)
         self._watches = Watches(self._executor, self._notifications.changed_here)
         self._settles = Settles(self._executor, self._refused)
-        self._enqueues = Enqueues(self._executor, self._url)
+        self._enqueues = Enqueues(self._executor)
 
     @property
     def location(self) -> str:

@@ -43,9 +43,6 @@ LONGEST_PAUSE = 1.0
 PATIENCE = 5.0
 """Seconds of trying until the database is reported as unavailable; from a connection's loss on."""
 
-WORKLOADS = {Access.BEAT: Workload.BEAT}
-"""Of transactions that aren't claims; all others are ``REST``."""
-
 IDLE_SECONDS = 5
 """After which the server gives up the transaction of a process that is frozen or cut off: it has locks."""
 
@@ -123,7 +120,7 @@ class Executor(TransactionalExecutor):
 
     def __init__(self, options: PostgresOptions, tables: Tables) -> None:
         super().__init__(self.do, lambda error: translated(error, options.location), lambda: options.location)
-        self._options = options
+        self.options: PostgresOptions = options
         self.location: str = options.location
         self.tables = tables
         self._pools: dict[Workload, Pool] = {}
@@ -131,11 +128,11 @@ class Executor(TransactionalExecutor):
 
     async def do(self, work: Work[T], access: Access, *, claims: bool = False) -> T:
         """See ``transactional.Executor.do``; a claim is no news to others' claims."""
-        quiet = self._options.pooled and not self._options.notify  # else the connection's own setting
+        quiet = self.options.pooled and not self.options.notify  # else the connection's own setting
         begin = BEGIN.format(IDLE_SECONDS) + QUIET * quiet
         transaction = Transaction(work, access, self._session, begin)
-        workload = Workload.CLAIM if claims else WORKLOADS.get(access, Workload.REST)
-        result = await self.run(workload, transaction.attempt)
+        workload = Workload.BEAT if access is Access.BEAT else Workload.REST
+        result = await self.run(Workload.CLAIM if claims else workload, transaction.attempt)
         if not claims:
             await self.announce(transaction.written & self.tables.heard)
         return result
@@ -149,7 +146,7 @@ class Executor(TransactionalExecutor):
         What has been written stays where they can't be told.
         """
         try:
-            for name in names if self._options.notify else ():
+            for name in names if self.options.notify else ():
                 await self.fetch(Workload.REST, NOTIFY, name)
         except Sp00kyError as error:
             logger.warning("other runners find new work by polling, for they can't be notified: %s", error)
@@ -167,7 +164,7 @@ class Executor(TransactionalExecutor):
         """Connect once. Raises ``StoreUnavailable``, or what else the server says."""
         if self._pools:
             return
-        options = self._options
+        options = self.options
         pools = {
             workload: Pool(workload.size or options.connections, partial(session_for, workload, options))
             for workload in Workload
@@ -194,11 +191,9 @@ class Executor(TransactionalExecutor):
         """Run a statement in a transaction of its own; return its rows."""
         return self.run(workload, lambda connection: connection.fetch(statement, *arguments))
 
-    async def query(
-        self, name: str, *arguments: object, table: JobTable | None = None, **parts: str
-    ) -> list[Row]:
+    async def ask(self, name: str, *values: object, table: JobTable | None = None, **parts: str) -> list[Any]:
         """Run a statement of ``sql/``, filled in, where neither claims nor settles nor beats wait for it."""
-        return await self.fetch(Workload.REST, self.tables.statement(name, table, **parts), *arguments)
+        return await self.fetch(Workload.REST, self.tables.statement(name, table, **parts), *values)
 
     async def beat(self, statement: str, *arguments: object) -> list[Row]:
         """Write a heartbeat, and end older connections that have fallen silent.

@@ -29,7 +29,6 @@ from sp00ky_store_postgres.rows import hyphenated
 from sp00ky_store_postgres.schema.definition import Tables
 from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.sql.loader import PLACE, read_sql
-from sp00ky_store_postgres.url import PostgresOptions
 
 TRIES = 20
 """How often a dedup key that others keep taking and leaving is tried."""
@@ -53,10 +52,10 @@ _Pairs = Sequence[tuple[str, NewJob]]
 class Enqueues:
     """Inserts jobs."""
 
-    def __init__(self, executor: Executor, options: PostgresOptions) -> None:
+    def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._tables = executor.tables
-        self._options = options
+        self._options = options = executor.options
         self._of_one = {
             table.table: [self._tables.statement("add_one", table, **places) for places in (PLAIN, GIVEN)]
             for table in self._tables.all
@@ -119,8 +118,6 @@ class Enqueues:
 
     async def insert(self, pairs: _Pairs, fetch: Fetch) -> list[Job]:
         """Insert jobs with these keys, in an open transaction of the store's; return them in order."""
-        if self._is_quiet:
-            await fetch(QUIET)
         portions = [pairs[first : first + PORTION] for first in range(0, len(pairs), PORTION)]
         return [job for portion in portions for job in await self._insert(portion, fetch)]
 

@@ -241,7 +241,8 @@ def _busy(settlement: Settlement, problem: str) -> SettleResult:
 
 # Transitions as arguments.
 
-BUMPS_EPOCH, KEEPS_LEASE, AFTER_LEASE, DEFERS, KEEPS_DEFERRAL, THROTTLES = 1, 2, 4, 8, 16, 32
+FLAGS_OF = attrgetter("bumps_epoch", "keeps_lease", "after_lease", "defers", "keeps_deferral")
+"""In the order of their bits; that of a throttled attempt follows."""
 
 LONGEST_ERRORS = 32 * 2**20
 """Bytes of a row's ``errors`` that are read when one is added; of what is longer nothing is kept."""
@@ -314,14 +315,8 @@ def arguments_of(numbers: Sequence[int], batch: Batch) -> tuple[Any, ...]:
 
 
 def _flags(transition: Transition) -> int:
-    return (
-        BUMPS_EPOCH * transition.bumps_epoch
-        + KEEPS_LEASE * transition.keeps_lease
-        + AFTER_LEASE * transition.after_lease
-        + DEFERS * transition.defers
-        + KEEPS_DEFERRAL * transition.keeps_deferral
-        + THROTTLES * (transition.error is not None and transition.error.name == THROTTLED)
-    )
+    flags = (*FLAGS_OF(transition), transition.error is not None and transition.error.name == THROTTLED)
+    return sum(1 << n for n, is_set in enumerate(flags) if is_set)
 
 
 def _entry(error: AttemptError | None) -> str | None:

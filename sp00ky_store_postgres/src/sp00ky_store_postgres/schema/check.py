@@ -51,8 +51,8 @@ async def check(options: PostgresOptions, tables: Tables, executor: Executor) ->
         findings, may_read = await _privileges(connection, tables)
         others = [_settings(connection)]
         if may_read:
-            others.append(_migrations(connection, tables, options))
-            others += [TableCheck(connection, tables, table).findings() for table in tables.all]
+            checks = [TableCheck(connection, tables, table, tables.name(table)) for table in tables.all]
+            others += [_migrations(connection, tables, options), *(one.findings() for one in checks)]
             others.append(_forsaken_tables(connection, tables))
         if options.notify and executor.is_open:
             others.append(_notifications(connection, executor))
@@ -144,16 +144,12 @@ async def _migrations(connection: Any, tables: Tables, options: PostgresOptions)
 
 @attrs.frozen
 class TableCheck:
-    """Finds what is wrong with a job table that is there, and with the jobs in it."""
+    """Finds what is wrong with a job table that is there, and with the jobs in it; its ``name`` is SQL."""
 
     connection: Any
     tables: Tables
     table: JobTable
-
-    @property
-    def name(self) -> str:
-        """The table in SQL."""
-        return self.tables.name(self.table)
+    name: str
 
     async def findings(self) -> AsyncIterator[Finding]:
         """Find all."""

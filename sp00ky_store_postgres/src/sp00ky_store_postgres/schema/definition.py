@@ -92,11 +92,8 @@ class Tables:
         self.own: dict[str, str] = {own.removeprefix("sp00ky_"): quoted(schema, own) for own in KEY_COLUMNS}
         self._filled: dict[tuple[str, str | None], str] = {}
         longest_pause = max((table.longest_pause for table in tables), default=LONGEST_PAUSE)
-        self._parts = {
-            **self.own,
-            "longest_pause": f"{longest_pause!r}::float8",
-            "longest_probe": f"{LONGEST_PROBE!r}::float8",
-        }
+        bounds = {"longest_pause": longest_pause, "longest_probe": LONGEST_PROBE}
+        self._parts = {**self.own, **{name: f"{seconds!r}::float8" for name, seconds in bounds.items()}}
 
     def name(self, table: JobTable) -> str:
         """Return a table's name in SQL."""

@@ -147,8 +147,7 @@ keys_{{number}} AS (
 -- name: key_is_free
 keys.status = 'pending'
 AND NOT EXISTS (
-    SELECT FROM ONLY {{table}} AS held
-    WHERE held.ordering_key = keys.ordering_key AND held.status = 'processing'
+    SELECT FROM ONLY {{table}} AS held WHERE held.ordering_key = keys.ordering_key AND held.status = 'processing'
 )
 
 

@@ -2,7 +2,7 @@
 
 
 -- name: stats
--- A table's numbers.
+-- A table's numbers, of these rows.
 SELECT
     count(*) FILTER (WHERE job.status = 'pending') AS pending,
     count(*) FILTER (WHERE job.status = 'pending' AND job.run_at <= now()) AS due,
@@ -19,29 +19,37 @@ SELECT
             WHERE job.status = 'pending' AND job.deferred_since IS NOT NULL
         )
     )::float8 AS oldest_deferred_s
-FROM {{first_rows}} AS job
+FROM {{rows}} AS job
 
 
 -- name: first_rows
--- So many rows ($1; NULL: all) of each kind that hasn't ended: every part reads the beginning of an index, in its order.
+-- So many rows ($1) of each kind that hasn't ended: every part reads the beginning of an index, in its order.
 (
     SELECT ready.*
     FROM (VALUES (3), (2), (1), (0)) AS level (priority)
     CROSS JOIN LATERAL (
         SELECT job.* FROM ONLY {{table}} AS job
         WHERE job.status = 'pending' AND job.ordering_key IS NULL AND job.priority = level.priority
-        ORDER BY job.run_at, job.id LIMIT $1::bigint
+        ORDER BY job.run_at, job.id LIMIT $1
     ) AS ready
     UNION ALL (
         SELECT job.* FROM ONLY {{table}} AS job
         WHERE job.ordering_key IS NOT NULL AND job.status IN ('pending', 'processing') AND job.status = 'pending'
-        ORDER BY job.ordering_key, job.ordering_at, job.id LIMIT $1::bigint
+        ORDER BY job.ordering_key, job.ordering_at, job.id LIMIT $1
     )
     UNION ALL (
         SELECT job.* FROM ONLY {{table}} AS job
-        WHERE job.status = 'processing' ORDER BY job.runner_id, job.lease_until LIMIT $1::bigint
+        WHERE job.status = 'processing' ORDER BY job.runner_id, job.lease_until LIMIT $1
     )
 )
+
+
+-- name: all_rows
+ONLY {{table}}
+
+
+-- name: all_ended
+count(*) FILTER (WHERE job.status = '{{status}}')
 
 
 -- name: first_ended
@@ -49,7 +57,7 @@ FROM {{first_rows}} AS job
     SELECT count(*)
     FROM (
         SELECT FROM ONLY {{table}} AS job
-        WHERE job.status IN ('success', 'failed') AND job.status = '{{status}}' ORDER BY job.updated_at LIMIT $1::bigint
+        WHERE job.status IN ('success', 'failed') AND job.status = '{{status}}' ORDER BY job.updated_at LIMIT $1
     ) AS first
 )
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
 from sp00ky_core.errors import RowRefused, SchemaError, Sp00kyError, StoreError, StoreUnavailable
+from sp00ky_core.ports import QUERY_SECONDS
 
 MIGRATE = "run: sp00ky migrate"
 
@@ -41,6 +42,11 @@ NO_RIGHT = "42501"
 NO_WRITES = "25006"
 POOLED = frozenset({"26000", "42P05", "08P01"})
 """A prepared statement that doesn't exist, or exists already; settings at the start that are refused."""
+
+
+NOT_ITS_FAULT = ("08", "57P", *CONFLICTS)
+"""States of a server that is away, ending, or at odds with another transaction: no fault of a query's."""
+TOO_LONG = f"it takes longer than {QUERY_SECONDS:.0f} seconds"
 
 
 class SlowStatement(TimeoutError):
@@ -92,6 +98,14 @@ def is_lost(error: BaseException) -> bool:
     return state_of(error).startswith(LOST)
 
 
+def fault_of_query(error: Exception) -> str:
+    """Say what is wrong with a user's query, whatever the state says; empty: it isn't at fault."""
+    if state_of(error).startswith(NOT_ITS_FAULT):
+        return ""
+    timed_out = isinstance(error, asyncpg.QueryCanceledError) and "timeout" in str(error)
+    return TOO_LONG if timed_out else said(error)
+
+
 def is_refusal(error: BaseException) -> bool:
     """Tell whether the database refused a row, or a function that it calls for a row failed."""
     return is_meant(error) or bool(_failed_in(error))
@@ -137,9 +151,8 @@ def _kind_of(error: BaseException) -> tuple[type[StoreError], str]:
         return SchemaError, f": {GRANT}"
     if state in POOLED:
         return StoreError, ": behind a pooler in transaction mode, add ?pgbouncer=1 to the store's URL"
-    return (
-        StoreUnavailable if is_transient(error) else StoreError
-    ), f": {READ_ONLY}" if state == NO_WRITES else ""
+    kind = StoreUnavailable if is_transient(error) else StoreError
+    return kind, f": {READ_ONLY}" if state == NO_WRITES else ""
 
 
 def said(error: BaseException, store: str = "") -> str:

@@ -83,16 +83,13 @@ class Flow:
             while pause < LAST:
                 self._news.clear()
                 if self._wants_hold:
-                    await self._take(hold)
+                    self._wants_hold, self._found_in_all = False, 0
+                    self._held_until = time.monotonic() + await hold(sorted(self._flowing))
                 pause = self._next(pause)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._news.wait()
                 self._look()
-
-    async def _take(self, hold: Hold) -> None:
-        self._wants_hold, self._found_in_all = False, 0
-        self._held_until = time.monotonic() + await hold(sorted(self._flowing))
 
     def _next(self, pause: float) -> float:
         """Return the seconds until the next look; ``pause``: those until this one."""

@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
+from operator import methodcaller
 from typing import Any
 
 from sp00ky_core.ports import (
+    ALL_JOBS,
     BUCKETS,
     COARSE_BOUNDS,
     GROUPED,
@@ -36,6 +38,7 @@ CONDITIONS = {
     "failed": "job.status = 'failed'",
 }
 """Of numbers that are estimated where they are large."""
+ENDED = ("success", "failed")
 
 
 async def stats(executor: Executor, limit: int | None) -> Mapping[str, BackendStats]:
@@ -50,31 +53,33 @@ async def stats(executor: Executor, limit: int | None) -> Mapping[str, BackendSt
 
 async def _numbers(executor: Executor, table: JobTable, limit: int | None) -> Mapping[str, Any]:
     """Count all rows, or each kind up to a limit; of what is more, take the planner's estimate."""
-    tables = executor.tables
-    rows, ended = f"ONLY {tables.name(table)}", "all_ended"
-    if limit is not None:
-        rows, ended = tables.statement("first_rows", table), "first_ended"
-    parts = {status: tables.statement(ended, table, status=status) for status in ("success", "failed")}
+    tables, kind = executor.tables, "all" if limit is None else "first"
     arguments = () if limit is None else (limit + 1,)
-    (row,) = await executor.query("stats", *arguments, table=table, rows=rows, **parts)
-    if limit is None:
-        return dict(row)
-    large = {name: condition for name, condition in CONDITIONS.items() if row[name] > limit}
+    parts = {status: tables.statement(f"{kind}_ended", table, status=status) for status in ENDED}
+    parts["rows"] = tables.statement(f"{kind}_rows", table)
+    (row,) = await executor.ask("stats", *arguments, table=table, **parts)
     estimates = {}
-    for name, condition in large.items():
-        (plan,) = await executor.query("stats_estimate", table=table, condition=condition)
-        estimates[name] = max(int(json.loads(plan[0])[0]["Plan"]["Plan Rows"]), limit)
+    for name, condition in CONDITIONS.items():
+        if limit is not None and row[name] > limit:
+            (plan,) = await executor.ask("stats_estimate", table=table, condition=condition)
+            estimates[name] = max(int(json.loads(plan[0])[0]["Plan"]["Plan Rows"]), limit)
     return {**row, **estimates}
 
 
 async def error_groups(
-    executor: Executor, *, since: datetime | None, limit: int, conditions: JobFilter, by: GroupBy
+    executor: Executor,
+    *,
+    since: datetime | None = None,
+    limit: int = 100,
+    conditions: JobFilter = ALL_JOBS,
+    by: GroupBy = "route",
 ) -> list[ErrorGroup]:
     """Return the largest groups, by the last error, of jobs that were changed since an instant."""
     groups: list[ErrorGroup] = []
     parts = {"entry": last_entry(), "grouped": readable(GROUPED[by])}
     for table, where in matching(executor.tables.all, conditions):
-        rows = await executor.asked("error_groups", table, where, since or BEGINNING, limit, **parts)
+        asked = methodcaller("asked", "error_groups", table, where, since or BEGINNING, limit, **parts)
+        rows = await executor.look(asked)
         groups += [_group_of(table, dict(row), by) for row in rows]
     return sorted(groups, key=lambda group: (group.count, group.last), reverse=True)[:limit]
 
@@ -93,7 +98,7 @@ async def rollups(executor: Executor, query: RollupQuery) -> list[Rollup]:
         for n in range(1, len(COARSE_BOUNDS) + 2)
     )
     wanted = query.since, query.until, query.backend, query.step, query.routes
-    rows = await executor.query("rollups", *wanted, exact=f"ARRAY[{exact}]", rough=f"ARRAY[{rough}]")
+    rows = await executor.ask("rollups", *wanted, exact=f"ARRAY[{exact}]", rough=f"ARRAY[{rough}]")
     return [_rollup(dict(row)) for row in rows]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Any
 
@@ -49,6 +49,11 @@ def last_entry(field: str | None = None) -> str:
     )
 
 
+def bounded(instant: str) -> str:
+    """Write an expression for an instant, or the next one to it that the driver can decode."""
+    return f"CASE WHEN {instant} IS NOT NULL THEN greatest(least({instant}, {LATEST}), {EARLIEST}) END"
+
+
 def readable(column: str) -> str:
     """Write an expression for a column of ``job``; a text that is too long isn't read.
 
@@ -58,10 +63,7 @@ def readable(column: str) -> str:
     if column in LIMITED:
         parts = {"longest": str(LONGEST_TEXT), "unread": literal(UNREAD)}
         return fill(read_sql("readable_text"), column=column, **parts)
-    if column == "deferred_since":
-        bounded = f"greatest(least(job.deferred_since, {LATEST}), {EARLIEST})"
-        return f"CASE WHEN job.deferred_since IS NOT NULL THEN {bounded} END"
-    return f"job.{column}"
+    return bounded("job.deferred_since") if column == "deferred_since" else f"job.{column}"
 
 
 def _json(column: str, longest: int | None) -> str:
@@ -151,9 +153,7 @@ _UNCLAIMED = dict.fromkeys(("errors", "last_error_name", "last_error_code", "res
 """Columns that a claim doesn't return, and a job is made of."""
 
 
-is_key: Callable[[str], re.Match[str] | None] = re.compile(
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-).fullmatch
+is_key = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 """Tells whether a text is a key as PostgreSQL writes it."""
 
 _OTHER_NOTATION = re.compile(r"[0-9a-fA-F]{32}")

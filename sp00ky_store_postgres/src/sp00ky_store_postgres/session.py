@@ -7,32 +7,30 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.ports import QUERY_SECONDS, JobTable
 from sp00ky_core.stores.rows import UNREAD
 from sp00ky_core.stores.transactional import Either, Is, Kind, Reply, Row, Session, SqlSession, Table, Where
-from sp00ky_core.stores.transactional.connection.session import Update
 from sp00ky_core.stores.transactional.connection.sql import encoded
-from sp00ky_core.stores.transactional.schema import (
-    AUDITS,
-    BREAKERS,
-    LIVE_STATUSES,
-    NOT_ENDED,
-    job_table,
-)
-from sp00ky_store_postgres.errors import is_refusal, translated
-from sp00ky_store_postgres.rows import EARLIEST, LATEST, canonical, expression, is_key, last_entry
+from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, LIVE_STATUSES, NOT_ENDED, job_table
+from sp00ky_store_postgres.connection.callers import Fetch
+from sp00ky_store_postgres.errors import TOO_LONG, is_refusal, translated
+from sp00ky_store_postgres.rows import bounded, canonical, expression, is_key, keys_between, last_entry
 from sp00ky_store_postgres.schema.definition import Tables
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
 T = TypeVar("T")
 
-BOOLEANS = frozenset({"paused", "removed", "draining"})
-"""Columns that are 0 or 1 in other databases."""
-BUCKETS = frozenset({"buckets", "fine"})
+BUCKETS = ("buckets", "fine")
 """Columns that are arrays here."""
+ENCODERS: Mapping[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("paused", "removed", "draining"), bool),  # which are 0 or 1 in other databases
+    **dict.fromkeys(BUCKETS, json.loads),
+    "last_error_code": str,
+}
 ERROR_FIELDS = {"last_error_name": "name", "last_error_code": "code"}
 """Columns that are fields of the last entry in ``errors`` here."""
 NEVER = [Is(name, "=", None) for name in ("created_at", "updated_at", "run_at", "lease_epoch")]
@@ -48,7 +46,6 @@ MOST_BYTES = 64 * 2**20
 """Of all rows of a query."""
 BEYOND_SERVER = 1.0
 """Seconds that the client waits longer than the server lets each statement of a query take."""
-TOO_LONG = f"it takes longer than {QUERY_SECONDS:.0f} seconds"
 
 
 def is_jobs(table: Table) -> bool:
@@ -63,7 +60,7 @@ class PostgresSession(SqlSession):
         tables: The store's.
         location: Of the store: ``Store.location``.
         fetch: Runs a statement; returns its rows.
-        fetch_many: Runs one for each of many arguments.
+        many: Runs one for each of many arguments.
 
     Attributes:
         written: The tables in which it has inserted or updated rows, qualified, as notifications name them.
@@ -73,22 +70,23 @@ class PostgresSession(SqlSession):
     locking = " FOR NO KEY UPDATE SKIP LOCKED"
 
     def __init__(
-        self,
-        tables: Tables,
-        location: str,
-        fetch: Callable[..., Awaitable[Sequence[Any]]],
-        fetch_many: Callable[..., Awaitable[Any]] | None = None,
+        self, tables: Tables, location: str, fetch: Fetch, many: Callable[..., Awaitable[Any]] | None = None
     ) -> None:
-        super().__init__(lambda error: error)
+        # Of all else the executor knows whether it can be tried again.
+        super().__init__(lambda error: translated(error, location) if is_refusal(error) else error)
         self._tables = tables
-        self._location = location
         self._fetch = fetch
-        self._fetch_many = fetch_many
+        self._fetch_many = many
         self.written: set[str] = set()
 
     def canonical(self, job_id: str) -> str:
         """See ``Session.canonical``."""
         return canonical(job_id)
+
+    def beginning_with(self, start: str) -> list[Is]:
+        """See ``Session.beginning_with``."""
+        keys = keys_between(start)
+        return [Is("id", "in", ())] if keys is None else [Is("id", ">=", keys[0]), Is("id", "<=", keys[1])]
 
     async def now(self) -> datetime:
         """See ``Session.now``."""
@@ -108,17 +106,15 @@ class PostgresSession(SqlSession):
             raise NotImplementedError("callers' transactions are written to by enqueues alone")
         await self._fetch_many(text, parameters)
 
-    async def insert(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-        """See ``Session.insert``."""
+    def _insertion(self, table: Table, names: tuple[str, ...]) -> Any:
         self._note_written(table)
-        await super().insert(table, [dict(row) for row in rows])
+        return super()._insertion(table, names)
 
     def _note_written(self, table: Table) -> None:
         self.written.add(f"{self._tables.schema}.{table.name}")
 
     async def insert_keyed(self, table: Table, row: Row) -> str:
         """See ``Session.insert_keyed``; PostgreSQL numbers such rows."""
-        self._note_written(table)
         text, encoders = self._insertion(table, tuple(row))
         ((key,),) = await self.fetch(f"{text} RETURNING id::text", *encoded([row], encoders)[0])
         return str(key)
@@ -129,9 +125,7 @@ class PostgresSession(SqlSession):
         stored = {name: value for name, value in values.items() if name not in ERROR_FIELDS}
         return await super().update(table, where, stored)
 
-    async def update_many(self, table: Table, updates: Sequence[Update]) -> int:
-        """See ``Session.update_many``; one by one, for each sets what is no column here."""
-        return await Session.update_many(self, table, updates)
+    update_many = Session.update_many  # one by one, for each sets what is no column here
 
     async def alone(self, table: Table) -> bool:
         """See ``Session.alone``; one waits for the other."""
@@ -148,7 +142,6 @@ class PostgresSession(SqlSession):
         """See ``Session.put``."""
         if not rows:
             return
-        self._note_written(table)
         text, encoders = self._insertion(table, tuple(rows[0]))
         values = ", ".join(f"{name} = excluded.{name}" for name in map(self._name, rows[0]))
         text = f"{text} ON CONFLICT ({self._list(table.key)}) DO UPDATE SET {values}"
@@ -157,14 +150,12 @@ class PostgresSession(SqlSession):
     async def take(self, table: Table, rows: Sequence[Row]) -> list[Row]:
         """See ``Session.take``."""
         kinds = (ARRAYS[table.kinds[name]] for name in table.key)
-        text = fill(
-            read_sql("take"),
-            table=self._table(table),
-            names=self._list(table.key),
-            given=", ".join(f"${n}::{kind}[]" for n, kind in enumerate(kinds, 1)),
-        )
-        columns = [[row[name] for row in rows] for name in table.key]
-        return [rows[row[0] - 1] for row in (await self.fetch(text, *columns) if rows else ())]
+        given = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(kinds, 1))
+        names, columns = self._list(table.key), [[row[name] for row in rows] for name in table.key]
+        text = f"DELETE FROM {self._table(table)} WHERE ({names}) IN (SELECT * FROM unnest({given}))"  # noqa: S608
+        taken = self._fetch(f"{text} RETURNING {names}", *columns)
+        gone = {tuple(row) for row in await self._refusable(taken)}
+        return [row for row in rows if tuple(row[name] for name in table.key) in gone]
 
     async def delete_first(
         self, table: Table, where: Sequence[Where], order: Sequence[str], limit: int
@@ -195,27 +186,23 @@ class PostgresSession(SqlSession):
         return await self._fetch(statement, *parameters)
 
     async def query(self, text: str, limit: int) -> list[Any]:
-        """See ``Session.query``."""
+        """See ``Session.query``: fetched by a cursor, so that not too much is ever read."""
+        rows, size = list[Any](), 0
         try:
             async with asyncio.timeout(QUERY_SECONDS + BEYOND_SERVER):
-                return await self._query(text, limit)
+                await self._fetch(f"SET LOCAL statement_timeout = '{QUERY_SECONDS * 1_000:.0f}ms'")
+                await self._fetch(fill(read_sql("schedule_query"), query=text, longest=str(LONGEST_ROW)))
+                while len(rows) < limit and (page := await self._fetch(read_sql("schedule_query_fetch"))):
+                    for row in page[: limit - len(rows)]:
+                        size += row["bytes"]
+                        if row["json"] is None:
+                            long = f"a row of it takes {row['bytes']:,} bytes as JSON"
+                            raise ValueError(f"{long}, {LONGEST_ROW:,} at most")
+                        if size > MOST_BYTES:
+                            raise ValueError(f"its rows take more than {MOST_BYTES:,} bytes as JSON")
+                        rows.append(decode(row["json"]))
         except TimeoutError as error:
             raise ValueError(TOO_LONG) from error
-
-    async def _query(self, text: str, limit: int) -> list[Any]:
-        """Fetch rows by a cursor. Raises ``ValueError`` where one is too long, or all of them are."""
-        await self._fetch(f"SET LOCAL statement_timeout = '{QUERY_SECONDS * 1_000:.0f}ms'")
-        await self._fetch(fill(read_sql("schedule_query"), query=text, longest=str(LONGEST_ROW)))
-        fetch, rows, size = read_sql("schedule_query_fetch"), list[Any](), 0
-        while len(rows) < limit and (page := await self._fetch(fetch)):
-            for row in page[: limit - len(rows)]:
-                size += row["bytes"]
-                if row["json"] is None:
-                    long = f"a row of it takes {row['bytes']:,} bytes as JSON, {LONGEST_ROW:,} at most"
-                    raise ValueError(long)
-                if size > MOST_BYTES:
-                    raise ValueError(f"its rows take more than {MOST_BYTES:,} bytes as JSON")
-                rows.append(decode(row["json"]))
         return rows
 
     def place(self, number: int) -> str:
@@ -224,27 +211,13 @@ class PostgresSession(SqlSession):
 
     def encoder(self, table: Table, column: str) -> Callable[[Any], Any] | None:
         """See ``SqlSession.encoder``."""
-        if column == "last_error_code":
-            return str
         if table is BREAKERS and column == "failures":
-            return _counted
-        if column in BUCKETS:
-            return json.loads
-        if table is AUDITS and column == "id":
-            return int
-        return bool if column in BOOLEANS else None
+            return partial(min, MOST_FAILURES)
+        return int if table is AUDITS and column == "id" else ENCODERS.get(column)
 
     def decoder(self, table: Table, column: str) -> Callable[[Any], Any] | None:
         """See ``SqlSession.decoder``; a trigger lets no other payloads than objects be written."""
         return _payload if column == "payload" else None
-
-    async def _refusable(self, running: Awaitable[T]) -> T:
-        try:
-            return await running
-        except Exception as error:
-            if not is_refusal(error):
-                raise  # the executor knows whether it can be tried again
-            raise translated(error, self._location) from error
 
     def _table(self, table: Table) -> str:
         return quoted(self._tables.schema, table.name)
@@ -277,7 +250,7 @@ class PostgresSession(SqlSession):
         if column == "traceparent":
             return f'left({name}, 64) COLLATE "C"'  # as the index has it; a trace's have the same beginning
         if table is BREAKERS and table.kinds[column] is Kind.INSTANT:  # on which there is no CHECK
-            return f"CASE WHEN {name} IS NOT NULL THEN greatest(least({name}, {LATEST}), {EARLIEST}) END"
+            return bounded(name)
         return name
 
     def _condition(self, table: Table, where: Where, parameters: list[Any]) -> str:
@@ -322,10 +295,6 @@ def _with_keys(where: Is, is_one: Callable[[str], object]) -> Is:
 def is_number(key: str) -> bool:
     """Tell whether it is a key of rows that PostgreSQL numbers."""
     return key.isascii() and key.isdigit() and len(key) < len(str(2**63))
-
-
-def _counted(failures: int) -> int:
-    return min(failures, MOST_FAILURES)
 
 
 def _payload(text: str) -> str | JsonObject:

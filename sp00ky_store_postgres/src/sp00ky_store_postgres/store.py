@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from datetime import datetime
-from functools import partial
 from typing import Any, ClassVar, TypeVar, cast
 
 import attrs
@@ -14,14 +12,11 @@ import attrs
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
-    ALL_JOBS,
     NO_INFO,
     BackendStats,
     Claim,
     ErrorGroup,
     Finding,
-    GroupBy,
-    JobFilter,
     JobQuery,
     JobTable,
     MigrationStep,
@@ -40,11 +35,10 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import table_of
-from sp00ky_core.stores.transactional import Access, Is, Session, TransactionalStore, Work
+from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
 from sp00ky_core.stores.transactional.fleet import info_of
-from sp00ky_core.stores.transactional.schema import job_table
 from sp00ky_store_postgres import observe
-from sp00ky_store_postgres.connection.callers import blocking_fetch, callers_errors, fetch_of, run_of
+from sp00ky_store_postgres.connection.callers import blocking_fetch_of, callers_errors, fetch_of
 from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.errors import translated
@@ -52,23 +46,20 @@ from sp00ky_store_postgres.jobs.claim import Claims
 from sp00ky_store_postgres.jobs.enqueue import Enqueues, sql_statement
 from sp00ky_store_postgres.jobs.settle import Settles
 from sp00ky_store_postgres.notifications import Listener
-from sp00ky_store_postgres.rows import canonical, key_of, keys_between, with_canonical_ids
+from sp00ky_store_postgres.rows import canonical, key_of, with_canonical_ids
 from sp00ky_store_postgres.schema import migrate as migrations
 from sp00ky_store_postgres.schema.check import check
 from sp00ky_store_postgres.schema.definition import Tables
-from sp00ky_store_postgres.schema.grants import grants
 from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.url import read_url
 from sp00ky_store_postgres.watch import Watches
-
-__all__ = ["PostgresStore"]
 
 T = TypeVar("T")
 
 PROCESSING = JobStatus.PROCESSING
 """To look it up in its enumeration takes longer than to compare it."""
 
-KEEP_SUCCESS, KEEP_FAILED = 6 * 3_600.0, 14 * 86_400.0
+KEPT: Mapping[str, Any] = {"keep_success": 6 * 3_600.0, "keep_failed": 14 * 86_400.0}
 """Seconds that jobs are kept after they ended, where the configuration says nothing."""
 
 
@@ -80,16 +71,8 @@ class PostgresStore(TransactionalStore):
 
     _executor: Executor
     _notifications: Listener
-    capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
-        transactions=True,
-        sql_statements=True,
-        synchronous=True,
-        shared=True,
-        signals_across_processes=True,
-        ordering=True,
-        limits=True,
-        schedules=True,
-        rollups=True,
+    capabilities: ClassVar[StoreCapabilities] = attrs.evolve(
+        TransactionalStore.capabilities, sql_statements=True, synchronous=True, signals_across_processes=True
     )
 
     def __init__(self, options: StoreOptions) -> None:
@@ -99,21 +82,17 @@ class PostgresStore(TransactionalStore):
             OptionInvalid: a key of the URL's query has a value that it can't have.
         """
         tables = tuple(
-            attrs.evolve(
-                table,
-                keep_success=KEEP_SUCCESS if table.keep_success is None else table.keep_success,
-                keep_failed=KEEP_FAILED if table.keep_failed is None else table.keep_failed,
-            )
+            attrs.evolve(table, **{name: kept for name, kept in KEPT.items() if getattr(table, name) is None})
             for table in options.tables
         )
         super().__init__(attrs.evolve(options, tables=tables))
         self._url = read_url(options.url)
         self._executor = Executor(self._url, Tables(tables, self._url.schema))
         self._claims = Claims(self._executor, self._refused, self._on_claimed)
-        self._notifications = Listener(self._url, self._executor, self._is_due, self._claims.start_over)
+        self._notifications = Listener(self._executor, self._is_due, self._claims.start_over)
         self._watches = Watches(self._executor, self._notifications.changed_here)
         self._settles = Settles(self._executor, self._refused)
-        self._enqueues = Enqueues(self._executor, self._url)
+        self._enqueues = Enqueues(self._executor)
 
     @property
     def location(self) -> str:
@@ -145,7 +124,7 @@ class PostgresStore(TransactionalStore):
     def _within(self, connection: object, access: Access, work: Work[T]) -> T:
         """Read on a caller's blocking connection."""
         with callers_errors(self.location):
-            session = self._session(finished(blocking_fetch(run_of(connection, reads=True))))
+            session = self._session(finished(blocking_fetch_of(connection, reads=True)))
         result: T = finished(self._executor.within(session, work))
         return result
 
@@ -185,7 +164,7 @@ class PostgresStore(TransactionalStore):
 
     def grants(self) -> list[str]:
         """See ``Grants.grants``."""
-        return grants(self._executor.tables)
+        return self._executor.tables.grants()
 
     async def check(self) -> list[Finding]:
         """See ``Checks.check``."""
@@ -288,29 +267,10 @@ class PostgresStore(TransactionalStore):
         """See ``Store.stats``."""
         return await observe.stats(self._executor, limit)
 
-    async def errors(
-        self,
-        *,
-        since: datetime | None = None,
-        limit: int = 100,
-        conditions: JobFilter = ALL_JOBS,
-        by: GroupBy = "route",
-    ) -> list[ErrorGroup]:
+    async def errors(self, **asked: Any) -> list[ErrorGroup]:
         """See ``ErrorGroups.errors``."""
-        asked = partial(observe.error_groups, since=since, limit=limit, conditions=conditions, by=by)
-        return await asked(self._executor)
+        return await observe.error_groups(self._executor, **asked)
 
     async def rollups(self, query: RollupQuery) -> list[Rollup]:
         """See ``Rollups.rollups``."""
         return await observe.rollups(self._executor, query)
-
-    async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
-        """See ``ShortIds.ids_starting_with``."""
-        self._executor.check_open()
-        name, colon, start = prefix.partition(":")
-        if name not in self._tables or not colon or (keys := keys_between(start)) is None:
-            return []
-        where = [Is("id", ">=", keys[0]), Is("id", "<=", keys[1])]
-        select = partial(PostgresSession.select, table=job_table(name), where=where, order=("id",))
-        rows = await self._executor.look(partial(select, limit=limit, columns=["id"]))
-        return [f"{name}:{row['id']}" for row in rows]

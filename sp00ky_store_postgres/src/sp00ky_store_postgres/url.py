@@ -131,15 +131,11 @@ def _listen_url(key: str, value: str) -> str:
     return read_url(value).dsn
 
 
-def _connections(key: str, value: str) -> int:
-    return max(_count(key, value), 1)
-
-
 READERS: Mapping[str, Callable[[str, str], Any]] = {
     "schema": _name,
     "listen_url": _listen_url,
     "notify": _switch,
     "pgbouncer": _switch,
     "statement_cache_size": _count,
-    "connections": _connections,
+    "connections": lambda key, value: max(_count(key, value), 1),
 }

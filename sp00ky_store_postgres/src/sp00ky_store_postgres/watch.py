@@ -29,6 +29,7 @@ from sp00ky_core.stores.transactional.schema import job_table
 from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor
 from sp00ky_store_postgres.rows import keys_by_table, with_canonical_ids
 from sp00ky_store_postgres.session import PostgresSession
+from sp00ky_store_postgres.sql.loader import read_sql
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -65,16 +66,13 @@ class Watches:
 
     def __init__(self, executor: Executor, changed: Broadcast) -> None:
         self._executor = executor
-        self._tables = executor.tables
         self._changed_here = changed
         self._marks = Marks(executor)
 
     async def watch(self, query: JobQuery, history: int | None) -> AsyncGenerator[Job, None]:
         """See ``Watch.watch``."""
-        query = with_canonical_ids(query)
-        changes = self._wide(query, history)
-        if query.ids is not None:
-            changes = self._named(query, query.ids, history)
+        watch = Watch(self._executor, self._changed_here, self._marks, with_canonical_ids(query), history)
+        changes = watch.wide() if query.ids is None else watch.named()
         try:
             async for job in changes:
                 yield job
@@ -84,107 +82,101 @@ class Watches:
         finally:
             await changes.aclose()
 
-    async def _named(
-        self, query: JobQuery, ids: tuple[str, ...], history: int | None
-    ) -> AsyncGenerator[Job, None]:
-        patience, seen = Patience(self._changed_here), dict[str, Mark]()
-        while not self._changed_here.closed:
-            marks = await patience.look(partial(self._marks.of, ids))
-            if seen and not marks:
+
+@attrs.define
+class Watch:
+    """Follows jobs for one call.
+
+    Attributes:
+        executor: The store's connections.
+        changed_here: Signals that this process has changed jobs.
+        marks: Asks for those of named jobs.
+        query: Which jobs are wanted.
+        history: How many come first, of those that are there; None: all.
+        seen: What the jobs looked like that may be read again.
+        looked: A look has got through; from then on it is looked again while the database is away.
+    """
+
+    executor: Executor
+    changed_here: Broadcast
+    marks: Marks
+    query: JobQuery
+    history: int | None
+    seen: dict[str, Mark] = attrs.field(factory=dict)
+    looked: bool = False
+
+    async def named(self) -> AsyncGenerator[Job, None]:
+        """Follow the jobs of some ids."""
+        while not self.changed_here.closed:
+            marks = await self._look(partial(self.marks.of, self.query.ids or ()))
+            if self.seen and not marks:
                 return
-            moved = sorted(await patience.look(partial(self._moved, marks, seen, {})), key=age_of)
-            wanted = [job for job in moved if matches(job, query)]
-            if history is not None:
-                wanted, history = wanted[max(len(wanted) - history, 0) :], None
-            seen |= {job.id: mark_of(job) for job in moved}
+            moved = sorted(await self._moved(marks, {}), key=age_of)
+            wanted = [job for job in moved if matches(job, self.query)]
+            if self.history is not None:
+                wanted, self.history = wanted[max(len(wanted) - self.history, 0) :], None
+            self.seen |= {job.id: mark_of(job) for job in moved}
             for job in wanted:
                 yield job
             await self._pause()
 
-    async def _wide(self, query: JobQuery, history: int | None) -> AsyncGenerator[Job, None]:
-        patience, trail, seen = Patience(self._changed_here), Trail(), dict[str, Mark]()
-        since = trail.follow(*await patience.look(self._snapshot))
-        if history is not None:  # what is left out of it is no news as it is
-            seen = await patience.look(partial(self._changed, query, since))
-        async for job in self._present(query, patience, history):
-            mark = mark_of(job)
-            if mark[0] is None or mark[0] >= since:  # what is older doesn't come again
-                seen[job.id] = mark
+    async def wide(self) -> AsyncGenerator[Job, None]:
+        """Follow jobs that meet conditions."""
+        trail, took = Trail(), 0.0
+        since = trail.follow(*await self._read(_snapshot))
+        if self.history is not None:  # what is left out of it is no news as it is
+            self.seen = await self._read(partial(self._changed, since=since))
+        async for job in self._present():
+            if (at := job.updated_at) is None or at >= since:  # what is older doesn't come again
+                self.seen[job.id] = mark_of(job)
             yield job
-        took = 0.0
-        while not self._changed_here.closed:
+        while not self.changed_here.closed:
+            self.seen = {key: mark for key, mark in self.seen.items() if mark[0] is None or mark[0] >= since}
             await self._pause(took)
             started = time.monotonic()
-            next_since = trail.follow(*await patience.look(self._snapshot))
-            marks = await patience.look(partial(self._changed, query, since))
-            moved = await patience.look(partial(self._moved, marks, seen, LISTED))
+            next_since = trail.follow(*await self._read(_snapshot))
+            marks = await self._read(partial(self._changed, since=since))
+            moved, since = await self._moved(marks, LISTED), next_since
             took = time.monotonic() - started
             for job in moved:
-                seen[job.id] = mark_of(job)
-                if matches(job, query):
+                self.seen[job.id] = mark_of(job)
+                if matches(job, self.query):
                     yield job
-            since = next_since
-            seen = {key: mark for key, mark in seen.items() if mark[0] is None or mark[0] >= since}
 
-    async def _moved(
-        self, marks: Mapping[str, Mark], seen: Mapping[str, Mark], longest: Mapping[str, int]
-    ) -> list[Job]:
+    async def _moved(self, marks: Mapping[str, Mark], longest: Mapping[str, int]) -> list[Job]:
         """Return the jobs that aren't as they were seen, in the order of the marks."""
-        ids = [job_id for job_id, mark in marks.items() if seen.get(job_id) != mark]
-        if not ids:
-            return []
-        return await self._executor.look(partial(load, tables=self._tables.by_name, ids=ids, longest=longest))
+        ids = [job_id for job_id, mark in marks.items() if self.seen.get(job_id) != mark]
+        work = partial(load, tables=self.executor.tables.by_name, ids=ids, longest=longest)
+        return await self._read(work) if ids else []
 
     async def _pause(self, took: float = 0.0) -> None:
         """Wait for the next look, at least as long as the last one took."""
         await asyncio.sleep(max(SHORTEST_PAUSE, took))
-        await self._changed_here.wait(max(POLL_SECONDS - SHORTEST_PAUSE - took, 0.0))
+        await self.changed_here.wait(max(POLL_SECONDS - SHORTEST_PAUSE - took, 0.0))
 
-    async def _present(
-        self, query: JobQuery, patience: Patience, history: int | None
-    ) -> AsyncGenerator[Job, None]:
-        if history is not None:
-            latest = attrs.evolve(query, limit=history, after=None)
-            for job in reversed(await patience.look(partial(self._page, latest)) if history else []):
+    async def _present(self) -> AsyncGenerator[Job, None]:
+        query = attrs.evolve(self.query, limit=PAGE if self.history is None else self.history, after=None)
+        page, last = partial(find, tables=self.executor.tables.all, query=query), None
+        if self.history is not None:
+            for job in reversed(await self._read(partial(page, after=None)) if self.history else []):
                 yield job
             return
-        query, last = attrs.evolve(query, limit=PAGE, after=None), None
-        while page := await patience.look(partial(self._page, query, after=last, oldest_first=True)):
-            for job in page:
-                yield job
-            last = page[-1]
+        while jobs := await self._read(partial(page, after=last, oldest_first=True)):
+            for last in jobs:
+                yield last
 
-    async def _page(
-        self, query: JobQuery, *, after: Job | None = None, oldest_first: bool = False
-    ) -> list[Job]:
-        page = partial(find, tables=self._tables.all, query=query, after=after)
-        return await self._executor.look(partial(page, oldest_first=oldest_first))
-
-    async def _changed(self, query: JobQuery, since: datetime) -> dict[str, Mark]:
+    async def _changed(self, session: PostgresSession, since: datetime) -> dict[str, Mark]:
         """Return the marks of what has changed since an instant, in the order of the changes."""
+        marks: dict[str, Mark] = {}
+        for table, where in matching(self.executor.tables.all, self.query):
+            rows = await session.asked("changed", table, where, since)
+            marks |= {id_of(table.table, row[0]): (row[1], row[2], row[3]) for row in rows}
+        return marks
 
-        async def look(session: PostgresSession) -> dict[str, Mark]:
-            marks: dict[str, Mark] = {}
-            for table, where in matching(self._tables.all, query):
-                rows = await session.asked("changed", table, where, since)
-                marks |= {id_of(table.table, row[0]): (row[1], row[2], row[3]) for row in rows}
-            return marks
+    async def _read(self, work: Callable[[PostgresSession], Awaitable[T]]) -> T:
+        return await self._look(partial(self.executor.look, work))
 
-        return await self._executor.look(look)
-
-    async def _snapshot(self) -> tuple[datetime, dict[str, datetime | None]]:
-        (row,) = await self._executor.query("snapshot")
-        return row["at"], dict(zip(row["numbers"], row["starts"], strict=True))
-
-
-class Patience:
-    """Looks again while the database is away, once a look has got through."""
-
-    def __init__(self, broadcast: Broadcast) -> None:
-        self._broadcast = broadcast
-        self._looked = False
-
-    async def look(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _look(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Return what is found, however long that takes.
 
         Raises:
@@ -195,14 +187,19 @@ class Patience:
             try:
                 answer = await ask()
             except StoreUnavailable as error:
-                if self._broadcast.closed or not self._looked:
+                if self.changed_here.closed or not self.looked:
                     raise
                 logger.log(level, "watching goes on when the database is back: %s", error)
                 level = logging.DEBUG  # once for each outage
                 await backoff.wait()
             else:
-                self._looked = True
+                self.looked = True
                 return answer
+
+
+async def _snapshot(session: PostgresSession) -> tuple[datetime, dict[str, datetime | None]]:
+    (row,) = await session.fetch(read_sql("snapshot"))
+    return row["at"], dict(zip(row["numbers"], row["starts"], strict=True))
 
 
 class Trail:
@@ -220,10 +217,8 @@ class Trail:
             running: the transactions that run then, each with its start where that is known.
         """
         before = self._last or at - OLDEST
-        starts = {transaction: max(start or before, before) for transaction, start in running.items()}
-        self._running = {
-            transaction: self._running.get(transaction, start) for transaction, start in starts.items()
-        }
+        starts = {number: max(start or before, before) for number, start in running.items()}
+        self._running = {number: self._running.get(number, start) for number, start in starts.items()}
         self._last = at
         return min([at, *self._running.values()]) - OVERLAP
 

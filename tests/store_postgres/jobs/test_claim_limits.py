@@ -64,7 +64,7 @@ async def test_a_claim_that_stands_still_in_its_transaction_stops_its_backend_fo
     await frozen.open()
     stands, goes_on = asyncio.Event(), asyncio.Event()
 
-    async def stand_still(slots: dict[str, int], runner_id: str, seen: Any, fetch: Any) -> list[Job]:
+    async def stand_still(slots: dict[str, int], seen: Any, fetch: Any) -> list[Job]:
         if slots:  # else it is of backends without limits
             stands.set()
             await goes_on.wait()

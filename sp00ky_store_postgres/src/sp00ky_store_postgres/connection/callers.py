@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -32,6 +32,8 @@ EXPECTED = (
     "or a psycopg AsyncConnection"
 )
 
+ASYNCHRONOUS_DRIVERS, BLOCKING_DRIVERS = ("asyncpg", "psycopg", "psycopg_async"), ("psycopg", "psycopg2")
+
 _PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
 """A parameter; or a quoted name, in which nothing is one."""
 
@@ -50,9 +52,11 @@ async def fetch_of(connection: Any, *, reads: bool = False) -> Fetch:
     if isinstance(connection, asyncpg.Connection) or "asyncpg.PoolConnectionProxy" in kinds:
         return _of_asyncpg(connection, reads=reads)
     if "sqlalchemy.AsyncSession" in kinds:
-        return await _of_sqlalchemy(await connection.connection(), reads=reads)
+        connection = await connection.connection()
+        kinds = kinds_of(connection)
     if "sqlalchemy.AsyncConnection" in kinds:
-        return await _of_sqlalchemy(connection, reads=reads)
+        raw = None if connection.closed else await connection.get_raw_connection()
+        return _of_sqlalchemy(connection, raw, ASYNCHRONOUS_DRIVERS, EXPECTED, reads=reads)
     if "psycopg.AsyncConnection" in kinds:
         return _of_psycopg(connection, reads=reads)
     refuse_synchronous(connection)
@@ -96,21 +100,20 @@ def _of_asyncpg(connection: Any, *, reads: bool) -> Fetch:
     return fetch
 
 
-async def _of_sqlalchemy(connection: Any, *, reads: bool) -> Fetch:
-    """Ask by SQLAlchemy's own call, which begins the transaction where none has begun yet."""
+def _of_sqlalchemy(
+    connection: Any, raw: Any, drivers: Collection[str], expected: str, *, reads: bool, blocking: bool = False
+) -> Fetch:
+    """Fetch by SQLAlchemy's own call, which begins the transaction where none has begun yet."""
     driver = connection.dialect.driver
-    if driver not in {"asyncpg", "psycopg", "psycopg_async"}:
-        raise OptionInvalid(option="connection", value=f"on the driver {driver}"[:80], expected=EXPECTED)
+    if driver not in drivers:
+        raise OptionInvalid(option="connection", value=f"on the driver {driver}"[:80], expected=expected)
     refuse_unfit(closed=connection.closed, alone=False)
-    raw = await connection.get_raw_connection()
-    refuse_unfit(closed=False, alone=raw.dbapi_connection.autocommit and not reads)
+    refuse_unfit(closed=False, alone=raw.dbapi_connection.autocommit and not reads, blocking=blocking)
 
     async def fetch(statement: str, *arguments: object) -> Sequence[Any]:
-        if driver == "asyncpg":
-            result = await connection.exec_driver_sql(statement, arguments)
-        else:
-            result = await connection.exec_driver_sql(named(statement), parameters_by_name(arguments))
-        rows: Sequence[Any] = result.fetchall()
+        sent = (statement, arguments) if driver == "asyncpg" else by_name(statement, arguments)
+        result = connection.exec_driver_sql(*sent)
+        rows: Sequence[Any] = (result if blocking else await result).fetchall()
         return rows
 
     return fetch
@@ -128,22 +131,21 @@ def _of_psycopg(connection: Any, *, reads: bool) -> Fetch:
 
         # Not connection.cursor(), whose kind is the caller's choice: a raw one knows no parameters by name.
         async with AsyncCursor(connection, row_factory=tuple_row) as cursor:
-            await cursor.execute(named(statement), parameters_by_name(arguments))
+            await cursor.execute(*by_name(statement, arguments))
             rows: Sequence[Any] = await cursor.fetchall()
             return rows
 
     return fetch
 
 
+def by_name(statement: str, arguments: Sequence[object]) -> tuple[str, dict[str, object]]:
+    """Return a statement with ``%(p1)s`` instead of ``$1``, and so on, and its parameters."""
+    return _named(statement), {f"p{number}": argument for number, argument in enumerate(arguments, 1)}
+
+
 @lru_cache(maxsize=64)
-def named(statement: str) -> str:
-    """Return a statement with ``%(p1)s`` instead of ``$1``, and so on."""
+def _named(statement: str) -> str:
     return _PLACE.sub(lambda match: match[1] or f"%(p{match[2]})s", statement.replace("%", "%%"))
-
-
-def parameters_by_name(arguments: Sequence[object]) -> dict[str, object]:
-    """Return the parameters of such a statement."""
-    return {f"p{number}": argument for number, argument in enumerate(arguments, 1)}
 
 
 BLOCKING_EXPECTED = (
@@ -151,21 +153,9 @@ BLOCKING_EXPECTED = (
     "or Django's connections[...]"
 )
 
-Run = Callable[[str, Sequence[object]], Sequence[Any]]
-"""A statement with ``$1``... and its arguments, to rows."""
 
-
-async def blocking_fetch(run: Run) -> Fetch:
-    """Return the same as it is called in asynchronous code; it never suspends."""
-
-    async def fetch(statement: str, *arguments: object) -> Sequence[Any]:
-        return run(statement, arguments)
-
-    return fetch
-
-
-def run_of(connection: Any, *, reads: bool = False) -> Run:
-    """Return what runs a statement on a caller's blocking connection.
+async def blocking_fetch_of(connection: Any, *, reads: bool = False) -> Fetch:
+    """Return the same of a blocking connection, as it is called in asynchronous code; neither ever suspends.
 
     Args:
         connection: The caller's.
@@ -180,14 +170,15 @@ def run_of(connection: Any, *, reads: bool = False) -> Run:
     if "psycopg.Connection" in kinds:
         return _of_blocking_psycopg(connection, reads=reads)
     if (known := sqlalchemy_of(connection)) is not None:
-        return _of_blocking_sqlalchemy(known, reads=reads)
-    if (raw := django_of(connection, reads=reads)) is not None:
-        return _of_django(connection, raw)
+        raw = known.connection
+        return _of_sqlalchemy(known, raw, BLOCKING_DRIVERS, BLOCKING_EXPECTED, reads=reads, blocking=True)
+    if (wrapped := django_of(connection, reads=reads)) is not None:
+        return _of_django(connection, wrapped)
     refuse_asynchronous(connection)
     raise unknown_kind(connection, BLOCKING_EXPECTED)
 
 
-def _of_blocking_psycopg(connection: Any, *, reads: bool) -> Run:
+def _of_blocking_psycopg(connection: Any, *, reads: bool) -> Fetch:
     from psycopg import RawCursor  # noqa: PLC0415  # only such a caller has it installed
     from psycopg.rows import tuple_row  # noqa: PLC0415
 
@@ -195,11 +186,11 @@ def _of_blocking_psycopg(connection: Any, *, reads: bool) -> Run:
     alone = not reads and not closed and connection.autocommit and not _is_in_transaction(connection)
     refuse_unfit(closed=closed, alone=alone, blocking=True)
 
-    def run(statement: str, arguments: Sequence[object]) -> Sequence[Any]:
+    async def fetch(statement: str, *arguments: object) -> Sequence[Any]:
         # Not connection.cursor(), whose kind and whose rows are the caller's choice.
         return RawCursor(connection, row_factory=tuple_row).execute(statement, arguments).fetchall()
 
-    return run
+    return fetch
 
 
 def _is_in_transaction(connection: Any) -> bool:
@@ -210,36 +201,21 @@ def _is_in_transaction(connection: Any) -> bool:
     return bool(connection.info.transaction_status.name != "IDLE")
 
 
-def _of_blocking_sqlalchemy(connection: Any, *, reads: bool) -> Run:
-    """Run by SQLAlchemy's own call, which begins the transaction where none has begun yet."""
-    if connection.dialect.driver not in {"psycopg", "psycopg2"}:
-        raise unknown_kind(connection, BLOCKING_EXPECTED)
-    alone = not reads and connection.connection.dbapi_connection.autocommit
-    refuse_unfit(closed=False, alone=alone, blocking=True)
-
-    def run(statement: str, arguments: Sequence[object]) -> Sequence[Any]:
-        result = connection.exec_driver_sql(named(statement), parameters_by_name(arguments))
-        rows: Sequence[Any] = result.fetchall()
-        return rows
-
-    return run
-
-
-def _of_django(connection: Any, raw: Any) -> Run:
+def _of_django(connection: Any, raw: Any) -> Fetch:
     """Run by the driver; by Django's cursor, which takes longer, where Django logs or counts statements."""
     is_plain = not connection.queries_logged and not connection.execute_wrappers
     if is_plain and connection.timezone is not None and "psycopg.Connection" in kinds_of(raw):
         return _of_blocking_psycopg(raw, reads=True)
 
-    def run(statement: str, arguments: Sequence[object]) -> Sequence[Any]:
+    async def fetch(statement: str, *arguments: object) -> Sequence[Any]:
         with connection.cursor() as cursor:
             # It may have found the connection dead, and made another one, outside the transaction.
             refuse_unfit(closed=connection.connection is not raw, alone=False)
-            cursor.execute(named(statement), parameters_by_name(arguments))
+            cursor.execute(*by_name(statement, arguments))
             rows: Sequence[Any] = cursor.fetchall()
         return rows if connection.timezone is not None else _aware(rows, connection.timezone_name)
 
-    return run
+    return fetch
 
 
 def _aware(rows: Sequence[Any], zone: str) -> Sequence[Any]:

@@ -53,31 +53,28 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # as above
 
 async def session_for(workload: Workload, options: PostgresOptions) -> asyncpg.Connection[Any]:
     """Open a session for a workload's pool."""
-    return await uncut(_open(workload, options))
-
-
-async def _open(workload: Workload, options: PostgresOptions) -> asyncpg.Connection[Any]:
     if options.pooled:  # each statement has another session, which refuses settings
         return await _connect(options.dsn, workload.seconds)
-    settings = {
-        **workload.settings,
-        **_named(options.dsn),
-        "sp00ky.notify": "on" if options.notify else "off",
-    }
-    connection = await _connect(options.dsn, workload.seconds, cached=100, settings=settings)
-    await _bound(connection, workload.seconds + BEYOND_CLIENT)
+    own = {**workload.settings, **_named(options.dsn), "sp00ky.notify": "on" if options.notify else "off"}
+    connection = await _connect(options.dsn, workload.seconds, cached=100, settings=own)
+    try:  # the server gives up each statement after so long
+        bound = f"{(workload.seconds + BEYOND_CLIENT) * 1000:.0f}ms"
+        await connection.fetch(read_sql("bound"), bound, timeout=CONNECT_SECONDS)
+    except BaseException:
+        connection.terminate()
+        raise
     return connection
 
 
 async def connect(dsn: str, *, seconds: float = 60.0) -> asyncpg.Connection[Any]:
     """Open a connection outside the pools."""
-    return await uncut(_connect(dsn, seconds, settings=_named(dsn)))
+    return await _connect(dsn, seconds, settings=_named(dsn))
 
 
 async def _connect(
     dsn: str, seconds: float, *, cached: int = 0, settings: Mapping[str, str] | None = None
 ) -> asyncpg.Connection[Any]:
-    return await asyncpg.connect(
+    connecting = asyncpg.connect(
         dsn,
         connection_class=_Connection,
         timeout=CONNECT_SECONDS,
@@ -86,6 +83,7 @@ async def _connect(
         max_cacheable_statement_size=0,
         server_settings=settings,
     )
+    return await uncut(connecting)
 
 
 def _named(dsn: str) -> dict[str, str]:
@@ -101,17 +99,6 @@ def application_name(host: str, pid: int) -> str:
     room = LONGEST_NAME - len(start) - len(end)
     plain = "".join(letter if " " <= letter <= "~" else "?" for letter in host)
     return f"{start}{plain[:room]}{end}"
-
-
-async def _bound(connection: Any, seconds: float) -> None:
-    """Have the server give up each statement after so long."""
-    try:
-        await connection.fetch(
-            read_sql("bound_statements"), f"{int(seconds * 1000)}ms", timeout=CONNECT_SECONDS
-        )
-    except BaseException:
-        connection.terminate()
-        raise
 
 
 async def uncut(connecting: Coroutine[Any, Any, Any]) -> Any:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
+from operator import methodcaller
 from typing import Any, Generic, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -15,22 +16,14 @@ import attrs
 from sp00ky_core.errors import Sp00kyError, StoreClosed, StoreUnavailable
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.subscription import Backoff
-from sp00ky_core.stores.transactional import Access, Session, Where, Work
+from sp00ky_core.stores.transactional import Access, Session, Work
 from sp00ky_core.stores.transactional.connection.lanes import Executor as TransactionalExecutor
 from sp00ky_store_postgres.connection.callers import callers_errors
 from sp00ky_store_postgres.connection.connect import Workload, session_for
 from sp00ky_store_postgres.connection.pool import Pool
-from sp00ky_store_postgres.errors import (
-    CONFLICTS,
-    SlowStatement,
-    is_lost,
-    is_transient,
-    said,
-    state_of,
-    translated,
-)
+from sp00ky_store_postgres.errors import SlowStatement, fault_of_query, is_lost, is_transient, translated
 from sp00ky_store_postgres.schema.definition import Tables
-from sp00ky_store_postgres.session import TOO_LONG, PostgresSession
+from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.sql.loader import read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 
@@ -50,9 +43,6 @@ LONGEST_PAUSE = 1.0
 PATIENCE = 5.0
 """Seconds of trying until the database is reported as unavailable; from a connection's loss on."""
 
-WORKLOADS = {Access.BEAT: Workload.BEAT}
-"""Of transactions that aren't claims; all others are ``REST``."""
-
 IDLE_SECONDS = 5
 """After which the server gives up the transaction of a process that is frozen or cut off: it has locks."""
 
@@ -64,9 +54,6 @@ QUIET = "; SET LOCAL sp00ky.notify = 'off'"
 
 COMMITTED = "SELECT coalesce(pg_xact_status($1::text::xid8) = 'committed', false)"
 """Whether a transaction was committed whose reply was lost. (No longer known: it is very old.)"""
-
-NOT_ITS_FAULT = ("08", "57P", *CONFLICTS)
-"""States of a server that is away, ending, or at odds with another transaction: no fault of a query's."""
 
 
 @attrs.define
@@ -117,10 +104,9 @@ class Transaction(Generic[T]):
         try:
             result = await self.work(session)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            if connection.is_closed() or state_of(error).startswith(NOT_ITS_FAULT):
+            if connection.is_closed() or not (fault := fault_of_query(error)):
                 raise
-            timed_out = isinstance(error, asyncpg.QueryCanceledError) and "timeout" in str(error)
-            raise ValueError(TOO_LONG if timed_out else said(error)) from None  # whatever its state says
+            raise ValueError(fault) from None
         await connection.execute("SELECT pg_advisory_unlock_all()")  # a rollback would keep these
         await transaction.rollback()
         return result
@@ -132,27 +118,21 @@ class Executor(TransactionalExecutor):
     A caller that is cancelled ends its statement on the server, and what wasn't committed is undone.
     """
 
-    is_open: bool
-
     def __init__(self, options: PostgresOptions, tables: Tables) -> None:
         super().__init__(self.do, lambda error: translated(error, options.location), lambda: options.location)
-        self._options = options
+        self.options: PostgresOptions = options
+        self.location: str = options.location
         self.tables = tables
         self._pools: dict[Workload, Pool] = {}
         self._doubted: list[Any] = []  # what was connected when a beat failed
 
-    @property
-    def location(self) -> str:
-        """Return the store's URL, fit to be printed."""
-        return self._options.location
-
     async def do(self, work: Work[T], access: Access, *, claims: bool = False) -> T:
         """See ``transactional.Executor.do``; a claim is no news to others' claims."""
-        quiet = self._options.pooled and not self._options.notify  # else the connection's own setting
+        quiet = self.options.pooled and not self.options.notify  # else the connection's own setting
         begin = BEGIN.format(IDLE_SECONDS) + QUIET * quiet
         transaction = Transaction(work, access, self._session, begin)
-        workload = Workload.CLAIM if claims else WORKLOADS.get(access, Workload.REST)
-        result = await self.run(workload, transaction.attempt)
+        workload = Workload.BEAT if access is Access.BEAT else Workload.REST
+        result = await self.run(Workload.CLAIM if claims else workload, transaction.attempt)
         if not claims:
             await self.announce(transaction.written & self.tables.heard)
         return result
@@ -166,7 +146,7 @@ class Executor(TransactionalExecutor):
         What has been written stays where they can't be told.
         """
         try:
-            for name in names if self._options.notify else ():
+            for name in names if self.options.notify else ():
                 await self.fetch(Workload.REST, NOTIFY, name)
         except Sp00kyError as error:
             logger.warning("other runners find new work by polling, for they can't be notified: %s", error)
@@ -177,14 +157,14 @@ class Executor(TransactionalExecutor):
 
     async def within(self, session: Session, work: Work[T]) -> T:
         """See ``transactional.Executor.within``."""
-        with callers_errors(self._options.location):
+        with callers_errors(self.location):
             return await work(session)
 
     async def connect(self) -> None:
         """Connect once. Raises ``StoreUnavailable``, or what else the server says."""
         if self._pools:
             return
-        options = self._options
+        options = self.options
         pools = {
             workload: Pool(workload.size or options.connections, partial(session_for, workload, options))
             for workload in Workload
@@ -192,7 +172,7 @@ class Executor(TransactionalExecutor):
         try:
             first = await pools[Workload.REST].acquire()
         except Exception as error:
-            raise translated(error, self._options.location) from error
+            raise translated(error, self.location) from error
         pools[Workload.REST].release(first, sound=True)
         self._pools, self.is_open = pools, True
 
@@ -205,23 +185,15 @@ class Executor(TransactionalExecutor):
     def check_open(self) -> None:
         """Raise ``StoreClosed`` where the store isn't open."""
         if not self._pools:
-            raise StoreClosed(store=self._options.location)
+            raise StoreClosed(store=self.location)
 
     def fetch(self, workload: Workload, statement: str, *arguments: object) -> Coroutine[Any, Any, list[Row]]:
         """Run a statement in a transaction of its own; return its rows."""
         return self.run(workload, lambda connection: connection.fetch(statement, *arguments))
 
-    async def query(
-        self, name: str, *arguments: object, table: JobTable | None = None, **parts: str
-    ) -> list[Row]:
+    async def ask(self, name: str, *values: object, table: JobTable | None = None, **parts: str) -> list[Any]:
         """Run a statement of ``sql/``, filled in, where neither claims nor settles nor beats wait for it."""
-        return await self.fetch(Workload.REST, self.tables.statement(name, table, **parts), *arguments)
-
-    async def asked(
-        self, name: str, table: JobTable, where: Sequence[Where], *arguments: object, **parts: str
-    ) -> Sequence[Row]:
-        """Run a statement as ``query`` does, of rows that meet conditions."""
-        return await self.look(lambda session: session.asked(name, table, where, *arguments, **parts))
+        return await self.fetch(Workload.REST, self.tables.statement(name, table, **parts), *values)
 
     async def beat(self, statement: str, *arguments: object) -> list[Row]:
         """Write a heartbeat, and end older connections that have fallen silent.
@@ -243,8 +215,8 @@ class Executor(TransactionalExecutor):
         doubted = [connection for connection in self._doubted if not connection.is_closed()]
         pids = [connection.get_server_pid() for connection in doubted]
         try:
-            work = partial(_at_work, pids=pids)
-            at_work = await self.run(Workload.BEAT, work, patience=0)
+            work = methodcaller("fetch", read_sql("at_work"), pids)
+            at_work = {row[0] for row in await self.run(Workload.BEAT, work, patience=0)}
         except Exception as error:  # noqa: BLE001  # the next beat finds out
             logger.debug("it can't be seen which connections are at work: %s", error)
             return
@@ -273,7 +245,11 @@ class Executor(TransactionalExecutor):
                 try:
                     result = await work(connection)
                 except BaseException as error:
-                    _let_go(pool, connection, error)
+                    # One whose statement was cut off may still be at it; one that said no is as good as ever,
+                    # unless its server isn't: the name that it was reached by may stand for another by now.
+                    pool.release(connection, sound=isinstance(error, SAID) and not is_lost(error))
+                    if isinstance(error, TimeoutError):
+                        raise SlowStatement from error
                     raise
                 pool.release(connection, sound=True)
             except Sp00kyError:
@@ -281,7 +257,7 @@ class Executor(TransactionalExecutor):
             except Exception as error:
                 pause = retrying.pause_after(error)
                 if pause is None or not self._pools:
-                    raise translated(error, self._options.location) from error
+                    raise translated(error, self.location) from error
             else:
                 return result
             await asyncio.sleep(pause)
@@ -310,21 +286,6 @@ class _Retrying:
         pause = self._backoff.next()
         late = time.monotonic() + pause > self._give_up_at
         return None if late or not is_transient(error) else pause
-
-
-def _let_go(pool: Pool, connection: Any, error: BaseException) -> None:
-    """Give back a connection over which something was raised.
-
-    One whose statement was cut off may still be at it; one that said no is as good as ever, unless its server
-    isn't: the name that it was reached by may stand for another one by now.
-    """
-    pool.release(connection, sound=isinstance(error, SAID) and not is_lost(error))
-    if isinstance(error, TimeoutError):
-        raise SlowStatement from error
-
-
-async def _at_work(connection: Any, pids: list[int]) -> set[int]:
-    return {row[0] for row in await connection.fetch(read_sql("at_work"), pids)}
 
 
 def _cancellations() -> int:

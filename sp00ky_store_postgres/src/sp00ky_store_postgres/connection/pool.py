@@ -55,7 +55,8 @@ class Pool:
         if sound and not self._closed and not connection.is_closed() and not connection.is_in_transaction():
             now = time.monotonic()
             self._idle.append((now, connection))
-            self._thin_out(now)
+            while self._idle[0][0] < now - IDLE_SECONDS:
+                self._idle.pop(0)[1].terminate()
         elif connection.is_closed():
             connection.terminate()
         else:
@@ -95,10 +96,6 @@ class Pool:
         self._idle.clear()
         for task in self._ending:
             task.cancel()
-
-    def _thin_out(self, now: float) -> None:
-        while self._idle[0][0] < now - IDLE_SECONDS:
-            self._idle.pop(0)[1].terminate()
 
 
 async def _closed(connection: Any) -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 
@@ -50,7 +49,8 @@ from sp00ky_store_postgres.sql.loader import literal
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
+Wanted = Sequence[tuple[JobTable, int]]
+"""So many jobs at most, of these tables."""
 
 MAY_PROBE, PAUSED, KEYED = -2, -3, -4
 """Instead of a table's number: an open breaker whose probe is due (-1: any other), a pause, ordering keys."""
@@ -68,8 +68,9 @@ START_OVER_SECONDS = 0.25
 
 @attrs.define
 class _Seen:
-    """The findings of a claim beside jobs, by backend, and whose probe it may take."""
+    """Whose claim it is, its findings beside jobs, by backend, and whose probe it may take."""
 
+    runner_id: str
     breakers: dict[str, Breaker] = attrs.field(factory=dict)
     to_probe: set[str] = attrs.field(factory=set)
     paused: dict[str, float] = attrs.field(factory=dict)
@@ -114,9 +115,8 @@ class Claims:
         self._cursors = ClaimCursors()
         self._begun_at = -math.inf  # when one has started from the beginning
         self._quarantine = quarantine
-        self._refused: dict[str, list[str]] = {}  # keys of rows that are left out, by table
         self._unreported: RowRefused | None = None  # a runner without any other job ends with it
-        self._statements = ClaimStatements(self._tables, self._left_out)
+        self._statements = ClaimStatements(self._tables)
         self._rounds = Rounds()  # of the kit's claims
         self._due_since: float | None = None  # since when something has been due, and no claim got anything
 
@@ -130,32 +130,29 @@ class Claims:
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
-        before, self._refused = self._refused, keys_by_table(self._quarantine.resting("claimed"))
-        if self._refused != before:
+        refused = keys_by_table(self._quarantine.resting("claimed"))
+        if refused != self._statements.refused:
+            self._statements.refused = refused
             self._built.clear()
-        fetch, seen = partial(self._executor.fetch, Workload.CLAIM), _Seen()
+        fetch, seen = partial(self._executor.fetch, Workload.CLAIM), _Seen(runner_id)
         free = {name: n for name, n in slots_by_backend.items() if not self._tables.of(name).has_limits}
         try:
-            claim = seen.claim(await self._claim_due(free, runner_id, seen, fetch))
+            claim = seen.claim(await self._claim_due(free, seen, fetch))
         except RowRefused as error:
-            claim = await self._claim_apart(free, runner_id, (), error)
+            claim = await self._claim_apart(free, seen, error=error)
         for backend, slots in slots_by_backend.items():
             if backend not in free:
-                claim = joined(claim, await self._claim_limited(backend, slots, runner_id, seen, claim))
+                claim = joined(claim, await self._claim_limited(backend, slots, seen, claim))
         for backend in sorted(seen.to_probe - seen.paused.keys()):
             if slots_by_backend[backend] > 0:
-                claim = joined(claim, await self._claim_apart({backend: 1}, runner_id, claim))
+                claim = joined(claim, await self._claim_apart({backend: 1}, seen, claim))
         self._report(claim)
         if claim:
             self._claimed()
         return claim
 
     async def _claim_apart(
-        self,
-        slots: Mapping[str, int],
-        runner_id: str,
-        others: Sequence[Job],
-        error: RowRefused | None = None,
+        self, slots: Mapping[str, int], seen: _Seen, own: Sequence[Job] = (), error: RowRefused | None = None
     ) -> Claim:
         """Claim as the kit does, each row in a savepoint: a probe, or where the database has refused a row.
 
@@ -164,15 +161,15 @@ class Claims:
 
         Args:
             slots: how many jobs of which backends.
-            runner_id: whose they become.
-            others: what is this runner's already: the next claim without any raises what is refused.
+            seen: whose they become.
+            own: what is this runner's already: the next claim without any raises what is refused.
             error: what the database has said.
         """
         self.start_over()  # of what it may have got as far as, nothing is written
         wanted = {self._tables.of(backend): number for backend, number in slots.items()}
         refused = _Refused(self._quarantine)
         options: dict[str, Any] = {"refused": refused, "rounds": self._rounds, "apart": True}
-        claiming = Claiming(slots=wanted, runner_id=runner_id, **options)
+        claiming = Claiming(slots=wanted, runner_id=seen.runner_id, **options)
         claim = Claim()
         try:
             claim = await self._executor.do(claiming.claim, Access.WRITE, claims=True)
@@ -186,53 +183,43 @@ class Claims:
             self._quarantine.add("claimed", refused.problems, problem, level=logging.WARNING)
         guards = {object_name(table.table, "ordering") for table in wanted}
         is_explained = error is None or refused.problems or constraint_of(error) in guards
-        if error is not None and not (claim or others or is_explained):
+        if error is not None and not (claim or own or is_explained):
             raise error
         return claim
 
     # Of backends with limits: in a transaction of its own.
 
-    async def _claim_limited(
-        self, backend: str, slots: int, runner_id: str, seen: _Seen, others: Sequence[Job]
-    ) -> Claim:
+    async def _claim_limited(self, backend: str, slots: int, seen: _Seen, others: Sequence[Job]) -> Claim:
         table = self._tables.of(backend)
 
         async def work(connection: Any) -> Claim:
             async with connection.transaction(isolation="read_committed"):
-                return await self._claim_allowed(table, slots, runner_id, seen, connection.fetch)
+                return await self._claim_allowed(table, slots, seen, connection.fetch)
 
         try:
             return await self._executor.run(Workload.CLAIM, work)
         except RowRefused as error:
-            return await self._claim_apart({backend: slots}, runner_id, others, error)
+            return await self._claim_apart({backend: slots}, seen, others, error)
 
-    async def _claim_allowed(
-        self, table: JobTable, slots: int, runner_id: str, seen: _Seen, fetch: Fetch
-    ) -> Claim:
+    async def _claim_allowed(self, table: JobTable, slots: int, seen: _Seen, fetch: Fetch) -> Claim:
         """Lock a backend's row, count, claim what its limits allow, take tokens."""
-        backend, lock = table.backend, self._tables.statement("control_lock")
-        locked = await fetch(lock, backend)
-        if not locked and await fetch(self._tables.statement("control_make"), backend):
-            locked = await fetch(lock, backend)
+        backend, statement, locked = table.backend, self._tables.statement, None
+        for lock in ("control_lock", "control_make"):
+            locked = locked or await fetch(statement(lock), backend)
         if not locked:
             return Claim(retry_in={backend: PASSED})
         (tokens, at, now, _), in_flight = locked[0], 0
         if table.max_in_flight is not None:  # in a statement that sees what the claims before have written
-            ((in_flight,),) = await fetch(self._tables.statement("in_flight", table))
+            ((in_flight,),) = await fetch(statement("in_flight", table))
         allowance = Allowance.of(table, now, tokens=tokens, at=at, in_flight=in_flight)
         granted = {backend: allowance.grant(slots)}
-        claim = seen.claim(await self._claim_due(granted, runner_id, seen, fetch))
+        claim = seen.claim(await self._claim_due(granted, seen, fetch))
         if (left := allowance.tokens_after(len(claim))) is not None:
-            await fetch(self._tables.statement("control_take"), backend, left, now)
+            await fetch(statement("control_take"), backend, left, now)
         wait = allowance.retry_in(slots, len(claim))
         if wait is None or backend in claim.paused:
             return claim
         return joined(claim, Claim(retry_in={backend: wait}))
-
-    def _left_out(self, table: JobTable) -> str:
-        """Write what leaves out the rows that the database refuses."""
-        keys = ",".join(self._refused.get(table.table, ()))
-        return f"AND id <> ALL ('{{{keys}}}'::uuid[])" if keys else ""
 
     def _report(self, claim: Claim) -> None:
         """Raise what no claim has raised yet where this one has no job; log that none gets what is due."""
@@ -252,66 +239,47 @@ class Claims:
 
     # One claim.
 
-    async def _claim_due(
-        self, slots_by_backend: Mapping[str, int], runner_id: str, seen: _Seen, fetch: Fetch
-    ) -> list[Job]:
-        wanted = {self._tables.of(backend).table: slots for backend, slots in slots_by_backend.items()}
+    async def _claim_due(self, slots: Mapping[str, int], seen: _Seen, fetch: Fetch) -> list[Job]:
+        wanted = [(table, slots[table.backend]) for table in self._tables.chosen(slots)]
         if not wanted:
             return []
         if time.monotonic() - self._begun_at > START_OVER_SECONDS:
             self.start_over()
-        ahead = any(map(self._cursors.is_ahead, wanted))
-        rows = await self._fetched(wanted, runner_id, fetch)
-        jobs, more = self._noted(list(rows), wanted, runner_id, seen)
-        counts = Counter([job.backend for job in jobs])
-        left = {
-            self._tables.of(backend).table: slots - counts[backend]
-            for backend, slots in slots_by_backend.items()
-            if counts[backend] < slots
-        }
-        if not ahead:
-            left = {table: slots for table, slots in left.items() if more[table] is More.AT_ONCE}
-        if left:
+        ahead = any(self._cursors.is_ahead(table.table) for table, _ in wanted)
+        rows = await self._fetched(wanted, seen, fetch)
+        jobs, left = self._noted(list(rows), wanted, seen)
+        again = [(table, places) for table, places, more in left if ahead or more is More.AT_ONCE]
+        if again:
             self.start_over()
             try:
-                rows = await self._fetched(left, runner_id, fetch)
-                jobs = self._noted(list(rows), left, runner_id, seen)[0] + jobs
+                rows = await self._fetched(again, seen, fetch)
+                jobs = self._noted(list(rows), again, seen)[0] + jobs
             except RowRefused:
                 if not jobs:  # those are this runner's already: the next claim meets that row again
                     raise
         return jobs
 
-    def _fetched(self, wanted: Mapping[str, int], runner_id: str, fetch: Fetch) -> Awaitable[Sequence[Row]]:
+    def _fetched(self, wanted: Wanted, seen: _Seen, fetch: Fetch) -> Awaitable[Sequence[Row]]:
         """Run the statement that claims up to so many rows of each table."""
-        tables = self._chosen(wanted)
         if self._cursors.at_start:
             self._begun_at = time.monotonic()
-        arguments = [
-            argument
-            for table in tables
-            for argument in self._cursors.arguments(table.table, wanted[table.table])
-        ]
-        return fetch(self._statement(tables), runner_id, *arguments)
+        arguments = [self._cursors.arguments(table.table, slots) for table, slots in wanted]
+        return fetch(self._statement([table for table, _ in wanted]), seen.runner_id, *chain(*arguments))
 
     def _noted(
-        self, rows: list[Row], wanted: Mapping[str, int], runner_id: str, seen: _Seen
-    ) -> tuple[list[Job], dict[str, More]]:
-        """Take note of what a claim has found; its jobs in their order, and where there are more."""
-        tables = self._chosen(wanted)
+        self, rows: list[Row], wanted: Wanted, seen: _Seen
+    ) -> tuple[list[Job], list[tuple[JobTable, int, More]]]:
+        """Take note of what a claim has found; its jobs in their order, and where it got too few."""
         seen.take(rows)
         rows.sort(key=itemgetter(RUN_AT, KEY))
-        more = {
-            table.table: self._note(
-                table, wanted[table.table], [row for row in rows if row[0] == number], seen
-            )
-            for number, table in enumerate(tables)
-        }
-        if any(map(itemgetter(PRIORITY), rows)):
-            rows.sort(key=itemgetter(PRIORITY), reverse=True)
-        return claimed_jobs(rows, tables, runner_id), more
-
-    def _chosen(self, wanted: Mapping[str, int]) -> tuple[JobTable, ...]:
-        return tuple(table for table in self._tables.all if table.table in wanted)
+        left = []
+        for number, (table, slots) in enumerate(wanted):
+            own = [row for row in rows if row[0] == number]
+            more = self._note(table, slots, own, seen)
+            if len(own) < slots:
+                left.append((table, slots - len(own), more))
+        rows.sort(key=itemgetter(PRIORITY), reverse=True)
+        return claimed_jobs(rows, [table for table, _ in wanted], seen.runner_id), left
 
     def _note(self, table: JobTable, slots: int, rows: Sequence[Row], seen: _Seen) -> More:
         """Take note of how far a claim has got in a table."""
@@ -324,9 +292,10 @@ class Claims:
             seen.retry_in[table.backend] = 0.0
         return more
 
-    def _statement(self, tables: tuple[JobTable, ...]) -> str:
-        keyed = self._cursors.keyed.intersection(table.table for table in tables)
-        key = (keyed, *(table.table for table in tables))
+    def _statement(self, tables: Sequence[JobTable]) -> str:
+        names = tuple(table.table for table in tables)
+        keyed = self._cursors.keyed.intersection(names)
+        key = (keyed, names)
         statement = self._built.get(key)
         if statement is None:
             statement = self._built[key] = self._statements.claim(tables, keyed)
@@ -377,7 +346,7 @@ class ClaimCursors:
     """
 
     def __init__(self) -> None:
-        self._reached: dict[tuple[str, int], datetime] = {}  # by table and priority
+        self._reached: dict[str, dict[int, datetime]] = {}  # by table and priority
         self._keys: dict[str, _Keys] = {}  # of the tables that have jobs with ordering keys
 
     @property
@@ -396,11 +365,12 @@ class ClaimCursors:
 
     def is_ahead(self, table: str) -> bool:
         """Tell whether the next claim doesn't start at the oldest job of each priority."""
-        return any((table, priority) in self._reached for priority in PRIORITIES)
+        return table in self._reached
 
     def since(self, table: str) -> list[datetime]:
         """Return from which ``run_at`` on each priority is looked at, in the order of ``PRIORITIES``."""
-        return [self._reached.get((table, priority), BEGINNING) for priority in PRIORITIES]
+        reached = self._reached.get(table, {})
+        return [reached.get(priority, BEGINNING) for priority in PRIORITIES]
 
     def arguments(self, table: str, slots: int) -> list[object]:
         """Return a table's arguments of the claim that begins here."""
@@ -409,12 +379,10 @@ class ClaimCursors:
 
     def reach(self, table: str, slots: int, rows: Sequence[Row]) -> None:
         """Take note of the rows that a claim has got, the oldest first."""
-        if len(rows) < slots or not rows:
-            for priority in PRIORITIES:
-                self._reached.pop((table, priority), None)
-        reached = {row[PRIORITY]: row[RUN_AT] for row in rows} if len(rows) == slots else {}
-        for priority, run_at in reached.items():
-            self._reached[table, priority] = run_at
+        if rows and len(rows) == slots:
+            self._reached.setdefault(table, {}).update((row[PRIORITY], row[RUN_AT]) for row in rows)
+        else:
+            self._reached.pop(table, None)
 
     def look(self, table: str, seen: Mapping[str, Any] | None, *, filled: bool) -> More:
         """Take note of the keys that a claim has looked at; say whether another claim finds more.
@@ -456,9 +424,8 @@ class _Refused(Quarantine):
 
     def add(self, verb: str, job_ids: Iterable[str], problem: str, **options: Any) -> None:
         """See ``Quarantine.add``."""
-        for job_id in job_ids:
-            self.problems[job_id] = problem
-            self._quarantine.add(verb, [job_id], problem, quiet=True)
+        self.problems |= dict.fromkeys(job_ids, problem)
+        self._quarantine.add(verb, job_ids, problem, quiet=True)
 
     def resting(self, verb: str) -> list[str]:
         """See ``Quarantine.resting``."""
@@ -473,28 +440,32 @@ class ClaimStatements:
 
     Args:
         tables: The store's.
-        left_out: Writes what leaves out the rows of a table that the database refuses.
+
+    Attributes:
+        refused: The keys, by table, of rows that the database refuses, and that are left out.
     """
 
-    def __init__(self, tables: Tables, left_out: Callable[[JobTable], str]) -> None:
+    def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self._left_out = left_out
+        self.refused: dict[str, list[str]] = {}
 
     def claim(self, tables: Sequence[JobTable], keyed: Collection[str]) -> str:
         """Build a claim from tables, some of them with ordering keys; ``sql/claim.sql`` has its arguments."""
         places = (f"${number}" for number in count(2))
         shares, rows = list[str](), [f"TABLE share_{number}" for number, _ in enumerate(tables)]
         for number, table in enumerate(tables):
-            name, parts = "share", {"limit": next(places)}
+            keys, due, parts = "any_key", "ready", {"limit": next(places)}
             levels = [f"({priority}, {next(places)}::timestamptz)" for priority in PRIORITIES]
-            claimable = self._sql("may_claim", table)
+            parts |= {"levels": ", ".join(levels), "claimable": self._sql("claimable", table, is_held="true")}
             if table.table in keyed:
-                name, parts["after"] = "keyed_share", f"{next(places)}::text"
+                keys, due = "first_of_each_key", "ready_and_heads"
+                parts["after"] = f"{next(places)}::text"
             else:
-                claimable += f" AND NOT EXISTS (SELECT FROM keys_{number})"
-            parts |= {"levels": ", ".join(levels), "claimable": claimable}
-            shares.append(self._sql(name, table, number, **parts))
-            rows.append(self._sql(f"{name}_rows", table, number))
+                parts["claimable"] += f" AND NOT EXISTS (SELECT FROM keys_{number})"
+            parts |= {"keys": self._sql(keys, table, number, **parts)}
+            parts |= {"due": self._sql(due, table, number, **parts)}
+            shares.append(self._sql("share", table, number, **parts))
+            rows.append(self._sql(f"{keys}_rows", table, number))
         may_probe = [
             self._sql("may_probe", table, is_keyed="true" if table.table in keyed else "false")
             for table in tables
@@ -524,8 +495,10 @@ class ClaimStatements:
 
     def _sql(self, name: str, table: JobTable, number: int = 0, /, **parts: str) -> str:
         """Fill in a statement, or a part of one, about one table: the ``number``th of the whole."""
-        left_out = self._left_out(table)
-        counted = "" if table.max_in_flight is None else f"AND {self._tables.statement('lease_over', table)}"
+        keys = ",".join(self.refused.get(table.table, ()))
+        left_out = f"AND id <> ALL ('{{{keys}}}'::uuid[])" if keys else ""
+        holds = self._tables.statement("lease_holds", table)
+        counted = "" if table.max_in_flight is None else f"AND {holds} IS NOT TRUE"
         common = {
             "number": str(number),
             "after": "''",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import count
 from operator import attrgetter, itemgetter
 from typing import Any
-
-import attrs
 
 from sp00ky_core.errors import OptionInvalid, RowRefused, StoreError
 from sp00ky_core.hints import shown
@@ -23,14 +22,13 @@ from sp00ky_core.stores.rows import instant_of, new_row
 from sp00ky_core.stores.transactional import Both, Either, Is
 from sp00ky_core.stores.transactional.rows import to_job
 from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
-from sp00ky_store_postgres.connection.callers import Fetch, blocking_fetch, callers_errors, run_of
+from sp00ky_store_postgres.connection.callers import Fetch, blocking_fetch_of, callers_errors
 from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor, Row
 from sp00ky_store_postgres.rows import hyphenated
 from sp00ky_store_postgres.schema.definition import Tables
 from sp00ky_store_postgres.session import PostgresSession
-from sp00ky_store_postgres.sql.loader import read_sql
-from sp00ky_store_postgres.url import PostgresOptions
+from sp00ky_store_postgres.sql.loader import PLACE, read_sql
 
 TRIES = 20
 """How often a dedup key that others keep taking and leaving is tried."""
@@ -50,34 +48,49 @@ MICROSECOND = timedelta(microseconds=1)
 _Pairs = Sequence[tuple[str, NewJob]]
 """New jobs, each with the key that its row gets."""
 
-_Batch = Sequence[tuple[JobTable, _Pairs]]
-
 
 class Enqueues:
     """Inserts jobs."""
 
-    def __init__(self, executor: Executor, options: PostgresOptions) -> None:
+    def __init__(self, executor: Executor) -> None:
         self._executor = executor
         self._tables = executor.tables
-        self._options = options
+        self._options = options = executor.options
+        self._of_one = {
+            table.table: [self._tables.statement("add_one", table, **places) for places in (PLAIN, GIVEN)]
+            for table in self._tables.all
+        }
         self._is_quiet = options.pooled and not options.notify  # else the connection's own setting
         # One with a key may wait for another client's transaction: never do those have every connection.
         spare = max(options.connections // 4, 1)
         self._keyed = asyncio.Semaphore(max(options.connections - spare, 1))
 
-    async def add(self, new_jobs: Sequence[NewJob]) -> list[Job]:
+    def add(self, new_jobs: Sequence[NewJob]) -> Coroutine[Any, Any, list[Job]]:
         """See ``Store.add``; one job without a key, which is nearly every call, without what others need."""
-        if len(new_jobs) != 1 or new_jobs[0].dedup_key is not None or self._is_quiet:
-            return await self._add(new_jobs, self._insert_ours)
-        (new_job,) = new_jobs
-        table, key = self._tables.of(new_job.backend), hyphenated(new_key())
+        if len(new_jobs) == 1 and new_jobs[0].dedup_key is None and not self._is_quiet:
+            return self._add_one(new_jobs[0])
+        return self._add_many(new_jobs)
+
+    async def _add_many(self, new_jobs: Sequence[NewJob]) -> list[Job]:
+        pairs, tries = _with_keys(new_jobs), count()
+        is_one_statement = len({new_job.backend for new_job in new_jobs}) == 1 and not self._is_quiet
+
+        async def work(connection: Any) -> list[Job]:
+            repeated = next(tries) > 0
+            async with nullcontext() if is_one_statement else connection.transaction():
+                if self._is_quiet:
+                    await connection.fetch(QUIET)
+                return await self._insert(pairs, connection.fetch, repeated=repeated)
+
+        async with self._keyed if _is_keyed(pairs) else nullcontext():
+            return await self._executor.run(Workload.REST, work) if pairs else []
+
+    async def _add_one(self, new_job: NewJob) -> list[Job]:
+        table, key, tries = self._tables.of(new_job.backend), hyphenated(new_key()), count()
         arguments = self._insert_of_one(table, key, new_job)
-        tries = 0
 
         async def work(connection: Any) -> Job:
-            nonlocal tries
-            tries += 1
-            if tries == 1:
+            if not next(tries):
                 return self._stored_one(await connection.fetch(*arguments), table, key, new_job)
             return (await self._insert_many(table, connection.fetch, [(key, new_job)], repeated=True))[key]
 
@@ -89,88 +102,53 @@ class Enqueues:
             fetch = await fetching
             if not self._options.notify:
                 await fetch(QUIET)
-            return await self._add(new_jobs, lambda batch: self._insert(batch, fetch))
+            return await self._insert(_with_keys(new_jobs), fetch)
 
     def add_in(self, new_jobs: Sequence[NewJob], connection: object) -> list[Job]:
         """Insert in the transaction of a caller's blocking connection; one job as fast as can be."""
+        fetching = blocking_fetch_of(connection)
+        if len(new_jobs) != 1 or new_jobs[0].dedup_key is not None or not self._options.notify:
+            jobs: list[Job] = finished(self.add_within(new_jobs, fetching))
+            return jobs
         with callers_errors(self._options.location):
-            run = run_of(connection)
-            if len(new_jobs) != 1 or new_jobs[0].dedup_key is not None or not self._options.notify:
-                jobs: list[Job] = finished(self.add_within(new_jobs, blocking_fetch(run)))
-                return jobs
-            (new_job,) = new_jobs
+            (new_job,), fetch = new_jobs, finished(fetching)
             table, key = self._tables.of(new_job.backend), hyphenated(new_key())
-            statement, *arguments = self._insert_of_one(table, key, new_job)
-            return [self._stored_one(run(statement, arguments), table, key, new_job)]
+            rows = finished(fetch(*self._insert_of_one(table, key, new_job)))
+            return [self._stored_one(rows, table, key, new_job)]
 
     async def insert(self, pairs: _Pairs, fetch: Fetch) -> list[Job]:
         """Insert jobs with these keys, in an open transaction of the store's; return them in order."""
+        portions = [pairs[first : first + PORTION] for first in range(0, len(pairs), PORTION)]
+        return [job for portion in portions for job in await self._insert(portion, fetch)]
+
+    async def _insert(self, pairs: _Pairs, fetch: Fetch, *, repeated: bool = False) -> list[Job]:
         jobs: dict[str, Job] = {}
-        if self._is_quiet:
-            await fetch(QUIET)
-        for first in range(0, len(pairs), PORTION):
-            some = sorted(pairs[first : first + PORTION], key=itemgetter(0))
-            jobs |= await self._insert(self._batch_of(some), fetch)
-        return [jobs[key] for key, _ in pairs]
-
-    async def _add(
-        self, new_jobs: Sequence[NewJob], insert: Callable[[_Batch], Awaitable[dict[str, Job]]]
-    ) -> list[Job]:
-        if not new_jobs:
-            return []
-        pairs = list(zip(new_uuids(len(new_jobs)), new_jobs, strict=True))
-        jobs = await insert(self._batch_of(pairs))
-        return [jobs[key] for key, _ in pairs]
-
-    def _batch_of(self, pairs: _Pairs) -> _Batch:
-        return [
-            (table, [pair for pair in pairs if pair[1].backend == table.backend])
-            for table in self._tables.chosen({new_job.backend for _, new_job in pairs})
-        ]
-
-    async def _insert_ours(self, batch: _Batch) -> dict[str, Job]:
-        tries = 0
-
-        async def work(connection: Any) -> dict[str, Job]:
-            nonlocal tries
-            tries += 1
-            if len(batch) == 1 and not self._is_quiet:
-                return await self._insert(batch, connection.fetch, repeated=tries > 1)
-            async with connection.transaction():
-                if self._is_quiet:
-                    await connection.fetch(QUIET)
-                return await self._insert(batch, connection.fetch, repeated=tries > 1)
-
-        async with self._keyed if any(_is_keyed(pairs) for _, pairs in batch) else nullcontext():
-            return await self._executor.run(Workload.REST, work)
-
-    async def _insert(self, batch: _Batch, fetch: Fetch, *, repeated: bool = False) -> dict[str, Job]:
-        jobs: dict[str, Job] = {}
-        for table, pairs in batch:
-            is_new = not repeated and not _is_keyed(pairs)
-            if is_new and len(pairs) == 1:
-                ((key, new_job),) = pairs
+        for table in self._tables.chosen({new_job.backend for _, new_job in pairs}):
+            own = [pair for pair in pairs if pair[1].backend == table.backend]
+            is_new = not repeated and not _is_keyed(own)
+            if is_new and len(own) == 1:
+                ((key, new_job),) = own
                 rows = await fetch(*self._insert_of_one(table, key, new_job))
                 jobs[key] = self._stored_one(rows, table, key, new_job)
-            elif is_new and all(is_plain(new_job) for _, new_job in pairs):
-                ((at,),) = await fetch(self._tables.statement("add_plain", table), *plain_arguments(pairs))
-                jobs |= stored_plain(pairs, table, [as_utc(at)] * 3)
+            elif is_new and all(is_plain(new_job) for _, new_job in own):
+                ((at,),) = await fetch(self._tables.statement("add_plain", table), *plain_arguments(own))
+                jobs |= stored_plain(own, table, [as_utc(at)] * 3)
             else:
-                jobs |= await self._insert_many(table, fetch, pairs, repeated=repeated)
-        return jobs
+                jobs |= await self._insert_many(table, fetch, own, repeated=repeated)
+        return [jobs[key] for key, _ in pairs]
 
     def _insert_of_one(self, table: JobTable, key: str, new_job: NewJob) -> tuple[Any, ...]:
         """Return a statement and its arguments."""
+        plain, other = self._of_one[table.table]
         if is_plain(new_job):
-            statement = self._tables.statement("add_one_plain", table)
-            return statement, key, new_job.path, new_job.payload_json.decode()
-        return self._tables.statement("add_one", table), *values_of(key, new_job).values()
+            return plain, key, new_job.path, new_job.payload_json.decode()
+        return other, *values_of(key, new_job).values()
 
     def _stored_one(self, rows: Sequence[Row], table: JobTable, key: str, new_job: NewJob) -> Job:
         if not rows:
             raise RowRefused(store=self._options.location, problem=UNKEPT)
         instants = list(map(as_utc, rows[0][1:]))
-        if len(instants) == PLAIN_INSTANTS:
+        if is_plain(new_job):
             return stored_plain([(key, new_job)], table, instants)[key]
         return stored(new_job, table, key, instants)
 
@@ -184,22 +162,20 @@ class Enqueues:
         key be kept out.
         """
         jobs: dict[str, Job] = {}
-        left = list(pairs)
         for _ in range(TRIES):
-            rows = await fetch(self._tables.statement("add_many", table), *many_arguments(left), not repeated)
+            left = [pair for pair in pairs if pair[0] not in jobs]
+            values = zip(*(values_of(key, new_job).values() for key, new_job in left), strict=True)
+            rows = await fetch(self._tables.statement("add_many", table), *map(list, values), not repeated)
             added = {str(row[0]): list(map(as_utc, row[1:])) for row in rows}
             jobs |= {key: stored(new_job, table, key, added[key]) for key, new_job in left if key in added}
-            left = [(key, new_job) for key, new_job in left if key not in added]
-            if left:
+            if left := [pair for pair in left if pair[0] not in added]:
                 jobs |= await self._find_live(table, fetch, left)
-            left = [(key, new_job) for key, new_job in left if key not in jobs]
-            if any(new_job.dedup_key is None for _, new_job in left):
+            if any(new_job.dedup_key is None and key not in jobs for key, new_job in left):
                 raise RowRefused(store=self._options.location, problem=UNKEPT)
-            if not left:
+            if len(jobs) == len(pairs):
                 return jobs
-        raise StoreError(
-            store=self._options.location, problem="a dedup_key is taken and left all the time; try again"
-        )
+        problem = "a dedup_key is taken and left all the time; try again"
+        raise StoreError(store=self._options.location, problem=problem)
 
     async def _find_live(self, table: JobTable, fetch: Fetch, pairs: _Pairs) -> dict[str, Job]:
         keys = [new_job.dedup_key for _, new_job in pairs if new_job.dedup_key is not None]
@@ -215,6 +191,10 @@ class Enqueues:
         return {key: job for key, job in there if job is not None}
 
 
+def _with_keys(new_jobs: Sequence[NewJob]) -> _Pairs:
+    return list(zip(new_uuids(len(new_jobs)), new_jobs, strict=True))
+
+
 def _is_keyed(pairs: _Pairs) -> bool:
     return any(new_job.dedup_key is not None for _, new_job in pairs)
 
@@ -224,13 +204,20 @@ def _is_keyed(pairs: _Pairs) -> bool:
 _OPTIONS: Mapping[str, object] = {
     "max_retries": 3,
     "retry_strategy": "linear",
-    **dict.fromkeys(("timeout", "assigned_to", "dedup_key", "traceparent", "run_at", "delay")),
+    **dict.fromkeys(("timeout", "assigned_to", "traceparent", "run_at", "delay")),
     "priority": 0,
-    **dict.fromkeys(("ordering_key", "expires_at")),
+    **dict.fromkeys(("ordering_key", "expires_at", "dedup_key")),
 }
-"""The defaults of a new job's options, as the statements have them."""
+"""The defaults of a new job's options, in the order of ``values_of``."""
 
 _options_of, _DEFAULTS = attrgetter(*_OPTIONS), tuple(_OPTIONS.values())
+
+GIVEN = {name: f"${n}" for n, name in enumerate(("id", "path", "payload", *_OPTIONS), 1)}
+"""The places of ``values_of`` in ``add_one``."""
+
+_CONSTANTS = {name: "NULL" if value is None else repr(value) for name, value in _OPTIONS.items()}
+PLAIN = {**GIVEN, **_CONSTANTS, "delay": "0"}
+"""The same where nothing but path and payload differs from a new job's defaults."""
 
 
 def is_plain(new_job: NewJob) -> bool:
@@ -239,22 +226,20 @@ def is_plain(new_job: NewJob) -> bool:
 
 
 def values_of(key: str, new_job: NewJob) -> dict[str, Any]:
-    """Return the arguments of ``add_one``, in their order."""
+    """Return what is inserted of a new job, as drivers take it."""
+    values = {"id": key, "path": new_job.path, "payload": new_job.payload_json.decode()}
     return {
-        "id": key,
-        "path": new_job.path,
-        "payload": new_job.payload_json.decode(),
-        "max_retries": new_job.max_retries,
-        "retry_strategy": new_job.retry_strategy,
+        **values,
+        **dict(zip(_OPTIONS, _options_of(new_job), strict=True)),
         "timeout": _seconds(new_job),
-        "assigned_to": new_job.assigned_to,
-        "traceparent": new_job.traceparent,
-        "run_at": new_job.run_at,
+        "run_at": _text(new_job.run_at),
         "delay": 0.0 if new_job.delay is None else float(new_job.delay // MICROSECOND),
-        "priority": new_job.priority,
-        "ordering_key": new_job.ordering_key,
-        "expires_at": new_job.expires_at,
+        "expires_at": _text(new_job.expires_at),
     }
+
+
+def _text(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
 
 
 def _seconds(new_job: NewJob) -> float | None:
@@ -263,28 +248,19 @@ def _seconds(new_job: NewJob) -> float | None:
 
 
 def plain_arguments(pairs: _Pairs) -> tuple[Any, ...]:
-    """Return the arguments of ``add_plain``; the keys are in order."""
-    first = pairs[0][1].path
+    """Return the arguments of ``add_plain``; it wants the keys in order."""
+    pairs = sorted(pairs, key=itemgetter(0))
     paths = [new_job.path for _, new_job in pairs]
     return (
         [key for key, _ in pairs],
-        [first] if paths.count(first) == len(paths) else paths,
+        paths[:1] if paths.count(paths[0]) == len(paths) else paths,
         [new_job.payload_json.decode() for _, new_job in pairs],
         pairs[0][0],
         pairs[-1][0],
     )
 
 
-def many_arguments(pairs: _Pairs) -> tuple[list[Any], ...]:
-    """Return the arguments of ``add_many``."""
-    values = zip(*(values_of(key, new_job).values() for key, new_job in pairs), strict=True)
-    return *map(list, values), [new_job.dedup_key for _, new_job in pairs]
-
-
 # What has been inserted as jobs.
-
-PLAIN_INSTANTS = 3
-"""Of a row: created_at, updated_at, run_at; then, where it isn't a plain one, ordering_at."""
 
 
 def stored(new_job: NewJob, table: JobTable, key: str, instants: Sequence[datetime | None]) -> Job:
@@ -300,7 +276,7 @@ def stored_plain(pairs: _Pairs, table: JobTable, instants: Sequence[datetime | N
 
     Each is a copy of one with a few values of its own, which takes a fifth of the time of making it.
     """
-    created_at, updated_at, run_at = instants
+    created_at, updated_at, run_at, *_ = instants
     alike = _alike(table.backend) | {"created_at": created_at, "updated_at": updated_at, "run_at": run_at}
     jobs = {}
     for key, new_job in pairs:
@@ -331,32 +307,14 @@ def as_utc(instant: object) -> datetime | None:
 
 # An enqueue as SQL and parameters, for a transaction whose statements the caller sends.
 
-_PLACE = re.compile(r"\{\{(\w+)\}\}")
 
-
-@attrs.frozen(kw_only=True)
-class Style:
-    """One way to write parameters.
-
-    Attributes:
-        place: Of a parameter, with its ``name`` and its ``number``.
-        special: What stands for itself only where it is written as ``escaped``.
-        escaped: In the text.
-        is_named: Parameters are by name; else in order.
-    """
-
-    place: str
-    special: str = "%"
-    escaped: str = "%%"
-    is_named: bool = False
-
-
-STYLES: Mapping[str, Style] = {
-    "pyformat": Style(place="%({name})s", is_named=True),
-    "format": Style(place="%s"),
-    "numeric": Style(place="${number}", escaped="%"),
-    "named": Style(place=":{name}", special=":", escaped=r"\:", is_named=True),
+STYLES: Mapping[str, tuple[str, str, str, bool]] = {
+    "pyformat": ("%({name})s", "%", "%%", True),
+    "format": ("%s", "%", "%%", False),
+    "numeric": ("${number}", "%", "%", False),
+    "named": (":{name}", ":", r"\:", True),
 }
+"""Of each the place of a parameter, what is escaped in the text, and how; whether parameters are by name."""
 
 
 def sql_statement(tables: Tables, new_job: NewJob, paramstyle: ParamStyle) -> SqlStatement:
@@ -364,20 +322,15 @@ def sql_statement(tables: Tables, new_job: NewJob, paramstyle: ParamStyle) -> Sq
     if paramstyle not in STYLES:
         expected = f"one of {', '.join(STYLES)}"
         raise OptionInvalid(option="paramstyle", value=shown(paramstyle), expected=expected)
-    style, table = STYLES[paramstyle], tables.of(new_job.backend)
-    key = hyphenated(new_key())
-    values = {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in values_of(key, new_job).items()
-    }
-    values |= {"dedup_key": new_job.dedup_key, "ordered": new_job.ordering_key is not None}
-    names: list[str] = []
+    place_of, special, escaped, is_named = STYLES[paramstyle]
+    table, key, names = tables.of(new_job.backend), hyphenated(new_key()), list[str]()
+    values = values_of(key, new_job)
 
     def place(match: re.Match[str]) -> str:
         names.append(match[1])
-        return style.place.format(name=match[1], number=len(names))
+        return place_of.format(name=match[1], number=len(names))
 
-    text = tables.statement("add_statement", table).replace(style.special, style.escaped)
-    text = _PLACE.sub(place, text)
-    parameters = values if style.is_named else tuple(values[name] for name in names)
+    text = tables.statement("add_statement", table).replace(special, escaped)
+    text = PLACE.sub(place, text)
+    parameters = values if is_named else tuple(values[name] for name in names)
     return SqlStatement(text=text, parameters=parameters, job_id=f"{table.table}:{key}")

@@ -1,12 +1,15 @@
 """Write outcomes: one statement for a batch, each row under its guard; isolate what the database refuses.
 
-From top to bottom: ``Settles``, then the arguments of its statements, and batches that took too long.
+A batch that takes too long is written row by row, apart from the next ones: one of its rows may be to blame.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from sp00ky_core.encoding.json_bytes import encode
@@ -27,6 +30,13 @@ from sp00ky_store_postgres.sql.loader import fits, unreadable
 PATIENCE = {Workload.SETTLE: 1.0, Workload.REST: 20.0}
 """Seconds that the caller of a batch waits for its rows, once they are written one by one."""
 
+Batch = Sequence[Settlement]
+
+SLOW = "the database takes too long to write it; it is written apart from the others"
+
+SUCCESS, PROCESSING, SETTLED = JobStatus.SUCCESS, JobStatus.PROCESSING, SettleFate.SETTLED
+"""To look one up in its enumeration takes longer than to compare it."""
+
 
 class Settles:
     """Writes transitions."""
@@ -35,60 +45,88 @@ class Settles:
         self._executor = executor
         self._tables = executor.tables
         self._quarantine = quarantine
-        self._slow = SlowSettles(self._settle_alone)
         self._built: dict[tuple[bool, tuple[str, ...]], str] = {}
+        self._apart: dict[Settlement, asyncio.Task[SettleResult]] = {}
+        self._slow: StoreError | None = None  # of the last batch that took too long
 
     def settle(
-        self, settlements: Sequence[Settlement], workload: Workload = Workload.SETTLE
+        self, settlements: Batch, workload: Workload = Workload.SETTLE
     ) -> Coroutine[Any, Any, list[SettleResult]]:
-        """Write a batch; fates in order.
-
-        What the database refuses is isolated by halving the batch; a batch that takes too long is written
-        row by row, apart from the next ones.
-        """
-        busy = self._slow.busy(settlements)
-        if not busy:
-            return self._settle_in_time(settlements, workload)
-        return self._settle_others(settlements, busy, workload)
+        """Write a batch; fates in order."""
+        write = self._settle_others if self._apart else self._settle_in_time
+        return write(settlements, workload)
 
     async def close(self) -> None:
         """Stop writing what is written apart."""
-        await self._slow.close()
+        tasks = list(self._apart.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
-    async def _settle_others(
-        self,
-        settlements: Sequence[Settlement],
-        busy: Mapping[Settlement, SettleResult],
-        workload: Workload,
-    ) -> list[SettleResult]:
-        others = [settlement for settlement in settlements if settlement not in busy]
-        results = iter(await self._settle_in_time(others, workload))
-        return [busy[settlement] if settlement in busy else next(results) for settlement in settlements]
-
-    async def _settle_in_time(
-        self, settlements: Sequence[Settlement], workload: Workload
-    ) -> list[SettleResult]:
+    async def _settle_in_time(self, settlements: Batch, workload: Workload) -> list[SettleResult]:
+        results = [SettleResult(job_id=settlement.job_id, fate=SETTLED) for settlement in settlements]
+        left: Sequence[int] = range(len(settlements))
         try:
-            left = await self._settle_successes(settlements, workload)
+            if settlements and _are_plain(settlements) and len(self._named(settlements)) == len(settlements):
+                with suppress(RowRefused):
+                    left = await self._put(settlements, workload, plain=True)
             others = await self._settle([settlements[n] for n in left], workload) if left else ()
         except StoreError as error:
             if not is_slow(error) or (len(settlements) == 1 and workload is not Workload.SETTLE):
                 raise
-            return await self._slow.settle(settlements, PATIENCE[workload], error)
-        results = [
-            SettleResult(job_id=settlement.job_id, fate=SettleFate.SETTLED) for settlement in settlements
-        ]
+            return await self._settle_apart(settlements, PATIENCE[workload], error)
         for n, result in zip(left, others, strict=True):
             results[n] = result
         return results
 
-    async def _settle_alone(self, settlement: Settlement) -> SettleResult:
-        (result,) = await self._settle([settlement], Workload.SLOW_SETTLE)
-        return result
+    # What took too long.
+
+    async def _settle_others(self, settlements: Batch, workload: Workload) -> list[SettleResult]:
+        """Write those that aren't being written.
+
+        Raises:
+            StoreUnavailable: all of them are: it needn't be their own fault.
+        """
+        busy = {one: _busy(one, SLOW) for one in settlements if one in self._apart}
+        others = [settlement for settlement in settlements if settlement not in busy]
+        if self._slow is not None and not others:
+            raise StoreUnavailable(store=self._slow.store, problem=self._slow.problem)
+        results = iter(await self._settle_in_time(others, workload))
+        return [busy.get(settlement) or next(results) for settlement in settlements]
+
+    async def _settle_apart(self, suspects: Batch, seconds: float, error: StoreError) -> list[SettleResult]:
+        """Write a batch row by row; what isn't written in time is ``busy``, and is written all the same.
+
+        A trigger of the user's that waits for a lock, for one, then holds up its own row only. Once it is
+        done, the database itself says what has become of it. Where not one can be written in time, it is the
+        database's fault: that is raised.
+        """
+        self._slow = error
+        tasks = [self._apart.get(suspect) or self._start(suspect) for suspect in suspects]
+        await asyncio.wait(tasks, timeout=seconds)
+        results = [
+            task.result() if task.done() and not task.cancelled() else _busy(suspect, SLOW)
+            for suspect, task in zip(suspects, tasks, strict=True)
+        ]
+        if all(result.fate is SettleFate.BUSY for result in results):
+            raise error
+        return results
+
+    def _start(self, settlement: Settlement) -> asyncio.Task[SettleResult]:
+        self._apart[settlement] = task = asyncio.create_task(self._alone(settlement), name="postgres-suspect")
+        task.add_done_callback(lambda _: self._apart.pop(settlement))
+        return task
+
+    async def _alone(self, settlement: Settlement) -> SettleResult:
+        try:
+            return (await self._settle([settlement], Workload.SLOW_SETTLE))[0]
+        except Sp00kyError as error:
+            return _busy(settlement, str(error))
 
     # What the database refuses.
 
-    async def _settle(self, settlements: Sequence[Settlement], workload: Workload) -> list[SettleResult]:
+    async def _settle(self, settlements: Batch, workload: Workload) -> list[SettleResult]:
         """Write what the database takes, and the rows that it refuses with less in them.
 
         Raises:
@@ -96,16 +134,13 @@ class Settles:
         """
         unwritten: list[StoreError] = []
 
-        async def write(some: Sequence[Settlement]) -> Sequence[SettleResult]:
-            return await self._write(some, workload)
-
         async def alone(settlement: Settlement, error: StoreError) -> Sequence[SettleResult]:
             if not is_meant(error) and not settlement.stays_if_refused:
                 unwritten.append(error)
                 return [self._left(settlement, error, workload)]
             return [await self._settle_refused(settlement, error, workload)]
 
-        results = await bisect(settlements, write, alone)
+        results = await bisect(settlements, partial(self._write, workload=workload), alone)
         if unwritten and len(unwritten) == len(settlements):
             raise unwritten[0]
         return results
@@ -132,29 +167,18 @@ class Settles:
 
     # One batch.
 
-    async def _settle_successes(self, settlements: Sequence[Settlement], workload: Workload) -> Sequence[int]:
-        """Write a batch of deliveries; return the places of those that aren't written: in any other, all."""
-        everything = range(len(settlements))
-        is_plain = bool(settlements) and _are_plain(settlements)
-        if not is_plain or len(self._named(settlements)) < len(settlements):
-            return everything
-        try:
-            _, _, left = await self._put(settlements, workload, plain=True)
-        except RowRefused:
-            return everything
-        return left
-
-    async def _write(self, settlements: Sequence[Settlement], workload: Workload) -> list[SettleResult]:
+    async def _write(self, settlements: Batch, workload: Workload) -> list[SettleResult]:
         fates = [SettleFate.LEASE_LOST] * len(settlements)
         given = self._named(settlements)
-        if given:
-            batch = [settlements[n] for n in given]
-            tables, numbers, left = await self._put(batch, workload, plain=False)
-            for n in given:
-                fates[n] = SettleFate.SETTLED
+        batch = [settlements[n] for n in given]
+        left = await self._put(batch, workload, plain=False) if batch else ()
+        for n in given:
+            fates[n] = SETTLED
+        if left:
+            tables, numbers = self._numbered(batch)
             unwritten = [numbers[n] for n in left], [batch[n].job_id[-36:] for n in left]
-            rows = await self._executor.fetch(workload, self._unwritten(tables), *unwritten) if left else ()
-            for row in rows:
+            statement = " UNION ALL ".join(self._of_each(tables, "settle_unwritten"))
+            for row in await self._executor.fetch(workload, statement, *unwritten):
                 n = left[row["n"] - 1]
                 fates[given[n]] = _fate(row, batch[n])
         return [
@@ -162,7 +186,7 @@ class Settles:
             for settlement, fate in zip(settlements, fates, strict=True)
         ]
 
-    def _named(self, settlements: Sequence[Settlement]) -> list[int]:
+    def _named(self, settlements: Batch) -> list[int]:
         """Return the places of those whose ids may be a row's."""
         places = {f"{name}:" for name in self._tables.by_name}
         return [
@@ -171,24 +195,20 @@ class Settles:
             if settlement.job_id[:-36] in places and is_key(settlement.job_id[-36:])
         ]
 
-    async def _put(
-        self, batch: Sequence[Settlement], workload: Workload, *, plain: bool
-    ) -> tuple[tuple[JobTable, ...], list[int], list[int]]:
-        """Write a batch in one statement.
-
-        Returns:
-            Its tables, the number of each row's, and the places of the rows that weren't written.
-        """
-        tables, numbers = self._numbered([settlement.job_id[:-37] for settlement in batch])
+    async def _put(self, batch: Batch, workload: Workload, *, plain: bool) -> Sequence[int]:
+        """Write a batch in one statement; return the places of the rows that weren't written."""
+        tables, numbers = self._numbered(batch)
         arguments = (success_arguments if plain else arguments_of)(numbers, batch)
         statement = self._statement(tables, plain=plain)
         ((written,),) = await self._executor.fetch(workload, statement, *arguments)
         if written is not None and len(written) == len(batch):  # as nearly always
-            return tables, numbers, []
-        return tables, numbers, sorted({*range(len(batch))} - {n - 1 for n in written or ()})
+            return ()
+        return sorted({*range(len(batch))} - {n - 1 for n in written or ()})
 
-    def _numbered(self, names: Sequence[str]) -> tuple[tuple[JobTable, ...], list[int]]:
-        present = set(names)
+    def _numbered(self, batch: Batch) -> tuple[tuple[JobTable, ...], list[int]]:
+        """Return the tables of a batch, and the number of each row's."""
+        names = [settlement.job_id[:-37] for settlement in batch]
+        present = {*names}
         tables = tuple(table for table in self._tables.all if table.table in present)
         numbers = {table.table: number for number, table in enumerate(tables)}
         return tables, [numbers[name] for name in names]
@@ -202,9 +222,6 @@ class Settles:
             statement = f"WITH {', '.join(parts)} SELECT array_agg(written.n) FROM ({written}) AS written"  # noqa: S608
             self._built[key] = statement
         return statement
-
-    def _unwritten(self, tables: tuple[JobTable, ...]) -> str:
-        return " UNION ALL ".join(self._of_each(tables, "settle_unwritten"))
 
     def _of_each(self, tables: tuple[JobTable, ...], name: str, **parts: str) -> Iterator[str]:
         runner_id = readable("runner_id")
@@ -224,7 +241,8 @@ def _busy(settlement: Settlement, problem: str) -> SettleResult:
 
 # Transitions as arguments.
 
-BUMPS_EPOCH, KEEPS_LEASE, AFTER_LEASE, DEFERS, KEEPS_DEFERRAL, THROTTLES = 1, 2, 4, 8, 16, 32
+FLAGS_OF = attrgetter("bumps_epoch", "keeps_lease", "after_lease", "defers", "keeps_deferral")
+"""In the order of their bits; that of a throttled attempt follows."""
 
 LONGEST_ERRORS = 32 * 2**20
 """Bytes of a row's ``errors`` that are read when one is added; of what is longer nothing is kept."""
@@ -240,11 +258,7 @@ APPENDED = {
 """The parts of the expression for a row's errors with one more."""
 
 
-SUCCESS, PROCESSING = JobStatus.SUCCESS, JobStatus.PROCESSING
-"""To look one up in its enumeration takes longer than to compare it."""
-
-
-def _are_plain(batch: Sequence[Settlement]) -> bool:
+def _are_plain(batch: Batch) -> bool:
     """Say whether ``settle_success`` says all of what is to be written; all are one runner's then."""
     runner_id = batch[0].runner_id
     for settlement in batch:
@@ -258,15 +272,14 @@ def _are_plain(batch: Sequence[Settlement]) -> bool:
     return True
 
 
-def success_arguments(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[Any, ...]:
+def success_arguments(numbers: Sequence[int], batch: Batch) -> tuple[Any, ...]:
     """Return the arguments of ``settle_success``.
 
     Arrays are written here: the driver looks at each element of one several times.
     """
     results = [settlement.transition.result_json for settlement in batch]
     texts = [
-        None if result is None else result.decode().replace("\\", r"\\").replace('"', r"\"")
-        for result in results
+        None if json is None else json.decode().replace("\\", r"\\").replace('"', r"\"") for json in results
     ]
     return (
         _array(map(str, numbers)),
@@ -281,40 +294,29 @@ def _array(elements: Iterable[str]) -> str:
     return f"{{{','.join(elements)}}}"
 
 
-def arguments_of(numbers: Sequence[int], batch: Sequence[Settlement]) -> tuple[Any, ...]:
+VALUES_OF = attrgetter(
+    *("epoch", "status.value", "runner_id", "transition.to.value", "transition.retries", "transition.delay"),
+    *("transition.run_at", "transition.priority", "transition.request_id"),
+)
+
+
+def arguments_of(numbers: Sequence[int], batch: Batch) -> tuple[Any, ...]:
     """Return the arguments of ``settle``."""
     transitions = [settlement.transition for settlement in batch]
+    results = [transition.result_json for transition in transitions]
     return (
         numbers,
         [settlement.job_id[-36:] for settlement in batch],
-        [settlement.epoch for settlement in batch],
-        [settlement.status.value for settlement in batch],
-        [transition.to.value for transition in transitions],
-        [transition.retries for transition in transitions],
-        [transition.delay for transition in transitions],
         [_entry(transition.error) for transition in transitions],
-        [_text(transition.result_json) for transition in transitions],
+        [None if result is None else result.decode() for result in results],
         [_flags(transition) for transition in transitions],
-        [settlement.runner_id for settlement in batch],
-        [transition.run_at for transition in transitions],
-        [transition.priority for transition in transitions],
-        [transition.request_id for transition in transitions],
+        *map(list, zip(*map(VALUES_OF, batch), strict=True)),
     )
 
 
 def _flags(transition: Transition) -> int:
-    return (
-        BUMPS_EPOCH * transition.bumps_epoch
-        + KEEPS_LEASE * transition.keeps_lease
-        + AFTER_LEASE * transition.after_lease
-        + DEFERS * transition.defers
-        + KEEPS_DEFERRAL * transition.keeps_deferral
-        + THROTTLES * (transition.error is not None and transition.error.name == THROTTLED)
-    )
-
-
-def _text(json: bytes | None) -> str | None:
-    return None if json is None else json.decode()
+    flags = (*FLAGS_OF(transition), transition.error is not None and transition.error.name == THROTTLED)
+    return sum(1 << n for n, is_set in enumerate(flags) if is_set)
 
 
 def _entry(error: AttemptError | None) -> str | None:
@@ -322,84 +324,3 @@ def _entry(error: AttemptError | None) -> str | None:
         return None
     names = ("attempt", "code", "name", "reason", "runner_id", *(() if error.scheme == HTTP else ("scheme",)))
     return encode({name: getattr(error, name) for name in names}).decode()
-
-
-# Batches that took too long.
-
-WRITERS = 4
-"""Connections that suspects are written on, at most."""
-
-SLOW = "the database takes too long to write it; it is written apart from the others"
-
-
-class SlowSettles:
-    """Writes settlements one by one where a batch took too long: one of its rows may be to blame.
-
-    A trigger of the user's that waits for a lock, for one, then holds up its own row only. One that is asked
-    for again meanwhile is ``busy``. Once it is done, the database itself says what has become of it.
-    """
-
-    def __init__(self, write: Callable[[Settlement], Awaitable[SettleResult]]) -> None:
-        self._write = write
-        self._tasks: dict[Settlement, asyncio.Task[SettleResult]] = {}
-        self._writers = asyncio.Semaphore(WRITERS)
-        self._error: StoreError | None = None  # of the last batch that took too long
-
-    def busy(self, settlements: Collection[Settlement]) -> dict[Settlement, SettleResult]:
-        """Return the results of those that are being written.
-
-        Raises:
-            StoreUnavailable: all of them are: it needn't be their own fault.
-        """
-        if not self._tasks:
-            return {}
-        busy = {
-            settlement: _busy(settlement, SLOW) for settlement in settlements if settlement in self._tasks
-        }
-        if self._error is not None and busy.keys() >= set(settlements):
-            raise StoreUnavailable(store=self._error.store, problem=self._error.problem)
-        return busy
-
-    async def settle(
-        self, suspects: Sequence[Settlement], seconds: float, error: StoreError
-    ) -> list[SettleResult]:
-        """Write a batch that took too long row by row; what isn't written by then is ``busy``.
-
-        Args:
-            suspects: the batch.
-            seconds: for how long to wait.
-            error: what to raise where not one can be written, for then it is the database's fault.
-        """
-        self._error = error
-        tasks = {suspect: self._start(suspect) for suspect in suspects}
-        await asyncio.wait(tasks.values(), timeout=seconds)
-        results = {
-            suspect: task.result() if task.done() and not task.cancelled() else _busy(suspect, SLOW)
-            for suspect, task in tasks.items()
-        }
-        if all(result.fate is SettleFate.BUSY for result in results.values()):
-            raise error
-        return [results[suspect] for suspect in suspects]
-
-    async def close(self) -> None:
-        """Stop writing."""
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-
-    def _start(self, settlement: Settlement) -> asyncio.Task[SettleResult]:
-        task = self._tasks.get(settlement)
-        if task is None:
-            task = asyncio.create_task(self._alone(settlement), name="postgres-suspect")
-            self._tasks[settlement] = task
-            task.add_done_callback(lambda _: self._tasks.pop(settlement))
-        return task
-
-    async def _alone(self, settlement: Settlement) -> SettleResult:
-        async with self._writers:
-            try:
-                return await self._write(settlement)
-            except Sp00kyError as error:
-                return _busy(settlement, str(error))

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
+import attrs
 
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import JobStatus
@@ -17,19 +18,9 @@ from sp00ky_core.stores.transactional.jobs.due import next_due
 from sp00ky_core.stores.transactional.schema import RUNNERS, job_table
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.errors import MIGRATE, READ_ONLY, is_refusal
-from sp00ky_store_postgres.notifications import hears
+from sp00ky_store_postgres.notifications import Silent, prove
+from sp00ky_store_postgres.schema import migrate
 from sp00ky_store_postgres.schema.definition import COLUMNS, JOB_KEY, KEY_COLUMNS, SHARED, Tables, object_name
-from sp00ky_store_postgres.schema.migrate import (
-    OLDEST_SERVER,
-    Relation,
-    TableRefused,
-    find_table,
-    pending,
-    server_version,
-    session,
-    statements,
-    versions,
-)
 from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 from sp00ky_store_postgres.url import PostgresOptions
@@ -54,39 +45,39 @@ MANY = 10_000
 
 async def check(options: PostgresOptions, tables: Tables, executor: Executor) -> list[Finding]:
     """See ``Checks.check``. Raises ``StoreUnavailable`` also for a server that takes no writes now."""
-    async with session(options) as connection:
+    async with migrate.session(options) as connection:
         if await connection.fetchval("SHOW transaction_read_only") == "on":
             raise StoreUnavailable(store=options.direct_location, problem=READ_ONLY)
         findings, may_read = await _privileges(connection, tables)
-        findings += [setting async for setting in _settings(connection)]
+        others = [_settings(connection)]
         if may_read:
-            findings += await _migrations(connection, tables, options)
-            for table in tables.all:
-                relation = await find_table(connection, tables.schema, table.table)
-                if relation is not None:
-                    findings += [finding async for finding in _table(connection, table, tables, relation)]
-            findings += [finding async for finding in _forsaken_tables(connection, tables)]
-    if options.notify and executor.is_open and not await hears(executor, options):
-        findings.append(
-            Finding.warning(
-                "LISTEN",
-                "it is accepted, but a notification doesn't arrive: a pooler in transaction mode",
-                "idle runners find new jobs by polling only, up to a second late",
-                "add listen_url=<the server itself> to the store's URL",
-            )
-        )
+            checks = [TableCheck(connection, tables, table, tables.name(table)) for table in tables.all]
+            others += [_migrations(connection, tables, options), *(one.findings() for one in checks)]
+            others.append(_forsaken_tables(connection, tables))
+        if options.notify and executor.is_open:
+            others.append(_notifications(connection, executor))
+        for some in others:
+            findings += [finding async for finding in some]
     return findings
 
 
-async def _settings(connection: Any) -> AsyncIterator[Finding]:
-    version = await server_version(connection)
-    if version < OLDEST_SERVER:
-        yield Finding.stopping(
-            "server",
-            f"it is PostgreSQL {version}",
-            "statements fail",
-            f"upgrade it to PostgreSQL {OLDEST_SERVER} or newer",
+async def _notifications(connection: Any, executor: Executor) -> AsyncIterator[Finding]:
+    try:
+        await prove(connection, executor)
+    except Silent:
+        yield Finding.warning(
+            "LISTEN",
+            "it is accepted, but a notification doesn't arrive: a pooler in transaction mode",
+            "idle runners find new jobs by polling only, up to a second late",
+            "add listen_url=<the server itself> to the store's URL",
         )
+
+
+async def _settings(connection: Any) -> AsyncIterator[Finding]:
+    version = await migrate.server_version(connection)
+    if version < migrate.OLDEST_SERVER:
+        fix = f"upgrade it to PostgreSQL {migrate.OLDEST_SERVER} or newer"
+        yield Finding.stopping("server", f"it is PostgreSQL {version}", "statements fail", fix)
     for name, consequence in (
         ("fsync", "a crash of the server may lose or repeat jobs"),
         ("synchronous_commit", "a crash of the server may forget a claim: its request is sent twice"),
@@ -129,112 +120,98 @@ def _lacking_right(row: Any, tables: Tables) -> Finding:
 # Tables.
 
 
-async def _migrations(connection: Any, tables: Tables, options: PostgresOptions) -> list[Finding]:
+async def _migrations(connection: Any, tables: Tables, options: PostgresOptions) -> AsyncIterator[Finding]:
     """Find what the migrations have still to make; one finding where there are no tables yet."""
     try:
-        steps = await pending(connection, tables, options)
-    except TableRefused as error:
-        return [Finding.stopping(tables.schema, error.problem, STOPS, error.fix)]
+        steps = await migrate.pending(connection, tables, options)
+    except migrate.TableRefused as error:
+        yield Finding.stopping(tables.schema, error.problem, STOPS, error.fix)
+        return
     created = {step.table for step in steps if step.creates_table}
     if created == tables.by_name.keys():
         problem = f"the tables are missing: {', '.join(sorted(created))}"
-        return [Finding.stopping(tables.schema, problem, STOPS, MIGRATE)]
+        yield Finding.stopping(tables.schema, problem, STOPS, MIGRATE)
+        return
     incomplete = {step.table for step in steps if not step.is_record}
-    findings = {
+    lacking = {
         (step.table, step.problem): step.finding
         for step in steps
-        if step.creates_table
-        or (step.table not in created and not (step.is_record and step.table in incomplete))
+        if step.creates_table or step.table not in (incomplete if step.is_record else created)
     }
-    return list(findings.values())
-
-
-async def _table(
-    connection: Any, table: JobTable, tables: Tables, relation: Relation
-) -> AsyncIterator[Finding]:
-    """Find what is wrong with a job table that is there, and with the jobs in it."""
-    name = tables.name(table)
-    for column in sorted(relation.must_be_given - COLUMNS.keys()):
-        yield Finding.stopping(
-            f"{table.table}.{column}",
-            "it is NOT NULL and has no default",
-            "no job can be enqueued",
-            f"ALTER TABLE {name} ALTER COLUMN {quoted(column)} SET DEFAULT ...",
-        )
-    async for finding in _assigned(connection, table, name, relation):
+    for finding in lacking.values():
         yield finding
-    for finding in _columns(table, name, relation):
-        yield finding
-    for find in (_losing_rows, _references, _bloat):
-        async for finding in find(connection, name):
-            yield finding
-    if {"run_at", "deferred_since", "priority", "ordering_key"} <= relation.types.keys():
-        async for finding in _waiting_jobs(connection, table, tables):
-            yield finding
 
 
-async def _assigned(
-    connection: Any, table: JobTable, name: str, relation: Relation
-) -> AsyncIterator[Finding]:
-    """Find what refuses jobs without ``assigned_to``."""
-    refuses = {}
-    if "assigned_to" in relation.must_be_given:
-        refuses["it is NOT NULL"] = f"ALTER TABLE {name} ALTER COLUMN assigned_to DROP NOT NULL"
-    for row in await connection.fetch(read_sql("assigned_checks"), name):
-        check = fill(read_sql("check_of_nothing"), expression=row["expression"], table=name)
-        if await _refuses(connection, check):
-            refuses[f"the CHECK {row['name']} requires it"] = (
-                f"ALTER TABLE {name} DROP CONSTRAINT {row['name']}"
+@attrs.frozen
+class TableCheck:
+    """Finds what is wrong with a job table that is there, and with the jobs in it; its ``name`` is SQL."""
+
+    connection: Any
+    tables: Tables
+    table: JobTable
+    name: str
+
+    async def findings(self) -> AsyncIterator[Finding]:
+        """Find all."""
+        relation = await migrate.find_table(self.connection, self.tables.schema, self.table.table)
+        if relation is None:
+            return
+        for finding in self._columns(relation):
+            yield finding
+        others = [self._assigned(relation), self._state(), self._references()]
+        if {"run_at", "deferred_since", "priority", "ordering_key"} <= relation.types.keys():
+            others.append(self._waiting_jobs())
+        for some in others:
+            async for finding in some:
+                yield finding
+
+    def _columns(self, relation: migrate.Relation) -> Iterator[Finding]:
+        """Find columns that are missing, or of another type; those that a migration adds aside."""
+        for column in sorted(relation.must_be_given - COLUMNS.keys()):
+            yield Finding.stopping(
+                f"{self.table.table}.{column}",
+                "it is NOT NULL and has no default",
+                "no job can be enqueued",
+                f"ALTER TABLE {self.name} ALTER COLUMN {quoted(column)} SET DEFAULT ...",
             )
-    consequence = "jobs without it are refused, and those that schedules make have none"
-    for problem, fix in refuses.items():
-        yield Finding.warning(f"{table.table}.assigned_to", problem, consequence, fix)
+        by_migration = {statement.name for statement in migrate.statements() if statement.kind == "column"}
+        for column, type_ in COLUMNS.items():
+            subject, is_ = f"{self.table.table}.{column}", relation.types.get(column)
+            if is_ is None and column not in by_migration:
+                fix = "add it again, as docs/row-contract.md has it"
+                yield Finding.stopping(subject, f"column {column} is missing", STOPS, fix)
+            elif is_ not in {None, type_}:
+                fix = f"ALTER TABLE {self.name} ALTER COLUMN {column} TYPE {type_} USING {column}::{type_}"
+                if triggers := self._triggers_on(column):  # PostgreSQL changes no column that a trigger reads
+                    drops = (f"DROP TRIGGER IF EXISTS {trigger} ON {self.name}; " for trigger in triggers)
+                    fix = f"{''.join(drops)}{fix}, and then sp00ky migrate"
+                yield Finding.stopping(subject, f"column {column} is {is_}, not {type_}", STOPS, fix)
 
+    def _triggers_on(self, column: str) -> list[str]:
+        reads = re.compile(rf"\bNEW\.{column}\b")
+        made = (one for one in migrate.statements() if one.kind == "trigger" and reads.search(one.text))
+        return [quoted(object_name(self.table.table, trigger.name)) for trigger in made]
 
-async def _refuses(connection: Any, check: str) -> bool:
-    try:
-        return bool(await connection.fetchval(check))
-    except asyncpg.PostgresError as error:  # of a function that it calls
-        if is_refusal(error):
-            return True
-        raise
+    async def _assigned(self, relation: migrate.Relation) -> AsyncIterator[Finding]:
+        """Find what refuses jobs without ``assigned_to``."""
+        refuses, alter = {}, f"ALTER TABLE {self.name}"
+        if "assigned_to" in relation.must_be_given:
+            refuses["it is NOT NULL"] = f"{alter} ALTER COLUMN assigned_to DROP NOT NULL"
+        for row in await self.connection.fetch(read_sql("assigned_checks"), self.name):
+            check = fill(read_sql("check_of_nothing"), expression=row["expression"], table=self.name)
+            if await _refuses(self.connection, check):
+                problem = f"the CHECK {row['name']} requires it"
+                refuses[problem] = f"{alter} DROP CONSTRAINT {row['name']}"
+        consequence = "jobs without it are refused, and those that schedules make have none"
+        for problem, fix in refuses.items():
+            yield Finding.warning(f"{self.table.table}.assigned_to", problem, consequence, fix)
 
-
-def _columns(table: JobTable, name: str, relation: Relation) -> Iterator[Finding]:
-    """Find columns that are missing, or of another type; those that a migration adds aside."""
-    by_migration = {statement.name for statement in statements() if statement.kind == "column"}
-    for column, type_ in COLUMNS.items():
-        subject, is_ = f"{table.table}.{column}", relation.types.get(column)
-        if is_ is None and column not in by_migration:
-            fix = "add it again, as docs/row-contract.md has it"
-            yield Finding.stopping(subject, f"column {column} is missing", STOPS, fix)
-        elif is_ not in {None, type_}:
-            fix = f"ALTER TABLE {name} ALTER COLUMN {column} TYPE {type_} USING {column}::{type_}"
-            if triggers := _triggers_on(column, table):  # PostgreSQL changes no column that a trigger reads
-                drops = (f"DROP TRIGGER IF EXISTS {trigger} ON {name}; " for trigger in triggers)
-                fix = f"{''.join(drops)}{fix}, and then sp00ky migrate"
-            yield Finding.stopping(subject, f"column {column} is {is_}, not {type_}", STOPS, fix)
-
-
-def _triggers_on(column: str, table: JobTable) -> list[str]:
-    reads = re.compile(rf"\bNEW\.{column}\b")
-    triggers = (
-        statement
-        for statement in statements()
-        if statement.kind == "trigger" and reads.search(statement.text)
-    )
-    return [quoted(object_name(table.table, trigger.name)) for trigger in triggers]
-
-
-async def _losing_rows(connection: Any, name: str) -> AsyncIterator[Finding]:
-    for row in await connection.fetch(read_sql("losing_rows"), name):
+    async def _state(self) -> AsyncIterator[Finding]:
+        """Find what loses or hides rows, and what slows claims down."""
+        name, row = self.name, await self.connection.fetchrow(read_sql("table_state"), self.name)
         if row["unlogged"]:
-            yield Finding.warning(
-                name,
-                "it is UNLOGGED",
-                "a crash of the server deletes every job",
-                f"ALTER TABLE {name} SET LOGGED",
-            )
+            consequence = "a crash of the server deletes every job"
+            yield Finding.warning(name, "it is UNLOGGED", consequence, f"ALTER TABLE {name} SET LOGGED")
         if row["has_row_security"]:
             role = quoted(row["role"])
             yield Finding.warning(
@@ -243,22 +220,6 @@ async def _losing_rows(connection: Any, name: str) -> AsyncIterator[Finding]:
                 "what its policies hide is never delivered, and what they refuse isn't written",
                 f"ALTER ROLE {role} BYPASSRLS, or a policy TO {role} USING (true) WITH CHECK (true)",
             )
-
-
-async def _references(connection: Any, name: str) -> AsyncIterator[Finding]:
-    for row in await connection.fetch(read_sql("references"), name):
-        yield Finding.warning(
-            name,
-            f"constraint {row['name']} of {row['referrer']} references it "
-            "without ON DELETE SET NULL or CASCADE",
-            "jobs that it references can't be deleted, neither by retention nor by jobs clear",
-            f"ALTER TABLE {row['referrer']} DROP CONSTRAINT {row['name']}, and add it again "
-            "with ON DELETE SET NULL or ON DELETE CASCADE",
-        )
-
-
-async def _bloat(connection: Any, name: str) -> AsyncIterator[Finding]:
-    for row in await connection.fetch(read_sql("bloat"), name):
         if row["never_vacuumed"]:
             yield Finding.warning(
                 name,
@@ -281,32 +242,47 @@ async def _bloat(connection: Any, name: str) -> AsyncIterator[Finding]:
                 f"VACUUM FULL {name}, which locks it meanwhile, or pg_repack",
             )
 
+    async def _references(self) -> AsyncIterator[Finding]:
+        for name, referrer in await self.connection.fetch(read_sql("references"), self.name):
+            mend = "with ON DELETE SET NULL or ON DELETE CASCADE"
+            yield Finding.warning(
+                self.name,
+                f"constraint {name} of {referrer} references it without ON DELETE SET NULL or CASCADE",
+                "jobs that it references can't be deleted, neither by retention nor by jobs clear",
+                f"ALTER TABLE {referrer} DROP CONSTRAINT {name}, and add it again {mend}",
+            )
 
-# Jobs.
+    async def _waiting_jobs(self) -> AsyncIterator[Finding]:
+        """Find what is due while no runner is alive, and what has been deferred for over an hour."""
+        reading = PostgresSession(self.tables, "", self.connection.fetch)
+        now, due = await reading.now(), await next_due(reading, [self.table])
+        if due is not None and due <= now and not await _has_runner(self.connection, reading, self.tables):
+            yield Finding.warning(
+                self.table.table,
+                f"a job has been due for {int((now - due).total_seconds())} s, and no runner is alive",
+                "its jobs wait until one is started",
+                "start one: sp00ky run",
+            )
+        stored, columns = job_table(self.table.table), ["deferred_since"]
+        where = [Is("status", "=", JobStatus.PENDING), Is("deferred_since", "<", now - DEFERRED_LONG)]
+        for row in await reading.select(stored, where, order=columns, limit=1, columns=columns):
+            count = await reading.count(stored, where)
+            hours, minutes = divmod(int((now - row["deferred_since"]).total_seconds()) // 60, 60)
+            yield Finding.warning(
+                self.table.table,
+                f"deferred for over an hour: {count}, the longest for {hours} h {minutes} min",
+                "their backend throttles them, or no runner knows their route yet",
+                f"see their last errors: sp00ky jobs errors --backend {self.table.backend} --status pending",
+            )
 
 
-async def _waiting_jobs(connection: Any, table: JobTable, tables: Tables) -> AsyncIterator[Finding]:
-    """Find what is due while no runner is alive, and what has been deferred for over an hour."""
-    reading = PostgresSession(tables, "", connection.fetch)
-    now, due = await reading.now(), await next_due(reading, [table])
-    if due is not None and due <= now and not await _has_runner(connection, reading, tables):
-        yield Finding.warning(
-            table.table,
-            f"a job has been due for {int((now - due).total_seconds())} s, and no runner is alive",
-            "its jobs wait until one is started",
-            "start one: sp00ky run",
-        )
-    stored, columns = job_table(table.table), ["deferred_since"]
-    where = [Is("status", "=", JobStatus.PENDING), Is("deferred_since", "<", now - DEFERRED_LONG)]
-    for row in await reading.select(stored, where, order=columns, limit=1, columns=columns):
-        count = await reading.count(stored, where)
-        hours, minutes = divmod(int((now - row["deferred_since"]).total_seconds()) // 60, 60)
-        yield Finding.warning(
-            table.table,
-            f"deferred for over an hour: {count}, the longest for {hours} h {minutes} min",
-            "their backend throttles them, or no runner knows their route yet",
-            f"see their last errors: sp00ky jobs errors --backend {table.backend} --status pending",
-        )
+async def _refuses(connection: Any, check: str) -> bool:
+    try:
+        return bool(await connection.fetchval(check))
+    except asyncpg.PostgresError as error:  # of a function that it calls
+        if is_refusal(error):
+            return True
+        raise
 
 
 async def _has_runner(connection: Any, reading: Session, tables: Tables) -> bool:
@@ -318,11 +294,11 @@ async def _has_runner(connection: Any, reading: Session, tables: Tables) -> bool
 
 async def _forsaken_tables(connection: Any, tables: Tables) -> AsyncIterator[Finding]:
     """Find job tables that were migrated here, that no backend names any more, and in which jobs wait."""
-    kept = await find_table(connection, tables.schema, "sp00ky_migration")
+    kept = await migrate.find_table(connection, tables.schema, "sp00ky_migration")
     if kept is None or not KEY_COLUMNS["sp00ky_migration"].items() <= kept.types.items():
         return  # it is another application's
-    for name in sorted((await versions(connection, tables)).keys() - tables.by_name.keys()):
-        relation = await find_table(connection, tables.schema, name)
+    for name in sorted((await migrate.versions(connection, tables)).keys() - tables.by_name.keys()):
+        relation = await migrate.find_table(connection, tables.schema, name)
         if relation is None or not JOB_KEY.keys() <= relation.types.keys():
             continue
         table = quoted(tables.schema, name)

@@ -12,7 +12,7 @@ from sp00ky_core.stores.transactional import Kind
 from sp00ky_core.stores.transactional.schema import job_table
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
-VERSION = 11
+VERSION = 9
 """The last migration's number. A migration only adds; an index, a CHECK or a trigger may be replaced."""
 
 MIN_COMPATIBLE = 3
@@ -89,16 +89,11 @@ class Tables:
         self.by_name: dict[str, JobTable] = {table.table: table for table in tables}
         self.heard: frozenset[str] = frozenset(f"{schema}.{name}" for name in (*self.by_name, *HEARD))
         self._by_backend = {table.backend: table for table in tables}
-        self.own: dict[str, str] = {
-            name.removeprefix("sp00ky_"): quoted(schema, name) for name in KEY_COLUMNS
-        }
+        self.own: dict[str, str] = {own.removeprefix("sp00ky_"): quoted(schema, own) for own in KEY_COLUMNS}
         self._filled: dict[tuple[str, str | None], str] = {}
         longest_pause = max((table.longest_pause for table in tables), default=LONGEST_PAUSE)
-        self._parts = {
-            **self.own,
-            "longest_pause": f"{longest_pause!r}::float8",
-            "longest_probe": f"{LONGEST_PROBE!r}::float8",
-        }
+        bounds = {"longest_pause": longest_pause, "longest_probe": LONGEST_PROBE}
+        self._parts = {**self.own, **{name: f"{seconds!r}::float8" for name, seconds in bounds.items()}}
 
     def name(self, table: JobTable) -> str:
         """Return a table's name in SQL."""
@@ -133,3 +128,25 @@ class Tables:
         if not parts:
             self._filled[key] = statement
         return statement
+
+    def grants(self) -> list[str]:
+        """Return the GRANTs of three roles: one that enqueues, one that runs, one that operates.
+
+        An operator finds, counts, kills, redrives, reschedules, copies, redacts, imports and clears jobs,
+        pauses backends, asks runners to drain, and defines, fires and pauses schedules; each act is written
+        down.
+        """
+        jobs, own = ", ".join(map(self.name, self.all)), self.own
+        shared = ", ".join(quoted(self.schema, name) for name in SHARED)
+        operated = ", ".join(own[name] for name in ("control", "audit", "schedule", "schedule_run"))
+        return [
+            f"GRANT USAGE ON SCHEMA {quoted(self.schema)} TO app_role, runner_role, operator_role",
+            f"GRANT SELECT, INSERT ON {jobs} TO app_role",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {jobs}, {shared} TO runner_role",
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {jobs} TO operator_role",
+            f"GRANT SELECT ON {shared} TO operator_role",
+            f"GRANT INSERT, UPDATE ON {operated} TO operator_role",
+            f"GRANT DELETE ON {own['schedule_run']} TO operator_role",
+            f"GRANT UPDATE ON {own['runner']} TO operator_role",
+            f"GRANT SELECT ON {own['migration']} TO runner_role, operator_role",
+        ]

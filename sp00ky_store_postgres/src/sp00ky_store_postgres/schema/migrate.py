@@ -6,12 +6,12 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
@@ -35,8 +35,6 @@ from sp00ky_store_postgres.url import PostgresOptions
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 OLDEST_SERVER = 13
 
 SAID_AFTER, GIVEN_UP_AFTER = 2.0, 60.0
@@ -46,21 +44,28 @@ MIGRATION_SECONDS = 86_400.0
 """For one statement: an index on a large table takes its time."""
 
 # Tried again and again, never waited for: a statement that waits holds a snapshot, and CREATE INDEX
-# CONCURRENTLY in the process that has the lock would wait for that.
-TRY_SESSION_LOCK = "SELECT pg_try_advisory_lock(hashtextextended('sp00ky:' || $1::text, 0))"
-TRY_TRANSACTION_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('sp00ky:' || $1::text, 0))"
+# CONCURRENTLY in the process that has the lock would wait for that. In a transaction: behind a pooler in
+# transaction mode nothing else keeps one session.
+TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('sp00ky:' || $1::text, 0))"
 
 LOCK_SECONDS = 1
 """For a lock on a table: whoever wants to write to it waits behind the one that waits for it."""
-LOCK_TRIES = 600
+LOCK_TRIES, TRIES_BEFORE_SAID = 600, 2
 
 RIGHTS = (
     ": migrating takes the right to CREATE in the schema (in the database, where there is no such schema), "
     "and the ownership of tables that are there already: connect as their owner"
 )
 
-HEADER = re.compile(r"^-- (\w+) ([\w.]*): (.*)\n", re.MULTILINE)
-"""What stands before each statement of a migration: its kind, a name, what is the matter without it."""
+HEADER = re.compile(r"^-- (\w+) ([\w.]*(?:, \w+)*): (.*)\n", re.MULTILINE)
+"""What stands before each statement of a migration: its kind, names, what is the matter without it."""
+
+
+OWN = re.compile(r"\{\{(sp00ky_\w+)\}\}")
+"""The place of a table or a function of the store's own."""
+
+LACKING = {"unique": "index", "validated": "the validation of check"}
+"""Kinds of statements whose objects have another name."""
 
 
 @attrs.frozen(kw_only=True)
@@ -134,7 +139,7 @@ class Relation:
         kind: As in ``pg_class``; ``r``: a plain table.
         types: Of the columns, by name.
         must_be_given: Columns that an INSERT can't leave out.
-        objects: By kind (index, check, trigger; schema, function) and name: whether it is in force.
+        objects: By kind (column, index, check, trigger; schema, function) and name: whether it is in force.
     """
 
     kind: str = ""
@@ -158,10 +163,13 @@ class TableRefused(SchemaError):
 
 
 async def migrate(options: PostgresOptions, tables: Tables) -> list[MigrationStep]:
-    """See ``Store.migrate``."""
+    """See ``Store.migrate``; a second session keeps every other process from migrating the schema."""
     async with session(options, seconds=MIGRATION_SECONDS, rights=RIGHTS) as connection:
         refuse_old_server(await server_version(connection), options)
-        async with _locked(connection, options, tables.schema):
+        if options.listen_url or not options.pooled:
+            await connection.execute("SET statement_timeout = 0")  # a role's may be for its requests
+        async with session(options) as guard:
+            await _lock(guard, options, tables.schema)
             steps = await _run_transaction(connection, tables, options)
             for step in steps:
                 if step.alone:
@@ -210,9 +218,11 @@ def refuse_old_server(version: int, options: PostgresOptions) -> None:
 
 async def _run_transaction(connection: Any, tables: Tables, options: PostgresOptions) -> list[Pending]:
     """Run in one transaction what can be; return all that is pending."""
-    for left in reversed(range(LOCK_TRIES)):
+    tries = 0
+    while True:
+        tries += 1
         try:
-            if left == LOCK_TRIES - 2:
+            if tries == TRIES_BEFORE_SAID:
                 await _say(connection, "table_lock_holders", tables.schema)
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
@@ -222,50 +232,18 @@ async def _run_transaction(connection: Any, tables: Tables, options: PostgresOpt
                         await connection.execute(step.statement)
                 return steps
         except asyncpg.LockNotAvailableError:
-            if not left:
+            if tries == LOCK_TRIES:
                 raise
         await asyncio.sleep(LOCK_SECONDS)
-    raise AssertionError("there is a last try")
 
 
-@asynccontextmanager
-async def _locked(connection: Any, options: PostgresOptions, schema: str) -> AsyncIterator[None]:
-    """Keep every other process from migrating the schema."""
-    if options.listen_url or not options.pooled:
-        await connection.execute("SET statement_timeout = 0")  # a role's may be for its requests
-        await _until(lambda: connection.fetchval(TRY_SESSION_LOCK, schema), connection, options, schema)
-        yield  # the end of the session unlocks it
-        return
-    async with session(options) as guard:
-        transaction = await _until(lambda: _locking(guard, schema), guard, options, schema)
-        yield
-        await transaction.rollback()
-
-
-async def _locking(guard: Any, schema: str) -> Any:
-    """Return a transaction that has the lock, or None.
-
-    Behind a pooler in transaction mode nothing else keeps one session.
-    """
-    transaction = guard.transaction(isolation="read_committed")
-    await transaction.start()
-    if await guard.fetchval(TRY_TRANSACTION_LOCK, schema):
-        # Also ends the statement before it, whose snapshot CREATE INDEX CONCURRENTLY would wait for.
-        await guard.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        return transaction
-    await transaction.rollback()
-    return None
-
-
-async def _until(
-    attempt: Callable[[], Awaitable[T]], connection: Any, options: PostgresOptions, schema: str
-) -> T:
-    """Try to get the lock until there is something; return that. Raises ``StoreError``."""
+async def _lock(guard: Any, options: PostgresOptions, schema: str) -> None:
+    """Begin a transaction that has the lock of the migrations. Raises ``StoreError``."""
     backoff, since, said = Backoff(first=0.02, limit=0.2), time.monotonic(), False
-    while not (result := await attempt()):
+    while not await _is_locked(guard, schema):
         waited = time.monotonic() - since
         if waited > GIVEN_UP_AFTER:
-            holders = await _holders(connection, "migration_lock_holders", schema)
+            holders = await _holders(guard, "migration_lock_holders", schema)
             problem = (
                 f"another session has the lock of the migrations for {waited:.0f} s: {holders}; "
                 "run sp00ky migrate again when that has ended, or end it: SELECT pg_terminate_backend(<pid>)"
@@ -273,9 +251,19 @@ async def _until(
             raise StoreError(store=options.direct_location, problem=problem)
         if waited > SAID_AFTER and not said:
             said = True
-            await _say(connection, "migration_lock_holders", schema)
+            await _say(guard, "migration_lock_holders", schema)
         await backoff.wait()
-    return result
+
+
+async def _is_locked(guard: Any, schema: str) -> bool:
+    transaction = guard.transaction(isolation="read_committed")
+    await transaction.start()
+    if await guard.fetchval(TRY_LOCK, schema):
+        # Also ends the statement before it, whose snapshot CREATE INDEX CONCURRENTLY would wait for.
+        await guard.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+        return True  # until the end of the session
+    await transaction.rollback()
+    return False
 
 
 async def _say(connection: Any, name: str, schema: str) -> None:
@@ -285,7 +273,7 @@ async def _say(connection: Any, name: str, schema: str) -> None:
 
 
 async def _holders(connection: Any, name: str, schema: str) -> str:
-    rows = await connection.fetch(read_sql(name), schema)
+    rows = await connection.fetch(fill(read_sql(name)), schema)
     return "; ".join(map(_shown, rows)) or "a session that has just ended"
 
 
@@ -306,12 +294,9 @@ def statements() -> tuple[Statement, ...]:
     return tuple(
         Statement(version=int(name[:4]), kind=kind, name=own, without=without, text=text.strip())
         for name, whole in texts
-        for kind, own, without, text in _parts(HEADER.split(whole)[1:])
+        for kind, names, without, text in zip(*[iter(HEADER.split(whole)[1:])] * 4, strict=True)
+        for own in names.split(", ")
     )
-
-
-def _parts(parts: list[str]) -> Iterator[tuple[str, ...]]:
-    return zip(*(parts[n::4] for n in range(4)), strict=True)
 
 
 async def pending(connection: Any, tables: Tables, options: PostgresOptions) -> list[Pending]:
@@ -332,7 +317,7 @@ async def pending(connection: Any, tables: Tables, options: PostgresOptions) -> 
             name = object_name(subject, part) if statement.kind == "index" else part or subject
             of = in_schema if statement.kind in {"schema", "function"} else relations[subject]
             filled = relations.get(subject) is not None
-            lacking += _lacking(statement, subject or tables.schema, name, tables, of, concurrently=filled)
+            lacking += _lacking(statement, subject or tables.schema, name, tables, of, filled=filled)
     done = await versions(connection, tables) if relations["sp00ky_migration"] else {}
     for table in tables.all:
         lacking += await _lacking_of(connection, table, tables, options, done.get(table.table, (0, 0)))
@@ -362,72 +347,54 @@ async def _lacking_of(
     for statement in statements():
         if not statement.is_shared:
             name = statement.name if statement.kind == "column" else object_name(table.table, statement.name)
-            lacking += _lacking(statement, table.table, name, tables, relation, concurrently=filled)
+            lacking += _lacking(statement, table.table, name, tables, relation, filled=filled)
     return lacking if version == VERSION else [*lacking, _record(table, tables, version)]
 
 
 def _lacking(
-    statement: Statement,
-    table: str,
-    name: str,
-    tables: Tables,
-    relation: Relation | None,
-    *,
-    concurrently: bool,
+    statement: Statement, table: str, name: str, tables: Tables, relation: Relation | None, *, filled: bool
 ) -> Iterator[Pending]:
     """Yield what makes an object of a table; ``name`` is that of the object."""
-    problem = ""
     if _is_there(statement, name, relation):
         return
+    kind, is_dropped = LACKING.get(statement.kind, statement.kind), statement.kind == "dropped"
+    named = {"schema": tables.schema, "table": table, "column": statement.name}.get(statement.kind, name)
+    problem = f"{named} isn't needed any more" if is_dropped else f"{kind} {named} is missing"
+    why = {"dropped": "with it, ", "validated": ""}.get(statement.kind, "without it, ")
+    step = partial(
+        Pending,
+        table=table,
+        why=f"migration {statement.version:04}: {why}{statement.without}",
+        creates_table=statement.kind == "table" and not statement.name,
+        without=statement.without,
+        stops_jobs=statement.stops_jobs,
+    )
     qualified = quoted(tables.schema, name)
-    if statement.kind in {"index", "unique"} and relation is not None and ("index", name) in relation.objects:
-        concurrently = True
+    if kind == "index" and relation is not None and ("index", name) in relation.objects:
+        filled = True
         problem = f"index {name} isn't valid: its making was cut off, or rows share a key"
-        drop = f"DROP INDEX CONCURRENTLY IF EXISTS {qualified}"
-        yield _pending(statement, table, name, drop, problem)
-    functions = (statement.name for statement in statements() if statement.kind == "function")
+        yield step(statement=f"DROP INDEX CONCURRENTLY IF EXISTS {qualified}", problem=problem)
     text = fill(
-        statement.text,
+        OWN.sub(lambda place: quoted(tables.schema, place[1]), statement.text),
         schema=quoted(tables.schema),
         table=quoted(tables.schema, table),
         name=quoted(name),
         qualified=qualified,
-        concurrently="CONCURRENTLY " if concurrently else "",
-        **{own: quoted(tables.schema, own) for own in (*KEY_COLUMNS, *functions)},
+        concurrently="CONCURRENTLY " if filled else "",
     )
-    named = {"schema": tables.schema, "table": table, "column": statement.name}.get(statement.kind, name)
-    yield _pending(statement, table, named, text, problem)
+    yield step(statement=text, problem=problem)
 
 
 def _is_there(statement: Statement, name: str, relation: Relation | None) -> bool:
     """Tell whether a table, or the schema, is as a statement makes it."""
     if relation is None:
         return statement.kind == "dropped"
-    if statement.kind == "table":
-        return True
-    if statement.kind == "column":
-        return name in relation.types
     if statement.kind == "dropped":
         kinds = ("trigger",) if statement.is_of_trigger else ("index", "check")
         return not any((kind, name) in relation.objects for kind in kinds)
     if statement.kind in {"index", "unique", "validated"}:
         return relation.objects.get(("check" if statement.kind == "validated" else "index", name), False)
-    return (statement.kind, name) in relation.objects
-
-
-def _pending(statement: Statement, subject: str, name: str, text: str, problem: str) -> Pending:
-    kind = {"unique": "index", "validated": "the validation of check"}.get(statement.kind, statement.kind)
-    lack = f"{name} isn't needed any more" if statement.kind == "dropped" else f"{kind} {name} is missing"
-    why = {"dropped": "with it, ", "validated": ""}.get(statement.kind, "without it, ")
-    return Pending(
-        table=subject,
-        statement=text,
-        why=f"migration {statement.version:04}: {why}{statement.without}",
-        creates_table=statement.kind == "table" and not statement.name,
-        without=statement.without,
-        stops_jobs=statement.stops_jobs,
-        problem=problem or lack,
-    )
+    return statement.kind == "table" or (statement.kind, name) in relation.objects
 
 
 def _record(table: JobTable, tables: Tables, version: int) -> Pending:
@@ -480,7 +447,10 @@ async def find_table(connection: Any, schema: str, name: str) -> Relation | None
         # Without the quotes of ``quote_all_identifiers``; the store's own names need none.
         types={row["name"]: row["type"].replace('"', "") for row in columns if row["name"]},
         must_be_given=frozenset(row["name"] for row in columns if row["must_be_given"]),
-        objects={(row["kind"], row["name"]): row["valid"] for row in objects},
+        objects={
+            **{("column", row["name"]): True for row in columns},
+            **{(row["kind"], row["name"]): row["valid"] for row in objects},
+        },
     )
 
 

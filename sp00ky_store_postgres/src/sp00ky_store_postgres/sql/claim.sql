@@ -5,73 +5,57 @@
 -- Due jobs of all backends. Its arguments are the runner; then of each table the limit, where each priority's scan
 -- begins, and, of one with ordering keys, the key after which is looked. A row that is no job has a negative number:
 -- -4, what is known of a table's ordering keys; -3, an operator's pause; -2, a breaker that is open while something is
--- due that could be its probe; -1, any other that isn't as if new. Pauses and breakers are read once for all of a claim.
-WITH RECURSIVE pauses AS MATERIALIZED (
-    SELECT control.backend, control.paused_until
-    FROM {{control}} AS control
-    WHERE control.backend IN ({{backends}}) AND {{paused}}
-),
-breakers AS MATERIALIZED (
-    SELECT breaker.*
-    FROM {{breaker}} AS breaker
-    WHERE breaker.backend IN ({{backends}})
-      AND (breaker.state <> 'closed' OR breaker.failures <> 0 OR {{pause_end}} IS NOT NULL)
-),
-{{shares}}
+-- due that could be its probe; -1, any other that isn't as if new.
+WITH RECURSIVE {{shares}}
 {{rows}}
 UNION ALL
 SELECT
     -3, NULL,
-    json_build_object('backend', pauses.backend, 'seconds', extract(epoch FROM pauses.paused_until - now()))::text,
+    json_build_object('backend', control.backend, 'seconds', extract(epoch FROM control.paused_until - now()))::text,
     {{nulls}}
-FROM pauses
+FROM {{control}} AS control
+WHERE control.backend IN ({{backends}}) AND {{paused}}
 UNION ALL
 SELECT CASE WHEN breaker.state <> 'closed' AND ({{may_probe}}) THEN -2 ELSE -1 END, NULL, {{breaker_read}}, {{nulls}}
-FROM breakers AS breaker
+FROM {{breaker}} AS breaker
+WHERE breaker.backend IN ({{backends}})
+  AND (breaker.state <> 'closed' OR breaker.failures <> 0 OR {{pause_end}} IS NOT NULL)
 
 
 -- name: share
--- One backend's share of a claim, of jobs without an ordering key. If there is one with a key, that may come first:
--- then it takes none, and the claim that knows of it takes both kinds.
+-- One backend's share of a claim.
 -- By ctid: the rows were locked a moment ago, so no index has to be asked again for where they are. One that
 -- moved between this statement's snapshot and its lock isn't found, stays pending, and comes with the next claim.
 -- The status is asked once more, in a way that no index answers: the index of pending rows would be searched for each.
-keys_{{number}} AS MATERIALIZED (
-    SELECT 1
-    FROM ONLY {{table}} AS job
-    WHERE job.ordering_key IS NOT NULL AND job.status IN ('pending', 'processing')
-    LIMIT 1
-),
+{{keys}},
 share_{{number}} AS (
     UPDATE ONLY {{table}} AS job
     SET {{claimed}}
-    WHERE job.ctid = ANY (ARRAY(SELECT due.place FROM ({{ready}}) AS due))
+    WHERE job.ctid = ANY (ARRAY(SELECT due.place FROM ({{due}}) AS due))
       AND job.status || '' = 'pending'
     RETURNING {{returned}}
 )
 
 
--- name: share_rows
+-- name: any_key
+-- Of jobs without an ordering key: if there is one with a key, that may come first. Then a share takes none, and the
+-- claim that knows of it takes both kinds.
+keys_{{number}} AS MATERIALIZED (
+    SELECT 1 FROM ONLY {{table}} AS job
+    WHERE job.ordering_key IS NOT NULL AND job.status IN ('pending', 'processing')
+    LIMIT 1
+)
+
+
+-- name: any_key_rows
 SELECT -4, NULL, json_build_object('backend', {{backend}}::text)::text, {{nulls}} FROM keys_{{number}}
 
 
--- name: keyed_share
--- The same of jobs with and without ordering keys.
-{{first_of_each_key}},
-share_{{number}} AS (
-    UPDATE ONLY {{table}} AS job
-    SET {{claimed}}
-    WHERE job.ctid = ANY (ARRAY(SELECT due.place FROM ({{ready_and_heads}}) AS due))
-      AND job.status || '' = 'pending'
-    RETURNING {{returned}}
-)
-
-
--- name: keyed_share_rows
+-- name: first_of_each_key_rows
 -- How many ordering keys this claim has looked at, and the last of them.
 SELECT
     -4, NULL,
-    json_build_object('backend', {{backend}}::text, 'keys', count(*), 'last', max(keys.ordering_key))::text,
+    json_build_object('backend', {{backend}}::text, 'keys', max(keys.n), 'last', max(keys.ordering_key))::text,
     {{nulls}}
 FROM keys_{{number}} AS keys
 
@@ -121,12 +105,8 @@ FROM (
         FROM (
             SELECT keys.*
             FROM keys_{{number}} AS keys
-            WHERE keys.status = 'pending'
+            WHERE {{key_is_free}}
               AND keys.run_at <= now()
-              AND NOT EXISTS (
-                  SELECT FROM ONLY {{table}} AS held
-                  WHERE held.ordering_key = keys.ordering_key AND held.status = 'processing'
-              )
               AND keys.ordering_key NOT IN (
                   SELECT job.ordering_key FROM ONLY {{table}} AS job WHERE job.ordering_key IS NOT NULL AND {{leased}}
               )
@@ -145,16 +125,11 @@ LIMIT {{limit}}
 
 -- name: first_of_each_key
 -- The first job that hasn't ended of each ordering key, for some keys after one: a skip scan of their index, which steps
--- over a key's other jobs, however many they are.
+-- over a key's other jobs, however many they are. Its first row is none of them.
 keys_{{number}} AS (
-    SELECT 1 AS n, first.*
-    FROM (
-        SELECT job.ordering_key, job.ctid AS place, job.status, job.priority, job.run_at, job.id
-        FROM ONLY {{table}} AS job
-        WHERE job.status IN ('pending', 'processing') AND job.ordering_key > {{after}}
-        ORDER BY job.ordering_key, job.ordering_at, job.id
-        LIMIT 1
-    ) AS first
+    SELECT
+        0 AS n, {{after}} AS ordering_key, NULL::tid AS place, NULL AS status, NULL::int AS priority,
+        NULL::timestamptz AS run_at, NULL::uuid AS id
     UNION ALL
     SELECT keys.n + 1, next.*
     FROM keys_{{number}} AS keys
@@ -169,12 +144,10 @@ keys_{{number}} AS (
 )
 
 
--- name: may_claim
--- What keeps a claim from a backend's jobs.
-AND NOT EXISTS (SELECT FROM pauses WHERE pauses.backend = {{backend}})
+-- name: key_is_free
+keys.status = 'pending'
 AND NOT EXISTS (
-    SELECT FROM breakers AS breaker
-    WHERE {{has_breaker}} AND breaker.backend = {{backend}} AND (breaker.state <> 'closed' OR {{pause_end}} IS NOT NULL)
+    SELECT FROM ONLY {{table}} AS held WHERE held.ordering_key = keys.ordering_key AND held.status = 'processing'
 )
 
 
@@ -214,12 +187,7 @@ breaker.backend = {{backend}} AND (
                 (SELECT max(job.lease_until) FROM ONLY {{table}} AS job WHERE job.ordering_key = keys.ordering_key AND {{leased}})
             )
             FROM keys_{{number}} AS keys
-            WHERE keys.status = 'pending'
-              AND NOT EXISTS (
-                  SELECT FROM ONLY {{table}} AS held
-                  WHERE held.ordering_key = keys.ordering_key AND held.status = 'processing'
-              )
-              {{left_out}}
+            WHERE {{key_is_free}} {{left_out}}
         )
     ) AS due
     WHERE true {{claimable}}
@@ -236,13 +204,17 @@ WHERE job.status = 'pending' AND job.ordering_key IS NULL AND {{leased}} {{left_
 
 
 -- name: claimable
--- Neither is a backend paused, by an operator or by its breaker, nor is its probe under way.
+-- Neither is a backend paused, by an operator or by its breaker, nor, while that is open, is it held.
 AND NOT EXISTS (SELECT FROM {{control}} AS control WHERE control.backend = {{backend}} AND {{paused}})
 AND NOT EXISTS (
     SELECT FROM {{breaker}} AS breaker
     WHERE {{has_breaker}} AND breaker.backend = {{backend}}
-      AND ({{pause_end}} IS NOT NULL OR breaker.state <> 'closed' AND {{probe_end}} IS NOT NULL)
+      AND ({{pause_end}} IS NOT NULL OR breaker.state <> 'closed' AND {{is_held}})
 )
+
+
+-- name: is_held
+{{probe_end}} IS NOT NULL
 
 
 -- name: paused
@@ -284,20 +256,21 @@ json_build_object(
 
 
 -- name: control_lock
--- A backend's row, locked; no row where another claim has it, or where there is none yet. With the database's clock.
-SELECT
-    control.tokens,
-    control.tokens_at,
-    clock_timestamp() AS now,
-    -- A runner that is stopped in this transaction would stop the backend for the whole fleet.
-    set_config('idle_in_transaction_session_timeout', '5000', true)
+-- A backend's row, locked; no row where another claim has it, or where there is none yet.
+SELECT {{control_read}}
 FROM {{control}} AS control
 WHERE control.backend = $1
 FOR NO KEY UPDATE SKIP LOCKED
 
 
 -- name: control_make
-INSERT INTO {{control}} AS control (backend) VALUES ($1) ON CONFLICT DO NOTHING RETURNING control.backend
+INSERT INTO {{control}} AS control (backend) VALUES ($1) ON CONFLICT DO NOTHING RETURNING {{control_read}}
+
+
+-- name: control_read
+-- With the database's clock. A runner that is stopped in this transaction would stop the backend for the whole fleet.
+control.tokens, control.tokens_at, clock_timestamp() AS now,
+set_config('idle_in_transaction_session_timeout', '5000', true)
 
 
 -- name: control_take
@@ -312,22 +285,15 @@ SELECT
 
 
 -- name: leased
--- Whether a request of an attempt that was lost or killed may still be under way; a lease that no claim can have written
--- counts as run out.
+-- Whether a request of an attempt that was lost or killed may still be under way.
+(job.status <> 'processing' AND {{lease_holds}})
+
+
+-- name: lease_holds
+-- Whether a row's lease hasn't run out, and is one that a claim can have written: it raised the epoch, and the lease ends
+-- no later than any of the table's.
 (
-    job.status <> 'processing'
-    AND job.lease_until > now()
+    job.lease_until > now()
     AND job.lease_epoch > 0
     AND job.lease_until <= now() + {{longest_lease}} * interval '1 second'
-)
-
-
--- name: lease_over
--- Whether a row's lease has run out, is missing, or is none that a claim can have written: it raised the epoch, and the
--- lease ends no later than any of the table's.
-(
-    lease_until IS NULL
-    OR lease_until <= now()
-    OR lease_epoch <= 0
-    OR lease_until > now() + {{longest_lease}} * interval '1 second'
 )

@@ -1,29 +1,35 @@
 -- Inserts of jobs.
 
 
--- name: add_one_plain
--- The same as `add_one` where nothing but path and payload differs from a new job's defaults.
-INSERT INTO {{table}} ({{new_columns}})
-VALUES (
-    $1::text::uuid, $2::text, $3::text::json, 'pending', 0, 3, 'linear', NULL, NULL, '[]', NULL,
-    NULL, NULL, now(), 0, NULL, NULL, 0,
-    NULL, NULL, NULL
-)
-RETURNING
-    CASE WHEN id = $1::text::uuid THEN true ELSE ('{{unkept}}: ' || id)::boolean END, created_at, updated_at, run_at
-
-
 -- name: add_one
 -- One job without a dedup key; as near to a bare INSERT as can be.
-INSERT INTO {{table}} ({{new_columns}})
-VALUES (
-    $1::text::uuid, $2::text, $3::text::json, 'pending', 0, $4::int, $5::text, $6::float8, $7::text, '[]', NULL,
-    NULL, $8::text, coalesce($9::timestamptz, now() + $10::float8 * interval '1 microsecond'), 0, NULL, NULL,
-    $11::int, $12::text, CASE WHEN $12::text IS NOT NULL THEN clock_timestamp() END, $13::timestamptz
-)
+{{insert}}
 RETURNING
     CASE WHEN id = $1::text::uuid THEN true ELSE ('{{unkept}}: ' || id)::boolean END, created_at, updated_at, run_at,
     ordering_at
+
+
+-- name: add_statement
+-- One job with any options, for callers that send it themselves; no row comes back where its key is taken.
+{{insert}}
+ON CONFLICT DO NOTHING
+RETURNING id
+
+
+-- name: insert
+-- Types are given by CAST, for `::` is a place in SQLAlchemy's text(); instants are text, which each driver takes.
+INSERT INTO {{table}} ({{new_columns}})
+VALUES (
+    CAST(CAST({{id}} AS text) AS uuid), CAST({{path}} AS text), CAST(CAST({{payload}} AS text) AS json), 'pending', 0,
+    CAST({{max_retries}} AS int), CAST({{retry_strategy}} AS text), CAST({{timeout}} AS float8),
+    CAST({{assigned_to}} AS text), '[]', NULL,
+    CAST({{dedup_key}} AS text), CAST({{traceparent}} AS text),
+    coalesce(
+        CAST(CAST({{run_at}} AS text) AS timestamptz), now() + CAST({{delay}} AS float8) * interval '1 microsecond'
+    ), 0, NULL, NULL, CAST({{priority}} AS int),
+    CAST({{ordering_key}} AS text), CASE WHEN CAST({{ordering_key}} AS text) IS NOT NULL THEN clock_timestamp() END,
+    CAST(CAST({{expires_at}} AS text) AS timestamptz)
+)
 
 
 -- name: add_plain
@@ -35,15 +41,10 @@ WITH common AS MATERIALIZED (
     SELECT clock_timestamp() AS at, ($2::text[])[1] AS path, $4::text::uuid AS first_id, $5::text::uuid AS last_id
 ),
 added AS (
-    INSERT INTO {{table}} (
-        id, path, payload, status, retries, max_retries, retry_strategy, timeout, assigned_to, errors, result,
-        dedup_key, traceparent, created_at, updated_at, run_at, lease_epoch, lease_until, runner_id,
-        priority, ordering_key, ordering_at, expires_at
-    )
+    INSERT INTO {{table}} ({{new_columns}}, created_at, updated_at)
     SELECT
         given.id, coalesce(given.path, common.path), given.payload::json, 'pending', 0, 3, 'linear', NULL, NULL,
-        '[]', NULL, NULL, NULL, common.at, common.at, common.at, 0, NULL, NULL,
-        0, NULL, NULL, NULL
+        '[]', NULL, NULL, NULL, common.at, 0, NULL, NULL, 0, NULL, NULL, NULL, common.at, common.at
     FROM common, unnest($1::text[]::uuid[], $2::text[], $3::text[]) AS given (id, path, payload)
     RETURNING id
 ),
@@ -68,7 +69,7 @@ given AS MATERIALIZED (
     SELECT *
     FROM unnest(
         $1::text[]::uuid[], $2::text[], $3::text[], $4::int[], $5::text[], $6::float8[], $7::text[], $8::text[],
-        $9::timestamptz[], $10::float8[], $11::int[], $12::text[], $13::timestamptz[], $14::text[]
+        $9::text[]::timestamptz[], $10::float8[], $11::int[], $12::text[], $13::text[]::timestamptz[], $14::text[]
     ) AS given (
         id, path, payload, max_retries, retry_strategy, timeout, assigned_to, traceparent, run_at, delay,
         priority, ordering_key, expires_at, dedup_key
@@ -93,25 +94,6 @@ WHERE (
     FROM given
     WHERE $15::boolean AND given.dedup_key IS NULL AND given.id NOT IN (SELECT added.id FROM added)
 )
-
-
--- name: add_statement
--- One job with any options, for callers that send it themselves; no row comes back where its key is taken.
--- Types are given by CAST, for `::` is a place in SQLAlchemy's text(); instants are text, which each driver takes.
-INSERT INTO {{table}} ({{new_columns}})
-VALUES (
-    CAST({{id}} AS uuid), CAST({{path}} AS text), CAST({{payload}} AS json), 'pending', 0,
-    CAST({{max_retries}} AS int), CAST({{retry_strategy}} AS text), CAST({{timeout}} AS float8),
-    CAST({{assigned_to}} AS text), '[]', NULL,
-    CAST({{dedup_key}} AS text), CAST({{traceparent}} AS text),
-    coalesce(
-        CAST(CAST({{run_at}} AS text) AS timestamptz), now() + CAST({{delay}} AS float8) * interval '1 microsecond'
-    ), 0, NULL, NULL, CAST({{priority}} AS int),
-    CAST({{ordering_key}} AS text), CASE WHEN CAST({{ordered}} AS boolean) THEN clock_timestamp() END,
-    CAST(CAST({{expires_at}} AS text) AS timestamptz)
-)
-ON CONFLICT DO NOTHING
-RETURNING id
 
 
 -- name: unkept

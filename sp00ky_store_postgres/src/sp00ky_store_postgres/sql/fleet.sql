@@ -14,16 +14,14 @@ WITH own AS (
 ), gone AS (
     DELETE FROM {{runner}} AS runner
     WHERE runner.id = ANY (ARRAY(
-        SELECT silent.id
-        FROM {{runner}} AS silent
+        SELECT silent.id FROM {{runner}} AS silent
         WHERE silent.beat_at < now() - interval '1 day' AND silent.id <> $1
         FOR UPDATE SKIP LOCKED
     ))
 )
 SELECT {{runner_columns}} FROM own AS runner
 UNION ALL
-SELECT {{runner_columns}}
-FROM {{runner}} AS runner
+SELECT {{runner_columns}} FROM {{runner}} AS runner
 WHERE runner.id <> $1 AND runner.beat_at >= now() - interval '1 day'
 
 
@@ -36,14 +34,13 @@ runner.draining
 -- Which of these sessions are at a statement, or wait for a lock; one that waits for its client is not.
 SELECT session.pid
 FROM pg_stat_activity AS session
-WHERE
-    session.pid = ANY($1::integer[])
+WHERE session.pid = ANY($1::integer[])
     AND session.usename = session_user
     AND session.state = 'active'
     AND session.wait_event_type IS DISTINCT FROM 'Client'
 
 
--- name: bound_statements
+-- name: bound
 -- The server gives a statement up itself, where its client is gone without a word. A role's own bound stays if it is tighter.
 SELECT set_config('statement_timeout', $1::text, false)
 WHERE current_setting('statement_timeout')::interval = interval '0'

@@ -6,7 +6,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-_PLACE = re.compile(r"\{\{(\w+)\}\}")
+PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
 def read_sql(name: str) -> str:
@@ -35,7 +35,7 @@ def fill(text: str, **parts: str) -> str:
             return fill(read_sql(name), **parts)
         return parts.get(name, place[0])
 
-    return _PLACE.sub(part, text)
+    return PLACE.sub(part, text)
 
 
 def fits(column: str, longest: int) -> str:

@@ -9,7 +9,7 @@ SELECT
     count(*) FILTER (WHERE job.status = 'processing') AS processing,
     {{success}} AS success,
     {{failed}} AS failed,
-    count(*) FILTER (WHERE job.status = 'processing' AND {{lease_over}}) AS stalled,
+    count(*) FILTER (WHERE job.status = 'processing' AND {{lease_holds}} IS NOT TRUE) AS stalled,
     extract(
         epoch FROM now() - min(job.run_at) FILTER (WHERE job.status = 'pending' AND job.run_at <= now())
     )::float8 AS oldest_due_s,
@@ -28,27 +28,24 @@ FROM {{rows}} AS job
     SELECT ready.*
     FROM (VALUES (3), (2), (1), (0)) AS level (priority)
     CROSS JOIN LATERAL (
-        SELECT job.status, job.run_at, job.deferred_since, job.lease_until, job.lease_epoch
-        FROM ONLY {{table}} AS job
+        SELECT job.* FROM ONLY {{table}} AS job
         WHERE job.status = 'pending' AND job.ordering_key IS NULL AND job.priority = level.priority
-        ORDER BY job.run_at, job.id
-        LIMIT $1
+        ORDER BY job.run_at, job.id LIMIT $1
     ) AS ready
     UNION ALL (
-        SELECT job.status, job.run_at, job.deferred_since, job.lease_until, job.lease_epoch
-        FROM ONLY {{table}} AS job
+        SELECT job.* FROM ONLY {{table}} AS job
         WHERE job.ordering_key IS NOT NULL AND job.status IN ('pending', 'processing') AND job.status = 'pending'
-        ORDER BY job.ordering_key, job.ordering_at, job.id
-        LIMIT $1
+        ORDER BY job.ordering_key, job.ordering_at, job.id LIMIT $1
     )
     UNION ALL (
-        SELECT job.status, job.run_at, job.deferred_since, job.lease_until, job.lease_epoch
-        FROM ONLY {{table}} AS job
-        WHERE job.status = 'processing'
-        ORDER BY job.runner_id, job.lease_until
-        LIMIT $1
+        SELECT job.* FROM ONLY {{table}} AS job
+        WHERE job.status = 'processing' ORDER BY job.runner_id, job.lease_until LIMIT $1
     )
 )
+
+
+-- name: all_rows
+ONLY {{table}}
 
 
 -- name: all_ended
@@ -60,9 +57,7 @@ count(*) FILTER (WHERE job.status = '{{status}}')
     SELECT count(*)
     FROM (
         SELECT FROM ONLY {{table}} AS job
-        WHERE job.status IN ('success', 'failed') AND job.status = '{{status}}'
-        ORDER BY job.updated_at
-        LIMIT $1
+        WHERE job.status IN ('success', 'failed') AND job.status = '{{status}}' ORDER BY job.updated_at LIMIT $1
     ) AS first
 )
 
@@ -138,10 +133,7 @@ WHERE held.locktype = 'transactionid' AND held.mode = 'ExclusiveLock' AND held.g
 -- name: rollups
 -- Rows of all runners, summed up by step ($4: its seconds; NULL: all in one), and by path where $5.
 SELECT
-    CASE
-        WHEN $4::bigint IS NULL THEN $1::timestamptz
-        ELSE to_timestamp(floor(extract(epoch FROM rollup.minute) / $4::bigint) * $4::bigint)
-    END AS minute,
+    coalesce(to_timestamp(floor(extract(epoch FROM rollup.minute) / $4::bigint) * $4::bigint), $1::timestamptz) AS minute,
     rollup.backend,
     CASE WHEN $5::boolean THEN rollup.path ELSE '' END AS path,
     rollup.outcome,

@@ -54,25 +54,18 @@ WHERE namespace.nspname = $1 AND NOT has_table_privilege(relation.oid, wanted.pr
 GROUP BY relation.relname
 
 
--- name: losing_rows
--- Whether a crash of the server empties a table, and whether row-level security binds this role.
-SELECT
-    relation.relpersistence = 'u' AS unlogged, row_security_active(relation.oid) AS has_row_security,
-    current_user::text AS role
-FROM pg_class AS relation
-WHERE relation.oid = $1::text::regclass
-
-
--- name: bloat
+-- name: table_state
+-- Whether a crash of the server empties a table, whether row-level security binds this role, and what vacuum has left.
 -- Statistics are forgotten in a crash, what the last vacuum counted isn't.
 SELECT
-    greatest(stat.n_live_tup, relation.reltuples)::bigint AS live, stat.n_dead_tup AS dead,
-    pg_relation_size(stat.relid) AS bytes,
-    coalesce('autovacuum_enabled=false' = ANY (relation.reloptions), false)
-        OR coalesce('autovacuum_enabled=off' = ANY (relation.reloptions), false) AS never_vacuumed
-FROM pg_stat_user_tables AS stat
-JOIN pg_class AS relation ON relation.oid = stat.relid
-WHERE stat.relid = $1::text::regclass
+    relation.relpersistence = 'u' AS unlogged, row_security_active(relation.oid) AS has_row_security,
+    current_user::text AS role,
+    greatest(stat.n_live_tup, relation.reltuples)::bigint AS live, coalesce(stat.n_dead_tup, 0) AS dead,
+    pg_relation_size(relation.oid) AS bytes,
+    coalesce(relation.reloptions && ARRAY['autovacuum_enabled=false', 'autovacuum_enabled=off'], false) AS never_vacuumed
+FROM pg_class AS relation
+LEFT JOIN pg_stat_user_tables AS stat ON stat.relid = relation.oid
+WHERE relation.oid = $1::text::regclass
 
 
 -- name: assigned_checks
@@ -91,10 +84,10 @@ SELECT ({{expression}}) IS FALSE FROM (SELECT (NULL::{{table}}).*) AS nothing
 
 -- name: references
 -- The foreign keys that keep a table's rows from being deleted.
-SELECT con.conrelid::regclass::text AS referrer, quote_ident(con.conname) AS name
+SELECT quote_ident(con.conname) AS name, con.conrelid::regclass::text AS referrer
 FROM pg_constraint AS con
 WHERE con.contype = 'f' AND con.confrelid = $1::text::regclass AND con.confdeltype IN ('a', 'r') AND con.conparentid = 0
-ORDER BY 1, 2
+ORDER BY 2, 1
 
 
 -- name: waiting
@@ -104,23 +97,28 @@ SELECT count(*) FROM (SELECT FROM ONLY {{table}} AS job WHERE job.status IN ('pe
 
 -- name: table_lock_holders
 -- Who has locks on the tables of a schema, of which ALTER TABLE and CREATE TRIGGER wait for some.
-SELECT DISTINCT session.pid, session.application_name, session.usename::text AS role, session.xact_start AS since
-FROM pg_locks AS held
+{{lock_holders}}
 JOIN pg_class AS relation ON relation.oid = held.relation
 JOIN pg_namespace AS namespace ON namespace.oid = relation.relnamespace
-JOIN pg_stat_activity AS session ON session.pid = held.pid
-WHERE
-    namespace.nspname = $1 AND relation.relkind = 'r' AND held.granted AND held.pid <> pg_backend_pid()
-    AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+WHERE namespace.nspname = $1 AND relation.relkind = 'r' AND held.pid <> pg_backend_pid() AND {{is_held_here}}
 LIMIT 5
 
 
 -- name: migration_lock_holders
--- Who has the lock under which a schema is migrated. Since when a session runs isn't shown to every role.
-SELECT session.pid, session.application_name, session.usename::text AS role, session.backend_start AS since
+-- Who has the lock under which a schema is migrated.
+{{lock_holders}}
+WHERE held.locktype = 'advisory' AND held.objsubid = 1 AND {{is_held_here}}
+    AND (held.classid::bigint << 32) | held.objid::bigint = hashtextextended('sp00ky:' || $1::text, 0)
+
+
+-- name: lock_holders
+-- Since when a session or its transaction runs isn't shown to every role.
+SELECT DISTINCT
+    session.pid, session.application_name, session.usename::text AS role,
+    coalesce(session.xact_start, session.backend_start) AS since
 FROM pg_locks AS held
 JOIN pg_stat_activity AS session ON session.pid = held.pid
-WHERE
-    held.locktype = 'advisory' AND held.objsubid = 1 AND held.granted
-    AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND (held.classid::bigint << 32) | held.objid::bigint = hashtextextended('sp00ky:' || $1::text, 0)
+
+
+-- name: is_held_here
+held.granted AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())

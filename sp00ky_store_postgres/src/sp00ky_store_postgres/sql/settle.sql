@@ -29,11 +29,11 @@ written_{{number}} AS (
     FROM (
         SELECT given.*, job.ctid AS place
         FROM unnest(
-            $1::int[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::int[], $7::float8[], $8::text[],
-            $9::text[], $10::int[], $11::text[], $12::timestamptz[], $13::int[], $14::text[]
+            $1::int[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::bigint[], $7::text[], $8::text[], $9::text[],
+            $10::int[], $11::float8[], $12::timestamptz[], $13::int[], $14::text[]
         ) WITH ORDINALITY AS given (
-            table_number, id, epoch, was, status, retries, delay, error, result, flags, runner, due, priority,
-            request_id, n
+            table_number, id, error, result, flags, epoch, was, runner, status,
+            retries, delay, due, priority, request_id, n
         )
         JOIN ONLY {{table}} AS job ON job.id = given.id
         WHERE given.table_number = {{number}}

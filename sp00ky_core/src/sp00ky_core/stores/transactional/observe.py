@@ -102,8 +102,8 @@ async def ids_starting_with(session: Session, tables: Tables, prefix: str, *, li
     table, start = table_of(prefix), key_of(prefix)
     if table not in {known.table for known in tables}:
         return []
-    where = [Is("id", ">=", start), Is("id", "<", f"{start}\U0010ffff")]
-    rows = await session.select(job_table(table), where, order=("id",), limit=limit, columns=["id"])
+    where, columns = session.beginning_with(start), ["id"]
+    rows = await session.select(job_table(table), where, order=("id",), limit=limit, columns=columns)
     return [job_id(table, row["id"]) for row in rows]
 
 

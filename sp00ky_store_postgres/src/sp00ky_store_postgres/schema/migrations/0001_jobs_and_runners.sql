@@ -34,19 +34,10 @@ CREATE TABLE IF NOT EXISTS {{table}} (
     -- page of the primary key, which made claims among a million jobs 1.4 times as slow. (PostgreSQL has uuidv7() only
     -- since 18.) Each page has room for the entries that claims and settles add, so that they needn't look for old ones.
     id uuid PRIMARY KEY WITH (fillfactor = 50) DEFAULT
-        encode(
-            set_bit(
-                set_bit(
-                    overlay(
-                        uuid_send(gen_random_uuid())
-                        PLACING substr(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 3) FROM 1 FOR 6
-                    ),
-                    52, 1
-                ),
-                53, 1
-            ),
-            'hex'
-        )::uuid,
+        encode(set_bit(set_bit(overlay(
+            uuid_send(gen_random_uuid())
+            PLACING substr(int8send((extract(epoch FROM clock_timestamp()) * 1000)::bigint), 3) FROM 1 FOR 6
+        ), 52, 1), 53, 1), 'hex')::uuid,
     -- What is fixed in length comes first, to be found without a look at what is before it, and what claims and settles
     -- write comes last: within a page WAL holds what lies between the first and the last byte that differ.
     -- Not now(), which is the transaction's start: who watches must find what a long transaction committed.

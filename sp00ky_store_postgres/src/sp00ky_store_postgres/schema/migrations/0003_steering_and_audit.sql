@@ -69,12 +69,6 @@ WHERE ordering_key IS NOT NULL AND status IN ('pending', 'processing')
 CREATE INDEX {{concurrently}}{{name}} ON {{table}} (priority DESC, run_at, id)
 WHERE status = 'pending' AND ordering_key IS NULL
 
--- dropped due: each claim maintains an index that nothing reads
-DROP INDEX {{concurrently}}IF EXISTS {{qualified}}
-
 -- index moved: watching reads the whole table
 CREATE INDEX {{concurrently}}{{name}} ON {{table}} (updated_at)
 WHERE status = 'pending' AND (lease_epoch > 0 OR updated_at - created_at > interval '1 ms')
-
--- dropped again: each retry maintains an index that nothing reads
-DROP INDEX {{concurrently}}IF EXISTS {{qualified}}

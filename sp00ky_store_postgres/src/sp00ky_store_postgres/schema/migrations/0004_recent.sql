@@ -1,9 +1,6 @@
 -- index recent: listing, watching and clearing jobs read the whole table
 CREATE INDEX {{concurrently}}{{name}} ON {{table}} (created_at, id) WITH (fillfactor = 50) WHERE status <> 'processing'
 
--- dropped newest: each claim maintains an index that nothing reads
-DROP INDEX {{concurrently}}IF EXISTS {{qualified}}
-
 -- check written: a status that there isn't, and times that no client can read, such as one in the year 10000, can be written
 ALTER TABLE {{table}} ADD CONSTRAINT {{name}} CHECK (
     -- Of what claims and settles write, and no more: a CHECK is read with each statement and evaluated for each row.
@@ -16,18 +13,3 @@ ALTER TABLE {{table}} ADD CONSTRAINT {{name}} CHECK (
 
 -- validated written: rows that are there may hold what no runner can work with, or no client can read
 ALTER TABLE {{table}} VALIDATE CONSTRAINT {{name}}
-
--- dropped path: each claim and each settle reads and evaluates one more CHECK
-ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
-
--- dropped retries: each claim and each settle reads and evaluates one more CHECK
-ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
-
--- dropped instants: each claim and each settle reads and evaluates one more CHECK
-ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
-
--- dropped deferred: each claim and each settle reads and evaluates one more CHECK
-ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
-
--- dropped steering: each claim and each settle reads and evaluates one more CHECK
-ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}

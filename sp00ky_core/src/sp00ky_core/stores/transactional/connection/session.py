@@ -162,6 +162,10 @@ class Session(ABC):
         """Return an id as jobs have it, where the database takes other notations of it too."""
         return job_id
 
+    def beginning_with(self, start: str) -> list[Is]:
+        """Return the conditions of jobs' rows whose key starts so."""
+        return [Is("id", ">=", start), Is("id", "<", f"{start}\U0010ffff")]
+
     @abstractmethod
     async def now(self) -> datetime:
         """Read the clock that all processes share; not before the transaction has its locks."""

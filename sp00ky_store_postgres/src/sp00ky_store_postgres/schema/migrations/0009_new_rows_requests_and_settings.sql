@@ -1,3 +1,36 @@
+-- column sp00ky_control.settings: what operators set of a backend at run time isn't kept
+ALTER TABLE {{sp00ky_control}} ADD COLUMN IF NOT EXISTS settings json
+
+-- column sp00ky_control.settings_until: what operators set of a backend at run time isn't kept
+ALTER TABLE {{sp00ky_control}} ADD COLUMN IF NOT EXISTS settings_until timestamp with time zone
+    CHECK (settings_until BETWEEN '0001-01-02 00:00:00+00' AND '9999-12-30 00:00:00+00')
+
+-- column sp00ky_control.settings_by: what operators set of a backend at run time isn't kept
+ALTER TABLE {{sp00ky_control}} ADD COLUMN IF NOT EXISTS settings_by text
+
+-- column sp00ky_rollup.fine: how long attempts took isn't kept, minute by minute
+ALTER TABLE {{sp00ky_rollup}} ADD COLUMN IF NOT EXISTS fine integer[]
+
+-- column request_id: no job can be enqueued or delivered
+ALTER TABLE {{table}} ADD COLUMN IF NOT EXISTS request_id text
+
+-- column redacted_at: no job can be enqueued or delivered
+ALTER TABLE {{table}} ADD COLUMN IF NOT EXISTS redacted_at timestamp with time zone
+
+-- column copied_from: no job can be enqueued or delivered
+ALTER TABLE {{table}} ADD COLUMN IF NOT EXISTS copied_from text
+
+-- index requested: finding the job of a backend's request reads the whole table
+CREATE INDEX {{concurrently}}{{name}} ON {{table}} (request_id) WHERE request_id IS NOT NULL
+
+-- index copied: finding the copies of a job reads the whole table
+CREATE INDEX {{concurrently}}{{name}} ON {{table}} (copied_from) WHERE copied_from IS NOT NULL
+
+-- index traced: finding the jobs of a trace reads the whole table
+CREATE INDEX {{concurrently}}{{name}} ON {{table}}
+    -- A traceparent has 55 characters. Clients of 0.2 could write any, longer than an index takes.
+    (left(traceparent, 64) COLLATE "C") WHERE traceparent IS NOT NULL
+
 -- function sp00ky_refuse_new_row: rows that aren't a new job's can be inserted
 CREATE OR REPLACE FUNCTION {{sp00ky_refuse_new_row}}() RETURNS trigger
 LANGUAGE plpgsql AS $function$
@@ -128,17 +161,42 @@ WHEN (NOT (
 ))
 EXECUTE FUNCTION {{sp00ky_refuse_new_row}}()
 
--- dropped rules: each INSERT reads one more condition, which the trigger of new rows has, too
+-- function sp00ky_wake: idle runners find new jobs by polling only
+CREATE OR REPLACE FUNCTION {{sp00ky_wake}}() RETURNS trigger
+LANGUAGE plpgsql AS $function$
+    -- Called once for each INSERT statement; PostgreSQL merges equal notifications of a transaction into one.
+    -- Transactions that notify commit one after the other. So none does while a runner looks for jobs by itself: then it
+    -- has the lock of this half second (`hold_notifications`). Nobody waits for a lock here. Who may not call the functions
+    -- of advisory locks, which everybody may unless that was revoked, notifies always; to ask for one of them is enough.
+DECLARE
+    jobs constant text := TG_TABLE_SCHEMA || '.' || TG_TABLE_NAME;
+    half constant bigint := floor(date_part('epoch', clock_timestamp()) * 2);
+    key constant bigint := hashtextextended('sp00ky wake ' || jobs, half);
+BEGIN
+    IF NOT has_function_privilege('pg_try_advisory_lock_shared(bigint)'::regprocedure, 'EXECUTE') THEN
+        PERFORM pg_notify('sp00ky', jobs);
+    ELSIF (CASE WHEN pg_try_advisory_lock_shared(key) THEN pg_advisory_unlock_shared(key) END) THEN
+        PERFORM pg_notify('sp00ky', jobs);
+        -- Another transaction is about to notify: tell runners that transactions meet.
+        IF NOT pg_try_advisory_xact_lock(hashtextextended('sp00ky wake ' || jobs, -1)) THEN
+            PERFORM pg_notify('sp00ky_flow', jobs);
+        END IF;
+    END IF;
+    RETURN NULL;
+END
+$function$
+
+-- trigger wake: idle runners find new jobs by polling only
+CREATE TRIGGER {{name}} AFTER INSERT ON {{table}}
+FOR EACH STATEMENT
+WHEN (current_setting('sp00ky.notify', true) IS DISTINCT FROM 'off')
+EXECUTE FUNCTION {{sp00ky_wake}}()
+
+-- dropped due, again, newest, held, leased: claims and retries maintain indexes that nothing reads
+DROP INDEX {{concurrently}}IF EXISTS {{qualified}}
+
+-- dropped path, retries, instants, deferred, steering, payload, max_retries, timeout: claims and settles read and evaluate more CHECKs
+ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
+
+-- dropped rules, payload, sp00ky_notify: each INSERT, claim and settle pays for what other triggers do
 DROP TRIGGER IF EXISTS {{name}} ON {{table}}
-
--- dropped payload: each claim and each settle parses the payload once more
-ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
-
--- dropped payload: each claim and each settle locks each row once more
-DROP TRIGGER IF EXISTS {{name}} ON {{table}}
-
--- dropped max_retries: each claim and each settle reads and evaluates one more CHECK
-ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}
-
--- dropped timeout: each claim and each settle reads and evaluates one more CHECK
-ALTER TABLE {{table}} DROP CONSTRAINT IF EXISTS {{name}}

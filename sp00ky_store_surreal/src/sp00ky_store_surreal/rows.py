@@ -247,6 +247,7 @@ class Lengths:
     def bindings(self, n: str = "0") -> dict[str, int]:
         """Build what statements bind for it; ``n``: the table's number."""
         return {
+            f"short{n}": min(self.payload, self.result, self.errors, LONGEST_TEXT) // 2,
             f"longest{n}": self.payload,
             f"longest_row{n}": self.payload + self.result + self.errors + 16 * LONGEST_TEXT,
             "longest_result": self.result,

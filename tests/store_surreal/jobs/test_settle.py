@@ -24,15 +24,15 @@ COLLIDED = "Failed to commit transaction due to a read or write conflict. This t
 
 def broken(store: SurrealStore, monkeypatch: pytest.MonkeyPatch, message: str) -> list[str]:
     """Writes fail with this message as long as the list has something; a full disk can't be had here."""
-    link: Any = store._connection._link
-    real, failing = link._query, ["yes"]
+    sdk = store._connection._link.sdk
+    real, failing = sdk.query_raw, ["yes"]
 
-    async def query(statement: str, bindings: dict[str, Any]) -> Any:
+    async def query_raw(statement: str, bindings: dict[str, Any]) -> Any:
         if failing and ("UPDATE" in statement or "UPSERT" in statement):
             return {"result": [{"status": "ERR", "result": message}]}
         return await real(statement, bindings)
 
-    monkeypatch.setattr(link, "_query", query)
+    monkeypatch.setattr(sdk, "query_raw", query_raw)
     return failing
 
 

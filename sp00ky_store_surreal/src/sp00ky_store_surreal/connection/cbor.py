@@ -142,3 +142,14 @@ def results_of(store: str, reply: Mapping[str, Any]) -> list[Any]:
     if problem is not None:
         raise problem
     return [result["result"] for result in reply["result"]]
+
+
+def without_null(value: Any) -> Any:
+    """Replace NULL by None in a value, for columns and JSON don't tell it from NONE."""
+    if NULL is None:
+        return value
+    if isinstance(value, list):
+        return [without_null(item) for item in value]
+    if isinstance(value, dict):
+        return {key: without_null(item) for key, item in value.items()}
+    return None if value is NULL else value

@@ -40,11 +40,11 @@ CROSSING = {
         test_model.py test_moving.py test_schedule_changes.py test_schedule_runs.py test_testing.py
     """,
     ("store_surreal", "sp00ky_store_surreal/src/sp00ky_store_surreal"): """
-        connection/test_faults.py jobs/test_claim_index.py jobs/test_claim_limits.py
-        jobs/test_claim_refusals.py jobs/test_reschedule.py schema/test_dry_run.py
-        schema/test_waiting_jobs.py test_cancellation.py test_conformance.py test_dropin_tables.py
-        test_job_policy.py test_model.py test_other_keys.py test_permissions.py test_redeploy.py
-        test_result_values.py test_row_loading.py
+        connection/test_faults.py connection/test_handshake.py jobs/test_claim_index.py
+        jobs/test_claim_limits.py jobs/test_claim_refusals.py jobs/test_reschedule.py
+        schema/test_dry_run.py schema/test_waiting_jobs.py test_cancellation.py test_conformance.py
+        test_dropin_tables.py test_job_policy.py test_model.py test_other_keys.py
+        test_permissions.py test_redeploy.py test_result_values.py test_row_loading.py
     """,
     ("store_sqlite", "contrib/sp00ky_store_sqlite/src/sp00ky_store_sqlite"): """
         test_aiosqlite_store.py test_claims.py test_command_line.py test_model.py test_schema.py

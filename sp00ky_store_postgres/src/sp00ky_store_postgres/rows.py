@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 from typing import Any
 
@@ -153,7 +153,9 @@ _UNCLAIMED = dict.fromkeys(("errors", "last_error_name", "last_error_code", "res
 """Columns that a claim doesn't return, and a job is made of."""
 
 
-is_key = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+is_key: Callable[[str], re.Match[str] | None] = re.compile(
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+).fullmatch
 """Tells whether a text is a key as PostgreSQL writes it."""
 
 _OTHER_NOTATION = re.compile(r"[0-9a-fA-F]{32}")

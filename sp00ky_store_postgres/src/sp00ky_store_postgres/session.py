@@ -14,6 +14,7 @@ from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.ports import QUERY_SECONDS, JobTable
 from sp00ky_core.stores.rows import UNREAD
 from sp00ky_core.stores.transactional import Either, Is, Kind, Reply, Row, Session, SqlSession, Table, Where
+from sp00ky_core.stores.transactional.connection.session import Update
 from sp00ky_core.stores.transactional.connection.sql import encoded
 from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, LIVE_STATUSES, NOT_ENDED, job_table
 from sp00ky_store_postgres.connection.callers import Fetch
@@ -125,7 +126,9 @@ class PostgresSession(SqlSession):
         stored = {name: value for name, value in values.items() if name not in ERROR_FIELDS}
         return await super().update(table, where, stored)
 
-    update_many = Session.update_many  # one by one, for each sets what is no column here
+    async def update_many(self, table: Table, updates: Sequence[Update]) -> int:
+        """See ``Session.update_many``; one by one, for each sets what is no column here."""
+        return await Session.update_many(self, table, updates)
 
     async def alone(self, table: Table) -> bool:
         """See ``Session.alone``; one waits for the other."""

@@ -99,7 +99,6 @@ FULL = (
     "e2e/test_operating_document.py",
     "e2e/test_plugins_document.py",
     "e2e/test_python_document.py",
-    "e2e/test_settings.py",
     "e2e/test_surreal_dropin.py",
     "e2e/test_testing_document.py",
     "examples/",

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from tests.dashboard.conftest import Serve, ada
 from tests.dashboard.scene import opened_shop
 
 from sp00ky_core import JobFilter, Outbox
-from sp00ky_core.ports import GroupBy
 from sp00ky_dashboard import Dashboard, app
 
 AXE = "axe-core@4.14.1"
@@ -219,25 +218,6 @@ async def test_ticked_jobs_are_retried(page: Any, outbox: Outbox) -> None:
     assert (entry.actor, entry.reason, entry.count) == ("ada", "the backend is back again", 2)
 
 
-@pytest.mark.parametrize(("by", "column"), [("route", "path"), ("assigned", "assigned_to")])
-async def test_a_group_of_errors_is_retried(page: Any, outbox: Outbox, by: GroupBy, column: str) -> None:
-    since = datetime.now(UTC) - timedelta(hours=1)
-    group = next(group for group in await outbox.errors(since=since, by=by) if getattr(group, column))
-    error: Any = {"error_name": group.name, "code": group.code, column: getattr(group, column)}
-    jobs = await outbox.find(backend=group.backend, **error, failed_since=since, limit=1000)
-    await page.goto("/errors")
-    await page.get_by_role("link", name="By assigned to" if by == "assigned" else "By route").click()
-    await page.get_by_label("Changed since").fill("1h")
-    await page.get_by_label("Failed since").fill("3h")
-    await page.get_by_role("button", name="Filter").click()
-    await page.get_by_role("link", name="Reset").wait_for()
-    await page.get_by_role("button", name=f"Retry {group.name} of {error[column]}").first.click()
-    dialog = page.locator("dialog[open]")
-    await dialog.get_by_role("button", name="Retry").click()
-    await page.get_by_text(f"{len(jobs)} job{'s' * (len(jobs) > 1)} retried.").wait_for()
-    assert [(await outbox.get(job.id)).status for job in jobs] == ["pending"] * len(jobs)
-
-
 async def test_a_backend_is_set_and_reset_with_the_keyboard(page: Any, outbox: Outbox) -> None:
     await page.goto("/")
     await page.get_by_role("button", name="Set api", exact=True).focus()
@@ -261,50 +241,6 @@ async def test_a_backend_is_set_and_reset_with_the_keyboard(page: Any, outbox: O
     await page.locator("dialog[open]").wait_for()
     await page.keyboard.press("Enter")
     await page.get_by_text("api is as the file says.").wait_for()
-
-
-async def test_a_tenants_jobs_are_copied_redacted_and_erased(page: Any, outbox: Outbox) -> None:
-    group = next(group for group in await outbox.groups("assigned") if group.assigned_to)
-    dialog = page.locator("dialog[open]")
-    await page.goto("/groups?by=assigned")
-    await page.get_by_role("link", name=group.assigned_to, exact=True).first.click()
-    await page.get_by_role("heading", name=f"Jobs of {group.assigned_to}").wait_for()
-    theirs = page.url
-    await page.locator("#pick-all").check()
-    await page.get_by_role("button", name="Copy").click()
-    await dialog.get_by_label("To").select_option("billing")
-    await dialog.get_by_role("button", name="Copy").click()
-    await page.get_by_role("heading", name=" to billing?").wait_for()
-    await page.get_by_role("button", name="Copy").click()
-    await page.get_by_text("copied.").wait_for()
-    assert {job.backend for job in await outbox.find(status="pending", limit=3)} == {"billing"}
-    for act in ("Redact", "Erase"):
-        await page.goto(theirs)
-        await page.locator("#pick-all").check()
-        await page.get_by_role("button", name=act).click()
-        await dialog.get_by_label("Reason").fill("they ask for it")
-        if act == "Redact":
-            await dialog.get_by_label("End those that are pending first").check()
-        await dialog.get_by_role("button", name=act).click()
-        await page.get_by_text("sha256").first.wait_for()
-    assert await outbox.find(backend=group.backend, assigned_to=group.assigned_to) == []
-    assert [entry.action for entry in (await outbox.audit())[:3]] == ["erase", "redact", "copy"]
-
-
-async def test_jobs_are_exported_and_imported(page: Any, outbox: Outbox, tmp_path: Path) -> None:
-    await page.goto("/jobs?status=failed&backend=billing")
-    failed = await outbox.find(status="failed", backend="billing", limit=1_000)
-    await page.get_by_role("link", name="Export").click()
-    async with page.expect_download() as download:
-        await page.get_by_role("button", name="Download").click()
-    await (await download.value).save_as(tmp_path / "jobs.ndjson")
-    await outbox.clear(*(job.id for job in failed))
-    await page.goto("/import")
-    await page.get_by_label("File").set_input_files(tmp_path / "jobs.ndjson")
-    await page.get_by_role("button", name="Look at it").click()
-    await page.get_by_role("button", name="Import").click()
-    await page.get_by_text(f"{len(failed)} jobs imported").wait_for()
-    assert await outbox.find(status="failed", backend="billing", limit=1_000) == failed
 
 
 async def test_pages_stay_up_to_date_and_keep_what_is_ticked(page: Any, outbox: Outbox) -> None:
@@ -357,24 +293,6 @@ async def test_a_page_that_takes_long_comes_in_two_steps(
     assert not typed or await typed.input_value() == "/spook", "what is typed meanwhile stays"
     assert "…" not in await page.locator("#live .tabs, #live thead").first.inner_text(), "all is counted"
     await page.locator("[data-state=live]").wait_for()
-
-
-async def test_a_job_is_rescheduled_with_the_keyboard(page: Any, outbox: Outbox) -> None:
-    job = await outbox.run("api", "/spookify", delay=timedelta(days=9))
-    await page.goto(f"/jobs/{job.id}")
-    await page.get_by_role("button", name="Reschedule").focus()
-    await page.keyboard.press("Enter")
-    await page.locator("dialog[open]").wait_for()
-    await page.keyboard.type("soon")
-    await page.keyboard.press("Enter")
-    await page.get_by_role("alert").filter(has_text="a time from now").wait_for()
-    await page.get_by_label("Due").fill("")
-    await page.get_by_label("At once").check()
-    await page.get_by_label("Priority").select_option("3")
-    await page.keyboard.press("Enter")
-    await page.get_by_text("1 job rescheduled.").wait_for()
-    now = await outbox.get(job.id)
-    assert (now.priority, now.run_at is not None and now.run_at <= datetime.now(UTC)) == (3, True)
 
 
 async def test_it_is_used_with_the_keyboard(page: Any) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 import pytest
-from tests.conftest import complaints
 from tests.core.cli.conftest import SP00KY, TOKEN
 
 from sp00ky_core import Outbox, PluginLoadError, Plugins, hookimpl
@@ -80,16 +79,6 @@ def test_an_interrupt_exits_130(migrated: Path, sp00ky: Any, monkeypatch: pytest
     monkeypatch.setattr(Outbox, "pages", interrupt)
     shown = sp00ky("jobs", "list")
     assert (shown.code, shown.out, shown.err.strip()) == (130, "", "")
-
-
-def test_a_reader_that_leaves_is_no_error(migrated: Path, sp00ky: Any, start: Any) -> None:
-    sp00ky("call", "api", "/json")
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "wb") as pipe:
-        process = start("jobs", "list", "--json", stdout=pipe)
-    _, err = process.communicate(timeout=240)
-    assert (process.returncode, complaints(err)) == (1, "")
 
 
 def test_closed_streams_harm_nothing(migrated: Path, sp00ky: Any) -> None:

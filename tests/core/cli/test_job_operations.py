@@ -58,36 +58,6 @@ def test_what_may_have_arrived_is_resent_only_when_told_to(migrated: Path, sp00k
     assert sp00ky("jobs", "get", job_id, "--json").json["status"] == "pending"
 
 
-def test_jobs_are_retried_over_a_while(shelf: Shelf, sp00ky: Any) -> None:
-    ids = ended(4)
-    assert sp00ky("jobs", "retry", *ids[:2], "--over", "1h").code == 0
-    assert sp00ky("jobs", "retry", "--all", "--over", "1h", "--yes").code == 0
-    found = shelf.all()
-    waits = [(found[id_].run_at - found[id_].updated_at).total_seconds() for id_ in ids]  # type: ignore[operator]
-    assert [round(wait) for wait in waits] == [0, 1_800, 0, 1_800]
-    assert "--over" in sp00ky("jobs", "retry", "--all", "--over", "soon", "--yes").complaint(2)
-
-
-def test_each_command_is_one_entry_of_the_audit(shelf: Shelf, sp00ky: Any) -> None:
-    one, two = ended(2)
-    sp00ky("jobs", "retry", one[:-2], two, "--reason", "again")
-    sp00ky("jobs", "kill", "--all", "--yes", "--actor", "mallory")
-    sp00ky("jobs", "clear", "--status", "failed", "--limit", "1", "--yes")
-    sp00ky("jobs", "kill", "--all", "--dry-run")
-    sp00ky("jobs", "kill", "--all")
-    entries = sp00ky("audit", "--json").json["audit"]
-    shown = [
-        (entry["action"], entry["selection"], entry["actor"], entry["reason"], entry["count"])
-        for entry in entries
-    ]
-    assert shown == [
-        ("clear", {"status": "failed", "limit": 1}, "eve", None, 1),
-        ("kill", {"all": True}, "mallory", None, 2),
-        ("redrive", {"ids": [one, two]}, "eve", "again", 2),
-    ]
-    assert {entry["via"] for entry in entries} == {"cli"}
-
-
 def test_clear_by_filter_deletes_what_has_ended(ended: tuple[str, str], call: Call, sp00ky: Any) -> None:
     good, bad = ended
     waiting = call()
@@ -124,18 +94,6 @@ def test_pending_jobs_that_match_are_rescheduled(shelf: Shelf, sp00ky: Any) -> N
     assert [at < datetime.now(UTC) for at in dates if at] == [False, True, True]
     (entry,) = sp00ky("audit", "--json").json["audit"]
     assert (entry["count"], entry["selection"]) == (2, {"backend": "api", "delay": 0.0, "limit": 2})
-
-
-def test_what_failed_in_a_part_of_the_night_is_retried_and_nothing_else(shelf: Shelf, sp00ky: Any) -> None:
-    (early,), (late,) = ended(1), ended(1)
-    since, until = [shelf.all()[job_id].updated_at.isoformat() for job_id in (early, late)]  # type: ignore[union-attr]
-    within = ("--code", "500", "--failed-since", since, "--failed-until", until)
-    assert sp00ky("jobs", "retry", *within, "--yes").out == "redriven: 1\n"
-    assert shelf.all()[early].status == "pending"
-    (entry,) = sp00ky("audit", "--json").json["audit"]
-    assert set(entry["selection"]) == {"status", "code", "failed_since", "failed_until"}
-    assert sp00ky("jobs", "errors", "--failed-since", until, "--json").json["errors"][0]["count"] == 1
-    assert ids(sp00ky("jobs", "list", "--failed-since", since, "--json")) == [late]
 
 
 @pytest.mark.parametrize(

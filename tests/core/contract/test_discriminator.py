@@ -52,27 +52,6 @@ def test_a_discriminator_chooses_the_schema(
     assert pointers(tmp_path, schema, {"a": 1}, **schemas) == ["/a"]
 
 
-@pytest.mark.parametrize("mapping", [{}, {"mapping": {"Cat": "#/components/schemas/Cat", "Dog": "Dog"}}])
-def test_a_discriminator_of_what_all_alternatives_are_made_of_chooses(
-    tmp_path: Path, mapping: dict[str, Any]
-) -> None:
-    pet = {"discriminator": {"propertyName": "kind", **mapping}, "required": ["kind"]}
-    between = {"allOf": [{"$ref": "#/components/schemas/Pet"}]}
-    schemas = {
-        "Pet": pet,
-        "Cat": {"allOf": [{"$ref": "#/components/schemas/Pet"}, CAT]},
-        "Dog": {"allOf": [between, DOG]},
-    }
-    for payload, expected in [
-        ({"kind": "Cat", "name": "x"}, []),
-        ({"kind": "Dog", "name": "x"}, []),
-        ({"kind": "Cat", "lives": True}, ["/a/lives"]),
-        ({"kind": "Bird"}, ["/a/kind"]),
-        ({}, ["/a/kind"]),
-    ]:
-        assert pointers(tmp_path, field({"oneOf": BOTH}), {"a": payload}, **schemas) == expected, payload
-
-
 def test_a_discriminator_without_a_mapping_goes_by_the_schemas_names(tmp_path: Path) -> None:
     schema = field({"oneOf": BOTH, "discriminator": {"propertyName": "kind"}})
     assert pointers(tmp_path, schema, {"a": {"kind": "Cat", "lives": 9}}, **PETS) == []

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core import TimeoutIgnored
 from sp00ky_core.errors import (
     JobNotFound,
     OptionInvalid,
@@ -125,15 +123,6 @@ def test_the_contract_is_checked_before_anything_is_written(
     with pytest.raises(OptionInvalid, match="priority"):
         outbox.run("api", "/a", connection=connection, priority=4)
     assert not connection.in_transaction
-
-
-def test_an_ignored_timeout_warns_of_the_caller_s_line(
-    outbox: SyncOutbox, connection: sqlite3.Connection
-) -> None:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        outbox.run("api", "/b", connection=connection, timeout=5)
-    assert [(warning.category, warning.filename) for warning in caught] == [(TimeoutIgnored, __file__)]
 
 
 def test_without_a_connection_it_must_be_said(outbox: SyncOutbox, connection: sqlite3.Connection) -> None:

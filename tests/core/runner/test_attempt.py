@@ -1,7 +1,6 @@
 """Rows that can't be delivered end as failed; every other job goes on."""
 
 import asyncio
-import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -96,27 +95,6 @@ async def test_a_transport_that_does_not_keep_to_the_timeout_is_cut_off(make_ben
     async with bench.runner():
         done = await bench.ended(job)
     assert (done.status, [error.name for error in done.errors]) == (JobStatus.SUCCESS, ["timeout"])
-
-
-async def test_one_that_is_cut_off_may_say_what_has_come_by_then(make_bench, monkeypatch) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.slots.OVERDUE_AFTER", 0.05)
-    cancelling: list[int] = []
-
-    async def read(attempt: Attempt) -> Outcome:
-        task = asyncio.current_task()
-        assert task is not None
-        cancelling.append(task.cancelling())
-        if len(cancelling) == 1:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.Event().wait()
-        return Delivered()
-
-    bench = await make_bench(read, timeout=0.05, concurrency=1)
-    jobs = [await bench.add(max_retries=0) for _ in range(2)]
-    async with bench.runner():
-        ended = [await bench.ended(job) for job in jobs]
-    assert [job.status for job in ended] == [JobStatus.SUCCESS] * 2
-    assert cancelling == [0, 0]  # the next attempt of the same worker isn't cut off
 
 
 async def test_a_job_that_has_expired_is_not_sent(make_bench) -> None:

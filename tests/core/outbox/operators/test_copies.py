@@ -9,13 +9,11 @@ import pytest
 import pytest_asyncio
 from tests.core.two_backends import ended, enqueued, opened
 
-from sp00ky_core import JobFilter, JobQuery, JobStatus, Outbox
-from sp00ky_core.backend.backend import Backends
-from sp00ky_core.errors import JobNotFound, OptionInvalid, UnknownBackend, UnknownRoute
+from sp00ky_core import JobFilter, JobStatus, Outbox
+from sp00ky_core.errors import JobNotFound, OptionInvalid, UnknownRoute
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.outbox.operators import bulk
-from sp00ky_core.outbox.operators.copies import copying
 from sp00ky_core.plugins.hookspecs import hookimpl
 
 NARROW = """
@@ -107,16 +105,6 @@ async def test_each_goes_to_its_own_backend_where_none_is_named(outbox: Outbox) 
     assert len(await jobs_of(outbox, "api")) == 4
 
 
-async def test_of_the_only_backend_none_is_copied_to_itself(tmp_path: Path) -> None:
-    async with opened(tmp_path) as both:
-        only = Backends({"api": both.backends["api"]}, {})
-        outbox = Outbox(both.config, store=both.store, plugins=both.plugins, backends=only)
-        await ended(outbox, 2)
-        assert (await outbox.copy(filter=JobFilter(), backend="api")).matched == 0
-        assert await outbox.count_matching(copying(only, "api"), JobFilter()) == 0
-        assert (await outbox.copy(filter=JobFilter(backend="api"), backend="api")).done == 2
-
-
 async def test_what_breaks_the_other_contract_is_refused_and_the_others_come(narrow: Outbox) -> None:
     for payload in ({"id": 1}, {"id": 5}, {}, {"id": 2}):
         await ended(narrow, 1, payload=payload)
@@ -127,15 +115,6 @@ async def test_what_breaks_the_other_contract_is_refused_and_the_others_come(nar
     (no_route,) = await narrow.find(path="/b")
     with pytest.raises(UnknownRoute):
         await narrow.copy(no_route.id, backend="mail")
-
-
-async def test_nothing_is_done_of_what_can_not_be(outbox: Outbox) -> None:
-    with pytest.raises(UnknownBackend):
-        await outbox.copy(filter=JobFilter(), backend="gone")
-    with pytest.raises(OptionInvalid, match="status"):
-        await outbox.copy(filter=JobFilter(status=JobStatus.PENDING))
-    assert await outbox.audit() == []
-    assert await outbox.store.find(JobQuery()) == []
 
 
 async def test_what_was_redacted_needs_another_payload(outbox: Outbox) -> None:

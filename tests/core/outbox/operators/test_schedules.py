@@ -67,33 +67,6 @@ async def test_a_sync_removes_what_the_file_no_longer_has_and_an_older_runner_do
     assert (await older.schedules.sync()).defined == ["tick"]
 
 
-async def test_a_runner_says_what_it_leaves_as_it_is(timer: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    older = timer.outbox(
-        "{tick: {every: 60s, backend: api, route: /a}, b: {every: 60s, backend: api, route: /a}}"
-    )
-    await older.migrate()
-    await timer.fire(older)
-    assert not caplog.messages
-    await timer.outbox("{tick: {every: 90s, backend: api, route: /a}}").schedules.sync()
-    await timer.fire(older)
-    fix = "; if it is to be as this process's file says, run: sp00ky schedules sync"
-    assert caplog.messages == [
-        "schedule 'tick' fires as a later definition in the database says" + fix,
-        "schedule 'b' was removed from the database" + fix,
-    ]
-
-
-async def test_a_rolling_deploy_and_a_rollback(timer: Bench) -> None:
-    older = timer.outbox(TICK)
-    newer = timer.outbox("{tick: {every: 90s, backend: api, route: /a}}")
-    await timer.fire(older)
-    await timer.fire(newer)
-    await timer.fire(older)
-    assert (await newer.schedules.get("tick")).stored.definition["every"] == 90
-    await older.migrate()
-    assert (await newer.schedules.get("tick")).stored.definition["every"] == 60
-
-
 async def test_a_trigger_leaves_the_clock_alone_and_is_written_down(timer: Bench) -> None:
     outbox = timer.outbox(TICK)
     await outbox.migrate()

@@ -5,13 +5,12 @@ import pytest
 from tests.core.schedule_bench import Bench
 
 from sp00ky_core.config.schedules import parse_schedule
-from sp00ky_core.errors import ScheduleStopped, SchemaError, StoreError, UnknownSchedule
+from sp00ky_core.errors import ScheduleStopped, StoreError, UnknownSchedule
 from sp00ky_core.ports import ScheduleChange, StoredSchedule
 from sp00ky_core.runner.maintenance.reconcile import SyncResult, change, define
 from sp00ky_core.schedules.definition import definition_of
 
 TICK = "{tick: {every: 60s, backend: api, route: /a}}"
-TOCK = "{tock: {every: 60s, backend: api, route: /a}}"
 
 
 async def test_a_change_is_decided_again_on_what_another_has_written(timer: Bench) -> None:
@@ -60,38 +59,6 @@ async def another_services(timer: Bench, name: str) -> None:
     row = StoredSchedule(name=name, definition=definition, hash="h", job_table="their_job")
     due = attrs.evolve(row, next_fire_at=timer.clock.now)
     assert await timer.store.change_schedule(ScheduleChange(schedule=due)) is not None
-
-
-async def test_a_plan_says_what_a_sync_does_and_writes_nothing(timer: Bench) -> None:
-    await timer.outbox(TICK).migrate()
-    outbox = timer.outbox(TOCK)
-    wanted = SyncResult(defined=["tock"], removed=["tick"])
-    assert await outbox.schedules.plan() == wanted
-    assert await outbox.schedules.plan() == wanted
-    assert await outbox.schedules.sync() == wanted
-    assert await outbox.schedules.plan() == SyncResult(defined=[], removed=[])
-
-
-async def test_without_tables_all_is_to_be_defined(timer: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    outbox = timer.outbox(TICK)
-
-    async def missing() -> None:
-        raise SchemaError(store="memory://", problem="no table")
-
-    monkeypatch.setattr(timer.store, "schedules", missing)
-    assert await outbox.schedules.plan() == SyncResult(defined=["tick"], removed=[])
-
-
-async def test_what_a_migration_defines_and_removes_is_written_down(timer: Bench) -> None:
-    await timer.outbox(TICK).migrate()
-    outbox = timer.outbox(TOCK)
-    await outbox.migrate()
-    await outbox.migrate()
-    entries = [(entry.action, entry.selection, entry.count) for entry in await outbox.audit()]
-    assert entries == [
-        ("schedules sync", {"define": ["tock"], "remove": ["tick"]}, 2),
-        ("schedules sync", {"define": ["tick"], "remove": []}, 1),
-    ]
 
 
 async def test_another_services_schedule_is_neither_removed_nor_fired(timer: Bench) -> None:

@@ -10,12 +10,12 @@ import pytest
 from tests.core.schedule_bench import Bench, Clock
 
 from sp00ky_conformance.store.harness import eventually
-from sp00ky_core import Outbox, hookimpl
+from sp00ky_core import hookimpl
 from sp00ky_core.errors import QueryRefused, RowRefused, StoreUnavailable
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, StoredSchedule, Trigger
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.runner.maintenance.scheduler import everything, open_runs, share
+from sp00ky_core.runner.maintenance.scheduler import everything, share
 from sp00ky_core.stores.memory import MemorySession
 from sp00ky_core.stores.transactional.connection.session import Row
 from sp00ky_core.stores.transactional.schema import Table
@@ -75,23 +75,6 @@ async def test_four_runners_make_each_fire_once(timer: Bench) -> None:
         await asyncio.gather(*map(timer.fire, outboxes))
     assert await timer.deliver() == 100
     assert len(timer.witness.fires) == 100
-
-
-async def test_a_runner_fires_its_own_schedules_at_once_and_others_when_theirs_does_not(
-    timer: Bench,
-) -> None:
-    one = "{every: 60s, backend: api, route: /a}"
-    outbox = timer.outbox(f"{{a: {one}, b: {one}, c: {one}}}")
-    await timer.fire(outbox)
-    timer.clock.move(60)
-    await timer.fire(outbox, lambda _: (0, 2))
-    assert timer.witness.fires == [("a", 1), ("c", 1)]
-    timer.clock.move(0.49)
-    await timer.fire(outbox, lambda _: (0, 2))
-    assert len(timer.witness.fires) == 2
-    timer.clock.move(0.01)
-    await timer.fire(outbox, lambda _: (0, 2))
-    assert timer.witness.fires[2:] == [("b", 1)]
 
 
 async def test_a_clock_that_was_ahead_for_a_moment_silences_no_schedule(
@@ -170,15 +153,6 @@ async def test_a_fire_that_a_change_kept_out_is_made_at_once(timer: Bench) -> No
     assert await timer.deliver() == 1
 
 
-async def test_a_runner_wakes_for_what_it_has_begun(timer: Bench) -> None:
-    outbox = timer.outbox('{tick: {cron: "* * * * * *", backend: api, route: /a}}')
-    await timer.fire(outbox)
-    timer.clock.move(1.25)
-    scheduler = timer.services(outbox).scheduler
-    assert await scheduler._look() == pytest.approx(0.75)
-    await next(iter(scheduler._under_way.values()))
-
-
 async def test_a_fan_out_makes_a_job_for_each_row(timer: Bench) -> None:
     outbox = timer.outbox(
         "{tick: {every: 60s, backend: api, route: /a, payload: {a: 1}, "
@@ -246,37 +220,7 @@ async def _counted(runner: Runner) -> bool:
     return runner.observer.counters.store_errors > 0
 
 
-async def test_an_outage_costs_time_and_no_fire(timer: Bench) -> None:
-    outbox = timer.outbox(EACH_MINUTE)
-    await timer.fire(outbox)
-    timer.clock.move(60)
-    services = timer.services(outbox)
-
-    async def fails(*_: object, **__: object) -> None:
-        raise StoreUnavailable(store="memory://", problem="away")
-
-    whole, timer.store.change_schedule = timer.store.change_schedule, fails
-    await services.scheduler._look()
-    (task,) = services.scheduler._under_way.values()
-    timer.store.change_schedule = whole
-    await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await timer.fire(outbox)
-    assert await timer.deliver() == 1
-
-
 FAN_OUT = "{tick: {every: 60s, backend: api, route: /a, forEach: {query: '%s'}}}"
-
-
-async def test_open_runs_come_with_their_jobs_however_many(timer: Bench) -> None:
-    rows = ", ".join(f'{{"id": {n}}}' for n in range(1_100))
-    outbox = timer.outbox(FAN_OUT % f"[{rows}]")
-    await outbox.migrate()
-    made = await outbox.schedules.trigger("tick")
-    found = await open_runs(timer.store, "tick")
-    assert len(found) == len(made) == 1_100
-    assert all(job is not None and job.id == run.job_id for run, job in found)
 
 
 async def test_a_query_that_is_refused_is_an_error_where_it_is_fired_by_hand(timer: Bench) -> None:
@@ -326,20 +270,3 @@ async def test_a_key_whose_row_the_database_refuses_is_quarantined(
         assert [run.status.value for run in runs] == ["running", "failed"]
         timer.clock.move(1)
     assert (await outbox.schedules.get("tick")).quarantined == ("bad",)
-
-
-async def test_a_backend_that_shares_its_table_gets_its_jobs(tmp_path: Path) -> None:
-    document = 'openapi: 3.1.0\ninfo: {title: t, version: "1"}\npaths: {%s: {post: {}}}\n'
-    (tmp_path / "api.yml").write_text(document % "/a")
-    (tmp_path / "agent.yml").write_text(document % "/chat")
-    backend = "{spec: %s.yml, baseUrl: 'http://127.0.0.1:1', method: {table: job}}"
-    file = tmp_path / "sp00ky.yml"
-    file.write_text(
-        f"store: memory://\nbackends: {{api: {backend % 'api'}, agent: {backend % 'agent'}}}\n"
-        "schedules: {tick: {every: 60s, backend: agent, route: /chat}}\n"
-    )
-    async with Outbox.open(file) as outbox:
-        await outbox.migrate()
-        (run,) = await outbox.schedules.trigger("tick")
-        job = await outbox.get(str(run.job_id))
-        assert (job.backend, job.path) == ("agent", "/chat")

@@ -9,38 +9,10 @@ from typing import Any
 import pytest
 from tests.core.stores.transactional.conftest import TABLES, SqliteSession, added
 
-from sp00ky_core.job.job import Job
-from sp00ky_core.ports import JobQuery
-from sp00ky_core.stores.subscription import Backoff, Broadcast
+from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.fleet import pause, resume
-from sp00ky_core.stores.transactional.watch import Notifications, Watch
-
-
-class Watched:
-    """A watch on one session, whose signal a test sends."""
-
-    def __init__(self, session: SqliteSession, query: JobQuery, history: int | None = None) -> None:
-        async def read(work: Any) -> Any:
-            return await work(session)
-
-        self.changes = Broadcast()
-        watch = Watch(read, TABLES, query)
-        self.jobs: AsyncGenerator[Job, None] = watch.follow(self.changes.subscribe(), history)
-
-    async def next(self, count: int) -> list[str]:
-        return [(await anext(self.jobs)).id for _ in range(count)]
-
-
-async def test_a_row_that_says_not_when_it_was_changed_is_watched_by_its_id(session: SqliteSession) -> None:
-    (job,) = await added(session)
-    await session.execute("UPDATE job SET updated_at = NULL")
-    watched = Watched(session, JobQuery(ids=(job.id,)))
-    assert await watched.next(1) == [job.id]
-    await session.execute("UPDATE job SET lease_epoch = 1")
-    watched.changes.send()
-    assert await watched.next(1) == [job.id]
-    await watched.jobs.aclose()
+from sp00ky_core.stores.transactional.watch import Notifications
 
 
 class Others:
@@ -75,24 +47,6 @@ def notifications(session: SqliteSession, others: Others) -> Notifications:
     executor = Executor(run, lambda error: error, lambda: "test")
     executor.open()
     return Notifications(others.changes, executor, TABLES, others.heard)
-
-
-async def test_a_change_here_is_no_work_unless_it_is_said(
-    notifications: Notifications, others: Others
-) -> None:
-    work, changed = notifications.work(), notifications.changed()
-    first = [anext(work), anext(changed)]
-    await asyncio.gather(*first)
-    notifications.send()
-    await anext(changed)
-    waiting = asyncio.ensure_future(anext(work))
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    assert others.news == 0
-    notifications.send(work=True)
-    await waiting
-    assert others.news == 1  # said before it is signalled
-    await notifications.close()
 
 
 async def test_a_pause_elsewhere_is_work_as_is_its_end(

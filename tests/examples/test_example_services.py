@@ -1,11 +1,9 @@
 """What both examples do: write and enqueue in one transaction, deliver, drain, and leave nothing behind."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-HERE = Path(__file__).parent
 COUNTS = "SELECT (SELECT count(*) FROM thread), (SELECT count(*) FROM job)"
 REFUSE_AT_COMMIT = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;
@@ -58,14 +56,6 @@ async def test_a_commit_that_fails_leaves_no_job(
         await eventually(lambda: has_said(service, "not today"))
         assert tuple(await sql.fetchrow(COUNTS)) == (0, 0)
         assert backend.requests == []
-
-
-async def test_what_the_contract_refuses_is_rolled_back(serving: Any, sql: Any) -> None:
-    async with serving("main.py") as service:
-        status, refusal = await service.post("x" * 101)
-        assert status == 422
-        assert "title" in str(refusal)
-        assert tuple(await sql.fetchrow(COUNTS)) == (0, 0)
 
 
 async def test_bad_requests_are_the_callers_fault(serving: Any, sql: Any) -> None:

@@ -142,31 +142,6 @@ PASSWORD = "passw0rd-that-nobody-may-see"
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("retry:", "rety:", "retry"),
-        ("./openapi.json", "${NO_SUCH_VARIABLE}", "NO_SUCH_VARIABLE"),
-        ("./openapi.json", "./nowhere.json", "nowhere.json"),
-        ("baseUrl: http", "baseUrl: 1tp", "baseUrl"),
-        ("backends:", "backends: [", "sp00ky.yml"),
-        ("store: surrealkv:", "store: sqlite:", "sqlite"),
-    ],
-)
-def test_a_configuration_that_cannot_be_used(
-    project: Path, sp00ky: Any, old: str, new: str, said: str
-) -> None:
-    file = project / "sp00ky.yml"
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new))
-    for debug in ([], ["--debug"]):
-        shown = sp00ky("jobs", "list", *debug)
-        assert (shown.code, shown.out) == (2, "")
-        assert said in shown.err.splitlines()[-1]
-        assert ("Traceback" in shown.err) == bool(debug)
-
-
-@pytest.mark.parametrize(
     "arguments", [["nonsense"], ["jobs", "nonsense"], ["jobs", "list", "--limit", "0"], ["run", "--no"]]
 )
 def test_usage_errors_are_one_line_with_code_2(project: Path, sp00ky: Any, arguments: list[str]) -> None:

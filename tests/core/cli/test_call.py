@@ -18,10 +18,6 @@ from sp00ky_core.contract import Contract
 from sp00ky_core.plugins.registry import GROUP
 
 
-def job_of(sp00ky: Any, called: Any) -> Any:
-    return sp00ky("jobs", "get", called.out.strip(), "--json").json
-
-
 def test_every_option_reaches_the_row(migrated: Path, sp00ky: Any) -> None:
     job = sp00ky(
         *("call", "api", "/json", "--assigned-to", "thread:abc", "--max-retries", "7"),

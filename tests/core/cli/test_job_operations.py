@@ -11,10 +11,8 @@ import pytest
 from tests.core.cli.conftest import Call, ids
 from tests.core.cli.shelf import NOTHING, Shelf, ended, enqueued
 
-from sp00ky_core import Outbox
 from sp00ky_core.job.outcome import Undelivered
 from sp00ky_core.outbox.operators import bulk
-from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.memory import MemoryStore
 
 
@@ -39,23 +37,6 @@ def test_kill_retry_and_clear_tell_each_fate(call: Call, sp00ky: Any) -> None:
     assert results("kill", job_id)[0] == 0
     assert results("clear", job_id)[:2] == (0, {"results": [{"id": job_id, "result": "cleared"}]})
     assert sp00ky("jobs", "get", job_id).code == 1
-
-
-def test_what_may_have_arrived_is_resent_only_when_told_to(migrated: Path, sp00ky: Any) -> None:
-    async def lost() -> str:
-        async with Outbox.open() as outbox:
-            job = await outbox.run("api", "/json", max_retries=0)
-            await outbox.store.claim({"api": 1}, "a-runner")
-            await outbox.store.reclaim({"a-runner": BEGINNING})
-            return job.id
-
-    job_id = asyncio.run(lost())
-    refused = sp00ky("jobs", "retry", job_id).complaint(1)
-    assert (
-        "it can't be retried; the backend may have taken it: ask there first, then pass --resend" in refused
-    )
-    assert sp00ky("jobs", "retry", job_id, "--resend-unknown").code == 0
-    assert sp00ky("jobs", "get", job_id, "--json").json["status"] == "pending"
 
 
 def test_clear_by_filter_deletes_what_has_ended(ended: tuple[str, str], call: Call, sp00ky: Any) -> None:
@@ -146,22 +127,6 @@ def test_a_number_is_shown_and_yes_is_needed_where_nobody_can_be_asked(shelf: Sh
     done = sp00ky("jobs", "clear", "--code", "500", "--yes")
     assert (done.code, done.out, done.err) == (0, "cleared: 2\n", "sp00ky: 2 jobs match\n")
     assert shelf.all() == {}
-
-
-def test_a_dry_run_only_counts(shelf: Shelf, sp00ky: Any) -> None:
-    ids = [*ended(2), *enqueued(3)]
-    assert sp00ky("jobs", "kill", "--all", "--dry-run").out == "would be killed: 3\n"
-    assert sp00ky("jobs", "retry", "--all", "--dry-run", "--yes").out == "would be redriven: 2\n"
-    counted = sp00ky("jobs", "clear", "--limit", "1", "--dry-run", "--json")
-    assert (counted.code, counted.err) == (0, "")
-    assert counted.json == {
-        "matched": 1,
-        "done": 0,
-        "refused": NOTHING,
-        "dry_run": True,
-        "interrupted": False,
-    }
-    assert shelf.statuses(ids) == ["failed"] * 2 + ["pending"] * 3
 
 
 def test_what_is_refused_is_counted_and_exits_1(shelf: Shelf, sp00ky: Any) -> None:

@@ -2,11 +2,8 @@
 
 import asyncio
 import gc
-import re
 import sys
-import time
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -93,25 +90,6 @@ async def test_a_store_that_is_away_leaves_the_queue_out(make_bench: Any) -> Non
     text = await measures.text()
     assert "sp00ky_jobs" not in text
     assert "sp00ky_store_errors_total" in text
-
-
-CLOCK = "sp00ky_core.observe.prometheus.time"
-
-
-async def test_the_queue_is_told_as_it_was_while_the_store_is_away(
-    make_bench: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench, faults = await make_bench(), dict[str, Fault]()
-    measures = Measures(bench.jobs(FaultyStore(bench.store, faults.get)))
-    assert "sp00ky_queue_age_seconds" in await measures.text()
-    faults["stats"] = Fault()
-    now = time.monotonic()
-    monkeypatch.setattr(CLOCK, SimpleNamespace(monotonic=lambda: now + 300))
-    text = await measures.text()
-    assert 'sp00ky_jobs{backend="api",status="pending"} 0.0' in text
-    assert re.search(r"sp00ky_queue_age_seconds (299|300)", text)
-    monkeypatch.setattr(CLOCK, SimpleNamespace(monotonic=lambda: now + 700))
-    assert "sp00ky_jobs" not in await measures.text()
 
 
 async def test_the_library_that_is_missing_is_named(make_bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:

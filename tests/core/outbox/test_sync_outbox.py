@@ -146,19 +146,6 @@ def test_without_a_connection_it_must_be_said(outbox: SyncOutbox, connection: sq
     assert len(outbox.run_many("api", [NewJob(path="/b")] * 2, autocommit=True)) == 2
 
 
-def test_the_memory_store_takes_any_connection_and_keeps_the_job(folder: Path) -> None:
-    outbox = SyncOutbox.open(folder / "sp00ky.yml", store="memory://")
-    with closing(sqlite3.connect(":memory:")) as connection:
-        job = outbox.run("api", "/b", connection=connection, dedup_key="k")
-        assert outbox.run("api", "/b", connection=connection, dedup_key="k") == job
-        connection.rollback()
-        assert outbox.find(connection=connection) == [job]
-    with pytest.raises(OptionInvalid, match=r"of type builtins\.object"):
-        outbox.run("api", "/b", connection=object())
-    with outbox:
-        assert outbox.find() == [job]
-
-
 class Here:
     """Notes the jobs that are enqueued, and in which thread it is called."""
 

@@ -164,32 +164,6 @@ async def test_every_observer_is_told_at_its_moment(scene: Scene) -> None:
     ]
 
 
-async def test_breaker_changed_fires_when_it_opens_and_when_it_closes(scene: Scene) -> None:
-    class Watches:
-        def __init__(self) -> None:
-            self.seen: list[tuple[str, str, bool]] = []
-            self.outbox: Outbox | None = None
-
-        @hookimpl
-        async def sp00ky_breaker_changed(self, backend: str, state: str) -> None:
-            assert self.outbox is not None
-            breaker = (await self.outbox.store.stats())["api"].breaker
-            is_closed = breaker.state == "closed"  # it may be half open by now
-            self.seen.append((backend, state, is_closed))
-            scene.transport.script = deliver_all  # it is back
-
-    watches = Watches()
-    scene.register(watches)
-    scene.breaker = BreakerConfig(failures=2, interval=0.05)
-    scene.transport.script = lambda _attempt: Undelivered(name="connect")
-    async with scene.outbox() as outbox:
-        watches.outbox = outbox
-        job = await outbox.run("api", "/spookify", {"id": 7}, max_retries=9)
-        async with outbox.runner(FAST):
-            assert (await _ended(outbox, job)).status is JobStatus.SUCCESS
-    assert watches.seen == [("api", "open", False), ("api", "closed", True)]
-
-
 # --- isolation ---
 
 

@@ -4,9 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.core.runner.conftest import Clock
 
-from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.job.job import JobStatus
@@ -122,20 +120,6 @@ async def test_a_probe_that_has_expired_leaves_the_next_one_to_another(make_benc
         done = await bench.ended(await bench.add(expires_at=datetime.now(UTC), priority=3))
         assert done.status is JobStatus.FAILED
         assert (await bench.ended(await bench.add())).status is JobStatus.SUCCESS
-
-
-async def test_a_job_that_expires_between_claim_and_start_is_not_sent(make_bench) -> None:
-    bench, faults, clock, slow = await make_bench(), Scripted(), Clock(), asyncio.Event()
-    faults.put("claim", Fault(held_until=slow, fails=False))
-    job = await bench.add(expires_at=datetime.now(UTC) + timedelta(seconds=20))
-    async with bench.runner(FaultyStore(bench.store, faults), clock=clock, beat_stale=1e9, reclaim_after=0):
-        while faults.left():  # noqa: ASYNC110  # until the claim has been sent: nothing reports it
-            await asyncio.sleep(0)
-        clock.now += 25  # its reply takes so long; the margin of a lease is 30 s
-        slow.set()
-        done = await bench.ended(job)
-    assert [error.name for error in done.errors] == ["expired"]
-    assert bench.transport.attempts == []
 
 
 @pytest.mark.parametrize("check_rows", [False, True])

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -12,12 +11,10 @@ import pytest
 from sp00ky_conformance.cancellation import turns
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import BreakerConfig
-from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.plugins.hookspecs import hookimpl
-from sp00ky_core.ports import Attempt, Claim
+from sp00ky_core.ports import Attempt
 
 AWAY = Undelivered(name="http_status", code=503, counts_as="unavailable")
 REFUSED = Undelivered(name="connect")
@@ -91,22 +88,6 @@ async def _processing(bench: Any, *, more_than: int = -1, exactly: int | None = 
     return bool(count > more_than if exactly is None else count == exactly)
 
 
-async def test_a_probe_that_cannot_connect_costs_its_job_nothing(make_bench) -> None:
-    backend = Backend(REFUSED)
-    bench = await make_bench(backend, concurrency=1, breaker=BreakerConfig(failures=2, interval=0.02))
-    jobs = [await bench.add(max_retries=0), *[await bench.add(max_retries=1) for _ in range(5)]]
-    async with bench.runner(poll=60):
-        await backend.asked(6)
-        backend.come_back()
-        ended = [await bench.ended(job) for job in jobs]
-    assert sum(len(job.errors) for job in ended) == 2  # of the attempts that opened it
-    assert [job.status for job in ended] == [JobStatus.FAILED, *[JobStatus.SUCCESS] * 5]
-
-
-async def _paused(bench: Any) -> bool:
-    return bool((await bench.store.stats())["api"].breaker.paused_for_s)
-
-
 async def test_each_change_is_told_once_however_many_runners_there_are(make_bench, caplog) -> None:
     caplog.set_level(logging.INFO, logger="sp00ky_core.gate.gate")
     backend, witness = Backend(AWAY), Witness()
@@ -150,25 +131,6 @@ async def test_a_slot_is_free_once_the_fleet_knows_of_its_failure(make_bench) ->
     assert sum([(await bench.store.get(job.id)).retries for job in jobs]) == len(backend.requests)
 
 
-class Slow(FaultyStore):
-    """No signals; ``api`` is away at the first claim, and claims without it last until its pause is over."""
-
-    opening: BreakerChange | None = None
-
-    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
-        if self.opening is not None:
-            await self.change_breaker(self.opening)  # as another runner would
-            self.opening = None
-        claim = await super().claim(slots_by_backend, runner_id)
-        while "api" not in slots_by_backend and (await self.stats())["api"].breaker.paused_for_s:  # noqa: ASYNC110  # nothing tells
-            await asyncio.sleep(0.005)
-        return claim
-
-    async def work_signal(self) -> AsyncGenerator[None, None]:
-        await asyncio.Event().wait()
-        yield
-
-
 async def test_a_change_whose_reply_was_lost_stays_and_is_told(make_bench, caplog) -> None:
     caplog.set_level(logging.CRITICAL)
     backend, witness, faults = Backend(AWAY), Witness(), Scripted()
@@ -187,34 +149,6 @@ async def test_a_change_whose_reply_was_lost_stays_and_is_told(make_bench, caplo
 
 async def _closed(bench: Any) -> bool:
     return bool((await bench.store.stats())["api"].breaker.state == "closed")
-
-
-class LosesProbes(FaultyStore):
-    """Loses the reply of the first claim that takes a probe."""
-
-    lost = 0
-
-    async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
-        claim = await super().claim(slots_by_backend, runner_id)
-        if not self.lost and any(breaker.probe_runner for breaker in claim.breakers.values()):
-            self.lost += 1
-            raise StoreUnavailable(store="memory://", problem="the reply was lost (meant)")
-        return claim
-
-
-async def test_a_probe_whose_claim_was_lost_goes_to_the_next_before_its_lease_is_over(
-    make_bench, caplog
-) -> None:
-    caplog.set_level(logging.CRITICAL)
-    backend = Backend(AWAY)
-    bench = await make_bench(backend, timeout=600, breaker=BreakerConfig(failures=1, interval=0.05))
-    store = LosesProbes(bench.store, Scripted())
-    job = await bench.add(max_retries=1)
-    async with asyncio.timeout(120), bench.runner(store):  # shorter than a probe's lease
-        await backend.answered.wait()
-        backend.come_back()
-        ended = await bench.ended(job)
-    assert (store.lost, ended.status, ended.retries) == (1, JobStatus.SUCCESS, 1)
 
 
 class DeadRoute:

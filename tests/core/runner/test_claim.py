@@ -30,9 +30,6 @@ async def test_a_job_that_comes_while_the_runner_is_idle_is_not_left_to_the_poll
     assert len(bench.transport.attempts) == 3
 
 
-LOST_REPLY = Fault(lost_reply=True)
-
-
 async def test_nothing_is_started_while_the_beat_is_stale(make_bench) -> None:
     bench, faults = await make_bench(), Scripted()
     held = asyncio.Event()

@@ -4,13 +4,12 @@ from tests.simulation import World
 
 from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.job.outcome import Delivered, Undelivered
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.stores.memory import MemoryStore
 
 STEADY = 12
 """Seconds after which a runner judges others."""
 LEASE = 40
-AWAY = Undelivered(name="reset", reason="closed")
 
 
 def breaker(world: World) -> str:

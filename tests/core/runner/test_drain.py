@@ -5,7 +5,7 @@ import contextlib
 import logging
 from pathlib import Path
 
-from sp00ky_conformance.cancellation import CancelledRunners, SlowObserver, Suspending, turns
+from sp00ky_conformance.cancellation import CancelledRunners, SlowObserver, Suspending
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.job.job import JobStatus
@@ -34,11 +34,6 @@ async def test_a_thousand_cancelled_runners_lose_nothing(tmp_path: Path, caplog)
     runners = CancelledRunners(outbox, seed=SEED)
     await runners.run(1_000)
     assert {part for point in runners.points for part in PARTS if part in point} == PARTS
-
-
-async def hang(_attempt: Attempt) -> Outcome:
-    await asyncio.Event().wait()
-    raise AssertionError("unreachable")
 
 
 async def test_a_start_that_is_cancelled_leaves_neither_transport_nor_row(make_bench) -> None:
@@ -75,23 +70,6 @@ async def test_a_runner_that_starts_while_check_tries_an_application_claims_noth
     assert (await bench.store.get(job.id)).status is JobStatus.PENDING
 
 
-async def test_a_drain_during_the_start_waits_for_it_and_leaves_nothing(make_bench) -> None:
-    bench, faults, connected = await make_bench(), Scripted(), asyncio.Event()
-    faults.put("beat", Fault(held_until=connected, fails=False))
-    job = await bench.add()
-    before = asyncio.all_tasks()
-    runner = bench.runner(FaultyStore(bench.store, faults))
-    start = asyncio.create_task(runner.start())
-    while faults.left():  # noqa: ASYNC110  # until the first beat has been sent: nothing tells of it
-        await asyncio.sleep(0)
-    drain = asyncio.create_task(runner.drain())
-    await turns(50)  # more than a drain takes
-    connected.set()
-    await asyncio.gather(start, drain)
-    assert (asyncio.all_tasks(), bench.transport.is_open) == (before, False)
-    assert (await bench.store.get(job.id)).lease_epoch == 0
-
-
 async def test_two_drains_at_once_are_one(make_bench) -> None:
     stopped: list[str] = []
     bench, go = await make_bench(), asyncio.Event()
@@ -125,25 +103,6 @@ async def test_two_drains_at_once_are_one(make_bench) -> None:
         0,
     )
     assert after.lease_until is not None  # its request may still be under way
-
-
-async def test_a_cancelled_drain_leaves_no_task_and_the_next_one_writes_what_it_did_not(make_bench) -> None:
-    bench = await make_bench(hang)
-    job = await bench.add(max_retries=0)
-    before = asyncio.all_tasks()
-    runner = bench.runner(grace=60)
-    await runner.start()
-    await bench.transport.began(1)
-    drain = asyncio.create_task(runner.drain())
-    await asyncio.sleep(0)
-    drain.cancel()
-    left = asyncio.all_tasks() - before
-    await asyncio.wait(left, timeout=60)
-    assert not [task for task in left if not task.done()]
-    assert (await bench.store.get(job.id)).status is JobStatus.PROCESSING
-    await runner.drain()
-    after = await bench.store.get(job.id)
-    assert (after.status, [error.name for error in after.errors]) == (JobStatus.FAILED, ["outcome_unknown"])
 
 
 async def test_a_drain_ends_though_a_transport_does_not(make_bench, monkeypatch) -> None:

@@ -28,22 +28,6 @@ OUTCOMES: dict[str, Outcome] = {
 }
 
 
-async def test_what_another_runner_lost_is_unknown(make_bench: Any) -> None:
-    bench = await make_bench()
-    job = await bench.add(max_retries=0)
-    await bench.store.claim({"api": 1}, "dead")
-    row = bench.store.write_row
-    row(
-        job.id.partition(":")[0],
-        {"id": job.id, "path": "/spookify", "status": "processing", "max_retries": 0},
-    )
-    async with bench.runner() as runner:
-        await bench.ended(job)
-        assert {kind: counts[0] for kind, counts in runner.observer.counters.attempts.items()} == {
-            ("api", "", "unknown", 0): 1
-        }
-
-
 async def test_failures_of_the_store_are_counted_and_no_runner_is_ready_then(make_bench: Any) -> None:
     bench = await make_bench()
     failing, failed = True, asyncio.Event()

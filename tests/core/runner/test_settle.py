@@ -22,7 +22,7 @@ from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import RetryPolicy
 from sp00ky_core.plugins.hookspecs import hookimpl
-from sp00ky_core.ports import Attempt, JobQuery, SettleFate, Settlement, SettleResult, StoreOptions
+from sp00ky_core.ports import Attempt, Settlement, SettleResult, StoreOptions
 from sp00ky_core.runner import Runner
 from sp00ky_core.stores.memory import MemoryStore
 
@@ -171,36 +171,6 @@ async def test_a_long_outage_of_the_store_loses_nothing(make_bench, caplog) -> N
         for job in jobs:
             assert (await bench.ended(job)).status is JobStatus.SUCCESS
     assert len(bench.transport.attempts) == len(jobs)
-
-
-class Refusing(MemoryStore):
-    """A database that writes no end of a job, in any form, for a while."""
-
-    refusals = 0
-
-    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        if self.refusals:
-            self.refusals -= 1
-            return [
-                SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem="a trigger says no")
-                for settlement in settlements
-            ]
-        return await super().settle(settlements)
-
-
-async def test_an_outcome_that_the_database_refuses_is_kept_and_not_sent_again(make_bench, caplog) -> None:
-    bench = await make_bench()
-    refusing = Refusing(StoreOptions(url="memory://", tables=bench.tables))
-    refusing.refusals = 4
-    (job,) = await refusing.add([NewJob(path="/spookify", backend="api", max_retries=0)])
-    async with bench.runner(refusing), asyncio.timeout(60):
-        async for now in refusing.watch(JobQuery(ids=(job.id,))):
-            if now.is_terminal:
-                break
-    assert (now.status, now.lease_epoch, len(bench.transport.attempts)) == (JobStatus.SUCCESS, 1, 1)
-    assert [record.message for record in caplog.records if "a trigger says no" in record.message] == [
-        f"job {job.id}: its outcome can't be written yet: a trigger says no"
-    ]
 
 
 async def test_the_next_of_a_key_starts_when_the_one_before_is_written(make_bench) -> None:

@@ -1,7 +1,6 @@
 """What the store is called with: changes that are checked, and delays that spread."""
 
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,12 +15,6 @@ async def waits(outbox: Outbox) -> list[float]:
     jobs = await outbox.find(limit=1_000)
     found = [(job.run_at, job.updated_at) for job in jobs]
     return sorted((due - at).total_seconds() for due, at in found if due and at)
-
-
-def spreads(seconds: list[float], over: float) -> bool:
-    steps = [later - sooner for sooner, later in pairwise(seconds)]
-    even = over / len(seconds)
-    return seconds[0] == 0 and seconds[-1] < over and all(abs(step - even) < even / 2 for step in steps)
 
 
 async def test_named_jobs_become_due_evenly(outbox: Outbox) -> None:

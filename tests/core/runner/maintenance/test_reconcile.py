@@ -71,18 +71,6 @@ async def test_another_services_schedule_is_neither_removed_nor_fired(timer: Ben
         await outbox.schedules.trigger("theirs")
 
 
-async def test_a_runners_start_does_not_take_over_another_services_schedule(
-    timer: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    outbox = timer.outbox(TICK)
-    await another_services(timer, "tick")
-    await timer.fire(outbox)
-    assert "schedule 'tick' fires as a later definition" in caplog.text
-    assert (await outbox.schedules.get("tick")).stored.job_table == "their_job"
-    assert (await outbox.schedules.sync()).defined == ["tick"]
-    assert (await outbox.schedules.get("tick")).stored.job_table == "job"
-
-
 async def test_one_is_removed_by_hand_and_the_files_come_back(timer: Bench) -> None:
     outbox = timer.outbox(TICK)
     await outbox.migrate()

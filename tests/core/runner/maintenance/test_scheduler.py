@@ -13,7 +13,7 @@ from sp00ky_conformance.store.harness import eventually
 from sp00ky_core import hookimpl
 from sp00ky_core.errors import QueryRefused, RowRefused, StoreUnavailable
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, StoredSchedule, Trigger
+from sp00ky_core.ports import RunStatus, ScheduleRun, StoredSchedule, Trigger
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.runner.maintenance.scheduler import everything, share
 from sp00ky_core.stores.memory import MemorySession
@@ -139,18 +139,6 @@ async def test_who_is_late_to_replace_kills_nothing_of_the_fire_that_was_faster(
     definition = late._definition(seen)
     assert await late._firing.fire(seen, definition, timer.clock.now, Trigger.CRON) is None
     assert (await outbox.get(str(run.job_id))).status is JobStatus.PENDING
-
-
-async def test_a_fire_that_a_change_kept_out_is_made_at_once(timer: Bench) -> None:
-    outbox = timer.outbox(EACH_MINUTE)
-    await timer.fire(outbox)
-    timer.clock.move(60)
-    scheduler = timer.services(outbox).scheduler
-    await scheduler._look()
-    stored = (await timer.store.schedules()).schedules["tick"]
-    assert await timer.store.change_schedule(ScheduleChange(schedule=stored)) is not None
-    await next(iter(scheduler._under_way.values()))
-    assert await timer.deliver() == 1
 
 
 async def test_a_fan_out_makes_a_job_for_each_row(timer: Bench) -> None:

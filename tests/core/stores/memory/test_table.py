@@ -1,36 +1,14 @@
 """One table of the memory store."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
-
-import pytest
 
 from sp00ky_conformance.store.harness import new_job
 from sp00ky_core.ports import JobTable, StoreOptions
-from sp00ky_core.stores.memory import MemoryStore, MemoryTable
-from sp00ky_core.stores.transactional import Row
+from sp00ky_core.stores.memory import MemoryStore
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
 
 LATER = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-async def looked_at(monkeypatch: pytest.MonkeyPatch, store: MemoryStore) -> int:
-    """Claim ten jobs, and count the rows that it takes to find them."""
-    looks = 0
-    found = MemoryTable._found
-
-    def counted(*arguments: Any) -> Iterator[Row]:
-        nonlocal looks
-        for row in found(*arguments):
-            looks += 1
-            yield row
-
-    with monkeypatch.context() as patch:
-        patch.setattr(MemoryTable, "_found", counted)
-        assert len(await store.claim({"api": 10}, "r")) == 10
-    return looks
 
 
 async def test_a_row_that_changes_its_key_frees_the_old_one() -> None:

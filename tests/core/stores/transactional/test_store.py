@@ -14,7 +14,7 @@ from tests.core.stores.transactional.conftest import TABLES, SqliteSession, refu
 from sp00ky_conformance.cancellation import turns
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job.job import NewJob
-from sp00ky_core.ports import JobQuery, StoreOptions
+from sp00ky_core.ports import StoreOptions
 from sp00ky_core.stores.transactional import Access, BlockingLane, TransactionalStore, Work
 from sp00ky_core.stores.transactional.jobs import due
 
@@ -54,17 +54,6 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.migrate()
     yield store
     await store.close()
-
-
-async def test_errors_of_the_driver_are_the_store_s(store: Store, tmp_path: Path) -> None:
-    with connected(tmp_path / "jobs.db") as connection:
-        connection.execute("DROP TABLE job")
-    connection.close()
-    with pytest.raises(StoreError, match="no such table: job"):
-        await store.find(JobQuery())
-    assert [finding.subject for finding in await store.check() if finding.stops_jobs] == [
-        "job"
-    ] * 3  # itself, and its unique indexes
 
 
 async def test_new_work_has_every_key_looked_at_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

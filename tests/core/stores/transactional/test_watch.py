@@ -3,15 +3,13 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.core.stores.transactional.conftest import TABLES, SqliteSession, added
+from tests.core.stores.transactional.conftest import TABLES, SqliteSession
 
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional.connection.lanes import Executor
-from sp00ky_core.stores.transactional.fleet import pause, resume
 from sp00ky_core.stores.transactional.watch import Notifications
 
 
@@ -47,43 +45,6 @@ def notifications(session: SqliteSession, others: Others) -> Notifications:
     executor = Executor(run, lambda error: error, lambda: "test")
     executor.open()
     return Notifications(others.changes, executor, TABLES, others.heard)
-
-
-async def test_a_pause_elsewhere_is_work_as_is_its_end(
-    notifications: Notifications, others: Others, session: SqliteSession
-) -> None:
-    work, changed = notifications.work(), notifications.changed()
-    await asyncio.gather(anext(work), anext(changed))
-    waiting = asyncio.ensure_future(anext(work))
-    others.written.put_nowait(None)
-    await others.written.join()
-    assert not waiting.done()
-    await pause(session, TABLES, "api", reason=None, actor=None)
-    others.written.put_nowait(None)
-    await waiting
-    await others.written.join()
-    await resume(session, TABLES, "api")
-    others.written.put_nowait(None)
-    await anext(work)
-    await notifications.close()
-
-
-async def test_a_change_elsewhere_is_work_if_something_is_due(
-    notifications: Notifications, others: Others, session: SqliteSession
-) -> None:
-    work, changed = notifications.work(), notifications.changed()
-    await asyncio.gather(anext(work), anext(changed))
-    waiting = asyncio.ensure_future(anext(work))
-    others.written.put_nowait(None)
-    await anext(changed)
-    await added(session, delay=timedelta(hours=1))
-    others.written.put_nowait(None)  # due at another time than before
-    await waiting
-    await others.written.join()
-    await added(session, delay=timedelta(hours=1), ordering_key="k")
-    others.written.put_nowait(None)
-    await anext(work)
-    await notifications.close()
 
 
 async def test_what_cannot_be_heard_is_tried_again_and_said_once(

@@ -18,7 +18,7 @@ from chaos.history import Report
 from chaos.marks import NAME, REPORTS
 from chaos.proxy import Connect, Proxy
 
-__all__ = ["Fleet", "Member"]
+__all__ = ["Fleet", "Member", "outcries_in", "reports_in"]
 
 START_AGAIN = 0.3
 """Seconds until a runner that ended by itself is started again."""
@@ -48,6 +48,22 @@ class Member:
         """Send a signal, unless it has ended."""
         if self.lives:
             self.child.send_signal(number)
+
+
+def reports_in(folder: Path) -> list[Report]:
+    """What runners have reported."""
+    files = sorted(folder.glob("reports-*.jsonl"))
+    return [Report(**json.loads(line)) for file in files for line in file.read_bytes().splitlines()]
+
+
+def outcries_in(folder: Path) -> list[str]:
+    """Lines of runners' logs that tell of a bug."""
+    return [
+        f"{log.stem}: {line}"
+        for log in sorted(folder.glob("log-r*.txt"))
+        for line in log.read_text(errors="replace").splitlines()
+        if "Traceback" in line or "is started again" in line
+    ]
 
 
 class Fleet:
@@ -150,15 +166,8 @@ class Fleet:
 
     def reports(self) -> list[Report]:
         """What all of them have reported."""
-        files = sorted(self._folder.glob("reports-*.jsonl"))
-        lines = [line for file in files for line in file.read_bytes().splitlines()]
-        return [Report(**json.loads(line)) for line in lines]
+        return reports_in(self._folder)
 
     def outcries(self) -> list[str]:
         """Lines of their logs that tell of a bug."""
-        return [
-            f"{member.name}: {line}"
-            for member in self._all
-            for line in self.log(member.name).read_text(errors="replace").splitlines()
-            if "Traceback" in line or "is started again" in line
-        ]
+        return outcries_in(self._folder)

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import json
 import os
 import signal
 import sys
@@ -14,8 +13,8 @@ from random import Random
 
 from chaos.backend import TIMEOUT, ChaoticBackend
 from chaos.faults import FAULTS
-from chaos.fleet import SP00KY
-from chaos.history import Disturbance, History, Report, Row, write_history
+from chaos.fleet import SP00KY, outcries_in, reports_in
+from chaos.history import Disturbance, History, Row, write_history
 from chaos.journal import read_journal
 from chaos.marks import NAME, REPORTS
 from chaos.project import BACKENDS, ROOT, write_project
@@ -125,14 +124,14 @@ async def run_lone_session(plan: Plan, folder: Path) -> Ending:
     history = History(
         enqueues=read_journal(folder / "journal.jsonl"),
         requests=backend.requests,
-        reports=_reports(folder),
+        reports=reports_in(folder),
         disturbances=lone.disturbances,
         rows=rows,
         timeout=TIMEOUT,
     )
     write_history(history, folder)
     left_out = {name: "one process owns an embedded database" for name in FAULTS if name not in POSSIBLE}
-    return Ending(history=history, exits=lone.exits, outcries=_outcries(folder), left_out=left_out)
+    return Ending(history=history, exits=lone.exits, outcries=outcries_in(folder), left_out=left_out)
 
 
 @asynccontextmanager
@@ -182,17 +181,3 @@ def _row(job: Job) -> Row:
         key=job.ordering_key or "",
         place=job.ordering_at.timestamp() if job.ordering_at else 0.0,
     )
-
-
-def _reports(folder: Path) -> list[Report]:
-    files = sorted(folder.glob("reports-*.jsonl"))
-    return [Report(**json.loads(line)) for file in files for line in file.read_bytes().splitlines()]
-
-
-def _outcries(folder: Path) -> list[str]:
-    return [
-        f"{log.name}: {line}"
-        for log in sorted(folder.glob("log-*.txt"))
-        for line in log.read_text(errors="replace").splitlines()
-        if "Traceback" in line
-    ]

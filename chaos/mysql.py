@@ -12,9 +12,8 @@ import pymysql  # type: ignore[import-untyped]  # it carries no types
 from tests.mariadb import NO_MARIADB, MariadbServer, is_installed
 
 from chaos.database import Transactions
-from chaos.history import Move, Row
 from chaos.project import TABLES
-from chaos.sql_rows import move_of, row_of
+from chaos.sql_rows import SqlRows
 from sp00ky_store_mysql.url import address_of
 
 __all__ = ["Mysql", "mysql", "why_no_mysql"]
@@ -40,16 +39,11 @@ CREATE TRIGGER chaos_move_{table} AFTER UPDATE ON {table} FOR EACH ROW IF OLD.st
 END IF
 """
 
-ROWS = """
-SELECT concat('{table}:', id) AS id, json_value(payload, '$.n') AS n, status, retries, max_retries,
-    lease_epoch, errors, result, ordering_key, ordering_at
-FROM {table}
-"""
 
-
-class Mysql:
+class Mysql(SqlRows):
     """See ``Database``."""
 
+    job_id, n = "concat('{table}:', id)", "json_value(payload, '$.n')"
     why_no_restart = ""
     why_not_full = "its files are on no disk of their own"
 
@@ -57,19 +51,15 @@ class Mysql:
         self._server = server
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """See ``Database.connect``."""
         return await asyncio.open_unix_connection(str(self._server.socket))
 
     def url(self, port: int) -> str:
-        """See ``Database.url``."""
         return f"mariadb://root@127.0.0.1:{port}/app"
 
     async def stop(self) -> None:
-        """See ``Database.stop``."""
         await asyncio.to_thread(self._server.kill)
 
     async def start(self) -> None:
-        """See ``Database.start``."""
         if self._server.process is None:
             await asyncio.to_thread(self._server.start)
 
@@ -80,28 +70,16 @@ class Mysql:
         """Nothing to give back."""
 
     async def execute(self, script: str) -> None:
-        """See ``Database.execute``."""
-        await asyncio.to_thread(self._fetch, script)
+        await self.fetch(script)
+
+    async def fetch(self, query: str) -> Sequence[Any]:
+        return await asyncio.to_thread(self._fetch, query)
 
     async def record_moves(self) -> None:
-        """See ``Database.record_moves``."""
         for statement in (MOVES, *(TRIGGER.format(table=table, now=NOW) for table in TABLES)):
             await self.execute(statement)
 
-    async def moves(self) -> list[Move]:
-        """See ``Database.moves``."""
-        return [
-            move_of(row, row["at"])
-            for row in await asyncio.to_thread(self._fetch, "SELECT * FROM chaos_move ORDER BY seq")
-        ]
-
-    async def rows(self) -> list[Row]:
-        """See ``Database.rows``."""
-        tables = [await asyncio.to_thread(self._fetch, ROWS.format(table=table)) for table in TABLES]
-        return [_row(row) for rows in tables for row in rows]
-
     def transactions(self, url: str) -> Transactions | None:
-        """See ``Database.transactions``."""
 
         @asynccontextmanager
         async def begin() -> AsyncIterator[tuple[Any, Any]]:
@@ -124,10 +102,6 @@ class Mysql:
             cursor.execute(statement)
             rows: Sequence[Any] = cursor.fetchall()
             return rows
-
-
-def _row(row: Any) -> Row:
-    return row_of(row, row["ordering_at"].timestamp() if row["ordering_at"] else 0.0)
 
 
 def why_no_mysql() -> str:

@@ -16,9 +16,8 @@ from tests.postgres import start_server
 
 from chaos.database import Transactions
 from chaos.disk import Disk, small_disk
-from chaos.history import Move, Row
 from chaos.project import TABLES
-from chaos.sql_rows import move_of, row_of
+from chaos.sql_rows import SqlRows
 
 __all__ = ["Postgres", "postgres"]
 
@@ -47,15 +46,11 @@ CREATE TRIGGER chaos_move AFTER UPDATE OF status ON {table}
 FOR EACH ROW EXECUTE FUNCTION chaos_move('{table}')
 """
 
-ROWS = """
-SELECT '{table}:' || id::text AS id, payload ->> 'n' AS n, status, retries, max_retries,
-    lease_epoch, errors, result, ordering_key, ordering_at
-FROM {table}
-"""
 
-
-class Postgres:
+class Postgres(SqlRows):
     """See ``Database``; knows a server by its socket or port."""
+
+    job_id, n = "'{table}:' || id::text", "payload ->> 'n'"
 
     def __init__(self, dsn: str, disk: Disk, own: Any = None) -> None:
         self.dsn = dsn
@@ -65,24 +60,20 @@ class Postgres:
         self.why_not_full = disk.why_not if own else NOT_OURS
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """See ``Database.connect``."""
         if self._own:
             return await asyncio.open_unix_connection(str(self._socket_folder / ".s.PGSQL.5432"))
         parts = urlsplit(self.dsn)
         return await asyncio.open_connection(parts.hostname, parts.port or 5432)
 
     def url(self, port: int) -> str:
-        """See ``Database.url``."""
         parts = urlsplit(self.dsn)
         user = parts.netloc.rpartition("@")[0] or "postgres"
         return urlunsplit(parts._replace(netloc=f"{user}@127.0.0.1:{port}", query="sslmode=disable"))
 
     async def stop(self) -> None:
-        """See ``Database.stop``."""
         await asyncio.to_thread(self._control, "-m", "immediate", "stop")
 
     async def start(self) -> None:
-        """See ``Database.start``."""
         if await asyncio.to_thread(self._control, "status"):
             options = f"-h '' -k {self._socket_folder} {_settings()}"
             await asyncio.to_thread(self._control, "-o", options, "-l", "/dev/null", "start")
@@ -109,35 +100,19 @@ class Postgres:
         return done.returncode
 
     def fill(self) -> None:
-        """See ``Database.fill``."""
         self._disk.fill()
 
     def free(self) -> None:
-        """See ``Database.free``."""
         self._disk.free()
 
     async def record_moves(self) -> None:
-        """See ``Database.record_moves``."""
         triggers = ";".join(TRIGGER.format(table=table) for table in TABLES)
         await self._fetch(MOVES + triggers, script=True)
 
-    async def moves(self) -> list[Move]:
-        """See ``Database.moves``."""
-        return [
-            move_of(row, row["at"].timestamp())
-            for row in await self._fetch("SELECT * FROM chaos_move ORDER BY seq")
-        ]
-
-    async def rows(self) -> list[Row]:
-        """See ``Database.rows``."""
-        return [_row(row) for table in TABLES for row in await self._fetch(ROWS.format(table=table))]
-
     async def execute(self, script: str) -> None:
-        """See ``Database.execute``."""
         await self._fetch(script, script=True)
 
     async def fetch(self, query: str) -> Any:
-        """Rows."""
         return await self._fetch(query)
 
     async def _fetch(self, statement: str, *, script: bool = False) -> Any:
@@ -148,7 +123,6 @@ class Postgres:
             await connection.close()
 
     def transactions(self, url: str) -> Transactions | None:
-        """See ``Database.transactions``."""
 
         @asynccontextmanager
         async def begin() -> AsyncIterator[tuple[Any, Any]]:
@@ -161,10 +135,6 @@ class Postgres:
                 connection.terminate()
 
         return begin
-
-
-def _row(row: Any) -> Row:
-    return row_of(row, row["ordering_at"].timestamp() if row["ordering_at"] else 0.0)
 
 
 def _settings() -> str:

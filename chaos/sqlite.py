@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from chaos.database import Transactions
-from chaos.history import Move, Row
 from chaos.project import TABLES
-from chaos.sql_rows import move_of, row_of
+from chaos.sql_rows import SqlRows
 
 __all__ = ["Sqlite", "sqlite"]
 
@@ -36,16 +35,11 @@ CREATE TRIGGER chaos_move_{table} AFTER UPDATE OF status ON {table} WHEN old.sta
 END;
 """
 
-ROWS = """
-SELECT '{table}:' || id AS id, payload ->> 'n' AS n, status, retries, max_retries,
-    lease_epoch, errors, result, ordering_key, ordering_at
-FROM {table}
-"""
 
-
-class Sqlite:
+class Sqlite(SqlRows):
     """See ``Database``."""
 
+    job_id, n, place = "'{table}:' || id", "payload ->> 'n'", "ordering_at / 1e6"
     why_no_restart = NO_SERVER
     why_not_full = NO_SERVER
 
@@ -73,24 +67,13 @@ class Sqlite:
         """Nothing to give back."""
 
     async def execute(self, script: str) -> None:
-        """See ``Database.execute``."""
         await asyncio.to_thread(self._execute, script)
 
     async def record_moves(self) -> None:
-        """See ``Database.record_moves``."""
         await self.execute(MOVES + "".join(TRIGGER.format(table=table, now=NOW) for table in TABLES))
 
-    async def moves(self) -> list[Move]:
-        """See ``Database.moves``."""
-        return [
-            move_of(row, row["at"])
-            for row in await asyncio.to_thread(self._fetch, "SELECT * FROM chaos_move ORDER BY seq")
-        ]
-
-    async def rows(self) -> list[Row]:
-        """See ``Database.rows``."""
-        found = [await asyncio.to_thread(self._fetch, ROWS.format(table=table)) for table in TABLES]
-        return [_row(row) for rows in found for row in rows]
+    async def fetch(self, query: str) -> list[Any]:
+        return await asyncio.to_thread(self._fetch, query)
 
     def transactions(self, url: str) -> Transactions | None:
         """See ``Database.transactions``: the store takes callers' connections, of the thread that calls."""
@@ -104,10 +87,6 @@ class Sqlite:
         with closing(sqlite3.connect(self._file, timeout=30)) as connection:
             connection.row_factory = sqlite3.Row
             return connection.execute(query).fetchall()
-
-
-def _row(row: Any) -> Row:
-    return row_of(row, (row["ordering_at"] or 0) / 1e6)
 
 
 @asynccontextmanager

@@ -61,15 +61,12 @@ class Surreal:
         self._starting = asyncio.Lock()  # two servers on one folder would break it
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """See ``Database.connect``."""
         return await asyncio.open_connection("127.0.0.1", self._port)
 
     def url(self, port: int) -> str:
-        """See ``Database.url``."""
         return f"ws://root:root@127.0.0.1:{port}/{NAME}/{NAME}"
 
     async def stop(self) -> None:
-        """See ``Database.stop``."""
         if self._child is not None:
             if self._child.returncode is None:  # else it has ended by itself
                 self._child.kill()
@@ -77,7 +74,6 @@ class Surreal:
             self._child = None
 
     async def start(self) -> None:
-        """See ``Database.start``."""
         async with self._starting:
             await self._start_process()
         while True:
@@ -105,16 +101,13 @@ class Surreal:
         """Nothing to give back."""
 
     async def execute(self, script: str) -> None:
-        """See ``Database.execute``."""
         await self._query(script)
 
     async def record_moves(self) -> None:
-        """See ``Database.record_moves``."""
         for table in TABLES:
             await self.execute(EVENT.format(table=table))
 
     async def moves(self) -> list[Move]:
-        """See ``Database.moves``."""
         return [
             Move(
                 job_id=_text(row["job"]),
@@ -129,11 +122,9 @@ class Surreal:
         ]
 
     async def rows(self) -> list[Row]:
-        """See ``Database.rows``."""
         return [_row(row) for table in TABLES for row in await self._query(ROWS.format(table=table))]
 
     def transactions(self, url: str) -> Transactions | None:
-        """See ``Database.transactions``."""
 
         @asynccontextmanager
         async def begin() -> AsyncIterator[tuple[Any, Any]]:

@@ -29,22 +29,6 @@ def test_a_public_name_is_documented(name: str) -> None:
     assert value.__doc__ is not None  # its own, not a parent's
 
 
-@pytest.mark.parametrize(
-    "method",
-    [
-        (name, member)
-        for name in NAMES
-        if inspect.isclass(getattr(sp00ky_core, name))
-        for member, value in vars(getattr(sp00ky_core, name)).items()
-        if not member.startswith("_") and inspect.isroutine(value)
-    ],
-    ids=".".join,
-)
-def test_a_public_method_is_documented(method: tuple[str, str]) -> None:
-    owner, member = method
-    assert inspect.getdoc(getattr(getattr(sp00ky_core, owner), member))
-
-
 def test_every_error_is_exported_and_has_an_exit_code() -> None:
     errors = sp00ky_core.errors
     defined = {name for name in errors.__all__ if isinstance(getattr(errors, name), type)}

@@ -1,13 +1,11 @@
 """Every page in Chromium: how it is used, what it looks like, and whether everybody can use it."""
 
 import asyncio
-import base64
 import importlib.util
 import shutil
 import subprocess
 import tarfile
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,7 @@ import pytest
 from tests.dashboard.conftest import Serve, ada
 from tests.dashboard.scene import opened_shop
 
-from sp00ky_core import JobFilter, Outbox
-from sp00ky_core.ports import GroupBy
+from sp00ky_core import Outbox
 from sp00ky_dashboard import Dashboard, app
 
 AXE = "axe-core@4.14.1"
@@ -128,44 +125,6 @@ BROKEN = """() => {
 """Words that go on in the next line."""
 
 
-async def test_a_phone_breaks_no_words_and_shows_where_a_table_goes_on(
-    chromium: Any, address: str, outbox: Outbox
-) -> None:
-    conditions = JobFilter(
-        backend="api", status="pending", path="/spookify", since=datetime(2026, 1, 1, tzinfo=UTC)
-    )
-    for _ in range(50):  # a page on which no id, which isn't broken, makes the column wider
-        await outbox.kill(filter=conditions, actor="margaret.hamilton@example.com", reason="a bad deploy")
-    page = await opened_page(chromium, address, viewport=PHONE)
-    job = (await outbox.find(status="success", limit=1))[0]
-    for path in (*PAGES, f"/jobs/{job.id}"):
-        await page.goto(path)
-        assert await page.evaluate(BROKEN) == [], path
-    family = await page.locator("pre").first.evaluate("(e) => getComputedStyle(e).fontFamily")
-    assert "monospace" in family
-    await page.goto("/audit")
-    table = page.locator(".scroll")
-    assert await table.evaluate("(e) => e.scrollWidth > e.clientWidth")
-    at_first = await edge(page, table)
-    await table.evaluate("(e) => e.scrollTo(e.scrollWidth, 0)")
-    assert at_first < await edge(page, table)  # no shadow any more: it ends here
-
-
-async def edge(page: Any, table: Any) -> int:
-    """How bright the right edge of a table is, between its rows' texts."""
-    box = await table.bounding_box()
-    clip = {"x": box["x"] + box["width"] - 4, "y": box["y"] + 3, "width": 2, "height": 2}
-    shot = base64.b64encode(await page.screenshot(clip=clip)).decode()
-    read = """async (data) => {
-      const image = await createImageBitmap(await (await fetch(data)).blob());
-      const canvas = new OffscreenCanvas(1, 1).getContext("2d");
-      canvas.drawImage(image, 0, 0);
-      return canvas.getImageData(0, 0, 1, 1).data[0];
-    }"""
-    blank = await page.context.browser.new_page()  # its policy lets data in
-    return int(await blank.evaluate(read, f"data:image/png;base64,{shot}"))
-
-
 @pytest.mark.parametrize(("scheme", "size"), [("light", WIDE), ("dark", PHONE)], ids=["light", "dark"])
 async def test_nothing_keeps_people_out_and_nothing_is_cut_off(
     chromium: Any, address: str, outbox: Outbox, axe: str, scheme: str, size: dict[str, int]
@@ -217,50 +176,6 @@ async def test_ticked_jobs_are_retried(page: Any, outbox: Outbox) -> None:
     await page.get_by_text("2 jobs retried.").wait_for()
     (entry, *_) = await outbox.audit()
     assert (entry.actor, entry.reason, entry.count) == ("ada", "the backend is back again", 2)
-
-
-@pytest.mark.parametrize(("by", "column"), [("route", "path"), ("assigned", "assigned_to")])
-async def test_a_group_of_errors_is_retried(page: Any, outbox: Outbox, by: GroupBy, column: str) -> None:
-    since = datetime.now(UTC) - timedelta(hours=1)
-    group = next(group for group in await outbox.errors(since=since, by=by) if getattr(group, column))
-    error: Any = {"error_name": group.name, "code": group.code, column: getattr(group, column)}
-    jobs = await outbox.find(backend=group.backend, **error, failed_since=since, limit=1000)
-    await page.goto("/errors")
-    await page.get_by_role("link", name="By assigned to" if by == "assigned" else "By route").click()
-    await page.get_by_label("Changed since").fill("1h")
-    await page.get_by_label("Failed since").fill("3h")
-    await page.get_by_role("button", name="Filter").click()
-    await page.get_by_role("link", name="Reset").wait_for()
-    await page.get_by_role("button", name=f"Retry {group.name} of {error[column]}").first.click()
-    dialog = page.locator("dialog[open]")
-    await dialog.get_by_role("button", name="Retry").click()
-    await page.get_by_text(f"{len(jobs)} job{'s' * (len(jobs) > 1)} retried.").wait_for()
-    assert [(await outbox.get(job.id)).status for job in jobs] == ["pending"] * len(jobs)
-
-
-async def test_a_backend_is_set_and_reset_with_the_keyboard(page: Any, outbox: Outbox) -> None:
-    await page.goto("/")
-    await page.get_by_role("button", name="Set api", exact=True).focus()
-    await page.keyboard.press("Enter")
-    await page.locator("dialog[open]").wait_for()
-    await page.keyboard.type("0/s")  # the first field has the focus
-    await page.keyboard.press("Tab")
-    await page.keyboard.press("Tab")
-    await page.keyboard.type("7")
-    await page.keyboard.press("Enter")
-    await page.get_by_role("alert").filter(has_text="not 0").wait_for()
-    assert await outbox.settings() == {}
-    await page.get_by_label("Rate").fill("5/s")
-    await page.get_by_label("Base URL").select_option("http://127.0.0.1:2")
-    await page.get_by_label("For (").fill("1h30m")
-    await page.keyboard.press("Enter")
-    is_set = "ends in 90 min: rate 5 per 1 s, 5 at once (file: none); concurrency 7 (file: 50); baseUrl "
-    await page.get_by_text(is_set).wait_for()
-    await page.get_by_role("button", name="Reset api").focus()
-    await page.keyboard.press("Enter")
-    await page.locator("dialog[open]").wait_for()
-    await page.keyboard.press("Enter")
-    await page.get_by_text("api is as the file says.").wait_for()
 
 
 async def test_pages_stay_up_to_date_and_keep_what_is_ticked(page: Any, outbox: Outbox) -> None:

@@ -87,22 +87,6 @@ class TestCommitted(TransactionTestCase):
             job = outbox.run(*SPOOKIFY)
         assert [stored.id for stored in outbox.find()] == [job.id]
 
-    def test_a_rollback_leaves_neither(self) -> None:
-        with suppress(RuntimeError), transaction.atomic():
-            Group.objects.create(name="ghosts")
-            outbox.run(*SPOOKIFY)
-            raise RuntimeError
-        assert outbox.find() == []
-        assert not Group.objects.exists()
-
-    def test_a_savepoint_that_is_rolled_back_leaves_no_job(self) -> None:
-        with transaction.atomic():
-            kept = outbox.run(*SPOOKIFY)
-            with suppress(RuntimeError), transaction.atomic():
-                outbox.run(*SPOOKIFY)
-                raise RuntimeError
-        assert [stored.id for stored in outbox.find()] == [kept.id]
-
     def test_it_is_exported_on_one_connection(self) -> None:
         ids = {outbox.run(*SPOOKIFY, autocommit=True).id for _ in range(2)}
         assert {record["id"] for record in outbox.export()} == ids

@@ -32,24 +32,12 @@ def project(tmp_path: Path, backend_url: str) -> Path:
     return tmp_path
 
 
-def test_there_are_two_commands_of_one_line_each() -> None:
-    demo, tests = blocks("sh")
-    assert len(demo.splitlines()) == len(tests.splitlines()) == 1
-    assert demo.rstrip().endswith("sp00ky demo")
-    assert tests.rstrip().endswith("nox -s tests")
-
-
 def test_its_configuration_can_be_loaded(tmp_path: Path) -> None:
     (text,) = blocks("yaml")
     file = tmp_path / "sp00ky.yml"
     file.write_text(text)
     config = load_config(file, environ={"API_TOKEN": "secret"})
     assert config.backends["api"].token == Secret("secret")
-
-
-def test_the_example_is_seven_lines() -> None:
-    (example,) = blocks("python")
-    assert len([line for line in example.splitlines() if line.strip()]) <= 7
 
 
 def test_a_backend_whose_port_is_taken_says_so(backend_url: str) -> None:

@@ -12,7 +12,6 @@ from sp00ky_core.testing.enqueued import ExpectedOptions
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "testing.md").read_text()
-SIX_LINES = 6
 
 
 def examples(heading: str, language: str = "python") -> list[str]:
@@ -70,12 +69,6 @@ def test_the_one_of_django_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     project = shutil.copytree(ROOT / "examples" / "django", tmp_path / "django")
     (project / "threads" / "tests.py").write_text(examples("Django")[0])
     assert "Ran 1 test" in run(project, "-W", "error", "manage.py", "test")
-
-
-@pytest.mark.parametrize("heading", ["FastAPI", "Django", "A plain script"])
-def test_six_lines_are_enough(heading: str) -> None:
-    test = re.split(r"^(?=\s*(?:async )?def test_)", examples(heading)[-1], flags=re.MULTILINE)[-1]
-    assert len(test.splitlines()) <= SIX_LINES
 
 
 def test_each_option_is_named() -> None:

@@ -1,12 +1,9 @@
 """What both examples do: write and enqueue in one transaction, deliver, drain, and leave nothing behind."""
 
-import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-HERE = Path(__file__).parent
 COUNTS = "SELECT (SELECT count(*) FROM thread), (SELECT count(*) FROM job)"
 REFUSE_AT_COMMIT = """
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not today'; END $$;
@@ -19,15 +16,6 @@ CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON thread
 def example(request: pytest.FixtureRequest) -> str:
     name: str = request.param
     return name
-
-
-@pytest.fixture
-def watched(example: str, project: Path) -> tuple[str, ...]:
-    """The example behind something that says which tasks it leaves."""
-    shutil.copy(HERE / f"watched_{example}.py", project)
-    if example == "aiohttp":
-        return ("watched_aiohttp.py",)
-    return ("-m", "uvicorn", "watched_fastapi:app", "--port", "{port}")
 
 
 async def succeeded(service: Any, job_id: str) -> Any:
@@ -70,14 +58,6 @@ async def test_a_commit_that_fails_leaves_no_job(
         assert backend.requests == []
 
 
-async def test_what_the_contract_refuses_is_rolled_back(serving: Any, sql: Any) -> None:
-    async with serving("main.py") as service:
-        status, refusal = await service.post("x" * 101)
-        assert status == 422
-        assert "title" in str(refusal)
-        assert tuple(await sql.fetchrow(COUNTS)) == (0, 0)
-
-
 async def test_bad_requests_are_the_callers_fault(serving: Any, sql: Any) -> None:
     async with serving("main.py") as service:
         assert (await service.get("/jobs/job:nothing"))[0] == 404
@@ -105,18 +85,6 @@ async def test_sigterm_drains_and_exits_0(
     assert len(backend.requests) == 1
     await sql.close()
     assert await abandoned() == 0
-
-
-async def test_no_task_is_left(serving: Any, watched: Any, eventually: Any) -> None:
-    async with serving(*watched) as service:
-        _, accepted = await service.post("Boo")
-        await eventually(lambda: succeeded(service, accepted["job_id"]))
-        service.terminate()
-        await service.ended()
-        said = service.said()
-    assert "left: []" in said
-    for complaint in ("Traceback", "Warning", "was destroyed", "never awaited"):
-        assert complaint not in said
 
 
 async def test_it_does_not_start_without_its_database(spawn: Any) -> None:

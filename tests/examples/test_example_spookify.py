@@ -244,21 +244,3 @@ async def test_a_failure_is_told_with_the_number_of_attempts(arrive: Any, site: 
     assert re.findall(r"attempt (\d+):", "\n".join(lines)) == ["1", "2", "3"]
     await ann.write_thread("Garden", "No bulbs")  # another thread shows nothing of it
     await ann.expect(ann.page.locator("#failure")).to_have_text("")
-
-
-async def test_the_page_and_the_runner_come_back_with_the_server(
-    arrive: Any, new_surreal_server: Any, tmp_path: Path
-) -> None:
-    """The example uses the server that answers at its endpoint; it dies, and is started again."""
-    server = new_surreal_server(f"surrealkv://{tmp_path / 'database'}")
-    async with serving(copy_to(tmp_path, server.port)) as site:
-        ann = await arrive("ann", site.url)
-        await ann.write_thread("Hello", "A good book")
-        await ann.page.evaluate("window.sameDocument = true")
-        server.kill()
-        await ann.expect(ann.page.get_by_text("The database is away")).to_be_visible()
-        server.start()
-        await ann.expect(ann.page.get_by_text("Connected")).to_be_visible()
-        await ann.spookify()
-        await ann.expect(ann.page.get_by_text("Spookified.")).to_be_visible()
-        assert await ann.page.evaluate("window.sameDocument")

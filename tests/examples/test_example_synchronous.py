@@ -150,16 +150,3 @@ class TestDjango:
         await managed("sp00ky", "run", "--until-empty")  # 1 if the job had failed
         assert backend.requests == [{"id": "thread:1", "title": "Boo"}]
         assert (project / "db.sqlite3").exists()
-
-
-class TestFlask:
-    """What only the other one has."""
-
-    @pytest.fixture
-    def example(self) -> str:
-        return "flask"
-
-    async def test_a_migration_of_no_database_says_what_to_set(self, spawn: Any) -> None:
-        process, output = await spawn("migrate.py", DATABASE_URL="")
-        assert await process.wait() == 2
-        assert output.read_text().startswith("set DATABASE_URL")

@@ -46,23 +46,6 @@ def test_what_the_documents_import_has_a_page() -> None:
             assert exported.issuperset(imported.split(", ")), f"{document.name}: {room}"
 
 
-@pytest.mark.parametrize(
-    ("page", "said"),
-    [
-        ("hooks", "[`sp00ky_job_settled`](#sp00ky_core.plugins.hookspecs.sp00ky_job_settled)"),
-        ("configuration", "| `giveUpOn` |"),
-        ("configuration", "| `runDeadline` |"),
-        ("columns", "| `lease_epoch` | `bigint` | `option<int>` | `integer` | `0` |"),
-        ("metrics", "| `sp00ky_attempts_total` | counter | `backend`, `code`, `outcome` |"),
-        ("errors", "[`JobNotFound`](#sp00ky_core.errors.JobNotFound)"),
-        ("command-line", ":command: cli"),
-        ("command-line", ":prog_name: sp00ky dashboard"),
-    ],
-)
-def test_the_pages_say_what_the_sources_declare(written: dict[str, str], page: str, said: str) -> None:
-    assert said in written[f"reference/{page}.md"]
-
-
 def test_every_page_has_one_place(written: dict[str, str]) -> None:
     pages = [*(place.as_posix() for place in page_places().values()), *written]
     assert navigation.problems(pages, navigation.expanded(pages)) == []

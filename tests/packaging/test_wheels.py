@@ -96,6 +96,6 @@ def test_an_import_from_the_repository_finds_the_installed_package(package: str,
 
 def test_the_core_is_imported_without_what_only_some_need() -> None:
     heavy = ["pytest", "hypothesis", "rich", "click", "aiohttp", "surrealdb", "uvloop"]
-    program = f"import sp00ky_core, sys; print([each for each in {heavy} if each in sys.modules])"
+    program = f"import sp00ky_core, sys; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

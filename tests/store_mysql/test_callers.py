@@ -30,7 +30,7 @@ from tests.callers import (
 from tests.store_mysql.conftest import Sql, connect, url_of
 
 from sp00ky_conformance.store.harness import new_job
-from sp00ky_core.errors import OptionInvalid, RowRefused, SchemaError
+from sp00ky_core.errors import OptionInvalid, SchemaError
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_mysql import MysqlStore
@@ -199,20 +199,6 @@ def test_a_blocking_dedup_hit_that_a_snapshot_does_not_show_is_found(
         (job,) = store.add_in(other, [new_job(dedup_key="k")])
         other.commit()
         assert store.add_in(connection, [new_job(dedup_key="k")])[0].id == job.id
-
-
-async def test_a_refused_job_leaves_the_transaction_as_it_was(
-    store: MysqlStore, database: str, sql: Sql
-) -> None:
-    signal = "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'assigned_to is missing'"
-    condition = f"IF NEW.assigned_to IS NULL THEN {signal}; END IF"
-    sql(f"CREATE TRIGGER t BEFORE INSERT ON job FOR EACH ROW {condition}")
-    async with asyncmy_connection(database) as connection:
-        await store.add([new_job(assigned_to="u:1")], connection=connection)
-        for jobs in ([new_job()], [new_job(assigned_to="u:2"), new_job()]):
-            with pytest.raises(RowRefused, match=r"assigned_to is missing$"):
-                await store.add(jobs, connection=connection)
-    assert paths(sql) == ["u:1"]
 
 
 async def test_an_asynchronous_connection_that_commits_by_itself_only_reads(

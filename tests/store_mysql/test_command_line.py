@@ -6,17 +6,14 @@ from pathlib import Path
 
 import pytest
 from tests.command_line import (
-    INSERT,
     Backend,
     a_killed_runner_loses_nothing,
-    all_are_delivered,
     answering,
     sp00ky,
     start,
     two_runners_deliver,
     write_project,
 )
-from tests.mariadb import NO_MARIADB, MariadbServer, is_installed
 from tests.store_mysql.conftest import Sql
 
 from sp00ky_core.ports import StoreOptions
@@ -58,28 +55,3 @@ async def test_a_table_of_another_collation_stops_a_runner(project: Path, sql: S
     sql(finding["fix"])
     await sp00ky(project, "run", "--until-empty")
     assert len(backend.requests) == 1
-
-
-async def test_a_server_that_is_killed_loses_nothing(project: Path, backend: Backend, tmp_path: Path) -> None:
-    if not is_installed():
-        pytest.skip(NO_MARIADB)
-    folder = tmp_path / "server"
-    folder.mkdir()
-    server = MariadbServer(folder, options=("--innodb-flush-log-at-trx-commit=1",))
-    server.start()
-    try:
-        file = project / "sp00ky.yml"
-        lines = file.read_text().splitlines()
-        file.write_text("\n".join([*lines[:-1], f"store: {server.url('sp00ky')}", ""]))
-        server.run("CREATE DATABASE sp00ky")
-        await sp00ky(project, "migrate")
-        server.run(INSERT.format("sp00ky.job"))
-        runner = await start(project, "run", "--poll", "0.2")
-        await backend.asked(5)
-        server.kill()
-        server.start()
-        runner.terminate()
-        await runner.communicate()
-        await all_are_delivered(project, backend)
-    finally:
-        server.kill()

@@ -58,19 +58,6 @@ async def test_the_longest_keys_fit(store: MysqlStore) -> None:
     assert await store.count(JobFilter(ordering_key=LONG)) == 1
 
 
-TEXTS = ["quote ' \" ` \\ %s %% %(x)s", "\0 \x1a \n\r", "\U0001f47b \u202e", "a\\'; DROP TABLE job; --"]
-
-
-@pytest.mark.parametrize("text", TEXTS)
-async def test_texts_come_back_as_they_were(store: MysqlStore, text: str) -> None:
-    (job,) = await store.add([new_job(payload={"text": text})])
-    (claimed,) = await store.claim({"api": 1}, "r")
-    assert claimed.payload == {"text": text}
-    (result,) = await store.settle([settlement(claimed, Delivered(result=text))])
-    assert result.fate == "settled"
-    assert (await store.get(job.id)).result == text
-
-
 async def test_a_zero_date_costs_no_other_row(store: MysqlStore, sql: Sql) -> None:
     sql(
         "SET SESSION sql_mode = ''; "

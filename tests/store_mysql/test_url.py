@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 import pytest
-from tests.store_mysql.conftest import Sql, run
+from tests.store_mysql.conftest import Sql
 
 from sp00ky_core.errors import ConfigError, StoreError, StoreUnavailable
 from sp00ky_core.ports import StoreOptions
@@ -103,13 +103,3 @@ async def test_a_database_that_is_missing(options: StoreOptions, database: str) 
 
 async def test_a_server_that_is_away(options: StoreOptions) -> None:
     assert "Can't connect to MySQL server" in await said_by("mysql://127.0.0.1:1/app", options)
-
-
-async def test_a_server_that_goes_and_comes_back(options: StoreOptions, database: str) -> None:
-    store = MysqlStore(options)
-    await store.open()
-    await store.migrate()
-    for (thread,) in run("none", "SELECT id FROM information_schema.processlist WHERE db = %s", (database,)):
-        run("none", f"KILL {thread}")
-    assert await store.claim({"api": 1}, "r") == []
-    await store.close()

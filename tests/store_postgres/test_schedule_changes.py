@@ -1,21 +1,18 @@
 """A fire is there whole or not at all, once, whoever races for it and whatever is cut off."""
 
 import asyncio
-import sys
 from typing import Any
 
 import pytest
-from tests.firing import KEYS, NAME, define, fire_of
+from tests.firing import KEYS, define, fire_of
 
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.ports import RunQuery, RunStatus
+from sp00ky_core.ports import RunQuery
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection import executor
 from sp00ky_store_postgres.connection import executor as transaction
 from sp00ky_store_postgres.connection.executor import Transaction
 from sp00ky_store_postgres.session import PostgresSession
-
-FIRES = 40
 
 
 async def counts(sql: Any, quoted: str) -> tuple[int, int]:
@@ -23,26 +20,6 @@ async def counts(sql: Any, quoted: str) -> tuple[int, int]:
     tables = (f"{quoted}.job", f"{quoted}.sp00ky_schedule_run")
     jobs, runs = [await sql.fetchval(f"SELECT count(*) FROM {table}") for table in tables]
     return jobs, runs
-
-
-async def test_processes_that_race_for_fires_make_each_once(
-    store: PostgresStore, url: str, sql: Any, quoted: str
-) -> None:
-    await define(store)
-    command = (sys.executable, "-m", "tests.store_postgres.schedule_race", url, str(FIRES + 1))
-    racers = [
-        await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE) for _ in range(4)
-    ]
-    said = [(await racer.communicate())[0] for racer in racers]
-    fired = sum(map(int, said))
-    revision = (await store.schedules()).schedules[NAME].revision
-    assert fired == revision - 1 >= FIRES
-    assert await counts(sql, quoted) == (fired * len(KEYS), fired * len(KEYS))
-    fires = f"SELECT count(DISTINCT fired_at) FROM {quoted}.sp00ky_schedule_run"
-    assert await sql.fetchval(fires) == fired
-    ids = f"SELECT 'job:' || job.id FROM {quoted}.job AS job"
-    orphans = f"SELECT count(*) FROM {quoted}.sp00ky_schedule_run WHERE job_id NOT IN ({ids})"
-    assert await sql.fetchval(orphans) == 0
 
 
 BLOCKED = """
@@ -138,33 +115,3 @@ async def test_a_fire_whose_reply_is_lost_is_known_to_be_made(
     assert sorted(runs, key=lambda run: run.key, reverse=True) == await store.runs(RunQuery())
     assert await counts(sql, quoted) == (len(KEYS), len(KEYS))
     assert await store.change_schedule(fire_of(snapshot)) is None
-
-
-async def test_what_a_rule_refuses_costs_no_other(store: PostgresStore, sql: Any, quoted: str) -> None:
-    """A CHECK, a trigger's RAISE, and a reference that is checked at the end of the transaction."""
-    await define(store)
-    await sql.execute(
-        f"ALTER TABLE {quoted}.job ADD CHECK (path <> '/checked');"
-        f"CREATE TABLE {quoted}.thread (id text PRIMARY KEY);"
-        f"INSERT INTO {quoted}.thread VALUES ('thread:1');"
-        f"ALTER TABLE {quoted}.job ADD CONSTRAINT mine FOREIGN KEY (assigned_to) REFERENCES {quoted}.thread "
-        "DEFERRABLE INITIALLY DEFERRED"
-    )
-    keys = [f"k{n:03}" for n in range(1_100)]
-    refused = {
-        "k000": {"path": "/checked"},
-        "k007": {"assigned_to": "thread:2"},
-        "k777": {"path": "/checked", "max_retries": 1},
-        "k778": {"assigned_to": "thread:2"},
-        "k1099": {"path": "/checked"},
-    }
-    fire = fire_of(await store.schedules(), keys, **refused, k008={"assigned_to": "thread:1"})
-    runs = await store.change_schedule(fire)
-    assert runs is not None
-    assert [run.key for run in runs] == keys
-    failed = {run.key: run.error for run in runs if run.status is RunStatus.FAILED}
-    assert failed.keys() == refused.keys()
-    reasons = [str((error or {})["reason"]) for error in failed.values()]
-    assert ["violates check constraint" in reason for reason in reasons] == [True, False, True, False, True]
-    assert ['violates foreign key constraint "mine"' in reason for reason in reasons[1::2]] == [True, True]
-    assert await counts(sql, quoted) == (len(keys) - len(refused), len(keys))

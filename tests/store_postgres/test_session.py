@@ -103,29 +103,6 @@ async def test_values_are_as_postgresql_writes_them(store: PostgresStore) -> Non
 @pytest.mark.parametrize(
     "text",
     [
-        "VALUES (1), (2)",
-        "WITH n AS (SELECT 1 AS id) SELECT * FROM n",
-        "SELECT",
-        "(SELECT 1) UNION (SELECT 2)",
-    ],
-)
-async def test_whatever_reads_is_a_query(store: PostgresStore, text: str) -> None:
-    rows = await store.query_rows(text)
-    assert all(isinstance(row, dict) for row in rows)
-    assert rows
-
-
-async def test_rows_come_in_their_order_and_up_to_a_limit(store: PostgresStore) -> None:
-    text = "SELECT n AS id FROM generate_series(1, 1000) AS n ORDER BY n DESC"
-    assert [row["id"] for row in await store.query_rows(text, limit=250)] == list(range(1000, 750, -1))
-    assert len(await store.query_rows(text)) == 1000
-    endless = await store.query_rows("SELECT generate_series(1, 1000000000000000) AS id", limit=3)
-    assert [row["id"] for row in endless] == [1, 2, 3]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
         "SELECT pg_sleep(600)",
         "SELECT count(*) FROM generate_series(1, 1000000) AS a, generate_series(1, 1000000) AS b",
         "SELECT pg_sleep(0.002) FROM generate_series(1, 100000)",  # each portion in time

@@ -7,9 +7,8 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 
-from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.ports import JobQuery, JobTable
+from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.watch import Trail
 
@@ -17,24 +16,6 @@ from sp00ky_store_postgres.watch import Trail
 async def first(jobs: AsyncGenerator[Job, None]) -> Job:
     async with asyncio.timeout(60):
         return await anext(jobs)
-
-
-async def _looks(store: PostgresStore) -> bool:
-    return bool(store._notifications.changed_here._waiting)  # it has looked, and waits for the next time
-
-
-async def test_what_an_older_transaction_commits_is_seen(
-    store: PostgresStore, sql: Any, quoted: str, table: JobTable
-) -> None:
-    transaction = sql.transaction()
-    await transaction.start()
-    await sql.execute(f"INSERT INTO {quoted}.job (path) VALUES ('/late')")
-    jobs = store.watch(JobQuery(), history=0)
-    waiting = asyncio.ensure_future(first(jobs))
-    await eventually(lambda: _looks(store))
-    await transaction.commit()
-    assert (await waiting).path == "/late"
-    await jobs.aclose()
 
 
 async def test_a_late_commit_is_seen(store: PostgresStore, dsn: str, sql: Any, new_job: Any) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -25,7 +24,7 @@ from tests.callers import (
 )
 
 from sp00ky_conformance.store.harness import new_job
-from sp00ky_core.errors import OptionInvalid, RowRefused, SchemaError
+from sp00ky_core.errors import OptionInvalid, SchemaError
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_sqlite import SqliteStore
 
@@ -139,38 +138,6 @@ class TestCallers(BlockingCallers):
     @pytest.fixture(params=ALONE.values(), ids=ALONE)
     def alone(self, request: pytest.FixtureRequest, file: Path) -> Any:
         return partial(request.param, file)
-
-
-def test_it_waits_for_another_writer(store: SqliteStore, begin: Any, file: Path, committed: Any) -> None:
-    with ThreadPoolExecutor(1) as other, closing(sqlite3.connect(file, check_same_thread=False)) as writer:
-        writer.execute("DELETE FROM job")
-
-        def commit_later() -> None:
-            time.sleep(0.2)
-            writer.execute("INSERT INTO job (path, payload) VALUES ('/spookify', '{}')")
-            writer.commit()
-
-        with begin() as connection:
-            committing = other.submit(commit_later)
-            store.add_in(connection, [new_job()])
-            assert len(store.find_in(connection, JobQuery())) == 2
-        committing.result()
-    assert len(committed()) == 2
-
-
-def test_a_refused_job_leaves_the_transaction_as_it_was(
-    store: SqliteStore, begin: Any, file: Path, committed: Any
-) -> None:
-    with closing(sqlite3.connect(file)) as connection:
-        trigger = "CREATE TRIGGER t BEFORE INSERT ON job WHEN NEW.assigned_to IS NULL"
-        connection.execute(f"{trigger} BEGIN SELECT RAISE(ABORT, 'assigned_to is missing'); END")
-    with begin() as connection:
-        store.add_in(connection, [new_job(assigned_to="u:1")])
-        with pytest.raises(RowRefused, match=r"app\.db: assigned_to is missing$"):
-            store.add_in(connection, [new_job()])
-        with pytest.raises(RowRefused, match="assigned_to is missing"):
-            store.add_in(connection, [new_job(assigned_to="u:2"), new_job()])
-    assert [job.assigned_to for job in committed()] == ["u:1"]
 
 
 def test_a_closed_connection_is_refused(store: SqliteStore, file: Path) -> None:

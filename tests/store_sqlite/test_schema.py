@@ -3,7 +3,6 @@
 import ast
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from tests.store_sqlite.conftest import migrated
 import sp00ky_store_sqlite
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.job.job import NewJob
-from sp00ky_core.ports import JobTable, Rollup, RollupQuery, StoreOptions, coarse_buckets, fine_buckets
+from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.transactional.schema import (
     AUDITS,
     BREAKERS,
@@ -24,9 +23,6 @@ from sp00ky_core.stores.transactional.schema import (
 )
 from sp00ky_store_sqlite import SqliteStore
 from sp00ky_store_sqlite.session import SqliteSession
-
-BY_0_2 = (1, *[0] * 9, 2, *[0] * 4)
-"""Attempts by the bounds of 0.2."""
 
 SOURCE = Path(sp00ky_store_sqlite.__file__).parent
 
@@ -147,21 +143,6 @@ async def _explained(store: SqliteStore, call: Any) -> list[str]:
         patch.setattr(SqliteSession, "execute", explained)
         await call(store)
     return seen
-
-
-async def test_rollups_of_0_2_count_by_its_bounds(store: SqliteStore, connection: Any) -> None:
-    """They have no finer ones, and what has is read by 0.2 as its own."""
-    minute = datetime(2026, 1, 1, tzinfo=UTC)
-    fields: Any = {"minute": minute, "backend": "api", "outcome": "success", "count": 3}
-    await store.write_rollups(
-        [Rollup(**fields, runner_id=name, buckets=fine_buckets(BY_0_2)) for name in "ab"]
-    )
-    assert connection.execute("SELECT DISTINCT buckets FROM sp00ky_rollup").fetchall() == [
-        (str(list(BY_0_2)),)
-    ]
-    connection.execute("UPDATE sp00ky_rollup SET fine = NULL WHERE runner_id = 'a'")
-    (row,) = await store.rollups(RollupQuery(since=minute))
-    assert (row.count, coarse_buckets(row.buckets)) == (6, tuple(2 * count for count in BY_0_2))
 
 
 def test_the_adapter_names_no_column() -> None:

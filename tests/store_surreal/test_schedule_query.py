@@ -66,14 +66,6 @@ async def test_values_are_json(migrated: SurrealStore) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "text", ["select id from job", "\n SELECT id FROM job ", "SELECT id FROM job TIMEOUT 5s"]
-)
-async def test_whatever_reads_is_a_query(migrated: SurrealStore, text: str) -> None:
-    (job,) = await migrated.add([NewJob(backend="api", path="/a")])
-    assert await migrated.query_rows(text) == [{"id": job.id}]
-
-
 HOSTILE = {
     "NUL": "text = $nul",
     "NUL in an object": "text = { a: $nul }",

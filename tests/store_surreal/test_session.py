@@ -1,6 +1,5 @@
 """A transaction is there whole or not at all, once, whoever races for it and whatever is cut off."""
 
-import asyncio
 import re
 from typing import Any
 
@@ -10,12 +9,10 @@ from tests.firing import KEYS, NAME, define, fire_of
 from tests.store_surreal.conftest import Proxy
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.ports import Act, JobQuery, RunQuery, RunStatus
+from sp00ky_core.ports import Act, JobQuery, RunStatus
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import TRIES
 from sp00ky_store_surreal.errors import Conflict
-
-FIRES = 12
 
 
 async def counts(store: SurrealStore) -> tuple[int, int]:
@@ -23,25 +20,6 @@ async def counts(store: SurrealStore) -> tuple[int, int]:
     text = "RETURN [array::len((SELECT id FROM job)), array::len((SELECT id FROM sp00ky_schedule_run))]"
     jobs, runs = (await store._connection.read(text))[-1]
     return jobs, runs
-
-
-async def test_connections_that_race_for_fires_make_each_once(surreal_url: str, make_migrated: Any) -> None:
-    stores = [await make_migrated(surreal_url) for _ in range(4)]
-    await define(stores[0])
-
-    async def race(store: SurrealStore) -> int:
-        fired = 0
-        while (snapshot := await store.schedules()).schedules[NAME].revision <= FIRES:
-            fired += await store.change_schedule(fire_of(snapshot)) is not None
-        return fired
-
-    fired = sum(await asyncio.gather(*map(race, stores)))
-    runs = await stores[0].runs(RunQuery(limit=None))
-    assert fired == (await stores[0].schedules()).schedules[NAME].revision - 1 >= FIRES
-    assert await counts(stores[0]) == (fired * len(KEYS), fired * len(KEYS))
-    assert len({run.fired_at for run in runs}) == fired
-    jobs = {job.id for job in await stores[0].find(JobQuery(limit=10_000))}
-    assert {run.job_id for run in runs} == jobs
 
 
 async def test_a_fire_whose_reply_is_lost_is_known_to_be_made(
@@ -74,28 +52,6 @@ async def test_runners_do_not_read_the_marks_of_changes(
     read = "".join(replies)
     assert "every" in read
     assert re.search("[0-9a-f]{32}", read) is None
-
-
-async def test_what_a_rule_refuses_costs_no_other(migrated: SurrealStore) -> None:
-    """An ASSERT, and an event that throws."""
-    await define(migrated)
-    await migrated._connection.write(
-        "DEFINE FIELD OVERWRITE path ON TABLE job TYPE string ASSERT $value != '/refused';"
-        "DEFINE EVENT guard ON TABLE job WHEN $after.path = '/thrown' THEN { THROW 'mine' };"
-    )
-    migrated._ready.forget()
-    keys = [f"k{n:03}" for n in range(100)]
-    refused = {"k000": "/refused", "k007": "/thrown", "k070": "/refused", "k099": "/thrown"}
-    paths = {key: {"path": path} for key, path in refused.items()}
-    runs = await migrated.change_schedule(fire_of(await migrated.schedules(), keys, **paths))
-    assert runs is not None
-    assert [run.key for run in runs] == keys
-    failed = {run.key: run.error or {} for run in runs if run.status is RunStatus.FAILED}
-    assert failed.keys() == refused.keys()
-    assert {error["code"] for error in failed.values()} == {"row_refused"}
-    assert ["mine" in str(error["reason"]) for error in failed.values()] == [False, True, False, True]
-    assert sorted(await migrated.runs(RunQuery()), key=lambda run: run.key) == list(runs)
-    assert await counts(migrated) == (len(keys) - len(refused), len(keys))
 
 
 async def test_jobs_that_refuse_each_other_cost_no_other(migrated: SurrealStore) -> None:

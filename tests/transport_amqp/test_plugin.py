@@ -4,18 +4,8 @@ import pytest
 from tests.transport_amqp.conftest import OpenOutbox
 
 from sp00ky_core.errors import ConfigError
-from sp00ky_transport_amqp.plugin import AmqpOptions
 
 URL = "amqps://broker.test/shop"
-
-
-def test_a_section_is_read(open_outbox: OpenOutbox) -> None:
-    keys = "amqp: {routes: [/orders/order.*], cloudEvents: true}"
-    backend = open_outbox(URL, keys).config.backends["broker"]
-    assert isinstance(backend.options, AmqpOptions)
-    assert [route.text for route in backend.options.routes] == ["/orders/order.*"]
-    assert (backend.options.mandatory, backend.options.cloud_events) == (True, True)
-    assert (backend.scheme, backend.spec) == ("amqp", None)
 
 
 @pytest.mark.parametrize(

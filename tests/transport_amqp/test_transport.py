@@ -33,15 +33,6 @@ async def test_what_need_not_reach_a_queue_is_delivered(queues: Broker, transpor
     assert await transport.deliver(attempt) == Delivered(code=0, scheme="amqp")
 
 
-async def test_one_segment_is_a_queue(queues: Broker, transport: AmqpTransport) -> None:
-    assert isinstance(
-        await transport.deliver(attempt_at(queues.url, "/paid", payload=b'{"n": 1}')), Delivered
-    )
-    lost = await transport.deliver(attempt_at(queues.url, "/unpaid"))
-    assert str(lost) == "AMQP 312"
-    assert [message.body for message in await queues.messages("paid")] == [b'{"n": 1}']
-
-
 async def test_what_is_not_listed_is_never_published(queues: Broker, transport: AmqpTransport) -> None:
     for path in (PAID, "/paid", "/amq.topic/order.paid", "//order.paid", "/orders/x/order.paid"):
         outcome = await transport.deliver(attempt_at(queues.url, path, "/orders/order.lost"))

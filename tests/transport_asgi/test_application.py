@@ -18,7 +18,6 @@ from sp00ky_core import Outbox, RunnerOptions
 from sp00ky_core.errors import ConfigError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.plugins import calls
-from sp00ky_core.runner.options import TRYING
 from sp00ky_transport_asgi import application
 
 BLOCKING = """
@@ -83,18 +82,6 @@ async def test_a_handler_that_blocks_holds_no_beat_and_is_called_once(project: P
     assert threading.get_ident() not in project.module.threads
 
 
-async def test_each_call_has_a_context_of_its_own_and_its_background_tasks_end(project: Project) -> None:
-    project.write(BLOCKING)
-    async with project.outbox() as outbox:
-        for path in ("/counts", "/counts", "/counts", "/later"):
-            await outbox.run("shop", path, {})
-        async with outbox.runner() as runner:
-            await runner.until_empty()
-    assert project.module is not None
-    assert project.module.contexts == [0, 0, 0]
-    assert project.module.ended == [True]
-
-
 async def test_inside_its_own_lifespan_it_is_called_in_its_own_loop_and_named_where_it_blocks(
     project: Project, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,40 +133,6 @@ async def test_an_application_that_embeds_a_runner_ends_with_the_runner_beside_i
             await runner.until_empty()
         assert (await outbox.get(job.id)).status is JobStatus.SUCCESS
     assert project.module.lifespans == [JobStatus.SUCCESS, "ending", "ended"]
-
-
-TRIED = """
-from contextlib import asynccontextmanager
-from fastapi import FastAPI
-from sp00ky_core.runner.options import TRYING
-
-tried = []
-
-@asynccontextmanager
-async def lifespan(app):
-    tried.append(TRYING.get())
-    yield
-
-app = FastAPI(lifespan=lifespan)
-
-@app.post("/done")
-async def done(): ...
-"""
-
-
-async def test_an_application_that_is_only_tried_knows_it_in_its_own_thread(project: Project) -> None:
-    project.write(TRIED)
-    async with project.outbox() as outbox:
-        ((transport, backends),) = list(outbox.prepared_transports())
-        trying = TRYING.set(True)
-        try:
-            await transport.open()
-            await transport.prepare(*backends)
-        finally:
-            await transport.close()
-            TRYING.reset(trying)
-    assert project.module is not None
-    assert project.module.tried == [True]
 
 
 async def test_the_end_of_a_lifespan_has_longer_than_the_calls(

@@ -50,20 +50,6 @@ async def receipts(request):
 app = Starlette(routes=[Route("/receipts", receipts, methods=["POST"])])
 """
 
-LITESTAR = """
-from litestar import Litestar, post
-from dataclasses import dataclass
-
-@dataclass
-class Order:
-    id: int
-
-@post("/receipts")
-async def receipts(data: Order) -> dict[str, int]:
-    return {"id": data.id}
-
-app = Litestar([receipts])
-"""
 
 DJANGO = """
 import django
@@ -139,13 +125,3 @@ async def test_one_without_a_contract_of_its_own_needs_a_document(project: Proje
     assert job.status is JobStatus.SUCCESS
     assert job.result["id"] == 7
     assert job.result.get("key") in {None, job.id}
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of how its handlers are written
-async def test_litestar_by_its_own_contract(project: Project) -> None:
-    pytest.importorskip("litestar", reason="Litestar isn't installed")
-    project.write(LITESTAR)
-    async with project.outbox() as outbox:
-        with pytest.raises(PayloadInvalid):
-            await outbox.run("shop", "/receipts", {"id": "seven"})
-    assert (await delivered(project, "/receipts", {"id": 7})).result == {"id": 7}

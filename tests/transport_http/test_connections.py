@@ -5,19 +5,15 @@ import contextlib
 import json
 import logging
 import ssl
-import tracemalloc
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import attrs
 import pytest
 import trustme
-import uvloop
-from tests.transport_http.engine import EngineTransport
 
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
-from sp00ky_conformance.transport.behaviours import HUGE
 from sp00ky_core import Outbox, RunnerOptions
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_transport_http import HttpTransport
@@ -111,18 +107,6 @@ async def test_after_any_response_the_next_is_its_own(
     assert outcome.result == b'{"spooky": true}'
 
 
-async def test_a_long_response_is_not_read_to_its_end(
-    transport: HttpTransport, server: MisbehavingBackend
-) -> None:
-    tracemalloc.start()
-    try:
-        assert isinstance(await transport.deliver(attempt_for(server.url, "/huge")), Delivered)
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < HUGE / 3
-
-
 async def test_a_body_that_turns_bad_ends_the_attempt(
     transport: HttpTransport, server: MisbehavingBackend
 ) -> None:
@@ -149,15 +133,6 @@ async def test_a_token_that_no_header_can_hold_fails_its_jobs_alone(
     assert "lines" not in outcome.reason
     assert server.requests == []
     assert isinstance(await transport.deliver(attempt_for(server.url, "/json")), Delivered)
-
-
-async def test_a_head_request_has_no_body_to_wait_for(
-    transport: HttpTransport, server: MisbehavingBackend
-) -> None:
-    for _ in range(2):  # the backend sends one, together with the head
-        attempt = attempt_for(server.url, "/json", method="HEAD", payload={})
-        assert await transport.deliver(attempt) == Delivered(code=200)
-    assert [request.method for request in server.requests] == ["HEAD", "HEAD"]
 
 
 async def test_an_answer_before_the_request_is_read_leaves_no_half_request_behind(
@@ -193,53 +168,6 @@ async def test_an_answer_before_the_request_is_read_leaves_no_half_request_behin
             await hung_up.wait()
         assert isinstance(await transport.deliver(attempt_for(url, "/json")), Delivered)
     assert len(read) == 2
-
-
-async def test_a_response_that_nobody_asked_for_is_not_the_next_jobs(transport: HttpTransport) -> None:
-    told: list[asyncio.StreamWriter] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        told.append(writer)
-        await reader.readuntil(b"{}")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%d" % (1, len(told)))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        attempt = attempt_for(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", "/json")
-        assert (await transport.deliver(attempt)) == Delivered(code=200, result=b"1")
-        told[0].write(b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"old"')
-        await told[0].drain()
-        await asyncio.sleep(0.05)  # nothing here tells that it has come
-        assert (await transport.deliver(attempt)) == Delivered(code=200, result=b"2")
-        for writer in told:
-            writer.close()  # from Python 3.12 on, the server's end waits for them
-
-
-def test_a_server_that_speaks_first_is_asked_once(engine: str) -> None:
-    """On uvloop what it says can come together with the connection."""
-
-    async def outcome() -> tuple[Outcome, int]:
-        connected = 0
-
-        async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            nonlocal connected
-            connected += 1
-            writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
-            await reader.read()
-            writer.close()
-
-        transport = EngineTransport(engine)
-        await transport.open()
-        server = await asyncio.start_server(greet, "127.0.0.1", 0)
-        async with server:
-            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            outcome = await transport.deliver(attempt_for(url, "/json"))
-            await transport.close()
-        return outcome, connected
-
-    found, connected = uvloop.run(outcome())
-    assert isinstance(found, Undelivered)
-    assert (found.name, connected) == ("protocol", 1)
 
 
 async def test_a_token_file_is_read_again_when_it_changes(

@@ -152,7 +152,6 @@ QUERY = "GET /query"
 PUT, PATCH = "PUT /body/{id}", "PATCH /body/{id}"
 ID = {"$path": {"id": "1"}}
 FORM = {"$contentType": "application/x-www-form-urlencoded"}
-PARTS = {"$contentType": "multipart/form-data"}
 
 
 @pytest.mark.parametrize(
@@ -197,42 +196,6 @@ async def test_an_independent_reader_reads_what_was_given(
     parts = {f"${place}": getattr(read.parameters, place) for place in ("path", "query", "header", "cookie")}
     given = {key: value for key, value in payload.items() if value and key != "$contentType"}
     assert {key: value for key, value in {**parts, "$body": read.body}.items() if value} == given
-
-
-@pytest.mark.parametrize(
-    ("operation", "payload", "expected"),
-    [
-        ("/path/{label}/{matrix}", {"label": ["x", "y"], "matrix": {"a": 1, "b": 2}}, "/path/.x.y/;a=1;b=2"),
-        (QUERY, {"spaces": ["a", "b c"], "exploded": {"x": 1}}, "/query?spaces=a%20b+c&x=1"),
-        (PUT, {**ID, "$body": "aGk=", "$contentType": "application/octet-stream"}, b"hi"),
-        (QUERY, {"exploded": {"exploded": 1}}, "/query?exploded=1"),
-        (PUT, {"id": "1", "n": 1}, b'{"n":1}'),
-        ("/bytes", {"$body": "aGk=", "$contentType": "video/mp4"}, b"hi"),
-        (PATCH, {**ID, "$body": {"commas": ["1", "2,3"]}, **FORM}, b"commas=1,2%2C3"),
-        (PATCH, {**ID, "$body": "aGk=", "$contentType": "image/png"}, b"hi"),
-        (PATCH, {**ID, "$body": "<a/>", "$contentType": "application/xml"}, b"<a/>"),
-        (PATCH, {**ID, "$body": {"deep": {"a": 1}}, **PARTS}, b'name="deep[a]"\r\n\r\n1\r\n'),
-        (
-            PATCH,
-            {
-                **ID,
-                "$body": {"file": {"$file": "aGk=", "filename": "a.gif", "contentType": "image/gif"}},
-                **PARTS,
-            },
-            b'name="file"; filename="a.gif"\r\nContent-Type: image/gif\r\n\r\nhi\r\n',
-        ),
-    ],
-)
-async def test_what_openapi_core_does_not_read_is_sent_as_the_specification_says(
-    contract: Contract,
-    backend: MisbehavingBackend,
-    auto: HttpTransport,
-    operation: str,
-    payload: Any,
-    expected: str | bytes,
-) -> None:
-    request = await received(contract, operation, payload, backend, auto)
-    assert expected in (request.target if isinstance(expected, str) else request.body)
 
 
 @pytest.mark.parametrize(

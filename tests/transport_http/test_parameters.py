@@ -128,25 +128,6 @@ async def test_a_job_without_a_required_header_is_refused(outbox: Outbox, server
     assert await outbox.find() == []
 
 
-@pytest.mark.parametrize(
-    ("header", "problem"),
-    [
-        ({}, "it is missing"),
-        ({"X-Tenant": "caf\xe9"}, "it becomes a header, so it must be ASCII without control characters"),
-    ],
-)
-async def test_a_row_without_a_required_header_is_not_sent(
-    outbox: Outbox, server: MisbehavingBackend, header: dict[str, str], problem: str
-) -> None:
-    new_job = NewJob(path=PATH, payload={"id": "1", **header}, backend="api")
-    (job,) = await outbox.store.add([new_job])
-    assert await ended(outbox, job.id) is JobStatus.FAILED
-    (error,) = (await outbox.get(job.id)).errors
-    assert error.name == "invalid_payload"
-    assert error.reason == f"/X-Tenant: {problem}"
-    assert server.requests == []
-
-
 SECURED = """\
 openapi: 3.0.3
 components: {securitySchemes: {key: {type: apiKey, in: %s, name: X-Key}}}

@@ -3,16 +3,14 @@
 from pathlib import Path
 from typing import Any, cast
 
-import attrs
 import pytest
 
-from sp00ky_core import NewJob, Outbox, hookimpl
+from sp00ky_core import NewJob, Outbox
 from sp00ky_core.backend.backend import Backend, Backends, load_backends, serving, stored_table
-from sp00ky_core.config import BackendConfig, Config, RateConfig, RetryConfig
+from sp00ky_core.config import BackendConfig, Config, RetryConfig
 from sp00ky_core.contract import Contract
-from sp00ky_core.errors import ConfigError, OptionInvalid, UnknownBackend, UnknownStrategy
-from sp00ky_core.plugins.registry import Plugins
-from sp00ky_core.ports import JobFilter, JobTable, StoreOptions
+from sp00ky_core.errors import ConfigError, UnknownBackend, UnknownStrategy
+from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.testing.outboxes import outbox_over
 
@@ -28,20 +26,6 @@ def outbox(tmp_path: Path) -> Outbox:
 
 def retries(job: Any) -> tuple[int, str]:
     return job.max_retries, job.retry_strategy
-
-
-async def test_a_job_that_says_nothing_has_the_backends(outbox: Outbox) -> None:
-    async with outbox:
-        new_jobs = [
-            NewJob(path="/spookify"),
-            NewJob(path="/spookify", max_retries=3, retry_strategy="linear"),
-            NewJob(path="/spookify", max_retries=0),
-            attrs.evolve(NewJob(path="/other"), path="/spookify"),
-        ]
-        jobs = [await outbox.run("api", "/spookify"), *await outbox.run_many("api", new_jobs)]
-        jobs.append(await outbox.run("api", "/spookify", max_retries=3, retry_strategy="linear"))
-    expected = [(7, "exponential"), (7, "exponential"), (3, "linear"), (0, "exponential"), (7, "exponential")]
-    assert [retries(job) for job in jobs] == [*expected, (3, "linear")]
 
 
 async def test_without_an_outbox_it_has_three_linear_ones(outbox: Outbox) -> None:
@@ -61,21 +45,6 @@ def test_a_backends_strategy_that_nobody_has_is_refused(tmp_path: Path) -> None:
     said = r"api\.retry\.strategy: no retry strategy 'exponentiel'; did you mean"
     with pytest.raises(ConfigError, match=said):
         outbox_over(store, TABLES, tmp_path, retry=RetryConfig(strategy="exponentiel"))
-
-
-async def test_a_plugins_strategy_may_be_the_backends(tmp_path: Path) -> None:
-    class Fast:
-        @hookimpl
-        def sp00ky_register_retry_strategies(self) -> Any:
-            return {"fast": lambda _policy, _n: 0.0}
-
-    plugins = Plugins()
-    plugins.register(Fast(), name="fast", distribution="test")
-    tables = tuple(attrs.evolve(table, strategies=frozenset(plugins.strategies)) for table in TABLES)
-    store = MemoryStore(StoreOptions(url="memory://", tables=tables))
-    retry = RetryConfig(strategy="fast")
-    async with outbox_over(store, tables, tmp_path, plugins=plugins, retry=retry) as outbox:
-        assert retries(await outbox.run("api", "/spookify")) == (3, "fast")
 
 
 def described(name: str, table: JobTable, sharing: tuple[Backend, ...] = ()) -> Backend:
@@ -99,30 +68,6 @@ def test_a_runner_serves_what_is_named_and_what_shares_its_table() -> None:
     assert list(serving(backends, None)) == ["mail"]
     with pytest.raises(UnknownBackend, match=r"on a pool of machines; .* remove `runOn`"):
         serving(backends, ["mail", "gpu"])
-
-
-def test_a_code_is_an_http_status_unless_another_scheme_may_have_it() -> None:
-    api = described("api", JobTable(backend="api", table="job"))
-    mail = attrs.evolve(api, config=attrs.evolve(api.config, name="mail", scheme="amqp"))
-    backends = Backends({"api": api, "mail": mail}, {})
-    assert backends.meant(JobFilter(code=999)) == [api, mail]
-    assert backends.meant(JobFilter(backend="mail", code=999)) == [mail]
-    with pytest.raises(OptionInvalid, match="code is 999; expected an HTTP status"):
-        backends.meant(JobFilter(backend="api", code=999))
-
-
-def test_a_shared_table_has_the_tightest_limits_and_the_longest_lease() -> None:
-    slow = JobTable(backend="api", table="job", timeout=60, rate=RateConfig(limit=100, per=60.0))
-    slow = attrs.evolve(slow, max_successes=5)
-    quick = attrs.evolve(
-        slow, timeout=5, rate=RateConfig(limit=5), max_in_flight=3, max_successes=9, longest_pause=7.0
-    )
-    table = stored_table(described("api", slow, (described("agent", quick),)))
-    assert (table.timeout, table.rate, table.max_in_flight) == (60, slow.rate, 3)
-    assert (table.max_successes, table.longest_pause) == (9, slow.longest_pause)
-    limitless = described("agent", attrs.evolve(quick, max_successes=None))
-    assert stored_table(described("api", slow, (limitless,))).max_successes is None
-    assert stored_table(described("mail", JobTable(backend="mail", table="mail"))).rate is None
 
 
 def test_backends_of_a_table_share_neither_a_path_nor_an_operation_id(tmp_path: Path) -> None:

@@ -37,19 +37,6 @@ def test_it_is_another_backend_in_what_is_set_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "rate"),
-    [
-        ("20/s", RateConfig(limit=20)),
-        ("300/m", RateConfig(limit=300, per=60)),
-        ("10/1m30s", RateConfig(limit=10, per=90)),
-        ({"limit": 20, "per": 1.0, "burst": 3}, RateConfig(limit=20, burst=3)),
-    ],
-)
-def test_rates(tmp_path: Path, value: object, rate: RateConfig) -> None:
-    assert read_settings(backend(tmp_path), SettingsRecord(values={"rate": value}))[0].rate == rate
-
-
-@pytest.mark.parametrize(
     ("values", "problem"),
     [
         ({"rate": "0/s"}, "from 1 to 1000000, not 0"),

@@ -1,14 +1,12 @@
 """A new job is checked against its backend, and gets what it doesn't say from it."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 
 from sp00ky_core.backend.backend import Backend, load_backends
-from sp00ky_core.backend.validation import TimeoutIgnored, validated
+from sp00ky_core.backend.validation import validated
 from sp00ky_core.config import BackendConfig, Config, RetryConfig
 from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
@@ -78,25 +76,5 @@ def test_what_json_can_say_and_can_not_be_written_again_is_refused(backend: Back
     assert caught.value.pointer == "/$body"
 
 
-@pytest.mark.parametrize("payload", [{"n": 1}, {"n": 1, "x": [1]}], ids=["flat", "nested"])
-def test_what_was_encoded_is_what_is_checked(backend: Backend, payload: dict[str, Any]) -> None:
-    sound, broken = NewJob(path="/a", payload=payload), {**payload, "n": "x"}
-    refused = NewJob(path="/a", payload=broken)
-    payload["n"], broken["n"] = "x", 1
-    assert validated(backend, sound).payload["n"] == "x"
-    assert b'"n":1' in validated(backend, sound).payload_json
-    with pytest.raises(PayloadInvalid, match="/n"):
-        validated(backend, refused)
-
-
 def test_an_escaped_backslash_before_a_number_is_no_nul(backend: Backend) -> None:
     assert validated(backend, NewJob(path="/a", payload={"x": "\\u0000"})).payload_json == rb'{"x":"\\u0000"}'
-
-
-def test_a_timeout_without_effect_is_warned_of(backend: Backend) -> None:
-    with pytest.warns(TimeoutIgnored, match="'api' isn't timeoutOverridable"):
-        validated(backend, NewJob(path="/a", timeout=5))
-    config = attrs.evolve(backend.config, timeout_overridable=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert validated(attrs.evolve(backend, config=config), NewJob(path="/a", timeout=5)).timeout == 5

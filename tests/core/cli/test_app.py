@@ -10,7 +10,6 @@ from typing import Any
 
 import click
 import pytest
-from tests.conftest import complaints
 from tests.core.cli.conftest import SP00KY, TOKEN
 
 from sp00ky_core import Outbox, PluginLoadError, Plugins, hookimpl
@@ -82,16 +81,6 @@ def test_an_interrupt_exits_130(migrated: Path, sp00ky: Any, monkeypatch: pytest
     assert (shown.code, shown.out, shown.err.strip()) == (130, "", "")
 
 
-def test_a_reader_that_leaves_is_no_error(migrated: Path, sp00ky: Any, start: Any) -> None:
-    sp00ky("call", "api", "/json")
-    reading, writing = os.pipe()
-    os.close(reading)
-    with os.fdopen(writing, "wb") as pipe:
-        process = start("jobs", "list", "--json", stdout=pipe)
-    _, err = process.communicate(timeout=240)
-    assert (process.returncode, complaints(err)) == (1, "")
-
-
 def test_closed_streams_harm_nothing(migrated: Path, sp00ky: Any) -> None:
     job_id = sp00ky("call", "api", "/json").out.strip()
     command = f'"$0" jobs kill {job_id} <&- >&- 2>&-'
@@ -150,31 +139,6 @@ def test_a_plugin_that_can_t_be_loaded_leaves_the_help(sp00ky: Any, monkeypatch:
 
 
 PASSWORD = "passw0rd-that-nobody-may-see"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("retry:", "rety:", "retry"),
-        ("./openapi.json", "${NO_SUCH_VARIABLE}", "NO_SUCH_VARIABLE"),
-        ("./openapi.json", "./nowhere.json", "nowhere.json"),
-        ("baseUrl: http", "baseUrl: 1tp", "baseUrl"),
-        ("backends:", "backends: [", "sp00ky.yml"),
-        ("store: surrealkv:", "store: sqlite:", "sqlite"),
-    ],
-)
-def test_a_configuration_that_cannot_be_used(
-    project: Path, sp00ky: Any, old: str, new: str, said: str
-) -> None:
-    file = project / "sp00ky.yml"
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new))
-    for debug in ([], ["--debug"]):
-        shown = sp00ky("jobs", "list", *debug)
-        assert (shown.code, shown.out) == (2, "")
-        assert said in shown.err.splitlines()[-1]
-        assert ("Traceback" in shown.err) == bool(debug)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """``sp00ky call``: payloads from the shell, what is enqueued, what is refused, and waiting for the end."""
 
-import io
 import json
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
@@ -17,10 +16,6 @@ from sp00ky_core.backend.backend import load_backends
 from sp00ky_core.config import load_config
 from sp00ky_core.contract import Contract
 from sp00ky_core.plugins.registry import GROUP
-
-
-def job_of(sp00ky: Any, called: Any) -> Any:
-    return sp00ky("jobs", "get", called.out.strip(), "--json").json
 
 
 def test_every_option_reaches_the_row(migrated: Path, sp00ky: Any) -> None:
@@ -53,15 +48,6 @@ def test_a_timeout_without_effect_is_said(migrated: Path, sp00ky: Any) -> None:
     called = sp00ky("call", "api", "/json", "--timeout", "5", "--json")
     assert "timeoutOverridable" in called.complaint(0)
     assert called.json["timeout"] == 5
-
-
-def test_the_payload_comes_from_a_file_or_standard_input(
-    migrated: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (migrated / "payload.json").write_text('{"id": "file"}')
-    assert job_of(sp00ky, sp00ky("call", "api", "/json", "@payload.json"))["payload"] == {"id": "file"}
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"id": "pipe"}')))
-    assert job_of(sp00ky, sp00ky("call", "api", "/json", "-"))["payload"] == {"id": "pipe"}
 
 
 @pytest.mark.parametrize(

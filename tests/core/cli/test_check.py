@@ -76,19 +76,6 @@ def test_a_backend_of_a_pool_is_enqueued_to_and_left_to_others(project: Path, sp
     assert "remove `runOn`" in sp00ky("run", "--until-empty", "--backend", "gpu").complaint(2)
 
 
-def test_check_says_what_stops_jobs_and_how_to_mend_it(project: Path, sp00ky: Any) -> None:
-    checked = sp00ky("check", "--json")
-    assert checked.code == 1
-    assert list(checked.json) == ["findings"]
-    finding = checked.json["findings"][0]
-    assert list(finding) == ["severity", "subject", "problem", "consequence", "fix"]
-    assert finding["severity"] == "error"
-    assert "sp00ky migrate" in finding["fix"]
-    lines = sp00ky("check").out.splitlines()
-    assert len(lines) == len(checked.json["findings"])
-    assert all("consequence: " in line and "fix: " in line for line in lines)
-
-
 NONE = BackendConfig(name="api", spec=Path("openapi.yml"), base_url="http://x.test")
 BEARER = attrs.evolve(NONE, token_file=Path("token"))
 BASIC = attrs.evolve(NONE, auth="basic", username=Secret("u"), password=Secret("p"))

@@ -11,10 +11,8 @@ import pytest
 from tests.core.cli.conftest import Call, ids
 from tests.core.cli.shelf import NOTHING, Shelf, ended, enqueued
 
-from sp00ky_core import Outbox
 from sp00ky_core.job.outcome import Undelivered
 from sp00ky_core.outbox.operators import bulk
-from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.memory import MemoryStore
 
 
@@ -39,53 +37,6 @@ def test_kill_retry_and_clear_tell_each_fate(call: Call, sp00ky: Any) -> None:
     assert results("kill", job_id)[0] == 0
     assert results("clear", job_id)[:2] == (0, {"results": [{"id": job_id, "result": "cleared"}]})
     assert sp00ky("jobs", "get", job_id).code == 1
-
-
-def test_what_may_have_arrived_is_resent_only_when_told_to(migrated: Path, sp00ky: Any) -> None:
-    async def lost() -> str:
-        async with Outbox.open() as outbox:
-            job = await outbox.run("api", "/json", max_retries=0)
-            await outbox.store.claim({"api": 1}, "a-runner")
-            await outbox.store.reclaim({"a-runner": BEGINNING})
-            return job.id
-
-    job_id = asyncio.run(lost())
-    refused = sp00ky("jobs", "retry", job_id).complaint(1)
-    assert (
-        "it can't be retried; the backend may have taken it: ask there first, then pass --resend" in refused
-    )
-    assert sp00ky("jobs", "retry", job_id, "--resend-unknown").code == 0
-    assert sp00ky("jobs", "get", job_id, "--json").json["status"] == "pending"
-
-
-def test_jobs_are_retried_over_a_while(shelf: Shelf, sp00ky: Any) -> None:
-    ids = ended(4)
-    assert sp00ky("jobs", "retry", *ids[:2], "--over", "1h").code == 0
-    assert sp00ky("jobs", "retry", "--all", "--over", "1h", "--yes").code == 0
-    found = shelf.all()
-    waits = [(found[id_].run_at - found[id_].updated_at).total_seconds() for id_ in ids]  # type: ignore[operator]
-    assert [round(wait) for wait in waits] == [0, 1_800, 0, 1_800]
-    assert "--over" in sp00ky("jobs", "retry", "--all", "--over", "soon", "--yes").complaint(2)
-
-
-def test_each_command_is_one_entry_of_the_audit(shelf: Shelf, sp00ky: Any) -> None:
-    one, two = ended(2)
-    sp00ky("jobs", "retry", one[:-2], two, "--reason", "again")
-    sp00ky("jobs", "kill", "--all", "--yes", "--actor", "mallory")
-    sp00ky("jobs", "clear", "--status", "failed", "--limit", "1", "--yes")
-    sp00ky("jobs", "kill", "--all", "--dry-run")
-    sp00ky("jobs", "kill", "--all")
-    entries = sp00ky("audit", "--json").json["audit"]
-    shown = [
-        (entry["action"], entry["selection"], entry["actor"], entry["reason"], entry["count"])
-        for entry in entries
-    ]
-    assert shown == [
-        ("clear", {"status": "failed", "limit": 1}, "eve", None, 1),
-        ("kill", {"all": True}, "mallory", None, 2),
-        ("redrive", {"ids": [one, two]}, "eve", "again", 2),
-    ]
-    assert {entry["via"] for entry in entries} == {"cli"}
 
 
 def test_clear_by_filter_deletes_what_has_ended(ended: tuple[str, str], call: Call, sp00ky: Any) -> None:
@@ -124,18 +75,6 @@ def test_pending_jobs_that_match_are_rescheduled(shelf: Shelf, sp00ky: Any) -> N
     assert [at < datetime.now(UTC) for at in dates if at] == [False, True, True]
     (entry,) = sp00ky("audit", "--json").json["audit"]
     assert (entry["count"], entry["selection"]) == (2, {"backend": "api", "delay": 0.0, "limit": 2})
-
-
-def test_what_failed_in_a_part_of_the_night_is_retried_and_nothing_else(shelf: Shelf, sp00ky: Any) -> None:
-    (early,), (late,) = ended(1), ended(1)
-    since, until = [shelf.all()[job_id].updated_at.isoformat() for job_id in (early, late)]  # type: ignore[union-attr]
-    within = ("--code", "500", "--failed-since", since, "--failed-until", until)
-    assert sp00ky("jobs", "retry", *within, "--yes").out == "redriven: 1\n"
-    assert shelf.all()[early].status == "pending"
-    (entry,) = sp00ky("audit", "--json").json["audit"]
-    assert set(entry["selection"]) == {"status", "code", "failed_since", "failed_until"}
-    assert sp00ky("jobs", "errors", "--failed-since", until, "--json").json["errors"][0]["count"] == 1
-    assert ids(sp00ky("jobs", "list", "--failed-since", since, "--json")) == [late]
 
 
 @pytest.mark.parametrize(
@@ -188,22 +127,6 @@ def test_a_number_is_shown_and_yes_is_needed_where_nobody_can_be_asked(shelf: Sh
     done = sp00ky("jobs", "clear", "--code", "500", "--yes")
     assert (done.code, done.out, done.err) == (0, "cleared: 2\n", "sp00ky: 2 jobs match\n")
     assert shelf.all() == {}
-
-
-def test_a_dry_run_only_counts(shelf: Shelf, sp00ky: Any) -> None:
-    ids = [*ended(2), *enqueued(3)]
-    assert sp00ky("jobs", "kill", "--all", "--dry-run").out == "would be killed: 3\n"
-    assert sp00ky("jobs", "retry", "--all", "--dry-run", "--yes").out == "would be redriven: 2\n"
-    counted = sp00ky("jobs", "clear", "--limit", "1", "--dry-run", "--json")
-    assert (counted.code, counted.err) == (0, "")
-    assert counted.json == {
-        "matched": 1,
-        "done": 0,
-        "refused": NOTHING,
-        "dry_run": True,
-        "interrupted": False,
-    }
-    assert shelf.statuses(ids) == ["failed"] * 2 + ["pending"] * 3
 
 
 def test_what_is_refused_is_counted_and_exits_1(shelf: Shelf, sp00ky: Any) -> None:

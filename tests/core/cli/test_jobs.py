@@ -11,8 +11,6 @@ from tests.core.cli.shelf import Shelf, ended, enqueued
 from tests.core.job.test_job import KEYS
 
 from sp00ky_core import Outbox
-from sp00ky_core.cli.jobs import job_row
-from sp00ky_core.job.job import AttemptError, Job, JobStatus
 from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.stores.memory import MemoryStore
@@ -188,9 +186,6 @@ def test_errors_are_grouped_the_largest_first(shelf: Shelf, sp00ky: Any) -> None
     assert second.split()[:4] == ["1", "api", "/fails", "timeout"]
 
 
-LONG = "x" * 60_000
-
-
 def test_hostile_text_is_shown_as_it_is_in_json_and_harmless_elsewhere(migrated: Path, sp00ky: Any) -> None:
     text = "\x1b]0;owned\x07\x9b31m\u202e\r\n[red]x[/red]"
     (migrated / "payload.json").write_text(json.dumps({"id": text}))
@@ -201,17 +196,3 @@ def test_hostile_text_is_shown_as_it_is_in_json_and_harmless_elsewhere(migrated:
         assert not {"\x1b", "\x07", "\x9b", "\r"} & set(shown)
     assert "[red]x[/red]" in sp00ky("jobs", "get", job["id"]).out
     assert "\u202e" not in sp00ky("jobs", "get", job["id"]).out
-
-
-def test_a_list_keeps_of_a_job_what_its_row_shows() -> None:
-    error = AttemptError(at=None, attempt=1, code=500, name="http_status", reason=LONG)
-    job = Job(
-        id="job:a",
-        backend="api",
-        path="/json",
-        payload_json=LONG.encode(),
-        status=JobStatus.FAILED,
-        errors=(error, error),
-        result_json=LONG.encode(),
-    )
-    assert len(repr(job_row(job))) < 2_000

@@ -45,16 +45,6 @@ def test_all_are_exported_newest_first(shelf: Shelf, sp00ky: Any, monkeypatch: p
     assert "\u2028" not in done.out
 
 
-def test_filters_ids_and_a_limit_choose(shelf: Shelf, sp00ky: Any) -> None:
-    failed, waiting = ended(3), enqueued(2, "/fails")
-    assert exported(sp00ky("jobs", "export", "--status", "failed")) == failed[::-1]
-    assert exported(sp00ky("jobs", "export", "--path", "/fails", "--json")) == waiting[::-1]
-    assert exported(sp00ky("jobs", "export", "--limit", "3")) == [*waiting[::-1], failed[2]]
-    assert exported(sp00ky("jobs", "export", failed[0], waiting[1][:-1])) == [failed[0], waiting[1]]
-    assert exported(sp00ky("jobs", "export", "--status", "processing")) == []
-    assert sp00ky("audit", "--json").json["audit"] == []
-
-
 def test_one_that_is_missing_is_said_and_the_others_come(shelf: Shelf, sp00ky: Any) -> None:
     (job_id,) = enqueued(1)
     done = sp00ky("jobs", "export", "job:nope", job_id)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sp00ky_core.cli.logs import one_line
-from sp00ky_core.cli.output import is_terminal, show_json, show_page, show_rows
+from sp00ky_core.cli.output import is_terminal, show_json, show_page
 from sp00ky_core.encoding.printable import plain
 
 
@@ -19,15 +19,6 @@ def test_json_keeps_what_a_terminal_would_obey_as_an_escape(capsys: pytest.Captu
     assert json.loads(shown) == document
     assert "é" in shown
     assert not {"\x1b", "\x9b", "\u202e"} & set(shown)
-
-
-def test_lines_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
-    show_rows(["id", "empty", "status"], [["job:1", None, "failed"], ["job:123", "", "\x07"]])
-    assert capsys.readouterr().out.splitlines() == [
-        "id       empty  status",
-        "job:1           failed",
-        "job:123         \ufffd",
-    ]
 
 
 @pytest.mark.parametrize(
@@ -62,13 +53,3 @@ async def test_a_page_says_how_to_go_on_or_that_it_is_empty(capsys: pytest.Captu
     out, err = capsys.readouterr()
     assert [line.split()[0] for line in out.splitlines()] == ["id", "job:0", "job:1"]
     assert err == "there are more: --after job:1\n"
-
-
-@pytest.mark.parametrize(("count", "following"), [(0, None), (1, None), (2, None), (3, "job:1")])
-async def test_a_page_as_json_is_one_document(
-    count: int, following: str | None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    await shown(count, json_wanted=True)
-    out, err = capsys.readouterr()
-    page = [vars(record) async for record in records(min(count, 2))]
-    assert (out, err) == (json.dumps({"jobs": page, "next": following}, indent=2) + "\n", "")

@@ -6,31 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-import pytest
-from tests.simulation import World
 
 from sp00ky_core import hookimpl
-from sp00ky_core.cli.plan import FAILURES, Forecast, Outage, Rules, forecasts
+from sp00ky_core.cli.plan import Forecast, Outage, Rules, forecasts
 from sp00ky_core.config import BackendConfig, RateConfig
 from sp00ky_core.config.settings import RetryConfig
-from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Undelivered
 from sp00ky_core.plugins.registry import Plugins
 
 
 def forecast(*arrivals: float) -> Forecast:
     return Forecast(failure="503", breaker=True, failed=1, requests=9, arrivals=arrivals)
-
-
-def test_shares_of_the_arrivals() -> None:
-    found = forecast(*map(float, range(1, 101)))
-    assert (found.delivered, found.arrived(0.5), found.arrived(0.95), found.arrived(1.0)) == (
-        100,
-        50,
-        95,
-        100,
-    )
-    assert forecast(7.0).arrived(0.5) == 7
 
 
 def test_nothing_arrives() -> None:
@@ -61,27 +47,6 @@ def found(
     plugins = plugins or Plugins()
     rules = Rules(backend=config, hooks=plugins.hooks(), strategies=plugins.strategies)
     return {(case.failure, case.breaker): case for case in forecasts(rules, outage)}
-
-
-def test_each_job_ends_once() -> None:
-    ended = found()
-    assert list(ended) == [
-        *(("refused", True), ("refused", False), ("timeout", True), ("timeout", False)),
-        *(("503", True), ("503", False), ("500", None), ("429", None)),
-    ]
-    assert all(case.delivered + case.failed == OUTAGE.jobs for case in ended.values())
-    assert all(min(case.arrivals) > 0 for case in ended.values())
-    assert ended == found()
-
-
-def test_with_a_breaker_an_outage_costs_time_not_jobs() -> None:
-    ended = found()
-    for failure in ("refused", "503"):
-        assert ended[failure, True].failed == 0
-        assert ended[failure, True].requests < 20
-        # Delays of 1, 2 and 3 s: whoever was enqueued in the last 6 s is tried once more after the end.
-        assert ended[failure, False].failed == pytest.approx(200 * 54 / 60, abs=2)
-    assert ended["refused", False].requests > 500
 
 
 def test_a_job_that_is_never_repeated_survives_only_what_could_not_connect() -> None:
@@ -130,33 +95,3 @@ def test_the_longest_waits_end() -> None:
 
 
 SECONDS, JOBS, STEP = 20, 20, 0.1
-
-
-def requests_in(world: World, failure: str) -> int:
-    """Enqueue a job a second while each request fails; count the requests."""
-    requests, began = 0, world.clock.monotonic()
-    for tick in range(round(SECONDS / STEP)):
-        if tick % round(SECONDS / JOBS / STEP) == 0:
-            world.enqueue(max_retries=3)
-        world.flow()
-        for flight in world.flights():
-            requests += 1
-            world.respond(flight, FAILURES[failure])
-        world.flow()
-        world.leap(STEP)
-    assert world.clock.monotonic() - began == pytest.approx(SECONDS, abs=0.5)
-    return requests
-
-
-@pytest.mark.parametrize(("failure", "breaker"), [("500", None), ("503", True)])
-def test_as_many_fail_after_as_many_requests(world: World, failure: str, breaker: bool | None) -> None:
-    world.start()
-    world.pass_smoothly(12)
-    requests = requests_in(world, failure)
-    world.end()
-    statuses = [entry.status for entry in world.ledger.entries.values()]
-    forecast = found(Outage(seconds=SECONDS, jobs=JOBS, latency=0.001))[failure, breaker]
-    assert statuses.count(JobStatus.FAILED) == pytest.approx(
-        forecast.failed, abs=1
-    )  # the runner's delays vary
-    assert requests == pytest.approx(forecast.requests, abs=4)

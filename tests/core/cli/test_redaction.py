@@ -3,41 +3,9 @@
 from hashlib import sha256
 from typing import Any
 
-from tests.core.cli.shelf import NOTHING, Shelf, ended, enqueued
+from tests.core.cli.shelf import Shelf, ended, enqueued
 
 CARD: dict[str, Any] = {"payload": {"id": "4111"}, "assigned_to": "user:7"}
-
-
-def test_a_redaction_is_counted_asked_for_and_proven(shelf: Shelf, sp00ky: Any) -> None:
-    ids = ended(2, **CARD)
-    mine = ("--assigned-to", "user:7")
-    assert sp00ky("jobs", "redact", *mine, "--dry-run").out == "would be redacted: 2\n"
-    assert "2 jobs would be redacted, and nothing was done" in sp00ky("jobs", "redact", *mine).complaint(2)
-    assert "'/none'" in sp00ky("jobs", "redact", *mine, "--field", "/none", "--yes").complaint(2)
-    assert "nothing is chosen" in sp00ky("jobs", "redact", "--yes").complaint(2)
-    assert sp00ky("audit", "--json").json["audit"] == []
-    done = sp00ky("jobs", "redact", *mine, "--field", "/id", "--yes", "--json")
-    (entry,) = sp00ky("audit", "--json").json["audit"]
-    digest = sha256(b'{"assigned_to":"user:7"}').hexdigest()
-    assert done.json == {
-        "matched": 2,
-        "done": 2,
-        "skipped": 0,
-        "refused": NOTHING,
-        "killed": 0,
-        "left": {"assigned_to": 2},
-        "copies": [],
-        "selection_sha256": digest,
-        "audit": entry["id"],
-        "interrupted": False,
-    }
-    assert entry["selection"] == {"sha256": digest, "fields": ["/id"]}
-    assert "left as they are: assigned_to 2; --keys clears them" in done.err
-    shown = sp00ky("jobs", "get", ids[0], "--json").json
-    assert (shown["payload"], shown["redacted_at"] > shown["updated_at"]) == ({"id": "(redacted)"}, True)
-    done = sp00ky("jobs", "redact", ids[0][:-1], "--keys")
-    assert done.out.splitlines()[0] == "redacted: 1"
-    assert sp00ky("jobs", "get", ids[0], "--json").json["assigned_to"] is None
 
 
 def test_an_erasure_leaves_a_proof_and_nothing_else(shelf: Shelf, sp00ky: Any) -> None:

@@ -11,7 +11,6 @@ from tests.core.config.dumping import dump_config
 from sp00ky_core import Outbox, hookimpl
 from sp00ky_core.config import BackendConfig, Secret, TlsConfig, load_config, unready
 from sp00ky_core.errors import AdapterMissing, ConfigError
-from sp00ky_core.job.job import JobStatus
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.stores import memory as core_stores
 from sp00ky_core.testing import ScriptedTransport
@@ -150,26 +149,6 @@ def outbox_with(file: Path, *names: str) -> Outbox:
     plugins.register(core_stores, name="core", distribution="sp00ky-core")
     plugins.register(Registering(*names), name="test", distribution="test")
     return Outbox.open(file, store="memory://", plugins=plugins)
-
-
-@pytest.mark.parametrize(
-    ("url", "keys", "names"),
-    [
-        ("nats://x.test:4222", "", ("nats",)),
-        ("HTTP://x.test", "", ("http",)),
-        ("http://x.test", "transport: carrier-pigeon", ("carrier-pigeon",)),
-        ("nats://x.test", "transport: http", ("http",)),
-    ],
-)
-async def test_jobs_of_any_scheme_are_delivered_by_its_transport(
-    load: Load, file: Path, url: str, keys: str, names: tuple[str, ...]
-) -> None:
-    load(keys, url)
-    async with outbox_with(file, *names) as outbox:
-        job = await outbox.run("api", "/x", {})
-        async with outbox.runner():
-            statuses = [seen.status async for seen in outbox.watch(job.id)]
-    assert statuses[-1] is JobStatus.SUCCESS
 
 
 @pytest.mark.parametrize(

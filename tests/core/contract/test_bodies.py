@@ -186,24 +186,6 @@ def test_a_lone_surrogate_of_a_row_is_refused(tmp_path: Path, media: str, fields
         request_parts(operation, {"$body": fields}, new_boundary=str)
 
 
-@pytest.mark.parametrize(
-    ("content", "kinds"),
-    [
-        (["multipart/form-data", "application/vnd.x+json", "application/json"], ["application/json"]),
-        (["multipart/form-data", "application/vnd.x+json"], ["application/vnd.x+json"]),
-        (["application/json-patch+json", "application/merge-patch+json"], ["application/merge-patch+json"]),
-        (
-            ["multipart/mixed", "application/x-www-form-urlencoded", "text/plain"],
-            ["application/x-www-form-urlencoded"],
-        ),
-        (["text/plain", "*/*"], ["*/*"]),
-    ],
-)
-def test_of_several_the_best_is_sent(tmp_path: Path, content: list[str], kinds: list[str]) -> None:
-    contract = contract_of(tmp_path, {media: {"schema": {"type": "object"}} for media in content})
-    assert [body.media_type for body in contract.operations["/x"].bodies[:1]] == kinds
-
-
 def test_a_job_names_another_media_type(tmp_path: Path) -> None:
     kinds = {
         "application/json": {"schema": FIELDS},

@@ -92,19 +92,6 @@ def test_references_are_followed_into_themselves(tmp_path: Path) -> None:
     assert pointers(tmp_path, schema, payload, Node=NODE) == expected
 
 
-def test_references_lead_into_other_parts_of_the_document(tmp_path: Path) -> None:
-    paths = {
-        "/a/{id}": {"post": taking({"properties": {"deep": {"type": "integer"}}})},
-        "/b": {
-            "post": taking(
-                {"$ref": "#/paths/~1a~1%7Bid%7D/post/requestBody/content/application~1json/schema"}
-            )
-        },
-    }
-    contract = contract_of(tmp_path, paths)
-    assert [violation.pointer for violation in contract.violations("/b", {"deep": "x"})] == ["/deep"]
-
-
 @pytest.mark.parametrize(
     ("schema", "good", "bad"),
     [

@@ -9,7 +9,7 @@ from tests.core.contract.small import load
 from sp00ky_core import Outbox
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Contract, load_contract, request_parts
-from sp00ky_core.errors import UnknownRoute, Violation
+from sp00ky_core.errors import Violation
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.testing.perform import ScriptedTransport
 
@@ -97,45 +97,6 @@ def test_a_schema_that_is_not_understood_makes_its_routes_unusable(
     assert list(found.unusable) == ["/a"]
 
 
-@pytest.mark.parametrize(
-    ("item", "method", "has_body"),
-    [
-        ("{get: {requestBody: {content: {application/json: {}}}}, head: {}, options: {}}", "GET", False),
-        ("{options: {}, trace: {}}", "OPTIONS", False),
-        ("{head: {}}", "HEAD", False),
-        ("{options: {}}", "OPTIONS", False),
-        ("{delete: {}}", "DELETE", False),
-        ("{delete: {requestBody: {content: {application/json: {}}}}}", "DELETE", True),
-        ("{put: {}, trace: {}}", "PUT", False),
-        ("{post: {}, get: {}}", "POST", False),
-    ],
-)
-def test_one_method_is_enough(tmp_path: Path, item: str, method: str, has_body: bool) -> None:
-    operation = contract(tmp_path, f"/a: {item}").operations["/a"]
-    assert (operation.method, bool(operation.bodies)) == (method, has_body)
-
-
-@pytest.mark.parametrize(
-    ("media", "content_type"),
-    [
-        ("application/json; charset=utf-8", "application/json"),
-        ("application/vnd.api+json", "application/vnd.api+json"),
-        ("Application/Vnd.x+JSON; version=2", "Application/Vnd.x+JSON; version=2"),
-        ("application/*+json", "application/json"),
-        ('application/json-patch+json": {}, "application/merge-patch+json', "application/merge-patch+json"),
-        ("*/*", "application/json"),
-        ("application/x+json;\\r\\nX: y", "application/json"),
-        ("application/x+json; \u20ac", "application/json"),
-        ('application/*+json": {}, "text/x.y+json', "text/x.y+json"),
-    ],
-)
-def test_a_body_is_sent_as_the_json_type_that_the_document_has(
-    tmp_path: Path, media: str, content_type: str
-) -> None:
-    item = f'{{post: {{requestBody: {{content: {{"{media}": {{}}}}}}}}}}'
-    assert contract(tmp_path, f"/a: {item}").operations["/a"].bodies[0].content_type == content_type
-
-
 @pytest.fixture
 async def outbox(tmp_path: Path) -> Any:
     contract(tmp_path, "/gone: {get: {}, delete: {}}")
@@ -143,15 +104,6 @@ async def outbox(tmp_path: Path) -> Any:
     (tmp_path / "sp00ky.yml").write_text(f"backends: {{api: {backend}}}\nstore: memory://\n")
     async with Outbox.open(tmp_path / "sp00ky.yml", store="memory://") as outbox:
         yield outbox
-
-
-async def test_enqueueing_says_why_a_route_can_not_be_called(outbox: Outbox) -> None:
-    with pytest.raises(UnknownRoute) as caught:
-        await outbox.run("api", "/gone", {})
-    assert caught.value.known == ("/good", "POST /good", "GET /gone", "DELETE /gone")
-    reason = "it has get, delete and no post; name one: 'GET /gone', 'DELETE /gone'"
-    assert str(caught.value) == f"backend 'api' can't be called at '/gone': {reason}"
-    assert await outbox.find() == []
 
 
 async def test_a_row_for_such_a_route_is_not_sent_and_says_why(outbox: Outbox) -> None:
@@ -255,15 +207,3 @@ def test_what_is_wrong_is_said_with_its_place(pets: Contract) -> None:
 def test_what_can_t_be_written_is_unusable(pets: Contract, text: str) -> None:
     assert pets.operation(text) is None
     assert pets.why_not(text) == "it takes multipart/mixed, and a job can't be sent as that"
-
-
-def test_security_is_read(pets: Contract) -> None:
-    schemes = {
-        name: operation.security[0][0] for name, operation in pets.operations.items() if operation.security
-    }
-    assert (schemes["/pets"].type, schemes["/pets"].place, schemes["/pets"].key) == (
-        "apiKey",
-        "header",
-        "X-Key",
-    )
-    assert schemes["GET /pets"].type == "basic"

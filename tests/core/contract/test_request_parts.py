@@ -37,17 +37,6 @@ def test_a_path_s_value_stays_one_segment(style: str, value: Any) -> None:
         assert path not in {"/.", "/..", "/"}
 
 
-@given(value=st.text(), name=st.text(min_size=1))
-def test_a_query_s_value_adds_no_parameter(value: str, name: str) -> None:
-    for reserved in (False, True):
-        try:
-            query = parts("query", value, name=name, allow_reserved=reserved).query
-        except PartsRefused:
-            continue
-        assert "&" not in query
-        assert "#" not in query
-
-
 @pytest.mark.parametrize(
     ("place", "options"),
     [
@@ -100,40 +89,6 @@ def sent(contract: Contract, payload: dict[str, Any]) -> RequestParts:
 
 STRICT = {"type": "object", "additionalProperties": False, "properties": {"both": {}, "text": {}}}
 PLACES = [("path", "id"), ("query", "both"), ("query", "page"), ("header", "id"), ("cookie", "sid")]
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        {"id": 7, "both": 1, "page": 2, "sid": 3, "text": "t"},
-        {
-            "$path": {"id": 7},
-            "$query": {"both": 1, "page": 2},
-            "$header": {"id": 7},
-            "$cookie": {"sid": 3},
-            "$body": {"both": 1, "text": "t"},
-        },
-    ],
-    ids=["flat", "explicit"],
-)
-def test_each_name_goes_where_the_document_has_it_and_nowhere_else(tmp_path: Path, payload: Any) -> None:
-    parts = sent(operation_of(tmp_path, STRICT, *PLACES), payload)
-    assert (parts.path, parts.query, parts.headers, parts.cookie) == (
-        "/x/7",
-        "both=1&page=2",
-        {"id": "7"},
-        "sid=3",
-    )
-    assert (json.loads(parts.body), parts.content_type) == ({"both": 1, "text": "t"}, "application/json")
-
-
-def test_nothing_left_is_an_empty_body_and_no_declared_body_is_none(tmp_path: Path) -> None:
-    assert sent(operation_of(tmp_path, {}, ("query", "q")), {"q": 1}).body == b"{}"
-    undeclared = operation_of(tmp_path, None, ("query", "quiet"))
-    (violation,) = undeclared.violations("/x", {"quit": 1})
-    assert (violation.pointer, "did you mean 'quiet'?" in violation.message) == ("/quit", True)
-    without = sent(operation_of(tmp_path, None, ("query", "q")), {"q": 1})
-    assert (without.query, without.body, without.content_type) == ("q=1", b"", None)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.core.contract.small import CAT, DOG, PETS, contract_of, field, load, pointers
+from tests.core.contract.small import CAT, DOG, PETS, contract_of, field, pointers
 
 from sp00ky_core.contract.schema import alternatives
 
@@ -42,37 +42,6 @@ def test_schemas_that_contain_themselves_end(tmp_path: Path, keyword: str) -> No
     tree = {keyword: [{"$ref": "#/components/schemas/Tree"}, field({"$ref": "#/components/schemas/Tree"})]}
     contract = contract_of(tmp_path, {"$ref": "#/components/schemas/Tree"}, Tree=tree)
     assert isinstance(contract.violations("/x", {"a": {"a": {}}}), list)
-
-
-def test_yaml_of_real_documents_is_read(tmp_path: Path) -> None:
-    (tmp_path / "openapi.yml").write_text(
-        """\
-openapi: 3.0.0
-x-common: &common {type: object, required: [at]}
-info: {version: 2024-01-01, title: on}
-paths:
-  /x:
-    post:
-      responses: {200: {description: ok}, 4XX: {description: no}}
-      requestBody:
-        content:
-          application/json:
-            schema:
-              <<: *common
-              properties:
-                at: {type: string, enum: [2024-01-01, 0o17, 010, 1:30, yes]}
-                007: {type: string}
-                empty:
-"""
-    )
-    contract = load(tmp_path / "openapi.yml")
-    assert contract.violations("/x", {"at": "2024-01-01", "empty": 1}) == []
-    assert contract.violations("/x", {"at": "1:30"}) == []
-    assert [violation.pointer for violation in contract.violations("/x", {"at": "no", "7": 1})] == [
-        "/7",
-        "/at",
-    ]
-    assert [violation.pointer for violation in contract.violations("/x", {})] == ["/at"]
 
 
 INT32 = {"type": "integer", "format": "int32"}
@@ -180,27 +149,6 @@ def test_a_discriminator_chooses_the_schema(
     ]:
         assert pointers(tmp_path, schema, {"a": payload}, **schemas) == expected, payload
     assert pointers(tmp_path, schema, {"a": 1}, **schemas) == ["/a"]
-
-
-@pytest.mark.parametrize("mapping", [{}, {"mapping": {"Cat": "#/components/schemas/Cat", "Dog": "Dog"}}])
-def test_a_discriminator_of_what_all_alternatives_are_made_of_chooses(
-    tmp_path: Path, mapping: dict[str, Any]
-) -> None:
-    pet = {"discriminator": {"propertyName": "kind", **mapping}, "required": ["kind"]}
-    between = {"allOf": [{"$ref": "#/components/schemas/Pet"}]}
-    schemas = {
-        "Pet": pet,
-        "Cat": {"allOf": [{"$ref": "#/components/schemas/Pet"}, CAT]},
-        "Dog": {"allOf": [between, DOG]},
-    }
-    for payload, expected in [
-        ({"kind": "Cat", "name": "x"}, []),
-        ({"kind": "Dog", "name": "x"}, []),
-        ({"kind": "Cat", "lives": True}, ["/a/lives"]),
-        ({"kind": "Bird"}, ["/a/kind"]),
-        ({}, ["/a/kind"]),
-    ]:
-        assert pointers(tmp_path, field({"oneOf": BOTH}), {"a": payload}, **schemas) == expected, payload
 
 
 def test_a_discriminator_without_a_mapping_goes_by_the_schemas_names(tmp_path: Path) -> None:

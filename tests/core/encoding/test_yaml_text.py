@@ -21,20 +21,6 @@ def test_keys_keep_their_types_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("merge", "found"),
-    [
-        ("<<: *a, x: 2", {"x": 2, "y": 1}),
-        ("x: 2, <<: *a", {"x": 2, "y": 1}),
-        ("<<: [*a, *b]", {"x": 1, "y": 1, "z": 3}),
-        ("<<: [*b, *a]", {"x": 3, "y": 1, "z": 3}),
-    ],
-)
-def test_what_is_merged_counts_where_nothing_else_says(merge: str, found: dict[str, Any]) -> None:
-    text = f"a: &a {{x: 1, y: 1}}\nb: &b {{x: 3, z: 3}}\nc: {{{merge}}}"
-    assert parse_yaml(text)["c"] == found
-
-
-@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("a: 1\nb: {c: 1, c: 2}", r"the key 'c' is there twice \(line 2, column 11\)"),

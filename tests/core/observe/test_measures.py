@@ -2,11 +2,8 @@
 
 import asyncio
 import gc
-import re
 import sys
-import time
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,7 +21,6 @@ from sp00ky_core.observe.measures import (
 )
 from sp00ky_core.observe.prometheus import exposition
 from sp00ky_core.observe.rates import Counters
-from sp00ky_core.ports import BackendStats, BreakerStats, Pause
 
 
 def samples(text: str) -> dict[tuple[str, ...], float]:
@@ -56,24 +52,6 @@ def test_what_a_process_counts() -> None:
     assert found["sp00ky_in_flight", "api"] == 7
     assert (found["sp00ky_lease_lost_total",], found["sp00ky_store_errors_total",]) == (3, 4)
     assert not any(key[0] == "sp00ky_jobs" for key in found), "the queue couldn't be read"
-
-
-def test_the_whole_queue() -> None:
-    stats = {
-        "api": BackendStats(pending=5, processing=4, success=3, failed=2, stalled=1, oldest_due_s=9.5),
-        "mail": BackendStats(breaker=BreakerStats(state="half_open"), paused=Pause(), deferred=6),
-    }
-    found = samples(exposition(Counters(), {}, stats))
-    jobs = {key[2]: value for key, value in found.items() if key[:2] == ("sp00ky_jobs", "api")}
-    assert jobs == {"pending": 5, "processing": 4, "success": 3, "failed": 2}
-    for name, api, mail in (
-        ("oldest_due_seconds", 9.5, 0),
-        ("stalled", 1, 0),
-        ("deferred", 0, 6),
-        ("breaker_open", 0, 1),
-        ("paused", 0, 1),
-    ):
-        assert (found[f"sp00ky_{name}", "api"], found[f"sp00ky_{name}", "mail"]) == (api, mail)
 
 
 async def test_all_runners_of_a_process_are_one(make_bench: Any) -> None:
@@ -115,22 +93,6 @@ async def test_a_store_that_is_away_leaves_the_queue_out(make_bench: Any) -> Non
 
 
 CLOCK = "sp00ky_core.observe.measures.time"
-
-
-async def test_the_queue_is_told_as_it_was_while_the_store_is_away(
-    make_bench: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench, faults = await make_bench(), dict[str, Fault]()
-    measures = Measures(bench.jobs(FaultyStore(bench.store, faults.get)))
-    assert "sp00ky_queue_age_seconds" in await measures.text()
-    faults["stats"] = Fault()
-    now = time.monotonic()
-    monkeypatch.setattr(CLOCK, SimpleNamespace(monotonic=lambda: now + 300))
-    text = await measures.text()
-    assert 'sp00ky_jobs{backend="api",status="pending"} 0.0' in text
-    assert re.search(r"sp00ky_queue_age_seconds (299|300)", text)
-    monkeypatch.setattr(CLOCK, SimpleNamespace(monotonic=lambda: now + 700))
-    assert "sp00ky_jobs" not in await measures.text()
 
 
 async def test_the_library_that_is_missing_is_named(make_bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:

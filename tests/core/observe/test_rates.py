@@ -65,22 +65,6 @@ def test_percentiles_grow(counts: list[int]) -> None:
     assert len(known) == (len(found) if any(counts) else 0)
 
 
-@pytest.mark.parametrize(
-    ("since", "step", "expected", "begins"),
-    [
-        (NOW - HOUR, None, None, datetime(2026, 3, 1, 11, 34, tzinfo=UTC)),
-        (NOW - HOUR, timedelta(seconds=90), 120, datetime(2026, 3, 1, 11, 34, tzinfo=UTC)),
-        (NOW - 72 * HOUR, None, None, datetime(2026, 2, 26, 12, tzinfo=UTC)),
-        (NOW - 72 * HOUR, timedelta(minutes=1), 3_600, datetime(2026, 2, 26, 12, tzinfo=UTC)),
-    ],
-)
-def test_it_asks_for_whole_minutes_and_long_ago_for_whole_hours(
-    since: datetime, step: timedelta | None, expected: int | None, begins: datetime
-) -> None:
-    query = query_of(NOW, since, None, step, None, routes=False)
-    assert (query.step, query.since, query.until) == (expected, begins, NOW)
-
-
 def test_a_time_that_is_none_is_refused() -> None:
     with pytest.raises(OptionInvalid, match="since"):
         query_of(NOW, NOW + HOUR, None, None, None, routes=False)

@@ -1,13 +1,11 @@
 """The event loop in a thread: started once, used by many threads, ended, and not carried over a fork."""
 
 import asyncio
-import multiprocessing
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from queue import Queue
-from typing import Any
 
 import pytest
 
@@ -28,28 +26,6 @@ def outbox(tmp_path: Path) -> Outbox:
 
 def of_this_name() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "sp00ky-outbox"]
-
-
-def test_many_threads_share_one_loop(outbox: Outbox) -> None:
-    background = Background(outbox)
-    assert of_this_name() == []
-    with ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda _: background.run(lambda outbox: outbox.find()), range(50)))
-    assert found == [[]] * 50
-    assert len(of_this_name()) == 1
-    background.close()
-    background.close()
-    assert of_this_name() == []
-
-
-def test_a_closed_one_says_so_until_it_is_opened_again(outbox: Outbox) -> None:
-    background = Background(outbox)
-    background.close()
-    with pytest.raises(StoreClosed, match="with SyncOutbox"):
-        background.run(lambda outbox: outbox.find())
-    background.reopen()
-    assert background.run(lambda outbox: outbox.find()) == []
-    background.close()
 
 
 def test_what_is_left_behind_ends_before_it_closes(outbox: Outbox) -> None:
@@ -105,23 +81,3 @@ def test_a_call_of_another_thread_ends_with_it(outbox: Outbox) -> None:
         background.close()
         with pytest.raises(StoreClosed):
             call.result()
-
-
-def in_the_child(background: Background, said: Any) -> None:
-    try:
-        background.run(lambda outbox: outbox.find())
-    except StoreClosed as error:
-        said.put(str(error))
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")  # that is what is tested
-def test_a_forked_process_is_told_to_open_its_own(outbox: Outbox) -> None:
-    background = Background(outbox)
-    background.run(lambda outbox: outbox.find())
-    context = multiprocessing.get_context("fork")
-    said = context.Queue()
-    process = context.Process(target=in_the_child, args=(background, said))
-    process.start()
-    assert "open a SyncOutbox in each process" in said.get(timeout=30)
-    process.join()
-    background.close()

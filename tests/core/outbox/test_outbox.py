@@ -1,8 +1,6 @@
 """Payloads and options that can't be are a named error before anything is written or asked."""
 
 import asyncio
-import inspect
-import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,26 +116,6 @@ async def test_a_lost_transaction_does_not_become_a_committed_job(outbox: Outbox
     assert await outbox.find() == []
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "says"),
-    [
-        ("priority", 4, "priority is 4; expected a whole number from 0 to 3"),
-        ("priority", -1, "priority is -1"),
-        ("priority", None, "priority is None"),
-        ("ordering_key", "k" * 10_000_000, "expected a text of 1 to 255 characters without NUL"),
-        ("ordering_key", "", "ordering_key is ''"),
-        ("ordering_key", "a\0", "ordering_key is"),
-        ("expires_at", datetime(2030, 1, 1), "expected a datetime with a time zone"),
-    ],
-)
-async def test_an_option_that_cannot_be_is_named(outbox: Outbox, option: str, value: Any, says: str) -> None:
-    options: Any = {option: value}
-    with pytest.raises(OptionInvalid, match=re.escape(says)) as refused:
-        await outbox.run("api", "/a", **options)
-    assert len(str(refused.value)) < 300
-    assert await outbox.find() == []
-
-
 def lacking(outbox: Outbox, monkeypatch: pytest.MonkeyPatch, **capabilities: bool) -> None:
     """Let the store be one that lacks them."""
     lesser = attrs.evolve(outbox.store.capabilities, **capabilities)
@@ -174,15 +152,6 @@ async def ignored(outbox: Outbox, how: str) -> None:
         await outbox.run_many("api", [NewJob(path="/a", timeout=5), NewJob(path="/a", timeout=6)])
     else:
         await asyncio.create_task(outbox.run("api", "/a", timeout=5))
-
-
-@pytest.mark.parametrize("how", ["run", "run_many"])
-async def test_a_timeout_without_effect_is_told_where_it_was_written(outbox: Outbox, how: str) -> None:
-    with pytest.warns(TimeoutIgnored) as told:
-        await ignored(outbox, how)
-    lines, start = inspect.getsourcelines(ignored)
-    assert {warning.filename for warning in told} == {__file__}
-    assert all(f"outbox.{how}(" in lines[warning.lineno - start] for warning in told)
 
 
 async def test_a_timeout_without_effect_is_never_told_of_the_event_loop(outbox: Outbox) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core import TimeoutIgnored
 from sp00ky_core.errors import (
     JobNotFound,
     OptionInvalid,
@@ -127,15 +125,6 @@ def test_the_contract_is_checked_before_anything_is_written(
     assert not connection.in_transaction
 
 
-def test_an_ignored_timeout_warns_of_the_caller_s_line(
-    outbox: SyncOutbox, connection: sqlite3.Connection
-) -> None:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        outbox.run("api", "/b", connection=connection, timeout=5)
-    assert [(warning.category, warning.filename) for warning in caught] == [(TimeoutIgnored, __file__)]
-
-
 def test_without_a_connection_it_must_be_said(outbox: SyncOutbox, connection: sqlite3.Connection) -> None:
     with pytest.raises(OptionInvalid, match=r"connection is left out; .* autocommit=True"):
         outbox.run("api", "/b")
@@ -155,19 +144,6 @@ def test_without_a_connection_it_must_be_said(outbox: SyncOutbox, connection: sq
     job = outbox.run("api", "/b", autocommit=True)
     assert outbox.find() == [job]
     assert len(outbox.run_many("api", [NewJob(path="/b")] * 2, autocommit=True)) == 2
-
-
-def test_the_memory_store_takes_any_connection_and_keeps_the_job(folder: Path) -> None:
-    outbox = SyncOutbox.open(folder / "sp00ky.yml", store="memory://")
-    with closing(sqlite3.connect(":memory:")) as connection:
-        job = outbox.run("api", "/b", connection=connection, dedup_key="k")
-        assert outbox.run("api", "/b", connection=connection, dedup_key="k") == job
-        connection.rollback()
-        assert outbox.find(connection=connection) == [job]
-    with pytest.raises(OptionInvalid, match=r"of type builtins\.object"):
-        outbox.run("api", "/b", connection=object())
-    with outbox:
-        assert outbox.find() == [job]
 
 
 class Here:

@@ -28,9 +28,8 @@ from sp00ky_core import (
     Undelivered,
     hookimpl,
 )
-from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
 from sp00ky_core.plugins import calls
-from sp00ky_core.plugins.calls import sp00ky_classify_outcome, sp00ky_retry_policy
+from sp00ky_core.plugins.calls import sp00ky_classify_outcome
 from sp00ky_core.stores import memory as core_stores
 from sp00ky_core.testing import ScriptedTransport
 from sp00ky_core.testing.perform import Script, deliver_all
@@ -163,58 +162,6 @@ async def test_every_observer_is_told_at_its_moment(scene: Scene) -> None:
         ("row", "success"),
         ("runner_stopped", runner.runner_id),
     ]
-
-
-async def test_a_kill_is_told_as_settled_and_the_outcome_that_it_fenced_off_as_a_lost_lease(
-    scene: Scene,
-) -> None:
-    witness = Witness()
-    scene.register(witness)
-    killed = asyncio.Event()
-
-    async def wait_to_be_killed(_attempt: Attempt) -> Outcome:
-        await killed.wait()
-        return Delivered()
-
-    scene.transport.script = wait_to_be_killed
-    async with scene.outbox() as outbox:
-        witness.outbox = outbox
-        job = await outbox.run("api", "/spookify", {"id": 7})
-        async with outbox.runner(attrs.evolve(FAST, grace=5)) as runner:
-            await scene.transport.began(1)
-            await outbox.kill(job.id)
-            killed.set()
-        (lost,) = [fact for fact in witness.seen if fact[0] == "lease_lost"]
-        assert lost[1:3] == (job.id, runner.runner_id)
-        settled = [fact for fact in witness.seen if fact[0] == "settled"]
-        assert settled == [("settled", "failed", "failed")]  # the kill's own
-        assert (await outbox.get(job.id)).status is JobStatus.FAILED
-
-
-async def test_breaker_changed_fires_when_it_opens_and_when_it_closes(scene: Scene) -> None:
-    class Watches:
-        def __init__(self) -> None:
-            self.seen: list[tuple[str, str, bool]] = []
-            self.outbox: Outbox | None = None
-
-        @hookimpl
-        async def sp00ky_breaker_changed(self, backend: str, state: str) -> None:
-            assert self.outbox is not None
-            breaker = (await self.outbox.store.stats())["api"].breaker
-            is_closed = breaker.state == "closed"  # it may be half open by now
-            self.seen.append((backend, state, is_closed))
-            scene.transport.script = deliver_all  # it is back
-
-    watches = Watches()
-    scene.register(watches)
-    scene.breaker = BreakerConfig(failures=2, interval=0.05)
-    scene.transport.script = lambda _attempt: Undelivered(name="connect")
-    async with scene.outbox() as outbox:
-        watches.outbox = outbox
-        job = await outbox.run("api", "/spookify", {"id": 7}, max_retries=9)
-        async with outbox.runner(FAST):
-            assert (await _ended(outbox, job)).status is JobStatus.SUCCESS
-    assert watches.seen == [("api", "open", False), ("api", "closed", True)]
 
 
 # --- isolation ---
@@ -456,18 +403,3 @@ BACKEND = BackendConfig(
 )
 def test_what_is_given_up_on(outcome: Outcome, changes: dict[str, Any]) -> None:
     assert sp00ky_classify_outcome(BACKEND, outcome) == attrs.evolve(outcome, **changes)
-
-
-@pytest.mark.parametrize(("said", "counts"), [(5, 5), (-1, 0), (10**9, MAX_RETRIES)])
-def test_the_row_s_retries_and_the_backend_s_delays(said: int, counts: int) -> None:
-    job = Job(
-        id="job:1",
-        backend="api",
-        path="/",
-        payload_json=b"{}",
-        status=JobStatus.PENDING,
-        max_retries=said,
-        retry_strategy="exponential",
-    )
-    expected = RetryPolicy(strategy="exponential", max_retries=counts, base=7.0, cap=70.0)
-    assert sp00ky_retry_policy(job, BACKEND) == expected

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sp00ky_core import AdapterMissing, PluginLoadError, Plugins, load_plugins
+from sp00ky_core import PluginLoadError, Plugins, load_plugins
 
 Install = Callable[[str, str], None]
 
@@ -134,21 +134,3 @@ def test_a_duplicate_names_both_distributions(
     install("ghost-second", source)
     with pytest.raises(PluginLoadError, match=r"ghost-second.*'ghost'.*ghost-first"):
         load()
-
-
-@pytest.mark.parametrize(
-    ("ask", "text"),
-    [
-        (lambda plugins: plugins.transport("http"), "pip install ./sp00ky_transport_http"),
-        (lambda plugins: plugins.transport("https"), "pip install ./sp00ky_transport_http"),
-        (lambda plugins: plugins.store("http"), "no known distribution has one"),
-        (lambda plugins: plugins.store("surrealkv"), "pip install ./sp00ky_store_surreal"),
-        (lambda plugins: plugins.store("wss"), "pip install ./sp00ky_store_surreal"),
-        (lambda plugins: plugins.store("postgresql"), "pip install ./sp00ky_store_postgres"),
-        (lambda plugins: plugins.store("gopher"), "no known distribution"),
-    ],
-)
-def test_what_is_missing_says_what_to_install(ask: Callable[[Plugins], object], text: str) -> None:
-    with pytest.raises(AdapterMissing, match=text) as caught:
-        ask(load_plugins([]))
-    assert caught.value.exit_code == 2

@@ -21,21 +21,5 @@ def test_an_attempt(overridable: bool, said: float | None, seconds: float) -> No
     assert table.attempt_timeout(said) == seconds
 
 
-@pytest.mark.parametrize(
-    ("timeout", "overridable", "margin", "seconds"),
-    [
-        (10.0, False, 30.0, 15.0),
-        (600.0, False, 30.0, 35.0),
-        (10.0, True, 30.0, 35.0),
-        (10.0, False, 1.0, 11.0),
-    ],
-)
-def test_a_probe(timeout: float, overridable: bool, margin: float, seconds: float) -> None:
-    table = JobTable(
-        backend="api", table="job", timeout=timeout, timeout_overridable=overridable, lease_margin=margin
-    )
-    assert table.probe_lease == seconds
-
-
 def test_a_password_is_not_shown() -> None:
     assert "passw0rd" not in repr(StoreOptions(url="ws://root:passw0rd@host/a/b", tables=()))

@@ -1,13 +1,10 @@
 """Rows that can't be delivered end as failed; every other job goes on."""
 
 import asyncio
-import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.core.runner.conftest import Clock
 
-from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.job.job import JobStatus
@@ -98,27 +95,6 @@ async def test_a_transport_that_does_not_keep_to_the_timeout_is_cut_off(make_ben
     assert (done.status, [error.name for error in done.errors]) == (JobStatus.SUCCESS, ["timeout"])
 
 
-async def test_one_that_is_cut_off_may_say_what_has_come_by_then(make_bench, monkeypatch) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.slots.OVERDUE_AFTER", 0.05)
-    cancelling: list[int] = []
-
-    async def read(attempt: Attempt) -> Outcome:
-        task = asyncio.current_task()
-        assert task is not None
-        cancelling.append(task.cancelling())
-        if len(cancelling) == 1:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.Event().wait()
-        return Delivered()
-
-    bench = await make_bench(read, timeout=0.05, concurrency=1)
-    jobs = [await bench.add(max_retries=0) for _ in range(2)]
-    async with bench.runner():
-        ended = [await bench.ended(job) for job in jobs]
-    assert [job.status for job in ended] == [JobStatus.SUCCESS] * 2
-    assert cancelling == [0, 0]  # the next attempt of the same worker isn't cut off
-
-
 async def test_a_job_that_has_expired_is_not_sent(make_bench) -> None:
     bench = await make_bench()
     past = datetime.now(UTC) - timedelta(seconds=1)
@@ -144,20 +120,6 @@ async def test_a_probe_that_has_expired_leaves_the_next_one_to_another(make_benc
         done = await bench.ended(await bench.add(expires_at=datetime.now(UTC), priority=3))
         assert done.status is JobStatus.FAILED
         assert (await bench.ended(await bench.add())).status is JobStatus.SUCCESS
-
-
-async def test_a_job_that_expires_between_claim_and_start_is_not_sent(make_bench) -> None:
-    bench, faults, clock, slow = await make_bench(), Scripted(), Clock(), asyncio.Event()
-    faults.put("claim", Fault(held_until=slow, fails=False))
-    job = await bench.add(expires_at=datetime.now(UTC) + timedelta(seconds=20))
-    async with bench.runner(FaultyStore(bench.store, faults), clock=clock, beat_stale=1e9, reclaim_after=0):
-        while faults.left():  # noqa: ASYNC110  # until the claim has been sent: nothing reports it
-            await asyncio.sleep(0)
-        clock.now += 25  # its reply takes so long; the margin of a lease is 30 s
-        slow.set()
-        done = await bench.ended(job)
-    assert [error.name for error in done.errors] == ["expired"]
-    assert bench.transport.attempts == []
 
 
 @pytest.mark.parametrize("check_rows", [False, True])

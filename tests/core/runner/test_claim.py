@@ -6,7 +6,6 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import attrs
-from tests.core.runner.conftest import Clock
 
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.job.job import JobStatus, NewJob
@@ -31,31 +30,6 @@ async def test_a_job_that_comes_while_the_runner_is_idle_is_not_left_to_the_poll
     assert len(bench.transport.attempts) == 3
 
 
-async def test_a_stream_of_events_does_not_put_off_the_poll(make_bench) -> None:
-    bench = await make_bench()
-    runner = bench.runner(poll=0.05)
-    claimer, wake = runner._claimer, runner._wake
-    wake.expect_nothing(["api", "other"])
-    async with asyncio.timeout(60):
-        while not wake.may_have_work("other"):
-            wake.freed()  # a place of another backend
-            await claimer._rest()
-            claimer._look_if_time()
-
-
-LOST_REPLY = Fault(lost_reply=True)
-
-
-async def test_a_claim_whose_reply_was_lost_is_released_and_costs_no_attempt(make_bench) -> None:
-    bench, faults = await make_bench(), Scripted()
-    faults.put("claim", LOST_REPLY)
-    job = await bench.add(max_retries=0)
-    async with bench.runner(FaultyStore(bench.store, faults)):
-        done = await bench.ended(job)
-    assert (done.status, done.retries, done.errors, done.lease_epoch) == (JobStatus.SUCCESS, 0, (), 2)
-    assert len(bench.transport.attempts) == 1
-
-
 async def test_nothing_is_started_while_the_beat_is_stale(make_bench) -> None:
     bench, faults = await make_bench(), Scripted()
     held = asyncio.Event()
@@ -67,20 +41,6 @@ async def test_nothing_is_started_while_the_beat_is_stale(make_bench) -> None:
         assert bench.transport.attempts == []
         held.set()
         assert (await bench.ended(job)).status is JobStatus.SUCCESS
-
-
-async def test_a_claim_too_old_for_its_lease_is_released_instead_of_started(make_bench) -> None:
-    bench, faults, clock, slow = await make_bench(), Scripted(), Clock(), asyncio.Event()
-    faults.put("claim", Fault(held_until=slow, fails=False))
-    job = await bench.add(max_retries=0)
-    async with bench.runner(FaultyStore(bench.store, faults), clock=clock, beat_stale=1e9, reclaim_after=0):
-        while faults.left():  # noqa: ASYNC110  # until the claim has been sent: nothing tells of it
-            await asyncio.sleep(0)
-        clock.now += 31  # the margin of a lease is 30 s
-        slow.set()
-        done = await bench.ended(job)
-    assert (done.status, done.retries, done.lease_epoch) == (JobStatus.SUCCESS, 0, 2)
-    assert len(bench.transport.attempts) == 1
 
 
 async def test_claims_go_on_once_outcomes_that_had_piled_up_are_written(make_bench) -> None:

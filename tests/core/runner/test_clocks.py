@@ -4,13 +4,12 @@ from tests.simulation import World
 
 from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.job.outcome import Delivered, Undelivered
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.stores.memory import MemoryStore
 
 STEADY = 12
 """Seconds after which a runner judges others."""
 LEASE = 40
-AWAY = Undelivered(name="reset", reason="closed")
 
 
 def breaker(world: World) -> str:
@@ -59,19 +58,6 @@ def test_what_stays_overdue_by_the_observers_own_clock_is_taken(world: World) ->
     assert statuses(world, job_id) == [JobStatus.FAILED]
 
 
-def test_a_dead_runners_jobs_are_taken_however_long_their_lease(world: World) -> None:
-    world.start()
-    world.pass_smoothly(STEADY)
-    other = world.start()
-    world.runners[0].is_frozen = True
-    job_id = world.enqueue(max_retries=0)
-    world.flow()
-    world.runners[0].is_frozen = False
-    world.crash(other)
-    world.pass_smoothly(10)
-    assert statuses(world, job_id) == [JobStatus.FAILED]
-
-
 def test_a_row_of_its_own_that_a_runner_does_not_hold_waits_as_long(world: World) -> None:
     runner = world.start()
     world.pass_smoothly(STEADY)
@@ -101,36 +87,4 @@ def test_a_frozen_runners_failures_say_nothing_of_the_backend(world: World) -> N
     assert world.flights() == []
     world.pass_smoothly(4)
     assert breaker(world) == BreakerState.CLOSED
-    world.end()
-
-
-def test_the_same_failures_without_a_gap_open_the_breaker(world: World) -> None:
-    world.start()
-    world.pass_smoothly(STEADY)
-    for _ in range(5):
-        world.enqueue(max_retries=2)
-    world.flow()
-    for flight in world.flights():
-        world.respond(flight, AWAY)
-    world.pass_smoothly(4)
-    assert breaker(world) != BreakerState.CLOSED
-
-
-def test_a_frozen_runners_probe_is_handed_back(world: World) -> None:
-    frozen = world.start()
-    world.pass_smoothly(STEADY)
-    for _ in range(3):
-        world.enqueue(max_retries=3)
-    world.flow()
-    for flight in world.flights():
-        world.respond(flight, AWAY)
-    world.pass_smoothly(8)
-    (probe,) = world.flights()
-    frozen.is_frozen = True
-    world.pass_smoothly(8)
-    frozen.is_frozen = False
-    world.flow()
-    world.respond(probe, AWAY)
-    world.flow()
-    assert breaker(world) == BreakerState.HALF_OPEN  # the next one is under way, without a longer interval
     world.end()

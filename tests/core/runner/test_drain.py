@@ -5,12 +5,9 @@ import contextlib
 import logging
 from pathlib import Path
 
-import pytest
-
-from sp00ky_conformance.cancellation import CancelledRunners, SlowObserver, Suspending, turns
+from sp00ky_conformance.cancellation import CancelledRunners, SlowObserver, Suspending
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import RetryConfig
-from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.plugins.hookspecs import hookimpl
@@ -37,11 +34,6 @@ async def test_a_thousand_cancelled_runners_lose_nothing(tmp_path: Path, caplog)
     runners = CancelledRunners(outbox, seed=SEED)
     await runners.run(1_000)
     assert {part for point in runners.points for part in PARTS if part in point} == PARTS
-
-
-async def hang(_attempt: Attempt) -> Outcome:
-    await asyncio.Event().wait()
-    raise AssertionError("unreachable")
 
 
 async def test_a_start_that_is_cancelled_leaves_neither_transport_nor_row(make_bench) -> None:
@@ -78,23 +70,6 @@ async def test_a_runner_that_starts_while_check_tries_an_application_claims_noth
     assert (await bench.store.get(job.id)).status is JobStatus.PENDING
 
 
-async def test_a_drain_during_the_start_waits_for_it_and_leaves_nothing(make_bench) -> None:
-    bench, faults, connected = await make_bench(), Scripted(), asyncio.Event()
-    faults.put("beat", Fault(held_until=connected, fails=False))
-    job = await bench.add()
-    before = asyncio.all_tasks()
-    runner = bench.runner(FaultyStore(bench.store, faults))
-    start = asyncio.create_task(runner.start())
-    while faults.left():  # noqa: ASYNC110  # until the first beat has been sent: nothing tells of it
-        await asyncio.sleep(0)
-    drain = asyncio.create_task(runner.drain())
-    await turns(50)  # more than a drain takes
-    connected.set()
-    await asyncio.gather(start, drain)
-    assert (asyncio.all_tasks(), bench.transport.is_open) == (before, False)
-    assert (await bench.store.get(job.id)).lease_epoch == 0
-
-
 async def test_two_drains_at_once_are_one(make_bench) -> None:
     stopped: list[str] = []
     bench, go = await make_bench(), asyncio.Event()
@@ -128,106 +103,6 @@ async def test_two_drains_at_once_are_one(make_bench) -> None:
         0,
     )
     assert after.lease_until is not None  # its request may still be under way
-
-
-async def test_a_cancelled_drain_leaves_no_task_and_the_next_one_writes_what_it_did_not(make_bench) -> None:
-    bench = await make_bench(hang)
-    job = await bench.add(max_retries=0)
-    before = asyncio.all_tasks()
-    runner = bench.runner(grace=60)
-    await runner.start()
-    await bench.transport.began(1)
-    drain = asyncio.create_task(runner.drain())
-    await asyncio.sleep(0)
-    drain.cancel()
-    left = asyncio.all_tasks() - before
-    await asyncio.wait(left, timeout=60)
-    assert not [task for task in left if not task.done()]
-    assert (await bench.store.get(job.id)).status is JobStatus.PROCESSING
-    await runner.drain()
-    after = await bench.store.get(job.id)
-    assert (after.status, [error.name for error in after.errors]) == (JobStatus.FAILED, ["outcome_unknown"])
-
-
-async def test_nothing_is_started_once_the_drain_has_begun(make_bench) -> None:
-    bench, faults, held = await make_bench(), Scripted(), asyncio.Event()
-    faults.put("claim", Fault(held_until=held, fails=False))
-    job = await bench.add(max_retries=0)
-    runner = bench.runner(FaultyStore(bench.store, faults))
-    await runner.start()
-    while faults.left():  # noqa: ASYNC110  # until the claim has been sent: nothing tells of it
-        await asyncio.sleep(0)
-    drain = asyncio.create_task(runner.drain())
-    await asyncio.sleep(0)
-    held.set()
-    await drain
-    after = await bench.store.get(job.id)
-    assert (after.status, after.lease_epoch, after.errors) == (JobStatus.PENDING, 1, ())
-    assert bench.transport.attempts == []
-
-
-async def test_a_drain_lets_attempts_end(make_bench) -> None:
-    go = asyncio.Event()
-
-    async def wait(_attempt: Attempt) -> Outcome:
-        await go.wait()
-        return Delivered()
-
-    bench = await make_bench(wait, concurrency=2)
-    jobs = [await bench.add() for _ in range(5)]
-    runner = bench.runner()
-    await runner.start()
-    await bench.transport.began(2)
-    draining = asyncio.create_task(runner.drain())
-    await bench.add()
-    go.set()
-    await draining
-    statuses = [(await bench.store.get(job.id)).status for job in jobs]
-    assert statuses.count(JobStatus.SUCCESS) == 2
-    assert statuses.count(JobStatus.PENDING) == 3
-    assert len(bench.transport.attempts) == 2
-
-
-@pytest.mark.parametrize(("max_retries", "status"), [(1, JobStatus.PENDING), (0, JobStatus.FAILED)])
-async def test_a_drain_counts_what_it_had_to_cut_off(make_bench, max_retries: int, status: JobStatus) -> None:
-    bench = await make_bench(hang)
-    job = await bench.add(max_retries=max_retries)
-    async with bench.runner(grace=0.05):
-        await bench.transport.began(1)
-    after = await bench.store.get(job.id)
-    assert (after.status, after.retries, [error.name for error in after.errors]) == (
-        status,
-        max_retries,
-        ["outcome_unknown"],
-    )
-
-
-async def test_a_part_ends_though_a_call_answers_its_cancellation_with_an_error(
-    make_bench, monkeypatch
-) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.runner.CANCEL_AGAIN", 0.01)
-    bench = await make_bench()
-    asked = asyncio.Event()
-
-    async def deaf() -> None:
-        while True:
-            with contextlib.suppress(StoreUnavailable):
-                await call()
-
-    async def call() -> None:
-        is_first = not asked.is_set()
-        asked.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            if is_first:
-                raise StoreUnavailable(store="test", problem="gone") from None
-            raise
-
-    async with bench.runner() as runner:
-        runner._tasks.start("deaf", deaf)
-        await asked.wait()
-        await runner._tasks.stop("deaf")
 
 
 async def test_a_drain_ends_though_a_transport_does_not(make_bench, monkeypatch) -> None:

@@ -6,9 +6,7 @@ from collections.abc import Collection
 from sp00ky_conformance.faults import FaultyStore, Scripted
 from sp00ky_core.config import RateConfig
 from sp00ky_core.gate.gate import Gate
-from sp00ky_core.job.job import JobStatus
-from sp00ky_core.job.outcome import Delivered, Outcome
-from sp00ky_core.ports import Attempt, Store
+from sp00ky_core.ports import Store
 from sp00ky_core.runner.slots import Held
 
 NEVER = 3_600.0
@@ -36,28 +34,6 @@ async def test_a_token_that_comes_while_the_next_job_is_looked_for_is_used(make_
     bench = await make_bench(rate=RateConfig(limit=100, per=1.0, burst=1))
     jobs = [await bench.add() for _ in range(8)]
     async with bench.runner(SlowNext(bench.store), poll=NEVER):
-        for job in jobs:
-            await bench.ended(job)
-
-
-async def test_two_runners_keep_what_the_whole_fleet_may_have_in_flight(make_bench) -> None:
-    async def briefly(_attempt: Attempt) -> Outcome:
-        await asyncio.sleep(0.001)  # long enough for others to start beside it
-        return Delivered()
-
-    bench = await make_bench(briefly, max_in_flight=3, concurrency=5)
-    jobs = [await bench.add() for _ in range(40)]
-    async with bench.runner(poll=NEVER), bench.runner(poll=NEVER):
-        for job in jobs:
-            assert (await bench.ended(job)).status is JobStatus.SUCCESS
-    assert bench.transport.most_in_flight == 3
-
-
-async def test_when_a_job_has_ended_the_next_one_is_claimed_at_once(make_bench, monkeypatch) -> None:
-    monkeypatch.setattr("sp00ky_core.stores.decisions.FULL", NEVER)
-    bench = await make_bench(max_in_flight=1)
-    jobs = [await bench.add() for _ in range(5)]
-    async with bench.runner(KnowsNothingNext(bench.store), poll=NEVER):
         for job in jobs:
             await bench.ended(job)
 

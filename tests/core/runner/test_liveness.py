@@ -1,17 +1,12 @@
 """Who is declared dead: by what a runner has seen itself, and never for what the database did."""
 
-import asyncio
-from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.core.runner.conftest import Clock
 
-from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.job.outcome import Delivered, Outcome
-from sp00ky_core.ports import Attempt, RunnerBeat, RunnerInfo, Store
+from sp00ky_core.ports import RunnerBeat, RunnerInfo
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.testing import FakeClock
@@ -99,80 +94,6 @@ async def test_a_beat_is_as_old_as_its_call_however_late_the_reply_came() -> Non
     await watching.beat.beat()
     assert watching.beat.is_fresh()
     assert watching.beat.since > claimed_at  # for 5 s others may have seen none
-
-
-async def test_a_runner_that_beats_keeps_its_jobs(make_bench, monkeypatch) -> None:
-    never, clock, beats = asyncio.Event(), Clock(), Counter()
-
-    async def hang(_attempt: Attempt) -> Outcome:
-        await never.wait()
-        return Delivered()
-
-    bench = await make_bench(hang)
-    job = await bench.add()
-    beat = bench.store.beat
-
-    async def counted(runner_id: str, info: RunnerInfo) -> Mapping[str, RunnerBeat]:
-        beats[runner_id] += 1
-        return await beat(runner_id, info)
-
-    monkeypatch.setattr(bench.store, "beat", counted)
-    async with bench.runner(grace=0, clock=clock), bench.runner(runner_id="another", grace=0, clock=clock):
-        await bench.transport.began(1)
-        for _ in range(20):  # five times what makes a silent runner dead
-            before = beats.copy()
-            while len(beats) < 2 or any(beats[runner_id] < before[runner_id] + 2 for runner_id in beats):  # noqa: ASYNC110
-                await asyncio.sleep(0.005)
-            clock.now += 0.05
-        assert (await bench.store.get(job.id)).lease_epoch == 1
-
-
-async def test_an_operators_request_to_drain_comes_with_this_runners_own_beat(make_bench) -> None:
-    bench = await make_bench()
-    async with bench.runner() as one, bench.runner() as other:
-        assert await bench.store.drain_runner(one.runner_id)
-        await one.drain_requested.wait()
-        await other._beat.next(within=1.0)
-        assert not other.drain_requested.is_set()
-
-
-async def test_a_runner_that_is_asked_to_drain_claims_nothing_more(make_bench) -> None:
-    bench = await make_bench()
-    async with bench.runner() as runner:
-        await bench.store.drain_runner(runner.runner_id)
-        await runner.drain_requested.wait()
-        left = await bench.add()
-        assert await runner.until_empty() == 0
-        async with bench.runner(backends=["other"]):
-            await bench.ended(await bench.add(backend="other"))
-        assert (await bench.store.get(left.id)).lease_epoch == 0
-
-
-async def test_a_beat_says_what_is_in_flight_of_how_much(make_bench) -> None:
-    hanging = asyncio.Event()
-
-    async def hang(_attempt: Attempt) -> Outcome:
-        await hanging.wait()
-        return Delivered()
-
-    bench = await make_bench(hang, concurrency=7)
-    for _ in range(2):
-        await bench.add()
-    async with bench.runner() as runner:
-        await bench.transport.began(2)
-        await runner._beat.beat()
-        (record,) = await bench.store.runners()
-        assert record.info.in_flight == {"api": 2, "other": 0}
-        assert record.info.slots == {"api": 7, "other": 2}
-        assert not record.info.draining
-        draining = asyncio.create_task(runner.drain())
-        await eventually(lambda: is_draining(bench.store))
-        hanging.set()
-        await draining
-
-
-async def is_draining(store: Store) -> bool:
-    return (await store.runners())[0].info.draining
 
 
 @pytest.mark.parametrize(

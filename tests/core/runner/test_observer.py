@@ -11,7 +11,6 @@ from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.ports import Attempt
 from sp00ky_core.runner.observer import HANGING, MOST, MOST_OF, WINDOW, Observer
 
 
@@ -27,47 +26,6 @@ OUTCOMES: dict[str, Outcome] = {
     "broken": Undelivered(code=500, name="http_status", reason="boo"),
     "slow": Undelivered(code=429, name="throttled", retry_after=60),
 }
-
-
-async def test_each_attempt_is_counted_by_its_outcome(make_bench: Any) -> None:
-    async def script(attempt: Attempt) -> Outcome:
-        return OUTCOMES[str(attempt.job.dedup_key)]
-
-    bench = await make_bench(script)
-    names = {"ok": "api", "broken": "api", "slow": "other"}
-    jobs = [await bench.add(dedup_key=key, backend=name, max_retries=1) for key, name in names.items()]
-    nowhere = await bench.add("/nowhere", max_retries=0)
-    async with bench.runner() as runner:
-        await asyncio.gather(*(bench.ended(job) for job in (*jobs[:2], nowhere)))
-        await bench.until(jobs[2], lambda job: job.deferred_since is not None)
-        counted = runner.observer.counters.attempts
-        assert runner.is_ready
-    assert {kind: counts[0] for kind, counts in counted.items()} == {
-        ("api", "/spookify", "success", 201): 1,
-        ("api", "/spookify", "retry", 500): 1,
-        ("api", "/spookify", "failed", 500): 1,
-        ("other", "/spookify", "throttled", 429): 1,
-        ("api", "", "failed", 0): 1,
-    }
-    assert sum(counted["api", "/spookify", "success", 201][2:]) == 1
-    assert sum(counted["api", "", "failed", 0][2:]) == 0, "no request was made"
-    assert not runner.is_ready
-
-
-async def test_what_another_runner_lost_is_unknown(make_bench: Any) -> None:
-    bench = await make_bench()
-    job = await bench.add(max_retries=0)
-    await bench.store.claim({"api": 1}, "dead")
-    row = bench.store.write_row
-    row(
-        job.id.partition(":")[0],
-        {"id": job.id, "path": "/spookify", "status": "processing", "max_retries": 0},
-    )
-    async with bench.runner() as runner:
-        await bench.ended(job)
-        assert {kind: counts[0] for kind, counts in runner.observer.counters.attempts.items()} == {
-            ("api", "", "unknown", 0): 1
-        }
 
 
 async def test_failures_of_the_store_are_counted_and_no_runner_is_ready_then(make_bench: Any) -> None:
@@ -122,21 +80,6 @@ async def test_many_bad_rows_are_summed_up(make_bench, caplog: pytest.LogCapture
     told = [record.getMessage() for record in caplog.records if "invalid_path" in record.getMessage()]
     assert len(told) == MOST + 1
     assert told[-1] == f"7 more jobs of api failed within {WINDOW:.0f} s: invalid_path"
-
-
-async def test_throttled_answers_are_summed_up_in_the_log(
-    make_bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO")
-    bench = await make_bench(Backend([throttled() for _ in range(8)]))
-    async with bench.runner():
-        await bench.ended(await bench.add())
-    lines = [record.getMessage() for record in caplog.records]
-    about = [line for line in lines if "throttled" in line]
-    assert "is deferred for" in about[0]
-    assert "attempt" not in about[0]
-    assert about[1:] == [f"7 more jobs of api are deferred within {WINDOW:.0f} s: throttled"]
-    assert len([line for line in lines if "left alone" in line]) == 1
 
 
 async def test_retries_are_sampled(make_bench, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,20 +8,9 @@ from sp00ky_core.errors import BackendPaused
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt
-from sp00ky_core.runner.slots import Held, Slots
+from sp00ky_core.runner.slots import Slots
 
 NEVER = 3_600.0
-
-
-async def test_others_go_on_and_a_resume_delivers_at_once(make_bench) -> None:
-    bench = await make_bench()
-    await bench.store.pause("api")
-    waiting = await bench.add()
-    async with bench.runner(poll=NEVER):
-        await bench.ended(await bench.add(backend="other"))
-        assert (await bench.store.get(waiting.id)).lease_epoch == 0
-        await bench.store.resume("api")
-        await bench.ended(waiting)
 
 
 async def test_a_pause_that_ends_by_its_time_is_noticed_without_a_signal(make_bench) -> None:
@@ -33,26 +22,6 @@ async def test_a_pause_that_ends_by_its_time_is_noticed_without_a_signal(make_be
             await asyncio.sleep(0)
         await bench.store.pause("api", seconds=0.5)
         await bench.ended(job)
-
-
-async def test_one_that_is_paused_is_not_asked_for_its_next_job(make_bench, monkeypatch) -> None:
-    bench, asked = await make_bench(), []
-    next_due = bench.store.next_due
-
-    async def noted(backends):
-        asked.append(set(backends))
-        return await next_due(backends)
-
-    monkeypatch.setattr(bench.store, "next_due", noted)
-    await bench.store.pause("api")
-    await bench.add()
-    async with bench.runner():
-        await bench.ended(await bench.add(backend="other"))
-        asked.clear()
-        while len(asked) < 3:  # noqa: ASYNC110  # nothing reports it
-            await asyncio.sleep(0.001)
-    assert {"other"} in asked
-    assert not any("api" in backends for backends in asked)
 
 
 async def test_what_is_claimed_and_not_started_is_released_and_what_is_in_flight_ends(
@@ -84,21 +53,6 @@ async def test_what_is_claimed_and_not_started_is_released_and_what_is_in_flight
             assert (await bench.ended(job)).status is JobStatus.SUCCESS
         assert (await bench.store.get(waiting.id)).status is JobStatus.PENDING
     assert len(bench.transport.attempts) == 4
-
-
-async def test_what_a_worker_has_and_not_sent_is_not_started(make_bench) -> None:
-    bench = await make_bench()
-    job = await bench.add()
-    (claimed,) = await bench.store.claim({"api": 1}, "r")
-    runner = bench.runner()
-    await runner._beat.beat()
-    now, slots = runner._options.clock(), runner._slots["api"]
-    held = Held(
-        job=claimed, backend=slots.backend, table=slots.table, timeout=10, claimed_at=now, received_at=now
-    )
-    assert runner._begin(held, slots) is not None, job
-    slots.gate.pause.is_on = True
-    assert runner._begin(held, slots) is None
 
 
 async def test_until_empty_names_the_backend_whose_jobs_wait(make_bench) -> None:

@@ -22,10 +22,9 @@ from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import RetryPolicy
 from sp00ky_core.plugins.hookspecs import hookimpl
-from sp00ky_core.ports import Attempt, JobQuery, SettleFate, Settlement, SettleResult, StoreOptions
+from sp00ky_core.ports import Attempt, Settlement, SettleResult, StoreOptions
 from sp00ky_core.runner import Runner
 from sp00ky_core.stores.memory import MemoryStore
-from sp00ky_core.stores.transitions import kill
 
 
 @pytest.mark.parametrize("error", [KeyError, asyncio.CancelledError])
@@ -70,19 +69,6 @@ async def test_a_plugin_that_answers_nonsense_costs_no_job(make_bench, hooks: di
             assert (await bench.ended(job)).status is JobStatus.SUCCESS
 
 
-@pytest.mark.parametrize("max_retries", [0, 1])
-async def test_no_plugin_allows_more_attempts_than_the_row(make_bench, max_retries: int) -> None:
-    bench = await make_bench(lambda _attempt: Undelivered(code=500, name="http_status"))
-    generous = hookimpl(lambda: RetryPolicy(max_retries=9, base=0))
-    bench.plugins.register(
-        SimpleNamespace(sp00ky_retry_policy=generous), name="generous", distribution="a-test"
-    )
-    job = await bench.add(max_retries=max_retries)
-    async with bench.runner():
-        done = await bench.ended(job)
-    assert (done.status, len(bench.transport.attempts)) == (JobStatus.FAILED, 1 + max_retries)
-
-
 ROLLING = {"route_delay": 0.02, "route_wait": 3_600.0}
 
 
@@ -125,28 +111,6 @@ async def test_an_old_runner_leaves_a_new_route_to_those_that_know_it(make_bench
             assert (ended.status, ended.retries, ended.errors) == (JobStatus.SUCCESS, 0, ())
 
 
-async def test_a_runner_that_has_just_begun_to_beat_is_seen_in_time(make_bench, newer: Path) -> None:
-    bench = await make_bench()
-    new = runner_with(bench, newer)
-    async with runner_with(bench, None, beat_interval=0.4) as old:
-        await old._beat.next(within=60)  # its view of the others is as old as it gets
-        await new._beat.beat()
-        jobs = [await bench.add("/new", max_retries=number % 2) for number in range(6)]
-        await until_seen(bench, old, new)
-        for job in jobs:
-            seen = await bench.until(job, lambda now: now.deferred_since is not None or now.is_terminal)
-            assert (seen.is_terminal, seen.retries, seen.errors) == (False, 0, ())
-
-
-async def test_an_unknown_route_fails_once_a_newer_look_at_the_others_found_no_one(make_bench) -> None:
-    bench = await make_bench()
-    async with runner_with(bench, None, route_delay=60) as alone:
-        ended = await bench.ended(await bench.add("/new", max_retries=0))
-    assert [error.name for error in ended.errors] == ["unknown_route"]
-    assert ended.lease_epoch >= 2
-    assert alone._beat.beating() == [alone.runner_id]
-
-
 async def test_a_job_does_not_wait_for_ever(make_bench, newer: Path) -> None:
     bench = await make_bench()
     new = runner_with(bench, newer)
@@ -175,40 +139,6 @@ async def until_seen(bench: Bench, *runners: Runner) -> None:
 
 LOST_REPLY = Fault(lost_reply=True)
 NO_CONNECTION = Fault()
-
-
-@pytest.mark.parametrize("fault", [LOST_REPLY, NO_CONNECTION], ids=["lost reply", "no connection"])
-async def test_an_outcome_that_cannot_be_settled_is_kept_until_it_can(make_bench, fault: Fault) -> None:
-    bench, faults = await make_bench(), Scripted()
-    faults.put("settle", fault, fault, fault)
-    job = await bench.add(max_retries=0)
-    async with bench.runner(FaultyStore(bench.store, faults)):
-        done = await bench.ended(job)
-    assert (done.status, done.retries, done.lease_epoch) == (JobStatus.SUCCESS, 0, 1)
-    assert len(bench.transport.attempts) == 1
-    assert faults.left() <= 2  # a lost reply had written it the first time
-
-
-async def test_a_zombies_outcome_is_reported_and_not_written(make_bench, caplog) -> None:
-    killed = asyncio.Event()
-
-    async def wait_to_be_killed(_attempt: Attempt) -> Outcome:
-        await killed.wait()
-        return Delivered(result="too late")
-
-    bench = await make_bench(wait_to_be_killed)
-    job = await bench.add()
-    async with bench.runner():
-        await bench.transport.began(1)
-        assert [result.fate for result in await kill(bench.store, [job.id])] == ["killed"]
-        killed.set()
-    done = await bench.store.get(job.id)
-    assert (done.status, done.result, [error.name for error in done.errors]) == (
-        JobStatus.FAILED,
-        None,
-        ["killed"],
-    )
-    assert any("lease lost" in record.message for record in caplog.records)
 
 
 async def test_what_fails_is_logged_without_the_backend_s_words(make_bench, caplog) -> None:
@@ -241,36 +171,6 @@ async def test_a_long_outage_of_the_store_loses_nothing(make_bench, caplog) -> N
         for job in jobs:
             assert (await bench.ended(job)).status is JobStatus.SUCCESS
     assert len(bench.transport.attempts) == len(jobs)
-
-
-class Refusing(MemoryStore):
-    """A database that writes no end of a job, in any form, for a while."""
-
-    refusals = 0
-
-    async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        if self.refusals:
-            self.refusals -= 1
-            return [
-                SettleResult(job_id=settlement.job_id, fate=SettleFate.BUSY, problem="a trigger says no")
-                for settlement in settlements
-            ]
-        return await super().settle(settlements)
-
-
-async def test_an_outcome_that_the_database_refuses_is_kept_and_not_sent_again(make_bench, caplog) -> None:
-    bench = await make_bench()
-    refusing = Refusing(StoreOptions(url="memory://", tables=bench.tables))
-    refusing.refusals = 4
-    (job,) = await refusing.add([NewJob(path="/spookify", backend="api", max_retries=0)])
-    async with bench.runner(refusing), asyncio.timeout(60):
-        async for now in refusing.watch(JobQuery(ids=(job.id,))):
-            if now.is_terminal:
-                break
-    assert (now.status, now.lease_epoch, len(bench.transport.attempts)) == (JobStatus.SUCCESS, 1, 1)
-    assert [record.message for record in caplog.records if "a trigger says no" in record.message] == [
-        f"job {job.id}: its outcome can't be written yet: a trigger says no"
-    ]
 
 
 async def test_the_next_of_a_key_starts_when_the_one_before_is_written(make_bench) -> None:

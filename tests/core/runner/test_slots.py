@@ -16,7 +16,7 @@ from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobTable
-from sp00ky_core.runner.slots import AT_ONCE, Begin, End, Held, Holdings, Slots
+from sp00ky_core.runner.slots import AT_ONCE, Begin, End, Held, Slots
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
@@ -50,26 +50,6 @@ async def test_the_loop_turns_though_no_attempt_waits_for_anything(make_bench) -
             await bench.ended(job)
     assert sum(at_once) == len(jobs)
     assert max(at_once) == AT_ONCE
-
-
-async def test_a_backend_that_hangs_does_not_hold_up_another(make_bench) -> None:
-    never = asyncio.Event()
-
-    async def hang_at_other(attempt: Attempt) -> Outcome:
-        if attempt.backend.name == "other":
-            await never.wait()
-        return Delivered()
-
-    bench = await make_bench(hang_at_other)
-    stuck = [await bench.add(backend="other") for _ in range(5)]
-    jobs = [await bench.add() for _ in range(50)]
-    async with bench.runner(grace=0.01):
-        for job in jobs:
-            await bench.ended(job)
-        assert (await bench.store.get(stuck[0].id)).status is JobStatus.PROCESSING
-        never.set()
-        for job in stuck:
-            await bench.ended(job)
 
 
 def slots_with(**limits: object) -> Slots:
@@ -108,22 +88,6 @@ def test_what_was_claimed_before_a_gap_between_beats_is_not_sent_after_it(world:
     world.end()
 
 
-def test_what_is_given_back_after_a_gap_costs_no_attempt(world: World) -> None:
-    runner = world.start()
-    world.pass_smoothly(2)
-    job_id = world.enqueue(max_retries=0)
-    world.run()
-    (claim,) = [call for call in runner.store.calls if call.method == "claim"]
-    world.reach(claim)
-    world.leap(7)
-    world.pass_smoothly(4)
-    (flight,) = world.flights()
-    assert (flight.attempt.job.id, flight.attempt.job.lease_epoch, flight.attempt.number) == (job_id, 2, 1)
-    world.respond(flight, Delivered())
-    world.end()
-    assert world.ledger.entries[job_id].status is JobStatus.SUCCESS
-
-
 def test_an_outcome_that_comes_to_nothing_lets_go_of_no_later_claim_of_its_job(world: World) -> None:
     runner = world.start()
     world.pass_smoothly(12)
@@ -140,23 +104,6 @@ def test_an_outcome_that_comes_to_nothing_lets_go_of_no_later_claim_of_its_job(w
     world.pass_smoothly(4)  # what the runner didn't hold would be given back, and sent once more
     assert world.flights() == [again]
     world.respond(again, Delivered())
-    world.end()
-
-
-def test_a_drain_gives_back_what_was_not_started_while_the_rest_is_in_flight(world: World) -> None:
-    runner = world.start()
-    world.pass_smoothly(2)
-    world.enqueue(max_retries=0)
-    world.flow()
-    unstarted = world.enqueue(max_retries=0)
-    world.run()
-    (claim,) = [call for call in runner.store.calls if call.method == "claim"]
-    world.reach(claim)
-    runner.drain()
-    world.flow()
-    (in_flight,) = world.flights()
-    assert world.ledger.entries[unstarted].status is JobStatus.PENDING
-    world.respond(in_flight, Delivered())
     world.end()
 
 
@@ -190,20 +137,3 @@ def test_a_job_expires_by_the_clock_of_the_claim() -> None:
     assert not held.has_expired(106.9)
     assert held.has_expired(107.0)
     assert not held_for(shared).has_expired(1e9)
-
-
-def test_attempts_are_counted_by_backend_without_what_waits_for_a_place_or_is_over() -> None:
-    holdings, table = Holdings(), JobTable(backend="api", table="job")
-    held = attrs.evolve(held_for(table), backend=cast("Backend", Named("api")))
-    holdings.add([held])
-    assert holdings.attempts_by_backend() == {}
-    held.started_at = 102.0
-    assert holdings.attempts_by_backend() == {"api": 1}
-    holdings.over(held)
-    assert (holdings.attempts_by_backend(), len(holdings)) == ({}, 1)
-
-
-@attrs.frozen
-class Named:
-    name: str
-    table: JobTable | None = None

@@ -42,20 +42,6 @@ def until(world: World, met: Callable[[], bool], seconds: float) -> bool:
     return met()
 
 
-def test_jobs_of_a_claim_that_took_seconds_are_sent(world: World) -> None:
-    runner = world.start()
-    world.pass_smoothly(STEADY)
-    job_id = world.enqueue(max_retries=0)
-    claim = claiming(world, runner)
-    world.pass_smoothly(4)  # a release waits for its end
-    world.answer(runner, claim)
-    world.flow()
-    assert [(flight.attempt.job.id, flight.attempt.job.lease_epoch) for flight in world.flights()] == [
-        (job_id, 1)
-    ]
-    world.end()
-
-
 def test_an_outcome_that_cannot_be_written_until_the_lease_ends_is_not_sent_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,20 +68,6 @@ def test_an_outcome_that_cannot_be_written_until_the_lease_ends_is_not_sent_agai
         assert world.flights() == []
     job = world.lab.run(world.lab.store.get(job_id))
     assert (job.status, job.lease_epoch) == (JobStatus.FAILED, 2)  # reclaimed, and not claimed again
-
-
-def test_a_claim_that_comes_back_while_the_runner_drains_is_given_back(world: World) -> None:
-    runner = world.start()
-    world.pass_smoothly(STEADY)
-    job_id = world.enqueue(max_retries=0)
-    claim = claiming(world, runner)
-    runner.drain()
-    world.pass_smoothly(4)
-    world.answer(runner, claim)
-    world.flow()
-    assert until(world, lambda: not world.runners, 1)
-    job = world.lab.run(world.lab.store.get(job_id))
-    assert (job.status, job.retries, job.errors) == (JobStatus.PENDING, 0, ())
 
 
 def test_all_that_a_dead_runner_held_is_reclaimed_at_once(

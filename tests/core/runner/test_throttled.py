@@ -1,7 +1,6 @@
 """A backend that throttles costs its jobs time, and no retries."""
 
 import asyncio
-from typing import Any
 
 import attrs
 import pytest
@@ -9,7 +8,6 @@ from tests.core.runner.throttling import Backend, throttled
 
 from sp00ky_conformance.cancellation import turns
 from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
-from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome, Undelivered
 from sp00ky_core.job.state_machine import Transition
@@ -110,84 +108,6 @@ async def test_during_the_pause_nothing_is_sent_to_the_backend(
         stats = (await bench.store.stats())["api"]
     assert backend.requests == 1
     assert (stats.pending, stats.deferred) == (5, 1)
-
-
-async def test_a_503_that_asks_for_time_counts_for_the_breaker_too(make_bench) -> None:
-    backend = Backend([throttled(0.001, code=503)] * 3 + [throttled(NEVER, code=503)] * 100)
-    breaker = BreakerConfig(failures=3, interval=NEVER)
-    bench = await make_bench(backend, concurrency=1, breaker=breaker)
-    job = await bench.add(max_retries=1)
-    async with bench.runner():
-        while (await bench.store.stats())["api"].breaker.state != BreakerState.OPEN:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-    kept = await bench.store.get(job.id)
-    assert (kept.status, kept.retries) == (JobStatus.PENDING, 0)
-
-
-async def test_after_a_pause_there_is_one_request_at_a_time(make_bench) -> None:
-    refusing, going = asyncio.Event(), asyncio.Event()
-
-    async def script(attempt: Attempt) -> Outcome:
-        if not refusing.is_set():
-            refusing.set()
-            return throttled(0.05)
-        await going.wait()
-        return Delivered()
-
-    bench = await make_bench(script, concurrency=8)
-    jobs = [await bench.add()]
-    async with bench.runner():
-        await bench.until(jobs[0], lambda now: now.deferred_since is not None)
-        jobs += [await bench.add() for _ in range(20)]
-        await bench.transport.began(2)
-        await turns(300)
-        assert bench.transport.in_flight == 1
-        going.set()
-        for job in jobs:
-            assert (await bench.ended(job)).status is JobStatus.SUCCESS
-
-
-async def test_each_answer_lets_one_more_through_at_a_time(make_bench) -> None:
-    gate: asyncio.Semaphore = asyncio.Semaphore(100)
-    refuses = False
-
-    async def script(_attempt: Attempt) -> Outcome:
-        nonlocal refuses
-        if refuses:
-            refuses = False
-            return throttled(0.01)
-        await gate.acquire()
-        return Delivered()
-
-    bench = await make_bench(script, concurrency=8)
-    async with bench.runner(unanswered=0):
-        for job in [await bench.add() for _ in range(100)]:
-            await bench.ended(job)
-        refuses = True
-        jobs = [await bench.add()]
-        await bench.until(jobs[0], lambda now: now.deferred_since is not None)
-        jobs += [await bench.add() for _ in range(30)]
-        seen = []
-        for _ in range(6):
-            before = len(bench.transport.attempts)
-            await _settled_down(bench)
-            seen.append(bench.transport.in_flight)
-            gate.release()
-            await bench.transport.began(before + 1)
-        gate.release()
-        for _ in range(60):
-            gate.release()
-        for job in jobs:
-            await bench.ended(job)
-    assert seen == [1, 2, 3, 4, 4, 4]  # half of 8
-
-
-async def _settled_down(bench: Any) -> None:
-    """Return once no further attempt begins by itself."""
-    count = -1
-    while count != len(bench.transport.attempts) or not bench.transport.in_flight:
-        count = len(bench.transport.attempts)
-        await turns(200)
 
 
 @pytest.mark.parametrize("runners", [1, 4])

@@ -4,17 +4,13 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-import sqlalchemy
-from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.stores.callers import (
-    django_of,
     kinds_of,
     refuse_asynchronous,
     refuse_synchronous,
     refuse_unfit,
-    sqlalchemy_of,
     unknown_kind,
 )
 
@@ -27,24 +23,6 @@ def test_a_kind_is_that_of_its_bases_too() -> None:
     with closing(sqlite3.connect(":memory:", factory=Mine)) as connection:
         assert {"sqlite3.Connection", "tests.Mine"} <= kinds_of(connection)
     assert kinds_of(7) == {"builtins.int", "builtins.object"}
-
-
-def test_sqlalchemy_s_connection_is_reached_in_each_session() -> None:
-    engine = sqlalchemy.create_engine("sqlite://")
-    scoped = scoped_session(sessionmaker(engine))
-    with engine.connect() as connection, Session(connection) as session:
-        assert sqlalchemy_of(connection) is connection
-        assert sqlalchemy_of(session) is connection
-        assert sqlalchemy_of(scoped) is scoped.connection()
-        assert sqlalchemy_of(7) is None
-        assert django_of(7) is None
-        connection.invalidate()
-        with pytest.raises(OptionInvalid, match=r"invalidated; expected .* its transaction is lost"):
-            sqlalchemy_of(connection)
-    with pytest.raises(OptionInvalid, match="closed"):
-        sqlalchemy_of(connection)
-    scoped.remove()
-    engine.dispose()
 
 
 def test_each_outbox_is_named_for_the_other_s_connections() -> None:

@@ -54,15 +54,3 @@ async def test_an_outbox_of_another_event_loop_says_so(
             with pytest.raises(OtherEventLoop, match=r"in another event loop.*SyncOutbox"):
                 await elsewhere(used, call)
         assert (await outbox.run("api", "/a")).status == "pending"
-
-
-def test_it_may_be_opened_in_one_event_loop_after_another(config: Path) -> None:
-    outbox = Outbox.open(config)
-
-    async def enqueue() -> int:
-        async with outbox:
-            await outbox.run("api", "/a")
-            return (await outbox.stats())["api"].pending
-
-    assert [asyncio.run(enqueue()), asyncio.run(enqueue())] == [1, 2]
-    assert outbox.store.location == "memory://"

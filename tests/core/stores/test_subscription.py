@@ -1,5 +1,4 @@
 import asyncio
-import logging
 from collections.abc import Callable
 
 import pytest
@@ -51,26 +50,6 @@ async def test_the_first_signal_comes_after_it_has_subscribed(database: _Databas
     signals = _subscription(database).subscribe()
     await anext(signals)
     assert database.listening.is_set()
-    await signals.aclose()
-
-
-async def test_it_subscribes_again_and_says_so_once(
-    database: _Database, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.WARNING)
-    signals = _subscription(database).subscribe()
-    await anext(signals)
-    database.away = True
-    database.lose()
-    await database.tried_often.wait()
-    database.away = False
-    await anext(signals)
-    await database.listening.wait()
-
-    assert [record.getMessage() for record in caplog.records] == [
-        "LISTEN doesn't work, new jobs are found by polling: lost",
-        "LISTEN works again",
-    ]
     await signals.aclose()
 
 

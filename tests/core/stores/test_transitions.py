@@ -1,12 +1,11 @@
 """Jobs that operators name: rows that change between being read and being written, and their fates."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
 
 import attrs
 
 from sp00ky_conformance.store.harness import new_job
-from sp00ky_core.job.job import Job, JobStatus
+from sp00ky_core.job.job import Job
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import (
     JobQuery,
@@ -18,7 +17,7 @@ from sp00ky_core.ports import (
     StoreOptions,
 )
 from sp00ky_core.stores.memory import MemoryStore
-from sp00ky_core.stores.transitions import TRIES, kill, redrive, reschedule
+from sp00ky_core.stores.transitions import TRIES, kill, reschedule
 
 OPTIONS = StoreOptions(url="memory://", tables=(JobTable(backend="api", table="job"),))
 
@@ -33,15 +32,6 @@ class Restless(MemoryStore):
         self.reads += 1
         stale = self.reads <= self.times
         return [attrs.evolve(job, lease_epoch=job.lease_epoch - stale) for job in await super().find(query)]
-
-
-async def test_a_row_that_keeps_changing_is_reported() -> None:
-    store = Restless(OPTIONS)
-    one, two = await store.add([new_job(), new_job()])
-    results = await kill(store, [one.id, "job:none", two.id, one.id])
-    changed = OperatorFate.CHANGED
-    assert [result.fate for result in results] == [changed, OperatorFate.NOT_FOUND, changed, changed]
-    assert [stored.status for stored in await store.find(JobQuery())] == [JobStatus.PENDING] * 2
 
 
 async def test_a_row_that_changes_a_few_times_is_read_again() -> None:
@@ -84,17 +74,6 @@ async def test_reschedule_says_what_became_of_each() -> None:
     assert (result.fate, result.problem) == (OperatorFate.CHANGED, results[0].problem)
 
 
-async def test_each_job_is_redriven_after_its_own_delay() -> None:
-    store = MemoryStore(OPTIONS)
-    jobs = await store.add([new_job(), new_job()])
-    ids = [job.id for job in jobs]
-    await kill(store, ids)
-    results = await redrive(store, [*ids, ids[0]], delays=[5.0, 60.0, 600.0])
-    assert [result.transition and result.transition.delay for result in results] == [5.0, 60.0, 5.0]
-    waits = [job.run_at - job.updated_at for job in [await store.get(id_) for id_ in ids]]
-    assert waits == [timedelta(seconds=5), timedelta(seconds=60)]
-
-
 class Lenient(MemoryStore):
     """It takes ids in capitals, too, and counts what is read."""
 
@@ -124,17 +103,3 @@ async def test_an_id_that_only_looks_like_another_is_read_by_itself() -> None:
     killed = OperatorFate.KILLED
     assert [result.fate for result in results] == [killed, killed, OperatorFate.NOT_FOUND]
     assert store.reads == 3
-
-
-async def test_reschedule_reads_only_what_it_could_not_write_at_once() -> None:
-    store = Lenient(OPTIONS)
-    jobs = await store.add([new_job(), new_job()])
-    await kill(store, [jobs[1].id])
-    store.reads = 0
-    at = datetime(2030, 1, 1, tzinfo=UTC)
-    (result,) = await reschedule(store, [jobs[0].id], Rescheduled(run_at=at, priority=2))
-    assert (result.fate, store.reads) == (OperatorFate.RESCHEDULED, 0)
-    changed = await store.get(jobs[0].id)
-    assert (changed.run_at, changed.priority, changed.lease_epoch) == (at, 2, 0)
-    (result,) = await reschedule(store, [jobs[1].id], Rescheduled(priority=2))
-    assert (result.fate, store.reads) == (OperatorFate.ILLEGAL, 1)

@@ -1,8 +1,6 @@
 """Answers to attempts: what a test may say, and what it is to the job."""
 
-import asyncio
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -10,14 +8,10 @@ import pytest
 
 from sp00ky_core.errors import UnknownRoute
 from sp00ky_core.job.job import Job
-from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.job.state_machine import Transition
+from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.plugins.hookspecs import hookimpl
-from sp00ky_core.plugins.registry import Plugins
-from sp00ky_core.ports import Attempt
 from sp00ky_core.sync import SyncOutbox
-from sp00ky_core.testing import memory_outbox, perform_jobs
+from sp00ky_core.testing import perform_jobs
 
 
 @attrs.frozen
@@ -51,20 +45,6 @@ async def test_a_success(outbox: Outbox, response: Any, result: Any) -> None:
     await outbox.run("api", "/spookify", {"id": "1"})
     (job,) = await perform_jobs(outbox, responses={"/spookify": response})
     assert (job.status, job.result) == ("success", result)
-
-
-async def test_a_plugin_gets_a_result_as_over_http(outbox: Outbox) -> None:
-    given: list[Any] = []
-
-    class Looking:
-        @hookimpl
-        def sp00ky_classify_outcome(self, outcome: Outcome) -> None:
-            given.append(outcome.result)
-
-    outbox.plugins.register(Looking(), name="looking", distribution="looking")
-    await outbox.run("api", "/spookify", {"id": "1"})
-    await perform_jobs(outbox, responses={"/spookify": {"ok": False}})
-    assert given == [b'{"ok":false}']
 
 
 @pytest.mark.parametrize(
@@ -121,36 +101,6 @@ async def test_retries_wait_for_nothing(outbox: Outbox) -> None:
     (job,) = await perform_jobs(outbox, responses={"/spookify": 503})
     assert (job.status, job.retries, job.errors[-1].attempt) == ("failed", 100, 101)
     assert (await outbox.stats())["api"].breaker.state == "closed"
-
-
-async def test_observers_hear_and_what_they_enqueue_is_performed(sp00ky_config: Path) -> None:
-    class Callback:
-        @hookimpl
-        def sp00ky_jobs_claimed(self, jobs: list[Job], runner_id: str) -> None:
-            claimed.extend(job.path for job in jobs if job.runner_id == runner_id)
-
-        @hookimpl
-        async def sp00ky_attempt_finished(self, attempt: Attempt, outcome: Outcome, seconds: float) -> None:
-            await asyncio.sleep(0)
-            finished.append((attempt.number, outcome, seconds >= 0))
-
-        @hookimpl
-        async def sp00ky_job_settled(self, job: Job, transition: Transition) -> None:
-            assert transition.to == "success"
-            heard.append(job.path)
-            if job.path == "/spookify":
-                await outbox.run("api", "/boo")
-
-    heard: list[str] = []
-    claimed: list[str] = []
-    finished: list[tuple[int, Outcome, bool]] = []
-    plugins = Plugins()
-    plugins.register(Callback(), name="callback", distribution="these-tests")
-    outbox = memory_outbox(sp00ky_config, plugins=plugins)
-    await outbox.run("api", "/spookify")
-    jobs = await perform_jobs(outbox)
-    assert [job.path for job in jobs] == heard == claimed == ["/spookify", "/boo"]
-    assert finished == [(1, Delivered(), True)] * 2
 
 
 async def test_what_a_response_raises_is_the_tests(outbox: Outbox) -> None:

@@ -38,49 +38,6 @@ async def restarted(server: Any) -> AsyncIterator[PostgresStore]:
     await store.close()
 
 
-async def test_calls_in_the_middle_of_a_restart_heal(
-    restarted: PostgresStore, server: Any, new_job: Any
-) -> None:
-    await restarted.add([new_job() for _ in range(4)])
-    await restarted.beat("r1")
-    assert len(await restarted.claim({"api": 1}, "r1")) == 1
-    await server.stop()
-    calls = [
-        asyncio.ensure_future(call)
-        for call in (
-            restarted.claim({"api": 1}, "r1"),
-            restarted.beat("r1"),
-            restarted.add([new_job()]),
-            restarted.stats(),
-        )
-    ]
-    await asyncio.wait(calls, timeout=0.3)
-    assert not any(call.done() for call in calls)
-    await server.start()
-    async with asyncio.timeout(60):
-        claimed, beats, added, _ = await asyncio.gather(*calls)
-    assert (len(claimed), set(beats), len(added)) == (1, {"r1"}, 1)
-    assert len(await restarted.claim({"api": 10}, "r1")) == 3
-
-
-async def test_a_server_that_stays_away_is_told(
-    restarted: PostgresStore, server: Any, new_job: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(executor, "PATIENCE", 0.3)
-    await server.stop()
-    try:
-        with pytest.raises(StoreUnavailable) as caught:
-            await restarted.claim({"api": 1}, "r1")
-        assert caught.value.__cause__ is not None
-        assert "\n" not in str(caught.value)
-        other = PostgresStore(StoreOptions(url=server.url, tables=(JobTable(backend="api", table="job"),)))
-        with pytest.raises(StoreUnavailable):
-            await other.open()
-    finally:
-        await server.start()
-    assert await restarted.claim({"api": 1}, "r1") == []
-
-
 async def test_an_add_whose_reply_was_lost_is_not_repeated(
     restarted: PostgresStore, server: Any, new_job: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.job.job import Job
 from sp00ky_core.stores.filters import BEGINNING
-from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.jobs import claim
 from sp00ky_store_postgres.jobs.claim import ClaimCursors, More
 from sp00ky_store_postgres.rows import CLAIMED, PRIORITY, RUN_AT
@@ -92,30 +90,3 @@ def test_an_end_without_keys_begins_anew(cursors: ClaimCursors) -> None:
     assert cursors.look("job", seen(10, "j"), filled=True) is More.NO
     assert cursors.look("job", seen(0), filled=False) is More.AT_ONCE
     assert cursors.keyed == {"job"}
-
-
-@pytest.mark.parametrize("slots", [3, 7, 50])
-async def test_more_keys_than_a_claim_looks_at_are_all_claimed(
-    store: PostgresStore, new_job: Any, monkeypatch: pytest.MonkeyPatch, slots: int
-) -> None:
-    monkeypatch.setattr(claim, "MOST_KEYS", 5)
-    jobs = await store.add([new_job(ordering_key=f"k{n:02}") for n in range(23)])
-    claimed: list[Job] = []
-    for _ in range(20):
-        batch = await store.claim({"api": slots}, "r1")
-        claimed += batch
-        if not batch and batch.retry_in.get("api") is None:
-            break
-    assert sorted(job.id for job in claimed) == sorted(job.id for job in jobs)
-    assert batch.retry_in == {}
-
-
-async def test_what_is_held_back_asks_for_no_other_claim(
-    store: PostgresStore, new_job: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else a runner would claim without end while a backend with many keys is paused."""
-    monkeypatch.setattr(claim, "MOST_KEYS", 5)
-    await store.add([new_job(ordering_key=f"k{n:02}") for n in range(23)])
-    await store.pause("api")
-    batch = await store.claim({"api": 3}, "r1")
-    assert (list(batch), batch.retry_in) == ([], {})

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.stores.refusals import Quarantine
 from sp00ky_store_postgres import PostgresStore
 
 RULE = "ALTER TABLE {schema}.job ADD CONSTRAINT mine CHECK (path <> '/refused') NOT VALID"
@@ -52,14 +51,3 @@ async def test_the_others_are_claimed_and_it_is_told_once(
     await sql.execute(fix.format(schema=quoted))
     store._refused.clear("claimed")  # half a minute later
     assert len(await store.claim({"api": 100}, "r1")) == len(refused)
-
-
-async def test_there_may_be_more_than_are_left_out(
-    store: PostgresStore, sql: Any, quoted: str, new_job: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Quarantine, "MOST", 20)
-    await store.add([new_job(path="/refused") for _ in range(50)])
-    await sql.execute(RULE.format(schema=quoted))
-    for _ in range(2):
-        with pytest.raises(RowRefused, match="mine"):
-            await store.claim({"api": 10}, "r1")

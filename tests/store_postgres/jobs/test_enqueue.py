@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]  # it carries no types
-import psycopg
 import pytest
 
 from sp00ky_core.errors import RowRefused
@@ -51,23 +49,6 @@ async def test_what_a_trigger_changes_is_refused_at_once_and_leaves_nothing(
     await changing(sql, quoted, body)
     with pytest.raises(RowRefused, match="a trigger or a rule of the table drops"):
         await store.add([new_job(**{"path": path, **fields}) for fields in batch])
-    assert await store.find(JobQuery()) == []
-
-
-@pytest.mark.parametrize("driver", [asyncpg, psycopg])
-async def test_of_what_is_refused_in_a_transaction_of_the_callers_nothing_is_left(
-    store: PostgresStore, new_job: Any, sql: Any, quoted: str, dsn: str, driver: Any
-) -> None:
-    await changing(sql, quoted, DROPPED)
-    connect = asyncpg.connect if driver is asyncpg else psycopg.AsyncConnection.connect
-    connection = await connect(dsn)
-    try:
-        await connection.execute("BEGIN")
-        with pytest.raises(RowRefused, match="a trigger or a rule"):
-            await store.add([new_job(), new_job(path="/dropped")], connection=connection)
-        await connection.execute("COMMIT")
-    finally:
-        await connection.close()
     assert await store.find(JobQuery()) == []
 
 

@@ -37,40 +37,6 @@ async def test_a_row_that_a_transaction_holds_is_busy_and_delays_nothing(
     assert result.fate is SettleFate.SETTLED
 
 
-async def test_a_refused_entry_is_left_out(store: PostgresStore, new_job: Any, sql: Any, quoted: str) -> None:
-    await sql.execute(f"ALTER TABLE {quoted}.job ADD CONSTRAINT calm CHECK (errors::text NOT LIKE '%panic%')")
-    jobs = await claimed(store, new_job, 2)
-    results = await store.settle([settlement(jobs[0], failure("panic")), settlement(jobs[1], failure())])
-    assert [result.fate for result in results] == ["settled", "settled"]
-    kept = [await store.get(job.id) for job in jobs]
-    assert [len(job.errors) for job in kept] == [0, 1]
-    assert [job.status for job in kept] == [JobStatus.PENDING] * 2
-
-
-async def test_a_transition_that_is_refused_ends_as_a_failure_with_the_reason(
-    store: PostgresStore, new_job: Any, sql: Any, quoted: str
-) -> None:
-    await sql.execute(f"ALTER TABLE {quoted}.job ADD CONSTRAINT never CHECK (status <> 'success')")
-    (job,) = await claimed(store, new_job, 1)
-    (result,) = await store.settle([settlement(job, Delivered(result=1))])
-    assert result.fate is SettleFate.SETTLED
-    assert result.written is not None
-    kept = await store.get(job.id)
-    assert kept.status is result.written.to is JobStatus.FAILED
-    assert "never" in kept.errors[-1].reason
-
-
-async def test_a_row_that_takes_no_write_at_all_stays(
-    store: PostgresStore, new_job: Any, sql: Any, quoted: str, rule: Any
-) -> None:
-    jobs = await claimed(store, new_job, 2)
-    await sql.execute(f"UPDATE {quoted}.job SET path = '/no' WHERE id = '{jobs[0].id[-36:]}'")
-    await rule("OLD.path = '/no'", "RAISE 'not this one'")
-    results = await store.settle([settlement(job, Delivered()) for job in jobs])
-    assert [result.fate for result in results] == ["busy", "settled"]
-    assert results[0].problem == "not this one"
-
-
 async def test_an_archive_that_inherits_is_left_alone(
     store: PostgresStore, sql: Any, quoted: str, new_job: Any
 ) -> None:

@@ -92,7 +92,7 @@ async def main():
     await store.open()
     await store.migrate()
     await added(store)
-    largest = max(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+    largest = max(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     allow(largest + 1_000)
     tried = [await added(store) for _ in range(2)]
     assert tried[0] is None  # the second one too, unless the engine has begun another file by then
@@ -100,7 +100,7 @@ async def main():
     async with asyncio.timeout(60):
         while await added(store) is None:
             await asyncio.sleep(0.05)
-    print(len(await store.find(JobQuery())) - len([each for each in tried if each]))
+    print(len(await store.find(JobQuery())) - len([job for job in tried if job]))
     await store.close()
 
 asyncio.run(main())

@@ -81,16 +81,6 @@ async def test_jobs_whose_reply_was_lost_are_added_once(proxied: SurrealStore, p
     }
 
 
-async def test_a_settle_whose_reply_was_lost_is_no_loss(proxied: SurrealStore, proxy: Any) -> None:
-    await use_every_lane(proxied)
-    await proxied.add([NewJob(path="/a", backend="api")])
-    (job,) = await proxied.claim({"api": 1}, "r")
-    proxy.lose_reply()
-    (result,) = await proxied.settle([delivered(job)])
-    assert result.fate is SettleFate.ALREADY_SETTLED
-    assert (await proxied.get(job.id)).result == "kept"
-
-
 async def test_a_claim_whose_reply_was_lost_is_told_and_can_be_given_back(
     proxied: SurrealStore, proxy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

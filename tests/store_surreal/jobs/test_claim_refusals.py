@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.refusals import Quarantine
 from sp00ky_store_surreal import SurrealStore
@@ -38,24 +38,6 @@ async def test_a_row_that_cant_be_claimed_is_passed_over_for_a_while(
     later = time.monotonic() + Quarantine.REST
     monkeypatch.setattr(migrated._refused, "_clock", lambda: later)
     assert [job.id for job in await migrated.claim({"api": 1}, "r")] == [bad.id]
-
-
-SOUND = "path: '/a', payload: '{}'"
-
-
-async def test_a_row_that_nobody_can_write_is_passed_over(
-    migrated: SurrealStore, caplog: pytest.LogCaptureFixture
-) -> None:
-    await migrated._connection.write(
-        f"CREATE job:stuck CONTENT {{ {SOUND} }}; "
-        "DEFINE FIELD note ON job TYPE option<string> ASSERT record::id($this.id) != 'stuck';"
-        "DEFINE FIELD OVERWRITE max_retries ON job TYPE int ASSERT $this.path != '/a';"
-    )
-    (good,) = await migrated.add([NewJob(path="/b", backend="api")])
-    for _ in range(2):
-        assert [job.id for job in await migrated.claim({"api": 5}, "r")] in ([good.id], [])
-    assert (await migrated.get(good.id)).status is JobStatus.PROCESSING
-    assert "job:stuck" in caplog.text
 
 
 @pytest.fixture

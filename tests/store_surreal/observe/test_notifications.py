@@ -9,11 +9,7 @@ import pytest
 import pytest_asyncio
 
 from sp00ky_core.job.job import JobStatus, NewJob
-from sp00ky_core.job.outcome import Delivered, Outcome
-from sp00ky_core.ports import Attempt, JobQuery, JobTable
-from sp00ky_core.runner import RunnerOptions
-from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.perform import ScriptedTransport
+from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import live, reconnecting
 
@@ -152,22 +148,3 @@ async def test_a_watch_outlives_an_outage_and_misses_nothing(
         assert [(await future).status for future in following] == [JobStatus.PROCESSING] * 2
     for watch in watching:
         await watch.aclose()
-
-
-async def test_an_idle_runner_starts_a_job_of_another_process_by_its_signal(
-    proxied: SurrealStore, other: SurrealStore, tmp_path: Any
-) -> None:
-    started = asyncio.Event()
-
-    async def deliver(_: Attempt) -> Outcome:
-        started.set()
-        return Delivered()
-
-    outbox = outbox_over(proxied, [JobTable(backend="api", table="job")], tmp_path)
-    async with outbox.runner(RunnerOptions(poll=3_600), transport=ScriptedTransport(deliver)):
-        for _ in range(3):
-            await asyncio.sleep(0.2)  # idle by now
-            started.clear()
-            await other.add([NewJob(path="/spookify", backend="api")])
-            async with asyncio.timeout(SOON):
-                await started.wait()

@@ -1,7 +1,5 @@
 """migrate, repair and check, on an empty database and on the documentation's table."""
 
-from typing import Any
-
 import pytest
 
 from sp00ky_core.errors import SchemaError, StoreError
@@ -18,15 +16,6 @@ async def is_older(store: SurrealStore) -> bool:
 async def fields_of(store: SurrealStore, table: str = "job") -> dict[str, str]:
     (info,) = await store._connection.read(f"INFO FOR TABLE {table}")
     return dict(info["fields"])
-
-
-async def test_an_empty_database_gets_everything_and_then_nothing(store: SurrealStore) -> None:
-    planned = await store.migration()
-    assert await store.migrate() == planned
-    assert planned
-    assert all(step.why and step.statement.startswith("DEFINE ") for step in planned)
-    assert await store.migrate(repair=True) == []
-    assert await store.check() == []
 
 
 AS_0_2 = "string PERMISSIONS FOR create, select FULL FOR update WHERE false"
@@ -78,21 +67,6 @@ async def test_check_says_that_a_users_path_is_boundless(migrated: SurrealStore)
     assert "--repair" in finding.fix
     await migrated.migrate(repair=True)
     assert await migrated.check() == []
-
-
-async def test_another_store_may_migrate_at_any_moment(
-    store: SurrealStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write, left = store._connection.write, []
-
-    async def watched(*statement: Any, **bindings: Any) -> list[Any]:
-        reply = await write(*statement, **bindings)
-        left.append(len(await store.migration()))
-        return reply
-
-    monkeypatch.setattr(store._connection, "write", watched)
-    await store.migrate()
-    assert left[-1] == 0
 
 
 async def test_the_documented_table_keeps_its_definitions(store: SurrealStore, spec_schema: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 import trustme
 from tests.transport_http.proxy import Proxy
 
-from sp00ky_conformance.transport.attempts import TOKEN, attempt_for
+from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_core.config import Secret, TlsConfig
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
@@ -121,16 +121,6 @@ async def test_tls_that_breaks_once_the_request_was_sent_is_a_reset(
         outcome = await transport.deliver(through(attempt, tls=TlsConfig(ca=authority.ca)))
         assert (await breaking).startswith(b"POST /json ")
     assert failed(outcome) == (0, "reset")
-
-
-async def test_requests_go_through_the_proxy(auto: HttpTransport, server: MisbehavingBackend) -> None:
-    async with Proxy() as proxy:
-        attempt = through(attempt_for(server.url, "/json"), proxy=f"http://{proxy.place}")
-        for sent in (attempt, attempt, attrs.evolve(attempt, last=True)):
-            assert isinstance(await auto.deliver(sent), Delivered)
-    assert [request.connection for request in server.requests] == [1, 1, 2]
-    assert all(head.startswith(f"POST {server.url}/json HTTP/1.1\r\n") for head in proxy.heads)
-    assert server.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
 
 
 async def test_https_goes_through_a_tunnel_and_the_proxy_reads_nothing(

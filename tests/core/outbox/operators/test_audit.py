@@ -57,24 +57,6 @@ async def test_each_act_is_one_entry(outbox: Outbox) -> None:
         assert entry.ended_at is not None
 
 
-async def test_it_is_written_before_anything_is_done_and_counts_after_each_batch(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ids = await enqueued(outbox, 5)
-    settle, seen = outbox.store.settle, list[tuple[int, bool]]()
-
-    async def settle_and_look(settlements: Sequence[Settlement]) -> list[SettleResult]:
-        entry = await latest(outbox)
-        seen.append((entry.count, entry.ended_at is None))
-        return await settle(settlements)
-
-    monkeypatch.setattr(outbox.store, "settle", settle_and_look)
-    await outbox.kill(filter=JobFilter())
-    assert seen == [(0, True), (2, True), (4, True)]
-    assert (await latest(outbox)).count == 5
-    assert await statuses(outbox, ids) == {"failed"}
-
-
 async def test_what_cannot_be_written_down_is_not_done(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,8 +7,6 @@ from tests.core.two_backends import ended, enqueued, statuses
 
 from sp00ky_core import JobFilter, JobQuery, JobStatus, Outbox
 from sp00ky_core.errors import OptionInvalid, UnknownBackend
-from sp00ky_core.job.job import Job
-from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.ports import Settlement, SettleResult
 from sp00ky_core.stores.transitions import clear
@@ -19,62 +17,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of two."""
     monkeypatch.setattr(bulk, "PAGE", 2)
     monkeypatch.setattr(bulk, "CLEAR_BATCH", 2)
-
-
-@pytest.mark.usefixtures("small")
-async def test_what_is_refused_is_counted_by_why(outbox: Outbox) -> None:
-    held = await ended(outbox, 1, dedup_key="k")
-    await ended(outbox, 3)
-    await enqueued(outbox, 1, dedup_key="k")
-    once = await enqueued(outbox, 1, max_retries=0)
-    await outbox.store.claim({"api": 2}, "r")
-    await outbox.kill(*once)
-    result = await outbox.redrive(filter=JobFilter())
-    assert (result.matched, result.done) == (5, 3)
-    assert result.refused == {"duplicate": 1, "illegal": 1}
-    assert result.looked_at == 5
-    assert "pass `resend_unknown`" in (result.problem or "")
-    assert await statuses(outbox, [*held, *once]) == {"failed"}
-    assert (await outbox.redrive(filter=JobFilter(), resend_unknown=True)).done == 1
-
-
-@pytest.mark.usefixtures("small")
-@pytest.mark.parametrize(("limit", "count"), [(None, 4), (3, 3)])
-async def test_jobs_of_one_key_take_their_old_places_batch_by_batch(
-    outbox: Outbox, limit: int | None, count: int
-) -> None:
-    ids = [job_id for _ in range(4) for job_id in await ended(outbox, 1, ordering_key="k")]
-    wanted = ids[-count:]
-    work = outbox.steps(bulk.REDRIVE, JobFilter(), limit=limit)
-    assert [(await anext(work)).done for _ in range(2)] == [0, 2]
-    (claimed,) = await outbox.store.claim({"api": 1}, "r")
-    assert claimed.id == wanted[0]
-    assert [result.done async for result in work] == [count]
-    assert await statuses(outbox, wanted) == {"pending", "processing"}
-
-
-@pytest.mark.usefixtures("small")
-async def test_a_job_that_slips_from_one_status_to_another_is_killed_all_the_same(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The one that is processing while the pending ones are read, and pending while the others are."""
-    ids = await enqueued(outbox, 3)
-    (taken,) = await outbox.store.claim({"api": 1}, "r")
-    find, newer = outbox.store.find, list[str]()
-
-    async def find_late(query: JobQuery, **_: object) -> list[Job]:
-        found = await find(query)
-        if query.status is JobStatus.PENDING and not newer:
-            await outbox.store.release("r", keep=())
-            newer.extend(await enqueued(outbox, 1))
-        return found
-
-    monkeypatch.setattr(outbox.store, "find", find_late)
-    result = await outbox.kill(filter=JobFilter())
-    assert (result.matched, result.done) == (3, 3)
-    assert await statuses(outbox, ids) == {"failed"}
-    assert await statuses(outbox, newer) == {"pending"}  # it came later
-    assert taken.id in ids
 
 
 @pytest.mark.usefixtures("small")
@@ -93,20 +35,6 @@ async def test_a_page_whose_last_job_is_deleted_meanwhile_ends_nothing(
     assert (await outbox.kill(filter=JobFilter())).done == 5
     assert await outbox.find() == []
     assert len(ids) == 5
-
-
-async def test_what_the_database_keeps_is_refused(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    await ended(outbox, 3, Delivered())
-    clear = outbox.store.clear_matching
-
-    async def clear_but_one(conditions: JobFilter, *, limit: int = 10_000) -> int:
-        return await clear(conditions, limit=2)
-
-    monkeypatch.setattr(outbox.store, "clear_matching", clear_but_one)
-    result = await outbox.clear(filter=JobFilter())
-    assert (result.matched, result.done) == (3, 2)
-    assert result.refused == {"duplicate": 0, "illegal": 1}
-    assert "1 job" in (result.problem or "")
 
 
 async def test_what_a_filter_cannot_mean_is_refused(outbox: Outbox) -> None:

@@ -7,15 +7,11 @@ from typing import Any
 import attrs
 import pytest
 import pytest_asyncio
-from tests.core.two_backends import ended, enqueued, opened
+from tests.core.two_backends import ended, opened
 
-from sp00ky_core import JobFilter, JobQuery, JobStatus, Outbox
-from sp00ky_core.backend.backend import Backends
-from sp00ky_core.errors import JobNotFound, OptionInvalid, UnknownBackend, UnknownRoute
+from sp00ky_core import JobFilter, JobStatus, Outbox
+from sp00ky_core.errors import JobNotFound, OptionInvalid, UnknownRoute
 from sp00ky_core.job.job import Job
-from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.outbox.operators import bulk
-from sp00ky_core.outbox.operators.copies import copying
 from sp00ky_core.plugins.hookspecs import hookimpl
 
 NARROW = """
@@ -77,44 +73,11 @@ async def test_a_copy_is_like_the_old_one(outbox: Outbox) -> None:
     assert len(await jobs_of(outbox, "api")) == 3
 
 
-async def test_a_day_s_successes_go_to_another_backend(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bulk, "PAGE", 2)
-    done = await ended(outbox, 5, Delivered(), assigned_to="user:7")
-    await ended(outbox, 1)
-    await enqueued(outbox, 1)
-    wanted = JobFilter(status="success")  # type: ignore[arg-type]  # a converter
-    result = await outbox.copy(filter=wanted, backend="mail", reason="a trial", actor="eve")
-    assert (result.matched, result.done, dict(result.refused)) == (5, 5, {"duplicate": 0, "illegal": 0})
-    copies = await jobs_of(outbox, "mail")
-    assert sorted(str(job.copied_from) for job in copies) == done
-    assert {(job.backend, job.path, job.assigned_to) for job in copies} == {("mail", "/a", "user:7")}
-    (entry,) = await outbox.audit()
-    assert (entry.action, entry.count, entry.reason, entry.actor) == ("copy", 5, "a trial", "eve")
-    assert entry.selection == {"status": "success", "to": "mail"}
-    claimed = await outbox.store.claim({"mail": 10}, "r")
-    assert len(claimed) == 5
-    again = await outbox.copy(filter=JobFilter(), backend="mail", limit=3)
-    assert (again.matched, again.done) == (3, 3)
-    assert {job.copied_from in done for job in await jobs_of(outbox, "mail")} == {True, False}
-
-
 async def test_each_goes_to_its_own_backend_where_none_is_named(outbox: Outbox) -> None:
     await ended(outbox, 2)
     assert (await outbox.copy(filter=JobFilter(backend="api"))).done == 2
     assert (await outbox.copy(filter=JobFilter(backend="mail"))).matched == 0
     assert len(await jobs_of(outbox, "api")) == 4
-
-
-async def test_of_the_only_backend_none_is_copied_to_itself(tmp_path: Path) -> None:
-    async with opened(tmp_path) as both:
-        only = Backends({"api": both.backends["api"]}, {})
-        outbox = Outbox(both.config, store=both.store, plugins=both.plugins, backends=only)
-        await ended(outbox, 2)
-        assert (await outbox.copy(filter=JobFilter(), backend="api")).matched == 0
-        assert await outbox.count_matching(copying(only, "api"), JobFilter()) == 0
-        assert (await outbox.copy(filter=JobFilter(backend="api"), backend="api")).done == 2
 
 
 async def test_what_breaks_the_other_contract_is_refused_and_the_others_come(narrow: Outbox) -> None:
@@ -127,15 +90,6 @@ async def test_what_breaks_the_other_contract_is_refused_and_the_others_come(nar
     (no_route,) = await narrow.find(path="/b")
     with pytest.raises(UnknownRoute):
         await narrow.copy(no_route.id, backend="mail")
-
-
-async def test_nothing_is_done_of_what_can_not_be(outbox: Outbox) -> None:
-    with pytest.raises(UnknownBackend):
-        await outbox.copy(filter=JobFilter(), backend="gone")
-    with pytest.raises(OptionInvalid, match="status"):
-        await outbox.copy(filter=JobFilter(status=JobStatus.PENDING))
-    assert await outbox.audit() == []
-    assert await outbox.store.find(JobQuery()) == []
 
 
 async def test_what_was_redacted_needs_another_payload(outbox: Outbox) -> None:

@@ -1,7 +1,6 @@
 """What the store is called with: changes that are checked, and delays that spread."""
 
 from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -19,39 +18,10 @@ async def waits(outbox: Outbox) -> list[float]:
     return sorted((due - at).total_seconds() for due, at in found if due and at)
 
 
-def spreads(seconds: list[float], over: float) -> bool:
-    steps = [later - sooner for sooner, later in pairwise(seconds)]
-    even = over / len(seconds)
-    return seconds[0] == 0 and seconds[-1] < over and all(abs(step - even) < even / 2 for step in steps)
-
-
 async def test_named_jobs_become_due_evenly(outbox: Outbox) -> None:
     ids = await ended(outbox, 5)
     await outbox.redrive(*ids, over=timedelta(minutes=10))
     assert [round(wait) for wait in await waits(outbox)] == [0, 120, 240, 360, 480]
-
-
-async def test_jobs_of_a_filter_become_due_evenly_across_batches(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(bulk, "PAGE", 3)
-    await ended(outbox, 10)
-    result = await outbox.redrive(filter=JobFilter(), over=timedelta(days=1))
-    assert result.done == 10
-    assert spreads(await waits(outbox), 86_400)
-
-
-async def test_more_jobs_than_matched_are_due_at_the_end(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await ended(outbox, 3)
-
-    async def count(_conditions: JobFilter) -> int:
-        return 1
-
-    monkeypatch.setattr(outbox.store, "count", count)
-    await outbox.redrive(filter=JobFilter(), over=timedelta(seconds=50))
-    assert max(await waits(outbox)) <= 50
 
 
 async def test_an_option_that_cannot_be_is_refused(outbox: Outbox) -> None:

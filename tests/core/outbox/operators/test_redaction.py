@@ -12,7 +12,6 @@ from sp00ky_core import JobFilter, JobQuery, JobStatus, Outbox
 from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.errors import OptionInvalid, RowRefused, UnknownBackend
 from sp00ky_core.outbox.operators import bulk, redaction
-from sp00ky_core.outbox.operators.bulk import last_of
 from sp00ky_core.stores.memory import MemoryStore
 
 MINE = JobFilter(assigned_to="user:7")
@@ -79,18 +78,6 @@ async def test_what_has_not_ended_is_refused_or_killed_first(outbox: Outbox) -> 
     assert "processing" in (killed.problem or "")
     assert (await outbox.get(taken)).payload == CARD["payload"]
     assert {job.payload == {} for job in await outbox.find(status="failed")} == {True}
-
-
-async def test_a_dry_run_counts_in_little_memory(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    many = 10**18  # a list of as many is refused at once
-
-    async def count(_store: MemoryStore, conditions: JobFilter) -> int:
-        return 0 if conditions.status is JobStatus.PROCESSING else many
-
-    monkeypatch.setattr(MemoryStore, "count", count)
-    counted = await last_of(outbox.redact_steps(filter=MINE, dry_run=True))
-    assert (counted.matched, counted.refused["illegal"]) == (many, many)
-    assert counted.problem == "one that is pending"
 
 
 async def test_a_field_alone_is_taken_out(outbox: Outbox) -> None:
@@ -185,13 +172,3 @@ async def test_erasure_kills_waits_and_deletes_and_proves_it(
     assert "user:7" not in json.dumps(dict(entry.selection))
     erased = await outbox.erase(other)
     assert (erased.done, erased.copies, erased.left) == (1, (copy.id,), {"copies": 1})
-
-
-async def test_what_came_meanwhile_is_said(outbox: Outbox) -> None:
-    await ended(outbox, 1, **CARD)
-    late: list[str] = []
-    async for result in outbox.erase_steps(filter=MINE):
-        if result.done and not late:
-            late += await enqueued(outbox, 1, **CARD)
-    assert (result.done, result.left) == (1, {"jobs": 1})
-    assert await statuses(outbox, late) == {"pending"}

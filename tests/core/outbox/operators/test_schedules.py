@@ -13,9 +13,8 @@ from sp00ky_core.errors import (
     ScheduleStopped,
     UnknownBackend,
     UnknownRoute,
-    UnknownSchedule,
 )
-from sp00ky_core.ports import RunStatus, Trigger
+from sp00ky_core.ports import RunStatus
 from sp00ky_core.stores.transitions import kill
 
 TICK = "{tick: {every: 60s, backend: api, route: /a}}"
@@ -52,62 +51,6 @@ async def test_what_cannot_be_defined_is_refused_and_nothing_written(timer: Benc
             "mine", every=60, backend="api", route="/none", for_each={"query": "[]"}
         )
     assert await outbox.schedules.list() == []
-
-
-async def test_a_sync_removes_what_the_file_no_longer_has_and_an_older_runner_does_not_add_it(
-    timer: Bench,
-) -> None:
-    older, newer = timer.outbox(TICK), timer.outbox("{}")
-    await older.migrate()
-    assert (await newer.schedules.sync()).removed == ["tick"]
-    await timer.fire(older)
-    assert await older.schedules.list() == []
-    with pytest.raises(UnknownSchedule):
-        await older.schedules.get("tick")
-    assert (await older.schedules.sync()).defined == ["tick"]
-
-
-async def test_a_runner_says_what_it_leaves_as_it_is(timer: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    older = timer.outbox(
-        "{tick: {every: 60s, backend: api, route: /a}, b: {every: 60s, backend: api, route: /a}}"
-    )
-    await older.migrate()
-    await timer.fire(older)
-    assert not caplog.messages
-    await timer.outbox("{tick: {every: 90s, backend: api, route: /a}}").schedules.sync()
-    await timer.fire(older)
-    fix = "; if it is to be as this process's file says, run: sp00ky schedules sync"
-    assert caplog.messages == [
-        "schedule 'tick' fires as a later definition in the database says" + fix,
-        "schedule 'b' was removed from the database" + fix,
-    ]
-
-
-async def test_a_rolling_deploy_and_a_rollback(timer: Bench) -> None:
-    older = timer.outbox(TICK)
-    newer = timer.outbox("{tick: {every: 90s, backend: api, route: /a}}")
-    await timer.fire(older)
-    await timer.fire(newer)
-    await timer.fire(older)
-    assert (await newer.schedules.get("tick")).stored.definition["every"] == 90
-    await older.migrate()
-    assert (await newer.schedules.get("tick")).stored.definition["every"] == 60
-
-
-async def test_a_trigger_leaves_the_clock_alone_and_is_written_down(timer: Bench) -> None:
-    outbox = timer.outbox(TICK)
-    await outbox.migrate()
-    before = (await outbox.schedules.get("tick")).stored.next_fire_at
-    (run,) = await outbox.schedules.trigger("tick", reason="why not", actor="eve")
-    assert (run.trigger, run.status) == (Trigger.MANUAL, RunStatus.RUNNING)
-    assert (await outbox.schedules.get("tick")).stored.next_fire_at == before
-    entry = (await outbox.audit())[0]
-    assert (entry.action, entry.selection, entry.actor, entry.count) == (
-        "schedules trigger",
-        {"schedule": "tick"},
-        "eve",
-        1,
-    )
 
 
 async def test_a_pause_wins_over_a_trigger(timer: Bench) -> None:

@@ -5,8 +5,6 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-import pytest
-
 from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.ports import (
@@ -80,23 +78,6 @@ async def test_what_cant_be_pruned_is_not_tried_again_at_once(make_bench) -> Non
         for _ in range(10):  # rounds
             await runner._beat.next(within=10)
     assert store.tries == 1
-
-
-@pytest.mark.parametrize(
-    ("max_retries", "status", "attempts"), [(3, JobStatus.SUCCESS, 1), (0, JobStatus.FAILED, 0)]
-)
-async def test_a_dead_runners_jobs_are_reclaimed(
-    make_bench, max_retries: int, status: JobStatus, attempts: int
-) -> None:
-    bench = await make_bench()
-    job = await bench.add(max_retries=max_retries)
-    await bench.store.beat("dead")
-    await bench.store.claim({"api": 1}, "dead")
-    async with bench.runner(dead_after=0.2):
-        done = await bench.ended(job)
-    assert (done.status, [error.name for error in done.errors]) == (status, ["outcome_unknown"])
-    assert (done.errors[0].runner_id, done.errors[0].attempt) == ("dead", 1)
-    assert len(bench.transport.attempts) == attempts
 
 
 def overdue_claim(number: int, *, epoch: int = 1, lasts: float = 40.0) -> OverdueClaim:

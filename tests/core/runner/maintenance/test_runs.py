@@ -18,30 +18,6 @@ async def stored_statuses(timer: Bench) -> list[str]:
     return [run.status.value for run in await timer.store.runs(RunQuery())]
 
 
-async def test_the_runs_of_all_schedules_are_read_at_once(
-    timer: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = [f"s{n}" for n in range(5)]
-    one = "{every: 60s, backend: api, route: /a, concurrency: allow}"
-    outbox = timer.outbox("{" + ", ".join(f"{name}: {one}" for name in names) + "}")
-    await outbox.migrate()
-    reads, runs = list[RunQuery](), timer.store.runs
-
-    async def counted(query: RunQuery) -> list[ScheduleRun]:
-        reads.append(query)
-        found: list[ScheduleRun] = await runs(query)
-        return found
-
-    monkeypatch.setattr(timer.store, "runs", counted)
-    for name in names:
-        await outbox.schedules.trigger(name)
-    assert reads == []  # what ran before makes no difference
-    await timer.deliver()
-    await timer.services(outbox).upkeep.close_runs()
-    assert len(reads) == 1
-    assert await stored_statuses(timer) == ["success"] * 5
-
-
 async def test_a_runner_closes_runs_of_its_own_schedules_and_all_before_jobs_are_pruned(
     timer: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,13 +10,12 @@ import pytest
 from tests.core.schedule_bench import Bench, Clock
 
 from sp00ky_conformance.store.harness import eventually
-from sp00ky_core import Outbox, hookimpl
+from sp00ky_core import hookimpl
 from sp00ky_core.config.schedules import parse_schedule
 from sp00ky_core.errors import (
     QueryRefused,
     RowRefused,
     ScheduleStopped,
-    SchemaError,
     StoreError,
     StoreUnavailable,
     UnknownSchedule,
@@ -25,7 +24,7 @@ from sp00ky_core.job.job import JobStatus
 from sp00ky_core.outbox.operators.schedules import SyncResult
 from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, StoredSchedule, Trigger
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.runner.maintenance.scheduler import change, define, everything, open_runs, share
+from sp00ky_core.runner.maintenance.scheduler import change, define, everything, share
 from sp00ky_core.schedules.definition import definition_of
 from sp00ky_core.stores.memory import MemorySession
 from sp00ky_core.stores.transactional.connection.session import Row
@@ -86,23 +85,6 @@ async def test_four_runners_make_each_fire_once(timer: Bench) -> None:
         await asyncio.gather(*map(timer.fire, outboxes))
     assert await timer.deliver() == 100
     assert len(timer.witness.fires) == 100
-
-
-async def test_a_runner_fires_its_own_schedules_at_once_and_others_when_theirs_does_not(
-    timer: Bench,
-) -> None:
-    one = "{every: 60s, backend: api, route: /a}"
-    outbox = timer.outbox(f"{{a: {one}, b: {one}, c: {one}}}")
-    await timer.fire(outbox)
-    timer.clock.move(60)
-    await timer.fire(outbox, lambda _: (0, 2))
-    assert timer.witness.fires == [("a", 1), ("c", 1)]
-    timer.clock.move(0.49)
-    await timer.fire(outbox, lambda _: (0, 2))
-    assert len(timer.witness.fires) == 2
-    timer.clock.move(0.01)
-    await timer.fire(outbox, lambda _: (0, 2))
-    assert timer.witness.fires[2:] == [("b", 1)]
 
 
 async def test_a_clock_that_was_ahead_for_a_moment_silences_no_schedule(
@@ -167,27 +149,6 @@ async def test_who_is_late_to_replace_kills_nothing_of_the_fire_that_was_faster(
     definition = late._definition(seen)
     assert await late._firing.fire(seen, definition, timer.clock.now, Trigger.CRON) is None
     assert (await outbox.get(str(run.job_id))).status is JobStatus.PENDING
-
-
-async def test_a_fire_that_a_change_kept_out_is_made_at_once(timer: Bench) -> None:
-    outbox = timer.outbox(EACH_MINUTE)
-    await timer.fire(outbox)
-    timer.clock.move(60)
-    scheduler = timer.services(outbox).scheduler
-    await scheduler._look()
-    stored = (await timer.store.schedules()).schedules["tick"]
-    assert await timer.store.change_schedule(ScheduleChange(schedule=stored)) is not None
-    await next(iter(scheduler._under_way.values()))
-    assert await timer.deliver() == 1
-
-
-async def test_a_runner_wakes_for_what_it_has_begun(timer: Bench) -> None:
-    outbox = timer.outbox('{tick: {cron: "* * * * * *", backend: api, route: /a}}')
-    await timer.fire(outbox)
-    timer.clock.move(1.25)
-    scheduler = timer.services(outbox).scheduler
-    assert await scheduler._look() == pytest.approx(0.75)
-    await next(iter(scheduler._under_way.values()))
 
 
 async def test_a_fan_out_makes_a_job_for_each_row(timer: Bench) -> None:
@@ -257,37 +218,7 @@ async def _counted(runner: Runner) -> bool:
     return runner.observer.counters.store_errors > 0
 
 
-async def test_an_outage_costs_time_and_no_fire(timer: Bench) -> None:
-    outbox = timer.outbox(EACH_MINUTE)
-    await timer.fire(outbox)
-    timer.clock.move(60)
-    services = timer.services(outbox)
-
-    async def fails(*_: object, **__: object) -> None:
-        raise StoreUnavailable(store="memory://", problem="away")
-
-    whole, timer.store.change_schedule = timer.store.change_schedule, fails
-    await services.scheduler._look()
-    (task,) = services.scheduler._under_way.values()
-    timer.store.change_schedule = whole
-    await asyncio.sleep(0)
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    await timer.fire(outbox)
-    assert await timer.deliver() == 1
-
-
 FAN_OUT = "{tick: {every: 60s, backend: api, route: /a, forEach: {query: '%s'}}}"
-
-
-async def test_open_runs_come_with_their_jobs_however_many(timer: Bench) -> None:
-    rows = ", ".join(f'{{"id": {n}}}' for n in range(1_100))
-    outbox = timer.outbox(FAN_OUT % f"[{rows}]")
-    await outbox.migrate()
-    made = await outbox.schedules.trigger("tick")
-    found = await open_runs(timer.store, "tick")
-    assert len(found) == len(made) == 1_100
-    assert all(job is not None and job.id == run.job_id for run, job in found)
 
 
 async def test_a_query_that_is_refused_is_an_error_where_it_is_fired_by_hand(timer: Bench) -> None:
@@ -337,23 +268,6 @@ async def test_a_key_whose_row_the_database_refuses_is_quarantined(
         assert [run.status.value for run in runs] == ["running", "failed"]
         timer.clock.move(1)
     assert (await outbox.schedules.get("tick")).quarantined == ("bad",)
-
-
-async def test_a_backend_that_shares_its_table_gets_its_jobs(tmp_path: Path) -> None:
-    document = 'openapi: 3.1.0\ninfo: {title: t, version: "1"}\npaths: {%s: {post: {}}}\n'
-    (tmp_path / "api.yml").write_text(document % "/a")
-    (tmp_path / "agent.yml").write_text(document % "/chat")
-    backend = "{spec: %s.yml, baseUrl: 'http://127.0.0.1:1', method: {table: job}}"
-    file = tmp_path / "sp00ky.yml"
-    file.write_text(
-        f"store: memory://\nbackends: {{api: {backend % 'api'}, agent: {backend % 'agent'}}}\n"
-        "schedules: {tick: {every: 60s, backend: agent, route: /chat}}\n"
-    )
-    async with Outbox.open(file) as outbox:
-        await outbox.migrate()
-        (run,) = await outbox.schedules.trigger("tick")
-        job = await outbox.get(str(run.job_id))
-        assert (job.backend, job.path) == ("agent", "/chat")
 
 
 TICK = "{tick: {every: 60s, backend: api, route: /a}}"
@@ -408,38 +322,6 @@ async def another_services(timer: Bench, name: str) -> None:
     assert await timer.store.change_schedule(ScheduleChange(schedule=due)) is not None
 
 
-async def test_a_plan_says_what_a_sync_does_and_writes_nothing(timer: Bench) -> None:
-    await timer.outbox(TICK).migrate()
-    outbox = timer.outbox(TOCK)
-    wanted = SyncResult(defined=["tock"], removed=["tick"])
-    assert await outbox.schedules.plan() == wanted
-    assert await outbox.schedules.plan() == wanted
-    assert await outbox.schedules.sync() == wanted
-    assert await outbox.schedules.plan() == SyncResult(defined=[], removed=[])
-
-
-async def test_without_tables_all_is_to_be_defined(timer: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    outbox = timer.outbox(TICK)
-
-    async def missing() -> None:
-        raise SchemaError(store="memory://", problem="no table")
-
-    monkeypatch.setattr(timer.store, "schedules", missing)
-    assert await outbox.schedules.plan() == SyncResult(defined=["tick"], removed=[])
-
-
-async def test_what_a_migration_defines_and_removes_is_written_down(timer: Bench) -> None:
-    await timer.outbox(TICK).migrate()
-    outbox = timer.outbox(TOCK)
-    await outbox.migrate()
-    await outbox.migrate()
-    entries = [(entry.action, entry.selection, entry.count) for entry in await outbox.audit()]
-    assert entries == [
-        ("schedules sync", {"define": ["tock"], "remove": ["tick"]}, 2),
-        ("schedules sync", {"define": ["tick"], "remove": []}, 1),
-    ]
-
-
 async def test_another_services_schedule_is_neither_removed_nor_fired(timer: Bench) -> None:
     outbox = timer.outbox(TICK)
     await another_services(timer, "theirs")
@@ -448,18 +330,6 @@ async def test_another_services_schedule_is_neither_removed_nor_fired(timer: Ben
     assert await outbox.schedules.runs("theirs") == []
     with pytest.raises(ScheduleStopped, match=r"with the table 'their_job'\) isn't one of this conf"):
         await outbox.schedules.trigger("theirs")
-
-
-async def test_a_runners_start_does_not_take_over_another_services_schedule(
-    timer: Bench, caplog: pytest.LogCaptureFixture
-) -> None:
-    outbox = timer.outbox(TICK)
-    await another_services(timer, "tick")
-    await timer.fire(outbox)
-    assert "schedule 'tick' fires as a later definition" in caplog.text
-    assert (await outbox.schedules.get("tick")).stored.job_table == "their_job"
-    assert (await outbox.schedules.sync()).defined == ["tick"]
-    assert (await outbox.schedules.get("tick")).stored.job_table == "job"
 
 
 async def test_one_is_removed_by_hand_and_the_files_come_back(timer: Bench) -> None:

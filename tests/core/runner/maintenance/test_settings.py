@@ -72,24 +72,6 @@ async def test_attempts_at_a_time_become_more_and_fewer_and_every_job_is_sent_on
     assert sum(backend.urls.values()) == 60
 
 
-async def test_what_was_set_holds_from_the_first_claim_and_ends(make_bench: Any) -> None:
-    backend = Holding()
-    bench = await make_bench(backend)
-    for _ in range(20):
-        await bench.add()
-    await bench.store.change_settings("api", {"maxInFlight": 3})
-    async with bench.runner():
-        await backend.holds(3)
-        await asyncio.sleep(0.1)  # that there are no more is what is asked
-        assert backend.in_flight == 3
-        await bench.store.change_settings("api", {}, seconds=0.05)
-        await backend.holds(20)
-        backend.let_go(20)
-        await backend.holds(0)
-    (job, *_) = await bench.store.claim({"api": 5}, "r") or [None]
-    assert job is None
-
-
 async def test_a_rate_by_the_day_is_forgotten_at_once(make_bench: Any) -> None:
     bench = await make_bench()
     await bench.store.change_settings("api", {"rate": "1/1d"})

@@ -6,10 +6,8 @@ from itertools import count
 
 import pytest
 
-from sp00ky_conformance.store.harness import new_job, settlement
+from sp00ky_conformance.store.harness import new_job
 from sp00ky_core.errors import RowRefused, StoreError, UnknownBackend
-from sp00ky_core.job.job import NewJob
-from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_core.stores.memory import MemoryStore
 
@@ -60,18 +58,6 @@ async def steps_of(store: MemoryStore) -> int:
     store.connection.set_progress_handler(lambda: next(steps) < 0, 100)
     assert len(await store.claim({"api": 10}, "r")) == 10
     return next(steps)
-
-
-@pytest.mark.parametrize("waiting", [new_job(), new_job(priority=2), new_job(ordering_key="one")])
-async def test_a_claim_looks_at_no_more_rows_where_more_wait(waiting: NewJob) -> None:
-    steps = []
-    for more in (20, 2_000):
-        store = MemoryStore(OPTIONS)
-        await store.add([waiting] * more + [new_job()] * 500)
-        ended = await store.claim({"api": 5}, "r")
-        await store.settle([settlement(job, Delivered()) for job in ended])
-        steps.append(await steps_of(store))
-    assert steps[1] <= steps[0] + 1
 
 
 async def test_a_row_that_changes_its_key_frees_the_old_one() -> None:

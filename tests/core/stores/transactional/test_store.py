@@ -12,11 +12,9 @@ import pytest
 from tests.core.stores.transactional.conftest import TABLES, SqliteSession, refused
 
 from sp00ky_conformance.cancellation import turns
-from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job.job import NewJob
-from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.ports import JobQuery, StoreOptions
+from sp00ky_core.ports import StoreOptions
 from sp00ky_core.stores.transactional import Access, BlockingLane, TransactionalStore, Work
 from sp00ky_core.stores.transactional.jobs import due
 
@@ -56,28 +54,6 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.migrate()
     yield store
     await store.close()
-
-
-async def test_errors_of_the_driver_are_the_store_s(store: Store, tmp_path: Path) -> None:
-    with connected(tmp_path / "jobs.db") as connection:
-        connection.execute("DROP TABLE job")
-    connection.close()
-    with pytest.raises(StoreError, match="no such table: job"):
-        await store.find(JobQuery())
-    assert [finding.subject for finding in await store.check() if finding.stops_jobs] == [
-        "job"
-    ] * 3  # itself, and its unique indexes
-
-
-async def test_the_end_of_a_job_with_a_key_is_work_for_those_behind_it(store: Store) -> None:
-    await store.add([attrs.evolve(JOB, ordering_key="k")] * 2)
-    signal = store.work_signal()
-    await anext(signal)
-    (first,) = await store.claim({"api": 5}, "r")
-    await store.settle([settlement(first, Delivered())])
-    await anext(signal)
-    assert len(await store.claim({"api": 5}, "r")) == 1
-    await signal.aclose()
 
 
 async def test_new_work_has_every_key_looked_at_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

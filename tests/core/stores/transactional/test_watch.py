@@ -3,17 +3,15 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.core.stores.transactional.conftest import TABLES, SqliteSession, added
+from tests.core.stores.transactional.conftest import TABLES, SqliteSession
 
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.subscription import Backoff, Broadcast
 from sp00ky_core.stores.transactional.connection.lanes import Executor
-from sp00ky_core.stores.transactional.fleet import pause, resume
 from sp00ky_core.stores.transactional.watch import Notifications, Watch
 
 
@@ -30,17 +28,6 @@ class Watched:
 
     async def next(self, count: int) -> list[str]:
         return [(await anext(self.jobs)).id for _ in range(count)]
-
-
-async def test_a_row_that_says_not_when_it_was_changed_is_watched_by_its_id(session: SqliteSession) -> None:
-    (job,) = await added(session)
-    await session.execute("UPDATE job SET updated_at = NULL")
-    watched = Watched(session, JobQuery(ids=(job.id,)))
-    assert await watched.next(1) == [job.id]
-    await session.execute("UPDATE job SET lease_epoch = 1")
-    watched.changes.send()
-    assert await watched.next(1) == [job.id]
-    await watched.jobs.aclose()
 
 
 class Others:
@@ -75,61 +62,6 @@ def notifications(session: SqliteSession, others: Others) -> Notifications:
     executor = Executor(run, lambda error: error, lambda: "test")
     executor.open()
     return Notifications(others.changes, executor, TABLES, others.heard)
-
-
-async def test_a_change_here_is_no_work_unless_it_is_said(
-    notifications: Notifications, others: Others
-) -> None:
-    work, changed = notifications.work(), notifications.changed()
-    first = [anext(work), anext(changed)]
-    await asyncio.gather(*first)
-    notifications.send()
-    await anext(changed)
-    waiting = asyncio.ensure_future(anext(work))
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    assert others.news == 0
-    notifications.send(work=True)
-    await waiting
-    assert others.news == 1  # said before it is signalled
-    await notifications.close()
-
-
-async def test_a_pause_elsewhere_is_work_as_is_its_end(
-    notifications: Notifications, others: Others, session: SqliteSession
-) -> None:
-    work, changed = notifications.work(), notifications.changed()
-    await asyncio.gather(anext(work), anext(changed))
-    waiting = asyncio.ensure_future(anext(work))
-    others.written.put_nowait(None)
-    await others.written.join()
-    assert not waiting.done()
-    await pause(session, {"api": TABLES[0]}, "api", reason=None, actor=None)
-    others.written.put_nowait(None)
-    await waiting
-    await others.written.join()
-    await resume(session, {"api": TABLES[0]}, "api")
-    others.written.put_nowait(None)
-    await anext(work)
-    await notifications.close()
-
-
-async def test_a_change_elsewhere_is_work_if_something_is_due(
-    notifications: Notifications, others: Others, session: SqliteSession
-) -> None:
-    work, changed = notifications.work(), notifications.changed()
-    await asyncio.gather(anext(work), anext(changed))
-    waiting = asyncio.ensure_future(anext(work))
-    others.written.put_nowait(None)
-    await anext(changed)
-    await added(session, delay=timedelta(hours=1))
-    others.written.put_nowait(None)  # due at another time than before
-    await waiting
-    await others.written.join()
-    await added(session, delay=timedelta(hours=1), ordering_key="k")
-    others.written.put_nowait(None)
-    await anext(work)
-    await notifications.close()
 
 
 async def test_what_cannot_be_heard_is_tried_again_and_said_once(

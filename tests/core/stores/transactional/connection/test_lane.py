@@ -109,19 +109,6 @@ class TestAsyncLane:
         assert sessions[0].connection.closed
         assert len(sessions) == 1
 
-    async def test_as_many_run_at_once_as_it_has_connections(
-        self, connect: Any, sessions: list[Session]
-    ) -> None:
-        lane = AsyncLane(connect, "BEGIN", size=2)
-        running = [asyncio.create_task(lane.run(asking("WAIT"))) for _ in range(3)]
-        for _ in range(20):
-            await asyncio.sleep(0)
-        assert [session.connection.asked for session in sessions] == [["BEGIN", "WAIT"]] * 2
-        for session in sessions:
-            session.connection.waiting.set()
-        await asyncio.gather(*running)
-        assert len(sessions) == 2
-
     async def test_a_connection_that_cannot_begin_is_replaced(
         self, connect: Any, sessions: list[Session]
     ) -> None:
@@ -163,15 +150,6 @@ class TestAsyncLane:
         await lane.run(asking("1"))
         assert len(sessions) == 2
 
-    async def test_what_is_cancelled_while_it_begins_is_abandoned(
-        self, connect: Any, sessions: list[Session]
-    ) -> None:
-        lane = AsyncLane(connect, "BEGIN")
-        await lane.run(asking("1"))
-        sessions[0].connection.silent.add("BEGIN")
-        await _cancelled(lane, "2")
-        assert sessions[0].abandoned
-
     async def test_what_waits_is_doubted_and_given_up_once_its_server_is_not_at_work(
         self, connect: Any, sessions: list[Session]
     ) -> None:
@@ -186,32 +164,6 @@ class TestAsyncLane:
         assert used.connection.asked[-2:] == ["WAIT", "ROLLBACK"]
         await lane.run(asking("1"))
         assert len(sessions) == 3
-
-    async def test_a_slow_one_comes_to_its_end_where_its_server_is_at_work(
-        self, connect: Any, sessions: list[Session]
-    ) -> None:
-        lane, asked = AsyncLane(connect, "BEGIN", doubted_after=0.01), asyncio.Event()
-
-        def at_work() -> bool:
-            asked.set()
-            return True
-
-        (await lane.run(_idle)).at_work = at_work
-        waiting = asyncio.create_task(lane.run(asking("WAIT")))
-        await asked.wait()
-        sessions[0].connection.waiting.set()
-        await waiting
-        assert not sessions[0].abandoned
-
-    async def test_of_connections_that_fell_silent_while_they_were_idle_one_is_tried(
-        self, connect: Any, sessions: list[Session]
-    ) -> None:
-        lane = AsyncLane(connect, "BEGIN", size=2, doubted_after=0.01)
-        await asyncio.gather(lane.run(_idle), lane.run(_idle))
-        for session in sessions:
-            session.connection.silent.add("BEGIN")
-        await lane.run(asking("1"))
-        assert sorted(session.connection.asked.count("BEGIN") for session in sessions) == [1, 1, 2]
 
 
 async def _idle(session: Any) -> Any:

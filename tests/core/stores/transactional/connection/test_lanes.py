@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.errors import RowRefused, StoreClosed, StoreUnavailable
+from sp00ky_core.errors import RowRefused, StoreClosed
 from sp00ky_core.stores.transactional import Access
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 
@@ -35,44 +35,6 @@ class TestExecutor:
         may_end.set()
         await asyncio.gather(*waiting)
         assert ended.is_set()
-
-    async def test_a_transaction_ends_with_its_caller_where_the_store_cancels(self) -> None:
-        begun, cancelled = asyncio.Event(), asyncio.Event()
-
-        async def run(_work: Any, _access: Access) -> None:
-            begun.set()
-            try:
-                await asyncio.Event().wait()
-            except asyncio.CancelledError:
-                cancelled.set()
-                raise
-
-        executor = Executor(run, refused, lambda: "test", cancels=True)
-        executor.open()
-        call = asyncio.ensure_future(executor.do(_no_work, Access.WRITE, claims=True))
-        await begun.wait()
-        call.cancel()
-        await asyncio.wait([call])
-        await executor.claims_ended()
-        assert cancelled.is_set()
-        await executor.close()
-
-    async def test_errors_of_a_driver_are_translated_and_ours_are_not(self) -> None:
-        async def fail(work: Any, _access: Access) -> None:
-            await work(None)
-
-        async def driver(_session: Any) -> None:
-            raise OSError("gone")
-
-        async def ours(_session: Any) -> None:
-            raise StoreUnavailable(store="test", problem="gone")
-
-        executor = opened(fail)
-        with pytest.raises(RowRefused, match="gone") as caught:
-            await executor.read(driver)
-        assert isinstance(caught.value.__cause__, OSError)
-        with pytest.raises(StoreUnavailable):
-            await executor.read(ours)
 
     async def test_a_closed_one_takes_no_work_and_says_where(self) -> None:
         async def run(_work: Any, _access: Access) -> None:

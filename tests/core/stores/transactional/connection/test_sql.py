@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from tests.core.stores.transactional.connection.conftest import TABLE, Session, refused
 
-from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.stores.transactional import BlockingLane, Both, Either, Is, WriterGate
 from sp00ky_core.stores.transactional.rows import ORDERED, UNORDERED
@@ -18,17 +17,6 @@ JOB = job_table("job")
 
 
 class TestSql:
-    async def test_rows_come_back_through_encoders_and_defaults(self, session: Session) -> None:
-        await session.insert(TABLE, [{"n": 1, "note": "a"}, {"n": 2, "note": None}])
-        await session.insert(TABLE, [{"n": 3}])
-        assert await session.select(TABLE, order=("n",), columns=("n", "note")) == [
-            {"n": 1, "note": "a"},
-            {"n": 2, "note": None},
-            {"n": 3, "note": "it's"},
-        ]
-        raw, _ = await session.execute('SELECT note FROM "we""ird" WHERE n = 1')
-        assert list(raw) == [("A",)]
-
     @pytest.mark.parametrize(
         ("where", "found"),
         [
@@ -52,15 +40,6 @@ class TestSql:
         if where:
             await session.delete(TABLE, [Is("note", "=", "z")])
             assert await session.count(TABLE) == 3 - len(found)
-
-    async def test_a_savepoint_undoes_its_block_alone(self, session: Session) -> None:
-        await session.execute("BEGIN")
-        await session.insert(TABLE, [{"id": "a"}])
-        with pytest.raises(RowRefused, match="UNIQUE"):
-            async with session.savepoint():
-                await session.insert(TABLE, [{"id": "b"}, {"id": "a"}])
-        await session.execute("COMMIT")
-        assert [row["id"] for row in await session.select(TABLE)] == ["a"]
 
     async def test_many_rows_are_updated_in_few_statements(
         self, session: Session, monkeypatch: pytest.MonkeyPatch
@@ -116,21 +95,6 @@ class TestWholeIndexes:
     def whole(self, session: Session) -> WholeSession:
         return WholeSession(session.connection, refused)
 
-    async def test_a_copy_is_unique_where_the_index_is_to_hold_the_row(self, whole: WholeSession) -> None:
-        table = whole.fitted(JOB)
-        await whole.define(whole.definition(table))
-        for index in table.indexes:
-            await whole.define(whole.definition(table, index))
-        insert = "INSERT INTO job (id, status, dedup_key) VALUES"
-        await whole.execute(f"{insert} ('1', 'pending', 'K')")
-        with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
-            await whole.execute(f"{insert} ('2', 'pending', 'K')")
-        await whole.execute("UPDATE job SET status = 'failed'")
-        await whole.execute(f"{insert} ('2', 'pending', 'K')")
-        live = [Is("status", "in", LIVE_STATUSES), Is("dedup_key", "in", ["k"])]
-        assert await whole.count(JOB, live) == 1
-        assert await whole.count(JOB, [Is("dedup_key", "=", "k")]) == 2
-
     @pytest.mark.parametrize(
         ("where", "order", "index"),
         [
@@ -175,27 +139,6 @@ class TestLane:
         lane = BlockingLane(connect, "BEGIN IMMEDIATE")
         yield lane
         await lane.close()
-
-    async def test_what_raises_is_rolled_back(self, lane: BlockingLane) -> None:
-        async def create(session: Any) -> None:
-            await session.define("CREATE TABLE a (b)")
-            raise ZeroDivisionError
-
-        async def read(session: Any) -> int:
-            return len((await session.execute("SELECT * FROM sqlite_master"))[0])
-
-        with pytest.raises(ZeroDivisionError):
-            await lane.run(create)
-        assert await lane.run(read) == 0
-
-    async def test_a_lost_connection_is_replaced(self, lane: BlockingLane, connections: list[Any]) -> None:
-        async def one(session: Any) -> int:
-            return int((await session.execute("SELECT 1"))[0][0][0])
-
-        assert await lane.run(one) == 1
-        connections[0].close()
-        assert await lane.run(one) == 1
-        assert len(connections) == 2
 
     async def test_work_that_waits_for_something_else_is_refused(self, lane: BlockingLane) -> None:
         async def dawdle(_session: Any) -> None:

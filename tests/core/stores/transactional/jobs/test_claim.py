@@ -1,6 +1,5 @@
 """Due jobs are claimed in their order, as far as pauses, breakers and limits let them through."""
 
-from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -23,26 +22,6 @@ LIMITED = attrs.evolve(API, rate=RateConfig(limit=1, per=10.0, burst=2), max_in_
 
 def claiming(*, slots: int = 9, apart: bool = False) -> Claiming:
     return Claiming(slots={API: slots, MAIL: slots}, runner_id="r", refused=Quarantine(), apart=apart)
-
-
-async def promising(session: SqliteSession) -> list[str]:
-    """Return the backends whose tables a claim would be made for."""
-    claim, tables = await claiming().look(session)
-    assert claim == []
-    return [table.backend for table in tables]
-
-
-async def test_a_look_says_where_something_is_due(session: SqliteSession) -> None:
-    assert await promising(session) == []
-    await added(session, delay=timedelta(hours=1))
-    await added(session, delay=timedelta(hours=1), priority=3)
-    await added(session, delay=timedelta(hours=1), ordering_key="k")
-    await added(session, ordering_key="k")  # behind the one before
-    assert await promising(session) == []
-    await added(session, backend="mail", ordering_key="k")
-    assert await promising(session) == ["mail"]
-    await added(session, priority=1)
-    assert await promising(session) == ["api", "mail"]
 
 
 async def test_a_claim_passes_where_another_has_the_control_row(

@@ -21,8 +21,6 @@ from sp00ky_core.stores.transactional.jobs.due import (
 from sp00ky_core.stores.transactional.jobs.enqueue import add
 from sp00ky_core.stores.transactional.rows import JobRows
 
-ODD = (None, -1, 4, 2**40, 1.5, "high", b"x")
-
 
 def stored(session: SqliteSession) -> JobRows:
     return JobRows(session, API, session.at)
@@ -37,16 +35,6 @@ async def written(session: SqliteSession, priority: Any) -> str:
     (job,) = await added(session)
     await session.execute("UPDATE job SET priority = ? WHERE id = ?", (priority, job.id.partition(":")[2]))
     return job.id
-
-
-@pytest.mark.parametrize("odd", ODD)
-async def test_what_is_no_priority_counts_as_0(session: SqliteSession, odd: Any) -> None:
-    (first,) = await added(session)
-    second = await written(session, odd)
-    (third,) = await added(session)
-    (urgent,) = await added(session, priority=1)
-    assert await ids(session) == [urgent.id, first.id, second, third.id]
-    assert await ids(session, 3) == [urgent.id, first.id, second]
 
 
 async def test_any_number_of_odd_values_is_looked_at(session: SqliteSession) -> None:
@@ -117,18 +105,6 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("few")
-async def test_a_round_comes_to_every_key(session: SqliteSession) -> None:
-    ids = await with_keys(session, *"abcdefghij")
-    rounds, found, cut_off = Rounds(), list[list[str]](), list[bool]()
-    for _ in range(4):
-        found.append(await ready(session, rounds))
-        cut_off.append(rounds.is_cut_off(API))
-    assert found == [ids[:4], ids[4:8], ids[8:], ids[:4]]
-    assert cut_off == [True, True, False, True]
-    assert not rounds.is_cut_off(MAIL)
-
-
-@pytest.mark.usefixtures("few")
 async def test_a_round_that_begins_again_comes_back_to_where_it_is(session: SqliteSession) -> None:
     ids = await with_keys(session, *"abcdefg")
     rounds = Rounds()
@@ -158,19 +134,6 @@ async def test_a_peek_is_found_again(session: SqliteSession) -> None:
 async def test_many_jobs_of_one_key_are_skipped(session: SqliteSession) -> None:
     first, *_, last = await with_keys(session, *["k"] * 20, "l")
     assert await ready(session) == [first, last]
-
-
-async def test_tables_with_keys_are_known(session: SqliteSession) -> None:
-    rounds = Rounds()
-    await ready(session, rounds)
-    assert rounds.in_use == frozenset()
-    (job,) = await with_keys(session, "k")
-    await ready(session, rounds)
-    assert rounds.in_use == {"job"}
-    await session.execute("DELETE FROM job")
-    assert await ready(session, rounds) == []
-    assert rounds.in_use == frozenset()
-    assert job
 
 
 async def test_a_key_that_is_no_text_stops_no_claim(session: SqliteSession) -> None:

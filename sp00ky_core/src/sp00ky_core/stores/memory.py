@@ -42,8 +42,8 @@ __all__ = ["MemorySession", "MemoryStore", "MemoryTransaction", "SqliteDialect"]
 
 T = TypeVar("T")
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+EPOCH: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: timedelta = timedelta(microseconds=1)
 
 
 def to_microseconds(instant: datetime) -> int:

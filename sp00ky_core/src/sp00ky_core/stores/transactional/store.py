@@ -57,6 +57,8 @@ from sp00ky_core.stores.transactional.schedules import (
 )
 from sp00ky_core.stores.transactional.watch import Notifications, Watch
 
+__all__ = ["TransactionalStore"]
+
 T = TypeVar("T")
 
 

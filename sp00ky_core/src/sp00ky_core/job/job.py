@@ -292,7 +292,7 @@ JOB_KEYS = tuple(
 )
 """The keys of a job as JSON, in their order."""
 
-UNSAID = {"since": None, "count": 1, "scheme": HTTP}
+UNSAID: Mapping[str, Any] = {"since": None, "count": 1, "scheme": HTTP}
 """What an entry of ``errors`` doesn't say: that it stands for one only, and that its code is HTTP's."""
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")

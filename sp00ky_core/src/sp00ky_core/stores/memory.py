@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import RLock
@@ -42,8 +42,8 @@ __all__ = ["MemorySession", "MemoryStore", "MemoryTransaction", "SqliteDialect"]
 
 T = TypeVar("T")
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+EPOCH: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: timedelta = timedelta(microseconds=1)
 
 
 def to_microseconds(instant: datetime) -> int:
@@ -283,8 +283,10 @@ class MemoryStore(TransactionalStore):
     def __init__(self, options: StoreOptions, *, now: Callable[[], datetime] = utc_now) -> None:
         super().__init__(options)
         self.now = now
-        self.lock = RLock()
-        self.connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        self.lock: AbstractContextManager[Any] = RLock()
+        self.connection: sqlite3.Connection = sqlite3.connect(
+            ":memory:", isolation_level=None, check_same_thread=False
+        )
         weakref.finalize(self, self.connection.close)
         self._transactions: set[MemoryTransaction] = set()
         session = MemorySession(self)

@@ -39,6 +39,8 @@ from sp00ky_core.ports.stats import joined_errors
 from sp00ky_core.stores.callers import finished
 from sp00ky_core.stores.filters import age_of
 
+__all__ = ["NamedJobs"]
+
 PAGE = 500
 """Jobs that are read at a time where those of one backend are sought among those of its table."""
 

@@ -65,7 +65,7 @@ from sp00ky_core.stores.transactional.rows import (
 )
 from sp00ky_core.stores.transactional.schema import ROLLUPS, job_table
 
-__all__ = ["find", "gate_states", "load"]
+__all__ = ["find", "fold_rollups", "gate_states", "load", "prune_rollups", "read_rollups", "write_rollups"]
 
 
 async def find(

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, Unpack, overload
+from typing import Any, ClassVar, TypeVar, Unpack
 
 import attrs
 
@@ -18,17 +18,33 @@ from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import (
     ALL_JOBS,
     MAX_ROWS,
+    NO_INFO,
+    Act,
+    ActOptions,
+    AuditEntry,
+    BackendStats,
     BreakerResult,
     Claim,
     ErrorGroup,
     Finding,
     GroupBy,
     JobFilter,
+    JobGroup,
     JobQuery,
     JobTable,
     MigrationStep,
+    OverdueClaim,
+    Rollup,
+    RollupQuery,
+    RunnerBeat,
+    RunnerInfo,
+    RunnerRecord,
+    RunQuery,
+    RunStatus,
     ScheduleChange,
     ScheduleRun,
+    ScheduleSnapshot,
+    SettingsRecord,
     SettleFate,
     Settlement,
     SettleResult,
@@ -56,6 +72,8 @@ from sp00ky_core.stores.transactional.schedules import (
     snapshot,
 )
 from sp00ky_core.stores.transactional.watch import Notifications, Watch
+
+__all__ = ["TransactionalStore"]
 
 T = TypeVar("T")
 
@@ -126,69 +144,6 @@ class ByBackend(dict[str, JobTable]):
 
     def __missing__(self, backend: str) -> JobTable:
         raise UnknownBackend(backend=backend, known=tuple(self))
-
-
-P = ParamSpec("P")
-R = TypeVar("R")
-X = TypeVar("X")
-
-
-@overload
-def call(
-    access: Access, work: Callable[Concatenate[Session, P], R], *, tells: bool | None = None
-) -> Callable[Concatenate[Any, P], R]: ...
-
-
-@overload
-def call(
-    access: Access,
-    work: Callable[Concatenate[Session, X, P], R],
-    of: Callable[[Any], X],
-    *,
-    tells: bool | None = None,
-) -> Callable[Concatenate[Any, P], R]: ...
-
-
-def call(
-    access: Access,
-    work: Callable[..., Any],
-    of: Callable[[TransactionalStore], Any] | None = None,
-    *,
-    tells: bool | None = None,
-) -> Callable[..., Any]:
-    """Make a call of the port out of work that is done in one transaction.
-
-    Args:
-        access: What it does.
-        work: Gets the session, and what the call is given.
-        of: Says what the work gets of the store, after the session.
-        tells: Whether it is news that there may be work, or just that jobs have changed; None: it is none.
-    """
-
-    async def called(store: TransactionalStore, *args: Any, **options: Any) -> Any:
-        own = () if of is None else (of(store),)
-        result = await store._executor.do(lambda session: work(session, *own, *args, **options), access)
-        if tells is not None:
-            store._notifications.send(work=tells)
-        return result
-
-    called.__name__, called.__doc__ = work.__name__, work.__doc__
-    return called
-
-
-READ, WRITE, BEAT = Access.READ, Access.WRITE, Access.BEAT
-
-
-def _tables(store: TransactionalStore) -> Sequence[JobTable]:
-    return store.options.tables
-
-
-def _backends(store: TransactionalStore) -> Mapping[str, JobTable]:
-    return store._backends
-
-
-def _named(store: TransactionalStore) -> Mapping[str, JobTable]:
-    return store._tables
 
 
 class TransactionalStore(Primitives, DecidingStore):
@@ -369,7 +324,10 @@ class TransactionalStore(Primitives, DecidingStore):
 
     # Upkeep and operators.
 
-    overdue = call(READ, overdue_claims, _tables)
+    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
+        """See ``OverdueClaims.overdue``."""
+        work = partial(overdue_claims, tables=self.options.tables, runners=runners, limit=limit)
+        return await self._executor.read(work)
 
     async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
         """See ``Retention.prune``; without a retention of their own, jobs are kept."""
@@ -393,10 +351,25 @@ class TransactionalStore(Primitives, DecidingStore):
         """See ``Rewrites.own_id``; here ids are any text."""
         return job_id
 
-    import_jobs = call(WRITE, insert_whole, _named, tells=True)
-    redact = call(WRITE, redact, _named, tells=False)
-    copies_of = call(READ, copies_of, _tables)
-    forget_runs = call(WRITE, forget_runs)
+    async def import_jobs(self, jobs: Sequence[Job]) -> None:
+        """See ``Rewrites.import_jobs``."""
+        await self._executor.write(partial(insert_whole, tables=self._tables, jobs=jobs))
+        self._notifications.send(work=True)
+
+    async def redact(self, jobs: Sequence[Job]) -> Collection[str]:
+        """See ``Rewrites.redact``."""
+        written = await self._executor.write(partial(redact, tables=self._tables, jobs=jobs))
+        self._notifications.send()
+        return written
+
+    async def copies_of(self, job_ids: Collection[str]) -> list[str]:
+        """See ``Rewrites.copies_of``."""
+        work = partial(copies_of, tables=self.options.tables, job_ids=job_ids)
+        return await self._executor.read(work)
+
+    async def forget_runs(self, job_ids: Collection[str]) -> int:
+        """See ``Rewrites.forget_runs``."""
+        return await self._executor.write(partial(forget_runs, job_ids=job_ids))
 
     async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
         """See ``Store.delete``."""
@@ -430,13 +403,38 @@ class TransactionalStore(Primitives, DecidingStore):
         after = None if query.after is None else await observe.one(session, self._tables, query.after)
         return await observe.find(session, self.options.tables, query, after)
 
-    count = call(READ, observe.count, _tables)
-    ids_starting_with = call(READ, observe.ids_starting_with, _tables)
-    stats = call(READ, observe.stats, _tables)
-    groups = call(READ, observe.job_groups, _tables)
-    write_rollups = call(WRITE, observe.write_rollups)
-    rollups = call(READ, observe.read_rollups)
-    fold_rollups = call(WRITE, observe.fold_rollups)
+    async def count(self, conditions: JobFilter) -> int:
+        """See ``Counts.count``."""
+        work = partial(observe.count, tables=self.options.tables, conditions=conditions)
+        return await self._executor.read(work)
+
+    async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
+        """See ``ShortIds.ids_starting_with``."""
+        work = partial(observe.ids_starting_with, tables=self.options.tables, prefix=prefix, limit=limit)
+        return await self._executor.read(work)
+
+    async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
+        """See ``Store.stats``; what is larger than ``limit`` is said to be so large."""
+        return await self._executor.read(partial(observe.stats, tables=self.options.tables, limit=limit))
+
+    async def groups(
+        self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
+    ) -> list[JobGroup]:
+        """See ``Counts.groups``."""
+        asked = partial(observe.job_groups, by=by, conditions=conditions, limit=limit)
+        return await self._executor.read(partial(asked, tables=self.options.tables))
+
+    async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:
+        """See ``Rollups.write_rollups``."""
+        return await self._executor.write(partial(observe.write_rollups, rollups=rollups))
+
+    async def rollups(self, query: RollupQuery) -> list[Rollup]:
+        """See ``Rollups.rollups``."""
+        return await self._executor.read(partial(observe.read_rollups, query=query))
+
+    async def fold_rollups(self, *, limit: int = 10_000) -> int:
+        """See ``Rollups.fold_rollups``."""
+        return await self._executor.write(partial(observe.fold_rollups, limit=limit))
 
     def work_signal(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``."""
@@ -449,11 +447,40 @@ class TransactionalStore(Primitives, DecidingStore):
 
     # What the whole fleet shares.
 
-    pause = call(WRITE, fleet.pause, _backends, tells=True)
-    resume = call(WRITE, fleet.resume, _backends, tells=True)
-    change_settings = call(WRITE, fleet.change_settings, _backends)
-    reset_settings = call(WRITE, fleet.reset_settings, _backends)
-    settings = call(READ, fleet.read_settings, _tables)
+    async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
+        """See ``Pauses.pause``."""
+        work = partial(fleet.pause, tables=self._backends, backend=backend, seconds=seconds, **act)
+        begun = await self._executor.write(work)
+        self._notifications.send(work=True)
+        return begun
+
+    async def resume(self, backend: str) -> bool:
+        """See ``Pauses.resume``."""
+        work = partial(fleet.resume, tables=self._backends, backend=backend)
+        ended = await self._executor.write(work)
+        self._notifications.send(work=True)
+        return ended
+
+    async def change_settings(
+        self,
+        backend: str,
+        values: Mapping[str, Any],
+        *,
+        seconds: float | None = None,
+        actor: str | None = None,
+    ) -> None:
+        """See ``Settings.change_settings``."""
+        work = partial(fleet.change_settings, tables=self._backends, backend=backend, values=values)
+        await self._executor.write(partial(work, seconds=seconds, actor=actor))
+
+    async def reset_settings(self, backend: str) -> bool:
+        """See ``Settings.reset_settings``."""
+        work = partial(fleet.reset_settings, tables=self._backends, backend=backend)
+        return await self._executor.write(work)
+
+    async def settings(self) -> Mapping[str, SettingsRecord]:
+        """See ``Settings.settings``."""
+        return await self._executor.read(partial(fleet.read_settings, tables=self.options.tables))
 
     def use(self, table: JobTable) -> None:
         """See ``Settings.use``."""
@@ -461,13 +488,36 @@ class TransactionalStore(Primitives, DecidingStore):
         changed = {name: getattr(table, name) for name in ("timeout", "rate", "max_in_flight")}
         self._backends[table.backend] = self._tables[table.table] = attrs.evolve(known, **changed)
 
-    beat = call(BEAT, fleet.beat)
-    runners = call(READ, fleet.runners)
-    drain_runner = call(BEAT, fleet.drain_runner)
-    remove_runner = call(BEAT, fleet.remove_runner)
-    start_audit = call(WRITE, fleet.start_audit)
-    update_audit = call(WRITE, fleet.update_audit)
-    audit = call(READ, fleet.audit_entries)
+    async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
+        """See ``Store.beat``."""
+        work = partial(fleet.beat, runner_id=runner_id, info=info)
+        return await self._executor.do(work, Access.BEAT)
+
+    async def runners(self) -> list[RunnerRecord]:
+        """See ``Runners.runners``."""
+        return await self._executor.read(fleet.runners)
+
+    async def drain_runner(self, runner_id: str) -> bool:
+        """See ``Runners.drain_runner``."""
+        return await self._executor.do(partial(fleet.drain_runner, runner_id=runner_id), Access.BEAT)
+
+    async def remove_runner(self, runner_id: str) -> None:
+        """See ``Runners.remove_runner``."""
+        await self._executor.do(partial(fleet.remove_runner, runner_id=runner_id), Access.BEAT)
+
+    async def start_audit(self, act: Act) -> str:
+        """See ``Audit.start_audit``."""
+        return await self._executor.write(partial(fleet.start_audit, act=act))
+
+    async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
+        """See ``Audit.update_audit``."""
+        await self._executor.write(partial(fleet.update_audit, entry_id=entry_id, count=count, ended=ended))
+
+    async def audit(
+        self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
+    ) -> list[AuditEntry]:
+        """See ``Audit.audit``."""
+        return await self._executor.read(partial(fleet.audit_entries, since=since, limit=limit, after=after))
 
     async def errors(
         self,
@@ -483,9 +533,20 @@ class TransactionalStore(Primitives, DecidingStore):
 
     # Schedules.
 
-    schedules = call(READ, snapshot)
-    runs = call(READ, find_runs)
-    prune_runs = call(WRITE, prune_runs)
+    async def schedules(self) -> ScheduleSnapshot:
+        """See ``Schedules.schedules``."""
+        return await self._executor.read(snapshot)
+
+    async def runs(self, query: RunQuery) -> list[ScheduleRun]:
+        """See ``Schedules.runs``."""
+        return await self._executor.read(partial(find_runs, query=query))
+
+    async def prune_runs(
+        self, schedule: str, *, statuses: Collection[RunStatus], until: datetime, limit: int = 1_000
+    ) -> list[str | None]:
+        """See ``Schedules.prune_runs``."""
+        arguments: dict[str, Any] = {"statuses": statuses, "until": until, "limit": limit}
+        return await self._executor.write(partial(prune_runs, schedule=schedule, **arguments))
 
     async def change_schedule(self, change: ScheduleChange) -> Sequence[ScheduleRun] | None:
         """See ``Schedules.change_schedule``."""

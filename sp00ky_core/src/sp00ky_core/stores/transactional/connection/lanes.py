@@ -26,7 +26,7 @@ from sp00ky_core.stores.callers import finished
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
 from sp00ky_core.stores.transactional.connection.sql import DriverSession, Reply
 
-__all__ = ["Executor"]
+__all__ = ["AsyncLane", "AsyncSession", "BlockingLane", "Executor", "InLanes", "WriterGate"]
 
 T = TypeVar("T")
 

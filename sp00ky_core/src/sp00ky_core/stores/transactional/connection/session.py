@@ -20,7 +20,22 @@ from sp00ky_core.stores.ids import new_key
 if TYPE_CHECKING:
     from sp00ky_core.stores.transactional.schema import Column, Index, Table
 
-__all__ = ["Update"]
+__all__ = [
+    "Access",
+    "Both",
+    "Either",
+    "Is",
+    "Operator",
+    "ReadOptions",
+    "Row",
+    "Session",
+    "Update",
+    "Where",
+    "Work",
+    "beyond",
+    "in_order",
+    "met",
+]
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -102,13 +117,16 @@ def in_order(unsorted: Iterable[Row], order: Sequence[str], limit: int | None) -
 
 
 def beyond(row: Row, order: Sequence[str], *, ties: bool = False) -> list[Where]:
-    """Return the conditions of rows that come after one in an order; with ``ties`` those beside it, too."""
+    """Return the conditions of rows that come after one in an order: of a column, then of the key.
+
+    Without the key in the order, ``ties`` says whether those count that have the same in the column.
+    """
     name, descends = order[0].removeprefix("-"), order[0].startswith("-")
     value = row[name]
     same: list[Where] = [Is(name, "=", value)]
-    if len(order) > 1:
-        same += beyond(row, order[1:], ties=ties)
-    elif not ties:
+    keys = [column.removeprefix("-") for column in order[1:]]
+    same += [Is(key, "<" if descends else ">", row[key]) for key in keys]
+    if not (ties or keys):
         same.append(Is(name, "in", ()))
     if value is None:
         return same if descends else [Either((Both(tuple(same)), Is(name, "!=", None)))]

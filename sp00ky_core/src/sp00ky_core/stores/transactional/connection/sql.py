@@ -32,7 +32,7 @@ from sp00ky_core.stores.transactional.schema import (
     with_whole_indexes,
 )
 
-__all__ = ["encoded"]
+__all__ = ["BlockingSession", "DriverSession", "Reply", "SqlSession", "encoded"]
 
 Reply = tuple[Sequence[Sequence[Any]], int]
 """The rows of a statement, and how many rows it has written."""

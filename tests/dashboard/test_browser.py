@@ -14,7 +14,8 @@ from tests.dashboard.conftest import Serve, ada
 from tests.dashboard.scene import opened_shop
 
 from sp00ky_core import Outbox
-from sp00ky_dashboard import Dashboard, app
+from sp00ky_dashboard import Dashboard
+from sp00ky_dashboard.observe import reads
 
 AXE = "axe-core@4.14.1"
 PATIENCE = 60_000
@@ -214,7 +215,7 @@ async def test_a_page_that_takes_long_comes_in_two_steps(
     page: Any, axe: str, monkeypatch: pytest.MonkeyPatch, path: str, asked: str
 ) -> None:
     going_on = held_up(monkeypatch, asked)
-    monkeypatch.setattr(app, "PATIENCE", 0.0)
+    monkeypatch.setattr(reads, "PATIENCE", 0.0)
     await page.goto(path)
     reading = page.get_by_text("Reading…")
     await reading.wait_for()

@@ -19,7 +19,7 @@ from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.job.options import is_plain_text
 from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_LISTED, LONGEST_TEXT, JobTable
-from sp00ky_core.stores.refusals import bisect
+from sp00ky_core.stores.refused_rows import bisect
 from sp00ky_core.stores.rows import claimed_of, job_of
 from sp00ky_store_surreal.connection.cbor import JSON_NULL
 from sp00ky_store_surreal.connection.executor import Connection

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +105,7 @@ async def test_jobs_are_counted_by_reading_them(outbox: Outbox, monkeypatch: pyt
 async def test_jobs_are_cleared_by_their_ids(outbox: Outbox) -> None:
     await ended(outbox, 5)
     kept = await enqueued(outbox, 1)
-    clearing = Operation(action=CLEAR).on(outbox.store)
+    clearing = partial(Operation(action=CLEAR).do, outbox.store, elapsed=0)
     results = [result async for result in steps(outbox.jobs, CLEAR, JobFilter(), clearing)]
     assert results[-1].done == 5
     assert [job.id for job in await outbox.find()] == kept

@@ -39,7 +39,7 @@ async def test_all_that_match_are_counted_confirmed_and_done(browser: Browser, o
         ({"action": "reschedule", "all": "1", "confirmed": "1", "at": "soon"}, "a time from now such as"),
         ({"action": "reschedule", "all": "1", "confirmed": "1", "priority": "high"}, "0 to 3"),
         ({"action": "reschedule", "all": "1", "confirmed": "1", "at": "1h", "now": "1"}, "one of `at`"),
-        ({"action": "reschedule", "all": "1", "confirmed": "1"}, "a `priority`"),
+        ({"action": "reschedule", "all": "1", "confirmed": "1"}, "`priority`"),
     ],
 )
 async def test_bad_input_does_nothing(

@@ -20,7 +20,7 @@ from tests.store_postgres.forging import forge
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable, RunStatus, StoreOptions
 from sp00ky_core.stores.ids import new_key
-from sp00ky_core.stores.refusals import Quarantine
+from sp00ky_core.stores.refused_rows import Quarantine
 from sp00ky_core.stores.transactional import Is, Work
 from sp00ky_core.stores.transactional.jobs.due import next_head, select_due
 from sp00ky_core.stores.transactional.jobs.retention import Deleting

@@ -9,7 +9,7 @@ import pytest
 
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores.refusals import Quarantine
+from sp00ky_core.stores.refused_rows import Quarantine
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.executor import Lane
 from sp00ky_store_surreal.errors import TookTooLong

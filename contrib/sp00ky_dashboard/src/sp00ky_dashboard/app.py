@@ -21,6 +21,7 @@ from sp00ky_dashboard.access.guard import problem_of, with_headers
 from sp00ky_dashboard.access.operator import Operator
 from sp00ky_dashboard.context import SCOPE_KEY, Context
 from sp00ky_dashboard.error_pages import HANDLERS, problem_page, unexpected_problem
+from sp00ky_dashboard.observe import reads
 from sp00ky_dashboard.observe.live import Live
 from sp00ky_dashboard.observe.rates import stats, written_until
 from sp00ky_dashboard.pages import ROUTES
@@ -31,9 +32,6 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 TICKING: dict[str, Any] = {"oldest_due_s": None, "oldest_deferred_s": None}
 """Numbers that change with the clock alone."""
-
-PATIENCE = 0.2
-"""Seconds that a page waits for what it reads; then the browser gets a page that waits for it."""
 
 
 class Dashboard:
@@ -124,7 +122,7 @@ class Dashboard:
             return problem_page(request, error.status_code, error.detail, error.headers)
         if isinstance(answer, Response):
             return answer
-        patience = None if "hx-request" in request.headers else PATIENCE
+        patience = None if "hx-request" in request.headers else reads.PATIENCE
         request.scope[SCOPE_KEY] = self._context(answer, patience)
         return self._pages
 

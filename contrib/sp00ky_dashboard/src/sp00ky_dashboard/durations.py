@@ -1,4 +1,4 @@
-"""Read what operators write: instants (``2h`` ago, ``2026-01-31T12:00``), durations, numbers."""
+"""Read instants (``2h`` ago, ``2026-01-31``), durations and numbers that operators write; write ages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
 
 MOST_SECONDS = 3_650 * 86_400
+
+DURATIONS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+"""Seconds, and their unit; from twice as much on it is written in that unit."""
 
 
 def duration_of(written: str) -> float | None:
@@ -49,3 +52,26 @@ def number_of(written: str) -> int | str | None:
         return int(written) if written else None
     except ValueError:
         return written
+
+
+def duration(seconds: float | None) -> str:
+    """Write a duration, in its largest unit: ``1.5 s``, ``12 min``, ``3 d``."""
+    if seconds is None:
+        return "\N{EN DASH}"
+    for size, unit in DURATIONS:
+        if abs(seconds) >= 2 * size:
+            return f"{seconds / size:,.0f} {unit}"
+    if abs(seconds) >= 10:  # noqa: PLR2004  # one decimal says something below that
+        return f"{seconds:.0f} s"
+    return f"{seconds:.1f} s" if abs(seconds) >= 1 or not seconds else f"{seconds * 1000:.0f} ms"
+
+
+def age(at: datetime) -> str:
+    """Write how long ago it was, or in how long it is."""
+    seconds = (datetime.now(UTC) - at).total_seconds()
+    return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
+
+
+def past(seconds: float) -> datetime:
+    """Return the instant that was so many seconds ago."""
+    return datetime.now(UTC) - timedelta(seconds=seconds)

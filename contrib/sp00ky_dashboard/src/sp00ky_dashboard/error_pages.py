@@ -10,8 +10,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sp00ky_core import errors
-from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.errors import (
+    JobNotFound,
+    PayloadError,
+    RowRefused,
+    RunnerGone,
+    ScheduleStopped,
+    Sp00kyError,
+    StoreClosed,
+    StoreUnavailable,
+    UnknownSchedule,
+)
 from sp00ky_dashboard.context import SCOPE_KEY
 from sp00ky_dashboard.observe.reads import StillReading
 from sp00ky_dashboard.render import page
@@ -19,12 +28,12 @@ from sp00ky_dashboard.render import page
 BAD_REQUEST, CONFLICT, MISCONFIGURED = 400, 409, 2
 
 STATUSES: Mapping[type[Sp00kyError], tuple[int, str]] = {
-    errors.JobNotFound: (404, "This job is gone"),
-    errors.UnknownSchedule: (404, "There is no such schedule"),
-    errors.RunnerGone: (CONFLICT, "This runner is gone"),
-    errors.ScheduleStopped: (CONFLICT, "This schedule can't fire"),
-    errors.StoreUnavailable: (503, "The database can't be reached"),
-    errors.StoreClosed: (503, "The outbox isn't open"),
+    JobNotFound: (404, "This job is gone"),
+    UnknownSchedule: (404, "There is no such schedule"),
+    RunnerGone: (CONFLICT, "This runner is gone"),
+    ScheduleStopped: (CONFLICT, "This schedule can't fire"),
+    StoreUnavailable: (503, "The database can't be reached"),
+    StoreClosed: (503, "The outbox isn't open"),
 }
 
 TITLES = {
@@ -67,7 +76,7 @@ async def http_problem(request: Request, error: Any) -> Response:
 async def outbox_problem(request: Request, error: Any) -> Response:
     """Answer with what the outbox says."""
     context = request.scope.get(SCOPE_KEY)
-    quotes = isinstance(error, errors.RowRefused | errors.PayloadError)
+    quotes = isinstance(error, RowRefused | PayloadError)
     if quotes and context is not None and context.operator.hide_payloads:
         return problem_page(request, BAD_REQUEST, "What was to be written is refused; the reason is hidden.")
     known = [found for kind, found in STATUSES.items() if isinstance(error, kind)]

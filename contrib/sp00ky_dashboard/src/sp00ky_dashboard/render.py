@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from sp00ky_core.observe.measures import EXACT
 from sp00ky_dashboard import flash
 from sp00ky_dashboard.access import forms
 from sp00ky_dashboard.cookies import SESSION, set_cookie
+from sp00ky_dashboard.durations import age, duration, past
 
 STATIC = Path(__file__).parent / "static"
 
@@ -33,9 +34,6 @@ PAGES = (
     ("/schedules", "Schedules"),
     ("/audit", "Audit"),
 )
-
-DURATIONS = ((86_400, "d"), (3_600, "h"), (60, "min"))
-"""Seconds, and their unit; from twice as much on it is written in that unit."""
 
 
 def page(
@@ -87,29 +85,6 @@ def link(path: str, /, **query: object) -> str:
 def job_link(job_id: str) -> str:
     """Return the path of a job's page."""
     return f"/jobs/{quote(job_id, safe=':', errors='replace')}"
-
-
-def duration(seconds: float | None) -> str:
-    """Write a duration, in its largest unit: ``1.5 s``, ``12 min``, ``3 d``."""
-    if seconds is None:
-        return "\N{EN DASH}"
-    for size, unit in DURATIONS:
-        if abs(seconds) >= 2 * size:
-            return f"{seconds / size:,.0f} {unit}"
-    if abs(seconds) >= 10:  # noqa: PLR2004  # one decimal says something below that
-        return f"{seconds:.0f} s"
-    return f"{seconds:.1f} s" if abs(seconds) >= 1 or not seconds else f"{seconds * 1000:.0f} ms"
-
-
-def age(at: datetime) -> str:
-    """Write how long ago it was, or in how long it is."""
-    seconds = (datetime.now(UTC) - at).total_seconds()
-    return f"{duration(seconds)} ago" if seconds >= 0 else f"in {duration(-seconds)}"
-
-
-def past(seconds: float) -> datetime:
-    """Return the instant that was so many seconds ago."""
-    return datetime.now(UTC) - timedelta(seconds=seconds)
 
 
 def pretty(value: object) -> str:

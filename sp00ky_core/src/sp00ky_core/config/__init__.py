@@ -5,8 +5,8 @@ A key is a field in ``settings``, with its default, a reader of ``values`` and w
 """
 
 from sp00ky_core.config import schedules, settings, values
+from sp00ky_core.config.environment import refuse_unready, store_url, unready
 from sp00ky_core.config.loading import find_config, load_config
-from sp00ky_core.config.readiness import refuse_unready, store_url, unready
 from sp00ky_core.config.schedules import *
 from sp00ky_core.config.settings import *  # its ``__all__`` is public here
 from sp00ky_core.config.structuring import key

@@ -26,7 +26,7 @@ from sp00ky_core.job.job import Job
 from sp00ky_core.ports import Claim, JobTable
 from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_core.stores.filters import BEGINNING
-from sp00ky_core.stores.refusals import Quarantine
+from sp00ky_core.stores.refused_rows import Quarantine
 from sp00ky_core.stores.transactional import Access
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined
 from sp00ky_core.stores.transactional.jobs.due import Rounds

@@ -19,7 +19,7 @@ from sp00ky_core.job.outcome import HTTP, THROTTLED
 from sp00ky_core.job.state_machine import MAX_ERRORS, Transition
 from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.ids import table_of
-from sp00ky_core.stores.refusals import Quarantine, bisect, settle_with_less
+from sp00ky_core.stores.refused_rows import Quarantine, bisect, settle_with_less
 from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor, Row
 from sp00ky_store_postgres.errors import constraint_of, is_meant, is_slow

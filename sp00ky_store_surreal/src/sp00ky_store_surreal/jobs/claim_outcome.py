@@ -16,7 +16,7 @@ from surrealdb import RecordID
 from sp00ky_core.errors import StoreError
 from sp00ky_core.gate.breaker import Breaker, BreakerState
 from sp00ky_core.ports import Claim, JobTable
-from sp00ky_core.stores.refusals import Quarantine
+from sp00ky_core.stores.refused_rows import Quarantine
 from sp00ky_store_surreal.errors import NO_ROWS_FAULT, Conflict, reason_of
 from sp00ky_store_surreal.ids import id_text, id_value
 from sp00ky_store_surreal.jobs.claim_statement import allowance_of

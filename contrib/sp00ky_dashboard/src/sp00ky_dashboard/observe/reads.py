@@ -17,6 +17,9 @@ FRESH_SECONDS = 1.0
 SLOW_TIMES = 5
 """... and for so many times as long as it took to find, likewise."""
 
+PATIENCE = 0.2
+"""Seconds that a page waits for what it reads; then the browser gets a page that waits for it."""
+
 MOST_KEPT = 200
 """Answers."""
 

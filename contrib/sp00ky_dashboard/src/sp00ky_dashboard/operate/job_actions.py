@@ -11,7 +11,18 @@ import attrs
 
 from sp00ky_core import BulkResult, JobFilter, OperatorResult, Outbox
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.outbox.operators import bulk
+from sp00ky_core.outbox.operators.bulk import (
+    CLEAR,
+    COPY,
+    DONE,
+    ERASE,
+    KILL,
+    REDACT,
+    REDRIVE,
+    RESCHEDULE,
+    Action,
+    last_of,
+)
 from sp00ky_core.outbox.operators.copies import copying
 from sp00ky_core.outbox.operators.redaction import RedactionResult
 from sp00ky_dashboard.access.forms import Form
@@ -68,7 +79,7 @@ class JobAct:
         has_proof: Its result is a ``RedactionResult``.
     """
 
-    action: bulk.Action
+    action: Action
     verb: str
     done: str
     text: str
@@ -89,7 +100,7 @@ class JobAct:
         if chosen.ids:
             return len(chosen.ids)
         if self.has_proof:
-            return (await bulk.last_of(self._proven(outbox, chosen, dry_run=True))).matched
+            return (await last_of(self._proven(outbox, chosen, dry_run=True))).matched
         action = copying(outbox.backends, target) if target else self.action
         return await outbox.count_matching(action, chosen.conditions)
 
@@ -100,13 +111,13 @@ class JobAct:
             return self._proven(outbox, chosen, **options)
         if chosen.ids:
             return _at_once(partial(getattr(outbox, self.action.name), *chosen.ids, **options))
-        if self.action is bulk.COPY:
+        if self.action is COPY:
             return outbox.copy_steps(chosen.conditions, **options)
         return outbox.steps(self.action, chosen.conditions, **options)
 
     def _options(self, form: Form) -> dict[str, object]:
         options = {name: read(form, name) for name, read in OPTIONS.items() if name in self.asks}
-        return options | ({"backend": form.text("to") or None} if self.action is bulk.COPY else {})
+        return options | ({"backend": form.text("to") or None} if self.action is COPY else {})
 
     def _proven(self, outbox: Outbox, chosen: Selection, **options: Any) -> Steps:
         conditions = None if chosen.ids else chosen.conditions
@@ -117,9 +128,7 @@ class JobAct:
 async def _at_once(operate: Callable[[], Awaitable[Sequence[object]]]) -> Steps:
     """Do it to jobs that are named, in one step."""
     results = await operate()
-    undone = [
-        result for result in results if isinstance(result, OperatorResult) and result.fate not in bulk.DONE
-    ]
+    undone = [result for result in results if isinstance(result, OperatorResult) and result.fate not in DONE]
     refused: Any = Counter(result.fate.value for result in undone)
     problem = next((result.problem for result in undone if result.problem), None)
     yield BulkResult(matched=len(results), done=len(results) - len(undone), refused=refused, problem=problem)
@@ -127,28 +136,28 @@ async def _at_once(operate: Callable[[], Awaitable[Sequence[object]]]) -> Steps:
 
 JOB_ACTS = {
     "redrive": JobAct(
-        action=bulk.REDRIVE,
+        action=REDRIVE,
         verb="Retry",
         done="retried",
         text="They become pending again, with all their retries.",
         asks=("reason", "over", "resend_unknown"),
     ),
     "kill": JobAct(
-        action=bulk.KILL,
+        action=KILL,
         verb="Kill",
         done="killed",
         text="They end as failed. A request that is under way may still arrive; its answer isn't written.",
         is_dangerous=True,
     ),
     "clear": JobAct(
-        action=bulk.CLEAR,
+        action=CLEAR,
         verb="Clear",
         done="cleared",
         text="Their rows are deleted: they can't be retried or looked at any more.",
         is_dangerous=True,
     ),
     "reschedule": JobAct(
-        action=bulk.RESCHEDULE,
+        action=RESCHEDULE,
         verb="Reschedule",
         done="rescheduled",
         text="Those that are pending become due at another time, or get another priority. What they hold "
@@ -156,14 +165,14 @@ JOB_ACTS = {
         asks=("reason", "at", "now", "priority"),
     ),
     "copy": JobAct(
-        action=bulk.COPY,
+        action=COPY,
         verb="Copy",
         done="copied",
         text="New jobs like them are enqueued, checked as every new job is; the old ones stay as they are.",
         asks=("reason", "to"),
     ),
     "redact": JobAct(
-        action=bulk.REDACT,
+        action=REDACT,
         verb="Redact",
         done="redacted",
         text="Payload, result and the errors' reasons are taken out of those that have ended: they can't be "
@@ -173,7 +182,7 @@ JOB_ACTS = {
         has_proof=True,
     ),
     "erase": JobAct(
-        action=bulk.ERASE,
+        action=ERASE,
         verb="Erase",
         done="erased",
         text="What hasn't ended is killed. Once no request of theirs can be under way, all are deleted, with "

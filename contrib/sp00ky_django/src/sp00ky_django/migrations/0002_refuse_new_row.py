@@ -10,4 +10,4 @@ class Migration(migrations.Migration):
 
     atomic = False
     dependencies = [("sp00ky_django", "0001_initial")]
-    operations = [MigrateStore(postgres=11, transactional=5)]
+    operations = [MigrateStore(postgres=9, transactional=5)]

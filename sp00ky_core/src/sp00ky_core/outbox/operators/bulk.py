@@ -28,7 +28,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.filters import age_of
 from sp00ky_core.stores.naming import NamedJobs
-from sp00ky_core.stores.refusals import write_around
+from sp00ky_core.stores.refused_rows import write_around
 
 __all__ = [
     "CLEAR",

@@ -33,7 +33,7 @@ from sp00ky_core.ports import (
     has,
     needed,
 )
-from sp00ky_core.stores.refusals import write_around
+from sp00ky_core.stores.refused_rows import write_around
 from sp00ky_core.stores.transitions import KILL_REASON, clear, kill, report_settled
 
 __all__ = ["RedactionResult"]

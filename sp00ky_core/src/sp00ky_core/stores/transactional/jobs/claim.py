@@ -14,7 +14,7 @@ from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, Claim, JobTable
 from sp00ky_core.stores.decisions import PASSED, Allowance
 from sp00ky_core.stores.ids import job_id
-from sp00ky_core.stores.refusals import Quarantine
+from sp00ky_core.stores.refused_rows import Quarantine
 from sp00ky_core.stores.rows import claimed_of
 from sp00ky_core.stores.transactional.connection.session import Is, ReadOptions, Row, Session
 from sp00ky_core.stores.transactional.fleet import (

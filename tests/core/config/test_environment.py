@@ -48,7 +48,9 @@ def test_what_only_others_need_is_left_out(tmp_path: Path) -> None:
 def test_an_engine_that_is_not_installed_is_named_with_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, is_installed: bool
 ) -> None:
-    monkeypatch.setattr("sp00ky_core.config.readiness.find_spec", lambda name: name if is_installed else None)
+    monkeypatch.setattr(
+        "sp00ky_core.config.environment.find_spec", lambda name: name if is_installed else None
+    )
     config = Config(file=tmp_path / "sp00ky.yml", backends={"a": backend("a", engine=engine)})
     found = list(unready(config))
     assert bool(found) is (engine == "httptools" and not is_installed)

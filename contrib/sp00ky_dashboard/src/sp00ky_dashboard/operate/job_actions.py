@@ -211,7 +211,7 @@ def ended_line(operation: BulkOperation, operator: Operator) -> str:
     refused = [f"{count:,} {why.replace('_', ' ')}" for why, count in result.refused.items() if count]
     problem = operator.seen(operation.problem or result.problem)
     sentences = [f"{jobs_text(result.done)} {operation.action}"]
-    sentences += [f"As they are to be already: {result.skipped:,}"] if result.skipped else []
+    sentences += [f"{jobs_text(result.skipped)} left as they were"] if result.skipped else []
     sentences += [f"Refused: {', '.join(refused)}"] if refused else []
     sentences += [problem] if problem else []
     if isinstance(result, RedactionResult):

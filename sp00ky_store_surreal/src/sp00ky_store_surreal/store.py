@@ -44,12 +44,12 @@ from sp00ky_store_surreal import heartbeat
 from sp00ky_store_surreal.connection.executor import TRIES, Connection, Lane
 from sp00ky_store_surreal.errors import Conflict, TableMissing
 from sp00ky_store_surreal.ids import id_text, own_id
+from sp00ky_store_surreal.jobs import rewrite
 from sp00ky_store_surreal.jobs.claim import Claimer
 from sp00ky_store_surreal.jobs.claim_window import ClaimIndex, Peers
 from sp00ky_store_surreal.jobs.delete import Deletes, RowWrites
 from sp00ky_store_surreal.jobs.enqueue import Enqueues
 from sp00ky_store_surreal.jobs.reclaim import Reclaims
-from sp00ky_store_surreal.jobs.rewrite import Rewrites
 from sp00ky_store_surreal.jobs.settle import Settles
 from sp00ky_store_surreal.observe import find, stats
 from sp00ky_store_surreal.observe.notifications import Signals
@@ -97,7 +97,6 @@ class SurrealStore(TransactionalStore):
         self._enqueues = Enqueues(self._ready, self._backends)
         self._reclaims = Reclaims(self._ready, writes, index)
         self._deletes = Deletes(self._ready, writes)
-        self._rewrites = Rewrites(self._ready, self._tables)
 
     @property
     def capabilities(self) -> StoreCapabilities:  # type: ignore[override]  # they depend on the URL here
@@ -186,13 +185,13 @@ class SurrealStore(TransactionalStore):
 
     async def import_jobs(self, jobs: Sequence[Job]) -> None:
         """See ``Rewrites.import_jobs``."""
-        await self._rewrites.insert_whole(jobs)
+        await rewrite.insert_whole(self._ready, self._tables, jobs)
         self._claims.forget_heads()
         self._notifications.send(work=True, ids=[job.id for job in jobs])
 
     async def redact(self, jobs: Sequence[Job]) -> Collection[str]:
         """See ``Rewrites.redact``."""
-        written = await self._rewrites.redact(jobs)
+        written = await rewrite.redact(self._ready, self._tables, jobs)
         self._notifications.send(ids=written)
         return written
 

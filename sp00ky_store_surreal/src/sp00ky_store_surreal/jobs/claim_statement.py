@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +12,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.gate.breaker import LONGEST_PAUSE
 from sp00ky_core.ports import LONGEST_PROBE, JobTable
-from sp00ky_core.stores import Allowance
+from sp00ky_core.stores import BEGINNING, Allowance
 from sp00ky_store_surreal.rows import claimed_lengths, duration_text
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
@@ -43,22 +42,6 @@ def group_of(rank: int, *, embedded: bool) -> str:
 
 
 @attrs.frozen(kw_only=True)
-class Asked:
-    """Holds conditions that ask each row what an index says of it, where an index can't be trusted.
-
-    Attributes:
-        pending: Of jobs that wait.
-        held: Of jobs that are processing.
-    """
-
-    pending: str = ""
-    held: str = ""
-
-
-TRUSTED = Asked()
-
-
-@attrs.frozen(kw_only=True)
 class ClaimPart:
     """Writes one backend's part of a claim, and what it binds.
 
@@ -69,7 +52,7 @@ class ClaimPart:
         embedded: Whether no other runner competes.
         skipped: Rows that are passed over.
         jobs_only: Whether rows that are no jobs are, too. A server then reads on beyond the LIMIT, for 3 ms.
-        asked: What is asked of each row.
+        asks_rows: Whether each row is asked what the index says of it, for the index can't be trusted.
         is_wide: Whether there may be priorities and ordering_keys.
         heads: For each priority, where to start on a server.
         start: How many due jobs stand before this runner's own place there.
@@ -82,7 +65,7 @@ class ClaimPart:
     embedded: bool
     skipped: Sequence[RecordID] = ()
     jobs_only: bool = True
-    asked: Asked = TRUSTED
+    asks_rows: bool = False
     is_wide: bool = True
     heads: Mapping[int, datetime | None] = attrs.field(factory=dict)
     start: int = 0
@@ -178,15 +161,18 @@ class ClaimPart:
             "table": quoted(self.table.table),
             "n": self.n,
             "but": self._passed(),
-            "pending": self.asked.pending,
-            "held": self.asked.held,
+            "pending": self._asking("pending"),
+            "held": self._asking("processing"),
             "longest_lease": longest_lease(self.table),
         }
 
     def _passed(self) -> str:
         """Write the condition for rows that are passed over."""
         is_job = f" AND {surql('is_job', table=quoted(self.table.table)).strip()}" if self.jobs_only else ""
-        return is_job + self._skipping() + self._unleased() + self.asked.pending
+        return is_job + self._skipping() + self._unleased() + self._asking("pending")
+
+    def _asking(self, status: str) -> str:
+        return f" AND {surql('row_status').strip()} = '{status}'" if self.asks_rows else ""
 
     def _skipping(self) -> str:
         return " AND id NOT IN $skipped" if self.skipped else ""
@@ -284,7 +270,4 @@ def longest_bindings(tables: Iterable[JobTable]) -> dict[str, Any]:
 
 def allowance_of(table: JobTable, tokens: float | None, in_flight: int) -> Allowance:
     """Return what a claim's limits left it, as ``limit_cut_claim`` has counted."""
-    allowance = Allowance(places=math.inf if table.max_in_flight is None else table.max_in_flight - in_flight)
-    if table.rate is None or tokens is None:
-        return allowance
-    return attrs.evolve(allowance, tokens=tokens, per_second=table.rate.per_second)
+    return Allowance.of(table, BEGINNING, tokens=tokens, at=None, in_flight=in_flight)

@@ -11,8 +11,7 @@ import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.errors import RowRefused, StoreError
-from sp00ky_core.job.job import AttemptError, JobStatus
-from sp00ky_core.job.outcome import HTTP
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.refused_rows import Quarantine, bisect, settle_with_less
 from sp00ky_store_surreal.connection.executor import Lane, Way
@@ -24,9 +23,9 @@ from sp00ky_store_surreal.errors import (
     reason_of,
     unwritable,
 )
-from sp00ky_store_surreal.ids import id_text, id_value, table_of
+from sp00ky_store_surreal.ids import id_text, id_value, id_values, table_of
 from sp00ky_store_surreal.jobs.claim import Claimer
-from sp00ky_store_surreal.rows import TEXT, duration_text
+from sp00ky_store_surreal.rows import TEXT, duration_text, entry_of
 from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import MARK, NUL, surql
 
@@ -88,11 +87,7 @@ class Settles:
         return [SettleResult(job_id=settlement.job_id, fate=SettleFate.SETTLED) for settlement in settlements]
 
     async def _settle_batch(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        ids = [
-            row_id
-            for row_id in (id_value(settlement.job_id) for settlement in settlements)
-            if row_id is not None
-        ]
+        ids = id_values(settlement.job_id for settlement in settlements)
         writes = self._settle_writes(settlements)
         looks = {name: surql(f"settle_look_{name}") for name in ("before", "after")}
         statement = self._settle_statement(settlements, writes, **looks)
@@ -113,12 +108,12 @@ class Settles:
         Where the database takes none of it the fate is ``BUSY``: the attempt was made, and must not be
         forgotten.
         """
-        problem = reason_of(refusal)
+        problem, fate = reason_of(refusal), SettleFate.BUSY
         if isinstance(refusal, TableMissing):  # the row is gone with it
-            return [_result(settlement, SettleFate.LEASE_LOST, problem)]
-        if isinstance(refusal, DuplicateKey) and settlement.status is JobStatus.FAILED:
-            return [_result(settlement, SettleFate.DUPLICATE, problem)]
-        if settlement.stays_if_refused and not isinstance(refusal, Conflict):
+            fate = SettleFate.LEASE_LOST
+        elif isinstance(refusal, DuplicateKey) and settlement.status is JobStatus.FAILED:
+            fate = SettleFate.DUPLICATE
+        elif settlement.stays_if_refused and not isinstance(refusal, Conflict):
             self._quarantine.add("settled", [settlement.job_id], problem)
         elif not isinstance(refusal, Conflict):  # what collides is sound: nothing of it is left out
             with suppress(Conflict):
@@ -126,7 +121,7 @@ class Settles:
                 if settled is not None:
                     return [settled]
                 self._quarantine.add("settled", [settlement.job_id], problem)
-        return [_result(settlement, SettleFate.BUSY, problem)]
+        return [SettleResult(job_id=settlement.job_id, fate=fate, problem=problem)]
 
     async def _settle_one(self, settlement: Settlement) -> SettleResult:
         return (await self._settle_batch([settlement]))[0]
@@ -153,13 +148,24 @@ class Settles:
                 [ids, epoch, runner_id, self._result_of(backend, answer)]
                 for (backend, epoch, runner_id, answer), ids in delivered.items()
             ],
-            "others": [[ids, self._write_of(other)] for other, ids in others.items()],
+            "others": [[ids, self._write(other)] for other, ids in others.items()],
             "rescheduled": [[ids, _reschedule(other)] for other, ids in rescheduled.items()],
         }
 
-    def _write_of(self, settlement: Settlement) -> dict[str, Any]:
-        result = self._result_of(settlement.backend, settlement.transition.result_json)
-        return _write(settlement, result)
+    def _write(self, settlement: Settlement) -> dict[str, Any]:
+        change = settlement.transition
+        same = ("retries", "after_lease", "defers", "keeps_deferral", "request_id")
+        return {name: getattr(change, name) for name in same} | {
+            "epoch": settlement.epoch,
+            "runner": settlement.runner_id,
+            "was": settlement.status.value,
+            "to": change.to.value,
+            "result": self._result_of(settlement.backend, change.result_json),
+            "delay": _delay(settlement),
+            "error": None if change.error is None else entry_of(change.error),
+            "bump": int(change.bumps_epoch),
+            "keeps": change.keeps_lease,
+        }
 
     def _result_of(self, backend: str, answer: bytes | None) -> Any:
         return self._ready.results().get(backend, TEXT).value_of(answer)
@@ -240,44 +246,14 @@ def _reschedule(settlement: Settlement) -> dict[str, Any]:
         "epoch": settlement.epoch,
         "runner": settlement.runner_id,
         "run_at": change.run_at,
-        "delay": None if change.delay is None else duration_text(change.delay),
+        "delay": _delay(settlement),
         "priority": change.priority,
     }
 
 
-def _write(settlement: Settlement, result: Any) -> dict[str, Any]:
-    change = settlement.transition
-    same = ("retries", "after_lease", "defers", "keeps_deferral", "request_id")
-    return {name: getattr(change, name) for name in same} | {
-        "epoch": settlement.epoch,
-        "runner": settlement.runner_id,
-        "was": settlement.status.value,
-        "to": change.to.value,
-        "result": result,
-        "delay": None if change.delay is None else duration_text(change.delay),
-        "error": None if change.error is None else _entry(change.error),
-        "bump": int(change.bumps_epoch),
-        "keeps": change.keeps_lease,
-    }
-
-
-def _entry(error: AttemptError) -> dict[str, Any]:
-    return {
-        "attempt": error.attempt,
-        "code": error.code,
-        "name": _clean(error.name),
-        "reason": _clean(error.reason),
-        "runner_id": None if error.runner_id is None else _clean(error.runner_id),
-        **({} if error.scheme == HTTP else {"scheme": _clean(error.scheme)}),
-    }
-
-
-def _clean(text: str) -> str:
-    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
-
-
-def _result(settlement: Settlement, fate: SettleFate, problem: str) -> SettleResult:
-    return SettleResult(job_id=settlement.job_id, fate=fate, problem=problem)
+def _delay(settlement: Settlement) -> str | None:
+    delay = settlement.transition.delay
+    return None if delay is None else duration_text(delay)
 
 
 def _refuses(error: StoreError) -> bool:

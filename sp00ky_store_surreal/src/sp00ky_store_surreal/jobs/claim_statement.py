@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -12,7 +13,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.gate.breaker import LONGEST_PAUSE
 from sp00ky_core.ports import LONGEST_PROBE, JobTable
-from sp00ky_core.stores import BEGINNING, Allowance
+from sp00ky_core.stores import Allowance
 from sp00ky_store_surreal.rows import claimed_lengths, duration_text
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
@@ -270,4 +271,7 @@ def longest_bindings(tables: Iterable[JobTable]) -> dict[str, Any]:
 
 def allowance_of(table: JobTable, tokens: float | None, in_flight: int) -> Allowance:
     """Return what a claim's limits left it, as ``limit_cut_claim`` has counted."""
-    return Allowance.of(table, BEGINNING, tokens=tokens, at=None, in_flight=in_flight)
+    allowance = Allowance(places=math.inf if table.max_in_flight is None else table.max_in_flight - in_flight)
+    if table.rate is None or tokens is None:
+        return allowance
+    return attrs.evolve(allowance, tokens=tokens, per_second=table.rate.per_second)

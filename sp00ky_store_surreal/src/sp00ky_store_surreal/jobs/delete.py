@@ -54,10 +54,8 @@ class RowWrites:
         ``verb`` is for the log, as a participle: ``released``.
         """
 
-        async def write(some: Sequence[RecordID]) -> list[Any]:
-            reply = await self.connection.write(statement, Way(lane=lane), ids=list(some), **bindings)
-            rows: list[Any] = reply[-1]
-            return rows
+        async def write(some: Sequence[RecordID]) -> Any:
+            return (await self.connection.write(statement, Way(lane=lane), ids=list(some), **bindings))[-1]
 
         async def alone(row_id: RecordID, error: StoreError) -> list[Any]:
             self.quarantine.add(verb, [id_text(row_id)], reason_of(error))

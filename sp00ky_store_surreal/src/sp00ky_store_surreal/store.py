@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import TypeVar, Unpack, cast
+from typing import Any, TypeVar, Unpack, cast
 
 import attrs
 from surrealdb import RecordID
@@ -244,10 +244,9 @@ class SurrealStore(TransactionalStore):
         records = dict(await super().settings())
         tables = {table.table: table.backend for table in self.options.tables}
         policies = [RecordID(POLICY, table) for table in tables]
-        try:
+        rows: list[Mapping[str, Any]] = []
+        with suppress(TableMissing):  # a project without such tools
             rows = (await self._connection.read(surql("job_policies"), policies=policies))[-1]
-        except TableMissing:  # a project without such tools
-            rows = []
         for row in rows:
             backend = tables[row["id"].id]
             record = records.get(backend, SettingsRecord(values={}, actor=POLICY))

@@ -130,7 +130,6 @@ class Settles:
         """Build what the statement binds; what is the same of several jobs is written at once."""
         delivered: defaultdict[_Delivery, list[RecordID]] = defaultdict(list)
         others: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
-        rescheduled: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
         without_entries = self._ready.without_entries()
         for settlement in settlements:
             row_id = id_value(settlement.job_id)
@@ -139,8 +138,6 @@ class Settles:
             if _is_delivery(settlement):
                 answer = settlement.transition.result_json
                 delivered[settlement.backend, settlement.epoch, settlement.runner_id, answer].append(row_id)
-            elif _is_rescheduled(settlement):
-                rescheduled[_alike(settlement, has_entry=False)].append(row_id)
             else:
                 others[_alike(settlement, has_entry=settlement.backend not in without_entries)].append(row_id)
         return {
@@ -148,8 +145,8 @@ class Settles:
                 [ids, epoch, runner_id, self._result_of(backend, answer)]
                 for (backend, epoch, runner_id, answer), ids in delivered.items()
             ],
-            "others": [[ids, self._write(other)] for other, ids in others.items()],
-            "rescheduled": [[ids, _reschedule(other)] for other, ids in rescheduled.items()],
+            "others": [[ids, self._write(one)] for one, ids in others.items() if not _is_rescheduled(one)],
+            "rescheduled": [[ids, _reschedule(one)] for one, ids in others.items() if _is_rescheduled(one)],
         }
 
     def _write(self, settlement: Settlement) -> dict[str, Any]:

@@ -73,9 +73,7 @@ def _plain(value: Any) -> Any:
         return instant_to_json(value)
     if value is None or isinstance(value, int | str):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, UUID | Decimal):
-        return str(value)
+    if isinstance(value, UUID | Decimal | float):
+        return value if isinstance(value, float) and math.isfinite(value) else str(value)
     kind = value if value is UNREADABLE else type(value).__name__
     raise ValueError(f"its rows have what is no JSON, {kind}: write it as text in the query, <string>field")

@@ -45,11 +45,10 @@ from sp00ky_store_surreal import heartbeat
 from sp00ky_store_surreal.connection.executor import TRIES, Connection, Lane
 from sp00ky_store_surreal.errors import Conflict, TableMissing
 from sp00ky_store_surreal.ids import id_text, own_id
-from sp00ky_store_surreal.jobs import reclaim, rewrite
+from sp00ky_store_surreal.jobs import enqueue, reclaim, rewrite
 from sp00ky_store_surreal.jobs.claim import Claimer
 from sp00ky_store_surreal.jobs.claim_window import ClaimIndex, Peers
 from sp00ky_store_surreal.jobs.delete import Deletes, RowWrites
-from sp00ky_store_surreal.jobs.enqueue import Enqueues
 from sp00ky_store_surreal.jobs.settle import Settles
 from sp00ky_store_surreal.observe import find, stats
 from sp00ky_store_surreal.observe.notifications import Signals
@@ -94,7 +93,6 @@ class SurrealStore(TransactionalStore):
             change_breaker=self.change_breaker,
         )
         self._settles = Settles(self._ready, self._refused, self._claims)
-        self._enqueues = Enqueues(self._ready, self._backends)
         self._deletes = Deletes(self._ready, self._writes)
 
     @property
@@ -173,7 +171,7 @@ class SurrealStore(TransactionalStore):
         """See ``Store.add``. Raises ``SchemaError`` where the user may not write."""
         for new_job in new_jobs:
             self._of_backend(new_job.backend)
-        jobs = await self._enqueues.add(new_jobs, within=connection)
+        jobs = await enqueue.add(self._ready, self._backends, new_jobs, within=connection)
         if jobs:
             self._notifications.send(work=True, ids=[job.id for job in jobs])
         return jobs
@@ -196,11 +194,10 @@ class SurrealStore(TransactionalStore):
 
     def statement(self, new_job: NewJob) -> Statement:
         """See ``Statements.statement``."""
-        self._of_backend(new_job.backend)
-        return self._enqueues.statement(new_job)
+        return enqueue.statement(self._of_backend(new_job.backend), new_job)
 
     async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
-        rows, now = self._enqueues.rows_of(spawns), await session.now()
+        rows, now = enqueue.rows_of(self._ready, self._backends, spawns), await session.now()
         cast("SurrealSession", session).insert_jobs(rows)
         return [new_row(spawn.job, id_text(row["id"]), now) for spawn, row in zip(spawns, rows, strict=True)]
 

@@ -159,12 +159,11 @@ class ClaimPart:
     @cached_property
     def _names(self) -> Mapping[str, str]:
         return {
-            "table": quoted(self.table.table),
+            **names_of(self.table),
             "n": self.n,
             "but": self._passed(),
             "pending": self._asking("pending"),
             "held": self._asking("processing"),
-            "longest_lease": longest_lease(self.table),
         }
 
     def _passed(self) -> str:
@@ -245,6 +244,11 @@ def claim_of(parts: Sequence[ClaimPart], runner_id: str, *, row: str = "") -> tu
         statement += part.claim(row=row, at_once=len(parts) == 1)
         bindings |= part.bindings()
     return (f"BEGIN;{statement}COMMIT;" if len(parts) > 1 else statement), bindings
+
+
+def names_of(table: JobTable) -> dict[str, str]:
+    """Return the places of statements that ask whether a lease is over, or which rows are jobs."""
+    return {"table": quoted(table.table), "longest_lease": longest_lease(table)}
 
 
 def longest_lease(table: JobTable) -> str:

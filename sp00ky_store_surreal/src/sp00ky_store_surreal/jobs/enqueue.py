@@ -72,6 +72,9 @@ def _unfit(value: str, expected: str) -> OptionInvalid:
     return OptionInvalid(option="connection", value=value[:80], expected=expected)
 
 
+ByBackend = Mapping[str, JobTable]
+"""A store's tables, by their backends."""
+
 _Name = tuple[str, str]
 """A job by which what a batch stored is found: its backend and its dedup_key, or ``""`` and its id."""
 
@@ -101,62 +104,53 @@ class _Batch:
         return [row["id"] for row in self.rows.values()]
 
 
-@attrs.frozen
-class Enqueues:
-    """Inserts the jobs of a store.
+async def add(
+    ready: Readiness, tables: ByBackend, new_jobs: Sequence[NewJob], *, within: object = None
+) -> list[Job]:
+    """See ``Store.add``; ``within`` is a transaction of a caller's."""
+    target = ready.connection.target
+    transaction = None if within is None else _adopted(within, target)
+    connection = await ready.ensure()
+    if not new_jobs:
+        return []
+    whole_seconds = ready.whole_seconds()
+    batches = {
+        backend: _Batch(table=tables[backend], whole_seconds=backend in whole_seconds)
+        for backend in dict.fromkeys(new_job.backend for new_job in new_jobs)
+    }
+    names = [batches[new_job.backend].take(new_job) for new_job in new_jobs]
+    made = list(batches.values())
+    inserted = _insert_within(transaction, target, made) if transaction else _insert(connection, made)
+    stored = _by_name(made, await inserted)
+    try:
+        return [stored[name] for name in names]
+    except KeyError:  # what was written must be there to be read
+        raise unwritable(target.location, made[0].table.table) from None
 
-    Attributes:
-        ready: Knows what the tables can hold.
-        tables: By backend.
-    """
 
-    ready: Readiness
-    tables: Mapping[str, JobTable]
+def rows_of(ready: Readiness, tables: ByBackend, spawns: Sequence[Spawn]) -> list[dict[str, Any]]:
+    """Build the rows of a fire's jobs, whose keys are those of its runs."""
+    whole_seconds = ready.whole_seconds()
+    return [
+        row_from(
+            spawn.job,
+            RecordID(tables[spawn.job.backend].table, spawn.job_key.hex),
+            whole_seconds=spawn.job.backend in whole_seconds,
+        )
+        for spawn in spawns
+    ]
 
-    async def add(self, new_jobs: Sequence[NewJob], *, within: object = None) -> list[Job]:
-        """See ``Store.add``; ``within`` is a transaction of a caller's."""
-        target = self.ready.connection.target
-        transaction = None if within is None else _adopted(within, target)
-        connection = await self.ready.ensure()
-        if not new_jobs:
-            return []
-        whole_seconds = self.ready.whole_seconds()
-        batches = {
-            backend: _Batch(table=self.tables[backend], whole_seconds=backend in whole_seconds)
-            for backend in dict.fromkeys(new_job.backend for new_job in new_jobs)
-        }
-        names = [batches[new_job.backend].take(new_job) for new_job in new_jobs]
-        made = list(batches.values())
-        inserted = _insert_within(transaction, target, made) if transaction else _insert(connection, made)
-        stored = _by_name(made, await inserted)
-        try:
-            return [stored[name] for name in names]
-        except KeyError:  # what was written must be there to be read
-            raise unwritable(target.location, made[0].table.table) from None
 
-    def rows_of(self, spawns: Sequence[Spawn]) -> list[dict[str, Any]]:
-        """Build the rows of a fire's jobs, whose keys are those of its runs."""
-        whole_seconds = self.ready.whole_seconds()
-        return [
-            row_from(
-                spawn.job,
-                RecordID(self.tables[spawn.job.backend].table, spawn.job_key.hex),
-                whole_seconds=spawn.job.backend in whole_seconds,
-            )
-            for spawn in spawns
-        ]
-
-    def statement(self, new_job: NewJob) -> Statement:
-        """See ``Statements.statement``."""
-        table = self.tables[new_job.backend]
-        key = RecordID(table.table, new_key())
-        name = f"sp00ky_{new_key()}"  # so that several fit into one query
-        row: dict[str, Any] = row_from(new_job, key, whole_seconds=True)
-        if new_job.delay:
-            row["delay"] = duration_text(new_job.delay.total_seconds())
-        kind = "enqueue_statement_unique" if new_job.dedup_key else "enqueue_statement"
-        text = surql(kind, job=name, table=quoted(table.table))
-        return Statement(text=text, bindings={f"{name}_row": row}, job_id=id_text(key), variable=f"${name}")
+def statement(table: JobTable, new_job: NewJob) -> Statement:
+    """See ``Statements.statement``."""
+    key = RecordID(table.table, new_key())
+    name = f"sp00ky_{new_key()}"  # so that several fit into one query
+    row: dict[str, Any] = row_from(new_job, key, whole_seconds=True)
+    if new_job.delay:
+        row["delay"] = duration_text(new_job.delay.total_seconds())
+    kind = "enqueue_statement_unique" if new_job.dedup_key else "enqueue_statement"
+    text = surql(kind, job=name, table=quoted(table.table))
+    return Statement(text=text, bindings={f"{name}_row": row}, job_id=id_text(key), variable=f"${name}")
 
 
 async def _insert(connection: Connection, batches: list[_Batch]) -> list[Any]:

@@ -11,7 +11,7 @@ from sp00ky_core.ports import JobTable, OverdueClaim
 from sp00ky_core.stores import LostOptions
 from sp00ky_store_surreal.connection.executor import Lane, Way
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.jobs.claim_statement import longest_lease
+from sp00ky_store_surreal.jobs.claim_statement import names_of
 from sp00ky_store_surreal.jobs.claim_window import ClaimIndex
 from sp00ky_store_surreal.jobs.delete import RowWrites
 from sp00ky_store_surreal.observe.find import ids_of
@@ -36,7 +36,7 @@ async def overdue(
         left = limit - len(claims)
         if left > 0 and runners:
             with ready.passing_over():
-                statement = surql("reclaim_overdue_ids", **_names(table))
+                statement = surql("reclaim_overdue_ids", **names_of(table))
                 reply = await connection.read(statement, runners=list(runners), limit=left)
                 claims += [_claim_of(row, table) for row in reply[-1]]
     return claims
@@ -54,7 +54,7 @@ async def lost(
             named = ids_of(table, [claim.job_id for claim in options["overdue"]])
             which = {"dead": list(dead), "beating": list(options["beating"]), "named": named}
             with ready.passing_over():
-                statement = surql("reclaim_lost_ids", **_names(table))
+                statement = surql("reclaim_lost_ids", **names_of(table))
                 *_, plain, full = await connection.read(statement, limit=left, few=FEW, **which)
                 jobs += await load_safely(connection, table, [*plain, *full][:left], DECIDED)
     return jobs
@@ -74,10 +74,6 @@ async def release(
             rows = await writes.write("released", surql("release_jobs"), ids, Lane.CLAIM, **bindings)
             released += [id_text(row["id"]) for row in rows]
     return released
-
-
-def _names(table: JobTable) -> dict[str, str]:
-    return {"table": quoted(table.table), "longest_lease": longest_lease(table)}
 
 
 def _claim_of(row: Mapping[str, Any], table: JobTable) -> OverdueClaim:

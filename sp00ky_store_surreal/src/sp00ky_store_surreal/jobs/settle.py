@@ -38,28 +38,27 @@ MISSED = "sp00ky: the row was changed meanwhile"
 """Thrown by a statement that finds a row changed."""
 
 
+@attrs.frozen
 class Settles:
     """Writes the transitions of a store.
 
-    Args:
+    Attributes:
         ready: Knows what the tables can hold.
         quarantine: Remembers rows that the database refuses.
         claims: Knows which jobs may have an ordering_key.
     """
 
-    def __init__(self, ready: Readiness, quarantine: Quarantine, claims: Claimer) -> None:
-        self._ready = ready
-        self._connection = ready.connection
-        self._quarantine = quarantine
-        self._claims = claims
+    ready: Readiness
+    quarantine: Quarantine
+    claims: Claimer
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        await self._ready.ensure()
+        await self.ready.ensure()
         results = await self._settle(settlements)
         pending = [settlement for settlement in settlements if settlement.transition.to is JobStatus.PENDING]
         if any(settlement.transition.delay is None or _is_rescheduled(settlement) for settlement in pending):
-            self._claims.forget_heads()
+            self.claims.forget_heads()
         return results
 
     async def _settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
@@ -81,9 +80,9 @@ class Settles:
         writes = self._settle_writes(settlements)
         written = sum(len(ids) for rows in writes.values() for ids, *_ in rows)
         if written < len(settlements):
-            raise RowRefused(store=self._connection.target.location, problem="an id that names no row")
+            raise RowRefused(store=self.ready.connection.target.location, problem="an id that names no row")
         statement = self._settle_statement(settlements, writes, missed=f"THROW '{MISSED}'")
-        await self._connection.write(statement, SETTLING, **writes)
+        await self.ready.connection.write(statement, SETTLING, **writes)
         return [SettleResult(job_id=settlement.job_id, fate=SettleFate.SETTLED) for settlement in settlements]
 
     async def _settle_batch(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
@@ -91,7 +90,7 @@ class Settles:
         writes = self._settle_writes(settlements)
         looks = {name: surql(f"settle_look_{name}") for name in ("before", "after")}
         statement = self._settle_statement(settlements, writes, **looks)
-        reply = await self._connection.write(statement, SETTLING, ids=ids, **NUL, **writes)
+        reply = await self.ready.connection.write(statement, SETTLING, ids=ids, **NUL, **writes)
         looked = [rows for rows in reply if isinstance(rows, list)]
         before, after = ({id_text(row["id"]): row for row in rows} for rows in (looked[0], looked[-1]))
         results = _fates(before, settlements)
@@ -99,7 +98,7 @@ class Settles:
             if result.fate is SettleFate.SETTLED and _is_unchanged(
                 before[result.job_id], after.get(result.job_id)
             ):
-                raise unwritable(self._connection.target.location, table_of(result.job_id))
+                raise unwritable(self.ready.connection.target.location, table_of(result.job_id))
         return results
 
     async def _settle_alone(self, settlement: Settlement, refusal: StoreError) -> list[SettleResult]:
@@ -114,13 +113,13 @@ class Settles:
         elif isinstance(refusal, DuplicateKey) and settlement.status is JobStatus.FAILED:
             fate = SettleFate.DUPLICATE
         elif settlement.stays_if_refused and not isinstance(refusal, Conflict):
-            self._quarantine.add("settled", [settlement.job_id], problem)
+            self.quarantine.add("settled", [settlement.job_id], problem)
         elif not isinstance(refusal, Conflict):  # what collides is sound: nothing of it is left out
             with suppress(Conflict):
                 settled = await settle_with_less(settlement, problem, self._settle_one, refuses=_refuses)
                 if settled is not None:
                     return [settled]
-                self._quarantine.add("settled", [settlement.job_id], problem)
+                self.quarantine.add("settled", [settlement.job_id], problem)
         return [SettleResult(job_id=settlement.job_id, fate=fate, problem=problem)]
 
     async def _settle_one(self, settlement: Settlement) -> SettleResult:
@@ -130,7 +129,7 @@ class Settles:
         """Build what the statement binds; what is the same of several jobs is written at once."""
         delivered: defaultdict[_Delivery, list[RecordID]] = defaultdict(list)
         others: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
-        without_entries = self._ready.without_entries()
+        without_entries = self.ready.without_entries()
         for settlement in settlements:
             row_id = id_value(settlement.job_id)
             if row_id is None:
@@ -165,7 +164,7 @@ class Settles:
         }
 
     def _result_of(self, backend: str, answer: bytes | None) -> Any:
-        return self._ready.results().get(backend, TEXT).value_of(answer)
+        return self.ready.results().get(backend, TEXT).value_of(answer)
 
     def _settle_statement(
         self,
@@ -181,7 +180,7 @@ class Settles:
         result = "result = $answer ?? result, " if has_results else ""
         live = (
             "ordering_live = NONE, "
-            if any(self._claims.may_order(settlement.backend) for settlement in settlements)
+            if any(self.claims.may_order(settlement.backend) for settlement in settlements)
             else ""
         )
         rescheduled = surql("settle_rescheduled", missed=missed) if writes["rescheduled"] else ""

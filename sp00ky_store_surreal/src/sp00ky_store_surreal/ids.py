@@ -7,6 +7,7 @@ nanoseconds, which Python's don't, and what holds a range can't be named by any 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from uuid import UUID
 
 from surrealdb import RecordID
@@ -32,6 +33,11 @@ def id_value(text: str) -> RecordID | None:
     if key[:1] in {"[", "{"}:
         return None
     return RecordID(table, _key_value(key))
+
+
+def id_values(texts: Iterable[str]) -> list[RecordID]:
+    """Return what to bind for ids' texts, without those that ``id_value`` knows nothing for."""
+    return [value for value in map(id_value, texts) if value is not None]
 
 
 def own_id(text: str) -> str | None:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType, NoneType
 from typing import Any
 from uuid import UUID
@@ -16,8 +17,9 @@ from surrealdb import RecordID
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import OptionInvalid, StoreError
 from sp00ky_core.hints import shown
-from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_core.job.job import AttemptError, Job, JobStatus, NewJob
 from sp00ky_core.job.options import is_plain_text
+from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_LISTED, LONGEST_TEXT, JobTable
 from sp00ky_core.stores.refused_rows import bisect
 from sp00ky_core.stores.rows import claimed_of, job_of
@@ -78,11 +80,8 @@ class ResultField:
     def _takes(self, value: Any) -> bool:
         if isinstance(value, dict | list) and not self.keeps_objects:
             return False
-        return "any" in self.kinds or not self.kinds.isdisjoint(_NAMES[type(value)]) or not self._takes_text
-
-    @property
-    def _takes_text(self) -> bool:
-        return "string" in self.kinds
+        takes_text = "string" in self.kinds
+        return "any" in self.kinds or not self.kinds.isdisjoint(_NAMES[type(value)]) or not takes_text
 
 
 TEXT = ResultField(kinds=frozenset({"string"}), keeps_objects=False)
@@ -150,6 +149,22 @@ def row_from(new_job: NewJob | Job, key: RecordID | None, *, whole_seconds: bool
         "run_at": new_job.run_at,
     }
     return row | {name: value for name, value in optional.items() if value is not None}
+
+
+def entry_of(error: AttemptError) -> dict[str, Any]:
+    """Build an entry of ``errors``, but for its instants: a statement sets them."""
+    return {
+        "attempt": error.attempt,
+        "code": error.code,
+        "name": _clean(error.name),
+        "reason": _clean(error.reason),
+        "runner_id": None if error.runner_id is None else _clean(error.runner_id),
+        **({} if error.scheme == HTTP else {"scheme": _clean(error.scheme)}),
+    }
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def parent_of(text: str) -> RecordID:
@@ -286,7 +301,7 @@ async def load(
     async def again(rows: Sequence[_Row]) -> list[Job]:
         return await load_safely(connection, table, [row["id"] for row in rows], lengths)
 
-    return await _jobs_in(reply[-1], table, again, {})
+    return await _jobs_in(reply[-1], table, {}, again)
 
 
 async def read_claimed(
@@ -296,11 +311,8 @@ async def read_claimed(
 
     ``given``: what all rows hold that the reply doesn't say of each.
     """
-
-    async def again(rows: Sequence[_Row]) -> list[Job]:
-        return await load_claimed(connection, table, rows, runner_id)
-
-    return [claimed_of(job, table) for job in await _jobs_in(reply, table, again, given)]
+    again = partial(load_claimed, connection, table, runner_id=runner_id)
+    return [claimed_of(job, table) for job in await _jobs_in(reply, table, given, again)]
 
 
 async def load_claimed(
@@ -328,7 +340,7 @@ async def load_claimed(
     ]
 
 
-async def _jobs_in(reply: Any, table: JobTable, again: _Again, given: _Row) -> list[Job]:
+async def _jobs_in(reply: Any, table: JobTable, given: _Row, again: _Again) -> list[Job]:
     """Read rows, or what ``rows_if_fit`` returns instead, in order."""
     if isinstance(reply, Mapping):
         return await again(reply["unsafe"])
@@ -337,8 +349,7 @@ async def _jobs_in(reply: Any, table: JobTable, again: _Again, given: _Row) -> l
     if not odd:
         return [job_from(row, table) for row in rows]
     careful = {job.id: job for job in await again(odd)}
-    loaded = [(job_from(row, table), _needs_care(row)) for row in rows]
-    jobs = [careful.get(job.id) if is_odd else job for job, is_odd in loaded]
+    jobs = [careful.get(id_text(row["id"])) if _needs_care(row) else job_from(row, table) for row in rows]
     return [job for job in jobs if job is not None]
 
 
@@ -359,27 +370,23 @@ async def load_safely(
     connection: Connection, table: JobTable, ids: Sequence[RecordID], lengths: Lengths
 ) -> list[Job]:
     """Load rows with clients' text made fit for a reply, and a row that still isn't alone."""
-
-    async def select(some: Sequence[RecordID]) -> list[Job]:
-        return [job_from(row, table) for row in await _select(connection, some, _ERRORS, lengths)]
-
-    async def alone(row_id: RecordID, _: StoreError) -> list[Job]:
-        return await _worst(connection, table, row_id, lengths)
-
-    return await bisect(ids, select, alone, refuses=may_be_a_rows)
+    return await bisect(
+        ids,
+        lambda some: _select(connection, table, some, _ERRORS, lengths),
+        lambda row_id, _: _worst(connection, table, row_id, lengths),
+        refuses=may_be_a_rows,
+    )
 
 
 async def _worst(connection: Connection, table: JobTable, row_id: RecordID, lengths: Lengths) -> list[Job]:
     written = "(IF string::len(<string>[payload]) > $longest { $unread } ELSE { <string>[payload] })"
     for more in ("[] AS errors", f"[] AS errors, {written} AS payload"):
         try:
-            rows = await _select(connection, [row_id], more, lengths)
+            return await _select(connection, table, [row_id], more, lengths)
         except NO_ROWS_FAULT:
             raise
         except StoreError as error:
             problem = reason_of(error)
-        else:
-            return [job_from(row, table) for row in rows]
     # What the transitions need and nothing of a client's, so that the job can still be ended.
     try:
         reply = await connection.read(surql("load_transition_columns"), ids=[row_id], **NUL)
@@ -392,9 +399,8 @@ async def _worst(connection: Connection, table: JobTable, row_id: RecordID, leng
 
 
 async def _select(
-    connection: Connection, ids: Sequence[RecordID], more: str, lengths: Lengths
-) -> list[dict[str, Any]]:
+    connection: Connection, table: JobTable, ids: Sequence[RecordID], more: str, lengths: Lengths
+) -> list[Job]:
     bindings = {"ids": list(ids), **NUL, **lengths.bindings("")}
     reply = await connection.read(surql("load_jobs_made_fit", columns=MADE_FIT, more=more), **bindings)
-    rows: list[dict[str, Any]] = reply[-1]
-    return rows
+    return [job_from(row, table) for row in reply[-1]]

@@ -71,13 +71,9 @@ def _plain(value: Any) -> Any:
         return id_text(value)
     if isinstance(value, datetime):
         return instant_to_json(value)
-    if (
-        value is None
-        or isinstance(value, bool | int | str)
-        or (isinstance(value, float) and math.isfinite(value))
-    ):
+    if value is None or isinstance(value, int | str):
         return value
     if isinstance(value, UUID | Decimal | float):
-        return str(value)
+        return value if isinstance(value, float) and math.isfinite(value) else str(value)
     kind = value if value is UNREADABLE else type(value).__name__
     raise ValueError(f"its rows have what is no JSON, {kind}: write it as text in the query, <string>field")

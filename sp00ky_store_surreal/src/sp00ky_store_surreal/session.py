@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, Unpack, cast
 
 import attrs
 from surrealdb import RecordID
@@ -19,7 +19,7 @@ from surrealdb import RecordID
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.schedules.fire import job_key
 from sp00ky_core.stores.ids import new_key
-from sp00ky_core.stores.transactional import Both, Is, Row, Session, Table, Where, in_order, met
+from sp00ky_core.stores.transactional import Both, Is, ReadOptions, Row, Session, Table, Where, in_order, met
 from sp00ky_core.stores.transactional.schema import BREAKERS, SCHEDULE_RUNS, SCHEDULES
 from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
 from sp00ky_store_surreal.errors import unwritable
@@ -84,17 +84,14 @@ class SurrealSession(Session):
         self,
         table: Table,
         where: Sequence[Where] = (),
-        *,
-        order: Sequence[str] = (),
-        limit: int | None = None,
-        columns: Sequence[str] | None = None,
-        longest: Mapping[str, int] | None = None,
-        lock: bool = False,
+        **options: Unpack[ReadOptions],
     ) -> list[Row]:
         """See ``Session.select``; a row that is to be written is guarded as it is now.
 
         Which of those come first is for the index to say: to sort them, all would be read.
         """
+        order, limit, columns = options.get("order", ()), options.get("limit"), options.get("columns")
+        lock = options.get("lock", False)
         held = [held for held in self._held.values() if held.table is table]
         names: Iterable[str] = table.kinds if held or columns is None else {*columns, *table.key}
         most = limit and limit + len(held)
@@ -176,12 +173,9 @@ class SurrealSession(Session):
         """See ``Session.query``."""
         return await query(self._connection, text, limit)
 
-    def savepoint(self) -> AbstractAsyncContextManager[None]:
-        """See ``Session.savepoint``; its end tries whether jobs that were inserted in the block can be."""
-        return self._savepoint()
-
     @asynccontextmanager
-    async def _savepoint(self) -> AsyncIterator[None]:
+    async def savepoint(self) -> AsyncIterator[None]:
+        """See ``Session.savepoint``; its end tries whether jobs that were inserted in the block can be."""
         held, jobs = self._held.copy(), self._jobs.copy()
         try:
             yield
@@ -207,12 +201,9 @@ class SurrealSession(Session):
         written = [held for held in (*new, *old) if held.row is not None]
         deleted = [held.record for held in old if held.row is None]
         schedules = [held.record for held in written if held.table is SCHEDULES]
-        rows: dict[str, list[Row]] = {}
-        for row in [*({"id": held.record, **_values(held)} for held in new), *self._jobs]:
-            rows.setdefault(row["id"].table_name, []).append(row)
-        inserts = (surql("session_insert", table=quoted(table), n=str(n)) for n, table in enumerate(rows))
+        inserts, rows = inserts_of([*({"id": held.record, **_values(held)} for held in new), *self._jobs])
         mark = new_key()
-        bindings = {f"new{n}": of_table for n, of_table in enumerate(rows.values())} | {
+        bindings = rows | {
             "held": [held.record for held in old],
             "seen": [held.seen for held in old],
             "absent": [held.record for held in new],
@@ -226,7 +217,7 @@ class SurrealSession(Session):
         # Sent again after a lost reply, an insert would be made twice, and a breaker's change seem another's.
         once = not schedules and (bool(new) or any(held.table is BREAKERS for held in old))
         way = Way(lane=Lane.DELETE if deleted else self._lane, resend=not once)
-        statement = surql("session_commit", inserts="".join(inserts))
+        statement = surql("session_commit", inserts=inserts)
         try:
             outcome = (await self._connection.write(statement, way, **bindings))[-1]
         except RowRefused as error:
@@ -273,6 +264,15 @@ class SurrealSession(Session):
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join("<string>$this" if name == WHOLE else f"`{name}`" for name in names)
+
+
+def inserts_of(rows: Iterable[Row]) -> tuple[str, dict[str, Any]]:
+    """Write the statements that insert rows of any tables, and what they bind."""
+    by_table: dict[str, list[Row]] = {}
+    for row in rows:
+        by_table.setdefault(row["id"].table_name, []).append(row)
+    inserts = (surql("session_insert", table=quoted(table), n=str(n)) for n, table in enumerate(by_table))
+    return "".join(inserts), {f"new{n}": some for n, some in enumerate(by_table.values())}
 
 
 def key_of(table: Table, row: Row) -> Key:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import TypeVar, cast
+from typing import Any, TypeVar, Unpack, cast
 
 import attrs
 from surrealdb import RecordID
@@ -36,6 +36,7 @@ from sp00ky_core.ports import (
     StoreCapabilities,
     StoreOptions,
 )
+from sp00ky_core.stores import LostOptions
 from sp00ky_core.stores.rows import new_row
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
@@ -44,12 +45,10 @@ from sp00ky_store_surreal import heartbeat
 from sp00ky_store_surreal.connection.executor import TRIES, Connection, Lane
 from sp00ky_store_surreal.errors import Conflict, TableMissing
 from sp00ky_store_surreal.ids import id_text, own_id
+from sp00ky_store_surreal.jobs import enqueue, reclaim, rewrite
 from sp00ky_store_surreal.jobs.claim import Claimer
 from sp00ky_store_surreal.jobs.claim_window import ClaimIndex, Peers
 from sp00ky_store_surreal.jobs.delete import Deletes, RowWrites
-from sp00ky_store_surreal.jobs.enqueue import Enqueues
-from sp00ky_store_surreal.jobs.reclaim import Reclaims
-from sp00ky_store_surreal.jobs.rewrite import Rewrites
 from sp00ky_store_surreal.jobs.settle import Settles
 from sp00ky_store_surreal.observe import find, stats
 from sp00ky_store_surreal.observe.notifications import Signals
@@ -82,22 +81,19 @@ class SurrealStore(TransactionalStore):
         self._connection = Connection(self._target)
         self._ready = Readiness(self._connection, options.tables)
         self._notifications = Signals(self._target, options.tables)
-        writes = RowWrites(connection=self._connection, quarantine=self._refused)
         self._peers = Peers()
-        index = ClaimIndex(self._connection, options.tables)
+        self._writes = RowWrites(connection=self._connection, quarantine=self._refused)
+        self._index = ClaimIndex(self._connection, options.tables)
         self._claims = Claimer(
             self._ready,
             self._refused,
             peers=self._peers,
             signals=self._notifications,
-            index=index,
+            index=self._index,
             change_breaker=self.change_breaker,
         )
         self._settles = Settles(self._ready, self._refused, self._claims)
-        self._enqueues = Enqueues(self._ready, self._backends)
-        self._reclaims = Reclaims(self._ready, writes, index)
-        self._deletes = Deletes(self._ready, writes)
-        self._rewrites = Rewrites(self._ready, self._tables)
+        self._deletes = Deletes(self._ready, self._writes)
 
     @property
     def capabilities(self) -> StoreCapabilities:  # type: ignore[override]  # they depend on the URL here
@@ -175,7 +171,7 @@ class SurrealStore(TransactionalStore):
         """See ``Store.add``. Raises ``SchemaError`` where the user may not write."""
         for new_job in new_jobs:
             self._of_backend(new_job.backend)
-        jobs = await self._enqueues.add(new_jobs, within=connection)
+        jobs = await enqueue.add(self._ready, self._backends, new_jobs, within=connection)
         if jobs:
             self._notifications.send(work=True, ids=[job.id for job in jobs])
         return jobs
@@ -186,23 +182,22 @@ class SurrealStore(TransactionalStore):
 
     async def import_jobs(self, jobs: Sequence[Job]) -> None:
         """See ``Rewrites.import_jobs``."""
-        await self._rewrites.insert_whole(jobs)
+        await rewrite.insert_whole(self._ready, self._tables, jobs)
         self._claims.forget_heads()
         self._notifications.send(work=True, ids=[job.id for job in jobs])
 
     async def redact(self, jobs: Sequence[Job]) -> Collection[str]:
         """See ``Rewrites.redact``."""
-        written = await self._rewrites.redact(jobs)
+        written = await rewrite.redact(self._ready, self._tables, jobs)
         self._notifications.send(ids=written)
         return written
 
     def statement(self, new_job: NewJob) -> Statement:
         """See ``Statements.statement``."""
-        self._of_backend(new_job.backend)
-        return self._enqueues.statement(new_job)
+        return enqueue.statement(self._of_backend(new_job.backend), new_job)
 
     async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
-        rows, now = self._enqueues.rows_of(spawns), await session.now()
+        rows, now = enqueue.rows_of(self._ready, self._backends, spawns), await session.now()
         cast("SurrealSession", session).insert_jobs(rows)
         return [new_row(spawn.job, id_text(row["id"]), now) for spawn, row in zip(spawns, rows, strict=True)]
 
@@ -222,7 +217,7 @@ class SurrealStore(TransactionalStore):
 
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
         """See ``Store.release``."""
-        released = await self._reclaims.release(self.options.tables, runner_id, keep)
+        released = await reclaim.release(self._ready, self._writes, self.options.tables, runner_id, keep)
         if released:
             self._claims.forget_heads()
         self._notifications.send(work=bool(released), ids=released)
@@ -230,17 +225,10 @@ class SurrealStore(TransactionalStore):
 
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
         """See ``OverdueClaims.overdue``."""
-        return await self._reclaims.overdue(self.options.tables, runners, limit)
+        return await reclaim.overdue(self._ready, self._index, self.options.tables, runners, limit)
 
-    async def _lost(
-        self,
-        dead_runners: Collection[str],
-        *,
-        beating: Collection[str],
-        overdue: Collection[OverdueClaim],
-        limit: int,
-    ) -> list[Job]:
-        return await self._reclaims.lost(self._delivered, dead_runners, beating, overdue, limit)
+    async def _lost(self, dead_runners: Collection[str], **options: Unpack[LostOptions]) -> list[Job]:
+        return await reclaim.lost(self._ready, self._delivered, dead_runners, **options)
 
     async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
         """See ``Store.beat``. Raises ``SchemaError`` where the user may not write."""
@@ -253,10 +241,9 @@ class SurrealStore(TransactionalStore):
         records = dict(await super().settings())
         tables = {table.table: table.backend for table in self.options.tables}
         policies = [RecordID(POLICY, table) for table in tables]
-        try:
+        rows: list[Mapping[str, Any]] = []
+        with suppress(TableMissing):  # a project without such tools
             rows = (await self._connection.read(surql("job_policies"), policies=policies))[-1]
-        except TableMissing:  # a project without such tools
-            rows = []
         for row in rows:
             backend = tables[row["id"].id]
             record = records.get(backend, SettingsRecord(values={}, actor=POLICY))

@@ -40,6 +40,7 @@ from sp00ky_store_surreal.jobs.claim_outcome import (
     ClaimState,
     Part,
     breaker_of,
+    marked,
     parts_of,
 )
 from sp00ky_store_surreal.jobs.claim_statement import (
@@ -128,7 +129,7 @@ class Claimer:
             if state.wants_probe(table) and not state.retry_in.get(table.backend):
                 with state.passing_over(table):
                     jobs += await self._claim_probe(table, runner_id, state)
-        return state.claim_of(jobs, slots)
+        return state.claim_of(jobs)
 
     async def _claim_due(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
         while True:
@@ -159,13 +160,12 @@ class Claimer:
             raise
         except (*NO_ROWS_FAULT, TookTooLong):
             raise
-        except (Conflict, DuplicateKey) as error:  # another runner was faster: for a token, or a key
-            if not (slots[0][0].has_limits or isinstance(error, DuplicateKey)):
+        except StoreError as error:
+            for_token = isinstance(error, Conflict) and slots[0][0].has_limits
+            if not (for_token or isinstance(error, DuplicateKey)):
                 return await self._claim_singly(slots, runner_id, state)
-            state.retry_in.update({table.backend: PASSED for table, _ in slots})
+            state.retry_in.update({table.backend: PASSED for table, _ in slots})  # another was faster
             return []
-        except StoreError:
-            return await self._claim_singly(slots, runner_id, state)
 
     async def _claim_among_others(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
         for table, _ in slots:
@@ -240,7 +240,7 @@ class Claimer:
             count=count,
             embedded=self._connection.target.embedded,
             skipped=self._refusals.ids(),
-            asked=self._index.asked(table),
+            asks_rows=self._index.is_untrue(table),
             **more,
         )
 
@@ -396,9 +396,9 @@ class Claimer:
     ) -> Sequence[_Row]:
         part = self._part(table, 1)
         bindings = {**part.bindings(), "id": row_id, "runner": runner_id}
-        done = await self._connection.write(part.named(limit=limit), CLAIMING, **bindings)
+        reply = await self._connection.write(part.named(limit=limit), CLAIMING, **bindings)
         rows: Sequence[_Row]
-        ((_, rows),) = [row for row in done if isinstance(row, list) and row[:1] == ["one"]]
+        ((rows,),) = marked(reply, "one")
         return rows
 
     async def _end_left_queries(self, slots: Slots) -> None:

@@ -8,17 +8,18 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
 from sp00ky_core.gate.breaker import Breaker, BreakerState
+from sp00ky_core.job.job import Job
 from sp00ky_core.ports import Claim, JobTable
 from sp00ky_core.stores.refused_rows import Quarantine
 from sp00ky_store_surreal.errors import NO_ROWS_FAULT, Conflict, reason_of
-from sp00ky_store_surreal.ids import id_text, id_value
+from sp00ky_store_surreal.ids import id_text, id_values
 from sp00ky_store_surreal.jobs.claim_statement import allowance_of
 from sp00ky_store_surreal.rows import seconds_of
 
@@ -26,8 +27,6 @@ _log = logging.getLogger(__name__)
 
 REST = 2.0
 """Seconds until a backend is claimed for again whose claim failed, where another's went well."""
-
-_Found = TypeVar("_Found")
 
 
 @attrs.define(kw_only=True)
@@ -47,11 +46,16 @@ class ClaimState:
     failed: dict[str, StoreError] = attrs.field(factory=dict)
 
     def read(self, reply: Sequence[Any], slots: Sequence[tuple[JobTable, int]]) -> None:
-        """Take note of what a reply says."""
-        for _, breakers, pauses in _marked(reply, "claimable"):
-            self.breakers.update({row["backend"]: breaker_of(row) for row in breakers})
-            self.paused.update({row["backend"]: _lasts(row["lasts"]) for row in pauses})
-        for _, tokens, in_flight in _marked(reply, "limits"):
+        """Take note of what a reply says of the backends that it was asked for."""
+        asked = {table.backend for table, _ in slots}
+        for breakers, pauses in marked(reply, "claimable"):
+            for row in breakers:
+                if row["backend"] in asked:
+                    self.breakers[row["backend"]] = breaker_of(row)
+            for row in pauses:
+                if row["backend"] in asked:
+                    self.paused[row["backend"]] = seconds_of(row["lasts"]) if row["lasts"] else math.inf
+        for tokens, in_flight in marked(reply, "limits"):
             ((table, count),) = slots
             taken = sum(part.taken for part in parts_of(reply))
             if (wait := allowance_of(table, tokens, in_flight).retry_in(count, taken)) is not None:
@@ -59,11 +63,11 @@ class ClaimState:
 
     def is_open(self, table: JobTable) -> bool:
         """Whether the backend's jobs are claimed as usual."""
-        return not self._is_paused(table) and (not table.breaker or self._breaker(table).lets_through)
+        return table.backend not in self.paused and self._breaker(table).lets_through
 
     def wants_probe(self, table: JobTable) -> bool:
         """Whether a probe is to be sent."""
-        return not self._is_paused(table) and table.breaker and self._breaker(table).wants_probe
+        return table.backend not in self.paused and self._breaker(table).wants_probe
 
     @contextmanager
     def passing_over(self, table: JobTable) -> Iterator[None]:
@@ -76,8 +80,8 @@ class ClaimState:
             self.failed[table.backend] = error
             self.retry_in[table.backend] = REST
 
-    def claim_of(self, jobs: list[Any], slots: Sequence[tuple[JobTable, int]]) -> Claim:
-        """Return the claim, with what is known of the backends that were asked for.
+    def claim_of(self, jobs: list[Job]) -> Claim:
+        """Return the claim, with what is known of its backends.
 
         Raises an error that was passed over, where nothing was claimed.
         """
@@ -85,22 +89,13 @@ class ClaimState:
             if not jobs:
                 raise error
             _log.warning("can't claim jobs of %r: %s", backend, error)
-        asked = {table.backend for table, _ in slots}
-        return Claim(
-            jobs,
-            breakers=_only(asked, self.breakers),
-            paused=_only(asked, self.paused),
-            retry_in=_only(asked, self.retry_in),
-        )
-
-    def _is_paused(self, table: JobTable) -> bool:
-        return table.backend in self.paused
+        return Claim(jobs, breakers=self.breakers, paused=self.paused, retry_in=self.retry_in)
 
     def _breaker(self, table: JobTable) -> Breaker:
-        return self.breakers.get(table.backend, Breaker())
+        return self.breakers.get(table.backend, Breaker()) if table.breaker else Breaker()
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Part:
     """Says what became of one backend's part.
 
@@ -130,8 +125,7 @@ class Part:
 
 def parts_of(reply: Sequence[Any]) -> list[Part]:
     """Read the parts of a reply, in order."""
-    names = attrs.fields_dict(Part)
-    return [Part(**dict(zip(names, values, strict=True))) for _, *values in _marked(reply, "claimed")]
+    return [Part(*values) for values in marked(reply, "claimed")]
 
 
 def breaker_of(row: Mapping[str, Any]) -> Breaker:
@@ -145,16 +139,9 @@ def breaker_of(row: Mapping[str, Any]) -> Breaker:
     )
 
 
-def _marked(reply: Sequence[Any], mark: str) -> list[Any]:
-    return [result for result in reply if isinstance(result, list) and result[:1] == [mark]]
-
-
-def _lasts(text: str) -> float:
-    return seconds_of(text) if text else math.inf
-
-
-def _only(asked: set[str], values: Mapping[str, _Found]) -> dict[str, _Found]:
-    return {backend: value for backend, value in values.items() if backend in asked}
+def marked(reply: Sequence[Any], mark: str) -> list[Sequence[Any]]:
+    """Return the results of a reply that begin with a mark, without it."""
+    return [result[1:] for result in reply if isinstance(result, list) and result[:1] == [mark]]
 
 
 COLLIDING = 2.0
@@ -173,8 +160,7 @@ class ClaimRefusals:
 
     def ids(self) -> list[RecordID]:
         """List them."""
-        ids = (id_value(job_id) for job_id in self._quarantine.resting("claimed"))
-        return [id_ for id_ in ids if id_ is not None]
+        return id_values(self._quarantine.resting("claimed"))
 
     def skip(self, row_id: RecordID, error: StoreError) -> None:
         """Pass over a row that couldn't be written for a while; that one collides isn't logged."""

@@ -43,22 +43,6 @@ def group_of(rank: int, *, embedded: bool) -> str:
 
 
 @attrs.frozen(kw_only=True)
-class Asked:
-    """Holds conditions that ask each row what an index says of it, where an index can't be trusted.
-
-    Attributes:
-        pending: Of jobs that wait.
-        held: Of jobs that are processing.
-    """
-
-    pending: str = ""
-    held: str = ""
-
-
-TRUSTED = Asked()
-
-
-@attrs.frozen(kw_only=True)
 class ClaimPart:
     """Writes one backend's part of a claim, and what it binds.
 
@@ -69,7 +53,7 @@ class ClaimPart:
         embedded: Whether no other runner competes.
         skipped: Rows that are passed over.
         jobs_only: Whether rows that are no jobs are, too. A server then reads on beyond the LIMIT, for 3 ms.
-        asked: What is asked of each row.
+        asks_rows: Whether each row is asked what the index says of it, for the index can't be trusted.
         is_wide: Whether there may be priorities and ordering_keys.
         heads: For each priority, where to start on a server.
         start: How many due jobs stand before this runner's own place there.
@@ -82,7 +66,7 @@ class ClaimPart:
     embedded: bool
     skipped: Sequence[RecordID] = ()
     jobs_only: bool = True
-    asked: Asked = TRUSTED
+    asks_rows: bool = False
     is_wide: bool = True
     heads: Mapping[int, datetime | None] = attrs.field(factory=dict)
     start: int = 0
@@ -175,18 +159,20 @@ class ClaimPart:
     @cached_property
     def _names(self) -> Mapping[str, str]:
         return {
-            "table": quoted(self.table.table),
+            **names_of(self.table),
             "n": self.n,
             "but": self._passed(),
-            "pending": self.asked.pending,
-            "held": self.asked.held,
-            "longest_lease": longest_lease(self.table),
+            "pending": self._asking("pending"),
+            "held": self._asking("processing"),
         }
 
     def _passed(self) -> str:
         """Write the condition for rows that are passed over."""
         is_job = f" AND {surql('is_job', table=quoted(self.table.table)).strip()}" if self.jobs_only else ""
-        return is_job + self._skipping() + self._unleased() + self.asked.pending
+        return is_job + self._skipping() + self._unleased() + self._asking("pending")
+
+    def _asking(self, status: str) -> str:
+        return f" AND {surql('row_status').strip()} = '{status}'" if self.asks_rows else ""
 
     def _skipping(self) -> str:
         return " AND id NOT IN $skipped" if self.skipped else ""
@@ -258,6 +244,11 @@ def claim_of(parts: Sequence[ClaimPart], runner_id: str, *, row: str = "") -> tu
         statement += part.claim(row=row, at_once=len(parts) == 1)
         bindings |= part.bindings()
     return (f"BEGIN;{statement}COMMIT;" if len(parts) > 1 else statement), bindings
+
+
+def names_of(table: JobTable) -> dict[str, str]:
+    """Return the places of statements that ask whether a lease is over, or which rows are jobs."""
+    return {"table": quoted(table.table), "longest_lease": longest_lease(table)}
 
 
 def longest_lease(table: JobTable) -> str:

@@ -19,7 +19,7 @@ import attrs
 
 from sp00ky_core.ports import JobTable, RunnerBeat
 from sp00ky_store_surreal.connection.executor import Connection
-from sp00ky_store_surreal.jobs.claim_statement import RANKS, TRUSTED, Asked, group_of
+from sp00ky_store_surreal.jobs.claim_statement import RANKS, group_of
 from sp00ky_store_surreal.schema.indexes import looked_at
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
@@ -251,10 +251,6 @@ class BatchSize:
         self._most = min(self._most * 2, UNLIMITED)
 
 
-_STATUS = surql("row_status").strip()
-
-DOUBTED = Asked(pending=f" AND {_STATUS} = 'pending'", held=f" AND {_STATUS} = 'processing'")
-
 _log = logging.getLogger(__name__)
 
 
@@ -283,6 +279,6 @@ class ClaimIndex:
                 problem,
             )
 
-    def asked(self, table: JobTable) -> Asked:
-        """Return what claims are to ask of each row: nothing where the index can be trusted."""
-        return DOUBTED if table.table in self._untrue else TRUSTED
+    def is_untrue(self, table: JobTable) -> bool:
+        """Whether claims are to ask each row what the index says of it."""
+        return table.table in self._untrue

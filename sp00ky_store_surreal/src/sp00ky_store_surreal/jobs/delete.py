@@ -21,11 +21,11 @@ from sp00ky_core.stores.refused_rows import Quarantine, bisect
 from sp00ky_store_surreal.connection.executor import Connection, Lane, Way
 from sp00ky_store_surreal.errors import may_be_a_rows, reason_of, unwritable
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.jobs.claim_statement import longest_lease
+from sp00ky_store_surreal.jobs.claim_statement import names_of
 from sp00ky_store_surreal.observe.find import ended_ids, ids_of
 from sp00ky_store_surreal.rows import duration_text
 from sp00ky_store_surreal.schema.readiness import Readiness
-from sp00ky_store_surreal.surql.loader import quoted, surql
+from sp00ky_store_surreal.surql.loader import surql
 
 DELETED_AT_ONCE = 1_000
 """Rows: more of them would take a busy server seconds, in which it answers nothing else on the connection."""
@@ -54,10 +54,8 @@ class RowWrites:
         ``verb`` is for the log, as a participle: ``released``.
         """
 
-        async def write(some: Sequence[RecordID]) -> list[Any]:
-            reply = await self.connection.write(statement, Way(lane=lane), ids=list(some), **bindings)
-            rows: list[Any] = reply[-1]
-            return rows
+        async def write(some: Sequence[RecordID]) -> Any:
+            return (await self.connection.write(statement, Way(lane=lane), ids=list(some), **bindings))[-1]
 
         async def alone(row_id: RecordID, error: StoreError) -> list[Any]:
             self.quarantine.add(verb, [id_text(row_id)], reason_of(error))
@@ -100,7 +98,7 @@ class Deletes:
         connection, count = self.writes.connection, 0
         unspared = surql("retention_unspared") if spared else "true"
         for table in await self.ready.there(tables):
-            names = {"table": quoted(table.table), "longest_lease": longest_lease(table)}
+            names = names_of(table)
             with self.ready.passing_over():
                 for name, bindings in _selections(table):
                     if count < limit:

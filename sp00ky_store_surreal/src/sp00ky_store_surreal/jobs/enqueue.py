@@ -16,6 +16,7 @@ from surrealdb.errors import SurrealError
 from sp00ky_core.errors import OptionInvalid, StoreError
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable, Spawn, Statement
+from sp00ky_core.stores.callers import unknown_kind
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_surreal.connection.executor import ONCE, TRIES, Connection
 from sp00ky_store_surreal.errors import (
@@ -43,37 +44,39 @@ GONE = "Transaction not found"
 EMBEDDED = "nothing: an embedded database has no client transactions; see outbox.statement(...)"
 
 
-class Transaction:
-    """Sends single statements within a transaction of the caller's.
+def _adopted(connection: object, target: Target) -> AsyncSurrealTransaction:
+    """Take a caller's transaction. Raises ``OptionInvalid`` where it is none of the SDK's."""
+    if target.embedded or not isinstance(connection, AsyncSurrealTransaction):
+        raise unknown_kind(connection, EMBEDDED if target.embedded else EXPECTED)
+    return connection
 
-    Raises:
-        OptionInvalid: the connection is no such transaction.
-    """
 
-    def __init__(self, connection: object, target: Target) -> None:
-        if target.embedded or not isinstance(connection, AsyncSurrealTransaction):
-            kind = f"{type(connection).__module__}.{type(connection).__qualname__}"
-            raise _unfit(f"of type {kind}", EMBEDDED if target.embedded else EXPECTED)
-        self._sdk = connection
-        self._location = target.location
-
-    async def query(self, statement: str, bindings: Mapping[str, Any]) -> Any:
-        """Send a statement; return its result. Raises as a statement of the store's own does."""
-        try:
-            reply = await self._sdk.query(statement, dict(bindings))
-        except SurrealError as error:
-            if str(error) == GONE:
-                raise _unfit("a transaction that has ended", EXPECTED) from error
-            refusal = statement_error(self._location, [{"status": "ERR", "result": str(error)}])
-            raise refusal or translated(self._location, error) from error
-        except Exception as error:
-            raise translated(self._location, error) from error
-        # The SDK's second version gives the first statement's result, its third a list of all of them.
-        return reply[-1] if isinstance(reply, list) and reply else reply
+async def _query(
+    transaction: AsyncSurrealTransaction, location: str, statement: str, bindings: Mapping[str, Any]
+) -> Any:
+    """Send a statement; return its result. Raises as a statement of the store's own does."""
+    try:
+        reply = await transaction.query(statement, dict(bindings))
+    except SurrealError as error:
+        if str(error) == GONE:
+            raise _unfit("a transaction that has ended", EXPECTED) from error
+        refusal = statement_error(location, [{"status": "ERR", "result": str(error)}])
+        raise refusal or translated(location, error) from error
+    except Exception as error:
+        raise translated(location, error) from error
+    # The SDK's second version gives the first statement's result, its third a list of all of them.
+    return reply[-1] if isinstance(reply, list) and reply else reply
 
 
 def _unfit(value: str, expected: str) -> OptionInvalid:
     return OptionInvalid(option="connection", value=value[:80], expected=expected)
+
+
+ByBackend = Mapping[str, JobTable]
+"""A store's tables, by their backends."""
+
+_Name = tuple[str, str]
+"""A job by which what a batch stored is found: its backend and its dedup_key, or ``""`` and its id."""
 
 
 @attrs.frozen(kw_only=True)
@@ -82,84 +85,72 @@ class _Batch:
 
     table: JobTable
     whole_seconds: bool
-    rows: list[dict[str, Any]] = attrs.field(factory=list)
+    rows: dict[_Name, dict[str, Any]] = attrs.field(factory=dict)
     delays: list[dict[str, Any]] = attrs.field(factory=list)
 
-    def take(self, new_job: NewJob) -> RecordID:
+    def take(self, new_job: NewJob) -> _Name:
+        """Add the row of a job, unless one before it has its dedup_key."""
         key = RecordID(self.table.table, new_key())
-        self.rows.append(row_from(new_job, key, whole_seconds=self.whole_seconds))
-        if new_job.delay:
-            self.delays.append({"id": key, "delay": duration_text(new_job.delay.total_seconds())})
-        return key
+        name = (self.table.backend, new_job.dedup_key) if new_job.dedup_key else ("", id_text(key))
+        if name not in self.rows:
+            self.rows[name] = row_from(new_job, key, whole_seconds=self.whole_seconds)
+            if new_job.delay:
+                self.delays.append({"id": key, "delay": duration_text(new_job.delay.total_seconds())})
+        return name
+
+    @property
+    def ids(self) -> list[RecordID]:
+        """List the ids of its rows."""
+        return [row["id"] for row in self.rows.values()]
 
 
-@attrs.frozen
-class Enqueues:
-    """Inserts the jobs of a store.
-
-    Attributes:
-        ready: Knows what the tables can hold.
-        tables: By backend.
-    """
-
-    ready: Readiness
-    tables: Mapping[str, JobTable]
-
-    async def add(self, new_jobs: Sequence[NewJob], *, within: object = None) -> list[Job]:
-        """See ``Store.add``; ``within`` is a transaction of a caller's."""
-        target = self.ready.connection.target
-        transaction = None if within is None else Transaction(within, target)
-        connection = await self.ready.ensure()
-        if not new_jobs:
-            return []
-        batches: dict[str, _Batch] = {}
-        first: dict[tuple[str, str], RecordID] = {}
-        keys: list[RecordID] = []
-        whole_seconds = self.ready.whole_seconds()
-        for job in new_jobs:
-            new = _Batch(table=self.tables[job.backend], whole_seconds=job.backend in whole_seconds)
-            batch = batches.setdefault(job.backend, new)
-            held = (job.backend, job.dedup_key or "")
-            key = first[held] if job.dedup_key and held in first else batch.take(job)
-            if job.dedup_key:
-                first.setdefault(held, key)
-            keys.append(key)
-        made = list(batches.values())
-        inserted = _insert_within(transaction, target, made) if transaction else _insert(connection, made)
-        stored = _by_key(made, await inserted)
-        try:
-            return [_stored(stored, key, new_job) for key, new_job in zip(keys, new_jobs, strict=True)]
-        except KeyError:  # what was written must be there to be read
-            raise unwritable(target.location, made[0].table.table) from None
-
-    def rows_of(self, spawns: Sequence[Spawn]) -> list[dict[str, Any]]:
-        """Build the rows of a fire's jobs, whose keys are those of its runs."""
-        whole_seconds = self.ready.whole_seconds()
-        return [
-            row_from(
-                spawn.job,
-                RecordID(self.tables[spawn.job.backend].table, spawn.job_key.hex),
-                whole_seconds=spawn.job.backend in whole_seconds,
-            )
-            for spawn in spawns
-        ]
-
-    def statement(self, new_job: NewJob) -> Statement:
-        """See ``Statements.statement``."""
-        table = self.tables[new_job.backend]
-        key = RecordID(table.table, new_key())
-        name = f"sp00ky_{new_key()}"  # so that several fit into one query
-        row: dict[str, Any] = row_from(new_job, key, whole_seconds=True)
-        if new_job.delay:
-            row["delay"] = duration_text(new_job.delay.total_seconds())
-        kind = "enqueue_statement_unique" if new_job.dedup_key else "enqueue_statement"
-        text = surql(kind, job=name, table=quoted(table.table))
-        return Statement(text=text, bindings={f"{name}_row": row}, job_id=id_text(key), variable=f"${name}")
+async def add(
+    ready: Readiness, tables: ByBackend, new_jobs: Sequence[NewJob], *, within: object = None
+) -> list[Job]:
+    """See ``Store.add``; ``within`` is a transaction of a caller's."""
+    target = ready.connection.target
+    transaction = None if within is None else _adopted(within, target)
+    connection = await ready.ensure()
+    if not new_jobs:
+        return []
+    whole_seconds = ready.whole_seconds()
+    batches = {
+        backend: _Batch(table=tables[backend], whole_seconds=backend in whole_seconds)
+        for backend in dict.fromkeys(new_job.backend for new_job in new_jobs)
+    }
+    names = [batches[new_job.backend].take(new_job) for new_job in new_jobs]
+    made = list(batches.values())
+    inserted = _insert_within(transaction, target, made) if transaction else _insert(connection, made)
+    stored = _by_name(made, await inserted)
+    try:
+        return [stored[name] for name in names]
+    except KeyError:  # what was written must be there to be read
+        raise unwritable(target.location, made[0].table.table) from None
 
 
-def _stored(stored: Mapping[tuple[str, str], Job], key: RecordID, new_job: NewJob) -> Job:
-    by_id = stored.get(("id", id_text(key)))
-    return by_id if by_id is not None else stored[(new_job.backend, new_job.dedup_key or "")]
+def rows_of(ready: Readiness, tables: ByBackend, spawns: Sequence[Spawn]) -> list[dict[str, Any]]:
+    """Build the rows of a fire's jobs, whose keys are those of its runs."""
+    whole_seconds = ready.whole_seconds()
+    return [
+        row_from(
+            spawn.job,
+            RecordID(tables[spawn.job.backend].table, spawn.job_key.hex),
+            whole_seconds=spawn.job.backend in whole_seconds,
+        )
+        for spawn in spawns
+    ]
+
+
+def statement(table: JobTable, new_job: NewJob) -> Statement:
+    """See ``Statements.statement``."""
+    key = RecordID(table.table, new_key())
+    name = f"sp00ky_{new_key()}"  # so that several fit into one query
+    row: dict[str, Any] = row_from(new_job, key, whole_seconds=True)
+    if new_job.delay:
+        row["delay"] = duration_text(new_job.delay.total_seconds())
+    kind = "enqueue_statement_unique" if new_job.dedup_key else "enqueue_statement"
+    text = surql(kind, job=name, table=quoted(table.table))
+    return Statement(text=text, bindings={f"{name}_row": row}, job_id=id_text(key), variable=f"${name}")
 
 
 async def _insert(connection: Connection, batches: list[_Batch]) -> list[Any]:
@@ -186,7 +177,7 @@ async def _committed(connection: Connection, batches: list[_Batch]) -> list[Any]
     """Read what was stored, where a batch whose reply was lost got through; else nothing."""
     statement, bindings = _statement(batches, insert=False)
     jobs = _jobs_of(await connection.read(statement, **bindings))
-    ours = {id_text(row["id"]) for batch in batches for row in batch.rows}
+    ours = {id_text(row_id) for batch in batches for row_id in batch.ids}
     return jobs if ours & {id_text(row["id"]) for rows in jobs for row in rows} else []
 
 
@@ -195,16 +186,18 @@ def _jobs_of(reply: list[Any]) -> list[Any]:
     return jobs
 
 
-async def _insert_within(transaction: Transaction, target: Target, batches: list[_Batch]) -> list[Any]:
+async def _insert_within(
+    transaction: AsyncSurrealTransaction, target: Target, batches: list[_Batch]
+) -> list[Any]:
     statement, bindings = _statement(batches, guard=surql("enqueue_refuse_elsewhere"))
     place = {"namespace": target.namespace, "database": target.database}
     try:
-        reply = await transaction.query(statement, bindings | place)
+        reply = await _query(transaction, target.location, statement, bindings | place)
     except StoreError:
         # What a statement wrote before it failed would be committed with the rest.
-        ids = [row["id"] for batch in batches for row in batch.rows]
+        written = {"ids": [row_id for batch in batches for row_id in batch.ids]}
         with suppress(StoreError):  # then the transaction is lost as a whole
-            await transaction.query(surql("enqueue_take_back"), {"ids": ids})
+            await _query(transaction, target.location, surql("enqueue_take_back"), written)
         raise
     if "elsewhere" in reply:  # no runner here would run its jobs
         where = "/".join(map(str, reply["elsewhere"]))
@@ -222,8 +215,9 @@ def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -
     }
     for number, batch in enumerate(batches):
         n, table = str(number), quoted(batch.table.table)
-        keys = [row["dedup_live"] for row in batch.rows if "dedup_live" in row]
-        bindings |= {f"new{n}": batch.rows, f"ids{n}": [row["id"] for row in batch.rows], f"keys{n}": keys}
+        rows = list(batch.rows.values())
+        keys = [row["dedup_live"] for row in rows if "dedup_live" in row]
+        bindings |= {f"new{n}": rows, f"ids{n}": batch.ids, f"keys{n}": keys}
         parts += surql("enqueue_dedup_holders", table=table, n=n) if keys else ""
         # What was just written is as it is returned, unless it is changed once more, or is another job.
         is_whole = insert and not keys and not batch.delays
@@ -239,11 +233,12 @@ def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -
     return surql("enqueue_transaction", parts=parts, reads=", ".join(reads)), bindings
 
 
-def _by_key(batches: list[_Batch], jobs: list[Any]) -> dict[tuple[str, str], Job]:
-    stored: dict[tuple[str, str], Job] = {}
+def _by_name(batches: list[_Batch], jobs: list[Any]) -> dict[_Name, Job]:
+    """Read what was stored; of several jobs that had a dedup_key one after the other, the first is ours."""
+    stored: dict[_Name, Job] = {}
     for batch, rows in zip(batches, jobs, strict=True):
         for job in (job_from(row, batch.table) for row in rows):
-            stored["id", job.id] = job
+            stored["", job.id] = job
             if job.dedup_key is not None:
-                stored[job.backend, job.dedup_key] = job
+                stored.setdefault((job.backend, job.dedup_key), job)
     return stored

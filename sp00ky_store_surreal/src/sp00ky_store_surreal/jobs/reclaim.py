@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
-
-import attrs
+from typing import Any, Unpack
 
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobTable, OverdueClaim
+from sp00ky_core.stores import LostOptions
 from sp00ky_store_surreal.connection.executor import Lane, Way
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.jobs.claim_statement import longest_lease
+from sp00ky_store_surreal.jobs.claim_statement import names_of
 from sp00ky_store_surreal.jobs.claim_window import ClaimIndex
 from sp00ky_store_surreal.jobs.delete import RowWrites
 from sp00ky_store_surreal.observe.find import ids_of
@@ -24,76 +23,57 @@ FEW = 5
 """Rows at a time of those whose ``errors`` hold more than any runner keeps: each takes up to 0.3 s."""
 
 
-@attrs.frozen
-class Reclaims:
-    """Looks after the claims of a store.
-
-    Attributes:
-        ready: Knows the tables that are there.
-        writes: Writes rows.
-        index: Knows whether the index of claims can be trusted.
-    """
-
-    ready: Readiness
-    writes: RowWrites
-    index: ClaimIndex
-
-    async def overdue(
-        self, tables: Iterable[JobTable], runners: Collection[str], limit: int
-    ) -> list[OverdueClaim]:
-        """See ``OverdueClaims.overdue`` (what changes seldom is looked at here: a runner asks every 2 s)."""
-        connection = await self.ready.ensure()
-        await self.ready.refresh()
-        with self.ready.passing_over():
-            await self.index.look()
-        claims: list[OverdueClaim] = []
-        for table in await self.ready.there(tables):
-            left = limit - len(claims)
-            if left > 0 and runners:
-                with self.ready.passing_over():
-                    statement = surql("reclaim_overdue_ids", **_names(table))
-                    reply = await connection.read(statement, runners=list(runners), limit=left)
-                    claims += [_claim_of(row, table) for row in reply[-1]]
-        return claims
-
-    async def lost(
-        self,
-        tables: Iterable[JobTable],
-        dead: Collection[str],
-        beating: Collection[str],
-        overdue: Collection[OverdueClaim],
-        limit: int,
-    ) -> list[Job]:
-        """See ``DecidingStore._lost``."""
-        connection = await self.ready.ensure()
-        jobs: list[Job] = []
-        for table in await self.ready.there(tables):
-            left = limit - len(jobs)
-            if left > 0:
-                named = ids_of(table, [claim.job_id for claim in overdue])
-                which = {"dead": list(dead), "beating": list(beating), "named": named}
-                with self.ready.passing_over():
-                    statement = surql("reclaim_lost_ids", **_names(table))
-                    *_, plain, full = await connection.read(statement, limit=left, few=FEW, **which)
-                    jobs += await load_safely(connection, table, [*plain, *full][:left], DECIDED)
-        return jobs
-
-    async def release(self, tables: Iterable[JobTable], runner_id: str, keep: Collection[str]) -> list[str]:
-        """See ``Store.release``: the rows are pending again, at once."""
-        released: list[str] = []
-        for table in await self.ready.there(tables):
-            bindings = {"runner": runner_id, "keep": ids_of(table, keep)}
-            with self.ready.passing_over():
-                # selected on the connection of claims, so that one under way comes first
-                held = surql("release_held_ids", table=quoted(table.table))
-                ids = (await self.writes.connection.write(held, Way(lane=Lane.CLAIM), **bindings))[-1]
-                rows = await self.writes.write("released", surql("release_jobs"), ids, Lane.CLAIM, **bindings)
-                released += [id_text(row["id"]) for row in rows]
-        return released
+async def overdue(
+    ready: Readiness, index: ClaimIndex, tables: Iterable[JobTable], runners: Collection[str], limit: int
+) -> list[OverdueClaim]:
+    """See ``OverdueClaims.overdue`` (what changes seldom is looked at here: a runner asks every 2 s)."""
+    connection = await ready.ensure()
+    await ready.refresh()
+    with ready.passing_over():
+        await index.look()
+    claims: list[OverdueClaim] = []
+    for table in await ready.there(tables):
+        left = limit - len(claims)
+        if left > 0 and runners:
+            with ready.passing_over():
+                statement = surql("reclaim_overdue_ids", **names_of(table))
+                reply = await connection.read(statement, runners=list(runners), limit=left)
+                claims += [_claim_of(row, table) for row in reply[-1]]
+    return claims
 
 
-def _names(table: JobTable) -> dict[str, str]:
-    return {"table": quoted(table.table), "longest_lease": longest_lease(table)}
+async def lost(
+    ready: Readiness, tables: Iterable[JobTable], dead: Collection[str], **options: Unpack[LostOptions]
+) -> list[Job]:
+    """See ``DecidingStore._lost``."""
+    connection = await ready.ensure()
+    jobs: list[Job] = []
+    for table in await ready.there(tables):
+        left = options["limit"] - len(jobs)
+        if left > 0:
+            named = ids_of(table, [claim.job_id for claim in options["overdue"]])
+            which = {"dead": list(dead), "beating": list(options["beating"]), "named": named}
+            with ready.passing_over():
+                statement = surql("reclaim_lost_ids", **names_of(table))
+                *_, plain, full = await connection.read(statement, limit=left, few=FEW, **which)
+                jobs += await load_safely(connection, table, [*plain, *full][:left], DECIDED)
+    return jobs
+
+
+async def release(
+    ready: Readiness, writes: RowWrites, tables: Iterable[JobTable], runner_id: str, keep: Collection[str]
+) -> list[str]:
+    """See ``Store.release``: the rows are pending again, at once."""
+    released: list[str] = []
+    for table in await ready.there(tables):
+        bindings = {"runner": runner_id, "keep": ids_of(table, keep)}
+        with ready.passing_over():
+            # selected on the connection of claims, so that one under way comes first
+            held = surql("release_held_ids", table=quoted(table.table))
+            ids = (await ready.connection.write(held, Way(lane=Lane.CLAIM), **bindings))[-1]
+            rows = await writes.write("released", surql("release_jobs"), ids, Lane.CLAIM, **bindings)
+            released += [id_text(row["id"]) for row in rows]
+    return released
 
 
 def _claim_of(row: Mapping[str, Any], table: JobTable) -> OverdueClaim:

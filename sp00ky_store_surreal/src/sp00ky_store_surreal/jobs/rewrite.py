@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from sp00ky_core.errors import OptionInvalid, RowRefused
 from sp00ky_core.job.job import AttemptError, Job
-from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.connection.executor import ONCE
 from sp00ky_store_surreal.ids import id_text, id_value, table_of
-from sp00ky_store_surreal.rows import TEXT, row_from
+from sp00ky_store_surreal.rows import TEXT, entry_of, row_from
 from sp00ky_store_surreal.schema.readiness import Readiness
-from sp00ky_store_surreal.surql.loader import quoted, surql
+from sp00ky_store_surreal.session import inserts_of
+from sp00ky_store_surreal.surql.loader import surql
 
 HAPPENED = (
     *("retries", "created_at", "updated_at", "deferred_since", "lease_epoch", "lease_until", "runner_id"),
@@ -24,73 +22,55 @@ HAPPENED = (
 """Columns that a new job doesn't have, with a job's values as they are."""
 
 
-@attrs.frozen
-class Rewrites:
-    """Rewrites the jobs of a store.
+async def insert_whole(ready: Readiness, tables: Mapping[str, JobTable], jobs: Sequence[Job]) -> None:
+    """See ``Rewrites.import_jobs`` of the ports; ``tables`` by name."""
+    connection = await ready.ensure()
+    rows = [_row(ready, tables[table_of(job.id)], job) for job in jobs]
+    inserts, bindings = inserts_of(rows)
+    statement = surql("rewrite_insert", inserts=inserts)
+    await connection.write(statement, ONCE, **bindings, ids=[row["id"] for row in rows])
 
-    Attributes:
-        ready: Knows what the tables can hold.
-        tables: By name.
-    """
 
-    ready: Readiness
-    tables: Mapping[str, JobTable]
+async def redact(ready: Readiness, tables: Mapping[str, JobTable], jobs: Sequence[Job]) -> list[str]:
+    """See ``Rewrites.redact`` of the ports; ``tables`` by name."""
+    connection = await ready.ensure()
+    writes = [[id_value(job.id), _left(ready, tables[table_of(job.id)], job)] for job in jobs]
+    ids = [row_id for row_id, _ in writes]
+    reply = await connection.write(surql("rewrite_redact"), ONCE, writes=writes, ids=ids)
+    return [id_text(row_id) for row_id in reply[-1]]
 
-    async def insert_whole(self, jobs: Sequence[Job]) -> None:
-        """See ``Rewrites.import_jobs`` of the ports."""
-        connection = await self.ready.ensure()
-        by_table: dict[str, list[dict[str, Any]]] = {}
-        for job in jobs:
-            by_table.setdefault(table_of(job.id), []).append(self._row(job))
-        inserts = (surql("session_insert", table=quoted(table), n=str(n)) for n, table in enumerate(by_table))
-        bindings: dict[str, Any] = {f"new{n}": rows for n, rows in enumerate(by_table.values())}
-        ids = [row["id"] for rows in by_table.values() for row in rows]
-        statement = surql("rewrite_insert", inserts="".join(inserts))
-        await connection.write(statement, ONCE, **bindings, ids=ids)
 
-    async def redact(self, jobs: Sequence[Job]) -> list[str]:
-        """See ``Rewrites.redact`` of the ports."""
-        connection = await self.ready.ensure()
-        writes = [[id_value(job.id), self._left(job)] for job in jobs]
-        ids = [row_id for row_id, _ in writes]
-        reply = await connection.write(surql("rewrite_redact"), ONCE, writes=writes, ids=ids)
-        return [id_text(row_id) for row_id in reply[-1]]
+def _left(ready: Readiness, table: JobTable, job: Job) -> dict[str, Any]:
+    return _outcome(ready, table, job) | {
+        "epoch": job.lease_epoch,
+        "payload": job.payload_json.decode(),
+        "dedup_key": job.dedup_key,
+        "ordering_key": job.ordering_key,
+        "assigned": job.assigned_to is not None,
+    }
 
-    def _left(self, job: Job) -> dict[str, Any]:
-        backend = self.tables[table_of(job.id)].backend
-        kept = backend not in self.ready.without_entries()
-        return {
-            "status": job.status.value,
-            "epoch": job.lease_epoch,
-            "payload": job.payload_json.decode(),
-            "result": self.ready.results().get(backend, TEXT).value_of(job.result_json),
-            "errors": [_entry(error) for error in job.errors] if kept else [],
-            "dedup_key": job.dedup_key,
-            "ordering_key": job.ordering_key,
-            "assigned": job.assigned_to is not None,
-        }
 
-    def _row(self, job: Job) -> dict[str, Any]:
-        table = self.tables[table_of(job.id)]
-        kept = table.backend not in self.ready.without_entries()
-        whole = table.backend in self.ready.whole_seconds()
-        try:
-            row = row_from(job, id_value(job.id), whole_seconds=whole)
-        except OptionInvalid as error:
-            raise RowRefused(store=self.ready.connection.target.location, problem=str(error)) from error
-        row |= {name: getattr(job, name) for name in HAPPENED} | {
-            "status": job.status.value,
-            "errors": [_entry(error) for error in job.errors] if kept else [],
-            "result": self.ready.results().get(table.backend, TEXT).value_of(job.result_json),
-            "dedup_live": None if job.is_terminal else job.dedup_key,
-        }
-        return {name: value for name, value in row.items() if value is not None}
+def _row(ready: Readiness, table: JobTable, job: Job) -> dict[str, Any]:
+    try:
+        row = row_from(job, id_value(job.id), whole_seconds=table.backend in ready.whole_seconds())
+    except OptionInvalid as error:
+        raise RowRefused(store=ready.connection.target.location, problem=str(error)) from error
+    row |= {name: getattr(job, name) for name in HAPPENED} | _outcome(ready, table, job)
+    row["dedup_live"] = None if job.is_terminal else job.dedup_key
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _outcome(ready: Readiness, table: JobTable, job: Job) -> dict[str, Any]:
+    """Build what has become of a job, as far as its table can hold it."""
+    kept = table.backend not in ready.without_entries()
+    return {
+        "status": job.status.value,
+        "result": ready.results().get(table.backend, TEXT).value_of(job.result_json),
+        "errors": [_entry(error) for error in job.errors] if kept else [],
+    }
 
 
 def _entry(error: AttemptError) -> dict[str, Any]:
-    entry = {name: value for name, value in attrs.asdict(error).items() if value is not None}
-    if error.count == 1:
-        del entry["count"]
-    if error.scheme == HTTP:
-        del entry["scheme"]
-    return entry
+    count = None if error.count == 1 else error.count
+    entry = entry_of(error) | {"at": error.at, "since": error.since, "count": count}
+    return {name: value for name, value in entry.items() if value is not None}

@@ -11,8 +11,7 @@ import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.errors import RowRefused, StoreError
-from sp00ky_core.job.job import AttemptError, JobStatus
-from sp00ky_core.job.outcome import HTTP
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.refused_rows import Quarantine, bisect, settle_with_less
 from sp00ky_store_surreal.connection.executor import Lane, Way
@@ -24,9 +23,9 @@ from sp00ky_store_surreal.errors import (
     reason_of,
     unwritable,
 )
-from sp00ky_store_surreal.ids import id_text, id_value, table_of
+from sp00ky_store_surreal.ids import id_text, id_value, id_values, table_of
 from sp00ky_store_surreal.jobs.claim import Claimer
-from sp00ky_store_surreal.rows import TEXT, duration_text
+from sp00ky_store_surreal.rows import TEXT, duration_text, entry_of
 from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.surql.loader import MARK, NUL, surql
 
@@ -39,28 +38,27 @@ MISSED = "sp00ky: the row was changed meanwhile"
 """Thrown by a statement that finds a row changed."""
 
 
+@attrs.frozen
 class Settles:
     """Writes the transitions of a store.
 
-    Args:
+    Attributes:
         ready: Knows what the tables can hold.
         quarantine: Remembers rows that the database refuses.
         claims: Knows which jobs may have an ordering_key.
     """
 
-    def __init__(self, ready: Readiness, quarantine: Quarantine, claims: Claimer) -> None:
-        self._ready = ready
-        self._connection = ready.connection
-        self._quarantine = quarantine
-        self._claims = claims
+    ready: Readiness
+    quarantine: Quarantine
+    claims: Claimer
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        await self._ready.ensure()
+        await self.ready.ensure()
         results = await self._settle(settlements)
         pending = [settlement for settlement in settlements if settlement.transition.to is JobStatus.PENDING]
         if any(settlement.transition.delay is None or _is_rescheduled(settlement) for settlement in pending):
-            self._claims.forget_heads()
+            self.claims.forget_heads()
         return results
 
     async def _settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
@@ -82,21 +80,17 @@ class Settles:
         writes = self._settle_writes(settlements)
         written = sum(len(ids) for rows in writes.values() for ids, *_ in rows)
         if written < len(settlements):
-            raise RowRefused(store=self._connection.target.location, problem="an id that names no row")
+            raise RowRefused(store=self.ready.connection.target.location, problem="an id that names no row")
         statement = self._settle_statement(settlements, writes, missed=f"THROW '{MISSED}'")
-        await self._connection.write(statement, SETTLING, **writes)
+        await self.ready.connection.write(statement, SETTLING, **writes)
         return [SettleResult(job_id=settlement.job_id, fate=SettleFate.SETTLED) for settlement in settlements]
 
     async def _settle_batch(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
-        ids = [
-            row_id
-            for row_id in (id_value(settlement.job_id) for settlement in settlements)
-            if row_id is not None
-        ]
+        ids = id_values(settlement.job_id for settlement in settlements)
         writes = self._settle_writes(settlements)
         looks = {name: surql(f"settle_look_{name}") for name in ("before", "after")}
         statement = self._settle_statement(settlements, writes, **looks)
-        reply = await self._connection.write(statement, SETTLING, ids=ids, **NUL, **writes)
+        reply = await self.ready.connection.write(statement, SETTLING, ids=ids, **NUL, **writes)
         looked = [rows for rows in reply if isinstance(rows, list)]
         before, after = ({id_text(row["id"]): row for row in rows} for rows in (looked[0], looked[-1]))
         results = _fates(before, settlements)
@@ -104,7 +98,7 @@ class Settles:
             if result.fate is SettleFate.SETTLED and _is_unchanged(
                 before[result.job_id], after.get(result.job_id)
             ):
-                raise unwritable(self._connection.target.location, table_of(result.job_id))
+                raise unwritable(self.ready.connection.target.location, table_of(result.job_id))
         return results
 
     async def _settle_alone(self, settlement: Settlement, refusal: StoreError) -> list[SettleResult]:
@@ -113,20 +107,20 @@ class Settles:
         Where the database takes none of it the fate is ``BUSY``: the attempt was made, and must not be
         forgotten.
         """
-        problem = reason_of(refusal)
+        problem, fate = reason_of(refusal), SettleFate.BUSY
         if isinstance(refusal, TableMissing):  # the row is gone with it
-            return [_result(settlement, SettleFate.LEASE_LOST, problem)]
-        if isinstance(refusal, DuplicateKey) and settlement.status is JobStatus.FAILED:
-            return [_result(settlement, SettleFate.DUPLICATE, problem)]
-        if settlement.stays_if_refused and not isinstance(refusal, Conflict):
-            self._quarantine.add("settled", [settlement.job_id], problem)
+            fate = SettleFate.LEASE_LOST
+        elif isinstance(refusal, DuplicateKey) and settlement.status is JobStatus.FAILED:
+            fate = SettleFate.DUPLICATE
+        elif settlement.stays_if_refused and not isinstance(refusal, Conflict):
+            self.quarantine.add("settled", [settlement.job_id], problem)
         elif not isinstance(refusal, Conflict):  # what collides is sound: nothing of it is left out
             with suppress(Conflict):
                 settled = await settle_with_less(settlement, problem, self._settle_one, refuses=_refuses)
                 if settled is not None:
                     return [settled]
-                self._quarantine.add("settled", [settlement.job_id], problem)
-        return [_result(settlement, SettleFate.BUSY, problem)]
+                self.quarantine.add("settled", [settlement.job_id], problem)
+        return [SettleResult(job_id=settlement.job_id, fate=fate, problem=problem)]
 
     async def _settle_one(self, settlement: Settlement) -> SettleResult:
         return (await self._settle_batch([settlement]))[0]
@@ -135,8 +129,7 @@ class Settles:
         """Build what the statement binds; what is the same of several jobs is written at once."""
         delivered: defaultdict[_Delivery, list[RecordID]] = defaultdict(list)
         others: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
-        rescheduled: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
-        without_entries = self._ready.without_entries()
+        without_entries = self.ready.without_entries()
         for settlement in settlements:
             row_id = id_value(settlement.job_id)
             if row_id is None:
@@ -144,8 +137,6 @@ class Settles:
             if _is_delivery(settlement):
                 answer = settlement.transition.result_json
                 delivered[settlement.backend, settlement.epoch, settlement.runner_id, answer].append(row_id)
-            elif _is_rescheduled(settlement):
-                rescheduled[_alike(settlement, has_entry=False)].append(row_id)
             else:
                 others[_alike(settlement, has_entry=settlement.backend not in without_entries)].append(row_id)
         return {
@@ -153,16 +144,27 @@ class Settles:
                 [ids, epoch, runner_id, self._result_of(backend, answer)]
                 for (backend, epoch, runner_id, answer), ids in delivered.items()
             ],
-            "others": [[ids, self._write_of(other)] for other, ids in others.items()],
-            "rescheduled": [[ids, _reschedule(other)] for other, ids in rescheduled.items()],
+            "others": [[ids, self._write(one)] for one, ids in others.items() if not _is_rescheduled(one)],
+            "rescheduled": [[ids, _reschedule(one)] for one, ids in others.items() if _is_rescheduled(one)],
         }
 
-    def _write_of(self, settlement: Settlement) -> dict[str, Any]:
-        result = self._result_of(settlement.backend, settlement.transition.result_json)
-        return _write(settlement, result)
+    def _write(self, settlement: Settlement) -> dict[str, Any]:
+        change = settlement.transition
+        same = ("retries", "after_lease", "defers", "keeps_deferral", "request_id")
+        return {name: getattr(change, name) for name in same} | {
+            "epoch": settlement.epoch,
+            "runner": settlement.runner_id,
+            "was": settlement.status.value,
+            "to": change.to.value,
+            "result": self._result_of(settlement.backend, change.result_json),
+            "delay": _delay(settlement),
+            "error": None if change.error is None else entry_of(change.error),
+            "bump": int(change.bumps_epoch),
+            "keeps": change.keeps_lease,
+        }
 
     def _result_of(self, backend: str, answer: bytes | None) -> Any:
-        return self._ready.results().get(backend, TEXT).value_of(answer)
+        return self.ready.results().get(backend, TEXT).value_of(answer)
 
     def _settle_statement(
         self,
@@ -178,7 +180,7 @@ class Settles:
         result = "result = $answer ?? result, " if has_results else ""
         live = (
             "ordering_live = NONE, "
-            if any(self._claims.may_order(settlement.backend) for settlement in settlements)
+            if any(self.claims.may_order(settlement.backend) for settlement in settlements)
             else ""
         )
         rescheduled = surql("settle_rescheduled", missed=missed) if writes["rescheduled"] else ""
@@ -240,44 +242,14 @@ def _reschedule(settlement: Settlement) -> dict[str, Any]:
         "epoch": settlement.epoch,
         "runner": settlement.runner_id,
         "run_at": change.run_at,
-        "delay": None if change.delay is None else duration_text(change.delay),
+        "delay": _delay(settlement),
         "priority": change.priority,
     }
 
 
-def _write(settlement: Settlement, result: Any) -> dict[str, Any]:
-    change = settlement.transition
-    same = ("retries", "after_lease", "defers", "keeps_deferral", "request_id")
-    return {name: getattr(change, name) for name in same} | {
-        "epoch": settlement.epoch,
-        "runner": settlement.runner_id,
-        "was": settlement.status.value,
-        "to": change.to.value,
-        "result": result,
-        "delay": None if change.delay is None else duration_text(change.delay),
-        "error": None if change.error is None else _entry(change.error),
-        "bump": int(change.bumps_epoch),
-        "keeps": change.keeps_lease,
-    }
-
-
-def _entry(error: AttemptError) -> dict[str, Any]:
-    return {
-        "attempt": error.attempt,
-        "code": error.code,
-        "name": _clean(error.name),
-        "reason": _clean(error.reason),
-        "runner_id": None if error.runner_id is None else _clean(error.runner_id),
-        **({} if error.scheme == HTTP else {"scheme": _clean(error.scheme)}),
-    }
-
-
-def _clean(text: str) -> str:
-    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
-
-
-def _result(settlement: Settlement, fate: SettleFate, problem: str) -> SettleResult:
-    return SettleResult(job_id=settlement.job_id, fate=fate, problem=problem)
+def _delay(settlement: Settlement) -> str | None:
+    delay = settlement.transition.delay
+    return None if delay is None else duration_text(delay)
 
 
 def _refuses(error: StoreError) -> bool:

@@ -19,25 +19,7 @@ from sp00ky_core.config.schedules import ScheduleConfig, definition_hash, parse_
 from sp00ky_core.errors import RunUnreadable, ScheduleInvalid
 from sp00ky_core.ports.schedules import RunStatus, ScheduleRun, Spawn, StoredSchedule, Trigger
 
-__all__ = [
-    "brought_back",
-    "can_not_fire",
-    "defined",
-    "is_due",
-    "is_others",
-    "next_fire",
-    "paused",
-    "refused_run",
-    "released",
-    "removed",
-    "resumed",
-    "run_of",
-    "run_row",
-    "run_with_job",
-    "same_clock",
-    "schedule_of",
-    "schedule_row",
-]
+__all__ = ["can_not_fire", "next_fire"]
 
 AHEAD = timedelta(seconds=60)
 """By how much a next fire may lie after the one computed now: clocks are set by less in normal service."""

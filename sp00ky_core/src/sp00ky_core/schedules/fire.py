@@ -30,23 +30,7 @@ from sp00ky_core.ports.schedules import (
 )
 from sp00ky_core.schedules.definition import next_fire
 
-__all__ = [
-    "DEADLINE_EXCEEDED",
-    "REPLACED",
-    "FanOut",
-    "Fire",
-    "OpenRun",
-    "Situation",
-    "decide_fire",
-    "ended",
-    "failures_after",
-    "fan_out",
-    "is_late",
-    "job_key",
-    "kill_reason",
-    "new_job",
-    "with_row",
-]
+__all__ = ["job_key"]
 
 LONGEST_KEY = 255
 """Characters."""

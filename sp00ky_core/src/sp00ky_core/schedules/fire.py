@@ -44,7 +44,7 @@ class FanOut:
 
     Attributes:
         rows: By key; of a key that comes twice the first row counts.
-        problem: What is left out, in words; None: nothing is.
+        problem: What is left out, or why the query gave no rows, in words; None: nothing is.
     """
 
     rows: Mapping[str, Row]
@@ -188,7 +188,6 @@ class Situation:
         trigger: What makes it fire.
         open_runs: Its runs that haven't ended, as far as is written down, the oldest first.
         rows: Those of ``forEach``; None: it has none, and makes one job.
-        problem: Why the query gave no rows; None: it did.
         operation: What is called; None: that isn't known.
         checked: Checks a new job against its backend. Raises ``Sp00kyError``.
     """
@@ -199,7 +198,6 @@ class Situation:
     trigger: Trigger
     open_runs: Sequence[OpenRun] = ()
     rows: FanOut | None = None
-    problem: str | None = None
     operation: Operation | None = None
     checked: Callable[[NewJob], NewJob]
 
@@ -250,25 +248,20 @@ class _Deciding:
     def decide(self) -> Fire:
         """Look at each key."""
         rows = self._of.rows
-        if self._of.problem is None:
-            for key, row in ({"": None} if rows is None else rows.rows).items():
-                self._decide_key(key, row)
+        for key, row in ({"": None} if rows is None else rows.rows).items():
+            self._decide_key(key, row)
         return Fire(change=self._change(), kills=self._kills)
 
     def _change(self) -> ScheduleChange:
         stored, now, definition = self._of.stored, self._of.now, self._of.definition
         by_clock = self._of.trigger is Trigger.CRON
-        problem = self._of.problem or (self._of.rows and self._of.rows.problem)
-        counted, new = (
-            definition.quarantine_after is not None,
-            [run for run in self._runs if run.fired_at == now],
-        )
+        new = [run for run in self._runs if run.fired_at == now]
         after = attrs.evolve(
             stored,
             next_fire_at=next_fire(definition, now) if by_clock else stored.next_fire_at,
             last_fired_at=now,
-            last_error=problem or None,
-            failures=failures_after(self._failures, new) if counted else {},
+            last_error=None if self._of.rows is None else self._of.rows.problem,
+            failures={} if definition.quarantine_after is None else failures_after(self._failures, new),
         )
         return ScheduleChange(schedule=after, spawns=self._spawns, runs=self._runs)
 

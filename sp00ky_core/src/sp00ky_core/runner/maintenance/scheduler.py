@@ -361,9 +361,13 @@ PAGE = 500
 async def open_runs(store: Store, schedule: str) -> list[OpenRun]:
     """Read runs that haven't ended, as far as is written down, with their jobs, oldest first."""
     query = RunQuery(schedule=schedule, statuses=OPEN_RUN, limit=None)
-    runs = (await schedules_of(store).runs(query))[::-1]
+    return await with_jobs(store, await schedules_of(store).runs(query))
+
+
+async def with_jobs(store: Store, runs: Sequence[ScheduleRun]) -> list[OpenRun]:
+    """Return runs with their jobs, oldest first; they come with the newest first."""
     jobs = await jobs_of(store, runs)
-    return [(run, jobs.get(run.job_id or "")) for run in runs]
+    return [(run, jobs.get(run.job_id or "")) for run in reversed(runs)]
 
 
 async def jobs_of(store: Store, runs: Iterable[ScheduleRun]) -> dict[str, Job]:
@@ -412,15 +416,13 @@ class Firing:
         Raises:
             QueryRefused: its query is refused, and it is fired by hand; by the clock, the row says so.
         """
-        rows, problem = await self._rows(definition, trigger)
         backend = self.backends[definition.backend]
         situation = Situation(
             stored=stored,
             definition=definition,
             now=now,
             trigger=trigger,
-            rows=rows,
-            problem=problem,
+            rows=await self._rows(definition, trigger),
             operation=backend.contract.operation(definition.route),
             checked=lambda new_job: backend.stored(check_job(backend, new_job)),
         )
@@ -447,16 +449,16 @@ class Firing:
         if refused:
             await change(self.store, name, decide)
 
-    async def _rows(self, definition: ScheduleConfig, trigger: Trigger) -> tuple[FanOut | None, str | None]:
+    async def _rows(self, definition: ScheduleConfig, trigger: Trigger) -> FanOut | None:
         if definition.for_each is None:
-            return None, None
+            return None
         try:
             rows = await schedules_of(self.store).query_rows(definition.for_each.query)
         except QueryRefused as error:
             if trigger is Trigger.MANUAL:
                 raise
-            return None, f"forEach.query: {error.problem}".replace("\0", "")[:2_048]
-        return fan_out(definition.for_each, rows), None
+            return FanOut(rows={}, problem=f"forEach.query: {error.problem}".replace("\0", "")[:2_048])
+        return fan_out(definition.for_each, rows)
 
     async def _decided(self, situation: Situation) -> Fire | None:
         """Decide; where jobs are to be killed, kill them and look again, for some may have ended first.

@@ -81,49 +81,35 @@ def tables_of(backends: Mapping[str, Backend]) -> dict[str, str]:
     return {name: backend.table.table for name, backend in backends.items()}
 
 
-async def define(
-    store: Store,
-    definitions: Mapping[str, ScheduleConfig],
-    tables: Mapping[str, str],
+Definitions = Mapping[str, Decide]
+"""Decide by name how rows are to be that definitions say."""
+
+
+def definitions_of(
+    schedules: Mapping[str, ScheduleConfig],
+    backends: Mapping[str, Backend],
     *,
     origin: str = "file",
     only_new: bool = False,
-) -> list[str]:
-    """Make the rows what definitions say; the names of those that were written.
+) -> Definitions:
+    """Return what makes rows what schedules of known backends say; see ``defined``."""
+    tables, anew = tables_of(backends), partial(defined, origin=origin, only_new=only_new)
+    return {
+        name: partial(anew, schedule, job_table=tables.get(schedule.backend))
+        for name, schedule in schedules.items()
+    }
 
-    Args:
-        store: Keeps them.
-        definitions: By name.
-        tables: The job tables of the backends that are known here, by their names.
-        origin: Who defines them.
-        only_new: As a runner's start does, see ``defined``.
-    """
-    before = await schedules_of(store).schedules()
-    wanted = undefined(before, definitions, tables, origin=origin, only_new=only_new)
+
+async def define(store: Store, definitions: Definitions) -> list[str]:
+    """Make the rows what definitions say; the names of those that were written."""
+    wanted = undefined(await schedules_of(store).schedules(), definitions)
     return [name for name, decide in wanted.items() if await change(store, name, decide)]
 
 
-def undefined(
-    snapshot: ScheduleSnapshot,
-    definitions: Mapping[str, ScheduleConfig],
-    tables: Mapping[str, str],
-    *,
-    origin: str = "file",
-    only_new: bool = False,
-) -> dict[str, Decide]:
-    """Return the changes that make rows what definitions say, by name; nearly every start needs none."""
-    wanted = {
-        name: partial(
-            defined,
-            definition,
-            origin=origin,
-            job_table=tables.get(definition.backend),
-            only_new=only_new,
-        )
-        for name, definition in definitions.items()
-    }
+def undefined(snapshot: ScheduleSnapshot, definitions: Definitions) -> Definitions:
+    """Return the definitions of which rows aren't as they say; nearly every start has none."""
     stored, now = snapshot.schedules, snapshot.now
-    return {name: decide for name, decide in wanted.items() if decide(stored.get(name), now) is not None}
+    return {name: decide for name, decide in definitions.items() if decide(stored.get(name), now) is not None}
 
 
 Place = Callable[[str], tuple[int, int]]
@@ -218,8 +204,8 @@ class Scheduler:
         """Begin what is due; seconds until there may be more."""
         try:
             if not self._has_defined:
-                tables = tables_of(self._firing.backends)
-                await define(self._firing.store, self._definitions, tables, only_new=True)
+                new = definitions_of(self._definitions, self._firing.backends, only_new=True)
+                await define(self._firing.store, new)
             snapshot = await self._latest(0.0)
             if not self._has_defined:
                 self._has_defined = True

@@ -36,7 +36,7 @@ LONGEST_HELD = 0.1
 
 
 class Claimed(Protocol):
-    """A claimed job, as far as a gate must know it; see ``runner.in_flight.Held``."""
+    """A claimed job, as far as a gate must know it; see ``runner.slots.Held``."""
 
     job: Job
     claimed_at: float

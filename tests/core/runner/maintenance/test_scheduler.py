@@ -95,10 +95,11 @@ async def test_a_clock_that_was_ahead_for_a_moment_silences_no_schedule(
     scheduler = timer.services(outbox).scheduler
     timer.clock.move(86_400)
     await timer.fire(outbox)
-    assert scheduler._begin(await timer.store.schedules()) > 0  # it has seen the row, and found it right
-    timer.clock.move(-86_400)
-    scheduler._begin(await timer.store.schedules())
-    await asyncio.gather(*scheduler._under_way.values())
+    async with asyncio.TaskGroup() as fires:
+        # It has seen the row, and found it right.
+        assert scheduler._begin(await timer.store.schedules(), fires) > 0
+        timer.clock.move(-86_400)
+        scheduler._begin(await timer.store.schedules(), fires)
     record = await outbox.schedules.get("tick")
     assert record.stored.next_fire_at == timer.clock.now + timedelta(seconds=60)
     assert "the database's clock has gone back" in caplog.text

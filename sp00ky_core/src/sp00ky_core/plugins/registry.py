@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -99,10 +100,11 @@ class Plugins:
         )
 
     def _collect(self, kind: str, plugin: object, distribution: str) -> tuple[str, ...]:
-        hook, known, registered = f"sp00ky_register_{kind}", self._known[kind], {}
+        hook, known, registered = f"sp00ky_register_{kind}", self._known[kind], dict[str, Any]()
         for impl in getattr(self._manager.hook, hook).get_hookimpls():
             if impl.plugin is plugin:
-                registered = _registered(impl, hook, distribution)
+                with _blaming(distribution, f"{hook} failed"):
+                    registered = dict(impl.function() or {})
         for name, factory in registered.items():
             problem = "with something that can't be called" if not callable(factory) else ""
             if name in known:
@@ -167,7 +169,9 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
     unique = {(_distribution(point), point.name, point.value): point for point in installed}
     for (distribution, name, _), point in sorted(unique.items(), key=lambda item: item[0]):
         version = point.dist.version if point.dist else ""
-        plugins.register(_load(point, distribution), name=name, distribution=distribution, version=version)
+        with _blaming(distribution, f"{point.value} can't be imported"):
+            plugin = point.load()
+        plugins.register(plugin, name=name, distribution=distribution, version=version)
     return plugins
 
 
@@ -193,20 +197,13 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _load(point: EntryPoint, distribution: str) -> object:
+@contextmanager
+def _blaming(distribution: str, what: str) -> Iterator[None]:
+    """Raise ``PluginLoadError`` for whatever a stranger's module, or its hook, raises or returns."""
     try:
-        return point.load()
-    except Exception as error:  # whatever a stranger's module raises
-        problem = f"{point.value} can't be imported: {type(error).__name__}: {_one_line(error)}"
-        raise PluginLoadError(distribution=distribution, problem=problem) from error
-
-
-def _registered(impl: pluggy.HookImpl, hook: str, distribution: str) -> dict[str, Any]:
-    try:
-        answer: Any = impl.function()
-        return dict(answer or {})
-    except Exception as error:  # whatever a stranger's hook raises or returns
-        problem = f"{hook} failed: {type(error).__name__}: {_one_line(error)}"
+        yield
+    except Exception as error:
+        problem = f"{what}: {type(error).__name__}: {_one_line(error)}"
         raise PluginLoadError(distribution=distribution, problem=problem) from error
 
 

@@ -118,23 +118,18 @@ def is_late(run: ScheduleRun, deadline: float, now: datetime) -> bool:
 
 def ended(run: ScheduleRun, job: Job | None, now: datetime) -> ScheduleRun | None:
     """Return the run as it ended, by its job; None: it goes on. A job that is gone has failed."""
-    if job is None:
-        return attrs.evolve(
-            run,
-            status=RunStatus.FAILED,
-            error={"code": JOB_GONE, "reason": "its job was deleted"},
-            finished_at=now,
-        )
-    if not job.is_terminal:
+    if job is not None and not job.is_terminal:
         return None
-    at = job.updated_at or now
+    status, error = _end_by(job)
+    ended_at = None if job is None else job.updated_at
+    return attrs.evolve(run, status=status, error=error, finished_at=ended_at or now)
+
+
+def _end_by(job: Job | None) -> tuple[RunStatus, dict[str, Any] | None]:
+    if job is None:
+        return RunStatus.FAILED, {"code": JOB_GONE, "reason": "its job was deleted"}
     if job.status is JobStatus.SUCCESS:
-        return attrs.evolve(run, status=RunStatus.SUCCESS, finished_at=at)
-    status, error = _failure(job)
-    return attrs.evolve(run, status=status, error=error, finished_at=at)
-
-
-def _failure(job: Job) -> tuple[RunStatus, dict[str, Any]]:
+        return RunStatus.SUCCESS, None
     if not job.errors:
         return RunStatus.FAILED, {"code": "unknown", "reason": "its job says nothing of it"}
     last = job.errors[-1]

@@ -89,12 +89,11 @@ class Plugins:
             self._manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
             raise PluginLoadError(distribution=distribution, problem=_one_line(error)) from error
-        _refuse_unmarked(plugin, distribution)
-        impls = list(self._manager.get_hookcallers(plugin) or ())
-        for hook in impls:
-            _refuse_wrong_kind(hook, plugin, distribution)
+        callers = list(self._manager.get_hookcallers(plugin) or ())
+        if problem := next(_problems(plugin, callers), ""):
+            raise PluginLoadError(distribution=distribution, problem=problem)
         registered = {kind: self._collect(kind, plugin, distribution) for kind in self._known}
-        hooks = tuple(sorted(hook.name for hook in impls))
+        hooks = tuple(sorted(hook.name for hook in callers))
         self._infos.append(
             PluginInfo(name=name, distribution=distribution, version=version, hooks=hooks, **registered)
         )
@@ -207,22 +206,17 @@ def _blaming(distribution: str, what: str) -> Iterator[None]:
         raise PluginLoadError(distribution=distribution, problem=problem) from error
 
 
-def _refuse_unmarked(plugin: object, distribution: str) -> None:
+def _problems(plugin: object, hooks: Iterable[pluggy.HookCaller]) -> Iterator[str]:
+    """Yield why hooks that a plugin implements, or means to, can't be called as it wants them to be."""
     for name, value in inspect.getmembers(plugin, inspect.isroutine):
         if name.startswith("sp00ky_") and not hasattr(value, f"{hookspecs.PROJECT}_impl"):
-            problem = f"{name} isn't marked with @hookimpl, so it would never be called"
-            raise PluginLoadError(distribution=distribution, problem=problem)
-
-
-def _refuse_wrong_kind(hook: pluggy.HookCaller, plugin: object, distribution: str) -> None:
-    for impl in (impl for impl in hook.get_hookimpls() if impl.plugin is plugin):
-        if hook.name not in OBSERVERS and inspect.iscoroutinefunction(impl.function):
-            problem = f"{hook.name} must not be async: its result is needed at once"
-            raise PluginLoadError(distribution=distribution, problem=problem)
+            yield f"{name} isn't marked with @hookimpl, so it would never be called"
+    impls = [(hook.name, impl) for hook in hooks for impl in hook.get_hookimpls() if impl.plugin is plugin]
+    for name, impl in impls:
+        if name not in OBSERVERS and inspect.iscoroutinefunction(impl.function):
+            yield f"{name} must not be async: its result is needed at once"
         on_error = getattr(impl.function, hookspecs.ON_ERROR, "log")
-        if on_error not in ("log", "fail") or (on_error == "fail" and hook.name != MERGED):
-            problem = f"{hook.name} can't have on_error={on_error!r}: {MERGED} may have 'fail'"
-            raise PluginLoadError(distribution=distribution, problem=problem)
-        if hook.name not in DECISIONS and (impl.hookwrapper or impl.wrapper):
-            problem = f"{hook.name} can't be wrapped: only {', '.join(sorted(DECISIONS))} can"
-            raise PluginLoadError(distribution=distribution, problem=problem)
+        if on_error not in ("log", "fail") or (on_error == "fail" and name != MERGED):
+            yield f"{name} can't have on_error={on_error!r}: {MERGED} may have 'fail'"
+        if name not in DECISIONS and (impl.hookwrapper or impl.wrapper):
+            yield f"{name} can't be wrapped: only {', '.join(sorted(DECISIONS))} can"

@@ -204,7 +204,7 @@ def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str
 
 
 def _clash(group: Sequence[Backend]) -> str:
-    """Say why backends can't share a table; if two of them have a path in common, whose job would it be?"""
+    """Say why backends can't share a table: whose job would a path be that two have? Empty: they can."""
     for one, other in combinations(group, 2):
         shared, fix = f"its table {one.table.table!r} is shared, and", "each backend a table of its own"
         if any(isinstance(backend.contract, OpenContract) for backend in (one, other)):

@@ -194,7 +194,7 @@ class Hooks:
 
 
 def _impls(manager: pluggy.PluginManager, name: str) -> list[pluggy.HookImpl]:
-    """List what plugins implement a hook by, the first to be called first, as pluggy doesn't keep them."""
+    """List a hook's implementations by plugins, the first to be called first: pluggy keeps the reverse."""
     impls = reversed(getattr(manager.hook, name).get_hookimpls())
     return [impl for impl in impls if impl.plugin_name != BUILT_IN]
 

@@ -207,7 +207,7 @@ def _blaming(distribution: str, what: str) -> Iterator[None]:
 
 
 def _problems(plugin: object, hooks: Iterable[pluggy.HookCaller]) -> Iterator[str]:
-    """Yield why hooks that a plugin implements, or means to, can't be called as it wants them to be."""
+    """Yield what is wrong with the hooks that a plugin implements, or means to."""
     for name, value in inspect.getmembers(plugin, inspect.isroutine):
         if name.startswith("sp00ky_") and not hasattr(value, f"{hookspecs.PROJECT}_impl"):
             yield f"{name} isn't marked with @hookimpl, so it would never be called"

@@ -24,7 +24,7 @@ from sp00ky_core.job.job import JobStatus
 from sp00ky_core.outbox.operators.schedules import SyncResult
 from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, StoredSchedule, Trigger
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.runner.maintenance.scheduler import change, define, definitions_of, everything, share
+from sp00ky_core.runner.maintenance.scheduler import change, decisions_of, define, everything, share
 from sp00ky_core.schedules.definition import definition_of
 from sp00ky_core.stores.memory import MemorySession
 from sp00ky_core.stores.transactional.connection.session import Row
@@ -311,7 +311,7 @@ async def test_a_definition_that_cannot_be_read_is_replaced_by_the_files(timer: 
     record = await outbox.schedules.get("tick")
     assert (record.definition, definition_of(record.stored)) == (None, None)
     await timer.fire(outbox)
-    assert await define(timer.store, definitions_of(outbox.config.schedules, outbox.backends)) == ["tick"]
+    assert await define(timer.store, decisions_of(outbox.config.schedules, outbox.backends)) == ["tick"]
     assert (await outbox.schedules.get("tick")).definition is not None
 
 

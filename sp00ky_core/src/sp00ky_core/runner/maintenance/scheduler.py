@@ -81,35 +81,35 @@ def tables_of(backends: Mapping[str, Backend]) -> dict[str, str]:
     return {name: backend.table.table for name, backend in backends.items()}
 
 
-Definitions = Mapping[str, Decide]
-"""Decide by name how rows are to be that definitions say."""
+Decisions = Mapping[str, Decide]
+"""By the schedules' names."""
 
 
-def definitions_of(
+def decisions_of(
     schedules: Mapping[str, ScheduleConfig],
     backends: Mapping[str, Backend],
     *,
     origin: str = "file",
     only_new: bool = False,
-) -> Definitions:
-    """Return what makes rows what schedules of known backends say; see ``defined``."""
-    tables, anew = tables_of(backends), partial(defined, origin=origin, only_new=only_new)
+) -> Decisions:
+    """Return what decides how the rows of schedules are to be, as ``defined`` does."""
+    tables, decide = tables_of(backends), partial(defined, origin=origin, only_new=only_new)
     return {
-        name: partial(anew, schedule, job_table=tables.get(schedule.backend))
+        name: partial(decide, schedule, job_table=tables.get(schedule.backend))
         for name, schedule in schedules.items()
     }
 
 
-async def define(store: Store, definitions: Definitions) -> list[str]:
-    """Make the rows what definitions say; the names of those that were written."""
-    wanted = undefined(await schedules_of(store).schedules(), definitions)
+async def define(store: Store, decisions: Decisions) -> list[str]:
+    """Make the rows what is decided; return the names of those that were written."""
+    wanted = undefined(await schedules_of(store).schedules(), decisions)
     return [name for name, decide in wanted.items() if await change(store, name, decide)]
 
 
-def undefined(snapshot: ScheduleSnapshot, definitions: Definitions) -> Definitions:
-    """Return the definitions of which rows aren't as they say; nearly every start has none."""
+def undefined(snapshot: ScheduleSnapshot, decisions: Decisions) -> Decisions:
+    """Return the decisions that change a row; nearly every start has none."""
     stored, now = snapshot.schedules, snapshot.now
-    return {name: decide for name, decide in definitions.items() if decide(stored.get(name), now) is not None}
+    return {name: decide for name, decide in decisions.items() if decide(stored.get(name), now) is not None}
 
 
 Place = Callable[[str], tuple[int, int]]
@@ -202,7 +202,7 @@ class Scheduler:
         """Begin what is due; seconds until there may be more."""
         try:
             if not self._has_defined:
-                new = definitions_of(self._definitions, self._firing.backends, only_new=True)
+                new = decisions_of(self._definitions, self._firing.backends, only_new=True)
                 await define(self._firing.store, new)
             snapshot = await self._latest(0.0)
             if not self._has_defined:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -93,9 +94,8 @@ class Bench:
     async def fire(self, outbox: Outbox, place: Place = everything) -> None:
         """Look once at what is due, as a runner in this place does, and end what has begun."""
         scheduler = self.services(outbox, place).scheduler
-        await scheduler._look()
-        while scheduler._under_way:
-            await next(iter(scheduler._under_way.values()))
+        async with asyncio.TaskGroup() as fires:
+            await scheduler._look(fires)
 
     def services(self, outbox: Outbox, place: Place = everything) -> Any:
         options = RunnerOptions(random=lambda: 0.0)

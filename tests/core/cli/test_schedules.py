@@ -8,6 +8,7 @@ from tests.core.cli.conftest import Cli
 from tests.core.cli.shelf import Shelf, within
 
 from sp00ky_core.config.schedules import parse_schedule
+from sp00ky_core.runner.maintenance.scheduler import decisions_of
 from sp00ky_core.runner.maintenance.scheduler import define as write
 
 KEYS = [
@@ -75,7 +76,7 @@ def test_a_paused_one_is_not_fired(shelf: Shelf, sp00ky: Cli) -> None:
 def test_a_run_that_failed_at_once_is_exit_1(shelf: Shelf, sp00ky: Cli) -> None:
     definition = {"every": "1h", "backend": "api", "route": "/gone"}
     wanted = parse_schedule("nightly", definition)  # as a file had it before the route went
-    within(lambda outbox: write(outbox.store, {"nightly": wanted}, {}))
+    within(lambda outbox: write(outbox.store, decisions_of({"nightly": wanted}, {})))
     done = sp00ky("schedules", "trigger", "nightly")
     assert done.code == 1
     assert "unknown_route" in done.out

@@ -75,7 +75,6 @@ def door(**keys: Any) -> Door:
     )
     clock, news = FakeClock(), list[None]()
     gate = Gate(
-        name="api",
         config=config,
         runner_id=ME,
         clock=clock.monotonic,

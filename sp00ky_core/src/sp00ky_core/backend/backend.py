@@ -123,10 +123,12 @@ def load_backends(
     groups: dict[str, list[Backend]] = {}
     for backend in loaded:
         groups.setdefault(backend.table.table, []).append(backend)
-    clashing = {backend.name: problem for group in groups.values() for backend, problem in _clashes(group)}
-    sound = [group for group in groups.values() if group[0].name not in clashing]
-    joined = {backend.name: backend for group in sound for backend in _joined(group)}
-    left_out = {**config.left_out, **clashing}
+    joined, left_out = dict[str, Backend](), {**config.left_out}
+    for group in groups.values():
+        if problem := _clash(group):
+            left_out |= {backend.name: problem for backend in group}
+        else:
+            joined |= {backend.name: backend for backend in _joined(group)}
     if not joined:
         raise _none(config, left_out)
     return Backends({name: joined[name] for name in config.backends if name in joined}, left_out)
@@ -201,24 +203,19 @@ def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str
     )
 
 
-def _clashes(group: Sequence[Backend]) -> Iterable[tuple[Backend, str]]:
-    """Yield every backend of a table if any two of them have a path in common: whose job would it be?"""
+def _clash(group: Sequence[Backend]) -> str:
+    """Say why backends can't share a table: whose job would a path be that two have? Empty: they can."""
     for one, other in combinations(group, 2):
-        shared = f"its table {one.table.table!r} is shared, and {one.name!r} or {other.name!r}"
+        shared, fix = f"its table {one.table.table!r} is shared, and", "each backend a table of its own"
         if any(isinstance(backend.contract, OpenContract) for backend in (one, other)):
-            problem = f"{shared} has no contract; give each backend a table of its own"
-            return [(backend, problem) for backend in group]
-        if not (one.contract.is_read and other.contract.is_read):
-            fix = "give it a `spec`, or each backend a table of its own"  # reading it runs the application
-            return [(backend, f"{shared} has its contract in its application; {fix}") for backend in group]
-        common = sorted(_paths(one) & _paths(other))
-        if common:
-            problem = (
-                f"its table {one.table.table!r} is shared, and the documents of {one.name!r} and "
-                f"{other.name!r} both have {common[0]!r}; give each backend a table of its own"
-            )
-            return [(backend, problem) for backend in group]
-    return []
+            return f"{shared} {one.name!r} or {other.name!r} has no contract; give {fix}"
+        if not (one.contract.is_read and other.contract.is_read):  # reading it runs the application
+            problem = f"{one.name!r} or {other.name!r} has its contract in its application"
+            return f"{shared} {problem}; give it a `spec`, or {fix}"
+        if common := sorted(_paths(one) & _paths(other)):
+            problem = f"the documents of {one.name!r} and {other.name!r} both have {common[0]!r}"
+            return f"{shared} {problem}; give {fix}"
+    return ""
 
 
 def _paths(backend: Backend) -> set[str]:
@@ -234,10 +231,9 @@ def _forget_shared_ids(group: Sequence[Backend]) -> None:
     for operation_id, backends in owners.items():
         if len(backends) > 1:
             names = " and ".join(backend.name for backend in backends)
+            reason = f"the documents of {names}, which share a table, have it"
             for backend in backends:
-                backend.contract.forget(
-                    operation_id, f"the documents of {names}, which share a table, have it"
-                )
+                backend.contract.forget(operation_id, reason)
 
 
 def _joined(group: Sequence[Backend]) -> Iterable[Backend]:

@@ -13,18 +13,7 @@ from sp00ky_core.config.structuring import KeyProblem, SectionReader, camel
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.ports import Settings, SettingsRecord, Store, has
 
-__all__ = [
-    "LIMITS",
-    "SETTABLE",
-    "adjusted",
-    "read_settings",
-    "settings_in",
-    "settings_texts",
-    "settings_to_json",
-    "value_of",
-    "value_text",
-    "values_of",
-]
+__all__ = ["SETTABLE", "settings_texts", "value_of", "value_text"]
 
 SETTABLE = tuple(map(camel, attrs.fields_dict(BackendSettings)))
 """The file's keys that can be set."""

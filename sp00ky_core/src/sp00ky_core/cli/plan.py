@@ -255,7 +255,6 @@ class _Simulation:
         backend = self._rules.backend
         places = int(min(backend.concurrency, backend.max_in_flight or math.inf))
         return Gate(
-            name=backend.name,
             config=attrs.evolve(backend, concurrency=places),
             runner_id=RUNNER,
             clock=lambda: self._now,

@@ -28,10 +28,7 @@ from sp00ky_core.job.outcome import (
 )
 
 __all__ = [
-    "BREAKER_TABLE",
-    "LONGEST_INTERVAL",
     "LONGEST_PAUSE",
-    "PAUSE_MARGIN",
     "Answered",
     "Breaker",
     "BreakerChange",
@@ -42,14 +39,7 @@ __all__ = [
     "ProbeFailed",
     "ProbeWithoutNews",
     "change_after",
-    "event_of",
-    "is_timeout",
-    "is_unavailable",
-    "longest_pause",
-    "never_connected",
-    "risk_turn",
     "route_in_turn",
-    "seconds_asked",
 ]
 
 LONGEST_INTERVAL = 30.0

@@ -36,7 +36,7 @@ LONGEST_HELD = 0.1
 
 
 class Claimed(Protocol):
-    """A claimed job, as far as a gate must know it; see ``runner.in_flight.Held``."""
+    """A claimed job, as far as a gate must know it; see ``runner.slots.Held``."""
 
     job: Job
     claimed_at: float
@@ -66,7 +66,6 @@ class Gate:
         breaker: None: it has none.
     """
 
-    _name: str
     _config: BackendConfig
     _runner_id: str
     _clock: Callable[[], float]
@@ -85,10 +84,9 @@ class Gate:
         self.pause: Pause = Pause()
         self.limit: Limit = Limit()
         self.breaker: SeenBreaker | None = None
-        if self._config.breaker is not None:
-            self.breaker = SeenBreaker(
-                self._name, self._config.breaker, self._clock, self._poll, self._several_routes, self._log
-            )
+        if (breaker := self._config.breaker) is not None:
+            name, several = self._config.name, self._several_routes
+            self.breaker = SeenBreaker(name, breaker, self._clock, self._poll, several, self._log)
         self._probes = 0  # this runner's, that have no outcome yet
 
     # --- claims ---
@@ -134,7 +132,7 @@ class Gate:
         if (paused is not None or not had_to_pass) and self.pause.claimed(now, paused, self._poll):
             text = "backend %s is paused by an operator: its jobs wait"
             text = text if self.pause.is_on else "backend %s is resumed: its jobs are delivered"
-            self._log(logging.INFO, text, self._name)
+            self._log(logging.INFO, text, self._config.name)
         self.limit.claimed(now, retry_in, is_served=bool(jobs))
         if breaker.state is BreakerState.CLOSED and breaker.paused_for > 0:
             self.throttling.pause(now, breaker.paused_for)
@@ -263,16 +261,17 @@ class Gate:
 
     def _log_route(self, job: Job, change: BreakerChange, outcome: Outcome) -> None:
         """Log what has become of the breaker of a job's route, if it is news."""
-        facts = {"backend": self._name, "path": job.path, **facts_of(job)}
+        name = self._config.name
+        facts = {"backend": name, "path": job.path, **facts_of(job)}
         if change.opens and isinstance(outcome, Undelivered):
             text = "backend %s: %.100r doesn't answer in time (%s: %s): its jobs wait, others are sent; %s"
             retry = f"one of them is tried in {change.pause:.1f} s, then less often"
-            said_of_it = (self._name, job.path, named(job), _said(outcome), retry)
+            said_of_it = (name, job.path, named(job), _said(outcome), retry)
             self._log(logging.WARNING, text, *said_of_it, extra={"event": "breaker_opened", **facts})
         elif change.closes:
             text = "backend %s: %.100r answers again: its jobs are sent"
             extra = {"event": "breaker_closed", **facts}
-            self._log(logging.WARNING, text, self._name, job.path, extra=extra)
+            self._log(logging.WARNING, text, name, job.path, extra=extra)
 
 
 def _said(outcome: Undelivered) -> str:

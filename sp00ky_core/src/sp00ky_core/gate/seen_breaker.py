@@ -394,8 +394,7 @@ class RouteBreakers:
         breaker = self._age(seen, now)
         change = change_after(f"{self._backend} {route}", breaker, event, self._config)
         if change is not None:
-            after = change.of(breaker)
-            seen.breaker = NEW if after == NEW else after
+            seen.breaker = _or_new(change.of(breaker))
             closed = (route.breaker.state is BreakerState.CLOSED for route in self._routes.values())
             self.are_closed = all(closed)
         return change

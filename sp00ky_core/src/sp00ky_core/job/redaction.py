@@ -10,7 +10,7 @@ import attrs
 from sp00ky_core.encoding.json_bytes import JsonObject, decode, encode, steps_of
 from sp00ky_core.job.job import Job
 
-__all__ = ["KEYS", "REDACTED", "matched", "redacted", "without_keys"]
+__all__ = ["redacted", "without_keys"]
 
 REDACTED = "(redacted)"
 """Stands for what was taken out."""

@@ -19,7 +19,7 @@ from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import BackendStats
 from sp00ky_core.stores.naming import NamedJobs, StoreUser
 
-__all__ = ["EXACT", "Answer", "Measured", "Measures", "Metered", "TextServer", "refuse_unmeasured"]
+__all__ = ["EXACT"]
 
 EXACT = 10_000
 """Jobs: up to so many are counted, more are estimated."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 
@@ -14,7 +15,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from sp00ky_core.observe.rates import COUNT, FIRST_BUCKET, SECONDS, Counters, Counts
+from sp00ky_core.observe.rates import COUNT, FIRST_BUCKET, SECONDS, Counters
 from sp00ky_core.ports import BUCKETS, COARSE_BOUNDS, BackendStats, coarse_buckets
 
 STATUSES = ("pending", "processing", "success", "failed")
@@ -63,10 +64,9 @@ def _counted(counters: Counters, in_flight: Mapping[str, int], *, routes: bool) 
 
 def _attempts(counters: Counters, *, routes: bool) -> Metric:
     labels = ["backend", "outcome", "code", *["path"] * routes]
-    sums: dict[tuple[str, ...], float] = {}
+    sums = Counter[tuple[str, ...]]()
     for (backend, path, outcome, code), counts in counters.attempts.items():
-        key = (backend, outcome, str(code), *[path] * routes)
-        sums[key] = sums.get(key, 0) + counts[COUNT]
+        sums[backend, outcome, str(code), *[path] * routes] += int(counts[COUNT])
     family = CounterMetricFamily("sp00ky_attempts", "Attempts that have ended.", labels=labels)
     for key, count in sums.items():
         family.add_metric(key, count)
@@ -74,12 +74,10 @@ def _attempts(counters: Counters, *, routes: bool) -> Metric:
 
 
 def _seconds(counters: Counters) -> Metric:
-    sums: dict[str, Counts] = {}
-    for (backend, *_), counts in counters.attempts.items():
-        known = sums.get(backend, [0.0] * len(counts))
-        sums[backend] = [one + other for one, other in zip(known, counts, strict=True)]
+    sums = Counters()
+    sums.add(((backend, "", "", 0), counts) for (backend, *_), counts in counters.attempts.items())
     family = HistogramMetricFamily("sp00ky_attempt_seconds", "How long attempts took.", labels=["backend"])
-    for backend, counts in sums.items():
+    for (backend, *_), counts in sums.attempts.items():
         buckets = accumulate(coarse_buckets(counts[FIRST_BUCKET : FIRST_BUCKET + BUCKETS]))
         family.add_metric([backend], list(zip(BOUNDS, buckets, strict=True)), sum_value=counts[SECONDS])
     return family

@@ -24,17 +24,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.ports.rollups import step_of
 
-__all__ = [
-    "Counters",
-    "Counts",
-    "Kind",
-    "Rates",
-    "empty_in",
-    "outcome_of",
-    "percentile",
-    "query_of",
-    "rates_of",
-]
+__all__ = ["Rates", "percentile"]
 
 Kind = tuple[str, str, str, int]
 """Of attempts: their backend, path (a route, or empty), outcome and code."""

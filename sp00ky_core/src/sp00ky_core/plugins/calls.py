@@ -40,6 +40,9 @@ OBSERVERS = frozenset(
     name for name in vars(hookspecs) if name.startswith("sp00ky_") and not name.startswith(_OTHERS)
 )
 
+BUILT_IN = "sp00ky-core:defaults"
+"""The name of this module as a plugin: its rules decide where no other plugin does."""
+
 OBSERVER_TIMEOUT = 1.0
 """Seconds that an asynchronous observer gets."""
 
@@ -67,25 +70,13 @@ class Hooks:
 
     def __init__(self, manager: pluggy.PluginManager) -> None:
         self._hook = manager.hook
-        # pluggy keeps them in reverse: the last one is called first.
-        self._impls = {
-            name: tuple(reversed(getattr(manager.hook, name).get_hookimpls()))
-            for name in OBSERVERS | DECISIONS | {MERGED, TRACED}
-        }
+        self._impls = {name: _impls(manager, name) for name in OBSERVERS | DECISIONS | {MERGED, TRACED}}
         self.traces: bool = bool(self._impls[TRACED])
         self._observing: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)  # by plugin
 
     def observes(self, name: str) -> bool:
-        """Whether any plugin implements the hook."""
+        """Whether any plugin implements the hook, beside a built-in rule."""
         return bool(self._impls[name])
-
-    def decides(self, name: str) -> bool:
-        """Whether any plugin implements a decision, beside the built-in rule."""
-        return bool(self._deciding(name))
-
-    def _deciding(self, name: str) -> tuple[pluggy.HookImpl, ...]:
-        """Return the plugins' implementations; a built-in rule comes last."""
-        return self._impls[name][: -1 if name in DECISIONS else None]
 
     async def dispatch(self, name: str, **facts: Any) -> None:
         """Call every observer and wait for it; what one raises is logged and changes nothing."""
@@ -162,10 +153,10 @@ class Hooks:
 
     def _decide(self, name: str, kinds: tuple[type[D], ...], facts: Mapping[str, Any]) -> D | None:
         """Return what plugins decide; None: nothing that counts, the built-in rule stands."""
-        if not self.decides(name):
+        if not self._impls[name]:
             return None
         try:
-            with _watched(" or ".join(impl.plugin_name for impl in self._deciding(name)), name):
+            with _watched(" or ".join(impl.plugin_name for impl in self._impls[name]), name):
                 decided: Any = getattr(self._hook, name)(**facts)
         except (Exception, asyncio.CancelledError):  # a stranger's decision failed: the built-in one stands
             logger.exception("a plugin failed in %s; the built-in rule decides", name)
@@ -200,6 +191,12 @@ class Hooks:
                 raise HookFailed(f"plugin {impl.plugin_name} may not set a header of its {MERGED}")
             merged.update(allowed)
         return merged
+
+
+def _impls(manager: pluggy.PluginManager, name: str) -> list[pluggy.HookImpl]:
+    """List a hook's implementations by plugins, the first to be called first: pluggy keeps the reverse."""
+    impls = reversed(getattr(manager.hook, name).get_hookimpls())
+    return [impl for impl in impls if impl.plugin_name != BUILT_IN]
 
 
 def _close(answer: object) -> None:

@@ -8,7 +8,6 @@ nothing. One that blocks the event loop for 0.5 s is named in a warning.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import pluggy
@@ -38,37 +37,32 @@ ON_ERROR = "sp00ky_on_error"
 """What an implementation that was marked with ``on_error`` has, by that name."""
 
 
-class HookMarker:
-    """Marks a plugin's implementation of a hook, as pluggy's marker does, whose options it takes.
+_mark = pluggy.HookimplMarker(PROJECT)
+
+
+@overload
+def hookimpl(function: Function) -> Function: ...
+
+
+@overload
+def hookimpl(
+    function: None = None, *, on_error: OnError = "log", **options: Any
+) -> Callable[[Function], Function]: ...
+
+
+def hookimpl(
+    function: Function | None = None, *, on_error: OnError = "log", **options: Any
+) -> Function | Callable[[Function], Function]:
+    """Mark a plugin's implementation of a hook, as pluggy's marker does, whose options it takes.
 
     ``on_error="fail"`` is for ``sp00ky_request_headers`` whose headers no request may lack.
     """
 
-    _mark = pluggy.HookimplMarker(PROJECT)
+    def mark(marked: Function) -> Function:
+        setattr(marked, ON_ERROR, on_error)
+        return _mark(marked, **options)
 
-    @overload
-    def __call__(self, function: Function) -> Function: ...
-
-    @overload
-    def __call__(
-        self, function: None = None, *, on_error: OnError = "log", **options: Any
-    ) -> Callable[[Function], Function]: ...
-
-    def __call__(
-        self, function: Function | None = None, *, on_error: OnError = "log", **options: Any
-    ) -> Function | Callable[[Function], Function]:
-        """Mark a function, or return what does so with these options."""
-        if function is None:
-            return partial(self._marked, on_error=on_error, options=options)
-        return self._marked(function, on_error=on_error, options=options)
-
-    def _marked(self, function: Function, *, on_error: OnError, options: Mapping[str, Any]) -> Function:
-        setattr(function, ON_ERROR, on_error)
-        return self._mark(function, **options)
-
-
-hookimpl: HookMarker = HookMarker()
-"""Marks a plugin's implementation of a hook."""
+    return mark if function is None else mark(function)
 
 
 @hookspec

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,7 +17,7 @@ from sp00ky_core.config import load_config as read_config
 from sp00ky_core.errors import AdapterMissing, PluginLoadError
 from sp00ky_core.job.retry import STRATEGIES, Strategy
 from sp00ky_core.plugins import calls, hookspecs
-from sp00ky_core.plugins.calls import DECISIONS, MERGED, OBSERVERS, Hooks
+from sp00ky_core.plugins.calls import BUILT_IN, DECISIONS, MERGED, OBSERVERS, Hooks
 from sp00ky_core.ports import StoreFactory, TransportEntry, TransportFactory, entry_of
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Plugins:
     def __init__(self) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        self._manager.register(calls, name="sp00ky-core:defaults")  # the built-in decisions
+        self._manager.register(calls, name=BUILT_IN)
         built_in = {name: (strategy, "sp00ky-core") for name, strategy in STRATEGIES.items()}
         self._known: dict[str, dict[str, tuple[Any, str]]]  # by kind and name: what was registered, by whom
         self._known = {"stores": {}, "transports": {}, "retry_strategies": built_in, "commands": {}}
@@ -88,21 +89,21 @@ class Plugins:
             self._manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
             raise PluginLoadError(distribution=distribution, problem=_one_line(error)) from error
-        _refuse_unmarked(plugin, distribution)
-        impls = list(self._manager.get_hookcallers(plugin) or ())
-        for hook in impls:
-            _refuse_wrong_kind(hook, plugin, distribution)
+        callers = list(self._manager.get_hookcallers(plugin) or ())
+        if problem := next(_problems(plugin, callers), ""):
+            raise PluginLoadError(distribution=distribution, problem=problem)
         registered = {kind: self._collect(kind, plugin, distribution) for kind in self._known}
-        hooks = tuple(sorted(hook.name for hook in impls))
+        hooks = tuple(sorted(hook.name for hook in callers))
         self._infos.append(
             PluginInfo(name=name, distribution=distribution, version=version, hooks=hooks, **registered)
         )
 
     def _collect(self, kind: str, plugin: object, distribution: str) -> tuple[str, ...]:
-        hook, known, registered = f"sp00ky_register_{kind}", self._known[kind], {}
+        hook, known, registered = f"sp00ky_register_{kind}", self._known[kind], dict[str, Any]()
         for impl in getattr(self._manager.hook, hook).get_hookimpls():
             if impl.plugin is plugin:
-                registered = _registered(impl, hook, distribution)
+                with _blaming(distribution, f"{hook} failed"):
+                    registered = dict(impl.function() or {})
         for name, factory in registered.items():
             problem = "with something that can't be called" if not callable(factory) else ""
             if name in known:
@@ -167,7 +168,9 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
     unique = {(_distribution(point), point.name, point.value): point for point in installed}
     for (distribution, name, _), point in sorted(unique.items(), key=lambda item: item[0]):
         version = point.dist.version if point.dist else ""
-        plugins.register(_load(point, distribution), name=name, distribution=distribution, version=version)
+        with _blaming(distribution, f"{point.value} can't be imported"):
+            plugin = point.load()
+        plugins.register(plugin, name=name, distribution=distribution, version=version)
     return plugins
 
 
@@ -193,39 +196,27 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _load(point: EntryPoint, distribution: str) -> object:
+@contextmanager
+def _blaming(distribution: str, what: str) -> Iterator[None]:
+    """Raise ``PluginLoadError`` for whatever a stranger's module, or its hook, raises or returns."""
     try:
-        return point.load()
-    except Exception as error:  # whatever a stranger's module raises
-        problem = f"{point.value} can't be imported: {type(error).__name__}: {_one_line(error)}"
+        yield
+    except Exception as error:
+        problem = f"{what}: {type(error).__name__}: {_one_line(error)}"
         raise PluginLoadError(distribution=distribution, problem=problem) from error
 
 
-def _registered(impl: pluggy.HookImpl, hook: str, distribution: str) -> dict[str, Any]:
-    try:
-        answer: Any = impl.function()
-        return dict(answer or {})
-    except Exception as error:  # whatever a stranger's hook raises or returns
-        problem = f"{hook} failed: {type(error).__name__}: {_one_line(error)}"
-        raise PluginLoadError(distribution=distribution, problem=problem) from error
-
-
-def _refuse_unmarked(plugin: object, distribution: str) -> None:
+def _problems(plugin: object, hooks: Iterable[pluggy.HookCaller]) -> Iterator[str]:
+    """Yield what is wrong with the hooks that a plugin implements, or means to."""
     for name, value in inspect.getmembers(plugin, inspect.isroutine):
         if name.startswith("sp00ky_") and not hasattr(value, f"{hookspecs.PROJECT}_impl"):
-            problem = f"{name} isn't marked with @hookimpl, so it would never be called"
-            raise PluginLoadError(distribution=distribution, problem=problem)
-
-
-def _refuse_wrong_kind(hook: pluggy.HookCaller, plugin: object, distribution: str) -> None:
-    for impl in (impl for impl in hook.get_hookimpls() if impl.plugin is plugin):
-        if hook.name not in OBSERVERS and inspect.iscoroutinefunction(impl.function):
-            problem = f"{hook.name} must not be async: its result is needed at once"
-            raise PluginLoadError(distribution=distribution, problem=problem)
+            yield f"{name} isn't marked with @hookimpl, so it would never be called"
+    impls = [(hook.name, impl) for hook in hooks for impl in hook.get_hookimpls() if impl.plugin is plugin]
+    for name, impl in impls:
+        if name not in OBSERVERS and inspect.iscoroutinefunction(impl.function):
+            yield f"{name} must not be async: its result is needed at once"
         on_error = getattr(impl.function, hookspecs.ON_ERROR, "log")
-        if on_error not in ("log", "fail") or (on_error == "fail" and hook.name != MERGED):
-            problem = f"{hook.name} can't have on_error={on_error!r}: {MERGED} may have 'fail'"
-            raise PluginLoadError(distribution=distribution, problem=problem)
-        if hook.name not in DECISIONS and (impl.hookwrapper or impl.wrapper):
-            problem = f"{hook.name} can't be wrapped: only {', '.join(sorted(DECISIONS))} can"
-            raise PluginLoadError(distribution=distribution, problem=problem)
+        if on_error not in ("log", "fail") or (on_error == "fail" and name != MERGED):
+            yield f"{name} can't have on_error={on_error!r}: {MERGED} may have 'fail'"
+        if name not in DECISIONS and (impl.hookwrapper or impl.wrapper):
+            yield f"{name} can't be wrapped: only {', '.join(sorted(DECISIONS))} can"

@@ -48,7 +48,7 @@ class Attempts:
         observes = self._hooks.observes
         self._observed = observes("sp00ky_attempt_started") or observes("sp00ky_attempt_finished")
         self._adds_headers = observes("sp00ky_request_headers")
-        self._classifies = self._hooks.decides("sp00ky_classify_outcome")
+        self._classifies = observes("sp00ky_classify_outcome")
         self._is_unwatched = not (self._observed or self._classifies or self._options.log_attempts)
 
     def begin(self, held: Held) -> Undelivered | Awaitable[Outcome]:
@@ -115,15 +115,11 @@ def _fault(held: Held, answer: object) -> Undelivered:
         return Undelivered(name=OUTCOME_UNKNOWN, reason="cut off: the runner had to stop")
     if held.attempt is None and isinstance(answer, BaseException):
         raise answer  # it is no transport's
-    if isinstance(answer, BaseException):
-        text = "%s: the transport of backend %s failed"
-        logger.error(text, named(held.job), held.backend.name, exc_info=answer, extra=facts_of(held.job))
-        reason = f"the transport raised {type(answer).__name__}"
-    else:
-        text = "%s: the transport of backend %s returned no outcome"
-        logger.error(text, named(held.job), held.backend.name, extra=facts_of(held.job))
-        reason = "the transport returned no outcome"
-    return Undelivered(name=OUTCOME_UNKNOWN, reason=reason)
+    error = answer if isinstance(answer, BaseException) else None
+    did = "returned no outcome" if error is None else f"raised {type(error).__name__}"
+    text = "%s: the transport of backend %s %s"
+    logger.error(text, named(held.job), held.backend.name, did, exc_info=error, extra=facts_of(held.job))
+    return Undelivered(name=OUTCOME_UNKNOWN, reason=f"the transport {did}")
 
 
 def _refusal(job: Job, contract: Contract) -> Undelivered:
@@ -132,9 +128,8 @@ def _refusal(job: Job, contract: Contract) -> Undelivered:
     problem = spelling_problem(job.path)
     if problem is not None:
         return Undelivered(name=INVALID_PATH, reason=problem)
-    shown = repr(job.path[:200])
-    if reason := contract.why_not(job.path):
-        return Undelivered(name=UNKNOWN_ROUTE, reason=f"{shown} can't be called: {reason}")
-    return Undelivered(
-        name=UNKNOWN_ROUTE, reason=f"{shown} isn't an operation of the backend's OpenAPI document"
+    why_not = contract.why_not(job.path)
+    problem = (
+        f"can't be called: {why_not}" if why_not else "isn't an operation of the backend's OpenAPI document"
     )
+    return Undelivered(name=UNKNOWN_ROUTE, reason=f"{job.path[:200]!r} {problem}")

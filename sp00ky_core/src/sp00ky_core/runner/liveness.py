@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 
 import attrs
@@ -13,7 +12,7 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import NO_INFO, RunnerBeat, RunnerInfo, Store
 from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.stores.subscription import Backoff
+from sp00ky_core.stores.subscription import Backoff, within
 
 FIRST_PAUSE = 0.25
 """Seconds after a beat that failed, doubled each time up to the interval."""
@@ -60,12 +59,10 @@ class Beat:
             self._beaten.clear()
             await self._beaten.wait()
 
-    async def next(self, within: float) -> None:
+    async def next(self, seconds: float) -> None:
         """Return after the next successful beat, or after so many seconds."""
         self._beaten.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within):
-                await self._beaten.wait()
+        await within(seconds, self._beaten.wait())
 
     def is_steady(self) -> bool:
         """Whether this runner's beats have come long enough without a gap for it to judge others."""

@@ -117,13 +117,13 @@ class Observer:
         self.counters.store_errors += isinstance(error, StoreError)
 
     @contextmanager
-    def tolerating(self, doing: str) -> Iterator[None]:
-        """Count a call that fails, which is made again later anyway."""
+    def tolerating(self, doing: str, level: int = logging.DEBUG) -> Iterator[None]:
+        """Count and log a call that fails, and go on: it is made again later anyway, or was the last try."""
         try:
             yield
         except Sp00kyError as error:
             self.count(error)
-            logger.debug("%s: %s", doing, error)
+            logger.log(level, "%s: %s", doing, error)
 
     def worked(self) -> None:
         """Log the end of an outage, if there was one."""

@@ -43,7 +43,7 @@ from sp00ky_core.runner.options import TRYING, RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
 from sp00ky_core.runner.slots import Answer, Held, Holdings, Slots
 from sp00ky_core.stores.naming import NamedJobs
-from sp00ky_core.stores.subscription import Backoff
+from sp00ky_core.stores.subscription import Backoff, within
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -88,11 +88,8 @@ class Runner:
         self.succeeded: int = 0  # jobs that this runner has settled as success
         self.failed: int = 0  # ... and as failed
         self._store, self._hooks = store, hooks
-        self._transport_of = transports
-        self._served = [backend.config for backend in backends.values()]
-        self._transports = list({id(transport): transport for transport in transports.values()}.values())
+        self._backends, self._transports = backends, transports
         self._documents = {name: backend.document for name, backend in backends.items()}
-        self._table_of = {name: backend.table.backend for name, backend in backends.items()}
         self._started = False
         self._running = False
         self._abandoned = False  # a drain was cut off
@@ -112,7 +109,7 @@ class Runner:
         wake, news, holdings = Wake(tables, self._options), asyncio.Event(), self._holdings
         shared = (self._store, self._hooks, self._options, self.observer)
         self._wake = wake
-        self._slots = {name: self._slots_of(name, backend, news) for name, backend in tables.items()}
+        self._slots = {name: self._slots_of(backend, news) for name, backend in tables.items()}
         self._gates = [slots.gate for slots in self._slots.values()]
         self._settler = Settler(*shared, holdings=holdings, written=self._note, room=wake.freed)
         self._breakers = BreakerWriter(*shared, gates=self._gates, news=news, changed=wake.all_may_have_work)
@@ -134,10 +131,9 @@ class Runner:
         settings = SettingsReader(self._store, tables, self._claimer.adjust, self.observer)
         self._settings = settings if has(self._store, Settings) else None
 
-    def _slots_of(self, name: str, backend: Backend, news: asyncio.Event) -> Slots:
+    def _slots_of(self, backend: Backend, news: asyncio.Event) -> Slots:
         table, options = stored_table(backend), self._options
         gate = Gate(
-            name=name,
             config=backend.config,
             runner_id=options.runner_id,
             clock=options.clock,
@@ -203,9 +199,13 @@ class Runner:
 
     async def _prepare(self) -> None:
         try:
-            for transport in self._transports:
+            for transport in self._own_transports():
                 await transport.open()
-                await self._prepare_transport(transport)
+            for name, transport in self._transports.items():
+                if isinstance(transport, PreparedTransport):
+                    config = self._backends[name].config
+                    with naming(config):
+                        await transport.prepare(config)
             await self._beat.beat()
             if self._settings is not None:
                 await self._settings.look()
@@ -215,15 +215,6 @@ class Runner:
             if self._beat.is_fresh():
                 await self._remove_row()
             raise
-
-    async def _prepare_transport(self, transport: Transport) -> None:
-        """Let a transport get ready. Raises ``ConfigError`` where a backend can't be delivered to."""
-        if not isinstance(transport, PreparedTransport):
-            return
-        for backend in self._served:
-            if self._transport_of[backend.name] is transport:
-                with naming(backend):
-                    await transport.prepare(backend)
 
     def _spawn_all(self) -> None:
         self._tasks.start("beat", self._beat.run)
@@ -319,7 +310,8 @@ class Runner:
             documents=self._documents,
             in_flight={name: attempts[name] for name in self._documents},
             slots={
-                name: self._slots[table].backend.config.concurrency for name, table in self._table_of.items()
+                name: self._slots[backend.table.backend].backend.config.concurrency
+                for name, backend in self._backends.items()
             },
             draining=self._claimer.is_stopping or self.drain_requested.is_set(),
         )
@@ -336,15 +328,15 @@ class Runner:
         while True:
             await self._holdings.emptied.wait()
             stats = await self._store.stats()
-            stats = {name: stats[name] for name in self._slots}
+            left = {name: stats[name] for name in self._slots if stats[name].pending + stats[name].processing}
             if self.drain_requested.is_set():
                 return self.failed
-            if not any(map(_has_work, stats.values())):
+            if not left:
                 await self._holdings.emptied.wait()  # what was written meanwhile counts once it is answered
                 return self.failed
-            refuse_paused(stats)
+            refuse_paused(left)
             refused = self._claimer.refused
-            is_idle = not any(counts.processing for counts in stats.values())
+            is_idle = not any(counts.processing for counts in left.values())
             if refused and is_idle and await self._store.next_due(self._slots.keys()) is None:
                 raise refused
             await asyncio.sleep(UNTIL_EMPTY_POLL)  # other processes' jobs send no event here
@@ -386,22 +378,22 @@ class Runner:
             self._tasks.start("settle", self._settler.run)
             self._tasks.start("breakers", self._breakers.run)
         await self._tasks.stop("scheduler", "runs", "settings")
-        await _within(self._options.grace, self._let_end())
+        await within(self._options.grace, self._let_end())
         await self._tasks.stop("claim", "signal")
         await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))
         for held in self._holdings.in_hand():  # its transport doesn't even end when it is cancelled
             self._slots[held.table.backend].gate.unsent(held)
             self._settler.put(held, self._decider.unknown(held))
             held.worker = None
-        if not await _within(LAST_WRITES, self._write_all()):
+        if not await within(LAST_WRITES, self._write_all()):
             text = "not everything was written in time, %d outcomes wait; leases will run out"
             logger.error(text, len(self._holdings))
         await self._tasks.stop("settle", "reclaim")
-        await _within(LAST_CHANGES, self._breakers.all_written())
+        await within(LAST_CHANGES, self._breakers.all_written())
         await self._tasks.stop("breakers", "rollups")
         if self._rollups is not None:
             await self._rollups.stop()
-        if await _within(LAST_BEAT, self._beat.stop()) and not len(self._holdings):
+        if await within(LAST_BEAT, self._beat.stop()) and not len(self._holdings):
             await self._remove_row()  # one that leaves claims behind is to be taken for dead
         await self._tasks.stop("beat")
         await self._close_transports()
@@ -419,46 +411,32 @@ class Runner:
         await self._give_back_unstarted()  # where the grace ended before that
         await self._holdings.emptied.wait()
 
+    def _own_transports(self) -> Collection[Transport]:
+        """Return the transports, each once: backends may share one."""
+        return {id(transport): transport for transport in self._transports.values()}.values()
+
     async def _close_transports(self) -> None:
-        for transport in self._transports:
+        for transport in self._own_transports():
             await transport.close()
 
     async def _remove_row(self) -> None:
         if (runners := has(self._store, Runners)) is None:
             return
-        try:
-            await _within(LAST_BEAT, runners.remove_runner(self.runner_id))
-        except Sp00kyError as error:
-            self.observer.count(error)
-            logger.warning("this runner's row can't be removed, it will look dead: %s", error)
+        with self.observer.tolerating(
+            "this runner's row can't be removed, it will look dead", logging.WARNING
+        ):
+            await within(LAST_BEAT, runners.remove_runner(self.runner_id))
 
     async def _give_back_unstarted(self) -> None:
         for slots in self._slots.values():
             for held in slots.take_ready():
                 self._claimer.let_go(held)
-        try:
+        with self.observer.tolerating("claims can't be released, their leases will run out", logging.WARNING):
             await self._claimer.release()
-        except Sp00kyError as error:
-            self.observer.count(error)
-            logger.warning("claims can't be released, their leases will run out: %s", error)
 
 
-def _has_work(stats: BackendStats) -> bool:
-    return stats.pending + stats.processing > 0
-
-
-async def _within(seconds: float, awaitable: Awaitable[object]) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await awaitable
-    except TimeoutError:
-        return False
-    return True
-
-
-def refuse_paused(stats: Mapping[str, BackendStats]) -> None:
+def refuse_paused(left: Mapping[str, BackendStats]) -> None:
     """Raise ``BackendPaused`` where there is nothing left to do but for backends that are paused."""
-    left = {name: counts for name, counts in stats.items() if _has_work(counts)}
     if all(counts.paused is not None and not counts.processing for counts in left.values()):
         raise BackendPaused(backends=tuple(left), jobs=sum(counts.pending for counts in left.values()))
 

@@ -19,25 +19,7 @@ from sp00ky_core.config.schedules import ScheduleConfig, definition_hash, parse_
 from sp00ky_core.errors import RunUnreadable, ScheduleInvalid
 from sp00ky_core.ports.schedules import RunStatus, ScheduleRun, Spawn, StoredSchedule, Trigger
 
-__all__ = [
-    "brought_back",
-    "can_not_fire",
-    "defined",
-    "is_due",
-    "is_others",
-    "next_fire",
-    "paused",
-    "refused_run",
-    "released",
-    "removed",
-    "resumed",
-    "run_of",
-    "run_row",
-    "run_with_job",
-    "same_clock",
-    "schedule_of",
-    "schedule_row",
-]
+__all__ = ["can_not_fire", "next_fire"]
 
 AHEAD = timedelta(seconds=60)
 """By how much a next fire may lie after the one computed now: clocks are set by less in normal service."""
@@ -195,8 +177,7 @@ def schedule_row(schedule: StoredSchedule) -> dict[str, Any]:
 
     ``paused`` and ``removed`` are 0 or 1, instants stay as they are.
     """
-    row = {field.name: getattr(schedule, field.name) for field in attrs.fields(StoredSchedule)}
-    return row | {
+    return attrs.asdict(schedule, recurse=False) | {
         "definition": json.dumps(dict(schedule.definition)),
         "seen": json.dumps(list(schedule.seen)),
         "failures": json.dumps(dict(schedule.failures)),
@@ -223,9 +204,9 @@ def run_of(row: Mapping[str, Any]) -> ScheduleRun:
 
 def run_row(run: ScheduleRun) -> dict[str, Any]:
     """Write the row of a run; instants stay as they are."""
-    row = {field.name: getattr(run, field.name) for field in attrs.fields(ScheduleRun)}
     error = None if run.error is None else json.dumps(dict(run.error))
-    return row | {"trigger": run.trigger.value, "status": run.status.value, "error": error}
+    written = {"trigger": run.trigger.value, "status": run.status.value, "error": error}
+    return attrs.asdict(run, recurse=False) | written
 
 
 def run_with_job(spawn: Spawn, job_id: str) -> ScheduleRun:

@@ -30,23 +30,7 @@ from sp00ky_core.ports.schedules import (
 )
 from sp00ky_core.schedules.definition import next_fire
 
-__all__ = [
-    "DEADLINE_EXCEEDED",
-    "REPLACED",
-    "FanOut",
-    "Fire",
-    "OpenRun",
-    "Situation",
-    "decide_fire",
-    "ended",
-    "failures_after",
-    "fan_out",
-    "is_late",
-    "job_key",
-    "kill_reason",
-    "new_job",
-    "with_row",
-]
+__all__ = ["job_key"]
 
 LONGEST_KEY = 255
 """Characters."""
@@ -60,7 +44,7 @@ class FanOut:
 
     Attributes:
         rows: By key; of a key that comes twice the first row counts.
-        problem: What is left out, in words; None: nothing is.
+        problem: What is left out, or why the query gave no rows, in words; None: nothing is.
     """
 
     rows: Mapping[str, Row]
@@ -134,23 +118,18 @@ def is_late(run: ScheduleRun, deadline: float, now: datetime) -> bool:
 
 def ended(run: ScheduleRun, job: Job | None, now: datetime) -> ScheduleRun | None:
     """Return the run as it ended, by its job; None: it goes on. A job that is gone has failed."""
-    if job is None:
-        return attrs.evolve(
-            run,
-            status=RunStatus.FAILED,
-            error={"code": JOB_GONE, "reason": "its job was deleted"},
-            finished_at=now,
-        )
-    if not job.is_terminal:
+    if job is not None and not job.is_terminal:
         return None
-    at = job.updated_at or now
+    status, error = _end_by(job)
+    ended_at = None if job is None else job.updated_at
+    return attrs.evolve(run, status=status, error=error, finished_at=ended_at or now)
+
+
+def _end_by(job: Job | None) -> tuple[RunStatus, dict[str, Any] | None]:
+    if job is None:
+        return RunStatus.FAILED, {"code": JOB_GONE, "reason": "its job was deleted"}
     if job.status is JobStatus.SUCCESS:
-        return attrs.evolve(run, status=RunStatus.SUCCESS, finished_at=at)
-    status, error = _failure(job)
-    return attrs.evolve(run, status=status, error=error, finished_at=at)
-
-
-def _failure(job: Job) -> tuple[RunStatus, dict[str, Any]]:
+        return RunStatus.SUCCESS, None
     if not job.errors:
         return RunStatus.FAILED, {"code": "unknown", "reason": "its job says nothing of it"}
     last = job.errors[-1]
@@ -204,7 +183,6 @@ class Situation:
         trigger: What makes it fire.
         open_runs: Its runs that haven't ended, as far as is written down, the oldest first.
         rows: Those of ``forEach``; None: it has none, and makes one job.
-        problem: Why the query gave no rows; None: it did.
         operation: What is called; None: that isn't known.
         checked: Checks a new job against its backend. Raises ``Sp00kyError``.
     """
@@ -215,7 +193,6 @@ class Situation:
     trigger: Trigger
     open_runs: Sequence[OpenRun] = ()
     rows: FanOut | None = None
-    problem: str | None = None
     operation: Operation | None = None
     checked: Callable[[NewJob], NewJob]
 
@@ -266,25 +243,20 @@ class _Deciding:
     def decide(self) -> Fire:
         """Look at each key."""
         rows = self._of.rows
-        if self._of.problem is None:
-            for key, row in ({"": None} if rows is None else rows.rows).items():
-                self._decide_key(key, row)
+        for key, row in ({"": None} if rows is None else rows.rows).items():
+            self._decide_key(key, row)
         return Fire(change=self._change(), kills=self._kills)
 
     def _change(self) -> ScheduleChange:
         stored, now, definition = self._of.stored, self._of.now, self._of.definition
         by_clock = self._of.trigger is Trigger.CRON
-        problem = self._of.problem or (self._of.rows and self._of.rows.problem)
-        counted, new = (
-            definition.quarantine_after is not None,
-            [run for run in self._runs if run.fired_at == now],
-        )
+        new = [run for run in self._runs if run.fired_at == now]
         after = attrs.evolve(
             stored,
             next_fire_at=next_fire(definition, now) if by_clock else stored.next_fire_at,
             last_fired_at=now,
-            last_error=problem or None,
-            failures=failures_after(self._failures, new) if counted else {},
+            last_error=None if self._of.rows is None else self._of.rows.problem,
+            failures={} if definition.quarantine_after is None else failures_after(self._failures, new),
         )
         return ScheduleChange(schedule=after, spawns=self._spawns, runs=self._runs)
 

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import random as _random
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import suppress
 
 __all__ = ["Backoff", "Broadcast", "Subscription"]
 
@@ -45,6 +44,16 @@ class Backoff:
     async def wait(self) -> None:
         """Wait once."""
         await asyncio.sleep(self.next())
+
+
+async def within(seconds: float, awaitable: Awaitable[object]) -> bool:
+    """Wait for something at most so long; return whether it came."""
+    try:
+        async with asyncio.timeout(seconds):
+            await awaitable
+    except TimeoutError:
+        return False
+    return True
 
 
 class Broadcast:
@@ -95,9 +104,7 @@ class Broadcast:
         event = asyncio.Event()
         self._waiting.add(event)
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await event.wait()
+            await within(seconds, event.wait())
         finally:
             self._waiting.discard(event)
 

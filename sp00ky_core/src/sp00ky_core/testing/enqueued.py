@@ -98,8 +98,7 @@ class Expectation:
         _check_payload(self.payload, ())
         if self.backend is not None:
             backends.named(self.backend)
-        if self.path is not None:
-            check_route(backends, self.backend, self.path)
+        path = None if self.path is None else name_of_route(backends, self.backend, self.path)
         for name in self.options:
             if name not in ExpectedOptions.__annotations__:
                 hint = nearest(name, ExpectedOptions.__annotations__)
@@ -109,23 +108,14 @@ class Expectation:
                 check_option(name, self.options[name], like="expires_at")
         JobFilter(status=self.options.get("status"))
         _check_strategy(backends, self.options.get("retry_strategy"))
-        return attrs.evolve(self, path=self.path and _name(backends, self.backend, self.path))
-
-    def conditions(self) -> Mapping[str, Any]:
-        """Return what ``find`` is asked for."""
-        return {"backend": self.backend, "path": self.path, "limit": MAX_LIMIT}
+        return attrs.evolve(self, path=path)
 
     def matching(self, jobs: Sequence[Job]) -> list[Job]:
         """Return the jobs that are as expected."""
         return [job for job in jobs if not any(self.differences(job))]
 
-    def is_met_by(self, jobs: Sequence[Job]) -> bool:
-        """Tell whether as many jobs as expected are as expected."""
-        return len(self.matching(jobs)) == self.count
-
-    def fail(self, like: Sequence[Job], all_jobs: Sequence[Job], connection: object) -> None:
-        """Raise the ``AssertionError`` that says what was enqueued instead."""
-        __tracebackhide__ = True
+    def failure(self, like: Sequence[Job], all_jobs: Sequence[Job], connection: object) -> str:
+        """Say what was enqueued instead."""
         matching = self.matching(like)
         description = f" like {self}" if str(self) else ""
         lines = [f"expected {_jobs(self.count)}{description}, found {len(matching)}"]
@@ -134,7 +124,7 @@ class Expectation:
         else:
             lines += self._nearest([job for job in like or all_jobs if job not in matching])
             lines += _listed(all_jobs, connection)
-        raise AssertionError("\n".join(lines))
+        return "\n".join(lines)
 
     def _nearest(self, jobs: Sequence[Job]) -> list[str]:
         """Say in what the job differs that has the fewest differences."""
@@ -165,19 +155,18 @@ class Expectation:
         return " ".join(parts + [f"{name}={shown(value)}" for name, value in self.options.items()])
 
 
-def _name(backends: Backends, name: str | None, path: str) -> str:
-    """Return the name of the operation that a text spells."""
-    meant = backends.values() if name is None else [backends[name]]
-    return next((backend.contract.name(path) for backend in meant if backend.contract.has(path)), path)
+def name_of_route(backends: Backends, backend: str | None, path: str) -> str:
+    """Return the name of the operation that a text spells.
 
-
-def check_route(backends: Backends, backend: str | None, path: str) -> None:
-    """Raise ``UnknownRoute`` for a path that a backend, or (None) every one of them, lacks."""
+    Raises ``UnknownRoute`` for one that a backend, or (None) every one of them, lacks.
+    """
     __tracebackhide__ = True
     named = backends if backend is None else {backend: backends[backend]}
-    if all(one.contract.operation(path) is None for one in named.values()):
-        known = sorted(frozenset().union(*(one.table.routes for one in named.values())))
-        raise UnknownRoute(backend=", ".join(named), path=path, known=tuple(known))
+    for one in named.values():
+        if (operation := one.contract.operation(path)) is not None:
+            return operation.name
+    known = sorted(frozenset().union(*(one.table.routes for one in named.values())))
+    raise UnknownRoute(backend=", ".join(named), path=path, known=tuple(known))
 
 
 def _check_payload(expected: Any, path: tuple[str | int, ...]) -> None:
@@ -387,11 +376,13 @@ async def _judge(outbox: Outbox | SyncOutbox, expected: Expectation, connection:
     __tracebackhide__ = True
     asynchronous = outbox.asynchronous if isinstance(outbox, SyncOutbox) else outbox
     expected = expected.check(asynchronous.backends)
-    jobs = await find_whole(outbox, connection, **expected.conditions())
-    if not expected.is_met_by(jobs):
+    conditions = {"backend": expected.backend, "path": expected.path, "limit": MAX_LIMIT}
+    jobs = await find_whole(outbox, connection, **conditions)
+    matching = expected.matching(jobs)
+    if len(matching) != expected.count:
         all_jobs = await _value_of(outbox.find(limit=MOST_JOBS, connection=connection))
-        expected.fail(jobs, all_jobs, connection)
-    return expected.matching(jobs)
+        raise AssertionError(expected.failure(jobs, all_jobs, connection))
+    return matching
 
 
 def _listed(jobs: Sequence[Job], connection: object) -> list[str]:

@@ -24,7 +24,7 @@ from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import Decider
 from sp00ky_core.runner.slots import Held
 from sp00ky_core.stores.callers import finished
-from sp00ky_core.testing.enqueued import check_route, find_whole
+from sp00ky_core.testing.enqueued import find_whole, name_of_route
 from sp00ky_core.testing.outboxes import commits_at_once, outbox_of_jobs
 
 __all__ = ["Answer", "Response", "ScriptedTransport", "deliver_all", "perform_jobs"]
@@ -187,7 +187,7 @@ def perform_jobs(
     responses = responses or {}
     asynchronous = outbox.asynchronous if isinstance(outbox, SyncOutbox) else outbox
     for path in responses:
-        check_route(asynchronous.backends, None, path)
+        name_of_route(asynchronous.backends, None, path)
     if connection is Transaction.OWN or commits_at_once(asynchronous, connection):
         if isinstance(outbox, SyncOutbox):
             return outbox.do(lambda own: _Performance(own, responses).run())

@@ -76,7 +76,7 @@ async def test_what_cant_be_pruned_is_not_tried_again_at_once(make_bench) -> Non
         while not store.tries:  # noqa: ASYNC110  # nothing tells of it
             await asyncio.sleep(0.005)
         for _ in range(10):  # rounds
-            await runner._beat.next(within=10)
+            await runner._beat.next(10)
     assert store.tries == 1
 
 

@@ -24,7 +24,7 @@ from sp00ky_core.job.job import JobStatus
 from sp00ky_core.outbox.operators.schedules import SyncResult
 from sp00ky_core.ports import RunStatus, ScheduleChange, ScheduleRun, StoredSchedule, Trigger
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.runner.maintenance.scheduler import change, define, everything, share
+from sp00ky_core.runner.maintenance.scheduler import change, decisions_of, define, everything, share
 from sp00ky_core.schedules.definition import definition_of
 from sp00ky_core.stores.memory import MemorySession
 from sp00ky_core.stores.transactional.connection.session import Row
@@ -95,10 +95,11 @@ async def test_a_clock_that_was_ahead_for_a_moment_silences_no_schedule(
     scheduler = timer.services(outbox).scheduler
     timer.clock.move(86_400)
     await timer.fire(outbox)
-    assert scheduler._begin(await timer.store.schedules()) > 0  # it has seen the row, and found it right
-    timer.clock.move(-86_400)
-    scheduler._begin(await timer.store.schedules())
-    await asyncio.gather(*scheduler._under_way.values())
+    async with asyncio.TaskGroup() as fires:
+        # It has seen the row, and found it right.
+        assert scheduler._begin(await timer.store.schedules(), fires) > 0
+        timer.clock.move(-86_400)
+        scheduler._begin(await timer.store.schedules(), fires)
     record = await outbox.schedules.get("tick")
     assert record.stored.next_fire_at == timer.clock.now + timedelta(seconds=60)
     assert "the database's clock has gone back" in caplog.text
@@ -310,7 +311,7 @@ async def test_a_definition_that_cannot_be_read_is_replaced_by_the_files(timer: 
     record = await outbox.schedules.get("tick")
     assert (record.definition, definition_of(record.stored)) == (None, None)
     await timer.fire(outbox)
-    assert await define(timer.store, outbox.config.schedules, {"api": "job"}) == ["tick"]
+    assert await define(timer.store, decisions_of(outbox.config.schedules, outbox.backends)) == ["tick"]
     assert (await outbox.schedules.get("tick")).definition is not None
 
 

@@ -63,6 +63,7 @@ from sp00ky_core.runner.maintenance.scheduler import (
     Place,
     Scheduler,
     change,
+    decisions_of,
     define,
     jobs_of,
     schedules_of,
@@ -286,7 +287,7 @@ class ScheduleOperators(StoreUser):
         whose = f"the timeout of schedule {name!r}"
         warn_of_ignored_timeout(self.backends[parsed.backend], parsed.timeout, whose)
         self._trusted.add(parsed.query_hash)
-        await define(self.store, {name: parsed}, tables_of(self.backends), origin="python")
+        await define(self.store, decisions_of({name: parsed}, self.backends, origin="python"))
 
     async def sync(self, **act: Unpack[ActOptions]) -> SyncResult:
         """Make the schedules what the file says: changes, additions, removals; a pause is kept.
@@ -304,12 +305,11 @@ class ScheduleOperators(StoreUser):
 
     async def _planned(self) -> SyncResult:
         """Find what would change; all is to be defined where there are no tables yet."""
-        definitions = self._config.schedules
         try:
             snapshot = await schedules_of(self.store).schedules()
         except SchemaError:
-            return SyncResult(defined=[*definitions], removed=[])
-        defined = undefined(snapshot, definitions, tables_of(self.backends))
+            return SyncResult(defined=[*self._config.schedules], removed=[])
+        defined = undefined(snapshot, decisions_of(self._config.schedules, self.backends))
         return SyncResult(defined=[*defined], removed=self._superfluous(snapshot))
 
     def _superfluous(self, snapshot: ScheduleSnapshot) -> list[str]:
@@ -332,7 +332,7 @@ class ScheduleOperators(StoreUser):
     async def _synced(self, planned: SyncResult, **act: Unpack[ActOptions]) -> SyncResult:
         selection = {"define": [*planned.defined][:MOST_IDS], "remove": [*planned.removed][:MOST_IDS]}
         async with self._recorded("sync", selection, **act) as record:
-            defined = await define(self.store, self._config.schedules, tables_of(self.backends))
+            defined = await define(self.store, decisions_of(self._config.schedules, self.backends))
             superfluous = self._superfluous(await schedules_of(self.store).schedules())
             gone = [name for name in superfluous if await change(self.store, name, _removed)]
             await record.reach(len(defined) + len(gone))

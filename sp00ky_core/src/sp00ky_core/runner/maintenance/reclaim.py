@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from itertools import islice
 
 import attrs
@@ -87,7 +88,7 @@ class Reclaimer:
     async def run(self) -> None:
         """Look after the table until cancelled."""
         while True:
-            await self._beat.next(within=2 * self._options.beat_interval)  # who is dead shows with a beat
+            await self._beat.next(2 * self._options.beat_interval)  # who is dead shows with a beat
             self._holdings.cut_off(self._options.clock())
             await self._round()
 
@@ -154,11 +155,6 @@ class Reclaimer:
             )
             self._written([(settlement, None)])
             if self._hooks.observes("sp00ky_job_settled"):
-                await self._report(settlement)
-
-    async def _report(self, settlement: Settlement) -> None:
-        try:
-            job = await self._jobs.get(settlement.job_id)
-        except JobNotFound:  # its owner has deleted it meanwhile
-            return
-        self._hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=settlement.transition)
+                with suppress(JobNotFound):  # its owner has deleted it meanwhile
+                    job = await self._jobs.get(settlement.job_id)
+                    self._hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=settlement.transition)

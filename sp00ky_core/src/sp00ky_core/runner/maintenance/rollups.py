@@ -12,6 +12,7 @@ from sp00ky_core.ports import Rollup, Rollups
 from sp00ky_core.ports.rollups import step_of
 from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.stores.subscription import within
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -63,35 +64,34 @@ class RollupWriter:
 
     async def stop(self) -> None:
         """Write what was counted in the minute that is still going on; never raises."""
-        try:
-            async with asyncio.timeout(LAST_SECONDS):
-                if self._ahead is None:
-                    await self._write()
-                self._end_minute()
-                await self._write()
-        except TimeoutError:
+        if not await within(LAST_SECONDS, self._write_rest()):
             logger.warning("the attempts of the last minute aren't in the rollups: the database is too slow")
+
+    async def _write_rest(self) -> None:
+        if self._ahead is None:
+            await self._write()
+        self._end_minute()
+        await self._write()
 
     def _clock(self) -> datetime:
         """Read the runner's clock, as if it had begun in 1970."""
         return datetime.fromtimestamp(self._options.clock(), tz=UTC)
 
     def _end_minute(self, *, before: float = 0.0) -> None:
-        """Make rows of what was counted in the minute that it was ``before`` seconds ago."""
-        if self._ahead is not None:
-            self._date(self._clock() + self._ahead - timedelta(seconds=before))
+        """Make rows, each once, of what was counted in the minute that it was ``before`` seconds ago.
 
-    def _date(self, at: datetime) -> None:
-        """Make rows of what was counted, each once: a clock that has gone back makes rows of another key."""
-        minute = step_of(at, int(MINUTE))
+        A clock that has gone back makes rows of another key.
+        """
         counted = self._observer.counters.since(self._counted)
-        if counted:
-            self._times_back += self._minute is not None and minute <= self._minute
-            self._minute, self._counted = minute, self._observer.counters.copy()
-            own_id = self._options.runner_id  # once the clock has gone back, one that no row there has
-            writer_id = f"{own_id}~{self._times_back}" if self._times_back else own_id
-            rows = [_rollup(minute, writer_id, kind, counts) for kind, counts in counted.items()]
-            self._unwritten = [*self._unwritten, *rows][-MOST_UNWRITTEN:]
+        if self._ahead is None or not counted:
+            return
+        minute = step_of(self._clock() + self._ahead - timedelta(seconds=before), int(MINUTE))
+        self._times_back += self._minute is not None and minute <= self._minute
+        self._minute, self._counted = minute, self._observer.counters.copy()
+        own_id = self._options.runner_id  # once the clock has gone back, one that no row there has
+        writer_id = f"{own_id}~{self._times_back}" if self._times_back else own_id
+        rows = [_rollup(minute, writer_id, kind, counts) for kind, counts in counted.items()]
+        self._unwritten = [*self._unwritten, *rows][-MOST_UNWRITTEN:]
 
     async def _write(self) -> None:
         rows = self._unwritten

@@ -30,10 +30,10 @@ from sp00ky_core.runner.maintenance.scheduler import (
     Scheduler,
     change,
     everything,
-    jobs_of,
     open_runs,
     schedules_of,
     share,
+    with_jobs,
 )
 from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
@@ -135,20 +135,18 @@ class RunMaintenance:
         with self._log.tolerating("schedules' runs can't be closed"):
             snapshot = await self._schedules.schedules()
             self._with_history = _with_history(snapshot)
-            for name, in_progress in (await self._open_runs(snapshot, place)).items():
-                written &= await self._close(snapshot.schedules[name], in_progress, snapshot.now)
+            known = self._known(snapshot, place)
+            for name, in_progress in (await self._open_runs(known)).items():
+                stored, now = snapshot.schedules[name], snapshot.now
+                written &= await self._close(stored, known[name], in_progress, now)
         return written
 
-    async def _open_runs(self, snapshot: ScheduleSnapshot, place: Place) -> dict[str, list[OpenRun]]:
-        """Read the runs that haven't ended, oldest first, of own schedules that are known here."""
-        own = share(snapshot.schedules, place)
-        known = {name for name in own if self._known(snapshot.schedules[name]) is not None}
-        runs = await self._runs_of(known) if known else []
-        jobs = await jobs_of(self._store, [run for run in runs if run.schedule in known])
+    async def _open_runs(self, known: Collection[str]) -> dict[str, list[OpenRun]]:
+        """Read the runs that haven't ended, oldest first, by their schedules."""
+        runs = [run for run in await self._runs_of(known) if run.schedule in known] if known else []
         by_schedule: dict[str, list[OpenRun]] = {}
-        for run in reversed(runs):
-            if run.schedule in known:
-                by_schedule.setdefault(run.schedule, []).append((run, jobs.get(run.job_id or "")))
+        for run, job in await with_jobs(self._store, runs):
+            by_schedule.setdefault(run.schedule, []).append((run, job))
         return by_schedule
 
     async def _runs_of(self, known: Collection[str]) -> list[ScheduleRun]:
@@ -164,25 +162,24 @@ class RunMaintenance:
                 logger.debug("runs can't be closed: %s", error)
         return runs
 
-    def _known(self, stored: StoredSchedule) -> ScheduleConfig | None:
-        definition = definition_of(stored)
-        return definition if definition is not None and self._firing.knows(stored, definition) else None
+    def _known(self, snapshot: ScheduleSnapshot, place: Place) -> dict[str, ScheduleConfig]:
+        """Return the definitions of own schedules that are known here, by their names."""
+        own = [snapshot.schedules[name] for name in share(snapshot.schedules, place)]
+        read = [(stored, definition_of(stored)) for stored in own]
+        return {stored.name: of for stored, of in read if of is not None and self._firing.knows(stored, of)}
 
     async def _prune_all_schedules(self, place: Place) -> None:
         """Delete old runs of own schedules; a fault is logged, and tried again with the next round."""
         with self._log.tolerating("schedules' old runs can't be deleted"):
             snapshot = await self._schedules.schedules()
-            for name in share(snapshot.schedules, place):
-                definition = self._known(snapshot.schedules[name])
-                if definition is not None:
-                    with self._log.tolerating(f"old runs of schedule {name} can't be deleted"):
-                        await self._prune(snapshot.schedules[name], definition, snapshot.now)
+            for name, definition in self._known(snapshot, place).items():
+                with self._log.tolerating(f"old runs of schedule {name} can't be deleted"):
+                    await self._prune(name, definition.history, snapshot.now)
 
-    async def _close(self, stored: StoredSchedule, in_progress: list[OpenRun], now: datetime) -> bool:
+    async def _close(
+        self, stored: StoredSchedule, definition: ScheduleConfig, in_progress: list[OpenRun], now: datetime
+    ) -> bool:
         """Close runs of one schedule; False: it has changed meanwhile."""
-        definition = self._known(stored)
-        if definition is None:
-            return True
         given = (definition.deadline, self._retention.run_deadline)
         deadline = next((seconds for seconds in given if seconds is not None), DEADLINE)
         late = [
@@ -201,16 +198,15 @@ class RunMaintenance:
         change = ScheduleChange(schedule=attrs.evolve(stored, failures=failures), runs=runs)
         return await self._schedules.change_schedule(change) is not None
 
-    async def _prune(self, stored: StoredSchedule, definition: ScheduleConfig, now: datetime) -> None:
-        history = definition.history
+    async def _prune(self, name: str, history: HistoryConfig | int | None, now: datetime) -> None:
         kept = self._kept(history if isinstance(history, HistoryConfig) else HistoryConfig())
         for statuses, seconds in ((SUCCESSES, kept.keep_success), (FAILURES, kept.failed)):
             if seconds is not None and seconds < math.inf:
-                await self._prune_until(stored.name, statuses, now - timedelta(seconds=seconds))
+                await self._prune_until(name, statuses, now - timedelta(seconds=seconds))
         if isinstance(history, int):
-            latest = await self._schedules.runs(RunQuery(schedule=stored.name, limit=history))
+            latest = await self._schedules.runs(RunQuery(schedule=name, limit=history))
             if len(latest) == history:
-                await self._prune_until(stored.name, (*SUCCESSES, *FAILURES), latest[-1].fired_at)
+                await self._prune_until(name, (*SUCCESSES, *FAILURES), latest[-1].fired_at)
 
     def _kept(self, history: HistoryConfig) -> HistoryConfig:
         """Return how long runs are kept: by a schedule's ``history``, else ``retention``, else by default."""

@@ -81,49 +81,35 @@ def tables_of(backends: Mapping[str, Backend]) -> dict[str, str]:
     return {name: backend.table.table for name, backend in backends.items()}
 
 
-async def define(
-    store: Store,
-    definitions: Mapping[str, ScheduleConfig],
-    tables: Mapping[str, str],
+Decisions = Mapping[str, Decide]
+"""By the schedules' names."""
+
+
+def decisions_of(
+    schedules: Mapping[str, ScheduleConfig],
+    backends: Mapping[str, Backend],
     *,
     origin: str = "file",
     only_new: bool = False,
-) -> list[str]:
-    """Make the rows what definitions say; the names of those that were written.
+) -> Decisions:
+    """Return what decides how the rows of schedules are to be, as ``defined`` does."""
+    tables, decide = tables_of(backends), partial(defined, origin=origin, only_new=only_new)
+    return {
+        name: partial(decide, schedule, job_table=tables.get(schedule.backend))
+        for name, schedule in schedules.items()
+    }
 
-    Args:
-        store: Keeps them.
-        definitions: By name.
-        tables: The job tables of the backends that are known here, by their names.
-        origin: Who defines them.
-        only_new: As a runner's start does, see ``defined``.
-    """
-    before = await schedules_of(store).schedules()
-    wanted = undefined(before, definitions, tables, origin=origin, only_new=only_new)
+
+async def define(store: Store, decisions: Decisions) -> list[str]:
+    """Make the rows what is decided; return the names of those that were written."""
+    wanted = undefined(await schedules_of(store).schedules(), decisions)
     return [name for name, decide in wanted.items() if await change(store, name, decide)]
 
 
-def undefined(
-    snapshot: ScheduleSnapshot,
-    definitions: Mapping[str, ScheduleConfig],
-    tables: Mapping[str, str],
-    *,
-    origin: str = "file",
-    only_new: bool = False,
-) -> dict[str, Decide]:
-    """Return the changes that make rows what definitions say, by name; nearly every start needs none."""
-    wanted = {
-        name: partial(
-            defined,
-            definition,
-            origin=origin,
-            job_table=tables.get(definition.backend),
-            only_new=only_new,
-        )
-        for name, definition in definitions.items()
-    }
+def undefined(snapshot: ScheduleSnapshot, decisions: Decisions) -> Decisions:
+    """Return the decisions that change a row; nearly every start has none."""
     stored, now = snapshot.schedules, snapshot.now
-    return {name: decide for name, decide in wanted.items() if decide(stored.get(name), now) is not None}
+    return {name: decide for name, decide in decisions.items() if decide(stored.get(name), now) is not None}
 
 
 Place = Callable[[str], tuple[int, int]]
@@ -192,7 +178,7 @@ class Scheduler:
     def __attrs_post_init__(self) -> None:
         self._schedules = schedules_of(self._firing.store)
         self._signalled = asyncio.Event()
-        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._under_way: set[str] = set()
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._read: dict[tuple[str, str], ScheduleConfig | None] = {}  # by name and hash
         self._right: dict[str, tuple[datetime | None, datetime]] = {}  # next fire, and when it was right
@@ -208,18 +194,16 @@ class Scheduler:
 
     async def run(self) -> None:
         """Define what is new, then fire what is due until cancelled."""
-        try:
+        async with asyncio.TaskGroup() as fires:
             while True:
-                await self._wait(await self._look())
-        finally:
-            await self._end()
+                await self._wait(await self._look(fires))
 
-    async def _look(self) -> float:
+    async def _look(self, fires: asyncio.TaskGroup) -> float:
         """Begin what is due; seconds until there may be more."""
         try:
             if not self._has_defined:
-                tables = tables_of(self._firing.backends)
-                await define(self._firing.store, self._definitions, tables, only_new=True)
+                new = decisions_of(self._definitions, self._firing.backends, only_new=True)
+                await define(self._firing.store, new)
             snapshot = await self._latest(0.0)
             if not self._has_defined:
                 self._has_defined = True
@@ -229,7 +213,7 @@ class Scheduler:
             self._say_once(self._firing.store.location, f"no schedule can be read, none is fired: {error}")
             return min(self._options.poll, AFTER_FAILURE)
         self._said.discard(self._firing.store.location)
-        return self._begin(snapshot)
+        return self._begin(snapshot, fires)
 
     def _say_what_differs(self, snapshot: ScheduleSnapshot) -> None:
         """Say which of the file's definitions the database has had before, and has no more."""
@@ -252,7 +236,7 @@ class Scheduler:
                 self._read_at = self._options.clock()
             return self._snapshot
 
-    def _begin(self, snapshot: ScheduleSnapshot) -> float:
+    def _begin(self, snapshot: ScheduleSnapshot, fires: asyncio.TaskGroup) -> float:
         """Begin what is due; seconds until more may be."""
         wait = self._options.poll * (0.9 + 0.2 * self._options.random())
         own, rows = share(snapshot.schedules, self._place), list(snapshot.schedules.items())
@@ -265,8 +249,8 @@ class Scheduler:
                 continue
             turn = stored.next_fire_at + (timedelta() if name in own else HEAD_START)
             if turn <= snapshot.now or not self._is_right(stored, definition, snapshot.now):
-                task = self._fire(name, definition, is_own=name in own)
-                self._under_way[name] = asyncio.create_task(task)
+                self._under_way.add(name)
+                fires.create_task(self._fire(name, definition, is_own=name in own))
                 turn = next_fire(definition, snapshot.now) or turn
             if turn > snapshot.now:
                 wait = min(wait, (turn - snapshot.now).total_seconds())
@@ -316,7 +300,7 @@ class Scheduler:
             logger.exception("schedule %s: this fire is tried again", name)
             await asyncio.sleep(AFTER_FAILURE)
         finally:
-            del self._under_way[name]
+            self._under_way.discard(name)
             self.signal()
 
     async def _fire_or_bring_back(
@@ -342,12 +326,6 @@ class Scheduler:
                 await asyncio.sleep(AFTER_SIGNAL - (self._options.clock() - begin))
         self._signalled.clear()
 
-    async def _end(self) -> None:
-        tasks = list(self._under_way.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
     def _say_once(self, about: str, text: str) -> None:
         if about not in self._said:
             self._said.add(about)
@@ -361,9 +339,13 @@ PAGE = 500
 async def open_runs(store: Store, schedule: str) -> list[OpenRun]:
     """Read runs that haven't ended, as far as is written down, with their jobs, oldest first."""
     query = RunQuery(schedule=schedule, statuses=OPEN_RUN, limit=None)
-    runs = (await schedules_of(store).runs(query))[::-1]
+    return await with_jobs(store, await schedules_of(store).runs(query))
+
+
+async def with_jobs(store: Store, runs: Sequence[ScheduleRun]) -> list[OpenRun]:
+    """Return runs with their jobs, oldest first; they come with the newest first."""
     jobs = await jobs_of(store, runs)
-    return [(run, jobs.get(run.job_id or "")) for run in runs]
+    return [(run, jobs.get(run.job_id or "")) for run in reversed(runs)]
 
 
 async def jobs_of(store: Store, runs: Iterable[ScheduleRun]) -> dict[str, Job]:
@@ -412,15 +394,13 @@ class Firing:
         Raises:
             QueryRefused: its query is refused, and it is fired by hand; by the clock, the row says so.
         """
-        rows, problem = await self._rows(definition, trigger)
         backend = self.backends[definition.backend]
         situation = Situation(
             stored=stored,
             definition=definition,
             now=now,
             trigger=trigger,
-            rows=rows,
-            problem=problem,
+            rows=await self._rows(definition, trigger),
             operation=backend.contract.operation(definition.route),
             checked=lambda new_job: backend.stored(check_job(backend, new_job)),
         )
@@ -447,16 +427,16 @@ class Firing:
         if refused:
             await change(self.store, name, decide)
 
-    async def _rows(self, definition: ScheduleConfig, trigger: Trigger) -> tuple[FanOut | None, str | None]:
+    async def _rows(self, definition: ScheduleConfig, trigger: Trigger) -> FanOut | None:
         if definition.for_each is None:
-            return None, None
+            return None
         try:
             rows = await schedules_of(self.store).query_rows(definition.for_each.query)
         except QueryRefused as error:
             if trigger is Trigger.MANUAL:
                 raise
-            return None, f"forEach.query: {error.problem}".replace("\0", "")[:2_048]
-        return fan_out(definition.for_each, rows), None
+            return FanOut(rows={}, problem=f"forEach.query: {error.problem}".replace("\0", "")[:2_048])
+        return fan_out(definition.for_each, rows)
 
     async def _decided(self, situation: Situation) -> Fire | None:
         """Decide; where jobs are to be killed, kill them and look again, for some may have ended first.

@@ -13,8 +13,9 @@ from sp00ky_core import JobFilter, Outbox
 from sp00ky_core.errors import Sp00kyError, StoreError
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.job.outcome import ERROR_NAMES
-from sp00ky_dashboard.durations import instant_of, number_of
-from sp00ky_dashboard.observe.reads import StillReading
+from sp00ky_dashboard.access.forms import number_of
+from sp00ky_dashboard.observe.cache import StillReading
+from sp00ky_dashboard.times import instant_of
 
 NAMES = tuple(field.name for field in attrs.fields(JobFilter))
 """Of the fields of a query and of a form: those of ``JobFilter``."""

@@ -13,7 +13,7 @@ from tests.ports import free_port
 
 from sp00ky_core import Outbox
 from sp00ky_dashboard import Dashboard, Operator
-from sp00ky_dashboard.observe import reads
+from sp00ky_dashboard.observe import cache
 
 
 def ada(_request: Any) -> str:
@@ -94,7 +94,7 @@ async def serve() -> AsyncIterator[Serve]:
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """However busy the machine is, pages wait for what they read."""
-    monkeypatch.setattr(reads, "PATIENCE", 60.0)
+    monkeypatch.setattr(cache, "PATIENCE", 60.0)
 
 
 @pytest.fixture

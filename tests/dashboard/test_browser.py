@@ -15,7 +15,7 @@ from tests.dashboard.scene import opened_shop
 
 from sp00ky_core import Outbox
 from sp00ky_dashboard import Dashboard
-from sp00ky_dashboard.observe import reads
+from sp00ky_dashboard.observe import cache
 
 AXE = "axe-core@4.14.1"
 PATIENCE = 60_000
@@ -215,7 +215,7 @@ async def test_a_page_that_takes_long_comes_in_two_steps(
     page: Any, axe: str, monkeypatch: pytest.MonkeyPatch, path: str, asked: str
 ) -> None:
     going_on = held_up(monkeypatch, asked)
-    monkeypatch.setattr(reads, "PATIENCE", 0.0)
+    monkeypatch.setattr(cache, "PATIENCE", 0.0)
     await page.goto(path)
     reading = page.get_by_text("Reading…")
     await reading.wait_for()

@@ -11,10 +11,6 @@ import httpx
 import pytest
 from tests.dashboard.scene import write_files
 
-from sp00ky_dashboard import BasicAuth, HeaderAuth, TokenAuth
-from sp00ky_dashboard.access.authentication import CodeAuth
-from sp00ky_dashboard.cli import server
-
 SP00KY = str(Path(sys.executable).with_name("sp00ky"))
 TOKEN = "a-token-of-the-dashboard"
 
@@ -127,22 +123,6 @@ def test_bad_input_is_one_line(
     assert says in line
     assert "short" not in line
     assert TOKEN not in line
-
-
-@pytest.mark.parametrize(
-    ("host", "user", "header", "environment", "kind"),
-    [
-        ("127.0.0.1", None, None, {}, CodeAuth),
-        ("127.0.0.1", None, None, {"SP00KY_DASHBOARD_TOKEN": TOKEN}, TokenAuth),
-        ("0.0.0.0", None, None, {"SP00KY_DASHBOARD_TOKENS": f"ada={TOKEN}"}, TokenAuth),
-        ("0.0.0.0", "ada", None, {"SP00KY_DASHBOARD_PASSWORD": "p"}, BasicAuth),
-        ("127.0.0.1", None, "X-User", {}, HeaderAuth),
-    ],
-)
-def test_who_is_let_in(
-    host: str, user: str | None, header: str | None, environment: dict[str, str], kind: type
-) -> None:
-    assert isinstance(server.auth_of(host, user, header, environment), kind)
 
 
 def test_a_proxys_header_names_the_operator(start: Start) -> None:

@@ -3,7 +3,8 @@ import re
 from tests.dashboard.conftest import Browser
 
 from sp00ky_core import NewJob, Outbox
-from sp00ky_dashboard.filters import NAMES
+from sp00ky_core.job.outcome import ERROR_NAMES
+from sp00ky_dashboard.job_filters import NAMES
 
 
 def rows(page: str) -> list[str]:
@@ -21,6 +22,13 @@ async def test_all_pages_hold_every_job_once_the_newest_first(browser: Browser, 
     newest_first = await outbox.find(limit=200)
     assert seen == [stored.id for stored in newest_first]
     assert set(seen) == {job.id for job in jobs}
+
+
+async def test_each_error_of_the_core_is_suggested(browser: Browser) -> None:
+    for path in ("/jobs", "/groups", "/errors"):
+        suggested = re.search(r'<datalist id="error-names">(.*)</datalist>', await browser.see(path))
+        assert suggested
+        assert re.findall(r'value="(.*?)"', suggested[1]) == sorted(ERROR_NAMES)
 
 
 async def test_each_filter_has_a_field_and_rare_ones_that_are_given_are_unfolded(browser: Browser) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sp00ky_dashboard.access.authentication import Authenticate, BasicAuth, HeaderAuth, TokenAuth
-    from sp00ky_dashboard.access.operator import Operator
+    from sp00ky_dashboard.access.authorization import Operator
     from sp00ky_dashboard.app import Dashboard
 
 __all__ = ["Authenticate", "BasicAuth", "Dashboard", "HeaderAuth", "Operator", "TokenAuth"]

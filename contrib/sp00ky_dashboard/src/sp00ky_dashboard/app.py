@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -17,18 +18,32 @@ from starlette.types import Message, Receive, Scope, Send
 from sp00ky_core import Outbox
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_dashboard.access.authentication import Authenticate, identified
-from sp00ky_dashboard.access.guard import problem_of, with_headers
-from sp00ky_dashboard.access.operator import Operator
+from sp00ky_dashboard.access.authorization import Operator
+from sp00ky_dashboard.access.origin import problem_of
 from sp00ky_dashboard.context import SCOPE_KEY, Context
-from sp00ky_dashboard.error_pages import HANDLERS, problem_page, unexpected_problem
-from sp00ky_dashboard.observe import reads
+from sp00ky_dashboard.observe import cache
 from sp00ky_dashboard.observe.live import Live
 from sp00ky_dashboard.observe.rates import stats, written_until
 from sp00ky_dashboard.pages import ROUTES
+from sp00ky_dashboard.problem_pages import HANDLERS, problem_page, unexpected_problem
 
 __all__ = ["Dashboard"]
 
 logger: logging.Logger = logging.getLogger(__name__)
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""Nothing inline, nothing from elsewhere, in no frame."""
+
+NO_STORE = "no-store"
+"""Pages show payloads: no cache keeps them."""
 
 TICKING: dict[str, Any] = {"oldest_due_s": None, "oldest_deferred_s": None}
 """Numbers that change with the clock alone."""
@@ -95,20 +110,23 @@ class Dashboard:
 
         async def sending(message: Message) -> None:
             nonlocal started
-            started = True
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", "max-age=31536000, immutable" if is_static else NO_STORE)
             await send(message)
 
-        guarded = with_headers(sending, is_static=is_static)
         try:
             answer = await self._answer(request, is_static=is_static)
-            await answer(scope, receive, guarded)
+            await answer(scope, receive, sending)
         except ClientDisconnect:
             logger.debug("%s %s: the client is gone", request.method, path)
         except Exception:
             logger.exception("%s %s failed", request.method, path)
             if not started:  # the host application's `auth`
                 answer = await unexpected_problem(request, None)
-                await answer(scope, receive, guarded)
+                await answer(scope, receive, sending)
 
     async def _answer(self, request: Request, *, is_static: bool) -> Any:
         """Return what answers a request that is let in, or the refusal."""
@@ -122,7 +140,7 @@ class Dashboard:
             return problem_page(request, error.status_code, error.detail, error.headers)
         if isinstance(answer, Response):
             return answer
-        patience = None if "hx-request" in request.headers else reads.PATIENCE
+        patience = None if "hx-request" in request.headers else cache.PATIENCE
         request.scope[SCOPE_KEY] = self._context(answer, patience)
         return self._pages
 
@@ -137,9 +155,9 @@ class Dashboard:
 
     async def _look(self) -> Hashable:
         """Return what is reported to browsers when it changes."""
-        outbox, reads = self._shared.outbox, self._shared.reads
-        queues = await stats(outbox, reads)
-        runners = await reads.get("runners", outbox.runners)
+        outbox, cache = self._shared.outbox, self._shared.cache
+        queues = await stats(outbox, cache)
+        runners = await cache.get("runners", outbox.runners)
         numbers = {name: attrs.evolve(queue, **TICKING) for name, queue in queues.items()}
         fleet = [(runner.id, runner.state, runner.info) for runner in runners]
         return repr(numbers), repr(fleet), written_until(datetime.now(UTC))

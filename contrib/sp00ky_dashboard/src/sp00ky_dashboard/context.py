@@ -6,15 +6,14 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar, cast
 
 import attrs
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from sp00ky_core import Outbox
+from sp00ky_dashboard.access.authorization import Operator
 from sp00ky_dashboard.access.forms import Form
-from sp00ky_dashboard.access.operator import Operator
+from sp00ky_dashboard.observe.cache import FRESH_SECONDS, Cache
 from sp00ky_dashboard.observe.live import Live
-from sp00ky_dashboard.observe.reads import FRESH_SECONDS, Reads
-from sp00ky_dashboard.operate.background import BulkWork
+from sp00ky_dashboard.operate.bulk_operations import BulkWork
 from sp00ky_dashboard.operate.uploads import Uploads
 
 Result = TypeVar("Result")
@@ -29,7 +28,7 @@ class Context:
     Attributes:
         outbox: The outbox, open.
         live: Streams of changes to browsers.
-        reads: What is read of it, shared by all browsers.
+        cache: What is read of it, shared by all browsers.
         bulk: Operations on many jobs that go on in the background.
         uploads: Files that wait for a confirmation.
         operator: Who asks.
@@ -38,7 +37,7 @@ class Context:
 
     outbox: Outbox
     live: Live
-    reads: Reads = attrs.field(factory=Reads)
+    cache: Cache = attrs.field(factory=Cache)
     bulk: BulkWork = attrs.field(factory=BulkWork)
     uploads: Uploads = attrs.field(factory=Uploads)
     operator: Operator
@@ -48,7 +47,7 @@ class Context:
         self, question: Hashable, ask: Callable[[], Awaitable[Result]], *, fresh: float = FRESH_SECONDS
     ) -> Result:
         """Return what is read, maybe for others too. Raises ``StillReading`` where it takes long."""
-        return await self.reads.get(question, ask, fresh=fresh, patience=self.patience)
+        return await self.cache.get(question, ask, fresh=fresh, patience=self.patience)
 
 
 def context_of(request: Request) -> Context:
@@ -59,8 +58,7 @@ def context_of(request: Request) -> Context:
 def writing(request: Request) -> Context:
     """Return the context of a request that changes something. Raises ``HTTPException``: that isn't let."""
     context = context_of(request)
-    if context.operator.read_only:
-        raise HTTPException(403, "This dashboard is read-only.")
+    context.operator.check_may_write()
     return context
 
 

@@ -21,7 +21,7 @@ from sp00ky_core.observe.measures import EXACT
 from sp00ky_dashboard import flash
 from sp00ky_dashboard.access import forms
 from sp00ky_dashboard.cookies import SESSION, set_cookie
-from sp00ky_dashboard.durations import age, duration, past
+from sp00ky_dashboard.times import age, duration, past
 
 STATIC = Path(__file__).parent / "static"
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONNECT",
+    "ERROR_NAMES",
     "EXPIRED",
     "HOOK_FAILED",
     "HTTP",
@@ -100,6 +101,9 @@ PAUSING_MEANINGS = frozenset({THROTTLED, UNAVAILABLE})
 
 NO_NEWS = PERMANENT_NAMES | {UNKNOWN_ROUTE, HOOK_FAILED, OUTCOME_UNKNOWN, KILLED, EXPIRED}
 """They say nothing about the backend: no request was sent, or its end is unknown."""
+
+ERROR_NAMES = NO_NEWS | UNAVAILABLE_MEANINGS | PAUSING_MEANINGS | {HTTP_STATUS, PROTOCOL}
+"""All names of errors but those that a transport or a plugin has of its own."""
 
 
 LONGEST_REQUEST_ID = 200

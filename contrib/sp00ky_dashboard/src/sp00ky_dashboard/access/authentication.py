@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from sp00ky_core.errors import OptionInvalid
+from sp00ky_dashboard.access.authorization import Operator
 from sp00ky_dashboard.access.forms import form_of
-from sp00ky_dashboard.access.guard import is_same_site_post
-from sp00ky_dashboard.access.operator import Operator
+from sp00ky_dashboard.access.origin import is_same_site_post
 from sp00ky_dashboard.cookies import SESSION, set_cookie
 from sp00ky_dashboard.render import page
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import attrs
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
-from sp00ky_dashboard.durations import duration_of, instant_of, number_of
+from sp00ky_dashboard.times import duration_of, instant_of
 
 COOKIE = "sp00ky_form"
 FIELD = "form_token"
@@ -26,9 +24,6 @@ LONGEST_FORM = 8 * 1024 * 1024
 """Bytes: a payload of 1 MiB, each byte of it written as %XX, and the ids of a page of jobs."""
 
 MOST_FIELDS = 20_000
-
-LONGEST_FILE = 256 * 1024 * 1024
-"""Bytes, of which one MiB is held in memory."""
 
 
 @attrs.frozen
@@ -92,6 +87,14 @@ class Form:
         return wanted if is_here and not wanted.startswith(("//", "/\\")) else f"{root}/"
 
 
+def number_of(written: str) -> int | str | None:
+    """Return a number, or a text that is none, which the outbox refuses; None: nothing is written."""
+    try:
+        return int(written) if written else None
+    except ValueError:
+        return written
+
+
 def form_token(request: Request) -> str:
     """Return what a form of this browser must bring along; a new one for a browser that has none."""
     token: str = request.cookies.get(COOKIE, "") or getattr(request.state, "form_token", "")
@@ -102,35 +105,17 @@ def form_token(request: Request) -> str:
 
 async def form_of(request: Request) -> Form:
     """Read a form. Raises ``HTTPException`` where its token is missing, or it is too long."""
-    body = await _bounded(request, LONGEST_FORM, "What was sent is too long.").body()
+    body = await bounded(request, LONGEST_FORM, "What was sent is too long.").body()
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError as error:
         raise HTTPException(400, "What was sent is no form.") from error
     form = Form(fields)
-    _check(request, form.text(FIELD))
+    check_token(request, form.text(FIELD))
     return form
 
 
-@asynccontextmanager
-async def file_of(request: Request) -> AsyncIterator[UploadFile]:
-    """Read the file of a form, as ``form_of``; it is there until the context ends."""
-    problem = f"The file is over {LONGEST_FILE // 2**20:,} MiB: import it with `sp00ky jobs import`."
-    try:
-        sent = await _bounded(request, LONGEST_FILE, problem).form(max_files=1, max_fields=2)
-    except ValueError as error:  # a character set that decodes nothing
-        raise HTTPException(400, "What was sent is no form.") from error
-    try:
-        _check(request, str(sent.get(FIELD, "")))
-        file = sent.get("file")
-        if not isinstance(file, UploadFile) or not file.filename:
-            raise HTTPException(400, "No file was chosen.")
-        yield file
-    finally:
-        await sent.close()
-
-
-def _bounded(request: Request, most: int, problem: str) -> Request:
+def bounded(request: Request, most: int, problem: str) -> Request:
     """Return a request whose body raises ``HTTPException`` beyond so many bytes, whether it says how many."""
     left, length = most, request.headers.get("content-length", "")
 
@@ -145,7 +130,8 @@ def _bounded(request: Request, most: int, problem: str) -> Request:
     return Request(request.scope, receive)
 
 
-def _check(request: Request, token: str) -> None:
+def check_token(request: Request, token: str) -> None:
+    """Raise ``HTTPException`` where the token of a form isn't this browser's."""
     expected = request.cookies.get(COOKIE, "")
     if not expected or not hmac.compare_digest(expected.encode(), token.encode()):
         raise HTTPException(403, "This form is out of date: go back, reload the page, and send it again.")

@@ -1,11 +1,11 @@
-"""Run the dashboard's own server: bind, choose who is let in, serve until a signal."""
+"""Run the dashboard's own server: bind, serve until a signal."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import socket
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 
 import click
@@ -14,13 +14,10 @@ import uvicorn
 from sp00ky_core.cli.settings import Settings
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_dashboard.access.authentication import Authenticate, BasicAuth, CodeAuth, HeaderAuth, TokenAuth
-from sp00ky_dashboard.access.guard import is_address, is_loopback
+from sp00ky_dashboard.access.authentication import CodeAuth
+from sp00ky_dashboard.access.origin import is_address
 from sp00ky_dashboard.app import Dashboard
-from sp00ky_dashboard.cli.codes import printed_codes
-
-PASSWORD, TOKEN = "SP00KY_DASHBOARD_PASSWORD", "SP00KY_DASHBOARD_TOKEN"  # names of variables
-TOKENS = "SP00KY_DASHBOARD_TOKENS"
+from sp00ky_dashboard.cli.sign_in import auth_of, printed_codes
 
 GRACE = 3
 """Seconds that requests get to end."""
@@ -57,41 +54,6 @@ async def serve(
             click.echo(f"dashboard on {url}" + ("" if writable else ", read-only (see --writable)"))
             with printed_codes(auth, url) if isinstance(auth, CodeAuth) else nullcontext():
                 await _serve(served, listener)
-
-
-def auth_of(
-    host: str, user: str | None, user_header: str | None, environment: Mapping[str, str]
-) -> Authenticate:
-    """Choose who is let in. Raises ``click.UsageError``, and ``OptionInvalid`` for a short token."""
-    password, tokens = environment.get(PASSWORD, ""), tokens_of(environment)
-    if user_header and not is_loopback(host):
-        raise click.UsageError(
-            f"--user-header believes whoever connects, and other machines reach {host}: "
-            "listen on 127.0.0.1, with the proxy beside it"
-        )
-    if user_header:
-        return HeaderAuth(user_header)
-    if user and not password:
-        raise click.UsageError(f"--user {user} goes with a password in {PASSWORD}")
-    if user:
-        return BasicAuth({user: password})
-    if tokens:
-        return TokenAuth(tokens)
-    if not is_loopback(host):
-        ways = f"set {TOKEN}, or {PASSWORD} and --user"
-        raise click.UsageError(f"{host} can be reached from other machines: {ways}, or listen on 127.0.0.1")
-    return CodeAuth()
-
-
-def tokens_of(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return each operator's token by their name. Raises ``click.UsageError``."""
-    tokens = {"token": token} if (token := environment.get(TOKEN, "")) else {}
-    for pair in environment.get(TOKENS, "").split():
-        name, _, token = pair.partition("=")
-        if not (name and token) or name in tokens:
-            raise click.UsageError(f"{TOKENS} wants NAME=TOKEN, each name once, with spaces between them")
-        tokens[name] = token
-    return tokens
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from sp00ky_core import BackendStats, Outbox
 from sp00ky_core.observe.measures import EXACT
 from sp00ky_core.observe.rates import Rates, percentile
 from sp00ky_core.ports.rollups import step_of
-from sp00ky_dashboard.observe.reads import Reads
+from sp00ky_dashboard.observe.cache import Cache
 
 FRESH_SECONDS = 0.5
 """Numbers of jobs are given again for so long: a page that is kept up to date is never 2 s behind."""
@@ -113,14 +113,14 @@ async def attempts(outbox: Outbox, within: Range, until: datetime) -> Sequence[R
     return await outbox.rates(since=until - within.length, until=until, step=within.step)
 
 
-async def stats(outbox: Outbox, reads: Reads, patience: float | None = None) -> Mapping[str, BackendStats]:
+async def stats(outbox: Outbox, cache: Cache, patience: float | None = None) -> Mapping[str, BackendStats]:
     """Return each queue in numbers that were true lately, without a scan of the table.
 
     Those up to ``EXACT`` are exact; a larger one says only that it is larger. Raises ``StillReading``, as
-    ``Reads.get`` does.
+    ``Cache.get`` does.
     """
     ask = partial(outbox.stats, limit=EXACT + 1)
-    return await reads.get("stats", ask, fresh=FRESH_SECONDS, slow_times=1, patience=patience)
+    return await cache.get("stats", ask, fresh=FRESH_SECONDS, slow_times=1, patience=patience)
 
 
 def series_of(rates: Sequence[Rates], backends: Collection[str]) -> Series:

@@ -13,8 +13,8 @@ from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, Sp00kyError, StoreError
 from sp00ky_dashboard.access.forms import form_of
 from sp00ky_dashboard.context import act_options, context_of, writing
-from sp00ky_dashboard.error_pages import BAD_REQUEST
 from sp00ky_dashboard.flash import flashed
+from sp00ky_dashboard.problem_pages import BAD_REQUEST
 from sp00ky_dashboard.render import job_link, page, pretty
 
 
@@ -34,7 +34,7 @@ async def copy(request: Request) -> Response:
     except Sp00kyError as error:
         problems = _problems(error, hide_payloads=operator.hide_payloads)
         return edit_page(request, old, edited, problems, to=form.text("to"))
-    context.reads.forget()
+    context.cache.forget()
     target = request.scope.get("root_path", "") + job_link(new.id)
     return flashed(RedirectResponse(target, 303), request, "Enqueued: this is the new job.")
 

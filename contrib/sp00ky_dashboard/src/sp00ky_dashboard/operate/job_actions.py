@@ -24,11 +24,8 @@ from sp00ky_core.outbox.operators.bulk import (
     last_of,
 )
 from sp00ky_core.outbox.operators.copies import copying
-from sp00ky_core.outbox.operators.redaction import RedactionResult
 from sp00ky_dashboard.access.forms import Form
-from sp00ky_dashboard.access.operator import Operator
-from sp00ky_dashboard.filters import NAMES, absolute, conditions_of, written_in
-from sp00ky_dashboard.operate.background import BulkOperation
+from sp00ky_dashboard.job_filters import NAMES, absolute, conditions_of, written_in
 
 Steps = AsyncGenerator[BulkResult, None]
 
@@ -203,28 +200,6 @@ def selected(outbox: Outbox, form: Form) -> Selection:
         expected = "some jobs, or all that match: nothing was done"
         raise OptionInvalid(option="selection", value="nothing is ticked", expected=expected)
     return Selection(ids=ids, conditions=JobFilter())
-
-
-def ended_line(operation: BulkOperation, operator: Operator) -> str:
-    """Say how many were done, how many refused, and why, where the operator may see it."""
-    result = operation.result or BulkResult(matched=0)
-    refused = [f"{count:,} {why.replace('_', ' ')}" for why, count in result.refused.items() if count]
-    problem = operator.seen(operation.problem or result.problem)
-    sentences = [f"{jobs_text(result.done)} {operation.action}"]
-    sentences += [f"{jobs_text(result.skipped)} left as they were"] if result.skipped else []
-    sentences += [f"Refused: {', '.join(refused)}"] if refused else []
-    sentences += [problem] if problem else []
-    if isinstance(result, RedactionResult):
-        sentences += _proof_of(result)
-    return " ".join(f"{sentence}." for sentence in sentences)
-
-
-def _proof_of(result: RedactionResult) -> list[str]:
-    """Say what the audit doesn't: it has how many, and the hash of what was selected."""
-    left = ", ".join(f"{name.replace('_', ' ')} ({count:,})" for name, count in result.left.items() if count)
-    said = {"Killed first": result.killed, "Left": left, "The copies": ", ".join(result.copies)}
-    entry = [f"Audit entry {result.audit}"] if result.audit else []
-    return entry + [f"{name}: {value}" for name, value in said.items() if value]
 
 
 def jobs_text(count: int) -> str:

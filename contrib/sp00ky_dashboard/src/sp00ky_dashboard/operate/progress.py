@@ -1,4 +1,4 @@
-"""Show how far an operation on many jobs has come."""
+"""Show how far an operation on many jobs has come, and what came of it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from sp00ky_core import BulkResult
+from sp00ky_core.outbox.operators.redaction import RedactionResult
+from sp00ky_dashboard.access.authorization import Operator
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.flash import LONGEST, flashed
-from sp00ky_dashboard.operate.background import BulkOperation
-from sp00ky_dashboard.operate.job_actions import ended_line
+from sp00ky_dashboard.operate.bulk_operations import BulkOperation
+from sp00ky_dashboard.operate.job_actions import jobs_text
 from sp00ky_dashboard.render import page
 
 PATIENCE = 1.0
@@ -40,5 +43,27 @@ async def followed(request: Request, operation: BulkOperation, *, back: str) -> 
 
 def done(request: Request, back: str, line: str) -> Response:
     """Go back with a line that says what was done; what was read before is old."""
-    context_of(request).reads.forget()
+    context_of(request).cache.forget()
     return flashed(RedirectResponse(back, 303), request, line)
+
+
+def ended_line(operation: BulkOperation, operator: Operator) -> str:
+    """Say how many were done, how many refused, and why, where the operator may see it."""
+    result = operation.result or BulkResult(matched=0)
+    refused = [f"{count:,} {why.replace('_', ' ')}" for why, count in result.refused.items() if count]
+    problem = operator.seen(operation.problem or result.problem)
+    sentences = [f"{jobs_text(result.done)} {operation.action}"]
+    sentences += [f"{jobs_text(result.skipped)} left as they were"] if result.skipped else []
+    sentences += [f"Refused: {', '.join(refused)}"] if refused else []
+    sentences += [problem] if problem else []
+    if isinstance(result, RedactionResult):
+        sentences += _proof_of(result)
+    return " ".join(f"{sentence}." for sentence in sentences)
+
+
+def _proof_of(result: RedactionResult) -> list[str]:
+    """Say what the audit doesn't: it has how many, and the hash of what was selected."""
+    left = ", ".join(f"{name.replace('_', ' ')} ({count:,})" for name, count in result.left.items() if count)
+    said = {"Killed first": result.killed, "Left": left, "The copies": ", ".join(result.copies)}
+    entry = [f"Audit entry {result.audit}"] if result.audit else []
+    return entry + [f"{name}: {value}" for name, value in said.items() if value]

@@ -1,16 +1,25 @@
-"""Keep files that were sent until it is confirmed what becomes of them."""
+"""Read files that are sent, and keep them until it is confirmed what becomes of them."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
 from secrets import token_urlsafe
 from tempfile import TemporaryDirectory
 
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from sp00ky_dashboard.access.forms import FIELD, bounded, check_token
+
+LONGEST_FILE = 256 * 1024 * 1024
+"""Bytes, of which one MiB is held in memory."""
 
 MOST_KEPT = 5
 """Files; the oldest goes when another one comes."""
@@ -20,6 +29,24 @@ KEPT_SECONDS = 900
 
 MOST_BYTES = 200
 """Of a file's name, its end: file systems take no more than 255."""
+
+
+@asynccontextmanager
+async def file_of(request: Request) -> AsyncIterator[UploadFile]:
+    """Read the file of a form, as ``form_of``; it is there until the context ends."""
+    problem = f"The file is over {LONGEST_FILE // 2**20:,} MiB: import it with `sp00ky jobs import`."
+    try:
+        sent = await bounded(request, LONGEST_FILE, problem).form(max_files=1, max_fields=2)
+    except ValueError as error:  # a character set that decodes nothing
+        raise HTTPException(400, "What was sent is no form.") from error
+    try:
+        check_token(request, str(sent.get(FIELD, "")))
+        file = sent.get("file")
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise HTTPException(400, "No file was chosen.")
+        yield file
+    finally:
+        await sent.close()
 
 
 class Uploads:

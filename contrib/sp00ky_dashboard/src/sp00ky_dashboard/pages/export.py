@@ -12,8 +12,8 @@ from starlette.responses import Response, StreamingResponse
 
 from sp00ky_core.outbox.operators.moves import COLUMNS, EXPORT_FORMATS, ExportFormat
 from sp00ky_dashboard.context import context_of
-from sp00ky_dashboard.error_pages import BAD_REQUEST
-from sp00ky_dashboard.filters import conditions_of, written_in
+from sp00ky_dashboard.job_filters import conditions_of, written_in
+from sp00ky_dashboard.problem_pages import BAD_REQUEST
 from sp00ky_dashboard.render import page
 
 HIDDEN = ("payload", "result", "errors")

@@ -139,5 +139,4 @@ async def _neighbours(context: Context, shown: Job) -> Neighbours:
 
 
 def _place(job: Job) -> tuple[datetime, str]:
-    at = job.ordering_at or job.created_at
-    return (at or datetime.min.replace(tzinfo=None), job.id)
+    return (job.ordering_at or job.created_at or datetime.min, job.id)

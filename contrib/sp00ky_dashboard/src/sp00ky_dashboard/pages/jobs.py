@@ -15,9 +15,9 @@ from sp00ky_core.backend.backend import queues
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.ports import JobGroup
 from sp00ky_dashboard.context import Context, context_of
-from sp00ky_dashboard.error_pages import BAD_REQUEST
-from sp00ky_dashboard.filters import Told, choices, conditions_of, written_in
+from sp00ky_dashboard.job_filters import Told, choices, conditions_of, written_in
 from sp00ky_dashboard.observe import rates
+from sp00ky_dashboard.problem_pages import BAD_REQUEST
 from sp00ky_dashboard.render import link, page
 
 PAGE = 50
@@ -82,6 +82,6 @@ async def _counts(context: Context, conditions: JobFilter) -> Sequence[BackendSt
     if assigned_to and outbox.store.capabilities.counts:
         ask = partial(outbox.groups, "assigned", filter=JobFilter(backend=backend, assigned_to=assigned_to))
         return await context.read(("counts", backend, assigned_to), ask)
-    numbers = await rates.stats(outbox, context.reads, context.patience)
+    numbers = await rates.stats(outbox, context.cache, context.patience)
     names = [outbox.backends[backend].table.backend] if backend else list(queues(outbox.backends))
     return [numbers[name] for name in names if name in numbers]

@@ -52,18 +52,17 @@ async def overview(request: Request) -> Response:
     context = context_of(request)
     within = RANGES.get(request.query_params.get("range", "hour"), RANGES["hour"])
     outbox, read = context.outbox, context.read
-    numbers = await rates.stats(outbox, context.reads, context.patience)
+    numbers = await rates.stats(outbox, context.cache, context.patience)
     until = rates.written_until(datetime.now(UTC))
     found = await read(
         ("rates", within.name, until), lambda: rates.attempts(outbox, within, until), fresh=rates.MINUTE
     )
-    runners = await read("runners", outbox.runners)
+    living = [runner for runner in await read("runners", outbox.runners) if runner.state != "dead"]
     settings = await read("settings", outbox.settings)
     cards = [
-        _queue(queue, numbers, found, runners, settings.get(name))
+        _queue(queue, numbers, found, living, settings.get(name))
         for name, queue in queues(outbox.backends).items()
     ]
-    living = [runner for runner in runners if runner.state != "dead"]
     return page(
         request,
         "overview.html",
@@ -79,10 +78,9 @@ def _queue(
     backend: Backend,
     numbers: Mapping[str, BackendStats],
     rates: Sequence[Rates] | None,
-    runners: list[RunnerRecord],
+    living: list[RunnerRecord],
     settings: SettingsRecord | None,
 ) -> Queue:
-    living = [runner for runner in runners if runner.state != "dead"]
     names = (backend.name, *(other.name for other in backend.sharing))
     return Queue(
         backend=backend,

@@ -1,4 +1,4 @@
-"""Print addresses with a one-time code: at the start, and whenever the terminal or a signal asks for one."""
+"""Choose how operators sign in; print addresses with a one-time code, another at Enter or a signal."""
 
 from __future__ import annotations
 
@@ -6,15 +6,55 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import click
 
+from sp00ky_dashboard import Authenticate, BasicAuth, HeaderAuth, TokenAuth
 from sp00ky_dashboard.access.authentication import CODE_SECONDS, SIGN_IN, CodeAuth
+from sp00ky_dashboard.access.origin import is_loopback
+
+PASSWORD, TOKEN = "SP00KY_DASHBOARD_PASSWORD", "SP00KY_DASHBOARD_TOKEN"  # names of variables
+TOKENS = "SP00KY_DASHBOARD_TOKENS"
 
 ATTENTION = 1.0
 """Seconds until a process in the background looks again whether the terminal is its own."""
+
+
+def auth_of(
+    host: str, user: str | None, user_header: str | None, environment: Mapping[str, str]
+) -> Authenticate:
+    """Choose who is let in. Raises ``click.UsageError``, and ``OptionInvalid`` for a short token."""
+    password, tokens = environment.get(PASSWORD, ""), tokens_of(environment)
+    if user_header and not is_loopback(host):
+        raise click.UsageError(
+            f"--user-header believes whoever connects, and other machines reach {host}: "
+            "listen on 127.0.0.1, with the proxy beside it"
+        )
+    if user_header:
+        return HeaderAuth(user_header)
+    if user and not password:
+        raise click.UsageError(f"--user {user} goes with a password in {PASSWORD}")
+    if user:
+        return BasicAuth({user: password})
+    if tokens:
+        return TokenAuth(tokens)
+    if not is_loopback(host):
+        ways = f"set {TOKEN}, or {PASSWORD} and --user"
+        raise click.UsageError(f"{host} can be reached from other machines: {ways}, or listen on 127.0.0.1")
+    return CodeAuth()
+
+
+def tokens_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return each operator's token by their name. Raises ``click.UsageError``."""
+    tokens = {"token": token} if (token := environment.get(TOKEN, "")) else {}
+    for pair in environment.get(TOKENS, "").split():
+        name, _, token = pair.partition("=")
+        if not (name and token) or name in tokens:
+            raise click.UsageError(f"{TOKENS} wants NAME=TOKEN, each name once, with spaces between them")
+        tokens[name] = token
+    return tokens
 
 
 @contextmanager

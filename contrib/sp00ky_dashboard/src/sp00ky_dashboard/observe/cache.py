@@ -34,7 +34,7 @@ class _Answer:
     stale_at: float
 
 
-class Reads:
+class Cache:
     """Answers that are still fresh, by their questions."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Read instants (``2h`` ago, ``2026-01-31``), durations and numbers that operators write; write ages."""
+"""Read instants (``2h`` ago, ``2026-01-31``) and durations that operators write; write durations and ages."""
 
 from __future__ import annotations
 
@@ -44,14 +44,6 @@ def instant_of(option: str, written: str, *, is_ahead: bool = False) -> datetime
             raise OptionInvalid(option=option, value=shown(written), expected=expected) from None
         return datetime.now(UTC) + timedelta(seconds=seconds if is_ahead else -seconds)
     return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def number_of(written: str) -> int | str | None:
-    """Return a number, or a text that is none, which the outbox refuses; None: nothing is written."""
-    try:
-        return int(written) if written else None
-    except ValueError:
-        return written
 
 
 def duration(seconds: float | None) -> str:

@@ -13,10 +13,10 @@ from sp00ky_core import ErrorGroup
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.ports import GROUPED, GroupBy, JobGroup
 from sp00ky_dashboard.context import context_of
-from sp00ky_dashboard.durations import instant_of
-from sp00ky_dashboard.error_pages import BAD_REQUEST
-from sp00ky_dashboard.filters import Told, choices, conditions_of, written_in
+from sp00ky_dashboard.job_filters import Told, choices, conditions_of, written_in
+from sp00ky_dashboard.problem_pages import BAD_REQUEST
 from sp00ky_dashboard.render import page
+from sp00ky_dashboard.times import instant_of
 
 AGES = {"1h": "Last hour", "24h": "Last day", "7d": "Last week", "all": "All that are kept"}
 

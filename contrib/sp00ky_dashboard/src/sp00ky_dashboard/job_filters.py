@@ -12,8 +12,10 @@ import attrs
 from sp00ky_core import JobFilter, Outbox
 from sp00ky_core.errors import Sp00kyError, StoreError
 from sp00ky_core.job.job import instant_to_json
-from sp00ky_dashboard.durations import instant_of, number_of
-from sp00ky_dashboard.observe.reads import StillReading
+from sp00ky_core.job.outcome import ERROR_NAMES
+from sp00ky_dashboard.access.forms import number_of
+from sp00ky_dashboard.observe.cache import StillReading
+from sp00ky_dashboard.times import instant_of
 
 NAMES = tuple(field.name for field in attrs.fields(JobFilter))
 """Of the fields of a query and of a form: those of ``JobFilter``."""
@@ -50,11 +52,12 @@ class Told(AbstractContextManager["Told"]):
 
 
 def choices(outbox: Outbox, written: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the form of filters offers: the backends, and the operations of the one that is chosen."""
+    """Return what the form of filters offers: backends, operations of the chosen one, names of errors."""
     named = outbox.backends.items()
     contracts = [backend.contract for name, backend in named if written.get("backend") in {None, name}]
     paths = {path for contract in contracts if contract.is_read for path in contract.operations}
-    return {"written": written, "backends": list(outbox.backends), "paths": sorted(paths)}
+    offered = {"backends": list(outbox.backends), "paths": sorted(paths), "error_names": sorted(ERROR_NAMES)}
+    return {"written": written, **offered}
 
 
 def conditions_of(outbox: Outbox, written: Mapping[str, str]) -> JobFilter:

@@ -9,7 +9,7 @@ from tests.dashboard.settling import ended
 
 from sp00ky_core import Outbox
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_dashboard.observe.reads import StillReading
+from sp00ky_dashboard.observe.cache import StillReading
 
 
 async def test_jobs_are_counted_by_route_and_by_whom_they_are_for(browser: Browser, outbox: Outbox) -> None:

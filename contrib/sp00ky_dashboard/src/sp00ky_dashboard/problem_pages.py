@@ -22,7 +22,7 @@ from sp00ky_core.errors import (
     UnknownSchedule,
 )
 from sp00ky_dashboard.context import SCOPE_KEY
-from sp00ky_dashboard.observe.reads import StillReading
+from sp00ky_dashboard.observe.cache import StillReading
 from sp00ky_dashboard.render import page
 
 BAD_REQUEST, CONFLICT, MISCONFIGURED = 400, 409, 2

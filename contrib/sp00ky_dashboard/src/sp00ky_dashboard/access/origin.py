@@ -1,4 +1,4 @@
-"""Refuse requests that come from elsewhere, and tell browsers what a page may do."""
+"""Refuse requests for another host, and those that another site has sent."""
 
 from __future__ import annotations
 
@@ -7,23 +7,7 @@ from collections.abc import Collection
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.types import Message, Send
-
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-"""Nothing inline, nothing from elsewhere, in no frame."""
-
-NO_STORE = "no-store"
-"""Pages show payloads: no cache keeps them."""
 
 READS = ("GET", "HEAD")
 
@@ -65,9 +49,8 @@ def is_allowed(host: str, allowed_hosts: Collection[str]) -> bool:
 
     A name that another site owns can be pointed at this server (DNS rebinding); an address can't.
     """
-    if host == "localhost" or "*" in allowed_hosts or host in {name.lower() for name in allowed_hosts}:
-        return True
-    return is_address(host)
+    names = {"localhost", *(name.lower() for name in allowed_hosts)}
+    return "*" in names or host in names or is_address(host)
 
 
 def is_address(host: str) -> bool:
@@ -82,16 +65,3 @@ def is_address(host: str) -> bool:
 def is_loopback(host: str) -> bool:
     """Whether only this machine reaches it."""
     return host == "localhost" or (is_address(host) and ip_address(host).is_loopback)
-
-
-def with_headers(send: Send, *, is_static: bool) -> Send:
-    """Add the headers to what is sent."""
-
-    async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            headers.update(HEADERS)
-            headers.setdefault("Cache-Control", "max-age=31536000, immutable" if is_static else NO_STORE)
-        await send(message)
-
-    return sending

@@ -2,7 +2,7 @@ import pytest
 from tests.dashboard.conftest import Open
 
 from sp00ky_core import Outbox
-from sp00ky_dashboard.access.guard import is_allowed, is_loopback
+from sp00ky_dashboard.access.origin import is_allowed, is_loopback
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from sp00ky_core.errors import ImportRefused, Sp00kyError
-from sp00ky_dashboard.access.forms import file_of, form_of
+from sp00ky_dashboard.access.forms import form_of
 from sp00ky_dashboard.context import Context, act_options, writing
-from sp00ky_dashboard.error_pages import BAD_REQUEST
 from sp00ky_dashboard.operate.progress import followed
-from sp00ky_dashboard.operate.uploads import delete
+from sp00ky_dashboard.operate.uploads import delete, file_of
+from sp00ky_dashboard.problem_pages import BAD_REQUEST
 from sp00ky_dashboard.render import page
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import attrs
+from starlette.exceptions import HTTPException
 
 __all__ = ["Operator"]
 
@@ -20,6 +21,11 @@ class Operator:
     name: str | None
     read_only: bool = False
     hide_payloads: bool = False
+
+    def check_may_write(self) -> None:
+        """Raise ``HTTPException`` where they may change nothing."""
+        if self.read_only:
+            raise HTTPException(403, "This dashboard is read-only.")
 
     def seen(self, reason: str | None) -> str:
         """Return why something failed, which may quote a payload or an answer; empty where it is hidden."""

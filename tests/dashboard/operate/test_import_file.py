@@ -9,7 +9,6 @@ from tests.dashboard.settling import ended
 from sp00ky_core import Outbox
 from sp00ky_core.encoding.printable import json_line
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_dashboard.access import forms
 from sp00ky_dashboard.operate import uploads
 
 
@@ -76,7 +75,7 @@ async def test_what_nobody_asked_for_is_refused(
     field = b'--b\r\nContent-Disposition: form-data; name="form_token"\r\n\r\nx\r\n--b--'
     no_text = await browser.client.post("/import", content=field, headers=origin | kind)
     assert (no_text.status_code, "no form" in no_text.text) == (400, True)
-    monkeypatch.setattr(forms, "LONGEST_FILE", 10)
+    monkeypatch.setattr(uploads, "LONGEST_FILE", 10)
 
     async def in_parts() -> AsyncIterator[bytes]:  # so it doesn't say how long it is
         yield field

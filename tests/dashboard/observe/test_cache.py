@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from sp00ky_dashboard.observe import reads
-from sp00ky_dashboard.observe.reads import Reads
+from sp00ky_dashboard.observe import cache
+from sp00ky_dashboard.observe.cache import Cache
 
 
 async def test_many_who_ask_at_once_are_answered_by_one_question() -> None:
@@ -15,7 +15,7 @@ async def test_many_who_ask_at_once_are_answered_by_one_question() -> None:
         await going_on.wait()
         return asked
 
-    shared = Reads()
+    shared = Cache()
     leaving, *staying = [asyncio.create_task(shared.get("q", ask)) for _ in range(10)]
     await asyncio.sleep(0)
     leaving.cancel()
@@ -31,8 +31,8 @@ async def test_many_who_ask_at_once_are_answered_by_one_question() -> None:
 async def test_an_answer_ages_as_fast_as_who_asks_says(
     monkeypatch: pytest.MonkeyPatch, options: dict[str, float], fresh: float
 ) -> None:
-    now, shared, answers = 0.0, Reads(), iter(range(10))
-    monkeypatch.setattr(reads, "monotonic", lambda: now)
+    now, shared, answers = 0.0, Cache(), iter(range(10))
+    monkeypatch.setattr(cache, "monotonic", lambda: now)
 
     async def ask() -> int:
         return next(answers)
@@ -45,7 +45,7 @@ async def test_an_answer_ages_as_fast_as_who_asks_says(
 
 
 async def test_an_error_isn_t_kept() -> None:
-    shared = Reads()
+    shared = Cache()
 
     async def fail() -> int:
         raise RuntimeError("boo")

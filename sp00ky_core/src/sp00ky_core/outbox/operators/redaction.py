@@ -34,7 +34,7 @@ from sp00ky_core.ports import (
     needed,
 )
 from sp00ky_core.stores.refused_rows import write_around
-from sp00ky_core.stores.transitions import KILL_REASON, clear, kill, report_settled
+from sp00ky_core.stores.transitions import clear
 
 __all__ = ["RedactionResult"]
 
@@ -278,8 +278,7 @@ class JobRedaction(JobCopies):
 
     async def ended_by_kill(self, job_ids: Sequence[str], reason: str | None) -> list[str]:
         """Kill jobs, and report it to the plugins; those that were."""
-        results = await kill(self.store, job_ids, reason=reason or KILL_REASON) if job_ids else []
-        await report_settled(self.jobs, self._hooks, results)
+        results = await self._kill(job_ids, reason)
         return [result.job_id for result in results if result.fate is OperatorFate.KILLED]
 
 

@@ -44,11 +44,6 @@ def audit_to_json(entry: AuditEntry) -> dict[str, Any]:
     return {key: fields[key] for key in AUDIT_KEYS}
 
 
-def run_to_json(run: ScheduleRun) -> dict[str, Any]:
-    """Turn a schedule's run into JSON values."""
-    return json_of(run)
-
-
 def rates_to_json(rates: Rates) -> dict[str, Any]:
     """Turn a backend's attempts into JSON values; codes are texts, as keys have to be."""
     fields: dict[str, Any] = attrs.asdict(rates, value_serializer=_json_value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,7 @@ from sp00ky_core.config.cron import CronProblem, check_cron
 from sp00ky_core.config.settings import FAILURES_ONLY, KEEP_ALL, HistoryConfig
 from sp00ky_core.config.structuring import KeyProblem, SectionReader, camel, key, keys_of, mapping_in
 from sp00ky_core.config.values import ReadProblem
-from sp00ky_core.encoding.json_bytes import encode
+from sp00ky_core.encoding.json_bytes import encode, json_hash
 from sp00ky_core.errors import ConfigError, ScheduleInvalid
 from sp00ky_core.hints import near_miss, shown
 from sp00ky_core.job.retry import MAX_RETRIES
@@ -173,15 +172,14 @@ class ScheduleConfig:
         return _written(self)
 
     @property
+    def hash(self) -> str:
+        """A hash that two definitions share if they say the same."""
+        return json_hash(self.to_json())
+
+    @property
     def query_hash(self) -> str | None:
         """A hash of ``forEach.query``."""
         return None if self.for_each is None else sha256(self.for_each.query.encode()).hexdigest()
-
-
-def definition_hash(definition: Mapping[str, Any]) -> str:
-    """Return a hash that two definitions share if they say the same."""
-    text = json.dumps(definition, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
-    return sha256(text.encode()).hexdigest()
 
 
 def _written(section: Any) -> dict[str, Any]:

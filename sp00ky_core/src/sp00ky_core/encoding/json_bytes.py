@@ -15,6 +15,7 @@ from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from hashlib import sha256
 from typing import Any, ClassVar, NoReturn, Protocol, TypeAlias
 from uuid import UUID
 
@@ -73,6 +74,12 @@ def decode(text: bytes | str, *, unique_keys: bool = False) -> Any:
         return decoder.decode(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def json_hash(value: Any) -> str:
+    """Return the SHA-256 of a value as JSON in its shortest form with sorted keys. Raises ``ValueError``."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    return sha256(text.encode()).hexdigest()
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -74,14 +74,7 @@ from sp00ky_core.schedules.definition import definition_of, is_others, paused, r
 from sp00ky_core.schedules.fire import ended, new_job
 from sp00ky_core.stores.naming import LoopStore, StoreUser
 
-__all__ = [
-    "ScheduleOperators",
-    "ScheduleRecord",
-    "check_definition",
-    "definition_findings",
-    "statuses_of",
-    "store_findings",
-]
+__all__ = ["ScheduleRecord"]
 
 SYNC = "run: sp00ky schedules sync"
 NO_JOB = "each of its fires fails, no job is made"

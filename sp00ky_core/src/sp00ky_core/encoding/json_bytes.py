@@ -293,8 +293,9 @@ def _problems(value: Any, path: _Steps, above: tuple[Any, ...]) -> Iterator[tupl
         yield from ((path, problem) for problem in _plain_problems(value))
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from ((_under(path, key), problem) for problem in _key_problems(key))
-            yield from _problems(item, _under(path, key), (*above, value))
+            under = (*path, key if isinstance(key, str) else shown(key))
+            yield from ((under, problem) for problem in _key_problems(key))
+            yield from _problems(item, under, (*above, value))
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from _problems(item, (*path, index), (*above, value))
@@ -309,10 +310,6 @@ def _problems_of_form(value: Any, path: _Steps, above: tuple[Any, ...]) -> Itera
         yield (*path, *error.steps), str(error)
     else:
         yield from _problems(form, path, (*above, value))
-
-
-def _under(path: _Steps, key: object) -> _Steps:
-    return (*path, key if isinstance(key, str) else shown(key))
 
 
 def _key_problems(key: object) -> Iterator[str]:

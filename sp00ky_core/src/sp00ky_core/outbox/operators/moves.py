@@ -148,12 +148,13 @@ class ExportFile:
 
     def _job(self, record: Mapping[str, Any]) -> Job | str:
         """Return the job of a record, or why it can't be imported."""
-        row = {**dict.fromkeys(COLUMNS), **record}
-        row |= {name: encode(row[name]) for name in ("payload", "result") if row[name] is not None}
+        written = {**dict.fromkeys(COLUMNS), **record}
+        texts = {name: encode(written[name]) for name in ("payload", "result") if written[name] is not None}
+        row = {**written, **texts}
         job = job_of(row, backend=str(row["backend"]), strategies=self.strategies)
         if job.defect is not None:
             return f"job {job.id}: {job.defect}"
-        written, read = {**dict.fromkeys(COLUMNS), **record}, record_of(job)
+        read = record_of(job)
         for name, value in written.items():
             if name not in read or read[name] != value or (name == "created_at" and value is None):
                 return f"job {job.id}: {name} is {shown(value)}, which no export says"

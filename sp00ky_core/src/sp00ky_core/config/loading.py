@@ -304,18 +304,15 @@ NeedsSpec = Callable[[Mapping[Any, Any]], bool]
 """Says whether an entry has to name an OpenAPI document; its transport may have its own, or none."""
 
 
-def entries(raw: Mapping[Any, Any], folder: Path, needs_spec: NeedsSpec = bool) -> Iterator[Entry]:
+def entries(raw: Mapping[Any, Any], folder: Path, needs_spec: NeedsSpec) -> Iterator[Entry]:
     """Yield every entry of the file. Raises ``KeyProblem``."""
-    for section in ("backends", "apps"):
-        for name, value in _named(raw, section):
+    for section in _BACKEND_TYPES:
+        held = {} if raw.get(section) is None else raw[section]
+        if not isinstance(held, dict):
+            expected = "expected a mapping from a name to a backend, such as `api: {spec: ...}`"
+            raise KeyProblem(section, expected)
+        for name, value in held.items():
             yield _entry(section, name, value, folder, needs_spec)
-
-
-def _named(raw: Mapping[Any, Any], section: str) -> Iterator[tuple[Any, Any]]:
-    held = raw.get(section)
-    if held is not None and not isinstance(held, dict):
-        raise KeyProblem(section, "expected a mapping from a name to a backend, such as `api: {spec: ...}`")
-    return iter((held or {}).items())
 
 
 def _entry(section: str, name: Any, value: Any, folder: Path, needs_spec: NeedsSpec) -> Entry:

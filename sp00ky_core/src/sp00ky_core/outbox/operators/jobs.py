@@ -81,10 +81,6 @@ class RescheduleMatchingOptions(RescheduleOptions, MatchingOptions):
     """Choose the jobs that meet conditions, and say what changes of them."""
 
 
-def _check_over(_operation: object, _field: object, value: timedelta | None) -> None:
-    check_option("over", value, like="delay")
-
-
 @attrs.frozen(kw_only=True)
 class Operation:
     """Describe what is to be done to jobs.
@@ -102,7 +98,7 @@ class Operation:
     reason: str | None = None
     actor: str | None = None
     resend_unknown: bool = False
-    over: timedelta | None = attrs.field(default=None, validator=_check_over)
+    over: timedelta | None = None
     change: Rescheduled | None = None
 
     def act(self, selection: Selection, *, via: str) -> Act:
@@ -135,6 +131,7 @@ def _operation(action: Action, options: Mapping[str, Any]) -> Operation:
     expect("action", action.name, names, met=action in OPTIONS)
     for name, value in options.items():
         expect(name, value, f"left out: `{action.name}` has no such option", met=name in OPTIONS[action])
+    check_option("over", options.get("over"), like="delay")
     return _rescheduling(**options) if action is RESCHEDULE else Operation(action=action, **options)
 
 

@@ -111,11 +111,8 @@ def _needs_spec(raw: Mapping[Any, Any], reader: SectionReader, transports: Trans
 
 
 def _backend(reader: SectionReader, entry: Entry, whole: Config, transports: Transports) -> BackendConfig:
-    sections = {traits.scheme for traits in transports.values() if traits.options is not None}
     try:
-        raw = {key: value for key, value in entry.raw.items() if key not in sections}
-        backend = reader.read(raw, BackendConfig, entry.at, "backend", name=entry.name, scheme="")
-        backend = _with_section(reader, entry, backend, transports, whole.file.parent)
+        backend = _read(reader, entry, transports, whole.file.parent)
         _check_auth(reader, entry, backend)
         _check_connection(reader, entry, backend)
         _check_base_urls(reader, entry, backend)
@@ -130,14 +127,14 @@ _SECURE = {"https": "http"}
 """Names of transports that say more than the scheme of their codes."""
 
 
-def _with_section(
-    reader: SectionReader, entry: Entry, backend: BackendConfig, transports: Transports, folder: Path
-) -> BackendConfig:
-    """Read what a backend says to its transport."""
+def _read(reader: SectionReader, entry: Entry, transports: Transports, folder: Path) -> BackendConfig:
+    """Read a backend, with what it says to its transport."""
+    sections = {transport.scheme for transport in transports.values() if transport.options is not None}
+    raw = {key: value for key, value in entry.raw.items() if key not in sections}
+    backend = reader.read(raw, BackendConfig, entry.at, "backend", name=entry.name, scheme="")
     name = backend.transport_name
     traits = transports.get(name)
     scheme = traits.scheme if traits else name
-    sections = {transport.scheme for transport in transports.values() if transport.options is not None}
     own = {scheme} if traits and traits.options else set[str]()
     for key in entry.raw:
         if key in sections - own:

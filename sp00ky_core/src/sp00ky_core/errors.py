@@ -321,9 +321,10 @@ class JobIdAmbiguous(Sp00kyError):
     job_id: str
     candidates: tuple[str, ...]
 
-    def __str__(self) -> str:
-        some = " and ".join(self.candidates)
-        return f"several jobs' ids begin with {self.job_id!r}, {some} for two: give more of it"
+    _text = (
+        "several jobs' ids begin with {0.job_id!r}, {0.candidates[0]} and {0.candidates[1]} for two: "
+        "give more of it"
+    )
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -392,8 +393,7 @@ class ScheduleStopped(Sp00kyError):
     schedule: str
     problem: str
 
-    def __str__(self) -> str:
-        return f"schedule {shown(self.schedule)} makes no jobs: {self.problem}"
+    _text = "schedule {0.schedule!r:.80} makes no jobs: {0.problem}"
 
 
 @attrs.define(kw_only=True, eq=False)

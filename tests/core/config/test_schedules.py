@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from sp00ky_core.config import Config, HistoryConfig, load_config
-from sp00ky_core.config.schedules import definition_hash, parse_schedule
+from sp00ky_core.config.schedules import parse_schedule
+from sp00ky_core.encoding.json_bytes import json_hash
 from sp00ky_core.errors import ConfigError, ScheduleInvalid
 
 WHOLE: dict[str, Any] = {
@@ -46,8 +47,8 @@ def test_defaults_are_left_out_so_that_a_new_key_changes_no_hash() -> None:
     found = parse_schedule("nightly", {**least, "concurrency": "skip", "timezone": "UTC", "payload": {}})
     assert found.to_json() == {**least, "every": 5_400.0}
     turned = dict(reversed(WHOLE.items()))
-    assert definition_hash(turned) == definition_hash(WHOLE)
-    assert definition_hash({**WHOLE, "enabled": True}) != definition_hash(WHOLE)
+    assert json_hash(turned) == json_hash(WHOLE)
+    assert json_hash({**WHOLE, "enabled": True}) != json_hash(WHOLE)
 
 
 @pytest.mark.parametrize("written", ["./jobs/all.yml", "{nightly: ./jobs/one.yml}"])

@@ -239,16 +239,20 @@ def test_values_that_only_python_takes_for_one_stay_apart(tmp_path: Path) -> Non
         assert pointers(tmp_path, schema, {"a": {"kind": kind, "lives": 9}}, **pets) == expected, kind
 
 
-def test_a_choice_shows_what_it_is_made_among() -> None:
-    every = {"oneOf": [{}, {"type": "object"}]}
-    choice = {"if": {"type": "object", "required": ["kind"]}, "then": {"allOf": [{}]}, "else": every}
-    assert alternatives(choice) == every
-    absent = {"if": {"type": "object"}, "then": {"required": ["kind"]}, "else": every}
-    assert alternatives({**choice, "else": absent}) == every
-    others = (
-        {},
-        {**choice, "if": {"required": ["kind"]}},
-        {**choice, "then": {}},
-        {**choice, "else": {"allOf": []}},
-    )
-    assert [alternatives(other) for other in others] == [None] * 4
+@pytest.mark.parametrize("default", [{}, {"defaultMapping": "Cat"}])
+@pytest.mark.parametrize("keyword", ["oneOf", "anyOf"])
+def test_a_choice_shows_what_it_is_made_among(tmp_path: Path, keyword: str, default: dict[str, str]) -> None:
+    schema = {keyword: BOTH, "discriminator": {"propertyName": "kind", **default}}
+    contract = contract_of(tmp_path, schema, **PETS)
+    operation = contract.operation("/x")
+    assert operation is not None
+    assert operation.body is not None
+    assert operation.body.schema is not None
+    schemas = contract.document.schemas
+    [choice, *pets] = schemas.bundle({}, [operation.body.schema])["$defs"].values()
+    (made,) = choice["allOf"]
+    listed = operation.body.schema.listed(keyword)
+    assert alternatives(made) == {keyword: [schemas.reference(node.target) for node in listed]}
+    assert [alternatives(pet) for pet in pets] == [None, None]
+    own = {"if": made["if"], "then": made["then"], "else": made["else"]}
+    assert alternatives(own) is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,19 @@ from sp00ky_core.cli.options import beginning_with
 from sp00ky_core.config import load_config
 from sp00ky_core.errors import CallUnsupported, ConfigError
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.outbox.operators.bulk import CLEAR, KILL, steps
-from sp00ky_core.outbox.operators.jobs import Operation
-from sp00ky_core.ports import FLAGS, Attempt, MigrationStep, Store, StoreCapabilities, StoreOptions
+from sp00ky_core.outbox.operators.bulk import CLEAR, KILL, BulkResult, steps
+from sp00ky_core.ports import (
+    FLAGS,
+    Attempt,
+    MigrationStep,
+    OperatorResult,
+    Store,
+    StoreCapabilities,
+    StoreOptions,
+)
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_core.stores.transitions import clear
 from sp00ky_core.testing import ScriptedTransport
 
 LACKS = dict.fromkeys(FLAGS.values(), False)
@@ -105,7 +112,10 @@ async def test_jobs_are_counted_by_reading_them(outbox: Outbox, monkeypatch: pyt
 async def test_jobs_are_cleared_by_their_ids(outbox: Outbox) -> None:
     await ended(outbox, 5)
     kept = await enqueued(outbox, 1)
-    clearing = partial(Operation(action=CLEAR).do, outbox.store, elapsed=0)
+
+    async def clearing(job_ids: Sequence[str], _: BulkResult) -> Sequence[OperatorResult]:
+        return await clear(outbox.store, job_ids)
+
     results = [result async for result in steps(outbox.jobs, CLEAR, JobFilter(), clearing)]
     assert results[-1].done == 5
     assert [job.id for job in await outbox.find()] == kept

@@ -14,7 +14,7 @@ from sp00ky_core.cli.output import moment, show_json, show_list
 from sp00ky_core.cli.settings import Settings, as_json, command, option, with_settings
 from sp00ky_core.outbox.operators.schedules import ScheduleRecord, SyncResult, definition_findings
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.outbox.report_json import run_to_json, schedule_to_json
+from sp00ky_core.outbox.report_json import json_of, schedule_to_json
 from sp00ky_core.ports import RunStatus, ScheduleRun
 
 COLUMNS = (
@@ -69,7 +69,7 @@ async def get(outbox: Outbox, settings: Settings, *, name: str) -> None:
 async def runs(outbox: Outbox, settings: Settings, *, name: str | None, **options: Any) -> None:
     """List the runs of the schedule NAME, or of all: the latest first, each with its job and its end."""
     rows = await outbox.schedules.runs(name, **options)
-    show_list("runs", rows, run_to_json, RUN_COLUMNS, _run_row, json_wanted=settings.json)
+    show_list("runs", rows, json_of, RUN_COLUMNS, _run_row, json_wanted=settings.json)
 
 
 @command(schedules, name="pause", short_help="Keep a schedule from firing.")
@@ -123,7 +123,7 @@ async def trigger(outbox: Outbox, settings: Settings, *, name: str, **act: Any) 
     """
     rows = await outbox.schedules.trigger(name, **act)
     problem = (await outbox.schedules.get(name)).stored.last_error
-    show_list("runs", rows, run_to_json, RUN_COLUMNS, _run_row, json_wanted=settings.json)
+    show_list("runs", rows, json_of, RUN_COLUMNS, _run_row, json_wanted=settings.json)
     if problem is not None:
         say(f"schedule {name}: {problem}")
     return int(problem is not None or any(run.status is RunStatus.FAILED for run in rows))

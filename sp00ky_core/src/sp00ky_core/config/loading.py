@@ -111,11 +111,8 @@ def _needs_spec(raw: Mapping[Any, Any], reader: SectionReader, transports: Trans
 
 
 def _backend(reader: SectionReader, entry: Entry, whole: Config, transports: Transports) -> BackendConfig:
-    sections = {traits.scheme for traits in transports.values() if traits.options is not None}
     try:
-        raw = {key: value for key, value in entry.raw.items() if key not in sections}
-        backend = reader.read(raw, BackendConfig, entry.at, "backend", name=entry.name, scheme="")
-        backend = _with_section(reader, entry, backend, transports, whole.file.parent)
+        backend = _read(reader, entry, transports, whole.file.parent)
         _check_auth(reader, entry, backend)
         _check_connection(reader, entry, backend)
         _check_base_urls(reader, entry, backend)
@@ -130,14 +127,14 @@ _SECURE = {"https": "http"}
 """Names of transports that say more than the scheme of their codes."""
 
 
-def _with_section(
-    reader: SectionReader, entry: Entry, backend: BackendConfig, transports: Transports, folder: Path
-) -> BackendConfig:
-    """Read what a backend says to its transport."""
+def _read(reader: SectionReader, entry: Entry, transports: Transports, folder: Path) -> BackendConfig:
+    """Read a backend, with what it says to its transport."""
+    sections = {transport.scheme for transport in transports.values() if transport.options is not None}
+    raw = {key: value for key, value in entry.raw.items() if key not in sections}
+    backend = reader.read(raw, BackendConfig, entry.at, "backend", name=entry.name, scheme="")
     name = backend.transport_name
     traits = transports.get(name)
     scheme = traits.scheme if traits else name
-    sections = {transport.scheme for transport in transports.values() if transport.options is not None}
     own = {scheme} if traits and traits.options else set[str]()
     for key in entry.raw:
         if key in sections - own:
@@ -304,18 +301,15 @@ NeedsSpec = Callable[[Mapping[Any, Any]], bool]
 """Says whether an entry has to name an OpenAPI document; its transport may have its own, or none."""
 
 
-def entries(raw: Mapping[Any, Any], folder: Path, needs_spec: NeedsSpec = bool) -> Iterator[Entry]:
+def entries(raw: Mapping[Any, Any], folder: Path, needs_spec: NeedsSpec) -> Iterator[Entry]:
     """Yield every entry of the file. Raises ``KeyProblem``."""
-    for section in ("backends", "apps"):
-        for name, value in _named(raw, section):
+    for section in _BACKEND_TYPES:
+        held = {} if raw.get(section) is None else raw[section]
+        if not isinstance(held, dict):
+            expected = "expected a mapping from a name to a backend, such as `api: {spec: ...}`"
+            raise KeyProblem(section, expected)
+        for name, value in held.items():
             yield _entry(section, name, value, folder, needs_spec)
-
-
-def _named(raw: Mapping[Any, Any], section: str) -> Iterator[tuple[Any, Any]]:
-    held = raw.get(section)
-    if held is not None and not isinstance(held, dict):
-        raise KeyProblem(section, "expected a mapping from a name to a backend, such as `api: {spec: ...}`")
-    return iter((held or {}).items())
 
 
 def _entry(section: str, name: Any, value: Any, folder: Path, needs_spec: NeedsSpec) -> Entry:

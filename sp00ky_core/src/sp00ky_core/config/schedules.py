@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -21,9 +20,9 @@ from sp00ky_core.config.cron import CronProblem, check_cron
 from sp00ky_core.config.settings import FAILURES_ONLY, KEEP_ALL, HistoryConfig
 from sp00ky_core.config.structuring import KeyProblem, SectionReader, camel, key, keys_of, mapping_in
 from sp00ky_core.config.values import ReadProblem
-from sp00ky_core.encoding.json_bytes import encode
+from sp00ky_core.encoding.json_bytes import RefusedError, check_keys, encode, json_hash
 from sp00ky_core.errors import ConfigError, ScheduleInvalid
-from sp00ky_core.hints import near_miss, shown
+from sp00ky_core.hints import near_miss
 from sp00ky_core.job.retry import MAX_RETRIES
 
 __all__ = ["ForEachConfig", "ScheduleConfig", "ScheduleRetryConfig"]
@@ -70,21 +69,12 @@ def _payload(value: Any) -> Mapping[str, Any]:
         raise ReadProblem("expected a mapping: the payload is a JSON object")
     try:
         encode(value)
+        check_keys(value)
     except (TypeError, ValueError) as error:
         raise ReadProblem(f"it can't be written as JSON: {error}") from None
-    _refuse_odd_keys(value)
+    except RefusedError as error:
+        raise ReadProblem(f"its key {error.steps[0]} isn't text; put it in quotes") from None
     return value
-
-
-def _refuse_odd_keys(value: Any) -> None:
-    """Refuse keys that aren't text, which JSON would make text of, and maybe the same text of two."""
-    if isinstance(value, Mapping):
-        for name in value:
-            if not isinstance(name, str):
-                raise ReadProblem(f"its key {shown(name)} isn't text; put it in quotes")
-    if isinstance(value, Mapping | list | tuple):
-        for item in value.values() if isinstance(value, Mapping) else value:
-            _refuse_odd_keys(item)
 
 
 @attrs.frozen(kw_only=True)
@@ -173,15 +163,14 @@ class ScheduleConfig:
         return _written(self)
 
     @property
+    def hash(self) -> str:
+        """A hash that two definitions share if they say the same."""
+        return json_hash(self.to_json())
+
+    @property
     def query_hash(self) -> str | None:
         """A hash of ``forEach.query``."""
         return None if self.for_each is None else sha256(self.for_each.query.encode()).hexdigest()
-
-
-def definition_hash(definition: Mapping[str, Any]) -> str:
-    """Return a hash that two definitions share if they say the same."""
-    text = json.dumps(definition, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
-    return sha256(text.encode()).hexdigest()
 
 
 def _written(section: Any) -> dict[str, Any]:

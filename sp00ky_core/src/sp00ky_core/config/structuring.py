@@ -85,9 +85,6 @@ _BESIDE = {"": ("backends", "apps", "schedules", "workflows"), "backend": ("type
 TYPES: Mapping[str, str] = {"method": "outbox", "auth": "token"}
 """Mappings with a ``type``, and its value where they don't say; the only one, unless a field reads it."""
 
-OPEN = frozenset({"", "backend", "backend.method", "backend.deploy", "backend.runOn", "surrealdb"})
-"""Mappings that other tools have keys in too; in all others an unknown key is an error."""
-
 FOREIGN: Mapping[str, frozenset[str] | None] = {
     "": frozenset(
         {
@@ -97,13 +94,15 @@ FOREIGN: Mapping[str, frozenset[str] | None] = {
         }
     ),
     "backend": frozenset({"path", "scope", "hosting", "hosts", "dev", "devApp", "env"}),
+    "backend.method": frozenset(),
     "backend.deploy": None,
     "backend.runOn": None,
     "surrealdb": None,
 }
 """Keys that are known to be other tools', about which nothing is said; None: all that aren't ours.
 
-By the mapping's dotted place, with ``backend`` for any backend's; empty: the whole file.
+By the dotted place of a mapping that other tools have keys in too, with ``backend`` for any backend's; empty:
+the whole file. In all other mappings an unknown key is an error.
 """
 
 _NEAR = 0.75
@@ -270,7 +269,7 @@ class SectionReader:
         for key in mapping:
             if key in ours or key in (foreign or ()):
                 continue
-            if kind not in OPEN:
+            if kind not in FOREIGN:
                 # Not quoted in `auth`: it may be the token itself.
                 named = "" if kind == "backend.auth" else f" {key!r:.80}"
                 raise KeyProblem(at, f"unknown key{named}; {nearest(str(key), ours)}")

@@ -21,7 +21,7 @@ from urllib.parse import unquote
 import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Node
-from sp00ky_core.contract.value_types import ALTERNATIVES, combined, values_of
+from sp00ky_core.contract.value_types import combined, values_of
 from sp00ky_core.encoding.json_bytes import steps_of
 
 _Definition = tuple[Any, frozenset[str]]
@@ -245,6 +245,7 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 _PLAIN = re.compile(r"-?[0-9]{1,15}|true|false")  # keys of a mapping that may stand for what isn't text
+_MADE_OF = "x-made-of"  # says nothing to a validator, and no document's own is kept
 Place = tuple[str, str]  # URI and pointer
 
 
@@ -305,6 +306,7 @@ def _selection(name: str, keyword: str, branches: Sequence[_Branch]) -> dict[str
     other = {"if": known, "else": _any_of(keyword, others)} if others else known
     absent = _without(name, keyword, branches)
     return {
+        _MADE_OF: every,
         "if": {"type": "object", "required": [name]},
         "then": {"allOf": [other, *cases]},
         "else": every if absent is None else {"if": {"type": "object"}, "then": absent, "else": every},
@@ -382,10 +384,4 @@ def _requires(branch: Node, name: str) -> bool:
 
 def alternatives(schema: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the ``oneOf`` or ``anyOf`` that ``chosen`` made a choice of; None: it is no such choice."""
-    condition, then, every = (schema.get(key) for key in ("if", "then", "else"))
-    if not isinstance(condition, dict) or condition.keys() != {"type", "required"}:
-        return None
-    if not isinstance(then, dict) or then.keys() != {"allOf"} or not isinstance(every, dict):
-        return None
-    every = every.get("else", every)
-    return every if isinstance(every, dict) and len(every) == 1 and set(every) <= set(ALTERNATIVES) else None
+    return schema.get(_MADE_OF)

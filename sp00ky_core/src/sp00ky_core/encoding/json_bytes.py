@@ -15,6 +15,7 @@ from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from hashlib import sha256
 from typing import Any, ClassVar, NoReturn, Protocol, TypeAlias
 from uuid import UUID
 
@@ -75,6 +76,12 @@ def decode(text: bytes | str, *, unique_keys: bool = False) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
+def json_hash(value: Any) -> str:
+    """Return the SHA-256 of a value as JSON in its shortest form with sorted keys. Raises ``ValueError``."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    return sha256(text.encode()).hexdigest()
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
@@ -125,7 +132,7 @@ EXPECTED = (
 BASE64 = "write it as text, base64 for instance"
 
 
-class _RefusedError(Exception):
+class RefusedError(Exception):
     """A value has no JSON form; the steps lead from it to the part that has none."""
 
     def __init__(self, problem: str, *steps: str | int) -> None:
@@ -143,9 +150,9 @@ def encode_payload(payload: object) -> bytes:
         if text.find("{", 1) < 0:  # no object in it but itself
             "".join(value)  # refuses keys that aren't text, faster than a loop
         else:
-            _check_keys(value)
+            check_keys(value)
         return text.encode()
-    except (TypeError, ValueError, RecursionError, _RefusedError) as error:
+    except (TypeError, ValueError, RecursionError, RefusedError) as error:
         raise _located(payload, error) from error
 
 
@@ -168,7 +175,7 @@ def _object(payload: object) -> dict[str, Any]:
     if isinstance(form, dict):
         return form
     written = "" if form is None else f", which is written as {type(form).__name__}"
-    raise _RefusedError(f"its type is {type(payload).__name__}{written}; give {EXPECTED}")
+    raise RefusedError(f"its type is {type(payload).__name__}{written}; give {EXPECTED}")
 
 
 def _is_model(value: object) -> bool:
@@ -179,7 +186,7 @@ def _is_model(value: object) -> bool:
 def _checked_form(value: Any) -> Any:
     """Return what the encoder writes for a value that it doesn't know."""
     form = _form(value)
-    _check_keys(form)
+    check_keys(form)
     return form
 
 
@@ -198,7 +205,7 @@ def _form(value: Any) -> Any:
         return str(value)
     if _is_model(value):
         return _dumped(value)
-    raise _RefusedError(_problem_of(value))
+    raise RefusedError(_problem_of(value))
 
 
 def _dumped(model: Any) -> Any:
@@ -210,14 +217,14 @@ def _dumped(model: Any) -> Any:
         return {field.name: getattr(model, field.name) for field in fields}
     except Exception as error:  # a serializer of the model's own may raise anything
         if isinstance(error, AttributeError) and error.obj is model and not hasattr(kind, "model_dump"):
-            raise _RefusedError(f"it was never set in the model {kind.__name__}", str(error.name)) from error
+            raise RefusedError(f"it was never set in the model {kind.__name__}", str(error.name)) from error
         # The error's own text may hold a value: it is chained, and not repeated.
         for name, value in _failing_field(model):
             text = f"{type(value).__name__} in the model {kind.__name__} can't be written as JSON"
             text += f"; {BASE64} (ser_json_bytes)" if isinstance(value, bytes) else ""
-            raise _RefusedError(text, name) from error
+            raise RefusedError(text, name) from error
         problem = f"the model {kind.__name__} can't be written as JSON: {type(error).__name__}"
-        raise _RefusedError(problem) from error
+        raise RefusedError(problem) from error
 
 
 def _failing_field(model: Any) -> Iterator[tuple[str, object]]:
@@ -249,18 +256,21 @@ _TEXT = frozenset({str})
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
-def _check_keys(value: Any) -> None:
-    """Refuse keys that aren't text: the encoder would write some of them as text, without a word."""
+def check_keys(value: Any) -> None:
+    """Refuse keys that aren't text: the encoder would write some of them as text, without a word.
+
+    Raises ``RefusedError``, whose only step is the key.
+    """
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise _RefusedError(f"its key is {type(key).__name__}, not text", shown(key))
+                raise RefusedError(f"its key is {type(key).__name__}, not text", shown(key))
             if type(item) not in _PLAIN:
-                _check_keys(item)
+                check_keys(item)
     elif isinstance(value, list | tuple):
         for item in value:
             if type(item) not in _PLAIN:
-                _check_keys(item)
+                check_keys(item)
 
 
 def _located(payload: object, error: Exception) -> PayloadNotJson:
@@ -286,8 +296,9 @@ def _problems(value: Any, path: _Steps, above: tuple[Any, ...]) -> Iterator[tupl
         yield from ((path, problem) for problem in _plain_problems(value))
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from ((_under(path, key), problem) for problem in _key_problems(key))
-            yield from _problems(item, _under(path, key), (*above, value))
+            under = (*path, key if isinstance(key, str) else shown(key))
+            yield from ((under, problem) for problem in _key_problems(key))
+            yield from _problems(item, under, (*above, value))
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from _problems(item, (*path, index), (*above, value))
@@ -298,14 +309,10 @@ def _problems(value: Any, path: _Steps, above: tuple[Any, ...]) -> Iterator[tupl
 def _problems_of_form(value: Any, path: _Steps, above: tuple[Any, ...]) -> Iterator[tuple[_Steps, str]]:
     try:
         form = _form(value)
-    except _RefusedError as error:
+    except RefusedError as error:
         yield (*path, *error.steps), str(error)
     else:
         yield from _problems(form, path, (*above, value))
-
-
-def _under(path: _Steps, key: object) -> _Steps:
-    return (*path, key if isinstance(key, str) else shown(key))
 
 
 def _key_problems(key: object) -> Iterator[str]:

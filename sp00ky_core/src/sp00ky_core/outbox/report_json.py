@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from sp00ky_core.job.job import instant_to_json, value_to_json
+from sp00ky_core.job.job import value_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, JobGroup, RunnerRecord, ScheduleRun
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sp00ky_core.observe.rates import Rates
     from sp00ky_core.outbox.operators.schedules import ScheduleRecord
 
+
+DEFINITION_KEYS = ("cron", "every", "timezone", "backend", "route", "enabled")
 
 RUNNER_KEYS = ("id", "host", "pid", "version", "started_at", "beat_at", "state", "in_flight", "slots")
 
@@ -44,11 +46,6 @@ def audit_to_json(entry: AuditEntry) -> dict[str, Any]:
     return {key: fields[key] for key in AUDIT_KEYS}
 
 
-def run_to_json(run: ScheduleRun) -> dict[str, Any]:
-    """Turn a schedule's run into JSON values."""
-    return json_of(run)
-
-
 def rates_to_json(rates: Rates) -> dict[str, Any]:
     """Turn a backend's attempts into JSON values; codes are texts, as keys have to be."""
     fields: dict[str, Any] = attrs.asdict(rates, value_serializer=_json_value)
@@ -60,16 +57,12 @@ def rates_to_json(rates: Rates) -> dict[str, Any]:
 def schedule_to_json(schedule: ScheduleRecord) -> dict[str, Any]:
     """Turn a schedule into JSON values: its definition, its clock, and how its last run ended."""
     stored, definition, last = schedule.stored, schedule.definition, schedule.last_run
-    fields: dict[str, Any] = {"name": stored.name, "definition": dict(stored.definition)}
-    for name in ("cron", "every", "timezone", "backend", "route", "enabled"):
-        fields[name] = None if definition is None else getattr(definition, name)
-    instants = {
-        name: None if at is None else instant_to_json(at)
-        for name, at in (("next_fire_at", stored.next_fire_at), ("last_fired_at", stored.last_fired_at))
-    }
     return {
-        **fields,
-        **instants,
+        "name": stored.name,
+        "definition": dict(stored.definition),
+        **{key: None if definition is None else getattr(definition, key) for key in DEFINITION_KEYS},
+        "next_fire_at": value_to_json(stored.next_fire_at),
+        "last_fired_at": value_to_json(stored.last_fired_at),
         "paused": stored.paused,
         "origin": stored.origin,
         "last_status": None if last is None else last.status.value,

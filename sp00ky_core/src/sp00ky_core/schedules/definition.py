@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 import attrs
 
 from sp00ky_core.config.cron import next_cron
-from sp00ky_core.config.schedules import ScheduleConfig, definition_hash, parse_schedule
+from sp00ky_core.config.schedules import ScheduleConfig, parse_schedule
+from sp00ky_core.encoding.json_bytes import json_hash
 from sp00ky_core.errors import RunUnreadable, ScheduleInvalid
 from sp00ky_core.ports.schedules import RunStatus, ScheduleRun, Spawn, StoredSchedule, Trigger
 
@@ -99,7 +100,7 @@ def defined(
             one that another service has.
     """
     written = definition.to_json()
-    digest = definition_hash(written)
+    digest = json_hash(written)
     if stored is None:
         stored = StoredSchedule(name=definition.name, definition={}, hash="", removed=True)
     else:

@@ -35,18 +35,12 @@ __all__ = [
     "COPY",
     "DONE",
     "ERASE",
-    "IMPORT",
     "KILL",
     "REDACT",
     "REDRIVE",
     "RESCHEDULE",
     "Action",
-    "BulkResult",
-    "Operate",
-    "Refusal",
-    "count_matching",
     "last_of",
-    "steps",
 ]
 
 PAGE = 100
@@ -313,8 +307,6 @@ async def steps(
         OptionInvalid: The action isn't done to jobs of such a status; nothing was done.
         StoreError: What the store raises; what was yielded before is done.
     """
-    if limit is not None:
-        check_limit("limit", limit)
     total = await count_matching(jobs, action, conditions)
     result = BulkResult(matched=total if limit is None else min(total, limit))
     yield result

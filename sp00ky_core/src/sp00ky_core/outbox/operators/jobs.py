@@ -29,7 +29,7 @@ from sp00ky_core.outbox.operators.bulk import (
     steps,
 )
 from sp00ky_core.outbox.queries import Queries
-from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult, Store
+from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult
 from sp00ky_core.stores.transitions import KILL_REASON, clear, kill, redrive, report_settled, reschedule
 
 
@@ -81,10 +81,6 @@ class RescheduleMatchingOptions(RescheduleOptions, MatchingOptions):
     """Choose the jobs that meet conditions, and say what changes of them."""
 
 
-def _check_over(_operation: object, _field: object, value: timedelta | None) -> None:
-    check_option("over", value, like="delay")
-
-
 @attrs.frozen(kw_only=True)
 class Operation:
     """Describe what is to be done to jobs.
@@ -102,7 +98,7 @@ class Operation:
     reason: str | None = None
     actor: str | None = None
     resend_unknown: bool = False
-    over: timedelta | None = attrs.field(default=None, validator=_check_over)
+    over: timedelta | None = None
     change: Rescheduled | None = None
 
     def act(self, selection: Selection, *, via: str) -> Act:
@@ -112,21 +108,8 @@ class Operation:
         whole = {**selection.described(), **asked, **changed}
         return act_of(self.action.name, whole, via=via, reason=self.reason, actor=self.actor)
 
-    async def do(
-        self, store: Store, job_ids: Sequence[str], so_far: BulkResult, *, elapsed: float
-    ) -> Sequence[OperatorResult]:
-        """Do it to jobs of a store, so many seconds after the first of those that match."""
-        if self.action is KILL:
-            return await kill(store, job_ids, reason=self.reason or KILL_REASON)
-        if self.action is REDRIVE:
-            delays = self._delays(len(job_ids), so_far, elapsed=elapsed)
-            return await redrive(store, job_ids, resend_unknown=self.resend_unknown, delays=delays)
-        if self.change is not None:
-            return await reschedule(store, job_ids, self.change)
-        return await clear(store, job_ids)
-
-    def _delays(self, count: int, so_far: BulkResult, *, elapsed: float) -> Sequence[float] | None:
-        """Space the next jobs of those that match; the time that has gone by since the first counts."""
+    def delays(self, count: int, so_far: BulkResult, *, elapsed: float) -> Sequence[float] | None:
+        """Space the next jobs of those that match, so many seconds after the first; None: all are due."""
         if self.over is None:
             return None
         over, first, total = self.over.total_seconds(), so_far.looked_at, max(so_far.matched, 1)
@@ -148,6 +131,7 @@ def _operation(action: Action, options: Mapping[str, Any]) -> Operation:
     expect("action", action.name, names, met=action in OPTIONS)
     for name, value in options.items():
         expect(name, value, f"left out: `{action.name}` has no such option", met=name in OPTIONS[action])
+    check_option("over", options.get("over"), like="delay")
     return _rescheduling(**options) if action is RESCHEDULE else Operation(action=action, **options)
 
 
@@ -167,14 +151,13 @@ def _rescheduling(
     check_option("at", at, like="expires_at")
     check_option("delay", delay)
     check_option("priority", priority)
-    times = [
-        name for name, given in (("at", at), ("delay", delay), ("now", now or None)) if given is not None
-    ]
+    given = {"at": at, "delay": delay, "now": now or None}
+    times = [name for name, value in given.items() if value is not None]
     if len(times) > 1:
         expected = "one of `at`, `delay` and `now`"
         raise OptionInvalid(option=times[0], value=f"given with `{times[1]}`", expected=expected)
-    nothing = "not given, nor is `delay`, `now` or `priority`"
     if not times and priority is None:
+        nothing = "not given, nor is `delay`, `now` or `priority`"
         raise OptionInvalid(option="at", value=nothing, expected="one of them")
     seconds = 0.0 if now else None if delay is None else delay.total_seconds()
     change = Rescheduled(run_at=at, delay=seconds, priority=priority)
@@ -324,21 +307,32 @@ class JobOperators(Queries):
             nonlocal begun
             now = monotonic()
             begun = now if begun is None else begun
-            results = await operation.do(self.store, job_ids, so_far, elapsed=now - begun)
             if operation.action is KILL:
-                await report_settled(self.jobs, self._hooks, results)
-            elif operation.action is REDRIVE and self.store.capabilities.schedules:
+                return await self._kill(job_ids, operation.reason)
+            if operation.action is REDRIVE:
+                delays = operation.delays(len(job_ids), so_far, elapsed=now - begun)
+                unknown = operation.resend_unknown
+                results = await redrive(self.store, job_ids, resend_unknown=unknown, delays=delays)
                 await self._reopen_runs(results)
-            return results
+                return results
+            if operation.change is not None:
+                return await reschedule(self.store, job_ids, operation.change)
+            return await clear(self.store, job_ids)
 
         return operate
+
+    async def _kill(self, job_ids: Sequence[str], reason: str | None) -> Sequence[OperatorResult]:
+        """Kill jobs, and report it to the plugins."""
+        results = await kill(self.store, job_ids, reason=reason or KILL_REASON) if job_ids else ()
+        await report_settled(self.jobs, self._hooks, results)
+        return results
 
     async def _reopen_runs(self, results: Sequence[OperatorResult]) -> None:
         from sp00ky_core.runner.maintenance.runs import reopen_runs  # noqa: PLC0415  # `jobs list` starts without
 
         redriven = [result.job_id for result in results if result.fate in DONE]
         try:
-            if redriven:
+            if redriven and self.store.capabilities.schedules:
                 await reopen_runs(self.store, redriven)
         except Sp00kyError as error:  # the jobs are pending all the same
             logger.warning("schedules' runs don't say that their jobs are pending again: %s", error)

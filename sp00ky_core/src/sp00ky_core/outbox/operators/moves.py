@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -116,7 +117,7 @@ class ExportFile:
 
     def count(self) -> int:
         """Count the records. Raises ``ImportRefused`` at the first line that is none, or mustn't be one."""
-        return sum(1 for line, place in self._lines() if self._record(line, place))
+        return sum(1 for _ in self._records())
 
     def batches(self) -> Iterator[list[Job | str]]:
         """Yield the jobs, at most ``PAGE`` and hardly more bytes than ``BATCH_BYTES`` at a time.
@@ -124,36 +125,36 @@ class ExportFile:
         A text says why one can't be imported. Raises as ``count``.
         """
         batch, size = list[Job | str](), 0
-        for line, place in self._lines():
-            if batch and (len(batch) == PAGE or size + len(line) > BATCH_BYTES):
+        for record, length in self._records():
+            if batch and (len(batch) == PAGE or size + length > BATCH_BYTES):
                 yield batch
                 batch, size = [], 0
-            batch.append(self._job(self._record(line, place)))
-            size += len(line)
+            batch.append(self._job(record))
+            size += length
         if batch:
             yield batch
 
-    def _lines(self) -> Iterator[tuple[bytes, str]]:
-        """Yield the lines, each with its place."""
+    def _records(self) -> Iterator[tuple[Mapping[str, Any], int]]:
+        """Yield the records, each with the bytes of its line."""
         if not self.path.is_file():
             raise self._refused("it is no file, or it is a pipe, and it is read twice: write it into a file")
         try:
             with self.path.open("rb") as file:
-                number = 0
-                while line := file.readline(LONGEST_RECORD + 1):
-                    number += 1
-                    yield line, f"line {number}"
+                lines = iter(partial(file.readline, LONGEST_RECORD + 1), b"")
+                for number, line in enumerate(lines, 1):
+                    yield self._record(line, f"line {number}"), len(line)
         except OSError as error:
             raise self._refused(f"it can't be read: {error.strerror}") from error
 
     def _job(self, record: Mapping[str, Any]) -> Job | str:
         """Return the job of a record, or why it can't be imported."""
-        row = {**dict.fromkeys(COLUMNS), **record}
-        row |= {name: encode(row[name]) for name in ("payload", "result") if row[name] is not None}
+        written = {**dict.fromkeys(COLUMNS), **record}
+        texts = {name: encode(written[name]) for name in ("payload", "result") if written[name] is not None}
+        row = {**written, **texts}
         job = job_of(row, backend=str(row["backend"]), strategies=self.strategies)
         if job.defect is not None:
             return f"job {job.id}: {job.defect}"
-        written, read = {**dict.fromkeys(COLUMNS), **record}, record_of(job)
+        read = record_of(job)
         for name, value in written.items():
             if name not in read or read[name] != value or (name == "created_at" and value is None):
                 return f"job {job.id}: {name} is {shown(value)}, which no export says"

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Set
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Unpack
 
 import attrs
 
+from sp00ky_core.encoding.json_bytes import json_hash
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.options import expect
 from sp00ky_core.job.redaction import KEYS, matched, redacted, without_keys
@@ -34,7 +33,7 @@ from sp00ky_core.ports import (
     needed,
 )
 from sp00ky_core.stores.refused_rows import write_around
-from sp00ky_core.stores.transitions import KILL_REASON, clear, kill, report_settled
+from sp00ky_core.stores.transitions import clear
 
 __all__ = ["RedactionResult"]
 
@@ -76,8 +75,7 @@ Step = Callable[[Sequence[str], RedactionResult], Awaitable[RedactionResult]]
 def hash_of(selection: Selection) -> str:
     """Hash a selection, so that an auditor who knows it finds it again."""
     said = selection.described() if selection.conditions else {"ids": sorted(selection.job_ids)}
-    text = json.dumps(json_values(said), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return sha256(text.encode()).hexdigest()
+    return json_hash(json_values(said))
 
 
 class EraseOptions(ActOptions, total=False):
@@ -278,8 +276,7 @@ class JobRedaction(JobCopies):
 
     async def ended_by_kill(self, job_ids: Sequence[str], reason: str | None) -> list[str]:
         """Kill jobs, and report it to the plugins; those that were."""
-        results = await kill(self.store, job_ids, reason=reason or KILL_REASON) if job_ids else []
-        await report_settled(self.jobs, self._hooks, results)
+        results = await self._kill(job_ids, reason)
         return [result.job_id for result in results if result.fate is OperatorFate.KILLED]
 
 

@@ -22,7 +22,6 @@ from sp00ky_core.config import Config
 from sp00ky_core.config.schedules import (
     ForEachConfig,
     ScheduleConfig,
-    definition_hash,
     parse_schedule,
     written_in_python,
 )
@@ -76,14 +75,7 @@ from sp00ky_core.schedules.definition import definition_of, is_others, paused, r
 from sp00ky_core.schedules.fire import ended, new_job
 from sp00ky_core.stores.naming import LoopStore, StoreUser
 
-__all__ = [
-    "ScheduleOperators",
-    "ScheduleRecord",
-    "check_definition",
-    "definition_findings",
-    "statuses_of",
-    "store_findings",
-]
+__all__ = ["ScheduleRecord"]
 
 SYNC = "run: sp00ky schedules sync"
 NO_JOB = "each of its fires fails, no job is made"
@@ -180,7 +172,7 @@ def _row_findings(name: str, definition: ScheduleConfig, stored: StoredSchedule 
     subject = f"schedule {name}"
     if stored is None or stored.removed:
         yield Finding.warning(subject, "the database doesn't have it", "a runner's start may add it", SYNC)
-    elif stored.hash != definition_hash(definition.to_json()):
+    elif stored.hash != definition.hash:
         problem = "the database has another definition of it"
         yield Finding.warning(subject, problem, "it fires as that one says", SYNC)
     elif stored.last_error:
@@ -295,16 +287,13 @@ class ScheduleOperators(StoreUser):
         What another service has defined stays: one whose file doesn't have the backend, or has another job
         table for it.
         """
-        return await self._synced(await self._planned(), **act)
+        schedules_of(self.store)  # refuses one that keeps none
+        return await self._synced(await self.plan(), **act)
 
     async def plan(self) -> SyncResult:
-        """Find what ``sync`` would change; nothing, where the store keeps no schedules."""
+        """Find what ``sync`` would change: all where there are no tables yet, nothing where none are kept."""
         if not self.store.capabilities.schedules:
             return SyncResult(defined=[], removed=[])
-        return await self._planned()
-
-    async def _planned(self) -> SyncResult:
-        """Find what would change; all is to be defined where there are no tables yet."""
         try:
             snapshot = await schedules_of(self.store).schedules()
         except SchemaError:

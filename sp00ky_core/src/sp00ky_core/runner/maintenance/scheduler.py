@@ -13,7 +13,7 @@ import attrs
 
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.backend.validation import check_job
-from sp00ky_core.config.schedules import ScheduleConfig, definition_hash
+from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.errors import QueryRefused, Sp00kyError, StoreError
 from sp00ky_core.job.job import Job
 from sp00ky_core.plugins.calls import Hooks
@@ -221,7 +221,7 @@ class Scheduler:
             stored = snapshot.schedules.get(name)
             if stored is None or stored.removed:
                 problem = "was removed from the database"
-            elif stored.hash != definition_hash(definition.to_json()):
+            elif stored.hash != definition.hash:
                 problem = "fires as a later definition in the database says"
             else:
                 continue

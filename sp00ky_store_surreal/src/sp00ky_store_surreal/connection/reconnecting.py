@@ -200,7 +200,7 @@ class Line:
         try:
             self._adopt(await connected(self._target))
         except Exception as error:  # noqa: BLE001  # whatever it is, the next try may succeed
-            self._problem = self._why(error)
+            self._problem = translated(self._target.location, error).problem
             _log.debug("no %s connection yet: %s", self._name, self._problem)
             return False
         level = logging.INFO if self._was_lost else logging.DEBUG
@@ -240,9 +240,6 @@ class Line:
         ending = asyncio.ensure_future(connection.close())
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
-
-    def _why(self, error: BaseException) -> str:
-        return translated(self._target.location, error).problem
 
 
 def _see(task: asyncio.Task[Any]) -> None:

@@ -133,7 +133,7 @@ def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:
         yield Finding.warning(name, problem, consequence, _REPAIR)
     if layout.has_record_users and not layout.is_older:
         yield _evaluates(name, layout)
-    for field in layout.changeable:
+    for field in filter(layout.is_changeable, _CHANGED):
         fix = f"add to its definition: PERMISSIONS FOR update NONE{_PERMISSIONS}"
         yield Finding.warning(
             f"{name}.{field}", "clients may change it", f"a client can {_CHANGED[field]}", fix
@@ -251,20 +251,13 @@ async def dry_run(connection: Connection, table: JobTable, layout: TableLayout) 
         return []
     row, values = surql("dry_run_job", table=quoted(layout.name)).strip(), _values(table, layout)
     reason = await _refusal(connection, surql("dry_run_read", table=quoted(layout.name)))
-    if reason is not None:  # a claim reads its rows, all or none
-        return [_stopping(layout.name, reason)]
-    reason = await _refusal(connection, surql("dry_run_create", row=row), **values)
-    if reason is None:
-        reason = await _refusal(connection, surql("dry_run_transitions", row=row), **values)
-        return [] if reason is None else [_stopping(layout.name, reason)]
-    if _MADE_UP.match(reason):
-        return []
-    return [_stopping(layout.name, reason) if _is_anyones(reason) else _unmade(layout.name, reason)]
-
-
-def _is_anyones(reason: str) -> bool:
-    """Whether it is refused whoever makes the job."""
-    return reason == LOST or needs_function(reason)
+    if reason is None:  # else no row can be claimed: a claim reads them all or none
+        reason = await _refusal(connection, surql("dry_run_create", row=row), **values)
+        if reason is None:
+            reason = await _refusal(connection, surql("dry_run_transitions", row=row), **values)
+        elif reason != LOST and not needs_function(reason):  # another job may not be refused
+            return [] if _MADE_UP.match(reason) else [_unmade(layout.name, reason)]
+    return [] if reason is None else [_stopping(layout.name, reason)]
 
 
 def _stopping(table: str, reason: str) -> Finding:

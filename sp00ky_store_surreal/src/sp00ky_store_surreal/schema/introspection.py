@@ -38,7 +38,6 @@ _NEWER = "sequences"
 """What ``INFO FOR DB`` tells from 3.0 on."""
 
 _LEASE = ("lease_epoch", "lease_until", "runner_id", "deferred_since")
-_RELIED_ON = ("path", "payload", "status", "retries", "errors")
 _BOUNDLESS = {
     "path": "string PERMISSIONS FOR select, create FULL, FOR update WHERE false",
     **dict.fromkeys(
@@ -168,12 +167,9 @@ class TableLayout:
         """Whether any client may do so with a field."""
         return self.permissions_of(field).get(action, False) not in _NOBODY
 
-    @property
-    def changeable(self) -> list[str]:
-        """List what a runner relies on and clients may change."""
-        if _permissions(self.table).get("update", False) in _NOBODY:
-            return []
-        return [field for field in _RELIED_ON if self._lets(field, "update")]
+    def is_changeable(self, field: str) -> bool:
+        """Whether clients may change a field of a row."""
+        return _permissions(self.table).get("update", False) not in _NOBODY and self._lets(field, "update")
 
     @property
     def open_for(self) -> list[str]:

@@ -166,22 +166,20 @@ class Line:
         return results_of(location, reply)
 
     async def _open_one(self, give_up_at: float) -> ServerConnection:
+        """Return the connection, once there is one that is open."""
         while True:
             connection = self._connection
             if connection is not None and connection.is_open:
                 return connection
             if connection is not None:
                 self._condemn(connection, LOST)
-            await self._healed(give_up_at)
-
-    async def _healed(self, give_up_at: float) -> None:
-        if self._closed:
-            raise StoreClosed(store=self._target.location)
-        if self._healing is None:
-            self._healing = asyncio.create_task(self._heal(), name=f"surreal-heal-{self._name}")
-        done, _ = await asyncio.wait([self._healing], timeout=max(give_up_at - _now(), 0.0))
-        if not done:
-            raise StoreUnavailable(store=self._target.location, problem=self._problem or SILENT)
+            if self._closed:
+                raise StoreClosed(store=self._target.location)
+            if self._healing is None:
+                self._healing = asyncio.create_task(self._heal(), name=f"surreal-heal-{self._name}")
+            done, _ = await asyncio.wait([self._healing], timeout=max(give_up_at - _now(), 0.0))
+            if not done:
+                raise StoreUnavailable(store=self._target.location, problem=self._problem or SILENT)
 
     async def _heal(self) -> None:
         try:

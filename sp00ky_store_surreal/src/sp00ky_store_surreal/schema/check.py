@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from surrealdb import RecordID
@@ -191,18 +192,13 @@ async def _abandoned(connection: Connection, named: set[str]) -> list[Finding]:
         return []
     findings = []
     for name in sorted(set(migrated) - named):
-        if number := await _pending(connection, name):
-            problem = f"no backend names it in method.table; jobs waiting in it: {number}"
-            fix = f"give a backend method.table: {name}, or kill and clear them"
-            findings.append(Finding.warning(name, problem, "they are never delivered", fix))
+        with suppress(TableMissing):  # it was removed
+            reply = await connection.read(surql("check_count_pending", table=quoted(name)))
+            if number := count_of(reply[-1]):
+                problem = f"no backend names it in method.table; jobs waiting in it: {number}"
+                fix = f"give a backend method.table: {name}, or kill and clear them"
+                findings.append(Finding.warning(name, problem, "they are never delivered", fix))
     return findings
-
-
-async def _pending(connection: Connection, name: str) -> int:
-    try:
-        return count_of((await connection.read(surql("check_count_pending", table=quoted(name))))[-1])
-    except TableMissing:  # it was removed
-        return 0
 
 
 DONE = "sp00ky: nothing was refused"

@@ -81,27 +81,11 @@ def number_of(data: bytes) -> object:
         return None
 
 
-def _none(encoder: CBOREncoder, _: object) -> None:
-    encoder.write(_NONE)
-
-
-def _null(encoder: CBOREncoder, _: object) -> None:
-    encoder.write(_NULL)
-
-
-def _record(encoder: CBOREncoder, record: RecordID) -> None:
-    encoder.encode_semantic(RECORD_ID, [record.table_name, record.id])
-
-
-def _decimal(encoder: CBOREncoder, number: Decimal) -> None:
-    encoder.encode_semantic(DECIMAL, str(number))
-
-
-_ENCODERS: dict[type, Callable[[CBOREncoder, Any], None]] = {
-    NoneType: _none,
-    RecordID: _record,
-    Decimal: _decimal,
-    type(JSON_NULL): _null,
+_ENCODERS: dict[type, Callable[[CBOREncoder, Any], object]] = {
+    NoneType: lambda encoder, _: encoder.write(_NONE),
+    RecordID: lambda encoder, record: encoder.encode_semantic(RECORD_ID, [record.table_name, record.id]),
+    Decimal: lambda encoder, number: encoder.encode_semantic(DECIMAL, str(number)),
+    type(JSON_NULL): lambda encoder, _: encoder.write(_NULL),
 }
 
 

@@ -55,14 +55,14 @@ class Engine:
         self._lock_file()
         try:
             self.sdk = await _opened(self._target)
-        except BaseException as error:
-            self._unlock_file()
+        except Exception as error:
+            fault = translated(self._target.location, error)
             if isinstance(error, RuntimeError):  # the engine's, of its storage
-                location = self._target.location
-                raise StoreUnavailable(store=location, problem=translated(location, error).problem) from error
-            if isinstance(error, Exception):
-                raise translated(self._target.location, error) from error
-            raise
+                raise StoreUnavailable(store=fault.store, problem=fault.problem) from error
+            raise fault from error
+        finally:
+            if self.sdk is None:
+                self._unlock_file()
 
     async def close(self) -> None:
         """Let go of the engine and of the file; no call is under way."""
@@ -152,18 +152,15 @@ class Engine:
         lock = FileLock(f"{file}.lock", timeout=0, mode=0o600, is_singleton=False, thread_local=False)
         try:
             lock.acquire()
-        except PermissionError as error:
-            raise StoreInUse(
-                store=self._target.location,
-                problem=f"{file}.lock belongs to another user: run as the one who made this database, or "
-                "give that user's files to yours",
-            ) from error
-        except Timeout as error:
-            raise StoreInUse(
-                store=self._target.location,
-                problem="another process (or another outbox in this one) has this database open, and only "
-                "one can: stop it, or use a server",
-            ) from error
+        except (PermissionError, Timeout) as error:
+            problem = (
+                f"{file}.lock belongs to another user: run as the one who made this database, or give that "
+                "user's files to yours"
+                if isinstance(error, PermissionError)
+                else "another process (or another outbox in this one) has this database open, and only one "
+                "can: stop it, or use a server"
+            )
+            raise StoreInUse(store=self._target.location, problem=problem) from error
         self._file_lock = lock
 
     def _unlock_file(self) -> None:

@@ -98,21 +98,19 @@ class Connection:
             task.exception()  # seen, where the caller was cancelled
 
     async def _write(self, statement: str, bindings: Mapping[str, Any], how: Way) -> list[Any]:
-        backoff = Backoff(first=0.0025, limit=1.0)
-        for attempt in range(1, how.tries + 1):
+        turn: AbstractAsyncContextManager[Any] = nullcontext()
+        if how.alone and self.target.embedded:
+            turn = self._writes
+        backoff, tries = Backoff(first=0.0025, limit=1.0), 0
+        while True:
             self.written[how.lane] += 1
             try:
-                return await self._in_turn(statement, bindings, how)
+                async with turn:
+                    return await self._link.ask(statement, bindings, lane=how.lane, resend=how.resend)
             except Conflict:
+                tries += 1
                 self.collided[how.lane] += 1
                 _log.debug("%s: %d of %d collided", how.lane, self.collided[how.lane], self.written[how.lane])
-                if attempt == how.tries:
+                if tries == how.tries:
                     raise
             await backoff.wait()
-        raise AssertionError(how)  # at least one try was made
-
-    async def _in_turn(self, statement: str, bindings: Mapping[str, Any], how: Way) -> list[Any]:
-        alone = how.alone and self.target.embedded
-        turn: AbstractAsyncContextManager[Any] = self._writes if alone else nullcontext()
-        async with turn:
-            return await self._link.ask(statement, bindings, lane=how.lane, resend=how.resend)

@@ -117,15 +117,12 @@ class Live:
     async def _follow(self, connection: ServerConnection, queries: dict[str, UUID]) -> None:
         """Turn and prove until the connection is lost. Raises what it is lost by."""
         ended = asyncio.ensure_future(connection.ended())
+        ended.add_done_callback(lambda _: self._turned.set())
         try:
             while not ended.done():
-                turned = asyncio.ensure_future(self._turned.wait())
-                try:
-                    await asyncio.wait(
-                        [ended, turned], timeout=PROOF_INTERVAL, return_when=asyncio.FIRST_COMPLETED
-                    )
-                finally:
-                    turned.cancel()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(PROOF_INTERVAL):
+                        await self._turned.wait()
                 if ended.done():
                     break
                 if not self._turned.is_set():

@@ -166,22 +166,20 @@ class Line:
         return results_of(location, reply)
 
     async def _open_one(self, give_up_at: float) -> ServerConnection:
+        """Return the connection, once there is one that is open."""
         while True:
             connection = self._connection
             if connection is not None and connection.is_open:
                 return connection
             if connection is not None:
                 self._condemn(connection, LOST)
-            await self._healed(give_up_at)
-
-    async def _healed(self, give_up_at: float) -> None:
-        if self._closed:
-            raise StoreClosed(store=self._target.location)
-        if self._healing is None:
-            self._healing = asyncio.create_task(self._heal(), name=f"surreal-heal-{self._name}")
-        done, _ = await asyncio.wait([self._healing], timeout=max(give_up_at - _now(), 0.0))
-        if not done:
-            raise StoreUnavailable(store=self._target.location, problem=self._problem or SILENT)
+            if self._closed:
+                raise StoreClosed(store=self._target.location)
+            if self._healing is None:
+                self._healing = asyncio.create_task(self._heal(), name=f"surreal-heal-{self._name}")
+            done, _ = await asyncio.wait([self._healing], timeout=max(give_up_at - _now(), 0.0))
+            if not done:
+                raise StoreUnavailable(store=self._target.location, problem=self._problem or SILENT)
 
     async def _heal(self) -> None:
         try:
@@ -200,7 +198,7 @@ class Line:
         try:
             self._adopt(await connected(self._target))
         except Exception as error:  # noqa: BLE001  # whatever it is, the next try may succeed
-            self._problem = self._why(error)
+            self._problem = translated(self._target.location, error).problem
             _log.debug("no %s connection yet: %s", self._name, self._problem)
             return False
         level = logging.INFO if self._was_lost else logging.DEBUG
@@ -240,9 +238,6 @@ class Line:
         ending = asyncio.ensure_future(connection.close())
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
-
-    def _why(self, error: BaseException) -> str:
-        return translated(self._target.location, error).problem
 
 
 def _see(task: asyncio.Task[Any]) -> None:

@@ -134,21 +134,13 @@ async def ids_starting_with(
     connection: Connection, tables: Iterable[JobTable], prefix: str, limit: int
 ) -> list[str]:
     """List ids that begin with a text; a key that is a number is found when it is whole."""
-    exact = id_value(prefix)
-    if exact is None or "\0" in prefix:
+    exact, name, key = id_value(prefix), table_of(prefix), unfinished_key(prefix)
+    if exact is None or "\0" in prefix or name not in {table.table for table in tables}:
         return []
-    key = unfinished_key(prefix)
-    ids: list[str] = []
-    for table in tables:
-        if table_of(prefix) == table.table:
-            place = {
-                "from": f"{quoted(table.table)}:{literal_key(key)}",
-                "to": literal_key(key + _LAST_CHARACTER),
-            }
-            statement = surql("find_ids_starting_with", **place)
-            reply = await connection.read(statement, exact=exact, limit=limit)
-            ids += [id_text(row["id"]) for rows in reply for row in rows]
-    return list(dict.fromkeys(ids))[:limit]
+    first, last = f"{quoted(name)}:{literal_key(key)}", literal_key(key + _LAST_CHARACTER)
+    statement = surql("find_ids_starting_with", first=first, last=last)
+    reply = await connection.read(statement, exact=exact, limit=limit)
+    return list(dict.fromkeys(id_text(row["id"]) for rows in reply for row in rows))[:limit]
 
 
 async def one(connection: Connection, tables: Iterable[JobTable], job_id: str) -> Job:

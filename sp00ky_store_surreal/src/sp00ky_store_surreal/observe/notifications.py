@@ -32,19 +32,14 @@ class Changed:
         self._missed = asyncio.Event()
         self.is_closed: bool = False
 
-    def add(self, ids: Iterable[str]) -> None:
-        """Add jobs that may have changed."""
+    def add(self, ids: Iterable[str] | None) -> None:
+        """Add jobs that may have changed; None: which ones isn't known."""
+        if ids is None:
+            self._missed.set()
+            return
         self._ids.update(dict.fromkeys(ids))
         if self._ids:
             self._any.set()
-
-    def missed(self) -> None:
-        """Note that others may have changed, too."""
-        self._missed.set()
-
-    def complete(self) -> None:
-        """Note that none was missed so far."""
-        self._missed.clear()
 
     async def interrupted(self, within: float) -> None:
         """Return once some may have been missed, or after so many seconds."""
@@ -84,7 +79,9 @@ class Signals(Notifications):
         due["sp00ky_control"] = surql("watch_live_pauses")
         due["sp00ky_schedule"] = surql("watch_live_schedules")
         self._live_due = Live(target, due, self._work, heard=lambda _: self.wake())
-        self._live_changes = Live(target, changes, self._changed, heard=self._hear, lost=self._missed)
+        self._live_changes = Live(
+            target, changes, self._changed, heard=self._hear, lost=lambda: self._pass_on(None)
+        )
 
     @property
     def is_live(self) -> bool:
@@ -112,37 +109,28 @@ class Signals(Notifications):
         self._changed.send()
         if work:
             self.wake()
-        for follower in () if self.is_live else self._following:
-            if ids is None:
-                follower.missed()
-            else:
-                follower.add(ids)
+        if not self.is_live:
+            self._pass_on(ids)
 
     def _hear(self, news: bytes | None) -> None:
         self._changed.send()
-        if not self._following:
-            return
-        record = None if news is None else record_of(news)
-        if record is None:
-            self._missed()
-            return
-        for follower in self._following:
-            follower.add([id_text(record)])
+        if self._following:  # else nothing has to be decoded
+            record = None if news is None else record_of(news)
+            self._pass_on(None if record is None else [id_text(record)])
 
-    def _missed(self) -> None:
+    def _pass_on(self, ids: Sequence[str] | None) -> None:
         for follower in self._following:
-            follower.missed()
+            follower.add(ids)
 
     @asynccontextmanager
     async def follow(self, *, at_once: bool) -> AsyncIterator[Changed]:
         """Collect the ids of what changes: from now on, or once the database reports changes."""
-        changed = Changed()
-        self._following.add(changed)
-        signals = self._of_changes(at_once=at_once)
+        changed, signals = Changed(), self._of_changes(at_once=at_once)
         try:
-            if await anext(signals, ENDED) is ENDED:
+            is_ended = await anext(signals, ENDED) is ENDED
+            self._following.add(changed)  # what came before isn't asked for
+            if is_ended:
                 changed.close()
-            changed.complete()  # what came before isn't asked for
             yield changed
         finally:
             self._following.discard(changed)

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from typing import Any
 
 from sp00ky_core.ports import (
+    GROUPED,
     BackendStats,
     ErrorGroup,
     GroupBy,
@@ -47,18 +48,12 @@ async def stats(
         limit: What is larger is said to be so large.
         gates: Each backend's breaker and pause, as its numbers have them.
     """
-    counts = _counts if limit is None else _counts_up_to
-    most = {"most": str(MOST_READ if limit is None else limit)}
-    statement = surql("let_now") + "".join(
-        surql(
-            "stats_of_backend",
-            n=str(number),
-            **counts(connection, table, **most),
-            **_names(connection, table),
-            **most,
-        )
-        for number, table in enumerate(tables)
-    )
+    embedded, most = connection.target.embedded, MOST_READ if limit is None else limit
+    statement = surql("let_now")
+    for number, table in enumerate(tables):
+        names = {**_names(number, table, embedded=embedded), "most": str(most)}
+        counts = _counts(names, embedded=embedded) if limit is None else _counts_up_to(names)
+        statement += surql("stats_of_backend", **names, **counts)
     _, *reply = await connection.read(statement)
     size = len(reply) // max(len(tables), 1)
     return {
@@ -69,21 +64,14 @@ async def stats(
 
 async def next_due(connection: Connection, tables: Iterable[JobTable]) -> float | None:
     """See ``Store.next_due``."""
-    embedded = connection.target.embedded
-    statement = "".join(
-        surql(
-            "stats_next_due",
-            n=str(number),
-            group=group_of(0, embedded=embedded),
-            is_job=_is_job(table, embedded=embedded),
-            due_only="",
-            pending="",
-            held="",
-            **_names(connection, table),
-        )
-        for number, table in enumerate(tables)
-    )
-    reply = await connection.read(surql("let_now") + statement)
+    embedded, statement = connection.target.embedded, surql("let_now")
+    is_job = "is_job" if embedded else "is_pending_job"  # a cast takes the embedded planner off its index
+    group = group_of(0, embedded=embedded)
+    for number, table in enumerate(tables):
+        names = _names(number, table, embedded=embedded)
+        names |= {"group": group, "is_job": surql(is_job, **names).strip()}
+        statement += surql("stats_next_due", due_only="", pending="", held="", **names)
+    reply = await connection.read(statement)
     return min((seconds_of(row) for rows in reply if isinstance(rows, list) for row in rows), default=None)
 
 
@@ -107,27 +95,21 @@ def _stats(reply: Sequence[Any], gate: Mapping[str, Any]) -> BackendStats:
     )
 
 
-def _counts_up_to(_connection: Connection, table: JobTable, *, most: str) -> dict[str, str]:
-    counts = surql("stats_count_up_to", table=quoted(table.table), most=most)
-    return {"counts": counts, "others": "", "later": ""}
+def _counts_up_to(names: dict[str, str]) -> dict[str, str]:
+    return {"counts": surql("stats_count_up_to", **names), "others": "", "later": ""}
 
 
-def _counts(connection: Connection, table: JobTable, *, most: str) -> dict[str, str]:
+def _counts(names: dict[str, str], *, embedded: bool) -> dict[str, str]:
     """Count all rows, then those that are no jobs: to ask each row costs ten times as much."""
-    table_name = {"table": quoted(table.table)}
-    others = surql("non_job_rows", **table_name).strip()
+    others = surql("non_job_rows", **names).strip()
     plain, *higher = (
-        surql(
-            "stats_scheduled_of_priority",
-            group=group_of(rank, embedded=connection.target.embedded),
-            **table_name,
-        )
+        surql("stats_scheduled_of_priority", group=group_of(rank, embedded=embedded), **names)
         for rank in reversed(RANKS)
     )
     return {
-        "counts": _by_status(table_name["table"], later=plain),
+        "counts": _by_status(names["table"], later=plain),
         "others": _by_status(others, later=surql("stats_scheduled_non_jobs", source=others)),
-        "later": _listed(*higher, surql("stats_scheduled_with_key", most=most, **table_name)),
+        "later": _listed(*higher, surql("stats_scheduled_with_key", **names)),
     }
 
 
@@ -139,20 +121,13 @@ def _listed(*statements: str) -> str:
     return ", ".join(f"({statement.strip().removesuffix(';')})" for statement in statements)
 
 
-def _is_job(table: JobTable, *, embedded: bool) -> str:
-    name = "is_job" if embedded else "is_pending_job"  # a cast takes the embedded planner off its index
-    return surql(name, table=quoted(table.table)).strip()
-
-
-def _names(connection: Connection, table: JobTable) -> dict[str, str]:
+def _names(number: int, table: JobTable, *, embedded: bool) -> dict[str, str]:
     return {
+        "n": str(number),
         "table": quoted(table.table),
-        "first": first_pending(table, embedded=connection.target.embedded),
+        "first": first_pending(table, embedded=embedded),
         "longest_lease": longest_lease(table),
     }
-
-
-_GROUPED: Mapping[GroupBy, str] = {"route": "path", "assigned": "assigned_to"}
 
 
 async def error_groups(
@@ -197,7 +172,7 @@ async def _grouped(
     """Run a statement that groups jobs, on each table that can meet the conditions."""
     for table, part in parts_of(tables, conditions):
         wanted = "".join(f"{condition} AND " for condition in part.conditions)
-        statement = surql(name, table=quoted(table.table), grouped=_GROUPED[by], conditions=wanted)
+        statement = surql(name, table=quoted(table.table), grouped=GROUPED[by], conditions=wanted)
         yield table, (await connection.read(statement, **part.bindings, **NUL, **asked))[-1]
 
 

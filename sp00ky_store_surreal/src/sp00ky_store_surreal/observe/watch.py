@@ -123,7 +123,7 @@ class Watch:
             changed.add(ids)  # a look that has seen their change doesn't name them again
             return []
         if self.query.ids is not None and len(jobs) < len(ids):
-            changed.missed()  # it may have been the last one: the next look says so
+            changed.add(None)  # it may have been the last one: the next look says so
         return jobs
 
     async def _changes(self, since: datetime | None) -> tuple[datetime | None, dict[str, str]]:
@@ -151,7 +151,7 @@ class Watch:
                 level = logging.DEBUG if is_away else logging.WARNING
                 _log.log(level, "can't see what changes, looking again until it works: %s", error)
                 is_away = True
-                changed.missed()
+                changed.add(None)
                 await asyncio.sleep(RETRY)
                 continue
             if self.query.ids is not None and seen and not latest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from surrealdb import RecordID
@@ -51,16 +52,16 @@ async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[F
     """List the findings, those that stop jobs first."""
     wanted = list(tables)
     layouts = await read_layout(connection, [*OWN_TABLES, *(table.table for table in wanted)])
-    own = [finding for name in OWN_TABLES for finding in _own(layouts[name])]
-    listed = refused = await dry_run_of_all(connection, writes=not own)
-    for table in wanted:
-        layout = layouts[table.table]
-        listed = [*listed, *_job(table, layout)]
-        if not refused and layout.is_job_table and layout.is_migrated:
-            listed += await dry_run(connection, table, layout)
     ready = [
         table for table in wanted if layouts[table.table].is_job_table and layouts[table.table].is_migrated
     ]
+    own = [finding for name in OWN_TABLES for finding in _own(layouts[name])]
+    refused = await dry_run_of_all(connection, writes=not own)
+    listed = [*refused]
+    for table in wanted:
+        listed += _job(table, layouts[table.table])
+        if not refused and table in ready:
+            listed += await dry_run(connection, table, layouts[table.table])
     listed += [_untrue(difference) for difference in await differences(connection, ready)]
     if not own:
         listed += await waiting(connection, ready)
@@ -133,7 +134,7 @@ def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:
         yield Finding.warning(name, problem, consequence, _REPAIR)
     if layout.has_record_users and not layout.is_older:
         yield _evaluates(name, layout)
-    for field in layout.changeable:
+    for field in filter(layout.is_changeable, _CHANGED):
         fix = f"add to its definition: PERMISSIONS FOR update NONE{_PERMISSIONS}"
         yield Finding.warning(
             f"{name}.{field}", "clients may change it", f"a client can {_CHANGED[field]}", fix
@@ -147,41 +148,37 @@ def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:
 
 async def waiting(connection: Connection, tables: Sequence[JobTable]) -> list[Finding]:
     """Report what waits in these tables, which have been migrated, and in others that once were."""
-    statement = surql("check_any_runner_alive") + "".join(
-        surql("check_waiting_jobs", **_names(table, embedded=connection.target.embedded)) for table in tables
-    )
+    statement = surql("check_any_runner_alive")
+    for table in tables:
+        first = first_pending(table, embedded=connection.target.embedded)
+        names = {"table": quoted(table.table), "first": first, "most": str(MOST_READ)}
+        statement += surql("check_waiting_jobs", **names)
     alive, *reply = await connection.read(statement)
-    findings = []
+    findings: list[Finding] = []
     for table, due, deferred, others in zip(tables, reply[::3], reply[1::3], reply[2::3], strict=True):
-        if due and not alive:
-            problem = "jobs are due, and no runner has beaten for 10 s"
-            consequence = f"jobs of {table.backend} aren't delivered"
-            findings.append(Finding.warning(table.table, problem, consequence, "run: sp00ky run"))
-        findings += [*_deferred(table, count_of(deferred)), *_others(table, count_of(others))]
+        is_stuck = bool(due and not alive)
+        findings += _waiting(table, is_stuck=is_stuck, deferred=count_of(deferred), others=count_of(others))
     return [*findings, *await _abandoned(connection, {table.table for table in tables})]
 
 
-def _names(table: JobTable, *, embedded: bool) -> dict[str, str]:
-    first = first_pending(table, embedded=embedded)
-    return {"table": quoted(table.table), "first": first, "most": str(MOST_READ)}
-
-
-def _deferred(table: JobTable, number: int) -> Iterator[Finding]:
-    if number:
+def _waiting(table: JobTable, *, is_stuck: bool, deferred: int, others: int) -> Iterator[Finding]:
+    """Report jobs that are due without a runner, jobs that are deferred, and rows that are no jobs."""
+    if is_stuck:
+        problem = "jobs are due, and no runner has beaten for 10 s"
+        consequence = f"jobs of {table.backend} aren't delivered"
+        yield Finding.warning(table.table, problem, consequence, "run: sp00ky run")
+    if deferred:
         yield Finding.warning(
             table.table,
-            f"{'1 job has' if number == 1 else f'{number} jobs have'} been deferred for over an hour",
+            f"{'1 job has' if deferred == 1 else f'{deferred} jobs have'} been deferred for over an hour",
             f"{table.backend} throttles them, or no runner has a document with their route",
             "look at: sp00ky jobs stats, and at an entry in errors of one of them",
         )
-
-
-def _others(table: JobTable, number: int) -> Iterator[Finding]:
-    if number:
+    if others:
         name = quoted(table.table)
         yield Finding.warning(
             table.table,
-            f"{'1 row has' if number == 1 else f'{number} rows have'} an array or an object as key",
+            f"{'1 row has' if others == 1 else f'{others} rows have'} an array or an object as key",
             "no runner delivers them, and no command shows them: the key of a job is text, an int or a uuid",
             f"create them again with such a key, then: DELETE {name} WHERE id >= {name}:[]",
         )
@@ -195,18 +192,13 @@ async def _abandoned(connection: Connection, named: set[str]) -> list[Finding]:
         return []
     findings = []
     for name in sorted(set(migrated) - named):
-        if number := await _pending(connection, name):
-            problem = f"no backend names it in method.table; jobs waiting in it: {number}"
-            fix = f"give a backend method.table: {name}, or kill and clear them"
-            findings.append(Finding.warning(name, problem, "they are never delivered", fix))
+        with suppress(TableMissing):  # it was removed
+            reply = await connection.read(surql("check_count_pending", table=quoted(name)))
+            if number := count_of(reply[-1]):
+                problem = f"no backend names it in method.table; jobs waiting in it: {number}"
+                fix = f"give a backend method.table: {name}, or kill and clear them"
+                findings.append(Finding.warning(name, problem, "they are never delivered", fix))
     return findings
-
-
-async def _pending(connection: Connection, name: str) -> int:
-    try:
-        return count_of((await connection.read(surql("check_count_pending", table=quoted(name))))[-1])
-    except TableMissing:  # it was removed
-        return 0
 
 
 DONE = "sp00ky: nothing was refused"
@@ -255,20 +247,13 @@ async def dry_run(connection: Connection, table: JobTable, layout: TableLayout) 
         return []
     row, values = surql("dry_run_job", table=quoted(layout.name)).strip(), _values(table, layout)
     reason = await _refusal(connection, surql("dry_run_read", table=quoted(layout.name)))
-    if reason is not None:  # a claim reads its rows, all or none
-        return [_stopping(layout.name, reason)]
-    reason = await _refusal(connection, surql("dry_run_create", row=row), **values)
-    if reason is None:
-        reason = await _refusal(connection, surql("dry_run_transitions", row=row), **values)
-        return [] if reason is None else [_stopping(layout.name, reason)]
-    if _MADE_UP.match(reason):
-        return []
-    return [_stopping(layout.name, reason) if _is_anyones(reason) else _unmade(layout.name, reason)]
-
-
-def _is_anyones(reason: str) -> bool:
-    """Whether it is refused whoever makes the job."""
-    return reason == LOST or needs_function(reason)
+    if reason is None:  # else no row can be claimed: a claim reads them all or none
+        reason = await _refusal(connection, surql("dry_run_create", row=row), **values)
+        if reason is None:
+            reason = await _refusal(connection, surql("dry_run_transitions", row=row), **values)
+        elif reason != LOST and not needs_function(reason):  # another job may not be refused
+            return [] if _MADE_UP.match(reason) else [_unmade(layout.name, reason)]
+    return [] if reason is None else [_stopping(layout.name, reason)]
 
 
 def _stopping(table: str, reason: str) -> Finding:

@@ -14,6 +14,7 @@ differs. Embedded there is one writer at a time, and none of this.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -42,6 +43,7 @@ STALLED = 60.0
 """Seconds without progress after which a build is given up."""
 
 _READY = "ready"
+_INDEX = re.compile(r"INDEX (?:IF NOT EXISTS )?(\S+) ON TABLE")
 
 _Counted = tuple[str, str, int | None, int | None]
 """An index, what was counted, how many rows have it by the table, and by the index."""
@@ -61,6 +63,15 @@ class Difference:
     index: str
     problem: str
 
+    @property
+    def step(self) -> MigrationStep:
+        """Return the step that makes the index what the table holds."""
+        return MigrationStep(
+            table=self.table,
+            statement=f"REBUILD INDEX {self.index} ON TABLE {quoted(self.table)};",
+            why=f"It isn't what the table holds: {self.problem}.",
+        )
+
 
 async def differences(connection: Connection, tables: Iterable[JobTable]) -> list[Difference]:
     """Compare the indexes of migrated tables with their rows; of each index the first difference."""
@@ -73,66 +84,57 @@ async def differences(connection: Connection, tables: Iterable[JobTable]) -> lis
 async def _differences(connection: Connection, table: str) -> list[Difference]:
     by_index = {
         index: Difference(table=table, index=index, problem=f"its build hasn't ended ({state.get('status')})")
-        for index, state in (await _states(connection, table)).items()
+        for index, state in (await _states(connection, table, *sorted(OUR_INDEXES))).items()
         if state.get("status") != _READY
     }
-    comparison = "index_compare" if await _rows_of(connection, table) <= EXACT else "index_sample"
-    for difference in differences_in(table, await _compared(connection, comparison, table)):
+    rows = count_of((await connection.read(surql("index_rows", table=quoted(table))))[-1])
+    for difference in await _compared(
+        connection, "index_compare" if rows <= EXACT else "index_sample", table
+    ):
         by_index.setdefault(difference.index, difference)
     return list(by_index.values())
 
 
-async def _compared(connection: Connection, comparison: str, table: str) -> list[Any]:
-    reply = await connection.read(surql(comparison, table=quoted(table)))
-    rows: list[Any] = reply[-1]
-    return rows
-
-
 async def looked_at(connection: Connection, table: str) -> list[Difference]:
     """Compare what the index of claims shows first with the rows: it costs a few milliseconds."""
-    return differences_in(table, await _compared(connection, "index_look", table))
+    return await _compared(connection, "index_look", table)
 
 
-def differences_in(table: str, compared: Iterable[_Counted]) -> list[Difference]:
+async def _compared(connection: Connection, comparison: str, table: str) -> list[Difference]:
     """List what differs of what each index and its table count."""
-    counts = [(index, f"rows with {what}", held or 0, shown or 0) for index, what, held, shown in compared]
+    counts: list[_Counted] = (await connection.read(surql(comparison, table=quoted(table))))[-1]
     return [
-        Difference(table=table, index=index, problem=f"{rows}: {shown} by it, {held} in truth")
-        for index, rows, held, shown in counts
-        if held != shown
+        Difference(
+            table=table,
+            index=index,
+            problem=f"rows with {what}: {shown or 0} by it, {held or 0} in truth",
+        )
+        for index, what, held, shown in counts
+        if (held or 0) != (shown or 0)
     ]
 
 
-async def _states(connection: Connection, table: str) -> Mapping[str, Mapping[str, Any]]:
-    """Read how far each index of the store's has been built; one that was never stopped is ready."""
-    names = sorted(OUR_INDEXES)
-    infos = "".join(f"INFO FOR INDEX {name} ON TABLE {quoted(table)};" for name in names)
-    replies = await connection.read(infos)
-    return {
-        name: reply.get("building") or {"status": _READY} for name, reply in zip(names, replies, strict=True)
-    }
+async def _states(connection: Connection, table: str, *indexes: str) -> Mapping[str, Mapping[str, Any]]:
+    """Read how far each of these has been built; one that was never stopped is ready."""
+    infos = "".join(f"INFO FOR INDEX {index} ON TABLE {quoted(table)};" for index in indexes)
+    replies = zip(indexes, await connection.read(infos), strict=True)
+    return {index: reply.get("building") or {"status": _READY} for index, reply in replies}
 
 
-async def define(connection: Connection, step: MigrationStep, index: str) -> None:
-    """Define an index, and wait until it is built. Raises ``SchemaError`` where rows can't be in it."""
+async def build(connection: Connection, step: MigrationStep) -> None:
+    """Define or rebuild an index, beside writers too, and wait until it is built.
+
+    Raises ``SchemaError`` where rows can't be in it.
+    """
     try:
         await connection.write(step.statement)
-        if not connection.target.embedded:
-            await _built(connection, step.table, index)
     except RowRefused as error:
         raise _unfit(step.table, connection, error.problem) from error
-
-
-async def rebuild(connection: Connection, table: str, index: str) -> None:
-    """Rebuild an index, beside writers too."""
-    try:
-        await connection.write(f"REBUILD INDEX {index} ON TABLE {quoted(table)};")
-    except RowRefused as error:
-        raise _unfit(table, connection, error.problem) from error
     except StoreError as error:
         if "currently building" not in reason_of(error):  # by another migration
             raise
-    await _built(connection, table, index)
+    if not connection.target.embedded:
+        await _built(connection, step.table, _INDEX.findall(step.statement)[0])
 
 
 def _unfit(table: str, connection: Connection, problem: str) -> SchemaError:
@@ -146,9 +148,8 @@ def _unfit(table: str, connection: Connection, problem: str) -> SchemaError:
 async def _built(connection: Connection, table: str, index: str) -> None:
     """Wait until an index is built, as long as the build gets on."""
     seen, since, backoff = None, time.monotonic(), Backoff(first=0.01, limit=0.5)
-    statement = f"INFO FOR INDEX {index} ON TABLE {quoted(table)};"
     while True:
-        state = (await connection.read(statement))[-1].get("building") or {"status": _READY}
+        state = (await _states(connection, table, index))[index]
         if state.get("status") == _READY:
             return
         if state.get("error"):
@@ -184,7 +185,7 @@ async def make_true(connection: Connection, tables: Iterable[JobTable], *, built
         if not different:
             return
         for difference in different:
-            await rebuild(connection, difference.table, difference.index)
+            await build(connection, difference.step)
         built = True
     first = different[0]
     raise SchemaError(
@@ -192,7 +193,3 @@ async def make_true(connection: Connection, tables: Iterable[JobTable], *, built
         problem=f"index {first.index} of {first.table!r} isn't what the table holds ({first.problem}), "
         "however often it is rebuilt: stop what writes to the table, and run sp00ky migrate again",
     )
-
-
-async def _rows_of(connection: Connection, table: str) -> int:
-    return count_of((await connection.read(surql("index_rows", table=quoted(table))))[-1])

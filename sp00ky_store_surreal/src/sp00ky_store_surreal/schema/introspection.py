@@ -38,7 +38,6 @@ _NEWER = "sequences"
 """What ``INFO FOR DB`` tells from 3.0 on."""
 
 _LEASE = ("lease_epoch", "lease_until", "runner_id", "deferred_since")
-_RELIED_ON = ("path", "payload", "status", "retries", "errors")
 _BOUNDLESS = {
     "path": "string PERMISSIONS FOR select, create FULL, FOR update WHERE false",
     **dict.fromkeys(
@@ -61,8 +60,7 @@ class TableLayout:
 
     Attributes:
         name: The table's.
-        exists: Whether it is defined.
-        table: Its own definition.
+        table: Its own definition, if it is there.
         fields: Each field's.
         texts: Each field's, as it may be written.
         indexes: The names of its indexes.
@@ -73,7 +71,6 @@ class TableLayout:
     """
 
     name: str
-    exists: bool
     table: Structure = attrs.field(factory=dict)
     fields: Mapping[str, Structure] = attrs.field(factory=dict)
     texts: Mapping[str, str] = attrs.field(factory=dict)
@@ -82,6 +79,15 @@ class TableLayout:
     is_older: bool = False
     has_record_users: bool = False
     lives: tuple[str, ...] = ()
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is defined."""
+        return bool(self.table)
+
+    def has(self, kind: str, name: str) -> bool:
+        """Whether the table, or a field or an index of it, is defined: ``TABLE``, ``FIELD`` or ``INDEX``."""
+        return {"TABLE": self.exists, "FIELD": name in self.fields, "INDEX": name in self.indexes}[kind]
 
     @property
     def is_job_table(self) -> bool:
@@ -126,12 +132,12 @@ class TableLayout:
     @property
     def boundless_of_ours(self) -> list[str]:
         """List texts that are still, to the letter, as 0.2 defined them."""
-        printed = {field: self.texts.get(field, "").partition(" TYPE ")[2] for field in _BOUNDLESS}
-        return [
-            field
-            for field in _BOUNDLESS
-            if printed[field].replace("none | string", "option<string>") == _BOUNDLESS[field]
-        ]
+        return [field for field, definition in _BOUNDLESS.items() if self._printed(field) == definition]
+
+    def _printed(self, field: str) -> str:
+        """Return a field's type and permissions, as databases before 3.0 print them."""
+        definition = self.texts.get(field, "").partition(" TYPE ")[2]
+        return definition.replace("none | string", "option<string>")
 
     def _is_flexible(self, field: str) -> bool:
         definition = self.fields.get(field, {})
@@ -144,8 +150,7 @@ class TableLayout:
 
     def permissions_of(self, field: str) -> Mapping[str, Any]:
         """Return what each action on a field is granted."""
-        granted: Mapping[str, Any] = self.fields.get(field, {}).get("permissions", {})
-        return granted
+        return _permissions(self.fields.get(field, {}))
 
     @property
     def unindexed_for_users(self) -> list[str]:
@@ -162,23 +167,15 @@ class TableLayout:
         """Whether any client may do so with a field."""
         return self.permissions_of(field).get(action, False) not in _NOBODY
 
-    @property
-    def changeable(self) -> list[str]:
-        """List what a runner relies on and clients may change."""
-        if self._table_permissions.get("update", False) in _NOBODY:
-            return []
-        return [field for field in _RELIED_ON if self._lets(field, "update")]
+    def is_changeable(self, field: str) -> bool:
+        """Whether clients may change a field of a row."""
+        return _permissions(self.table).get("update", False) not in _NOBODY and self._lets(field, "update")
 
     @property
     def open_for(self) -> list[str]:
         """List what any client may do with any row."""
         actions = ("select", "create", "update", "delete")
-        return [action for action in actions if self._table_permissions.get(action) in _ANYBODY]
-
-    @property
-    def _table_permissions(self) -> Mapping[str, Any]:
-        granted: Mapping[str, Any] = self.table.get("permissions", {})
-        return granted
+        return [action for action in actions if _permissions(self.table).get(action) in _ANYBODY]
 
     @property
     def needs_parent(self) -> bool:
@@ -214,7 +211,6 @@ async def read_layout(connection: Connection, tables: list[str]) -> dict[str, Ta
     return {
         name: TableLayout(
             name=name,
-            exists=name in defined,
             table=defined.get(name, {}),
             fields={_bare(field["name"]): field for field in info["fields"]},
             texts={_bare(key): text for key, text in texts["fields"].items()},
@@ -228,6 +224,11 @@ async def read_layout(connection: Connection, tables: list[str]) -> dict[str, Ta
         )
         for name, texts, info in zip(tables, reply[::2], reply[1::2], strict=True)
     }
+
+
+def _permissions(definition: Structure) -> Structure:
+    granted: Structure = definition.get("permissions", {})
+    return granted
 
 
 def _bare(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +12,7 @@ from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import LONGEST_TEXT, JobTable, MigrationStep
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import PlaceMissing
-from sp00ky_store_surreal.schema.indexes import define, differences, make_true, rebuild
+from sp00ky_store_surreal.schema.indexes import build, differences, make_true
 from sp00ky_store_surreal.schema.introspection import (
     FORMER_INDEXES,
     NO_JOB_TABLE,
@@ -30,10 +31,7 @@ ANY_JSON = "option<string | object | array | number | bool | null> FLEXIBLE"
 FITS = f"$value = NONE OR string::len($value) <= {LONGEST_TEXT} OR $before = $value"
 """A text that isn't refused: what is there already, too, or the row couldn't be written any more."""
 
-_NAME = r"(`[^`]+`|[^\s;]+)"
-_DEFINED = re.compile(
-    rf"DEFINE (TABLE|FIELD|INDEX) (?:IF NOT EXISTS |OVERWRITE )?{_NAME}(?: ON TABLE {_NAME})?"
-)
+_DEFINED = re.compile(r"DEFINE (TABLE|FIELD|INDEX) (?:IF NOT EXISTS|OVERWRITE) (\S+)")
 
 
 async def missing_steps(
@@ -47,25 +45,13 @@ async def missing_steps(
         layouts = await read_layout(connection, names)
     except PlaceMissing:
         steps.append(_place(connection.target))
-        layouts = {name: TableLayout(name=name, exists=False) for name in names}
-    steps += _undefined(own_steps(**_beside_writers(connection)), layouts)
+        layouts = {name: TableLayout(name=name) for name in names}
+    for name in OWN_TABLES:
+        steps += _undefined(own_steps(name, _beside_writers(connection)), layouts[name])
     for table in wanted:
         steps += _job_steps(connection, table, layouts[table.table], repair=repair)
-    return steps + await _rebuilds(
-        connection, [table for table in wanted if layouts[table.table].is_migrated]
-    )
-
-
-async def _rebuilds(connection: Connection, migrated: list[JobTable]) -> list[MigrationStep]:
-    """List indexes that differ from their tables."""
-    return [
-        MigrationStep(
-            table=difference.table,
-            statement=f"REBUILD INDEX {difference.index} ON TABLE {quoted(difference.table)};",
-            why=f"It isn't what the table holds: {difference.problem}.",
-        )
-        for difference in await differences(connection, migrated)
-    ]
+    migrated = [table for table in wanted if layouts[table.table].is_migrated]
+    return steps + [difference.step for difference in await differences(connection, migrated)]
 
 
 async def apply_steps(connection: Connection, steps: list[MigrationStep], tables: Sequence[JobTable]) -> None:
@@ -81,14 +67,12 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
         await connection.write(step.statement)
     if definitions := these("DEFINE TABLE", "DEFINE FIELD"):
         await connection.write(f"BEGIN; {' '.join(step.statement for step in definitions)} COMMIT;")
-    indexes, rebuilt = these("DEFINE INDEX"), these("REBUILD INDEX")
+    indexes = [*these("DEFINE INDEX"), *these("REBUILD INDEX")]
     for step in indexes:
-        await define(connection, step, _defined(step.statement)[1])
-    for step in rebuilt:
-        await rebuild(connection, step.table, step.statement.split()[2])
+        await build(connection, step)
     made = {step.table for step in steps if step.creates_table}  # no client writes to them yet
     theirs = {table.table for table in tables} - made
-    await make_true(connection, tables, built=any(step.table in theirs for step in [*indexes, *rebuilt]))
+    await make_true(connection, tables, built=any(step.table in theirs for step in indexes))
     for step in these("REMOVE INDEX"):  # once there is what takes its place
         await connection.write(step.statement)
     if steps:
@@ -112,45 +96,40 @@ def _place(target: Target) -> MigrationStep:
     )
 
 
-def _beside_writers(connection: Connection) -> dict[str, str]:
+def _beside_writers(connection: Connection) -> str:
     """Write how an index is built: embedded there are no other writers."""
-    return {"beside_writers": "" if connection.target.embedded else " CONCURRENTLY"}
+    return "" if connection.target.embedded else " CONCURRENTLY"
 
 
 def _job_steps(
     connection: Connection, table: JobTable, layout: TableLayout, *, repair: bool
 ) -> list[MigrationStep]:
     names = {
-        **_beside_writers(connection),
+        "beside_writers": _beside_writers(connection),
         "table": quoted(table.table),
         "strategies": _listed(table.strategies),
         "payload": ANY_JSON if layout.is_older else "any",
         "result": "option<string>" if layout.is_older else "any",
         "length": FITS,
     }
-    layouts = {table.table: layout}
     new, additions = steps_of("job", **names), steps_of("job_additions", **names)
     if not layout.exists:
         created = [
             MigrationStep(table=table.table, statement=statement, why=why, creates_table=True)
             for statement, why in new
         ]
-        return created + _undefined(additions, layouts)
+        return created + _undefined(additions, layout)
     if not layout.is_job_table:
         problem = f"table {table.table!r} {NO_JOB_TABLE}"
         raise SchemaError(store=connection.target.location, problem=problem)
     fixes = repairs(table, layout, [*new, *additions], repair=repair)
-    return fixes + _undefined(additions, layouts) + _former(layout)
+    return fixes + _undefined(additions, layout) + _former(layout)
 
 
 def _listed(strategies: frozenset[str]) -> str:
     """Write strategies as a list in a definition."""
-    ordered = ["linear", "exponential", *sorted(strategies - {"linear", "exponential"})]
-    return f"[{', '.join(map(_text, ordered))}]"
-
-
-def _text(strategy: str) -> str:
-    return '"' + strategy.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    ours = ["linear", "exponential"]
+    return json.dumps([*ours, *sorted(strategies.difference(ours))], ensure_ascii=False)
 
 
 def _former(layout: TableLayout) -> list[MigrationStep]:
@@ -166,24 +145,10 @@ def _former(layout: TableLayout) -> list[MigrationStep]:
     ]
 
 
-def _undefined(steps: Iterable[tuple[str, str]], layouts: dict[str, TableLayout]) -> list[MigrationStep]:
+def _undefined(steps: Iterable[tuple[str, str]], layout: TableLayout) -> list[MigrationStep]:
+    """List those of a table's definitions that it lacks."""
     return [
-        MigrationStep(table=_defined(statement)[2], statement=statement, why=why)
+        MigrationStep(table=layout.name, statement=statement, why=why)
         for statement, why in steps
-        if not _is_there(statement, layouts)
+        if not layout.has(*_DEFINED.findall(statement)[0])
     ]
-
-
-def _defined(statement: str) -> tuple[str, str, str]:
-    """Return what a definition defines (``INDEX``, say), its name, and its table; empty: it is none."""
-    match = _DEFINED.match(statement)
-    if match is None:
-        return "", "", ""
-    return match[1], match[2].strip("`;"), (match[3] or match[2]).strip("`;")
-
-
-def _is_there(statement: str, layouts: dict[str, TableLayout]) -> bool:
-    kind, name, table = _defined(statement)
-    layout = layouts.get(table, TableLayout(name=table, exists=False))
-    known = {"TABLE": layout.exists, "FIELD": name in layout.fields, "INDEX": name in layout.indexes}
-    return known.get(kind, False)

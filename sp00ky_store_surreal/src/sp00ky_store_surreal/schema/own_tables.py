@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sp00ky_core.stores.transactional import Column, Kind
-from sp00ky_core.stores.transactional.schema import (
-    AUDITS,
-    BREAKERS,
-    CONTROLS,
-    MIGRATIONS,
-    ROLLUPS,
-    RUNNERS,
-    SCHEDULE_RUNS,
-    SCHEDULES,
-)
+from sp00ky_core.stores.transactional.schema import AUDITS, ROLLUPS, SCHEDULE_RUNS, SCHEDULES, all_tables
 
 BOOLEANS = frozenset({"paused", "removed", "draining"})
 """Columns that are 0 or 1 in other databases."""
@@ -24,19 +15,16 @@ ARRAYS = frozenset({"buckets", "fine"})
 OBJECTS = frozenset({"documents", "in_flight", "slots"}) | ARRAYS
 """Columns that are JSON text in other databases."""
 
-_TABLES = (RUNNERS, BREAKERS, CONTROLS, AUDITS, SCHEDULES, SCHEDULE_RUNS, ROLLUPS, MIGRATIONS)
+_TABLES = {table.name: table for table in all_tables(())}
 
-OWN_TABLES = {table.name: frozenset(column.name for column in table.columns) - {"id"} for table in _TABLES}
+OWN_TABLES = {name: frozenset(table.kinds) - {"id"} for name, table in _TABLES.items()}
 """The fields of each that statements rely on."""
 
-_CHANGES = "DEFINE FIELD IF NOT EXISTS changes ON TABLE sp00ky_schedule TYPE array<string> DEFAULT [];"
-
-_INDEXES = (
-    ("sp00ky_at", AUDITS, "at"),
-    ("sp00ky_status", SCHEDULE_RUNS, "status, schedule, fired_at"),
-    ("sp00ky_fired", SCHEDULE_RUNS, "schedule, fired_at"),
-    ("sp00ky_minute", ROLLUPS, "minute"),
-)
+_INDEXES = {
+    AUDITS: {"sp00ky_at": "at"},
+    SCHEDULE_RUNS: {"sp00ky_status": "status, schedule, fired_at", "sp00ky_fired": "schedule, fired_at"},
+    ROLLUPS: {"sp00ky_minute": "minute"},
+}
 
 _TYPES = {
     Kind.TEXT: "option<string>",
@@ -49,23 +37,24 @@ _TYPES = {
 }
 
 
-def own_steps(beside_writers: str) -> Iterator[tuple[str, str]]:
-    """Yield the statements that define them, each with its reason."""
-    for table in _TABLES:
+def own_steps(name: str, beside_writers: str) -> Iterator[tuple[str, str]]:
+    """Yield the statements that define one of them, each with its reason."""
+    table = _TABLES[name]
+    yield f"DEFINE TABLE IF NOT EXISTS {name} SCHEMAFULL PERMISSIONS NONE;", "A table of the outbox's own."
+    for column in table.columns:
+        if column.name != "id":
+            yield (
+                f"DEFINE FIELD IF NOT EXISTS {column.name} ON TABLE {name} TYPE {_type(column)};",
+                "A field of the outbox's own table.",
+            )
+    if table is SCHEDULES:
         yield (
-            f"DEFINE TABLE IF NOT EXISTS {table.name} SCHEMAFULL PERMISSIONS NONE;",
-            "A table of the outbox's own.",
+            f"DEFINE FIELD IF NOT EXISTS changes ON TABLE {name} TYPE array<string> DEFAULT [];",
+            "The latest changes, by which whoever lost the reply to one knows it again.",
         )
-        for column in table.columns:
-            if column.name != "id":
-                yield (
-                    f"DEFINE FIELD IF NOT EXISTS {column.name} ON TABLE {table.name} TYPE {_type(column)};",
-                    "A field of the outbox's own table.",
-                )
-    yield _CHANGES, "The latest changes, by which whoever lost the reply to one knows it again."
-    for name, table, fields in _INDEXES:
+    for index, fields in _INDEXES.get(table, {}).items():
         yield (
-            f"DEFINE INDEX IF NOT EXISTS {name} ON TABLE {table.name} FIELDS {fields}{beside_writers};",
+            f"DEFINE INDEX IF NOT EXISTS {index} ON TABLE {name} FIELDS {fields}{beside_writers};",
             "Finds rows without reading the whole table.",
         )
 

@@ -30,7 +30,7 @@ class Readiness:
     def __init__(self, connection: Connection, tables: Sequence[JobTable]) -> None:
         self.connection: Connection = connection
         self._tables = tables
-        self._layouts: dict[str, TableLayout] | None = None
+        self._layouts: dict[str, TableLayout] = {}
         self._read_at = 0.0
         self._gone: dict[str, TableMissing] = {}  # since they were there
         self._logged: set[str] = set()
@@ -40,7 +40,7 @@ class Readiness:
 
         Raises ``SchemaError`` where a table is missing or lacks our fields.
         """
-        if self._layouts is not None:
+        if self._layouts:
             return self.connection
         names = [*(table.table for table in self._tables), *OWN_TABLES]
         layouts = await read_layout(self.connection, names)
@@ -53,16 +53,13 @@ class Readiness:
 
     async def refresh(self) -> None:
         """Read the tables again, once in a while: another process may have repaired or migrated them."""
-        if self._layouts is None or time.monotonic() - self._read_at < REFRESH:
-            return
-        self._read_at = time.monotonic()
-        layouts = await read_layout(self.connection, list(self._layouts))
-        sound = {name: layout for name, layout in layouts.items() if not _problem(layout)}
-        self._layouts = {**(self._layouts or {}), **sound}
+        if self._layouts and time.monotonic() - self._read_at >= REFRESH:
+            self._read_at = time.monotonic()
+            await self._read(self._layouts)
 
     def forget(self) -> None:
         """Look again at the next use."""
-        self._layouts = None
+        self._layouts = {}
         self._gone = {}
 
     @contextmanager
@@ -89,25 +86,23 @@ class Readiness:
         wanted = list(tables)
         if not self._gone:
             return wanted
-        present = [table for table in wanted if await self._is_there(table.table)]
+        for name in await self._read(table.table for table in wanted if table.table in self._gone):
+            self._gone.pop(name, None)
+        present = [table for table in wanted if table.table not in self._gone]
         if wanted and not present:
             raise self._gone[wanted[0].table]
         return present
 
-    async def _is_there(self, name: str) -> bool:
-        if name not in self._gone:
-            return True
-        layout = (await read_layout(self.connection, [name]))[name]
-        if _problem(layout):
-            return False
-        del self._gone[name]
-        self._layouts = {**(self._layouts or {}), name: layout}
-        return True
+    async def _read(self, names: Iterable[str]) -> Iterable[str]:
+        """Read tables again, and keep the layouts of those that are as they must be; name these."""
+        layouts = await read_layout(self.connection, list(names))
+        sound = {name: layout for name, layout in layouts.items() if not _problem(layout)}
+        self._layouts = {**self._layouts, **sound}
+        return sound
 
     def without_entries(self) -> set[str]:
         """Name the backends whose ``errors`` can't hold entries; each is logged once."""
-        layouts = self._layouts or {}
-        backends = {table.backend for table in self._tables if not layouts[table.table].holds_entries}
+        backends = {table.backend for table in self._tables if not self._layouts[table.table].holds_entries}
         for backend in sorted(backends - self._logged):
             _log.warning(
                 "the table of %s can't hold entries in errors: what goes wrong isn't kept on its rows; "
@@ -119,13 +114,11 @@ class Readiness:
 
     def results(self) -> dict[str, ResultField]:
         """Return what each backend's ``result`` takes."""
-        layouts = self._layouts or {}
-        return {table.backend: layouts[table.table].result for table in self._tables}
+        return {table.backend: self._layouts[table.table].result for table in self._tables}
 
     def whole_seconds(self) -> set[str]:
         """Name the backends whose ``timeout`` takes whole numbers only."""
-        layouts = self._layouts or {}
-        return {table.backend for table in self._tables if layouts[table.table].whole_seconds}
+        return {table.backend for table in self._tables if self._layouts[table.table].whole_seconds}
 
 
 def _problem(layout: TableLayout) -> str:

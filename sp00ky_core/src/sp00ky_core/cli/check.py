@@ -9,11 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
-import click
 
 from sp00ky_core.backend.backend import DELIVER_HERE, POOLED, Backend, delivered
 from sp00ky_core.cli.logs import one_line
-from sp00ky_core.cli.output import show_json, slow
+from sp00ky_core.cli.output import show, slow
 from sp00ky_core.cli.settings import Settings, as_json, command, flag, run_async, store_open
 from sp00ky_core.config import BackendConfig, unready
 from sp00ky_core.contract.loading import OpenContract
@@ -42,18 +41,15 @@ def check(settings: Settings, *, verbose: bool) -> int:
     The configuration and the OpenAPI documents are read first: what is wrong with those is exit 2.
     """
     findings, operations, engines = run_async(_check(settings, verbose=verbose))
-    if settings.json:
-        shown = {"findings": [{"severity": _severity(finding), **_facts(finding)} for finding in findings]}
-        show_json(shown | ({"engines": engines, "operations": operations} if verbose else {}))
-    else:
-        for finding in findings:
-            click.echo(_line(finding))
-        if not findings:
-            click.echo("ok: nothing to fix")
-        for name, engine in engines.items() if verbose else ():
-            click.echo(f"backend {name}: sent by {engine}")
-        for operation in operations if verbose else ():
-            click.echo(_operation_line(operation))
+    document: dict[str, Any] = {
+        "findings": [{"severity": _severity(finding), **_facts(finding)} for finding in findings]
+    }
+    lines = [*map(_line, findings)] or ["ok: nothing to fix"]
+    if verbose:
+        document |= {"engines": engines, "operations": operations}
+        lines += [f"backend {name}: sent by {engine}" for name, engine in engines.items()]
+        lines += map(_operation_line, operations)
+    show(document, lines)
     return int(any(finding.stops_jobs for finding in findings))
 
 
@@ -293,12 +289,11 @@ def _operations(documents: Iterable[tuple[str, Backend]]) -> Iterator[Mapping[st
 
 def _parameters(operation: Operation) -> Mapping[str, Sequence[str]]:
     """Return the names of an operation's parameters, by their place."""
-    names: dict[str, list[str]] = {}
-    for place in PLACES:
-        for parameter in operation.parameters:
-            if parameter.place == place:
-                names.setdefault(place, []).append(parameter.name)
-    return names
+    names = {
+        place: [parameter.name for parameter in operation.parameters if parameter.place == place]
+        for place in PLACES
+    }
+    return {place: named for place, named in names.items() if named}
 
 
 def _operation_line(operation: Mapping[str, Any]) -> str:

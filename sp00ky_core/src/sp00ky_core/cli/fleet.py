@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import attrs
@@ -24,15 +23,7 @@ from sp00ky_core.cli.jobs import STATS_COLUMNS, stats_row
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.options import DURATION, PAST, act_options, backend_names, page_options
 from sp00ky_core.cli.output import moment, show_list, show_page, slow
-from sp00ky_core.cli.settings import (
-    FAILED,
-    Settings,
-    as_json,
-    command,
-    flag,
-    option,
-    with_settings,
-)
+from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, flag, option, with_settings
 from sp00ky_core.config.structuring import camel
 from sp00ky_core.encoding.printable import plain
 from sp00ky_core.hints import shown
@@ -70,14 +61,14 @@ def backends() -> None:
 
 @command(backends, name="list", doing="counting the jobs", short_help="List the backends and their queues.")
 @as_json
-async def list_backends(outbox: Outbox, settings: Settings) -> None:
+async def list_backends(outbox: Outbox) -> None:
     """List the backends: whether they are paused, their breakers, limits and queues, and what is set."""
     stats, tables = await outbox.stats(), {table.backend: table for table in store_tables(outbox.backends)}
     records, rows = await outbox.settings(), list[Listed]()
     for name, backend in outbox.backends.items():
         table, record = tables[backend.table.backend], records.get(name)
         rows.append(Listed(backend=backend, stats=stats[name], table=table, record=record))
-    show_list("backends", rows, _backend_json, BACKEND_COLUMNS, _backend_row, json_wanted=settings.json)
+    show_list("backends", rows, _backend_json, BACKEND_COLUMNS, _backend_row)
 
 
 def _backend_row(listed: Listed) -> tuple[object, ...]:
@@ -126,9 +117,7 @@ def _limits_text(table: JobTable) -> str:
 @click.argument("name", shell_complete=backend_names)
 @option("--for", "So long: 10m, 2h; by default until it is resumed.", name="duration", type=DURATION)
 @act_options
-async def pause(
-    outbox: Outbox, _settings: Settings, *, name: str, duration: timedelta | None, **act: Any
-) -> None:
+async def pause(outbox: Outbox, *, name: str, duration: timedelta | None, **act: Any) -> None:
     """Stop deliveries to the backend NAME, in the whole fleet: nothing more of its jobs is claimed.
 
     What is in flight ends, jobs can be enqueued, and wait. Backends that share a table are paused together.
@@ -142,7 +131,7 @@ async def pause(
 @command(backends, name="resume", short_help="End a pause.")
 @click.argument("name", shell_complete=backend_names)
 @act_options
-async def resume(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -> None:
+async def resume(outbox: Outbox, *, name: str, **act: Any) -> None:
     """End the pause of the backend NAME: its jobs are claimed again at once."""
     ended = await outbox.resume(name, **act)
     was = "" if ended else "; nothing had paused it"
@@ -219,13 +208,13 @@ def runners() -> None:
 
 @command(runners, name="list", short_help="List the runners and their states.")
 @as_json
-async def list_runners(outbox: Outbox, settings: Settings) -> None:
+async def list_runners(outbox: Outbox) -> None:
     """List the runners, the youngest first: running, draining, or dead (silent for more than 6 s).
 
     One that has stopped cleanly is not among them.
     """
     rows = await outbox.runners()
-    show_list("runners", rows, runner_to_json, RUNNER_COLUMNS, _runner_row, json_wanted=settings.json)
+    show_list("runners", rows, runner_to_json, RUNNER_COLUMNS, _runner_row)
 
 
 def _runner_row(runner: RunnerRecord) -> tuple[object, ...]:
@@ -240,7 +229,7 @@ def _runner_row(runner: RunnerRecord) -> tuple[object, ...]:
 @command(runners, name="drain", short_help="Ask a runner to end.")
 @click.argument("runner_id", metavar="ID")
 @act_options
-async def drain(outbox: Outbox, _settings: Settings, *, runner_id: str, **act: Any) -> None:
+async def drain(outbox: Outbox, *, runner_id: str, **act: Any) -> None:
     """Ask the runner ID to drain: it claims nothing more, ends what it holds, and exits 0.
 
     It does so within 3 s. Exit 1 if there is no such runner, or it is dead.
@@ -277,9 +266,7 @@ LONGEST_SELECTION = 100
 @option("--since", "Done then or later: 2h (ago), 3d, an RFC 3339 instant.", type=PAST)
 @page_options("entry", "Entries")
 @as_json
-async def audit(
-    outbox: Outbox, settings: Settings, *, since: datetime | None, limit: int, after: str | None
-) -> None:
+async def audit(outbox: Outbox, *, since: datetime | None, limit: int, after: str | None) -> None:
     """Show what operators have done, the latest first; it is kept for 90 days.
 
     The actor is what the client said: this is a log, no evidence. Without an end the act goes on, or was cut
@@ -292,8 +279,7 @@ async def audit(
         for entry in page:
             yield entry
 
-    show = partial(show_page, limit=limit, json_wanted=settings.json)
-    await show("audit", entries(), audit_to_json, AUDIT_COLUMNS, _audit_row)
+    await show_page("audit", entries(), audit_to_json, AUDIT_COLUMNS, _audit_row, limit=limit)
 
 
 def _audit_row(entry: AuditEntry) -> tuple[object, ...]:

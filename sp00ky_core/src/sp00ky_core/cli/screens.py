@@ -32,6 +32,7 @@ from rich.text import Text
 
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.output import COLOURS, GAP, cut, draws, last_error, show_json, span
+from sp00ky_core.cli.settings import json_wanted
 from sp00ky_core.cli.signals import stop_signal, unless_stopped
 from sp00ky_core.encoding.printable import plain
 from sp00ky_core.errors import StoreUnavailable
@@ -346,15 +347,15 @@ def state_of(stats: BackendStats) -> str:
     return "paused" if stats.paused is not None else stats.breaker.state
 
 
-async def watch_queues(outbox: Outbox, *, json_wanted: bool) -> None:
+async def watch_queues(outbox: Outbox) -> None:
     """Show the queues again and again: a screen on a terminal, elsewhere lines; until a signal."""
     queues = Queues()
-    if not json_wanted and draws():
+    if not json_wanted() and draws():
         await shown_until_stopped(queues.picture, _follow(outbox, queues))
     async for problem in _counted(outbox, queues):
         if problem:
             say(problem)
-        elif json_wanted:
+        elif json_wanted():
             numbers = {name: json_of(stats) for name, stats in queues.stats.items()}
             show_json({"backends": numbers}, indent=None)
         else:

@@ -41,9 +41,7 @@ def check(settings: Settings, *, verbose: bool) -> int:
     The configuration and the OpenAPI documents are read first: what is wrong with those is exit 2.
     """
     findings, operations, engines = run_async(_check(settings, verbose=verbose))
-    document: dict[str, Any] = {
-        "findings": [{"severity": _severity(finding), **_facts(finding)} for finding in findings]
-    }
+    document: dict[str, Any] = {"findings": [*map(_finding_json, findings)]}
     lines = [*map(_line, findings)] or ["ok: nothing to fix"]
     if verbose:
         document |= {"engines": engines, "operations": operations}
@@ -62,7 +60,7 @@ async def _check(
         if not outbox.store.capabilities.durable:
             await outbox.store.migrate()  # as entering the outbox does: no other process can have
         findings = [*configuration_findings(outbox), *_transport_findings(outbox)]
-        findings += [finding async for finding in _preparation_findings(outbox)]
+        findings += await _preparation_findings(outbox)
         documents = _documents(outbox)
         for names, backend in documents:
             findings += _document_findings(names, backend, verbose=verbose)
@@ -147,10 +145,11 @@ def _engines(outbox: Outbox) -> Iterator[tuple[str, str]]:
             yield name, entry.engine(backend.config)
 
 
-async def _preparation_findings(outbox: Outbox) -> AsyncIterator[Finding]:
-    """Yield why a transport can't deliver to a backend, as far as it finds that out before."""
+async def _preparation_findings(outbox: Outbox) -> list[Finding]:
+    """Return why a transport can't deliver to a backend, as far as it finds that out before."""
+    findings: list[Finding] = []
+    consequence, fix = "a runner of it doesn't start", "fix that, or the backend's keys"
     for transport, backends in outbox.prepared_transports():
-        problems = dict[str, str]()
         trying = TRYING.set(True)
         try:
             await transport.open()
@@ -158,14 +157,12 @@ async def _preparation_findings(outbox: Outbox) -> AsyncIterator[Finding]:
                 try:
                     await transport.prepare(backend)
                 except Sp00kyError as error:
-                    problems[backend.name] = str(error)
+                    problem = Finding.stopping(f"backend {backend.name}", str(error), consequence, fix)
+                    findings.append(problem)
         finally:
             await transport.close()
             TRYING.reset(trying)
-        for name, problem in problems.items():
-            yield Finding.stopping(
-                f"backend {name}", problem, "a runner of it doesn't start", "fix that, or the backend's keys"
-            )
+    return findings
 
 
 def _request_findings(outbox: Outbox, *, verbose: bool) -> Iterator[Finding]:
@@ -313,8 +310,9 @@ def _severity(finding: Finding) -> str:
     return "error" if finding.stops_jobs else "warning"
 
 
-def _facts(finding: Finding) -> Mapping[str, str]:
-    return attrs.asdict(finding, filter=attrs.filters.exclude("stops_jobs"))
+def _finding_json(finding: Finding) -> Mapping[str, str]:
+    facts = attrs.asdict(finding, filter=attrs.filters.exclude("stops_jobs"))
+    return {"severity": _severity(finding), **facts}
 
 
 def _line(finding: Finding) -> str:

@@ -390,11 +390,8 @@ def _config(settings: Settings, name: str | None, plugins: Plugins) -> BackendCo
     """Return the backend that is named, or one with the defaults."""
     if name is None:
         return BackendConfig(name="backend", spec=Path(), base_url="http://unset.invalid")
-    return (
-        load_backends(settings.configuration(), frozenset(plugins.strategies), plugins.transports)
-        .named(name)
-        .config
-    )
+    backends = load_backends(settings.configuration(), frozenset(plugins.strategies), plugins.transports)
+    return backends.named(name).config
 
 
 def _rules(config: BackendConfig, given: Mapping[str, Any], plugins: Plugins) -> Rules:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -51,12 +51,14 @@ async def list_schedules(outbox: Outbox) -> None:
 async def get(outbox: Outbox, *, name: str) -> None:
     """Show the schedule NAME: its definition, its clock, how its last run ended. Exit 1: there is none."""
     document = schedule_to_json(await outbox.schedules.get(name))
-    said = {key: value for key, value in document.items() if value not in (None, [], {})}
-    texts = {
-        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for key, value in said.items()
-    }
-    show(document, (one_line(f"{key}: {text}") for key, text in texts.items()))
+    show(document, _fact_lines(document))
+
+
+def _fact_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in document.items():
+        if value not in (None, [], {}):
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield one_line(f"{key}: {text}")
 
 
 @command(schedules, name="runs", doing="reading the runs", short_help="List what schedules have made.")

@@ -121,19 +121,13 @@ def _backend_findings(outbox: Outbox) -> Iterator[Finding]:
                 )
 
 
-def _transport_findings(outbox: Outbox) -> list[Finding]:
+def _transport_findings(outbox: Outbox) -> Iterator[Finding]:
     try:
         outbox.transport_factories()
     except AdapterMissing as error:
-        return [
-            Finding.warning(
-                f"{error.kind} {error.name}",
-                "it isn't installed",
-                "jobs can be enqueued, watched and operated here, but not run",
-                install_hint(error.distribution) if error.distribution else str(error),
-            )
-        ]
-    return []
+        consequence = "jobs can be enqueued, watched and operated here, but not run"
+        fix = install_hint(error.distribution) if error.distribution else str(error)
+        yield Finding.warning(f"{error.kind} {error.name}", "it isn't installed", consequence, fix)
 
 
 def _engines(outbox: Outbox) -> Iterator[tuple[str, str]]:
@@ -207,13 +201,9 @@ def _document_findings(names: str, backend: Backend, *, verbose: bool) -> Iterat
         fix = "describe under `paths` what is to be called"
         yield Finding.warning(subject, f"{file} describes no path", "every job for it is refused", fix)
     if unusable:
-        yield _route_finding(
-            subject,
-            f"{count} of {_counted(total, 'operation')} in {file} can't be called",
-            "none is needed if no job is for them"
-            if verbose
-            else "`sp00ky check --verbose` lists them; none is needed if no job is for them",
-        )
+        problem = f"{count} of {_counted(total, 'operation')} in {file} can't be called"
+        where = "" if verbose else "`sp00ky check --verbose` lists them; "
+        yield _route_finding(subject, problem, f"{where}none is needed if no job is for them")
     for path, reason in unusable.items() if verbose else ():
         yield _route_finding(f"{subject}, {path}", reason, "change that in the document")
 

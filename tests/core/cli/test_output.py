@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
+import click
 import pytest
 
 from sp00ky_core.cli.logs import one_line
 from sp00ky_core.cli.output import is_terminal, show_json, show_page
+from sp00ky_core.cli.settings import Settings
 from sp00ky_core.encoding.printable import plain
 
 
@@ -43,7 +45,10 @@ async def records(count: int) -> AsyncIterator[SimpleNamespace]:
 
 async def shown(count: int, *, json_wanted: bool) -> None:
     how: Any = (vars, ["id", "text"], lambda item: (item.id, item.text))
-    await show_page("jobs", records(count), *how, limit=2, json_wanted=json_wanted)
+    settings = Settings()
+    settings.json = json_wanted
+    with click.Context(click.Command("list"), obj=settings):
+        await show_page("jobs", records(count), *how, limit=2)
 
 
 async def test_a_page_says_how_to_go_on_or_that_it_is_empty(capsys: pytest.CaptureFixture[str]) -> None:

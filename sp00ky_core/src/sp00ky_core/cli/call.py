@@ -82,7 +82,7 @@ def call(
         raise click.UsageError("give PAYLOAD, or --param, --body and --content-type, not both")
     document = parts if has_parts else {} if payload is None else read_payload(payload)
     job = run_async(_call(settings, backend, path, document, wait=wait, options=options))
-    show_job(job, json_wanted=settings.json, whole=wait)
+    show_job(job, whole=wait)
     return int(wait and job.status is not JobStatus.SUCCESS)
 
 

@@ -9,11 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
-import click
 
 from sp00ky_core.backend.backend import DELIVER_HERE, POOLED, Backend, delivered
 from sp00ky_core.cli.logs import one_line
-from sp00ky_core.cli.output import show_json, slow
+from sp00ky_core.cli.output import show, slow
 from sp00ky_core.cli.settings import Settings, as_json, command, flag, run_async, store_open
 from sp00ky_core.config import BackendConfig, unready
 from sp00ky_core.contract.loading import OpenContract
@@ -42,18 +41,13 @@ def check(settings: Settings, *, verbose: bool) -> int:
     The configuration and the OpenAPI documents are read first: what is wrong with those is exit 2.
     """
     findings, operations, engines = run_async(_check(settings, verbose=verbose))
-    if settings.json:
-        shown = {"findings": [{"severity": _severity(finding), **_facts(finding)} for finding in findings]}
-        show_json(shown | ({"engines": engines, "operations": operations} if verbose else {}))
-    else:
-        for finding in findings:
-            click.echo(_line(finding))
-        if not findings:
-            click.echo("ok: nothing to fix")
-        for name, engine in engines.items() if verbose else ():
-            click.echo(f"backend {name}: sent by {engine}")
-        for operation in operations if verbose else ():
-            click.echo(_operation_line(operation))
+    document: dict[str, Any] = {"findings": [*map(_finding_json, findings)]}
+    lines = [*map(_line, findings)] or ["ok: nothing to fix"]
+    if verbose:
+        document |= {"engines": engines, "operations": operations}
+        lines += [f"backend {name}: sent by {engine}" for name, engine in engines.items()]
+        lines += map(_operation_line, operations)
+    show(document, lines)
     return int(any(finding.stops_jobs for finding in findings))
 
 
@@ -66,7 +60,7 @@ async def _check(
         if not outbox.store.capabilities.durable:
             await outbox.store.migrate()  # as entering the outbox does: no other process can have
         findings = [*configuration_findings(outbox), *_transport_findings(outbox)]
-        findings += [finding async for finding in _preparation_findings(outbox)]
+        findings += await _preparation_findings(outbox)
         documents = _documents(outbox)
         for names, backend in documents:
             findings += _document_findings(names, backend, verbose=verbose)
@@ -127,19 +121,13 @@ def _backend_findings(outbox: Outbox) -> Iterator[Finding]:
                 )
 
 
-def _transport_findings(outbox: Outbox) -> list[Finding]:
+def _transport_findings(outbox: Outbox) -> Iterator[Finding]:
     try:
         outbox.transport_factories()
     except AdapterMissing as error:
-        return [
-            Finding.warning(
-                f"{error.kind} {error.name}",
-                "it isn't installed",
-                "jobs can be enqueued, watched and operated here, but not run",
-                install_hint(error.distribution) if error.distribution else str(error),
-            )
-        ]
-    return []
+        consequence = "jobs can be enqueued, watched and operated here, but not run"
+        fix = install_hint(error.distribution) if error.distribution else str(error)
+        yield Finding.warning(f"{error.kind} {error.name}", "it isn't installed", consequence, fix)
 
 
 def _engines(outbox: Outbox) -> Iterator[tuple[str, str]]:
@@ -151,10 +139,11 @@ def _engines(outbox: Outbox) -> Iterator[tuple[str, str]]:
             yield name, entry.engine(backend.config)
 
 
-async def _preparation_findings(outbox: Outbox) -> AsyncIterator[Finding]:
-    """Yield why a transport can't deliver to a backend, as far as it finds that out before."""
+async def _preparation_findings(outbox: Outbox) -> list[Finding]:
+    """Return why a transport can't deliver to a backend, as far as it finds that out before."""
+    findings: list[Finding] = []
+    consequence, fix = "a runner of it doesn't start", "fix that, or the backend's keys"
     for transport, backends in outbox.prepared_transports():
-        problems = dict[str, str]()
         trying = TRYING.set(True)
         try:
             await transport.open()
@@ -162,14 +151,12 @@ async def _preparation_findings(outbox: Outbox) -> AsyncIterator[Finding]:
                 try:
                     await transport.prepare(backend)
                 except Sp00kyError as error:
-                    problems[backend.name] = str(error)
+                    problem = Finding.stopping(f"backend {backend.name}", str(error), consequence, fix)
+                    findings.append(problem)
         finally:
             await transport.close()
             TRYING.reset(trying)
-        for name, problem in problems.items():
-            yield Finding.stopping(
-                f"backend {name}", problem, "a runner of it doesn't start", "fix that, or the backend's keys"
-            )
+    return findings
 
 
 def _request_findings(outbox: Outbox, *, verbose: bool) -> Iterator[Finding]:
@@ -214,13 +201,9 @@ def _document_findings(names: str, backend: Backend, *, verbose: bool) -> Iterat
         fix = "describe under `paths` what is to be called"
         yield Finding.warning(subject, f"{file} describes no path", "every job for it is refused", fix)
     if unusable:
-        yield _route_finding(
-            subject,
-            f"{count} of {_counted(total, 'operation')} in {file} can't be called",
-            "none is needed if no job is for them"
-            if verbose
-            else "`sp00ky check --verbose` lists them; none is needed if no job is for them",
-        )
+        problem = f"{count} of {_counted(total, 'operation')} in {file} can't be called"
+        where = "" if verbose else "`sp00ky check --verbose` lists them; "
+        yield _route_finding(subject, problem, f"{where}none is needed if no job is for them")
     for path, reason in unusable.items() if verbose else ():
         yield _route_finding(f"{subject}, {path}", reason, "change that in the document")
 
@@ -293,12 +276,11 @@ def _operations(documents: Iterable[tuple[str, Backend]]) -> Iterator[Mapping[st
 
 def _parameters(operation: Operation) -> Mapping[str, Sequence[str]]:
     """Return the names of an operation's parameters, by their place."""
-    names: dict[str, list[str]] = {}
-    for place in PLACES:
-        for parameter in operation.parameters:
-            if parameter.place == place:
-                names.setdefault(place, []).append(parameter.name)
-    return names
+    names = {
+        place: [parameter.name for parameter in operation.parameters if parameter.place == place]
+        for place in PLACES
+    }
+    return {place: named for place, named in names.items() if named}
 
 
 def _operation_line(operation: Mapping[str, Any]) -> str:
@@ -318,8 +300,9 @@ def _severity(finding: Finding) -> str:
     return "error" if finding.stops_jobs else "warning"
 
 
-def _facts(finding: Finding) -> Mapping[str, str]:
-    return attrs.asdict(finding, filter=attrs.filters.exclude("stops_jobs"))
+def _finding_json(finding: Finding) -> Mapping[str, str]:
+    facts = attrs.asdict(finding, filter=attrs.filters.exclude("stops_jobs"))
+    return {"severity": _severity(finding), **facts}
 
 
 def _line(finding: Finding) -> str:

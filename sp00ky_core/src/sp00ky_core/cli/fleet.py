@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 import attrs
@@ -23,43 +22,18 @@ from sp00ky_core.backend.settings import (
 from sp00ky_core.cli.jobs import STATS_COLUMNS, stats_row
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.options import DURATION, PAST, act_options, backend_names, page_options
-from sp00ky_core.cli.output import moment, show_list, show_page, slow
-from sp00ky_core.cli.settings import (
-    FAILED,
-    Settings,
-    as_json,
-    command,
-    flag,
-    option,
-    with_settings,
-)
+from sp00ky_core.cli.output import aligned, moment, show, show_list, show_page, slow
+from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, flag, option, with_settings
 from sp00ky_core.config.structuring import camel
 from sp00ky_core.encoding.printable import plain
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import audit_to_json, json_of, runner_to_json
-from sp00ky_core.ports import AuditEntry, BackendStats, JobTable, RunnerRecord, SettingsRecord
+from sp00ky_core.ports import AuditEntry, JobTable, RunnerRecord, SettingsRecord
 from sp00ky_health import DEFAULT, ask
 
 BACKEND_COLUMNS = (*STATS_COLUMNS, "limits", "set")
-
-
-@attrs.frozen(kw_only=True)
-class Listed:
-    """A backend, and what is known of it.
-
-    Attributes:
-        backend: As the file has it.
-        stats: Its numbers.
-        table: Its table, with the limits that the file has.
-        record: What operators have set; None: nothing.
-    """
-
-    backend: Backend
-    stats: BackendStats
-    table: JobTable
-    record: SettingsRecord | None
 
 
 @click.group()
@@ -70,35 +44,28 @@ def backends() -> None:
 
 @command(backends, name="list", doing="counting the jobs", short_help="List the backends and their queues.")
 @as_json
-async def list_backends(outbox: Outbox, settings: Settings) -> None:
+async def list_backends(outbox: Outbox) -> None:
     """List the backends: whether they are paused, their breakers, limits and queues, and what is set."""
-    stats, tables = await outbox.stats(), {table.backend: table for table in store_tables(outbox.backends)}
-    records, rows = await outbox.settings(), list[Listed]()
+    all_stats, records = await outbox.stats(), await outbox.settings()
+    tables = {table.backend: table for table in store_tables(outbox.backends)}
+    documents, rows = [], []
     for name, backend in outbox.backends.items():
-        table, record = tables[backend.table.backend], records.get(name)
-        rows.append(Listed(backend=backend, stats=stats[name], table=table, record=record))
-    show_list("backends", rows, _backend_json, BACKEND_COLUMNS, _backend_row, json_wanted=settings.json)
+        stats, table, record = all_stats[name], tables[backend.table.backend], records.get(name)
+        limits, is_set = _limits_json(table), _settings_json(backend, record)
+        documents.append({"name": name, "limits": limits, "settings": is_set, **json_of(stats)})
+        rows.append((*stats_row(name, stats), _limits_text(table), _settings_text(backend, record)))
+    show({"backends": documents}, aligned(BACKEND_COLUMNS, rows))
 
 
-def _backend_row(listed: Listed) -> tuple[object, ...]:
-    name, record = listed.backend.name, listed.record
-    is_set = "" if record is None else _settings_text(listed.backend, record)
-    return (*stats_row(name, listed.stats), _limits_text(listed.table), is_set)
-
-
-def _backend_json(listed: Listed) -> dict[str, Any]:
-    table, record = listed.table, listed.record
+def _limits_json(table: JobTable) -> dict[str, Any]:
     rate = None if table.rate is None else attrs.asdict(table.rate)
-    return {
-        "name": listed.backend.name,
-        "limits": {"rate": rate, "max_in_flight": table.max_in_flight},
-        "settings": None if record is None else _settings_json(listed.backend, record),
-        **json_of(listed.stats),
-    }
+    return {"rate": rate, "max_in_flight": table.max_in_flight}
 
 
-def _settings_json(backend: Backend, record: SettingsRecord) -> dict[str, Any]:
-    """Return what is set beside the file's values of the same keys."""
+def _settings_json(backend: Backend, record: SettingsRecord | None) -> dict[str, Any] | None:
+    """Return what is set beside the file's values of the same keys; None: nothing is."""
+    if record is None:
+        return None
     settings, ignored = read_settings(backend, record)
     values = values_of(settings)
     return {
@@ -110,7 +77,9 @@ def _settings_json(backend: Backend, record: SettingsRecord) -> dict[str, Any]:
     }
 
 
-def _settings_text(backend: Backend, record: SettingsRecord) -> str:
+def _settings_text(backend: Backend, record: SettingsRecord | None) -> str:
+    if record is None:
+        return ""
     until = "until it is reset" if record.until is None else f"until {moment(record.until)} UTC"
     return f"{', '.join(settings_texts(backend, record))}, {until}"
 
@@ -126,9 +95,7 @@ def _limits_text(table: JobTable) -> str:
 @click.argument("name", shell_complete=backend_names)
 @option("--for", "So long: 10m, 2h; by default until it is resumed.", name="duration", type=DURATION)
 @act_options
-async def pause(
-    outbox: Outbox, _settings: Settings, *, name: str, duration: timedelta | None, **act: Any
-) -> None:
+async def pause(outbox: Outbox, *, name: str, duration: timedelta | None, **act: Any) -> None:
     """Stop deliveries to the backend NAME, in the whole fleet: nothing more of its jobs is claimed.
 
     What is in flight ends, jobs can be enqueued, and wait. Backends that share a table are paused together.
@@ -142,7 +109,7 @@ async def pause(
 @command(backends, name="resume", short_help="End a pause.")
 @click.argument("name", shell_complete=backend_names)
 @act_options
-async def resume(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -> None:
+async def resume(outbox: Outbox, *, name: str, **act: Any) -> None:
     """End the pause of the backend NAME: its jobs are claimed again at once."""
     ended = await outbox.resume(name, **act)
     was = "" if ended else "; nothing had paused it"
@@ -185,8 +152,7 @@ def set_backend(
             return
         await outbox.set_backend(name, wanted, duration=duration, **act)
         record = (await outbox.settings()).get(name)
-        backend = outbox.backends.named(name)
-        is_set = "its time is over" if record is None else _settings_text(backend, record)
+        is_set = _settings_text(outbox.backends.named(name), record) or "its time is over"
         click.echo(f"{name}: {plain(is_set)}; runners follow within 5 s")
 
     settings.ask(set_or_reset)
@@ -219,13 +185,13 @@ def runners() -> None:
 
 @command(runners, name="list", short_help="List the runners and their states.")
 @as_json
-async def list_runners(outbox: Outbox, settings: Settings) -> None:
+async def list_runners(outbox: Outbox) -> None:
     """List the runners, the youngest first: running, draining, or dead (silent for more than 6 s).
 
     One that has stopped cleanly is not among them.
     """
     rows = await outbox.runners()
-    show_list("runners", rows, runner_to_json, RUNNER_COLUMNS, _runner_row, json_wanted=settings.json)
+    show_list("runners", rows, runner_to_json, RUNNER_COLUMNS, _runner_row)
 
 
 def _runner_row(runner: RunnerRecord) -> tuple[object, ...]:
@@ -240,7 +206,7 @@ def _runner_row(runner: RunnerRecord) -> tuple[object, ...]:
 @command(runners, name="drain", short_help="Ask a runner to end.")
 @click.argument("runner_id", metavar="ID")
 @act_options
-async def drain(outbox: Outbox, _settings: Settings, *, runner_id: str, **act: Any) -> None:
+async def drain(outbox: Outbox, *, runner_id: str, **act: Any) -> None:
     """Ask the runner ID to drain: it claims nothing more, ends what it holds, and exits 0.
 
     It does so within 3 s. Exit 1 if there is no such runner, or it is dead.
@@ -277,9 +243,7 @@ LONGEST_SELECTION = 100
 @option("--since", "Done then or later: 2h (ago), 3d, an RFC 3339 instant.", type=PAST)
 @page_options("entry", "Entries")
 @as_json
-async def audit(
-    outbox: Outbox, settings: Settings, *, since: datetime | None, limit: int, after: str | None
-) -> None:
+async def audit(outbox: Outbox, *, since: datetime | None, limit: int, after: str | None) -> None:
     """Show what operators have done, the latest first; it is kept for 90 days.
 
     The actor is what the client said: this is a log, no evidence. Without an end the act goes on, or was cut
@@ -292,8 +256,7 @@ async def audit(
         for entry in page:
             yield entry
 
-    show = partial(show_page, limit=limit, json_wanted=settings.json)
-    await show("audit", entries(), audit_to_json, AUDIT_COLUMNS, _audit_row)
+    await show_page("audit", entries(), audit_to_json, AUDIT_COLUMNS, _audit_row, limit=limit)
 
 
 def _audit_row(entry: AuditEntry) -> tuple[object, ...]:

@@ -29,8 +29,16 @@ from sp00ky_core.cli.options import (
     job_of,
     warn_of_unknown,
 )
-from sp00ky_core.cli.output import counted, is_terminal, show_job, show_json, show_rows, slow
-from sp00ky_core.cli.settings import FAILED, Settings, as_typed, command, flag, option, with_options
+from sp00ky_core.cli.output import aligned, counted, is_terminal, show, slow
+from sp00ky_core.cli.settings import (
+    FAILED,
+    Settings,
+    as_typed,
+    command,
+    flag,
+    option,
+    with_options,
+)
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.job.job import TERMINAL, Job, job_to_json
@@ -147,11 +155,11 @@ def operate_if_wanted(
     if choice.dry_run or not (choice.yes or choice.job_ids):
         counted, _ = settings.ask(partial(work, dry=True))
         if choice.dry_run:
-            return show_result(settings, action, counted, is_dry=True)
+            return show_result(action, counted, is_dry=True)
         if not _is_wanted(action, counted.matched - counted.looked_at):
             return FAILED
     result, is_interrupted = settings.ask(work)
-    return show_result(settings, action, result, is_interrupted=is_interrupted)
+    return show_result(action, result, is_interrupted=is_interrupted)
 
 
 @operation(
@@ -195,11 +203,8 @@ def _copy_named(settings: Settings, job_ids: Sequence[str], options: dict[str, A
         return copies
 
     copies = settings.ask(copied)
-    if settings.json and len(job_ids) > 1:
-        show_json({"jobs": [job_to_json(job) for job in copies]})
-        return 0
-    for job in copies:
-        show_job(job, json_wanted=settings.json, whole=False)
+    documents = [job_to_json(job) for job in copies]
+    show({"jobs": documents} if len(job_ids) > 1 else documents[0], [job.id for job in copies])
     return 0
 
 
@@ -350,10 +355,9 @@ def _operate_on_ids(settings: Settings, action: Action, job_ids: Sequence[str], 
     """Operate on each job once, as one act; print what was done and what wasn't; return the exit code."""
     given = list(dict.fromkeys(job_ids))
     rows = settings.ask(lambda outbox: _operate_on(outbox, action, given, **options))
-    if settings.json:
-        show_json({"results": [{"id": row.job_id, "result": row.result} for row in rows]})
-    elif done := [(row.job_id, row.result) for row in rows if row.complaint is None]:
-        show_rows(("id", "result"), done)
+    done = [(row.job_id, row.result) for row in rows if row.complaint is None]
+    document = {"results": [{"id": row.job_id, "result": row.result} for row in rows]}
+    show(document, aligned(("id", "result"), done) if done else ())
     complaints = [row.complaint for row in rows if row.complaint is not None]
     for complaint in complaints:
         say(as_typed(complaint))
@@ -422,21 +426,13 @@ async def _worked_off(action: Action, steps: Steps, choice: Choice, *, dry: bool
 
 
 def show_result(
-    settings: Settings,
-    action: Action,
-    result: BulkResult,
-    *,
-    is_dry: bool = False,
-    is_interrupted: bool = False,
+    action: Action, result: BulkResult, *, is_dry: bool = False, is_interrupted: bool = False
 ) -> int:
     """Print what was done, or would be; on stderr what wasn't, and what is left. Return the exit code."""
-    if settings.json:
-        dry = {"dry_run": True} if is_dry else {}
-        show_json({**_numbers(action, result), **dry, "interrupted": is_interrupted})
-    elif is_dry:
-        click.echo(f"would be {action.past}: {result.matched - result.looked_at}")
-    else:
-        click.echo(f"{action.past}: {result.done}{_proof(result)}")
+    dry = {"dry_run": True} if is_dry else {}
+    would_be = f"would be {action.past}: {result.matched - result.looked_at}"
+    line = would_be if is_dry else f"{action.past}: {result.done}{_proof(result)}"
+    show({**_numbers(action, result), **dry, "interrupted": is_interrupted}, [line])
     if action is IMPORT and result.skipped:
         say(f"there already, with the same content: {result.skipped}")
     refused = ", ".join(f"{count} {why}" for why, count in result.refused.items() if count)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import starmap
 from typing import Any
 
 import attrs
@@ -13,15 +14,16 @@ import click
 
 from sp00ky_core.cli.options import PAST, filter_options, job_of, page_options, warn_of_unknown
 from sp00ky_core.cli.output import (
+    aligned,
     coloured_text,
     draws,
     last_error,
     moment,
+    show,
     show_job,
     show_json,
     show_list,
     show_page,
-    show_rows,
     slow,
     span,
 )
@@ -32,6 +34,7 @@ from sp00ky_core.cli.settings import (
     as_json,
     command,
     flag,
+    json_wanted,
     option,
     with_settings,
 )
@@ -67,9 +70,7 @@ CLAIM_COLUMNS = ("id", "backend", "path", "retries", "runner", "host", "since (U
 @filter_options()
 @page_options("job", "Jobs")
 @as_json
-async def list_jobs(
-    outbox: Outbox, settings: Settings, *, conditions: JobFilter, limit: int, after: str | None
-) -> None:
+async def list_jobs(outbox: Outbox, *, conditions: JobFilter, limit: int, after: str | None) -> None:
     """List jobs, newest first; every filter that is given must be met.
 
     With --status processing it shows who has them, since when, and until when the lease lasts.
@@ -78,9 +79,8 @@ async def list_jobs(
     if conditions.status is JobStatus.PROCESSING:
         hosts = {runner.id: runner.host for runner in await outbox.runners()}
         columns, to_row = CLAIM_COLUMNS, partial(claim_row, hosts=hosts)
-    show_some = partial(show_page, limit=limit, json_wanted=settings.json)
     async with aclosing(_listed(outbox, conditions, limit + 1, after)) as listed:
-        await show_some("jobs", listed, job_to_json, columns, to_row)
+        await show_page("jobs", listed, job_to_json, columns, to_row, limit=limit)
 
 
 async def _listed(
@@ -124,7 +124,7 @@ def change_line(job: Job) -> str:
 @command(jobs, name="count", doing="counting the jobs", short_help="Count jobs.")
 @filter_options()
 @as_json
-async def count(outbox: Outbox, settings: Settings, *, conditions: JobFilter) -> None:
+async def count(outbox: Outbox, *, conditions: JobFilter) -> None:
     """Count the jobs that meet every filter that is given, in each status; with --json also all together."""
     warn_of_unknown(outbox, conditions)
     counts = {
@@ -132,18 +132,16 @@ async def count(outbox: Outbox, settings: Settings, *, conditions: JobFilter) ->
         for status in JobStatus
         if status in conditions.statuses
     }
-    if settings.json:
-        show_json({"count": sum(counts.values()), "statuses": counts})
-    else:
-        show_rows(("status", "jobs"), list(counts.items()))
+    document = {"count": sum(counts.values()), "statuses": counts}
+    show(document, aligned(("status", "jobs"), counts.items()))
 
 
 @command(jobs, name="get", short_help="Show one job.")
 @click.argument("job_id", metavar="ID")
 @as_json
-async def get(outbox: Outbox, settings: Settings, *, job_id: str) -> None:
+async def get(outbox: Outbox, *, job_id: str) -> None:
     """Show one job; exit 1 if there is none of that ID, which may be shortened to what is unique."""
-    show_job(await job_of(outbox, job_id), json_wanted=settings.json)
+    show_job(await job_of(outbox, job_id))
 
 
 @command(jobs, name="watch", short_help="Show a job, or all, now and at each change.")
@@ -159,11 +157,11 @@ def watch(settings: Settings, *, job_id: str | None, history: int | None) -> Non
     """
     if job_id is not None and history is not None:
         raise click.UsageError("--history goes without ID")
-    settings.ask(lambda outbox: _watch(outbox, job_id, history or 0, json_wanted=settings.json))
+    settings.ask(lambda outbox: _watch(outbox, job_id, history or 0))
 
 
-async def _watch(outbox: Outbox, job_id: str | None, history: int, *, json_wanted: bool) -> None:
-    if job_id is None and not json_wanted and draws():
+async def _watch(outbox: Outbox, job_id: str | None, history: int) -> None:
+    if job_id is None and not json_wanted() and draws():
         from sp00ky_core.cli.screens import watch_changes  # noqa: PLC0415  # rich is slow to import
 
         await watch_changes(outbox, history=history)
@@ -172,7 +170,7 @@ async def _watch(outbox: Outbox, job_id: str | None, history: int, *, json_wante
     else:
         changes = outbox.watch((await job_of(outbox, job_id)).id)
     async for job in changes:
-        if json_wanted:
+        if json_wanted():
             show_json(job_to_json(job), indent=None)
         else:
             line, status = change_line(job), job.status.value
@@ -220,25 +218,21 @@ def stats(settings: Settings, *, since: datetime | None, by: GroupBy | None, is_
         asked = partial(Outbox.groups, by=by, limit=MOST_ASSIGNED, since=since)
         groups = settings.ask(asked, "counting the jobs")
         to_json, to_row = partial(_group_to_json, by=by), partial(_group_row, by=by)
-        show_list("groups", groups, to_json, GROUP_COLUMNS[by], to_row, json_wanted=settings.json)
+        show_list("groups", groups, to_json, GROUP_COLUMNS[by], to_row)
         return
     if is_live:
         from sp00ky_core.cli.screens import watch_queues  # noqa: PLC0415  # other commands start without
 
-        settings.ask(lambda outbox: watch_queues(outbox, json_wanted=settings.json))
+        settings.ask(watch_queues)
         return
     numbers, rates = settings.ask(partial(_stats, since=since), "counting the jobs")
-    if settings.json:
-        documents = {name: json_of(stats) for name, stats in numbers.items()}
-        for row in rates:
-            # Rollups may also be of a backend that is gone, or another service's.
-            documents.setdefault(row.backend, {})["rates"] = rates_to_json(row)
-        show_json({"backends": documents})
-        return
-    show_rows(STATS_COLUMNS, [stats_row(name, stats) for name, stats in numbers.items()])
-    if since is not None:
-        click.echo()
-        show_rows(RATES_COLUMNS, [rates_row(row) for row in rates])
+    documents = {name: json_of(stats) for name, stats in numbers.items()}
+    for row in rates:
+        # Rollups may also be of a backend that is gone, or another service's.
+        documents.setdefault(row.backend, {})["rates"] = rates_to_json(row)
+    queues = aligned(STATS_COLUMNS, starmap(stats_row, numbers.items()))
+    attempts = () if since is None else ("", *aligned(RATES_COLUMNS, map(rates_row, rates)))
+    show({"backends": documents}, (*queues, *attempts))
 
 
 async def _stats(outbox: Outbox, since: datetime | None) -> tuple[Mapping[str, BackendStats], list[Rates]]:
@@ -270,7 +264,6 @@ ERROR_COLUMNS = ("jobs", "backend", "path", "error", "code", "first (UTC)", "las
 @as_json
 async def errors(
     outbox: Outbox,
-    settings: Settings,
     *,
     conditions: JobFilter,
     changed: datetime | None,
@@ -287,7 +280,7 @@ async def errors(
     groups = await outbox.errors(since=changed, limit=most, filter=conditions, by=by)
     columns = tuple(GROUPED[by] if column == "path" else column for column in ERROR_COLUMNS)
     to_json = partial(_group_to_json, by=by)
-    show_list("errors", groups, to_json, columns, partial(_error_row, by=by), json_wanted=settings.json)
+    show_list("errors", groups, to_json, columns, partial(_error_row, by=by))
 
 
 def _group_to_json(group: ErrorGroup | JobGroup, by: GroupBy) -> dict[str, Any]:

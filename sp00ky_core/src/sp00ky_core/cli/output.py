@@ -16,6 +16,7 @@ from typing import Any, TextIO, TypeVar
 import click
 from rich.cells import cell_len, set_cell_size
 
+from sp00ky_core.cli.settings import json_wanted
 from sp00ky_core.encoding.printable import json_line, plain
 from sp00ky_core.job.job import Job, JobStatus, instant_to_json, job_to_json
 from sp00ky_core.job.outcome import HTTP
@@ -28,15 +29,24 @@ def show_json(document: Mapping[str, Any], *, indent: int | None = 2) -> None:
     click.echo(json_line(document, indent=indent))
 
 
-def show_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print aligned lines; on a terminal in its width, see ``table_lines``."""
+def show(document: Mapping[str, Any], lines: Iterable[str]) -> None:
+    """Print what a command found: the document where JSON is wanted, else the lines."""
+    if json_wanted():
+        show_json(document)
+        return
+    for line in lines:
+        click.echo(line)
+
+
+def aligned(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Yield aligned lines under a header; on a terminal in its width, see ``table_lines``."""
     lines = [list(columns), *([plain(cell) for cell in row] for row in rows)]
     if is_terminal(sys.stdout):
-        click.echo("\n".join(table_lines(lines, get_terminal_size().columns)))
+        yield from table_lines(lines, get_terminal_size().columns)
         return
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
-        click.echo("  ".join(map(str.ljust, line, widths)).rstrip())
+        yield "  ".join(map(str.ljust, line, widths)).rstrip()
 
 
 def show_list(
@@ -45,14 +55,9 @@ def show_list(
     to_json: Callable[[Record], Mapping[str, Any]],
     columns: Sequence[str],
     to_row: Callable[[Record], Sequence[object]],
-    *,
-    json_wanted: bool,
 ) -> None:
     """Print records: as JSON under a name, or as aligned lines."""
-    if json_wanted:
-        show_json({name: [to_json(record) for record in records]})
-    else:
-        show_rows(columns, [to_row(record) for record in records])
+    show({name: [*map(to_json, records)]}, aligned(columns, map(to_row, records)))
 
 
 async def show_page(
@@ -63,29 +68,28 @@ async def show_page(
     to_row: Callable[[Any], Sequence[object]],
     *,
     limit: int,
-    json_wanted: bool,
 ) -> None:
     """Print at most so many records as ``show_list`` does; on stderr how to go on, or that there is none.
 
     Each is printed as JSON when it comes, so that memory holds no list of them; or its row is kept.
     """
-    shown, last, following = list[Sequence[object]](), None, None
+    as_json, shown, last, following = json_wanted(), list[Sequence[object]](), None, None
     before, end = f'{{\n  "{name}": [', "]"
     async for record in records:
         if len(shown) == limit:
             following = last
             break
         last = record.id
-        shown.append(() if json_wanted else to_row(record))
-        if json_wanted:
+        shown.append(() if as_json else to_row(record))
+        if as_json:
             text = json_line(to_json(record), indent=2).replace(b"\n", b"\n    ")
             click.echo(f"{before}\n    ".encode() + text, nl=False)
             before, end = ",", "\n  ]"
-    if json_wanted:
+    if as_json:
         start = "" if shown else before
         click.echo(f'{start}{end},\n  "next": '.encode() + json_line(following) + b"\n}")
         return
-    show_rows(columns, shown)
+    click.echo("\n".join(aligned(columns, shown)))
     if following:
         click.echo(f"there are more: --after {following}", err=True)
     if not shown:
@@ -260,13 +264,9 @@ def job_lines(job: Job) -> Iterator[str]:
         yield f"  {plain(line)}"
 
 
-def show_job(job: Job, *, json_wanted: bool, whole: bool = True) -> None:
+def show_job(job: Job, *, whole: bool = True) -> None:
     """Print a job as JSON, or a field a line; where the ``whole`` isn't wanted, its id."""
-    if json_wanted:
-        show_json(job_to_json(job))
-        return
-    for line in job_lines(job) if whole else [job.id]:
-        click.echo(line)
+    show(job_to_json(job), job_lines(job) if whole else [job.id])
 
 
 def last_error(job: Job) -> str:

@@ -17,7 +17,7 @@ import click
 
 from sp00ky_core.backend.backend import load_backends
 from sp00ky_core.cli.options import DURATION, Seconds, backend_names
-from sp00ky_core.cli.output import show_json, span
+from sp00ky_core.cli.output import show, span
 from sp00ky_core.cli.settings import Settings, as_json, command, option
 from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
 from sp00ky_core.gate.breaker import is_unavailable
@@ -381,21 +381,16 @@ def plan(
     meant = Outage(seconds=outage.total_seconds(), jobs=jobs, latency=latency)
     _refuse_too_much(meant, rules)
     rows = list(forecasts(rules, meant))
-    if settings.json:
-        show_json({"plan": _plan_json(rules, meant), "forecasts": [forecast.to_json() for forecast in rows]})
-    else:
-        click.echo("\n".join(forecast_lines(rules.backend, meant, rows)))
+    document = {"plan": _plan_json(rules, meant), "forecasts": [forecast.to_json() for forecast in rows]}
+    show(document, forecast_lines(rules.backend, meant, rows))
 
 
 def _config(settings: Settings, name: str | None, plugins: Plugins) -> BackendConfig:
     """Return the backend that is named, or one with the defaults."""
     if name is None:
         return BackendConfig(name="backend", spec=Path(), base_url="http://unset.invalid")
-    return (
-        load_backends(settings.configuration(), frozenset(plugins.strategies), plugins.transports)
-        .named(name)
-        .config
-    )
+    backends = load_backends(settings.configuration(), frozenset(plugins.strategies), plugins.transports)
+    return backends.named(name).config
 
 
 def _rules(config: BackendConfig, given: Mapping[str, Any], plugins: Plugins) -> Rules:

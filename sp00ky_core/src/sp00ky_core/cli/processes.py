@@ -13,7 +13,6 @@ from asyncio.subprocess import PIPE, Process, create_subprocess_exec
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from random import random
 from typing import Any
 
 import attrs
@@ -79,7 +78,7 @@ class Supervisor:
             _close(process)
 
     async def _keep(self, number: int) -> int:
-        loop, backoff = asyncio.get_running_loop(), Backoff(random, first=0.5, limit=LONGEST_WAIT)
+        loop, backoff = asyncio.get_running_loop(), Backoff(first=0.5, limit=LONGEST_WAIT)
         while True:
             began = loop.time()
             code = await self._worker()

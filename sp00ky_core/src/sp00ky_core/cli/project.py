@@ -96,7 +96,7 @@ COLUMNS = ("plugin", "distribution", "version", "registers", "hooks")
 @as_json
 def plugins(settings: Settings) -> None:
     """Show the installed plugins and what each one registers."""
-    show_list("plugins", settings.plugins.infos, attrs.asdict, COLUMNS, _row, json_wanted=settings.json)
+    show_list("plugins", settings.plugins.infos, attrs.asdict, COLUMNS, _row)
 
 
 def _row(info: PluginInfo) -> tuple[str, ...]:

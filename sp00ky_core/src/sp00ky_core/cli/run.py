@@ -244,7 +244,7 @@ def _shown(runner: Runner, seen: Deliveries | None) -> AbstractContextManager[No
     def counts() -> str:
         return f"{runner.succeeded} delivered, {runner.failed} failed, {runner.in_flight} in flight"
 
-    return progress(counts, lambda: seen.picture(runner.backends))
+    return progress(counts, lambda: seen.picture(runner.in_flight_by_backend))
 
 
 async def _until(runner: Runner, stopped: asyncio.Event, *, until_empty: bool) -> None:

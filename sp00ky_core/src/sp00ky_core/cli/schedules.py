@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
 from sp00ky_core.cli.logs import one_line, say
 from sp00ky_core.cli.options import act_options, limit_option
-from sp00ky_core.cli.output import moment, show_json, show_list
-from sp00ky_core.cli.settings import Settings, as_json, command, option, with_settings
+from sp00ky_core.cli.output import moment, show, show_list
+from sp00ky_core.cli.settings import as_json, command, option, with_settings
 from sp00ky_core.outbox.operators.schedules import ScheduleRecord, SyncResult, definition_findings
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import json_of, schedule_to_json
@@ -39,25 +39,26 @@ def schedules() -> None:
     schedules, name="list", doing="reading the schedules", short_help="List the schedules and their clocks."
 )
 @as_json
-async def list_schedules(outbox: Outbox, settings: Settings) -> None:
+async def list_schedules(outbox: Outbox) -> None:
     """List the schedules: when they fire next and fired last, how the last run ended, who is quarantined."""
     rows = await outbox.schedules.list()
-    show_list("schedules", rows, schedule_to_json, COLUMNS, _row, json_wanted=settings.json)
+    show_list("schedules", rows, schedule_to_json, COLUMNS, _row)
 
 
 @command(schedules, name="get", short_help="Show one schedule.")
 @NAME
 @as_json
-async def get(outbox: Outbox, settings: Settings, *, name: str) -> None:
+async def get(outbox: Outbox, *, name: str) -> None:
     """Show the schedule NAME: its definition, its clock, how its last run ended. Exit 1: there is none."""
     document = schedule_to_json(await outbox.schedules.get(name))
-    if settings.json:
-        show_json(document)
-        return
+    show(document, _fact_lines(document))
+
+
+def _fact_lines(document: Mapping[str, Any]) -> Iterator[str]:
     for key, value in document.items():
         if value not in (None, [], {}):
             text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            click.echo(one_line(f"{key}: {text}"))
+            yield one_line(f"{key}: {text}")
 
 
 @command(schedules, name="runs", doing="reading the runs", short_help="List what schedules have made.")
@@ -66,16 +67,16 @@ async def get(outbox: Outbox, settings: Settings, *, name: str) -> None:
 @option("--key", "The row's, of forEach.")
 @limit_option(50, "Runs to list.")
 @as_json
-async def runs(outbox: Outbox, settings: Settings, *, name: str | None, **options: Any) -> None:
+async def runs(outbox: Outbox, *, name: str | None, **options: Any) -> None:
     """List the runs of the schedule NAME, or of all: the latest first, each with its job and its end."""
     rows = await outbox.schedules.runs(name, **options)
-    show_list("runs", rows, json_of, RUN_COLUMNS, _run_row, json_wanted=settings.json)
+    show_list("runs", rows, json_of, RUN_COLUMNS, _run_row)
 
 
 @command(schedules, name="pause", short_help="Keep a schedule from firing.")
 @NAME
 @act_options
-async def pause(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -> None:
+async def pause(outbox: Outbox, *, name: str, **act: Any) -> None:
     """Keep the schedule NAME from firing, by hand too, until it is resumed; deploys keep the pause."""
     began = await outbox.schedules.pause(name, **act)
     click.echo(f"{name} is paused until it is resumed" + ("" if began else "; it was before"))
@@ -84,7 +85,7 @@ async def pause(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -
 @command(schedules, name="resume", short_help="End a pause.")
 @NAME
 @act_options
-async def resume(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -> None:
+async def resume(outbox: Outbox, *, name: str, **act: Any) -> None:
     """End the pause of the schedule NAME; what it missed meanwhile is left out."""
     ended = await outbox.schedules.resume(name, **act)
     click.echo(f"{name} is resumed" + ("" if ended else "; nothing had paused it"))
@@ -93,7 +94,7 @@ async def resume(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) 
 @command(schedules, name="remove", short_help="Remove a schedule.")
 @NAME
 @act_options
-async def remove(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) -> None:
+async def remove(outbox: Outbox, *, name: str, **act: Any) -> None:
     """Remove the schedule NAME; jobs that it has made are delivered.
 
     One that the file has comes back with the next sync.
@@ -106,7 +107,7 @@ async def remove(outbox: Outbox, _settings: Settings, *, name: str, **act: Any) 
 @NAME
 @click.argument("keys", nargs=-1)
 @act_options
-async def release(outbox: Outbox, _settings: Settings, *, name: str, keys: Sequence[str], **act: Any) -> None:
+async def release(outbox: Outbox, *, name: str, keys: Sequence[str], **act: Any) -> None:
     """End the quarantine of KEYS of the schedule NAME; without KEYS, of all."""
     ended = await outbox.schedules.release(name, *keys, **act)
     click.echo(f"{name}: " + ("released" if ended else "no such key had failed"))
@@ -116,14 +117,14 @@ async def release(outbox: Outbox, _settings: Settings, *, name: str, keys: Seque
 @NAME
 @act_options
 @as_json
-async def trigger(outbox: Outbox, settings: Settings, *, name: str, **act: Any) -> int:
+async def trigger(outbox: Outbox, *, name: str, **act: Any) -> int:
     """Fire the schedule NAME now; its clock goes on as it would have.
 
     Exit 1 if a run of it failed at once, or rows of its query made no job.
     """
     rows = await outbox.schedules.trigger(name, **act)
     problem = (await outbox.schedules.get(name)).stored.last_error
-    show_list("runs", rows, json_of, RUN_COLUMNS, _run_row, json_wanted=settings.json)
+    show_list("runs", rows, json_of, RUN_COLUMNS, _run_row)
     if problem is not None:
         say(f"schedule {name}: {problem}")
     return int(problem is not None or any(run.status is RunStatus.FAILED for run in rows))
@@ -132,15 +133,12 @@ async def trigger(outbox: Outbox, settings: Settings, *, name: str, **act: Any) 
 @command(schedules, name="sync", short_help="Make the schedules what the file says.")
 @act_options
 @as_json
-async def sync(outbox: Outbox, settings: Settings, **act: Any) -> None:
+async def sync(outbox: Outbox, **act: Any) -> None:
     """Make the schedules what the file says; `sp00ky migrate` does so too."""
     warn_of_unusable(outbox)
     result = await outbox.schedules.sync(**act)
-    if settings.json:
-        show_json({"defined": [*result.defined], "removed": [*result.removed]})
-        return
-    for line in sync_lines(result) or ["nothing to do"]:
-        click.echo(line)
+    document = {"defined": [*result.defined], "removed": [*result.removed]}
+    show(document, sync_lines(result) or ["nothing to do"])
 
 
 def warn_of_unusable(outbox: Outbox) -> None:

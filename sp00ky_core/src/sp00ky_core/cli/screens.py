@@ -5,16 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import (
-    AsyncIterator,
-    Callable,
-    Collection,
-    Coroutine,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from shutil import get_terminal_size
@@ -32,6 +23,7 @@ from rich.text import Text
 
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.output import COLOURS, GAP, cut, draws, last_error, show_json, span
+from sp00ky_core.cli.settings import json_wanted
 from sp00ky_core.cli.signals import stop_signal, unless_stopped
 from sp00ky_core.encoding.printable import plain
 from sp00ky_core.errors import StoreUnavailable
@@ -40,7 +32,7 @@ from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import json_of
 from sp00ky_core.plugins.hookspecs import hookimpl
-from sp00ky_core.ports import Attempt, BackendStats, ErrorGroup
+from sp00ky_core.ports import BackendStats, ErrorGroup
 
 SHORTEST_NAME = 4
 
@@ -346,15 +338,15 @@ def state_of(stats: BackendStats) -> str:
     return "paused" if stats.paused is not None else stats.breaker.state
 
 
-async def watch_queues(outbox: Outbox, *, json_wanted: bool) -> None:
+async def watch_queues(outbox: Outbox) -> None:
     """Show the queues again and again: a screen on a terminal, elsewhere lines; until a signal."""
     queues = Queues()
-    if not json_wanted and draws():
+    if not json_wanted() and draws():
         await shown_until_stopped(queues.picture, _follow(outbox, queues))
     async for problem in _counted(outbox, queues):
         if problem:
             say(problem)
-        elif json_wanted:
+        elif json_wanted():
             numbers = {name: json_of(stats) for name, stats in queues.stats.items()}
             show_json({"backends": numbers}, indent=None)
         else:
@@ -389,22 +381,11 @@ RUN_COLUMNS = ("backend", "in flight", "done/s", "done", "retried", "failed", "l
 
 @attrs.define
 class Deliveries:
-    """Counts what a runner does, for each backend."""
+    """Counts what becomes of a runner's jobs, for each backend."""
 
     _ended: Meter = attrs.field(factory=Meter)
-    _in_flight: Counter[str] = attrs.field(factory=Counter)
     _reasons: dict[str, str] = attrs.field(factory=dict)
     _states: dict[str, str] = attrs.field(factory=dict)
-
-    @hookimpl
-    def sp00ky_attempt_started(self, attempt: Attempt) -> None:
-        """Count a request that is sent."""
-        self._in_flight[attempt.backend.name] += 1
-
-    @hookimpl
-    def sp00ky_attempt_finished(self, attempt: Attempt) -> None:
-        """Count a request that has ended."""
-        self._in_flight[attempt.backend.name] -= 1
 
     @hookimpl
     def sp00ky_job_settled(self, job: Job, transition: Transition) -> None:
@@ -420,17 +401,18 @@ class Deliveries:
         """Note that a backend is unavailable, or back."""
         self._states[backend] = state
 
-    def picture(self, backends: Collection[str]) -> RenderableType:
-        """Draw a line for each backend."""
+    def picture(self, in_flight: Mapping[str, int]) -> RenderableType:
+        """Draw a line for each backend that is served, which has so many attempts in flight."""
         self._ended.sample()
-        return grid(RUN_COLUMNS, [self._row(name) for name in backends], get_terminal_size().columns)
+        rows = [self._row(name, attempts) for name, attempts in in_flight.items()]
+        return grid(RUN_COLUMNS, rows, get_terminal_size().columns)
 
-    def _row(self, name: str) -> tuple[object, ...]:
+    def _row(self, name: str, in_flight: int) -> tuple[object, ...]:
         rate = self._ended.per_second((name, JobStatus.SUCCESS))
         styles = {JobStatus.SUCCESS: "green", JobStatus.PENDING: "yellow", JobStatus.FAILED: "red"}
         counts = (count(self._ended[name, status], style) for status, style in styles.items())
         shown = "unavailable" if self._states.get(name) == "open" else ""
-        return (name, self._in_flight[name], rate, *counts, self._reasons.get(name, ""), shown)
+        return (name, in_flight, rate, *counts, self._reasons.get(name, ""), shown)
 
 
 DEMO_COLUMNS = ("route", *(status.value for status in JobStatus), "retried", "")

@@ -40,7 +40,7 @@ class Settings:
         config: ``--config``; None: the nearest sp00ky.yml upward.
         store: ``--store``; None: the configured one.
         debug: Show tracebacks.
-        json: Print JSON; an option of commands that print something.
+        json: Print JSON; an option of commands that print something, which ``json_wanted`` reads.
         secrets: Those that this command has read.
     """
 
@@ -102,6 +102,11 @@ class Settings:
     def environment(self) -> dict[str, str]:
         """Return the environment that makes the rest of them: a URL's password belongs in no argument."""
         return {**os.environ} if self.store is None else {**os.environ, "SP00KY_STORE": self.store}
+
+
+def json_wanted() -> bool:
+    """Tell whether the command that runs was asked for JSON."""
+    return click.get_current_context().ensure_object(Settings).json
 
 
 def run_async(work: Coroutine[Any, Any, Result]) -> Result:
@@ -181,7 +186,7 @@ _TAKES = "__sp00ky_takes__"  # of a function, as click has its `__click_params__
 def command(
     group: click.Group | None = None, *, doing: str = "", **attributes: Any
 ) -> Callable[[Command], click.Command]:
-    """Declare a command that takes the settings first; one that is awaited, an open outbox before them.
+    """Declare a command that takes the settings first; one that is awaited, an open outbox instead.
 
     After a second such a one says that it is ``doing`` this, if given.
     """
@@ -196,7 +201,7 @@ def command(
                     take(options)
                 if not iscoroutinefunction(work):
                     return work(settings, **options)
-                return settings.ask(lambda outbox: work(outbox, settings, **options), doing)
+                return settings.ask(lambda outbox: work(outbox, **options), doing)
 
         return make(with_settings(click.make_pass_decorator(Settings, ensure=True)(run)))
 

@@ -196,8 +196,8 @@ MUTANTS = [
         "a_runner_that_has_long_been_silent_is_forgotten",
     ),
     Mutant("fleet.py", '"-started_at", "-id"', '"started_at", "id"', "the_youngest_come_first"),
-    Mutant("fleet.py", "count(PROCESSING)", 'count(Is("id", "in", ()))', "no_more_are_under_way"),
-    Mutant("fleet.py", "in_flight += await", "await", "a_killed_attempt_counts_for_its_lease"),
+    Mutant(CLAIM, "count(PROCESSING)", 'count(Is("id", "in", ()))', "no_more_are_under_way"),
+    Mutant(CLAIM, " + await stored.count(*stored.leased())", "", "a_killed_attempt_counts_for_its_lease"),
     Mutant(
         "fleet.py",
         '"paused") or (until is not None and until <= now)',

@@ -14,7 +14,7 @@ from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.ports import QUERY_SECONDS, JobTable
 from sp00ky_core.stores.rows import UNREAD
 from sp00ky_core.stores.transactional import Either, Is, Kind, Reply, Row, Session, SqlSession, Table, Where
-from sp00ky_core.stores.transactional.connection.session import Update
+from sp00ky_core.stores.transactional.connection.session import Update, translating
 from sp00ky_core.stores.transactional.connection.sql import encoded
 from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, LIVE_STATUSES, NOT_ENDED, job_table
 from sp00ky_store_postgres.connection.callers import Fetch
@@ -148,7 +148,7 @@ class PostgresSession(SqlSession):
         text, encoders = self._insertion(table, tuple(rows[0]))
         values = ", ".join(f"{name} = excluded.{name}" for name in map(self._name, rows[0]))
         text = f"{text} ON CONFLICT ({self._list(table.key)}) DO UPDATE SET {values}"
-        await self._refusable(self.execute_many(text, encoded(rows, encoders)))
+        await translating(self.execute_many(text, encoded(rows, encoders)), self._translate)
 
     async def take(self, table: Table, rows: Sequence[Row]) -> list[Row]:
         """See ``Session.take``."""
@@ -157,7 +157,7 @@ class PostgresSession(SqlSession):
         names, columns = self._list(table.key), [[row[name] for row in rows] for name in table.key]
         text = f"DELETE FROM {self._table(table)} WHERE ({names}) IN (SELECT * FROM unnest({given}))"  # noqa: S608
         taken = self._fetch(f"{text} RETURNING {names}", *columns)
-        gone = {tuple(row) for row in await self._refusable(taken)}
+        gone = {tuple(row) for row in await translating(taken, self._translate)}
         return [row for row in rows if tuple(row[name] for name in table.key) in gone]
 
     async def delete_first(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 __all__ = ["new_key", "new_keys", "new_uuids", "key_at", "job_id", "table_of"]
@@ -70,6 +70,17 @@ class _Ticks:
 
 
 _ticks = _Ticks()
+
+
+CHUNK = 500
+"""So many ids, or keys, are asked for at once."""
+
+
+def chunks(ids: Iterable[str], size: int = CHUNK) -> Iterator[list[str]]:
+    """Cut ids, or keys, into lists of at most this size, without repetitions."""
+    unique = list(dict.fromkeys(ids))
+    for start in range(0, len(unique), size):
+        yield unique[start : start + size]
 
 
 def job_id(table: str, key: str) -> str:

@@ -220,9 +220,10 @@ class MemoryTransaction(MemorySession):
         self.held += [(table, row) for row in rows]
 
     @asynccontextmanager
-    async def _savepoint(self) -> AsyncIterator[None]:
+    async def savepoint(self) -> AsyncIterator[None]:
+        """See ``Session.savepoint``."""
         with self._kept():
-            async with super()._savepoint():
+            async with super().savepoint():
                 yield
 
     @contextmanager

@@ -234,11 +234,8 @@ class NamedJobs:
 
     def _parts(self, conditions: JobFilter) -> list[JobFilter]:
         """Return conditions of the table, operation by operation where only one of its backends is meant."""
-        name, of_table, table = (
-            conditions.backend,
-            self._of_table(conditions),
-            self._table(conditions.backend),
-        )
+        name, of_table = conditions.backend, self._of_table(conditions)
+        table = self._table(name)
         if name is None or table is None or not table.sharing:
             return [of_table]
         contract = self.backends[name].contract

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random as _random
+import random
 from collections.abc import AsyncGenerator, Awaitable, Callable
+
+import attrs
 
 __all__ = ["Backoff", "Broadcast", "Subscription"]
 
 
+@attrs.define(eq=False, slots=False)
 class Backoff:
     """Waits from ``first`` seconds, doubling, to at most ``limit``; each wait is drawn from its upper half.
 
@@ -23,13 +26,10 @@ class Backoff:
         limit: Seconds of the longest.
     """
 
-    def __init__(
-        self, random: Callable[[], float] = _random.random, *, first: float = 0.05, limit: float = 2.0
-    ) -> None:
-        self._random = random
-        self._first = first
-        self._limit = limit
-        self._next = first
+    _random: Callable[[], float] = random.random
+    _first: float = attrs.field(default=0.05, kw_only=True)
+    _limit: float = attrs.field(default=2.0, kw_only=True)
+    _next: float = attrs.field(default=attrs.Factory(lambda self: self._first, takes_self=True), init=False)
 
     def reset(self) -> None:
         """Start again from the first wait: it worked."""
@@ -115,6 +115,7 @@ Listen = Callable[[Callable[[], None]], Awaitable[None]]
 """Subscribes, calls its argument once that is done, and ends (mostly by raising) when it is lost."""
 
 
+@attrs.define(eq=False, slots=False)
 class Subscription:
     """Runs ``listen`` again and again while there are listeners.
 
@@ -123,26 +124,19 @@ class Subscription:
         listen: Subscribes and listens until the subscription is lost.
         describe: Says in a few words, without secrets, what an exception of ``listen`` means.
         name: For the log and the task: ``LISTEN``, ``LIVE``.
+        backoff: Between two tries.
     """
 
-    def __init__(
-        self,
-        broadcast: Broadcast,
-        listen: Listen,
-        *,
-        describe: Callable[[Exception], str],
-        name: str,
-        backoff: Backoff | None = None,
-    ) -> None:
-        self.broadcast = broadcast
-        self._listen = listen
-        self._describe = describe
-        self._name = name
-        self._backoff = backoff or Backoff()
-        self._task: asyncio.Task[None] | None = None
-        self._listeners = 0
-        self._is_lost = False
-        self._tried = asyncio.Event()  # the first try to subscribe has ended, well or not
+    broadcast: Broadcast
+    _listen: Listen
+    _describe: Callable[[Exception], str] = attrs.field(kw_only=True)
+    _name: str = attrs.field(kw_only=True)
+    _backoff: Backoff = attrs.field(factory=Backoff, kw_only=True)
+    _task: asyncio.Task[None] | None = attrs.field(default=None, init=False)
+    _listeners: int = attrs.field(default=0, init=False)
+    _is_lost: bool = attrs.field(default=False, init=False)
+    # The first try to subscribe has ended, well or not.
+    _tried: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
     async def subscribe(
         self, broadcast: Broadcast | None = None, *, at_once: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -23,6 +23,7 @@ from sp00ky_core.ports import (
     has,
 )
 from sp00ky_core.stores.decisions import settlement_of
+from sp00ky_core.stores.ids import chunks
 from sp00ky_core.stores.naming import Find, NamedJobs
 
 __all__ = ["KILL_REASON", "clear", "kill", "redrive", "report_settled", "reschedule"]
@@ -30,9 +31,6 @@ __all__ = ["KILL_REASON", "clear", "kill", "redrive", "report_settled", "resched
 logger: logging.Logger = logging.getLogger(__name__)
 
 KILL_REASON = "killed by an operator"
-
-AT_ONCE = 500
-"""Jobs that are read and written at a time."""
 
 UNREAD_AT_ONCE = 5_000
 """Jobs that are written at a time where none is read."""
@@ -65,7 +63,7 @@ async def redrive(
 async def reschedule(store: Store, job_ids: Sequence[str], change: Rescheduled) -> list[OperatorResult]:
     """Change when pending jobs are due, or their priority; others are ``illegal``. Fates in order."""
     bulk, fate, results = has(store, Reschedules), OperatorFate.RESCHEDULED, dict[str, OperatorResult]()
-    for some in _batches(job_ids, UNREAD_AT_ONCE):
+    for some in chunks(job_ids, UNREAD_AT_ONCE):
         done = await bulk.reschedule(some, change) if bulk else ()
         results |= {job_id: OperatorResult(job_id=job_id, fate=fate) for job_id in done}
     left = [job_id for job_id in job_ids if job_id not in results]
@@ -76,7 +74,7 @@ async def reschedule(store: Store, job_ids: Sequence[str], change: Rescheduled) 
 async def clear(store: Store, job_ids: Sequence[str]) -> list[OperatorResult]:
     """Delete jobs that have ended; others are ``illegal``, as is what the database keeps. Fates in order."""
     deleted: dict[str, str | None] = {}
-    for some in _batches(job_ids):
+    for some in chunks(job_ids):
         deleted |= await store.delete(some)
     others = [job_id for job_id in dict.fromkeys(job_ids) if job_id not in deleted]
     left = await _read(store.find, others) if others else {}
@@ -90,7 +88,7 @@ async def _transit(
 ) -> dict[str, OperatorResult]:
     """Do to jobs what events make of them; their fates, by the ids that were given."""
     results: dict[str, OperatorResult] = {}
-    for some in _batches(events):
+    for some in chunks(events):
         left, tries = some, 0
         while left and tries < TRIES:
             results |= await _try(store, {job_id: events[job_id] for job_id in left}, done)
@@ -120,13 +118,6 @@ async def _try(store: Store, wanted: Mapping[str, Event], done: OperatorFate) ->
         job_id: attrs.evolve(fates[jobs[job_id].id if job_id in jobs else job_id], job_id=job_id)
         for job_id in wanted
     }
-
-
-def _batches(job_ids: Iterable[str], at_once: int = AT_ONCE) -> Iterator[list[str]]:
-    """Cut ids into lists, without repetitions."""
-    ids = list(dict.fromkeys(job_ids))
-    for start in range(0, len(ids), at_once):
-        yield ids[start : start + at_once]
 
 
 async def _read(find: Find, job_ids: Sequence[str]) -> dict[str, Job]:

@@ -32,7 +32,7 @@ from sp00ky_core.stores.decisions import Allowance
 from sp00ky_core.stores.filters import BEGINNING, unknown_entry
 from sp00ky_core.stores.rows import UNREAD, instant_of
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where, beyond
-from sp00ky_core.stores.transactional.rows import PROCESSING, JobRows, Tables
+from sp00ky_core.stores.transactional.rows import JobRows, Tables
 from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, CONTROLS, RUNNERS
 
 __all__ = ["info_of"]
@@ -93,16 +93,6 @@ async def lock_control(session: Session, backend: str) -> bool:
         return True
     is_locked = await session.count(CONTROLS, where)
     return not is_locked and await session.insert_once(CONTROLS, {"backend": backend})
-
-
-async def read_allowance(stored: JobRows, control: Row) -> Allowance:
-    """Read what a table's limits leave. ``control``: its backend's row, empty where there is none."""
-    in_flight = 0
-    if stored.table.max_in_flight is not None:
-        in_flight = await stored.count(PROCESSING)
-        in_flight += await stored.count(*stored.leased())
-    at = instant_of(control.get("tokens_at"))
-    return Allowance.of(stored.table, stored.now, tokens=control.get("tokens"), at=at, in_flight=in_flight)
 
 
 async def spend(stored: JobRows, allowance: Allowance, taken: int) -> None:

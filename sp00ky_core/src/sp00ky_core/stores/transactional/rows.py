@@ -12,7 +12,7 @@ import attrs
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import UNSAID, AttemptError, Job, JobStatus, instant_to_json
 from sp00ky_core.ports import LONGEST_LISTED, JobFilter, JobQuery, JobTable
-from sp00ky_core.stores.ids import job_id, table_of
+from sp00ky_core.stores.ids import chunks, job_id, table_of
 from sp00ky_core.stores.refused_rows import Quarantine
 from sp00ky_core.stores.rows import UNREAD, job_of, with_last_error
 from sp00ky_core.stores.transactional.connection.session import (
@@ -36,20 +36,10 @@ LISTED = dict.fromkeys(("payload", "result", "errors"), LONGEST_LISTED)
 DECIDED = {"payload": 0, "result": 0}
 """Bytes that are read of what a decision doesn't depend on."""
 
-CHUNK = 500
-"""So many values at most are in one condition."""
-
 
 def claimed_lengths(table: JobTable) -> dict[str, int]:
     """Return the bytes that a claim reads of a payload and a result."""
     return {"payload": table.max_payload_bytes, "result": 0}
-
-
-def chunks(values: Iterable[str]) -> Iterator[Sequence[str]]:
-    """Cut values into lists of ``CHUNK``, without repetitions."""
-    unique = list(dict.fromkeys(values))
-    for start in range(0, len(unique), CHUNK):
-        yield unique[start : start + CHUNK]
 
 
 def to_job(table: JobTable, row: Row) -> Job:

@@ -15,7 +15,6 @@ from sp00ky_core.errors import QueryRefused, StoreClosed, StoreError, StoreUnava
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import (
     OPEN_RUN,
-    JobTable,
     RunQuery,
     RunStatus,
     ScheduleChange,
@@ -34,21 +33,12 @@ from sp00ky_core.schedules.definition import (
 from sp00ky_core.stores.refused_rows import write_around
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import Access, Is, Session, Where
-from sp00ky_core.stores.transactional.jobs.enqueue import add
 from sp00ky_core.stores.transactional.schema import SCHEDULE_RUNS, SCHEDULES
 
 KEY_PREFIX = "sch_"
 """Of the keys of jobs that a schedule has made, as Sp00ky has it."""
 
 Insert = Callable[[Session, Sequence[Spawn]], Awaitable[Sequence[Job]]]
-
-
-async def insert_spawns(
-    session: Session, spawns: Sequence[Spawn], tables: Mapping[str, JobTable]
-) -> Sequence[Job]:
-    """Insert the jobs of a fire, all or none; in order."""
-    keys = [f"{KEY_PREFIX}{spawn.job_key.hex}" for spawn in spawns]
-    return await add(session, tables, [spawn.job for spawn in spawns], keys=keys)
 
 
 class _Tried(Exception):

@@ -293,9 +293,7 @@ CONTROLS = Table(
         Column("since", Kind.INSTANT),
         Column("tokens", Kind.REAL),  # NULL: as many as there may be
         Column("tokens_at", Kind.INSTANT),
-        Column(
-            "settings", Kind.JSON, longest=LONGEST_TEXT
-        ),  # what an operator has set: keys of a backend in sp00ky.yml
+        Column("settings", Kind.JSON, longest=LONGEST_TEXT),  # what an operator has set, as in sp00ky.yml
         Column("settings_until", Kind.INSTANT),  # NULL: until they are reset
         Column("settings_by", Kind.TEXT),
     ),

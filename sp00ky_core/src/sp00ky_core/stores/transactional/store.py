@@ -64,9 +64,9 @@ from sp00ky_core.stores.transactional.jobs.enqueue import add, copies_of, forget
 from sp00ky_core.stores.transactional.jobs.retention import Cleared, Deleting
 from sp00ky_core.stores.transactional.jobs.settle import lost, overdue_claims, release, reschedule, settle
 from sp00ky_core.stores.transactional.schedules import (
+    KEY_PREFIX,
     Changing,
     find_runs,
-    insert_spawns,
     prune_runs,
     query_rows,
     snapshot,
@@ -184,7 +184,7 @@ class TransactionalStore(Primitives, DecidingStore):
         """See ``Store.open``."""
         self._executor.open()
         self._notifications.open()
-        await self._executor.read(_nothing)
+        await self._executor.read(lambda session: session.now())  # so that a connection is made
 
     async def close(self) -> None:
         """See ``Store.close``."""
@@ -196,26 +196,23 @@ class TransactionalStore(Primitives, DecidingStore):
         """See ``Store.migrate``; there is nothing that ``repair`` would change."""
         if not await self.migration():  # so that what is up to date is left without a lock, and unwritten
             return []
-        work = partial(schema.migrate, tables=self.options.tables, location=self.location)
-        return await self._executor.write(work)
+        return await self._executor.write(self._with_schema(schema.migrate))
 
     async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migration``."""
-        return await self._executor.read(
-            lambda session: schema.plan(session, self.options.tables, self.location)
-        )
+        return await self._executor.read(self._with_schema(schema.plan))
 
     def migrate_in(self, connection: object, *, only_plan: bool = False) -> list[MigrationStep]:
         """See ``SynchronousMigrate.migrate_in``."""
-        work = partial(
-            schema.plan if only_plan else schema.migrate, tables=self.options.tables, location=self.location
-        )
-        return self._within(connection, Access.READ if only_plan else Access.WRITE, work)
+        access, work = (Access.READ, schema.plan) if only_plan else (Access.WRITE, schema.migrate)
+        return self._within(connection, access, self._with_schema(work))
 
     async def check(self) -> list[Finding]:
         """See ``Checks.check``."""
-        work = partial(schema.check, tables=self.options.tables, location=self.location)
-        return await self._executor.read(work)
+        return await self._executor.read(self._with_schema(schema.check))
+
+    def _with_schema(self, work: Callable[..., Awaitable[T]]) -> Work[T]:
+        return partial(work, tables=self.options.tables, location=self.location)
 
     # Enqueue, claim, settle.
 
@@ -301,11 +298,8 @@ class TransactionalStore(Primitives, DecidingStore):
         """See ``Store.settle``."""
         if not settlements:
             return []
-
-        def work(apart: bool) -> Work[list[SettleResult]]:
-            return partial(settle, tables=self._tables, settlements=settlements, apart=apart)
-
-        results = await self._executor.isolated(work)
+        work = partial(settle, tables=self._tables, settlements=settlements)
+        results = await self._executor.isolated(lambda apart: partial(work, apart=apart))
         pairs = zip(settlements, results, strict=True)
         written = [pair.transition.to for pair, result in pairs if result.fate is SettleFate.SETTLED]
         if written:  # also the end of a job with a key is news: those behind it can be claimed
@@ -557,7 +551,9 @@ class TransactionalStore(Primitives, DecidingStore):
         return runs
 
     async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
-        return await insert_spawns(session, spawns, self._backends)
+        """Insert the jobs of a fire, all or none; in order."""
+        keys = [f"{KEY_PREFIX}{spawn.job_key.hex}" for spawn in spawns]
+        return await add(session, self._backends, [spawn.job for spawn in spawns], keys=keys)
 
     async def query_rows(self, query: str, *, limit: int = MAX_ROWS + 1) -> list[Mapping[str, Any]]:
         """See ``Schedules.query_rows``; where the database answers otherwise, an error is the query's."""
@@ -571,8 +567,3 @@ class TransactionalStore(Primitives, DecidingStore):
 
     async def _beats(self) -> Mapping[str, datetime]:
         return {runner_id: beat.at for runner_id, beat in (await self._executor.read(fleet.beats)).items()}
-
-
-async def _nothing(session: Session) -> None:
-    """Touch the database, so that a connection is made."""
-    await session.now()

@@ -13,13 +13,14 @@ import attrs
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery, JobTable, Pause
 from sp00ky_core.stores.filters import BEGINNING, age_of, matches
+from sp00ky_core.stores.ids import chunks
 from sp00ky_core.stores.subscription import Broadcast, Subscription
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import Is, Session, Work
 from sp00ky_core.stores.transactional.fleet import pauses_of, read_controls
 from sp00ky_core.stores.transactional.jobs.due import has_keys, next_without_key
 from sp00ky_core.stores.transactional.observe import ids_by_age, load
-from sp00ky_core.stores.transactional.rows import CHUNK, LISTED, JobRows, matching, select_jobs
+from sp00ky_core.stores.transactional.rows import LISTED, JobRows, matching, select_jobs
 
 __all__ = ["Notifications"]
 
@@ -164,7 +165,7 @@ class Watch:
             while True:
                 for job in await self._changed():
                     yield job
-                if self._seen and self._query.ids is not None and not await self._left():
+                if self._seen and self._query.ids is not None and not await self._load(self._query.ids):
                     return
                 if await anext(changes, True):
                     return
@@ -181,8 +182,8 @@ class Watch:
         for job in unasked:  # what was left out is no news, as it is
             if job.id not in ids:
                 self._is_news(job)
-        for start in range(0, len(ids), CHUNK):
-            for job in await self._load(ids[start : start + CHUNK]):
+        for some in chunks(ids):
+            for job in await self._load(some):
                 if matches(job, self._query) and self._is_news(job):
                     yield job
 
@@ -207,9 +208,6 @@ class Watch:
         longest = LISTED if self._query.ids is None else {}
         jobs: list[Job] = await self._read(partial(load, tables=self._tables, ids=ids, longest=longest))
         return jobs
-
-    async def _left(self) -> bool:
-        return bool(await self._load(self._query.ids or ()))
 
     def _is_news(self, job: Job) -> bool:
         mark = (job.status, job.lease_epoch, job.updated_at)

@@ -20,10 +20,12 @@ from functools import partial
 from threading import Condition
 from typing import Any, TypeVar
 
-from sp00ky_core.errors import RowRefused, Sp00kyError, StoreClosed
+import attrs
+
+from sp00ky_core.errors import RowRefused, StoreClosed
 from sp00ky_core.ports import QUERY_SECONDS
 from sp00ky_core.stores.callers import finished
-from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
+from sp00ky_core.stores.transactional.connection.session import Access, Session, Work, translating
 from sp00ky_core.stores.transactional.connection.sql import DriverSession, Reply
 
 __all__ = ["AsyncLane", "AsyncSession", "BlockingLane", "Executor", "InLanes", "WriterGate"]
@@ -31,6 +33,7 @@ __all__ = ["AsyncLane", "AsyncSession", "BlockingLane", "Executor", "InLanes", "
 T = TypeVar("T")
 
 
+@attrs.define(eq=False, slots=False)
 class Executor:
     """Does work in transactions.
 
@@ -44,21 +47,13 @@ class Executor:
         cancels: ``run`` is cancelled with its caller: see ``Primitives.cancels``.
     """
 
-    def __init__(
-        self,
-        run: Callable[[Work[Any], Access], Coroutine[Any, Any, Any]],
-        translate: Callable[[Exception], Exception],
-        location: Callable[[], str],
-        *,
-        cancels: bool = False,
-    ) -> None:
-        self._run = run
-        self._translate = translate
-        self._location = location
-        self._cancels = cancels
-        self.is_open: bool = False
-        self._running: set[asyncio.Future[Any]] = set()
-        self._claiming: set[asyncio.Future[Any]] = set()
+    _run: Callable[[Work[Any], Access], Coroutine[Any, Any, Any]]
+    _translate: Callable[[Exception], Exception]
+    _location: Callable[[], str]
+    _cancels: bool = attrs.field(default=False, kw_only=True)
+    is_open: bool = attrs.field(default=False, init=False)
+    _running: set[asyncio.Future[Any]] = attrs.field(factory=set, init=False)
+    _claiming: set[asyncio.Future[Any]] = attrs.field(factory=set, init=False)
 
     def open(self) -> None:
         """Take work, again if it was closed."""
@@ -86,7 +81,9 @@ class Executor:
         """
         if not self.is_open:
             raise StoreClosed(store=self._location())
-        running: asyncio.Future[T] = asyncio.ensure_future(self._translated(self._run(work, access)))
+        running: asyncio.Future[T] = asyncio.ensure_future(
+            translating(self._run(work, access), self._translate)
+        )
         for kept in (self._running, self._claiming) if claims else (self._running,):
             kept.add(running)
             running.add_done_callback(kept.discard)
@@ -122,18 +119,7 @@ class Executor:
             await session.join()
             return await work(session)
 
-        return self._translated(joined())
-
-    async def _translated(self, running: Awaitable[T]) -> T:
-        try:
-            return await running
-        except Sp00kyError:
-            raise
-        except Exception as error:
-            translated = self._translate(error)
-            if translated is error:
-                raise
-            raise translated from error
+        return translating(joined(), self._translate)
 
 
 def _retrieve(running: asyncio.Future[Any]) -> None:
@@ -182,6 +168,7 @@ class AsyncSession(DriverSession):
         await self.connection.close()
 
 
+@attrs.define(eq=False, slots=False)
 class AsyncLane:
     """Some connections, each of which does one transaction at a time.
 
@@ -198,21 +185,17 @@ class AsyncLane:
             back takes no longer. None: however long it takes, it is waited for.
     """
 
-    def __init__(
-        self,
-        connect: Callable[[], Awaitable[DriverSession]],
-        begin: str,
-        *,
-        size: int = 1,
-        conflicts: Callable[[Exception], bool] = lambda error: False,
-        doubted_after: float | None = None,
-    ) -> None:
-        self._connect = connect
-        self._begin = begin
-        self._conflicts = conflicts
-        self._doubted_after = doubted_after
-        self._free = asyncio.Semaphore(size)
-        self._idle: list[DriverSession] = []
+    _connect: Callable[[], Awaitable[DriverSession]]
+    _begin: str
+    _size: int = attrs.field(default=1, kw_only=True)
+    _conflicts: Callable[[Exception], bool] = attrs.field(default=lambda error: False, kw_only=True)
+    _doubted_after: float | None = attrs.field(default=None, kw_only=True)
+    _idle: list[DriverSession] = attrs.field(factory=list, init=False)
+    _free: asyncio.Semaphore = attrs.field(init=False)
+
+    @_free.default
+    def _all_free(self) -> asyncio.Semaphore:
+        return asyncio.Semaphore(self._size)
 
     async def run(self, work: Work[T]) -> T:
         """Do the work in a transaction. What it raises rolls back, and comes as it is."""

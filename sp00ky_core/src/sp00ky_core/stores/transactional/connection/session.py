@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, TypeVar, Un
 
 import attrs
 
-from sp00ky_core.errors import RowRefused
+from sp00ky_core.errors import RowRefused, Sp00kyError
 from sp00ky_core.ports import Finding
 from sp00ky_core.stores.filters import COMPARED
-from sp00ky_core.stores.ids import new_key
+from sp00ky_core.stores.ids import chunks, new_key
 
 if TYPE_CHECKING:
     from sp00ky_core.stores.transactional.schema import Column, Index, Table
@@ -35,12 +35,12 @@ __all__ = [
     "beyond",
     "in_order",
     "met",
+    "translating",
 ]
 
 T = TypeVar("T")
 Row = dict[str, Any]
 """A row: values by column name."""
-DELETED_AT_ONCE = 500
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
 
 
@@ -267,14 +267,11 @@ class Session(ABC):
         How many, and the value that the first column of the order had in the last of them. It is for tables
         whose key is one column; a database that can do it in one statement overrides it.
         """
-        (key,), count, last = table.key, 0, None
-        columns = (key, order[0].removeprefix("-"))
-        rows = await self.select(table, where, order=order, limit=limit, columns=columns, lock=True)
-        for start in range(0, len(rows), DELETED_AT_ONCE):
-            keys = [row[key] for row in rows[start : start + DELETED_AT_ONCE]]
+        (key,), first, count = table.key, order[0].removeprefix("-"), 0
+        rows = await self.select(table, where, order=order, limit=limit, columns=(key, first), lock=True)
+        for keys in chunks(row[key] for row in rows):
             count += await self.delete(table, [Is(key, "in", keys), *where])
-            last = rows[-1][columns[1]]
-        return count, last
+        return count, rows[-1][first] if rows else None
 
     async def query(self, text: str, limit: int) -> list[Any]:
         """Run a schedule's query, in a transaction of its own for reading; its first rows, each a mapping.
@@ -335,6 +332,19 @@ class Session(ABC):
     async def define(self, statement: str) -> None:
         """Run a statement of ``definition`` or ``removal``."""
         raise NotImplementedError
+
+
+async def translating(running: Awaitable[T], translate: Callable[[Exception], Exception]) -> T:
+    """Return what is awaited; what it raises is translated, unless it has been."""
+    try:
+        return await running
+    except Sp00kyError:
+        raise
+    except Exception as error:
+        known = translate(error)
+        if known is error:
+            raise
+        raise known from error
 
 
 def key_of(table: Table, row: Row) -> list[Where]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from enum import Enum
-from typing import Any, ClassVar, TypeVar, Unpack
+from typing import Any, ClassVar, Unpack
 
 import attrs
 
@@ -21,6 +21,7 @@ from sp00ky_core.stores.transactional.connection.session import (
     Session,
     Update,
     Where,
+    translating,
 )
 from sp00ky_core.stores.transactional.schema import (
     MIGRATIONS,
@@ -36,8 +37,6 @@ __all__ = ["BlockingSession", "DriverSession", "Reply", "SqlSession", "encoded"]
 
 Reply = tuple[Sequence[Sequence[Any]], int]
 """The rows of a statement, and how many rows it has written."""
-
-T = TypeVar("T")
 
 Codec = Callable[[Any], Any]
 
@@ -171,7 +170,7 @@ class SqlSession(Session):
         if not rows:
             return
         text, encoders = self._insertion(table, tuple(rows[0]))
-        await self._refusable(self.execute_many(text, encoded(rows, encoders)))
+        await translating(self.execute_many(text, encoded(rows, encoders)), self._translate)
 
     def _insertion(self, table: Table, names: tuple[str, ...]) -> Insertion:
         """Return the INSERT of these columns, and their encoders by number; most enqueues have the same."""
@@ -243,12 +242,9 @@ class SqlSession(Session):
         text, parameters = self._filtered(table, where)
         return (await self._run(f"DELETE FROM {self._rows(table)}{text}", parameters))[1]
 
-    def savepoint(self) -> AbstractAsyncContextManager[None]:
-        """See ``Session.savepoint``."""
-        return self._savepoint()
-
     @asynccontextmanager
-    async def _savepoint(self) -> AsyncIterator[None]:
+    async def savepoint(self) -> AsyncIterator[None]:
+        """See ``Session.savepoint``."""
         self._savepoints += 1  # each depth has its own name: some databases know one savepoint of a name
         name = f"sp00ky_{self._savepoints}"
         try:
@@ -350,17 +346,8 @@ class SqlSession(Session):
         return self.decoders.get(table.kinds[column])
 
     async def _run(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
-        return await self._refusable(self.execute(text, parameters))
-
-    async def _refusable(self, running: Awaitable[T]) -> T:
         """Run a statement; what the driver raises is translated here, for a refused row is no failure yet."""
-        try:
-            return await running
-        except Exception as error:
-            translated = self._translate(error)
-            if translated is error:
-                raise
-            raise translated from error
+        return await translating(self.execute(text, parameters), self._translate)
 
     def _table(self, table: Table) -> str:
         return self._name(table.name)

@@ -15,13 +15,12 @@ from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, Claim, JobTable
 from sp00ky_core.stores.decisions import PASSED, Allowance
 from sp00ky_core.stores.ids import job_id
 from sp00ky_core.stores.refused_rows import Quarantine
-from sp00ky_core.stores.rows import claimed_of
+from sp00ky_core.stores.rows import claimed_of, instant_of
 from sp00ky_core.stores.transactional.connection.session import Is, ReadOptions, Row, Session
 from sp00ky_core.stores.transactional.fleet import (
     give_back_probe,
     lock_control,
     pauses_of,
-    read_allowance,
     read_breakers,
     read_controls,
     seconds_left,
@@ -31,6 +30,7 @@ from sp00ky_core.stores.transactional.fleet import (
 from sp00ky_core.stores.transactional.jobs.due import HEAD, Rounds, is_taken, rank, select_due, unleased
 from sp00ky_core.stores.transactional.rows import (
     PENDING,
+    PROCESSING,
     JobRows,
     RowChanged,
     claimed_lengths,
@@ -68,7 +68,11 @@ class State:
 
     async def allowance(self, stored: JobRows) -> Allowance:
         """Read what a table's limits leave."""
-        return await read_allowance(stored, self.controls.get(stored.table.backend, {}))
+        table, control, in_flight = stored.table, self.controls.get(stored.table.backend, {}), 0
+        if table.max_in_flight is not None:
+            in_flight = await stored.count(PROCESSING) + await stored.count(*stored.leased())
+        at = instant_of(control.get("tokens_at"))
+        return Allowance.of(table, stored.now, tokens=control.get("tokens"), at=at, in_flight=in_flight)
 
     def is_open_to(self, table: JobTable) -> bool:
         """Whether a claim may have jobs of a table, or a probe."""

@@ -13,12 +13,11 @@ import attrs
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores.ids import job_id, new_key, new_keys, table_of
+from sp00ky_core.stores.ids import chunks, job_id, new_key, new_keys, table_of
 from sp00ky_core.stores.rows import new_row
 from sp00ky_core.stores.transactional.connection.session import Either, Is, Row, Session, Where
 from sp00ky_core.stores.transactional.rows import (
     changes,
-    chunks,
     claimed_lengths,
     errors_text,
     key_of,
@@ -85,7 +84,18 @@ async def _insert(
     keys: Sequence[str] | None,
     live: LiveJobs,
 ) -> list[Job]:
-    jobs, added = _jobs(new_jobs, keys or new_keys(len(new_jobs)), live, tables, await session.now())
+    """Insert the jobs whose dedup key no live one has; return every job, in order."""
+    jobs, added = list[Job](), dict[str, list[Row]]()
+    live, now, options = dict(live), await session.now(), _options_given(new_jobs)
+    for new_job, key in zip(new_jobs, keys or new_keys(len(new_jobs)), strict=True):
+        table, dedup = tables[new_job.backend].table, new_job.dedup_key
+        job = None if dedup is None else live.get((new_job.backend, dedup))
+        if job is None:
+            job = new_row(new_job, f"{table}:{key}", now)
+            added.setdefault(table, []).append(row_of(job, key, options))
+            if dedup is not None:
+                live[new_job.backend, dedup] = job
+        jobs.append(job)
     for table, rows in added.items():
         await session.insert(job_table(table), rows)
     return jobs
@@ -107,30 +117,6 @@ async def _live_jobs(
             for job in await select_jobs(session, table, where, longest=claimed_lengths(table), lock=lock):
                 live[backend, str(job.dedup_key)] = job
     return live
-
-
-def _jobs(
-    new_jobs: Sequence[NewJob],
-    keys: Sequence[str],
-    live: LiveJobs,
-    tables: Mapping[str, JobTable],
-    now: datetime,
-) -> tuple[list[Job], dict[str, list[Row]]]:
-    """Return every job in order, and the rows that are to be inserted, by table."""
-    jobs: list[Job] = []
-    added: dict[str, list[Row]] = {}
-    live = dict(live)
-    options = _options_given(new_jobs)
-    for new_job, key in zip(new_jobs, keys, strict=True):
-        table, dedup = tables[new_job.backend].table, new_job.dedup_key
-        job = None if dedup is None else live.get((new_job.backend, dedup))
-        if job is None:
-            job = new_row(new_job, f"{table}:{key}", now)
-            added.setdefault(table, []).append(row_of(job, key, options))
-            if dedup is not None:
-                live[new_job.backend, dedup] = job
-        jobs.append(job)
-    return jobs, added
 
 
 OPTIONS = (

@@ -6,10 +6,9 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar, Unpack, cast
+from typing import TypeVar, Unpack, cast
 
 import attrs
-from surrealdb import RecordID
 
 from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.job.job import Job, JobStatus, NewJob
@@ -41,9 +40,9 @@ from sp00ky_core.stores.rows import new_row
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
 from sp00ky_core.stores.transactional.observe import gate_states
-from sp00ky_store_surreal import heartbeat
+from sp00ky_store_surreal import fleet
 from sp00ky_store_surreal.connection.executor import TRIES, Connection, Lane
-from sp00ky_store_surreal.errors import Conflict, TableMissing
+from sp00ky_store_surreal.errors import Conflict
 from sp00ky_store_surreal.ids import id_text, own_id
 from sp00ky_store_surreal.jobs import enqueue, reclaim, rewrite
 from sp00ky_store_surreal.jobs.claim import Claimer
@@ -56,13 +55,10 @@ from sp00ky_store_surreal.observe.watch import Watch
 from sp00ky_store_surreal.schema import check, migrate
 from sp00ky_store_surreal.schema.readiness import Readiness
 from sp00ky_store_surreal.session import Changed, SurrealSession
-from sp00ky_store_surreal.surql.loader import quoted, surql
+from sp00ky_store_surreal.surql.loader import quoted
 from sp00ky_store_surreal.url import target_of
 
 T = TypeVar("T")
-
-POLICY = "_00_job_policy"
-"""The table in which other tools of a Sp00ky project set a job table's ``concurrency``."""
 
 
 class SurrealStore(TransactionalStore):
@@ -232,22 +228,17 @@ class SurrealStore(TransactionalStore):
 
     async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
         """See ``Store.beat``. Raises ``SchemaError`` where the user may not write."""
-        beats = await heartbeat.beat(await self._ready.ensure(), runner_id, info)
+        beats = await fleet.beat(await self._ready.ensure(), runner_id, info)
         self._peers.seen(runner_id, beats)
         return beats
 
     async def settings(self) -> Mapping[str, SettingsRecord]:
-        """See ``Settings.settings``; ``_00_job_policy:<table>`` may say a ``concurrency``, too."""
+        """See ``Settings.settings``; what an operator has set goes before another tool's policy."""
         records = dict(await super().settings())
-        tables = {table.table: table.backend for table in self.options.tables}
-        policies = [RecordID(POLICY, table) for table in tables]
-        rows: list[Mapping[str, Any]] = []
-        with suppress(TableMissing):  # a project without such tools
-            rows = (await self._connection.read(surql("job_policies"), policies=policies))[-1]
-        for row in rows:
-            backend = tables[row["id"].id]
-            record = records.get(backend, SettingsRecord(values={}, actor=POLICY))
-            values = {"concurrency": row["concurrency"], **record.values}
+        policies = await fleet.concurrency_policies(self._connection, self.options.tables)
+        for backend, concurrency in policies.items():
+            record = records.get(backend, SettingsRecord(values={}, actor=fleet.POLICY))
+            values = {"concurrency": concurrency, **record.values}
             records[backend] = attrs.evolve(record, values=values)
         return records
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection import live, reconnecting
+from sp00ky_store_surreal.connection import live_queries, reconnecting
 
 MakeStore = Callable[..., SurrealStore]
 SOON = 60.0
@@ -64,8 +64,8 @@ async def test_a_cut_subscription_is_made_anew_told_and_fires_once(
 async def test_a_subscription_that_has_gone_silent_is_noticed(
     proxied: SurrealStore, proxy: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(live, "PROOF_INTERVAL", 0.1)
-    monkeypatch.setattr(live, "TICK", 0.1)
+    monkeypatch.setattr(live_queries, "PROOF_INTERVAL", 0.1)
+    monkeypatch.setattr(live_queries, "TICK", 0.1)
     signals = proxied.work_signal()
     await heard(signals)
     proxy.hold()
@@ -80,7 +80,7 @@ async def test_a_subscription_that_has_gone_silent_is_noticed(
 async def test_a_session_that_ends_doesnt_end_the_signals(
     make_store: MakeStore, surreal_url: str, monkeypatch: pytest.MonkeyPatch, make_migrated: Any
 ) -> None:
-    monkeypatch.setattr(live, "PROOF_INTERVAL", 0.1)
+    monkeypatch.setattr(live_queries, "PROOF_INTERVAL", 0.1)
     root = await make_migrated(surreal_url)
     await root._connection.write(
         "DEFINE USER worker ON DATABASE PASSWORD 'x' ROLES EDITOR DURATION FOR TOKEN 1m, FOR SESSION 1s"
@@ -103,7 +103,7 @@ async def test_a_table_that_is_removed_is_heard_again_once_it_is_made(
     surreal_url: str, monkeypatch: pytest.MonkeyPatch, make_migrated: Any
 ) -> None:
     """And meanwhile the other one is."""
-    monkeypatch.setattr(live, "PROOF_INTERVAL", 0.1)
+    monkeypatch.setattr(live_queries, "PROOF_INTERVAL", 0.1)
     tables = (JobTable(backend="api", table="job"), JobTable(backend="mail", table="mail"))
     store, other = [await make_migrated(surreal_url, tables) for _ in range(2)]
     await other.add([NewJob(path="/a", backend="mail")])

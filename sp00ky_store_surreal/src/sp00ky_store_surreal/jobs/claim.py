@@ -32,7 +32,7 @@ from sp00ky_store_surreal.errors import (
     TableMissing,
     TookTooLong,
 )
-from sp00ky_store_surreal.heartbeat import beats
+from sp00ky_store_surreal.fleet import beats
 from sp00ky_store_surreal.jobs.claim_outcome import (
     Care,
     Carefulness,

@@ -12,7 +12,7 @@ from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.subscription import Broadcast
 from sp00ky_core.stores.transactional.watch import Notifications
 from sp00ky_store_surreal.connection.cbor import record_of
-from sp00ky_store_surreal.connection.live import Live
+from sp00ky_store_surreal.connection.live_queries import Live
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.surql.loader import quoted, surql
 from sp00ky_store_surreal.url import Target

@@ -25,7 +25,7 @@ from sp00ky_store_surreal.jobs.claim_statement import first_pending
 from sp00ky_store_surreal.observe.stats import MOST_READ
 from sp00ky_store_surreal.rows import count_of
 from sp00ky_store_surreal.schema.indexes import Difference, differences
-from sp00ky_store_surreal.schema.introspection import (
+from sp00ky_store_surreal.schema.layout import (
     OPTIONAL_FIELDS,
     TableLayout,
     read_layout,

@@ -13,7 +13,7 @@ from sp00ky_core.ports import LONGEST_TEXT, JobTable, MigrationStep
 from sp00ky_store_surreal.connection.executor import Connection
 from sp00ky_store_surreal.errors import PlaceMissing
 from sp00ky_store_surreal.schema.indexes import build, differences, make_true
-from sp00ky_store_surreal.schema.introspection import (
+from sp00ky_store_surreal.schema.layout import (
     FORMER_INDEXES,
     NO_JOB_TABLE,
     VERSION,

@@ -9,6 +9,7 @@ from functools import partial
 from operator import methodcaller
 from typing import Any
 
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import (
     ALL_JOBS,
     BUCKETS,
@@ -30,12 +31,9 @@ from sp00ky_core.stores.transactional.rows import matching
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.rows import last_entry, readable
 
-CONDITIONS = {
-    "pending": "job.status = 'pending'",
+CONDITIONS: Mapping[str, str] = {
+    **{status.value: f"job.status = '{status.value}'" for status in JobStatus},
     "due": "job.status = 'pending' AND job.run_at <= now()",
-    "processing": "job.status = 'processing'",
-    "success": "job.status = 'success'",
-    "failed": "job.status = 'failed'",
 }
 """Of numbers that are estimated where they are large."""
 ENDED = ("success", "failed")

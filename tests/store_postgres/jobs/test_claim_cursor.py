@@ -23,11 +23,11 @@ def test_each_priority_has_a_place_of_its_own() -> None:
     cursors = ClaimCursors()
     cursors.reach("job", 3, [row(0, 1), row(0, 2), row(3, 9)])
     later = [FIRST + timedelta(seconds=seconds) for seconds in (9, 2)]
-    assert cursors.since("job") == [later[0], BEGINNING, BEGINNING, later[1]]
+    assert cursors.arguments("job", 3) == [3, later[0], BEGINNING, BEGINNING, later[1]]
     assert cursors.is_ahead("job")
     assert not cursors.is_ahead("mail")
     cursors.reach("job", 3, [row(0, 3)])  # there were no more
-    assert cursors.since("job") == [BEGINNING] * 4
+    assert cursors.arguments("job", 3) == [3, *[BEGINNING] * 4]
 
 
 def seen(keys: int, last: str = "z") -> dict[str, Any]:

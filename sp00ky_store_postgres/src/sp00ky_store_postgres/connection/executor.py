@@ -118,8 +118,6 @@ class Executor(TransactionalExecutor):
     A caller that is cancelled ends its statement on the server, and what wasn't committed is undone.
     """
 
-    is_open: bool
-
     def __init__(self, options: PostgresOptions, tables: Tables) -> None:
         super().__init__(self.do, lambda error: translated(error, options.location), lambda: options.location)
         self.options: PostgresOptions = options
@@ -236,6 +234,7 @@ class Executor(TransactionalExecutor):
 
         Raises:
             StoreUnavailable: the database didn't come back within a few seconds.
+            StoreClosed: the store isn't open.
             Sp00kyError: what else it said.
         """
         retrying = _Retrying(patience)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import partial
@@ -26,6 +26,7 @@ from sp00ky_core.job.job import Job
 from sp00ky_core.ports import Claim, JobTable
 from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.refused_rows import Quarantine
 from sp00ky_core.stores.transactional import Access
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined
@@ -42,7 +43,7 @@ from sp00ky_store_postgres.rows import (
     RUN_AT,
     claimed_columns,
     claimed_jobs,
-    keys_by_table,
+    key_of,
 )
 from sp00ky_store_postgres.schema.definition import Tables, object_name
 from sp00ky_store_postgres.sql.loader import literal
@@ -130,12 +131,13 @@ class Claims:
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
-        refused = keys_by_table(self._quarantine.resting("claimed"))
+        refused = self._quarantine.resting("claimed")
         if refused != self._statements.refused:
             self._statements.refused = refused
             self._built.clear()
         fetch, seen = partial(self._executor.fetch, Workload.CLAIM), _Seen(runner_id)
-        free = {name: n for name, n in slots_by_backend.items() if not self._tables.of(name).has_limits}
+        tables = self._tables.by_backend
+        free = {name: n for name, n in slots_by_backend.items() if not tables[name].has_limits}
         try:
             claim = seen.claim(await self._claim_due(free, seen, fetch))
         except RowRefused as error:
@@ -166,7 +168,7 @@ class Claims:
             error: what the database has said.
         """
         self.start_over()  # of what it may have got as far as, nothing is written
-        wanted = {self._tables.of(backend): number for backend, number in slots.items()}
+        wanted = {self._tables.by_backend[backend]: number for backend, number in slots.items()}
         refused = _Refused(self._quarantine)
         options: dict[str, Any] = {"refused": refused, "rounds": self._rounds, "apart": True}
         claiming = Claiming(slots=wanted, runner_id=seen.runner_id, **options)
@@ -190,7 +192,7 @@ class Claims:
     # Of backends with limits: in a transaction of its own.
 
     async def _claim_limited(self, backend: str, slots: int, seen: _Seen, others: Sequence[Job]) -> Claim:
-        table = self._tables.of(backend)
+        table = self._tables.by_backend[backend]
 
         async def work(connection: Any) -> Claim:
             async with connection.transaction(isolation="read_committed"):
@@ -246,30 +248,26 @@ class Claims:
         if time.monotonic() - self._begun_at > START_OVER_SECONDS:
             self.start_over()
         ahead = any(self._cursors.is_ahead(table.table) for table, _ in wanted)
-        rows = await self._fetched(wanted, seen, fetch)
-        jobs, left = self._noted(list(rows), wanted, seen)
+        jobs, left = await self._claim_once(wanted, seen, fetch)
         again = [(table, places) for table, places, more in left if ahead or more is More.AT_ONCE]
         if again:
             self.start_over()
             try:
-                rows = await self._fetched(again, seen, fetch)
-                jobs = self._noted(list(rows), again, seen)[0] + jobs
+                jobs = (await self._claim_once(again, seen, fetch))[0] + jobs
             except RowRefused:
                 if not jobs:  # those are this runner's already: the next claim meets that row again
                     raise
         return jobs
 
-    def _fetched(self, wanted: Wanted, seen: _Seen, fetch: Fetch) -> Awaitable[Sequence[Row]]:
-        """Run the statement that claims up to so many rows of each table."""
+    async def _claim_once(
+        self, wanted: Wanted, seen: _Seen, fetch: Fetch
+    ) -> tuple[list[Job], list[tuple[JobTable, int, More]]]:
+        """Claim up to so many rows of each table: jobs in their order, and where there were too few."""
         if self._cursors.at_start:
             self._begun_at = time.monotonic()
         arguments = [self._cursors.arguments(table.table, slots) for table, slots in wanted]
-        return fetch(self._statement([table for table, _ in wanted]), seen.runner_id, *chain(*arguments))
-
-    def _noted(
-        self, rows: list[Row], wanted: Wanted, seen: _Seen
-    ) -> tuple[list[Job], list[tuple[JobTable, int, More]]]:
-        """Take note of what a claim has found; its jobs in their order, and where it got too few."""
+        tables = [table for table, _ in wanted]
+        rows = [*await fetch(self._statement(tables), seen.runner_id, *chain(*arguments))]
         seen.take(rows)
         rows.sort(key=itemgetter(RUN_AT, KEY))
         left = []
@@ -279,7 +277,7 @@ class Claims:
             if len(own) < slots:
                 left.append((table, slots - len(own), more))
         rows.sort(key=itemgetter(PRIORITY), reverse=True)
-        return claimed_jobs(rows, [table for table, _ in wanted], seen.runner_id), left
+        return claimed_jobs(rows, tables, seen.runner_id), left
 
     def _note(self, table: JobTable, slots: int, rows: Sequence[Row], seen: _Seen) -> More:
         """Take note of how far a claim has got in a table."""
@@ -367,15 +365,11 @@ class ClaimCursors:
         """Tell whether the next claim doesn't start at the oldest job of each priority."""
         return table in self._reached
 
-    def since(self, table: str) -> list[datetime]:
-        """Return from which ``run_at`` on each priority is looked at, in the order of ``PRIORITIES``."""
-        reached = self._reached.get(table, {})
-        return [reached.get(priority, BEGINNING) for priority in PRIORITIES]
-
     def arguments(self, table: str, slots: int) -> list[object]:
         """Return a table's arguments of the claim that begins here."""
+        reached = self._reached.get(table, {})
         after = [self._keys[table].after] if table in self._keys else []
-        return [slots, *self.since(table), *after]
+        return [slots, *(reached.get(priority, BEGINNING) for priority in PRIORITIES), *after]
 
     def reach(self, table: str, slots: int, rows: Sequence[Row]) -> None:
         """Take note of the rows that a claim has got, the oldest first."""
@@ -442,12 +436,12 @@ class ClaimStatements:
         tables: The store's.
 
     Attributes:
-        refused: The keys, by table, of rows that the database refuses, and that are left out.
+        refused: The ids of rows that the database refuses, and that are left out.
     """
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self.refused: dict[str, list[str]] = {}
+        self.refused: list[str] = []
 
     def claim(self, tables: Sequence[JobTable], keyed: Collection[str]) -> str:
         """Build a claim from tables, some of them with ordering keys; ``sql/claim.sql`` has its arguments."""
@@ -495,7 +489,8 @@ class ClaimStatements:
 
     def _sql(self, name: str, table: JobTable, number: int = 0, /, **parts: str) -> str:
         """Fill in a statement, or a part of one, about one table: the ``number``th of the whole."""
-        keys = ",".join(self.refused.get(table.table, ()))
+        ids = (job_id for job_id in self.refused if table_of(job_id) == table.table)
+        keys = ",".join(filter(None, map(key_of, ids)))
         left_out = f"AND id <> ALL ('{{{keys}}}'::uuid[])" if keys else ""
         holds = self._tables.statement("lease_holds", table)
         counted = "" if table.max_in_flight is None else f"AND {holds} IS NOT TRUE"

@@ -86,7 +86,7 @@ class Enqueues:
             return await self._executor.run(Workload.REST, work) if pairs else []
 
     async def _add_one(self, new_job: NewJob) -> list[Job]:
-        table, key, tries = self._tables.of(new_job.backend), hyphenated(new_key()), count()
+        table, key, tries = self._tables.by_backend[new_job.backend], hyphenated(new_key()), count()
         arguments = self._insert_of_one(table, key, new_job)
 
         async def work(connection: Any) -> Job:
@@ -112,7 +112,7 @@ class Enqueues:
             return jobs
         with callers_errors(self._options.location):
             (new_job,), fetch = new_jobs, finished(fetching)
-            table, key = self._tables.of(new_job.backend), hyphenated(new_key())
+            table, key = self._tables.by_backend[new_job.backend], hyphenated(new_key())
             rows = finished(fetch(*self._insert_of_one(table, key, new_job)))
             return [self._stored_one(rows, table, key, new_job)]
 
@@ -132,7 +132,7 @@ class Enqueues:
                 jobs[key] = self._stored_one(rows, table, key, new_job)
             elif is_new and all(is_plain(new_job) for _, new_job in own):
                 ((at,),) = await fetch(self._tables.statement("add_plain", table), *plain_arguments(own))
-                jobs |= stored_plain(own, table, [as_utc(at)] * 3)
+                jobs |= stored_plain(own, table, [instant_of(at)] * 3)
             else:
                 jobs |= await self._insert_many(table, fetch, own, repeated=repeated)
         return [jobs[key] for key, _ in pairs]
@@ -147,7 +147,9 @@ class Enqueues:
     def _stored_one(self, rows: Sequence[Row], table: JobTable, key: str, new_job: NewJob) -> Job:
         if not rows:
             raise RowRefused(store=self._options.location, problem=UNKEPT)
-        instants = list(map(as_utc, rows[0][1:]))
+        # A caller's connection may give them in another zone, or by its own codec as text; what that makes
+        # something else of is None: the row is there all the same.
+        instants = list(map(instant_of, rows[0][1:]))
         if is_plain(new_job):
             return stored_plain([(key, new_job)], table, instants)[key]
         return stored(new_job, table, key, instants)
@@ -166,7 +168,7 @@ class Enqueues:
             left = [pair for pair in pairs if pair[0] not in jobs]
             values = zip(*(values_of(key, new_job).values() for key, new_job in left), strict=True)
             rows = await fetch(self._tables.statement("add_many", table), *map(list, values), not repeated)
-            added = {str(row[0]): list(map(as_utc, row[1:])) for row in rows}
+            added = {str(row[0]): list(map(instant_of, row[1:])) for row in rows}
             jobs |= {key: stored(new_job, table, key, added[key]) for key, new_job in left if key in added}
             if left := [pair for pair in left if pair[0] not in added]:
                 jobs |= await self._find_live(table, fetch, left)
@@ -295,16 +297,6 @@ def _alike(backend: str) -> dict[str, Any]:
     return dict(new_row(NewJob(backend=backend, path="/", payload={}), "", datetime.now(UTC)).__dict__)
 
 
-def as_utc(instant: object) -> datetime | None:
-    """Read an instant: a caller's connection may give it in another zone, or by its own codec as text.
-
-    What a codec makes something else of is None: the row is there all the same.
-    """
-    if isinstance(instant, datetime) and instant.tzinfo is not None:
-        return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
-    return instant_of(instant)
-
-
 # An enqueue as SQL and parameters, for a transaction whose statements the caller sends.
 
 
@@ -323,7 +315,7 @@ def sql_statement(tables: Tables, new_job: NewJob, paramstyle: ParamStyle) -> Sq
         expected = f"one of {', '.join(STYLES)}"
         raise OptionInvalid(option="paramstyle", value=shown(paramstyle), expected=expected)
     place_of, special, escaped, is_named = STYLES[paramstyle]
-    table, key, names = tables.of(new_job.backend), hyphenated(new_key()), list[str]()
+    table, key, names = tables.by_backend[new_job.backend], hyphenated(new_key()), list[str]()
     values = values_of(key, new_job)
 
     def place(match: re.Match[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -156,16 +156,14 @@ class TableCheck:
         relation = await migrate.find_table(self.connection, self.tables.schema, self.table.table)
         if relation is None:
             return
-        for finding in self._columns(relation):
-            yield finding
-        others = [self._assigned(relation), self._state(), self._references()]
+        others = [self._columns(relation), self._assigned(relation), self._state(), self._references()]
         if {"run_at", "deferred_since", "priority", "ordering_key"} <= relation.types.keys():
             others.append(self._waiting_jobs())
         for some in others:
             async for finding in some:
                 yield finding
 
-    def _columns(self, relation: migrate.Relation) -> Iterator[Finding]:
+    async def _columns(self, relation: migrate.Relation) -> AsyncIterator[Finding]:
         """Find columns that are missing, or of another type; those that a migration adds aside."""
         for column in sorted(relation.must_be_given - COLUMNS.keys()):
             yield Finding.stopping(

@@ -72,11 +72,6 @@ class Listener(Notifications):
         self._flow.claimed()
         self._changed.send()
 
-    def open(self) -> None:
-        """See ``Notifications.open``."""
-        self._work.reopen()
-        self._changed.reopen()
-
     def work(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``."""
         return self._subscription.subscribe()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import partial
@@ -169,22 +169,21 @@ class Claims:
         """
         self.start_over()  # of what it may have got as far as, nothing is written
         wanted = {self._tables.by_backend[backend]: number for backend, number in slots.items()}
-        refused = _Refused(self._quarantine)
-        options: dict[str, Any] = {"refused": refused, "rounds": self._rounds, "apart": True}
-        claiming = Claiming(slots=wanted, runner_id=seen.runner_id, **options)
+        known: dict[str, Any] = {"refused": self._quarantine, "rounds": self._rounds}
+        claiming = Claiming(slots=wanted, runner_id=seen.runner_id, apart=True, quiet=True, **known)
         claim = Claim()
         try:
             claim = await self._executor.do(claiming.claim, Access.WRITE, claims=True)
         except RowRefused as another:
             error = another
-        if refused.problems:
-            job_id, problem = next(iter(refused.problems.items()))
+        if claiming.problems:
+            job_id, problem = next(iter(claiming.problems.items()))
             text = f"job {job_id} can't be claimed, pending as before: {problem}; correct the row or the rule"
             self._unreported = RowRefused(store=self._executor.location, problem=text)
             # The runner reports the error.
-            self._quarantine.add("claimed", refused.problems, problem, level=logging.WARNING)
+            self._quarantine.add("claimed", claiming.problems, problem, level=logging.WARNING)
         guards = {object_name(table.table, "ordering") for table in wanted}
-        is_explained = error is None or refused.problems or constraint_of(error) in guards
+        is_explained = error is None or claiming.problems or constraint_of(error) in guards
         if error is not None and not (claim or own or is_explained):
             raise error
         return claim
@@ -402,28 +401,6 @@ class ClaimCursors:
         else:
             del self._keys[table]
         return More.AT_ONCE if missed else More.NO
-
-
-class _Refused(Quarantine):
-    """Collects what a claim is refused, so that it is logged in one line.
-
-    Attributes:
-        problems: What the database said, by the job's id.
-    """
-
-    def __init__(self, quarantine: Quarantine) -> None:
-        super().__init__()
-        self._quarantine = quarantine
-        self.problems: dict[str, str] = {}
-
-    def add(self, verb: str, job_ids: Iterable[str], problem: str, **options: Any) -> None:
-        """See ``Quarantine.add``."""
-        self.problems |= dict.fromkeys(job_ids, problem)
-        self._quarantine.add(verb, job_ids, problem, quiet=True)
-
-    def resting(self, verb: str) -> list[str]:
-        """See ``Quarantine.resting``."""
-        return self._quarantine.resting(verb)
 
 
 class ClaimStatements:

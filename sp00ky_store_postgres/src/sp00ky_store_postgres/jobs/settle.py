@@ -61,8 +61,7 @@ class Settles:
         tasks = list(self._apart.values())
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _settle_in_time(self, settlements: Batch, workload: Workload) -> list[SettleResult]:
         results = [SettleResult(job_id=settlement.job_id, fate=SETTLED) for settlement in settlements]

@@ -51,8 +51,9 @@ async def check(options: PostgresOptions, tables: Tables, executor: Executor) ->
         findings, may_read = await _privileges(connection, tables)
         others = [_settings(connection)]
         if may_read:
-            checks = [TableCheck(connection, tables, table, tables.name(table)) for table in tables.all]
-            others += [_migrations(connection, tables, options), *(one.findings() for one in checks)]
+            others.append(_migrations(connection, tables, options))
+            for table in tables.all:
+                others += await TableCheck(connection, tables, table, tables.name(table)).parts()
             others.append(_forsaken_tables(connection, tables))
         if options.notify and executor.is_open:
             others.append(_notifications(connection, executor))
@@ -151,17 +152,15 @@ class TableCheck:
     table: JobTable
     name: str
 
-    async def findings(self) -> AsyncIterator[Finding]:
-        """Find all."""
+    async def parts(self) -> list[AsyncIterator[Finding]]:
+        """Return what finds something; nothing where there is no such table."""
         relation = await migrate.find_table(self.connection, self.tables.schema, self.table.table)
         if relation is None:
-            return
+            return []
         others = [self._columns(relation), self._assigned(relation), self._state(), self._references()]
         if {"run_at", "deferred_since", "priority", "ordering_key"} <= relation.types.keys():
             others.append(self._waiting_jobs())
-        for some in others:
-            async for finding in some:
-                yield finding
+        return others
 
     async def _columns(self, relation: migrate.Relation) -> AsyncIterator[Finding]:
         """Find columns that are missing, or of another type; those that a migration adds aside."""

@@ -305,9 +305,9 @@ async def pending(connection: Any, tables: Tables, options: PostgresOptions) -> 
     Raises:
         SchemaError: A table is another application's, or of a newer version.
     """
-    relations = {name: await find_table(connection, tables.schema, name) for name in KEY_COLUMNS}
-    for name, relation in relations.items():
-        _refuse_other(name, KEY_COLUMNS[name], relation, options)
+    relations = {
+        name: await _find_own(connection, name, columns, options) for name, columns in KEY_COLUMNS.items()
+    }
     objects = await connection.fetch(read_sql("catalog_schema"), tables.schema)
     in_schema = Relation(objects={(row["kind"], row["name"]): True for row in objects})
     lacking: list[Pending] = []
@@ -337,8 +337,7 @@ async def _lacking_of(
             f"knows version {VERSION}",
             fix="upgrade sp00ky-store-postgres",
         )
-    relation = await find_table(connection, tables.schema, table.table)
-    _refuse_other(table.table, JOB_KEY, relation, options)
+    relation = await _find_own(connection, table.table, JOB_KEY, options)
     if version > VERSION:
         return []  # that release knows what the table has to have
     has_rows = f"SELECT EXISTS (SELECT FROM {tables.name(table)})"  # noqa: S608  # a quoted name
@@ -413,12 +412,17 @@ def _record(table: JobTable, tables: Tables, version: int) -> Pending:
     )
 
 
-def _refuse_other(
-    name: str, columns: Mapping[str, str], relation: Relation | None, options: PostgresOptions
-) -> None:
-    """Raise ``TableRefused`` for a relation without the key columns of the table whose name it has."""
+async def _find_own(
+    connection: Any, name: str, columns: Mapping[str, str], options: PostgresOptions
+) -> Relation | None:
+    """Return a table of the store's; None: there is none of that name.
+
+    Raises:
+        TableRefused: A relation of that name lacks key columns, or is no plain table.
+    """
+    relation = await find_table(connection, options.schema, name)
     if relation is None:
-        return
+        return None
     lacking = columns.items() - relation.types.items()
     # Rows are addressed by their place, which several partitions may share. (Of a table that has children
     # statements see its own rows alone.)
@@ -431,6 +435,7 @@ def _refuse_other(
             fix="rename it, give the backend another method.table, or give the jobs a schema of their own: "
             "add schema=<name> to the store's URL",
         )
+    return relation
 
 
 # The catalog.

@@ -87,7 +87,8 @@ class PostgresStore(TransactionalStore):
         )
         super().__init__(attrs.evolve(options, tables=tables))
         self._url = read_url(options.url)
-        self._executor = Executor(self._url, Tables(self._tables, self._backends, self._url.schema))
+        held = Tables(self._tables, self._backends, self._url.schema, self._url.location)
+        self._executor = Executor(self._url, held)
         self._claims = Claims(self._executor, self._refused, self._on_claimed)
         self._notifications = Listener(self._executor, self._is_due, self._claims.start_over)
         self._marks = Marks(self._executor)
@@ -129,7 +130,7 @@ class PostgresStore(TransactionalStore):
         return result
 
     def _session(self, fetch: Callable[..., Awaitable[Sequence[Any]]]) -> PostgresSession:
-        return PostgresSession(self._executor.tables, self.location, fetch)
+        return PostgresSession(self._executor.tables, fetch)
 
     async def _read(self, connection: object, work: Work[T]) -> T:
         if connection is None:

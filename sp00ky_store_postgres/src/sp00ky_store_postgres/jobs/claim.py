@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
@@ -113,7 +114,7 @@ class Claims:
         self._claimed = claimed
         self._tables = executor.tables
         self._built: dict[tuple[object, ...], str] = {}
-        self._cursors = ClaimCursors()
+        self._cursors: defaultdict[str, ClaimCursor] = defaultdict(ClaimCursor)  # by table
         self._begun_at = -math.inf  # when one has started from the beginning
         self._quarantine = quarantine
         self._unreported: RowRefused | None = None  # a runner without any other job ends with it
@@ -123,7 +124,8 @@ class Claims:
 
     def start_over(self) -> None:
         """Start the next claims at the oldest job: one may be due that is older than the last claimed."""
-        self._cursors.start_over()
+        for cursor in self._cursors.values():
+            cursor.reached.clear()
 
     def forget_statements(self) -> None:
         """Build claims anew: a table's leases or limits are others."""
@@ -246,7 +248,7 @@ class Claims:
             return []
         if time.monotonic() - self._begun_at > START_OVER_SECONDS:
             self.start_over()
-        ahead = any(self._cursors.is_ahead(table.table) for table, _ in wanted)
+        ahead = any(self._cursors[table.table].reached for table, _ in wanted)
         jobs, left = await self._claim_once(wanted, seen, fetch)
         again = [(table, places) for table, places, more in left if ahead or more is More.AT_ONCE]
         if again:
@@ -262,9 +264,9 @@ class Claims:
         self, wanted: Wanted, seen: _Seen, fetch: Fetch
     ) -> tuple[list[Job], list[tuple[JobTable, int, More]]]:
         """Claim up to so many rows of each table: jobs in their order, and where there were too few."""
-        if self._cursors.at_start:
+        if not any(cursor.reached for cursor in self._cursors.values()):
             self._begun_at = time.monotonic()
-        arguments = [self._cursors.arguments(table.table, slots) for table, slots in wanted]
+        arguments = [self._cursors[table.table].arguments(slots) for table, slots in wanted]
         tables = [table for table, _ in wanted]
         rows = [*await fetch(self._statement(tables), seen.runner_id, *chain(*arguments))]
         seen.take(rows)
@@ -280,9 +282,9 @@ class Claims:
 
     def _note(self, table: JobTable, slots: int, rows: Sequence[Row], seen: _Seen) -> More:
         """Take note of how far a claim has got in a table."""
-        filled = len(rows) >= slots
-        self._cursors.reach(table.table, slots, rows)
-        more = self._cursors.look(table.table, seen.keys.get(table.backend), filled=filled)
+        cursor = self._cursors[table.table]
+        cursor.reach(slots, rows)
+        more = cursor.look(seen.keys.get(table.backend), filled=len(rows) >= slots)
         seen.retry_in.pop(table.backend, None)
         is_open = seen.breakers.get(table.backend, Breaker()).state is not BreakerState.CLOSED
         if more is More.NEXT and not is_open and table.backend not in seen.paused:
@@ -291,7 +293,7 @@ class Claims:
 
     def _statement(self, tables: Sequence[JobTable]) -> str:
         names = tuple(table.table for table in tables)
-        keyed = self._cursors.keyed.intersection(names)
+        keyed = frozenset(name for name in names if self._cursors[name].keyed)
         key = (keyed, names)
         statement = self._built.get(key)
         if statement is None:
@@ -322,84 +324,56 @@ class More(Enum):
 
 
 @attrs.define
-class _Keys:
-    """The place up to which claims have looked through the ordering keys of a table.
-
-    Attributes:
-        after: The last key that was looked at; empty: the next claim looks at the first ones.
-        took_all: Whether every claim since the first keys has taken all that it found.
-    """
-
-    after: str = ""
-    took_all: bool = True
-
-
-class ClaimCursors:
-    """Places in the indexes of claims, by table.
+class ClaimCursor:
+    """The place in the indexes of a table up to which claims have come.
 
     While there is a backlog, most claims start where the one before has ended: in front of that lie the index
     entries of jobs claimed since the last vacuum, and stepping over them would cost more each second. Of many
     ordering keys each claim looks at the next ones.
+
+    Attributes:
+        reached: By priority, ``run_at`` of the last job; empty: the next claim starts at the oldest one.
+        keyed: The table has jobs with ordering keys, as far as is known.
+        after: The last key that was looked at; empty: the next claim looks at the first ones.
+        took_all: Whether every claim since the first keys has taken all that it found.
     """
 
-    def __init__(self) -> None:
-        self._reached: dict[str, dict[int, datetime]] = {}  # by table and priority
-        self._keys: dict[str, _Keys] = {}  # of the tables that have jobs with ordering keys
+    reached: dict[int, datetime] = attrs.field(factory=dict)
+    keyed: bool = False
+    after: str = ""
+    took_all: bool = True
 
-    @property
-    def keyed(self) -> frozenset[str]:
-        """List the tables that have jobs with ordering keys, as far as is known."""
-        return frozenset(self._keys)
+    def arguments(self, slots: int) -> list[object]:
+        """Return the table's arguments of the claim that begins here."""
+        after = [self.after] if self.keyed else []
+        return [slots, *(self.reached.get(priority, BEGINNING) for priority in PRIORITIES), *after]
 
-    @property
-    def at_start(self) -> bool:
-        """Tell whether the next claims start at the oldest jobs."""
-        return not self._reached
-
-    def start_over(self) -> None:
-        """Start the next claims at the oldest job: one may be due that is older than the last claimed."""
-        self._reached.clear()
-
-    def is_ahead(self, table: str) -> bool:
-        """Tell whether the next claim doesn't start at the oldest job of each priority."""
-        return table in self._reached
-
-    def arguments(self, table: str, slots: int) -> list[object]:
-        """Return a table's arguments of the claim that begins here."""
-        reached = self._reached.get(table, {})
-        after = [self._keys[table].after] if table in self._keys else []
-        return [slots, *(reached.get(priority, BEGINNING) for priority in PRIORITIES), *after]
-
-    def reach(self, table: str, slots: int, rows: Sequence[Row]) -> None:
+    def reach(self, slots: int, rows: Sequence[Row]) -> None:
         """Take note of the rows that a claim has got, the oldest first."""
         if rows and len(rows) == slots:
-            self._reached.setdefault(table, {}).update((row[PRIORITY], row[RUN_AT]) for row in rows)
+            self.reached.update((row[PRIORITY], row[RUN_AT]) for row in rows)
         else:
-            self._reached.pop(table, None)
+            self.reached.clear()
 
-    def look(self, table: str, seen: Mapping[str, Any] | None, *, filled: bool) -> More:
+    def look(self, seen: Mapping[str, Any] | None, *, filled: bool) -> More:
         """Take note of the keys that a claim has looked at; say whether another claim finds more.
 
         Args:
-            table: its name.
-            seen: what the claim says of its keys; without their number: there are some, and it took nothing;
-                None: there are none.
+            seen: what the claim says of the table's keys; without their number: there are some, and it took
+                nothing; None: there are none.
             filled: it got as many jobs as it wanted.
         """
         if seen is None:
             return More.NO
-        keys = self._keys.setdefault(table, _Keys())
-        number = seen.get("keys")
+        number, self.keyed = seen.get("keys"), True
         if number is None:
             return More.AT_ONCE
         if number >= MOST_KEYS:
-            keys.after, keys.took_all = seen["last"], keys.took_all and not filled
+            self.after, self.took_all = seen["last"], self.took_all and not filled
             return More.NO if filled else More.NEXT
-        missed = not keys.took_all and not filled
-        if number or keys.after:
-            self._keys[table] = _Keys()
-        else:
-            del self._keys[table]
+        missed = not self.took_all and not filled
+        self.keyed = bool(number or self.after)
+        self.after, self.took_all = "", True
         return More.AT_ONCE if missed else More.NO
 
 

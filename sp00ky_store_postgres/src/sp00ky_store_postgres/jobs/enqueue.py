@@ -183,7 +183,7 @@ class Enqueues:
         keys = [new_job.dedup_key for _, new_job in pairs if new_job.dedup_key is not None]
         held = Both((Is("dedup_key", "in", keys), Is("status", "in", LIVE_STATUSES)))
         where = Either((held, Is("id", "in", [key for key, _ in pairs])))
-        session = PostgresSession(self._tables, self._options.location, fetch)
+        session = PostgresSession(self._tables, fetch)
         longest = dict.fromkeys(("payload", "result"), table.max_payload_bytes)
         rows = await session.select(job_table(table.table), [where], longest=longest)
         jobs = [to_job(table, row) for row in rows]

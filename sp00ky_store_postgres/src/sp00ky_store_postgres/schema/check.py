@@ -51,7 +51,7 @@ async def check(options: PostgresOptions, tables: Tables, executor: Executor) ->
         findings, may_read = await _privileges(connection, tables)
         others = [_settings(connection)]
         if may_read:
-            others.append(_migrations(connection, tables, options))
+            others.append(_migrations(connection, tables))
             for table in tables.all:
                 others += await TableCheck(connection, tables, table, tables.name(table)).parts()
             others.append(_forsaken_tables(connection, tables))
@@ -121,10 +121,10 @@ def _lacking_right(row: Any, tables: Tables) -> Finding:
 # Tables.
 
 
-async def _migrations(connection: Any, tables: Tables, options: PostgresOptions) -> AsyncIterator[Finding]:
+async def _migrations(connection: Any, tables: Tables) -> AsyncIterator[Finding]:
     """Find what the migrations have still to make; one finding where there are no tables yet."""
     try:
-        steps = await migrate.pending(connection, tables, options)
+        steps = await migrate.pending(connection, tables)
     except migrate.TableRefused as error:
         yield Finding.stopping(tables.schema, error.problem, STOPS, error.fix)
         return
@@ -251,7 +251,7 @@ class TableCheck:
 
     async def _waiting_jobs(self) -> AsyncIterator[Finding]:
         """Find what is due while no runner is alive, and what has been deferred for over an hour."""
-        reading = PostgresSession(self.tables, "", self.connection.fetch)
+        reading = PostgresSession(self.tables, self.connection.fetch)
         now, due = await reading.now(), await next_due(reading, [self.table])
         if due is not None and due <= now and not await _has_runner(self.connection, reading, self.tables):
             yield Finding.warning(

@@ -79,17 +79,19 @@ class Tables:
         by_backend: The same; one that has none is an ``UnknownBackend``.
         all: The same.
         schema: Where all are.
+        location: Of the store: ``Store.location``.
         heard: As notifications name them.
         own: The store's own in SQL, by their names without the prefix: ``runner``.
     """
 
     def __init__(
-        self, by_name: Mapping[str, JobTable], by_backend: Mapping[str, JobTable], schema: str
+        self, by_name: Mapping[str, JobTable], by_backend: Mapping[str, JobTable], schema: str, location: str
     ) -> None:
         self.by_name = by_name
         self.by_backend = by_backend
         self.all: tuple[JobTable, ...] = tuple(by_name.values())
         self.schema = schema
+        self.location = location
         self.heard: frozenset[str] = frozenset(f"{schema}.{name}" for name in (*by_name, *HEARD))
         self.own: dict[str, str] = {own.removeprefix("sp00ky_"): quoted(schema, own) for own in KEY_COLUMNS}
         self._filled: dict[tuple[str, str | None], str] = {}

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from functools import partial
+from functools import cache, partial
 from itertools import chain, count
 from operator import itemgetter
 from typing import Any
@@ -113,12 +113,12 @@ class Claims:
         self._executor = executor
         self._claimed = claimed
         self._tables = executor.tables
-        self._built: dict[tuple[object, ...], str] = {}
         self._cursors: defaultdict[str, ClaimCursor] = defaultdict(ClaimCursor)  # by table
         self._begun_at = -math.inf  # when one has started from the beginning
         self._quarantine = quarantine
         self._unreported: RowRefused | None = None  # a runner without any other job ends with it
         self._statements = ClaimStatements(self._tables)
+        self._statement = cache(self._build)
         self._rounds = Rounds()  # of the kit's claims
         self._due_since: float | None = None  # since when something has been due, and no claim got anything
 
@@ -128,15 +128,15 @@ class Claims:
             cursor.reached.clear()
 
     def forget_statements(self) -> None:
-        """Build claims anew: a table's leases or limits are others."""
-        self._built.clear()
+        """Build claims anew: a table's leases or limits are others, or what is refused."""
+        self._statement.cache_clear()
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
         refused = self._quarantine.resting("claimed")
         if refused != self._statements.refused:
             self._statements.refused = refused
-            self._built.clear()
+            self.forget_statements()
         fetch, seen = partial(self._executor.fetch, Workload.CLAIM), _Seen(runner_id)
         tables = self._tables.by_backend
         free = {name: n for name, n in slots_by_backend.items() if not tables[name].has_limits}
@@ -267,8 +267,9 @@ class Claims:
         if not any(cursor.reached for cursor in self._cursors.values()):
             self._begun_at = time.monotonic()
         arguments = [self._cursors[table.table].arguments(slots) for table, slots in wanted]
-        tables = [table for table, _ in wanted]
-        rows = [*await fetch(self._statement(tables), seen.runner_id, *chain(*arguments))]
+        names = tuple(table.table for table, _ in wanted)
+        keyed = frozenset(name for name in names if self._cursors[name].keyed)
+        rows = [*await fetch(self._statement(names, keyed), seen.runner_id, *chain(*arguments))]
         seen.take(rows)
         rows.sort(key=itemgetter(RUN_AT, KEY))
         left = []
@@ -278,7 +279,10 @@ class Claims:
             if len(own) < slots:
                 left.append((table, slots - len(own), more))
         rows.sort(key=itemgetter(PRIORITY), reverse=True)
-        return claimed_jobs(rows, tables, seen.runner_id), left
+        return claimed_jobs(rows, [table for table, _ in wanted], seen.runner_id), left
+
+    def _build(self, names: tuple[str, ...], keyed: frozenset[str]) -> str:
+        return self._statements.claim([self._tables.by_name[name] for name in names], keyed)
 
     def _note(self, table: JobTable, slots: int, rows: Sequence[Row], seen: _Seen) -> More:
         """Take note of how far a claim has got in a table."""
@@ -290,15 +294,6 @@ class Claims:
         if more is More.NEXT and not is_open and table.backend not in seen.paused:
             seen.retry_in[table.backend] = 0.0
         return more
-
-    def _statement(self, tables: Sequence[JobTable]) -> str:
-        names = tuple(table.table for table in tables)
-        keyed = frozenset(name for name in names if self._cursors[name].keyed)
-        key = (keyed, names)
-        statement = self._built.get(key)
-        if statement is None:
-            statement = self._built[key] = self._statements.claim(tables, keyed)
-        return statement
 
     async def next_due(self, backends: Collection[str], *, claimable: bool = False) -> float | None:
         """See ``Store.next_due``; ``claimable``: without jobs that a breaker or a pause keeps."""

@@ -126,8 +126,7 @@ class PostgresStore(TransactionalStore):
         """Read on a caller's blocking connection."""
         with callers_errors(self.location):
             session = self._session(finished(blocking_fetch_of(connection, reads=True)))
-        result: T = finished(self._executor.within(session, work))
-        return result
+        return finished(self._executor.within(session, work))
 
     def _session(self, fetch: Callable[..., Awaitable[Sequence[Any]]]) -> PostgresSession:
         return PostgresSession(self._executor.tables, fetch)

@@ -108,8 +108,7 @@ class Enqueues:
         """Insert in the transaction of a caller's blocking connection; one job as fast as can be."""
         fetching = blocking_fetch_of(connection)
         if len(new_jobs) != 1 or new_jobs[0].dedup_key is not None or not self._options.notify:
-            jobs: list[Job] = finished(self.add_within(new_jobs, fetching))
-            return jobs
+            return finished(self.add_within(new_jobs, fetching))
         with callers_errors(self._options.location):
             (new_job,), fetch = new_jobs, finished(fetching)
             table, key = self._tables.by_backend[new_job.backend], hyphenated(new_key())
@@ -234,14 +233,10 @@ def values_of(key: str, new_job: NewJob) -> dict[str, Any]:
         **values,
         **dict(zip(_OPTIONS, _options_of(new_job), strict=True)),
         "timeout": _seconds(new_job),
-        "run_at": _text(new_job.run_at),
+        "run_at": new_job.run_at and new_job.run_at.isoformat(),
         "delay": 0.0 if new_job.delay is None else float(new_job.delay // MICROSECOND),
-        "expires_at": _text(new_job.expires_at),
+        "expires_at": new_job.expires_at and new_job.expires_at.isoformat(),
     }
-
-
-def _text(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.isoformat()
 
 
 def _seconds(new_job: NewJob) -> float | None:

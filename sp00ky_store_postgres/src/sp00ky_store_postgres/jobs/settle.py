@@ -21,7 +21,7 @@ from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.refused_rows import Quarantine, bisect, settle_with_less
 from sp00ky_store_postgres.connection.connect import Workload
-from sp00ky_store_postgres.connection.executor import Executor, Row
+from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.errors import constraint_of, is_meant, is_slow
 from sp00ky_store_postgres.rows import is_key, readable
 from sp00ky_store_postgres.schema.definition import object_name
@@ -179,7 +179,9 @@ class Settles:
             statement = " UNION ALL ".join(self._of_each(names, "settle_unwritten"))
             for row in await self._executor.fetch(workload, statement, *unwritten):
                 n = left[row["n"] - 1]
-                fates[given[n]] = _fate(row, batch[n])
+                fate = batch[n].fate_on(epoch=row["epoch"], status=row["status"], runner_id=row["runner"])
+                # Where the guard fits, a transaction locks the row, or it moved just now.
+                fates[given[n]] = SettleFate.BUSY if fate is SETTLED else fate
         return [
             SettleResult(job_id=settlement.job_id, fate=fate)
             for settlement, fate in zip(settlements, fates, strict=True)
@@ -221,12 +223,6 @@ class Settles:
         runner_id = readable("runner_id")
         for number, table in enumerate(self._tables.by_name[name] for name in names):
             yield self._tables.statement(statement, table, number=str(number), runner_id=runner_id, **parts)
-
-
-def _fate(row: Row, settlement: Settlement) -> SettleFate:
-    fate = settlement.fate_on(epoch=row["epoch"], status=row["status"], runner_id=row["runner"])
-    # Where the guard fits, and yet nothing was written, a transaction locks the row, or it moved just now.
-    return SettleFate.BUSY if fate is SettleFate.SETTLED else fate
 
 
 def _busy(settlement: Settlement, problem: str) -> SettleResult:

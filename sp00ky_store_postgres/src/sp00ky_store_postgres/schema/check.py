@@ -18,7 +18,7 @@ from sp00ky_core.stores.transactional.jobs.due import next_due
 from sp00ky_core.stores.transactional.schema import RUNNERS, job_table
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.errors import MIGRATE, READ_ONLY, is_refusal
-from sp00ky_store_postgres.notifications import Silent, prove
+from sp00ky_store_postgres.notifications import is_heard
 from sp00ky_store_postgres.schema import migrate
 from sp00ky_store_postgres.schema.definition import COLUMNS, JOB_KEY, KEY_COLUMNS, SHARED, Tables, object_name
 from sp00ky_store_postgres.session import PostgresSession
@@ -63,9 +63,7 @@ async def check(options: PostgresOptions, tables: Tables, executor: Executor) ->
 
 
 async def _notifications(connection: Any, executor: Executor) -> AsyncIterator[Finding]:
-    try:
-        await prove(connection, executor)
-    except Silent:
+    if not await is_heard(connection, executor):
         yield Finding.warning(
             "LISTEN",
             "it is accepted, but a notification doesn't arrive: a pooler in transaction mode",
@@ -164,13 +162,10 @@ class TableCheck:
 
     async def _columns(self, relation: migrate.Relation) -> AsyncIterator[Finding]:
         """Find columns that are missing, or of another type; those that a migration adds aside."""
+        alter = f"ALTER TABLE {self.name} ALTER COLUMN"
         for column in sorted(relation.must_be_given - COLUMNS.keys()):
-            yield Finding.stopping(
-                f"{self.table.table}.{column}",
-                "it is NOT NULL and has no default",
-                "no job can be enqueued",
-                f"ALTER TABLE {self.name} ALTER COLUMN {quoted(column)} SET DEFAULT ...",
-            )
+            problem, fix = "it is NOT NULL and has no default", f"{alter} {quoted(column)} SET DEFAULT ..."
+            yield Finding.stopping(f"{self.table.table}.{column}", problem, "no job can be enqueued", fix)
         by_migration = {statement.name for statement in migrate.statements() if statement.kind == "column"}
         for column, type_ in COLUMNS.items():
             subject, is_ = f"{self.table.table}.{column}", relation.types.get(column)
@@ -178,7 +173,7 @@ class TableCheck:
                 fix = "add it again, as docs/row-contract.md has it"
                 yield Finding.stopping(subject, f"column {column} is missing", STOPS, fix)
             elif is_ not in {None, type_}:
-                fix = f"ALTER TABLE {self.name} ALTER COLUMN {column} TYPE {type_} USING {column}::{type_}"
+                fix = f"{alter} {column} TYPE {type_} USING {column}::{type_}"
                 if triggers := self._triggers_on(column):  # PostgreSQL changes no column that a trigger reads
                     drops = (f"DROP TRIGGER IF EXISTS {trigger} ON {self.name}; " for trigger in triggers)
                     fix = f"{''.join(drops)}{fix}, and then sp00ky migrate"
@@ -254,12 +249,9 @@ class TableCheck:
         reading = PostgresSession(self.tables, self.connection.fetch)
         now, due = await reading.now(), await next_due(reading, [self.table])
         if due is not None and due <= now and not await _has_runner(self.connection, reading, self.tables):
-            yield Finding.warning(
-                self.table.table,
-                f"a job has been due for {int((now - due).total_seconds())} s, and no runner is alive",
-                "its jobs wait until one is started",
-                "start one: sp00ky run",
-            )
+            problem = f"a job has been due for {int((now - due).total_seconds())} s, and no runner is alive"
+            waits = "its jobs wait until one is started"
+            yield Finding.warning(self.table.table, problem, waits, "start one: sp00ky run")
         stored, columns = job_table(self.table.table), ["deferred_since"]
         where = [Is("status", "=", JobStatus.PENDING), Is("deferred_since", "<", now - DEFERRED_LONG)]
         for row in await reading.select(stored, where, order=columns, limit=1, columns=columns):

@@ -36,7 +36,6 @@ CONDITIONS: Mapping[str, str] = {
     "due": "job.status = 'pending' AND job.run_at <= now()",
 }
 """Of numbers that are estimated where they are large."""
-ENDED = ("success", "failed")
 
 
 async def stats(executor: Executor, limit: int | None) -> Mapping[str, BackendStats]:
@@ -53,7 +52,8 @@ async def _numbers(executor: Executor, table: JobTable, limit: int | None) -> Ma
     """Count all rows, or each kind up to a limit; of what is more, take the planner's estimate."""
     tables, kind = executor.tables, "all" if limit is None else "first"
     arguments = () if limit is None else (limit + 1,)
-    parts = {status: tables.statement(f"{kind}_ended", table, status=status) for status in ENDED}
+    ended = ("success", "failed")
+    parts = {status: tables.statement(f"{kind}_ended", table, status=status) for status in ended}
     parts["rows"] = tables.statement(f"{kind}_rows", table)
     (row,) = await executor.ask("stats", *arguments, table=table, **parts)
     estimates = {}

@@ -51,9 +51,6 @@ from sp00ky_store_postgres.sql.loader import literal
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-Wanted = Sequence[tuple[JobTable, int]]
-"""So many jobs at most, of these tables."""
-
 MAY_PROBE, PAUSED, KEYED = -2, -3, -4
 """Instead of a table's number: an open breaker whose probe is due (-1: any other), a pause, ordering keys."""
 
@@ -261,7 +258,7 @@ class Claims:
         return jobs
 
     async def _claim_once(
-        self, wanted: Wanted, seen: _Seen, fetch: Fetch
+        self, wanted: Sequence[tuple[JobTable, int]], seen: _Seen, fetch: Fetch
     ) -> tuple[list[Job], list[tuple[JobTable, int, More]]]:
         """Claim up to so many rows of each table: jobs in their order, and where there were too few."""
         if not any(cursor.reached for cursor in self._cursors.values()):

@@ -236,13 +236,11 @@ class TableCheck:
 
     async def _references(self) -> AsyncIterator[Finding]:
         for name, referrer in await self.connection.fetch(read_sql("references"), self.name):
-            mend = "with ON DELETE SET NULL or ON DELETE CASCADE"
-            yield Finding.warning(
-                self.name,
-                f"constraint {name} of {referrer} references it without ON DELETE SET NULL or CASCADE",
-                "jobs that it references can't be deleted, neither by retention nor by jobs clear",
-                f"ALTER TABLE {referrer} DROP CONSTRAINT {name}, and add it again {mend}",
-            )
+            problem = f"constraint {name} of {referrer} references it without ON DELETE SET NULL or CASCADE"
+            kept = "jobs that it references can't be deleted, neither by retention nor by jobs clear"
+            again = "add it again with ON DELETE SET NULL or ON DELETE CASCADE"
+            fix = f"ALTER TABLE {referrer} DROP CONSTRAINT {name}, and {again}"
+            yield Finding.warning(self.name, problem, kept, fix)
 
     async def _waiting_jobs(self) -> AsyncIterator[Finding]:
         """Find what is due while no runner is alive, and what has been deferred for over an hour."""

@@ -8,6 +8,7 @@ import math
 import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
@@ -54,7 +55,6 @@ class Listener(Notifications):
         self, executor: Executor, is_due: Callable[[], Awaitable[bool]], heard: Callable[[], None]
     ) -> None:
         super().__init__(self.work, executor, executor.tables.all, heard)  # `_listen` is its own
-        self._options = executor.options
         self._is_due = is_due
         self.changed_here: Broadcast = self._changed
         self._flow = flow.Flow(self._work.send)
@@ -72,35 +72,30 @@ class Listener(Notifications):
         self._flow.claimed()
         self._changed.send()
 
-    def open(self) -> None:
-        """See ``Notifications.open``."""
-        self._work.reopen()
-        self._changed.reopen()
-
     def work(self) -> AsyncGenerator[None, None]:
         """See ``Store.work_signal``."""
         return self._subscription.subscribe()
 
     async def _listen(self, subscribed: Callable[[], None]) -> None:
-        """Listen until the connection is lost. Raises ``Silent`` where no notification arrives."""
-        if not self._options.notify:
+        """Listen until the connection is lost. Raises ``StoreError`` where no notification arrives."""
+        options = self._executor.options
+        if not options.notify:
             subscribed()
             await self._poll(math.inf)
         if self._is_silent:
             await self._poll(SILENT_SECONDS)
             self._is_silent = False
-        session = _Session(await connect(self._options.direct_dsn, seconds=PING_SECONDS))
+        session = _Session(await connect(options.direct_dsn, seconds=PING_SECONDS))
         looking = asyncio.create_task(self._flow.run(session.hold_notifications), name="sp00ky-flow")
         try:
             await session.connection.add_listener(CHANNEL, self._on_payload)
-            await prove(session.connection, self._executor)
+            self._is_silent = not await is_heard(session.connection, self._executor)
+            if self._is_silent:
+                raise StoreError(store=self._executor.location, problem=SILENT)
             await session.connection.add_listener(flow.CHANNEL, self._on_payload)
             subscribed()
             await session.until_lost()
             logger.info("the listening connection was lost; a new one is made")
-        except Silent:
-            self._is_silent = True
-            raise
         finally:
             session.connection.terminate()
             looking.cancel()
@@ -161,16 +156,11 @@ class _Session:
         except Exception:
             self.connection.terminate()  # on a new one jobs are looked for again
             raise
-        seconds: float = row["seconds"]
-        return seconds
+        return float(row["seconds"])
 
 
-class Silent(StoreError):
-    """LISTEN was accepted, and a notification didn't arrive."""
-
-
-async def prove(connection: asyncpg.Connection[Any], executor: Executor) -> None:
-    """Listen, and wait for a notification of our own. Raises ``Silent``.
+async def is_heard(connection: asyncpg.Connection[Any], executor: Executor) -> bool:
+    """Listen, and tell whether a notification of our own arrives.
 
     It is sent on another connection: a pooler may well deliver what a client sends to itself.
     """
@@ -182,9 +172,8 @@ async def prove(connection: asyncpg.Connection[Any], executor: Executor) -> None
 
     await connection.add_listener(CHANNEL, on_notification)
     await executor.fetch(Workload.REST, NOTIFY, token)
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(PROOF_SECONDS):
             await proven.wait()
-    except TimeoutError:
-        raise Silent(store=executor.location, problem=SILENT) from None
     await connection.remove_listener(CHANNEL, on_notification)
+    return proven.is_set()

@@ -9,6 +9,7 @@ from functools import partial
 from operator import methodcaller
 from typing import Any
 
+from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import (
     ALL_JOBS,
     BUCKETS,
@@ -30,15 +31,11 @@ from sp00ky_core.stores.transactional.rows import matching
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.rows import last_entry, readable
 
-CONDITIONS = {
-    "pending": "job.status = 'pending'",
+CONDITIONS: Mapping[str, str] = {
+    **{status.value: f"job.status = '{status.value}'" for status in JobStatus},
     "due": "job.status = 'pending' AND job.run_at <= now()",
-    "processing": "job.status = 'processing'",
-    "success": "job.status = 'success'",
-    "failed": "job.status = 'failed'",
 }
 """Of numbers that are estimated where they are large."""
-ENDED = ("success", "failed")
 
 
 async def stats(executor: Executor, limit: int | None) -> Mapping[str, BackendStats]:
@@ -55,7 +52,8 @@ async def _numbers(executor: Executor, table: JobTable, limit: int | None) -> Ma
     """Count all rows, or each kind up to a limit; of what is more, take the planner's estimate."""
     tables, kind = executor.tables, "all" if limit is None else "first"
     arguments = () if limit is None else (limit + 1,)
-    parts = {status: tables.statement(f"{kind}_ended", table, status=status) for status in ENDED}
+    ended = ("success", "failed")
+    parts = {status: tables.statement(f"{kind}_ended", table, status=status) for status in ended}
     parts["rows"] = tables.statement(f"{kind}_rows", table)
     (row,) = await executor.ask("stats", *arguments, table=table, **parts)
     estimates = {}

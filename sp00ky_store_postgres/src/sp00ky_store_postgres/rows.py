@@ -13,16 +13,14 @@ from sp00ky_core.encoding.json_bytes import JsonObject
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.retry import MAX_RETRIES
 from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_TEXT, JobQuery, JobTable
-from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.rows import UNREAD, claimed_of
 from sp00ky_core.stores.transactional.rows import to_job
+from sp00ky_core.stores.transactional.schema import job_table
 from sp00ky_store_postgres.schema.definition import COLUMNS
 from sp00ky_store_postgres.sql.loader import fill, fits, literal, read_sql, unreadable
 
-LIMITED = (
-    *("path", "retry_strategy", "assigned_to", "dedup_key", "traceparent", "runner_id", "ordering_key"),
-    *("request_id", "copied_from"),
-)
+LIMITED = tuple(name for name in job_table("job").longest if name != "errors")
+"""Texts, of which a longer one than any client of the project's writes isn't read."""
 
 CLAIMED = (
     *("id", "path", "payload", "retries", "max_retries", "retry_strategy", "timeout", "assigned_to"),
@@ -190,13 +188,3 @@ def canonical(job_id: str) -> str:
 def with_canonical_ids(query: JobQuery) -> JobQuery:
     """Return a query with its ids as they are in every reply."""
     return query if query.ids is None else attrs.evolve(query, ids=tuple(map(canonical, query.ids)))
-
-
-def keys_by_table(job_ids: Iterable[str]) -> dict[str, list[str]]:
-    """Group keys by the tables that the ids name; what is no id is left out."""
-    keys: dict[str, list[str]] = {}
-    for job_id in job_ids:
-        key = key_of(job_id)
-        if key is not None:
-            keys.setdefault(table_of(job_id), []).append(key)
-    return keys

@@ -59,7 +59,6 @@ class PostgresSession(SqlSession):
 
     Args:
         tables: The store's.
-        location: Of the store: ``Store.location``.
         fetch: Runs a statement; returns its rows.
         many: Runs one for each of many arguments.
 
@@ -71,10 +70,10 @@ class PostgresSession(SqlSession):
     locking = " FOR NO KEY UPDATE SKIP LOCKED"
 
     def __init__(
-        self, tables: Tables, location: str, fetch: Fetch, many: Callable[..., Awaitable[Any]] | None = None
+        self, tables: Tables, fetch: Fetch, many: Callable[..., Awaitable[Any]] | None = None
     ) -> None:
         # Of all else the executor knows whether it can be tried again.
-        super().__init__(lambda error: translated(error, location) if is_refusal(error) else error)
+        super().__init__(lambda error: translated(error, tables.location) if is_refusal(error) else error)
         self._tables = tables
         self._fetch = fetch
         self._fetch_many = many

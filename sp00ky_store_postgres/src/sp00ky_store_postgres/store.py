@@ -52,7 +52,7 @@ from sp00ky_store_postgres.schema.check import check
 from sp00ky_store_postgres.schema.definition import Tables
 from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.url import read_url
-from sp00ky_store_postgres.watch import Watches
+from sp00ky_store_postgres.watch import Marks, Watch
 
 T = TypeVar("T")
 
@@ -87,10 +87,11 @@ class PostgresStore(TransactionalStore):
         )
         super().__init__(attrs.evolve(options, tables=tables))
         self._url = read_url(options.url)
-        self._executor = Executor(self._url, Tables(tables, self._url.schema))
+        held = Tables(self._tables, self._backends, self._url.schema, self._url.location)
+        self._executor = Executor(self._url, held)
         self._claims = Claims(self._executor, self._refused, self._on_claimed)
         self._notifications = Listener(self._executor, self._is_due, self._claims.start_over)
-        self._watches = Watches(self._executor, self._notifications.changed_here)
+        self._marks = Marks(self._executor)
         self._settles = Settles(self._executor, self._refused)
         self._enqueues = Enqueues(self._executor)
 
@@ -125,11 +126,10 @@ class PostgresStore(TransactionalStore):
         """Read on a caller's blocking connection."""
         with callers_errors(self.location):
             session = self._session(finished(blocking_fetch_of(connection, reads=True)))
-        result: T = finished(self._executor.within(session, work))
-        return result
+        return finished(self._executor.within(session, work))
 
     def _session(self, fetch: Callable[..., Awaitable[Sequence[Any]]]) -> PostgresSession:
-        return PostgresSession(self._executor.tables, self.location, fetch)
+        return PostgresSession(self._executor.tables, fetch)
 
     async def _read(self, connection: object, work: Work[T]) -> T:
         if connection is None:
@@ -218,7 +218,7 @@ class PostgresStore(TransactionalStore):
     def use(self, table: JobTable) -> None:
         """See ``Settings.use``."""
         super().use(table)
-        self._executor.tables.use(self._backends[table.backend])
+        self._executor.tables.renew()
         self._claims.forget_statements()
 
     def next_due(self, backends: Collection[str]) -> Coroutine[Any, Any, float | None]:
@@ -261,7 +261,8 @@ class PostgresStore(TransactionalStore):
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
         """See ``Watch.watch``."""
-        return self._watches.watch(query, history)
+        query, changed = with_canonical_ids(query), self._notifications.changed_here
+        return Watch(self._executor, changed, self._marks, query, history).follow()
 
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """See ``Store.stats``."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -22,12 +23,9 @@ from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.filters import age_of, matches
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.subscription import Backoff, Broadcast
-from sp00ky_core.stores.transactional import Is
 from sp00ky_core.stores.transactional.observe import find, load
-from sp00ky_core.stores.transactional.rows import LISTED, matching
-from sp00ky_core.stores.transactional.schema import job_table
+from sp00ky_core.stores.transactional.rows import LISTED, load_rows, matching
 from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, Executor
-from sp00ky_store_postgres.rows import keys_by_table, with_canonical_ids
 from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.sql.loader import read_sql
 
@@ -46,7 +44,7 @@ OVERLAP = timedelta(seconds=1)
 OLDEST = timedelta(seconds=60)
 """How far back the writes of a transaction may lie that ran already when the watch began."""
 
-MARKS = ("id", "updated_at", "lease_epoch", "status")
+MARKS = ("id", "updated_at", "lease_epoch", "status")  # a row's key, and its mark
 
 Mark = tuple[datetime | None, int, str]
 
@@ -54,33 +52,6 @@ Mark = tuple[datetime | None, int, str]
 def mark_of(job: Job) -> Mark:
     """Return what moves when a job changes."""
     return job.updated_at, job.lease_epoch, job.status.value
-
-
-class Watches:
-    """Yields jobs that change.
-
-    Args:
-        executor: The store's connections.
-        changed: Signals that this process has changed jobs.
-    """
-
-    def __init__(self, executor: Executor, changed: Broadcast) -> None:
-        self._executor = executor
-        self._changed_here = changed
-        self._marks = Marks(executor)
-
-    async def watch(self, query: JobQuery, history: int | None) -> AsyncGenerator[Job, None]:
-        """See ``Watch.watch``."""
-        watch = Watch(self._executor, self._changed_here, self._marks, with_canonical_ids(query), history)
-        changes = watch.wide() if query.ids is None else watch.named()
-        try:
-            async for job in changes:
-                yield job
-        except (StoreClosed, StoreUnavailable):
-            if not self._changed_here.closed:  # else it is this store's own end
-                raise
-        finally:
-            await changes.aclose()
 
 
 @attrs.define
@@ -91,7 +62,7 @@ class Watch:
         executor: The store's connections.
         changed_here: Signals that this process has changed jobs.
         marks: Asks for those of named jobs.
-        query: Which jobs are wanted.
+        query: Which jobs are wanted; its ids are canonical.
         history: How many come first, of those that are there; None: all.
         seen: What the jobs looked like that may be read again.
         looked: A look has got through; from then on it is looked again while the database is away.
@@ -105,22 +76,30 @@ class Watch:
     seen: dict[str, Mark] = attrs.field(factory=dict)
     looked: bool = False
 
-    async def named(self) -> AsyncGenerator[Job, None]:
+    async def follow(self) -> AsyncGenerator[Job, None]:
+        """See ``Watch.watch``."""
+        try:
+            async with aclosing(self._wide() if self.query.ids is None else self._named()) as changes:
+                async for job in changes:
+                    yield job
+        except (StoreClosed, StoreUnavailable):
+            if not self.changed_here.closed:  # else it is this store's own end
+                raise
+
+    async def _named(self) -> AsyncGenerator[Job, None]:
         """Follow the jobs of some ids."""
         while not self.changed_here.closed:
             marks = await self._look(partial(self.marks.of, self.query.ids or ()))
             if self.seen and not marks:
                 return
-            moved = sorted(await self._moved(marks, {}), key=age_of)
-            wanted = [job for job in moved if matches(job, self.query)]
+            wanted = self._noted(sorted(await self._moved(marks, {}), key=age_of))
             if self.history is not None:
                 wanted, self.history = wanted[max(len(wanted) - self.history, 0) :], None
-            self.seen |= {job.id: mark_of(job) for job in moved}
             for job in wanted:
                 yield job
             await self._pause()
 
-    async def wide(self) -> AsyncGenerator[Job, None]:
+    async def _wide(self) -> AsyncGenerator[Job, None]:
         """Follow jobs that meet conditions."""
         trail, took = Trail(), 0.0
         since = trail.follow(*await self._read(_snapshot))
@@ -138,10 +117,13 @@ class Watch:
             marks = await self._read(partial(self._changed, since=since))
             moved, since = await self._moved(marks, LISTED), next_since
             took = time.monotonic() - started
-            for job in moved:
-                self.seen[job.id] = mark_of(job)
-                if matches(job, self.query):
-                    yield job
+            for job in self._noted(moved):
+                yield job
+
+    def _noted(self, moved: Sequence[Job]) -> list[Job]:
+        """Take note of what jobs look like; return those that are wanted."""
+        self.seen |= {job.id: mark_of(job) for job in moved}
+        return [job for job in moved if matches(job, self.query)]
 
     async def _moved(self, marks: Mapping[str, Mark], longest: Mapping[str, int]) -> list[Job]:
         """Return the jobs that aren't as they were seen, in the order of the marks."""
@@ -237,25 +219,14 @@ class Marks:
         self._wanted |= job_ids
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask())
-            self._asking.add_done_callback(_heard)  # those who asked may all have gone meanwhile
+            # Those who asked may all have gone meanwhile.
+            self._asking.add_done_callback(lambda task: task.cancelled() or task.exception())
         marks = await asyncio.shield(self._asking)
         return {job_id: marks[job_id] for job_id in job_ids if job_id in marks}
 
     async def _ask(self) -> dict[str, Mark]:
         await asyncio.sleep(GATHERING)
         wanted, self._wanted, self._asking = self._wanted, set(), None
-        return await self._executor.look(partial(self._read, ids=wanted))
-
-    async def _read(self, session: PostgresSession, ids: Iterable[str]) -> dict[str, Mark]:
-        marks: dict[str, Mark] = {}
-        for name, keys in keys_by_table(ids).items():
-            if name in self._executor.tables.by_name:
-                for row in await session.select(job_table(name), [Is("id", "in", keys)], columns=MARKS):
-                    job_id, *mark = row.values()
-                    marks[id_of(name, job_id)] = tuple(mark)
-        return marks
-
-
-def _heard(task: asyncio.Task[dict[str, Mark]]) -> None:
-    if not task.cancelled():
-        task.exception()
+        tables = self._executor.tables.by_name
+        found = await self._executor.look(partial(load_rows, tables=tables, job_ids=wanted, columns=MARKS))
+        return {job_id: tuple(row.values())[1:] for job_id, (_, row) in found.items()}

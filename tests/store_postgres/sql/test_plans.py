@@ -103,7 +103,7 @@ async def statement_of(store: PostgresStore, work: Work[Any]) -> tuple[str, tupl
         return [[datetime.now(UTC)]] if "clock_timestamp" in statement else []
 
     with suppress(IndexError, ValueError):  # there are no rows
-        await work(PostgresSession(store._executor.tables, "", fetch))
+        await work(PostgresSession(store._executor.tables, fetch))
     return asked[-1]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Awaitable, Hashable
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sp00ky_core.errors import OptionInvalid
 
@@ -19,6 +19,8 @@ __all__ = [
     "unknown_kind",
 ]
 
+
+T = TypeVar("T")
 
 ASYNCHRONOUS = frozenset(
     {
@@ -151,11 +153,13 @@ def _named(connection: object) -> str:
     return f"of type {type(connection).__module__}.{type(connection).__qualname__}"[:80]
 
 
-def finished(coroutine: Any) -> Any:
+def finished(coroutine: Awaitable[T]) -> T:
     """Run a coroutine that awaits nothing but calls that never suspend, and return its result."""
+    running: Any = coroutine
     try:
-        coroutine.send(None)
+        running.send(None)
     except StopIteration as end:
-        return end.value
-    coroutine.close()
+        result: T = end.value
+        return result
+    running.close()
     raise RuntimeError("a transaction's work has awaited something besides its session")

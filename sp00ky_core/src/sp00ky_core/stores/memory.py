@@ -338,8 +338,7 @@ class MemoryStore(TransactionalStore):
 
     def add_in(self, connection: object, new_jobs: Sequence[NewJob]) -> list[Job]:
         """See ``SynchronousEnqueue.add_in``, and ``add``."""
-        jobs: list[Job] = finished(self.add(new_jobs, connection=connection))
-        return jobs
+        return finished(self.add(new_jobs, connection=connection))
 
     def _holder(self, new_jobs: Sequence[NewJob], own: MemoryTransaction) -> MemoryTransaction | None:
         keyed = [new_job for new_job in new_jobs if new_job.dedup_key is not None]

@@ -105,8 +105,7 @@ class NamedJobs:
         async def find(page: JobQuery) -> list[Job]:
             return self._synchronous.find_in(connection, page)
 
-        jobs: list[Job] = finished(self._found(query, find))
-        return jobs
+        return finished(self._found(query, find))
 
     async def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
         """See ``Watch.watch``."""

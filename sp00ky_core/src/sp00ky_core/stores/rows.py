@@ -195,6 +195,8 @@ def entries_of(value: object) -> tuple[AttemptError, ...]:
 
 def instant_of(value: object) -> datetime | None:
     """Read an instant in UTC; one without a zone is taken as UTC; text is RFC 3339; None: it is none."""
+    if isinstance(value, datetime) and value.tzinfo is UTC:  # as nearly always
+        return value
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -202,8 +204,6 @@ def instant_of(value: object) -> datetime | None:
             return None
     if not isinstance(value, datetime):
         return None
-    if value.tzinfo is UTC:  # as nearly always
-        return value
     try:
         return value.replace(tzinfo=UTC) if value.utcoffset() is None else value.astimezone(UTC)
     except OverflowError:  # year 1 or 9999, with an offset that leads out of the calendar

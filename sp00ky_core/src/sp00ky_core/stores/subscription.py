@@ -77,6 +77,7 @@ class Broadcast:
         """End every subscription and every wait."""
         self._closed = True
         self.send()
+        self._waiting = set()  # they end, also where it is open again before they wake
 
     def reopen(self) -> None:
         """Let subscribers in again."""
@@ -91,7 +92,7 @@ class Broadcast:
             while True:
                 await event.wait()
                 event.clear()
-                if self._closed:
+                if event not in self._waiting or self._closed:
                     return
                 yield None
         finally:

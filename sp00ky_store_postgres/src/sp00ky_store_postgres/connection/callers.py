@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -56,7 +56,7 @@ async def fetch_of(connection: Any, *, reads: bool = False) -> Fetch:
         kinds = kinds_of(connection)
     if "sqlalchemy.AsyncConnection" in kinds:
         raw = None if connection.closed else await connection.get_raw_connection()
-        return _of_sqlalchemy(connection, raw, ASYNCHRONOUS_DRIVERS, EXPECTED, reads=reads)
+        return _of_sqlalchemy(connection, raw, reads=reads)
     if "psycopg.AsyncConnection" in kinds:
         return _of_psycopg(connection, reads=reads)
     refuse_synchronous(connection)
@@ -100,15 +100,14 @@ def _of_asyncpg(connection: Any, *, reads: bool) -> Fetch:
     return fetch
 
 
-def _of_sqlalchemy(
-    connection: Any, raw: Any, drivers: Collection[str], expected: str, *, reads: bool, blocking: bool = False
-) -> Fetch:
+def _of_sqlalchemy(connection: Any, raw: Any, *, reads: bool, blocking: bool = False) -> Fetch:
     """Fetch by SQLAlchemy's own call, which begins the transaction where none has begun yet."""
-    driver = connection.dialect.driver
-    if driver not in drivers:
+    driver, closed = connection.dialect.driver, connection.closed
+    if driver not in (BLOCKING_DRIVERS if blocking else ASYNCHRONOUS_DRIVERS):
+        expected = BLOCKING_EXPECTED if blocking else EXPECTED
         raise OptionInvalid(option="connection", value=f"on the driver {driver}"[:80], expected=expected)
-    refuse_unfit(closed=connection.closed, alone=False)
-    refuse_unfit(closed=False, alone=raw.dbapi_connection.autocommit and not reads, blocking=blocking)
+    alone = not (closed or reads) and raw.dbapi_connection.autocommit
+    refuse_unfit(closed=closed, alone=alone, blocking=blocking)
 
     async def fetch(statement: str, *arguments: object) -> Sequence[Any]:
         sent = (statement, arguments) if driver == "asyncpg" else by_name(statement, arguments)
@@ -170,8 +169,7 @@ async def blocking_fetch_of(connection: Any, *, reads: bool = False) -> Fetch:
     if "psycopg.Connection" in kinds:
         return _of_blocking_psycopg(connection, reads=reads)
     if (known := sqlalchemy_of(connection)) is not None:
-        raw = known.connection
-        return _of_sqlalchemy(known, raw, BLOCKING_DRIVERS, BLOCKING_EXPECTED, reads=reads, blocking=True)
+        return _of_sqlalchemy(known, known.connection, reads=reads, blocking=True)
     if (wrapped := django_of(connection, reads=reads)) is not None:
         return _of_django(connection, wrapped)
     refuse_asynchronous(connection)

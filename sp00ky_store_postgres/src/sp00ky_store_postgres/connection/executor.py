@@ -118,8 +118,6 @@ class Executor(TransactionalExecutor):
     A caller that is cancelled ends its statement on the server, and what wasn't committed is undone.
     """
 
-    is_open: bool
-
     def __init__(self, options: PostgresOptions, tables: Tables) -> None:
         super().__init__(self.do, lambda error: translated(error, options.location), lambda: options.location)
         self.options: PostgresOptions = options
@@ -140,7 +138,7 @@ class Executor(TransactionalExecutor):
         return result
 
     def _session(self, connection: Any) -> PostgresSession:
-        return PostgresSession(self.tables, self.location, connection.fetch, connection.executemany)
+        return PostgresSession(self.tables, connection.fetch, connection.executemany)
 
     async def announce(self, names: Iterable[str]) -> None:
         """Tell other processes that claims may find something else than before in these tables.
@@ -214,18 +212,17 @@ class Executor(TransactionalExecutor):
         return rows
 
     async def _end_silent(self) -> None:
-        doubted = [connection for connection in self._doubted if not connection.is_closed()]
-        pids = [connection.get_server_pid() for connection in doubted]
+        open_ones = (connection for connection in self._doubted if not connection.is_closed())
+        doubted = {connection.get_server_pid(): connection for connection in open_ones}
         try:
-            work = methodcaller("fetch", read_sql("at_work"), pids)
+            work = methodcaller("fetch", read_sql("at_work"), list(doubted))
             at_work = {row[0] for row in await self.run(Workload.BEAT, work, patience=0)}
         except Exception as error:  # noqa: BLE001  # the next beat finds out
             logger.debug("it can't be seen which connections are at work: %s", error)
             return
         self._doubted = []
-        for pid, connection in zip(pids, doubted, strict=True):
-            if pid not in at_work:
-                connection.terminate()
+        for pid in doubted.keys() - at_work:
+            doubted[pid].terminate()
 
     async def run(
         self, workload: Workload, work: Callable[[Any], Awaitable[T]], *, patience: float | None = None
@@ -236,6 +233,7 @@ class Executor(TransactionalExecutor):
 
         Raises:
             StoreUnavailable: the database didn't come back within a few seconds.
+            StoreClosed: the store isn't open.
             Sp00kyError: what else it said.
         """
         retrying = _Retrying(patience)

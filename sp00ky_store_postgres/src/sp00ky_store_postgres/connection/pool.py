@@ -57,8 +57,6 @@ class Pool:
             self._idle.append((now, connection))
             while self._idle[0][0] < now - IDLE_SECONDS:
                 self._idle.pop(0)[1].terminate()
-        elif connection.is_closed():
-            connection.terminate()
         else:
             self._end(connection)
         self._places.release()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
-from functools import partial
+from functools import cache, partial
 from itertools import chain, count
 from operator import itemgetter
 from typing import Any
@@ -26,6 +27,7 @@ from sp00ky_core.job.job import Job
 from sp00ky_core.ports import Claim, JobTable
 from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.refused_rows import Quarantine
 from sp00ky_core.stores.transactional import Access
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined
@@ -42,15 +44,12 @@ from sp00ky_store_postgres.rows import (
     RUN_AT,
     claimed_columns,
     claimed_jobs,
-    keys_by_table,
+    key_of,
 )
 from sp00ky_store_postgres.schema.definition import Tables, object_name
 from sp00ky_store_postgres.sql.loader import literal
 
 logger: logging.Logger = logging.getLogger(__name__)
-
-Wanted = Sequence[tuple[JobTable, int]]
-"""So many jobs at most, of these tables."""
 
 MAY_PROBE, PAUSED, KEYED = -2, -3, -4
 """Instead of a table's number: an open breaker whose probe is due (-1: any other), a pause, ordering keys."""
@@ -111,31 +110,33 @@ class Claims:
         self._executor = executor
         self._claimed = claimed
         self._tables = executor.tables
-        self._built: dict[tuple[object, ...], str] = {}
-        self._cursors = ClaimCursors()
+        self._cursors: defaultdict[str, ClaimCursor] = defaultdict(ClaimCursor)  # by table
         self._begun_at = -math.inf  # when one has started from the beginning
         self._quarantine = quarantine
         self._unreported: RowRefused | None = None  # a runner without any other job ends with it
         self._statements = ClaimStatements(self._tables)
+        self._statement = cache(self._build)
         self._rounds = Rounds()  # of the kit's claims
         self._due_since: float | None = None  # since when something has been due, and no claim got anything
 
     def start_over(self) -> None:
         """Start the next claims at the oldest job: one may be due that is older than the last claimed."""
-        self._cursors.start_over()
+        for cursor in self._cursors.values():
+            cursor.reached.clear()
 
     def forget_statements(self) -> None:
-        """Build claims anew: a table's leases or limits are others."""
-        self._built.clear()
+        """Build claims anew: a table's leases or limits are others, or what is refused."""
+        self._statement.cache_clear()
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""
-        refused = keys_by_table(self._quarantine.resting("claimed"))
+        refused = self._quarantine.resting("claimed")
         if refused != self._statements.refused:
             self._statements.refused = refused
-            self._built.clear()
+            self.forget_statements()
         fetch, seen = partial(self._executor.fetch, Workload.CLAIM), _Seen(runner_id)
-        free = {name: n for name, n in slots_by_backend.items() if not self._tables.of(name).has_limits}
+        tables = self._tables.by_backend
+        free = {name: n for name, n in slots_by_backend.items() if not tables[name].has_limits}
         try:
             claim = seen.claim(await self._claim_due(free, seen, fetch))
         except RowRefused as error:
@@ -166,23 +167,22 @@ class Claims:
             error: what the database has said.
         """
         self.start_over()  # of what it may have got as far as, nothing is written
-        wanted = {self._tables.of(backend): number for backend, number in slots.items()}
-        refused = _Refused(self._quarantine)
-        options: dict[str, Any] = {"refused": refused, "rounds": self._rounds, "apart": True}
-        claiming = Claiming(slots=wanted, runner_id=seen.runner_id, **options)
+        wanted = {self._tables.by_backend[backend]: number for backend, number in slots.items()}
+        known: dict[str, Any] = {"refused": self._quarantine, "rounds": self._rounds}
+        claiming = Claiming(slots=wanted, runner_id=seen.runner_id, apart=True, quiet=True, **known)
         claim = Claim()
         try:
             claim = await self._executor.do(claiming.claim, Access.WRITE, claims=True)
         except RowRefused as another:
             error = another
-        if refused.problems:
-            job_id, problem = next(iter(refused.problems.items()))
+        if claiming.problems:
+            job_id, problem = next(iter(claiming.problems.items()))
             text = f"job {job_id} can't be claimed, pending as before: {problem}; correct the row or the rule"
             self._unreported = RowRefused(store=self._executor.location, problem=text)
             # The runner reports the error.
-            self._quarantine.add("claimed", refused.problems, problem, level=logging.WARNING)
+            self._quarantine.add("claimed", claiming.problems, problem, level=logging.WARNING)
         guards = {object_name(table.table, "ordering") for table in wanted}
-        is_explained = error is None or refused.problems or constraint_of(error) in guards
+        is_explained = error is None or claiming.problems or constraint_of(error) in guards
         if error is not None and not (claim or own or is_explained):
             raise error
         return claim
@@ -190,7 +190,7 @@ class Claims:
     # Of backends with limits: in a transaction of its own.
 
     async def _claim_limited(self, backend: str, slots: int, seen: _Seen, others: Sequence[Job]) -> Claim:
-        table = self._tables.of(backend)
+        table = self._tables.by_backend[backend]
 
         async def work(connection: Any) -> Claim:
             async with connection.transaction(isolation="read_committed"):
@@ -245,31 +245,28 @@ class Claims:
             return []
         if time.monotonic() - self._begun_at > START_OVER_SECONDS:
             self.start_over()
-        ahead = any(self._cursors.is_ahead(table.table) for table, _ in wanted)
-        rows = await self._fetched(wanted, seen, fetch)
-        jobs, left = self._noted(list(rows), wanted, seen)
+        ahead = any(self._cursors[table.table].reached for table, _ in wanted)
+        jobs, left = await self._claim_once(wanted, seen, fetch)
         again = [(table, places) for table, places, more in left if ahead or more is More.AT_ONCE]
         if again:
             self.start_over()
             try:
-                rows = await self._fetched(again, seen, fetch)
-                jobs = self._noted(list(rows), again, seen)[0] + jobs
+                jobs = (await self._claim_once(again, seen, fetch))[0] + jobs
             except RowRefused:
                 if not jobs:  # those are this runner's already: the next claim meets that row again
                     raise
         return jobs
 
-    def _fetched(self, wanted: Wanted, seen: _Seen, fetch: Fetch) -> Awaitable[Sequence[Row]]:
-        """Run the statement that claims up to so many rows of each table."""
-        if self._cursors.at_start:
-            self._begun_at = time.monotonic()
-        arguments = [self._cursors.arguments(table.table, slots) for table, slots in wanted]
-        return fetch(self._statement([table for table, _ in wanted]), seen.runner_id, *chain(*arguments))
-
-    def _noted(
-        self, rows: list[Row], wanted: Wanted, seen: _Seen
+    async def _claim_once(
+        self, wanted: Sequence[tuple[JobTable, int]], seen: _Seen, fetch: Fetch
     ) -> tuple[list[Job], list[tuple[JobTable, int, More]]]:
-        """Take note of what a claim has found; its jobs in their order, and where it got too few."""
+        """Claim up to so many rows of each table: jobs in their order, and where there were too few."""
+        if not any(cursor.reached for cursor in self._cursors.values()):
+            self._begun_at = time.monotonic()
+        arguments = [self._cursors[table.table].arguments(slots) for table, slots in wanted]
+        names = tuple(table.table for table, _ in wanted)
+        keyed = frozenset(name for name in names if self._cursors[name].keyed)
+        rows = [*await fetch(self._statement(names, keyed), seen.runner_id, *chain(*arguments))]
         seen.take(rows)
         rows.sort(key=itemgetter(RUN_AT, KEY))
         left = []
@@ -281,25 +278,19 @@ class Claims:
         rows.sort(key=itemgetter(PRIORITY), reverse=True)
         return claimed_jobs(rows, [table for table, _ in wanted], seen.runner_id), left
 
+    def _build(self, names: tuple[str, ...], keyed: frozenset[str]) -> str:
+        return self._statements.claim([self._tables.by_name[name] for name in names], keyed)
+
     def _note(self, table: JobTable, slots: int, rows: Sequence[Row], seen: _Seen) -> More:
         """Take note of how far a claim has got in a table."""
-        filled = len(rows) >= slots
-        self._cursors.reach(table.table, slots, rows)
-        more = self._cursors.look(table.table, seen.keys.get(table.backend), filled=filled)
+        cursor = self._cursors[table.table]
+        cursor.reach(slots, rows)
+        more = cursor.look(seen.keys.get(table.backend), filled=len(rows) >= slots)
         seen.retry_in.pop(table.backend, None)
         is_open = seen.breakers.get(table.backend, Breaker()).state is not BreakerState.CLOSED
         if more is More.NEXT and not is_open and table.backend not in seen.paused:
             seen.retry_in[table.backend] = 0.0
         return more
-
-    def _statement(self, tables: Sequence[JobTable]) -> str:
-        names = tuple(table.table for table in tables)
-        keyed = self._cursors.keyed.intersection(names)
-        key = (keyed, names)
-        statement = self._built.get(key)
-        if statement is None:
-            statement = self._built[key] = self._statements.claim(tables, keyed)
-        return statement
 
     async def next_due(self, backends: Collection[str], *, claimable: bool = False) -> float | None:
         """See ``Store.next_due``; ``claimable``: without jobs that a breaker or a pause keeps."""
@@ -325,111 +316,57 @@ class More(Enum):
 
 
 @attrs.define
-class _Keys:
-    """The place up to which claims have looked through the ordering keys of a table.
-
-    Attributes:
-        after: The last key that was looked at; empty: the next claim looks at the first ones.
-        took_all: Whether every claim since the first keys has taken all that it found.
-    """
-
-    after: str = ""
-    took_all: bool = True
-
-
-class ClaimCursors:
-    """Places in the indexes of claims, by table.
+class ClaimCursor:
+    """The place in the indexes of a table up to which claims have come.
 
     While there is a backlog, most claims start where the one before has ended: in front of that lie the index
     entries of jobs claimed since the last vacuum, and stepping over them would cost more each second. Of many
     ordering keys each claim looks at the next ones.
+
+    Attributes:
+        reached: By priority, ``run_at`` of the last job; empty: the next claim starts at the oldest one.
+        keyed: The table has jobs with ordering keys, as far as is known.
+        after: The last key that was looked at; empty: the next claim looks at the first ones.
+        took_all: Whether every claim since the first keys has taken all that it found.
     """
 
-    def __init__(self) -> None:
-        self._reached: dict[str, dict[int, datetime]] = {}  # by table and priority
-        self._keys: dict[str, _Keys] = {}  # of the tables that have jobs with ordering keys
+    reached: dict[int, datetime] = attrs.field(factory=dict)
+    keyed: bool = False
+    after: str = ""
+    took_all: bool = True
 
-    @property
-    def keyed(self) -> frozenset[str]:
-        """List the tables that have jobs with ordering keys, as far as is known."""
-        return frozenset(self._keys)
+    def arguments(self, slots: int) -> list[object]:
+        """Return the table's arguments of the claim that begins here."""
+        after = [self.after] if self.keyed else []
+        return [slots, *(self.reached.get(priority, BEGINNING) for priority in PRIORITIES), *after]
 
-    @property
-    def at_start(self) -> bool:
-        """Tell whether the next claims start at the oldest jobs."""
-        return not self._reached
-
-    def start_over(self) -> None:
-        """Start the next claims at the oldest job: one may be due that is older than the last claimed."""
-        self._reached.clear()
-
-    def is_ahead(self, table: str) -> bool:
-        """Tell whether the next claim doesn't start at the oldest job of each priority."""
-        return table in self._reached
-
-    def since(self, table: str) -> list[datetime]:
-        """Return from which ``run_at`` on each priority is looked at, in the order of ``PRIORITIES``."""
-        reached = self._reached.get(table, {})
-        return [reached.get(priority, BEGINNING) for priority in PRIORITIES]
-
-    def arguments(self, table: str, slots: int) -> list[object]:
-        """Return a table's arguments of the claim that begins here."""
-        after = [self._keys[table].after] if table in self._keys else []
-        return [slots, *self.since(table), *after]
-
-    def reach(self, table: str, slots: int, rows: Sequence[Row]) -> None:
+    def reach(self, slots: int, rows: Sequence[Row]) -> None:
         """Take note of the rows that a claim has got, the oldest first."""
         if rows and len(rows) == slots:
-            self._reached.setdefault(table, {}).update((row[PRIORITY], row[RUN_AT]) for row in rows)
+            self.reached.update((row[PRIORITY], row[RUN_AT]) for row in rows)
         else:
-            self._reached.pop(table, None)
+            self.reached.clear()
 
-    def look(self, table: str, seen: Mapping[str, Any] | None, *, filled: bool) -> More:
+    def look(self, seen: Mapping[str, Any] | None, *, filled: bool) -> More:
         """Take note of the keys that a claim has looked at; say whether another claim finds more.
 
         Args:
-            table: its name.
-            seen: what the claim says of its keys; without their number: there are some, and it took nothing;
-                None: there are none.
+            seen: what the claim says of the table's keys; without their number: there are some, and it took
+                nothing; None: there are none.
             filled: it got as many jobs as it wanted.
         """
         if seen is None:
             return More.NO
-        keys = self._keys.setdefault(table, _Keys())
-        number = seen.get("keys")
+        number, self.keyed = seen.get("keys"), True
         if number is None:
             return More.AT_ONCE
         if number >= MOST_KEYS:
-            keys.after, keys.took_all = seen["last"], keys.took_all and not filled
+            self.after, self.took_all = seen["last"], self.took_all and not filled
             return More.NO if filled else More.NEXT
-        missed = not keys.took_all and not filled
-        if number or keys.after:
-            self._keys[table] = _Keys()
-        else:
-            del self._keys[table]
+        missed = not self.took_all and not filled
+        self.keyed = bool(number or self.after)
+        self.after, self.took_all = "", True
         return More.AT_ONCE if missed else More.NO
-
-
-class _Refused(Quarantine):
-    """Collects what a claim is refused, so that it is logged in one line.
-
-    Attributes:
-        problems: What the database said, by the job's id.
-    """
-
-    def __init__(self, quarantine: Quarantine) -> None:
-        super().__init__()
-        self._quarantine = quarantine
-        self.problems: dict[str, str] = {}
-
-    def add(self, verb: str, job_ids: Iterable[str], problem: str, **options: Any) -> None:
-        """See ``Quarantine.add``."""
-        self.problems |= dict.fromkeys(job_ids, problem)
-        self._quarantine.add(verb, job_ids, problem, quiet=True)
-
-    def resting(self, verb: str) -> list[str]:
-        """See ``Quarantine.resting``."""
-        return self._quarantine.resting(verb)
 
 
 class ClaimStatements:
@@ -442,12 +379,12 @@ class ClaimStatements:
         tables: The store's.
 
     Attributes:
-        refused: The keys, by table, of rows that the database refuses, and that are left out.
+        refused: The ids of rows that the database refuses, and that are left out.
     """
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
-        self.refused: dict[str, list[str]] = {}
+        self.refused: list[str] = []
 
     def claim(self, tables: Sequence[JobTable], keyed: Collection[str]) -> str:
         """Build a claim from tables, some of them with ordering keys; ``sql/claim.sql`` has its arguments."""
@@ -495,7 +432,8 @@ class ClaimStatements:
 
     def _sql(self, name: str, table: JobTable, number: int = 0, /, **parts: str) -> str:
         """Fill in a statement, or a part of one, about one table: the ``number``th of the whole."""
-        keys = ",".join(self.refused.get(table.table, ()))
+        ids = (job_id for job_id in self.refused if table_of(job_id) == table.table)
+        keys = ",".join(filter(None, map(key_of, ids)))
         left_out = f"AND id <> ALL ('{{{keys}}}'::uuid[])" if keys else ""
         holds = self._tables.statement("lease_holds", table)
         counted = "" if table.max_in_flight is None else f"AND {holds} IS NOT TRUE"

@@ -86,7 +86,7 @@ class Enqueues:
             return await self._executor.run(Workload.REST, work) if pairs else []
 
     async def _add_one(self, new_job: NewJob) -> list[Job]:
-        table, key, tries = self._tables.of(new_job.backend), hyphenated(new_key()), count()
+        table, key, tries = self._tables.by_backend[new_job.backend], hyphenated(new_key()), count()
         arguments = self._insert_of_one(table, key, new_job)
 
         async def work(connection: Any) -> Job:
@@ -108,11 +108,10 @@ class Enqueues:
         """Insert in the transaction of a caller's blocking connection; one job as fast as can be."""
         fetching = blocking_fetch_of(connection)
         if len(new_jobs) != 1 or new_jobs[0].dedup_key is not None or not self._options.notify:
-            jobs: list[Job] = finished(self.add_within(new_jobs, fetching))
-            return jobs
+            return finished(self.add_within(new_jobs, fetching))
         with callers_errors(self._options.location):
             (new_job,), fetch = new_jobs, finished(fetching)
-            table, key = self._tables.of(new_job.backend), hyphenated(new_key())
+            table, key = self._tables.by_backend[new_job.backend], hyphenated(new_key())
             rows = finished(fetch(*self._insert_of_one(table, key, new_job)))
             return [self._stored_one(rows, table, key, new_job)]
 
@@ -132,7 +131,7 @@ class Enqueues:
                 jobs[key] = self._stored_one(rows, table, key, new_job)
             elif is_new and all(is_plain(new_job) for _, new_job in own):
                 ((at,),) = await fetch(self._tables.statement("add_plain", table), *plain_arguments(own))
-                jobs |= stored_plain(own, table, [as_utc(at)] * 3)
+                jobs |= stored_plain(own, table, [instant_of(at)] * 3)
             else:
                 jobs |= await self._insert_many(table, fetch, own, repeated=repeated)
         return [jobs[key] for key, _ in pairs]
@@ -147,7 +146,9 @@ class Enqueues:
     def _stored_one(self, rows: Sequence[Row], table: JobTable, key: str, new_job: NewJob) -> Job:
         if not rows:
             raise RowRefused(store=self._options.location, problem=UNKEPT)
-        instants = list(map(as_utc, rows[0][1:]))
+        # A caller's connection may give them in another zone, or by its own codec as text; what that makes
+        # something else of is None: the row is there all the same.
+        instants = list(map(instant_of, rows[0][1:]))
         if is_plain(new_job):
             return stored_plain([(key, new_job)], table, instants)[key]
         return stored(new_job, table, key, instants)
@@ -166,7 +167,7 @@ class Enqueues:
             left = [pair for pair in pairs if pair[0] not in jobs]
             values = zip(*(values_of(key, new_job).values() for key, new_job in left), strict=True)
             rows = await fetch(self._tables.statement("add_many", table), *map(list, values), not repeated)
-            added = {str(row[0]): list(map(as_utc, row[1:])) for row in rows}
+            added = {str(row[0]): list(map(instant_of, row[1:])) for row in rows}
             jobs |= {key: stored(new_job, table, key, added[key]) for key, new_job in left if key in added}
             if left := [pair for pair in left if pair[0] not in added]:
                 jobs |= await self._find_live(table, fetch, left)
@@ -181,7 +182,7 @@ class Enqueues:
         keys = [new_job.dedup_key for _, new_job in pairs if new_job.dedup_key is not None]
         held = Both((Is("dedup_key", "in", keys), Is("status", "in", LIVE_STATUSES)))
         where = Either((held, Is("id", "in", [key for key, _ in pairs])))
-        session = PostgresSession(self._tables, self._options.location, fetch)
+        session = PostgresSession(self._tables, fetch)
         longest = dict.fromkeys(("payload", "result"), table.max_payload_bytes)
         rows = await session.select(job_table(table.table), [where], longest=longest)
         jobs = [to_job(table, row) for row in rows]
@@ -232,14 +233,10 @@ def values_of(key: str, new_job: NewJob) -> dict[str, Any]:
         **values,
         **dict(zip(_OPTIONS, _options_of(new_job), strict=True)),
         "timeout": _seconds(new_job),
-        "run_at": _text(new_job.run_at),
+        "run_at": new_job.run_at and new_job.run_at.isoformat(),
         "delay": 0.0 if new_job.delay is None else float(new_job.delay // MICROSECOND),
-        "expires_at": _text(new_job.expires_at),
+        "expires_at": new_job.expires_at and new_job.expires_at.isoformat(),
     }
-
-
-def _text(instant: datetime | None) -> str | None:
-    return None if instant is None else instant.isoformat()
 
 
 def _seconds(new_job: NewJob) -> float | None:
@@ -295,16 +292,6 @@ def _alike(backend: str) -> dict[str, Any]:
     return dict(new_row(NewJob(backend=backend, path="/", payload={}), "", datetime.now(UTC)).__dict__)
 
 
-def as_utc(instant: object) -> datetime | None:
-    """Read an instant: a caller's connection may give it in another zone, or by its own codec as text.
-
-    What a codec makes something else of is None: the row is there all the same.
-    """
-    if isinstance(instant, datetime) and instant.tzinfo is not None:
-        return instant if instant.tzinfo is UTC else instant.astimezone(UTC)
-    return instant_of(instant)
-
-
 # An enqueue as SQL and parameters, for a transaction whose statements the caller sends.
 
 
@@ -323,7 +310,7 @@ def sql_statement(tables: Tables, new_job: NewJob, paramstyle: ParamStyle) -> Sq
         expected = f"one of {', '.join(STYLES)}"
         raise OptionInvalid(option="paramstyle", value=shown(paramstyle), expected=expected)
     place_of, special, escaped, is_named = STYLES[paramstyle]
-    table, key, names = tables.of(new_job.backend), hyphenated(new_key()), list[str]()
+    table, key, names = tables.by_backend[new_job.backend], hyphenated(new_key()), list[str]()
     values = values_of(key, new_job)
 
     def place(match: re.Match[str]) -> str:

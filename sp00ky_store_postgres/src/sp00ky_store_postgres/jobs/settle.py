@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from operator import attrgetter
 from typing import Any
 
@@ -17,11 +17,11 @@ from sp00ky_core.errors import RowRefused, Sp00kyError, StoreError, StoreUnavail
 from sp00ky_core.job.job import AttemptError, JobStatus
 from sp00ky_core.job.outcome import HTTP, THROTTLED
 from sp00ky_core.job.state_machine import MAX_ERRORS, Transition
-from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
+from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.refused_rows import Quarantine, bisect, settle_with_less
 from sp00ky_store_postgres.connection.connect import Workload
-from sp00ky_store_postgres.connection.executor import Executor, Row
+from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.errors import constraint_of, is_meant, is_slow
 from sp00ky_store_postgres.rows import is_key, readable
 from sp00ky_store_postgres.schema.definition import object_name
@@ -45,7 +45,7 @@ class Settles:
         self._executor = executor
         self._tables = executor.tables
         self._quarantine = quarantine
-        self._built: dict[tuple[bool, tuple[str, ...]], str] = {}
+        self._statement = cache(self._build)
         self._apart: dict[Settlement, asyncio.Task[SettleResult]] = {}
         self._slow: StoreError | None = None  # of the last batch that took too long
 
@@ -61,8 +61,7 @@ class Settles:
         tasks = list(self._apart.values())
         for task in tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _settle_in_time(self, settlements: Batch, workload: Workload) -> list[SettleResult]:
         results = [SettleResult(job_id=settlement.job_id, fate=SETTLED) for settlement in settlements]
@@ -175,12 +174,14 @@ class Settles:
         for n in given:
             fates[n] = SETTLED
         if left:
-            tables, numbers = self._numbered(batch)
+            names, numbers = self._numbered(batch)
             unwritten = [numbers[n] for n in left], [batch[n].job_id[-36:] for n in left]
-            statement = " UNION ALL ".join(self._of_each(tables, "settle_unwritten"))
+            statement = " UNION ALL ".join(self._of_each(names, "settle_unwritten"))
             for row in await self._executor.fetch(workload, statement, *unwritten):
                 n = left[row["n"] - 1]
-                fates[given[n]] = _fate(row, batch[n])
+                fate = batch[n].fate_on(epoch=row["epoch"], status=row["status"], runner_id=row["runner"])
+                # Where the guard fits, a transaction locks the row, or it moved just now.
+                fates[given[n]] = SettleFate.BUSY if fate is SETTLED else fate
         return [
             SettleResult(job_id=settlement.job_id, fate=fate)
             for settlement, fate in zip(settlements, fates, strict=True)
@@ -197,42 +198,31 @@ class Settles:
 
     async def _put(self, batch: Batch, workload: Workload, *, plain: bool) -> Sequence[int]:
         """Write a batch in one statement; return the places of the rows that weren't written."""
-        tables, numbers = self._numbered(batch)
+        names, numbers = self._numbered(batch)
         arguments = (success_arguments if plain else arguments_of)(numbers, batch)
-        statement = self._statement(tables, plain=plain)
+        statement = self._statement(names, plain)
         ((written,),) = await self._executor.fetch(workload, statement, *arguments)
         if written is not None and len(written) == len(batch):  # as nearly always
             return ()
         return sorted({*range(len(batch))} - {n - 1 for n in written or ()})
 
-    def _numbered(self, batch: Batch) -> tuple[tuple[JobTable, ...], list[int]]:
+    def _numbered(self, batch: Batch) -> tuple[tuple[str, ...], list[int]]:
         """Return the tables of a batch, and the number of each row's."""
-        names = [settlement.job_id[:-37] for settlement in batch]
-        present = {*names}
-        tables = tuple(table for table in self._tables.all if table.table in present)
-        numbers = {table.table: number for number, table in enumerate(tables)}
-        return tables, [numbers[name] for name in names]
+        own = [settlement.job_id[:-37] for settlement in batch]
+        present = {*own}
+        names = tuple(name for name in self._tables.by_name if name in present)
+        numbers = {name: number for number, name in enumerate(names)}
+        return names, [numbers[name] for name in own]
 
-    def _statement(self, tables: tuple[JobTable, ...], *, plain: bool) -> str:
-        key = (plain, tuple(table.table for table in tables))
-        statement = self._built.get(key)
-        if statement is None:
-            parts = self._of_each(tables, "settle_success" if plain else "settle", **APPENDED)
-            written = " UNION ALL ".join(f"TABLE written_{number}" for number, _ in enumerate(tables))
-            statement = f"WITH {', '.join(parts)} SELECT array_agg(written.n) FROM ({written}) AS written"  # noqa: S608
-            self._built[key] = statement
-        return statement
+    def _build(self, names: tuple[str, ...], plain: bool) -> str:
+        parts = self._of_each(names, "settle_success" if plain else "settle", **APPENDED)
+        written = " UNION ALL ".join(f"TABLE written_{number}" for number, _ in enumerate(names))
+        return f"WITH {', '.join(parts)} SELECT array_agg(written.n) FROM ({written}) AS written"  # noqa: S608
 
-    def _of_each(self, tables: tuple[JobTable, ...], name: str, **parts: str) -> Iterator[str]:
+    def _of_each(self, names: tuple[str, ...], statement: str, **parts: str) -> Iterator[str]:
         runner_id = readable("runner_id")
-        for number, table in enumerate(tables):
-            yield self._tables.statement(name, table, number=str(number), runner_id=runner_id, **parts)
-
-
-def _fate(row: Row, settlement: Settlement) -> SettleFate:
-    fate = settlement.fate_on(epoch=row["epoch"], status=row["status"], runner_id=row["runner"])
-    # Where the guard fits, and yet nothing was written, a transaction locks the row, or it moved just now.
-    return SettleFate.BUSY if fate is SettleFate.SETTLED else fate
+        for number, table in enumerate(self._tables.by_name[name] for name in names):
+            yield self._tables.statement(statement, table, number=str(number), runner_id=runner_id, **parts)
 
 
 def _busy(settlement: Settlement, problem: str) -> SettleResult:

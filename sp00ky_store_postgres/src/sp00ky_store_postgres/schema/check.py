@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from sp00ky_core.stores.transactional.jobs.due import next_due
 from sp00ky_core.stores.transactional.schema import RUNNERS, job_table
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.errors import MIGRATE, READ_ONLY, is_refusal
-from sp00ky_store_postgres.notifications import Silent, prove
+from sp00ky_store_postgres.notifications import is_heard
 from sp00ky_store_postgres.schema import migrate
 from sp00ky_store_postgres.schema.definition import COLUMNS, JOB_KEY, KEY_COLUMNS, SHARED, Tables, object_name
 from sp00ky_store_postgres.session import PostgresSession
@@ -51,8 +51,9 @@ async def check(options: PostgresOptions, tables: Tables, executor: Executor) ->
         findings, may_read = await _privileges(connection, tables)
         others = [_settings(connection)]
         if may_read:
-            checks = [TableCheck(connection, tables, table, tables.name(table)) for table in tables.all]
-            others += [_migrations(connection, tables, options), *(one.findings() for one in checks)]
+            others.append(_migrations(connection, tables))
+            for table in tables.all:
+                others += await TableCheck(connection, tables, table, tables.name(table)).parts()
             others.append(_forsaken_tables(connection, tables))
         if options.notify and executor.is_open:
             others.append(_notifications(connection, executor))
@@ -62,9 +63,7 @@ async def check(options: PostgresOptions, tables: Tables, executor: Executor) ->
 
 
 async def _notifications(connection: Any, executor: Executor) -> AsyncIterator[Finding]:
-    try:
-        await prove(connection, executor)
-    except Silent:
+    if not await is_heard(connection, executor):
         yield Finding.warning(
             "LISTEN",
             "it is accepted, but a notification doesn't arrive: a pooler in transaction mode",
@@ -120,10 +119,10 @@ def _lacking_right(row: Any, tables: Tables) -> Finding:
 # Tables.
 
 
-async def _migrations(connection: Any, tables: Tables, options: PostgresOptions) -> AsyncIterator[Finding]:
+async def _migrations(connection: Any, tables: Tables) -> AsyncIterator[Finding]:
     """Find what the migrations have still to make; one finding where there are no tables yet."""
     try:
-        steps = await migrate.pending(connection, tables, options)
+        steps = await migrate.pending(connection, tables)
     except migrate.TableRefused as error:
         yield Finding.stopping(tables.schema, error.problem, STOPS, error.fix)
         return
@@ -151,29 +150,22 @@ class TableCheck:
     table: JobTable
     name: str
 
-    async def findings(self) -> AsyncIterator[Finding]:
-        """Find all."""
+    async def parts(self) -> list[AsyncIterator[Finding]]:
+        """Return what finds something; nothing where there is no such table."""
         relation = await migrate.find_table(self.connection, self.tables.schema, self.table.table)
         if relation is None:
-            return
-        for finding in self._columns(relation):
-            yield finding
-        others = [self._assigned(relation), self._state(), self._references()]
+            return []
+        others = [self._columns(relation), self._assigned(relation), self._state(), self._references()]
         if {"run_at", "deferred_since", "priority", "ordering_key"} <= relation.types.keys():
             others.append(self._waiting_jobs())
-        for some in others:
-            async for finding in some:
-                yield finding
+        return others
 
-    def _columns(self, relation: migrate.Relation) -> Iterator[Finding]:
+    async def _columns(self, relation: migrate.Relation) -> AsyncIterator[Finding]:
         """Find columns that are missing, or of another type; those that a migration adds aside."""
+        alter = f"ALTER TABLE {self.name} ALTER COLUMN"
         for column in sorted(relation.must_be_given - COLUMNS.keys()):
-            yield Finding.stopping(
-                f"{self.table.table}.{column}",
-                "it is NOT NULL and has no default",
-                "no job can be enqueued",
-                f"ALTER TABLE {self.name} ALTER COLUMN {quoted(column)} SET DEFAULT ...",
-            )
+            problem, fix = "it is NOT NULL and has no default", f"{alter} {quoted(column)} SET DEFAULT ..."
+            yield Finding.stopping(f"{self.table.table}.{column}", problem, "no job can be enqueued", fix)
         by_migration = {statement.name for statement in migrate.statements() if statement.kind == "column"}
         for column, type_ in COLUMNS.items():
             subject, is_ = f"{self.table.table}.{column}", relation.types.get(column)
@@ -181,7 +173,7 @@ class TableCheck:
                 fix = "add it again, as docs/row-contract.md has it"
                 yield Finding.stopping(subject, f"column {column} is missing", STOPS, fix)
             elif is_ not in {None, type_}:
-                fix = f"ALTER TABLE {self.name} ALTER COLUMN {column} TYPE {type_} USING {column}::{type_}"
+                fix = f"{alter} {column} TYPE {type_} USING {column}::{type_}"
                 if triggers := self._triggers_on(column):  # PostgreSQL changes no column that a trigger reads
                     drops = (f"DROP TRIGGER IF EXISTS {trigger} ON {self.name}; " for trigger in triggers)
                     fix = f"{''.join(drops)}{fix}, and then sp00ky migrate"
@@ -244,25 +236,20 @@ class TableCheck:
 
     async def _references(self) -> AsyncIterator[Finding]:
         for name, referrer in await self.connection.fetch(read_sql("references"), self.name):
-            mend = "with ON DELETE SET NULL or ON DELETE CASCADE"
-            yield Finding.warning(
-                self.name,
-                f"constraint {name} of {referrer} references it without ON DELETE SET NULL or CASCADE",
-                "jobs that it references can't be deleted, neither by retention nor by jobs clear",
-                f"ALTER TABLE {referrer} DROP CONSTRAINT {name}, and add it again {mend}",
-            )
+            problem = f"constraint {name} of {referrer} references it without ON DELETE SET NULL or CASCADE"
+            kept = "jobs that it references can't be deleted, neither by retention nor by jobs clear"
+            again = "add it again with ON DELETE SET NULL or ON DELETE CASCADE"
+            fix = f"ALTER TABLE {referrer} DROP CONSTRAINT {name}, and {again}"
+            yield Finding.warning(self.name, problem, kept, fix)
 
     async def _waiting_jobs(self) -> AsyncIterator[Finding]:
         """Find what is due while no runner is alive, and what has been deferred for over an hour."""
-        reading = PostgresSession(self.tables, "", self.connection.fetch)
+        reading = PostgresSession(self.tables, self.connection.fetch)
         now, due = await reading.now(), await next_due(reading, [self.table])
         if due is not None and due <= now and not await _has_runner(self.connection, reading, self.tables):
-            yield Finding.warning(
-                self.table.table,
-                f"a job has been due for {int((now - due).total_seconds())} s, and no runner is alive",
-                "its jobs wait until one is started",
-                "start one: sp00ky run",
-            )
+            problem = f"a job has been due for {int((now - due).total_seconds())} s, and no runner is alive"
+            waits = "its jobs wait until one is started"
+            yield Finding.warning(self.table.table, problem, waits, "start one: sp00ky run")
         stored, columns = job_table(self.table.table), ["deferred_since"]
         where = [Is("status", "=", JobStatus.PENDING), Is("deferred_since", "<", now - DEFERRED_LONG)]
         for row in await reading.select(stored, where, order=columns, limit=1, columns=columns):

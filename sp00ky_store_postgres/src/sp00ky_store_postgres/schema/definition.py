@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from sp00ky_core.errors import UnknownBackend
 from sp00ky_core.gate.breaker import LONGEST_PAUSE
 from sp00ky_core.ports import LONGEST_PROBE, JobTable
 from sp00ky_core.stores.transactional import Kind
@@ -73,25 +72,30 @@ HEARD = ("sp00ky_schedule", "sp00ky_breaker", "sp00ky_control")
 
 
 class Tables:
-    """The store's tables, by backend and by name, and their quoted, qualified names.
+    """The store's tables, and their quoted, qualified names.
 
     Attributes:
-        all: The job tables.
-        schema: Where all are.
-        heard: As notifications name them.
         by_name: The job tables.
+        by_backend: The same; one that has none is an ``UnknownBackend``.
+        all: The same.
+        schema: Where all are.
+        location: Of the store: ``Store.location``.
+        heard: As notifications name them.
         own: The store's own in SQL, by their names without the prefix: ``runner``.
     """
 
-    def __init__(self, tables: Sequence[JobTable], schema: str) -> None:
-        self.all: tuple[JobTable, ...] = tuple(tables)
+    def __init__(
+        self, by_name: Mapping[str, JobTable], by_backend: Mapping[str, JobTable], schema: str, location: str
+    ) -> None:
+        self.by_name = by_name
+        self.by_backend = by_backend
+        self.all: tuple[JobTable, ...] = tuple(by_name.values())
         self.schema = schema
-        self.by_name: dict[str, JobTable] = {table.table: table for table in tables}
-        self.heard: frozenset[str] = frozenset(f"{schema}.{name}" for name in (*self.by_name, *HEARD))
-        self._by_backend = {table.backend: table for table in tables}
+        self.location = location
+        self.heard: frozenset[str] = frozenset(f"{schema}.{name}" for name in (*by_name, *HEARD))
         self.own: dict[str, str] = {own.removeprefix("sp00ky_"): quoted(schema, own) for own in KEY_COLUMNS}
         self._filled: dict[tuple[str, str | None], str] = {}
-        longest_pause = max((table.longest_pause for table in tables), default=LONGEST_PAUSE)
+        longest_pause = max((table.longest_pause for table in self.all), default=LONGEST_PAUSE)
         bounds = {"longest_pause": longest_pause, "longest_probe": LONGEST_PROBE}
         self._parts = {**self.own, **{name: f"{seconds!r}::float8" for name, seconds in bounds.items()}}
 
@@ -99,21 +103,13 @@ class Tables:
         """Return a table's name in SQL."""
         return quoted(self.schema, table.table)
 
-    def of(self, backend: str) -> JobTable:
-        """Return a backend's table. Raises ``UnknownBackend``."""
-        try:
-            return self._by_backend[backend]
-        except KeyError:
-            raise UnknownBackend(backend=backend, known=tuple(self._by_backend)) from None
-
-    def use(self, table: JobTable) -> None:
-        """Have statements lease and limit a backend's jobs as this table says."""
-        self.by_name[table.table] = self._by_backend[table.backend] = table
+    def renew(self) -> None:
+        """Have statements lease and limit jobs as the store's tables say by now."""
         self.all = tuple(self.by_name.values())
 
     def chosen(self, backends: Iterable[str]) -> tuple[JobTable, ...]:
         """Return the tables of some backends, in the order that statements are built in."""
-        wanted = {self.of(backend).table for backend in backends}
+        wanted = {self.by_backend[backend].table for backend in backends}
         return tuple(table for table in self.all if table.table in wanted)
 
     def statement(self, name: str, table: JobTable | None = None, /, **parts: str) -> str:

@@ -64,6 +64,9 @@ HEADER = re.compile(r"^-- (\w+) ([\w.]*(?:, \w+)*): (.*)\n", re.MULTILINE)
 OWN = re.compile(r"\{\{(sp00ky_\w+)\}\}")
 """The place of a table or a function of the store's own."""
 
+Versions = Mapping[str, tuple[int, int]]
+"""Of each table that was migrated its version, and the oldest that can work on it."""
+
 LACKING = {"unique": "index", "validated": "the validation of check"}
 """Kinds of statements whose objects have another name."""
 
@@ -170,7 +173,7 @@ async def migrate(options: PostgresOptions, tables: Tables) -> list[MigrationSte
             await connection.execute("SET statement_timeout = 0")  # a role's may be for its requests
         async with session(options) as guard:
             await _lock(guard, options, tables.schema)
-            steps = await _run_transaction(connection, tables, options)
+            steps = await _run_transaction(connection, tables)
             for step in steps:
                 if step.alone:
                     await connection.execute(step.statement)
@@ -181,7 +184,7 @@ async def migration(options: PostgresOptions, tables: Tables) -> list[MigrationS
     """See ``Store.migration``."""
     async with session(options) as connection:
         refuse_old_server(await server_version(connection), options)
-        return [*await pending(connection, tables, options)]
+        return [*await pending(connection, tables)]
 
 
 @asynccontextmanager
@@ -216,7 +219,7 @@ def refuse_old_server(version: int, options: PostgresOptions) -> None:
         raise SchemaError(store=options.direct_location, problem=problem)
 
 
-async def _run_transaction(connection: Any, tables: Tables, options: PostgresOptions) -> list[Pending]:
+async def _run_transaction(connection: Any, tables: Tables) -> list[Pending]:
     """Run in one transaction what can be; return all that is pending."""
     tries = 0
     while True:
@@ -226,7 +229,7 @@ async def _run_transaction(connection: Any, tables: Tables, options: PostgresOpt
                 await _say(connection, "table_lock_holders", tables.schema)
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-                steps = await pending(connection, tables, options)
+                steps = await pending(connection, tables)
                 for step in steps:
                     if not step.alone:
                         await connection.execute(step.statement)
@@ -299,15 +302,14 @@ def statements() -> tuple[Statement, ...]:
     )
 
 
-async def pending(connection: Any, tables: Tables, options: PostgresOptions) -> list[Pending]:
+async def pending(connection: Any, tables: Tables) -> list[Pending]:
     """Return what has to be run, in order.
 
     Raises:
         SchemaError: A table is another application's, or of a newer version.
     """
-    relations = {name: await find_table(connection, tables.schema, name) for name in KEY_COLUMNS}
-    for name, relation in relations.items():
-        _refuse_other(name, KEY_COLUMNS[name], relation, options)
+    own = KEY_COLUMNS.items()
+    relations = {name: await _find_own(connection, tables, name, columns) for name, columns in own}
     objects = await connection.fetch(read_sql("catalog_schema"), tables.schema)
     in_schema = Relation(objects={(row["kind"], row["name"]): True for row in objects})
     lacking: list[Pending] = []
@@ -320,25 +322,22 @@ async def pending(connection: Any, tables: Tables, options: PostgresOptions) -> 
             lacking += _lacking(statement, subject or tables.schema, name, tables, of, filled=filled)
     done = await versions(connection, tables) if relations["sp00ky_migration"] else {}
     for table in tables.all:
-        lacking += await _lacking_of(connection, table, tables, options, done.get(table.table, (0, 0)))
+        lacking += await _lacking_of(connection, table, tables, done)
     return sorted(lacking, key=lambda statement: statement.alone)
 
 
-async def _lacking_of(
-    connection: Any, table: JobTable, tables: Tables, options: PostgresOptions, done: tuple[int, int]
-) -> list[Pending]:
-    """Return what a job table lacks; ``done`` is its version, and the oldest that can work on it."""
-    version, min_compatible = done
+async def _lacking_of(connection: Any, table: JobTable, tables: Tables, done: Versions) -> list[Pending]:
+    """Return what a job table lacks."""
+    version, min_compatible = done.get(table.table, (0, 0))
     if min_compatible > VERSION:
         raise TableRefused(
-            store=options.location,
+            store=tables.location,
             problem=f"table {table.table!r} has version {version}, made by a newer "
             f"sp00ky-store-postgres, and takes releases that know version {min_compatible}; this one "
             f"knows version {VERSION}",
             fix="upgrade sp00ky-store-postgres",
         )
-    relation = await find_table(connection, tables.schema, table.table)
-    _refuse_other(table.table, JOB_KEY, relation, options)
+    relation = await _find_own(connection, tables, table.table, JOB_KEY)
     if version > VERSION:
         return []  # that release knows what the table has to have
     has_rows = f"SELECT EXISTS (SELECT FROM {tables.name(table)})"  # noqa: S608  # a quoted name
@@ -413,24 +412,28 @@ def _record(table: JobTable, tables: Tables, version: int) -> Pending:
     )
 
 
-def _refuse_other(
-    name: str, columns: Mapping[str, str], relation: Relation | None, options: PostgresOptions
-) -> None:
-    """Raise ``TableRefused`` for a relation without the key columns of the table whose name it has."""
+async def _find_own(connection: Any, tables: Tables, name: str, key: Mapping[str, str]) -> Relation | None:
+    """Return a table of the store's; None: there is none of that name.
+
+    Raises:
+        TableRefused: A relation of that name lacks key columns, or is no plain table.
+    """
+    relation = await find_table(connection, tables.schema, name)
     if relation is None:
-        return
-    lacking = columns.items() - relation.types.items()
+        return None
+    lacking = key.items() - relation.types.items()
     # Rows are addressed by their place, which several partitions may share. (Of a table that has children
     # statements see its own rows alone.)
     if relation.kind != "r" or lacking:
         why = "it has no " + ", ".join(f"{column} {type_}" for column, type_ in sorted(lacking))
         raise TableRefused(
-            store=options.location,
+            store=tables.location,
             problem=f"{name!r} is another application's table and was left as it is: "
             + ("it is no plain table" if relation.kind != "r" else why),
             fix="rename it, give the backend another method.table, or give the jobs a schema of their own: "
             "add schema=<name> to the store's URL",
         )
+    return relation
 
 
 # The catalog.
@@ -454,7 +457,7 @@ async def find_table(connection: Any, schema: str, name: str) -> Relation | None
     )
 
 
-async def versions(connection: Any, tables: Tables) -> dict[str, tuple[int, int]]:
+async def versions(connection: Any, tables: Tables) -> Versions:
     """Return of each table that was migrated its version, and the oldest that can work on it."""
     # As json: the first release's table has no min_compatible.
     query = f"""

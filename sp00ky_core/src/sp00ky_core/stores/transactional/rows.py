@@ -26,7 +26,7 @@ from sp00ky_core.stores.transactional.connection.session import (
 )
 from sp00ky_core.stores.transactional.schema import NOT_ENDED, Table, job_table
 
-__all__ = ["Tables", "LISTED", "filters", "matching", "to_job"]
+__all__ = ["Tables", "LISTED", "filters", "load_rows", "matching", "to_job"]
 
 Tables = Sequence[JobTable]
 """Tables of a store's backends."""

@@ -243,8 +243,7 @@ class TransactionalStore(Primitives, DecidingStore):
         session = self._adopted(connection, access)
         if not session.blocks:
             raise unknown_kind(connection, "a synchronous one; with this one, use Outbox and await its calls")
-        result: T = finished(self._executor.within(session, work))
-        return result
+        return finished(self._executor.within(session, work))
 
     def _awaited(self, connection: object, access: Access) -> Session:
         session = self._adopted(connection, access)

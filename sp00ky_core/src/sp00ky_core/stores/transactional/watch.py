@@ -77,9 +77,8 @@ class Notifications:
 
     def open(self) -> None:
         """Take subscriptions, again if it was closed."""
-        if self._work.closed:
-            self._work = Broadcast()
-            self._changed = self._subscription.broadcast = Broadcast()
+        self._work.reopen()
+        self._changed.reopen()
 
     async def close(self) -> None:
         """End every subscription."""

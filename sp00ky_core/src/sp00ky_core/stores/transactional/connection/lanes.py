@@ -346,8 +346,7 @@ class BlockingLane(AsyncLane):
 
     def _in_turn(self, work: Work[T]) -> T:
         with self._passing():
-            result: T = finished(self._transact(work))
-            return result
+            return finished(self._transact(work))
 
     async def close(self) -> None:
         """See ``AsyncLane.close``; the thread ends."""

@@ -90,6 +90,8 @@ class Claiming:
         refused: Rows that the database has refused to have claimed; they are left out.
         rounds: How far the keys of tables have been looked through.
         apart: Write each row in a savepoint of its own, and find out which are refused.
+        quiet: Log nothing of these.
+        problems: What the database said of them, by the job's id.
     """
 
     slots: Mapping[JobTable, int]
@@ -97,6 +99,8 @@ class Claiming:
     refused: Quarantine
     rounds: Rounds = attrs.field(factory=Rounds)
     apart: bool = False
+    quiet: bool = False
+    problems: dict[str, str] = attrs.field(factory=dict)
 
     async def look(self, session: Session) -> tuple[Claim, list[JobTable]]:
         """Find out without a lock which tables may have jobs; with the claim as it is without these."""
@@ -222,7 +226,9 @@ class Claiming:
         except RowRefused as error:
             # The row itself is sound where another transaction has taken its key since it was looked at.
             if not await is_taken(stored, row["ordering_key"]):
-                self.refused.add("claimed", [job_id(stored.table.table, row["id"])], error.problem)
+                id_ = job_id(stored.table.table, row["id"])
+                self.problems[id_] = error.problem
+                self.refused.add("claimed", [id_], error.problem, quiet=self.quiet)
             return None
 
     async def _claim_rows(self, stored: JobRows, rows: Sequence[Row]) -> list[Job]:

@@ -118,6 +118,8 @@ class Executor(TransactionalExecutor):
     A caller that is cancelled ends its statement on the server, and what wasn't committed is undone.
     """
 
+    is_open: bool
+
     def __init__(self, options: PostgresOptions, tables: Tables) -> None:
         super().__init__(self.do, lambda error: translated(error, options.location), lambda: options.location)
         self.options: PostgresOptions = options

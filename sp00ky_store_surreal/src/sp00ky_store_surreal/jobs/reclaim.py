@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Unpack
 
 from sp00ky_core.job.job import Job
-from sp00ky_core.ports import JobTable, OverdueClaim
+from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim
 from sp00ky_core.stores import LostOptions
 from sp00ky_store_surreal.connection.executor import Lane, Way
 from sp00ky_store_surreal.ids import id_text
@@ -77,11 +77,12 @@ async def release(
 
 
 def _claim_of(row: Mapping[str, Any], table: JobTable) -> OverdueClaim:
-    own = row.get("timeout")
+    own, written = row.get("timeout"), row["written"] / 1_000
     counts = isinstance(own, int | float) and not isinstance(own, bool) and math.isfinite(own)
+    lasts = table.attempt_timeout(own if counts else None) + table.lease_margin
     return OverdueClaim(
         job_id=id_text(row["id"]),
         epoch=row["lease_epoch"],
         runner_id=row["runner_id"],
-        lasts=table.attempt_timeout(own if counts else None) + table.lease_margin,
+        lasts=max(lasts, written if written <= LONGEST_LEASE else 0.0),
     )

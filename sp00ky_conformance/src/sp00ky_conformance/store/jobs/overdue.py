@@ -19,6 +19,7 @@ from sp00ky_conformance.store.harness import (
     each_where,
     eventually,
     silent,
+    where,
 )
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import OverdueClaim, StoreOptions
@@ -72,6 +73,16 @@ class OverdueConformance(StoreHarness):
                 return
             (claim,) = await store.overdue([RUNNER])
             assert claim.lasts == pytest.approx(150)
+
+    @where("settings")
+    async def test_a_lease_lasts_as_long_as_it_was_written_to(self, options: StoreOptions) -> None:
+        """Also where an operator has set a longer timeout than the file's."""
+        async with self.opened(options, timeout=0.05, lease_margin=0.2) as store:
+            store.use(attrs.evolve(options.tables[0], timeout=0.4, lease_margin=0.2))
+            job = await self.claimed(store)
+            (claim,) = await eventually(lambda: store.overdue([RUNNER]))
+            assert claim.job_id == job.id
+            assert claim.lasts == pytest.approx(0.6, abs=0.01)
 
     async def test_a_running_lease_is_not_overdue(self, store: WholeStore) -> None:
         job = await self.claimed(store)

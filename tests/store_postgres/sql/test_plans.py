@@ -170,7 +170,7 @@ def statements(store: PostgresStore) -> dict[str, Asked]:
         "counted next due": (Workload.CLAIM, built.next_due([counted], claimable=True), (), "job_lease"),
         "settle": (
             Workload.SETTLE,
-            store._settles._statement(tables.all, plain=True),
+            store._settles._statement(tuple(tables.by_name), plain=True),
             ([0], [key], [1], [None], "r1"),
             "job_pkey",
         ),

@@ -94,8 +94,8 @@ class Bench:
     async def fire(self, outbox: Outbox, place: Place = everything) -> None:
         """Look once at what is due, as a runner in this place does, and end what has begun."""
         scheduler = self.services(outbox, place).scheduler
-        async with asyncio.TaskGroup() as fires:
-            await scheduler._look(fires)
+        await scheduler._look()
+        await asyncio.gather(*scheduler._under_way.values())
 
     def services(self, outbox: Outbox, place: Place = everything) -> Any:
         options = RunnerOptions(random=lambda: 0.0)

@@ -95,11 +95,10 @@ async def test_a_clock_that_was_ahead_for_a_moment_silences_no_schedule(
     scheduler = timer.services(outbox).scheduler
     timer.clock.move(86_400)
     await timer.fire(outbox)
-    async with asyncio.TaskGroup() as fires:
-        # It has seen the row, and found it right.
-        assert scheduler._begin(await timer.store.schedules(), fires) > 0
-        timer.clock.move(-86_400)
-        scheduler._begin(await timer.store.schedules(), fires)
+    assert scheduler._begin(await timer.store.schedules()) > 0  # it has seen the row, and found it right
+    timer.clock.move(-86_400)
+    scheduler._begin(await timer.store.schedules())
+    await asyncio.gather(*scheduler._under_way.values())
     record = await outbox.schedules.get("tick")
     assert record.stored.next_fire_at == timer.clock.now + timedelta(seconds=60)
     assert "the database's clock has gone back" in caplog.text
@@ -107,6 +106,32 @@ async def test_a_clock_that_was_ahead_for_a_moment_silences_no_schedule(
     timer.clock.move(60)
     await timer.fire(outbox)
     assert len(timer.witness.fires) == 2
+
+
+async def test_a_fire_is_cancelled_again_where_it_goes_on_after_the_first_cancellation(
+    timer: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sp00ky_core.runner.maintenance.scheduler.AFTER_FAILURE", 3_600.0)
+    outbox, begun = timer.outbox(EACH_MINUTE), asyncio.Event()
+    await timer.fire(outbox)
+    timer.clock.move(60)
+    scheduler = timer.services(outbox).scheduler
+
+    async def answer_with_an_error(*_: object) -> bool:
+        begun.set()
+        try:
+            await asyncio.sleep(3_600)
+        except asyncio.CancelledError:
+            raise StoreUnavailable(store="memory://", problem="cut off") from None
+        return True
+
+    monkeypatch.setattr(scheduler, "_fire_or_bring_back", answer_with_an_error)
+    running = asyncio.create_task(scheduler.run())
+    await begun.wait()
+    for _ in range(2):
+        running.cancel()
+        await asyncio.wait([running], timeout=0.1)
+    assert running.done()
 
 
 async def test_a_pause_keeps_it_and_what_was_missed_is_left_out(timer: Bench) -> None:

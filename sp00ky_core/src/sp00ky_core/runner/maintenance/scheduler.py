@@ -178,7 +178,7 @@ class Scheduler:
     def __attrs_post_init__(self) -> None:
         self._schedules = schedules_of(self._firing.store)
         self._signalled = asyncio.Event()
-        self._under_way: set[str] = set()
+        self._under_way: dict[str, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._read: dict[tuple[str, str], ScheduleConfig | None] = {}  # by name and hash
         self._right: dict[str, tuple[datetime | None, datetime]] = {}  # next fire, and when it was right
@@ -194,11 +194,13 @@ class Scheduler:
 
     async def run(self) -> None:
         """Define what is new, then fire what is due until cancelled."""
-        async with asyncio.TaskGroup() as fires:
+        try:
             while True:
-                await self._wait(await self._look(fires))
+                await self._wait(await self._look())
+        finally:
+            await self._end()
 
-    async def _look(self, fires: asyncio.TaskGroup) -> float:
+    async def _look(self) -> float:
         """Begin what is due; seconds until there may be more."""
         try:
             if not self._has_defined:
@@ -213,7 +215,7 @@ class Scheduler:
             self._say_once(self._firing.store.location, f"no schedule can be read, none is fired: {error}")
             return min(self._options.poll, AFTER_FAILURE)
         self._said.discard(self._firing.store.location)
-        return self._begin(snapshot, fires)
+        return self._begin(snapshot)
 
     def _say_what_differs(self, snapshot: ScheduleSnapshot) -> None:
         """Say which of the file's definitions the database has had before, and has no more."""
@@ -236,7 +238,7 @@ class Scheduler:
                 self._read_at = self._options.clock()
             return self._snapshot
 
-    def _begin(self, snapshot: ScheduleSnapshot, fires: asyncio.TaskGroup) -> float:
+    def _begin(self, snapshot: ScheduleSnapshot) -> float:
         """Begin what is due; seconds until more may be."""
         wait = self._options.poll * (0.9 + 0.2 * self._options.random())
         own, rows = share(snapshot.schedules, self._place), list(snapshot.schedules.items())
@@ -249,8 +251,8 @@ class Scheduler:
                 continue
             turn = stored.next_fire_at + (timedelta() if name in own else HEAD_START)
             if turn <= snapshot.now or not self._is_right(stored, definition, snapshot.now):
-                self._under_way.add(name)
-                fires.create_task(self._fire(name, definition, is_own=name in own))
+                fire = self._fire(name, definition, is_own=name in own)
+                self._under_way[name] = asyncio.create_task(fire)
                 turn = next_fire(definition, snapshot.now) or turn
             if turn > snapshot.now:
                 wait = min(wait, (turn - snapshot.now).total_seconds())
@@ -300,7 +302,7 @@ class Scheduler:
             logger.exception("schedule %s: this fire is tried again", name)
             await asyncio.sleep(AFTER_FAILURE)
         finally:
-            self._under_way.discard(name)
+            del self._under_way[name]
             self.signal()
 
     async def _fire_or_bring_back(
@@ -325,6 +327,13 @@ class Scheduler:
                 await self._signalled.wait()
                 await asyncio.sleep(AFTER_SIGNAL - (self._options.clock() - begin))
         self._signalled.clear()
+
+    async def _end(self) -> None:
+        """Cancel the fires, again with each cancellation of this: a ``TaskGroup`` would pass on the first."""
+        tasks = list(self._under_way.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _say_once(self, about: str, text: str) -> None:
         if about not in self._said:

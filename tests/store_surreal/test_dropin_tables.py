@@ -132,3 +132,12 @@ async def test_a_client_may_delay_its_own_job_and_no_more(spooky_app: Any, make_
     (kept,) = await rows(spooky_app.root, "SELECT delay, timeout, deferred_since FROM job:a")
     assert (kept["delay"], kept["timeout"], kept.get("deferred_since")) == (3_600_000, 5, None)
     assert await store.claim({"api": 1}, "r") == []
+
+
+async def test_a_table_may_write_a_dedup_key_in_its_own_way(migrated: SurrealStore) -> None:
+    lower = "VALUE IF $value = NONE { NONE } ELSE { string::lowercase($value) }"
+    await migrated._connection.write(
+        f"DEFINE FIELD OVERWRITE dedup_key ON TABLE job TYPE option<string> {lower}"
+    )
+    (job,) = await migrated.add([NewJob(path="/a", backend="api", dedup_key="ABC")])
+    assert job.dedup_key == "abc"

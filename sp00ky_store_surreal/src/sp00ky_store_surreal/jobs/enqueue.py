@@ -234,11 +234,11 @@ def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -
 
 
 def _by_name(batches: list[_Batch], jobs: list[Any]) -> dict[_Name, Job]:
-    """Read what was stored; of several jobs that had a dedup_key one after the other, the first is ours."""
+    """Read what was stored; where a row of ours is, it counts, whatever its table makes of its dedup_key."""
     stored: dict[_Name, Job] = {}
     for batch, rows in zip(batches, jobs, strict=True):
-        for job in (job_from(row, batch.table) for row in rows):
-            stored["", job.id] = job
-            if job.dedup_key is not None:
-                stored.setdefault((job.backend, job.dedup_key), job)
+        names = {id_text(row["id"]): name for name, row in batch.rows.items()}
+        found = [job_from(row, batch.table) for row in rows]
+        stored |= {(job.backend, job.dedup_key): job for job in found if job.dedup_key is not None}
+        stored |= {names[job.id]: job for job in found if job.id in names}
     return stored

@@ -1,6 +1,7 @@
 """Watching: from now on, with the latest few, by ids until none is left; no table is read for it."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -55,3 +56,24 @@ async def test_a_change_whose_job_can_not_be_read_is_read_later(
         assert (await anext(watch)).status is JobStatus.FAILED
     assert not failures
     await watch.aclose()
+
+
+async def test_what_this_store_changes_before_live_is_there_is_followed(
+    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signals, subscribed = migrated._notifications, asyncio.Event()
+
+    async def subscribe(*, at_once: bool) -> AsyncGenerator[None, None]:
+        await subscribed.wait()
+        yield None
+
+    monkeypatch.setattr(signals, "_of_changes", subscribe)
+    following = signals.follow(at_once=False)
+    entering = asyncio.ensure_future(following.__aenter__())
+    await asyncio.sleep(0)
+    (job,) = await migrated.add([NewJob(path="/a", backend="api")])
+    subscribed.set()
+    changed = await entering
+    async with asyncio.timeout(SOON):
+        assert await anext(changed.batches(1)) == [job.id]
+    await following.__aexit__(None, None, None)

@@ -41,6 +41,10 @@ class Changed:
         if self._ids:
             self._any.set()
 
+    def complete(self) -> None:
+        """Note that none was missed so far: what others changed before isn't asked for."""
+        self._missed.clear()
+
     async def interrupted(self, within: float) -> None:
         """Return once some may have been missed, or after so many seconds."""
         with suppress(TimeoutError):
@@ -126,11 +130,11 @@ class Signals(Notifications):
     async def follow(self, *, at_once: bool) -> AsyncIterator[Changed]:
         """Collect the ids of what changes: from now on, or once the database reports changes."""
         changed, signals = Changed(), self._of_changes(at_once=at_once)
+        self._following.add(changed)  # this store's own changes count from now on, also before LIVE
         try:
-            is_ended = await anext(signals, ENDED) is ENDED
-            self._following.add(changed)  # what came before isn't asked for
-            if is_ended:
+            if await anext(signals, ENDED) is ENDED:
                 changed.close()
+            changed.complete()
             yield changed
         finally:
             self._following.discard(changed)

@@ -70,3 +70,24 @@ async def test_what_another_process_repaired_is_noticed_without_a_restart(
     await spec_store._connection.write("DEFINE FIELD OVERWRITE errors.* ON TABLE job TYPE object FLEXIBLE")
     await spec_store.overdue(["r"])  # as a runner asks again and again
     assert await kept() == 1
+
+
+async def test_a_table_that_is_gone_costs_calls_for_others_nothing(
+    surreal_url: str, make_migrated: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = tuple(JobTable(backend=backend, table=backend) for backend in ("api", "mail"))
+    store = await make_migrated(surreal_url, tables)
+    await store.add([NewJob(path="/a", backend=table.backend) for table in tables])
+    held = await store.claim({"api": 1, "mail": 1}, "r")
+    await store._connection.write("REMOVE TABLE mail")
+    await store.release("r", keep=[job.id for job in held])
+    assert store._ready._gone
+    read, sent = store._connection.read, list[str]()
+
+    async def noted(statement: str, **bindings: Any) -> list[Any]:
+        sent.append(statement)
+        return await read(statement, **bindings)  # type: ignore[no-any-return]  # as the fixture has it
+
+    monkeypatch.setattr(store._connection, "read", noted)
+    await store.next_due(["api"])
+    assert not [statement for statement in sent if "INFO FOR DB" in statement]

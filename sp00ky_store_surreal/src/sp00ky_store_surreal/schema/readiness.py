@@ -86,8 +86,9 @@ class Readiness:
         wanted = list(tables)
         if not self._gone:
             return wanted
-        for name in await self._read(table.table for table in wanted if table.table in self._gone):
-            self._gone.pop(name, None)
+        if gone := [table.table for table in wanted if table.table in self._gone]:
+            for name in await self._read(gone):
+                self._gone.pop(name, None)
         present = [table for table in wanted if table.table not in self._gone]
         if wanted and not present:
             raise self._gone[wanted[0].table]

@@ -13,11 +13,11 @@ import pytest
 import pytest_asyncio
 from chaos.postgres import postgres
 from tests.hostile.arena import QUICK
-from tests.outboxes import outbox_over
 from tests.store_postgres.forging import forge
 
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
+from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_postgres import PostgresStore
 

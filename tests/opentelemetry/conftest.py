@@ -9,11 +9,10 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from tests.outboxes import outbox_over
 
 from sp00ky_core import Outbox, Plugins, RetryConfig, hookimpl, load_plugins
 from sp00ky_core.ports import JobTable, StoreOptions
-from sp00ky_core.testing import ScriptedTransport
+from sp00ky_core.testing import ScriptedTransport, outbox_over
 from sp00ky_opentelemetry import OpenTelemetry
 
 

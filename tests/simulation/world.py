@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
-from tests.outboxes import outbox_over
 from tests.simulation.gate import Call, Flight, GatedStore, GatedTransport
 from tests.simulation.labs import Lab
 from tests.simulation.ledger import Ledger
@@ -21,7 +20,7 @@ from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome
 from sp00ky_core.ports import BreakerResult, JobQuery, JobTable, OperatorFate, Store
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.stores.transitions import kill, redrive
-from sp00ky_core.testing.outboxes import FakeClock
+from sp00ky_core.testing.outboxes import FakeClock, outbox_over
 
 __all__ = ["BACKEND", "World"]
 

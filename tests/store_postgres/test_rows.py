@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from tests.outboxes import outbox_over
 
 from sp00ky_core.ports import JobQuery, JobTable
+from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_postgres import PostgresStore
 

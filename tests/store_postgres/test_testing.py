@@ -6,12 +6,11 @@ from pathlib import Path
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import psycopg
 import pytest
-from tests.outboxes import outbox_over
 
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import JobTable
 from sp00ky_core.sync import SyncOutbox
-from sp00ky_core.testing import assert_enqueued, perform_jobs, refute_enqueued
+from sp00ky_core.testing import assert_enqueued, outbox_over, perform_jobs, refute_enqueued
 from sp00ky_store_postgres import PostgresStore
 
 

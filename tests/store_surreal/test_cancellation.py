@@ -3,8 +3,6 @@
 import logging
 from pathlib import Path
 
-from tests.outboxes import outbox_over
-
 from sp00ky_conformance.cancellation import CancelledRunners
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.config import RetryConfig
@@ -12,6 +10,7 @@ from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.transitions import clear
+from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_store_surreal import SurrealStore
 
 SEED = 20_260

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from tests.outboxes import outbox_over
 
 from sp00ky_core import NewJob, Outbox
 from sp00ky_core.backend.backend import Backend, Backends, load_backends, serving, stored_table
@@ -13,6 +12,7 @@ from sp00ky_core.contract import Contract
 from sp00ky_core.errors import ConfigError, UnknownBackend, UnknownStrategy
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_core.testing.outboxes import outbox_over
 
 TABLES = (JobTable(backend="api", table="job"),)
 RETRY = RetryConfig(max_retries=7, strategy="exponential")

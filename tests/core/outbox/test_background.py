@@ -8,7 +8,6 @@ from pathlib import Path
 from queue import Queue
 
 import pytest
-from tests.outboxes import outbox_over
 
 from sp00ky_core import Outbox
 from sp00ky_core.errors import StoreClosed
@@ -16,6 +15,7 @@ from sp00ky_core.outbox import sync_outbox as background_module
 from sp00ky_core.outbox.sync_outbox import Background
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_core.testing import outbox_over
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ import contextlib
 import logging
 from pathlib import Path
 
-from tests.outboxes import outbox_over
-
 from sp00ky_conformance.cancellation import CancelledRunners, SlowObserver, Suspending
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
 from sp00ky_core.config import RetryConfig
@@ -17,6 +15,7 @@ from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import Attempt, JobTable, StoreOptions
 from sp00ky_core.runner.options import TRYING
 from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_core.testing.outboxes import outbox_over
 
 SEED = 20_260
 PARTS = {"start", "until_empty", "drain", "ended"}

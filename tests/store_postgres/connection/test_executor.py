@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from chaos.proxy import Proxy
-from tests.outboxes import outbox_over
 
 from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.errors import StoreUnavailable
@@ -16,6 +15,7 @@ from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobQuery, JobTable
 from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection import executor

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from tests.outboxes import outbox_over
 from tests.store_postgres.forging import forge
 from tests.store_postgres.jobs.bench import Bench
 
@@ -12,6 +11,7 @@ from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.transitions import clear, kill, reschedule
+from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_store_postgres import PostgresStore
 
 

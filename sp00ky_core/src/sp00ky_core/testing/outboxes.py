@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
 import attrs
 
-from sp00ky_core.backend.backend import Backend, store_tables
-from sp00ky_core.config import Config
+from sp00ky_core.backend.backend import Backend, load_backends, store_tables
+from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.job.job import Job, job_to_json
 from sp00ky_core.outbox.outbox import Outbox, load_project
 from sp00ky_core.plugins.registry import Plugins
-from sp00ky_core.ports import StoreOptions
+from sp00ky_core.ports import JobTable, Store, StoreOptions
 from sp00ky_core.stores.memory import MemoryStore, MemoryTransaction
 
-__all__ = ["FakeClock", "memory_outbox"]
+__all__ = ["FakeClock", "memory_outbox", "outbox_over"]
 
 
 class FakeClock:
@@ -92,3 +93,39 @@ def _row(job: Job) -> dict[str, Any]:
 
 _NOT_COPIED = {"backend", "defect", "omitted", "payload_json", "result_json", "errors"}
 _COPIED = [field.name for field in attrs.fields(Job) if field.name not in _NOT_COPIED]
+
+
+def outbox_over(
+    store: Store,
+    tables: Collection[JobTable],
+    folder: Path,
+    *,
+    paths: Collection[str] = ("/spookify",),
+    plugins: Plugins | None = None,
+    **settings: Any,
+) -> Outbox:
+    """Make an outbox; its store is opened and closed with it, or by you.
+
+    Args:
+        store: made for these tables.
+        tables: one backend each; their timeouts and margins are kept.
+        folder: where the backends' OpenAPI document is written.
+        paths: the routes of every backend, each by POST.
+        plugins: by default none.
+        settings: of every backend, by their names in ``BackendConfig``.
+    """
+    spec = folder / "openapi.json"
+    body: dict[str, Any] = {"content": {"application/json": {}}}
+    operation = {"post": {"requestBody": body, "responses": {"200": {"description": "ok"}}}}
+    info = {"title": "api", "version": "1"}
+    spec.write_text(json.dumps({"openapi": "3.1.0", "info": info, "paths": dict.fromkeys(paths, operation)}))
+    configs = {}
+    for table in tables:
+        fields: dict[str, Any] = {"spec": spec, "base_url": "http://127.0.0.1:1", "timeout": table.timeout}
+        fields |= {"timeout_overridable": table.timeout_overridable} | settings
+        configs[table.backend] = BackendConfig(**fields | {"name": table.backend, "table": table.table})
+    config = Config(file=folder / "sp00ky.yml", backends=configs)
+    plugins = plugins or Plugins()
+    loaded = load_backends(config, frozenset(plugins.strategies), plugins.transports)
+    backends = {table.backend: attrs.evolve(loaded[table.backend], table=table) for table in tables}
+    return Outbox(config, store=store, plugins=plugins, backends=backends)

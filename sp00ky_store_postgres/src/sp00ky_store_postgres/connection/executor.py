@@ -214,17 +214,17 @@ class Executor(TransactionalExecutor):
         return rows
 
     async def _end_silent(self) -> None:
-        open_ones = (connection for connection in self._doubted if not connection.is_closed())
-        doubted = {connection.get_server_pid(): connection for connection in open_ones}
+        doubted = [(link.get_server_pid(), link) for link in self._doubted if not link.is_closed()]
         try:
-            work = methodcaller("fetch", read_sql("at_work"), list(doubted))
+            work = methodcaller("fetch", read_sql("at_work"), [pid for pid, _ in doubted])
             at_work = {row[0] for row in await self.run(Workload.BEAT, work, patience=0)}
         except Exception as error:  # noqa: BLE001  # the next beat finds out
             logger.debug("it can't be seen which connections are at work: %s", error)
             return
         self._doubted = []
-        for pid in doubted.keys() - at_work:
-            doubted[pid].terminate()
+        for pid, link in doubted:  # behind a pooler several may have the same
+            if pid not in at_work:
+                link.terminate()
 
     async def run(
         self, workload: Workload, work: Callable[[Any], Awaitable[T]], *, patience: float | None = None

@@ -18,16 +18,8 @@ from sp00ky_core.cli.options import beginning_with
 from sp00ky_core.config import load_config
 from sp00ky_core.errors import CallUnsupported, ConfigError
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.outbox.operators.bulk import CLEAR, KILL, BulkResult, steps
-from sp00ky_core.ports import (
-    FLAGS,
-    Attempt,
-    MigrationStep,
-    OperatorResult,
-    Store,
-    StoreCapabilities,
-    StoreOptions,
-)
+from sp00ky_core.outbox.operators.bulk import CLEAR, KILL, steps
+from sp00ky_core.ports import FLAGS, Attempt, MigrationStep, Store, StoreCapabilities, StoreOptions
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.stores.memory import MemoryStore
 from sp00ky_core.stores.transitions import clear
@@ -112,11 +104,8 @@ async def test_jobs_are_counted_by_reading_them(outbox: Outbox, monkeypatch: pyt
 async def test_jobs_are_cleared_by_their_ids(outbox: Outbox) -> None:
     await ended(outbox, 5)
     kept = await enqueued(outbox, 1)
-
-    async def clearing(job_ids: Sequence[str], _: BulkResult) -> Sequence[OperatorResult]:
-        return await clear(outbox.store, job_ids)
-
-    results = [result async for result in steps(outbox.jobs, CLEAR, JobFilter(), clearing)]
+    clearing = steps(outbox.jobs, CLEAR, JobFilter(), lambda job_ids, _: clear(outbox.store, job_ids))
+    results = [result async for result in clearing]
     assert results[-1].done == 5
     assert [job.id for job in await outbox.find()] == kept
 

@@ -112,26 +112,26 @@ async def test_a_fire_is_cancelled_again_where_it_goes_on_after_the_first_cancel
     timer: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sp00ky_core.runner.maintenance.scheduler.AFTER_FAILURE", 3_600.0)
-    outbox, begun = timer.outbox(EACH_MINUTE), asyncio.Event()
-    await timer.fire(outbox)
-    timer.clock.move(60)
-    scheduler = timer.services(outbox).scheduler
+    begun, answered = asyncio.Event(), asyncio.Event()
 
     async def answer_with_an_error(*_: object) -> bool:
         begun.set()
         try:
-            await asyncio.sleep(3_600)
+            return await asyncio.sleep(3_600, result=True)
         except asyncio.CancelledError:
+            answered.set()
             raise StoreUnavailable(store="memory://", problem="cut off") from None
-        return True
 
+    outbox = timer.outbox(EACH_MINUTE)
+    await timer.fire(outbox)
+    timer.clock.move(60)
+    scheduler = timer.services(outbox).scheduler
     monkeypatch.setattr(scheduler, "_fire_or_bring_back", answer_with_an_error)
     running = asyncio.create_task(scheduler.run())
-    await begun.wait()
-    for _ in range(2):
+    for happened in (begun, answered):
+        await happened.wait()
         running.cancel()
-        await asyncio.wait([running], timeout=0.1)
-    assert running.done()
+    assert (await asyncio.wait([running], timeout=60))[0]
 
 
 async def test_a_pause_keeps_it_and_what_was_missed_is_left_out(timer: Bench) -> None:

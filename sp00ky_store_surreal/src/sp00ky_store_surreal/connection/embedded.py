@@ -152,15 +152,18 @@ class Engine:
         lock = FileLock(f"{file}.lock", timeout=0, mode=0o600, is_singleton=False, thread_local=False)
         try:
             lock.acquire()
-        except (PermissionError, Timeout) as error:
-            problem = (
-                f"{file}.lock belongs to another user: run as the one who made this database, or give that "
-                "user's files to yours"
-                if isinstance(error, PermissionError)
-                else "another process (or another outbox in this one) has this database open, and only one "
-                "can: stop it, or use a server"
-            )
-            raise StoreInUse(store=self._target.location, problem=problem) from error
+        except PermissionError as error:
+            raise StoreInUse(
+                store=self._target.location,
+                problem=f"{file}.lock belongs to another user: run as the one who made this database, or "
+                "give that user's files to yours",
+            ) from error
+        except Timeout as error:
+            raise StoreInUse(
+                store=self._target.location,
+                problem="another process (or another outbox in this one) has this database open, and only "
+                "one can: stop it, or use a server",
+            ) from error
         self._file_lock = lock
 
     def _unlock_file(self) -> None:

@@ -20,7 +20,7 @@ from sp00ky_core.config import (
     TlsConfig,
     TopRetentionConfig,
 )
-from sp00ky_core.config.structuring import TYPES, keys_of, written_keys
+from sp00ky_core.config.keys import TYPES, keys_of, written_keys
 from sp00ky_core.job.retry import RetryPolicy, next_delay
 from sp00ky_core.plugins.registry import DISTRIBUTIONS
 from sp00ky_store_postgres.url import READERS

@@ -17,7 +17,7 @@ from tests.transport_asgi.conftest import Project
 from sp00ky_core import Outbox, RunnerOptions
 from sp00ky_core.errors import ConfigError
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.plugins import calls
+from sp00ky_core.plugins import dispatch
 from sp00ky_transport_asgi import application
 
 BLOCKING = """
@@ -85,7 +85,7 @@ async def test_a_handler_that_blocks_holds_no_beat_and_is_called_once(project: P
 async def test_inside_its_own_lifespan_it_is_called_in_its_own_loop_and_named_where_it_blocks(
     project: Project, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calls, "BLOCKS", 0.05)
+    monkeypatch.setattr(dispatch, "BLOCKS", 0.05)
     project.write("from tests.transport_asgi.test_application import served as app")
     async with project.outbox() as outbox:
         served.state.outbox = outbox

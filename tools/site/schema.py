@@ -11,7 +11,7 @@ import attrs
 from prometheus_client.parser import text_string_to_metric_families
 
 from sp00ky_core.config import BackendConfig, Config, ScheduleConfig
-from sp00ky_core.config.structuring import keys_of
+from sp00ky_core.config.keys import keys_of
 from sp00ky_core.observe.prometheus import exposition
 from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import BackendStats

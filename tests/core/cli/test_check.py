@@ -9,7 +9,7 @@ import pytest
 
 from sp00ky_core.cli.check import unmet_security
 from sp00ky_core.config import BackendConfig, Secret
-from sp00ky_core.config.settings import TlsConfig
+from sp00ky_core.config.model import TlsConfig
 from sp00ky_core.contract import Operation
 from sp00ky_core.contract.operation import Scheme
 

@@ -8,9 +8,9 @@ from typing import Any
 import click
 import pytest
 
+from sp00ky_core.cli.command import Settings
 from sp00ky_core.cli.logs import one_line
 from sp00ky_core.cli.output import is_terminal, show_json, show_page
-from sp00ky_core.cli.settings import Settings
 from sp00ky_core.encoding.printable import plain
 
 

@@ -10,7 +10,7 @@ import attrs
 from sp00ky_core import hookimpl
 from sp00ky_core.cli.plan import Forecast, Outage, Rules, forecasts
 from sp00ky_core.config import BackendConfig, RateConfig
-from sp00ky_core.config.settings import RetryConfig
+from sp00ky_core.config.model import RetryConfig
 from sp00ky_core.job.outcome import Undelivered
 from sp00ky_core.plugins.registry import Plugins
 

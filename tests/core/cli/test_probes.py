@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from sp00ky_core.cli.run import listening, notified
-from sp00ky_core.observe.measures import Measures
+from sp00ky_core.observe.metrics import Measures
 
 
 def port_of(process: subprocess.Popen[str], *, deliveries: int = 1) -> str:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import attrs
 import yaml
 
-from sp00ky_core.config.settings import BreakerConfig, Config, Secret
-from sp00ky_core.config.structuring import TYPES, keys_of
+from sp00ky_core.config.keys import TYPES, keys_of
+from sp00ky_core.config.model import BreakerConfig, Config, Secret
 from sp00ky_core.encoding.yaml_text import SCALARS
 
 __all__ = ["dump_config", "dump_yaml", "escaped"]

@@ -96,7 +96,7 @@ async def test_nothing_is_watched(outbox: Outbox) -> None:
 
 
 async def test_jobs_are_counted_by_reading_them(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sp00ky_core.stores.naming.PAGE", 2)
+    monkeypatch.setattr("sp00ky_core.stores.named_jobs.PAGE", 2)
     await enqueued(outbox, 5)
     assert await outbox.count_matching(KILL, JobFilter(backend="api")) == 5
 

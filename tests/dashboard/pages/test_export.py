@@ -6,7 +6,7 @@ from tests.dashboard.settling import ended
 
 from sp00ky_core import Outbox
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.outbox.operators.moves import ExportFormat
+from sp00ky_core.outbox.operators.export_import import ExportFormat
 from sp00ky_dashboard import Operator
 
 

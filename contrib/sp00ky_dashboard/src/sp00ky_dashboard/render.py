@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse
 
 from sp00ky_core.backend.settings import value_text
 from sp00ky_core.job.job import instant_to_json
-from sp00ky_core.observe.measures import EXACT
+from sp00ky_core.observe.metrics import EXACT
 from sp00ky_dashboard import flash
 from sp00ky_dashboard.access import forms
 from sp00ky_dashboard.cookies import SESSION, set_cookie

@@ -14,7 +14,7 @@ from functools import partial
 from traceback import walk_stack
 from typing import Any
 
-from sp00ky_core.plugins.calls import watched
+from sp00ky_core.plugins.dispatch import watched
 from sp00ky_transport_asgi.call import Call, Post, is_cancelled
 from sp00ky_transport_asgi.target import AsgiApp, Message, Target, TargetProblem
 

@@ -9,7 +9,7 @@ import attrs
 
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.config import BackendConfig, BackendSettings, RateConfig
-from sp00ky_core.config.structuring import KeyProblem, SectionReader, camel
+from sp00ky_core.config.keys import KeyProblem, SectionReader, camel
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.ports import Settings, SettingsRecord, Store, has
 

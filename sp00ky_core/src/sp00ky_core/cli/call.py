@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from sp00ky_core.cli.command import Settings, as_json, command, flag, option, run_async
 from sp00ky_core.cli.logs import say, set_level
 from sp00ky_core.cli.options import DURATION, LATER, backend_names, operation_names
 from sp00ky_core.cli.output import progress, show_job
-from sp00ky_core.cli.settings import Settings, as_json, command, flag, option, run_async
 from sp00ky_core.cli.signals import AGAIN, GRACE, stop_signal, unless_stopped
 from sp00ky_core.contract.bodies import fits
 from sp00ky_core.contract.operation import Body, Operation, Parameter
-from sp00ky_core.contract.reading import properties
+from sp00ky_core.contract.paths import properties
 from sp00ky_core.contract.value_types import types_of
 from sp00ky_core.encoding.json_bytes import decode, pointer_of, steps_of
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, Sp00kyError

@@ -28,10 +28,10 @@ from pathlib import Path
 import attrs
 import click
 
+from sp00ky_core.cli.command import Settings, command, run_async
 from sp00ky_core.cli.logs import set_level
 from sp00ky_core.cli.output import is_terminal
 from sp00ky_core.cli.project import template_text
-from sp00ky_core.cli.settings import Settings, command, run_async
 from sp00ky_core.cli.signals import stop_order, unless_stopped
 from sp00ky_core.errors import AdapterMissing, Sp00kyError
 from sp00ky_core.job.job import Job, JobStatus, NewJob

@@ -19,12 +19,12 @@ from sp00ky_core.backend.settings import (
     value_text,
     values_of,
 )
+from sp00ky_core.cli.command import FAILED, Settings, as_json, command, flag, option, with_settings
 from sp00ky_core.cli.jobs import STATS_COLUMNS, stats_row
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.options import DURATION, PAST, act_options, backend_names, page_options
 from sp00ky_core.cli.output import aligned, moment, show, show_list, show_page, slow
-from sp00ky_core.cli.settings import FAILED, Settings, as_json, command, flag, option, with_settings
-from sp00ky_core.config.structuring import camel
+from sp00ky_core.config.keys import camel
 from sp00ky_core.encoding.printable import plain
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import instant_to_json

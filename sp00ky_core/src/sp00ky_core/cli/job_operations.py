@@ -17,6 +17,15 @@ import attrs
 import click
 
 from sp00ky_core.cli.call import read_payload
+from sp00ky_core.cli.command import (
+    FAILED,
+    Settings,
+    as_typed,
+    command,
+    flag,
+    option,
+    with_options,
+)
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.options import (
     DURATION,
@@ -30,22 +39,13 @@ from sp00ky_core.cli.options import (
     warn_of_unknown,
 )
 from sp00ky_core.cli.output import aligned, counted, is_terminal, show, slow
-from sp00ky_core.cli.settings import (
-    FAILED,
-    Settings,
-    as_typed,
-    command,
-    flag,
-    option,
-    with_options,
-)
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.job.job import TERMINAL, Job, job_to_json
 from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.outbox.operators.bulk import DONE, ERASE, IMPORT, REDACT, Action, BulkResult
 from sp00ky_core.outbox.operators.copies import copying
-from sp00ky_core.outbox.operators.moves import EXPORT_FORMATS, ExportFormat, record_of
+from sp00ky_core.outbox.operators.export_import import EXPORT_FORMATS, ExportFormat, record_of
 from sp00ky_core.outbox.operators.redaction import RedactionResult
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import JobQuery, OperatorFate, OperatorResult

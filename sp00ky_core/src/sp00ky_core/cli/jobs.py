@@ -12,6 +12,17 @@ from typing import Any
 import attrs
 import click
 
+from sp00ky_core.cli.command import (
+    Command,
+    Commands,
+    Settings,
+    as_json,
+    command,
+    flag,
+    json_wanted,
+    option,
+    with_settings,
+)
 from sp00ky_core.cli.options import PAST, filter_options, job_of, page_options, warn_of_unknown
 from sp00ky_core.cli.output import (
     aligned,
@@ -26,17 +37,6 @@ from sp00ky_core.cli.output import (
     show_page,
     slow,
     span,
-)
-from sp00ky_core.cli.settings import (
-    Command,
-    Commands,
-    Settings,
-    as_json,
-    command,
-    flag,
-    json_wanted,
-    option,
-    with_settings,
 )
 from sp00ky_core.encoding.printable import plain
 from sp00ky_core.job.job import Job, JobStatus, job_to_json

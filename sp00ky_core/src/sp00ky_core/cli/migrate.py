@@ -8,11 +8,11 @@ from functools import partial
 
 import click
 
+from sp00ky_core.cli.command import Settings, command, flag, run_async, store_open
 from sp00ky_core.cli.logs import one_line
 from sp00ky_core.cli.options import usual_actor
 from sp00ky_core.cli.output import slow
 from sp00ky_core.cli.schedules import sync_lines, warn_of_unusable
-from sp00ky_core.cli.settings import Settings, command, flag, run_async, store_open
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import Grants, MigrationStep
 

@@ -15,8 +15,8 @@ import attrs
 import click
 
 from sp00ky_core.backend.validation import unknown_route
+from sp00ky_core.cli.command import Command, as_json, flag, option, taking, with_options
 from sp00ky_core.cli.logs import say
-from sp00ky_core.cli.settings import Command, as_json, flag, option, taking, with_options
 from sp00ky_core.config import find_config
 from sp00ky_core.config.values import seconds_of
 from sp00ky_core.contract import load_contract

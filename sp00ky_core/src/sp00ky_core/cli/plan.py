@@ -16,9 +16,9 @@ import attrs
 import click
 
 from sp00ky_core.backend.backend import load_backends
+from sp00ky_core.cli.command import Settings, as_json, command, option
 from sp00ky_core.cli.options import DURATION, Seconds, backend_names
 from sp00ky_core.cli.output import show, span
-from sp00ky_core.cli.settings import Settings, as_json, command, option
 from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
 from sp00ky_core.gate.breaker import is_unavailable
 from sp00ky_core.gate.gate import SHORTEST, Gate
@@ -34,7 +34,7 @@ from sp00ky_core.job.outcome import (
 )
 from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy, Strategy
 from sp00ky_core.job.state_machine import Transition, decide
-from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.decisions import Allowance

@@ -12,8 +12,8 @@ import attrs
 import click
 
 from sp00ky_core.backend.backend import load_backends
+from sp00ky_core.cli.command import Settings, as_json, command, flag, option
 from sp00ky_core.cli.output import show_list
-from sp00ky_core.cli.settings import Settings, as_json, command, flag, option
 from sp00ky_core.errors import ModuleOutdated, Sp00kyError
 from sp00ky_core.plugins.registry import PluginInfo, Plugins
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from sp00ky_core.cli.command import as_json, command, option, with_settings
 from sp00ky_core.cli.logs import one_line, say
 from sp00ky_core.cli.options import act_options, limit_option
 from sp00ky_core.cli.output import moment, show, show_list
-from sp00ky_core.cli.settings import as_json, command, option, with_settings
 from sp00ky_core.outbox.operators.schedules import ScheduleRecord, SyncResult, definition_findings
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import json_of, schedule_to_json

@@ -21,9 +21,9 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from sp00ky_core.cli.command import json_wanted
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.output import COLOURS, GAP, cut, draws, last_error, show_json, span
-from sp00ky_core.cli.settings import json_wanted
 from sp00ky_core.cli.signals import stop_signal, unless_stopped
 from sp00ky_core.encoding.printable import plain
 from sp00ky_core.errors import StoreUnavailable

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import attrs
 
-from sp00ky_core.config.settings import Config, Secret, SurrealdbConfig
+from sp00ky_core.config.model import Config, Secret, SurrealdbConfig
 from sp00ky_core.config.values import ReadProblem, store_location
 from sp00ky_core.errors import ConfigError
 

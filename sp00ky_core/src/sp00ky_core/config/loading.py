@@ -9,9 +9,9 @@ from typing import Any
 
 import attrs
 
+from sp00ky_core.config.keys import KeyProblem, SectionReader, keys_of, mapping_in, near_miss
+from sp00ky_core.config.model import BackendConfig, Config, Notice, TransportTraits
 from sp00ky_core.config.schedules import load_schedules
-from sp00ky_core.config.settings import BackendConfig, Config, Notice, TransportTraits
-from sp00ky_core.config.structuring import KeyProblem, SectionReader, keys_of, mapping_in, near_miss
 from sp00ky_core.errors import ConfigError
 
 FILE_NAME = "sp00ky.yml"

@@ -17,8 +17,8 @@ from attrs import field
 
 from sp00ky_core.config import values as read
 from sp00ky_core.config.cron import CronProblem, check_cron
-from sp00ky_core.config.settings import FAILURES_ONLY, KEEP_ALL, HistoryConfig
-from sp00ky_core.config.structuring import KeyProblem, SectionReader, camel, key, keys_of, mapping_in
+from sp00ky_core.config.keys import KeyProblem, SectionReader, camel, key, keys_of, mapping_in
+from sp00ky_core.config.model import FAILURES_ONLY, KEEP_ALL, HistoryConfig
 from sp00ky_core.config.values import ReadProblem
 from sp00ky_core.encoding.json_bytes import RefusedError, check_keys, encode, json_hash
 from sp00ky_core.errors import ConfigError, ScheduleInvalid

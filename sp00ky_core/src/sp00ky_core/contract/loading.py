@@ -10,8 +10,8 @@ import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Documents
 from sp00ky_core.contract.operation import Body, Operation
+from sp00ky_core.contract.paths import PathItem, path_items
 from sp00ky_core.contract.payload import PayloadCheck, compiled
-from sp00ky_core.contract.reading import PathItem, path_items
 from sp00ky_core.contract.safety import MAX_PATH_LENGTH, spelling_problem
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import ContractError, Violation

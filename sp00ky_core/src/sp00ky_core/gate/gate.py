@@ -9,6 +9,7 @@ from typing import Protocol
 import attrs
 
 from sp00ky_core.config import BackendConfig, RetryConfig
+from sp00ky_core.gate.backend_breaker import NEW, Log, SeenBreaker
 from sp00ky_core.gate.breaker import (
     Breaker,
     BreakerChange,
@@ -20,7 +21,6 @@ from sp00ky_core.gate.breaker import (
     never_connected,
     seconds_asked,
 )
-from sp00ky_core.gate.seen_breaker import NEW, Log, SeenBreaker
 from sp00ky_core.gate.throttling import Throttling
 from sp00ky_core.job.job import Job, facts_of, named
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome, Undelivered, said

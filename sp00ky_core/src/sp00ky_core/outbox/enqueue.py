@@ -15,7 +15,7 @@ from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.hints import nearest, shown
 from sp00ky_core.job.job import JobOptions, NewJob
 from sp00ky_core.job.options import expect
-from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import (
     ParamStyle,
     SqlStatement,

@@ -18,8 +18,8 @@ from sp00ky_core.encoding.json_bytes import Payload
 from sp00ky_core.errors import AdapterMissing, ConfigError
 from sp00ky_core.job.job import Job, JobOptions, NewJob
 from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
+from sp00ky_core.outbox.operators.export_import import JobMoves
 from sp00ky_core.outbox.operators.fleet import FleetOperators
-from sp00ky_core.outbox.operators.moves import JobMoves
 from sp00ky_core.outbox.operators.redaction import JobRedaction
 from sp00ky_core.plugins.registry import Plugins, load_config, load_plugins
 from sp00ky_core.ports import (
@@ -31,7 +31,7 @@ from sp00ky_core.ports import (
     Transport,
     TransportFactory,
 )
-from sp00ky_core.stores.naming import LoopStore
+from sp00ky_core.stores.named_jobs import LoopStore
 
 if TYPE_CHECKING:  # who only enqueues or lists jobs starts without
     from sp00ky_core.outbox.operators.schedules import ScheduleOperators

@@ -15,11 +15,11 @@ from sp00ky_core.errors import StoreClosed
 from sp00ky_core.job.job import Job, JobStatus, StatusName
 from sp00ky_core.job.options import check_option, expect
 from sp00ky_core.job.outcome import HTTP
-from sp00ky_core.observe.measures import Metered
+from sp00ky_core.observe.metrics import Metered
 from sp00ky_core.observe.rates import Rates, empty_in, query_of, rates_of
 from sp00ky_core.outbox.enqueue import Transaction, check_given
 from sp00ky_core.outbox.operators.bulk import check_id, pages
-from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import (
     ALL_JOBS,
     GROUPED,

@@ -25,7 +25,7 @@ from sp00ky_core.outbox.operators.jobs import MatchingOptions, RedriveMatchingOp
 from sp00ky_core.outbox.operators.redaction import EraseOptions, RedactionResult, RedactOptions
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.queries import FindOptions
-from sp00ky_core.plugins.calls import LAST_MOMENT, OBSERVER_TIMEOUT
+from sp00ky_core.plugins.dispatch import LAST_MOMENT, OBSERVER_TIMEOUT
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import (
     ActOptions,
@@ -36,7 +36,7 @@ from sp00ky_core.ports import (
     MigrationStep,
     OperatorResult,
 )
-from sp00ky_core.stores.naming import NamedJobs
+from sp00ky_core.stores.named_jobs import NamedJobs
 
 T = TypeVar("T")
 

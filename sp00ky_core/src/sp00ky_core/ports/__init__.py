@@ -6,6 +6,7 @@ and in nothing else.
 
 from sp00ky_core.ports import (
     capabilities,
+    job_table,
     operators,
     query,
     rollups,
@@ -14,10 +15,10 @@ from sp00ky_core.ports import (
     settlement,
     stats,
     store,
-    store_options,
     transport,
 )
 from sp00ky_core.ports.capabilities import *
+from sp00ky_core.ports.job_table import *
 from sp00ky_core.ports.operators import *
 from sp00ky_core.ports.query import *
 from sp00ky_core.ports.rollups import *
@@ -26,7 +27,6 @@ from sp00ky_core.ports.schedules import *
 from sp00ky_core.ports.settlement import *
 from sp00ky_core.ports.stats import *
 from sp00ky_core.ports.store import *
-from sp00ky_core.ports.store_options import *
 from sp00ky_core.ports.transport import *
 
 __all__: list[str] = []
@@ -39,5 +39,5 @@ __all__ += schedules.__all__
 __all__ += settlement.__all__
 __all__ += stats.__all__
 __all__ += store.__all__
-__all__ += store_options.__all__
+__all__ += job_table.__all__
 __all__ += transport.__all__

@@ -16,6 +16,7 @@ from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.state_machine import Rescheduled
+from sp00ky_core.ports.job_table import JobTable
 from sp00ky_core.ports.operators import Act, ActOptions, AuditEntry, SettingsRecord
 from sp00ky_core.ports.query import ALL_JOBS, GroupBy, JobFilter, JobQuery
 from sp00ky_core.ports.rollups import Rollups
@@ -24,7 +25,6 @@ from sp00ky_core.ports.schedules import Schedules
 from sp00ky_core.ports.settlement import Claim
 from sp00ky_core.ports.stats import BreakerResult, ErrorGroup, JobGroup
 from sp00ky_core.ports.store import Finding, MigrationStep, Store
-from sp00ky_core.ports.store_options import JobTable
 
 __all__ = [
     "FLAGS",

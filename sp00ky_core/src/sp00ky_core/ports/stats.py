@@ -10,8 +10,8 @@ import attrs
 
 from sp00ky_core.gate.breaker import Breaker, BreakerState
 from sp00ky_core.job.outcome import HTTP, status_text
+from sp00ky_core.ports.job_table import JobTable
 from sp00ky_core.ports.operators import Pause
-from sp00ky_core.ports.store_options import JobTable
 
 __all__ = ["BackendStats", "BreakerResult", "BreakerStats", "ErrorGroup", "JobGroup"]
 

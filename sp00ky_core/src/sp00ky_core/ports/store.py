@@ -9,11 +9,11 @@ from typing import Protocol, Self
 import attrs
 
 from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.ports.job_table import StoreCapabilities, StoreOptions
 from sp00ky_core.ports.query import JobQuery
 from sp00ky_core.ports.runners import OverdueClaim, RunnerBeat, RunnerInfo
 from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
 from sp00ky_core.ports.stats import BackendStats
-from sp00ky_core.ports.store_options import StoreCapabilities, StoreOptions
 
 __all__ = ["CallerConnection", "Finding", "MigrationStep", "Store", "StoreFactory"]
 

@@ -26,7 +26,7 @@ from sp00ky_core.job.outcome import (
     Outcome,
     Undelivered,
 )
-from sp00ky_core.plugins.calls import HookFailed, Hooks
+from sp00ky_core.plugins.dispatch import HookFailed, Hooks
 from sp00ky_core.ports import Attempt, Transport
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.slots import Answer, Held

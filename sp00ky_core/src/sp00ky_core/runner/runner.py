@@ -17,7 +17,7 @@ from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import JobStatus, facts_of, named
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import Strategy
-from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import (
     BackendStats,
     PreparedTransport,
@@ -42,7 +42,7 @@ from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import TRYING, RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
 from sp00ky_core.runner.slots import Answer, Held, Holdings, Slots
-from sp00ky_core.stores.naming import NamedJobs
+from sp00ky_core.stores.named_jobs import NamedJobs
 from sp00ky_core.stores.subscription import Backoff, within
 
 logger: logging.Logger = logging.getLogger(__name__)

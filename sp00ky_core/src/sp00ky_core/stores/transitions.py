@@ -10,7 +10,7 @@ import attrs
 from sp00ky_core.errors import IllegalTransition, Sp00kyError
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.state_machine import Event, Killed, Redriven, Rescheduled
-from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import (
     JobQuery,
     OperatorFate,
@@ -24,7 +24,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.decisions import settlement_of
 from sp00ky_core.stores.ids import chunks
-from sp00ky_core.stores.naming import Find, NamedJobs
+from sp00ky_core.stores.named_jobs import Find, NamedJobs
 
 __all__ = ["KILL_REASON", "clear", "kill", "redrive", "report_settled", "reschedule"]
 

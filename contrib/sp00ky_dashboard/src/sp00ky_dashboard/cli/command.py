@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sp00ky_core.cli.settings import Settings, command, run_async
+from sp00ky_core.cli.command import Settings, command, run_async
 
 
 @command(name="dashboard", short_help="Serve the dashboard.")

@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext
 import click
 import uvicorn
 
-from sp00ky_core.cli.settings import Settings
+from sp00ky_core.cli.command import Settings
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_dashboard.access.authentication import CodeAuth

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core import BackendStats, Outbox
-from sp00ky_core.observe.measures import EXACT
+from sp00ky_core.observe.metrics import EXACT
 from sp00ky_core.observe.rates import Rates, percentile
 from sp00ky_core.ports.rollups import step_of
 from sp00ky_dashboard.observe.cache import Cache

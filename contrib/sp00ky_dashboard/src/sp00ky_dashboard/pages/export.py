@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from sp00ky_core.outbox.operators.moves import COLUMNS, EXPORT_FORMATS, ExportFormat
+from sp00ky_core.outbox.operators.export_import import COLUMNS, EXPORT_FORMATS, ExportFormat
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.job_filters import conditions_of, written_in
 from sp00ky_dashboard.problem_pages import BAD_REQUEST

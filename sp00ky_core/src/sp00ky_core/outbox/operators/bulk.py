@@ -27,7 +27,7 @@ from sp00ky_core.ports import (
     needed,
 )
 from sp00ky_core.stores.filters import age_of
-from sp00ky_core.stores.naming import NamedJobs
+from sp00ky_core.stores.named_jobs import NamedJobs
 from sp00ky_core.stores.refused_rows import write_around
 
 __all__ = [

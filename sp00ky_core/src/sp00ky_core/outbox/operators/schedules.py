@@ -42,7 +42,7 @@ from sp00ky_core.errors import (
 from sp00ky_core.job.options import one_of
 from sp00ky_core.outbox.operators.audit import AuditRecord, act_of, recorded
 from sp00ky_core.outbox.operators.bulk import MOST_IDS
-from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import (
     ActOptions,
     Finding,
@@ -73,7 +73,7 @@ from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedules.definition import definition_of, is_others, paused, released, removed, resumed
 from sp00ky_core.schedules.fire import ended, new_job
-from sp00ky_core.stores.naming import LoopStore, StoreUser
+from sp00ky_core.stores.named_jobs import LoopStore, StoreUser
 
 __all__ = ["ScheduleRecord"]
 

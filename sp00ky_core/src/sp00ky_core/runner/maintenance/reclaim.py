@@ -11,14 +11,14 @@ import attrs
 
 from sp00ky_core.errors import JobNotFound, Sp00kyError
 from sp00ky_core.gate.gate import Gate
-from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import OverdueClaim, OverdueClaims, Retention, Settlement, Store, has
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.slots import Holdings
-from sp00ky_core.stores.naming import NamedJobs
+from sp00ky_core.stores.named_jobs import NamedJobs
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import attrs
 
+from sp00ky_core.config.model import HistoryConfig, TopRetentionConfig
 from sp00ky_core.config.schedules import ScheduleConfig
-from sp00ky_core.config.settings import HistoryConfig, TopRetentionConfig
 from sp00ky_core.errors import RunUnreadable
 from sp00ky_core.ports import (
     OPEN_RUN,

@@ -16,7 +16,7 @@ from sp00ky_core.backend.validation import check_job
 from sp00ky_core.config.schedules import ScheduleConfig
 from sp00ky_core.errors import QueryRefused, Sp00kyError, StoreError
 from sp00ky_core.job.job import Job
-from sp00ky_core.plugins.calls import Hooks
+from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import (
     OPEN_RUN,
     JobQuery,
@@ -43,7 +43,7 @@ from sp00ky_core.schedules.definition import (
     next_fire,
 )
 from sp00ky_core.schedules.fire import FanOut, Fire, OpenRun, Situation, decide_fire, failures_after, fan_out
-from sp00ky_core.stores.naming import NamedJobs
+from sp00ky_core.stores.named_jobs import NamedJobs
 from sp00ky_core.stores.transitions import kill, report_settled
 
 TRIES = 50

@@ -12,13 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
 from sp00ky_core.errors import MetricsMissing
-from sp00ky_core.observe.measures import (
-    LONGEST_HEAD,
-    MOST_CLIENTS,
-    Answer,
-    Measures,
-    TextServer,
-)
+from sp00ky_core.observe.metrics import LONGEST_HEAD, MOST_CLIENTS, Answer, Measures, TextServer
 from sp00ky_core.observe.prometheus import exposition
 from sp00ky_core.observe.rates import Counters
 
@@ -92,7 +86,7 @@ async def test_a_store_that_is_away_leaves_the_queue_out(make_bench: Any) -> Non
     assert "sp00ky_store_errors_total" in text
 
 
-CLOCK = "sp00ky_core.observe.measures.time"
+CLOCK = "sp00ky_core.observe.metrics.time"
 
 
 async def test_the_library_that_is_missing_is_named(make_bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from sp00ky_core.backend.backend import load_backends
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.job.retry import STRATEGIES
 from sp00ky_core.ports import ErrorGroup, JobQuery, Store, StoreCapabilities
-from sp00ky_core.stores.naming import NamedJobs
+from sp00ky_core.stores.named_jobs import NamedJobs
 
 DOCUMENTS = {"api": ["/a", "/b"], "agent": ["/chat"], "other": ["/a"]}
 ROWS = [("api", "/a"), ("api", "/b"), ("api", "/chat"), ("api", "/chat"), ("api", "/gone"), ("other", "/a")]

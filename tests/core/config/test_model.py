@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sp00ky_core.config.settings import read_token
+from sp00ky_core.config.model import read_token
 from sp00ky_core.errors import ConfigError
 
 

@@ -16,8 +16,8 @@ from tests.core.cli.conftest import Call
 from tests.core.cli.shelf import Shelf, ended, enqueued
 from tests.core.job.test_job import KEYS
 
-from sp00ky_core.outbox.operators import bulk, moves
-from sp00ky_core.outbox.operators.moves import COLUMNS
+from sp00ky_core.outbox.operators import bulk, export_import
+from sp00ky_core.outbox.operators.export_import import COLUMNS
 from sp00ky_core.stores.memory import MemoryStore
 
 
@@ -125,11 +125,7 @@ def test_an_export_is_moved_and_the_move_repeated(
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        (
-            '"export_version": 1',
-            '"export_version": 2',
-            "line 2 is of version 2, and this sp00ky reads",
-        ),
+        ('"export_version": 1', '"export_version": 2', "line 2 is of version 2, and this sp00ky reads"),
         (', "export_version": 1', "", "export whole jobs, as NDJSON, without --columns"),
         ('"status": "pending"', '"status": "processing"', "line 2 is processing"),
         ('"backend": "api"', '"backend": "gone"', "sp00ky.yml has api"),
@@ -158,7 +154,7 @@ def test_few_bytes_are_read_at_a_time_and_not_by_the_event_loop(
     enqueued(4)
     (project / "jobs.ndjson").write_text(sp00ky("jobs", "export", "--all").out)
     shelf.store, batches, readers = None, list[int](), set[threading.Thread]()
-    import_jobs, decode = MemoryStore.import_jobs, moves.decode
+    import_jobs, decode = MemoryStore.import_jobs, export_import.decode
 
     async def import_counted(store: MemoryStore, jobs: Any) -> None:
         batches.append(len(jobs))
@@ -169,9 +165,9 @@ def test_few_bytes_are_read_at_a_time_and_not_by_the_event_loop(
         return decode(line)
 
     monkeypatch.setattr(MemoryStore, "import_jobs", import_counted)
-    monkeypatch.setattr(moves, "decode", decode_here)
-    monkeypatch.setattr(moves, "PAGE", 3)
-    monkeypatch.setattr(moves, "BATCH_BYTES", 2_000)
+    monkeypatch.setattr(export_import, "decode", decode_here)
+    monkeypatch.setattr(export_import, "PAGE", 3)
+    monkeypatch.setattr(export_import, "BATCH_BYTES", 2_000)
     assert sp00ky("jobs", "import", "jobs.ndjson", "--yes").out == "imported: 7\n"
     assert batches == [3, 2, 1, 1]
     assert threading.main_thread() not in readers

@@ -9,6 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sp00ky_core.config import BreakerConfig
+from sp00ky_core.gate.backend_breaker import (
+    LATE,
+    LONGEST_LOOK,
+    NEW,
+    RECENT,
+    TOO_OLD,
+    RouteBreakers,
+    SeenBreaker,
+)
 from sp00ky_core.gate.breaker import (
     LONGEST_INTERVAL,
     Answered,
@@ -19,7 +28,6 @@ from sp00ky_core.gate.breaker import (
     ProbeFailed,
     ProbeWithoutNews,
 )
-from sp00ky_core.gate.seen_breaker import LATE, LONGEST_LOOK, NEW, RECENT, TOO_OLD, RouteBreakers, SeenBreaker
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.testing.outboxes import FakeClock

@@ -28,8 +28,8 @@ from sp00ky_core import (
     Undelivered,
     hookimpl,
 )
-from sp00ky_core.plugins import calls
-from sp00ky_core.plugins.calls import sp00ky_classify_outcome
+from sp00ky_core.plugins import dispatch
+from sp00ky_core.plugins.dispatch import sp00ky_classify_outcome
 from sp00ky_core.stores import memory as core_stores
 from sp00ky_core.testing import ScriptedTransport
 from sp00ky_core.testing.perform import Script, deliver_all
@@ -283,11 +283,11 @@ async def test_a_hook_that_blocks_the_loop_is_named(
     scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
-    monkeypatch.setattr(calls, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(dispatch, "time", SimpleNamespace(monotonic=lambda: now))
 
     def block() -> None:
         nonlocal now
-        now += calls.BLOCKS + 0.1
+        now += dispatch.BLOCKS + 0.1
 
     class Slow:
         @hookimpl
@@ -319,8 +319,8 @@ async def test_a_hook_that_blocks_the_loop_is_named(
 async def test_an_observer_that_hangs_silences_no_other_plugin(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(calls, "MAX_OBSERVING", 3)
-    monkeypatch.setattr(calls, "OBSERVER_TIMEOUT", 60.0)
+    monkeypatch.setattr(dispatch, "MAX_OBSERVING", 3)
+    monkeypatch.setattr(dispatch, "OBSERVER_TIMEOUT", 60.0)
     told, over = list[str](), asyncio.Event()
 
     class Hanging:

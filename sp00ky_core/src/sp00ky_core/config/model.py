@@ -12,7 +12,7 @@ import attrs
 from attrs import field
 
 from sp00ky_core.config import values as read
-from sp00ky_core.config.structuring import Notice, key
+from sp00ky_core.config.keys import Notice, key
 from sp00ky_core.config.values import Secret
 from sp00ky_core.errors import ConfigError
 from sp00ky_core.hints import shown

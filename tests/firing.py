@@ -8,14 +8,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core.job.job import NewJob
-from sp00ky_core.ports import (
-    ScheduleChange,
-    ScheduleRun,
-    Schedules,
-    ScheduleSnapshot,
-    Spawn,
-    StoredSchedule,
-)
+from sp00ky_core.ports import ScheduleChange, ScheduleRun, Schedules, ScheduleSnapshot, Spawn, StoredSchedule
 from sp00ky_core.schedules.fire import job_key
 
 NAME = "nightly"

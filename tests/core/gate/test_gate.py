@@ -10,8 +10,7 @@ import attrs
 import pytest
 
 from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
-from sp00ky_core.gate.backend_breaker import NEW
-from sp00ky_core.gate.breaker import Breaker, BreakerState
+from sp00ky_core.gate.breaker import NEW, Breaker, BreakerState
 from sp00ky_core.gate.gate import LONGEST_HELD, LOOK_AGAIN, Gate, Limit, Pause
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import CONNECT, HTTP_STATUS, THROTTLED, Delivered, Undelivered

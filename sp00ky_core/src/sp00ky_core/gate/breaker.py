@@ -111,6 +111,15 @@ class Breaker:
         )
 
 
+NEW = Breaker()
+"""A breaker that lets everything through, and has nothing to report."""
+
+
+def or_new(breaker: Breaker) -> Breaker:
+    """Return ``NEW`` itself where it is equal: whether it is can then be asked for each job."""
+    return NEW if breaker == NEW else breaker
+
+
 @attrs.frozen(kw_only=True)
 class _News:
     retry_after: float = 0.0  # seconds for which the backend asked to be left alone

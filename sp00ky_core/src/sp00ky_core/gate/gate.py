@@ -9,8 +9,9 @@ from typing import Protocol
 import attrs
 
 from sp00ky_core.config import BackendConfig, RetryConfig
-from sp00ky_core.gate.backend_breaker import NEW, Log, SeenBreaker
+from sp00ky_core.gate.backend_breaker import Log, SeenBreaker
 from sp00ky_core.gate.breaker import (
+    NEW,
     Breaker,
     BreakerChange,
     BreakerEvent,

@@ -11,7 +11,7 @@ import attrs
 
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreUnavailable
-from sp00ky_core.gate.backend_breaker import NEW
+from sp00ky_core.gate.breaker import NEW
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import Claim, Settings, Store, has

@@ -16,8 +16,9 @@ from sp00ky_core.config import Config
 from sp00ky_core.config import load_config as read_config
 from sp00ky_core.errors import AdapterMissing, PluginLoadError
 from sp00ky_core.job.retry import STRATEGIES, Strategy
-from sp00ky_core.plugins import dispatch, hookspecs
-from sp00ky_core.plugins.dispatch import BUILT_IN, DECISIONS, MERGED, OBSERVERS, Hooks
+from sp00ky_core.plugins import defaults, hookspecs
+from sp00ky_core.plugins.defaults import BUILT_IN
+from sp00ky_core.plugins.dispatch import DECISIONS, MERGED, OBSERVERS, Hooks
 from sp00ky_core.ports import StoreFactory, TransportEntry, TransportFactory, entry_of
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Plugins:
     def __init__(self) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        self._manager.register(dispatch, name=BUILT_IN)
+        self._manager.register(defaults, name=BUILT_IN)
         built_in = {name: (strategy, "sp00ky-core") for name, strategy in STRATEGIES.items()}
         self._known: dict[str, dict[str, tuple[Any, str]]]  # by kind and name: what was registered, by whom
         self._known = {"stores": {}, "transports": {}, "retry_strategies": built_in, "commands": {}}

@@ -18,7 +18,8 @@ from sp00ky_core.job.job import facts_of, named
 from sp00ky_core.job.outcome import EXPIRED, OUTCOME_UNKNOWN, UNKNOWN_ROUTE, Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import STRATEGIES, RetryPolicy, Strategy
 from sp00ky_core.job.state_machine import Deferred, Expired, Transition, decide
-from sp00ky_core.plugins.dispatch import Hooks, sp00ky_retry_policy
+from sp00ky_core.plugins.defaults import sp00ky_retry_policy
+from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import BreakerResult, Breakers, SettleFate, Settlement, SettleResult, Store, has
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.observer import AttemptLog, Observer

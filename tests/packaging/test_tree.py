@@ -23,7 +23,7 @@ CROSSING = {
         runner/test_breakers.py runner/test_clocks.py runner/test_drain.py runner/test_fleet_model.py
         runner/test_limits.py runner/test_outage.py runner/test_pauses.py runner/test_slow_store.py
         runner/test_throttled.py stores/memory/test_model.py stores/memory/test_store.py
-        stores/test_loop_store.py stores/transactional/connection/test_lane.py
+        stores/transactional/connection/test_lane.py
         test_public_api.py test_sp00ky_health.py
         test_sp00ky_pytest.py
     """,

@@ -6,13 +6,7 @@ from typing import Any
 import attrs
 import pytest
 
-from sp00ky_core.config import (
-    BackendConfig,
-    Config,
-    Secret,
-    refuse_unready,
-    unready,
-)
+from sp00ky_core.config import BackendConfig, Config, Secret, refuse_unready, unready
 
 
 def backend(name: str, **fields: Any) -> BackendConfig:

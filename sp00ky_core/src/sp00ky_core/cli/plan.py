@@ -37,7 +37,7 @@ from sp00ky_core.job.state_machine import Transition, decide
 from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores.decisions import Allowance
+from sp00ky_core.stores.limits import Allowance
 
 __all__ = ["FAILURES", "LONGEST_OUTAGE", "MOST_ATTEMPTS", "Forecast", "Outage", "Rules", "forecasts"]
 

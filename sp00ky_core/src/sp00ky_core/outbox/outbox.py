@@ -31,7 +31,7 @@ from sp00ky_core.ports import (
     Transport,
     TransportFactory,
 )
-from sp00ky_core.stores.named_jobs import LoopStore
+from sp00ky_core.stores.event_loop import LoopStore
 
 if TYPE_CHECKING:  # who only enqueues or lists jobs starts without
     from sp00ky_core.outbox.operators.schedules import ScheduleOperators

@@ -34,11 +34,12 @@ from sp00ky_core.gate.breaker import (
     risk_turn,
     route_in_turn,
 )
-from sp00ky_core.stores import callers, decisions, filters, ids, refused_rows, rows, subscription
+from sp00ky_core.stores import callers, decisions, filters, ids, limits, refused_rows, rows, subscription
 from sp00ky_core.stores.callers import *
 from sp00ky_core.stores.decisions import *
 from sp00ky_core.stores.filters import *
 from sp00ky_core.stores.ids import *
+from sp00ky_core.stores.limits import *
 from sp00ky_core.stores.refused_rows import *
 from sp00ky_core.stores.rows import *
 from sp00ky_core.stores.subscription import *
@@ -50,5 +51,6 @@ __all__ += filters.__all__
 __all__ += ids.__all__
 __all__ += refused_rows.__all__
 __all__ += decisions.__all__
+__all__ += limits.__all__
 __all__ += rows.__all__
 __all__ += subscription.__all__

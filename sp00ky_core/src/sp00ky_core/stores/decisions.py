@@ -1,11 +1,10 @@
-"""Decide what becomes of a job and its row, of lost claims, and how many jobs limits let a claim take.
+"""Decide what becomes of a job and its row, and of lost claims.
 
 Stores that write in their database's language follow it; the memory store and the model use it.
 """
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,25 +16,9 @@ from sp00ky_core.job.job import AttemptError, Job
 from sp00ky_core.job.outcome import THROTTLED
 from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
 from sp00ky_core.job.state_machine import MAX_ERRORS, Event, Lost, Transition, decide
-from sp00ky_core.ports import (
-    LONGEST_LEASE,
-    JobTable,
-    OverdueClaim,
-    SettleFate,
-    Settlement,
-    SettleResult,
-)
+from sp00ky_core.ports import LONGEST_LEASE, OverdueClaim, SettleFate, Settlement, SettleResult
 
-__all__ = [
-    "FULL",
-    "PASSED",
-    "Allowance",
-    "DecidingStore",
-    "LostOptions",
-    "appended",
-    "applied",
-    "settlement_of",
-]
+__all__ = ["DecidingStore", "LostOptions", "appended", "applied", "settlement_of"]
 
 
 def applied(job: Job, transition: Transition, now: datetime) -> Job:
@@ -172,69 +155,3 @@ def _loss(job: Job, dead: Collection[str]) -> str:
     if job.updated_at and (job.lease_until - job.updated_at).total_seconds() > LONGEST_LEASE:
         return "its lease ends later than any can: no runner wrote it"
     return "its lease ran out"
-
-
-PASSED = 0.02
-"""Seconds until another claim where this one passes, for another is at the same backend."""
-
-FULL = 0.25
-"""Seconds until another claim where as many attempts are in flight as may be; their end sends no signal."""
-
-
-@attrs.frozen(kw_only=True)
-class Allowance:
-    """Hold what a backend's limits leave for a claim.
-
-    Attributes:
-        tokens: Requests that the rate allows now; infinite without a rate.
-        per_second: Tokens that come in a second; infinite without a rate.
-        places: Attempts that may begin; infinite without a limit.
-        is_ahead: The tokens were counted at an instant that is yet to come: the clock has gone back.
-    """
-
-    tokens: float = math.inf
-    per_second: float = math.inf
-    places: float = math.inf
-    is_ahead: bool = False
-
-    @classmethod
-    def of(
-        cls, table: JobTable, now: datetime, *, tokens: float | None, at: datetime | None, in_flight: int = 0
-    ) -> Allowance:
-        """Count what a table's limits leave.
-
-        Args:
-            table: The table.
-            now: The time, by the database's clock.
-            tokens: As the last claim wrote them down; None: none did.
-            at: When it did.
-            in_flight: Attempts that may be under way; it counts only where there is a limit.
-        """
-        places = math.inf if table.max_in_flight is None else table.max_in_flight - in_flight
-        if (rate := table.rate) is None:
-            return cls(places=places)
-        elapsed = 0.0 if at is None else max((now - at).total_seconds(), 0.0)
-        come = rate.burst if tokens is None else tokens + elapsed * rate.per_second
-        return cls(
-            tokens=min(rate.burst, come),
-            per_second=rate.per_second,
-            places=places,
-            is_ahead=at is not None and at > now,
-        )
-
-    def grant(self, slots: int) -> int:
-        """Return how many of so many jobs may be claimed."""
-        return max(math.floor(min(slots, self.tokens, self.places)), 0)
-
-    def tokens_after(self, taken: int) -> float | None:
-        """Return the tokens to be written down after a claim, with its time; None: nothing is."""
-        has_changed = math.isfinite(self.tokens) and (taken or self.is_ahead)
-        return self.tokens - taken if has_changed else None
-
-    def retry_in(self, slots: int, taken: int) -> float | None:
-        """Return the seconds until there may be more, after a claim of so many; None: limits left none."""
-        if not taken == self.grant(slots) < slots:
-            return None
-        missing = max(1 - (self.tokens - taken), 0.0)
-        for_token = math.ceil(missing / self.per_second * 1e6) / 1e6  # the clock's resolution
-        return max(for_token, FULL if self.places - taken < 1 else 0.0)

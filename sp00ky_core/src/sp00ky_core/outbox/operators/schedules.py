@@ -73,7 +73,7 @@ from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedules.definition import definition_of, is_others, paused, released, removed, resumed
 from sp00ky_core.schedules.fire import ended, new_job
-from sp00ky_core.stores.named_jobs import LoopStore, StoreUser
+from sp00ky_core.stores.event_loop import LoopStore, StoreUser
 
 __all__ = ["ScheduleRecord"]
 

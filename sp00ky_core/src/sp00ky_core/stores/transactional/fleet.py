@@ -28,8 +28,8 @@ from sp00ky_core.ports import (
     RunnerRecord,
     SettingsRecord,
 )
-from sp00ky_core.stores.decisions import Allowance
 from sp00ky_core.stores.filters import BEGINNING, unknown_entry
+from sp00ky_core.stores.limits import Allowance
 from sp00ky_core.stores.rows import UNREAD, instant_of
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where, beyond
 from sp00ky_core.stores.transactional.rows import JobRows, Tables

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sp00ky_core.cli.logs import Secrets, say_warnings
+from sp00ky_core.cli.logs import say_warnings
+from sp00ky_core.cli.secrets import Secrets
 
 if TYPE_CHECKING:
     from sp00ky_core.config import Config

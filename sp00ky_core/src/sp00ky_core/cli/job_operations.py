@@ -17,15 +17,7 @@ import attrs
 import click
 
 from sp00ky_core.cli.call import read_payload
-from sp00ky_core.cli.command import (
-    FAILED,
-    Settings,
-    as_typed,
-    command,
-    flag,
-    option,
-    with_options,
-)
+from sp00ky_core.cli.command import FAILED, Settings, as_typed, command, flag, option, with_options
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.options import (
     DURATION,

@@ -1,21 +1,24 @@
-"""Promise what a database that holds jobs does."""
+"""Promise what a database that holds jobs does; say what it is made from, and what it can do."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol, Self
 
 import attrs
 
+from sp00ky_core.config import SurrealdbConfig
 from sp00ky_core.job.job import Job, NewJob
-from sp00ky_core.ports.job_table import StoreCapabilities, StoreOptions
+from sp00ky_core.ports.job_table import JobTable
 from sp00ky_core.ports.query import JobQuery
 from sp00ky_core.ports.runners import OverdueClaim, RunnerBeat, RunnerInfo
 from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
 from sp00ky_core.ports.stats import BackendStats
 
 __all__ = ["CallerConnection", "Finding", "MigrationStep", "Store", "StoreFactory"]
+__all__ += ["StoreCapabilities", "StoreOptions"]
 
 CallerConnection = object
 """A caller's connection, session or transaction of any kind that its store knows: each store says which.
@@ -72,6 +75,93 @@ class MigrationStep:
     creates_table: bool = False
     without: str = "calls fail"
     stops_jobs: bool = True
+
+
+@attrs.frozen(kw_only=True)
+class StoreOptions:
+    """The tables and the address that a store is made from.
+
+    Attributes:
+        url: May hold a password.
+        tables: The job tables.
+        directory: Relative file names are relative to it.
+        surrealdb: The block of that name in sp00ky.yml.
+    """
+
+    url: str = attrs.field(repr=False)
+    tables: tuple[JobTable, ...]
+    directory: Path = attrs.field(factory=Path.cwd)
+    surrealdb: SurrealdbConfig | None = None
+
+
+@attrs.frozen(kw_only=True)
+class StoreCapabilities:
+    """In what stores may differ; the conformance suite asks these flags, never a store's name.
+
+    Attributes:
+        transactions: Add(connection=...) joins a transaction of the caller's.
+        statements: It is a ``Statements`` too.
+        sql_statements: It is an ``SqlStatements`` too.
+        synchronous: It is a ``SynchronousEnqueue`` too.
+        exact_order: Claims are oldest due first, even where runners compete.
+        shared: Several processes may open it at once.
+        signals_across_processes: `work_signal()` reports other processes' jobs.
+        durable: What was written outlives the process.
+        concurrent_writes: A caller's transaction that has written delays no claim and no settle.
+        holds_any_row: A row may break the contract, so another client can have written it so.
+        ordering: Jobs with an ``ordering_key`` are delivered one at a time, in order. Where not, no job has
+            one.
+        limits: Claims keep a table's ``rate`` and ``max_in_flight``. Where not, no table has them.
+        schedules: It is a ``Schedules`` too. Where not, no job is made by a schedule.
+        rollups: It is a ``Rollups`` too. Where not, rates are known of a running process alone.
+        one_loop: It can only be used in the event loop in which it was opened.
+        watch: It is a ``Watch`` too, and so on: what the core does where it isn't stands at each Protocol.
+        checks: It is a ``Checks`` too.
+        retention: It is a ``Retention`` too.
+        clears: It is a ``Clears`` too.
+        reschedules: It is a ``Reschedules`` too.
+        rewrites: It is a ``Rewrites`` too.
+        overdue_claims: It is an ``OverdueClaims`` too.
+        breakers: It is a ``Breakers`` too.
+        pauses: It is a ``Pauses`` too.
+        settings: It is a ``Settings`` too.
+        runners: It is a ``Runners`` too.
+        audit: It is an ``Audit`` too.
+        counts: It is a ``Counts`` too.
+        error_groups: It is an ``ErrorGroups`` too.
+        short_ids: It is a ``ShortIds`` too.
+    """
+
+    transactions: bool = False
+    statements: bool = False
+    sql_statements: bool = False
+    synchronous: bool = False
+    exact_order: bool = True
+    shared: bool = False
+    signals_across_processes: bool = False
+    durable: bool = True
+    concurrent_writes: bool = True
+    holds_any_row: bool = True
+    ordering: bool = False
+    limits: bool = False
+    schedules: bool = False
+    rollups: bool = False
+    one_loop: bool = True
+    watch: bool = True
+    checks: bool = True
+    retention: bool = True
+    clears: bool = True
+    reschedules: bool = True
+    rewrites: bool = True
+    overdue_claims: bool = True
+    breakers: bool = True
+    pauses: bool = True
+    settings: bool = True
+    runners: bool = True
+    audit: bool = True
+    counts: bool = True
+    error_groups: bool = True
+    short_ids: bool = True
 
 
 class Store(Protocol):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from itertools import combinations
 from typing import Any
 
 import attrs
 
+from sp00ky_core.backend.shared_tables import clash, joined, stored_table
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.contract import Contract, load_contract
 from sp00ky_core.contract.loading import OpenContract, Operations, load_operations
@@ -21,16 +21,7 @@ from sp00ky_core.job.options import expect
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import JobFilter, JobTable, TransportEntry
 
-__all__ = [
-    "Backend",
-    "Backends",
-    "delivered",
-    "load_backends",
-    "queues",
-    "serving",
-    "store_tables",
-    "stored_table",
-]
+__all__ = ["Backend", "Backends", "delivered", "load_backends", "queues", "serving", "store_tables"]
 
 POOLED = "Sp00ky's scheduler runs the jobs of its table, on a pool of machines"
 DELIVER_HERE = "to have them delivered here, remove `runOn`"
@@ -123,15 +114,15 @@ def load_backends(
     groups: dict[str, list[Backend]] = {}
     for backend in loaded:
         groups.setdefault(backend.table.table, []).append(backend)
-    joined, left_out = dict[str, Backend](), {**config.left_out}
+    usable, left_out = dict[str, Backend](), {**config.left_out}
     for group in groups.values():
-        if problem := _clash(group):
+        if problem := clash(group):
             left_out |= {backend.name: problem for backend in group}
         else:
-            joined |= {backend.name: backend for backend in _joined(group)}
-    if not joined:
+            usable |= {backend.name: backend for backend in joined(group)}
+    if not usable:
         raise _none(config, left_out)
-    return Backends({name: joined[name] for name in config.backends if name in joined}, left_out)
+    return Backends({name: usable[name] for name in config.backends if name in usable}, left_out)
 
 
 def _none(config: Config, left_out: Mapping[str, str]) -> ConfigError:
@@ -203,61 +194,6 @@ def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str
     )
 
 
-def _clash(group: Sequence[Backend]) -> str:
-    """Say why backends can't share a table: whose job would a path be that two have? Empty: they can."""
-    for one, other in combinations(group, 2):
-        shared, fix = f"its table {one.table.table!r} is shared, and", "each backend a table of its own"
-        if any(isinstance(backend.contract, OpenContract) for backend in (one, other)):
-            return f"{shared} {one.name!r} or {other.name!r} has no contract; give {fix}"
-        if not (one.contract.is_read and other.contract.is_read):  # reading it runs the application
-            problem = f"{one.name!r} or {other.name!r} has its contract in its application"
-            return f"{shared} {problem}; give it a `spec`, or {fix}"
-        if common := sorted(_paths(one) & _paths(other)):
-            problem = f"the documents of {one.name!r} and {other.name!r} both have {common[0]!r}"
-            return f"{shared} {problem}; give {fix}"
-    return ""
-
-
-def _paths(backend: Backend) -> set[str]:
-    return {operation.path for operation in backend.contract.operations.values()}
-
-
-def _forget_shared_ids(group: Sequence[Backend]) -> None:
-    """Let an ``operationId`` that two backends of a table have name neither's operation."""
-    owners: dict[str, list[Backend]] = {}
-    for backend in group:
-        for operation_id in backend.contract.operation_ids:
-            owners.setdefault(operation_id, []).append(backend)
-    for operation_id, backends in owners.items():
-        if len(backends) > 1:
-            names = " and ".join(backend.name for backend in backends)
-            reason = f"the documents of {names}, which share a table, have it"
-            for backend in backends:
-                backend.contract.forget(operation_id, reason)
-
-
-def _joined(group: Sequence[Backend]) -> Iterable[Backend]:
-    """Let backends share a table: the tighter concurrency is that of all, the first one has the others."""
-    first, *others = group
-    if not others:
-        return group
-    _forget_shared_ids(group)
-    concurrency = min(backend.config.concurrency for backend in group)
-    ours = all(backend.table.delivered for backend in group)
-
-    def member(backend: Backend) -> Backend:
-        return attrs.evolve(
-            backend,
-            config=attrs.evolve(backend.config, concurrency=concurrency),
-            table=attrs.evolve(
-                backend.table, backend=first.name, delivered=ours, routes=frozenset(backend.contract.texts())
-            ),
-        )
-
-    sharing = tuple(map(member, others))
-    return [attrs.evolve(member(first), sharing=sharing), *sharing]
-
-
 def queues(backends: Mapping[str, Backend]) -> Mapping[str, Backend]:
     """Return one backend for each table, by the name that the store knows the table by."""
     return {name: backend for name, backend in backends.items() if backend.table.backend == name}
@@ -290,37 +226,3 @@ def delivered(backends: Mapping[str, Backend]) -> dict[str, Backend]:
 def store_tables(backends: Mapping[str, Backend]) -> tuple[JobTable, ...]:
     """Return the tables as the store is to lease and prune their rows."""
     return tuple(stored_table(backend) for backend in queues(backends).values())
-
-
-def stored_table(backend: Backend) -> JobTable:
-    """Return a table as the store is to lease and prune its rows.
-
-    Its leases outlast an attempt of each of its backends, it keeps jobs for the longest retention of
-    those that have one, and heeds the tightest limits.
-    """
-    tables = [backend.table, *(sharing.table for sharing in backend.sharing)]
-    longest = max(table.timeout for table in tables)
-    overridable = {table.timeout_overridable for table in tables}
-    limits = {table.max_successes for table in tables}  # None, of which there is no limit, is larger than all
-    # A job's own short timeout counts for the lease, but not for a backend that doesn't heed it.
-    margin = 0.0 if len(overridable) == 1 else longest
-    return attrs.evolve(
-        backend.table,
-        timeout=longest,
-        timeout_overridable=any(overridable),
-        lease_margin=backend.table.lease_margin + margin,
-        keep_success=_longest(table.keep_success for table in tables),
-        keep_failed=_longest(table.keep_failed for table in tables),
-        max_successes=None if None in limits else max(filter(None, limits)),
-        longest_pause=max(table.longest_pause for table in tables),
-        routes=frozenset().union(*(table.routes for table in tables)),
-        max_payload_bytes=max(table.max_payload_bytes for table in tables),
-        rate=min(
-            filter(None, (table.rate for table in tables)), key=lambda rate: rate.per_second, default=None
-        ),
-        max_in_flight=min(filter(None, (table.max_in_flight for table in tables)), default=None),
-    )
-
-
-def _longest(seconds: Iterable[float | None]) -> float | None:
-    return max((length for length in seconds if length is not None), default=None)

@@ -10,7 +10,8 @@ from typing import Self
 
 import attrs
 
-from sp00ky_core.backend.backend import Backend, naming, queues, stored_table
+from sp00ky_core.backend.backend import Backend, naming, queues
+from sp00ky_core.backend.shared_tables import stored_table
 from sp00ky_core.errors import BackendPaused, Sp00kyError
 from sp00ky_core.gate.breaker import is_unavailable
 from sp00ky_core.gate.gate import Gate
@@ -34,6 +35,7 @@ from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.claim import Claimer, Wake
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.maintenance.reclaim import Reclaimer
+from sp00ky_core.runner.maintenance.retention import Pruner
 from sp00ky_core.runner.maintenance.rollups import RollupWriter
 from sp00ky_core.runner.maintenance.runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Place
@@ -116,6 +118,7 @@ class Runner:
         self._claimer = Claimer(
             *shared, slots=self._slots, holdings=holdings, settler=self._settler, beat=self._beat, wake=wake
         )
+        close_runs = self._schedules.upkeep.close_runs if self._schedules else None
         self._reclaimer = Reclaimer(
             *shared,
             jobs=jobs,
@@ -124,7 +127,7 @@ class Runner:
             gates=self._gates,
             holdings=holdings,
             written=self._note,
-            before_prune=self._schedules.upkeep.close_runs if self._schedules else None,
+            pruner=Pruner(self._store, self._options, close_runs),
         )
         rollups = has(self._store, Rollups)
         self._rollups = RollupWriter(rollups, self._options, self.observer) if rollups else None

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from sp00ky_core.backend.backend import Backend, stored_table
+from sp00ky_core.backend.backend import Backend
+from sp00ky_core.backend.shared_tables import stored_table
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.contract.payload import PayloadCheck
 from sp00ky_core.gate.gate import Gate

@@ -10,7 +10,8 @@ from typing import Any, TypeAlias, cast, overload
 
 import attrs
 
-from sp00ky_core.backend.backend import queues, stored_table
+from sp00ky_core.backend.backend import queues
+from sp00ky_core.backend.shared_tables import stored_table
 from sp00ky_core.encoding.json_bytes import JsonText, Payload, encode, json_value
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import HTTP_STATUS, OUTCOME_UNKNOWN, THROTTLED, Delivered, Outcome, Undelivered

@@ -7,13 +7,7 @@ from typing import Any
 
 from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.job.job import JobStatus, NewJob
-from sp00ky_core.ports import (
-    Claim,
-    JobQuery,
-    OverdueClaim,
-    Settlement,
-    StoreOptions,
-)
+from sp00ky_core.ports import Claim, JobQuery, OverdueClaim, Settlement, StoreOptions
 from sp00ky_core.runner.maintenance.reclaim import MOST_REMEMBERED, Overdue
 from sp00ky_core.stores.memory import MemoryStore
 
@@ -57,27 +51,6 @@ async def test_what_cant_be_released_or_reclaimed_keeps_a_runner_from_nothing_el
         async for _ in store.watch(JobQuery(ids=(job.id,), status=JobStatus.SUCCESS)):
             break
     assert (await store.get(stray.id)).status is JobStatus.PROCESSING
-
-
-class Unprunable(MemoryStore):
-    """A table whose old rows can't be deleted."""
-
-    tries = 0
-
-    async def prune(self, *, limit: int = 1_000, spared: object = ()) -> int:
-        self.tries += 1
-        raise StoreError(store="memory://", problem="something refers to them")
-
-
-async def test_what_cant_be_pruned_is_not_tried_again_at_once(make_bench) -> None:
-    bench = await make_bench()
-    store = Unprunable(StoreOptions(url="memory://", tables=bench.tables))
-    async with bench.runner(store, prune_interval=3_600, random=lambda: 0.0) as runner:
-        while not store.tries:  # noqa: ASYNC110  # nothing tells of it
-            await asyncio.sleep(0.005)
-        for _ in range(10):  # rounds
-            await runner._beat.next(10)
-    assert store.tries == 1
 
 
 def overdue_claim(number: int, *, epoch: int = 1, lasts: float = 40.0) -> OverdueClaim:

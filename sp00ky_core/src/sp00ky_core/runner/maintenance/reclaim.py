@@ -1,9 +1,9 @@
-"""Reclaim lost claims, release strays, and delete jobs that are older than is kept."""
+"""Reclaim lost claims, release strays, and have the old jobs deleted."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -12,9 +12,10 @@ import attrs
 from sp00ky_core.errors import JobNotFound, Sp00kyError
 from sp00ky_core.gate.gate import Gate
 from sp00ky_core.plugins.dispatch import Hooks
-from sp00ky_core.ports import OverdueClaim, OverdueClaims, Retention, Settlement, Store, has
+from sp00ky_core.ports import OverdueClaim, OverdueClaims, Settlement, Store, has
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.liveness import Beat
+from sp00ky_core.runner.maintenance.retention import Pruner
 from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.slots import Holdings
@@ -28,11 +29,6 @@ RECLAIM_ROUNDS = 20
 """Batches at a time: as many claims as a runner may have held are pending again at once."""
 OVERDUE_BATCH = 2_000
 """Claims looked at in each round."""
-
-PRUNE_BATCH = 1_000
-PRUNE_ROUNDS = 100
-"""Batches at a time: a large heap is taken away bit by bit, between reclaims."""
-
 
 MOST_REMEMBERED = 10_000
 
@@ -63,10 +59,7 @@ class Overdue:
 
 @attrs.define(eq=False, slots=False)
 class Reclaimer:
-    """Takes back lost claims, beside the claims of every runner: any number may, there is no leader.
-
-    Deletes ended jobs once in ``prune_interval``, and sooner where there are more of them.
-    """
+    """Takes back lost claims, beside the claims of every runner: any number may, there is no leader."""
 
     _store: Store
     _hooks: Hooks
@@ -78,12 +71,10 @@ class Reclaimer:
     _gates: Collection[Gate]
     _holdings: Holdings
     _written: Callable[[Iterable[tuple[Settlement, None]]], None]
-    _before_prune: Callable[[], Awaitable[Collection[str]]] | None
-    """Reads what must be read of jobs before they go; returns the schedules whose jobs are spared."""
+    _pruner: Pruner
 
     def __attrs_post_init__(self) -> None:
         self._overdue = Overdue()
-        self._next_prune = self._options.clock() + self._options.prune_interval * self._options.random()
 
     async def run(self) -> None:
         """Look after the table until cancelled."""
@@ -94,7 +85,7 @@ class Reclaimer:
 
     async def _round(self) -> None:
         """Run each part on its own: what one of them can't do must not keep the others from theirs."""
-        for step in (self._release, self._reclaim, self._prune):
+        for step in (self._release, self._reclaim, self._pruner.prune):
             if not self._beat.is_steady():
                 return
             try:
@@ -106,18 +97,6 @@ class Reclaimer:
         released = await self._claimer.release()
         if released:
             logger.warning("released %d claims whose reply was lost", len(released))
-
-    async def _prune(self) -> None:
-        """Delete what is old, if it is time to; what fails is tried later again."""
-        now, retention = self._options.clock(), has(self._store, Retention)
-        if now < self._next_prune:
-            return
-        self._next_prune = now + self._options.prune_interval
-        spared = await self._before_prune() if self._before_prune else ()
-        for _ in range(PRUNE_ROUNDS):
-            if not retention or await retention.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
-                return
-        self._next_prune = now  # there is more: a fast queue would outgrow its retention
 
     async def _reclaim(self) -> None:
         dead, beating = self._beat.dead(), self._beat.beating()

@@ -1,0 +1,106 @@
+"""Let several backends share a table: say why they can't, join those that can, and what the store is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import attrs
+
+from sp00ky_core.contract.loading import OpenContract
+from sp00ky_core.ports import JobTable
+
+if TYPE_CHECKING:
+    from sp00ky_core.backend.backend import Backend
+
+__all__ = ["stored_table"]
+
+
+def clash(group: Sequence[Backend]) -> str:
+    """Say why backends can't share a table: whose job would a path be that two have? Empty: they can."""
+    for one, other in combinations(group, 2):
+        shared, fix = f"its table {one.table.table!r} is shared, and", "each backend a table of its own"
+        if any(isinstance(backend.contract, OpenContract) for backend in (one, other)):
+            return f"{shared} {one.name!r} or {other.name!r} has no contract; give {fix}"
+        if not (one.contract.is_read and other.contract.is_read):  # reading it runs the application
+            problem = f"{one.name!r} or {other.name!r} has its contract in its application"
+            return f"{shared} {problem}; give it a `spec`, or {fix}"
+        if common := sorted(_paths(one) & _paths(other)):
+            problem = f"the documents of {one.name!r} and {other.name!r} both have {common[0]!r}"
+            return f"{shared} {problem}; give {fix}"
+    return ""
+
+
+def _paths(backend: Backend) -> set[str]:
+    return {operation.path for operation in backend.contract.operations.values()}
+
+
+def _forget_shared_ids(group: Sequence[Backend]) -> None:
+    """Let an ``operationId`` that two backends of a table have name neither's operation."""
+    owners: dict[str, list[Backend]] = {}
+    for backend in group:
+        for operation_id in backend.contract.operation_ids:
+            owners.setdefault(operation_id, []).append(backend)
+    for operation_id, backends in owners.items():
+        if len(backends) > 1:
+            names = " and ".join(backend.name for backend in backends)
+            reason = f"the documents of {names}, which share a table, have it"
+            for backend in backends:
+                backend.contract.forget(operation_id, reason)
+
+
+def joined(group: Sequence[Backend]) -> Iterable[Backend]:
+    """Let backends share a table: the tighter concurrency is that of all, the first one has the others."""
+    first, *others = group
+    if not others:
+        return group
+    _forget_shared_ids(group)
+    concurrency = min(backend.config.concurrency for backend in group)
+    ours = all(backend.table.delivered for backend in group)
+
+    def member(backend: Backend) -> Backend:
+        return attrs.evolve(
+            backend,
+            config=attrs.evolve(backend.config, concurrency=concurrency),
+            table=attrs.evolve(
+                backend.table, backend=first.name, delivered=ours, routes=frozenset(backend.contract.texts())
+            ),
+        )
+
+    sharing = tuple(map(member, others))
+    return [attrs.evolve(member(first), sharing=sharing), *sharing]
+
+
+def stored_table(backend: Backend) -> JobTable:
+    """Return a table as the store is to lease and prune its rows.
+
+    Its leases outlast an attempt of each of its backends, it keeps jobs for the longest retention of
+    those that have one, and heeds the tightest limits.
+    """
+    tables = [backend.table, *(sharing.table for sharing in backend.sharing)]
+    longest = max(table.timeout for table in tables)
+    overridable = {table.timeout_overridable for table in tables}
+    limits = {table.max_successes for table in tables}  # None, of which there is no limit, is larger than all
+    # A job's own short timeout counts for the lease, but not for a backend that doesn't heed it.
+    margin = 0.0 if len(overridable) == 1 else longest
+    return attrs.evolve(
+        backend.table,
+        timeout=longest,
+        timeout_overridable=any(overridable),
+        lease_margin=backend.table.lease_margin + margin,
+        keep_success=_longest(table.keep_success for table in tables),
+        keep_failed=_longest(table.keep_failed for table in tables),
+        max_successes=None if None in limits else max(filter(None, limits)),
+        longest_pause=max(table.longest_pause for table in tables),
+        routes=frozenset().union(*(table.routes for table in tables)),
+        max_payload_bytes=max(table.max_payload_bytes for table in tables),
+        rate=min(
+            filter(None, (table.rate for table in tables)), key=lambda rate: rate.per_second, default=None
+        ),
+        max_in_flight=min(filter(None, (table.max_in_flight for table in tables)), default=None),
+    )
+
+
+def _longest(seconds: Iterable[float | None]) -> float | None:
+    return max((length for length in seconds if length is not None), default=None)

@@ -1,6 +1,6 @@
-"""Turn mappings of sp00ky.yml into the classes of ``settings``, with the dotted key of what is wrong.
+"""Turn mappings of sp00ky.yml into the classes of ``model``, with the dotted key of what is wrong.
 
-To add a key, add a field with ``metadata=key(...)`` to a class of ``settings``. Reading and writing go
+To add a key, add a field with ``metadata=key(...)`` to a class of ``model``. Reading and writing go
 through the same fields, so what is dumped can be loaded.
 """
 
@@ -34,7 +34,7 @@ class Key:
     """A key as it is written, and what reads its value.
 
     Attributes:
-        read: Reads the value; a class of ``settings`` reads a mapping.
+        read: Reads the value; a class of ``model`` reads a mapping.
         places: Dotted, inside the mapping of the field's class. The first that is there counts.
         needed: Enqueueing needs it too. Of another, a variable may be unset where no runner is.
         secret: It may be ``{vault: NAME}``.
@@ -193,7 +193,7 @@ class SectionReader:
         self._environ = environ
 
     def read(self, raw: Any, section: type[Section], at: str, kind: str, **given: Any) -> Section:
-        """Make an instance of a class of ``settings`` from the mapping ``at`` a dotted key.
+        """Make an instance of a class of ``model`` from the mapping ``at`` a dotted key.
 
         ``kind`` is one of ``keys.FOREIGN``; ``given`` are fields without a key. Raises ``KeyProblem``.
         """

@@ -7,11 +7,10 @@ import pytest
 FIRST_RELEASE = """
     DROP TRIGGER job_changed ON {schema}.job;
     DROP TRIGGER job_new ON {schema}.job;
-    ALTER TABLE {schema}.job DROP priority, DROP ordering_key, DROP ordering_at, DROP expires_at;
-    ALTER TABLE {schema}.job DROP deferred_since;
-    DROP INDEX {schema}.job_recent, {schema}.job_lease;
+    ALTER TABLE {schema}.job DROP priority, DROP ordering_key, DROP ordering_at, DROP expires_at,
+        DROP deferred_since, ALTER status TYPE text COLLATE "C";
+    DROP INDEX {schema}.job_recent, {schema}.job_lease, {schema}.job_moved;
     CREATE INDEX job_held ON {schema}.job (runner_id, lease_until) WHERE status = 'processing';
-    DROP INDEX {schema}.job_moved;
     CREATE INDEX job_due ON {schema}.job (run_at, id) WHERE status = 'pending';
     CREATE INDEX job_again ON {schema}.job (updated_at) WHERE status = 'pending' AND lease_epoch > 0;
     CREATE INDEX job_newest ON {schema}.job (created_at, id);

@@ -16,7 +16,7 @@ from sp00ky_store_postgres.schema import migrate
 
 
 async def test_the_first_releases_table_is_extended_without_a_rewrite(
-    store: PostgresStore, sql: Any, quoted: str, first_release: str
+    store: PostgresStore, sql: Any, quoted: str, first_release: str, new_job: Any
 ) -> None:
     await sql.execute(first_release)
     filenode = f"SELECT pg_relation_filenode('{quoted}.job')"
@@ -30,7 +30,8 @@ async def test_the_first_releases_table_is_extended_without_a_rewrite(
     assert made.index("job_ready") < next(n for n, index in enumerate(indexes) if "DROP INDEX" in index)
     assert await sql.fetchval(filenode) == before
     assert await findings(store) == []
-    assert len(await store.claim({"api": 100}, "r1")) == 50
+    await store.add([new_job(ordering_key="k")])
+    assert len(await store.claim({"api": 100}, "r1")) == 51
     assert await store.migrate() == []
 
 

@@ -125,11 +125,11 @@ LIMIT {{limit}}
 
 -- name: first_of_each_key
 -- The first job that hasn't ended of each ordering key, for some keys after one: a skip scan of their index, which steps
--- over a key's other jobs, however many they are. Its first row is none of them.
+-- over a key's other jobs, however many they are. Its first row is none of them, and has their columns' collations.
 keys_{{number}} AS (
-    SELECT
-        0 AS n, {{after}} AS ordering_key, NULL::tid AS place, NULL AS status, NULL::int AS priority,
-        NULL::timestamptz AS run_at, NULL::uuid AS id
+    SELECT 0 AS n, coalesce({{after}}, none.ordering_key) AS ordering_key, NULL::tid AS place, none.status, none.priority,
+        none.run_at, none.id
+    FROM (SELECT (NULL::{{table}}).*) AS none
     UNION ALL
     SELECT keys.n + 1, next.*
     FROM keys_{{number}} AS keys

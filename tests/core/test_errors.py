@@ -39,6 +39,4 @@ def test_a_value_as_it_is_shown(value: object, text: str) -> None:
 
 
 def test_how_a_distribution_is_installed() -> None:
-    assert install_hint("sp00ky-store-postgres").startswith("pip install ./sp00ky_store_postgres,")
-    fast = install_hint("sp00ky-transport-http[fast]")
-    assert fast.startswith("pip install './sp00ky_transport_http[fast]',")
+    assert install_hint("sp00ky-core[metrics]").startswith("pip install './sp00ky_core[metrics]',")

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from sp00ky_core.hints import install_hint
+
 from .conftest import DISTRIBUTIONS, ROOT
 
 PROJECTS: dict[str, dict[str, Any]] = {
@@ -59,6 +61,7 @@ def test_what_all_have_in_common(distribution: str) -> None:
     project = PROJECTS[distribution]
     folder = ROOT / distribution
     assert project["name"] == folder.name.replace("_", "-")
+    assert install_hint(project["name"]).startswith(f"pip install ./{distribution},")
     for key in ("version", "requires-python", "authors"):
         assert project[key] == CORE[key], key
     assert project.get("urls") == CORE.get("urls")

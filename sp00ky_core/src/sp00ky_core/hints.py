@@ -11,6 +11,11 @@ __all__ = ["install_hint", "near_miss", "nearest", "shown"]
 MOST_NAMES = 10
 """Known names that a message lists; of the others it says how many they are."""
 
+_AT_THE_TOP = tuple(
+    f"sp00ky-{name}" for name in ("core", "conformance", "store-postgres", "store-surreal", "transport-http")
+)
+"""Distributions whose folder is at the top of a clone; the others' are in its ``contrib``."""
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """End a sentence about an unknown name: with the nearest known one, or all of them."""
@@ -29,7 +34,8 @@ def near_miss(name: str, known: Iterable[str]) -> str:
 
 def install_hint(distribution: str) -> str:
     """Say how a distribution of this project is installed: from a clone, until they are published."""
-    folder = "./" + distribution.replace("-", "_")
+    above = "./" if distribution.startswith(_AT_THE_TOP) else "./contrib/"
+    folder = above + distribution.replace("-", "_")
     folder = f"'{folder}'" if "[" in folder else folder  # brackets are a pattern, for some shells
     return f"pip install {folder}, in a clone of the repository ({distribution} isn't published yet)"
 

@@ -156,13 +156,12 @@ def test_a_variable_that_is_not_set_is_an_error_of_what_delivers(load: Load, fil
     assert list(unset) == ["backends.api.amqp.password"]
 
 
-def test_where_its_contract_is_openapi_a_backend_without_a_document_is_left_out(
-    load: Load, file: Path
-) -> None:
+def test_a_backend_that_needs_a_document_and_has_none_is_left_out(load: Load, file: Path) -> None:
     with pytest.raises(KeyError):
         load("amqp: {routes: [/x]}", brought=Registering(contract="openapi"))
     plugins = plugins_with(Registering(contract="openapi"))
     assert load_config(file, {}, plugins=plugins).left_out == {"api": "it has no `spec`"}
+    assert "no transport is installed for 'amqps'" in load_config(file, {}, plugins=Plugins()).left_out["api"]
 
 
 # --- at work ---

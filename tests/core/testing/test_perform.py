@@ -73,7 +73,7 @@ async def test_answers_in_turn_are_each_job_s_own(outbox: Outbox) -> None:
 
 async def test_a_result_that_is_no_json_is_the_tests_fault(outbox: Outbox) -> None:
     await outbox.run("api", "/spookify")
-    with pytest.raises(Exception, match="its type is object, which has no JSON form"):
+    with pytest.raises(TypeError, match="a response must be JSON: /a: its type is object, which"):
         await perform_jobs(outbox, responses={"/spookify": {"a": object()}})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from sp00ky_core.config.keys import KeyProblem, SectionReader, keys_of, mapping_
 from sp00ky_core.config.model import BackendConfig, Config, Notice, TransportTraits
 from sp00ky_core.config.schedules import load_schedules
 from sp00ky_core.errors import ConfigError
+from sp00ky_core.hints import shown
 
 FILE_NAME = "sp00ky.yml"
 OLD_NAME = "spooky.yml"
@@ -61,7 +62,7 @@ def load_config(
 def _config(file: Path, raw: Mapping[Any, Any], environ: Mapping[str, str], transports: Transports) -> Config:
     reader = SectionReader(environ)
     whole = reader.read({**raw, **_version(raw)}, Config, "", "", file=file, backends={})
-    listed = list(entries(raw, file.parent, lambda entry: _needs_spec(entry, reader, transports)))
+    listed = list(entries(raw, file.parent, lambda entry: _without_spec(entry, reader, transports)))
     backends: dict[str, BackendConfig] = {}
     for entry in listed:
         if not entry.reason:
@@ -103,11 +104,14 @@ def _beside(listed: Iterable[Entry], backends: Mapping[str, BackendConfig]) -> I
             )
 
 
-def _needs_spec(raw: Mapping[Any, Any], reader: SectionReader, transports: Transports) -> bool:
-    """Say whether a backend needs an OpenAPI document of its own, by its transport."""
-    url = reader.text_of(raw.get("baseUrl"))
-    traits = transports.get(reader.text_of(raw.get("transport")) or url.partition(":")[0].lower())
-    return traits is None or traits.contract == "openapi"
+def _without_spec(raw: Mapping[Any, Any], reader: SectionReader, transports: Transports) -> str | None:
+    """Say more of a backend without an OpenAPI document of its own; None: its transport needs none."""
+    scheme, is_url, _ = reader.text_of(raw.get("baseUrl")).partition("://")
+    name = reader.text_of(raw.get("transport")) or (scheme.lower() if is_url else "")
+    if name in transports:
+        return "" if transports[name].contract == "openapi" else None
+    is_http = name in {"", "http", "https"}
+    return "" if is_http else f"; no transport is installed for {shown(name)}, which may need none"
 
 
 def _backend(reader: SectionReader, entry: Entry, whole: Config, transports: Transports) -> BackendConfig:
@@ -297,11 +301,11 @@ class Entry:
         return self.app_file.parent if self.app_file and key in self.from_app else default
 
 
-NeedsSpec = Callable[[Mapping[Any, Any]], bool]
-"""Says whether an entry has to name an OpenAPI document; its transport may have its own, or none."""
+WithoutSpec = Callable[[Mapping[Any, Any]], str | None]
+"""Says more of an entry that names no OpenAPI document; None: it needs none, by its transport."""
 
 
-def entries(raw: Mapping[Any, Any], folder: Path, needs_spec: NeedsSpec) -> Iterator[Entry]:
+def entries(raw: Mapping[Any, Any], folder: Path, without_spec: WithoutSpec) -> Iterator[Entry]:
     """Yield every entry of the file. Raises ``KeyProblem``."""
     for section in _BACKEND_TYPES:
         held = {} if raw.get(section) is None else raw[section]
@@ -309,10 +313,10 @@ def entries(raw: Mapping[Any, Any], folder: Path, needs_spec: NeedsSpec) -> Iter
             expected = "expected a mapping from a name to a backend, such as `api: {spec: ...}`"
             raise KeyProblem(section, expected)
         for name, value in held.items():
-            yield _entry(section, name, value, folder, needs_spec)
+            yield _entry(section, name, value, folder, without_spec)
 
 
-def _entry(section: str, name: Any, value: Any, folder: Path, needs_spec: NeedsSpec) -> Entry:
+def _entry(section: str, name: Any, value: Any, folder: Path, without_spec: WithoutSpec) -> Entry:
     at = f"{section}.{name}"
     value = {} if value is None else value
     if not isinstance(value, dict):
@@ -320,8 +324,7 @@ def _entry(section: str, name: Any, value: Any, folder: Path, needs_spec: NeedsS
             raise KeyProblem(at, "expected a mapping such as {spec: ..., baseUrl: ..., method: ...}")
         return Entry(at=at, name=str(name), raw={}, reason="it isn't a mapping")
     entry = _pooled(_with_app_file(Entry(at=at, name=str(name), raw=value), folder))
-    needed = _NEEDED if needs_spec(entry.raw) else _NEEDED[1:]
-    reason = _why_none(section, entry, needed)
+    reason = _why_none(section, entry, without_spec(entry.raw))
     return attrs.evolve(entry, reason=reason, name=str(name) if reason else _checked(section, name))
 
 
@@ -359,7 +362,7 @@ def _pooled(entry: Entry) -> Entry:
     return attrs.evolve(entry, raw={**entry.raw, "baseUrl": _NO_URL}) if needs_url else entry
 
 
-def _why_none(section: str, entry: Entry, needed: Sequence[str]) -> str:
+def _why_none(section: str, entry: Entry, without_spec: str | None) -> str:
     """Return why an entry is no backend; empty: it is one. Raises ``KeyProblem`` for a misspelt type."""
     raw, kind, expected = entry.raw, entry.raw.get("type"), _BACKEND_TYPES[section]
     if kind is not None and kind not in expected:
@@ -373,6 +376,7 @@ def _why_none(section: str, entry: Entry, needed: Sequence[str]) -> str:
     if raw.get("scope") == "devOnly":
         return "its scope is devOnly"
     # A key that is misspelt is to be said as a slip, not to be left out.
-    absent = [key for key in needed if raw.get(key) is None]
+    absent = [key for key in _NEEDED[without_spec is None :] if raw.get(key) is None]
     missing = [key for key in absent if not any(near_miss(written, [key]) for written in raw)]
-    return f"it has no `{'`, no `'.join(missing)}`" if missing else ""
+    more = without_spec if "spec" in missing else ""
+    return f"it has no `{'`, no `'.join(missing)}`{more}" if missing else ""

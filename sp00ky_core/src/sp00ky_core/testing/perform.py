@@ -13,6 +13,7 @@ import attrs
 from sp00ky_core.backend.backend import queues
 from sp00ky_core.backend.shared_tables import stored_table
 from sp00ky_core.encoding.json_bytes import JsonText, Payload, encode, json_value
+from sp00ky_core.errors import PayloadNotJson
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import HTTP_STATUS, OUTCOME_UNKNOWN, THROTTLED, Delivered, Outcome, Undelivered
 from sp00ky_core.job.state_machine import Deferred
@@ -88,7 +89,11 @@ def _outcome(answer: Answer) -> Outcome:
     if isinstance(answer, Delivered | Undelivered):
         return answer
     if not isinstance(answer, int) or isinstance(answer, bool):
-        return Delivered(result=None if answer is None else JsonText(encode(json_value(answer))))
+        try:
+            return Delivered(result=None if answer is None else JsonText(encode(json_value(answer))))
+        except PayloadNotJson as error:
+            where = error.pointer.removeprefix("/value")
+            raise TypeError(f"a response must be JSON: {where or 'itself'}: {error.problem}") from None
     if 200 <= answer < 300:  # noqa: PLR2004  # HTTP's statuses of a success
         return Delivered(code=answer)
     name = THROTTLED if answer == THROTTLING_STATUS else HTTP_STATUS

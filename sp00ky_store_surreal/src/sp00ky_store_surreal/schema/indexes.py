@@ -178,13 +178,13 @@ async def make_true(connection: Connection, tables: Iterable[JobTable], *, built
     if connection.target.embedded:
         return
     wanted = list(tables)
-    for _ in range(ROUNDS + 1):
+    for rebuilds in range(ROUNDS + 1):
         if built:  # also where there are no rows yet: the first ones may be under way
             await asyncio.sleep(LATE)
         different = await differences(connection, wanted)
         if not different:
             return
-        for difference in different:
+        for difference in different if rebuilds < ROUNDS else ():  # else none would look at it
             await build(connection, difference.step)
         built = True
     first = different[0]

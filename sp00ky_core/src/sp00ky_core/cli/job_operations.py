@@ -432,7 +432,8 @@ def show_result(
         say(as_typed(f"refused: {refused}" + (f"; the first: {result.problem}" if result.problem else "")))
     if is_interrupted:
         say(f"interrupted after {result.looked_at:,} of {result.matched:,} jobs: the others are as they were")
-    return int(bool(refused) or is_interrupted or _say_left(action, result))
+    is_left = _say_left(action, result)  # whatever else has failed
+    return int(bool(refused) or is_interrupted or is_left)
 
 
 def _numbers(action: Action, result: BulkResult) -> Mapping[str, Any]:

@@ -108,10 +108,10 @@ class Notifications:
         """Pass changes on; that there may be work, only where it looks so."""
         seen = None
         async for _ in self._changes():
-            if seen is None:
-                subscribed()
             self._changed.send()
             look = await self._executor.read(self._look)
+            if seen is None:
+                subscribed()  # not before: who only polls yields while the database is away, too
             if look.is_news(seen):
                 self._send_work()
             seen = look

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any, Self
@@ -89,11 +89,12 @@ class Results:
         self._folder = folder
 
     def begin(self, about: Mapping[str, str], *, resume: bool) -> None:
-        """Keep what a run that was broken off has found, where it was about the same; else begin anew."""
+        """Go on with a run that was broken off, where it was about the same; else begin anew, beside it."""
         file = self._folder / "about.json"
         same = file.exists() and json.loads(file.read_text()) == about
         if not (resume and same):
-            shutil.rmtree(self._folder, ignore_errors=True)
+            if self._folder.exists():  # what another run has found, or somebody's own files
+                self._folder.rename(f"{self._folder}-until-{datetime.now():%Y%m%dT%H%M%S.%f}")
             self._folder.mkdir(parents=True)
             _write(file, about)
 

@@ -10,15 +10,7 @@ from pathlib import Path
 import pytest
 
 CHEAP = (
-    "delivery",
-    "noop",
-    "function",
-    "enqueue",
-    "enqueue-one",
-    "synchronous",
-    "latency",
-    "notify",
-    "churn",
+    *("delivery", "noop", "function", "enqueue", "enqueue-one", "synchronous", "latency", "notify", "churn"),
     "kit",
 )
 
@@ -41,10 +33,12 @@ def test_the_cheap_benchmarks_on_surrealdb_run(root: Path, tmp_path: Path) -> No
 def _run(root: Path, tmp_path: Path, names: tuple[str, ...]) -> None:
     pytest.importorskip("uvloop", reason="uvloop doesn't run here")
     how = ["--short", "--rounds", "1", "--results", str(tmp_path), "--only", "ours"]
+    (tmp_path / "some").mkdir()
     command = [sys.executable, "-m", "benchmarks", *names, *how]
     environment = {name: value for name, value in os.environ.items() if name != "SP00KY_STORE"}
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
+    assert len([*tmp_path.iterdir()]) == 2  # what was there is kept
     for name in names:
         section = json.loads((tmp_path / "some" / f"{name}.1.json").read_text())
         assert f"### {section['title']}" in done.stdout

@@ -243,6 +243,6 @@ async def test_a_blocking_connection_is_none_for_a_loop_nor_the_other_way_round(
 async def test_a_connection_to_another_database_is_told(store: MysqlStore, database: str) -> None:
     async with asyncmy.connect(**driver_options("mysql")) as connection:
         with pytest.raises(
-            SchemaError, match=r"mysql\.job.* if your connection is to the database of mariadb://"
+            SchemaError, match=r"mysql\.job.* if your connection is to the database of (mariadb|mysql)://"
         ):
             await store.add([new_job()], connection=connection)

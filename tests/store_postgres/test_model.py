@@ -24,6 +24,9 @@ def _server(dsn: str) -> Iterator[None]:
 
     async def drop() -> None:
         connection = await asyncpg.connect(dsn)
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'sp00ky_model'"
+        for row in await connection.fetch(tables):  # at once they are more than a transaction may lock
+            await connection.execute(f'DROP TABLE sp00ky_model."{row[0]}"')
         await connection.execute("DROP SCHEMA IF EXISTS sp00ky_model CASCADE")
         await connection.close()
 

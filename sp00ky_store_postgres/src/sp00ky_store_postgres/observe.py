@@ -52,8 +52,7 @@ async def _numbers(executor: Executor, table: JobTable, limit: int | None) -> Ma
     """Count all rows, or each kind up to a limit; of what is more, take the planner's estimate."""
     tables, kind = executor.tables, "all" if limit is None else "first"
     arguments = () if limit is None else (limit + 1,)
-    ended = ("success", "failed")
-    parts = {status: tables.statement(f"{kind}_ended", table, status=status) for status in ended}
+    parts = {name: tables.statement(f"{kind}_ended", table, status=name) for name in ("success", "failed")}
     parts["rows"] = tables.statement(f"{kind}_rows", table)
     (row,) = await executor.ask("stats", *arguments, table=table, **parts)
     estimates = {}

@@ -10,28 +10,9 @@ from sp00ky_core.job.job import Job, JobStatus, job_to_json
 
 # DESIGN.md section 12, written down a second time.
 KEYS = [
-    "id",
-    "backend",
-    "path",
-    "payload",
-    "status",
-    "retries",
-    "max_retries",
-    "retry_strategy",
-    "timeout",
-    "assigned_to",
-    "errors",
-    "result",
-    "dedup_key",
-    "priority",
-    "ordering_key",
-    "traceparent",
-    "created_at",
-    "updated_at",
-    "run_at",
-    "lease_until",
-    "lease_epoch",
-    "runner_id",
+    *("id", "backend", "path", "payload", "status", "retries", "max_retries", "retry_strategy", "timeout"),
+    *("assigned_to", "errors", "result", "dedup_key", "priority", "ordering_key", "traceparent"),
+    *("created_at", "updated_at", "run_at", "lease_until", "lease_epoch", "runner_id"),
 ]
 
 

@@ -21,7 +21,9 @@ REFUSED = {
 WRITTEN = {
     "status": ("'done'",),
     "lease_epoch": ("-1",),
-    **dict.fromkeys(("updated_at", "lease_until", "deferred_since"), ("'infinity'", "'4000-01-01 BC'")),
+    **dict.fromkeys(
+        ("updated_at", "lease_until", "deferred_since"), ("'infinity'", "'-infinity'", "'4000-01-01 BC'")
+    ),
 }
 CASES = [(column, value) for column, values in (REFUSED | WRITTEN).items() for value in values]
 

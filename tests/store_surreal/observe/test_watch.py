@@ -11,6 +11,7 @@ from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.observe import watch as watch_module
+from sp00ky_store_surreal.observe.notifications import Signals
 
 SOON = 30.0
 
@@ -55,6 +56,31 @@ async def test_a_change_whose_job_can_not_be_read_is_read_later(
     async with asyncio.timeout(SOON):
         assert (await anext(watch)).status is JobStatus.FAILED
     assert not failures
+    await watch.aclose()
+
+
+async def test_what_was_under_way_when_live_began_is_seen(
+    migrated: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Signals, "is_live", True)
+    (job,) = await migrated.add([NewJob(path="/a", backend="api")])
+    watch = migrated.watch(JobQuery(ids=(job.id,)))
+    await anext(watch)
+    states, has_looked = watch_module.states, asyncio.Event()
+
+    async def look(*arguments: Any) -> dict[str, str]:
+        found = await states(*arguments)
+        has_looked.set()
+        return found
+
+    monkeypatch.setattr(watch_module, "states", look)
+    monkeypatch.setattr(watch_module, "SAFETY", SOON * 2)
+    following = asyncio.ensure_future(anext(watch))
+    migrated._notifications._pass_on(None)  # as LIVE does when it begins
+    await has_looked.wait()
+    await migrated._connection.write("UPDATE job SET status = 'failed' RETURN NONE")  # past the store
+    async with asyncio.timeout(SOON):
+        assert (await following).status is JobStatus.FAILED
     await watch.aclose()
 
 

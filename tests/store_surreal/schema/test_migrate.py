@@ -76,25 +76,9 @@ async def test_the_documented_table_keeps_its_definitions(store: SurrealStore, s
     after = await fields_of(store)
     assert {name: after[name] for name in before} == before
     assert set(after) - set(before) == {
-        "run_at",
-        "result",
-        "dedup_key",
-        "dedup_live",
-        "traceparent",
-        "lease_epoch",
-        "lease_until",
-        "runner_id",
-        "deferred_since",
-        "delay",
-        "priority",
-        "ordering_key",
-        "ordering_at",
-        "ordering_live",
-        "claim_group",
-        "expires_at",
-        "request_id",
-        "redacted_at",
-        "copied_from",
+        *("run_at", "result", "dedup_key", "dedup_live", "traceparent", "lease_epoch", "lease_until"),
+        *("runner_id", "deferred_since", "delay", "priority", "ordering_key", "ordering_at"),
+        *("ordering_live", "claim_group", "expires_at", "request_id", "redacted_at", "copied_from"),
     }
     assert not [step for step in steps if "OVERWRITE" in step.statement]
 
@@ -102,19 +86,8 @@ async def test_the_documented_table_keeps_its_definitions(store: SurrealStore, s
 async def test_clients_may_not_write_our_fields(migrated: SurrealStore) -> None:
     fields = await fields_of(migrated)
     for name in (
-        "priority",
-        "ordering_key",
-        "ordering_at",
-        "ordering_live",
-        "claim_group",
-        "expires_at",
-        "result",
-        "dedup_key",
-        "dedup_live",
-        "lease_epoch",
-        "lease_until",
-        "runner_id",
-        "traceparent",
+        *("priority", "ordering_key", "ordering_at", "ordering_live", "claim_group", "expires_at", "result"),
+        *("dedup_key", "dedup_live", "lease_epoch", "lease_until", "runner_id", "traceparent"),
     ):
         assert "FOR create, update WHERE false" in fields[name], fields[name]
     for table in ("sp00ky_runner", "sp00ky_breaker", "sp00ky_migration"):

@@ -45,12 +45,14 @@ class Changed:
         """Note that none was missed so far: what others changed before isn't asked for."""
         self._missed.clear()
 
-    async def interrupted(self, within: float) -> None:
-        """Return once some may have been missed, or after so many seconds."""
+    async def interrupted(self, within: float) -> bool:
+        """Wait until some may have been missed, or so long; return whether they may."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
                 await self._missed.wait()
+        is_missed = self._missed.is_set()
         self._missed.clear()
+        return is_missed
 
     def close(self) -> None:
         """End ``batches``."""

@@ -141,9 +141,11 @@ class Watch:
 
         The watch ends when none of the jobs that it names is there any more.
         """
-        pause, is_away = SOONEST, False
+        pause, is_away, is_missed = SOONEST, False, self.query.ids is None
         while True:
-            await changed.interrupted(SAFETY if self.signals.is_live else pause)
+            # LIVE doesn't report what was under way when it began, nor does a look see that at once.
+            is_safe = self.signals.is_live and not is_missed
+            is_missed = await changed.interrupted(SAFETY if is_safe else pause)
             began = time.monotonic()
             try:
                 since, latest = await self._changes(since)

@@ -15,11 +15,11 @@ from sp00ky_core.contract import PartsRefused, request_parts
 @pytest.mark.parametrize(
     ("media", "schema", "value", "body", "content_type"),
     [
-        ("application/json", {"type": "array"}, [1], b"[1]", "application/json"),
-        ("application/json", {"type": "string"}, "a", b'"a"', "application/json"),
+        ("application/json; v=2", {"type": "array"}, [1], b"[1]", "application/json; v=2"),
+        ("application/json;charset=utf-8", {"type": "string"}, "a", b'"a"', "application/json"),
         ("application/json-patch+json", {"type": "array"}, [], b"[]", "application/json-patch+json"),
         ("text/plain", {"type": "string"}, "é", "é".encode(), "text/plain"),
-        ("text/plain", {"type": "integer"}, 7, b"7", "text/plain"),
+        ("text/plain;charset=latin-1", {"type": "integer"}, 7, b"7", "text/plain; charset=utf-8"),
         ("text/*", {"type": "string"}, "a", b"a", "text/plain"),
         ("application/xml", {"type": "object", "required": ["a"]}, "<a/>", b"<a/>", "application/xml"),
         ("application/soap+xml", {}, "<a/>", b"<a/>", "application/soap+xml"),
@@ -68,13 +68,8 @@ def test_a_multipart_form_holds_files(tmp_path: Path) -> None:
     }
     contract = contract_of(tmp_path, {"multipart/form-data": {"schema": FIELDS, "encoding": encoding}})
     named = {"$file": "AAH/", "filename": "späce cat.gif", "contentType": "image/gif"}
-    payload = {
-        "title": "t",
-        "tags": ["x", "y"],
-        "meta": {"a": 1},
-        "photo": named,
-        "more": ["AAAA", {"$file": "AQ=="}],
-    }
+    more = ["AAAA", {"$file": "AQ=="}]
+    payload = {"title": "t", "tags": ["x", "y"], "meta": {"a": 1}, "photo": named, "more": more}
     found = sent(contract, payload)
     assert found.content_type == "multipart/form-data; boundary=boundary"
     message = message_from_bytes(b"Content-Type: " + found.content_type.encode() + b"\r\n\r\n" + found.body)
@@ -189,6 +184,7 @@ def test_a_lone_surrogate_of_a_row_is_refused(tmp_path: Path, media: str, fields
 def test_a_job_names_another_media_type(tmp_path: Path) -> None:
     kinds = {
         "application/json": {"schema": FIELDS},
+        "application/json; v=2": {"schema": {"required": ["b"]}},
         "text/plain": {"schema": {"type": "string"}},
         "image/*": {},
     }
@@ -211,6 +207,7 @@ def test_a_job_names_another_media_type(tmp_path: Path) -> None:
         ({"$contentType": "text/plain"}, "/$body"),
         ({"$body": "a~", "$contentType": "image/png"}, "/$body"),
         ({"$body": {"title": 1}}, "/$body/title"),
+        ({"$body": {"title": 1}, "$contentType": "Application/json;v=2"}, "/$body/b"),
         ({"$body": {"title": "a"}, "title": "a"}, "/title"),
         ({"$body": {"title": "a"}, "$query": {"page": 1}}, "/$query/page"),
         ({"$body": {"title": "a"}, "$header": []}, "/$header"),
@@ -222,6 +219,9 @@ def test_a_range_needs_a_media_type_of_the_job(tmp_path: Path) -> None:
     contract = contract_of(tmp_path, {"image/*": {"schema": FILE}})
     assert refused(contract, {"$body": "AAAA"}) == ["/$contentType"]
     assert sent(contract, {"$body": "AAAA", "$contentType": "image/gif"}).content_type == "image/gif"
+    contract = contract_of(tmp_path, {"*/*": {"schema": {"type": "object"}}})
+    assert refused(contract, {"$body": 1}) == ["/$body"]
+    assert sent(contract, {"$body": "<a/>", "$contentType": "text/xml"}).body == b"<a/>"  # no JSON
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from sp00ky_core.encoding.json_bytes import encode
 
 _RANGES = ("application/*", "*/*")
 _CONCRETE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *;[ -~]*)?", re.ASCII)
+_CHARSET = re.compile(r" *; *charset *=[^;]*", re.IGNORECASE)
 _JSON = (  # the best first; a JSON Patch (RFC 6902) is a list, so it goes after what takes objects
     r"application/json",
     r"text/json|(?!application/json-patch)[^/*]+/[^/*]*\+json",
@@ -70,7 +71,8 @@ def precedence(media_type: str) -> int:
 def sendable(media_type: str, written: Format) -> str | None:
     """Return the ``Content-Type`` of a body whose job names none; None: of a range that no one can guess."""
     if is_concrete(media_type):
-        return "application/json" if essence(media_type) == "application/json" else media_type
+        charset = "" if essence(media_type) == "application/json" else "; charset=utf-8"
+        return media_type if written == "binary" else _CHARSET.sub(charset, media_type)
     if written == "json":
         return "application/json"
     return "text/plain" if essence(media_type) == "text/*" else None

@@ -91,7 +91,7 @@ class PayloadCheck:
     def __init__(self, operation: Operation, schemas: Schemas) -> None:
         self.operation = operation
         self._schemas = schemas
-        self._validators: dict[str | None, jsonschema_rs.Draft202012Validator] = {}
+        self._validators: dict[tuple[str, str] | None, jsonschema_rs.Draft202012Validator] = {}
         self._is_valid_body: Callable[[Any], bool] | None = None  # of an operation whose payloads are bodies
         body = operation.body
         if operation.is_plain and body is not None:
@@ -138,7 +138,7 @@ class PayloadCheck:
                 )
 
     def _validator(self, body: Body | None) -> jsonschema_rs.Draft202012Validator:
-        key = None if body is None else body.media_type
+        key = None if body is None else (body.media_type, body.format)
         if key not in self._validators:
             self._validators[key] = compiled([(self.operation, body)], self._schemas)
         return self._validators[key]

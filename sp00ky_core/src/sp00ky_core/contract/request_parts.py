@@ -169,13 +169,18 @@ def _kind(operation: Operation, payload: Mapping[str, Any]) -> tuple[Body, str]:
     kinds = [body for body in operation.bodies if isinstance(given, str) and fits(given, body.media_type)]
     if not isinstance(given, str) or not kinds:
         raise Unwritable(f"expected a media type that the document has: {listed}", ("$contentType",))
-    kind = min(kinds, key=lambda body: "*" in body.media_type)
+    kind = min(kinds, key=lambda body: ("*" in body.media_type, _plain(given) != _plain(body.media_type)))
     if "*" in kind.media_type:
         written = format_of(given, kind.schema)
         if written is None:
             raise Unwritable("a job can't be sent as that", ("$contentType",))
         kind = attrs.evolve(kind, format=written)
     return kind, given
+
+
+def _plain(media_type: str) -> str:
+    """Return a media type with its parameters, as it is compared with others."""
+    return media_type.replace(" ", "").casefold()
 
 
 _TEMPLATED = re.compile(r"\{([^{}]*)\}")

@@ -26,7 +26,7 @@ __all__ = ["Backend", "Backends", "delivered", "load_backends", "queues", "servi
 POOLED = "Sp00ky's scheduler runs the jobs of its table, on a pool of machines"
 DELIVER_HERE = "to have them delivered here, remove `runOn`"
 
-HTTP_CODES = range(100, 1_000)  # some answer 999
+HTTP_CODES = range(100, 600)
 
 
 @attrs.frozen(kw_only=True)

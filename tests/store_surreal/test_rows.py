@@ -24,8 +24,7 @@ async def test_an_error_that_no_reply_could_hold_is_imported(
 ) -> None:
     at = datetime.now(UTC)
     error = AttemptError(at=at, attempt=1, code=1, name=text, reason=text, runner_id=text, scheme=text)
-    there = Job(id="job:a", backend="api", path="/a", payload_json=b"{}", status=JobStatus.FAILED)
-    job = attrs.evolve(there, errors=(error,), created_at=at, updated_at=at, run_at=at)
-    await migrated.import_jobs([job])
-    (stored,) = (await migrated.get(job.id)).errors
+    job = Job(id="job:a", backend="api", path="/a", payload_json=b"{}", status=JobStatus.FAILED)
+    await migrated.import_jobs([attrs.evolve(job, errors=(error,), created_at=at, updated_at=at, run_at=at)])
+    (stored,) = (await migrated.get("job:a")).errors
     assert {stored.name, stored.reason, stored.runner_id, stored.scheme} == {kept}

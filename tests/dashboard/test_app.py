@@ -9,7 +9,7 @@ from tests.dashboard.scene import acts
 from sp00ky_core import Outbox
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_dashboard import Dashboard
-from sp00ky_dashboard.operate.act import ACTS
+from sp00ky_dashboard.operate.confirmation import ACTS
 
 PAGES = ("/", "/jobs", "/jobs/job:nope", "/groups", "/errors", "/runners", "/schedules", "/audit", "/nowhere")
 

@@ -34,7 +34,7 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import JobTable, Statement, Store, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection import reconnecting, websocket
+from sp00ky_store_surreal.connection import reconnecting_pool, websocket
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.schema.own_tables import OWN_TABLES
 from sp00ky_store_surreal.url import target_of
@@ -198,7 +198,7 @@ class TestServer(SurrealHarness, StoreConformance):
     @pytest.fixture(autouse=True)
     def _server(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
         for module, seconds in (
-            (reconnecting, "PATIENCE"),
+            (reconnecting_pool, "PATIENCE"),
             (websocket, "CONNECT_SECONDS"),
             (websocket, "SILENT_TICKS"),
         ):

@@ -36,7 +36,7 @@ from sp00ky_core.ports import (
 from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
-from sp00ky_core.stores.transactional.fleet import info_of
+from sp00ky_core.stores.transactional.runners import info_of
 from sp00ky_store_postgres import observe
 from sp00ky_store_postgres.connection.callers import blocking_fetch_of, callers_errors, fetch_of
 from sp00ky_store_postgres.connection.connect import Workload

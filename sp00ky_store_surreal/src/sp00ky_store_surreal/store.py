@@ -40,8 +40,8 @@ from sp00ky_core.stores.rows import new_row
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
 from sp00ky_core.stores.transactional.observe import gate_states
-from sp00ky_store_surreal import fleet
-from sp00ky_store_surreal.connection.executor import TRIES, Connection, Lane
+from sp00ky_store_surreal import heartbeats
+from sp00ky_store_surreal.connection.retrying_executor import TRIES, Connection, Lane
 from sp00ky_store_surreal.errors import Conflict
 from sp00ky_store_surreal.ids import id_text, own_id
 from sp00ky_store_surreal.jobs import enqueue, reclaim, rewrite
@@ -228,16 +228,16 @@ class SurrealStore(TransactionalStore):
 
     async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
         """See ``Store.beat``. Raises ``SchemaError`` where the user may not write."""
-        beats = await fleet.beat(await self._ready.ensure(), runner_id, info)
+        beats = await heartbeats.beat(await self._ready.ensure(), runner_id, info)
         self._peers.seen(runner_id, beats)
         return beats
 
     async def settings(self) -> Mapping[str, SettingsRecord]:
         """See ``Settings.settings``; what an operator has set goes before another tool's policy."""
         records = dict(await super().settings())
-        policies = await fleet.concurrency_policies(self._connection, self.options.tables)
+        policies = await heartbeats.concurrency_policies(self._connection, self.options.tables)
         for backend, concurrency in policies.items():
-            record = records.get(backend, SettingsRecord(values={}, actor=fleet.POLICY))
+            record = records.get(backend, SettingsRecord(values={}, actor=heartbeats.POLICY))
             values = {"concurrency": concurrency, **record.values}
             records[backend] = attrs.evolve(record, values=values)
         return records

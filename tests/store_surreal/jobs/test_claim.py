@@ -7,8 +7,8 @@ import pytest
 
 from sp00ky_core.job.job import NewJob
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection import reconnecting
-from sp00ky_store_surreal.connection.executor import Lane
+from sp00ky_store_surreal.connection import reconnecting_pool
+from sp00ky_store_surreal.connection.retrying_executor import Lane
 from sp00ky_store_surreal.errors import TookTooLong
 from sp00ky_store_surreal.jobs.claim_window import SHARE, BatchSize
 
@@ -23,7 +23,7 @@ def url(surreal_url: str) -> str:
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine's server answers nobody for seconds while it makes a huge row."""
-    monkeypatch.setattr(reconnecting, "TICK", 30.0)
+    monkeypatch.setattr(reconnecting_pool, "TICK", 30.0)
 
 
 async def huge(store: SurrealStore, number: int, **fields: Any) -> None:

@@ -11,7 +11,7 @@ import pytest_asyncio
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.ports import JobQuery, JobTable
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection import live_queries, reconnecting
+from sp00ky_store_surreal.connection import live_queries, reconnecting_pool
 
 MakeStore = Callable[..., SurrealStore]
 SOON = 60.0
@@ -137,8 +137,8 @@ async def test_a_watch_outlives_an_outage_and_misses_nothing(
     following = [asyncio.ensure_future(anext(watch)) for watch in watching]
     proxy.hold()
     await other.claim({"api": 1}, "r")
-    monkeypatch.setattr(reconnecting, "TICK", 0.1)  # not sooner: a busy machine is slow to answer
-    monkeypatch.setattr(reconnecting, "PATIENCE", 0.5)
+    monkeypatch.setattr(reconnecting_pool, "TICK", 0.1)  # not sooner: a busy machine is slow to answer
+    monkeypatch.setattr(reconnecting_pool, "PATIENCE", 0.5)
     async with asyncio.timeout(SOON):
         while caplog.text.count("looking again until it works") < 2:  # noqa: ASYNC110  # a log sends no event
             await asyncio.sleep(0.02)

@@ -5,7 +5,7 @@ import pytest
 from sp00ky_core.errors import SchemaError, StoreError
 from sp00ky_core.job.job import NewJob
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.schema.layout import read_layout
+from sp00ky_store_surreal.schema.introspection import read_layout
 
 
 async def is_older(store: SurrealStore) -> bool:

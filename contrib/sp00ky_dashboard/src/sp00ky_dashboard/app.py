@@ -22,7 +22,7 @@ from sp00ky_dashboard.access.authorization import Operator
 from sp00ky_dashboard.access.origin import problem_of
 from sp00ky_dashboard.context import SCOPE_KEY, Context
 from sp00ky_dashboard.observe import cache
-from sp00ky_dashboard.observe.live import Live
+from sp00ky_dashboard.observe.event_stream import Live
 from sp00ky_dashboard.observe.rates import stats, written_until
 from sp00ky_dashboard.pages import ROUTES
 from sp00ky_dashboard.problem_pages import HANDLERS, problem_page, unexpected_problem

@@ -12,7 +12,7 @@ from sp00ky_core import Outbox
 from sp00ky_dashboard.access.authorization import Operator
 from sp00ky_dashboard.access.forms import Form
 from sp00ky_dashboard.observe.cache import FRESH_SECONDS, Cache
-from sp00ky_dashboard.observe.live import Live
+from sp00ky_dashboard.observe.event_stream import Live
 from sp00ky_dashboard.operate.bulk_operations import BulkWork
 from sp00ky_dashboard.operate.uploads import Uploads
 

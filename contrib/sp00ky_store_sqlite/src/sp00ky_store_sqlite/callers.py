@@ -8,7 +8,13 @@ from functools import partial
 from typing import Any
 
 from sp00ky_core.errors import OptionInvalid, SchemaError
-from sp00ky_core.stores.callers import django_of, kinds_of, refuse_unfit, sqlalchemy_of, unknown_kind
+from sp00ky_core.stores.caller_connections import (
+    django_of,
+    kinds_of,
+    refuse_unfit,
+    sqlalchemy_of,
+    unknown_kind,
+)
 from sp00ky_core.stores.transactional import Reply, Session
 from sp00ky_store_sqlite.session import SqliteSession
 

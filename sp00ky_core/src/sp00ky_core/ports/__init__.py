@@ -9,11 +9,11 @@ from sp00ky_core.ports import (
     job_table,
     operators,
     query,
+    queue_stats,
     rollups,
     runners,
     schedules,
     settlement,
-    stats,
     store,
     transport,
 )
@@ -21,11 +21,11 @@ from sp00ky_core.ports.capabilities import *
 from sp00ky_core.ports.job_table import *
 from sp00ky_core.ports.operators import *
 from sp00ky_core.ports.query import *
+from sp00ky_core.ports.queue_stats import *
 from sp00ky_core.ports.rollups import *
 from sp00ky_core.ports.runners import *
 from sp00ky_core.ports.schedules import *
 from sp00ky_core.ports.settlement import *
-from sp00ky_core.ports.stats import *
 from sp00ky_core.ports.store import *
 from sp00ky_core.ports.transport import *
 
@@ -33,11 +33,11 @@ __all__: list[str] = []
 __all__ += capabilities.__all__
 __all__ += operators.__all__
 __all__ += query.__all__
+__all__ += queue_stats.__all__
 __all__ += rollups.__all__
 __all__ += runners.__all__
 __all__ += schedules.__all__
 __all__ += settlement.__all__
-__all__ += stats.__all__
 __all__ += store.__all__
 __all__ += job_table.__all__
 __all__ += transport.__all__

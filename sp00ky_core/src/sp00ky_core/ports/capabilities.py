@@ -19,11 +19,11 @@ from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports.job_table import JobTable
 from sp00ky_core.ports.operators import Act, ActOptions, AuditEntry, SettingsRecord
 from sp00ky_core.ports.query import ALL_JOBS, GroupBy, JobFilter, JobQuery
+from sp00ky_core.ports.queue_stats import BreakerResult, ErrorGroup, JobGroup
 from sp00ky_core.ports.rollups import Rollups
 from sp00ky_core.ports.runners import OverdueClaims, Runners
 from sp00ky_core.ports.schedules import Schedules
 from sp00ky_core.ports.settlement import Claim
-from sp00ky_core.ports.stats import BreakerResult, ErrorGroup, JobGroup
 from sp00ky_core.ports.store import Finding, MigrationStep, Store
 
 __all__ = [

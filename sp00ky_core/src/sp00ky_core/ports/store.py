@@ -13,9 +13,9 @@ from sp00ky_core.config import SurrealdbConfig
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports.job_table import JobTable
 from sp00ky_core.ports.query import JobQuery
+from sp00ky_core.ports.queue_stats import BackendStats
 from sp00ky_core.ports.runners import OverdueClaim, RunnerBeat, RunnerInfo
 from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
-from sp00ky_core.ports.stats import BackendStats
 
 __all__ = ["CallerConnection", "Finding", "MigrationStep", "Store", "StoreFactory"]
 __all__ += ["StoreCapabilities", "StoreOptions"]

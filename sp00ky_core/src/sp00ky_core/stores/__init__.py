@@ -34,8 +34,17 @@ from sp00ky_core.gate.breaker import (
     risk_turn,
     route_in_turn,
 )
-from sp00ky_core.stores import callers, decisions, filters, ids, limits, refused_rows, rows, subscription
-from sp00ky_core.stores.callers import *
+from sp00ky_core.stores import (
+    caller_connections,
+    decisions,
+    filters,
+    ids,
+    limits,
+    refused_rows,
+    rows,
+    subscription,
+)
+from sp00ky_core.stores.caller_connections import *
 from sp00ky_core.stores.decisions import *
 from sp00ky_core.stores.filters import *
 from sp00ky_core.stores.ids import *
@@ -46,7 +55,7 @@ from sp00ky_core.stores.subscription import *
 
 __all__ = ["Breaker", "BreakerChange", "BreakerState", "change_after", "risk_turn", "route_in_turn"]
 __all__ += ["JsonObject", "JsonText", "decode", "encode"]
-__all__ += callers.__all__
+__all__ += caller_connections.__all__
 __all__ += filters.__all__
 __all__ += ids.__all__
 __all__ += refused_rows.__all__

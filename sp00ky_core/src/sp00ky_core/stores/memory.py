@@ -19,7 +19,7 @@ from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import StoreCapabilities, StoreFactory, StoreOptions
-from sp00ky_core.stores.callers import finished
+from sp00ky_core.stores.caller_connections import finished
 from sp00ky_core.stores.ids import job_id, new_key
 from sp00ky_core.stores.rows import entries_of, instant_of, payload_text, priority_of
 from sp00ky_core.stores.transactional import (

@@ -33,9 +33,9 @@ from sp00ky_core.ports import (
     has,
     needed,
 )
+from sp00ky_core.ports.queue_stats import joined_errors
 from sp00ky_core.ports.rollups import summed
-from sp00ky_core.ports.stats import joined_errors
-from sp00ky_core.stores.callers import finished
+from sp00ky_core.stores.caller_connections import finished
 from sp00ky_core.stores.filters import age_of
 
 __all__ = ["NamedJobs"]

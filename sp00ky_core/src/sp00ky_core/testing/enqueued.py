@@ -19,7 +19,7 @@ from sp00ky_core.outbox.enqueue import Transaction
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.sync_outbox import SyncOutbox
 from sp00ky_core.ports import MAX_LIMIT, JobFilter
-from sp00ky_core.stores.callers import finished
+from sp00ky_core.stores.caller_connections import finished
 
 __all__ = ["assert_enqueued", "refute_enqueued"]
 

@@ -25,7 +25,7 @@ from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import Decider
 from sp00ky_core.runner.slots import Held
-from sp00ky_core.stores.callers import finished
+from sp00ky_core.stores.caller_connections import finished
 from sp00ky_core.testing.enqueued import find_whole, name_of_route
 from sp00ky_core.testing.outboxes import commits_at_once, outbox_of_jobs
 

@@ -16,7 +16,7 @@ from surrealdb import AsyncSurreal
 from sp00ky_core.errors import StoreClosed, StoreInUse, StoreUnavailable
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_store_surreal.connection.cbor import results_of, without_null
-from sp00ky_store_surreal.connection.reconnecting import Lane
+from sp00ky_store_surreal.connection.reconnecting_pool import Lane
 from sp00ky_store_surreal.errors import EngineFault, translated
 from sp00ky_store_surreal.url import Target
 

@@ -11,7 +11,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable
-from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.connection.retrying_executor import Connection
 from sp00ky_store_surreal.errors import (
     FUNCTIONS,
     Conflict,
@@ -25,7 +25,7 @@ from sp00ky_store_surreal.jobs.claim_statement import first_pending
 from sp00ky_store_surreal.observe.stats import MOST_READ
 from sp00ky_store_surreal.rows import count_of
 from sp00ky_store_surreal.schema.indexes import Difference, differences
-from sp00ky_store_surreal.schema.layout import (
+from sp00ky_store_surreal.schema.introspection import (
     OPTIONAL_FIELDS,
     TableLayout,
     read_layout,

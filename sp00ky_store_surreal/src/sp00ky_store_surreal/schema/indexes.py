@@ -24,10 +24,10 @@ import attrs
 from sp00ky_core.errors import RowRefused, SchemaError, StoreError
 from sp00ky_core.ports import JobTable, MigrationStep
 from sp00ky_core.stores.subscription import Backoff
-from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.connection.retrying_executor import Connection
 from sp00ky_store_surreal.errors import reason_of
 from sp00ky_store_surreal.rows import count_of
-from sp00ky_store_surreal.schema.layout import OUR_INDEXES
+from sp00ky_store_surreal.schema.introspection import OUR_INDEXES
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 EXACT = 100_000

@@ -10,10 +10,10 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import LONGEST_TEXT, JobTable, MigrationStep
-from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.connection.retrying_executor import Connection
 from sp00ky_store_surreal.errors import PlaceMissing
 from sp00ky_store_surreal.schema.indexes import build, differences, make_true
-from sp00ky_store_surreal.schema.layout import (
+from sp00ky_store_surreal.schema.introspection import (
     FORMER_INDEXES,
     NO_JOB_TABLE,
     VERSION,

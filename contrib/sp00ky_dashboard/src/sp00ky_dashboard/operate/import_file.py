@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from sp00ky_core.errors import ImportRefused, Sp00kyError
 from sp00ky_dashboard.access.forms import form_of
 from sp00ky_dashboard.context import Context, act_options, writing
-from sp00ky_dashboard.operate.progress import followed
+from sp00ky_dashboard.operate.bulk_progress import followed
 from sp00ky_dashboard.operate.uploads import delete, file_of
 from sp00ky_dashboard.problem_pages import BAD_REQUEST
 from sp00ky_dashboard.render import page

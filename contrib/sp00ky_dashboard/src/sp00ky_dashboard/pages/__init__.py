@@ -3,12 +3,12 @@
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sp00ky_dashboard.operate.act import act
-from sp00ky_dashboard.operate.copy import copy
+from sp00ky_dashboard.operate.bulk_progress import progress
+from sp00ky_dashboard.operate.confirmation import act
+from sp00ky_dashboard.operate.copy_job import copy
 from sp00ky_dashboard.operate.import_file import confirm, upload
-from sp00ky_dashboard.operate.progress import progress
 from sp00ky_dashboard.pages.audit import audit
-from sp00ky_dashboard.pages.event_stream import events
+from sp00ky_dashboard.pages.events import events
 from sp00ky_dashboard.pages.export import export
 from sp00ky_dashboard.pages.groups_and_errors import errors, groups
 from sp00ky_dashboard.pages.job import job

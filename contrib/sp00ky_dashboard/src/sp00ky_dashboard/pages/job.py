@@ -16,7 +16,7 @@ from sp00ky_core import Job
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.ports import ShortIds, has
 from sp00ky_dashboard.context import Context, context_of
-from sp00ky_dashboard.operate.copy import edit_page
+from sp00ky_dashboard.operate.copy_job import edit_page
 from sp00ky_dashboard.render import page, pretty
 
 LONGEST_SHOWN = 20_000

@@ -328,7 +328,7 @@ class JobOperators(Queries):
         return results
 
     async def _reopen_runs(self, results: Sequence[OperatorResult]) -> None:
-        from sp00ky_core.runner.maintenance.runs import reopen_runs  # noqa: PLC0415  # `jobs list` starts without
+        from sp00ky_core.runner.maintenance.schedule_runs import reopen_runs  # noqa: PLC0415  # `jobs list` starts without
 
         redriven = [result.job_id for result in results if result.fate in DONE]
         try:

@@ -55,7 +55,7 @@ from sp00ky_core.ports import (
     Trigger,
     check_limit,
 )
-from sp00ky_core.runner.maintenance.runs import RunMaintenance, ScheduleServices
+from sp00ky_core.runner.maintenance.schedule_runs import RunMaintenance, ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import (
     TRIES,
     Firing,

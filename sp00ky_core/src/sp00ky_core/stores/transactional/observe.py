@@ -29,11 +29,12 @@ from sp00ky_core.ports import (
     Rollup,
     RollupQuery,
 )
+from sp00ky_core.ports.queue_stats import joined_errors
 from sp00ky_core.ports.rollups import coarse_buckets, fine_buckets, hour_of, summed
-from sp00ky_core.ports.stats import joined_errors
 from sp00ky_core.stores.filters import BEGINNING, age_of
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.rows import instant_of
+from sp00ky_core.stores.transactional.breakers_and_pauses import pause_of, read_breakers, read_controls
 from sp00ky_core.stores.transactional.connection.session import (
     Either,
     Is,
@@ -44,7 +45,6 @@ from sp00ky_core.stores.transactional.connection.session import (
     Work,
     beyond,
 )
-from sp00ky_core.stores.transactional.fleet import pause_of, read_breakers, read_controls
 from sp00ky_core.stores.transactional.jobs.due import priority_ranges
 from sp00ky_core.stores.transactional.rows import (
     LISTED,

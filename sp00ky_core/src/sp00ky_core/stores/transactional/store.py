@@ -52,10 +52,10 @@ from sp00ky_core.ports import (
     StoreCapabilities,
     StoreOptions,
 )
-from sp00ky_core.stores.callers import finished, refuse_synchronous, unknown_kind
+from sp00ky_core.stores.caller_connections import finished, refuse_synchronous, unknown_kind
 from sp00ky_core.stores.decisions import DecidingStore, LostOptions
 from sp00ky_core.stores.refused_rows import Quarantine
-from sp00ky_core.stores.transactional import fleet, observe, schema
+from sp00ky_core.stores.transactional import audit, breakers_and_pauses, observe, runners, schema
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
@@ -278,7 +278,8 @@ class TransactionalStore(Primitives, DecidingStore):
     async def change_breaker(self, change: BreakerChange) -> BreakerResult:
         """See ``Breakers.change_breaker``."""
         table = self._of_backend(change.backend)
-        result = await self._executor.write(partial(fleet.change_breaker, table=table, change=change))
+        work = partial(breakers_and_pauses.change_breaker, table=table, change=change)
+        result = await self._executor.write(work)
         if result.written and change.closes:
             self._notifications.send(work=True)
         return result
@@ -442,14 +443,14 @@ class TransactionalStore(Primitives, DecidingStore):
 
     async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
         """See ``Pauses.pause``."""
-        work = partial(fleet.pause, tables=self._backends, backend=backend, seconds=seconds, **act)
-        begun = await self._executor.write(work)
+        work = partial(breakers_and_pauses.pause, tables=self._backends, backend=backend, seconds=seconds)
+        begun = await self._executor.write(partial(work, **act))
         self._notifications.send(work=True)
         return begun
 
     async def resume(self, backend: str) -> bool:
         """See ``Pauses.resume``."""
-        work = partial(fleet.resume, tables=self._backends, backend=backend)
+        work = partial(breakers_and_pauses.resume, tables=self._backends, backend=backend)
         ended = await self._executor.write(work)
         self._notifications.send(work=True)
         return ended
@@ -463,17 +464,18 @@ class TransactionalStore(Primitives, DecidingStore):
         actor: str | None = None,
     ) -> None:
         """See ``Settings.change_settings``."""
-        work = partial(fleet.change_settings, tables=self._backends, backend=backend, values=values)
-        await self._executor.write(partial(work, seconds=seconds, actor=actor))
+        work = partial(breakers_and_pauses.change_settings, tables=self._backends, backend=backend)
+        await self._executor.write(partial(work, values=values, seconds=seconds, actor=actor))
 
     async def reset_settings(self, backend: str) -> bool:
         """See ``Settings.reset_settings``."""
-        work = partial(fleet.reset_settings, tables=self._backends, backend=backend)
+        work = partial(breakers_and_pauses.reset_settings, tables=self._backends, backend=backend)
         return await self._executor.write(work)
 
     async def settings(self) -> Mapping[str, SettingsRecord]:
         """See ``Settings.settings``."""
-        return await self._executor.read(partial(fleet.read_settings, tables=self.options.tables))
+        work = partial(breakers_and_pauses.read_settings, tables=self.options.tables)
+        return await self._executor.read(work)
 
     def use(self, table: JobTable) -> None:
         """See ``Settings.use``."""
@@ -483,34 +485,34 @@ class TransactionalStore(Primitives, DecidingStore):
 
     async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
         """See ``Store.beat``."""
-        work = partial(fleet.beat, runner_id=runner_id, info=info)
+        work = partial(runners.beat, runner_id=runner_id, info=info)
         return await self._executor.do(work, Access.BEAT)
 
     async def runners(self) -> list[RunnerRecord]:
         """See ``Runners.runners``."""
-        return await self._executor.read(fleet.runners)
+        return await self._executor.read(runners.runners)
 
     async def drain_runner(self, runner_id: str) -> bool:
         """See ``Runners.drain_runner``."""
-        return await self._executor.do(partial(fleet.drain_runner, runner_id=runner_id), Access.BEAT)
+        return await self._executor.do(partial(runners.drain_runner, runner_id=runner_id), Access.BEAT)
 
     async def remove_runner(self, runner_id: str) -> None:
         """See ``Runners.remove_runner``."""
-        await self._executor.do(partial(fleet.remove_runner, runner_id=runner_id), Access.BEAT)
+        await self._executor.do(partial(runners.remove_runner, runner_id=runner_id), Access.BEAT)
 
     async def start_audit(self, act: Act) -> str:
         """See ``Audit.start_audit``."""
-        return await self._executor.write(partial(fleet.start_audit, act=act))
+        return await self._executor.write(partial(audit.start_audit, act=act))
 
     async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
         """See ``Audit.update_audit``."""
-        await self._executor.write(partial(fleet.update_audit, entry_id=entry_id, count=count, ended=ended))
+        await self._executor.write(partial(audit.update_audit, entry_id=entry_id, count=count, ended=ended))
 
     async def audit(
         self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
     ) -> list[AuditEntry]:
         """See ``Audit.audit``."""
-        return await self._executor.read(partial(fleet.audit_entries, since=since, limit=limit, after=after))
+        return await self._executor.read(partial(audit.audit_entries, since=since, limit=limit, after=after))
 
     async def errors(
         self,
@@ -565,4 +567,4 @@ class TransactionalStore(Primitives, DecidingStore):
         return await self._executor.read(work)
 
     async def _beats(self) -> Mapping[str, datetime]:
-        return {runner_id: beat.at for runner_id, beat in (await self._executor.read(fleet.beats)).items()}
+        return {runner_id: beat.at for runner_id, beat in (await self._executor.read(runners.beats)).items()}

@@ -15,9 +15,9 @@ from sp00ky_core.ports import JobQuery, JobTable, Pause
 from sp00ky_core.stores.filters import BEGINNING, age_of, matches
 from sp00ky_core.stores.ids import chunks
 from sp00ky_core.stores.subscription import Broadcast, Subscription
+from sp00ky_core.stores.transactional.breakers_and_pauses import pauses_of, read_controls
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import Is, Session, Work
-from sp00ky_core.stores.transactional.fleet import pauses_of, read_controls
 from sp00ky_core.stores.transactional.jobs.due import has_keys, next_without_key
 from sp00ky_core.stores.transactional.observe import ids_by_age, load
 from sp00ky_core.stores.transactional.rows import LISTED, JobRows, matching, select_jobs

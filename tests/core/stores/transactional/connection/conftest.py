@@ -8,7 +8,7 @@ import pytest
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.stores.callers import finished
+from sp00ky_core.stores.caller_connections import finished
 from sp00ky_core.stores.transactional import BlockingSession, Column, Default, Index, Is, Kind, Table
 
 TABLE = Table(

@@ -24,7 +24,7 @@ import attrs
 
 from sp00ky_core.errors import RowRefused, StoreClosed
 from sp00ky_core.ports import QUERY_SECONDS
-from sp00ky_core.stores.callers import finished
+from sp00ky_core.stores.caller_connections import finished
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work, translating
 from sp00ky_core.stores.transactional.connection.sql import DriverSession, Reply
 

@@ -16,8 +16,7 @@ from sp00ky_core.stores.ids import job_id
 from sp00ky_core.stores.limits import PASSED, Allowance
 from sp00ky_core.stores.refused_rows import Quarantine
 from sp00ky_core.stores.rows import claimed_of, instant_of
-from sp00ky_core.stores.transactional.connection.session import Is, ReadOptions, Row, Session
-from sp00ky_core.stores.transactional.fleet import (
+from sp00ky_core.stores.transactional.breakers_and_pauses import (
     give_back_probe,
     lock_control,
     pauses_of,
@@ -27,6 +26,7 @@ from sp00ky_core.stores.transactional.fleet import (
     spend,
     take_probe,
 )
+from sp00ky_core.stores.transactional.connection.session import Is, ReadOptions, Row, Session
 from sp00ky_core.stores.transactional.jobs.due import HEAD, Rounds, is_taken, rank, select_due, unleased
 from sp00ky_core.stores.transactional.rows import (
     PENDING,

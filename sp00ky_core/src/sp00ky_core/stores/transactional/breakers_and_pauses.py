@@ -1,11 +1,9 @@
-"""Share state among runners: breakers, limits, signs of life, pauses, and the log of operators' acts."""
+"""Share among runners what holds a backend's jobs back: its breaker, pause, limits and settings."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
-import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -16,26 +14,17 @@ from sp00ky_core.gate.breaker import Breaker, BreakerChange, breaker_of, changed
 from sp00ky_core.ports import (
     LONGEST_PROBE,
     LONGEST_TEXT,
-    NO_INFO,
-    Act,
     ActOptions,
-    AuditEntry,
     BreakerResult,
     JobTable,
     Pause,
-    RunnerBeat,
-    RunnerInfo,
-    RunnerRecord,
     SettingsRecord,
 )
-from sp00ky_core.stores.filters import BEGINNING, unknown_entry
 from sp00ky_core.stores.limits import Allowance
 from sp00ky_core.stores.rows import UNREAD, instant_of
-from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where, beyond
+from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
 from sp00ky_core.stores.transactional.rows import JobRows, Tables
-from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, CONTROLS, RUNNERS
-
-__all__ = ["info_of"]
+from sp00ky_core.stores.transactional.schema import BREAKERS, CONTROLS
 
 
 async def read_breakers(session: Session, tables: Iterable[JobTable], now: datetime) -> dict[str, Breaker]:
@@ -100,74 +89,6 @@ async def spend(stored: JobRows, allowance: Allowance, taken: int) -> None:
     if (tokens := allowance.tokens_after(taken)) is not None:
         values = {"tokens": tokens, "tokens_at": stored.now}
         await stored.session.update(CONTROLS, [Is("backend", "=", stored.table.backend)], values)
-
-
-FORGOTTEN = timedelta(days=1)
-"""Since its last beat: a runner's row is removed then."""
-
-
-async def beat(session: Session, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
-    """Write a runner's sign of life, forget runners that are long gone, and return all others' beats."""
-    now, where = await session.now(), [Is("id", "=", runner_id)]
-    values: Row = {"beat_at": now, "version": info.version}
-    values |= {name: json.dumps(dict(getattr(info, name))) for name in ("documents", "in_flight", "slots")}
-    values |= {"draining": 1} if info.draining else {}  # else as it is: an operator may have asked for it
-    if not await session.update(RUNNERS, where, values):
-        whence = {"id": runner_id, "host": socket.gethostname(), "pid": os.getpid(), "started_at": now}
-        await session.insert(RUNNERS, [{**whence, **values}])
-    await session.delete(RUNNERS, [Is("beat_at", "<=", now - FORGOTTEN)])
-    return await beats(session)
-
-
-async def beats(session: Session) -> dict[str, RunnerBeat]:
-    """Return each runner's last beat."""
-    rows = await session.select(RUNNERS)
-    return {row["id"]: RunnerBeat(at=row["beat_at"] or BEGINNING, info=info_of(row)) for row in rows}
-
-
-async def runners(session: Session) -> list[RunnerRecord]:
-    """Return what the runners' rows say, the youngest first."""
-    now = await session.now()
-    rows = await session.select(RUNNERS, order=("-started_at", "-id"))
-    return [
-        RunnerRecord(
-            id=row["id"],
-            host=row["host"] or "",
-            pid=row["pid"] or 0,
-            started_at=row["started_at"] or BEGINNING,
-            beat_at=row["beat_at"] or BEGINNING,
-            silent_for=max((now - (row["beat_at"] or BEGINNING)).total_seconds(), 0.0),
-            info=info_of(row),
-        )
-        for row in rows
-    ]
-
-
-async def drain_runner(session: Session, runner_id: str) -> bool:
-    """Have a runner's next beat say that it is to drain; whether there is such a runner."""
-    return await session.update(RUNNERS, [Is("id", "=", runner_id)], {"draining": 1}) > 0
-
-
-async def remove_runner(session: Session, runner_id: str) -> None:
-    """Remove a runner's row."""
-    await session.delete(RUNNERS, [Is("id", "=", runner_id)])
-
-
-def info_of(row: Row) -> RunnerInfo:
-    """Read what a runner says of itself; another client may have written anything."""
-    return RunnerInfo(
-        version=row["version"] or "",
-        documents=_pairs_of(row["documents"], str),
-        in_flight=_pairs_of(row["in_flight"], int),
-        slots=_pairs_of(row["slots"], int),
-        draining=bool(row["draining"]),
-    )
-
-
-def _pairs_of(text: str | None, kind: type[Any]) -> dict[str, Any]:
-    read = json.loads(text or "{}")
-    pairs = read.items() if isinstance(read, dict) else ()
-    return {name: value for name, value in pairs if isinstance(value, kind) and not isinstance(value, bool)}
 
 
 LONGEST_PAUSE = 3_650 * 86_400.0
@@ -304,40 +225,3 @@ async def _locked(session: Session, tables: Mapping[str, JobTable], backend: str
     if not await session.update(CONTROLS, where, {"backend": backend}):
         return None  # one that is there a moment later isn't locked
     return next(iter(await session.select(CONTROLS, where)), None)
-
-
-async def start_audit(session: Session, act: Act) -> str:
-    """Insert the entry of an act that is about to be done; its id."""
-    row: Row = {name: getattr(act, name) for name in ("action", "actor", "via", "host", "reason")}
-    row |= {"at": await session.now(), "selection": json.dumps(dict(act.selection))}
-    if (user := await session.user()) is not None:
-        row["db_user"] = user
-    return await session.insert_keyed(AUDITS, row)
-
-
-async def update_audit(session: Session, entry_id: str, *, count: int, ended: bool = False) -> None:
-    """Write how far an act has come."""
-    values: Row = {"count": count} | ({"ended_at": await session.now()} if ended else {})
-    await session.update(AUDITS, [Is("id", "=", entry_id)], values)
-
-
-async def audit_entries(
-    session: Session, *, since: datetime | None = None, limit: int = 100, after: str | None = None
-) -> list[AuditEntry]:
-    """Return entries, newest first, those of the page after an entry."""
-    where: list[Where] = [] if since is None else [Is("at", ">=", since)]
-    order = ("-at", "-id")
-    if after is not None:
-        last = await session.select(AUDITS, [Is("id", "=", after)])
-        if not last:
-            raise unknown_entry(after)
-        where += beyond(last[0], order)
-    rows = await session.select(AUDITS, where, order=order, limit=limit)
-    return [_entry(row) for row in rows]
-
-
-def _entry(row: Row) -> AuditEntry:
-    """Read an entry; another client may have written one without some of its columns."""
-    known = {name: value for name, value in row.items() if value is not None}
-    selection = json.loads(known.pop("selection", "{}"))
-    return AuditEntry(**{"at": BEGINNING, "action": "", "via": "", **known}, selection=selection)

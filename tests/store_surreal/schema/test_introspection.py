@@ -1,6 +1,6 @@
 """The names in Python are those that the schema's files define."""
 
-from sp00ky_store_surreal.schema.layout import JOB_FIELDS
+from sp00ky_store_surreal.schema.introspection import JOB_FIELDS
 from sp00ky_store_surreal.surql.loader import defined
 
 

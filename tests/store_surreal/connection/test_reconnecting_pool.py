@@ -15,7 +15,7 @@ from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, SettleFate, Settlement
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection import reconnecting
+from sp00ky_store_surreal.connection import reconnecting_pool
 from sp00ky_store_surreal.errors import ConnectionLost
 
 
@@ -111,7 +111,7 @@ async def test_a_breakers_change_whose_reply_was_lost_is_told(
 async def test_a_hung_server_is_noticed_and_what_it_does_late_is_done_once(
     new_surreal_server: Any, monkeypatch: pytest.MonkeyPatch, make_migrated: Any
 ) -> None:
-    monkeypatch.setattr(reconnecting, "PATIENCE", 30.0)
+    monkeypatch.setattr(reconnecting_pool, "PATIENCE", 30.0)
     server = new_surreal_server()
     store = await make_migrated(server.url())
     await use_every_lane(store)
@@ -130,13 +130,13 @@ async def test_a_caller_is_told_when_no_connection_comes(
     proxied: SurrealStore, proxy: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await use_every_lane(proxied)
-    monkeypatch.setattr(reconnecting, "PATIENCE", 0.3)
+    monkeypatch.setattr(reconnecting_pool, "PATIENCE", 0.3)
     proxy.hold()
     proxy.cut()
     with pytest.raises(StoreUnavailable, match="the server does not answer"):
         await proxied.find(JobQuery())
     proxy.flow()
-    monkeypatch.setattr(reconnecting, "PATIENCE", 30.0)
+    monkeypatch.setattr(reconnecting_pool, "PATIENCE", 30.0)
     assert len(await proxied.find(JobQuery())) == 1
 
 
@@ -146,7 +146,7 @@ async def test_an_idle_connection_that_is_half_open_is_made_anew(
     await use_every_lane(proxied)
     proxy.hold()
     with monkeypatch.context() as patched:
-        patched.setattr(reconnecting, "TICK", 0.1)
+        patched.setattr(reconnecting_pool, "TICK", 0.1)
         async with asyncio.timeout(60):
             while caplog.text.count("does not answer") < 4:  # noqa: ASYNC110  # a log sends no event
                 await asyncio.sleep(0.05)
@@ -159,7 +159,7 @@ async def test_an_idle_connection_that_is_half_open_is_made_anew(
 async def test_a_restart_on_the_same_file_is_healed(
     new_surreal_server: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch, make_migrated: Any
 ) -> None:
-    monkeypatch.setattr(reconnecting, "PATIENCE", 60.0)  # a busy machine's server takes long to start
+    monkeypatch.setattr(reconnecting_pool, "PATIENCE", 60.0)  # a busy machine's server takes long to start
     server = new_surreal_server(f"surrealkv://{tmp_path / 'data'}")
     store = await make_migrated(server.url())
     await use_every_lane(store)

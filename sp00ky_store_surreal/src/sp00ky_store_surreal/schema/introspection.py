@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from sp00ky_store_surreal.connection.executor import Connection
+from sp00ky_store_surreal.connection.retrying_executor import Connection
 from sp00ky_store_surreal.rows import ResultField
 from sp00ky_store_surreal.schema.own_tables import OWN_TABLES
 from sp00ky_store_surreal.surql.loader import defined, quoted

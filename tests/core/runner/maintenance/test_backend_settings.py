@@ -40,7 +40,7 @@ class Holding:
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.maintenance.settings.EVERY", 0.01)
+    monkeypatch.setattr("sp00ky_core.runner.maintenance.backend_settings.EVERY", 0.01)
 
 
 async def test_attempts_at_a_time_become_more_and_fewer_and_every_job_is_sent_once(make_bench: Any) -> None:
@@ -90,7 +90,7 @@ async def test_requests_go_where_the_file_allows_and_nowhere_else(
     backend.let_go(1_000)
     bench = await make_bench(backend, base_urls=("http://127.0.0.1:2",))
     await bench.store.change_settings("api", {"baseUrl": "http://evil.test", "timeout": 7})
-    caplog.set_level(logging.INFO, "sp00ky_core.runner.maintenance.settings")
+    caplog.set_level(logging.INFO, "sp00ky_core.runner.maintenance.backend_settings")
     async with bench.runner() as runner:
         await bench.ended(await bench.add())
         assert runner._slots["api"].table.timeout == 7

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.stores.callers import (
+from sp00ky_core.stores.caller_connections import (
     kinds_of,
     refuse_asynchronous,
     refuse_synchronous,

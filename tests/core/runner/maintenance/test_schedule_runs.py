@@ -27,7 +27,7 @@ async def test_a_runner_closes_runs_of_its_own_schedules_and_all_before_jobs_are
     for name in ("a", "b"):
         await outbox.schedules.trigger(name)
     await timer.deliver()
-    monkeypatch.setattr("sp00ky_core.runner.maintenance.runs.INTERVAL", 0.0)
+    monkeypatch.setattr("sp00ky_core.runner.maintenance.schedule_runs.INTERVAL", 0.0)
     upkeep = timer.services(outbox, lambda _: (1, 2)).upkeep
     task = asyncio.create_task(upkeep.run())
     assert await eventually(lambda: _has_closed(timer, {"a": "running", "b": "success"}))

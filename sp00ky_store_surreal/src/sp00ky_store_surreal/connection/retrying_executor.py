@@ -13,7 +13,7 @@ import attrs
 
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_store_surreal.connection.embedded import Engine
-from sp00ky_store_surreal.connection.reconnecting import Lane, Lanes
+from sp00ky_store_surreal.connection.reconnecting_pool import Lane, Lanes
 from sp00ky_store_surreal.errors import Conflict
 from sp00ky_store_surreal.url import Target
 

@@ -4,8 +4,8 @@ from contextlib import aclosing
 import pytest
 
 from sp00ky_core import Outbox
-from sp00ky_dashboard.observe import live
-from sp00ky_dashboard.observe.live import Live
+from sp00ky_dashboard.observe import event_stream
+from sp00ky_dashboard.observe.event_stream import Live
 
 PATIENCE = 60.0
 
@@ -15,7 +15,7 @@ async def nothing_new() -> int:
 
 
 async def test_one_look_serves_all(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "SHORTEST_SECONDS", 0.01)
+    monkeypatch.setattr(event_stream, "SHORTEST_SECONDS", 0.01)
     looks = 0
 
     async def look() -> int:
@@ -25,8 +25,8 @@ async def test_one_look_serves_all(outbox: Outbox, monkeypatch: pytest.MonkeyPat
 
     feed = Live(outbox, look)
     streams = [feed.stream() for _ in range(20)]
-    assert [await anext(events) for events in streams] == [live.COMMENT] * 20
-    assert await asyncio.gather(*(anext(events) for events in streams)) == [live.CHANGED] * 20
+    assert [await anext(events) for events in streams] == [event_stream.COMMENT] * 20
+    assert await asyncio.gather(*(anext(events) for events in streams)) == [event_stream.CHANGED] * 20
     assert looks <= 5
     for events in streams:
         await events.aclose()
@@ -52,11 +52,11 @@ async def test_a_stream_ends_after_a_while_and_when_it_is_closed(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = await outbox.run("api", "/spookify")
-    monkeypatch.setattr(live, "STREAM_SECONDS", 0.05)
+    monkeypatch.setattr(event_stream, "STREAM_SECONDS", 0.05)
     for job_id in (None, job.id):
         async with aclosing(Live(outbox, nothing_new).stream(job_id)) as short:
-            assert [event async for event in short] == [live.COMMENT]
-    monkeypatch.setattr(live, "STREAM_SECONDS", 100 * PATIENCE)
+            assert [event async for event in short] == [event_stream.COMMENT]
+    monkeypatch.setattr(event_stream, "STREAM_SECONDS", 100 * PATIENCE)
     for job_id in (None, job.id):
         feed = Live(outbox, nothing_new)
         async with aclosing(feed.stream(job_id)) as long:

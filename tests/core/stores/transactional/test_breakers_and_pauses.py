@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sp00ky_core.ports import SettingsRecord
-from sp00ky_core.stores.transactional.fleet import settings_of
+from sp00ky_core.stores.transactional.breakers_and_pauses import settings_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -154,7 +154,7 @@ async def test_indexes_come_while_writers_go_on(
     transaction = sql.transaction()
     await transaction.start()
     await store.add([new_job()], connection=sql)
-    migrating = asyncio.ensure_future(make().migrate())
+    migrating = asyncio.ensure_future(make(lock_timeout="100ms").migrate())  # as of a role
     async with asyncio.timeout(60):
         for _ in range(20):
             await store.add([new_job(assigned_to="thread:1")])

@@ -170,7 +170,8 @@ async def migrate(options: PostgresOptions, tables: Tables) -> list[MigrationSte
     async with session(options, seconds=MIGRATION_SECONDS, rights=RIGHTS) as connection:
         refuse_old_server(await server_version(connection), options)
         if options.listen_url or not options.pooled:
-            await connection.execute("SET statement_timeout = 0")  # a role's may be for its requests
+            # a role's are for its requests
+            await connection.execute("SET statement_timeout = 0; SET lock_timeout = 0")
         async with session(options) as guard:
             await _lock(guard, options, tables.schema)
             steps = await _run_transaction(connection, tables)

@@ -116,8 +116,7 @@ def test_what_was_sent_before_the_pause_says_nothing_of_what_came_after() -> Non
 def test_without_a_word_the_delays_double_once_a_round() -> None:
     throttling, now, delays = Throttling(8), 0.0, []
     for _ in range(8):
-        sent = now
-        delays.append([throttling.throttled(now + 0.01 * n, sent, 0.0) for n in range(3)])
+        delays.append([throttling.throttled(now + 0.01 * n, now, 0.0) for n in range(3)])
         now += 100
     assert delays == [[seconds] * 3 for seconds in (1, 2, 4, 8, 16, 30, 30, 30)]
     throttling.delivered(now, now)
@@ -146,20 +145,21 @@ def test_a_pause_that_others_were_asked_for_counts_once() -> None:
     assert throttling.limit == 25
 
 
-@pytest.mark.parametrize("interval", [0.1, 1.0, 5.0])
+@pytest.mark.parametrize("interval", [0.1, 1.0, 5.0, 0.0])
 def test_where_one_at_a_time_is_too_much_requests_are_spaced(interval: float) -> None:
-    """A backend that takes one request in each interval, and asks for a second's pause beyond that."""
+    """One is taken in each interval, or some, however often they come; beyond that a pause is asked for."""
     throttling, now, taken_at, taken_count, refused = Throttling(50), 100.0, 0.0, 0, 0
     while taken_count < 200:
         now += max(silent_for(throttling, now), 1e-6)
         sent, now = now, now + 0.003
-        if sent - taken_at >= interval:
+        if sent - taken_at >= interval and (interval or (taken_count + refused) % 10 not in {2, 5, 6}):
             throttling.delivered(now, sent)
             taken_at, taken_count = sent, taken_count + 1
         else:
             throttling.throttled(now, sent, 1.0)
             refused += 1
     assert 0 < refused < taken_count / 2
+    assert now < 100 + 200 * max(2 * interval, 1)
 
 
 def test_spacing_ends_where_nothing_is_refused_any_more() -> None:

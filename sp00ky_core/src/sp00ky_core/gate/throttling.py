@@ -16,6 +16,9 @@ within these bounds. A backend that counts by the second has been asked for a wh
 SHORTENED, SHORTEST_GAP = 0.9, 0.001
 """What each 2xx leaves of the gap between two requests; seconds that are none."""
 
+FORGETS_AFTER = 6
+"""Throttled answers in a row, after which a gap that was long enough for a 2xx may not be so any more."""
+
 
 class Throttling:
     """Limit how many requests at a time this runner sends to one backend.
@@ -38,6 +41,8 @@ class Throttling:
         self._gap = 0.0  # seconds from one request to the next, where one at a time is too much
         self._in_a_row = 0  # throttled answers without a 2xx between; those to requests sent at once are one
         self._counted_at = float("-inf")
+        self._sent_at = float("-inf")  # the latest request that was taken
+        self._enough = float("inf")  # the shortest time between two of them that a gap has made
 
     def widen(self, concurrency: int) -> None:
         """Allow so many at a time from now on, or fewer; what a backend has throttled stays throttled."""
@@ -52,7 +57,9 @@ class Throttling:
         if started_at < self._paused_at:
             return
         self._taken += 1
+        since_taken, self._sent_at = started_at - self._sent_at, started_at
         if self._gap > 0:
+            self._enough = min(self._enough, since_taken)
             self._shorten_gap(now, started_at)
         elif self.limit >= self._concurrency:
             return
@@ -73,7 +80,7 @@ class Throttling:
         doublings = min(max(self._in_a_row - 1, 0), 10)
         delay = asked if asked > 0 else min(2.0**doublings, LONGEST_DELAY)
         if self.limit == 1 and 0 < self._paused_until <= now:  # one at a time, and it was after a pause
-            self._lengthen_gap(now)
+            self._lengthen_gap(now, started_at)
         if asked > 0 or self.limit == 1:
             self.pause(now, delay)
         else:
@@ -92,8 +99,16 @@ class Throttling:
             self.next_at = max(self.next_at, self._paused_until)
             self._hold = min(max(self._paused_until - self._paused_at, SHORTEST_HOLD), LONGEST_HOLD)
 
-    def _lengthen_gap(self, now: float) -> None:
-        """Send half as often; at first as seldom as requests were taken since the pause before."""
+    def _lengthen_gap(self, now: float, started_at: float) -> None:
+        """Send half as often; at first as seldom as requests were taken since the pause before.
+
+        A backend that has taken one after a shorter time refuses for another reason: its limit is shared
+        with others, or it fails at random. To send less often would help nobody.
+        """
+        if self._in_a_row >= FORGETS_AFTER:
+            self._enough = float("inf")
+        if started_at - self._sent_at > self._enough:
+            return
         if self._gap > 0:
             self._gap = min(2 * self._gap, LONGEST_DELAY)
         elif self._taken <= 1:

@@ -24,8 +24,8 @@ async def over_http(setting: Setting) -> Section:
     jobs = setting.count(10_000, 500)
     with backend() as target, surreal(on_files=True) as server:
         contenders = {
-            BY_HAND: counted(lambda: _by_hand(server, target.url, jobs, sending=True), target),
-            OURS: counted(lambda: _ours(server, target.url, jobs, sending=True), target),
+            BY_HAND: counted(lambda: _by_hand(server, target.url, jobs, sending=True), target, jobs),
+            OURS: counted(lambda: _ours(server, target.url, jobs, sending=True), target, jobs),
         }
         samples = await in_turns(contenders, setting.rounds, before=nothing)
     note = f"{jobs:,} jobs a round, {SLOTS} at a time, to {target.kind}; {server.kind} engine."

@@ -14,7 +14,7 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import uvicorn
 
 from sp00ky_receiver import AsgiReceiver, Receiver
-from sp00ky_receiver.delivery import Delivery
+from sp00ky_receiver.middleware_delivery import Delivery
 
 DSN, SECRET, LOG, OFF = "CHAOS_DSN", "CHAOS_SECRET", "CHAOS_LOG", "CHAOS_WITHOUT_RECEIVER"
 """Variables of the environment; the last one, for comparison, does without the receiver."""

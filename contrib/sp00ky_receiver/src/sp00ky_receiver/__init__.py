@@ -2,7 +2,6 @@
 
 from sp00ky_receiver.answer import Answer
 from sp00ky_receiver.asgi import AsgiReceiver
-from sp00ky_receiver.delivery import Delivery
 from sp00ky_receiver.errors import (
     AnswerMissing,
     BodyTooLong,
@@ -15,7 +14,8 @@ from sp00ky_receiver.errors import (
     SettingInvalid,
     SignatureInvalid,
 )
-from sp00ky_receiver.receipt import Once, Receipt
+from sp00ky_receiver.exactly_once import Once, Receipt
+from sp00ky_receiver.middleware_delivery import Delivery
 from sp00ky_receiver.receiver import Receiver
 from sp00ky_receiver.request import Call, Request
 from sp00ky_receiver.signature import UNSIGNED, Unsigned

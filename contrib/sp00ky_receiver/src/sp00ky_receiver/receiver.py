@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sp00ky_receiver.answer import Answer
 from sp00ky_receiver.errors import BodyTooLong, KeyMissing, Refused, SettingInvalid
-from sp00ky_receiver.receipt import Keeping, Once
+from sp00ky_receiver.exactly_once import Keeping, Once
 from sp00ky_receiver.request import Call, Request
 from sp00ky_receiver.signature import Unsigned, Verifier
 

@@ -9,8 +9,8 @@ from io import BytesIO
 from typing import Any
 
 from sp00ky_receiver.answer import Answer
-from sp00ky_receiver.delivery import KEY, Delivery
 from sp00ky_receiver.errors import Refused
+from sp00ky_receiver.middleware_delivery import KEY, Delivery
 from sp00ky_receiver.receiver import Receiver
 from sp00ky_receiver.request import Call, Request
 

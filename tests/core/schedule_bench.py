@@ -21,8 +21,8 @@ from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.plugins.registry import Plugins, load_plugins
 from sp00ky_core.ports import ScheduleRun, StoreOptions
 from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.maintenance.scheduler import Place, everything
-from sp00ky_core.runner.observer import Observer
 from sp00ky_core.stores.memory import MemoryStore
 
 FAILED = Undelivered(name="http_status", code=500, reason="boo", retryable=False)

@@ -11,7 +11,7 @@ import pytest
 from sp00ky_core.cli.command import Settings
 from sp00ky_core.cli.logs import one_line
 from sp00ky_core.cli.output import is_terminal, show_json, show_page
-from sp00ky_core.encoding.printable import plain
+from sp00ky_core.encoding.escaping import plain
 
 
 def test_json_keeps_what_a_terminal_would_obey_as_an_escape(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,12 +1,14 @@
 """Values of keys: what YAML gave becomes a value, or a text that says what to write."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sp00ky_core.config import values as read
 from sp00ky_core.config.values import FromVariable, VariableProblem, VariableUnset, expanded, from_vault
+from sp00ky_core.errors import ConfigError
 
 
 @pytest.mark.parametrize(
@@ -103,3 +105,37 @@ def test_what_cannot_be_resolved(value: Any, is_unset: bool, says: str) -> None:
 def test_the_vault_is_the_environment() -> None:
     assert from_vault({"vault": "A"}, ENVIRON) == FromVariable("1")
     assert from_vault("${A}", ENVIRON) == "1"
+
+
+def test_a_token_is_read_again_when_its_file_changes(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("  one\n")
+    assert read.read_token(file).value == "one"
+    (tmp_path / "new").write_text("another")
+    (tmp_path / "new").replace(file)
+    assert read.read_token(file).value == "another"
+
+
+@pytest.mark.parametrize("text", [None, "", "two words", "two\nlines", "é"])
+def test_while_a_token_cannot_be_used_the_one_before_counts(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "token"
+    file.write_text("one")
+    assert read.read_token(file).value == "one"
+    file.unlink()
+    if text is not None:
+        file.write_text(text)
+    assert read.read_token(file).value == "one"
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "two words", "s3cret\x00", "x" * 70_000])
+def test_what_never_was_a_token_is_refused_without_being_quoted(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "token"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="no token can be read from it") as raised:
+        read.read_token(file)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_missing_token_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file or directory; write the token into it"):
+        read.read_token(tmp_path / "none")

@@ -13,7 +13,7 @@ from sp00ky_dashboard.access.authorization import Operator
 from sp00ky_dashboard.access.forms import Form
 from sp00ky_dashboard.observe.cache import FRESH_SECONDS, Cache
 from sp00ky_dashboard.observe.event_stream import Live
-from sp00ky_dashboard.operate.bulk_operations import BulkWork
+from sp00ky_dashboard.operate.background_work import BulkWork
 from sp00ky_dashboard.operate.uploads import Uploads
 
 Result = TypeVar("Result")

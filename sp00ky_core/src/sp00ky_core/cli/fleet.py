@@ -25,7 +25,7 @@ from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.options import DURATION, PAST, act_options, backend_names, page_options
 from sp00ky_core.cli.output import aligned, moment, show, show_list, show_page, slow
 from sp00ky_core.config.keys import camel
-from sp00ky_core.encoding.printable import plain
+from sp00ky_core.encoding.escaping import plain
 from sp00ky_core.hints import shown
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.outbox.outbox import Outbox

@@ -38,7 +38,7 @@ from sp00ky_core.cli.output import (
     slow,
     span,
 )
-from sp00ky_core.encoding.printable import plain
+from sp00ky_core.encoding.escaping import plain
 from sp00ky_core.job.job import Job, JobStatus, job_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.observe.rates import Rates

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from sp00ky_core.cli.secrets import Secrets
-from sp00ky_core.encoding.printable import plain
+from sp00ky_core.encoding.escaping import plain
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")

@@ -17,7 +17,7 @@ import click
 from rich.cells import cell_len, set_cell_size
 
 from sp00ky_core.cli.command import json_wanted
-from sp00ky_core.encoding.printable import json_line, plain
+from sp00ky_core.encoding.escaping import json_line, plain
 from sp00ky_core.job.job import Job, JobStatus, instant_to_json, job_to_json
 from sp00ky_core.job.outcome import HTTP
 

@@ -25,7 +25,7 @@ from sp00ky_core.cli.command import json_wanted
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.output import COLOURS, GAP, cut, draws, last_error, show_json, span
 from sp00ky_core.cli.signals import stop_signal, unless_stopped
-from sp00ky_core.encoding.printable import plain
+from sp00ky_core.encoding.escaping import plain
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.state_machine import Transition

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -369,7 +368,7 @@ class BackendConfig:
 
         Raises ``ConfigError`` where that can't be used, and never could.
         """
-        return self.token if self.token_file is None else read_token(self.token_file)
+        return self.token if self.token_file is None else read.read_token(self.token_file)
 
 
 @attrs.frozen(kw_only=True)
@@ -441,44 +440,3 @@ class Config:
     def error(self, key: str, problem: str, fix: str = "") -> ConfigError:
         """Return an error of this file, about a dotted key."""
         return ConfigError(file=str(self.file), key=key, problem=problem, fix=fix)
-
-
-_LONGEST = 65_536  # bytes; more would be no token
-
-_Version = tuple[int, int, int]
-_read: dict[Path, tuple[_Version, Secret]] = {}
-"""The latest usable token of each file. A file is replaced while jobs run: it may be missing for a moment."""
-
-
-def read_token(file: Path) -> Secret:
-    """Return the token in a file, without the white space around it.
-
-    A file that can't be used now gives the token that it held before, if it ever held one.
-
-    Raises:
-        ConfigError: it can't be read, is empty, or its text can't stand in a header; the text isn't quoted.
-    """
-    known = _read.get(file)
-    try:
-        version = _version(file)
-        if known is None or known[0] != version:
-            known = _read[file] = version, _token(file)
-    except (OSError, ValueError) as error:
-        if known is None:
-            problem = f"no token can be read from it: {getattr(error, 'strerror', None) or error}"
-            raise ConfigError(file=str(file), problem=problem, fix="write the token into it") from None
-    return known[1]
-
-
-def _version(file: Path) -> _Version:
-    status = file.stat()
-    if not stat.S_ISREG(status.st_mode) or status.st_size > _LONGEST:
-        raise ValueError(f"it isn't a file of at most {_LONGEST} bytes")
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _token(file: Path) -> Secret:
-    text = file.read_bytes().decode("ascii", "replace").strip()
-    if not read.IN_A_HEADER.fullmatch(text):
-        raise ValueError("it isn't one line of printable ASCII without spaces")
-    return Secret(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import stat
 import sys
 from base64 import b64decode
 from collections.abc import Callable, Mapping
@@ -19,6 +20,7 @@ import attrs
 
 from sp00ky_core.contract.safety import HEADER_NAME, path_problem
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
+from sp00ky_core.errors import ConfigError
 from sp00ky_core.hints import near_miss, shown
 
 __all__ = ["ReadProblem", "duration", "seconds_of", "signing_key"]
@@ -438,3 +440,44 @@ def _resolved(reference: re.Match[str], environ: Mapping[str, str]) -> str:
         return environ[reference["name"]]
     except KeyError:
         raise VariableUnset(f"the environment variable {reference['name']} is not set") from None
+
+
+_LONGEST_TOKEN = 65_536  # bytes; more would be no token
+
+_Version = tuple[int, int, int]
+_read: dict[Path, tuple[_Version, Secret]] = {}
+"""The latest usable token of each file. A file is replaced while jobs run: it may be missing for a moment."""
+
+
+def read_token(file: Path) -> Secret:
+    """Return the token in a file, without the white space around it.
+
+    A file that can't be used now gives the token that it held before, if it ever held one.
+
+    Raises:
+        ConfigError: it can't be read, is empty, or its text can't stand in a header; the text isn't quoted.
+    """
+    known = _read.get(file)
+    try:
+        version = _version(file)
+        if known is None or known[0] != version:
+            known = _read[file] = version, _token(file)
+    except (OSError, ValueError) as error:
+        if known is None:
+            problem = f"no token can be read from it: {getattr(error, 'strerror', None) or error}"
+            raise ConfigError(file=str(file), problem=problem, fix="write the token into it") from None
+    return known[1]
+
+
+def _version(file: Path) -> _Version:
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _LONGEST_TOKEN:
+        raise ValueError(f"it isn't a file of at most {_LONGEST_TOKEN} bytes")
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _token(file: Path) -> Secret:
+    text = file.read_bytes().decode("ascii", "replace").strip()
+    if not IN_A_HEADER.fullmatch(text):
+        raise ValueError("it isn't one line of printable ASCII without spaces")
+    return Secret(text)

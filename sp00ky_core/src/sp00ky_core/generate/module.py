@@ -16,7 +16,7 @@ from sp00ky_core.contract.bodies import is_concrete
 from sp00ky_core.contract.operation import PLACES, Operation, Parameter
 from sp00ky_core.contract.payload import BODIED, nodes_of
 from sp00ky_core.contract.schema import Schemas
-from sp00ky_core.generate import calls as exported
+from sp00ky_core.generate import runtime as exported
 from sp00ky_core.generate.annotation import (
     ANY_OBJECT,
     FILE,

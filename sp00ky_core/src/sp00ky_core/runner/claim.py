@@ -15,8 +15,8 @@ from sp00ky_core.gate.breaker import NEW
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import Claim, Settings, Store, has
+from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.liveness import Beat
-from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
 from sp00ky_core.runner.slots import Held, Holdings, Slots

@@ -10,7 +10,7 @@ import attrs
 
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import NO_INFO, RunnerBeat, RunnerInfo, Store
-from sp00ky_core.runner.observer import Observer
+from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.subscription import Backoff, within
 

@@ -33,6 +33,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.claim import Claimer, Wake
+from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.maintenance.backend_settings import SettingsReader
 from sp00ky_core.runner.maintenance.reclaim import Reclaimer
@@ -40,7 +41,6 @@ from sp00ky_core.runner.maintenance.retention import Pruner
 from sp00ky_core.runner.maintenance.rollups import RollupWriter
 from sp00ky_core.runner.maintenance.schedule_runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Place
-from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import TRYING, RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
 from sp00ky_core.runner.slots import Answer, Held, Holdings, Slots

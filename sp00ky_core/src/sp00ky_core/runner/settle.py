@@ -21,8 +21,8 @@ from sp00ky_core.job.state_machine import Deferred, Expired, Transition, decide
 from sp00ky_core.plugins.defaults import sp00ky_retry_policy
 from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import BreakerResult, Breakers, SettleFate, Settlement, SettleResult, Store, has
+from sp00ky_core.runner.counters_and_log import AttemptLog, Observer
 from sp00ky_core.runner.liveness import Beat
-from sp00ky_core.runner.observer import AttemptLog, Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.slots import Held, Holdings
 from sp00ky_core.stores.subscription import Backoff

@@ -8,8 +8,8 @@ from sp00ky_conformance.faults import Fault
 from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import RollupQuery, Store
 from sp00ky_core.runner import RunnerOptions
+from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.maintenance.rollups import RollupWriter
-from sp00ky_core.runner.observer import Observer
 
 KIND = ("api", "/spookify", "success", 200)
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)

@@ -12,7 +12,7 @@ from sp00ky_core.outbox.operators.redaction import RedactionResult
 from sp00ky_dashboard.access.authorization import Operator
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.flash import LONGEST, flashed
-from sp00ky_dashboard.operate.bulk_operations import BulkOperation
+from sp00ky_dashboard.operate.background_work import BulkOperation
 from sp00ky_dashboard.operate.job_actions import jobs_text
 from sp00ky_dashboard.render import page
 

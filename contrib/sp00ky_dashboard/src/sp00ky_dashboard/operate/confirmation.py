@@ -13,7 +13,8 @@ from sp00ky_dashboard.access.forms import FIELD, Form, form_of
 from sp00ky_dashboard.context import act_options, context_of, writing
 from sp00ky_dashboard.operate.bulk_progress import done, followed
 from sp00ky_dashboard.operate.fleet_actions import FLEET_ACTS, FleetAct
-from sp00ky_dashboard.operate.job_actions import JOB_ACTS, JobAct, selected
+from sp00ky_dashboard.operate.job_actions import JOB_ACTS, JobAct
+from sp00ky_dashboard.operate.selection import selected
 from sp00ky_dashboard.problem_pages import BAD_REQUEST
 from sp00ky_dashboard.render import page
 

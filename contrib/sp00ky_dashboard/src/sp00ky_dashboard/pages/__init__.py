@@ -6,7 +6,7 @@ from starlette.staticfiles import StaticFiles
 from sp00ky_dashboard.operate.bulk_progress import progress
 from sp00ky_dashboard.operate.confirmation import act
 from sp00ky_dashboard.operate.copy_job import copy
-from sp00ky_dashboard.operate.import_file import confirm, upload
+from sp00ky_dashboard.operate.import_jobs import confirm, upload
 from sp00ky_dashboard.pages.audit import audit
 from sp00ky_dashboard.pages.events import events
 from sp00ky_dashboard.pages.export import export

@@ -13,8 +13,8 @@ from typing import Any, Unpack
 
 import attrs
 
+from sp00ky_core.encoding.escaping import cell_of, json_line
 from sp00ky_core.encoding.json_bytes import decode, encode
-from sp00ky_core.encoding.printable import cell_of, json_line
 from sp00ky_core.errors import ImportRefused, JobNotFound, OptionInvalid
 from sp00ky_core.hints import nearest, shown
 from sp00ky_core.job.job import JOB_KEYS, Job, JobStatus, job_to_json

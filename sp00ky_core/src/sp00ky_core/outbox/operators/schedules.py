@@ -55,6 +55,7 @@ from sp00ky_core.ports import (
     Trigger,
     check_limit,
 )
+from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.maintenance.schedule_runs import RunMaintenance, ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import (
     TRIES,
@@ -69,7 +70,6 @@ from sp00ky_core.runner.maintenance.scheduler import (
     tables_of,
     undefined,
 )
-from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedules.definition import definition_of, is_others, paused, released, removed, resumed
 from sp00ky_core.schedules.fire import ended, new_job

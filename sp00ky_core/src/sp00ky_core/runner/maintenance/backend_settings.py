@@ -14,7 +14,7 @@ from sp00ky_core.backend.settings import adjusted, read_settings, settings_in, s
 from sp00ky_core.config import BackendSettings
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import SettingsRecord, Store
-from sp00ky_core.runner.observer import Observer
+from sp00ky_core.runner.counters_and_log import Observer
 
 logger: logging.Logger = logging.getLogger(__name__)
 

@@ -24,6 +24,7 @@ from sp00ky_core.ports import (
     Store,
     StoredSchedule,
 )
+from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.maintenance.scheduler import (
     Firing,
     Place,
@@ -35,7 +36,6 @@ from sp00ky_core.runner.maintenance.scheduler import (
     share,
     with_jobs,
 )
-from sp00ky_core.runner.observer import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedules.definition import definition_of
 from sp00ky_core.schedules.fire import DEADLINE_EXCEEDED, OpenRun, ended, failures_after, is_late, kill_reason

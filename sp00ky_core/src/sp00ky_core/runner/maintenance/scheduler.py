@@ -31,7 +31,7 @@ from sp00ky_core.ports import (
     Trigger,
     needed,
 )
-from sp00ky_core.runner.observer import Observer
+from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.schedules.definition import (
     brought_back,

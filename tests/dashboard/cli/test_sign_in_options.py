@@ -10,7 +10,7 @@ from tests.dashboard.cli.test_server import TOKEN, Start, address_of, sign_in_ad
 
 from sp00ky_dashboard import BasicAuth, HeaderAuth, TokenAuth
 from sp00ky_dashboard.access.authentication import CodeAuth
-from sp00ky_dashboard.cli.sign_in import auth_of
+from sp00ky_dashboard.cli.sign_in_options import auth_of
 
 __all__ = ["start"]  # a fixture
 

@@ -7,7 +7,7 @@ from tests.dashboard.scene import acts, opened
 from tests.dashboard.settling import ended
 
 from sp00ky_core import Outbox
-from sp00ky_core.encoding.printable import json_line
+from sp00ky_core.encoding.escaping import json_line
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_dashboard.operate import uploads
 

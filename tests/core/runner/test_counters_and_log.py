@@ -11,7 +11,7 @@ from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.runner.observer import HANGING, MOST, MOST_OF, WINDOW, Observer
+from sp00ky_core.runner.counters_and_log import HANGING, MOST, MOST_OF, WINDOW, Observer
 
 
 class Clock:

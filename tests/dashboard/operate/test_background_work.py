@@ -5,7 +5,7 @@ import pytest
 
 from sp00ky_core import BulkResult
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_dashboard.operate.bulk_operations import MOST_KEPT, BulkWork
+from sp00ky_dashboard.operate.background_work import MOST_KEPT, BulkWork
 
 
 async def steps(*results: BulkResult, error: Exception | None = None) -> AsyncGenerator[BulkResult, None]:

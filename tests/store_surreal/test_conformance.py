@@ -14,10 +14,10 @@ import pytest_asyncio
 from surrealdb import AsyncSurreal, RecordID
 from tests.conftest import SurrealServer, as_root
 
+from sp00ky_conformance.store.capability_flags import FlagConformance
 from sp00ky_conformance.store.connection.errors import ErrorConformance
 from sp00ky_conformance.store.connection.interrupted import InterruptionConformance
 from sp00ky_conformance.store.connection.processes import ProcessConformance
-from sp00ky_conformance.store.flags import FlagConformance
 from sp00ky_conformance.store.harness import API, MAIL, StoreHarness
 from sp00ky_conformance.store.jobs.claim import ClaimConformance, ClaimersConformance
 from sp00ky_conformance.store.jobs.enqueue import EnqueueConformance
@@ -26,8 +26,8 @@ from sp00ky_conformance.store.jobs.refusals import RefusalConformance
 from sp00ky_conformance.store.jobs.settle import FencingConformance, ReleaseConformance, SettleConformance
 from sp00ky_conformance.store.observe.liveness import BeatConformance, SignalConformance, WatchConformance
 from sp00ky_conformance.store.observe.reading import LifeConformance
-from sp00ky_conformance.store.steering.exclusion import CompetitionConformance
 from sp00ky_conformance.store.steering.in_flight import InFlightSharedConformance
+from sp00ky_conformance.store.steering.ordering_key_exclusion import CompetitionConformance
 from sp00ky_conformance.store.steering.rate import RateSharedConformance
 from sp00ky_conformance.store.suite import StoreConformance
 from sp00ky_core.errors import RowRefused

@@ -17,7 +17,7 @@ from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_core import Outbox, RunnerOptions
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_transport_http import HttpTransport
-from sp00ky_transport_http.engines.engine import Exchange
+from sp00ky_transport_http.engines.exchange import Exchange
 from sp00ky_transport_http.response import Response
 
 

@@ -20,7 +20,7 @@ from sp00ky_core.job.outcome import (
     Outcome,
     Undelivered,
 )
-from sp00ky_transport_http.engines.engine import ExchangeFailed
+from sp00ky_transport_http.engines.exchange import ExchangeFailed
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.response import MAX_RESULT_BYTES, Response
 from sp00ky_transport_http.retry_after import retry_after

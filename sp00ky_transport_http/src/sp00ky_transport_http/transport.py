@@ -15,7 +15,7 @@ from sp00ky_transport_http.backend import HttpBackend, fault_of
 from sp00ky_transport_http.classify import undelivered_by
 from sp00ky_transport_http.deadlines import Deadlines
 from sp00ky_transport_http.engines.choice import engine_name, new_engine
-from sp00ky_transport_http.engines.engine import Engine, Exchange, ExchangeFailed, Origin
+from sp00ky_transport_http.engines.exchange import Engine, Exchange, ExchangeFailed, Origin
 
 __all__ = ["HttpTransport"]
 

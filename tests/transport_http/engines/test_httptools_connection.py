@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 from yarl import URL
 
-from sp00ky_transport_http.engines.engine import Exchange, ExchangeFailed, Origin
+from sp00ky_transport_http.engines.exchange import Exchange, ExchangeFailed, Origin
 from sp00ky_transport_http.engines.httptools_connection import Connection
 from sp00ky_transport_http.request import Request, Template
 from sp00ky_transport_http.response import Response

@@ -11,7 +11,7 @@ import uvloop
 
 from sp00ky_conformance.transport.peer import refusing
 from sp00ky_transport_http.engines import httptools_pool as pools
-from sp00ky_transport_http.engines.engine import Origin
+from sp00ky_transport_http.engines.exchange import Origin
 from sp00ky_transport_http.engines.httptools_pool import Pool
 
 

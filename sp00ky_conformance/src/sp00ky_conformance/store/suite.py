@@ -7,11 +7,11 @@ class TestMyStore(StoreConformance):
 
 from __future__ import annotations
 
+from sp00ky_conformance.store.capability_flags import FlagConformance
 from sp00ky_conformance.store.connection.errors import ErrorConformance
 from sp00ky_conformance.store.connection.interrupted import InterruptionConformance
 from sp00ky_conformance.store.connection.processes import ProcessConformance
 from sp00ky_conformance.store.connection.synchronous import SynchronousConformance
-from sp00ky_conformance.store.flags import FlagConformance
 from sp00ky_conformance.store.harness import StoreHarness
 from sp00ky_conformance.store.jobs.breaker import BreakerConformance
 from sp00ky_conformance.store.jobs.claim import ClaimConformance, ClaimersConformance
@@ -30,6 +30,7 @@ from sp00ky_conformance.store.jobs.operators import (
 from sp00ky_conformance.store.jobs.overdue import OverdueConformance
 from sp00ky_conformance.store.jobs.reclaim import ReclaimConformance
 from sp00ky_conformance.store.jobs.refusals import RefusalConformance
+from sp00ky_conformance.store.jobs.release_and_prune import ReleaseAndPruneConformance
 from sp00ky_conformance.store.jobs.rewrite import ImportConformance, RedactConformance
 from sp00ky_conformance.store.jobs.settle import (
     FencingConformance,
@@ -37,7 +38,6 @@ from sp00ky_conformance.store.jobs.settle import (
     SettleConformance,
 )
 from sp00ky_conformance.store.jobs.statements import StatementConformance
-from sp00ky_conformance.store.jobs.upkeep import UpkeepConformance
 from sp00ky_conformance.store.observe.filters import (
     ClearMatchingConformance,
     FilterConformance,
@@ -62,9 +62,12 @@ from sp00ky_conformance.store.schedules.rows import ScheduleRowConformance
 from sp00ky_conformance.store.schedules.runs import RunConformance
 from sp00ky_conformance.store.steering.audit import AuditConformance
 from sp00ky_conformance.store.steering.errors import ErrorGroupConformance
-from sp00ky_conformance.store.steering.exclusion import CompetitionConformance, ExclusionConformance
 from sp00ky_conformance.store.steering.in_flight import InFlightConformance, InFlightSharedConformance
-from sp00ky_conformance.store.steering.order import OrderConformance
+from sp00ky_conformance.store.steering.ordering_key_exclusion import (
+    CompetitionConformance,
+    ExclusionConformance,
+)
+from sp00ky_conformance.store.steering.ordering_key_order import OrderConformance
 from sp00ky_conformance.store.steering.pause import PauseConformance, PausedConformance
 from sp00ky_conformance.store.steering.place import ManyKeysConformance, PlaceConformance
 from sp00ky_conformance.store.steering.priority import PriorityConformance
@@ -111,7 +114,7 @@ class StoreConformance(
     LifeConformance,
     HostileConformance,
     RefusalConformance,
-    UpkeepConformance,
+    ReleaseAndPruneConformance,
     PriorityConformance,
     ExpiryConformance,
     OrderConformance,

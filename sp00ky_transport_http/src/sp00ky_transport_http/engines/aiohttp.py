@@ -13,7 +13,7 @@ from aiohttp.connector import Connection
 
 from sp00ky_core.job.outcome import CONNECT, PROTOCOL, RESET, TLS
 from sp00ky_transport_http.engines.aiohttp_framing import Framing
-from sp00ky_transport_http.engines.engine import Exchange, ExchangeFailed, room
+from sp00ky_transport_http.engines.exchange import Exchange, ExchangeFailed, room
 from sp00ky_transport_http.request import Request
 from sp00ky_transport_http.response import Response
 

@@ -12,7 +12,7 @@ import re
 
 import aiohttp
 
-from sp00ky_transport_http.engines.engine import MAX_INTERIM, Exchange, room
+from sp00ky_transport_http.engines.exchange import MAX_INTERIM, Exchange, room
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 _INFORMATIONAL = re.compile(rb"HTTP/\d\.\d 1(?!01)\d\d|$")  # after 101, what follows isn't HTTP any more

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.errors import ConfigError
-from sp00ky_transport_http.engines.engine import Engine
+from sp00ky_transport_http.engines.exchange import Engine
 
 
 def engine_name(backend: BackendConfig) -> str:

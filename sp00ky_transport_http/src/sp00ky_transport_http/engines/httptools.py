@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Awaitable
 
 from sp00ky_core.job.outcome import CONNECT, TLS
-from sp00ky_transport_http.engines.engine import Exchange, ExchangeFailed, Origin
+from sp00ky_transport_http.engines.exchange import Exchange, ExchangeFailed, Origin
 from sp00ky_transport_http.engines.httptools_connection import Connection
 from sp00ky_transport_http.engines.httptools_pool import Pool
 

@@ -10,7 +10,7 @@ from typing import cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from sp00ky_core.job.outcome import PROTOCOL, RESET
-from sp00ky_transport_http.engines.engine import MAX_INTERIM, Exchange, ExchangeFailed, Origin, room
+from sp00ky_transport_http.engines.exchange import MAX_INTERIM, Exchange, ExchangeFailed, Origin, room
 from sp00ky_transport_http.response import READ, Response
 
 _SWITCHING = 101  # what follows it isn't HTTP any more, so it is a response like any other

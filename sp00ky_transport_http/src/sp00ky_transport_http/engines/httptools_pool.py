@@ -8,7 +8,7 @@ from collections import deque
 
 from aiohappyeyeballs import AddrInfoType, start_connection
 
-from sp00ky_transport_http.engines.engine import Origin
+from sp00ky_transport_http.engines.exchange import Origin
 from sp00ky_transport_http.engines.httptools_connection import Connection
 
 IDLE = 4.0

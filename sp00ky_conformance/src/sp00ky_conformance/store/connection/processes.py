@@ -8,7 +8,7 @@ import asyncio
 
 import attrs
 
-from sp00ky_conformance.store.connection.member import members
+from sp00ky_conformance.store.connection.other_process import members
 from sp00ky_conformance.store.harness import API, PATIENCE, RUNNER, WHILE, StoreHarness, where
 from sp00ky_conformance.store.observe.liveness import calmed
 from sp00ky_core.job.job import JobStatus

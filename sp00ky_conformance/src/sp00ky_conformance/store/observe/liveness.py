@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from typing import TypeVar
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from typing import Any, TypeVar
+
+import pytest
 
 from sp00ky_conformance.store.harness import (
+    API,
     PATIENCE,
     RUNNER,
     WHILE,
@@ -17,16 +20,23 @@ from sp00ky_conformance.store.harness import (
     each_where,
     eventually,
     failure,
+    needs,
+    settlement,
     where,
 )
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.ports import NO_INFO, JobQuery, RunnerInfo, StoreOptions
+from sp00ky_core.ports import NO_INFO, JobQuery, RunnerInfo, Store, StoreOptions
 from sp00ky_core.stores.transitions import clear, kill
 
 __all__ = ["BeatConformance", "SignalConformance", "WatchConformance"]
 
 T = TypeVar("T")
+
+ROUNDS = 3
+"""So often may a beat be late by chance, on a machine that is busy."""
+
+TWO_DAYS = 2 * 86_400.0
 
 MANY = 100
 """More signals than whatever counts them in two digits."""
@@ -90,6 +100,41 @@ class BeatConformance(StoreHarness):
                 *(self.claim(store, 10, runner=f"r{n}") for n in range(10)), store.beat(RUNNER)
             )
         assert RUNNER in beats
+
+    @needs("backdate_beat")
+    async def test_a_runner_that_has_long_been_silent_is_forgotten(self, store: Store) -> None:
+        for runner in ("old", "young"):
+            await store.beat(runner)
+        await self.backdate_beat(store, "old", TWO_DAYS)
+        await self.backdate_beat(store, "young", 3_600.0)
+        await store.beat(RUNNER)
+        assert set(await store.beat(RUNNER)) == {"young", RUNNER}
+
+    async def test_a_beat_waits_for_no_queue_of_settles(self, store: Store) -> None:
+        for _ in range(ROUNDS):
+            await self.add(store, 600)
+            jobs = await self.claim(store, 600)
+            batches = [[settlement(job, Delivered()) for job in jobs[n::60]] for n in range(60)]
+            if await self._is_overtaken(store, [store.settle(batch) for batch in batches]):
+                return
+        pytest.fail("each beat came after all the settles that were queued before it")
+
+    async def test_a_beat_waits_for_no_queue_of_claims(self, store: Store) -> None:
+        for _ in range(ROUNDS):
+            await self.add(store, 600)
+            if await self._is_overtaken(store, [store.claim({API: 10}, f"r{n}") for n in range(60)]):
+                return
+        pytest.fail("each beat came after all the claims that were queued before it")
+
+    async def _is_overtaken(self, store: Store, calls: Sequence[Coroutine[Any, Any, object]]) -> bool:
+        """Whether a beat ends before calls that began before it, or they have nothing to wait for."""
+        running = [asyncio.ensure_future(call) for call in calls]
+        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        queued = sum(not task.done() for task in running)
+        await store.beat(RUNNER)
+        left = sum(not task.done() for task in running)
+        await asyncio.gather(*running)
+        return left > 0 or queued < len(running) // 2
 
 
 class SignalConformance(StoreHarness):

@@ -11,7 +11,7 @@ from math import inf
 import attrs
 import pytest
 
-from sp00ky_conformance.store.connection.member import members
+from sp00ky_conformance.store.connection.other_process import members
 from sp00ky_conformance.store.connection.processes import STARTUP
 from sp00ky_conformance.store.harness import (
     API,

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
-from sp00ky_conformance.store.connection.member import members
+from sp00ky_conformance.store.connection.other_process import members
 from sp00ky_conformance.store.connection.processes import PROCESSES, STARTUP
 from sp00ky_conformance.store.harness import (
     API,

@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from sp00ky_conformance.store.connection.member import members
+from sp00ky_conformance.store.connection.other_process import members
 from sp00ky_conformance.store.connection.processes import STARTUP
 from sp00ky_conformance.store.harness import (
     RUNNER,

@@ -22,7 +22,7 @@ from typing import Any, cast
 
 import attrs
 
-from sp00ky_conformance.store.connection.delivery import deliver
+from sp00ky_conformance.store.connection.runner_stand_in import deliver
 from sp00ky_conformance.store.harness import API, StoreHarness, settlement
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered

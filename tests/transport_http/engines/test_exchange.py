@@ -3,7 +3,7 @@
 import pytest
 from yarl import URL
 
-from sp00ky_transport_http.engines.engine import KEPT, Exchange, Origin
+from sp00ky_transport_http.engines.exchange import KEPT, Exchange, Origin
 from sp00ky_transport_http.request import Request, Template
 from sp00ky_transport_http.response import Response
 

@@ -8,9 +8,9 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from sp00ky_conformance.store.connection.delivery import Delivery, deliver
-from sp00ky_conformance.store.connection.member import members
+from sp00ky_conformance.store.connection.other_process import members
 from sp00ky_conformance.store.connection.processes import PROCESSES, STARTUP
+from sp00ky_conformance.store.connection.runner_stand_in import Delivery, deliver
 from sp00ky_conformance.store.harness import (
     API,
     RUNNER,

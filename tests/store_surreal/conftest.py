@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection.retrying_executor import Connection
+from sp00ky_store_surreal.connection.statements import Connection
 from sp00ky_store_surreal.jobs import claim_statement
 
 TABLES = (JobTable(backend="api", table="job"),)

@@ -11,7 +11,7 @@ from tests.store_surreal.conftest import Proxy
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import Act, JobQuery, RunStatus
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection.retrying_executor import TRIES
+from sp00ky_store_surreal.connection.statements import TRIES
 from sp00ky_store_surreal.errors import Conflict
 
 

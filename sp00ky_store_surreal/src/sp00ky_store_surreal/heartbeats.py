@@ -11,7 +11,7 @@ from typing import Any
 from surrealdb import RecordID
 
 from sp00ky_core.ports import JobTable, RunnerBeat, RunnerInfo
-from sp00ky_store_surreal.connection.retrying_executor import Connection, Lane, Way
+from sp00ky_store_surreal.connection.statements import Connection, Lane, Way
 from sp00ky_store_surreal.errors import TableMissing, unwritable
 from sp00ky_store_surreal.surql.loader import surql
 

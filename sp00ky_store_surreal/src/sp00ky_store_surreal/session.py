@@ -21,7 +21,7 @@ from sp00ky_core.schedules.fire import job_key
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transactional import Both, Is, ReadOptions, Row, Session, Table, Where, in_order, met
 from sp00ky_core.stores.transactional.schema import BREAKERS, SCHEDULE_RUNS, SCHEDULES
-from sp00ky_store_surreal.connection.retrying_executor import Connection, Lane, Way
+from sp00ky_store_surreal.connection.statements import Connection, Lane, Way
 from sp00ky_store_surreal.errors import unwritable
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.schedule_query import query

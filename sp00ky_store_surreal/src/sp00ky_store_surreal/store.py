@@ -41,7 +41,7 @@ from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
 from sp00ky_core.stores.transactional.observe import gate_states
 from sp00ky_store_surreal import heartbeats
-from sp00ky_store_surreal.connection.retrying_executor import TRIES, Connection, Lane
+from sp00ky_store_surreal.connection.statements import TRIES, Connection, Lane
 from sp00ky_store_surreal.errors import Conflict
 from sp00ky_store_surreal.ids import id_text, own_id
 from sp00ky_store_surreal.jobs import enqueue, reclaim, rewrite

@@ -11,7 +11,7 @@ from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.refused_rows import Quarantine
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection.retrying_executor import Lane
+from sp00ky_store_surreal.connection.statements import Lane
 from sp00ky_store_surreal.errors import TookTooLong
 from sp00ky_store_surreal.jobs import claim as claiming
 from sp00ky_store_surreal.jobs import claim_outcome, claim_statement

@@ -9,7 +9,7 @@ import pytest
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection.retrying_executor import Lane
+from sp00ky_store_surreal.connection.statements import Lane
 from sp00ky_store_surreal.errors import TookTooLong
 from sp00ky_store_surreal.jobs import claim_window
 from sp00ky_store_surreal.jobs.claim_outcome import Care

@@ -15,7 +15,7 @@ from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.transitions import clear
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection.retrying_executor import Lane
+from sp00ky_store_surreal.connection.statements import Lane
 from sp00ky_store_surreal.jobs import delete as deleting
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Hashable
-from datetime import UTC, datetime
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 import attrs
@@ -22,8 +22,8 @@ from sp00ky_dashboard.access.authorization import Operator
 from sp00ky_dashboard.access.origin import problem_of
 from sp00ky_dashboard.context import SCOPE_KEY, Context
 from sp00ky_dashboard.observe import cache
-from sp00ky_dashboard.observe.event_stream import Live
-from sp00ky_dashboard.observe.rates import stats, written_until
+from sp00ky_dashboard.observe.cache import Cache
+from sp00ky_dashboard.observe.event_stream import Live, look
 from sp00ky_dashboard.pages import ROUTES
 from sp00ky_dashboard.problem_pages import HANDLERS, problem_page, unexpected_problem
 
@@ -44,9 +44,6 @@ HEADERS = {
 
 NO_STORE = "no-store"
 """Pages show payloads: no cache keeps them."""
-
-TICKING: dict[str, Any] = {"oldest_due_s": None, "oldest_deferred_s": None}
-"""Numbers that change with the clock alone."""
 
 
 class Dashboard:
@@ -86,7 +83,9 @@ class Dashboard:
         self._auth = auth
         self._allowed_hosts = frozenset(allowed_hosts)
         limits = Operator(name=None, read_only=read_only, hide_payloads=hide_payloads)
-        self._shared = Context(outbox=outbox, live=Live(outbox, self._look), operator=limits)
+        shared = Cache()
+        live = Live(outbox, partial(look, outbox, shared))
+        self._shared = Context(outbox=outbox, live=live, cache=shared, operator=limits)
         self._pages = Starlette(routes=ROUTES, exception_handlers=HANDLERS)
 
     def close(self) -> None:
@@ -152,12 +151,3 @@ class Dashboard:
             hide_payloads=known.hide_payloads or limits.hide_payloads,
         )
         return attrs.evolve(self._shared, operator=operator, patience=patience)
-
-    async def _look(self) -> Hashable:
-        """Return what is reported to browsers when it changes."""
-        outbox, cache = self._shared.outbox, self._shared.cache
-        queues = await stats(outbox, cache)
-        runners = await cache.get("runners", outbox.runners)
-        numbers = {name: attrs.evolve(queue, **TICKING) for name, queue in queues.items()}
-        fleet = [(runner.id, runner.state, runner.info) for runner in runners]
-        return repr(numbers), repr(fleet), written_until(datetime.now(UTC))

@@ -22,7 +22,7 @@ from sp00ky_core.gate.breaker import (
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, BreakerResult, Claim, JobTable
 from sp00ky_core.stores import PASSED, Quarantine
-from sp00ky_store_surreal.connection.retrying_executor import CLAIMING, Lane
+from sp00ky_store_surreal.connection.statements import CLAIMING, Lane
 from sp00ky_store_surreal.errors import (
     NO_ROWS_FAULT,
     Conflict,

@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core.ports import JobTable, RunnerBeat
-from sp00ky_store_surreal.connection.retrying_executor import Connection
+from sp00ky_store_surreal.connection.statements import Connection
 from sp00ky_store_surreal.jobs.claim_statement import RANKS, group_of
 from sp00ky_store_surreal.schema.indexes import looked_at
 from sp00ky_store_surreal.surql.loader import quoted, surql

@@ -18,7 +18,7 @@ from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable, Spawn, Statement
 from sp00ky_core.stores.caller_connections import unknown_kind
 from sp00ky_core.stores.ids import new_key
-from sp00ky_store_surreal.connection.retrying_executor import ONCE, TRIES, Connection
+from sp00ky_store_surreal.connection.statements import ONCE, TRIES, Connection
 from sp00ky_store_surreal.errors import (
     AlreadyThere,
     ConnectionLost,

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim
 from sp00ky_core.stores import LostOptions
-from sp00ky_store_surreal.connection.retrying_executor import Lane, Way
+from sp00ky_store_surreal.connection.statements import Lane, Way
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.jobs.claim_statement import names_of
 from sp00ky_store_surreal.jobs.claim_window import ClaimIndex

@@ -8,7 +8,7 @@ from typing import Any
 from sp00ky_core.errors import OptionInvalid, RowRefused
 from sp00ky_core.job.job import AttemptError, Job
 from sp00ky_core.ports import JobTable
-from sp00ky_store_surreal.connection.retrying_executor import ONCE
+from sp00ky_store_surreal.connection.statements import ONCE
 from sp00ky_store_surreal.ids import id_text, id_value, table_of
 from sp00ky_store_surreal.rows import TEXT, entry_of, row_from
 from sp00ky_store_surreal.schema.readiness import Readiness

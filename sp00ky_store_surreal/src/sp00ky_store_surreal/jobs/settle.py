@@ -14,7 +14,7 @@ from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.refused_rows import Quarantine, bisect, settle_with_less
-from sp00ky_store_surreal.connection.retrying_executor import Lane, Way
+from sp00ky_store_surreal.connection.statements import Lane, Way
 from sp00ky_store_surreal.errors import (
     Conflict,
     DuplicateKey,

@@ -18,7 +18,7 @@ from sp00ky_core.ports import (
     JobGroup,
     JobTable,
 )
-from sp00ky_store_surreal.connection.retrying_executor import Connection
+from sp00ky_store_surreal.connection.statements import Connection
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.jobs.claim_statement import (
     RANKS,

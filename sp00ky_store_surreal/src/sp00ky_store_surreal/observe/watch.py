@@ -14,7 +14,7 @@ import attrs
 from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobQuery, JobTable
-from sp00ky_store_surreal.connection.retrying_executor import Connection
+from sp00ky_store_surreal.connection.statements import Connection
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.observe.find import changed_since, find, ids_of, states
 from sp00ky_store_surreal.observe.notifications import Changed, Signals

@@ -11,7 +11,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable
-from sp00ky_store_surreal.connection.retrying_executor import Connection
+from sp00ky_store_surreal.connection.statements import Connection
 from sp00ky_store_surreal.errors import (
     FUNCTIONS,
     Conflict,

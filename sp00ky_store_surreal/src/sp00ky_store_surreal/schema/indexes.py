@@ -24,7 +24,7 @@ import attrs
 from sp00ky_core.errors import RowRefused, SchemaError, StoreError
 from sp00ky_core.ports import JobTable, MigrationStep
 from sp00ky_core.stores.subscription import Backoff
-from sp00ky_store_surreal.connection.retrying_executor import Connection
+from sp00ky_store_surreal.connection.statements import Connection
 from sp00ky_store_surreal.errors import reason_of
 from sp00ky_store_surreal.rows import count_of
 from sp00ky_store_surreal.schema.introspection import OUR_INDEXES

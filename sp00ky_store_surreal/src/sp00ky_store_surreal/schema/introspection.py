@@ -8,10 +8,11 @@ from typing import Any
 
 import attrs
 
-from sp00ky_store_surreal.connection.retrying_executor import Connection
+from sp00ky_store_surreal.connection.statements import Connection
 from sp00ky_store_surreal.rows import ResultField
+from sp00ky_store_surreal.schema.definitions import defined
 from sp00ky_store_surreal.schema.own_tables import OWN_TABLES
-from sp00ky_store_surreal.surql.loader import defined, quoted
+from sp00ky_store_surreal.surql.loader import quoted
 
 VERSION = 2
 NO_JOB_TABLE = (

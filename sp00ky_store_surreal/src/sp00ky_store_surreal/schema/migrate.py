@@ -10,8 +10,9 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import LONGEST_TEXT, JobTable, MigrationStep
-from sp00ky_store_surreal.connection.retrying_executor import Connection
+from sp00ky_store_surreal.connection.statements import Connection
 from sp00ky_store_surreal.errors import PlaceMissing
+from sp00ky_store_surreal.schema.definitions import steps_of
 from sp00ky_store_surreal.schema.indexes import build, differences, make_true
 from sp00ky_store_surreal.schema.introspection import (
     FORMER_INDEXES,
@@ -22,7 +23,7 @@ from sp00ky_store_surreal.schema.introspection import (
 )
 from sp00ky_store_surreal.schema.own_tables import OWN_TABLES, own_steps
 from sp00ky_store_surreal.schema.repair import repairs
-from sp00ky_store_surreal.surql.loader import identifier, quoted, steps_of, surql
+from sp00ky_store_surreal.surql.loader import identifier, quoted, surql
 from sp00ky_store_surreal.url import Target
 
 ANY_JSON = "option<string | object | array | number | bool | null> FLEXIBLE"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import JobTable
-from sp00ky_store_surreal.connection.retrying_executor import Connection
+from sp00ky_store_surreal.connection.statements import Connection
 from sp00ky_store_surreal.errors import TableMissing
 from sp00ky_store_surreal.rows import ResultField
 from sp00ky_store_surreal.schema.introspection import NO_JOB_TABLE, TableLayout, read_layout

@@ -58,35 +58,12 @@ def _included(name: str) -> str:
 @lru_cache(maxsize=512)  # a claim has the same parts again and again
 def surql(name: str, **names: str) -> str:
     """Load a statement by its name; ``@name@`` in it is replaced."""
-    return _PLACE.sub(lambda match: names[match[1]], _included(name))
+    return filled(_included(name), names)
 
 
-PERMISSIONS = {
-    "job": " PERMISSIONS FOR create, select FULL FOR update WHERE false;",
-    "job_additions": " PERMISSIONS FOR select FULL FOR create, update WHERE false;",
-}
-"""What clients may do with a field whose definition in a schema file doesn't say it."""
-
-
-def steps_of(schema: str, **names: str) -> list[tuple[str, str]]:
-    """Load a schema file's statements, each with its reason (the comment above it)."""
-    text = _PLACE.sub(lambda match: names[match[1]], _definitions(schema))
-    steps = []
-    for block in filter(None, map(str.strip, text.split("\n\n"))):
-        why, _, statement = block.partition("\n")
-        if statement.startswith("DEFINE FIELD IF NOT EXISTS") and "PERMISSIONS" not in statement:
-            statement = statement.removesuffix(";") + PERMISSIONS[schema]
-        steps.append((statement, why.removeprefix("-- ")))
-    return steps
-
-
-def defined(schema: str, kind: str) -> list[str]:
-    """List the names of the ``TABLE``, ``FIELD`` or ``INDEX`` definitions in a schema file."""
-    return re.findall(rf"^DEFINE {kind} IF NOT EXISTS (\w+)", _definitions(schema), re.MULTILINE)
-
-
-def _definitions(schema: str) -> str:
-    return files("sp00ky_store_surreal").joinpath(f"schema/{schema}.surql").read_text(encoding="utf-8")
+def filled(text: str, names: Mapping[str, str]) -> str:
+    """Replace ``@name@`` in a text."""
+    return _PLACE.sub(lambda match: names[match[1]], text)
 
 
 def quoted(name: str) -> str:

@@ -17,7 +17,8 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_dashboard.access.authentication import CodeAuth
 from sp00ky_dashboard.access.origin import is_address
 from sp00ky_dashboard.app import Dashboard
-from sp00ky_dashboard.cli.sign_in_options import auth_of, printed_codes
+from sp00ky_dashboard.cli.sign_in_links import printed_codes
+from sp00ky_dashboard.cli.sign_in_options import auth_of
 
 GRACE = 3
 """Seconds that requests get to end."""

@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import aclosing, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
 
 from sp00ky_core import Outbox
 from sp00ky_core.errors import JobNotFound, StoreError
+from sp00ky_dashboard.observe.cache import Cache
+from sp00ky_dashboard.observe.rates import stats, written_until
 
 MOST_STREAMS = 200
 """Browsers' pages that are kept up to date; further ones are refused, and show what they showed."""
@@ -24,6 +30,19 @@ SLOW_SECONDS = 1.0
 CHANGED = b"event: changed\ndata:\n\n"
 COMMENT = b": \n\n"
 """Sent first, so that the browser knows that the stream stands."""
+
+
+TICKING: dict[str, Any] = {"oldest_due_s": None, "oldest_deferred_s": None}
+"""Numbers that change with the clock alone."""
+
+
+async def look(outbox: Outbox, cache: Cache) -> Hashable:
+    """Return what is reported to browsers when it changes."""
+    queues = await stats(outbox, cache)
+    runners = await cache.get("runners", outbox.runners)
+    numbers = {name: attrs.evolve(queue, **TICKING) for name, queue in queues.items()}
+    fleet = [(runner.id, runner.state, runner.info) for runner in runners]
+    return repr(numbers), repr(fleet), written_until(datetime.now(UTC))
 
 
 class Live:

@@ -8,7 +8,7 @@ from sp00ky_dashboard.operate.confirmation import act
 from sp00ky_dashboard.operate.copy_job import copy
 from sp00ky_dashboard.operate.import_jobs import confirm, upload
 from sp00ky_dashboard.pages.audit import audit
-from sp00ky_dashboard.pages.events import events
+from sp00ky_dashboard.pages.event_stream_endpoint import events
 from sp00ky_dashboard.pages.export import export
 from sp00ky_dashboard.pages.groups_and_errors import errors, groups
 from sp00ky_dashboard.pages.job import job

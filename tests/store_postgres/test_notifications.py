@@ -12,7 +12,7 @@ from sp00ky_conformance.store.harness import eventually
 from sp00ky_core.ports import JobQuery
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transitions import kill
-from sp00ky_store_postgres import PostgresStore, flow, notifications
+from sp00ky_store_postgres import PostgresStore, notifications, polling_under_load
 from sp00ky_store_postgres.notifications import CHANNEL
 from sp00ky_store_postgres.sql.loader import read_sql
 
@@ -76,7 +76,7 @@ async def count(sql: Any, payloads: list[str]) -> int:
 async def test_while_jobs_flow_nobody_notifies_and_what_is_committed_later_is_found(
     store: PostgresStore, dsn: str, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flow, "MANY_SECONDS", 60.0)  # on however slow a machine
+    monkeypatch.setattr(polling_under_load, "MANY_SECONDS", 60.0)  # on however slow a machine
     insert = f"INSERT INTO {quoted}.job (path, payload) VALUES ('/a', '{{}}')"
     signals, meeting, other = store.work_signal(), await asyncpg.connect(dsn), await asyncpg.connect(dsn)
     notifying = meeting.transaction()  # every other one that notifies meets it
@@ -114,11 +114,11 @@ async def test_looks_go_on_after_locks_for_what_is_committed_later(monkeypatch: 
     async def hold(names: Sequence[str]) -> float:
         raise AssertionError(names)
 
-    monkeypatch.setattr(flow, "LONGEST", 0.0)
+    monkeypatch.setattr(polling_under_load, "LONGEST", 0.0)
     looks: asyncio.Queue[None] = asyncio.Queue()
-    flows = flow.Flow(lambda: looks.put_nowait(None))
+    flows = polling_under_load.Flow(lambda: looks.put_nowait(None))
     running = asyncio.create_task(flows.run(hold))
-    flows.heard(f"public.job{flow.HELD}")
+    flows.heard(f"public.job{polling_under_load.HELD}")
     async with asyncio.timeout(60):
         for _ in range(4):
             await looks.get()
@@ -139,8 +139,10 @@ async def test_a_session_that_can_t_take_locks_gives_way_to_another(
     async with asyncio.timeout(60):
         await anext(signals)
         while "let_notify" not in asked:  # the first session has taken no locks, another one has
-            for _ in range(flow.MANY):
-                await sql.execute("SELECT pg_notify($1, $2)", flow.CHANNEL, f"{schema}.job")
+            for _ in range(polling_under_load.MANY):
+                await sql.execute(
+                    "SELECT pg_notify($1, $2)", polling_under_load.FLOW_CHANNEL, f"{schema}.job"
+                )
             await asyncio.sleep(0.01)
         await anext(signals)
     await signals.aclose()

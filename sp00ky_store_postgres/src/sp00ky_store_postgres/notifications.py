@@ -16,10 +16,10 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 from sp00ky_core.errors import Sp00kyError, StoreError
 from sp00ky_core.stores.subscription import Backoff, Broadcast, Subscription
 from sp00ky_core.stores.transactional.watch import Notifications
-from sp00ky_store_postgres import flow
 from sp00ky_store_postgres.connection.connect import Workload, connect
 from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, NOTIFY, Executor
 from sp00ky_store_postgres.errors import translated
+from sp00ky_store_postgres.polling_under_load import FLOW_CHANNEL, HELD, Flow
 from sp00ky_store_postgres.sql.loader import read_sql
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Listener(Notifications):
         super().__init__(self.work, executor, executor.tables.all, heard)  # `_listen` is its own
         self._is_due = is_due
         self.changed_here: Broadcast = self._changed
-        self._flow = flow.Flow(self._work.send)
+        self._flow = Flow(self._work.send)
         self._subscription = Subscription(
             self._work,
             self._listen,
@@ -92,7 +92,7 @@ class Listener(Notifications):
             self._is_silent = not await is_heard(session.connection, self._executor)
             if self._is_silent:
                 raise StoreError(store=self._executor.location, problem=SILENT)
-            await session.connection.add_listener(flow.CHANNEL, self._on_payload)
+            await session.connection.add_listener(FLOW_CHANNEL, self._on_payload)
             subscribed()
             await session.until_lost()
             logger.info("the listening connection was lost; a new one is made")
@@ -103,9 +103,9 @@ class Listener(Notifications):
 
     def _on_payload(self, *arguments: object) -> None:
         *_, channel, payload = map(str, arguments)
-        if payload.removesuffix(flow.HELD) not in self._executor.tables.heard:
+        if payload.removesuffix(HELD) not in self._executor.tables.heard:
             return
-        if channel == flow.CHANNEL:
+        if channel == FLOW_CHANNEL:
             self._flow.heard(payload)
         else:
             self._work.send()
@@ -150,7 +150,7 @@ class _Session:
         try:
             async with self._is_free:
                 hold = read_sql("hold_notifications")
-                row = await self.connection.fetchrow(hold, names, flow.CHANNEL, flow.HELD)
+                row = await self.connection.fetchrow(hold, names, FLOW_CHANNEL, HELD)
                 past, self._locks = self._locks, row["locks"]
                 await self.connection.execute(read_sql("let_notify"), past)
         except Exception:

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-CHANNEL = "sp00ky_flow"
+FLOW_CHANNEL = "sp00ky_flow"
 HELD = " held"
 """Ends the payload that tells of locks; one without it tells of transactions that met."""
 
@@ -57,7 +57,7 @@ class Flow:
         self._found_in_all = 0  # ...and since the locks were taken
 
     def heard(self, payload: str) -> None:
-        """Take in a notification of ``CHANNEL``."""
+        """Take in a notification of ``FLOW_CHANNEL``."""
         name, now = payload.removesuffix(HELD), time.monotonic()
         if payload != name:
             self._held_until = now + LONGEST

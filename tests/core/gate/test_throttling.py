@@ -145,13 +145,14 @@ def test_a_pause_that_others_were_asked_for_counts_once() -> None:
     assert throttling.limit == 25
 
 
-@pytest.mark.parametrize("interval", [0.1, 1.0, 5.0, 0.0])
-def test_where_one_at_a_time_is_too_much_requests_are_spaced(interval: float) -> None:
+@pytest.mark.parametrize(("interval", "later"), [(0.1, 0.1), (1.0, 1.0), (5.0, 5.0), (0.1, 5.0), (0.0, 0.0)])
+def test_where_one_at_a_time_is_too_much_requests_are_spaced(interval: float, later: float) -> None:
     """One is taken in each interval, or some, however often they come; beyond that a pause is asked for."""
     throttling, now, taken_at, taken_count, refused = Throttling(50), 100.0, 0.0, 0, 0
     while taken_count < 200:
         now += max(silent_for(throttling, now), 1e-6)
         sent, now = now, now + 0.003
+        interval = interval if taken_count < 100 else later
         if sent - taken_at >= interval and (interval or (taken_count + refused) % 10 not in {2, 5, 6}):
             throttling.delivered(now, sent)
             taken_at, taken_count = sent, taken_count + 1

@@ -16,8 +16,8 @@ within these bounds. A backend that counts by the second has been asked for a wh
 SHORTENED, SHORTEST_GAP = 0.9, 0.001
 """What each 2xx leaves of the gap between two requests; seconds that are none."""
 
-FORGETS_AFTER = 6
-"""Throttled answers in a row, after which a gap that was long enough for a 2xx may not be so any more."""
+FADING = 1.1
+"""What a throttled answer after a gap that was long enough makes of that: the limit may be another now."""
 
 
 class Throttling:
@@ -105,9 +105,8 @@ class Throttling:
         A backend that has taken one after a shorter time refuses for another reason: its limit is shared
         with others, or it fails at random. To send less often would help nobody.
         """
-        if self._in_a_row >= FORGETS_AFTER:
-            self._enough = float("inf")
         if started_at - self._sent_at > self._enough:
+            self._enough *= FADING
             return
         if self._gap > 0:
             self._gap = min(2 * self._gap, LONGEST_DELAY)

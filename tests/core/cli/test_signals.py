@@ -15,7 +15,8 @@ from tests.core.cli.conftest import comes_true, until
         (signal.SIGTERM,),
         (signal.SIGINT,),
         (signal.SIGHUP,),
-        (signal.SIGTERM, signal.SIGHUP, signal.SIGHUP),  # as a terminal that closes, and systemd, send it
+        (signal.SIGHUP, signal.SIGTERM),  # as a terminal that closes, and systemd, send it, in any order
+        (signal.SIGTERM, signal.SIGHUP, signal.SIGHUP),
     ],
 )
 def test_signals_that_come_together_drain(

@@ -59,18 +59,19 @@ class Supervisor:
 
     async def run(self) -> int:
         """Run the workers; return the exit code: the worst one, or that of the signal which killed them."""
-        with stop_signals(self._signalled):
+        with stop_signals(self._signalled, self._kill):
             codes = await asyncio.gather(*(self._keep(number) for number in range(1, self.count + 1)))
         return max(codes) if self._killed_by is None else 128 + self._killed_by
 
-    def _signalled(self, number: signal.Signals) -> None:
+    def _signalled(self) -> None:
         if not self._stopping.is_set():
             logger.info("draining %d workers; %s", len(self._processes), AGAIN)
             self._drain()
-        elif number is not signal.SIGHUP:
-            self._killed_by = number
-            for process in self._processes:
-                process.kill()
+
+    def _kill(self, number: signal.Signals) -> None:
+        self._killed_by = number
+        for process in self._processes:
+            process.kill()
 
     def _drain(self) -> None:
         self._stopping.set()

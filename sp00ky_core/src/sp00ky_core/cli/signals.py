@@ -25,13 +25,7 @@ Result = TypeVar("Result")
 def stop_signal() -> Iterator[asyncio.Event]:
     """Give an event that the first signal sets; a second SIGTERM or SIGINT ends the process."""
     stopped = asyncio.Event()
-
-    def stop(number: signal.Signals) -> None:
-        if stopped.is_set() and number is not signal.SIGHUP:
-            os._exit(128 + number)
-        stopped.set()
-
-    with stop_signals(stop):
+    with stop_signals(stopped.set, lambda number: os._exit(128 + number)):
         yield stopped
 
 
@@ -44,31 +38,40 @@ def stop_order() -> Iterator[asyncio.Event]:
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     stdin = sys.stdin.fileno()
 
-    def stop(number: signal.Signals | None = None) -> None:
+    def stop() -> None:
         stopped.set()
         loop.remove_reader(stdin)
 
     loop.add_reader(stdin, stop)
     try:
-        with stop_signals(stop):
+        with stop_signals(stop, lambda _: stop()):
             yield stopped
     finally:
         loop.remove_reader(stdin)
 
 
 @contextmanager
-def stop_signals(stop: Callable[[signal.Signals], None]) -> Iterator[None]:
-    """Call this with each SIGTERM, SIGINT or SIGHUP.
+def stop_signals(stop: Callable[[], None], again: Callable[[signal.Signals], None]) -> Iterator[None]:
+    """Call ``stop`` at SIGTERM, SIGINT or SIGHUP, and ``again`` from the second SIGTERM or SIGINT on.
 
-    SIGHUP only drains, however often: systemd and a closing terminal send it after or beside another signal.
-    Where it is ignored (``nohup``) it stays so.
+    SIGHUP only drains, however often: systemd and a closing terminal send it after or beside another signal,
+    and of two that wait the kernel gives it first. Where it is ignored (``nohup``) it stays so.
     """
-    loop = asyncio.get_running_loop()
+    loop, count = asyncio.get_running_loop(), 0
+
+    def signalled(number: signal.Signals) -> None:
+        nonlocal count
+        count += number is not signal.SIGHUP
+        if count > 1 and number is not signal.SIGHUP:
+            again(number)
+        else:
+            stop()
+
     numbers = [signal.SIGTERM, signal.SIGINT]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     for number in numbers:
-        loop.add_signal_handler(number, stop, number)
+        loop.add_signal_handler(number, signalled, number)
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ from sp00ky_core import Outbox
 __all__ = ["over_http", "noop"]
 
 BY_HAND = "claims, POSTs and settles fused by hand"
+SINCE = "measured from when a quarter is done"
 
 
 async def over_http(setting: Setting) -> Section:
@@ -28,7 +29,7 @@ async def over_http(setting: Setting) -> Section:
             OURS: counted(lambda: _ours(server, target.url, jobs, sending=True), target, jobs),
         }
         samples = await in_turns(contenders, setting.rounds, before=nothing)
-    note = f"{jobs:,} jobs a round, {SLOTS} at a time, to {target.kind}; {server.kind} engine."
+    note = f"{jobs:,} jobs a round, {SLOTS} at a time, to {target.kind}; {server.kind} engine; {SINCE}."
     return _section("SurrealDB: HTTP delivery", "HTTP delivery to the fused loop", samples, note)
 
 
@@ -40,7 +41,7 @@ async def noop(setting: Setting) -> Section:
             OURS: lambda: _ours(server, NOWHERE, jobs, sending=False),
         }
         samples = await in_turns(contenders, setting.rounds, before=nothing)
-    note = f"{jobs:,} jobs a round, claimed and settled, with nothing between; {server.kind} engine."
+    note = f"{jobs:,} jobs a round, claimed and settled, with nothing between; {server.kind} engine; {SINCE}."
     return _section("SurrealDB: no-op jobs", "no-op jobs to the fused loop", samples, note)
 
 

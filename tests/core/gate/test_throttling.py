@@ -70,8 +70,7 @@ def test_one_more_for_each_2xx_up_to_half_of_what_was_too_much() -> None:
     throttling = Throttling(50)
     now = taken(throttling, 0.0, 100)
     throttling.throttled(now, now, 2.0)
-    limits = []
-    now += 2
+    limits, now = [], now + 2
     for _ in range(30):
         now = taken(throttling, now, 1)
         limits.append(throttling.limit)
@@ -170,7 +169,9 @@ def test_spacing_ends_where_nothing_is_refused_any_more() -> None:
         now += 1.1
     assert silent_for(throttling, now) == 0
     throttling.delivered(now + 0.01, now)
-    assert silent_for(throttling, now + 0.01) > 0.5
+    throttling.widen(1)
+    throttling.widen(4)
+    assert (throttling.limit, silent_for(throttling, now + 0.01) > 0.5) == (1, True)
     for _ in range(200):
         now += silent_for(throttling, now) + 0.01
         throttling.delivered(now, now - 0.01)

@@ -46,7 +46,7 @@ class Throttling:
 
     def widen(self, concurrency: int) -> None:
         """Allow so many at a time from now on, or fewer; what a backend has throttled stays throttled."""
-        is_throttled = self.limit < self._concurrency
+        is_throttled = self.limit < self._concurrency or self._gap > 0
         self._concurrency = concurrency
         self.limit = min(self.limit, concurrency) if is_throttled else concurrency
         self._reach = min(self._reach, concurrency) if is_throttled else concurrency
@@ -57,9 +57,9 @@ class Throttling:
         if started_at < self._paused_at:
             return
         self._taken += 1
-        since_taken, self._sent_at = started_at - self._sent_at, started_at
+        since_taken, self._sent_at = started_at - self._sent_at, max(started_at, self._sent_at)
         if self._gap > 0:
-            self._enough = min(self._enough, since_taken)
+            self._enough = min(self._enough, max(since_taken, SHORTEST_GAP))
             self._shorten_gap(now, started_at)
         elif self.limit >= self._concurrency:
             return

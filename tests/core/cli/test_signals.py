@@ -1,26 +1,21 @@
 """A signal drains, a second one ends at once, and those that come together count once."""
 
-import signal
+import asyncio
 from pathlib import Path
+from signal import SIGHUP, SIGINT, SIGTERM, Signals, raise_signal
 from typing import Any
 
 import pytest
 from tests.core.cli.conftest import comes_true, until
 
+from sp00ky_core.cli.signals import stop_signals
+
 
 @pytest.mark.usefixtures("heard")
-@pytest.mark.parametrize(
-    "numbers",
-    [
-        (signal.SIGTERM,),
-        (signal.SIGINT,),
-        (signal.SIGHUP,),
-        (signal.SIGHUP, signal.SIGTERM),  # as a terminal that closes, and systemd, send it, in any order
-        (signal.SIGTERM, signal.SIGHUP, signal.SIGHUP),
-    ],
-)
+# The last one: as a terminal that closes, and systemd, send it.
+@pytest.mark.parametrize("numbers", [(SIGTERM,), (SIGINT,), (SIGHUP,), (SIGTERM, SIGHUP, SIGHUP)])
 def test_signals_that_come_together_drain(
-    migrated: Path, sp00ky: Any, start: Any, misbehaving: Any, numbers: tuple[signal.Signals, ...]
+    migrated: Path, sp00ky: Any, start: Any, misbehaving: Any, numbers: tuple[Signals, ...]
 ) -> None:
     job_id = sp00ky("call", "api", "/hang").out.strip()
     seen = len(misbehaving.requests)
@@ -37,9 +32,9 @@ def test_signals_that_come_together_drain(
     assert (job["status"], job["errors"][0]["name"]) == ("pending", "outcome_unknown")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "code"), [(SIGTERM, 143), (SIGINT, 130)])
 def test_a_second_signal_exits_at_once(
-    migrated: Path, sp00ky: Any, start: Any, misbehaving: Any, number: signal.Signals, code: int
+    migrated: Path, sp00ky: Any, start: Any, misbehaving: Any, number: Signals, code: int
 ) -> None:
     sp00ky("call", "api", "/hang")
     seen = len(misbehaving.requests)
@@ -51,3 +46,11 @@ def test_a_second_signal_exits_at_once(
     process.send_signal(number)
     process.communicate(timeout=240)
     assert process.returncode == code
+
+
+async def test_a_sighup_is_not_the_first_of_two_signals() -> None:
+    said: asyncio.Queue[object] = asyncio.Queue()
+    with stop_signals(lambda: said.put_nowait("stop"), said.put_nowait):
+        for number, expected in (SIGHUP, "stop"), (SIGTERM, "stop"), (SIGHUP, "stop"), (SIGINT, SIGINT):
+            raise_signal(number)
+            assert await said.get() == expected

@@ -127,15 +127,12 @@ def test_while_a_token_cannot_be_used_the_one_before_counts(tmp_path: Path, text
     assert read.read_token(file).value == "one"
 
 
-@pytest.mark.parametrize("text", ["", "  \n", "two words", "s3cret\x00", "x" * 70_000])
-def test_what_never_was_a_token_is_refused_without_being_quoted(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", "  \n", "two words", "s3cret\x00", "x" * 70_000, None])
+def test_what_never_was_a_token_is_refused_without_being_quoted(tmp_path: Path, text: str | None) -> None:
     file = tmp_path / "token"
-    file.write_text(text)
-    with pytest.raises(ConfigError, match="no token can be read from it") as raised:
+    if text is not None:
+        file.write_text(text)
+    problem = "No such file or directory" if text is None else "no token can be read from it"
+    with pytest.raises(ConfigError, match=f"{problem}.*; write the token into it") as raised:
         read.read_token(file)
     assert "s3cret" not in str(raised.value)
-
-
-def test_a_missing_token_file_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="No such file or directory; write the token into it"):
-        read.read_token(tmp_path / "none")

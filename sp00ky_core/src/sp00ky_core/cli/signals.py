@@ -55,7 +55,7 @@ def stop_signals(stop: Callable[[], None], again: Callable[[signal.Signals], Non
     """Call ``stop`` at SIGTERM, SIGINT or SIGHUP, and ``again`` from the second SIGTERM or SIGINT on.
 
     SIGHUP only drains, however often: systemd and a closing terminal send it after or beside another signal,
-    and of two that wait the kernel gives it first. Where it is ignored (``nohup``) it stays so.
+    and signals that wait come in any order. Where it is ignored (``nohup``) it stays so.
     """
     loop, count = asyncio.get_running_loop(), 0
 

@@ -14,6 +14,7 @@ from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transitions import kill
 from sp00ky_store_postgres import PostgresStore, notifications, polling_under_load
 from sp00ky_store_postgres.notifications import CHANNEL
+from sp00ky_store_postgres.polling_under_load import FLOW_CHANNEL
 from sp00ky_store_postgres.sql.loader import read_sql
 
 
@@ -140,9 +141,7 @@ async def test_a_session_that_can_t_take_locks_gives_way_to_another(
         await anext(signals)
         while "let_notify" not in asked:  # the first session has taken no locks, another one has
             for _ in range(polling_under_load.MANY):
-                await sql.execute(
-                    "SELECT pg_notify($1, $2)", polling_under_load.FLOW_CHANNEL, f"{schema}.job"
-                )
+                await sql.execute("SELECT pg_notify($1, $2)", FLOW_CHANNEL, f"{schema}.job")
             await asyncio.sleep(0.01)
         await anext(signals)
     await signals.aclose()

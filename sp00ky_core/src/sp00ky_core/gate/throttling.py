@@ -17,7 +17,7 @@ SHORTENED, SHORTEST_GAP = 0.9, 0.001
 """What each 2xx leaves of the gap between two requests; seconds that are none."""
 
 FADING = 1.1
-"""What a throttled answer after a gap that was long enough makes of that: the limit may be another now."""
+"""How much longer a time counts as enough, each time that it wasn't: the limit may be lower by now."""
 
 
 class Throttling:
@@ -41,8 +41,8 @@ class Throttling:
         self._gap = 0.0  # seconds from one request to the next, where one at a time is too much
         self._in_a_row = 0  # throttled answers without a 2xx between; those to requests sent at once are one
         self._counted_at = float("-inf")
-        self._sent_at = float("-inf")  # the latest request that was taken
-        self._enough = float("inf")  # the shortest time between two of them that a gap has made
+        self._taken_at = float("-inf")  # when the latest request that got a 2xx was sent
+        self._enough = float("inf")  # the shortest time from one of these to another, while there is a gap
 
     def widen(self, concurrency: int) -> None:
         """Allow so many at a time from now on, or fewer; what a backend has throttled stays throttled."""
@@ -57,9 +57,9 @@ class Throttling:
         if started_at < self._paused_at:
             return
         self._taken += 1
-        since_taken, self._sent_at = started_at - self._sent_at, max(started_at, self._sent_at)
+        apart, self._taken_at = abs(started_at - self._taken_at), max(started_at, self._taken_at)
         if self._gap > 0:
-            self._enough = min(self._enough, max(since_taken, SHORTEST_GAP))
+            self._enough = min(self._enough, max(apart, SHORTEST_GAP))
             self._shorten_gap(now, started_at)
         elif self.limit >= self._concurrency:
             return
@@ -105,7 +105,7 @@ class Throttling:
         A backend that has taken one after a shorter time refuses for another reason: its limit is shared
         with others, or it fails at random. To send less often would help nobody.
         """
-        if started_at - self._sent_at > self._enough:
+        if started_at - self._taken_at > self._enough:
             self._enough *= FADING
             return
         if self._gap > 0:

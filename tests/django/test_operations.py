@@ -27,11 +27,14 @@ def tables() -> set[str]:
         return set(connections["default"].introspection.table_names(cursor))
 
 
-def latest() -> MigrateStore:
+def modules() -> list[Any]:
     loader = MigrationLoader(None)
-    name = max(name for label, name in loader.disk_migrations if label == "sp00ky_django")
-    module = importlib.import_module(f"sp00ky_django.migrations.{name}")
-    (operation,) = module.Migration.operations
+    names = sorted(name for label, name in loader.disk_migrations if label == "sp00ky_django")
+    return [importlib.import_module(f"sp00ky_django.migrations.{name}") for name in names]
+
+
+def latest() -> MigrateStore:
+    (operation,) = modules()[-1].Migration.operations
     assert isinstance(operation, MigrateStore)
     return operation
 
@@ -39,6 +42,13 @@ def latest() -> MigrateStore:
 def test_the_latest_migration_is_of_the_stores_latest_version() -> None:
     """Where this fails, the tables have changed: add a migration, for ``manage.py migrate`` to run."""
     assert (latest().postgres, latest().transactional) == (postgres.VERSION, transactional.VERSION)
+
+
+def test_a_migration_says_the_versions_that_it_makes() -> None:
+    for module in modules():
+        (operation,) = module.Migration.operations
+        numbers = [int(number) for number in re.findall(r"\d+", module.__doc__ or "")]
+        assert numbers == [operation.postgres, operation.transactional]
 
 
 def test_migrating_makes_the_tables(migrated: Any) -> None:

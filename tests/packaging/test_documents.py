@@ -81,3 +81,59 @@ def test_fences_can_be_read(document: Path) -> None:
     assert len(re.findall(r"^```", text, re.MULTILINE)) == 2 * len(FENCE.findall(text))
     for language, block in FENCE.findall(text):
         READERS[language](block)
+
+
+def test_no_document_of_elsewhere_is_named() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    suffixes = (".py", ".md", ".sql", ".surql", ".toml", ".yml", ".html", ".js")
+    files = [ROOT / name for name in tracked.stdout.splitlines() if name.endswith(suffixes)]
+    named = re.compile(r"\b(?!README|CONTRIBUTING|CHANGELOG|SECURITY|CODE_OF_CONDUCT)[A-Z_]{4,}\.md")
+    found = {str(file): named.findall(file.read_text()) for file in files if file.is_file()}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+RATES = {
+    "with nothing sent": "Nothing sent, one process",
+    "one by one": "Enqueue, one by one",
+    "in batches": "Enqueue, 1,000 at a time",
+    "over HTTP": "HTTP delivery, one process",
+}
+"""How a comparison calls what was measured, and the table of the benchmarks that has it."""
+
+
+def _rates(heading: str) -> dict[str, float]:
+    """Return how many jobs a second each contender makes, by what its name begins with."""
+    _, _, table = (ROOT / "docs/benchmarks.md").read_text().partition(f"### {heading}\n")
+    rows = re.findall(r"^\| ([\w-]+) \| ([\d,]+)", table.partition("\n### ")[0], re.MULTILINE)
+    return {name.replace("-", ""): float(rate.replace(",", "")) for name, rate in rows}
+
+
+def _better(file: str) -> dict[str, str]:
+    """Return what a comparison calls better with each peer: the last column of the table that says so."""
+    _, _, table = (ROOT / file).read_text().partition("better there |\n")
+    rows = re.findall(r"^\| \[?([^]|]*).*\| (.*) \|$", table.partition("\n\n")[0], re.MULTILINE)
+    return {re.sub("[^a-z]", "", name.lower()): text for name, text in rows}
+
+
+@pytest.mark.parametrize("file", ["README.md", "docs/comparison.md"])
+def test_who_is_called_faster_was_measured_so(file: str) -> None:
+    claims = {peer: text for peer, text in _better(file).items() if re.search("faster|more jobs|CPU", text)}
+    assert claims
+    for peer, text in claims.items():
+        tasks = [table for words, table in RATES.items() if words in text]
+        assert tasks, f"{peer}: {text} names nothing that was measured"
+        for table in tasks:
+            assert _rates(table)[peer] > _rates(table)["ours"], (peer, table)
+
+
+def test_the_peers_that_were_measured_are_marked() -> None:
+    text = (ROOT / "docs/comparison.md").read_text()
+    marked = {
+        re.sub("[^a-z]", "", name.lower())
+        for name in re.findall(r"^\| \[([^]]*)\]\S* \*m\*", text, re.MULTILINE)
+    }
+    assert marked == {re.sub("[^a-z]", "", name) for name in _rates(RATES["over HTTP"])} - {
+        "bare",
+        "by",
+        "ours",
+    }

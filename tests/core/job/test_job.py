@@ -8,7 +8,7 @@ from hypothesis import given
 from sp00ky_conformance.strategies import jobs
 from sp00ky_core.job.job import Job, JobStatus, job_to_json
 
-# DESIGN.md section 12, written down a second time.
+# The documented keys, written down a second time.
 KEYS = [
     *("id", "backend", "path", "payload", "status", "retries", "max_retries", "retry_strategy", "timeout"),
     *("assigned_to", "errors", "result", "dedup_key", "priority", "ordering_key", "traceparent"),

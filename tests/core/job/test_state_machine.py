@@ -45,7 +45,7 @@ EVENTS: tuple[Event, ...] = (
     Rescheduled(delay=0.0),
 )
 
-# DESIGN.md section 4, written down a second time.
+# The table of the states, written down a second time.
 LEGAL = {
     ("pending", Claimed): {"processing"},
     ("processing", Delivered): {"success"},

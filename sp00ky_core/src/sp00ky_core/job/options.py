@@ -149,7 +149,7 @@ def is_plain_text(value: str) -> bool:
     return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
-MAX_TIMEOUT = 86_400  # seconds; DESIGN.md section 9
+MAX_TIMEOUT = 86_400  # seconds: a day
 MAX_DELAY = timedelta(days=3_650)
 """The longest delay of a job."""
 

@@ -1,4 +1,4 @@
-"""Add columns, and refuse rows that are no new job: version 11 of the store in PostgreSQL, 5 in SQLite."""
+"""Add columns, and refuse rows that are no new job: version 9 of the store in PostgreSQL, 5 in SQLite."""
 
 from django.db import migrations
 

@@ -2,28 +2,18 @@ import pytest
 from tests.dashboard.conftest import Open
 from tests.dashboard.scene import acts
 
+import sp00ky_dashboard
 from sp00ky_core import Outbox
-from sp00ky_dashboard import BasicAuth, TokenAuth
+from sp00ky_dashboard import TokenAuth
 from sp00ky_dashboard.access.authentication import CodeAuth
 
 TOKEN = "a-token-of-the-dashboard"
 TOKENS = {"ada": TOKEN, "grace": "another-token-of-it"}
 
 
-async def test_name_and_password(open_browser: Open, outbox: Outbox) -> None:
-    browser = await open_browser(auth=BasicAuth({"ada": "pässword", "grace": "other"}))
-    for auth in (None, ("ada", "other"), ("nobody", "pässword"), ("", ""), ("ada", "")):
-        answer = await browser.get("/jobs", auth=auth)
-        assert answer.status_code == 401
-        assert answer.headers["www-authenticate"].startswith("Basic ")
-    for value in ("Basic", "Basic !!!", "Basic /w==", "Bearer x"):
-        assert (await browser.get("/jobs", headers={"Authorization": value})).status_code == 401
-    browser.client.auth = ("ada", "pässword")
-    assert "ada" in await browser.see("/jobs")
-    await outbox.run("api", "/spookify")
-    await browser.act("kill", all="1")
-    (entry,) = await acts(outbox)
-    assert (entry.actor, entry.action) == ("ada", "kill")
+def test_who_imports_what_asked_for_a_password_is_told_what_to_use() -> None:
+    with pytest.raises(ImportError, match="use TokenAuth"):
+        sp00ky_dashboard.BasicAuth  # noqa: B018
 
 
 async def test_a_token_signs_a_browser_in(open_browser: Open) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tests.dashboard.cli.test_server import TOKEN, Start, address_of, sign_in_address, start
 
-from sp00ky_dashboard import BasicAuth, HeaderAuth, TokenAuth
+from sp00ky_dashboard import HeaderAuth, TokenAuth
 from sp00ky_dashboard.access.authentication import CodeAuth
 from sp00ky_dashboard.cli.sign_in_options import auth_of
 
@@ -16,19 +16,16 @@ __all__ = ["start"]  # a fixture
 
 
 @pytest.mark.parametrize(
-    ("host", "user", "header", "environment", "kind"),
+    ("host", "header", "environment", "kind"),
     [
-        ("127.0.0.1", None, None, {}, CodeAuth),
-        ("127.0.0.1", None, None, {"SP00KY_DASHBOARD_TOKEN": TOKEN}, TokenAuth),
-        ("0.0.0.0", None, None, {"SP00KY_DASHBOARD_TOKENS": f"ada={TOKEN}"}, TokenAuth),
-        ("0.0.0.0", "ada", None, {"SP00KY_DASHBOARD_PASSWORD": "p"}, BasicAuth),
-        ("127.0.0.1", None, "X-User", {}, HeaderAuth),
+        ("127.0.0.1", None, {}, CodeAuth),
+        ("127.0.0.1", None, {"SP00KY_DASHBOARD_TOKEN": TOKEN}, TokenAuth),
+        ("0.0.0.0", None, {"SP00KY_DASHBOARD_TOKENS": f"ada={TOKEN}"}, TokenAuth),
+        ("127.0.0.1", "X-User", {}, HeaderAuth),
     ],
 )
-def test_who_is_let_in(
-    host: str, user: str | None, header: str | None, environment: dict[str, str], kind: type
-) -> None:
-    assert isinstance(auth_of(host, user, header, environment), kind)
+def test_who_is_let_in(host: str, header: str | None, environment: dict[str, str], kind: type) -> None:
+    assert isinstance(auth_of(host, header, environment), kind)
 
 
 def test_enter_in_the_terminal_prints_another(start: Start) -> None:

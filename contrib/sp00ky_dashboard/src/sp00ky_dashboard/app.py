@@ -65,8 +65,8 @@ class Dashboard:
 
         Args:
             outbox: Open while requests come.
-            auth: Says who asks: ``BasicAuth``, ``TokenAuth``, ``HeaderAuth``, or a function of yours that
-                takes a Starlette ``Request`` and returns a name, an ``Operator``, None or a response.
+            auth: Says who asks: ``TokenAuth``, ``HeaderAuth``, or a function of yours that takes a Starlette
+                ``Request`` and returns a name, an ``Operator``, None or a response.
             read_only: Operators can change nothing.
             hide_payloads: Payloads, results and the reasons of errors aren't shown.
             allowed_hosts: Names in the browser's address bar that this is served under; ``*``: all, for
@@ -77,7 +77,7 @@ class Dashboard:
         """
         given: object = auth
         if not callable(given):
-            expected = "BasicAuth, TokenAuth, or a function that says who asks"
+            expected = "TokenAuth, HeaderAuth, or a function that says who asks"
             raise OptionInvalid(option="auth", value=type(given).__name__, expected=expected)
         outbox = outbox.acting_through("dashboard")
         self._auth = auth
@@ -96,7 +96,6 @@ class Dashboard:
         """End the streams, and interrupt the operations in the background, before the outbox is closed."""
         self.close()
         await self._shared.bulk.close()
-        self._shared.uploads.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

@@ -14,7 +14,6 @@ from sp00ky_dashboard.access.forms import Form
 from sp00ky_dashboard.observe.cache import FRESH_SECONDS, Cache
 from sp00ky_dashboard.observe.event_stream import Live
 from sp00ky_dashboard.operate.background_work import BulkWork
-from sp00ky_dashboard.operate.uploads import Uploads
 
 Result = TypeVar("Result")
 
@@ -30,7 +29,6 @@ class Context:
         live: Streams of changes to browsers.
         cache: What is read of it, shared by all browsers.
         bulk: Operations on many jobs that go on in the background.
-        uploads: Files that wait for a confirmation.
         operator: Who asks.
         patience: Seconds that a page waits for what it reads; None: as long as it takes.
     """
@@ -39,7 +37,6 @@ class Context:
     live: Live
     cache: Cache = attrs.field(factory=Cache)
     bulk: BulkWork = attrs.field(factory=BulkWork)
-    uploads: Uploads = attrs.field(factory=Uploads)
     operator: Operator
     patience: float | None = None
 

@@ -1,11 +1,10 @@
-"""Authenticate operators: by password, token or one-time code, or by a function of the host application."""
+"""Authenticate operators: by a token, a code, a proxy's header, or the host application's own function."""
 
 from __future__ import annotations
 
 import hmac
 import inspect
 import secrets
-from base64 import b64decode
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from time import time
@@ -21,7 +20,7 @@ from sp00ky_dashboard.access.origin import is_same_site_post
 from sp00ky_dashboard.cookies import SESSION, set_cookie
 from sp00ky_dashboard.render import page
 
-__all__ = ["Authenticate", "BasicAuth", "HeaderAuth", "TokenAuth"]
+__all__ = ["Authenticate", "HeaderAuth", "TokenAuth"]
 
 SIGNED_IN_SECONDS = 12 * 3600
 """A working day; then the token is asked for again."""
@@ -53,39 +52,6 @@ async def identified(authenticate: Authenticate, request: Request) -> Operator |
     if isinstance(answer, Operator | Response):
         return answer
     return page(request, "message.html", status=401, title="You aren't signed in", text="Sign in first.")
-
-
-class BasicAuth:
-    """Ask the browser for a name and a password; only over TLS, or on this machine."""
-
-    def __init__(self, passwords: Mapping[str, str]) -> None:
-        """Take each operator's password by their name."""
-        if not passwords or not all(passwords.values()):
-            raise OptionInvalid(option="passwords", value="none", expected="a password for each name")
-        self._digests = {name: _digest(password) for name, password in passwords.items()}
-
-    def __call__(self, request: Request) -> Found:
-        """Return the name, or a challenge."""
-        name, password = _basic_credentials(request)
-        expected = self._digests.get(name)
-        if hmac.compare_digest(expected or _digest(""), _digest(password)) and expected:
-            return name
-        title = "Name and password, please" if not name else "That name and password aren't known"
-        response = page(request, "message.html", status=401, title=title, text="Reload to try again.")
-        response.headers["WWW-Authenticate"] = 'Basic realm="sp00ky", charset="UTF-8"'
-        return response
-
-
-def _basic_credentials(request: Request) -> tuple[str, str]:
-    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic":
-        return "", ""
-    try:
-        decoded = b64decode(encoded, validate=True).decode()
-    except ValueError:
-        return "", ""
-    name, _, password = decoded.partition(":")
-    return name, password
 
 
 class HeaderAuth:

@@ -11,7 +11,6 @@ from urllib.parse import parse_qs, urlsplit
 import attrs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import Message
 
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.hints import shown
@@ -105,33 +104,22 @@ def form_token(request: Request) -> str:
 
 async def form_of(request: Request) -> Form:
     """Read a form. Raises ``HTTPException`` where its token is missing, or it is too long."""
-    body = await bounded(request, LONGEST_FORM, "What was sent is too long.").body()
+    body = await _body(request)
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS)
     except ValueError as error:
         raise HTTPException(400, "What was sent is no form.") from error
-    form = Form(fields)
-    check_token(request, form.text(FIELD))
+    form, expected = Form(fields), request.cookies.get(COOKIE, "")
+    if not expected or not hmac.compare_digest(expected.encode(), form.text(FIELD).encode()):
+        raise HTTPException(403, "This form is out of date: go back, reload the page, and send it again.")
     return form
 
 
-def bounded(request: Request, most: int, problem: str) -> Request:
-    """Return a request whose body raises ``HTTPException`` beyond so many bytes, whether it says how many."""
-    left, length = most, request.headers.get("content-length", "")
-
-    async def receive() -> Message:
-        nonlocal left
-        message = await request.receive()
-        left -= len(message.get("body", b""))
-        if left < 0 or (length.isdecimal() and int(length) > most):
-            raise HTTPException(413, problem)
-        return message
-
-    return Request(request.scope, receive)
-
-
-def check_token(request: Request, token: str) -> None:
-    """Raise ``HTTPException`` where the token of a form isn't this browser's."""
-    expected = request.cookies.get(COOKIE, "")
-    if not expected or not hmac.compare_digest(expected.encode(), token.encode()):
-        raise HTTPException(403, "This form is out of date: go back, reload the page, and send it again.")
+async def _body(request: Request) -> bytes:
+    """Return the body of a request. Raises ``HTTPException`` as soon as it is too long."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > LONGEST_FORM:
+            raise HTTPException(413, "What was sent is too long.")
+    return bytes(body)

@@ -9,6 +9,14 @@ import click
 from sp00ky_core.cli.command import Settings, command, run_async
 
 
+def _refuse_user(_context: click.Context, _option: click.Parameter, name: str | None) -> None:
+    """Say what took the place of ``--user``, which 0.3 had."""
+    if name is not None:
+        raise click.UsageError(
+            f'--user is gone since 0.4: set SP00KY_DASHBOARD_TOKENS="{name}=TOKEN" instead'
+        )
+
+
 @command(name="dashboard", short_help="Serve the dashboard.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
@@ -16,9 +24,7 @@ from sp00ky_core.cli.command import Settings, command, run_async
 )
 @click.option("--writable", is_flag=True, help="Let operators retry, kill, pause, ...; else it is read-only.")
 @click.option("--hide-payloads", is_flag=True, help="Show no payload, no result and no error's reason.")
-@click.option(
-    "--user", metavar="NAME", help="Ask for this name, and the password in SP00KY_DASHBOARD_PASSWORD."
-)
+@click.option("--user", hidden=True, expose_value=False, callback=_refuse_user)
 @click.option(
     "--user-header", metavar="NAME", help="Take the operator's name from this header, of a proxy beside it."
 )
@@ -28,10 +34,9 @@ from sp00ky_core.cli.command import Settings, command, run_async
 def dashboard(settings: Settings, /, **options: Any) -> None:
     """Watch and operate the jobs in the browser, until stopped.
 
-    It prints an address to sign in at, good for one browser and 15 minutes; Enter prints another. With --user
-    it asks for a name and a password instead, with SP00KY_DASHBOARD_TOKEN for that token, with
-    SP00KY_DASHBOARD_TOKENS ("ada=... ci=...") for one of those, and the audit says whose. On another address
-    than this machine's own it wants one of these.
+    It prints an address to sign in at, good for one browser and 15 minutes; Enter prints another. With
+    SP00KY_DASHBOARD_TOKEN it asks for that token instead, with SP00KY_DASHBOARD_TOKENS ("ada=... ci=...") for
+    one of those, and the audit says whose. On another address than this machine's own it wants one of these.
     """
     from sp00ky_dashboard.cli.server import serve  # noqa: PLC0415  # other commands don't load a web framework
 

@@ -35,17 +35,16 @@ async def serve(
     port: int,
     writable: bool,
     hide_payloads: bool,
-    user: str | None,
     user_header: str | None,
     allowed_hosts: Collection[str],
 ) -> None:
     """Serve until a signal.
 
     Raises:
-        click.UsageError: Other machines could reach it, and there is neither a password nor a token.
+        click.UsageError: Other machines could reach it, and there is no token.
         CannotListen: The port is in use, or the address isn't this machine's.
     """
-    auth = auth_of(host, user, user_header, os.environ)
+    auth = auth_of(host, user_header, os.environ)
     names = {*allowed_hosts, *(() if is_address(host) else (host,))}
     with listening(host, port) as listener:
         async with settings.outbox() as outbox:

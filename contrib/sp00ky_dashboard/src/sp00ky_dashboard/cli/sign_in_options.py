@@ -6,19 +6,16 @@ from collections.abc import Mapping
 
 import click
 
-from sp00ky_dashboard import Authenticate, BasicAuth, HeaderAuth, TokenAuth
+from sp00ky_dashboard import Authenticate, HeaderAuth, TokenAuth
 from sp00ky_dashboard.access.authentication import CodeAuth
 from sp00ky_dashboard.access.origin import is_loopback
 
-PASSWORD, TOKEN = "SP00KY_DASHBOARD_PASSWORD", "SP00KY_DASHBOARD_TOKEN"  # names of variables
-TOKENS = "SP00KY_DASHBOARD_TOKENS"
+TOKEN, TOKENS = "SP00KY_DASHBOARD_TOKEN", "SP00KY_DASHBOARD_TOKENS"  # names of variables
 
 
-def auth_of(
-    host: str, user: str | None, user_header: str | None, environment: Mapping[str, str]
-) -> Authenticate:
+def auth_of(host: str, user_header: str | None, environment: Mapping[str, str]) -> Authenticate:
     """Choose who is let in. Raises ``click.UsageError``, and ``OptionInvalid`` for a short token."""
-    password, tokens = environment.get(PASSWORD, ""), tokens_of(environment)
+    tokens = tokens_of(environment)
     if user_header and not is_loopback(host):
         raise click.UsageError(
             f"--user-header believes whoever connects, and other machines reach {host}: "
@@ -26,15 +23,11 @@ def auth_of(
         )
     if user_header:
         return HeaderAuth(user_header)
-    if user and not password:
-        raise click.UsageError(f"--user {user} goes with a password in {PASSWORD}")
-    if user:
-        return BasicAuth({user: password})
     if tokens:
         return TokenAuth(tokens)
     if not is_loopback(host):
-        ways = f"set {TOKEN}, or {PASSWORD} and --user"
-        raise click.UsageError(f"{host} can be reached from other machines: {ways}, or listen on 127.0.0.1")
+        ways = f"set {TOKEN}, or listen on 127.0.0.1"
+        raise click.UsageError(f"{host} can be reached from other machines: {ways}")
     return CodeAuth()
 
 

@@ -6,7 +6,6 @@ from starlette.staticfiles import StaticFiles
 from sp00ky_dashboard.operate.bulk_progress import progress
 from sp00ky_dashboard.operate.confirmation import act
 from sp00ky_dashboard.operate.copy_job import copy
-from sp00ky_dashboard.operate.import_jobs import confirm, upload
 from sp00ky_dashboard.pages.audit import audit
 from sp00ky_dashboard.pages.event_stream_endpoint import events
 from sp00ky_dashboard.pages.export import export
@@ -32,8 +31,6 @@ ROUTES = (
     Route("/act", act, methods=["POST"]),
     Route("/copy", copy, methods=["POST"]),
     Route("/export", export),
-    Route("/import", upload, methods=["GET", "POST"]),
-    Route("/import/{upload_id}", confirm, methods=["GET", "POST"]),
     Mount("/static", StaticFiles(directory=STATIC)),
 )
 """Whatever changes something is a POST."""

@@ -412,9 +412,11 @@ class ClaimStatements:
             "claim",
             backends=", ".join(literal(table.backend) for table in tables),
             nulls=NULLS,
+            claimed_shares=" UNION ALL ".join(f"TABLE share_{number}" for number, _ in enumerate(tables)),
             shares=",\n".join(shares),
             rows="\nUNION ALL\n".join(rows),
             may_probe=" OR ".join(may_probe) or "false",
+            **({"unflushed": "false"} if any(table.has_limits for table in tables) else {}),
         )
 
     def next_due(self, tables: Sequence[JobTable], *, claimable: bool) -> str:

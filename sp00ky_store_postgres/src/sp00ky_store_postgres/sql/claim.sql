@@ -20,6 +20,21 @@ SELECT CASE WHEN breaker.state <> 'closed' AND ({{may_probe}}) THEN -2 ELSE -1 E
 FROM {{breaker}} AS breaker
 WHERE breaker.backend IN ({{backends}})
   AND (breaker.state <> 'closed' OR breaker.failures <> 0 OR {{pause_end}} IS NOT NULL)
+UNION ALL
+SELECT NULL, NULL, NULL, {{nulls}} WHERE {{unflushed}}
+
+
+-- name: unflushed
+-- Adds no row, but lets this claim's commit not wait for the disk, where no promise hangs on it: the settle's commit
+-- brings it there. A crash of the server before that forgets the claim, so the request is repeated. PostgreSQL reads the
+-- setting when it commits. One that waits for a standby stays as the operator has set it.
+CASE
+    WHEN current_setting('synchronous_commit') IN ('on', 'local') AND NOT EXISTS (
+        SELECT FROM ({{claimed_shares}}) AS claimed
+        WHERE (claimed.retries < claimed.max_retries AND claimed.ordering_key IS NULL) IS NOT TRUE
+    )
+    THEN set_config('synchronous_commit', 'off', true)
+END = ''
 
 
 -- name: share

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
-from chaos.excuses import keeps_from_writing
+from chaos.excuses import forgotten_claims, keeps_from_writing, may_be_forgotten
 from chaos.history import COMMITTED, ROLLED_BACK, History, Request
 from chaos.limits import no_more_are_under_way, rates_are_kept
 from chaos.moving import (
@@ -88,23 +88,34 @@ def only_committed_is_requested(history: History) -> Iterator[str]:
 
 
 def requests_are_limited(history: History) -> Iterator[str]:
-    """Between redrives there are at most 1 + max_retries requests, those not counted that were throttled."""
+    """Between redrives there are at most 1 + max_retries requests.
+
+    Those that were throttled don't count, and none under a claim that a crash of the database may have
+    forgotten.
+    """
     requests = history.by_number()
     redrives = redrives_of(history.redrives)
     for row in history.rows:
-        counted = [request for request in requests.get(row.n, []) if not is_throttled(row, request)]
+        counted = [
+            request
+            for request in requests.get(row.n, [])
+            if not is_throttled(row, request) and not (row.max_retries and may_be_forgotten(history, request))
+        ]
         for count in _counts(counted, redrives.get(row.n, [])):
             if count > 1 + row.max_retries:
                 yield f"job {row.n} with max_retries {row.max_retries} was requested {count} times"
 
 
 def a_claim_sends_one_request(history: History) -> Iterator[str]:
-    """No two requests carry the same epoch of a job."""
+    """No two requests carry one epoch of a job, unless the database has forgotten the first's claim."""
     seen: set[tuple[int, int]] = set()
+    forgotten = forgotten_claims(history)
+    excused = {(row.n, epoch) for row in history.rows for job_id, epoch in forgotten if job_id == row.job_id}
     for request in history.requests:
-        if (request.n, request.epoch) in seen:
+        claim = (request.n, request.epoch)
+        if claim in seen and claim not in excused:
             yield f"job {request.n} was requested twice under epoch {request.epoch}"
-        seen.add((request.n, request.epoch))
+        seen.add(claim)
 
 
 def answered_is_not_repeated(history: History) -> Iterator[str]:

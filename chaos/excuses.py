@@ -1,11 +1,15 @@
 """Which of the things that were broken excuse what. Pure."""
 
+from itertools import pairwise
+
 from chaos.history import EVERYBODY, Disturbance, History, Request
 
 __all__ = [
     "SOON",
     "KILL",
     "keeps_from_writing",
+    "may_be_forgotten",
+    "forgotten_claims",
     "is_broken",
     "is_broken_itself",
     "may_look_dead",
@@ -18,6 +22,7 @@ SOON = 5.0
 Its settles and its store's connection each pause for 2 s at most, and the machine is busy.
 """
 
+CRASHES = frozenset({"database restart", "disk full"})
 DEPLOY, KILL, REPLY_LOST, SLOTS_FULL = "deploy", "kill -9", "reply lost", "slots full"
 
 
@@ -32,6 +37,28 @@ def keeps_from_writing(history: History, answered: Request, until: float) -> boo
         disturbance.excuses and _lies_within(disturbance, answered.begun, by)
         for disturbance in _of(history, answered.runner)
     )
+
+
+def may_be_forgotten(history: History, request: Request) -> bool:
+    """Whether the database crashed before it can have flushed the claim that a request was made under."""
+    return any(
+        disturbance.kind in CRASHES and request.begun - SOON <= disturbance.since <= request.at + SOON
+        for disturbance in history.disturbances
+    )
+
+
+def forgotten_claims(history: History) -> set[tuple[str, int]]:
+    """Return the ids and epochs of claims that a crash of the database has forgotten, made once more since.
+
+    Two runners may take the settle of such an epoch for theirs.
+    """
+    may_retry = {row.n: row.job_id for row in history.rows if row.max_retries}
+    found = set[tuple[str, int]]()
+    for n, requests in history.by_number().items():
+        for request, again in pairwise(requests):
+            if n in may_retry and request.epoch == again.epoch and may_be_forgotten(history, request):
+                found.add((may_retry[n], request.epoch))
+    return found
 
 
 def is_broken(history: History, runner: str, since: float, until: float) -> bool:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from chaos.excuses import is_broken_itself, may_look_dead, may_not_say
+from chaos.excuses import forgotten_claims, is_broken_itself, may_look_dead, may_not_say
 from chaos.history import History, Move, Request
 
 __all__ = [
@@ -56,14 +56,16 @@ def the_last_move_is_the_end(history: History) -> Iterator[str]:
 
 def unfounded_reports(history: History) -> Iterator[str]:
     """What a runner says it has written was written, under its epoch, and by nobody else."""
-    claims = Counter((report.job_id, report.epoch) for report in history.reports)
+    forgotten = forgotten_claims(history)
+    reports = [report for report in history.reports if (report.job_id, report.epoch) not in forgotten]
+    claims = Counter((report.job_id, report.epoch) for report in reports)
     for (job_id, epoch), count in claims.items():
         if count > 1:
             yield f"{job_id}: {count} runners say that they have settled epoch {epoch}"
     if not history.moves:
         return
     written = {(move.job_id, move.epoch_before, move.after) for move in history.moves if _is_write(move)}
-    for report in history.reports:
+    for report in reports:
         if (report.job_id, report.epoch, report.to) not in written:
             yield f"{report.runner}: {report.job_id} is {report.to} by epoch {report.epoch}, which it isn't"
 

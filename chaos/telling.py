@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import attrs
 
-from chaos.excuses import is_broken
+from chaos.excuses import forgotten_claims, is_broken
 from chaos.history import History, Redrive, Request, Row
 from chaos.project import GIVEN_UP_ON
 
@@ -49,11 +49,12 @@ def each_failure_is_told_as_it_was(history: History) -> Iterator[str]:
     """Each entry is named for what the backend did to its request; who says it is unknown was broken.
 
     An attempt whose request never arrived is unknown, or had no connection or no answer in time: a runner may
-    be frozen, and the machine busy. Not looked at where entries were dropped.
+    be frozen, and the machine busy. Not looked at where entries were dropped, or a claim was forgotten.
     """
     requests = history.by_number()
+    forgotten = {job_id for job_id, _ in forgotten_claims(history)}
     for row in history.rows:
-        if len(row.attempts) >= KEPT:
+        if len(row.attempts) >= KEPT or row.job_id in forgotten:
             continue
         told = _counted(row)
         entries = list(zip(told.names, told.codes, strict=True))

@@ -77,6 +77,18 @@ def test_two_requests_of_one_claim_are_found() -> None:
     assert "a_claim_sends_one_request" in broken(history)
 
 
+@pytest.mark.parametrize(("max_retries", "is_excused"), [(0, False), (1, True)])
+def test_a_crash_of_the_database_may_forget_a_claim_with_retries_left(
+    max_retries: int, is_excused: bool
+) -> None:
+    history = reclaimed()
+    history.requests[1].epoch = history.rows[0].epoch = 1
+    history.rows[0] = attrs.evolve(history.rows[0], max_retries=max_retries)
+    history.disturbances.append(Disturbance(kind="database restart", runner=EVERYBODY, since=3.0, until=3.5))
+    of_requests = {"a_claim_sends_one_request", "requests_are_limited"}
+    assert (not broken(history) & of_requests) is is_excused
+
+
 @pytest.mark.parametrize(
     ("runner", "since", "until", "excuses"),
     [

@@ -167,7 +167,7 @@ class PostgresStore(TransactionalStore):
         return self._executor.tables.grants()
 
     async def check(self) -> list[Finding]:
-        """See ``Checks.check``."""
+        """See ``Store.check``."""
         return await check(self._url, self._executor.tables, self._executor)
 
     # Enqueue.
@@ -201,7 +201,7 @@ class PostgresStore(TransactionalStore):
         return sql_statement(self._executor.tables, new_job, paramstyle)
 
     def own_id(self, job_id: str) -> str | None:
-        """See ``Rewrites.own_id``: the key is a uuid, with hyphens."""
+        """See ``Store.own_id``: the key is a uuid, with hyphens."""
         own = canonical(job_id)
         return own if key_of(own) else None
 
@@ -216,7 +216,7 @@ class PostgresStore(TransactionalStore):
         return self._claims.claim(slots_by_backend, runner_id)
 
     def use(self, table: JobTable) -> None:
-        """See ``Settings.use``."""
+        """See ``Store.use``."""
         super().use(table)
         self._executor.tables.renew()
         self._claims.forget_statements()
@@ -260,7 +260,7 @@ class PostgresStore(TransactionalStore):
     # Watch, and what is large.
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
-        """See ``Watch.watch``."""
+        """See ``Store.watch``."""
         query, changed = with_canonical_ids(query), self._notifications.changed_here
         return Watch(self._executor, changed, self._marks, query, history).follow()
 
@@ -269,9 +269,9 @@ class PostgresStore(TransactionalStore):
         return await observe.stats(self._executor, limit)
 
     async def errors(self, **asked: Any) -> list[ErrorGroup]:
-        """See ``ErrorGroups.errors``."""
+        """See ``Store.errors``."""
         return await observe.error_groups(self._executor, **asked)
 
     async def rollups(self, query: RollupQuery) -> list[Rollup]:
-        """See ``Rollups.rollups``."""
+        """See ``Store.rollups``."""
         return await observe.rollups(self._executor, query)

@@ -77,7 +77,7 @@ class Watch:
     looked: bool = False
 
     async def follow(self) -> AsyncGenerator[Job, None]:
-        """See ``Watch.watch``."""
+        """See ``Store.watch``."""
         try:
             async with aclosing(self._wide() if self.query.ids is None else self._named()) as changes:
                 async for job in changes:

@@ -158,7 +158,7 @@ class SurrealStore(TransactionalStore):
         return await migrate.missing_steps(self._connection, self.options.tables, repair=repair)
 
     async def check(self) -> list[Finding]:
-        """See ``Checks.check``."""
+        """See ``Store.check``."""
         return await check.findings(self._connection, self.options.tables)
 
     # Enqueue, claim, settle.
@@ -173,17 +173,17 @@ class SurrealStore(TransactionalStore):
         return jobs
 
     def own_id(self, job_id: str) -> str | None:
-        """See ``Rewrites.own_id``: a UUID of PostgreSQL's has no hyphens here, as keys of ours."""
+        """See ``Store.own_id``: a UUID of PostgreSQL's has no hyphens here, as keys of ours."""
         return own_id(job_id)
 
     async def import_jobs(self, jobs: Sequence[Job]) -> None:
-        """See ``Rewrites.import_jobs``."""
+        """See ``Store.import_jobs``."""
         await rewrite.insert_whole(self._ready, self._tables, jobs)
         self._claims.forget_heads()
         self._notifications.send(work=True, ids=[job.id for job in jobs])
 
     async def redact(self, jobs: Sequence[Job]) -> Collection[str]:
-        """See ``Rewrites.redact``."""
+        """See ``Store.redact``."""
         written = await rewrite.redact(self._ready, self._tables, jobs)
         self._notifications.send(ids=written)
         return written
@@ -220,7 +220,7 @@ class SurrealStore(TransactionalStore):
         return released
 
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """See ``OverdueClaims.overdue``."""
+        """See ``Store.overdue``."""
         return await reclaim.overdue(self._ready, self._index, self.options.tables, runners, limit)
 
     async def _lost(self, dead_runners: Collection[str], **options: Unpack[LostOptions]) -> list[Job]:
@@ -233,7 +233,7 @@ class SurrealStore(TransactionalStore):
         return beats
 
     async def settings(self) -> Mapping[str, SettingsRecord]:
-        """See ``Settings.settings``; what an operator has set goes before another tool's policy."""
+        """See ``Store.settings``; what an operator has set goes before another tool's policy."""
         records = dict(await super().settings())
         policies = await heartbeats.concurrency_policies(self._connection, self.options.tables)
         for backend, concurrency in policies.items():
@@ -245,13 +245,13 @@ class SurrealStore(TransactionalStore):
     # Delete, read, watch.
 
     async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
-        """See ``Retention.prune``; without a retention of their own, jobs are kept."""
+        """See ``Store.prune``; without a retention of their own, jobs are kept."""
         count = await self._deletes.by_age(self._delivered, limit, spared)
         self._notifications.send(ids=())
         return count
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
-        """See ``Clears.clear_matching``."""
+        """See ``Store.clear_matching``."""
         count = await self._deletes.matching(self.options.tables, conditions, limit)
         self._notifications.send(ids=())
         return count
@@ -278,11 +278,11 @@ class SurrealStore(TransactionalStore):
             raise CallUnsupported(store=self.location, call=call, instead=later)
 
     async def count(self, conditions: JobFilter) -> int:
-        """See ``Counts.count``."""
+        """See ``Store.count``."""
         return await find.count(await self._ready.ensure(), self.options.tables, conditions)
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
-        """See ``ShortIds.ids_starting_with``."""
+        """See ``Store.ids_starting_with``."""
         return await find.ids_starting_with(await self._ready.ensure(), self.options.tables, prefix, limit)
 
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
@@ -304,19 +304,19 @@ class SurrealStore(TransactionalStore):
         conditions: JobFilter = ALL_JOBS,
         by: GroupBy = "route",
     ) -> list[ErrorGroup]:
-        """See ``ErrorGroups.errors``."""
+        """See ``Store.errors``."""
         connection, tables = await self._ready.ensure(), self.options.tables
         return await stats.error_groups(connection, tables, by, conditions, limit, since=since)
 
     async def groups(
         self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
     ) -> list[JobGroup]:
-        """See ``Counts.groups``."""
+        """See ``Store.groups``."""
         connection = await self._ready.ensure()
         return await stats.job_groups(connection, self.options.tables, by, conditions, limit)
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
-        """See ``Watch.watch``."""
+        """See ``Store.watch``."""
         tables = [table for table in self.options.tables if query.backend in {None, table.backend}]
         watch = Watch(connection=self._connection, tables=tables, query=query, signals=self._notifications)
         return watch.jobs(history)

@@ -6,16 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import attrs
 import pytest
 import pytest_asyncio
 
 from sp00ky_core import Outbox, TimeoutIgnored
 from sp00ky_core.encoding.json_bytes import JsonText
-from sp00ky_core.errors import ConfigError, OptionInvalid, PayloadError, PayloadNotJson, Sp00kyError
+from sp00ky_core.errors import OptionInvalid, PayloadError, PayloadNotJson, Sp00kyError
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery
-from sp00ky_core.stores.memory import MemoryStore
 
 SPEC = '{"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": {"/a": {"post": {}}}}'
 BACKEND = "{spec: openapi.json, baseUrl: 'http://127.0.0.1:1', method: {table: job}, maxPayloadBytes: 900000}"
@@ -114,34 +112,6 @@ async def test_a_lost_transaction_does_not_become_a_committed_job(outbox: Outbox
         with pytest.raises(OptionInvalid, match="connection is None; expected your connection"):
             await enqueueing
     assert await outbox.find() == []
-
-
-def lacking(outbox: Outbox, monkeypatch: pytest.MonkeyPatch, **capabilities: bool) -> None:
-    """Let the store be one that lacks them."""
-    lesser = attrs.evolve(outbox.store.capabilities, **capabilities)
-    monkeypatch.setattr(MemoryStore, "capabilities", lesser)
-
-
-async def test_a_store_without_order_takes_no_key(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    lacking(outbox, monkeypatch, ordering=False)
-    with pytest.raises(OptionInvalid, match="ordering_key is 'k'; expected none: memory:// keeps no order"):
-        await outbox.run("api", "/a", ordering_key="k")
-    assert await outbox.find() == []
-    await outbox.run("api", "/a", priority=3)
-
-
-@pytest.mark.parametrize("limit", ["rate: {limit: 1}", "maxInFlight: 1"])
-async def test_a_store_without_limits_runs_no_backend_that_has_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
-) -> None:
-    (tmp_path / "openapi.json").write_text(SPEC)
-    (tmp_path / "sp00ky.yml").write_text(f"backends: {{api: {BACKEND[:-1]}, {limit}}}}}\nstore: memory://\n")
-    limited = Outbox.open(tmp_path / "sp00ky.yml")
-    limited.refuse_unsupported()
-    lacking(limited, monkeypatch, limits=False)
-    key = limit.partition(":")[0]
-    with pytest.raises(ConfigError, match=rf"backends.api.{key}: memory:// keeps no limits"):
-        limited.runner()
 
 
 async def ignored(outbox: Outbox, how: str) -> None:

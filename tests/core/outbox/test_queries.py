@@ -3,16 +3,15 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import attrs
 import pytest
 import pytest_asyncio
 
 from sp00ky_core import JobFilter, JobQuery, NewJob, Outbox
-from sp00ky_core.errors import CallUnsupported, OptionInvalid, StoreClosed, UnknownBackend
+from sp00ky_core.errors import OptionInvalid, StoreClosed, UnknownBackend
 from sp00ky_core.job.job import Job
-from sp00ky_core.ports import Rollup, Rollups
+from sp00ky_core.ports import Rollup
 
 SPEC = 'openapi: 3.1.0\ninfo: {title: api, version: "1"}\npaths: {/a: {post: {}}}\n'
 CONFIG = "backends:\n  api: {spec: openapi.yml, baseUrl: 'http://127.0.0.1:1', method: {table: job}}\n"
@@ -59,7 +58,7 @@ async def test_a_wait_that_is_over_says_so(outbox: Outbox) -> None:
 async def test_rates_outlive_jobs_and_every_backend_has_some(outbox: Outbox) -> None:
     now = datetime.now(UTC)
     row = Rollup(minute=now, runner_id="r", backend="api", path="/a", outcome="failed", code=500, count=3)
-    await cast("Rollups", outbox.store).write_rollups([row])
+    await outbox.store.write_rollups([row])
     (whole,) = await outbox.rates(since=now - timedelta(hours=1))
     assert (whole.backend, whole.attempts, whole.codes) == ("api", 3, {500: 3})
     steps = await outbox.rates(since=now - timedelta(hours=1), step=timedelta(minutes=10))
@@ -87,15 +86,9 @@ async def test_a_code_that_no_answer_has_is_refused_wherever_jobs_are_filtered(o
     assert await outbox.find(code=0) == []
 
 
-async def test_rates_of_what_there_is_not_are_refused(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_rates_of_what_there_is_not_are_refused(outbox: Outbox) -> None:
     since = datetime.now(UTC) - timedelta(hours=1)
     with pytest.raises(UnknownBackend):
         await outbox.rates(since=since, backend="apo")
     with pytest.raises(OptionInvalid):
         await outbox.rates(since=since.replace(tzinfo=None))
-    without = attrs.evolve(outbox.store.capabilities, rollups=False)
-    monkeypatch.setattr(outbox.store, "capabilities", without)
-    with pytest.raises(CallUnsupported, match="rates"):
-        await outbox.rates(since=since)

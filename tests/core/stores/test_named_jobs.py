@@ -12,7 +12,7 @@ import pytest
 from sp00ky_core.backend.backend import load_backends
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.job.retry import STRATEGIES
-from sp00ky_core.ports import ErrorGroup, JobQuery, Store, StoreCapabilities
+from sp00ky_core.ports import ErrorGroup, JobQuery, Store
 from sp00ky_core.stores.named_jobs import NamedJobs
 
 DOCUMENTS = {"api": ["/a", "/b"], "agent": ["/chat"], "other": ["/a"]}
@@ -25,7 +25,6 @@ class Rows:
     """A store that can count, clear and group errors."""
 
     rows: list[tuple[str, str]] = attrs.field(factory=lambda: list(ROWS))
-    capabilities: StoreCapabilities = attrs.field(factory=StoreCapabilities)
 
     async def errors(self, *, since: Any = None, limit: int = 100, **_: Any) -> list[ErrorGroup]:
         now = datetime.now(UTC)

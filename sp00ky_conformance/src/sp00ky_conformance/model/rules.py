@@ -162,7 +162,7 @@ class StoreModel(OperatorRules):
         assert numbers[0] == numbers[1]
 
     def _enqueue(self, backend: str, ordering_key: str | None, count: int, **options: Any) -> list[Pair]:
-        if ordering_key is None or not self.real.capabilities.ordering:
+        if ordering_key is None:
             ordering_key, count = None, 1  # several would be due at once: either may be claimed first
         new_job = NewJob(
             path="/p",

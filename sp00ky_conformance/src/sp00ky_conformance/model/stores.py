@@ -6,15 +6,14 @@ import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import attrs
 from hypothesis.stateful import RuleBasedStateMachine
 
 from sp00ky_conformance.model.pairs import Pair
-from sp00ky_conformance.store.harness import WholeStore
 from sp00ky_core.gate.breaker import Breaker
-from sp00ky_core.ports import JobTable, StoreCapabilities, StoreFactory, StoreOptions
+from sp00ky_core.ports import JobTable, Store, StoreCapabilities, StoreFactory, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.memory import MemoryStore
 
@@ -52,8 +51,8 @@ class TwoStores(RuleBasedStateMachine):
             directory=Path(self._folder.name),
         )
         options = _limited(options, type(self).make_store(options).capabilities)
-        self.real: WholeStore = cast("WholeStore", type(self).make_store(options))
-        self.reference: WholeStore = MemoryStore(options)
+        self.real: Store = type(self).make_store(options)
+        self.reference: Store = MemoryStore(options)
         self.pairs: list[Pair] = []
         self.breakers: dict[str, Breaker] = {}  # as they were last seen
         self.rescheduled = 0
@@ -69,7 +68,7 @@ class TwoStores(RuleBasedStateMachine):
 
         return self._loop.run(awaited())
 
-    def both(self, call: Callable[[WholeStore], Awaitable[T]]) -> tuple[T, T]:
+    def both(self, call: Callable[[Store], Awaitable[T]]) -> tuple[T, T]:
         """Make the same call on the store and on the memory store."""
         return self.run(call(self.real)), self.run(call(self.reference))
 
@@ -85,8 +84,8 @@ class TwoStores(RuleBasedStateMachine):
 
 
 def _limited(options: StoreOptions, capabilities: StoreCapabilities) -> StoreOptions:
-    """Limit the second backend where the store keeps limits, and it is certain which jobs a claim takes."""
-    if not (capabilities.limits and capabilities.exact_order):
+    """Limit the second backend where it is certain which jobs a claim takes."""
+    if not capabilities.exact_order:
         return options
     first, second = options.tables
     return attrs.evolve(options, tables=(first, attrs.evolve(second, max_in_flight=MAX_IN_FLIGHT)))

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar
 
 import attrs
 import pytest
@@ -21,28 +21,13 @@ from sp00ky_core.job.retry import RetryPolicy
 from sp00ky_core.job.state_machine import Event, decide
 from sp00ky_core.ports import (
     FLAGS,
-    Audit,
-    Breakers,
-    Checks,
-    Clears,
-    Counts,
-    ErrorGroups,
     JobQuery,
     JobTable,
-    OverdueClaims,
-    Pauses,
-    Retention,
-    Rewrites,
-    Rollups,
-    Runners,
-    Settings,
     SettleFate,
     Settlement,
-    ShortIds,
     Statement,
     Store,
     StoreOptions,
-    Watch,
 )
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import new_key
@@ -52,8 +37,6 @@ __all__ = [
     "MAIL",
     "RUNNER",
     "StoreHarness",
-    "WholeStore",
-    "each_where",
     "eventually",
     "failure",
     "is_close",
@@ -116,18 +99,6 @@ def where(flag: str) -> Callable[[Test], Test]:
     return decorate
 
 
-def each_where(flag: str) -> Callable[[type[T]], type[T]]:
-    """Run every test of a class ``where`` the store's capabilities have the flag."""
-
-    def decorate(cls: type[T]) -> type[T]:
-        for name, test in list(vars(cls).items()):
-            if name.startswith("test_"):
-                setattr(cls, name, where(flag)(test))
-        return cls
-
-    return decorate
-
-
 def _calls_of(flag: str, store: Store) -> list[str]:
     """List the calls of an ability that a store has."""
     abilities = (ability for ability, name in FLAGS.items() if name == flag)
@@ -176,28 +147,6 @@ def settlement(job: Job, event: Event, **policy: Any) -> Settlement:
 def is_close(one: datetime | None, other: datetime | None) -> bool:
     """Whether two instants of the database's clock are the same, give or take a slow machine."""
     return one is not None and other is not None and abs(one - other) <= CLOCK_TOLERANCE
-
-
-class WholeStore(
-    Store,
-    OverdueClaims,
-    Checks,
-    Retention,
-    Clears,
-    Rewrites,
-    Watch,
-    Breakers,
-    Pauses,
-    Settings,
-    Runners,
-    Audit,
-    Counts,
-    ErrorGroups,
-    ShortIds,
-    Rollups,
-    Protocol,
-):
-    """A store as the tests of its capabilities know it, which run where it says that it has them."""
 
 
 class StoreHarness:
@@ -318,26 +267,26 @@ class StoreHarness:
         )
 
     @pytest_asyncio.fixture
-    async def store(self, options: StoreOptions) -> AsyncIterator[WholeStore]:
+    async def store(self, options: StoreOptions) -> AsyncIterator[Store]:
         """Yield a store that is open and migrated."""
         async with self.opened(options) as store:
             yield store
 
     @pytest_asyncio.fixture
-    async def hasty(self, options: StoreOptions) -> AsyncIterator[WholeStore]:
+    async def hasty(self, options: StoreOptions) -> AsyncIterator[Store]:
         """Yield the same, with leases of 50 ms."""
         async with self.opened(options, timeout=0.05, lease_margin=0.0) as store:
             yield store
 
     @asynccontextmanager
-    async def opened(self, options: StoreOptions, **table: Any) -> AsyncIterator[WholeStore]:
+    async def opened(self, options: StoreOptions, **table: Any) -> AsyncIterator[Store]:
         """Yield a store that is open and migrated, its tables with other settings."""
         store = self.make_store(with_tables(options, **table))
         await store.open()
         try:
             if not self.is_migrated:
                 await store.migrate()
-            yield cast("WholeStore", store)
+            yield store
         finally:
             await store.close()
 

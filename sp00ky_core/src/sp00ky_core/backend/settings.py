@@ -11,34 +11,15 @@ from sp00ky_core.backend.backend import Backend
 from sp00ky_core.config import BackendConfig, BackendSettings, RateConfig
 from sp00ky_core.config.keys import KeyProblem, SectionReader, camel
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
-from sp00ky_core.ports import Settings, SettingsRecord, Store, has
+from sp00ky_core.ports import SettingsRecord
 
 __all__ = ["SETTABLE", "settings_texts", "value_of", "value_text"]
 
 SETTABLE = tuple(map(camel, attrs.fields_dict(BackendSettings)))
 """The file's keys that can be set."""
 
-LIMITS = frozenset({"rate", "maxInFlight"})
-"""Those that a store may be unable to keep."""
-
 OF_TABLES = ("rate", "max_in_flight", "timeout")
 """Settings by which a store leases rows, and limits claims."""
-
-
-async def settings_in(store: Store) -> Mapping[str, SettingsRecord]:
-    """Return what is set of backends, as far as the store can keep it, by their names."""
-    kept = has(store, Settings)
-    records = {} if kept is None else await kept.settings()
-    if store.capabilities.limits:
-        return records
-    return {name: _without_limits(record) for name, record in records.items()}
-
-
-def _without_limits(record: SettingsRecord) -> SettingsRecord:
-    values = {key: value for key, value in record.values.items() if key not in LIMITS}
-    others = (key for key in record.values if key in LIMITS)
-    ignored = {**record.ignored, **dict.fromkeys(others, "its store keeps no limits")}
-    return attrs.evolve(record, values=values, ignored=ignored)
 
 
 def read_settings(backend: Backend, record: SettingsRecord) -> tuple[BackendSettings, Mapping[str, str]]:

@@ -26,7 +26,7 @@ from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.options import MAX_DELAY, expect
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.plugins.registry import load_config
-from sp00ky_core.ports import ALL_JOBS, JobFilter, ShortIds, has
+from sp00ky_core.ports import ALL_JOBS, JobFilter
 from sp00ky_health import address_of
 
 if TYPE_CHECKING:
@@ -237,8 +237,7 @@ async def beginning_with(outbox: Outbox, given: str) -> list[str]:
         return []
     tables = dict.fromkeys(backend.table.table for backend in outbox.backends.values())
     prefixes = [given] if ":" in given else [f"{table}:{given}" for table in tables]
-    store = has(outbox.store, ShortIds)
-    job_ids = [job_id for prefix in prefixes if store for job_id in await store.ids_starting_with(prefix)]
+    job_ids = [job_id for prefix in prefixes for job_id in await outbox.store.ids_starting_with(prefix)]
     return [job_id for job_id in job_ids if len(job_id.partition(":")[2]) >= SHORTEST_GENERATED]
 
 

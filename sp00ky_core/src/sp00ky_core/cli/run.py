@@ -30,7 +30,6 @@ from sp00ky_core.errors import MetricsMissing, OptionInvalid, SchemaError, Sp00k
 from sp00ky_core.observe.metrics import Answer, Measures, TextServer, refuse_unmeasured
 from sp00ky_core.outbox.operators.schedules import definition_findings
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.ports import Runners, needed
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_health import address_of
@@ -189,7 +188,7 @@ async def _run(settings: Settings, order: Order) -> int:
         if stopped.is_set():
             with suppress(Sp00kyError, TimeoutError):  # it may have beaten once
                 async with asyncio.timeout(1.0):
-                    await needed(outbox.store, Runners, "row of a runner").remove_runner(runner.runner_id)
+                    await outbox.store.remove_runner(runner.runner_id)
         else:
             begin = await stack.enter_async_context(reporting(runner)) if order.report else None
             await stack.enter_async_context(runner)

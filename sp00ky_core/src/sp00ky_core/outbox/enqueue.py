@@ -92,9 +92,6 @@ class EnqueueChecks:
         return self._checked(self.backends.named(backend), new_job)
 
     def _checked(self, backend: Backend, new_job: NewJob) -> NewJob:
-        if new_job.ordering_key is not None and not self.store.capabilities.ordering:
-            expected = f"none: {self.store.location} keeps no order"
-            raise OptionInvalid(option="ordering_key", value=shown(new_job.ordering_key), expected=expected)
         checked = backend.stored(validated(backend, new_job))
         return self.hooks.traced(checked, backend.config) if self.hooks.traces else checked
 

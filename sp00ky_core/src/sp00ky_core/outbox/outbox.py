@@ -15,7 +15,7 @@ from sp00ky_core.backend.backend import DELIVER_HERE, Backend, Backends, load_ba
 from sp00ky_core.backend.validation import TimeoutIgnored
 from sp00ky_core.config import BackendConfig, Config, find_config, refuse_unready, store_url
 from sp00ky_core.encoding.json_bytes import Payload
-from sp00ky_core.errors import AdapterMissing, ConfigError
+from sp00ky_core.errors import AdapterMissing
 from sp00ky_core.job.job import Job, JobOptions, NewJob
 from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
 from sp00ky_core.outbox.operators.export_import import JobMoves
@@ -245,17 +245,8 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
     def refuse_unsupported(self) -> None:
         """Raise ``ConfigError`` where the configuration has what the store doesn't keep."""
         if self.config.schedules and not self.store.capabilities.schedules:
-            raise self._unsupported("schedules", "schedules")
-        for name, backend in self.backends.items():
-            if backend.table.has_limits and not self.store.capabilities.limits:
-                key = "maxInFlight" if backend.table.rate is None else "rate"
-                raise self._unsupported(f"backends.{name}.{key}", "limits")
-            if backend.table.has_retention and not self.store.capabilities.retention:
-                raise self._unsupported(f"backends.{name}.retention", "retention")
-
-    def _unsupported(self, key: str, capability: str) -> ConfigError:
-        problem = f"{self.store.location} keeps no {capability}"
-        return self.config.error(key, problem, "leave it out, or use another store")
+            problem = f"{self.store.location} keeps no schedules"
+            raise self.config.error("schedules", problem, "leave it out, or use another store")
 
     def transport_factories(self, backends: Iterable[str] | None = None) -> Mapping[str, TransportFactory]:
         """Find what makes each backend's transport. Raises ``AdapterMissing``."""

@@ -23,25 +23,18 @@ from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import (
     ALL_JOBS,
     GROUPED,
-    Audit,
     AuditEntry,
     BackendStats,
     CallerConnection,
-    Checks,
     ErrorGroup,
     Finding,
     GroupBy,
     JobFilter,
     JobGroup,
     JobQuery,
-    Rollups,
     RunnerRecord,
-    Runners,
     check_limit,
-    has,
-    needed,
 )
-from sp00ky_core.stores.transactional.schema import findings
 
 __all__ = ["FindOptions"]
 
@@ -124,8 +117,7 @@ class Queries(Metered):
 
     async def check(self) -> list[Finding]:
         """Find what is wrong with the tables, each finding with its consequence and its fix."""
-        checks = has(self.store, Checks)
-        return await checks.check() if checks else findings(await self.store.migration())
+        return await self.store.check()
 
     async def watch(self, job_id: str) -> AsyncGenerator[Job, None]:
         """Yield the job now, and again whenever it has changed; end with its terminal status.
@@ -203,7 +195,7 @@ class Queries(Metered):
         backlog, now = stats.due + stats.processing, datetime.now(UTC)
         if not backlog:
             return 0.0, 0.0
-        if stats.paused is not None or not self.store.capabilities.counts:
+        if stats.paused is not None:
             return None
         spans = []
         for seconds in SPANS:
@@ -231,7 +223,6 @@ class Queries(Metered):
                 100 jobs of whom they are assigned to.
 
         Raises:
-            CallUnsupported: the store can't count jobs.
             OptionInvalid: What jobs can't be grouped by, or no number of groups.
             UnknownBackend: The filter names one that isn't configured.
         """
@@ -244,7 +235,7 @@ class Queries(Metered):
     async def _timed(self, groups: Sequence[JobGroup], by: GroupBy, since: datetime) -> list[JobGroup]:
         """Say of groups how long it took since then."""
         rates: dict[tuple[str, str | None], Rates] = {}
-        if by == "route" and self.store.capabilities.rollups:
+        if by == "route":
             rates = {(row.backend, row.path): row for row in await self.rates(since=since, routes=True)}
         timed = []
         for group in groups:
@@ -288,11 +279,9 @@ class Queries(Metered):
             routes: A row for each route in which attempts ended, rather than for each backend.
 
         Raises:
-            CallUnsupported: the store keeps no rollups.
             UnknownBackend: ``backend`` isn't configured.
             OptionInvalid: no time between ``since`` and ``until``, or too many steps.
         """
-        needed(self.store, Rollups, "rates()")
         known = list(self.backends) if backend is None else [self.backends.named(backend).name]
         _check_page(since, 0)
         _check_page(until, 0)
@@ -329,7 +318,7 @@ class Queries(Metered):
 
     async def runners(self) -> list[RunnerRecord]:
         """List the runners, the youngest first; one that has stopped cleanly isn't among them."""
-        return await needed(self.store, Runners, "runners()").runners()
+        return await self.store.runners()
 
     async def audit(
         self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
@@ -339,7 +328,7 @@ class Queries(Metered):
         ``after``: the id of the last entry of the page before.
         """
         _check_page(since, limit)
-        return await needed(self.store, Audit, "audit()").audit(since=since, limit=limit, after=after)
+        return await self.store.audit(since=since, limit=limit, after=after)
 
 
 FAILING = frozenset({JobStatus.FAILED, JobStatus.PENDING})

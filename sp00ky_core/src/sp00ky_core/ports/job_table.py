@@ -91,11 +91,6 @@ class JobTable:
         """Whether the fleet's claims are limited: such a table is claimed in a transaction of its own."""
         return self.rate is not None or self.max_in_flight is not None
 
-    @property
-    def has_retention(self) -> bool:
-        """Whether the configuration says how long jobs that have ended are kept."""
-        return any(kept is not None for kept in (self.keep_success, self.keep_failed, self.max_successes))
-
     def attempt_timeout(self, job_timeout: float | None) -> float:
         """Seconds for an attempt of a job whose row says ``job_timeout`` (clamped to 1..86,400)."""
         if not self.timeout_overridable or job_timeout is None:

@@ -1,4 +1,4 @@
-"""Promise what a store with ``capabilities.rollups`` does: keep how many attempts ended how, by the minute.
+"""Carry how many attempts ended how, by the minute.
 
 Rollups outlive the jobs' retention: rates and percentiles over time need no job rows.
 """
@@ -9,7 +9,6 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
 
 import attrs
 
@@ -22,7 +21,6 @@ __all__ = [
     "ROLLUPS_KEPT",
     "Rollup",
     "RollupQuery",
-    "Rollups",
     "coarse_buckets",
     "fine_buckets",
     "hour_of",
@@ -106,32 +104,6 @@ class RollupQuery:
     routes: bool = False
 
 
-class Rollups(Protocol):
-    """A store with ``capabilities.rollups``; an ability beside ``Store``, with errors as its calls have.
-
-    ``Store.migrate`` makes its table.
-    """
-
-    async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:
-        """Write rows in one round trip, each in the place of one with its key; return the database's time.
-
-        So a write whose reply was lost may be repeated. Without rows it only reads the clock.
-        """
-
-    async def rollups(self, query: RollupQuery) -> list[Rollup]:
-        """Sum up rows over all runners, in the database: by step, backend, path, outcome and code, in order.
-
-        ``minute`` is the beginning of the step, or ``query.since``; ``runner_id`` is empty.
-        """
-
-    async def fold_rollups(self, *, limit: int = 10_000) -> int:
-        """Fold at most ``limit`` rows older than ``MINUTES_KEPT`` into those of their hours; how many.
-
-        Only minutes of hours that are as old as a whole. Rows older than ``ROLLUPS_KEPT`` are deleted,
-        uncounted, at most ``limit``. Any number of runners may call it at once: nothing is counted twice.
-        """
-
-
 def coarse_buckets(buckets: Iterable[float]) -> tuple[int, ...]:
     """Sum up buckets to those of ``COARSE_BOUNDS``, and what is beyond."""
     return _sorted_into(COARSE_BOUNDS, BUCKET_BOUNDS, buckets)
@@ -162,7 +134,7 @@ def step_of(at: datetime, seconds: int) -> datetime:
 
 
 def summed(rollups: Iterable[Rollup], query: RollupQuery) -> list[Rollup]:
-    """Sum up rollups as ``Rollups.rollups`` does, all of them, in its order."""
+    """Sum up rollups as ``Store.rollups`` does, all of them, in its order."""
     sums: dict[tuple[datetime, str, str, str, int], Rollup] = {}
     for rollup in rollups:
         minute = query.since if query.step is None else step_of(rollup.minute, query.step)

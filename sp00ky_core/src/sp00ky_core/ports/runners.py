@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
 
 import attrs
 
@@ -13,12 +12,10 @@ __all__ = [
     "DEAD_AFTER",
     "NO_INFO",
     "OverdueClaim",
-    "OverdueClaims",
     "RunnerBeat",
     "RunnerInfo",
     "RunnerRecord",
     "RunnerState",
-    "Runners",
 ]
 
 DEAD_AFTER = 6.0
@@ -114,30 +111,3 @@ class OverdueClaim:
     epoch: int
     runner_id: str | None
     lasts: float
-
-
-class Runners(Protocol):
-    """A store with ``capabilities.runners``. Without it runners can't be listed, nor drained from afar.
-
-    The row of one that has stopped looks dead then, until it goes.
-    """
-
-    async def runners(self) -> list[RunnerRecord]:
-        """List the runners whose rows are there, the youngest first."""
-
-    async def drain_runner(self, runner_id: str) -> bool:
-        """Ask a runner to drain: its next beat says so. False: there is no such runner."""
-
-    async def remove_runner(self, runner_id: str) -> None:
-        """Remove the row of a runner that stops."""
-
-
-class OverdueClaims(Protocol):
-    """A store with ``capabilities.overdue_claims``. Without it no claim is taken from a runner that beats."""
-
-    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """List these runners' ``processing`` rows that ``reclaim`` takes only where they are named to it.
-
-        Their lease has run out by the database's clock, is missing, or is none that a claim can have written:
-        the epoch is 0, or it ends later than ``table.longest_lease`` from now. Never more than ``limit``.
-        """

@@ -224,6 +224,9 @@ class Schedules(Protocol):
         A running one is never deleted. The jobs stay.
         """
 
+    async def forget_runs(self, job_ids: Collection[str]) -> int:
+        """Delete the runs of schedules that have made these jobs; how many."""
+
     async def query_rows(self, query: str, *, limit: int = MAX_ROWS + 1) -> list[Mapping[str, Any]]:
         """Run a query that only reads; its first ``limit`` rows, each a JSON object.
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self, Unpack
 
 import attrs
 
 from sp00ky_core.config import SurrealdbConfig
+from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports.job_table import JobTable
-from sp00ky_core.ports.query import JobQuery
-from sp00ky_core.ports.queue_stats import BackendStats
-from sp00ky_core.ports.runners import OverdueClaim, RunnerBeat, RunnerInfo
+from sp00ky_core.ports.operators import Act, ActOptions, AuditEntry, SettingsRecord
+from sp00ky_core.ports.query import ALL_JOBS, GroupBy, JobFilter, JobQuery
+from sp00ky_core.ports.queue_stats import BackendStats, BreakerResult, ErrorGroup, JobGroup
+from sp00ky_core.ports.rollups import Rollup, RollupQuery
+from sp00ky_core.ports.runners import NO_INFO, OverdueClaim, RunnerBeat, RunnerInfo, RunnerRecord
 from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
 
 __all__ = ["CallerConnection", "Finding", "MigrationStep", "Store", "StoreFactory"]
@@ -109,27 +112,9 @@ class StoreCapabilities:
         durable: What was written outlives the process.
         concurrent_writes: A caller's transaction that has written delays no claim and no settle.
         holds_any_row: A row may break the contract, so another client can have written it so.
-        ordering: Jobs with an ``ordering_key`` are delivered one at a time, in order. Where not, no job has
-            one.
-        limits: Claims keep a table's ``rate`` and ``max_in_flight``. Where not, no table has them.
         schedules: It is a ``Schedules`` too. Where not, no job is made by a schedule.
-        rollups: It is a ``Rollups`` too. Where not, rates are known of a running process alone.
         one_loop: It can only be used in the event loop in which it was opened.
-        watch: It is a ``Watch`` too, and so on: what the core does where it isn't stands at each Protocol.
-        checks: It is a ``Checks`` too.
-        retention: It is a ``Retention`` too.
-        clears: It is a ``Clears`` too.
         reschedules: It is a ``Reschedules`` too.
-        rewrites: It is a ``Rewrites`` too.
-        overdue_claims: It is an ``OverdueClaims`` too.
-        breakers: It is a ``Breakers`` too.
-        pauses: It is a ``Pauses`` too.
-        settings: It is a ``Settings`` too.
-        runners: It is a ``Runners`` too.
-        audit: It is an ``Audit`` too.
-        counts: It is a ``Counts`` too.
-        error_groups: It is an ``ErrorGroups`` too.
-        short_ids: It is a ``ShortIds`` too.
     """
 
     transactions: bool = False
@@ -142,30 +127,15 @@ class StoreCapabilities:
     durable: bool = True
     concurrent_writes: bool = True
     holds_any_row: bool = True
-    ordering: bool = False
-    limits: bool = False
     schedules: bool = False
-    rollups: bool = False
     one_loop: bool = True
-    watch: bool = True
-    checks: bool = True
-    retention: bool = True
-    clears: bool = True
     reschedules: bool = True
-    rewrites: bool = True
-    overdue_claims: bool = True
-    breakers: bool = True
-    pauses: bool = True
-    settings: bool = True
-    runners: bool = True
-    audit: bool = True
-    counts: bool = True
-    error_groups: bool = True
-    short_ids: bool = True
 
 
 class Store(Protocol):
-    """A database that holds jobs: what every store does. What it may do beside it stands in ``capabilities``.
+    """A database that holds jobs: what every store does. What it may do beside stands in ``capabilities``.
+
+    ``TransactionalStore`` makes all of it out of a few primitives.
 
     Times are the database's own: a transition carries delays, and ``run_at``, ``lease_until`` and
     ``updated_at`` come from its clock. Every write of a status moves ``updated_at``; none moves
@@ -198,6 +168,11 @@ class Store(Protocol):
     async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
         """Plan what ``migrate`` would do now."""
 
+    async def check(self) -> list[Finding]:
+        """Find what is wrong with the tables, each finding with its consequence and its fix."""
+
+    # Jobs, from the enqueue to the end.
+
     async def add(
         self, new_jobs: Sequence[NewJob], *, connection: CallerConnection | None = None
     ) -> list[Job]:
@@ -226,7 +201,32 @@ class Store(Protocol):
         it, is left out: a runner sends what it is given. A payload over ``table.max_payload_bytes`` and any
         other text over ``LONGEST_TEXT`` isn't read: ``UNREAD`` stands for it, and makes the row defective.
 
-        What ``Breakers``, ``Pauses``, ``Ordering`` and ``Limits`` promise of a claim stands there.
+        *A backend that an operator has paused* gives nothing, no probe either; ``Claim.paused`` says so.
+
+        *Breakers.* A claim reads those of its backends, and returns them. A backend that is paused by its
+        breaker gives nothing. One whose breaker is open gives one job once its pause has passed, the probe,
+        to the first caller: of the ``PROBE_WINDOW`` oldest due one whose path is among ``table.routes``, if
+        there is one, for what can't be sent finds nothing out. The routes take turns (``route_in_turn``), for
+        one of them alone may be without an answer: those with a job that has retries left, which is the one
+        sent; at a ``risk_turn`` those without. Where the window is full, a ``shared`` store looks among the
+        ``PROBE_LATEST`` of each priority that became due last, too. The breaker is half-open from then on,
+        and the probe that caller's for ``table.probe_lease`` seconds, unless it is changed before; then
+        another caller may take the next one. (This may be a second round trip.) A pause that is longer than
+        ``table.longest_pause``, or a probe's lease than ``LONGEST_PROBE``, counts as over. None of this holds
+        for a table whose ``breaker`` is False.
+
+        *Keys.* Of the jobs with one ``ordering_key`` only the first in the order ``(ordering_at, id)`` that
+        hasn't ended is taken, when it is due, and only while no other job of that key is ``processing`` and
+        none, itself included, has a ``lease_until`` that is yet to come (its attempt was lost, or it was
+        killed: the request may still be under way). The database guards it. A lease counts only where a claim
+        wrote it: its row's epoch is over 0, and it ends no later than ``table.longest_lease`` from now.
+
+        *Limits.* Of a table with a ``rate`` each job taken costs a token, the probe too, also if it is
+        released; tokens come at that rate, by the database's clock, up to ``burst``. With ``max_in_flight``
+        at most so many jobs are ``processing`` or have a lease yet to come, in the whole fleet; one that has
+        (its attempt was lost) isn't taken before it ends, for a row counts once. Such a table is claimed in a
+        transaction of its own, which passes if another claim is at it. ``Claim.retry_in`` says when there may
+        be more.
         """
 
     async def next_due(self, backends: Collection[str]) -> float | None:
@@ -248,11 +248,11 @@ class Store(Protocol):
         stays as it is, as it does in a claim.
         """
 
-    async def beat(self, runner_id: str, info: RunnerInfo = ...) -> Mapping[str, RunnerBeat]:
-        """Write this runner's sign of life, and what it says of itself; return each runner's last one.
+    async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
+        """List these runners' ``processing`` rows that ``reclaim`` takes only where they are named to it.
 
-        Never queued behind claims or settles. Rows of runners that have not beaten for a day are removed.
-        Its own ``info.draining`` is true from when ``drain_runner`` has asked for it.
+        Their lease has run out by the database's clock, is missing, or is none that a claim can have written:
+        the epoch is 0, or it ends later than ``table.longest_lease`` from now. Never more than ``limit``.
         """
 
     async def reclaim(
@@ -268,16 +268,27 @@ class Store(Protocol):
         Those of ``dead_runners``: each with its last beat, as ``beat`` gave it; one that has beaten since is
         left alone, however late this call gets through. Those whose lease has run out by the database's
         clock, is missing, or is none that a claim can have written, unless their runner is one of
-        ``beating``: the database's clock may have jumped. And those of ``overdue`` (see ``OverdueClaims``),
+        ``beating``: the database's clock may have jumped. And those of ``overdue`` (see there),
         whoever has them, as long as they are still as they were (epoch, runner) and their lease is still
         over.
         """
 
-    async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
-        """Delete those of these jobs that have ended; their ids as they were given, each with None.
+    async def change_breaker(self, change: BreakerChange) -> BreakerResult:
+        """Write a change if the breaker is still as it was before it, and say how it is now.
 
-        One that the database keeps has what it said of it instead, and costs no other.
+        Of several callers' changes that start from one state, one is written. One that isn't for half-open
+        ends the probe; one that closes the breaker makes ``work_signal`` fire as new work does. A store that
+        repeats it where a reply was lost says whether it has written it at all (``change.has_made``).
         """
+
+    def work_signal(self) -> AsyncGenerator[None, None]:
+        """Yield whenever there may be work, and once after each (re)subscription.
+
+        Losing the subscription degrades to the caller's poll, is logged, and heals automatically. Signals
+        that come while the consumer is busy are merged into one.
+        """
+
+    # What there is.
 
     async def get(self, job_id: str, *, connection: object = None) -> Job:
         """Return one job, as a caller's connection sees it if one is given. Raises ``JobNotFound``.
@@ -295,17 +306,188 @@ class Store(Protocol):
             OptionInvalid: ``connection`` is of no kind that this store knows.
         """
 
+    def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
+        """Yield the jobs that match now (oldest first), then each again when it has changed.
+
+        With ``history`` only the latest so many of those that match now are yielded first, 0: none. The
+        first of them, or the readiness for changes, comes without reading the table.
+
+        With ``ids`` they are as ``get`` returns them, else as ``find`` does.
+
+        States that follow each other quickly may be merged; the last one is never left out. ``limit`` and
+        ``after`` don't count here. With ``ids`` it ends once none of them is there any more.
+        """
+
+    def own_id(self, job_id: str) -> str | None:
+        """Return an id as this database writes it; None: no row can have it."""
+
+    async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
+        """List ids that begin with ``<table>:<first characters of the key>``, by the key's index."""
+
+    async def copies_of(self, job_ids: Collection[str]) -> list[str]:
+        """List the ids of the jobs that are copies of these."""
+
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """Return each backend's numbers, its counts of one moment; with ``limit``, those up to it are exact.
 
         A larger one is an estimate then, at least ``limit``, and it reads no more than about so many rows.
         """
 
-    def work_signal(self) -> AsyncGenerator[None, None]:
-        """Yield whenever there may be work, and once after each (re)subscription.
+    async def count(self, conditions: JobFilter) -> int:
+        """Count the jobs that meet the conditions, in the database."""
 
-        Losing the subscription degrades to the caller's poll, is logged, and heals automatically. Signals
-        that come while the consumer is busy are merged into one.
+    async def groups(
+        self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
+    ) -> list[JobGroup]:
+        """Count the jobs that meet the conditions by their route, or by whom they are assigned to.
+
+        In the database; the largest groups first, at most ``limit``.
+        """
+
+    async def errors(
+        self,
+        *,
+        since: datetime | None = None,
+        limit: int = 100,
+        conditions: JobFilter = ALL_JOBS,
+        by: GroupBy = "route",
+    ) -> list[ErrorGroup]:
+        """Group the jobs that are failed, or pending after a failed attempt, by their last error.
+
+        Those whose ``updated_at`` is ``since`` or later, and that meet the conditions; by their route,
+        too, or by whom they are assigned to. The largest groups first, at most ``limit``.
+        """
+
+    # What is done to jobs that wait, or have ended.
+
+    async def import_jobs(self, jobs: Sequence[Job]) -> None:
+        """Insert jobs as they are, with their ids, times, statuses and errors; all or none.
+
+        None of them is processing. One without ``created_at`` is new: it is created, due, and has its place
+        among those of its ``ordering_key``, when the database's clock says so. Those that are pending make
+        ``work_signal`` fire as new work does.
+
+        Raises:
+            RowRefused: the database refuses one: its id is there, another live job has its ``dedup_key``.
+        """
+
+    async def redact(self, jobs: Sequence[Job]) -> Collection[str]:
+        """Write payload, result, errors, and keys of jobs that have ended as they are here; which, by id.
+
+        Keys are ``dedup_key``, ``ordering_key`` and ``assigned_to``. ``redacted_at`` becomes the database's
+        now; ``lease_epoch`` is raised, so that nobody writes back, or sends, what they read before.
+        Everything else stays, ``updated_at`` too. A job that has another status or epoch by now is left out.
+
+        Raises:
+            RowRefused: the database refuses one; none is written.
+        """
+
+    async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
+        """Delete those of these jobs that have ended; their ids as they were given, each with None.
+
+        One that the database keeps has what it said of it instead, and costs no other.
+        """
+
+    async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
+        """Delete at most ``limit`` jobs that have ended and meet the conditions; how many.
+
+        Of each backend the newest go first.
+
+        One statement with conditions for each backend, no row is read. A row that the database won't have
+        deleted is reported in the log, and holds up no other. Fewer than ``limit``: there are no more.
+        """
+
+    async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
+        """Delete at most ``limit`` jobs that ended longer ago than their table keeps them; how many.
+
+        So go successes beyond the latest ``max_successes`` of a table. Jobs that runs of the schedules
+        ``spared`` have made are kept, and don't count. Tables that runners don't deliver are left alone.
+
+        A row that the database won't have deleted is reported in the log, and holds up no other. Audit
+        entries go after ``AUDIT_KEPT``, uncounted.
+        """
+
+    # What the fleet shares.
+
+    async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
+        """Write this runner's sign of life, and what it says of itself; return each runner's last one.
+
+        Never queued behind claims or settles. Rows of runners that have not beaten for a day are removed.
+        Its own ``info.draining`` is true from when ``drain_runner`` has asked for it.
+        """
+
+    async def runners(self) -> list[RunnerRecord]:
+        """List the runners whose rows are there, the youngest first."""
+
+    async def drain_runner(self, runner_id: str) -> bool:
+        """Ask a runner to drain: its next beat says so. False: there is no such runner."""
+
+    async def remove_runner(self, runner_id: str) -> None:
+        """Remove the row of a runner that stops."""
+
+    async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
+        """Keep every later claim, of every process, from a backend; whether it wasn't paused before.
+
+        It ends after ``seconds``, or else with ``resume``. A pause of what is paused takes its place, but
+        for ``since``. Makes ``work_signal`` fire as new work does.
+        """
+
+    async def resume(self, backend: str) -> bool:
+        """End a pause; whether there was one. Makes ``work_signal`` fire as new work does."""
+
+    async def change_settings(
+        self,
+        backend: str,
+        values: Mapping[str, Any],
+        *,
+        seconds: float | None = None,
+        actor: str | None = None,
+    ) -> None:
+        """Set values (JSON, by key) of a backend beside those that are set and hold.
+
+        What they mean is nothing to a store: a runner reads them every 2 s, and says by ``use`` what follows.
+
+        All of them end after ``seconds``; without, when those did that are set already, or with
+        ``reset_settings``.
+        """
+
+    async def reset_settings(self, backend: str) -> bool:
+        """Forget what is set of a backend; whether anything was."""
+
+    async def settings(self) -> Mapping[str, SettingsRecord]:
+        """Return what is set and holds now, by the database's clock, by backend."""
+
+    def use(self, table: JobTable) -> None:
+        """Lease and limit a backend's jobs as this table says, from the next claim on."""
+
+    async def start_audit(self, act: Act) -> str:
+        """Write down an act that is about to be done; the entry's id."""
+
+    async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
+        """Write down how far an act has come."""
+
+    async def audit(
+        self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
+    ) -> list[AuditEntry]:
+        """List entries, newest first; ``after``: the last of the page before. Raises ``OptionInvalid``."""
+
+    async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:
+        """Write rows in one round trip, each in the place of one with its key; return the database's time.
+
+        So a write whose reply was lost may be repeated. Without rows it only reads the clock.
+        """
+
+    async def rollups(self, query: RollupQuery) -> list[Rollup]:
+        """Sum up rows over all runners, in the database: by step, backend, path, outcome and code, in order.
+
+        ``minute`` is the beginning of the step, or ``query.since``; ``runner_id`` is empty.
+        """
+
+    async def fold_rollups(self, *, limit: int = 10_000) -> int:
+        """Fold at most ``limit`` rows older than ``MINUTES_KEPT`` into those of their hours; how many.
+
+        Only minutes of hours that are as old as a whole. Rows older than ``ROLLUPS_KEPT`` are deleted,
+        uncounted, at most ``limit``. Any number of runners may call it at once: nothing is counted twice.
         """
 
 

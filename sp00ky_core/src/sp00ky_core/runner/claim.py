@@ -14,7 +14,7 @@ from sp00ky_core.errors import RowRefused, Sp00kyError, StoreUnavailable
 from sp00ky_core.gate.breaker import NEW
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.plugins.dispatch import Hooks
-from sp00ky_core.ports import Claim, Settings, Store, has
+from sp00ky_core.ports import Claim, Store
 from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions
@@ -156,11 +156,10 @@ class Claimer:
 
     def _take_over_adjusted(self) -> None:
         """Use what ``adjust`` was given, between two claims: jobs keep the lease of their claim."""
-        settings = has(self._store, Settings)
-        while self._adjusted and settings is not None:
+        while self._adjusted:
             name, backend = self._adjusted.popitem()
             self._slots[name].adjust(backend)
-            settings.use(self._slots[name].table)
+            self._store.use(self._slots[name].table)
             self._wake.may_have_more(name)
 
     async def _step(self) -> None:

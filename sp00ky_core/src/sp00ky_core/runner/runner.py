@@ -22,14 +22,10 @@ from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import (
     BackendStats,
     PreparedTransport,
-    Rollups,
     RunnerInfo,
-    Runners,
-    Settings,
     Settlement,
     Store,
     Transport,
-    has,
 )
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.claim import Claimer, Wake
@@ -129,10 +125,8 @@ class Runner:
             written=self._note,
             pruner=Pruner(self._store, self._options, close_runs),
         )
-        rollups = has(self._store, Rollups)
-        self._rollups = RollupWriter(rollups, self._options, self.observer) if rollups else None
-        settings = SettingsReader(self._store, tables, self._claimer.adjust, self.observer)
-        self._settings = settings if has(self._store, Settings) else None
+        self._rollups = RollupWriter(self._store, self._options, self.observer)
+        self._settings = SettingsReader(self._store, tables, self._claimer.adjust, self.observer)
 
     def _slots_of(self, backend: Backend, news: asyncio.Event) -> Slots:
         table, options = stored_table(backend), self._options
@@ -210,8 +204,7 @@ class Runner:
                     with naming(config):
                         await transport.prepare(config)
             await self._beat.beat()
-            if self._settings is not None:
-                await self._settings.look()
+            await self._settings.look()
             await self._hooks.dispatch("sp00ky_runner_started", runner_id=self.runner_id)
         except BaseException:
             await self._close_transports()
@@ -228,10 +221,8 @@ class Runner:
         if self._schedules is not None:
             self._tasks.start("scheduler", self._schedules.scheduler.run)
             self._tasks.start("runs", self._schedules.upkeep.run)
-        if self._rollups is not None:
-            self._tasks.start("rollups", self._rollups.run)
-        if self._settings is not None:
-            self._tasks.start("settings", self._settings.run)
+        self._tasks.start("rollups", self._rollups.run)
+        self._tasks.start("settings", self._settings.run)
         self._tasks.start("claim", self._claimer.run, ends=True)
 
     async def _listen(self) -> None:
@@ -394,8 +385,7 @@ class Runner:
         await self._tasks.stop("settle", "reclaim")
         await within(LAST_CHANGES, self._breakers.all_written())
         await self._tasks.stop("breakers", "rollups")
-        if self._rollups is not None:
-            await self._rollups.stop()
+        await self._rollups.stop()
         if await within(LAST_BEAT, self._beat.stop()) and not len(self._holdings):
             await self._remove_row()  # one that leaves claims behind is to be taken for dead
         await self._tasks.stop("beat")
@@ -423,12 +413,10 @@ class Runner:
             await transport.close()
 
     async def _remove_row(self) -> None:
-        if (runners := has(self._store, Runners)) is None:
-            return
         with self.observer.tolerating(
             "this runner's row can't be removed, it will look dead", logging.WARNING
         ):
-            await within(LAST_BEAT, runners.remove_runner(self.runner_id))
+            await within(LAST_BEAT, self._store.remove_runner(self.runner_id))
 
     async def _give_back_unstarted(self) -> None:
         for slots in self._slots.values():

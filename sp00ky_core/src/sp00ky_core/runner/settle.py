@@ -12,7 +12,7 @@ import attrs
 
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.gate.backend_breaker import TOO_OLD, SeenBreaker
-from sp00ky_core.gate.breaker import BreakerChange, BreakerState
+from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import facts_of, named
 from sp00ky_core.job.outcome import EXPIRED, OUTCOME_UNKNOWN, UNKNOWN_ROUTE, Delivered, Outcome, Undelivered
@@ -20,7 +20,7 @@ from sp00ky_core.job.retry import STRATEGIES, RetryPolicy, Strategy
 from sp00ky_core.job.state_machine import Deferred, Expired, Transition, decide
 from sp00ky_core.plugins.defaults import sp00ky_retry_policy
 from sp00ky_core.plugins.dispatch import Hooks
-from sp00ky_core.ports import BreakerResult, Breakers, SettleFate, Settlement, SettleResult, Store, has
+from sp00ky_core.ports import SettleFate, Settlement, SettleResult, Store
 from sp00ky_core.runner.counters_and_log import AttemptLog, Observer
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions
@@ -342,7 +342,7 @@ class BreakerWriter:
         change = seen.change()
         if change is not None:
             try:
-                result = await self._shared(change)
+                result = await self._store.change_breaker(change)
             except BaseException:
                 seen.failed()
                 raise
@@ -354,10 +354,3 @@ class BreakerWriter:
         self._progress.clear()
         self._changed()
         return change is not None and change.ends_probe
-
-    async def _shared(self, change: BreakerChange) -> BreakerResult:
-        """Write a change for the fleet; where the store keeps no breakers it holds for this runner alone."""
-        shared = has(self._store, Breakers)
-        if shared is None:
-            return BreakerResult(written=True, breaker=change.of(change.before))
-        return await shared.change_breaker(change)

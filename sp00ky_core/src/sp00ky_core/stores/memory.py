@@ -274,10 +274,7 @@ class MemoryStore(TransactionalStore):
         transactions=True,
         synchronous=True,
         durable=False,
-        ordering=True,
-        limits=True,
         schedules=True,
-        rollups=True,
     )
     executor: ClassVar[type[Executor]] = AtOnce
 

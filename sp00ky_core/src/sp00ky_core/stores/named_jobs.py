@@ -16,21 +16,15 @@ from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     ALL_JOBS,
     BackendStats,
-    Clears,
-    Counts,
     ErrorGroup,
-    ErrorGroups,
     GroupBy,
     JobFilter,
     JobGroup,
     JobQuery,
     Rollup,
     RollupQuery,
-    Rollups,
     Store,
     SynchronousEnqueue,
-    Watch,
-    has,
     needed,
 )
 from sp00ky_core.ports.queue_stats import joined_errors
@@ -107,32 +101,21 @@ class NamedJobs:
         return finished(self._found(query, find))
 
     async def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
-        """See ``Watch.watch``."""
-        async with aclosing(
-            needed(self.store, Watch, "watch()").watch(self._of_table(query), history=history)
-        ) as changes:
+        """See ``Store.watch``."""
+        async with aclosing(self.store.watch(self._of_table(query), history=history)) as changes:
             async for job in changes:
                 for wanted in self._wanted(query, [job]):
                     yield wanted
 
     async def count(self, conditions: JobFilter) -> int:
-        """See ``Counts.count``."""
-        counts, filters = has(self.store, Counts), self._parts(conditions)
-        return sum([await (counts.count(filter_) if counts else self._count(filter_)) for filter_ in filters])
-
-    async def _count(self, conditions: JobFilter) -> int:
-        """Count jobs by reading them."""
-        query, count = JobQuery(**attrs.asdict(conditions, recurse=False), limit=PAGE), 0
-        while jobs := await self.store.find(query):
-            count += len(jobs)
-            query = attrs.evolve(query, after=jobs[-1].id)
-        return count
+        """See ``Store.count``."""
+        return sum([await self.store.count(filter_) for filter_ in self._parts(conditions)])
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
-        """See ``Clears.clear_matching``."""
-        store, cleared = needed(self.store, Clears, "clear_matching()"), 0
+        """See ``Store.clear_matching``."""
+        cleared = 0
         for filter_ in self._parts(conditions):
-            cleared += await store.clear_matching(filter_, limit=limit - cleared)
+            cleared += await self.store.clear_matching(filter_, limit=limit - cleared)
             if cleared >= limit:
                 break
         return cleared
@@ -145,23 +128,21 @@ class NamedJobs:
         conditions: JobFilter = ALL_JOBS,
         by: GroupBy = "route",
     ) -> list[ErrorGroup]:
-        """See ``ErrorGroups.errors``; the store has a group for each spelling of an operation."""
-        store = needed(self.store, ErrorGroups, "errors()")
+        """See ``Store.errors``; the store has a group for each spelling of an operation."""
         groups = [
             self._regrouped(group, by)
             for filter_ in self._parts(conditions)
-            for group in await store.errors(since=since, limit=limit, conditions=filter_, by=by)
+            for group in await self.store.errors(since=since, limit=limit, conditions=filter_, by=by)
         ]
         return joined_errors(groups)[:limit]
 
     async def groups(
         self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
     ) -> list[JobGroup]:
-        """See ``Counts.groups``; the store has a group for each spelling of an operation."""
+        """See ``Store.groups``; the store has a group for each spelling of an operation."""
         groups: dict[tuple[str, str, str | None], JobGroup] = {}
-        store = needed(self.store, Counts, "groups()")
         for filter_ in self._parts(conditions):
-            for stored in await store.groups(by, conditions=filter_, limit=limit):
+            for stored in await self.store.groups(by, conditions=filter_, limit=limit):
                 group = self._regrouped(stored, by)
                 key = (group.backend, group.path, group.assigned_to)
                 groups[key] = _added(groups[key], group) if key in groups else group
@@ -175,8 +156,8 @@ class NamedJobs:
         return attrs.evolve(group, backend=backend, path=path)
 
     async def rollups(self, query: RollupQuery) -> list[Rollup]:
-        """See ``Rollups.rollups``."""
-        rows = await needed(self.store, Rollups, "rates()").rollups(query)
+        """See ``Store.rollups``."""
+        rows = await self.store.rollups(query)
         if not query.routes:
             return rows
         return summed((attrs.evolve(row, path=self._names(row.backend, row.path)[1]) for row in rows), query)

@@ -44,7 +44,7 @@ MANY = 10_000
 
 
 async def check(options: PostgresOptions, tables: Tables, executor: Executor) -> list[Finding]:
-    """See ``Checks.check``. Raises ``StoreUnavailable`` also for a server that takes no writes now."""
+    """See ``Store.check``. Raises ``StoreUnavailable`` also for a server that takes no writes now."""
     async with migrate.session(options) as connection:
         if await connection.fetchval("SHOW transaction_read_only") == "on":
             raise StoreUnavailable(store=options.direct_location, problem=READ_ONLY)

@@ -67,7 +67,7 @@ SUITED = ", (retries < max_retries) AS spare, (IF path IN $routes { path }) AS r
 """What makes a job a better probe than another."""
 
 Change = Callable[[BreakerChange], Awaitable[BreakerResult]]
-"""Changes a breaker: ``Breakers.change_breaker``."""
+"""Changes a breaker: ``Store.change_breaker``."""
 
 Slots = Sequence[tuple[JobTable, int]]
 _Row = Mapping[str, Any]

@@ -86,7 +86,7 @@ class Deletes:
         return deleted
 
     async def matching(self, tables: Iterable[JobTable], conditions: JobFilter, limit: int) -> int:
-        """See ``Clears.clear_matching``."""
+        """See ``Store.clear_matching``."""
         count = 0
         for table in await self.ready.there(tables):
             ids = await ended_ids(self.writes.connection, table, conditions, limit - count)
@@ -94,7 +94,7 @@ class Deletes:
         return count
 
     async def by_age(self, tables: Iterable[JobTable], limit: int, spared: Collection[str]) -> int:
-        """See ``Retention.prune``. Without a retention jobs are the user's, and kept."""
+        """See ``Store.prune``. Without a retention jobs are the user's, and kept."""
         connection, count = self.writes.connection, 0
         unspared = surql("retention_unspared") if spared else "true"
         for table in await self.ready.there(tables):

@@ -26,7 +26,7 @@ FEW = 5
 async def overdue(
     ready: Readiness, index: ClaimIndex, tables: Iterable[JobTable], runners: Collection[str], limit: int
 ) -> list[OverdueClaim]:
-    """See ``OverdueClaims.overdue`` (what changes seldom is looked at here: a runner asks every 2 s)."""
+    """See ``Store.overdue`` (what changes seldom is looked at here: a runner asks every 2 s)."""
     connection = await ready.ensure()
     await ready.refresh()
     with ready.passing_over():

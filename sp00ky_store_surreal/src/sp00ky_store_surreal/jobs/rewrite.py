@@ -23,7 +23,7 @@ HAPPENED = (
 
 
 async def insert_whole(ready: Readiness, tables: Mapping[str, JobTable], jobs: Sequence[Job]) -> None:
-    """See ``Rewrites.import_jobs`` of the ports; ``tables`` by name."""
+    """See ``Store.import_jobs`` of the ports; ``tables`` by name."""
     connection = await ready.ensure()
     rows = [_row(ready, tables[table_of(job.id)], job) for job in jobs]
     inserts, bindings = inserts_of(rows)
@@ -32,7 +32,7 @@ async def insert_whole(ready: Readiness, tables: Mapping[str, JobTable], jobs: S
 
 
 async def redact(ready: Readiness, tables: Mapping[str, JobTable], jobs: Sequence[Job]) -> list[str]:
-    """See ``Rewrites.redact`` of the ports; ``tables`` by name."""
+    """See ``Store.redact`` of the ports; ``tables`` by name."""
     connection = await ready.ensure()
     writes = [[id_value(job.id), _left(ready, tables[table_of(job.id)], job)] for job in jobs]
     ids = [row_id for row_id, _ in writes]

@@ -139,7 +139,7 @@ async def error_groups(
     *,
     since: datetime | None,
 ) -> list[ErrorGroup]:
-    """See ``ErrorGroups.errors``."""
+    """See ``Store.errors``."""
     groups: list[ErrorGroup] = []
     asked = {"since": since, "limit": min(limit, 2**31)}
     async for table, (rows, latest) in _grouped(connection, tables, "error_groups", by, conditions, **asked):
@@ -151,7 +151,7 @@ async def error_groups(
 async def job_groups(
     connection: Connection, tables: Iterable[JobTable], by: GroupBy, conditions: JobFilter, limit: int
 ) -> list[JobGroup]:
-    """See ``Counts.groups``."""
+    """See ``Store.groups``."""
     groups: list[JobGroup] = []
     asked = {"limit": min(limit, 2**31)}
     async for table, rows in _grouped(connection, tables, "job_groups", by, conditions, **asked):

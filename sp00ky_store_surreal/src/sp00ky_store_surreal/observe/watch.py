@@ -61,7 +61,7 @@ class Watch:
     signals: Signals
 
     async def jobs(self, history: int | None) -> AsyncGenerator[Job, None]:
-        """See ``Watch.watch``.
+        """See ``Store.watch``.
 
         Raises ``StoreUnavailable`` at the beginning only: afterwards it waits for a database that is away.
         """

@@ -106,10 +106,8 @@ def written_until(now: datetime) -> datetime:
     return step_of(now - WRITTEN, MINUTE)
 
 
-async def attempts(outbox: Outbox, within: Range, until: datetime) -> Sequence[Rates] | None:
-    """Return each backend's attempts in each step until a minute's end; None: the store keeps no rollups."""
-    if not outbox.store.capabilities.rollups:
-        return None
+async def attempts(outbox: Outbox, within: Range, until: datetime) -> Sequence[Rates]:
+    """Return each backend's attempts in each step until a minute's end."""
     return await outbox.rates(since=until - within.length, until=until, step=within.step)
 
 

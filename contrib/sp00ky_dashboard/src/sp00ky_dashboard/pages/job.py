@@ -14,7 +14,6 @@ from starlette.responses import PlainTextResponse, Response
 
 from sp00ky_core import Job
 from sp00ky_core.errors import JobNotFound
-from sp00ky_core.ports import ShortIds, has
 from sp00ky_dashboard.context import Context, context_of
 from sp00ky_dashboard.operate.copy_job import edit_page
 from sp00ky_dashboard.render import page, pretty
@@ -86,8 +85,7 @@ async def _found(context: Context, job_id: str) -> Job:
     try:
         return await context.outbox.get(job_id)
     except JobNotFound:
-        store = has(context.outbox.store, ShortIds)
-        ids = await store.ids_starting_with(job_id) if store else []
+        ids = await context.outbox.store.ids_starting_with(job_id)
         if len(ids) != 1:
             raise
     return await context.outbox.get(ids[0])

@@ -79,7 +79,7 @@ def _tabs(
 async def _counts(context: Context, conditions: JobFilter) -> Sequence[BackendStats | JobGroup]:
     """Count the jobs of each status, of the backend and of whom they are assigned to, if these are chosen."""
     outbox, backend, assigned_to = context.outbox, conditions.backend, conditions.assigned_to
-    if assigned_to and outbox.store.capabilities.counts:
+    if assigned_to:
         ask = partial(outbox.groups, "assigned", filter=JobFilter(backend=backend, assigned_to=assigned_to))
         return await context.read(("counts", backend, assigned_to), ask)
     numbers = await rates.stats(outbox, context.cache, context.patience)

@@ -23,10 +23,12 @@ from sp00ky_conformance.store.harness import (
 from sp00ky_core.errors import JobNotFound, StoreError, StoreUnavailable
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.ports import Breakers, JobQuery, OverdueClaims, Retention, Store, StoreOptions, has
+from sp00ky_core.ports import JobQuery, Store, StoreOptions
 from sp00ky_core.stores.transitions import clear, kill, redrive
 
 __all__ = ["ErrorConformance"]
+
+FAILURE = BreakerChange(backend=API, before=Breaker(), to=BreakerState.CLOSED, failures=1)
 
 CALLS: Mapping[str, Callable[[Store, str], Awaitable[object]]] = {
     "add": lambda store, job_id: store.add([new_job()]),
@@ -35,36 +37,17 @@ CALLS: Mapping[str, Callable[[Store, str], Awaitable[object]]] = {
     "release": lambda store, job_id: store.release(RUNNER, keep=()),
     "beat": lambda store, job_id: store.beat(RUNNER),
     "reclaim": lambda store, job_id: store.reclaim(silent(RUNNER)),
-    "overdue": lambda store, job_id: overdue(store),
+    "overdue": lambda store, job_id: store.overdue([RUNNER]),
     "kill": lambda store, job_id: kill(store, [job_id]),
     "redrive": lambda store, job_id: redrive(store, [job_id]),
     "clear": lambda store, job_id: clear(store, [job_id]),
-    "prune": lambda store, job_id: prune(store),
+    "prune": lambda store, job_id: store.prune(),
     "get": lambda store, job_id: store.get(job_id),
     "find": lambda store, job_id: store.find(JobQuery()),
     "stats": lambda store, job_id: store.stats(),
-    "change_breaker": lambda store, job_id: change_breaker(store),
+    "change_breaker": lambda store, job_id: store.change_breaker(FAILURE),
 }
 """One call of each kind; ``job_id`` is one of a table of the store's."""
-
-
-async def overdue(store: Store) -> None:
-    """List what is overdue, where the store does."""
-    if claims := has(store, OverdueClaims):
-        await claims.overdue([RUNNER])
-
-
-async def prune(store: Store) -> None:
-    """Delete what is old, where the store does."""
-    if retention := has(store, Retention):
-        await retention.prune()
-
-
-async def change_breaker(store: Store) -> None:
-    """Write the first failure of a backend, where the store keeps it."""
-    if breakers := has(store, Breakers):
-        change = BreakerChange(backend=API, before=Breaker(), to=BreakerState.CLOSED, failures=1)
-        await breakers.change_breaker(change)
 
 
 class ErrorConformance(StoreHarness):

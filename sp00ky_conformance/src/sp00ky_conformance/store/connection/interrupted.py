@@ -75,7 +75,6 @@ class InterruptionConformance(StoreHarness):
                     await asyncio.sleep(0)
             assert jobs == dict.fromkeys(added, 0)
 
-    @where("ordering")
     async def test_a_claim_of_a_key_that_is_cut_off_is_given_back(self, store: Store) -> None:
         for moment in range(MOMENTS):
             added = await self.add(store, 3, ordering_key="k")
@@ -87,7 +86,6 @@ class InterruptionConformance(StoreHarness):
                     await asyncio.sleep(0)
             assert list(delivered) == [job.id for job in added]
 
-    @where("limits")
     async def test_a_claim_with_limits_that_is_cut_off_is_given_back(self, options: StoreOptions) -> None:
         async with self.opened(limited(options, max_in_flight=2)) as store:
             for moment in range(MOMENTS):

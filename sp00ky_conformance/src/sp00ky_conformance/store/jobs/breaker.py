@@ -17,8 +17,6 @@ from sp00ky_conformance.store.harness import (
     PATIENCE,
     RUNNER,
     StoreHarness,
-    WholeStore,
-    each_where,
     eventually,
 )
 from sp00ky_core.config import BreakerConfig
@@ -33,13 +31,7 @@ from sp00ky_core.gate.breaker import (
     ProbeWithoutNews,
     change_after,
 )
-from sp00ky_core.ports import (
-    PROBE_WINDOW,
-    BreakerResult,
-    BreakerStats,
-    Claim,
-    StoreOptions,
-)
+from sp00ky_core.ports import PROBE_WINDOW, BreakerResult, BreakerStats, Claim, Store, StoreOptions
 from sp00ky_core.stores.ids import new_key
 
 __all__ = ["BreakerConformance"]
@@ -47,7 +39,6 @@ __all__ = ["BreakerConformance"]
 LONG, SHORT = 3_600.0, 0.001
 
 
-@each_where("breakers")
 class BreakerConformance(StoreHarness):
     """A breaker is read with each claim, and written under a guard.
 
@@ -68,24 +59,24 @@ class BreakerConformance(StoreHarness):
         return attrs.evolve(options, tables=tuple(attrs.evolve(pair, backend=name) for pair, name in pairs))
 
     @pytest_asyncio.fixture
-    async def guarded(self, guarded_options: StoreOptions) -> AsyncIterator[WholeStore]:
+    async def guarded(self, guarded_options: StoreOptions) -> AsyncIterator[Store]:
         async with self.opened(guarded_options) as store:
             yield store
 
     @pytest_asyncio.fixture
-    async def hasty_guarded(self, guarded_options: StoreOptions) -> AsyncIterator[WholeStore]:
+    async def hasty_guarded(self, guarded_options: StoreOptions) -> AsyncIterator[Store]:
         async with self.opened(guarded_options, timeout=0.05, lease_margin=0.0) as store:
             yield store
 
     async def test_a_backend_that_never_failed_says_nothing(
-        self, guarded: WholeStore, api: str, mail: str
+        self, guarded: Store, api: str, mail: str
     ) -> None:
         await self.add(guarded, backend=api)
         claim = await guarded.claim({api: 5, mail: 5}, RUNNER)
         assert (len(claim), claim.breakers) == (1, {})
 
     async def test_failures_are_counted_and_read_with_the_claim(
-        self, guarded: WholeStore, api: str, mail: str
+        self, guarded: Store, api: str, mail: str
     ) -> None:
         await self._after(guarded, api, Failed())
         result = await self._after(guarded, api, Failed(), Breaker(failures=1))
@@ -95,28 +86,26 @@ class BreakerConformance(StoreHarness):
         assert (len(claim), claim.breakers) == (1, {api: Breaker(failures=2)})
         assert (await guarded.claim({mail: 5}, RUNNER)).breakers == {}
 
-    async def test_an_answer_ends_the_row_of_failures(self, guarded: WholeStore, api: str) -> None:
+    async def test_an_answer_ends_the_row_of_failures(self, guarded: Store, api: str) -> None:
         await self._after(guarded, api, Failed())
         assert (await self._after(guarded, api, Answered(), Breaker(failures=1))).written
         assert (await guarded.claim({api: 5}, RUNNER)).breakers == {}
 
-    async def test_a_change_from_another_state_is_not_written(self, guarded: WholeStore, api: str) -> None:
+    async def test_a_change_from_another_state_is_not_written(self, guarded: Store, api: str) -> None:
         await self._after(guarded, api, Failed())
         late = await self._after(guarded, api, Failed())
         assert (late.written, late.breaker) == (False, Breaker(failures=1))
         ahead = await self._after(guarded, api, Failed(), Breaker(failures=2))
         assert (ahead.written, ahead.breaker) == (False, Breaker(failures=1))
 
-    async def test_one_of_many_changes_is_written(self, guarded: WholeStore, api: str) -> None:
+    async def test_one_of_many_changes_is_written(self, guarded: Store, api: str) -> None:
         results = await asyncio.gather(
             *(self._after(guarded, api, Failed(), interval=LONG) for _ in range(10))
         )
         assert sum(result.written for result in results) == 1
         assert (await guarded.claim({api: 5}, RUNNER)).breakers == {api: Breaker(failures=1)}
 
-    async def test_an_open_breaker_lets_nothing_through(
-        self, guarded: WholeStore, api: str, mail: str
-    ) -> None:
+    async def test_an_open_breaker_lets_nothing_through(self, guarded: Store, api: str, mail: str) -> None:
         await self.add(guarded, 5, backend=api)
         await self.add(guarded, backend=mail)
         breaker = (await self._open(guarded, api, LONG)).breaker
@@ -127,14 +116,14 @@ class BreakerConformance(StoreHarness):
         assert claim.breakers[api].state is BreakerState.OPEN
         assert claim.breakers[api].paused_for == pytest.approx(LONG, abs=60)
 
-    async def test_it_is_in_the_numbers(self, guarded: WholeStore, api: str, mail: str) -> None:
+    async def test_it_is_in_the_numbers(self, guarded: Store, api: str, mail: str) -> None:
         await self._open(guarded, api, LONG)
         stats = await guarded.stats()
         assert stats[api].breaker.state == "open"
         assert stats[api].breaker.paused_for_s == pytest.approx(LONG, abs=60)
         assert (stats[mail].breaker.state, stats[mail].breaker.paused_for_s) == ("closed", 0)
 
-    async def test_after_the_pause_one_caller_gets_one_job(self, guarded: WholeStore, api: str) -> None:
+    async def test_after_the_pause_one_caller_gets_one_job(self, guarded: Store, api: str) -> None:
         await self.add(guarded, 5, backend=api)
         await self._open(guarded, api, SHORT)
         claim = await self._probe(guarded, api)
@@ -147,7 +136,7 @@ class BreakerConformance(StoreHarness):
             assert (list(other), other.breakers[api].probe_runner) == ([], RUNNER)
         assert (await guarded.stats())[api].breaker.state == "half_open"
 
-    async def test_of_many_callers_one_gets_the_probe(self, guarded: WholeStore, api: str) -> None:
+    async def test_of_many_callers_one_gets_the_probe(self, guarded: Store, api: str) -> None:
         await self.add(guarded, 20, backend=api)
         await self._open(guarded, api, SHORT)
         await asyncio.sleep(2 * SHORT)  # nothing tells of a pause's end
@@ -155,7 +144,7 @@ class BreakerConformance(StoreHarness):
         assert sum(len(claim) for claim in claims) == 1
         assert (await guarded.stats())[api].processing == 1
 
-    async def test_no_probe_is_taken_when_nothing_is_due(self, guarded: WholeStore, api: str) -> None:
+    async def test_no_probe_is_taken_when_nothing_is_due(self, guarded: Store, api: str) -> None:
         await self.add(guarded, backend=api, delay=timedelta(hours=1))
         await self._open(guarded, api, SHORT)
         await asyncio.sleep(2 * SHORT)  # nothing tells of a pause's end
@@ -165,9 +154,7 @@ class BreakerConformance(StoreHarness):
         await self.add(guarded, backend=api)
         assert len(await guarded.claim({api: 5}, "runner-2")) == 1
 
-    async def test_a_probe_has_retries_left_if_there_is_such_a_job(
-        self, guarded: WholeStore, api: str
-    ) -> None:
+    async def test_a_probe_has_retries_left_if_there_is_such_a_job(self, guarded: Store, api: str) -> None:
         await self.add(guarded, 3, backend=api, max_retries=0)
         (spare,) = await self.add(guarded, backend=api, max_retries=1)
         await self.add(guarded, backend=api, max_retries=5)
@@ -175,7 +162,7 @@ class BreakerConformance(StoreHarness):
         assert [job.id for job in await self._probe(guarded, api)] == [spare.id]
 
     async def test_a_probe_may_have_no_retries_left_if_there_is_no_other_job(
-        self, guarded: WholeStore, api: str
+        self, guarded: Store, api: str
     ) -> None:
         (oldest, *_) = await self.add(guarded, 3, backend=api, max_retries=0)
         await self._open(guarded, api, SHORT)
@@ -271,7 +258,7 @@ class BreakerConformance(StoreHarness):
             assert LONG / 5 < after.breaker.paused_for <= LONG / 4
             assert await store.claim({api: 1}, RUNNER) == []
 
-    async def test_a_probe_that_is_answered_closes_it(self, guarded: WholeStore, api: str) -> None:
+    async def test_a_probe_that_is_answered_closes_it(self, guarded: Store, api: str) -> None:
         await self.add(guarded, 5, backend=api)
         await self._open(guarded, api, SHORT)
         half_open = (await self._probe(guarded, api)).breakers[api]
@@ -281,7 +268,7 @@ class BreakerConformance(StoreHarness):
         claim = await guarded.claim({api: 5}, "runner-2")
         assert (len(claim), claim.breakers) == (4, {})
 
-    async def test_closing_it_is_a_signal(self, guarded: WholeStore, api: str) -> None:
+    async def test_closing_it_is_a_signal(self, guarded: Store, api: str) -> None:
         await self.add(guarded, 2, backend=api)
         await self._open(guarded, api, SHORT)
         half_open = (await self._probe(guarded, api)).breakers[api]
@@ -292,7 +279,7 @@ class BreakerConformance(StoreHarness):
             await anext(signals)
         await signals.aclose()
 
-    async def test_a_probe_that_fails_opens_it_for_longer(self, guarded: WholeStore, api: str) -> None:
+    async def test_a_probe_that_fails_opens_it_for_longer(self, guarded: Store, api: str) -> None:
         await self.add(guarded, 5, backend=api)
         await self._open(guarded, api, SHORT)
         half_open = (await self._probe(guarded, api)).breakers[api]
@@ -303,7 +290,7 @@ class BreakerConformance(StoreHarness):
         assert breaker.paused_for == pytest.approx(30, abs=29)
         assert list(await guarded.claim({api: 5}, RUNNER)) == []
 
-    async def test_a_probe_without_news_goes_to_the_next(self, guarded: WholeStore, api: str) -> None:
+    async def test_a_probe_without_news_goes_to_the_next(self, guarded: Store, api: str) -> None:
         await self.add(guarded, 5, backend=api)
         await self._open(guarded, api, SHORT)
         half_open = (await self._probe(guarded, api)).breakers[api]
@@ -312,7 +299,7 @@ class BreakerConformance(StoreHarness):
         assert job.runner_id == "runner-2"
 
     async def test_a_probe_whose_runner_is_silent_goes_to_the_next(
-        self, hasty_guarded: WholeStore, api: str
+        self, hasty_guarded: Store, api: str
     ) -> None:
         await self.add(hasty_guarded, 5, backend=api)
         await self._open(hasty_guarded, api, SHORT)
@@ -322,7 +309,7 @@ class BreakerConformance(StoreHarness):
         late = await self._after(hasty_guarded, api, ProbeAnswered(runner_id=RUNNER), half_open)
         assert (late.written, late.breaker.probe_runner) == (False, "runner-2")
 
-    async def test_a_closed_breaker_may_be_paused(self, guarded: WholeStore, api: str) -> None:
+    async def test_a_closed_breaker_may_be_paused(self, guarded: Store, api: str) -> None:
         await self.add(guarded, backend=api)
         result = await self._after(guarded, api, Answered(retry_after=LONG))
         assert (result.written, result.breaker.state) == (True, BreakerState.CLOSED)
@@ -332,20 +319,18 @@ class BreakerConformance(StoreHarness):
         breaker = (await guarded.stats())[api].breaker
         assert (breaker.state, round(breaker.paused_for_s, -2)) == ("closed", LONG)
 
-    async def test_a_pause_that_has_passed_lets_all_through(self, guarded: WholeStore, api: str) -> None:
+    async def test_a_pause_that_has_passed_lets_all_through(self, guarded: Store, api: str) -> None:
         await self.add(guarded, 5, backend=api)
         await self._after(guarded, api, Answered(retry_after=SHORT))
         assert len(await eventually(lambda: guarded.claim({api: 5}, RUNNER))) == 5
 
-    async def test_a_pause_is_never_shortened(self, guarded: WholeStore, api: str) -> None:
+    async def test_a_pause_is_never_shortened(self, guarded: Store, api: str) -> None:
         paused = (await self._after(guarded, api, Answered(retry_after=LONG))).breaker
         result = await self._after(guarded, api, Failed(retry_after=1.0), paused)
         assert result.written
         assert result.breaker.paused_for == pytest.approx(LONG, abs=60)
 
-    async def test_a_pause_while_a_probe_is_under_way_leaves_it_alone(
-        self, guarded: WholeStore, api: str
-    ) -> None:
+    async def test_a_pause_while_a_probe_is_under_way_leaves_it_alone(self, guarded: Store, api: str) -> None:
         await self.add(guarded, 5, backend=api)
         await self._open(guarded, api, SHORT)
         half_open = (await self._probe(guarded, api)).breakers[api]
@@ -355,7 +340,7 @@ class BreakerConformance(StoreHarness):
         assert result.breaker.paused_for == pytest.approx(LONG, abs=60)
 
     async def test_a_table_without_a_breaker_is_claimed_from_all_the_same(
-        self, guarded_options: StoreOptions, guarded: WholeStore, api: str
+        self, guarded_options: StoreOptions, guarded: Store, api: str
     ) -> None:
         await self.add(guarded, 5, backend=api)
         await self._open(guarded, api, LONG)
@@ -368,7 +353,7 @@ class BreakerConformance(StoreHarness):
 
     async def _after(
         self,
-        store: WholeStore,
+        store: Store,
         api: str,
         event: BreakerEvent,
         before: Breaker | None = None,
@@ -380,16 +365,16 @@ class BreakerConformance(StoreHarness):
         assert change is not None
         return await store.change_breaker(change)
 
-    async def _open(self, store: WholeStore, api: str, seconds: float) -> BreakerResult:
+    async def _open(self, store: Store, api: str, seconds: float) -> BreakerResult:
         for failures in range(2):
             await self._after(store, api, Failed(), Breaker(failures=failures))
         result = await self._after(store, api, Failed(), Breaker(failures=2), interval=seconds)
         assert result.written
         return result
 
-    async def _fail(self, store: WholeStore, api: str, claim: Claim) -> None:
+    async def _fail(self, store: Store, api: str, claim: Claim) -> None:
         failed = ProbeFailed(runner_id=RUNNER)
         await self._after(store, api, failed, claim.breakers[api], interval=SHORT / 100)
 
-    async def _probe(self, store: WholeStore, api: str, runner: str = RUNNER) -> Claim:
+    async def _probe(self, store: Store, api: str, runner: str = RUNNER) -> Claim:
         return await eventually(lambda: store.claim({api: 5}, runner))

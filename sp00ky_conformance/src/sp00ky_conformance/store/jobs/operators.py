@@ -19,7 +19,6 @@ from sp00ky_conformance.store.harness import (
     is_close,
     settlement,
     silent,
-    where,
 )
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job.job import Job, JobStatus
@@ -204,7 +203,6 @@ class ClearConformance(StoreHarness):
         with pytest.raises(JobNotFound):
             await store.get(success.id)
 
-    @where("retention")
     async def test_prune_deletes_what_is_older_than_it_is_kept(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=0.0, keep_failed=3_600.0) as store:
             await self.ended(store)
@@ -224,7 +222,6 @@ class ClearConformance(StoreHarness):
             left = {job.id for job in await store.find(JobQuery())}
             assert left == {failed.id, processing.id, pending.id}
 
-    @where("retention")
     async def test_failed_jobs_have_a_retention_of_their_own(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=3_600.0, keep_failed=0.0) as store:
             success = await self.ended(store)
@@ -232,7 +229,6 @@ class ClearConformance(StoreHarness):
             await eventually(store.prune)
             assert [job.id for job in await store.find(JobQuery())] == [success.id]
 
-    @where("retention")
     async def test_what_is_kept_for_ever_keeps_nothing_else(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=math.inf, keep_failed=0.0) as store:
             success = await self.ended(store)
@@ -240,7 +236,6 @@ class ClearConformance(StoreHarness):
             assert await eventually(store.prune) == 1
             assert [job.id for job in await store.find(JobQuery())] == [success.id]
 
-    @where("retention")
     async def test_the_latest_successes_are_kept(self, options: StoreOptions) -> None:
         async with self.opened(
             options, keep_success=math.inf, keep_failed=math.inf, max_successes=2
@@ -254,7 +249,6 @@ class ClearConformance(StoreHarness):
             left = {job.id for job in await store.find(JobQuery())}
             assert left == {failed.id, other.id, *(job.id for job in successes[-2:])}
 
-    @where("retention")
     async def test_what_another_scheduler_delivers_is_left_alone(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=0.0, max_successes=0, delivered=False) as store:
             jobs = {(await self.ended(store)).id, (await self.claimed(store)).id}
@@ -262,7 +256,6 @@ class ClearConformance(StoreHarness):
             assert await store.prune() == 0
             assert {job.id for job in await store.find(JobQuery())} == jobs
 
-    @where("retention")
     async def test_prune_keeps_to_its_limit(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=0.0) as store:
             for backend in (API, API, API, MAIL):

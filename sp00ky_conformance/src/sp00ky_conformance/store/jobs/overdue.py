@@ -15,14 +15,11 @@ from sp00ky_conformance.store.harness import (
     MAIL,
     RUNNER,
     StoreHarness,
-    WholeStore,
-    each_where,
     eventually,
     silent,
-    where,
 )
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.ports import OverdueClaim, StoreOptions
+from sp00ky_core.ports import OverdueClaim, Store, StoreOptions
 from sp00ky_core.stores.transitions import kill
 
 __all__ = ["OverdueConformance"]
@@ -31,11 +28,10 @@ OTHER = "runner-2"
 FAR = datetime(2099, 1, 1, tzinfo=UTC)
 
 
-@each_where("overdue_claims")
 class OverdueConformance(StoreHarness):
     """A lease that is over proves nothing against a runner that beats."""
 
-    async def test_a_runner_that_beats_keeps_what_has_run_out(self, hasty: WholeStore) -> None:
+    async def test_a_runner_that_beats_keeps_what_has_run_out(self, hasty: Store) -> None:
         job = await self.claimed(hasty)
         (claim,) = await eventually(lambda: hasty.overdue([RUNNER]))
         assert await hasty.reclaim({}, beating=[RUNNER, OTHER]) == []
@@ -74,7 +70,6 @@ class OverdueConformance(StoreHarness):
             (claim,) = await store.overdue([RUNNER])
             assert claim.lasts == pytest.approx(150)
 
-    @where("settings")
     async def test_a_lease_lasts_as_long_as_it_was_written_to(self, options: StoreOptions) -> None:
         """Also where an operator has set a longer timeout than the file's."""
         async with self.opened(options, timeout=0.05, lease_margin=0.2) as store:
@@ -84,14 +79,14 @@ class OverdueConformance(StoreHarness):
             assert claim.job_id == job.id
             assert claim.lasts == pytest.approx(0.6, abs=0.01)
 
-    async def test_a_running_lease_is_not_overdue(self, store: WholeStore) -> None:
+    async def test_a_running_lease_is_not_overdue(self, store: Store) -> None:
         job = await self.claimed(store)
         assert await store.overdue([RUNNER]) == []
         named = OverdueClaim(job_id=job.id, epoch=job.lease_epoch, runner_id=RUNNER, lasts=0.0)
         assert await store.reclaim({}, beating=[RUNNER], overdue=[named]) == []
         assert await store.reclaim({}, overdue=[named]) == []
 
-    async def test_only_the_very_claim_that_was_seen_is_taken(self, hasty: WholeStore) -> None:
+    async def test_only_the_very_claim_that_was_seen_is_taken(self, hasty: Store) -> None:
         job = await self.claimed(hasty, max_retries=5)
         (seen,) = await eventually(lambda: hasty.overdue([RUNNER]))
         (again,) = await hasty.reclaim({}, beating=[OTHER])
@@ -102,12 +97,12 @@ class OverdueConformance(StoreHarness):
             assert await hasty.reclaim({}, beating=[RUNNER], overdue=[stale]) == []
         assert (await hasty.get(job.id)).lease_epoch == 3
 
-    async def test_a_dead_runners_rows_are_taken_whatever_others_do(self, store: WholeStore) -> None:
+    async def test_a_dead_runners_rows_are_taken_whatever_others_do(self, store: Store) -> None:
         job = await self.claimed(store, runner="dead")
         (written,) = await store.reclaim(silent("dead"), beating=[RUNNER])
         assert written.job_id == job.id
 
-    async def test_what_has_ended_is_not_overdue(self, hasty: WholeStore) -> None:
+    async def test_what_has_ended_is_not_overdue(self, hasty: Store) -> None:
         await self.ended(hasty)
         job = await self.claimed(hasty)
         await eventually(lambda: hasty.overdue([RUNNER]))
@@ -116,7 +111,7 @@ class OverdueConformance(StoreHarness):
 
     @pytest.mark.parametrize("lease_until", [None, FAR], ids=["none", "far"])
     async def test_a_lease_that_no_runner_wrote_is_over(
-        self, store: WholeStore, options: StoreOptions, lease_until: datetime | None
+        self, store: Store, options: StoreOptions, lease_until: datetime | None
     ) -> None:
         job_id = await self._processing(store, options, lease_until, runner_id="never-seen")
         if job_id is None:
@@ -128,7 +123,7 @@ class OverdueConformance(StoreHarness):
 
     @pytest.mark.parametrize("lease_until", [None, FAR], ids=["none", "far"])
     async def test_a_runner_that_beats_keeps_it_until_it_is_named(
-        self, store: WholeStore, options: StoreOptions, lease_until: datetime | None
+        self, store: Store, options: StoreOptions, lease_until: datetime | None
     ) -> None:
         job_id = await self._processing(store, options, lease_until, runner_id=RUNNER)
         if job_id is None:
@@ -140,7 +135,7 @@ class OverdueConformance(StoreHarness):
         assert (written.job_id, written.epoch) == (job_id, 7)
 
     async def test_the_longest_possible_lease_is_none_too_long(
-        self, store: WholeStore, options: StoreOptions
+        self, store: Store, options: StoreOptions
     ) -> None:
         until = datetime.now(UTC) + timedelta(seconds=options.tables[0].longest_lease - 1)
         if await self._processing(store, options, until, runner_id="away") is None:
@@ -148,7 +143,7 @@ class OverdueConformance(StoreHarness):
         assert (await store.stats())[API].stalled == 0
         assert await store.reclaim({}) == []
 
-    async def test_a_limit_counts_for_what_is_named_too(self, hasty: WholeStore) -> None:
+    async def test_a_limit_counts_for_what_is_named_too(self, hasty: Store) -> None:
         await self.add(hasty, 3)
         await self.claim(hasty)
 
@@ -161,7 +156,7 @@ class OverdueConformance(StoreHarness):
         assert rounds == [2, 1, 0]
 
     async def _processing(
-        self, store: WholeStore, options: StoreOptions, lease_until: datetime | None, **fields: Any
+        self, store: Store, options: StoreOptions, lease_until: datetime | None, **fields: Any
     ) -> str | None:
         """Write a row as in flight, in epoch 7, past the store; None where the database refuses it."""
         row = {"path": "/spookify", "payload": "{}", "status": "processing", "lease_epoch": 7}

@@ -66,7 +66,6 @@ class RefusalConformance(StoreHarness):
         await self._takes_all_others(store, options)
 
     @needs("refuse")
-    @where("ordering")
     async def test_a_key_whose_first_row_cannot_be_claimed_holds_up_no_other(
         self, store: Store, options: StoreOptions
     ) -> None:
@@ -75,7 +74,6 @@ class RefusalConformance(StoreHarness):
         assert await self._claimed_or_refused(store) == [], "it keeps its place before those of its key"
 
     @needs("refuse")
-    @where("limits")
     async def test_a_row_that_cannot_be_claimed_costs_no_token(self, options: StoreOptions) -> None:
         async with self.opened(limited(options, rate=daily(3))) as store:
             await store.add([new_job(path=REFUSED)])

@@ -12,7 +12,6 @@ from sp00ky_conformance.store.harness import (
     StoreHarness,
     eventually,
     needs,
-    where,
 )
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered
@@ -39,7 +38,6 @@ class ReleaseAndPruneConformance(StoreHarness):
         assert (await hasty.get(job)).status is JobStatus.PROCESSING
         assert [settlement.job_id for settlement in await hasty.reclaim({})] == [job]
 
-    @where("retention")
     async def test_a_job_is_kept_from_its_end_on(self, options: StoreOptions) -> None:
         async with self.opened(options, keep_success=3_600.0, keep_failed=3_600.0) as store:
             fields = {"path": "/spookify", "payload": "{}", "created_at": LONG_AGO, "run_at": LONG_AGO}
@@ -57,8 +55,7 @@ class ReleaseAndPruneConformance(StoreHarness):
         self, store: Store, options: StoreOptions
     ) -> None:
         jobs = await self.add(store, 5)
-        if store.capabilities.ordering:
-            jobs += [(await self.add(store, ordering_key=f"key-{n}"))[0] for n in range(5)]
+        jobs += [(await self.add(store, ordering_key=f"key-{n}"))[0] for n in range(5)]
         (held,) = await self.add(store, dedup_key="k")
         await self.drop_indexes(store, options.tables[0].table)
         assert await store.migrate()

@@ -1,11 +1,11 @@
-"""``import_jobs``, ``own_id``, ``redact``, ``copies_of``, ``forget_runs``: rows are as they are to be."""
+"""``import_jobs``, ``own_id``, ``redact``, ``copies_of``: rows are as they are to be."""
 
 # ruff: noqa: D102  # a test's name says what it promises
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import attrs
 import pytest
@@ -14,8 +14,6 @@ from sp00ky_conformance.store.harness import (
     API,
     MAIL,
     StoreHarness,
-    WholeStore,
-    each_where,
     eventually,
     failure,
     is_close,
@@ -26,12 +24,7 @@ from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.job.redaction import redacted, without_keys
 from sp00ky_core.ports import (
     JobQuery,
-    RunQuery,
-    RunStatus,
-    ScheduleChange,
-    ScheduleRun,
-    Schedules,
-    StoredSchedule,
+    Store,
     StoreOptions,
 )
 from sp00ky_core.stores.ids import new_key
@@ -43,11 +36,10 @@ AT = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 LATER = AT + timedelta(minutes=5)
 
 
-@each_where("rewrites")
 class ImportConformance(StoreHarness):
     """A job that is imported is as it was where it comes from."""
 
-    def elsewhere(self, store: WholeStore, options: StoreOptions, **fields: Any) -> Job:
+    def elsewhere(self, store: Store, options: StoreOptions, **fields: Any) -> Job:
         """Make a job as another database has it."""
         backend = fields.pop("backend", API)
         table = next(table.table for table in options.tables if table.backend == backend)
@@ -61,7 +53,7 @@ class ImportConformance(StoreHarness):
         whole |= {"created_at": AT, "updated_at": AT, "run_at": AT}
         return Job(id=job_id, backend=backend, **{**whole, **fields})
 
-    async def test_a_job_is_as_it_was(self, store: WholeStore, options: StoreOptions) -> None:
+    async def test_a_job_is_as_it_was(self, store: Store, options: StoreOptions) -> None:
         error = AttemptError(at=AT, attempt=1, code=503, name="http_status", reason="bye", runner_id="r")
         several = AttemptError(
             at=LATER, attempt=2, code=429, name="throttled", reason="slow", since=AT, count=3, scheme="amqp"
@@ -106,7 +98,7 @@ class ImportConformance(StoreHarness):
         assert len(await store.find(JobQuery(code=503))) == 1
         assert len(await store.find(JobQuery(since=AT, until=LATER))) == len(jobs)
 
-    async def test_what_is_pending_is_delivered(self, store: WholeStore, options: StoreOptions) -> None:
+    async def test_what_is_pending_is_delivered(self, store: Store, options: StoreOptions) -> None:
         later = self.elsewhere(store, options, ordering_key="k", ordering_at=LATER)
         first = self.elsewhere(store, options, ordering_key="k", ordering_at=AT)
         plain = self.elsewhere(store, options, lease_epoch=4, retries=1)
@@ -122,14 +114,14 @@ class ImportConformance(StoreHarness):
         assert claimed.keys() == {first.id, plain.id}
         assert (claimed[plain.id].lease_epoch, claimed[plain.id].retries) == (5, 1)
 
-    async def test_what_has_ended_can_be_redriven(self, store: WholeStore, options: StoreOptions) -> None:
+    async def test_what_has_ended_can_be_redriven(self, store: Store, options: StoreOptions) -> None:
         job = self.elsewhere(store, options, status=JobStatus.FAILED, lease_epoch=3, dedup_key="d")
         await store.import_jobs([job])
         assert await self.claim(store) == []
         await redrive(store, [job.id])
         assert [claimed.id for claimed in await eventually(lambda: self.claim(store))] == [job.id]
 
-    async def test_a_new_one_gets_its_times_here(self, store: WholeStore, options: StoreOptions) -> None:
+    async def test_a_new_one_gets_its_times_here(self, store: Store, options: StoreOptions) -> None:
         (before,) = await self.add(store, ordering_key="k")
         new: dict[str, Any] = {"created_at": None, "updated_at": None, "run_at": None, "ordering_key": "k"}
         copies = [self.elsewhere(store, options, **new, copied_from=before.id) for _ in range(2)]
@@ -143,7 +135,7 @@ class ImportConformance(StoreHarness):
             assert job.id == expected.id
             await self.settled(store, job, Delivered())
 
-    async def test_all_are_imported_or_none(self, store: WholeStore, options: StoreOptions) -> None:
+    async def test_all_are_imported_or_none(self, store: Store, options: StoreOptions) -> None:
         there = await self.ended(store, failure(retryable=False))
         held = await self.add(store, dedup_key="d")
         with pytest.raises(RowRefused):
@@ -159,9 +151,7 @@ class ImportConformance(StoreHarness):
         await store.import_jobs([ended])
         assert (await store.get(ended.id)).dedup_key == "d"
 
-    async def test_an_id_is_written_as_this_database_does(
-        self, store: WholeStore, options: StoreOptions
-    ) -> None:
+    async def test_an_id_is_written_as_this_database_does(self, store: Store, options: StoreOptions) -> None:
         (job,) = await self.add(store)
         assert store.own_id(job.id) == job.id
         table, _, key = job.id.partition(":")
@@ -173,22 +163,20 @@ class ImportConformance(StoreHarness):
             assert own.replace("-", "") == f"{table}:{plain}".replace("-", "")
 
 
-@each_where("rewrites")
 class RedactConformance(StoreHarness):
     """What an ended job carries is taken out, and nothing else."""
 
-    async def carrying(self, store: WholeStore, **fields: Any) -> Job:
+    async def carrying(self, store: Store, **fields: Any) -> Job:
         """Make a job that has ended, and carries everything."""
         event = fields.pop("event", Delivered(result={"card": 4111}))
         options = {"assigned_to": "user:7", "dedup_key": "d", "payload": {"card": 4111}, **fields}
-        if store.capabilities.ordering:
-            options["ordering_key"] = "o"
+        options["ordering_key"] = "o"
         job = await self.settled(store, await self.claimed(store, **options), failure())
         (again,) = await eventually(lambda: self.claim(store))
         assert again.id == job.id
         return await self.settled(store, again, event)
 
-    async def test_what_a_job_carries_is_as_it_is_given(self, store: WholeStore) -> None:
+    async def test_what_a_job_carries_is_as_it_is_given(self, store: Store) -> None:
         job = await self.carrying(store)
         left = redacted(job, ())
         assert await store.redact([left]) == [job.id]
@@ -204,7 +192,7 @@ class RedactConformance(StoreHarness):
         assert stored.lease_epoch > job.lease_epoch
         assert [listed.id for listed in await store.find(JobQuery(assigned_to="user:7"))] == [job.id]
 
-    async def test_keys_go_where_they_are_left_out(self, store: WholeStore) -> None:
+    async def test_keys_go_where_they_are_left_out(self, store: Store) -> None:
         job = await self.carrying(store, event=failure(retryable=False))
         await store.redact([without_keys(redacted(job, ("/none",)))])
         stored = await store.get(job.id)
@@ -215,7 +203,7 @@ class RedactConformance(StoreHarness):
         assert "redacted" in (result.problem or "")
 
     async def test_only_what_has_ended_as_it_was_read_is_written(
-        self, store: WholeStore, options: StoreOptions
+        self, store: Store, options: StoreOptions
     ) -> None:
         ended = await self.ended(store, failure(retryable=False))
         processing = await store.get((await self.claimed(store)).id)
@@ -231,7 +219,7 @@ class RedactConformance(StoreHarness):
         assert await store.redact([again]) == []  # as it was read before
         assert (await store.get(again.id)).payload == {}
 
-    async def test_copies_are_found(self, store: WholeStore, options: StoreOptions) -> None:
+    async def test_copies_are_found(self, store: Store, options: StoreOptions) -> None:
         jobs = await self.add(store, 2)
         table = options.tables[1].table
         own_id = store.own_id(f"{table}:{new_key()}")
@@ -241,16 +229,3 @@ class RedactConformance(StoreHarness):
         await store.import_jobs([copy])
         assert await store.copies_of([job.id for job in jobs]) == [own_id]
         assert await store.copies_of([jobs[1].id, own_id]) == []
-
-    async def test_runs_are_forgotten(self, store: WholeStore) -> None:
-        if not store.capabilities.schedules:
-            return
-        ids = ["job:1", "job:2", "job:3"]
-        made: dict[str, Any] = {"schedule": "s", "fired_at": AT, "status": RunStatus.SUCCESS}
-        runs = [ScheduleRun(key=job_id, job_id=job_id, **made) for job_id in ids]
-        schedule = StoredSchedule(name="s", definition={}, hash="h")
-        schedules = cast("Schedules", store)
-        await schedules.change_schedule(ScheduleChange(schedule=schedule, runs=runs))
-        assert await store.forget_runs(ids[:2]) == 2
-        assert [run.job_id for run in await schedules.runs(RunQuery(schedule="s"))] == ["job:3"]
-        assert await store.forget_runs(ids[:2]) == 0

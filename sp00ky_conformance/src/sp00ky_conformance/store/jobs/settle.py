@@ -17,13 +17,11 @@ from sp00ky_conformance.store.harness import (
     MAIL,
     RUNNER,
     StoreHarness,
-    WholeStore,
     eventually,
     failure,
     is_close,
     settlement,
     silent,
-    where,
 )
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Undelivered
@@ -265,8 +263,7 @@ class ReleaseConformance(StoreHarness):
         assert (await store.get(other.id)).runner_id == "runner-2"
         assert await store.release(RUNNER, keep=()) == []
 
-    @where("overdue_claims")
-    async def test_a_claim_whose_lease_is_over_is_left_to_the_reclaim(self, hasty: WholeStore) -> None:
+    async def test_a_claim_whose_lease_is_over_is_left_to_the_reclaim(self, hasty: Store) -> None:
         job = await self.claimed(hasty, max_retries=0)
         await eventually(lambda: hasty.overdue([RUNNER]))
         assert await hasty.release(RUNNER, keep=()) == []

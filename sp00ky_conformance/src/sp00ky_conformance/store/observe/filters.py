@@ -16,14 +16,11 @@ from sp00ky_conformance.store.harness import (
     MAIL,
     PATIENCE,
     StoreHarness,
-    WholeStore,
-    each_where,
     eventually,
     failure,
-    where,
 )
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.ports import Counts, JobFilter, JobGroup, JobQuery, has
+from sp00ky_core.ports import JobFilter, JobGroup, JobQuery, Store
 from sp00ky_core.stores.transitions import clear, kill
 
 __all__ = ["ClearMatchingConformance", "FilterConformance", "HistoryConformance", "ShortIdConformance"]
@@ -40,15 +37,14 @@ def query_of(conditions: JobFilter) -> JobQuery:
 class FilterConformance(StoreHarness):
     """Jobs are found and counted by conditions."""
 
-    async def meeting(self, store: WholeStore, **conditions: Any) -> set[str]:
+    async def meeting(self, store: Store, **conditions: Any) -> set[str]:
         """List ids of the jobs that meet the conditions; they are also counted."""
         asked = JobFilter(**conditions)
         ids = {job.id for job in await store.find(query_of(asked))}
-        if counts := has(store, Counts):
-            assert await counts.count(asked) == len(ids), conditions
+        assert await store.count(asked) == len(ids), conditions
         return ids
 
-    async def test_the_last_entry_of_errors_counts(self, store: WholeStore) -> None:
+    async def test_the_last_entry_of_errors_counts(self, store: Store) -> None:
         retried = await self.settled(store, await self.claimed(store, path="/r"), failure(code=503))
         await kill(store, [retried.id])
         timed_out = await self.ended(store, failure("timeout", 0, retryable=False), path="/t")
@@ -70,7 +66,7 @@ class FilterConformance(StoreHarness):
         for conditions, expected in cases:
             assert await self.meeting(store, **conditions) == expected, conditions
 
-    async def test_since_is_inclusive_and_until_is_not(self, store: WholeStore) -> None:
+    async def test_since_is_inclusive_and_until_is_not(self, store: Store) -> None:
         older, newer = await self._of_two_instants(store)
         at, later = older.created_at, newer.created_at
         assert at is not None
@@ -83,7 +79,7 @@ class FilterConformance(StoreHarness):
         assert await self.meeting(store, since=later + timedelta(seconds=1)) == set()
         assert await self.meeting(store, since=later, backend=MAIL) == set()
 
-    async def test_each_condition_counts_beside_a_time(self, store: WholeStore) -> None:
+    async def test_each_condition_counts_beside_a_time(self, store: Store) -> None:
         ended = await self.ended(store, assigned_to="user:7", dedup_key="once")
         (waiting,) = await self.add(store, assigned_to="user:8", path="/w")
         for times in ({}, {"since": BEGINNING}, {"until": END}, {"since": BEGINNING, "until": END}):
@@ -93,7 +89,7 @@ class FilterConformance(StoreHarness):
             assert await self.meeting(store, path="/w", **times) == {waiting.id}
             assert await self.meeting(store, status=JobStatus.FAILED, **times) == set()
 
-    async def test_an_instant_may_be_in_any_time_zone(self, store: WholeStore) -> None:
+    async def test_an_instant_may_be_in_any_time_zone(self, store: Store) -> None:
         older, newer = await self._of_two_instants(store)
         assert newer.created_at is not None
         elsewhere = newer.created_at.astimezone(OCEAN)
@@ -101,7 +97,7 @@ class FilterConformance(StoreHarness):
         assert await self.meeting(store, until=elsewhere) == {older.id}
 
     async def test_what_came_of_a_job_counts_when_it_came_and_no_job_of_another_status(
-        self, store: WholeStore
+        self, store: Store
     ) -> None:
         refused = await self.ended(store, failure(retryable=False), path="/f")
         success = await self.ended(store, path="/s")
@@ -123,7 +119,7 @@ class FilterConformance(StoreHarness):
             assert await self.meeting(store, **span, path="/r") == set(), period
         assert await self.meeting(store, failed_since=self._written(refused), code=500) == {refused.id}
 
-    async def test_the_jobs_of_a_trace_are_found(self, store: WholeStore) -> None:
+    async def test_the_jobs_of_a_trace_are_found(self, store: Store) -> None:
         trace, other = "a" * 32, "a" * 31 + "b"
         jobs = [
             (await self.add(store, traceparent=f"00-{of}-{span * 16}-0{span}"))[0]
@@ -134,8 +130,7 @@ class FilterConformance(StoreHarness):
         assert await self.meeting(store, trace=jobs[2].traceparent) == {jobs[2].id}
         assert await self.meeting(store, trace="0" * 32) == set()
 
-    @where("counts")
-    async def test_more_jobs_than_a_page_are_counted(self, store: WholeStore) -> None:
+    async def test_more_jobs_than_a_page_are_counted(self, store: Store) -> None:
         await self.add(store, 60)
         await self.add(store, 3, backend=MAIL)
         assert await store.count(JobFilter()) == 63
@@ -147,10 +142,7 @@ class FilterConformance(StoreHarness):
         assert job.updated_at is not None
         return job.updated_at
 
-    @where("counts")
-    async def test_jobs_are_counted_by_route_and_by_whom_they_are_assigned_to(
-        self, store: WholeStore
-    ) -> None:
+    async def test_jobs_are_counted_by_route_and_by_whom_they_are_assigned_to(self, store: Store) -> None:
         await self.ended(store, path="/a", assigned_to="user:7")
         await self.ended(store, failure(retryable=False), path="/a", assigned_to="user:7")
         await self.claimed(store, path="/b", assigned_to="user:7")
@@ -174,7 +166,7 @@ class FilterConformance(StoreHarness):
         assert await store.groups("route", conditions=only) == [JobGroup(backend=API, path="/c", pending=1)]
         assert await store.groups("route", conditions=JobFilter(path="/nowhere")) == []
 
-    async def _of_two_instants(self, store: WholeStore) -> tuple[Job, Job]:
+    async def _of_two_instants(self, store: Store) -> tuple[Job, Job]:
         (older,) = await self.add(store)
 
         async def newer() -> Job | None:
@@ -195,12 +187,11 @@ class FilterConformance(StoreHarness):
 class ClearMatchingConformance(StoreHarness):
     """Jobs that have ended are deleted by conditions."""
 
-    async def left(self, store: WholeStore) -> set[str]:
+    async def left(self, store: Store) -> set[str]:
         """List ids of the jobs that are there."""
         return {job.id for job in await store.find(JobQuery(limit=1_000))}
 
-    @where("clears")
-    async def test_only_ended_jobs_that_match_are_deleted(self, store: WholeStore) -> None:
+    async def test_only_ended_jobs_that_match_are_deleted(self, store: Store) -> None:
         await self.ended(store)
         failed = await self.ended(store, failure(retryable=False))
         mail = await self.ended(store, backend=MAIL)
@@ -218,8 +209,7 @@ class ClearMatchingConformance(StoreHarness):
         assert await store.clear_matching(JobFilter()) == 1
         assert await self.left(store) == {processing.id, pending.id}
 
-    @where("clears")
-    async def test_the_newest_of_a_backend_are_deleted_first(self, store: WholeStore) -> None:
+    async def test_the_newest_of_a_backend_are_deleted_first(self, store: Store) -> None:
         jobs = [await self.ended(store) for _ in range(5)]
         mail = await self.ended(store, backend=MAIL)
         assert await store.clear_matching(JobFilter(backend=API), limit=2) == 2
@@ -229,8 +219,7 @@ class ClearMatchingConformance(StoreHarness):
         assert await store.clear_matching(JobFilter(), limit=3) == 2
         assert await store.clear_matching(JobFilter(), limit=3) == 0
 
-    @where("clears")
-    async def test_a_dedup_key_stays_with_the_job_that_holds_it(self, store: WholeStore) -> None:
+    async def test_a_dedup_key_stays_with_the_job_that_holds_it(self, store: Store) -> None:
         await self.ended(store, dedup_key="k")
         (holder,) = await self.add(store, dedup_key="k")
         assert await store.clear_matching(JobFilter()) == 1
@@ -238,11 +227,10 @@ class ClearMatchingConformance(StoreHarness):
         assert again.id == holder.id
 
 
-@each_where("short_ids")
 class ShortIdConformance(StoreHarness):
     """Ids are completed from their beginning."""
 
-    async def test_ids_are_found_by_their_beginning(self, store: WholeStore) -> None:
+    async def test_ids_are_found_by_their_beginning(self, store: Store) -> None:
         one, other = await self.add(store, 2)
         (mail,) = await self.add(store, backend=MAIL)
         common = _common(one.id, other.id)
@@ -252,7 +240,7 @@ class ShortIdConformance(StoreHarness):
         assert await store.ids_starting_with(one.id) == [one.id]
         assert await store.ids_starting_with(mail.id[:-1]) == [mail.id]
 
-    async def test_what_is_the_beginning_of_none_finds_none(self, store: WholeStore) -> None:
+    async def test_what_is_the_beginning_of_none_finds_none(self, store: Store) -> None:
         (job,) = await self.add(store)
         table, _, key = job.id.partition(":")
         beginnings = [
@@ -263,11 +251,10 @@ class ShortIdConformance(StoreHarness):
             assert await store.ids_starting_with(beginning) == [], beginning
 
 
-@each_where("watch")
 class HistoryConformance(StoreHarness):
     """A watch begins with the latest of what is there, or with what comes."""
 
-    async def test_the_latest_come_first_the_oldest_of_them_before(self, store: WholeStore) -> None:
+    async def test_the_latest_come_first_the_oldest_of_them_before(self, store: Store) -> None:
         jobs = [(await self.add(store, backend=(API, MAIL)[n % 2]))[0] for n in range(5)]
         watch = store.watch(JobQuery(), history=3)
         assert [(await _next(watch)).id for _ in range(3)] == [job.id for job in jobs[-3:]]
@@ -275,14 +262,14 @@ class HistoryConformance(StoreHarness):
         assert (await _next(watch)).id == jobs[0].id
         await watch.aclose()
 
-    async def test_history_counts_only_what_matches(self, store: WholeStore) -> None:
+    async def test_history_counts_only_what_matches(self, store: Store) -> None:
         (wanted,) = await self.add(store, path="/w")
         await self.add(store, 3)
         watch = store.watch(JobQuery(path="/w"), history=1)
         assert (await _next(watch)).id == wanted.id
         await watch.aclose()
 
-    async def test_without_history_only_what_comes_is_seen(self, store: WholeStore) -> None:
+    async def test_without_history_only_what_comes_is_seen(self, store: Store) -> None:
         old = [job.id for job in await self.add(store, 3)]
         watch = store.watch(JobQuery(), history=0)
         waiting = asyncio.ensure_future(anext(watch))

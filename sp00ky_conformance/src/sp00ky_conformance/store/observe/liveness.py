@@ -16,8 +16,6 @@ from sp00ky_conformance.store.harness import (
     RUNNER,
     WHILE,
     StoreHarness,
-    WholeStore,
-    each_where,
     eventually,
     failure,
     needs,
@@ -69,14 +67,14 @@ async def calmed(signal: AsyncGenerator[None, None]) -> asyncio.Future[None]:
 class BeatConformance(StoreHarness):
     """A runner's sign of life."""
 
-    async def test_every_runners_last_beat_is_returned(self, store: WholeStore) -> None:
+    async def test_every_runners_last_beat_is_returned(self, store: Store) -> None:
         first = await store.beat(RUNNER)
         assert first[RUNNER].at.utcoffset() is not None
         both = await store.beat("runner-2")
         assert both[RUNNER] == first[RUNNER]
         assert both["runner-2"].at >= first[RUNNER].at
 
-    async def test_a_runner_says_something_of_itself(self, store: WholeStore) -> None:
+    async def test_a_runner_says_something_of_itself(self, store: Store) -> None:
         documents = {f"backend-{n}": f"{n:012x}" for n in range(100)}
         info = RunnerInfo(version="1.2.3", documents=documents)
         await store.beat(RUNNER, info)
@@ -85,7 +83,7 @@ class BeatConformance(StoreHarness):
         newer = RunnerInfo(version="1.2.4", documents={'it\'s "one"': "x"})
         assert (await store.beat(RUNNER, newer))[RUNNER].info == newer
 
-    async def test_a_beat_moves_on(self, store: WholeStore) -> None:
+    async def test_a_beat_moves_on(self, store: Store) -> None:
         first = await store.beat(RUNNER)
 
         async def moved() -> bool:
@@ -93,7 +91,7 @@ class BeatConformance(StoreHarness):
 
         await eventually(moved)
 
-    async def test_runners_beat_while_others_claim(self, store: WholeStore) -> None:
+    async def test_runners_beat_while_others_claim(self, store: Store) -> None:
         await self.add(store, 100)
         async with asyncio.timeout(PATIENCE):
             *_, beats = await asyncio.gather(
@@ -140,7 +138,7 @@ class BeatConformance(StoreHarness):
 class SignalConformance(StoreHarness):
     """There may be work."""
 
-    async def test_it_fires_once_on_subscription(self, store: WholeStore) -> None:
+    async def test_it_fires_once_on_subscription(self, store: Store) -> None:
         signal = store.work_signal()
         await following(signal)
         waiting = asyncio.ensure_future(anext(signal))
@@ -151,7 +149,7 @@ class SignalConformance(StoreHarness):
             await waiting
         await signal.aclose()
 
-    async def test_every_subscriber_is_told(self, store: WholeStore) -> None:
+    async def test_every_subscriber_is_told(self, store: Store) -> None:
         signals = [store.work_signal() for _ in range(3)]
         for signal in signals:
             await following(signal)
@@ -160,7 +158,7 @@ class SignalConformance(StoreHarness):
             await following(signal)
             await signal.aclose()
 
-    async def test_signals_of_a_busy_time_are_not_lost(self, store: WholeStore) -> None:
+    async def test_signals_of_a_busy_time_are_not_lost(self, store: Store) -> None:
         signal = store.work_signal()
         await following(signal)
         for _ in range(20):
@@ -168,7 +166,7 @@ class SignalConformance(StoreHarness):
         await following(signal)
         await signal.aclose()
 
-    async def test_it_never_falls_silent(self, store: WholeStore) -> None:
+    async def test_it_never_falls_silent(self, store: Store) -> None:
         signal = store.work_signal()
         await following(signal)
         for _ in range(MANY):
@@ -177,7 +175,7 @@ class SignalConformance(StoreHarness):
         await signal.aclose()
 
     @where("shared")
-    async def test_others_work_never_falls_silent(self, store: WholeStore, options: StoreOptions) -> None:
+    async def test_others_work_never_falls_silent(self, store: Store, options: StoreOptions) -> None:
         if not store.capabilities.signals_across_processes:
             return
         signal = store.work_signal()
@@ -199,18 +197,17 @@ class SignalConformance(StoreHarness):
         assert await ending
 
 
-@each_where("watch")
 class WatchConformance(StoreHarness):
     """A job's states, as they come."""
 
-    async def test_the_present_comes_first_the_oldest_before(self, store: WholeStore) -> None:
+    async def test_the_present_comes_first_the_oldest_before(self, store: Store) -> None:
         jobs = [(await self.add(store, path="/w"))[0] for _ in range(3)]
         await self.add(store, path="/other")
         watch = store.watch(JobQuery(path="/w"))
         assert [(await following(watch)).id for _ in jobs] == [job.id for job in jobs]
         await watch.aclose()
 
-    async def test_each_change_is_seen(self, store: WholeStore) -> None:
+    async def test_each_change_is_seen(self, store: Store) -> None:
         (job,) = await self.add(store)
         watch = store.watch(JobQuery(ids=(job.id,)))
         assert (await following(watch)).status is JobStatus.PENDING
@@ -225,7 +222,7 @@ class WatchConformance(StoreHarness):
         assert seen == await store.get(job.id)
         await watch.aclose()
 
-    async def test_a_waiting_watcher_is_woken(self, store: WholeStore) -> None:
+    async def test_a_waiting_watcher_is_woken(self, store: Store) -> None:
         (job,) = await self.add(store)
         watch = store.watch(JobQuery(ids=(job.id,)))
         await following(watch)
@@ -237,7 +234,7 @@ class WatchConformance(StoreHarness):
             assert (await waiting).status is JobStatus.FAILED
         await watch.aclose()
 
-    async def test_the_last_state_is_never_left_out(self, store: WholeStore) -> None:
+    async def test_the_last_state_is_never_left_out(self, store: Store) -> None:
         jobs = await self.add(store, 20)
         watch = store.watch(JobQuery())
         await following(watch)
@@ -251,7 +248,7 @@ class WatchConformance(StoreHarness):
             ended |= {job.id} if job.is_terminal else set()
         await watch.aclose()
 
-    async def test_new_jobs_that_match_are_seen_and_no_others(self, store: WholeStore) -> None:
+    async def test_new_jobs_that_match_are_seen_and_no_others(self, store: Store) -> None:
         (first,) = await self.add(store, path="/w")
         watch = store.watch(JobQuery(path="/w"))
         assert (await following(watch)).id == first.id
@@ -260,7 +257,7 @@ class WatchConformance(StoreHarness):
         assert (await following(watch)).id == second.id
         await watch.aclose()
 
-    async def test_a_watch_on_ids_ends_when_they_are_gone(self, store: WholeStore) -> None:
+    async def test_a_watch_on_ids_ends_when_they_are_gone(self, store: Store) -> None:
         jobs = await self.add(store, 2)
         ids = tuple(job.id for job in jobs)
         watch = store.watch(JobQuery(ids=ids))
@@ -272,7 +269,7 @@ class WatchConformance(StoreHarness):
         await clear(store, ids[1:])
         assert await ending
 
-    async def test_a_watch_on_ids_goes_on_while_they_only_dont_match(self, store: WholeStore) -> None:
+    async def test_a_watch_on_ids_goes_on_while_they_only_dont_match(self, store: Store) -> None:
         (job,) = await self.add(store)
         watch = store.watch(JobQuery(ids=(job.id,), status=JobStatus.PENDING))
         await following(watch)

@@ -17,12 +17,10 @@ from sp00ky_conformance.store.harness import (
     MAIL,
     RUNNER,
     StoreHarness,
-    WholeStore,
     eventually,
     failure,
     new_job,
     silent,
-    where,
 )
 from sp00ky_core.errors import JobNotFound, StoreClosed
 from sp00ky_core.job.job import JobStatus
@@ -35,14 +33,14 @@ __all__ = ["LifeConformance", "ReadingConformance", "StatsConformance"]
 class ReadingConformance(StoreHarness):
     """Jobs are found."""
 
-    async def test_an_unknown_job_is_not_found(self, store: WholeStore, options: StoreOptions) -> None:
+    async def test_an_unknown_job_is_not_found(self, store: Store, options: StoreOptions) -> None:
         table = options.tables[0].table
         key = "0190163d8694739b8c4f4b7d2f1e3c55"
         for job_id in (f"{table}:{key}", f"{table}:", f"{table}:x'y", f"no_table:{key}", table, ":", ""):
             with pytest.raises(JobNotFound):
                 await store.get(job_id)
 
-    async def test_each_condition_counts(self, store: WholeStore) -> None:
+    async def test_each_condition_counts(self, store: Store) -> None:
         ended = await self.ended(store, path="/a", assigned_to="thread:t1")
         (two,) = await self.add(store, path="/b", assigned_to="thread:t1")
         (three,) = await self.add(store, path="/b", backend=MAIL)
@@ -62,12 +60,11 @@ class ReadingConformance(StoreHarness):
         for query, expected in cases:
             assert {job.id for job in await store.find(query)} == expected, query
 
-    async def test_found_jobs_are_whole(self, store: WholeStore) -> None:
+    async def test_found_jobs_are_whole(self, store: Store) -> None:
         job = await self.ended(store, Delivered(result={"a": 1}), assigned_to="thread:t1")
         assert await store.find(JobQuery()) == [job]
 
-    @where("watch")
-    async def test_a_list_leaves_out_what_is_long(self, store: WholeStore) -> None:
+    async def test_a_list_leaves_out_what_is_long(self, store: Store) -> None:
         fits, long = {"text": "x" * (LONGEST_LISTED - 11)}, {"text": "x" * LONGEST_LISTED}
         first, second = await store.add([new_job(payload=fits), new_job(payload=long)])
         listed = await store.find(JobQuery())
@@ -82,7 +79,7 @@ class ReadingConformance(StoreHarness):
         assert (whole.payload, whole.omitted) == (long, ())
         assert {job.id: job.payload for job in await self.claim(store)} == {first.id: fits, second.id: long}
 
-    async def test_the_newest_come_first(self, store: WholeStore) -> None:
+    async def test_the_newest_come_first(self, store: Store) -> None:
         added = [
             (await self.add(store, path="/b", assigned_to="thread:t1", backend=backend))[0].id
             for backend in (API, MAIL, API, API)
@@ -92,13 +89,13 @@ class ReadingConformance(StoreHarness):
         (newest,) = await store.find(JobQuery(path="/b", assigned_to="thread:t1", limit=1))
         assert newest.id == added[-1]
 
-    async def test_a_retry_does_not_make_a_job_newer(self, store: WholeStore) -> None:
+    async def test_a_retry_does_not_make_a_job_newer(self, store: Store) -> None:
         older = await self.claimed(store)
         (newer,) = await self.add(store)
         await self.settled(store, older, failure())
         assert [job.id for job in await store.find(JobQuery())] == [newer.id, older.id]
 
-    async def test_pages_hold_every_job_once(self, store: WholeStore) -> None:
+    async def test_pages_hold_every_job_once(self, store: Store) -> None:
         await store.add([new_job(backend=(API, MAIL)[n % 2]) for n in range(13)])
         await self.add(store, 10)
         whole = [job.id for job in await store.find(JobQuery(limit=100))]
@@ -114,13 +111,13 @@ class ReadingConformance(StoreHarness):
 class StatsConformance(StoreHarness):
     """A queue in numbers."""
 
-    async def test_every_backend_is_there(self, store: WholeStore) -> None:
+    async def test_every_backend_is_there(self, store: Store) -> None:
         stats = await store.stats()
         assert set(stats) == {API, MAIL}
         assert (stats[API].pending, stats[API].due, stats[API].oldest_due_s) == (0, 0, None)
         assert (stats[API].breaker.state, stats[API].breaker.paused_for_s) == ("closed", 0)
 
-    async def test_every_status_is_counted(self, store: WholeStore) -> None:
+    async def test_every_status_is_counted(self, store: Store) -> None:
         await self.ended(store)
         for _ in range(2):
             await self.ended(store, failure(retryable=False))
@@ -135,7 +132,7 @@ class StatsConformance(StoreHarness):
         assert (api.success, api.failed, api.stalled) == (1, 2, 0)
         assert (stats[MAIL].pending, stats[MAIL].success) == (1, 0)
 
-    async def test_a_job_that_changes_hands_is_in_every_count_once(self, store: WholeStore) -> None:
+    async def test_a_job_that_changes_hands_is_in_every_count_once(self, store: Store) -> None:
         await self.add(store)
         seen = set()
         async with asyncio.TaskGroup() as group:
@@ -148,12 +145,12 @@ class StatsConformance(StoreHarness):
                     break
         assert seen <= {(1, 0), (0, 1)}, "its counts are of different moments"
 
-    async def _change_hands(self, store: WholeStore, times: int) -> None:
+    async def _change_hands(self, store: Store, times: int) -> None:
         for _ in range(times):
             await self.claim(store)
             await store.release(RUNNER, keep=())
 
-    async def test_numbers_are_exact_up_to_a_limit(self, store: WholeStore) -> None:
+    async def test_numbers_are_exact_up_to_a_limit(self, store: Store) -> None:
         await self.ended(store)
         await self.add(store, 3)
         await self.claim(store, 1)
@@ -166,7 +163,7 @@ class StatsConformance(StoreHarness):
         assert least.pending >= 2
         assert (least.success, least.processing) == (1, 1)
 
-    async def test_the_oldest_due_is_told(self, store: WholeStore) -> None:
+    async def test_the_oldest_due_is_told(self, store: Store) -> None:
         (job,) = await self.add(store)
         assert job.run_at is not None
         await self.add(store, run_at=job.run_at - timedelta(seconds=100))
@@ -186,15 +183,14 @@ class StatsConformance(StoreHarness):
 class LifeConformance(StoreHarness):
     """Opening, migrating and closing may be repeated."""
 
-    async def test_migrate_repeated_does_nothing(self, store: WholeStore) -> None:
+    async def test_migrate_repeated_does_nothing(self, store: Store) -> None:
         job = await self.ended(store)
         assert await store.migration() == []
         assert await store.migrate() == []
         assert await store.migrate(repair=True) == []
         assert await store.get(job.id) == job
 
-    @where("checks")
-    async def test_a_migrated_store_has_no_findings(self, store: WholeStore) -> None:
+    async def test_a_migrated_store_has_no_findings(self, store: Store) -> None:
         assert await store.check() == []
 
     async def test_open_and_close_may_be_repeated(self, options: StoreOptions) -> None:
@@ -236,5 +232,5 @@ class LifeConformance(StoreHarness):
             assert await store.get(claimed.id) == claimed
             assert [settlement.job_id for settlement in await store.reclaim(silent(RUNNER))] == [claimed.id]
 
-    async def test_its_location_can_be_printed(self, store: WholeStore) -> None:
+    async def test_its_location_can_be_printed(self, store: Store) -> None:
         assert ":" in store.location

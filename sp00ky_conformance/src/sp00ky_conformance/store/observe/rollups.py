@@ -6,23 +6,18 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import attrs
 
-from sp00ky_conformance.store.harness import API, MAIL, StoreHarness, is_close, where
-from sp00ky_core.ports import BUCKETS, Rollup, RollupQuery, Rollups, Store
+from sp00ky_conformance.store.harness import API, MAIL, StoreHarness, is_close
+from sp00ky_core.ports import BUCKETS, Rollup, RollupQuery, Store
 from sp00ky_core.ports.rollups import hour_of, step_of
 
 __all__ = ["RollupConformance"]
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
-
-
-def rollups_of(store: Store) -> Rollups:
-    """Return the same store as what it is too."""
-    return cast("Rollups", store)
 
 
 def rollup(minute: datetime, runner: str = "r1", count: int = 1, **fields: Any) -> Rollup:
@@ -37,32 +32,26 @@ def rollup(minute: datetime, runner: str = "r1", count: int = 1, **fields: Any) 
 class RollupConformance(StoreHarness):
     """Rollups are replaced by their key, summed up by the database, and folded once."""
 
-    async def without_rollups(self, store: Store) -> None:
-        """Ask nothing of a store that says that it keeps no rollups."""
-
     async def now(self, store: Store) -> datetime:
         """Read the database's clock."""
-        return await rollups_of(store).write_rollups([])
+        return await store.write_rollups([])
 
     async def read(self, store: Store, since: datetime, **query: Any) -> list[Rollup]:
         """Read rollups."""
-        return await rollups_of(store).rollups(RollupQuery(since=since, **query))
+        return await store.rollups(RollupQuery(since=since, **query))
 
-    @where("rollups")
     async def test_the_clock_is_the_databases(self, store: Store) -> None:
         (job,) = await self.add(store)
         assert is_close(await self.now(store), job.created_at)
 
-    @where("rollups")
     async def test_a_row_takes_the_place_of_one_with_its_key(self, store: Store) -> None:
         now = hour_of(await self.now(store))
-        write = rollups_of(store).write_rollups
+        write = store.write_rollups
         await write([rollup(now), rollup(now, "r2")])
         await write([rollup(now, count=5)])
         (row,) = await self.read(store, now)
         assert row == attrs.evolve(rollup(now, count=6), runner_id="", path="")
 
-    @where("rollups")
     async def test_kinds_are_kept_apart(self, store: Store) -> None:
         now = hour_of(await self.now(store))
         kinds: list[dict[str, Any]] = [
@@ -72,7 +61,7 @@ class RollupConformance(StoreHarness):
             {"path": "/other"},
             {"backend": MAIL},
         ]
-        await rollups_of(store).write_rollups([rollup(now, **kind) for kind in kinds])
+        await store.write_rollups([rollup(now, **kind) for kind in kinds])
         by_backend = await self.read(store, now)
         assert [(rollup.backend, rollup.outcome, rollup.code, rollup.count) for rollup in by_backend] == [
             (API, "failed", 0, 1),
@@ -86,11 +75,10 @@ class RollupConformance(StoreHarness):
             ("/spookify", 1),
         ]
 
-    @where("rollups")
     async def test_rows_are_summed_up_by_step(self, store: Store) -> None:
         now = hour_of(await self.now(store))
         minutes = [now - 7 * MINUTE, now - 6 * MINUTE, now - 2 * MINUTE, now]
-        await rollups_of(store).write_rollups([rollup(minute) for minute in minutes])
+        await store.write_rollups([rollup(minute) for minute in minutes])
         steps = await self.read(store, now - 10 * MINUTE, step=300)
         assert [(step.minute, step.count, step.seconds_sum, step.buckets[7]) for step in steps] == [
             (now - 10 * MINUTE, 2, 2.0, 2),
@@ -100,32 +88,29 @@ class RollupConformance(StoreHarness):
         (whole,) = await self.read(store, now - 6 * MINUTE, until=now)
         assert (whole.minute, whole.count) == (now - 6 * MINUTE, 2)
 
-    @where("rollups")
     async def test_old_minutes_become_hours(self, store: Store) -> None:
         now = await self.now(store)
         old, minute = hour_of(now) - 49 * HOUR, step_of(now, 60)
         rows = [rollup(old), rollup(old + MINUTE), rollup(old + MINUTE, "r2"), rollup(minute)]
-        await rollups_of(store).write_rollups(rows)
-        assert await rollups_of(store).fold_rollups(limit=2) == 2
-        assert await rollups_of(store).fold_rollups() == 1
-        assert await rollups_of(store).fold_rollups() == 0
+        await store.write_rollups(rows)
+        assert await store.fold_rollups(limit=2) == 2
+        assert await store.fold_rollups() == 1
+        assert await store.fold_rollups() == 0
         hour, now_row = await self.read(store, old - HOUR, step=60, routes=True)
         assert hour == attrs.evolve(rollup(old, "", count=3))
         assert now_row == rollup(minute, "")
 
-    @where("rollups")
     async def test_runners_that_fold_at_once_count_nothing_twice(self, store: Store) -> None:
         old = hour_of(await self.now(store)) - 49 * HOUR
-        await rollups_of(store).write_rollups([rollup(old + n * MINUTE) for n in range(60)])
-        fold = rollups_of(store).fold_rollups
+        await store.write_rollups([rollup(old + n * MINUTE) for n in range(60)])
+        fold = store.fold_rollups
         await asyncio.gather(*(fold(limit=20) for _ in range(4)))
         while await fold():
             pass
         assert [rollup.count for rollup in await self.read(store, old)] == [60]
 
-    @where("rollups")
     async def test_what_is_too_old_is_deleted(self, store: Store) -> None:
         old = hour_of(await self.now(store)) - 31 * 24 * HOUR
-        await rollups_of(store).write_rollups([rollup(old, ""), rollup(old + 2 * 24 * HOUR, "")])
-        await rollups_of(store).fold_rollups()
+        await store.write_rollups([rollup(old, ""), rollup(old + 2 * 24 * HOUR, "")])
+        await store.fold_rollups()
         assert [rollup.count for rollup in await self.read(store, old)] == [1]

@@ -1,4 +1,4 @@
-"""``runs`` and ``prune_runs``: what schedules have made, until it is old."""
+"""``runs``, ``prune_runs`` and ``forget_runs``: what schedules have made, until it is old."""
 
 # ruff: noqa: D102  # a test's name says what it promises
 
@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from sp00ky_conformance.store.harness import eventually, failure, needs, where
-from sp00ky_conformance.store.schedules.harness import SECOND, ScheduleHarness, schedules_of
+from sp00ky_conformance.store.schedules.harness import NAME, SECOND, ScheduleHarness, schedules_of
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, RunStatus, ScheduleChange, ScheduleRun, Store, StoreOptions
 
@@ -95,7 +95,6 @@ class RunConformance(ScheduleHarness):
         assert left.status is RunStatus.RUNNING
 
     @where("schedules")
-    @where("retention")
     async def test_jobs_of_schedules_that_look_after_them_are_spared(self, options: StoreOptions) -> None:
         """Neither their age nor how many there are counts; without their runs they are as others are."""
         async with self.opened(options, keep_success=0.0, keep_failed=0.0, max_successes=0) as store:
@@ -136,3 +135,14 @@ class RunConformance(ScheduleHarness):
         (run,) = await self.fired(store, await self.made(store)) or []
         await self.delete_row(store, str(run.job_id))
         assert await self.runs(store) == [run]
+
+    @where("schedules")
+    async def test_runs_are_forgotten_by_their_jobs(self, store: Store) -> None:
+        schedule, ids = await self.made(store), ["job:1", "job:2", "job:3"]
+        ended = ScheduleRun(schedule=NAME, fired_at=await self.now(store), status=RunStatus.SUCCESS)
+        runs = [attrs.evolve(ended, key=job_id, job_id=job_id) for job_id in ids]
+        schedules = schedules_of(store)
+        await schedules.change_schedule(ScheduleChange(schedule=schedule, runs=runs))
+        assert await schedules.forget_runs(ids[:2]) == 2
+        assert [run.job_id for run in await self.runs(store)] == ["job:3"]
+        assert await schedules.forget_runs(ids[:2]) == 0

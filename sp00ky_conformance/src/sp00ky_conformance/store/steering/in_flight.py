@@ -20,18 +20,16 @@ from sp00ky_conformance.store.harness import (
     MAIL,
     RUNNER,
     StoreHarness,
-    WholeStore,
     eventually,
     failure,
     silent,
-    where,
 )
 from sp00ky_conformance.store.steering.breakers import open_breaker
 from sp00ky_conformance.store.steering.rate import daily, limited
 from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.job.state_machine import Rescheduled
-from sp00ky_core.ports import JobQuery, StoreOptions
+from sp00ky_core.ports import JobQuery, Store, StoreOptions
 from sp00ky_core.stores.transitions import kill, redrive, reschedule
 
 __all__ = ["InFlightConformance", "InFlightSharedConformance"]
@@ -40,21 +38,19 @@ LIMIT = 3
 
 
 class InFlightConformance(StoreHarness):
-    """``capabilities.limits``: what is under way, or may still be, is counted against ``max_in_flight``."""
+    """What is under way, or may still be, is counted against ``max_in_flight``."""
 
     def narrow(
         self, options: StoreOptions, limit: int = LIMIT, **table: Any
-    ) -> AbstractAsyncContextManager[WholeStore]:
+    ) -> AbstractAsyncContextManager[Store]:
         """Open a store whose backend ``api`` has so few attempts at a time."""
         return self.opened(limited(options, max_in_flight=limit), **table)
 
-    @where("limits")
     async def test_no_more_are_under_way(self, options: StoreOptions) -> None:
         async with self.narrow(options) as store:
             await self.add(store, 10)
             assert [len(await self.claim(store, 2)) for _ in range(3)] == [2, 1, 0]
 
-    @where("limits")
     @pytest.mark.parametrize(("epoch", "hours"), [(0, 0.001), (7, 23)], ids=["no claim", "too long"])
     async def test_a_lease_that_no_claim_wrote_holds_no_place_and_no_key(
         self, options: StoreOptions, epoch: int, hours: float
@@ -62,12 +58,11 @@ class InFlightConformance(StoreHarness):
         async with self.narrow(options, 1) as store:
             row = {"path": "/spookify", "payload": "{}", "status": "failed", "lease_epoch": epoch}
             row["lease_until"] = datetime.now(UTC) + timedelta(hours=hours)
-            key = {"ordering_key": "k"} if store.capabilities.ordering else {}
-            if await self.written(store, options, {**row, **key}) is not None:
-                await self.add(store, **key)
+            row["ordering_key"] = "k"
+            if await self.written(store, options, row) is not None:
+                await self.add(store, ordering_key="k")
                 assert len(await self.claim(store)) == 1
 
-    @where("limits")
     async def test_it_says_that_there_is_more(self, options: StoreOptions) -> None:
         async with self.narrow(options) as store:
             await self.add(store, 10)
@@ -76,7 +71,6 @@ class InFlightConformance(StoreHarness):
                 assert len(claim) == count
                 assert 0 < claim.retry_in.get(API, 0) <= 1
 
-    @where("limits")
     async def test_the_first_due_is_taken_first(self, options: StoreOptions) -> None:
         """However late it was added."""
         async with self.narrow(options) as store:
@@ -85,7 +79,6 @@ class InFlightConformance(StoreHarness):
             await reschedule(store, [late.id], Rescheduled(run_at=datetime(2020, 1, 1, tzinfo=UTC)))
             assert [job.id for job in await self.claim(store, 1)] == [late.id]
 
-    @where("limits")
     async def test_an_end_makes_room_for_one(self, options: StoreOptions) -> None:
         async with self.narrow(options) as store:
             await self.add(store, 10)
@@ -98,7 +91,6 @@ class InFlightConformance(StoreHarness):
                 await self.settled(store, job, event)
                 assert len(await self.claim(store)) == 1
 
-    @where("limits")
     async def test_a_release_makes_room(self, options: StoreOptions) -> None:
         async with self.narrow(options) as store:
             await self.add(store, 10)
@@ -106,7 +98,6 @@ class InFlightConformance(StoreHarness):
             await store.release(RUNNER, keep=[kept.id])
             assert len(await self.claim(store)) == 2
 
-    @where("limits")
     async def test_a_lost_attempt_counts_for_its_lease(self, options: StoreOptions) -> None:
         async with self.narrow(options, 2) as store:
             await self.add(store, 10)
@@ -115,7 +106,6 @@ class InFlightConformance(StoreHarness):
             assert len(await store.reclaim(silent("dead"))) == 1
             assert await self.claim(store) == []
 
-    @where("limits")
     async def test_a_lost_attempt_makes_room_after_its_lease(self, options: StoreOptions) -> None:
         async with self.narrow(options, 1, timeout=0.05, lease_margin=0.0) as store:
             (job, *_) = await self.add(store, 2)
@@ -128,7 +118,6 @@ class InFlightConformance(StoreHarness):
             assert lost.lease_until is not None
             assert kept.updated_at >= lost.lease_until
 
-    @where("limits")
     async def test_a_lost_job_takes_no_second_place(self, options: StoreOptions) -> None:
         """Its row counts once: claimed anew it would stand for two requests."""
         async with self.narrow(options, 2) as store:
@@ -140,8 +129,6 @@ class InFlightConformance(StoreHarness):
             await self.settled(store, other, Delivered())
             assert lost.id not in {job.id for job in await self.claim(store)}
 
-    @where("limits")
-    @where("breakers")
     async def test_a_lost_job_is_no_probe(self, options: StoreOptions) -> None:
         async with self.narrow(options) as store:
             await self.add(store, 2)
@@ -151,7 +138,6 @@ class InFlightConformance(StoreHarness):
             (probe,) = await self.claim(store)
             assert probe.id != lost.id
 
-    @where("limits")
     async def test_a_lost_job_is_claimed_again_after_its_lease(self, options: StoreOptions) -> None:
         async with self.narrow(options, timeout=0.05, lease_margin=0.0) as store:
             await self.add(store)
@@ -164,7 +150,6 @@ class InFlightConformance(StoreHarness):
             assert lost.lease_until is not None
             assert claimed.updated_at >= lost.lease_until
 
-    @where("limits")
     async def test_a_killed_attempt_counts_for_its_lease(self, options: StoreOptions) -> None:
         async with self.narrow(options, 1) as store:
             await self.add(store, 10)
@@ -172,7 +157,6 @@ class InFlightConformance(StoreHarness):
             await kill(store, [job.id])
             assert await self.claim(store) == []
 
-    @where("limits")
     async def test_a_killed_attempt_counts_after_a_redrive_too(self, options: StoreOptions) -> None:
         async with self.narrow(options, 1) as store:
             await self.add(store, 2)
@@ -181,14 +165,12 @@ class InFlightConformance(StoreHarness):
             await redrive(store, [job.id])
             assert await self.claim(store) == []
 
-    @where("limits")
     async def test_a_job_that_was_never_sent_counts_for_nothing(self, options: StoreOptions) -> None:
         async with self.narrow(options, 1) as store:
             jobs = await self.add(store, 3)
             await kill(store, [jobs[0].id])
             assert len(await self.claim(store)) == 1
 
-    @where("limits")
     async def test_an_attempt_whose_lease_is_over_counts_until_it_is_reclaimed(
         self, options: StoreOptions
     ) -> None:
@@ -204,14 +186,12 @@ class InFlightConformance(StoreHarness):
             assert len(await store.reclaim({})) == 1
             assert len(await self.claim(store)) == 1
 
-    @where("limits")
     async def test_another_backend_has_its_own(self, options: StoreOptions) -> None:
         async with self.narrow(options) as store:
             await self.add(store, 5)
             await self.add(store, 5, backend=MAIL)
             assert len(await store.claim({API: 5, MAIL: 5}, RUNNER)) == LIMIT + 5
 
-    @where("limits")
     async def test_the_tighter_limit_counts(self, options: StoreOptions) -> None:
         async with self.opened(options, rate=daily(4), max_in_flight=LIMIT) as store:
             await self.add(store, 10)
@@ -221,8 +201,6 @@ class InFlightConformance(StoreHarness):
                 await self.settled(store, job, Delivered())
             assert [len(await self.claim(store)) for _ in range(2)] == [1, 0]
 
-    @where("limits")
-    @where("breakers")
     async def test_nothing_is_probed_where_there_is_no_room(self, options: StoreOptions) -> None:
         async with self.narrow(options, 1) as store:
             await self.add(store, 5)
@@ -232,11 +210,8 @@ class InFlightConformance(StoreHarness):
             breaker = claim.breakers[API]
             assert (list(claim), breaker.state, breaker.probe_runner) == ([], BreakerState.OPEN, None)
 
-    @where("limits")
     async def test_jobs_with_a_key_count_too(self, options: StoreOptions) -> None:
         async with self.narrow(options) as store:
-            if not store.capabilities.ordering:
-                return
             for key in ("a", "b"):
                 await self.add(store, 2, ordering_key=key)
             await self.add(store, 5)
@@ -245,9 +220,8 @@ class InFlightConformance(StoreHarness):
 
 
 class InFlightSharedConformance(StoreHarness):
-    """``capabilities.limits``: whoever claims at once, ``max_in_flight`` is never passed."""
+    """Whoever claims at once, ``max_in_flight`` is never passed."""
 
-    @where("limits")
     async def test_claimers_at_once_share_the_room(self, options: StoreOptions) -> None:
         async with self.opened(options, max_in_flight=LIMIT) as store:
             await self.add(store, 30)
@@ -255,7 +229,6 @@ class InFlightSharedConformance(StoreHarness):
             left = [await self.claim(store) for _ in range(2)]
             assert sum(map(len, [*claims, *left])) == LIMIT
 
-    @where("limits")
     async def test_tasks_never_pass_it(self, options: StoreOptions) -> None:
         async with self.opened(options, max_in_flight=LIMIT) as store:
             await self.add(store, 40)
@@ -263,7 +236,6 @@ class InFlightSharedConformance(StoreHarness):
                 rounds = await asyncio.gather(*(deliver(store, runner=f"r{n}", slots=2) for n in range(4)))
             self._never_passed_it([attempt for done in rounds for attempt in done], 40)
 
-    @where("limits")
     async def test_processes_never_pass_it(self, options: StoreOptions) -> None:
         options = limited(options, max_in_flight=LIMIT)
         async with self.opened(options) as store:

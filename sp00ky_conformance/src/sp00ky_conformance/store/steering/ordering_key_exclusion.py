@@ -20,7 +20,6 @@ from sp00ky_conformance.store.harness import (
     new_job,
     settlement,
     silent,
-    where,
 )
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered
@@ -33,42 +32,36 @@ KEY = "thread:t1"
 
 
 class ExclusionConformance(StoreHarness):
-    """``capabilities.ordering``: a request that may be under way keeps its key until its lease ends."""
+    """A request that may be under way keeps its key until its lease ends."""
 
-    @where("ordering")
     async def test_a_lost_job_keeps_its_key_for_its_lease(self, store: Store) -> None:
         job = await self._lost(store, max_retries=3)
         assert job.status is JobStatus.PENDING
         assert await self.claim(store, runner="runner-2") == []
 
-    @where("ordering")
     async def test_a_lost_job_comes_again_after_its_lease(self, hasty: Store) -> None:
         job = await self._lost(hasty, max_retries=3)
         (again,) = await eventually(lambda: self.claim(hasty, runner="runner-2"))
         assert again.id == job.id
         await self._came_after(hasty, again, job)
 
-    @where("ordering")
     async def test_a_lost_job_that_failed_keeps_its_key_for_its_lease(self, store: Store) -> None:
         job = await self._lost(store, max_retries=0)
         assert job.status is JobStatus.FAILED
         assert await self.claim(store, runner="runner-2") == []
 
-    @where("ordering")
     async def test_a_lost_job_that_failed_lets_the_next_go_after_its_lease(self, hasty: Store) -> None:
         job = await self._lost(hasty, max_retries=0)
         (following,) = await eventually(lambda: self.claim(hasty, runner="runner-2"))
         assert following.id != job.id
         await self._came_after(hasty, following, job)
 
-    @where("ordering")
     async def test_a_job_killed_in_flight_keeps_its_key_for_its_lease(self, store: Store) -> None:
         job = await self.claimed(store, ordering_key=KEY)
         await self.add(store, ordering_key=KEY)
         await kill(store, [job.id])
         assert await self.claim(store) == []
 
-    @where("ordering")
     async def test_a_job_killed_in_flight_lets_the_next_go_after_its_lease(self, hasty: Store) -> None:
         job = await self.claimed(hasty, ordering_key=KEY)
         (second,) = await self.add(hasty, ordering_key=KEY)
@@ -78,7 +71,6 @@ class ExclusionConformance(StoreHarness):
         assert following.id == second.id
         await self._came_after(hasty, following, killed)
 
-    @where("ordering")
     async def test_a_killed_and_redriven_job_comes_again_after_its_lease(self, hasty: Store) -> None:
         job = await self.claimed(hasty, ordering_key=KEY)
         await self.add(hasty, ordering_key=KEY)
@@ -89,7 +81,6 @@ class ExclusionConformance(StoreHarness):
         assert again.id == job.id
         await self._came_after(hasty, again, killed)
 
-    @where("ordering")
     async def test_a_redrive_frees_no_key_before_the_lease_ends(self, store: Store) -> None:
         first = await self.claimed(store, ordering_key=KEY)
         await self.settled(store, first, failure(retryable=False))
@@ -98,7 +89,6 @@ class ExclusionConformance(StoreHarness):
         await redrive(store, [first.id, second.id])
         assert await self.claim(store) == []
 
-    @where("ordering")
     async def test_a_lease_that_is_over_frees_no_key_before_it_is_reclaimed(self, hasty: Store) -> None:
         job = await self.claimed(hasty, ordering_key=KEY)
         await self.add(hasty, ordering_key=KEY)
@@ -112,13 +102,11 @@ class ExclusionConformance(StoreHarness):
         assert result.fate is SettleFate.SETTLED
         assert len(await self.claim(hasty, runner="runner-2")) == 1
 
-    @where("ordering")
     async def test_other_keys_go_on_beside_a_lost_one(self, store: Store) -> None:
         await self._lost(store, max_retries=3)
         free = [*(await self.add(store, ordering_key="other")), *(await self.add(store))]
         assert {job.id for job in await self.claim(store)} == {job.id for job in free}
 
-    @where("ordering")
     async def test_another_clients_row_in_flight_keeps_its_key(
         self, store: Store, options: StoreOptions
     ) -> None:
@@ -147,20 +135,17 @@ class ExclusionConformance(StoreHarness):
 
 
 class CompetitionConformance(StoreHarness):
-    """``capabilities.ordering``: whoever claims at once, no two jobs of a key are processing at once."""
+    """Whoever claims at once, no two jobs of a key are processing at once."""
 
-    @where("ordering")
     async def test_no_two_tasks_have_a_key_at_once(self, store: Store) -> None:
         await self._competed(store, [store] * 4)
 
-    @where("ordering")
     async def test_no_two_stores_have_a_key_at_once(self, store: Store, options: StoreOptions) -> None:
         if not store.capabilities.shared:
             return
         async with self.opened(options) as other:
             await self._competed(store, [store, other])
 
-    @where("ordering")
     async def test_no_two_processes_have_a_key_at_once(self, store: Store, options: StoreOptions) -> None:
         if not store.capabilities.shared:
             return
@@ -171,7 +156,6 @@ class CompetitionConformance(StoreHarness):
             deliveries = [delivery for other in others for delivery in await other.result()]
         self._were_in_turn(added, deliveries)
 
-    @where("ordering")
     async def test_one_key_is_claimed_once_by_many_at_once(self, store: Store) -> None:
         for _ in range(10):
             await self.add(store, 2, ordering_key=KEY)

@@ -17,7 +17,6 @@ from sp00ky_conformance.store.harness import (
     is_close,
     needs,
     new_job,
-    where,
 )
 from sp00ky_conformance.store.jobs.claim import LONG_AGO
 from sp00ky_core.job.job import JobStatus
@@ -50,17 +49,12 @@ KEYS = (
 
 
 class OrderConformance(StoreHarness):
-    """``capabilities.ordering``: of the jobs with one key only the first that hasn't ended is claimed."""
+    """Of the jobs with one key only the first that hasn't ended is claimed."""
 
-    async def without_ordering(self, store: Store) -> None:
-        """Ask nothing of a store that says that it keeps no order: no job of its has a key."""
-
-    @where("ordering")
     async def test_only_the_first_of_a_key_is_claimed(self, store: Store) -> None:
         jobs = await store.add([new_job(ordering_key=KEY) for _ in range(5)])
         assert await self._delivered_in_turn(store) == [job.id for job in jobs]
 
-    @where("ordering")
     async def test_a_batch_is_kept_in_its_order(self, store: Store) -> None:
         added = await store.add([new_job(path=f"/{n}", ordering_key=KEY) for n in range(50)])
         jobs = [await store.get(job.id) for job in added]
@@ -71,12 +65,10 @@ class OrderConformance(StoreHarness):
         assert sorted(jobs, key=lambda job: (job.ordering_at or LONG_AGO, job.id)) == jobs
         assert await self._delivered_in_turn(store, 5) == [job.id for job in jobs[:5]]
 
-    @where("ordering")
     async def test_batches_are_kept_in_their_order(self, store: Store) -> None:
         jobs = [job for _ in range(3) for job in await self.add(store, 3, ordering_key=KEY)]
         assert await self._delivered_in_turn(store) == [job.id for job in jobs]
 
-    @where("ordering")
     async def test_a_transaction_is_kept_in_its_order(self, store: Store) -> None:
         if not store.capabilities.transactions:
             return
@@ -90,7 +82,6 @@ class OrderConformance(StoreHarness):
             ]
         assert await self._delivered_in_turn(store) == [job.id for job in jobs]
 
-    @where("ordering")
     async def test_other_keys_are_not_held_up(self, store: Store) -> None:
         jobs = await store.add([new_job(ordering_key=f"k{n % 5}") for n in range(15)])
         claimed = await self.claim(store)
@@ -100,7 +91,6 @@ class OrderConformance(StoreHarness):
         (following,) = await self.claim(store)
         assert following.ordering_key == claimed[0].ordering_key
 
-    @where("ordering")
     async def test_jobs_without_a_key_are_not_held_up(self, store: Store) -> None:
         await self.add(store, 5, ordering_key=KEY)
         free = await self.add(store, 5)
@@ -109,7 +99,6 @@ class OrderConformance(StoreHarness):
         assert len(claimed) == 6
         assert {(job.ordering_key, job.ordering_at) for job in free} == {(None, None)}
 
-    @where("ordering")
     async def test_keys_that_look_alike_are_different(self, store: Store) -> None:
         jobs = await store.add([new_job(ordering_key=key) for key in KEYS for _ in range(2)])
         claimed = await self.claim(store)
@@ -119,20 +108,17 @@ class OrderConformance(StoreHarness):
         for key in KEYS[:3]:
             assert len(await store.find(JobQuery(ordering_key=key))) == 2
 
-    @where("ordering")
     async def test_a_key_of_another_backend_is_another_key(self, store: Store) -> None:
         await self.add(store, ordering_key=KEY)
         await self.add(store, ordering_key=KEY, backend=MAIL)
         assert len(await store.claim({API: 5, MAIL: 5}, RUNNER)) == 2
 
-    @where("ordering")
     async def test_a_job_that_waits_for_a_retry_holds_back_the_next(self, store: Store) -> None:
         first = await self.claimed(store, ordering_key=KEY)
         await self.add(store, 2, ordering_key=KEY, priority=3)
         await self.settled(store, first, failure(), base=50)
         assert await self.claim(store) == []
 
-    @where("ordering")
     async def test_a_retry_comes_before_the_next(self, store: Store) -> None:
         first = await self.claimed(store, ordering_key=KEY)
         await self.add(store, 2, ordering_key=KEY, run_at=LONG_AGO)
@@ -140,7 +126,6 @@ class OrderConformance(StoreHarness):
         (again,) = await self.claim(store)
         assert (again.id, again.ordering_at) == (first.id, retried.ordering_at)
 
-    @where("ordering")
     async def test_a_delayed_job_holds_back_the_next(self, store: Store) -> None:
         await self.add(store, ordering_key=KEY, delay=timedelta(seconds=100))
         assert await store.next_due([API]) == pytest.approx(100, abs=30)
@@ -151,27 +136,23 @@ class OrderConformance(StoreHarness):
         assert [job.id for job in await self.claim(store)] == [free.id]
         assert (await store.get(second.id)).status is JobStatus.PENDING
 
-    @where("ordering")
     async def test_a_deferred_job_holds_back_the_next(self, store: Store) -> None:
         first = await self.claimed(store, ordering_key=KEY)
         await self.add(store, ordering_key=KEY)
         await self.settled(store, first, Deferred(delay=100.0))
         assert await self.claim(store) == []
 
-    @where("ordering")
     async def test_a_failed_job_lets_the_next_go(self, store: Store) -> None:
         first = await self.claimed(store, ordering_key=KEY)
         (second,) = await self.add(store, ordering_key=KEY)
         await self.settled(store, first, failure(retryable=False))
         assert [job.id for job in await self.claim(store)] == [second.id]
 
-    @where("ordering")
     async def test_a_killed_job_that_was_not_sent_lets_the_next_go(self, store: Store) -> None:
         first, second = await self.add(store, 2, ordering_key=KEY)
         await kill(store, [first.id])
         assert [job.id for job in await self.claim(store)] == [second.id]
 
-    @where("ordering")
     async def test_a_released_job_keeps_its_place(self, store: Store) -> None:
         first = await self.claimed(store, ordering_key=KEY)
         await self.add(store, ordering_key=KEY)
@@ -179,7 +160,6 @@ class OrderConformance(StoreHarness):
         assert [job.id for job in await self.claim(store)] == [first.id]
 
     @needs("delete_row")
-    @where("ordering")
     async def test_a_deleted_row_lets_the_next_go(self, store: Store) -> None:
         pending, processing, last = await self.add(store, 3, ordering_key=KEY)
         await self.delete_row(store, pending.id)

@@ -19,8 +19,6 @@ from sp00ky_conformance.store.harness import (
     PATIENCE,
     RUNNER,
     StoreHarness,
-    WholeStore,
-    each_where,
     eventually,
     is_close,
     where,
@@ -29,7 +27,7 @@ from sp00ky_conformance.store.observe.liveness import following
 from sp00ky_conformance.store.steering.breakers import open_breaker
 from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.ports import BackendStats, StoreOptions
+from sp00ky_core.ports import BackendStats, Store, StoreOptions
 
 __all__ = ["PauseConformance", "PausedConformance"]
 
@@ -37,11 +35,10 @@ LONG, SHORT = 3_600.0, 0.05
 WORDS = 'it\'s "down" for \u00e4 while; -- \u2744'
 
 
-@each_where("pauses")
 class PauseConformance(StoreHarness):
     """A pause stops claims of its backend, until its end or until it is resumed."""
 
-    async def test_a_paused_backend_gives_nothing(self, store: WholeStore) -> None:
+    async def test_a_paused_backend_gives_nothing(self, store: Store) -> None:
         await self.add(store, 3)
         await self.add(store, 3, priority=3)
         assert await store.pause(API) is True
@@ -51,7 +48,7 @@ class PauseConformance(StoreHarness):
         claim = await store.claim({API: 10}, RUNNER)
         assert (len(claim), claim.paused) == (6, {})
 
-    async def test_other_backends_go_on(self, store: WholeStore) -> None:
+    async def test_other_backends_go_on(self, store: Store) -> None:
         await self.add(store)
         await self.add(store, backend=MAIL)
         await store.pause(API)
@@ -59,19 +56,19 @@ class PauseConformance(StoreHarness):
         assert ([job.backend for job in both], both.paused) == ([MAIL], {API: inf})
         assert (await store.claim({MAIL: 10}, RUNNER)).paused == {}
 
-    async def test_what_is_in_flight_ends(self, store: WholeStore) -> None:
+    async def test_what_is_in_flight_ends(self, store: Store) -> None:
         job = await self.claimed(store)
         await store.pause(API)
         assert (await self.settled(store, job, Delivered())).status == "success"
 
-    async def test_jobs_are_enqueued_all_the_same(self, store: WholeStore) -> None:
+    async def test_jobs_are_enqueued_all_the_same(self, store: Store) -> None:
         await store.pause(API)
         (job,) = await self.add(store)
         assert await self.claim(store) == []
         await store.resume(API)
         assert [job.id for job in await self.claim(store)] == [job.id]
 
-    async def test_a_pause_may_have_an_end(self, store: WholeStore) -> None:
+    async def test_a_pause_may_have_an_end(self, store: Store) -> None:
         await self.add(store)
         await store.pause(API, seconds=LONG)
         claim = await store.claim({API: 10}, RUNNER)
@@ -80,21 +77,21 @@ class PauseConformance(StoreHarness):
         await store.pause(API, seconds=SHORT)
         assert len(await eventually(lambda: self.claim(store))) == 1
 
-    async def test_a_pause_that_is_over_is_none(self, store: WholeStore) -> None:
+    async def test_a_pause_that_is_over_is_none(self, store: Store) -> None:
         await store.pause(API, seconds=SHORT)
         await eventually(lambda: self._isnt_paused(store))
         assert await store.resume(API) is False
         assert (await store.claim({API: 1}, RUNNER)).paused == {}
         assert await store.pause(API, seconds=LONG) is True
 
-    async def test_a_resume_of_what_is_not_paused_does_nothing(self, store: WholeStore) -> None:
+    async def test_a_resume_of_what_is_not_paused_does_nothing(self, store: Store) -> None:
         assert await store.resume(API) is False
         await store.pause(MAIL)
         assert await store.resume(API) is False
         assert await store.resume(MAIL) is True
         assert await store.resume(MAIL) is False
 
-    async def test_a_second_pause_takes_the_place_of_the_first(self, store: WholeStore) -> None:
+    async def test_a_second_pause_takes_the_place_of_the_first(self, store: Store) -> None:
         assert await store.pause(API, seconds=LONG, reason="first", actor="ann") is True
         first = (await store.stats())[API].paused
         assert first is not None
@@ -103,7 +100,7 @@ class PauseConformance(StoreHarness):
         assert second == attrs.evolve(first, until=None, reason="second", actor="bob")
         assert (await store.claim({API: 1}, RUNNER)).paused == {API: inf}
 
-    async def test_a_pause_is_in_the_numbers(self, store: WholeStore) -> None:
+    async def test_a_pause_is_in_the_numbers(self, store: Store) -> None:
         added = (await self.add(store))[0]
         await store.pause(API, reason=WORDS, actor="ann")
         stats = await store.stats()
@@ -116,7 +113,7 @@ class PauseConformance(StoreHarness):
         await store.resume(API)
         assert (await store.stats())[API].paused is None
 
-    async def test_its_end_is_in_the_numbers(self, store: WholeStore) -> None:
+    async def test_its_end_is_in_the_numbers(self, store: Store) -> None:
         await store.pause(API, seconds=LONG)
         paused = (await store.stats())[API].paused
         assert paused is not None
@@ -125,20 +122,19 @@ class PauseConformance(StoreHarness):
         assert (paused.until - paused.since).total_seconds() == pytest.approx(LONG, abs=1)
         assert (paused.reason, paused.actor) == (None, None)
 
-    async def test_two_who_pause_at_once_are_told_apart(self, store: WholeStore) -> None:
+    async def test_two_who_pause_at_once_are_told_apart(self, store: Store) -> None:
         begun = await asyncio.gather(*(store.pause(API, actor=f"a{n}") for n in range(6)))
         ended = await asyncio.gather(*(store.resume(API) for _ in range(6)))
         assert (sum(begun), sum(ended)) == (1, 1)
 
-    async def _isnt_paused(self, store: WholeStore) -> bool:
+    async def _isnt_paused(self, store: Store) -> bool:
         return (await store.stats())[API].paused is None
 
 
-@each_where("pauses")
 class PausedConformance(StoreHarness):
     """A pause holds in every process, over restarts, with and without a breaker, and is a signal."""
 
-    async def test_nothing_is_probed_while_it_holds(self, store: WholeStore) -> None:
+    async def test_nothing_is_probed_while_it_holds(self, store: Store) -> None:
         await self.add(store, 3)
         await store.pause(API)
         await open_breaker(store)
@@ -172,7 +168,7 @@ class PausedConformance(StoreHarness):
             assert await store.resume(API) is True
             assert len(await self.claim(store)) == 1
 
-    async def test_both_are_signals(self, store: WholeStore) -> None:
+    async def test_both_are_signals(self, store: Store) -> None:
         signal = store.work_signal()
         await following(signal)
         await self._makes_it_fire(signal, lambda: store.pause(API))
@@ -180,9 +176,7 @@ class PausedConformance(StoreHarness):
         await signal.aclose()
 
     @where("shared")
-    async def test_another_processes_pause_holds_at_once(
-        self, store: WholeStore, options: StoreOptions
-    ) -> None:
+    async def test_another_processes_pause_holds_at_once(self, store: Store, options: StoreOptions) -> None:
         await self.add(store, 2)
         assert len(await self.claim(store, 1)) == 1
         async with asyncio.timeout(STARTUP), members(self, options, "call", 2) as (one, other):
@@ -195,9 +189,7 @@ class PausedConformance(StoreHarness):
             assert len(await self.claim(store)) == 1
 
     @where("signals_across_processes")
-    async def test_another_processes_resume_is_a_signal(
-        self, store: WholeStore, options: StoreOptions
-    ) -> None:
+    async def test_another_processes_resume_is_a_signal(self, store: Store, options: StoreOptions) -> None:
         await store.pause(API)
         signal = store.work_signal()
         async with asyncio.timeout(STARTUP), members(self, options, "call") as (other,):
@@ -210,7 +202,7 @@ class PausedConformance(StoreHarness):
             await self._makes_it_fire(signal, resume)
         await signal.aclose()
 
-    async def without_signals_across_processes(self, store: WholeStore) -> None:
+    async def without_signals_across_processes(self, store: Store) -> None:
         """Assert nothing: another process' pause is seen with the next claim, as it is everywhere."""
 
     async def _makes_it_fire(

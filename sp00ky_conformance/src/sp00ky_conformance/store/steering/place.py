@@ -11,15 +11,13 @@ from sp00ky_conformance.store.harness import (
     API,
     RUNNER,
     StoreHarness,
-    WholeStore,
     failure,
     new_job,
-    where,
 )
 from sp00ky_conformance.store.jobs.claim import LONG_AGO
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.ports import JobQuery, OperatorFate, StoreOptions
+from sp00ky_core.ports import JobQuery, OperatorFate, Store, StoreOptions
 from sp00ky_core.stores.transitions import kill, redrive
 
 __all__ = ["ManyKeysConformance", "PlaceConformance"]
@@ -28,18 +26,16 @@ KEY = "thread:t1"
 
 
 class PlaceConformance(StoreHarness):
-    """``capabilities.ordering``: a job has one place among those of its key, and priority counts outside."""
+    """A job has one place among those of its key, and priority counts outside."""
 
-    @where("ordering")
-    async def test_a_redriven_job_takes_its_old_place(self, store: WholeStore) -> None:
+    async def test_a_redriven_job_takes_its_old_place(self, store: Store) -> None:
         first = await self._failed_head(store)
         await self.add(store, 2, ordering_key=KEY)
         await redrive(store, [first.id])
         (again,) = await self.claim(store)
         assert (again.id, again.ordering_at) == (first.id, first.ordering_at)
 
-    @where("ordering")
-    async def test_a_redriven_job_waits_for_a_later_one_that_is_processing(self, store: WholeStore) -> None:
+    async def test_a_redriven_job_waits_for_a_later_one_that_is_processing(self, store: Store) -> None:
         first = await self._failed_head(store)
         second, third = await self.add(store, 2, ordering_key=KEY)
         (processing,) = await self.claim(store)
@@ -52,8 +48,7 @@ class PlaceConformance(StoreHarness):
         await self.settled(store, again, Delivered())
         assert [job.id for job in await self.claim(store)] == [third.id]
 
-    @where("ordering")
-    async def test_a_later_retry_waits_for_a_redriven_job(self, store: WholeStore) -> None:
+    async def test_a_later_retry_waits_for_a_redriven_job(self, store: Store) -> None:
         first = await self._failed_head(store)
         await self.add(store, ordering_key=KEY)
         (second,) = await self.claim(store)
@@ -61,8 +56,7 @@ class PlaceConformance(StoreHarness):
         await self.settled(store, second, failure())
         assert [job.id for job in await self.claim(store)] == [first.id]
 
-    @where("ordering")
-    async def test_an_existing_job_stays_in_its_place(self, store: WholeStore) -> None:
+    async def test_an_existing_job_stays_in_its_place(self, store: Store) -> None:
         (first,) = await self.add(store, ordering_key=KEY, dedup_key="d")
         (second,) = await self.add(store, ordering_key=KEY)
         (again,) = await self.add(store, ordering_key=KEY, dedup_key="d")
@@ -75,8 +69,7 @@ class PlaceConformance(StoreHarness):
         await self.settled(store, claimed, Delivered())
         assert [job.id for job in await self.claim(store)] == [second.id]
 
-    @where("ordering")
-    async def test_priority_does_not_reorder_within_a_key(self, store: WholeStore) -> None:
+    async def test_priority_does_not_reorder_within_a_key(self, store: Store) -> None:
         jobs = [
             (await self.add(store, ordering_key=KEY, priority=level, run_at=run_at))[0]
             for level, run_at in ((0, None), (1, LONG_AGO), (3, LONG_AGO))
@@ -86,8 +79,7 @@ class PlaceConformance(StoreHarness):
             assert job.id == expected.id
             await self.settled(store, job, Delivered())
 
-    @where("ordering")
-    async def test_priority_counts_among_jobs_with_and_without_a_key(self, store: WholeStore) -> None:
+    async def test_priority_counts_among_jobs_with_and_without_a_key(self, store: Store) -> None:
         fields: list[dict[str, Any]] = [
             {"priority": 1},
             {"priority": 2, "ordering_key": "a"},
@@ -100,10 +92,7 @@ class PlaceConformance(StoreHarness):
         claims = [await self.claim(store, slots) for slots in (2, 1, 1, 2)]
         assert [[job.priority for job in claim] for claim in claims] == [[3, 3], [2], [1], [0, 0]]
 
-    @where("ordering")
-    async def test_of_one_priority_the_oldest_due_counts_with_and_without_a_key(
-        self, store: WholeStore
-    ) -> None:
+    async def test_of_one_priority_the_oldest_due_counts_with_and_without_a_key(self, store: Store) -> None:
         keys = ["a", None, "b", None, "c", None]
         due = [LONG_AGO + timedelta(minutes=n * 7 % 6) for n in range(6)]
         await store.add(
@@ -115,9 +104,8 @@ class PlaceConformance(StoreHarness):
         claims = [await self.claim(store, 2) for _ in range(3)]
         assert [{job.path for job in claim} for claim in claims] == [{"/0", "/1"}, {"/2", "/3"}, {"/4", "/5"}]
 
-    @where("ordering")
     async def test_another_clients_row_with_a_key_is_delivered(
-        self, store: WholeStore, options: StoreOptions
+        self, store: Store, options: StoreOptions
     ) -> None:
         fields = {"path": "/spookify", "payload": "{}", "ordering_key": KEY}
         job_id = await self.written(store, options, fields)
@@ -131,7 +119,7 @@ class PlaceConformance(StoreHarness):
             await self.settled(store, job, Delivered())
         assert seen == {job_id, other.id}
 
-    async def _failed_head(self, store: WholeStore) -> Job:
+    async def _failed_head(self, store: Store) -> Job:
         """Make a job of the key that has failed."""
         job = await self.settled(store, await self.claimed(store, ordering_key=KEY), failure(retryable=False))
         assert job.ordering_at is not None
@@ -139,10 +127,9 @@ class PlaceConformance(StoreHarness):
 
 
 class ManyKeysConformance(StoreHarness):
-    """``capabilities.ordering``: however many keys there are, each has its turn without a poll."""
+    """However many keys there are, each has its turn without a poll."""
 
-    @where("ordering")
-    async def test_every_key_has_its_turn(self, store: WholeStore) -> None:
+    async def test_every_key_has_its_turn(self, store: Store) -> None:
         added = await store.add([new_job(ordering_key=f"k{n:04}") for n in range(700)])
         seen: set[str] = set()
         while True:
@@ -152,8 +139,7 @@ class ManyKeysConformance(StoreHarness):
                 break
         assert seen == {job.id for job in added}
 
-    @where("ordering")
-    async def test_keys_that_wait_hide_no_other(self, store: WholeStore) -> None:
+    async def test_keys_that_wait_hide_no_other(self, store: Store) -> None:
         await store.add([new_job(ordering_key=f"k{n:04}", delay=timedelta(hours=1)) for n in range(1_200)])
         (due,) = await self.add(store, ordering_key="k1199b")
         for _ in range(10):
@@ -162,8 +148,7 @@ class ManyKeysConformance(StoreHarness):
                 break
         assert [job.id for job in claim] == [due.id], "an empty claim must say that there is more to look at"
 
-    @where("ordering")
-    async def test_few_slots_reach_every_key(self, store: WholeStore) -> None:
+    async def test_few_slots_reach_every_key(self, store: Store) -> None:
         for _ in range(3):
             await store.add([new_job(ordering_key=f"k{n}") for n in range(7)])
         delivered: list[str] = []
@@ -174,10 +159,7 @@ class ManyKeysConformance(StoreHarness):
         assert sorted(delivered) == sorted([f"k{n}" for n in range(7)] * 3)
         assert (await store.stats())[API].success == 21
 
-    @where("ordering")
-    @where("counts")
-    @where("clears")
-    async def test_a_key_is_a_condition(self, store: WholeStore) -> None:
+    async def test_a_key_is_a_condition(self, store: Store) -> None:
         (one,) = await self.add(store, ordering_key="a")
         await self.add(store, ordering_key="b")
         await self.add(store)

@@ -19,16 +19,14 @@ from sp00ky_conformance.store.harness import (
     MAIL,
     RUNNER,
     StoreHarness,
-    WholeStore,
     eventually,
     failure,
     new_job,
-    where,
 )
 from sp00ky_conformance.store.steering.breakers import open_breaker
 from sp00ky_core.config import BreakerConfig, RateConfig
 from sp00ky_core.gate.breaker import BreakerState, ProbeAnswered, change_after
-from sp00ky_core.ports import StoreOptions
+from sp00ky_core.ports import Store, StoreOptions
 
 __all__ = ["RateConformance", "RateSharedConformance"]
 
@@ -49,22 +47,17 @@ def limited(options: StoreOptions, **limits: Any) -> StoreOptions:
 
 
 class RateConformance(StoreHarness):
-    """``capabilities.limits``: no more jobs are claimed than there are tokens for."""
+    """No more jobs are claimed than there are tokens for."""
 
-    async def without_limits(self, store: WholeStore) -> None:
-        """Ask nothing of a store that says that it keeps no limits: no table of its has one."""
-
-    def rated(self, options: StoreOptions, rate: RateConfig) -> AbstractAsyncContextManager[WholeStore]:
+    def rated(self, options: StoreOptions, rate: RateConfig) -> AbstractAsyncContextManager[Store]:
         """Open a store whose backend ``api`` has a rate."""
         return self.opened(limited(options, rate=rate))
 
-    @where("limits")
     async def test_a_burst_is_had_at_once_and_no_more(self, options: StoreOptions) -> None:
         async with self.rated(options, daily(3)) as store:
             await self.add(store, 10)
             assert [len(await self.claim(store)) for _ in range(3)] == [3, 0, 0]
 
-    @where("limits")
     async def test_a_claim_costs_what_it_takes(self, options: StoreOptions) -> None:
         async with self.rated(options, daily(4)) as store:
             assert [len(await self.claim(store)) for _ in range(5)] == [0] * 5
@@ -73,7 +66,6 @@ class RateConformance(StoreHarness):
             await self.add(store, 10)
             assert [len(await self.claim(store, 2)) for _ in range(3)] == [2, 1, 0]
 
-    @where("limits")
     async def test_it_says_when_the_next_token_comes(self, options: StoreOptions) -> None:
         async with self.rated(options, RateConfig(limit=1, per=100.0, burst=2)) as store:
             await self.add(store, 5)
@@ -82,7 +74,6 @@ class RateConformance(StoreHarness):
                 assert len(claim) == count
                 assert claim.retry_in.get(API) == pytest.approx(70, abs=30)
 
-    @where("limits")
     async def test_it_says_nothing_where_nothing_was_left(self, options: StoreOptions) -> None:
         async with self.rated(options, daily(5)) as store:
             assert (await store.claim({API: 5, MAIL: 5}, RUNNER)).retry_in == {}
@@ -91,7 +82,6 @@ class RateConformance(StoreHarness):
             claim = await store.claim({API: 5, MAIL: 5}, RUNNER)
             assert (len(claim), claim.retry_in) == (2, {})
 
-    @where("limits")
     async def test_tokens_come_at_the_rate(self, options: StoreOptions) -> None:
         async with self.rated(options, RateConfig(limit=5, per=1.0, burst=6)) as store:
             await self.add(store, 40)
@@ -104,7 +94,6 @@ class RateConformance(StoreHarness):
                     assert taken <= 6 + 5 * (time.monotonic() - begun) + 1
                     await asyncio.sleep(min(claim.retry_in.get(API, 0), 0.02))
 
-    @where("limits")
     async def test_no_more_than_a_burst_is_saved_up(self, options: StoreOptions) -> None:
         async with self.rated(options, RateConfig(limit=10_000, per=1.0, burst=3)) as store:
             await self.add(store, 20)
@@ -113,7 +102,6 @@ class RateConformance(StoreHarness):
                 assert len(await self.claim(store)) <= 3
             assert len(await eventually(lambda: self.claim(store, 2))) == 2
 
-    @where("limits")
     async def test_other_backends_are_not_held_up(self, options: StoreOptions) -> None:
         async with self.rated(options, daily(1)) as store:
             await self.add(store, 5)
@@ -122,7 +110,6 @@ class RateConformance(StoreHarness):
             assert sorted(job.backend for job in claim) == [API, *[MAIL] * 5]
             assert set(claim.retry_in) == {API}
 
-    @where("limits")
     async def test_a_release_gives_no_token_back(self, options: StoreOptions) -> None:
         async with self.rated(options, daily(2)) as store:
             jobs = await self.add(store, 2)
@@ -130,7 +117,6 @@ class RateConformance(StoreHarness):
             assert sorted(await store.release(RUNNER, keep=())) == sorted(job.id for job in jobs)
             assert await self.claim(store) == []
 
-    @where("limits")
     async def test_a_retry_costs_a_token(self, options: StoreOptions) -> None:
         async with self.rated(options, daily(2)) as store:
             await self.settled(store, await self.claimed(store), failure())
@@ -138,8 +124,6 @@ class RateConformance(StoreHarness):
             await self.settled(store, again, failure())
             assert await self.claim(store) == []
 
-    @where("limits")
-    @where("breakers")
     async def test_a_probe_costs_a_token(self, options: StoreOptions) -> None:
         async with self.rated(options, daily(2)) as store:
             await self.add(store, 5)
@@ -152,8 +136,6 @@ class RateConformance(StoreHarness):
             assert (await store.change_breaker(change)).written
             assert len(await self.claim(store)) == 1
 
-    @where("limits")
-    @where("breakers")
     async def test_nothing_is_probed_without_a_token(self, options: StoreOptions) -> None:
         async with self.rated(options, daily(1)) as store:
             await self.add(store, 5)
@@ -163,8 +145,6 @@ class RateConformance(StoreHarness):
             breaker = claim.breakers[API]
             assert (list(claim), breaker.state, breaker.probe_runner) == ([], BreakerState.OPEN, None)
 
-    @where("limits")
-    @where("pauses")
     async def test_a_paused_backend_uses_no_token(self, options: StoreOptions) -> None:
         async with self.rated(options, daily(2)) as store:
             await self.add(store, 5)
@@ -173,17 +153,13 @@ class RateConformance(StoreHarness):
             await store.resume(API)
             assert len(await self.claim(store)) == 2
 
-    @where("limits")
     async def test_priority_counts_where_tokens_are_few(self, options: StoreOptions) -> None:
         async with self.rated(options, daily(2)) as store:
             await store.add([new_job(priority=level) for level in (0, 1, 3, 0, 2)])
             assert sorted(job.priority for job in await self.claim(store)) == [2, 3]
 
-    @where("limits")
     async def test_jobs_that_wait_for_their_turn_cost_none(self, options: StoreOptions) -> None:
         async with self.rated(options, daily(4)) as store:
-            if not store.capabilities.ordering:
-                return
             await self.add(store, 5, ordering_key="k")
             assert len(await self.claim(store)) == 1
             await self.add(store, 5)
@@ -191,9 +167,8 @@ class RateConformance(StoreHarness):
 
 
 class RateSharedConformance(StoreHarness):
-    """``capabilities.limits``: the whole fleet has one bucket, which outlives it."""
+    """The whole fleet has one bucket, which outlives it."""
 
-    @where("limits")
     async def test_claimers_at_once_share_the_tokens(self, options: StoreOptions) -> None:
         async with self.opened(options, rate=daily(7)) as store:
             await self.add(store, 40)
@@ -202,7 +177,6 @@ class RateSharedConformance(StoreHarness):
             left = [await self.claim(store) for _ in range(2)]
             assert sum(map(len, [*claims, *left])) == 7
 
-    @where("limits")
     async def test_processes_share_the_tokens(self, options: StoreOptions) -> None:
         options = limited(options, rate=daily(9))
         async with self.opened(options) as store:
@@ -216,7 +190,6 @@ class RateSharedConformance(StoreHarness):
             left = await self.claim(store)
             assert (taken + len(left), await self.claim(store)) == (9, [])
 
-    @where("limits")
     async def test_tokens_outlive_the_store(self, options: StoreOptions) -> None:
         async with self.opened(options, rate=daily(3)) as store:
             await self.add(store, 5)
@@ -224,7 +197,6 @@ class RateSharedConformance(StoreHarness):
         async with self.opened(options, rate=daily(3)) as store:
             assert len(await self.claim(store)) == (1 if store.capabilities.durable else 0)
 
-    @where("limits")
     async def test_each_claim_applies_its_own_runners_rate(self, options: StoreOptions) -> None:
         async with self.opened(options, rate=daily(5)) as store:
             await self.add(store, 20)

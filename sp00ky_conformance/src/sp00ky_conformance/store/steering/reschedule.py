@@ -121,8 +121,6 @@ class RescheduleConformance(StoreHarness):
         assert await reschedule(store, [], Rescheduled(delay=0.0)) == []
 
     async def test_a_key_waits_for_its_rescheduled_job(self, store: Store) -> None:
-        if not store.capabilities.ordering:
-            return
         first, second = await self.add(store, 2, ordering_key="k")
         changed = await self.rescheduled(store, first, Rescheduled(run_at=AT))
         assert changed.ordering_at == first.ordering_at

@@ -16,13 +16,10 @@ from sp00ky_conformance.store.harness import (
     MAIL,
     RUNNER,
     StoreHarness,
-    WholeStore,
-    each_where,
     eventually,
-    where,
 )
 from sp00ky_conformance.store.steering.rate import daily
-from sp00ky_core.ports import LONGEST_SET_TIMEOUT, SettingsRecord, StoreOptions
+from sp00ky_core.ports import LONGEST_SET_TIMEOUT, SettingsRecord, Store, StoreOptions
 from sp00ky_core.stores.transitions import kill
 
 __all__ = ["SettingsConformance", "TableInUseConformance"]
@@ -31,18 +28,17 @@ LONG, SHORT = 3_600.0, 0.05
 RATE: Mapping[str, float] = {"limit": 20, "per": 1.0, "burst": 20}
 
 
-@each_where("settings")
 class SettingsConformance(StoreHarness):
     """What is set of a backend is kept until its end, or until it is reset."""
 
-    async def test_what_is_set_is_there_beside_what_was_set(self, store: WholeStore) -> None:
+    async def test_what_is_set_is_there_beside_what_was_set(self, store: Store) -> None:
         assert await store.settings() == {}
         await store.change_settings(API, {"rate": RATE, "concurrency": 5}, actor="ann")
         await store.change_settings(API, {"concurrency": 7, "timeout": 2.5}, actor="bob")
         values = {"rate": RATE, "concurrency": 7, "timeout": 2.5}
         assert await store.settings() == {API: SettingsRecord(values=values, actor="bob")}
 
-    async def test_it_ends_by_its_time(self, store: WholeStore) -> None:
+    async def test_it_ends_by_its_time(self, store: Store) -> None:
         await store.change_settings(API, {"concurrency": 5}, seconds=LONG)
         first = (await store.settings())[API]
         assert first.until is not None
@@ -53,7 +49,7 @@ class SettingsConformance(StoreHarness):
         await store.change_settings(API, {"timeout": 1.5})
         assert await store.settings() == {API: SettingsRecord(values={"timeout": 1.5})}
 
-    async def test_a_reset_forgets_it(self, store: WholeStore) -> None:
+    async def test_a_reset_forgets_it(self, store: Store) -> None:
         assert await store.reset_settings(API) is False
         await store.change_settings(API, {"concurrency": 5})
         await store.change_settings(MAIL, {"concurrency": 6})
@@ -61,8 +57,7 @@ class SettingsConformance(StoreHarness):
         assert await store.reset_settings(API) is False
         assert list(await store.settings()) == [MAIL]
 
-    @where("pauses")
-    async def test_pauses_and_settings_are_apart(self, store: WholeStore) -> None:
+    async def test_pauses_and_settings_are_apart(self, store: Store) -> None:
         await store.change_settings(API, {"concurrency": 5}, actor="ann")
         await store.pause(API, actor="bob")
         await store.change_settings(API, {"concurrency": 6}, actor="cid")
@@ -81,24 +76,22 @@ class SettingsConformance(StoreHarness):
         async with self.opened(options) as store:
             assert bool(await store.settings()) is store.capabilities.durable
 
-    async def test_two_who_set_at_once_lose_nothing(self, store: WholeStore) -> None:
+    async def test_two_who_set_at_once_lose_nothing(self, store: Store) -> None:
         await asyncio.gather(*(store.change_settings(API, {f"k{n}": n}) for n in range(6)))
         assert (await store.settings())[API].values == {f"k{n}": n for n in range(6)}
 
-    async def _nothing_is_set(self, store: WholeStore) -> bool:
+    async def _nothing_is_set(self, store: Store) -> bool:
         return await store.settings() == {}
 
 
-@each_where("settings")
 class TableInUseConformance(StoreHarness):
     """Claims lease and limit as the table says that is in use."""
 
-    def use(self, store: WholeStore, options: StoreOptions, **changes: Any) -> None:
+    def use(self, store: Store, options: StoreOptions, **changes: Any) -> None:
         """Have the store use another table for ``api``."""
         store.use(attrs.evolve(options.tables[0], **changes))
 
-    @where("limits")
-    async def test_a_rate_begins_and_ends(self, store: WholeStore, options: StoreOptions) -> None:
+    async def test_a_rate_begins_and_ends(self, store: Store, options: StoreOptions) -> None:
         await self.add(store, 20)
         assert len(await self.claim(store, 1)) == 1
         self.use(store, options, rate=daily(3))
@@ -106,9 +99,8 @@ class TableInUseConformance(StoreHarness):
         self.use(store, options)
         assert len(await self.claim(store, 5)) == 5
 
-    @where("limits")
     async def test_what_was_claimed_before_counts_as_in_flight(
-        self, store: WholeStore, options: StoreOptions
+        self, store: Store, options: StoreOptions
     ) -> None:
         await self.add(store, 20)
         assert len(await self.claim(store, 3)) == 3
@@ -117,9 +109,7 @@ class TableInUseConformance(StoreHarness):
         self.use(store, options, max_in_flight=6)
         assert len(await self.claim(store, 5)) == 1
 
-    async def test_a_longer_timeout_has_a_longer_lease(
-        self, store: WholeStore, options: StoreOptions
-    ) -> None:
+    async def test_a_longer_timeout_has_a_longer_lease(self, store: Store, options: StoreOptions) -> None:
         before = await self.claimed(store)
         self.use(store, options, timeout=LONGEST_SET_TIMEOUT)
         job = await self.claimed(store)
@@ -132,7 +122,6 @@ class TableInUseConformance(StoreHarness):
         (again,) = await self.add(store)
         assert [other.id for other in await self.claim(store)] == [again.id]
 
-    @where("ordering")
     async def test_a_shorter_timeout_ends_no_longer_lease(self, options: StoreOptions) -> None:
         seconds = 2 * LONGEST_SET_TIMEOUT
         longer = attrs.evolve(options.tables[0], timeout=seconds, longest_timeout=seconds)

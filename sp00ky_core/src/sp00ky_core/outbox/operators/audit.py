@@ -15,7 +15,7 @@ from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job.job import value_to_json
 from sp00ky_core.job.options import expect, is_plain_text
 from sp00ky_core.outbox.operators.bulk import BulkResult
-from sp00ky_core.ports import Act, ActOptions, Audit, Store, needed
+from sp00ky_core.ports import Act, ActOptions, Store
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -30,12 +30,12 @@ class AuditRecord:
     """Keep one act's entry up to date.
 
     Attributes:
-        audit: Where it is.
+        store: Where it is.
         entry_id: The entry's id.
         count: Jobs that the act was done to, as written down last.
     """
 
-    audit: Audit
+    store: Store
     entry_id: str
     count: int = 0
 
@@ -45,7 +45,7 @@ class AuditRecord:
             return
         self.count = count
         try:
-            await self.audit.update_audit(self.entry_id, count=count, ended=ended)
+            await self.store.update_audit(self.entry_id, count=count, ended=ended)
         except Sp00kyError as error:
             logger.warning("the audit doesn't say how far act %s came: %s", self.entry_id, error)
 
@@ -56,10 +56,8 @@ async def recorded(store: Store, act: Act) -> AsyncIterator[AuditRecord]:
 
     Raises:
         StoreError: it can't be written down; then it isn't done either.
-        CallUnsupported: the store keeps no audit.
     """
-    audit = needed(store, Audit, f"audit, which {act.action} needs")
-    record = AuditRecord(audit, await audit.start_audit(act))
+    record = AuditRecord(store, await store.start_audit(act))
     try:
         yield record
     finally:

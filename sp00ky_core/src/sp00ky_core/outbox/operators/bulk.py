@@ -15,16 +15,12 @@ from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.options import expect
 from sp00ky_core.ports import (
     MAX_LIMIT,
-    Clears,
     JobFilter,
     JobQuery,
     OperatorFate,
     OperatorResult,
-    Rewrites,
     Store,
     check_limit,
-    has,
-    needed,
 )
 from sp00ky_core.stores.filters import age_of
 from sp00ky_core.stores.named_jobs import NamedJobs
@@ -310,7 +306,7 @@ async def steps(
     total = await count_matching(jobs, action, conditions)
     result = BulkResult(matched=total if limit is None else min(total, limit))
     yield result
-    if action is CLEAR and total == result.matched and has(jobs.store, Clears) is not None:
+    if action is CLEAR and total == result.matched:
         work = _cleared(jobs, conditions, result, limit)
     elif action.oldest_first:
         work = _in_order(jobs, action.filters(conditions), operate, result, limit)
@@ -375,10 +371,9 @@ async def _operated(
 
 async def imported(store: Store, jobs: Mapping[str, Job]) -> tuple[Sequence[str], Mapping[str, StoreError]]:
     """Insert jobs; one that the database refuses costs no other. Return the keys of both."""
-    rewrites = needed(store, Rewrites, "import_jobs()")
 
     async def write(keys: Sequence[str]) -> Sequence[str]:
-        await rewrites.import_jobs([jobs[key] for key in keys])
+        await store.import_jobs([jobs[key] for key in keys])
         return keys
 
     return await write_around(list(jobs), write)

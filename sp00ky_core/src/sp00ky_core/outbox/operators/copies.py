@@ -16,7 +16,7 @@ from sp00ky_core.outbox.enqueue import EnqueueChecks
 from sp00ky_core.outbox.operators.audit import act_of, recorded
 from sp00ky_core.outbox.operators.bulk import COPY, Action, BulkResult, Selection, imported, last_of
 from sp00ky_core.outbox.operators.jobs import JobOperators, MatchingOptions
-from sp00ky_core.ports import ActOptions, JobFilter, JobQuery, OperatorFate, OperatorResult, Rewrites, needed
+from sp00ky_core.ports import ActOptions, JobFilter, JobQuery, OperatorFate, OperatorResult
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id, new_keys
 from sp00ky_core.stores.rows import new_row
@@ -97,7 +97,6 @@ class JobCopies(JobOperators):
         Raises:
             JobNotFound: There is none of such an id.
             Sp00kyError: As ``run``, with ids; none of them was copied.
-            CallUnsupported: The store takes no copies.
         """
         selection = Selection(job_ids, filter, limit)
         if filter is None:
@@ -114,7 +113,6 @@ class JobCopies(JobOperators):
         **act: Unpack[ActOptions],
     ) -> AsyncGenerator[BulkResult, None]:
         """Do as ``copy`` to the jobs that meet conditions; yield how far it has come after each batch."""
-        needed(self.store, Rewrites, "copy()")
         selection = Selection((), conditions, limit)
         said = act_of("copy", {**selection.described(), "to": backend}, via=self.via, **act)
 
@@ -132,7 +130,7 @@ class JobCopies(JobOperators):
             return []
         said = act_of("copy", {**selection.described(), "to": backend}, via=self.via, **act)
         async with recorded(self.store, said) as record:
-            await needed(self.store, Rewrites, "copy()").import_jobs(copies)
+            await self.store.import_jobs(copies)
             await record.reach(len(copies))
         jobs = [await self.jobs.get(copy.id) for copy in copies]
         await self._tell(jobs)
@@ -151,10 +149,9 @@ class JobCopies(JobOperators):
     def _keyed(self, pairs: Sequence[tuple[Job, NewJob]]) -> list[Job]:
         """Return new rows, in whose order the database says when they were made."""
         tables = {backend.table.backend: backend.table.table for backend in self.backends.values()}
-        own_id = needed(self.store, Rewrites, "copy()").own_id
         rows = []
         for (old, new), key in zip(pairs, new_keys(len(pairs)), strict=True):
-            row = new_row(new, str(own_id(job_id(tables[new.backend], key))), BEGINNING)
+            row = new_row(new, str(self.store.own_id(job_id(tables[new.backend], key))), BEGINNING)
             row = attrs.evolve(row, created_at=None, updated_at=None, run_at=None, ordering_at=None)
             rows.append(attrs.evolve(row, copied_from=old.id))
         return rows

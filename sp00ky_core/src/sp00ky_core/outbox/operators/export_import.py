@@ -22,7 +22,7 @@ from sp00ky_core.outbox.operators.audit import act_of, recorded_steps
 from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, imported, last_of, with_refused
 from sp00ky_core.outbox.queries import Queries
 from sp00ky_core.plugins.registry import Plugins
-from sp00ky_core.ports import ActOptions, JobFilter, Rewrites, needed
+from sp00ky_core.ports import ActOptions, JobFilter
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.rows import job_of
 
@@ -234,7 +234,6 @@ class JobMoves(Queries):
         Raises:
             ImportRefused: Something in the file is no record, of another version, of a backend that isn't
                 configured, or processing: nothing was imported.
-            CallUnsupported: The store takes no such jobs.
         """
         return await last_of(self.import_steps(file, dry_run=dry_run, **act))
 
@@ -242,7 +241,6 @@ class JobMoves(Queries):
         self, file: Path | str, *, dry_run: bool = False, **act: Unpack[ActOptions]
     ) -> AsyncGenerator[BulkResult, None]:
         """Do as ``import_jobs``; yield how many there are, then how far it has come after each 100."""
-        needed(self.store, Rewrites, "import_jobs()")
         tables = {name: backend.table.table for name, backend in self.backends.items()}
         export = ExportFile(Path(file), tables, frozenset(self.plugins.strategies))
         result = BulkResult(matched=await asyncio.to_thread(export.count))
@@ -286,7 +284,7 @@ class JobMoves(Queries):
 
     def _as_stored(self, job: Job) -> Job | str:
         """Return a job as this store would have it, or why it can't."""
-        own_id = needed(self.store, Rewrites, "import_jobs()").own_id(job.id)
+        own_id = self.store.own_id(job.id)
         if own_id is None:
             return f"job {job.id}: {self.store.location} can't hold such an id"
         return attrs.evolve(job, id=own_id, backend=self.backends[job.backend].table.backend)

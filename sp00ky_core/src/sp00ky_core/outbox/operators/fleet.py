@@ -8,19 +8,17 @@ from typing import Any, Unpack
 
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.backend.settings import (
-    LIMITS,
     SETTABLE,
     read_settings,
-    settings_in,
     settings_to_json,
     values_of,
 )
 from sp00ky_core.config import BackendSettings
-from sp00ky_core.errors import CallUnsupported, ConfigError, OptionInvalid, RunnerGone
+from sp00ky_core.errors import ConfigError, OptionInvalid, RunnerGone
 from sp00ky_core.job.options import check_option, expect
 from sp00ky_core.outbox.operators.audit import act_of, recorded
 from sp00ky_core.outbox.queries import Queries
-from sp00ky_core.ports import ActOptions, Pauses, Runners, RunnerState, Settings, SettingsRecord, needed
+from sp00ky_core.ports import ActOptions, RunnerState, SettingsRecord
 
 
 class FleetOperators(Queries):
@@ -40,19 +38,18 @@ class FleetOperators(Queries):
             OptionInvalid: A duration, a reason or an actor that can't be; nothing was done.
         """
         table = self.backends.named(backend).table.backend
-        seconds, pauses = _checked_seconds(duration), needed(self.store, Pauses, "pause()")
+        seconds = _checked_seconds(duration)
         selection = {"backend": backend, "duration": duration}
         async with recorded(self.store, act_of("pause", selection, via=self.via, **act)):
-            began = await pauses.pause(table, seconds=seconds, **act)
+            began = await self.store.pause(table, seconds=seconds, **act)
         await self._report_pause(backend, is_news=began, paused=True)
         return began
 
     async def resume(self, backend: str, **act: Unpack[ActOptions]) -> bool:
         """End a backend's pause; whether there was one. Arguments and errors as of ``pause``."""
         table = self.backends.named(backend).table.backend
-        pauses = needed(self.store, Pauses, "resume()")
         async with recorded(self.store, act_of("resume", {"backend": backend}, via=self.via, **act)):
-            ended = await pauses.resume(table)
+            ended = await self.store.resume(table)
         await self._report_pause(backend, is_news=ended, paused=False)
         return ended
 
@@ -80,24 +77,20 @@ class FleetOperators(Queries):
             OptionInvalid: Nothing to set, or a duration that can't be.
         """
         known, seconds = self.backends.named(backend), _checked_seconds(duration)
-        store = needed(self.store, Settings, "set_backend()")
         changed = settings_to_json(values_of(_checked(known, values)))
-        if not self.store.capabilities.limits and changed.keys() & LIMITS:
-            raise CallUnsupported(store=self.store.location, call="a limit", instead="use another store")
         selection = {"backend": backend, "duration": duration, "values": changed}
         async with recorded(self.store, act_of("set", selection, via=self.via, **act)):
-            await store.change_settings(backend, changed, seconds=seconds, actor=act.get("actor"))
+            await self.store.change_settings(backend, changed, seconds=seconds, actor=act.get("actor"))
 
     async def reset_backend(self, backend: str, **act: Unpack[ActOptions]) -> bool:
         """Let the file's values hold again in the whole fleet; whether anything was set."""
         self.backends.named(backend)
-        store = needed(self.store, Settings, "reset_backend()")
         async with recorded(self.store, act_of("reset", {"backend": backend}, via=self.via, **act)):
-            return await store.reset_settings(backend)
+            return await self.store.reset_settings(backend)
 
     async def settings(self) -> Mapping[str, SettingsRecord]:
-        """Return what is set of backends now, by their names; nothing where the store keeps no settings."""
-        return await settings_in(self.store)
+        """Return what is set of backends now, by their names."""
+        return await self.store.settings()
 
     async def drain_runner(self, runner_id: str, **act: Unpack[ActOptions]) -> None:
         """Ask a runner to claim nothing more, to end what it holds, and to exit: within a beat it does.
@@ -107,14 +100,13 @@ class FleetOperators(Queries):
             OptionInvalid: A reason or an actor that can't be.
         """
         drain = act_of("drain", {"runner": runner_id}, via=self.via, **act)
-        runners = needed(self.store, Runners, "drain_runner()")
-        known = {runner.id: runner for runner in await runners.runners()}
+        known = {runner.id: runner for runner in await self.store.runners()}
         living = tuple(runner.id for runner in known.values() if runner.state is not RunnerState.DEAD)
         if runner_id not in living:
             silent_for = known[runner_id].silent_for if runner_id in known else None
             raise RunnerGone(runner_id=runner_id, silent_for=silent_for, known=living)
         async with recorded(self.store, drain):
-            if not await runners.drain_runner(runner_id):  # it has stopped meanwhile
+            if not await self.store.drain_runner(runner_id):  # it has stopped meanwhile
                 raise RunnerGone(runner_id=runner_id, known=living)
 
     async def _report_pause(self, backend: str, *, is_news: bool, **facts: Any) -> None:

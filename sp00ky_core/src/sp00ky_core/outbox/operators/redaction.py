@@ -26,11 +26,9 @@ from sp00ky_core.ports import (
     JobFilter,
     JobQuery,
     OperatorFate,
-    Rewrites,
     RunQuery,
     Schedules,
     has,
-    needed,
 )
 from sp00ky_core.stores.refused_rows import write_around
 from sp00ky_core.stores.transitions import clear
@@ -140,7 +138,6 @@ class JobRedaction(JobCopies):
         **act: Unpack[ActOptions],
     ) -> AsyncGenerator[RedactionResult, None]:
         """Do as ``redact``; yield how many match, and unless it is a ``dry_run`` how far each 100 got it."""
-        needed(self.store, Rewrites, "redact()")
         selection = self._selection(job_ids, filter, limit)
         how = {"fields": list(fields) or None, "kill": kill or None, "keys": keys or None}
         work = _Redacting(self, fields=tuple(fields), kills=kill, keys=keys, reason=act.get("reason"))
@@ -165,7 +162,6 @@ class JobRedaction(JobCopies):
         **act: Unpack[ActOptions],
     ) -> AsyncGenerator[RedactionResult, None]:
         """Do as ``erase``; yield how many match, and unless it is a ``dry_run`` how far each 100 got it."""
-        needed(self.store, Rewrites, "erase()")
         selection = self._selection(job_ids, filter, limit)
         _check_erasable(selection.conditions)
         work = _Erasing(self, reason=act.get("reason"))
@@ -311,10 +307,9 @@ class _Redacting:
 
     async def _write(self, jobs: Sequence[Job], result: RedactionResult) -> RedactionResult:
         new, unreadable = self._new(jobs)
-        store = needed(self.outbox.store, Rewrites, "redact()")
 
         async def write(job_ids: Sequence[str]) -> Sequence[str]:
-            return list(await store.redact([new[job_id] for job_id in job_ids]))
+            return list(await self.outbox.store.redact([new[job_id] for job_id in job_ids]))
 
         written, problems = await write_around(list(new), write)
         changed = new.keys() - set(written) - problems.keys()
@@ -349,7 +344,7 @@ class _Redacting:
         copies = await self.outbox.jobs.whole(await _copies(self.outbox, job_ids))
         copies = [job for job in copies if job.id not in job_ids and not self._is_done(job)]
         if self.keys:
-            await needed(self.outbox.store, Rewrites, "redact()").forget_runs(job_ids)
+            await _forget_runs(self.outbox, job_ids)
             if copies:
                 result = attrs.evolve(result, matched=result.matched + len(copies))
                 result = await self.redact([job.id for job in copies], result)
@@ -391,7 +386,7 @@ class _Erasing:
         self.copies |= dict.fromkeys(await _copies(self.outbox, job_ids))
         results = await clear(self.outbox.store, job_ids) if job_ids else []
         gone = [cleared.job_id for cleared in results if cleared.fate is OperatorFate.CLEARED]
-        await needed(self.outbox.store, Rewrites, "erase()").forget_runs(gone)
+        await _forget_runs(self.outbox, gone)
         kept = [cleared.problem for cleared in results if cleared.fate is OperatorFate.ILLEGAL]
         result = with_refused(result, "illegal", kept)
         return attrs.evolve(result, done=result.done + len(gone))
@@ -430,4 +425,9 @@ def _named(result: RedactionResult, copies: Sequence[Job], runs: int) -> Redacti
 
 
 async def _copies(outbox: JobRedaction, job_ids: Collection[str]) -> list[str]:
-    return await needed(outbox.store, Rewrites, "copies_of()").copies_of(job_ids) if job_ids else []
+    return await outbox.store.copies_of(job_ids) if job_ids else []
+
+
+async def _forget_runs(outbox: JobRedaction, job_ids: Collection[str]) -> None:
+    if schedules := has(outbox.store, Schedules):
+        await schedules.forget_runs(job_ids)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from sp00ky_core.backend.backend import Backend
-from sp00ky_core.backend.settings import adjusted, read_settings, settings_in, settings_to_json, values_of
+from sp00ky_core.backend.settings import adjusted, read_settings, settings_to_json, values_of
 from sp00ky_core.config import BackendSettings
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.ports import SettingsRecord, Store
@@ -48,7 +48,7 @@ class SettingsReader:
 
     async def look(self) -> None:
         """Read once. Raises ``StoreError``."""
-        records = await settings_in(self._store)
+        records = await self._store.settings()
         for name, backend in self._backends.items():
             self._follow(name, backend, records.get(name, NOTHING))
 

@@ -12,7 +12,7 @@ import attrs
 from sp00ky_core.errors import JobNotFound, Sp00kyError
 from sp00ky_core.gate.gate import Gate
 from sp00ky_core.plugins.dispatch import Hooks
-from sp00ky_core.ports import OverdueClaim, OverdueClaims, Settlement, Store, has
+from sp00ky_core.ports import OverdueClaim, Settlement, Store
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.liveness import Beat
@@ -113,8 +113,7 @@ class Reclaimer:
 
     async def _seen_long_enough(self, beating: Collection[str]) -> list[OverdueClaim]:
         """List claims of runners that beat, this one too, which are over by this runner's clock as well."""
-        store = has(self._store, OverdueClaims)
-        claims = await store.overdue(beating, limit=OVERDUE_BATCH) if store else []
+        claims = await self._store.overdue(beating, limit=OVERDUE_BATCH)
         return self._overdue.seen(
             claims,
             self._options.clock(),

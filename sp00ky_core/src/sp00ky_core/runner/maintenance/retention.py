@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 import attrs
 
-from sp00ky_core.ports import Retention, Store, has
+from sp00ky_core.ports import Store
 from sp00ky_core.runner.options import RunnerOptions
 
 PRUNE_BATCH = 1_000
@@ -28,12 +28,12 @@ class Pruner:
 
     async def prune(self) -> None:
         """Delete what is old, if it is time to; what fails is tried later again."""
-        now, retention = self._options.clock(), has(self._store, Retention)
+        now = self._options.clock()
         if now < self._next_prune:
             return
         self._next_prune = now + self._options.prune_interval
         spared = await self._before_prune() if self._before_prune else ()
         for _ in range(PRUNE_ROUNDS):
-            if not retention or await retention.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
+            if await self._store.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
                 return
         self._next_prune = now  # there is more: a fast queue would outgrow its retention

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
 from sp00ky_core.observe.rates import COUNT, FIRST_BUCKET, SECONDS, Counts, Kind
-from sp00ky_core.ports import Rollup, Rollups
+from sp00ky_core.ports import Rollup, Store
 from sp00ky_core.ports.rollups import step_of
 from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.options import RunnerOptions
@@ -34,12 +34,12 @@ class RollupWriter:
     """Writes rollups of one runner.
 
     Args:
-        store: One with ``capabilities.rollups``.
+        store: Where they are written.
         options: The runner's.
         observer: Counts what the runner does, and what fails.
     """
 
-    def __init__(self, store: Rollups, options: RunnerOptions, observer: Observer) -> None:
+    def __init__(self, store: Store, options: RunnerOptions, observer: Observer) -> None:
         self._store = store
         self._options = options
         self._observer = observer

@@ -157,7 +157,7 @@ class TransactionalStore(Primitives, DecidingStore):
     """
 
     capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
-        transactions=True, shared=True, ordering=True, limits=True, schedules=True, rollups=True
+        transactions=True, shared=True, schedules=True
     )
 
     executor: ClassVar[type[Executor]] = Executor
@@ -208,7 +208,7 @@ class TransactionalStore(Primitives, DecidingStore):
         return self._within(connection, access, self._with_schema(work))
 
     async def check(self) -> list[Finding]:
-        """See ``Checks.check``."""
+        """See ``Store.check``."""
         return await self._executor.read(self._with_schema(schema.check))
 
     def _with_schema(self, work: Callable[..., Awaitable[T]]) -> Work[T]:
@@ -276,7 +276,7 @@ class TransactionalStore(Primitives, DecidingStore):
         return await self._executor.isolated(lambda apart: claiming(apart=apart).claim, claims=True)
 
     async def change_breaker(self, change: BreakerChange) -> BreakerResult:
-        """See ``Breakers.change_breaker``."""
+        """See ``Store.change_breaker``."""
         table = self._of_backend(change.backend)
         work = partial(breakers_and_pauses.change_breaker, table=table, change=change)
         result = await self._executor.write(work)
@@ -319,16 +319,16 @@ class TransactionalStore(Primitives, DecidingStore):
     # Upkeep and operators.
 
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
-        """See ``OverdueClaims.overdue``."""
+        """See ``Store.overdue``."""
         work = partial(overdue_claims, tables=self.options.tables, runners=runners, limit=limit)
         return await self._executor.read(work)
 
     async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
-        """See ``Retention.prune``; without a retention of their own, jobs are kept."""
+        """See ``Store.prune``; without a retention of their own, jobs are kept."""
         return await self._deleted(lambda deleting: deleting.by_age(self._delivered, limit, tuple(spared)))
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
-        """See ``Clears.clear_matching``."""
+        """See ``Store.clear_matching``."""
         return await self._deleted(lambda deleting: deleting.matching(self.options.tables, conditions, limit))
 
     async def reschedule(self, job_ids: Sequence[str], change: Rescheduled) -> Collection[str]:
@@ -342,27 +342,27 @@ class TransactionalStore(Primitives, DecidingStore):
         return written
 
     def own_id(self, job_id: str) -> str | None:
-        """See ``Rewrites.own_id``; here ids are any text."""
+        """See ``Store.own_id``; here ids are any text."""
         return job_id
 
     async def import_jobs(self, jobs: Sequence[Job]) -> None:
-        """See ``Rewrites.import_jobs``."""
+        """See ``Store.import_jobs``."""
         await self._executor.write(partial(insert_whole, tables=self._tables, jobs=jobs))
         self._notifications.send(work=True)
 
     async def redact(self, jobs: Sequence[Job]) -> Collection[str]:
-        """See ``Rewrites.redact``."""
+        """See ``Store.redact``."""
         written = await self._executor.write(partial(redact, tables=self._tables, jobs=jobs))
         self._notifications.send()
         return written
 
     async def copies_of(self, job_ids: Collection[str]) -> list[str]:
-        """See ``Rewrites.copies_of``."""
+        """See ``Store.copies_of``."""
         work = partial(copies_of, tables=self.options.tables, job_ids=job_ids)
         return await self._executor.read(work)
 
     async def forget_runs(self, job_ids: Collection[str]) -> int:
-        """See ``Rewrites.forget_runs``."""
+        """See ``Schedules.forget_runs``."""
         return await self._executor.write(partial(forget_runs, job_ids=job_ids))
 
     async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
@@ -398,12 +398,12 @@ class TransactionalStore(Primitives, DecidingStore):
         return await observe.find(session, self.options.tables, query, after)
 
     async def count(self, conditions: JobFilter) -> int:
-        """See ``Counts.count``."""
+        """See ``Store.count``."""
         work = partial(observe.count, tables=self.options.tables, conditions=conditions)
         return await self._executor.read(work)
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
-        """See ``ShortIds.ids_starting_with``."""
+        """See ``Store.ids_starting_with``."""
         work = partial(observe.ids_starting_with, tables=self.options.tables, prefix=prefix, limit=limit)
         return await self._executor.read(work)
 
@@ -414,20 +414,20 @@ class TransactionalStore(Primitives, DecidingStore):
     async def groups(
         self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
     ) -> list[JobGroup]:
-        """See ``Counts.groups``."""
+        """See ``Store.groups``."""
         asked = partial(observe.job_groups, by=by, conditions=conditions, limit=limit)
         return await self._executor.read(partial(asked, tables=self.options.tables))
 
     async def write_rollups(self, rollups: Sequence[Rollup]) -> datetime:
-        """See ``Rollups.write_rollups``."""
+        """See ``Store.write_rollups``."""
         return await self._executor.write(partial(observe.write_rollups, rollups=rollups))
 
     async def rollups(self, query: RollupQuery) -> list[Rollup]:
-        """See ``Rollups.rollups``."""
+        """See ``Store.rollups``."""
         return await self._executor.read(partial(observe.read_rollups, query=query))
 
     async def fold_rollups(self, *, limit: int = 10_000) -> int:
-        """See ``Rollups.fold_rollups``."""
+        """See ``Store.fold_rollups``."""
         return await self._executor.write(partial(observe.fold_rollups, limit=limit))
 
     def work_signal(self) -> AsyncGenerator[None, None]:
@@ -435,21 +435,21 @@ class TransactionalStore(Primitives, DecidingStore):
         return self._notifications.work()
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
-        """See ``Watch.watch``."""
+        """See ``Store.watch``."""
         watch = Watch(self._executor.read, self.options.tables, query)
         return watch.follow(self._notifications.changed(), history)
 
     # What the whole fleet shares.
 
     async def pause(self, backend: str, *, seconds: float | None = None, **act: Unpack[ActOptions]) -> bool:
-        """See ``Pauses.pause``."""
+        """See ``Store.pause``."""
         work = partial(breakers_and_pauses.pause, tables=self._backends, backend=backend, seconds=seconds)
         begun = await self._executor.write(partial(work, **act))
         self._notifications.send(work=True)
         return begun
 
     async def resume(self, backend: str) -> bool:
-        """See ``Pauses.resume``."""
+        """See ``Store.resume``."""
         work = partial(breakers_and_pauses.resume, tables=self._backends, backend=backend)
         ended = await self._executor.write(work)
         self._notifications.send(work=True)
@@ -463,22 +463,22 @@ class TransactionalStore(Primitives, DecidingStore):
         seconds: float | None = None,
         actor: str | None = None,
     ) -> None:
-        """See ``Settings.change_settings``."""
+        """See ``Store.change_settings``."""
         work = partial(breakers_and_pauses.change_settings, tables=self._backends, backend=backend)
         await self._executor.write(partial(work, values=values, seconds=seconds, actor=actor))
 
     async def reset_settings(self, backend: str) -> bool:
-        """See ``Settings.reset_settings``."""
+        """See ``Store.reset_settings``."""
         work = partial(breakers_and_pauses.reset_settings, tables=self._backends, backend=backend)
         return await self._executor.write(work)
 
     async def settings(self) -> Mapping[str, SettingsRecord]:
-        """See ``Settings.settings``."""
+        """See ``Store.settings``."""
         work = partial(breakers_and_pauses.read_settings, tables=self.options.tables)
         return await self._executor.read(work)
 
     def use(self, table: JobTable) -> None:
-        """See ``Settings.use``."""
+        """See ``Store.use``."""
         known = self._of_backend(table.backend)
         changed = {name: getattr(table, name) for name in ("timeout", "rate", "max_in_flight")}
         self._backends[table.backend] = self._tables[table.table] = attrs.evolve(known, **changed)
@@ -489,29 +489,29 @@ class TransactionalStore(Primitives, DecidingStore):
         return await self._executor.do(work, Access.BEAT)
 
     async def runners(self) -> list[RunnerRecord]:
-        """See ``Runners.runners``."""
+        """See ``Store.runners``."""
         return await self._executor.read(runners.runners)
 
     async def drain_runner(self, runner_id: str) -> bool:
-        """See ``Runners.drain_runner``."""
+        """See ``Store.drain_runner``."""
         return await self._executor.do(partial(runners.drain_runner, runner_id=runner_id), Access.BEAT)
 
     async def remove_runner(self, runner_id: str) -> None:
-        """See ``Runners.remove_runner``."""
+        """See ``Store.remove_runner``."""
         await self._executor.do(partial(runners.remove_runner, runner_id=runner_id), Access.BEAT)
 
     async def start_audit(self, act: Act) -> str:
-        """See ``Audit.start_audit``."""
+        """See ``Store.start_audit``."""
         return await self._executor.write(partial(audit.start_audit, act=act))
 
     async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
-        """See ``Audit.update_audit``."""
+        """See ``Store.update_audit``."""
         await self._executor.write(partial(audit.update_audit, entry_id=entry_id, count=count, ended=ended))
 
     async def audit(
         self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
     ) -> list[AuditEntry]:
-        """See ``Audit.audit``."""
+        """See ``Store.audit``."""
         return await self._executor.read(partial(audit.audit_entries, since=since, limit=limit, after=after))
 
     async def errors(
@@ -522,7 +522,7 @@ class TransactionalStore(Primitives, DecidingStore):
         conditions: JobFilter = ALL_JOBS,
         by: GroupBy = "route",
     ) -> list[ErrorGroup]:
-        """See ``ErrorGroups.errors``."""
+        """See ``Store.errors``."""
         asked = partial(observe.error_groups, since=since, limit=limit, conditions=conditions, by=by)
         return await asked(self._executor.read, self.options.tables)
 

@@ -135,7 +135,7 @@ Mark = tuple[Any, ...]
 
 
 class Watch:
-    """Follows jobs for one call of ``Watch.watch``.
+    """Follows jobs for one call of ``Store.watch``.
 
     Args:
         read: Does work in a transaction that reads.

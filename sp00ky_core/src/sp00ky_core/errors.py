@@ -18,6 +18,7 @@ __all__ = [
     "StoreClosed",
     "OtherEventLoop",
     "StoreInUse",
+    "AdapterMistake",
     "SchemaError",
     "RowRefused",
     "QueryRefused",
@@ -132,6 +133,28 @@ class OtherEventLoop(StoreError):
 
 class StoreInUse(StoreError):
     """Another process owns the embedded database's file."""
+
+
+@attrs.define(kw_only=True, eq=False)
+class AdapterMistake(StoreError):
+    """A store's own code is wrong, and not this call; what was done is undone.
+
+    Attributes:
+        distribution: The distribution that brought the store.
+        call: The store's call, or its session's.
+        problem: What is wrong with it, in words.
+        expected: What the call is to do; may be empty.
+    """
+
+    distribution: str
+    call: str
+    problem: str
+    expected: str
+
+    def __str__(self) -> str:
+        expected = f"; expected: {self.expected}" if self.expected else ""
+        text = f"{self.store}: a mistake of {self.distribution}: {self.call} {self.problem}{expected}"
+        return f"{text}; tell the authors of {self.distribution}"
 
 
 class SchemaError(StoreError):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sp00ky_core import PluginLoadError, Plugins, load_plugins
+from sp00ky_core.ports import StoreOptions
 
 Install = Callable[[str, str], None]
 
@@ -134,3 +135,27 @@ def test_a_duplicate_names_both_distributions(
     install("ghost-second", source)
     with pytest.raises(PluginLoadError, match=r"ghost-second.*'ghost'.*ghost-first"):
         load()
+
+
+@pytest.mark.parametrize(
+    ("store", "problem"),
+    [
+        (
+            "class Store(MemoryStore):\n    def __init__(self): ...",
+            "can't be made of StoreOptions: TypeError: ",
+        ),
+        ("class Store(TransactionalStore): ...", "abstract methods? .*translate"),
+        (
+            "class Store:\n    def __init__(self, options): ...",
+            "lacks open, close, migrate, .*; see sp00ky_core.p",
+        ),
+    ],
+)
+def test_a_store_that_can_not_be_made_names_its_distribution(
+    install: Install, load: Callable[[], Plugins], store: str, problem: str
+) -> None:
+    imports = "from sp00ky_core.stores.memory import MemoryStore, TransactionalStore\n"
+    hook = "\n@hookimpl\ndef sp00ky_register_stores():\n    return {'ghost': Store}\n"
+    install("ghost-store", f"{imports}{store}{hook}")
+    with pytest.raises(PluginLoadError, match=f"plugin of ghost-store: the store for ghost:// .*{problem}"):
+        load().made_store(StoreOptions(url="ghost://", tables=()))

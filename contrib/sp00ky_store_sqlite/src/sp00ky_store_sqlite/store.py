@@ -74,6 +74,8 @@ class SqliteStore(InLanes, TransactionalStore):
         )  # the latter are of one value
         if isinstance(error, unwritable):
             return RowRefused(store=self.location, problem=problem)
+        if not isinstance(error, sqlite3.Error):
+            return error
         if problem.startswith(("no such table", "no such column", "table ")):
             return SchemaError(store=self.location, problem=f"{problem}; run: sp00ky migrate")
         if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError):

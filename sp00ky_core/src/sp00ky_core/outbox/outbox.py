@@ -100,8 +100,7 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
             directory=config.file.parent,
             surrealdb=config.surrealdb,
         )
-        factory = plugins.store(options.url.partition(":")[0])
-        return cls(config, store=factory(options), plugins=plugins, backends=backends)
+        return cls(config, store=plugins.made_store(options), plugins=plugins, backends=backends)
 
     async def __aenter__(self) -> Self:
         await self._loop_store.open()

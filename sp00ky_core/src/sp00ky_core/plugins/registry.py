@@ -14,12 +14,12 @@ import pluggy
 
 from sp00ky_core.config import Config
 from sp00ky_core.config import load_config as read_config
-from sp00ky_core.errors import AdapterMissing, PluginLoadError
+from sp00ky_core.errors import AdapterMissing, PluginLoadError, Sp00kyError
 from sp00ky_core.job.retry import STRATEGIES, Strategy
 from sp00ky_core.plugins import defaults, hookspecs
 from sp00ky_core.plugins.defaults import BUILT_IN
 from sp00ky_core.plugins.dispatch import DECISIONS, MERGED, OBSERVERS, Hooks
-from sp00ky_core.ports import StoreFactory, TransportEntry, TransportFactory, entry_of
+from sp00ky_core.ports import Store, StoreFactory, StoreOptions, TransportEntry, TransportFactory, entry_of
 
 if TYPE_CHECKING:
     import click  # applications that only enqueue don't load it
@@ -134,6 +134,24 @@ class Plugins:
         """Return the factory of a store by its URL's scheme. Raises ``AdapterMissing``."""
         return cast("StoreFactory", self._of("store", scheme))
 
+    def made_store(self, options: StoreOptions) -> Store:
+        """Make the store of a URL.
+
+        Raises:
+            AdapterMissing: no plugin has one for its scheme.
+            PluginLoadError: it can't be made, or lacks a call; it names its distribution.
+            Sp00kyError: what the store says of its options.
+        """
+        scheme = options.url.partition(":")[0]
+        factory, distribution = self.store(scheme), self._known["stores"][scheme][1]
+        with _blaming(distribution, f"the store for {scheme}:// can't be made of StoreOptions"):
+            store = factory(options)
+        calls = (name for name, call in vars(Store).items() if inspect.isfunction(call) and name[0] != "_")
+        if lacking := [name for name in calls if not hasattr(store, name)]:
+            problem = f"the store for {scheme}:// lacks {', '.join(lacking)}; see sp00ky_core.ports.Store"
+            raise PluginLoadError(distribution=distribution, problem=problem)
+        return store
+
     def transport(self, scheme: str) -> TransportFactory:
         """Return the factory of a transport by its name, mostly a URL's scheme. Raises ``AdapterMissing``."""
         return cast("TransportFactory", self._of("transport", scheme))
@@ -199,9 +217,11 @@ def _one_line(error: Exception) -> str:
 
 @contextmanager
 def _blaming(distribution: str, what: str) -> Iterator[None]:
-    """Raise ``PluginLoadError`` for whatever a stranger's module, or its hook, raises or returns."""
+    """Raise ``PluginLoadError`` for whatever a stranger's module, its hook or factory raises or returns."""
     try:
         yield
+    except Sp00kyError:
+        raise  # it says itself what to do
     except Exception as error:
         problem = f"{what}: {type(error).__name__}: {_one_line(error)}"
         raise PluginLoadError(distribution=distribution, problem=problem) from error

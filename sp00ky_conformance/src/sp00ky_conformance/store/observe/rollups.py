@@ -32,7 +32,7 @@ def rollup(minute: datetime, runner: str = "r1", count: int = 1, **fields: Any) 
 class RollupConformance(StoreHarness):
     """Rollups are replaced by their key, summed up by the database, and folded once."""
 
-    async def now(self, store: Store) -> datetime:
+    async def clock(self, store: Store) -> datetime:
         """Read the database's clock."""
         return await store.write_rollups([])
 
@@ -42,10 +42,10 @@ class RollupConformance(StoreHarness):
 
     async def test_the_clock_is_the_databases(self, store: Store) -> None:
         (job,) = await self.add(store)
-        assert is_close(await self.now(store), job.created_at)
+        assert is_close(await self.clock(store), job.created_at)
 
     async def test_a_row_takes_the_place_of_one_with_its_key(self, store: Store) -> None:
-        now = hour_of(await self.now(store))
+        now = hour_of(await self.clock(store))
         write = store.write_rollups
         await write([rollup(now), rollup(now, "r2")])
         await write([rollup(now, count=5)])
@@ -53,7 +53,7 @@ class RollupConformance(StoreHarness):
         assert row == attrs.evolve(rollup(now, count=6), runner_id="", path="")
 
     async def test_kinds_are_kept_apart(self, store: Store) -> None:
-        now = hour_of(await self.now(store))
+        now = hour_of(await self.clock(store))
         kinds: list[dict[str, Any]] = [
             {},
             {"outcome": "failed", "code": 500},
@@ -76,7 +76,7 @@ class RollupConformance(StoreHarness):
         ]
 
     async def test_rows_are_summed_up_by_step(self, store: Store) -> None:
-        now = hour_of(await self.now(store))
+        now = hour_of(await self.clock(store))
         minutes = [now - 7 * MINUTE, now - 6 * MINUTE, now - 2 * MINUTE, now]
         await store.write_rollups([rollup(minute) for minute in minutes])
         steps = await self.read(store, now - 10 * MINUTE, step=300)
@@ -89,7 +89,7 @@ class RollupConformance(StoreHarness):
         assert (whole.minute, whole.count) == (now - 6 * MINUTE, 2)
 
     async def test_old_minutes_become_hours(self, store: Store) -> None:
-        now = await self.now(store)
+        now = await self.clock(store)
         old, minute = hour_of(now) - 49 * HOUR, step_of(now, 60)
         rows = [rollup(old), rollup(old + MINUTE), rollup(old + MINUTE, "r2"), rollup(minute)]
         await store.write_rollups(rows)
@@ -101,7 +101,7 @@ class RollupConformance(StoreHarness):
         assert now_row == rollup(minute, "")
 
     async def test_runners_that_fold_at_once_count_nothing_twice(self, store: Store) -> None:
-        old = hour_of(await self.now(store)) - 49 * HOUR
+        old = hour_of(await self.clock(store)) - 49 * HOUR
         await store.write_rollups([rollup(old + n * MINUTE) for n in range(60)])
         fold = store.fold_rollups
         await asyncio.gather(*(fold(limit=20) for _ in range(4)))
@@ -110,7 +110,7 @@ class RollupConformance(StoreHarness):
         assert [rollup.count for rollup in await self.read(store, old)] == [60]
 
     async def test_what_is_too_old_is_deleted(self, store: Store) -> None:
-        old = hour_of(await self.now(store)) - 31 * 24 * HOUR
+        old = hour_of(await self.clock(store)) - 31 * 24 * HOUR
         await store.write_rollups([rollup(old, ""), rollup(old + 2 * 24 * HOUR, "")])
         await store.fold_rollups()
         assert [rollup.count for rollup in await self.read(store, old)] == [1]

@@ -22,9 +22,10 @@ from typing import Any, TypeVar
 
 import attrs
 
-from sp00ky_core.errors import RowRefused, StoreClosed
+from sp00ky_core.errors import RowRefused, Sp00kyError, StoreClosed
 from sp00ky_core.ports import QUERY_SECONDS
 from sp00ky_core.stores.caller_connections import finished
+from sp00ky_core.stores.transactional.connection.mistakes import mistake_in
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work, translating
 from sp00ky_core.stores.transactional.connection.sql import DriverSession, Reply
 
@@ -81,9 +82,7 @@ class Executor:
         """
         if not self.is_open:
             raise StoreClosed(store=self._location())
-        running: asyncio.Future[T] = asyncio.ensure_future(
-            translating(self._run(work, access), self._translate)
-        )
+        running: asyncio.Future[T] = asyncio.ensure_future(self._done(work, access))
         for kept in (self._running, self._claiming) if claims else (self._running,):
             kept.add(running)
             running.add_done_callback(kept.discard)
@@ -94,6 +93,18 @@ class Executor:
             if self._cancels:
                 running.cancel()
             raise
+
+    async def _done(self, work: Work[T], access: Access) -> T:
+        try:
+            return await translating(self._run(work, access), self._translate)
+        except Sp00kyError:
+            raise
+        except Exception as error:
+            if access is Access.QUERY:  # what it raises is the query's
+                raise
+            if (mistake := await mistake_in(self._run, work, access, error)) is None:
+                raise
+            raise mistake from error
 
     async def isolated(self, work: Callable[[bool], Work[T]], *, claims: bool = False) -> T:
         """Write rows together; where one is refused, do it again with each in a savepoint of its own.

@@ -15,6 +15,7 @@ from sp00ky_core.ports import (
     schedules,
     settlement,
     store,
+    tables,
     transport,
 )
 from sp00ky_core.ports.capabilities import *
@@ -27,6 +28,7 @@ from sp00ky_core.ports.runners import *
 from sp00ky_core.ports.schedules import *
 from sp00ky_core.ports.settlement import *
 from sp00ky_core.ports.store import *
+from sp00ky_core.ports.tables import *
 from sp00ky_core.ports.transport import *
 
 __all__: list[str] = []
@@ -39,5 +41,6 @@ __all__ += runners.__all__
 __all__ += schedules.__all__
 __all__ += settlement.__all__
 __all__ += store.__all__
+__all__ += tables.__all__
 __all__ += job_table.__all__
 __all__ += transport.__all__

@@ -7,16 +7,27 @@ Nothing is taken away but an index that an earlier version has declared, once it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import Enum
 from functools import cache, partial
-from typing import Any
 
 import attrs
 
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.job.job import TERMINAL, JobStatus
-from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_TEXT, Finding, JobTable, MigrationStep, RunStatus
-from sp00ky_core.stores.transactional.connection.session import Is, Session, Where
+from sp00ky_core.ports import (
+    LONGEST_ERRORS,
+    LONGEST_TEXT,
+    Column,
+    Default,
+    Finding,
+    Index,
+    Is,
+    JobTable,
+    Kind,
+    MigrationStep,
+    RunStatus,
+    Table,
+)
+from sp00ky_core.stores.transactional.connection.session import Session
 
 __all__ = [
     "AUDITS",
@@ -47,109 +58,6 @@ VERSION = 5
 
 TERMINAL_STATUSES = tuple(sorted(TERMINAL))
 LIVE_STATUSES = (JobStatus.PENDING, JobStatus.PROCESSING)
-
-
-class Kind(Enum):
-    """Kinds of columns, each with its type in Python."""
-
-    TEXT = "text"  # str
-    INTEGER = "integer"  # int, 64 bits
-    REAL = "real"  # float, 64 bits
-    JSON = "json"  # str, JSON text as it came
-    INSTANT = "instant"  # datetime in UTC, to the microsecond
-
-
-class Default(Enum):
-    """Names a column's value where a client leaves it out, computed by the database."""
-
-    KEY = "key"  # a new unique text
-    NOW = "now"
-
-
-@attrs.frozen
-class Column:
-    """Describes a column.
-
-    Attributes:
-        name: Its name.
-        kind: What it holds.
-        default: A plain value, a ``Default``, or None for NULL.
-        required: A row without it is refused.
-        longest: Bytes of it that are read, however long it is; None: as many as there are.
-        length: Characters that it must be able to hold, of text that has a limit. With four bytes for each,
-            whatever is indexed together fits the 3,072 bytes of MySQL's InnoDB, ``assigned_to`` excepted.
-        copies: The column that it is a copy of, in rows that meet the conditions; it is NULL in others.
-    """
-
-    name: str
-    kind: Kind
-    default: str | int | Default | None = None
-    required: bool = False
-    length: int | None = None
-    longest: int | None = None
-    copies: tuple[str, tuple[Where, ...]] | None = None
-
-
-@attrs.frozen
-class Index:
-    """Describes an index.
-
-    Attributes:
-        name: Its name in the database is made of the table's and this.
-        columns: In order.
-        where: Conditions of the rows that it holds; none: all rows.
-        unique: It holds each value once.
-    """
-
-    name: str
-    columns: tuple[str, ...]
-    where: tuple[Where, ...] = ()
-    unique: bool = False
-
-
-@attrs.frozen(cache_hash=True)
-class Table:
-    """Describes a table.
-
-    Attributes:
-        name: Its name.
-        columns: In order.
-        key: The columns of the primary key.
-        indexes: Besides the key's.
-        former: Names of indexes that an earlier version has declared, and that nothing uses any more.
-        kinds: By column.
-        longest: Bytes that are read of a column, of those that have a limit.
-    """
-
-    name: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
-    indexes: tuple[Index, ...] = ()
-    former: tuple[str, ...] = ()
-    kinds: dict[str, Kind] = attrs.field(init=False, eq=False, repr=False)
-    longest: dict[str, int] = attrs.field(init=False, eq=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        longest = {column.name: column.longest for column in self.columns if column.longest is not None}
-        object.__setattr__(self, "longest", longest)
-        object.__setattr__(self, "kinds", {column.name: column.kind for column in self.columns})
-
-    def index_name(self, index: Index) -> str:
-        """Name an index, unique in the database."""
-        return self._index_name(index.name)
-
-    def former_indexes(self) -> frozenset[str]:
-        """Name the indexes of earlier versions."""
-        return frozenset(map(self._index_name, self.former))
-
-    def _index_name(self, name: str) -> str:
-        return f"{self.name}_{name}_idx"
-
-    def defaults(self) -> dict[str, Any]:
-        """Return the columns that have a plain default."""
-        return {
-            column.name: column.default for column in self.columns if isinstance(column.default, str | int)
-        }
 
 
 @cache

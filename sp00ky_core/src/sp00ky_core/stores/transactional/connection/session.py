@@ -8,17 +8,25 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, TypeVar, Unpack
-
-import attrs
+from typing import Any, ClassVar, TypeVar, Unpack
 
 from sp00ky_core.errors import RowRefused, Sp00kyError
-from sp00ky_core.ports import Finding
+from sp00ky_core.ports import (
+    Both,
+    Column,
+    Either,
+    Finding,
+    Index,
+    Is,
+    Operator,
+    ReadOptions,
+    Row,
+    Table,
+    Update,
+    Where,
+)
 from sp00ky_core.stores.filters import COMPARED
 from sp00ky_core.stores.ids import chunks, new_key
-
-if TYPE_CHECKING:
-    from sp00ky_core.stores.transactional.schema import Column, Index, Table
 
 __all__ = [
     "Access",
@@ -39,9 +47,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-Row = dict[str, Any]
-"""A row: values by column name."""
-Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
 
 
 class Access(Enum):
@@ -51,49 +56,6 @@ class Access(Enum):
     QUERY = "query"  # reads for seconds, a schedule's query: no other kind is queued behind it
     WRITE = "write"
     BEAT = "beat"  # writes one small row, and is never queued behind transactions of the other kinds
-
-
-@attrs.frozen
-class Is:
-    """Compares one column with one value; ``= None`` and ``!= None`` ask whether it is missing.
-
-    A value that is a member of an ``Enum`` is a constant, and may stand in the statement's text.
-
-    Attributes:
-        column: Its name.
-        operator: How they are compared.
-        value: Of the column's kind; a collection for ``in`` and ``not in``.
-    """
-
-    column: str
-    operator: Operator
-    value: Any
-
-
-@attrs.frozen
-class Either:
-    """At least one of the conditions is met.
-
-    Attributes:
-        conditions: At least one.
-    """
-
-    conditions: tuple[Where, ...]
-
-
-@attrs.frozen
-class Both:
-    """Every one of the conditions is met.
-
-    Attributes:
-        conditions: At least one.
-    """
-
-    conditions: tuple[Where, ...]
-
-
-Where = Is | Either | Both
-"""A condition on rows."""
 
 
 def met(row: Row, where: Where) -> bool:
@@ -135,29 +97,6 @@ def beyond(row: Row, order: Sequence[str], *, ties: bool = False) -> list[Where]
         Either((Is(name, "<=" if descends else ">=", value), *undated)),  # a range of the index
         Either((Is(name, "<" if descends else ">", value), *undated, Both(tuple(same)))),
     ]
-
-
-Update = tuple[Sequence[Is], Mapping[str, Any]]
-"""The conditions on one row, of which the first says its key, and what is set in it."""
-
-
-class ReadOptions(TypedDict, total=False):
-    """Options of ``Session.select``.
-
-    Attributes:
-        order: Columns, each ascending, or descending with a ``-`` before it. NULL is before every value.
-        limit: How many rows at most; None: all.
-        columns: Those wanted; None: all.
-        longest: Bytes that are read of a column; of the others so many as ``table.longest`` says.
-        lock: The rows are about to be written: where the database locks rows, lock them, and skip those
-            that another transaction has locked.
-    """
-
-    order: Sequence[str]
-    limit: int | None
-    columns: Sequence[str] | None
-    longest: Mapping[str, int]
-    lock: bool
 
 
 class Session(ABC):

@@ -1,0 +1,190 @@
+"""Declare tables and conditions on their rows as data: what stores make, read and write, in any database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, Literal, TypedDict
+
+import attrs
+
+__all__ = ["Both", "Column", "Default", "Either", "Index", "Is", "Kind", "Operator"]
+__all__ += ["ReadOptions", "Row", "Table", "Update", "Where"]
+
+Row = dict[str, Any]
+"""A row: values by column name."""
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
+
+
+@attrs.frozen
+class Is:
+    """Compares one column with one value; ``= None`` and ``!= None`` ask whether it is missing.
+
+    A value that is a member of an ``Enum`` is a constant, and may stand in the statement's text.
+
+    Attributes:
+        column: Its name.
+        operator: How they are compared.
+        value: Of the column's kind; a collection for ``in`` and ``not in``.
+    """
+
+    column: str
+    operator: Operator
+    value: Any
+
+
+@attrs.frozen
+class Either:
+    """At least one of the conditions is met.
+
+    Attributes:
+        conditions: At least one.
+    """
+
+    conditions: tuple[Where, ...]
+
+
+@attrs.frozen
+class Both:
+    """Every one of the conditions is met.
+
+    Attributes:
+        conditions: At least one.
+    """
+
+    conditions: tuple[Where, ...]
+
+
+Where = Is | Either | Both
+"""A condition on rows."""
+
+
+Update = tuple[Sequence[Is], Mapping[str, Any]]
+"""The conditions on one row, of which the first says its key, and what is set in it."""
+
+
+class ReadOptions(TypedDict, total=False):
+    """Options of ``Session.select``.
+
+    Attributes:
+        order: Columns, each ascending, or descending with a ``-`` before it. NULL is before every value.
+        limit: How many rows at most; None: all.
+        columns: Those wanted; None: all.
+        longest: Bytes that are read of a column; of the others so many as ``table.longest`` says.
+        lock: The rows are about to be written: where the database locks rows, lock them, and skip those
+            that another transaction has locked.
+    """
+
+    order: Sequence[str]
+    limit: int | None
+    columns: Sequence[str] | None
+    longest: Mapping[str, int]
+    lock: bool
+
+
+class Kind(Enum):
+    """Kinds of columns, each with its type in Python."""
+
+    TEXT = "text"  # str
+    INTEGER = "integer"  # int, 64 bits
+    REAL = "real"  # float, 64 bits
+    JSON = "json"  # str, JSON text as it came
+    INSTANT = "instant"  # datetime in UTC, to the microsecond
+
+
+class Default(Enum):
+    """Names a column's value where a client leaves it out, computed by the database."""
+
+    KEY = "key"  # a new unique text
+    NOW = "now"
+
+
+@attrs.frozen
+class Column:
+    """Describes a column.
+
+    Attributes:
+        name: Its name.
+        kind: What it holds.
+        default: A plain value, a ``Default``, or None for NULL.
+        required: A row without it is refused.
+        longest: Bytes of it that are read, however long it is; None: as many as there are.
+        length: Characters that it must be able to hold, of text that has a limit. With four bytes for each,
+            whatever is indexed together fits the 3,072 bytes of MySQL's InnoDB, ``assigned_to`` excepted.
+        copies: The column that it is a copy of, in rows that meet the conditions; it is NULL in others.
+    """
+
+    name: str
+    kind: Kind
+    default: str | int | Default | None = None
+    required: bool = False
+    length: int | None = None
+    longest: int | None = None
+    copies: tuple[str, tuple[Where, ...]] | None = None
+
+
+@attrs.frozen
+class Index:
+    """Describes an index.
+
+    Attributes:
+        name: Its name in the database is made of the table's and this.
+        columns: In order.
+        where: Conditions of the rows that it holds; none: all rows.
+        unique: It holds each value once.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    where: tuple[Where, ...] = ()
+    unique: bool = False
+
+
+@attrs.frozen(cache_hash=True)
+class Table:
+    """Describes a table.
+
+    Attributes:
+        name: Its name.
+        columns: In order.
+        key: The columns of the primary key.
+        indexes: Besides the key's.
+        former: Names of indexes that an earlier version has declared, and that nothing uses any more.
+        version: Of an extension's table, raised with each change of its shape. 0: it is one of the core's.
+        remembers: Each row keeps the marks of its latest changes where a reply to a commit may be lost: sent
+            again, a change is known then. Else the caller of a transaction hears that its reply was lost.
+        kinds: By column.
+        longest: Bytes that are read of a column, of those that have a limit.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    indexes: tuple[Index, ...] = ()
+    former: tuple[str, ...] = ()
+    version: int = 0
+    remembers: bool = False
+    kinds: dict[str, Kind] = attrs.field(init=False, eq=False, repr=False)
+    longest: dict[str, int] = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        longest = {column.name: column.longest for column in self.columns if column.longest is not None}
+        object.__setattr__(self, "longest", longest)
+        object.__setattr__(self, "kinds", {column.name: column.kind for column in self.columns})
+
+    def index_name(self, index: Index) -> str:
+        """Name an index, unique in the database."""
+        return self._index_name(index.name)
+
+    def former_indexes(self) -> frozenset[str]:
+        """Name the indexes of earlier versions."""
+        return frozenset(map(self._index_name, self.former))
+
+    def _index_name(self, name: str) -> str:
+        return f"{self.name}_{name}_idx"
+
+    def defaults(self) -> dict[str, Any]:
+        """Return the columns that have a plain default."""
+        return {
+            column.name: column.default for column in self.columns if isinstance(column.default, str | int)
+        }

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
-from sp00ky_core.ports import QUERY_SECONDS, JobTable
+from sp00ky_core.ports import QUERY_SECONDS, Column, Default, Index, JobTable
 from sp00ky_core.stores.rows import UNREAD
 from sp00ky_core.stores.transactional import Either, Is, Kind, Reply, Row, Session, SqlSession, Table, Where
 from sp00ky_core.stores.transactional.connection.session import Update, translating
@@ -66,7 +66,11 @@ class PostgresSession(SqlSession):
         written: The tables in which it has inserted or updated rows, qualified, as notifications name them.
     """
 
-    types: ClassVar[Mapping[Kind, str]] = ARRAYS
+    types: ClassVar[Mapping[Kind, str]] = {**ARRAYS, Kind.TEXT: 'text COLLATE "C"', Kind.JSON: "json"}
+    defaults: ClassVar[Mapping[Default, str]] = {
+        Default.KEY: "gen_random_uuid()::text",
+        Default.NOW: "clock_timestamp()",
+    }
     locking = " FOR NO KEY UPDATE SKIP LOCKED"
 
     def __init__(
@@ -133,6 +137,31 @@ class PostgresSession(SqlSession):
         """See ``Session.alone``; one waits for the other."""
         await self.fetch(ALONE, f"{self._tables.schema}.{table.name}")
         return True
+
+    def definition(self, table: Table, part: Column | Index | None = None) -> str:
+        """See ``Session.definition``: of extensions' tables; the store's own are made by its migrations."""
+        return super().definition(table, part).replace("job.", "")  # as statements name the table
+
+    def removal(self, table: Table, index_name: str) -> str:
+        """See ``Session.removal``."""
+        return f"DROP INDEX {quoted(self._tables.schema, index_name)}"
+
+    async def columns_of(self, table: Table) -> frozenset[str] | None:
+        """See ``Session.columns_of``."""
+        rows = await self.fetch(read_sql("catalog_columns"), self._tables.schema, table.name)
+        return frozenset(row["name"] for row in rows if row["name"]) or None
+
+    async def indexes_of(self, table: Table) -> frozenset[str]:
+        """See ``Session.indexes_of``."""
+        rows = await self.fetch(read_sql("catalog_objects"), self._table(table))
+        return frozenset(row["name"] for row in rows if row["kind"] == "index")
+
+    async def insert_missing(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert rows whose key no row of the table has, on any connection; nothing is read."""
+        if rows:
+            text, encoders = self._insertion(table, tuple(rows[0]))
+            for parameters in encoded(rows, encoders):
+                await self.fetch(f"{text} ON CONFLICT ({self._list(table.key)}) DO NOTHING", *parameters)
 
     def _setting(self, table: Table, column: str, number: int) -> str:
         if column != "updated_at" or not is_jobs(table):

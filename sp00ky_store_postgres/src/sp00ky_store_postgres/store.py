@@ -19,26 +19,28 @@ from sp00ky_core.ports import (
     Finding,
     JobQuery,
     JobTable,
+    KeyedJob,
     MigrationStep,
     ParamStyle,
     Rollup,
     RollupQuery,
+    Row,
     RunnerBeat,
     RunnerInfo,
     SettleFate,
     Settlement,
     SettleResult,
-    Spawn,
     SqlStatement,
     StoreCapabilities,
     StoreOptions,
+    Table,
 )
 from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
 from sp00ky_core.stores.transactional.runners import info_of
 from sp00ky_store_postgres import observe
-from sp00ky_store_postgres.connection.callers import blocking_fetch_of, callers_errors, fetch_of
+from sp00ky_store_postgres.connection.callers import Fetch, blocking_fetch_of, callers_errors, fetch_of
 from sp00ky_store_postgres.connection.connect import Workload
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.errors import translated
@@ -154,11 +156,11 @@ class PostgresStore(TransactionalStore):
 
     async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migrate``; there is nothing that ``repair`` would change."""
-        return await migrations.migrate(self._url, self._executor.tables)
+        return await migrations.migrate(self._url, self._executor.tables, self.options.extension_tables)
 
     async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migration``."""
-        return await migrations.migration(self._url, self._executor.tables)
+        return await migrations.migration(self._url, self._executor.tables, self.options.extension_tables)
 
     migrate_in: None = None  # type: ignore[assignment]  # indexes are made on a connection that is in no transaction
 
@@ -168,7 +170,7 @@ class PostgresStore(TransactionalStore):
 
     async def check(self) -> list[Finding]:
         """See ``Store.check``."""
-        return await check(self._url, self._executor.tables, self._executor)
+        return await check(self._url, self._executor, self.options.extension_tables)
 
     # Enqueue.
 
@@ -205,8 +207,30 @@ class PostgresStore(TransactionalStore):
         own = canonical(job_id)
         return own if key_of(own) else None
 
-    async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
-        pairs = [(str(spawn.job_key), spawn.job) for spawn in spawns]
+    async def insert_within(
+        self, connection: object, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
+    ) -> list[Job]:
+        """See ``Transactions.insert_within``."""
+        with callers_errors(self.location):
+            return await self._insert_on(await fetch_of(connection), rows, jobs)
+
+    def insert_within_in(
+        self, connection: object, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
+    ) -> list[Job]:
+        """See ``Transactions.insert_within_in``."""
+        with callers_errors(self.location):
+            return finished(self._insert_on(finished(blocking_fetch_of(connection)), rows, jobs))
+
+    async def _insert_on(
+        self, fetch: Fetch, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
+    ) -> list[Job]:
+        session = self._session(fetch)
+        for table, some in rows.items():
+            await session.insert_missing(table, some)
+        return [*await self._insert(session, jobs)] if jobs else []
+
+    async def _insert(self, session: Session, jobs: Sequence[KeyedJob]) -> Sequence[Job]:
+        pairs = [(str(job.key), job.job) for job in jobs]
         return await self._enqueues.insert(pairs, cast("PostgresSession", session).fetch)
 
     # Claim, settle, beat.

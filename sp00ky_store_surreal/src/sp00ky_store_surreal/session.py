@@ -20,15 +20,15 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.schedules.fire import job_key
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transactional import Both, Is, ReadOptions, Row, Session, Table, Where, in_order, met
-from sp00ky_core.stores.transactional.schema import BREAKERS, SCHEDULE_RUNS, SCHEDULES
+from sp00ky_core.stores.transactional.schema import BREAKERS, SCHEDULE_RUNS
 from sp00ky_store_surreal.connection.statements import Connection, Lane, Way
 from sp00ky_store_surreal.errors import unwritable
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.schedule_query import query
-from sp00ky_store_surreal.schema.own_tables import BOOLEANS, OBJECTS, OWN_TABLES
+from sp00ky_store_surreal.schema.own_tables import BOOLEANS, OBJECTS
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
-WHOLE = "whole"
+WHOLE = "$this"
 """Stands for the whole row as text, among the columns that are read."""
 
 MICROSECOND = timedelta(microseconds=1)
@@ -200,7 +200,7 @@ class SurrealSession(Session):
         new = [held for held in self._changed if held.seen is None]
         written = [held for held in (*new, *old) if held.row is not None]
         deleted = [held.record for held in old if held.row is None]
-        schedules = [held.record for held in written if held.table is SCHEDULES]
+        marked = [held.record for held in written if held.table.remembers]
         inserts, rows = inserts_of([*({"id": held.record, **_values(held)} for held in new), *self._jobs])
         mark = new_key()
         bindings = rows | {
@@ -209,13 +209,13 @@ class SurrealSession(Session):
             "absent": [held.record for held in new],
             "updated": [[held.record, _values(held)] for held in old if held.row is not None],
             "deleted": deleted,
-            "schedules": schedules,
+            "marked": marked,
             "kept": [held.record for held in written[:1]],
             "mark": mark,
             "tried": tried,
         }
         # Sent again after a lost reply, an insert would be made twice, and a breaker's change seem another's.
-        once = not schedules and (bool(new) or any(held.table is BREAKERS for held in old))
+        once = not marked and (bool(new) or any(held.table is BREAKERS for held in old))
         way = Way(lane=Lane.DELETE if deleted else self._lane, resend=not once)
         statement = surql("session_commit", inserts=inserts)
         try:
@@ -266,12 +266,21 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join("<string>$this" if name == WHOLE else f"`{name}`" for name in names)
 
 
-def inserts_of(rows: Iterable[Row]) -> tuple[str, dict[str, Any]]:
-    """Write the statements that insert rows of any tables, and what they bind."""
+def inserts_of(rows: Iterable[Row], *, kept: bool = False) -> tuple[str, dict[str, Any]]:
+    """Write the statements that insert rows of any tables, and what they bind.
+
+    Args:
+        rows: As they are stored.
+        kept: A row that is there already stays as it is; else it is refused.
+    """
     by_table: dict[str, list[Row]] = {}
     for row in rows:
         by_table.setdefault(row["id"].table_name, []).append(row)
-    inserts = (surql("session_insert", table=quoted(table), n=str(n)) for n, table in enumerate(by_table))
+    ignore = "IGNORE " if kept else ""
+    inserts = (
+        surql("session_insert", table=quoted(table), n=str(n), ignore=ignore)
+        for n, table in enumerate(by_table)
+    )
     return "".join(inserts), {f"new{n}": some for n, some in enumerate(by_table.values())}
 
 
@@ -293,9 +302,16 @@ def record_of(table: Table, row: Row) -> RecordID:
 
 def _decoded(column: str, value: Any) -> Any:
     if isinstance(value, RecordID):  # of a job as its id has it
-        is_own = value.table_name in OWN_TABLES
+        is_own = value.table_name.startswith("sp00ky_")
         return str(value.id) if is_own else id_text(value).partition(":")[2]
     return json.dumps(value) if column in OBJECTS and value is not None else value
+
+
+def stored_row(table: Table, row: Row) -> Row:
+    """Return a new row of the store's own tables, as it is stored."""
+    whole = {**dict.fromkeys(table.kinds), **table.defaults(), **row}
+    values = {name: _encoded(name, value) for name, value in whole.items() if name != "id"}
+    return {"id": record_of(table, row), **values}
 
 
 def _values(held: Held) -> Row:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar, Unpack, cast
 
@@ -23,17 +23,19 @@ from sp00ky_core.ports import (
     JobFilter,
     JobGroup,
     JobQuery,
+    KeyedJob,
     MigrationStep,
     OverdueClaim,
+    Row,
     RunnerBeat,
     RunnerInfo,
     SettingsRecord,
     Settlement,
     SettleResult,
-    Spawn,
     Statement,
     StoreCapabilities,
     StoreOptions,
+    Table,
 )
 from sp00ky_core.stores import LostOptions
 from sp00ky_core.stores.rows import new_row
@@ -149,17 +151,19 @@ class SurrealStore(TransactionalStore):
     async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migrate``."""
         steps = await self.migration(repair=repair)
-        await migrate.apply_steps(self._connection, steps, self.options.tables)
+        await migrate.apply_steps(self._connection, steps, self.options.tables, self.options.extension_tables)
         self._ready.forget()
         return steps
 
     async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migration``."""
-        return await migrate.missing_steps(self._connection, self.options.tables, repair=repair)
+        return await migrate.missing_steps(
+            self._connection, self.options.tables, self.options.extension_tables, repair=repair
+        )
 
     async def check(self) -> list[Finding]:
         """See ``Store.check``."""
-        return await check.findings(self._connection, self.options.tables)
+        return await check.findings(self._connection, self.options.tables, self.options.extension_tables)
 
     # Enqueue, claim, settle.
 
@@ -192,10 +196,27 @@ class SurrealStore(TransactionalStore):
         """See ``Statements.statement``."""
         return enqueue.statement(self._of_backend(new_job.backend), new_job)
 
-    async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
-        rows, now = enqueue.rows_of(self._ready, self._backends, spawns), await session.now()
-        cast("SurrealSession", session).insert_jobs(rows)
-        return [new_row(spawn.job, id_text(row["id"]), now) for spawn, row in zip(spawns, rows, strict=True)]
+    async def insert_within(
+        self, connection: object, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
+    ) -> list[Job]:
+        """See ``Transactions.insert_within``."""
+        await self._ready.ensure()
+        made = enqueue.rows_of(self._ready, self._backends, jobs)
+        await enqueue.insert_within(connection, self._ready, rows, made)
+        return self._pending(jobs, made, datetime.now(UTC))
+
+    async def _insert(self, session: Session, jobs: Sequence[KeyedJob]) -> Sequence[Job]:
+        rows, now = enqueue.rows_of(self._ready, self._backends, jobs), await session.now()
+        ids = [id_text(row["id"]) for row in rows]
+        query = JobQuery(ids=tuple(ids), limit=len(ids))
+        there = {job.id: job for job in await find.find(self._connection, self.options.tables, query)}
+        new = [row for row, job_id in zip(rows, ids, strict=True) if job_id not in there]
+        cast("SurrealSession", session).insert_jobs(new)
+        return [there.get(job.id, job) for job in self._pending(jobs, rows, now)]
+
+    def _pending(self, jobs: Sequence[KeyedJob], rows: Sequence[Row], now: datetime) -> list[Job]:
+        """Return the jobs that rows become."""
+        return [new_row(job.job, id_text(row["id"]), now) for job, row in zip(jobs, rows, strict=True)]
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""

@@ -12,6 +12,7 @@ from sp00ky_conformance.store.connection.errors import ErrorConformance
 from sp00ky_conformance.store.connection.interrupted import InterruptionConformance
 from sp00ky_conformance.store.connection.processes import ProcessConformance
 from sp00ky_conformance.store.connection.synchronous import SynchronousConformance
+from sp00ky_conformance.store.extension_tables import ExtensionConformance
 from sp00ky_conformance.store.harness import StoreHarness
 from sp00ky_conformance.store.jobs.breaker import BreakerConformance
 from sp00ky_conformance.store.jobs.claim import ClaimConformance, ClaimersConformance
@@ -83,6 +84,7 @@ __all__ = ["StoreConformance", "StoreHarness"]
 
 
 class StoreConformance(
+    ExtensionConformance,
     EnqueueConformance,
     DedupConformance,
     TransactionConformance,

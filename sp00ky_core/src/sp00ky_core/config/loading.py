@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 
@@ -40,12 +40,23 @@ Transports = Mapping[str, TransportTraits]
 """By the scheme that they are registered for."""
 
 
+class SectionTraits(Protocol):
+    """What is known of an extension's section: ``Extension.options``."""
+
+    options: type | None
+
+
 def load_config(
-    file: Path, environ: Mapping[str, str] | None = None, *, transports: Transports | None = None
+    file: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    transports: Transports | None = None,
+    sections: Mapping[str, SectionTraits] | None = None,
 ) -> Config:
     """Read a configuration file; ``environ`` is by default the process's environment.
 
     Backends of ``transports`` that aren't given are read like those of HTTP, without a section of their own.
+    ``sections`` are the extensions whose keys at the top are read.
 
     Raises:
         ConfigError: the file, the key, and what to do; never a secret's value.
@@ -54,14 +65,22 @@ def load_config(
     try:
         hint = "" if file.exists() and not file.is_dir() else "; run `sp00ky init`, or pass --config FILE"
         raw = mapping_in(file, " at the top, with `backends:`", hint=hint)
-        return _config(file, raw, os.environ if environ is None else environ, transports or {})
+        whole = os.environ if environ is None else environ
+        return _config(file, raw, whole, transports or {}, sections or {})
     except KeyProblem as error:
         raise ConfigError(file=str(file), key=error.key, problem=error.problem) from None
 
 
-def _config(file: Path, raw: Mapping[Any, Any], environ: Mapping[str, str], transports: Transports) -> Config:
+def _config(
+    file: Path,
+    raw: Mapping[Any, Any],
+    environ: Mapping[str, str],
+    transports: Transports,
+    sections: Mapping[str, SectionTraits],
+) -> Config:
     reader = SectionReader(environ)
-    whole = reader.read({**raw, **_version(raw)}, Config, "", "", file=file, backends={})
+    own = {key: value for key, value in raw.items() if key not in sections}
+    whole = reader.read({**own, **_version(raw)}, Config, "", "", file=file, backends={})
     listed = list(entries(raw, file.parent, lambda entry: _without_spec(entry, reader, transports)))
     backends: dict[str, BackendConfig] = {}
     for entry in listed:
@@ -79,8 +98,24 @@ def _config(file: Path, raw: Mapping[Any, Any], environ: Mapping[str, str], tran
         schedules=schedules,
         schedules_left_out=schedules_left_out,
         left_out=left_out | clashing,
-        notices=(*reader.notices, *_beside(listed, backends), *_without_effect(raw)),
+        extensions={key: _section(reader, raw, key, traits, file) for key, traits in sections.items()},
+        notices=(*reader.notices, *_beside(listed, backends), *_without_effect(raw, sections)),
         unset=reader.unset,
+    )
+
+
+def _section(
+    reader: SectionReader, raw: Mapping[Any, Any], key: str, traits: SectionTraits, file: Path
+) -> Any:
+    """Read an extension's section; one that isn't there has its defaults."""
+    written = {} if raw.get(key) is None else raw[key]
+    read = getattr(traits.options, "read_section", None)
+    if read is not None:
+        return read(written, file.parent, reader)
+    return (
+        None
+        if traits.options is None
+        else _absolute(reader.read(written, traits.options, key, key), file.parent)
     )
 
 
@@ -255,15 +290,19 @@ def _clashing(backends: Mapping[str, BackendConfig]) -> dict[str, str]:
     }
 
 
-def _without_effect(raw: Mapping[Any, Any]) -> Iterator[Notice]:
-    if raw.get("workflows"):
-        yield Notice(
-            key="workflows",
-            problem="not in this version",
-            consequence="no workflow is run",
-            fix="remove it, or leave workflows to a Sp00ky that has them",
-        )
+def _without_effect(raw: Mapping[Any, Any], sections: Container[str]) -> Iterator[Notice]:
+    for key, consequence in _OF_EXTENSIONS.items():
+        if raw.get(key) and key not in sections:
+            yield Notice(
+                key=key,
+                problem="no distribution that is installed reads it",
+                consequence=consequence,
+                fix=f"pip install sp00ky-{key}",
+            )
 
+
+_OF_EXTENSIONS = {"webhooks": "nothing is published", "workflows": "no workflow is run"}
+"""Keys that distributions of ours read, and what follows where they aren't installed."""
 
 APP_FILE = "sp00ky.app.yml"
 """What an app's ``path`` holds."""

@@ -422,6 +422,7 @@ class Config:
         schedules: What is made into jobs by the clock, by name.
         left_out: Entries that can't be a backend here, by name, with the reason.
         schedules_left_out: Schedules whose definition can't be read, by name, with the reason.
+        extensions: What the file says to each extension that is installed, by its key.
         notices: What ``check`` warns of, and ``run`` at its start.
         unset: Dotted keys whose variable isn't set, with the problem; an error of what needs the value.
     """
@@ -434,6 +435,7 @@ class Config:
     schedules: Mapping[str, ScheduleConfig] = field(factory=dict)
     left_out: Mapping[str, str] = field(factory=dict)
     schedules_left_out: Mapping[str, str] = field(factory=dict)
+    extensions: Mapping[str, Any] = field(factory=dict)
     notices: tuple[Notice, ...] = ()
     unset: Mapping[str, str] = field(factory=dict)
 

@@ -7,7 +7,7 @@ from copy import copy
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, Unpack
+from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 import attrs
 
@@ -24,6 +24,7 @@ from sp00ky_core.outbox.operators.redaction import JobRedaction
 from sp00ky_core.plugins.registry import Plugins, load_config, load_plugins
 from sp00ky_core.ports import (
     CallerConnection,
+    Finding,
     MigrationStep,
     PreparedTransport,
     Store,
@@ -34,10 +35,13 @@ from sp00ky_core.ports import (
 from sp00ky_core.stores.event_loop import LoopStore
 
 if TYPE_CHECKING:  # who only enqueues or lists jobs starts without
+    from sp00ky_core.outbox.extensions import Extensions
     from sp00ky_core.outbox.operators.schedules import ScheduleOperators
     from sp00ky_core.runner import Runner, RunnerOptions
 
 __all__ = ["Outbox", "TimeoutIgnored"]
+
+T = TypeVar("T")
 
 
 def load_project(
@@ -73,6 +77,26 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
 
         return ScheduleOperators(self.config, self._loop_store, self.backends, self._hooks, lambda: self.via)
 
+    @property
+    def extensions(self) -> Extensions:
+        """The extensions that are installed, at work for this outbox."""
+        from sp00ky_core.outbox.extensions import Extensions  # noqa: PLC0415  # see above
+
+        given = (self.plugins, self.config.extensions, self.backends, self._loop_store, self._hooks)
+        return Extensions(*given, self.via)
+
+    def extension(self, api: type[T]) -> T:
+        """Return an extension's calls, as in ``outbox.extension(Webhooks)``.
+
+        Raises:
+            AdapterMissing: The distribution that brings it isn't installed.
+        """
+        return self.extensions.of(api)
+
+    async def check(self) -> list[Finding]:
+        """Find what is wrong with the tables and the extensions, each with its consequence and its fix."""
+        return [*await super().check(), *await self.extensions.findings()]
+
     @classmethod
     def open(
         cls,
@@ -99,6 +123,7 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
             tables=store_tables(backends),
             directory=config.file.parent,
             surrealdb=config.surrealdb,
+            extension_tables=plugins.extension_tables,
         )
         return cls(config, store=plugins.made_store(options), plugins=plugins, backends=backends)
 
@@ -230,6 +255,7 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
             strategies=self.plugins.strategies,
             options=options,
             schedules=lambda log, place: self.schedules.services(served, options, log, place),
+            extensions=self.extensions.work(),
         )
         self.measures.add(runner.observer.counters, runner)
         return runner

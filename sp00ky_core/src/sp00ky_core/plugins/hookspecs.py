@@ -17,7 +17,7 @@ from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.outcome import Outcome
 from sp00ky_core.job.retry import RetryPolicy, Strategy
 from sp00ky_core.job.state_machine import Transition
-from sp00ky_core.ports import Attempt, ScheduleRun, StoreFactory, TransportFactory
+from sp00ky_core.ports import Attempt, Extension, ScheduleRun, StoreFactory, TransportFactory
 
 if TYPE_CHECKING:
     import click  # applications that only enqueue don't load it
@@ -71,6 +71,16 @@ def sp00ky_register_stores() -> Mapping[str, StoreFactory]:  # type: ignore[empt
 
     Fires once, while plugins are loaded, before anything is opened. None registers nothing. Raising, or a
     scheme that another plugin has registered, is a ``PluginLoadError``.
+    """
+
+
+@hookspec
+def sp00ky_register_extensions() -> Mapping[str, Extension]:  # type: ignore[empty-body]  # a specification
+    """Register extensions by the key of sp00ky.yml that each reads: ``{"webhooks": WebhooksExtension()}``.
+
+    Fires once, while plugins are loaded, before anything is opened. None registers nothing. What raises is a
+    ``PluginLoadError``, and so is a key that another plugin, or the outbox itself, reads, and a table of
+    another's name.
     """
 
 

@@ -14,12 +14,22 @@ import pluggy
 
 from sp00ky_core.config import Config
 from sp00ky_core.config import load_config as read_config
+from sp00ky_core.config.keys import FOREIGN, written_keys
 from sp00ky_core.errors import AdapterMissing, PluginLoadError, Sp00kyError
 from sp00ky_core.job.retry import STRATEGIES, Strategy
 from sp00ky_core.plugins import defaults, hookspecs
 from sp00ky_core.plugins.defaults import BUILT_IN
 from sp00ky_core.plugins.dispatch import DECISIONS, MERGED, OBSERVERS, Hooks
-from sp00ky_core.ports import Store, StoreFactory, StoreOptions, TransportEntry, TransportFactory, entry_of
+from sp00ky_core.ports import (
+    Extension,
+    Store,
+    StoreFactory,
+    StoreOptions,
+    Table,
+    TransportEntry,
+    TransportFactory,
+    entry_of,
+)
 
 if TYPE_CHECKING:
     import click  # applications that only enqueue don't load it
@@ -42,6 +52,16 @@ DISTRIBUTIONS = {
 """Which distribution to install for a scheme; only for the text of ``AdapterMissing``."""
 
 
+EXTENSION_MEMBERS = ("options", "tables", "api", "start", "commands", "pages", "findings", "retention")
+
+OWN_KEYS = frozenset({*written_keys(Config, "")[""], *(FOREIGN[""] or ())})
+"""Of sp00ky.yml, at the top."""
+
+OWN_TABLES = frozenset(
+    f"sp00ky_{name}" for name in ("runner", "breaker", "control", "audit", "rollup", "migration")
+)
+
+
 @attrs.frozen(kw_only=True)
 class PluginInfo:
     """A loaded plugin, as ``sp00ky plugins`` shows it.
@@ -54,6 +74,7 @@ class PluginInfo:
         transports: Schemes of its transports.
         retry_strategies: Names of its retry strategies.
         commands: Names of the commands that it registers.
+        extensions: Keys of sp00ky.yml that its extensions read.
         hooks: Names of the hooks that it implements.
     """
 
@@ -64,6 +85,7 @@ class PluginInfo:
     transports: tuple[str, ...] = ()
     retry_strategies: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
     hooks: tuple[str, ...] = ()
 
 
@@ -77,6 +99,7 @@ class Plugins:
         built_in = {name: (strategy, "sp00ky-core") for name, strategy in STRATEGIES.items()}
         self._known: dict[str, dict[str, tuple[Any, str]]]  # by kind and name: what was registered, by whom
         self._known = {"stores": {}, "transports": {}, "retry_strategies": built_in, "commands": {}}
+        self._known["extensions"] = {}
         self._infos: list[PluginInfo] = []
 
     def register(self, plugin: object, *, name: str, distribution: str, version: str = "") -> None:
@@ -106,7 +129,7 @@ class Plugins:
                 with _blaming(distribution, f"{hook} failed"):
                     registered = dict(impl.function() or {})
         for name, factory in registered.items():
-            problem = "with something that can't be called" if not callable(factory) else ""
+            problem = self._wrong(kind, name, factory)
             if name in known:
                 problem = f"which {known[name][1]} has registered too"
             if problem:
@@ -114,6 +137,36 @@ class Plugins:
                 raise PluginLoadError(distribution=distribution, problem=problem)
             known[name] = (factory, distribution)
         return tuple(registered)
+
+    def _wrong(self, kind: str, name: str, registered: Any) -> str:
+        """Say what is wrong with something that a plugin registers; empty: nothing."""
+        if kind != "extensions":
+            return "" if callable(registered) else "with something that can't be called"
+        if lacking := [member for member in EXTENSION_MEMBERS if not hasattr(registered, member)]:
+            return f"which has no {lacking[0]}: see the Protocol Extension"
+        if name in OWN_KEYS:
+            return "a key of sp00ky.yml that the outbox reads itself"
+        taken = {table.name for other, _ in self._known[kind].values() for table in other.tables}
+        for table in registered.tables:
+            if not table.name.startswith("sp00ky_"):
+                return f"whose table {table.name!r} isn't named sp00ky_..."
+            if table.name in taken | OWN_TABLES:
+                return f"whose table {table.name!r} is another's"
+        return ""
+
+    @property
+    def extensions(self) -> Mapping[str, Extension]:
+        """Extensions by the key of sp00ky.yml that each reads."""
+        return {name: extension for name, (extension, _) in self._known["extensions"].items()}
+
+    @property
+    def extension_tables(self) -> tuple[Table, ...]:
+        """The tables of all extensions."""
+        return tuple(table for extension in self.extensions.values() for table in extension.tables)
+
+    def distribution_of(self, extension: str) -> str:
+        """Return which distribution has registered an extension."""
+        return str(self._known["extensions"][extension][1])
 
     @property
     def infos(self) -> tuple[PluginInfo, ...]:
@@ -128,7 +181,10 @@ class Plugins:
     @property
     def commands(self) -> Mapping[str, click.Command]:
         """Return the commands that plugins bring, by name."""
-        return {name: command for name, (command, _) in self._known["commands"].items()}
+        own = {name: command for name, (command, _) in self._known["commands"].items()}
+        for extension in self.extensions.values():
+            own |= extension.commands()
+        return own
 
     def store(self, scheme: str) -> StoreFactory:
         """Return the factory of a store by its URL's scheme. Raises ``AdapterMissing``."""
@@ -204,7 +260,8 @@ def load_config(
         ConfigError: the file, the key, and what to do; never a secret's value.
         PluginLoadError: an installed plugin can't be loaded.
     """
-    return read_config(file, environ, transports=(plugins or load_plugins()).transports)
+    known = plugins or load_plugins()
+    return read_config(file, environ, transports=known.transports, sections=known.extensions)
 
 
 def _distribution(point: EntryPoint) -> str:

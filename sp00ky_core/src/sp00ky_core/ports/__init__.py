@@ -6,6 +6,7 @@ and in nothing else.
 
 from sp00ky_core.ports import (
     capabilities,
+    extension,
     job_table,
     operators,
     query,
@@ -19,6 +20,7 @@ from sp00ky_core.ports import (
     transport,
 )
 from sp00ky_core.ports.capabilities import *
+from sp00ky_core.ports.extension import *
 from sp00ky_core.ports.job_table import *
 from sp00ky_core.ports.operators import *
 from sp00ky_core.ports.query import *
@@ -33,6 +35,7 @@ from sp00ky_core.ports.transport import *
 
 __all__: list[str] = []
 __all__ += capabilities.__all__
+__all__ += extension.__all__
 __all__ += operators.__all__
 __all__ += query.__all__
 __all__ += queue_stats.__all__

@@ -19,6 +19,7 @@ from sp00ky_core.ports.queue_stats import BackendStats, BreakerResult, ErrorGrou
 from sp00ky_core.ports.rollups import Rollup, RollupQuery
 from sp00ky_core.ports.runners import NO_INFO, OverdueClaim, RunnerBeat, RunnerInfo, RunnerRecord
 from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
+from sp00ky_core.ports.tables import Table
 
 __all__ = ["CallerConnection", "Finding", "MigrationStep", "Store", "StoreFactory"]
 __all__ += ["StoreCapabilities", "StoreOptions"]
@@ -89,12 +90,14 @@ class StoreOptions:
         tables: The job tables.
         directory: Relative file names are relative to it.
         surrealdb: The block of that name in sp00ky.yml.
+        extension_tables: The tables of extensions, which it makes and checks as its own.
     """
 
     url: str = attrs.field(repr=False)
     tables: tuple[JobTable, ...]
     directory: Path = attrs.field(factory=Path.cwd)
     surrealdb: SurrealdbConfig | None = None
+    extension_tables: tuple[Table, ...] = ()
 
 
 @attrs.frozen(kw_only=True)

@@ -38,6 +38,7 @@ from sp00ky_core.runner.maintenance.rollups import RollupWriter
 from sp00ky_core.runner.maintenance.schedule_runs import ScheduleServices
 from sp00ky_core.runner.maintenance.scheduler import Place
 from sp00ky_core.runner.options import TRYING, RunnerOptions, new_runner_id
+from sp00ky_core.runner.services import ExtensionWork, RunningExtensions
 from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
 from sp00ky_core.runner.slots import Answer, Held, Holdings, Slots
 from sp00ky_core.stores.named_jobs import NamedJobs
@@ -79,6 +80,7 @@ class Runner:
         strategies: Mapping[str, Strategy],
         options: RunnerOptions,
         schedules: Callable[[Observer, Place], ScheduleServices | None] = lambda *_: None,
+        extensions: ExtensionWork | None = None,
     ) -> None:
         self._options = options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
         self.observer: Observer = Observer(options.clock)
@@ -100,6 +102,7 @@ class Runner:
         )
         self._decider = Decider(hooks, strategies, options, self._beat)
         self._schedules = schedules(self.observer, self._beat.place)
+        self._extensions = RunningExtensions(extensions or {}, options, self._place, self.observer)
         self._build(queues(backends), NamedJobs(store, backends))
 
     def _build(self, tables: Mapping[str, Backend], jobs: NamedJobs) -> None:
@@ -221,12 +224,19 @@ class Runner:
         if self._schedules is not None:
             self._tasks.start("scheduler", self._schedules.scheduler.run)
             self._tasks.start("runs", self._schedules.upkeep.run)
+        for name, part in self._extensions.started():
+            self._tasks.start(name, part, ends=True)
         self._tasks.start("rollups", self._rollups.run)
         self._tasks.start("settings", self._settings.run)
         self._tasks.start("claim", self._claimer.run, ends=True)
 
+    def _place(self) -> tuple[int, int]:
+        """Return this runner's place among those that serve the same, and how many these are."""
+        return self._beat.place(next(iter(self._documents)))
+
     async def _listen(self) -> None:
         async for _ in self._store.work_signal():
+            self._extensions.wake()
             for gate in self._gates:
                 gate.signal()
             if self._schedules is not None:
@@ -281,6 +291,7 @@ class Runner:
         """Count durable settlements: a job that is pending again, or one that waited for it, may be due."""
         for settlement, held in settlements:
             status = settlement.transition.to
+            self._extensions.note(settlement)
             if status is JobStatus.SUCCESS:
                 self.succeeded += 1
             elif status is JobStatus.FAILED:
@@ -371,7 +382,8 @@ class Runner:
             await self._abandon()  # what the drain before hadn't come to
             self._tasks.start("settle", self._settler.run)
             self._tasks.start("breakers", self._breakers.run)
-        await self._tasks.stop("scheduler", "runs", "settings")
+        await self._tasks.stop("scheduler", "runs", "settings", *self._extensions.parts)
+        await self._extensions.close()
         await within(self._options.grace, self._let_end())
         await self._tasks.stop("claim", "signal")
         await asyncio.gather(*(slots.cancel() for slots in self._slots.values()))

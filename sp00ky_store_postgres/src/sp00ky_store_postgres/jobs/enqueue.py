@@ -116,9 +116,9 @@ class Enqueues:
             return [self._stored_one(rows, table, key, new_job)]
 
     async def insert(self, pairs: _Pairs, fetch: Fetch) -> list[Job]:
-        """Insert jobs with these keys, in an open transaction of the store's; return them in order."""
+        """Insert jobs under these keys in a transaction; in order, those that are there as they are."""
         portions = [pairs[first : first + PORTION] for first in range(0, len(pairs), PORTION)]
-        return [job for portion in portions for job in await self._insert(portion, fetch)]
+        return [job for portion in portions for job in await self._insert(portion, fetch, repeated=True)]
 
     async def _insert(self, pairs: _Pairs, fetch: Fetch, *, repeated: bool = False) -> list[Job]:
         jobs: dict[str, Job] = {}

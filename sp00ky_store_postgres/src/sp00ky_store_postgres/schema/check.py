@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +12,8 @@ import attrs
 
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.ports import Finding, JobTable
-from sp00ky_core.stores.transactional import Is, Session
+from sp00ky_core.ports import Finding, JobTable, Table
+from sp00ky_core.stores.transactional import Is, Session, schema
 from sp00ky_core.stores.transactional.jobs.due import next_due
 from sp00ky_core.stores.transactional.schema import RUNNERS, job_table
 from sp00ky_store_postgres.connection.executor import Executor
@@ -43,8 +43,11 @@ MANY = 10_000
 """Jobs are counted up to so many."""
 
 
-async def check(options: PostgresOptions, tables: Tables, executor: Executor) -> list[Finding]:
+async def check(
+    options: PostgresOptions, executor: Executor, extensions: Sequence[Table] = ()
+) -> list[Finding]:
     """See ``Store.check``. Raises ``StoreUnavailable`` also for a server that takes no writes now."""
+    tables = executor.tables
     async with migrate.session(options) as connection:
         if await connection.fetchval("SHOW transaction_read_only") == "on":
             raise StoreUnavailable(store=options.direct_location, problem=READ_ONLY)
@@ -55,6 +58,8 @@ async def check(options: PostgresOptions, tables: Tables, executor: Executor) ->
             for table in tables.all:
                 others += await TableCheck(connection, tables, table, tables.name(table)).parts()
             others.append(_forsaken_tables(connection, tables))
+            session = PostgresSession(tables, connection.fetch)
+            findings += schema.findings(await schema.plan(session, extensions, options.location))
         if options.notify and executor.is_open:
             others.append(_notifications(connection, executor))
         for some in others:

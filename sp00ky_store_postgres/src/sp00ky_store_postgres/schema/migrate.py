@@ -6,7 +6,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC
 from functools import cache, partial
@@ -18,8 +18,9 @@ import attrs
 
 from sp00ky_core.errors import SchemaError, StoreError
 from sp00ky_core.hints import shown
-from sp00ky_core.ports import Finding, JobTable, MigrationStep
+from sp00ky_core.ports import Finding, JobTable, MigrationStep, Table
 from sp00ky_core.stores.subscription import Backoff
+from sp00ky_core.stores.transactional import schema
 from sp00ky_store_postgres.connection.connect import connect
 from sp00ky_store_postgres.errors import MIGRATE, NO_RIGHT, state_of, translated
 from sp00ky_store_postgres.schema.definition import (
@@ -30,6 +31,7 @@ from sp00ky_store_postgres.schema.definition import (
     Tables,
     object_name,
 )
+from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.sql.loader import fill, literal, quoted, read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 
@@ -165,7 +167,9 @@ class TableRefused(SchemaError):
         return f"{super().__str__()}; {self.fix}"
 
 
-async def migrate(options: PostgresOptions, tables: Tables) -> list[MigrationStep]:
+async def migrate(
+    options: PostgresOptions, tables: Tables, extensions: Sequence[Table] = ()
+) -> list[MigrationStep]:
     """See ``Store.migrate``; a second session keeps every other process from migrating the schema."""
     async with session(options, seconds=MIGRATION_SECONDS, rights=RIGHTS) as connection:
         refuse_old_server(await server_version(connection), options)
@@ -178,14 +182,23 @@ async def migrate(options: PostgresOptions, tables: Tables) -> list[MigrationSte
             for step in steps:
                 if step.alone:
                     await connection.execute(step.statement)
-    return [*steps]
+            async with connection.transaction():
+                added = await schema.migrate(_session(connection, tables), extensions, options.location)
+    return [*steps, *added]
 
 
-async def migration(options: PostgresOptions, tables: Tables) -> list[MigrationStep]:
+async def migration(
+    options: PostgresOptions, tables: Tables, extensions: Sequence[Table] = ()
+) -> list[MigrationStep]:
     """See ``Store.migration``."""
     async with session(options) as connection:
         refuse_old_server(await server_version(connection), options)
-        return [*await pending(connection, tables)]
+        steps = [*await pending(connection, tables)]
+        return [*steps, *await schema.plan(_session(connection, tables), extensions, options.location)]
+
+
+def _session(connection: Any, tables: Tables) -> PostgresSession:
+    return PostgresSession(tables, connection.fetch, connection.executemany)
 
 
 @asynccontextmanager

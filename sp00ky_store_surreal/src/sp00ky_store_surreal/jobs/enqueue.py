@@ -15,7 +15,7 @@ from surrealdb.errors import SurrealError
 
 from sp00ky_core.errors import OptionInvalid, StoreError
 from sp00ky_core.job.job import Job, NewJob
-from sp00ky_core.ports import JobTable, Spawn, Statement
+from sp00ky_core.ports import JobTable, KeyedJob, Row, Statement, Table
 from sp00ky_core.stores.caller_connections import unknown_kind
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_surreal.connection.statements import ONCE, TRIES, Connection
@@ -31,6 +31,7 @@ from sp00ky_store_surreal.errors import (
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.rows import MADE_FIT, WHOLE, duration_text, job_from, row_from
 from sp00ky_store_surreal.schema.readiness import Readiness
+from sp00ky_store_surreal.session import inserts_of, stored_row
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 from sp00ky_store_surreal.url import Target
 
@@ -128,17 +129,28 @@ async def add(
         raise unwritable(target.location, made[0].table.table) from None
 
 
-def rows_of(ready: Readiness, tables: ByBackend, spawns: Sequence[Spawn]) -> list[dict[str, Any]]:
-    """Build the rows of a fire's jobs, whose keys are those of its runs."""
+def rows_of(ready: Readiness, tables: ByBackend, jobs: Sequence[KeyedJob]) -> list[dict[str, Any]]:
+    """Build the rows of jobs under their keys."""
     whole_seconds = ready.whole_seconds()
     return [
         row_from(
-            spawn.job,
-            RecordID(tables[spawn.job.backend].table, spawn.job_key.hex),
-            whole_seconds=spawn.job.backend in whole_seconds,
+            keyed.job,
+            RecordID(tables[keyed.job.backend].table, keyed.key.hex),
+            whole_seconds=keyed.job.backend in whole_seconds,
         )
-        for spawn in spawns
+        for keyed in jobs
     ]
+
+
+async def insert_within(
+    connection: object, ready: Readiness, tables: Mapping[Table, Sequence[Row]], jobs: Sequence[Row]
+) -> None:
+    """Insert rows of own tables and of jobs in a caller's transaction; those that are there stay."""
+    target = ready.connection.target
+    transaction = _adopted(connection, target)
+    rows = [stored_row(table, row) for table, some in tables.items() for row in some]
+    statement, bindings = inserts_of([*rows, *jobs], kept=True)
+    await _query(transaction, target.location, statement, bindings)
 
 
 def statement(table: JobTable, new_job: NewJob) -> Statement:

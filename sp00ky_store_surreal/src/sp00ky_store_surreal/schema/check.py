@@ -10,7 +10,7 @@ from typing import Any
 from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError, StoreUnavailable
-from sp00ky_core.ports import Finding, JobTable
+from sp00ky_core.ports import Finding, JobTable, Table
 from sp00ky_store_surreal.connection.statements import Connection
 from sp00ky_store_surreal.errors import (
     FUNCTIONS,
@@ -48,16 +48,19 @@ _CHANGED = {
 }
 
 
-async def findings(connection: Connection, tables: Iterable[JobTable]) -> list[Finding]:
+async def findings(
+    connection: Connection, tables: Iterable[JobTable], extensions: Sequence[Table] = ()
+) -> list[Finding]:
     """List the findings, those that stop jobs first."""
-    wanted = list(tables)
-    layouts = await read_layout(connection, [*OWN_TABLES, *(table.table for table in wanted)])
+    wanted, added = list(tables), {table.name: table for table in extensions}
+    names = [*OWN_TABLES, *added, *(table.table for table in wanted)]
+    layouts = await read_layout(connection, names)
     ready = [
         table for table in wanted if layouts[table.table].is_job_table and layouts[table.table].is_migrated
     ]
     own = [finding for name in OWN_TABLES for finding in _own(layouts[name])]
     refused = await dry_run_of_all(connection, writes=not own)
-    listed = [*refused]
+    listed = [*refused, *(found for name, table in added.items() for found in _added(table, layouts[name]))]
     for table in wanted:
         listed += _job(table, layouts[table.table])
         if not refused and table in ready:
@@ -73,6 +76,14 @@ def _own(layout: TableLayout) -> Iterator[Finding]:
         yield Finding.stopping(layout.name, "the table is missing", "runners can't work together", _MIGRATE)
     elif layout.lacking:
         yield Finding.stopping(layout.name, "it lacks fields", "no runner can beat", _MIGRATE)
+
+
+def _added(table: Table, layout: TableLayout) -> Iterator[Finding]:
+    """Say what an extension's table lacks."""
+    lacking = sorted(table.kinds.keys() - layout.fields.keys() - {"id"})
+    if lacking:
+        problem = f"it lacks {lacking[0]}" if layout.exists else "the table is missing"
+        yield Finding.stopping(table.name, problem, "calls fail", _MIGRATE)
 
 
 def _job(table: JobTable, layout: TableLayout) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from surrealdb import RecordID
 
 from sp00ky_core.errors import SchemaError
-from sp00ky_core.ports import LONGEST_TEXT, JobTable, MigrationStep
+from sp00ky_core.ports import LONGEST_TEXT, JobTable, MigrationStep, Table
 from sp00ky_store_surreal.connection.statements import Connection
 from sp00ky_store_surreal.errors import PlaceMissing
 from sp00ky_store_surreal.schema.definitions import steps_of
@@ -21,7 +21,7 @@ from sp00ky_store_surreal.schema.introspection import (
     TableLayout,
     read_layout,
 )
-from sp00ky_store_surreal.schema.own_tables import OWN_TABLES, own_steps
+from sp00ky_store_surreal.schema.own_tables import own_steps, own_tables
 from sp00ky_store_surreal.schema.repair import repairs
 from sp00ky_store_surreal.surql.loader import identifier, quoted, surql
 from sp00ky_store_surreal.url import Target
@@ -36,26 +36,31 @@ _DEFINED = re.compile(r"DEFINE (TABLE|FIELD|INDEX) (?:IF NOT EXISTS|OVERWRITE) (
 
 
 async def missing_steps(
-    connection: Connection, tables: Iterable[JobTable], *, repair: bool
+    connection: Connection, tables: Iterable[JobTable], extensions: Sequence[Table] = (), *, repair: bool
 ) -> list[MigrationStep]:
     """List what a migration would do now. Raises ``SchemaError`` for a table that is no job table."""
-    wanted = list(tables)
-    names = [*OWN_TABLES, *(table.table for table in wanted)]
+    wanted, own = list(tables), own_tables(extensions)
+    names = [*own, *(table.table for table in wanted)]
     steps: list[MigrationStep] = []
     try:
         layouts = await read_layout(connection, names)
     except PlaceMissing:
         steps.append(_place(connection.target))
         layouts = {name: TableLayout(name=name) for name in names}
-    for name in OWN_TABLES:
-        steps += _undefined(own_steps(name, _beside_writers(connection)), layouts[name])
-    for table in wanted:
-        steps += _job_steps(connection, table, layouts[table.table], repair=repair)
+    for name, table in own.items():
+        steps += _undefined(own_steps(table, _beside_writers(connection)), layouts[name])
+    for job_table in wanted:
+        steps += _job_steps(connection, job_table, layouts[job_table.table], repair=repair)
     migrated = [table for table in wanted if layouts[table.table].is_migrated]
     return steps + [difference.step for difference in await differences(connection, migrated)]
 
 
-async def apply_steps(connection: Connection, steps: list[MigrationStep], tables: Sequence[JobTable]) -> None:
+async def apply_steps(
+    connection: Connection,
+    steps: list[MigrationStep],
+    tables: Sequence[JobTable],
+    extensions: Sequence[Table] = (),
+) -> None:
     """Carry them out, compare the indexes with their tables, and note the version.
 
     Tables come with their fields in one transaction: another store may look, or migrate, at the same time.
@@ -80,9 +85,12 @@ async def apply_steps(connection: Connection, steps: list[MigrationStep], tables
         await connection.write(
             surql("migrate_note_version"),
             tables=[
-                {"id": RecordID("sp00ky_migration", table.table), "name": table.table} for table in tables
+                {"id": RecordID("sp00ky_migration", name), "name": name, "version": version}
+                for name, version in (
+                    *((table.table, VERSION) for table in tables),
+                    *((table.name, table.version) for table in extensions),
+                )
             ],
-            version=VERSION,
         )
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from sp00ky_core.stores.transactional import Column, Kind
-from sp00ky_core.stores.transactional.schema import AUDITS, ROLLUPS, SCHEDULE_RUNS, SCHEDULES, all_tables
+from sp00ky_core.stores.transactional import Column, Default, Kind, Table
+from sp00ky_core.stores.transactional.schema import (
+    AUDITS,
+    ROLLUPS,
+    SCHEDULE_RUNS,
+    all_tables,
+    with_whole_indexes,
+)
 
 BOOLEANS = frozenset({"paused", "removed", "draining"})
 """Columns that are 0 or 1 in other databases."""
@@ -37,9 +43,14 @@ _TYPES = {
 }
 
 
-def own_steps(name: str, beside_writers: str) -> Iterator[tuple[str, str]]:
+def own_tables(extensions: Sequence[Table]) -> Mapping[str, Table]:
+    """Return them, and those of extensions, by name."""
+    return {**_TABLES, **{table.name: table for table in extensions}}
+
+
+def own_steps(table: Table, beside_writers: str) -> Iterator[tuple[str, str]]:
     """Yield the statements that define one of them, each with its reason."""
-    table = _TABLES[name]
+    name = table.name
     yield f"DEFINE TABLE IF NOT EXISTS {name} SCHEMAFULL PERMISSIONS NONE;", "A table of the outbox's own."
     for column in table.columns:
         if column.name != "id":
@@ -47,16 +58,24 @@ def own_steps(name: str, beside_writers: str) -> Iterator[tuple[str, str]]:
                 f"DEFINE FIELD IF NOT EXISTS {column.name} ON TABLE {name} TYPE {_type(column)};",
                 "A field of the outbox's own table.",
             )
-    if table is SCHEDULES:
+    if table.remembers:
         yield (
             f"DEFINE FIELD IF NOT EXISTS changes ON TABLE {name} TYPE array<string> DEFAULT [];",
             "The latest changes, by which whoever lost the reply to one knows it again.",
         )
-    for index, fields in _INDEXES.get(table, {}).items():
+    for index, fields in _INDEXES.get(table, _declared(table)).items():
         yield (
             f"DEFINE INDEX IF NOT EXISTS {index} ON TABLE {name} FIELDS {fields}{beside_writers};",
             "Finds rows without reading the whole table.",
         )
+
+
+def _declared(table: Table) -> Mapping[str, str]:
+    """Return the fields of a table's indexes, by the names that they have here."""
+    if table.name in _TABLES:
+        return {}
+    indexes = with_whole_indexes(table).indexes
+    return {f"sp00ky_{index.name}": ", ".join(index.columns) for index in indexes if not index.unique}
 
 
 def _type(column: Column) -> str:
@@ -65,4 +84,6 @@ def _type(column: Column) -> str:
     if column.name in OBJECTS:
         return "option<array<int>>" if column.name in ARRAYS else "option<object> FLEXIBLE"
     default = f" DEFAULT {column.default!r}" if isinstance(column.default, str | int) else ""
+    if column.default is Default.NOW:
+        default = " DEFAULT time::now()"
     return f"{_TYPES[column.kind]}{default}"

@@ -256,6 +256,7 @@ SCHEDULES = Table(
         Column("job_table", Kind.TEXT, length=255),
     ),
     ("name",),
+    remembers=True,
 )
 
 SCHEDULE_RUNS = Table(
@@ -298,33 +299,33 @@ MARKS = frozenset({"id", "path", "payload", "status"})
 """Columns without which a table is no job table."""
 
 
-async def plan(session: Session, tables: Sequence[JobTable], location: str) -> list[MigrationStep]:
+async def plan(session: Session, tables: Sequence[Table], location: str) -> list[MigrationStep]:
     """List what is missing, in the order in which it can be added.
 
     Raises:
         SchemaError: A table of this name is no table of jobs, or a newer version has changed it.
     """
     steps: list[MigrationStep] = []
-    for table in all_tables(tables):
+    for table in tables:
         steps += await _plan_table(session, table, location)
     return steps
 
 
-async def migrate(session: Session, tables: Sequence[JobTable], location: str) -> list[MigrationStep]:
+async def migrate(session: Session, tables: Sequence[Table], location: str) -> list[MigrationStep]:
     """Add what is missing, planned in the same transaction, so that any number may do it at once."""
     async with session.migrating():
         steps = await plan(session, tables, location)
         for step in steps:
             await session.define(step.statement)
-        for table in all_tables(tables):
+        for table in tables:
             await _record(session, table)
     return steps
 
 
-async def check(session: Session, tables: Sequence[JobTable], location: str) -> list[Finding]:
+async def check(session: Session, tables: Sequence[Table], location: str) -> list[Finding]:
     """Say what is wrong with the tables: what is missing, and what no migration mends."""
     problems = findings(await plan(session, tables, location))
-    for table in all_tables(tables):
+    for table in tables:
         problems += await session.findings(session.fitted(table))
     return problems
 
@@ -349,10 +350,10 @@ NOT_UNIQUE = "two jobs may hold a dedup_key, or be processed at once for an orde
 NOT_USED = "each claim maintains an index that nothing uses"
 
 
-def all_tables(tables: Sequence[JobTable]) -> list[Table]:
-    """Return the tables of jobs, and ours beside them."""
+def all_tables(tables: Sequence[JobTable], extensions: Sequence[Table] = ()) -> list[Table]:
+    """Return the tables of jobs, ours beside them, and those of extensions."""
     fleet = (RUNNERS, BREAKERS, CONTROLS, AUDITS, SCHEDULES, SCHEDULE_RUNS, ROLLUPS, MIGRATIONS)
-    return [*(job_table(table.table) for table in tables), *fleet]
+    return [*(job_table(table.table) for table in tables), *fleet, *extensions]
 
 
 async def _plan_table(session: Session, declared: Table, location: str) -> list[MigrationStep]:
@@ -404,8 +405,9 @@ async def _refuse_strangers(session: Session, table: Table, present: frozenset[s
 async def _record(session: Session, table: Table) -> None:
     where = [Is("table_name", "=", table.name)]
     rows = await session.select(MIGRATIONS, where)
-    if rows and (rows[0]["version"] or 0) >= VERSION:
+    version = table.version or VERSION
+    if rows and (rows[0]["version"] or 0) >= version:
         return
-    values = {"version": VERSION, "min_compatible": 1, "applied_at": await session.now()}
+    values = {"version": version, "min_compatible": 1, "applied_at": await session.now()}
     if not await session.update(MIGRATIONS, where, values):
         await session.insert(MIGRATIONS, [{"table_name": table.name, **values}])

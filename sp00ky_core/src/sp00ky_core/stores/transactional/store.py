@@ -32,10 +32,12 @@ from sp00ky_core.ports import (
     JobGroup,
     JobQuery,
     JobTable,
+    KeyedJob,
     MigrationStep,
     OverdueClaim,
     Rollup,
     RollupQuery,
+    Row,
     RunnerBeat,
     RunnerInfo,
     RunnerRecord,
@@ -51,6 +53,8 @@ from sp00ky_core.ports import (
     Spawn,
     StoreCapabilities,
     StoreOptions,
+    Table,
+    TransactionWork,
 )
 from sp00ky_core.stores.caller_connections import finished, refuse_synchronous, unknown_kind
 from sp00ky_core.stores.decisions import DecidingStore, LostOptions
@@ -58,9 +62,17 @@ from sp00ky_core.stores.refused_rows import Quarantine
 from sp00ky_core.stores.transactional import audit, breakers_and_pauses, observe, runners, schema
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
+from sp00ky_core.stores.transactional.extension import Check, in_transaction, missing_rows, own_errors
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
 from sp00ky_core.stores.transactional.jobs.due import Rounds, next_due
-from sp00ky_core.stores.transactional.jobs.enqueue import add, copies_of, forget_runs, insert_whole, redact
+from sp00ky_core.stores.transactional.jobs.enqueue import (
+    add,
+    copies_of,
+    forget_runs,
+    insert_keyed,
+    insert_whole,
+    redact,
+)
 from sp00ky_core.stores.transactional.jobs.retention import Cleared, Deleting
 from sp00ky_core.stores.transactional.jobs.settle import lost, overdue_claims, release, reschedule, settle
 from sp00ky_core.stores.transactional.schedules import (
@@ -76,6 +88,11 @@ from sp00ky_core.stores.transactional.watch import Notifications, Watch
 __all__ = ["TransactionalStore"]
 
 T = TypeVar("T")
+
+
+def as_it_is(new_job: NewJob) -> NewJob:
+    """Return a job that has been checked."""
+    return new_job
 
 
 class Primitives(ABC):
@@ -173,6 +190,11 @@ class TransactionalStore(Primitives, DecidingStore):
         )
 
     @property
+    def declared(self) -> list[Table]:
+        """Every table that it makes: of jobs, of the fleet's, of extensions."""
+        return schema.all_tables(self.options.tables, self.options.extension_tables)
+
+    @property
     def _delivered(self) -> tuple[JobTable, ...]:
         """The tables whose jobs runners deliver."""
         return tuple(table for table in self.options.tables if table.delivered)
@@ -212,7 +234,7 @@ class TransactionalStore(Primitives, DecidingStore):
         return await self._executor.read(self._with_schema(schema.check))
 
     def _with_schema(self, work: Callable[..., Awaitable[T]]) -> Work[T]:
-        return partial(work, tables=self.options.tables, location=self.location)
+        return partial(work, tables=self.declared, location=self.location)
 
     # Enqueue, claim, settle.
 
@@ -526,6 +548,47 @@ class TransactionalStore(Primitives, DecidingStore):
         asked = partial(observe.error_groups, since=since, limit=limit, conditions=conditions, by=by)
         return await asked(self._executor.read, self.options.tables)
 
+    # Extensions.
+
+    async def transact(self, work: TransactionWork[T], *, check: Check = as_it_is) -> T:
+        """See ``Transactions.transact``."""
+        transaction = partial(in_transaction, work=work, insert=self._insert, check=check)
+        try:
+            result = await own_errors(self._executor.write(transaction))
+        except RowRefused:  # another transaction may have inserted the same key meanwhile: now it is seen
+            result = await own_errors(self._executor.write(transaction))
+        self._notifications.send(work=True)
+        return result
+
+    async def read_tables(self, work: TransactionWork[T]) -> T:
+        """See ``Transactions.read_tables``."""
+        transaction = partial(in_transaction, work=work, insert=self._insert, check=as_it_is)
+        return await own_errors(self._executor.read(transaction))
+
+    async def insert_within(
+        self, connection: object, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
+    ) -> list[Job]:
+        """See ``Transactions.insert_within``."""
+        work = partial(self._insert_all, rows=rows, jobs=jobs)
+        return await self._executor.within(self._awaited(connection, Access.WRITE), work)
+
+    def insert_within_in(
+        self, connection: object, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
+    ) -> list[Job]:
+        """See ``Transactions.insert_within_in``."""
+        return self._within(connection, Access.WRITE, partial(self._insert_all, rows=rows, jobs=jobs))
+
+    async def _insert_all(
+        self, session: Session, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
+    ) -> list[Job]:
+        for table, some in rows.items():
+            await session.insert(table, await missing_rows(session, table, some))
+        return [*await insert_keyed(session, self._backends, jobs, joined=True)] if jobs else []
+
+    async def _insert(self, session: Session, jobs: Sequence[KeyedJob]) -> Sequence[Job]:
+        """Insert jobs under their keys, all or none; in order, those that are there already as they are."""
+        return await insert_keyed(session, self._backends, jobs)
+
     # Schedules.
 
     async def schedules(self) -> ScheduleSnapshot:
@@ -545,16 +608,16 @@ class TransactionalStore(Primitives, DecidingStore):
 
     async def change_schedule(self, change: ScheduleChange) -> Sequence[ScheduleRun] | None:
         """See ``Schedules.change_schedule``."""
-        work = partial(Changing, self._insert, change)
+        work = partial(Changing, self._insert_spawns, change)
         runs = await self._executor.isolated(lambda apart: work(apart).write)
         if runs is not None:
             self._notifications.send(work=True)
         return runs
 
-    async def _insert(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
+    async def _insert_spawns(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
         """Insert the jobs of a fire, all or none; in order."""
-        keys = [f"{KEY_PREFIX}{spawn.job_key.hex}" for spawn in spawns]
-        return await add(session, self._backends, [spawn.job for spawn in spawns], keys=keys)
+        jobs = [KeyedJob(job=spawn.job, key=spawn.job_key, prefix=KEY_PREFIX) for spawn in spawns]
+        return await self._insert(session, jobs)
 
     async def query_rows(self, query: str, *, limit: int = MAX_ROWS + 1) -> list[Mapping[str, Any]]:
         """See ``Schedules.query_rows``; where the database answers otherwise, an error is the query's."""

@@ -273,7 +273,7 @@ class SqlSession(Session):
 
     def definition(self, table: Table, part: Column | Index | None = None) -> str:
         """See ``Session.definition``."""
-        name = self._name(table.name)
+        name = self._table(table)
         if isinstance(part, Column):
             return f"ALTER TABLE {name} ADD COLUMN {self._column(table, part)}"
         if isinstance(part, Index):

@@ -12,7 +12,7 @@ import attrs
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job, JobStatus, NewJob
-from sp00ky_core.ports import JobTable
+from sp00ky_core.ports import JobTable, KeyedJob
 from sp00ky_core.stores.ids import chunks, job_id, new_key, new_keys, table_of
 from sp00ky_core.stores.rows import new_row
 from sp00ky_core.stores.transactional.connection.session import Either, Is, Row, Session, Where
@@ -65,6 +65,23 @@ async def add(
             if tries == TRIES - 1 or await _live_jobs(session, tables, new_jobs, lock=joined) == live:
                 raise
     raise AssertionError("unreachable")
+
+
+async def insert_keyed(
+    session: Session, tables: Mapping[str, JobTable], jobs: Sequence[KeyedJob], *, joined: bool = False
+) -> Sequence[Job]:
+    """Insert jobs under their keys, all or none; in order, those that are there already as they are."""
+    keys = [f"{job.prefix}{job.key.hex}" for job in jobs]
+    named = {key: job.job for key, job in zip(keys, jobs, strict=True)}
+    stored = dict[str, Job]()
+    for table in {tables[job.job.backend] for job in jobs}:
+        for some in chunks(key for key, job in named.items() if tables[job.backend] is table):
+            for found in await select_jobs(session, table, [Is("id", "in", some)]):
+                stored[key_of(found.id)] = found
+    new = [key for key in named if key not in stored]
+    added = await add(session, tables, [named[key] for key in new], joined=joined, keys=new) if new else []
+    stored |= zip(new, added, strict=True)
+    return [stored[key] for key in keys]
 
 
 async def _add_one(

@@ -1,0 +1,210 @@
+"""Hold a store to what it promises extensions: tables of their own, and transactions over them and jobs."""
+
+# ruff: noqa: D102  # a test's name says what it promises
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any, cast
+from uuid import UUID
+
+import attrs
+import pytest
+import pytest_asyncio
+
+from sp00ky_conformance.store.harness import CLOCK_TOLERANCE, StoreHarness, new_job, where
+from sp00ky_core.job.job import Job
+from sp00ky_core.ports import (
+    Column,
+    Default,
+    ExtensionTransaction,
+    Index,
+    Is,
+    JobQuery,
+    KeyedJob,
+    Kind,
+    Row,
+    Store,
+    StoreOptions,
+    Table,
+    Transactions,
+)
+
+__all__ = ["ExtensionConformance"]
+
+PARTS = Table(
+    "sp00ky_part",
+    (
+        Column("whole", Kind.TEXT, required=True, length=100),
+        Column("n", Kind.INTEGER, required=True),
+        Column("status", Kind.TEXT, "waiting", required=True, length=20),
+        Column("said", Kind.JSON),
+        Column("weight", Kind.REAL),
+        Column("due", Kind.INSTANT),
+        Column("made_at", Kind.INSTANT, Default.NOW),
+    ),
+    ("whole", "n"),
+    (Index("due", ("due", "whole", "n"), (Is("due", "!=", None),)),),
+    version=1,
+)
+
+WIDER = attrs.evolve(PARTS, columns=(*PARTS.columns, Column("note", Kind.TEXT, length=100)), version=2)
+KEY = UUID("0198f3a0-0000-8000-8000-000000000001")
+
+
+def part(n: int, **fields: Any) -> Row:
+    """Build a row, whole but for what the database fills in."""
+    return {"whole": "w", "n": n, "status": "waiting", "said": None, "weight": None, "due": None} | fields
+
+
+def transactions_of(store: Store) -> Transactions:
+    """Return the same store as what it is too."""
+    return cast("Transactions", store)
+
+
+class Disliked(Exception):
+    """An extension's work changes its mind."""
+
+
+class ExtensionConformance(StoreHarness):
+    """Tables that an extension declares are made, and written with jobs in one transaction."""
+
+    @pytest_asyncio.fixture
+    async def extended(self, options: StoreOptions) -> AsyncIterator[Store]:
+        """Yield a store that is open and migrated, with an extension's table."""
+        store = self.make_store(attrs.evolve(options, extension_tables=(PARTS,)))
+        await store.open()
+        try:
+            await store.migrate()
+            await transactions_of(store).transact(empty)
+            yield store
+        finally:
+            await store.close()
+
+    async def parts(self, store: Store, *where: Is) -> list[Row]:
+        """Read the rows, in order."""
+
+        async def work(tx: ExtensionTransaction) -> list[Row]:
+            return await tx.select(PARTS, where, order=("n",))
+
+        return await transactions_of(store).read_tables(work)
+
+    async def test_an_extension_table_holds_every_kind_of_value(self, extended: Store) -> None:
+        async def work(tx: ExtensionTransaction) -> Row:
+            moment = tx.now - timedelta(days=3)
+            row = part(1, said='{"a": [1, "\\u00e9"]}', weight=0.5, due=moment.replace(microsecond=123456))
+            await tx.insert(PARTS, [row])
+            return row
+
+        written = await transactions_of(extended).transact(work)
+        (read,) = await self.parts(extended)
+        assert {name: read[name] for name in written} == written
+        assert abs(read["made_at"] - written["due"] - timedelta(days=3)) <= CLOCK_TOLERANCE
+        assert await extended.migration() == []
+
+    async def test_a_transaction_of_rows_and_jobs_commits_all(self, extended: Store) -> None:
+        async def work(tx: ExtensionTransaction) -> list[Job]:
+            await tx.insert(PARTS, [part(1), part(2)])
+            jobs = await tx.enqueue([new_job(), KeyedJob(job=new_job(), key=KEY)])
+            await tx.update(PARTS, [Is("whole", "=", "w"), Is("n", "=", 2)], {"status": "pending"})
+            return jobs
+
+        jobs = await transactions_of(extended).transact(work)
+        assert [row["status"] for row in await self.parts(extended)] == ["waiting", "pending"]
+        assert {job.id for job in await self.claim(extended)} == {job.id for job in jobs}
+
+    async def test_a_transaction_that_raises_leaves_nothing(self, extended: Store) -> None:
+        async def work(tx: ExtensionTransaction) -> None:
+            await tx.insert(PARTS, [part(1)])
+            await tx.enqueue([new_job()])
+            raise Disliked
+
+        with pytest.raises(Disliked):
+            await transactions_of(extended).transact(work)
+        assert await self.parts(extended) == []
+        assert await extended.find(JobQuery()) == []
+
+    async def test_one_of_many_wins_a_compare_and_set(self, extended: Store) -> None:
+        async def make(tx: ExtensionTransaction) -> None:
+            await tx.insert(PARTS, [part(1)])
+
+        async def take(tx: ExtensionTransaction) -> int:
+            guard = [Is("whole", "=", "w"), Is("n", "=", 1), Is("status", "=", "waiting")]
+            won = await tx.update(PARTS, guard, {"status": "pending"})
+            if won:
+                await tx.enqueue([KeyedJob(job=new_job(), key=KEY)])
+            return won
+
+        await transactions_of(extended).transact(make)
+        won = await asyncio.gather(*(transactions_of(extended).transact(take) for _ in range(8)))
+        assert sorted(won) == [0] * 7 + [1]
+        assert len(await extended.find(JobQuery())) == 1
+
+    async def test_a_job_with_a_key_is_there_once(self, extended: Store) -> None:
+        async def work(tx: ExtensionTransaction) -> list[Job]:
+            return await tx.enqueue([KeyedJob(job=new_job(), key=KEY)])
+
+        made = [await transactions_of(extended).transact(work) for _ in range(2)]
+        found = await extended.find(JobQuery())
+        assert [[job.id for job in jobs] for jobs in made] == [[found[0].id]] * 2
+        assert len(found) == 1
+
+    async def test_rows_are_put_taken_and_counted(self, extended: Store) -> None:
+        async def work(tx: ExtensionTransaction) -> tuple[int, int, bool]:
+            await tx.insert(PARTS, [part(n, due=tx.now) for n in range(4)])
+            await tx.put(PARTS, [part(0, status="put"), part(4, status="put")])
+            assert not await tx.insert_once(PARTS, part(0))
+            taken = await tx.take(PARTS, [part(1), part(9)])
+            deleted = await tx.delete(PARTS, [Is("whole", "=", "w"), Is("n", "=", 2)])
+            return len(taken), deleted, await tx.count(PARTS, [Is("status", "=", "put")]) == 2
+
+        assert await transactions_of(extended).transact(work) == (1, 1, True)
+        rows = [(row["n"], row["status"]) for row in await self.parts(extended)]
+        assert rows == [(0, "put"), (3, "waiting"), (4, "put")]
+
+    @where("transactions")
+    async def test_rows_and_jobs_join_a_callers_transaction(self, extended: Store) -> None:
+        rows, jobs = {PARTS: [part(1), part(2)]}, [KeyedJob(job=new_job(), key=KEY)]
+        for times in range(2):  # what is there already stays as it is
+            async with self.transaction(extended) as connection:
+                made = await transactions_of(extended).insert_within(connection, rows, jobs)
+                if not times:
+                    assert await extended.find(JobQuery()) == []
+        assert [job.id for job in await extended.find(JobQuery())] == [job.id for job in made]
+        assert len(await self.parts(extended)) == 2
+
+    @where("transactions")
+    async def test_nothing_is_left_of_a_callers_transaction_that_rolls_back(self, extended: Store) -> None:
+        async def change_of_mind() -> None:
+            async with self.transaction(extended) as connection:
+                await transactions_of(extended).insert_within(connection, {PARTS: [part(1)]}, ())
+                raise Disliked
+
+        with pytest.raises(Disliked):
+            await change_of_mind()
+        assert await self.parts(extended) == []
+
+    async def test_a_column_that_is_new_is_added(self, extended: Store, options: StoreOptions) -> None:
+        if not extended.capabilities.durable or not extended.capabilities.shared:
+            await extended.close()
+        newer = self.make_store(attrs.evolve(options, extension_tables=(WIDER,)))
+        await newer.open()
+        try:
+            await newer.migrate()
+
+            async def work(tx: ExtensionTransaction) -> list[Row]:
+                await tx.insert(WIDER, [{**part(7), "note": "new"}])
+                return await tx.select(WIDER, [Is("n", "=", 7)])
+
+            (row,) = await transactions_of(newer).transact(work)
+            assert row["note"] == "new"
+            assert await newer.migration() == []
+        finally:
+            await newer.close()
+
+
+async def empty(tx: ExtensionTransaction) -> None:
+    """Delete what a test before has left, where stores share a database."""
+    await tx.delete(PARTS, [Is("whole", "=", "w")])

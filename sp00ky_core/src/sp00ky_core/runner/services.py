@@ -1,0 +1,207 @@
+"""Run the services of extensions: each looks again and again, and is woken by what it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import zlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import suppress
+
+import attrs
+
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.job.job import TERMINAL
+from sp00ky_core.ports import Extension, ExtensionContext, Service, Settlement
+from sp00ky_core.runner.counters_and_log import Observer
+from sp00ky_core.runner.options import RunnerOptions
+from sp00ky_core.stores.subscription import within
+
+__all__ = ["ExtensionWork", "RunnerSide", "RunningExtensions"]
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+MOST_ENDED = 10_000
+"""Jobs that have ended and that a service hasn't asked for yet."""
+
+SAID_AFTER = 10.0
+"""Seconds that one look may take before the service is named in a warning."""
+
+AFTER_FAILURE = 1.0
+"""Seconds until a service looks again that has failed."""
+
+SHORTEST_WAIT, LONGEST_WAIT = 0.002, 60.0
+"""Seconds between two looks, whatever a service says."""
+
+CLOSE = 5.0
+"""Seconds that a service gets to end what it has begun."""
+
+
+Place = Callable[[], tuple[int, int]]
+"""Returns a runner's place among those that share its work, and how many these are."""
+
+
+@attrs.define(eq=False)
+class RunnerSide:
+    """What a service hears of the runner that it works in.
+
+    Attributes:
+        place: This runner's place among those that share all backends, and how many these are.
+        clock: Seconds, monotonic.
+        ended: Ids of jobs that the runner has settled as success or failed.
+        woken: Set where the service is to look again.
+    """
+
+    place: Place
+    clock: Callable[[], float]
+    ended: deque[str] = attrs.field(factory=lambda: deque(maxlen=MOST_ENDED))
+    woken: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+    def share(self, key: str) -> bool:
+        """See ``ExtensionContext.share``."""
+        place, count = self.place()
+        return zlib.crc32(key.encode()) % count == place
+
+    def take_ended(self) -> list[str]:
+        """See ``ExtensionContext.ended``."""
+        taken = list(self.ended)
+        self.ended.clear()
+        return taken
+
+    def tell(self, job_id: str) -> None:
+        """Let the service know of a job that has ended."""
+        self.ended.append(job_id)
+        self.woken.set()
+
+
+ContextOf = Callable[[RunnerSide], ExtensionContext]
+"""Makes what an extension works with in a runner."""
+
+ExtensionWork = Mapping[tuple[str, str], tuple[Extension, ContextOf]]
+"""Extensions, by name and distribution, and what makes their contexts."""
+
+
+@attrs.define(eq=False)
+class RunningExtension:
+    """One extension in a runner: its service, and what it deletes.
+
+    Attributes:
+        name: Its name.
+        distribution: What brought it: it is named where it fails.
+        extension: It.
+        context: What it works with.
+        side: What it hears.
+        observer: Counts its errors.
+        prune_interval: Seconds between two rounds of deleting.
+        service: Its service, once started; None: it has none.
+    """
+
+    name: str
+    distribution: str
+    extension: Extension
+    context: ExtensionContext
+    side: RunnerSide
+    observer: Observer
+    prune_interval: float
+    service: Service | None = None
+
+    def start(self) -> None:
+        """Start the service; one that can't be started is named."""
+        try:
+            self.service = self.extension.start(self.context)
+        except Exception:  # a stranger's code must not stop deliveries
+            logger.exception("%s can't be started", self)
+
+    async def prune(self) -> None:
+        """Delete what is old, round after round, until cancelled."""
+        while True:
+            await asyncio.sleep(self.prune_interval)
+            deleted = 1
+            try:
+                while deleted:
+                    deleted = await self.extension.retention(self.context)
+            except Sp00kyError as error:
+                self.observer.count(error)
+                logger.warning("%s deletes later what is old: %s", self, error)
+            except Exception:
+                logger.exception("%s: retention() failed", self)
+
+    async def run(self) -> None:
+        """Look, wait, and look again, until cancelled."""
+        service = self.service
+        while service is not None:
+            self.side.woken.clear()
+            wait = await self._look(service)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(max(wait, SHORTEST_WAIT), LONGEST_WAIT)):
+                    await self.side.woken.wait()
+
+    async def close(self) -> None:
+        """End what the service has begun; what it raises, or that it doesn't end, is logged."""
+        if self.service is None:
+            return
+        try:
+            if not await within(CLOSE, self.service.close()):
+                logger.warning("%s: close() hasn't returned for %.0f s; it is left behind", self, CLOSE)
+        except Exception:  # a stranger's code
+            logger.exception("%s: close() failed", self)
+
+    async def _look(self, service: Service) -> float:
+        looking = asyncio.ensure_future(service.look())
+        try:
+            if not (await asyncio.wait([looking], timeout=SAID_AFTER))[0]:
+                text = "%s: look() hasn't returned for %.0f s; jobs are delivered all the same"
+                logger.warning(text, self, SAID_AFTER)
+            return float(await looking)
+        except Sp00kyError as error:
+            self.observer.count(error)
+            logger.warning("%s looks again in %.0f s: %s", self, AFTER_FAILURE, error)
+        except Exception:  # a stranger's code must not stop deliveries
+            logger.exception("%s: look() failed", self)
+        finally:
+            looking.cancel()
+        return AFTER_FAILURE
+
+    def __str__(self) -> str:
+        return f"the extension {self.name} of {self.distribution}"
+
+
+class RunningExtensions:
+    """The extensions of one runner.
+
+    Attributes:
+        parts: The names of what was started of them.
+    """
+
+    def __init__(self, work: ExtensionWork, options: RunnerOptions, place: Place, observer: Observer) -> None:
+        self._all: list[RunningExtension] = []
+        self.parts: list[str] = []
+        for (name, distribution), (extension, context_of) in work.items():
+            side = RunnerSide(place, options.clock)
+            given = (context_of(side), side, observer, options.prune_interval)
+            self._all.append(RunningExtension(name, distribution, extension, *given))
+
+    def started(self) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+        """Start each, and yield its parts by name, for the runner to run."""
+        for extension in self._all:
+            extension.start()
+            parts = {"service": extension.run, "retention": extension.prune}
+            for part, run in parts.items():
+                self.parts.append(f"{part} of {extension.name}")
+                yield self.parts[-1], run
+
+    def wake(self) -> None:
+        """Have every service look again."""
+        for extension in self._all:
+            extension.side.woken.set()
+
+    def note(self, settlement: Settlement) -> None:
+        """Let every service know of a job that has ended."""
+        if self._all and settlement.transition.to in TERMINAL:
+            for extension in self._all:
+                extension.side.tell(settlement.job_id)
+
+    async def close(self) -> None:
+        """End what they have begun."""
+        await asyncio.gather(*(extension.close() for extension in self._all))

@@ -1,0 +1,106 @@
+"""Give an extension one transaction: the session's calls, and an enqueue beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import attrs
+
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.ports import ExtensionTransaction, Is, KeyedJob, Row, Table, TransactionWork
+from sp00ky_core.stores.ids import new_key
+from sp00ky_core.stores.transactional.connection.session import Session
+
+__all__ = ["Check", "Insert", "in_transaction", "keyed", "missing_rows", "own_errors"]
+
+T = TypeVar("T")
+
+Insert = Callable[[Session, Sequence[KeyedJob]], Awaitable[Sequence[Job]]]
+"""Inserts jobs, all or none; those that are there already stay as they are."""
+
+Check = Callable[[NewJob], NewJob]
+"""Holds a job against its backend's contract; returns it as the store knows it."""
+
+
+class _WorkFailed(Sp00kyError):
+    """What an extension's work has raised by itself, on its way past what translates drivers' errors."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@attrs.define
+class _Transaction:
+    """A session whose calls an extension may make, with its jobs.
+
+    Attributes:
+        session: The session.
+        now: When it began.
+    """
+
+    session: Session
+    now: datetime
+    _insert: Insert
+    _check: Check
+    _failed: Exception | None = None  # what a call of the session has raised
+
+    async def enqueue(self, jobs: Sequence[NewJob | KeyedJob]) -> list[Job]:
+        """See ``ExtensionTransaction.enqueue``."""
+        inserted = self._insert(self.session, keyed(jobs, self._check))
+        return [*await self._noted(inserted)] if jobs else []
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self.session, name)
+        if not iscoroutinefunction(call):
+            return call
+        return lambda *arguments, **options: self._noted(call(*arguments, **options))
+
+    async def _noted(self, calling: Awaitable[T]) -> T:
+        try:
+            return await calling
+        except Exception as error:
+            self._failed = error
+            raise
+
+    async def run(self, work: TransactionWork[T]) -> T:
+        """Do the work; what it raises by itself is told from what a call of the session has raised."""
+        try:
+            return await work(cast("ExtensionTransaction", self))
+        except Exception as error:
+            if error is self._failed or isinstance(error, Sp00kyError):
+                raise
+            raise _WorkFailed(error) from error
+
+
+async def in_transaction(session: Session, work: TransactionWork[T], insert: Insert, check: Check) -> T:
+    """Do an extension's work in a transaction that has begun."""
+    return await _Transaction(session, await session.now(), insert, check).run(work)
+
+
+async def own_errors(running: Awaitable[T]) -> T:
+    """Return what comes of ``in_transaction``; raise what the work has raised as it was."""
+    try:
+        return await running
+    except _WorkFailed as failed:
+        raise failed.error from failed.error.__cause__
+
+
+def keyed(jobs: Sequence[NewJob | KeyedJob], check: Check) -> list[KeyedJob]:
+    """Return jobs as they are to be inserted, each with a key."""
+    whole = (job if isinstance(job, KeyedJob) else KeyedJob(job=job, key=UUID(new_key())) for job in jobs)
+    return [attrs.evolve(job, job=check(job.job)) for job in whole]
+
+
+async def missing_rows(session: Session, table: Table, rows: Sequence[Row]) -> list[Row]:
+    """Return those rows whose key no row of the table has."""
+    (first, *_), seen = table.key, set[tuple[Any, ...]]()
+    where = [Is(first, "in", tuple({row[first] for row in rows}))]
+    for row in await session.select(table, where, columns=table.key):
+        seen.add(tuple(row[name] for name in table.key))
+    return [row for row in rows if tuple(row[name] for name in table.key) not in seen]

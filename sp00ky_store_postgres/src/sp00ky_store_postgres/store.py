@@ -231,7 +231,8 @@ class PostgresStore(TransactionalStore):
 
     async def _insert(self, session: Session, jobs: Sequence[KeyedJob]) -> Sequence[Job]:
         pairs = [(str(job.key), job.job) for job in jobs]
-        return await self._enqueues.insert(pairs, cast("PostgresSession", session).fetch)
+        stored = await self._enqueues.insert(pairs, cast("PostgresSession", session).fetch)
+        return [job.refuse_other(found, self.location) for job, found in zip(jobs, stored, strict=True)]
 
     # Claim, settle, beat.
 

@@ -212,7 +212,8 @@ class SurrealStore(TransactionalStore):
         there = {job.id: job for job in await find.find(self._connection, self.options.tables, query)}
         new = [row for row, job_id in zip(rows, ids, strict=True) if job_id not in there]
         cast("SurrealSession", session).insert_jobs(new)
-        return [there.get(job.id, job) for job in self._pending(jobs, rows, now)]
+        pending = zip(jobs, self._pending(jobs, rows, now), strict=True)
+        return [keyed.refuse_other(there.get(job.id, job), self.location) for keyed, job in pending]
 
     def _pending(self, jobs: Sequence[KeyedJob], rows: Sequence[Row], now: datetime) -> list[Job]:
         """Return the jobs that rows become."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -15,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from sp00ky_conformance.store.harness import CLOCK_TOLERANCE, StoreHarness, new_job, where
+from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import (
     Column,
@@ -150,6 +152,17 @@ class ExtensionConformance(StoreHarness):
         found = await extended.find(JobQuery())
         assert [[job.id for job in jobs] for jobs in made] == [[found[0].id]] * 2
         assert len(found) == 1
+
+    async def test_a_key_that_another_job_has_is_refused(self, extended: Store) -> None:
+        """Who may make rows could have guessed the key of a job that is to come."""
+
+        async def work(tx: ExtensionTransaction, path: str) -> list[Job]:
+            return await tx.enqueue([KeyedJob(job=new_job(path=path), key=KEY)])
+
+        await transactions_of(extended).transact(partial(work, path="/theirs"))
+        with pytest.raises(RowRefused, match="another job"):
+            await transactions_of(extended).transact(partial(work, path="/spookify"))
+        assert [job.path for job in await extended.find(JobQuery())] == ["/theirs"]
 
     async def test_rows_are_put_taken_and_counted(self, extended: Store) -> None:
         async def work(tx: ExtensionTransaction) -> tuple[int, int, bool]:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import attrs
 
+from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports.operators import OperatorResult
 from sp00ky_core.ports.query import JobQuery
@@ -38,6 +39,16 @@ class KeyedJob:
     job: NewJob
     key: UUID
     prefix: str = ""
+
+    def refuse_other(self, stored: Job, location: str) -> Job:
+        """Return the job that is stored under this key. Raises ``RowRefused`` where it is another's.
+
+        A client that may make rows could have guessed the key.
+        """
+        wanted = (self.job.path, self.job.max_retries, self.job.assigned_to)
+        if (stored.path, stored.max_retries, stored.assigned_to) != wanted:
+            raise RowRefused(store=location, problem=f"{stored.id} is there already, and is another job")
+        return stored
 
 
 class ExtensionTransaction(Protocol):

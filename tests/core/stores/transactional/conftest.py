@@ -15,7 +15,7 @@ from sp00ky_core.stores.refused_rows import Quarantine
 from sp00ky_core.stores.transactional import BlockingSession, Default, Kind, Table
 from sp00ky_core.stores.transactional.jobs.claim import Claiming
 from sp00ky_core.stores.transactional.jobs.enqueue import add
-from sp00ky_core.stores.transactional.schema import migrate
+from sp00ky_core.stores.transactional.schema import all_tables, migrate
 
 API = JobTable(backend="api", table="job", routes=frozenset({"/a"}))
 MAIL = JobTable(backend="mail", table="mail_job")
@@ -82,7 +82,7 @@ async def empty() -> AsyncIterator[SqliteSession]:
 
 @pytest.fixture
 async def session(empty: SqliteSession) -> SqliteSession:
-    await migrate(empty, TABLES, "test")
+    await migrate(empty, all_tables(TABLES), "test")
     return empty
 
 

@@ -583,11 +583,13 @@ class TransactionalStore(Primitives, DecidingStore):
     ) -> list[Job]:
         for table, some in rows.items():
             await session.insert(table, await missing_rows(session, table, some))
-        return [*await insert_keyed(session, self._backends, jobs, joined=True)] if jobs else []
+        return (
+            [*await insert_keyed(session, self._backends, jobs, self.location, joined=True)] if jobs else []
+        )
 
     async def _insert(self, session: Session, jobs: Sequence[KeyedJob]) -> Sequence[Job]:
         """Insert jobs under their keys, all or none; in order, those that are there already as they are."""
-        return await insert_keyed(session, self._backends, jobs)
+        return await insert_keyed(session, self._backends, jobs, self.location)
 
     # Schedules.
 

@@ -68,7 +68,12 @@ async def add(
 
 
 async def insert_keyed(
-    session: Session, tables: Mapping[str, JobTable], jobs: Sequence[KeyedJob], *, joined: bool = False
+    session: Session,
+    tables: Mapping[str, JobTable],
+    jobs: Sequence[KeyedJob],
+    location: str,
+    *,
+    joined: bool = False,
 ) -> Sequence[Job]:
     """Insert jobs under their keys, all or none; in order, those that are there already as they are."""
     keys = [f"{job.prefix}{job.key.hex}" for job in jobs]
@@ -81,7 +86,7 @@ async def insert_keyed(
     new = [key for key in named if key not in stored]
     added = await add(session, tables, [named[key] for key in new], joined=joined, keys=new) if new else []
     stored |= zip(new, added, strict=True)
-    return [stored[key] for key in keys]
+    return [job.refuse_other(stored[key], location) for job, key in zip(jobs, keys, strict=True)]
 
 
 async def _add_one(

@@ -1,0 +1,276 @@
+"""An extension of another distribution: its section, tables, calls, service, commands and findings."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+import pytest
+
+from sp00ky_core import Outbox, hookimpl
+from sp00ky_core.config import values as read
+from sp00ky_core.config.keys import key
+from sp00ky_core.errors import AdapterMissing, ConfigError, PluginLoadError, UnknownRoute
+from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.job.outcome import Delivered
+from sp00ky_core.plugins.registry import Plugins, load_config
+from sp00ky_core.ports import (
+    Column,
+    ExtensionContext,
+    ExtensionTransaction,
+    Finding,
+    Is,
+    Kind,
+    Service,
+    Table,
+)
+
+SPEC = '{"openapi": "3.1.0", "info": {"title": "api", "version": "1"}, "paths": {"/a": {"post": {}}}}'
+BACKEND = "{spec: openapi.json, baseUrl: 'http://127.0.0.1:1', method: {table: job}}"
+NOTES = Table("sp00ky_note", (Column("name", Kind.TEXT, length=100), Column("n", Kind.INTEGER, 0)), ("name",))
+
+
+@attrs.frozen(kw_only=True)
+class NotesConfig:
+    limit: int = attrs.field(default=3, metadata=key(read.whole(1)))
+
+
+class Notes:
+    def __init__(self, context: ExtensionContext) -> None:
+        self.context = context
+
+    async def write(self, name: str, path: str = "/a") -> list[Job]:
+        async def work(tx: ExtensionTransaction) -> list[Job]:
+            await tx.insert(NOTES, [{"name": name}])
+            return await tx.enqueue([NewJob(backend="api", path=path, payload={})])
+
+        return await self.context.transact(work)
+
+    async def names(self) -> list[str]:
+        async def work(tx: ExtensionTransaction) -> list[str]:
+            return [row["name"] for row in await tx.select(NOTES, order=("name",))]
+
+        return await self.context.read(work)
+
+
+class Looking:
+    """A service that writes down what it hears."""
+
+    def __init__(self, context: ExtensionContext) -> None:
+        self.context = context
+        self.heard: asyncio.Queue[Sequence[str]] = asyncio.Queue()
+        self.is_closed = False
+
+    async def look(self) -> float:
+        if ended := list(self.context.ended()):
+            self.heard.put_nowait(ended)
+        return 60.0
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class NotesExtension:
+    options: type | None = NotesConfig
+    tables: tuple[Table, ...] = (NOTES,)
+    api = Notes
+
+    def __init__(self) -> None:
+        self.service: Any = None
+        self.deleted = 0
+
+    def start(self, context: ExtensionContext) -> Service | None:
+        self.service = Looking(context)
+        return self.service
+
+    def commands(self) -> Mapping[str, click.Command]:
+        return {"notes": click.Command("notes")}
+
+    def pages(self) -> Sequence[Any]:
+        return ()
+
+    async def findings(self, context: ExtensionContext) -> list[Finding]:
+        return [Finding.warning("notes", f"more than {context.options.limit}", "slow", "delete some")]
+
+    async def retention(self, context: ExtensionContext) -> int:
+        async def work(tx: ExtensionTransaction) -> int:
+            return await tx.delete(NOTES, [Is("name", "=", "old")])
+
+        deleted = await context.transact(work)
+        self.deleted += deleted
+        return deleted
+
+
+def plugins_with(extensions: Mapping[str, Any]) -> Plugins:
+    class Plugin:
+        @hookimpl
+        def sp00ky_register_extensions(self) -> Mapping[str, Any]:
+            return extensions
+
+    plugins = Plugins()
+    from sp00ky_core.stores import memory  # noqa: PLC0415
+
+    class Stores:
+        @hookimpl
+        def sp00ky_register_stores(self) -> Mapping[str, Any]:
+            return {"memory": memory.MemoryStore}
+
+    plugins.register(Stores(), name="memory", distribution="sp00ky-core")
+    plugins.register(Plugin(), name="notes", distribution="acme-notes")
+    return plugins
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "openapi.json").write_text(SPEC)
+    (tmp_path / "sp00ky.yml").write_text(
+        f"backends: {{api: {BACKEND}}}\nstore: memory://\nnotes: {{limit: 7}}\n"
+    )
+    return tmp_path / "sp00ky.yml"
+
+
+async def test_its_calls_are_given_by_its_class(file: Path) -> None:
+    async with Outbox.open(file, plugins=plugins_with({"notes": NotesExtension()})) as outbox:
+        notes = outbox.extension(Notes)
+        assert notes.context.options == NotesConfig(limit=7)
+        (job,) = await notes.write("one")
+        assert await notes.names() == ["one"]
+        assert (await outbox.get(job.id)).path == "/a"
+        assert "more than 7" in [finding.problem for finding in await outbox.check()]
+        with pytest.raises(AdapterMissing, match="str"):
+            outbox.extension(str)
+
+
+async def test_what_it_enqueues_is_held_against_the_contract(file: Path) -> None:
+    async with Outbox.open(file, plugins=plugins_with({"notes": NotesExtension()})) as outbox:
+        with pytest.raises(UnknownRoute):
+            await outbox.extension(Notes).write("one", "/nowhere")
+        assert await outbox.extension(Notes).names() == []
+
+
+class Delivering:
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def deliver(self, attempt: Any) -> Delivered:
+        return Delivered()
+
+
+async def test_its_service_hears_of_jobs_that_have_ended(file: Path) -> None:
+    extension = NotesExtension()
+    async with Outbox.open(file, plugins=plugins_with({"notes": extension})) as outbox:
+        async with outbox.runner(transport=Delivering()):
+            job = await outbox.run("api", "/a", {})
+            async with asyncio.timeout(30):
+                assert await extension.service.heard.get() == [job.id]
+        assert extension.service.is_closed
+
+
+@pytest.mark.parametrize("fault", ["start", "look", "close"])
+async def test_one_that_raises_is_named_and_costs_no_job(
+    file: Path, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Faulty(Looking):
+        async def look(self) -> float:
+            if fault == "look":
+                raise ZeroDivisionError
+            return 60.0
+
+        async def close(self) -> None:
+            if fault == "close":
+                raise ZeroDivisionError
+
+    class FaultyExtension(NotesExtension):
+        def start(self, context: ExtensionContext) -> Service | None:
+            if fault == "start":
+                raise ZeroDivisionError
+            return Faulty(context)
+
+    outbox = Outbox.open(file, plugins=plugins_with({"notes": FaultyExtension()}))
+    async with outbox, outbox.runner(transport=Delivering()):
+        job = await outbox.run("api", "/a", {})
+        assert (await outbox.wait(job.id, timeout=30)).status == "success"
+    assert [r for r in caplog.records if "the extension notes of acme-notes" in r.getMessage()]
+
+
+async def test_a_look_that_never_returns_is_named(
+    file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = asyncio.Event()
+
+    class Told(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if "look() hasn't returned" in record.getMessage():
+                said.set()
+
+    class Hanging(Looking):
+        async def look(self) -> float:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    class HangingExtension(NotesExtension):
+        def start(self, context: ExtensionContext) -> Service | None:
+            return Hanging(context)
+
+    monkeypatch.setattr("sp00ky_core.runner.services.SAID_AFTER", 0.05)
+    logging.getLogger("sp00ky_core").addHandler(told := Told())
+    try:
+        outbox = Outbox.open(file, plugins=plugins_with({"notes": HangingExtension()}))
+        async with outbox, outbox.runner(transport=Delivering()):
+            job = await outbox.run("api", "/a", {})
+            assert (await outbox.wait(job.id, timeout=30)).status == "success"
+            async with asyncio.timeout(30):
+                await said.wait()
+    finally:
+        logging.getLogger("sp00ky_core").removeHandler(told)
+    assert "acme-notes" in caplog.text
+
+
+def table_named(name: str) -> type:
+    class Other(NotesExtension):
+        tables = (attrs.evolve(NOTES, name=name),)
+
+    return Other
+
+
+@pytest.mark.parametrize(
+    ("extensions", "problem"),
+    [
+        ({"backends": NotesExtension()}, "reads itself"),
+        ({"notes": object()}, "has no options"),
+        ({"notes": table_named("note")()}, "sp00ky_"),
+        ({"notes": table_named("sp00ky_runner")()}, "another's"),
+        ({"notes": NotesExtension(), "more": NotesExtension()}, "another's"),
+    ],
+)
+def test_one_that_can_not_be_is_refused_with_its_distribution(
+    extensions: Mapping[str, Any], problem: str
+) -> None:
+    with pytest.raises(PluginLoadError, match=problem) as caught:
+        plugins_with(extensions)
+    assert caught.value.distribution == "acme-notes"
+
+
+def test_its_section_is_read_with_the_errors_of_the_file(file: Path) -> None:
+    file.write_text(file.read_text().replace("limit: 7", "limits: 7"))
+    with pytest.raises(ConfigError, match="limit") as caught:
+        load_config(file, plugins=plugins_with({"notes": NotesExtension()}))
+    assert caught.value.key == "notes"
+
+
+@pytest.mark.parametrize("name", ["webhooks", "workflows"])
+def test_a_section_that_no_extension_reads_names_the_distribution(file: Path, name: str) -> None:
+    file.write_text(file.read_text().replace("notes: {limit: 7}", f"{name}: {{a: 1}}"))
+    (notice,) = load_config(file, plugins=plugins_with({})).notices
+    assert (notice.key, notice.fix) == (name, f"pip install sp00ky-{name}")
+
+
+def test_its_commands_and_tables_are_known_by_its_distribution() -> None:
+    plugins = plugins_with({"notes": NotesExtension()})
+    assert (plugins.extension_tables, list(plugins.commands)) == ((NOTES,), ["notes"])
+    assert plugins.infos[-1].extensions == ("notes",)
+    assert plugins.distribution_of("notes") == "acme-notes"

@@ -30,8 +30,9 @@ CROSSING = {
     ("store_postgres", "sp00ky_store_postgres/src/sp00ky_store_postgres"): """
         connection/test_asynchronous_callers.py connection/test_blocking_callers.py
         connection/test_pooler.py connection/test_restart.py jobs/test_claim_breakers.py
-        jobs/test_claim_cursor.py jobs/test_claim_flush.py jobs/test_claim_instants.py jobs/test_claim_limits.py
-        jobs/test_claim_races.py jobs/test_claim_refusals.py jobs/test_refused_deletions.py
+        jobs/test_claim_cursor.py jobs/test_claim_flush.py jobs/test_claim_instants.py
+        jobs/test_claim_limits.py jobs/test_claim_races.py jobs/test_claim_refusals.py
+        jobs/test_refused_deletions.py
         jobs/test_refused_releases.py jobs/test_reschedule.py jobs/test_restored_rows.py
         jobs/test_settle_refusals.py jobs/test_settle_triggers.py jobs/test_slow_settles.py
         jobs/test_statement.py schema/test_compatibility.py schema/test_migration_files.py

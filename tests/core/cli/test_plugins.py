@@ -10,7 +10,17 @@ from sp00ky_core.plugins import registry
 
 POINTS = entry_points(group=registry.GROUP)
 
-KEYS = ["name", "distribution", "version", "stores", "transports", "retry_strategies", "commands", "hooks"]
+KEYS = [
+    "name",
+    "distribution",
+    "version",
+    "stores",
+    "transports",
+    "retry_strategies",
+    "commands",
+    "extensions",
+    "hooks",
+]
 
 
 @pytest.fixture

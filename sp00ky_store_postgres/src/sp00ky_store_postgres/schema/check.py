@@ -13,9 +13,10 @@ import attrs
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import Finding, JobTable, Table
-from sp00ky_core.stores.transactional import Is, Session, schema
+from sp00ky_core.stores.transactional import Is, Session
 from sp00ky_core.stores.transactional.jobs.due import next_due
-from sp00ky_core.stores.transactional.schema import RUNNERS, job_table
+from sp00ky_core.stores.transactional.schema import RUNNERS, job_table, plan
+from sp00ky_core.stores.transactional.schema import findings as missing
 from sp00ky_store_postgres.connection.executor import Executor
 from sp00ky_store_postgres.errors import MIGRATE, READ_ONLY, is_refusal
 from sp00ky_store_postgres.notifications import is_heard
@@ -59,7 +60,7 @@ async def check(
                 others += await TableCheck(connection, tables, table, tables.name(table)).parts()
             others.append(_forsaken_tables(connection, tables))
             session = PostgresSession(tables, connection.fetch)
-            findings += schema.findings(await schema.plan(session, extensions, options.location))
+            findings += missing(await plan(session, extensions, options.location))
         if options.notify and executor.is_open:
             others.append(_notifications(connection, executor))
         for some in others:

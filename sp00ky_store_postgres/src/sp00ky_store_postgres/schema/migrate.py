@@ -20,7 +20,8 @@ from sp00ky_core.errors import SchemaError, StoreError
 from sp00ky_core.hints import shown
 from sp00ky_core.ports import Finding, JobTable, MigrationStep, Table
 from sp00ky_core.stores.subscription import Backoff
-from sp00ky_core.stores.transactional import schema
+from sp00ky_core.stores.transactional.schema import migrate as migrate_tables
+from sp00ky_core.stores.transactional.schema import plan
 from sp00ky_store_postgres.connection.connect import connect
 from sp00ky_store_postgres.errors import MIGRATE, NO_RIGHT, state_of, translated
 from sp00ky_store_postgres.schema.definition import (
@@ -183,7 +184,7 @@ async def migrate(
                 if step.alone:
                     await connection.execute(step.statement)
             async with connection.transaction():
-                added = await schema.migrate(_session(connection, tables), extensions, options.location)
+                added = await migrate_tables(_session(connection, tables), extensions, options.location)
     return [*steps, *added]
 
 
@@ -194,7 +195,7 @@ async def migration(
     async with session(options) as connection:
         refuse_old_server(await server_version(connection), options)
         steps = [*await pending(connection, tables)]
-        return [*steps, *await schema.plan(_session(connection, tables), extensions, options.location)]
+        return [*steps, *await plan(_session(connection, tables), extensions, options.location)]
 
 
 def _session(connection: Any, tables: Tables) -> PostgresSession:

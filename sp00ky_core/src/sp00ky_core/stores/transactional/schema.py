@@ -48,7 +48,10 @@ __all__ = [
     "Kind",
     "Table",
     "all_tables",
+    "findings",
     "job_table",
+    "migrate",
+    "plan",
     "with_whole_indexes",
 ]
 

@@ -262,13 +262,6 @@ def test_its_section_is_read_with_the_errors_of_the_file(file: Path) -> None:
     assert caught.value.key == "notes"
 
 
-@pytest.mark.parametrize("name", ["webhooks", "workflows"])
-def test_a_section_that_no_extension_reads_names_the_distribution(file: Path, name: str) -> None:
-    file.write_text(file.read_text().replace("notes: {limit: 7}", f"{name}: {{a: 1}}"))
-    (notice,) = load_config(file, plugins=plugins_with({})).notices
-    assert (notice.key, notice.fix) == (name, f"pip install sp00ky-{name}")
-
-
 def test_its_commands_and_tables_are_known_by_its_distribution() -> None:
     plugins = plugins_with({"notes": NotesExtension()})
     assert (plugins.extension_tables, list(plugins.commands)) == ((NOTES,), ["notes"])

@@ -126,7 +126,7 @@ async def test_runners_say_what_they_have_read(make_bench, newer: Path) -> None:
     async with runner_with(bench, newer) as new:
         info = (await bench.store.beat("somebody"))[new.runner_id].info
     backend = backends_with(bench, newer)["api"]
-    assert info.documents == {"api": backend.document}
+    assert info.documents == {"api": backend.document, "table:job": "api"}
     assert backend.document != backend.contract.document.digest  # 0.2's: so it waits with what it can't read
     assert info.version
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import attrs
 
 from sp00ky_core.contract.loading import OpenContract
-from sp00ky_core.ports import JobTable
+from sp00ky_core.ports import Finding, JobTable, RunnerInfo
 
 if TYPE_CHECKING:
     from sp00ky_core.backend.backend import Backend
 
-__all__ = ["stored_table"]
+__all__ = ["said_of_tables", "stored_table", "strangers"]
+
+OF_TABLE = "table:"
+"""Begins the name by which a runner says, among its documents, which backends a table has."""
 
 
 def clash(group: Sequence[Backend]) -> str:
@@ -100,6 +103,39 @@ def stored_table(backend: Backend) -> JobTable:
         ),
         max_in_flight=min(filter(None, (table.max_in_flight for table in tables)), default=None),
     )
+
+
+def said_of_tables(backends: Iterable[Backend]) -> Mapping[str, str]:
+    """Return what a runner says of its tables: the names of each one's backends."""
+    tables: dict[str, list[str]] = {}
+    for backend in backends:
+        tables.setdefault(f"{OF_TABLE}{backend.table.table}", []).append(backend.name)
+    return {table: ", ".join(sorted(names)) for table, names in tables.items()}
+
+
+def strangers(backends: Iterable[Backend], runners: Mapping[str, RunnerInfo]) -> Iterator[Finding]:
+    """Find runners of other services that serve one of these backends' tables, each table once.
+
+    Services are told apart by their backends: a deploy adds one to a table, or takes one away, and the others
+    stay. A runner before 0.4 doesn't say which tables it serves.
+
+    Args:
+        backends: Of this service.
+        runners: What each live runner says of itself, by its id.
+    """
+    for said, ours in said_of_tables(backends).items():
+        table = said.removeprefix(OF_TABLE)
+        for runner_id, info in runners.items():
+            theirs = info.documents.get(said, ours)
+            if set(theirs.split(", ")).isdisjoint(ours.split(", ")):
+                yield Finding.stopping(
+                    f"table {table}",
+                    f"another service's runner, {runner_id}, serves it for its backends {theirs}, "
+                    f"and this service for {ours}",
+                    "each fails the jobs of the other as unknown_route",
+                    "give each service a table of its own by method.table, or a database or a schema",
+                )
+                break
 
 
 def _longest(seconds: Iterable[float | None]) -> float | None:

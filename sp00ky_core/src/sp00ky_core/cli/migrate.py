@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 import click
@@ -13,6 +14,7 @@ from sp00ky_core.cli.logs import one_line
 from sp00ky_core.cli.options import usual_actor
 from sp00ky_core.cli.output import slow
 from sp00ky_core.cli.schedules import sync_lines, warn_of_unusable
+from sp00ky_core.errors import SchemaError
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import Grants, MigrationStep
 
@@ -21,8 +23,11 @@ from sp00ky_core.ports import Grants, MigrationStep
 @flag("--print", "Print the statements and change nothing.", name="only_print")
 @flag("--repair", "Also fix fields that are there but can't work.")
 @flag("--verbose", "Show each step, not only each table.")
+@flag("--yes", "Also where another service's live runners serve one of the tables.")
 @flag("--print-grants", "Print what roles need that enqueue, run and operate.")
-def migrate(settings: Settings, *, only_print: bool, repair: bool, verbose: bool, print_grants: bool) -> None:
+def migrate(
+    settings: Settings, *, only_print: bool, repair: bool, verbose: bool, yes: bool, print_grants: bool
+) -> None:
     """Create the job tables, or add what they lack; never asks, safe to repeat.
 
     The schedules are made what the file says. Without --repair nothing else that is there is changed. What
@@ -36,7 +41,7 @@ def migrate(settings: Settings, *, only_print: bool, repair: bool, verbose: bool
         for statement in store.grants():
             click.echo(f"{statement};")
         return
-    work = _print if only_print else partial(_migrate, verbose=verbose)
+    work = _print if only_print else partial(_migrate, verbose=verbose, yes=yes)
 
     async def lines() -> Sequence[str]:
         async with store_open(settings.outbox()) as outbox:
@@ -56,7 +61,9 @@ async def _print(outbox: Outbox, *, repair: bool) -> Sequence[str]:
     return lines or ["-- nothing to do"]
 
 
-async def _migrate(outbox: Outbox, *, repair: bool, verbose: bool) -> Sequence[str]:
+async def _migrate(outbox: Outbox, *, repair: bool, verbose: bool, yes: bool) -> Sequence[str]:
+    if not yes:
+        await _refuse_others_tables(outbox)
     with slow("migrating"):
         steps = await outbox.store.migrate(repair=repair)
         synced = await outbox.schedules.sync_migrated(actor=usual_actor())
@@ -64,6 +71,12 @@ async def _migrate(outbox: Outbox, *, repair: bool, verbose: bool) -> Sequence[s
     lines, count = sync_lines(synced), len(steps) + len(sync_lines(synced))
     lines[:0] = map(_line, steps) if verbose else table_lines(steps)
     return [*lines, f"done, in {count} steps" if count else "nothing to do"]
+
+
+async def _refuse_others_tables(outbox: Outbox) -> None:
+    with suppress(SchemaError):  # the tables aren't there yet
+        for found in await outbox.other_services():
+            raise click.UsageError(f"{found.subject}: {found.problem}; {found.fix}; or add --yes")
 
 
 def table_lines(steps: Sequence[MigrationStep]) -> list[str]:

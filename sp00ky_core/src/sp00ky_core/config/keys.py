@@ -79,7 +79,7 @@ def written_keys(section: type, kind: str) -> Mapping[str, tuple[str, ...]]:
     return {within: tuple(dict.fromkeys(listed)) for within, listed in names.items()}
 
 
-_BESIDE = {"": ("backends", "apps", "schedules", "workflows", "webhooks"), "backend": ("type",)}
+_BESIDE = {"": ("backends", "apps", "schedules", "workflows"), "backend": ("type",)}
 """Keys that are no field's."""
 
 TYPES: Mapping[str, str] = {"method": "outbox", "auth": "token"}

@@ -291,18 +291,14 @@ def _clashing(backends: Mapping[str, BackendConfig]) -> dict[str, str]:
 
 
 def _without_effect(raw: Mapping[Any, Any], sections: Container[str]) -> Iterator[Notice]:
-    for key, consequence in _OF_EXTENSIONS.items():
-        if raw.get(key) and key not in sections:
-            yield Notice(
-                key=key,
-                problem="no distribution that is installed reads it",
-                consequence=consequence,
-                fix=f"pip install sp00ky-{key}",
-            )
+    if raw.get("workflows") and "workflows" not in sections:
+        yield Notice(
+            key="workflows",
+            problem="not in this version",
+            consequence="no workflow is run",
+            fix="remove it, or leave workflows to a Sp00ky that has them",
+        )
 
-
-_OF_EXTENSIONS = {"webhooks": "nothing is published", "workflows": "no workflow is run"}
-"""Keys that distributions of ours read, and what follows where they aren't installed."""
 
 APP_FILE = "sp00ky.app.yml"
 """What an app's ``path`` holds."""

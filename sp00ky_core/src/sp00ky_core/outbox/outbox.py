@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 import attrs
 
 from sp00ky_core.backend.backend import DELIVER_HERE, Backend, Backends, load_backends, serving, store_tables
+from sp00ky_core.backend.shared_tables import strangers
 from sp00ky_core.backend.validation import TimeoutIgnored
 from sp00ky_core.config import BackendConfig, Config, find_config, refuse_unready, store_url
 from sp00ky_core.encoding.json_bytes import Payload
@@ -27,6 +28,7 @@ from sp00ky_core.ports import (
     Finding,
     MigrationStep,
     PreparedTransport,
+    RunnerState,
     Store,
     StoreOptions,
     Transport,
@@ -95,7 +97,14 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
 
     async def check(self) -> list[Finding]:
         """Find what is wrong with the tables and the extensions, each with its consequence and its fix."""
-        return [*await super().check(), *await self.extensions.findings()]
+        found = [*await super().check(), *await self.extensions.findings()]
+        return found if any(one.stops_jobs for one in found) else [*found, *await self.other_services()]
+
+    async def other_services(self) -> list[Finding]:
+        """Find tables of this service that a live runner of another one serves."""
+        runners = await self.store.runners()
+        living = {runner.id: runner.info for runner in runners if runner.state is RunnerState.RUNNING}
+        return [*strangers(self.backends.values(), living)]
 
     @classmethod
     def open(

@@ -84,15 +84,22 @@ class Beat:
     def place(self, backend: str) -> tuple[int, int]:
         """Return this runner's place among those that share a backend's work, and how many these are."""
         own, document = self._options.runner_id, self._info().documents.get(backend)
-        latest = max((beat.at for beat in self._beats.values()), default=datetime.max)
-        dead_since = latest - timedelta(seconds=self._options.dead_after)
         others = [
             runner_id
-            for runner_id, beat in self._beats.items()
-            if runner_id != own and beat.at >= dead_since and not beat.info.draining
-            if document is not None and beat.info.documents.get(backend) == document
+            for runner_id, info in self.others().items()
+            if document is not None and info.documents.get(backend) == document
         ]
         return sum(other < own for other in others), 1 + len(others)
+
+    def others(self) -> dict[str, RunnerInfo]:
+        """Return what other runners say of themselves, those that beat and don't drain."""
+        latest = max((beat.at for beat in self._beats.values()), default=datetime.max)
+        dead_since = latest - timedelta(seconds=self._options.dead_after)
+        return {
+            runner_id: beat.info
+            for runner_id, beat in self._beats.items()
+            if runner_id != self._options.runner_id and beat.at >= dead_since and not beat.info.draining
+        }
 
     def has_looked_since(self, instant: float) -> bool:
         """Whether a beat that began after then, by this runner's clock, has read what the others say."""

@@ -11,7 +11,7 @@ from typing import Self
 import attrs
 
 from sp00ky_core.backend.backend import Backend, naming, queues
-from sp00ky_core.backend.shared_tables import stored_table
+from sp00ky_core.backend.shared_tables import said_of_tables, stored_table, strangers
 from sp00ky_core.errors import BackendPaused, Sp00kyError
 from sp00ky_core.gate.breaker import is_unavailable
 from sp00ky_core.gate.gate import Gate
@@ -207,6 +207,7 @@ class Runner:
                     with naming(config):
                         await transport.prepare(config)
             await self._beat.beat()
+            self._say_who_else_serves()
             await self._settings.look()
             await self._hooks.dispatch("sp00ky_runner_started", runner_id=self.runner_id)
         except BaseException:
@@ -214,6 +215,11 @@ class Runner:
             if self._beat.is_fresh():
                 await self._remove_row()
             raise
+
+    def _say_who_else_serves(self) -> None:
+        """Log an error for each table that another service's runner serves too."""
+        for found in strangers(self._backends.values(), self._beat.others()):
+            logger.error("%s: %s: %s; %s", found.subject, found.problem, found.consequence, found.fix)
 
     def _spawn_all(self) -> None:
         self._tasks.start("beat", self._beat.run)
@@ -312,7 +318,7 @@ class Runner:
         attempts = self._holdings.attempts_by_backend()
         return RunnerInfo(
             version=VERSION,
-            documents=self._documents,
+            documents={**self._documents, **said_of_tables(self._backends.values())},
             in_flight={name: attempts[name] for name in self._documents},
             slots={
                 name: self._slots[backend.table.backend].backend.config.concurrency

@@ -18,6 +18,7 @@ from sp00ky_core import Outbox, RunnerOptions
 from sp00ky_core.errors import ConfigError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.plugins import dispatch
+from sp00ky_core.runner import runner as runner_module
 from sp00ky_transport_asgi import application
 
 BLOCKING = """
@@ -244,7 +245,7 @@ async def test_a_job_that_was_never_begun_costs_no_retry(project: Project) -> No
         assert (await outbox.get(blocking.id)).status is JobStatus.SUCCESS
         job = await outbox.get(job.id)
     assert (job.status, job.retries) == (JobStatus.SUCCESS, 0)
-    assert {error.name for error in job.errors} == {"throttled"}
+    assert {error.name for error in job.errors} == {"busy"}
 
 
 async def test_a_lifespan_that_never_starts_is_given_up_and_ended(
@@ -257,6 +258,101 @@ async def test_a_lifespan_that_never_starts_is_given_up_and_ended(
         with pytest.raises(ConfigError, match=r"app doesn't start: its lifespan isn't there after"):
             await outbox.runner().start()
     assert threads_of_applications() == []
+
+
+FAILING = """
+import threading
+from fastapi import FastAPI
+from starlette.responses import StreamingResponse
+
+app = FastAPI()
+threads, sent, blocking, goes_on = [], [], threading.Event(), threading.Event()
+
+async def endless():
+    while True:
+        sent.append(1)
+        yield b"x" * 65_536
+
+@app.post("/stream")
+async def stream():
+    return StreamingResponse(endless())
+
+@app.post("/fails")
+async def fails():
+    raise LookupError("no order 7, token TOKEN")
+
+@app.post("/blocks")
+async def blocks():
+    blocking.set()
+    assert goes_on.wait(60)
+
+@app.post("/done")
+async def done():
+    threads.append(threading.get_ident())
+"""
+
+
+async def test_an_answer_that_goes_on_for_ever_stops_nothing(project: Project) -> None:
+    project.write(FAILING, keys="maxResponseBytes: 100_000".replace("_", ""))
+    async with project.outbox() as outbox:
+        job = await outbox.run("shop", "/stream", {})
+        async with outbox.runner() as runner:
+            await runner.until_empty()
+            after = await outbox.run("shop", "/done", {})
+            await runner.until_empty()
+        assert project.module is not None
+        assert len(project.module.sent) < 20
+        assert [(await outbox.get(one.id)).status for one in (job, after)] == [JobStatus.SUCCESS] * 2
+
+
+@pytest.mark.parametrize(("keys", "is_said"), [("", True), ("asgi: {hideErrors: true}", False)])
+async def test_a_row_says_what_its_function_has_raised(
+    project: Project, keys: str, is_said: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    project.write(FAILING, keys=f"auth: {{token: TOKEN}}, retry: {{maxRetries: 0}}, {keys}")
+    async with project.outbox() as outbox:
+        job = await outbox.run("shop", "/fails", {})
+        async with outbox.runner() as runner:
+            await runner.until_empty()
+        (error,) = (await outbox.get(job.id)).errors
+    assert (error.code, "LookupError: no order 7" in (error.reason or "")) == (500, is_said)
+    assert "TOKEN" not in repr(error)
+    (logged,) = [record for record in caplog.records if record.exc_info]
+    assert logged.job_id == job.id
+    assert "LookupError" in logged.getMessage()
+
+
+async def test_a_loop_that_stands_still_is_left_behind_and_the_application_started_afresh(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(application, "STANDSTILL", 0.1)
+    monkeypatch.setattr(application, "LIFESPAN", 0.2)
+    monkeypatch.setattr(application, "GRACE", 0.05)
+    project.write(FAILING, keys="timeout: 0.2, retry: {maxRetries: 0}")
+    async with project.outbox() as outbox:
+        stuck = await outbox.run("shop", "/blocks", {})
+        async with outbox.runner() as runner:
+            await runner.until_empty()
+            done = await outbox.run("shop", "/done", {}, max_retries=5)
+            await runner.until_empty()
+            assert [(await outbox.get(one.id)).status for one in (stuck, done)] == ["failed", "success"]
+    assert project.module is not None
+    project.module.goes_on.set()
+    assert "its loop stands still" in caplog.text
+
+
+async def test_a_runner_ends_in_time_whatever_its_application_does(
+    project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(runner_module, "LAST_OF_ALL", 0.5)
+    project.write(FAILING, keys="timeout: 60")
+    async with project.outbox() as outbox:
+        await outbox.run("shop", "/blocks", {}, max_retries=0)
+        async with outbox.runner(RunnerOptions(grace=0.2)):
+            assert project.module is not None
+            await asyncio.to_thread(project.module.blocking.wait, 60)
+    assert "doesn't end in time; it is left behind" in caplog.text
+    project.module.goes_on.set()
 
 
 @asynccontextmanager

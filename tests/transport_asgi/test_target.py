@@ -32,7 +32,7 @@ BAD = [
     ("asgi://tests.no_such.module:app", "there is no module 'tests.no_such' in "),
     (f"asgi://{HERE}:nothing", f"{HERE} has no attribute 'nothing'"),
     (f"asgi://{HERE}:not_callable", "not_callable is no ASGI application: it doesn't take"),
-    (f"asgi://{HERE}:wsgi", "wsgi is no ASGI application: it doesn't take (scope, receive, send)"),
+    (f"asgi://{HERE}:wsgi", "wsgi is no ASGI application: it is a WSGI application; serve it over HTTP"),
     (f"asgi://{HERE}:factory", "factory is no ASGI application"),
     (f"asgi://{HERE}", "expected asgi://MODULE:ATTRIBUTE, such as asgi://shop.main:app"),
     (f"asgi://{HERE}:refuses_to_start", "refuses_to_start doesn't start: no database at 10.0.0.7"),

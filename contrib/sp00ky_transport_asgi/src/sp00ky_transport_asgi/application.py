@@ -24,7 +24,11 @@ GRACE = 5.0
 """Seconds that calls are given when an application is stopped."""
 
 LIFESPAN = 60.0
-"""Seconds that a lifespan is given to start, and then to end: a runner that it embeds drains meanwhile."""
+"""Seconds that a lifespan is given to start, and then, unless a runner has to end sooner, to end: a runner
+that it embeds drains meanwhile."""
+
+STANDSTILL = 30.0
+"""Seconds beyond an attempt's timeout for which its loop may stand still until it is left behind."""
 
 BLOCKED = "%s, %s blocked the loop for %.1f s: nothing else was done meanwhile; write `def`, or await"
 
@@ -65,6 +69,7 @@ class Application:
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._stopping = asyncio.Event()
         self._started: Future[str] = Future()  # why it can't; empty: it could, or has no lifespan
+        self._ended: Future[None] = Future()
         lifespan = lifespan_around(self._app) if loop == "auto" else None
         self._state: dict[str, Any] = lifespan.get("state", {}) if lifespan else {}
         self._thread: threading.Thread | None = None
@@ -89,10 +94,30 @@ class Application:
             await _end(self._calls)
             return
         self.post(self._stopping.set)
-        limit = 4 * GRACE + (LIFESPAN if self._started.done() else 0)
-        await asyncio.to_thread(self._thread.join, limit)
-        if self._thread.is_alive():
-            _log.warning("%s doesn't end: a handler blocks its loop; it is left behind", self.name)
+        try:
+            limit = 2 * GRACE + (LIFESPAN if self._started.done() else 0)
+            await asyncio.wait([asyncio.wrap_future(self._ended)], timeout=limit)
+        finally:  # its runner, too, may have to end sooner
+            if not self._ended.done():
+                _log.warning("%s doesn't end in time; it is left behind%s", self.name, self._whereabouts())
+
+    def expect_a_turn(self) -> None:
+        """Leave it behind if its loop stands still for ``STANDSTILL`` seconds from now."""
+        if self._thread is not None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(STANDSTILL, self._leave_if_still, self.post.turns, loop.time())
+
+    def _leave_if_still(self, turns: int, since: float) -> None:
+        if self.has_ended or self.post.turns != turns:
+            return
+        self.has_ended, seconds = True, asyncio.get_running_loop().time() - since
+        text = "%s: its loop stands still for %.0f s; it is left behind, the next job starts it afresh%s"
+        _log.warning(text, self.name, seconds, self._whereabouts())
+
+    def _whereabouts(self) -> str:
+        """Say what its loop is at."""
+        frame = sys._current_frames().get(self._thread.ident or 0) if self._thread else None
+        return f": {frame.f_code.co_qualname}, {frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
 
     def perform(self, call: Call) -> None:
         """Begin a call; in the application's loop."""
@@ -112,6 +137,7 @@ class Application:
             _log.exception("%s: its loop has ended; the next job starts it again", self.name)
         self.has_ended = True
         self._begin("its loop has ended")
+        self._ended.set_result(None)
 
     async def _serve(self) -> None:
         self.post = Post(asyncio.get_running_loop())

@@ -8,11 +8,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache, partial
+from http import HTTPStatus
 from threading import Lock
 from typing import Any
 
 from sp00ky_core import Attempt, Undelivered
-from sp00ky_core.job.outcome import RESET, THROTTLED, TIMEOUT
+from sp00ky_core.job.job import facts_of, named
+from sp00ky_core.job.outcome import BUSY, RESET, TIMEOUT
 from sp00ky_transport_asgi import EXTENSION
 from sp00ky_transport_asgi.target import AsgiApp, Message
 from sp00ky_transport_http.request import Request, Template
@@ -21,14 +23,26 @@ from sp00ky_transport_http.response import Response
 _log = logging.getLogger(__name__)
 
 LATE = Undelivered(name=TIMEOUT, reason="no answer in time")
-UNBEGUN = Undelivered(name=THROTTLED, sent=False, reason="not begun: the application's loop is busy")
+UNBEGUN = Undelivered(name=BUSY, sent=False, reason="not begun: the application's loop stood still")
 CUT_OFF = Undelivered(name=RESET, reason="the application's loop has ended")
+
+RAISES = 0.5
+"""Seconds after the answer in which an application raises what has made it answer 5xx."""
+
+
+class Gone(OSError):
+    """Nobody hears more of an answer: the call is over."""
 
 
 class Post:
-    """Calls functions in a loop, in their order; many at a time, for to wake another thread takes long."""
+    """Calls functions in a loop, in their order; many at a time, for to wake another thread takes long.
+
+    Attributes:
+        turns: How often it has come to that.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.turns: int = 0
         self._loop = loop
         self._waiting: deque[Callable[[], object]] = deque()
         self._is_woken = False
@@ -45,6 +59,7 @@ class Post:
                 self._loop.call_soon_threadsafe(self._empty)
 
     def _empty(self) -> None:
+        self.turns += 1
         self._is_woken = False  # before it looks: who comes now either is seen, or wakes it again
         for _ in range(len(self._waiting)):  # no more: it mayn't keep its loop from what else is due
             self._waiting.popleft()()
@@ -61,6 +76,7 @@ class Call:
 
     Attributes:
         answer: A response from when its head has come; until then, what that means if it never comes.
+        raised: What has ended it, if that is no answer.
         over: Done once the response is whole, or as far as it goes; in the loop of whoever waits for it.
         attempt: What it is an attempt of.
     """
@@ -68,12 +84,14 @@ class Call:
     def __init__(self, attempt: Attempt, request: Request, home: Post) -> None:
         self.answer: Response | Undelivered = LATE
         self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.raised: BaseException | None = None
         self.attempt: Attempt = attempt
         self._request, self._home = request, home
         self._room, self._has_body = attempt.backend.max_response_bytes, True
         # The first who asks is told so: the application's loop, which begins it, or who gives it up.
         self._take = partial(Lock().acquire, blocking=False)
         self._is_over = False
+        self._is_told = False  # ... and that nobody hears it, which it may take for an error
         self._gone: asyncio.Event | None = None  # where the application waits for that
 
     async def run(self, app: AsgiApp, state: dict[str, Any]) -> None:
@@ -82,13 +100,19 @@ class Call:
             return  # its time was over before this loop came to it
         try:
             await app(_scope(self.attempt, self._request, state), self._receive, self._send)
-        except BaseException:
+        except BaseException as error:
             if is_cancelled():
                 self.end(CUT_OFF)
                 raise
-            _log.exception("%s: the application failed", self.attempt.job.path)
+            if not self._is_told:
+                self._failed(error)
         if not self._is_over:
             self.end(Response(status=500))  # as servers answer
+
+    def _failed(self, error: BaseException) -> None:
+        self.raised, job = error, self.attempt.job
+        text, facts = "%s: %s raised %s", {**facts_of(job), "path": job.path}
+        _log.error(text, named(job), job.path, type(error).__name__, exc_info=error, extra=facts)
 
     def is_unanswered(self) -> bool:
         """Give it up; say whether it was begun, and no head has come."""
@@ -123,7 +147,9 @@ class Call:
 
     async def _send(self, message: Message) -> None:
         if self._is_over:
-            return  # a client that has gone hears nothing
+            self._is_told = True
+            await asyncio.sleep(0)  # one that sends without an end mayn't keep its loop
+            raise Gone("nobody hears more of the answer: it is too long, or its time is over")
         if message["type"] == "http.response.start":
             status, given = message["status"], message.get("headers") or ()
             headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in given}
@@ -133,8 +159,13 @@ class Call:
                 raise RuntimeError("the application sends a body before its head")
             body, room = message.get("body", b""), self._room - len(self.answer.body)
             self.answer.body += body[:room]
-            if len(body) > room or not message.get("more_body", False):
-                self.answer.complete = len(body) <= room
+            is_whole = len(body) <= room
+            if is_whole and message.get("more_body", False):
+                return
+            self.answer.complete = is_whole
+            if self.answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                asyncio.get_running_loop().call_later(RAISES, self.end)  # unless the application ends before
+            else:
                 self.end()
 
 
@@ -152,7 +183,7 @@ def _shared_scope(template: Template) -> tuple[dict[str, Any], list[tuple[bytes,
     url = template.url
     scope = {
         "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
         "method": template.method,
         "scheme": "http",

@@ -23,11 +23,13 @@ class AsgiOptions:
             runner's loop, for an application that is served in this process already; ``auto``: ``shared``
             inside its lifespan, else ``own``.
         host: What requests have as ``Host``.
+        hide_errors: A failed job's row doesn't say what the application raised.
     """
 
     folder: Path = attrs.field(default=Path(), metadata=key(values.path))
     loop: str = attrs.field(default="auto", metadata=key(values.one_of("auto", "own", "shared")))
     host: str = attrs.field(default="localhost", metadata=key(values.text))
+    hide_errors: bool = attrs.field(default=False, metadata=key(values.boolean))
 
 
 _transport = deferred("sp00ky_transport_asgi.transport:AsgiTransport")

@@ -110,11 +110,20 @@ def options_of(backend: BackendConfig) -> AsgiOptions:
 def _refuse_other(name: str, found: Any) -> None:
     """Refuse what can't be called as ``app(scope, receive, send)``: a factory, a WSGI application."""
     with suppress(ValueError):  # of one whose arguments Python can't tell
-        try:
-            inspect.signature(found).bind(None, None, None)
-        except TypeError:
-            problem = f"{name} is no ASGI application: it doesn't take (scope, receive, send)"
-            raise TargetProblem(problem) from None
+        signature = inspect.signature(found) if callable(found) else inspect.Signature()
+        if not _takes(signature, 3):
+            kind = "it doesn't take (scope, receive, send)"
+            if _takes(signature, 2):
+                kind = "it is a WSGI application; serve it over HTTP, or wrap it: a2wsgi.WSGIMiddleware"
+            raise TargetProblem(f"{name} is no ASGI application: {kind}")
+
+
+def _takes(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
 
 
 def document_of(backend: BackendConfig) -> Mapping[str, Any]:

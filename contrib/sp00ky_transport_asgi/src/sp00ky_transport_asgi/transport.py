@@ -6,7 +6,9 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from sp00ky_core import Attempt, BackendConfig, Outcome, Undelivered
+import attrs
+
+from sp00ky_core import Attempt, BackendConfig, Delivered, Outcome, Undelivered
 from sp00ky_core.job.outcome import CONNECT
 from sp00ky_transport_asgi.application import Application, entered, left
 from sp00ky_transport_asgi.call import Call, Post
@@ -21,6 +23,13 @@ class _Backend(HttpBackend):
     def __init__(self, config: BackendConfig, application: Application) -> None:
         super().__init__(config, f"http://{options_of(config).host}{Target.of(config).prefix}")
         self.application = application
+
+    def naming(self, error: BaseException, outcome: Outcome) -> Outcome:
+        """Say in a failure's reason what the application raised, redacted, unless it is to be hidden."""
+        if isinstance(outcome, Delivered) or options_of(self.config).hide_errors:
+            return outcome
+        said = self.builder.redaction.text(" ".join(f"{type(error).__name__}: {error}".split()))
+        return attrs.evolve(outcome, reason=f"HTTP {outcome.code}: {said}")
 
 
 class AsgiTransport:
@@ -73,13 +82,15 @@ class AsgiTransport:
                 await call.over
             except asyncio.CancelledError:
                 application.post(call.end)  # as a client that has gone
+                application.expect_a_turn()
                 if call.is_unanswered() and not self._deadlines.leave(task):
                     raise
             finally:
                 self._deadlines.leave(task)
             if isinstance(call.answer, Undelivered):
                 return call.answer
-            return backend.outcome(call.answer, has_result=request.template.has_result)
+            outcome = backend.outcome(call.answer, has_result=request.template.has_result)
+            return backend.naming(call.raised, outcome) if call.raised else outcome
         except TargetProblem as problem:
             return Undelivered(name=CONNECT, reason=problem.place)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this job's

@@ -24,7 +24,7 @@ from sp00ky_core.gate.breaker import (
 )
 from sp00ky_core.gate.throttling import Throttling
 from sp00ky_core.job.job import Job, facts_of, named
-from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome, Undelivered, said
+from sp00ky_core.job.outcome import DEFERRED_NAMES, Delivered, Outcome, Undelivered, said
 from sp00ky_core.job.state_machine import Deferred
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -204,7 +204,7 @@ class Gate:
             self.unsent(claim)
         elif seen is not None and not self._counts(seen, claim, outcome, now, asked):
             return None
-        return self._throttled(claim, outcome, now, asked) if outcome.name == THROTTLED else outcome
+        return self._throttled(claim, outcome, now, asked) if outcome.name in DEFERRED_NAMES else outcome
 
     def unsent(self, claim: Claimed) -> None:
         """Note a claim without an outcome: if it is a probe, another runner may take the next one."""

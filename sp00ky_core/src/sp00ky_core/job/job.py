@@ -27,6 +27,8 @@ __all__ = [
     "instant_to_json",
     "is_plain_text",
     "job_to_json",
+    "facts_of",
+    "named",
 ]
 
 

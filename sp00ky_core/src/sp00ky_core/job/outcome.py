@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from sp00ky_core.job.job import AttemptError
 
 __all__ = [
+    "BUSY",
     "CONNECT",
+    "DEFERRED_NAMES",
     "ERROR_NAMES",
     "EXPIRED",
     "HOOK_FAILED",
@@ -83,6 +85,12 @@ KILLED = "killed"
 THROTTLED = "throttled"
 """The backend says that it did nothing, and is to be asked later."""
 
+BUSY = "busy"
+"""What was to do it had no place for it in time; nothing was begun."""
+
+DEFERRED_NAMES = frozenset({THROTTLED, BUSY})
+"""The job waits and no retry is used up; an entry of ``errors`` that follows one of its name replaces it."""
+
 HOOK_FAILED = "hook_failed"
 """A plugin's hook that must not be skipped has failed; nothing was sent."""
 
@@ -102,7 +110,7 @@ PAUSING_MEANINGS = frozenset({THROTTLED, UNAVAILABLE})
 NO_NEWS = PERMANENT_NAMES | {UNKNOWN_ROUTE, HOOK_FAILED, OUTCOME_UNKNOWN, KILLED, EXPIRED}
 """They say nothing about the backend: no request was sent, or its end is unknown."""
 
-ERROR_NAMES = NO_NEWS | UNAVAILABLE_MEANINGS | PAUSING_MEANINGS | {HTTP_STATUS, PROTOCOL}
+ERROR_NAMES = NO_NEWS | UNAVAILABLE_MEANINGS | PAUSING_MEANINGS | DEFERRED_NAMES | {HTTP_STATUS, PROTOCOL}
 """All names of errors but those that a transport or a plugin has of its own."""
 
 

@@ -57,6 +57,9 @@ LAST_WRITES = 10.0
 LAST_CHANGES = 1.0
 """Seconds that what they say of their backends gets to be written then."""
 
+LAST_OF_ALL = 12.0
+"""Seconds beside ``grace`` in which a drain is over, transports closed, whatever a backend does."""
+
 LAST_BEAT = 2.0
 """Seconds for the last beat, and for the removal of the runner's row."""
 
@@ -384,6 +387,7 @@ class Runner:
         await self._close_transports()
 
     async def _drain(self) -> None:
+        ends_at = self._options.clock() + self._options.grace + LAST_OF_ALL
         if self._abandoned:
             await self._abandon()  # what the drain before hadn't come to
             self._tasks.start("settle", self._settler.run)
@@ -407,7 +411,7 @@ class Runner:
         if await within(LAST_BEAT, self._beat.stop()) and not len(self._holdings):
             await self._remove_row()  # one that leaves claims behind is to be taken for dead
         await self._tasks.stop("beat")
-        await self._close_transports()
+        await self._close_transports(max(ends_at - self._options.clock(), 1.0))
         await self._hooks.dispatch("sp00ky_runner_stopped", runner_id=self.runner_id)
         await self._hooks.flush()
 
@@ -426,9 +430,9 @@ class Runner:
         """Return the transports, each once: backends may share one."""
         return {id(transport): transport for transport in self._transports.values()}.values()
 
-    async def _close_transports(self) -> None:
-        for transport in self._own_transports():
-            await transport.close()
+    async def _close_transports(self, seconds: float = LAST_OF_ALL) -> None:
+        """Close the transports; what doesn't end in time, such as an application, is left behind."""
+        await within(seconds, asyncio.gather(*(one.close() for one in self._own_transports())))
 
     async def _remove_row(self) -> None:
         with self.observer.tolerating(

@@ -13,7 +13,7 @@ from typing import TypedDict, Unpack
 import attrs
 
 from sp00ky_core.job.job import AttemptError, Job
-from sp00ky_core.job.outcome import THROTTLED
+from sp00ky_core.job.outcome import DEFERRED_NAMES
 from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
 from sp00ky_core.job.state_machine import MAX_ERRORS, Event, Lost, Transition, decide
 from sp00ky_core.ports import LONGEST_LEASE, OverdueClaim, SettleFate, Settlement, SettleResult
@@ -46,13 +46,13 @@ def appended(
 ) -> tuple[AttemptError, ...]:
     """Append an entry; the first and the latest 49 are kept.
 
-    A throttled one that follows another replaces it: its ``since`` is when the first of them came, its
-    ``count`` how many they are.
+    One of ``DEFERRED_NAMES`` that follows another of its name replaces it: its ``since`` is when the first of
+    them came, its ``count`` how many they are.
     """
     if error is None:
         return errors
     last = errors[-1] if errors else None
-    if last is not None and last.name == error.name == THROTTLED:
+    if last is not None and last.name == error.name and error.name in DEFERRED_NAMES:
         error = attrs.evolve(error, since=last.since or last.at, count=last.count + 1)
         errors = errors[:-1]
     whole = (*errors, attrs.evolve(error, at=now))

@@ -15,7 +15,15 @@ from sp00ky_core.backend.shared_tables import stored_table
 from sp00ky_core.encoding.json_bytes import JsonText, Payload, encode, json_value
 from sp00ky_core.errors import PayloadNotJson
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.job.outcome import HTTP_STATUS, OUTCOME_UNKNOWN, THROTTLED, Delivered, Outcome, Undelivered
+from sp00ky_core.job.outcome import (
+    DEFERRED_NAMES,
+    HTTP_STATUS,
+    OUTCOME_UNKNOWN,
+    THROTTLED,
+    Delivered,
+    Outcome,
+    Undelivered,
+)
 from sp00ky_core.job.state_machine import Deferred
 from sp00ky_core.outbox.enqueue import Transaction
 from sp00ky_core.outbox.outbox import Outbox
@@ -281,7 +289,7 @@ class _Performance:
 
     def _deferred(self, held: Held, outcome: Outcome) -> Outcome | Deferred:
         """Defer a job whose backend throttles, so many times."""
-        if isinstance(outcome, Delivered) or outcome.name != THROTTLED:
+        if isinstance(outcome, Delivered) or outcome.name not in DEFERRED_NAMES:
             return outcome
         self._throttled[held.job.id] += 1
         give_up_after = held.retry.give_up_after

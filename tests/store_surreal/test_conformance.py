@@ -24,8 +24,12 @@ from sp00ky_conformance.store.jobs.enqueue import EnqueueConformance
 from sp00ky_conformance.store.jobs.reclaim import ReclaimConformance
 from sp00ky_conformance.store.jobs.refusals import RefusalConformance
 from sp00ky_conformance.store.jobs.settle import FencingConformance, ReleaseConformance, SettleConformance
-from sp00ky_conformance.store.observe.liveness import BeatConformance, SignalConformance, WatchConformance
 from sp00ky_conformance.store.observe.reading import LifeConformance
+from sp00ky_conformance.store.observe.signals_and_watch import (
+    BeatConformance,
+    SignalConformance,
+    WatchConformance,
+)
 from sp00ky_conformance.store.steering.in_flight import InFlightSharedConformance
 from sp00ky_conformance.store.steering.ordering_key_exclusion import CompetitionConformance
 from sp00ky_conformance.store.steering.rate import RateSharedConformance

@@ -119,3 +119,38 @@ async def test_it_waits_as_long_as_it_says(monkeypatch: pytest.MonkeyPatch) -> N
     await backoff.wait()
     await backoff.wait()
     assert slept == [1, 2]
+
+
+@pytest.mark.parametrize("swallows", [1, 1_000])
+async def test_what_swallows_cancellations_holds_up_no_close(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, swallows: int
+) -> None:
+    monkeypatch.setattr("sp00ky_core.stores.subscription.CANCEL_AGAIN", 0.01)
+    monkeypatch.setattr("sp00ky_core.stores.subscription.LEFT_AFTER", 0.05)
+    swallowed = 0
+
+    async def listen(ready: Callable[[], None]) -> None:
+        nonlocal swallowed
+        ready()
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                swallowed += 1
+                if swallowed > swallows:
+                    raise
+
+    subscription = Subscription(Broadcast(), listen, describe=str, name="MINE")
+    signals = subscription.subscribe()
+    await anext(signals)
+    task = subscription._task
+    assert task is not None
+    async with asyncio.timeout(10):
+        await signals.aclose()
+    left = swallows > 1
+    assert (task.done(), swallowed > 1) == (not left, True)
+    said = ["MINE doesn't end, however often it is cancelled: it is left behind"]
+    assert caplog.messages == (said if left else [])
+    swallowed = swallows
+    task.cancel()
+    await asyncio.wait([task])

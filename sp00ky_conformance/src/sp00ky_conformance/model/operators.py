@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, invariant, rule
 
 from sp00ky_conformance.model.facts import LATER, facts_of_errors
-from sp00ky_conformance.model.pairs import Pair
+from sp00ky_conformance.model.job_in_both_stores import Pair
 from sp00ky_conformance.model.stores import BACKENDS, TwoStores
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import OperatorFate, Store

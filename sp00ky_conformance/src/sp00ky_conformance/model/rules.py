@@ -23,9 +23,10 @@ from hypothesis.stateful import (
 
 from sp00ky_conformance.model.breaker import BREAKER, BREAKER_EVENTS, RUNNERS, facts_of
 from sp00ky_conformance.model.facts import facts_of_job, facts_of_stats
+from sp00ky_conformance.model.job_in_both_stores import Claim, Pair
 from sp00ky_conformance.model.operators import OperatorRules
-from sp00ky_conformance.model.pairs import Claim, Pair, settlement_of
 from sp00ky_conformance.model.stores import BACKENDS
+from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.gate.breaker import Breaker, BreakerEvent, change_after
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Undelivered
@@ -183,8 +184,8 @@ class StoreModel(OperatorRules):
         return self.pairs[-1]
 
     def _settle(self, claim: Claim, event: Event) -> SettleFate:
-        real = self.run(self.real.settle([settlement_of(claim.real, event)]))
-        reference = self.run(self.reference.settle([settlement_of(claim.reference, event)]))
+        real = self.run(self.real.settle([settlement(claim.real, event)]))
+        reference = self.run(self.reference.settle([settlement(claim.reference, event)]))
         assert [result.fate for result in real] == [result.fate for result in reference]
         return reference[0].fate
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 import attrs
 from hypothesis.stateful import RuleBasedStateMachine
 
-from sp00ky_conformance.model.pairs import Pair
+from sp00ky_conformance.model.job_in_both_stores import Pair
 from sp00ky_core.gate.breaker import Breaker
 from sp00ky_core.ports import JobTable, Store, StoreCapabilities, StoreFactory, StoreOptions
 from sp00ky_core.stores.ids import new_key

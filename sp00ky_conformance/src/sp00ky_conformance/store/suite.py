@@ -46,18 +46,18 @@ from sp00ky_conformance.store.observe.filters import (
     ShortIdConformance,
 )
 from sp00ky_conformance.store.observe.hostile import HostileConformance
-from sp00ky_conformance.store.observe.liveness import (
-    BeatConformance,
-    SignalConformance,
-    WatchConformance,
-)
 from sp00ky_conformance.store.observe.reading import (
     LifeConformance,
     ReadingConformance,
     StatsConformance,
 )
 from sp00ky_conformance.store.observe.rollups import RollupConformance
-from sp00ky_conformance.store.schedules.fires import FireConformance
+from sp00ky_conformance.store.observe.signals_and_watch import (
+    BeatConformance,
+    SignalConformance,
+    WatchConformance,
+)
+from sp00ky_conformance.store.schedules.one_fire_changes_together import FireConformance
 from sp00ky_conformance.store.schedules.queries import QueryConformance
 from sp00ky_conformance.store.schedules.rows import ScheduleRowConformance
 from sp00ky_conformance.store.schedules.runs import RunConformance

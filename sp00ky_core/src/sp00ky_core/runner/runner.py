@@ -42,7 +42,7 @@ from sp00ky_core.runner.services import ExtensionWork, RunningExtensions
 from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
 from sp00ky_core.runner.slots import Answer, Held, Holdings, Slots
 from sp00ky_core.stores.named_jobs import NamedJobs
-from sp00ky_core.stores.subscription import Backoff, within
+from sp00ky_core.stores.subscription import Backoff, end, within
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -454,10 +454,6 @@ def refuse_paused(left: Mapping[str, BackendStats]) -> None:
         raise BackendPaused(backends=tuple(left), jobs=sum(counts.pending for counts in left.values()))
 
 
-CANCEL_AGAIN = 1.0
-"""Seconds until a part that a cancellation didn't end is cancelled again."""
-
-
 class Tasks:
     """Starts the parts of a runner, again where one fails, and ends them."""
 
@@ -478,11 +474,7 @@ class Tasks:
     async def stop(self, *names: str) -> None:
         """End parts, or all; cancel again where a store's call answers a cancellation with an error."""
         tasks = {name: self._tasks[name] for name in names or tuple(self._tasks) if name in self._tasks}
-        running = {*tasks.values()}
-        while running:
-            for task in running:
-                task.cancel()
-            _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN)
+        await end(tasks.values())
         for name in tasks:
             del self._tasks[name]
 

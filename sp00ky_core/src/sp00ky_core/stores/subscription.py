@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 
 import attrs
 
@@ -54,6 +55,23 @@ async def within(seconds: float, awaitable: Awaitable[object]) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+CANCEL_AGAIN = 1.0
+"""Seconds until a task that a cancellation didn't end is cancelled again: some drivers swallow one."""
+
+LEFT_AFTER = 5.0
+"""Seconds after which a subscription that no cancellation ends is left behind."""
+
+
+async def end(tasks: Iterable[asyncio.Task[None]], *, patience: float = math.inf) -> set[asyncio.Task[None]]:
+    """Cancel tasks until they end; return those that haven't after so many seconds."""
+    running, until = set(tasks), asyncio.get_running_loop().time() + patience
+    while running and asyncio.get_running_loop().time() < until:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=CANCEL_AGAIN)
+    return running
 
 
 class Broadcast:
@@ -166,9 +184,8 @@ class Subscription:
     async def stop(self) -> None:
         """Let go of the subscription; those who still listen hear of this process's signals only."""
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+        if task is not None and await end([task], patience=LEFT_AFTER):
+            logger.warning("%s doesn't end, however often it is cancelled: it is left behind", self._name)
         self._tried.set()  # no one waits for what won't come
         self._tried = asyncio.Event()
         self._is_lost = False

@@ -10,7 +10,7 @@ import attrs
 
 from sp00ky_conformance.store.connection.other_process import members
 from sp00ky_conformance.store.harness import API, PATIENCE, RUNNER, WHILE, StoreHarness, where
-from sp00ky_conformance.store.observe.liveness import calmed
+from sp00ky_conformance.store.observe.signals_and_watch import calmed
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobQuery, Store, StoreOptions
 

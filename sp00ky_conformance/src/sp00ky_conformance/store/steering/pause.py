@@ -23,7 +23,7 @@ from sp00ky_conformance.store.harness import (
     is_close,
     where,
 )
-from sp00ky_conformance.store.observe.liveness import following
+from sp00ky_conformance.store.observe.signals_and_watch import following
 from sp00ky_conformance.store.steering.breakers import open_breaker
 from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.job.outcome import Delivered

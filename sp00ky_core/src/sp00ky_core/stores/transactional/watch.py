@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery, JobTable, Pause
 from sp00ky_core.stores.filters import BEGINNING, age_of, matches
@@ -23,9 +24,6 @@ from sp00ky_core.stores.transactional.observe import ids_by_age, load
 from sp00ky_core.stores.transactional.rows import LISTED, JobRows, matching, select_jobs
 
 __all__ = ["Notifications"]
-
-HEARING = "hearing of other processes' changes"
-"""What the log calls it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -73,7 +71,9 @@ class Notifications:
         self._tables = tables
         self._heard = heard
         self._work, self._changed = Broadcast(), Broadcast()
-        self._subscription = Subscription(self._changed, self._listen, describe=str, name=HEARING)
+        store = type(getattr(changes, "__self__", None)).__name__
+        hearing = f"hearing of other processes' changes by {store}.changes()"
+        self._subscription = Subscription(self._changed, self._listen, describe=_described, name=hearing)
 
     def open(self) -> None:
         """Take subscriptions, again if it was closed."""
@@ -126,6 +126,10 @@ class Notifications:
             pauses=pauses_of(await read_controls(session, self._tables), now),
             now=now,
         )
+
+
+def _described(error: Exception) -> str:
+    return str(error) if isinstance(error, Sp00kyError) else f"{type(error).__name__}: {error}"
 
 
 OVERLAP = timedelta(seconds=60)

@@ -189,7 +189,7 @@ class SignalConformance(StoreHarness):
         await signal.aclose()
 
     async def test_a_signal_ends_when_the_store_closes(self, options: StoreOptions) -> None:
-        async with self.opened(options) as store:
+        async with asyncio.timeout(PATIENCE), self.opened(options) as store:
             signal = store.work_signal()
             await following(signal)
             ending = asyncio.ensure_future(has_ended(signal))

@@ -5,11 +5,8 @@ from __future__ import annotations
 import attrs
 
 from sp00ky_core.job.job import Job
-from sp00ky_core.job.retry import RetryPolicy
-from sp00ky_core.job.state_machine import Event, decide
-from sp00ky_core.ports import Settlement
 
-__all__ = ["Claim", "Pair", "settlement_of"]
+__all__ = ["Claim", "Pair"]
 
 
 @attrs.frozen
@@ -40,15 +37,3 @@ class Claim:
     pair: Pair
     real: Job
     reference: Job
-
-
-def settlement_of(job: Job, event: Event) -> Settlement:
-    """Make what a runner writes of a claim; a retry is due at once."""
-    policy = RetryPolicy(max_retries=job.max_retries, base=0.0)
-    return Settlement(
-        job_id=job.id,
-        backend=job.backend,
-        epoch=job.lease_epoch,
-        runner_id=job.runner_id,
-        transition=decide(job, event, policy),
-    )

@@ -98,7 +98,9 @@ class Application:
             limit = 2 * GRACE + (LIFESPAN if self._started.done() else 0)
             await asyncio.wait([asyncio.wrap_future(self._ended)], timeout=limit)
         finally:  # its runner, too, may have to end sooner
-            if not self._ended.done():
+            if self._ended.done():
+                self._thread.join()  # it has nothing left to do
+            else:
                 _log.warning("%s doesn't end in time; it is left behind%s", self.name, self._whereabouts())
 
     def expect_a_turn(self) -> None:

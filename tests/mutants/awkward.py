@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import nullcontext
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
@@ -15,7 +16,7 @@ import attrs
 
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.stores.memory import MemorySession, MemoryStore
-from sp00ky_core.stores.transactional import Access, Is, Row, Session, Table, TransactionalStore
+from sp00ky_core.stores.transactional import Access, Either, Is, Row, Session, Table, TransactionalStore
 from sp00ky_core.stores.transactional.schema import LIVE_STATUSES
 from sp00ky_core.stores.transactional.watch import Notifications
 from sp00ky_store_sqlite import SqliteStore
@@ -48,6 +49,40 @@ def keys_are_cut_off(session: SessionType, store: StoreType) -> None:
             await insert(self, table, [row])
 
     session.insert = inserted  # type: ignore[method-assign]
+
+
+def keys_are_forgotten(session: SessionType, store: StoreType) -> None:
+    """Forget the dedup keys of jobs that have waited for an hour."""
+    insert: Any = session.insert
+
+    @wraps(insert)
+    async def inserted(self: Session, table: Table, rows: Sequence[Row]) -> None:
+        if "dedup_key" in table.kinds:
+            before = await self.now() - timedelta(hours=1)
+            await self.update(table, [Is("created_at", "<", before)], {"dedup_key": None})
+        await insert(self, table, rows)
+
+    session.insert = inserted  # type: ignore[method-assign]
+
+
+def null_differs(session: SessionType, store: StoreType) -> None:
+    """Take NULL for a value that differs from all others."""
+    select: Any = session.select
+    count: Any = session.count
+
+    def differing(condition: Any) -> Any:
+        differs = isinstance(condition, Is) and condition.operator in {"!=", "not in"}
+        if not differs or condition.value is None:
+            return condition
+        return Either((condition, Is(condition.column, "=", None)))
+
+    async def selected(self: Session, table: Table, where: Any = (), **options: Any) -> Any:
+        return await select(self, table, list(map(differing, where)), **options)
+
+    async def counted(self: Session, table: Table, where: Any = ()) -> Any:
+        return await count(self, table, list(map(differing, where)))
+
+    session.select, session.count = selected, counted  # type: ignore[method-assign]
 
 
 def results_are_forgotten(session: SessionType, store: StoreType) -> None:
@@ -185,6 +220,8 @@ FAULTS = {
     fault.make.__name__: fault
     for fault in (
         Fault(keys_are_cut_off, dict.fromkeys(CLASSES, "keys_that_differ_at_their_ends_are_different")),
+        Fault(keys_are_forgotten, dict.fromkeys(CLASSES, "a_job_that_waits_for_long_holds_its_key")),
+        Fault(null_differs, dict.fromkeys(CLASSES, "null_meets_no_comparison_with_a_value")),
         Fault(results_are_forgotten, dict.fromkeys(CLASSES, "a_long_result_is_kept_whole")),
         Fault(order_is_lost, dict.fromkeys(CLASSES, "the_oldest_due_come_first")),
         Fault(

@@ -348,4 +348,7 @@ def _condition(table: Table, where: Where, bindings: dict[str, Any]) -> str:
         bound = _encoded(name, value)
     place = f"p{len(bindings)}"
     bindings[place] = bound
-    return f"`{name}` {operator.upper()} ${place}"
+    compared = f"`{name}` {operator.upper()} ${place}"
+    if value is None or operator not in {"!=", "not in", "<", "<="}:
+        return compared
+    return f"(`{name}` > NONE AND {compared})"  # here NONE is less than any value, and differs from each

@@ -177,6 +177,26 @@ class ExtensionConformance(StoreHarness):
         rows = [(row["n"], row["status"]) for row in await self.parts(extended)]
         assert rows == [(0, "put"), (3, "waiting"), (4, "put")]
 
+    async def test_null_meets_no_comparison_with_a_value(self, extended: Store) -> None:
+        asked = {
+            Is("weight", "!=", 0.5): [3],
+            Is("weight", "not in", (0.5, 1.0)): [3],
+            Is("weight", "<", 9.0): [2, 3],
+            Is("weight", "=", None): [1],
+            Is("weight", "!=", None): [2, 3],
+        }
+
+        async def make(tx: ExtensionTransaction) -> None:
+            await tx.insert(PARTS, [part(1), part(2, weight=0.5), part(3, weight=2.0)])
+
+        async def counts(tx: ExtensionTransaction) -> list[int]:
+            return [await tx.count(PARTS, [condition]) for condition in asked]
+
+        await transactions_of(extended).transact(make)
+        met = [[row["n"] for row in await self.parts(extended, condition)] for condition in asked]
+        assert met == list(asked.values())
+        assert await transactions_of(extended).read_tables(counts) == [len(ns) for ns in asked.values()]
+
     @where("transactions")
     async def test_rows_and_jobs_join_a_callers_transaction(self, extended: Store) -> None:
         rows, jobs = {PARTS: [part(1), part(2)]}, [KeyedJob(job=new_job(), key=KEY)]

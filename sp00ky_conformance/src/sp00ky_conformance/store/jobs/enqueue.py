@@ -25,9 +25,10 @@ from sp00ky_conformance.store.harness import (
     where,
 )
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
-from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, Store, StoreOptions
+from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transitions import kill
 
 __all__ = ["DedupConformance", "EnqueueConformance", "TransactionConformance"]
@@ -189,6 +190,16 @@ class DedupConformance(StoreHarness):
         await self.claim(store, runner="dead")
         await store.reclaim(silent("dead"))
         assert (await store.add([new_job(dedup_key="k")]))[0].id == job.id
+
+    async def test_a_job_that_waits_for_long_holds_its_key(self, store: Store, options: StoreOptions) -> None:
+        job_id = store.own_id(f"{options.tables[0].table}:{new_key()}")
+        assert job_id is not None
+        at = datetime.now(UTC) - timedelta(days=2)
+        values: dict[str, Any] = {"backend": API, "path": "/a", "payload_json": b"{}", "dedup_key": "k"}
+        values |= dict.fromkeys(("created_at", "updated_at", "run_at"), at)
+        await store.import_jobs([Job(id=job_id, status=JobStatus.PENDING, **values)])
+        await self.add(store, dedup_key="other")
+        assert (await store.add([new_job(dedup_key="k")]))[0].id == job_id
 
     async def test_a_lost_job_that_fails_frees_its_key(self, store: Store) -> None:
         job = await self.claimed(store, dedup_key="k", max_retries=0)

@@ -1,8 +1,10 @@
 """The reference store keeps every promise of the port."""
 
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from sp00ky_conformance.store.suite import StoreConformance
 from sp00ky_core.errors import CallUnsupported
@@ -31,6 +33,12 @@ class TestMemoryStore(StoreConformance):
         assert isinstance(store, MemoryStore)
         by = timedelta(seconds=seconds)
         await store.run(partial(move, table=table, key=key, column=column, by=by), Access.WRITE)
+
+    async def change_row(self, store: Store, job_id: str, fields: Mapping[str, Any]) -> None:
+        assert isinstance(store, MemoryStore)
+        table, key = job_id.split(":")
+        where = [Is("id", "=", key)]
+        await store.run(lambda session: session.update(job_table(table), where, fields), Access.WRITE)
 
     async def delete_row(self, store: Store, job_id: str) -> None:
         assert isinstance(store, MemoryStore)

@@ -92,6 +92,11 @@ class MysqlHarness(StoreHarness):
         update = "UPDATE sp00ky_audit SET at = at - INTERVAL %s MICROSECOND WHERE id = %s"
         self.run(store, update, (int(seconds * 1_000_000), entry_id))
 
+    async def change_row(self, store: Store, job_id: str, fields: Mapping[str, Any]) -> None:
+        table, _, key = job_id.partition(":")
+        columns = ", ".join(f"{name} = %s" for name in fields)
+        self.run(store, f"UPDATE `{table}` SET {columns} WHERE id = %s", (*fields.values(), key))
+
     async def delete_row(self, store: Store, job_id: str) -> None:
         table, _, key = job_id.partition(":")
         self.run(store, f"DELETE FROM `{table}` WHERE id = %s", (key,))

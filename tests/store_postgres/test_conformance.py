@@ -114,6 +114,12 @@ class TestPostgresStore(StoreConformance):
         update = f"UPDATE {self.schema}.sp00ky_audit SET at = at - make_interval(secs => $1)"
         await self.sql.execute(f"{update} WHERE id = $2", seconds, int(entry_id))
 
+    async def change_row(self, store: Store, job_id: str, fields: Mapping[str, Any]) -> None:
+        table, _, key = job_id.partition(":")
+        columns = ", ".join(f"{name} = ${n}" for n, name in enumerate(fields, 2))
+        update = f"UPDATE {self.schema}.{table} SET {columns} WHERE id = $1"
+        await self.sql.execute(update, key, *fields.values())
+
     async def delete_row(self, store: Store, job_id: str) -> None:
         table, _, key = job_id.partition(":")
         await self.sql.execute(f"DELETE FROM {self.schema}.{table} WHERE id = $1", key)

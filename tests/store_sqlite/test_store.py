@@ -68,6 +68,12 @@ class SqliteHarness(StoreHarness):
             update = "UPDATE sp00ky_audit SET at = at - ? WHERE id = ?"
             connection.execute(update, (int(seconds * 1_000_000), entry_id))
 
+    async def change_row(self, store: Store, job_id: str, fields: Mapping[str, Any]) -> None:
+        table, _, key = job_id.partition(":")
+        columns = ", ".join(f"{name} = ?" for name in fields)
+        with closing(self.connect(store)) as connection, connection:
+            connection.execute(f'UPDATE "{table}" SET {columns} WHERE id = ?', (*fields.values(), key))
+
     async def delete_row(self, store: Store, job_id: str) -> None:
         table, _, key = job_id.partition(":")
         with closing(self.connect(store)) as connection, connection:

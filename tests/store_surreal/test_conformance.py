@@ -39,7 +39,7 @@ from sp00ky_core.ports import JobTable, Statement, Store, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import reconnecting_pool, websocket
-from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.ids import id_text, id_value
 from sp00ky_store_surreal.schema.own_tables import OWN_TABLES
 from sp00ky_store_surreal.url import target_of
 
@@ -72,6 +72,11 @@ class SurrealHarness(StoreHarness):
         if "run_at" in row and row["run_at"] is None:
             await store._connection.write("UPDATE $id SET run_at = NONE RETURN NONE", id=record)
         return id_text(record)
+
+    async def change_row(self, store: Store, job_id: str, fields: Mapping[str, Any]) -> None:
+        assert isinstance(store, SurrealStore)
+        row = id_value(job_id)
+        await store._connection.write("UPDATE $id MERGE $fields RETURN NONE", id=row, fields=dict(fields))
 
     async def transact(
         self, store: Store, statements: Sequence[Statement], *, roll_back: bool = False

@@ -50,12 +50,23 @@ async def rows(connection: Any, statement: str) -> Any:
     return reply["result"][-1]["result"]
 
 
-@pytest_asyncio.fixture(params=[False, True], ids=["as documented", "repaired"])
-async def outbox(request: pytest.FixtureRequest, tmp_path: Path, spooky_app: Any) -> AsyncIterator[Outbox]:
+DOCUMENTED = "as documented"
+
+
+@pytest.fixture(params=[DOCUMENTED, "repaired", "made by migrate"])
+def made(request: pytest.FixtureRequest) -> str:
+    """How the table was made."""
+    return str(request.param)
+
+
+@pytest_asyncio.fixture
+async def outbox(made: str, tmp_path: Path, spooky_app: Any) -> AsyncIterator[Outbox]:
     (tmp_path / "openapi.json").write_text(json.dumps(SPEC))
     (tmp_path / "sp00ky.yml").write_text(CONFIG)
+    if made == "made by migrate":
+        await rows(spooky_app.root, "REMOVE TABLE job")
     async with Outbox.open(tmp_path / "sp00ky.yml", store=spooky_app.url) as outbox:
-        await outbox.store.migrate(repair=request.param)
+        await outbox.store.migrate(repair=made == "repaired")
         yield outbox
 
 
@@ -146,18 +157,55 @@ RELIED_ON = (
     "lease_epoch = 5",
     "lease_until = time::now() + 10y",
     "runner_id = 'me'",
+    "claimed_max_retries = 4",
 )
 
 
 async def test_the_owner_cant_change_what_a_runner_relies_on(
-    outbox: Outbox, job: Job, a: Any, spooky_app: Any
+    outbox: Outbox, made: str, job: Job, a: Any, spooky_app: Any
 ) -> None:
     columns = "SELECT * OMIT created_at FROM job"  # which moves, as it is documented
     before = await rows(spooky_app.root, columns)
     update = "UPDATE job:one SET {}".format
-    for change in RELIED_ON:
+    for change in (*RELIED_ON, *(() if made == DOCUMENTED else ("max_retries = 4",))):
         await a.query_raw(update(change))  # refused without an error, or with one
         assert await rows(spooky_app.root, columns) == before, change
+
+
+async def test_content_without_max_retries_leaves_them(
+    outbox: Outbox, made: str, a: Any, spooky_app: Any
+) -> None:
+    await rows(spooky_app.root, f"{CREATE.format(key='once')}, max_retries = 0")
+    content = "{ path: '/spookify', payload: '{}', assigned_to: thread:a }"
+    await a.query_raw(f"UPDATE job:once CONTENT {content}")
+    assert (await outbox.get("job:once")).max_retries == (3 if made == DOCUMENTED else 0)
+
+
+OLD = (
+    *(
+        "status = 'success'",
+        "status = 'failed'",
+        "status = 'processing'",
+        "retries = -5",
+        "errors = [{ a: 1 }]",
+    ),
+    "created_at = d'2999-01-01T00:00:00Z'",
+)
+
+
+async def test_what_a_user_makes_is_a_new_job(outbox: Outbox, made: str, a: Any) -> None:
+    if made == DOCUMENTED:
+        assert "job.status" in {finding.subject for finding in await outbox.store.check()}
+        return
+    for old in OLD:
+        (reply,) = (await a.query_raw(f"{CREATE.format(key='old')}, {old}"))["result"]
+        assert (reply["status"], "!retries AND !errors" in reply["result"]) == ("ERR", True)
+    assert await outbox.find() == []
+    new = "status = 'pending', retries = 0, errors = [], created_at = time::now() - 1h"
+    await rows(a, f"{CREATE.format(key='new')}, {new}")
+    await delivered(outbox, "job:new")
+    await rows(a, "UPDATE job:new SET timeout = 5")  # its status is an ended job's, and stays so
+    assert (await outbox.get("job:new")).status == "success"
 
 
 async def delivered(outbox: Outbox, *job_ids: str) -> tuple[list[Job], ScriptedTransport]:
@@ -191,16 +239,19 @@ FORGED = {
 }
 
 
-async def test_what_the_owner_forges_harms_nobody(outbox: Outbox, a: Any, b: Any) -> None:
+async def test_what_the_owner_forges_harms_nobody(outbox: Outbox, made: str, a: Any, b: Any) -> None:
     keys = {f"job:forged{number}": what for number, what in enumerate(FORGED)}
-    for job_id, what in keys.items():
+    for job_id, what in list(keys.items()):
         reply = await a.query_raw(f"{CREATE.format(key=job_id[4:])}, {FORGED[what][0]} RETURN NONE")
-        assert reply["result"][0]["status"] == "OK", reply
+        refused = reply["result"][0]["status"] == "ERR"
+        assert refused == (made != DOCUMENTED and FORGED[what][0].startswith(("status", "retries", "errors")))
+        if refused:
+            del keys[job_id]
     await rows(b, "CREATE job:other SET path = '/spookify', payload = '{}', assigned_to = thread:b")
     (*forged, other), transport = await delivered(outbox, *keys, "job:other")
     sent = [attempt.job.id for attempt in transport.attempts]
     became = {keys[job.id]: (job.status, sent.count(job.id)) for job in forged}
-    assert became == {what: (status, requests) for what, (_, status, requests) in FORGED.items()}
+    assert became == {what: FORGED[what][1:] for what in keys.values()}
     assert (other.status, other.retries, sent.count(other.id)) == ("success", 0, 1)
     assert (await outbox.run("api", "/spookify", assigned_to="thread:a", dedup_key="k")).id not in keys
 

@@ -205,7 +205,7 @@ COLUMNS = (
     *("id", "path", "payload", "status", "retries", "max_retries", "retry_strategy"),
     *("created_at", "run_at", "lease_epoch", "rare"),
     *("lease_until", "updated_at", "runner_id", "request_id", "redacted_at", "copied_from"),
-    *("errors", "result"),
+    *("claimed_max_retries", "errors", "result"),
 )
 """The names of ``job_columns``, and what ``load_jobs`` adds; a claim gives the first.
 

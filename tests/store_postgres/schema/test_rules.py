@@ -70,6 +70,7 @@ NOT_NEW = {
     "deferred_since": ("now()",),
     "request_id": ("'r'",),
     "redacted_at": ("now()",),
+    "claimed_max_retries": ("0",),
     "ordering_at": ("'1999-12-31Z'", "now() + interval '1 hour'"),
     **dict.fromkeys(
         ("path", "retry_strategy", "assigned_to", "dedup_key", "traceparent", "ordering_key", "copied_from"),
@@ -89,4 +90,5 @@ async def test_a_row_that_is_not_a_new_jobs_is_refused(
         assert re.fullmatch(
             rf"job [0-9a-f-]{{36}}: {column} .+: (leave it out|shorten it)", str(raised.value)
         )
-        assert raised.value.constraint_name == "job_new"
+        trigger = "unclaimed" if column == "claimed_max_retries" else "new"
+        assert raised.value.constraint_name == f"job_{trigger}"

@@ -19,7 +19,7 @@ async def fields_of(store: SurrealStore, table: str = "job") -> dict[str, str]:
 async def test_repair_fixes_them_and_keeps_permissions(spec_store: SurrealStore) -> None:
     before = await fields_of(spec_store)
     steps = await spec_store.migrate(repair=True)
-    assert len(steps) == (5 if await is_older(spec_store) else 4)
+    assert len(steps) == (6 if await is_older(spec_store) else 5)
     assert all(step.why for step in steps)
     assert await spec_store.check() == []
     after = await fields_of(spec_store)
@@ -38,6 +38,7 @@ OWN = {
     "created_at": "TYPE datetime VALUE time::now() COMMENT 'since'",
     "payload": "TYPE any DEFAULT '{}' COMMENT 'what' PERMISSIONS FOR update NONE",
     "lease_until": "TYPE option<datetime> COMMENT 'open' PERMISSIONS FULL",
+    "max_retries": "TYPE int DEFAULT 5 COMMENT 'open' PERMISSIONS FOR update FULL FOR create NONE",
 }
 """Weak definitions of a user's."""
 

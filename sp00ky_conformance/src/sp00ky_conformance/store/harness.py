@@ -231,6 +231,10 @@ class StoreHarness:
         """Make an audit entry look as long ago, past the store."""
         raise NotImplementedError("override the suite's backdate_audit(): its tests need it")
 
+    async def change_row(self, store: Store, job_id: str, fields: Mapping[str, Any]) -> None:
+        """Change columns of a job's row, whatever it is, past the store, as a client with the right may."""
+        raise NotImplementedError("override the suite's change_row(): its tests need it")
+
     async def delete_row(self, store: Store, job_id: str) -> None:
         """Delete a job's row, whatever it is, past the store, as its owner may."""
         raise NotImplementedError("override the suite's delete_row(): its tests need it")

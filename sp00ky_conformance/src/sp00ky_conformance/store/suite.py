@@ -153,7 +153,7 @@ class StoreConformance(
     An adapter writes ``make_store``, and ``write_row``, ``transaction``, ``transact`` and ``blocking`` where
     its database can hold any row, joins the caller's transactions, has statements for them, and takes
     blocking connections; and, so that faults can be tested, ``refuse``, ``sever``, ``backdate_beat``,
-    ``backdate_audit`` and ``delete_row``; and ``query_of`` where it keeps schedules.
+    ``backdate_audit``, ``change_row`` and ``delete_row``; and ``query_of`` where it keeps schedules.
 
     Stores differ in what their ``capabilities`` say, and in nothing else. No test is skipped: where a flag is
     false it is asserted that the store doesn't have what it says it hasn't, and a row that the database

@@ -117,6 +117,7 @@ class Job:
         request_id: What the backend called its last answer, where its ``requestId`` names the header.
         redacted_at: When its payload, result and errors were redacted.
         copied_from: The id of the job that it is a copy of.
+        claimed_max_retries: What ``max_retries`` was when it was last claimed.
         defect: Why the row can't be delivered, found by the store's mapping.
         omitted: The columns that a list left out, or shortened, because they are long; ``get`` has them.
     """
@@ -149,6 +150,7 @@ class Job:
     request_id: str | None = None
     redacted_at: datetime | None = None
     copied_from: str | None = None
+    claimed_max_retries: int | None = None
     defect: str | None = None
     omitted: tuple[str, ...] = ()
 
@@ -167,6 +169,12 @@ class Job:
         """The id of the trace that the job belongs to; None: of none, or its ``traceparent`` isn't one."""
         parts = (self.traceparent or "").split("-")
         return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else None  # noqa: PLR2004  # as W3C has it
+
+    @property
+    def retries_allowed(self) -> int:
+        """``max_retries``, or what the last claim found: who raises it later has no more requests made."""
+        claimed = self.claimed_max_retries
+        return max(self.max_retries if claimed is None else min(self.max_retries, claimed), 0)
 
     @property
     def is_terminal(self) -> bool:
@@ -287,7 +295,8 @@ def _with_values(values: dict[str, Any]) -> NewJob:
 STATED_IF_SET = ("request_id", "redacted_at", "copied_from")
 """Keys of a job as JSON that only jobs have which have a value."""
 
-_UNSTATED = frozenset({*STATED_IF_SET, "ordering_at", "expires_at", "deferred_since", "defect", "omitted"})
+_UNSTATED = frozenset({*STATED_IF_SET, "ordering_at", "expires_at", "deferred_since", "claimed_max_retries"})
+_UNSTATED |= {"defect", "omitted"}
 
 JOB_KEYS = tuple(
     field.name.removesuffix("_json") for field in attrs.fields(Job) if field.name not in _UNSTATED

@@ -239,7 +239,7 @@ def _deferred(job: Job, event: Deferred, how: _How) -> Transition:
 
 def _counts(job: Job, outcome: Undelivered, event: Deferred, policy: RetryPolicy) -> bool:
     """Whether a throttled answer is as good as a failed attempt."""
-    is_only_one = outcome.sent and min(job.max_retries, policy.max_retries) <= 0
+    is_only_one = outcome.sent and min(job.retries_allowed, policy.max_retries) <= 0
     is_final = not outcome.is_retryable or is_only_one
     return is_final or event.waited > event.give_up_after
 
@@ -261,7 +261,7 @@ def _redriven(job: Job, event: Redriven, _how: _How) -> Transition:
     if job.redacted_at is not None:
         hint = "copy it with another payload: sp00ky jobs copy ID --payload ..."
         raise IllegalTransition(job_id=job.id, status="redacted", event="redriven", hint=hint)
-    if job.max_retries <= 0 and has_unknown_outcome(job) and not event.resend_unknown:
+    if not job.retries_allowed and has_unknown_outcome(job) and not event.resend_unknown:
         raise IllegalTransition(
             job_id=job.id,
             status="failed with its outcome unknown, and max_retries = 0",
@@ -338,7 +338,7 @@ def has_unknown_outcome(job: Job) -> bool:
 
 def _retries_left(job: Job, policy: RetryPolicy) -> bool:
     # No setting may allow more than the row does: with max_retries = 0 a request is never repeated.
-    return _made(job) < min(policy.max_retries, max(job.max_retries, 0))
+    return _made(job) < min(policy.max_retries, job.retries_allowed)
 
 
 def _made(job: Job) -> int:

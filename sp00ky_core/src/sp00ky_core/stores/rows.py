@@ -332,6 +332,7 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     "timeout": _timeout_of,
     "errors": entries_of,
     "priority": priority_of,
+    "claimed_max_retries": lambda value: None if value is None else _count_of(value, 0),
     "lease_epoch": _epoch_of,
     **dict.fromkeys(("assigned_to", "dedup_key", "ordering_key", "traceparent", "runner_id"), _text_of),
     **dict.fromkeys(("request_id", "copied_from"), _text_of),

@@ -81,7 +81,8 @@ status = 'processing',
 lease_epoch = job.lease_epoch % 4611686018427387904 + 1, -- a client may have written the highest
 lease_until = clock_timestamp() + {{lease}} * interval '1 second',
 runner_id = $1,
-updated_at = clock_timestamp()
+updated_at = clock_timestamp(),
+claimed_max_retries = job.max_retries
 
 
 -- name: ready

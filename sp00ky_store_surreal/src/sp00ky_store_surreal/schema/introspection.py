@@ -173,6 +173,13 @@ class TableLayout:
         return _permissions(self.table).get("update", False) not in _NOBODY and self._lets(field, "update")
 
     @property
+    def takes_old_jobs(self) -> bool:
+        """Whether a record user's new row may look like a job to which something has happened."""
+        may_create = self._lets("status", "create") and _permissions(self.table).get("create") not in _NOBODY
+        asks = "$auth" in self.fields.get("status", {}).get("assert", "")
+        return self.has_record_users and may_create and not asks
+
+    @property
     def open_for(self) -> list[str]:
         """List what any client may do with any row."""
         actions = ("select", "create", "update", "delete")

@@ -46,6 +46,13 @@ def weaknesses(table: JobTable, layout: TableLayout) -> Iterator[Weakness]:
     if refused := layout.refused_strategies(table.strategies):
         problem = f"its ASSERT doesn't allow {', '.join(refused)}"
         yield Weakness("retry_strategy", problem, "a job with such a strategy is refused")
+    if layout.is_changeable("max_retries"):
+        yield Weakness(
+            "max_retries", "clients may change it", "a client has a job sent again that must not be"
+        )
+    if layout.takes_old_jobs:
+        consequence = "a client can make a job that looks delivered, or failed, and never was sent"
+        yield Weakness("status", "it takes a client's new row as anything but a new job", consequence)
     for field in layout.writable_leases:
         consequence = "a client can make its row unreclaimable, or have it sent twice"
         yield Weakness(field, "clients may write it", consequence)
@@ -98,7 +105,7 @@ def repairs(
 
 
 def _step(layout: TableLayout, field: str, types: Mapping[str, str], why: str) -> MigrationStep:
-    """Define a field anew; its permissions are kept, but for a lease's."""
+    """Define a field anew; permissions are kept, but for a lease's, and that to change ``max_retries``."""
     name, before = (field, field) if field != "errors" else ("errors.*", layout.entry)
     permissions = _LEASE if field in layout.writable_leases else _permissions(layout, before)
     instead = f" (instead of {layout.texts[before]})" if before in layout.texts else ""
@@ -110,7 +117,7 @@ def _step(layout: TableLayout, field: str, types: Mapping[str, str], why: str) -
 
 def _permissions(layout: TableLayout, field: str) -> str:
     """Write a field's permissions as they are, on 3.x with ``FULL`` for ``WHERE true``: it means the same."""
-    granted = layout.permissions_of(field)
+    granted = {**layout.permissions_of(field), **({"update": False} if field == "max_retries" else {})}
     actions = [action for action in ("create", "select", "update") if action in granted]
     grants = [f"FOR {action} {_grant(granted[action], is_older=layout.is_older)}" for action in actions]
     return f"PERMISSIONS {' '.join(grants)}" if grants else ""

@@ -13,12 +13,14 @@ from sp00ky_conformance.store.harness import (
     StoreHarness,
     eventually,
     failure,
+    needs,
     settlement,
     silent,
 )
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.ports import SettleFate, Settlement, Store, StoreOptions
+from sp00ky_core.ports import OperatorFate, SettleFate, Settlement, Store, StoreOptions
+from sp00ky_core.stores.transitions import redrive
 
 __all__ = ["ReclaimConformance"]
 
@@ -115,6 +117,26 @@ class ReclaimConformance(StoreHarness):
         job = await store.get(job.id)
         assert (job.status, job.retries) == (JobStatus.FAILED, 1)
         assert [entry.name for entry in job.errors] == ["http_status", "outcome_unknown"]
+
+    @needs("change_row")
+    async def test_more_retries_than_the_claim_found_are_not_made(self, store: Store) -> None:
+        claimed = await self.claimed(store, max_retries=0)
+        await self.change_row(store, claimed.id, {"max_retries": 4})
+        await store.reclaim(silent(RUNNER))
+        job = await store.get(claimed.id)
+        assert (job.status, job.retries, job.max_retries) == (JobStatus.FAILED, 0, 4)
+        (refused,) = await redrive(store, [job.id])
+        assert refused.fate is OperatorFate.ILLEGAL
+
+    @needs("change_row")
+    async def test_the_next_claim_finds_how_many_are_allowed_by_then(self, hasty: Store) -> None:
+        claimed = await self.claimed(hasty, max_retries=0)
+        await eventually(lambda: hasty.reclaim({}))
+        await self.change_row(hasty, claimed.id, {"max_retries": 1})
+        await redrive(hasty, [claimed.id], resend_unknown=True)
+        await eventually(lambda: self.claim(hasty))
+        await eventually(lambda: hasty.reclaim({}))
+        assert (await hasty.get(claimed.id)).status is JobStatus.PENDING
 
     async def test_a_limit_is_kept(self, store: Store) -> None:
         await self.add(store, 5)

@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 
-VERSION = 5
+VERSION = 6
 """Of the tables below; whoever adds a column raises it, and lets the column be NULL or have a default."""
 
 TERMINAL_STATUSES = tuple(sorted(TERMINAL))
@@ -129,6 +129,7 @@ _JOB_COLUMNS = (
     Column("request_id", Kind.TEXT, length=200, longest=LONGEST_TEXT),
     Column("redacted_at", Kind.INSTANT),
     Column("copied_from", Kind.TEXT, length=310, longest=LONGEST_TEXT),
+    Column("claimed_max_retries", Kind.INTEGER),
 )
 
 _JOB_INDEXES = (

@@ -251,6 +251,7 @@ class Claiming:
             "lease_until": now + timedelta(seconds=lease),
             "runner_id": self.runner_id,
             "updated_at": now,
+            "claimed_max_retries": job.max_retries,
         }
 
     async def _whole(self, stored: JobRows, rows: Sequence[Row]) -> Sequence[Row]:

@@ -136,6 +136,7 @@ def test_a_row_is_refused_without_its_schema_being_looked_at(tmp_path: Path) -> 
     ("property_schema", "is_file"),
     [
         ({"type": "string", "contentMediaType": "application/octet-stream"}, True),  # as FastAPI has it
+        ({"type": "string", "contentEncoding": "binary"}, True),  # as Discord has it
         ({"anyOf": [FILE, {"type": "null"}]}, True),
         ({"type": "string", "contentMediaType": "image/png", "contentEncoding": "base64"}, False),
         ({"type": "string", "format": "byte"}, False),  # base64 on the wire, too

@@ -158,12 +158,12 @@ def pairs(
 
 def _separated(style: str, items: list[tuple[str, str]], escape: Escape) -> str:
     separator = _SEPARATORS.get(style, ",")
-    if separator != "," and escape is not _plain:
-        separator = quote(separator)  # in a URL, a space is never a plus here
-    texts = [escape(text) for pair in items for text in pair[not pair[0] :]]
-    if any(separator in text for text in texts):
+    given = [text for pair in items for text in pair[not pair[0] :]]
+    texts = [*map(escape, given)]
+    # A comma that is escaped differs from one that isn't; other separators are escaped, too.
+    if any(separator in text for text in (texts if separator == "," else given)):
         raise Unwritable("nothing in it may hold what separates its items")
-    return separator.join(texts)
+    return (separator if separator == "," or escape is _plain else quote(separator)).join(texts)
 
 
 def _items(value: object) -> list[tuple[str, str]]:

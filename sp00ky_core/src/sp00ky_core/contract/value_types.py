@@ -150,6 +150,6 @@ def _is_encoded(schema: Node) -> bool:
 
 
 def _is_binary(schema: Node) -> bool:
-    content = schema.value.get("contentMediaType")
+    content, encoding = schema.value.get("contentMediaType"), schema.value.get("contentEncoding")
     is_content = isinstance(content, str) and not content.startswith(_TEXTUAL)
-    return schema.value.get("format") == "binary" or (is_content and "contentEncoding" not in schema.value)
+    return "binary" in (schema.value.get("format"), encoding) or (is_content and encoding is None)

@@ -1,4 +1,4 @@
-"""A schema that is deployed again over a migrated table, as Sp00ky's tools do it: nothing of ours is lost."""
+"""A schema that is deployed again over a migrated table, by Sp00ky's tools; a database that is emptied."""
 
 import re
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sp00ky_core.errors import SchemaError
 from sp00ky_core.job.job import NewJob
 
 SPEC = (Path(__file__).parent / "spec_job.surql").read_text()
@@ -28,3 +29,26 @@ async def test_what_was_added_stays(surreal_url: str, again: str, make_migrated:
         (claimed,) = await store.claim({"api": 1}, "runner")
         assert (claimed.id, claimed.lease_epoch) == (job.id, 1)
         assert not [finding for finding in await store.check() if finding.stops_jobs]
+
+
+async def test_a_beat_makes_no_table(surreal_url: str, make_migrated: Any) -> None:
+    """A development server in memory is started anew under a live runner."""
+    store = await make_migrated(surreal_url)
+    await store.beat("r1")
+    await store._connection.write("REMOVE TABLE sp00ky_runner;")
+    with pytest.raises(SchemaError, match="sp00ky_runner"):
+        await store.beat("r1")
+    assert any(step.creates_table or "DEFINE TABLE" in step.statement for step in await store.migration())
+    await store.migrate()
+    assert "r1" in await store.beat("r1")
+
+
+async def test_a_table_that_a_write_has_made_is_mended(surreal_url: str, make_migrated: Any) -> None:
+    store = await make_migrated(surreal_url)
+    await store._connection.write(
+        "REMOVE TABLE sp00ky_runner; UPSERT sp00ky_runner:old SET documents = {}, beat_at = time::now();"
+    )
+    await store.migrate()
+    assert await store.migration() == []
+    assert await store.check() == []
+    assert {"old", "r1"} <= (await store.beat("r1")).keys()

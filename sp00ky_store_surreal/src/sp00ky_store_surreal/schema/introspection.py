@@ -86,6 +86,11 @@ class TableLayout:
         """Whether it is defined."""
         return bool(self.table)
 
+    @property
+    def is_schemaless(self) -> bool:
+        """Whether a write has made it, where nothing was defined."""
+        return self.exists and not self.table.get("schemafull", self.table.get("full", True))
+
     def has(self, kind: str, name: str) -> bool:
         """Whether the table, or a field or an index of it, is defined: ``TABLE``, ``FIELD`` or ``INDEX``."""
         return {"TABLE": self.exists, "FIELD": name in self.fields, "INDEX": name in self.indexes}[kind]

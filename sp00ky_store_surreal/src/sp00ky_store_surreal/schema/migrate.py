@@ -48,7 +48,9 @@ async def missing_steps(
         steps.append(_place(connection.target))
         layouts = {name: TableLayout(name=name) for name in names}
     for name, table in own.items():
-        steps += _undefined(own_steps(table, _beside_writers(connection)), layouts[name])
+        layout, beside = layouts[name], _beside_writers(connection)
+        defined = own_steps(table, beside, is_schemaless=layout.is_schemaless)
+        steps += _undefined(defined, layout)
     for job_table in wanted:
         steps += _job_steps(connection, job_table, layouts[job_table.table], repair=repair)
     migrated = [table for table in wanted if layouts[table.table].is_migrated]
@@ -159,5 +161,5 @@ def _undefined(steps: Iterable[tuple[str, str]], layout: TableLayout) -> list[Mi
     return [
         MigrationStep(table=layout.name, statement=statement, why=why)
         for statement, why in steps
-        if not layout.has(*_DEFINED.findall(statement)[0])
+        if not layout.has(*_DEFINED.findall(statement)[0]) or statement.startswith("DEFINE TABLE OVERWRITE")
     ]

@@ -48,10 +48,11 @@ def own_tables(extensions: Sequence[Table]) -> Mapping[str, Table]:
     return {**_TABLES, **{table.name: table for table in extensions}}
 
 
-def own_steps(table: Table, beside_writers: str) -> Iterator[tuple[str, str]]:
+def own_steps(table: Table, beside_writers: str, *, is_schemaless: bool = False) -> Iterator[tuple[str, str]]:
     """Yield the statements that define one of them, each with its reason."""
     name = table.name
-    yield f"DEFINE TABLE IF NOT EXISTS {name} SCHEMAFULL PERMISSIONS NONE;", "A table of the outbox's own."
+    unless = "OVERWRITE" if is_schemaless else "IF NOT EXISTS"
+    yield f"DEFINE TABLE {unless} {name} SCHEMAFULL PERMISSIONS NONE;", "A table of the outbox's own."
     for column in table.columns:
         if column.name != "id":
             yield (

@@ -160,6 +160,7 @@ def entry_of(error: AttemptError) -> dict[str, Any]:
         "reason": _clean(error.reason),
         "runner_id": None if error.runner_id is None else _clean(error.runner_id),
         **({} if error.scheme == HTTP else {"scheme": _clean(error.scheme)}),
+        **({"trace": _clean(error.trace)} if error.trace else {}),
     }
 
 

@@ -13,7 +13,7 @@ from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
 from sp00ky_core.gate.breaker import NEW, Breaker, BreakerState
 from sp00ky_core.gate.gate import LONGEST_HELD, LOOK_AGAIN, Gate, Limit, Pause
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.job.outcome import CONNECT, HTTP_STATUS, THROTTLED, Delivered, Undelivered
+from sp00ky_core.job.outcome import CONNECT, HTTP_STATUS, SNOOZED, THROTTLED, Delivered, Undelivered
 from sp00ky_core.job.state_machine import Deferred
 from sp00ky_core.testing import FakeClock
 
@@ -155,6 +155,16 @@ def test_retry_after_defers_the_job_and_holds_back_the_rest(breaker: BreakerConf
     made.clock.advance(4.0)
     assert made.gate.throttling.limit == 1
     assert len(made.news) == (breaker is not None)
+
+
+def test_a_job_that_asks_for_it_waits_alone() -> None:
+    one = door()
+    held = one.held()
+    one.claim(held)
+    outcome = Undelivered(name=SNOOZED, again_in=40.0)
+    assert one.gate.note(held, outcome) == Deferred(delay=40.0, outcome=outcome)
+    assert one.gate.may_claim()
+    assert one.gate.may_start(one.held(), RETRY.max_retries)
 
 
 def test_a_backend_that_another_runner_was_asked_to_leave_alone_is_approached_anew() -> None:

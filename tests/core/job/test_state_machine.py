@@ -283,6 +283,12 @@ def test_only_a_deferral_a_claim_and_a_release_leave_it_deferred(
         assert (fresh_after, later) == (None, since if isinstance(event, Claimed | Released) else None)
 
 
+def test_what_a_job_s_own_code_asks_for_goes_before_its_strategy() -> None:
+    job = attrs.evolve(fresh(), status=JobStatus.PROCESSING)
+    outcome = Undelivered(name="Retry", again_in=3_600.0)
+    assert decide(job, outcome, RetryPolicy(cap=1.0)).delay == 3_600.0
+
+
 def test_an_expired_job_fails_without_an_attempt_counted() -> None:
     job = attrs.evolve(fresh(), status=JobStatus.PROCESSING, retries=1, lease_until=FakeClock().now())
     after = applied(job, decide(job, Expired(), RetryPolicy()), FakeClock().now())

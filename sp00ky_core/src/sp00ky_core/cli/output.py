@@ -262,6 +262,7 @@ def job_lines(job: Job) -> Iterator[str]:
         code = "" if not error.code else f" {error.code}" if error.scheme == HTTP else f" {error}"
         line = f"{moment(error.at)} attempt {error.attempt}: {error.name}{code}: {error.reason}"
         yield f"  {plain(line)}"
+        yield from (f"    {plain(line)}" for line in error.trace.splitlines())
 
 
 def show_job(job: Job, *, whole: bool = True) -> None:

@@ -24,7 +24,7 @@ from sp00ky_core.gate.breaker import (
 )
 from sp00ky_core.gate.throttling import Throttling
 from sp00ky_core.job.job import Job, facts_of, named
-from sp00ky_core.job.outcome import DEFERRED_NAMES, Delivered, Outcome, Undelivered, said
+from sp00ky_core.job.outcome import DEFERRED_NAMES, SNOOZED, Delivered, Outcome, Undelivered, said
 from sp00ky_core.job.state_machine import Deferred
 
 logger: logging.Logger = logging.getLogger(__name__)
@@ -204,6 +204,8 @@ class Gate:
             self.unsent(claim)
         elif seen is not None and not self._counts(seen, claim, outcome, now, asked):
             return None
+        if outcome.name == SNOOZED:
+            return self._deferral(claim, outcome, outcome.again_in or 0.0)
         return self._throttled(claim, outcome, now, asked) if outcome.name in DEFERRED_NAMES else outcome
 
     def unsent(self, claim: Claimed) -> None:
@@ -247,9 +249,11 @@ class Gate:
         delay = self.throttling.throttled(now, claim.started_at or claim.claimed_at, asked)
         if asked <= 0:
             delay *= 1 + claim.retry.jitter * (2 * self._random() - 1)
-        return Deferred(
-            delay=delay, outcome=outcome, waited=claim.waited, give_up_after=claim.retry.give_up_after
-        )
+        return self._deferral(claim, outcome, delay)
+
+    def _deferral(self, claim: Claimed, outcome: Undelivered, delay: float) -> Deferred:
+        give_up_after = claim.retry.give_up_after
+        return Deferred(delay=delay, outcome=outcome, waited=claim.waited, give_up_after=give_up_after)
 
     def _end_probe(self, claim: Claimed) -> bool:
         was_probe, claim.is_probe = claim.is_probe, False

@@ -64,6 +64,7 @@ class AttemptError:
         since: `at` of the first of several in a row that this entry stands for.
         count: How many those are.
         scheme: Whose code it is: the transport's.
+        trace: The end of a traceback, at most 4 KiB, without secrets; empty: there is none.
     """
 
     at: datetime | None = None
@@ -75,6 +76,7 @@ class AttemptError:
     since: datetime | None = None
     count: int = 1
     scheme: str = HTTP
+    trace: str = ""
 
     def __str__(self) -> str:
         """Say it in short: ``HTTP 503``, ``AMQP 312``, or its name where there is no code."""
@@ -303,7 +305,7 @@ JOB_KEYS = tuple(
 )
 """The keys of a job as JSON, in their order."""
 
-UNSAID: Mapping[str, Any] = {"since": None, "count": 1, "scheme": HTTP}
+UNSAID: Mapping[str, Any] = {"since": None, "count": 1, "scheme": HTTP, "trace": ""}
 """What an entry of ``errors`` doesn't say: that it stands for one only, and that its code is HTTP's."""
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -313,8 +315,9 @@ def job_to_json(job: Job, keys: Sequence[str] = JOB_KEYS) -> dict[str, Any]:
     """Turn a job into JSON values: every one of the keys, absent ones null, payload and result parsed.
 
     An entry of ``errors`` that stands for several has ``since`` and ``count`` too, one of another
-    scheme than HTTP's its ``scheme``. Those of ``STATED_IF_SET`` follow where they are set. Where a list has
-    left columns out because they are long, ``omitted`` names them, and null stands for a payload or a result.
+    scheme than HTTP's its ``scheme``, one with a traceback its ``trace``. Those of
+    ``STATED_IF_SET`` follow where they are set. Where a list has left columns out because they are long,
+    ``omitted`` names them, and null stands for a payload or a result.
 
     Never raises for what a client wrote into the row: where the payload holds no JSON, its text stands, and
     what UTF-8 can't hold is replaced by U+FFFD.

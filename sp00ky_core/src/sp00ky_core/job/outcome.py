@@ -27,6 +27,7 @@ __all__ = [
     "PERMANENT_NAMES",
     "PROTOCOL",
     "RESET",
+    "SNOOZED",
     "THROTTLED",
     "TIMEOUT",
     "TLS",
@@ -88,7 +89,10 @@ THROTTLED = "throttled"
 BUSY = "busy"
 """What was to do it had no place for it in time; nothing was begun."""
 
-DEFERRED_NAMES = frozenset({THROTTLED, BUSY})
+SNOOZED = "snoozed"
+"""The job's own code asks to be called again later: ``again_in`` says when."""
+
+DEFERRED_NAMES = frozenset({THROTTLED, BUSY, SNOOZED})
 """The job waits and no retry is used up; an entry of ``errors`` that follows one of its name replaces it."""
 
 HOOK_FAILED = "hook_failed"
@@ -161,6 +165,8 @@ class Undelivered:
         retryable: None: by its name; `sp00ky_classify_outcome` may decide otherwise.
         request_id: What the backend calls its answer, as of a delivery.
         sent: False: no request was begun, so that one which is throttled isn't a job's only one.
+        again_in: Seconds until the job is tried again, as its own code asks, whatever its strategy says.
+        trace: The end of a traceback, without secrets.
     """
 
     code: int = attrs.field(default=0, validator=instance_of(int))
@@ -172,6 +178,8 @@ class Undelivered:
     counts_as: str | None = None
     request_id: str | None = attrs.field(default=None, converter=kept_request_id)
     sent: bool = True
+    again_in: float | None = None
+    trace: str = attrs.field(default="", validator=instance_of(str))
 
     def __str__(self) -> str:
         """Say it in short: ``HTTP 503``, ``AMQP 312``, or its name where there is no code."""

@@ -29,7 +29,7 @@ def redacted(job: Job, pointers: Sequence[str]) -> Job:
     Raises:
         ValueError: As ``matched``, or what is left can't be written.
     """
-    errors = tuple(attrs.evolve(error, reason=REDACTED) for error in job.errors)
+    errors = tuple(attrs.evolve(error, reason=REDACTED, trace="") for error in job.errors)
     if not pointers:
         return attrs.evolve(job, payload_json=JsonObject(b"{}"), result_json=None, errors=errors)
     payload, result = _without(job.payload_json, pointers), job.result_json

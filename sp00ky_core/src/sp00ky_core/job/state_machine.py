@@ -18,6 +18,7 @@ from sp00ky_core.job.retry import STRATEGIES, RetryPolicy, Strategy, next_delay
 __all__ = [
     "MAX_ERRORS",
     "MAX_REASON_BYTES",
+    "MAX_TRACE_BYTES",
     "TABLE",
     "Claimed",
     "Deferred",
@@ -129,6 +130,9 @@ MAX_ERRORS = 50
 MAX_REASON_BYTES = 2_048
 """Bytes of an error entry's ``reason``; what is longer is cut."""
 
+MAX_TRACE_BYTES = 4_096
+"""Bytes of an error entry's ``trace``, of which the end is kept."""
+
 
 @attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job
 class Transition:
@@ -206,7 +210,9 @@ def _undelivered(job: Job, event: Undelivered, how: _How) -> Transition:
         return ends
     policy, random, strategies = how
     retry = _made(job) + 1
-    delay = next_delay(policy, retry, random=random, retry_after=event.retry_after, strategies=strategies)
+    delay = event.again_in
+    if delay is None:
+        delay = next_delay(policy, retry, random=random, retry_after=event.retry_after, strategies=strategies)
     return attrs.evolve(ends, to=JobStatus.PENDING, retries=retry, delay=delay)
 
 
@@ -354,9 +360,13 @@ def _entry(job: Job, outcome: Undelivered) -> AttemptError:
         reason=_cut(outcome.reason),
         runner_id=job.runner_id,
         scheme=outcome.scheme,
+        trace=_storable(outcome.trace)[-MAX_TRACE_BYTES:].decode(errors="ignore"),
     )
 
 
 def _cut(reason: str) -> str:
-    raw = reason.replace("\0", "\ufffd").encode(errors="replace")
-    return raw[:MAX_REASON_BYTES].decode(errors="ignore")
+    return _storable(reason)[:MAX_REASON_BYTES].decode(errors="ignore")
+
+
+def _storable(text: str) -> bytes:
+    return text.replace("\0", "\ufffd").encode(errors="replace")

@@ -287,6 +287,7 @@ def _entry_of(value: Mapping[str, Any]) -> AttemptError:
         since=instant_of(value.get("since")),
         count=max(_count_of(value.get("count"), 1), 1),
         scheme=_text_of(value.get("scheme")) or HTTP,
+        trace=_text_of(value.get("trace")) or "",
     )
 
 

@@ -19,6 +19,7 @@ from sp00ky_core.job.outcome import (
     DEFERRED_NAMES,
     HTTP_STATUS,
     OUTCOME_UNKNOWN,
+    SNOOZED,
     THROTTLED,
     Delivered,
     Outcome,
@@ -269,7 +270,8 @@ class _Performance:
         if self._transport.error is not None:
             raise self._transport.error
         settlement = self._decider.settlement(held, self._deferred(held, outcome))
-        if settlement.transition.delay is not None:  # a retry, which is due at once
+        is_snoozed = isinstance(outcome, Undelivered) and outcome.name == SNOOZED
+        if settlement.transition.delay is not None and not is_snoozed:  # a retry, which is due at once
             settlement = attrs.evolve(settlement, transition=attrs.evolve(settlement.transition, delay=0.0))
         (result,) = await self._store.settle([settlement])
         transition = settlement.as_written(result).transition
@@ -294,4 +296,6 @@ class _Performance:
         self._throttled[held.job.id] += 1
         give_up_after = held.retry.give_up_after
         waited = 2 * give_up_after if self._throttled[held.job.id] > MOST_THROTTLED else 0.0
-        return Deferred(delay=0.0, outcome=outcome, waited=waited, give_up_after=give_up_after)
+        return Deferred(
+            delay=outcome.again_in or 0.0, outcome=outcome, waited=waited, give_up_after=give_up_after
+        )

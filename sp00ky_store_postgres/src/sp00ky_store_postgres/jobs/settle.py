@@ -15,7 +15,7 @@ from typing import Any
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreError, StoreUnavailable
 from sp00ky_core.job.job import AttemptError, JobStatus
-from sp00ky_core.job.outcome import HTTP, THROTTLED
+from sp00ky_core.job.outcome import DEFERRED_NAMES, HTTP
 from sp00ky_core.job.state_machine import MAX_ERRORS, Transition
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.ids import table_of
@@ -305,7 +305,7 @@ def arguments_of(numbers: Sequence[int], batch: Batch) -> tuple[Any, ...]:
 
 
 def _flags(transition: Transition) -> int:
-    flags = (*FLAGS_OF(transition), transition.error is not None and transition.error.name == THROTTLED)
+    flags = (*FLAGS_OF(transition), transition.error is not None and transition.error.name in DEFERRED_NAMES)
     return sum(1 << n for n, is_set in enumerate(flags) if is_set)
 
 
@@ -313,4 +313,4 @@ def _entry(error: AttemptError | None) -> str | None:
     if error is None:
         return None
     names = ("attempt", "code", "name", "reason", "runner_id", *(() if error.scheme == HTTP else ("scheme",)))
-    return encode({name: getattr(error, name) for name in names}).decode()
+    return encode({name: getattr(error, name) for name in (*names, *["trace"][: bool(error.trace)])}).decode()

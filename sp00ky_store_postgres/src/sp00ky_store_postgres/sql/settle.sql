@@ -51,7 +51,8 @@ written_{{number}} AS (
 -- A row's errors with one more: the first and the latest 49 are kept, in two passes over the text, however long it is.
 -- (Not by ->, which fails for a \u0000 anywhere.)
 -- OFFSET 0 keeps each count from being taken anew for each entry. Text that is longer than any runner's isn't read,
--- nor are entries that are longer than any runner's. A throttled entry takes the place of one that it follows.
+-- nor are entries that are longer than any runner's. An entry of a deferral takes the place of one
+-- of its name that it follows.
 (
     SELECT (
         '[' || coalesce(string_agg(kept.value::text, ',' ORDER BY kept.n) || ',', '')
@@ -82,7 +83,7 @@ written_{{number}} AS (
         FROM (
             SELECT CASE
                 WHEN found.entry IS NULL OR {{unreadable}} THEN ''
-                WHEN found.entry ->> 'name' = 'throttled' THEN
+                WHEN found.entry ->> 'name' = held.error::json ->> 'name' THEN
                     '"since":' || to_json(left(coalesce(found.entry ->> 'since', found.entry ->> 'at', ''), 64))::text
                     || ',"count":' || CASE
                         WHEN found.entry ->> 'count' ~ '^[0-9]{1,9}$' THEN (found.entry ->> 'count')::int + 1

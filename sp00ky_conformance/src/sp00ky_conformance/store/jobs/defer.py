@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import attrs
 import pytest
 
 from sp00ky_conformance.store.harness import (
@@ -20,7 +21,7 @@ from sp00ky_conformance.store.harness import (
     silent,
 )
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.job.outcome import THROTTLED, Delivered, Undelivered
+from sp00ky_core.job.outcome import DEFERRED_NAMES, THROTTLED, Delivered, Undelivered
 from sp00ky_core.job.state_machine import MAX_ERRORS, Deferred, Event
 from sp00ky_core.ports import SettleFate, Store
 from sp00ky_core.stores.transitions import kill, redrive
@@ -104,12 +105,14 @@ class DeferConformance(StoreHarness):
         (again,) = await self.claim(store)
         assert again.deferred_since == job.deferred_since
 
-    async def test_entries_in_a_row_are_one(self, store: Store) -> None:
+    @pytest.mark.parametrize("name", sorted(DEFERRED_NAMES))
+    async def test_entries_in_a_row_are_one(self, store: Store, name: str) -> None:
         job = await self.claimed(store)
-        first = await self.settled(store, job, deferral(outcome=throttled("first")))
-        for reason in ("second", "third"):
+        outcomes = [attrs.evolve(throttled(reason), name=name) for reason in ("first", "second", "third")]
+        first = await self.settled(store, job, deferral(outcome=outcomes[0]))
+        for outcome in outcomes[1:]:
             (again,) = await self.claim(store)
-            job = await self.settled(store, again, deferral(outcome=throttled(reason)))
+            job = await self.settled(store, again, deferral(outcome=outcome))
         (entry,) = job.errors
         assert (entry.since, entry.count, entry.reason) == (first.errors[0].at, 3, "third")
         assert entry.at is not None

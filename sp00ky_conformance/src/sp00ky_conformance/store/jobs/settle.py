@@ -25,7 +25,7 @@ from sp00ky_conformance.store.harness import (
 )
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Undelivered
-from sp00ky_core.job.state_machine import MAX_ERRORS, Deferred, Event
+from sp00ky_core.job.state_machine import MAX_ERRORS, MAX_TRACE_BYTES, Deferred, Event
 from sp00ky_core.ports import JobQuery, SettleFate, Store
 from sp00ky_core.stores.transitions import clear, kill
 
@@ -77,6 +77,14 @@ class SettleConformance(StoreHarness):
         ]
         shown = [(entry.scheme, entry.code, str(entry)) for job in jobs for entry in job.errors]
         assert shown == [("amqp", 312, "AMQP 312"), ("http", 503, "HTTP 503")]
+
+    async def test_an_entry_keeps_the_end_of_a_traceback(self, store: Store) -> None:
+        long = f'{"x" * 5_000}\n  File "shop.py"\0\nValueError: \u00e9'
+        job = await self.settled(store, await self.claimed(store), attrs.evolve(failure(), trace=long))
+        kept = job.errors[0].trace
+        assert len(kept.encode()) == MAX_TRACE_BYTES
+        assert kept.endswith("\nValueError: \u00e9")
+        assert "\0" not in kept
 
     async def test_what_the_backend_called_its_last_answer_is_kept(self, store: Store) -> None:
         job = await self.claimed(store, max_retries=3)

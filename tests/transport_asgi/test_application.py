@@ -19,7 +19,7 @@ from sp00ky_core.errors import ConfigError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.plugins import dispatch
 from sp00ky_core.runner import runner as runner_module
-from sp00ky_transport_asgi import application
+from sp00ky_transport_asgi import own_loop
 
 BLOCKING = """
 import asyncio, contextvars, threading
@@ -139,7 +139,7 @@ async def test_an_application_that_embeds_a_runner_ends_with_the_runner_beside_i
 async def test_the_end_of_a_lifespan_has_longer_than_the_calls(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(application, "GRACE", 0.01)
+    monkeypatch.setattr(own_loop, "GRACE", 0.01)
     project.write(
         EMBEDDED.replace('lifespans.append("ending")', "await asyncio.sleep(0.3)\n") + "import asyncio\n"
     )
@@ -251,7 +251,7 @@ async def test_a_job_that_was_never_begun_costs_no_retry(project: Project) -> No
 async def test_a_lifespan_that_never_starts_is_given_up_and_ended(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(application, "LIFESPAN", 0.2)
+    monkeypatch.setattr(own_loop, "LIFESPAN", 0.2)
     project.write(f"from {applications.__name__} import never_starts as app", keys="spec: api.yml")
     (project.folder / "api.yml").write_text("openapi: 3.1.0\npaths: {/x: {post: {}}}\n")
     async with project.outbox() as outbox:
@@ -325,9 +325,9 @@ async def test_a_row_says_what_its_function_has_raised(
 async def test_a_loop_that_stands_still_is_left_behind_and_the_application_started_afresh(
     project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(application, "STANDSTILL", 0.1)
-    monkeypatch.setattr(application, "LIFESPAN", 0.2)
-    monkeypatch.setattr(application, "GRACE", 0.05)
+    monkeypatch.setattr(own_loop, "STANDSTILL", 0.1)
+    monkeypatch.setattr(own_loop, "LIFESPAN", 0.2)
+    monkeypatch.setattr(own_loop, "GRACE", 0.05)
     project.write(FAILING, keys="timeout: 0.2, retry: {maxRetries: 0}")
     async with project.outbox() as outbox:
         stuck = await outbox.run("shop", "/blocks", {})

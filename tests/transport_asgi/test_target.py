@@ -135,7 +135,7 @@ def test_a_module_of_another_folder_is_not_taken_for_its_own(project: Project) -
     (other / f"{project.name}.py").write_text("raise RuntimeError('imported')")
 
     def load(folder: Path) -> object:
-        return Target(module=project.name, attribute="app", prefix="", folder=folder).load()
+        return Target(scheme="asgi", module=project.name, attribute="app", prefix="", folder=folder).load()
 
     assert load(project.folder) is load(project.folder)
     with pytest.raises(TargetProblem, match=r"can't be it too; give one of them another name"):

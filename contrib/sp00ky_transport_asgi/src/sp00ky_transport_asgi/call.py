@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
-from functools import lru_cache, partial
+from functools import lru_cache
 from http import HTTPStatus
-from threading import Lock
 from typing import Any
 
 from sp00ky_core import Attempt, Undelivered
 from sp00ky_core.job.job import facts_of, named
-from sp00ky_core.job.outcome import BUSY, RESET, TIMEOUT
 from sp00ky_transport_asgi import EXTENSION
+from sp00ky_transport_asgi.own_loop import CUT_OFF, LATE, Call, Post, is_cancelled
 from sp00ky_transport_asgi.target import AsgiApp, Message
 from sp00ky_transport_http.request import Request, Template
 from sp00ky_transport_http.response import Response
 
 _log = logging.getLogger(__name__)
-
-LATE = Undelivered(name=TIMEOUT, reason="no answer in time")
-UNBEGUN = Undelivered(name=BUSY, sent=False, reason="not begun: the application's loop stood still")
-CUT_OFF = Undelivered(name=RESET, reason="the application's loop has ended")
 
 RAISES = 0.5
 """Seconds after the answer in which an application raises what has made it answer 5xx."""
@@ -34,62 +26,13 @@ class Gone(OSError):
     """Nobody hears more of an answer: the call is over."""
 
 
-class Post:
-    """Calls functions in a loop, in their order; many at a time, for to wake another thread takes long.
-
-    Attributes:
-        turns: How often it has come to that.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.turns: int = 0
-        self._loop = loop
-        self._waiting: deque[Callable[[], object]] = deque()
-        self._is_woken = False
-
-    def __call__(self, function: Callable[[], object]) -> None:
-        """Call a function soon, or at once in its own loop; never where the loop has ended."""
-        if asyncio.get_running_loop() is self._loop:
-            function()
-            return
-        self._waiting.append(function)
-        if not self._is_woken:
-            self._is_woken = True
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._empty)
-
-    def _empty(self) -> None:
-        self.turns += 1
-        self._is_woken = False  # before it looks: who comes now either is seen, or wakes it again
-        for _ in range(len(self._waiting)):  # no more: it mayn't keep its loop from what else is due
-            self._waiting.popleft()()
-
-
-def is_cancelled() -> bool:
-    """Whether the task that runs is being cancelled, rather than raising ``CancelledError`` by itself."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-class Call:
-    """One request, and what has come of it so far.
-
-    Attributes:
-        answer: A response from when its head has come; until then, what that means if it never comes.
-        raised: What has ended it, if that is no answer.
-        over: Done once the response is whole, or as far as it goes; in the loop of whoever waits for it.
-        attempt: What it is an attempt of.
-    """
+class AsgiCall(Call[Response]):
+    """One request; ``answer`` is a response from when its head has come, and ``over`` when it is whole."""
 
     def __init__(self, attempt: Attempt, request: Request, home: Post) -> None:
-        self.answer: Response | Undelivered = LATE
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.raised: BaseException | None = None
-        self.attempt: Attempt = attempt
-        self._request, self._home = request, home
+        super().__init__(attempt, home)
+        self._request = request
         self._room, self._has_body = attempt.backend.max_response_bytes, True
-        # The first who asks is told so: the application's loop, which begins it, or who gives it up.
-        self._take = partial(Lock().acquire, blocking=False)
         self._is_over = False
         self._is_told = False  # ... and that nobody hears it, which it may take for an error
         self._gone: asyncio.Event | None = None  # where the application waits for that
@@ -114,27 +57,12 @@ class Call:
         text, facts = "%s: %s raised %s", {**facts_of(job), "path": job.path}
         _log.error(text, named(job), job.path, type(error).__name__, exc_info=error, extra=facts)
 
-    def is_unanswered(self) -> bool:
-        """Give it up; say whether it was begun, and no head has come."""
-        if self._take():
-            self.answer = UNBEGUN
-        return self.answer is LATE
-
     def end(self, otherwise: Response | Undelivered = LATE) -> None:
-        """Take nothing more: the response is whole, or whoever waited has gone.
-
-        ``otherwise`` is the answer where no head has come.
-        """
-        if self.answer is LATE:
-            self.answer = otherwise
+        """Take nothing more; see ``Call.end``."""
         self._is_over = True
         if self._gone is not None:
             self._gone.set()
-        self._home(self._tell)
-
-    def _tell(self) -> None:
-        if not self.over.done():
-            self.over.set_result(None)
+        super().end(otherwise)
 
     async def _receive(self) -> Message:
         if self._has_body and not self._is_over:

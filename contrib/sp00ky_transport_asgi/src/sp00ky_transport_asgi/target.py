@@ -35,15 +35,17 @@ class TargetProblem(Sp00kyError):
 
 @attrs.frozen(kw_only=True)
 class Target:
-    """What ``asgi://MODULE:ATTRIBUTE[/prefix]`` names.
+    """What ``asgi://MODULE:ATTRIBUTE[/prefix]`` names, or the same of another scheme.
 
     Attributes:
+        scheme: Its scheme.
         module: To be imported.
         attribute: Of it, dotted.
         prefix: What paths are appended to, without a slash at its end.
         folder: Where modules are imported from, before the environment's.
     """
 
+    scheme: str
     module: str
     attribute: str
     prefix: str = attrs.field(eq=False)
@@ -51,20 +53,27 @@ class Target:
 
     @classmethod
     def of(cls, backend: BackendConfig) -> Target:
-        """Read a backend's. Raises ``TargetProblem``."""
-        place, slash, prefix = backend.base_url.partition("://")[2].partition("/")
+        """Read a backend's, whose section has the ``folder``. Raises ``TargetProblem``."""
+        scheme, _, rest = backend.base_url.partition("://")
+        place, slash, prefix = rest.partition("/")
         module, colon, attribute = place.partition(":")
         if not (module and colon and attribute):
-            raise TargetProblem("expected asgi://MODULE:ATTRIBUTE, such as asgi://shop.main:app")
-        prefix, folder = f"{slash}{prefix}".rstrip("/"), options_of(backend).folder
-        return cls(module=module, attribute=attribute, prefix=prefix, folder=folder)
+            raise TargetProblem(f"expected {scheme}://MODULE:ATTRIBUTE, such as {scheme}://shop.main:app")
+        prefix, folder = f"{slash}{prefix}".rstrip("/"), getattr(backend.options, "folder", Path())
+        return cls(scheme=scheme, module=module, attribute=attribute, prefix=prefix, folder=folder)
 
     def __str__(self) -> str:
         """Write it as it is in the configuration, without the prefix."""
-        return f"asgi://{self.module}:{self.attribute}"
+        return f"{self.scheme}://{self.module}:{self.attribute}"
 
     def load(self) -> AsgiApp:
         """Import the application. Raises ``TargetProblem``."""
+        found: AsgiApp = self.find()
+        _refuse_other(self.attribute, found)
+        return found
+
+    def find(self) -> Any:
+        """Import whatever it is. Raises ``TargetProblem``."""
         folder = str(self.folder.absolute())
         if folder not in sys.path:
             sys.path.insert(0, folder)
@@ -82,8 +91,7 @@ class Target:
             if not hasattr(found, name):
                 raise TargetProblem(f"{self.module} has no attribute {self.attribute!r}")
             found = getattr(found, name)
-        _refuse_other(self.attribute, found)
-        return found  # type: ignore[no-any-return]  # as far as it can be seen
+        return found
 
     def _module(self) -> Any:
         """Import the module; as the program that runs it is there, with the application that is served."""

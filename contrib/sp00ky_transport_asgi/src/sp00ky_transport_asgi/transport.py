@@ -10,8 +10,9 @@ import attrs
 
 from sp00ky_core import Attempt, BackendConfig, Delivered, Outcome, Undelivered
 from sp00ky_core.job.outcome import CONNECT
-from sp00ky_transport_asgi.application import Application, entered, left
-from sp00ky_transport_asgi.call import Call, Post
+from sp00ky_transport_asgi.application import Application
+from sp00ky_transport_asgi.call import AsgiCall
+from sp00ky_transport_asgi.own_loop import Post, entered, left
 from sp00ky_transport_asgi.target import Target, TargetProblem, options_of
 from sp00ky_transport_http.backend import HttpBackend, fault_of
 from sp00ky_transport_http.deadlines import Deadlines
@@ -62,7 +63,7 @@ class AsgiTransport:
         target, loop = Target.of(backend), self._loop or options_of(backend).loop
         if self._loops.setdefault(target, loop) != loop:
             raise TargetProblem(f"{target} has another `loop` for another backend; give it one for all")
-        return await entered(target, loop, self)
+        return await entered(target, partial(Application, target, loop), self)
 
     async def deliver(self, attempt: Attempt) -> Outcome:
         """Call the application and say what came of it, within ``attempt.timeout``; see ``Transport``."""
@@ -74,7 +75,7 @@ class AsgiTransport:
             request = backend.build(attempt)
             if isinstance(request, Undelivered):
                 return request
-            call, application = Call(attempt, request, self._post), backend.application
+            call, application = AsgiCall(attempt, request, self._post), backend.application
             task: Any = asyncio.current_task()  # there is one
             self._deadlines.enter(task, attempt.timeout, lambda: True)
             try:

@@ -1,0 +1,272 @@
+"""Run code of the application in this process: its own loop and thread, and the calls that are made there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from threading import get_ident
+from typing import Any, Generic, TypeVar
+
+from sp00ky_core import Attempt, Undelivered
+from sp00ky_core.job.outcome import BUSY, RESET, TIMEOUT
+from sp00ky_core.plugins.dispatch import watched
+from sp00ky_transport_asgi.target import TargetProblem
+
+__all__ = ["CUT_OFF", "LATE", "Call", "OwnLoop", "Post", "entered", "is_cancelled", "left"]
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+L = TypeVar("L", bound="OwnLoop")
+
+LATE = Undelivered(name=TIMEOUT, reason="no answer in time")
+UNBEGUN = Undelivered(name=BUSY, sent=False, reason="not begun: the application's loop stood still")
+CUT_OFF = Undelivered(name=RESET, reason="the application's loop has ended")
+
+GRACE = 5.0
+"""Seconds that calls are given when an application is stopped."""
+
+LIFESPAN = 60.0
+"""Seconds that a lifespan is given to start, and then, unless a runner has to end sooner, to end: a runner
+that it embeds drains meanwhile."""
+
+STANDSTILL = 30.0
+"""Seconds beyond an attempt's timeout for which its loop may stand still until it is left behind."""
+
+BLOCKED = "%s, %s blocked the loop for %.1f s: nothing else was done meanwhile; write `def`, or await"
+
+EAGER: Mapping[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
+"""Many a handler ends without waiting for anything: then no turn of its loop is needed."""
+
+_INSIDE: contextvars.ContextVar[OwnLoop | None] = contextvars.ContextVar("sp00ky_own_loop", default=None)
+"""The application in whose loop this is, of those that are run here."""
+
+
+class Post:
+    """Calls functions in a loop, in their order; many at a time, for to wake another thread takes long.
+
+    Attributes:
+        turns: How often it has come to that.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.turns: int = 0
+        self._loop, self._thread = loop, get_ident()
+        self._waiting: deque[Callable[[], object]] = deque()
+        self._is_woken = False
+
+    def __call__(self, function: Callable[[], object]) -> None:
+        """Call a function soon, or at once in its own loop; never where the loop has ended."""
+        if get_ident() == self._thread:
+            function()
+            return
+        self._waiting.append(function)
+        if not self._is_woken:
+            self._is_woken = True
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._empty)
+
+    def _empty(self) -> None:
+        self.turns += 1
+        self._is_woken = False  # before it looks: who comes now either is seen, or wakes it again
+        for _ in range(len(self._waiting)):  # no more: it mayn't keep its loop from what else is due
+            self._waiting.popleft()()
+
+
+def is_cancelled() -> bool:
+    """Whether the task that runs is being cancelled, rather than raising ``CancelledError`` by itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+class Call(Generic[T]):
+    """One call for an attempt, and what has come of it so far.
+
+    Attributes:
+        answer: What came of it; until then, what that means if it never comes.
+        raised: What has ended it, if that is no answer.
+        over: Done once there is an answer; in the loop of whoever waits for it.
+        attempt: What it is an attempt of.
+    """
+
+    def __init__(self, attempt: Attempt, home: Post) -> None:
+        self.answer: T | Undelivered = LATE
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.raised: BaseException | None = None
+        self.attempt: Attempt = attempt
+        self._home = home
+        # The first who asks is told so: the application's loop, which begins it, or who gives it up.
+        self._take = partial(threading.Lock().acquire, blocking=False)
+
+    def is_unanswered(self) -> bool:
+        """Give it up; say whether it was begun, and there is no answer."""
+        if self._take():
+            self.answer = UNBEGUN
+        return self.answer is LATE
+
+    def end(self, otherwise: T | Undelivered = LATE) -> None:
+        """Take nothing more: it is answered, or whoever waited has gone.
+
+        ``otherwise`` is the answer where there is none yet.
+        """
+        if self.answer is LATE:
+            self.answer = otherwise
+        self._home(self._tell)
+
+    def _tell(self) -> None:
+        if not self.over.done():
+            self.over.set_result(None)
+
+
+class OwnLoop:
+    """What all runners of this process call that deliver to it, in a loop and a thread of its own.
+
+    Attributes:
+        users: The transports that have it open, but those inside it, which end with it.
+        has_ended: Its loop has, which what it runs can bring about.
+        name: As it is in the configuration.
+        post: Calls functions in its loop.
+    """
+
+    def __init__(self, name: str, *, shared: bool) -> None:
+        self.users: set[object] = set()
+        self.has_ended: bool = False
+        self.name: str = name
+        self.post: Post = Post(asyncio.get_running_loop())
+        self._calls: set[asyncio.Task[None]] = set()
+        self._context = contextvars.copy_context()
+        self._stopping = asyncio.Event()
+        self._started: Future[str] = Future()  # why it can't; empty: it could
+        self._ended: Future[None] = Future()
+        self._thread: threading.Thread | None = None
+        if shared:
+            self._begin("")
+        else:
+            work = partial(contextvars.copy_context().run, self._run, type(asyncio.get_running_loop()))
+            self._thread = threading.Thread(target=work, name=self.name, daemon=True)
+            self._thread.start()
+
+    async def start(self) -> None:
+        """Wait until it can be called. Raises ``TargetProblem``."""
+        await asyncio.wait([asyncio.wrap_future(self._started)], timeout=LIFESPAN)
+        late = f"its lifespan isn't there after {LIFESPAN:.0f} s"
+        if problem := self._started.result() if self._started.done() else late:
+            raise TargetProblem(f"{self.name} doesn't start", problem)
+
+    async def stop(self) -> None:
+        """End it: calls that are under way get a moment, then its lifespan ends."""
+        if self._thread is None:
+            await _end(self._calls)
+            return
+        self.post(self._stopping.set)
+        try:
+            limit = 2 * GRACE + (LIFESPAN if self._started.done() else 0)
+            await asyncio.wait([asyncio.wrap_future(self._ended)], timeout=limit)
+        finally:  # its runner, too, may have to end sooner
+            if self._ended.done():
+                self._thread.join()  # it has nothing left to do
+            else:
+                _log.warning("%s doesn't end in time; it is left behind%s", self.name, self._whereabouts())
+
+    def expect_a_turn(self) -> None:
+        """Leave it behind if its loop stands still for ``STANDSTILL`` seconds from now."""
+        if self._thread is not None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(STANDSTILL, self._leave_if_still, self.post.turns, loop.time())
+
+    def _leave_if_still(self, turns: int, since: float) -> None:
+        if self.has_ended or self.post.turns != turns:
+            return
+        self.has_ended, seconds = True, asyncio.get_running_loop().time() - since
+        text = "%s: its loop stands still for %.0f s; it is left behind, the next job starts it afresh%s"
+        _log.warning(text, self.name, seconds, self._whereabouts())
+
+    def _whereabouts(self) -> str:
+        """Say what its loop is at."""
+        frame = sys._current_frames().get(self._thread.ident or 0) if self._thread else None
+        return f": {frame.f_code.co_qualname}, {frame.f_code.co_filename}:{frame.f_lineno}" if frame else ""
+
+    def begin(self, made: Coroutine[Any, Any, None], path: str) -> asyncio.Task[None]:
+        """Begin a call's work; in this loop."""
+        if self._thread is None:
+            made = watched(made, partial(_log.warning, BLOCKED, self.name, path))
+        task = asyncio.Task(made, loop=asyncio.get_running_loop(), context=self._context.copy(), **EAGER)
+        if not task.done():
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+        return task
+
+    def _run(self, new_loop: Any) -> None:
+        try:
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                runner.run(self._serve())
+        except BaseException:  # noqa: BLE001  # such as SystemExit of a background task
+            _log.exception("%s: its loop has ended; the next job starts it again", self.name)
+        self.has_ended = True
+        self._begin("its loop has ended")
+        self._ended.set_result(None)
+
+    async def _serve(self) -> None:
+        self.post = Post(asyncio.get_running_loop())
+        _INSIDE.set(self)
+        lifespan = asyncio.create_task(self._live())
+        await self._stopping.wait()
+        await _end(self._calls)
+        if self._started.done():
+            self._end_lifespan()
+            await asyncio.wait([lifespan], timeout=LIFESPAN)
+
+    async def _live(self) -> None:
+        """Do what has to be done before the first call; ``_begin`` tells that it is."""
+        self._begin("")
+
+    def _end_lifespan(self) -> None:
+        """Let ``_live`` end."""
+
+    def _begin(self, problem: str) -> None:
+        if not self._started.done():
+            self._started.set_result(problem)
+
+
+async def _end(calls: set[asyncio.Task[None]]) -> None:
+    for _ in range(2):
+        if calls:
+            await asyncio.wait([*calls], timeout=GRACE)
+        for task in calls:
+            task.cancel()
+
+
+_RUNNING: dict[object, OwnLoop] = {}
+
+
+async def entered(target: object, make: Callable[[], L], user: object) -> L:
+    """Return what runs a target, ready to be called. Raises ``TargetProblem``."""
+    running: Any = _RUNNING.get(target)
+    if running is None or running.has_ended:
+        running = _RUNNING[target] = make()
+    if _INSIDE.get() is not running:  # which can't wait for itself
+        running.users.add(user)
+        try:
+            await running.start()
+        except BaseException:
+            await left(user, target)
+            raise
+    return running  # type: ignore[no-any-return]  # one target is made in one way
+
+
+async def left(user: object, *targets: object) -> None:
+    """Note that a transport needs these no more, by default all; the last one stops one."""
+    for target in targets or [*_RUNNING]:
+        users = _RUNNING[target].users if target in _RUNNING else set()  # it may end while another one does
+        is_last = users == {user}
+        users.discard(user)
+        if is_last:
+            await _RUNNING.pop(target).stop()

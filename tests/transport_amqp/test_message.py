@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime
 
+import attrs
 from tests.transport_amqp.conftest import attempt_at
 
+from sp00ky_core.config import Secret
 from sp00ky_transport_amqp.message import message_of
 
 
@@ -26,7 +28,9 @@ def test_a_cloud_event_has_its_attributes_as_headers_and_its_data_as_the_body() 
 
 def test_no_plugin_sets_what_is_the_jobs_own() -> None:
     attempt = attempt_at("amqp://x", "/paid", headers={"Idempotency-Key": "another", "Tenant": "7"})
-    assert message_of(attempt, None).headers == {
+    backend = attrs.evolve(attempt.backend, headers={"X-Team": Secret("shop")})
+    assert message_of(attrs.evolve(attempt, backend=backend), None).headers == {
+        "X-Team": "shop",
         "Idempotency-Key": attempt.job.id,
         "Sp00ky-Attempt": "1",
         "Tenant": "7",

@@ -63,7 +63,7 @@ def test_a_plugin_s_header_and_the_job_s_traceparent_win() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Host", "Authorization", "Content-Length", "Connection", "Idempotency-Key", "Transfer-Encoding"]
+    "name", ["Host", "Authorization", "Content-Length", "Connection", "Sp00ky-Attempt", "Transfer-Encoding"]
 )
 def test_no_payload_sets_what_a_request_is_made_of(name: str) -> None:
     without = headers_of(sent(operation("header"), {name: "evil"}))
@@ -184,3 +184,29 @@ def test_a_user_and_a_password_are_sent_and_hidden() -> None:
     encoded = b64encode(f"ghost:{password.value}".encode()).decode()
     assert headers_of(request)["Authorization"] == f"Basic {encoded}"
     assert builder.redaction.text(f"{encoded} {password.value}") == "*** ***"
+
+
+OF_ITS_OWN = """\
+openapi: 3.0.3
+paths:
+  /fails?again=1:
+    post:
+      parameters: [{in: header, name: idempotency-key, required: true, schema: {type: string}}]
+      requestBody: {content: {application/json: {schema: {type: object}}}}
+"""
+
+
+@pytest.mark.parametrize(("payload", "key"), [({"idempotency-key": "order 7%"}, "order 7%"), ({}, None)])
+async def test_a_key_of_the_caller_s_own_is_sent_with_each_attempt(
+    tmp_path: Path, server: MisbehavingBackend, payload: Any, key: str | None
+) -> None:
+    (tmp_path / "openapi.yml").write_text(OF_ITS_OWN)
+    retry = "retry: {maxRetries: 2, base: 0}"
+    backend = f"{{spec: openapi.yml, baseUrl: '{server.url}', method: {{}}, {retry}}}"
+    (tmp_path / "sp00ky.yml").write_text(f"backends: {{api: {backend}}}\nstore: memory://\n")
+    async with Outbox.open(tmp_path / "sp00ky.yml", store="memory://") as outbox:
+        job = await outbox.run("api", "/fails?again=1", {**payload, "n": 1})
+        assert await ended(outbox, job.id) is JobStatus.FAILED
+    sent = [(request.target, request.headers["idempotency-key"], request.body) for request in server.requests]
+    assert sent == [("/fails?again=1", key or job.id, b'{"n":1}')] * 3
+    assert [request.headers["sp00ky-attempt"] for request in server.requests] == ["1", "2", "3"]

@@ -15,7 +15,13 @@ from yarl import URL
 from sp00ky_core.config import BackendConfig, Secret
 from sp00ky_core.contract import Operation, PartsRefused, RequestParts, path_problem, request_parts
 from sp00ky_core.contract.request_parts import is_explicit, may_be_explicit, path_pieces
-from sp00ky_core.contract.safety import CLOSED_HEADERS, HEADER_NAME, HEADER_VALUE, SIGNATURE_HEADERS
+from sp00ky_core.contract.safety import (
+    CLOSED_HEADERS,
+    HEADER_NAME,
+    HEADER_VALUE,
+    KEY_HEADER,
+    SIGNATURE_HEADERS,
+)
 from sp00ky_core.encoding.json_bytes import JsonObject, decode
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.options import TRACEPARENT
@@ -64,11 +70,13 @@ class Request:
 
     Attributes:
         template: What it has in common with others.
+        job_id: The job's id, as headers have it.
         own: Headers of this attempt alone; none of the template's is among them, whatever its case.
         body: The payload, byte for byte, or nothing.
     """
 
     template: Template
+    job_id: str
     own: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
 
@@ -99,7 +107,8 @@ class RequestBuilder:
         self._place = Place.of(base_url)
         self._credentials = _credentials(backend, self.token, base_url)
         host = base_url.host_port_subcomponent or ""
-        self._shared = {"Host": host, **self._credentials.headers}
+        static = {name: secret.value for name, secret in backend.headers.items()}
+        self._shared = {"Host": host, **static, **self._credentials.headers}
         self._closed = CLOSED_HEADERS.union(name.lower() for name in (*self._shared, *_OWN, "Content-Type"))
         if backend.signing_secrets:
             self._closed = self._closed.union(SIGNATURE_HEADERS)
@@ -130,28 +139,34 @@ class RequestBuilder:
             if template is None or may_be_explicit(body) or not isinstance(body, JsonObject):
                 payload = _payload(job)
                 if template is None or is_explicit(operation, payload):
-                    return self._of_parts(attempt, payload, own)
+                    return self._of_parts(attempt, payload, job_id, own)
             if attempt.headers:
                 added = _untraced(own, attempt.headers)
                 template = self._template(operation, _fixed_parts(operation), added)
-            return Request(template=template, own=own, body=body if prepared.has_body else b"")
+            body = body if prepared.has_body else b""
+            return Request(template=template, job_id=job_id, own=own, body=body)
         except PathRefused as refused:
             return Undelivered(name=INVALID_PATH, reason=f"the path may not be requested: {refused}")
         except (ValueRefused, PartsRefused) as refused:
             return Undelivered(name=INVALID_PAYLOAD, reason=self.redaction.text(str(refused)))
 
-    def _of_parts(self, attempt: Attempt, payload: Mapping[str, Any], own: Mapping[str, str]) -> Request:
+    def _of_parts(
+        self, attempt: Attempt, payload: Mapping[str, Any], job_id: str, own: Mapping[str, str]
+    ) -> Request:
         operation, body = attempt.operation, attempt.job.payload_json
         parts = request_parts(operation, payload, new_boundary=token_hex, payload_json=body)
+        keys = [text for name, text in parts.headers.items() if name.lower() == KEY_HEADER and text]
+        own = {**own, "Idempotency-Key": keys[0]} if keys else own  # each attempt has the same payload
         added = _untraced(own, {**parts.headers, **attempt.headers})  # a plugin's win
-        return Request(template=self._template(operation, parts, added), own=own, body=parts.body)
+        template = self._template(operation, parts, added)
+        return Request(template=template, job_id=job_id, own=own, body=parts.body)
 
     def _prepare(self, operation: Operation, spelling: str) -> _Prepared:
         if spelling not in operation.spellings:
             raise PathRefused("it names another operation")
         if problem := path_problem(operation.path):
             raise PathRefused(problem)
-        is_empty = not (operation.parameters or operation.bodies or operation.credentials)
+        is_empty = not (operation.parameters or operation.bodies or operation.configured)
         is_fixed = operation.is_plain or is_empty
         template = self._template(operation, _fixed_parts(operation), {}) if is_fixed else None
         prepared = _Prepared(operation=operation, template=template, has_body=bool(operation.bodies))
@@ -211,7 +226,8 @@ def _payload(job: Job) -> dict[str, Any]:
 def _fixed_parts(operation: Operation) -> RequestParts:
     """Return the parts of a request that no payload changes, but for its body."""
     content_type = operation.body.content_type if operation.body else None
-    return RequestParts(path=path_pieces(operation.path)[0], content_type=content_type)
+    path = path_pieces(operation.path)[0]
+    return RequestParts(path=path, query=operation.query, content_type=content_type)
 
 
 @attrs.frozen(kw_only=True)
@@ -238,7 +254,7 @@ def _credentials(backend: BackendConfig, token: Secret | None, base_url: URL) ->
         return _Credentials(query=f"{quote(name)}={quote(text, safe='')}", secrets=(text,))
     if backend.auth_place == "cookie":
         return _Credentials(cookie=f"{name}={quote(text, safe='')}", secrets=(text,))
-    return _in_header(name, text, text)
+    return _in_header(name, f"{backend.auth_prefix or ''}{text}", text)
 
 
 def _in_header(name: str, value: str, *secrets: str) -> _Credentials:
@@ -253,7 +269,8 @@ def _basic(username: str, password: str) -> _Credentials:
 
 
 def _secrets(backend: BackendConfig, credentials: _Credentials, base_url: URL) -> list[str]:
-    secrets = [*credentials.secrets, *(secret.value for secret in backend.signing_secrets)]
+    listed = (*backend.signing_secrets, *backend.headers.values())
+    secrets = [*credentials.secrets, *(secret.value for secret in listed)]
     for url in (base_url, URL(backend.proxy.value if backend.proxy else "")):
         if password := url.password:
             secrets += _basic(url.user or "", password).secrets

@@ -7,6 +7,8 @@ from base64 import b64encode
 from collections.abc import Iterable
 from datetime import datetime
 
+import attrs
+
 from sp00ky_core.config import Secret
 from sp00ky_core.config.values import signing_key
 from sp00ky_core.contract.safety import SIGNATURE_HEADERS
@@ -25,11 +27,11 @@ class Signer:
     def signed(self, request: Request, at: datetime) -> Request:
         """Return the request with a signature by each secret, in their order; ``at`` is now, in UTC.
 
-        The id is that of ``Idempotency-Key``, the same for all attempts of a job, with ``%2E`` for each dot:
+        The id is the job's, the same for all its attempts, with ``%2E`` for each dot:
         ``id.timestamp.body`` splits in one way only, and as an id's own ``%`` is escaped, no two ids look
         alike. Where the request has no body the empty one is signed.
         """
-        message_id, timestamp = request.own["Idempotency-Key"].replace(".", "%2E"), str(int(at.timestamp()))
+        message_id, timestamp = request.job_id.replace(".", "%2E"), str(int(at.timestamp()))
         signed = f"{message_id}.{timestamp}.".encode() + request.body
         signatures = [f"v1,{b64encode(hmac.digest(key, signed, 'sha256')).decode()}" for key in self._keys]
         added = {
@@ -37,4 +39,4 @@ class Signer:
             _TIMESTAMP: timestamp,
             _SIGNATURE: " ".join(signatures),
         }
-        return Request(template=request.template, own={**request.own, **added}, body=request.body)
+        return attrs.evolve(request, own={**request.own, **added})

@@ -26,21 +26,25 @@ paths:
     put:
       operationId: putX
       security: [{a: []}]
-      parameters: [{in: query, name: q}, {in: query, name: r}]
+      parameters: [{in: query, name: q}, {in: query, name: r}, {in: header, name: Cookie}, {in: query}]
       requestBody: {content: {text/plain: {}, image/png: {}}}
     get: {security: [{b: []}], parameters: [{in: query, name: bad, schema: {type: nope}}]}
   /y: {get: {security: [{b: []}]}}
+  /../z: {get: {}, put: {}}
 """)
     with (migrated / "sp00ky.yml").open("a") as file:
         file.write("  twin: {spec: ./openapi.json, baseUrl: 'http://x.test', method: {table: twin}}\n")
     sp00ky("migrate")
     checked = sp00ky("check", "--verbose")
-    parts = "path: id; query: q, r; body: text/plain, image/png"
+    parts = (
+        "path: id; query: q, r; body: text/plain, image/png; not sent: header Cookie, query (without a name)"
+    )
     reason = "its body, text/plain, isn't an object"
     assert f"api, twin: PUT /x/{{id}} (putX): explicit form ({reason}); {parts}" in checked.out.splitlines()
-    assert checked.out.count("can't be called") == 1
+    assert "3 of 5 operations in openapi.json can't be called" in checked.out
     assert "1 operation needs `auth: {type: apiKey, in: header, name: X-A}`: PUT /x/{id}; " in checked.out
-    assert checked.out.count("others need another: call these by a backend of their own") == 4
+    fixes = [line.rpartition("`auth` and another table")[2] for line in checked.out.splitlines()]
+    assert [fixes.count(added) for added in (", unless `headers` or a plugin adds it", "")] == [2, 2]
 
 
 def test_an_operation_id_that_names_nothing_is_not_listed(migrated: Path, sp00ky: Any) -> None:
@@ -80,6 +84,8 @@ NONE = BackendConfig(name="api", spec=Path("openapi.yml"), base_url="http://x.te
 BEARER = attrs.evolve(NONE, token_file=Path("token"))
 BASIC = attrs.evolve(NONE, auth="basic", username=Secret("u"), password=Secret("p"))
 KEY = attrs.evolve(NONE, auth="apiKey", auth_name="X-Key", token=Secret("t"))
+HEADERS = attrs.evolve(NONE, headers={"x-OTHER": Secret("k")})
+BOT = attrs.evolve(KEY, auth_name="Authorization", auth_prefix="Bot ")
 TLS = attrs.evolve(NONE, tls=TlsConfig(cert=Path("client.pem")))
 
 
@@ -96,10 +102,15 @@ TLS = attrs.evolve(NONE, tls=TlsConfig(cert=Path("client.pem")))
             KEY,
             "{type: apiKey, in: header, name: x-key}",
         ),
+        (
+            {"type": "apiKey", "place": "header", "key": "X-Other"},
+            HEADERS,
+            "{type: apiKey, in: header, name: X-Other}",
+        ),
         ({"type": "apiKey", "place": "query", "key": "k"}, None, "{type: apiKey, in: query, name: k}"),
     ],
 )
 def test_a_scheme_is_met_by_its_own_auth(scheme: Any, meets: BackendConfig | None, wanted: str) -> None:
     operation = Operation(path="/x", security=((Scheme(**scheme),),))
-    for backend in (NONE, BEARER, BASIC, KEY, TLS):
+    for backend in (NONE, BEARER, BASIC, KEY, HEADERS, BOT, TLS):
         assert unmet_security(operation, backend) == (None if backend is meets else wanted)

@@ -663,6 +663,19 @@ def test_retries_of_a_backend(load: Load) -> None:
         ("auth: {type: token}", "auth: it has neither `token` nor `tokenFile`; write one"),
         ("auth: {token: {vault: 5}}", "auth.token: expected text, or {vault: NAME}"),
         ("auth: {token: {vault: SP00KY_STORE}}", "auth.token: SP00KY_... are sp00ky's own settings"),
+        ("auth: {token: t0k3n, prefix: x}", "token has no `prefix`; remove it"),
+        ("auth: {type: apiKey, name: X-A, prefix: é, token: t0k3n}", "auth.prefix: expected ASCII"),
+        ("auth: {type: apiKey, in: query, name: a, prefix: A, token: t0k3n}", "auth.prefix: it stands"),
+        ("auth: {type: apiKey, name: X-A, token: t0k3n}, headers: {x-a: b}", "X-A is sent by `auth`"),
+        ("headers: t0k3n", "backends.api.headers: expected a mapping from a header to its text"),
+        ("headers: {'a b': t0k3n}", "headers: 'a b' can't be a header's name"),
+        ("headers: {X-A: 7}", "headers: 'X-A': expected text that isn't empty, in quotes"),
+        ("headers: {X-A: t0k3né}", "headers: 'X-A': expected ASCII"),
+        ("headers: {X-A: a, x-a: t0k3n}", "headers: 'x-a' is there twice"),
+        ("headers: {authorization: t0k3n}", "by what sends the request; say it under `auth`"),
+        ("headers: {Idempotency-Key: t0k3n}", "by what sends the request; remove it"),
+        ("headers: {X-A: {vault: SP00KY_STORE}}", "headers: SP00KY_... are sp00ky's own settings"),
+        ("header: {X-A: b}", "did you mean 'headers'?"),
         ("timeout: {vault: TOKEN}", "timeout: expected a duration"),
         ("refRoots: ./x", "refRoots: expected a list"),
         ("path: [x]", "path: expected the folder"),
@@ -728,13 +741,23 @@ def test_signing_secrets_are_read_and_never_shown(load: Load, written: str, read
     assert "s3cret" not in repr(backend)
 
 
+def test_headers_are_read_and_never_shown(load: Load) -> None:
+    written = "{X-Version: ' 2022-06-28 ', X-Key: {vault: KEY}, vault: '${KEY}'}"
+    backend = load(f"backends: {{api: {{{SOUND}, headers: {written}}}}}", {"KEY": "s3cret"}).backends["api"]
+    read = {"X-Version": "2022-06-28", "X-Key": "s3cret", "vault": "s3cret"}
+    assert {name: secret.value for name, secret in backend.headers.items()} == read
+    assert "s3cret" not in repr(backend)
+
+
 def test_all_that_a_runner_lacks_is_said_at_once(load: Load, tmp_path: Path) -> None:
     """Not what only the connection to the store needs."""
     config = load(
         f"""
 store: '${{S}}'
 backends:
-  a: {{{SOUND}, timeout: '${{T}}', auth: {{token: '${{TOKEN}}'}}, signingSecret: ['${{NEW}}']}}
+  a:
+    {{{SOUND}, timeout: '${{T}}', auth: {{token: '${{TOKEN}}'}}, signingSecret: ['${{NEW}}'],
+    headers: {{X: '${{X}}'}}}}
   b: {{{SOUND}, auth: {{tokenFile: ./gone}}}}
   c: {{{SOUND}, auth: {{token: {{vault: TOKEN}}}}}}
 """,
@@ -746,6 +769,8 @@ backends:
     vault = "the environment variable TOKEN is not set, which the vault's TOKEN is read from"
     assert str(caught.value).split("; ") == [
         f"{config.file}: backends.a.auth.token: the environment variable TOKEN is not set",
+        "set it",
+        "backends.a.headers: the environment variable X is not set",
         "set it",
         "backends.a.timeout: the environment variable T is not set",
         "set it",

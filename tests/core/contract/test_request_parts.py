@@ -62,7 +62,7 @@ def test_what_would_be_taken_for_something_else_is_refused() -> None:
     operation = Operation(
         path="/x",
         parameters=(Parameter(place="query", name="e"), Parameter(place="query", name="p")),
-        credentials=frozenset({("query", "key")}),
+        configured={("query", "key"): "auth"},
     )
     for name in ("p", "key"):
         with pytest.raises(PartsRefused) as caught:
@@ -141,3 +141,47 @@ def test_an_operation_s_own_names_go_first(tmp_path: Path, name: str) -> None:
 def test_an_escaped_mark_is_one_too(tmp_path: Path) -> None:
     contract = operation_of(tmp_path, {})
     assert sent(contract, json.loads('{"\\u0024body": [1]}')).body == b"[1]"
+
+
+CLOSED = ("Cookie", "Authorization", "Accept", "Connection", "Content-Type", "a b")
+
+
+@pytest.mark.parametrize("body", [{}, None])
+def test_a_declared_header_that_no_payload_sets_is_withheld_and_the_explicit_form_says_so(
+    tmp_path: Path, body: Any
+) -> None:
+    contract = operation_of(tmp_path, body, *(("header", name) for name in CLOSED), ("query", "q"))
+    found = sent(contract, {"q": 1, **dict.fromkeys(CLOSED, "x")})
+    assert (found.query, found.headers, found.body) == ("q=1", {}, b"" if body is None else b"{}")
+    payload = {"$header": {"Cookie": "x"}, **({} if body is None else {"$body": {}})}
+    (violation,) = contract.violations("/x", payload)
+    assert str(violation) == "/$header/Cookie: no payload may set it: a request has the outbox's own, or none"
+    known = operation_of(tmp_path, {"properties": {"Accept": {}}}, ("header", "Accept"))
+    assert sent(known, {"Accept": "x"}).body == b'{"Accept":"x"}'
+
+
+def test_a_parameter_without_a_name_is_never_sent(tmp_path: Path) -> None:
+    contract = operation_of(tmp_path, {}, ("query", ""), ("query", "q"))
+    assert contract.operations["/x"].withheld == {("query", "")}
+    assert sent(contract, {"q": 1, "": 2}) == RequestParts(
+        path="/x", query="q=1", body=b'{"":2}', content_type="application/json"
+    )
+
+
+def test_a_query_that_is_a_part_of_the_path_is_sent_with_each_request(tmp_path: Path) -> None:
+    parameters = [{"in": "query", "name": name} for name in ("beta", "page", "sort")]
+    beta = {"parameters": parameters, "operationId": "betaX"}
+    paths = {"/x": {"post": {}}, "/x?beta=a+b&v": {"post": beta}}
+    (tmp_path / "openapi.json").write_text(json.dumps({"openapi": "3.1.0", "paths": paths}))
+    contract = load(tmp_path / "openapi.json")
+    for text in ("/x?beta=a+b&v", "POST /x?beta=a+b&v", "betaX"):
+        operation = contract.operation(text)
+        assert operation is not None
+        assert operation.name == "/x?beta=a+b&v"
+    assert request_parts(operation, {"page": 2}, new_boundary=str).query == "beta=a+b&v&page=2"
+    for payload, pointer in (({"beta": 1}, "/beta"), ({"$query": {"beta": 1}}, "/$query/beta")):
+        (violation,) = contract.violations("betaX", payload)
+        assert str(violation) == f"{pointer}: it is filled from the path's query, so no payload may have it"
+    (violation,) = contract.violations("betaX", {"sort": {"beta": 1}})
+    assert violation.pointer == "/sort/beta"
+    assert not contract.has("/x?beta=b")

@@ -13,7 +13,7 @@ class Reading:
 
     def __init__(self, limit: int) -> None:
         template = Template(method="POST", url=URL("http://x/y"), headers={})
-        request = Request(template=template, own={}, body=b"")
+        request = Request(template=template, job_id="job:1", own={}, body=b"")
         self.exchange = Exchange(request=request, origin=Origin("x", 80), limit=limit)
         self.response = self.exchange.response = Response(status=200)
 

@@ -56,7 +56,7 @@ class Scene:
         self.wire = Wire(self.connection, room)
         self.connection.connection_made(self.wire)
         template = Template(method=method, url=URL("http://x.test/"), headers={})
-        request = Request(template=template, own={}, body=body)
+        request = Request(template=template, job_id="job:1", own={}, body=body)
         self.exchange = Exchange(request=request, origin=Origin("x.test", 80), limit=MEBIBYTE)
 
     def start(self) -> Scene:

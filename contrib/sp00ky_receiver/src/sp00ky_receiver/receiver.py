@@ -75,7 +75,7 @@ class Receiver:
     def verify(self, request: Request) -> Call:
         """Return the call that a request is; nothing is read or written for it.
 
-        Its key is what was signed: ``webhook-id``, which an outbox gives the value of ``Idempotency-Key``.
+        Its key is what was signed: ``webhook-id``, which an outbox gives the job's id.
 
         Raises:
             Refused: the body is too long, the signature isn't the sender's, or there is no key; ``answer()``

@@ -12,13 +12,14 @@ def message_of(attempt: Attempt, event_type: str | None) -> Message:
     job = attempt.job
     traced = {"traceparent": job.traceparent} if job.traceparent else {}
     own = {"Idempotency-Key": job.id, "Sp00ky-Attempt": f"{attempt.number}"}
+    static = {name: secret.value for name, secret in attempt.backend.headers.items()}
     event = {} if event_type is None else _event(attempt, event_type)
     return Message(
         job.payload_json,
         content_type="application/json",
         delivery_mode=DeliveryMode.PERSISTENT,
         message_id=job.id,
-        headers={**traced, **attempt.headers, **event, **own},
+        headers={**static, **traced, **attempt.headers, **event, **own},
     )
 
 

@@ -20,6 +20,7 @@ from sp00ky_conformance.transport.behaviours import WITHOUT_A_RESULT
 from sp00ky_conformance.transport.peer import refusing
 from sp00ky_conformance.transport.signing_suite import SigningConformance
 from sp00ky_conformance.transport.suite import result_of, unanswered
+from sp00ky_core.config import Secret
 from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.ports import Transport
 
@@ -106,6 +107,19 @@ class HttpTransportConformance(SigningConformance):
         assert headers["idempotency-key"] == "job:018f4e2a"
         assert headers["host"] == server.url.removeprefix("http://")
         assert "x-split" not in headers
+
+    async def test_sends_the_headers_of_the_configuration_and_shows_none(
+        self, delivering: Transport, server: MisbehavingBackend
+    ) -> None:
+        attempt = attempt_for(server.url, "/echo/1", headers={"x-ghost": "a plugin's"})
+        static = {"X-Ghost": Secret("wh1te-lady"), "Accept": Secret("text/x-ghost")}
+        backend = attrs.evolve(attempt.backend, auth="apiKey", auth_name="Authorization", auth_prefix="Bot ")
+        backend = attrs.evolve(backend, headers=static)
+        outcome = await delivering.deliver(attrs.evolve(attempt, backend=backend))
+        headers = server.requests[0].headers
+        assert (headers["x-ghost"], headers["accept"]) == ("wh1te-lady", "text/x-ghost")
+        assert headers["authorization"] == f"Bot {TOKEN}"
+        assert "wh1te" not in str(result_of(outcome))
 
     async def test_fills_path_parameters_as_one_segment_each(
         self, delivering: Transport, server: MisbehavingBackend

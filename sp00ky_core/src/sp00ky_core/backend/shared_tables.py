@@ -36,7 +36,7 @@ def clash(group: Sequence[Backend]) -> str:
 
 
 def _paths(backend: Backend) -> set[str]:
-    return {operation.path for operation in backend.contract.operations.values()}
+    return {operation.key for operation in backend.contract.operations.values()}
 
 
 def _forget_shared_ids(group: Sequence[Backend]) -> None:

@@ -252,8 +252,11 @@ def _values(operation: Operation, parameters: Iterable[str]) -> Iterable[tuple[P
 
 def _why_none(operation: Operation, name: str) -> str:
     """Say why an operation has no parameter of a name."""
-    if any(name == filled for _, filled in operation.credentials):
-        return "it is filled from the backend's `auth`; leave it out"
+    for (_, closed), source in operation.configured.items():
+        if name == closed:
+            return f"it is filled from {source}; leave it out"
+    if any(name == closed for _, closed in operation.withheld):
+        return "no payload may set it; leave it out"
     schemas = [body.schema for body in operation.bodies if body.schema]
     if any(name == known for schema in schemas for known, _ in properties(schema)):
         return f"it belongs to the body; use --body '{{\"{name}\": ...}}'"

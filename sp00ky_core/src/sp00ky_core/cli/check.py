@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from sp00ky_core.cli.output import show, slow
 from sp00ky_core.config import BackendConfig, unready
 from sp00ky_core.contract.loading import OpenContract
 from sp00ky_core.contract.operation import PLACES, Operation, Scheme
+from sp00ky_core.contract.safety import CLOSED_HEADERS
 from sp00ky_core.errors import AdapterMissing, Sp00kyError
 from sp00ky_core.hints import install_hint
 from sp00ky_core.job.job import JobStatus
@@ -215,18 +217,21 @@ def _counted(count: int, noun: str) -> str:
 def _security_findings(name: str, backend: Backend, *, verbose: bool) -> Iterator[Finding]:
     lacking: dict[str, list[str]] = {}
     is_met = False
+    may_be_added = set[str]()
     for operation in backend.contract.operations.values():
         unmet = unmet_security(operation, backend.config)
         if unmet is not None:
             lacking.setdefault(unmet, []).append(operation.name)
+            may_be_added |= {unmet} if any(map(_may_be_added, chain(*operation.security))) else set()
         is_met |= unmet is None and bool(operation.security)
-    fix = "write that under `auth`, unless a plugin adds it"
+    way = "write that under `auth`"
     if len(lacking) + is_met > 1:
-        fix = (
+        way = (
             "others need another: call these by a backend of their own, of the same document, with that "
-            "`auth` and another table, unless a plugin adds it"
+            "`auth` and another table"
         )
     for unmet, names in lacking.items():
+        fix = f"{way}, unless `headers` or a plugin adds it" if unmet in may_be_added else way
         count, more = len(names), "" if verbose else ", ..."
         listed = ", ".join(names if verbose else names[:3]) + (more if count > len(names[:3]) else "")
         yield Finding.warning(
@@ -241,9 +246,9 @@ async def _waiting_findings(outbox: Outbox) -> AsyncIterator[Finding]:
     """Yield what waits for a path that may have meant another method when it was written."""
     for name, backend in outbox.backends.items():
         operations = backend.contract.operations.values()
-        others = {operation.path for operation in operations if operation.name != operation.path}
+        others = {operation.key for operation in operations if operation.name != operation.key}
         posted = (operation for operation in operations if operation.method == "POST")
-        unclear = {operation.name for operation in posted if operation.path in others}
+        unclear = {operation.name for operation in posted if operation.key in others}
         if not unclear or backend.config.spec is None:
             continue
         changed = datetime.fromtimestamp(backend.config.spec.stat().st_mtime, UTC)
@@ -265,11 +270,14 @@ def _operations(documents: Iterable[tuple[str, Backend]]) -> Iterator[Mapping[st
                 "backend": names,
                 "operation": operation.name,
                 "method": operation.method,
-                "path": operation.path,
+                "path": operation.key,
                 "operationId": operation.operation_id if operation.operation_id in naming else None,
                 "form": operation.form,
                 "reason": operation.reason,
                 "parameters": _parameters(operation),
+                "notSent": [
+                    f"{place} {name or '(without a name)'}" for place, name in sorted(operation.withheld)
+                ],
                 "mediaTypes": [body.media_type for body in operation.bodies],
             }
 
@@ -287,6 +295,7 @@ def _operation_line(operation: Mapping[str, Any]) -> str:
     reason = f" ({operation['reason']})" if operation["reason"] else ""
     operation_id = f" ({operation['operationId']})" if operation["operationId"] else ""
     names_by_place = {**operation["parameters"], "body": operation["mediaTypes"]}
+    names_by_place["not sent"] = operation["notSent"]
     parts = "".join(f"; {place}: {', '.join(names)}" for place, names in names_by_place.items() if names)
     name = f"{operation['method']} {operation['path']}{operation_id}"
     return one_line(f"{operation['backend']}: {name}: {operation['form']} form{reason}{parts}")
@@ -326,6 +335,12 @@ def unmet_security(operation: Operation, backend: BackendConfig) -> str | None:
     return " or ".join(dict.fromkeys(" and ".join(map(_shown, schemes)) for schemes in lacking))
 
 
+def _may_be_added(scheme: Scheme) -> bool:
+    """Tell whether a scheme wants a header that isn't ``auth``'s alone to send."""
+    is_key = (scheme.type, scheme.place) == ("apiKey", "header")
+    return is_key and scheme.key.lower() not in CLOSED_HEADERS
+
+
 def _is_met(scheme: Scheme, backend: BackendConfig) -> bool:
     has_token = backend.token is not None or backend.token_file is not None
     is_bearer = backend.auth is None and has_token
@@ -334,10 +349,9 @@ def _is_met(scheme: Scheme, backend: BackendConfig) -> bool:
         return backend.tls is not None and backend.tls.cert is not None
     if scheme.type != "apiKey":
         return is_basic if scheme.type == "basic" else is_bearer and scheme.type in _BEARER
-    if (scheme.place, scheme.key.lower()) == ("header", "authorization"):
-        return is_bearer or is_basic
-    place, name = backend.credential or ("", "")
-    return scheme.place == place and scheme.key.lower() == name.lower()
+    name = scheme.key.lower() if scheme.place == "header" else scheme.key
+    is_sent = (scheme.place, name) in backend.configured
+    return is_sent or ((scheme.place, name) == ("header", "authorization") and (is_bearer or is_basic))
 
 
 def _shown(scheme: Scheme) -> str:

@@ -28,6 +28,8 @@ class Secrets:
         self._remember_tokens()
         for backend in self._backends:
             self._texts.update(secret.value for secret in backend.signing_secrets)
+            sent = (secret.value for secret in backend.headers.values())
+            self._texts.update(text for text in sent if len(text) >= SHORTEST_TOKEN)
             if backend.password is not None:
                 self._texts.update(_password(backend.password.value))
         if config.surrealdb and config.surrealdb.password:

@@ -38,6 +38,7 @@ class Key:
         places: Dotted, inside the mapping of the field's class. The first that is there counts.
         needed: Enqueueing needs it too. Of another, a variable may be unset where no runner is.
         secret: It may be ``{vault: NAME}``.
+        each: Not it, but each value of the mapping that it is.
         shorthand: Reads the text, the number or the boolean that may stand for the mapping.
         unset: What a required key has while its variable isn't set.
     """
@@ -46,6 +47,7 @@ class Key:
     places: tuple[str, ...] = ()
     needed: bool = False
     secret: bool = False
+    each: bool = False
     shorthand: Callable[[Any], Any] | None = None
     unset: Any = None
 
@@ -261,6 +263,8 @@ class SectionReader:
     def _expanded(self, raw: Any, key: Key) -> Any:
         if self._environ is None:
             return raw
+        if key.each and isinstance(raw, dict):
+            return {name: self._expanded(value, attrs.evolve(key, each=False)) for name, value in raw.items()}
         return from_vault(raw, self._environ) if key.secret else expanded(raw, self._environ)
 
     def _check_keys(self, mapping: Mapping[Any, Any], ours: Iterable[str], at: str, kind: str) -> None:

@@ -196,6 +196,8 @@ def _read(reader: SectionReader, entry: Entry, transports: Transports, folder: P
 
 
 def _check_credentials(entry: Entry, backend: BackendConfig, name: str, traits: TransportTraits) -> None:
+    if entry.raw.get("headers") and not traits.headers:
+        raise KeyProblem(f"{entry.at}.headers", f"the transport {name} sends no headers; remove it")
     if entry.raw.get("auth") is None or (backend.auth or "token") in traits.credentials:
         return
     if not traits.credentials:
@@ -243,6 +245,10 @@ def _check_auth(reader: SectionReader, entry: Entry, backend: BackendConfig) -> 
         raise KeyProblem(f"{at}.type", f"{kind} needs `{_OF_AUTH[name]}`; write it")
     if tokens <= written:
         raise KeyProblem(at, "it has both `token` and `tokenFile`; remove one")
+    if backend.auth_prefix is not None and backend.auth_place in ("query", "cookie"):
+        raise KeyProblem(f"{at}.prefix", "it stands before a key in a header alone; remove it, or `in`")
+    if backend.auth_name and backend.auth_name.lower() in map(str.lower, backend.headers):
+        raise KeyProblem(f"{entry.at}.headers", f"{backend.auth_name} is sent by `auth`, too; remove one")
     if allowed and written.isdisjoint(tokens):
         raise KeyProblem(at, "it has neither `token` nor `tokenFile`; write one")
 
@@ -254,7 +260,7 @@ _OF_AUTH = {
 }
 _BY_TYPE = {
     "basic": ({"username", "password"}, set[str]()),
-    "apiKey": ({"auth_name"}, {"auth_place", "token", "token_file"}),
+    "apiKey": ({"auth_name"}, {"auth_place", "auth_prefix", "token", "token_file"}),
 }
 
 

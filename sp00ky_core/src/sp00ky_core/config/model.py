@@ -65,6 +65,7 @@ class TransportTraits:
         contract: Where a backend's operations are from: ``openapi``, the document that ``spec`` names;
             ``own``, ``document`` where there is no ``spec``; ``none``: any path and JSON object may be
             enqueued, and ``deliver`` says ``unknown_route``.
+        headers: Whether it sends a backend's ``headers``.
     """
 
     scheme: str = "http"
@@ -72,6 +73,7 @@ class TransportTraits:
     options: type[Any] | None = None
     credentials: frozenset[CredentialKind] = ALL_CREDENTIALS
     contract: ContractKind = "openapi"
+    headers: bool = True
 
 
 _TIMEOUT = read.seconds(0, 86_400, above=True)
@@ -83,6 +85,8 @@ _OVERRIDABLE = ("timeoutOverridable", "deploy.timeoutOverridable")
 _ROOTS = read.listed(read.path, "[./shared]")
 _AUTH = key(read.auth_type, "auth.type", needed=True)
 _AUTH_PLACE = key(read.one_of("header", "query", "cookie", quotes=False), "auth.in", needed=True)
+_PREFIX = key(read.header_text, "auth.prefix")
+_HEADERS = key(read.headers, secret=True, each=True)
 _SIGNING = key(read.signing_secrets, "signingSecret", secret=True)
 _BASE_URLS = key(read.listed(read.backend_url, "[http://localhost:8001]"))
 _STATUSES = read.listed(read.whole(100, 599), "[400, 422]", frozenset)
@@ -280,10 +284,12 @@ class BackendConfig:
         auth: How requests show who sends them; None: with a bearer token, if there is one.
         auth_place: Where the token of ``apiKey`` goes: ``header`` (None), ``query`` or ``cookie``.
         auth_name: Its name there.
+        auth_prefix: What stands before it in a header.
         token: Sent as ``Authorization: Bearer``, or as the key of ``apiKey``; see ``current_token``.
         token_file: Holds the token instead, and is read again when it changes.
         username: Of ``basic``.
         password: Of ``basic``.
+        headers: What each request has besides, by the header's name.
         timeout: Seconds for a whole attempt.
         timeout_overridable: A job's own timeout counts.
         concurrency: Attempts at a time, per process.
@@ -317,10 +323,12 @@ class BackendConfig:
     auth: Literal["basic", "apiKey"] | None = field(default=None, metadata=_AUTH)
     auth_place: Literal["header", "query", "cookie"] | None = field(default=None, metadata=_AUTH_PLACE)
     auth_name: str | None = field(default=None, metadata=key(read.credential_name, "auth.name", needed=True))
+    auth_prefix: str | None = field(default=None, metadata=_PREFIX)
     token: Secret | None = field(default=None, metadata=key(read.token, "auth.token", secret=True))
     token_file: Path | None = field(default=None, metadata=key(read.path, "auth.tokenFile"))
     username: Secret | None = field(default=None, metadata=key(read.username, "auth.username", secret=True))
     password: Secret | None = field(default=None, metadata=key(read.secret, "auth.password", secret=True))
+    headers: Mapping[str, Secret] = field(factory=dict, hash=False, metadata=_HEADERS)
     timeout: float = field(default=10.0, metadata=key(_TIMEOUT, "timeout", "deploy.timeout"))
     timeout_overridable: bool = field(default=False, metadata=key(read.boolean, *_OVERRIDABLE, needed=True))
     concurrency: int = field(default=50, metadata=key(_CONCURRENCY, "concurrency", "method.concurrency"))
@@ -362,6 +370,14 @@ class BackendConfig:
         if self.auth != "apiKey" or self.auth_name is None:
             return None
         return self.auth_place or "header", self.auth_name
+
+    @property
+    def configured(self) -> Mapping[tuple[str, str], str]:
+        """What fills a request's parameters, by place and name, that of a header in lower case."""
+        sent = {("header", name.lower()): "the backend's `headers`" for name in self.headers}
+        place, name = self.credential or ("", "")
+        key = (place, name.lower() if place == "header" else name)
+        return {**sent, key: "the backend's `auth`"} if name else sent
 
     def current_token(self) -> Secret | None:
         """Return the token as it is now; ``tokenFile`` is read again if it has changed.

@@ -18,7 +18,14 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
-from sp00ky_core.contract.safety import HEADER_NAME, path_problem
+from sp00ky_core.contract.safety import (
+    CLOSED_HEADERS,
+    HEADER_NAME,
+    HEADER_VALUE,
+    KEY_HEADER,
+    SIGNATURE_HEADERS,
+    path_problem,
+)
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
 from sp00ky_core.errors import ConfigError
 from sp00ky_core.hints import near_miss, shown
@@ -57,6 +64,8 @@ _HTTP = ("http", "https")
 _PROXY = re.compile(r"http://([^\s/?#@]+@)?(?P<place>[^\s/?#@]+)/?")
 _SIGNING = "whsec_"
 _SIGNING_BYTES = range(24, 65)  # as Standard Webhooks has it
+_OF_A_REQUEST = CLOSED_HEADERS.union(SIGNATURE_HEADERS, (KEY_HEADER, "sp00ky-attempt", "traceparent"))
+_OF_A_REQUEST |= {"content-type"}
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
 
@@ -107,6 +116,35 @@ def token(value: Any) -> Secret:
             "expected a token of printable ASCII without spaces or line ends (or is there one at its end?)"
         )
     return given
+
+
+def header_text(value: Any) -> str:
+    """Read text that a header may have, such as ``Bot`` and a space."""
+    written = text(value)
+    if not HEADER_VALUE.fullmatch(written):
+        raise ReadProblem("expected ASCII without control characters")
+    return written
+
+
+def headers(value: Any) -> dict[str, Secret]:
+    """Read what each request has besides: the text of each header, never shown, by its name."""
+    if not isinstance(value, dict):
+        raise ReadProblem("expected a mapping from a header to its text, such as {X-Version: '2'}")
+    found: dict[str, Secret] = {}
+    for name, given in value.items():
+        shown_name = f"{name!r:.80}"
+        if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
+            raise ReadProblem(f"{shown_name} can't be a header's name")
+        if name.lower() in _OF_A_REQUEST:
+            fix = "say it under `auth`" if name.lower() == "authorization" else "remove it"
+            raise ReadProblem(f"{shown_name} is set by what sends the request; {fix}")
+        if name.lower() in map(str.lower, found):
+            raise ReadProblem(f"{shown_name} is there twice; remove one")
+        try:
+            found[name] = Secret(header_text(secret(given).value.strip()))
+        except ReadProblem as error:
+            raise ReadProblem(f"{shown_name}: {error}") from None
+    return found
 
 
 def username(value: Any) -> Secret:

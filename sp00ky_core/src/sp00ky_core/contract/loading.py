@@ -36,8 +36,8 @@ class Documented(Protocol):
         """Where its requests go."""
 
     @property
-    def credential(self) -> tuple[str, str] | None:
-        """Where its token goes, which no payload may set: "header", "query" or "cookie", and the name."""
+    def configured(self) -> Mapping[tuple[str, str], str]:
+        """What fills "header", "query" or "cookie" and the name there, a header's in lower case."""
 
 
 class Operations:
@@ -72,9 +72,8 @@ class Operations:
         self._add_operation_ids(named)
 
     def _add(self, item: PathItem) -> None:
-        if item.problem:
-            long_names = [f"{method} {item.path}" for method in item.ids]
-            self.names |= dict.fromkeys([item.path, *long_names], item.path)
+        if item.problem and not item.operations:
+            self.names[item.path] = item.path
             self.unusable[item.path] = item.problem
         short = item.short
         for method, operation in item.operations.items():
@@ -91,7 +90,8 @@ class Operations:
         if short is None and item.operations:
             listed = ", ".join(repr(f"{method} {item.path}") for method in item.operations)
             methods = ", ".join(item.operations).lower()
-            self.unclear[item.path] = f"it has {methods} and no post; name one: {listed}"
+            unclear = f"it has {methods} and no post; name one: {listed}"
+            self.unclear[item.path] = item.problem or unclear
 
     def _add_operation_ids(self, named: Mapping[str, Sequence[str]]) -> None:
         """Let operations be named by their ids, unless such a text names something else, or is another's."""
@@ -237,7 +237,7 @@ class OpenContract(Contract):
 
     def has(self, text: str) -> bool:
         """Whether a text may be a path."""
-        return spelling_problem(text) is None
+        return spelling_problem(text) is None and "?" not in text
 
     def _check(self, text: str) -> PayloadCheck | None:
         if not self.has(text):
@@ -267,7 +267,7 @@ def load_operations(
     try:
         documents = Documents(file, ref_roots, root=document)
         schemas = Schemas(reads_beside_references=documents.minor > 0)
-        items = path_items(documents, backend.credential)
+        items = path_items(documents, backend.configured)
         base_path = documents.root.value.get("basePath", "") if documents.is_swagger else ""
         return Operations(items, schemas, documents.digest, str(base_path).rstrip("/"))
     except DocumentProblem as error:

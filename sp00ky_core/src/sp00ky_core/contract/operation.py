@@ -125,7 +125,8 @@ class Operation:
     """One operation of a document.
 
     Attributes:
-        path: Exactly the key in the document.
+        path: The key in the document, without a query that is a part of it.
+        query: That query, which each request has.
         method: Upper case.
         operation_id: What the document calls it; None: nothing that is a text.
         name: What jobs are stored with: the path for POST and for a path's only method, else both.
@@ -136,13 +137,16 @@ class Operation:
         form: ``explicit`` where no flat payload could say what goes where.
         reason: Why that is so.
         own: Parameters that the flat form's body doesn't hold: its schema doesn't know them.
-        credentials: Places and names that a backend's ``auth`` fills, and no payload.
+        configured: Places and names of parameters that no payload fills, and what does: the backend's
+            ``auth`` or ``headers``, or the query.
+        withheld: Places and names of others that no payload fills; an empty name: one that has none.
         declares_reserved: Whether a name of its own would be taken for the explicit form.
         security: Alternatives, all of whose schemes a request meets; empty: none is needed.
         responses: The schemas of its results, by status (``201``, ``2XX``); None: anything, or none.
     """
 
     path: str
+    query: str = ""
     method: str = "POST"
     operation_id: str | None = None
     name: str = attrs.field()
@@ -153,14 +157,15 @@ class Operation:
     form: Literal["flat", "explicit"] = "flat"
     reason: str = ""
     own: frozenset[str] = attrs.field()
-    credentials: frozenset[tuple[str, str]] = frozenset()
+    configured: Mapping[tuple[str, str], str] = attrs.field(factory=dict, hash=False)
+    withheld: frozenset[tuple[str, str]] = frozenset()
     declares_reserved: bool = False
     security: tuple[tuple[Scheme, ...], ...] = ()
     responses: Mapping[str, Node | None] = attrs.field(factory=dict, eq=False, repr=False)
 
     @name.default
     def _name(self) -> str:
-        return self.path if self.method == "POST" else self.long_name
+        return self.key if self.method == "POST" else self.long_name
 
     @spellings.default
     def _spellings(self) -> tuple[str, ...]:
@@ -171,9 +176,14 @@ class Operation:
         return frozenset(parameter.name for parameter in self.parameters)
 
     @property
+    def key(self) -> str:
+        """Its path, exactly as the document has it."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
     def long_name(self) -> str:
         """Its method and path."""
-        return f"{self.method} {self.path}"
+        return f"{self.method} {self.key}"
 
     def at(self, place: str) -> list[Parameter]:
         """Return the parameters of a place."""
@@ -188,7 +198,7 @@ class Operation:
     def is_plain(self) -> bool:
         """Tell whether a flat payload is sent as it is: as JSON, and with no parameters."""
         has_json = self.body is not None and self.body.format == "json"
-        return has_json and self.form == "flat" and not self.parameters and not self.credentials
+        return has_json and self.form == "flat" and not (self.parameters or self.own or self.configured)
 
     @property
     def has_result(self) -> bool:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import attrs
 
 from sp00ky_core.contract.bodies import essence, format_of, is_json, precedence, sendable
 from sp00ky_core.contract.documents import DocumentProblem, Documents, Node
 from sp00ky_core.contract.operation import RESERVED, Body, Encoding, Operation, Parameter, Place, Scheme
-from sp00ky_core.contract.safety import CLOSED_HEADERS, HEADER_NAME, SIGNATURE_HEADERS, path_problem
+from sp00ky_core.contract.safety import (
+    CLOSED_HEADERS,
+    HEADER_NAME,
+    KEY_HEADER,
+    SIGNATURE_HEADERS,
+    path_problem,
+    query_problem,
+)
 from sp00ky_core.contract.schema import is_read_only
 from sp00ky_core.contract.value_types import allows_common, is_base64, is_bytes, types_of
 
@@ -30,8 +37,9 @@ _STYLES: Mapping[Place, frozenset[str]] = {
 }
 # OpenAPI ignores the first three as parameters; all are sent anyway, or belong to the connection.
 _SENT = {"accept", "content-type", "authorization", "host", "content-length", "accept-encoding"}
-_SENT |= {"connection", "idempotency-key", "sp00ky-attempt"}
+_SENT |= {"connection", "sp00ky-attempt"}
 _CLOSED = CLOSED_HEADERS.union(SIGNATURE_HEADERS)
+_IN_BODY = frozenset({"body", "formData"})  # of Swagger
 
 
 @attrs.frozen(kw_only=True)
@@ -42,7 +50,7 @@ class PathItem:
         path: The path.
         operations: By method, upper case: the operation, or why it can't be called.
         ids: By method: the ``operationId``.
-        problem: Why nothing of it can be.
+        problem: Why nothing of it can be; its operations say so, too.
     """
 
     path: str
@@ -60,8 +68,12 @@ class PathItem:
         return methods[0] if len(methods) == 1 else None
 
 
-def path_items(documents: Documents, credential: tuple[str, str] | None = None) -> Iterator[PathItem]:
-    """Read every path of a document; ``credential`` is the place and name that a backend's ``auth`` fills.
+Sources = Mapping[tuple[str, str], str]
+"""What fills parameters, by place and name, that of a header in lower case."""
+
+
+def path_items(documents: Documents, configured: Sources) -> Iterator[PathItem]:
+    """Read every path of a document; ``configured`` is what no payload fills.
 
     Raises:
         DocumentProblem: the document has no paths.
@@ -70,61 +82,71 @@ def path_items(documents: Documents, credential: tuple[str, str] | None = None) 
     if paths is None or not isinstance(paths.value, dict):
         problem = "it is missing" if paths is None or paths.value is None else "it isn't a mapping"
         raise DocumentProblem(f"{problem}; expected a mapping from a path to what it takes", "paths")
-    reading = _Reading(documents, credential)
+    reading = _Reading(documents, configured)
     for path, item in paths.children():
         if not path.startswith("x-"):
             try:
                 yield reading.path_item(path, item)
             except DocumentProblem as error:
-                yield PathItem(path=path, problem=error.problem, ids=dict(_ids([item])))
+                written = item.value if isinstance(item.value, dict) else {}
+                unusable = {method.upper(): error.problem for method in METHODS if method in written}
+                yield PathItem(path=path, operations=unusable, problem=error.problem, ids=dict(_ids([item])))
 
 
 class _Reading:
     """Read operations, with what they share in the document."""
 
-    def __init__(self, documents: Documents, credential: tuple[str, str] | None) -> None:
-        self._credential = credential
+    def __init__(self, documents: Documents, configured: Sources) -> None:
+        self._configured = configured
         self._root = documents.root
         self._is_swagger = documents.is_swagger
         self._schemes = dict(_schemes(self._root))
 
     def path_item(self, path: str, item: Node) -> PathItem:
-        if problem := path_problem(path):
+        plain, has_query, query = path.partition("?")
+        if problem := path_problem(plain) or (query_problem(query) if has_query else None):
             raise DocumentProblem(problem)
-        if re.search(r"[{}]", _TEMPLATED.sub("", path)):
+        if re.search(r"[{}]", _TEMPLATED.sub("", plain)):
             raise DocumentProblem("a parameter is written {name}")
         items = _items(item)
         held = {method: node for method in METHODS if (node := _first(items, method)) is not None}
         if not held:
             raise DocumentProblem("it has no method that a job could use")
         shared = [*reversed(items)]
-        operations = {method.upper(): self._read(path, method, node, shared) for method, node in held.items()}
+        operations = {
+            method.upper(): self._read((plain, query), method, node, shared) for method, node in held.items()
+        }
         return PathItem(path=path, operations=operations, ids=dict(_ids(shared)))
 
-    def _read(self, path: str, method: str, node: Node, shared: list[Node]) -> Operation | str:
+    def _read(self, at: tuple[str, str], method: str, node: Node, shared: list[Node]) -> Operation | str:
         try:
-            return self._operation(path, method, node.followed(), shared)
+            return self._operation(at, method, node.followed(), shared)
         except DocumentProblem as error:
             return error.problem
 
-    def _operation(self, path: str, method: str, node: Node, shared: list[Node]) -> Operation:
+    def _operation(self, at: tuple[str, str], method: str, node: Node, shared: list[Node]) -> Operation:
+        path, query = at
         if not isinstance(node.value, dict):
             raise DocumentProblem(f"expected a mapping under {method!r}")
         declared, request = _declared([*shared, node]), node.get("requestBody")
         if self._is_swagger:
             declared, request = as_openapi_3(self._root, node, declared)
-        parameters = _filled(path, declared)
-        credentials = {(parameter.place, parameter.name) for parameter in parameters} & {self._credential}
-        bodies = _bodies(method, request)
+        fixed = {("query", name): "the path's query" for name, _ in parse_qsl(query, keep_blank_values=True)}
+        known = {**self._configured, **fixed}
+        sources = {key: known.get((key[0], _folded(*key))) for key in declared}
+        configured = {key: source for key, source in sources.items() if source}
+        left = {key: node for key, node in declared.items() if key not in configured}
+        parameters, bodies = _filled(path, left), _bodies(method, request)
+        filled = {(parameter.place, parameter.name) for parameter in parameters}
         operation = Operation(
             path=path,
+            query=query,
             method=method.upper(),
-            parameters=tuple(
-                parameter for parameter in parameters if (parameter.place, parameter.name) not in credentials
-            ),
+            parameters=parameters,
             bodies=bodies,
             needs_body=bool(bodies) and _is_required(request),
-            credentials=frozenset(credentials),
+            configured=configured,
+            withheld=frozenset(key for key in left.keys() - filled if key[0] not in _IN_BODY),
             security=self._security(node),
             responses=dict(_responses(node)),
         )
@@ -177,14 +199,19 @@ def _first(items: Iterable[Node], key: str) -> Node | None:
 
 
 def _declared(holders: Iterable[Node]) -> Declared:
-    """Return the parameters of an operation, by place and name; the later holder's win."""
+    """Return the parameters of an operation, by place and name, empty for none; the later holder's win."""
     parameters = {}
     for holder in holders:
         for _, node in holder.entries("parameters"):
             parameter = node.followed()
-            if isinstance(parameter.value, dict) and isinstance(parameter.value.get("name"), str):
-                parameters[str(parameter.value.get("in")), parameter.value["name"]] = parameter
+            if isinstance(parameter.value, dict):
+                name = parameter.value.get("name")
+                parameters[str(parameter.value.get("in")), name if isinstance(name, str) else ""] = parameter
     return parameters
+
+
+def _folded(place: str, name: str) -> str:
+    return name.lower() if place == "header" else name
 
 
 def _filled(path: str, declared: Declared) -> tuple[Parameter, ...]:
@@ -205,16 +232,17 @@ def _filled(path: str, declared: Declared) -> tuple[Parameter, ...]:
 
 
 def _is_filled(place: str, name: str, parameter: Node) -> bool:
-    if place in {"path", "body", "formData"}:
+    if place == "path" or place in _IN_BODY:
         return False  # read by what the path needs, and as the body
-    if place == "query" or (place == "cookie" and HEADER_NAME.fullmatch(name)):
+    if name and (place == "query" or (place == "cookie" and HEADER_NAME.fullmatch(name))):
         return True
     if place == "header" and name.lower() in _SENT:
         return False
     if place == "header" and HEADER_NAME.fullmatch(name) and name.lower() not in _CLOSED:
         return True
     if _is_required(parameter):
-        raise DocumentProblem(f"it requires the {place} {name[:80]!r}, which no job can have")
+        which = f"the {place} {name[:80]!r}" if name else f"a parameter in: {place} without a name"
+        raise DocumentProblem(f"it requires {which}, which no job can have")
     return False
 
 
@@ -231,7 +259,7 @@ def _parameter(place: Any, name: str, node: Node) -> Parameter:
     return Parameter(
         place=place,
         name=name,
-        required=place == "path" or _is_required(node),
+        required=place == "path" or (_is_required(node) and _folded(place, name) != KEY_HEADER),
         allow_reserved=node.value.get("allowReserved") is True,
         content_type=media[0] if media else None,
         schema=schema,
@@ -314,7 +342,7 @@ def _responses(operation: Node) -> Iterator[tuple[str, Node | None]]:
 def _formed(operation: Operation) -> Operation:
     """Say which form an operation's payloads take, and what its flat form's body doesn't hold."""
     names = {parameter.name for parameter in operation.parameters}
-    names |= {name for _, name in operation.credentials}
+    names |= {name for _, name in (*operation.configured, *operation.withheld) if name}
     schema = operation.body.schema if operation.body else None
     known: dict[str, list[Node]] = {}
     answered: set[str] = set()

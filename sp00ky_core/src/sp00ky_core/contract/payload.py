@@ -147,7 +147,7 @@ class PayloadCheck:
         """Yield what no part of a request without a body would hold."""
         declared = {parameter.name for parameter in self.operation.parameters}
         if parts.kind is None and not parts.explicit and (declared or self.operation.method not in BODIED):
-            for name in payload.keys() - declared:
+            for name in payload.keys() - declared - self.operation.own:
                 message = UNDECLARED + near_miss(name, declared)
                 yield Violation(pointer=parts.pointer("", name), message=message)
 

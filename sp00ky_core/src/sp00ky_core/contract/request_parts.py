@@ -27,7 +27,8 @@ ABSENT: Any = object()
 
 UNDECLARED = "the operation declares no such parameter"
 
-_FROM_AUTH = "it is filled from the backend's `auth`, so no payload may have it"
+_CONFIGURED = "it is filled from {}, so no payload may have it"
+_WITHHELD = "no payload may set it: a request has the outbox's own, or none"
 USE_EXPLICIT = "use the explicit form"
 LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"
 _CHARSET = re.compile(r"charset *= *(?!\"?utf-8\b)", re.IGNORECASE)
@@ -101,9 +102,9 @@ def _flat(operation: Operation, payload: Mapping[str, Any]) -> Split:
         parts.content_type = parts.kind.content_type or ""
         if not own.isdisjoint(payload):
             parts.body = {name: value for name, value in payload.items() if name not in own}
-    for _, name in operation.credentials:
+    for (_, name), source in operation.configured.items():
         if name in payload and name in operation.own and not any(name in held for held in values.values()):
-            parts.problems.append(Violation(pointer=pointer_of([name]), message=_FROM_AUTH))
+            parts.problems.append(Violation(pointer=pointer_of([name]), message=_CONFIGURED.format(source)))
     return parts
 
 
@@ -137,9 +138,15 @@ def _misplaced(operation: Operation, payload: Mapping[str, Any]) -> Iterator[Vio
         elif name[1:] in PLACES:
             declared = {parameter.name for parameter in operation.at(name[1:])}
             for undeclared in filterfalse(declared.__contains__, held):
-                is_filled = (name[1:], undeclared) in operation.credentials
-                message = _FROM_AUTH if is_filled else UNDECLARED + near_miss(undeclared, declared)
+                message = _why_closed(operation, name[1:], undeclared)
+                message = message or UNDECLARED + near_miss(undeclared, declared)
                 yield Violation(pointer=pointer_of([name, undeclared]), message=message)
+
+
+def _why_closed(operation: Operation, place: str, name: str) -> str:
+    if source := operation.configured.get((place, name)):
+        return _CONFIGURED.format(source)
+    return _WITHHELD if (place, name) in operation.withheld else ""
 
 
 def _shape(operation: Operation) -> str:
@@ -277,7 +284,7 @@ def write_parts(
         parts.problems.append(Violation(pointer="", message=problem))
     return RequestParts(
         path=path,
-        query="&".join(chain.from_iterable(texts["query"].values())),
+        query="&".join(filter(None, (operation.query, *chain.from_iterable(texts["query"].values())))),
         headers={name: text for name, listed in texts["header"].items() for text in listed},
         cookie="; ".join(chain.from_iterable(texts["cookie"].values())),
         body=body,
@@ -307,7 +314,7 @@ def _texts(operation: Operation, parameter: Parameter, value: object) -> list[st
 def _refuse_names(operation: Operation, parameter: Parameter, value: Mapping[str, object]) -> None:
     """Refuse an object whose properties would be taken for other parameters. Raises ``Unwritable``."""
     taken = {other.name for other in operation.parameters if other.place == parameter.place}
-    taken |= {name for place, name in operation.credentials if place == parameter.place}
+    taken |= {name for place, name in operation.configured if place == parameter.place}
     for name in (taken - {parameter.name}).intersection(value):
         raise Unwritable("it would be taken for the parameter of that name", (name,))
 

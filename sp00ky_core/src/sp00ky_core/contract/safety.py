@@ -10,13 +10,22 @@ import re
 import unicodedata
 from urllib.parse import unquote, unquote_to_bytes
 
-__all__ = ["CLOSED_HEADERS", "HEADER_NAME", "HEADER_VALUE", "SIGNATURE_HEADERS", "climbs", "path_problem"]
+__all__ = [
+    "CLOSED_HEADERS",
+    "HEADER_NAME",
+    "HEADER_VALUE",
+    "KEY_HEADER",
+    "SIGNATURE_HEADERS",
+    "climbs",
+    "path_problem",
+]
 
 MAX_PATH_LENGTH = 2_048  # characters
 
 _DEEPEST_ENCODING = 5  # times that a value may be percent-encoded over; no backend means more
-_METHOD = re.compile(r"[A-Z]{1,20} ")
+_METHOD = re.compile(r"\A[A-Z]{1,20} ")
 _OPERATION_ID = re.compile(r"(?!.*(//|\.\.))[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,199}")
+_FIXED_QUERY = re.compile(r"(?:[A-Za-z0-9._~!$'()*,;:@/?&=+\[\]-]|%[0-9A-Fa-f]{2})+")
 _MARK = re.compile(r"#[\w-]+\Z", re.ASCII)
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _NO_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -27,8 +36,10 @@ def spelling_problem(text: object) -> str | None:
     """Say why a text can't name an operation, whatever the contract says; None if it may. Never raises."""
     if isinstance(text, str) and _OPERATION_ID.fullmatch(text):
         return None
-    method = _METHOD.match(text) if isinstance(text, str) else None
-    return path_problem(text[method.end() :] if method else text)  # type: ignore[index]  # a text
+    if not isinstance(text, str):
+        return path_problem(text)
+    path, mark, query = _METHOD.sub("", text, count=1).partition("?")
+    return path_problem(path) or (query_problem(query) if mark else None)
 
 
 def path_problem(path: object) -> str | None:
@@ -83,6 +94,14 @@ def _text_problem(path: str, *, spaces: bool = False) -> str | None:
     return None
 
 
+def query_problem(query: str) -> str | None:
+    """Say why what follows ``?`` in a document's path can't be sent as it stands; None if it can."""
+    if "{" in query:
+        return "its query must be fixed; declare what varies as a parameter in: query"
+    is_sound = _FIXED_QUERY.fullmatch(query) is not None
+    return None if is_sound else "what follows '?' must be percent-encoded, and not empty"
+
+
 def segment_problem(value: str) -> str | None:
     """Say why a text can't fill in a ``{name}`` of a path; None if it can. Never raises."""
     if not value:
@@ -125,6 +144,9 @@ CLOSED_HEADERS = frozenset(
     }
 )
 """What a request is made of and what belongs to its connection, in lower case."""
+
+KEY_HEADER = "idempotency-key"
+"""What tells an attempt's repeats from new requests, in lower case."""
 
 SIGNATURE_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 """Headers of a signed request, as Standard Webhooks names them."""

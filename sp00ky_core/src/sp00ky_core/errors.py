@@ -41,6 +41,7 @@ __all__ = [
     "ConfigError",
     "ContractError",
     "PluginLoadError",
+    "PluginsCollide",
     "AdapterMissing",
     "MetricsMissing",
     "ModuleOutdated",
@@ -502,6 +503,19 @@ class PluginLoadError(UsageError):
     problem: str
 
     _text = "plugin of {0.distribution}: {0.problem}; fix it or uninstall {0.distribution}"
+
+
+@attrs.define(kw_only=True, eq=False)
+class PluginsCollide(PluginLoadError):
+    """Two distributions register the same name.
+
+    Attributes:
+        other: The distribution that was loaded first.
+    """
+
+    other: str
+
+    _text = "{0.other} and {0.distribution} both register {0.problem}: uninstall one of them"
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -266,14 +266,26 @@ async def test_headers_are_merged_and_the_forbidden_ones_dropped(
 async def test_without_headers_that_must_not_be_lacking_nothing_is_sent(
     scene: Scene, headers: Callable[[], Mapping[str, str]], says: str
 ) -> None:
+    observed: list[str | int] = []
+
     class Tenant:
         @hookimpl(on_error="fail")
         def sp00ky_request_headers(self) -> Mapping[str, str]:
             return headers()
 
+        @hookimpl
+        def sp00ky_attempt_started(self, attempt: Attempt) -> None:
+            observed.append(attempt.number)
+
+        @hookimpl
+        def sp00ky_attempt_finished(self, attempt: Attempt, outcome: Outcome) -> None:
+            assert isinstance(outcome, Undelivered)
+            observed.extend((attempt.number, outcome.name))
+
     scene.register(Tenant(), name="Tenant")
     job = await scene.deliver()
     assert scene.transport.attempts == []
+    assert observed[:3] == [1, 1, "hook_failed"]
     assert {error.name for error in job.errors} == {"hook_failed"}
     assert f"plugin ghost-distribution:Tenant {says}" in job.errors[-1].reason
 

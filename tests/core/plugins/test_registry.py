@@ -1,9 +1,10 @@
 """Plugins as they are found: distributions with entry points, good and bad."""
 
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from importlib.metadata import EntryPoint, distributions
+from importlib.metadata import EntryPoint, distributions, version
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from sp00ky_core import PluginLoadError, Plugins, load_plugins
 from sp00ky_core.ports import StoreOptions
 
-Install = Callable[[str, str], None]
+Install = Callable[..., None]
 
 
 @pytest.fixture
@@ -27,14 +28,16 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def install(site: Path) -> Install:
-    """Install a distribution of one module: its name, its source."""
+    """Install a distribution of one module: its name, its source, what it requires."""
 
-    def write(distribution: str, source: str, version: str = "1.2") -> None:
+    def write(distribution: str, source: str, *required: str, version: str = "1.2") -> None:
         module = distribution.replace("-", "_")
         (site / f"{module}.py").write_text("from sp00ky_core import hookimpl\n" + textwrap.dedent(source))
         info = site / f"{module}-{version}.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        metadata = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
+        metadata += "".join(f"Requires-Dist: {each}\n" for each in required)
+        (info / "METADATA").write_text(metadata)
         (info / "entry_points.txt").write_text(f"[sp00ky]\nplugin = {module}\n")
 
     return write
@@ -133,8 +136,11 @@ def test_a_duplicate_names_both_distributions(
     """
     install("ghost-first", source)
     install("ghost-second", source)
-    with pytest.raises(PluginLoadError, match=r"ghost-second.*'ghost'.*ghost-first"):
+    with pytest.raises(PluginLoadError) as caught:
         load()
+    what = hook.removeprefix("sp00ky_register_").replace("ies", "y").replace("_", " ").removesuffix("s")
+    both = f"ghost-first and ghost-second both register the {what} 'ghost': uninstall one of them"
+    assert str(caught.value) == both
 
 
 @pytest.mark.parametrize(
@@ -159,3 +165,38 @@ def test_a_store_that_can_not_be_made_names_its_distribution(
     install("ghost-store", f"{imports}{store}{hook}")
     with pytest.raises(PluginLoadError, match=f"plugin of ghost-store: the store for ghost:// .*{problem}"):
         load().made_store(StoreOptions(url="ghost://", tables=()))
+
+
+OTHERS = {
+    "sp00ky-core<0.2": "<0.2",
+    "sp00ky-core >=0.1,<0.2": ">=0.1,<0.2",
+    "sp00ky_core[metrics] (>=99) ; python_version > '3'": ">=99",
+    "sp00ky-core==0.1.*": "==0.1.*",
+    "sp00ky-core~=0.1.3": "~=0.1.3",
+}
+
+
+@pytest.mark.parametrize("required", OTHERS)
+def test_a_plugin_made_for_another_version_says_so(
+    install: Install, load: Callable[[], Plugins], caplog: pytest.LogCaptureFixture, required: str
+) -> None:
+    made_for = f"it is made for sp00ky-core {OTHERS[required]}, this is {version('sp00ky-core')}"
+    install("ghost-old", "", "attrs<3", required)
+    load()
+    assert caplog.messages == [f"ghost-old: {made_for}; install the version of it that fits"]
+    install("ghost-older", "import sp00ky_core.breaker", required)
+    with pytest.raises(
+        PluginLoadError, match=re.escape(f"plugin of ghost-older: {made_for}: ghost_older can't be")
+    ):
+        load()
+
+
+@pytest.mark.parametrize(
+    "required", ["sp00ky-core", "sp00ky-core>=0.1", "sp00ky-core-fork<0.1", "sp00ky-core!=0.1.7", "attrs<1"]
+)
+def test_a_plugin_made_for_this_version_says_nothing(
+    install: Install, load: Callable[[], Plugins], caplog: pytest.LogCaptureFixture, required: str
+) -> None:
+    install("ghost-new", "", required)
+    load()
+    assert caplog.messages == []

@@ -182,8 +182,8 @@ def sp00ky_jobs_claimed(jobs: Sequence[Job], runner_id: str) -> None:
 def sp00ky_attempt_started(attempt: Attempt) -> None:
     """Observe the begin of an attempt.
 
-    Fires before its request is sent; the claim is committed. The return value is ignored. Raising changes
-    nothing.
+    Fires before its request is sent, or isn't, where it ends as ``hook_failed``; the claim is committed. The
+    return value is ignored. Raising changes nothing.
     """
 
 

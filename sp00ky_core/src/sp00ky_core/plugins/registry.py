@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+import operator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,7 +18,7 @@ import pluggy
 from sp00ky_core.config import Config
 from sp00ky_core.config import load_config as read_config
 from sp00ky_core.config.keys import FOREIGN, written_keys
-from sp00ky_core.errors import AdapterMissing, PluginLoadError, Sp00kyError
+from sp00ky_core.errors import AdapterMissing, PluginLoadError, PluginsCollide, Sp00kyError
 from sp00ky_core.job.retry import STRATEGIES, Strategy
 from sp00ky_core.plugins import defaults, hookspecs
 from sp00ky_core.plugins.defaults import BUILT_IN
@@ -34,6 +37,8 @@ from sp00ky_core.ports import (
 if TYPE_CHECKING:
     import click  # applications that only enqueue don't load it
 
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 GROUP = "sp00ky"
 
@@ -60,6 +65,15 @@ OWN_KEYS = frozenset({*written_keys(Config, "")[""], *(FOREIGN[""] or ())})
 OWN_TABLES = frozenset(
     f"sp00ky_{name}" for name in ("runner", "breaker", "control", "audit", "rollup", "migration")
 )
+
+REGISTERED = {
+    "stores": "store",
+    "transports": "transport",
+    "retry_strategies": "retry strategy",
+    "commands": "command",
+    "extensions": "extension",
+}
+"""What plugins register, and what one of it is called."""
 
 
 @attrs.frozen(kw_only=True)
@@ -98,8 +112,7 @@ class Plugins:
         self._manager.register(defaults, name=BUILT_IN)
         built_in = {name: (strategy, "sp00ky-core") for name, strategy in STRATEGIES.items()}
         self._known: dict[str, dict[str, tuple[Any, str]]]  # by kind and name: what was registered, by whom
-        self._known = {"stores": {}, "transports": {}, "retry_strategies": built_in, "commands": {}}
-        self._known["extensions"] = {}
+        self._known = {kind: {} for kind in REGISTERED} | {"retry_strategies": built_in}
         self._infos: list[PluginInfo] = []
 
     def register(self, plugin: object, *, name: str, distribution: str, version: str = "") -> None:
@@ -129,9 +142,11 @@ class Plugins:
                 with _blaming(distribution, f"{hook} failed"):
                     registered = dict(impl.function() or {})
         for name, factory in registered.items():
-            problem = self._wrong(kind, name, factory)
-            if name in known:
-                problem = f"which {known[name][1]} has registered too"
+            other = known[name][1] if name in known else ""
+            if other not in {"", "sp00ky-core", distribution}:
+                what = f"the {REGISTERED[kind]} {name!r}"
+                raise PluginsCollide(distribution=distribution, other=other, problem=what)
+            problem = f"which {other} has registered too" if other else self._wrong(kind, name, factory)
             if problem:
                 problem = f"{hook} registers {name!r}, {problem}"
                 raise PluginLoadError(distribution=distribution, problem=problem)
@@ -242,11 +257,46 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
     # The same distribution may be found twice on a path that holds it twice.
     unique = {(_distribution(point), point.name, point.value): point for point in installed}
     for (distribution, name, _), point in sorted(unique.items(), key=lambda item: item[0]):
-        version = point.dist.version if point.dist else ""
-        with _blaming(distribution, f"{point.value} can't be imported"):
-            plugin = point.load()
-        plugins.register(plugin, name=name, distribution=distribution, version=version)
+        misfit, made = _misfit(point.dist), point.dist.version if point.dist else ""
+        try:
+            with _blaming(distribution, f"{point.value} can't be imported"):
+                plugin = point.load()
+            plugins.register(plugin, name=name, distribution=distribution, version=made)
+        except PluginLoadError as error:
+            if not misfit:
+                raise
+            raise PluginLoadError(distribution=distribution, problem=f"{misfit}: {error.problem}") from error
+        if misfit:
+            logger.warning("%s: %s; install the version of it that fits", distribution, misfit)
     return plugins
+
+
+_CORE = re.compile(r"sp00ky[-_.]core\s*(?:\[[^]]*\])?\s*\(?([<>=!~][^;)]*)", re.IGNORECASE)
+_BOUND = re.compile(r"([<>]=?|==|!=|~=)\s*(\d+(?:\.\d+)*)")
+_MET: Mapping[str, Callable[[list[int], list[int]], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "~=": lambda have, bound: have >= bound and have[:-1] == bound[:-1],
+}
+
+
+def _misfit(dist: Distribution | None) -> str:
+    """Say for which versions of the core a distribution was made; empty: for this one, or that isn't said."""
+    needed = (_CORE.match(text) for text in (dist.requires if dist else None) or ())
+    asked = ",".join(match[1].strip() for match in needed if match)
+    core = version("sp00ky-core")
+    bounds = [(kind, _numbers(bound)) for kind, bound in _BOUND.findall(asked)]
+    if all(_MET[kind](_numbers(core)[: len(bound)], bound) for kind, bound in bounds):
+        return ""
+    return f"it is made for sp00ky-core {asked}, this is {core}"
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", text)]
 
 
 def load_config(

@@ -61,14 +61,20 @@ class Attempts:
         try:
             headers = self._hooks.request_headers(job, backend.config) if self._adds_headers else {}
         except HookFailed as error:
+            self._started(held, check, {}, self._options.clock())
             return Undelivered(name=HOOK_FAILED, reason=str(error))
         now = self._options.clock()
         if job.expires_at is not None and held.has_expired(now):
             return Undelivered(name=EXPIRED, reason="expires_at has passed")
+        attempt = self._started(held, check, headers, now)
+        return self._transports[backend.config.name].deliver(attempt)
+
+    def _started(self, held: Held, check: PayloadCheck, headers: Mapping[str, str], now: float) -> Attempt:
+        job = held.job
         held.started_at = now
         held.attempt = attempt = Attempt(
             job=job,
-            backend=backend.config,
+            backend=held.backend.config,
             operation=check.operation,
             number=job.retries + 1,
             timeout=held.timeout,
@@ -77,7 +83,7 @@ class Attempts:
         )
         if self._observed:
             self._hooks.dispatch_soon("sp00ky_attempt_started", attempt=attempt)
-        return self._transports[backend.config.name].deliver(attempt)
+        return attempt
 
     def outcome(self, held: Held, answer: Answer) -> Outcome:
         """Return the outcome of an attempt by what its transport gave or raised, as plugins classify it."""

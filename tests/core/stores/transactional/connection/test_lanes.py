@@ -46,6 +46,29 @@ class TestExecutor:
             with pytest.raises(StoreClosed, match="test://"):
                 await do(_no_work)
 
+    async def test_what_is_held_back_goes_to_a_callers_connection_at_the_end_of_the_work(self) -> None:
+        written: list[str] = []
+
+        class Buffering:
+            """Holds back what is written."""
+
+            async def join(self) -> None:
+                written.append("joined")
+
+            async def insert(self) -> None:
+                self.held = "row"
+
+            async def leave(self) -> None:
+                written.append(self.held)
+
+        async def work(session: Any) -> int:
+            await session.insert()
+            return len(written)
+
+        executor = opened(_no_work)
+        assert await executor.within(Buffering(), work) == 1  # type: ignore[arg-type]  # it has its calls
+        assert written == ["joined", "row"]
+
 
 def opened(run: Any) -> Executor:
     executor = Executor(run, refused, lambda: "test://")

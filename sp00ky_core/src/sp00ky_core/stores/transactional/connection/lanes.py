@@ -82,7 +82,7 @@ class Executor:
         """
         if not self.is_open:
             raise StoreClosed(store=self._location())
-        running: asyncio.Future[T] = asyncio.ensure_future(self._done(work, access))
+        running: asyncio.Future[T] = asyncio.ensure_future(self._done(self._run(work, access), work, access))
         for kept in (self._running, self._claiming) if claims else (self._running,):
             kept.add(running)
             running.add_done_callback(kept.discard)
@@ -94,9 +94,9 @@ class Executor:
                 running.cancel()
             raise
 
-    async def _done(self, work: Work[T], access: Access) -> T:
+    async def _done(self, running: Awaitable[T], work: Work[T] | None, access: Access) -> T:
         try:
-            return await translating(self._run(work, access), self._translate)
+            return await translating(running, self._translate)
         except Sp00kyError:
             raise
         except Exception as error:
@@ -128,9 +128,11 @@ class Executor:
 
         async def joined() -> T:
             await session.join()
-            return await work(session)
+            result = await work(session)
+            await session.leave()
+            return result
 
-        return translating(joined(), self._translate)
+        return self._done(joined(), None, Access.WRITE)
 
 
 def _retrieve(running: asyncio.Future[Any]) -> None:

@@ -29,13 +29,14 @@ BUILT_IN = (TypeError, ValueError, AttributeError, LookupError, AssertionError, 
 
 async def mistake_in(
     run: Callable[[Work[Any], Access], Coroutine[Any, Any, Any]],
-    work: Work[Any],
+    work: Work[Any] | None,
     access: Access,
     error: Exception,
 ) -> AdapterMistake | None:
     """Find the primitive whose mistake an error is; None: it is the work's own.
 
-    Where no primitive has raised it the work is done again, and undone, while each result is looked at.
+    Where no primitive has raised it the work is done again, and undone, while each result is looked at; None
+    can't be: it was done on a caller's connection.
     """
     if (store := getattr(run, "__self__", None)) is None:
         return None
@@ -44,7 +45,7 @@ async def mistake_in(
     if (raised := _raised_in(error, store)) is not None:
         return _mistake(store, *raised)
     found: list[AdapterMistake] = []
-    if isinstance(error, BUILT_IN):
+    if work is not None and isinstance(error, BUILT_IN):
 
         async def looked_at(session: Session) -> NoReturn:
             await work(_LookedAt(session, store, found))  # type: ignore[arg-type]  # it has its calls

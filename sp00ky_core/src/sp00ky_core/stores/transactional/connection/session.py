@@ -231,6 +231,9 @@ class Session(ABC):
             OptionInvalid: It would commit each statement on its own.
         """
 
+    async def leave(self) -> None:  # noqa: B027  # most sessions write at once
+        """Send to a caller's connection what has been written and is still held back: the work is done."""
+
     # What ``migrate`` asks for: a store with migrations of its own needs none of it.
 
     async def alone(self, table: Table) -> bool:

@@ -21,6 +21,7 @@ from urllib.parse import unquote
 import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Node
+from sp00ky_core.contract.schema_weight import MOST, Weights
 from sp00ky_core.contract.value_types import combined, values_of
 from sp00ky_core.encoding.json_bytes import steps_of
 
@@ -36,12 +37,13 @@ class Schemas:
         self._names: dict[tuple[str, str], str] = {}
         self._nodes: list[Node] = []
         self._definitions: dict[str, _Definition] = {}
+        self._weights = Weights()
 
     def bundle(self, schema: Mapping[str, Any], nodes: Iterable[Node]) -> dict[str, Any]:
         """Return a schema with references by ``reference`` to some nodes, and with all that those need.
 
         Raises:
-            DocumentProblem: one of them is no schema, or refers to what can't be had.
+            DocumentProblem: one of them is no schema, refers to what can't be had, or is too much work.
         """
         needed: dict[str, Any] = {}
         pending = [self._name(node) for node in nodes]
@@ -50,7 +52,17 @@ class Schemas:
             if name not in needed:
                 needed[name], references = self._definition(name)
                 pending.extend(references)
+        self._refuse_heavy(needed)
         return {**schema, "$defs": needed}
+
+    def _refuse_heavy(self, definitions: Mapping[str, Any]) -> None:
+        try:
+            heavy = self._weights.too_heavy(definitions)
+        except RecursionError:
+            raise DocumentProblem("schemas refer to each other too deeply") from None
+        if heavy is not None:
+            where = self._nodes[int(heavy)].shown
+            raise DocumentProblem(f"at {where} one value is to fit more than {MOST:,} schemas; use fewer")
 
     def reference(self, node: Node | None) -> dict[str, str]:
         """Return what stands for a schema in a bundle; of None, which allows anything, an empty one."""

@@ -2,11 +2,7 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.generate.annotation import (
-    MOST_VALUES,
-    Annotations,
-    Names,
-)
+from sp00ky_core.generate.annotation import MOST_VALUES, Annotations, Names, title
 
 DEFINITIONS = {
     "0": {"type": "object", "properties": {"next": {"$ref": "#/$defs/0"}}},
@@ -110,3 +106,24 @@ def test_a_stem_is_numbered_until_all_that_is_made_of_it_is_free() -> None:
     stems = [names.stem(name, "{}Calls", "Sync{}Calls") for name in ("SyncApi", "Api", "Api")]
     assert stems == ["SyncApi", "Api3", "Api4"]
     assert names.unique("SyncApi4Calls") == "SyncApi4Calls2"
+
+
+@pytest.mark.parametrize(
+    ("place", "called"),
+    [
+        ("#/components/schemas/Pet", "Pet"),
+        ("#/components/schemas/Pet/properties/tags/items", "Pet tags"),
+        ("#/components/responses/Campaigns/content/application~1json/schema", "Campaigns"),
+        ("#/components/parameters/page%20size/schema", "page size"),
+        ("#/definitions/Pet", "Pet"),
+        ("buckslip.yml#", "buckslip"),
+        ("campaigns.yml#/content/application~1json/schema", "campaigns"),
+        ("models.yml#/Buckslip", "Buckslip"),
+        ("models.yml#/components/schemas/Buckslip", "Buckslip"),
+        ("#/paths/~1x/post/requestBody/content/application~1json/schema", ""),
+        ("x.yml#/post/responses/200/content/application~1json/schema", ""),
+        ("", ""),
+    ],
+)
+def test_a_schema_is_called_what_its_component_or_its_file_is(place: str, called: str) -> None:
+    assert title(place) == called

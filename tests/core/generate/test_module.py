@@ -112,7 +112,8 @@ def parameter(name: str, place: str, *, required: bool = False) -> dict[str, Any
 
 def test_a_method_is_named_by_its_operation_else_by_its_path(written: Written) -> None:
     document = document_of({"b": THING, "c": THING, "d-e": THING, "f": THING})
-    names = {"/b": "doIt", "/c": "DoIt", "/f": "b"}
+    document |= {"paths": document["paths"] | document_of({"h": THING, "i": THING})["paths"]}
+    names = {"/b": "doIt", "/c": "DoIt", "/f": "b", "/h": "POST_campaigns", "/i": "HTTPServer"}
     for path, name in names.items():
         document["paths"][path]["post"]["operationId"] = name
     document["paths"]["/g/{id}"] = {
@@ -122,7 +123,31 @@ def test_a_method_is_named_by_its_operation_else_by_its_path(written: Written) -
     }
     made = {path: call.name for path, call in calls(written, document).items()}
     of_methods = {"PUT /g/{id}": "put_g_id", "PATCH /g/{id}": "patch_g_id"}
-    assert made == {"/b": "doIt", "/c": "c", "/d-e": "d_e", "/f": "b"} | of_methods
+    assert made == {"/b": "doIt", "/c": "c", "/d-e": "d_e", "/f": "b"} | of_methods | {
+        "/h": "post_campaigns",
+        "/i": "httpServer",
+    }
+
+
+def test_what_a_result_refers_to_in_vain_may_be_anything(written: Written, tmp_path: Path) -> None:
+    """So may what takes too long to look at; the rest keeps its types."""
+    gone = {"type": "object", "properties": {"gone": {"$ref": "#/components/schemas/Gone"}}}
+    twice = {f"S{n}": {"allOf": [{"$ref": f"#/components/schemas/S{n + 1}"}] * 2} for n in range(40)}
+    whole = {"type": "object", "properties": {"id": {"type": "string"}, "lost": gone, "known": THING}}
+    document = document_of({"a": THING, "b": THING, "c": THING, "Page": whole, **twice, "S40": THING})
+    results = {"/a": {"$ref": "#/components/schemas/Gone"}, "/b": {"$ref": "#/components/schemas/S0"}}
+    results["/c"] = {
+        "type": "object",
+        "properties": {"page": {"$ref": "#/components/schemas/Page"}, "x": THING},
+    }
+    for path, schema in results.items():
+        answer = {"content": {"application/json": {"schema": schema}}}
+        document["paths"][path]["post"]["responses"] = {"200": {"$ref": f"#/components/responses{path}"}}
+        document["components"].setdefault("responses", {})[path[1:]] = answer
+    document["paths"] = {path: document["paths"][path] for path in results}
+    made = calls(written, document)
+    assert [made[path].result for path in results] == ["Any", "Any", "C"]
+    imported(tmp_path, generated(tmp_path / "sp00ky.yml"))
 
 
 def test_a_payload_holds_the_body_and_the_parameters(written: Written) -> None:

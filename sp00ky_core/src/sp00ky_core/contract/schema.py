@@ -39,8 +39,15 @@ class Schemas:
         self._definitions: dict[str, _Definition] = {}
         self._weights = Weights()
 
-    def bundle(self, schema: Mapping[str, Any], nodes: Iterable[Node]) -> dict[str, Any]:
+    def bundle(
+        self, schema: Mapping[str, Any], nodes: Iterable[Node], *, lenient: bool = False
+    ) -> dict[str, Any]:
         """Return a schema with references by ``reference`` to some nodes, and with all that those need.
+
+        Args:
+            schema: What refers to them.
+            nodes: The nodes.
+            lenient: What can't be used allows anything.
 
         Raises:
             DocumentProblem: one of them is no schema, refers to what can't be had, or is too much work.
@@ -50,19 +57,21 @@ class Schemas:
         while pending:
             name = pending.pop()
             if name not in needed:
-                needed[name], references = self._definition(name)
+                needed[name], references = self._definition(name, lenient=lenient)
                 pending.extend(references)
-        self._refuse_heavy(needed)
+        while (problem := self._too_heavy(needed)) is not None:
+            name, text = problem
+            if not lenient:
+                raise DocumentProblem(text)
+            needed[name] = True
         return {**schema, "$defs": needed}
 
-    def _refuse_heavy(self, definitions: Mapping[str, Any]) -> None:
-        try:
-            heavy = self._weights.too_heavy(definitions)
-        except RecursionError:
-            raise DocumentProblem("schemas refer to each other too deeply") from None
-        if heavy is not None:
-            where = self._nodes[int(heavy)].shown
-            raise DocumentProblem(f"at {where} one value is to fit more than {MOST:,} schemas; use fewer")
+    def _too_heavy(self, definitions: Mapping[str, Any]) -> tuple[str, str] | None:
+        heavy = self._weights.too_heavy(definitions)
+        if heavy is None:
+            return None
+        where = self._nodes[int(heavy)].shown
+        return heavy, f"at {where} one value is to fit more than {MOST:,} schemas; use fewer"
 
     def reference(self, node: Node | None) -> dict[str, str]:
         """Return what stands for a schema in a bundle; of None, which allows anything, an empty one."""
@@ -91,12 +100,16 @@ class Schemas:
             self._nodes.append(node)
         return name
 
-    def _definition(self, name: str) -> _Definition:
+    def _definition(self, name: str, *, lenient: bool) -> _Definition:
         if name not in self._definitions:
             node = self._nodes[int(name)]
             rewriting = _Rewriting(self, beside=self._beside)
             try:
                 schema = rewriting.schema(node)
+            except DocumentProblem:
+                if lenient:
+                    return True, frozenset()
+                raise
             except RecursionError:
                 raise DocumentProblem(f"the schema at {node.shown} is nested too deeply") from None
             self._definitions[name] = schema, frozenset(map(self._name, rewriting.met))

@@ -11,8 +11,11 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
+from urllib.parse import unquote
 
+from sp00ky_core.contract.paths import METHODS
 from sp00ky_core.contract.schema import alternatives
+from sp00ky_core.encoding.json_bytes import steps_of
 from sp00ky_core.generate.shapes import DEEPEST, Shape, Shapes, kinds, nullable, referred
 from sp00ky_core.job.options import is_plain_text
 
@@ -23,6 +26,7 @@ HIDDEN = frozenset({"str", "int", "float", "bool", "datetime", "date"})
 """Names in types that one of a class would hide there; the others begin with a capital."""
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
+_FIRST = re.compile(r"\A(?:[A-Z]+(?=[A-Z][a-z]|[^A-Za-z]|\Z)|[A-Z])")
 _PUBLIC = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -67,18 +71,43 @@ def class_name(text: str) -> str:
     return name if name and name[0].isalpha() and not keyword.iskeyword(name) else f"T{name}"
 
 
+def title(place: str) -> str:
+    """Return what a schema is called where a document has it: a component's or a file's name; empty: not."""
+    file, _, pointer = unquote(place).partition("#")
+    steps = steps_of(pointer)
+    if steps and steps[0] in _UNNAMED:
+        return ""
+    steps = steps[2 if steps[:1] == ["components"] else 1 if steps and steps[0] in _COMPONENTS else 0 :]
+    named = [
+        step
+        for before, step in zip(["", *steps], steps, strict=False)
+        if step not in _BETWEEN and before != "content"
+    ]
+    return " ".join(named) or file.partition(".")[0]
+
+
+_UNNAMED = frozenset({"paths", *METHODS})
+_COMPONENTS = frozenset({"definitions", "$defs", "parameters", "responses", "schemas"})
+_BETWEEN = frozenset({"content", "schema", "properties", "items", "$defs", "allOf", "anyOf", "oneOf"})
+
+
 def attribute_name(text: str) -> str:
     """Return a name for an attribute or a method, as ``users_id``."""
     name = "_".join(_WORD.findall(text))[:LONGEST] or "root"
-    name = name[0].lower() + name[1:] if name[0].isalpha() else f"n{name}"
+    name = _begun_small(name) if name[0].isalpha() else f"n{name}"
     return f"{name}_" if keyword.iskeyword(name) or name in HIDDEN else name
+
+
+def _begun_small(name: str) -> str:
+    """Write the first word in lower case, also where it is in capitals."""
+    return _FIRST.sub(lambda first: first[0].lower(), name)
 
 
 def method_name(operation_id: str | None) -> str | None:
     """Return an ``operationId`` as a method's name, begun in lower case, as no class is; None: it is none."""
     if operation_id is None or not _PUBLIC.fullmatch(operation_id) or len(operation_id) > LONGEST:
         return None
-    name = operation_id[0].lower() + operation_id[1:]
+    name = _begun_small(operation_id)
     return None if keyword.iskeyword(name) or name in HIDDEN else name
 
 
@@ -175,16 +204,9 @@ class Annotations:
         key = schema["$ref"].rpartition("/")[2]
         if key not in self._known:
             self._known[key] = ANY  # an alias that contains itself
-            self._known[key] = self._defined(
-                referred(schema, self._definitions), self._title(key, name), depth
-            )
+            known = class_name(title(self._places.get(key, "")) or name)
+            self._known[key] = self._defined(referred(schema, self._definitions), known, depth)
         return self._known[key]
-
-    def _title(self, key: str, name: str) -> str:
-        steps = [step for step in self._places.get(key, "").split("/") if step not in {"#", "schema"}]
-        if "responses" in steps and "components" not in steps:
-            return class_name(name)
-        return class_name(steps[-1] if "components" in steps else " ".join(steps[-3:]))
 
     def _defined(self, schema: Any, name: str, depth: int) -> str:
         shapes = self.shapes.of(schema) if isinstance(schema, dict) and is_object(schema) else None

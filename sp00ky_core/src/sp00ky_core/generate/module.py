@@ -59,7 +59,8 @@ def definitions_of(contract: Contract) -> Mapping[str, Any]:
     operations = contract.operations.values()
     needed = [node for operation in operations for node in nodes_of(operation, operation.body)]
     results = [node for operation in operations for node in operation.responses.values() if node]
-    definitions: Mapping[str, Any] = contract.document.schemas.bundle({}, [*needed, *results])["$defs"]
+    schemas = contract.document.schemas
+    definitions: Mapping[str, Any] = schemas.bundle({}, [*needed, *results], lenient=True)["$defs"]
     return definitions
 
 

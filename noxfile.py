@@ -29,8 +29,9 @@ DJANGO = "contrib/sp00ky_django"
 AMQP = "contrib/sp00ky_transport_amqp"
 HTTP = "sp00ky_transport_http"
 ASGI = "contrib/sp00ky_transport_asgi"
+TASKS = "contrib/sp00ky_tasks"
 ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", HTTP, SQLITE, MYSQL)
-DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, RECEIVER, DJANGO, AMQP, ASGI)
+DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, RECEIVER, DJANGO, AMQP, ASGI, TASKS)
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
 TESTS_OF = {
@@ -47,14 +48,16 @@ TESTS_OF = {
     DJANGO: ("tests/django",),
     AMQP: ("tests/transport_amqp",),
     ASGI: ("tests/transport_asgi",),
+    TASKS: ("tests/tasks",),
 }
 """Folders whose tests need no other distribution than their own, the core and the conformance kit.
 
 Those of the command line deliver over HTTP and keep jobs in SurrealDB's embedded engine.
 """
 
-BESIDE = {DJANGO: ("sp00ky_store_postgres", SQLITE), ASGI: (HTTP,)}
-"""Those that need others: one works on databases that Django has, one makes its requests as over HTTP."""
+BESIDE = {DJANGO: ("sp00ky_store_postgres", SQLITE), ASGI: (HTTP,), TASKS: (HTTP, ASGI)}
+"""Those that need others: one works on databases that Django has, one makes its requests as over HTTP, one
+runs in its loop."""
 
 POSTGRES_TESTS = ("tests/store_postgres", "tests/django", "tests/examples")
 
@@ -272,7 +275,7 @@ def bench(session: nox.Session) -> None:
     """Measure beside all peers (90 minutes, can be resumed); after ``--``: ``quick``, names, ``--help``."""
     session.install(*_group("bench"))
     # Not the observers: OpenTelemetry's plugin makes a span of each enqueue and attempt, which no peer does.
-    _install_wheels(session, (CORE, *ADAPTERS, ASGI))
+    _install_wheels(session, (CORE, *ADAPTERS, ASGI, TASKS))
     session.run("pip", "uninstall", "--yes", "--quiet", "sp00ky-opentelemetry")  # of an earlier environment
     session.run("python", "-m", "benchmarks", *session.posargs)
 

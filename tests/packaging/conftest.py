@@ -21,6 +21,7 @@ DISTRIBUTIONS = (
     "contrib/sp00ky_django",
     "contrib/sp00ky_transport_amqp",
     "contrib/sp00ky_transport_asgi",
+    "contrib/sp00ky_tasks",
 )
 
 

@@ -129,7 +129,9 @@ def test_the_example_has_every_key_and_the_defaults(tmp_path: Path) -> None:
 def test_every_store_and_option_of_its_url_is_named() -> None:
     section = TEXT.partition("## Where the jobs are")[2].partition("### surrealdb")[0]
     stores = {
-        scheme for scheme in DISTRIBUTIONS if not scheme.startswith(("http", "amqp", "asgi", "postgres"))
+        scheme
+        for scheme in DISTRIBUTIONS
+        if not scheme.startswith(("http", "amqp", "asgi", "python", "postgres"))
     } | {"postgresql"}
     assert stores <= set(re.findall(r"`(\w+)://", section))
     assert READERS.keys() <= set(re.findall(r"`(\w+)=", section))

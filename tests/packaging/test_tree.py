@@ -64,6 +64,7 @@ CROSSING = {
     ("transport_asgi", "contrib/sp00ky_transport_asgi/src/sp00ky_transport_asgi"): """
         test_frameworks.py test_transport_conformance.py
     """,
+    ("tasks", "contrib/sp00ky_tasks/src/sp00ky_tasks"): "test_transport_conformance.py",
     ("dashboard", "contrib/sp00ky_dashboard/src/sp00ky_dashboard"): """
         test_browser.py test_mounted.py test_stores.py test_vendor.py
     """,

@@ -149,3 +149,4 @@ async def test_what_could_be_an_operation_of_a_newer_document_is_an_unknown_rout
     async with bench.runner():
         done = await bench.ended(job)
     assert [(error.code, error.name) for error in done.errors] == [(0, "unknown_route")]
+    assert ("did you mean" in done.errors[0].reason) is (path == "DELETE /spookify")

@@ -29,6 +29,9 @@ class Gone(OSError):
 class AsgiCall(Call[Response]):
     """One request; ``answer`` is a response from when its head has come, and ``over`` when it is whole."""
 
+    answer: Response | Undelivered
+    raised: BaseException | None
+
     def __init__(self, attempt: Attempt, request: Request, home: Post) -> None:
         super().__init__(attempt, home)
         self._request = request

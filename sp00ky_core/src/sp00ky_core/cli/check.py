@@ -42,9 +42,12 @@ def check(settings: Settings, *, verbose: bool) -> int:
 
     The configuration and the OpenAPI documents are read first: what is wrong with those is exit 2.
     """
-    findings, operations, engines = run_async(_check(settings, verbose=verbose))
+    findings, operations, engines, listed = run_async(_check(settings, verbose=verbose))
     document: dict[str, Any] = {"findings": [*map(_finding_json, findings)]}
     lines = [*map(_line, findings)] or ["ok: nothing to fix"]
+    if listed:
+        document["functions"] = listed
+        lines += [one_line(f"{name}: {function}") for name, told in listed.items() for function in told]
     if verbose:
         document |= {"engines": engines, "operations": operations}
         lines += [f"backend {name}: sent by {engine}" for name, engine in engines.items()]
@@ -55,7 +58,7 @@ def check(settings: Settings, *, verbose: bool) -> int:
 
 async def _check(
     settings: Settings, *, verbose: bool
-) -> tuple[Sequence[Finding], Sequence[Mapping[str, Any]], Mapping[str, str]]:
+) -> tuple[Sequence[Finding], Sequence[Mapping[str, Any]], Mapping[str, str], Mapping[str, Sequence[str]]]:
     outbox = settings.outbox()
     outbox.refuse_unsupported()
     async with store_open(outbox):
@@ -71,7 +74,12 @@ async def _check(
             findings += [*await outbox.check(), *await outbox.schedules.check()]
             if not any(finding.stops_jobs for finding in findings):
                 findings += [finding async for finding in _waiting_findings(outbox)]
-        return findings, [*_operations(documents)], dict(_engines(outbox))
+        return (
+            findings,
+            [*_operations(documents)],
+            dict(_told(outbox, "engine")),
+            dict(_told(outbox, "lists")),
+        )
 
 
 def configuration_findings(outbox: Outbox) -> Iterator[Finding]:
@@ -132,13 +140,13 @@ def _transport_findings(outbox: Outbox) -> Iterator[Finding]:
         yield Finding.warning(f"{error.kind} {error.name}", "it isn't installed", consequence, fix)
 
 
-def _engines(outbox: Outbox) -> Iterator[tuple[str, str]]:
-    """Yield what sends each backend's requests, and why, where its transport says so."""
+def _told(outbox: Outbox, what: str) -> Iterator[tuple[str, Any]]:
+    """Yield what each backend's transport tells of it, where it does: its ``engine``, what it ``lists``."""
     known = outbox.plugins.transports
     for name, backend in outbox.backends.items():
         entry = known.get(backend.config.transport_name)
-        if entry is not None and entry.engine is not None:
-            yield name, entry.engine(backend.config)
+        if entry is not None and (tell := getattr(entry, what)) is not None:
+            yield name, tell(backend.config)
 
 
 async def _preparation_findings(outbox: Outbox) -> list[Finding]:

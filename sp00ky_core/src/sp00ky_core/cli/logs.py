@@ -104,8 +104,10 @@ class _OneLine(logging.Formatter):
         record = copy.copy(record)  # other handlers get the whole traceback
         error = record.exc_info[1] if record.exc_info else None
         record.exc_info = record.exc_text = record.stack_info = None
-        text = super().format(record)
-        return self.secrets.hidden(one_line(f"{text}: {type(error).__name__}: {error}" if error else text))
+        trace = getattr(record, "trace", "")  # of a function that raised, which ends the message
+        text = super().format(record).removesuffix(trace)
+        line = one_line(f"{text}: {type(error).__name__}: {error}" if error else text)
+        return self.secrets.hidden("\n    ".join([line, *map(plain, trace.splitlines())]))
 
 
 class _JsonLine(_OneLine):
@@ -118,7 +120,7 @@ class _JsonLine(_OneLine):
             "level": record.levelname.lower(),
             "event": getattr(record, "event", "message"),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": record.getMessage().removesuffix(trace := getattr(record, "trace", "")).rstrip(),
             **{name: getattr(record, name) for name in FACTS if hasattr(record, name)},
         }
         if record.exc_info and record.exc_info[1]:
@@ -126,6 +128,8 @@ class _JsonLine(_OneLine):
             line["error"] = f"{type(error).__name__}: {error}"
             if self.debug:
                 line["traceback"] = self.formatException(record.exc_info)
+        if trace:
+            line["traceback"] = trace
         # Hidden before it is escaped: a secret with a quote in it would not be found any more.
         hidden = {
             key: self.secrets.hidden(value) if isinstance(value, str) else value

@@ -187,12 +187,19 @@ def _read(reader: SectionReader, entry: Entry, transports: Transports, folder: P
     if traits is None:
         return attrs.evolve(backend, scheme=_SECURE.get(name, name))
     _check_credentials(entry, backend, name, traits)
+    if traits.timeout_overridable and not any("timeoutOverridable" in held for held in _timeouts(entry)):
+        backend = attrs.evolve(backend, timeout_overridable=True)
     if traits.options is None:
         return attrs.evolve(backend, scheme=traits.codes)
     written, at = entry.raw.get(scheme), f"{entry.at}.{scheme}"
     options = reader.read({} if written is None else written, traits.options, at, f"backend.{scheme}")
     placed = _absolute(options, entry.folder(scheme, folder))
     return attrs.evolve(backend, scheme=traits.codes, options=placed)
+
+
+def _timeouts(entry: Entry) -> Iterator[Mapping[Any, Any]]:
+    yield entry.raw
+    yield entry.raw.get("deploy") or {}
 
 
 def _check_credentials(entry: Entry, backend: BackendConfig, name: str, traits: TransportTraits) -> None:
@@ -275,7 +282,7 @@ def _check_connection(reader: SectionReader, entry: Entry, backend: BackendConfi
 def _check_base_urls(reader: SectionReader, entry: Entry, backend: BackendConfig) -> None:
     """Refuse what no operator may put in the place of ``baseUrl``: its transport stays the same."""
     scheme, at = backend.base_url.partition("://")[0].lower(), f"{entry.at}.baseUrls"
-    if scheme == "asgi" and backend.base_urls:
+    if scheme in {"asgi", "python"} and backend.base_urls:
         raise KeyProblem(at, "an application in this process can't be replaced at run time; remove it")
     for url in () if f"{entry.at}.baseUrl" in reader.unset else backend.base_urls:
         if url.partition("://")[0].lower() != scheme:

@@ -66,6 +66,7 @@ class TransportTraits:
             ``own``, ``document`` where there is no ``spec``; ``none``: any path and JSON object may be
             enqueued, and ``deliver`` says ``unknown_route``.
         headers: Whether it sends a backend's ``headers``.
+        timeout_overridable: What ``timeoutOverridable`` is where it isn't written.
     """
 
     scheme: str = "http"
@@ -74,6 +75,7 @@ class TransportTraits:
     credentials: frozenset[CredentialKind] = ALL_CREDENTIALS
     contract: ContractKind = "openapi"
     headers: bool = True
+    timeout_overridable: bool = False
 
 
 _TIMEOUT = read.seconds(0, 86_400, above=True)

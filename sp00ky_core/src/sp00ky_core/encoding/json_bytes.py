@@ -24,7 +24,7 @@ import attrs
 from sp00ky_core.errors import PayloadNotJson
 from sp00ky_core.hints import shown
 
-__all__ = ["JsonObject", "JsonText", "Payload", "decode", "encode", "pointer_of", "steps_of"]
+__all__ = ["JsonObject", "JsonText", "Payload", "decode", "encode", "json_value", "pointer_of", "steps_of"]
 
 
 class JsonText(bytes):

@@ -53,6 +53,7 @@ DISTRIBUTIONS = {
     **dict.fromkeys(("http", "https"), "sp00ky-transport-http"),
     **dict.fromkeys(("amqp", "amqps"), "sp00ky-transport-amqp"),
     "asgi": "sp00ky-transport-asgi",
+    "python": "sp00ky-tasks",
 }
 """Which distribution to install for a scheme; only for the text of ``AdapterMissing``."""
 

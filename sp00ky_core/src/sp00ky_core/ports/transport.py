@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import attrs
@@ -12,7 +12,15 @@ from sp00ky_core.contract import Operation
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Outcome
 
-__all__ = ["Attempt", "PreparedTransport", "Transport", "TransportEntry", "TransportFactory", "entry_of"]
+__all__ = [
+    "Attempt",
+    "DrainingTransport",
+    "PreparedTransport",
+    "Transport",
+    "TransportEntry",
+    "TransportFactory",
+    "entry_of",
+]
 
 
 @attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job
@@ -61,6 +69,14 @@ class Transport(Protocol):
 
 
 @runtime_checkable
+class DrainingTransport(Transport, Protocol):
+    """A transport that can tell what it has begun that the runner drains."""
+
+    def draining(self) -> None:
+        """Tell it: what isn't over when the grace ends is cut off. May be called again."""
+
+
+@runtime_checkable
 class PreparedTransport(Transport, Protocol):
     """A transport that has something to do before the first delivery, such as to import or to ask for it."""
 
@@ -89,6 +105,7 @@ class TransportEntry(TransportTraits):
         leaves_running: A ``deliver`` that was cancelled may leave something at work.
         in_tests: Makes what delivers in ``perform_jobs`` where a test gives no response, in the test's own
             loop and process; None: such a job succeeds.
+        lists: Describes what a backend's jobs may call, a line each, for ``sp00ky check``.
         engine: Says what sends a backend's requests, and why, for ``sp00ky check --verbose``.
     """
 
@@ -96,6 +113,7 @@ class TransportEntry(TransportTraits):
     document: Callable[[BackendConfig], Mapping[str, Any]] | None = None
     leaves_running: bool = False
     in_tests: Callable[[], Transport] | None = None
+    lists: Callable[[BackendConfig], Sequence[str]] | None = None
     engine: Callable[[BackendConfig], str] | None = None
 
     def __call__(self) -> Transport:

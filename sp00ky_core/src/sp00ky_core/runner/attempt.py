@@ -12,6 +12,7 @@ from sp00ky_core.contract import Contract
 from sp00ky_core.contract.payload import PayloadCheck
 from sp00ky_core.contract.safety import spelling_problem
 from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.hints import near_miss
 from sp00ky_core.job.job import Job, facts_of, named
 from sp00ky_core.job.outcome import (
     EXPIRED,
@@ -135,7 +136,6 @@ def _refusal(job: Job, contract: Contract) -> Undelivered:
     if problem is not None:
         return Undelivered(name=INVALID_PATH, reason=problem)
     why_not = contract.why_not(job.path)
-    problem = (
-        f"can't be called: {why_not}" if why_not else "isn't an operation of the backend's OpenAPI document"
-    )
+    unknown = f"isn't an operation of the backend's document{near_miss(job.path, contract.texts())}"
+    problem = f"can't be called: {why_not}" if why_not else unknown
     return Undelivered(name=UNKNOWN_ROUTE, reason=f"{job.path[:200]!r} {problem}")

@@ -21,6 +21,7 @@ from sp00ky_core.job.retry import Strategy
 from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import (
     BackendStats,
+    DrainingTransport,
     PreparedTransport,
     RunnerInfo,
     Settlement,
@@ -358,7 +359,13 @@ class Runner:
     def _stop_claiming(self) -> None:
         """Begin a drain, as an operator asks; ending it is left to whoever started this runner."""
         self.drain_requested.set()
+        self._stop()
+
+    def _stop(self) -> None:
         self._claimer.stop()
+        for transport in self._own_transports():
+            if isinstance(transport, DrainingTransport):
+                transport.draining()
 
     async def drain(self) -> None:
         """Stop claiming, let what is in flight end within ``grace``, write everything, let go.
@@ -367,7 +374,7 @@ class Runner:
         written then is written by another drain, or is lost: other runners reclaim those jobs.
         """
         self._started = True
-        self._claimer.stop()
+        self._stop()
         async with self._turn:
             if not self._running:
                 return

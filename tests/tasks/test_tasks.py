@@ -1,0 +1,75 @@
+"""What can be a task, and how one is enqueued."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.tasks.conftest import Project
+
+from sp00ky_core import PayloadTooLarge
+from sp00ky_core.sync import SyncOutbox
+from sp00ky_tasks import Context, TaskProblem, Tasks
+
+SHOP = """
+@tasks.task(max_retries=5, priority=1)
+def send(order: int, to: str = "boo") -> str: return f"{order}{to}"
+
+@tasks.task
+def told(context: Context, n: int) -> tuple[str, int]: return context.job_id, n
+"""
+
+
+def gathers(*orders: int) -> None: ...
+
+
+def positional(order: int, /) -> None: ...
+
+
+@pytest.mark.parametrize("function", [gathers, positional])
+def test_each_argument_has_a_name(function: Any) -> None:
+    with pytest.raises(TaskProblem, match="can't be an argument of a job; give each a name"):
+        Tasks("shop").task(function)
+
+
+def test_two_functions_of_one_name_are_both_named() -> None:
+    tasks = Tasks("shop")
+    tasks.task(name="send")(lambda: None)
+    for again in ({"name": "send"}, {"name": "other", "aliases": ["send"]}):
+        with pytest.raises(TaskProblem, match=r"are both called 'send'; give one another `name`"):
+            tasks.task(**again)(lambda: None)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("name", ["a b", "..", "a?b"])
+def test_a_name_that_is_no_path_is_refused(name: str) -> None:
+    with pytest.raises(TaskProblem, match="its name can't be a path"):
+        Tasks("shop").task(name=name)(lambda: None)
+
+
+async def test_options_of_the_decorator_and_of_the_call(project: Project) -> None:
+    shop = project.write(SHOP)
+    async with project.outbox() as outbox:
+        job = await shop.send.configure(delay=timedelta(hours=1), priority=2).enqueue(outbox, order=7)
+        plain = await shop.send.enqueue(outbox, 8)
+    assert (job.max_retries, job.priority, plain.priority) == (5, 2, 1)
+    assert job.run_at > plain.run_at
+    assert (job.path, job.payload) == ("/send", {"order": 7})
+
+
+async def test_a_context_is_no_argument(project: Project) -> None:
+    shop = project.write(SHOP)
+    async with project.outbox() as outbox:
+        assert (await shop.told.enqueue(outbox, 3)).payload == {"n": 3}
+    assert shop.told(3) == shop.told(n=3) == ("", 3)
+    assert shop.told(Context(job_id="job:1"), 3) == ("job:1", 3)
+
+
+def test_misspelt_and_surplus_arguments_are_refused(project: Project) -> None:
+    shop = project.write(SHOP)
+    with SyncOutbox(project.outbox()) as outbox:
+        assert shop.send.configure(autocommit=True).enqueue(outbox, 7).payload == {"order": 7}
+        with pytest.raises(TypeError, match=r"takes no 'ordre' here; did you mean 'order'\?"):
+            shop.send.configure(autocommit=True).enqueue(outbox, ordre=7)
+        with pytest.raises(TypeError, match="takes 2 arguments, and was given 3"):
+            shop.send.enqueue(outbox, 1, 2, 3)
+        with pytest.raises(PayloadTooLarge):
+            shop.send.configure(autocommit=True).enqueue(outbox, 1, "x" * 2_000_000)

@@ -1,0 +1,43 @@
+"""Tests of applications assert calls, and perform them."""
+
+import threading
+
+import pytest
+from tests.tasks.conftest import Project
+
+from sp00ky_core.sync import SyncOutbox
+from sp00ky_core.testing import perform_jobs
+from sp00ky_tasks.testing import assert_enqueued
+
+SHOP = """
+@tasks.task
+async def send(order: int, to: str = "boo") -> int: return threading.get_ident()
+
+@tasks.task
+def later(n: int = 0) -> str: raise Snooze(60)
+"""
+
+
+async def test_a_test_s_jobs_are_asserted_and_performed_in_its_loop(project: Project) -> None:
+    shop = project.write(SHOP)
+    outbox = project.in_tests()
+    await shop.send.enqueue(outbox, order=7, to="x")
+    await shop.later.enqueue(outbox)
+    await assert_enqueued(outbox, shop.send, order=7)
+    await assert_enqueued(outbox, shop.send, 7, "x")
+    with pytest.raises(AssertionError, match="payload /order is 7, expected 8"):
+        await assert_enqueued(outbox, shop.send, order=8)
+    sent, snoozed = await perform_jobs(outbox)
+    assert (sent.result, snoozed.status, snoozed.errors[0].name) == (
+        threading.get_ident(),
+        "pending",
+        "snoozed",
+    )
+
+
+def test_of_a_sync_outbox_nothing_is_awaited(project: Project) -> None:
+    shop = project.write(SHOP)
+    with SyncOutbox(project.in_tests()) as outbox:
+        shop.send.configure(autocommit=True, priority=2).enqueue(outbox, 7)
+        (job,) = assert_enqueued(outbox, shop.send.configure(priority=2), order=7)
+        assert job.path == "/send"

@@ -33,7 +33,7 @@ def project(tmp_path: Path, backend_url: str) -> Path:
 
 
 def test_its_configuration_can_be_loaded(tmp_path: Path) -> None:
-    (text,) = blocks("yaml")
+    _, text = blocks("yaml")
     file = tmp_path / "sp00ky.yml"
     file.write_text(text)
     config = load_config(file, environ={"API_TOKEN": "secret"})
@@ -50,7 +50,7 @@ def test_a_backend_whose_port_is_taken_says_so(backend_url: str) -> None:
 
 
 def test_the_example_delivers_its_job(project: Path) -> None:
-    (example,) = blocks("python")
+    _, example = blocks("python")
     for _ in range(2):  # the second time the table and a job are there already
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", example],
@@ -63,3 +63,24 @@ def test_the_example_delivers_its_job(project: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert done.stdout == "{'spooky': 'thread:abc'}\n"
         assert done.stderr == ""
+
+
+CALL = """
+import asyncio, shop
+from sp00ky_core import Outbox
+
+async def main():
+    async with Outbox.open("sp00ky.yml", store="memory://") as outbox, outbox.runner():
+        job = await shop.send_receipt.enqueue(outbox, order=7, email="boo@example.com")
+        print((await outbox.wait(job.id)).result)
+
+asyncio.run(main())
+"""
+
+
+def test_its_function_is_a_job(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(blocks("python")[0])
+    (tmp_path / "sp00ky.yml").write_text(blocks("yaml")[0])
+    command = [sys.executable, "-W", "error", "-c", CALL]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240)
+    assert (done.stdout, done.stderr) == ("sent to boo@example.com\n", "")

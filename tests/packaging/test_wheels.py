@@ -23,7 +23,7 @@ PACKAGES = {
     "sp00ky_dashboard": "[sp00ky]\ndashboard = sp00ky_dashboard.",
     "sp00ky_django": "",
     "sp00ky_transport_amqp": "[sp00ky]\ntransport-amqp = sp00ky_transport_amqp.",
-    "sp00ky_tasks": "[sp00ky]\ntasks = sp00ky_tasks.",
+    "sp00ky_tasks": "[pytest11]\nsp00ky-tasks = sp00ky_tasks.fixtures",
     "sp00ky_transport_asgi": "[sp00ky]\ntransport-asgi = sp00ky_transport_asgi.",
 }
 """Import names, and how each one's entry point begins; empty: it has none."""

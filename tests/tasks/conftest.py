@@ -40,6 +40,11 @@ class Project:
         sys.path.insert(0, str(self.folder))
         return __import__(self.name)
 
+    @property
+    def module(self) -> ModuleType:
+        """The module, which was written."""
+        return sys.modules[self.name]
+
     def outbox(self) -> Outbox:
         """Open its outbox, in memory."""
         return Outbox.open(self.file, store="memory://", plugins=self.plugins)

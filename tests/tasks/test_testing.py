@@ -1,10 +1,12 @@
 """Tests of applications assert calls, and perform them."""
 
 import threading
+from typing import Any
 
 import pytest
 from tests.tasks.conftest import Project
 
+from sp00ky_core import Outbox
 from sp00ky_core.sync import SyncOutbox
 from sp00ky_core.testing import perform_jobs
 from sp00ky_tasks.testing import assert_enqueued
@@ -35,9 +37,26 @@ async def test_a_test_s_jobs_are_asserted_and_performed_in_its_loop(project: Pro
     )
 
 
-def test_of_a_sync_outbox_nothing_is_awaited(project: Project) -> None:
-    shop = project.write(SHOP)
-    with SyncOutbox(project.in_tests()) as outbox:
-        shop.send.configure(autocommit=True, priority=2).enqueue(outbox, 7)
-        (job,) = assert_enqueued(outbox, shop.send.configure(priority=2), order=7)
-        assert job.path == "/send"
+@pytest.fixture
+def outbox(project: Project) -> Outbox:
+    """Return the project's, in place of the plugin's."""
+    project.write(SHOP)
+    return project.in_tests()  # type: ignore[no-any-return]
+
+
+async def test_the_fixture_knows_the_test_s_outbox(
+    outbox: Outbox, project: Project, assert_enqueued: Any
+) -> None:
+    shop: Any = project.module
+    await shop.send.enqueue(outbox, order=7)
+    (job,) = await assert_enqueued(shop.send, order=7)
+    assert job.path == "/send"
+
+
+def test_of_a_sync_outbox_nothing_is_awaited(
+    sync_outbox: SyncOutbox, project: Project, assert_enqueued: Any
+) -> None:
+    shop: Any = project.module
+    shop.send.configure(autocommit=True, priority=2).enqueue(sync_outbox, 7)
+    (job,) = assert_enqueued(shop.send.configure(priority=2), order=7)
+    assert job.path == "/send"

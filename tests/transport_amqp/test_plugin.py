@@ -3,7 +3,8 @@
 import pytest
 from tests.transport_amqp.conftest import OpenOutbox
 
-from sp00ky_core.errors import ConfigError
+from sp00ky_core.errors import ConfigError, UnknownRoute
+from sp00ky_core.job.job import NewJob
 
 URL = "amqps://broker.test/shop"
 
@@ -28,3 +29,17 @@ def test_a_wrong_section_is_said_in_a_line(open_outbox: OpenOutbox, keys: str, p
     assert problem in str(raised.value)
     assert "s3cr3t" not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+async def test_what_is_no_route_is_not_enqueued(open_outbox: OpenOutbox) -> None:
+    async with open_outbox(URL, "amqp: {routes: [/orders/order.paid, '/news/#']}") as outbox:
+        for path in ("/orders/order.payed", "POST /orders/order.paid", "/orders/order.paid?x=1"):
+            with pytest.raises(UnknownRoute, match=r"no route .*; did you mean '/orders/order\.paid'\?"):
+                await outbox.run("broker", path, {})
+        assert (await outbox.run("broker", "/news/any.thing", {})).path == "/news/any.thing"
+        (row,) = await outbox.store.add([NewJob(path="/orders/other", backend="broker", max_retries=0)])
+        async with outbox.runner():
+            ended = await outbox.wait(row.id, timeout=60)
+    assert [(error.name, error.reason) for error in ended.errors] == [
+        ("unknown_route", "'/orders/other' isn't a route of the backend; did you mean '/orders/order.paid'?")
+    ]

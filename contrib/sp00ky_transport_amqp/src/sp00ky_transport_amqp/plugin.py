@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import attrs
 
-from sp00ky_core import TransportEntry, hookimpl
+from sp00ky_core import BackendConfig, TransportEntry, hookimpl
 from sp00ky_core.config import key, values
 from sp00ky_core.plugins.deferred import deferred
-from sp00ky_transport_amqp.routes import Route, read_routes
+from sp00ky_transport_amqp.routes import Route, place_of, read_routes
 
 
 @attrs.frozen(kw_only=True)
@@ -27,12 +27,19 @@ class AmqpOptions:
     cloud_events: bool = attrs.field(default=False, metadata=key(values.boolean))
 
 
+def _unlisted(backend: BackendConfig, path: str) -> Sequence[str]:
+    """Return the routes of a backend, where a path is none of them."""
+    routes = backend.options.routes
+    return [route.text for route in routes] if place_of(path, routes) is None else ()
+
+
 ENTRY = TransportEntry(
     make=deferred("sp00ky_transport_amqp.transport:AmqpTransport"),
     scheme="amqp",
     options=AmqpOptions,
     credentials=frozenset({"basic"}),
     contract="none",
+    unlisted=_unlisted,
     leaves_running=True,
 )
 """Where a delivery is cancelled, its message may be with the broker already, or on the way."""

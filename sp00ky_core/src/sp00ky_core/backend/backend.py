@@ -152,7 +152,7 @@ def _contract(backend: BackendConfig, entry: TransportEntry | None) -> Contract:
         return load_contract(backend, ref_roots=backend.ref_roots)
     if entry.contract == "own" and entry.document is not None:
         return Contract(partial(_own_operations, backend, entry.document))
-    return OpenContract()
+    return OpenContract(*([partial(entry.unlisted, backend)] if entry.unlisted else []))
 
 
 def _own_operations(

@@ -105,11 +105,10 @@ def _check_contract(backend: Backend, new_job: NewJob) -> str:
 def unknown_route(backend: Backend, path: str) -> UnknownRoute:
     """Say of a text that it names no operation that can be called, or why it can't be."""
     contract = backend.contract
-    for text in get_close_matches(path, contract.texts(), n=10, cutoff=0.5):
+    for text in get_close_matches(path, contract.near(path), n=10, cutoff=0.5):
         contract.check(text)  # it may turn out that one of these can't be used
-    return UnknownRoute(
-        backend=backend.name, path=path, known=contract.texts(), reason=contract.why_not(path)
-    )
+    known, reason = contract.near(path), contract.why_not(path)
+    return UnknownRoute(backend=backend.name, path=path, known=known, reason=reason)
 
 
 def _decoded(new_job: NewJob) -> Any:

@@ -158,6 +158,10 @@ class Contract:
         operations = self.operations.values() if self.is_read else ()
         return tuple(text for operation in operations for text in operation.spellings)
 
+    def near(self, text: str) -> tuple[str, ...]:
+        """Return the texts among which one may be near that names nothing."""
+        return self.texts()
+
     def why_not(self, text: str) -> str:
         """Say why no job can be sent to what a text spells; empty where the document has no such thing."""
         return self.unusable.get(self.name(text)) or self.document.unclear.get(text, "")
@@ -229,15 +233,20 @@ class Contract:
 class OpenContract(Contract):
     """The contract of a transport that has none: any path that is safe, and any JSON object.
 
-    It lists no operations. What isn't a route is the transport's to say.
+    It lists no operations. ``unlisted`` returns all routes that there are, where a path is none of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unlisted: Callable[[str], Sequence[str]] = lambda _: ()) -> None:
         super().__init__(Operations((), Schemas(reads_beside_references=True), "none"))
+        self._unlisted = unlisted
 
     def has(self, text: str) -> bool:
         """Whether a text may be a path."""
-        return spelling_problem(text) is None and "?" not in text
+        return spelling_problem(text) is None and "?" not in text and not self._unlisted(text)
+
+    def near(self, text: str) -> tuple[str, ...]:
+        """Return the routes that there are, where a text is none of them."""
+        return tuple(self._unlisted(text))
 
     def _check(self, text: str) -> PayloadCheck | None:
         if not self.has(text):

@@ -102,6 +102,8 @@ class TransportEntry(TransportTraits):
         make: Makes the transport.
         document: Gives an OpenAPI document. Called when the contract is first needed; an ``Sp00kyError`` of
             it is the backend's, as of ``prepare``.
+        unlisted: Gives all routes of a backend whose ``contract`` is none, where a path is none of them: such
+            a job is refused when it is enqueued; else nothing. None: any path may be enqueued.
         leaves_running: A ``deliver`` that was cancelled may leave something at work.
         in_tests: Makes what delivers in ``perform_jobs`` where a test gives no response, in the test's own
             loop and process; None: such a job succeeds.
@@ -111,6 +113,7 @@ class TransportEntry(TransportTraits):
 
     make: Callable[[], Transport]
     document: Callable[[BackendConfig], Mapping[str, Any]] | None = None
+    unlisted: Callable[[BackendConfig, str], Sequence[str]] | None = None
     leaves_running: bool = False
     in_tests: Callable[[], Transport] | None = None
     lists: Callable[[BackendConfig], Sequence[str]] | None = None

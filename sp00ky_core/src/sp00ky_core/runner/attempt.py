@@ -136,6 +136,6 @@ def _refusal(job: Job, contract: Contract) -> Undelivered:
     if problem is not None:
         return Undelivered(name=INVALID_PATH, reason=problem)
     why_not = contract.why_not(job.path)
-    unknown = f"isn't an operation of the backend's document{near_miss(job.path, contract.texts())}"
+    unknown = f"isn't a route of the backend{near_miss(job.path, contract.near(job.path))}"
     problem = f"can't be called: {why_not}" if why_not else unknown
     return Undelivered(name=UNKNOWN_ROUTE, reason=f"{job.path[:200]!r} {problem}")

@@ -209,9 +209,10 @@ class TasksTransport:
             if backend is None or backend.place.has_ended or backend.config is not attempt.backend:
                 backend = await self._entered(attempt.backend)
             path, operation = attempt.job.path, attempt.operation
-            if path not in operation.spellings or path_problem(operation.path):
+            task = backend.tasks.by_path.get(operation.path)
+            if path not in operation.spellings or (task is None and path_problem(path)):
                 return _undelivered(name=INVALID_PATH, reason="the path may not be used")
-            if (task := backend.tasks.by_path.get(operation.path)) is None:
+            if task is None:
                 return _undelivered(name=UNKNOWN_ROUTE, reason=f"{path[:200]!r} is no function")
             context = self._context(attempt) if task.context else None
             call = TaskCall(attempt, task, self._post, context)

@@ -58,5 +58,5 @@ def signatures_of(backend: BackendConfig) -> Sequence[str]:
     for path, task in tasks_of(backend).by_path.items():
         untyped = ", ".join(task.signature.untyped)
         more = f"; without an annotation, so any JSON value: {untyped}" if untyped else ""
-        lines.append(f"{path}{inspect.signature(task.function)}: {task}{more}")
+        lines.append(f"{path}{inspect.signature(task.function, eval_str=True)}: {task}{more}")
     return lines

@@ -1,0 +1,46 @@
+"""The shop by Django, in one file: a job in the transaction of its view."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import django
+from django.conf import settings
+from django.db import connections, transaction
+from django.http import HttpRequest, JsonResponse
+from django.urls import path
+
+HERE = Path(__file__).parent
+DATABASE = {"ENGINE": "django.db.backends.sqlite3", "NAME": HERE / "shop.db"}
+settings.configure(
+    SECRET_KEY="not of production",  # noqa: S106  # an example's
+    ROOT_URLCONF=__name__,
+    ALLOWED_HOSTS=["*"],
+    DATABASES={"default": DATABASE},
+)
+django.setup()
+
+from shop import send_receipt  # noqa: E402
+
+from sp00ky_core.sync import SyncOutbox  # noqa: E402
+
+outbox = SyncOutbox.open(HERE / "sp00ky.yml")
+
+
+def order(request: HttpRequest, order: int) -> JsonResponse:
+    with transaction.atomic():
+        connection = connections["default"]
+        enqueue = send_receipt.configure(connection=connection).enqueue
+        job = enqueue(outbox, order=order, email=request.GET["email"])
+        if "fail" in request.GET:
+            transaction.set_rollback(True)
+    return JsonResponse({"job": job.id})
+
+
+urlpatterns = [path("orders/<int:order>", order)]
+
+if __name__ == "__main__":
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line([sys.argv[0], *(sys.argv[1:] or ["runserver", "--noreload"])])

@@ -14,8 +14,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from benchmarks.peers.protocol import counter
+from sp00ky_tasks import Tasks
 
-__all__ = ["bare", "fastapi", "starlette"]
+__all__ = ["bare", "fastapi", "starlette", "tasks"]
 
 Message = MutableMapping[str, Any]
 
@@ -41,6 +42,14 @@ async def _by_starlette(request: Request) -> Response:
 
 
 starlette = Starlette(routes=[Route("/spookify", _by_starlette, methods=["POST"])])
+
+tasks = Tasks("api")
+
+
+@tasks.task(name="spookify")
+async def _as_a_task(id: int, note: str) -> None:  # noqa: A002  # as the payload has it
+    await _count(b"")
+
 
 fastapi = FastAPI()
 

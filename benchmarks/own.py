@@ -87,7 +87,8 @@ class Function(Ours):
 
     def __init__(self, application: str) -> None:
         super().__init__("auto")
-        self._base_url = f"asgi://benchmarks.functions:{application}"
+        scheme = "python" if application == "tasks" else "asgi"
+        self._base_url = f"{scheme}://benchmarks.functions:{application}"
 
     async def work(self, url: str, target: str, begin: Begin) -> None:
         async with opened(store=url, base_url=self._base_url) as outbox:

@@ -21,6 +21,7 @@ __all__ = [
     "GRAPHILE",
     "PGQUEUER",
     "OBAN",
+    "DBOS",
     "PROCRASTINATE",
     "INSERTS",
     "FUNCTIONS",
@@ -29,7 +30,13 @@ __all__ = [
 OURS, OURS_AIOHTTP = "ours", "ours, aiohttp engine"
 BARE, BY_HAND, INSERTS = "bare aiohttp loop", "by hand", "bare INSERTs"
 GRAPHILE, PGQUEUER, OBAN, PROCRASTINATE = "graphile-worker", "pgqueuer", "oban", "procrastinate"
-FUNCTIONS = {"bare ASGI function": "bare", "Starlette function": "starlette", "FastAPI function": "fastapi"}
+DBOS = "dbos"
+FUNCTIONS = {
+    "function": "tasks",
+    "bare ASGI function": "bare",
+    "Starlette function": "starlette",
+    "FastAPI function": "fastapi",
+}
 """Programs that run one of ``benchmarks/functions.py``."""
 
 JOB_LEFT = "SELECT EXISTS (SELECT FROM job WHERE status IN ('pending', 'processing'))"
@@ -122,6 +129,13 @@ _ALL = (
         left="SELECT EXISTS (SELECT FROM pgboss.job WHERE state < 'completed' AND name = 'spookify')",
         less="a batch succeeds or fails as one, without results; a dead worker's jobs wait 15 min",
         about=lambda: versions("node", ("pg-boss",)),
+    ),
+    Program(
+        name=DBOS,
+        command=_python("dbos"),
+        left="SELECT EXISTS (SELECT FROM dbos.workflow_status WHERE status IN ('ENQUEUED', 'PENDING'))",
+        less="polls; each job enqueued in a transaction of its own",
+        about=lambda: versions("dbos", ("dbos", "psycopg", "SQLAlchemy")),
     ),
     Program(
         name=PGQUEUER,

@@ -30,8 +30,12 @@ AMQP = "contrib/sp00ky_transport_amqp"
 HTTP = "sp00ky_transport_http"
 ASGI = "contrib/sp00ky_transport_asgi"
 TASKS = "contrib/sp00ky_tasks"
+GENERATE = "contrib/sp00ky_generate"
 ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", HTTP, SQLITE, MYSQL)
-DISTRIBUTIONS = (CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY, RECEIVER, DJANGO, AMQP, ASGI, TASKS)
+DISTRIBUTIONS = (
+    *(CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY),
+    *(RECEIVER, DJANGO, AMQP, ASGI, TASKS, GENERATE),
+)
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
 TESTS_OF = {
@@ -49,6 +53,7 @@ TESTS_OF = {
     AMQP: ("tests/transport_amqp",),
     ASGI: ("tests/transport_asgi",),
     TASKS: ("tests/tasks",),
+    GENERATE: ("tests/generate",),
 }
 """Folders whose tests need no other distribution than their own, the core and the conformance kit.
 

@@ -85,7 +85,7 @@ FULL = (
     "core/cli/test_signals.py",
     "core/contract/test_published.py",
     "core/encoding/test_json_bytes.py::test_what_is_no_json_is_named[ it is nested too deeply]",
-    "core/generate/test_module.py",
+    "generate/test_module.py",
     "core/runner/test_drain.py::test_a_thousand_cancelled_runners_lose_nothing",
     "core/runner/test_fleet_model.py",
     "core/test_sp00ky_pytest.py",

@@ -14,11 +14,10 @@ ROOT = Path(__file__).parents[2]
 
 CROSSING = {
     ("core", "sp00ky_core/src/sp00ky_core"): """
-        cli/test_configuration.py cli/test_generate.py cli/test_init.py cli/test_interrupted.py
+        cli/test_configuration.py cli/test_init.py cli/test_interrupted.py
         cli/test_export_import.py cli/test_new_adapter.py cli/test_plan_command.py cli/test_plugins.py
         cli/test_probes.py cli/test_redaction.py cli/test_sp00ky_files.py
         config/test_transport.py config/test_transport_section.py contract/test_published.py
-        generate/test_soundness.py
         outbox/operators/test_schedule_findings.py outbox/test_background.py
         runner/test_breakers.py runner/test_clocks.py runner/test_drain.py runner/test_fleet_model.py
         runner/test_limits.py runner/test_outage.py runner/test_pauses.py runner/test_slow_store.py
@@ -64,6 +63,7 @@ CROSSING = {
     ("transport_asgi", "contrib/sp00ky_transport_asgi/src/sp00ky_transport_asgi"): """
         test_frameworks.py test_transport_conformance.py
     """,
+    ("generate", "contrib/sp00ky_generate/src/sp00ky_generate"): "test_generated_calls.py test_soundness.py",
     ("tasks", "contrib/sp00ky_tasks/src/sp00ky_tasks"): "test_transport_conformance.py",
     ("dashboard", "contrib/sp00ky_dashboard/src/sp00ky_dashboard"): """
         test_browser.py test_mounted.py test_stores.py test_vendor.py

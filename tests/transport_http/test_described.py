@@ -16,7 +16,7 @@ from sp00ky_conformance.transport.backend import MisbehavingBackend
 from sp00ky_conformance.transport.behaviours import behaviour_of
 from sp00ky_core.config import BackendConfig
 from sp00ky_core.contract import Contract, load_contract
-from sp00ky_core.generate.module import definitions_of
+from sp00ky_core.contract.payload import nodes_of
 from sp00ky_core.job.outcome import Undelivered
 from sp00ky_transport_http import HttpTransport
 
@@ -222,7 +222,11 @@ DOCUMENTS = sorted(Path(FOLDER).glob("*.[jy]*")) if FOLDER else []
 async def test_any_document(file: Path, backend: MisbehavingBackend, auto: HttpTransport) -> None:
     """``SP00KY_TEST_DOCUMENTS`` names a folder of OpenAPI 3 documents, each of one file."""
     contract = load_contract(BackendConfig(name="api", spec=file, base_url=backend.url, table="job"))
-    definitions = definitions_of(contract)
+    contract.compile()
+    nodes = [
+        node for operation in contract.operations.values() for node in nodes_of(operation, operation.body)
+    ]
+    definitions = contract.document.schemas.bundle({}, nodes)["$defs"]
     judge = Judge(document_of(file))
     refused = []
     for name, operation in contract.operations.items():

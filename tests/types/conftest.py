@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.core.generate import hostile
+from tests.generate import hostile
 
 from sp00ky_core import Outbox
-from sp00ky_core.generate.module import module_text
+from sp00ky_generate.module import module_text
 
 collect_ignore_glob = [] if find_spec("mypy") and find_spec("pyright") else ["test_*.py"]
 

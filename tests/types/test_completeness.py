@@ -14,6 +14,7 @@ PACKAGES = (
     "sp00ky_opentelemetry",
     "sp00ky_store_postgres",
     "sp00ky_store_sqlite",
+    "sp00ky_generate",
     "sp00ky_tasks",
     "sp00ky_transport_asgi",
     "sp00ky_store_surreal",

@@ -125,8 +125,9 @@ def test_a_plugin_brings_a_command(sp00ky: Any) -> None:
 
 
 @pytest.mark.usefixtures("haunting")
-def test_a_command_that_isn_t_installed_says_what_to_install(sp00ky: Any) -> None:
-    assert "pip install ./contrib/sp00ky_dashboard" in sp00ky("dashboard").complaint(2)
+@pytest.mark.parametrize("command", ["dashboard", "generate"])
+def test_a_command_that_isn_t_installed_says_what_to_install(sp00ky: Any, command: str) -> None:
+    assert f"pip install ./contrib/sp00ky_{command}" in sp00ky(command).complaint(2)
 
 
 def test_a_plugin_that_can_t_be_loaded_leaves_the_help(sp00ky: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,12 +23,12 @@ INTERRUPTED = 130
 
 COMMANDS = {
     **{name: name for name in ("demo", "check", "migrate", "run", "call", "plan", "jobs", "schedules")},
-    **dict.fromkeys(("init", "generate", "plugins", "new-adapter"), "project"),
+    **dict.fromkeys(("init", "plugins", "new-adapter"), "project"),
     **dict.fromkeys(("backends", "runners", "audit", "health"), "fleet"),
 }
 """The module of each, which is imported where the command, or the help, is asked for."""
 
-BROUGHT = {"dashboard": "./contrib/sp00ky_dashboard"}
+BROUGHT = {"dashboard": "sp00ky-dashboard", "generate": "sp00ky-generate"}
 """Commands of this project that distributions beside the core bring."""
 
 _HELP_SHOWN: type[Exception] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -44,7 +44,9 @@ class _Commands(Commands):
             return super().get_command(ctx, cmd_name)
         command = ctx.ensure_object(Settings).plugins.commands.get(cmd_name)
         if command is None and cmd_name in BROUGHT:
-            ctx.fail(f"{cmd_name!r} isn't installed: pip install {BROUGHT[cmd_name]}, in a clone")
+            from sp00ky_core.hints import install_hint  # noqa: PLC0415  # as below
+
+            ctx.fail(f"{cmd_name!r} isn't installed: {install_hint(BROUGHT[cmd_name])}")
         return command
 
     def list_commands(self, ctx: click.Context) -> list[str]:

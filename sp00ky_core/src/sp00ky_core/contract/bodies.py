@@ -15,6 +15,8 @@ from sp00ky_core.contract.styles import Unwritable, at, json_text, pairs, query_
 from sp00ky_core.contract.value_types import is_base64, is_bytes, types_of
 from sp00ky_core.encoding.json_bytes import encode
 
+__all__ = ["is_concrete"]
+
 _RANGES = ("application/*", "*/*")
 _CONCRETE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *;[ -~]*)?", re.ASCII)
 _CHARSET = re.compile(r" *; *charset *=[^;]*", re.IGNORECASE)

@@ -23,6 +23,8 @@ from sp00ky_core.contract.safety import (
 from sp00ky_core.contract.schema import is_read_only
 from sp00ky_core.contract.value_types import allows_common, is_base64, is_bytes, types_of
 
+__all__ = ["METHODS"]
+
 METHODS = ("post", "get", "put", "patch", "delete", "head", "options")  # all of OpenAPI's but trace
 _MAIN = frozenset(METHODS[1:5])  # one of these is a path's only method, whatever else there is beside it
 _BODILESS = frozenset({"get", "head"})

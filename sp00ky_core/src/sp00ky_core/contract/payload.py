@@ -20,6 +20,8 @@ from sp00ky_core.contract.value_types import SCALARS, types_of
 from sp00ky_core.errors import Violation
 from sp00ky_core.hints import near_miss
 
+__all__ = ["BODIED", "nodes_of"]
+
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000
 _UNEXPECTED = frozenset({"additionalProperties", "unevaluatedProperties"})

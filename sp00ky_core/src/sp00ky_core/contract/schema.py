@@ -25,6 +25,8 @@ from sp00ky_core.contract.schema_weight import MOST, Weights
 from sp00ky_core.contract.value_types import combined, values_of
 from sp00ky_core.encoding.json_bytes import steps_of
 
+__all__ = ["Schemas", "alternatives"]
+
 _Definition = tuple[Any, frozenset[str]]
 """A rewritten schema, and the names of those that it refers to."""
 

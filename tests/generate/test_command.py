@@ -1,6 +1,8 @@
 from pathlib import Path
 
-from tests.core.cli.conftest import Cli
+from tests.core.cli.conftest import Cli, misbehaving, project, sp00ky
+
+__all__ = ["misbehaving", "project", "sp00ky"]  # fixtures
 
 MODULE = "typed_outbox.py"
 

@@ -1,4 +1,4 @@
-"""Make the calls of a generated module, type their payloads, refuse a module older than its documents."""
+"""Hold what a module of ``sp00ky generate`` stands on: its calls, their types, the check of its documents."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sp00ky_core import Outbox
-from sp00ky_core.generate.module import module_text
+from sp00ky_generate.module import module_text
 
 CONFIG = """\
 store: memory://

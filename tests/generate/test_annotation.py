@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.generate.annotation import MOST_VALUES, Annotations, Names, title
+from sp00ky_generate.annotation import MOST_VALUES, Annotations, Names, title
 
 DEFINITIONS = {
     "0": {"type": "object", "properties": {"next": {"$ref": "#/$defs/0"}}},

@@ -2,8 +2,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.core.generate.conftest import Written, document_of, generated
-from tests.core.generate.test_module import THING, imported
+from tests.generate.conftest import Written, document_of, generated
+from tests.generate.test_module import THING, imported
 
 from sp00ky_core import ModuleOutdated, OptionInvalid, Outbox, PayloadInvalid
 from sp00ky_core.sync import SyncOutbox

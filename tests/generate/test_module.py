@@ -5,14 +5,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.core.generate import hostile
-from tests.core.generate.conftest import CONFIG, Written, document_of, generated
+from tests.generate import hostile
+from tests.generate.conftest import CONFIG, Written, document_of, generated
 
 from sp00ky_core import Outbox
-from sp00ky_core.generate.annotation import Names
-from sp00ky_core.generate.module import MARK, Call, calls_of, changed
+from sp00ky_generate.annotation import Names
+from sp00ky_generate.module import MARK, Call, calls_of, changed
 
-SHARED = Path(__file__).parents[4] / "shared" / "openapi"
+SHARED = Path(__file__).parents[3] / "shared" / "openapi"
 THING = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
 
 

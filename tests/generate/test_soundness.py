@@ -10,8 +10,8 @@ import jsonschema_rs
 from hypothesis import event, given, reject, settings
 from hypothesis import strategies as st
 
-from sp00ky_core.generate.annotation import Annotations, Names
-from sp00ky_core.generate.module import HEAD, IMPORTS
+from sp00ky_generate.annotation import Annotations, Names
+from sp00ky_generate.module import HEAD, IMPORTS
 
 _ALIAS = re.compile(r"(\w+): TypeAlias = (.*)\n")
 KEYS = ("a", "b", "c")

@@ -16,8 +16,8 @@ from sp00ky_core.contract.bodies import is_concrete
 from sp00ky_core.contract.operation import PLACES, Operation, Parameter
 from sp00ky_core.contract.payload import BODIED, nodes_of
 from sp00ky_core.contract.schema import Schemas
-from sp00ky_core.generate import runtime as exported
-from sp00ky_core.generate.annotation import (
+from sp00ky_core.job.options import is_plain_text
+from sp00ky_generate.annotation import (
     ANY_OBJECT,
     FILE,
     Annotations,
@@ -27,8 +27,7 @@ from sp00ky_core.generate.annotation import (
     method_name,
     union,
 )
-from sp00ky_core.generate.shapes import Shape, joined, kinds
-from sp00ky_core.job.options import is_plain_text
+from sp00ky_generate.shapes import Shape, joined, kinds
 
 _FILES: Mapping[Any, Any] = {"string": FILE, "array": {"type": "array", "items": FILE}}
 """What a file, or a list of files, may be, by the type that its schema has."""
@@ -213,7 +212,10 @@ IMPORTS: Mapping[str, tuple[str, ...]] = {
     "typing": ("Any", "Literal", "NotRequired", "TypeAlias", "TypedDict", "Unpack", "cast", "overload"),
     "uuid": ("UUID",),
     "sp00ky_core": ("CallerConnection", "CommonJobOptions", "Outbox"),
-    "sp00ky_core.generate": tuple(exported.__all__),
+    "sp00ky_core.generate": (
+        *("Calls", "ExplicitBody", "ExplicitCookie", "ExplicitHeader", "ExplicitPath", "ExplicitQuery"),
+        *("FormFile", "JobOf", "NoPayload", "Result", "SyncCalls", "TypedCalls", "check_documents"),
+    ),
     "sp00ky_core.sync": ("SyncOutbox",),
 }
 """What a module may need."""

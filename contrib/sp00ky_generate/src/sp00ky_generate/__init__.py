@@ -1,0 +1,1 @@
+"""Generate a typed module from OpenAPI documents: ``sp00ky generate``."""

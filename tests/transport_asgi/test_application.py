@@ -316,10 +316,11 @@ async def test_a_row_says_what_its_function_has_raised(
             await runner.until_empty()
         (error,) = (await outbox.get(job.id)).errors
     assert (error.code, "LookupError: no order 7" in (error.reason or "")) == (500, is_said)
+    assert ("in fails" in error.trace) is is_said
     assert "TOKEN" not in repr(error)
-    (logged,) = [record for record in caplog.records if record.exc_info]
+    (logged,) = [record for record in caplog.records if hasattr(record, "trace")]
     assert logged.job_id == job.id
-    assert "LookupError" in logged.getMessage()
+    assert "raised LookupError\nTraceback" in logged.getMessage()
 
 
 async def test_a_loop_that_stands_still_is_left_behind_and_the_application_started_afresh(

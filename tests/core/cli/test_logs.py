@@ -37,6 +37,26 @@ def test_one_line(secrets: Secrets, capsys: pytest.CaptureFixture[str]) -> None:
     assert line.endswith("***'")
 
 
+@pytest.mark.parametrize("kind", ["text", "json"])
+def test_a_traceback_that_a_record_has_is_shown(
+    secrets: Secrets, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    trace = f"Traceback:\n  File x.py\nValueError: {PASSWORD}"
+    with logged(secrets, debug=False):
+        set_format(kind)
+        logger.error("%s failed\n%s", "it", trace, extra={"trace": trace})
+    said = capsys.readouterr().err
+    if kind == "json":
+        line = json.loads(said)
+        assert (line["message"], line["traceback"]) == ("it failed", trace.replace(PASSWORD, "***"))
+    else:
+        assert [line.strip() for line in said.splitlines()[1:]] == [
+            "Traceback:",
+            "File x.py",
+            "ValueError: ***",
+        ]
+
+
 def test_the_level_is_this_project_s_and_ends_with_the_command(
     secrets: Secrets, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -60,7 +60,9 @@ async def test_payloads_results_and_reasons_can_be_hidden(
     assert await store.change_schedule(change) is not None
     payload = {"id": "secret"}
     (done,) = await ended(outbox, 1, Delivered(result={"r": "secret"}), payload=payload, max_retries=0)
-    answered = Undelivered(name="http_status", code=500, reason="HTTP 500: secret", retryable=False)
+    answered = Undelivered(
+        name="http_status", code=500, reason="HTTP 500: secret", retryable=False, trace="secret x.py"
+    )
     (failed,) = await ended(outbox, 1, answered, payload=payload)
     (waiting,) = await ended(outbox, 1, Undelivered(name="timeout", reason="secret"), retry=9.0)
     await outbox.schedules.trigger("heartbeat")
@@ -72,6 +74,7 @@ async def test_payloads_results_and_reasons_can_be_hidden(
         assert "secret" not in await hiding.see(path), path
     for part in ("payload", "result"):
         assert "secret" not in await hiding.see(f"/jobs/{done}?part={part}", status=403)
+    assert "secret x.py" in await showing.see(f"/jobs/{failed}")
     for path in ("/jobs", f"/jobs/{done}", f"/jobs/{failed}", f"/jobs/{waiting}", "/schedules"):
         assert "secret" in await showing.see(path), path
 

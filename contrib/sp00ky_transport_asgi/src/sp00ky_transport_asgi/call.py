@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -57,8 +58,10 @@ class AsgiCall(Call[Response]):
 
     def _failed(self, error: BaseException) -> None:
         self.raised, job = error, self.attempt.job
-        text, facts = "%s: %s raised %s", {**facts_of(job), "path": job.path}
-        _log.error(text, named(job), job.path, type(error).__name__, exc_info=error, extra=facts)
+        trace = "".join(traceback.format_exception(error))
+        facts = {**facts_of(job), "path": job.path, "trace": trace}
+        text = "%s: %s raised %s\n%s"
+        _log.error(text, named(job), job.path, type(error).__name__, trace, extra=facts)
 
     def end(self, otherwise: Response | Undelivered = LATE) -> None:
         """Take nothing more; see ``Call.end``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from functools import partial
 from typing import Any
 
@@ -29,8 +30,10 @@ class _Backend(HttpBackend):
         """Say in a failure's reason what the application raised, redacted, unless it is to be hidden."""
         if isinstance(outcome, Delivered) or options_of(self.config).hide_errors:
             return outcome
-        said = self.builder.redaction.text(" ".join(f"{type(error).__name__}: {error}".split()))
-        return attrs.evolve(outcome, reason=f"HTTP {outcome.code}: {said}")
+        redacted = self.builder.redaction.text
+        said = redacted(" ".join(f"{type(error).__name__}: {error}".split()))
+        trace = redacted("".join(traceback.format_exception(error)))
+        return attrs.evolve(outcome, reason=f"HTTP {outcome.code}: {said}", trace=trace)
 
 
 class AsgiTransport:

@@ -113,7 +113,7 @@ async def test_a_table_of_others_is_left_alone(options: StoreOptions, sql: Sql) 
 async def test_a_migration_waits_for_another_one(
     options: StoreOptions, connection: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sp00ky_store_mysql.session.MIGRATION", 1)
+    monkeypatch.setattr("sp00ky_store_mysql.dialect.MIGRATION", 1)
     store = await opened(options)
     with connection.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(concat('sp00ky ', md5(database())), 0)")

@@ -72,6 +72,7 @@ class PostgresSession(SqlSession):
         Default.NOW: "clock_timestamp()",
     }
     locking = " FOR NO KEY UPDATE SKIP LOCKED"
+    nulls_first = (" NULLS FIRST", " NULLS LAST")
 
     def __init__(
         self, tables: Tables, fetch: Fetch, many: Callable[..., Awaitable[Any]] | None = None
@@ -104,11 +105,12 @@ class PostgresSession(SqlSession):
         rows = await self._fetch(f"{text} RETURNING 1" if counted else text, *parameters)
         return rows, len(rows)
 
-    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
-        """See ``SqlSession.execute_many``."""
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> int:
+        """See ``SqlSession.execute_many``; of inserts alone, which aren't counted."""
         if self._fetch_many is None:
             raise NotImplementedError("callers' transactions are written to by enqueues alone")
         await self._fetch_many(text, parameters)
+        return 0
 
     def _insertion(self, table: Table, names: tuple[str, ...]) -> Any:
         self._note_written(table)
@@ -141,6 +143,15 @@ class PostgresSession(SqlSession):
     def definition(self, table: Table, part: Column | Index | None = None) -> str:
         """See ``Session.definition``: of extensions' tables; the store's own are made by its migrations."""
         return super().definition(table, part).replace("job.", "")  # as statements name the table
+
+    def may_be_null(self, table: Table, column: str) -> bool:
+        """See ``SqlSession.may_be_null``; the store's own indexes have PostgreSQL's order."""
+        return bool(table.version) and super().may_be_null(table, column)
+
+    def indexed(self, table: Table, column: str) -> str:
+        """See ``SqlSession.indexed``: in the order that rows are asked for."""
+        nulls = self.nulls_first[0] if self.may_be_null(table, column) else ""
+        return f"{super().indexed(table, column)}{nulls}"
 
     def removal(self, table: Table, index_name: str) -> str:
         """See ``Session.removal``."""

@@ -16,7 +16,8 @@ from sp00ky_core.stores.caller_connections import (
     unknown_kind,
 )
 from sp00ky_core.stores.transactional import BlockingSession, Session
-from sp00ky_store_mysql.session import MysqlDialect, MysqlSession
+from sp00ky_store_mysql.dialect import MysqlDialect
+from sp00ky_store_mysql.session import MysqlSession
 
 __all__ = ["callers_session", "BlockingCaller", "AwaitedCaller"]
 

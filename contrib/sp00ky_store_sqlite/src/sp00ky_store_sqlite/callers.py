@@ -117,11 +117,12 @@ class CallersSession(SqliteSession):
         cursor.row_factory = None  # the caller's may make anything of a row
         return cursor
 
-    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> int:
         """See ``SqlSession.execute_many``."""
         if self.connection.isolation_level is None:
             self._begun()
-        self.connection.executemany(text, parameters)  # begins: a transaction's first write waits for others
+        # It begins: a transaction's first write waits for others.
+        return int(self.connection.executemany(text, parameters).rowcount)
 
     def _begun(self) -> Any:
         if not self.reads and not self.connection.in_transaction:
@@ -137,11 +138,11 @@ class SqlalchemySession(CallersSession):
         result = self._begun().exec_driver_sql(text, tuple(parameters))
         return (result.fetchall() if result.returns_rows else ()), result.rowcount
 
-    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> int:
         """See ``SqlSession.execute_many``."""
         if self.connection.connection.dbapi_connection.isolation_level is None:
             self._begun()
-        self.connection.exec_driver_sql(text, list(map(tuple, parameters)))
+        return int(self.connection.exec_driver_sql(text, list(map(tuple, parameters))).rowcount)
 
     def _begun(self) -> Any:
         if not self.reads and not self.connection.connection.dbapi_connection.in_transaction:
@@ -163,6 +164,8 @@ class AiosqliteSession(CallersSession):
         await cursor.execute(text, parameters)
         return (await cursor.fetchall() if cursor.description else ()), cursor.rowcount
 
-    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> int:
         """See ``SqlSession.execute_many``."""
-        await (await self.connection.cursor()).executemany(text, parameters)
+        cursor = await self.connection.cursor()
+        await cursor.executemany(text, parameters)
+        return int(cursor.rowcount)

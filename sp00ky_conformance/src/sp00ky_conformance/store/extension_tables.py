@@ -197,6 +197,17 @@ class ExtensionConformance(StoreHarness):
         assert met == list(asked.values())
         assert await transactions_of(extended).read_tables(counts) == [len(ns) for ns in asked.values()]
 
+    async def test_null_comes_before_every_value(self, extended: Store) -> None:
+        async def work(tx: ExtensionTransaction) -> list[list[Row]]:
+            return [await tx.select(PARTS, order=order) for order in (("weight", "n"), ("-weight", "n"))]
+
+        async def make(tx: ExtensionTransaction) -> None:
+            await tx.insert(PARTS, [part(1, weight=2.0), part(2), part(3, weight=0.5)])
+
+        await transactions_of(extended).transact(make)
+        orders = await transactions_of(extended).read_tables(work)
+        assert [[row["n"] for row in rows] for rows in orders] == [[2, 3, 1], [1, 3, 2]]
+
     @where("transactions")
     async def test_rows_and_jobs_join_a_callers_transaction(self, extended: Store) -> None:
         rows, jobs = {PARTS: [part(1), part(2)]}, [KeyedJob(job=new_job(), key=KEY)]

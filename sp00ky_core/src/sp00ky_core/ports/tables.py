@@ -111,7 +111,6 @@ class Column:
         longest: Bytes of it that are read, however long it is; None: as many as there are.
         length: Characters that it must be able to hold, of text that has a limit. With four bytes for each,
             whatever is indexed together fits the 3,072 bytes of MySQL's InnoDB, ``assigned_to`` excepted.
-        copies: The column that it is a copy of, in rows that meet the conditions; it is NULL in others.
     """
 
     name: str
@@ -120,7 +119,6 @@ class Column:
     required: bool = False
     length: int | None = None
     longest: int | None = None
-    copies: tuple[str, tuple[Where, ...]] | None = None
 
 
 @attrs.frozen

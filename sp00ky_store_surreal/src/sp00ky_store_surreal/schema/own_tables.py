@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sp00ky_core.stores.transactional import Column, Default, Kind, Table
+from sp00ky_core.stores.transactional import Column, Default, Index, Is, Kind, Table
 from sp00ky_core.stores.transactional.schema import (
     AUDITS,
     ROLLUPS,
     SCHEDULE_RUNS,
     all_tables,
-    with_whole_indexes,
 )
 
 BOOLEANS = frozenset({"paused", "removed", "draining"})
@@ -75,8 +74,14 @@ def _declared(table: Table) -> Mapping[str, str]:
     """Return the fields of a table's indexes, by the names that they have here."""
     if table.name in _TABLES:
         return {}
-    indexes = with_whole_indexes(table).indexes
-    return {f"sp00ky_{index.name}": ", ".join(index.columns) for index in indexes if not index.unique}
+    return {f"sp00ky_{index.name}": _fields(index) for index in table.indexes if not index.unique}
+
+
+def _fields(index: Index) -> str:
+    """Write the fields of an index, which holds all rows here: first what has one value in those meant."""
+    constants = (asked.column for asked in index.where if isinstance(asked, Is) and asked.operator == "=")
+    front = (name for name in constants if name not in index.columns)
+    return ", ".join((*front, *index.columns))
 
 
 def _type(column: Column) -> str:

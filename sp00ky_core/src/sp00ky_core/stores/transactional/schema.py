@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache, partial
 
-import attrs
-
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.job.job import TERMINAL, JobStatus
 from sp00ky_core.ports import (
@@ -52,7 +50,6 @@ __all__ = [
     "job_table",
     "migrate",
     "plan",
-    "with_whole_indexes",
 ]
 
 
@@ -61,35 +58,6 @@ VERSION = 6
 
 TERMINAL_STATUSES = tuple(sorted(TERMINAL))
 LIVE_STATUSES = (JobStatus.PENDING, JobStatus.PROCESSING)
-
-
-@cache
-def with_whole_indexes(table: Table) -> Table:
-    """Return a table for a database whose indexes hold all rows.
-
-    What one value says of the rows of an index stands in front. Else the index is of a copy of its first
-    column, which is NULL in the rows that it isn't to hold.
-    """
-    columns, indexes = list(table.columns), list[Index]()
-    kinds = {column.name: column for column in table.columns}
-    for index in table.indexes:
-        first, *rest = index.columns
-        constants = [
-            condition.column
-            for condition in index.where
-            if isinstance(condition, Is) and condition.operator == "="
-        ]
-        others = [
-            condition for condition in index.where if isinstance(condition, Is) and condition.column != first
-        ]
-        if index.unique or (others and not constants):
-            name = f"{first}_{index.name}"
-            columns.append(attrs.evolve(kinds[first], name=name, copies=(first, index.where)))
-            indexes.append(Index(index.name, (name, *rest), unique=index.unique))
-        else:
-            front = [constant for constant in constants if constant not in index.columns]
-            indexes.append(Index(index.name, (*front, first, *rest)))
-    return Table(table.name, tuple(columns), table.key, tuple(indexes), table.former)
 
 
 _PENDING = Is("status", "=", JobStatus.PENDING)

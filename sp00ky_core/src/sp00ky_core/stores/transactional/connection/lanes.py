@@ -160,10 +160,11 @@ class AsyncSession(DriverSession):
             await cursor.execute(text, *([parameters] if parameters else []))
             return (await cursor.fetchall() if cursor.description else ()), cursor.rowcount
 
-    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> int:
         """See ``SqlSession.execute_many``."""
         async with self.cursor() as cursor:
             await cursor.executemany(text, list(parameters))
+            return int(cursor.rowcount)
 
     async def query(self, text: str, limit: int) -> list[Any]:
         """See ``Session.query``."""

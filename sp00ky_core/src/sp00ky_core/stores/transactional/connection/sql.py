@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from enum import Enum
 from typing import Any, ClassVar, Unpack
-
-import attrs
 
 from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.stores.rows import UNREAD
 from sp00ky_core.stores.transactional.connection.session import (
     Both,
-    Either,
     Is,
     ReadOptions,
     Row,
@@ -30,7 +27,6 @@ from sp00ky_core.stores.transactional.schema import (
     Index,
     Kind,
     Table,
-    with_whole_indexes,
 )
 
 __all__ = ["BlockingSession", "DriverSession", "Reply", "SqlSession", "encoded"]
@@ -41,9 +37,6 @@ Reply = tuple[Sequence[Sequence[Any]], int]
 Codec = Callable[[Any], Any]
 
 Insertion = tuple[str, Sequence[tuple[int, Codec]]]
-
-MOST_ROWS, MOST_CHARACTERS = 100, 1_000_000
-"""So many are updated in one statement, at most."""
 
 _insertions: dict[type, dict[tuple[str, tuple[str, ...]], Insertion]] = {}
 """Texts of INSERTs and their encoders, by the session's class, the table, and the columns."""
@@ -66,7 +59,6 @@ class SqlSession(Session):
         quote: What stands around a name.
         bytes_of: How many bytes a text has, if possible without reading it.
         table_options: What ends a ``CREATE TABLE``.
-        partial_indexes: An index may hold some of the rows only; else ``with_whole_indexes`` stands for it.
         column_names: The statement that lists the columns of a table, whose name is its parameter.
         index_names: The same of its indexes.
     """
@@ -83,7 +75,6 @@ class SqlSession(Session):
     quote: ClassVar[str] = '"'
     bytes_of: ClassVar[str] = "octet_length({})"
     table_options: ClassVar[str] = ""
-    partial_indexes: ClassVar[bool] = True
     column_names: ClassVar[str]
     index_names: ClassVar[str]
 
@@ -96,8 +87,8 @@ class SqlSession(Session):
         """Run one statement."""
 
     @abstractmethod
-    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
-        """Run one statement with each of these parameters."""
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> int:
+        """Run one statement with each of these parameters; how many rows it has written."""
 
     async def select(
         self, table: Table, where: Sequence[Where] = (), **options: Unpack[ReadOptions]
@@ -105,11 +96,10 @@ class SqlSession(Session):
         """See ``Session.select``."""
         names = tuple(options.get("columns") or table.kinds)
         limit, lock = options.get("limit"), options.get("lock", False)
-        table, where, order = self._by_copies(table, where, options.get("order", ()))
         conditions, parameters = self._filtered(table, where)
         lengths = {**table.longest, **options.get("longest", {})}
         expressions = ", ".join(self._readable(table, name, lengths.get(name)) for name in names)
-        end = self._ordered(table, order) + ("" if limit is None else f" LIMIT {limit:d}")
+        end = self._ordered(table, options.get("order", ())) + ("" if limit is None else f" LIMIT {limit:d}")
         conditions = f"{self._keyed(table, where) if lock else ''}{conditions}"
         text = f"SELECT {expressions} FROM {self._source(table, conditions, end)}"
         if lock:
@@ -129,7 +119,6 @@ class SqlSession(Session):
 
     async def count(self, table: Table, where: Sequence[Where] = ()) -> int:
         """See ``Session.count``."""
-        table, where, _ = self._by_copies(table, where)
         text, parameters = self._filtered(table, where)
         rows, _ = await self._run(f"SELECT count(*) FROM {self._source(table, text)}", parameters)
         return int(rows[0][0])
@@ -138,7 +127,6 @@ class SqlSession(Session):
         self, table: Table, columns: Sequence[str], where: Sequence[Where] = (), *, limit: int | None = None
     ) -> list[tuple[Row, int]]:
         """See ``Session.tally``."""
-        table, where, _ = self._by_copies(table, where)
         conditions, parameters = self._filtered(table, where)
         expressions = ", ".join(self._readable(table, name, table.longest.get(name)) for name in columns)
         groups = ", ".join(str(number) for number, _ in enumerate(columns, 1))
@@ -147,23 +135,6 @@ class SqlSession(Session):
         rows, _ = await self._run(text, parameters)
         groups_of = self._decoded(table, columns, [row[:-1] for row in rows])
         return [(group, int(row[-1])) for group, row in zip(groups_of, rows, strict=True)]
-
-    def _by_copies(
-        self, table: Table, where: Sequence[Where], order: Sequence[str] = ()
-    ) -> tuple[Table, Sequence[Where], Sequence[str]]:
-        """Ask for a column's copy instead of it where all rows that are asked for have one, for its index."""
-        table = self.fitted(table)
-        copies = {} if self.partial_indexes else _copies(table, where)
-        if not copies:
-            return table, where, order
-        where = [
-            attrs.evolve(condition, column=copies.get(condition.column, condition.column))
-            if isinstance(condition, Is)
-            else condition
-            for condition in where
-        ]
-        signs = [("-" * name.startswith("-"), name.removeprefix("-")) for name in order]
-        return table, where, [f"{sign}{copies.get(name, name)}" for sign, name in signs]
 
     async def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """See ``Session.insert``."""
@@ -187,46 +158,37 @@ class SqlSession(Session):
 
     async def update(self, table: Table, where: Sequence[Where], values: Mapping[str, Any]) -> int:
         """See ``Session.update``."""
+        return (await self._run(*self._update(table, where, values)))[1]
+
+    def _update(
+        self, table: Table, where: Sequence[Where], values: Mapping[str, Any]
+    ) -> tuple[str, list[Any]]:
         parameters = [self._encoded(table, name, value) for name, value in values.items()]
         settings = ", ".join(self._setting(table, name, n) for n, name in enumerate(values, 1))
         conditions = self._conditions(table, where, parameters)
         rows = f"{self._rows(table)}{self._keyed(table, where)}"
-        return (await self._run(f"UPDATE {rows} SET {settings}{conditions}", parameters))[1]
+        return f"UPDATE {rows} SET {settings}{conditions}", parameters
 
     async def update_many(self, table: Table, updates: Sequence[Update]) -> int:
-        """See ``Session.update_many``: a statement for each portion that sets the same columns."""
-        return sum([await self._update_portion(table, portion) for portion in _portions(updates)])
+        """See ``Session.update_many``: one statement for those that differ in their values alone."""
+        alike: dict[Any, list[Update]] = {}
+        for where, values in updates:
+            asked = tuple((one.column, one.operator, _literal_of(one)) for one in where)
+            alike.setdefault((tuple(values), asked), []).append((where, values))
+        return sum([await self._update_alike(table, some) for some in alike.values()])
 
-    async def _update_portion(self, table: Table, updates: Sequence[Update]) -> int:
+    async def _update_alike(self, table: Table, updates: Sequence[Update]) -> int:
+        where, values = updates[0]
         if len(updates) == 1:
-            return await self.update(table, *updates[0])
-        guards, values = zip(*updates, strict=True)
-        parameters: list[Any] = []
-        settings = ", ".join(
-            f"{self._name(name)} = {self._one_of(table, name, guards, values, parameters)}"
-            for name in values[0]
-        )
-        conditions = self._conditions(table, _any_of(guards), parameters)
-        rows = f"{self._rows(table)}{self.by_key.format(table.name)}"
-        return (await self._run(f"UPDATE {rows} SET {settings}{conditions}", parameters))[1]
-
-    def _one_of(
-        self,
-        table: Table,
-        column: str,
-        guards: Sequence[Sequence[Is]],
-        values: Sequence[Mapping[str, Any]],
-        parameters: list[Any],
-    ) -> str:
-        """Write the value of a column: the one that all rows get, or that of each by its key."""
-        if all(value[column] == values[0][column] for value in values):
-            return self._place(table, column, values[0][column], parameters)
-        cases = (
-            f"WHEN {self._place(table, guard[0].column, guard[0].value, parameters)} "
-            f"THEN {self._place(table, column, new[column], parameters)}"
-            for guard, new in zip(guards, values, strict=True)
-        )
-        return f"CASE {self._column_of(table, guards[0][0].column)} {' '.join(cases)} END"
+            return await self.update(table, where, values)
+        names = [*values, *(asked.column for asked in where if _literal_of(asked) is _GIVEN)]
+        encoders = [(n, encode) for n, name in enumerate(names) if (encode := self.encoder(table, name))]
+        rows = [
+            {**new, **{f"{asked.column} =": asked.value for asked in guard if _literal_of(asked) is _GIVEN}}
+            for guard, new in updates
+        ]
+        text, _ = self._update(table, where, values)
+        return await translating(self.execute_many(text, encoded(rows, encoders)), self._translate)
 
     async def alone(self, table: Table) -> bool:
         """See ``Session.alone``: who is has the row of the table's version, where there is one."""
@@ -266,10 +228,6 @@ class SqlSession(Session):
         except StoreError:
             if isinstance(error, RowRefused):
                 raise
-
-    def fitted(self, table: Table) -> Table:
-        """See ``Session.fitted``."""
-        return table if self.partial_indexes else with_whole_indexes(table)
 
     def definition(self, table: Table, part: Column | Index | None = None) -> str:
         """See ``Session.definition``."""
@@ -320,10 +278,6 @@ class SqlSession(Session):
 
     def _column(self, table: Table, column: Column) -> str:
         text = f"{self._name(column.name)} {self.type_of(column)}"
-        if column.copies is not None:
-            copied, where = column.copies
-            met = " AND ".join(self._condition(table, condition, []) for condition in where)
-            return f"{text} GENERATED ALWAYS AS (CASE WHEN {met} THEN {self._name(copied)} END) STORED"
         if column.required:
             text += " NOT NULL"
         if isinstance(column.default, Default):
@@ -418,54 +372,29 @@ class SqlSession(Session):
     def _ordered(self, table: Table, order: Sequence[str]) -> str:
         if not order:
             return ""
-        ascending, descending = self.nulls_first
-        parts = (
-            f"{self._column_of(table, name[1:])} DESC{descending}"
-            if name.startswith("-")
-            else f"{self._column_of(table, name)}{ascending}"
-            for name in order
-        )
+        parts = []
+        for name in order:
+            column, descends = name.removeprefix("-"), name.startswith("-")
+            nulls = self.nulls_first[descends]
+            nulls = nulls if nulls and self.may_be_null(table, column) else ""
+            parts.append(f"{self._column_of(table, column)}{' DESC' * descends}{nulls}")
         return f" ORDER BY {', '.join(parts)}"
 
-
-def _portions(updates: Sequence[Update]) -> Iterator[Sequence[Update]]:
-    """Divide updates by the columns that they set, and into statements that aren't too long."""
-    alike: dict[tuple[str, ...], list[Update]] = {}
-    for update in updates:
-        alike.setdefault(tuple(update[1]), []).append(update)
-    for some in alike.values():
-        portion: list[Update] = []
-        size = 0
-        for update in some:
-            longest = sum(len(value) for value in update[1].values() if isinstance(value, str))
-            if portion and (len(portion) == MOST_ROWS or size + longest > MOST_CHARACTERS):
-                yield portion
-                portion, size = [], 0
-            portion.append(update)
-            size += longest
-        yield portion
+    def may_be_null(self, table: Table, column: str) -> bool:
+        """Whether an order of rows has to say where those without a value come."""
+        needed = (each.name for each in table.columns if each.required)
+        return column not in {*table.key, *needed}
 
 
-def _any_of(guards: Sequence[Sequence[Is]]) -> list[Where]:
-    """Return the conditions of rows that meet one of several guards; what all have in common comes once."""
-    common = [condition for condition in guards[0] if all(condition in guard for guard in guards[1:])]
-    own = [tuple(condition for condition in guard if condition not in common) for guard in guards]
-    keys = Is(guards[0][0].column, "in", [guard[0].value for guard in guards])
-    if all(len(guard) == 1 for guard in own):
-        return [keys, *common]
-    return [keys, *common, Either(tuple(map(Both, own)))]
+_GIVEN = "?"
+"""Of a value that is a parameter."""
 
 
-def _copies(table: Table, where: Sequence[Where]) -> dict[str, str]:
-    """Name the copies, by the column, that are there in every row which meets these conditions."""
-    compared = {
-        condition.column for condition in where if isinstance(condition, Is) and condition.value is not None
-    }
-    known = [*where, *(Is(name, "!=", None) for name in compared)]
-    copies = ((column.copies, column.name) for column in table.columns if column.copies is not None)
-    return {
-        of: name for (of, conditions), name in copies if all(condition in known for condition in conditions)
-    }
+def _literal_of(asked: Is) -> Any:
+    """Return what stands in the text for a condition's value; ``_GIVEN``: its place."""
+    if asked.operator in {"in", "not in"}:
+        return tuple(asked.value)
+    return asked.value if asked.value is None or isinstance(asked.value, Enum) else _GIVEN
 
 
 def encoded(rows: Sequence[Row], encoded: Sequence[tuple[int, Codec]]) -> list[list[Any]]:
@@ -539,10 +468,11 @@ class BlockingSession(DriverSession):
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchmany(limit)] if names else []
 
-    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> None:
+    async def execute_many(self, text: str, parameters: Iterable[Sequence[Any]]) -> int:
         """See ``SqlSession.execute_many``."""
         with closing(self.cursor()) as cursor:
             cursor.executemany(text, parameters)
+            return int(cursor.rowcount)
 
     async def close(self) -> None:
         """See ``DriverSession.close``."""

@@ -58,8 +58,9 @@ LAST_WRITES = 10.0
 LAST_CHANGES = 1.0
 """Seconds that what they say of their backends gets to be written then."""
 
-LAST_OF_ALL = 12.0
-"""Seconds beside ``grace`` in which a drain is over, transports closed, whatever a backend does."""
+LAST_OF_ALL = 10.0
+"""Seconds beside ``grace`` after which transports are closed, whatever a backend does; the process has ended
+2 s later."""
 
 LAST_BEAT = 2.0
 """Seconds for the last beat, and for the removal of the runner's row."""

@@ -11,15 +11,7 @@ from unittest import TestCase
 
 import hypothesis
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    MultipleResults,
-    consumes,
-    initialize,
-    invariant,
-    multiple,
-    rule,
-)
+from hypothesis.stateful import Bundle, MultipleResults, consumes, initialize, invariant, multiple, rule
 
 from sp00ky_conformance.model.breaker import BREAKER, BREAKER_EVENTS, RUNNERS, facts_of
 from sp00ky_conformance.model.facts import facts_of_job, facts_of_stats
@@ -31,11 +23,7 @@ from sp00ky_core.gate.breaker import Breaker, BreakerEvent, change_after
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Undelivered
 from sp00ky_core.job.state_machine import Deferred, Event, Expired
-from sp00ky_core.ports import (
-    JobQuery,
-    SettleFate,
-    StoreFactory,
-)
+from sp00ky_core.ports import JobQuery, SettleFate, StoreFactory
 from sp00ky_core.stores.filters import BEGINNING
 
 __all__ = ["StoreModel", "store_model"]

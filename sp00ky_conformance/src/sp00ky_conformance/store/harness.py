@@ -41,6 +41,7 @@ __all__ = [
     "failure",
     "is_close",
     "lacks",
+    "moment",
     "needs",
     "settlement",
     "silent",
@@ -142,6 +143,12 @@ def settlement(job: Job, event: Event, **policy: Any) -> Settlement:
         runner_id=job.runner_id,
         transition=decide(job, event, RetryPolicy(**options)),
     )
+
+
+def moment(instant: datetime | None) -> datetime:
+    """Return an instant that must be there."""
+    assert instant is not None
+    return instant
 
 
 def is_close(one: datetime | None, other: datetime | None) -> bool:
@@ -318,6 +325,14 @@ class StoreHarness:
     async def ended(self, store: Store, event: Event | None = None, /, **fields: Any) -> Job:
         """Make a job that has ended: delivered, or by another event."""
         return await self.settled(store, await self.claimed(store, **fields), event or Delivered())
+
+    async def stalled(self, store: Store) -> None:
+        """Wait until the lease of a job of ``api`` is over, which only the numbers say."""
+
+        async def is_over() -> bool:
+            return (await store.stats())[API].stalled == 1
+
+        await eventually(is_over)
 
 
 def with_tables(options: StoreOptions, **table: Any) -> StoreOptions:

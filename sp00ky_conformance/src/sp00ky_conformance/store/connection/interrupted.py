@@ -7,15 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 
-from sp00ky_conformance.store.harness import (
-    API,
-    PATIENCE,
-    RUNNER,
-    StoreHarness,
-    new_job,
-    settlement,
-    where,
-)
+from sp00ky_conformance.store.harness import API, PATIENCE, RUNNER, StoreHarness, new_job, settlement, where
 from sp00ky_conformance.store.steering.rate import limited
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, Store, StoreOptions

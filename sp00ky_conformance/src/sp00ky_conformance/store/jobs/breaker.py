@@ -12,13 +12,7 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from sp00ky_conformance.store.harness import (
-    API,
-    PATIENCE,
-    RUNNER,
-    StoreHarness,
-    eventually,
-)
+from sp00ky_conformance.store.harness import API, PATIENCE, RUNNER, StoreHarness, eventually
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.gate.breaker import (
     Answered,

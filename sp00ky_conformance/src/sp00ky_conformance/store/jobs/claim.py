@@ -20,6 +20,7 @@ from sp00ky_conformance.store.harness import (
     eventually,
     failure,
     is_close,
+    moment,
     new_job,
 )
 from sp00ky_core.errors import StoreError
@@ -43,10 +44,8 @@ class ClaimConformance(StoreHarness):
         assert (job.runner_id, job.retries, job.backend) == (RUNNER, 0, API)
         assert (job.path, job.payload, job.defect) == ("/spookify", {"n": 1}, None)
         kept = await store.get(job.id)
-        assert added.updated_at is not None
-        assert kept.updated_at is not None
-        assert kept.updated_at > added.updated_at
-        assert is_close(kept.lease_until, kept.updated_at + timedelta(seconds=40))
+        assert moment(kept.updated_at) > moment(added.updated_at)
+        assert is_close(kept.lease_until, moment(kept.updated_at) + timedelta(seconds=40))
         assert (kept.created_at, kept.run_at) == (added.created_at, added.run_at)
         assert (kept.status, kept.lease_epoch, kept.runner_id) == (JobStatus.PROCESSING, 1, RUNNER)
 
@@ -79,8 +78,7 @@ class ClaimConformance(StoreHarness):
     ) -> None:
         async with self.opened(options, timeout_overridable=overridable) as store:
             job = await store.get((await self.claimed(store, timeout=own)).id)
-            assert job.updated_at is not None
-            assert is_close(job.lease_until, job.updated_at + timedelta(seconds=lease))
+            assert is_close(job.lease_until, moment(job.updated_at) + timedelta(seconds=lease))
 
     async def test_the_oldest_due_come_first(self, store: Store) -> None:
         minutes = [5, 3, 9, 1, 7]
@@ -119,9 +117,7 @@ class ClaimConformance(StoreHarness):
         (job,) = await eventually(lambda: self.claim(store))
         assert job.id == soon.id
         kept = await store.get(job.id)
-        assert kept.updated_at is not None
-        assert soon.run_at is not None
-        assert kept.updated_at >= soon.run_at
+        assert moment(kept.updated_at) >= moment(soon.run_at)
 
     async def test_next_due_is_in_seconds(self, store: Store) -> None:
         assert await store.next_due([API, MAIL]) is None

@@ -10,14 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
-from sp00ky_conformance.store.harness import (
-    API,
-    MAIL,
-    RUNNER,
-    StoreHarness,
-    eventually,
-    silent,
-)
+from sp00ky_conformance.store.harness import API, MAIL, RUNNER, StoreHarness, eventually, silent
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import OverdueClaim, Store, StoreOptions
 from sp00ky_core.stores.transitions import kill

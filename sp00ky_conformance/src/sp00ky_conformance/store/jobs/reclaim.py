@@ -13,6 +13,7 @@ from sp00ky_conformance.store.harness import (
     StoreHarness,
     eventually,
     failure,
+    moment,
     needs,
     settlement,
     silent,
@@ -37,9 +38,7 @@ class ReclaimConformance(StoreHarness):
         assert (job.status, job.retries, job.lease_epoch) == (JobStatus.PENDING, 1, 2)
         assert (job.run_at, job.lease_until) == (claimed.run_at, claimed.lease_until)
         assert job.created_at == claimed.created_at
-        assert job.updated_at is not None
-        assert claimed.updated_at is not None
-        assert job.updated_at > claimed.updated_at
+        assert moment(job.updated_at) > moment(claimed.updated_at)
         (entry,) = job.errors
         assert (entry.name, entry.code, entry.attempt) == ("outcome_unknown", 0, 1)
         assert (entry.runner_id, bool(entry.reason)) == (RUNNER, True)
@@ -53,11 +52,7 @@ class ReclaimConformance(StoreHarness):
 
     async def test_a_late_settle_before_the_reclaim_wins(self, hasty: Store) -> None:
         job = await self.claimed(hasty)
-
-        async def stalled() -> bool:
-            return (await hasty.stats())[API].stalled == 1
-
-        await eventually(stalled)
+        await self.stalled(hasty)
         assert (await self.settled(hasty, job, Delivered())).status is JobStatus.SUCCESS
         assert await hasty.reclaim({}) == []
 

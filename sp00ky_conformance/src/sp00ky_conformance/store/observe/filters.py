@@ -5,20 +5,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import attrs
 
-from sp00ky_conformance.store.harness import (
-    API,
-    MAIL,
-    PATIENCE,
-    StoreHarness,
-    eventually,
-    failure,
-)
+from sp00ky_conformance.store.harness import API, MAIL, StoreHarness, eventually, failure, moment
+from sp00ky_conformance.store.observe.signals_and_watch import following
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobFilter, JobGroup, JobQuery, Store
 from sp00ky_core.stores.transitions import clear, kill
@@ -68,9 +62,7 @@ class FilterConformance(StoreHarness):
 
     async def test_since_is_inclusive_and_until_is_not(self, store: Store) -> None:
         older, newer = await self._of_two_instants(store)
-        at, later = older.created_at, newer.created_at
-        assert at is not None
-        assert later is not None
+        at, later = moment(older.created_at), moment(newer.created_at)
         assert await self.meeting(store, since=at) == {older.id, newer.id}
         assert await self.meeting(store, since=later) == {newer.id}
         assert await self.meeting(store, until=later) == {older.id}
@@ -91,8 +83,7 @@ class FilterConformance(StoreHarness):
 
     async def test_an_instant_may_be_in_any_time_zone(self, store: Store) -> None:
         older, newer = await self._of_two_instants(store)
-        assert newer.created_at is not None
-        elsewhere = newer.created_at.astimezone(OCEAN)
+        elsewhere = moment(newer.created_at).astimezone(OCEAN)
         assert await self.meeting(store, since=elsewhere) == {newer.id}
         assert await self.meeting(store, until=elsewhere) == {older.id}
 
@@ -104,9 +95,9 @@ class FilterConformance(StoreHarness):
         await self.settled(store, await self.claimed(store, path="/r"), failure(), base=50)
         claimed = await self.claimed(store, path="/p")
         wanted = {
-            "failed": {refused.id: self._written(refused)},
-            "ended": {job.id: self._written(job) for job in (refused, success)},
-            "claimed": {claimed.id: self._written(await store.get(claimed.id))},
+            "failed": {refused.id: moment(refused.updated_at)},
+            "ended": {job.id: moment(job.updated_at) for job in (refused, success)},
+            "claimed": {claimed.id: moment((await store.get(claimed.id)).updated_at)},
         }
         for period, instants in wanted.items():
             for at in instants.values():
@@ -117,7 +108,7 @@ class FilterConformance(StoreHarness):
             span = {f"{period}_since": first, f"{period}_until": first + timedelta(hours=1)}
             assert await self.meeting(store, **span) == instants.keys(), period
             assert await self.meeting(store, **span, path="/r") == set(), period
-        assert await self.meeting(store, failed_since=self._written(refused), code=500) == {refused.id}
+        assert await self.meeting(store, failed_since=moment(refused.updated_at), code=500) == {refused.id}
 
     async def test_the_jobs_of_a_trace_are_found(self, store: Store) -> None:
         trace, other = "a" * 32, "a" * 31 + "b"
@@ -137,10 +128,6 @@ class FilterConformance(StoreHarness):
         assert await store.count(JobFilter(backend=API)) == 60
         assert await store.count(JobFilter(backend="none")) == 0
         assert await store.count(JobFilter(status=JobStatus.PENDING, backend=MAIL)) == 3
-
-    def _written(self, job: Job) -> datetime:
-        assert job.updated_at is not None
-        return job.updated_at
 
     async def test_jobs_are_counted_by_route_and_by_whom_they_are_assigned_to(self, store: Store) -> None:
         await self.ended(store, path="/a", assigned_to="user:7")
@@ -171,9 +158,7 @@ class FilterConformance(StoreHarness):
 
         async def newer() -> Job | None:
             (job,) = await self.add(store)
-            assert job.created_at is not None
-            assert older.created_at is not None
-            if job.created_at > older.created_at:
+            if moment(job.created_at) > moment(older.created_at):
                 return job
             await kill(store, [job.id])
             await clear(store, [job.id])
@@ -201,8 +186,7 @@ class ClearMatchingConformance(StoreHarness):
         assert await store.clear_matching(JobFilter(path="/nowhere")) == 0
         assert await store.clear_matching(JobFilter(status=JobStatus.SUCCESS, backend=API)) == 1
         assert await self.left(store) == {failed.id, mail.id, processing.id, pending.id}
-        ended = failed.updated_at
-        assert ended is not None
+        ended = moment(failed.updated_at)
         assert await store.clear_matching(JobFilter(failed_until=ended)) == 0
         assert await store.clear_matching(JobFilter(failed_since=ended, code=500)) == 1
         assert await self.left(store) == {mail.id, processing.id, pending.id}
@@ -257,16 +241,16 @@ class HistoryConformance(StoreHarness):
     async def test_the_latest_come_first_the_oldest_of_them_before(self, store: Store) -> None:
         jobs = [(await self.add(store, backend=(API, MAIL)[n % 2]))[0] for n in range(5)]
         watch = store.watch(JobQuery(), history=3)
-        assert [(await _next(watch)).id for _ in range(3)] == [job.id for job in jobs[-3:]]
+        assert [(await following(watch)).id for _ in range(3)] == [job.id for job in jobs[-3:]]
         await kill(store, [jobs[0].id])
-        assert (await _next(watch)).id == jobs[0].id
+        assert (await following(watch)).id == jobs[0].id
         await watch.aclose()
 
     async def test_history_counts_only_what_matches(self, store: Store) -> None:
         (wanted,) = await self.add(store, path="/w")
         await self.add(store, 3)
         watch = store.watch(JobQuery(path="/w"), history=1)
-        assert (await _next(watch)).id == wanted.id
+        assert (await following(watch)).id == wanted.id
         await watch.aclose()
 
     async def test_without_history_only_what_comes_is_seen(self, store: Store) -> None:
@@ -283,7 +267,7 @@ class HistoryConformance(StoreHarness):
         await eventually(seen)
         assert (await waiting).id in new
         await kill(store, old[:1])
-        while (job := await _next(watch)).id in new:
+        while (job := await following(watch)).id in new:
             pass
         assert (job.id, job.status) == (old[0], JobStatus.FAILED)
         await watch.aclose()
@@ -291,8 +275,3 @@ class HistoryConformance(StoreHarness):
 
 def _common(one: str, other: str) -> str:
     return next(one[:n] for n in range(len(one)) if one[n] != other[n])
-
-
-async def _next(watch: AsyncGenerator[Job, None]) -> Job:
-    async with asyncio.timeout(PATIENCE):
-        return await anext(watch)

@@ -9,13 +9,7 @@ from typing import Any
 
 import pytest
 
-from sp00ky_conformance.store.harness import (
-    API,
-    RUNNER,
-    StoreHarness,
-    is_close,
-    settlement,
-)
+from sp00ky_conformance.store.harness import API, RUNNER, StoreHarness, is_close, settlement
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import INVALID_ROW, Delivered, Undelivered
 from sp00ky_core.ports import LONGEST_TEXT, JobQuery, SettleFate, Store, StoreOptions

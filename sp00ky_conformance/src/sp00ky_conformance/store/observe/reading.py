@@ -12,16 +12,7 @@ from itertools import cycle
 import attrs
 import pytest
 
-from sp00ky_conformance.store.harness import (
-    API,
-    MAIL,
-    RUNNER,
-    StoreHarness,
-    eventually,
-    failure,
-    new_job,
-    silent,
-)
+from sp00ky_conformance.store.harness import API, MAIL, RUNNER, StoreHarness, failure, moment, new_job, silent
 from sp00ky_core.errors import JobNotFound, StoreClosed
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered
@@ -165,18 +156,13 @@ class StatsConformance(StoreHarness):
 
     async def test_the_oldest_due_is_told(self, store: Store) -> None:
         (job,) = await self.add(store)
-        assert job.run_at is not None
-        await self.add(store, run_at=job.run_at - timedelta(seconds=100))
+        await self.add(store, run_at=moment(job.run_at) - timedelta(seconds=100))
         await self.add(store, delay=timedelta(hours=1))
         assert (await store.stats())[API].oldest_due_s == pytest.approx(100, abs=30)
 
     async def test_a_job_whose_lease_ran_out_is_stalled(self, hasty: Store) -> None:
         await self.claimed(hasty)
-
-        async def stalled() -> bool:
-            return (await hasty.stats())[API].stalled == 1
-
-        await eventually(stalled)
+        await self.stalled(hasty)
         assert (await hasty.stats())[API].processing == 1
 
 

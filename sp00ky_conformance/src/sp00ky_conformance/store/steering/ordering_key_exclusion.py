@@ -12,11 +12,11 @@ from sp00ky_conformance.store.connection.other_process import members
 from sp00ky_conformance.store.connection.processes import PROCESSES, STARTUP
 from sp00ky_conformance.store.connection.runner_stand_in import Delivery, deliver
 from sp00ky_conformance.store.harness import (
-    API,
     RUNNER,
     StoreHarness,
     eventually,
     failure,
+    moment,
     new_job,
     settlement,
     silent,
@@ -92,11 +92,7 @@ class ExclusionConformance(StoreHarness):
     async def test_a_lease_that_is_over_frees_no_key_before_it_is_reclaimed(self, hasty: Store) -> None:
         job = await self.claimed(hasty, ordering_key=KEY)
         await self.add(hasty, ordering_key=KEY)
-
-        async def stalled() -> bool:
-            return (await hasty.stats())[API].stalled == 1
-
-        await eventually(stalled)
+        await self.stalled(hasty)
         assert await self.claim(hasty, runner="runner-2") == []
         (result,) = await hasty.settle([settlement(job, Delivered())])
         assert result.fate is SettleFate.SETTLED
@@ -129,9 +125,8 @@ class ExclusionConformance(StoreHarness):
 
     async def _came_after(self, store: Store, claimed: Job, lost: Job) -> None:
         kept = await store.get(claimed.id)
-        assert kept.updated_at is not None
-        assert lost.lease_until is not None
-        assert kept.updated_at >= lost.lease_until, "two requests of one key may have been under way"
+        said = "two requests of one key may have been under way"
+        assert moment(kept.updated_at) >= moment(lost.lease_until), said
 
 
 class CompetitionConformance(StoreHarness):

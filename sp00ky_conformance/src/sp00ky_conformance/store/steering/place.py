@@ -7,13 +7,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sp00ky_conformance.store.harness import (
-    API,
-    RUNNER,
-    StoreHarness,
-    failure,
-    new_job,
-)
+from sp00ky_conformance.store.harness import API, RUNNER, StoreHarness, failure, new_job
 from sp00ky_conformance.store.jobs.claim import LONG_AGO
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Delivered

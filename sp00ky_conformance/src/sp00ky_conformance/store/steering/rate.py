@@ -14,15 +14,7 @@ import pytest
 
 from sp00ky_conformance.store.connection.other_process import members
 from sp00ky_conformance.store.connection.processes import PROCESSES, STARTUP
-from sp00ky_conformance.store.harness import (
-    API,
-    MAIL,
-    RUNNER,
-    StoreHarness,
-    eventually,
-    failure,
-    new_job,
-)
+from sp00ky_conformance.store.harness import API, MAIL, RUNNER, StoreHarness, eventually, failure, new_job
 from sp00ky_conformance.store.steering.breakers import open_breaker
 from sp00ky_core.config import BreakerConfig, RateConfig
 from sp00ky_core.gate.breaker import BreakerState, ProbeAnswered, change_after

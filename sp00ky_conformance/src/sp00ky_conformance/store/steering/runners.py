@@ -11,13 +11,7 @@ import pytest
 
 from sp00ky_conformance.store.connection.other_process import members
 from sp00ky_conformance.store.connection.processes import STARTUP
-from sp00ky_conformance.store.harness import (
-    RUNNER,
-    StoreHarness,
-    eventually,
-    needs,
-    where,
-)
+from sp00ky_conformance.store.harness import RUNNER, StoreHarness, eventually, needs, where
 from sp00ky_core.ports import RunnerInfo, RunnerRecord, Store, StoreOptions
 
 __all__ = ["RunnerRecordConformance", "DrainConformance"]

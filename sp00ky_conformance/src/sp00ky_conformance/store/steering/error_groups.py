@@ -7,8 +7,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sp00ky_conformance.store.harness import MAIL, StoreHarness, eventually, failure
-from sp00ky_core.job.job import Job
+from sp00ky_conformance.store.harness import MAIL, StoreHarness, eventually, failure, moment
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Undelivered
 from sp00ky_core.job.state_machine import Deferred, Expired
 from sp00ky_core.ports import JobFilter, Store, StoreOptions
@@ -72,18 +71,18 @@ class ErrorGroupConformance(StoreHarness):
     async def test_a_group_has_an_example_and_its_instants(self, store: Store) -> None:
         jobs = [await self.ended(store, failure(retryable=False)) for _ in range(4)]
         (group,) = await store.errors()
-        assert (group.first, group.last) == (self._at(jobs[0]), self._at(jobs[-1]))
+        assert (group.first, group.last) == (moment(jobs[0].updated_at), moment(jobs[-1].updated_at))
         example = next(job for job in jobs if job.id == group.example)
         assert example.updated_at == group.last
 
     async def test_only_what_changed_since_counts(self, store: Store) -> None:
         jobs = [await self.ended(store, failure(retryable=False)) for _ in range(4)]
-        since = self._at(jobs[2])
-        expected = [job for job in jobs if self._at(job) >= since]
+        since = moment(jobs[2].updated_at)
+        expected = [job for job in jobs if moment(job.updated_at) >= since]
         (group,) = await store.errors(since=since)
         assert (group.count, group.first) == (len(expected), since)
         assert (await store.errors(since=datetime(2020, 1, 1, tzinfo=UTC)))[0].count == 4
-        assert await store.errors(since=self._at(jobs[-1]) + timedelta(hours=1)) == []
+        assert await store.errors(since=moment(jobs[-1].updated_at) + timedelta(hours=1)) == []
 
     async def test_the_largest_groups_come_first(self, store: Store) -> None:
         for code, count in ((500, 1), (502, 3), (503, 2)):
@@ -106,10 +105,10 @@ class ErrorGroupConformance(StoreHarness):
         first, later = [await self.ended(store, failure(retryable=False), path=path) for path in ("/a", "/b")]
         await self.settled(store, await self.claimed(store, path="/a"), failure(), base=50)
         for conditions, counts in (
-            (JobFilter(failed_since=self._at(first)), {"/a": 1, "/b": 1}),
-            (JobFilter(failed_since=self._at(first), path="/b"), {"/b": 1}),
+            (JobFilter(failed_since=moment(first.updated_at)), {"/a": 1, "/b": 1}),
+            (JobFilter(failed_since=moment(first.updated_at), path="/b"), {"/b": 1}),
             (JobFilter(status="pending"), {"/a": 1}),
-            (JobFilter(failed_since=self._at(later) + timedelta(hours=1)), {}),
+            (JobFilter(failed_since=moment(later.updated_at) + timedelta(hours=1)), {}),
             (JobFilter(backend=MAIL), {}),
             (JobFilter(code=500, error_name="http_status"), {"/a": 2, "/b": 1}),
         ):
@@ -147,7 +146,3 @@ class ErrorGroupConformance(StoreHarness):
         return {
             (group.backend, group.path, group.name, group.code): group.count for group in await store.errors()
         }
-
-    def _at(self, job: Job) -> datetime:
-        assert job.updated_at is not None
-        return job.updated_at

@@ -66,9 +66,10 @@ MISTAKES: dict[str, tuple[type, str, Any, str]] = {
 }
 
 
+@pytest.mark.parametrize("translate", [Fails.translate, lambda *_: None], ids=["passes on", "says nothing"])
 @pytest.mark.parametrize("name", MISTAKES)
 async def test_a_mistake_names_the_distribution_the_call_and_what_is_expected(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, translate: Any
 ) -> None:
     store = MineStore(StoreOptions(url="sqlite:///jobs.db", tables=TABLES, directory=tmp_path))
     await store.open()
@@ -77,7 +78,7 @@ async def test_a_mistake_names_the_distribution_the_call_and_what_is_expected(
     await store.close()
     owner, call, broken, problem = MISTAKES[name]
     monkeypatch.setattr(owner, call, broken)
-    monkeypatch.setattr(MineStore, "translate", Fails.translate)
+    monkeypatch.setattr(MineStore, "translate", translate)
     broken_store = MineStore(store.options)
     with pytest.raises(AdapterMistake, match=problem) as caught:
         await _opened_and_claimed(broken_store)

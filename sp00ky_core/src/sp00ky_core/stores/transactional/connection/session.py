@@ -284,7 +284,7 @@ async def translating(running: Awaitable[T], translate: Callable[[Exception], Ex
         raise
     except Exception as error:
         known = translate(error)
-        if known is error:
+        if known is error or not isinstance(known, Exception):
             raise
         raise known from error
 

@@ -32,7 +32,14 @@ async def nothing(*_: Any, **__: Any) -> None:
     """Return nothing."""
 
 
+async def nothing_of(*_: Any) -> list[Any]:
+    return []
+
+
 class Trips:
+    def run(self, *_: Any) -> None:
+        raise KeyError("at")
+
     async def select(self, *_: Any, **__: Any) -> None:
         raise KeyError("at")
 
@@ -61,6 +68,13 @@ MISTAKES: dict[str, tuple[type, str, Any, str]] = {
         "run",
         lambda *_: None,
         "isn't `async`; expected: Begin a transaction, do the",
+    ),
+    "doesn't begin": (MineStore, "run", Trips.run, "isn't `async`; expected: Begin a transaction"),
+    "has no columns": (
+        MineSession,
+        "columns_of",
+        nothing_of,
+        r"returned \[\], not frozenset\[str\] \| None; ",
     ),
     "lacks a call": (MineSession, "__abstractmethods__", frozenset({"count"}), "raised TypeError: .* count"),
 }
@@ -93,6 +107,7 @@ async def test_a_mistake_names_the_distribution_the_call_and_what_is_expected(
 
 async def _opened_and_claimed(store: MineStore) -> None:
     await store.open()
+    await store.migration()
     await store.claim({"api": 1}, "r")
 
 

@@ -82,7 +82,8 @@ class Executor:
         """
         if not self.is_open:
             raise StoreClosed(store=self._location())
-        running: asyncio.Future[T] = asyncio.ensure_future(self._done(self._run(work, access), work, access))
+        begin = partial(self._run, work, access)
+        running: asyncio.Future[T] = asyncio.ensure_future(self._done(begin, work, access))
         for kept in (self._running, self._claiming) if claims else (self._running,):
             kept.add(running)
             running.add_done_callback(kept.discard)
@@ -94,9 +95,9 @@ class Executor:
                 running.cancel()
             raise
 
-    async def _done(self, running: Awaitable[T], work: Work[T] | None, access: Access) -> T:
+    async def _done(self, begin: Callable[[], Awaitable[T]], work: Work[T] | None, access: Access) -> T:
         try:
-            return await translating(running, self._translate)
+            return await translating(begin(), self._translate)
         except Sp00kyError:
             raise
         except Exception as error:
@@ -132,7 +133,7 @@ class Executor:
             await session.leave()
             return result
 
-        return self._done(joined(), None, Access.WRITE)
+        return self._done(joined, None, Access.WRITE)
 
 
 def _retrieve(running: asyncio.Future[Any]) -> None:

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from importlib.metadata import entry_points
-from types import FrameType
+from types import FrameType, UnionType
 from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 import attrs
@@ -94,11 +94,11 @@ def _kinds(hint: Any) -> Iterator[type]:
     """List the classes that an annotation stands for."""
     if hint is Any:
         yield object
-    elif isinstance(origin := get_origin(hint) or hint, type):
-        yield origin
-    else:
+    elif isinstance(hint, UnionType):
         for part in get_args(hint):
             yield from _kinds(part)
+    else:
+        yield get_origin(hint) or hint
 
 
 def _raised_in(error: Exception, store: object) -> tuple[object, str, str] | None:

@@ -72,7 +72,7 @@ class PostgresSession(SqlSession):
         Default.NOW: "clock_timestamp()",
     }
     locking = " FOR NO KEY UPDATE SKIP LOCKED"
-    nulls_first = (" NULLS FIRST", " NULLS LAST")
+    nulls_first: ClassVar[tuple[str, str]] = (" NULLS FIRST", " NULLS LAST")
 
     def __init__(
         self, tables: Tables, fetch: Fetch, many: Callable[..., Awaitable[Any]] | None = None

@@ -71,9 +71,9 @@ class Clock:
 
 
 @asynccontextmanager
-async def opened(folder: Path, store: str = "memory://") -> AsyncIterator[Outbox]:
+async def opened(folder: Path, store: str = "memory://", **options: Any) -> AsyncIterator[Outbox]:
     """An outbox of the shop, migrated."""
-    async with Outbox.open(write_files(folder, store)) as outbox:
+    async with Outbox.open(write_files(folder, store), **options) as outbox:
         await outbox.migrate()
         yield outbox
 

@@ -9,7 +9,8 @@ from tests.dashboard.scene import acts
 from sp00ky_core import Outbox
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_dashboard import Dashboard
-from sp00ky_dashboard.operate.confirmation import ACTS
+from sp00ky_dashboard.operate.fleet_actions import FLEET_ACTS
+from sp00ky_dashboard.operate.job_actions import JOB_ACTS
 
 PAGES = ("/", "/jobs", "/jobs/job:nope", "/groups", "/errors", "/runners", "/schedules", "/audit", "/nowhere")
 
@@ -100,7 +101,7 @@ async def test_an_operator_may_be_allowed_less(open_browser: Open, outbox: Outbo
     assert "linus" in page
     assert "secret-id" not in page
     assert "<button" not in page
-    for action in ACTS:
+    for action in (*JOB_ACTS, *FLEET_ACTS):
         fields = {"action": action, "id": job.id, "target": "api", "confirmed": "1", "concurrency": "1"}
         assert (await browser.post("/act", fields)).status_code == 403
     assert (await browser.post("/copy", {"id": job.id})).status_code == 403

@@ -1,7 +1,7 @@
 import json
 from hashlib import sha256
 
-from sp00ky_dashboard.render import STATIC
+from sp00ky_dashboard.rendering import STATIC
 
 
 def test_what_comes_from_others_is_unchanged_and_has_its_licence() -> None:

@@ -4,7 +4,7 @@ from tests.dashboard.conftest import Browser
 
 from sp00ky_core import NewJob, Outbox
 from sp00ky_core.job.outcome import ERROR_NAMES
-from sp00ky_dashboard.job_filters import NAMES
+from sp00ky_dashboard.operate.selection import NAMES
 
 
 def rows(page: str) -> list[str]:

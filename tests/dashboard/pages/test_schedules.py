@@ -25,8 +25,7 @@ async def test_one_is_fired_paused_and_resumed(browser: Browser, outbox: Outbox)
     assert "hand" in page
     assert "paused until it is resumed" in await browser.act("pause-schedule", target="heartbeat")
     refused = await browser.post("/act", {"action": "trigger", "target": "heartbeat", "confirmed": "1"})
-    assert refused.status_code == 409
-    assert "This schedule can&#39;t fire" in refused.text
+    assert (refused.status_code, "makes no jobs" in refused.text) == (400, True)
     assert "is resumed" in await browser.act("resume-schedule", target="heartbeat")
     assert "no key in quarantine" in await browser.act("release-schedule", target="heartbeat")
     assert {act.actor for act in await acts(outbox)} == {"ada"}

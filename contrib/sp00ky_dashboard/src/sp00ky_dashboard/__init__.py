@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sp00ky_dashboard.access.authentication import Authenticate, HeaderAuth, TokenAuth
     from sp00ky_dashboard.access.authorization import Operator
+    from sp00ky_dashboard.access.forms import Form
     from sp00ky_dashboard.app import Dashboard
+    from sp00ky_dashboard.context import Context, context_of
+    from sp00ky_dashboard.operate.fleet_actions import Act, Ask
+    from sp00ky_dashboard.pages.page import Page
+    from sp00ky_dashboard.rendering import render
 
 __all__ = ["Authenticate", "Dashboard", "HeaderAuth", "Operator", "TokenAuth"]
+__all__ += ["Act", "Ask", "Context", "Form", "Page", "context_of", "render"]  # for authors of pages
 
 
 def __getattr__(name: str) -> Any:
@@ -17,5 +23,16 @@ def __getattr__(name: str) -> Any:
         raise ImportError("BasicAuth is gone since 0.4: use TokenAuth({name: token})")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = "app" if name == "Dashboard" else "access.authentication"
-    return getattr(import_module(f"{__name__}.{module}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+_MODULES = {
+    **dict.fromkeys(("Authenticate", "HeaderAuth", "TokenAuth"), "access.authentication"),
+    **dict.fromkeys(("Context", "context_of"), "context"),
+    **dict.fromkeys(("Act", "Ask"), "operate.fleet_actions"),
+    "Dashboard": "app",
+    "Form": "access.forms",
+    "Operator": "access.authorization",
+    "Page": "pages.page",
+    "render": "rendering",
+}

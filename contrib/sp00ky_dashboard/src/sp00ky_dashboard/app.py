@@ -23,8 +23,12 @@ from sp00ky_dashboard.access.origin import problem_of
 from sp00ky_dashboard.context import SCOPE_KEY, Context
 from sp00ky_dashboard.observe import cache
 from sp00ky_dashboard.observe.cache import Cache
-from sp00ky_dashboard.observe.event_stream import Live, look
-from sp00ky_dashboard.pages import ROUTES
+from sp00ky_dashboard.operate.fleet_actions import FLEET_ACTS, Act
+from sp00ky_dashboard.operate.job_actions import JOB_ACTS, JobAct
+from sp00ky_dashboard.pages import NAVIGATION, ROUTES
+from sp00ky_dashboard.pages.event_stream import Live, look
+from sp00ky_dashboard.pages.page import brought_pages
+from sp00ky_dashboard.pages.schedules import PAGES
 from sp00ky_dashboard.problem_pages import HANDLERS, problem_page, unexpected_problem
 
 __all__ = ["Dashboard"]
@@ -74,6 +78,7 @@ class Dashboard:
 
         Raises:
             OptionInvalid: Without ``auth``: the dashboard isn't for everybody.
+            PluginLoadError: An extension's pages can't be made, or take what is another's.
         """
         given: object = auth
         if not callable(given):
@@ -83,10 +88,23 @@ class Dashboard:
         self._auth = auth
         self._allowed_hosts = frozenset(allowed_hosts)
         limits = Operator(name=None, read_only=read_only, hide_payloads=hide_payloads)
+        acts: dict[str, JobAct | Act] = {**JOB_ACTS, **FLEET_ACTS}
+        pages = [*PAGES, *brought_pages(outbox, [route.path for route in ROUTES], acts)]
+        for brought in pages:
+            acts |= brought.acts
+        shown = [(brought.path, brought.name) for brought in pages if brought.name]
         shared = Cache()
         live = Live(outbox, partial(look, outbox, shared))
-        self._shared = Context(outbox=outbox, live=live, cache=shared, operator=limits)
-        self._pages = Starlette(routes=ROUTES, exception_handlers=HANDLERS)
+        self._shared = Context(
+            outbox=outbox,
+            live=live,
+            cache=shared,
+            acts=acts,
+            navigation=[*NAVIGATION[:-1], *shown, NAVIGATION[-1]],
+            operator=limits,
+        )
+        routes = [*ROUTES, *(brought.route for brought in pages)]
+        self._pages = Starlette(routes=routes, exception_handlers=HANDLERS)
 
     def close(self) -> None:
         """End the streams to browsers, which else keep a server from stopping."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Hashable
-from typing import Any, TypeVar, cast
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import attrs
 from starlette.requests import Request
@@ -12,8 +12,12 @@ from sp00ky_core import Outbox
 from sp00ky_dashboard.access.authorization import Operator
 from sp00ky_dashboard.access.forms import Form
 from sp00ky_dashboard.observe.cache import FRESH_SECONDS, Cache
-from sp00ky_dashboard.observe.event_stream import Live
 from sp00ky_dashboard.operate.background_work import BulkWork
+from sp00ky_dashboard.operate.fleet_actions import Act
+from sp00ky_dashboard.operate.job_actions import JobAct
+
+if TYPE_CHECKING:
+    from sp00ky_dashboard.pages.event_stream import Live  # it needs this
 
 Result = TypeVar("Result")
 
@@ -29,6 +33,8 @@ class Context:
         live: Streams of changes to browsers.
         cache: What is read of it, shared by all browsers.
         bulk: Operations on many jobs that go on in the background.
+        acts: What operators can do, by the names that forms send.
+        navigation: The path and the name of each page that is linked to everywhere.
         operator: Who asks.
         patience: Seconds that a page waits for what it reads; None: as long as it takes.
     """
@@ -37,6 +43,8 @@ class Context:
     live: Live
     cache: Cache = attrs.field(factory=Cache)
     bulk: BulkWork = attrs.field(factory=BulkWork)
+    acts: Mapping[str, JobAct | Act]
+    navigation: Sequence[tuple[str, str]]
     operator: Operator
     patience: float | None = None
 

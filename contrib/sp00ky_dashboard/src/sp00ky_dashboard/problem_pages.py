@@ -14,27 +14,25 @@ from sp00ky_core.errors import (
     JobNotFound,
     PayloadError,
     RowRefused,
-    RunnerGone,
-    ScheduleStopped,
     Sp00kyError,
     StoreClosed,
+    StoreError,
     StoreUnavailable,
-    UnknownSchedule,
 )
 from sp00ky_dashboard.context import SCOPE_KEY
 from sp00ky_dashboard.observe.cache import StillReading
-from sp00ky_dashboard.render import page
+from sp00ky_dashboard.rendering import render
 
-BAD_REQUEST, CONFLICT, MISCONFIGURED = 400, 409, 2
+BAD_REQUEST = 400
 
-STATUSES: Mapping[type[Sp00kyError], tuple[int, str]] = {
+STATUSES: Mapping[type[Sp00kyError], tuple[int, str | None]] = {
     JobNotFound: (404, "This job is gone"),
-    UnknownSchedule: (404, "There is no such schedule"),
-    RunnerGone: (CONFLICT, "This runner is gone"),
-    ScheduleStopped: (CONFLICT, "This schedule can't fire"),
     StoreUnavailable: (503, "The database can't be reached"),
     StoreClosed: (503, "The outbox isn't open"),
+    StoreError: (500, None),
+    Sp00kyError: (BAD_REQUEST, None),
 }
+"""The first that fits counts."""
 
 TITLES = {
     400: "That can't be done",
@@ -62,7 +60,7 @@ def problem_page(
 ) -> Response:
     """Return the page of a problem."""
     title = title or TITLES.get(status, "That can't be done")
-    return page(request, "message.html", status=status, headers=headers, title=title, text=text)
+    return render(request, "message.html", status=status, headers=headers, title=title, text=text)
 
 
 async def http_problem(request: Request, error: Any) -> Response:
@@ -79,14 +77,13 @@ async def outbox_problem(request: Request, error: Any) -> Response:
     quotes = isinstance(error, RowRefused | PayloadError)
     if quotes and context is not None and context.operator.hide_payloads:
         return problem_page(request, BAD_REQUEST, "What was to be written is refused; the reason is hidden.")
-    known = [found for kind, found in STATUSES.items() if isinstance(error, kind)]
-    status, title = known[0] if known else (BAD_REQUEST if error.exit_code == MISCONFIGURED else 500, None)
+    status, title = next(found for kind, found in STATUSES.items() if isinstance(error, kind))
     return problem_page(request, status, f"{error}.", title=title)
 
 
 async def still_reading(request: Request, _error: Any) -> Response:
     """Answer at once; the browser asks again for the page, which comes when it has been read."""
-    return page(request, "reading.html")
+    return render(request, "reading.html")
 
 
 async def unexpected_problem(request: Request, _error: Any) -> Response:

@@ -18,7 +18,7 @@ from sp00ky_dashboard.access.authorization import Operator
 from sp00ky_dashboard.access.forms import form_of
 from sp00ky_dashboard.access.origin import is_same_site_post
 from sp00ky_dashboard.cookies import SESSION, set_cookie
-from sp00ky_dashboard.render import page
+from sp00ky_dashboard.rendering import render
 
 __all__ = ["Authenticate", "HeaderAuth", "TokenAuth"]
 
@@ -51,7 +51,7 @@ async def identified(authenticate: Authenticate, request: Request) -> Operator |
         return Operator(name=answer)
     if isinstance(answer, Operator | Response):
         return answer
-    return page(request, "message.html", status=401, title="You aren't signed in", text="Sign in first.")
+    return render(request, "message.html", status=401, title="You aren't signed in", text="Sign in first.")
 
 
 class HeaderAuth:
@@ -206,7 +206,7 @@ async def _sent_code(request: Request) -> tuple[str, str]:
 
 def _sign_in_page(request: Request, secret: str, problem: str | None = None) -> Response:
     known: dict[str, Any] = {"title": "Sign in", "secret": secret, "problem": problem}
-    return page(request, "sign_in.html", status=401, **known)
+    return render(request, "sign_in.html", status=401, **known)
 
 
 def _digest(text: str) -> bytes:

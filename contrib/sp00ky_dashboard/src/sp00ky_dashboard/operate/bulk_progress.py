@@ -14,7 +14,7 @@ from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.flash import LONGEST, flashed
 from sp00ky_dashboard.operate.background_work import BulkOperation
 from sp00ky_dashboard.operate.job_actions import jobs_text
-from sp00ky_dashboard.render import page
+from sp00ky_dashboard.rendering import render
 
 PATIENCE = 1.0
 """Seconds that an operation on many jobs gets before its progress is shown instead."""
@@ -25,9 +25,9 @@ async def progress(request: Request) -> Response:
     context = context_of(request)
     operation = context.bulk.operations.get(request.path_params["operation_id"])
     if operation is None:
-        return page(request, "progress.html", status=404, operation=None, line=None)
+        return render(request, "progress.html", status=404, operation=None, line=None)
     line = ended_line(operation, context.operator) if operation.task.done() else None
-    return page(request, "progress.html", operation=operation, line=line)
+    return render(request, "progress.html", operation=operation, line=line)
 
 
 async def followed(request: Request, operation: BulkOperation, *, back: str) -> Response:

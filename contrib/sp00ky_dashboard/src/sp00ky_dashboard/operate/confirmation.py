@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,18 +10,13 @@ from sp00ky_core.errors import ConfigError, OptionInvalid
 from sp00ky_dashboard.access.forms import FIELD, Form, form_of
 from sp00ky_dashboard.context import act_options, context_of, writing
 from sp00ky_dashboard.operate.bulk_progress import done, followed
-from sp00ky_dashboard.operate.fleet_actions import FLEET_ACTS, FleetAct
-from sp00ky_dashboard.operate.job_actions import JOB_ACTS, JobAct
+from sp00ky_dashboard.operate.fleet_actions import Act, Ask
+from sp00ky_dashboard.operate.job_actions import JobAct
 from sp00ky_dashboard.operate.selection import selected
 from sp00ky_dashboard.problem_pages import BAD_REQUEST
-from sp00ky_dashboard.render import page
+from sp00ky_dashboard.rendering import render
 
 CONFIRMED, COUNTED = "confirmed", "counted_to"
-
-ACTS: Mapping[str, JobAct | FleetAct] = {**JOB_ACTS, **FLEET_ACTS}
-
-ASKED = {name for wanted in ACTS.values() for name in wanted.asks}
-"""Fields of a confirmation; all others are sent on with it."""
 
 
 async def act(request: Request) -> Response:
@@ -32,9 +25,8 @@ async def act(request: Request) -> Response:
     It is asked again where something can't be, with what was typed, and where jobs are to be copied to
     another backend than they were counted for: those that it has already aren't meant.
     """
-    writing(request)
-    form = await form_of(request)
-    wanted = ACTS.get(form.text("action"))
+    acts, form = writing(request).acts, await form_of(request)
+    wanted = acts.get(form.text("action"))
     if wanted is None:
         raise HTTPException(BAD_REQUEST, "There is no such action.")
     if not form.has(CONFIRMED) or form.text("to") != form.text(COUNTED):
@@ -55,23 +47,22 @@ async def _act_on_jobs(request: Request, form: Form, wanted: JobAct) -> Response
     return await followed(request, context.bulk.start(wanted.done, steps), back=back)
 
 
-async def _act_on_fleet(request: Request, form: Form, wanted: FleetAct) -> Response:
+async def _act_on_fleet(request: Request, form: Form, wanted: Act) -> Response:
     context, target = context_of(request), form.text("target")
     line = await wanted.do(context.outbox, target, form, act_options(context, form))
     return done(request, form.back(request), line)
 
 
-async def _ask(
-    request: Request, form: Form, wanted: JobAct | FleetAct, *, problem: str | None = None
-) -> Response:
+async def _ask(request: Request, form: Form, wanted: JobAct | Act, *, problem: str | None = None) -> Response:
     outbox = context_of(request).outbox
     target, to, count = form.text("target"), form.text("to"), 1
     more: list[tuple[str, str]] = []
     if isinstance(wanted, JobAct):
         chosen = selected(outbox, form)
         count, more = await wanted.count(outbox, chosen, to), chosen.fields()
-    kept = form.without({FIELD, CONFIRMED, COUNTED, *ASKED, *(name for name, _ in more)})
-    return page(
+    asked = {ask.name if isinstance(ask, Ask) else ask for ask in wanted.asks}
+    kept = form.without({FIELD, CONFIRMED, COUNTED, "reason", *asked, *(name for name, _ in more)})
+    return render(
         request,
         "confirm.html",
         status=BAD_REQUEST if problem else 200,

@@ -15,7 +15,7 @@ from sp00ky_dashboard.access.forms import form_of
 from sp00ky_dashboard.context import act_options, context_of, writing
 from sp00ky_dashboard.flash import flashed
 from sp00ky_dashboard.problem_pages import BAD_REQUEST
-from sp00ky_dashboard.render import job_link, page, pretty
+from sp00ky_dashboard.rendering import job_link, pretty, render
 
 
 async def copy(request: Request) -> Response:
@@ -45,7 +45,7 @@ def edit_page(
     """Return the page on which a copy of a job is edited, with what is wrong with it."""
     values: dict[str, Any] = {"job": job, "edited": edited, "problems": problems, "to": to}
     backends, status = list(context_of(request).outbox.backends), BAD_REQUEST if problems else 200
-    return page(request, "edit.html", status=status, backends=backends, **values)
+    return render(request, "edit.html", status=status, backends=backends, **values)
 
 
 def _problems(error: Sp00kyError, *, hide_payloads: bool) -> list[str]:

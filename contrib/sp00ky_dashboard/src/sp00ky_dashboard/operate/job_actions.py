@@ -59,7 +59,7 @@ class JobAct:
     verb: str
     done: str
     text: str
-    asks: tuple[str, ...] = ("reason",)
+    asks: tuple[str, ...] = ()
     is_dangerous: bool = False
     has_proof: bool = False
 
@@ -116,7 +116,7 @@ JOB_ACTS = {
         verb="Retry",
         done="retried",
         text="They become pending again, with all their retries.",
-        asks=("reason", "over", "resend_unknown"),
+        asks=("over", "resend_unknown"),
     ),
     "kill": JobAct(
         action=KILL,
@@ -138,14 +138,14 @@ JOB_ACTS = {
         done="rescheduled",
         text="Those that are pending become due at another time, or get another priority. What they hold "
         "back by their ordering key waits on.",
-        asks=("reason", "at", "now", "priority"),
+        asks=("at", "now", "priority"),
     ),
     "copy": JobAct(
         action=COPY,
         verb="Copy",
         done="copied",
         text="New jobs like them are enqueued, checked as every new job is; the old ones stay as they are.",
-        asks=("reason", "to"),
+        asks=("to",),
     ),
     "redact": JobAct(
         action=REDACT,
@@ -153,7 +153,7 @@ JOB_ACTS = {
         done="redacted",
         text="Payload, result and the errors' reasons are taken out of those that have ended: they can't be "
         "retried any more. Ids, times and codes stay.",
-        asks=("reason", "fields", "kill", "keys"),
+        asks=("fields", "kill", "keys"),
         is_dangerous=True,
         has_proof=True,
     ),

@@ -7,15 +7,24 @@ from sp00ky_dashboard.operate.bulk_progress import progress
 from sp00ky_dashboard.operate.confirmation import act
 from sp00ky_dashboard.operate.copy_job import copy
 from sp00ky_dashboard.pages.audit import audit
-from sp00ky_dashboard.pages.event_stream_endpoint import events
+from sp00ky_dashboard.pages.event_stream import events
 from sp00ky_dashboard.pages.export import export
 from sp00ky_dashboard.pages.groups_and_errors import errors, groups
 from sp00ky_dashboard.pages.job import job
 from sp00ky_dashboard.pages.jobs import jobs
 from sp00ky_dashboard.pages.overview import overview
 from sp00ky_dashboard.pages.runners import runners
-from sp00ky_dashboard.pages.schedules import schedules
-from sp00ky_dashboard.render import STATIC
+from sp00ky_dashboard.rendering import STATIC
+
+NAVIGATION = (
+    ("/", "Overview"),
+    ("/jobs", "Jobs"),
+    ("/groups", "Groups"),
+    ("/errors", "Errors"),
+    ("/runners", "Runners"),
+    ("/audit", "Audit"),
+)
+"""Pages of extensions are named before the last one."""
 
 ROUTES = (
     Route("/", overview),
@@ -24,7 +33,6 @@ ROUTES = (
     Route("/groups", groups),
     Route("/errors", errors),
     Route("/runners", runners),
-    Route("/schedules", schedules),
     Route("/audit", audit),
     Route("/events", events),
     Route("/progress/{operation_id}", progress),

@@ -12,9 +12,9 @@ from starlette.responses import Response, StreamingResponse
 
 from sp00ky_core.outbox.operators.export_import import COLUMNS, EXPORT_FORMATS, ExportFormat
 from sp00ky_dashboard.context import context_of
-from sp00ky_dashboard.job_filters import conditions_of, written_in
+from sp00ky_dashboard.operate.selection import conditions_of, written_in
 from sp00ky_dashboard.problem_pages import BAD_REQUEST
-from sp00ky_dashboard.render import page
+from sp00ky_dashboard.rendering import render
 
 HIDDEN = ("payload", "result", "errors")
 """Columns that an operator doesn't get from whom payloads are hidden."""
@@ -27,7 +27,7 @@ async def export(request: Request) -> Response:
     conditions = conditions_of(context.outbox, written)
     columns = [name for name in COLUMNS if name not in hidden]
     if "format" not in query:
-        return page(request, "export.html", written=written, columns=columns, formats=list(EXPORT_FORMATS))
+        return render(request, "export.html", written=written, columns=columns, formats=list(EXPORT_FORMATS))
     chosen = query.getlist("column") or (columns if hidden else None)
     if query["format"] not in EXPORT_FORMATS:
         raise HTTPException(BAD_REQUEST, f"The formats are {', '.join(EXPORT_FORMATS)}.")

@@ -13,9 +13,9 @@ from sp00ky_core import ErrorGroup
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.ports import GROUPED, GroupBy, JobGroup
 from sp00ky_dashboard.context import context_of
-from sp00ky_dashboard.job_filters import Told, choices, conditions_of, written_in
+from sp00ky_dashboard.operate.selection import Told, choices, conditions_of, written_in
 from sp00ky_dashboard.problem_pages import BAD_REQUEST
-from sp00ky_dashboard.render import page
+from sp00ky_dashboard.rendering import render
 from sp00ky_dashboard.times import instant_of
 
 AGES = {"1h": "Last hour", "24h": "Last day", "7d": "Last week", "all": "All that are kept"}
@@ -50,7 +50,7 @@ async def _grouped(
         failed_since = "" if latest is None else instant_to_json(latest)
         asked = partial(ask, by=by, filter=conditions, since=at)
         found = await context.read((template, by, since, *written.items()), asked)
-    return page(
+    return render(
         request,
         template,
         status=BAD_REQUEST if told.problems else 200,

@@ -16,7 +16,7 @@ from sp00ky_core import Job
 from sp00ky_core.errors import JobNotFound
 from sp00ky_dashboard.context import Context, context_of
 from sp00ky_dashboard.operate.copy_job import edit_page
-from sp00ky_dashboard.render import page, pretty
+from sp00ky_dashboard.rendering import pretty, render
 
 LONGEST_SHOWN = 20_000
 """Characters of a payload on the page; the rest is a link away."""
@@ -67,7 +67,7 @@ async def job(request: Request) -> Response:
         return _text(context, shown, part)
     if "edit" in request.query_params and not context.operator.read_only:
         return edit_page(request, shown)
-    return page(
+    return render(
         request,
         "job.html",
         job=shown,

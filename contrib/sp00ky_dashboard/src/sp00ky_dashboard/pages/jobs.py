@@ -15,10 +15,10 @@ from sp00ky_core.backend.backend import queues
 from sp00ky_core.errors import JobNotFound
 from sp00ky_core.ports import JobGroup
 from sp00ky_dashboard.context import Context, context_of
-from sp00ky_dashboard.job_filters import Told, choices, conditions_of, written_in
 from sp00ky_dashboard.observe import rates
+from sp00ky_dashboard.operate.selection import Told, choices, conditions_of, written_in
 from sp00ky_dashboard.problem_pages import BAD_REQUEST
-from sp00ky_dashboard.render import link, page
+from sp00ky_dashboard.rendering import link, render
 
 PAGE = 50
 """Jobs."""
@@ -39,7 +39,7 @@ async def jobs(request: Request) -> Response:
             is_lost = True
     with told:
         counted = await _counts(context, conditions)
-    return page(
+    return render(
         request,
         "jobs.html",
         status=BAD_REQUEST if told.problems else 200,

@@ -16,7 +16,7 @@ from sp00ky_core.ports import SettingsRecord
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.observe import rates
 from sp00ky_dashboard.observe.rates import RANGES, Series, series_of
-from sp00ky_dashboard.render import page
+from sp00ky_dashboard.rendering import render
 
 
 @attrs.frozen(kw_only=True)
@@ -63,7 +63,7 @@ async def overview(request: Request) -> Response:
         _queue(queue, numbers, found, living, settings.get(name))
         for name, queue in queues(outbox.backends).items()
     ]
-    return page(
+    return render(
         request,
         "overview.html",
         cards=cards,

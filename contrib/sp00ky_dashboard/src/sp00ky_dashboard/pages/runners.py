@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sp00ky_dashboard.context import context_of
-from sp00ky_dashboard.render import page
+from sp00ky_dashboard.rendering import render
 
 
 async def runners(request: Request) -> Response:
     """Answer ``/runners``."""
     context = context_of(request)
     records = await context.read("runners", context.outbox.runners)
-    return page(request, "runners.html", runners=records)
+    return render(request, "runners.html", runners=records)

@@ -1,16 +1,21 @@
-"""Show schedules with their next fires, and what they have made."""
+"""Show schedules with their next fires, and what they have made; fire, pause and release them."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sp00ky_core import Outbox
 from sp00ky_core.outbox.operators.schedules import ScheduleRecord
 from sp00ky_core.schedules.definition import can_not_fire, next_fire
+from sp00ky_dashboard.access.forms import Form
 from sp00ky_dashboard.context import context_of
-from sp00ky_dashboard.render import page
+from sp00ky_dashboard.operate.fleet_actions import Act
+from sp00ky_dashboard.pages.page import Page
+from sp00ky_dashboard.rendering import render
 
 FIRES = 3
 """That are yet to come."""
@@ -23,13 +28,13 @@ async def schedules(request: Request) -> Response:
     context, query = context_of(request), request.query_params
     outbox, name, status = context.outbox, query.get("name") or None, query.get("status") or None
     if not outbox.store.capabilities.schedules:
-        return page(request, "schedules.html", is_supported=False, schedules=[], runs=[], name=None)
+        return render(request, "schedules.html", is_supported=False, schedules=[], runs=[], name=None)
     records = await context.read("schedules", outbox.schedules.list)
     runs = await context.read(
         ("runs", name, status), lambda: outbox.schedules.runs(name, status=status, limit=RUNS)
     )
     listed = [(record, fires_of(record)) for record in records]
-    return page(request, "schedules.html", is_supported=True, schedules=listed, runs=runs, name=name)
+    return render(request, "schedules.html", is_supported=True, schedules=listed, runs=runs, name=name)
 
 
 def fires_of(schedule: ScheduleRecord) -> list[datetime]:
@@ -41,3 +46,43 @@ def fires_of(schedule: ScheduleRecord) -> list[datetime]:
         fires.append(at)
         at = next_fire(schedule.definition, at)
     return fires
+
+
+async def _trigger(outbox: Outbox, target: str, _form: Form, act: dict[str, Any]) -> str:
+    runs = await outbox.schedules.trigger(target, **act)
+    made = sum(run.job_id is not None for run in runs)
+    failed = (await outbox.schedules.get(target)).stored.last_error is not None
+    return f"{target} has fired: {made:,} {'job' if made == 1 else 'jobs'}." + (
+        " It failed in part: its error is below." if failed else ""
+    )
+
+
+async def _pause_schedule(outbox: Outbox, target: str, _form: Form, act: dict[str, Any]) -> str:
+    began = await outbox.schedules.pause(target, **act)
+    return f"{target} is paused until it is resumed." if began else f"{target} was paused before."
+
+
+async def _resume_schedule(outbox: Outbox, target: str, _form: Form, act: dict[str, Any]) -> str:
+    ended = await outbox.schedules.resume(target, **act)
+    return f"{target} is resumed." if ended else f"{target} wasn't paused."
+
+
+async def _release(outbox: Outbox, target: str, _form: Form, act: dict[str, Any]) -> str:
+    ended = await outbox.schedules.release(target, **act)
+    return f"{target}: the quarantine has ended." if ended else f"{target} has no key in quarantine."
+
+
+SCHEDULE_ACTS = {
+    "trigger": Act(verb="Fire", text="It fires now; its clock goes on as it would have.", do=_trigger),
+    "pause-schedule": Act(
+        verb="Pause", text="It doesn't fire, by hand either, until it is resumed.", do=_pause_schedule
+    ),
+    "resume-schedule": Act(
+        verb="Resume", text="It fires again. What was missed meanwhile is left out.", do=_resume_schedule
+    ),
+    "release-schedule": Act(
+        verb="Release", text="Keys that failed too often in a row are tried again.", do=_release
+    ),
+}
+
+PAGES = (Page(path="/schedules", name="Schedules", handler=schedules, acts=SCHEDULE_ACTS),)

@@ -4,8 +4,8 @@ from contextlib import aclosing
 import pytest
 
 from sp00ky_core import Outbox
-from sp00ky_dashboard.observe import event_stream
-from sp00ky_dashboard.observe.event_stream import Live
+from sp00ky_dashboard.pages import event_stream
+from sp00ky_dashboard.pages.event_stream import Live
 
 PATIENCE = 60.0
 

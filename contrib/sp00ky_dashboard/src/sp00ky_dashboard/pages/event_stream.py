@@ -1,4 +1,4 @@
-"""Report changes to browsers as server-sent events: one look at the queues for all of them."""
+"""Stream changes to browsers as server-sent events: one look at the queues for all of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import attrs
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
 
 from sp00ky_core import Outbox
 from sp00ky_core.errors import JobNotFound, StoreError
+from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.observe.cache import Cache
 from sp00ky_dashboard.observe.rates import stats, written_until
 
@@ -43,6 +47,17 @@ async def look(outbox: Outbox, cache: Cache) -> Hashable:
     numbers = {name: attrs.evolve(queue, **TICKING) for name, queue in queues.items()}
     fleet = [(runner.id, runner.state, runner.info) for runner in runners]
     return repr(numbers), repr(fleet), written_until(datetime.now(UTC))
+
+
+async def events(request: Request) -> StreamingResponse:
+    """Answer ``/events``: changes of the queues, or with ``job`` of one job."""
+    live = context_of(request).live
+    if live.is_full:
+        raise HTTPException(503, "Too many pages are open.", {"Retry-After": "30"})
+    stream = live.stream(request.query_params.get("job"))
+    if request.method == "HEAD":
+        await stream.aclose()
+    return StreamingResponse(stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
 class Live:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context as JinjaContext
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -25,18 +26,11 @@ from sp00ky_dashboard.times import age, duration, past
 
 STATIC = Path(__file__).parent / "static"
 
-PAGES = (
-    ("/", "Overview"),
-    ("/jobs", "Jobs"),
-    ("/groups", "Groups"),
-    ("/errors", "Errors"),
-    ("/runners", "Runners"),
-    ("/schedules", "Schedules"),
-    ("/audit", "Audit"),
-)
+TEMPLATES = "sp00ky_dashboard.templates"
+"""Where a request keeps the folder of an extension's templates."""
 
 
-def page(
+def render(
     request: Request,
     template: str,
     *,
@@ -55,12 +49,13 @@ def page(
         **site,
         "site": site,
         "operator": None if context is None else context.operator,
-        "pages": PAGES,
+        "pages": () if context is None else context.navigation,
         "has_session": SESSION in request.cookies,
         "is_fragment": request.headers.get("hx-target") == "dialog",
         "done_line": line,
     }
-    html = _templates.get_template(template).render({**known, **values})
+    templates = _environment(request.scope.get(TEMPLATES))
+    html = templates.get_template(template).render({**known, **values})
     body = html.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace")
     response = HTMLResponse(body, status, headers)
     if forms.COOKIE not in request.cookies:
@@ -128,9 +123,12 @@ def _static(name: str) -> str:
     return f"/static/{name}?v={_versions[name]}"
 
 
-def _environment() -> Environment:
+@cache
+def _environment(folder: Path | None) -> Environment:
+    """Return what renders templates: ours, and before them those of a folder."""
+    ours = PackageLoader("sp00ky_dashboard")
     environment = Environment(
-        loader=PackageLoader("sp00ky_dashboard"),
+        loader=ours if folder is None else ChoiceLoader([FileSystemLoader(folder), ours]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -147,4 +145,3 @@ _versions = {
     for file in STATIC.rglob("*")
     if file.is_file()
 }
-_templates = _environment()

@@ -35,10 +35,10 @@ async def beat(connection: Connection, runner_id: str, info: RunnerInfo) -> Mapp
         slots=dict(info.slots),
         draining=info.draining,
     )
-    all_beats = _beats_of(reply[-1])
-    if runner_id not in all_beats:
+    written, beats_of_all = reply[-2:]
+    if not written:  # a user whose rights were taken hears of no error
         raise unwritable(connection.target.location, "sp00ky_runner")
-    return all_beats
+    return _beats_of(beats_of_all)
 
 
 async def beats(connection: Connection) -> Mapping[str, RunnerBeat]:

@@ -25,7 +25,7 @@ NOT_RUN = re.compile(rf"^( *<!-- not run: [^\n]+ -->\n+ *```){KINDS}", re.MULTIL
 INVISIBLE = re.compile(r"^<!--- invisible-code-block: python$", re.MULTILINE)
 
 RUN_ELSEWHERE: Mapping[str, Mapping[str, int]] = {
-    "README.md": {"tests/e2e/test_readme.py": 2},
+    "README.md": {"tests/e2e/test_readme.py": 3},
     "docs/configuration.md": {"tests/packaging/test_configuration_document.py": 3},
     "docs/from-sp00ky.md": {"tests/packaging/test_configuration_document.py": 1},
     "docs/operating.md": {"tests/e2e/test_operating_document.py": 14},

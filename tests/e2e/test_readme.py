@@ -1,10 +1,12 @@
 """The README does what it says: its example runs, against the backend that it names."""
 
+import asyncio
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +49,12 @@ def test_a_backend_whose_port_is_taken_says_so(backend_url: str) -> None:
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"can't listen on 127.0.0.1:{port}: ")
+
+
+def test_its_function_is_a_function_still() -> None:
+    namespace: dict[str, Any] = {}
+    exec(blocks("python")[0], namespace)  # noqa: S102  # the README's own text
+    assert asyncio.run(namespace["send_receipt"](7, "a@b.test")) == "sent to a@b.test"
 
 
 def test_the_example_delivers_its_job(project: Path) -> None:

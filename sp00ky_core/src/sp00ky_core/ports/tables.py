@@ -14,6 +14,7 @@ __all__ += ["ReadOptions", "Row", "Table", "Update", "Where"]
 Row = dict[str, Any]
 """A row: values by column name."""
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
+"""Compares a column with a value, or tells whether it is one of several."""
 
 
 @attrs.frozen

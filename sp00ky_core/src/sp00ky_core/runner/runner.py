@@ -440,7 +440,12 @@ class Runner:
 
     async def _close_transports(self, seconds: float = LAST_OF_ALL) -> None:
         """Close the transports; what doesn't end in time, such as an application, is left behind."""
-        await within(seconds, asyncio.gather(*(one.close() for one in self._own_transports())))
+
+        async def closing() -> None:
+            for transport in self._own_transports():
+                await transport.close()
+
+        await within(seconds, closing())
 
     async def _remove_row(self) -> None:
         with self.observer.tolerating(

@@ -157,6 +157,32 @@ async def test_nothing_keeps_people_out_and_nothing_is_cut_off(
     assert page.problems == []
 
 
+async def test_on_a_phone_jobs_come_first(chromium: Any, address: str) -> None:
+    page = await opened_page(chromium, address, viewport=PHONE)
+    await page.goto("/jobs?status=failed")
+    first = page.locator("tbody tr").first
+    box = await first.bounding_box()
+    assert box["y"] + box["height"] <= 300
+    for tabs in (page.locator(".tabs"), page.locator(".top nav")):
+        cut_off, edges = await tabs.evaluate(
+            "(tabs) => [tabs.scrollWidth > tabs.clientWidth, getComputedStyle(tabs).backgroundImage]"
+        )
+        assert (cut_off, edges.count("gradient")) == (True, 4), "a shadow says that there are more"
+    await page.get_by_text("Filters").click()
+    await page.get_by_label("Assigned to").fill("order:8")
+    await page.get_by_role("button", name="Filter").click()
+    await page.get_by_role("heading", name="Jobs of order:8").wait_for()
+    erase = page.get_by_role("button", name="Erase")
+    assert not await erase.is_visible()
+    await page.goto("/jobs?status=failed")
+    await first.get_by_role("checkbox").check()
+    red = "getComputedStyle(document.querySelector('.badge-failed')).color"
+    for name in ("Erase", "Redact"):
+        button = page.get_by_role("button", name=name)
+        assert await button.evaluate("(button) => getComputedStyle(button).color") == await page.evaluate(red)
+    assert page.problems == []
+
+
 async def test_ticked_jobs_are_retried(page: Any, outbox: Outbox) -> None:
     await page.goto("/jobs?status=failed&backend=api")
     retry = page.get_by_role("button", name="Retry")

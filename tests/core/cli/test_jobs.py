@@ -157,9 +157,11 @@ def test_stats_have_the_documented_keys(ended: tuple[str, str], call: Call, sp00
         "breaker",
         "paused",
         "empty_in_s",
+        "ended_per_s",
     }
     assert api["paused"] is None
     assert api["empty_in_s"] is None or api["empty_in_s"][0] <= api["empty_in_s"][1]
+    assert api["ended_per_s"] >= 0
     assert api["breaker"] == {"state": "closed", "paused_for_s": 0}
     assert (api["pending"], api["due"], api["success"], api["failed"]) == (1, 1, 1, 1)
     assert api["oldest_due_s"] >= 0

@@ -2,8 +2,10 @@ from datetime import UTC, datetime
 
 from tests.dashboard.conftest import Browser, Open
 from tests.dashboard.scene import rollups
+from tests.dashboard.settling import ended
 
-from sp00ky_core import Outbox
+from sp00ky_core import NewJob, Outbox
+from sp00ky_core.job.outcome import Delivered
 
 
 async def test_each_backend_and_the_fleet_are_shown(browser: Browser, outbox: Outbox) -> None:
@@ -23,4 +25,14 @@ async def test_charts_are_of_the_last_hour_or_day(open_browser: Open, outbox: Ou
         page = await browser.see(f"/{query}")
         assert f"Attempts, {title}" in page
         assert "data-chart=" in page
-        assert "95 % within" in page
+        assert "<dt>p95</dt>" in page
+        assert "<dt>Failed for good</dt>" in page
+
+
+async def test_all_jobs_are_counted_however_many(browser: Browser, outbox: Outbox) -> None:
+    await ended(outbox, 6, Delivered())
+    await outbox.run_many("api", [NewJob(path="/spookify") for _ in range(12_345)])
+    page = await browser.see("/")
+    assert page.count("12,345") == 2, "due, and waiting"
+    assert "<strong>0.4</strong> jobs a second" in page, "in 15 s"
+    assert "12,345" in await browser.see("/jobs")

@@ -18,7 +18,6 @@ from starlette.responses import HTMLResponse
 
 from sp00ky_core.backend.settings import value_text
 from sp00ky_core.job.job import instant_to_json
-from sp00ky_core.observe.metrics import EXACT
 from sp00ky_dashboard import flash
 from sp00ky_dashboard.access import forms
 from sp00ky_dashboard.cookies import SESSION, set_cookie
@@ -43,8 +42,8 @@ def render(
     root = request.scope.get("root_path", "")
     path = request.scope["path"].removeprefix(root) or "/"
     token, line = forms.form_token(request), flash.line_of(request)
-    site = {"root": root, "path": path, "form_field": forms.FIELD, "form_token": token}
-    site["here"] = root + _address(request, path)
+    site: dict[str, Any] = {"root": root, "path": path, "form_field": forms.FIELD, "form_token": token}
+    site |= {"here": root + _address(request, path), "acts": {} if context is None else context.acts}
     known = {
         **site,
         "site": site,
@@ -90,8 +89,8 @@ def pretty(value: object) -> str:
 
 
 def count(value: float) -> str:
-    """Write a number with separators."""
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+    """Write a number with separators, a small one that isn't whole with a decimal."""
+    return f"{value:,.1f}" if value < 100 and value != int(value) else f"{value:,.0f}"  # noqa: PLR2004
 
 
 def listed(value: object) -> str:
@@ -99,11 +98,6 @@ def listed(value: object) -> str:
     if isinstance(value, dict):
         return json.dumps(value, ensure_ascii=False)
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-
-
-def depth(value: int) -> str:
-    """Write a number of jobs; of a large one only that it is that large, for it wasn't counted."""
-    return count(value) if value <= EXACT else f"{count(EXACT)}+"
 
 
 def short_id(job_id: str) -> str:
@@ -134,7 +128,7 @@ def _environment(folder: Path | None) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = (age, count, depth, duration, listed, past, pretty, reason, short_id, value_text)
+    written = (age, count, duration, listed, past, pretty, reason, short_id, value_text)
     environment.filters.update({filter_.__name__: filter_ for filter_ in written}, instant=instant_to_json)
     environment.globals.update(link=link, job_link=job_link, static=_static, now=lambda: datetime.now(UTC))
     return environment

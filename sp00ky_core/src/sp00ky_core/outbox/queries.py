@@ -180,30 +180,25 @@ class Queries(Metered):
         """Return each backend's queue in numbers.
 
         With a ``limit`` each number is exact up to it; a larger one is an estimate, without counting, and
-        when a queue will be empty isn't said.
+        neither how many jobs end in a second nor when a queue will be empty is said.
         """
         numbers = await self.jobs.stats(limit=limit)
         if limit is not None:
             return numbers
-        return {
-            name: attrs.evolve(stats, empty_in_s=await self._empty_in(name, stats))
-            for name, stats in numbers.items()
-        }
+        return {name: await self._going_on(name, stats) for name, stats in numbers.items()}
 
-    async def _empty_in(self, backend: str, stats: BackendStats) -> tuple[float, float] | None:
-        """Say when all that is due will be done, by what ended and came lately; delayed jobs aside."""
-        backlog, now = stats.due + stats.processing, datetime.now(UTC)
-        if not backlog:
-            return 0.0, 0.0
-        if stats.paused is not None:
-            return None
-        spans = []
+    async def _going_on(self, backend: str, stats: BackendStats) -> BackendStats:
+        """Say how many jobs end in a second, and when all that is due will be done; delayed jobs aside."""
+        backlog, now, spans = stats.due + stats.processing, datetime.now(UTC), []
         for seconds in SPANS:
             since = now - timedelta(seconds=seconds)
             ended = await self.jobs.count(JobFilter(backend=backend, ended_since=since))
             came = await self.jobs.count(JobFilter(backend=backend, since=since))
             spans.append((seconds, ended, came))
-        return empty_in(backlog, spans)
+        is_known = stats.paused is None or not backlog
+        seconds, ended, _ = spans[0]
+        empty_in_s = empty_in(backlog, spans) if is_known else None
+        return attrs.evolve(stats, empty_in_s=empty_in_s, ended_per_s=round(ended / seconds, 1))
 
     async def groups(
         self,
@@ -267,7 +262,7 @@ class Queries(Metered):
     ) -> list[Rates]:
         """Return how many attempts ended how, and how long they took, whether or not their jobs are kept.
 
-        Of the last 30 days, up to a minute ago; in order of time, backend and path. Each backend has a row
+        Of the last 30 days, up to 4 s ago; in order of time, backend and path. Each backend has a row
         in each step, also where nothing ended.
 
         Args:

@@ -70,6 +70,7 @@ class BackendStats:
         paused: An operator's pause that holds now.
         empty_in_s: Seconds, at least and at most, until what is due is done, if all goes on as in the last
             minute; None: that can't be said, or more comes than goes. ``Outbox.stats`` says it.
+        ended_per_s: Jobs that ended in a second, in the latest 15 s. ``Outbox.stats`` says it.
     """
 
     pending: int = 0
@@ -84,6 +85,7 @@ class BackendStats:
     breaker: BreakerStats = BreakerStats()
     paused: Pause | None = None
     empty_in_s: tuple[float, float] | None = None
+    ended_per_s: float | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -46,7 +46,6 @@ class Cache:
         ask: Callable[[], Awaitable[Result]],
         *,
         fresh: float = FRESH_SECONDS,
-        slow_times: float = SLOW_TIMES,
         patience: float | None = None,
     ) -> Result:
         """Return a fresh answer; ask for one, once for all who want it at that time. Errors aren't kept.
@@ -54,8 +53,7 @@ class Cache:
         Args:
             question: Who asks the same gets the same answer.
             ask: Finds the answer.
-            fresh: Seconds for which it is given again.
-            slow_times: It is given again for so many times as long as it took to find, too.
+            fresh: Seconds for which it is given again, or ``SLOW_TIMES`` as long as it took to find.
             patience: Seconds to wait for it; None: as long as it takes.
 
         Raises:
@@ -63,7 +61,7 @@ class Cache:
         """
         answer = self._answers.get(question)
         if answer is None or monotonic() > answer.stale_at:
-            answer = self._asked(question, ask, fresh, slow_times)
+            answer = self._asked(question, ask, fresh)
         # A browser that leaves doesn't take the answer from others.
         await asyncio.wait([answer.task], timeout=patience)
         if not answer.task.done():
@@ -74,9 +72,7 @@ class Cache:
         """Ask anew from now on: an operator has changed something."""
         self._answers.clear()
 
-    def _asked(
-        self, question: Hashable, ask: Callable[[], Awaitable[Any]], fresh: float, slow_times: float
-    ) -> _Answer:
+    def _asked(self, question: Hashable, ask: Callable[[], Awaitable[Any]], fresh: float) -> _Answer:
         now = monotonic()
         old = [key for key, answer in self._answers.items() if now > answer.stale_at]
         for key in old or list(self._answers)[: max(len(self._answers) - MOST_KEPT + 1, 0)]:
@@ -87,7 +83,7 @@ class Cache:
 
         answer = self._answers[question] = _Answer(asyncio.create_task(asking()), float("inf"))
         answer.task.add_done_callback(
-            lambda _task: self._end(question, answer, max(fresh, slow_times * (monotonic() - now)))
+            lambda _task: self._end(question, answer, max(fresh, SLOW_TIMES * (monotonic() - now)))
         )
         return answer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -11,18 +11,22 @@ from typing import Any
 import attrs
 
 from sp00ky_core import BackendStats, Outbox
-from sp00ky_core.observe.metrics import EXACT
 from sp00ky_core.observe.rates import Rates, percentile
 from sp00ky_core.ports.rollups import step_of
-from sp00ky_dashboard.observe.cache import Cache
 
 FRESH_SECONDS = 0.5
-"""Numbers of jobs are given again for so long: a page that is kept up to date is never 2 s behind."""
+"""Numbers of jobs are given again for so long, or longer where they take long to count."""
 
 MINUTE = 60
 
-WRITTEN = timedelta(seconds=10)
-"""After the end of a minute its attempts are in the rollups."""
+STEP = 3
+"""Seconds after each of which the runners write what they have counted."""
+
+WRITTEN = timedelta(seconds=1.5)
+"""Then the attempts before that are in the rollups."""
+
+Read = Callable[..., Awaitable[Any]]
+"""Reads something once for all browsers: ``Cache.get``, or ``Context.read``."""
 
 REPEATED = ("retry", "throttled", "unknown")
 """Outcomes after which a job is attempted again."""
@@ -81,7 +85,7 @@ class Series:
     @property
     def chart(self) -> dict[str, Any]:
         """Return what the browser draws."""
-        lines = (("Succeeded", "success"), ("Retried", "warning"), ("Failed", "failed"))
+        lines = (("Succeeded", "success"), ("Retried", "warning"), ("Failed for good", "failed"))
         values = (self.succeeded, self.repeated, self.failed)
         return {
             "times": self.times,
@@ -96,29 +100,34 @@ class Series:
         """Say what the chart shows, for those who don't see it."""
         peak = max(self.succeeded, default=0.0)
         return (
-            f"{self.attempts:,} attempts: {self.failures:,} failed, {self.retries:,} retried; "
+            f"{self.attempts:,} attempts: {self.failures:,} failed for good, {self.retries:,} retried; "
             f"at most {peak:,.1f} succeeded a minute"
         )
 
 
-def written_until(now: datetime) -> datetime:
-    """Return the end of the last minute whose attempts are in the rollups."""
-    return step_of(now - WRITTEN, MINUTE)
+async def attempts(outbox: Outbox, read: Read, within: Range, now: datetime) -> list[Rates]:
+    """Return each backend's attempts in each step, the last one being of the minute that goes on."""
+    minute = step_of(now - WRITTEN, MINUTE)
+    ask = partial(outbox.rates, since=minute - within.length, until=minute, step=within.step)
+    past: list[Rates] = await read(("rates", within.name, minute), ask, fresh=MINUTE)
+    return [*past, *await this_minute(outbox, read, now)]
 
 
-async def attempts(outbox: Outbox, within: Range, until: datetime) -> Sequence[Rates]:
-    """Return each backend's attempts in each step until a minute's end."""
-    return await outbox.rates(since=until - within.length, until=until, step=within.step)
+async def this_minute(outbox: Outbox, read: Read, now: datetime) -> list[Rates]:
+    """Return each backend's attempts in the minute that goes on, as far as they are written."""
+    minute, until = step_of(now - WRITTEN, MINUTE), step_of(now - WRITTEN, STEP)
+    if minute == until:
+        return []
+    found: list[Rates] = await read(
+        ("minute", until), partial(outbox.rates, since=minute, until=until), fresh=MINUTE
+    )
+    return found
 
 
-async def stats(outbox: Outbox, cache: Cache, patience: float | None = None) -> Mapping[str, BackendStats]:
-    """Return each queue in numbers that were true lately, without a scan of the table.
-
-    Those up to ``EXACT`` are exact; a larger one says only that it is larger. Raises ``StillReading``, as
-    ``Cache.get`` does.
-    """
-    ask = partial(outbox.stats, limit=EXACT + 1)
-    return await cache.get("stats", ask, fresh=FRESH_SECONDS, slow_times=1, patience=patience)
+async def stats(outbox: Outbox, read: Read) -> Mapping[str, BackendStats]:
+    """Return each queue in numbers that were true lately; what takes long is counted less often."""
+    numbers: Mapping[str, BackendStats] = await read("stats", outbox.stats, fresh=FRESH_SECONDS)
+    return numbers
 
 
 def series_of(rates: Sequence[Rates], backends: Collection[str]) -> Series:

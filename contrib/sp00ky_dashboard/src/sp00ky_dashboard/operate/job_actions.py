@@ -118,20 +118,6 @@ JOB_ACTS = {
         text="They become pending again, with all their retries.",
         asks=("over", "resend_unknown"),
     ),
-    "kill": JobAct(
-        action=KILL,
-        verb="Kill",
-        done="killed",
-        text="They end as failed. A request that is under way may still arrive; its answer isn't written.",
-        is_dangerous=True,
-    ),
-    "clear": JobAct(
-        action=CLEAR,
-        verb="Clear",
-        done="cleared",
-        text="Their rows are deleted: they can't be retried or looked at any more.",
-        is_dangerous=True,
-    ),
     "reschedule": JobAct(
         action=RESCHEDULE,
         verb="Reschedule",
@@ -146,6 +132,20 @@ JOB_ACTS = {
         done="copied",
         text="New jobs like them are enqueued, checked as every new job is; the old ones stay as they are.",
         asks=("to",),
+    ),
+    "kill": JobAct(
+        action=KILL,
+        verb="Kill",
+        done="killed",
+        text="They end as failed. A request that is under way may still arrive; its answer isn't written.",
+        is_dangerous=True,
+    ),
+    "clear": JobAct(
+        action=CLEAR,
+        verb="Clear",
+        done="cleared",
+        text="Their rows are deleted: they can't be retried or looked at any more.",
+        is_dangerous=True,
     ),
     "redact": JobAct(
         action=REDACT,

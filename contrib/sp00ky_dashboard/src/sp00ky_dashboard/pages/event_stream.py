@@ -17,7 +17,7 @@ from sp00ky_core import Outbox
 from sp00ky_core.errors import JobNotFound, StoreError
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.observe.cache import Cache
-from sp00ky_dashboard.observe.rates import stats, written_until
+from sp00ky_dashboard.observe.rates import stats, this_minute
 
 MOST_STREAMS = 200
 """Browsers' pages that are kept up to date; further ones are refused, and show what they showed."""
@@ -36,17 +36,17 @@ COMMENT = b": \n\n"
 """Sent first, so that the browser knows that the stream stands."""
 
 
-TICKING: dict[str, Any] = {"oldest_due_s": None, "oldest_deferred_s": None}
+TICKING: dict[str, Any] = dict.fromkeys(("oldest_due_s", "oldest_deferred_s"))
 """Numbers that change with the clock alone."""
 
 
 async def look(outbox: Outbox, cache: Cache) -> Hashable:
     """Return what is reported to browsers when it changes."""
-    queues = await stats(outbox, cache)
+    queues = await stats(outbox, cache.get)
     runners = await cache.get("runners", outbox.runners)
     numbers = {name: attrs.evolve(queue, **TICKING) for name, queue in queues.items()}
     fleet = [(runner.id, runner.state, runner.info) for runner in runners]
-    return repr(numbers), repr(fleet), written_until(datetime.now(UTC))
+    return repr(numbers), repr(fleet), repr(await this_minute(outbox, cache.get, datetime.now(UTC)))
 
 
 async def events(request: Request) -> StreamingResponse:

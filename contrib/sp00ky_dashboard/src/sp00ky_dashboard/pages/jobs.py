@@ -16,6 +16,7 @@ from sp00ky_core.errors import JobNotFound
 from sp00ky_core.ports import JobGroup
 from sp00ky_dashboard.context import Context, context_of
 from sp00ky_dashboard.observe import rates
+from sp00ky_dashboard.operate.job_actions import JOB_ACTS
 from sp00ky_dashboard.operate.selection import Told, choices, conditions_of, written_in
 from sp00ky_dashboard.problem_pages import BAD_REQUEST
 from sp00ky_dashboard.rendering import link, render
@@ -49,6 +50,7 @@ async def jobs(request: Request) -> Response:
         told=told,
         is_lost=is_lost,
         tabs=_tabs(counted, written),
+        job_acts=list(JOB_ACTS),
         **choices(context.outbox, written),
     )
 
@@ -82,6 +84,6 @@ async def _counts(context: Context, conditions: JobFilter) -> Sequence[BackendSt
     if assigned_to:
         ask = partial(outbox.groups, "assigned", filter=JobFilter(backend=backend, assigned_to=assigned_to))
         return await context.read(("counts", backend, assigned_to), ask)
-    numbers = await rates.stats(outbox, context.cache, context.patience)
+    numbers = await rates.stats(outbox, context.read)
     names = [outbox.backends[backend].table.backend] if backend else list(queues(outbox.backends))
     return [numbers[name] for name in names if name in numbers]

@@ -27,7 +27,7 @@ class Queue:
         backend: Itself.
         names: Of all backends that share its table.
         stats: Its numbers.
-        series: Its attempts over time; None: the store keeps no rollups.
+        series: Its attempts over time.
         in_flight: Attempts that the living runners make now.
         slots: Attempts that they make at a time, at most.
         settings: What operators have set; None: nothing.
@@ -36,7 +36,7 @@ class Queue:
     backend: Backend
     names: tuple[str, ...]
     stats: BackendStats
-    series: Series | None
+    series: Series
     in_flight: int
     slots: int
     settings: SettingsRecord | None
@@ -52,32 +52,21 @@ async def overview(request: Request) -> Response:
     context = context_of(request)
     within = RANGES.get(request.query_params.get("range", "hour"), RANGES["hour"])
     outbox, read = context.outbox, context.read
-    numbers = await rates.stats(outbox, context.cache, context.patience)
-    until = rates.written_until(datetime.now(UTC))
-    found = await read(
-        ("rates", within.name, until), lambda: rates.attempts(outbox, within, until), fresh=rates.MINUTE
-    )
+    numbers = await rates.stats(outbox, read)
+    found = await rates.attempts(outbox, read, within, datetime.now(UTC))
     living = [runner for runner in await read("runners", outbox.runners) if runner.state != "dead"]
     settings = await read("settings", outbox.settings)
     cards = [
         _queue(queue, numbers, found, living, settings.get(name))
         for name, queue in queues(outbox.backends).items()
     ]
-    return render(
-        request,
-        "overview.html",
-        cards=cards,
-        runners=living,
-        within=within,
-        ranges=RANGES,
-        has_rates=found is not None,
-    )
+    return render(request, "overview.html", cards=cards, runners=living, within=within, ranges=RANGES)
 
 
 def _queue(
     backend: Backend,
     numbers: Mapping[str, BackendStats],
-    rates: Sequence[Rates] | None,
+    rates: Sequence[Rates],
     living: list[RunnerRecord],
     settings: SettingsRecord | None,
 ) -> Queue:
@@ -86,7 +75,7 @@ def _queue(
         backend=backend,
         names=names,
         stats=numbers.get(backend.name, BackendStats()),
-        series=None if rates is None else series_of(rates, names),
+        series=series_of(rates, names),
         in_flight=sum(runner.info.in_flight.get(name, 0) for runner in living for name in names),
         slots=sum(runner.info.slots.get(backend.name, 0) for runner in living),
         settings=settings,

@@ -15,7 +15,7 @@
     return false;
   };
 
-  one(".top [aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+  all(".top [aria-current], .tabs [aria-current]").forEach((tab) => tab.scrollIntoView({ inline: "center", block: "nearest" }));
 
   // Live
   const say = (state, text) => {
@@ -70,7 +70,7 @@
     if (!shown) return;
     const picked = picks().filter((pick) => pick.checked).length;
     const every = one("#pick-all").checked;
-    shown.textContent = every ? "All that match" : picked ? `${picked} selected` : "Select";
+    shown.textContent = every ? "All that match" : picked ? `${picked} selected` : "Select jobs";
     one("#pick-page").checked = picked > 0 && picked === picks().length;
     one("#pick-page").indeterminate = picked > 0 && picked < picks().length;
     all(".toolbar button").forEach((button) => (button.disabled = !every && !picked));
@@ -118,7 +118,8 @@
   };
   const charts = new Map();
 
-  const legend = (chart, lines, index) => {
+  const legend = (chart, index) => {
+    const { lines } = JSON.parse(chart.dataset.chart);
     const shown = chart.querySelector(".chart-legend");
     shown.replaceChildren(
       ...lines.map(({ label, tone, values }) => {
@@ -139,12 +140,12 @@
   };
 
   const draw = (chart) => {
-    const { times, lines } = JSON.parse(chart.dataset.chart);
+    const { lines } = JSON.parse(chart.dataset.chart);
     const text = document.createElement("p");
     text.className = "chart-legend";
     text.setAttribute("aria-hidden", "true");
     chart.replaceChildren(text);
-    legend(chart, lines, null);
+    legend(chart, null);
     const axis = {
       stroke: resolved("quiet"),
       grid: { stroke: resolved("line"), width: 1 },
@@ -172,9 +173,13 @@
           points: { show: false },
         })),
       ],
-      hooks: { setCursor: [(plot) => legend(chart, lines, plot.cursor.idx)] },
+      hooks: { setCursor: [(plot) => legend(chart, plot.cursor.idx)] },
     };
-    charts.set(chart, { drawn: chart.dataset.chart, plot: new uPlot(options, [times, ...lines.map((line) => line.values)], chart) });
+    charts.set(chart, { drawn: chart.dataset.chart, plot: new uPlot(options, points(chart), chart) });
+  };
+  const points = (chart) => {
+    const { times, lines } = JSON.parse(chart.dataset.chart);
+    return [times, ...lines.map(({ values }) => values)];
   };
   const clock = (at) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
@@ -188,9 +193,14 @@
     for (const chart of all(".chart")) {
       sizes.observe(chart);
       const known = charts.get(chart);
-      if (!anew && known?.drawn === chart.dataset.chart) continue;
-      known?.plot.destroy();
-      draw(chart);
+      if (anew || !known) {
+        known?.plot.destroy();
+        draw(chart);
+      } else if (known.drawn !== chart.dataset.chart) {
+        known.drawn = chart.dataset.chart;
+        known.plot.setData(points(chart));
+        legend(chart, known.plot.cursor.idx);
+      }
     }
   };
   const sizes = new ResizeObserver(() => drawAll(true));

@@ -1,4 +1,4 @@
-"""Write what a runner has counted to its store once a minute, and fold what is old."""
+"""Write what a runner has counted to its store, by the minute, and fold what is old."""
 
 from __future__ import annotations
 
@@ -16,9 +16,13 @@ from sp00ky_core.stores.subscription import within
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-MINUTE = 60.0
-SPREAD = 5.0
-"""Seconds after a minute's end in which the runners write, so that they don't all write at once."""
+MINUTE = 60
+
+STEP = 3.0
+"""Seconds after which what is new is written, also within a minute: who reads it is 5 s behind at most."""
+
+SPREAD = 1.0
+"""Seconds in which the runners write after that, so that they don't all write at once."""
 
 FOLD_INTERVAL = 3_600.0
 FOLD_LIMIT = 10_000
@@ -43,21 +47,23 @@ class RollupWriter:
         self._store = store
         self._options = options
         self._observer = observer
-        self._counted: dict[Kind, Counts] = {}  # when a minute last ended
-        self._unwritten: list[Rollup] = []
-        self._minute: datetime | None = None  # of the latest rows
-        self._times_back = 0  # how often the database's clock has shown that minute, or one before, again
+        self._counted: dict[Kind, Counts] = {}  # by the beginning of the minute
+        self._rows_of: dict[Kind, Counts] = {}  # by the time when rows were made last
+        self._unwritten: dict[tuple[datetime, str, Kind], Rollup] = {}
+        self._minute: datetime | None = None  # that goes on
+        self._times_back = 0  # how often the database's clock has shown a minute before that one
         self._ahead: timedelta | None = None  # how far the database's clock is; None: not known yet
         self._next_fold = options.clock() + FOLD_INTERVAL * options.random()
 
     async def run(self) -> None:
-        """Write until cancelled, shortly after the end of each minute."""
+        """Write what is new every few seconds, until cancelled; read the clock at the end of each minute."""
         await self._write()
         while True:
-            await asyncio.sleep(MINUTE - (self._clock() + (self._ahead or timedelta())).timestamp() % MINUTE)
-            self._end_minute(before=MINUTE / 2)
+            await asyncio.sleep(STEP - self._database_time().timestamp() % STEP)
+            has_ended = self._make_rows()
             await asyncio.sleep(SPREAD * self._options.random())
-            await self._write()
+            if self._unwritten or has_ended:
+                await self._write()
             if self._options.clock() >= self._next_fold:
                 self._next_fold = self._options.clock() + FOLD_INTERVAL
                 await self._fold()
@@ -70,31 +76,40 @@ class RollupWriter:
     async def _write_rest(self) -> None:
         if self._ahead is None:
             await self._write()
-        self._end_minute()
+        self._make_rows()
         await self._write()
 
     def _clock(self) -> datetime:
         """Read the runner's clock, as if it had begun in 1970."""
         return datetime.fromtimestamp(self._options.clock(), tz=UTC)
 
-    def _end_minute(self, *, before: float = 0.0) -> None:
-        """Make rows, each once, of what was counted in the minute that it was ``before`` seconds ago.
+    def _database_time(self) -> datetime:
+        return self._clock() + (self._ahead or timedelta())
+
+    def _make_rows(self) -> bool:
+        """Make rows of what is new, each of its whole minute so far; tell whether the minute is over.
 
         A clock that has gone back makes rows of another key.
         """
-        counted = self._observer.counters.since(self._counted)
-        if self._ahead is None or not counted:
-            return
-        minute = step_of(self._clock() + self._ahead - timedelta(seconds=before), int(MINUTE))
-        self._times_back += self._minute is not None and minute <= self._minute
-        self._minute, self._counted = minute, self._observer.counters.copy()
+        if self._ahead is None:
+            return True
+        now, counters = step_of(self._database_time(), MINUTE), self._observer.counters
+        minute = self._minute or now
         own_id = self._options.runner_id  # once the clock has gone back, one that no row there has
         writer_id = f"{own_id}~{self._times_back}" if self._times_back else own_id
-        rows = [_rollup(minute, writer_id, kind, counts) for kind, counts in counted.items()]
-        self._unwritten = [*self._unwritten, *rows][-MOST_UNWRITTEN:]
+        counted = counters.since(self._counted)
+        for kind in counters.since(self._rows_of):
+            self._unwritten[minute, writer_id, kind] = _rollup(minute, writer_id, kind, counted[kind])
+        for key in [*self._unwritten][:-MOST_UNWRITTEN]:
+            del self._unwritten[key]
+        self._minute, self._rows_of = now, counters.copy()
+        if now != minute:
+            self._times_back += now < minute
+            self._counted = self._rows_of
+        return now != minute
 
     async def _write(self) -> None:
-        rows = self._unwritten
+        rows = [*self._unwritten.values()]
         try:
             now = await self._store.write_rollups(rows)
         except StoreUnavailable as error:
@@ -105,7 +120,7 @@ class RollupWriter:
             self._observer.failed(f"{len(rows)} rollups can't be written, and are left out", error)
         else:
             self._ahead = now - self._clock()
-        self._unwritten = []
+        self._unwritten = {}
 
     async def _fold(self) -> None:
         with self._observer.tolerating("old rollups can't be folded now"):

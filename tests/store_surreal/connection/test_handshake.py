@@ -180,6 +180,23 @@ async def test_a_namespace_that_isnt_there_is_said_and_made_by_migrate_alone(
     await store.close()
 
 
+async def test_a_runner_whose_rights_are_taken_is_told(
+    server: Any, proxy: Any, make_store: MakeStore
+) -> None:
+    """A connection keeps the role that it signed in with; what the next one writes is dropped silently."""
+    _, names, root = server
+    define = "DEFINE USER OVERWRITE worker ON DATABASE PASSWORD 'pw' ROLES {}".format
+    await root._connection.write(define("EDITOR"))
+    store = make_store(f"ws://worker:pw@{proxy.address}/{names}?auth=database")
+    await store.open()
+    assert "r" in await store.beat("r")
+    await root._connection.write(define("VIEWER"))
+    proxy.cut()
+    with pytest.raises(SchemaError, match="may not write table 'sp00ky_runner': it needs ROLES EDITOR"):
+        await store.beat("r")  # though its row, of the beat before, is there
+    await store.close()
+
+
 @pytest.fixture
 async def viewer(server: Any, make_store: MakeStore) -> AsyncIterator[SurrealStore]:
     """An open store whose user may read, and whose writes the server drops without a word."""

@@ -8,12 +8,12 @@ from typing import Any
 import attrs
 import pytest
 
-from sp00ky_conformance.store.harness import settlement
+from sp00ky_conformance.store.harness import failure, settlement
 from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
-from sp00ky_core.stores.transitions import clear
+from sp00ky_core.stores.transitions import clear, redrive
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.statements import Lane
 from sp00ky_store_surreal.jobs import delete as deleting
@@ -179,3 +179,20 @@ async def test_a_row_that_the_database_keeps(keeping: SurrealStore, caplog: pyte
     )
     assert await keeping.prune() == 2
     assert "can't be deleted" in caplog.text
+
+
+async def test_a_job_that_ends_anew_before_it_is_deleted_stays(
+    surreal_url: str, make_migrated: Any, deletes_of: Any
+) -> None:
+    store = await make_migrated(surreal_url, (JobTable(backend="api", table="job", keep_failed=0.0),))
+    _, again = await ended(store, 2, status="failed")
+    deletes = deletes_of(store)
+    deletes.held = {Lane.REST}
+    pruning = asyncio.ensure_future(store.prune())
+    await deletes.begun.acquire()
+    await redrive(store, [again.id])
+    (claimed,) = await store.claim({"api": 1}, "r")
+    await store.settle([settlement(claimed, failure(), max_retries=0)])
+    deletes.let_go.set()
+    assert await pruning == 1
+    assert [job.id for job in await store.find(JobQuery())] == [again.id]

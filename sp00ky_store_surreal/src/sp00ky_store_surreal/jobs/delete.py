@@ -9,6 +9,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -104,21 +105,26 @@ class Deletes:
                     if count < limit:
                         selection = surql(name, unspared=unspared, **names)
                         bindings |= {"limit": limit - count, "spared": list(spared)}
-                        ids = (await connection.read(selection, **bindings))[-1]
-                        count += await self._delete_side_by_side(table, ids)
+                        seen, ids = await connection.read(f"RETURN time::now(); {selection}", **bindings)
+                        count += await self._delete_side_by_side(table, ids, seen)
                 await connection.write(surql("retention_ordering_holders", **names))
         await connection.write(surql("retention_own_tables"), kept=duration_text(AUDIT_KEPT))
         return count
 
-    async def _delete_side_by_side(self, table: JobTable, ids: Sequence[RecordID]) -> int:
-        """Delete rows; where one connection's share fails, raise its error once the other has ended."""
+    async def _delete_side_by_side(
+        self, table: JobTable, ids: Sequence[RecordID], seen: datetime | None = None
+    ) -> int:
+        """Delete rows; where one connection's share fails, raise its error once the other has ended.
+
+        ``seen``: but for what was written after that.
+        """
         waiting = deque(ids[first : first + DELETED_AT_ONCE] for first in range(0, len(ids), DELETED_AT_ONCE))
         deleted: list[Any] = []
 
         async def delete(lane: Lane) -> None:
             try:
                 while waiting:
-                    deleted.extend(await self._delete(table, waiting.popleft(), lane))
+                    deleted.extend(await self._delete(table, waiting.popleft(), lane, seen=seen))
             except BaseException:
                 waiting.clear()
                 raise
@@ -130,13 +136,20 @@ class Deletes:
         return len(deleted)
 
     async def _delete(
-        self, table: JobTable, ids: Sequence[RecordID], lane: Lane, *, returned: str = "1"
+        self,
+        table: JobTable,
+        ids: Sequence[RecordID],
+        lane: Lane,
+        *,
+        returned: str = "1",
+        seen: datetime | None = None,
     ) -> list[Any]:
         """Delete rows that have ended; something of each, for an id would cost as much as finding it.
 
         Raises ``SchemaError`` where none was deleted, and some are still there.
         """
-        parts = await self.writes.write("deleted", surql("clear_ended", returned=returned), ids, lane)
+        statement = surql("clear_ended", returned=returned)
+        parts = await self.writes.write("deleted", statement, ids, lane, seen=seen)
         deleted = [row for part in parts for row in part["gone"]]
         if not deleted and any(part["left"] for part in parts):
             raise unwritable(self.writes.connection.target.location, table.table)

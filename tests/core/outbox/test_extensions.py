@@ -244,6 +244,7 @@ def table_named(name: str) -> type:
         ({"notes": object()}, "has no options"),
         ({"notes": table_named("note")()}, "sp00ky_"),
         ({"notes": table_named("sp00ky_runner")()}, "another's"),
+        ({"notes": table_named("sp00ky_schedule_run")()}, "another's"),
         ({"notes": NotesExtension(), "more": NotesExtension()}, "another's"),
     ],
 )
@@ -253,6 +254,50 @@ def test_one_that_can_not_be_is_refused_with_its_distribution(
     with pytest.raises(PluginLoadError, match=problem) as caught:
         plugins_with(extensions)
     assert caught.value.distribution == "acme-notes"
+
+
+def test_a_section_without_a_class_is_given_as_it_is(file: Path) -> None:
+    extension = NotesExtension()
+    extension.options = None
+    config = load_config(file, plugins=plugins_with({"notes": extension}))
+    assert config.extensions == {"notes": {"limit": 7}}
+
+
+def test_commands_that_can_not_be_made_are_blamed_on_their_distribution() -> None:
+    class Commanding(NotesExtension):
+        def commands(self) -> Mapping[str, click.Command]:
+            raise ZeroDivisionError
+
+    with pytest.raises(PluginLoadError, match="commands") as caught:
+        _ = plugins_with({"notes": Commanding()}).commands
+    assert caught.value.distribution == "acme-notes"
+
+
+async def test_a_look_is_over_before_its_service_is_closed(file: Path) -> None:
+    begun, order = asyncio.Event(), list[str]()
+
+    class Slow(Looking):
+        async def look(self) -> float:
+            begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                for _ in range(50):  # as it takes to undo something
+                    await asyncio.sleep(0)
+                order.append("looked")
+            raise AssertionError
+
+        async def close(self) -> None:
+            order.append("closed")
+
+    class SlowExtension(NotesExtension):
+        def start(self, context: ExtensionContext) -> Service | None:
+            return Slow(context)
+
+    outbox = Outbox.open(file, plugins=plugins_with({"notes": SlowExtension()}))
+    async with outbox, outbox.runner(transport=Delivering()):
+        await begun.wait()
+    assert order == ["looked", "closed"]
 
 
 def test_its_section_is_read_with_the_errors_of_the_file(file: Path) -> None:

@@ -112,11 +112,9 @@ def _section(
     read = getattr(traits.options, "read_section", None)
     if read is not None:
         return read(written, file.parent, reader)
-    return (
-        None
-        if traits.options is None
-        else _absolute(reader.read(written, traits.options, key, key), file.parent)
-    )
+    if traits.options is None:
+        return written
+    return _absolute(reader.read(written, traits.options, key, key), file.parent)
 
 
 def _version(raw: Mapping[Any, Any]) -> dict[str, Any]:

@@ -64,8 +64,13 @@ OWN_KEYS = frozenset({*written_keys(Config, "")[""], *(FOREIGN[""] or ())})
 """Of sp00ky.yml, at the top."""
 
 OWN_TABLES = frozenset(
-    f"sp00ky_{name}" for name in ("runner", "breaker", "control", "audit", "rollup", "migration")
+    f"sp00ky_{name}"
+    for name in (
+        *("runner", "breaker", "control", "audit", "rollup", "migration"),
+        *("schedule", "schedule_run"),
+    )
 )
+"""Of the core: no extension may declare them."""
 
 REGISTERED = {
     "stores": "store",
@@ -198,8 +203,9 @@ class Plugins:
     def commands(self) -> Mapping[str, click.Command]:
         """Return the commands that plugins bring, by name."""
         own = {name: command for name, (command, _) in self._known["commands"].items()}
-        for extension in self.extensions.values():
-            own |= extension.commands()
+        for name, extension in self.extensions.items():
+            with _blaming(self.distribution_of(name), "commands() failed"):
+                own |= extension.commands()
         return own
 
     def store(self, scheme: str) -> StoreFactory:

@@ -16,7 +16,7 @@ from sp00ky_core.job.job import TERMINAL
 from sp00ky_core.ports import Extension, ExtensionContext, Service, Settlement
 from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.stores.subscription import within
+from sp00ky_core.stores.subscription import LEFT_AFTER, end, within
 
 __all__ = ["ExtensionWork", "RunnerSide", "RunningExtensions"]
 
@@ -159,8 +159,8 @@ class RunningExtension:
             logger.warning("%s looks again in %.0f s: %s", self, AFTER_FAILURE, error)
         except Exception:  # a stranger's code must not stop deliveries
             logger.exception("%s: look() failed", self)
-        finally:
-            looking.cancel()
+        finally:  # before the service is closed
+            await end([] if looking.done() else [looking], patience=LEFT_AFTER)
         return AFTER_FAILURE
 
     def __str__(self) -> str:

@@ -11,6 +11,7 @@ import logging
 import math
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from typing import Any
 
 import attrs
 
@@ -64,7 +65,7 @@ LEFT_AFTER = 5.0
 """Seconds after which a subscription that no cancellation ends is left behind."""
 
 
-async def end(tasks: Iterable[asyncio.Task[None]], *, patience: float = math.inf) -> set[asyncio.Task[None]]:
+async def end(tasks: Iterable[asyncio.Task[Any]], *, patience: float = math.inf) -> set[asyncio.Task[Any]]:
     """Cancel tasks until they end; return those that haven't after so many seconds."""
     running, until = set(tasks), asyncio.get_running_loop().time() + patience
     while running and asyncio.get_running_loop().time() < until:

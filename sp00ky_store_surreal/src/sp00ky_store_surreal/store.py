@@ -233,6 +233,13 @@ class SurrealStore(TransactionalStore):
         self._notifications.send(work=work, ids=[settled.job_id for settled in settlements])
         return results
 
+    async def put_off(self, backend: str, path: str, *, seconds: float, limit: int = 1_000) -> int:
+        """See ``Store.put_off``."""
+        await self._ready.ensure()
+        moved = await self._settles.put_off(self._of_backend(backend), path, seconds, limit)
+        self._notifications.send(ids=())
+        return moved
+
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
         """See ``Store.release``."""
         released = await reclaim.release(self._ready, self._writes, self.options.tables, runner_id, keep)

@@ -96,6 +96,7 @@ class StoreConformance(
     settings.TableInUseConformance,
     reschedule.RescheduleConformance,
     reschedule.RedriveDelayConformance,
+    reschedule.PutOffConformance,
     error_groups.ErrorGroupConformance,
     runners.RunnerRecordConformance,
     runners.DrainConformance,

@@ -184,7 +184,7 @@ def _table(backend: BackendConfig, contract: Contract, strategies: frozenset[str
         keep_failed=backend.retention.failed,
         max_successes=backend.retention.max_rows or None,
         strategies=strategies,
-        breaker=backend.breaker is not None,
+        breaker=backend.breaker is not None and backend.isolation == "backend",
         longest_pause=longest_pause(backend.breaker, backend.retry.cap),
         routes=frozenset(contract.texts()),
         max_payload_bytes=backend.max_payload_bytes,

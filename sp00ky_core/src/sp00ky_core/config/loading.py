@@ -187,12 +187,13 @@ def _read(reader: SectionReader, entry: Entry, transports: Transports, folder: P
     _check_credentials(entry, backend, name, traits)
     if traits.timeout_overridable and not any("timeoutOverridable" in held for held in _timeouts(entry)):
         backend = attrs.evolve(backend, timeout_overridable=True)
+    backend = attrs.evolve(backend, scheme=traits.codes, isolation=traits.isolation)
     if traits.options is None:
-        return attrs.evolve(backend, scheme=traits.codes)
+        return backend
     written, at = entry.raw.get(scheme), f"{entry.at}.{scheme}"
     options = reader.read({} if written is None else written, traits.options, at, f"backend.{scheme}")
     placed = _absolute(options, entry.folder(scheme, folder))
-    return attrs.evolve(backend, scheme=traits.codes, options=placed)
+    return attrs.evolve(backend, options=placed)
 
 
 def _timeouts(entry: Entry) -> Iterator[Mapping[Any, Any]]:

@@ -51,6 +51,9 @@ ALL_CREDENTIALS: frozenset[CredentialKind] = frozenset({"token", "basic", "apiKe
 ContractKind = Literal["openapi", "own", "none"]
 """Where a backend's operations are from: see ``TransportTraits``."""
 
+Isolation = Literal["backend", "route"]
+"""What an outcome counts for: see ``TransportTraits``."""
+
 
 @attrs.frozen(kw_only=True, eq=False)
 class TransportTraits:
@@ -67,6 +70,8 @@ class TransportTraits:
             enqueued, and ``deliver`` says ``unknown_route``.
         headers: Whether it sends a backend's ``headers``.
         timeout_overridable: What ``timeoutOverridable`` is where it isn't written.
+        isolation: What an outcome counts for: the ``backend``, or its ``route`` alone. Then each route has a
+            breaker, a pause, a rate and places of its own.
     """
 
     scheme: str = "http"
@@ -76,6 +81,7 @@ class TransportTraits:
     contract: ContractKind = "openapi"
     headers: bool = True
     timeout_overridable: bool = False
+    isolation: Isolation = "backend"
 
 
 _TIMEOUT = read.seconds(0, 86_400, above=True)
@@ -314,6 +320,7 @@ class BackendConfig:
         pool: The machines on which Sp00ky's scheduler runs its jobs; None: they are delivered here.
         scheme: Whose codes its transport's outcomes have.
         options: What the section of its transport says, of that one's own class; None: it has no section.
+        isolation: As its transport says: see ``TransportTraits``.
     """
 
     name: str
@@ -355,6 +362,7 @@ class BackendConfig:
     pool: str | None = field(default=None, metadata=key(read.text, "runOn.pool"))
     scheme: str = "http"
     options: Any = None
+    isolation: Isolation = "backend"
 
     @property
     def document_name(self) -> str:

@@ -22,6 +22,7 @@ from sp00ky_core.gate.breaker import (
     never_connected,
     seconds_asked,
 )
+from sp00ky_core.gate.isolated_routes import IsolatedRoutes
 from sp00ky_core.gate.throttling import Throttling
 from sp00ky_core.job.job import Job, facts_of, named
 from sp00ky_core.job.outcome import DEFERRED_NAMES, SNOOZED, Delivered, Outcome, Undelivered, said
@@ -65,6 +66,7 @@ class Gate:
         pause: An operator's.
         limit: The wait for the fleet's tokens and places.
         breaker: None: it has none.
+        routes: Where each route is on its own, which is then all that outcomes count for; None: they are one.
     """
 
     _config: BackendConfig
@@ -78,6 +80,7 @@ class Gate:
     _is_limited: bool = False
     _several_routes: bool = False
     _probe_lease: float = 0.0
+    routes: IsolatedRoutes | None = None
     _log: Log = logger.log
 
     def __attrs_post_init__(self) -> None:
@@ -85,7 +88,7 @@ class Gate:
         self.pause: Pause = Pause()
         self.limit: Limit = Limit()
         self.breaker: SeenBreaker | None = None
-        if (breaker := self._config.breaker) is not None:
+        if (breaker := self._config.breaker) is not None and self.routes is None:
             name, several = self._config.name, self._several_routes
             self.breaker = SeenBreaker(name, breaker, self._clock, self._poll, several, self._log)
         self._probes = 0  # this runner's, that have no outcome yet
@@ -157,6 +160,8 @@ class Gate:
         self.throttling.widen(concurrency)
         self._is_limited = is_limited
         self.limit.forget()
+        if self.routes is not None:
+            self.routes.concurrency = concurrency
 
     # --- attempts ---
 
@@ -177,10 +182,13 @@ class Gate:
 
     def deferred(self, claim: Claimed) -> Deferred | None:
         """Defer a job whose route doesn't answer; None: it is sent, as the route's probe if need be."""
-        if self.breaker is None or self.breaker.routes.are_closed:
-            return None
         waited, lease = claim.waited, self._probe_lease
-        wait = self.breaker.routes.wait(claim.job, self._clock(), waited=waited, lease=lease)
+        if self.routes is not None:
+            wait = self.routes.wait(claim.job, self._clock())
+        elif self.breaker is None or self.breaker.routes.are_closed:
+            return None
+        else:
+            wait = self.breaker.routes.wait(claim.job, self._clock(), waited=waited, lease=lease)
         if claim.is_probe or wait <= 0:
             return None
         return Deferred(delay=wait * (1 + claim.retry.jitter * self._random()), waited=waited)
@@ -192,6 +200,8 @@ class Gate:
         it was a probe that couldn't even connect. Not ``is_sure``: the fault may be this process's own.
         """
         now, seen = self._clock(), self.breaker
+        if self.routes is not None:
+            return self._noted_apart(self.routes, claim, outcome, now, is_sure=is_sure)
         if isinstance(outcome, Delivered):
             if seen is not None:
                 is_all = seen.routes.answered(claim.job.path, now)  # of its route, as nearly always
@@ -208,8 +218,26 @@ class Gate:
             return self._deferral(claim, outcome, outcome.again_in or 0.0)
         return self._throttled(claim, outcome, now, asked) if outcome.name in DEFERRED_NAMES else outcome
 
+    def _noted_apart(
+        self, routes: IsolatedRoutes, claim: Claimed, outcome: Outcome, now: float, *, is_sure: bool
+    ) -> Outcome | Deferred:
+        """Count an attempt's outcome for its own route alone."""
+        if not is_sure:
+            routes.unsent(claim.job, now)
+            return outcome
+        asked, took = seconds_asked(outcome, claim.retry.cap), now - (claim.started_at or claim.claimed_at)
+        change, rests = routes.note(claim.job, outcome, now, asked=asked, took=took)
+        if change is not None:
+            self._log_route(claim.job, change, outcome)
+        if isinstance(outcome, Delivered) or outcome.name not in DEFERRED_NAMES:
+            return outcome
+        again_in = outcome.again_in or 0.0 if outcome.name == SNOOZED else rests or LOOK_AGAIN
+        return self._deferral(claim, outcome, again_in * (1 + claim.retry.jitter * self._random()))
+
     def unsent(self, claim: Claimed) -> None:
         """Note a claim without an outcome: if it is a probe, another runner may take the next one."""
+        if self.routes is not None:
+            self.routes.unsent(claim.job, self._clock())
         if self.breaker is None:
             return
         self.breaker.routes.unsent(claim.job, self._clock())

@@ -235,6 +235,13 @@ class Store(Protocol):
     async def next_due(self, backends: Collection[str]) -> float | None:
         """Return seconds until these backends' next pending job is due (0: one is); None: there is none."""
 
+    async def put_off(self, backend: str, path: str, *, seconds: float, limit: int = 1_000) -> int:
+        """Make pending jobs of a path that are due by now due so many seconds later; how many.
+
+        At most ``limit``, in one transaction; fewer: there are no more. Jobs with an ``ordering_key``, and
+        what another transaction holds, may be left as they are.
+        """
+
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """Write transitions in one round trip, each under its guard; their fates, in order.
 

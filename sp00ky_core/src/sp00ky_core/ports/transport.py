@@ -9,13 +9,16 @@ import attrs
 
 from sp00ky_core.config import BackendConfig, TransportTraits
 from sp00ky_core.contract import Operation
+from sp00ky_core.gate.isolated_routes import RouteLimits
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Outcome
 
 __all__ = [
     "Attempt",
     "DrainingTransport",
+    "IsolatingTransport",
     "PreparedTransport",
+    "RouteLimits",
     "Transport",
     "TransportEntry",
     "TransportFactory",
@@ -86,6 +89,17 @@ class PreparedTransport(Transport, Protocol):
         Raises:
             Sp00kyError: why it can't be delivered to, in a line; the runner doesn't start.
         """
+
+
+@runtime_checkable
+class IsolatingTransport(Transport, Protocol):
+    """A transport whose routes are each on their own, and that knows more of them than the core does."""
+
+    def limits(self, route: str) -> RouteLimits:
+        """Say what a route is sent by this process. Called for each job: it awaits and reads nothing."""
+
+    async def put_off(self, route: str, seconds: float) -> None:
+        """Hear that a route is shut or full, and its waiting jobs are put off: new ones may start then."""
 
 
 TransportFactory = Callable[[], Transport]

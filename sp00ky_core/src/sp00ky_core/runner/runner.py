@@ -12,9 +12,11 @@ import attrs
 
 from sp00ky_core.backend.backend import Backend, naming, queues
 from sp00ky_core.backend.shared_tables import said_of_tables, stored_table, strangers
+from sp00ky_core.config import BreakerConfig
 from sp00ky_core.errors import BackendPaused, Sp00kyError
 from sp00ky_core.gate.breaker import is_unavailable
 from sp00ky_core.gate.gate import Gate
+from sp00ky_core.gate.isolated_routes import IsolatedRoutes
 from sp00ky_core.job.job import JobStatus, facts_of, named
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.job.retry import Strategy
@@ -22,6 +24,7 @@ from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import (
     BackendStats,
     DrainingTransport,
+    IsolatingTransport,
     PreparedTransport,
     RunnerInfo,
     Settlement,
@@ -33,6 +36,7 @@ from sp00ky_core.runner.claim import Claimer, Wake
 from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.maintenance.backend_settings import SettingsReader
+from sp00ky_core.runner.maintenance.put_off import RoutesWriter
 from sp00ky_core.runner.maintenance.reclaim import Reclaimer
 from sp00ky_core.runner.maintenance.retention import Pruner
 from sp00ky_core.runner.maintenance.rollups import RollupWriter
@@ -48,6 +52,9 @@ from sp00ky_core.stores.subscription import Backoff, end, within
 logger: logging.Logger = logging.getLogger(__name__)
 
 VERSION = version("sp00ky-core")
+
+NEVER_OPENS = 2**62
+"""Failures in a row that open no breaker: its backend has none."""
 
 UNTIL_EMPTY_POLL = 0.1
 """Seconds between two looks at the whole queue."""
@@ -115,6 +122,7 @@ class Runner:
         wake, news, holdings = Wake(tables, self._options), asyncio.Event(), self._holdings
         shared = (self._store, self._hooks, self._options, self.observer)
         self._wake = wake
+        self._put_off = RoutesWriter(self._store, self.observer)
         self._slots = {name: self._slots_of(backend, news) for name, backend in tables.items()}
         self._gates = [slots.gate for slots in self._slots.values()]
         self._settler = Settler(*shared, holdings=holdings, written=self._note, room=wake.freed)
@@ -148,9 +156,23 @@ class Runner:
             is_limited=table.has_limits,
             several_routes=len(table.routes) > 1,
             probe_lease=table.probe_lease,
+            routes=self._isolated(backend),
         )
         work = self._begin, self._end, self._wake.freed
         return Slots(backend, gate, *work, unanswered=options.unanswered)
+
+    def _isolated(self, backend: Backend) -> IsolatedRoutes | None:
+        """Keep a backend's routes apart, where its transport asks for it."""
+        config, transport = backend.config, self._transports.get(backend.name)
+        if config.isolation == "backend" or transport is None:
+            return None
+        breaker = config.breaker or BreakerConfig(failures=NEVER_OPENS)
+        lease = stored_table(backend).probe_lease
+        routes = IsolatedRoutes(config.name, config.concurrency, breaker, lease, self._put_off.news.set)
+        if isinstance(transport, IsolatingTransport):
+            routes.limits = transport.limits
+        self._put_off.add(backend, routes, transport)
+        return routes
 
     @property
     def runner_id(self) -> str:
@@ -230,6 +252,7 @@ class Runner:
         self._tasks.start("beat", self._beat.run)
         self._tasks.start("settle", self._settler.run)
         self._tasks.start("breakers", self._breakers.run)
+        self._tasks.start("routes", self._put_off.run)
         self._tasks.start("reclaim", self._reclaimer.run)
         self._tasks.start("signal", self._listen)
         if self._schedules is not None:
@@ -264,8 +287,8 @@ class Runner:
         if not (is_wanted and slots.gate.may_start(held, slots.busy)):
             self._claimer.give_back(held)
             return None
-        breaker = slots.gate.breaker
-        if breaker is not None and not breaker.routes.are_closed:  # as hardly ever
+        breaker, routes = slots.gate.breaker, slots.gate.routes
+        if routes is not None or (breaker is not None and not breaker.routes.are_closed):  # as hardly ever
             deferred = slots.gate.deferred(held)
             if deferred is not None:
                 self._settler.put(held, self._decider.settlement(held, deferred))
@@ -400,7 +423,7 @@ class Runner:
             await self._abandon()  # what the drain before hadn't come to
             self._tasks.start("settle", self._settler.run)
             self._tasks.start("breakers", self._breakers.run)
-        await self._tasks.stop("scheduler", "runs", "settings", *self._extensions.parts)
+        await self._tasks.stop("scheduler", "runs", "settings", "routes", *self._extensions.parts)
         await self._extensions.close()
         await within(self._options.grace, self._let_end())
         await self._tasks.stop("claim", "signal")

@@ -12,7 +12,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.ports import SettleFate, Settlement, SettleResult
+from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.refused_rows import Quarantine, bisect, settle_with_less
 from sp00ky_store_surreal.connection.statements import Lane, Way
 from sp00ky_store_surreal.errors import (
@@ -27,7 +27,7 @@ from sp00ky_store_surreal.ids import id_text, id_value, id_values, table_of
 from sp00ky_store_surreal.jobs.claim import Claimer
 from sp00ky_store_surreal.rows import TEXT, duration_text, entry_of
 from sp00ky_store_surreal.schema.readiness import Readiness
-from sp00ky_store_surreal.surql.loader import MARK, NUL, surql
+from sp00ky_store_surreal.surql.loader import MARK, NUL, quoted, surql
 
 _Delivery = tuple[str, int, str | None, bytes | None]
 """Of jobs that are settled alike, as most are: backend, epoch, runner, answer."""
@@ -60,6 +60,13 @@ class Settles:
         if any(settlement.transition.delay is None or _is_rescheduled(settlement) for settlement in pending):
             self.claims.forget_heads()
         return results
+
+    async def put_off(self, table: JobTable, path: str, seconds: float, limit: int) -> int:
+        """See ``Store.put_off``."""
+        statement = surql("settle_put_off", table=quoted(table.table))
+        given = {"path": path, "delay": duration_text(seconds), "limit": limit}
+        moved: int = (await self.ready.connection.write(statement, SETTLING, **given))[-1]
+        return moved
 
     async def _settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """Settle them and return their fates in order.

@@ -17,7 +17,7 @@ from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import OperatorFate, Store, StoreOptions
 from sp00ky_core.stores.transitions import kill, redrive, reschedule
 
-__all__ = ["RedriveDelayConformance", "RescheduleConformance"]
+__all__ = ["PutOffConformance", "RedriveDelayConformance", "RescheduleConformance"]
 
 AT = datetime(2100, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 
@@ -166,3 +166,33 @@ class RedriveDelayConformance(StoreHarness):
             assert job.status is JobStatus.PENDING
             seconds = (moment(job.run_at) - moment(job.updated_at)).total_seconds()
             assert seconds == pytest.approx(delay, abs=1)
+
+
+class PutOffConformance(StoreHarness):
+    """Due jobs of one path are put off together, and nothing else."""
+
+    async def test_due_jobs_of_the_path_are_put_off(self, store: Store) -> None:
+        jobs = await self.add(store, 3, run_at=LONG_AGO)
+        assert await store.put_off(API, jobs[0].path, seconds=100.0) == 3
+        put_off = [await store.get(job.id) for job in jobs]
+        assert all(is_close(job.run_at, moment(job.updated_at) + timedelta(seconds=100)) for job in put_off)
+        assert {(job.status, job.retries, job.deferred_since) for job in put_off} == {
+            (JobStatus.PENDING, 0, None)
+        }
+        assert await self.claim(store) == []
+
+    async def test_others_stay_as_they_are(self, store: Store) -> None:
+        (later,) = await self.add(store, run_at=AT)
+        (ended,) = await self.add(store, run_at=LONG_AGO)
+        await self.settled(store, (await self.claim(store, 1))[0], Delivered())
+        (held,) = await self.add(store, run_at=LONG_AGO)
+        await self.claim(store, 1)
+        before = [await store.get(job.id) for job in (later, held, ended)]
+        assert await store.put_off(API, later.path, seconds=100.0) == 0
+        assert await store.put_off(API, "/elsewhere", seconds=100.0) == 0
+        assert [await store.get(job.id) for job in (later, held, ended)] == before
+
+    async def test_no_more_than_asked_for(self, store: Store) -> None:
+        jobs = await self.add(store, 3)
+        moved = [await store.put_off(API, jobs[0].path, seconds=100.0, limit=2) for _ in range(3)]
+        assert moved == [2, 1, 0]

@@ -74,7 +74,14 @@ from sp00ky_core.stores.transactional.jobs.enqueue import (
     redact,
 )
 from sp00ky_core.stores.transactional.jobs.retention import Cleared, Deleting
-from sp00ky_core.stores.transactional.jobs.settle import lost, overdue_claims, release, reschedule, settle
+from sp00ky_core.stores.transactional.jobs.settle import (
+    lost,
+    overdue_claims,
+    put_off,
+    release,
+    reschedule,
+    settle,
+)
 from sp00ky_core.stores.transactional.schedules import (
     KEY_PREFIX,
     Changing,
@@ -315,6 +322,15 @@ class TransactionalStore(Primitives, DecidingStore):
             return None if due is None else max((due - await session.now()).total_seconds(), 0.0)
 
         return await self._executor.read(work)
+
+    async def put_off(self, backend: str, path: str, *, seconds: float, limit: int = 1_000) -> int:
+        """See ``Store.put_off``."""
+        table = self._of_backend(backend)
+        work = partial(put_off, table=table, path=path, seconds=seconds, limit=limit)
+        moved = await self._executor.write(work)
+        if moved:
+            self._notifications.send()
+        return moved
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""

@@ -170,6 +170,18 @@ async def reschedule(
     return written
 
 
+async def put_off(session: Session, table: JobTable, path: str, seconds: float, limit: int) -> int:
+    """Make due jobs of a path due later; how many. See ``Store.put_off``."""
+    stored, now = job_table(table.table), await session.now()
+    waiting = [PENDING, Is("path", "=", path), Is("ordering_key", "=", None), Is("run_at", "<=", now)]
+    rows = await session.select(stored, waiting, columns=["id"], limit=limit, lock=True)
+    if not rows:
+        return 0
+    where = [PENDING, Is("id", "in", [row["id"] for row in rows])]
+    values = {"run_at": now + timedelta(seconds=seconds), "updated_at": now}
+    return await session.update(stored, where, values)
+
+
 async def release(
     session: Session,
     tables: Mapping[str, JobTable],

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 CROSSING = {
     ("core", "sp00ky_core/src/sp00ky_core"): """
         cli/test_configuration.py cli/test_init.py cli/test_interrupted.py
-        cli/test_export_import.py cli/test_new_adapter.py cli/test_plan_command.py cli/test_plugins.py
+        cli/test_export_import.py cli/test_new_adapter.py cli/test_plugins.py
         cli/test_probes.py cli/test_redaction.py cli/test_sp00ky_files.py
         config/test_transport.py config/test_transport_section.py contract/test_published.py
         outbox/operators/test_schedule_findings.py outbox/test_background.py

@@ -188,10 +188,10 @@ async def _screens(work: Path, folder: Path) -> None:
         async with Outbox.open(work / "sp00ky.yml") as outbox:
             await outbox.store.migrate()
             await outbox.run_many("shop", JOBS)
-        stats, watch, run = ["jobs", "stats", "--watch"], ["jobs", "watch"], ["run"]
-        async with opened(stats, work) as one, opened(watch, work) as other, opened(run, work) as runner:
+        stats, watch = ["jobs", "stats", "--watch"], ["jobs", "watch"]
+        async with opened(stats, work) as one, opened(watch, work) as other, opened(["run"], work):
             await asyncio.sleep(25)  # so that rates have something to be of
-            for terminal, command in ((one, stats), (other, watch), (runner, run)):
-                name = f"terminal-{command[-1].strip('-') if command is run else command[1]}"
+            for terminal, command in ((one, stats), (other, watch)):
+                name = f"terminal-{command[1]}"
                 title = " ".join(["sp00ky", *command])
                 (folder / f"{name}.svg").write_text(drawn(terminal.picture(), title, name) + "\n")

@@ -72,6 +72,12 @@ def test_without_a_command_it_shows_the_help(sp00ky: Any) -> None:
     assert sp00ky("--version").code == 0
 
 
+def test_a_command_of_0_3_that_is_gone_says_what_to_use(sp00ky: Any) -> None:
+    line = sp00ky("plan", "--outage", "30m").complaint(2)
+    assert "sp00ky plan is gone since 0.4: docs/retries.md says how long retries last; see: sp00ky" in line
+    sp00ky("no-such", "command").complaint(2)
+
+
 def test_an_interrupt_exits_130(migrated: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: Any, **__: Any) -> Any:
         raise KeyboardInterrupt

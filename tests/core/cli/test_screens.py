@@ -1,4 +1,4 @@
-"""What screens are made of, and each of them: ``jobs stats --watch``, ``run``, what is waited for."""
+"""What screens are made of, ``jobs stats --watch``, and the line at the foot while one waits."""
 
 import asyncio
 import json

@@ -106,7 +106,8 @@ def test_a_port_in_use_is_one_line(start: Start) -> None:
     [
         (["--host", "0.0.0.0"], {}, 2, "can be reached from other machines"),
         (["--host", "0.0.0.0"], {"SP00KY_DASHBOARD_TOKEN": "short"}, 2, "at least 16 characters"),
-        (["--user", "ada"], {}, 2, 'set SP00KY_DASHBOARD_TOKENS="ada=TOKEN" instead'),
+        (["--user", "ada"], {}, 2, 'is gone since 0.4: set SP00KY_DASHBOARD_TOKENS="NAME=TOKEN"'),
+        ([], {"SP00KY_DASHBOARD_PASSWORD": "x"}, 2, "SP00KY_DASHBOARD_PASSWORD is gone since 0.4: set"),
         (["--user-header", "X-User", "--host", "0.0.0.0"], {}, 2, "listen on 127.0.0.1"),
         ([], {"SP00KY_DASHBOARD_TOKENS": f"ada={TOKEN} {TOKEN}"}, 2, "NAME=TOKEN"),
         ([], {"SP00KY_DASHBOARD_TOKENS": f"ada={TOKEN} ada={TOKEN}"}, 2, "each name once"),

@@ -3,7 +3,6 @@
 import pytest
 
 from sp00ky_core.errors import SchemaError, StoreError
-from sp00ky_core.job.job import NewJob
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.schema.introspection import read_layout
 
@@ -106,15 +105,6 @@ async def test_a_table_that_is_no_job_table_is_refused_untouched(store: SurrealS
         await store.migrate()
     assert await store._connection.read("INFO FOR DB; INFO FOR TABLE job") == before
     assert [finding.subject for finding in await store.check() if "job table" in finding.problem] == ["job"]
-
-
-async def test_an_index_of_before_makes_way_for_the_one_that_claims_use(migrated: SurrealStore) -> None:
-    await migrated._connection.write("DEFINE INDEX sp00ky_due ON TABLE job FIELDS status, run_at")
-    (step,) = await migrated.migrate()
-    assert step.statement == "REMOVE INDEX IF EXISTS sp00ky_due ON TABLE `job`;"
-    assert await migrated.migration() == []
-    assert len(await migrated.add([NewJob(path="/a", backend="api")])) == 1
-    assert len(await migrated.claim({"api": 1}, "r")) == 1
 
 
 @pytest.mark.parametrize(

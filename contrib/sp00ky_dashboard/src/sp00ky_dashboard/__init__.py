@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sp00ky_core.former_names import refuse_former_name
+
 if TYPE_CHECKING:
     from sp00ky_dashboard.access.authentication import Authenticate, HeaderAuth, TokenAuth
     from sp00ky_dashboard.access.authorization import Operator
@@ -19,9 +21,8 @@ __all__ += ["Act", "Ask", "Context", "Form", "Page", "context_of", "render"]  # 
 
 def __getattr__(name: str) -> Any:
     """Import a name when it is asked for: whoever looks for plugins doesn't need a web framework."""
-    if name == "BasicAuth":
-        raise ImportError("BasicAuth is gone since 0.4: use TokenAuth({name: token})")
     if name not in __all__:
+        refuse_former_name(__name__, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 

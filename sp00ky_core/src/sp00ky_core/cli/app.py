@@ -15,6 +15,7 @@ import click
 from sp00ky_core.cli.command import FAILED, Commands, Settings, with_settings
 from sp00ky_core.cli.logs import logged, say
 from sp00ky_core.cli.secrets import Secrets
+from sp00ky_core.former_names import who_asks_for
 
 __all__ = ["cli", "main"]
 
@@ -22,7 +23,7 @@ STDERR = 2
 INTERRUPTED = 130
 
 COMMANDS = {
-    **{name: name for name in ("demo", "check", "migrate", "run", "call", "plan", "jobs", "schedules")},
+    **{name: name for name in ("demo", "check", "migrate", "run", "call", "jobs", "schedules")},
     **dict.fromkeys(("init", "plugins", "new-adapter"), "project"),
     **dict.fromkeys(("backends", "runners", "audit", "health"), "fleet"),
 }
@@ -47,6 +48,8 @@ class _Commands(Commands):
             from sp00ky_core.hints import install_hint  # noqa: PLC0415  # as below
 
             ctx.fail(f"{cmd_name!r} isn't installed: {install_hint(BROUGHT[cmd_name])}")
+        if command is None and (former := who_asks_for(f"{ctx.command_path} {cmd_name}")):
+            ctx.fail(former)
         return command
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -133,5 +136,8 @@ def _complain_usage(error: click.ClickException) -> int:
         return error.exit_code
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "sp00ky"
-    say(f"{error.format_message().rstrip('.')}; see: {command} --help")
+    text = error.format_message().rstrip(".")
+    if isinstance(error, click.NoSuchOption):
+        text = who_asks_for(f"{command} {error.option_name}") or text
+    say(f"{text}; see: {command} --help")
     return error.exit_code

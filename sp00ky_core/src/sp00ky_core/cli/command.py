@@ -68,16 +68,14 @@ class Settings:
         self.secrets.remember(config)
         return config
 
-    def outbox(self, observer: object | None = None) -> Outbox:
-        """Open the outbox that is meant, observed by one more plugin. Raises what ``Outbox.open`` raises."""
+    def outbox(self) -> Outbox:
+        """Open the outbox that is meant. Raises what ``Outbox.open`` raises."""
         from sp00ky_core.config import store_url  # noqa: PLC0415  # see above
         from sp00ky_core.outbox.outbox import Outbox, TimeoutIgnored  # noqa: PLC0415  # see above
 
         config = self.configuration()
         self.secrets.remember(config, store_url(config, self.store).value)
         say_warnings(TimeoutIgnored)
-        if observer is not None:
-            self.plugins.register(observer, name="terminal", distribution="sp00ky-core")
         outbox = Outbox.open(config, store=self.store, plugins=self.plugins)
         outbox.via = "cli"
         return outbox

@@ -1,4 +1,4 @@
-"""``sp00ky demo``: the whole thing on one screen, with no services and no arguments.
+"""``sp00ky demo``: the whole thing in ten seconds, with no services and no arguments.
 
 A folder, a backend, 200 jobs, a runner that is killed, another one, and what came of it. As a program
 (``python -m``, the configuration) this module is such a runner, in a process of its own.
@@ -30,7 +30,6 @@ import click
 
 from sp00ky_core.cli.command import Settings, command, run_async
 from sp00ky_core.cli.logs import set_level
-from sp00ky_core.cli.output import is_terminal
 from sp00ky_core.cli.project import template_text
 from sp00ky_core.cli.signals import stop_order, unless_stopped
 from sp00ky_core.errors import AdapterMissing, Sp00kyError
@@ -164,7 +163,7 @@ def demo(settings: Settings) -> None:
     """
     if settings.config or settings.store:
         raise click.UsageError("the demo brings its own configuration and store")
-    set_level("error")  # what is retried is on the screen
+    set_level("error")  # what is retried is in the summary
     folder = Path(tempfile.mkdtemp(prefix="sp00ky-demo-"))
     with DemoBackend.started() as backend:
         delivery = _Delivery(_write_config(folder, backend.url))
@@ -222,9 +221,8 @@ class _Delivery:
         Outbox.open(self.config, store=STORE).transport_factories()  # is a transport installed?
         began = time.monotonic()
         try:
-            with _screen() as show:
-                async with asyncio.timeout(LONGEST):
-                    await self._scenes(show)
+            async with asyncio.timeout(LONGEST):
+                await self._scenes(_printer())
         except TimeoutError as error:
             raise Sp00kyError(
                 f"the demo's jobs haven't ended in {LONGEST} s: is this machine that busy?"
@@ -320,15 +318,8 @@ def _reasons(jobs: Sequence[Job]) -> str:
     return ", ".join(f"{count} x {reason}" for reason, count in ordered) or "nothing"
 
 
-@contextmanager
-def _screen() -> Iterator[Show]:
-    """Yield what shows the jobs: a picture on a terminal, elsewhere plain lines."""
-    if is_terminal(sys.stdout):
-        from sp00ky_core.cli.screens import demo_screen  # noqa: PLC0415  # rich is slow to import
-
-        with demo_screen(JOBS) as show:
-            yield show
-        return
+def _printer() -> Show:
+    """Return what prints how many jobs have which status, and the scene, where they have changed."""
     last: list[str] = ["", ""]
 
     def show_lines(jobs: Sequence[Job], scene: str) -> None:
@@ -339,7 +330,7 @@ def _screen() -> Iterator[Show]:
                 click.echo(line)
         last[:] = lines
 
-    yield show_lines
+    return show_lines
 
 
 LONGEST_LINE = 2**20
@@ -399,5 +390,5 @@ async def _report(outbox: Outbox) -> None:
 
 
 if __name__ == "__main__":
-    logging.disable(logging.ERROR)  # what is retried is on the screen
+    logging.disable(logging.ERROR)  # what is retried is in the summary
     run_async(_run(sys.argv[1]))

@@ -133,10 +133,8 @@ QUICK = 1.0
 
 
 @contextmanager
-def progress(text: Callable[[], str], above: Callable[[], Any] | None = None) -> Iterator[None]:
+def progress(text: Callable[[], str]) -> Iterator[None]:
     """Keep a line at the foot of the terminal (stderr) while work is done; it asks for its text.
-
-    ``above`` makes a picture for rich, which stands above it.
 
     Elsewhere nothing is shown: for the work of a runner, whose log says it.
     """
@@ -145,7 +143,7 @@ def progress(text: Callable[[], str], above: Callable[[], Any] | None = None) ->
         return
     from sp00ky_core.cli.screens import spinner  # noqa: PLC0415  # rich is slow to import
 
-    with spinner(text, above):
+    with spinner(text):
         yield
 
 

@@ -10,11 +10,11 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, suppress
 from http import HTTPStatus
 from ipaddress import ip_address
 from random import random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 import click
@@ -23,7 +23,7 @@ from sp00ky_core.cli.check import configuration_findings
 from sp00ky_core.cli.command import Settings, command, flag, option, run_async
 from sp00ky_core.cli.logs import FORMATS, LEVELS, set_format, set_level
 from sp00ky_core.cli.options import ADDRESS, WORKERS, Seconds, backend_names
-from sp00ky_core.cli.output import is_terminal, progress
+from sp00ky_core.cli.output import progress
 from sp00ky_core.cli.processes import Reports, Supervisor, reporting
 from sp00ky_core.cli.signals import AGAIN, GRACE, stop_order, stop_signal, unless_stopped
 from sp00ky_core.errors import MetricsMissing, OptionInvalid, SchemaError, Sp00kyError, StoreUnavailable
@@ -33,9 +33,6 @@ from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_health import address_of
-
-if TYPE_CHECKING:
-    from sp00ky_core.cli.screens import Deliveries
 
 __all__ = ["run"]
 
@@ -174,15 +171,10 @@ async def _seen(outbox: Outbox, order: Order, reports: Reports | None) -> AsyncI
 
 
 async def _run(settings: Settings, order: Order) -> int:
-    seen = None
-    if is_terminal(sys.stderr) and not order.worker:
-        from sp00ky_core.cli.screens import Deliveries  # noqa: PLC0415  # rich is slow to import
-
-        seen = Deliveries()
-    outbox = settings.outbox(seen)
+    outbox = settings.outbox()
     options = RunnerOptions(grace=order.grace, poll=order.poll, log_attempts=order.log_attempts)
     runner = outbox.runner(options, backends=order.backends or None)
-    async with _watched(outbox, runner, order, seen) as stopped, AsyncExitStack() as stack:
+    async with _watched(outbox, runner, order) as stopped, AsyncExitStack() as stack:
         opening = open_for_runner(stack, outbox, runner.runner_id, patient=not order.until_empty)
         await unless_stopped(stopped, opening)
         if stopped.is_set():
@@ -203,9 +195,7 @@ async def _run(settings: Settings, order: Order) -> int:
 
 
 @asynccontextmanager
-async def _watched(
-    outbox: Outbox, runner: Runner, order: Order, seen: Deliveries | None
-) -> AsyncIterator[asyncio.Event]:
+async def _watched(outbox: Outbox, runner: Runner, order: Order) -> AsyncIterator[asyncio.Event]:
     """Yield an event that is set when the runner is to stop; meanwhile whoever asks sees what it does."""
     if order.worker:
         with stop_order() as stopped:
@@ -213,7 +203,7 @@ async def _watched(
         return
     async with listening(order.listen, outbox.measures, routes=order.metrics_routes), notified():
         _say_findings(outbox)
-        with stop_signal() as stopped, _shown(runner, seen):
+        with stop_signal() as stopped, _shown(runner):
             yield stopped
 
 
@@ -235,15 +225,13 @@ def _say_findings(outbox: Outbox) -> None:
         logger.warning("%s: %s; %s", finding.subject, finding.problem, finding.consequence)
 
 
-def _shown(runner: Runner, seen: Deliveries | None) -> AbstractContextManager[None]:
+def _shown(runner: Runner) -> AbstractContextManager[None]:
     """Show the runner's counts at the foot of the terminal."""
-    if seen is None:
-        return nullcontext()
 
     def counts() -> str:
         return f"{runner.succeeded} delivered, {runner.failed} failed, {runner.in_flight} in flight"
 
-    return progress(counts, lambda: seen.picture(runner.in_flight_by_backend))
+    return progress(counts)
 
 
 async def _until(runner: Runner, stopped: asyncio.Event, *, until_empty: bool) -> None:

@@ -8,7 +8,6 @@ from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from shutil import get_terminal_size
 from typing import Any
 
 import attrs
@@ -16,7 +15,6 @@ import click
 from rich.cells import cell_len
 from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.live import Live
-from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -28,10 +26,8 @@ from sp00ky_core.cli.signals import stop_signal, unless_stopped
 from sp00ky_core.encoding.escaping import plain
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import Job, JobStatus
-from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import json_of
-from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import BackendStats, ErrorGroup
 
 SHORTEST_NAME = 4
@@ -129,17 +125,14 @@ def stacked(*parts: RenderableType | None) -> Group:
     return Group(*lines)
 
 
-Picture = Callable[[], RenderableType]
-
-
 @contextmanager
-def spinner(text: Callable[[], str], above: Picture | None = None) -> Iterator[None]:
-    """Draw a line at the foot of stderr that asks for its text, and perhaps a picture above it."""
+def spinner(text: Callable[[], str]) -> Iterator[None]:
+    """Draw a line at the foot of stderr that asks for its text."""
     dots = Spinner("dots")
 
-    def foot() -> RenderableType:
+    def foot() -> Spinner:
         dots.update(text=Text(text()))
-        return dots if above is None else Group(above(), dots)
+        return dots
 
     with Live(console=Console(stderr=True), get_renderable=foot, refresh_per_second=8, transient=True):
         yield
@@ -374,83 +367,3 @@ async def _counted(outbox: Outbox, queues: Queues) -> AsyncIterator[str]:
             problem = str(error)
         yield problem  # and what is done with it counts for the rest, too
         await asyncio.sleep(max(INTERVAL, REST * (time.monotonic() - began)))
-
-
-RUN_COLUMNS = ("backend", "in flight", "done/s", "done", "retried", "failed", "latest error", "")
-
-
-@attrs.define
-class Deliveries:
-    """Counts what becomes of a runner's jobs, for each backend."""
-
-    _ended: Meter = attrs.field(factory=Meter)
-    _reasons: dict[str, str] = attrs.field(factory=dict)
-    _states: dict[str, str] = attrs.field(factory=dict)
-
-    @hookimpl
-    def sp00ky_job_settled(self, job: Job, transition: Transition) -> None:
-        """Count an outcome."""
-        self._ended[job.backend, transition.to] += 1
-        if transition.to is JobStatus.SUCCESS:
-            self._states.pop(job.backend, None)  # whichever process has closed its breaker
-        if transition.error is not None:
-            self._reasons[job.backend] = str(transition.error)
-
-    @hookimpl
-    def sp00ky_breaker_changed(self, backend: str, state: str) -> None:
-        """Note that a backend is unavailable, or back."""
-        self._states[backend] = state
-
-    def picture(self, in_flight: Mapping[str, int]) -> RenderableType:
-        """Draw a line for each backend that is served, which has so many attempts in flight."""
-        self._ended.sample()
-        rows = [self._row(name, attempts) for name, attempts in in_flight.items()]
-        return grid(RUN_COLUMNS, rows, get_terminal_size().columns)
-
-    def _row(self, name: str, in_flight: int) -> tuple[object, ...]:
-        rate = self._ended.per_second((name, JobStatus.SUCCESS))
-        styles = {JobStatus.SUCCESS: "green", JobStatus.PENDING: "yellow", JobStatus.FAILED: "red"}
-        counts = (count(self._ended[name, status], style) for status, style in styles.items())
-        shown = "unavailable" if self._states.get(name) == "open" else ""
-        return (name, in_flight, rate, *counts, self._reasons.get(name, ""), shown)
-
-
-DEMO_COLUMNS = ("route", *(status.value for status in JobStatus), "retried", "")
-
-DEMO_BAR, DEMO_WIDTH = 14, 78
-"""Columns."""
-
-
-@contextmanager
-def demo_screen(expected: Mapping[str, int]) -> Iterator[Callable[[Sequence[Job], str], None]]:
-    """Yield what shows the demo's jobs, and what is going on; ``expected`` of each path."""
-    began = time.monotonic()
-    with Live(refresh_per_second=8) as live:
-
-        def show(jobs: Sequence[Job], scene: str) -> None:
-            picture = _demo_picture(jobs, expected, f"{time.monotonic() - began:4.1f} s  {scene}")
-            live.update(picture, refresh=True)  # at once: what follows may be an import, which stops threads
-
-        yield show
-
-
-def _demo_picture(jobs: Sequence[Job], expected: Mapping[str, int], scene: str) -> Group:
-    rows = [_demo_row(path, total, jobs) for path, total in expected.items()]
-    table = grid(DEMO_COLUMNS, rows, get_terminal_size().columns)
-    table.columns[-1].justify = "left"
-    done = sum(1 for job in jobs if job.is_terminal)
-    bar = ProgressBar(total=sum(expected.values()), completed=done, width=DEMO_WIDTH)
-    return Group(stacked(Text("sp00ky demo", style="bold"), table, Text(scene)), bar)
-
-
-def _demo_row(path: str, total: int, jobs: Sequence[Job]) -> tuple[object, ...]:
-    """Format the jobs of a route: their numbers, and a bar of which each part has its status's colour."""
-    counts = Counter(job.status for job in jobs if job.path == path)
-    retried = sum(1 for job in jobs if job.path == path and job.retries)
-    bar, drawn, seen = Text(), 0, 0
-    for status in (JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.PROCESSING, JobStatus.PENDING):
-        seen += counts[status]
-        reach = -(-DEMO_BAR * seen // total)
-        bar.append("█" * (reach - drawn), style=COLOURS[status.value])
-        drawn = reach
-    return (path, *(count(counts[status], COLOURS[status.value]) for status in JobStatus), retried, bar)

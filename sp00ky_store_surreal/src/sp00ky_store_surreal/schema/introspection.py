@@ -23,9 +23,6 @@ NO_JOB_TABLE = (
 JOB_FIELDS = frozenset({"path", "payload", "status", "retries"})
 """What makes a table a job table."""
 
-FORMER_INDEXES = ("sp00ky_due",)
-"""Of 0.1, which had no priority: what is left of it would cost each write, and mislead the planner."""
-
 OPTIONAL_FIELDS = frozenset({"timeout", "delay"})
 """What a client may write, and no runner has to read."""
 

@@ -15,7 +15,6 @@ from sp00ky_store_surreal.errors import PlaceMissing
 from sp00ky_store_surreal.schema.definitions import steps_of
 from sp00ky_store_surreal.schema.indexes import build, differences, make_true
 from sp00ky_store_surreal.schema.introspection import (
-    FORMER_INDEXES,
     NO_JOB_TABLE,
     VERSION,
     TableLayout,
@@ -81,8 +80,6 @@ async def apply_steps(
     made = {step.table for step in steps if step.creates_table}  # no client writes to them yet
     theirs = {table.table for table in tables} - made
     await make_true(connection, tables, built=any(step.table in theirs for step in indexes))
-    for step in these("REMOVE INDEX"):  # once there is what takes its place
-        await connection.write(step.statement)
     if steps:
         await connection.write(
             surql("migrate_note_version"),
@@ -134,26 +131,13 @@ def _job_steps(
         problem = f"table {table.table!r} {NO_JOB_TABLE}"
         raise SchemaError(store=connection.target.location, problem=problem)
     fixes = repairs(table, layout, [*new, *additions], repair=repair)
-    return fixes + _undefined(additions, layout) + _former(layout)
+    return fixes + _undefined(additions, layout)
 
 
 def _listed(strategies: frozenset[str]) -> str:
     """Write strategies as a list in a definition."""
     ours = ["linear", "exponential"]
     return json.dumps([*ours, *sorted(strategies.difference(ours))], ensure_ascii=False)
-
-
-def _former(layout: TableLayout) -> list[MigrationStep]:
-    """Take away indexes of the store's own that others have taken the place of."""
-    return [
-        MigrationStep(
-            table=layout.name,
-            statement=f"REMOVE INDEX IF EXISTS {index} ON TABLE {quoted(layout.name)};",
-            why="Nothing uses this index of the outbox any more, and each write would go on to pay for it.",
-        )
-        for index in FORMER_INDEXES
-        if index in layout.indexes
-    ]
 
 
 def _undefined(steps: Iterable[tuple[str, str]], layout: TableLayout) -> list[MigrationStep]:

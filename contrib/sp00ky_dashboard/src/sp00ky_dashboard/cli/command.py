@@ -9,14 +9,6 @@ import click
 from sp00ky_core.cli.command import Settings, command, run_async
 
 
-def _refuse_user(_context: click.Context, _option: click.Parameter, name: str | None) -> None:
-    """Say what took the place of ``--user``, which 0.3 had."""
-    if name is not None:
-        raise click.UsageError(
-            f'--user is gone since 0.4: set SP00KY_DASHBOARD_TOKENS="{name}=TOKEN" instead'
-        )
-
-
 @command(name="dashboard", short_help="Serve the dashboard.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
@@ -24,7 +16,6 @@ def _refuse_user(_context: click.Context, _option: click.Parameter, name: str | 
 )
 @click.option("--writable", is_flag=True, help="Let operators retry, kill, pause, ...; else it is read-only.")
 @click.option("--hide-payloads", is_flag=True, help="Show no payload, no result and no error's reason.")
-@click.option("--user", hidden=True, expose_value=False, callback=_refuse_user)
 @click.option(
     "--user-header", metavar="NAME", help="Take the operator's name from this header, of a proxy beside it."
 )

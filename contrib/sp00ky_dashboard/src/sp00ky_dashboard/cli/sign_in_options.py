@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import click
 
+from sp00ky_core.former_names import who_asks_for
 from sp00ky_dashboard import Authenticate, HeaderAuth, TokenAuth
 from sp00ky_dashboard.access.authentication import CodeAuth
 from sp00ky_dashboard.access.origin import is_loopback
@@ -15,6 +16,8 @@ TOKEN, TOKENS = "SP00KY_DASHBOARD_TOKEN", "SP00KY_DASHBOARD_TOKENS"  # names of 
 
 def auth_of(host: str, user_header: str | None, environment: Mapping[str, str]) -> Authenticate:
     """Choose who is let in. Raises ``click.UsageError``, and ``OptionInvalid`` for a short token."""
+    if (former := "SP00KY_DASHBOARD_PASSWORD") in environment:
+        raise click.UsageError(who_asks_for(former))
     tokens = tokens_of(environment)
     if user_header and not is_loopback(host):
         raise click.UsageError(

@@ -1,0 +1,29 @@
+"""Names that 0.3 had: who uses one is told what to use instead."""
+
+import pytest
+
+from sp00ky_core import former_names
+from sp00ky_core.former_names import refuse_former_name, says_former_names, who_asks_for
+
+
+def test_an_import_of_what_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(former_names, "FORMER_NAMES", {"ghosts.Ghost": "use Spook"})
+    with pytest.raises(ImportError, match=r"^ghosts.Ghost is gone since 0.4: use Spook$"):
+        refuse_former_name("ghosts", "Ghost")
+    refuse_former_name("ghosts", "Spook")
+
+
+def test_an_attribute_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(former_names, "FORMER_NAMES", {"Ghost.haunt": "use spook()"})
+
+    @says_former_names
+    class Ghost:
+        pass
+
+    with pytest.raises(AttributeError, match=r"^Ghost.haunt is gone since 0.4: use spook\(\)$"):
+        Ghost().haunt  # type: ignore[attr-defined]  # noqa: B018
+    assert not hasattr(Ghost, "haunt")
+
+
+def test_other_names_are_not_gone() -> None:
+    assert who_asks_for("sp00ky run") == ""

@@ -20,8 +20,8 @@ from chaos.telling import (
     each_failure_is_told,
     each_failure_is_told_as_it_was,
     is_throttled,
-    redrives_of,
     retries_are_used,
+    retries_of,
 )
 
 __all__ = ["violations", "repeated", "lost"]
@@ -88,20 +88,20 @@ def only_committed_is_requested(history: History) -> Iterator[str]:
 
 
 def requests_are_limited(history: History) -> Iterator[str]:
-    """Between redrives there are at most 1 + max_retries requests.
+    """Between the retries of operators there are at most 1 + max_retries requests.
 
     Those that were throttled don't count, and none under a claim that a crash of the database may have
     forgotten.
     """
     requests = history.by_number()
-    redrives = redrives_of(history.redrives)
+    retries = retries_of(history.retries)
     for row in history.rows:
         counted = [
             request
             for request in requests.get(row.n, [])
             if not is_throttled(row, request) and not (row.max_retries and may_be_forgotten(history, request))
         ]
-        for count in _counts(counted, redrives.get(row.n, [])):
+        for count in _counts(counted, retries.get(row.n, [])):
             if count > 1 + row.max_retries:
                 yield f"job {row.n} with max_retries {row.max_retries} was requested {count} times"
 
@@ -180,9 +180,9 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def _counts(requests: Iterable[Request], redriven_at: Iterable[float]) -> Iterator[int]:
-    """How many requests there were between one redrive and the next."""
-    limits = [0.0, *sorted(redriven_at), float("inf")]
+def _counts(requests: Iterable[Request], retried_at: Iterable[float]) -> Iterator[int]:
+    """How many requests there were between one retry of an operator and the next."""
+    limits = [0.0, *sorted(retried_at), float("inf")]
     instants = [request.at for request in requests]
     for since, until in pairwise(limits):
         yield sum(since <= at < until for at in instants)

@@ -17,7 +17,7 @@ __all__ = [
     "Request",
     "Report",
     "Disturbance",
-    "Redrive",
+    "Retry",
     "Pause",
     "Reschedule",
     "Move",
@@ -105,7 +105,7 @@ class Disturbance:
 
 
 @attrs.define(kw_only=True)
-class Redrive:
+class Retry:
     """An operator redrove a job, or may have (their call failed)."""
 
     n: int
@@ -179,7 +179,7 @@ class History:
     requests: list[Request] = attrs.field(factory=list)
     reports: list[Report] = attrs.field(factory=list)
     disturbances: list[Disturbance] = attrs.field(factory=list)
-    redrives: list[Redrive] = attrs.field(factory=list)
+    retries: list[Retry] = attrs.field(factory=list)
     pauses: list[Pause] = attrs.field(factory=list)
     reschedules: list[Reschedule] = attrs.field(factory=list)
     moves: list[Move] = attrs.field(factory=list)  # empty where the database can't record them

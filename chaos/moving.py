@@ -23,7 +23,7 @@ LEGAL = frozenset(
         ("processing", "failed", 0),
         ("processing", "pending", 1),  # reclaimed
         ("processing", "failed", 1),
-        ("failed", "pending", 1),  # redriven
+        ("failed", "pending", 1),  # retried
     }
 )
 """From, to, and by how much the epoch grows."""

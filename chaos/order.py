@@ -7,7 +7,7 @@ import attrs
 
 from chaos.excuses import KILL, SOON, is_broken_itself
 from chaos.history import COMMITTED, Enqueue, History, Request, Row
-from chaos.telling import redrives_of
+from chaos.telling import retries_of
 
 __all__ = ["places_follow_enqueues", "keys_are_in_order", "keys_exclude_each_other", "lost_keys_wait"]
 
@@ -28,16 +28,16 @@ def places_follow_enqueues(history: History) -> Iterator[str]:
 
 
 def keys_are_in_order(history: History) -> Iterator[str]:
-    """Nothing is sent before an earlier job of its key, unless that one was redriven."""
-    requests, redrives = history.by_number(), redrives_of(history.redrives)
+    """Nothing is sent before an earlier job of its key, unless that one was retried."""
+    requests, retries = history.by_number(), retries_of(history.retries)
     for pair in _pairs(history):
         earlier = [sent for sent in requests.get(pair.before.n, []) if not _comes_late(history, sent)]
         for request in requests.get(pair.after.n, []):
             again = next((sent for sent in earlier if sent.at > request.at), None)
             if again is None:
                 continue
-            since = request.begun - SOON  # a redrive is noted before it is done, and a claim is earlier
-            if not any(since <= at <= again.at for at in redrives.get(pair.before.n, [])):
+            since = request.begun - SOON  # a retry is noted before it is done, and a claim is earlier
+            if not any(since <= at <= again.at for at in retries.get(pair.before.n, [])):
                 yield f"request {request.number} of job {request.n} came before {again.number} of {again.n}"
 
 

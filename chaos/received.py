@@ -118,7 +118,7 @@ async def run_received(
             application=stage.application,
             random=Random(f"monkey {seed}"),  # noqa: S311  # repeatable, and no secret
         )
-        async with beside(stage.enqueuer.run(), stage.redriver.run(), service.torment()):
+        async with beside(stage.enqueuer.run(), stage.retrier.run(), service.torment()):
             await (Monkey(scene, kinds).run(seconds) if kinds else asyncio.sleep(seconds))
         await stage.enqueuer.finish()
         await until_ended(database)

@@ -78,7 +78,7 @@ async def run_session(plan: Plan, database: Database, folder: Path) -> Ending:
         monkey = Monkey(scene, plan.kinds)
         for name in BACKENDS:
             await stage.enqueuer.fill(name, plan.filling)
-        operators = [stage.redriver.run(), *([stage.operator.run()] if plan.steered else [])]
+        operators = [stage.retrier.run(), *([stage.operator.run()] if plan.steered else [])]
         async with beside(stage.enqueuer.run(), *operators):
             await monkey.run(plan.seconds)
         await stage.operator.resume()

@@ -17,7 +17,7 @@ from chaos.history import Disturbance, History, Limit, Request, write_history
 from chaos.operators import Operator
 from chaos.project import write_project
 from chaos.proxy import Proxy
-from chaos.redriver import Redriver
+from chaos.retrier import Retrier
 from sp00ky_core import Outbox
 
 __all__ = ["Stage", "staged", "beside", "until_ended"]
@@ -46,7 +46,7 @@ class Stage:
     outbox: Outbox
     fleet: Fleet
     enqueuer: Enqueuer
-    redriver: Redriver
+    retrier: Retrier
     operator: Operator
     application: Proxy  # through which the outbox sees the database
     folder: Path
@@ -61,7 +61,7 @@ class Stage:
             requests=self.backend.requests,
             reports=self.fleet.reports(),
             disturbances=disturbances,
-            redrives=self.redriver.redrives,
+            retries=self.retrier.retries,
             pauses=self.operator.pauses,
             reschedules=self.operator.reschedules,
             moves=[attrs.evolve(move, runner=self.fleet.name_of(move.runner)) for move in moves],
@@ -107,7 +107,7 @@ async def staged(
             outbox=outbox,
             fleet=fleet,
             enqueuer=Enqueuer(outbox, database.transactions(url), seed=seed, rate=rate, keys=keys),
-            redriver=Redriver(outbox, seed=seed),
+            retrier=Retrier(outbox, seed=seed),
             operator=Operator(outbox, seed=seed),
             application=application,
             folder=folder,

@@ -6,14 +6,14 @@ from itertools import pairwise
 import attrs
 
 from chaos.excuses import forgotten_claims, is_broken
-from chaos.history import History, Redrive, Request, Row
+from chaos.history import History, Request, Retry, Row
 from chaos.project import GIVEN_UP_ON
 
 __all__ = [
     "each_failure_is_told",
     "each_failure_is_told_as_it_was",
     "retries_are_used",
-    "redrives_of",
+    "retries_of",
     "is_throttled",
 ]
 
@@ -28,15 +28,15 @@ NAMES: Mapping[str, str] = {"reset": "reset", "garbage": "protocol"}
 
 
 def each_failure_is_told(history: History) -> Iterator[str]:
-    """One error entry per failed attempt, numbered from 1 again after each redrive; at most 50 are kept."""
+    """One error entry per failed attempt, numbered from 1 again after `jobs retry`; at most 50 are kept."""
     requests = history.by_number()
-    redrives = redrives_of(history.redrives)
+    retries = retries_of(history.retries)
     for row in history.rows:
         failed = row.retries + (row.status == "failed")
         runs = _runs(_told(_counted(row)))
-        if len(row.attempts) > KEPT or runs is None or len(runs) - 1 > len(redrives.get(row.n, [])):
+        if len(row.attempts) > KEPT or runs is None or len(runs) - 1 > len(retries.get(row.n, [])):
             yield f"job {row.n} has the error entries {row.attempts}"
-        elif (runs[-1] if runs else 0) != failed and not _redriven_since(row, runs, redrives):
+        elif (runs[-1] if runs else 0) != failed and not _retried_since(row, runs, retries):
             yield f"job {row.n} is {row.status} after {row.retries} retries with {row.attempts} as errors"
         in_vain = _in_vain(row, requests.get(row.n, []))
         sharing = sum(before.status == request.status == 429 for before, request in pairwise(in_vain))
@@ -71,11 +71,11 @@ def retries_are_used(history: History) -> Iterator[str]:
             yield f"job {row.n} failed after {row.retries} of {row.max_retries} retries: {row.names[-1:]}"
 
 
-def redrives_of(redrives: Iterable[Redrive]) -> Mapping[int, list[float]]:
-    """When each job was redriven."""
+def retries_of(retries: Iterable[Retry]) -> Mapping[int, list[float]]:
+    """When each job was retried."""
     instants: dict[int, list[float]] = {}
-    for redrive in redrives:
-        instants.setdefault(redrive.n, []).append(redrive.at)
+    for retry in retries:
+        instants.setdefault(retry.n, []).append(retry.at)
     return instants
 
 
@@ -118,7 +118,7 @@ class _Account:
         for name, code in entries:
             told = self._told_by(counts, name, code)
             further = told if name == THROTTLED else set()
-            while further:  # which a redrive has made, share the entry
+            while further:  # which a retry has made, share the entry
                 further = self._told_by(further, name, code)
                 told = told | further
             counts = told | (counts if self._may_never_have_arrived(name) else set())
@@ -167,6 +167,6 @@ def _runs(attempts: Iterable[int]) -> list[int] | None:
     return runs
 
 
-def _redriven_since(row: Row, runs: list[int], redrives: Mapping[int, list[float]]) -> bool:
-    """Whether it succeeded at once after a redrive: its errors are those of before."""
-    return row.retries == 0 and row.status == "success" and len(runs) <= len(redrives.get(row.n, []))
+def _retried_since(row: Row, runs: list[int], retries: Mapping[int, list[float]]) -> bool:
+    """Whether it succeeded at once after a retry: its errors are those of before."""
+    return row.retries == 0 and row.status == "success" and len(runs) <= len(retries.get(row.n, []))

@@ -18,7 +18,7 @@ from chaos.histories import (
     the_one,
     told,
 )
-from chaos.history import EVERYBODY, ROLLED_BACK, UNKNOWN, Disturbance, Enqueue, History, Move, Redrive
+from chaos.history import EVERYBODY, ROLLED_BACK, UNKNOWN, Disturbance, Enqueue, History, Move, Retry
 
 
 def test_nothing_is_found_where_nothing_is_wrong() -> None:
@@ -57,7 +57,7 @@ def test_a_request_of_what_was_rolled_back_is_found() -> None:
 
 
 @pytest.mark.parametrize("max_retries", [0, 1])
-def test_too_many_requests_are_found_unless_it_was_redriven(max_retries: int) -> None:
+def test_too_many_requests_are_found_unless_it_was_retried(max_retries: int) -> None:
     history = History(
         enqueues=[Enqueue(n=1, at=1.0, fate="committed")],
         requests=[request(n, at=n, status=500, epoch=n) for n in range(2, max_retries + 4)],
@@ -65,7 +65,7 @@ def test_too_many_requests_are_found_unless_it_was_redriven(max_retries: int) ->
     row = attrs.evolve(DONE, status="failed", retries=max_retries, max_retries=max_retries, epoch=9)
     history.rows = [told(attrs.evolve(row, result=None), *[BROKEN] * (max_retries + 2))]
     assert "requests_are_limited" in broken(history)
-    history.redrives = [Redrive(n=1, at=max_retries + 2.5)]
+    history.retries = [Retry(n=1, at=max_retries + 2.5)]
     history.rows = [told(history.rows[0], *[BROKEN] * (max_retries + 2), *[NO_ANSWER] * max_retries)]
     history.rows[0].attempts = (*range(1, max_retries + 2), *range(1, max_retries + 2))
     assert violations(history) == []

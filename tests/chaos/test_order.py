@@ -4,7 +4,7 @@ import attrs
 import pytest
 from chaos.checker import violations
 from chaos.histories import BROKEN, DONE, broken, request, the_one, told
-from chaos.history import COMMITTED, UNKNOWN, Disturbance, Enqueue, History, Redrive, Request
+from chaos.history import COMMITTED, UNKNOWN, Disturbance, Enqueue, History, Request, Retry
 
 KEYED = attrs.evolve(DONE, max_retries=9, key="k")
 
@@ -65,9 +65,9 @@ def test_a_later_job_that_passes_a_retry_is_found() -> None:
 
 
 @pytest.mark.parametrize(("at", "is_found"), [(0.5, True), (7.5, False), (9.2, True)])
-def test_a_redrive_takes_the_old_place_from_then_on(at: float, is_found: bool) -> None:
+def test_a_retry_takes_the_old_place_from_then_on(at: float, is_found: bool) -> None:
     history = retried()
-    history.redrives = [Redrive(n=1, at=at)]
+    history.retries = [Retry(n=1, at=at)]
     assert ("keys_are_in_order" in broken(history)) is is_found
 
 

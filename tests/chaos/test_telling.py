@@ -17,7 +17,7 @@ from chaos.histories import (
     the_one,
     told,
 )
-from chaos.history import Disturbance, Enqueue, History, Redrive, Report
+from chaos.history import Disturbance, Enqueue, History, Report, Retry
 
 THROTTLED = ("throttled", 429)
 
@@ -101,7 +101,7 @@ def test_throttled_attempts_that_follow_one_another_share_an_entry(
 ) -> None:
     history = failed(sound())
     history.requests = [request(1, at=2.0, status=429), request(2, at=6.0, status=429, epoch=3)]
-    history.redrives = [Redrive(n=1, at=4.0)]
+    history.retries = [Retry(n=1, at=4.0)]
     history.reports.append(Report(job_id="job:1", epoch=3, to="failed", runner="r1", at=7.0))
     history.moves += [
         move("failed", "pending", 1, 1, at=4.0),

@@ -11,7 +11,7 @@ from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import Attempt, JobQuery, Store, Transport
 from sp00ky_core.stores.memory import MemoryStore
-from sp00ky_core.stores.transitions import clear, kill, redrive
+from sp00ky_core.stores.transitions import clear, kill, retry
 from sp00ky_core.testing import ScriptedTransport
 
 
@@ -53,7 +53,7 @@ async def test_every_call_of_a_store_can_fail(memory_store: MemoryStore) -> None
         store.overdue([]),
         store.reclaim({}),
         kill(store, ["job:1"]),
-        redrive(store, ["job:1"]),
+        retry(store, ["job:1"]),
         clear(store, ["job:1"]),
         store.prune(),
         store.get("job:1"),

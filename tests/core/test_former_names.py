@@ -2,8 +2,9 @@
 
 import pytest
 
-from sp00ky_core import former_names
+from sp00ky_core import Outbox, former_names
 from sp00ky_core.former_names import refuse_former_name, says_former_names, who_asks_for
+from sp00ky_core.sync import SyncOutbox
 
 
 def test_an_import_of_what_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +24,14 @@ def test_an_attribute_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AttributeError, match=r"^Ghost.haunt is gone since 0.4: use spook\(\)$"):
         Ghost().haunt  # type: ignore[attr-defined]  # noqa: B018
     assert not hasattr(Ghost, "haunt")
+
+
+@pytest.mark.parametrize("owner", [Outbox, SyncOutbox])
+def test_what_0_3_called_redrive(owner: type) -> None:
+    name = owner.__name__
+    with pytest.raises(AttributeError, match=f"^{name}.redrive is gone since 0.4: use {name}.retry$"):
+        owner.redrive  # type: ignore[attr-defined]  # noqa: B018
+    assert hasattr(owner, "retry")
 
 
 def test_other_names_are_not_gone() -> None:

@@ -119,7 +119,7 @@ async def play(outbox: Outbox, clock: Clock) -> None:
     await outbox.schedules.trigger("heartbeat", actor="ada")
     await outbox.schedules.pause("nightly-report", actor="grace", reason="the books are closed")
     failed = await outbox.find(status=JobStatus.FAILED, limit=3)
-    await outbox.redrive(*(job.id for job in failed), actor="ada", reason="the backend is back")
+    await outbox.retry(*(job.id for job in failed), actor="ada", reason="the backend is back")
     await outbox.pause(
         "billing", actor="grace", reason="the bank is down until noon", duration=timedelta(hours=1)
     )

@@ -54,7 +54,7 @@ async def test_every_page_shows_what_is_there(browser: Browser, outbox: Outbox) 
 
 async def test_operators_act_on_jobs_and_are_written_down(browser: Browser, outbox: Outbox) -> None:
     ids = await ended(outbox, 3, FAILURE)
-    assert "3 jobs retried." in await browser.act("redrive", all="1", status="failed", backend="api")
+    assert "3 jobs retried." in await browser.act("retry", all="1", status="failed", backend="api")
     assert "3 jobs rescheduled." in await browser.act("reschedule", all="1", backend="api", priority="2")
     assert "1 job killed." in await browser.act("kill", id=ids[0])
     assert "1 job copied." in await browser.act("copy", all="1", status="failed", to="billing")
@@ -65,5 +65,5 @@ async def test_operators_act_on_jobs_and_are_written_down(browser: Browser, outb
     assert "1 job erased." in await browser.act("erase", all="1", backend="api", status="failed")
     done = [(act.action, act.count) for act in reversed(await acts(outbox))]
     once = ("kill", "copy", "clear", "copy", "redact", "erase")
-    assert done == [("redrive", 3), ("reschedule", 3), *((action, 1) for action in once)]
+    assert done == [("retry", 3), ("reschedule", 3), *((action, 1) for action in once)]
     assert {(act.actor, act.via) for act in await acts(outbox)} == {("ada", "dashboard")}

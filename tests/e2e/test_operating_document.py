@@ -48,8 +48,8 @@ def test_its_commands_run(project: Path) -> None:
     assert (project / "failed.ndjson").read_text() == ""
     job_id = run(project, "sp00ky", "call", "api", "/spookify", '{"id": "1"}').stdout.strip()
     done = run(project, "sh", "-c", operate.replace("ID...", job_id))
-    assert done.returncode == 1  # what was just redriven can't be cleared
-    assert re.findall(rf"^{job_id} +(\w+)$", done.stdout, re.MULTILINE) == ["killed", "redriven"]
+    assert done.returncode == 1  # what was just retried can't be cleared
+    assert re.findall(rf"^{job_id} +(\w+)$", done.stdout, re.MULTILINE) == ["killed", "retried"]
     assert f"job {job_id} is pending: only ended jobs are cleared" in done.stderr
 
 
@@ -59,7 +59,7 @@ def test_its_filters_do_what_they_say(project: Path) -> None:
     for count in range(2):
         assert run(project, "sp00ky", "call", "api", "/spookify", f'{{"id": "{count}"}}').returncode == 0
     done = run(project, "sh", "-c", f"set -e\n{filters}")
-    assert done.stdout.splitlines() == ["would be redriven: 0", "killed: 2", "cleared: 0", "cleared: 2"]
+    assert done.stdout.splitlines() == ["would be retried: 0", "killed: 2", "cleared: 0", "cleared: 2"]
     assert done.returncode == 0
 
 

@@ -94,8 +94,8 @@ def test_steer(project: Path) -> None:
 
 
 def test_operate(project: Path) -> None:
-    killed, redriven, refused, numbers = run(project, "-W", "error", "-c", example("Operate")).splitlines()
-    assert (killed, redriven) == ("killed None", "redriven None")
+    killed, retried, refused, numbers = run(project, "-W", "error", "-c", example("Operate")).splitlines()
+    assert (killed, retried) == ("killed None", "retried None")
     assert refused.startswith("illegal job ")
     assert numbers == "1 1 {'duplicate': 0, 'illegal': 0}"
     section = TEXT.partition("## Operate")[2].partition("\n## ")[0]

@@ -136,8 +136,8 @@ async def look_after(outbox: Outbox, job: Job) -> Sequence[AttemptError]:
     await outbox.run_many("api", [NewJob(path="/spookify", payload={"id": 1})])
     async for state in outbox.watch(job.id):
         if state.status is JobStatus.FAILED:
-            results = await outbox.redrive(state.id, resend_unknown=True)
-            assert results[0].fate is OperatorFate.REDRIVEN
+            results = await outbox.retry(state.id, resend_unknown=True)
+            assert results[0].fate is OperatorFate.RETRIED
     killed: BulkResult = await outbox.kill(filter=JobFilter(backend="api", code=500), reason="not wanted")
     print(killed.matched, killed.done, killed.refused["illegal"])
     async for changed in outbox.watch_all(JobQuery(backend="api")):

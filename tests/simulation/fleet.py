@@ -200,9 +200,9 @@ class FleetModel(RuleBasedStateMachine):
         self.world.kill(_chosen(list(self.world.ledger.entries), index))
 
     @rule(index=indexes)
-    def redrive(self, index: int) -> None:
-        """An operator redrives a job."""
-        self.world.redrive(_chosen(list(self.world.ledger.entries), index))
+    def retry(self, index: int) -> None:
+        """An operator retries a job."""
+        self.world.retry(_chosen(list(self.world.ledger.entries), index))
 
     @invariant()
     def all_is_as_it_must_be(self) -> None:

@@ -28,7 +28,7 @@ class Entry:
     max_retries: int
     status: JobStatus = JobStatus.PENDING
     epoch: int = 0
-    life: int = 0  # raised by each redrive
+    life: int = 0  # raised by each retry
     owner: str | None = None
     lease_end: float = 0.0
     ordering_key: str | None = None
@@ -109,10 +109,10 @@ class Ledger:
         self._excused.add((job_id, entry.epoch))  # its runner doesn't know
         self._end(entry, JobStatus.FAILED, bump=True, keeps_lease=True)
 
-    def redriven(self, job_id: str) -> None:
+    def retried(self, job_id: str) -> None:
         """An operator has made a job pending again."""
         entry = self.entries[job_id]
-        self._must(entry.status is JobStatus.FAILED, "only what failed is redriven", entry)
+        self._must(entry.status is JobStatus.FAILED, "only what failed is retried", entry)
         self._end(entry, JobStatus.PENDING, bump=True, keeps_lease=True)
         entry.life += 1
 

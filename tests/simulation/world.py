@@ -19,7 +19,7 @@ from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome
 from sp00ky_core.ports import BreakerResult, JobQuery, JobTable, OperatorFate, Store
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.stores.transitions import kill, redrive
+from sp00ky_core.stores.transitions import kill, retry
 from sp00ky_core.testing.outboxes import FakeClock, outbox_over
 
 __all__ = ["BACKEND", "World"]
@@ -68,11 +68,11 @@ class World:
         if result.fate is OperatorFate.KILLED:
             self.ledger.killed(job_id)
 
-    def redrive(self, job_id: str) -> None:
+    def retry(self, job_id: str) -> None:
         """Make a job pending again, if it has failed."""
-        (result,) = self.lab.run(redrive(self.lab.store, [job_id], resend_unknown=True))
-        if result.fate is OperatorFate.REDRIVEN:
-            self.ledger.redriven(job_id)
+        (result,) = self.lab.run(retry(self.lab.store, [job_id], resend_unknown=True))
+        if result.fate is OperatorFate.RETRIED:
+            self.ledger.retried(job_id)
             self._signal()
 
     def pause(self) -> None:

@@ -27,7 +27,7 @@ from sp00ky_core.job.outcome import (
     Undelivered,
 )
 from sp00ky_core.job.retry import MAX_RETRIES, STRATEGIES, RetryPolicy
-from sp00ky_core.job.state_machine import Claimed, Deferred, Event, Killed, Lost, Redriven, Released
+from sp00ky_core.job.state_machine import Claimed, Deferred, Event, Killed, Lost, Released, Retried
 
 __all__ = [
     "attempt_errors",
@@ -190,5 +190,5 @@ def events() -> st.SearchStrategy[Event]:
         | deferrals()
         | st.builds(Lost, reason=texts())
         | st.builds(Killed, reason=texts())
-        | st.builds(Redriven, resend_unknown=st.booleans())
+        | st.builds(Retried, resend_unknown=st.booleans())
     )

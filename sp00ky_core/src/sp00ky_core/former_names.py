@@ -9,6 +9,8 @@ __all__ = ["FORMER_NAMES", "refuse_former_name", "says_former_names", "who_asks_
 
 FORMER_NAMES: Mapping[str, str] = {
     "sp00ky plan": "docs/retries.md says how long retries last",
+    "Outbox.redrive": "use Outbox.retry",
+    "SyncOutbox.redrive": "use SyncOutbox.retry",
     "sp00ky dashboard --user": 'set SP00KY_DASHBOARD_TOKENS="NAME=TOKEN"',
     "SP00KY_DASHBOARD_PASSWORD": 'set SP00KY_DASHBOARD_TOKENS="NAME=TOKEN"',
     "sp00ky_dashboard.BasicAuth": "use TokenAuth({name: token})",

@@ -32,7 +32,7 @@ def test_kill_retry_and_clear_tell_each_fate(call: Call, sp00ky: Any) -> None:
     code, document, err = results("kill", job_id)
     assert (code, document["results"][0]["result"]) == (1, "illegal")
     assert err.startswith("sp00ky: ")
-    assert results("retry", job_id)[:2] == (0, {"results": [{"id": job_id, "result": "redriven"}]})
+    assert results("retry", job_id)[:2] == (0, {"results": [{"id": job_id, "result": "retried"}]})
     assert results("clear", job_id)[1]["results"] == [{"id": job_id, "result": "illegal"}]
     assert results("kill", job_id)[0] == 0
     assert results("clear", job_id)[:2] == (0, {"results": [{"id": job_id, "result": "cleared"}]})
@@ -50,7 +50,7 @@ def test_clear_by_filter_deletes_what_has_ended(ended: tuple[str, str], call: Ca
     assert sp00ky("jobs", "clear", "--backend", "api", "--code", "500", "--yes").out == "cleared: 1\n"
     assert ids(sp00ky("jobs", "list", "--json")) == [waiting]
     assert sp00ky("jobs", "kill", "--all", "--reason", "enough", "--yes").out == "killed: 1\n"
-    assert sp00ky("jobs", "retry", "--error-name", "killed", "--since", "2h", "--yes").out == "redriven: 1\n"
+    assert sp00ky("jobs", "retry", "--error-name", "killed", "--since", "2h", "--yes").out == "retried: 1\n"
     assert sp00ky("jobs", "clear", "--all", "--yes", "--json").json["matched"] == 0
 
 

@@ -23,9 +23,9 @@ from sp00ky_core.job.state_machine import (
     Expired,
     Killed,
     Lost,
-    Redriven,
     Released,
     Rescheduled,
+    Retried,
     decide,
     has_unknown_outcome,
 )
@@ -41,7 +41,7 @@ EVENTS: tuple[Event, ...] = (
     Deferred(delay=1.0),
     Expired(),
     Killed(),
-    Redriven(),
+    Retried(),
     Rescheduled(delay=0.0),
 )
 
@@ -57,7 +57,7 @@ LEGAL = {
     ("pending", Killed): {"failed"},
     ("processing", Killed): {"failed"},
     ("pending", Rescheduled): {"pending"},
-    ("failed", Redriven): {"pending"},
+    ("failed", Retried): {"pending"},
 }
 
 
@@ -98,8 +98,8 @@ def test_a_decision_is_legal_and_repeatable(
     try:
         transition = decide(job, event, policy, random=random)
     except IllegalTransition:
-        refused_redrive = isinstance(event, Redriven) and not event.resend_unknown and job.max_retries == 0
-        assert (job.status.value, type(event)) not in LEGAL or refused_redrive
+        refused_retry = isinstance(event, Retried) and not event.resend_unknown and job.max_retries == 0
+        assert (job.status.value, type(event)) not in LEGAL or refused_retry
         return
     assert transition.to.value in LEGAL[job.status.value, type(event)]
     assert transition == decide(job, event, policy, random=random)
@@ -111,7 +111,7 @@ def test_a_decision_is_legal_and_repeatable(
 
 
 @given(jobs(status=st.sampled_from(sorted(TERMINAL))), st.lists(events(), max_size=20), policies())
-def test_nothing_but_a_redrive_leaves_a_terminal_status(
+def test_nothing_but_a_retry_leaves_a_terminal_status(
     job: Job, history: list[Event], policy: RetryPolicy
 ) -> None:
     clock = FakeClock()
@@ -121,14 +121,14 @@ def test_nothing_but_a_redrive_leaves_a_terminal_status(
         except IllegalTransition:
             continue
         if job.status in TERMINAL:
-            assert (job.status, type(event), after.status) == ("failed", Redriven, "pending")
+            assert (job.status, type(event), after.status) == ("failed", Retried, "pending")
         job = after
 
 
 @given(st.integers(0, 4), st.lists(events(), max_size=60), st.booleans())
 @example(0, [Claimed(), Lost(reason=""), Claimed()], False)
 @example(1, [Claimed(), Released(), Claimed(), Lost(reason=""), Claimed(), Lost(reason=""), Claimed()], False)
-def test_attempts_are_bounded_between_redrives(
+def test_attempts_are_bounded_between_retries(
     max_retries: int, history: list[Event], every_claim_is_lost: bool
 ) -> None:
     job, policy, clock = fresh(max_retries), RetryPolicy(max_retries=max_retries), FakeClock()
@@ -142,7 +142,7 @@ def test_attempts_are_bounded_between_redrives(
         attempts += isinstance(event, Claimed)
         attempts -= isinstance(event, Released)
         attempts -= isinstance(event, Deferred) and job.status is JobStatus.PENDING and job.retries == retries
-        attempts = 0 if isinstance(event, Redriven) else attempts
+        attempts = 0 if isinstance(event, Retried) else attempts
         if every_claim_is_lost and isinstance(event, Claimed):
             job = applied(job, decide(job, Lost(reason="gone"), policy), clock.now())
         assert attempts <= 1 + max_retries
@@ -167,7 +167,7 @@ def test_without_retries_an_unknown_outcome_is_never_repeated(history: list[Even
             unknown = True
         if in_flight and isinstance(event, Undelivered) and event.name == OUTCOME_UNKNOWN:
             unknown = True
-        if isinstance(event, Redriven) and event.resend_unknown:
+        if isinstance(event, Retried) and event.resend_unknown:
             unknown = False
         # A claim sets the lease; `applied` knows of none.
         lease = clock.now() if isinstance(event, Claimed) else after.lease_until

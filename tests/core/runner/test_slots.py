@@ -97,7 +97,7 @@ def test_an_outcome_that_comes_to_nothing_lets_go_of_no_later_claim_of_its_job(w
     (settle,) = [call for call in runner.store.calls if call.method == "settle"]
     settle.is_stalled = True
     world.kill(job_id)
-    world.redrive(job_id)
+    world.retry(job_id)
     world.pass_smoothly(42)  # its lease runs out, and it is claimed again
     (again,) = world.flights()
     world.answer(runner, settle)  # too late: the lease is lost

@@ -30,7 +30,7 @@ async def test_all_that_match_are_counted_confirmed_and_done(browser: Browser, o
         ({"action": "kill", "all": "1", "backend": "nope"}, "nope"),
         ({"action": "pause", "target": "nope", "confirmed": "1"}, "nope"),
         ({"action": "pause", "target": "api", "confirmed": "1", "duration": "soon"}, "a duration such as"),
-        ({"action": "redrive", "all": "1", "confirmed": "1", "over": "0m"}, "a duration such as"),
+        ({"action": "retry", "all": "1", "confirmed": "1", "over": "0m"}, "a duration such as"),
         ({"action": "set", "target": "api", "confirmed": "1", "rate": "0/s"}, "not 0"),
         ({"action": "set", "target": "api", "confirmed": "1", "baseUrl": "http://e.test"}, "baseUrls"),
         ({"action": "set", "target": "api", "confirmed": "1"}, "some of rate"),

@@ -31,7 +31,7 @@ async def test_errors_are_grouped_filtered_and_retried_as_they_are_shown(
     await ended(outbox, 1, FAILURE)
     page = await browser.see("/errors?by=assigned&since=1h")
     assert "Retry http_status of user:7" in page
-    assert page.count('value="redrive"') == 1, "nobody's jobs can't be chosen by a filter"
+    assert page.count('value="retry"') == 1, "nobody's jobs can't be chosen by a filter"
     assert 'name="failed_since"' in page
     assert "user:7" not in await browser.see("/errors?by=assigned&failed_until=1h&since=all")
     assert "No job that failed" in await browser.see("/errors?failed_since=1m&path=/report")
@@ -44,7 +44,7 @@ async def test_a_group_of_a_text_that_a_filter_would_cut_is_not_retried(
     await ended(outbox, 1, FAILURE, assigned_to="user:7")
     await ended(outbox, 1, FAILURE, assigned_to=other)
     page = await browser.see("/errors?by=assigned")
-    assert page.count('value="redrive"') == 1, "it would be everybody's jobs, or another one's"
+    assert page.count('value="retry"') == 1, "it would be everybody's jobs, or another one's"
     assert page.count('name="assigned_to" value="user:7"') == 1
 
 

@@ -88,7 +88,7 @@ async def test_payloads_results_and_reasons_can_be_hidden(
     with monkeypatch.context() as patched:
         patched.setattr(outbox.store, "settle", refuses)
         for browser, is_seen in ((hiding, False), (showing, True)):
-            assert ("secret" in await browser.act("redrive", id=failed)) is is_seen
+            assert ("secret" in await browser.act("retry", id=failed)) is is_seen
     row = NewJob(backend="api", path="/spookify", payload={"amount": "many"})
     (broken,) = await outbox.store.add([row])
     for browser, is_seen in ((hiding, False), (showing, True)):

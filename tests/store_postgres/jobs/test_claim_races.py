@@ -6,12 +6,12 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import pytest
 
-from sp00ky_core.stores.transitions import kill, redrive
+from sp00ky_core.stores.transitions import kill, retry
 from sp00ky_store_postgres import PostgresStore
 
 
 async def raced(store: PostgresStore, new_job: Any, sql: Any, quoted: str, dsn: str) -> Any:
-    """Claim while another claim, not committed yet, takes a key's second job; its first is redriven."""
+    """Claim while another claim, not committed yet, takes a key's second job; its first is retried."""
     first, second = await store.add([new_job(ordering_key="k") for _ in range(2)])
     await kill(store, [first.id])
     other = await asyncpg.connect(dsn)
@@ -20,7 +20,7 @@ async def raced(store: PostgresStore, new_job: Any, sql: Any, quoted: str, dsn: 
         await transaction.start()
         taking = f"UPDATE {quoted}.job SET status = 'processing', lease_epoch = 1 WHERE id = $1"
         await other.execute(taking, second.id.partition(":")[2])
-        await redrive(store, [first.id])
+        await retry(store, [first.id])
         claiming = asyncio.ensure_future(store.claim({"api": 5}, "r1"))
         waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'transactionid')"
         async with asyncio.timeout(60):

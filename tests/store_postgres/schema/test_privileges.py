@@ -16,7 +16,7 @@ from sp00ky_core import JobStatus, JobTable, SchemaError
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import Act, RunQuery, RunStatus, ScheduleChange
 from sp00ky_core.stores.ids import new_key
-from sp00ky_core.stores.transitions import clear, kill, redrive, reschedule
+from sp00ky_core.stores.transitions import clear, kill, reschedule, retry
 from sp00ky_store_postgres import PostgresStore
 
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
@@ -104,7 +104,7 @@ async def test_the_grants_are_enough(
     operator = stores["operator_role"]
     assert [result.fate for result in await kill(operator, [job.id, other.id])] == ["killed"] * 2
     assert (await operator.stats())["api"].failed == 2
-    assert [result.fate for result in await redrive(operator, [job.id])] == ["redriven"]
+    assert [result.fate for result in await retry(operator, [job.id])] == ["retried"]
     assert [result.fate for result in await clear(operator, [other.id])] == ["cleared"]
     (copy,) = await operator.add([new_job()])
     (moved,) = await reschedule(operator, [copy.id], Rescheduled(delay=60))

@@ -15,7 +15,7 @@ from surrealdb.errors import SurrealError
 from sp00ky_core.errors import SchemaError, StoreError, StoreUnavailable
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery, StoreOptions
-from sp00ky_core.stores.transitions import clear, kill, redrive
+from sp00ky_core.stores.transitions import clear, kill, retry
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.url import target_of
 
@@ -222,7 +222,7 @@ async def test_a_user_who_may_not_write_changes_no_job_and_is_told(server: Any, 
     with pytest.raises(SchemaError, match=MAY_NOT):
         await kill(viewer, ids)
     with pytest.raises(SchemaError, match=MAY_NOT):
-        await redrive(viewer, ids)
+        await retry(viewer, ids)
     with pytest.raises(SchemaError, match=MAY_NOT):
         await clear(viewer, ids)
     assert {job.id: job.status.value for job in await root.find(JobQuery())} == dict(

@@ -13,7 +13,7 @@ from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
-from sp00ky_core.stores.transitions import clear, redrive
+from sp00ky_core.stores.transitions import clear, retry
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.statements import Lane
 from sp00ky_store_surreal.jobs import delete as deleting
@@ -190,7 +190,7 @@ async def test_a_job_that_ends_anew_before_it_is_deleted_stays(
     deletes.held = {Lane.REST}
     pruning = asyncio.ensure_future(store.prune())
     await deletes.begun.acquire()
-    await redrive(store, [again.id])
+    await retry(store, [again.id])
     (claimed,) = await store.claim({"api": 1}, "r")
     await store.settle([settlement(claimed, failure(), max_retries=0)])
     deletes.let_go.set()

@@ -10,7 +10,7 @@ from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import SettleFate
-from sp00ky_core.stores.transitions import redrive
+from sp00ky_core.stores.transitions import retry
 from sp00ky_store_surreal import SurrealStore
 
 NOT_RUN = "The query was not executed due to a failed transaction"
@@ -97,7 +97,7 @@ async def test_what_may_have_arrived_is_known_where_no_entry_is_kept(spec_store:
     )
     assert [settled.job_id for settled in await spec_store.reclaim({})] == ["job:x"]
     assert (await spec_store.get("job:x")).errors == ()
-    (refused,) = await redrive(spec_store, ["job:x"])
+    (refused,) = await retry(spec_store, ["job:x"])
     assert refused.fate == "illegal"
-    (done,) = await redrive(spec_store, ["job:x"], resend_unknown=True)
-    assert done.fate == "redriven"
+    (done,) = await retry(spec_store, ["job:x"], resend_unknown=True)
+    assert done.fate == "retried"

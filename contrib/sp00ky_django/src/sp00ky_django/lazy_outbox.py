@@ -32,7 +32,7 @@ class DjangoOutbox(SyncOutbox):
     """The outbox of ``settings.SP00KY``, opened when it is used first, in each process and test database.
 
     ``run``, ``run_many``, ``get`` and ``find`` work on Django's connection, and see what it sees.
-    ``wait``, ``kill``, ``redrive`` and the others see what is committed: they open connections of the store's
+    ``wait``, ``kill``, ``retry`` and the others see what is committed: they open connections of the store's
     own, and close them.
     """
 

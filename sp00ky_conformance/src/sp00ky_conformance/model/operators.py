@@ -1,4 +1,4 @@
-"""Act on both stores as operators do: kill, redrive, clear, reschedule, pause, resume."""
+"""Act on both stores as operators do: kill, retry, clear, reschedule, pause, resume."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sp00ky_conformance.model.job_in_both_stores import Pair
 from sp00ky_conformance.model.stores import BACKENDS, TwoStores
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import OperatorFate, Store
-from sp00ky_core.stores.transitions import clear, kill, redrive, reschedule
+from sp00ky_core.stores.transitions import clear, kill, reschedule, retry
 
 __all__ = ["OperatorRules"]
 
@@ -46,14 +46,14 @@ class OperatorRules(TwoStores):
         resend_unknown=st.booleans(),
         delay=st.sampled_from([None, *DELAYS]),
     )
-    def redrive(self, chosen: list[Pair], resend_unknown: bool, delay: float | None) -> None:
-        """Redrive jobs, in whatever state; one at a time, for of two with one key either may win."""
+    def retry(self, chosen: list[Pair], resend_unknown: bool, delay: float | None) -> None:
+        """Retry jobs, in whatever state; one at a time, for of two with one key either may win."""
         delays = None if delay is None else [delay]
         for pair in chosen:
             fates = self._operate(
-                [pair], lambda store, ids: redrive(store, ids, resend_unknown=resend_unknown, delays=delays)
+                [pair], lambda store, ids: retry(store, ids, resend_unknown=resend_unknown, delays=delays)
             )
-            if fates == [OperatorFate.REDRIVEN]:
+            if fates == [OperatorFate.RETRIED]:
                 self.attempts[pair.number] = 0
 
     @rule(chosen=st.lists(jobs, min_size=1, max_size=3))

@@ -56,7 +56,7 @@ class TwoStores(RuleBasedStateMachine):
         self.pairs: list[Pair] = []
         self.breakers: dict[str, Breaker] = {}  # as they were last seen
         self.rescheduled = 0
-        self.attempts: dict[int, int] = {}  # since the last redrive, by the job's number
+        self.attempts: dict[int, int] = {}  # since an operator retried it last, by the job's number
         self.run(self.real.open())
         self.run(self.real.migrate())
 

@@ -226,8 +226,7 @@ def as_typed(text: str) -> str:
     command = click.get_current_context().command
     options = (parameter for parameter in command.params if isinstance(parameter, click.Option))
     words = {str(option.name): option.opts[0] for option in options}
-    words |= {"redrive": "retry", str(command.name): str(command.name)}
-    text = text.replace("can't be redriven", "can't be retried")
+    words[str(command.name)] = str(command.name)
     return re.sub("`([a-z_]+)`", lambda name: words.get(name[1], name[0]), text)
 
 

@@ -49,10 +49,9 @@ def operation(
     action: Action, *options: Callable[[Any], Any], short_help: str | None = None, **choosing: Any
 ) -> Callable[[Callable[..., int]], click.Command]:
     """Declare a command that operates on jobs, with what chooses them; ``choosing`` as ``choice_options``."""
-    name = "retry" if action is bulk.REDRIVE else action.name
     choosing = {"statuses": action.statuses, **choosing}
     declare = with_options(choice_options(**choosing), *options, how_options)
-    return lambda function: command(name=name, short_help=short_help)(declare(function))
+    return lambda function: command(name=action.name, short_help=short_help)(declare(function))
 
 
 @operation(bulk.KILL, short_help="End jobs that are pending or processing.")
@@ -68,18 +67,18 @@ def kill(settings: Settings, *, choice: Choice, **options: Any) -> int:
 
 
 @operation(
-    bulk.REDRIVE,
+    bulk.RETRY,
     flag("--resend-unknown", "Also where a request that must not be repeated may have arrived."),
     option("--over", "They become due evenly within so long: 10m.", type=DURATION),
-    short_help="Make failed jobs pending again (redrive).",
+    short_help="Make failed jobs pending again.",
 )
 def retry(settings: Settings, *, choice: Choice, **options: Any) -> int:
-    """Make failed jobs pending again (redrive), with all their retries; their errors are kept.
+    """Make failed jobs pending again, with all their retries; their errors are kept.
 
     Name them by ID, or by filters, all of which must be met, or --all. With filters their number is shown
     and asked for first; without a terminal, give --yes.
     """
-    return _operate(settings, bulk.REDRIVE, choice, options)
+    return _operate(settings, bulk.RETRY, choice, options)
 
 
 @operation(bulk.CLEAR)

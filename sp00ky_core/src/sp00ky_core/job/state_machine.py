@@ -26,7 +26,7 @@ __all__ = [
     "Expired",
     "Killed",
     "Lost",
-    "Redriven",
+    "Retried",
     "Released",
     "Rescheduled",
     "Transition",
@@ -92,7 +92,7 @@ class Killed:
 
 
 @attrs.frozen(kw_only=True)
-class Redriven:
+class Retried:
     """An operator wants the failed job tried again.
 
     Attributes:
@@ -120,7 +120,7 @@ class Rescheduled:
 
 
 Event = (
-    Claimed | Delivered | Undelivered | Lost | Released | Deferred | Expired | Killed | Redriven | Rescheduled
+    Claimed | Delivered | Undelivered | Lost | Released | Deferred | Expired | Killed | Retried | Rescheduled
 )
 """Anything that may happen to a job, which ``decide`` is asked about."""
 
@@ -263,15 +263,15 @@ def _killed(job: Job, event: Killed, _how: _How) -> Transition:
     )
 
 
-def _redriven(job: Job, event: Redriven, _how: _How) -> Transition:
+def _retried(job: Job, event: Retried, _how: _How) -> Transition:
     if job.redacted_at is not None:
         hint = "copy it with another payload: sp00ky jobs copy ID --payload ..."
-        raise IllegalTransition(job_id=job.id, status="redacted", event="redriven", hint=hint)
+        raise IllegalTransition(job_id=job.id, status="redacted", event="retried", hint=hint)
     if not job.retries_allowed and has_unknown_outcome(job) and not event.resend_unknown:
         raise IllegalTransition(
             job_id=job.id,
             status="failed with its outcome unknown, and max_retries = 0",
-            event="redriven",
+            event="retried",
             hint="the backend may have taken it: ask there first, then pass `resend_unknown`",
         )
     return Transition(
@@ -309,7 +309,7 @@ TABLE: Mapping[tuple[JobStatus, type[Event]], tuple[Rule, frozenset[JobStatus]]]
     (JobStatus.PENDING, Killed): (_killed, frozenset({JobStatus.FAILED})),
     (JobStatus.PROCESSING, Killed): (_killed, frozenset({JobStatus.FAILED})),
     (JobStatus.PENDING, Rescheduled): (_rescheduled, frozenset({JobStatus.PENDING})),
-    (JobStatus.FAILED, Redriven): (_redriven, frozenset({JobStatus.PENDING})),
+    (JobStatus.FAILED, Retried): (_retried, frozenset({JobStatus.PENDING})),
 }
 """From a status, by an event: the rule that decides, and where it may lead. Nothing else is legal."""
 

@@ -31,7 +31,7 @@ from sp00ky_core.runner.services import ExtensionWork, RunnerSide
 from sp00ky_core.stores.event_loop import LoopStore
 from sp00ky_core.stores.named_jobs import NamedJobs
 from sp00ky_core.stores.transactional.extension import keyed
-from sp00ky_core.stores.transitions import kill, redrive, report_settled
+from sp00ky_core.stores.transitions import kill, report_settled, retry
 
 __all__ = ["Extensions"]
 
@@ -58,7 +58,7 @@ class Jobs:
 
     async def retry(self, job_ids: Sequence[str]) -> Sequence[OperatorResult]:
         """See ``ExtensionJobs.retry``."""
-        return await self._reported(await redrive(self._context.store.here(), job_ids))
+        return await self._reported(await retry(self._context.store.here(), job_ids))
 
     async def _reported(self, results: Sequence[OperatorResult]) -> Sequence[OperatorResult]:
         await report_settled(self._context.named, self._context.hooks, results)

@@ -16,12 +16,13 @@ from typing import Any, Self, TypeVar, Unpack, overload
 from sp00ky_core.config import Config
 from sp00ky_core.encoding.json_bytes import Payload
 from sp00ky_core.errors import CallUnsupported, OptionInvalid, StoreClosed
+from sp00ky_core.former_names import says_former_names
 from sp00ky_core.job.job import Job, JobOptions, NewJob
 from sp00ky_core.job.options import expect
 from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
 from sp00ky_core.outbox.operators.bulk import BulkResult, check_id
 from sp00ky_core.outbox.operators.copies import CopyMatchingOptions, CopyOptions
-from sp00ky_core.outbox.operators.jobs import MatchingOptions, RedriveMatchingOptions, RedriveOptions
+from sp00ky_core.outbox.operators.jobs import MatchingOptions, RetryMatchingOptions, RetryOptions
 from sp00ky_core.outbox.operators.redaction import EraseOptions, RedactionResult, RedactOptions
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.queries import FindOptions
@@ -142,6 +143,7 @@ def _wait_for(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop
         future.cancel()  # of an interrupted caller; one that is done stays as it is
 
 
+@says_former_names
 class SyncOutbox(EnqueueStatements):
     """The jobs of one sp00ky.yml, for synchronous code: Django, Flask, scripts.
 
@@ -268,14 +270,14 @@ class SyncOutbox(EnqueueStatements):
         return self.do(lambda outbox: outbox.kill(*job_ids, **options))
 
     @overload
-    def redrive(self, *job_ids: str, **options: Unpack[RedriveOptions]) -> list[OperatorResult]: ...
+    def retry(self, *job_ids: str, **options: Unpack[RetryOptions]) -> list[OperatorResult]: ...
 
     @overload
-    def redrive(self, **matching: Unpack[RedriveMatchingOptions]) -> BulkResult: ...
+    def retry(self, **matching: Unpack[RetryMatchingOptions]) -> BulkResult: ...
 
-    def redrive(self, *job_ids: str, **options: Any) -> Any:
-        """Make failed jobs pending again, with all their retries; see ``Outbox.redrive``."""
-        return self.do(lambda outbox: outbox.redrive(*job_ids, **options))
+    def retry(self, *job_ids: str, **options: Any) -> Any:
+        """Make failed jobs pending again, with all their retries; see ``Outbox.retry``."""
+        return self.do(lambda outbox: outbox.retry(*job_ids, **options))
 
     @overload
     def copy(self, *job_ids: str, **options: Unpack[CopyOptions]) -> list[Job]: ...

@@ -199,8 +199,8 @@ def sp00ky_attempt_finished(attempt: Attempt, outcome: Outcome, seconds: float) 
 def sp00ky_job_settled(job: Job, transition: Transition) -> None:
     """Observe a durable transition; ``job`` is as it was claimed, of a reclaim or a kill as it is now.
 
-    Fires after the commit, once, in the process that wrote it (reclaims and kills included; a redrive and a
-    reschedule fire nothing). The return value is ignored. Raising changes nothing.
+    Fires after the commit, once, in the process that wrote it (reclaims and kills included; an operator's
+    retry and reschedule fire nothing). The return value is ignored. Raising changes nothing.
     """
 
 

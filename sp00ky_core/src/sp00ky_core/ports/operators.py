@@ -30,7 +30,7 @@ class OperatorFate(StrEnum):
     """The fate of a job that an operator named."""
 
     KILLED = "killed"
-    REDRIVEN = "redriven"
+    RETRIED = "retried"
     CLEARED = "cleared"
     RESCHEDULED = "rescheduled"
     COPIED = "copied"
@@ -49,7 +49,7 @@ class OperatorResult:
         job_id: The job's id.
         fate: What became of it.
         problem: Why it wasn't done, in words.
-        transition: What was written of a kill or a redrive.
+        transition: What was written of a kill or a retry.
     """
 
     job_id: str
@@ -109,7 +109,7 @@ class Act:
     """An operator's act that is about to be done.
 
     Attributes:
-        action: ``kill``, ``redrive``, ``clear``, ``reschedule``, ``pause``, ``resume``, ``drain``, ...
+        action: ``kill``, ``retry``, ``clear``, ``reschedule``, ``pause``, ``resume``, ``drain``, ...
         selection: What it is done to: ``ids``, or the conditions of a filter, or ``backend``; JSON values.
         actor: Who does it, as the client says: this is a log, no evidence.
         via: ``cli``, ``python``, ``dashboard``.

@@ -88,7 +88,7 @@ class SettleFate(StrEnum):
     LEASE_LOST = "lease_lost"  # another runner has the row now, or it is gone; nothing was written
     BUSY = "busy"  # nothing was written yet, try again: another client's transaction holds the row, or
     # the database refuses to write it in any form (``problem`` says why)
-    DUPLICATE = "duplicate"  # of a redrive only: another job with its dedup_key isn't terminal
+    DUPLICATE = "duplicate"  # an operator's retry only: another job with its dedup_key isn't terminal
 
     __hash__ = str.__hash__  # Enum's is written in Python, and a runner looks each fate up
 

@@ -247,8 +247,8 @@ class Store(Protocol):
 
         A row that the database refuses is isolated: it is settled without its result, or without its error
         entry, or failed with the database's reason, and the others are written. ``written`` says which.
-        (But a redrive or a reschedule leaves the row as it is then.) A redrive whose ``dedup_key`` another
-        job has that isn't terminal is ``duplicate``.
+        (But an operator's retry or reschedule leaves the row as it is then.) A retry whose ``dedup_key``
+        another job has that isn't terminal is ``duplicate``.
         """
 
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Kill, redrive, reschedule and clear jobs by their ids: read, decide, write under a guard."""
+"""Kill, retry, reschedule and clear jobs by their ids: read, decide, write under a guard."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import attrs
 
 from sp00ky_core.errors import IllegalTransition, Sp00kyError
 from sp00ky_core.job.job import Job
-from sp00ky_core.job.state_machine import Event, Killed, Redriven, Rescheduled
+from sp00ky_core.job.state_machine import Event, Killed, Rescheduled, Retried
 from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import (
     JobQuery,
@@ -26,7 +26,7 @@ from sp00ky_core.stores.decisions import settlement_of
 from sp00ky_core.stores.ids import chunks
 from sp00ky_core.stores.named_jobs import Find, NamedJobs
 
-__all__ = ["KILL_REASON", "clear", "kill", "redrive", "report_settled", "reschedule"]
+__all__ = ["KILL_REASON", "clear", "kill", "retry", "report_settled", "reschedule"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ async def kill(store: Store, job_ids: Sequence[str], *, reason: str = KILL_REASO
     return [results[job_id] for job_id in job_ids]
 
 
-async def redrive(
+async def retry(
     store: Store,
     job_ids: Sequence[str],
     *,
@@ -55,8 +55,8 @@ async def redrive(
     """Make failed jobs pending again, each due after its delay in seconds (None: at once). In order."""
     events: dict[str, Event] = {}
     for job_id, delay in zip(job_ids, delays or [0.0] * len(job_ids), strict=True):
-        events.setdefault(job_id, Redriven(resend_unknown=resend_unknown, delay=delay))
-    results = await _transit(store, events, OperatorFate.REDRIVEN)
+        events.setdefault(job_id, Retried(resend_unknown=resend_unknown, delay=delay))
+    results = await _transit(store, events, OperatorFate.RETRIED)
     return [results[job_id] for job_id in job_ids]
 
 

@@ -128,7 +128,7 @@ class Tables:
     def grants(self) -> list[str]:
         """Return the GRANTs of three roles: one that enqueues, one that runs, one that operates.
 
-        An operator finds, counts, kills, redrives, reschedules, copies, redacts, imports and clears jobs,
+        An operator finds, counts, kills, retries, reschedules, copies, redacts, imports and clears jobs,
         pauses backends, asks runners to drain, and defines, fires and pauses schedules; each act is written
         down.
         """

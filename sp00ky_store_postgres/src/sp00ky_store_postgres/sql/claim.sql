@@ -109,7 +109,7 @@ LIMIT {{limit}}
 
 -- name: ready_and_heads
 -- Jobs with and without ordering keys, a higher priority first, then the oldest. Of those with a key the first of each
--- counts, if it is due, while no other job of the key is processing (a redrive may have put one before that), and no
+-- counts, if it is due, while no other job of the key is processing (a retry may have put one before that), and no
 -- request of a lost or a killed one may be under way. NOT IN is hashed, whatever kinds of joins the session allows.
 SELECT either.place, either.priority, either.run_at, either.id
 FROM (

@@ -35,7 +35,7 @@ async def test_each_act_is_one_entry(outbox: Outbox) -> None:
     said: Any = {"reason": "a wrong deploy", "actor": "eve"}
     await outbox.reschedule(one, at=AT, priority=2, **said)
     await outbox.kill(one, two, "job:none", **said)
-    await outbox.redrive(one, resend_unknown=True, over=timedelta(minutes=1), **said)
+    await outbox.retry(one, resend_unknown=True, over=timedelta(minutes=1), **said)
     await outbox.clear(two, **said)
     await outbox.pause("api", duration=timedelta(minutes=10), **said)
     await outbox.resume("api", **said)
@@ -45,7 +45,7 @@ async def test_each_act_is_one_entry(outbox: Outbox) -> None:
     assert entries == [
         ("reschedule", {"ids": [one], "run_at": "2030-01-01T12:00:00Z", "priority": 2}, 1),
         ("kill", {"ids": [one, two, "job:none"]}, 2),
-        ("redrive", {"ids": [one], "resend_unknown": True, "over": 60.0}, 1),
+        ("retry", {"ids": [one], "resend_unknown": True, "over": 60.0}, 1),
         ("clear", {"ids": [two]}, 1),
         ("pause", {"backend": "api", "duration": 600.0}, 0),
         ("resume", {"backend": "api"}, 0),
@@ -55,6 +55,13 @@ async def test_each_act_is_one_entry(outbox: Outbox) -> None:
         assert (entry.reason, entry.actor, entry.via) == ("a wrong deploy", "eve", "python")
         assert entry.host == socket.gethostname()
         assert entry.ended_at is not None
+
+
+async def test_an_entry_of_0_3_is_shown_as_it_is(outbox: Outbox) -> None:
+    redriven = Act(action="redrive", selection={"ids": ["job:1"]}, via="cli", host="old", actor="eve")
+    await outbox.store.update_audit(await outbox.store.start_audit(redriven), count=1, ended=True)
+    entry = await latest(outbox)
+    assert (entry.action, entry.count, entry.selection) == ("redrive", 1, {"ids": ["job:1"]})
 
 
 async def test_what_cannot_be_written_down_is_not_done(

@@ -1,4 +1,4 @@
-"""Killing, redriving and clearing by conditions: what is done, what is refused, and in which batches."""
+"""Killing, retrying and clearing by conditions: what is done, what is refused, and in which batches."""
 
 from collections.abc import Sequence
 
@@ -42,7 +42,7 @@ async def test_what_a_filter_cannot_mean_is_refused(outbox: Outbox) -> None:
     with pytest.raises(OptionInvalid, match="status is 'failed'; expected pending or processing"):
         await outbox.kill(filter=JobFilter(status=JobStatus.FAILED))
     with pytest.raises(OptionInvalid, match="expected failed"):
-        await outbox.redrive(filter=JobFilter(status=JobStatus.SUCCESS))
+        await outbox.retry(filter=JobFilter(status=JobStatus.SUCCESS))
     with pytest.raises(OptionInvalid, match="expected success or failed"):
         await outbox.clear(filter=JobFilter(status=JobStatus.PENDING))
     with pytest.raises(OptionInvalid, match="a JobFilter"):

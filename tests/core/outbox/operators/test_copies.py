@@ -101,5 +101,5 @@ async def test_what_was_redacted_needs_another_payload(outbox: Outbox) -> None:
         await outbox.copy(redacted.id)
     (copy,) = await outbox.copy(redacted.id, payload={"id": 3})
     assert copy.payload == {"id": 3}
-    (refused,) = await outbox.redrive(redacted.id)
+    (refused,) = await outbox.retry(redacted.id)
     assert "redacted" in (refused.problem or "")

@@ -12,7 +12,7 @@ from sp00ky_core.outbox.operators import bulk
 
 
 async def waits(outbox: Outbox) -> list[float]:
-    """Seconds from each redrive to when the job is due, the next one first."""
+    """Seconds from each retry to when the job is due, the next one first."""
     jobs = await outbox.find(limit=1_000)
     found = [(job.run_at, job.updated_at) for job in jobs]
     return sorted((due - at).total_seconds() for due, at in found if due and at)
@@ -20,7 +20,7 @@ async def waits(outbox: Outbox) -> list[float]:
 
 async def test_named_jobs_become_due_evenly(outbox: Outbox) -> None:
     ids = await ended(outbox, 5)
-    await outbox.redrive(*ids, over=timedelta(minutes=10))
+    await outbox.retry(*ids, over=timedelta(minutes=10))
     assert [round(wait) for wait in await waits(outbox)] == [0, 120, 240, 360, 480]
 
 
@@ -28,7 +28,7 @@ async def test_an_option_that_cannot_be_is_refused(outbox: Outbox) -> None:
     ids, act, matching = await ended(outbox, 1), dict[str, Any], JobFilter()
     for over in (timedelta(seconds=-1), 600, timedelta(days=10_000)):
         with pytest.raises(OptionInvalid, match="over is"):
-            await outbox.redrive(*ids, **act(over=over))
+            await outbox.retry(*ids, **act(over=over))
     with pytest.raises(OptionInvalid, match="resend_unknown is True; expected left out: `kill` has no such"):
         await outbox.kill(*ids, **act(resend_unknown=True))
     for action, option in ((bulk.RESCHEDULE, "resend_unknown"), (bulk.CLEAR, "at"), (bulk.COPY, "reason")):

@@ -17,8 +17,8 @@ from sp00ky_core.outbox.operators.bulk import (
     ERASE,
     KILL,
     REDACT,
-    REDRIVE,
     RESCHEDULE,
+    RETRY,
     Action,
     last_of,
 )
@@ -111,8 +111,8 @@ async def _at_once(operate: Callable[[], Awaitable[Sequence[object]]]) -> Steps:
 
 
 JOB_ACTS = {
-    "redrive": JobAct(
-        action=REDRIVE,
+    "retry": JobAct(
+        action=RETRY,
         verb="Retry",
         done="retried",
         text="They become pending again, with all their retries.",

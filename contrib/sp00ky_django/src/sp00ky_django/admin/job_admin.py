@@ -134,7 +134,7 @@ class JobAdmin(admin.ModelAdmin):
     @admin.action(description="Retry the selected jobs that failed", permissions=["operate"])
     def retry(self, request: Any, queryset: Any) -> None:
         """Make failed jobs pending again."""
-        self._operate(request, queryset, outbox.redrive, "retried")
+        self._operate(request, queryset, outbox.retry, "retried")
 
     @admin.action(description="Kill the selected jobs that haven't ended", permissions=["operate"])
     def kill(self, request: Any, queryset: Any) -> None:

@@ -24,7 +24,7 @@ from sp00ky_core.errors import JobNotFound, StoreError, StoreUnavailable
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, Store, StoreOptions
-from sp00ky_core.stores.transitions import clear, kill, redrive
+from sp00ky_core.stores.transitions import clear, kill, retry
 
 __all__ = ["ErrorConformance"]
 
@@ -39,7 +39,7 @@ CALLS: Mapping[str, Callable[[Store, str], Awaitable[object]]] = {
     "reclaim": lambda store, job_id: store.reclaim(silent(RUNNER)),
     "overdue": lambda store, job_id: store.overdue([RUNNER]),
     "kill": lambda store, job_id: kill(store, [job_id]),
-    "redrive": lambda store, job_id: redrive(store, [job_id]),
+    "retry": lambda store, job_id: retry(store, [job_id]),
     "clear": lambda store, job_id: clear(store, [job_id]),
     "prune": lambda store, job_id: store.prune(),
     "get": lambda store, job_id: store.get(job_id),

@@ -25,7 +25,7 @@ from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import DEFERRED_NAMES, THROTTLED, Delivered, Undelivered
 from sp00ky_core.job.state_machine import MAX_ERRORS, Deferred, Event
 from sp00ky_core.ports import SettleFate, Store
-from sp00ky_core.stores.transitions import kill, redrive
+from sp00ky_core.stores.transitions import kill, retry
 
 __all__ = ["DeferConformance"]
 
@@ -88,12 +88,12 @@ class DeferConformance(StoreHarness):
         await store.reclaim(silent(RUNNER))
         assert (await store.get(job.id)).deferred_since is None
 
-    async def test_a_kill_and_a_redrive_end_the_row(self, store: Store) -> None:
+    async def test_a_kill_and_a_retry_end_the_row(self, store: Store) -> None:
         job = await self.settled(store, await self.claimed(store), deferral(100))
         await kill(store, [job.id])
         killed = await store.get(job.id)
         assert (killed.status, killed.deferred_since) == (JobStatus.FAILED, None)
-        await redrive(store, [job.id])
+        await retry(store, [job.id])
         assert (await store.get(job.id)).deferred_since is None
 
     async def test_a_claim_that_was_never_started_ends_no_wait(self, store: Store) -> None:

@@ -10,7 +10,7 @@ from sp00ky_conformance.store.harness import StoreHarness, failure
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.state_machine import Expired
 from sp00ky_core.ports import OperatorFate, Store
-from sp00ky_core.stores.transitions import redrive
+from sp00ky_core.stores.transitions import retry
 
 __all__ = ["ExpiryConformance"]
 
@@ -50,8 +50,8 @@ class ExpiryConformance(StoreHarness):
         assert (entry.name, entry.code) == ("expired", 0)
         assert await self.claim(store) == []
 
-    async def test_a_redrive_leaves_the_expiry_alone(self, store: Store) -> None:
+    async def test_a_retry_leaves_the_expiry_alone(self, store: Store) -> None:
         job = await self.settled(store, await self.claimed(store, expires_at=AT), Expired())
-        (result,) = await redrive(store, [job.id])
-        assert result.fate is OperatorFate.REDRIVEN
+        (result,) = await retry(store, [job.id])
+        assert result.fate is OperatorFate.RETRIED
         assert (await store.get(job.id)).expires_at == AT

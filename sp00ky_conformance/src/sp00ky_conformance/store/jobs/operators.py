@@ -1,4 +1,4 @@
-"""``kill``, ``redrive``, ``clear`` and ``prune``."""
+"""``kill``, ``retry``, ``clear`` and ``prune``."""
 
 # ruff: noqa: D102  # a test's name says what it promises
 
@@ -24,9 +24,9 @@ from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, OperatorFate, SettleFate, Store, StoreOptions
-from sp00ky_core.stores.transitions import clear, kill, redrive
+from sp00ky_core.stores.transitions import clear, kill, retry
 
-__all__ = ["ClearConformance", "KillConformance", "RedriveConformance"]
+__all__ = ["ClearConformance", "KillConformance", "RetryConformance"]
 
 
 class KillConformance(StoreHarness):
@@ -40,10 +40,10 @@ class KillConformance(StoreHarness):
         assert killed.transition.error is not None
         assert (killed.transition.error.name, killed.transition.error.reason) == ("killed", "enough")
         (refused,) = await kill(store, [job.id])
-        (redriven,) = await redrive(store, [job.id])
+        (retried,) = await retry(store, [job.id])
         assert refused.transition is None
-        assert redriven.transition is not None
-        assert redriven.transition.to is JobStatus.PENDING
+        assert retried.transition is not None
+        assert retried.transition.to is JobStatus.PENDING
 
     async def test_a_pending_job_fails(self, store: Store) -> None:
         (added,) = await self.add(store)
@@ -86,7 +86,7 @@ class KillConformance(StoreHarness):
         assert fates == [missing, OperatorFate.KILLED, missing, OperatorFate.KILLED, missing, missing]
 
 
-class RedriveConformance(StoreHarness):
+class RetryConformance(StoreHarness):
     """An operator has a failed job tried again."""
 
     async def failed(self, store: Store, **fields: Any) -> Job:
@@ -97,8 +97,8 @@ class RedriveConformance(StoreHarness):
         job = await self.settled(store, await self.claimed(store, max_retries=1), failure())
         (again,) = await self.claim(store)
         failed = await self.settled(store, again, failure())
-        (result,) = await redrive(store, [failed.id])
-        assert (result.job_id, result.fate) == (failed.id, OperatorFate.REDRIVEN)
+        (result,) = await retry(store, [failed.id])
+        assert (result.job_id, result.fate) == (failed.id, OperatorFate.RETRIED)
         job = await store.get(failed.id)
         assert (job.status, job.retries, job.errors) == (JobStatus.PENDING, 0, failed.errors)
         assert (job.lease_epoch, job.lease_until) == (failed.lease_epoch + 1, None)
@@ -110,49 +110,49 @@ class RedriveConformance(StoreHarness):
     async def test_a_job_killed_in_flight_waits_for_its_lease(self, store: Store) -> None:
         job = await store.get((await self.claimed(store)).id)
         await kill(store, [job.id])
-        await redrive(store, [job.id])
-        redriven = await store.get(job.id)
-        assert redriven.run_at == redriven.lease_until == job.lease_until
+        await retry(store, [job.id])
+        retried = await store.get(job.id)
+        assert retried.run_at == retried.lease_until == job.lease_until
         assert await self.claim(store) == []
         assert (await store.next_due([API]) or 0) > 30
 
-    async def test_only_a_failed_job_is_redriven(self, store: Store) -> None:
+    async def test_only_a_failed_job_is_retried(self, store: Store) -> None:
         success = await self.ended(store)
         processing = await store.get((await self.claimed(store)).id)
         (pending,) = await self.add(store)
         jobs = [success, processing, pending]
-        results = await redrive(store, [job.id for job in jobs])
+        results = await retry(store, [job.id for job in jobs])
         assert {result.fate for result in results} == {OperatorFate.ILLEGAL}
         assert all(result.problem for result in results)
         assert [await store.get(job.id) for job in jobs] == jobs
 
-    async def test_an_unknown_job_is_not_redriven(self, store: Store) -> None:
-        (result,) = await redrive(store, ["nowhere:1"])
+    async def test_an_unknown_job_is_not_retried(self, store: Store) -> None:
+        (result,) = await retry(store, ["nowhere:1"])
         assert result.fate is OperatorFate.NOT_FOUND
 
     async def test_a_key_that_another_job_holds_refuses_it(self, store: Store) -> None:
         failed = await self.failed(store, dedup_key="k")
         (other,) = await self.add(store, dedup_key="k")
-        (result,) = await redrive(store, [failed.id])
+        (result,) = await retry(store, [failed.id])
         assert result.fate is OperatorFate.DUPLICATE
         assert await store.get(failed.id) == failed
         await kill(store, [other.id])
-        (result,) = await redrive(store, [failed.id])
-        assert result.fate is OperatorFate.REDRIVEN
+        (result,) = await retry(store, [failed.id])
+        assert result.fate is OperatorFate.RETRIED
 
-    async def test_a_redriven_job_holds_its_key(self, store: Store) -> None:
+    async def test_a_retried_job_holds_its_key(self, store: Store) -> None:
         failed = await self.failed(store, dedup_key="k")
-        await redrive(store, [failed.id])
+        await retry(store, [failed.id])
         (again,) = await self.add(store, dedup_key="k")
         assert again.id == failed.id
 
-    async def test_of_two_with_one_key_one_is_redriven(self, store: Store) -> None:
+    async def test_of_two_with_one_key_one_is_retried(self, store: Store) -> None:
         jobs = [await self.failed(store, dedup_key="k") for _ in range(2)]
         free = await self.failed(store)
-        results = await redrive(store, [*(job.id for job in jobs), free.id])
+        results = await retry(store, [*(job.id for job in jobs), free.id])
         fates = [result.fate for result in results]
-        assert sorted(fates[:2]) == [OperatorFate.DUPLICATE, OperatorFate.REDRIVEN]
-        assert fates[2] is OperatorFate.REDRIVEN
+        assert sorted(fates[:2]) == [OperatorFate.DUPLICATE, OperatorFate.RETRIED]
+        assert fates[2] is OperatorFate.RETRIED
 
     async def test_an_unknown_outcome_that_must_not_repeat_needs_a_word(self, store: Store) -> None:
         job = await self.claimed(store, max_retries=0)
@@ -166,17 +166,17 @@ class RedriveConformance(StoreHarness):
 
     async def test_a_known_outcome_needs_none(self, store: Store) -> None:
         failed = await self.failed(store)
-        (result,) = await redrive(store, [failed.id])
-        assert result.fate is OperatorFate.REDRIVEN
+        (result,) = await retry(store, [failed.id])
+        assert result.fate is OperatorFate.RETRIED
 
     async def _needs_a_word(self, store: Store, job_id: str) -> None:
         before = await store.get(job_id)
-        (refused,) = await redrive(store, [job_id])
+        (refused,) = await retry(store, [job_id])
         assert refused.fate is OperatorFate.ILLEGAL
         assert "resend_unknown" in (refused.problem or "")
         assert await store.get(job_id) == before
-        (result,) = await redrive(store, [job_id], resend_unknown=True)
-        assert result.fate is OperatorFate.REDRIVEN
+        (result,) = await retry(store, [job_id], resend_unknown=True)
+        assert result.fate is OperatorFate.RETRIED
         assert (await store.get(job_id)).status is JobStatus.PENDING
 
 

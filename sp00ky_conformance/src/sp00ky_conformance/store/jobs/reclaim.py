@@ -21,7 +21,7 @@ from sp00ky_conformance.store.harness import (
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import OperatorFate, SettleFate, Settlement, Store, StoreOptions
-from sp00ky_core.stores.transitions import redrive
+from sp00ky_core.stores.transitions import retry
 
 __all__ = ["ReclaimConformance"]
 
@@ -120,7 +120,7 @@ class ReclaimConformance(StoreHarness):
         await store.reclaim(silent(RUNNER))
         job = await store.get(claimed.id)
         assert (job.status, job.retries, job.max_retries) == (JobStatus.FAILED, 0, 4)
-        (refused,) = await redrive(store, [job.id])
+        (refused,) = await retry(store, [job.id])
         assert refused.fate is OperatorFate.ILLEGAL
 
     @needs("change_row")
@@ -128,7 +128,7 @@ class ReclaimConformance(StoreHarness):
         claimed = await self.claimed(hasty, max_retries=0)
         await eventually(lambda: hasty.reclaim({}))
         await self.change_row(hasty, claimed.id, {"max_retries": 1})
-        await redrive(hasty, [claimed.id], resend_unknown=True)
+        await retry(hasty, [claimed.id], resend_unknown=True)
         await eventually(lambda: self.claim(hasty))
         await eventually(lambda: hasty.reclaim({}))
         assert (await hasty.get(claimed.id)).status is JobStatus.PENDING

@@ -17,7 +17,7 @@ from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.job.redaction import redacted, without_keys
 from sp00ky_core.ports import JobQuery, Store, StoreOptions
 from sp00ky_core.stores.ids import new_key
-from sp00ky_core.stores.transitions import redrive
+from sp00ky_core.stores.transitions import retry
 
 __all__ = ["ImportConformance", "RedactConformance"]
 
@@ -103,11 +103,11 @@ class ImportConformance(StoreHarness):
         assert claimed.keys() == {first.id, plain.id}
         assert (claimed[plain.id].lease_epoch, claimed[plain.id].retries) == (5, 1)
 
-    async def test_what_has_ended_can_be_redriven(self, store: Store, options: StoreOptions) -> None:
+    async def test_what_has_ended_can_be_retried(self, store: Store, options: StoreOptions) -> None:
         job = self.elsewhere(store, options, status=JobStatus.FAILED, lease_epoch=3, dedup_key="d")
         await store.import_jobs([job])
         assert await self.claim(store) == []
-        await redrive(store, [job.id])
+        await retry(store, [job.id])
         assert [claimed.id for claimed in await eventually(lambda: self.claim(store))] == [job.id]
 
     async def test_a_new_one_gets_its_times_here(self, store: Store, options: StoreOptions) -> None:
@@ -188,7 +188,7 @@ class RedactConformance(StoreHarness):
         assert (stored.dedup_key, stored.ordering_key, stored.assigned_to) == (None, None, None)
         assert (stored.payload, stored.status, stored.updated_at) == (job.payload, job.status, job.updated_at)
         assert await store.find(JobQuery(assigned_to="user:7")) == []
-        (result,) = await redrive(store, [job.id])
+        (result,) = await retry(store, [job.id])
         assert "redacted" in (result.problem or "")
 
     async def test_only_what_has_ended_as_it_was_read_is_written(
@@ -196,7 +196,7 @@ class RedactConformance(StoreHarness):
     ) -> None:
         ended = await self.ended(store, failure(retryable=False))
         processing = await store.get((await self.claimed(store)).id)
-        await redrive(store, [ended.id])
+        await retry(store, [ended.id])
         (pending,) = await self.add(store)
         again = await self.ended(store, backend=MAIL)
         assert again.is_terminal

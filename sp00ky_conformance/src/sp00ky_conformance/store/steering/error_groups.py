@@ -11,7 +11,7 @@ from sp00ky_conformance.store.harness import MAIL, StoreHarness, eventually, fai
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Undelivered
 from sp00ky_core.job.state_machine import Deferred, Expired
 from sp00ky_core.ports import JobFilter, Store, StoreOptions
-from sp00ky_core.stores.transitions import kill, redrive
+from sp00ky_core.stores.transitions import kill, retry
 
 __all__ = ["ErrorGroupConformance"]
 
@@ -135,9 +135,9 @@ class ErrorGroupConformance(StoreHarness):
         groups = [group for group in await store.errors() if group.path != "/odd"]
         assert [(group.example, group.count) for group in groups] == [(job.id, 1)]
 
-    async def test_what_was_redriven_and_delivered_is_no_error(self, store: Store) -> None:
+    async def test_what_was_retried_and_delivered_is_no_error(self, store: Store) -> None:
         job = await self.ended(store, failure(retryable=False))
-        await redrive(store, [job.id])
+        await retry(store, [job.id])
         (again,) = await eventually(lambda: self.claim(store))
         assert (await self.settled(store, again, Delivered())).errors == job.errors
         assert await store.errors() == []

@@ -31,7 +31,7 @@ from sp00ky_core.gate.breaker import BreakerState
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import JobQuery, Store, StoreOptions
-from sp00ky_core.stores.transitions import kill, redrive, reschedule
+from sp00ky_core.stores.transitions import kill, reschedule, retry
 
 __all__ = ["InFlightConformance", "InFlightSharedConformance"]
 
@@ -154,12 +154,12 @@ class InFlightConformance(StoreHarness):
             await kill(store, [job.id])
             assert await self.claim(store) == []
 
-    async def test_a_killed_attempt_counts_after_a_redrive_too(self, options: StoreOptions) -> None:
+    async def test_a_killed_attempt_counts_after_a_retry_too(self, options: StoreOptions) -> None:
         async with self.narrow(options, 1) as store:
             await self.add(store, 2)
             (job,) = await self.claim(store)
             await kill(store, [job.id])
-            await redrive(store, [job.id])
+            await retry(store, [job.id])
             assert await self.claim(store) == []
 
     async def test_a_job_that_was_never_sent_counts_for_nothing(self, options: StoreOptions) -> None:

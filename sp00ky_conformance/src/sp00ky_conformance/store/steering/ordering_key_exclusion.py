@@ -24,7 +24,7 @@ from sp00ky_conformance.store.harness import (
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import SettleFate, Store, StoreOptions
-from sp00ky_core.stores.transitions import kill, redrive
+from sp00ky_core.stores.transitions import kill, retry
 
 __all__ = ["CompetitionConformance", "ExclusionConformance"]
 
@@ -71,22 +71,22 @@ class ExclusionConformance(StoreHarness):
         assert following.id == second.id
         await self._came_after(hasty, following, killed)
 
-    async def test_a_killed_and_redriven_job_comes_again_after_its_lease(self, hasty: Store) -> None:
+    async def test_a_killed_and_retried_job_comes_again_after_its_lease(self, hasty: Store) -> None:
         job = await self.claimed(hasty, ordering_key=KEY)
         await self.add(hasty, ordering_key=KEY)
         await kill(hasty, [job.id])
         killed = await hasty.get(job.id)
-        await redrive(hasty, [job.id])
+        await retry(hasty, [job.id])
         (again,) = await eventually(lambda: self.claim(hasty))
         assert again.id == job.id
         await self._came_after(hasty, again, killed)
 
-    async def test_a_redrive_frees_no_key_before_the_lease_ends(self, store: Store) -> None:
+    async def test_a_retry_frees_no_key_before_the_lease_ends(self, store: Store) -> None:
         first = await self.claimed(store, ordering_key=KEY)
         await self.settled(store, first, failure(retryable=False))
         second = await self.claimed(store, ordering_key=KEY)
         await kill(store, [second.id])
-        await redrive(store, [first.id, second.id])
+        await retry(store, [first.id, second.id])
         assert await self.claim(store) == []
 
     async def test_a_lease_that_is_over_frees_no_key_before_it_is_reclaimed(self, hasty: Store) -> None:

@@ -12,7 +12,7 @@ from sp00ky_conformance.store.jobs.claim import LONG_AGO
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, OperatorFate, Store, StoreOptions
-from sp00ky_core.stores.transitions import kill, redrive
+from sp00ky_core.stores.transitions import kill, retry
 
 __all__ = ["ManyKeysConformance", "PlaceConformance"]
 
@@ -22,19 +22,19 @@ KEY = "thread:t1"
 class PlaceConformance(StoreHarness):
     """A job has one place among those of its key, and priority counts outside."""
 
-    async def test_a_redriven_job_takes_its_old_place(self, store: Store) -> None:
+    async def test_a_retried_job_takes_its_old_place(self, store: Store) -> None:
         first = await self._failed_head(store)
         await self.add(store, 2, ordering_key=KEY)
-        await redrive(store, [first.id])
+        await retry(store, [first.id])
         (again,) = await self.claim(store)
         assert (again.id, again.ordering_at) == (first.id, first.ordering_at)
 
-    async def test_a_redriven_job_waits_for_a_later_one_that_is_processing(self, store: Store) -> None:
+    async def test_a_retried_job_waits_for_a_later_one_that_is_processing(self, store: Store) -> None:
         first = await self._failed_head(store)
         second, third = await self.add(store, 2, ordering_key=KEY)
         (processing,) = await self.claim(store)
         assert processing.id == second.id
-        await redrive(store, [first.id])
+        await retry(store, [first.id])
         assert await self.claim(store) == []
         await self.settled(store, processing, Delivered())
         (again,) = await self.claim(store)
@@ -42,11 +42,11 @@ class PlaceConformance(StoreHarness):
         await self.settled(store, again, Delivered())
         assert [job.id for job in await self.claim(store)] == [third.id]
 
-    async def test_a_later_retry_waits_for_a_redriven_job(self, store: Store) -> None:
+    async def test_a_later_retry_waits_for_a_retried_job(self, store: Store) -> None:
         first = await self._failed_head(store)
         await self.add(store, ordering_key=KEY)
         (second,) = await self.claim(store)
-        await redrive(store, [first.id])
+        await retry(store, [first.id])
         await self.settled(store, second, failure())
         assert [job.id for job in await self.claim(store)] == [first.id]
 

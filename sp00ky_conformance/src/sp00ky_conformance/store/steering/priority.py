@@ -24,7 +24,7 @@ from sp00ky_conformance.store.steering.breakers import open_breaker
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.state_machine import Deferred
 from sp00ky_core.ports import JobQuery, Store, StoreOptions
-from sp00ky_core.stores.transitions import redrive
+from sp00ky_core.stores.transitions import retry
 
 __all__ = ["PriorityConformance"]
 
@@ -96,9 +96,9 @@ class PriorityConformance(StoreHarness):
         await store.reclaim(silent(RUNNER))
         await self._comes_back(store, job)
 
-    async def test_a_redrive_keeps_it(self, store: Store) -> None:
+    async def test_an_operators_retry_keeps_it(self, store: Store) -> None:
         job = await self.settled(store, await self._urgent(store), failure(retryable=False))
-        await redrive(store, [job.id])
+        await retry(store, [job.id])
         await self._comes_back(store, job)
 
     async def test_a_probe_obeys_it(self, store: Store) -> None:

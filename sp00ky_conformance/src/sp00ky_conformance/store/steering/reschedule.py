@@ -1,4 +1,4 @@
-"""``reschedule``, and ``redrive`` with delays: an operator changes when jobs are due."""
+"""``reschedule``, and ``retry`` with delays: an operator changes when jobs are due."""
 
 # ruff: noqa: D102  # a test's name says what it promises
 
@@ -15,9 +15,9 @@ from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import OperatorFate, Store, StoreOptions
-from sp00ky_core.stores.transitions import kill, redrive, reschedule
+from sp00ky_core.stores.transitions import kill, reschedule, retry
 
-__all__ = ["PutOffConformance", "RedriveDelayConformance", "RescheduleConformance"]
+__all__ = ["PutOffConformance", "RetryDelayConformance", "RescheduleConformance"]
 
 AT = datetime(2100, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 
@@ -122,41 +122,41 @@ class RescheduleConformance(StoreHarness):
         assert [job.id for job in await self.claim(store)] == [first.id]
 
 
-class RedriveDelayConformance(StoreHarness):
-    """Each job that is redriven is due after its own delay."""
+class RetryDelayConformance(StoreHarness):
+    """Each job that is retried is due after its own delay."""
 
     async def test_each_delay_is_that_of_its_job(self, store: Store) -> None:
         jobs = [
             await self.ended(store, failure(retryable=False), backend=(API, MAIL)[n % 2]) for n in range(4)
         ]
         delays = [300.0, 0.0, 100.0, 200.0]
-        results = await redrive(store, [job.id for job in jobs], delays=delays)
-        assert [result.fate for result in results] == [OperatorFate.REDRIVEN] * 4
+        results = await retry(store, [job.id for job in jobs], delays=delays)
+        assert [result.fate for result in results] == [OperatorFate.RETRIED] * 4
         await self._are_due_after(store, [job.id for job in jobs], delays)
         assert [job.id for job in await store.claim({API: 5, MAIL: 5}, "r")] == [jobs[1].id]
 
-    async def test_delays_are_not_moved_by_what_is_not_redriven(self, store: Store) -> None:
+    async def test_delays_are_not_moved_by_what_is_not_retried(self, store: Store) -> None:
         one = await self.ended(store, failure(retryable=False))
         success = await self.ended(store)
         other = await self.ended(store, failure(retryable=False))
         ids = ["nowhere:1", one.id, success.id, other.id]
-        results = await redrive(store, ids, delays=[1_000.0, 100.0, 2_000.0, 300.0])
+        results = await retry(store, ids, delays=[1_000.0, 100.0, 2_000.0, 300.0])
         assert [result.job_id for result in results] == ids
-        redriven, missing, illegal = (OperatorFate.REDRIVEN, OperatorFate.NOT_FOUND, OperatorFate.ILLEGAL)
-        assert [result.fate for result in results] == [missing, redriven, illegal, redriven]
+        retried, missing, illegal = (OperatorFate.RETRIED, OperatorFate.NOT_FOUND, OperatorFate.ILLEGAL)
+        assert [result.fate for result in results] == [missing, retried, illegal, retried]
         await self._are_due_after(store, [one.id, other.id], [100.0, 300.0])
         assert await store.get(success.id) == success
 
     async def test_the_later_of_a_delay_and_a_lease_counts(self, store: Store) -> None:
         jobs = [await store.get((await self.claimed(store)).id) for _ in range(2)]
         await kill(store, [job.id for job in jobs])
-        await redrive(store, [job.id for job in jobs], delays=[1.0, 3_600.0])
+        await retry(store, [job.id for job in jobs], delays=[1.0, 3_600.0])
         assert (await store.get(jobs[0].id)).run_at == jobs[0].lease_until
         await self._are_due_after(store, [jobs[1].id], [3_600.0])
 
     async def test_a_delay_is_in_what_is_returned(self, store: Store) -> None:
         job = await self.ended(store, failure(retryable=False))
-        (result,) = await redrive(store, [job.id], delays=[100.0])
+        (result,) = await retry(store, [job.id], delays=[100.0])
         assert result.transition is not None
         assert result.transition.delay == 100.0
 

@@ -1,4 +1,4 @@
-"""Kill, redrive or clear the jobs that meet conditions, in batches, with progress after each."""
+"""Kill, retry or clear the jobs that meet conditions, in batches, with progress after each."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = [
     "ERASE",
     "KILL",
     "REDACT",
-    "REDRIVE",
+    "RETRY",
     "RESCHEDULE",
     "Action",
     "last_of",
@@ -149,7 +149,7 @@ class BulkResult:
 
     Attributes:
         matched: Jobs that met the conditions when it began.
-        done: Jobs that were killed, redriven, cleared, ...
+        done: Jobs that were killed, retried, cleared, ...
         refused: Jobs that were refused, counted by why: ``duplicate``, ``illegal``, and ``changed`` where
             there are such.
         problem: The first refusal, in words.
@@ -240,7 +240,7 @@ Operate = Callable[[Sequence[str], BulkResult], Awaitable[Sequence[OperatorResul
 
 @attrs.frozen(kw_only=True)
 class Action:
-    """Describe an operation on jobs: kill, redrive, clear or reschedule.
+    """Describe an operation on jobs: kill, retry, clear or reschedule.
 
     Attributes:
         name: The method of ``Outbox``.
@@ -272,7 +272,7 @@ class Action:
 
 
 KILL = Action(name="kill", past="killed", statuses=(JobStatus.PENDING, JobStatus.PROCESSING))
-REDRIVE = Action(name="redrive", past="redriven", statuses=(JobStatus.FAILED,), oldest_first=True)
+RETRY = Action(name="retry", past="retried", statuses=(JobStatus.FAILED,), oldest_first=True)
 CLEAR = Action(name="clear", past="cleared", statuses=(JobStatus.SUCCESS, JobStatus.FAILED))
 RESCHEDULE = Action(name="reschedule", past="rescheduled", statuses=(JobStatus.PENDING,))
 COPY = Action(name="copy", past="copied", statuses=(JobStatus.SUCCESS, JobStatus.FAILED), oldest_first=True)

@@ -1,4 +1,4 @@
-"""Kill, redrive, reschedule and clear jobs; each act is written down."""
+"""Kill, retry, reschedule and clear jobs; each act is written down."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from sp00ky_core.outbox.operators.bulk import (
     CLEAR,
     DONE,
     KILL,
-    REDRIVE,
     RESCHEDULE,
+    RETRY,
     Action,
     BulkResult,
     Operate,
@@ -30,7 +30,7 @@ from sp00ky_core.outbox.operators.bulk import (
 )
 from sp00ky_core.outbox.queries import Queries
 from sp00ky_core.ports import Act, ActOptions, JobFilter, OperatorResult
-from sp00ky_core.stores.transitions import KILL_REASON, clear, kill, redrive, report_settled, reschedule
+from sp00ky_core.stores.transitions import KILL_REASON, clear, kill, report_settled, reschedule, retry
 
 
 class MatchingOptions(ActOptions, total=False):
@@ -45,8 +45,8 @@ class MatchingOptions(ActOptions, total=False):
     limit: int | None
 
 
-class RedriveOptions(ActOptions, total=False):
-    """Say how jobs are redriven; see ``Outbox.redrive``.
+class RetryOptions(ActOptions, total=False):
+    """Say how jobs are retried; see ``Outbox.retry``.
 
     Attributes:
         resend_unknown: Also those with ``max_retries = 0`` whose only request may have arrived.
@@ -57,8 +57,8 @@ class RedriveOptions(ActOptions, total=False):
     over: timedelta | None
 
 
-class RedriveMatchingOptions(RedriveOptions, MatchingOptions):
-    """Choose the jobs that meet conditions, and say how they are redriven."""
+class RetryMatchingOptions(RetryOptions, MatchingOptions):
+    """Choose the jobs that meet conditions, and say how they are retried."""
 
 
 class RescheduleOptions(ActOptions, total=False):
@@ -89,8 +89,8 @@ class Operation:
         action: What is done.
         reason: Why; of a kill it is written into each job's ``errors``, too.
         actor: Who does it, as they say.
-        resend_unknown: Of a redrive: also jobs whose only request may have arrived.
-        over: Of a redrive: the jobs become due evenly within so long; None: all at once.
+        resend_unknown: Of a retry: also jobs whose only request may have arrived.
+        over: Of a retry: the jobs become due evenly within so long; None: all at once.
         change: Of a reschedule.
     """
 
@@ -119,7 +119,7 @@ class Operation:
 
 OPTIONS: Mapping[Action, frozenset[str]] = {
     KILL: ActOptions.__optional_keys__,
-    REDRIVE: RedriveOptions.__optional_keys__,
+    RETRY: RetryOptions.__optional_keys__,
     CLEAR: ActOptions.__optional_keys__,
     RESCHEDULE: RescheduleOptions.__optional_keys__,
 }
@@ -195,12 +195,12 @@ class JobOperators(Queries):
         return await self._operate(KILL, job_ids, **options)
 
     @overload
-    async def redrive(self, *job_ids: str, **options: Unpack[RedriveOptions]) -> list[OperatorResult]: ...
+    async def retry(self, *job_ids: str, **options: Unpack[RetryOptions]) -> list[OperatorResult]: ...
 
     @overload
-    async def redrive(self, **matching: Unpack[RedriveMatchingOptions]) -> BulkResult: ...
+    async def retry(self, **matching: Unpack[RetryMatchingOptions]) -> BulkResult: ...
 
-    async def redrive(self, *job_ids: str, **options: Any) -> Any:
+    async def retry(self, *job_ids: str, **options: Any) -> Any:
         """Make failed jobs pending again, with all their retries; as ``kill`` otherwise.
 
         Of jobs that meet a filter the oldest comes first: jobs of one ``ordering_key`` take their old places.
@@ -211,7 +211,7 @@ class JobOperators(Queries):
                 request may have arrived. ``over``: they become due one after the other, evenly within so long
                 from now; None: all at once.
         """
-        return await self._operate(REDRIVE, job_ids, **options)
+        return await self._operate(RETRY, job_ids, **options)
 
     @overload
     async def clear(self, *job_ids: str, **act: Unpack[ActOptions]) -> list[OperatorResult]: ...
@@ -250,7 +250,7 @@ class JobOperators(Queries):
     ) -> AsyncGenerator[BulkResult, None]:
         """Do it to the jobs that meet conditions, in batches; yield how far it has come after each.
 
-        The arguments are those of ``kill``, ``redrive`` and ``reschedule``.
+        The arguments are those of ``kill``, ``retry`` and ``reschedule``.
 
         Raises:
             UnknownBackend: The filter names one that isn't configured.
@@ -309,10 +309,10 @@ class JobOperators(Queries):
             begun = now if begun is None else begun
             if operation.action is KILL:
                 return await self._kill(job_ids, operation.reason)
-            if operation.action is REDRIVE:
+            if operation.action is RETRY:
                 delays = operation.delays(len(job_ids), so_far, elapsed=now - begun)
                 unknown = operation.resend_unknown
-                results = await redrive(self.store, job_ids, resend_unknown=unknown, delays=delays)
+                results = await retry(self.store, job_ids, resend_unknown=unknown, delays=delays)
                 await self._reopen_runs(results)
                 return results
             if operation.change is not None:
@@ -330,9 +330,9 @@ class JobOperators(Queries):
     async def _reopen_runs(self, results: Sequence[OperatorResult]) -> None:
         from sp00ky_core.runner.maintenance.schedule_runs import reopen_runs  # noqa: PLC0415  # `jobs list` starts without
 
-        redriven = [result.job_id for result in results if result.fate in DONE]
+        retried = [result.job_id for result in results if result.fate in DONE]
         try:
-            if redriven and self.store.capabilities.schedules:
-                await reopen_runs(self.store, redriven)
+            if retried and self.store.capabilities.schedules:
+                await reopen_runs(self.store, retried)
         except Sp00kyError as error:  # the jobs are pending all the same
             logger.warning("schedules' runs don't say that their jobs are pending again: %s", error)

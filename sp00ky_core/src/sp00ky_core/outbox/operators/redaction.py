@@ -109,7 +109,7 @@ class JobRedaction(JobCopies):
         """Take payload, result, and the errors' reasons out of jobs that have ended.
 
         Their ids, times, statuses and codes stay, and say ``redacted_at``. A job that is redacted can't be
-        redriven any more, nor copied without another payload.
+        retried any more, nor copied without another payload.
 
         Args:
             job_ids: The jobs; or

@@ -43,7 +43,7 @@ from sp00ky_core.schedules.fire import DEADLINE_EXCEEDED, OpenRun, ended, failur
 logger: logging.Logger = logging.getLogger(__name__)
 
 UNDONE = (*OPEN_RUN, RunStatus.FAILED, RunStatus.KILLED, RunStatus.REPLACED)
-"""Statuses of runs whose jobs can be redriven: their end may not be written down yet."""
+"""Statuses of runs whose jobs can be retried: their end may not be written down yet."""
 
 
 async def reopen_runs(store: Store, job_ids: Sequence[str]) -> None:

@@ -77,7 +77,7 @@ async def _settle_together(
 ) -> set[int]:
     """Write the first settlement of each row that can be settled, in few statements; their numbers.
 
-    A redrive isn't among them, for one looks at those before it.
+    An operator's retry isn't among them, for it looks at those before it.
     """
     updates: dict[str, list[Update]] = {}
     together: dict[str, int] = {}

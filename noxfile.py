@@ -60,7 +60,7 @@ TESTS_OF = {
 Those of the command line deliver over HTTP and keep jobs in SurrealDB's embedded engine.
 """
 
-BESIDE = {DJANGO: ("sp00ky_store_postgres", SQLITE), ASGI: (HTTP,), TASKS: (HTTP, ASGI)}
+BESIDE = {DJANGO: ("sp00ky_store_postgres", SQLITE), ASGI: (HTTP,), TASKS: (HTTP, ASGI, SQLITE)}
 """Those that need others: one works on databases that Django has, one makes its requests as over HTTP, one
 runs in its loop."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import django
 from django.conf import settings
-from django.db import connections, transaction
+from django.db import transaction
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 
@@ -18,21 +18,19 @@ settings.configure(
     ROOT_URLCONF=__name__,
     ALLOWED_HOSTS=["*"],
     DATABASES={"default": DATABASE},
+    INSTALLED_APPS=["sp00ky_django"],
+    SP00KY={"CONFIG": HERE / "sp00ky.yml"},
 )
 django.setup()
 
 from shop import send_receipt  # noqa: E402
 
-from sp00ky_core.sync import SyncOutbox  # noqa: E402
-
-outbox = SyncOutbox.open(HERE / "sp00ky.yml")
+from sp00ky_django import outbox  # noqa: E402
 
 
 def order(request: HttpRequest, order: int) -> JsonResponse:
     with transaction.atomic():
-        connection = connections["default"]
-        enqueue = send_receipt.configure(connection=connection).enqueue
-        job = enqueue(outbox, order=order, email=request.GET["email"])
+        job = send_receipt.enqueue(outbox, order=order, email=request.GET["email"])
         if "fail" in request.GET:
             transaction.set_rollback(True)
     return JsonResponse({"job": job.id})

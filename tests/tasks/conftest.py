@@ -11,6 +11,7 @@ from sp00ky_core import Outbox, Plugins
 from sp00ky_core.plugins.registry import load_config
 from sp00ky_core.stores import memory as core_stores
 from sp00ky_core.testing import memory_outbox
+from sp00ky_store_sqlite import plugin as sqlite
 from sp00ky_tasks import plugin
 
 _number = count(1)
@@ -30,6 +31,7 @@ class Project:
         self.name = f"functions_{next(_number)}"
         self.plugins = Plugins()
         self.plugins.register(core_stores, name="core", distribution="sp00ky-core")
+        self.plugins.register(sqlite, name="sqlite", distribution="sp00ky-store-sqlite")
         self.plugins.register(plugin, name="tasks", distribution="sp00ky-tasks")
 
     def write(self, source: str, *, keys: str = "", url: str = "") -> ModuleType:
@@ -45,9 +47,9 @@ class Project:
         """The module, which was written."""
         return sys.modules[self.name]
 
-    def outbox(self) -> Outbox:
-        """Open its outbox, in memory."""
-        return Outbox.open(self.file, store="memory://", plugins=self.plugins)
+    def outbox(self, store: str = "memory://") -> Outbox:
+        """Open its outbox, by default in memory."""
+        return Outbox.open(self.file, store=store, plugins=self.plugins)
 
     def in_tests(self) -> Any:
         """Return the outbox that a test of an application has."""

@@ -18,10 +18,15 @@ def sp00ky(project: Project, *arguments: str) -> tuple[int, str]:
 
 
 def test_check_lists_them_and_call_runs_one(project: Project) -> None:
-    project.write("@tasks.task\ndef send(order: int, note='x') -> int: return order + 1")
+    project.write(
+        "@tasks.task\ndef send(order: int, note='x') -> int: return order + 1\n"
+        "@tasks.task(max_retries=0, timeout=1.5)\ndef once() -> None: ..."
+    )
     code, said = sp00ky(project, "check")
     line = f"shop: /send(order: int, note='x') -> int: {project.name}.send"
-    assert (code, f"{line}; without an annotation, so any JSON value: note" in said) == (0, True)
+    assert (code, f"{line}; without an annotation, so any JSON value: note\n" in said) == (0, True)
+    own = "max_retries 0, timeout 1.5, which a row that a client INSERTs has to say itself"
+    assert f"/once() -> None: {project.name}.once; {own}\n" in said
     code, said = sp00ky(project, "call", "shop", "/send", '{"order": 7}', "--wait", "--json")
     assert (code, json.loads(said)["result"]) == (0, 8)
 

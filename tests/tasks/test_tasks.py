@@ -1,5 +1,6 @@
 """What can be a task, and how one is enqueued."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +21,9 @@ def told(context: Context, n: int) -> tuple[str, int]: return context.job_id, n
 
 
 def gathers(*orders: int) -> None: ...
+
+
+def gathers_nothing() -> None: ...
 
 
 def positional(order: int, /) -> None: ...
@@ -43,6 +47,19 @@ def test_two_functions_of_one_name_are_both_named() -> None:
 def test_a_name_that_is_no_path_is_refused(name: str) -> None:
     with pytest.raises(TaskProblem, match="its name can't be a path"):
         Tasks("shop").task(name=name)(lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"max_retries": -1}, "max_retries is -1; expected an integer from 0 to 1000"),
+        ({"timeout": "1s"}, "timeout is '1s'; expected seconds"),
+        ({"max_retires": 1}, "a job has no option 'max_retires'; did you mean 'max_retries'"),
+    ],
+)
+def test_options_are_checked_at_import(options: Any, says: str) -> None:
+    with pytest.raises(TaskProblem, match=f"gathers_nothing: {re.escape(says)}"):
+        Tasks("shop").task(**options)(gathers_nothing)
 
 
 async def test_options_of_the_decorator_and_of_the_call(project: Project) -> None:

@@ -1,5 +1,6 @@
 """The suite of transports of any scheme, on functions in the test's own process."""
 
+import asyncio
 import json
 
 import pytest
@@ -35,6 +36,6 @@ class TestTasksTransport(TransportConformance):
 
     async def test_of_many_at_once_each_arrives(self, delivering: Transport, server: CollectingPeer) -> None:
         """As above."""
-        for n in range(20):
-            await delivering.deliver(self.attempt(server.url, self.delivered, payload={"n": n}))
+        attempts = [self.attempt(server.url, self.delivered, payload={"n": n}) for n in range(20)]
+        await asyncio.gather(*map(delivering.deliver, attempts))
         assert sorted(json.loads(request.body)["n"] for request in server.requests) == list(range(20))

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from sp00ky_core.backend.backend import Backend, load_backends
@@ -21,6 +22,7 @@ paths:
       operationId: addA
       requestBody: {content: {application/json: {schema: {properties: {n: {type: integer}}}}}}
   /b: {get: {}, put: {operationId: putB}}
+  /once: {post: {x-sp00ky-max-retries: 0, x-sp00ky-timeout: 2.5}}
   /bad:
     post: {operationId: putBad, parameters: [{in: query, name: q, schema: {type: string, pattern: '('}}]}
 """
@@ -78,3 +80,12 @@ def test_what_json_can_say_and_can_not_be_written_again_is_refused(backend: Back
 
 def test_an_escaped_backslash_before_a_number_is_no_nul(backend: Backend) -> None:
     assert validated(backend, NewJob(path="/a", payload={"x": "\\u0000"})).payload_json == rb'{"x":"\\u0000"}'
+
+
+def test_an_operation_says_how_its_jobs_are_tried(backend: Backend) -> None:
+    job = validated(backend, NewJob(path="/once"))
+    assert (job.max_retries, job.timeout) == (0, None)  # the backend isn't timeoutOverridable
+    config = attrs.evolve(backend.config, timeout_overridable=True)
+    backend = attrs.evolve(backend, config=config)
+    job, own = (validated(backend, NewJob(path="/once", **o)) for o in ({}, {"max_retries": 2, "timeout": 3}))
+    assert (job.max_retries, job.timeout, own.max_retries, own.timeout) == (0, 2.5, 2, 3)

@@ -43,6 +43,8 @@ def contract(folder: Path, paths: str, more: str = "") -> Contract:
         ("/a", "{post: {requestBody: {content: {multipart/mixed: {}}}}}", "it takes multipart/mixed"),
         ("/a", '{post: {requestBody: {content: {"multipart/a\\nb": {}}}}}', "it takes multipart/a b"),
         ("/a", "{get: {requestBody: {required: true}}}", "it requires a body, and a GET has none"),
+        ("/a", "{post: {x-sp00ky-max-retries: 1001}}", "x-sp00ky-max-retries is 1001; expected an integer"),
+        ("/a", "{post: {x-sp00ky-timeout: soon}}", "x-sp00ky-timeout is 'soon'; expected seconds"),
         ("a", "{post: {}}", "start with '/'"),
         ("/a?", "{post: {}}", "'?'"),
         ("/a?b=é", "{post: {}}", "percent-encoded"),

@@ -14,6 +14,7 @@ from sp00ky_transport_asgi.target import Target, TargetProblem
 
 __all__ = ["document_of", "signatures_of", "tasks_of"]
 
+_STATED = {"max_retries": "x-sp00ky-max-retries", "timeout": "x-sp00ky-timeout"}
 _REFERENCES = "#/components/schemas/{model}"
 
 
@@ -42,11 +43,12 @@ def document_of(backend: BackendConfig) -> Mapping[str, Any]:
         path: {
             "post": {
                 "operationId": path[1:],
+                **{key: task.options.get(name) for name, key in _STATED.items()},
                 "requestBody": {"required": True, **content[path, "validation"]},
                 "responses": {"200": {"description": "its result", **content[path, "serialization"]}},
             }
         }
-        for path, _ in tasks
+        for path, task in tasks
     }
     info, components = {"title": backend.name, "version": "1"}, {"schemas": shared.get("$defs", {})}
     return {"openapi": "3.1.0", "info": info, "paths": paths, "components": components}
@@ -58,5 +60,7 @@ def signatures_of(backend: BackendConfig) -> Sequence[str]:
     for path, task in tasks_of(backend).by_path.items():
         untyped = ", ".join(task.signature.untyped)
         more = f"; without an annotation, so any JSON value: {untyped}" if untyped else ""
+        if own := ", ".join(f"{name} {task.options[name]:g}" for name in _STATED if name in task.options):
+            more += f"; {own}, which a row that a client INSERTs has to say itself"
         lines.append(f"{path}{inspect.signature(task.function, eval_str=True)}: {task}{more}")
     return lines

@@ -8,9 +8,10 @@ from functools import cached_property, update_wrapper
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from sp00ky_core.contract import path_problem
-from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.errors import OptionInvalid, Sp00kyError
 from sp00ky_core.hints import nearest
 from sp00ky_core.job.job import JobOptions
+from sp00ky_core.outbox.enqueue import new_job_of
 from sp00ky_tasks.context import Context, parameters_of
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class Task(Generic[P, R]):
         self.path: str = path
         self.retry_on: tuple[type[Exception], ...] = options.pop("retry_on", (Exception,))
         self.give_up_on: tuple[type[Exception], ...] = options.pop("give_up_on", ())
-        self.options: Mapping[str, Any] = {**options}
+        stated: Any = {**options}
+        self.options: Mapping[str, Any] = stated
         self.is_async: bool = inspect.iscoroutinefunction(function)
         parameters, given = inspect.signature(function).parameters, parameters_of(function)
         self.context: str = next((name for name in parameters if name not in given), "")
@@ -101,6 +103,10 @@ class Task(Generic[P, R]):
             raise TaskProblem(f"{self}: {unnamed[0]} can't be an argument of a job; give each a name")
         if problem := path_problem(path):
             raise TaskProblem(f"{self}: its name can't be a path: {problem}; give it another `name`")
+        try:
+            new_job_of(path, None, stated)
+        except (TypeError, OptionInvalid) as error:
+            raise TaskProblem(f"{self}: {error}") from None
 
     def __str__(self) -> str:
         return f"{self.function.__module__}.{self.function.__qualname__}"

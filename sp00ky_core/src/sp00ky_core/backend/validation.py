@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from sp00ky_core.backend.backend import Backend
+from sp00ky_core.contract.operation import Operation
 from sp00ky_core.encoding.json_bytes import JsonText, decode, pointer_of
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
 from sp00ky_core.job.job import NewJob
@@ -59,8 +60,8 @@ def check_job(backend: Backend, new_job: NewJob) -> NewJob:
     return check_options(backend, new_job, _check_contract(backend, new_job))
 
 
-def check_options(backend: Backend, new_job: NewJob, name: str | None = None) -> NewJob:
-    """Check a new job's options, whatever its payload is, and address it to the operation ``name``.
+def check_options(backend: Backend, new_job: NewJob, own: Operation) -> NewJob:
+    """Check a new job's options, whatever its payload is; address it to its own operation.
 
     Raises:
         UnknownStrategy: it isn't registered.
@@ -68,9 +69,10 @@ def check_options(backend: Backend, new_job: NewJob, name: str | None = None) ->
     retry = backend.config.retry
     new_job = new_job.for_backend(
         backend.name,
-        path=backend.contract.name(new_job.path) if name is None else name,
-        max_retries=retry.max_retries,
+        path=own.name,
+        max_retries=retry.max_retries if own.max_retries is None else own.max_retries,
         retry_strategy=retry.strategy,
+        timeout=own.timeout if backend.config.timeout_overridable else None,
     )
     if new_job.retry_strategy not in backend.table.strategies:
         raise UnknownStrategy(strategy=new_job.retry_strategy, known=tuple(sorted(backend.table.strategies)))
@@ -89,7 +91,7 @@ def _callers_level() -> int:
     return level
 
 
-def _check_contract(backend: Backend, new_job: NewJob) -> str:
+def _check_contract(backend: Backend, new_job: NewJob) -> Operation:
     contract, path = backend.contract, new_job.path
     check = contract.check(path)
     if check is None:
@@ -99,7 +101,7 @@ def _check_contract(backend: Backend, new_job: NewJob) -> str:
         raise PayloadTooLarge(size=size, limit=limit)
     if violations := check.violations(_decoded(new_job)):
         raise PayloadInvalid(backend=backend.name, path=path, violations=tuple(violations))
-    return check.operation.name
+    return check.operation
 
 
 def unknown_route(backend: Backend, path: str) -> UnknownRoute:

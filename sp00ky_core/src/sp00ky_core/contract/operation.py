@@ -143,6 +143,8 @@ class Operation:
         declares_reserved: Whether a name of its own would be taken for the explicit form.
         security: Alternatives, all of whose schemes a request meets; empty: none is needed.
         responses: The schemas of its results, by status (``201``, ``2XX``); None: anything, or none.
+        max_retries: Of a job that doesn't say how many itself; None: the backend's.
+        timeout: Seconds for an attempt of a job that names none; None: the backend's.
     """
 
     path: str
@@ -162,6 +164,8 @@ class Operation:
     declares_reserved: bool = False
     security: tuple[tuple[Scheme, ...], ...] = ()
     responses: Mapping[str, Node | None] = attrs.field(factory=dict, eq=False, repr=False)
+    max_retries: int | None = None
+    timeout: float | None = None
 
     @name.default
     def _name(self) -> str:

@@ -22,6 +22,8 @@ from sp00ky_core.contract.safety import (
 )
 from sp00ky_core.contract.schema import is_read_only
 from sp00ky_core.contract.value_types import allows_common, is_base64, is_bytes, types_of
+from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.job.job import NewJob
 
 __all__ = ["METHODS"]
 
@@ -42,6 +44,7 @@ _SENT = {"accept", "content-type", "authorization", "host", "content-length", "a
 _SENT |= {"connection", "sp00ky-attempt"}
 _CLOSED = CLOSED_HEADERS.union(SIGNATURE_HEADERS)
 _IN_BODY = frozenset({"body", "formData"})  # of Swagger
+_OF_JOBS = {"max_retries": "x-sp00ky-max-retries", "timeout": "x-sp00ky-timeout"}
 
 
 @attrs.frozen(kw_only=True)
@@ -151,6 +154,7 @@ class _Reading:
             withheld=frozenset(key for key in left.keys() - filled if key[0] not in _IN_BODY),
             security=self._security(node),
             responses=dict(_responses(node)),
+            **_job_options(node.value),
         )
         return _formed(operation)
 
@@ -163,6 +167,17 @@ class _Reading:
             return ()  # an empty one: nothing is needed
         unknown = Scheme(type="")
         return tuple(tuple(self._schemes.get(name, unknown) for name in names) for names in alternatives)
+
+
+def _job_options(written: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an operation says of its jobs. Raises ``DocumentProblem``."""
+    options = {name: written[key] for name, key in _OF_JOBS.items() if written.get(key) is not None}
+    try:
+        NewJob(path="/", **options)
+    except OptionInvalid as error:
+        key = _OF_JOBS[error.option]
+        raise DocumentProblem(f"{key} is {error.value}; expected {error.expected}") from None
+    return options
 
 
 def _schemes(root: Node) -> Iterator[tuple[str, Scheme]]:

@@ -270,6 +270,7 @@ class NewJob:
         path: str | None = None,
         max_retries: int | None = None,
         retry_strategy: str | None = None,
+        timeout: float | None = None,
     ) -> NewJob:
         """Return it for a backend, with that's defaults and name of the operation, not encoded again."""
         values = self.__dict__.copy()
@@ -280,6 +281,8 @@ class NewJob:
             values["_max_retries"] = max_retries
         if values["_retry_strategy"] is None:
             values["_retry_strategy"] = retry_strategy
+        if values["timeout"] is None:
+            values["timeout"] = timeout
         return _with_values(values)
 
     def with_traceparent(self, traceparent: str) -> NewJob:

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import attrs
 
 from sp00ky_core.backend.backend import Backend
+from sp00ky_core.contract.payload import PayloadCheck
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreUnavailable
 from sp00ky_core.gate.breaker import NEW
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.plugins.dispatch import Hooks
-from sp00ky_core.ports import Claim, Store
+from sp00ky_core.ports import Claim, JobTable, Store
 from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions
@@ -288,7 +289,7 @@ class Claimer:
                 job=job,
                 backend=backend,
                 check=check,
-                timeout=own.timeout if job.timeout is None else own.attempt_timeout(job.timeout),
+                timeout=_own_timeout(own, check) if job.timeout is None else own.attempt_timeout(job.timeout),
                 table=slots.table,
                 claimed_at=claimed_at,
                 received_at=received_at,
@@ -331,6 +332,12 @@ class Claimer:
                 self._given_back |= known
                 raise
             return [job_id for job_id in released if job_id not in known]
+
+
+def _own_timeout(table: JobTable, check: PayloadCheck | None) -> float:
+    """Return the seconds for a job whose row says none: its operation's, unless its lease is too short."""
+    own = check.operation.timeout if check is not None and table.timeout_overridable else None
+    return table.timeout if own is None else min(own, table.timeout)
 
 
 def _shortest(waits: Iterable[float]) -> float:

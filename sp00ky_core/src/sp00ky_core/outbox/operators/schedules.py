@@ -119,7 +119,7 @@ def _check_rows(definition: ScheduleConfig, backend: Backend) -> None:
     if check is None:
         raise unknown_route(backend, definition.route)
     new_job_of_row = new_job(definition, {}, check.operation)
-    check_options(backend, new_job_of_row)
+    check_options(backend, new_job_of_row, check.operation)
     payload = decode(new_job_of_row.payload_json)
     place = "/row" if "row" in payload else "/$body/row"
     violations = [violation for violation in check.violations(payload) if _is_certain(violation, place)]

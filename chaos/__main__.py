@@ -31,6 +31,7 @@ from chaos.postgres import postgres
 from chaos.received import run_received
 from chaos.schedules import run_schedules
 from chaos.session import Ending, Plan
+from chaos.standby import replicated, run_promotion
 from chaos.steering import steering_plan
 
 LONG_FREEZE = 36.0
@@ -132,6 +133,26 @@ async def _receiver(chosen: argparse.Namespace, store: str) -> bool:
     return bool(received.complaints())
 
 
+async def _promotion(chosen: argparse.Namespace, store: str) -> bool:
+    """Promote a standby: a synchronous one keeps the promises; of the other it is told what it costs."""
+    if store != "postgres":
+        return False
+    return any([await _promoted(chosen, synchronous=synchronous) for synchronous in (True, False)])
+
+
+async def _promoted(chosen: argparse.Namespace, *, synchronous: bool) -> bool:
+    kind = "synchronous" if synchronous else "asynchronous"
+    async with replicated(synchronous=synchronous) as database:
+        folder = _folder(chosen, f"promotion-{kind}")
+        ending = await run_promotion(chosen.minutes * 60, database, folder, runners=chosen.runners)
+    figures = figures_of(ending.history)
+    broken = [*violations(ending.history), *ending.complaints()]
+    print(f"{kind}: {figures.committed:,} jobs committed, {figures.lost} lost", flush=True)
+    for found in broken:
+        print(f"{'BROKEN' if synchronous else 'as is said of it'}: {found}", flush=True)
+    return synchronous and bool(broken)
+
+
 SESSIONS: Mapping[str, Callable[[argparse.Namespace, str], Awaitable[bool]]] = {
     "chaos": _chaos,
     "steering": _steering,
@@ -139,6 +160,7 @@ SESSIONS: Mapping[str, Callable[[argparse.Namespace, str], Awaitable[bool]]] = {
     "outages": _outages,
     "schedules": _schedules,
     "receiver": _receiver,
+    "promotion": _promotion,
 }
 
 

@@ -22,7 +22,7 @@ SOON = 5.0
 Its settles and its store's connection each pause for 2 s at most, and the machine is busy.
 """
 
-CRASHES = frozenset({"database restart", "disk full"})
+CRASHES = frozenset({"database restart", "disk full", "promotion"})
 DEPLOY, KILL, REPLY_LOST, SLOTS_FULL = "deploy", "kill -9", "reply lost", "slots full"
 
 

@@ -111,6 +111,7 @@ FULL = (
     "store_postgres/connection/test_pooler.py",
     "store_postgres/connection/test_restart.py",
     "store_postgres/jobs/test_slow_settles.py",
+    "store_postgres/schema/test_check.py::test_a_standby_that_no_commit_waits_for_is_found",
     "store_postgres/sql/test_plans.py",
     "store_postgres/test_cancellation.py",
     "store_postgres/test_command_line.py",

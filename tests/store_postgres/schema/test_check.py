@@ -1,12 +1,16 @@
 """What is wrong with a table is found, reported once, and gone when it is fixed."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
+from chaos.standby import Replicated, replicated
 from tests.store_postgres.conftest import findings
 
 from sp00ky_conformance.store.harness import eventually
-from sp00ky_core.ports import JobTable
+from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.schema import check
 
@@ -133,3 +137,50 @@ async def test_check_finds_what_keeps_jobs_from_being_deleted(
         for finding in await findings(store)
     ]
     assert says == [(False, problem, mend)] * found
+
+
+IN_FORCE = "SELECT FROM pg_stat_replication WHERE sync_state = 'sync'"
+UNHEEDED = ["commits wait for none of 1 standby"]
+
+
+async def test_a_standby_that_no_commit_waits_for_is_found(as_role: Any) -> None:
+    async with replicated(synchronous=False) as database, AsyncExitStack() as stack:
+        url = database.url(0)
+        store = await stack.enter_async_context(_open(url))
+        await store.migrate()
+        await database.execute("CREATE ROLE other LOGIN")  # may not see what is sent, nor how
+        other = await stack.enter_async_context(_open(as_role(url, "other")))
+        await stack.enter_async_context(_logical_consumer(database))
+        assert await _of_standbys(store) == await _of_standbys(other) == UNHEEDED
+        await database.wait_for_standbys("*")
+        await eventually(lambda: database.fetch(IN_FORCE))
+        assert await _of_standbys(store) == []
+        assert await _of_standbys(other) == []
+        await database.execute("ALTER ROLE other SET synchronous_commit = local")
+        assert await _of_standbys(other) == UNHEEDED
+
+
+@asynccontextmanager
+async def _open(url: str) -> AsyncIterator[PostgresStore]:
+    store = PostgresStore(StoreOptions(url=url, tables=(JobTable(backend="api", table="job"),)))
+    await store.open()
+    yield store
+    await store.close()
+
+
+async def _of_standbys(store: PostgresStore) -> list[str]:
+    return [one.problem for one in await store.check() if one.subject == "synchronous_standby_names"]
+
+
+@asynccontextmanager
+async def _logical_consumer(database: Replicated) -> AsyncIterator[None]:
+    """Read changes as Debezium does, which is no standby."""
+    await database.execute("CREATE PUBLICATION changes")
+    asked = ("--create-slot", "--start", "--slot=changes", "--plugin=pgoutput", "--file=-")
+    options = ("-o", "proto_version=1", "-o", "publication_names=changes", "-d", database.dsn)
+    program = await asyncio.create_subprocess_exec(database.program("pg_recvlogical"), *asked, *options)
+    active = "SELECT FROM pg_replication_slots WHERE active_pid > 0 AND slot_type = 'logical'"
+    await eventually(lambda: database.fetch(active))
+    yield
+    program.terminate()
+    await program.wait()

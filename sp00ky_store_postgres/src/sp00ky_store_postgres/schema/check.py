@@ -91,6 +91,13 @@ async def _settings(connection: Any) -> AsyncIterator[Finding]:
     ):
         if await connection.fetchval(f"SHOW {name}") == "off":
             yield Finding.warning(name, "it is off", consequence, "turn it on")
+    if standbys := await connection.fetchval(read_sql("standbys")):
+        yield Finding.warning(
+            "synchronous_standby_names",
+            f"commits wait for none of {standbys} standby{'s' if standbys > 1 else ''}",
+            "one that is promoted may lack jobs that were committed, and send others twice",
+            "nothing if none is ever promoted; else what docs/operating.md has under Failover",
+        )
 
 
 # Privileges.

@@ -122,3 +122,14 @@ JOIN pg_stat_activity AS session ON session.pid = held.pid
 
 -- name: is_held_here
 held.granted AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+
+-- name: standbys
+-- How many standbys stream from here that no commit of this role waits for. Roles that may not read statistics see that
+-- there are senders, not what they send: those of logical slots are told by the slots.
+SELECT count(*) FROM pg_stat_replication AS sender
+WHERE sender.state IS DISTINCT FROM 'backup'
+    AND NOT EXISTS (SELECT FROM pg_replication_slots WHERE active_pid = sender.pid AND slot_type = 'logical')
+    AND (
+        current_setting('synchronous_standby_names') = ''
+        OR current_setting('synchronous_commit') IN ('local', 'off')
+    )

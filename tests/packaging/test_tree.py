@@ -51,7 +51,7 @@ CROSSING = {
         test_claims.py test_command_line.py test_model.py test_schema.py
     """,
     ("store_mysql", "contrib/sp00ky_store_mysql/src/sp00ky_store_mysql"): """
-        test_cancellation.py test_claims.py test_command_line.py test_model.py test_schema.py
+        test_cancellation.py test_claims.py test_command_line.py test_grants.py test_model.py test_schema.py
         test_silence.py
     """,
     ("opentelemetry", "contrib/sp00ky_opentelemetry/src/sp00ky_opentelemetry"): "",

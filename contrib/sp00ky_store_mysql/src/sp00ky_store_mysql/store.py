@@ -30,6 +30,15 @@ OWN_THREAD = "SELECT id, host FROM information_schema.processlist WHERE id = con
 
 BEGIN_READ = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
 
+ROWS = "SELECT, INSERT, UPDATE, DELETE"
+OPERATED = {
+    "sp00ky_audit": "SELECT, INSERT, UPDATE",
+    "sp00ky_control": "SELECT, INSERT, UPDATE",
+    "sp00ky_runner": "SELECT, UPDATE",
+    **dict.fromkeys(("sp00ky_breaker", "sp00ky_rollup", "sp00ky_migration"), "SELECT"),
+}
+"""What an operator may do to some tables; to the others as a runner."""
+
 
 class MysqlStore(InLanes, TransactionalStore):
     """Jobs in MariaDB 10.11 or newer, for any number of processes; it is written for MySQL 8, too."""
@@ -56,6 +65,14 @@ class MysqlStore(InLanes, TransactionalStore):
     def location(self) -> str:
         """See ``Store.location``."""
         return self._address.location
+
+    def grants(self) -> list[str]:
+        """See ``Grants.grants``: of ``app_role``, ``runner_role`` and ``operator_role``."""
+        given = [(table.table, "SELECT, INSERT", "app_role") for table in self.options.tables]
+        given += [(table.name, ROWS, "runner_role") for table in self.declared]
+        given += [(table.name, OPERATED.get(table.name, ROWS), "operator_role") for table in self.declared]
+        database = self._address.driver["database"]
+        return [f"GRANT {rights} ON `{database}`.`{name}` TO {role}" for name, rights, role in given]
 
     def adopt(self, connection: object, access: Access) -> Session | None:
         """See ``TransactionalStore.adopt``: of SQLAlchemy, Django, PyMySQL, asyncmy, or aiomysql."""

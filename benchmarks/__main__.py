@@ -1,7 +1,7 @@
 """``python -m benchmarks [quick] [NAME ...]``: measure beside the peers, in rounds; a run can be resumed.
 
-A full run (an hour and a half) writes docs/benchmarks.md, its chart, and the README's table. ``quick`` (ten
-minutes) measures delivery and enqueueing alone and prints its tables, as NAMEs do. ``report`` writes the
+A full run (an hour and a half) writes benchmarks/results.md, and the chart and table of docs/benchmarks.md.
+``quick`` (ten minutes) measures delivery and enqueueing alone and prints its tables, as NAMEs do. ``report`` writes the
 document of the last full run again.
 """
 

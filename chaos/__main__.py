@@ -1,4 +1,4 @@
-"""``python -m chaos``: minutes of chaos, whose figures go into docs/guarantees.md."""
+"""``python -m chaos``: minutes of chaos, whose figures go into chaos/results.md."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""The figures of docs/guarantees.md, written anew between their markers."""
+"""The figures of chaos/results.md, written anew between their markers."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ __all__ = [
     "RECEIVER",
 ]
 
-DOCUMENT = Path(__file__).parents[1] / "docs" / "guarantees.md"
+DOCUMENT = Path(__file__).parent / "results.md"
 
 DEPLOYS = "deploys"
 """The place of rolling restarts; others are named as their store."""

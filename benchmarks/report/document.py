@@ -1,4 +1,4 @@
-"""Write the document of a run, its chart, and what the README quotes of it."""
+"""Write the results of a run, its chart, and what the documents quote of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ LESS = {name: program.less for name, program in PROGRAMS.items()} | {
     "claims, POSTs and settles fused by hand": NO_RUNNER,
     "claims and settles by hand": NO_RUNNER,
 }
-DOCUMENT, CHART, README = ROOT / "docs/benchmarks.md", ROOT / "docs/benchmarks.svg", ROOT / "README.md"
+RESULTS = ROOT / "benchmarks/results.md"
+PAGE, CHART = ROOT / "docs/benchmarks.md", ROOT / "docs/benchmarks.svg"
 BEGIN, END = "<!-- results: written by `python -m benchmarks` -->", "<!-- end of results -->"
 QUOTED = {
     "delivery": ("delivered/s, one process", "jobs/s"),
@@ -29,7 +30,7 @@ QUOTED = {
     "enqueue": ("enqueued/s, 1,000 at a time", "jobs/s"),
     "latency": ("commit to request, p50 ms", "p50 ms"),
 }
-"""What the README quotes: of which benchmark, under which heading, which column."""
+"""What the page quotes: of which benchmark, under which heading, which column."""
 
 CHARTED = {"delivery": ("one process", "#2563eb"), "delivery-two": ("two processes", "#93c5fd")}
 
@@ -55,7 +56,7 @@ def _part(found: Found) -> str:
 
 
 def write(results: Results, benchmarks: Iterable[str]) -> None:
-    """Write docs/benchmarks.md, its chart, and the README's table."""
+    """Write benchmarks/results.md, the chart, and the table of docs/benchmarks.md."""
     found = {benchmark.name: benchmark for benchmark in _found(results, benchmarks)}
     series = [
         Series(name=name, colour=colour, bars=_column(found[benchmark], "jobs/s"))
@@ -64,12 +65,12 @@ def write(results: Results, benchmarks: Iterable[str]) -> None:
     ]
     if series:
         CHART.write_text(chart("Jobs delivered a second over HTTP, 2 cores for everything", series))
-    _replace(DOCUMENT, printed(results, benchmarks))
-    _replace(README, quoted(found))
+    _replace(RESULTS, printed(results, benchmarks))
+    _replace(PAGE, quoted(found))
 
 
 def quoted(found: dict[str, Found]) -> str:
-    """Return the table of the README."""
+    """Return the table of docs/benchmarks.md."""
     columns = {
         heading: _column(found[benchmark], column)
         for benchmark, (heading, column) in QUOTED.items()

@@ -26,21 +26,23 @@ INVISIBLE = re.compile(r"^<!--- invisible-code-block: python$", re.MULTILINE)
 
 RUN_ELSEWHERE: Mapping[str, Mapping[str, int]] = {
     "README.md": {"tests/e2e/test_readme.py": 3},
-    "docs/configuration.md": {"tests/packaging/test_configuration_document.py": 3},
+    "docs/acting.md": {"tests/e2e/test_operating_document.py": 7},
+    "docs/configuration.md": {"tests/packaging/test_configuration_document.py": 2},
     "docs/from-sp00ky.md": {"tests/packaging/test_configuration_document.py": 1},
-    "docs/operating.md": {"tests/e2e/test_operating_document.py": 14},
+    "docs/operating.md": {"tests/e2e/test_operating_document.py": 7},
     "docs/plugins.md": {"tests/e2e/test_plugins_document.py": 3},
-    "docs/python.md": {
-        "tests/e2e/test_python_document.py": 9,
-        "tests/store_postgres/test_documents.py": 2,
-        "tests/store_surreal/jobs/test_enqueue.py": 2,
-    },
+    "docs/python.md": {"tests/e2e/test_python_document.py": 7},
     "docs/row-contract.md": {
         "tests/packaging/test_row_contract.py": 4,
         "tests/store_postgres/test_documents.py": 1,
     },
     "docs/store-without-sql.md": {"tests/core/cli/test_new_adapter.py": 7},
+    "docs/sync.md": {"tests/e2e/test_python_document.py": 2},
     "docs/testing.md": {"tests/e2e/test_testing_document.py": 8},
+    "docs/transactions.md": {
+        "tests/store_postgres/test_documents.py": 2,
+        "tests/store_surreal/jobs/test_enqueue.py": 2,
+    },
     "docs/transport-without-http.md": {"tests/core/cli/test_new_adapter.py": 7},
     "docs/tutorials/postgresql.md": {"tests/documents/test_tutorials.py": 17},
     "docs/tutorials/surrealdb.md": {"tests/documents/test_tutorials.py": 15},

@@ -1,4 +1,4 @@
-"""docs/operating.md and on-call.md: their commands run, and their tables hold what the code has."""
+"""docs/operating.md, acting.md and on-call.md: their commands run, their tables hold what is there."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from tests.conftest import complaints
 from sp00ky_core.cli import main
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "operating.md").read_text()
+TEXT = "".join((ROOT / "docs" / page).read_text() for page in ("operating.md", "acting.md"))
 SHELL = re.findall(r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 (POD,) = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""docs/python.md: each of its examples does what stands beside it, in a project made by ``sp00ky init``."""
+"""docs/python.md and sync.md: each example does what stands beside it, in a project of ``sp00ky init``."""
 
 import asyncio
 import re
@@ -13,7 +13,8 @@ from tests.conftest import complaints
 
 from sp00ky_core import OperatorFate, Outbox
 
-TEXT = (Path(__file__).parents[2] / "docs" / "python.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "python.md").read_text()
 
 
 def example(heading: str, language: str = "python") -> str:
@@ -126,8 +127,8 @@ DJANGO = """
 
 
 def test_without_asyncio(project: Path) -> None:
-    section = TEXT.partition("\n## Without asyncio: Django, Flask\n")[2].partition("\n## ")[0]
-    enqueue, in_django = re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    page = (DOCS / "sync.md").read_text()
+    enqueue, in_django = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     assert run(project, "-W", "error", "-c", enqueue) == "True\npending\n"
     program = textwrap.dedent(DJANGO).replace("# the example", in_django)
     assert run(project, "-W", "error", "-c", program) == "2 0\n"

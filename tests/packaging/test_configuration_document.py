@@ -1,4 +1,4 @@
-"""docs/configuration.md and from-sp00ky.md say what the code does: keys, defaults, what is retried."""
+"""docs/configuration.md, stores.md and from-sp00ky.md say what the code does: keys, defaults."""
 
 import re
 from collections.abc import Mapping
@@ -26,8 +26,9 @@ from sp00ky_core.plugins.registry import DISTRIBUTIONS
 from sp00ky_store_postgres.url import READERS
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "configuration.md").read_text()
-WHOLE, APP, GIVE_UP_ON = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+STORES = (ROOT / "docs" / "stores.md").read_text()
+TEXT = (ROOT / "docs" / "configuration.md").read_text() + STORES
+WHOLE, APP = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
 SECTIONS: Mapping[str, type] = {
     "": Config,
@@ -53,7 +54,7 @@ HEADINGS: Mapping[str, str] = {
     "backend.rate": "### rate",
     "backend.retention": "### retention",
     "retention": "### retention of the whole file",
-    "surrealdb": "### surrealdb",
+    "surrealdb": "## surrealdb",
 }
 
 
@@ -127,7 +128,7 @@ def test_the_example_has_every_key_and_the_defaults(tmp_path: Path) -> None:
 
 
 def test_every_store_and_option_of_its_url_is_named() -> None:
-    section = TEXT.partition("## Where the jobs are")[2].partition("### surrealdb")[0]
+    section = STORES.partition("\n## surrealdb")[0]
     stores = {
         scheme
         for scheme in DISTRIBUTIONS

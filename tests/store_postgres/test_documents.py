@@ -60,7 +60,7 @@ async def test_an_insert_is_a_whole_enqueue(
 async def test_a_job_in_the_caller_s_transaction(
     store: PostgresStore, url: str, sql: Any, schema: str, project: Path
 ) -> None:
-    (example,) = [block for block in examples("docs/python.md", "python") if "import asyncpg" in block]
+    (example,) = [block for block in examples("docs/transactions.md", "python") if "import asyncpg" in block]
     scope: dict[str, Any] = {}
     exec(example, scope)  # noqa: S102  # our own document
     await sql.execute("CREATE TEMP TABLE thread (id text PRIMARY KEY)")
@@ -73,7 +73,7 @@ async def test_a_job_in_the_caller_s_transaction(
 
 
 async def test_sql_of_an_enqueue(store: PostgresStore, url: str, sql: Any, project: Path) -> None:
-    (example,) = [block for block in examples("docs/python.md", "python") if "paramstyle=" in block]
+    (example,) = [block for block in examples("docs/transactions.md", "python") if "paramstyle=" in block]
     scope: dict[str, Any] = {"asyncpg": asyncpg}
     exec(example, scope)  # noqa: S102  # our own document
     async with Outbox.open("sp00ky.yml", store=url) as outbox:

@@ -107,8 +107,8 @@ async def test_a_client_transaction_takes_the_job_with_it(outbox: Outbox, db: An
 
 
 def example(word: str) -> str:
-    """The one of docs/python.md that has the word."""
-    document = (Path(__file__).parents[3] / "docs" / "python.md").read_text()
+    """The one of docs/transactions.md that has the word."""
+    document = (Path(__file__).parents[3] / "docs" / "transactions.md").read_text()
     (found,) = [block for block in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if word in block]
     return str(found)
 

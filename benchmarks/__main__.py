@@ -1,8 +1,8 @@
 """``python -m benchmarks [quick] [NAME ...]``: measure beside the peers, in rounds; a run can be resumed.
 
 A full run (an hour and a half) writes benchmarks/results.md, and the chart and table of docs/benchmarks.md.
-``quick`` (ten minutes) measures delivery and enqueueing alone and prints its tables, as NAMEs do. ``report`` writes the
-document of the last full run again.
+``quick`` (ten minutes) measures delivery and enqueueing alone and prints its tables, as NAMEs do. ``report``
+writes the documents of the last full run again.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from tests.core.two_backends import SPEC
 
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core import Outbox, hookimpl
-from sp00ky_core.backend.backend import store_tables
+from sp00ky_core.backend.shared_tables import store_tables
 from sp00ky_core.config import load_config
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Delivered, Undelivered

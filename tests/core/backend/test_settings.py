@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.backend.backend import Backend, load_backends
+from sp00ky_core.backend.backend import Backend
+from sp00ky_core.backend.loading import load_backends
 from sp00ky_core.backend.settings import adjusted, read_settings, settings_texts
 from sp00ky_core.config import BackendConfig, Config, RateConfig
 from sp00ky_core.plugins.registry import Plugins

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from sp00ky_core.backend.backend import Backends, load_backends
+from sp00ky_core.backend.backend import Backends
+from sp00ky_core.backend.loading import load_backends
 from sp00ky_core.backend.shared_tables import stored_table
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.errors import ConfigError

@@ -6,7 +6,8 @@ from typing import Any
 import attrs
 import pytest
 
-from sp00ky_core.backend.backend import Backend, load_backends
+from sp00ky_core.backend.backend import Backend
+from sp00ky_core.backend.loading import load_backends
 from sp00ky_core.backend.validation import validated
 from sp00ky_core.config import BackendConfig, Config, RetryConfig
 from sp00ky_core.encoding.json_bytes import JsonText

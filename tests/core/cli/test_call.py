@@ -12,7 +12,7 @@ from tests.core.cli.shelf import Shelf
 
 from sp00ky_conformance import MisbehavingBackend
 from sp00ky_core import load_plugins
-from sp00ky_core.backend.backend import load_backends
+from sp00ky_core.backend.loading import load_backends
 from sp00ky_core.config import load_config
 from sp00ky_core.contract import Contract
 from sp00ky_core.plugins.registry import GROUP

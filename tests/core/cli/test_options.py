@@ -66,7 +66,7 @@ def test_it_is_the_login_name_or_the_environment_s_or_the_option_s(monkeypatch: 
 
 @pytest.mark.parametrize(
     "words",
-    ["call", "backends pause", "backends resume", "run --backend", "jobs list --backend", "plan --backend"],
+    ["call", "backends pause", "backends resume", "run --backend", "jobs list --backend"],
 )
 def test_backends_are_completed_by_the_shell(
     words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

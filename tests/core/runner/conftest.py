@@ -7,7 +7,8 @@ from typing import Any
 import attrs
 import pytest
 
-from sp00ky_core.backend.backend import load_backends, serving
+from sp00ky_core.backend.backend import serving
+from sp00ky_core.backend.loading import load_backends
 from sp00ky_core.config import BackendConfig, Config, RetryConfig
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.plugins.registry import Plugins

@@ -16,7 +16,8 @@ from tests.core.runner.conftest import FAST, Bench
 
 from sp00ky_conformance.cancellation import turns
 from sp00ky_conformance.faults import Fault, FaultyStore, Scripted
-from sp00ky_core.backend.backend import Backends, load_backends
+from sp00ky_core.backend.backend import Backends
+from sp00ky_core.backend.loading import load_backends
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered

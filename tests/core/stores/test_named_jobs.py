@@ -9,7 +9,7 @@ from typing import Any, cast
 import attrs
 import pytest
 
-from sp00ky_core.backend.backend import load_backends
+from sp00ky_core.backend.loading import load_backends
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.job.retry import STRATEGIES
 from sp00ky_core.ports import ErrorGroup, JobQuery, Store

@@ -20,7 +20,7 @@ def generate(settings: Settings, *, out: Path, check: bool) -> None:
 
     A type checker then finds a misspelt backend, operation, field or strategy, and so does an editor.
     """
-    from sp00ky_core.backend.backend import load_backends  # noqa: PLC0415  # only this command needs them
+    from sp00ky_core.backend.loading import load_backends  # noqa: PLC0415  # only this command needs them
     from sp00ky_generate import module  # noqa: PLC0415
 
     plugins, config = settings.plugins, settings.configuration()

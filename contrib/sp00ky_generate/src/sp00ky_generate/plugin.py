@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from sp00ky_core import hookimpl
+from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_generate.command import generate
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sp00ky_core.plugins.deferred import deferred
 from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import StoreFactory
-from sp00ky_store_sqlite.store import SqliteStore
 
 __all__ = ["sp00ky_register_stores"]
 
@@ -14,4 +14,4 @@ __all__ = ["sp00ky_register_stores"]
 @hookimpl
 def sp00ky_register_stores() -> Mapping[str, StoreFactory]:
     """``sqlite:///PATH``."""
-    return {"sqlite": SqliteStore}
+    return {"sqlite": deferred("sp00ky_store_sqlite.store:SqliteStore")}

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import attrs
 
-from sp00ky_core import TransportEntry, hookimpl
 from sp00ky_core.config import key, values
 from sp00ky_core.plugins.deferred import deferred
+from sp00ky_core.plugins.hookspecs import hookimpl
+from sp00ky_core.ports import TransportEntry
 
 
 @attrs.frozen(kw_only=True)

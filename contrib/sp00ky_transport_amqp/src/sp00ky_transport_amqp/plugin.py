@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import attrs
 
-from sp00ky_core import BackendConfig, TransportEntry, hookimpl
-from sp00ky_core.config import key, values
+from sp00ky_core.config import BackendConfig, key, values
 from sp00ky_core.plugins.deferred import deferred
+from sp00ky_core.plugins.hookspecs import hookimpl
+from sp00ky_core.ports import TransportEntry
 from sp00ky_transport_amqp.routes import Route, place_of, read_routes
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import attrs
 
+from sp00ky_core.backend.backend import Backend, queues
 from sp00ky_core.contract.loading import OpenContract
 from sp00ky_core.ports import Finding, JobTable, RunnerInfo
 
-if TYPE_CHECKING:
-    from sp00ky_core.backend.backend import Backend
-
-__all__ = ["said_of_tables", "stored_table", "strangers"]
+__all__ = ["said_of_tables", "store_tables", "stored_table", "strangers"]
 
 OF_TABLE = "table:"
 """Begins the name by which a runner says, among its documents, which backends a table has."""
@@ -103,6 +100,11 @@ def stored_table(backend: Backend) -> JobTable:
         ),
         max_in_flight=min(filter(None, (table.max_in_flight for table in tables)), default=None),
     )
+
+
+def store_tables(backends: Mapping[str, Backend]) -> tuple[JobTable, ...]:
+    """Return the tables as the store is to lease and prune their rows."""
+    return tuple(stored_table(backend) for backend in queues(backends).values())
 
 
 def said_of_tables(backends: Iterable[Backend]) -> Mapping[str, str]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from base64 import b64encode
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -15,8 +13,19 @@ import click
 
 from sp00ky_core.cli.command import Settings, as_json, command, flag, option, run_async
 from sp00ky_core.cli.logs import say, set_level
-from sp00ky_core.cli.options import DURATION, LATER, backend_names, operation_names
-from sp00ky_core.cli.output import progress, show_job
+from sp00ky_core.cli.options import (
+    DURATION,
+    LATER,
+    backend_names,
+    is_source,
+    json_of,
+    operation_names,
+    read_payload,
+    read_source,
+    text_of,
+)
+from sp00ky_core.cli.output import show_job
+from sp00ky_core.cli.progress import progress
 from sp00ky_core.cli.signals import AGAIN, GRACE, stop_signal, unless_stopped
 from sp00ky_core.contract.bodies import fits
 from sp00ky_core.contract.operation import Body, Operation, Parameter
@@ -31,7 +40,7 @@ from sp00ky_core.outbox.outbox import Outbox
 if TYPE_CHECKING:
     from sp00ky_core.runner import Runner
 
-__all__ = ["Parts", "read_payload"]
+__all__ = ["Parts"]
 
 LONG = 10.0
 """Seconds after which ``--wait`` says what may keep the job."""
@@ -152,19 +161,6 @@ async def _say_reasons(outbox: Outbox, table: str) -> None:
                 say(f"it goes on waiting: {finding.problem}; {finding.fix}")
 
 
-_NOT_UTF8 = "it is not UTF-8; save it as UTF-8"
-
-
-def read_payload(argument: str, name: str = "PAYLOAD") -> Any:
-    """Parse the JSON that an argument stands for.
-
-    Raises:
-        click.UsageError: the file can't be read.
-        PayloadNotJson: it holds no JSON, or an object with a key twice.
-    """
-    return _json(_read(argument, name) if _is_source(argument) else argument)
-
-
 @attrs.frozen(kw_only=True)
 class Parts:
     """Carries the parts of a payload, as they were typed.
@@ -282,36 +278,9 @@ def _typed(text: str, types: frozenset[str]) -> Any:
 
 
 def _body(kind: Body | None, argument: str) -> Any:
-    content = _read(argument, "--body") if _is_source(argument) else argument.encode()
+    content = read_source(argument, "--body") if is_source(argument) else argument.encode()
     if kind is not None and kind.format == "binary":
         return b64encode(content).decode()
     if kind is not None and kind.format == "text":
-        return _text(content)
-    return _json(content) if kind is not None else content.decode(errors="replace")  # refused, as a whole
-
-
-def _is_source(argument: str) -> bool:
-    return argument == "-" or argument.startswith("@")
-
-
-def _read(argument: str, name: str) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if argument == "-" else Path(argument[1:]).read_bytes()
-    except OSError as error:
-        raise click.UsageError(f"{name} {argument}: {error.strerror}") from error
-
-
-def _text(content: bytes) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise PayloadNotJson(problem=_NOT_UTF8) from error
-
-
-def _json(content: bytes | str) -> Any:
-    try:
-        return decode(content, unique_keys=True)
-    except UnicodeDecodeError as error:
-        raise PayloadNotJson(problem=_NOT_UTF8) from error
-    except ValueError as error:
-        raise PayloadNotJson(problem=str(error)) from error
+        return text_of(content)
+    return json_of(content) if kind is not None else content.decode(errors="replace")  # refused, as a whole

@@ -84,7 +84,7 @@ class Settings:
         """Await a call of the outbox; say after a second that it is ``doing`` this, if given."""
         from asyncio import run  # noqa: PLC0415  # see above; uvloop would cost more than it saves
 
-        from sp00ky_core.cli.output import slow  # noqa: PLC0415  # see above
+        from sp00ky_core.cli.progress import slow  # noqa: PLC0415  # see above
 
         async def work() -> Result:
             async with self.outbox() as outbox:

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import click
 
-from sp00ky_core.backend.backend import Backend, store_tables
+from sp00ky_core.backend.backend import Backend
 from sp00ky_core.backend.settings import (
     read_settings,
     settings_texts,
@@ -19,11 +19,13 @@ from sp00ky_core.backend.settings import (
     value_text,
     values_of,
 )
+from sp00ky_core.backend.shared_tables import store_tables
 from sp00ky_core.cli.command import FAILED, Settings, as_json, command, flag, option, with_settings
 from sp00ky_core.cli.jobs import STATS_COLUMNS, stats_row
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.options import DURATION, PAST, act_options, backend_names, page_options
-from sp00ky_core.cli.output import aligned, moment, show, show_list, show_page, slow
+from sp00ky_core.cli.output import aligned, moment, show, show_list, show_page
+from sp00ky_core.cli.progress import slow
 from sp00ky_core.config.keys import camel
 from sp00ky_core.encoding.escaping import plain
 from sp00ky_core.hints import shown

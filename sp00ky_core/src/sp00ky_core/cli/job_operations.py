@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 import attrs
 import click
 
-from sp00ky_core.cli.call import read_payload
 from sp00ky_core.cli.command import FAILED, Settings, as_typed, command, flag, option, with_options
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.options import (
@@ -28,9 +27,11 @@ from sp00ky_core.cli.options import (
     choice_options,
     how_options,
     job_of,
+    read_payload,
     warn_of_unknown,
 )
-from sp00ky_core.cli.output import aligned, counted, is_terminal, show, slow
+from sp00ky_core.cli.output import aligned, show
+from sp00ky_core.cli.progress import counted, is_terminal, slow
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.job.job import TERMINAL, Job, job_to_json

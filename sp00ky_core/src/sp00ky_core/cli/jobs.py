@@ -27,7 +27,6 @@ from sp00ky_core.cli.options import PAST, filter_options, job_of, page_options, 
 from sp00ky_core.cli.output import (
     aligned,
     coloured_text,
-    draws,
     last_error,
     moment,
     show,
@@ -35,9 +34,9 @@ from sp00ky_core.cli.output import (
     show_json,
     show_list,
     show_page,
-    slow,
     span,
 )
+from sp00ky_core.cli.progress import draws, slow
 from sp00ky_core.encoding.escaping import plain
 from sp00ky_core.job.job import Job, JobStatus, job_to_json
 from sp00ky_core.job.outcome import HTTP

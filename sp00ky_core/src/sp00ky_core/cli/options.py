@@ -5,10 +5,12 @@ from __future__ import annotations
 import getpass
 import math
 import os
+import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -20,7 +22,8 @@ from sp00ky_core.cli.logs import say
 from sp00ky_core.config import find_config
 from sp00ky_core.config.values import seconds_of
 from sp00ky_core.contract import load_contract
-from sp00ky_core.errors import JobIdAmbiguous, JobNotFound, Sp00kyError
+from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.errors import JobIdAmbiguous, JobNotFound, PayloadNotJson, Sp00kyError
 from sp00ky_core.hints import nearest
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.options import MAX_DELAY, expect
@@ -357,3 +360,47 @@ def warn_of_unknown(outbox: Outbox, conditions: JobFilter) -> None:
             known = {text for error in errors for text in error.known}
             hint = next((error.reason for error in errors if error.reason), nearest(path, known))
             say(f"warning: no document has an operation {path!r} that can be called; {hint}")
+
+
+_NOT_UTF8 = "it is not UTF-8; save it as UTF-8"
+
+
+def read_payload(argument: str, name: str = "PAYLOAD") -> Any:
+    """Parse the JSON that an argument stands for.
+
+    Raises:
+        click.UsageError: the file can't be read.
+        PayloadNotJson: it holds no JSON, or an object with a key twice.
+    """
+    return json_of(read_source(argument, name) if is_source(argument) else argument)
+
+
+def is_source(argument: str) -> bool:
+    """Tell whether an argument says where to read: @FILE, or - for standard input."""
+    return argument == "-" or argument.startswith("@")
+
+
+def read_source(argument: str, name: str) -> bytes:
+    """Read what an argument stands for. Raises ``click.UsageError``, which names the option."""
+    try:
+        return sys.stdin.buffer.read() if argument == "-" else Path(argument[1:]).read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"{name} {argument}: {error.strerror}") from error
+
+
+def text_of(content: bytes) -> str:
+    """Decode a payload's text. Raises ``PayloadNotJson``."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise PayloadNotJson(problem=_NOT_UTF8) from error
+
+
+def json_of(content: bytes | str) -> Any:
+    """Parse a payload's JSON. Raises ``PayloadNotJson``."""
+    try:
+        return decode(content, unique_keys=True)
+    except UnicodeDecodeError as error:
+        raise PayloadNotJson(problem=_NOT_UTF8) from error
+    except ValueError as error:
+        raise PayloadNotJson(problem=str(error)) from error

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
 import re
 import sys
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from shutil import get_terminal_size
-from typing import Any, TextIO, TypeVar
+from typing import Any, TypeVar
 
 import click
 from rich.cells import cell_len, set_cell_size
 
 from sp00ky_core.cli.command import json_wanted
+from sp00ky_core.cli.progress import is_terminal
 from sp00ky_core.encoding.escaping import json_line, plain
 from sp00ky_core.job.job import Job, JobStatus, instant_to_json, job_to_json
 from sp00ky_core.job.outcome import HTTP
@@ -113,75 +111,6 @@ def span(seconds: float | None) -> str:
         if seconds >= least:
             return f"{seconds / one:.0f} {unit}"
     return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
-
-
-def draws() -> bool:
-    """Tell whether stdout is a terminal on which something can be drawn in place."""
-    return is_terminal(sys.stdout) and os.environ.get("TERM") not in {"dumb", "unknown"}
-
-
-def is_terminal(stream: TextIO | None) -> bool:
-    """Tell whether a stream is a terminal; a closed one is None."""
-    return stream is not None and stream.isatty()
-
-
-LINE_EVERY = 10_000
-"""Jobs between two plain lines."""
-
-QUICK = 1.0
-"""Seconds that a command may be at it without a word."""
-
-
-@contextmanager
-def progress(text: Callable[[], str]) -> Iterator[None]:
-    """Keep a line at the foot of the terminal (stderr) while work is done; it asks for its text.
-
-    Elsewhere nothing is shown: for the work of a runner, whose log says it.
-    """
-    if not is_terminal(sys.stderr):
-        yield
-        return
-    from sp00ky_core.cli.screens import spinner  # noqa: PLC0415  # rich is slow to import
-
-    with spinner(text):
-        yield
-
-
-@contextmanager
-def counted() -> Iterator[Callable[[str, int], None]]:
-    """Give what is called with a text, and how many jobs it is of; elsewhere a line for each 10,000."""
-    shown, said = "", 0
-
-    def show(text: str, count: int) -> None:
-        nonlocal shown, said
-        shown = text
-        if count >= said + LINE_EVERY and not is_terminal(sys.stderr):
-            said = count
-            click.echo(text, err=True)
-
-    with progress(lambda: shown):
-        yield show
-
-
-@contextmanager
-def slow(text: str) -> Iterator[None]:
-    """Show, after a second, what takes so long: a line at the foot of the terminal, elsewhere a plain one.
-
-    For one call of a coroutine that doesn't say how far it is.
-    """
-    with ExitStack() as shown:
-
-        def show() -> None:
-            if is_terminal(sys.stderr):
-                shown.enter_context(progress(lambda: text))
-            else:
-                click.echo(f"{text} ...", err=True)
-
-        timer = asyncio.get_running_loop().call_later(QUICK, show)
-        try:
-            yield
-        finally:
-            timer.cancel()
 
 
 COLOURS = {

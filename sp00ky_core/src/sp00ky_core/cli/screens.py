@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,13 +14,13 @@ import click
 from rich.cells import cell_len
 from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.live import Live
-from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
 from sp00ky_core.cli.command import json_wanted
 from sp00ky_core.cli.logs import say
-from sp00ky_core.cli.output import COLOURS, GAP, cut, draws, last_error, show_json, span
+from sp00ky_core.cli.output import COLOURS, GAP, cut, last_error, show_json, span
+from sp00ky_core.cli.progress import draws
 from sp00ky_core.cli.signals import stop_signal, unless_stopped
 from sp00ky_core.encoding.escaping import plain
 from sp00ky_core.errors import StoreUnavailable
@@ -123,19 +122,6 @@ def stacked(*parts: RenderableType | None) -> Group:
         if part is not None:
             lines += [Text(""), part] if lines else [part]
     return Group(*lines)
-
-
-@contextmanager
-def spinner(text: Callable[[], str]) -> Iterator[None]:
-    """Draw a line at the foot of stderr that asks for its text."""
-    dots = Spinner("dots")
-
-    def foot() -> Spinner:
-        dots.update(text=Text(text()))
-        return dots
-
-    with Live(console=Console(stderr=True), get_renderable=foot, refresh_per_second=8, transient=True):
-        yield
 
 
 WINDOW = 10.0

@@ -24,8 +24,8 @@ from sp00ky_core.gate.breaker import (
 )
 from sp00ky_core.gate.isolated_routes import IsolatedRoutes
 from sp00ky_core.gate.throttling import Throttling
-from sp00ky_core.job.job import Job, facts_of, named
-from sp00ky_core.job.outcome import DEFERRED_NAMES, SNOOZED, Delivered, Outcome, Undelivered, said
+from sp00ky_core.job.job import Job, facts_of, named, said
+from sp00ky_core.job.outcome import DEFERRED_NAMES, SNOOZED, Delivered, Outcome, Undelivered
 from sp00ky_core.job.state_machine import Deferred
 
 logger: logging.Logger = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ import attrs
 
 from sp00ky_core.encoding.json_bytes import Payload, decode, encode, encode_payload, plain_copy
 from sp00ky_core.job.options import JobOptions, check_options, is_plain_text
-from sp00ky_core.job.outcome import HTTP, status_text
+from sp00ky_core.job.outcome import HTTP, Undelivered, status_text
 from sp00ky_core.job.retry import StrategyName
 
 __all__ = [
@@ -368,3 +368,8 @@ def value_to_json(value: Any) -> Any:
         entry = attrs.asdict(value, recurse=False)
         return {key: value_to_json(entry[key]) for key in entry if entry[key] != UNSAID.get(key, ...)}
     return value
+
+
+def said(failure: Undelivered | AttemptError) -> str:
+    """Return what may be logged of a failure: the code, but not the backend's words."""
+    return f"{failure.name}: {status_text(failure.scheme, failure.code) or failure.reason}"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 from attrs.validators import instance_of
-
-if TYPE_CHECKING:
-    from sp00ky_core.job.job import AttemptError
 
 __all__ = [
     "BUSY",
@@ -203,8 +200,3 @@ Outcome = Delivered | Undelivered
 def status_text(scheme: str, code: int) -> str:
     """Return a code with its scheme, as screens show it: ``HTTP 503``; empty: there is none."""
     return f"{scheme.upper()} {code}" if code else ""
-
-
-def said(failure: Undelivered | AttemptError) -> str:
-    """Return what may be logged of a failure: the code, but not the backend's words."""
-    return f"{failure.name}: {status_text(failure.scheme, failure.code) or failure.reason}"

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 import attrs
 
-from sp00ky_core.backend.backend import DELIVER_HERE, Backend, Backends, load_backends, serving, store_tables
-from sp00ky_core.backend.shared_tables import strangers
+from sp00ky_core.backend.backend import DELIVER_HERE, Backend, Backends, serving
+from sp00ky_core.backend.loading import load_backends
+from sp00ky_core.backend.shared_tables import store_tables, strangers
 from sp00ky_core.backend.validation import TimeoutIgnored
 from sp00ky_core.config import BackendConfig, Config, find_config, refuse_unready, store_url
 from sp00ky_core.encoding.json_bytes import Payload

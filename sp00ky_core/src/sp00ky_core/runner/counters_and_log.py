@@ -19,8 +19,8 @@ from typing import Any
 import attrs
 
 from sp00ky_core.errors import Sp00kyError, StoreError, StoreUnavailable
-from sp00ky_core.job.job import JobStatus, facts_of
-from sp00ky_core.job.outcome import OUTCOME_UNKNOWN, Outcome, said, status_text
+from sp00ky_core.job.job import JobStatus, facts_of, said
+from sp00ky_core.job.outcome import OUTCOME_UNKNOWN, Outcome, status_text
 from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.observe.rates import Counters, outcome_of
 from sp00ky_core.ports import Settlement

@@ -10,7 +10,8 @@ from typing import Self
 
 import attrs
 
-from sp00ky_core.backend.backend import Backend, naming, queues
+from sp00ky_core.backend.backend import Backend, queues
+from sp00ky_core.backend.loading import naming
 from sp00ky_core.backend.shared_tables import said_of_tables, stored_table, strangers
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.errors import BackendPaused, Sp00kyError

@@ -10,7 +10,9 @@ from typing import Any, cast
 
 import attrs
 
-from sp00ky_core.backend.backend import Backend, load_backends, store_tables
+from sp00ky_core.backend.backend import Backend
+from sp00ky_core.backend.loading import load_backends
+from sp00ky_core.backend.shared_tables import store_tables
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.job.job import Job, job_to_json

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from typing import Any, Never, TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["FORMER_NAMES", "refuse_former_name", "says_former_names", "who_asks_for"]
+__all__ = ["DEPRECATED", "FORMER_NAMES", "refuse_former_name", "says_former_names", "who_asks_for"]
 
 FORMER_NAMES: Mapping[str, str] = {
     "sp00ky plan": "docs/retries.md says how long retries last",
-    "Outbox.redrive": "use Outbox.retry",
-    "SyncOutbox.redrive": "use SyncOutbox.retry",
     "sp00ky dashboard --user": 'set SP00KY_DASHBOARD_TOKENS="NAME=TOKEN"',
     "SP00KY_DASHBOARD_PASSWORD": 'set SP00KY_DASHBOARD_TOKENS="NAME=TOKEN"',
     "sp00ky_dashboard.BasicAuth": "use TokenAuth({name: token})",
 }
 """What to do instead, by the name: as it was typed, or ``Class.attribute``, or ``module.attribute``."""
+
+DEPRECATED: Mapping[str, str] = {"Outbox.redrive": "retry", "SyncOutbox.redrive": "retry"}
+"""What an attribute that still works is called now; 0.6 takes the old name away."""
 
 Class = TypeVar("Class", bound=type)
 
@@ -33,8 +35,11 @@ def refuse_former_name(module: str, name: str) -> None:
 
 
 def says_former_names(owner: Class) -> Class:
-    """Decorate a class: an attribute that it had raises an ``AttributeError`` that names the new one."""
-    for whole in FORMER_NAMES:
+    """Decorate a class: an attribute that it had raises an ``AttributeError`` that names the new one.
+
+    One that is deprecated works, with a ``DeprecationWarning``.
+    """
+    for whole in (*FORMER_NAMES, *DEPRECATED):
         place, _, name = whole.partition(".")
         if place == owner.__name__:
             setattr(owner, name, _FormerName(whole))
@@ -42,10 +47,14 @@ def says_former_names(owner: Class) -> Class:
 
 
 class _FormerName:
-    """Raises for whoever reads it; ``hasattr`` says that there is no such attribute."""
+    """Raises for whoever reads it, or warns; ``hasattr`` says that there is no attribute that is gone."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __get__(self, *_: Any) -> Never:
-        raise AttributeError(who_asks_for(self._name))
+    def __get__(self, instance: object, owner: type) -> Any:
+        new = DEPRECATED.get(self._name)
+        if new is None:
+            raise AttributeError(who_asks_for(self._name))
+        warnings.warn(f"{self._name} is called {new} since 0.4", DeprecationWarning, stacklevel=2)
+        return getattr(owner if instance is None else instance, new)

@@ -41,7 +41,7 @@ async def test_a_result_is_a_value_where_the_field_takes_one(
     migrated: SurrealStore, url: str, answer: bytes
 ) -> None:
     await migrated._connection.write(f"DEFINE FIELD OVERWRITE result ON job TYPE {kinds(url)}")
-    migrated._ready.forget()
+    migrated._layouts.forget()
     (job,) = await migrated.add([NewJob(path="/a", backend="api")])
     (claimed,) = await migrated.claim({"api": 1}, "r")
     as_text = Job(id="", backend="", path="", payload_json=answer, status=JobStatus.PENDING)
@@ -54,7 +54,7 @@ async def test_a_result_is_a_value_where_the_field_takes_one(
 
 async def test_a_result_is_text_where_the_field_is_text(migrated: SurrealStore) -> None:
     await migrated._connection.write("DEFINE FIELD OVERWRITE result ON job TYPE option<string>")
-    migrated._ready.forget()
+    migrated._layouts.forget()
     await migrated.add([NewJob(path="/a", backend="api")])
     (claimed,) = await migrated.claim({"api": 1}, "r")
     await migrated.settle([settlement(claimed, Delivered(result={"x": 1}))])

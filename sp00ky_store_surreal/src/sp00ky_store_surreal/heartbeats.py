@@ -1,24 +1,20 @@
-"""Write a runner's heartbeat, and read those of all runners, and what other tools set for them."""
+"""Write a runner's heartbeat, and read those of all runners."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from surrealdb import RecordID
 
-from sp00ky_core.ports import JobTable, RunnerBeat, RunnerInfo
+from sp00ky_core.ports import RunnerBeat, RunnerInfo
 from sp00ky_store_surreal.connection.statements import Connection, Lane, Way
-from sp00ky_store_surreal.errors import TableMissing, unwritable
+from sp00ky_store_surreal.errors import unwritable
 from sp00ky_store_surreal.surql.loader import surql
 
 BEAT = Way(lane=Lane.BEAT, alone=False)  # a row that no other statement writes, so it doesn't wait its turn
-
-POLICY = "_00_job_policy"
-"""The table in which other tools of a Sp00ky project set a job table's ``concurrency``."""
 
 
 async def beat(connection: Connection, runner_id: str, info: RunnerInfo) -> Mapping[str, RunnerBeat]:
@@ -53,13 +49,3 @@ def _beats_of(rows: Iterable[Mapping[str, Any]]) -> Mapping[str, RunnerBeat]:
 def _info_of(row: Mapping[str, Any]) -> RunnerInfo:
     told = ("version", "documents", "in_flight", "slots", "draining")
     return RunnerInfo(**{name: row[name] for name in told if row.get(name)})
-
-
-async def concurrency_policies(connection: Connection, tables: Sequence[JobTable]) -> Mapping[str, Any]:
-    """Read the ``concurrency`` that other tools of a Sp00ky project have set, by backend."""
-    policies = {table.table: table.backend for table in tables}
-    rows: list[Mapping[str, Any]] = []
-    with suppress(TableMissing):  # a project without such tools
-        ids = [RecordID(POLICY, table) for table in policies]
-        rows = (await connection.read(surql("job_policies"), policies=ids))[-1]
-    return {policies[row["id"].id]: row["concurrency"] for row in rows}

@@ -103,10 +103,6 @@ def _bound(value: Any, depth: int) -> Any:
     return JSON_NULL if value is None else value
 
 
-_UNITS = {"ns": 1e-9, "µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_UNITS |= {"w": 7 * 86_400.0, "y": 365 * 86_400.0}
-_PART = re.compile(r"(\d+)(ns|µs|us|ms|[smhdwy])")
-
 _PLAIN = frozenset({int, float, bool, list, dict, datetime, NoneType})
 """What is taken as it comes: most of a row."""
 
@@ -176,16 +172,6 @@ def parent_of(text: str) -> RecordID:
             option="assigned_to", value=repr(text)[:80], expected="a record's id, as in thread:abc"
         )
     return value
-
-
-def duration_text(seconds: float) -> str:
-    """Write seconds for ``<duration>``; the SDK's own type can't be bound."""
-    return f"{max(round(seconds * 1e9), 0)}ns"
-
-
-def seconds_of(text: object) -> float:
-    """Read a duration's text (``1m2s3ms``) as seconds; what is none, or negative, is 0."""
-    return sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(str(text)))
 
 
 def count_of(reply: Any) -> int:

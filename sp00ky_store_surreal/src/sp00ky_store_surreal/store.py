@@ -42,20 +42,21 @@ from sp00ky_core.stores.rows import new_row
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
 from sp00ky_core.stores.transactional.observe import gate_states
-from sp00ky_store_surreal import heartbeats
+from sp00ky_store_surreal import concurrency_policies, heartbeats
 from sp00ky_store_surreal.connection.statements import TRIES, Connection, Lane
 from sp00ky_store_surreal.errors import Conflict
 from sp00ky_store_surreal.ids import id_text, own_id
 from sp00ky_store_surreal.jobs import enqueue, reclaim, rewrite
 from sp00ky_store_surreal.jobs.claim import Claimer
-from sp00ky_store_surreal.jobs.claim_window import ClaimIndex, Peers
+from sp00ky_store_surreal.jobs.claim_start import Peers
 from sp00ky_store_surreal.jobs.delete import Deletes, RowWrites
 from sp00ky_store_surreal.jobs.settle import Settles
 from sp00ky_store_surreal.observe import find, stats
 from sp00ky_store_surreal.observe.notifications import Signals
 from sp00ky_store_surreal.observe.watch import Watch
 from sp00ky_store_surreal.schema import check, migrate
-from sp00ky_store_surreal.schema.readiness import Readiness
+from sp00ky_store_surreal.schema.indexes import ClaimIndex
+from sp00ky_store_surreal.schema.table_layouts import TableLayouts
 from sp00ky_store_surreal.session import Changed, SurrealSession
 from sp00ky_store_surreal.surql.loader import quoted
 from sp00ky_store_surreal.url import target_of
@@ -77,21 +78,21 @@ class SurrealStore(TransactionalStore):
         super().__init__(options)
         self._target = target_of(options)
         self._connection = Connection(self._target)
-        self._ready = Readiness(self._connection, options.tables)
+        self._layouts = TableLayouts(self._connection, options.tables)
         self._notifications = Signals(self._target, options.tables)
         self._peers = Peers()
         self._writes = RowWrites(connection=self._connection, quarantine=self._refused)
         self._index = ClaimIndex(self._connection, options.tables)
         self._claims = Claimer(
-            self._ready,
+            self._layouts,
             self._refused,
             peers=self._peers,
             signals=self._notifications,
             index=self._index,
             change_breaker=self.change_breaker,
         )
-        self._settles = Settles(self._ready, self._refused, self._claims)
-        self._deletes = Deletes(self._ready, self._writes)
+        self._settles = Settles(self._layouts, self._refused, self._claims)
+        self._deletes = Deletes(self._layouts, self._writes)
 
     @property
     def capabilities(self) -> StoreCapabilities:  # type: ignore[override]  # they depend on the URL here
@@ -117,7 +118,7 @@ class SurrealStore(TransactionalStore):
 
     async def run(self, work: Work[T], access: Access) -> T:
         """See ``TransactionalStore.run``; it is done again where what it was decided on has changed."""
-        await self._ready.ensure()
+        await self._layouts.ensure()
         lane, backoff = Lane.BEAT if access is Access.BEAT else Lane.REST, Backoff(first=0.0025, limit=1.0)
         for _ in range(TRIES):
             session = SurrealSession(self._connection, lane)
@@ -130,7 +131,7 @@ class SurrealStore(TransactionalStore):
 
     async def disconnect(self) -> None:
         """See ``TransactionalStore.disconnect``."""
-        self._ready.forget()
+        self._layouts.forget()
         await self._connection.close()
 
     def adopt(self, connection: object, access: Access) -> None:
@@ -152,7 +153,7 @@ class SurrealStore(TransactionalStore):
         """See ``Store.migrate``."""
         steps = await self.migration(repair=repair)
         await migrate.apply_steps(self._connection, steps, self.options.tables, self.options.extension_tables)
-        self._ready.forget()
+        self._layouts.forget()
         return steps
 
     async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
@@ -171,7 +172,7 @@ class SurrealStore(TransactionalStore):
         """See ``Store.add``. Raises ``SchemaError`` where the user may not write."""
         for new_job in new_jobs:
             self._of_backend(new_job.backend)
-        jobs = await enqueue.add(self._ready, self._backends, new_jobs, within=connection)
+        jobs = await enqueue.add(self._layouts, self._backends, new_jobs, within=connection)
         if jobs:
             self._notifications.send(work=True, ids=[job.id for job in jobs])
         return jobs
@@ -182,13 +183,13 @@ class SurrealStore(TransactionalStore):
 
     async def import_jobs(self, jobs: Sequence[Job]) -> None:
         """See ``Store.import_jobs``."""
-        await rewrite.insert_whole(self._ready, self._tables, jobs)
+        await rewrite.insert_whole(self._layouts, self._tables, jobs)
         self._claims.forget_heads()
         self._notifications.send(work=True, ids=[job.id for job in jobs])
 
     async def redact(self, jobs: Sequence[Job]) -> Collection[str]:
         """See ``Store.redact``."""
-        written = await rewrite.redact(self._ready, self._tables, jobs)
+        written = await rewrite.redact(self._layouts, self._tables, jobs)
         self._notifications.send(ids=written)
         return written
 
@@ -200,13 +201,13 @@ class SurrealStore(TransactionalStore):
         self, connection: object, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
     ) -> list[Job]:
         """See ``Transactions.insert_within``."""
-        await self._ready.ensure()
-        made = enqueue.rows_of(self._ready, self._backends, jobs)
-        await enqueue.insert_within(connection, self._ready, rows, made)
+        await self._layouts.ensure()
+        made = enqueue.rows_of(self._layouts, self._backends, jobs)
+        await enqueue.insert_within(connection, self._layouts, rows, made)
         return self._pending(jobs, made, datetime.now(UTC))
 
     async def _insert(self, session: Session, jobs: Sequence[KeyedJob]) -> Sequence[Job]:
-        rows, now = enqueue.rows_of(self._ready, self._backends, jobs), await session.now()
+        rows, now = enqueue.rows_of(self._layouts, self._backends, jobs), await session.now()
         ids = [id_text(row["id"]) for row in rows]
         query = JobQuery(ids=tuple(ids), limit=len(ids))
         there = {job.id: job for job in await find.find(self._connection, self.options.tables, query)}
@@ -242,7 +243,7 @@ class SurrealStore(TransactionalStore):
 
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
         """See ``Store.release``."""
-        released = await reclaim.release(self._ready, self._writes, self.options.tables, runner_id, keep)
+        released = await reclaim.release(self._layouts, self._writes, self.options.tables, runner_id, keep)
         if released:
             self._claims.forget_heads()
         self._notifications.send(work=bool(released), ids=released)
@@ -250,23 +251,23 @@ class SurrealStore(TransactionalStore):
 
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
         """See ``Store.overdue``."""
-        return await reclaim.overdue(self._ready, self._index, self.options.tables, runners, limit)
+        return await reclaim.overdue(self._layouts, self._index, self.options.tables, runners, limit)
 
     async def _lost(self, dead_runners: Collection[str], **options: Unpack[LostOptions]) -> list[Job]:
-        return await reclaim.lost(self._ready, self._delivered, dead_runners, **options)
+        return await reclaim.lost(self._layouts, self._delivered, dead_runners, **options)
 
     async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
         """See ``Store.beat``. Raises ``SchemaError`` where the user may not write."""
-        beats = await heartbeats.beat(await self._ready.ensure(), runner_id, info)
+        beats = await heartbeats.beat(await self._layouts.ensure(), runner_id, info)
         self._peers.seen(runner_id, beats)
         return beats
 
     async def settings(self) -> Mapping[str, SettingsRecord]:
         """See ``Store.settings``; what an operator has set goes before another tool's policy."""
         records = dict(await super().settings())
-        policies = await heartbeats.concurrency_policies(self._connection, self.options.tables)
+        policies = await concurrency_policies.read_policies(self._connection, self.options.tables)
         for backend, concurrency in policies.items():
-            record = records.get(backend, SettingsRecord(values={}, actor=heartbeats.POLICY))
+            record = records.get(backend, SettingsRecord(values={}, actor=concurrency_policies.POLICY))
             values = {"concurrency": concurrency, **record.values}
             records[backend] = attrs.evolve(record, values=values)
         return records
@@ -294,12 +295,12 @@ class SurrealStore(TransactionalStore):
     async def get(self, job_id: str, *, connection: object = None) -> Job:
         """See ``Store.get``; it doesn't look into a caller's transaction."""
         self._refuse(connection, "get(connection=)")
-        return await find.one(await self._ready.ensure(), self.options.tables, job_id)
+        return await find.one(await self._layouts.ensure(), self.options.tables, job_id)
 
     async def find(self, query: JobQuery, *, connection: object = None) -> list[Job]:
         """See ``Store.find``; it doesn't look into a caller's transaction."""
         self._refuse(connection, "find(connection=)")
-        return await find.find(await self._ready.ensure(), self.options.tables, query)
+        return await find.find(await self._layouts.ensure(), self.options.tables, query)
 
     def _refuse(self, connection: object, call: str) -> None:
         if connection is not None:
@@ -308,11 +309,11 @@ class SurrealStore(TransactionalStore):
 
     async def count(self, conditions: JobFilter) -> int:
         """See ``Store.count``."""
-        return await find.count(await self._ready.ensure(), self.options.tables, conditions)
+        return await find.count(await self._layouts.ensure(), self.options.tables, conditions)
 
     async def ids_starting_with(self, prefix: str, *, limit: int = 2) -> list[str]:
         """See ``Store.ids_starting_with``."""
-        return await find.ids_starting_with(await self._ready.ensure(), self.options.tables, prefix, limit)
+        return await find.ids_starting_with(await self._layouts.ensure(), self.options.tables, prefix, limit)
 
     async def stats(self, *, limit: int | None = None) -> Mapping[str, BackendStats]:
         """See ``Store.stats``."""
@@ -322,7 +323,7 @@ class SurrealStore(TransactionalStore):
 
     async def next_due(self, backends: Collection[str]) -> float | None:
         """See ``Store.next_due``."""
-        tables = await self._ready.there(map(self._of_backend, backends))
+        tables = await self._layouts.there(map(self._of_backend, backends))
         return await stats.next_due(self._connection, tables) if tables else None
 
     async def errors(
@@ -334,14 +335,14 @@ class SurrealStore(TransactionalStore):
         by: GroupBy = "route",
     ) -> list[ErrorGroup]:
         """See ``Store.errors``."""
-        connection, tables = await self._ready.ensure(), self.options.tables
+        connection, tables = await self._layouts.ensure(), self.options.tables
         return await stats.error_groups(connection, tables, by, conditions, limit, since=since)
 
     async def groups(
         self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
     ) -> list[JobGroup]:
         """See ``Store.groups``."""
-        connection = await self._ready.ensure()
+        connection = await self._layouts.ensure()
         return await stats.job_groups(connection, self.options.tables, by, conditions, limit)
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:

@@ -86,7 +86,7 @@ async def test_a_claim_whose_reply_was_lost_is_told_and_can_be_given_back(
 ) -> None:
     await use_every_lane(proxied)
     for constant in ("ADVANCE", "SHORTEST"):  # no search comes before the claim, however slow the machine is
-        monkeypatch.setattr(f"sp00ky_store_surreal.jobs.claim_window.{constant}", float("inf"))
+        monkeypatch.setattr(f"sp00ky_store_surreal.jobs.claim_start.{constant}", float("inf"))
     (job,) = await proxied.add([NewJob(path="/a", backend="api")])
     proxy.lose_reply()
     with pytest.raises(ConnectionLost):

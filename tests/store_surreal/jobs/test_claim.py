@@ -10,7 +10,7 @@ from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import reconnecting_pool
 from sp00ky_store_surreal.connection.statements import Lane
 from sp00ky_store_surreal.errors import TookTooLong
-from sp00ky_store_surreal.jobs.claim_window import SHARE, BatchSize
+from sp00ky_store_surreal.jobs.claim_refusals import SHARE, BatchSize
 
 ENTRIES = 30_000  # as the statement says
 

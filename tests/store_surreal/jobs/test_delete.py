@@ -1,7 +1,6 @@
 """Ended jobs that are deleted, by name, by conditions and by age, and one that can't be."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -9,13 +8,11 @@ import attrs
 import pytest
 
 from sp00ky_conformance.store.harness import failure, settlement
-from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.transitions import clear, retry
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection.statements import Lane
 from sp00ky_store_surreal.jobs import delete as deleting
 
 
@@ -44,36 +41,21 @@ async def test_a_row_that_cant_be_deleted_holds_up_no_other(
 
 
 class Deletes:
-    """Lets a store's deletes through, unless they are held or fail; knows which lanes they took."""
+    """Lets a store's deletes through, once they are let go."""
 
     def __init__(self, store: SurrealStore) -> None:
-        self.lanes: Counter[Lane] = Counter()
-        self.under_way: Counter[Lane] = Counter()
-        self.failing: dict[Lane, StoreError] = {}  # each once
-        self.held: set[Lane] = set()
-        self.begun = asyncio.Semaphore(0)
+        self.count = 0
+        self.begun = asyncio.Event()
         self.let_go = asyncio.Event()
-        self._connection, self._ask = store._connection, store._connection._link.ask
-        self._connection._link.ask = self._pass  # type: ignore[method-assign]
+        self._connection, self._write = store._connection, store._connection.write
+        self._connection.write = self._pass  # type: ignore[method-assign]
 
-    async def _pass(self, statement: str, bindings: Any, *, lane: Lane, resend: bool) -> list[Any]:
-        if "DELETE $ids" not in statement:
-            return await self._ask(statement, bindings, lane=lane, resend=resend)
-        self.lanes[lane] += 1
-        self.under_way[lane] += 1
-        self.begun.release()
-        try:
-            if lane in self.failing:
-                raise self.failing.pop(lane)
-            if lane in self.held:
-                await self.let_go.wait()
-            return await self._ask(statement, bindings, lane=lane, resend=resend)
-        finally:
-            self.under_way[lane] -= 1
-
-    async def ended(self) -> None:
-        """Wait for what was sent by callers that were cancelled."""
-        await asyncio.gather(*self._connection._running)
+    async def _pass(self, statement: str, *how: Any, **bindings: Any) -> list[Any]:
+        if "DELETE $ids" in statement:
+            self.count += 1
+            self.begun.set()
+            await self.let_go.wait()
+        return await self._write(statement, *how, **bindings)
 
 
 @pytest.fixture
@@ -93,53 +75,28 @@ async def left_in(store: SurrealStore) -> int:
     return await store.count(JobFilter())
 
 
-async def test_a_server_deletes_over_two_connections(migrated: SurrealStore, deletes_of: Any) -> None:
+async def test_what_is_deleted_by_conditions_goes_in_portions(
+    migrated: SurrealStore, deletes_of: Any
+) -> None:
     await ended_jobs(migrated)
     deletes = deletes_of(migrated)
-    assert await migrated.clear_matching(JobFilter()) == 10
-    both = {Lane.REST, Lane.DELETE}
-    assert set(deletes.lanes) == (both if migrated.capabilities.shared else {Lane.REST})
-    assert (sum(deletes.lanes.values()), await left_in(migrated)) == (4, 0)
-
-
-@pytest.mark.parametrize(
-    ("failing", "held"), [(Lane.REST, Lane.DELETE), (Lane.DELETE, Lane.REST)], ids=["first", "second"]
-)
-async def test_an_error_is_raised_once_the_other_connection_has_ended(
-    shared: SurrealStore, deletes_of: Any, failing: Lane, held: Lane
-) -> None:
-    await ended_jobs(shared)
-    deletes = deletes_of(shared)
-    deletes.failing = {failing: StoreUnavailable(store="x", problem="no more")}
-    deletes.held = {held}
-    tasks = asyncio.all_tasks()
-    clearing = asyncio.ensure_future(shared.clear_matching(JobFilter()))
-    for _ in range(2):
-        await deletes.begun.acquire()
-    assert not (await asyncio.wait([clearing], timeout=0.05))[0]
     deletes.let_go.set()
-    with pytest.raises(StoreUnavailable, match="no more"):
-        await clearing
-    assert deletes.lanes == {failing: 1, held: 1}
-    assert await left_in(shared) == 7
-    assert not deletes.under_way.total()
-    assert not {task for task in asyncio.all_tasks() - tasks if "surreal-" not in task.get_name()}
+    assert await migrated.clear_matching(JobFilter()) == 10
+    assert (deletes.count, await left_in(migrated)) == (4, 0)
 
 
-async def test_an_interrupted_clear_ends_with_what_was_sent(shared: SurrealStore, deletes_of: Any) -> None:
-    await ended_jobs(shared)
-    deletes = deletes_of(shared)
-    deletes.held = {Lane.REST, Lane.DELETE}
-    clearing = asyncio.ensure_future(shared.clear_matching(JobFilter()))
-    for _ in range(2):
-        await deletes.begun.acquire()
+async def test_an_interrupted_clear_deletes_no_further_portion(
+    migrated: SurrealStore, deletes_of: Any
+) -> None:
+    await ended_jobs(migrated)
+    deletes = deletes_of(migrated)
+    clearing = asyncio.ensure_future(migrated.clear_matching(JobFilter()))
+    await deletes.begun.wait()
     clearing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await clearing
     deletes.let_go.set()
-    await deletes.ended()
-    assert deletes.lanes == {Lane.REST: 1, Lane.DELETE: 1}
-    assert await left_in(shared) == 4
+    assert (deletes.count, await left_in(migrated)) == (1, 10)
 
 
 DAY = 86_400.0
@@ -187,9 +144,8 @@ async def test_a_job_that_ends_anew_before_it_is_deleted_stays(
     store = await make_migrated(surreal_url, (JobTable(backend="api", table="job", keep_failed=0.0),))
     _, again = await ended(store, 2, status="failed")
     deletes = deletes_of(store)
-    deletes.held = {Lane.REST}
     pruning = asyncio.ensure_future(store.prune())
-    await deletes.begun.acquire()
+    await deletes.begun.wait()
     await retry(store, [again.id])
     (claimed,) = await store.claim({"api": 1}, "r")
     await store.settle([settlement(claimed, failure(), max_retries=0)])

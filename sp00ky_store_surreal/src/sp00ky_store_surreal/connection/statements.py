@@ -14,6 +14,7 @@ import attrs
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_store_surreal.connection.embedded import Engine
 from sp00ky_store_surreal.connection.reconnecting_pool import Lane, Lanes
+from sp00ky_store_surreal.dialect import EMBEDDED, SERVER, Dialect
 from sp00ky_store_surreal.errors import Conflict
 from sp00ky_store_surreal.url import Target
 
@@ -60,6 +61,7 @@ class Connection:
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self.dialect: Dialect = EMBEDDED if target.embedded else SERVER
         self.written: Counter[Lane] = Counter()  # how many writes were sent
         self.collided: Counter[Lane] = Counter()  # how many of them collided with another writer's
         self._link: Engine | Lanes = Engine(target) if target.embedded else Lanes(target)
@@ -98,9 +100,8 @@ class Connection:
             task.exception()  # seen, where the caller was cancelled
 
     async def _write(self, statement: str, bindings: Mapping[str, Any], how: Way) -> list[Any]:
-        turn: AbstractAsyncContextManager[Any] = nullcontext()
-        if how.alone and self.target.embedded:
-            turn = self._writes
+        waits = how.alone and self.target.embedded
+        turn: AbstractAsyncContextManager[Any] = self._writes if waits else nullcontext()
         backoff, tries = Backoff(first=0.0025, limit=1.0), 0
         while True:
             self.written[how.lane] += 1

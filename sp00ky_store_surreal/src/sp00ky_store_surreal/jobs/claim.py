@@ -12,49 +12,24 @@ from surrealdb import RecordID
 
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.errors import StoreError
-from sp00ky_core.gate.breaker import (
-    Breaker,
-    BreakerChange,
-    ProbeWithoutNews,
-    change_after,
-    route_in_turn,
-)
+from sp00ky_core.gate.breaker import Breaker, BreakerChange, ProbeWithoutNews, change_after, route_in_turn
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, BreakerResult, Claim, JobTable
 from sp00ky_core.stores import PASSED, Quarantine
+from sp00ky_store_surreal import errors
 from sp00ky_store_surreal.connection.statements import CLAIMING, Lane
-from sp00ky_store_surreal.errors import (
-    NO_ROWS_FAULT,
-    Conflict,
-    ConnectionLost,
-    DuplicateKey,
-    ReplyUnreadable,
-    TableMissing,
-    TookTooLong,
-)
+from sp00ky_store_surreal.dialect import RANKS
+from sp00ky_store_surreal.errors import NO_ROWS_FAULT, TookTooLong
 from sp00ky_store_surreal.heartbeats import beats
-from sp00ky_store_surreal.jobs.claim_outcome import (
-    Care,
-    Carefulness,
-    ClaimRefusals,
-    ClaimState,
-    Part,
-    breaker_of,
-    marked,
-    parts_of,
-)
-from sp00ky_store_surreal.jobs.claim_statement import (
-    RANKS,
-    ClaimPart,
-    claim_of,
-    group_of,
-    longest_bindings,
-    within,
-)
-from sp00ky_store_surreal.jobs.claim_window import BatchSize, ClaimIndex, Groups, Heads, Peers
+from sp00ky_store_surreal.jobs import claim_statement as statements
+from sp00ky_store_surreal.jobs.claim_refusals import BatchSize, Care, Carefulness, ClaimRefusals
+from sp00ky_store_surreal.jobs.claim_start import Groups, Heads, Peers
+from sp00ky_store_surreal.jobs.claim_statement import ClaimPart, ClaimState, Part, Slots, longest_bindings
 from sp00ky_store_surreal.observe.notifications import Signals
-from sp00ky_store_surreal.rows import claimed_lengths, duration_text, load_claimed, read_claimed
-from sp00ky_store_surreal.schema.readiness import Readiness
+from sp00ky_store_surreal.rows import claimed_lengths, load_claimed, read_claimed
+from sp00ky_store_surreal.schema.indexes import ClaimIndex
+from sp00ky_store_surreal.schema.table_layouts import TableLayouts
+from sp00ky_store_surreal.surql.durations import duration_text
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
 LONG_SECONDS = 3.0
@@ -69,16 +44,24 @@ SUITED = ", (retries < max_retries) AS spare, (IF path IN $routes { path }) AS r
 Change = Callable[[BreakerChange], Awaitable[BreakerResult]]
 """Changes a breaker: ``Store.change_breaker``."""
 
-Slots = Sequence[tuple[JobTable, int]]
 _Row = Mapping[str, Any]
 
 
 class Claimer:
-    """Claims; passes over rows that the database refuses to write, for a while: they cost no other row."""
+    """Claims jobs. Rows that the database refuses to write are passed over for a while.
+
+    Args:
+        layouts: Knows the tables that are there.
+        quarantine: Remembers rows that the database refuses.
+        peers: Knows the places of runners.
+        signals: Wakes runners.
+        index: Knows the tables whose index can't be trusted.
+        change_breaker: See ``Change``.
+    """
 
     def __init__(
         self,
-        ready: Readiness,
+        layouts: TableLayouts,
         quarantine: Quarantine,
         *,
         peers: Peers,
@@ -86,13 +69,13 @@ class Claimer:
         index: ClaimIndex,
         change_breaker: Change,
     ) -> None:
-        self._ready = ready
-        self._connection = connection = ready.connection
+        self._layouts = layouts
+        self._connection = layouts.connection
         self._index = index
         self._change_breaker = change_breaker
         self._peers = peers
         self._signals = signals
-        self._heads = Heads(connection)
+        self._heads = Heads(layouts.connection)
         self._refusals = ClaimRefusals(quarantine)
         self._size = BatchSize()
         self._care = Carefulness()
@@ -111,11 +94,11 @@ class Claimer:
 
     async def claim(self, slots: Slots, runner_id: str) -> Claim:
         """See ``Store.claim``."""
-        there = await self._ready.there(table for table, _ in slots)
+        there = await self._layouts.there(table for table, _ in slots)
         try:
             return await self._claim([slot for slot in slots if slot[0] in there], runner_id)
-        except TableMissing as error:
-            self._ready.note(error)  # what was claimed beside it is released: no runner knows of it
+        except errors.TableMissing as error:
+            self._layouts.note(error)  # what was claimed beside it is released: no runner knows of it
             raise
 
     async def _claim(self, slots: Slots, runner_id: str) -> Claim:
@@ -135,39 +118,38 @@ class Claimer:
         while True:
             fewer = [(table, self._size.of(count)) for table, count in slots]
             try:
-                jobs = await self._claim_at_once(fewer, runner_id, state)
-            except TookTooLong:
+                jobs = await self._claim_carefully(fewer, runner_id, state)
+            except (TookTooLong, errors.ConnectionLost) as error:
+                is_one = self._size.is_one
+                self._size.took_too_long(max(count for _, count in fewer))
+                if isinstance(error, errors.ConnectionLost):
+                    raise
                 await self._end_left_queries(fewer)
-                if self._size.is_one:
+                if is_one:
                     return await self._claim_singly(fewer, runner_id, state)
-                self._size.took_too_long(max(count for _, count in fewer))
-            except ConnectionLost:
-                self._size.took_too_long(max(count for _, count in fewer))
-                raise
             else:
                 self._size.went_well()
                 return jobs
 
-    async def _claim_at_once(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
+    async def _claim_carefully(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
+        """Claim jobs together, or one by one where one of them is refused or can't be read."""
         try:
             if self._care.now() is Care.MOST:
                 return await self._claim_singly(slots, runner_id, state)
-            if self._connection.target.embedded:
-                return (await self._claim_parts(slots, runner_id, state))[0]
-            return await self._claim_among_others(slots, runner_id, state)
-        except ReplyUnreadable:
+            return await self._claim_together(slots, runner_id, state)
+        except errors.ReplyUnreadable:
             self._care.raise_it()
             raise
         except (*NO_ROWS_FAULT, TookTooLong):
             raise
         except StoreError as error:
-            for_token = isinstance(error, Conflict) and slots[0][0].has_limits
-            if not (for_token or isinstance(error, DuplicateKey)):
+            for_token = isinstance(error, errors.Conflict) and slots[0][0].has_limits
+            if not (for_token or isinstance(error, errors.DuplicateKey)):
                 return await self._claim_singly(slots, runner_id, state)
             state.retry_in.update({table.backend: PASSED for table, _ in slots})  # another was faster
             return []
 
-    async def _claim_among_others(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
+    async def _claim_together(self, slots: Slots, runner_id: str, state: ClaimState) -> list[Job]:
         for table, _ in slots:
             for rank in self._ranks(table):
                 await self._heads.keep_up(table, rank)
@@ -195,14 +177,14 @@ class Claimer:
     async def _claim_parts(
         self, slots: Slots, runner_id: str, state: ClaimState
     ) -> tuple[list[Job], list[tuple[JobTable, int]]]:
-        """Claim due jobs, on a server from the heads on; return them, and the tables that had none."""
+        """Claim due jobs from the heads on; return them, and the tables that had none."""
         row = "$this" if self._care.now() is Care.NONE else surql("job_columns_named").strip()
-        statement, bindings = claim_of(self._parts(slots, runner_id), runner_id, row=row)
+        statement, bindings = statements.claim_of(self._parts(slots, runner_id), runner_id, row=row)
         reply = await self._connection.write(statement, CLAIMING, **bindings)
         state.read(reply, slots)
         claimed: list[Job] = []
         empty, again = [], []
-        for (table, count), part in zip(slots, parts_of(reply), strict=True):
+        for (table, count), part in zip(slots, statements.parts_of(reply), strict=True):
             given = {**part.given, "runner_id": runner_id}
             claimed += await read_claimed(self._connection, table, part.rows, runner_id, given)
             if part.has_others:
@@ -238,7 +220,7 @@ class Claimer:
         return ClaimPart(
             table=table,
             count=count,
-            embedded=self._connection.target.embedded,
+            dialect=self._connection.dialect,
             skipped=self._refusals.ids(),
             asks_rows=self._index.is_untrue(table),
             **more,
@@ -247,10 +229,6 @@ class Claimer:
     async def _look_for_more(self, table: JobTable, count: int, part: Part) -> None:
         """Wake runners where there may be more than a claim has got."""
         left, full = part.found > part.taken, part.taken == count
-        if self._connection.target.embedded:
-            if left:
-                self._signals.wake()
-            return
         if part.found < count and self._heads.search_is_due(table):
             self._signals.wake()  # there may be some before the head
         elif left and await self._is_due(table):
@@ -276,7 +254,7 @@ class Claimer:
         if not ids:
             return
         self._signals.wake()  # they stood before others
-        group = group_of(0, embedded=self._connection.target.embedded)
+        group = self._connection.dialect.group(0)
         statement = surql("claim_put_off_delayed", table=quoted(table.table), group=group)
         try:
             await self._connection.write(statement, CLAIMING, ids=list(ids))
@@ -299,7 +277,7 @@ class Claimer:
         before = state.breakers[table.backend]
         part = self._part(table, PROBE_WINDOW, heads=await self._heads.all_kept_up(table))
         rows = await self._suited(part, part.due_now(SUITED))
-        if len(rows) == PROBE_WINDOW and not part.embedded:  # it reads no index from its end
+        if len(rows) == PROBE_WINDOW and not self._connection.target.embedded:  # it reads no index backwards
             rows += await self._suited(part, part.due_last(SUITED))
         if not rows:
             return []
@@ -313,7 +291,7 @@ class Claimer:
         )
         if not reply[-1]:
             return []
-        breaker = state.breakers[table.backend] = breaker_of(reply[-1][0])
+        breaker = state.breakers[table.backend] = statements.breaker_of(reply[-1][0])
         claimed = await self._claim_named(table, [_best(rows, before)], runner_id)
         if claimed:
             return await load_claimed(self._connection, table, claimed, runner_id)
@@ -354,7 +332,7 @@ class Claimer:
                 claimed += await self._claim_in_time(table, row_id, runner_id)
             except NO_ROWS_FAULT:
                 raise
-            except DuplicateKey:  # another job of its ordering_key was claimed meanwhile
+            except errors.DuplicateKey:  # another job of its ordering_key was claimed meanwhile
                 continue
             except TookTooLong as error:
                 self._signals.wake()
@@ -365,9 +343,8 @@ class Claimer:
         return claimed
 
     async def _claim_in_time(self, table: JobTable, row_id: RecordID, runner_id: str) -> Sequence[_Row]:
-        limit = within(embedded=self._connection.target.embedded)
         try:
-            return await self._claim_one(table, row_id, runner_id, limit)
+            return await self._claim_one(table, row_id, runner_id, self._connection.dialect.within())
         except TookTooLong:
             if await self._is_huge(table, row_id):
                 return await self._claim_one(table, row_id, runner_id, "")
@@ -398,7 +375,7 @@ class Claimer:
         bindings = {**part.bindings(), "id": row_id, "runner": runner_id}
         reply = await self._connection.write(part.named(limit=limit), CLAIMING, **bindings)
         rows: Sequence[_Row]
-        ((rows,),) = marked(reply, "one")
+        ((rows,),) = statements.marked(reply, "one")
         return rows
 
     async def _end_left_queries(self, slots: Slots) -> None:
@@ -406,8 +383,6 @@ class Claimer:
 
         It evaluates them at each write until another LIVE query of the table begins or ends.
         """
-        if self._connection.target.embedded:
-            return
         with suppress(StoreError):  # what was claimed mustn't be lost for it
             for table, _ in slots:
                 begin = surql("claim_live_nothing", table=quoted(table.table))

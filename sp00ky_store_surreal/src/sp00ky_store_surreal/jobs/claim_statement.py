@@ -1,9 +1,11 @@
-"""Compose a claim's statement, and what it binds."""
+"""Write the statement of a claim, and read its reply."""
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -11,35 +13,21 @@ from typing import Any
 import attrs
 from surrealdb import RecordID
 
-from sp00ky_core.gate.breaker import LONGEST_PAUSE
-from sp00ky_core.ports import LONGEST_PROBE, JobTable
+from sp00ky_core.errors import StoreError
+from sp00ky_core.gate.breaker import LONGEST_PAUSE, Breaker, BreakerState
+from sp00ky_core.job.job import Job
+from sp00ky_core.ports import LONGEST_PROBE, Claim, JobTable
 from sp00ky_core.stores import Allowance
-from sp00ky_store_surreal.rows import claimed_lengths, duration_text
+from sp00ky_store_surreal.dialect import RANKS, Dialect, lease_names
+from sp00ky_store_surreal.errors import NO_ROWS_FAULT
+from sp00ky_store_surreal.rows import claimed_lengths
+from sp00ky_store_surreal.surql.durations import duration_text, seconds_of
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 
-RANKS = (3, 2, 1, 0)
-"""The priorities, in the order of claims."""
+_log = logging.getLogger(__name__)
 
-CLAIM_SECONDS = 1.5
-"""Seconds that a server may take for a claim."""
-
-
-def within(*, embedded: bool) -> str:
-    """Write how long a claim's write may take; embedded it loses no connection.
-
-    A selection takes as long as it does: a server reads each row whole, and only that tells which are long.
-    """
-    return "" if embedded else f"TIMEOUT {duration_text(CLAIM_SECONDS)}"
-
-
-def group_of(rank: int, *, embedded: bool) -> str:
-    """Write the condition for jobs of a priority that have no ordering_key.
-
-    The embedded planner (2.3) uses no index for what is NONE; what is less than 1 is that, too.
-    """
-    if embedded:
-        return f"claim_group = {rank}" if rank else "claim_group < 1"
-    return f"claim_group = {rank or 'NONE'} AND ordering_at = NONE"
+Slots = Sequence[tuple[JobTable, int]]
+"""How many jobs at most are wanted, by table."""
 
 
 @attrs.frozen(kw_only=True)
@@ -50,12 +38,12 @@ class ClaimPart:
         table: The backend's.
         n: Its number in the statement.
         count: How many jobs are wanted.
-        embedded: Whether no other runner competes.
+        dialect: The wording that the database needs.
         skipped: Rows that are passed over.
         jobs_only: Whether rows that are no jobs are, too. A server then reads on beyond the LIMIT, for 3 ms.
         asks_rows: Whether each row is asked what the index says of it, for the index can't be trusted.
         is_wide: Whether there may be priorities and ordering_keys.
-        heads: For each priority, where to start on a server.
+        heads: For each priority, where to start; without one, a claim starts at the beginning.
         start: How many due jobs stand before this runner's own place there.
         after: The ordering_key behind which to look.
     """
@@ -63,7 +51,7 @@ class ClaimPart:
     table: JobTable
     n: str = ""
     count: int
-    embedded: bool
+    dialect: Dialect
     skipped: Sequence[RecordID] = ()
     jobs_only: bool = True
     asks_rows: bool = False
@@ -82,20 +70,19 @@ class ClaimPart:
             row: What a server is to return of each row that isn't too long.
             at_once: Whether a wide claim is one transaction without limits, too.
         """
+        has_limits, stale = self.table.has_limits, self._write("claim_lift_stale_keys")
         choice = self.choice() if self.is_wide else self._write("claim_choice_by_age", due=self._due(0))
         part = self._write(
-            "claim_embedded" if self.embedded else "claim_shared",
+            self.dialect.claim_chosen,
             until=self._until(),
             own=", lease_until" if self.table.timeout_overridable else "",
             row=row,
-            live=", ordering_live = ordering_key" if self.is_wide or self.table.has_limits else "",
-            within=within(embedded=self.embedded),
+            live=", ordering_live = ordering_key" if self.is_wide or has_limits else "",
+            within=self.dialect.within(),
         )
-        if self.is_wide:
-            part = self._write("claim_lift_stale_keys") + part
-        if self.table.has_limits:
-            choice = self._write("rate_pause_without_token") + choice
-        return choice + (self._limited(part) if self.table.has_limits or (self.is_wide and at_once) else part)
+        part = stale + part if self.is_wide else part
+        choice = self._write("rate_pause_without_token") + choice if has_limits else choice
+        return choice + (self._limited(part) if has_limits or (self.is_wide and at_once) else part)
 
     def choice(self, gate: str | None = None) -> str:
         """Choose rows by priority and age, the heads of ordering_keys among them.
@@ -119,7 +106,7 @@ class ClaimPart:
 
     def due_last(self, more: str) -> str:
         """Select the jobs that became due last, ``latest`` of each priority, on a server."""
-        latest = (self._write("due_last", group=group_of(rank, embedded=False)).strip() for rank in RANKS)
+        latest = (self._write("due_last", group=self.dialect.group(rank)).strip() for rank in RANKS)
         return surql("probe_latest", latest=", ".join(latest), more=more)
 
     def named(self, *, limit: str) -> str:
@@ -129,7 +116,7 @@ class ClaimPart:
 
     def bindings(self) -> dict[str, Any]:
         """Build what it binds."""
-        n, table = self.n, self.table
+        n, table, rate = self.n, self.table, self.table.rate
         bound: dict[str, Any] = {
             **NUL,
             **claimed_lengths(table).bindings(n),
@@ -141,16 +128,14 @@ class ClaimPart:
             f"after{n}": self.after,
             f"lease{n}": duration_text(table.timeout + table.lease_margin),
             f"margin{n}": duration_text(table.lease_margin),
+            **{f"head{n}_{rank}": head for rank, head in self.heads.items()},
         }
-        bound |= {f"head{n}_{rank}": head for rank, head in self.heads.items()}
-        bound |= {"skipped": list(self.skipped)} if self.skipped else {}
+        if self.skipped:
+            bound["skipped"] = list(self.skipped)
         if table.has_limits:
-            bound |= {
-                "control": RecordID("sp00ky_control", table.backend),
-                "rate": None if table.rate is None else table.rate.per_second,
-                "burst": None if table.rate is None else table.rate.burst,
-                "most_in_flight": table.max_in_flight,
-            }
+            bound["control"] = RecordID("sp00ky_control", table.backend)
+            bound["rate"], bound["burst"] = (rate.per_second, rate.burst) if rate else (None, None)
+            bound["most_in_flight"] = table.max_in_flight
         return bound
 
     def _write(self, name: str, **more: str) -> str:
@@ -159,7 +144,7 @@ class ClaimPart:
     @cached_property
     def _names(self) -> Mapping[str, str]:
         return {
-            **names_of(self.table),
+            **lease_names(self.table),
             "n": self.n,
             "but": self._passed(),
             "pending": self._asking("pending"),
@@ -184,7 +169,7 @@ class ClaimPart:
         """
         if self.table.max_in_flight is None:
             return ""
-        return f" AND {surql('lease_is_over', longest_lease=longest_lease(self.table)).strip()}"
+        return f" AND {surql('lease_is_over', **lease_names(self.table)).strip()}"
 
     def _due(self, rank: int) -> str:
         """Select the ids of due jobs of a priority: on a server from a head on, or the first.
@@ -195,13 +180,13 @@ class ClaimPart:
         before a plus. That they are due is asked twice: of the index, and of each row, for with another
         condition beside it a server doesn't ask a row what its index answered.
         """
-        if self.embedded:
+        if not self.dialect.finds_none:
             return self._due_ids(rank, "run_at <= $now")
         if self.heads.get(rank) is not None:
             return self._due_beyond(rank, f"run_at >= $head{self.n}_{rank}")
         return self._write(
             "claim_due_ids_undated_first",
-            group=group_of(rank, embedded=False),
+            group=self.dialect.group(rank),
             none=f"{{ {self._due_beyond(rank, 'run_at = NONE')} }}",
             rest=self._due_ids(rank, surql("dated_since_year_1").strip()),
         )
@@ -215,7 +200,7 @@ class ClaimPart:
         return self._write("claim_due_ids_beyond", beyond=beyond, due=due)
 
     def _due_ids(self, rank: int, since: str, *, start: str = "") -> str:
-        group = group_of(rank, embedded=self.embedded)
+        group = self.dialect.group(rank)
         return self._write("claim_due_ids", group=group, start=start, **{"from": f" AND {since}"})
 
     def _until(self) -> str:
@@ -246,31 +231,59 @@ def claim_of(parts: Sequence[ClaimPart], runner_id: str, *, row: str = "") -> tu
     return (f"BEGIN;{statement}COMMIT;" if len(parts) > 1 else statement), bindings
 
 
-def names_of(table: JobTable) -> dict[str, str]:
-    """Return the places of statements that ask whether a lease is over, or which rows are jobs."""
-    return {"table": quoted(table.table), "longest_lease": longest_lease(table)}
-
-
-def longest_lease(table: JobTable) -> str:
-    """Write how long a claim's lease lasts at most."""
-    return duration_text(table.longest_lease)
-
-
-def first_pending(table: JobTable, *, embedded: bool) -> str:
-    """Write an expression for ``run_at`` of the first pending jobs that have no ordering_key.
-
-    Those that are due first, of each priority, are among them.
-    """
-    name = "first_pending_embedded" if embedded else "first_pending"
-    groups = (group_of(rank, embedded=embedded) for rank in RANKS)
-    firsts = [surql(name, table=quoted(table.table), group=group).strip() for group in groups]
-    return f"array::flatten([{', '.join(firsts)}])"
-
-
 def longest_bindings(tables: Iterable[JobTable]) -> dict[str, Any]:
     """Build what reading a breaker binds: no instant is believed that no runner can have written."""
     longest = max((table.longest_pause for table in tables), default=LONGEST_PAUSE)
     return {"longest_pause": duration_text(longest), "longest_probe": duration_text(LONGEST_PROBE)}
+
+
+@attrs.frozen
+class Part:
+    """Says what became of one backend's part.
+
+    Attributes:
+        found: How many rows it chose.
+        long: Those of them that are too long, and are to be claimed one by one.
+        has_others: Whether there were some that are no jobs.
+        early: Rows that a client delayed, and that were met too early.
+        rows: What it claimed; where that fits no reply, as ``rows_if_fit`` says.
+        chosen: What the choice has seen: see ``claim_choice_by_priority``.
+        given: What the claim gave every row, and doesn't say of each.
+    """
+
+    found: int
+    long: Sequence[RecordID]
+    has_others: bool
+    early: Sequence[Mapping[str, Any]]
+    rows: Any
+    chosen: Mapping[str, Any]
+    given: Mapping[str, Any]
+
+    @property
+    def taken(self) -> int:
+        """Count the rows that it claimed."""
+        return len(self.rows["unsafe"] if isinstance(self.rows, Mapping) else self.rows)
+
+
+def parts_of(reply: Sequence[Any]) -> list[Part]:
+    """Read the parts of a reply, in order."""
+    return [Part(*values) for values in marked(reply, "claimed")]
+
+
+def marked(reply: Sequence[Any], mark: str) -> list[Sequence[Any]]:
+    """Return the results of a reply that begin with a mark, without it."""
+    return [result[1:] for result in reply if isinstance(result, list) and result[:1] == [mark]]
+
+
+def breaker_of(row: Mapping[str, Any]) -> Breaker:
+    """Read a breaker from the columns of ``breaker_columns``."""
+    return Breaker(
+        state=BreakerState(row["state"]),
+        failures=row["failures"],
+        paused_for=seconds_of(row["paused_for"]),
+        probe_runner=row["probe_runner"] or None,
+        probe_for=seconds_of(row["probe_for"]),
+    )
 
 
 def allowance_of(table: JobTable, tokens: float | None, in_flight: int) -> Allowance:
@@ -279,3 +292,72 @@ def allowance_of(table: JobTable, tokens: float | None, in_flight: int) -> Allow
     if table.rate is None or tokens is None:
         return allowance
     return attrs.evolve(allowance, tokens=tokens, per_second=table.rate.per_second)
+
+
+REST = 2.0
+"""Seconds until a backend is claimed for again whose claim failed, where another's went well."""
+
+
+@attrs.define(kw_only=True)
+class ClaimState:
+    """Collects what a claim finds out of backends.
+
+    Attributes:
+        breakers: Those that aren't as if new.
+        paused: Seconds that pauses last yet.
+        retry_in: Seconds until another claim may get what this one had to leave.
+        failed: What kept backends from being claimed.
+    """
+
+    breakers: dict[str, Breaker] = attrs.field(factory=dict)
+    paused: dict[str, float] = attrs.field(factory=dict)
+    retry_in: dict[str, float] = attrs.field(factory=dict)
+    failed: dict[str, StoreError] = attrs.field(factory=dict)
+
+    def read(self, reply: Sequence[Any], slots: Slots) -> None:
+        """Take note of what a reply says of the backends that it was asked for."""
+        asked = {table.backend for table, _ in slots}
+        for breakers, pauses in marked(reply, "claimable"):
+            for row in breakers:
+                if row["backend"] in asked:
+                    self.breakers[row["backend"]] = breaker_of(row)
+            for row in pauses:
+                if row["backend"] in asked:
+                    self.paused[row["backend"]] = seconds_of(row["lasts"]) if row["lasts"] else math.inf
+        for tokens, in_flight in marked(reply, "limits"):
+            ((table, count),) = slots
+            taken = sum(part.taken for part in parts_of(reply))
+            if (wait := allowance_of(table, tokens, in_flight).retry_in(count, taken)) is not None:
+                self.retry_in[table.backend] = wait
+
+    def is_open(self, table: JobTable) -> bool:
+        """Whether the backend's jobs are claimed as usual."""
+        return table.backend not in self.paused and self._breaker(table).lets_through
+
+    def wants_probe(self, table: JobTable) -> bool:
+        """Whether a probe is to be sent."""
+        return table.backend not in self.paused and self._breaker(table).wants_probe
+
+    @contextmanager
+    def passing_over(self, table: JobTable) -> Iterator[None]:
+        """Let an error of a backend's claim cost no other backend what was, or will be, claimed."""
+        try:
+            yield
+        except NO_ROWS_FAULT:
+            raise
+        except StoreError as error:
+            self.failed[table.backend], self.retry_in[table.backend] = error, REST
+
+    def claim_of(self, jobs: list[Job]) -> Claim:
+        """Return the claim, with what is known of its backends.
+
+        Raises an error that was passed over, where nothing was claimed.
+        """
+        for backend, error in self.failed.items():
+            if not jobs:
+                raise error
+            _log.warning("can't claim jobs of %r: %s", backend, error)
+        return Claim(jobs, breakers=self.breakers, paused=self.paused, retry_in=self.retry_in)
+
+    def _breaker(self, table: JobTable) -> Breaker:
+        return self.breakers.get(table.backend, Breaker()) if table.breaker else Breaker()

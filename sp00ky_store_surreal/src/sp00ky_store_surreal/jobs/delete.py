@@ -5,9 +5,7 @@ Rows are changed in one go; on refusal they are bisected, so that a bad row hold
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -20,19 +18,16 @@ from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable
 from sp00ky_core.stores.refused_rows import Quarantine, bisect
 from sp00ky_store_surreal.connection.statements import Connection, Lane, Way
+from sp00ky_store_surreal.dialect import lease_names
 from sp00ky_store_surreal.errors import may_be_a_rows, reason_of, unwritable
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.jobs.claim_statement import names_of
 from sp00ky_store_surreal.observe.find import ended_ids, ids_of
-from sp00ky_store_surreal.rows import duration_text
-from sp00ky_store_surreal.schema.readiness import Readiness
+from sp00ky_store_surreal.schema.table_layouts import TableLayouts
+from sp00ky_store_surreal.surql.durations import duration_text
 from sp00ky_store_surreal.surql.loader import surql
 
 DELETED_AT_ONCE = 1_000
 """Rows: more of them would take a busy server seconds, in which it answers nothing else on the connection."""
-
-SIDE_BY_SIDE = (Lane.REST, Lane.DELETE)
-"""A server carries out one connection's statements in turn, so two connections delete faster than one."""
 
 
 @attrs.frozen(kw_only=True)
@@ -70,16 +65,16 @@ class Deletes:
     """Deletes jobs of a store.
 
     Attributes:
-        ready: Knows the tables that are there.
+        layouts: Knows the tables that are there.
         writes: Writes rows.
     """
 
-    ready: Readiness
+    layouts: TableLayouts
     writes: RowWrites
 
     async def named(self, tables: Iterable[JobTable], job_ids: Sequence[str]) -> Mapping[str, str | None]:
         """See ``Store.delete``; what the database said of those that it keeps is in the log."""
-        await self.ready.ensure()
+        await self.layouts.ensure()
         deleted: dict[str, str | None] = {}
         for table in tables:
             rows = await self._delete(table, ids_of(table, job_ids), Lane.REST, returned="$before.id")
@@ -89,51 +84,37 @@ class Deletes:
     async def matching(self, tables: Iterable[JobTable], conditions: JobFilter, limit: int) -> int:
         """See ``Store.clear_matching``."""
         count = 0
-        for table in await self.ready.there(tables):
+        for table in await self.layouts.there(tables):
             ids = await ended_ids(self.writes.connection, table, conditions, limit - count)
-            count += await self._delete_side_by_side(table, ids)
+            count += await self._delete_in_portions(table, ids)
         return count
 
     async def by_age(self, tables: Iterable[JobTable], limit: int, spared: Collection[str]) -> int:
         """See ``Store.prune``. Without a retention jobs are the user's, and kept."""
         connection, count = self.writes.connection, 0
         unspared = surql("retention_unspared") if spared else "true"
-        for table in await self.ready.there(tables):
-            names = names_of(table)
-            with self.ready.passing_over():
+        for table in await self.layouts.there(tables):
+            names = lease_names(table)
+            with self.layouts.passing_over():
                 for name, bindings in _selections(table):
                     if count < limit:
                         selection = surql(name, unspared=unspared, **names)
                         bindings |= {"limit": limit - count, "spared": list(spared)}
                         seen, ids = await connection.read(f"RETURN time::now(); {selection}", **bindings)
-                        count += await self._delete_side_by_side(table, ids, seen)
+                        count += await self._delete_in_portions(table, ids, seen)
                 await connection.write(surql("retention_ordering_holders", **names))
         await connection.write(surql("retention_own_tables"), kept=duration_text(AUDIT_KEPT))
         return count
 
-    async def _delete_side_by_side(
+    async def _delete_in_portions(
         self, table: JobTable, ids: Sequence[RecordID], seen: datetime | None = None
     ) -> int:
-        """Delete rows; where one connection's share fails, raise its error once the other has ended.
-
-        ``seen``: but for what was written after that.
-        """
-        waiting = deque(ids[first : first + DELETED_AT_ONCE] for first in range(0, len(ids), DELETED_AT_ONCE))
-        deleted: list[Any] = []
-
-        async def delete(lane: Lane) -> None:
-            try:
-                while waiting:
-                    deleted.extend(await self._delete(table, waiting.popleft(), lane, seen=seen))
-            except BaseException:
-                waiting.clear()
-                raise
-
-        lanes = SIDE_BY_SIDE[:1] if self.writes.connection.target.embedded else SIDE_BY_SIDE
-        for error in await asyncio.gather(*map(delete, lanes), return_exceptions=True):
-            if error is not None:
-                raise error
-        return len(deleted)
+        """Delete rows, ``seen``: but for what was written after that; return how many."""
+        count = 0
+        for first in range(0, len(ids), DELETED_AT_ONCE):
+            portion = ids[first : first + DELETED_AT_ONCE]
+            count += len(await self._delete(table, portion, Lane.DELETE, seen=seen))
+        return count
 
     async def _delete(
         self,

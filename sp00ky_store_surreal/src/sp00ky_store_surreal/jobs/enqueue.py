@@ -29,9 +29,10 @@ from sp00ky_store_surreal.errors import (
     unwritable,
 )
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.rows import MADE_FIT, WHOLE, duration_text, job_from, row_from
-from sp00ky_store_surreal.schema.readiness import Readiness
+from sp00ky_store_surreal.rows import MADE_FIT, WHOLE, job_from, row_from
+from sp00ky_store_surreal.schema.table_layouts import TableLayouts
 from sp00ky_store_surreal.session import inserts_of, stored_row
+from sp00ky_store_surreal.surql.durations import duration_text
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 from sp00ky_store_surreal.url import Target
 
@@ -106,15 +107,15 @@ class _Batch:
 
 
 async def add(
-    ready: Readiness, tables: ByBackend, new_jobs: Sequence[NewJob], *, within: object = None
+    layouts: TableLayouts, tables: ByBackend, new_jobs: Sequence[NewJob], *, within: object = None
 ) -> list[Job]:
     """See ``Store.add``; ``within`` is a transaction of a caller's."""
-    target = ready.connection.target
+    target = layouts.connection.target
     transaction = None if within is None else _adopted(within, target)
-    connection = await ready.ensure()
+    connection = await layouts.ensure()
     if not new_jobs:
         return []
-    whole_seconds = ready.whole_seconds()
+    whole_seconds = layouts.whole_seconds()
     batches = {
         backend: _Batch(table=tables[backend], whole_seconds=backend in whole_seconds)
         for backend in dict.fromkeys(new_job.backend for new_job in new_jobs)
@@ -129,9 +130,9 @@ async def add(
         raise unwritable(target.location, made[0].table.table) from None
 
 
-def rows_of(ready: Readiness, tables: ByBackend, jobs: Sequence[KeyedJob]) -> list[dict[str, Any]]:
+def rows_of(layouts: TableLayouts, tables: ByBackend, jobs: Sequence[KeyedJob]) -> list[dict[str, Any]]:
     """Build the rows of jobs under their keys."""
-    whole_seconds = ready.whole_seconds()
+    whole_seconds = layouts.whole_seconds()
     return [
         row_from(
             keyed.job,
@@ -143,10 +144,10 @@ def rows_of(ready: Readiness, tables: ByBackend, jobs: Sequence[KeyedJob]) -> li
 
 
 async def insert_within(
-    connection: object, ready: Readiness, tables: Mapping[Table, Sequence[Row]], jobs: Sequence[Row]
+    connection: object, layouts: TableLayouts, tables: Mapping[Table, Sequence[Row]], jobs: Sequence[Row]
 ) -> None:
     """Insert rows of own tables and of jobs in a caller's transaction; those that are there stay."""
-    target = ready.connection.target
+    target = layouts.connection.target
     transaction = _adopted(connection, target)
     rows = [stored_row(table, row) for table, some in tables.items() for row in some]
     statement, bindings = inserts_of([*rows, *jobs], kept=True)

@@ -10,13 +10,13 @@ from sp00ky_core.job.job import Job
 from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim
 from sp00ky_core.stores import LostOptions
 from sp00ky_store_surreal.connection.statements import Lane, Way
+from sp00ky_store_surreal.dialect import lease_names
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.jobs.claim_statement import names_of
-from sp00ky_store_surreal.jobs.claim_window import ClaimIndex
 from sp00ky_store_surreal.jobs.delete import RowWrites
 from sp00ky_store_surreal.observe.find import ids_of
 from sp00ky_store_surreal.rows import DECIDED, load_safely
-from sp00ky_store_surreal.schema.readiness import Readiness
+from sp00ky_store_surreal.schema.indexes import ClaimIndex
+from sp00ky_store_surreal.schema.table_layouts import TableLayouts
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 FEW = 5
@@ -24,53 +24,57 @@ FEW = 5
 
 
 async def overdue(
-    ready: Readiness, index: ClaimIndex, tables: Iterable[JobTable], runners: Collection[str], limit: int
+    layouts: TableLayouts, index: ClaimIndex, tables: Iterable[JobTable], runners: Collection[str], limit: int
 ) -> list[OverdueClaim]:
     """See ``Store.overdue`` (what changes seldom is looked at here: a runner asks every 2 s)."""
-    connection = await ready.ensure()
-    await ready.refresh()
-    with ready.passing_over():
+    connection = await layouts.ensure()
+    await layouts.refresh()
+    with layouts.passing_over():
         await index.look()
     claims: list[OverdueClaim] = []
-    for table in await ready.there(tables):
+    for table in await layouts.there(tables):
         left = limit - len(claims)
         if left > 0 and runners:
-            with ready.passing_over():
-                statement = surql("reclaim_overdue_ids", **names_of(table))
+            with layouts.passing_over():
+                statement = surql("reclaim_overdue_ids", **lease_names(table))
                 reply = await connection.read(statement, runners=list(runners), limit=left)
                 claims += [_claim_of(row, table) for row in reply[-1]]
     return claims
 
 
 async def lost(
-    ready: Readiness, tables: Iterable[JobTable], dead: Collection[str], **options: Unpack[LostOptions]
+    layouts: TableLayouts, tables: Iterable[JobTable], dead: Collection[str], **options: Unpack[LostOptions]
 ) -> list[Job]:
     """See ``DecidingStore._lost``."""
-    connection = await ready.ensure()
+    connection = await layouts.ensure()
     jobs: list[Job] = []
-    for table in await ready.there(tables):
+    for table in await layouts.there(tables):
         left = options["limit"] - len(jobs)
         if left > 0:
             named = ids_of(table, [claim.job_id for claim in options["overdue"]])
             which = {"dead": list(dead), "beating": list(options["beating"]), "named": named}
-            with ready.passing_over():
-                statement = surql("reclaim_lost_ids", **names_of(table))
+            with layouts.passing_over():
+                statement = surql("reclaim_lost_ids", **lease_names(table))
                 *_, plain, full = await connection.read(statement, limit=left, few=FEW, **which)
                 jobs += await load_safely(connection, table, [*plain, *full][:left], DECIDED)
     return jobs
 
 
 async def release(
-    ready: Readiness, writes: RowWrites, tables: Iterable[JobTable], runner_id: str, keep: Collection[str]
+    layouts: TableLayouts,
+    writes: RowWrites,
+    tables: Iterable[JobTable],
+    runner_id: str,
+    keep: Collection[str],
 ) -> list[str]:
     """See ``Store.release``: the rows are pending again, at once."""
     released: list[str] = []
-    for table in await ready.there(tables):
+    for table in await layouts.there(tables):
         bindings = {"runner": runner_id, "keep": ids_of(table, keep)}
-        with ready.passing_over():
+        with layouts.passing_over():
             # selected on the connection of claims, so that one under way comes first
             held = surql("release_held_ids", table=quoted(table.table))
-            ids = (await ready.connection.write(held, Way(lane=Lane.CLAIM), **bindings))[-1]
+            ids = (await layouts.connection.write(held, Way(lane=Lane.CLAIM), **bindings))[-1]
             rows = await writes.write("released", surql("release_jobs"), ids, Lane.CLAIM, **bindings)
             released += [id_text(row["id"]) for row in rows]
     return released

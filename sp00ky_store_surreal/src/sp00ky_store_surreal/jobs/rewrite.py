@@ -11,7 +11,7 @@ from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal.connection.statements import ONCE
 from sp00ky_store_surreal.ids import id_text, id_value, table_of
 from sp00ky_store_surreal.rows import TEXT, entry_of, row_from
-from sp00ky_store_surreal.schema.readiness import Readiness
+from sp00ky_store_surreal.schema.table_layouts import TableLayouts
 from sp00ky_store_surreal.session import inserts_of
 from sp00ky_store_surreal.surql.loader import surql
 
@@ -22,26 +22,26 @@ HAPPENED = (
 """Columns that a new job doesn't have, with a job's values as they are."""
 
 
-async def insert_whole(ready: Readiness, tables: Mapping[str, JobTable], jobs: Sequence[Job]) -> None:
+async def insert_whole(layouts: TableLayouts, tables: Mapping[str, JobTable], jobs: Sequence[Job]) -> None:
     """See ``Store.import_jobs`` of the ports; ``tables`` by name."""
-    connection = await ready.ensure()
-    rows = [_row(ready, tables[table_of(job.id)], job) for job in jobs]
+    connection = await layouts.ensure()
+    rows = [_row(layouts, tables[table_of(job.id)], job) for job in jobs]
     inserts, bindings = inserts_of(rows)
     statement = surql("rewrite_insert", inserts=inserts)
     await connection.write(statement, ONCE, **bindings, ids=[row["id"] for row in rows])
 
 
-async def redact(ready: Readiness, tables: Mapping[str, JobTable], jobs: Sequence[Job]) -> list[str]:
+async def redact(layouts: TableLayouts, tables: Mapping[str, JobTable], jobs: Sequence[Job]) -> list[str]:
     """See ``Store.redact`` of the ports; ``tables`` by name."""
-    connection = await ready.ensure()
-    writes = [[id_value(job.id), _left(ready, tables[table_of(job.id)], job)] for job in jobs]
+    connection = await layouts.ensure()
+    writes = [[id_value(job.id), _left(layouts, tables[table_of(job.id)], job)] for job in jobs]
     ids = [row_id for row_id, _ in writes]
     reply = await connection.write(surql("rewrite_redact"), ONCE, writes=writes, ids=ids)
     return [id_text(row_id) for row_id in reply[-1]]
 
 
-def _left(ready: Readiness, table: JobTable, job: Job) -> dict[str, Any]:
-    return _outcome(ready, table, job) | {
+def _left(layouts: TableLayouts, table: JobTable, job: Job) -> dict[str, Any]:
+    return _outcome(layouts, table, job) | {
         "epoch": job.lease_epoch,
         "payload": job.payload_json.decode(),
         "dedup_key": job.dedup_key,
@@ -50,22 +50,22 @@ def _left(ready: Readiness, table: JobTable, job: Job) -> dict[str, Any]:
     }
 
 
-def _row(ready: Readiness, table: JobTable, job: Job) -> dict[str, Any]:
+def _row(layouts: TableLayouts, table: JobTable, job: Job) -> dict[str, Any]:
     try:
-        row = row_from(job, id_value(job.id), whole_seconds=table.backend in ready.whole_seconds())
+        row = row_from(job, id_value(job.id), whole_seconds=table.backend in layouts.whole_seconds())
     except OptionInvalid as error:
-        raise RowRefused(store=ready.connection.target.location, problem=str(error)) from error
-    row |= {name: getattr(job, name) for name in HAPPENED} | _outcome(ready, table, job)
+        raise RowRefused(store=layouts.connection.target.location, problem=str(error)) from error
+    row |= {name: getattr(job, name) for name in HAPPENED} | _outcome(layouts, table, job)
     row["dedup_live"] = None if job.is_terminal else job.dedup_key
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _outcome(ready: Readiness, table: JobTable, job: Job) -> dict[str, Any]:
+def _outcome(layouts: TableLayouts, table: JobTable, job: Job) -> dict[str, Any]:
     """Build what has become of a job, as far as its table can hold it."""
-    kept = table.backend not in ready.without_entries()
+    kept = table.backend not in layouts.without_entries()
     return {
         "status": job.status.value,
-        "result": ready.results().get(table.backend, TEXT).value_of(job.result_json),
+        "result": layouts.results().get(table.backend, TEXT).value_of(job.result_json),
         "errors": [_entry(error) for error in job.errors] if kept else [],
     }
 

@@ -25,8 +25,9 @@ from sp00ky_store_surreal.errors import (
 )
 from sp00ky_store_surreal.ids import id_text, id_value, id_values, table_of
 from sp00ky_store_surreal.jobs.claim import Claimer
-from sp00ky_store_surreal.rows import TEXT, duration_text, entry_of
-from sp00ky_store_surreal.schema.readiness import Readiness
+from sp00ky_store_surreal.rows import TEXT, entry_of
+from sp00ky_store_surreal.schema.table_layouts import TableLayouts
+from sp00ky_store_surreal.surql.durations import duration_text
 from sp00ky_store_surreal.surql.loader import MARK, NUL, quoted, surql
 
 _Delivery = tuple[str, int, str | None, bytes | None]
@@ -43,18 +44,18 @@ class Settles:
     """Writes the transitions of a store.
 
     Attributes:
-        ready: Knows what the tables can hold.
+        layouts: Knows what the tables can hold.
         quarantine: Remembers rows that the database refuses.
         claims: Knows which jobs may have an ordering_key.
     """
 
-    ready: Readiness
+    layouts: TableLayouts
     quarantine: Quarantine
     claims: Claimer
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """See ``Store.settle``."""
-        await self.ready.ensure()
+        await self.layouts.ensure()
         results = await self._settle(settlements)
         pending = [settlement for settlement in settlements if settlement.transition.to is JobStatus.PENDING]
         if any(settlement.transition.delay is None or _is_rescheduled(settlement) for settlement in pending):
@@ -87,9 +88,9 @@ class Settles:
         writes = self._settle_writes(settlements)
         written = sum(len(ids) for rows in writes.values() for ids, *_ in rows)
         if written < len(settlements):
-            raise RowRefused(store=self.ready.connection.target.location, problem="an id that names no row")
+            raise RowRefused(store=self.layouts.connection.target.location, problem="an id that names no row")
         statement = self._settle_statement(settlements, writes, missed=f"THROW '{MISSED}'")
-        await self.ready.connection.write(statement, SETTLING, **writes)
+        await self.layouts.connection.write(statement, SETTLING, **writes)
         return [SettleResult(job_id=settlement.job_id, fate=SettleFate.SETTLED) for settlement in settlements]
 
     async def _settle_batch(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
@@ -97,7 +98,7 @@ class Settles:
         writes = self._settle_writes(settlements)
         looks = {name: surql(f"settle_look_{name}") for name in ("before", "after")}
         statement = self._settle_statement(settlements, writes, **looks)
-        reply = await self.ready.connection.write(statement, SETTLING, ids=ids, **NUL, **writes)
+        reply = await self.layouts.connection.write(statement, SETTLING, ids=ids, **NUL, **writes)
         looked = [rows for rows in reply if isinstance(rows, list)]
         before, after = ({id_text(row["id"]): row for row in rows} for rows in (looked[0], looked[-1]))
         results = _fates(before, settlements)
@@ -105,7 +106,7 @@ class Settles:
             if result.fate is SettleFate.SETTLED and _is_unchanged(
                 before[result.job_id], after.get(result.job_id)
             ):
-                raise unwritable(self.ready.connection.target.location, table_of(result.job_id))
+                raise unwritable(self.layouts.connection.target.location, table_of(result.job_id))
         return results
 
     async def _settle_alone(self, settlement: Settlement, refusal: StoreError) -> list[SettleResult]:
@@ -136,7 +137,7 @@ class Settles:
         """Build what the statement binds; what is the same of several jobs is written at once."""
         delivered: defaultdict[_Delivery, list[RecordID]] = defaultdict(list)
         others: defaultdict[Settlement, list[RecordID]] = defaultdict(list)
-        without_entries = self.ready.without_entries()
+        without_entries = self.layouts.without_entries()
         for settlement in settlements:
             row_id = id_value(settlement.job_id)
             if row_id is None:
@@ -171,7 +172,7 @@ class Settles:
         }
 
     def _result_of(self, backend: str, answer: bytes | None) -> Any:
-        return self.ready.results().get(backend, TEXT).value_of(answer)
+        return self.layouts.results().get(backend, TEXT).value_of(answer)
 
     def _settle_statement(
         self,

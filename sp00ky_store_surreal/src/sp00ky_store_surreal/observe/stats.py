@@ -9,25 +9,13 @@ from heapq import nlargest
 from itertools import zip_longest
 from typing import Any
 
-from sp00ky_core.ports import (
-    GROUPED,
-    BackendStats,
-    ErrorGroup,
-    GroupBy,
-    JobFilter,
-    JobGroup,
-    JobTable,
-)
+from sp00ky_core.ports import GROUPED, BackendStats, ErrorGroup, GroupBy, JobFilter, JobGroup, JobTable
 from sp00ky_store_surreal.connection.statements import Connection
+from sp00ky_store_surreal.dialect import RANKS, Dialect, lease_names
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.jobs.claim_statement import (
-    RANKS,
-    first_pending,
-    group_of,
-    longest_lease,
-)
 from sp00ky_store_surreal.observe.find import parts_of
-from sp00ky_store_surreal.rows import count_of, seconds_of
+from sp00ky_store_surreal.rows import count_of
+from sp00ky_store_surreal.surql.durations import seconds_of
 from sp00ky_store_surreal.surql.loader import MARK, NUL, quoted, surql
 
 MOST_READ = 100_000
@@ -48,11 +36,11 @@ async def stats(
         limit: What is larger is said to be so large.
         gates: Each backend's breaker and pause, as its numbers have them.
     """
-    embedded, most = connection.target.embedded, MOST_READ if limit is None else limit
+    most = MOST_READ if limit is None else limit
     statement = surql("let_now")
     for number, table in enumerate(tables):
-        names = {**_names(number, table, embedded=embedded), "most": str(most)}
-        counts = _counts(names, embedded=embedded) if limit is None else _counts_up_to(names)
+        names = {**_names(number, table, connection.dialect), "most": str(most)}
+        counts = _counts(names, connection.dialect) if limit is None else _counts_up_to(names)
         statement += surql("stats_of_backend", **names, **counts)
     _, *reply = await connection.read(statement)
     size = len(reply) // max(len(tables), 1)
@@ -64,12 +52,10 @@ async def stats(
 
 async def next_due(connection: Connection, tables: Iterable[JobTable]) -> float | None:
     """See ``Store.next_due``."""
-    embedded, statement = connection.target.embedded, surql("let_now")
-    is_job = "is_job" if embedded else "is_pending_job"  # a cast takes the embedded planner off its index
-    group = group_of(0, embedded=embedded)
+    statement, dialect = surql("let_now"), connection.dialect
     for number, table in enumerate(tables):
-        names = _names(number, table, embedded=embedded)
-        names |= {"group": group, "is_job": surql(is_job, **names).strip()}
+        names = _names(number, table, dialect)
+        names |= {"group": dialect.group(0), "is_job": surql(dialect.is_pending_job, **names).strip()}
         statement += surql("stats_next_due", due_only="", pending="", held="", **names)
     reply = await connection.read(statement)
     return min((seconds_of(row) for rows in reply if isinstance(rows, list) for row in rows), default=None)
@@ -99,12 +85,11 @@ def _counts_up_to(names: dict[str, str]) -> dict[str, str]:
     return {"counts": surql("stats_count_up_to", **names), "others": "", "later": ""}
 
 
-def _counts(names: dict[str, str], *, embedded: bool) -> dict[str, str]:
+def _counts(names: dict[str, str], dialect: Dialect) -> dict[str, str]:
     """Count all rows, then those that are no jobs: to ask each row costs ten times as much."""
     others = surql("non_job_rows", **names).strip()
     plain, *higher = (
-        surql("stats_scheduled_of_priority", group=group_of(rank, embedded=embedded), **names)
-        for rank in reversed(RANKS)
+        surql("stats_scheduled_of_priority", group=dialect.group(rank), **names) for rank in reversed(RANKS)
     )
     return {
         "counts": _by_status(names["table"], later=plain),
@@ -121,13 +106,8 @@ def _listed(*statements: str) -> str:
     return ", ".join(f"({statement.strip().removesuffix(';')})" for statement in statements)
 
 
-def _names(number: int, table: JobTable, *, embedded: bool) -> dict[str, str]:
-    return {
-        "n": str(number),
-        "table": quoted(table.table),
-        "first": first_pending(table, embedded=embedded),
-        "longest_lease": longest_lease(table),
-    }
+def _names(number: int, table: JobTable, dialect: Dialect) -> dict[str, str]:
+    return {**lease_names(table), "n": str(number), "first": dialect.first_pending(table)}
 
 
 async def error_groups(

@@ -21,15 +21,10 @@ from sp00ky_store_surreal.errors import (
     needs_function,
     reason_of,
 )
-from sp00ky_store_surreal.jobs.claim_statement import first_pending
 from sp00ky_store_surreal.observe.stats import MOST_READ
 from sp00ky_store_surreal.rows import count_of
 from sp00ky_store_surreal.schema.indexes import Difference, differences
-from sp00ky_store_surreal.schema.introspection import (
-    OPTIONAL_FIELDS,
-    TableLayout,
-    read_layout,
-)
+from sp00ky_store_surreal.schema.introspection import OPTIONAL_FIELDS, TableLayout, read_layout
 from sp00ky_store_surreal.schema.own_tables import OWN_TABLES
 from sp00ky_store_surreal.schema.repair import weaknesses
 from sp00ky_store_surreal.surql.loader import quoted, surql
@@ -161,7 +156,7 @@ async def waiting(connection: Connection, tables: Sequence[JobTable]) -> list[Fi
     """Report what waits in these tables, which have been migrated, and in others that once were."""
     statement = surql("check_any_runner_alive")
     for table in tables:
-        first = first_pending(table, embedded=connection.target.embedded)
+        first = connection.dialect.first_pending(table)
         names = {"table": quoted(table.table), "first": first, "most": str(MOST_READ)}
         statement += surql("check_waiting_jobs", **names)
     alive, *reply = await connection.read(statement)

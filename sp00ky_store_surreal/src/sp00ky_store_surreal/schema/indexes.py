@@ -14,9 +14,11 @@ differs. Embedded there is one writer at a time, and none of this.
 from __future__ import annotations
 
 import asyncio
+import itertools
+import logging
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -29,6 +31,8 @@ from sp00ky_store_surreal.errors import reason_of
 from sp00ky_store_surreal.rows import count_of
 from sp00ky_store_surreal.schema.introspection import OUR_INDEXES
 from sp00ky_store_surreal.surql.loader import quoted, surql
+
+_log = logging.getLogger(__name__)
 
 EXACT = 100_000
 """Rows of a table up to which all are compared (0.3 s); of a larger one their number and a sample."""
@@ -93,11 +97,6 @@ async def _differences(connection: Connection, table: str) -> list[Difference]:
     ):
         by_index.setdefault(difference.index, difference)
     return list(by_index.values())
-
-
-async def looked_at(connection: Connection, table: str) -> list[Difference]:
-    """Compare what the index of claims shows first with the rows: it costs a few milliseconds."""
-    return await _compared(connection, "index_look", table)
 
 
 async def _compared(connection: Connection, comparison: str, table: str) -> list[Difference]:
@@ -193,3 +192,37 @@ async def make_true(connection: Connection, tables: Iterable[JobTable], *, built
         problem=f"index {first.index} of {first.table!r} isn't what the table holds ({first.problem}), "
         "however often it is rebuilt: stop what writes to the table, and run sp00ky migrate again",
     )
+
+
+class ClaimIndex:
+    """Knows the tables whose index of claims differs from their rows; each is logged once."""
+
+    def __init__(self, connection: Connection, tables: Sequence[JobTable]) -> None:
+        self._connection = connection
+        self._turns = itertools.cycle(dict.fromkeys(table.table for table in tables))
+        self._untrue: set[str] = set()
+
+    async def look(self) -> None:
+        """Compare what the next table's index of claims shows first with the rows, on a server.
+
+        Tables are looked at in turn, for a look costs 5 ms.
+        """
+        if self._connection.target.embedded:
+            return
+        table = next(self._turns)
+        different = await _compared(self._connection, "index_look", table)
+        problem = next((difference.problem for difference in different), None)
+        if problem is None:
+            self._untrue.discard(table)
+        elif table not in self._untrue:
+            self._untrue.add(table)
+            _log.error(
+                "table %r: its index sp00ky_claim isn't what it holds (%s); claims ask each row until it is "
+                "rebuilt: run sp00ky migrate",
+                table,
+                problem,
+            )
+
+    def is_untrue(self, table: JobTable) -> bool:
+        """Whether claims are to ask each row what the index says of it."""
+        return table.table in self._untrue

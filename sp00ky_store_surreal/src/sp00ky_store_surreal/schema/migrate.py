@@ -47,9 +47,8 @@ async def missing_steps(
         steps.append(_place(connection.target))
         layouts = {name: TableLayout(name=name) for name in names}
     for name, table in own.items():
-        layout, beside = layouts[name], _beside_writers(connection)
-        defined = own_steps(table, beside, is_schemaless=layout.is_schemaless)
-        steps += _undefined(defined, layout)
+        beside, layout = connection.dialect.beside_writers, layouts[name]
+        steps += _undefined(own_steps(table, beside, is_schemaless=layout.is_schemaless), layout)
     for job_table in wanted:
         steps += _job_steps(connection, job_table, layouts[job_table.table], repair=repair)
     migrated = [table for table in wanted if layouts[table.table].is_migrated]
@@ -104,16 +103,11 @@ def _place(target: Target) -> MigrationStep:
     )
 
 
-def _beside_writers(connection: Connection) -> str:
-    """Write how an index is built: embedded there are no other writers."""
-    return "" if connection.target.embedded else " CONCURRENTLY"
-
-
 def _job_steps(
     connection: Connection, table: JobTable, layout: TableLayout, *, repair: bool
 ) -> list[MigrationStep]:
     names = {
-        "beside_writers": _beside_writers(connection),
+        "beside_writers": connection.dialect.beside_writers,
         "table": quoted(table.table),
         "strategies": _listed(table.strategies),
         "payload": ANY_JSON if layout.is_older else "any",

@@ -11,9 +11,9 @@ from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.statements import Lane
 from sp00ky_store_surreal.errors import TookTooLong
-from sp00ky_store_surreal.jobs import claim_window
-from sp00ky_store_surreal.jobs.claim_outcome import Care
-from sp00ky_store_surreal.jobs.claim_window import Groups
+from sp00ky_store_surreal.jobs import claim_start
+from sp00ky_store_surreal.jobs.claim_refusals import Care
+from sp00ky_store_surreal.jobs.claim_start import Groups
 from sp00ky_store_surreal.observe import notifications
 from sp00ky_store_surreal.surql.loader import surql
 
@@ -31,8 +31,8 @@ async def paths(store: SurrealStore, count: int, runner: str = "a") -> list[str]
 
 async def test_no_instant_is_passed_over(shared: SurrealStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many digits it has: an index has instants as text."""
-    monkeypatch.setattr(claim_window, "SHORTEST", 3_600.0)
-    monkeypatch.setattr(claim_window, "ADVANCE", 0.0)
+    monkeypatch.setattr(claim_start, "SHORTEST", 3_600.0)
+    monkeypatch.setattr(claim_start, "ADVANCE", 0.0)
     instants = ["05Z", "05.5Z", "05.000001Z", "05.5000015Z", "05.123Z", "05.123456Z", "06Z", "04.999999999Z"]
     for number, instant in enumerate(instants):
         await shared._connection.write(
@@ -45,8 +45,8 @@ async def test_no_instant_is_passed_over(shared: SurrealStore, monkeypatch: pyte
 async def test_after_a_claim_that_found_nothing_only_what_is_older_is_news(
     shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_window, "CHEAP", 60.0)
-    cursors = claim_window.Heads(shared._connection)
+    monkeypatch.setattr(claim_start, "CHEAP", 60.0)
+    cursors = claim_start.Heads(shared._connection)
     due = "CREATE job SET path = '/a', payload = '{}', run_at = $run_at"
     await shared._connection.write(due, run_at=LONG_AGO)
     await cursors.keep_up(TABLE)
@@ -79,8 +79,8 @@ async def test_no_claim_begins_where_a_million_were_claimed(
 async def test_a_job_that_is_given_back_is_due_as_early_as_before(
     shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_window, "SHORTEST", 3_600.0)
-    monkeypatch.setattr(claim_window, "ADVANCE", 0.0)
+    monkeypatch.setattr(claim_start, "SHORTEST", 3_600.0)
+    monkeypatch.setattr(claim_start, "ADVANCE", 0.0)
     await shared.add(
         [NewJob(path=f"/{n}", backend="api", run_at=LONG_AGO + timedelta(seconds=n)) for n in range(3)]
     )
@@ -94,7 +94,7 @@ async def test_a_claim_that_left_nothing_due_wakes_nobody(
     shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Jobs that are due later come after those that are: a runner would claim again and again."""
-    monkeypatch.setattr(claim_window, "SHORTEST", 3_600.0)
+    monkeypatch.setattr(claim_start, "SHORTEST", 3_600.0)
     woken: list[None] = []
     await shared.add([NewJob(path="/later", backend="api", delay=timedelta(hours=1)) for _ in range(3)])
     await shared.add([NewJob(path="/now", backend="api")])
@@ -155,7 +155,7 @@ def test_once_there_is_none_left_claims_look_at_one_range_again() -> None:
 async def test_a_second_runner_claims_beyond_the_first_ones_next_jobs(
     shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_window, "WINDOW", 20)
+    monkeypatch.setattr(claim_start, "WINDOW", 20)
     for runner in ("a", "b", "a"):
         await shared.beat(runner)
     await shared.add(
@@ -170,8 +170,8 @@ async def test_a_second_runner_claims_beyond_the_first_ones_next_jobs(
 async def test_a_claim_of_a_fleet_leaves_room_and_is_followed_by_another_at_once(
     shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_window, "FEWEST", 2)
-    monkeypatch.setattr(claim_window, "WINDOW", 20)
+    monkeypatch.setattr(claim_start, "FEWEST", 2)
+    monkeypatch.setattr(claim_start, "WINDOW", 20)
     for runner in ("a", "b", "a"):
         await shared.beat(runner)
     await shared.add(

@@ -10,7 +10,7 @@ from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.schema import readiness
+from sp00ky_store_surreal.schema import table_layouts
 
 
 async def test_a_table_that_goes_away_stops_no_other_backend(
@@ -57,7 +57,7 @@ async def test_a_table_that_another_process_migrated_again_is_served(
 async def test_what_another_process_repaired_is_noticed_without_a_restart(
     spec_store: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness, "REFRESH", 0.0)
+    monkeypatch.setattr(table_layouts, "REFRESH", 0.0)
     (job,) = await spec_store.add([NewJob(path="/a", backend="api", assigned_to="thread:a", max_retries=9)])
     failure = Undelivered(name="http_status", code=500, reason="boom")
 
@@ -81,6 +81,8 @@ async def test_a_table_that_is_gone_costs_calls_for_others_nothing(
     held = await store.claim({"api": 1, "mail": 1}, "r")
     await store._connection.write("REMOVE TABLE mail")
     await store.release("r", keep=[job.id for job in held])
-    assert store._ready._gone
-    monkeypatch.setattr("sp00ky_store_surreal.schema.readiness.read_layout", None)  # whoever calls it fails
+    assert store._layouts._gone
+    monkeypatch.setattr(
+        "sp00ky_store_surreal.schema.table_layouts.read_layout", None
+    )  # whoever calls it fails
     await store.next_due(["api"])

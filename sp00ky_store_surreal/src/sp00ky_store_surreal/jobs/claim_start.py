@@ -1,4 +1,4 @@
-"""Choose where a claim starts, so that it reads little and rarely collides, and how many rows it asks for.
+"""Choose where a claim starts, so that it reads little and rarely collides with others.
 
 On files a claimed job leaves a mark in the index, which costs every search from the beginning 0.5 to 1.5 µs
 for good: 100 ms after 120,000 jobs. So the first due job is looked up now and then, as often as that costs
@@ -7,11 +7,9 @@ little, and nearly every claim starts from where it was.
 
 from __future__ import annotations
 
-import itertools
-import logging
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,8 +17,7 @@ import attrs
 
 from sp00ky_core.ports import JobTable, RunnerBeat
 from sp00ky_store_surreal.connection.statements import Connection
-from sp00ky_store_surreal.jobs.claim_statement import RANKS, group_of
-from sp00ky_store_surreal.schema.indexes import looked_at
+from sp00ky_store_surreal.dialect import RANKS
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 ADVANCE = 0.5
@@ -30,7 +27,7 @@ SEARCH_SHARE = 20
 """A search from the beginning is followed by none for so many times its duration."""
 
 SHORTEST = 1.0
-"""... and for so many seconds, at least."""
+"""Seconds for which a search from the beginning is followed by none, at least."""
 
 CHEAP = 0.05
 """Seconds of a search from the beginning that may follow every claim that finds nothing."""
@@ -44,7 +41,7 @@ _EARLY = datetime(1, 1, 2, tzinfo=UTC)
 @attrs.define(kw_only=True)
 class _Head:
     at: datetime | None = None  # none: not known, or the first due job has no run_at that Python has
-    searched: float = float("-inf")  # from the beginning; when
+    searched: float = float("-inf")  # when, from the beginning
     advanced: float = float("-inf")
     costs: deque[float] = attrs.field(factory=lambda: deque(maxlen=3))
 
@@ -54,13 +51,15 @@ class _Head:
 
 
 class Heads:
-    """Keeps the heads of a store's tables, one for each priority.
+    """Keeps the heads of a store's tables, one for each priority: where the first due job is.
 
-    Jobs due earlier than a head are found by the next search.
+    Jobs due earlier than a head are found by the next search. An embedded database has no heads, and its
+    claims start at the beginning.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._are_kept = not connection.target.embedded
         self._heads: dict[tuple[str, int], _Head] = {}
 
     def at(self, table: JobTable, rank: int = 0) -> datetime | None:
@@ -75,20 +74,19 @@ class Heads:
     def search_is_due(self, table: JobTable, rank: int = 0) -> bool:
         """Whether the last search is so long ago that another costs little."""
         head = self._of(table, rank)
-        return time.monotonic() - head.searched >= max(SHORTEST, SEARCH_SHARE * head.cost)
+        pause = max(SHORTEST, SEARCH_SHARE * head.cost)
+        return self._are_kept and time.monotonic() - head.searched >= pause
 
     async def keep_up(self, table: JobTable, rank: int = 0) -> None:
         """Search before a claim, if it is time to."""
         head = self._of(table, rank)
-        if head.at is None or self.search_is_due(table, rank):
+        if self._are_kept and (head.at is None or self.search_is_due(table, rank)):
             await self._search(table, rank, head)
-        elif time.monotonic() - head.advanced >= ADVANCE:
+        elif self._are_kept and time.monotonic() - head.advanced >= ADVANCE:
             await self._advance(table, rank, head)
 
     async def all_kept_up(self, table: JobTable) -> dict[int, datetime | None]:
-        """Search as ``keep_up`` does, for each priority; return where to start, on a server."""
-        if self._connection.target.embedded:
-            return {}
+        """Search as ``keep_up`` does, for each priority; return where to start."""
         for rank in RANKS:
             await self.keep_up(table, rank)
         return {rank: self.at(table, rank) for rank in RANKS}
@@ -103,7 +101,9 @@ class Heads:
         return head.at is None or head.at < before
 
     async def is_due(self, table: JobTable, rank: int = 0) -> bool:
-        """Whether the first job from the head on is due."""
+        """Whether the first job from the head on is due, as far as that is known."""
+        if not self._are_kept:
+            return True
         now, instants = await self._first(table, rank, self.at(table, rank))
         return bool(instants) and not (isinstance(instants[0], datetime) and instants[0] > now)
 
@@ -125,7 +125,7 @@ class Heads:
         self, table: JobTable, rank: int, head: datetime | None = None
     ) -> tuple[datetime, list[Any]]:
         """Read the database's clock, and when the first pending job is due: from a head on, or at all."""
-        names = {"table": quoted(table.table), "group": group_of(rank, embedded=False)}
+        names = {"table": quoted(table.table), "group": self._connection.dialect.group(rank)}
         statement = surql("cursor_first_due" if head is None else "cursor_next_due", **names)
         now, instants = (await self._connection.read(statement, head=head))[-1]
         return now, instants
@@ -146,7 +146,10 @@ def _from(instant: object) -> datetime | None:
 
 
 class Groups:
-    """Knows what the last claims have seen. A table without such jobs costs a claim one look at an index."""
+    """Knows whether the last claims have seen jobs with a priority or an ordering_key.
+
+    A table without such jobs costs a claim one look at an index.
+    """
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -191,11 +194,6 @@ FEWEST = 25
 LIVELY = timedelta(seconds=10)
 """A runner whose last beat is older isn't reckoned with."""
 
-SHARE = 8
-"""Of what a claim that took too long asked for, the next one asks for this part."""
-
-UNLIMITED = 1_000
-
 
 class Peers:
     """Knows the places of this store's runners among all, by their beats."""
@@ -212,73 +210,12 @@ class Peers:
         lively = sorted(runner for runner, beat in beats.items() if beat.at >= since)
         apart = WINDOW // len(lively)
         self._places[runner_id] = lively.index(runner_id) * apart
-        self._most[runner_id] = max(apart // ROOM, FEWEST) if len(lively) > 1 else UNLIMITED
+        self._most[runner_id] = max(apart // ROOM, FEWEST) if len(lively) > 1 else WINDOW
 
     def most(self, runner_id: str) -> int:
         """Return how many jobs a claim may ask for: fewer where runners compete."""
-        return self._most.get(runner_id, UNLIMITED)
+        return self._most.get(runner_id, WINDOW)
 
     def start(self, runner_id: str, count: int) -> int:
         """Return how many due jobs a claim of ``count`` passes over, at most; 0 for a lone runner."""
         return min(self._places.get(runner_id, 0), max(WINDOW - count, 0))
-
-
-class BatchSize:
-    """The most rows that a claim asks for, by how long the claims before it took.
-
-    An event or a client's LIVE query, which the database runs at each write, may take long. A claim of many
-    rows would lose its connection, again and again, and what is behind them would wait for ever.
-    """
-
-    def __init__(self) -> None:
-        self._most = UNLIMITED
-
-    @property
-    def is_one(self) -> bool:
-        """Whether it can't be smaller."""
-        return self._most == 1
-
-    def of(self, count: int) -> int:
-        """Return how many to ask for instead of ``count``."""
-        return min(count, self._most)
-
-    def took_too_long(self, asked: int) -> None:
-        """Note that a claim of so many rows was cut off."""
-        self._most = max(min(asked, self._most) // SHARE, 1)
-
-    def went_well(self) -> None:
-        """Note that a claim was answered."""
-        self._most = min(self._most * 2, UNLIMITED)
-
-
-_log = logging.getLogger(__name__)
-
-
-class ClaimIndex:
-    """Knows the tables whose index of claims differs from them; a table that lies is logged once."""
-
-    def __init__(self, connection: Connection, tables: Sequence[JobTable]) -> None:
-        self._connection = connection
-        self._turns = itertools.cycle(dict.fromkeys(table.table for table in tables))
-        self._untrue: set[str] = set()
-
-    async def look(self) -> None:
-        """Look at the next table, on a server; each in its turn, for it costs 5 ms."""
-        if self._connection.target.embedded:
-            return
-        table = next(self._turns)
-        problem = next((difference.problem for difference in await looked_at(self._connection, table)), None)
-        if problem is None:
-            self._untrue.discard(table)
-        elif table not in self._untrue:
-            self._untrue.add(table)
-            _log.error(
-                "table %r: its index sp00ky_claim isn't what it holds (%s); claims ask each row until it is "
-                "rebuilt: run sp00ky migrate",
-                table,
-                problem,
-            )
-
-    def is_untrue(self, table: JobTable) -> bool:
-        """Whether claims are to ask each row what the index says of it."""
-        return table.table in self._untrue

@@ -21,7 +21,7 @@ REFRESH = 15.0
 """Seconds after which a runner reads the tables' definitions again."""
 
 
-class Readiness:
+class TableLayouts:
     """Knows what the tables can hold: read at the first use, after a migration, and now and then.
 
     On 2.3 a write of a field that isn't defined is dropped without an error: a claim would have no lease.

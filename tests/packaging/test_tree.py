@@ -42,9 +42,9 @@ CROSSING = {
     """,
     ("store_surreal", "sp00ky_store_surreal/src/sp00ky_store_surreal"): """
         connection/test_handshake.py jobs/test_claim_index.py
-        jobs/test_claim_limits.py jobs/test_claim_refusals.py jobs/test_reschedule.py
+        jobs/test_claim_limits.py jobs/test_reschedule.py
         schema/test_dry_run.py schema/test_waiting_jobs.py test_cancellation.py test_conformance.py
-        test_dropin_tables.py test_full_disk.py test_job_policy.py test_model.py test_other_keys.py
+        test_dropin_tables.py test_full_disk.py test_model.py test_other_keys.py
         test_permissions.py test_redeploy.py test_result_values.py test_row_loading.py
     """,
     ("store_sqlite", "contrib/sp00ky_store_sqlite/src/sp00ky_store_sqlite"): """

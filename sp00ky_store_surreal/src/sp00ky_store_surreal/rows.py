@@ -85,7 +85,7 @@ class ResultField:
 
 
 TEXT = ResultField(kinds=frozenset({"string"}), keeps_objects=False)
-"""Of a table whose ``result`` is text, as ``migrate`` defines it."""
+"""The field of a table whose ``result`` is text, as ``migrate`` defines it."""
 
 
 def _bound(value: Any, depth: int) -> Any:
@@ -104,7 +104,7 @@ def _bound(value: Any, depth: int) -> Any:
 
 
 _PLAIN = frozenset({int, float, bool, list, dict, datetime, NoneType})
-"""What is taken as it comes: most of a row."""
+"""Types of values that are taken as they come; most of a row's have one of them."""
 
 
 def job_from(row: Mapping[str, Any], table: JobTable) -> Job:
@@ -175,7 +175,7 @@ def parent_of(text: str) -> RecordID:
 
 
 def count_of(reply: Any) -> int:
-    """Read the count of a row or none; embedded 3.2 gives an only row of an IF without the list."""
+    """Read a count, of a row or none; the engine 3.2 gives the only row of an IF without its list."""
     row = reply[0] if isinstance(reply, list) and reply else reply
     return int(row["count"]) if row else 0
 
@@ -194,9 +194,9 @@ COLUMNS = (
     *("lease_until", "updated_at", "runner_id", "request_id", "redacted_at", "copied_from"),
     *("claimed_max_retries", "errors", "result"),
 )
-"""The names of ``job_columns``, and what ``load_jobs`` adds; a claim gives the first.
+"""The names of ``job_columns``, and of what ``load_jobs`` adds; a claim returns the first of them.
 
-Rows come as lists, cheaper to decode.
+Rows come as lists, which are cheaper to decode.
 """
 
 RARE = (
@@ -206,7 +206,7 @@ RARE = (
 """The names of ``job_columns_rare``."""
 
 _SPELT = (str, int, UUID)
-"""Keys that have the same text here and there."""
+"""Types of keys that Python and the database write alike."""
 
 _TEXTS = (
     *("path", "status", "retry_strategy", "dedup_key", "ordering_key", "traceparent", "runner_id"),
@@ -227,7 +227,7 @@ MADE_FIT = surql(
         ]
     ),
 ).strip()
-"""A job's columns, made fit for a reply."""
+"""A job's columns, made fit for a reply, as a statement selects them."""
 
 _ERRORS = surql("errors_made_fit").strip()
 
@@ -260,7 +260,7 @@ class Lengths:
 LISTED = Lengths(payload=LONGEST_LISTED, result=LONGEST_LISTED, errors=LONGEST_LISTED)
 WHOLE = Lengths(payload=2**62, result=2**62)
 DECIDED = Lengths(payload=0, result=0)
-"""What a decision depends on."""
+"""For decisions, which depend on nothing that may be long."""
 
 _Row = Mapping[str, Any]
 _Again = Callable[[Sequence[_Row]], Awaitable[list[Job]]]

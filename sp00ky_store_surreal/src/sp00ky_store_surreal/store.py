@@ -236,7 +236,7 @@ class SurrealStore(TransactionalStore):
 
     async def put_off(self, backend: str, path: str, *, seconds: float, limit: int = 1_000) -> int:
         """See ``Store.put_off``."""
-        await self._ready.ensure()
+        await self._layouts.ensure()
         moved = await self._settles.put_off(self._of_backend(backend), path, seconds, limit)
         self._notifications.send(ids=())
         return moved

@@ -24,15 +24,15 @@ class Target:
 
     Attributes:
         location: The one part that may be printed.
-        sdk_url: For the SDK, and for the WebSocket.
-        namespace: Its name.
-        database: Its name.
+        sdk_url: The URL for the SDK, and for the WebSocket.
+        namespace: The namespace's name.
+        database: The database's name.
         embedded: Whether the engine runs in this process.
-        file: Of ``surrealkv://``.
+        file: The file of ``surrealkv://``.
         auth: Where the user is defined: ``root``, ``namespace`` or ``database``.
         username: Who signs in.
         password: The user's.
-        token: Signs in instead of a user.
+        token: What signs in instead of a user.
     """
 
     location: str

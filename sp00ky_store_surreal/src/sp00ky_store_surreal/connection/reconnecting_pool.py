@@ -1,6 +1,6 @@
 """Supervise connections to a server, one for each kind of call; make one anew when it is lost.
 
-Its callers wait. A connection ends once; what was not answered over it is asked again over the next one.
+Callers wait for it. A connection ends once; what wasn't answered over it is asked again over the next one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Send statements, embedded or to a server: in turn where they must be, again where they collide."""
+"""Send statements to the engine or a server: in turn where they must be, again where they collide."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Way:
 
     Attributes:
         lane: Its kind of call.
-        alone: Whether it waits for other writes, embedded; False is for rows that only it writes.
+        alone: Whether it waits for other writes of an embedded database; False: no other writes its rows.
         resend: False: a lost reply raises ``ConnectionLost``, for it mustn't be sent twice.
         tries: How often it is sent where its transaction collides.
     """
@@ -81,13 +81,13 @@ class Connection:
         await self._link.close()
 
     async def read(self, statement: str, **bindings: Any) -> list[Any]:
-        """Send statements that write nothing; each one's result."""
+        """Send statements that write nothing; return each one's result."""
         return await self._link.ask(statement, bindings, lane=Lane.REST, resend=True)
 
     async def write(self, statement: str, how: Way = WAITING, **bindings: Any) -> list[Any]:
-        """Send statements; each one's result. A transaction that collided is sent again.
+        """Send statements; return each one's result. A transaction that collided is sent again.
 
-        A cancelled caller doesn't wait, but what it began is finished, and still holds the turn.
+        A cancelled caller doesn't wait; the write that it began is finished, and holds the turn until then.
         """
         task = asyncio.ensure_future(self._write(statement, bindings, how))
         self._running.add(task)

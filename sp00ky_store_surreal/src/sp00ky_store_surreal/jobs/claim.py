@@ -177,7 +177,7 @@ class Claimer:
     async def _claim_parts(
         self, slots: Slots, runner_id: str, state: ClaimState
     ) -> tuple[list[Job], list[tuple[JobTable, int]]]:
-        """Claim due jobs from the heads on; return them, and the tables that had none."""
+        """Claim due jobs from the heads on; return the jobs, and the tables that had none."""
         row = "$this" if self._care.now() is Care.NONE else surql("job_columns_named").strip()
         statement, bindings = statements.claim_of(self._parts(slots, runner_id), runner_id, row=row)
         reply = await self._connection.write(statement, CLAIMING, **bindings)
@@ -189,7 +189,7 @@ class Claimer:
             claimed += await read_claimed(self._connection, table, part.rows, runner_id, given)
             if part.has_others:
                 self._mixed.add(table.table)
-                self._signals.wake()  # they took the place of jobs
+                self._signals.wake()  # these rows took the place of jobs
             await self._put_off(table, [row["id"] for row in part.early])
             claimed += await self._claim_long(table, part.long, runner_id)
             if self._note(table, count, part, state):
@@ -253,7 +253,7 @@ class Claimer:
         """Move ``run_at`` of jobs that a client delayed, and that were met too early, many at a time."""
         if not ids:
             return
-        self._signals.wake()  # they stood before others
+        self._signals.wake()  # these jobs stood before others
         group = self._connection.dialect.group(0)
         statement = surql("claim_put_off_delayed", table=quoted(table.table), group=group)
         try:
@@ -270,14 +270,14 @@ class Claimer:
             return True  # what was claimed mustn't be lost for it
 
     async def _claim_probe(self, table: JobTable, runner_id: str, state: ClaimState) -> list[Job]:
-        """Take the probe of an open breaker, and one due job for it: for one runner.
+        """Take the probe of an open breaker, and one due job for it.
 
         Nothing is taken where nothing is due, or another runner was faster.
         """
         before = state.breakers[table.backend]
         part = self._part(table, PROBE_WINDOW, heads=await self._heads.all_kept_up(table))
         rows = await self._suited(part, part.due_now(SUITED))
-        if len(rows) == PROBE_WINDOW and not self._connection.target.embedded:  # it reads no index backwards
+        if len(rows) == PROBE_WINDOW and not self._connection.target.embedded:  # read backwards
             rows += await self._suited(part, part.due_last(SUITED))
         if not rows:
             return []

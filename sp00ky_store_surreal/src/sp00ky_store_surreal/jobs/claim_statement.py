@@ -40,7 +40,8 @@ class ClaimPart:
         count: How many jobs are wanted.
         dialect: The wording that the database needs.
         skipped: Rows that are passed over.
-        jobs_only: Whether rows that are no jobs are, too. A server then reads on beyond the LIMIT, for 3 ms.
+        jobs_only: Whether rows that are no jobs are passed over, too; for that a server reads on beyond the
+            LIMIT, which takes 3 ms.
         asks_rows: Whether each row is asked what the index says of it, for the index can't be trusted.
         is_wide: Whether there may be priorities and ordering_keys.
         heads: For each priority, where to start; without one, a claim starts at the beginning.
@@ -87,7 +88,8 @@ class ClaimPart:
     def choice(self, gate: str | None = None) -> str:
         """Choose rows by priority and age, the heads of ordering_keys among them.
 
-        ``gate``: a condition for choosing none; by default that the backend is paused, by whomever.
+        ``gate`` is the condition under which none is chosen; by default, that the backend is paused or its
+        breaker is open.
         """
         ranks = RANKS if self.is_wide else (0,)
         return self._write(
@@ -115,7 +117,7 @@ class ClaimPart:
         return f"{surql('let_now')}LET $ids = [$id];{self._limited(one)}['one', $rows];"
 
     def bindings(self) -> dict[str, Any]:
-        """Build what it binds."""
+        """Build what this part binds."""
         n, table, rate = self.n, self.table, self.table.rate
         bound: dict[str, Any] = {
             **NUL,
@@ -192,7 +194,7 @@ class ClaimPart:
         )
 
     def _due_beyond(self, rank: int, since: str) -> str:
-        """Select the same from the runner's own place on, if there are enough of them."""
+        """Select the ids of due jobs from the runner's own place on, if there are enough of them."""
         due = self._due_ids(rank, since)
         if not self.start:
             return due
@@ -219,7 +221,7 @@ class ClaimPart:
 
 
 def claim_of(parts: Sequence[ClaimPart], runner_id: str, *, row: str = "") -> tuple[str, dict[str, Any]]:
-    """Write a claim, and what it binds.
+    """Write the statement of a claim; return it with what it binds.
 
     Several parts are one transaction: a backend's rows would be lost where another's collide, or are refused.
     """
@@ -244,9 +246,9 @@ class Part:
     Attributes:
         found: How many rows it chose.
         long: Those of them that are too long, and are to be claimed one by one.
-        has_others: Whether there were some that are no jobs.
+        has_others: Whether rows that are no jobs were among them.
         early: Rows that a client delayed, and that were met too early.
-        rows: What it claimed; where that fits no reply, as ``rows_if_fit`` says.
+        rows: What it claimed; where that fits no reply, what ``rows_if_fit`` returns instead.
         chosen: What the choice has seen: see ``claim_choice_by_priority``.
         given: What the claim gave every row, and doesn't say of each.
     """
@@ -303,10 +305,10 @@ class ClaimState:
     """Collects what a claim finds out of backends.
 
     Attributes:
-        breakers: Those that aren't as if new.
-        paused: Seconds that pauses last yet.
-        retry_in: Seconds until another claim may get what this one had to leave.
-        failed: What kept backends from being claimed.
+        breakers: By backend, the breakers that aren't as a new one is.
+        paused: Seconds that a pause lasts yet, by backend.
+        retry_in: Seconds until another claim may get what this one had to leave, by backend.
+        failed: What kept a backend from being claimed, by backend.
     """
 
     breakers: dict[str, Breaker] = attrs.field(factory=dict)

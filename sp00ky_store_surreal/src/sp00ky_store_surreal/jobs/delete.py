@@ -1,6 +1,6 @@
 """Delete jobs that have ended: those that are named, that meet conditions, or that are older than is kept.
 
-Rows are changed in one go; on refusal they are bisected, so that a bad row holds up no other.
+Rows are written together, and bisected where the database refuses some: a bad row holds up no other.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Deletes:
     writes: RowWrites
 
     async def named(self, tables: Iterable[JobTable], job_ids: Sequence[str]) -> Mapping[str, str | None]:
-        """See ``Store.delete``; what the database said of those that it keeps is in the log."""
+        """See ``Store.delete``; what the database says of rows that it keeps is in the log."""
         await self.layouts.ensure()
         deleted: dict[str, str | None] = {}
         for table in tables:
@@ -109,7 +109,7 @@ class Deletes:
     async def _delete_in_portions(
         self, table: JobTable, ids: Sequence[RecordID], seen: datetime | None = None
     ) -> int:
-        """Delete rows, ``seen``: but for what was written after that; return how many."""
+        """Delete rows but for those that were written after ``seen``; return how many it were."""
         count = 0
         for first in range(0, len(ids), DELETED_AT_ONCE):
             portion = ids[first : first + DELETED_AT_ONCE]
@@ -125,7 +125,7 @@ class Deletes:
         returned: str = "1",
         seen: datetime | None = None,
     ) -> list[Any]:
-        """Delete rows that have ended; something of each, for an id would cost as much as finding it.
+        """Delete rows that have ended; return ``returned`` of each, for an id costs as much as finding it.
 
         Raises ``SchemaError`` where none was deleted, and some are still there.
         """

@@ -18,16 +18,8 @@ from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable, KeyedJob, Row, Statement, Table
 from sp00ky_core.stores.caller_connections import unknown_kind
 from sp00ky_core.stores.ids import new_key
+from sp00ky_store_surreal import errors
 from sp00ky_store_surreal.connection.statements import ONCE, TRIES, Connection
-from sp00ky_store_surreal.errors import (
-    AlreadyThere,
-    ConnectionLost,
-    DuplicateKey,
-    ReplyUnreadable,
-    statement_error,
-    translated,
-    unwritable,
-)
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.rows import MADE_FIT, WHOLE, job_from, row_from
 from sp00ky_store_surreal.schema.table_layouts import TableLayouts
@@ -62,10 +54,10 @@ async def _query(
     except SurrealError as error:
         if str(error) == GONE:
             raise _unfit("a transaction that has ended", EXPECTED) from error
-        refusal = statement_error(location, [{"status": "ERR", "result": str(error)}])
-        raise refusal or translated(location, error) from error
+        refusal = errors.statement_error(location, [{"status": "ERR", "result": str(error)}])
+        raise refusal or errors.translated(location, error) from error
     except Exception as error:
-        raise translated(location, error) from error
+        raise errors.translated(location, error) from error
     # The SDK's second version gives the first statement's result, its third a list of all of them.
     return reply[-1] if isinstance(reply, list) and reply else reply
 
@@ -83,7 +75,7 @@ _Name = tuple[str, str]
 
 @attrs.frozen(kw_only=True)
 class _Batch:
-    """Collects what one table is given."""
+    """Collects the rows that one table is to get."""
 
     table: JobTable
     whole_seconds: bool
@@ -127,7 +119,7 @@ async def add(
     try:
         return [stored[name] for name in names]
     except KeyError:  # what was written must be there to be read
-        raise unwritable(target.location, made[0].table.table) from None
+        raise errors.unwritable(target.location, made[0].table.table) from None
 
 
 def rows_of(layouts: TableLayouts, tables: ByBackend, jobs: Sequence[KeyedJob]) -> list[dict[str, Any]]:
@@ -175,11 +167,11 @@ async def _insert(connection: Connection, batches: list[_Batch]) -> list[Any]:
             if lost and (stored := await _committed(connection, batches)):
                 return stored
             return _jobs_of(await connection.write(statement, ONCE, **bindings))
-        except DuplicateKey as error:  # another client committed the key in the meantime: look again
+        except errors.DuplicateKey as error:  # another client committed the key in the meantime: look again
             last = error
-        except (ConnectionLost, ReplyUnreadable) as error:
+        except (errors.ConnectionLost, errors.ReplyUnreadable) as error:
             last, lost = error, True
-        except AlreadyThere as error:  # what was sent first got through in the meantime
+        except errors.AlreadyThere as error:  # what was sent first got through in the meantime
             if not lost:
                 raise
             last = error
@@ -187,7 +179,7 @@ async def _insert(connection: Connection, batches: list[_Batch]) -> list[Any]:
 
 
 async def _committed(connection: Connection, batches: list[_Batch]) -> list[Any]:
-    """Read what was stored, where a batch whose reply was lost got through; else nothing."""
+    """Read what was stored where a batch got through whose reply was lost; else return nothing."""
     statement, bindings = _statement(batches, insert=False)
     jobs = _jobs_of(await connection.read(statement, **bindings))
     ours = {id_text(row_id) for batch in batches for row_id in batch.ids}
@@ -219,7 +211,10 @@ async def _insert_within(
 
 
 def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -> tuple[str, dict[str, Any]]:
-    """Write one block, so that it is one transaction, or a part of one; the rows of each batch."""
+    """Write the block that inserts batches, and reads their rows; return it with what it binds.
+
+    A block is one transaction, or a part of one.
+    """
     parts, reads = guard, []
     bindings: dict[str, Any] = {
         **NUL,
@@ -247,7 +242,10 @@ def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -
 
 
 def _by_name(batches: list[_Batch], jobs: list[Any]) -> dict[_Name, Job]:
-    """Read what was stored; where a row of ours is, it counts, whatever its table makes of its dedup_key."""
+    """Read what was stored, by name.
+
+    A row of ours that is there counts, whatever its table has made of its dedup_key.
+    """
     stored: dict[_Name, Job] = {}
     for batch, rows in zip(batches, jobs, strict=True):
         names = {id_text(row["id"]): name for name, row in batch.rows.items()}

@@ -20,13 +20,13 @@ from sp00ky_store_surreal.schema.table_layouts import TableLayouts
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 FEW = 5
-"""Rows at a time of those whose ``errors`` hold more than any runner keeps: each takes up to 0.3 s."""
+"""So many rows at a time are read whose ``errors`` hold more than any runner keeps: each takes 0.3 s."""
 
 
 async def overdue(
     layouts: TableLayouts, index: ClaimIndex, tables: Iterable[JobTable], runners: Collection[str], limit: int
 ) -> list[OverdueClaim]:
-    """See ``Store.overdue`` (what changes seldom is looked at here: a runner asks every 2 s)."""
+    """See ``Store.overdue``. A runner asks every 2 s, so what changes seldom is looked at here, too."""
     connection = await layouts.ensure()
     await layouts.refresh()
     with layouts.passing_over():
@@ -67,7 +67,7 @@ async def release(
     runner_id: str,
     keep: Collection[str],
 ) -> list[str]:
-    """See ``Store.release``: the rows are pending again, at once."""
+    """See ``Store.release``; the rows are pending again at once."""
     released: list[str] = []
     for table in await layouts.there(tables):
         bindings = {"runner": runner_id, "keep": ids_of(table, keep)}

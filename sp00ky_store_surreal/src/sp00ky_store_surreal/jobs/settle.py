@@ -14,15 +14,8 @@ from sp00ky_core.errors import RowRefused, StoreError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.refused_rows import Quarantine, bisect, settle_with_less
+from sp00ky_store_surreal import errors
 from sp00ky_store_surreal.connection.statements import Lane, Way
-from sp00ky_store_surreal.errors import (
-    Conflict,
-    DuplicateKey,
-    TableMissing,
-    may_be_a_rows,
-    reason_of,
-    unwritable,
-)
 from sp00ky_store_surreal.ids import id_text, id_value, id_values, table_of
 from sp00ky_store_surreal.jobs.claim import Claimer
 from sp00ky_store_surreal.rows import TEXT, entry_of
@@ -31,12 +24,12 @@ from sp00ky_store_surreal.surql.durations import duration_text
 from sp00ky_store_surreal.surql.loader import MARK, NUL, quoted, surql
 
 _Delivery = tuple[str, int, str | None, bytes | None]
-"""Of jobs that are settled alike, as most are: backend, epoch, runner, answer."""
+"""What jobs have in common that are settled alike, as most are: backend, epoch, runner, answer."""
 
 SETTLING = Way(lane=Lane.SETTLE)
 
 MISSED = "sp00ky: the row was changed meanwhile"
-"""Thrown by a statement that finds a row changed."""
+"""What a statement throws that finds a row changed."""
 
 
 @attrs.frozen
@@ -66,15 +59,14 @@ class Settles:
         """See ``Store.put_off``."""
         statement = surql("settle_put_off", table=quoted(table.table))
         given = {"path": path, "delay": duration_text(seconds), "limit": limit}
-        moved: int = (await self.ready.connection.write(statement, SETTLING, **given))[-1]
+        moved: int = (await self.layouts.connection.write(statement, SETTLING, **given))[-1]
         return moved
 
     async def _settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:
         """Settle them and return their fates in order.
 
-        It is one round trip unless one misses its row, is refused, or collides for long.
-
-        Each row is looked at before its write only then, for that costs as much as a third of the write.
+        That takes one round trip, unless a settlement misses its row, is refused, or collides for long. Only
+        then is each row looked at before its write, which costs as much as a third of the write.
         """
         try:
             return await self._settle_all(settlements)
@@ -106,7 +98,7 @@ class Settles:
             if result.fate is SettleFate.SETTLED and _is_unchanged(
                 before[result.job_id], after.get(result.job_id)
             ):
-                raise unwritable(self.layouts.connection.target.location, table_of(result.job_id))
+                raise errors.unwritable(self.layouts.connection.target.location, table_of(result.job_id))
         return results
 
     async def _settle_alone(self, settlement: Settlement, refusal: StoreError) -> list[SettleResult]:
@@ -115,15 +107,15 @@ class Settles:
         Where the database takes none of it the fate is ``BUSY``: the attempt was made, and must not be
         forgotten.
         """
-        problem, fate = reason_of(refusal), SettleFate.BUSY
-        if isinstance(refusal, TableMissing):  # the row is gone with it
+        problem, fate = errors.reason_of(refusal), SettleFate.BUSY
+        if isinstance(refusal, errors.TableMissing):  # the row is gone with it
             fate = SettleFate.LEASE_LOST
-        elif isinstance(refusal, DuplicateKey) and settlement.status is JobStatus.FAILED:
+        elif isinstance(refusal, errors.DuplicateKey) and settlement.status is JobStatus.FAILED:
             fate = SettleFate.DUPLICATE
-        elif settlement.stays_if_refused and not isinstance(refusal, Conflict):
+        elif settlement.stays_if_refused and not isinstance(refusal, errors.Conflict):
             self.quarantine.add("settled", [settlement.job_id], problem)
-        elif not isinstance(refusal, Conflict):  # what collides is sound: nothing of it is left out
-            with suppress(Conflict):
+        elif not isinstance(refusal, errors.Conflict):  # what collides is sound: nothing of it is left out
+            with suppress(errors.Conflict):
                 settled = await settle_with_less(settlement, problem, self._settle_one, refuses=_refuses)
                 if settled is not None:
                     return [settled]
@@ -197,7 +189,7 @@ class Settles:
 
 
 def _alike(settlement: Settlement, *, has_entry: bool) -> Settlement:
-    """Return it without the job's id, and without an entry that its table can't hold."""
+    """Return a settlement without its job's id, and without an entry that its table can't hold."""
     change = settlement.transition
     if not has_entry:
         change = attrs.evolve(change, error=None)
@@ -205,7 +197,7 @@ def _alike(settlement: Settlement, *, has_entry: bool) -> Settlement:
 
 
 def _is_unchanged(before: Mapping[str, Any], after: Mapping[str, Any] | None) -> bool:
-    """Whether a write was dropped."""
+    """Whether a row is as it was before its write, which was dropped."""
     columns = ("status", "updated_at")
     return after is not None and all(after[name] == before[name] for name in columns)
 
@@ -229,7 +221,7 @@ def _plain(runner_id: str | None) -> str | None:
 
 
 def _is_delivery(settlement: Settlement) -> bool:
-    """Whether it is the usual one, of a row that was claimed: its epoch is sound, its retries stay."""
+    """Whether a settlement is the usual one: a claimed job was delivered, and its retries stay."""
     change = settlement.transition
     return (
         change.to is JobStatus.SUCCESS
@@ -261,9 +253,9 @@ def _delay(settlement: Settlement) -> str | None:
 
 
 def _refuses(error: StoreError) -> bool:
-    return may_be_a_rows(error) and not isinstance(error, Conflict)
+    return errors.may_be_a_rows(error) and not isinstance(error, errors.Conflict)
 
 
 def _may_be_apart(error: StoreError) -> bool:
-    """Whether others may be settled without some: a table of theirs may be gone."""
-    return may_be_a_rows(error) or isinstance(error, TableMissing)
+    """Whether an error may be that of some settlements, whose table may be gone, and not of the others."""
+    return errors.may_be_a_rows(error) or isinstance(error, errors.TableMissing)

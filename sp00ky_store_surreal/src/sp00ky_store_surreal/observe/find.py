@@ -31,10 +31,10 @@ class Part:
 
     Attributes:
         source: What is selected from.
-        is_job: A condition that jobs meet, and no other rows.
-        is_indexed: Whether their ids, or an index, find them.
-        conditions: Of its WHERE, joined by AND.
-        bindings: Bound by all of them.
+        is_job: The condition that jobs meet, and no other rows.
+        is_indexed: Whether ids or an index other than that of the newest find the jobs.
+        conditions: The conditions of its WHERE, which are joined by AND.
+        bindings: What all of them bind.
     """
 
     source: str
@@ -45,7 +45,7 @@ class Part:
 
     @property
     def names(self) -> dict[str, str]:
-        """Return the places of a statement that it fills; ``bare`` is WHERE for rows that are no jobs too."""
+        """Return the places of a statement that it fills; ``bare`` is a WHERE that isn't for jobs alone."""
         bare = "WHERE " + " AND ".join(self.conditions) if self.conditions else ""
         return {
             "source": self.source,
@@ -110,7 +110,11 @@ _AFTER = "created_at <= $last_created AND (created_at != $last_created OR id < $
 """NONE is before any instant. A server reads this range of the index from its end, as far as to the limit."""
 
 WINDOWS = ("125ms", "1s", "8s", "64s", "9m", "68m", "9h", "3d", "24d", "194d")
-"""Each is eight times as long: so many times what is needed is read at most, if jobs came evenly."""
+"""Times before now in which the newest jobs are looked for, one after the other.
+
+Each is eight times as long as the one before, so that at most eight times of what is needed is read, if jobs
+came evenly.
+"""
 
 
 async def count(connection: Connection, tables: Iterable[JobTable], conditions: JobFilter) -> int:
@@ -170,8 +174,8 @@ async def find(
 async def _ids(connection: Connection, part: Part, limit: int) -> list[RecordID]:
     """List ids, the newest first.
 
-    Left to itself a server with files reads the index of the newest from its end, many times as slowly.
-    So few are sorted, and where many match it walks along the newest forwards.
+    Left to itself, a server with files reads the index of the newest from its end, many times as slowly. So
+    where few jobs match they are sorted, and where many do the index is read forwards, window by window.
 
     To look through 100,000 rows for what few have takes 0.15 s. With an index of traces a job that is
     enqueued with one would take half as long again, and in batches twice as long (0.9 instead of 0.45 ms).

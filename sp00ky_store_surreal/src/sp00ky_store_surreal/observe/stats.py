@@ -19,7 +19,7 @@ from sp00ky_store_surreal.surql.durations import seconds_of
 from sp00ky_store_surreal.surql.loader import MARK, NUL, quoted, surql
 
 MOST_READ = 100_000
-"""Of jobs that wait, those that are looked at for their ordering_key and their deferral."""
+"""So many of the jobs that wait are looked at for their ordering_key and their deferral."""
 
 
 async def stats(
@@ -32,8 +32,8 @@ async def stats(
 
     Args:
         connection: The store's.
-        tables: Its tables.
-        limit: What is larger is said to be so large.
+        tables: Whose numbers are wanted.
+        limit: A number that is larger is given as this one.
         gates: Each backend's breaker and pause, as its numbers have them.
     """
     most = MOST_READ if limit is None else limit

@@ -50,9 +50,9 @@ class Watch:
 
     Attributes:
         connection: The store's.
-        tables: Those of the query's backends.
-        query: What jobs must meet.
-        signals: Where the store says what has changed.
+        tables: The tables of the query's backends.
+        query: The conditions that jobs must meet.
+        signals: Tells what has changed.
     """
 
     connection: Connection
@@ -77,7 +77,7 @@ class Watch:
                     raise
 
     async def _all(self, changed: Changed, history: int | None) -> AsyncGenerator[Job, None]:
-        """Yield the present ones, then those that have changed; some twice in the same state."""
+        """Yield the present jobs, then those that have changed; some come twice in the same state."""
         now, present = await self._changes(None)
         async for job in self._history(history):
             yield job

@@ -11,16 +11,8 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable, Table
+from sp00ky_store_surreal import errors
 from sp00ky_store_surreal.connection.statements import Connection
-from sp00ky_store_surreal.errors import (
-    FUNCTIONS,
-    Conflict,
-    DuplicateKey,
-    StatementInvalid,
-    TableMissing,
-    needs_function,
-    reason_of,
-)
 from sp00ky_store_surreal.observe.stats import MOST_READ
 from sp00ky_store_surreal.rows import count_of
 from sp00ky_store_surreal.schema.indexes import Difference, differences
@@ -194,11 +186,11 @@ async def _abandoned(connection: Connection, named: set[str]) -> list[Finding]:
     """Report tables that were migrated, and that no backend names any more."""
     try:
         migrated = (await connection.read("SELECT VALUE table_name FROM sp00ky_migration;"))[-1]
-    except TableMissing:
+    except errors.TableMissing:
         return []
     findings = []
     for name in sorted(set(migrated) - named):
-        with suppress(TableMissing):  # it was removed
+        with suppress(errors.TableMissing):  # it was removed
             reply = await connection.read(surql("check_count_pending", table=quoted(name)))
             if number := count_of(reply[-1]):
                 problem = f"no backend names it in method.table; jobs waiting in it: {number}"
@@ -216,10 +208,10 @@ LOST = "what is written isn't kept, and no error says so"
 PATH = "/sp00ky/check"
 """The path of its job, where no route is known."""
 
-ALLOW = f"start the server with --allow-funcs {FUNCTIONS}, and with what your own definitions call"
+ALLOW = f"start the server with --allow-funcs {errors.FUNCTIONS}, and with what your own definitions call"
 EDITOR = "sign in as a user with ROLES EDITOR"
 
-_NO_REFUSAL = (StoreUnavailable, StatementInvalid, Conflict)
+_NO_REFUSAL = (StoreUnavailable, errors.StatementInvalid, errors.Conflict)
 """Errors that can't come from a table's definitions; any other can."""
 
 _OF_TABLE = re.compile(r"record<\W*(\w+)")
@@ -257,7 +249,7 @@ async def dry_run(connection: Connection, table: JobTable, layout: TableLayout) 
         reason = await _refusal(connection, surql("dry_run_create", row=row), **values)
         if reason is None:
             reason = await _refusal(connection, surql("dry_run_transitions", row=row), **values)
-        elif reason != LOST and not needs_function(reason):  # another job may not be refused
+        elif reason != LOST and not errors.needs_function(reason):  # another job may not be refused
             return [] if _MADE_UP.match(reason) else [_unmade(layout.name, reason)]
     return [] if reason is None else [_stopping(layout.name, reason)]
 
@@ -298,9 +290,9 @@ async def _refusal(connection: Connection, statement: str, **values: Any) -> str
         await connection.write(statement, done=DONE, lost=LOST, **values)
     except _NO_REFUSAL:
         raise
-    except DuplicateKey:  # by another row, in an index of the user's
+    except errors.DuplicateKey:  # by another row, in an index of the user's
         return None
     except StoreError as error:
-        reason = reason_of(error)
+        reason = errors.reason_of(error)
         return None if DONE in reason else LOST if LOST in reason else reason
     return None

@@ -30,7 +30,7 @@ OUR_FIELDS = frozenset(defined("job_additions", "FIELD")) - OPTIONAL_FIELDS
 OUR_INDEXES = frozenset(defined("job_additions", "INDEX"))
 
 _LOOKED_UP = ("assigned_to", "path", "created_at")
-"""By which an application finds the newest job of a parent and a path; the fields of ``sp00ky_parent``."""
+"""The fields of ``sp00ky_parent``, by which an application finds the newest job of a parent and a path."""
 
 _NEWER = "sequences"
 """What ``INFO FOR DB`` tells from 3.0 on."""
@@ -57,13 +57,13 @@ class TableLayout:
     """A table's definitions, as the database prints them.
 
     Attributes:
-        name: The table's.
-        table: Its own definition, if it is there.
-        fields: Each field's.
-        texts: Each field's, as it may be written.
+        name: The table's name.
+        table: The table's own definition; empty where there is no such table.
+        fields: Each field's definition, by name.
+        texts: Each field's definition as a statement, by name.
         indexes: The names of its indexes.
         has_events: Whether the user has defined some on it.
-        is_older: Whether it is a database before 3.0.
+        is_older: Whether the database's version is before 3.0.
         has_record_users: Whether clients may sign in to the database as record users.
         lives: The conditions of LIVE queries on it.
     """

@@ -23,7 +23,7 @@ OBJECTS = frozenset({"documents", "in_flight", "slots"}) | ARRAYS
 _TABLES = {table.name: table for table in all_tables(())}
 
 OWN_TABLES = {name: frozenset(table.kinds) - {"id"} for name, table in _TABLES.items()}
-"""The fields of each that statements rely on."""
+"""By table, the fields that statements rely on."""
 
 _INDEXES = {
     AUDITS: {"sp00ky_at": "at"},
@@ -43,12 +43,12 @@ _TYPES = {
 
 
 def own_tables(extensions: Sequence[Table]) -> Mapping[str, Table]:
-    """Return them, and those of extensions, by name."""
+    """Return the store's own tables, and those of extensions, by name."""
     return {**_TABLES, **{table.name: table for table in extensions}}
 
 
 def own_steps(table: Table, beside_writers: str, *, is_schemaless: bool = False) -> Iterator[tuple[str, str]]:
-    """Yield the statements that define one of them, each with its reason."""
+    """Yield the statements that define a table, each with its reason."""
     name = table.name
     unless = "OVERWRITE" if is_schemaless else "IF NOT EXISTS"
     yield f"DEFINE TABLE {unless} {name} SCHEMAFULL PERMISSIONS NONE;", "A table of the outbox's own."

@@ -43,7 +43,7 @@ RUN_ELSEWHERE: Mapping[str, Mapping[str, int]] = {
         "tests/store_postgres/test_documents.py": 2,
         "tests/store_surreal/jobs/test_enqueue.py": 2,
     },
-    "docs/transport-without-http.md": {"tests/core/cli/test_new_adapter.py": 7},
+    "docs/transport-without-http.md": {"tests/core/cli/test_new_adapter.py": 8},
     "docs/tutorials/postgresql.md": {"tests/documents/test_tutorials.py": 17},
     "docs/tutorials/surrealdb.md": {"tests/documents/test_tutorials.py": 15},
 }

@@ -13,8 +13,6 @@ from sp00ky_store_postgres import PostgresStore
 
 ROOT = Path(__file__).parents[2]
 
-README = (ROOT / "sp00ky_store_postgres" / "README.md").read_text()
-
 SPEC = """
 openapi: 3.1.0
 info: {title: api, version: "1"}
@@ -41,7 +39,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("document", "thread"), [("docs/row-contract.md", "thread:abc"), ("sp00ky_store_postgres/README.md", 7)]
+    ("document", "thread"), [("docs/row-contract.md", "thread:abc"), ("docs/postgresql.md", 7)]
 )
 async def test_an_insert_is_a_whole_enqueue(
     store: PostgresStore, sql: Any, schema: str, document: str, thread: object

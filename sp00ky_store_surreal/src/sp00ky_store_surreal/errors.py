@@ -192,7 +192,7 @@ def may_be_a_rows(error: StoreError) -> bool:
 
 def unwritable(store: str, table: str) -> SchemaError:
     """Say that a write was dropped: the database reports no error where the user may not write."""
-    problem = f"its user may not write table {table!r}: it needs ROLES EDITOR (see the store's README)"
+    problem = f"its user may not write table {table!r}: it needs ROLES EDITOR (docs/surrealdb.md says more)"
     return SchemaError(store=store, problem=problem)
 
 

@@ -139,7 +139,7 @@ async def test_a_server_that_allows_too_few_functions_is_named(
 async def test_the_functions_that_are_documented_are_enough(
     new_surreal_server: Any, make_migrated: Any
 ) -> None:
-    documented = (Path(__file__).parents[3] / "sp00ky_store_surreal" / "README.md").read_text()
+    documented = (Path(__file__).parents[3] / "docs" / "surrealdb.md").read_text()
     assert f"--allow-funcs {FUNCTIONS}" in documented
     store = await make_migrated(new_surreal_server(options=denying(FUNCTIONS)).url())
     assert await store.check() == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sp00ky_core.hints import install_hint, nearest, shown
+from sp00ky_core.error_texts import install_hint, nearest, shown
 
 
 class Unprintable:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sp00ky_core.hints import install_hint
+from sp00ky_core.error_texts import install_hint
 
 from .conftest import DISTRIBUTIONS, ROOT
 

@@ -7,7 +7,7 @@ import pytest
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState, Failed, change_after
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection import executor
+from sp00ky_store_postgres.connection import statements
 
 
 async def test_what_is_written_stays_where_nobody_can_be_notified(
@@ -19,7 +19,7 @@ async def test_what_is_written_stays_where_nobody_can_be_notified(
     assert opens is not None
     breaker = (await store.change_breaker(opens)).breaker
     closes = BreakerChange(backend="api", before=breaker, to=BreakerState.CLOSED, failures=0)
-    monkeypatch.setattr(executor, "NOTIFY", "SELECT 1 / 0, $1::text")
+    monkeypatch.setattr(statements, "NOTIFY", "SELECT 1 / 0, $1::text")
     assert (await store.change_breaker(closes)).written
     assert await store.release("r1", keep=[]) == [job.id]
     assert caplog.text.count("by polling") == 2

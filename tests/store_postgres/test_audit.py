@@ -7,7 +7,7 @@ from tests.store_postgres.conftest import lose_first_reply
 
 from sp00ky_core.ports import Act
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection.executor import Transaction
+from sp00ky_store_postgres.connection.statements import Transaction
 
 ACT = Act(action="kill", selection={"ids": ["job:1"]}, actor="another")
 

@@ -9,10 +9,10 @@ from tests.firing import KEYS, define, fire_of
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.ports import RunQuery
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection import executor
 from sp00ky_store_postgres.connection import executor as transaction
-from sp00ky_store_postgres.connection.executor import Transaction
-from sp00ky_store_postgres.session import PostgresSession
+from sp00ky_store_postgres.connection import statements
+from sp00ky_store_postgres.connection.statements import Transaction
+from sp00ky_store_postgres.kit_session import PostgresSession
 
 
 async def counts(sql: Any, quoted: str) -> tuple[int, int]:
@@ -43,7 +43,7 @@ async def test_a_connection_that_is_killed_in_the_middle_leaves_nothing(
     store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The call is tried again; where it can't be, nothing was written."""
-    monkeypatch.setattr(executor, "PATIENCE", 0.0)
+    monkeypatch.setattr(statements, "PATIENCE", 0.0)
     await define(store)
     await sql.execute(BLOCKED.format(schema=quoted))
     await sql.execute("SELECT pg_advisory_lock(14)")
@@ -56,7 +56,7 @@ async def test_a_connection_that_is_killed_in_the_middle_leaves_nothing(
     assert await counts(sql, quoted) == (0, 0)
     assert (await store.schedules()).schedules == before.schedules
 
-    monkeypatch.setattr(executor, "PATIENCE", 60.0)
+    monkeypatch.setattr(statements, "PATIENCE", 60.0)
     firing = asyncio.ensure_future(store.change_schedule(fire_of(before, **middle)))
     await sql.execute("SELECT pg_terminate_backend($1)", await blocked_in_the_middle(sql))
     await sql.execute("SELECT pg_advisory_unlock(14)")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import attrs
 
-from sp00ky_core.hints import install_hint, nearest, shown
+from sp00ky_core.error_texts import install_hint, nearest, shown
 
 __all__ = [
     "Sp00kyError",

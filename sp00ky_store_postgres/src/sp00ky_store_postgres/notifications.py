@@ -17,7 +17,7 @@ from sp00ky_core.errors import Sp00kyError, StoreError
 from sp00ky_core.stores.subscription import Backoff, Broadcast, Subscription
 from sp00ky_core.stores.transactional.watch import Notifications
 from sp00ky_store_postgres.connection.connect import Workload, connect
-from sp00ky_store_postgres.connection.executor import LONGEST_PAUSE, NOTIFY, Executor
+from sp00ky_store_postgres.connection.statements import LONGEST_PAUSE, NOTIFY, Executor
 from sp00ky_store_postgres.errors import translated
 from sp00ky_store_postgres.polling_under_load import FLOW_CHANNEL, HELD, Flow
 from sp00ky_store_postgres.sql.loader import read_sql

@@ -28,8 +28,8 @@ from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.transactional.observe import gate_states
 from sp00ky_core.stores.transactional.rows import matching
-from sp00ky_store_postgres.connection.executor import Executor
-from sp00ky_store_postgres.rows import last_entry, readable
+from sp00ky_store_postgres.connection.statements import Executor
+from sp00ky_store_postgres.selects import last_entry, readable
 
 CONDITIONS: Mapping[str, str] = {
     **{status.value: f"job.status = '{status.value}'" for status in JobStatus},

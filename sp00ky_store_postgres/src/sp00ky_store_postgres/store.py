@@ -42,17 +42,17 @@ from sp00ky_core.stores.transactional.runners import info_of
 from sp00ky_store_postgres import observe
 from sp00ky_store_postgres.connection.callers import Fetch, blocking_fetch_of, callers_errors, fetch_of
 from sp00ky_store_postgres.connection.connect import Workload
-from sp00ky_store_postgres.connection.executor import Executor
+from sp00ky_store_postgres.connection.statements import Executor
 from sp00ky_store_postgres.errors import translated
+from sp00ky_store_postgres.ids import canonical, key_of, with_canonical_ids
 from sp00ky_store_postgres.jobs.claim import Claims
 from sp00ky_store_postgres.jobs.enqueue import Enqueues, sql_statement
 from sp00ky_store_postgres.jobs.settle import Settles
+from sp00ky_store_postgres.kit_session import PostgresSession
 from sp00ky_store_postgres.notifications import Listener
-from sp00ky_store_postgres.rows import canonical, key_of, with_canonical_ids
 from sp00ky_store_postgres.schema import migrate as migrations
 from sp00ky_store_postgres.schema.check import check
 from sp00ky_store_postgres.schema.definition import Tables
-from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.url import read_url
 from sp00ky_store_postgres.watch import Marks, Watch
 

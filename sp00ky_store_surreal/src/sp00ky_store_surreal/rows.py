@@ -15,13 +15,13 @@ import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import OptionInvalid, StoreError
-from sp00ky_core.hints import shown
 from sp00ky_core.job.job import AttemptError, Job, JobStatus, NewJob
 from sp00ky_core.job.options import is_plain_text
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_LISTED, LONGEST_TEXT, JobTable
-from sp00ky_core.stores.refused_rows import bisect
+from sp00ky_core.stores.refused_writes import bisect
 from sp00ky_core.stores.rows import claimed_of, job_of
 from sp00ky_store_surreal.connection.cbor import JSON_NULL
 from sp00ky_store_surreal.connection.statements import Connection

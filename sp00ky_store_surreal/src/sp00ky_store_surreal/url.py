@@ -9,8 +9,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 import attrs
 
 from sp00ky_core.config import SurrealdbConfig
+from sp00ky_core.error_texts import nearest
 from sp00ky_core.errors import ConfigError
-from sp00ky_core.hints import nearest
 from sp00ky_core.ports import StoreOptions
 
 _HOST = re.compile(r"([^@]*@)?([^@:\[\]]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?")

@@ -80,7 +80,7 @@ async def test_a_transport_that_raises_costs_an_attempt_and_not_the_runner(make_
 
 
 async def test_a_transport_that_does_not_keep_to_the_timeout_is_cut_off(make_bench, monkeypatch) -> None:
-    monkeypatch.setattr("sp00ky_core.runner.slots.OVERDUE_AFTER", 0.05)
+    monkeypatch.setattr("sp00ky_core.runner.holdings.OVERDUE_AFTER", 0.05)
     never = asyncio.Event()
 
     async def hang_once(attempt: Attempt) -> Outcome:

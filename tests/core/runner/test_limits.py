@@ -7,7 +7,7 @@ from sp00ky_conformance.faults import FaultyStore, Scripted
 from sp00ky_core.config import RateConfig
 from sp00ky_core.gate.gate import Gate
 from sp00ky_core.ports import Store
-from sp00ky_core.runner.slots import Held
+from sp00ky_core.runner.holdings import Held
 
 NEVER = 3_600.0
 
@@ -43,7 +43,7 @@ async def test_a_place_that_is_given_back_unused_is_claimed_at_once(make_bench, 
         return held.job.lease_epoch > 1
 
     monkeypatch.setattr(Gate, "may_start", is_late_once)
-    monkeypatch.setattr("sp00ky_core.stores.limits.FULL", NEVER)
+    monkeypatch.setattr("sp00ky_core.stores.allowance.FULL", NEVER)
     bench = await make_bench(max_in_flight=1)
     jobs = [await bench.add() for _ in range(5)]
     async with bench.runner(KnowsNothingNext(bench.store), poll=NEVER):

@@ -16,7 +16,8 @@ from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobTable
-from sp00ky_core.runner.slots import AT_ONCE, Begin, End, Held, Slots
+from sp00ky_core.runner.holdings import Held
+from sp00ky_core.runner.slots import AT_ONCE, Begin, End, Slots
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])

@@ -15,15 +15,15 @@ from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.gate.breaker import Breaker, BreakerState, Failed, change_after
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection import executor
+from sp00ky_store_postgres.connection import statements
 from sp00ky_store_postgres.connection.connect import Workload
-from sp00ky_store_postgres.connection.executor import Transaction
+from sp00ky_store_postgres.connection.statements import Transaction
 
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine's server may take longer to start than a call waits."""
-    monkeypatch.setattr(executor, "PATIENCE", 60.0)
+    monkeypatch.setattr(statements, "PATIENCE", 60.0)
 
 
 @pytest_asyncio.fixture
@@ -93,7 +93,7 @@ async def test_watching_goes_on_however_long_the_server_is_away(
     assert (await anext(watch)).id == job.id
     following = asyncio.ensure_future(anext(watch))
     with monkeypatch.context() as impatient:
-        impatient.setattr(executor, "PATIENCE", 0.3)  # so that several looks fail
+        impatient.setattr(statements, "PATIENCE", 0.3)  # so that several looks fail
         await server.stop()
         levels = await eventually(told)
     await server.start()
@@ -112,7 +112,7 @@ async def test_a_watch_of_a_server_that_is_away_ends_with_its_store(
     watch = restarted.watch(JobQuery())
     await anext(watch)
     following = asyncio.ensure_future(anext(watch))
-    monkeypatch.setattr(executor, "PATIENCE", 0.1)
+    monkeypatch.setattr(statements, "PATIENCE", 0.1)
     await server.stop()
     try:
         with pytest.raises(StoreUnavailable):

@@ -8,7 +8,7 @@ import pytest
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_store_postgres.jobs import claim
 from sp00ky_store_postgres.jobs.claim import ClaimCursor, More
-from sp00ky_store_postgres.rows import CLAIMED, PRIORITY, RUN_AT
+from sp00ky_store_postgres.selects import CLAIMED, PRIORITY, RUN_AT
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 

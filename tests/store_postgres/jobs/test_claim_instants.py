@@ -7,7 +7,7 @@ from tests.store_postgres.forging import forge
 
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.rows import UNCHECKED
+from sp00ky_store_postgres.selects import UNCHECKED
 
 HOSTILE = ["4000-01-01 BC", "-infinity", "infinity", "200000-01-01"]
 

@@ -8,7 +8,7 @@ from tests.store_postgres.jobs.bench import Bench, logged
 
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores.refused_rows import Quarantine
+from sp00ky_core.stores.refused_writes import Quarantine
 
 
 @pytest.fixture

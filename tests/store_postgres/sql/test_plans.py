@@ -20,7 +20,7 @@ from tests.store_postgres.forging import forge
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable, RunStatus, StoreOptions
 from sp00ky_core.stores.ids import new_key
-from sp00ky_core.stores.refused_rows import Quarantine
+from sp00ky_core.stores.refused_writes import Quarantine
 from sp00ky_core.stores.transactional import Is, Work
 from sp00ky_core.stores.transactional.jobs.due import next_head, select_due
 from sp00ky_core.stores.transactional.jobs.retention import Deleting
@@ -31,7 +31,7 @@ from sp00ky_core.stores.transactional.schedules import LATEST_FIRST
 from sp00ky_core.stores.transactional.schema import SCHEDULE_RUNS, job_table
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection.connect import Workload
-from sp00ky_store_postgres.session import PostgresSession
+from sp00ky_store_postgres.kit_session import PostgresSession
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 

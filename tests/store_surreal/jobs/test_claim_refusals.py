@@ -9,7 +9,7 @@ import pytest
 
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores.refused_rows import Quarantine
+from sp00ky_core.stores.refused_writes import Quarantine
 from sp00ky_store_surreal import SurrealStore, dialect
 from sp00ky_store_surreal.connection.statements import Lane
 from sp00ky_store_surreal.errors import TookTooLong

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sp00ky_core.former_names import refuse_former_name
+from sp00ky_core.error_texts import refuse_former_name
 
 if TYPE_CHECKING:
     from sp00ky_dashboard.access.authentication import Authenticate, HeaderAuth, TokenAuth

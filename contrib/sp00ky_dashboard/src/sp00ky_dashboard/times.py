@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from sp00ky_core.config.values import ReadProblem, seconds_of
+from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.hints import shown
 
 MOST_SECONDS = 3_650 * 86_400
 

@@ -13,7 +13,7 @@ from django.core.signals import setting_changed
 from django.dispatch import receiver
 
 from sp00ky_core import ConfigError, find_config
-from sp00ky_core.hints import nearest
+from sp00ky_core.error_texts import nearest
 
 __all__ = ["AppSettings", "app_settings", "wrong_setting"]
 

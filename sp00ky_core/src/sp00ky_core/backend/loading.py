@@ -12,9 +12,9 @@ from sp00ky_core.backend.shared_tables import clash, joined
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.contract import Contract, load_contract
 from sp00ky_core.contract.loading import OpenContract, Operations, load_operations
+from sp00ky_core.error_texts import nearest
 from sp00ky_core.errors import ConfigError, Sp00kyError
 from sp00ky_core.gate.breaker import longest_pause
-from sp00ky_core.hints import nearest
 from sp00ky_core.ports import JobTable, TransportEntry
 
 __all__ = ["load_backends", "naming"]

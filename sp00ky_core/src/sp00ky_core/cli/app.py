@@ -15,7 +15,7 @@ import click
 from sp00ky_core.cli.command import FAILED, Commands, Settings, with_settings
 from sp00ky_core.cli.logs import logged, say
 from sp00ky_core.cli.secrets import Secrets
-from sp00ky_core.former_names import who_asks_for
+from sp00ky_core.error_texts import who_asks_for
 
 __all__ = ["cli", "main"]
 
@@ -45,7 +45,7 @@ class _Commands(Commands):
             return super().get_command(ctx, cmd_name)
         command = ctx.ensure_object(Settings).plugins.commands.get(cmd_name)
         if command is None and cmd_name in BROUGHT:
-            from sp00ky_core.hints import install_hint  # noqa: PLC0415  # as below
+            from sp00ky_core.error_texts import install_hint  # noqa: PLC0415  # as below
 
             ctx.fail(f"{cmd_name!r} isn't installed: {install_hint(BROUGHT[cmd_name])}")
         if command is None and (former := who_asks_for(f"{ctx.command_path} {cmd_name}")):

@@ -32,8 +32,8 @@ from sp00ky_core.contract.operation import Body, Operation, Parameter
 from sp00ky_core.contract.paths import properties
 from sp00ky_core.contract.value_types import types_of
 from sp00ky_core.encoding.json_bytes import decode, pointer_of, steps_of
+from sp00ky_core.error_texts import nearest
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, Sp00kyError
-from sp00ky_core.hints import nearest
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.outbox.outbox import Outbox
 

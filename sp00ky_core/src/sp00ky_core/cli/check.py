@@ -20,8 +20,8 @@ from sp00ky_core.config import BackendConfig, unready
 from sp00ky_core.contract.loading import OpenContract
 from sp00ky_core.contract.operation import PLACES, Operation, Scheme
 from sp00ky_core.contract.safety import CLOSED_HEADERS
+from sp00ky_core.error_texts import install_hint
 from sp00ky_core.errors import AdapterMissing, Sp00kyError
-from sp00ky_core.hints import install_hint
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import Finding, JobQuery

@@ -28,7 +28,7 @@ from sp00ky_core.cli.output import aligned, moment, show, show_list, show_page
 from sp00ky_core.cli.progress import slow
 from sp00ky_core.config.keys import camel
 from sp00ky_core.encoding.escaping import plain
-from sp00ky_core.hints import shown
+from sp00ky_core.error_texts import shown
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import audit_to_json, json_of, runner_to_json

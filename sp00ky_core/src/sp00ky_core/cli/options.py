@@ -23,8 +23,8 @@ from sp00ky_core.config import find_config
 from sp00ky_core.config.values import seconds_of
 from sp00ky_core.contract import load_contract
 from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.error_texts import nearest
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound, PayloadNotJson, Sp00kyError
-from sp00ky_core.hints import nearest
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.options import MAX_DELAY, expect
 from sp00ky_core.outbox.outbox import Outbox

@@ -24,7 +24,7 @@ from sp00ky_core.config.values import (
     text,
 )
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
-from sp00ky_core.hints import nearest
+from sp00ky_core.error_texts import nearest
 
 Section = TypeVar("Section", bound=attrs.AttrsInstance)
 

@@ -12,8 +12,8 @@ import attrs
 from sp00ky_core.config.keys import KeyProblem, SectionReader, keys_of, mapping_in, near_miss
 from sp00ky_core.config.model import BackendConfig, Config, Notice, TransportTraits
 from sp00ky_core.config.schedules import load_schedules
+from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import ConfigError
-from sp00ky_core.hints import shown
 
 FILE_NAME = "sp00ky.yml"
 OLD_NAME = "spooky.yml"

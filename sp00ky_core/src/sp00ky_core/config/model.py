@@ -13,8 +13,8 @@ from attrs import field
 from sp00ky_core.config import values as read
 from sp00ky_core.config.keys import Notice, key
 from sp00ky_core.config.values import Secret
+from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import ConfigError
-from sp00ky_core.hints import shown
 from sp00ky_core.job.retry import MAX_RETRIES
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from sp00ky_core.config.keys import KeyProblem, SectionReader, camel, key, keys_
 from sp00ky_core.config.model import FAILURES_ONLY, KEEP_ALL, HistoryConfig
 from sp00ky_core.config.values import ReadProblem
 from sp00ky_core.encoding.json_bytes import RefusedError, check_keys, encode, json_hash
+from sp00ky_core.error_texts import near_miss
 from sp00ky_core.errors import ConfigError, ScheduleInvalid
-from sp00ky_core.hints import near_miss
 from sp00ky_core.job.retry import MAX_RETRIES
 
 __all__ = ["ForEachConfig", "ScheduleConfig", "ScheduleRetryConfig"]

@@ -27,8 +27,8 @@ from sp00ky_core.contract.safety import (
     path_problem,
 )
 from sp00ky_core.encoding.yaml_text import YamlProblem, parse_yaml
+from sp00ky_core.error_texts import near_miss, shown
 from sp00ky_core.errors import ConfigError
-from sp00ky_core.hints import near_miss, shown
 
 __all__ = ["ReadProblem", "duration", "seconds_of", "signing_key"]
 

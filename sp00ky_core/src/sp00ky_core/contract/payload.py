@@ -17,8 +17,8 @@ from sp00ky_core.contract.request_parts import ABSENT, UNDECLARED, Split, split,
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.contract.styles import Unwritable
 from sp00ky_core.contract.value_types import SCALARS, types_of
+from sp00ky_core.error_texts import near_miss
 from sp00ky_core.errors import Violation
-from sp00ky_core.hints import near_miss
 
 __all__ = ["BODIED", "nodes_of"]
 

@@ -17,8 +17,8 @@ from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation, Pa
 from sp00ky_core.contract.safety import climbs
 from sp00ky_core.contract.styles import Step, Unwritable, written
 from sp00ky_core.encoding.json_bytes import pointer_of
+from sp00ky_core.error_texts import near_miss
 from sp00ky_core.errors import Violation
-from sp00ky_core.hints import near_miss
 
 __all__ = ["PartsRefused", "RequestParts", "is_explicit", "may_be_explicit", "path_pieces", "request_parts"]
 

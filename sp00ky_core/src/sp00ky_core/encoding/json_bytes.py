@@ -21,8 +21,8 @@ from uuid import UUID
 
 import attrs
 
+from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import PayloadNotJson
-from sp00ky_core.hints import shown
 
 __all__ = ["JsonObject", "JsonText", "Payload", "decode", "encode", "json_value", "pointer_of", "steps_of"]
 

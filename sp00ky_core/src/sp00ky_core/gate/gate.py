@@ -38,7 +38,7 @@ LONGEST_HELD = 0.1
 
 
 class Claimed(Protocol):
-    """A claimed job, as far as a gate must know it; see ``runner.slots.Held``."""
+    """A claimed job, as far as a gate must know it; see ``runner.holdings.Held``."""
 
     job: Job
     claimed_at: float

@@ -10,8 +10,8 @@ from itertools import compress
 from operator import attrgetter, is_not
 from typing import Any, TypedDict, TypeVar
 
+from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.hints import shown
 from sp00ky_core.job.retry import StrategyName, check_max_retries
 
 __all__ = [

@@ -8,8 +8,8 @@ from typing import Any, Literal, NewType
 
 import attrs
 
+from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import OptionInvalid, UnknownStrategy
-from sp00ky_core.hints import shown
 
 __all__ = [
     "MAX_RETRIES",

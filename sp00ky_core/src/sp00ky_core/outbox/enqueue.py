@@ -11,8 +11,8 @@ import attrs
 from sp00ky_core.backend.backend import Backend, Backends
 from sp00ky_core.backend.validation import validated
 from sp00ky_core.encoding.json_bytes import Payload
+from sp00ky_core.error_texts import nearest, shown
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
-from sp00ky_core.hints import nearest, shown
 from sp00ky_core.job.job import JobOptions, NewJob
 from sp00ky_core.job.options import expect
 from sp00ky_core.plugins.dispatch import Hooks

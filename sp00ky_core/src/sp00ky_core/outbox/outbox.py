@@ -17,8 +17,8 @@ from sp00ky_core.backend.shared_tables import store_tables, strangers
 from sp00ky_core.backend.validation import TimeoutIgnored
 from sp00ky_core.config import BackendConfig, Config, find_config, refuse_unready, store_url
 from sp00ky_core.encoding.json_bytes import Payload
+from sp00ky_core.error_texts import says_former_names
 from sp00ky_core.errors import AdapterMissing
-from sp00ky_core.former_names import says_former_names
 from sp00ky_core.job.job import Job, JobOptions, NewJob
 from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
 from sp00ky_core.outbox.operators.export_import import JobMoves

@@ -15,8 +15,8 @@ from typing import Any, Self, TypeVar, Unpack, overload
 
 from sp00ky_core.config import Config
 from sp00ky_core.encoding.json_bytes import Payload
+from sp00ky_core.error_texts import says_former_names
 from sp00ky_core.errors import CallUnsupported, OptionInvalid, StoreClosed
-from sp00ky_core.former_names import says_former_names
 from sp00ky_core.job.job import Job, JobOptions, NewJob
 from sp00ky_core.job.options import expect
 from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of

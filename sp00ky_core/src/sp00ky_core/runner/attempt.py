@@ -12,7 +12,7 @@ from sp00ky_core.contract import Contract
 from sp00ky_core.contract.payload import PayloadCheck
 from sp00ky_core.contract.safety import spelling_problem
 from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.hints import near_miss
+from sp00ky_core.error_texts import near_miss
 from sp00ky_core.job.job import Job, facts_of, named
 from sp00ky_core.job.outcome import (
     EXPIRED,
@@ -29,8 +29,9 @@ from sp00ky_core.job.outcome import (
 )
 from sp00ky_core.plugins.dispatch import HookFailed, Hooks
 from sp00ky_core.ports import Attempt, Transport
+from sp00ky_core.runner.holdings import Held
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.runner.slots import Answer, Held
+from sp00ky_core.runner.slots import Answer
 
 _MOST_VIOLATIONS = 5  # that an error entry lists
 

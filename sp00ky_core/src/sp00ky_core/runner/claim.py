@@ -17,10 +17,11 @@ from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import Claim, JobTable, Store
 from sp00ky_core.runner.counters_and_log import Observer
+from sp00ky_core.runner.holdings import Held, Holdings
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
-from sp00ky_core.runner.slots import Held, Holdings, Slots
+from sp00ky_core.runner.slots import Slots
 from sp00ky_core.stores.subscription import Backoff
 
 logger: logging.Logger = logging.getLogger(__name__)

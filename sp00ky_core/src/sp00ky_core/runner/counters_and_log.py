@@ -24,7 +24,7 @@ from sp00ky_core.job.outcome import OUTCOME_UNKNOWN, Outcome, status_text
 from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.observe.rates import Counters, outcome_of
 from sp00ky_core.ports import Settlement
-from sp00ky_core.runner.slots import Held
+from sp00ky_core.runner.holdings import Held
 
 logger: logging.Logger = logging.getLogger(__name__)
 

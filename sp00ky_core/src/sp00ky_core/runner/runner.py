@@ -35,6 +35,7 @@ from sp00ky_core.ports import (
 from sp00ky_core.runner.attempt import Attempts
 from sp00ky_core.runner.claim import Claimer, Wake
 from sp00ky_core.runner.counters_and_log import Observer
+from sp00ky_core.runner.holdings import Held, Holdings
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.maintenance.backend_settings import SettingsReader
 from sp00ky_core.runner.maintenance.put_off import RoutesWriter
@@ -46,7 +47,7 @@ from sp00ky_core.runner.maintenance.scheduler import Place
 from sp00ky_core.runner.options import TRYING, RunnerOptions, new_runner_id
 from sp00ky_core.runner.services import ExtensionWork, RunningExtensions
 from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
-from sp00ky_core.runner.slots import Answer, Held, Holdings, Slots
+from sp00ky_core.runner.slots import Answer, Slots
 from sp00ky_core.stores.named_jobs import NamedJobs
 from sp00ky_core.stores.subscription import Backoff, end, within
 

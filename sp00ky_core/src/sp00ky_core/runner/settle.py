@@ -22,9 +22,9 @@ from sp00ky_core.plugins.defaults import sp00ky_retry_policy
 from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult, Store
 from sp00ky_core.runner.counters_and_log import AttemptLog, Observer
+from sp00ky_core.runner.holdings import Held, Holdings
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.runner.slots import Held, Holdings
 from sp00ky_core.stores.subscription import Backoff
 
 logger: logging.Logger = logging.getLogger(__name__)

@@ -35,21 +35,21 @@ from sp00ky_core.gate.breaker import (
     route_in_turn,
 )
 from sp00ky_core.stores import (
+    allowance,
     caller_connections,
     decisions,
     filters,
     ids,
-    limits,
-    refused_rows,
+    refused_writes,
     rows,
     subscription,
 )
+from sp00ky_core.stores.allowance import *
 from sp00ky_core.stores.caller_connections import *
 from sp00ky_core.stores.decisions import *
 from sp00ky_core.stores.filters import *
 from sp00ky_core.stores.ids import *
-from sp00ky_core.stores.limits import *
-from sp00ky_core.stores.refused_rows import *
+from sp00ky_core.stores.refused_writes import *
 from sp00ky_core.stores.rows import *
 from sp00ky_core.stores.subscription import *
 
@@ -58,8 +58,8 @@ __all__ += ["JsonObject", "JsonText", "decode", "encode"]
 __all__ += caller_connections.__all__
 __all__ += filters.__all__
 __all__ += ids.__all__
-__all__ += refused_rows.__all__
+__all__ += refused_writes.__all__
 __all__ += decisions.__all__
-__all__ += limits.__all__
+__all__ += allowance.__all__
 __all__ += rows.__all__
 __all__ += subscription.__all__

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import LONGEST_LEASE, JobFilter, JobQuery
 

@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import RowRefused, StoreClosed, StoreError
-from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.plugins.hookspecs import hookimpl
 from sp00ky_core.ports import StoreCapabilities, StoreFactory, StoreOptions

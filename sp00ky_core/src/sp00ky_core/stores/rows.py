@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 import attrs
 
 from sp00ky_core.encoding.json_bytes import JsonObject, decode, encode
-from sp00ky_core.hints import shown
+from sp00ky_core.error_texts import shown
 from sp00ky_core.job.job import AttemptError, Job, JobStatus, NewJob
 from sp00ky_core.job.options import HIGHEST_PRIORITY, is_plain_text
 from sp00ky_core.job.outcome import HTTP

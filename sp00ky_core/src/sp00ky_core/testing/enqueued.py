@@ -11,8 +11,8 @@ import attrs
 
 from sp00ky_core.backend.backend import Backends
 from sp00ky_core.encoding.json_bytes import JsonText, Payload, encode_payload, json_value, pointer_of
+from sp00ky_core.error_texts import nearest, shown
 from sp00ky_core.errors import PayloadNotJson, UnknownRoute, UnknownStrategy
-from sp00ky_core.hints import nearest, shown
 from sp00ky_core.job.job import Job, JobOptions, JobStatus, StatusName
 from sp00ky_core.job.options import check_option
 from sp00ky_core.outbox.enqueue import Transaction

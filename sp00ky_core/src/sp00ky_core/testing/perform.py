@@ -31,9 +31,9 @@ from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.sync_outbox import SyncOutbox
 from sp00ky_core.ports import MAX_LIMIT, Attempt, Transport
 from sp00ky_core.runner.attempt import Attempts
+from sp00ky_core.runner.holdings import Held
 from sp00ky_core.runner.options import RunnerOptions, new_runner_id
 from sp00ky_core.runner.settle import Decider
-from sp00ky_core.runner.slots import Held
 from sp00ky_core.stores.caller_connections import finished
 from sp00ky_core.testing.enqueued import find_whole, name_of_route
 from sp00ky_core.testing.outboxes import commits_at_once, outbox_of_jobs

@@ -28,25 +28,18 @@ from sp00ky_core.ports import Claim, JobTable
 from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.ids import table_of
-from sp00ky_core.stores.refused_rows import Quarantine
+from sp00ky_core.stores.refused_writes import Quarantine
 from sp00ky_core.stores.transactional import Access
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined
 from sp00ky_core.stores.transactional.jobs.due import Rounds
 from sp00ky_store_postgres.connection.callers import Fetch
 from sp00ky_store_postgres.connection.connect import Workload
-from sp00ky_store_postgres.connection.executor import Executor, Row
+from sp00ky_store_postgres.connection.statements import Executor, Row
 from sp00ky_store_postgres.errors import constraint_of
-from sp00ky_store_postgres.rows import (
-    CLAIMED,
-    KEY,
-    PATH,
-    PRIORITY,
-    RUN_AT,
-    claimed_columns,
-    claimed_jobs,
-    key_of,
-)
+from sp00ky_store_postgres.ids import key_of
+from sp00ky_store_postgres.rows import claimed_jobs
 from sp00ky_store_postgres.schema.definition import Tables, object_name
+from sp00ky_store_postgres.selects import CLAIMED, KEY, PATH, PRIORITY, RUN_AT, claimed_columns
 from sp00ky_store_postgres.sql.loader import literal
 
 logger: logging.Logger = logging.getLogger(__name__)

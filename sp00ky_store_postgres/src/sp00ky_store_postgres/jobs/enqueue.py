@@ -12,8 +12,8 @@ from itertools import count
 from operator import attrgetter, itemgetter
 from typing import Any
 
+from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import OptionInvalid, RowRefused, StoreError
-from sp00ky_core.hints import shown
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable, ParamStyle, SqlStatement
 from sp00ky_core.stores import finished
@@ -24,10 +24,10 @@ from sp00ky_core.stores.transactional.rows import to_job
 from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
 from sp00ky_store_postgres.connection.callers import Fetch, blocking_fetch_of, callers_errors
 from sp00ky_store_postgres.connection.connect import Workload
-from sp00ky_store_postgres.connection.executor import Executor, Row
-from sp00ky_store_postgres.rows import hyphenated
+from sp00ky_store_postgres.connection.statements import Executor, Row
+from sp00ky_store_postgres.ids import hyphenated
+from sp00ky_store_postgres.kit_session import PostgresSession
 from sp00ky_store_postgres.schema.definition import Tables
-from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.sql.loader import PLACE, read_sql
 
 TRIES = 20

@@ -19,12 +19,13 @@ from sp00ky_core.job.outcome import DEFERRED_NAMES, HTTP
 from sp00ky_core.job.state_machine import MAX_ERRORS, Transition
 from sp00ky_core.ports import SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.ids import table_of
-from sp00ky_core.stores.refused_rows import Quarantine, bisect, settle_with_less
+from sp00ky_core.stores.refused_writes import Quarantine, bisect, settle_with_less
 from sp00ky_store_postgres.connection.connect import Workload
-from sp00ky_store_postgres.connection.executor import Executor
+from sp00ky_store_postgres.connection.statements import Executor
 from sp00ky_store_postgres.errors import constraint_of, is_meant, is_slow
-from sp00ky_store_postgres.rows import is_key, readable
+from sp00ky_store_postgres.ids import is_key
 from sp00ky_store_postgres.schema.definition import object_name
+from sp00ky_store_postgres.selects import readable
 from sp00ky_store_postgres.sql.loader import fits, unreadable
 
 PATIENCE = {Workload.SETTLE: 1.0, Workload.REST: 20.0}

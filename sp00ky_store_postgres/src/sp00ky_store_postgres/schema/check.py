@@ -17,12 +17,12 @@ from sp00ky_core.stores.transactional import Is, Session
 from sp00ky_core.stores.transactional.jobs.due import next_due
 from sp00ky_core.stores.transactional.schema import RUNNERS, job_table, plan
 from sp00ky_core.stores.transactional.schema import findings as missing
-from sp00ky_store_postgres.connection.executor import Executor
+from sp00ky_store_postgres.connection.statements import Executor
 from sp00ky_store_postgres.errors import MIGRATE, READ_ONLY, is_refusal
+from sp00ky_store_postgres.kit_session import PostgresSession
 from sp00ky_store_postgres.notifications import is_heard
 from sp00ky_store_postgres.schema import migrate
 from sp00ky_store_postgres.schema.definition import COLUMNS, JOB_KEY, KEY_COLUMNS, SHARED, Tables, object_name
-from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 

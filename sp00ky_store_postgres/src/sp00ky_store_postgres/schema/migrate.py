@@ -16,14 +16,15 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
 
+from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import SchemaError, StoreError
-from sp00ky_core.hints import shown
 from sp00ky_core.ports import Finding, JobTable, MigrationStep, Table
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional.schema import migrate as migrate_tables
 from sp00ky_core.stores.transactional.schema import plan
 from sp00ky_store_postgres.connection.connect import connect
 from sp00ky_store_postgres.errors import MIGRATE, NO_RIGHT, state_of, translated
+from sp00ky_store_postgres.kit_session import PostgresSession
 from sp00ky_store_postgres.schema.definition import (
     JOB_KEY,
     KEY_COLUMNS,
@@ -32,7 +33,6 @@ from sp00ky_store_postgres.schema.definition import (
     Tables,
     object_name,
 )
-from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.sql.loader import fill, literal, quoted, read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 

@@ -8,7 +8,7 @@ from enum import IntEnum
 from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
-from sp00ky_core.stores.refused_rows import Quarantine
+from sp00ky_core.stores.refused_writes import Quarantine
 from sp00ky_store_surreal.errors import Conflict, reason_of
 from sp00ky_store_surreal.ids import id_text, id_values
 

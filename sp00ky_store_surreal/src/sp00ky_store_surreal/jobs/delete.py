@@ -16,7 +16,7 @@ from surrealdb import RecordID
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable
-from sp00ky_core.stores.refused_rows import Quarantine, bisect
+from sp00ky_core.stores.refused_writes import Quarantine, bisect
 from sp00ky_store_surreal.connection.statements import Connection, Lane, Way
 from sp00ky_store_surreal.dialect import lease_names
 from sp00ky_store_surreal.errors import may_be_a_rows, reason_of, unwritable

@@ -11,7 +11,7 @@ import pytest
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores.refused_rows import Quarantine
+from sp00ky_core.stores.refused_writes import Quarantine
 from sp00ky_core.stores.transactional import BlockingSession, Default, Kind, Table
 from sp00ky_core.stores.transactional.jobs.claim import Claiming
 from sp00ky_core.stores.transactional.jobs.enqueue import add

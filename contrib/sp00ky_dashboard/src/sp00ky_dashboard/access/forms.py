@@ -12,8 +12,8 @@ import attrs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import OptionInvalid
-from sp00ky_core.hints import shown
 from sp00ky_dashboard.times import duration_of, instant_of
 
 COOKIE = "sp00ky_form"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import click
 
-from sp00ky_core.former_names import who_asks_for
+from sp00ky_core.error_texts import who_asks_for
 from sp00ky_dashboard import Authenticate, HeaderAuth, TokenAuth
 from sp00ky_dashboard.access.authentication import CodeAuth
 from sp00ky_dashboard.access.origin import is_loopback

@@ -24,7 +24,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.filters import age_of
 from sp00ky_core.stores.named_jobs import NamedJobs
-from sp00ky_core.stores.refused_rows import write_around
+from sp00ky_core.stores.refused_writes import write_around
 
 __all__ = [
     "CLEAR",

@@ -15,8 +15,8 @@ import attrs
 
 from sp00ky_core.encoding.escaping import cell_of, json_line
 from sp00ky_core.encoding.json_bytes import decode, encode
+from sp00ky_core.error_texts import nearest, shown
 from sp00ky_core.errors import ImportRefused, JobNotFound, OptionInvalid
-from sp00ky_core.hints import nearest, shown
 from sp00ky_core.job.job import JOB_KEYS, Job, JobStatus, job_to_json
 from sp00ky_core.outbox.operators.audit import act_of, recorded_steps
 from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Refusal, imported, last_of, with_refused

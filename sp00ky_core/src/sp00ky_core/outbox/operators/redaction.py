@@ -30,7 +30,7 @@ from sp00ky_core.ports import (
     Schedules,
     has,
 )
-from sp00ky_core.stores.refused_rows import write_around
+from sp00ky_core.stores.refused_writes import write_around
 from sp00ky_core.stores.transitions import clear
 
 __all__ = ["RedactionResult"]

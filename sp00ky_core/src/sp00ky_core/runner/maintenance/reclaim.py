@@ -15,10 +15,10 @@ from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import OverdueClaim, Settlement, Store
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.counters_and_log import Observer
+from sp00ky_core.runner.holdings import Holdings
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.maintenance.retention import Pruner
 from sp00ky_core.runner.options import RunnerOptions
-from sp00ky_core.runner.slots import Holdings
 from sp00ky_core.stores.named_jobs import NamedJobs
 
 logger: logging.Logger = logging.getLogger(__name__)

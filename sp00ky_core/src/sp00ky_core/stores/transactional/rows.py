@@ -13,7 +13,7 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import UNSAID, AttemptError, Job, JobStatus, instant_to_json
 from sp00ky_core.ports import LONGEST_LISTED, JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.ids import chunks, job_id, table_of
-from sp00ky_core.stores.refused_rows import Quarantine
+from sp00ky_core.stores.refused_writes import Quarantine
 from sp00ky_core.stores.rows import UNREAD, job_of, with_last_error
 from sp00ky_core.stores.transactional.connection.session import (
     Either,

@@ -30,7 +30,7 @@ from sp00ky_core.schedules.definition import (
     schedule_of,
     schedule_row,
 )
-from sp00ky_core.stores.refused_rows import write_around
+from sp00ky_core.stores.refused_writes import write_around
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import Access, Is, Session, Where
 from sp00ky_core.stores.transactional.schema import SCHEDULE_RUNS, SCHEDULES

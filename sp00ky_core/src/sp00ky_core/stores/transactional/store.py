@@ -58,7 +58,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_core.stores.caller_connections import finished, refuse_synchronous, unknown_kind
 from sp00ky_core.stores.decisions import DecidingStore, LostOptions
-from sp00ky_core.stores.refused_rows import Quarantine
+from sp00ky_core.stores.refused_writes import Quarantine
 from sp00ky_core.stores.transactional import audit, breakers_and_pauses, observe, runners, schema
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work

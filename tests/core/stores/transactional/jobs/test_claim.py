@@ -10,7 +10,7 @@ from sp00ky_core.config import RateConfig
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, BreakerState
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import Claim
-from sp00ky_core.stores.refused_rows import Quarantine
+from sp00ky_core.stores.refused_writes import Quarantine
 from sp00ky_core.stores.transactional.breakers_and_pauses import change_breaker
 from sp00ky_core.stores.transactional.jobs import claim as module
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions

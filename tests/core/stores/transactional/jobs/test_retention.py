@@ -6,7 +6,7 @@ from tests.core.stores.transactional.conftest import API, TABLES, SqliteSession,
 
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobFilter
-from sp00ky_core.stores.refused_rows import Quarantine
+from sp00ky_core.stores.refused_writes import Quarantine
 from sp00ky_core.stores.transactional.jobs.retention import Deleting
 from sp00ky_core.stores.transactional.schema import job_table
 

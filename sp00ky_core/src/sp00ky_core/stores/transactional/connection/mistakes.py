@@ -12,8 +12,8 @@ from typing import Any, NoReturn, get_args, get_origin, get_type_hints
 
 import attrs
 
+from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import AdapterMistake
-from sp00ky_core.hints import shown
 from sp00ky_core.stores.transactional import schema
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
 

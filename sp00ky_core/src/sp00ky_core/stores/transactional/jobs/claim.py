@@ -12,9 +12,9 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.gate.breaker import Breaker, route_in_turn
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, Claim, JobTable
+from sp00ky_core.stores.allowance import PASSED, Allowance
 from sp00ky_core.stores.ids import job_id
-from sp00ky_core.stores.limits import PASSED, Allowance
-from sp00ky_core.stores.refused_rows import Quarantine
+from sp00ky_core.stores.refused_writes import Quarantine
 from sp00ky_core.stores.rows import claimed_of, instant_of
 from sp00ky_core.stores.transactional.breakers_and_pauses import (
     give_back_probe,

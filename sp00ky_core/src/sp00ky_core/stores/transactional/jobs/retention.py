@@ -12,7 +12,7 @@ from sp00ky_core.errors import StoreError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable
 from sp00ky_core.stores.ids import chunks, job_id, table_of
-from sp00ky_core.stores.refused_rows import Quarantine, write_around
+from sp00ky_core.stores.refused_writes import Quarantine, write_around
 from sp00ky_core.stores.rows import instant_of
 from sp00ky_core.stores.transactional.connection.session import Is, Session, Where
 from sp00ky_core.stores.transactional.rows import (

@@ -13,7 +13,7 @@ from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim, SettleFate,
 from sp00ky_core.stores.decisions import LostOptions, applied, settlement_of
 from sp00ky_core.stores.filters import is_overdue
 from sp00ky_core.stores.ids import table_of
-from sp00ky_core.stores.refused_rows import Quarantine, settle_with_less
+from sp00ky_core.stores.refused_writes import Quarantine, settle_with_less
 from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Update
 from sp00ky_core.stores.transactional.rows import (
     DECIDED,

@@ -2,20 +2,20 @@
 
 import pytest
 
-from sp00ky_core import Outbox, former_names
-from sp00ky_core.former_names import refuse_former_name, says_former_names, who_asks_for
+from sp00ky_core import Outbox, error_texts
+from sp00ky_core.error_texts import refuse_former_name, says_former_names, who_asks_for
 from sp00ky_core.sync import SyncOutbox
 
 
 def test_an_import_of_what_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(former_names, "FORMER_NAMES", {"ghosts.Ghost": "use Spook"})
+    monkeypatch.setattr(error_texts, "FORMER_NAMES", {"ghosts.Ghost": "use Spook"})
     with pytest.raises(ImportError, match=r"^ghosts.Ghost is gone since 0.4: use Spook$"):
         refuse_former_name("ghosts", "Ghost")
     refuse_former_name("ghosts", "Spook")
 
 
 def test_an_attribute_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(former_names, "FORMER_NAMES", {"Ghost.haunt": "use spook()"})
+    monkeypatch.setattr(error_texts, "FORMER_NAMES", {"Ghost.haunt": "use spook()"})
 
     @says_former_names
     class Ghost:

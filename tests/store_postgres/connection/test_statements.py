@@ -18,7 +18,7 @@ from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.testing.outboxes import outbox_over
 from sp00ky_core.testing.perform import ScriptedTransport
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection import executor
+from sp00ky_store_postgres.connection import statements
 from sp00ky_store_postgres.connection.connect import Workload
 
 WITHIN = 60.0
@@ -108,7 +108,7 @@ async def test_a_statement_that_is_only_slow_outlives_a_beat_that_failed(
         await sql.execute(f'LOCK TABLE "{quoted}".sp00ky_runner')
         with monkeypatch.context() as hasty:
             hasty.setattr(Workload.BEAT, "seconds", 0.5)
-            hasty.setattr(executor, "PATIENCE", 0.3)
+            hasty.setattr(statements, "PATIENCE", 0.3)
             with pytest.raises(StoreUnavailable):
                 await direct.beat("r1")
     assert "r1" in await direct.beat("r1")
@@ -124,7 +124,7 @@ async def test_a_call_whose_connection_was_lost_late_is_made_again(
     async with sql.transaction():
         await sql.execute(f'LOCK TABLE "{quoted}".job')
         with monkeypatch.context() as late:
-            late.setattr(executor, "PATIENCE", 0.0)  # it is used up once the call waits
+            late.setattr(statements, "PATIENCE", 0.0)  # it is used up once the call waits
             adding = asyncio.ensure_future(enqueue(direct, 1))
             await eventually(lambda: sql.fetchval(waits, pid_of(direct)))
         await sql.fetch("SELECT pg_terminate_backend($1)", pid_of(direct))

@@ -19,8 +19,9 @@ from sp00ky_core.stores.transactional.connection.sql import encoded
 from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, LIVE_STATUSES, NOT_ENDED, job_table
 from sp00ky_store_postgres.connection.callers import Fetch
 from sp00ky_store_postgres.errors import TOO_LONG, is_refusal, translated
-from sp00ky_store_postgres.rows import bounded, canonical, expression, is_key, keys_between, last_entry
+from sp00ky_store_postgres.ids import canonical, is_key, keys_between
 from sp00ky_store_postgres.schema.definition import Tables
+from sp00ky_store_postgres.selects import bounded, expression, last_entry
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
 T = TypeVar("T")

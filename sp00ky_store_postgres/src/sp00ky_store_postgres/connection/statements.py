@@ -22,8 +22,8 @@ from sp00ky_store_postgres.connection.callers import callers_errors
 from sp00ky_store_postgres.connection.connect import Workload, session_for
 from sp00ky_store_postgres.connection.pool import Pool
 from sp00ky_store_postgres.errors import SlowStatement, fault_of_query, is_lost, is_transient, translated
+from sp00ky_store_postgres.kit_session import PostgresSession
 from sp00ky_store_postgres.schema.definition import Tables
-from sp00ky_store_postgres.session import PostgresSession
 from sp00ky_store_postgres.sql.loader import read_sql
 from sp00ky_store_postgres.url import PostgresOptions
 

@@ -16,7 +16,7 @@ from sp00ky_core import (
 )
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job.job import AttemptError
-from sp00ky_core.stores.refused_rows import (
+from sp00ky_core.stores.refused_writes import (
     Quarantine,
     bisect,
     lesser_transitions,

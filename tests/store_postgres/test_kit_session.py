@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from sp00ky_core.errors import QueryRefused
-from sp00ky_store_postgres import PostgresStore, session
-from sp00ky_store_postgres.connection import executor
+from sp00ky_store_postgres import PostgresStore, kit_session
+from sp00ky_store_postgres.connection import statements
 
 WRITES = {
     "statement": "DELETE FROM {job} RETURNING id",
@@ -113,7 +113,7 @@ async def test_it_ends_after_a_while(
     guarded: PostgresStore, sql: Any, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     with monkeypatch.context() as brief:
-        brief.setattr(session, "QUERY_SECONDS", 0.5)
+        brief.setattr(kit_session, "QUERY_SECONDS", 0.5)
         with pytest.raises(QueryRefused, match="it takes longer than"):
             await guarded.query_rows(text)
     async with asyncio.timeout(30):
@@ -134,7 +134,7 @@ async def test_what_it_sets_on_its_connection_ends_with_it(guarded: PostgresStor
 async def test_a_query_that_ends_its_connection_each_time_is_refused(
     guarded: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executor, "PATIENCE", 0.0)
+    monkeypatch.setattr(statements, "PATIENCE", 0.0)
     with pytest.raises(QueryRefused):
         await guarded.query_rows("SELECT pg_terminate_backend(pg_backend_pid())")
     assert await guarded.query_rows("SELECT 1 AS one") == [{"one": 1}]

@@ -1,0 +1,104 @@
+"""Write values, near misses, ways to install what is missing, and names of 0.3 into the texts of errors."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+__all__ = ["install_hint", "near_miss", "nearest", "shown"]
+__all__ += ["DEPRECATED", "FORMER_NAMES", "refuse_former_name", "says_former_names", "who_asks_for"]
+
+MOST_NAMES = 10
+"""Known names that a message lists; of the others it says how many they are."""
+
+_AT_THE_TOP = tuple(
+    f"sp00ky-{name}" for name in ("core", "conformance", "store-postgres", "store-surreal", "transport-http")
+)
+"""Distributions whose folder is at the top of a clone; the others' are in its ``contrib``."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """End a sentence about an unknown name: with the nearest known one, or all of them."""
+    names = sorted(known)
+    if hint := near_miss(name, names):
+        return hint.removeprefix("; ")
+    more = f", and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"known: {', '.join(map(repr, names[:MOST_NAMES]))}{more}" if names else "none is known"
+
+
+def near_miss(name: str, known: Iterable[str]) -> str:
+    """End a sentence about an unknown name with the nearest known one; with nothing where none is near."""
+    close = get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def install_hint(distribution: str) -> str:
+    """Say how a distribution of this project is installed: from a clone, until they are published."""
+    above = "./" if distribution.startswith(_AT_THE_TOP) else "./contrib/"
+    folder = above + distribution.replace("-", "_")
+    folder = f"'{folder}'" if "[" in folder else folder  # brackets are a pattern, for some shells
+    return f"pip install {folder}, in a clone of the repository ({distribution} isn't published yet)"
+
+
+def shown(value: object) -> str:
+    """Show a value in an error: its ``repr``, cut to 80 characters, fit to be printed; a time as text."""
+    try:
+        text = str(value) if isinstance(value, datetime | timedelta) else repr(value)
+        return text[:80].encode(errors="replace").decode()
+    except Exception:  # noqa: BLE001  # an int of more digits than Python writes, a caller's own __repr__
+        return type(value).__name__
+
+
+FORMER_NAMES: Mapping[str, str] = {
+    "sp00ky plan": "docs/retries.md says how long retries last",
+    "sp00ky dashboard --user": 'set SP00KY_DASHBOARD_TOKENS="NAME=TOKEN"',
+    "SP00KY_DASHBOARD_PASSWORD": 'set SP00KY_DASHBOARD_TOKENS="NAME=TOKEN"',
+    "sp00ky_dashboard.BasicAuth": "use TokenAuth({name: token})",
+}
+"""What to do instead, by the name: as it was typed, or ``Class.attribute``, or ``module.attribute``."""
+
+DEPRECATED: Mapping[str, str] = {"Outbox.redrive": "retry", "SyncOutbox.redrive": "retry"}
+"""What an attribute that still works is called now; 0.6 takes the old name away."""
+
+Class = TypeVar("Class", bound=type)
+
+
+def who_asks_for(name: str) -> str:
+    """Return what is said to whoever asks for a name of 0.3; empty where it isn't one that is gone."""
+    instead = FORMER_NAMES.get(name)
+    return f"{name} is gone since 0.4: {instead}" if instead else ""
+
+
+def refuse_former_name(module: str, name: str) -> None:
+    """Raise ``ImportError`` for a name that a module had; it is what a ``from`` import lets through."""
+    if text := who_asks_for(f"{module}.{name}"):
+        raise ImportError(text)
+
+
+def says_former_names(owner: Class) -> Class:
+    """Decorate a class: an attribute that it had raises an ``AttributeError`` that names the new one.
+
+    One that is deprecated works, with a ``DeprecationWarning``.
+    """
+    for whole in (*FORMER_NAMES, *DEPRECATED):
+        place, _, name = whole.partition(".")
+        if place == owner.__name__:
+            setattr(owner, name, _FormerName(whole))
+    return owner
+
+
+class _FormerName:
+    """Raises for whoever reads it, or warns; ``hasattr`` says that there is no attribute that is gone."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        new = DEPRECATED.get(self._name)
+        if new is None:
+            raise AttributeError(who_asks_for(self._name))
+        warnings.warn(f"{self._name} is called {new} since 0.4", DeprecationWarning, stacklevel=2)
+        return getattr(owner if instance is None else instance, new)

@@ -119,6 +119,13 @@ class SurrealSession(Session):
             whole = {**dict.fromkeys(table.kinds), **table.defaults(), **row}
             self._held[key] = attrs.evolve(known, row=whole)
 
+    async def insert_once(self, table: Table, row: Row) -> bool:
+        """See ``Session.insert_once``; one that another makes meanwhile is seen when it is done again."""
+        if key_of(table, row) in await self._there(table, [row]):
+            return False
+        await self.insert(table, [row])
+        return True
+
     def insert_jobs(self, rows: Sequence[Row]) -> None:
         """Insert rows of job tables, as they are to be stored."""
         self._jobs += rows
@@ -340,12 +347,10 @@ def _condition(table: Table, where: Where, bindings: dict[str, Any]) -> str:
     if operator == "=" and isinstance(value, datetime):  # the row may have nanoseconds
         later = Both((Is(name, ">=", value), Is(name, "<", value + MICROSECOND)))
         return _condition(table, later, bindings)
-    if name == "id":
-        bound: Any = RecordID(table.name, value)
-    elif operator in {"in", "not in"}:
-        bound = [_encoded(name, one) for one in value]
-    else:
-        bound = _encoded(name, value)
+    several = operator in {"in", "not in"}
+    given = [*value] if several else [value]
+    values = [RecordID(table.name, one) if name == "id" else _encoded(name, one) for one in given]
+    bound: Any = values if several else values[0]
     place = f"p{len(bindings)}"
     bindings[place] = bound
     compared = f"`{name}` {operator.upper()} ${place}"

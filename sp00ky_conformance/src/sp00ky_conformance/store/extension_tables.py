@@ -52,6 +52,10 @@ PARTS = Table(
     version=1,
 )
 
+NAMED = Table(
+    "sp00ky_named", (Column("id", Kind.TEXT, length=64), Column("n", Kind.INTEGER)), ("id",), version=1
+)
+
 WIDER = attrs.evolve(PARTS, columns=(*PARTS.columns, Column("note", Kind.TEXT, length=100)), version=2)
 KEY = UUID("0198f3a0-0000-8000-8000-000000000001")
 
@@ -76,7 +80,7 @@ class ExtensionConformance(StoreHarness):
     @pytest_asyncio.fixture
     async def extended(self, options: StoreOptions) -> AsyncIterator[Store]:
         """Yield a store that is open and migrated, with an extension's table."""
-        store = self.make_store(attrs.evolve(options, extension_tables=(PARTS,)))
+        store = self.make_store(attrs.evolve(options, extension_tables=(PARTS, NAMED)))
         await store.open()
         try:
             await store.migrate()
@@ -177,6 +181,20 @@ class ExtensionConformance(StoreHarness):
         rows = [(row["n"], row["status"]) for row in await self.parts(extended)]
         assert rows == [(0, "put"), (3, "waiting"), (4, "put")]
 
+    async def test_rows_are_named_by_ids(self, extended: Store) -> None:
+        async def make(tx: ExtensionTransaction) -> list[bool]:
+            return [await tx.insert_once(NAMED, {"id": name, "n": 1}) for name in ("a", "b", "c-d")]
+
+        async def use(tx: ExtensionTransaction) -> tuple[int, int, list[str]]:
+            changed = await tx.update(NAMED, [Is("id", "in", ("a", "c-d", "x"))], {"n": 2})
+            deleted = await tx.delete(NAMED, [Is("id", "in", ("a", "b")), Is("n", "=", 2)])
+            rows = await tx.select(NAMED, [Is("id", ">", "b"), Is("id", "not in", ("b",))], order=("id",))
+            return changed, deleted, [row["id"] for row in rows]
+
+        assert await transactions_of(extended).transact(make) == [True] * 3
+        assert await transactions_of(extended).transact(make) == [False] * 3
+        assert await transactions_of(extended).transact(use) == (2, 1, ["c-d"])
+
     async def test_null_meets_no_comparison_with_a_value(self, extended: Store) -> None:
         asked = {
             Is("weight", "!=", 0.5): [3],
@@ -252,3 +270,4 @@ class ExtensionConformance(StoreHarness):
 async def empty(tx: ExtensionTransaction) -> None:
     """Delete what a test before has left, where stores share a database."""
     await tx.delete(PARTS, [Is("whole", "=", "w")])
+    await tx.delete(NAMED, [Is("id", "!=", "")])

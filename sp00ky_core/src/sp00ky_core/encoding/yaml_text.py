@@ -18,6 +18,8 @@ import yaml
 
 from sp00ky_core.encoding.json_bytes import decode
 
+__all__ = ["YamlProblem", "parse_yaml", "read_yaml"]
+
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # only its events are used
 _MOST_EXPANDED = 1_000_000  # values that all aliases of a document stand for
 _DEEPEST = 500  # levels

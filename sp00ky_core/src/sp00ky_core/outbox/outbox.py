@@ -27,6 +27,7 @@ from sp00ky_core.outbox.operators.redaction import JobRedaction
 from sp00ky_core.plugins.registry import Plugins, load_config, load_plugins
 from sp00ky_core.ports import (
     CallerConnection,
+    ExtensionTransport,
     Finding,
     MigrationStep,
     PreparedTransport,
@@ -312,4 +313,7 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
     def _transports(self, backends: Iterable[str]) -> Mapping[str, Transport]:
         factories = self.transport_factories(backends)
         made = {factory: factory() for factory in set(factories.values())}
+        for transport in made.values():
+            if isinstance(transport, ExtensionTransport):
+                transport.use(self.extension(transport.api))
         return {name: made[factory] for name, factory in factories.items()}

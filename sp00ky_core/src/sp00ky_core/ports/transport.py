@@ -16,6 +16,7 @@ from sp00ky_core.job.outcome import Outcome
 __all__ = [
     "Attempt",
     "DrainingTransport",
+    "ExtensionTransport",
     "IsolatingTransport",
     "PreparedTransport",
     "RouteLimits",
@@ -89,6 +90,20 @@ class PreparedTransport(Transport, Protocol):
         Raises:
             Sp00kyError: why it can't be delivered to, in a line; the runner doesn't start.
         """
+
+
+@runtime_checkable
+class ExtensionTransport(Transport, Protocol):
+    """A transport that belongs to an extension, and works with its tables.
+
+    Attributes:
+        api: The extension's calls, as ``Outbox.extension`` is given them.
+    """
+
+    api: type[Any]
+
+    def use(self, calls: Any) -> None:
+        """Take the extension's calls; called once, before ``open``, by the outbox that makes a runner."""
 
 
 @runtime_checkable

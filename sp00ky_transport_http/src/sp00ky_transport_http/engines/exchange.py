@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from typing import NamedTuple, Protocol
 
 import attrs
+from aiohappyeyeballs import AddrInfoType
 from yarl import URL
 
 from sp00ky_transport_http.request import Request
@@ -35,12 +36,14 @@ class Origin(NamedTuple):
         port: Of TCP.
         tls: How TLS is spoken; None: it isn't.
         proxy: Through which HTTP proxy; may hold a user and a password.
+        addresses: The host's, where whoever asks has resolved and checked them; httptools alone takes them.
     """
 
     host: str
     port: int
     tls: ssl.SSLContext | None = None
     proxy: URL | None = None
+    addresses: tuple[AddrInfoType, ...] = ()
 
 
 @attrs.define(kw_only=True, eq=False)

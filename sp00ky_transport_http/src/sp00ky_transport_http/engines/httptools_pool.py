@@ -50,7 +50,9 @@ class Pool:
         place = (origin.host, origin.port)
         try:
             made = await start_connection(
-                await self._resolve(place), happy_eyeballs_delay=_NEXT_ADDRESS, loop=self._loop
+                [*origin.addresses] or await self._resolve(place),
+                happy_eyeballs_delay=_NEXT_ADDRESS,
+                loop=self._loop,
             )
         except BaseException:
             self._addresses.pop(place, None)

@@ -52,8 +52,9 @@ class _Transaction:
 
     async def enqueue(self, jobs: Sequence[NewJob | KeyedJob]) -> list[Job]:
         """See ``ExtensionTransaction.enqueue``."""
-        inserted = self._insert(self.session, keyed(jobs, self._check))
-        return [*await self._noted(inserted)] if jobs else []
+        if not jobs:
+            return []
+        return [*await self._noted(self._insert(self.session, keyed(jobs, self._check)))]
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self.session, name)

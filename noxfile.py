@@ -30,11 +30,12 @@ AMQP = "contrib/sp00ky_transport_amqp"
 HTTP = "sp00ky_transport_http"
 ASGI = "contrib/sp00ky_transport_asgi"
 TASKS = "contrib/sp00ky_tasks"
+WEBHOOKS = "contrib/sp00ky_webhooks"
 GENERATE = "contrib/sp00ky_generate"
 ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", HTTP, SQLITE, MYSQL)
 DISTRIBUTIONS = (
     *(CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY),
-    *(RECEIVER, DJANGO, AMQP, ASGI, TASKS, GENERATE),
+    *(RECEIVER, DJANGO, AMQP, ASGI, TASKS, WEBHOOKS, GENERATE),
 )
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 

@@ -54,6 +54,7 @@ DISTRIBUTIONS = {
     **dict.fromkeys(("amqp", "amqps"), "sp00ky-transport-amqp"),
     "asgi": "sp00ky-transport-asgi",
     "python": "sp00ky-tasks",
+    "webhook": "sp00ky-webhooks",
 }
 """Which distribution to install for a scheme; only for the text of ``AdapterMissing``."""
 

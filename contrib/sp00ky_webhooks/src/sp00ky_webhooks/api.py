@@ -1,0 +1,579 @@
+"""Publish events, and keep the endpoints that they are sent to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypedDict, Unpack
+from uuid import UUID, uuid5
+
+import attrs
+
+from sp00ky_core.config import values
+from sp00ky_core.errors import ConfigError, OptionInvalid
+from sp00ky_core.job.job import Job, JobStatus, NewJob
+from sp00ky_core.ports import (
+    CallerConnection,
+    ExtensionContext,
+    ExtensionTransaction,
+    Is,
+    JobQuery,
+    KeyedJob,
+    Row,
+)
+from sp00ky_webhooks import schemas
+from sp00ky_webhooks.addresses import AddressRefused, literal_of, place_of, resolved
+from sp00ky_webhooks.model import (
+    DISABLED_TOPIC,
+    Endpoint,
+    EndpointNotFound,
+    EndpointSecret,
+    Event,
+    checked_filter,
+    checked_id,
+    checked_owner,
+    checked_patterns,
+    checked_topic,
+    new_id,
+    passes,
+    patterns_of,
+    rate_of,
+)
+from sp00ky_webhooks.signatures import (
+    Kept,
+    checked_secret,
+    new_secret,
+    rotated,
+    sealed,
+    secrets_of_text,
+    secrets_to_text,
+)
+from sp00ky_webhooks.tables import (
+    ENDPOINTS,
+    EVENTS,
+    SUBSCRIPTIONS,
+    endpoint_of,
+    headers_of,
+    subscriptions_of,
+)
+
+__all__ = ["Changes", "Endpoints", "Webhooks"]
+
+NAMESPACE = UUID("6f7b8a54-8f0e-4c38-9f57-3f6a8e6f2f54")
+PING_TOPIC = "sp00ky.ping"
+PAGE = 500
+"""Jobs that are looked at, or rows that are deleted, at a time."""
+SENT = frozenset({JobStatus.SUCCESS, JobStatus.FAILED})
+
+
+class Changes(TypedDict, total=False):
+    """What may be changed of an endpoint; what isn't named stays.
+
+    Attributes:
+        url: Where its requests go.
+        topics: Patterns.
+        filter: By JSON pointer, what payloads must have; None: nothing.
+        headers: Its own, all of them.
+        rate: Such as ``20/s``; None: as configured.
+    """
+
+    url: str
+    topics: Sequence[str]
+    filter: Mapping[str, Any] | None
+    headers: Mapping[str, str] | None
+    rate: str | None
+
+
+@attrs.frozen
+class Endpoints:
+    """The endpoints, or those of one tenant.
+
+    Attributes:
+        webhooks: Whose they are.
+    """
+
+    webhooks: Webhooks
+
+    @property
+    def _context(self) -> ExtensionContext:
+        return self.webhooks.context
+
+    async def create(
+        self,
+        *,
+        id: str | None = None,  # noqa: A002  # as rows have it
+        assigned_to: str | None = None,
+        secret: str | None = None,
+        **given: Unpack[Changes],
+    ) -> EndpointSecret:
+        """Make an endpoint, with a secret that is shown this once.
+
+        Raises:
+            OptionInvalid: What is wrong with what is given: nothing is written.
+        """
+        given.setdefault("topics", ("#",))
+        if "url" not in given:
+            raise OptionInvalid(option="url", value="nothing", expected="where its requests go")
+        own_id = new_id("ep") if id is None else checked_id("id", id)
+        owner = self.webhooks.owner_of(checked_owner(assigned_to))
+        key = new_secret() if secret is None else checked_secret(secret)
+        values_ = await self._values(given)
+
+        async def work(tx: ExtensionTransaction) -> Row:
+            row = {
+                **dict.fromkeys(ENDPOINTS.kinds),
+                "id": own_id,
+                "assigned_to": owner,
+                "enabled": 1,
+                **values_,
+            }
+            row |= {"secrets": secrets_to_text([Kept(key)]), "created_at": tx.now, "updated_at": tx.now}
+            if not await tx.insert_once(ENDPOINTS, row):
+                raise OptionInvalid(option="id", value=repr(own_id), expected="one that no endpoint has yet")
+            await tx.insert(SUBSCRIPTIONS, subscriptions_of(own_id, owner, json.loads(row["topics"])))
+            return row
+
+        row = await self._context.transact(work)
+        await self._audit("create", own_id)
+        return EndpointSecret(endpoint=endpoint_of(row), secret=key)
+
+    async def get(self, endpoint_id: str) -> Endpoint:
+        """Return an endpoint. Raises ``EndpointNotFound``."""
+        return endpoint_of(await self._context.read(lambda tx: self._row(tx, endpoint_id)))
+
+    async def list(
+        self, *, assigned_to: str | None = None, after: str = "", limit: int = 100
+    ) -> list[Endpoint]:
+        """List endpoints by their ids, those of one tenant where it is said which."""
+        owner = self.webhooks.owner_of(checked_owner(assigned_to))
+        where = [Is("id", ">", after)] + ([] if owner is None else [Is("assigned_to", "=", owner)])
+
+        async def work(tx: ExtensionTransaction) -> Sequence[Row]:
+            return await tx.select(ENDPOINTS, where, order=("id",), limit=limit)
+
+        return [endpoint_of(row) for row in await self._context.read(work)]
+
+    async def update(self, endpoint_id: str, **changes: Unpack[Changes]) -> Endpoint:
+        """Change an endpoint. Raises ``EndpointNotFound``, ``OptionInvalid``."""
+        values_ = await self._values(changes)
+
+        async def work(tx: ExtensionTransaction) -> Row:
+            row = await self._changed(tx, endpoint_id, values_)
+            if "topics" in values_:
+                await tx.delete(SUBSCRIPTIONS, [Is("endpoint_id", "=", endpoint_id)])
+                topics = json.loads(row["topics"])
+                await tx.insert(SUBSCRIPTIONS, subscriptions_of(endpoint_id, row["assigned_to"], topics))
+            return row
+
+        row = await self._context.transact(work)
+        await self._audit("update", endpoint_id)
+        return endpoint_of(row)
+
+    async def enable(self, endpoint_id: str) -> Endpoint:
+        """Have an endpoint get deliveries again; those that failed meanwhile are sent by ``recover``."""
+        cleared = dict.fromkeys(("disabled_reason", "failing_since", "not_before"))
+        return await self._set("enable", endpoint_id, {"enabled": 1, **cleared})
+
+    async def disable(self, endpoint_id: str, *, reason: str = "by hand") -> Endpoint:
+        """Have an endpoint get no deliveries; those that wait fail."""
+        return await self._set("disable", endpoint_id, {"enabled": 0, "disabled_reason": reason[:500]})
+
+    async def delete(self, endpoint_id: str) -> None:
+        """Delete an endpoint; deliveries that wait fail. Raises ``EndpointNotFound``."""
+
+        async def work(tx: ExtensionTransaction) -> None:
+            await self._row(tx, endpoint_id)
+            await tx.delete(SUBSCRIPTIONS, [Is("endpoint_id", "=", endpoint_id)])
+            await tx.delete(ENDPOINTS, [Is("id", "=", endpoint_id)])
+
+        await self._context.transact(work)
+        await self._audit("delete", endpoint_id)
+
+    async def rotate(self, endpoint_id: str, *, secret: str | None = None) -> EndpointSecret:
+        """Replace an endpoint's secret, which is shown this once; for 24 h the one before signs, too."""
+        key = new_secret() if secret is None else checked_secret(secret)
+
+        async def work(tx: ExtensionTransaction) -> Row:
+            kept = secrets_of_text((await self._row(tx, endpoint_id))["secrets"])
+            return await self._changed(
+                tx, endpoint_id, {"secrets": secrets_to_text(rotated(kept, key, tx.now))}
+            )
+
+        row = await self._context.transact(work)
+        await self._audit("rotate", endpoint_id)
+        return EndpointSecret(endpoint=endpoint_of(row), secret=key)
+
+    async def reseal(self, endpoint_id: str) -> Endpoint:
+        """Encrypt an endpoint's secrets and headers by the first key of ``SP00KY_SECRET_KEY``."""
+
+        async def work(tx: ExtensionTransaction) -> Row:
+            row = await self._row(tx, endpoint_id)
+            kept, headers = secrets_of_text(row["secrets"]), headers_of(row["headers"])
+            return await self._changed(
+                tx, endpoint_id, {"secrets": secrets_to_text(kept), "headers": _headers_text(headers)}
+            )
+
+        return endpoint_of(await self._context.transact(work))
+
+    async def test(self, endpoint_id: str) -> Event:
+        """Send an endpoint a ping, whatever its topics. Raises ``EndpointNotFound``."""
+        endpoint = await self.get(endpoint_id)
+        payload = {"endpoint": endpoint.id}
+        return await self.webhooks.publish(
+            PING_TOPIC, payload, assigned_to=endpoint.assigned_to, to=[endpoint.id], checked=False
+        )
+
+    async def _set(self, act: str, endpoint_id: str, values_: Row) -> Endpoint:
+        row = await self._context.transact(lambda tx: self._changed(tx, endpoint_id, values_))
+        await self._audit(act, endpoint_id)
+        return endpoint_of(row)
+
+    async def _changed(self, tx: ExtensionTransaction, endpoint_id: str, values_: Row) -> Row:
+        row = await self._row(tx, endpoint_id)
+        changed = {**values_, "updated_at": tx.now}
+        await tx.update(ENDPOINTS, [Is("id", "=", endpoint_id)], changed)
+        return {**row, **changed}
+
+    async def _row(self, tx: ExtensionTransaction, endpoint_id: str) -> Row:
+        for row in await tx.select(ENDPOINTS, [Is("id", "=", endpoint_id)]):
+            if self.webhooks.owner in {None, row["assigned_to"]}:
+                return row
+        raise EndpointNotFound(endpoint=endpoint_id)
+
+    async def _values(self, given: Changes) -> Row:
+        """Return columns as they are stored. Raises ``OptionInvalid``."""
+        unknown = given.keys() - Changes.__annotations__.keys()
+        if unknown:
+            expected = f"one of {', '.join(Changes.__annotations__)}"
+            raise OptionInvalid(option=min(unknown), value="what was given", expected=expected)
+        made: Row = {}
+        if "url" in given:
+            made["url"] = await self._checked_url(given["url"])
+        if "topics" in given:
+            made["topics"] = json.dumps(checked_patterns(given["topics"]))
+        if "filter" in given:
+            conditions = checked_filter(given["filter"])
+            made["filter"] = None if conditions is None else json.dumps(conditions)
+        if "headers" in given:
+            made["headers"] = _headers_text(given["headers"] or {})
+        if "rate" in given:
+            made["rate"] = given["rate"]
+            if given["rate"] is not None:
+                rate_of(given["rate"])
+        return made
+
+    async def _checked_url(self, url: str) -> str:
+        allowed = self.webhooks.options.allow_private
+        place = place_of(url, allowed)
+        try:
+            if literal_of(place.host) is None:
+                await resolved(place, allowed)
+        except AddressRefused as refused:
+            if not refused.is_unknown:  # a host that isn't known yet is looked for at each delivery
+                expected = f"the URL of a public host: {refused}"
+                raise OptionInvalid(option="url", value=repr(place.host)[:70], expected=expected) from None
+        return url
+
+    async def _audit(self, act: str, endpoint_id: str) -> None:
+        await self._context.audit(f"webhooks.{act}", {"endpoint": endpoint_id})
+
+
+@attrs.frozen
+class Webhooks:
+    """Publish events to the endpoints that want them.
+
+    Attributes:
+        context: What it works with.
+        owner: The tenant to whom all is limited; None: to none.
+    """
+
+    context: ExtensionContext
+    owner: str | None = None
+
+    @property
+    def options(self) -> Any:
+        """The section ``webhooks:``."""
+        return self.context.options
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """The endpoints."""
+        return Endpoints(self)
+
+    @property
+    def backend(self) -> str:
+        """The backend whose jobs are deliveries. Raises ``ConfigError``."""
+        for name, backend in self.context.backends.items():
+            if backend.config.transport_name == "webhook":
+                return name
+        problem = "none delivers webhooks; add one with `baseUrl: webhook://endpoints`"
+        raise ConfigError(file="", key="backends", problem=problem)
+
+    def of(self, assigned_to: str) -> Webhooks:
+        """Return it for one tenant: nothing of another's can be seen or changed."""
+        return attrs.evolve(self, owner=checked_owner(assigned_to))
+
+    def owner_of(self, assigned_to: str | None) -> str | None:
+        """Return whom something is for. Raises ``OptionInvalid`` where that is another tenant."""
+        if self.owner is not None and assigned_to not in {None, self.owner}:
+            raise OptionInvalid(option="assigned_to", value=repr(assigned_to)[:70], expected=repr(self.owner))
+        return assigned_to if self.owner is None else self.owner
+
+    async def publish(
+        self,
+        topic: str,
+        payload: Mapping[str, Any],
+        *,
+        assigned_to: str | None = None,
+        connection: CallerConnection | None = None,
+        event_id: str | None = None,
+        to: Sequence[str] | None = None,
+        checked: bool = True,
+    ) -> Event:
+        """Publish an event: one delivery for each endpoint that wants it.
+
+        Args:
+            topic: What has happened, such as ``order.paid``.
+            payload: A JSON object; receivers find it under ``data``.
+            assigned_to: Whose event it is: only their endpoints get it. None: those that are nobody's.
+            connection: Yours: the deliveries are there when its transaction commits.
+            event_id: The same for what is to be published once.
+            to: The ids of the endpoints, instead of those that want the topic.
+            checked: Hold topic and payload against what is declared.
+
+        Raises:
+            OptionInvalid: The topic or the payload isn't what is declared: nothing is written.
+        """
+        event = self._event(topic, payload, assigned_to, event_id, checked=checked)
+        if connection is None:
+            return await self.context.transact(lambda tx: self._published(tx, event, payload, to))
+        found = await self.context.read(lambda tx: self._wanting(tx, event, payload, to))
+        made = self._deliveries(event, payload, found, datetime.now(UTC))
+        rows = {EVENTS: [_event_row(event, datetime.now(UTC))]}
+        return _with(event, await self.context.insert(connection, rows, made))
+
+    def _event(
+        self, topic: str, payload: Any, assigned_to: str | None, event_id: str | None, *, checked: bool
+    ) -> Event:
+        declared = self.options.topics
+        text = checked_topic(topic, declared if checked else ())
+        if not isinstance(payload, Mapping):
+            raise OptionInvalid(option="payload", value=repr(payload)[:70], expected="a JSON object")
+        if checked:
+            schemas.check(text, payload, declared)
+        own_id = new_id("evt") if event_id is None else checked_id("event_id", event_id)
+        return Event(id=own_id, topic=text, assigned_to=self.owner_of(checked_owner(assigned_to)))
+
+    async def _published(
+        self, tx: ExtensionTransaction, event: Event, payload: Mapping[str, Any], to: Sequence[str] | None
+    ) -> Event:
+        found = await self._wanting(tx, event, payload, to)
+        await tx.insert_once(EVENTS, _event_row(event, tx.now))
+        return _with(event, await tx.enqueue(self._deliveries(event, payload, found, tx.now)))
+
+    async def _wanting(
+        self, tx: ExtensionTransaction, event: Event, payload: Mapping[str, Any], to: Sequence[str] | None
+    ) -> list[Row]:
+        """Find the endpoints that an event is for, by the index of their patterns."""
+        if self.options.endpoints is not None:
+            return [{"id": checked_id("to", one), "not_before": None} for one in to or ()]
+        ids = to
+        if ids is None:
+            patterns = tuple(patterns_of(event.topic))
+            where = [Is("assigned_to", "=", event.assigned_to or ""), Is("pattern", "in", patterns)]
+            ids = [row["endpoint_id"] for row in await tx.select(SUBSCRIPTIONS, where)]
+        if not ids:
+            return []
+        columns = ("id", "assigned_to", "filter", "not_before")
+        where = [Is("id", "in", tuple(dict.fromkeys(ids))), Is("enabled", "=", 1)]
+        rows = await tx.select(ENDPOINTS, where, columns=columns, order=("id",))
+        for row in rows:
+            if row["assigned_to"] != event.assigned_to:
+                raise EndpointNotFound(endpoint=row["id"])
+        if to is not None:
+            return rows
+        return [row for row in rows if passes(payload, json.loads(row["filter"] or "null"))]
+
+    def _deliveries(
+        self, event: Event, payload: Mapping[str, Any], found: Sequence[Row], now: datetime
+    ) -> list[KeyedJob]:
+        body = {"id": event.id, "type": event.topic, "timestamp": now.isoformat(), "data": payload}
+        return [
+            self._delivery(row["id"], body, event.assigned_to, f"{event.id} {row['id']}", _later(row, now))
+            for row in found
+        ]
+
+    def _delivery(
+        self, endpoint_id: str, body: Any, owner: str | None, key: str, run_at: datetime | None = None
+    ) -> KeyedJob:
+        job = NewJob(
+            backend=self.backend,
+            path=f"/{endpoint_id}",
+            payload=body,
+            assigned_to=owner,
+            max_retries=len(self.options.schedule),
+            run_at=run_at,
+        )
+        return KeyedJob(job=job, key=uuid5(NAMESPACE, key))
+
+    async def deliveries(
+        self, endpoint_id: str, *, status: str | None = None, limit: int = 50, after: str | None = None
+    ) -> list[Job]:
+        """List deliveries of an endpoint, newest first. Raises ``EndpointNotFound``."""
+        await self._own(endpoint_id)
+        query = JobQuery(
+            backend=self.backend,
+            path=f"/{endpoint_id}",
+            assigned_to=self.owner,
+            status=status,  # type: ignore[arg-type]  # a text is taken, too
+            limit=limit,
+            after=after,
+        )
+        return await self.context.jobs.find(query)
+
+    async def resend(self, delivery: str) -> str:
+        """Send a delivery that has ended once more, with the same id; the id of its job.
+
+        Raises:
+            EndpointNotFound: It is another tenant's, or no delivery.
+            OptionInvalid: It hasn't ended.
+        """
+        job = await self.context.jobs.get(delivery)
+        await self._own(job.path[1:])
+        if job.backend != self.backend or self.owner not in {None, job.assigned_to}:
+            raise EndpointNotFound(endpoint=job.path[1:])
+        sent = await self._sent_again([job])
+        if not sent:
+            raise OptionInvalid(option="delivery", value=repr(job.id), expected="one that has ended")
+        return sent[0]
+
+    async def replay(self, endpoint_id: str, *, since: datetime, until: datetime | None = None) -> int:
+        """Send all deliveries of an endpoint that have ended once more, of a time; how many.
+
+        Raises:
+            EndpointNotFound: There is no such endpoint.
+        """
+        count = 0
+        async for jobs in self._pages(endpoint_id, since=since, until=until):
+            count += len(await self._sent_again(jobs))
+        return count
+
+    async def recover(self, endpoint_id: str, *, since: datetime | None = None) -> int:
+        """Send the deliveries of an endpoint that have failed once more, since a time; how many."""
+        count = 0
+        async for jobs in self._pages(endpoint_id, status=JobStatus.FAILED, failed_since=since):
+            count += len(await self._sent_again(jobs))
+        return count
+
+    async def _pages(self, endpoint_id: str, **conditions: Any) -> AsyncIterator[list[Job]]:
+        await self._own(endpoint_id)
+        query = JobQuery(
+            backend=self.backend,
+            path=f"/{endpoint_id}",
+            assigned_to=self.owner,
+            limit=PAGE,
+            **{
+                "until": datetime.now(UTC),
+                **{name: one for name, one in conditions.items() if one is not None},
+            },
+        )
+        while jobs := await self.context.jobs.find(query):
+            yield jobs
+            query = attrs.evolve(query, after=jobs[-1].id)
+
+    async def _sent_again(self, jobs: Sequence[Job]) -> list[str]:
+        """Make failed deliveries pending, and copies of those that succeeded; the ids of what is sent."""
+        failed = [job.id for job in jobs if job.status is JobStatus.FAILED]
+        if failed:
+            await self.context.jobs.retry(failed)
+        copied, key = [job for job in jobs if job.status is JobStatus.SUCCESS], new_id("copy")
+        whole = [await self.context.jobs.get(job.id) for job in copied]
+
+        async def work(tx: ExtensionTransaction) -> list[Job]:
+            return await tx.enqueue(
+                [
+                    self._delivery(
+                        job.path[1:], json.loads(job.payload_json), job.assigned_to, f"{key} {job.id}"
+                    )
+                    for job in whole
+                ]
+            )
+
+        return [*failed, *(job.id for job in (await self.context.transact(work) if whole else []))]
+
+    async def _own(self, endpoint_id: str) -> None:
+        if self.options.endpoints is None:
+            await self.endpoints.get(endpoint_id)
+
+    # What runners do.
+
+    async def disable_failed(self, endpoint_id: str, reason: str) -> bool:
+        """Disable an endpoint that fails, once; tell its owner's other endpoints, and those who observe."""
+        changes = {"enabled": 0, "disabled_reason": reason}
+
+        async def work(tx: ExtensionTransaction) -> Row | None:
+            where = [Is("id", "=", endpoint_id), Is("enabled", "=", 1)]
+            rows = await tx.select(ENDPOINTS, where)
+            if not rows or not await tx.update(ENDPOINTS, where, {**changes, "updated_at": tx.now}):
+                return None
+            event = Event(id=new_id("evt"), topic=DISABLED_TOPIC, assigned_to=rows[0]["assigned_to"])
+            await self._published(tx, event, {"endpoint": endpoint_id, "reason": reason}, None)
+            return {**rows[0], **changes}
+
+        row = await self.context.transact(work)
+        if row is not None:
+            await self._tell("sp00ky_endpoint_disabled", endpoint=endpoint_of(row), reason=reason)
+        return row is not None
+
+    async def _tell(self, hook: str, **facts: Any) -> None:
+        observe = getattr(self.context, "observe", None)
+        if observe is not None:
+            await observe(hook, **facts)
+
+    async def disable_failing(self) -> int:
+        """Disable the endpoints that have done nothing but fail for ``disableAfter``; how many."""
+
+        async def work(tx: ExtensionTransaction) -> list[Row]:
+            since = tx.now - timedelta(seconds=self.options.disable_after)
+            where = [Is("failing_since", "<=", since), Is("enabled", "=", 1)]
+            return await tx.select(ENDPOINTS, where, columns=("id",), limit=PAGE)
+
+        reason = "nothing but failures for too long; enable it once it is repaired"
+        rows = await self.context.read(work)
+        return sum([await self.disable_failed(row["id"], reason) for row in rows])
+
+    async def prune(self) -> int:
+        """Delete some events that are older than they are kept; how many."""
+
+        async def work(tx: ExtensionTransaction) -> int:
+            before = tx.now - timedelta(seconds=self.options.keep_events)
+            rows = await tx.select(EVENTS, [Is("created_at", "<", before)], columns=("id",), limit=PAGE)
+            return await tx.delete(EVENTS, [Is("id", "in", tuple(row["id"] for row in rows))]) if rows else 0
+
+        return await self.context.transact(work)
+
+
+def _event_row(event: Event, now: datetime) -> Row:
+    return {"id": event.id, "topic": event.topic, "assigned_to": event.assigned_to, "created_at": now}
+
+
+def _with(event: Event, jobs: Sequence[Job]) -> Event:
+    return attrs.evolve(event, deliveries=tuple(job.id for job in jobs))
+
+
+def _later(row: Row, now: datetime) -> datetime | None:
+    until = row["not_before"]
+    return until if until is not None and until > now else None
+
+
+def _headers_text(headers: Mapping[str, str]) -> str | None:
+    """Write headers as they are stored: their names, and all of them, encrypted. Raises ``OptionInvalid``."""
+    if not headers:
+        return None
+    try:
+        checked = values.headers(dict(headers))
+    except values.ReadProblem as problem:
+        raise OptionInvalid(option="headers", value="what was given", expected=str(problem)) from None
+    every = {name: secret.value for name, secret in checked.items()}
+    return json.dumps([sorted(every), sealed(json.dumps(every))])

@@ -1,0 +1,45 @@
+"""Hold payloads against the JSON Schemas of their topics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+
+from sp00ky_core.config import values
+from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
+from sp00ky_core.errors import OptionInvalid
+
+__all__ = ["Schema", "check", "read_all"]
+
+Schema = Any
+"""A validator of jsonschema-rs; None: any payload will do."""
+
+
+def read_all(topics: Mapping[str, Any], folder: Path) -> Mapping[str, Schema]:
+    """Read the schemas of topics, each in the file or in a file of its own. Raises ``ReadProblem``."""
+    return {topic: _schema(topic, given, folder) for topic, given in topics.items()}
+
+
+def _schema(topic: str, given: Any, folder: Path) -> Schema:
+    try:
+        document = read_yaml(folder / given) if isinstance(given, str) else given
+        return None if document is None else jsonschema_rs.validator_for(document)
+    except (ValueError, YamlProblem) as error:
+        raise values.ReadProblem(f"the schema of {topic}: {str(error)[:200]}") from None
+
+
+def check(topic: str, payload: Any, schemas: Mapping[str, Schema]) -> None:
+    """Refuse a payload that its topic's schema doesn't take. Raises ``OptionInvalid``."""
+    schema = schemas.get(topic)
+    if schema is None:
+        return
+    for error in schema.iter_errors(payload):
+        where = "".join(f"/{part}" for part in error.instance_path) or "/"
+        raise OptionInvalid(
+            option="payload",
+            value=f"{where}: {error.message[:200]}",
+            expected=f"what the schema of {topic} takes",
+        )

@@ -1,0 +1,208 @@
+"""Know where deliveries go: endpoints as they were read a moment ago, and what is written down of them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+
+import attrs
+
+from sp00ky_core.errors import ConfigError, Sp00kyError
+from sp00ky_core.ports import ExtensionTransaction, Is, Row
+from sp00ky_webhooks.api import Webhooks
+from sp00ky_webhooks.model import Target
+from sp00ky_webhooks.signatures import Sealed
+from sp00ky_webhooks.tables import ENDPOINTS, target_of
+
+__all__ = ["Targets"]
+
+logger: logging.Logger = logging.getLogger(__name__)
+
+FRESH = 2.0
+"""Seconds for which an endpoint is used as it was read."""
+UNUSED = 60.0
+"""Seconds after which an endpoint that got no delivery is forgotten."""
+
+Provider = Callable[[str], Awaitable[Target | None] | Target | None]
+"""An application's own function: where an endpoint is, by its id; None: there is none."""
+
+
+@attrs.define
+class _Entry:
+    """An endpoint as it was read; the target is None where there is none, or an error."""
+
+    target: Target | Sealed | None
+    read_at: float
+    used_at: float
+
+
+class Targets:
+    """The endpoints that deliveries go to."""
+
+    def __init__(self, calls: Webhooks) -> None:
+        self._calls = calls
+        self._provider = provider_of(calls.options.endpoints)
+        self._entries: dict[str, _Entry] = {}
+        self._reading: asyncio.Task[None] | None = None
+        self._asked: set[str] = set()
+        self._shut: set[str] = set()  # endpoints whose deliveries were put off
+        self._writing: set[asyncio.Task[Any]] = set()
+
+    async def get(self, endpoint_id: str) -> Target | None:
+        """Return where an endpoint is, as it was at most 2 s ago. Raises ``Sealed``, ``StoreError``."""
+        now, entry = self._now(), self._entries.get(endpoint_id)
+        if entry is None or now - entry.read_at > FRESH:
+            await self._read(endpoint_id)
+            entry = self._entries[endpoint_id]
+        entry.used_at = now
+        if isinstance(entry.target, Sealed):
+            raise entry.target
+        return entry.target
+
+    def rate_of(self, endpoint_id: str) -> str | None:
+        """Return the rate of an endpoint that is known already."""
+        entry = self._entries.get(endpoint_id)
+        return entry.target.rate if entry is not None and isinstance(entry.target, Target) else None
+
+    def succeeded(self, endpoint_id: str, target: Target) -> None:
+        """Note an answer of 2xx: it fails no more, and what is published starts at once."""
+        if target.failing_since is not None or endpoint_id in self._shut:
+            self._shut.discard(endpoint_id)
+            self._write(endpoint_id, {"failing_since": None, "not_before": None}, failing_since=None)
+
+    def failed(self, endpoint_id: str, target: Target) -> None:
+        """Note a failure; the first one's time is kept."""
+        if target.failing_since is None:
+            self._later(self._fail(endpoint_id))
+
+    def gone(self, endpoint_id: str) -> None:
+        """Note that an endpoint wants no more: it answers 410."""
+        if self._provider is None:
+            self._entries.pop(endpoint_id, None)
+            self._later(self._calls.disable_failed(endpoint_id, "it answered 410 Gone"))
+
+    async def put_off(self, endpoint_id: str, seconds: float) -> None:
+        """Have what is published start so many seconds later."""
+        if self._provider is None:
+            self._shut.add(endpoint_id)
+            await self._calls.context.transact(lambda tx: self._shut_until(tx, endpoint_id, seconds))
+
+    async def close(self) -> None:
+        """Let what is being written end."""
+        if self._writing:
+            await asyncio.wait(self._writing, timeout=FRESH)
+
+    async def _read(self, endpoint_id: str) -> None:
+        """Read an endpoint, and with it all that are in use and not fresh any more."""
+        self._asked.add(endpoint_id)
+        while endpoint_id in self._asked:
+            if self._reading is None or self._reading.done():
+                self._reading = asyncio.ensure_future(self._read_all())
+            await asyncio.shield(self._reading)
+
+    async def _read_all(self) -> None:
+        await asyncio.sleep(0)  # for others that ask at the same time
+        now = self._now()
+        for name, entry in [*self._entries.items()]:
+            if now - entry.used_at > UNUSED:
+                del self._entries[name]
+            elif entry.used_at > entry.read_at:
+                self._asked.add(name)
+        asked = {*self._asked}
+        try:
+            found = await self._found(asked)
+        finally:
+            self._asked -= asked
+        for name in asked:
+            before = self._entries.get(name)
+            self._entries[name] = _Entry(found.get(name), now, before.used_at if before else now)
+
+    async def _found(self, asked: Collection[str]) -> Mapping[str, Target | Sealed | None]:
+        if (provider := self._provider) is not None:
+            return {name: await _awaited(provider(name)) for name in asked}
+        known = {name: self._entries[name].target for name in asked if name in self._entries}
+
+        async def work(tx: ExtensionTransaction) -> Mapping[str, Target | Sealed]:
+            versions = await tx.select(
+                ENDPOINTS, [Is("id", "in", tuple(asked))], columns=("id", "updated_at")
+            )
+            changed = [row["id"] for row in versions if not _is_same(known.get(row["id"]), row["updated_at"])]
+            rows = await tx.select(ENDPOINTS, [Is("id", "in", tuple(changed))]) if changed else []
+            same = {row["id"]: known[row["id"]] for row in versions if row["id"] not in changed}
+            return {**same, **{row["id"]: _target(row, tx) for row in rows}}  # type: ignore[dict-item]
+
+        return await self._calls.context.read(work)
+
+    async def _fail(self, endpoint_id: str) -> None:
+        def write(tx: ExtensionTransaction) -> Awaitable[int]:
+            where = [Is("id", "=", endpoint_id), Is("failing_since", "=", None)]
+            return tx.update(ENDPOINTS, where, {"failing_since": tx.now, "updated_at": tx.now})
+
+        if self._provider is None:
+            await self._calls.context.transact(write)
+
+    @staticmethod
+    async def _shut_until(tx: ExtensionTransaction, endpoint_id: str, seconds: float) -> None:
+        until = tx.now + timedelta(seconds=seconds)
+        await tx.update(ENDPOINTS, [Is("id", "=", endpoint_id)], {"not_before": until})
+
+    def _write(self, endpoint_id: str, values: Row, **changes: Any) -> None:
+        entry = self._entries.get(endpoint_id)
+        if entry is not None and isinstance(entry.target, Target):
+            entry.target = attrs.evolve(entry.target, **changes)
+
+        async def write(tx: ExtensionTransaction) -> None:
+            await tx.update(ENDPOINTS, [Is("id", "=", endpoint_id)], {**values, "updated_at": tx.now})
+
+        if self._provider is None:
+            self._later(self._calls.context.transact(write))
+
+    def _later(self, writing: Any) -> None:
+        task = asyncio.ensure_future(_logged(writing))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _is_same(known: Target | Sealed | None, version: object) -> bool:
+    return isinstance(known, Target) and known.version == version
+
+
+def _target(row: Row, tx: ExtensionTransaction) -> Target | Sealed:
+    try:
+        return target_of(row, tx.now)
+    except Sealed as problem:
+        return problem
+
+
+async def _logged(writing: Awaitable[Any]) -> None:
+    try:
+        await writing
+    except Sp00kyError as error:  # the next delivery finds the same
+        logger.warning("what an endpoint answers can't be written down yet: %s", error)
+
+
+async def _awaited(given: Any) -> Target | None:
+    found = await given if inspect.isawaitable(given) else given
+    return found if isinstance(found, Target) else None
+
+
+def provider_of(place: str | None) -> Provider | None:
+    """Import an application's function, ``module:name``. Raises ``ConfigError``."""
+    if place is None:
+        return None
+    module, _, name = place.partition(":")
+    try:
+        provider: Provider = getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        problem = f"{place!r} can't be imported: {error}; write module:function"
+        raise ConfigError(file="", key="webhooks.endpoints", problem=problem) from None
+    return provider

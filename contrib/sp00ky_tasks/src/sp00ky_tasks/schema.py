@@ -65,7 +65,7 @@ class Signature:
     def load(self, text: bytes) -> dict[str, Any]:
         """Read arguments. Raises ``ArgumentsRefused``."""
         try:
-            return self.arguments.validate_json(text, strict=True)  # type: ignore[no-any-return]  # a TypedDict
+            return self.arguments.validator.validate_json(text, strict=True)  # type: ignore[no-any-return]
         except ValidationError as error:
             problems = error.errors(include_url=False, include_context=False, include_input=False)
             said = [f"{pointer_of(p['loc'])}: {p['msg']}" for p in problems[:_MOST_PROBLEMS]]

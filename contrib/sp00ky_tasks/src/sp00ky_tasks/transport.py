@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from queue import SimpleQueue
@@ -41,26 +40,37 @@ _NO_RESULT = _delivered()
 
 
 class TaskCall(Call[Delivered]):
-    """One call of a function.
+    """One call of a function."""
 
-    Attributes:
-        freed: Called once it has ended, though its time may have been over long before.
-    """
-
-    def __init__(self, attempt: Attempt, task: Task[..., Any], home: Post, context: Context | None) -> None:
+    def __init__(
+        self, attempt: Attempt, task: Task[..., Any], home: Post, place: OwnLoop, context: Context | None
+    ) -> None:
         super().__init__(attempt, home)
-        self.freed: Callable[[], object] | None = None
-        self._task, self._context = task, context
+        self._task, self._place, self._context = task, place, context
         self._work: asyncio.Task[None] | None = None
 
-    def begin(self, place: OwnLoop) -> None:
+    def begin(self) -> None:
         """Begin to call an ``async def``, in its loop."""
-        self._work = place.begin(self._run(), self.attempt.job.path)
+        self._work = self._place.begin(self._run(), self.attempt.job.path)
 
-    def cancel(self) -> None:
-        """Cancel that, in its loop."""
+    def give_up(self) -> bool:
+        """Cancel that, as far as it can be; return whether it was begun, and there is no answer."""
+        is_unanswered = self.is_unanswered()
+        if self._task.is_async:
+            self._place.post(self._cancel)
+            self._place.expect_a_turn()
+        return is_unanswered
+
+    def _cancel(self) -> None:
         if self._work is not None:
             self._work.cancel()
+
+    def late(self) -> Undelivered:
+        """Log that its time is over; return the outcome."""
+        did = "cancelled" if self._task.is_async else "its thread goes on, and keeps its place"
+        said, job = f"not done after {self.attempt.timeout:g} s: {did}", self.attempt.job
+        _log.warning("%s: %s is %s", named(job), job.path, said, extra=facts_of(job))
+        return _undelivered(name=TIMEOUT, reason=said)
 
     def run_here(self) -> None:
         """Call a ``def``."""
@@ -75,17 +85,13 @@ class TaskCall(Call[Delivered]):
     async def _run(self) -> None:
         if self._take():
             try:
-                self.end(self._success(await self._task.function(**self._arguments())))
+                value = await self._task.function(**self._arguments())
+                self.end(_NO_RESULT if value is None else self._success(value))
             except BaseException as error:
                 if is_cancelled():
                     self.end(CUT_OFF)
                     raise
                 self.end(self._failure(error))
-
-    def _tell(self) -> None:
-        if self.freed is not None:
-            self.freed()
-        super()._tell()
 
     def _arguments(self) -> dict[str, Any]:
         given = self._task.signature.load(self.attempt.job.payload_json)
@@ -119,9 +125,9 @@ class Threads:
         most: Calls at a time.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, home: Post) -> None:
         self.most: int = 0
-        self._name = name
+        self._name, self._home = name, home
         self._waiting: SimpleQueue[TaskCall | None] = SimpleQueue()
         self._made = self._at_work = 0
 
@@ -130,7 +136,6 @@ class Threads:
         if self._at_work >= self.most:
             return False
         self._at_work += 1
-        call.freed = self._free
         self._waiting.put(call)
         if self._made < self._at_work:
             self._made += 1
@@ -148,6 +153,7 @@ class Threads:
     def _work(self) -> None:
         while call := self._waiting.get():
             call.run_here()
+            self._home(self._free)
 
 
 @attrs.frozen(kw_only=True)
@@ -196,7 +202,7 @@ class TasksTransport:
     async def _entered(self, config: BackendConfig) -> _Backend:
         target, tasks = Target.of(config), tasks_of(config)
         place = await entered(target, partial(OwnLoop, str(target), shared=self._shared), self)
-        threads = self._threads.setdefault(config.name, Threads(str(target)))
+        threads = self._threads.setdefault(config.name, Threads(str(target), self._post))
         threads.most = config.concurrency
         made = _Backend(config=config, tasks=tasks, place=place, threads=threads)
         self._backends[config.name] = made
@@ -210,39 +216,35 @@ class TasksTransport:
                 backend = await self._entered(attempt.backend)
             path, operation = attempt.job.path, attempt.operation
             task = backend.tasks.by_path.get(operation.path)
-            if path not in operation.spellings or (task is None and path_problem(path)):
-                return _undelivered(name=INVALID_PATH, reason="the path may not be used")
-            if task is None:
-                return _undelivered(name=UNKNOWN_ROUTE, reason=f"{path[:200]!r} is no function")
+            if task is None or path not in operation.spellings:
+                name = INVALID_PATH if task or path_problem(path) else UNKNOWN_ROUTE
+                return _undelivered(name=name, reason=f"{path[:200]!r} is no function")
             context = self._context(attempt) if task.context else None
-            call = TaskCall(attempt, task, self._post, context)
-            return await self._made(call, backend, is_async=task.is_async)
-        except Sp00kyError as problem:
-            return _undelivered(name=CONNECT, reason=str(problem), sent=False)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is this job's
-            return fault_of(attempt, error)
-
-    async def _made(self, call: TaskCall, backend: _Backend, *, is_async: bool) -> Outcome:
-        waiting: Any = asyncio.current_task()  # there is one
-        self._deadlines.enter(waiting, call.attempt.timeout, lambda: True)
-        try:
-            if is_async:
-                backend.place.post(partial(call.begin, backend.place))
+            call = TaskCall(attempt, task, self._post, backend.place, context)
+            if task.is_async:
+                backend.place.post(call.begin)
             elif self._shared:
                 call.run_here()
             elif not backend.threads.begin(call):
                 reason = "not begun: calls that outlived their timeout have all threads"
                 return _undelivered(name=BUSY, sent=False, reason=reason)
+            return await self._over(call)
+        except Sp00kyError as problem:
+            return _undelivered(name=CONNECT, reason=str(problem), sent=False)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is this job's
+            return fault_of(attempt, error)
+
+    async def _over(self, call: TaskCall) -> Outcome:
+        waiting: Any = asyncio.current_task()  # there is one
+        self._deadlines.enter(waiting, call.attempt.timeout, lambda: True)
+        try:
             await call.over
         except asyncio.CancelledError:
-            is_late, is_unanswered = self._deadlines.leave(waiting), call.is_unanswered()
-            if is_async:
-                backend.place.post(call.cancel)
-                backend.place.expect_a_turn()
-            if is_unanswered:
+            is_late = self._deadlines.leave(waiting)
+            if call.give_up():
                 if not is_late:
                     raise
-                return _late(call.attempt, is_async=is_async)
+                return call.late()
         finally:
             self._deadlines.leave(waiting)
         return call.answer
@@ -255,11 +257,3 @@ class TasksTransport:
             deadline=datetime.now(UTC) + timedelta(seconds=attempt.timeout),
             is_stopping=lambda: self._stopping,
         )
-
-
-def _late(attempt: Attempt, *, is_async: bool) -> Undelivered:
-    did = "cancelled" if is_async else "its thread goes on, and keeps its place"
-    said = f"not done after {attempt.timeout:g} s: {did}"
-    job = attempt.job
-    _log.warning("%s: %s is %s", named(job), job.path, said, extra=facts_of(job))
-    return _undelivered(name=TIMEOUT, reason=said)

@@ -141,7 +141,8 @@ class OwnLoop:
         self.has_ended: bool = False
         self.name: str = name
         self.post: Post = Post(asyncio.get_running_loop())
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: list[asyncio.Task[None]] = []
+        self._most = 100
         self._context = contextvars.copy_context()
         self._stopping = asyncio.Event()
         self._started: Future[str] = Future()  # why it can't; empty: it could
@@ -200,8 +201,10 @@ class OwnLoop:
             made = watched(made, partial(_log.warning, BLOCKED, self.name, path))
         task = asyncio.Task(made, loop=asyncio.get_running_loop(), context=self._context.copy(), **EAGER)
         if not task.done():
-            self._calls.add(task)
-            task.add_done_callback(self._calls.discard)
+            self._calls.append(task)
+            if len(self._calls) > self._most:  # a callback of each would cost as much as the task
+                self._calls = [call for call in self._calls if not call.done()]
+                self._most = 2 * len(self._calls) + 100
         return task
 
     def _run(self, new_loop: Any) -> None:
@@ -236,7 +239,7 @@ class OwnLoop:
             self._started.set_result(problem)
 
 
-async def _end(calls: set[asyncio.Task[None]]) -> None:
+async def _end(calls: list[asyncio.Task[None]]) -> None:
     for _ in range(2):
         if calls:
             await asyncio.wait([*calls], timeout=GRACE)

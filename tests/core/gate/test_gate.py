@@ -154,7 +154,11 @@ def test_retry_after_defers_the_job_and_holds_back_the_rest(breaker: BreakerConf
     assert not made.gate.may_start(made.held(), 1)
     made.clock.advance(4.0)
     assert made.gate.throttling.limit == 1
-    assert len(made.news) == (breaker is not None)
+    assert len(made.news) == 1
+    assert made.gate.shown is not None
+    change = made.gate.shown.change()
+    assert change is not None
+    assert (change.to, change.pause) == (BreakerState.CLOSED, 4.0)
 
 
 def test_a_job_that_asks_for_it_waits_alone() -> None:

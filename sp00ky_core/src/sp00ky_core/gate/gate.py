@@ -8,10 +8,11 @@ from typing import Protocol
 
 import attrs
 
-from sp00ky_core.config import BackendConfig, RetryConfig
+from sp00ky_core.config import BackendConfig, BreakerConfig, RetryConfig
 from sp00ky_core.gate.backend_breaker import Log, SeenBreaker
 from sp00ky_core.gate.breaker import (
     NEW,
+    Answered,
     Breaker,
     BreakerChange,
     BreakerEvent,
@@ -66,6 +67,7 @@ class Gate:
         pause: An operator's.
         limit: The wait for the fleet's tokens and places.
         breaker: None: it has none.
+        shown: What the fleet is told of: the breaker, or, where it is turned off, pauses alone; None: nothing.
         routes: Where each route is on its own, which is then all that outcomes count for; None: they are one.
     """
 
@@ -87,10 +89,12 @@ class Gate:
         self.throttling: Throttling = Throttling(self._config.concurrency)
         self.pause: Pause = Pause()
         self.limit: Limit = Limit()
-        self.breaker: SeenBreaker | None = None
-        if (breaker := self._config.breaker) is not None and self.routes is None:
+        self.shown: SeenBreaker | None = None
+        if self.routes is None:
             name, several = self._config.name, self._several_routes
-            self.breaker = SeenBreaker(name, breaker, self._clock, self._poll, several, self._log)
+            breaker = self._config.breaker or BreakerConfig()
+            self.shown = SeenBreaker(name, breaker, self._clock, self._poll, several, self._log)
+        self.breaker: SeenBreaker | None = None if self._config.breaker is None else self.shown
         self._probes = 0  # this runner's, that have no outcome yet
 
     # --- claims ---
@@ -214,6 +218,8 @@ class Gate:
             self.unsent(claim)
         elif seen is not None and not self._counts(seen, claim, outcome, now, asked):
             return None
+        elif seen is None and asked > 0 and self.shown is not None:
+            self._tell(self.shown, Answered(retry_after=asked))
         if outcome.name == SNOOZED:
             return self._deferral(claim, outcome, outcome.again_in or 0.0)
         return self._throttled(claim, outcome, now, asked) if outcome.name in DEFERRED_NAMES else outcome

@@ -297,7 +297,7 @@ class BreakerWriter:
     _changed: Callable[[], None]  # called when a claim may have become worth while, or be so at another time
 
     def __attrs_post_init__(self) -> None:
-        self._breakers = [gate.breaker for gate in self._gates if gate.breaker is not None]
+        self._breakers = [gate.shown for gate in self._gates if gate.shown is not None]
         self._progress = asyncio.Event()  # set for a moment whenever less waits to be written
 
     async def run(self) -> None:
@@ -321,7 +321,7 @@ class BreakerWriter:
 
     async def heard(self, gate: Gate) -> None:
         """Return once the fleet may know what is noted of a backend by now, or that is too old."""
-        if (seen := gate.breaker) is None:
+        if (seen := gate.shown) is None:
             return
         noted = seen.noted
         with suppress(TimeoutError):

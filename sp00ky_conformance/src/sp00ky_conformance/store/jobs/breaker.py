@@ -345,6 +345,15 @@ class BreakerConformance(StoreHarness):
             assert len(await other.claim({api: 5}, RUNNER)) == 5
             assert (await other.stats())[api].breaker == BreakerStats()  # it keeps nothing from being sent
 
+    async def test_a_pause_of_a_table_without_a_breaker_is_shown(
+        self, guarded_options: StoreOptions, api: str
+    ) -> None:
+        async with self.opened(guarded_options, breaker=False) as store:
+            await self.add(store, 1, backend=api)
+            await self._after(store, api, Answered(retry_after=LONG))
+            assert (await store.stats())[api].breaker.paused_for_s == pytest.approx(LONG, abs=60)
+            assert len(await store.claim({api: 5}, RUNNER)) == 1
+
     async def _after(
         self,
         store: Store,

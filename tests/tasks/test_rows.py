@@ -59,7 +59,7 @@ async def test_the_options_of_a_function_hold_whoever_enqueues(project: Project)
         assert [(await outbox.get(job_id)).result for job_id in (long.id, row)] == [80, 10]
         (error,) = (await outbox.get(once.id)).errors
     assert (once.max_retries, once.timeout, long.timeout, shop.calls) == (0, 1, 80, [1])
-    assert error.reason == "not done after 1 s: cancelled"
+    assert error.reason == "not done after 1 s: cancelled; not tried again: no retry left of 0"
 
 
 async def test_a_row_that_a_client_inserts_says_itself_how_often_it_is_tried(project: Project) -> None:

@@ -96,8 +96,9 @@ async def test_a_timeout_cancels_what_can_be_and_a_thread_keeps_its_place(
         late = [await shop.never_ends.enqueue(outbox), await shop.goes_on_too_long.enqueue(outbox)]
         for job, did in zip(late, ("cancelled", "its thread goes on, and keeps its place"), strict=True):
             (error,) = (await outbox.wait(job.id, timeout=60)).errors
-            assert (error.name, error.reason) == ("timeout", f"not done after 1 s: {did}")
-            assert f"job {job.id}: {job.path} is {error.reason}" in caplog.text
+            said = f"not done after 1 s: {did}"
+            assert (error.name, error.reason.partition(";")[0]) == ("timeout", said)
+            assert f"job {job.id}: {job.path} is {said}" in caplog.text
         waits = await shop.plain.configure(max_retries=0).enqueue(outbox, thing=1)
         while not (error := (await outbox.get(waits.id)).errors):  # noqa: ASYNC110  # nobody else is told
             await asyncio.sleep(0.01)
@@ -158,7 +159,7 @@ async def test_the_row_and_the_log_say_what_was_raised(
         (group,) = await outbox.errors()
     first, last = job.errors
     assert (str(last), last.scheme, last.attempt) == ("ValueError", "python", 2)
-    assert last.reason == "no database at postgresql://u:***@h/db"
+    assert last.reason == "no database at postgresql://u:***@h/db; not tried again: no retry left of 1"
     assert first.trace.startswith("Traceback (most recent call last):\n  File")
     assert "raise ValueError(text)" in first.trace
     assert "hunter2" not in f"{job.errors}{caplog.text}"
@@ -166,12 +167,22 @@ async def test_the_row_and_the_log_say_what_was_raised(
     assert (group.name, group.count, group.path) == ("ValueError", 1, "/fails")
 
 
-@pytest.mark.parametrize(("kind", "retries"), [("os", 3), ("connection", 0), ("key", 0)])
-async def test_what_is_retried_is_said_by_its_class(project: Project, kind: str, retries: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "retries", "rule"),
+    [
+        ("os", 3, "no retry left of 3"),
+        ("connection", 0, "ConnectionError is given up on"),
+        ("key", 0, "KeyError is not in retry_on"),
+    ],
+)
+async def test_what_is_retried_is_said_by_its_class(
+    project: Project, kind: str, retries: int, rule: str
+) -> None:
     shop = project.write(FAILING)
     async with project.outbox() as outbox:
         (job,) = await delivered(outbox, await shop.picky.enqueue(outbox, kind=kind))
     assert (job.status, job.retries) == (JobStatus.FAILED, retries)
+    assert job.errors[-1].reason.endswith(f"; not tried again: {rule}")
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,8 @@ def test_a_throttled_answer_that_counts_is_an_attempt(job: Job, event: Deferred,
     counts = is_only_one or event.waited > event.give_up_after
     assume(counts)
     transition = decide(job, event, policy)
-    assert attrs.evolve(transition, defers=False) == decide(job, event.outcome, policy)
+    attempt = decide(job, event.outcome, policy)
+    assert attrs.evolve(transition, defers=False, error=attempt.error) == attempt
     assert transition.defers is (transition.to is JobStatus.PENDING)
 
 
@@ -254,6 +255,34 @@ def test_without_retries_a_throttled_request_is_not_repeated(
 ) -> None:
     is_over = event.outcome is not None and (event.outcome.sent or event.waited > event.give_up_after)
     assert decide(job, event, policy).to is (JobStatus.FAILED if is_over else JobStatus.PENDING)
+
+
+BUSY = Undelivered(name=THROTTLED, code=429, reason="é" * 2_000)
+AWAY = Undelivered(name="http_status", code=503, reason="away")
+GONE = attrs.evolve(AWAY, retryable=False, rule="giveUpOn has 503")
+
+
+@pytest.mark.parametrize(
+    ("event", "retries", "end"),
+    [
+        (AWAY, 2, "away"),
+        (AWAY, 3, "away; not tried again: no retry left of 3"),
+        (GONE, 2, "away; not tried again: giveUpOn has 503"),
+        (attrs.evolve(GONE, rule=""), 2, "away"),
+        (Lost(reason=""), 3, "not tried again: no retry left of 3"),
+        (
+            Deferred(delay=1.0, outcome=BUSY, waited=61.0, give_up_after=60.0),
+            3,
+            "é; not tried again: no retry left of 3, giveUpAfter (60 s) has passed",
+        ),
+    ],
+)
+def test_the_error_of_a_job_that_a_rule_ended_names_it(event: Event, retries: int, end: str) -> None:
+    job = attrs.evolve(fresh(), status=JobStatus.PROCESSING, retries=retries)
+    error = decide(job, event, RetryPolicy()).error
+    assert error is not None
+    assert error.reason.endswith(end)
+    assert len(error.reason.encode()) <= MAX_REASON_BYTES
 
 
 def test_what_is_given_up_on_goes_first() -> None:

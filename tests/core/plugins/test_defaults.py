@@ -24,15 +24,20 @@ BACKEND = BackendConfig(
     [
         (Delivered(code=200), {}),
         (Undelivered(name="http_status", code=500), {}),
-        (Undelivered(name="http_status", code=422), {"retryable": False}),
+        (Undelivered(name="http_status", code=422), {"retryable": False, "rule": "giveUpOn has 422"}),
         (Undelivered(name="throttled", code=503), {}),
         (
             Undelivered(name="throttled", code=429),
-            {"retryable": False, "name": "http_status", "counts_as": "throttled"},
+            {
+                "retryable": False,
+                "rule": "giveUpOn has 429",
+                "name": "http_status",
+                "counts_as": "throttled",
+            },
         ),
         (
             Undelivered(name="throttled", scheme="amqp", code=422, counts_as="unavailable"),
-            {"retryable": False, "name": "amqp_status"},
+            {"retryable": False, "rule": "giveUpOn has 422", "name": "amqp_status"},
         ),
     ],
 )

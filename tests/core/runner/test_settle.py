@@ -159,7 +159,10 @@ async def test_what_fails_is_logged_without_the_backend_s_words(make_bench, capl
         ("INFO", f"{about} is retried in 0.0 s: attempt 1: http_status: HTTP 500"),
         ("WARNING", f"{about} failed: attempt 2: http_status: HTTP 500"),
     ]
-    assert [error.reason for error in ended.errors] == ["out of ghosts"] * 2
+    assert [error.reason for error in ended.errors] == [
+        "out of ghosts",
+        "out of ghosts; not tried again: no retry left of 1",
+    ]
 
 
 async def test_a_long_outage_of_the_store_loses_nothing(make_bench, caplog) -> None:

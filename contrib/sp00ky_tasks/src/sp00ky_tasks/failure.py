@@ -39,11 +39,13 @@ def failure_of(task: Task[..., Any], error: BaseException) -> Undelivered:
     frames = error.__traceback__  # the first is this project's own
     trace = traceback.format_exception(type(error), error, frames and (frames.tb_next or frames))
     is_final = isinstance(error, (*task.give_up_on, GiveUp))
+    is_retried = not is_final and isinstance(error, (*task.retry_on, Retry))
     return Undelivered(
         name=f"{type(error).__module__}.{name}" if name in ERROR_NAMES else name,
         scheme="python",
         reason=reason,
-        retryable=not is_final and isinstance(error, (*task.retry_on, Retry)),
+        retryable=is_retried,
+        rule="" if is_retried else f"{name} is {'given up on' if is_final else 'not in retry_on'}",
         again_in=error.after if isinstance(error, Retry) else None,
         trace=_clean("".join(trace)),
     )

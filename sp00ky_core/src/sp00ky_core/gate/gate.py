@@ -67,7 +67,7 @@ class Gate:
         pause: An operator's.
         limit: The wait for the fleet's tokens and places.
         breaker: None: it has none.
-        shown: What the fleet is told of: the breaker, or, where it is turned off, pauses alone; None: nothing.
+        shown: What the fleet is told of: the breaker, or pauses alone where it is off; None: of nothing.
         routes: Where each route is on its own, which is then all that outcomes count for; None: they are one.
     """
 
@@ -218,8 +218,6 @@ class Gate:
             self.unsent(claim)
         elif seen is not None and not self._counts(seen, claim, outcome, now, asked):
             return None
-        elif seen is None and asked > 0 and self.shown is not None:
-            self._tell(self.shown, Answered(retry_after=asked))
         if outcome.name == SNOOZED:
             return self._deferral(claim, outcome, outcome.again_in or 0.0)
         return self._throttled(claim, outcome, now, asked) if outcome.name in DEFERRED_NAMES else outcome
@@ -280,6 +278,8 @@ class Gate:
         return is_own
 
     def _throttled(self, claim: Claimed, outcome: Undelivered, now: float, asked: float) -> Deferred:
+        if asked > 0 and self.breaker is None and self.shown is not None:
+            self._tell(self.shown, Answered(retry_after=asked))
         delay = self.throttling.throttled(now, claim.started_at or claim.claimed_at, asked)
         if asked <= 0:
             delay *= 1 + claim.retry.jitter * (2 * self._random() - 1)

@@ -160,6 +160,7 @@ class Undelivered:
         reason: Why, in words.
         retry_after: Seconds that the backend asked for.
         retryable: None: by its name; `sp00ky_classify_outcome` may decide otherwise.
+        rule: What decided that, such as ``giveUpOn has 404``; stands in the error of a job that it ends.
         request_id: What the backend calls its answer, as of a delivery.
         sent: False: no request was begun, so that one which is throttled isn't a job's only one.
         again_in: Seconds until the job is tried again, as its own code asks, whatever its strategy says.
@@ -172,6 +173,7 @@ class Undelivered:
     reason: str = attrs.field(default="", validator=instance_of(str))
     retry_after: float | None = None
     retryable: bool | None = None
+    rule: str = ""
     counts_as: str | None = None
     request_id: str | None = attrs.field(default=None, converter=kept_request_id)
     sent: bool = True

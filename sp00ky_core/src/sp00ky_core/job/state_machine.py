@@ -130,6 +130,9 @@ MAX_ERRORS = 50
 MAX_REASON_BYTES = 2_048
 """Bytes of an error entry's ``reason``; what is longer is cut."""
 
+MAX_RULE = 200
+"""Characters for the rule that ended a job, at the end of that."""
+
 MAX_TRACE_BYTES = 4_096
 """Bytes of an error entry's ``trace``, of which the end is kept."""
 
@@ -196,7 +199,9 @@ def _succeeded(retries: int) -> Transition:
 
 
 def _undelivered(job: Job, event: Undelivered, how: _How) -> Transition:
-    error = _entry(job, event)
+    policy, random, strategies = how
+    left = event.is_retryable and _retries_left(job, policy)
+    error = _entry(job, event, "" if left else _rule(job, event, policy))
     # Its request may still be under way; and it is a mark that outlives a table that can't hold errors.
     keeps_lease = event.name == OUTCOME_UNKNOWN
     ends = Transition(
@@ -206,9 +211,8 @@ def _undelivered(job: Job, event: Undelivered, how: _How) -> Transition:
         keeps_lease=keeps_lease,
         request_id=event.request_id,
     )
-    if not event.is_retryable or not _retries_left(job, how[0]):
+    if not left:
         return ends
-    policy, random, strategies = how
     retry = _made(job) + 1
     delay = event.again_in
     if delay is None:
@@ -217,8 +221,8 @@ def _undelivered(job: Job, event: Undelivered, how: _How) -> Transition:
 
 
 def _lost(job: Job, event: Lost, how: _How) -> Transition:
-    error = _entry(job, Undelivered(name=OUTCOME_UNKNOWN, reason=event.reason))
-    left = _retries_left(job, how[0])
+    unknown, left = Undelivered(name=OUTCOME_UNKNOWN, reason=event.reason), _retries_left(job, how[0])
+    error = _entry(job, unknown, "" if left else _rule(job, unknown, how[0]))
     return Transition(
         to=JobStatus.PENDING if left else JobStatus.FAILED,
         retries=_made(job) + left,
@@ -235,6 +239,8 @@ def _released(job: Job, _event: Released, _how: _How) -> Transition:
 def _deferred(job: Job, event: Deferred, how: _How) -> Transition:
     outcome = event.outcome
     if outcome is not None and _counts(job, outcome, event, how[0]):
+        if event.waited > event.give_up_after:
+            outcome = attrs.evolve(outcome, rule=f"giveUpAfter ({event.give_up_after:g} s) has passed")
         counted = _undelivered(job, outcome, how)
         return attrs.evolve(counted, defers=counted.to is JobStatus.PENDING)  # the next one counts too
     waits = Transition(to=JobStatus.PENDING, retries=job.retries, delay=event.delay, defers=True)
@@ -343,29 +349,40 @@ def has_unknown_outcome(job: Job) -> bool:
 
 
 def _retries_left(job: Job, policy: RetryPolicy) -> bool:
+    return _made(job) < _allowed(job, policy)
+
+
+def _allowed(job: Job, policy: RetryPolicy) -> int:
     # No setting may allow more than the row does: with max_retries = 0 a request is never repeated.
-    return _made(job) < min(policy.max_retries, job.retries_allowed)
+    return max(min(policy.max_retries, job.retries_allowed), 0)
+
+
+def _rule(job: Job, outcome: Undelivered, policy: RetryPolicy) -> str:
+    """Say which rule ends a job; empty: the answer's own name does."""
+    none_left = f"no retry left of {_allowed(job, policy)}" if outcome.is_retryable else ""
+    return ", ".join(filter(None, (none_left, outcome.rule)))
 
 
 def _made(job: Job) -> int:
     return max(job.retries, 0)  # a client can write less, and would get more attempts
 
 
-def _entry(job: Job, outcome: Undelivered) -> AttemptError:
+def _entry(job: Job, outcome: Undelivered, rule: str = "") -> AttemptError:
     in_flight = job.status is JobStatus.PROCESSING
     return AttemptError(
         attempt=_made(job) + in_flight,
         code=outcome.code,
         name=outcome.name,
-        reason=_cut(outcome.reason),
+        reason=_cut(outcome.reason, f"; not tried again: {rule}"[:MAX_RULE] if rule else ""),
         runner_id=job.runner_id,
         scheme=outcome.scheme,
         trace=_storable(outcome.trace)[-MAX_TRACE_BYTES:].decode(errors="ignore"),
     )
 
 
-def _cut(reason: str) -> str:
-    return _storable(reason)[:MAX_REASON_BYTES].decode(errors="ignore")
+def _cut(reason: str, end: str) -> str:
+    kept, last = _storable(reason), _storable(end)
+    return (kept[: MAX_REASON_BYTES - len(last)].decode(errors="ignore") + last.decode()).removeprefix("; ")
 
 
 def _storable(text: str) -> bytes:

@@ -21,11 +21,12 @@ def sp00ky_classify_outcome(backend: BackendConfig, outcome: Outcome) -> Outcome
     """Make a code in ``giveUpOn`` final, throttled or not; leave everything else as the transport said."""
     if not isinstance(outcome, Undelivered) or outcome.code not in backend.give_up_on:
         return outcome
+    outcome = attrs.evolve(outcome, retryable=False, rule=f"giveUpOn has {outcome.code}")
     if outcome.name != THROTTLED:
-        return attrs.evolve(outcome, retryable=False)
+        return outcome
     # `http_status`: the job isn't deferred, but the backend is still left alone for as long as it asks.
     counts_as = outcome.counts_as or THROTTLED
-    return attrs.evolve(outcome, name=f"{outcome.scheme}_status", counts_as=counts_as, retryable=False)
+    return attrs.evolve(outcome, name=f"{outcome.scheme}_status", counts_as=counts_as)
 
 
 @hookimpl(trylast=True)

@@ -45,7 +45,7 @@ class BreakerStats:
     def of(cls, table: JobTable, breaker: Breaker | None) -> Self:
         """Return what claims of a table heed of a breaker; None: it has never changed.
 
-        The rows of a breaker are the backend's; one that is open and turned off keeps nothing from being sent.
+        The rows of a breaker are the backend's; an open one that is turned off keeps nothing from being sent.
         """
         if breaker is None or not (table.breaker or breaker.state is BreakerState.CLOSED):
             return cls()

@@ -31,11 +31,12 @@ HTTP = "sp00ky_transport_http"
 ASGI = "contrib/sp00ky_transport_asgi"
 TASKS = "contrib/sp00ky_tasks"
 WEBHOOKS = "contrib/sp00ky_webhooks"
+WORKFLOWS = "contrib/sp00ky_workflows"
 GENERATE = "contrib/sp00ky_generate"
 ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", HTTP, SQLITE, MYSQL)
 DISTRIBUTIONS = (
     *(CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY),
-    *(RECEIVER, DJANGO, AMQP, ASGI, TASKS, WEBHOOKS, GENERATE),
+    *(RECEIVER, DJANGO, AMQP, ASGI, TASKS, WEBHOOKS, WORKFLOWS, GENERATE),
 )
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
@@ -54,6 +55,7 @@ TESTS_OF = {
     AMQP: ("tests/transport_amqp",),
     ASGI: ("tests/transport_asgi",),
     TASKS: ("tests/tasks",),
+    WORKFLOWS: ("tests/workflows",),
     GENERATE: ("tests/generate",),
 }
 """Folders whose tests need no other distribution than their own, the core and the conformance kit.

@@ -23,6 +23,7 @@ DISTRIBUTIONS = (
     "contrib/sp00ky_transport_asgi",
     "contrib/sp00ky_tasks",
     "contrib/sp00ky_webhooks",
+    "contrib/sp00ky_workflows",
     "contrib/sp00ky_generate",
 )
 

@@ -66,6 +66,9 @@ CROSSING = {
     ("generate", "contrib/sp00ky_generate/src/sp00ky_generate"): "test_generated_calls.py test_soundness.py",
     ("tasks", "contrib/sp00ky_tasks/src/sp00ky_tasks"): "test_rows.py test_transport_conformance.py",
     ("webhooks", "contrib/sp00ky_webhooks/src/sp00ky_webhooks"): "",
+    ("workflows", "contrib/sp00ky_workflows/src/sp00ky_workflows"): """
+        test_batches.py test_running.py test_steering.py
+    """,
     ("dashboard", "contrib/sp00ky_dashboard/src/sp00ky_dashboard"): """
         test_browser.py test_mounted.py test_stores.py test_vendor.py
     """,

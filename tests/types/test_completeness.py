@@ -17,6 +17,7 @@ PACKAGES = (
     "sp00ky_generate",
     "sp00ky_tasks",
     "sp00ky_webhooks",
+    "sp00ky_workflows",
     "sp00ky_transport_asgi",
     "sp00ky_store_surreal",
     "sp00ky_transport_amqp",

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-__all__ = ["install_hint", "near_miss", "nearest", "shown"]
+__all__ = ["EXTENSIONS", "install_hint", "near_miss", "nearest", "shown"]
 __all__ += ["DEPRECATED", "FORMER_NAMES", "refuse_former_name", "says_former_names", "who_asks_for"]
 
 MOST_NAMES = 10
@@ -18,6 +18,10 @@ _AT_THE_TOP = tuple(
     f"sp00ky-{name}" for name in ("core", "conformance", "store-postgres", "store-surreal", "transport-http")
 )
 """Distributions whose folder is at the top of a clone; the others' are in its ``contrib``."""
+
+
+EXTENSIONS = {name: f"sp00ky-{name}" for name in ("workflows",)}
+"""Distributions of this project by the keys of sp00ky.yml that they read."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

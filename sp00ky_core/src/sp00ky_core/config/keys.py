@@ -24,7 +24,7 @@ from sp00ky_core.config.values import (
     text,
 )
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
-from sp00ky_core.error_texts import nearest
+from sp00ky_core.error_texts import EXTENSIONS, nearest
 
 Section = TypeVar("Section", bound=attrs.AttrsInstance)
 
@@ -81,7 +81,7 @@ def written_keys(section: type, kind: str) -> Mapping[str, tuple[str, ...]]:
     return {within: tuple(dict.fromkeys(listed)) for within, listed in names.items()}
 
 
-_BESIDE = {"": ("backends", "apps", "schedules", "workflows"), "backend": ("type",)}
+_BESIDE = {"": ("backends", "apps", "schedules", *EXTENSIONS), "backend": ("type",)}
 """Keys that are no field's."""
 
 TYPES: Mapping[str, str] = {"method": "outbox", "auth": "token"}

@@ -12,7 +12,7 @@ import attrs
 from sp00ky_core.config.keys import KeyProblem, SectionReader, keys_of, mapping_in, near_miss
 from sp00ky_core.config.model import BackendConfig, Config, Notice, TransportTraits
 from sp00ky_core.config.schedules import load_schedules
-from sp00ky_core.error_texts import shown
+from sp00ky_core.error_texts import EXTENSIONS, install_hint, shown
 from sp00ky_core.errors import ConfigError
 
 FILE_NAME = "sp00ky.yml"
@@ -303,13 +303,15 @@ def _clashing(backends: Mapping[str, BackendConfig]) -> dict[str, str]:
 
 
 def _without_effect(raw: Mapping[Any, Any], sections: Container[str]) -> Iterator[Notice]:
-    if raw.get("workflows") and "workflows" not in sections:
-        yield Notice(
-            key="workflows",
-            problem="not in this version",
-            consequence="no workflow is run",
-            fix="remove it, or leave workflows to a Sp00ky that has them",
-        )
+    """Yield what is said of sections that only a distribution reads which isn't installed."""
+    for name, distribution in EXTENSIONS.items():
+        if raw.get(name) and name not in sections:
+            yield Notice(
+                key=name,
+                problem=f"{distribution} isn't installed, which reads it",
+                consequence="nothing is made of what stands there",
+                fix=f"{install_hint(distribution)}; or remove it",
+            )
 
 
 APP_FILE = "sp00ky.app.yml"

@@ -18,6 +18,7 @@ import pluggy
 from sp00ky_core.config import Config
 from sp00ky_core.config import load_config as read_config
 from sp00ky_core.config.keys import FOREIGN, written_keys
+from sp00ky_core.error_texts import EXTENSIONS
 from sp00ky_core.errors import AdapterMissing, PluginLoadError, PluginsCollide, Sp00kyError
 from sp00ky_core.job.retry import STRATEGIES, Strategy
 from sp00ky_core.plugins import defaults, hookspecs
@@ -61,7 +62,7 @@ DISTRIBUTIONS = {
 
 EXTENSION_MEMBERS = ("options", "tables", "api", "start", "commands", "pages", "findings", "retention")
 
-OWN_KEYS = frozenset({*written_keys(Config, "")[""], *(FOREIGN[""] or ())})
+OWN_KEYS = frozenset({*written_keys(Config, "")[""], *(FOREIGN[""] or ())}) - EXTENSIONS.keys()
 """Of sp00ky.yml, at the top."""
 
 OWN_TABLES = frozenset(

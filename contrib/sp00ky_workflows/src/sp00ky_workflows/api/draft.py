@@ -1,0 +1,186 @@
+"""Collect the steps of a new workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, TypeAlias, Unpack, overload, runtime_checkable
+
+import attrs
+
+from sp00ky_core.encoding.json_bytes import Payload, json_value
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.job.job import JobOptions
+from sp00ky_workflows.calls import call_of
+from sp00ky_workflows.errors import WorkflowInvalid
+from sp00ky_workflows.model.graph import Call, Graph, OnFailure, Step, checked
+from sp00ky_workflows.model.pointers import FROM, ITEM, reference
+
+__all__ = ["Draft", "Function", "StepRef", "Undo", "as_call", "item"]
+
+
+@runtime_checkable
+class Function(Protocol):
+    """A function that is a job: what ``@tasks.task`` of ``sp00ky-tasks`` returns."""
+
+    @property
+    def backend(self) -> str:
+        """Whose jobs its are."""
+
+    @property
+    def path(self) -> str:
+        """What its jobs' rows name it by."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """How its jobs are enqueued."""
+
+
+Undo: TypeAlias = tuple[str, str, Payload] | tuple[Function, Mapping[str, Any]] | Call
+"""A backend, a path and a payload; or a function and its arguments."""
+
+
+@attrs.frozen
+class StepRef:
+    """A step of a workflow that is being made.
+
+    Attributes:
+        name: The step's name.
+    """
+
+    name: str
+
+    def result(self, pointer: str = "") -> Any:
+        """Return what stands for its result, or a part of that, in the payload of a later step.
+
+        Args:
+            pointer: A JSON pointer, as in ``/id``; empty: the whole.
+        """
+        return reference(self.name, pointer)
+
+
+def item(pointer: str = "") -> Any:
+    """Return what stands in the payload of a step with ``for_each`` for the item, or a part of it."""
+    return reference(ITEM, pointer)
+
+
+class Draft:
+    """The steps of one new workflow.
+
+    Attributes:
+        name: The workflow's name.
+        on_failure: What a failed step means for those that don't depend on it.
+    """
+
+    def __init__(self, name: str, on_failure: OnFailure | str = OnFailure.HALT) -> None:
+        self.name = name
+        try:
+            self.on_failure = OnFailure(on_failure)
+        except ValueError:
+            problem = f"`on_failure` is {on_failure!r:.80}; write {' or '.join(OnFailure)}"
+            raise WorkflowInvalid(workflow=name, step="", problem=problem) from None
+        self._steps: list[Step] = []
+
+    @overload
+    def step(
+        self,
+        name: str,
+        backend: str,
+        path: str,
+        payload: Payload | None = None,
+        *,
+        after: Iterable[StepRef | str] = ...,
+        for_each: Any = ...,
+        undo: Undo | None = ...,
+        **options: Unpack[JobOptions],
+    ) -> StepRef: ...
+
+    @overload
+    def step(
+        self,
+        name: str | Function,
+        backend: Function | None = None,
+        *,
+        after: Iterable[StepRef | str] = ...,
+        for_each: Any = ...,
+        undo: Undo | None = ...,
+        **arguments: Any,
+    ) -> StepRef: ...
+
+    def step(
+        self,
+        name: Any,
+        backend: Any = None,
+        path: str | None = None,
+        payload: Payload | None = None,
+        *,
+        after: Iterable[StepRef | str] = (),
+        for_each: Any = None,
+        undo: Undo | None = None,
+        **options: Any,
+    ) -> StepRef:
+        """Add a step: a call of a backend, or of a function, whose arguments are given by name.
+
+        Args:
+            name: The step's name, unique in the workflow; or a function, whose name is taken.
+            backend: A backend's name; or a function.
+            path: The backend's operation.
+            payload: It may hold results of other steps, which are then waited for.
+            after: Steps that it waits for.
+            for_each: A list in a result, as in ``a.result("/items")``, or ``"/items"`` of the one step in
+                ``after``: the step is done once for each ``item()`` of it.
+            undo: What undoes the step, where the workflow fails after it has succeeded.
+            **options: As of ``Outbox.run``; or the function's arguments.
+
+        Raises:
+            WorkflowInvalid: It can be no step of this workflow.
+        """
+        if isinstance(name, Function):
+            name, backend = name.path.strip("/"), name
+        try:
+            call = _call(backend, path, payload, options)
+            undoing = None if undo is None else as_call(undo)
+        except (Sp00kyError, TypeError, ValueError) as error:
+            raise WorkflowInvalid(workflow=self.name, step=str(name), problem=str(error)) from error
+        self._steps.append(
+            Step(
+                **attrs.asdict(call, recurse=False),
+                name=name,
+                after=tuple(other.name if isinstance(other, StepRef) else other for other in after),
+                for_each=_each(for_each),
+                undo=undoing,
+            )
+        )
+        return StepRef(name)
+
+    def graph(self) -> Graph:
+        """Return what the steps make. Raises ``WorkflowInvalid``."""
+        return checked(self.name, self._steps, self.on_failure)
+
+
+def _call(backend: Any, path: str | None, payload: Any, options: Mapping[str, Any]) -> Call:
+    if isinstance(backend, Function):
+        enqueued = {name: value for name, value in backend.options.items() if name in _OPTIONS}
+        return call_of(backend.backend, backend.path, json_value(options), enqueued)
+    if not isinstance(backend, str) or not isinstance(path, str):
+        raise TypeError("a step is a backend, a path and a payload; or a function and its arguments")
+    return call_of(backend, path, payload, options)
+
+
+_OPTIONS = frozenset(JobOptions.__annotations__)
+
+
+def as_call(undo: Any) -> Call:
+    """Return what a backend, a path and a payload say, or a function and its arguments."""
+    if isinstance(undo, Call):
+        return undo
+    what, *rest = undo
+    if isinstance(what, Function):
+        return _call(what, None, None, rest[0] if rest else {})
+    path, payload = (*rest, None, None)[:2]
+    return _call(what, path, payload, {})
+
+
+def _each(for_each: Any) -> str | None:
+    if isinstance(for_each, Mapping):
+        return str(for_each.get(FROM))
+    return None if for_each is None else str(for_each)

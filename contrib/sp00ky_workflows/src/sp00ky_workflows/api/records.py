@@ -1,0 +1,167 @@
+"""Hold a workflow, its steps and a batch as their rows have them; write them as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.job.job import instant_to_json
+from sp00ky_core.ports import Row
+from sp00ky_workflows.model.advance import StepState
+from sp00ky_workflows.model.graph import StepStatus, WorkflowStatus, read_step
+
+__all__ = ["BatchRecord", "StepRecord", "WorkflowRecord", "state_of"]
+
+
+@attrs.frozen(kw_only=True)
+class StepRecord:
+    """A step of a workflow.
+
+    Attributes:
+        name: Its name; of an item of a ``for_each`` it ends with ``[0]`` and so on, and of what undoes a step
+            it begins with ``undo:``.
+        status: Its status.
+        waits_for: How many of ``after`` it still waits for.
+        job_id: Of its job; None: there is none yet.
+        result: What its job answered; of a failed one ``code`` and ``reason``.
+        after: The steps that it needs.
+        backend: Whose job it is.
+        path: The operation.
+    """
+
+    name: str
+    status: StepStatus
+    waits_for: int
+    job_id: str | None
+    result: Any
+    after: tuple[str, ...]
+    backend: str
+    path: str
+
+
+@attrs.frozen(kw_only=True)
+class WorkflowRecord:
+    """A workflow that was created.
+
+    Attributes:
+        id: Its id; later ones are greater.
+        name: Its name.
+        input: What it was given.
+        status: Its status.
+        revision: 1, and one more for each retry.
+        failed_step: The first that failed.
+        created_at: When it was created.
+        ended_at: When it ended.
+        deadline: When it is failed, unless it has ended.
+        schedule: What has started it.
+        key: The schedule's, of ``forEach``.
+        steps: In no order that matters; empty in lists.
+    """
+
+    id: str
+    name: str
+    input: Any
+    status: WorkflowStatus
+    revision: int
+    failed_step: str | None
+    created_at: datetime
+    ended_at: datetime | None
+    deadline: datetime | None
+    schedule: str | None
+    key: str | None
+    steps: tuple[StepRecord, ...] = ()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is no longer running."""
+        return self.status is not WorkflowStatus.RUNNING
+
+    def counts(self) -> Mapping[str, int]:
+        """Count its steps by status."""
+        found = [step.status.value for step in self.steps]
+        return {status.value: found.count(status.value) for status in StepStatus if status.value in found}
+
+
+@attrs.frozen(kw_only=True)
+class BatchRecord:
+    """A batch.
+
+    Attributes:
+        id: Made of its name.
+        name: Its name.
+        size: How many jobs it has.
+        closed: None is added any more.
+        succeeded: How many of them have succeeded.
+        failed: How many have failed.
+        ended: It is closed, and all have ended.
+    """
+
+    id: str
+    name: str
+    size: int
+    closed: bool
+    succeeded: int
+    failed: int
+    ended: bool
+
+
+WITHOUT_DEFINITION = tuple(field.name for field in attrs.fields(WorkflowRecord) if field.name != "steps")
+"""The columns of workflows that records have."""
+
+
+def state_of(row: Row) -> StepState:
+    """Read a step's whole row."""
+    return StepState(
+        step=read_step(row["definition"]),
+        status=StepStatus(row["status"]),
+        waits_for=row["waits_for"],
+        job_id=row["job_id"],
+        result=row["result"],
+    )
+
+
+def step_record(row: Row) -> StepRecord:
+    """Read a step's row as others see it."""
+    state = state_of(row)
+    step, result = state.step, state.result
+    return StepRecord(
+        name=step.name,
+        status=state.status,
+        waits_for=state.waits_for,
+        job_id=state.job_id,
+        result=None if result is None else decode(result),
+        after=tuple(f"{step.name}[{n}]" for n in range(step.members)) if step.members else step.after,
+        backend=step.backend,
+        path=step.path,
+    )
+
+
+def workflow_record(row: Row, steps: tuple[StepRecord, ...] = ()) -> WorkflowRecord:
+    """Read a workflow's row."""
+    values = {name: row[name] for name in WITHOUT_DEFINITION}
+    values["input"] = None if row["input"] is None else decode(row["input"])
+    return WorkflowRecord(**{**values, "status": WorkflowStatus(row["status"])}, steps=steps)
+
+
+ENDED = 2
+"""What ``closed`` is of a batch that has ended, and whose callback is made; 1 once it is closed."""
+
+
+def batch_record(row: Row) -> BatchRecord:
+    """Read a batch's row."""
+    names = ("id", "name", "size", "succeeded", "failed")
+    closed = row["closed"]
+    return BatchRecord(**{name: row[name] for name in names}, closed=bool(closed), ended=closed == ENDED)
+
+
+def record_to_json(record: WorkflowRecord | BatchRecord) -> dict[str, Any]:
+    """Turn a record into JSON values."""
+    values = attrs.asdict(record)
+    return {
+        name: instant_to_json(value) if isinstance(value, datetime) else value
+        for name, value in values.items()
+    }

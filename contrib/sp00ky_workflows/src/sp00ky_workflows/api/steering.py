@@ -1,0 +1,64 @@
+"""Kill a workflow, or have it go on where it failed."""
+
+from __future__ import annotations
+
+from sp00ky_core.ports import ExtensionContext, ExtensionTransaction, Is
+from sp00ky_workflows.api.records import state_of
+from sp00ky_workflows.errors import UnknownWorkflow, WorkflowStopped
+from sp00ky_workflows.model.advance import AGAIN, undone_by
+from sp00ky_workflows.service.finish import write_again
+from sp00ky_workflows.service.jobs import settle_jobs
+from sp00ky_workflows.service.rows import chunks
+from sp00ky_workflows.tables import STEPS, WORKFLOWS
+
+__all__ = ["kill", "retry", "status_of"]
+
+
+async def status_of(tx: ExtensionTransaction, workflow_id: str) -> str:
+    """Return a workflow's status. Raises ``UnknownWorkflow``."""
+    for row in await tx.select(WORKFLOWS, [Is("id", "=", workflow_id)], columns=("status",)):
+        return str(row["status"])
+    raise UnknownWorkflow(f"there is no workflow {workflow_id!r:.80}; `sp00ky workflows list` has them")
+
+
+async def kill(context: ExtensionContext, workflow_id: str, reason: str) -> None:
+    """Kill a workflow and its jobs. Raises ``UnknownWorkflow``, ``WorkflowStopped``."""
+
+    async def work(tx: ExtensionTransaction) -> list[str]:
+        status = await status_of(tx, workflow_id)
+        running = [Is("id", "=", workflow_id), Is("status", "=", "running")]
+        if not await tx.update(WORKFLOWS, running, {"status": "killed", "ended_at": tx.now}):
+            raise WorkflowStopped(f"workflow {workflow_id} is {status}, so there is nothing to kill")
+        steps = [Is("workflow_id", "=", workflow_id)]
+        await tx.update(STEPS, [*steps, Is("status", "=", "waiting")], {"status": "killed"})
+        rows = await tx.select(STEPS, [*steps, Is("status", "=", "pending")], columns=("job_id",))
+        return [row["job_id"] for row in rows if row["job_id"]]
+
+    for ids in chunks(await context.transact(work)):
+        await context.jobs.kill(ids, reason=reason)
+        await settle_jobs(context, ids)
+
+
+async def retry(context: ExtensionContext, workflow_id: str, from_step: str | None) -> None:
+    """Have a workflow go on. Raises ``UnknownWorkflow``, ``WorkflowStopped``."""
+
+    async def work(tx: ExtensionTransaction) -> None:
+        status = await status_of(tx, workflow_id)
+        rows = await tx.select(STEPS, [Is("workflow_id", "=", workflow_id)])
+        states = {row["name"]: state_of(row) for row in rows}
+        own = {name for name in states if undone_by(name) is None}
+        if from_step is not None and from_step not in own:
+            known = ", ".join(sorted(own)[:10])
+            raise UnknownWorkflow(f"workflow {workflow_id} has no step {from_step!r:.80}; it has {known}")
+        pending = any(states[name].status == "pending" for name in own)
+        if status == "running" or pending:
+            said = "it still runs" if status == "running" else "its jobs are still ending"
+            raise WorkflowStopped(f"workflow {workflow_id}: {said}; kill it first, or wait")
+        chosen = {from_step} if from_step else set[str]()
+        first = {name for name in own if states[name].status in AGAIN} | chosen
+        if not first:
+            problem = "every step has succeeded; name the one to begin again at, or rerun the workflow"
+            raise WorkflowStopped(f"workflow {workflow_id}: {problem}")
+        await write_again(tx, workflow_id, states, first, chosen)
+
+    await context.transact(work)

@@ -1,0 +1,313 @@
+"""Give ``outbox.extension(Workflows)``: make workflows, look at them, steer them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from sp00ky_core.encoding.json_bytes import encode, json_value
+from sp00ky_core.errors import Sp00kyError, UnknownBackend
+from sp00ky_core.outbox.enqueue import Transaction, check_given
+from sp00ky_core.ports import (
+    CallerConnection,
+    ExtensionContext,
+    ExtensionTransaction,
+    Is,
+    KeyedJob,
+    Row,
+    Table,
+    Where,
+)
+from sp00ky_core.stores.ids import new_key
+from sp00ky_workflows.api.batches import Batch, Batches
+from sp00ky_workflows.api.draft import Draft, Undo
+from sp00ky_workflows.api.records import WITHOUT_DEFINITION, WorkflowRecord, step_record, workflow_record
+from sp00ky_workflows.api.steering import kill, retry
+from sp00ky_workflows.calls import LoadedBackend, step_job, takes_input
+from sp00ky_workflows.errors import UnknownWorkflow, WorkflowInvalid
+from sp00ky_workflows.model.graph import Graph, OnFailure, Step, WorkflowStatus, read_graph
+from sp00ky_workflows.model.pointers import PointerUnmatched
+from sp00ky_workflows.tables import PREFIX, STEPS, WORKFLOWS, step_key
+
+__all__ = ["NewWorkflow", "Workflows"]
+
+Deadline = datetime | timedelta | float | None
+"""When a workflow has to have ended: an instant, or how long from now, in seconds if it is a number."""
+
+WATCHED = 0.5
+"""Seconds between two looks at a workflow that is watched."""
+
+
+class NewWorkflow(Draft):
+    """A workflow that is being made; it is written where the block ends, unless that raises.
+
+    Attributes:
+        id: The workflow's id.
+    """
+
+    def __init__(
+        self,
+        context: ExtensionContext,
+        name: str,
+        given: Any = None,
+        *,
+        connection: CallerConnection = Transaction.OWN,
+        deadline: Deadline = None,
+        on_failure: OnFailure | str = OnFailure.HALT,
+    ) -> None:
+        super().__init__(name, on_failure)
+        self.id: str = new_key()
+        self._context, self._connection = context, check_given(connection)
+        self._input = None if given is None else json_value({"input": given})["input"]
+        self._deadline = instant_of(deadline)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            await self.write(self.graph())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.write_in(self.graph())
+
+    async def write(self, graph: Graph, **columns: Any) -> None:
+        """Write a graph with the jobs of the steps that wait for nothing. Raises ``WorkflowInvalid``."""
+        first, jobs = self._first(graph)
+        if self._connection is not None:
+            made = await self._context.insert(self._connection, {}, jobs) if jobs else []
+            rows = self._rows(graph, first, [job.id for job in made], columns)
+            await self._context.insert(self._connection, rows)
+            return
+
+        async def work(tx: ExtensionTransaction) -> None:
+            made = await tx.enqueue(jobs) if jobs else []
+            for table, rows in self._rows(graph, first, [job.id for job in made], columns).items():
+                await tx.insert(table, rows)
+
+        await self._context.transact(work)
+
+    def write_in(self, graph: Graph) -> None:
+        """Write a graph as ``write`` does, on a caller's blocking connection."""
+        first, jobs = self._first(graph)
+        made = self._context.insert_in(self._connection, {}, jobs) if jobs else []
+        self._context.insert_in(self._connection, self._rows(graph, first, [job.id for job in made], {}))
+
+    def _first(self, graph: Graph) -> tuple[list[str], list[KeyedJob]]:
+        """Check the steps; return those that can begin at once, by name, and their jobs."""
+        backends = self._context.backends
+        for step in graph.steps:
+            self._check(step, backends.get(step.backend))
+        if self._input is not None and not any(
+            takes_input(step, self._input, backends[step.backend]) for step in graph.steps
+        ):
+            problem = "it is given an `input`, and no step takes one; leave it out, or refer to it"
+            raise WorkflowInvalid(workflow=self.name, step="", problem=problem)
+        begun = [step for step in graph.steps if not step.after and step.for_each is None]
+        return [step.name for step in begun], [self._job(step, backends[step.backend]) for step in begun]
+
+    def _check(self, step: Step, backend: LoadedBackend | None) -> None:
+        calls = [step] if step.undo is None else [step, step.undo]
+        for call in calls:
+            loaded = backend if call is step else self._context.backends.get(call.backend)
+            if loaded is None:
+                problem = str(UnknownBackend(backend=call.backend, known=tuple(self._context.backends)))
+                raise WorkflowInvalid(workflow=self.name, step=step.name, problem=problem)
+            if not loaded.contract.has(call.path):
+                known = ", ".join(loaded.contract.near(call.path)[:10])
+                problem = f"backend {call.backend!r} has no operation {call.path!r:.80}; it has {known}"
+                raise WorkflowInvalid(workflow=self.name, step=step.name, problem=problem)
+
+    def _job(self, step: Step, backend: LoadedBackend) -> KeyedJob:
+        try:
+            job = step_job(step, {}, self._input, backend)
+        except PointerUnmatched as error:
+            raise WorkflowInvalid(workflow=self.name, step=step.name, problem=str(error)) from None
+        except Sp00kyError as error:
+            error.add_note(f"it is of the step {step.name!r}")
+            raise
+        return KeyedJob(job=job, key=step_key(self.id, step.name, 1), prefix=PREFIX)
+
+    def _rows(
+        self, graph: Graph, first: Sequence[str], job_ids: Sequence[str], columns: Mapping[str, Any]
+    ) -> dict[Table, list[Row]]:
+        ids = dict(zip(first, job_ids, strict=True))
+        workflow = {
+            "id": self.id,
+            "name": self.name,
+            "definition": graph.text,
+            "input": None if self._input is None else encode(self._input).decode(),
+            "deadline": self._deadline,
+            **columns,
+        }
+        steps = [
+            {
+                "workflow_id": self.id,
+                "name": step.name,
+                "job_id": ids.get(step.name),
+                "status": "pending" if step.name in ids else "waiting",
+                "waits_for": len(step.after),
+                "definition": step.text,
+            }
+            for step in graph.steps
+        ]
+        return {WORKFLOWS: [workflow], STEPS: steps}
+
+
+def instant_of(deadline: Deadline) -> datetime | None:
+    """Return when a deadline is."""
+    if isinstance(deadline, int | float):
+        deadline = timedelta(seconds=deadline)
+    return datetime.now(UTC) + deadline if isinstance(deadline, timedelta) else deadline
+
+
+class Workflows:
+    """What ``outbox.extension(Workflows)`` gives."""
+
+    def __init__(self, context: ExtensionContext) -> None:
+        self._context = context
+
+    def create(
+        self,
+        name: str,
+        input: Any = None,  # noqa: A002  # as rows and files have it
+        *,
+        connection: CallerConnection = Transaction.OWN,
+        deadline: Deadline = None,
+        on_failure: OnFailure | str = OnFailure.HALT,
+    ) -> NewWorkflow:
+        """Make a workflow: ``async with workflows.create("checkout") as w: a = w.step(...)``.
+
+        At the end of the block it is written, with the jobs of the steps that wait for nothing. With a
+        ``connection`` it is there when its transaction commits; a blocking one's is a plain ``with``.
+
+        Args:
+            name: What it is called; many may have one name.
+            input: What its steps are given.
+            connection: Yours, as of ``Outbox.run``.
+            deadline: When it has to have ended, else it fails and its jobs are killed.
+            on_failure: ``halt``, or ``continue-independent``: steps that don't depend on a failed one go on.
+
+        Raises:
+            WorkflowInvalid: It can't be, with the step's name; nothing is written.
+        """
+        options: Any = {"connection": connection, "deadline": deadline, "on_failure": on_failure}
+        return NewWorkflow(self._context, name, input, **options)
+
+    async def get(self, workflow_id: str) -> WorkflowRecord:
+        """Return a workflow with its steps. Raises ``UnknownWorkflow``."""
+
+        async def work(tx: ExtensionTransaction) -> WorkflowRecord:
+            row = await found(tx, workflow_id)
+            steps = await tx.select(STEPS, [Is("workflow_id", "=", workflow_id)], order=("name",))
+            return workflow_record(row, tuple(map(step_record, steps)))
+
+        return await self._context.read(work)
+
+    async def list(
+        self,
+        *,
+        name: str | None = None,
+        status: WorkflowStatus | str | None = None,
+        limit: int = 50,
+        after: str | None = None,
+    ) -> Sequence[WorkflowRecord]:
+        """List workflows without their steps, newest first; ``after`` is the id of the last one before."""
+        asked = {"name": name, "status": status and WorkflowStatus(status).value}
+        where: list[Where] = [Is(column, "=", value) for column, value in asked.items() if value]
+        where += [Is("id", "<", after)] if after else []
+
+        async def work(tx: ExtensionTransaction) -> Sequence[WorkflowRecord]:
+            options: Any = {"order": ("-created_at", "-id"), "limit": limit, "columns": WITHOUT_DEFINITION}
+            return [workflow_record(row) for row in await tx.select(WORKFLOWS, where, **options)]
+
+        return await self._context.read(work)
+
+    async def watch(self, workflow_id: str) -> AsyncGenerator[WorkflowRecord]:
+        """Yield a workflow each time that it has changed, at last as it ended. Raises ``UnknownWorkflow``."""
+        last = None
+        while last is None or not last.has_ended:
+            if (now := await self.get(workflow_id)) != last:
+                yield now
+            last = now
+            if not last.has_ended:
+                await asyncio.sleep(WATCHED)
+
+    async def wait(self, workflow_id: str, *, timeout: float | None = None) -> WorkflowRecord:  # noqa: ASYNC109
+        """Return a workflow once it has ended. Raises ``TimeoutError``, ``UnknownWorkflow``."""
+        async with asyncio.timeout(timeout):
+            return [state async for state in self.watch(workflow_id)][-1]
+
+    async def kill(self, workflow_id: str, *, reason: str | None = None) -> WorkflowRecord:
+        """Kill what a running workflow has pending; nothing is undone.
+
+        Raises:
+            UnknownWorkflow: There is none.
+            WorkflowStopped: It has ended.
+        """
+        await self._context.audit("kill workflow", {"id": workflow_id, "reason": reason})
+        await kill(self._context, workflow_id, reason or "the workflow was killed")
+        return await self.get(workflow_id)
+
+    async def retry(self, workflow_id: str, from_step: str | None = None) -> WorkflowRecord:
+        """Have a workflow that didn't succeed go on: what failed, and what wasn't done, is done again.
+
+        Args:
+            workflow_id: Its id.
+            from_step: This step is done again too, and all that depends on it; for one that succeeded.
+
+        Raises:
+            UnknownWorkflow: There is none, or no such step.
+            WorkflowStopped: It still runs, or succeeded and no step is named.
+        """
+        await self._context.audit("retry workflow", {"id": workflow_id, "from": from_step})
+        await retry(self._context, workflow_id, from_step)
+        return await self.get(workflow_id)
+
+    async def rerun(self, workflow_id: str) -> WorkflowRecord:
+        """Make a new workflow of the same steps and input. Raises ``UnknownWorkflow``."""
+
+        async def work(tx: ExtensionTransaction) -> Row:
+            return await found(tx, workflow_id, columns=None)
+
+        row = await self._context.read(work)
+        old = workflow_record(row)
+        new = NewWorkflow(self._context, old.name, old.input)
+        await new.write(read_graph(row["definition"]))
+        return await self.get(new.id)
+
+    def batch(self, name: str, *, on_done: Undo | None = None, on_failed: Undo | None = None) -> Batch:
+        """Return a batch of jobs by its name: ``async with workflows.batch("import-7", ...) as batch:``.
+
+        Args:
+            name: Its name, which no other batch has.
+            on_done: A backend, a path and a payload; or a function and its arguments: the job that is made
+                once when all jobs of the batch have ended, and it is closed.
+            on_failed: The same, in its place where some have failed.
+        """
+        return Batch(self._context, name, on_done, on_failed)
+
+    @property
+    def batches(self) -> Batches:
+        """The batches that there are."""
+        return Batches(self._context)
+
+
+async def found(
+    tx: ExtensionTransaction, workflow_id: str, columns: Sequence[str] | None = WITHOUT_DEFINITION
+) -> Row:
+    """Return a workflow's row. Raises ``UnknownWorkflow``."""
+    for row in await tx.select(WORKFLOWS, [Is("id", "=", workflow_id)], columns=columns):
+        return row
+    raise UnknownWorkflow(f"there is no workflow {workflow_id!r:.80}; `sp00ky workflows list` has them")

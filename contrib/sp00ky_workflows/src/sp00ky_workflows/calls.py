@@ -1,0 +1,119 @@
+"""Turn calls into jobs: their options from JSON and back, results put into their payloads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from sp00ky_core import BackendConfig, Contract, NewJob
+from sp00ky_core.encoding.json_bytes import json_value
+from sp00ky_core.errors import PayloadInvalid
+from sp00ky_workflows.model.graph import Call, Step
+from sp00ky_workflows.model.pointers import INPUT, ITEM, resolved, sources
+
+__all__ = ["LoadedBackend", "call_of", "job_of", "step_job", "takes_input"]
+
+
+class LoadedBackend(Protocol):
+    """A backend, as ``ExtensionContext.backends`` has it."""
+
+    @property
+    def config(self) -> BackendConfig:
+        """As sp00ky.yml has it."""
+
+    @property
+    def contract(self) -> Contract:
+        """Its operations."""
+
+
+def call_of(backend: str, path: str, payload: Any = None, options: Mapping[str, Any] | None = None) -> Call:
+    """Return a call as JSON has it. Raises ``OptionInvalid``, ``PayloadNotJson``, ``TypeError``."""
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    NewJob(path=path, **given)  # it checks the options
+    written = {name: _written(value) for name, value in given.items()}
+    plain = {} if payload is None else json_value(payload)
+    return Call(backend=backend, path=path, payload=plain, options=written)
+
+
+def _written(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _read(name: str, value: Any) -> Any:
+    if name == "delay":
+        return timedelta(seconds=value)
+    return datetime.fromisoformat(value) if name in {"run_at", "expires_at"} else value
+
+
+def job_of(
+    call: Call, values: Mapping[str, Any], extras: Mapping[str, Any], backend: LoadedBackend
+) -> NewJob:
+    """Return the job of a call.
+
+    Args:
+        call: It may have references.
+        values: What they are to.
+        extras: What is put into the payload beside, as far as its contract takes it.
+        backend: The call's.
+
+    Raises:
+        PointerUnmatched: A reference leads to nothing.
+        PayloadInvalid: The payload breaks the contract.
+    """
+    payload = resolved(call.payload, values)
+    extras = {name: value for name, value in extras.items() if name not in payload}
+    payload |= dict(_taken(backend.contract, call.backend, call.path, payload, extras))
+    options = {name: _read(name, value) for name, value in call.options.items()}
+    return NewJob(backend=call.backend, path=call.path, payload=payload, **options)
+
+
+def _taken(
+    contract: Contract, backend: str, path: str, payload: Mapping[str, Any], extras: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    if not contract.has(path):
+        return  # enqueued, it is refused with the reason
+    if not contract.violations(path, {**payload, **extras}):
+        yield from extras.items()
+        return
+    if violations := contract.violations(path, payload):
+        raise PayloadInvalid(backend=backend, path=path, violations=tuple(violations))
+    for name, value in extras.items():
+        if not contract.violations(path, {**payload, name: value}):
+            yield name, value
+
+
+def step_job(
+    step: Step, results: Mapping[str, Any], given: Any, backend: LoadedBackend, *, beside: bool = True
+) -> NewJob:
+    """Return the job of a step.
+
+    Args:
+        step: The step.
+        results: Of the steps that it needs.
+        given: The workflow's input.
+        backend: The step's.
+        beside: Put the results into the payload as ``steps`` too.
+
+    Raises:
+        PointerUnmatched: A reference leads to nothing.
+        PayloadInvalid: The payload breaks the contract.
+    """
+    values = {INPUT: given, **results} | ({ITEM: step.item} if step.of else {})
+    extras: dict[str, Any] = {"steps": dict(results)} if results and beside else {}
+    extras |= {} if given is None else {"input": given}
+    extras |= {"row": step.item} if step.of else {}
+    return job_of(step, values, extras, backend)
+
+
+def takes_input(step: Step, given: Any, backend: LoadedBackend) -> bool:
+    """Tell whether a workflow's input gets into a step's payload."""
+    undoing = () if step.undo is None else sources(step.undo.payload)
+    if INPUT in {*sources(step.payload), *undoing} or (step.for_each or "").partition("/")[0] == INPUT:
+        return True
+    contract = backend.contract
+    before = {*map(str, contract.violations(step.path, step.payload))}
+    after = contract.violations(step.path, {**step.payload, "input": given})
+    return "input" not in step.payload and before.issuperset(map(str, after))

@@ -1,0 +1,93 @@
+"""Find by indexes what nobody has heard of: a runner may end between a job's end and what follows from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from sp00ky_core.ports import ExtensionTransaction, Is, Row, Table
+from sp00ky_workflows.api.records import ENDED
+from sp00ky_workflows.service.begin import READY
+from sp00ky_workflows.service.finish import without_open_steps
+from sp00ky_workflows.tables import BATCHES, MEMBERS, STEPS, WORKFLOWS
+
+__all__ = ["Missed", "Sweep"]
+
+PAGE, FAILED_PAGE, RUNNING_PAGE = 500, 50, 100
+"""Rows that one search reads of each kind."""
+
+
+@attrs.frozen(kw_only=True)
+class Missed:
+    """What one search has found.
+
+    Attributes:
+        steps: Jobs of steps that are pending, and a few of failed ones: they may have been retried.
+        stopped: Jobs of steps that are pending in a workflow that was killed, or is late.
+        members: Jobs of batches.
+        ending: Workflows without an open step.
+        late: Workflows whose deadline is over.
+        ready: Steps can begin.
+        running: There are workflows that run, or open batches.
+    """
+
+    steps: list[str]
+    stopped: list[str]
+    members: list[str]
+    ending: set[str]
+    late: list[Row]
+    ready: bool
+    running: bool
+
+
+class Sweep:
+    """Pages through what is open, from the first again after the last."""
+
+    def __init__(self) -> None:
+        self._reached: dict[str, Any] = {}
+
+    async def search(self, tx: ExtensionTransaction) -> Missed:
+        """Read the next page of everything."""
+        pending = await self._page(tx, "pending", STEPS, PAGE, "job_id", "workflow_id")
+        failed = await self._page(tx, "failed", STEPS, FAILED_PAGE, "job_id")
+        running = await self._page(tx, "running", WORKFLOWS, RUNNING_PAGE, "created_at", "id")
+        late = [Is("status", "=", "running"), Is("deadline", "<=", tx.now)]
+        late_ones = await tx.select(WORKFLOWS, late, limit=RUNNING_PAGE, columns=("id", "failed_step"))
+        members = await self._members(tx)
+        return Missed(
+            steps=[row["job_id"] for row in (*pending, *failed)],
+            stopped=await _stopped(tx, pending, {row["id"] for row in late_ones}),
+            members=members,
+            ending=await without_open_steps(tx, [row["id"] for row in running]),
+            late=late_ones,
+            ready=bool(await tx.select(STEPS, READY, limit=1, columns=("name",))),
+            running=bool(running or members),
+        )
+
+    async def _page(
+        self, tx: ExtensionTransaction, status: str, table: Table, limit: int, *columns: str, **where: Any
+    ) -> list[Row]:
+        by, reached = columns[0], "-".join([status, *where.values()])
+        met = [Is("status", "=", status), *(Is(name, "=", value) for name, value in where.items())]
+        if reached in self._reached:
+            met.append(Is(by, ">", self._reached.pop(reached)))
+        rows = await tx.select(table, met, order=(by,), limit=limit, columns=columns)
+        if len(rows) == limit:
+            self._reached[reached] = rows[-1][by]
+        return rows
+
+    async def _members(self, tx: ExtensionTransaction) -> list[str]:
+        job_ids = list[str]()
+        open_ones = await tx.select(BATCHES, [Is("closed", "<", ENDED)], limit=RUNNING_PAGE, columns=("id",))
+        for batch in open_ones:
+            rows = await self._page(tx, "pending", MEMBERS, PAGE, "job_id", batch_id=batch["id"])
+            job_ids += [row["job_id"] for row in rows]
+        return job_ids
+
+
+async def _stopped(tx: ExtensionTransaction, pending: list[Row], late: set[str]) -> list[str]:
+    where = [Is("id", "in", tuple({row["workflow_id"] for row in pending})), Is("status", "=", "running")]
+    rows = await tx.select(WORKFLOWS, where, columns=("id",)) if pending else []
+    run = {row["id"] for row in rows} - late
+    return [row["job_id"] for row in pending if row["workflow_id"] not in run]

@@ -14,8 +14,11 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+import attrs
 import uvloop
 
+from benchmarks import pace
+from benchmarks.beforehand import absent, remarks
 from benchmarks.catalogue import BENCHMARKS, ON_KIT, ON_POSTGRES, ON_SURREAL, ONCE, QUICK
 from benchmarks.on_postgres.server import running
 from benchmarks.peers.environment import CACHE
@@ -58,6 +61,7 @@ def _measure(names: Sequence[str], results: Results, chosen: argparse.Namespace,
             minutes=chosen.minutes,
             only=frozenset(chosen.only),
         )
+        setting = attrs.evolve(setting, without=frozenset(uvloop.run(_said_beforehand(setting))))
         about = uvloop.run(machine(setting, surreal=any(name in ON_SURREAL for name in names)))
         about["size"] = _size(chosen)
         results.begin(about, resume=resume)
@@ -67,6 +71,16 @@ def _measure(names: Sequence[str], results: Results, chosen: argparse.Namespace,
                     results.keep(name, number, _run(name, number, setting))
 
 
+async def _said_beforehand(setting: Setting) -> list[str]:
+    """Say what spoils the run; return the names of those that can't take part in it."""
+    async for remark in remarks(setting.server):
+        print(f"beware: {remark}", file=sys.stderr, flush=True)
+    missing = dict(absent(setting.programs(PROGRAMS))) if setting.server else {}
+    for name, reason in missing.items():
+        print(f"{name} is left out: {reason}", file=sys.stderr, flush=True)
+    return [*missing]
+
+
 def _size(chosen: argparse.Namespace) -> str:
     size = "short: the numbers say nothing" if chosen.short else f"full, {chosen.minutes:g} minutes of churn"
     return size + (f"; only {', '.join(chosen.only)}" if chosen.only else "")
@@ -74,10 +88,14 @@ def _size(chosen: argparse.Namespace) -> str:
 
 def _run(name: str, number: int, setting: Setting) -> Section:
     start = time.monotonic()
+    pace.look()
     section: Section = uvloop.run(BENCHMARKS[name](setting))
+    pace.look()
+    section = attrs.evolve(section, moved=pace.moved(pace.taken()))
     print(f"{name}, round {number}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     for bound in section.bounds:
-        print(f"  {bound.what}: {bound.measured:.3g}", file=sys.stderr, flush=True)
+        noise = f"the machine's own speed moved by {section.moved:.0%}"
+        print(f"  {bound.what}: {bound.measured:.3g}; {noise}", file=sys.stderr, flush=True)
     return section
 
 

@@ -12,6 +12,8 @@ from typing import Self
 
 import attrs
 
+from benchmarks import pace
+
 __all__ = ["Sample", "Stopwatch", "Contender", "in_turns", "nothing", "median_ratio", "percentile"]
 
 
@@ -82,6 +84,7 @@ async def in_turns(
     for _ in range(rounds):
         for name in random.sample(list(contenders), len(contenders)):
             await before()
+            pace.look()
             samples[name].append(await contenders[name]())
     return samples
 

@@ -24,6 +24,7 @@ class Setting:
         rounds: of each contender, within one call of a benchmark.
         minutes: of churn.
         only: the contenders to measure; empty: all.
+        without: those that can't take part.
     """
 
     server: Postgres | None = None
@@ -31,6 +32,7 @@ class Setting:
     rounds: int = 1
     minutes: float = 10.0
     only: frozenset[str] = frozenset()
+    without: frozenset[str] = frozenset()
 
     @property
     def postgres(self) -> Postgres:
@@ -45,7 +47,8 @@ class Setting:
 
     def programs(self, names: Iterable[str]) -> list[Program]:
         """Return those of the contenders that are wanted."""
-        return [PROGRAMS[name] for name in names if not self.only or name in self.only]
+        wanted = (name for name in names if not self.only or name in self.only)
+        return [PROGRAMS[name] for name in wanted if name not in self.without]
 
 
 Benchmark = Callable[[Setting], Coroutine[Any, Any, Section]]

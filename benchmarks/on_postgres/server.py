@@ -49,14 +49,17 @@ class Postgres:
 
     async def version(self) -> str:
         """The version, and the settings that matter for what is measured."""
+        names = ("fsync", "synchronous_commit", "shared_buffers")
+        settings = ", ".join([f"{name} {await self.setting(name)}" for name in names])
+        return f"{await self.setting('server_version')} ({settings})"
+
+    async def setting(self, name: str) -> str:
+        """Return one of its settings."""
         connection = await asyncpg.connect(self.url)
         try:
-            names = ("server_version", "fsync", "synchronous_commit", "shared_buffers")
-            values = [await connection.fetchval(f"SHOW {name}") for name in names]
+            return str(await connection.fetchval(f"SHOW {name}"))
         finally:
             await connection.close()
-        settings = ", ".join(f"{name} {value}" for name, value in zip(names[1:], values[1:], strict=True))
-        return f"{values[0]} ({settings})"
 
     async def postmaster(self) -> int:
         """Return the id of the parent of the server's processes; the server must run on this machine."""

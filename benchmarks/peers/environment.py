@@ -41,7 +41,7 @@ def node() -> Path:
     wanted = (SOURCES / "node" / "package.json").read_text()
     if not _is_installed(NODE, wanted):
         if not shutil.which("npm"):
-            raise RuntimeError("npm is missing, which the peers in Node.js need: use --only")
+            raise RuntimeError("npm is missing, which the peers in Node.js need")
         shutil.rmtree(NODE, ignore_errors=True)
         NODE.mkdir(parents=True)
         shutil.copy(SOURCES / "node" / "package.json", NODE)

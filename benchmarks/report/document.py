@@ -51,7 +51,9 @@ def _found(results: Results, benchmarks: Iterable[str]) -> list[Found]:
 
 def _part(found: Found) -> str:
     rounds = "1 round" if found.rounds == 1 else f"{found.rounds} rounds"
-    note = textwrap.fill(f"{found.note} {rounds}.", 118, break_long_words=False, break_on_hyphens=False)
+    moved = f"within one the machine's own speed moved by up to {found.moved:.0%}"
+    text = f"{found.note} {rounds}; {moved}."
+    note = textwrap.fill(text, 118, break_long_words=False, break_on_hyphens=False)
     return "\n\n".join([f"### {found.title}", found_table(found, LESS), note])
 
 

@@ -22,7 +22,7 @@ OF_SURREAL = ("sp00ky-store-surreal", "surrealdb", "cbor2")
 
 
 async def machine(setting: Setting, *, surreal: bool) -> dict[str, str]:
-    """Describe the machine, the servers that are measured, the versions; the peers' are installed for it."""
+    """Describe the machine, the servers that are measured, the versions."""
     about = {
         "CPU": f"{_cpu()}, {os.cpu_count()} cores, shared by client, backend and database",
         "system": f"{platform.system()} {platform.release()}",
@@ -45,13 +45,9 @@ async def machine(setting: Setting, *, surreal: bool) -> dict[str, str]:
 
 
 def _peers(setting: Setting) -> dict[str, str]:
-    """Make the peers' environments where they are missing; their versions."""
-    found = {}
-    for program in setting.programs(PROGRAMS):
-        program.command()
-        if text := program.about():
-            found[f"{program.name}'s"] = text
-    return found
+    """Return the peers' versions, by name."""
+    texts = {f"{program.name}'s": program.about() for program in setting.programs(PROGRAMS)}
+    return {name: text for name, text in texts.items() if text}
 
 
 def _commit() -> str:

@@ -45,12 +45,14 @@ class Goal:
         measured: over the rounds.
         at_least: the lower bound, if there is one.
         at_most: the upper bound, if there is one.
+        moved: by which share the machine's own speed moved within a round, at most.
     """
 
     what: str
     measured: Spread
     at_least: float | None
     at_most: float | None
+    moved: float
 
     @property
     def is_met(self) -> bool:
@@ -72,6 +74,7 @@ class Found:
         rounds: how many there are.
         rows: by name, then by column; text is the last round's.
         goals: those that it measures.
+        moved: as of a goal.
     """
 
     name: str
@@ -80,6 +83,7 @@ class Found:
     rounds: int
     rows: Mapping[str, Mapping[str, Spread | str]]
     goals: list[Goal]
+    moved: float
 
 
 class Results:
@@ -125,9 +129,16 @@ def merged(name: str, rounds: list[dict[str, Any]]) -> Found:
     """Join the rounds of a benchmark, as they are written."""
     last = rounds[-1]
     rows = {row[""]: _joined([_row(round_, row[""]) for round_ in rounds]) for row in last["rows"]}
-    goals = [_goal([_bound(round_, bound["what"]) for round_ in rounds]) for bound in last["bounds"]]
+    moved = max(round_.get("moved", 0.0) for round_ in rounds)
+    goals = [_goal([_bound(round_, bound["what"]) for round_ in rounds], moved) for bound in last["bounds"]]
     return Found(
-        name=name, title=last["title"], note=last["note"], rounds=len(rounds), rows=rows, goals=goals
+        name=name,
+        title=last["title"],
+        note=last["note"],
+        rounds=len(rounds),
+        rows=rows,
+        goals=goals,
+        moved=moved,
     )
 
 
@@ -148,13 +159,14 @@ def _joined(rows: list[dict[str, Any]]) -> dict[str, Spread | str]:
     return joined
 
 
-def _goal(bounds: list[dict[str, Any] | None]) -> Goal:
+def _goal(bounds: list[dict[str, Any] | None], moved: float) -> Goal:
     there = [bound for bound in bounds if bound is not None]
     return Goal(
         what=there[-1]["what"],
         measured=Spread.of([bound["measured"] for bound in there]),
         at_least=there[-1]["at_least"],
         at_most=there[-1]["at_most"],
+        moved=moved,
     )
 
 

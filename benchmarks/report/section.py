@@ -53,6 +53,7 @@ class Section:
         bounds: the goals that it measures.
         note: what was done.
         rounds: every single measurement, kept beside the report.
+        moved: by which share the machine's own speed moved meanwhile.
     """
 
     title: str
@@ -60,6 +61,7 @@ class Section:
     bounds: Sequence[Bound] = ()
     note: str = ""
     rounds: Any = None
+    moved: float = 0.0
 
 
 def rate_rows(samples: Mapping[str, list[Sample]], reference: str | None = None) -> list[Row]:

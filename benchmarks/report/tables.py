@@ -11,7 +11,7 @@ __all__ = ["goals_table", "found_table", "machine_table", "shown", "table"]
 
 def goals_table(goals: Sequence[Goal]) -> str:
     """Write each goal with its median, its limits and whether it is met."""
-    header = ["goal", "wanted", "median", "min", "max", "met"]
+    header = ["goal", "wanted", "median", "min", "max", "met", "machine moved by"]
     return table(header, [_goal_cells(goal) for goal in goals])
 
 
@@ -19,8 +19,9 @@ def _goal_cells(goal: Goal) -> list[str]:
     spread = goal.measured
     numbers = [shown(number) for number in (spread.median, spread.least, spread.most)]
     if goal.at_least is None and goal.at_most is None:
-        return [goal.what, "reported", *numbers, ""]
-    return [goal.what, _wanted(goal), *numbers, "yes" if goal.is_met else "**no**"]
+        return [goal.what, "reported", *numbers, "", f"{goal.moved:.0%}"]
+    met = "yes" if goal.is_met else "**no**"
+    return [goal.what, _wanted(goal), *numbers, met, f"{goal.moved:.0%}"]
 
 
 def _wanted(goal: Goal) -> str:

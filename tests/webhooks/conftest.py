@@ -49,7 +49,7 @@ def mariadb_server() -> Iterator[MariadbServer]:
         server.kill()
 
 
-def _postgres(request: pytest.FixtureRequest) -> str:
+def new_postgres_database(request: pytest.FixtureRequest) -> str:
     server, name = request.getfixturevalue("postgres_server"), f"hooks_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -67,7 +67,7 @@ def _mariadb(request: pytest.FixtureRequest) -> str:
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A store's URL, of each kind."""
     if request.param == "postgres":
-        return _postgres(request)
+        return new_postgres_database(request)
     if request.param == "mariadb":
         return _mariadb(request)
     if request.param == "surreal":

@@ -172,8 +172,9 @@ class PostgresSession(SqlSession):
         """Insert rows whose key no row of the table has, on any connection; nothing is read."""
         if rows:
             text, encoders = self._insertion(table, tuple(rows[0]))
+            text += f" ON CONFLICT ({self._list(table.key)}) DO NOTHING RETURNING 1"  # some drivers want rows
             for parameters in encoded(rows, encoders):
-                await self.fetch(f"{text} ON CONFLICT ({self._list(table.key)}) DO NOTHING", *parameters)
+                await self.fetch(text, *parameters)
 
     def _setting(self, table: Table, column: str, number: int) -> str:
         if column != "updated_at" or not is_jobs(table):

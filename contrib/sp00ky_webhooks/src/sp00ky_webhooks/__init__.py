@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # each command looks for plugins, and few need this one
     from sp00ky_webhooks.api import Changes, Endpoints, Webhooks
     from sp00ky_webhooks.model import Endpoint, EndpointNotFound, EndpointSecret, Event, Target
     from sp00ky_webhooks.signatures import Sealed
+    from sp00ky_webhooks.sync import SyncWebhooks
 
 __all__ = [
     "AddressRefused",
@@ -20,11 +21,12 @@ __all__ = [
     "Endpoints",
     "Event",
     "Sealed",
+    "SyncWebhooks",
     "Target",
     "Webhooks",
 ]
 
 _API = dict.fromkeys(("Changes", "Endpoints", "Webhooks"), "api")
 _MODEL = dict.fromkeys(("Endpoint", "EndpointNotFound", "EndpointSecret", "Event", "Target"), "model")
-_OTHERS = {"AddressRefused": "addresses", "Sealed": "signatures"}
+_OTHERS = {"AddressRefused": "addresses", "Sealed": "signatures", "SyncWebhooks": "sync"}
 __getattr__: Callable[[str], Any] = deferred_names(__name__, **_API, **_MODEL, **_OTHERS)

@@ -21,6 +21,7 @@ from sp00ky_core.ports import (
     JobQuery,
     KeyedJob,
     Row,
+    Table,
 )
 from sp00ky_webhooks import schemas
 from sp00ky_webhooks.addresses import AddressRefused, literal_of, place_of, resolved
@@ -345,17 +346,30 @@ class Webhooks:
         Raises:
             OptionInvalid: The topic or the payload isn't what is declared: nothing is written.
         """
-        event = self._event(topic, payload, assigned_to, event_id, checked=checked)
+        event = self.event(topic, payload, assigned_to=assigned_to, event_id=event_id, checked=checked)
         if connection is None:
             return await self.context.transact(lambda tx: self._published(tx, event, payload, to))
-        found = await self.context.read(lambda tx: self._wanting(tx, event, payload, to))
-        made = self._deliveries(event, payload, found, datetime.now(UTC))
-        rows = {EVENTS: [_event_row(event, datetime.now(UTC))]}
-        return _with(event, await self.context.insert(connection, rows, made))
+        rows, jobs = await self.planned(event, payload, to)
+        return with_deliveries(event, await self.context.insert(connection, rows, jobs))
 
-    def _event(
-        self, topic: str, payload: Any, assigned_to: str | None, event_id: str | None, *, checked: bool
+    async def planned(
+        self, event: Event, payload: Mapping[str, Any], to: Sequence[str] | None
+    ) -> tuple[Mapping[Table, Sequence[Row]], Sequence[KeyedJob]]:
+        """Return the rows and the jobs of an event, for a caller's transaction."""
+        found = await self.context.read(lambda tx: self._wanting(tx, event, payload, to))
+        now = datetime.now(UTC)
+        return {EVENTS: [_event_row(event, now)]}, self._deliveries(event, payload, found, now)
+
+    def event(
+        self,
+        topic: str,
+        payload: Any,
+        *,
+        assigned_to: str | None = None,
+        event_id: str | None = None,
+        checked: bool = True,
     ) -> Event:
+        """Return an event that may be published. Raises ``OptionInvalid``."""
         declared = self.options.topics
         text = checked_topic(topic, declared if checked else ())
         if not isinstance(payload, Mapping):
@@ -370,7 +384,7 @@ class Webhooks:
     ) -> Event:
         found = await self._wanting(tx, event, payload, to)
         await tx.insert_once(EVENTS, _event_row(event, tx.now))
-        return _with(event, await tx.enqueue(self._deliveries(event, payload, found, tx.now)))
+        return with_deliveries(event, await tx.enqueue(self._deliveries(event, payload, found, tx.now)))
 
     async def _wanting(
         self, tx: ExtensionTransaction, event: Event, payload: Mapping[str, Any], to: Sequence[str] | None
@@ -558,7 +572,8 @@ def _event_row(event: Event, now: datetime) -> Row:
     return {"id": event.id, "topic": event.topic, "assigned_to": event.assigned_to, "created_at": now}
 
 
-def _with(event: Event, jobs: Sequence[Job]) -> Event:
+def with_deliveries(event: Event, jobs: Sequence[Job]) -> Event:
+    """Return an event with the ids of its jobs."""
     return attrs.evolve(event, deliveries=tuple(job.id for job in jobs))
 
 

@@ -37,6 +37,17 @@ async def test_what_is_missing_is_found_and_added(store: SqliteStore, connection
     assert await store.get(job.id) == job
 
 
+async def test_an_empty_file_is_one_finding(options: StoreOptions) -> None:
+    store = SqliteStore(options)
+    await store.open()
+    (finding,) = await store.check()
+    assert finding.stops_jobs
+    assert finding.problem.startswith("the tables are missing: job, sp00ky_runner, ")
+    await store.migrate()
+    assert await store.check() == []
+    await store.close()
+
+
 async def test_a_table_of_somebody_elses_is_left_alone(options: StoreOptions, connection: Any) -> None:
     connection.execute("CREATE TABLE job (title TEXT, salary INTEGER)")
     store = SqliteStore(options)

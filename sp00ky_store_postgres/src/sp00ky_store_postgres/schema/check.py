@@ -55,12 +55,12 @@ async def check(
         findings, may_read = await _privileges(connection, tables)
         others = [_settings(connection)]
         if may_read:
-            others.append(_migrations(connection, tables))
+            session = PostgresSession(tables, connection.fetch)
+            of_extensions = missing(await plan(session, extensions, options.location))
+            others.append(_migrations(connection, tables, of_extensions))
             for table in tables.all:
                 others += await TableCheck(connection, tables, table, tables.name(table)).parts()
             others.append(_forsaken_tables(connection, tables))
-            session = PostgresSession(tables, connection.fetch)
-            findings += missing(await plan(session, extensions, options.location))
         if options.notify and executor.is_open:
             others.append(_notifications(connection, executor))
         for some in others:
@@ -132,7 +132,9 @@ def _lacking_right(row: Any, tables: Tables) -> Finding:
 # Tables.
 
 
-async def _migrations(connection: Any, tables: Tables) -> AsyncIterator[Finding]:
+async def _migrations(
+    connection: Any, tables: Tables, of_extensions: Sequence[Finding]
+) -> AsyncIterator[Finding]:
     """Find what the migrations have still to make; one finding where there are no tables yet."""
     try:
         steps = await migrate.pending(connection, tables)
@@ -150,7 +152,7 @@ async def _migrations(connection: Any, tables: Tables) -> AsyncIterator[Finding]
         for step in steps
         if step.creates_table or step.table not in (incomplete if step.is_record else created)
     }
-    for finding in lacking.values():
+    for finding in (*lacking.values(), *of_extensions):
         yield finding
 
 

@@ -42,6 +42,9 @@ async def findings(
     wanted, added = list(tables), {table.name: table for table in extensions}
     names = [*OWN_TABLES, *added, *(table.table for table in wanted)]
     layouts = await read_layout(connection, names)
+    if not any(layouts[name].exists for name in names):
+        problem = f"the tables are missing: {', '.join(names)}"
+        return [Finding.stopping("database", problem, "no job can be enqueued or delivered", _MIGRATE)]
     ready = [
         table for table in wanted if layouts[table.table].is_job_table and layouts[table.table].is_migrated
     ]

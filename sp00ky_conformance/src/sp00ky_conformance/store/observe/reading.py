@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import timedelta
 from itertools import cycle
 
@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from sp00ky_conformance.store.harness import API, MAIL, RUNNER, StoreHarness, failure, moment, new_job, silent
-from sp00ky_core.errors import JobNotFound, StoreClosed
+from sp00ky_core.errors import JobNotFound, SchemaError, StoreClosed
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import LONGEST_LISTED, JobQuery, Store, StoreOptions
@@ -178,6 +178,17 @@ class LifeConformance(StoreHarness):
 
     async def test_a_migrated_store_has_no_findings(self, store: Store) -> None:
         assert await store.check() == []
+
+    async def test_that_nothing_is_migrated_is_one_finding(self, options: StoreOptions) -> None:
+        store = self.make_store(options)
+        await store.open()
+        try:
+            with suppress(SchemaError):  # the database itself may be missing
+                found = await store.check()
+                assert len(found) <= 1  # or there is nothing that could be missing
+                assert all(finding.stops_jobs and "sp00ky migrate" in finding.fix for finding in found)
+        finally:
+            await store.close()
 
     async def test_open_and_close_may_be_repeated(self, options: StoreOptions) -> None:
         store = self.make_store(options)

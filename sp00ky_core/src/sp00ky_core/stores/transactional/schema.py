@@ -303,16 +303,20 @@ async def check(session: Session, tables: Sequence[Table], location: str) -> lis
 
 
 def findings(steps: Sequence[MigrationStep]) -> list[Finding]:
-    """Say what a plan's steps mean as long as they aren't made."""
-    return [
+    """Say what a plan's steps mean as long as they aren't made; in one line which tables are missing."""
+    fix, created = "run: sp00ky migrate", [step.table for step in steps if step.creates_table]
+    those = f"tables are missing: {', '.join(created)}" if len(created) > 1 else "table is missing"
+    absent = [Finding.stopping(name, f"the {those}", NO_TABLE, fix) for name in created[:1]]
+    others = (step for step in steps if step.table not in created)
+    return absent + [
         Finding(
             stops_jobs=step.stops_jobs,
             subject=step.table,
             problem=step.why,
             consequence=step.without,
-            fix="run: sp00ky migrate",
+            fix=fix,
         )
-        for step in steps
+        for step in others
     ]
 
 

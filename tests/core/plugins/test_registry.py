@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sp00ky_core import PluginLoadError, Plugins, load_plugins
+from sp00ky_core.errors import AdapterMistake
 from sp00ky_core.ports import StoreOptions
 
 Install = Callable[..., None]
@@ -165,6 +166,33 @@ def test_a_store_that_can_not_be_made_names_its_distribution(
     install("ghost-store", f"{imports}{store}{hook}")
     with pytest.raises(PluginLoadError, match=f"plugin of ghost-store: the store for ghost:// .*{problem}"):
         load().made_store(StoreOptions(url="ghost://", tables=()))
+
+
+async def test_a_call_of_a_store_that_is_not_async_is_its_author_s_mistake(
+    install: Install, load: Callable[[], Plugins]
+) -> None:
+    source = """
+    from sp00ky_core.stores.memory import MemoryStore
+
+    class Store(MemoryStore):
+        def claim(self, slots_by_backend, runner_id):
+            return []
+
+        def beat(self, runner_id):
+            return super().beat(runner_id)
+
+    @hookimpl
+    def sp00ky_register_stores():
+        return {"ghost": Store}
+    """
+    install("ghost-store", source)
+    store = load().made_store(StoreOptions(url="ghost://", tables=()))
+    await store.open()
+    said = r"a mistake of ghost-store: Store.claim\(\) isn't `async`; expected: .*; tell the authors of"
+    with pytest.raises(AdapterMistake, match=said):
+        await store.claim({}, "r")
+    await store.beat("r")
+    await store.close()
 
 
 OTHERS = {

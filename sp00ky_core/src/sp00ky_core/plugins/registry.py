@@ -7,7 +7,8 @@ import logging
 import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import wraps
 from importlib.metadata import Distribution, EntryPoint, entry_points, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,7 +20,7 @@ from sp00ky_core.config import Config
 from sp00ky_core.config import load_config as read_config
 from sp00ky_core.config.keys import FOREIGN, written_keys
 from sp00ky_core.error_texts import EXTENSIONS
-from sp00ky_core.errors import AdapterMissing, PluginLoadError, PluginsCollide, Sp00kyError
+from sp00ky_core.errors import AdapterMissing, AdapterMistake, PluginLoadError, PluginsCollide, Sp00kyError
 from sp00ky_core.job.retry import STRATEGIES, Strategy
 from sp00ky_core.plugins import defaults, hookspecs
 from sp00ky_core.plugins.defaults import BUILT_IN
@@ -226,10 +227,14 @@ class Plugins:
         factory, distribution = self.store(scheme), self._known["stores"][scheme][1]
         with _blaming(distribution, f"the store for {scheme}:// can't be made of StoreOptions"):
             store = factory(options)
-        calls = (name for name, call in vars(Store).items() if inspect.isfunction(call) and name[0] != "_")
+        calls = [name for name, call in vars(Store).items() if inspect.isfunction(call) and name[0] != "_"]
         if lacking := [name for name in calls if not hasattr(store, name)]:
             problem = f"the store for {scheme}:// lacks {', '.join(lacking)}; see sp00ky_core.ports.Store"
             raise PluginLoadError(distribution=distribution, problem=problem)
+        for name in filter(lambda name: inspect.iscoroutinefunction(vars(Store)[name]), calls):
+            if not inspect.iscoroutinefunction(getattr(store, name)):
+                with suppress(AttributeError):  # of a class with slots
+                    setattr(store, name, _awaited(store, name, distribution))
         return store
 
     def transport(self, scheme: str) -> TransportFactory:
@@ -341,6 +346,25 @@ def _blaming(distribution: str, what: str) -> Iterator[None]:
     except Exception as error:
         problem = f"{what}: {type(error).__name__}: {_one_line(error)}"
         raise PluginLoadError(distribution=distribution, problem=problem) from error
+
+
+def _awaited(store: Store, name: str, distribution: str) -> Callable[..., Any]:
+    """Return a store's call, which may return no awaitable: then it is its author's mistake."""
+    call: Callable[..., Any] = getattr(store, name)
+
+    @wraps(call)
+    def awaited(*given: Any, **named: Any) -> Any:
+        if inspect.isawaitable(result := call(*given, **named)):
+            return result
+        raise AdapterMistake(
+            store=store.location,
+            distribution=distribution,
+            call=f"{type(store).__name__}.{name}()",
+            problem="isn't `async`",
+            expected=(inspect.getdoc(vars(Store)[name]) or "").partition("\n")[0].rstrip("."),
+        )
+
+    return awaited
 
 
 def _problems(plugin: object, hooks: Iterable[pluggy.HookCaller]) -> Iterator[str]:

@@ -10,23 +10,7 @@ from sp00ky_conformance.transport.http_suite import HttpTransportConformance
 from sp00ky_conformance.transport.peer import Arrival, CollectingPeer, Peer
 from sp00ky_conformance.transport.suite import TransportConformance
 
-__all__ = [
-    "StoreConformance",
-    "StoreHarness",
-    "REFUSED",
-    "StoreModel",
-    "store_model",
-    "TransportConformance",
-    "HttpTransportConformance",
-    "Peer",
-    "CollectingPeer",
-    "Arrival",
-    "MisbehavingBackend",
-    "FaultyStore",
-    "FaultyTransport",
-    "Fault",
-    "Faults",
-    "Scripted",
-    "Seeded",
-    "eventually",
-]
+__all__ = ["StoreConformance", "StoreHarness", "REFUSED", "StoreModel", "store_model"]
+__all__ += ["TransportConformance", "HttpTransportConformance", "Peer", "CollectingPeer", "Arrival"]
+__all__ += ["MisbehavingBackend", "FaultyStore", "FaultyTransport", "Fault", "Faults", "Scripted"]
+__all__ += ["Seeded", "eventually"]

@@ -29,19 +29,8 @@ from sp00ky_core.job.outcome import (
 from sp00ky_core.job.retry import MAX_RETRIES, STRATEGIES, RetryPolicy
 from sp00ky_core.job.state_machine import Claimed, Deferred, Event, Killed, Lost, Released, Retried
 
-__all__ = [
-    "attempt_errors",
-    "deferrals",
-    "events",
-    "instants",
-    "jobs",
-    "json_values",
-    "new_jobs",
-    "outcomes",
-    "payloads",
-    "policies",
-    "texts",
-]
+__all__ = ["attempt_errors", "deferrals", "events", "instants", "jobs", "json_values", "new_jobs"]
+__all__ += ["outcomes", "payloads", "policies", "texts"]
 
 FAILURES = (
     HTTP_STATUS,

@@ -60,88 +60,25 @@ from sp00ky_core.ports import (
     TransportFactory,
 )
 
-__all__: list[str] = [
-    # Enqueue, watch, operate
-    "Outbox",
-    "Job",
-    "NewJob",
-    "CommonJobOptions",
-    "JobOptions",
-    "JobStatus",
-    "StatusName",
-    "StrategyName",
-    "PluginStrategy",
-    "CallerConnection",
-    "AttemptError",
-    "JobQuery",
-    "JobFilter",
-    "BulkResult",
-    "RedactionResult",
-    "Payload",
-    "Refusal",
-    "JsonText",
-    "JsonObject",
-    "Statement",
-    "OperatorResult",
-    "OperatorFate",
-    "Rescheduled",
-    "Pause",
-    "ErrorGroup",
-    "RunnerRecord",
-    "RunnerState",
-    "SettingsRecord",
-    "Act",
-    "AuditEntry",
-    "BackendStats",
-    "BreakerStats",
-    "Rates",
-    "TimeoutIgnored",
-    # Configuration
-    "Config",
-    "BackendConfig",
-    "RetryConfig",
-    "BreakerConfig",
-    "RateConfig",
-    "RetentionConfig",
-    "SurrealdbConfig",
-    "Secret",
-    "find_config",
-    "load_config",
-    # Contracts
-    "Contract",
-    "Operation",
-    "load_contract",
-    # Plugins
-    "hookimpl",
-    "Plugins",
-    "PluginInfo",
-    "load_plugins",
-    "RetryPolicy",
-    "Strategy",
-    "Transition",
-    # Transports
-    "Transport",
-    "TransportEntry",
-    "TransportFactory",
-    "Attempt",
-    "Outcome",
-    "Delivered",
-    "Undelivered",
-    # Stores
-    "Store",
-    "Statements",
-    "StoreFactory",
-    "StoreOptions",
-    "StoreCapabilities",
-    "JobTable",
-    "Settlement",
-    "SettleResult",
-    "SettleFate",
-    "Claim",
-    "Breaker",
-    "BreakerChange",
-    "BreakerResult",
-    "BreakerState",
-    "Finding",
-    "MigrationStep",
-]
+# Enqueue, watch, operate
+__all__: list[str] = ["Outbox", "Job", "NewJob", "CommonJobOptions", "JobOptions", "JobStatus"]
+__all__ += ["StatusName", "StrategyName", "PluginStrategy", "CallerConnection", "AttemptError"]
+__all__ += ["JobQuery", "JobFilter", "BulkResult", "RedactionResult", "Payload", "Refusal", "JsonText"]
+__all__ += ["JsonObject", "Statement", "OperatorResult", "OperatorFate", "Rescheduled", "Pause"]
+__all__ += ["ErrorGroup", "RunnerRecord", "RunnerState", "SettingsRecord", "Act", "AuditEntry"]
+__all__ += ["BackendStats", "BreakerStats", "Rates", "TimeoutIgnored"]
+# Configuration
+__all__ += ["Config", "BackendConfig", "RetryConfig", "BreakerConfig", "RateConfig", "RetentionConfig"]
+__all__ += ["SurrealdbConfig", "Secret", "find_config", "load_config"]
+# Contracts
+__all__ += ["Contract", "Operation", "load_contract"]
+# Plugins
+__all__ += ["hookimpl", "Plugins", "PluginInfo", "load_plugins", "RetryPolicy", "Strategy"]
+__all__ += ["Transition"]
+# Transports
+__all__ += ["Transport", "TransportEntry", "TransportFactory", "Attempt", "Outcome", "Delivered"]
+__all__ += ["Undelivered"]
+# Stores
+__all__ += ["Store", "Statements", "StoreFactory", "StoreOptions", "StoreCapabilities", "JobTable"]
+__all__ += ["Settlement", "SettleResult", "SettleFate", "Claim", "Breaker", "BreakerChange"]
+__all__ += ["BreakerResult", "BreakerState", "Finding", "MigrationStep"]

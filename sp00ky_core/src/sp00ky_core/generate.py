@@ -11,21 +11,8 @@ from sp00ky_core.job.job import Job
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.sync_outbox import SyncOutbox
 
-__all__ = [
-    "Calls",
-    "ExplicitBody",
-    "ExplicitCookie",
-    "ExplicitHeader",
-    "ExplicitPath",
-    "ExplicitQuery",
-    "FormFile",
-    "JobOf",
-    "NoPayload",
-    "Result",
-    "SyncCalls",
-    "TypedCalls",
-    "check_documents",
-]
+__all__ = ["Calls", "ExplicitBody", "ExplicitCookie", "ExplicitHeader", "ExplicitPath", "ExplicitQuery"]
+__all__ += ["FormFile", "JobOf", "NoPayload", "Result", "SyncCalls", "TypedCalls", "check_documents"]
 
 AnyOutbox = TypeVar("AnyOutbox", Outbox, SyncOutbox)
 Result = TypeVar("Result")

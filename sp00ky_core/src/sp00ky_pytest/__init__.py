@@ -20,15 +20,8 @@ if TYPE_CHECKING:
     from sp00ky_core.testing.outboxes import FakeClock
     from sp00ky_core.testing.perform import ScriptedTransport
 
-__all__ = [
-    "fake_clock",
-    "job_tables",
-    "memory_store",
-    "outbox",
-    "scripted_transport",
-    "sp00ky_config",
-    "sync_outbox",
-]
+__all__ = ["fake_clock", "job_tables", "memory_store", "outbox", "scripted_transport", "sp00ky_config"]
+__all__ += ["sync_outbox"]
 
 
 @pytest.fixture

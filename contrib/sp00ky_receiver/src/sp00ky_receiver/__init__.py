@@ -22,27 +22,7 @@ from sp00ky_receiver.signature import UNSIGNED, Unsigned
 from sp00ky_receiver.table import table_statements
 from sp00ky_receiver.wsgi import WsgiReceiver
 
-__all__ = [
-    "Answer",
-    "AnswerMissing",
-    "AsgiReceiver",
-    "BodyTooLong",
-    "Call",
-    "ConnectionInvalid",
-    "Delivery",
-    "KeyMissing",
-    "KeyReused",
-    "Once",
-    "Receipt",
-    "ReceiptLost",
-    "Receiver",
-    "ReceiverError",
-    "Refused",
-    "Request",
-    "SettingInvalid",
-    "SignatureInvalid",
-    "UNSIGNED",
-    "Unsigned",
-    "WsgiReceiver",
-    "table_statements",
-]
+__all__ = ["Answer", "AnswerMissing", "AsgiReceiver", "BodyTooLong", "Call", "ConnectionInvalid"]
+__all__ += ["Delivery", "KeyMissing", "KeyReused", "Once", "Receipt", "ReceiptLost", "Receiver"]
+__all__ += ["ReceiverError", "Refused", "Request", "SettingInvalid", "SignatureInvalid", "UNSIGNED"]
+__all__ += ["Unsigned", "WsgiReceiver", "table_statements"]

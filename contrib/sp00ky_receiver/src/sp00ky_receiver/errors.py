@@ -9,18 +9,8 @@ import attrs
 
 from sp00ky_receiver.answer import Answer
 
-__all__ = [
-    "ReceiverError",
-    "SettingInvalid",
-    "ConnectionInvalid",
-    "AnswerMissing",
-    "ReceiptLost",
-    "Refused",
-    "SignatureInvalid",
-    "KeyMissing",
-    "KeyReused",
-    "BodyTooLong",
-]
+__all__ = ["ReceiverError", "SettingInvalid", "ConnectionInvalid", "AnswerMissing", "ReceiptLost"]
+__all__ += ["Refused", "SignatureInvalid", "KeyMissing", "KeyReused", "BodyTooLong"]
 
 
 class ReceiverError(Exception):

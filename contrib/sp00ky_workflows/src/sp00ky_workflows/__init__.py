@@ -13,15 +13,7 @@ from sp00ky_workflows.errors import (
 )
 from sp00ky_workflows.model.graph import OnFailure, StepStatus, WorkflowStatus
 
-__all__ = [
-    "Batch",
-    "BatchClosed",
-    "BatchRecord",
-    "Batches",
-    "NewWorkflow",
-    "OnFailure",
-    "StepRecord",
-    "StepRef",
-]
+__all__ = ["Batch", "BatchClosed", "BatchRecord", "Batches", "NewWorkflow", "OnFailure", "StepRecord"]
+__all__ += ["StepRef"]
 __all__ += ["StepStatus", "UnknownBatch", "UnknownWorkflow", "WorkflowInvalid", "WorkflowRecord"]
 __all__ += ["WorkflowStatus", "WorkflowStopped", "Workflows", "item"]

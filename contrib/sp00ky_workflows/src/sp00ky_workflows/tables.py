@@ -7,18 +7,8 @@ from uuid import UUID, uuid5
 from sp00ky_core.ports import Column, Default, Index, Kind, Table
 from sp00ky_core.stores.ids import new_key
 
-__all__ = [
-    "BATCHES",
-    "MEMBERS",
-    "PREFIX",
-    "batch_id",
-    "STEPS",
-    "TABLES",
-    "WORKFLOWS",
-    "is_ours",
-    "member_key",
-    "step_key",
-]
+__all__ = ["BATCHES", "MEMBERS", "PREFIX", "batch_id", "STEPS", "TABLES", "WORKFLOWS", "is_ours"]
+__all__ += ["member_key", "step_key"]
 
 ID, STEP_NAME, JOB_ID, STATUS = 64, 128, 200, 20
 """Characters; a job's id begins with its table's name."""

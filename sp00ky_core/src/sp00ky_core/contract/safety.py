@@ -10,15 +10,8 @@ import re
 import unicodedata
 from urllib.parse import unquote, unquote_to_bytes
 
-__all__ = [
-    "CLOSED_HEADERS",
-    "HEADER_NAME",
-    "HEADER_VALUE",
-    "KEY_HEADER",
-    "SIGNATURE_HEADERS",
-    "climbs",
-    "path_problem",
-]
+__all__ = ["CLOSED_HEADERS", "HEADER_NAME", "HEADER_VALUE", "KEY_HEADER", "SIGNATURE_HEADERS", "climbs"]
+__all__ += ["path_problem"]
 
 MAX_PATH_LENGTH = 2_048  # characters
 

@@ -27,20 +27,9 @@ from sp00ky_core.job.outcome import (
     Outcome,
 )
 
-__all__ = [
-    "LONGEST_PAUSE",
-    "Answered",
-    "Breaker",
-    "BreakerChange",
-    "BreakerEvent",
-    "BreakerState",
-    "Failed",
-    "ProbeAnswered",
-    "ProbeFailed",
-    "ProbeWithoutNews",
-    "change_after",
-    "route_in_turn",
-]
+__all__ = ["LONGEST_PAUSE", "Answered", "Breaker", "BreakerChange", "BreakerEvent", "BreakerState"]
+__all__ += ["Failed", "ProbeAnswered", "ProbeFailed", "ProbeWithoutNews", "change_after"]
+__all__ += ["route_in_turn"]
 
 LONGEST_INTERVAL = 30.0
 """Seconds between two probes, at most: the interval doubles up to it."""

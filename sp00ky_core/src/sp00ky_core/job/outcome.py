@@ -7,36 +7,11 @@ from typing import Any
 import attrs
 from attrs.validators import instance_of
 
-__all__ = [
-    "BUSY",
-    "CONNECT",
-    "DEFERRED_NAMES",
-    "ERROR_NAMES",
-    "EXPIRED",
-    "HOOK_FAILED",
-    "HTTP",
-    "HTTP_STATUS",
-    "INVALID_PATH",
-    "INVALID_PAYLOAD",
-    "INVALID_ROW",
-    "KILLED",
-    "OUTCOME_UNKNOWN",
-    "PERMANENT_NAMES",
-    "PROTOCOL",
-    "RESET",
-    "SNOOZED",
-    "THROTTLED",
-    "TIMEOUT",
-    "TLS",
-    "UNAVAILABLE",
-    "UNKNOWN_ROUTE",
-    "Delivered",
-    "LONGEST_REQUEST_ID",
-    "Outcome",
-    "Undelivered",
-    "kept_request_id",
-    "status_text",
-]
+__all__ = ["BUSY", "CONNECT", "DEFERRED_NAMES", "ERROR_NAMES", "EXPIRED", "HOOK_FAILED", "HTTP"]
+__all__ += ["HTTP_STATUS", "INVALID_PATH", "INVALID_PAYLOAD", "INVALID_ROW", "KILLED"]
+__all__ += ["OUTCOME_UNKNOWN", "PERMANENT_NAMES", "PROTOCOL", "RESET", "SNOOZED", "THROTTLED"]
+__all__ += ["TIMEOUT", "TLS", "UNAVAILABLE", "UNKNOWN_ROUTE", "Delivered", "LONGEST_REQUEST_ID"]
+__all__ += ["Outcome", "Undelivered", "kept_request_id", "status_text"]
 
 HTTP = "http"
 """The scheme of a code, where none is said."""

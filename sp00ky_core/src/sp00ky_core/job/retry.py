@@ -11,17 +11,8 @@ import attrs
 from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import OptionInvalid, UnknownStrategy
 
-__all__ = [
-    "MAX_RETRIES",
-    "STRATEGIES",
-    "PluginStrategy",
-    "RetryPolicy",
-    "Strategy",
-    "StrategyName",
-    "exponential",
-    "linear",
-    "next_delay",
-]
+__all__ = ["MAX_RETRIES", "STRATEGIES", "PluginStrategy", "RetryPolicy", "Strategy", "StrategyName"]
+__all__ += ["exponential", "linear", "next_delay"]
 
 MAX_RETRIES = 1_000
 """The most retries that a job may be allowed."""

@@ -15,24 +15,9 @@ from sp00ky_core.job.job import AttemptError, Job, JobStatus
 from sp00ky_core.job.outcome import EXPIRED, KILLED, OUTCOME_UNKNOWN, Delivered, Undelivered
 from sp00ky_core.job.retry import STRATEGIES, RetryPolicy, Strategy, next_delay
 
-__all__ = [
-    "MAX_ERRORS",
-    "MAX_REASON_BYTES",
-    "MAX_TRACE_BYTES",
-    "TABLE",
-    "Claimed",
-    "Deferred",
-    "Event",
-    "Expired",
-    "Killed",
-    "Lost",
-    "Retried",
-    "Released",
-    "Rescheduled",
-    "Transition",
-    "decide",
-    "has_unknown_outcome",
-]
+__all__ = ["MAX_ERRORS", "MAX_REASON_BYTES", "MAX_TRACE_BYTES", "TABLE", "Claimed", "Deferred", "Event"]
+__all__ += ["Expired", "Killed", "Lost", "Retried", "Released", "Rescheduled", "Transition", "decide"]
+__all__ += ["has_unknown_outcome"]
 
 
 @attrs.frozen(kw_only=True)

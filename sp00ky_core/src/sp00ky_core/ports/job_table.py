@@ -8,16 +8,8 @@ from sp00ky_core.config import RateConfig
 from sp00ky_core.gate.breaker import LONGEST_INTERVAL, LONGEST_PAUSE, PAUSE_MARGIN
 from sp00ky_core.job.options import MAX_TIMEOUT
 
-__all__ = [
-    "LEASE_MARGIN",
-    "LONGEST_LEASE",
-    "LONGEST_PROBE",
-    "LONGEST_SET_TIMEOUT",
-    "PROBE_LATEST",
-    "PROBE_MARGIN",
-    "PROBE_WINDOW",
-    "JobTable",
-]
+__all__ = ["LEASE_MARGIN", "LONGEST_LEASE", "LONGEST_PROBE", "LONGEST_SET_TIMEOUT", "PROBE_LATEST"]
+__all__ += ["PROBE_MARGIN", "PROBE_WINDOW", "JobTable"]
 
 LEASE_MARGIN = 30.0
 """Seconds that a lease outlasts the attempt's timeout."""

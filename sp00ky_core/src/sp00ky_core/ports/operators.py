@@ -11,16 +11,8 @@ import attrs
 
 from sp00ky_core.job.state_machine import Transition
 
-__all__ = [
-    "AUDIT_KEPT",
-    "Act",
-    "ActOptions",
-    "AuditEntry",
-    "OperatorFate",
-    "OperatorResult",
-    "Pause",
-    "SettingsRecord",
-]
+__all__ = ["AUDIT_KEPT", "Act", "ActOptions", "AuditEntry", "OperatorFate", "OperatorResult", "Pause"]
+__all__ += ["SettingsRecord"]
 
 AUDIT_KEPT = 90 * 86_400.0
 """Seconds that an entry is kept."""

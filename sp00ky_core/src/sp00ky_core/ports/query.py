@@ -14,18 +14,8 @@ from sp00ky_core.job.job import TERMINAL, JobStatus, StatusName
 from sp00ky_core.job.options import check_option, expect, is_plain_text, is_whole, one_of
 from sp00ky_core.job.outcome import LONGEST_REQUEST_ID, kept_request_id
 
-__all__ = [
-    "ALL_JOBS",
-    "GROUPED",
-    "LONGEST_ERRORS",
-    "LONGEST_LISTED",
-    "LONGEST_TEXT",
-    "MAX_LIMIT",
-    "GroupBy",
-    "JobFilter",
-    "JobQuery",
-    "check_limit",
-]
+__all__ = ["ALL_JOBS", "GROUPED", "LONGEST_ERRORS", "LONGEST_LISTED", "LONGEST_TEXT", "MAX_LIMIT"]
+__all__ += ["GroupBy", "JobFilter", "JobQuery", "check_limit"]
 
 
 def _check_text(_query: object, field: attrs.Attribute[str | None], value: object) -> None:

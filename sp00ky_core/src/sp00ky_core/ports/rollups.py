@@ -12,21 +12,8 @@ from datetime import UTC, datetime
 
 import attrs
 
-__all__ = [
-    "BUCKETS",
-    "BUCKET_BOUNDS",
-    "COARSE_BOUNDS",
-    "MINUTES_KEPT",
-    "OUTCOMES",
-    "ROLLUPS_KEPT",
-    "Rollup",
-    "RollupQuery",
-    "coarse_buckets",
-    "fine_buckets",
-    "hour_of",
-    "step_of",
-    "summed",
-]
+__all__ = ["BUCKETS", "BUCKET_BOUNDS", "COARSE_BOUNDS", "MINUTES_KEPT", "OUTCOMES", "ROLLUPS_KEPT"]
+__all__ += ["Rollup", "RollupQuery", "coarse_buckets", "fine_buckets", "hour_of", "step_of", "summed"]
 
 OUTCOMES = ("success", "retry", "failed", "throttled", "unknown")
 """Outcomes of attempts as they are counted; ``unknown``: whether the backend did anything isn't known."""

@@ -8,15 +8,8 @@ from enum import StrEnum
 
 import attrs
 
-__all__ = [
-    "DEAD_AFTER",
-    "NO_INFO",
-    "OverdueClaim",
-    "RunnerBeat",
-    "RunnerInfo",
-    "RunnerRecord",
-    "RunnerState",
-]
+__all__ = ["DEAD_AFTER", "NO_INFO", "OverdueClaim", "RunnerBeat", "RunnerInfo", "RunnerRecord"]
+__all__ += ["RunnerState"]
 
 DEAD_AFTER = 6.0
 """Seconds without a beat after which a runner counts as dead: it beats every 2 s."""

@@ -16,20 +16,8 @@ import attrs
 
 from sp00ky_core.job.job import NewJob
 
-__all__ = [
-    "MAX_ROWS",
-    "OPEN_RUN",
-    "QUERY_SECONDS",
-    "RunQuery",
-    "RunStatus",
-    "ScheduleChange",
-    "ScheduleRun",
-    "ScheduleSnapshot",
-    "Schedules",
-    "Spawn",
-    "StoredSchedule",
-    "Trigger",
-]
+__all__ = ["MAX_ROWS", "OPEN_RUN", "QUERY_SECONDS", "RunQuery", "RunStatus", "ScheduleChange"]
+__all__ += ["ScheduleRun", "ScheduleSnapshot", "Schedules", "Spawn", "StoredSchedule", "Trigger"]
 
 MAX_ROWS = 10_000
 """Rows of ``forEach.query`` that make jobs; what is beyond is dropped and said."""

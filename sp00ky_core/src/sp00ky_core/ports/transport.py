@@ -13,18 +13,9 @@ from sp00ky_core.gate.isolated_routes import RouteLimits
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Outcome
 
-__all__ = [
-    "Attempt",
-    "DrainingTransport",
-    "ExtensionTransport",
-    "IsolatingTransport",
-    "PreparedTransport",
-    "RouteLimits",
-    "Transport",
-    "TransportEntry",
-    "TransportFactory",
-    "entry_of",
-]
+__all__ = ["Attempt", "DrainingTransport", "ExtensionTransport", "IsolatingTransport"]
+__all__ += ["PreparedTransport", "RouteLimits", "Transport", "TransportEntry", "TransportFactory"]
+__all__ += ["entry_of"]
 
 
 @attrs.frozen(kw_only=True, slots=False)  # faster to make, which is done for each job

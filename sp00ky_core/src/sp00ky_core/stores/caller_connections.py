@@ -8,16 +8,8 @@ from typing import Any, TypeVar, cast
 
 from sp00ky_core.errors import OptionInvalid
 
-__all__ = [
-    "django_of",
-    "finished",
-    "kinds_of",
-    "refuse_asynchronous",
-    "refuse_synchronous",
-    "refuse_unfit",
-    "sqlalchemy_of",
-    "unknown_kind",
-]
+__all__ = ["django_of", "finished", "kinds_of", "refuse_asynchronous", "refuse_synchronous"]
+__all__ += ["refuse_unfit", "sqlalchemy_of", "unknown_kind"]
 
 
 T = TypeVar("T")

@@ -21,17 +21,8 @@ from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.job.retry import MAX_RETRIES, STRATEGIES
 from sp00ky_core.ports import LONGEST_TEXT, JobTable
 
-__all__ = [
-    "UNREAD",
-    "claimed_of",
-    "defect_of",
-    "entries_of",
-    "instant_of",
-    "job_of",
-    "new_row",
-    "payload_text",
-    "priority_of",
-]
+__all__ = ["UNREAD", "claimed_of", "defect_of", "entries_of", "instant_of", "job_of", "new_row"]
+__all__ += ["payload_text", "priority_of"]
 
 MAX_COUNT = 2**63 - 1
 """What a 64-bit column holds."""

@@ -26,18 +26,8 @@ from sp00ky_core.stores.filters import age_of
 from sp00ky_core.stores.named_jobs import NamedJobs
 from sp00ky_core.stores.refused_writes import write_around
 
-__all__ = [
-    "CLEAR",
-    "COPY",
-    "DONE",
-    "ERASE",
-    "KILL",
-    "REDACT",
-    "RETRY",
-    "RESCHEDULE",
-    "Action",
-    "last_of",
-]
+__all__ = ["CLEAR", "COPY", "DONE", "ERASE", "KILL", "REDACT", "RETRY", "RESCHEDULE", "Action"]
+__all__ += ["last_of"]
 
 PAGE = 100
 """Jobs that are read at a time: some 20 MB where each is as long as a list reads it."""

@@ -24,30 +24,7 @@ from sp00ky_core.stores.transactional.connection.sql import BlockingSession, Rep
 from sp00ky_core.stores.transactional.schema import Column, Default, Index, Kind, Table
 from sp00ky_core.stores.transactional.store import TransactionalStore
 
-__all__ = [
-    "Access",
-    "AsyncLane",
-    "AsyncSession",
-    "BlockingLane",
-    "BlockingSession",
-    "Both",
-    "Column",
-    "Default",
-    "Either",
-    "InLanes",
-    "Index",
-    "Is",
-    "Kind",
-    "ReadOptions",
-    "Reply",
-    "Row",
-    "Session",
-    "SqlSession",
-    "Table",
-    "TransactionalStore",
-    "Where",
-    "Work",
-    "WriterGate",
-    "in_order",
-    "met",
-]
+__all__ = ["Access", "AsyncLane", "AsyncSession", "BlockingLane", "BlockingSession", "Both", "Column"]
+__all__ += ["Default", "Either", "InLanes", "Index", "Is", "Kind", "ReadOptions", "Reply", "Row"]
+__all__ += ["Session", "SqlSession", "Table", "TransactionalStore", "Where", "Work", "WriterGate"]
+__all__ += ["in_order", "met"]

@@ -44,8 +44,8 @@ RUN_ELSEWHERE: Mapping[str, Mapping[str, int]] = {
         "tests/store_surreal/jobs/test_enqueue.py": 2,
     },
     "docs/transport-without-http.md": {"tests/core/cli/test_new_adapter.py": 8},
-    "docs/tutorials/postgresql.md": {"tests/documents/test_tutorials.py": 17},
-    "docs/tutorials/surrealdb.md": {"tests/documents/test_tutorials.py": 15},
+    "docs/tutorials/postgresql.md": {"tests/documents/test_tutorials.py": 14},
+    "docs/tutorials/surrealdb.md": {"tests/documents/test_tutorials.py": 13},
 }
 """Pages whose blocks need more than to run one after the other: which tests run how many of them."""
 

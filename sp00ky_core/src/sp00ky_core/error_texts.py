@@ -62,10 +62,11 @@ FORMER_NAMES: Mapping[str, str] = {
     "SP00KY_DASHBOARD_PASSWORD": 'set SP00KY_DASHBOARD_TOKENS="NAME=TOKEN"',
     "sp00ky_dashboard.BasicAuth": "use TokenAuth({name: token})",
 }
-"""What to do instead, by the name: as it was typed, or ``Class.attribute``, or ``module.attribute``."""
+"""What is to be done instead of using a name, by that name: as it is typed, or as ``Class.attribute``, or as
+``module.attribute``."""
 
 DEPRECATED: Mapping[str, str] = {"Outbox.redrive": "retry", "SyncOutbox.redrive": "retry"}
-"""What an attribute that still works is called now; 0.6 takes the old name away."""
+"""The new name of an attribute whose old one still works; 0.6 takes the old one away."""
 
 Class = TypeVar("Class", bound=type)
 

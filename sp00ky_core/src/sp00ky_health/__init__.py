@@ -13,10 +13,10 @@ import sys
 __all__ = ["DEFAULT", "address_of", "ask", "main"]
 
 DEFAULT = "127.0.0.1:9464"
-"""Where it is asked if neither an argument nor ``SP00KY_LISTEN`` says."""
+"""The address that is asked where neither an argument nor ``SP00KY_LISTEN`` gives one."""
 
 SECONDS = 5.0
-"""For the answer; a busy runner is late with it, and one that is stuck never gives it."""
+"""Seconds to wait for the answer: a busy runner is late with it, and one that is stuck never gives it."""
 
 MOST = 200
 """Characters of an answer that are shown."""

@@ -17,7 +17,7 @@ from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobTable
 from sp00ky_core.runner.holdings import Held
-from sp00ky_core.runner.slots import AT_ONCE, Begin, End, Slots
+from sp00ky_core.runner.slots import AT_ONCE, SettleAnswer, Slots, StartAttempt
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
@@ -57,7 +57,7 @@ def slots_with(**limits: object) -> Slots:
     table = attrs.evolve(JobTable(backend="api", table="job"), **limits)
     config = BackendConfig(name="api", spec=Path("x"), base_url="http://x", table="job", concurrency=50)
     backend = Backend(config=config, contract=cast("Contract", None), table=table)
-    begin, end = cast("Begin", None), cast("End", None)
+    begin, end = cast("StartAttempt", None), cast("SettleAnswer", None)
     return Slots(backend, cast("Gate", None), begin, end, lambda: None, unanswered=1.0)
 
 

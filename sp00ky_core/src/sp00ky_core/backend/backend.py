@@ -41,7 +41,7 @@ class Backend:
 
     @property
     def name(self) -> str:
-        """As in sp00ky.yml."""
+        """The backend's name in sp00ky.yml."""
         return self.config.name
 
     def stored(self, new_job: NewJob) -> NewJob:

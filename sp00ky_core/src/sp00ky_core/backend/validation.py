@@ -15,7 +15,8 @@ from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, 
 from sp00ky_core.job.job import NewJob
 
 ESCAPED_NUL = rb"\u0000"
-"""Or an escaped backslash before a number: looked for first, because it is quick."""
+"""How JSON escapes NUL. It may also be an escaped backslash before a number, so what has it is looked at
+again."""
 
 _BACKSLASH = ord("\\")  # a byte is found many times faster than a text
 

@@ -62,10 +62,12 @@ LONGEST = 300
 """Seconds after which something must be wrong; it takes about 10."""
 
 SLOW, MANY = "/chat", 4
-"""The runner is killed while it waits for so many answers of a slow route..."""
+"""The runner is killed while it waits for ``MANY`` answers of the route ``SLOW``, or when ``LATE`` is
+reached."""
 
 LATE = 110
-"""...or once so many of its 140 jobs have ended, and it has any in hand."""
+"""The runner is killed at the latest once so many of its 140 jobs have ended and it has another one in
+hand."""
 
 
 class DemoBackend(ThreadingHTTPServer):
@@ -195,7 +197,7 @@ def _how_to_go_on(config: Path) -> Iterator[str]:
 
 
 Show = Callable[[Sequence[Job], str], None]
-"""What is called with all jobs, and what is going on, whenever they may have changed."""
+"""Shows all jobs, and what is going on; it is called whenever they may have changed."""
 
 
 @attrs.define
@@ -334,7 +336,7 @@ def _printer() -> Show:
 
 
 LONGEST_LINE = 2**20
-"""Bytes of a report: 200 jobs have 30,000."""
+"""Bytes that a report may have; one of 200 jobs has 30,000."""
 
 
 @asynccontextmanager
@@ -369,7 +371,7 @@ LOOK = 0.2
 """Seconds between two looks at the jobs."""
 
 MOST_JOBS = 1_000
-"""More than the demo has."""
+"""More jobs than the demo has."""
 
 
 async def _run(config: str) -> None:

@@ -238,7 +238,7 @@ def health(_settings: Settings, *, address: str) -> int:
 AUDIT_COLUMNS = ("at (UTC)", "actor", "via", "host", "action", "jobs", "ended (UTC)", "reason", "selection")
 
 LONGEST_SELECTION = 100
-"""Characters of it in a row."""
+"""Characters that a row shows of a selection."""
 
 
 @command(short_help="Show what operators have done.")

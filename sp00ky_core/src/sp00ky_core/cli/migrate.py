@@ -94,7 +94,7 @@ def _what(steps: Sequence[MigrationStep]) -> str:
 
 
 LONGEST_STATEMENT = 100
-"""Characters of it in a line."""
+"""Characters that a line shows of a statement."""
 
 _CREATES = re.compile(
     r"(CREATE|CREATE OR REPLACE|DEFINE|USE NS [^;]*; DEFINE) (TABLE|SCHEMA|FUNCTION|NAMESPACE|DATABASE) "

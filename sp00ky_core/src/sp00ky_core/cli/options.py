@@ -112,7 +112,7 @@ def _instant(text: str, *, kind: str, direction: int) -> datetime:
 
 
 def _past(text: str) -> datetime:
-    """Read what ``INSTANT`` is, but no time to come."""
+    """Read an instant as ``INSTANT`` does, and refuse one that is yet to come."""
     at = _instant(text, kind="an age", direction=-1)
     if at > _now() + CLOCKS_DIFFER:
         raise ValueError(f"{text!r} is yet to come: nothing can match")
@@ -138,16 +138,16 @@ ADDRESS = _Read("address", _address)
 DURATION = _Read("duration", _duration)
 
 INSTANT = _Read("instant", partial(_instant, kind="an age", direction=-1))
-"""A duration is so long ago."""
+"""Reads an instant; a duration stands for the instant that was so long ago."""
 
 PAST = _Read("instant", _past)
-"""The same, of what has happened then or later."""
+"""Reads an instant as ``PAST`` does, from which on something has happened."""
 
 CLOCKS_DIFFER = timedelta(minutes=5)
-"""By so much this host's clock may be behind the database's."""
+"""How far this host's clock may be behind the database's."""
 
 LATER = _Read("instant", partial(_instant, kind="a time from now", direction=+1))
-"""A duration is so long from now."""
+"""Reads an instant; a duration stands for the instant that is so far ahead."""
 
 WORKERS = _Workers(1, 1_000)
 

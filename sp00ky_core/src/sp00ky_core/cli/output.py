@@ -100,7 +100,7 @@ def moment(at: datetime | None) -> str:
 
 
 UNITS = ((172_800, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "m"), (10, 1, "s"))
-"""From so many seconds on, how many make one of what a duration is shown in."""
+"""The units of durations: from how many seconds on one is used, how many seconds it has, and its name."""
 
 
 def span(seconds: float | None) -> str:
@@ -119,7 +119,7 @@ COLOURS = {
     **dict.fromkeys(("processing", "half_open"), "cyan"),
     **dict.fromkeys(("pending", "draining"), "yellow"),
 }
-"""By a cell's text."""
+"""The colour of a cell, by the cell's text."""
 
 GAP, INDENT = 2, 4
 LEAST = 40
@@ -174,7 +174,7 @@ def cut(text: str, width: int) -> str:
 
 
 LONGEST_REASON = 60
-"""Characters of it in a list's row."""
+"""Characters that a list's row shows of an error's reason."""
 
 
 def job_lines(job: Job) -> Iterator[str]:

@@ -125,10 +125,10 @@ def stacked(*parts: RenderableType | None) -> Group:
 
 
 WINDOW = 10.0
-"""Seconds that a rate is of."""
+"""Seconds over which a rate is measured."""
 
 GRAIN = 0.25
-"""Seconds that must have gone by before there is one."""
+"""Seconds that must have gone by before a rate is shown."""
 
 
 class Meter(Counter[Any]):
@@ -163,7 +163,7 @@ MOST_PROCESSING = 100_000
 MOST_REASONS = 5
 
 PLACE, WIDE = 24, 110
-"""Columns of a backend and a path; of a terminal that has room for ids."""
+"""Columns that a backend and its path take, and columns from which on a terminal has room for ids."""
 
 CHANGE_COLUMNS = ("backend", "in flight", "new/s", "done/s", "retry/s", "fail/s", "done", "failed")
 STYLES = {"new": "", "done": "green", "retry": "yellow", "fail": "red"}
@@ -242,10 +242,11 @@ async def watch_changes(outbox: Outbox, *, history: int) -> None:
 
 
 INTERVAL = 1.0
-"""Seconds between two counts of the jobs..."""
+"""Seconds between two counts of the jobs, at least."""
 
 REST = 4
-"""...and so many times as long as a count took: it costs the database a fifth of the time at most."""
+"""How many times as long as a count took the next one is awaited, so that counting takes at most a fifth of
+the database's time."""
 
 ERRORS_EVERY = 5.0
 """Seconds between two looks at what fails, at least."""

@@ -16,7 +16,7 @@ GRACE = 25.0
 """Seconds that attempts in flight get to end."""
 
 AGAIN = "a second SIGTERM or SIGINT exits at once"
-"""What is said of it where a command drains."""
+"""What a command that drains says of another signal."""
 
 Result = TypeVar("Result")
 

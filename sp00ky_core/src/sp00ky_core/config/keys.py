@@ -82,7 +82,7 @@ def written_keys(section: type, kind: str) -> Mapping[str, tuple[str, ...]]:
 
 
 _BESIDE = {"": ("backends", "apps", "schedules", *EXTENSIONS), "backend": ("type",)}
-"""Keys that are no field's."""
+"""Keys that no field of a class is read from."""
 
 TYPES: Mapping[str, str] = {"method": "outbox", "auth": "token"}
 """Mappings with a ``type``, and its value where they don't say; the only one, unless a field reads it."""
@@ -108,7 +108,8 @@ the whole file. In all other mappings an unknown key is an error.
 """
 
 _NEAR = 0.75
-"""Of difflib's ratio: at least so much of a key is the same as in ours."""
+"""How alike a key and one of ours must be, by difflib's ratio, for the one to be a misspelling of the
+other."""
 
 _OTHERS = frozenset({"app", "storage"})
 """Other tools' own keys that happen to be near one of this outbox."""

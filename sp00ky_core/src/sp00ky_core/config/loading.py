@@ -17,7 +17,7 @@ from sp00ky_core.errors import ConfigError
 
 FILE_NAME = "sp00ky.yml"
 OLD_NAME = "spooky.yml"
-"""What the file was called in the first projects."""
+"""The name of the file in the first projects."""
 
 
 def find_config(start: Path | None = None) -> Path:
@@ -37,7 +37,7 @@ def find_config(start: Path | None = None) -> Path:
 
 
 Transports = Mapping[str, TransportTraits]
-"""By the scheme that they are registered for."""
+"""Entries of transports, by the scheme that each is registered for."""
 
 
 class SectionTraits(Protocol):
@@ -315,7 +315,7 @@ def _without_effect(raw: Mapping[Any, Any], sections: Container[str]) -> Iterato
 
 
 APP_FILE = "sp00ky.app.yml"
-"""What an app's ``path`` holds."""
+"""The file that is in the folder which an app's ``path`` names."""
 
 _LONGEST_NAME = 100
 _NEEDED = ("spec", "method", "baseUrl")

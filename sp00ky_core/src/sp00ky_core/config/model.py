@@ -46,13 +46,13 @@ CredentialKind = Literal["token", "basic", "apiKey"]
 """A type of ``auth``."""
 
 ALL_CREDENTIALS: frozenset[CredentialKind] = frozenset({"token", "basic", "apiKey"})
-"""All of them: what a transport sends where it says nothing."""
+"""All types of ``auth``; a transport that says nothing sends each of them."""
 
 ContractKind = Literal["openapi", "own", "none"]
 """Where a backend's operations are from: see ``TransportTraits``."""
 
 Isolation = Literal["backend", "route"]
-"""What an outcome counts for: see ``TransportTraits``."""
+"""Whether an outcome counts for the whole backend or for its route: see ``TransportTraits``."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -179,7 +179,7 @@ _RATE = key(RateConfig, shorthand=_short_rate)
 
 
 KEEP_ALL, FAILURES_ONLY = "all", "failures-only"
-"""What ``mode`` of a retention may be."""
+"""The values of ``mode`` of a retention."""
 
 
 @attrs.frozen(kw_only=True)

@@ -51,7 +51,7 @@ _UNITS = {
 _DURATION = re.compile(rf"(?:[0-9]+(?:\.[0-9]+)? ?(?:{'|'.join(_UNITS)}) ?)+")
 _PART = re.compile(r"([0-9.]+) ?([a-z]+)")
 IN_A_HEADER = re.compile(r"[\x21-\x7e]+")
-"""What a token may be made of."""
+"""The characters of which a token may be made."""
 
 _LONGEST = 100 * 365 * 86_400.0  # seconds
 _TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

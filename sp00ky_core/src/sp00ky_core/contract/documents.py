@@ -21,7 +21,7 @@ from sp00ky_core.encoding.json_bytes import pointer_of, steps_of
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 
 MOST_BYTES = 64 * 1024 * 1024
-"""Of all files of one document."""
+"""Bytes that all files of one document may have together."""
 
 _VERSION = re.compile(r"3\.([0-2])(\.\d+.*)?")
 _MOST_REFERENCES = 50  # from one to the next, before it is taken for a circle
@@ -176,12 +176,12 @@ class Node:
 
     @property
     def place(self) -> tuple[str, str]:
-        """Its document's URI, and its pointer there."""
+        """The URI of the node's document, and the node's pointer in it."""
         return self.uri, self.pointer
 
     @property
     def is_reference(self) -> bool:
-        """Tell whether it only says where the value is."""
+        """Tell whether the node is a ``$ref``, which says where the value is."""
         return isinstance(self.value, dict) and isinstance(self.value.get("$ref"), str)
 
     @property

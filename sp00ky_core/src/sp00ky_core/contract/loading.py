@@ -25,19 +25,19 @@ class Documented(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name in sp00ky.yml."""
+        """The backend's name in sp00ky.yml."""
 
     @property
     def spec(self) -> Path | None:
-        """Where its document is; None: in no file."""
+        """The file of the backend's document; None: the document is in no file."""
 
     @property
     def base_url(self) -> str:
-        """Where its requests go."""
+        """The URL that the backend's requests go to."""
 
     @property
     def configured(self) -> Mapping[tuple[str, str], str]:
-        """What fills "header", "query" or "cookie" and the name there, a header's in lower case."""
+        """What fills parameters, by their place and name; a header's name is in lower case."""
 
 
 class Operations:
@@ -120,7 +120,7 @@ class Contract:
 
     @property
     def document(self) -> Operations:
-        """What its document describes."""
+        """What the backend's document describes."""
         if callable(self._read):
             self._read = self._read()
         return self._read
@@ -137,7 +137,7 @@ class Contract:
 
     @property
     def unusable(self) -> Mapping[str, str]:
-        """See ``Operations``."""
+        """See ``Operations.unusable``."""
         return self.document.unusable
 
     def has(self, text: str) -> bool:

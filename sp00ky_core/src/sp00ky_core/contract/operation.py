@@ -181,12 +181,12 @@ class Operation:
 
     @property
     def key(self) -> str:
-        """Its path, exactly as the document has it."""
+        """The operation's path, exactly as the document has it."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
     @property
     def long_name(self) -> str:
-        """Its method and path."""
+        """The operation's method and path."""
         return f"{self.method} {self.key}"
 
     def at(self, place: str) -> list[Parameter]:

@@ -74,7 +74,7 @@ class PathItem:
 
 
 Sources = Mapping[tuple[str, str], str]
-"""What fills parameters, by place and name, that of a header in lower case."""
+"""What fills parameters, by their place and name; the name of a header is in lower case."""
 
 
 def path_items(documents: Documents, configured: Sources) -> Iterator[PathItem]:

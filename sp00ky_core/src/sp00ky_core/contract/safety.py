@@ -136,10 +136,10 @@ CLOSED_HEADERS = frozenset(
         *("te", "trailer", "upgrade"),
     }
 )
-"""What a request is made of and what belongs to its connection, in lower case."""
+"""Headers that make up a request, and those that belong to its connection, in lower case."""
 
 KEY_HEADER = "idempotency-key"
-"""What tells an attempt's repeats from new requests, in lower case."""
+"""Headers that tell an attempt's repeats from new requests, in lower case."""
 
 SIGNATURE_HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")
 """Headers of a signed request, as Standard Webhooks names them."""

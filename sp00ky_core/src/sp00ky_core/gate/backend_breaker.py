@@ -32,7 +32,7 @@ TOO_OLD = 10.0
 """Seconds after which what couldn't be written says nothing of the backend any more."""
 
 MOST_TRIES = 10
-"""How often in a row others may have been faster."""
+"""How often in a row other runners may have written the breaker first."""
 
 LOOK_AGAIN = 0.25
 """Seconds between two looks at a breaker that isn't closed while signals of new work come in: one of them may
@@ -42,7 +42,7 @@ PAUSE_IS_NEWS = 10.0
 """Seconds from one line about a pause to the next."""
 
 Log = Callable[..., None]
-"""As ``logging.Logger.log``."""
+"""Logs as ``logging.Logger.log`` does."""
 
 
 @attrs.define(eq=False, slots=False)
@@ -118,7 +118,7 @@ class SeenBreaker:
         return max(min(self.view.silent_for, longest - since), 0.0)
 
     def signal(self) -> None:
-        """There may be work; it may be because the breaker is closed."""
+        """Note a signal of work: it may mean that the breaker is closed."""
         self._signalled = True
 
     def note(self, event: BreakerEvent) -> bool:

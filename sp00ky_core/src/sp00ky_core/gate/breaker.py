@@ -268,7 +268,7 @@ RISKED_AT = 6
 
 
 Next = tuple[BreakerState, int, float]
-"""What a breaker comes to: its state, its failures, and the seconds for which the backend is paused."""
+"""The state and the failures that a breaker gets, and the seconds for which it pauses the backend."""
 
 
 def _count(breaker: Breaker, event: Failed, config: BreakerConfig) -> Next:
@@ -317,7 +317,8 @@ BREAKER_TABLE: Mapping[tuple[BreakerState, type[BreakerEvent]], tuple[Rule, froz
     (BreakerState.OPEN, ProbeAnswered): (_close, frozenset({BreakerState.CLOSED})),
     (BreakerState.OPEN, ProbeWithoutNews): (_hand_back, frozenset({BreakerState.OPEN})),
 }
-"""In a state, after an event: the rule that decides, and where it may lead. Anything else changes nothing.
+"""The rule that decides what follows an event in a state, and the states that it may lead to. Any other event
+in a state changes nothing.
 
 From open to half-open leads a claim, in the store: it gives one job, the probe, to whoever comes first.
 """

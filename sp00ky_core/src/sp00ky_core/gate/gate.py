@@ -53,7 +53,7 @@ class Claimed(Protocol):
 
     @property
     def retry(self) -> RetryConfig:
-        """Its backend's."""
+        """How the job's backend has its jobs retried."""
 
 
 @attrs.define(kw_only=True, eq=False, slots=False)
@@ -335,7 +335,7 @@ class Pause:
     _looked_at: float = 0.0
 
     def signal(self) -> None:
-        """There may be work; it may be because the backend is resumed."""
+        """Note a signal of work: it may mean that the backend is resumed."""
         if self.is_on:
             self.until = min(self.until, self._looked_at + LOOK_AGAIN)
 

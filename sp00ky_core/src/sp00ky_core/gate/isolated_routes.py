@@ -58,7 +58,7 @@ NEVER = float("-inf")
 
 @attrs.frozen(kw_only=True)
 class RouteLimits:
-    """What one route is sent, by each process.
+    """Limits what each process sends one route.
 
     Attributes:
         max_in_flight: Attempts at a time.

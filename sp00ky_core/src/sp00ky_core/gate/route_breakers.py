@@ -38,7 +38,7 @@ LATE = 1.5
 NEVER = float("-inf")
 
 SOME_ROUTE = ""
-"""Of an answer that another runner got: it may be any."""
+"""Stands for an answer that another runner got, whichever it was."""
 
 
 @attrs.define

@@ -14,7 +14,8 @@ SHORTEST_HOLD, LONGEST_HOLD = 1.0, 30.0
 within these bounds. A backend that counts by the second has been asked for a whole second by then."""
 
 SHORTENED, SHORTEST_GAP = 0.9, 0.001
-"""What each 2xx leaves of the gap between two requests; seconds that are none."""
+"""The part that each 2xx leaves of the gap between two requests, and the seconds below which a gap is
+none."""
 
 FADING = 1.1
 """How much longer a time counts as enough, each time that it wasn't: the limit may be lower by now."""

@@ -19,10 +19,10 @@ __all__ += ["CommonJobOptions", "JobOptions", "check_option", "check_options", "
 __all__ += ["is_plain_text", "is_whole"]
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-"""https://www.w3.org/TR/trace-context/#traceparent-header"""
+"""The form of a ``traceparent``, as https://www.w3.org/TR/trace-context/#traceparent-header has it."""
 
 HIGHEST_PRIORITY = 3
-"""The others are 2, 1 and 0, the default."""
+"""The highest priority. The others are 2, 1 and 0, which is the default."""
 
 
 class CommonJobOptions(TypedDict, total=False):
@@ -146,7 +146,7 @@ EARLIEST_RUN_AT = datetime(1, 1, 2, tzinfo=UTC)
 """The first instant that is within the calendar of every client and database, in every time zone."""
 
 LATEST_RUN_AT = datetime(9999, 12, 30, tzinfo=UTC)
-"""The last one."""
+"""The last instant that a job may be due at."""
 
 
 _REQUIRED = object()  # the default of what has none

@@ -59,7 +59,7 @@ THROTTLED = "throttled"
 """The backend says that it did nothing, and is to be asked later."""
 
 BUSY = "busy"
-"""What was to do it had no place for it in time; nothing was begun."""
+"""What was to do the job had no place for it in time; nothing was begun."""
 
 SNOOZED = "snoozed"
 """The job's own code asks to be called again later: ``again_in`` says when."""
@@ -81,7 +81,7 @@ UNAVAILABLE_MEANINGS = frozenset({CONNECT, TLS, RESET, TIMEOUT, UNAVAILABLE})
 """The backend as a whole is unavailable, rather than unwilling to take this job."""
 
 PAUSING_MEANINGS = frozenset({THROTTLED, UNAVAILABLE})
-"""Their ``retry_after`` is for the whole backend, not for one job."""
+"""Names of outcomes whose ``retry_after`` is for the whole backend, not for one job."""
 
 NO_NEWS = PERMANENT_NAMES | {UNKNOWN_ROUTE, HOOK_FAILED, OUTCOME_UNKNOWN, KILLED, EXPIRED}
 """They say nothing about the backend: no request was sent, or its end is unknown."""
@@ -161,7 +161,7 @@ class Undelivered:
 
     @property
     def meaning(self) -> str:
-        """What it means to the core: by ``counts_as``, else by its name."""
+        """The name of what the outcome means to the core: ``counts_as``, else its own."""
         return self.counts_as or self.name
 
     @property

@@ -13,10 +13,10 @@ from sp00ky_core.job.job import Job
 __all__ = ["redacted", "without_keys"]
 
 REDACTED = "(redacted)"
-"""Stands for what was taken out."""
+"""Stands for a value that was taken out."""
 
 KEYS = ("dedup_key", "ordering_key", "assigned_to")
-"""What may say whom a job is for."""
+"""Columns that may say whom a job is for."""
 
 
 def redacted(job: Job, pointers: Sequence[str]) -> Job:

@@ -116,7 +116,7 @@ MAX_REASON_BYTES = 2_048
 """Bytes of an error entry's ``reason``; what is longer is cut."""
 
 MAX_RULE = 200
-"""Characters for the rule that ended a job, at the end of that."""
+"""Characters at the end of a ``reason`` that are kept for the rule that ended the job."""
 
 MAX_TRACE_BYTES = 4_096
 """Bytes of an error entry's ``trace``, of which the end is kept."""
@@ -302,7 +302,8 @@ TABLE: Mapping[tuple[JobStatus, type[Event]], tuple[Rule, frozenset[JobStatus]]]
     (JobStatus.PENDING, Rescheduled): (_rescheduled, frozenset({JobStatus.PENDING})),
     (JobStatus.FAILED, Retried): (_retried, frozenset({JobStatus.PENDING})),
 }
-"""From a status, by an event: the rule that decides, and where it may lead. Nothing else is legal."""
+"""The rule that decides what follows an event in a status, and the statuses that it may lead to. No other
+event is legal in that status."""
 
 
 def decide(

@@ -26,7 +26,7 @@ EXACT = 10_000
 """Jobs: up to so many are counted, more are estimated."""
 
 STATS_SECONDS = 5.0
-"""For reading the queue; a scraper waits for 10 s."""
+"""Seconds that reading the queue may take; a scraper waits for 10 s."""
 
 STATS_KEPT = 1.0
 """Seconds for which what was read is good enough for others who ask."""
@@ -130,10 +130,10 @@ LONGEST_HEAD = 16_384
 """Bytes of a request's head."""
 
 CLIENT_SECONDS = 10.0
-"""For a whole exchange: who holds a connection open is cut off."""
+"""Seconds that a whole exchange may take: whoever holds a connection open is cut off."""
 
 MOST_CLIENTS = 50
-"""At a time; others are cut off at once."""
+"""Connections at a time; further ones are cut off at once."""
 
 ALLOW = {HTTPStatus.METHOD_NOT_ALLOWED: "Allow: GET, HEAD\r\n"}
 

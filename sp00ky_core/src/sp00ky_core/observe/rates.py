@@ -27,14 +27,15 @@ from sp00ky_core.ports.rollups import step_of
 __all__ = ["Rates", "percentile"]
 
 Kind = tuple[str, str, str, int]
-"""Of attempts: their backend, path (a route, or empty), outcome and code."""
+"""What attempts are counted by: their backend, path (a route, or empty), outcome and code."""
 
 Counts = list[float]
-"""How many there are, the seconds that they took, and how many of them are in each bucket."""
+"""How many attempts there are, the seconds that they took together, and how many of them are in each
+bucket."""
 
 COUNT, SECONDS, FIRST_BUCKET = 0, 1, 2
 CODES = range(100, 600)
-"""Any other one counts as 0, so that there are few."""
+"""Codes that are counted on their own; any other one counts as 0, so that there are few."""
 
 
 class Counters:

@@ -335,7 +335,7 @@ SPANS = (15.0, 60.0)
 
 
 SHARES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
-"""By the fields of ``JobGroup`` and ``Rates`` that say within how long each share of all ended."""
+"""Shares of jobs, by the fields of ``JobGroup`` and ``Rates`` that say within how long each of them ended."""
 
 
 def _shares(seconds: Sequence[float]) -> Mapping[str, float | None]:

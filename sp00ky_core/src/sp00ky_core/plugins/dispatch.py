@@ -125,7 +125,7 @@ class Hooks:
                 yield impl, answer
 
     def classify_outcome(self, job: Job, backend: BackendConfig, outcome: Outcome) -> Outcome:
-        """Classify an outcome."""
+        """See ``sp00ky_classify_outcome``."""
         facts = {"job": job, "backend": backend, "outcome": outcome}
         decided = self._decide("sp00ky_classify_outcome", (Delivered, Undelivered), facts)
         return sp00ky_classify_outcome(backend, outcome) if decided is None else cast("Outcome", decided)

@@ -28,13 +28,13 @@ PROJECT = "sp00ky"
 """The group of entry points that plugins are found by, and pluggy's name of the project."""
 
 hookspec: pluggy.HookspecMarker = pluggy.HookspecMarker(PROJECT)
-"""Declares a hook: for this module."""
+"""Marks a function of this module as the declaration of a hook."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 OnError = Literal["log", "fail"]
 
 ON_ERROR = "sp00ky_on_error"
-"""What an implementation that was marked with ``on_error`` has, by that name."""
+"""The attribute of an implementation that was marked with ``on_error``."""
 
 
 _mark = pluggy.HookimplMarker(PROJECT)

@@ -64,7 +64,7 @@ DISTRIBUTIONS = {
 EXTENSION_MEMBERS = ("options", "tables", "api", "start", "commands", "pages", "findings", "retention")
 
 OWN_KEYS = frozenset({*written_keys(Config, "")[""], *(FOREIGN[""] or ())}) - EXTENSIONS.keys()
-"""Of sp00ky.yml, at the top."""
+"""The keys at the top of sp00ky.yml that are no extension's."""
 
 OWN_TABLES = frozenset(
     f"sp00ky_{name}"
@@ -73,7 +73,7 @@ OWN_TABLES = frozenset(
         *("schedule", "schedule_run"),
     )
 )
-"""Of the core: no extension may declare them."""
+"""Tables of the core, which no extension may declare."""
 
 REGISTERED = {
     "stores": "store",
@@ -82,7 +82,7 @@ REGISTERED = {
     "commands": "command",
     "extensions": "extension",
 }
-"""What plugins register, and what one of it is called."""
+"""What plugins register, by hook, and the word for one of it."""
 
 
 @attrs.frozen(kw_only=True)

@@ -31,7 +31,8 @@ PROBE_WINDOW = 1_000
 """Among so many of the jobs that have been due longest is a probe chosen, and..."""
 
 PROBE_LATEST = 250
-"""...among so many of each priority that have become due last: the others may all be of one route."""
+"""Jobs of each priority that have become due last, among which a probe is chosen too: the others may all
+be of one route."""
 
 
 @attrs.frozen(kw_only=True)

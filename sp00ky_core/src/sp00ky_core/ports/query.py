@@ -86,16 +86,16 @@ COMPARISONS: Mapping[str, tuple[str, Operator]] = {
     **dict.fromkeys(("failed_since", "claimed_since", "ended_since"), ("updated_at", ">=")),
     **dict.fromkeys(("failed_until", "claimed_until", "ended_until"), ("updated_at", "<")),
 }
-"""What each field of a ``JobFilter`` asks of which column, in every store.
+"""The column that each field of a ``JobFilter`` is compared with, and how, in every store.
 
 ``last_error_*`` are of the last entry in ``errors``.
 """
 
 GroupBy = Literal["route", "assigned"]
-"""By what jobs are grouped."""
+"""What jobs are grouped by."""
 
 GROUPED: Mapping[GroupBy, str] = {"route": "path", "assigned": "assigned_to"}
-"""The column of each."""
+"""The column that jobs are grouped by."""
 
 PERIODS: Mapping[str, frozenset[JobStatus]] = {
     "": frozenset(JobStatus),
@@ -103,7 +103,8 @@ PERIODS: Mapping[str, frozenset[JobStatus]] = {
     "claimed_": frozenset({JobStatus.PROCESSING}),
     "ended_": TERMINAL,
 }
-"""What ``since`` and ``until`` may be of, and the statuses of jobs whose row says when that was."""
+"""The beginnings of ``..._since`` and ``..._until``, and the statuses of jobs whose row says when that
+was."""
 
 MAX_LIMIT = 2**63 - 1
 """The most jobs that may be asked for at once."""
@@ -221,7 +222,7 @@ class JobFilter:
 
 
 ALL_JOBS = JobFilter()
-"""Every job meets it."""
+"""Conditions that every job meets."""
 
 
 @attrs.frozen(kw_only=True)

@@ -119,7 +119,7 @@ class JobGroup:
 
     @property
     def count(self) -> int:
-        """How many they are."""
+        """How many jobs the group has."""
         return self.pending + self.processing + self.success + self.failed
 
 

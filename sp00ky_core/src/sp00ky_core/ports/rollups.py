@@ -32,7 +32,7 @@ All of ``COARSE_BOUNDS`` are among them. They stay as they are: rows of a month 
 """
 
 BUCKETS = len(BUCKET_BOUNDS) + 1
-"""The last one is of what takes longer than the last bound."""
+"""How many buckets there are: the last one has what takes longer than the last bound."""
 
 MINUTES_KEPT = 48 * 3_600.0
 """Seconds after which minutes are folded to hours."""

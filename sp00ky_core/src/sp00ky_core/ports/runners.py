@@ -35,7 +35,7 @@ class RunnerInfo:
 
 
 NO_INFO = RunnerInfo()
-"""Of a runner that says nothing of itself."""
+"""What a runner that says nothing of itself has said."""
 
 
 @attrs.frozen(kw_only=True)
@@ -83,7 +83,7 @@ class RunnerRecord:
 
     @property
     def state(self) -> RunnerState:
-        """Its state: dead where it hasn't beaten for ``DEAD_AFTER``."""
+        """The runner's state; it is dead where it hasn't beaten for ``DEAD_AFTER``."""
         if self.silent_for > DEAD_AFTER:
             return RunnerState.DEAD
         return RunnerState.DRAINING if self.info.draining else RunnerState.RUNNING

@@ -149,11 +149,11 @@ class Store(Protocol):
 
     @property
     def capabilities(self) -> StoreCapabilities:
-        """In what this store differs from others."""
+        """What this store has, or lacks, that not every store does."""
 
     @property
     def location(self) -> str:
-        """Its URL, fit to be printed: without secrets."""
+        """The store's URL without secrets, so that it may be printed."""
 
     async def open(self) -> None:
         """Connect. Raises ``StoreUnavailable`` or ``StoreInUse``; opening an open store does nothing."""
@@ -471,7 +471,7 @@ class Store(Protocol):
         """Lease and limit a backend's jobs as this table says, from the next claim on."""
 
     async def start_audit(self, act: Act) -> str:
-        """Write down an act that is about to be done; the entry's id."""
+        """Write down an act that is about to be done; return the entry's id."""
 
     async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
         """Write down how far an act has come."""

@@ -12,7 +12,7 @@ __all__ = ["Both", "Column", "Default", "Either", "Index", "Is", "Kind", "Operat
 __all__ += ["ReadOptions", "Row", "Table", "Update", "Where"]
 
 Row = dict[str, Any]
-"""A row: values by column name."""
+"""The values of a row, by the names of their columns."""
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in"]
 """Compares a column with a value, or tells whether it is one of several."""
 
@@ -36,7 +36,7 @@ class Is:
 
 @attrs.frozen
 class Either:
-    """At least one of the conditions is met.
+    """A condition that a row meets by meeting at least one of others.
 
     Attributes:
         conditions: At least one.

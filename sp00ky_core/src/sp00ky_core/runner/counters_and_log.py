@@ -29,7 +29,7 @@ from sp00ky_core.runner.holdings import Held
 logger: logging.Logger = logging.getLogger(__name__)
 
 SUCCESS = JobStatus.SUCCESS
-"""To look it up in its enumeration takes longer than to compare it."""
+"""The status of a success: to look it up in its enumeration takes longer than to compare it."""
 
 AGAIN = 60.0
 """Seconds until it is said again, for a database that stays away."""
@@ -134,18 +134,18 @@ class Observer:
 
 
 WINDOW = 10.0
-"""Seconds."""
+"""Seconds in which failures of one kind share their lines of the log."""
 
 MOST = 100
-"""Lines of one backend and one kind of failure in ``WINDOW``..."""
+"""Lines that one backend and one kind of failure get in a ``WINDOW``."""
 
 MOST_OF: Mapping[str, int] = {"retry": 10, "throttled": 1}
-"""...and of those that are repeated anyway."""
+"""Lines that failures get in a ``WINDOW`` whose jobs are tried again anyway, by outcome."""
 
 _GOES_ON = {"retry": "retried", "throttled": "deferred", "unknown": "retried"}
 
 _Kind = tuple[str, str, str, bool]
-"""Backend, the failure's name, outcome, whether its job has failed."""
+"""What failures of one kind have in common: backend, name, outcome, and whether the job has failed."""
 
 
 class AttemptLog:

@@ -22,26 +22,26 @@ OVERDUE_AFTER = 5.0
 
 @attrs.define(kw_only=True, eq=False)
 class Held:
-    """One claim.
+    """Holds one claimed job, and what has become of its attempt.
 
     Attributes:
         job: The job.
         backend: Its backend.
-        check: Of its operation's payloads; None: it is no operation of its backend's, or is refused.
-        table: Its table as the store leases its rows.
-        timeout: Seconds for its attempt.
-        claimed_at: This runner's clock, read before the claim was sent.
-        received_at: ... and when the job came.
+        check: What its payload is checked with; None: its path is no operation of its backend's, or is
+        refused. table: Its table as the store leases its rows.
+        timeout: Seconds that its attempt may take.
+        claimed_at: When the claim was about to be sent, by this runner's clock.
+        received_at: When the job came, by this runner's clock.
         started_at: When its attempt began, by this runner's clock; None: it waits.
         ended_at: When its attempt ended, where that is logged.
-        attempt: As its transport was given it.
-        code: Of its attempt's outcome, where that is logged, such as an HTTP status; 0: there was none.
-        scheme: Whose code that is.
-        worker: At work on it.
+        attempt: What its transport was given.
+        code: The code of its attempt's outcome, where that is logged, such as an HTTP status; 0: it had none.
+        scheme: The scheme of that code.
+        worker: The worker that makes its attempt.
         refusals: How often its outcome couldn't be written.
-        overdue: The transport didn't keep to its timeout and was cut off.
-        is_probe: Its outcome says whether the backend is back.
-        is_over: Its attempt: the outcome waits to be written.
+        overdue: Whether the transport didn't keep to its timeout and was cut off.
+        is_probe: Whether its outcome is to say that the backend is back.
+        is_over: Whether its attempt has ended, so that the outcome waits to be written.
     """
 
     job: Job
@@ -64,7 +64,7 @@ class Held:
 
     @property
     def retry(self) -> RetryConfig:
-        """Its backend's."""
+        """How its backend has its jobs retried."""
         return self.backend.config.retry
 
     @property

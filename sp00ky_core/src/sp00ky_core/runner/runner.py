@@ -81,7 +81,10 @@ LAST_CLAIM = 10.0
 class Runner:
     """Delivers a store's jobs; an asynchronous context manager whose end is a drain.
 
-    Installs no signal handlers and never exits the process.
+    It installs no signal handlers and never exits the process. A claimed job passes through its parts so: the
+    claimer puts it into its backend's slots; a worker there has ``_start_or_give_back`` start its attempt;
+    ``_settle_answer`` tells the gate of the outcome, and hands the settler what was decided; once that is
+    written, ``_count_durable`` hears of it, and wakes the claimer.
     """
 
     def __init__(
@@ -127,7 +130,7 @@ class Runner:
         self._put_off = RoutesWriter(self._store, self.observer)
         self._slots = {name: self._slots_of(backend, news) for name, backend in tables.items()}
         self._gates = [slots.gate for slots in self._slots.values()]
-        self._settler = Settler(*shared, holdings=holdings, written=self._note, room=wake.freed)
+        self._settler = Settler(*shared, holdings=holdings, written=self._count_durable, room=wake.freed)
         self._breakers = BreakerWriter(*shared, gates=self._gates, news=news, changed=wake.all_may_have_work)
         self._claimer = Claimer(
             *shared, slots=self._slots, holdings=holdings, settler=self._settler, beat=self._beat, wake=wake
@@ -140,7 +143,7 @@ class Runner:
             claimer=self._claimer,
             gates=self._gates,
             holdings=holdings,
-            written=self._note,
+            written=self._count_durable,
             pruner=Pruner(self._store, self._options, close_runs),
         )
         self._rollups = RollupWriter(self._store, self._options, self.observer)
@@ -160,7 +163,7 @@ class Runner:
             probe_lease=table.probe_lease,
             routes=self._isolated(backend),
         )
-        work = self._begin, self._end, self._wake.freed
+        work = self._start_or_give_back, self._settle_answer, self._wake.freed
         return Slots(backend, gate, *work, unanswered=options.unanswered)
 
     def _isolated(self, backend: Backend) -> IsolatedRoutes | None:
@@ -178,17 +181,17 @@ class Runner:
 
     @property
     def runner_id(self) -> str:
-        """Its id, as in the rows that it holds."""
+        """The runner's id, as it stands in the rows that it holds."""
         return self._options.runner_id
 
     @property
     def backends(self) -> Collection[str]:
-        """The names of those that it serves."""
+        """The names of the backends that it serves."""
         return self._documents.keys()
 
     @property
     def in_flight(self) -> int:
-        """Attempts that it makes now."""
+        """How many attempts it makes now."""
         return self._holdings.attempts_by_backend().total()
 
     @property
@@ -199,7 +202,7 @@ class Runner:
 
     @property
     def in_flight_by_backend(self) -> Mapping[str, int]:
-        """Attempts that it makes now, by backend."""
+        """How many attempts it makes now, by backend."""
         return self._info().in_flight
 
     async def __aenter__(self) -> Self:
@@ -279,8 +282,11 @@ class Runner:
                 self._schedules.scheduler.signal()
             self._wake.all_may_have_work()
 
-    def _begin(self, held: Held, slots: Slots) -> Undelivered | Awaitable[Outcome] | None:
-        """Begin a claim's attempt if it may start now, else give it back, or defer it; see ``Begin``."""
+    def _start_or_give_back(self, held: Held, slots: Slots) -> Undelivered | Awaitable[Outcome] | None:
+        """Start a claim's attempt if beat, lease and gate allow it; else give it back, or defer it.
+
+        A worker of the slots calls it; see ``StartAttempt``.
+        """
         # After a gap between beats a peer may have taken the job already: the database knows.
         now, beat = self._options.clock(), self._beat
         is_own = now <= beat.fresh_until and beat.since <= held.claimed_at
@@ -297,8 +303,11 @@ class Runner:
                 return None
         return self._attempts.begin(held)
 
-    def _end(self, held: Held, slots: Slots, answer: Answer) -> Awaitable[None] | None:
-        """Queue what came of an attempt, to be written; see ``End``."""
+    def _settle_answer(self, held: Held, slots: Slots, answer: Answer) -> Awaitable[None] | None:
+        """Tell the gate what came of an attempt, decide what follows, and hand that to the settler.
+
+        A worker of the slots calls it; see ``SettleAnswer``.
+        """
         gate, outcome = slots.gate, None
         try:
             outcome = self._attempts.outcome(held, answer)
@@ -323,8 +332,11 @@ class Runner:
         has_beaten = self._beat.has_beaten_since(held.started_at or held.claimed_at)
         return has_beaten and self._options.clock() <= held.lease_end
 
-    def _note(self, settlements: Iterable[tuple[Settlement, Held | None]]) -> None:
-        """Count durable settlements: a job that is pending again, or one that waited for it, may be due."""
+    def _count_durable(self, settlements: Iterable[tuple[Settlement, Held | None]]) -> None:
+        """Count settlements that are written, and wake the claimer where they may have made a job due.
+
+        The settler calls it with each claim that it settled, the reclaimer with None in a claim's place.
+        """
         for settlement, held in settlements:
             status = settlement.transition.to
             self._extensions.note(settlement)

@@ -31,17 +31,20 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 
 BUSY_PAUSE = 0.05
-"""Seconds until a row that couldn't be written is tried again, doubled each time..."""
+"""Seconds until a row that couldn't be written is tried again; they double each time up to
+``LONGEST_PAUSE``."""
 
 LONGEST_PAUSE = 5.0
-"""...up to this."""
+"""Seconds: the longest time until a row that couldn't be written is tried again."""
 
 GATHERS_FROM = 64
-"""Outcomes that have come while one write was under way: more of them come as fast, and are waited for..."""
+"""Outcomes that have come while one write was under way from which on the next write waits for more of
+them."""
 
 GATHERING = 0.025
-"""...until so many seconds after that write began, a batch is full, or fewer attempts are under way: fewer
-and larger writes cost less, but jobs of the same ordering keys may wait for this one."""
+"""Seconds after a write began until which the next one waits for more outcomes, unless a batch is full or
+fewer attempts are under way. Fewer and larger writes cost less, but jobs of the same ordering keys wait for
+them."""
 
 WRITTEN = frozenset({SettleFate.SETTLED, SettleFate.ALREADY_SETTLED})
 UNWRITTEN = frozenset({SettleFate.BUSY, SettleFate.DUPLICATE})

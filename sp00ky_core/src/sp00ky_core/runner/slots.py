@@ -25,13 +25,14 @@ QUIET = 1.0
 """Seconds without an attempt after which a burst begins small again."""
 
 Answer = Outcome | BaseException
-"""What a transport returned for an attempt, or raised."""
+"""What a transport has returned for an attempt, or has raised."""
 
-Begin = Callable[[Held, "Slots"], Undelivered | Awaitable[Outcome] | None]
-"""Begins a claim's attempt, or says why it isn't sent; None: it has come to its end without one."""
+StartAttempt = Callable[[Held, "Slots"], Undelivered | Awaitable[Outcome] | None]
+"""Starts a claim's attempt, and returns what its outcome is awaited of; or an outcome, where nothing is to be
+sent; or None, where the claim was given back or deferred instead."""
 
-End = Callable[[Held, "Slots", Answer], Awaitable[None] | None]
-"""Has written what came of an attempt; returns what to wait for before the next one, if anything."""
+SettleAnswer = Callable[[Held, "Slots", Answer], Awaitable[None] | None]
+"""Hands what came of an attempt to the settler; returns what a worker must await before its next attempt."""
 
 WAKES = 2
 """Workers that are woken for each that waits for its answer: all at once would keep the next claim from being
@@ -59,8 +60,8 @@ class Slots:
         self,
         backend: Backend,
         gate: Gate,
-        begin: Begin,
-        end: End,
+        start: StartAttempt,
+        settle: SettleAnswer,
         freed: Callable[[], None],
         *,
         unanswered: float,
@@ -69,7 +70,7 @@ class Slots:
         self.gate = gate
         self.table: JobTable = stored_table(backend)
         self.busy: int = 0
-        self._begin, self._end = begin, end
+        self._start, self._settle = start, settle
         self._freed = freed  # called when a claim has become worth while
         self._unanswered = unanswered  # seconds; see RunnerOptions
         self._ready: deque[Held] = deque()
@@ -197,13 +198,13 @@ class Slots:
             self.busy += 1
             try:
                 try:
-                    begun = self._begin(held, self)
+                    begun = self._start(held, self)
                     if begun is None:
                         continue
                     answer: Answer = begun if isinstance(begun, Undelivered) else await begun
                 except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # it is settled, too
                     answer = error
-                rest = self._end(held, self, answer)
+                rest = self._settle(held, self, answer)
                 if rest is not None:
                     await rest
             finally:

@@ -28,7 +28,7 @@ COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
     "in": lambda value, values: value in values,
     "not in": lambda value, values: value not in values,
 }
-"""What the operators of conditions mean."""
+"""The comparison that each operator of a condition means."""
 
 
 def matches(job: Job, conditions: JobFilter) -> bool:

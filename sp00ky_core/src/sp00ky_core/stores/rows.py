@@ -25,7 +25,7 @@ __all__ = ["UNREAD", "claimed_of", "defect_of", "entries_of", "instant_of", "job
 __all__ += ["payload_text", "priority_of"]
 
 MAX_COUNT = 2**63 - 1
-"""What a 64-bit column holds."""
+"""The integers that a 64-bit column holds."""
 
 MAX_EPOCH = 2**62
 """An epoch that can still be raised in a 64-bit column."""
@@ -331,4 +331,4 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("created_at", "updated_at", "run_at", "ordering_at", "expires_at"), instant_of),
     **dict.fromkeys(("deferred_since", "lease_until", "redacted_at"), instant_of),
 }
-"""How each column is read of which nothing else has to be known."""
+"""The reader of each column whose value says all that has to be known."""

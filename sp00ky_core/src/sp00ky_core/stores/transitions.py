@@ -36,7 +36,7 @@ UNREAD_AT_ONCE = 5_000
 """Jobs that are written at a time where none is read."""
 
 TRIES = 5
-"""How often a row that changes between the read and the guarded write is read again."""
+"""How often a row is read again that has changed between the read and the guarded write."""
 
 
 async def kill(store: Store, job_ids: Sequence[str], *, reason: str = KILL_REASON) -> list[OperatorResult]:

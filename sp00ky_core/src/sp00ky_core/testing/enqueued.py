@@ -258,7 +258,7 @@ MOST_SHOWN = 10
 
 
 class Refuted(ExpectedOptions, total=False):
-    """What ``refute_enqueued`` takes by name.
+    """Carries what ``refute_enqueued`` takes by name.
 
     Attributes:
         connection: That of an open transaction.
@@ -268,7 +268,7 @@ class Refuted(ExpectedOptions, total=False):
 
 
 class Asserted(Refuted, total=False):
-    """What ``assert_enqueued`` takes by name.
+    """Carries what ``assert_enqueued`` takes by name.
 
     Attributes:
         count: How many such jobs.

@@ -110,7 +110,7 @@ def _outcome(answer: Answer) -> Outcome:
 
 
 Script = Callable[[Attempt], Outcome | Awaitable[Outcome]]
-"""What comes of an attempt; asynchronous where it takes its time."""
+"""Gives what comes of an attempt; it may be asynchronous."""
 
 
 def deliver_all(_attempt: Attempt) -> Outcome:

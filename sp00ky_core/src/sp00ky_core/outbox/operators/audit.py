@@ -20,7 +20,7 @@ from sp00ky_core.ports import Act, ActOptions, Store
 logger: logging.Logger = logging.getLogger(__name__)
 
 LONGEST_REASON, LONGEST_ACTOR, LONGEST_TEXT = 2_048, 255, 2_048
-"""Characters."""
+"""The characters that a reason, an actor and any other text of an entry may have."""
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 

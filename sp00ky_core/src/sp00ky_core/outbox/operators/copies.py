@@ -24,7 +24,7 @@ from sp00ky_core.stores.rows import new_row
 __all__ = ["copying"]
 
 OPTIONS = ("assigned_to", "max_retries", "retry_strategy", "timeout", "priority", "ordering_key")
-"""Of a job, which its copies have, too."""
+"""Options of a job that its copies have, too."""
 
 
 def copying(backends: Backends, target: str | None) -> Action:

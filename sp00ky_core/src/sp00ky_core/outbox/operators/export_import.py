@@ -98,7 +98,7 @@ def _csv_line(cells: Iterable[object]) -> bytes:
 
 
 EXPORT_FORMATS: Mapping[str, type[ExportFormat]] = {"ndjson": ExportFormat, "csv": CsvFormat}
-"""By the ends of their files' names."""
+"""Formats of an export, by the end of its file's name."""
 
 
 @attrs.frozen
@@ -291,7 +291,7 @@ class JobMoves(Queries):
 
 
 _Refused = tuple[Refusal, str]
-"""Why, in short and in words."""
+"""Why a job can't be imported, in short and in words."""
 
 
 def _why(job: Job) -> Refusal:

@@ -371,7 +371,7 @@ class _Erasing:
     copies: dict[str, None] = attrs.field(factory=dict)
 
     async def end(self, job_ids: Sequence[str], result: RedactionResult) -> RedactionResult:
-        """Kill those that haven't ended."""
+        """Kill those of the jobs that haven't ended."""
         jobs = await self.outbox.jobs.whole(job_ids)
         alive = [job.id for job in jobs if job.status in UNFINISHED]
         killed = await self.outbox.ended_by_kill(alive, self.reason)

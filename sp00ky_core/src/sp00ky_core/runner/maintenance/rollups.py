@@ -31,7 +31,7 @@ MOST_UNWRITTEN = 10_000
 """Rows that wait for a database which is away; the oldest go first."""
 
 LAST_SECONDS = 2.0
-"""For the last write, of a runner that stops."""
+"""Seconds for the last write of a runner that stops."""
 
 
 class RollupWriter:

@@ -54,7 +54,8 @@ __all__ = [
 
 
 VERSION = 6
-"""Of the tables below; whoever adds a column raises it, and lets the column be NULL or have a default."""
+"""The version of the tables below. Whoever adds a column raises it, and lets the column be NULL or have a
+default."""
 
 TERMINAL_STATUSES = tuple(sorted(TERMINAL))
 LIVE_STATUSES = (JobStatus.PENDING, JobStatus.PROCESSING)
@@ -62,7 +63,7 @@ LIVE_STATUSES = (JobStatus.PENDING, JobStatus.PROCESSING)
 
 _PENDING = Is("status", "=", JobStatus.PENDING)
 NOT_ENDED = Is("status", "not in", TERMINAL_STATUSES)
-"""As ``LIVE_STATUSES``, but for planners, which would take this for a reason to use the index of statuses."""
+"""The condition of ``LIVE_STATUSES`` in words that keep planners from using the index of statuses."""
 
 _LIVE = Is("status", "in", LIVE_STATUSES)
 _WITH_KEY = Is("ordering_key", "!=", None)

@@ -143,7 +143,7 @@ def _retrieve(running: asyncio.Future[Any]) -> None:
 
 
 TRIES = 5
-"""How often a transaction is begun that others keep in the way of."""
+"""How often a transaction is begun again that others hold up."""
 
 GOODBYE = 1.0
 """Seconds that connections get to be closed."""

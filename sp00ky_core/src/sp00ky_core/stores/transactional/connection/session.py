@@ -295,4 +295,4 @@ def key_of(table: Table, row: Row) -> list[Where]:
 
 
 Work = Callable[[Session], Awaitable[T]]
-"""What is to be done in one transaction. It awaits nothing but its session."""
+"""Does what is to be done in one transaction; it awaits nothing but its session."""

@@ -387,7 +387,7 @@ class SqlSession(Session):
 
 
 _GIVEN = "?"
-"""Of a value that is a parameter."""
+"""Stands for a value that is passed as a parameter."""
 
 
 def _literal_of(asked: Is) -> Any:

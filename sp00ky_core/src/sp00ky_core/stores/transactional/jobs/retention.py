@@ -34,7 +34,7 @@ from sp00ky_core.stores.transactional.schema import (
 
 ENDED = Is("status", "in", TERMINAL_STATUSES)
 NOT_LIVE = Is("status", "not in", LIVE_STATUSES)
-"""As ``ENDED``, and of rows whose status is none: those are deleted by their ids alone."""
+"""The statuses of ``ENDED``, and that of rows whose status is none: those are deleted by their ids alone."""
 
 KEPT_SECONDS = 3_600.0
 """After which what the database keeps, for a foreign key of a user's for one, is tried again."""

@@ -197,6 +197,26 @@ async def test_one_that_raises_is_named_and_costs_no_job(
     assert [r for r in caplog.records if "the extension notes of acme-notes" in r.getMessage()]
 
 
+async def test_what_its_table_lacks_is_named_and_stops_no_job(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a migration would find it, had the author changed its columns after the last one."""
+    lacking = [
+        Finding.stopping(name, "the column n is missing", "calls fail", "run: sp00ky migrate")
+        for name in ("sp00ky_note", "job")
+    ]
+    async with Outbox.open(file, plugins=plugins_with({"notes": NotesExtension()})) as outbox:
+
+        async def found() -> list[Finding]:
+            return lacking
+
+        monkeypatch.setattr(outbox.store, "check", found)
+        of_extension, of_jobs, *_ = await outbox.check()
+    assert (of_extension.subject, of_extension.stops_jobs) == ("sp00ky_note", False)
+    assert of_extension.problem == "the column n is missing: acme-notes declares it"
+    assert of_jobs == lacking[1]
+
+
 async def test_a_look_that_never_returns_is_named(
     file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

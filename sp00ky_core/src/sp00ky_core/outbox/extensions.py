@@ -194,6 +194,16 @@ class Extensions:
             for name, extension in self.plugins.extensions.items()
         }
 
+    def blamed(self, finding: Finding) -> Finding:
+        """Return a finding of the store's; one of an extension's table names it, and stops no job."""
+        for name, extension in self.plugins.extensions.items():
+            if finding.subject.partition(".")[0] in {table.name for table in extension.tables}:
+                brought_by = self.plugins.distribution_of(name)
+                problem = f"{finding.problem}: {brought_by} declares it"
+                consequence = f"what {brought_by} does fails; jobs are delivered all the same"
+                return Finding.warning(finding.subject, problem, consequence, finding.fix)
+        return finding
+
     async def findings(self) -> list[Finding]:
         """Ask each what is wrong; one that fails is named."""
         found = list[Finding]()

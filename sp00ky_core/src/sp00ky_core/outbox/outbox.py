@@ -101,7 +101,8 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
 
     async def check(self) -> list[Finding]:
         """Find what is wrong with the tables and the extensions, each with its consequence and its fix."""
-        found = [*await super().check(), *await self.extensions.findings()]
+        stores = map(self.extensions.blamed, await super().check())
+        found = [*stores, *await self.extensions.findings()]
         return found if any(one.stops_jobs for one in found) else [*found, *await self.other_services()]
 
     async def other_services(self) -> list[Finding]:

@@ -25,7 +25,7 @@ logger: logging.Logger = logging.getLogger(__name__)
 MOST_ENDED = 10_000
 """Jobs that have ended and that a service hasn't asked for yet."""
 
-SAID_AFTER = 10.0
+SAID_AFTER = 8.0
 """Seconds that one look may take before the service is named in a warning."""
 
 AFTER_FAILURE = 1.0

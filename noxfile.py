@@ -316,7 +316,7 @@ def docs(session: nox.Session) -> None:
     session.install(*_group("test"), *_group("moving"), *_group("browser"), *_group("docs"))
     _install_wheels(session, DISTRIBUTIONS)
     session.run("python", "-m", "tools.site")
-    session.run("pytest", *EVERYDAY, *DOCUMENTS_TESTS, *session.posargs)
+    session.run("pytest", *EVERYDAY, *DOCUMENTS_TESTS, *(session.posargs or WORKERS))
 
 
 def _check_workflows(session: nox.Session) -> None:
@@ -344,8 +344,9 @@ def _install_wheels(session: nox.Session, distributions: Iterable[str]) -> Path:
     """Build wheels and install them, also over those of an earlier run in the same venv; their folder."""
     folder = Path(session.virtualenv.location) / "wheels"
     shutil.rmtree(folder, ignore_errors=True)
-    build = ("pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", f"--wheel-dir={folder}")
-    session.run(*build, *(f"./{distribution}" for distribution in distributions))
+    session.install("hatchling>=1.26")  # once, not in an environment of each distribution's own
+    build = ("pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation")
+    session.run(*build, f"--wheel-dir={folder}", *(f"./{distribution}" for distribution in distributions))
     wheels = [str(wheel) for wheel in sorted(folder.glob("*.whl"))]
     session.install(*wheels)  # with what they depend on
     session.install("--force-reinstall", "--no-deps", *wheels)  # the version is that of the run before

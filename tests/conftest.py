@@ -103,6 +103,7 @@ FULL = (
     "examples/",
     "hostile/test_huge_texts.py",
     "packaging/test_site.py",
+    "workflows/test_stores.py",
     "store_mysql/test_cancellation.py",
     "store_mysql/test_command_line.py",
     "store_mysql/test_model.py",

@@ -1,5 +1,7 @@
 """Workflows in a runner: what is done, in which order, with what, and what becomes of a failure."""
 
+from datetime import timedelta
+
 import pytest
 from tests.workflows.conftest import Backend, Refused, Run, statuses
 
@@ -160,11 +162,8 @@ async def test_one_that_can_t_be_undone_is_shown_and_the_others_are(
 
 async def test_a_deadline_ends_a_workflow_and_its_jobs(workflows: Workflows, run: Run) -> None:
     async with workflows.create("late", deadline=0.1) as w:
-        a = w.step("a", "shop", "/a", delay=None, run_at=None, priority=0)
+        a = w.step("a", "shop", "/a", priority=1)
         w.step("b", "shop", "/b", after=[a], max_retries=0)
-        w.step("c", "shop", "/c", expires_at=None)
-        from datetime import timedelta  # noqa: PLC0415
-
         w.step("d", "shop", "/d", delay=timedelta(hours=1))
     ended = await run(w.id)
     assert (ended.status, statuses(ended)["d"]) == ("failed", "failed")

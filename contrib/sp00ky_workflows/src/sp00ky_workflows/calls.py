@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from sp00ky_core import BackendConfig, Contract, NewJob
@@ -42,10 +42,14 @@ def _written(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _read(name: str, value: Any) -> Any:
-    if name == "delay":
-        return timedelta(seconds=value)
-    return datetime.fromisoformat(value) if name in {"run_at", "expires_at"} else value
+def _read(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options as jobs take them; a delay begins when the job is made."""
+    read = {**options}
+    for name in {"run_at", "expires_at"} & read.keys():
+        read[name] = datetime.fromisoformat(read[name])
+    if "delay" in read:
+        read["run_at"] = datetime.now(UTC) + timedelta(seconds=read.pop("delay"))
+    return read
 
 
 def job_of(
@@ -66,8 +70,7 @@ def job_of(
     payload = resolved(call.payload, values)
     extras = {name: value for name, value in extras.items() if name not in payload}
     payload |= dict(_taken(backend.contract, call.backend, call.path, payload, extras))
-    options = {name: _read(name, value) for name, value in call.options.items()}
-    return NewJob(backend=call.backend, path=call.path, payload=payload, **options)
+    return NewJob(backend=call.backend, path=call.path, payload=payload, **_read(call.options))
 
 
 def _taken(

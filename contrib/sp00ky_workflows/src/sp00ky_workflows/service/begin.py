@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +11,7 @@ import attrs
 
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.ports import ExtensionTransaction, Is, KeyedJob, Row
+from sp00ky_core.ports import ExtensionTransaction, Is, KeyedJob, Row, Update
 from sp00ky_workflows.calls import LoadedBackend, step_job
 from sp00ky_workflows.model.advance import members, members_of
 from sp00ky_workflows.model.graph import MOST_STEPS, Step, StepStatus, read_step
@@ -215,12 +216,21 @@ def _member_rows(workflow_id: str, steps: Sequence[Step]) -> Iterator[Row]:
 
 async def _enqueue(tx: ExtensionTransaction, jobs: Mapping[Place, KeyedJob]) -> None:
     made = await tx.enqueue([*jobs.values()]) if jobs else []
-    updates = [
-        (
-            [Is("workflow_id", "=", place[0]), Is("name", "=", place[1]), *READY],
-            {"status": "pending", "job_id": job.id},
-        )
-        for place, job in zip(jobs, made, strict=True)
-    ]
-    if updates and await tx.update_many(STEPS, updates) != len(updates):
-        raise Beaten
+    for updates in _told_apart(zip(jobs, (job.id for job in made), strict=True)):
+        if await tx.update_many(STEPS, updates) != len(updates):
+            raise Beaten
+
+
+def _told_apart(begun: Iterable[tuple[Place, str]]) -> Iterable[list[Update]]:
+    """Write job ids into steps, as updates of which the first condition tells which row it is."""
+    begun = [*begun]
+    workflows, names = ({place[n] for place, _ in begun} for n in (0, 1))
+    order = (0, 1) if len(workflows) > len(names) else (1, 0)
+    seen, rounds = Counter[str](), dict[int, list[Update]]()
+    for place, job_id in begun:
+        where = [Is(("workflow_id", "name")[n], "=", place[n]) for n in order]
+        first = place[order[0]]
+        new = {"status": "pending", "job_id": job_id}
+        rounds.setdefault(seen[first], []).append(([*where, *READY], new))
+        seen[first] += 1
+    return rounds.values()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 
 from sp00ky_core import Job
+from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import ExtensionTransaction, Is, Row
 from sp00ky_workflows.model.advance import fewer, undone_by
@@ -68,7 +69,7 @@ def _ended(row: Row, job: Job | None) -> Ended:
         status, result = StepStatus.FAILED, failure("job_gone", "its job was deleted before it was noticed")
     elif job.status is JobStatus.SUCCESS:
         status = StepStatus.SUCCESS
-        result = job.result_json.decode() if job.result_json else "null"
+        result = encode(job.result).decode()  # some databases keep a text without its quotes
     else:
         error = job.errors[-1] if job.errors else None
         reason = f"{error}: {error.reason}" if error else "its job has failed"

@@ -11,7 +11,8 @@ from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
-from sp00ky_core.runner.counters_and_log import HANGING, MOST, MOST_OF, WINDOW, Observer
+from sp00ky_core.runner.counters_and_log import MOST, MOST_OF, WINDOW, Observer
+from sp00ky_core.runner.liveness import HANGING, Claims
 
 
 class Clock:
@@ -52,21 +53,21 @@ async def test_failures_of_the_store_are_counted_and_no_runner_is_ready_then(mak
 async def test_no_runner_is_ready_while_its_claim_hangs(make_bench: Any) -> None:
     bench = await make_bench()
     clock, lock = Clock(), asyncio.Event()
-    observer = Observer(clock)
-    with observer.claiming():
-        assert observer.claims_go_through
+    claims = Claims(clock)
+    with claims.under_way():
+        assert claims.go_through
         clock.now += HANGING
-        assert not observer.claims_go_through
-    assert observer.claims_go_through
+        assert not claims.go_through
+    assert claims.go_through
 
     def fault(method: str) -> Fault | None:
         return Fault(held_until=lock, fails=False) if method == "claim" else None
 
     async with bench.runner(FaultyStore(bench.store, fault)) as runner:
         assert runner.is_ready
-        while runner.observer.claiming_since is None:  # noqa: ASYNC110  # the runner's next step
+        while (since := runner._claimer.claims.since) is None:  # noqa: ASYNC110  # its next step
             await asyncio.sleep(0)
-        runner.observer.claiming_since -= HANGING
+        runner._claimer.claims.since = since - HANGING
         assert not runner.is_ready
         lock.set()
 

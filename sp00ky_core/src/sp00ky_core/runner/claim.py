@@ -18,7 +18,7 @@ from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.ports import Claim, JobTable, Store
 from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.holdings import Held, Holdings
-from sp00ky_core.runner.liveness import Beat
+from sp00ky_core.runner.liveness import Beat, Claims
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.runner.settle import Settler
 from sp00ky_core.runner.slots import Slots
@@ -106,6 +106,7 @@ class Claimer:
 
     Attributes:
         is_stopping: The runner drains: nothing is claimed or started any more.
+        claims: Whether the claims go through.
     """
 
     _store: Store
@@ -123,6 +124,7 @@ class Claimer:
         # Why the last claim got nothing, if the database won't write a row.
         self.refused: RowRefused | None = None
         self.is_stopping: bool = False
+        self.claims: Claims = Claims(self._options.clock)
         self._claim_seconds = 0.0  # how long the last one took
         self._look_at = float("inf")  # when all backends are to be claimed for again
         self._strays = False  # rows may be this runner's without its holding them: a claim's reply was lost
@@ -234,7 +236,7 @@ class Claimer:
             for name in wanted:
                 self._slots[name].gate.claiming()
                 self._slots[name].measure(claimed_at, self._claim_seconds)
-            with self._observer.claiming():
+            with self.claims.under_way():
                 jobs = self._own(await self._store.claim(wanted, self._options.runner_id))
             received_at = self._options.clock()
             self._claim_seconds = received_at - claimed_at

@@ -34,9 +34,6 @@ SUCCESS = JobStatus.SUCCESS
 AGAIN = 60.0
 """Seconds until it is said again, for a database that stays away."""
 
-HANGING = 10.0
-"""Seconds after which a claim counts as hanging: it takes milliseconds, a second on a busy database."""
-
 
 @attrs.define
 class Observer:
@@ -47,22 +44,12 @@ class Observer:
     Attributes:
         clock: Seconds, monotonic; the runner's.
         counters: Where it is counted.
-        claims_fail: The latest claim failed.
-        claiming_since: When the claim that is under way began; None: none is.
     """
 
     clock: Callable[[], float] = time.monotonic
     counters: Counters = attrs.field(factory=Counters)
-    claims_fail: bool = False
-    claiming_since: float | None = None
     _lost_at: float | None = None
     _say_at: float = 0.0
-
-    @property
-    def claims_go_through(self) -> bool:
-        """Whether the latest claim did, and the one under way doesn't hang, behind a lock say."""
-        since = self.claiming_since
-        return not self.claims_fail and (since is None or self.clock() - since < HANGING)
 
     def ended(self, held: Held, settlement: Settlement, outcome: Outcome | None) -> None:
         """Count an attempt that has ended; None: a fault in the runner has ended it."""
@@ -82,19 +69,6 @@ class Observer:
         error = settlement.transition.error
         if error is not None and error.name == OUTCOME_UNKNOWN:
             self.counters.attempt((settlement.backend, "", "unknown", 0))
-
-    @contextmanager
-    def claiming(self) -> Iterator[None]:
-        """Note how long a claim takes, and whether it fails."""
-        self.claiming_since = self.clock()
-        try:
-            yield
-        except StoreError:
-            self.claims_fail = True
-            raise
-        finally:
-            self.claiming_since = None
-        self.claims_fail = False
 
     def failed(self, doing: str, error: Sp00kyError) -> None:
         """Count a call that failed, and log it unless an outage that was logged already explains it."""

@@ -1,14 +1,15 @@
-"""Beat, and judge by the beats of others which runners are dead."""
+"""Beat, judge by the beats of others which runners are dead, and say whether this one's claims go through."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import attrs
 
-from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.errors import Sp00kyError, StoreError
 from sp00ky_core.ports import NO_INFO, RunnerBeat, RunnerInfo, Store
 from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.options import RunnerOptions
@@ -158,3 +159,40 @@ class Beat:
                 backoff.reset()
                 self._observer.worked()
                 await asyncio.sleep(self._options.beat_interval)
+
+
+HANGING = 10.0
+"""Seconds after which a claim counts as hanging: it takes milliseconds, a second on a busy database."""
+
+
+@attrs.define
+class Claims:
+    """Says whether this runner's claims go through, which readiness asks.
+
+    Attributes:
+        clock: Seconds, monotonic; the runner's.
+        since: When the claim that is under way began; None: none is.
+        fail: Whether the latest claim failed.
+    """
+
+    clock: Callable[[], float]
+    since: float | None = None
+    fail: bool = False
+
+    @property
+    def go_through(self) -> bool:
+        """Whether the latest claim did, and the one under way doesn't hang, behind a lock say."""
+        return not self.fail and (self.since is None or self.clock() - self.since < HANGING)
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Note how long a claim takes, and whether it fails."""
+        self.since = self.clock()
+        try:
+            yield
+        except StoreError:
+            self.fail = True
+            raise
+        finally:
+            self.since = None
+        self.fail = False

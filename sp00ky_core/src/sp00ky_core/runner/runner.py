@@ -198,7 +198,7 @@ class Runner:
     def is_ready(self) -> bool:
         """Whether it delivers: its store is reached, its claims go through, and it doesn't drain."""
         goes_on = self._running and not self._claimer.is_stopping
-        return goes_on and self.observer.claims_go_through and self._beat.is_fresh()
+        return goes_on and self._claimer.claims.go_through and self._beat.is_fresh()
 
     @property
     def in_flight_by_backend(self) -> Mapping[str, int]:

@@ -1,11 +1,13 @@
 """A query reads, within bounds: hostile ones are refused, and leave nothing behind."""
 
 import asyncio
+from enum import StrEnum
 from typing import Any
 
 import pytest
 
 from sp00ky_core.errors import QueryRefused
+from sp00ky_core.ports import Column, Index, Is, Kind, Table
 from sp00ky_store_postgres import PostgresStore, kit_session
 from sp00ky_store_postgres.connection import statements
 
@@ -138,3 +140,15 @@ async def test_a_query_that_ends_its_connection_each_time_is_refused(
     with pytest.raises(QueryRefused):
         await guarded.query_rows("SELECT pg_terminate_backend(pg_backend_pid())")
     assert await guarded.query_rows("SELECT 1 AS one") == [{"one": 1}]
+
+
+class Kinds(StrEnum):
+    OF_JOB = "job.x"
+
+
+async def test_an_index_is_on_the_rows_that_it_names(store: PostgresStore, quoted: str) -> None:
+    index = Index("only", ("name",), (Is("name", "=", Kinds.OF_JOB),))
+    table = Table("sp00ky_thing", (Column("name", Kind.TEXT),), ("name",), (index,), version=1)
+    session = store._session(store._executor.fetch)
+    text = session.definition(table, index)
+    assert text.endswith(f"""ON {quoted}."sp00ky_thing" ("name") WHERE "name" = 'job.x'""")

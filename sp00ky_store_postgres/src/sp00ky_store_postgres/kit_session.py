@@ -143,7 +143,7 @@ class PostgresSession(SqlSession):
 
     def definition(self, table: Table, part: Column | Index | None = None) -> str:
         """See ``Session.definition``: of extensions' tables; the store's own are made by its migrations."""
-        return super().definition(table, part).replace("job.", "")  # as statements name the table
+        return _Definition(self._tables, self.fetch).definition(table, part)
 
     def may_be_null(self, table: Table, column: str) -> bool:
         """See ``SqlSession.may_be_null``; the store's own indexes have PostgreSQL's order."""
@@ -343,3 +343,12 @@ def is_number(key: str) -> bool:
 
 def _payload(text: str) -> str | JsonObject:
     return text if text == UNREAD else JsonObject(text.encode())
+
+
+class _Definition(PostgresSession):
+    """Writes columns as a definition has them: no statement names the table there."""
+
+    definition = SqlSession.definition
+
+    def _column_of(self, table: Table, column: str) -> str:
+        return self._name(column)

@@ -9,7 +9,7 @@ from tests.core.runner.throttling import Backend, throttled
 
 from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
-from sp00ky_core.errors import StoreUnavailable
+from sp00ky_core.errors import SchemaError, StoreUnavailable
 from sp00ky_core.job.outcome import Delivered, Outcome, Undelivered
 from sp00ky_core.runner.counters_and_log import MOST, MOST_OF, WINDOW, Observer
 from sp00ky_core.runner.liveness import HANGING, Claims
@@ -158,3 +158,15 @@ def test_the_next_outage_is_another(clock: Clock, caplog: pytest.LogCaptureFixtu
         log.failed("no beat", GONE)
         log.worked()
     assert len(lines(caplog)) == 4
+
+
+def test_the_same_error_is_logged_once_a_minute(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    log = Observer(clock)
+    caplog.set_level(logging.INFO)
+    rights = [SchemaError(store="here", problem=f"may not write {table}") for table in ("job", "runner")]
+    for _ in range(61):
+        for doing, error in zip(("can't claim", "no beat"), rights, strict=True):
+            log.failed(doing, error)
+        clock.now += 1.0
+    assert [message.partition(":")[0] for message in caplog.messages] == ["can't claim", "no beat"] * 2
+    assert log.counters.store_errors == 122

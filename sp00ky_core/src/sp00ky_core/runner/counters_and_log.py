@@ -32,14 +32,14 @@ SUCCESS = JobStatus.SUCCESS
 """The status of a success: to look it up in its enumeration takes longer than to compare it."""
 
 AGAIN = 60.0
-"""Seconds until it is said again, for a database that stays away."""
+"""Seconds until it is said again, of a database that stays away, or of the same error."""
 
 
 @attrs.define
 class Observer:
-    """Counts what a runner does; logs an outage of the database once a minute, and its end.
+    """Counts what a runner does; logs an outage and its end, and the same error once a minute.
 
-    Many calls meet an outage many times.
+    Many calls meet them many times.
 
     Attributes:
         clock: Seconds, monotonic; the runner's.
@@ -50,6 +50,7 @@ class Observer:
     counters: Counters = attrs.field(factory=Counters)
     _lost_at: float | None = None
     _say_at: float = 0.0
+    _said: dict[str, float] = attrs.field(factory=dict)  # until when each error isn't said again
 
     def ended(self, held: Held, settlement: Settlement, outcome: Outcome | None) -> None:
         """Count an attempt that has ended; None: a fault in the runner has ended it."""
@@ -73,10 +74,14 @@ class Observer:
     def failed(self, doing: str, error: Sp00kyError) -> None:
         """Count a call that failed, and log it unless an outage that was logged already explains it."""
         self.count(error)
-        if not isinstance(error, StoreUnavailable):
-            logger.warning("%s: %s", doing, error)
-            return
         now = self.clock()
+        if not isinstance(error, StoreUnavailable):
+            is_news = now >= self._said.get(str(error), now)
+            logger.log(logging.WARNING if is_news else logging.DEBUG, "%s: %s", doing, error)
+            if is_news:
+                self._said = {text: until for text, until in self._said.items() if until > now}
+                self._said[str(error)] = now + AGAIN
+            return
         if self._lost_at is None:
             self._lost_at = self._say_at = now
         if now < self._say_at:

@@ -1,5 +1,6 @@
 """Types that arguments and results may have, and what is refused, in one line."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -109,9 +110,10 @@ async def test_what_is_enqueued_is_held_against_the_same_schema(project: Project
             await outbox.run("shop", "/ship", {"item": {}})
 
 
-def test_an_annotation_without_a_schema_is_named() -> None:
-    with pytest.raises(TaskProblem, match=r"an annotation has no schema: .*Opaque") as caught:
-        task_of(type("Opaque", (), {})).signature  # noqa: B018
+@pytest.mark.parametrize("kind", [type("Opaque", (), {}), Callable, Callable[[int], str], "Nope", 7])
+def test_an_annotation_without_a_schema_is_named(kind: Any) -> None:
+    with pytest.raises(TaskProblem, match=r"function: an annotation has no schema: \w+: ") as caught:
+        task_of(kind).signature  # noqa: B018
     assert "\n" not in str(caught.value)
 
 

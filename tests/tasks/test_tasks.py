@@ -1,7 +1,9 @@
 """What can be a task, and how one is enqueued."""
 
 import re
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -49,9 +51,35 @@ def test_a_name_that_is_no_path_is_refused(name: str) -> None:
         Tasks("shop").task(name=name)(lambda: None)
 
 
+def yields() -> Iterator[int]:
+    yield 1
+
+
+async def yields_later() -> AsyncIterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize(
+    "function", [yields, yields_later, partial(yields), Tasks, Tasks("x").task(lambda: 1), 7]
+)
+def test_only_what_returns_can_be_a_job(function: Any) -> None:
+    with pytest.raises(TaskProblem, match=r"can't be a job; write a def or an async def that returns$"):
+        Tasks("shop").task(function)
+
+
+def test_one_parameter_is_for_the_context() -> None:
+    def two(one: Context, other: Context) -> None: ...
+
+    with pytest.raises(TaskProblem, match="two: several of its parameters are for the Context; leave one"):
+        Tasks("shop").task(two)
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        ({"aliases": "old"}, "aliases is 'old'; expected a list"),
+        ({"retry_on": OSError}, "retry_on or give_up_on is <class 'OSError'>; expected a tuple of classes"),
+        ({"give_up_on": (OSError(),)}, "retry_on or give_up_on is (OSError(),); expected a tuple of classes"),
         ({"max_retries": -1}, "max_retries is -1; expected an integer from 0 to 1000"),
         ({"timeout": "1s"}, "timeout is '1s'; expected seconds"),
         ({"max_retires": 1}, "a job has no option 'max_retires'; did you mean 'max_retries'"),

@@ -132,6 +132,13 @@ async def test_a_result_that_is_no_json_fails_its_job_and_says_where(project: Pr
 FAILING = """
 calls = []
 
+class Untold(Exception):
+    def __str__(self) -> str: raise RuntimeError
+
+@tasks.task(max_retries=0)
+def untold() -> None:
+    raise Untold
+
 @tasks.task(max_retries=1)
 def fails(text: str) -> None:
     raise ValueError(text)

@@ -31,9 +31,16 @@ def _clean(text: str) -> str:
     return _redaction().text(_IN_URL.sub(r"\1***@", text))
 
 
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as problem:  # noqa: BLE001  # of the application's own class
+        return f"its text can't be written: {type(problem).__name__}"
+
+
 def failure_of(task: Task[..., Any], error: BaseException) -> Undelivered:
     """Return the outcome of a call that raised: its class is the name, its text the reason."""
-    name, reason = type(error).__name__, _clean(" ".join(str(error).split()))
+    name, reason = type(error).__name__, _clean(" ".join(_text(error).split()))
     if isinstance(error, Snooze):
         return Undelivered(name=SNOOZED, scheme="python", reason=reason, again_in=error.seconds)
     frames = error.__traceback__  # the first is this project's own

@@ -60,6 +60,7 @@ class Signature:
         given.__pydantic_config__ = _STRICT
         self.arguments: TypeAdapter[Any] = TypeAdapter(given)
         self.result: TypeAdapter[Any] = TypeAdapter(hints.get("return", Any))
+        self.arguments.json_schema(), self.result.json_schema(mode="serialization")  # or it raises why not
         self.bad_default: str = next((n for n in defaults if not _takes(types[n], defaults[n])), "")
 
     def load(self, text: bytes) -> dict[str, Any]:
@@ -99,9 +100,11 @@ def _takes(kind: Any, default: Any) -> bool:
 
 def _teach(kind: Any, seen: set[Any]) -> None:
     """Teach Pydantic the classes in an annotation that it doesn't know."""
-    for part in get_args(kind):
+    for part in kind if isinstance(kind, list) else get_args(kind):  # a list: of what a Callable takes
         _teach(part, seen)
     kind = get_origin(kind) or kind
+    if isinstance(kind, list):
+        return
     is_unknown = isinstance(kind, type) and (attrs.has(kind) or is_typeddict(kind))
     if kind in seen or not (is_unknown or (isinstance(kind, type) and dataclasses.is_dataclass(kind))):
         return

@@ -90,8 +90,8 @@ class Task(Generic[P, R]):
         self.backend: str = backend
         self.function: Callable[..., Any] = function
         self.path: str = path
-        self.retry_on: tuple[type[Exception], ...] = options.pop("retry_on", (Exception,))
-        self.give_up_on: tuple[type[Exception], ...] = options.pop("give_up_on", ())
+        self.retry_on: tuple[type[Exception], ...] = self._classes(options.pop("retry_on", (Exception,)))
+        self.give_up_on: tuple[type[Exception], ...] = self._classes(options.pop("give_up_on", ()))
         stated: Any = {**options}
         self.options: Mapping[str, Any] = stated
         self.is_async: bool = inspect.iscoroutinefunction(function)
@@ -99,6 +99,8 @@ class Task(Generic[P, R]):
         self.context: str = next((name for name in parameters if name not in given), "")
         self.names: tuple[str, ...] = tuple(given)
         update_wrapper(self, function)
+        if len(parameters) > len(given) + 1:
+            raise TaskProblem(f"{self}: several of its parameters are for the Context; leave one")
         if unnamed := [str(parameter) for parameter in given.values() if parameter.kind in _UNNAMED]:
             raise TaskProblem(f"{self}: {unnamed[0]} can't be an argument of a job; give each a name")
         if problem := path_problem(path):
@@ -107,6 +109,13 @@ class Task(Generic[P, R]):
             new_job_of(path, None, stated)
         except (TypeError, OptionInvalid) as error:
             raise TaskProblem(f"{self}: {error}") from None
+
+    def _classes(self, given: Any) -> tuple[type[Exception], ...]:
+        is_tuple = isinstance(given, tuple)
+        if is_tuple and all(isinstance(kind, type) and issubclass(kind, Exception) for kind in given):
+            return given  # type: ignore[no-any-return]  # it has just been looked at
+        wanted = "expected a tuple of classes of exceptions"
+        raise TaskProblem(f"{self}: retry_on or give_up_on is {given!r:.100}; {wanted}")
 
     def __str__(self) -> str:
         return f"{self.function.__module__}.{self.function.__qualname__}"
@@ -133,8 +142,10 @@ class Task(Generic[P, R]):
         try:
             made = Signature(self.function)
         except Exception as error:  # whatever Pydantic or an annotation raises
-            words = f"{type(error).__name__}: {' '.join(str(error).split()).partition('. ')[0][:200]}"
-            raise TaskProblem(f"{self}: an annotation has no schema: {words}") from error
+            said = str(error).partition("\n")[0].partition(". ")[0][:200]
+            raise TaskProblem(
+                f"{self}: an annotation has no schema: {type(error).__name__}: {said}"
+            ) from error
         if made.bad_default:
             raise TaskProblem(f"{self}: the type of {made.bad_default!r} refuses its default; change one")
         return made
@@ -196,6 +207,11 @@ class Tasks:
         return self._add(*function, **options) if function else lambda given: self._add(given, **options)
 
     def _add(self, function: Any, name: str = "", aliases: Sequence[str] = (), **options: Any) -> Any:
+        yields = inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+        if yields or not inspect.isfunction(function):
+            raise TaskProblem(f"{function!r:.100} can't be a job; write a def or an async def that returns")
+        if isinstance(aliases, str):
+            raise TaskProblem(f"{function.__qualname__}: aliases is {aliases!r:.100}; expected a list")
         paths = [f"/{text}" for text in (name or function.__name__, *aliases)]
         made: Task[..., Any] = Task(self.backend, function, paths[0], options)  # type: ignore[arg-type]
         for path in paths:

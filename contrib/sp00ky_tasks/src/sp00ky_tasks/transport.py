@@ -14,7 +14,6 @@ import attrs
 
 from sp00ky_core import Attempt, BackendConfig, Delivered, Outcome, Undelivered
 from sp00ky_core.contract import path_problem
-from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job.job import facts_of, named
 from sp00ky_core.job.outcome import BUSY, CONNECT, INVALID_PATH, INVALID_PAYLOAD, TIMEOUT, UNKNOWN_ROUTE
 from sp00ky_tasks.context import Context
@@ -23,7 +22,7 @@ from sp00ky_tasks.failure import failure_of
 from sp00ky_tasks.schema import ArgumentsRefused, ResultRefused
 from sp00ky_tasks.tasks import Task, Tasks
 from sp00ky_transport_asgi.own_loop import CUT_OFF, Call, OwnLoop, Post, entered, is_cancelled, left
-from sp00ky_transport_asgi.target import Target
+from sp00ky_transport_asgi.target import Target, TargetProblem
 from sp00ky_transport_http.backend import fault_of
 from sp00ky_transport_http.deadlines import Deadlines
 
@@ -229,8 +228,8 @@ class TasksTransport:
                 reason = "not begun: calls that outlived their timeout have all threads"
                 return _undelivered(name=BUSY, sent=False, reason=reason)
             return await self._over(call)
-        except Sp00kyError as problem:
-            return _undelivered(name=CONNECT, reason=str(problem), sent=False)
+        except TargetProblem as problem:
+            return _undelivered(name=CONNECT, reason=problem.place, sent=False)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this job's
             return fault_of(attempt, error)
 

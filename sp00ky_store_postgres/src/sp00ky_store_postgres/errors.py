@@ -26,22 +26,23 @@ READ_ONLY = (
 LOST = ("08", "57P", "53", "25006", "25P03")
 """States of a server that is away, ending, full, no primary any more, or gave an idle transaction up."""
 CONFLICTS = frozenset({"40001", "40P01", "55P03"})
-"""A serialization failure, a deadlock, a lock timeout: the same call may work at once."""
+"""States of a serialization failure, a deadlock, a lock timeout: the same call may work at once."""
 ABORTED = "25P02"
-"""A statement of the transaction has failed before."""
+"""The state of a transaction in which a statement has failed before."""
 REFUSALS = ("22", "23", "P0", "54", "44")
-"""Values that can't be, constraints, a trigger's RAISE or ASSERT, limits, a view's check."""
+"""States of values that can't be, of constraints, a trigger's RAISE or ASSERT, limits, a view's check."""
 RULES = frozenset({"exec_stmt_raise", "ExecWithCheckOptions"})
-"""Where the server raises what a RAISE with any state, or a policy of row-level security, refuses."""
+"""Places in the server that raise what a RAISE with any state, or a policy of row-level security, refuses."""
 CANCELLED = "57014"
 SLOW = frozenset({CANCELLED, "55P03"})
-"""By statement_timeout, or by lock_timeout."""
+"""States of a statement that statement_timeout or lock_timeout has ended."""
 MISSING = frozenset({"42P01", "42703", "3F000", "42883", "42P10", "42804"})
-"""A table, a column, a schema, a function, an index for ON CONFLICT, or another column type."""
+"""States of what is missing: a table, a column, a schema, a function, an index for ON CONFLICT, or a type."""
 NO_RIGHT = "42501"
 NO_WRITES = "25006"
 POOLED = frozenset({"26000", "42P05", "08P01"})
-"""A prepared statement that doesn't exist, or exists already; settings at the start that are refused."""
+"""States behind a pooler: a prepared statement that is lacking, or there already; settings that are
+refused."""
 
 
 NOT_ITS_FAULT = ("08", "57P", *CONFLICTS)

@@ -27,16 +27,16 @@ from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 T = TypeVar("T")
 
 BUCKETS = ("buckets", "fine")
-"""Columns that are arrays here."""
+"""Columns that are arrays in PostgreSQL."""
 ENCODERS: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("paused", "removed", "draining"), bool),  # which are 0 or 1 in other databases
     **dict.fromkeys(BUCKETS, json.loads),
     "last_error_code": str,
 }
 ERROR_FIELDS = {"last_error_name": "name", "last_error_code": "code"}
-"""Columns that are fields of the last entry in ``errors`` here."""
+"""Columns that are fields of the last entry in ``errors`` in PostgreSQL."""
 NEVER = [Is(name, "=", None) for name in ("created_at", "updated_at", "run_at", "lease_epoch")]
-"""Conditions on a job's columns that are NOT NULL here."""
+"""Conditions on a job's columns that are NOT NULL in PostgreSQL."""
 MOST_FAILURES = 2**31 - 1  # what the column can hold
 ARRAYS = {Kind.TEXT: "text", Kind.INTEGER: "bigint", Kind.REAL: "float8", Kind.INSTANT: "timestamptz"}
 
@@ -45,7 +45,7 @@ ALONE = "SELECT pg_advisory_xact_lock(hashtextextended('sp00ky ' || $1::text, 0)
 LONGEST_ROW = 2**20
 """Bytes of a query's row as JSON: a payload is no longer, where nothing else is configured."""
 MOST_BYTES = 64 * 2**20
-"""Of all rows of a query."""
+"""Bytes of all rows of a query as JSON."""
 BEYOND_SERVER = 1.0
 """Seconds that the client waits longer than the server lets each statement of a query take."""
 
@@ -56,7 +56,7 @@ def is_jobs(table: Table) -> bool:
 
 
 class PostgresSession(SqlSession):
-    """A transaction. Each table is named ``job`` in its statements, for the expressions of ``rows``.
+    """Runs a transaction. Each table is named ``job`` in its statements, for the expressions of ``selects``.
 
     Args:
         tables: The store's.

@@ -34,7 +34,7 @@ SILENT = (
     "add listen_url=<the server itself> to the store's URL"
 )
 SILENT_SECONDS = 60.0
-"""After which LISTEN gets another chance."""
+"""Seconds after which LISTEN gets another chance."""
 
 
 class Listener(Notifications):
@@ -126,7 +126,7 @@ class Listener(Notifications):
 
 
 class _Session:
-    """The one that listens; it runs a statement at a time."""
+    """The connection that listens; it runs a statement at a time."""
 
     def __init__(self, connection: asyncpg.Connection[Any]) -> None:
         self.connection = connection

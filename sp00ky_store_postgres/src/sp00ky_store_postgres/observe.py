@@ -35,7 +35,7 @@ CONDITIONS: Mapping[str, str] = {
     **{status.value: f"job.status = '{status.value}'" for status in JobStatus},
     "due": "job.status = 'pending' AND job.run_at <= now()",
 }
-"""Of numbers that are estimated where they are large."""
+"""The conditions of the numbers of jobs that are estimated where they are large."""
 
 
 async def stats(executor: Executor, limit: int | None) -> Mapping[str, BackendStats]:

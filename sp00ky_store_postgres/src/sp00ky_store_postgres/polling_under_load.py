@@ -20,20 +20,21 @@ HELD = " held"
 """Ends the payload that tells of locks; one without it tells of transactions that met."""
 
 MANY, MANY_SECONDS = 4, 0.1
-"""So many transactions met in so many seconds: jobs flow."""
+"""How many transactions, met in how many seconds, mean that jobs flow."""
 
 SOONEST, LATEST = 0.0025, 0.02
-"""Seconds between two looks while nobody notifies: doubled while nothing is found."""
+"""Seconds between two looks while nobody notifies; they double while nothing is found."""
 
 LAST = 2.5
-"""Afterwards the pauses double up to so many seconds; then a runner's own poll is as good."""
+"""Seconds up to which the pauses double; then a runner's own poll is as good."""
 
 LONGEST = 1.0
 """Seconds for which one taking of locks lasts at most."""
 MARGIN = 0.1
-"""Seconds before its end at which they are taken again, if..."""
+"""Seconds before the end of a taking of locks at which they are taken again, if ``FRUITFUL`` claims got
+jobs."""
 FRUITFUL = 50
-"""...so many claims got jobs."""
+"""Claims that must have got jobs for locks to be taken again."""
 
 Hold = Callable[[Sequence[str]], Awaitable[float]]
 """Keeps transactions that insert into these tables from notifying, and tells others; returns for how long."""

@@ -9,7 +9,7 @@ from sp00ky_store_postgres.schema.definition import COLUMNS
 from sp00ky_store_postgres.sql.loader import fill, fits, literal, read_sql, unreadable
 
 LIMITED = tuple(name for name in job_table("job").longest if name != "errors")
-"""Texts, of which a longer one than any client of the project's writes isn't read."""
+"""Columns whose text isn't read where it is longer than any client of the project writes it."""
 
 CLAIMED = (
     *("id", "path", "payload", "retries", "max_retries", "retry_strategy", "timeout", "assigned_to"),

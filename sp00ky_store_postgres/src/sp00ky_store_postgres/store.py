@@ -59,7 +59,7 @@ from sp00ky_store_postgres.watch import Marks, Watch
 T = TypeVar("T")
 
 PROCESSING = JobStatus.PROCESSING
-"""To look it up in its enumeration takes longer than to compare it."""
+"""A status: to look it up in its enumeration takes longer than to compare it."""
 
 KEPT: Mapping[str, Any] = {"keep_success": 6 * 3_600.0, "keep_failed": 14 * 86_400.0}
 """Seconds that jobs are kept after they ended, where the configuration says nothing."""

@@ -35,14 +35,14 @@ T = TypeVar("T")
 
 POLL_SECONDS = 0.05
 SHORTEST_PAUSE = 0.01
-"""Between two questions of one watcher, however often this process writes."""
+"""Seconds between two questions of one watcher, however often this process writes."""
 GATHERING = 0.002
 """Seconds in which watchers' questions are gathered into one."""
 PAGE = 500
 OVERLAP = timedelta(seconds=1)
-"""A row's instant is read a moment before its transaction gets the number that a look shows."""
+"""Seconds by which a row's instant may be older than the number that its transaction has in a look."""
 OLDEST = timedelta(seconds=60)
-"""How far back the writes of a transaction may lie that ran already when the watch began."""
+"""Seconds that the writes of a transaction may lie back that ran already when the watch began."""
 
 MARKS = ("id", "updated_at", "lease_epoch", "status")  # a row's key, and its mark
 
@@ -185,7 +185,7 @@ async def _snapshot(session: PostgresSession) -> tuple[datetime, dict[str, datet
 
 
 class Trail:
-    """An instant that trails behind the writes that can't be seen yet."""
+    """Holds an instant that trails behind the writes that can't be seen yet."""
 
     def __init__(self) -> None:
         self._last: datetime | None = None

@@ -80,7 +80,7 @@ def fit(connection: Any, *, reads: bool) -> Any:
 
 
 class CallersDialect(MysqlDialect):
-    """What sessions on callers' connections have in common.
+    """Has what sessions on callers' connections have in common.
 
     A locking read sees what others have committed since the transaction began, and waits for them; MariaDB
     would end the transaction instead, where it isn't told.

@@ -18,10 +18,10 @@ LONGEST_INDEXED = 500
 """Characters of a text that stand in an index, where its whole length doesn't fit beside other columns."""
 
 COLLATIONS = {"MariaDB": "utf8mb4_nopad_bin", "MySQL": "utf8mb4_0900_bin"}
-"""Those that compare byte by byte, trailing blanks included."""
+"""Collations that compare byte by byte, trailing blanks included."""
 
 CATALOGUE = "SELECT {} FROM information_schema.{} WHERE table_schema = database() AND table_name = %s"
-"""What there is of a table."""
+"""Asks for the columns and the indexes that a table has."""
 
 LOCK, MIGRATION = "concat('sp00ky ', md5(database()))", 60
 """What a migration locks, and the seconds that it waits for another one's."""
@@ -38,7 +38,7 @@ def from_datetime(value: Any) -> Any:
 
 
 class MysqlDialect(WholeIndexes, UpdatesByCase):
-    """What all sessions here have in common, whoever's the connection is."""
+    """Has what all sessions of this store have in common, whoever's the connection is."""
 
     undoes_statements = True
     placeholder = "%s"

@@ -9,7 +9,8 @@ __all__ = ["is_conflict", "is_full", "translated"]
 REFUSED = frozenset(
     {1048, 1062, 1153, 1264, 1265, 1292, 1364, 1366, 1406, 1451, 1452, 1644, 3140, 3819, 4025}
 )
-"""A value that can't be, or is too long; a constraint; a trigger's SIGNAL."""
+"""Numbers of errors by which a row is refused: a value that can't be, or is too long, a constraint, a
+SIGNAL."""
 
 
 def code_of(error: BaseException) -> int:

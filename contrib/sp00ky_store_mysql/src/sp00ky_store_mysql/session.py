@@ -23,7 +23,7 @@ SHORT = 250_000
 OLDEST = {"MariaDB": (10, 11), "MySQL": (8, 0)}
 
 READS = ("SELECT", "WITH", "VALUES")
-"""What a query begins with."""
+"""Words that a query begins with."""
 
 PATIENCE = 5
 """Seconds that a transaction waits for another one's lock, or for a connection."""
@@ -32,7 +32,7 @@ SILENCE = 2
 """Seconds without an answer, after which a connection is doubted."""
 
 THREAD = "SELECT id FROM information_schema.processlist WHERE id = %s AND host = %s"
-"""A thread's number alone may be another one's by now, on a server that was restarted, or took over."""
+"""Asks for a thread by more than its number, which may be another one's on a server that was restarted."""
 
 
 def collation_of(version: str, store: str) -> str:

@@ -24,7 +24,7 @@ SETTINGS = (
     f"innodb_lock_wait_timeout = {PATIENCE}, lock_wait_timeout = {PATIENCE}"
     f"/*M! , idle_transaction_timeout = {PATIENCE} */"
 )
-"""MariaDB ends a transaction whose client is frozen or cut off, which may have locks; MySQL can't."""
+"""Has MariaDB end a transaction whose client is frozen or cut off, which may have locks; MySQL can't."""
 
 OWN_THREAD = "SELECT id, host FROM information_schema.processlist WHERE id = connection_id()"
 
@@ -37,7 +37,7 @@ OPERATED = {
     "sp00ky_runner": "SELECT, UPDATE",
     **dict.fromkeys(("sp00ky_breaker", "sp00ky_rollup", "sp00ky_migration"), "SELECT"),
 }
-"""What an operator may do to some tables; to the others as a runner."""
+"""What an operator may do to some tables; to the others it may do what a runner may."""
 
 
 class MysqlStore(InLanes, TransactionalStore):

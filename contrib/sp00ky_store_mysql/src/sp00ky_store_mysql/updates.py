@@ -11,7 +11,7 @@ from sp00ky_core.stores.transactional import SqlSession
 __all__ = ["UpdatesByCase"]
 
 MOST_ROWS, MOST_CHARACTERS = 100, 1_000_000
-"""So many are updated in one statement, at most."""
+"""Rows that one statement updates, at most."""
 
 
 class UpdatesByCase(SqlSession):

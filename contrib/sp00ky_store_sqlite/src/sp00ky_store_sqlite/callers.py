@@ -26,13 +26,14 @@ EXPECTED = (
 )
 
 OTHER_THREAD = "SQLite objects created in a thread"
-"""Such an error begins so; it has no code."""
+"""How the text of an error begins that has no code."""
 
 PRIMARY = 0xFF
 """The part of a code that extended ones share: https://sqlite.org/rescode.html"""
 
 BEGIN = "BEGIN IMMEDIATE"
-"""As the store's own writes begin: it waits for other writers now, rather than failing at the first write."""
+"""Begins a transaction as the store's own: it waits for other writers now, rather than failing at its
+first write."""
 
 Translate = Callable[[Exception], Exception]
 
@@ -131,7 +132,7 @@ class CallersSession(SqliteSession):
 
 
 class SqlalchemySession(CallersSession):
-    """The same on SQLAlchemy's ``Connection``, which logs what is run, and knows of its transaction."""
+    """A session on SQLAlchemy's ``Connection``, which logs what is run, and knows of its transaction."""
 
     async def execute(self, text: str, parameters: Sequence[Any] = ()) -> Reply:
         """See ``SqlSession.execute``."""
@@ -151,7 +152,7 @@ class SqlalchemySession(CallersSession):
 
 
 class AiosqliteSession(CallersSession):
-    """The same on an ``aiosqlite.Connection``."""
+    """A session on an ``aiosqlite.Connection``."""
 
     blocks = False
 

@@ -28,7 +28,7 @@ LONGEST_PROBE = LONGEST_INTERVAL + PROBE_MARGIN + PAUSE_MARGIN
 counts as over."""
 
 PROBE_WINDOW = 1_000
-"""Among so many of the jobs that have been due longest is a probe chosen, and..."""
+"""Jobs that have been due longest, among which a probe is chosen."""
 
 PROBE_LATEST = 250
 """Jobs of each priority that have become due last, among which a probe is chosen too: the others may all

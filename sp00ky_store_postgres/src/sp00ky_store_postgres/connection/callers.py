@@ -25,7 +25,7 @@ from sp00ky_core.stores import (
 from sp00ky_store_postgres.errors import ABORTED, CONFLICTS, NO_WRITES, state_of, translated
 
 Fetch = Callable[..., Awaitable[Sequence[Any]]]
-"""A statement with ``$1``... and its arguments, to rows."""
+"""Runs a statement with ``$1``... and its arguments, and returns rows."""
 
 EXPECTED = (
     "an asyncpg connection, a SQLAlchemy AsyncConnection or AsyncSession (on asyncpg or psycopg), "
@@ -35,7 +35,7 @@ EXPECTED = (
 ASYNCHRONOUS_DRIVERS, BLOCKING_DRIVERS = ("asyncpg", "psycopg", "psycopg_async"), ("psycopg", "psycopg2")
 
 _PLACE = re.compile(r'("(?:[^"]|"")*")|\$(\d+)')
-"""A parameter; or a quoted name, in which nothing is one."""
+"""Matches a parameter, or a quoted name, in which nothing is a parameter."""
 
 
 async def fetch_of(connection: Any, *, reads: bool = False) -> Fetch:

@@ -30,11 +30,11 @@ SETTINGS = (
     ("TCP_KEEPCNT", 3),  # ...so often
     ("TCP_USER_TIMEOUT", GIVE_UP_SECONDS * 1_000),
 )
-"""Options of a socket, of which each platform has some."""
+"""Options of a socket; each platform has some of them."""
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # as above
-    """The driver's, on a socket that notices when its peer is gone.
+    """A connection of the driver's, on a socket that notices when its peer is gone.
 
     Otherwise a statement that is sent after a failover without RST waits for its whole timeout.
     """

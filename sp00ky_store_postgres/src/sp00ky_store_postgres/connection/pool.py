@@ -15,14 +15,14 @@ from typing import Any
 logger: logging.Logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 300.0
-"""After which a connection that no call needed is closed."""
+"""Seconds after which a connection that no call needed is closed."""
 CLOSE_SECONDS = 5.0
 CANCEL_SECONDS = 30.0
-"""For the cancel request to the server: a statement whose caller is gone would run on otherwise."""
+"""Seconds for the cancel request to the server: a statement whose caller is gone would run on otherwise."""
 
 
 class Pool:
-    """At most ``size`` connections, made when they are needed; the one used last is used next."""
+    """Holds at most ``size`` connections, made when they are needed; the one used last is used next."""
 
     def __init__(self, size: int, connect: Callable[[], Awaitable[Any]]) -> None:
         self._size = size

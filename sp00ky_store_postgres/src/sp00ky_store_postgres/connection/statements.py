@@ -34,7 +34,7 @@ Row = Any  # an asyncpg.Record; of a caller's connection, a tuple
 T = TypeVar("T")
 
 SAID = (asyncpg.PostgresError, Sp00kyError)
-"""What is raised where a statement has come to its end."""
+"""Errors that a statement raises which has come to its end."""
 
 NOTIFY = "SELECT pg_notify('sp00ky', $1)"
 
@@ -44,16 +44,17 @@ PATIENCE = 5.0
 """Seconds of trying until the database is reported as unavailable; from a connection's loss on."""
 
 IDLE_SECONDS = 5
-"""After which the server gives up the transaction of a process that is frozen or cut off: it has locks."""
+"""Seconds after which the server gives up the transaction of a process that is frozen or cut off: it has
+locks."""
 
 BEGIN = "SET LOCAL idle_in_transaction_session_timeout = '{}s'; SET CONSTRAINTS ALL IMMEDIATE"
-"""A deferred constraint would refuse all rows, at the end."""
+"""Has constraints checked at once: a deferred one would refuse all rows, at the end."""
 
 QUIET = "; SET LOCAL sp00ky.notify = 'off'"
-"""The inserts of this transaction wake no runner."""
+"""Says to the triggers that the inserts of this transaction are to wake no runner."""
 
 COMMITTED = "SELECT coalesce(pg_xact_status($1::text::xid8) = 'committed', false)"
-"""Whether a transaction was committed whose reply was lost. (No longer known: it is very old.)"""
+"""Asks whether a transaction was committed whose reply was lost. (A very old one is no longer known.)"""
 
 
 @attrs.define
@@ -77,7 +78,7 @@ class Transaction(Generic[T]):
     _result: list[T] = attrs.field(factory=list)
 
     async def attempt(self, connection: Any) -> T:
-        """Do it, unless an earlier attempt got through."""
+        """Do the work, unless an earlier attempt got through."""
         if self._number is not None and await connection.fetchval(COMMITTED, self._number):
             return self._result[0]
         session = self.session(connection)

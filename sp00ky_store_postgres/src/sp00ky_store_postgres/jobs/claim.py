@@ -45,22 +45,23 @@ from sp00ky_store_postgres.sql.loader import literal
 logger: logging.Logger = logging.getLogger(__name__)
 
 MAY_PROBE, PAUSED, KEYED = -2, -3, -4
-"""Instead of a table's number: an open breaker whose probe is due (-1: any other), a pause, ordering keys."""
+"""What stands in a table's number's place where a row is no job: an open breaker whose probe is due (-1: any
+other breaker), a pause, ordering keys."""
 
 PRIORITIES = (3, 2, 1, 0)
-"""In the order of a claim's arguments."""
+"""The places of a claim's arguments, in their order."""
 MOST_KEYS = 500
 """Ordering keys that one claim looks at, in each table; each costs a descent of their index."""
 
 UNCLAIMED_SECONDS = 5.0
-"""For how long something must have been due that no claim has got, until that is logged."""
+"""Seconds for which something must have been due that no claim has got, until that is logged."""
 START_OVER_SECONDS = 0.25
-"""For so long may a job that was committed late wait behind younger ones of a backlog."""
+"""Seconds for which a job that was committed late may wait behind younger ones of a backlog."""
 
 
 @attrs.define
 class _Seen:
-    """Whose claim it is, its findings beside jobs, by backend, and whose probe it may take."""
+    """Holds whose claim it is, what it finds beside jobs, by backend, and whose probe it may take."""
 
     runner_id: str
     breakers: dict[str, Breaker] = attrs.field(factory=dict)
@@ -448,7 +449,7 @@ class ClaimStatements:
 
 
 NULLS = ", ".join(["NULL"] * (len(CLAIMED) - 2))
-"""The rest of a row that says something else than a claimed job does: its number, no key, and a text."""
+"""The rest of a row that is no claimed job: it has a number, no key, and a text."""
 
 
 def lease_seconds(table: JobTable) -> str:

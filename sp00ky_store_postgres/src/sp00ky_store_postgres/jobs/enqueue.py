@@ -37,10 +37,10 @@ UNKEPT = read_sql("unkept")
 """The words of the error by which a statement undoes an insert whose row isn't as it was given."""
 
 QUIET = "SELECT set_config('sp00ky.notify', 'off', true)"
-"""For this transaction: its inserts wake no runner."""
+"""Says to the triggers that the inserts of this transaction are to wake no runner."""
 
 PORTION = 500
-"""Jobs of a schedule in one statement: with the longest payloads it is shorter than any message may be."""
+"""Jobs of a schedule in one statement, which is shorter than any message may be with the longest payloads."""
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -218,7 +218,7 @@ GIVEN = {name: f"${n}" for n, name in enumerate(("id", "path", "payload", *_OPTI
 
 _CONSTANTS = {name: "NULL" if value is None else repr(value) for name, value in _OPTIONS.items()}
 PLAIN = {**GIVEN, **_CONSTANTS, "delay": "0"}
-"""The same where nothing but path and payload differs from a new job's defaults."""
+"""The places of ``values_of`` where nothing but path and payload differs from a new job's defaults."""
 
 
 def is_plain(new_job: NewJob) -> bool:
@@ -301,7 +301,8 @@ STYLES: Mapping[str, tuple[str, str, str, bool]] = {
     "numeric": ("${number}", "%", "%", False),
     "named": (":{name}", ":", r"\:", True),
 }
-"""Of each the place of a parameter, what is escaped in the text, and how; whether parameters are by name."""
+"""How each ``paramstyle`` writes the place of a parameter, what it escapes in the text and how, and
+whether its parameters have names."""
 
 
 def sql_statement(tables: Tables, new_job: NewJob, paramstyle: ParamStyle) -> SqlStatement:

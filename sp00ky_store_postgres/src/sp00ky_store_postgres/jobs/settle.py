@@ -36,7 +36,7 @@ Batch = Sequence[Settlement]
 SLOW = "the database takes too long to write it; it is written apart from the others"
 
 SUCCESS, PROCESSING, SETTLED = JobStatus.SUCCESS, JobStatus.PROCESSING, SettleFate.SETTLED
-"""To look one up in its enumeration takes longer than to compare it."""
+"""Statuses and fates: to look one up in its enumeration takes longer than to compare it."""
 
 
 class Settles:
@@ -233,12 +233,13 @@ def _busy(settlement: Settlement, problem: str) -> SettleResult:
 # Transitions as arguments.
 
 FLAGS_OF = attrgetter("bumps_epoch", "keeps_lease", "after_lease", "defers", "keeps_deferral")
-"""In the order of their bits; that of a throttled attempt follows."""
+"""The flags of a transition, each with the bit of its place; the next bit is that of a throttled attempt."""
 
 LONGEST_ERRORS = 32 * 2**20
-"""Bytes of a row's ``errors`` that are read when one is added; of what is longer nothing is kept."""
+"""Bytes that a row's ``errors`` may have when an entry is added; where they are longer, none of them is
+kept."""
 LONGEST_ENTRY = 16 * 2**10
-"""Bytes of an entry that is kept; a runner's own has a reason of 2 KiB at most."""
+"""Bytes that an entry may have which is kept; a runner's own has a reason of 2 KiB at most."""
 
 APPENDED = {
     "others": str(MAX_ERRORS - 2),

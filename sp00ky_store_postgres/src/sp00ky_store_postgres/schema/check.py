@@ -30,18 +30,18 @@ STOPS = "no job can be enqueued or delivered"
 
 MANY_DEAD = 100_000
 DEAD_PER_LIVE = 4
-"""A table with more dead rows than both: autovacuum doesn't get through."""
+"""How many dead rows, and how many for each live one, a table has where autovacuum doesn't get through."""
 LARGE = 64 * 2**20
 LARGEST_ROW = 3 * 2**10
 """Bytes that a row takes at most, with the room beside it: what is longer is kept elsewhere (TOAST)."""
 EMPTY_PER_FULL = 4
-"""A table that is both large and so much larger than its rows can be."""
+"""How many times larger than its rows can be a ``LARGE`` table must be to be reported."""
 
 ALIVE = timedelta(seconds=10)
-"""Since its last beat: a runner is alive."""
+"""Seconds since its last beat for which a runner counts as alive."""
 DEFERRED_LONG = timedelta(hours=1)
 MANY = 10_000
-"""Jobs are counted up to so many."""
+"""Up to which number jobs are counted."""
 
 
 async def check(

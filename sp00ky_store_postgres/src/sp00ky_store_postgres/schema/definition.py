@@ -37,7 +37,7 @@ COLUMNS: Mapping[str, str] = {
     for name, kind in job_table("job").kinds.items()
     if not name.startswith("last_error_")  # which ``errors`` says
 }
-"""Those of a job table, with their types as PostgreSQL writes them."""
+"""The columns of a job table, with their types as PostgreSQL writes them."""
 
 JOB_KEY = {"id": "uuid", "path": "text", "payload": "json", "status": "text"}
 
@@ -65,10 +65,10 @@ def object_name(table: str, suffix: str) -> str:
 
 
 SHARED = tuple(name for name in KEY_COLUMNS if name != "sp00ky_migration")
-"""Those that calls read and write."""
+"""The columns that calls read and write."""
 
 HEARD = ("sp00ky_schedule", "sp00ky_breaker", "sp00ky_control")
-"""Those of which claims are told that they were written to, as they are of job tables."""
+"""Tables that tell claims when they are written to, as job tables do."""
 
 
 class Tables:

@@ -44,7 +44,7 @@ SAID_AFTER, GIVEN_UP_AFTER = 2.0, 60.0
 """Seconds of waiting for another migration, or whoever else has its lock."""
 
 MIGRATION_SECONDS = 86_400.0
-"""For one statement: an index on a large table takes its time."""
+"""Seconds for one statement: an index on a large table takes its time."""
 
 # Tried again and again, never waited for: a statement that waits holds a snapshot, and CREATE INDEX
 # CONCURRENTLY in the process that has the lock would wait for that. In a transaction: behind a pooler in
@@ -52,7 +52,7 @@ MIGRATION_SECONDS = 86_400.0
 TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('sp00ky:' || $1::text, 0))"
 
 LOCK_SECONDS = 1
-"""For a lock on a table: whoever wants to write to it waits behind the one that waits for it."""
+"""Seconds for a lock on a table: whoever wants to write to it waits behind the one that waits for it."""
 LOCK_TRIES, TRIES_BEFORE_SAID = 600, 2
 
 RIGHTS = (
@@ -61,14 +61,15 @@ RIGHTS = (
 )
 
 HEADER = re.compile(r"^-- (\w+) ([\w.]*(?:, \w+)*): (.*)\n", re.MULTILINE)
-"""What stands before each statement of a migration: its kind, names, what is the matter without it."""
+"""Matches what stands before each statement of a migration: its kind, names, what is the matter without
+it."""
 
 
 OWN = re.compile(r"\{\{(sp00ky_\w+)\}\}")
 """The place of a table or a function of the store's own."""
 
 Versions = Mapping[str, tuple[int, int]]
-"""Of each table that was migrated its version, and the oldest that can work on it."""
+"""The version of each table that was migrated, and the oldest version that can work on it."""
 
 LACKING = {"unique": "index", "validated": "the validation of check"}
 """Kinds of statements whose objects have another name."""

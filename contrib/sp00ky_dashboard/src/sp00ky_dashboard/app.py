@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import attrs
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from sp00ky_core import Outbox
-from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.errors import OptionInvalid, StoreError
 from sp00ky_dashboard.access.authentication import Authenticate, identified
 from sp00ky_dashboard.access.authorization import Operator
 from sp00ky_dashboard.access.origin import problem_of
@@ -25,7 +26,7 @@ from sp00ky_dashboard.observe import cache
 from sp00ky_dashboard.observe.cache import Cache
 from sp00ky_dashboard.operate.fleet_actions import FLEET_ACTS, Act
 from sp00ky_dashboard.operate.job_actions import JOB_ACTS, JobAct
-from sp00ky_dashboard.pages import NAVIGATION, ROUTES
+from sp00ky_dashboard.pages import FOR_TENANTS, NAVIGATION, ROUTES
 from sp00ky_dashboard.pages.event_stream import Live, look
 from sp00ky_dashboard.pages.page import brought_pages
 from sp00ky_dashboard.pages.schedules import PAGES
@@ -64,6 +65,7 @@ class Dashboard:
         read_only: bool = True,
         hide_payloads: bool = False,
         allowed_hosts: Collection[str] = (),
+        _is_tenants: bool = False,
     ) -> None:
         """Make it.
 
@@ -88,8 +90,11 @@ class Dashboard:
         self._auth = auth
         self._allowed_hosts = frozenset(allowed_hosts)
         limits = Operator(name=None, read_only=read_only, hide_payloads=hide_payloads)
+        self._is_tenants = _is_tenants
         acts: dict[str, JobAct | Act] = {**JOB_ACTS, **FLEET_ACTS}
         pages = [*PAGES, *brought_pages(outbox, [route.path for route in ROUTES], acts)]
+        if _is_tenants:
+            acts, pages = {}, [brought for brought in pages if brought.for_tenants]
         for brought in pages:
             acts |= brought.acts
         shown = [(brought.path, brought.name) for brought in pages if brought.name]
@@ -100,11 +105,45 @@ class Dashboard:
             live=live,
             cache=shared,
             acts=acts,
-            navigation=[*NAVIGATION[:-1], *shown, NAVIGATION[-1]],
+            navigation=shown if _is_tenants else [*NAVIGATION[:-1], *shown, NAVIGATION[-1]],
             operator=limits,
         )
-        routes = [*ROUTES, *(brought.route for brought in pages)]
-        self._pages = Starlette(routes=routes, exception_handlers=HANDLERS)
+        own = [*FOR_TENANTS, Route("/", self._first)] if _is_tenants else ROUTES
+        handlers = {**HANDLERS, StoreError: unexpected_problem} if _is_tenants else HANDLERS
+        routes = [*own, *(brought.route for brought in pages)]
+        self._pages = Starlette(routes=routes, exception_handlers=handlers)
+
+    @classmethod
+    def for_tenant(
+        cls,
+        outbox: Outbox,
+        *,
+        auth: Authenticate,
+        read_only: bool = False,
+        hide_payloads: bool = False,
+        allowed_hosts: Collection[str] = (),
+    ) -> Self:
+        """Make one for the tenants of an application: each sees and changes what is theirs, and nothing else.
+
+        It has the pages that extensions bring for tenants, such as those of webhooks.
+
+        Args:
+            outbox: See ``Dashboard``, as for the others.
+            auth: Says which tenant asks, as jobs and endpoints are ``assigned_to``: ``tenant:7``. Or an
+                ``Operator`` with that ``tenant`` and the name of the person, for the audit.
+            read_only: Tenants can change nothing.
+            hide_payloads: No payload and no reason of an error is shown.
+            allowed_hosts: Names in the browser's address bar that this is served under.
+        """
+        limits: dict[str, Any] = {"read_only": read_only, "hide_payloads": hide_payloads}
+        return cls(outbox, auth=auth, allowed_hosts=allowed_hosts, _is_tenants=True, **limits)
+
+    async def _first(self, request: Request) -> Response:
+        """Lead on to the first page that tenants have."""
+        paths = [path for path, _ in self._shared.navigation]
+        if not paths:
+            raise HTTPException(404)
+        return RedirectResponse(request.scope.get("root_path", "") + paths[0], 303)
 
     def close(self) -> None:
         """End the streams to browsers, which else keep a server from stopping."""
@@ -156,6 +195,8 @@ class Dashboard:
             return problem_page(request, error.status_code, error.detail, error.headers)
         if isinstance(answer, Response):
             return answer
+        if self._is_tenants and not (answer.tenant or answer.name):
+            return problem_page(request, 403, "It isn't known whose pages these are.")
         patience = None if "hx-request" in request.headers else cache.PATIENCE
         request.scope[SCOPE_KEY] = self._context(answer, patience)
         return self._pages
@@ -164,6 +205,7 @@ class Dashboard:
         limits = self._shared.operator
         operator = attrs.evolve(
             known,
+            tenant=(known.tenant or known.name) if self._is_tenants else None,
             read_only=known.read_only or limits.read_only,
             hide_payloads=known.hide_payloads or limits.hide_payloads,
         )

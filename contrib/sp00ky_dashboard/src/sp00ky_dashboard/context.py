@@ -68,5 +68,10 @@ def writing(request: Request) -> Context:
 
 
 def act_options(context: Context, form: Form) -> dict[str, Any]:
-    """Return what the audit is to say: whom the dashboard has authenticated, and why they do it."""
-    return {"actor": context.operator.name, "reason": form.text("reason") or None}
+    """Return what the audit is to say: whom the dashboard has authenticated, and why they do it.
+
+    Where that is a tenant, ``tenant`` is beside it: acts of their pages alone are called so.
+    """
+    tenant = context.operator.tenant
+    limited = {} if tenant is None else {"tenant": tenant}
+    return {"actor": context.operator.name, "reason": form.text("reason") or None, **limited}

@@ -166,7 +166,7 @@ def check(address: Address, allowed: Iterable[Network] = ()) -> None:
         return
     is_refused = any(seen.version == network.version and seen in network for network in REFUSED)
     if is_refused or not seen.is_global or seen.is_multicast or seen.is_reserved or seen.is_unspecified:
-        raise AddressRefused(f"its address {address} is private, local or reserved; see allowPrivate")
+        raise AddressRefused("its address is private, local or reserved; see allowPrivate")
 
 
 def within(address: Address) -> Address:

@@ -446,6 +446,14 @@ class Webhooks:
         )
         return await self.context.jobs.find(query)
 
+    async def delivery(self, delivery: str) -> Job:
+        """Return a delivery. Raises ``EndpointNotFound``, ``JobNotFound``."""
+        job = await self.context.jobs.get(delivery)
+        if job.backend != self.backend or self.owner not in {None, job.assigned_to}:
+            raise EndpointNotFound(endpoint=job.path[1:])
+        await self._own(job.path[1:])
+        return job
+
     async def resend(self, delivery: str) -> str:
         """Send a delivery that has ended once more, with the same id; the id of its job.
 
@@ -453,10 +461,7 @@ class Webhooks:
             EndpointNotFound: It is another tenant's, or no delivery.
             OptionInvalid: It hasn't ended.
         """
-        job = await self.context.jobs.get(delivery)
-        await self._own(job.path[1:])
-        if job.backend != self.backend or self.owner not in {None, job.assigned_to}:
-            raise EndpointNotFound(endpoint=job.path[1:])
+        job = await self.delivery(delivery)
         sent = await self._sent_again([job])
         if not sent:
             raise OptionInvalid(option="delivery", value=repr(job.id), expected="one that has ended")

@@ -108,8 +108,9 @@ class WebhooksExtension:
         return {"webhooks": import_module("sp00ky_webhooks.commands").webhooks}
 
     def pages(self) -> Sequence[Any]:
-        """Return the pages of the dashboard."""
-        return ()
+        """Return the pages of the dashboard; it imports this, so that the dashboard is installed."""
+        pages: Sequence[Any] = import_module("sp00ky_webhooks.pages").PAGES
+        return pages
 
     async def findings(self, context: ExtensionContext) -> list[Finding]:
         """Say what is wrong, for ``check``."""

@@ -16,11 +16,13 @@ class Operator:
         name: As the audit has it; None: it isn't known who.
         read_only: They may change nothing, even where the dashboard allows changes.
         hide_payloads: They see no payload, no result, and no reason of an error, which may quote them.
+        tenant: To whom all that they see and do is limited; None: it is the outbox's own operator.
     """
 
     name: str | None
     read_only: bool = False
     hide_payloads: bool = False
+    tenant: str | None = None
 
     def check_may_write(self) -> None:
         """Raise ``HTTPException`` where they may change nothing."""

@@ -42,3 +42,6 @@ ROUTES = (
     Mount("/static", StaticFiles(directory=STATIC)),
 )
 """Whatever changes something is a POST."""
+
+FOR_TENANTS = tuple(route for route in ROUTES if getattr(route, "path", "") in {"/act", "/static"})
+"""What a tenant's dashboard has of these."""

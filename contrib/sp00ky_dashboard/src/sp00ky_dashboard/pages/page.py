@@ -29,6 +29,8 @@ class Page:
         name: In the navigation; empty: it has no place there.
         templates: The folder of its templates; they may extend ours.
         acts: What its buttons do, by the names that its forms send.
+        for_tenants: It is in ``Dashboard.for_tenant`` too: it heeds the operator's ``tenant``, and its acts
+            the one that they are called with.
     """
 
     path: str
@@ -36,6 +38,7 @@ class Page:
     name: str = ""
     templates: Path | None = None
     acts: Mapping[str, Act] = attrs.field(factory=dict)
+    for_tenants: bool = False
 
     @property
     def route(self) -> Route:

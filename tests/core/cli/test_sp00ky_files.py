@@ -13,7 +13,7 @@ slug: example
 store: {store}
 retention: {{success: 1h, runFailed: 30d}}
 schedules: {{nightly: {{cron: "0 3 * * *", backend: api, route: /json}}}}
-workflows: {{deploy: {{steps: {{}}}}}}
+workflows: {{deploy: {{steps: {{one: {{backend: api, route: /json}}}}}}}}
 unheardOf: 1
 apps:
   api:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sp00ky_core import hookimpl
 from sp00ky_core.ports import ExtensionContext, Finding, Service, Table
 from sp00ky_workflows.api.workflows import Workflows
+from sp00ky_workflows.errors import WorkflowInvalid
+from sp00ky_workflows.model.file import read_workflow
+from sp00ky_workflows.service.retention import prune
 from sp00ky_workflows.tables import TABLES
 
 if TYPE_CHECKING:
@@ -31,7 +34,9 @@ class WorkflowsExtension:
 
     def commands(self) -> Mapping[str, click.Command]:
         """See ``Extension.commands``."""
-        return {}
+        from sp00ky_workflows.commands import batches, workflows  # noqa: PLC0415  # for the command line
+
+        return {"workflows": workflows, "batches": batches}
 
     def pages(self) -> Sequence[Any]:
         """See ``Extension.pages``."""
@@ -39,11 +44,22 @@ class WorkflowsExtension:
 
     async def findings(self, context: ExtensionContext) -> list[Finding]:
         """See ``Extension.findings``."""
-        return []
+        found = list[Finding]()
+        for name, raw in (context.options or {}).items():
+            try:
+                unused = ", ".join(read_workflow(name, raw).unused)
+            except WorkflowInvalid as error:
+                problem, fix = f"{error.step}: {error.problem}", "mend the file"
+                found.append(Finding.warning(f"workflows.{name}", problem, "it can't be started", fix))
+                continue
+            if unused:
+                problem, fix = f"{unused}: no schedule starts it", "start it by `sp00ky workflows trigger`"
+                found.append(Finding.warning(f"workflows.{name}", problem, "it starts by hand alone", fix))
+        return found
 
     async def retention(self, context: ExtensionContext) -> int:
         """See ``Extension.retention``."""
-        return 0
+        return await context.transact(prune)
 
 
 @hookimpl

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sp00ky_core.encoding.json_bytes import encode, json_value
+from sp00ky_core.error_texts import nearest
 from sp00ky_core.errors import Sp00kyError, UnknownBackend
 from sp00ky_core.outbox.enqueue import Transaction, check_given
 from sp00ky_core.ports import (
@@ -28,6 +29,7 @@ from sp00ky_workflows.api.records import WITHOUT_DEFINITION, WorkflowRecord, ste
 from sp00ky_workflows.api.steering import kill, retry
 from sp00ky_workflows.calls import LoadedBackend, step_job, takes_input
 from sp00ky_workflows.errors import UnknownWorkflow, WorkflowInvalid
+from sp00ky_workflows.model.file import read_workflow
 from sp00ky_workflows.model.graph import Graph, OnFailure, Step, WorkflowStatus, read_graph
 from sp00ky_workflows.model.pointers import PointerUnmatched
 from sp00ky_workflows.tables import PREFIX, STEPS, WORKFLOWS, step_key
@@ -285,6 +287,16 @@ class Workflows:
         old = workflow_record(row)
         new = NewWorkflow(self._context, old.name, old.input)
         await new.write(read_graph(row["definition"]))
+        return await self.get(new.id)
+
+    async def trigger(self, name: str, input: Any = None) -> WorkflowRecord:  # noqa: A002
+        """Start a workflow of sp00ky.yml. Raises ``UnknownWorkflow``, ``WorkflowInvalid``."""
+        written = self._context.options or {}
+        if name not in written:
+            raise UnknownWorkflow(f"sp00ky.yml has no workflow {name!r:.80}; {nearest(name, written)}")
+        read = read_workflow(name, written[name])
+        new = NewWorkflow(self._context, name, input, deadline=read.deadline)
+        await new.write(read.graph)
         return await self.get(new.id)
 
     def batch(self, name: str, *, on_done: Undo | None = None, on_failed: Undo | None = None) -> Batch:

@@ -1,0 +1,84 @@
+"""Read ``workflows:`` of sp00ky.yml: the same keys, with the same meaning, as Sp00ky's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import attrs
+
+from sp00ky_core.config.values import ReadProblem, duration
+from sp00ky_core.error_texts import nearest
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_workflows.calls import call_of
+from sp00ky_workflows.errors import WorkflowInvalid
+from sp00ky_workflows.model.graph import Graph, OnFailure, Step, checked
+
+__all__ = ["FileWorkflow", "read_workflow"]
+
+KEYS = ("steps", "onFailure", "deadline", "schedule", "forEach", "concurrency", "quarantineAfter")
+OF_SCHEDULES = KEYS[3:]
+STEP_KEYS = ("backend", "route", "payload", "dependsOn", "retry", "timeout")
+RETRY_KEYS = ("max", "strategy")
+
+
+@attrs.frozen(kw_only=True)
+class FileWorkflow:
+    """A workflow as the file has it.
+
+    Attributes:
+        graph: Its steps.
+        deadline: Seconds from its start; None: it has none.
+        unused: Its keys that ask for a schedule.
+    """
+
+    graph: Graph
+    deadline: float | None = None
+    unused: tuple[str, ...] = ()
+
+
+def read_workflow(name: str, raw: Any) -> FileWorkflow:
+    """Read one workflow. Raises ``WorkflowInvalid``."""
+    _check_keys(name, "", raw, KEYS)
+    steps = raw.get("steps")
+    if not isinstance(steps, Mapping):
+        raise WorkflowInvalid(workflow=name, step="", problem="`steps` is no mapping of steps by their names")
+    try:
+        mode = OnFailure(raw.get("onFailure", OnFailure.HALT))
+        deadline = duration(raw.get("deadline"))
+    except ValueError as error:
+        raise WorkflowInvalid(workflow=name, step="", problem=f"`onFailure` or `deadline`: {error}") from None
+    graph = checked(name, [_step(name, str(step), keys) for step, keys in steps.items()], mode)
+    unused = tuple(key for key in OF_SCHEDULES if key in raw)
+    return FileWorkflow(graph=graph, deadline=deadline or None, unused=unused)
+
+
+def _check_keys(workflow: str, step: str, raw: Any, known: Collection[str]) -> None:
+    if not isinstance(raw, Mapping):
+        raise WorkflowInvalid(workflow=workflow, step=step, problem="it is no mapping of keys")
+    for key in raw:
+        if key not in known:
+            problem = f"unknown key {str(key)!r:.80}; {nearest(str(key), known)}"
+            raise WorkflowInvalid(workflow=workflow, step=step, problem=problem)
+
+
+def _step(workflow: str, name: str, raw: Any) -> Step:
+    _check_keys(workflow, name, raw, STEP_KEYS)
+    _check_keys(workflow, name, raw.get("retry", {}), RETRY_KEYS)
+    after = raw.get("dependsOn", ())
+    try:
+        call = call_of(raw.get("backend"), raw.get("route"), raw.get("payload"), _options(raw))
+    except (Sp00kyError, ReadProblem, TypeError) as error:
+        raise WorkflowInvalid(workflow=workflow, step=name, problem=str(error)) from None
+    names = (after,) if isinstance(after, str) else tuple(after)
+    return Step(**attrs.asdict(call, recurse=False), name=name, after=names)
+
+
+def _options(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a job's options; ``retry.max`` counts the first attempt too, as Sp00ky does."""
+    retry, options = raw.get("retry", {}), dict[str, Any]()
+    if "max" in retry:
+        options["max_retries"] = max(retry["max"] - 1, 0)
+    if "strategy" in retry:
+        options["retry_strategy"] = retry["strategy"]
+    return options | ({"timeout": duration(raw["timeout"])} if "timeout" in raw else {})

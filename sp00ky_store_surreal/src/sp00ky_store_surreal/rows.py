@@ -111,15 +111,12 @@ def job_from(row: Mapping[str, Any], table: JobTable) -> Job:
     """Read a row that a statement returned; no value makes it raise."""
     plain = {key: value if type(value) in _PLAIN else _plain(value) for key, value in row.items()}
     return job_of(
-        plain,
-        backend=table.backend,
-        strategies=table.strategies,
-        timeout_counts=table.timeout_overridable,
+        plain, backend=table.backend, strategies=table.strategies, timeout_counts=table.timeout_overridable
     )
 
 
 def row_from(new_job: NewJob | Job, key: RecordID | None, *, whole_seconds: bool = False) -> dict[str, Any]:
-    """Build what is inserted; ``run_at`` by a delay is set by the database's clock afterwards.
+    """Build the row of a job; ``run_at`` by a delay is set by the database's clock afterwards.
 
     ``whole_seconds``: the table's ``timeout`` takes nothing else.
     """

@@ -81,10 +81,7 @@ class SurrealSession(Session):
         return cast("str | None", (await self._connection.read(surql("session_user")))[-1])
 
     async def select(
-        self,
-        table: Table,
-        where: Sequence[Where] = (),
-        **options: Unpack[ReadOptions],
+        self, table: Table, where: Sequence[Where] = (), **options: Unpack[ReadOptions]
     ) -> list[Row]:
         """See ``Session.select``; a row that is to be written is guarded as it is now.
 
@@ -223,7 +220,8 @@ class SurrealSession(Session):
         }
         # Sent again after a lost reply, an insert would be made twice, and a breaker's change seem another's.
         once = not marked and (bool(new) or any(held.table is BREAKERS for held in old))
-        way = Way(lane=Lane.DELETE if deleted else self._lane, resend=not once)
+        lane = Lane.DELETE if deleted else self._lane
+        way = Way(lane=lane, alone=self._lane is not Lane.BEAT, resend=not once)
         statement = surql("session_commit", inserts=inserts)
         try:
             outcome = (await self._connection.write(statement, way, **bindings))[-1]

@@ -42,13 +42,14 @@ from sp00ky_core.stores.rows import new_row
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
 from sp00ky_core.stores.transactional.observe import gate_states
-from sp00ky_store_surreal import concurrency_policies, heartbeats
+from sp00ky_store_surreal import concurrency_policies
 from sp00ky_store_surreal.connection.statements import TRIES, Connection, Lane
 from sp00ky_store_surreal.errors import Conflict
 from sp00ky_store_surreal.ids import id_text, own_id
 from sp00ky_store_surreal.jobs import enqueue, reclaim, rewrite
 from sp00ky_store_surreal.jobs.claim import Claimer
-from sp00ky_store_surreal.jobs.claim_start import Peers
+from sp00ky_store_surreal.jobs.claim_refusals import ClaimRefusals
+from sp00ky_store_surreal.jobs.claim_start import Heads, Peers
 from sp00ky_store_surreal.jobs.delete import Deletes, RowWrites
 from sp00ky_store_surreal.jobs.settle import Settles
 from sp00ky_store_surreal.observe import find, stats
@@ -67,7 +68,7 @@ T = TypeVar("T")
 class SurrealStore(TransactionalStore):
     """Jobs in SurrealDB: embedded, in a file or in memory, or on a server.
 
-    Here is what reads or writes jobs; what is about tables of our own is ``TransactionalStore``'s.
+    Calls that read or write jobs are answered here; those about the store's own tables by the kit.
     """
 
     _notifications: Signals
@@ -81,32 +82,32 @@ class SurrealStore(TransactionalStore):
         self._layouts = TableLayouts(self._connection, options.tables)
         self._notifications = Signals(self._target, options.tables)
         self._peers = Peers()
-        self._writes = RowWrites(connection=self._connection, quarantine=self._refused)
         self._index = ClaimIndex(self._connection, options.tables)
         self._claims = Claimer(
-            self._layouts,
-            self._refused,
+            layouts=self._layouts,
+            heads=Heads(self._connection),
+            refusals=ClaimRefusals(self._refused),
             peers=self._peers,
             signals=self._notifications,
             index=self._index,
             change_breaker=self.change_breaker,
         )
+        self._writes = writes = RowWrites(connection=self._connection, quarantine=self._refused)
         self._settles = Settles(self._layouts, self._refused, self._claims)
-        self._deletes = Deletes(self._layouts, self._writes)
+        self._deletes = Deletes(self._layouts, writes)
 
     @property
     def capabilities(self) -> StoreCapabilities:  # type: ignore[override]  # they depend on the URL here
         """See ``Store.capabilities``."""
-        embedded = self._target.embedded
+        embedded, file = self._target.embedded, self._target.file
+        of_a_server = ("shared", "signals_across_processes", "transactions")
         return attrs.evolve(
             TransactionalStore.capabilities,
             exact_order=embedded,
-            shared=not embedded,
-            signals_across_processes=not embedded,
-            durable=not embedded or self._target.file is not None,
-            transactions=not embedded,
+            durable=not embedded or file is not None,
             statements=True,
             reschedules=False,
+            **dict.fromkeys(of_a_server, not embedded),
         )
 
     @property
@@ -258,7 +259,7 @@ class SurrealStore(TransactionalStore):
 
     async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
         """See ``Store.beat``. Raises ``SchemaError`` where the user may not write."""
-        beats = await heartbeats.beat(await self._layouts.ensure(), runner_id, info)
+        beats = await super().beat(runner_id, info)
         self._peers.seen(runner_id, beats)
         return beats
 

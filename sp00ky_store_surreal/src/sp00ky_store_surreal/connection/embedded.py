@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
-from types import FrameType
+from traceback import walk_stack
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -27,10 +27,10 @@ THREADS_END = 0.1
 the interpreter ends aborts the process, after all its work (1 of 25 exits on a busy machine)."""
 
 LOOKS = 50
-"""How often to look for such threads after that, that long apart; uvloop shows none."""
+"""How often such threads are looked for after that, as long apart; uvloop shows none."""
 
 CALM = 20.0
-"""Seconds without a fault after which the next one is another: the pauses begin anew."""
+"""Seconds without a fault after which the pauses between tries begin anew."""
 
 
 class Engine:
@@ -182,14 +182,8 @@ async def _threads_end() -> None:
 
 def _is_any_replying() -> bool:
     """Whether a thread of the engine, on a busy machine, stands still within the reply that it has given."""
-    first = (_outermost(frame) for frame in sys._current_frames().values())
-    return any(frame.f_code.co_name == "call_soon_threadsafe" for frame in first)
-
-
-def _outermost(frame: FrameType) -> FrameType:
-    while frame.f_back is not None:
-        frame = frame.f_back
-    return frame
+    stacks = ([*walk_stack(frame)] for frame in sys._current_frames().values())
+    return any(stack[-1][0].f_code.co_name == "call_soon_threadsafe" for stack in stacks)
 
 
 async def _opened(target: Target) -> Any:

@@ -33,7 +33,7 @@ class Live:
         lives: A LIVE statement for each table.
         broadcast: Wakes the listeners.
         heard: Called with each notification, and with None after each subscription.
-        lost: Called after the end of each.
+        lost: Called after each subscription has ended.
     """
 
     def __init__(

@@ -32,7 +32,7 @@ class Way:
 
     Attributes:
         lane: Its kind of call.
-        alone: Whether it waits for other writes of an embedded database; False: no other writes its rows.
+        alone: Whether it waits for other writes of an embedded database; False: few others write its rows.
         resend: False: a lost reply raises ``ConnectionLost``, for it mustn't be sent twice.
         tries: How often it is sent where its transaction collides.
     """

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.config import BreakerConfig
@@ -15,22 +16,23 @@ from sp00ky_core.errors import StoreError
 from sp00ky_core.gate.breaker import Breaker, BreakerChange, ProbeWithoutNews, change_after, route_in_turn
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, BreakerResult, Claim, JobTable
-from sp00ky_core.stores import PASSED, Quarantine
+from sp00ky_core.stores import PASSED
+from sp00ky_core.stores.transactional.runners import beats
 from sp00ky_store_surreal import errors
-from sp00ky_store_surreal.connection.statements import CLAIMING, Lane
+from sp00ky_store_surreal.connection.statements import CLAIMING, Connection, Lane
 from sp00ky_store_surreal.dialect import RANKS
 from sp00ky_store_surreal.errors import NO_ROWS_FAULT, TookTooLong
-from sp00ky_store_surreal.heartbeats import beats
 from sp00ky_store_surreal.jobs import claim_statement as statements
 from sp00ky_store_surreal.jobs.claim_refusals import BatchSize, Care, Carefulness, ClaimRefusals
 from sp00ky_store_surreal.jobs.claim_start import Groups, Heads, Peers
 from sp00ky_store_surreal.jobs.claim_statement import ClaimPart, ClaimState, Part, Slots, longest_bindings
 from sp00ky_store_surreal.observe.notifications import Signals
-from sp00ky_store_surreal.rows import claimed_lengths, load_claimed, read_claimed
+from sp00ky_store_surreal.rows import load_claimed, read_claimed
 from sp00ky_store_surreal.schema.indexes import ClaimIndex
 from sp00ky_store_surreal.schema.table_layouts import TableLayouts
+from sp00ky_store_surreal.session import SurrealSession
 from sp00ky_store_surreal.surql.durations import duration_text
-from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
+from sp00ky_store_surreal.surql.loader import quoted, surql
 
 LONG_SECONDS = 3.0
 """Seconds after which a claim leaves further rows that are too long to the next one."""
@@ -47,42 +49,27 @@ Change = Callable[[BreakerChange], Awaitable[BreakerResult]]
 _Row = Mapping[str, Any]
 
 
+@attrs.define(kw_only=True, eq=False)
 class Claimer:
-    """Claims jobs. Rows that the database refuses to write are passed over for a while.
+    """Claims jobs. Rows that the database refuses to write are passed over for a while."""
 
-    Args:
-        layouts: Knows the tables that are there.
-        quarantine: Remembers rows that the database refuses.
-        peers: Knows the places of runners.
-        signals: Wakes runners.
-        index: Knows the tables whose index can't be trusted.
-        change_breaker: See ``Change``.
-    """
+    _layouts: TableLayouts
+    _heads: Heads
+    _refusals: ClaimRefusals
+    _peers: Peers
+    _signals: Signals
+    _index: ClaimIndex
+    _change_breaker: Change
+    _size: BatchSize = attrs.field(factory=BatchSize, init=False)
+    _care: Carefulness = attrs.field(factory=Carefulness, init=False)
+    _groups: Groups = attrs.field(factory=Groups, init=False)
+    _mixed: set[str] = attrs.field(factory=set, init=False)  # tables seen to hold rows that are no jobs
+    _collided: int = attrs.field(default=0, init=False)  # claims, when peers were last looked for
+    _looked_at: float = attrs.field(default=0.0, init=False)
 
-    def __init__(
-        self,
-        layouts: TableLayouts,
-        quarantine: Quarantine,
-        *,
-        peers: Peers,
-        signals: Signals,
-        index: ClaimIndex,
-        change_breaker: Change,
-    ) -> None:
-        self._layouts = layouts
-        self._connection = layouts.connection
-        self._index = index
-        self._change_breaker = change_breaker
-        self._peers = peers
-        self._signals = signals
-        self._heads = Heads(layouts.connection)
-        self._refusals = ClaimRefusals(quarantine)
-        self._size = BatchSize()
-        self._care = Carefulness()
-        self._groups = Groups()
-        self._mixed: set[str] = set()  # tables that were seen to hold rows that are no jobs
-        self._collided = 0  # claims, when peers were last looked for
-        self._looked_at = 0.0
+    @property
+    def _connection(self) -> Connection:
+        return self._layouts.connection
 
     def forget_heads(self) -> None:
         """Forget where claims start: a job was given back, and is due as early as it was."""
@@ -247,7 +234,7 @@ class Claimer:
         collided, now = self._connection.collided[Lane.CLAIM], time.monotonic()
         if collided > self._collided and now - self._looked_at > LOOK_AGAIN:
             self._collided, self._looked_at = collided, now
-            self._peers.seen(runner_id, await beats(self._connection))
+            self._peers.seen(runner_id, await beats(SurrealSession(self._connection, Lane.REST)))
 
     async def _put_off(self, table: JobTable, ids: Sequence[RecordID]) -> None:
         """Move ``run_at`` of jobs that a client delayed, and that were met too early, many at a time."""
@@ -292,9 +279,8 @@ class Claimer:
         if not reply[-1]:
             return []
         breaker = state.breakers[table.backend] = statements.breaker_of(reply[-1][0])
-        claimed = await self._claim_named(table, [_best(rows, before)], runner_id)
-        if claimed:
-            return await load_claimed(self._connection, table, claimed, runner_id)
+        if claimed := await self._claim_rows(table, [_best(rows, before)], runner_id):
+            return claimed
         no_news = ProbeWithoutNews(runner_id=runner_id)
         handed_back = change_after(table.backend, breaker, no_news, BreakerConfig())
         if handed_back is not None:
@@ -319,17 +305,22 @@ class Claimer:
     async def _claim_each(self, table: JobTable, count: int, runner_id: str) -> list[Job]:
         part = self._part(table, count, heads=await self._heads.all_kept_up(table))
         chosen = (await self._connection.write(part.due_now(""), CLAIMING, **part.bindings()))[-1]
-        short = [row["id"] for row in chosen if not row["sp00ky_long"]]
-        rows = await self._claim_named(table, short, runner_id)
-        claimed = await load_claimed(self._connection, table, rows, runner_id) if rows else []
-        long = [row["id"] for row in chosen if row["sp00ky_long"]]
+        return await self._claim_rows(table, chosen, runner_id)
+
+    async def _claim_rows(self, table: JobTable, chosen: Sequence[_Row], runner_id: str) -> list[Job]:
+        """Claim rows one by one, those that are too long behind the others."""
+        short, long = (
+            [row["id"] for row in chosen if row["sp00ky_long"] is is_long] for is_long in (False, True)
+        )
+        claimed = await self._claim_short(table, short, runner_id)
         return claimed + await self._claim_long(table, long, runner_id)
 
-    async def _claim_named(self, table: JobTable, ids: Sequence[RecordID], runner_id: str) -> list[_Row]:
+    async def _claim_short(self, table: JobTable, ids: Sequence[RecordID], runner_id: str) -> list[Job]:
         claimed: list[_Row] = []
+        limit = self._connection.dialect.within()
         for row_id in ids:
             try:
-                claimed += await self._claim_in_time(table, row_id, runner_id)
+                claimed += await self._claim_one(table, row_id, runner_id, limit)
             except NO_ROWS_FAULT:
                 raise
             except errors.DuplicateKey:  # another job of its ordering_key was claimed meanwhile
@@ -340,15 +331,7 @@ class Claimer:
                 break  # the next one would take as long
             except StoreError as error:
                 self._refusals.skip(row_id, error)
-        return claimed
-
-    async def _claim_in_time(self, table: JobTable, row_id: RecordID, runner_id: str) -> Sequence[_Row]:
-        try:
-            return await self._claim_one(table, row_id, runner_id, self._connection.dialect.within())
-        except TookTooLong:
-            if await self._is_huge(table, row_id):
-                return await self._claim_one(table, row_id, runner_id, "")
-            raise
+        return await load_claimed(self._connection, table, claimed, runner_id) if claimed else []
 
     async def _claim_long(self, table: JobTable, ids: Sequence[RecordID], runner_id: str) -> list[Job]:
         """Claim rows that are too long one by one, however long that takes: every claim reads them whole."""
@@ -389,16 +372,9 @@ class Claimer:
                 (query,) = await self._connection.write(begin)
                 await self._connection.write(surql("watch_end_live_query", query=str(query)))
 
-    async def _is_huge(self, table: JobTable, row_id: RecordID) -> bool:
-        """Whether a row is so large that its write takes long."""
-        bindings = {**NUL, **claimed_lengths(table).bindings("")}
-        statement = surql("claim_is_huge", n="")
-        return bool((await self._connection.read(statement, id=row_id, **bindings))[-1])
 
-
-def _best(rows: Sequence[Mapping[str, Any]], breaker: Breaker) -> RecordID:
+def _best(rows: Sequence[_Row], breaker: Breaker) -> _Row:
     """Return the job that is the best probe: of the route whose turn it is, one with retries left."""
     known = ((row["route"], row["spare"]) for row in rows if row["route"] is not None)
     turn = route_in_turn(known, breaker)
-    best: RecordID = max(rows, key=lambda row: (row["route"] == turn, row["spare"]))["id"]
-    return best
+    return max(rows, key=lambda row: (row["route"] == turn, row["spare"]))

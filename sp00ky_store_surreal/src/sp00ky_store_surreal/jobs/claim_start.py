@@ -138,7 +138,7 @@ def _from(instant: object) -> datetime | None:
     """Return a bound that is before an instant in an index too, which has instants as text (3.3).
 
     There a whole second is after its fractions, and three digits are after six that begin with them.
-    None, where nothing in Python's calendar is before it: claims begin with what has no date, or such a one.
+    None where nothing in Python's calendar is before it: a claim then starts at the beginning.
     """
     if not isinstance(instant, datetime) or instant < _EARLY:  # none, or beyond the calendar
         return None

@@ -109,7 +109,7 @@ class ClaimPart:
     def due_last(self, more: str) -> str:
         """Select the jobs that became due last, ``latest`` of each priority, on a server."""
         latest = (self._write("due_last", group=self.dialect.group(rank)).strip() for rank in RANKS)
-        return surql("probe_latest", latest=", ".join(latest), more=more)
+        return self._write("probe_latest", latest=", ".join(latest), more=more)
 
     def named(self, *, limit: str) -> str:
         """Claim the row ``$id``; ``limit``: how long that may take."""

@@ -77,7 +77,7 @@ class Deletes:
         await self.layouts.ensure()
         deleted: dict[str, str | None] = {}
         for table in tables:
-            rows = await self._delete(table, ids_of(table, job_ids), Lane.REST, returned="$before.id")
+            rows = await self._delete(table, ids_of(table, job_ids), "$before.id")
             deleted |= dict.fromkeys(map(id_text, rows))
         return deleted
 
@@ -103,7 +103,7 @@ class Deletes:
                         seen, ids = await connection.read(f"RETURN time::now(); {selection}", **bindings)
                         count += await self._delete_in_portions(table, ids, seen)
                 await connection.write(surql("retention_ordering_holders", **names))
-        await connection.write(surql("retention_own_tables"), kept=duration_text(AUDIT_KEPT))
+        await connection.write(surql("retention_audit"), kept=duration_text(AUDIT_KEPT))
         return count
 
     async def _delete_in_portions(
@@ -113,24 +113,18 @@ class Deletes:
         count = 0
         for first in range(0, len(ids), DELETED_AT_ONCE):
             portion = ids[first : first + DELETED_AT_ONCE]
-            count += len(await self._delete(table, portion, Lane.DELETE, seen=seen))
+            count += len(await self._delete(table, portion, seen=seen))
         return count
 
     async def _delete(
-        self,
-        table: JobTable,
-        ids: Sequence[RecordID],
-        lane: Lane,
-        *,
-        returned: str = "1",
-        seen: datetime | None = None,
+        self, table: JobTable, ids: Sequence[RecordID], returned: str = "1", *, seen: datetime | None = None
     ) -> list[Any]:
         """Delete rows that have ended; return ``returned`` of each, for an id costs as much as finding it.
 
         Raises ``SchemaError`` where none was deleted, and some are still there.
         """
         statement = surql("clear_ended", returned=returned)
-        parts = await self.writes.write("deleted", statement, ids, lane, seen=seen)
+        parts = await self.writes.write("deleted", statement, ids, Lane.DELETE, seen=seen)
         deleted = [row for part in parts for row in part["gone"]]
         if not deleted and any(part["left"] for part in parts):
             raise unwritable(self.writes.connection.target.location, table.table)

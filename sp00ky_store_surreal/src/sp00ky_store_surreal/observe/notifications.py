@@ -20,7 +20,7 @@ from sp00ky_store_surreal.url import Target
 ENDED = object()
 
 BUSY = 0.25
-"""Seconds of claims that all were full, until LIVE is done without."""
+"""Seconds for which all claims were full, after which they do without LIVE."""
 
 
 class Changed:

@@ -59,18 +59,18 @@ class Watch:
     tables: Sequence[JobTable]
     query: JobQuery
     signals: Signals
+    _seen: OrderedDict[str, tuple[object, ...]] = attrs.field(factory=OrderedDict, init=False)
 
     async def jobs(self, history: int | None) -> AsyncGenerator[Job, None]:
         """See ``Store.watch``.
 
         Raises ``StoreUnavailable`` at the beginning only: afterwards it waits for a database that is away.
         """
-        seen = _Seen()
         # Who waits for one job mustn't wait for LIVE first: a look comes once it is there.
         async with self.signals.follow(at_once=self.query.ids is not None) as changed:
             try:
                 async for job in self._all(changed, history):
-                    if seen.is_news(job):
+                    if self._is_news(job):
                         yield job
             except StoreError:
                 if not changed.is_closed:
@@ -165,18 +165,11 @@ class Watch:
             pause = SOONEST if new else min(pause * 2, LATEST)
             await asyncio.sleep((time.monotonic() - began) * SHARE)
 
-
-class _Seen:
-    """The last state of each job that was yielded."""
-
-    def __init__(self) -> None:
-        self._states: OrderedDict[str, tuple[object, ...]] = OrderedDict()
-
-    def is_news(self, job: Job) -> bool:
+    def _is_news(self, job: Job) -> bool:
         """Whether a job's state hasn't been yielded yet; it is now."""
         state = (job.updated_at, job.status, job.lease_epoch, job.run_at)
-        known = self._states.pop(job.id, None)
-        self._states[job.id] = state
-        if len(self._states) > REMEMBERED:
-            self._states.popitem(last=False)
+        known = self._seen.pop(job.id, None)
+        self._seen[job.id] = state
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
         return known != state

@@ -104,9 +104,7 @@ async def _compared(connection: Connection, comparison: str, table: str) -> list
     counts: list[_Counted] = (await connection.read(surql(comparison, table=quoted(table))))[-1]
     return [
         Difference(
-            table=table,
-            index=index,
-            problem=f"rows with {what}: {shown or 0} by it, {held or 0} in truth",
+            table=table, index=index, problem=f"rows with {what}: {shown or 0} by it, {held or 0} in truth"
         )
         for index, what, held, shown in counts
         if (held or 0) != (shown or 0)

@@ -62,7 +62,7 @@ class TableLayout:
         fields: Each field's definition, by name.
         texts: Each field's definition as a statement, by name.
         indexes: The names of its indexes.
-        has_events: Whether the user has defined some on it.
+        has_events: Whether the user has defined events on it.
         is_older: Whether the database's version is before 3.0.
         has_record_users: Whether clients may sign in to the database as record users.
         lives: The conditions of LIVE queries on it.

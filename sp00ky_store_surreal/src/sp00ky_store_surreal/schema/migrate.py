@@ -14,12 +14,7 @@ from sp00ky_store_surreal.connection.statements import Connection
 from sp00ky_store_surreal.errors import PlaceMissing
 from sp00ky_store_surreal.schema.definitions import steps_of
 from sp00ky_store_surreal.schema.indexes import build, differences, make_true
-from sp00ky_store_surreal.schema.introspection import (
-    NO_JOB_TABLE,
-    VERSION,
-    TableLayout,
-    read_layout,
-)
+from sp00ky_store_surreal.schema.introspection import NO_JOB_TABLE, VERSION, TableLayout, read_layout
 from sp00ky_store_surreal.schema.own_tables import own_steps, own_tables
 from sp00ky_store_surreal.schema.repair import repairs
 from sp00ky_store_surreal.surql.loader import identifier, quoted, surql
@@ -29,7 +24,7 @@ ANY_JSON = "option<string | object | array | number | bool | null> FLEXIBLE"
 """``any`` before 3.0, where an object in it would be stored empty. (3.2 refuses one with parts.)"""
 
 FITS = f"$value = NONE OR string::len($value) <= {LONGEST_TEXT} OR $before = $value"
-"""A text that isn't refused: what is there already, too, or the row couldn't be written any more."""
+"""The condition of a text. One that is there already is taken, or its row couldn't be written any more."""
 
 _DEFINED = re.compile(r"DEFINE (TABLE|FIELD|INDEX) (?:IF NOT EXISTS|OVERWRITE) (\S+)")
 

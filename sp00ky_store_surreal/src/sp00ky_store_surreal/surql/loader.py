@@ -13,7 +13,7 @@ from sp00ky_core.ports import LONGEST_TEXT
 from sp00ky_core.stores.rows import UNREAD
 
 MARK = "\ufdd0nul\ufdd0"
-"""Stands for NUL in a reply (the embedded engine can't return one); noncharacters, so no client's text."""
+"""Stands for NUL in a reply, where the engine (2.3) can't return one; no client's text has noncharacters."""
 
 NUL: dict[str, str | int] = {
     "nul": "\0",

@@ -14,7 +14,7 @@ from sp00ky_core.stores.filters import BEGINNING
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session
 from sp00ky_core.stores.transactional.schema import RUNNERS
 
-__all__ = ["info_of"]
+__all__ = ["beats", "info_of"]
 
 FORGOTTEN = timedelta(days=1)
 """Since its last beat: a runner's row is removed then."""

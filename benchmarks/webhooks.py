@@ -228,24 +228,36 @@ def _said(name: str, latencies: Sequence[float]) -> str:
     return f"{name}: {len(latencies)} events, p50 {p50:.1f} ms, p99 {p99:.1f} ms"
 
 
-async def _measure(chosen: argparse.Namespace) -> None:
+async def _beside_dead(server: Postgres, chosen: argparse.Namespace) -> None:
     good, dead = chosen.endpoints - chosen.dead, chosen.dead
+    async with stand(server, good, dead) as made:
+        for some in (0, dead) * ROUNDS:
+            latencies = await latency(made, good, some, chosen.seconds, chosen.rate)
+            print(_said(f"{some} dead of {good + some}", latencies))
+        alone, beside = [await throughput(made, good, some, chosen.each) for some in (0, dead)]
+        print(f"backlog: {alone:.0f} a second, {beside:.0f} beside {dead} dead: {beside / alone:.2f}")
+
+
+async def _beside_slow(server: Postgres, chosen: argparse.Namespace) -> None:
+    async with stand(server, chosen.endpoints, 0) as made:
+        for waiting in (0, chosen.waiting):
+            slow = await behind_a_slow_one(made, chosen.endpoints, waiting, chosen.seconds, chosen.rate)
+            print(_said(f"beside {waiting} waiting for a slow one", slow))
+
+
+async def _publishing(server: Postgres, chosen: argparse.Namespace) -> None:
+    async with stand(server, chosen.many, 0) as made:
+        event, jobs = await publishing(made, 300)
+        print(f"of {chosen.many} endpoints: an event to 3 {event * 1e3:.2f} ms, 3 jobs {jobs * 1e3:.2f} ms")
+
+
+MEASUREMENTS = {"dead": _beside_dead, "slow": _beside_slow, "publishing": _publishing}
+
+
+async def _measure(chosen: argparse.Namespace) -> None:
     with running() as server:
-        async with stand(server, good, dead) as made:
-            for some in (0, dead) * ROUNDS:
-                latencies = await latency(made, good, some, chosen.seconds, chosen.rate)
-                print(_said(f"{some} dead of {good + some}", latencies))
-            rates = [await throughput(made, good, some, chosen.each) for some in (0, dead)]
-            alone, beside = rates
-            print(f"backlog: {alone:.0f} a second, {beside:.0f} beside {dead} dead: {beside / alone:.2f}")
-        async with stand(server, good, 0) as made:
-            slow = await behind_a_slow_one(made, good, chosen.waiting, chosen.seconds, chosen.rate)
-            print(_said(f"beside {chosen.waiting} waiting for a slow one", slow))
-        async with stand(server, chosen.many, 0) as made:
-            event, jobs = await publishing(made, 300)
-            print(
-                f"of {chosen.many} endpoints: an event to 3 {event * 1e3:.2f} ms, 3 jobs {jobs * 1e3:.2f} ms"
-            )
+        for name in chosen.only or MEASUREMENTS:
+            await MEASUREMENTS[name](server, chosen)
 
 
 def main() -> None:
@@ -260,6 +272,7 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=20, help="deliveries of the backlog for each endpoint")
     parser.add_argument("--waiting", type=int, default=100_000)
     parser.add_argument("--many", type=int, default=10_000)
+    parser.add_argument("only", nargs="*", metavar="|".join(MEASUREMENTS))
     uvloop.run(_measure(parser.parse_args()))
 
 

@@ -20,11 +20,8 @@ __all__ = [
     "EndpointSecret",
     "Endpoints",
     "Event",
-    "Sealed",
-    "SyncWebhooks",
-    "Target",
-    "Webhooks",
 ]
+__all__ += ["Sealed", "SyncWebhooks", "Target", "Webhooks"]
 
 _API = dict.fromkeys(("Changes", "Endpoints", "Webhooks"), "api")
 _MODEL = dict.fromkeys(("Endpoint", "EndpointNotFound", "EndpointSecret", "Event", "Target"), "model")

@@ -11,14 +11,7 @@ import socket
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
 import attrs

@@ -10,54 +10,14 @@ from uuid import UUID, uuid5
 
 import attrs
 
+from sp00ky_core import CallerConnection, Job, JobStatus, NewJob
 from sp00ky_core.config import values
 from sp00ky_core.errors import ConfigError, OptionInvalid
-from sp00ky_core.job.job import Job, JobStatus, NewJob
-from sp00ky_core.ports import (
-    CallerConnection,
-    ExtensionContext,
-    ExtensionTransaction,
-    Is,
-    JobQuery,
-    KeyedJob,
-    Row,
-    Table,
-)
-from sp00ky_webhooks import schemas
+from sp00ky_core.ports import ExtensionContext, ExtensionTransaction, Is, JobQuery, KeyedJob, Row, Table
+from sp00ky_webhooks import model, schemas, signatures, tables
 from sp00ky_webhooks.addresses import AddressRefused, literal_of, place_of, resolved
-from sp00ky_webhooks.model import (
-    DISABLED_TOPIC,
-    Endpoint,
-    EndpointNotFound,
-    EndpointSecret,
-    Event,
-    checked_filter,
-    checked_id,
-    checked_owner,
-    checked_patterns,
-    checked_topic,
-    new_id,
-    passes,
-    patterns_of,
-    rate_of,
-)
-from sp00ky_webhooks.signatures import (
-    Kept,
-    checked_secret,
-    new_secret,
-    rotated,
-    sealed,
-    secrets_of_text,
-    secrets_to_text,
-)
-from sp00ky_webhooks.tables import (
-    ENDPOINTS,
-    EVENTS,
-    SUBSCRIPTIONS,
-    endpoint_of,
-    headers_of,
-    subscriptions_of,
-)
+from sp00ky_webhooks.model import Endpoint, EndpointNotFound, EndpointSecret, Event
+from sp00ky_webhooks.tables import ENDPOINTS, EVENTS, SUBSCRIPTIONS, endpoint_of
 
 __all__ = ["Changes", "Endpoints", "Webhooks"]
 
@@ -116,23 +76,18 @@ class Endpoints:
         given.setdefault("topics", ("#",))
         if "url" not in given:
             raise OptionInvalid(option="url", value="nothing", expected="where its requests go")
-        own_id = new_id("ep") if id is None else checked_id("id", id)
-        owner = self.webhooks.owner_of(checked_owner(assigned_to))
-        key = new_secret() if secret is None else checked_secret(secret)
+        own_id = model.new_id("ep") if id is None else model.checked_id("id", id)
+        owner = self.webhooks.owner_of(model.checked_owner(assigned_to))
+        key = signatures.new_secret() if secret is None else signatures.checked_secret(secret)
+        kept = signatures.secrets_to_text([signatures.Kept(key)])
         values_ = await self._values(given)
 
         async def work(tx: ExtensionTransaction) -> Row:
-            row = {
-                **dict.fromkeys(ENDPOINTS.kinds),
-                "id": own_id,
-                "assigned_to": owner,
-                "enabled": 1,
-                **values_,
-            }
-            row |= {"secrets": secrets_to_text([Kept(key)]), "created_at": tx.now, "updated_at": tx.now}
+            row: Row = {**dict.fromkeys(ENDPOINTS.kinds), **values_, "id": own_id, "assigned_to": owner}
+            row |= {"enabled": 1, "secrets": kept, "created_at": tx.now, "updated_at": tx.now}
             if not await tx.insert_once(ENDPOINTS, row):
                 raise OptionInvalid(option="id", value=repr(own_id), expected="one that no endpoint has yet")
-            await tx.insert(SUBSCRIPTIONS, subscriptions_of(own_id, owner, json.loads(row["topics"])))
+            await tx.insert(SUBSCRIPTIONS, tables.subscriptions_of(own_id, owner, json.loads(row["topics"])))
             return row
 
         row = await self._context.transact(work)
@@ -147,7 +102,7 @@ class Endpoints:
         self, *, assigned_to: str | None = None, after: str = "", limit: int = 100
     ) -> list[Endpoint]:
         """List endpoints by their ids, those of one tenant where it is said which."""
-        owner = self.webhooks.owner_of(checked_owner(assigned_to))
+        owner = self.webhooks.owner_of(model.checked_owner(assigned_to))
         where = [Is("id", ">", after)] + ([] if owner is None else [Is("assigned_to", "=", owner)])
 
         async def work(tx: ExtensionTransaction) -> Sequence[Row]:
@@ -156,15 +111,20 @@ class Endpoints:
         return [endpoint_of(row) for row in await self._context.read(work)]
 
     async def update(self, endpoint_id: str, **changes: Unpack[Changes]) -> Endpoint:
-        """Change an endpoint. Raises ``EndpointNotFound``, ``OptionInvalid``."""
+        """Change an endpoint, and encrypt it anew. Raises ``EndpointNotFound``, ``OptionInvalid``."""
         values_ = await self._values(changes)
 
         async def work(tx: ExtensionTransaction) -> Row:
-            row = await self._changed(tx, endpoint_id, values_)
+            row = await self._row(tx, endpoint_id)
+            kept, headers = signatures.secrets_of_text(row["secrets"]), tables.headers_of(row["headers"])
+            anew = {"secrets": signatures.secrets_to_text(kept), "headers": _headers_text(headers)}
+            row = await self._changed(tx, endpoint_id, anew | values_)
             if "topics" in values_:
                 await tx.delete(SUBSCRIPTIONS, [Is("endpoint_id", "=", endpoint_id)])
                 topics = json.loads(row["topics"])
-                await tx.insert(SUBSCRIPTIONS, subscriptions_of(endpoint_id, row["assigned_to"], topics))
+                await tx.insert(
+                    SUBSCRIPTIONS, tables.subscriptions_of(endpoint_id, row["assigned_to"], topics)
+                )
             return row
 
         row = await self._context.transact(work)
@@ -193,29 +153,19 @@ class Endpoints:
 
     async def rotate(self, endpoint_id: str, *, secret: str | None = None) -> EndpointSecret:
         """Replace an endpoint's secret, which is shown this once; for 24 h the one before signs, too."""
-        key = new_secret() if secret is None else checked_secret(secret)
+        key = signatures.new_secret() if secret is None else signatures.checked_secret(secret)
 
         async def work(tx: ExtensionTransaction) -> Row:
-            kept = secrets_of_text((await self._row(tx, endpoint_id))["secrets"])
+            kept = signatures.secrets_of_text((await self._row(tx, endpoint_id))["secrets"])
             return await self._changed(
-                tx, endpoint_id, {"secrets": secrets_to_text(rotated(kept, key, tx.now))}
+                tx,
+                endpoint_id,
+                {"secrets": signatures.secrets_to_text(signatures.rotated(kept, key, tx.now))},
             )
 
         row = await self._context.transact(work)
         await self._audit("rotate", endpoint_id)
         return EndpointSecret(endpoint=endpoint_of(row), secret=key)
-
-    async def reseal(self, endpoint_id: str) -> Endpoint:
-        """Encrypt an endpoint's secrets and headers by the first key of ``SP00KY_SECRET_KEY``."""
-
-        async def work(tx: ExtensionTransaction) -> Row:
-            row = await self._row(tx, endpoint_id)
-            kept, headers = secrets_of_text(row["secrets"]), headers_of(row["headers"])
-            return await self._changed(
-                tx, endpoint_id, {"secrets": secrets_to_text(kept), "headers": _headers_text(headers)}
-            )
-
-        return endpoint_of(await self._context.transact(work))
 
     async def test(self, endpoint_id: str) -> Event:
         """Send an endpoint a ping, whatever its topics. Raises ``EndpointNotFound``."""
@@ -252,16 +202,16 @@ class Endpoints:
         if "url" in given:
             made["url"] = await self._checked_url(given["url"])
         if "topics" in given:
-            made["topics"] = json.dumps(checked_patterns(given["topics"]))
+            made["topics"] = json.dumps(model.checked_patterns(given["topics"]))
         if "filter" in given:
-            conditions = checked_filter(given["filter"])
+            conditions = model.checked_filter(given["filter"])
             made["filter"] = None if conditions is None else json.dumps(conditions)
         if "headers" in given:
             made["headers"] = _headers_text(given["headers"] or {})
         if "rate" in given:
             made["rate"] = given["rate"]
             if given["rate"] is not None:
-                rate_of(given["rate"])
+                model.rate_of(given["rate"])
         return made
 
     async def _checked_url(self, url: str) -> str:
@@ -313,7 +263,7 @@ class Webhooks:
 
     def of(self, assigned_to: str) -> Webhooks:
         """Return it for one tenant: nothing of another's can be seen or changed."""
-        return attrs.evolve(self, owner=checked_owner(assigned_to))
+        return attrs.evolve(self, owner=model.checked_owner(assigned_to))
 
     def owner_of(self, assigned_to: str | None) -> str | None:
         """Return whom something is for. Raises ``OptionInvalid`` where that is another tenant."""
@@ -371,13 +321,13 @@ class Webhooks:
     ) -> Event:
         """Return an event that may be published. Raises ``OptionInvalid``."""
         declared = self.options.topics
-        text = checked_topic(topic, declared if checked else ())
+        text = model.checked_topic(topic, declared if checked else ())
         if not isinstance(payload, Mapping):
             raise OptionInvalid(option="payload", value=repr(payload)[:70], expected="a JSON object")
         if checked:
             schemas.check(text, payload, declared)
-        own_id = new_id("evt") if event_id is None else checked_id("event_id", event_id)
-        return Event(id=own_id, topic=text, assigned_to=self.owner_of(checked_owner(assigned_to)))
+        own_id = model.new_id("evt") if event_id is None else model.checked_id("event_id", event_id)
+        return Event(id=own_id, topic=text, assigned_to=self.owner_of(model.checked_owner(assigned_to)))
 
     async def _published(
         self, tx: ExtensionTransaction, event: Event, payload: Mapping[str, Any], to: Sequence[str] | None
@@ -391,10 +341,10 @@ class Webhooks:
     ) -> list[Row]:
         """Find the endpoints that an event is for, by the index of their patterns."""
         if self.options.endpoints is not None:
-            return [{"id": checked_id("to", one), "not_before": None} for one in to or ()]
+            return [{"id": model.checked_id("to", one), "not_before": None} for one in to or ()]
         ids = to
         if ids is None:
-            patterns = tuple(patterns_of(event.topic))
+            patterns = tuple(model.patterns_of(event.topic))
             where = [Is("assigned_to", "=", event.assigned_to or ""), Is("pattern", "in", patterns)]
             ids = [row["endpoint_id"] for row in await tx.select(SUBSCRIPTIONS, where)]
         if not ids:
@@ -407,7 +357,7 @@ class Webhooks:
                 raise EndpointNotFound(endpoint=row["id"])
         if to is not None:
             return rows
-        return [row for row in rows if passes(payload, json.loads(row["filter"] or "null"))]
+        return [row for row in rows if model.passes(payload, json.loads(row["filter"] or "null"))]
 
     def _deliveries(
         self, event: Event, payload: Mapping[str, Any], found: Sequence[Row], now: datetime
@@ -506,7 +456,7 @@ class Webhooks:
         failed = [job.id for job in jobs if job.status is JobStatus.FAILED]
         if failed:
             await self.context.jobs.retry(failed)
-        copied, key = [job for job in jobs if job.status is JobStatus.SUCCESS], new_id("copy")
+        copied, key = [job for job in jobs if job.status is JobStatus.SUCCESS], model.new_id("copy")
         whole = [await self.context.jobs.get(job.id) for job in copied]
 
         async def work(tx: ExtensionTransaction) -> list[Job]:
@@ -536,7 +486,9 @@ class Webhooks:
             rows = await tx.select(ENDPOINTS, where)
             if not rows or not await tx.update(ENDPOINTS, where, {**changes, "updated_at": tx.now}):
                 return None
-            event = Event(id=new_id("evt"), topic=DISABLED_TOPIC, assigned_to=rows[0]["assigned_to"])
+            event = Event(
+                id=model.new_id("evt"), topic=model.DISABLED_TOPIC, assigned_to=rows[0]["assigned_to"]
+            )
             await self._published(tx, event, {"endpoint": endpoint_id, "reason": reason}, None)
             return {**rows[0], **changes}
 
@@ -596,4 +548,4 @@ def _headers_text(headers: Mapping[str, str]) -> str | None:
     except values.ReadProblem as problem:
         raise OptionInvalid(option="headers", value="what was given", expected=str(problem)) from None
     every = {name: secret.value for name, secret in checked.items()}
-    return json.dumps([sorted(every), sealed(json.dumps(every))])
+    return json.dumps([sorted(every), signatures.sealed(json.dumps(every))])

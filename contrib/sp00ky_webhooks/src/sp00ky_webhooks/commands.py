@@ -237,7 +237,7 @@ async def reseal(outbox: Outbox) -> None:
     endpoints, after, count = outbox.extension(Webhooks).endpoints, "", 0
     while found := await endpoints.list(after=after):
         for endpoint in found:
-            await endpoints.reseal(endpoint.id)
+            await endpoints.update(endpoint.id)
         after, count = found[-1].id, count + len(found)
     click.echo(f"{count} endpoints are encrypted anew")
 

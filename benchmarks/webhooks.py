@@ -15,7 +15,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,7 +27,9 @@ from aiohttp import web
 
 from benchmarks.on_postgres.server import Postgres, running
 from sp00ky_core import NewJob, Outbox
+from sp00ky_core.ports import ExtensionTransaction
 from sp00ky_webhooks import Webhooks
+from sp00ky_webhooks.tables import ENDPOINTS, SUBSCRIPTIONS, subscriptions_of
 
 FILE = """\
 backends:
@@ -128,20 +130,31 @@ async def stand(server: Postgres, many: int, dead: int) -> AsyncIterator[Stand]:
             async with Outbox.open(file) as outbox:
                 await outbox.migrate()
                 webhooks = outbox.extension(Webhooks)
-                for number in range(many):
-                    await _create(webhooks, f"good{number}", f"{url}/good/{number}")
+                places = {f"good{number}": f"{url}/good/{number}" for number in range(many)}
                 for number in range(dead):
                     way = WAYS[number % len(WAYS)]
                     at = f"http://127.0.0.1:{closed}" if way == "refused" else url
-                    await _create(webhooks, f"dead{number}", f"{at}/{way}/{number}")
-                await _create(webhooks, "slow", f"{url}/slow/0")
+                    places[f"dead{number}"] = f"{at}/{way}/{number}"
+                await _create(webhooks, places | {"slow": f"{url}/slow/0"})
                 yield Stand(outbox, webhooks, file, here)
     receiver.terminate()
     receiver.join()
 
 
-async def _create(webhooks: Webhooks, name: str, url: str) -> None:
-    await webhooks.endpoints.create(id=name, url=url, topics=[f"to.{name}"])
+async def _create(webhooks: Webhooks, places: Mapping[str, str]) -> None:
+    """Make endpoints as ``create`` does, a thousand at a time."""
+    await webhooks.endpoints.create(id="model", url="http://127.0.0.1:8000/", topics=["to.model"])
+    (model,) = await webhooks.context.read(lambda tx: tx.select(ENDPOINTS))
+    names = [*places]
+    for start in range(0, len(names), 1_000):
+        some = names[start : start + 1_000]
+
+        async def insert(tx: ExtensionTransaction, some: Sequence[str] = some) -> None:
+            rows = [{**model, "id": n, "url": places[n], "topics": json.dumps([f"to.{n}"])} for n in some]
+            await tx.insert(ENDPOINTS, rows)
+            await tx.insert(SUBSCRIPTIONS, [subscriptions_of(n, None, [f"to.{n}"])[0] for n in some])
+
+        await webhooks.context.transact(insert)
 
 
 def _closed_port() -> int:

@@ -65,7 +65,7 @@ CROSSING = {
     """,
     ("generate", "contrib/sp00ky_generate/src/sp00ky_generate"): "test_generated_calls.py test_soundness.py",
     ("tasks", "contrib/sp00ky_tasks/src/sp00ky_tasks"): "test_rows.py test_transport_conformance.py",
-    ("webhooks", "contrib/sp00ky_webhooks/src/sp00ky_webhooks"): "",
+    ("webhooks", "contrib/sp00ky_webhooks/src/sp00ky_webhooks"): "test_kills.py",
     ("workflows", "contrib/sp00ky_workflows/src/sp00ky_workflows"): """
         test_batches.py test_running.py test_steering.py test_stores.py
     """,

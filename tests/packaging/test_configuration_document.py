@@ -132,7 +132,7 @@ def test_every_store_and_option_of_its_url_is_named() -> None:
     stores = {
         scheme
         for scheme in DISTRIBUTIONS
-        if not scheme.startswith(("http", "amqp", "asgi", "python", "postgres"))
+        if not scheme.startswith(("http", "amqp", "asgi", "python", "webhook", "postgres"))
     } | {"postgresql"}
     assert stores <= set(re.findall(r"`(\w+)://", section))
     assert READERS.keys() <= set(re.findall(r"`(\w+)=", section))

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ async def test_the_timeline_says_what_happened_and_what_is_next(browser: Browser
     page = await browser.see(f"/jobs/{job}")
     assert "Attempt 1: http_status 500" in page
     assert "by r1" in page
+    assert re.search(r"[\d.]+ m?s later", page)
     assert "Next attempt" in page
     assert "in 10 min" in page
     assert SCRIPT not in page

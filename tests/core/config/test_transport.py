@@ -67,7 +67,6 @@ def test_a_proxy_is_read_and_never_shown(load: Load, file: Path, proxy: str) -> 
 @pytest.mark.parametrize(
     ("keys", "key", "says"),
     [
-        ("engine: httptools, proxy: 'http://p:1'", "engine", "httptools knows no proxies; write auto or aio"),
         ("engine: curl", "engine", "expected auto, aiohttp or httptools"),
         ("tls: {cacert: x}", "tls", "unknown key 'cacert'"),
         ("tls: {key: x}", "tls", "it has a `key` without a `cert`"),

@@ -8,8 +8,6 @@ import pytest
 from sp00ky_conformance.transport.attempts import attempt_for
 from sp00ky_core.config import BackendConfig, Secret
 from sp00ky_core.errors import ConfigError
-from sp00ky_core.job.outcome import Undelivered
-from sp00ky_transport_http import HttpTransport
 from sp00ky_transport_http.engines import choice
 from sp00ky_transport_http.engines.aiohttp import AiohttpEngine
 from sp00ky_transport_http.engines.httptools import HttptoolsEngine
@@ -31,12 +29,12 @@ def without_httptools(monkeypatch: pytest.MonkeyPatch) -> None:
     ("engine", "proxy", "name"),
     [
         ("auto", None, "httptools"),
-        ("auto", PROXY, "aiohttp"),
+        ("auto", PROXY, "httptools"),
         ("aiohttp", None, "aiohttp"),
         ("httptools", None, "httptools"),
     ],
 )
-def test_auto_is_httptools_where_no_proxy_is_needed(engine: str, proxy: Secret | None, name: str) -> None:
+def test_auto_is_httptools_by_a_proxy_too(engine: str, proxy: Secret | None, name: str) -> None:
     assert importlib.util.find_spec("httptools") is not None, "the group `test` brings it"
     assert choice.engine_name(backend(engine, proxy)) == name
 
@@ -53,12 +51,6 @@ def test_what_is_missing_is_said_with_the_command() -> None:
     assert caught.value.key == "backends.api.engine"
 
 
-async def test_a_proxy_is_never_passed_over(auto: HttpTransport) -> None:
-    attempt = attempt_for("http://127.0.0.1:1", "/json")
-    outcome = await auto.deliver(attrs.evolve(attempt, backend=backend("httptools", PROXY)))
-    assert outcome == Undelivered(name="protocol", reason="the request failed: ConfigError")
-
-
 def test_each_name_is_an_engine() -> None:
     assert isinstance(choice.new_engine("httptools"), HttptoolsEngine)
     assert isinstance(choice.new_engine("aiohttp"), AiohttpEngine)
@@ -68,7 +60,6 @@ def test_each_name_is_an_engine() -> None:
     ("engine", "proxy", "said"),
     [
         ("auto", None, "httptools"),
-        ("auto", PROXY, "aiohttp: httptools knows no proxies"),
         ("aiohttp", None, "aiohttp, as `engine` says"),
     ],
 )

@@ -1,6 +1,7 @@
 """TLS with authorities and certificates of one's own, and proxies, over real sockets."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -124,7 +125,7 @@ async def test_tls_that_breaks_once_the_request_was_sent_is_a_reset(
 
 
 async def test_https_goes_through_a_tunnel_and_the_proxy_reads_nothing(
-    auto: HttpTransport, secure: str, authority: Authority
+    transport: HttpTransport, secure: str, authority: Authority
 ) -> None:
     async with Proxy(user="ghost", password="pa55word") as proxy:
         attempt = through(
@@ -133,7 +134,7 @@ async def test_https_goes_through_a_tunnel_and_the_proxy_reads_nothing(
             tls=TlsConfig(ca=authority.ca),
         )
         for last in (False, False, True):
-            outcome = await auto.deliver(attrs.evolve(attempt, last=last))
+            outcome = await transport.deliver(attrs.evolve(attempt, last=last))
             assert outcome == Delivered(code=200, result=b"{}")
     assert [head.split("\r\n")[0] for head in proxy.heads] == [
         f"CONNECT {secure.removeprefix('https://')} HTTP/1.1"
@@ -141,22 +142,26 @@ async def test_https_goes_through_a_tunnel_and_the_proxy_reads_nothing(
     assert b"conformance" not in proxy.carried + "".join(proxy.heads).encode()
 
 
-async def test_the_proxys_password_is_for_the_proxy(auto: HttpTransport, server: MisbehavingBackend) -> None:
+async def test_the_proxys_password_is_for_the_proxy(
+    transport: HttpTransport, server: MisbehavingBackend
+) -> None:
     async with Proxy(user="ghost", password="pa55word") as proxy:
         url = f"http://ghost:pa55word@{proxy.place}"
-        assert isinstance(await auto.deliver(through(attempt_for(server.url, "/json"), proxy=url)), Delivered)
+        assert isinstance(
+            await transport.deliver(through(attempt_for(server.url, "/json"), proxy=url)), Delivered
+        )
     assert "proxy-authorization" in proxy.heads[0].lower()
     assert "proxy-authorization" not in server.requests[0].headers
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_a_wrong_password_is_said_without_it(
-    auto: HttpTransport, scheme: str, caplog: pytest.LogCaptureFixture
+    transport: HttpTransport, scheme: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     async with Proxy(user="ghost", password="another") as proxy:
         url = f"http://ghost:pa55word@{proxy.place}"
-        outcome = await auto.deliver(through(attempt_for(f"{scheme}://127.0.0.1:1", "/json"), proxy=url))
+        outcome = await transport.deliver(through(attempt_for(f"{scheme}://127.0.0.1:1", "/json"), proxy=url))
     assert failed(outcome) == ((407, "http_status") if scheme == "http" else (0, "connect"))
     assert isinstance(outcome, Undelivered)
     assert "407" in outcome.reason
@@ -165,12 +170,60 @@ async def test_a_wrong_password_is_said_without_it(
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-async def test_a_proxy_that_is_not_there_is_no_connection(auto: HttpTransport, scheme: str) -> None:
+async def test_a_proxy_that_is_not_there_is_no_connection(transport: HttpTransport, scheme: str) -> None:
     async with Proxy() as gone:
         place = gone.place
     attempt = through(attempt_for(f"{scheme}://127.0.0.1:1", "/json"), proxy=f"http://ghost:pa55word@{place}")
-    outcome = await auto.deliver(attempt)
+    outcome = await transport.deliver(attempt)
     assert failed(outcome) == (0, "connect")
     assert isinstance(outcome, Undelivered)
     assert "to the proxy" in outcome.reason
     assert "pa55word" not in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"SSH-2.0-x\r\n\r\n", "it speaks no HTTP"),
+        (b"HTTP/1.1 502 No\r\n\r\n", "it answered 502"),
+        (b"HTTP/1.1 200 Go", "it ended before a whole answer to CONNECT"),
+        (b"HTTP/1.1 200 Go\r\nX: " + b"x" * 70_000, "it ended before a whole answer to CONNECT"),
+    ],
+)
+async def test_a_tunnel_that_is_refused_is_no_connection(
+    auto: HttpTransport, answer: bytes, reason: str
+) -> None:
+    closed = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        if len(answer) < 20 and b"\r\n\r\n" not in answer:
+            writer.write_eof()
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        closed.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        outcome = await auto.deliver(through(attempt_for("https://[::1]:1", "/json"), proxy=proxy))
+        await asyncio.wait_for(closed.wait(), 60)
+        server.close()
+    assert outcome == Undelivered(name="connect", reason=f"no connection to the proxy: {reason}")
+
+
+async def test_a_tunnel_without_an_answer_in_time_is_no_connection(auto: HttpTransport) -> None:
+    closed = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        closed.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        proxy = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        attempt = through(attempt_for("https://x.test:1", "/json", timeout=0.1), proxy=proxy)
+        assert failed(await auto.deliver(attempt)) == (0, "connect")
+        await asyncio.wait_for(closed.wait(), 60)
+        server.close()

@@ -274,8 +274,6 @@ def _check_connection(reader: SectionReader, entry: Entry, backend: BackendConfi
     tls, at = backend.tls, f"{entry.at}.tls"
     if tls is not None and tls.key is not None and tls.cert is None and f"{at}.cert" not in reader.unset:
         raise KeyProblem(at, "it has a `key` without a `cert`; write the certificate's file")
-    if backend.engine == "httptools" and backend.proxy is not None:
-        raise KeyProblem(f"{entry.at}.engine", "httptools knows no proxies; write auto or aiohttp")
 
 
 def _check_base_urls(reader: SectionReader, entry: Entry, backend: BackendConfig) -> None:

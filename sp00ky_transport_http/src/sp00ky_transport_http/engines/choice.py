@@ -10,12 +10,12 @@ from sp00ky_transport_http.engines.exchange import Engine
 
 
 def engine_name(backend: BackendConfig) -> str:
-    """Return the engine's name: ``auto`` is httptools where it is installed and no proxy is needed.
+    """Return the engine's name: ``auto`` is httptools where it is installed.
 
     Raises:
         ConfigError: httptools is wanted and can't be had.
     """
-    problem = _against_httptools(backend)
+    problem = _against_httptools()
     if backend.engine == "auto":
         return "aiohttp" if problem else "httptools"
     if backend.engine == "httptools" and problem:
@@ -27,14 +27,12 @@ def engine_and_why(backend: BackendConfig) -> str:
     """Say which engine it is, and why it isn't httptools, which takes half of aiohttp's CPU."""
     if backend.engine != "auto":
         return f"{backend.engine}, as `engine` says"
-    problem = _against_httptools(backend).partition(";")[0]
+    problem = _against_httptools().partition(";")[0]
     return f"aiohttp: {problem}" if problem else "httptools"
 
 
-def _against_httptools(backend: BackendConfig) -> str:
-    if find_spec("httptools") is None:
-        return "httptools is not installed: pip install httptools"
-    return "httptools knows no proxies; write auto or aiohttp" if backend.proxy else ""
+def _against_httptools() -> str:
+    return "" if find_spec("httptools") else "httptools is not installed: pip install httptools"
 
 
 def new_engine(name: str) -> Engine:

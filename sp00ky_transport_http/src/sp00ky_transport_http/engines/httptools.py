@@ -14,7 +14,7 @@ from sp00ky_transport_http.engines.httptools_pool import Pool
 class HttptoolsEngine:
     """Sends over a pool of connections; how many there may be is the caller's to bound.
 
-    It knows no proxies. After a HEAD the connection is closed, for httptools' parser would wait for a body.
+    After a HEAD the connection is closed, for httptools' parser would wait for a body.
     """
 
     def __init__(self) -> None:
@@ -62,4 +62,5 @@ async def _connected(pool: Pool, origin: Origin) -> Connection:
         raise ExchangeFailed(name=TLS, reason=f"no secure connection: {error}") from error
     except Exception as error:  # noqa: BLE001  # such as a host's name that can't be encoded
         said = error if isinstance(error, OSError) else type(error).__name__
-        raise ExchangeFailed(name=CONNECT, reason=f"no connection: {said}") from None
+        to_where = " to the proxy" if origin.proxy else ""
+        raise ExchangeFailed(name=CONNECT, reason=f"no connection{to_where}: {said}") from None

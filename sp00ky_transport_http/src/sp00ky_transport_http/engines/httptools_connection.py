@@ -11,6 +11,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from sp00ky_core.job.outcome import PROTOCOL, RESET
 from sp00ky_transport_http.engines.exchange import MAX_INTERIM, Exchange, ExchangeFailed, Origin, room
+from sp00ky_transport_http.engines.proxy import addressed
 from sp00ky_transport_http.response import READ, Response
 
 _SWITCHING = 101  # what follows it isn't HTTP any more, so it is a response like any other
@@ -78,6 +79,8 @@ class Connection(asyncio.Protocol):
         if request.body or request.template.method not in _BODILESS:
             own += f"Content-Length: {len(request.body)}\r\n"
         head = request.template.head + f"{own}\r\n".encode()
+        if (proxy := exchange.origin.proxy) and not exchange.origin.tls:
+            head = addressed(head, request.template.url, proxy)
         try:
             if len(request.body) <= _PIECE:
                 self._transport.write(head + request.body)

@@ -10,6 +10,7 @@ from aiohappyeyeballs import AddrInfoType, start_connection
 
 from sp00ky_transport_http.engines.exchange import Origin
 from sp00ky_transport_http.engines.httptools_connection import Connection
+from sp00ky_transport_http.engines.proxy import tunnel
 
 IDLE = 4.0
 """Seconds that a connection is kept unused: less than the 5 s after which many servers close it."""
@@ -45,9 +46,10 @@ class Pool:
         """Make a connection.
 
         Raises:
-            OSError: the host has no address, none of them answers, or TLS fails.
+            OSError: the host, or its proxy, has no address, none of them answers, or TLS fails.
         """
-        place = (origin.host, origin.port)
+        proxy = origin.proxy
+        place = (proxy.raw_host or "", proxy.port or 0) if proxy else (origin.host, origin.port)
         try:
             made = await start_connection(
                 [*origin.addresses] or await self._resolve(place),
@@ -57,6 +59,8 @@ class Pool:
         except BaseException:
             self._addresses.pop(place, None)
             raise
+        if proxy and origin.tls:
+            await tunnel(made, origin, proxy)
         return await self._wrap(made, origin)
 
     def keep(self, origin: Origin, connection: Connection) -> None:

@@ -152,7 +152,7 @@ async def _create(webhooks: Webhooks, places: Mapping[str, str]) -> None:
         async def insert(tx: ExtensionTransaction, some: Sequence[str] = some) -> None:
             rows = [{**model, "id": n, "url": places[n], "topics": json.dumps([f"to.{n}"])} for n in some]
             await tx.insert(ENDPOINTS, rows)
-            await tx.insert(SUBSCRIPTIONS, [subscriptions_of(n, None, [f"to.{n}"])[0] for n in some])
+            await tx.insert(SUBSCRIPTIONS, [one for row in rows for one in subscriptions_of(row)])
 
         await webhooks.context.transact(insert)
 

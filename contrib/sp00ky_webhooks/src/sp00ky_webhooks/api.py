@@ -87,7 +87,7 @@ class Endpoints:
             row |= {"enabled": 1, "secrets": kept, "created_at": tx.now, "updated_at": tx.now}
             if not await tx.insert_once(ENDPOINTS, row):
                 raise OptionInvalid(option="id", value=repr(own_id), expected="one that no endpoint has yet")
-            await tx.insert(SUBSCRIPTIONS, tables.subscriptions_of(own_id, owner, json.loads(row["topics"])))
+            await tables.subscribe(tx, row)
             return row
 
         row = await self._context.transact(work)
@@ -118,14 +118,7 @@ class Endpoints:
             row = await self._row(tx, endpoint_id)
             kept, headers = signatures.secrets_of_text(row["secrets"]), tables.headers_of(row["headers"])
             anew = {"secrets": signatures.secrets_to_text(kept), "headers": _headers_text(headers)}
-            row = await self._changed(tx, endpoint_id, anew | values_)
-            if "topics" in values_:
-                await tx.delete(SUBSCRIPTIONS, [Is("endpoint_id", "=", endpoint_id)])
-                topics = json.loads(row["topics"])
-                await tx.insert(
-                    SUBSCRIPTIONS, tables.subscriptions_of(endpoint_id, row["assigned_to"], topics)
-                )
-            return row
+            return await self._changed(tx, endpoint_id, anew | values_)
 
         row = await self._context.transact(work)
         await self._audit("update", endpoint_id)
@@ -184,7 +177,9 @@ class Endpoints:
         row = await self._row(tx, endpoint_id)
         changed = {**values_, "updated_at": tx.now}
         await tx.update(ENDPOINTS, [Is("id", "=", endpoint_id)], changed)
-        return {**row, **changed}
+        row |= changed
+        await tables.subscribe(tx, row)
+        return row
 
     async def _row(self, tx: ExtensionTransaction, endpoint_id: str) -> Row:
         for row in await tx.select(ENDPOINTS, [Is("id", "=", endpoint_id)]):
@@ -333,7 +328,7 @@ class Webhooks:
         self, tx: ExtensionTransaction, event: Event, payload: Mapping[str, Any], to: Sequence[str] | None
     ) -> Event:
         found = await self._wanting(tx, event, payload, to)
-        await tx.insert_once(EVENTS, _event_row(event, tx.now))
+        await tx.put(EVENTS, [_event_row(event, tx.now)])
         return with_deliveries(event, await tx.enqueue(self._deliveries(event, payload, found, tx.now)))
 
     async def _wanting(
@@ -342,22 +337,18 @@ class Webhooks:
         """Find the endpoints that an event is for, by the index of their patterns."""
         if self.options.endpoints is not None:
             return [{"id": model.checked_id("to", one), "not_before": None} for one in to or ()]
-        ids = to
-        if ids is None:
+        if to is None:
             patterns = tuple(model.patterns_of(event.topic))
             where = [Is("assigned_to", "=", event.assigned_to or ""), Is("pattern", "in", patterns)]
-            ids = [row["endpoint_id"] for row in await tx.select(SUBSCRIPTIONS, where)]
-        if not ids:
-            return []
-        columns = ("id", "assigned_to", "filter", "not_before")
-        where = [Is("id", "in", tuple(dict.fromkeys(ids))), Is("enabled", "=", 1)]
-        rows = await tx.select(ENDPOINTS, where, columns=columns, order=("id",))
+            rows = await tx.select(SUBSCRIPTIONS, where)
+            met = [row for row in rows if model.passes(payload, json.loads(row["filter"] or "null"))]
+            return [*{row["endpoint_id"]: {**row, "id": row["endpoint_id"]} for row in met}.values()]
+        where = [Is("id", "in", tuple(to)), Is("enabled", "=", 1)]
+        rows = await tx.select(ENDPOINTS, where, columns=("id", "assigned_to", "not_before"))
         for row in rows:
             if row["assigned_to"] != event.assigned_to:
                 raise EndpointNotFound(endpoint=row["id"])
-        if to is not None:
-            return rows
-        return [row for row in rows if model.passes(payload, json.loads(row["filter"] or "null"))]
+        return rows
 
     def _deliveries(
         self, event: Event, payload: Mapping[str, Any], found: Sequence[Row], now: datetime
@@ -486,9 +477,9 @@ class Webhooks:
             rows = await tx.select(ENDPOINTS, where)
             if not rows or not await tx.update(ENDPOINTS, where, {**changes, "updated_at": tx.now}):
                 return None
-            event = Event(
-                id=model.new_id("evt"), topic=model.DISABLED_TOPIC, assigned_to=rows[0]["assigned_to"]
-            )
+            await tables.subscribe(tx, {**rows[0], **changes})
+            owner = rows[0]["assigned_to"]
+            event = Event(id=model.new_id("evt"), topic=model.DISABLED_TOPIC, assigned_to=owner)
             await self._published(tx, event, {"endpoint": endpoint_id, "reason": reason}, None)
             return {**rows[0], **changes}
 

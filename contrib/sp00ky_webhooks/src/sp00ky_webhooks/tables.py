@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
 
-from sp00ky_core.ports import Column, Index, Kind, Row, Table
+from sp00ky_core.ports import Column, ExtensionTransaction, Index, Is, Kind, Row, Table
 from sp00ky_webhooks.model import Endpoint, Target
 from sp00ky_webhooks.signatures import opened, secrets_of_text, valid
 
@@ -41,12 +40,14 @@ SUBSCRIPTIONS = Table(
         Column("assigned_to", Kind.TEXT, "", length=255),
         Column("pattern", Kind.TEXT, length=190),
         Column("endpoint_id", Kind.TEXT, length=64),
+        Column("filter", Kind.TEXT),
+        Column("not_before", Kind.INSTANT),
     ),
     ("assigned_to", "pattern", "endpoint_id"),
     (Index("endpoint", ("endpoint_id",)),),
     version=1,
 )
-"""One row for each pattern of an endpoint: by its key are those found that an event is for."""
+"""One row for each pattern of an endpoint that is enabled: by the key an event finds whom it is for."""
 
 EVENTS = Table(
     "sp00ky_event",
@@ -93,6 +94,15 @@ def headers_of(text: str | None) -> dict[str, str]:
     return dict(json.loads(opened(json.loads(text)[1]))) if text else {}
 
 
-def subscriptions_of(endpoint_id: str, assigned_to: str | None, topics: Any) -> list[Row]:
-    """Make the rows by which an endpoint is found."""
-    return [{"assigned_to": assigned_to or "", "pattern": one, "endpoint_id": endpoint_id} for one in topics]
+def subscriptions_of(row: Row) -> list[Row]:
+    """Make the rows by which an endpoint is found; none where it is disabled."""
+    own = {"assigned_to": row["assigned_to"] or "", "endpoint_id": row["id"]}
+    own |= {"filter": row["filter"], "not_before": row["not_before"]}
+    return [{**own, "pattern": pattern} for pattern in json.loads(row["topics"])] if row["enabled"] else []
+
+
+async def subscribe(tx: ExtensionTransaction, row: Row) -> None:
+    """Write the rows by which an endpoint is found, in the place of those before."""
+    await tx.delete(SUBSCRIPTIONS, [Is("endpoint_id", "=", row["id"])])
+    if rows := subscriptions_of(row):
+        await tx.insert(SUBSCRIPTIONS, rows)

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -17,7 +17,7 @@ from sp00ky_core.ports import ExtensionTransaction, Is, Row
 from sp00ky_webhooks.api import Webhooks
 from sp00ky_webhooks.model import Target
 from sp00ky_webhooks.signatures import Sealed
-from sp00ky_webhooks.tables import ENDPOINTS, target_of
+from sp00ky_webhooks.tables import ENDPOINTS, SUBSCRIPTIONS, target_of
 
 __all__ = ["Targets"]
 
@@ -73,12 +73,19 @@ class Targets:
         """Note an answer of 2xx: it fails no more, and what is published starts at once."""
         if target.failing_since is not None or endpoint_id in self._shut:
             self._shut.discard(endpoint_id)
-            self._write(endpoint_id, {"failing_since": None, "not_before": None}, failing_since=None)
+            self._known(endpoint_id, None)
+            self._later(self._answered(endpoint_id))
 
     def failed(self, endpoint_id: str, target: Target) -> None:
         """Note a failure; the first one's time is kept."""
         if target.failing_since is None:
+            self._known(endpoint_id, datetime.now(UTC))
             self._later(self._fail(endpoint_id))
+
+    def _known(self, endpoint_id: str, failing_since: datetime | None) -> None:
+        entry = self._entries.get(endpoint_id)
+        if entry is not None and isinstance(entry.target, Target):
+            entry.target = attrs.evolve(entry.target, failing_since=failing_since)
 
     def gone(self, endpoint_id: str) -> None:
         """Note that an endpoint wants no more: it answers 410."""
@@ -147,20 +154,19 @@ class Targets:
             await self._calls.context.transact(write)
 
     @staticmethod
-    async def _shut_until(tx: ExtensionTransaction, endpoint_id: str, seconds: float) -> None:
-        until = tx.now + timedelta(seconds=seconds)
+    async def _shut_until(tx: ExtensionTransaction, endpoint_id: str, seconds: float | None) -> None:
+        until = None if seconds is None else tx.now + timedelta(seconds=seconds)
         await tx.update(ENDPOINTS, [Is("id", "=", endpoint_id)], {"not_before": until})
+        await tx.update(SUBSCRIPTIONS, [Is("endpoint_id", "=", endpoint_id)], {"not_before": until})
 
-    def _write(self, endpoint_id: str, values: Row, **changes: Any) -> None:
-        entry = self._entries.get(endpoint_id)
-        if entry is not None and isinstance(entry.target, Target):
-            entry.target = attrs.evolve(entry.target, **changes)
-
+    async def _answered(self, endpoint_id: str) -> None:
         async def write(tx: ExtensionTransaction) -> None:
-            await tx.update(ENDPOINTS, [Is("id", "=", endpoint_id)], {**values, "updated_at": tx.now})
+            changes = {"failing_since": None, "updated_at": tx.now}
+            await tx.update(ENDPOINTS, [Is("id", "=", endpoint_id)], changes)
+            await self._shut_until(tx, endpoint_id, None)
 
         if self._provider is None:
-            self._later(self._calls.context.transact(write))
+            await self._calls.context.transact(write)
 
     def _later(self, writing: Any) -> None:
         task = asyncio.ensure_future(_logged(writing))

@@ -8,9 +8,8 @@ from typing import Any
 
 import jsonschema_rs
 
-from sp00ky_core.config import values
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
-from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.errors import ConfigError, OptionInvalid
 
 __all__ = ["Schema", "check", "read_all"]
 
@@ -19,7 +18,7 @@ Schema = Any
 
 
 def read_all(topics: Mapping[str, Any], folder: Path) -> Mapping[str, Schema]:
-    """Read the schemas of topics, each in the file or in a file of its own. Raises ``ReadProblem``."""
+    """Read the schemas of topics, each in the file or in a file of its own. Raises ``ConfigError``."""
     return {topic: _schema(topic, given, folder) for topic, given in topics.items()}
 
 
@@ -28,7 +27,8 @@ def _schema(topic: str, given: Any, folder: Path) -> Schema:
         document = read_yaml(folder / given) if isinstance(given, str) else given
         return None if document is None else jsonschema_rs.validator_for(document)
     except (ValueError, YamlProblem) as error:
-        raise values.ReadProblem(f"the schema of {topic}: {str(error)[:200]}") from None
+        problem = f"the schema of {topic} can't be used: {str(error).splitlines()[0][:200]}"
+        raise ConfigError(file="", key="webhooks.topics", problem=problem) from None
 
 
 def check(topic: str, payload: Any, schemas: Mapping[str, Schema]) -> None:

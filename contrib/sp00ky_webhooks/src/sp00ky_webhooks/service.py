@@ -37,9 +37,14 @@ async def findings(webhooks: Webhooks) -> list[Finding]:
     except ConfigError:
         return []
     backend = webhooks.context.backends[name]
-    if not backend.sharing and backend.table.backend == name:
-        return []
-    subject, table = f"backends.{name}", backend.config.table
-    problem = f"other backends share its table {table}"
-    follows = "an endpoint that is down holds up their jobs, or theirs its own"
-    return [Finding.stopping(subject, problem, follows, "give it a table of its own: `method.table`")]
+    subject, found = f"backends.{name}", list[Finding]()
+    if backend.config.proxy is not None:
+        follows = "endpoints are connected to from here"
+        fix = "remove it, and have your network let this host out"
+        found.append(Finding.warning(f"{subject}.proxy", "webhooks go through no proxy", follows, fix))
+    if backend.sharing or backend.table.backend != name:
+        problem = f"other backends share its table {backend.config.table}"
+        follows = "an endpoint that is down holds up their jobs, or theirs its own"
+        fix = "give it a table of its own: `method.table`"
+        found.append(Finding.stopping(subject, problem, follows, fix))
+    return found

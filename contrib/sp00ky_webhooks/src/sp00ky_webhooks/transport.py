@@ -86,8 +86,9 @@ class WebhookTransport:
 
     def limits(self, route: str) -> RouteLimits:
         """Say what an endpoint is sent by this process; see ``IsolatingTransport``."""
-        own = None if self._targets is None else self._targets.rate_of(route[1:])
-        options = self._calls.options
+        if self._targets is None:
+            return RouteLimits()
+        options, own = self._calls.options, self._targets.rate_of(route[1:])
         rate = options.rate if own is None else rate_of(own)
         return RouteLimits(max_in_flight=options.max_in_flight, rate=rate)
 

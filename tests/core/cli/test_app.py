@@ -50,6 +50,21 @@ def test_a_command_loads_no_more_than_it_needs(project: Path, arguments: list[st
     assert not (NEEDLESS | more) & loaded_by(program)
 
 
+RUNNERS_OWN = ("sp00ky_core.runner", "sp00ky_core.gate.gate", "sp00ky_core.cli.run", "sp00ky_core.cli.call")
+MOST_OF_THE_CORE = 129
+"""Modules that the core has executed when an operator's command ends, the store's kit among them."""
+
+
+def test_an_operators_command_loads_no_runner(project: Path) -> None:
+    arguments = ["--store", "memory://", "jobs", "kill", "job:1"]
+    program = "from contextlib import suppress\nfrom sp00ky_core.cli import main\n"
+    loaded = loaded_by(program + f"with suppress(SystemExit): main({arguments})")
+    core = {name for name in loaded if name.partition(".")[0] == "sp00ky_core"}
+    assert "sp00ky_core.outbox.operators.jobs" in core
+    assert not [name for name in core if name.startswith(RUNNERS_OWN)]
+    assert len(core) <= MOST_OF_THE_CORE
+
+
 def every_command(group: click.Group) -> Iterator[click.Command]:
     context = click.Context(group)
     for name in group.list_commands(context):

@@ -133,8 +133,39 @@ class PostgresSession(SqlSession):
         return await super().update(table, where, stored)
 
     async def update_many(self, table: Table, updates: Sequence[Update]) -> int:
-        """See ``Session.update_many``; one by one, for each sets what is no column here."""
-        return await Session.update_many(self, table, updates)
+        """See ``Session.update_many``: of an extension's table those that set the same columns at once."""
+        if not table.version:  # one by one, for each sets what is no column here
+            return await Session.update_many(self, table, updates)
+        alike: dict[Any, list[Update]] = {}
+        for where, values in updates:
+            asked = tuple(one.column for one in where if one.operator == "=" and one.value is not None)
+            alike.setdefault((tuple(values), asked if len(asked) == len(where) else where), []).append(
+                (where, values)
+            )
+        return sum([await self._update_alike(table, some) for some in alike.values()])
+
+    async def _update_alike(self, table: Table, updates: Sequence[Update]) -> int:
+        where, values = updates[0]
+        if len(updates) == 1:
+            return await self.update(table, where, values)
+        self._note_written(table)
+        names = [*values, *(one.column for one in where)]
+        rows = [[*new.values(), *(one.value for one in asked)] for asked, new in updates]
+        columns = [
+            [self._encoded(table, name, value) for value in column]
+            for name, column in zip(names, zip(*rows, strict=True), strict=True)
+        ]
+        kinds = [table.kinds[name] for name in names]
+        given = ", ".join(f"${n}::{ARRAYS.get(kind, 'text')}[]" for n, kind in enumerate(kinds, 1))
+        new = [f"given.c{n}{'::json' * (kind is Kind.JSON)}" for n, kind in enumerate(kinds)]
+        settings = ", ".join(f"{self._name(name)} = {new[n]}" for n, name in enumerate(values))
+        met = " AND ".join(
+            f"{self._column_of(table, one.column)} = {new[n]}" for n, one in enumerate(where, len(values))
+        )
+        listed = ", ".join(f"c{n}" for n in range(len(names)))
+        source = f"FROM unnest({given}) AS given({listed}) WHERE {met}"
+        text = f"UPDATE {self._rows(table)} SET {settings} {source}"  # noqa: S608
+        return (await self._run(text, columns))[1]
 
     async def alone(self, table: Table) -> bool:
         """See ``Session.alone``; one waits for the other."""

@@ -7,7 +7,17 @@ from uuid import UUID, uuid5
 from sp00ky_core.ports import Column, Default, Index, Kind, Table
 from sp00ky_core.stores.ids import new_key
 
-__all__ = ["BATCHES", "MEMBERS", "PREFIX", "batch_id", "STEPS", "TABLES", "WORKFLOWS", "is_ours"]
+__all__ = [
+    "BATCHES",
+    "MEMBERS",
+    "PREFIX",
+    "batch_id",
+    "STEPS",
+    "TABLES",
+    "WORKFLOWS",
+    "is_members",
+    "is_steps",
+]
 __all__ += ["member_key", "step_key"]
 
 ID, STEP_NAME, JOB_ID, STATUS = 64, 128, 200, 20
@@ -96,11 +106,15 @@ PREFIX = "wf_"
 """Of the keys of our jobs, where a database's keys are any text."""
 _SPACE = UUID("0b5d9a52-6e0e-5c1a-9d51-6a5e4c0f7b10")
 _VERSION = 12
-"""Where the digit stands that says which version of UUID it is: of ours 8, of others' 7 or 4."""
+"""Where the digit stands that says which version of UUID it is."""
 
 
-def _ours(digits: str) -> UUID:
-    return UUID(f"{digits[:_VERSION]}8{digits[_VERSION + 1 :]}")
+_STEP, _MEMBER = "85", "8b"
+"""What stands there in the keys of our jobs: the version, and whose it is."""
+
+
+def _marked(digits: str, mark: str) -> UUID:
+    return UUID(f"{digits[:_VERSION]}{mark}{digits[_VERSION + 2 :]}")
 
 
 def batch_id(name: str) -> str:
@@ -110,14 +124,23 @@ def batch_id(name: str) -> str:
 
 def step_key(workflow_id: str, name: str, revision: int) -> UUID:
     """Return what the id of a step's job is made of: one job for each time that it is begun."""
-    return _ours(uuid5(_SPACE, f"{workflow_id} {revision} {name}").hex)
+    return _marked(uuid5(_SPACE, f"{workflow_id} {revision} {name}").hex, _STEP)
 
 
 def member_key() -> UUID:
     """Return what the id of one more job of a batch is made of; later ones are greater."""
-    return _ours(new_key())
+    return _marked(new_key(), _MEMBER)
 
 
-def is_ours(job_id: str) -> bool:
-    """Tell whether a job may be a step's or a batch's: of others nothing is asked."""
-    return job_id.replace("-", "")[-32:][_VERSION : _VERSION + 1] == "8"
+def _mark(job_id: str) -> str:
+    return job_id.replace("-", "")[-32:][_VERSION : _VERSION + 2]
+
+
+def is_steps(job_id: str) -> bool:
+    """Tell whether a job may be a step's: of others nothing is asked."""
+    return _mark(job_id) == _STEP
+
+
+def is_members(job_id: str) -> bool:
+    """Tell whether a job may be a batch's."""
+    return _mark(job_id) == _MEMBER

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,13 +10,13 @@ import attrs
 
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import Sp00kyError
-from sp00ky_core.ports import ExtensionTransaction, Is, KeyedJob, Row, Update
+from sp00ky_core.ports import ExtensionTransaction, Is, KeyedJob, Row
 from sp00ky_workflows.calls import LoadedBackend, step_job
 from sp00ky_workflows.model.advance import members, members_of
 from sp00ky_workflows.model.graph import MOST_STEPS, Step, StepStatus, read_step
 from sp00ky_workflows.model.pointers import INPUT, PointerUnmatched, pointed_at, split
 from sp00ky_workflows.service.progress import Ended, settle
-from sp00ky_workflows.service.rows import Beaten, Change, Place, change, chunks, failure, rows_at
+from sp00ky_workflows.service.rows import Change, Place, change, chunks, failure, rows_at
 from sp00ky_workflows.tables import PREFIX, STEPS, WORKFLOWS, step_key
 
 __all__ = ["AT_ONCE", "Begun", "begin", "refuse"]
@@ -74,7 +73,8 @@ class _Ready:
         )
 
 
-READY = (Is("status", "=", "waiting"), Is("waits_for", "=", 0))
+UNBEGUN: Mapping[str, Any] = {"status": "waiting", "waits_for": 0}
+READY = tuple(Is(column, "=", value) for column, value in UNBEGUN.items())
 
 
 async def begin(
@@ -202,8 +202,7 @@ async def _spread(tx: ExtensionTransaction, ready: _Ready, items: Sequence[Any])
         return ready.ended(StepStatus.SUCCESS, "[]")
     whole = attrs.evolve(ready.step, members=len(items))
     new = {"waits_for": len(items), "definition": whole.text}
-    old = {"status": "waiting", "waits_for": 0}
-    await change(tx, [Change(place=ready.place, old=old, new=new)])
+    await change(tx, [Change(place=ready.place, old=UNBEGUN, new=new)])
     rows = [*_member_rows(ready.place[0], members(ready.step, items))]
     await tx.insert(STEPS, rows)
     return None
@@ -216,21 +215,7 @@ def _member_rows(workflow_id: str, steps: Sequence[Step]) -> Iterator[Row]:
 
 async def _enqueue(tx: ExtensionTransaction, jobs: Mapping[Place, KeyedJob]) -> None:
     made = await tx.enqueue([*jobs.values()]) if jobs else []
-    for updates in _told_apart(zip(jobs, (job.id for job in made), strict=True)):
-        if await tx.update_many(STEPS, updates) != len(updates):
-            raise Beaten
-
-
-def _told_apart(begun: Iterable[tuple[Place, str]]) -> Iterable[list[Update]]:
-    """Write job ids into steps, as updates of which the first condition tells which row it is."""
-    begun = [*begun]
-    workflows, names = ({place[n] for place, _ in begun} for n in (0, 1))
-    order = (0, 1) if len(workflows) > len(names) else (1, 0)
-    seen, rounds = Counter[str](), dict[int, list[Update]]()
-    for place, job_id in begun:
-        where = [Is(("workflow_id", "name")[n], "=", place[n]) for n in order]
-        first = place[order[0]]
-        new = {"status": "pending", "job_id": job_id}
-        rounds.setdefault(seen[first], []).append(([*where, *READY], new))
-        seen[first] += 1
-    return rounds.values()
+    new = ({"status": "pending", "job_id": job.id} for job in made)
+    await change(
+        tx, [Change(place=place, old=UNBEGUN, new=one) for place, one in zip(jobs, new, strict=True)]
+    )

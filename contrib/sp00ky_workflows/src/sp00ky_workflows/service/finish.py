@@ -8,7 +8,7 @@ from sp00ky_core.ports import ExtensionTransaction, Is, Row
 from sp00ky_workflows.api.records import WITHOUT_DEFINITION, WorkflowRecord, state_of, workflow_record
 from sp00ky_workflows.model.advance import UNDO, StepState, begun_again, undo_chain
 from sp00ky_workflows.model.graph import StepStatus, WorkflowStatus, read_graph, read_step
-from sp00ky_workflows.service.rows import chunks
+from sp00ky_workflows.service.rows import Beaten, chunks
 from sp00ky_workflows.tables import STEPS, WORKFLOWS
 
 __all__ = ["end_late", "finish", "go_on", "without_open_steps", "write_again"]
@@ -24,9 +24,12 @@ async def finish(tx: ExtensionTransaction, workflows: Collection[str]) -> list[W
     for ids in chunks(workflows):
         left = await without_open_steps(tx, ids)
         where = [Is("id", "in", tuple(left)), Is("status", "=", "running")]
-        for row in await tx.select(WORKFLOWS, where, columns=WITHOUT_DEFINITION):
-            if ended := await _end(tx, row):
-                found.append(ended)
+        rows = await tx.select(WORKFLOWS, where, columns=WITHOUT_DEFINITION)
+        done = [row for row in rows if row["failed_step"] is None]
+        found += await _end(tx, done, WorkflowStatus.SUCCESS)
+        for row in rows:
+            if row["failed_step"] and (status := await _undo(tx, row["id"])) is not WorkflowStatus.RUNNING:
+                found += await _end(tx, [row], status)
     return found
 
 
@@ -55,14 +58,12 @@ async def end_late(tx: ExtensionTransaction, late: Sequence[Row]) -> None:
             await tx.update(WORKFLOWS, [Is("id", "=", row["id"]), Is("failed_step", "=", None)], new)
 
 
-async def _end(tx: ExtensionTransaction, row: Row) -> WorkflowRecord | None:
-    status = WorkflowStatus.SUCCESS if row["failed_step"] is None else await _undo(tx, row["id"])
-    if status is WorkflowStatus.RUNNING:
-        return None
-    new = {"status": status.value, "ended_at": tx.now}
-    if not await tx.update(WORKFLOWS, [Is("id", "=", row["id"]), Is("status", "=", "running")], new):
-        return None
-    return workflow_record({**row, **new})
+async def _end(tx: ExtensionTransaction, rows: Sequence[Row], status: WorkflowStatus) -> list[WorkflowRecord]:
+    ids, new = tuple(row["id"] for row in rows), {"status": status.value, "ended_at": tx.now}
+    running = [Is("id", "in", ids), Is("status", "=", "running")]
+    if ids and await tx.update(WORKFLOWS, running, new) != len(ids):
+        raise Beaten
+    return [workflow_record({**row, **new}) for row in rows]
 
 
 async def _undo(tx: ExtensionTransaction, workflow_id: str) -> WorkflowStatus:

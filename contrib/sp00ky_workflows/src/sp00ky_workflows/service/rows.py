@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from sp00ky_core.encoding.json_bytes import encode
-from sp00ky_core.ports import ExtensionTransaction, Is, Row
+from sp00ky_core.ports import ExtensionTransaction, Is, Row, Update
 from sp00ky_workflows.tables import STEPS
 
 __all__ = ["Beaten", "Change", "Place", "change", "chunks", "failure", "rows_at"]
@@ -79,15 +79,39 @@ async def rows_at(tx: ExtensionTransaction, places: Iterable[Place], columns: Se
 
 async def change(tx: ExtensionTransaction, changes: Iterable[Change]) -> None:
     """Change steps. Raises ``Beaten`` where one isn't any more as it was read."""
-    alike: dict[tuple[Any, ...], dict[Place, str | None]] = defaultdict(dict)
+    alike: dict[tuple[Any, ...], list[Change]] = defaultdict(list)
     for one in changes:
-        alike[(*one.old.items(), None, *one.new.items())][one.place] = one.job_id
-    for said, places in sorted(alike.items(), key=lambda item: min(item[1])):
-        old, new = said[: said.index(None)], dict(said[said.index(None) + 1 :])
-        for workflows, names in _products(places):
-            met = [Is(column, "=", value) for column, value in old]
-            job_ids = {places[workflow, name] for workflow in workflows for name in names}
-            met += [] if None in job_ids else [Is("job_id", "in", tuple(job_ids))]
-            met += [Is("workflow_id", "in", tuple(workflows)), Is("name", "in", tuple(names))]
-            if await tx.update(STEPS, met, new) != len(workflows) * len(names):
-                raise Beaten
+        alike[(*one.old.items(), None, *one.new.items())].append(one)
+    for some in alike.values():
+        if len(some) > 1:
+            await _change_alike(tx, {one.place: one for one in some})
+    for updates in _told_apart([some[0] for some in alike.values() if len(some) == 1]):
+        if await tx.update_many(STEPS, updates) != len(updates):
+            raise Beaten
+
+
+async def _change_alike(tx: ExtensionTransaction, changes: Mapping[Place, Change]) -> None:
+    """Change steps that become the same."""
+    first = next(iter(changes.values()))
+    met = [Is(column, "=", value) for column, value in first.old.items()]
+    for workflows, names in _products(changes):
+        job_ids = {changes[workflow, name].job_id for workflow in workflows for name in names}
+        where = [Is("workflow_id", "in", tuple(workflows)), Is("name", "in", tuple(names)), *met]
+        where += [] if None in job_ids else [Is("job_id", "in", tuple(job_ids))]
+        if await tx.update(STEPS, where, first.new) != len(workflows) * len(names):
+            raise Beaten
+
+
+def _told_apart(changes: Sequence[Change]) -> Iterable[list[Update]]:
+    """Write changes as updates of many rows, of which the first condition tells which row it is."""
+    workflows, names = ({one.place[n] for one in changes} for n in (0, 1))
+    order = (0, 1) if len(workflows) > len(names) else (1, 0)
+    seen, rounds = Counter[str](), dict[int, list[Update]]()
+    for one in sorted(changes, key=lambda one: one.place):
+        where = [Is(("workflow_id", "name")[n], "=", one.place[n]) for n in order]
+        where += [Is(column, "=", value) for column, value in one.old.items()]
+        where += [Is("job_id", "=", one.job_id)] if one.job_id else []
+        first = one.place[order[0]]
+        rounds.setdefault(seen[first], []).append((where, one.new))
+        seen[first] += 1
+    return rounds.values()

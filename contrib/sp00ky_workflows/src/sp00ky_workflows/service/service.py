@@ -15,7 +15,7 @@ from sp00ky_workflows.service.finish import end_late, finish
 from sp00ky_workflows.service.jobs import redone, settle_jobs
 from sp00ky_workflows.service.rows import Beaten, chunks
 from sp00ky_workflows.service.sweep import Missed, Sweep
-from sp00ky_workflows.tables import STEPS, is_ours
+from sp00ky_workflows.tables import STEPS, is_members, is_steps
 
 __all__ = ["WorkflowService"]
 
@@ -38,8 +38,9 @@ class WorkflowService:
 
     async def look(self) -> float:
         """Settle what has ended, begin what can, and now and then search for what was missed."""
-        heard = [job_id for job_id in self._context.ended() if is_ours(job_id)]
-        ending, may_begin = await self._settle(heard, heard), bool(heard)
+        heard = self._context.ended()
+        steps = [*filter(is_steps, heard)]
+        ending, may_begin = await self._settle(steps, filter(is_members, heard)), bool(steps)
         if (left := self._swept + self._interval - self._context.clock()) <= 0:
             may_begin |= await self._search(ending)
             left = self._interval

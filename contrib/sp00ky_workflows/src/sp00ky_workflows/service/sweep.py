@@ -14,7 +14,7 @@ from sp00ky_workflows.tables import BATCHES, MEMBERS, STEPS, WORKFLOWS
 
 __all__ = ["Missed", "Sweep"]
 
-PAGE, FAILED_PAGE, RUNNING_PAGE = 500, 50, 100
+PAGE, FAILED_PAGE, RUNNING_PAGE = 200, 50, 100
 """Rows that one search reads of each kind."""
 
 

@@ -103,7 +103,6 @@ FULL = (
     "examples/",
     "hostile/test_huge_texts.py",
     "packaging/test_site.py",
-    "workflows/test_stores.py",
     "store_mysql/test_cancellation.py",
     "store_mysql/test_command_line.py",
     "store_mysql/test_model.py",
@@ -132,6 +131,8 @@ FULL = (
     "store_surreal/test_permissions.py",
     "store_surreal/test_row_loading.py",
     "transport_amqp/",
+    "workflows/test_kills.py",
+    "workflows/test_stores.py",
     "upgrade/",
 )
 """What takes long, and seldom finds what no other test does: marked ``full``, for ``nox -s full``."""

@@ -67,7 +67,7 @@ CROSSING = {
     ("tasks", "contrib/sp00ky_tasks/src/sp00ky_tasks"): "test_rows.py test_transport_conformance.py",
     ("webhooks", "contrib/sp00ky_webhooks/src/sp00ky_webhooks"): "test_kills.py",
     ("workflows", "contrib/sp00ky_workflows/src/sp00ky_workflows"): """
-        test_batches.py test_running.py test_steering.py test_stores.py
+        test_batches.py test_kills.py test_recipes.py test_running.py test_steering.py test_stores.py
     """,
     ("dashboard", "contrib/sp00ky_dashboard/src/sp00ky_dashboard"): """
         test_browser.py test_mounted.py test_stores.py test_vendor.py

@@ -32,6 +32,10 @@ MOST_ROUTES = 10_000
 LONGEST_WAIT = 300.0
 """Seconds, at most, for which jobs of a route that is shut or full are put off, unless it asked for more."""
 
+SOONER, LONGEST_SPREAD = 4.0, 86_400.0
+"""Times as fast as a route is may it become until its waiting jobs come too late; seconds, at most, that they
+are spread over."""
+
 LINE = 5.0
 """Seconds of work that wait for a route before those behind it are put off together; and seconds, at most,
 until a job is looked at again while another one is the probe."""
@@ -84,8 +88,12 @@ class PutOff:
     spacing: float = 0.0
 
     def after(self, jobs: int) -> float:
-        """Return the seconds for which those are put off that come after so many others."""
-        return max(self.seconds, min(self.seconds + jobs * self.spacing, LONGEST_WAIT))
+        """Return the seconds for which those are put off that come after so many others.
+
+        They come sooner than the route seems to need: it may become faster, and have several runners. Never
+        are many due at once, for others' jobs would wait behind them.
+        """
+        return min(self.seconds + jobs * self.spacing / SOONER, max(self.seconds, LONGEST_SPREAD))
 
 
 @attrs.define

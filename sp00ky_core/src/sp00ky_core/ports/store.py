@@ -238,8 +238,8 @@ class Store(Protocol):
     async def put_off(self, backend: str, path: str, *, seconds: float, limit: int = 1_000) -> int:
         """Make pending jobs of a path that are due by now due so many seconds later; how many.
 
-        At most ``limit``, in one transaction; fewer: there are no more. Jobs with an ``ordering_key``, and
-        what another transaction holds, may be left as they are.
+        At most ``limit``, in one transaction; fewer: there are no more. Nothing else of them changes. Jobs
+        with an ``ordering_key``, and what another transaction holds, may be left as they are.
         """
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[SettleResult]:

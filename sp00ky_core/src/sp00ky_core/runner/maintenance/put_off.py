@@ -11,7 +11,7 @@ from sp00ky_core.gate.isolated_routes import IsolatedRoutes, PutOff
 from sp00ky_core.ports import IsolatingTransport, Store, Transport
 from sp00ky_core.runner.counters_and_log import Observer
 
-AT_ONCE = 1_000
+AT_ONCE = 2_000
 """Jobs that one statement puts off at most."""
 
 

@@ -178,8 +178,7 @@ async def put_off(session: Session, table: JobTable, path: str, seconds: float, 
     if not rows:
         return 0
     where = [PENDING, Is("id", "in", [row["id"] for row in rows])]
-    values = {"run_at": now + timedelta(seconds=seconds), "updated_at": now}
-    return await session.update(stored, where, values)
+    return await session.update(stored, where, {"run_at": now + timedelta(seconds=seconds)})
 
 
 async def release(

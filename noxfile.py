@@ -33,10 +33,11 @@ TASKS = "contrib/sp00ky_tasks"
 WEBHOOKS = "contrib/sp00ky_webhooks"
 WORKFLOWS = "contrib/sp00ky_workflows"
 GENERATE = "contrib/sp00ky_generate"
+SCHEDULES = "contrib/sp00ky_schedules"
 ADAPTERS = ("sp00ky_store_postgres", "sp00ky_store_surreal", HTTP, SQLITE, MYSQL)
 DISTRIBUTIONS = (
     *(CORE, CONFORMANCE, *ADAPTERS, DASHBOARD, OPENTELEMETRY),
-    *(RECEIVER, DJANGO, AMQP, ASGI, TASKS, WEBHOOKS, WORKFLOWS, GENERATE),
+    *(RECEIVER, DJANGO, AMQP, ASGI, TASKS, WEBHOOKS, WORKFLOWS, GENERATE, SCHEDULES),
 )
 SOURCES = [f"{distribution}/src" for distribution in DISTRIBUTIONS]
 
@@ -57,13 +58,19 @@ TESTS_OF = {
     TASKS: ("tests/tasks",),
     WORKFLOWS: ("tests/workflows",),
     GENERATE: ("tests/generate",),
+    SCHEDULES: ("tests/schedules", "--ignore=tests/schedules/test_commands.py"),
 }
 """Folders whose tests need no other distribution than their own, the core and the conformance kit.
 
 Those of the command line deliver over HTTP and keep jobs in SurrealDB's embedded engine.
 """
 
-BESIDE = {DJANGO: ("sp00ky_store_postgres", SQLITE), ASGI: (HTTP,), TASKS: (HTTP, ASGI, SQLITE)}
+BESIDE = {
+    DJANGO: ("sp00ky_store_postgres", SQLITE),
+    ASGI: (HTTP,),
+    TASKS: (HTTP, ASGI, SQLITE),
+    SCHEDULES: (DASHBOARD,),
+}
 """Those that need others: one works on databases that Django has, one makes its requests as over HTTP, one
 runs in its loop."""
 
@@ -72,7 +79,7 @@ POSTGRES_TESTS = ("tests/store_postgres", "tests/django", "tests/examples")
 POOLER_TESTS = tuple(
     f"tests/store_postgres/{name}"
     for name in (
-        *("connection", "fleet", "jobs", "observe", "schedules", "schema"),
+        *("connection", "fleet", "jobs", "observe", "schema"),
         *("test_conformance.py", "test_model.py"),
     )
 )

@@ -20,8 +20,9 @@ from chaos.history import EVERYBODY, Disturbance, Request, Row, write_records
 from chaos.monkey import Monkey
 from chaos.stage import beside, staged, until_ended
 from sp00ky_core import Outbox
-from sp00ky_core.ports import RunQuery, ScheduleRun
-from sp00ky_core.runner.maintenance.scheduler import schedules_of
+from sp00ky_schedules import ScheduleRun, Schedules
+from sp00ky_schedules.model.records import RunQuery
+from sp00ky_schedules.tables import ScheduleTables
 
 __all__ = ["EVERY", "Fire", "Fired", "run_schedules"]
 
@@ -199,7 +200,7 @@ async def run_schedules(
         await stage.enqueuer.finish()
         await _until_each_has_fired(stage.outbox, names)
         for name in names:
-            await stage.outbox.schedules.pause(name)
+            await stage.outbox.extension(Schedules).pause(name)
         await stage.fleet.stop_all()  # no fire is due meanwhile: it would be late by this session's own doing
         backend.calm = True
         await stage.fleet.ready(await stage.fleet.start())
@@ -224,8 +225,11 @@ def _blocks(names: Iterable[str]) -> str:
 
 async def _runs(outbox: Outbox) -> list[ScheduleRun]:
     """All runs, in their order."""
-    runs = await schedules_of(outbox.store).runs(RunQuery(limit=None))
-    return runs[::-1]
+    return (await _tables(outbox).runs(RunQuery(limit=None)))[::-1]
+
+
+def _tables(outbox: Outbox) -> ScheduleTables:
+    return ScheduleTables(outbox.extensions.context("schedules"))
 
 
 async def _until_each_has_fired(outbox: Outbox, names: Sequence[str]) -> None:
@@ -234,7 +238,7 @@ async def _until_each_has_fired(outbox: Outbox, names: Sequence[str]) -> None:
     async with asyncio.timeout(2 * EVERY + 3 * PATIENCE):
         while any(len(fire) < 2 for fire in fires.values()):
             await asyncio.sleep(2)  # it can only be asked, and rows of runs are many
-            for name, stored in (await schedules_of(outbox.store).schedules()).schedules.items():
+            for name, stored in (await _tables(outbox).schedules()).schedules.items():
                 if stored.last_fired_at is not None and stored.last_fired_at > now:
                     fires[name].add(stored.last_fired_at)
 

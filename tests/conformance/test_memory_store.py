@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from sp00ky_conformance.store.harness import StoreHarness
 from sp00ky_conformance.store.suite import StoreConformance
 from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.ports import Store, StoreOptions
@@ -19,7 +20,9 @@ async def move(session: Session, table: Table, key: str, column: str, by: timede
     await session.update(table, [Is("id", "=", key)], {column: row[column] - by})
 
 
-class TestMemoryStore(StoreConformance):
+class MemoryHarness(StoreHarness):
+    """What the suite needs of an adapter."""
+
     def make_store(self, options: StoreOptions) -> Store:
         return MemoryStore(options)
 
@@ -51,3 +54,7 @@ class TestMemoryStore(StoreConformance):
         if what not in ("rows", "wrong"):
             raise CallUnsupported(store=store.location, call="query", instead="rows as JSON")
         return json.dumps(rows if what == "rows" else {})
+
+
+class TestMemoryStore(MemoryHarness, StoreConformance):
+    """In the memory of this process."""

@@ -3,8 +3,8 @@
 from collections import Counter
 
 from sp00ky_conformance.store.harness import lacks
-from sp00ky_conformance.store.schedules.queries import QueryConformance
 from sp00ky_conformance.store.suite import StoreConformance, StoreHarness
+from sp00ky_conformance.store.user_queries import QueryConformance
 from sp00ky_core.ports import Store
 
 

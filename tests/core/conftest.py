@@ -3,12 +3,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.core.schedule_bench import timer, witness
 from tests.simulation import MemoryLab, World
 
 from sp00ky_core.ports import JobTable, StoreOptions
-
-__all__ = ["timer", "witness"]
 
 
 @pytest.fixture

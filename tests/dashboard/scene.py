@@ -16,6 +16,7 @@ from sp00ky_core import AuditEntry, JobStatus, NewJob, Outbox
 from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.ports import BUCKET_BOUNDS, BUCKETS, Rollup, RunnerInfo
 from sp00ky_core.ports.rollups import step_of
+from sp00ky_schedules import Schedules
 
 SCHEMA = {"type": "object", "properties": {"id": {"type": "string"}, "amount": {"type": "integer"}}}
 POST = {"post": {"requestBody": {"content": {"application/json": {"schema": SCHEMA}}}}}
@@ -116,8 +117,8 @@ async def play(outbox: Outbox, clock: Clock) -> None:
         clock.go(60)
         await enqueue(outbox, minute, chance)
         await deliver(outbox, chance)
-    await outbox.schedules.trigger("heartbeat", actor="ada")
-    await outbox.schedules.pause("nightly-report", actor="grace", reason="the books are closed")
+    await outbox.extension(Schedules).trigger("heartbeat", actor="ada")
+    await outbox.extension(Schedules).pause("nightly-report", actor="grace", reason="the books are closed")
     failed = await outbox.find(status=JobStatus.FAILED, limit=3)
     await outbox.retry(*(job.id for job in failed), actor="ada", reason="the backend is back")
     await outbox.pause(

@@ -13,6 +13,7 @@ from tests.dashboard.settling import ended
 from tests.store_postgres.conftest import schema, sql, url
 
 from sp00ky_core import Outbox
+from sp00ky_schedules import Schedules
 
 __all__ = ["schema", "sql", "start", "url"]  # fixtures
 
@@ -36,7 +37,7 @@ def test_a_database_that_can_t_be_reached_is_one_line(start: Start) -> None:
 async def test_every_page_shows_what_is_there(browser: Browser, outbox: Outbox) -> None:
     failed = await ended(outbox, 3, FAILURE, payload={"id": "1"})
     waiting = await outbox.run("billing", "/charge")
-    await outbox.schedules.trigger("heartbeat")
+    await outbox.extension(Schedules).trigger("heartbeat")
     for path, says in (
         ("/", 'id="card-billing"'),
         ("/jobs", waiting.id),

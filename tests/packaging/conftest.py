@@ -22,6 +22,7 @@ DISTRIBUTIONS = (
     "contrib/sp00ky_transport_amqp",
     "contrib/sp00ky_transport_asgi",
     "contrib/sp00ky_tasks",
+    "contrib/sp00ky_schedules",
     "contrib/sp00ky_webhooks",
     "contrib/sp00ky_workflows",
     "contrib/sp00ky_generate",

@@ -53,6 +53,7 @@ def test_every_adapter_of_the_repository_is_looked_at() -> None:
         "sp00ky_store_mysql",
         "sp00ky_generate",
         "sp00ky_tasks",
+        "sp00ky_schedules",
         "sp00ky_webhooks",
         "sp00ky_workflows",
         "sp00ky_transport_asgi",

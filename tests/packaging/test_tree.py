@@ -18,7 +18,7 @@ CROSSING = {
         cli/test_export_import.py cli/test_new_adapter.py cli/test_plugins.py
         cli/test_probes.py cli/test_redaction.py cli/test_sp00ky_files.py
         config/test_transport.py config/test_transport_section.py contract/test_published.py
-        outbox/operators/test_schedule_findings.py outbox/test_background.py
+        outbox/test_background.py
         runner/test_breakers.py runner/test_clocks.py runner/test_drain.py runner/test_fleet_model.py
         runner/test_limits.py runner/test_outage.py runner/test_pauses.py runner/test_slow_store.py
         runner/test_throttled.py stores/memory/test_model.py stores/memory/test_store.py
@@ -38,7 +38,8 @@ CROSSING = {
         schema/test_plan.py schema/test_privileges.py schema/test_rules.py schema/test_waiting_jobs.py
         sql/test_plans.py test_announcements.py test_audit.py test_cancellation.py test_command_line.py
         test_conformance.py test_documents.py test_epochs.py test_error_groups.py test_hostile.py
-        test_model.py test_moving.py test_schedule_changes.py test_schedule_runs.py test_testing.py
+        test_model.py test_moving.py test_schedule_changes.py test_schedule_runs.py
+        test_schedules.py test_testing.py
     """,
     ("store_surreal", "sp00ky_store_surreal/src/sp00ky_store_surreal"): """
         connection/test_handshake.py jobs/test_claim_index.py
@@ -48,11 +49,11 @@ CROSSING = {
         test_permissions.py test_redeploy.py test_result_values.py test_row_loading.py
     """,
     ("store_sqlite", "contrib/sp00ky_store_sqlite/src/sp00ky_store_sqlite"): """
-        test_claims.py test_command_line.py test_model.py test_schema.py
+        test_claims.py test_command_line.py test_model.py test_schedules.py test_schema.py
     """,
     ("store_mysql", "contrib/sp00ky_store_mysql/src/sp00ky_store_mysql"): """
-        test_cancellation.py test_claims.py test_command_line.py test_grants.py test_model.py test_schema.py
-        test_silence.py
+        test_cancellation.py test_claims.py test_command_line.py test_grants.py test_model.py
+        test_schedules.py test_schema.py test_silence.py
     """,
     ("opentelemetry", "contrib/sp00ky_opentelemetry/src/sp00ky_opentelemetry"): "",
     ("receiver", "contrib/sp00ky_receiver/src/sp00ky_receiver"): "",
@@ -66,6 +67,9 @@ CROSSING = {
     ("generate", "contrib/sp00ky_generate/src/sp00ky_generate"): "test_generated_calls.py test_soundness.py",
     ("tasks", "contrib/sp00ky_tasks/src/sp00ky_tasks"): "test_rows.py test_transport_conformance.py",
     ("webhooks", "contrib/sp00ky_webhooks/src/sp00ky_webhooks"): "test_kills.py",
+    ("schedules", "contrib/sp00ky_schedules/src/sp00ky_schedules"): """
+        pages/test_schedules_page.py test_memory.py
+    """,
     ("workflows", "contrib/sp00ky_workflows/src/sp00ky_workflows"): """
         test_batches.py test_kills.py test_recipes.py test_running.py test_steering.py test_stores.py
     """,

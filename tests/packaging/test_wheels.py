@@ -25,6 +25,7 @@ PACKAGES = {
     "sp00ky_transport_amqp": "[sp00ky]\ntransport-amqp = sp00ky_transport_amqp.",
     "sp00ky_generate": "[sp00ky]\ngenerate = sp00ky_generate.",
     "sp00ky_tasks": "[pytest11]\nsp00ky-tasks = sp00ky_tasks.fixtures",
+    "sp00ky_schedules": "[sp00ky]\nschedules = sp00ky_schedules.",
     "sp00ky_workflows": "[sp00ky]\nworkflows = sp00ky_workflows.",
     "sp00ky_transport_asgi": "[sp00ky]\ntransport-asgi = sp00ky_transport_asgi.",
 }

@@ -16,7 +16,7 @@ from tests.store_postgres.conftest import with_query
 from tests.store_postgres.shelf import Shelf
 
 from sp00ky_conformance.store.connection.processes import ProcessConformance
-from sp00ky_conformance.store.harness import API, MAIL
+from sp00ky_conformance.store.harness import API, MAIL, StoreHarness
 from sp00ky_conformance.store.jobs.refusals import REFUSED
 from sp00ky_conformance.store.observe.reading import LifeConformance
 from sp00ky_conformance.store.suite import StoreConformance
@@ -33,7 +33,9 @@ DEFINING = (LifeConformance, ProcessConformance)
 """Tests that migrate: each has a schema of its own. Others find one that is migrated and has no rows."""
 
 
-class TestPostgresStore(StoreConformance):
+class PostgresHarness(StoreHarness):
+    """What the suite needs of an adapter."""
+
     @pytest.fixture
     def shelf(self, all_kept: Shelf, request: pytest.FixtureRequest) -> Shelf | None:
         """Where a schema comes from that is migrated; None: the test needs one that isn't."""
@@ -141,3 +143,7 @@ class TestPostgresStore(StoreConformance):
     async def sever(self, store: Store) -> None:
         ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         await self.sql.execute(f"{ending} WHERE pid <> pg_backend_pid() AND datname = current_database()")
+
+
+class TestPostgresStore(PostgresHarness, StoreConformance):
+    """On a server."""

@@ -4,12 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.firing import KEYS, define, fire_of
+from tests.schedules.firing import KEYS, define, fire_of
+from tests.schedules.source import schedules_of
 
 from sp00ky_core.errors import StoreUnavailable
-from sp00ky_core.ports import RunQuery
+from sp00ky_schedules.model.records import RunQuery
 from sp00ky_store_postgres import PostgresStore
-from sp00ky_store_postgres.connection import executor as transaction
 from sp00ky_store_postgres.connection import statements
 from sp00ky_store_postgres.connection.statements import Transaction
 from sp00ky_store_postgres.kit_session import PostgresSession
@@ -44,20 +44,20 @@ async def test_a_connection_that_is_killed_in_the_middle_leaves_nothing(
 ) -> None:
     """The call is tried again; where it can't be, nothing was written."""
     monkeypatch.setattr(statements, "PATIENCE", 0.0)
-    await define(store)
+    await define(schedules_of(store))
     await sql.execute(BLOCKED.format(schema=quoted))
     await sql.execute("SELECT pg_advisory_lock(14)")
-    before = await store.schedules()
+    before = await schedules_of(store).schedules()
     middle = {KEYS[len(KEYS) // 2]: {"path": "/block"}}
-    firing = asyncio.ensure_future(store.change_schedule(fire_of(before, **middle)))
+    firing = asyncio.ensure_future(schedules_of(store).change_schedule(fire_of(before, **middle)))
     await sql.execute("SELECT pg_terminate_backend($1)", await blocked_in_the_middle(sql))
     with pytest.raises(StoreUnavailable):
         await firing
     assert await counts(sql, quoted) == (0, 0)
-    assert (await store.schedules()).schedules == before.schedules
+    assert (await schedules_of(store).schedules()).schedules == before.schedules
 
     monkeypatch.setattr(statements, "PATIENCE", 60.0)
-    firing = asyncio.ensure_future(store.change_schedule(fire_of(before, **middle)))
+    firing = asyncio.ensure_future(schedules_of(store).change_schedule(fire_of(before, **middle)))
     await sql.execute("SELECT pg_terminate_backend($1)", await blocked_in_the_middle(sql))
     await sql.execute("SELECT pg_advisory_unlock(14)")
     assert len(await firing or ()) == len(KEYS)
@@ -68,8 +68,8 @@ async def test_a_runner_that_freezes_in_the_middle_holds_up_no_other(
     store: PostgresStore, make: Any, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its transaction is given up, and what it decided is written by nobody."""
-    monkeypatch.setattr(transaction, "IDLE_SECONDS", 0.3)
-    await define(store)
+    monkeypatch.setattr(statements, "IDLE_SECONDS", 0.3)
+    await define(schedules_of(store))
     frozen, goes_on, put = asyncio.Event(), asyncio.Event(), PostgresSession.put
 
     async def freeze(session: Any, *arguments: Any) -> None:
@@ -79,12 +79,12 @@ async def test_a_runner_that_freezes_in_the_middle_holds_up_no_other(
         await put(session, *arguments)
 
     monkeypatch.setattr(PostgresSession, "put", freeze)
-    snapshot, other = await store.schedules(), make()
+    snapshot, other = await schedules_of(store).schedules(), make()
     await other.open()
-    firing = asyncio.ensure_future(store.change_schedule(fire_of(snapshot)))
+    firing = asyncio.ensure_future(schedules_of(store).change_schedule(fire_of(snapshot)))
     await frozen.wait()
     async with asyncio.timeout(30):
-        runs = await other.change_schedule(fire_of(await other.schedules()))
+        runs = await schedules_of(other).change_schedule(fire_of(await schedules_of(other).schedules()))
     goes_on.set()
     assert len(runs or ()) == len(KEYS)
     assert await firing is None
@@ -95,7 +95,7 @@ async def test_a_runner_that_freezes_in_the_middle_holds_up_no_other(
 async def test_a_fire_whose_reply_is_lost_is_known_to_be_made(
     store: PostgresStore, sql: Any, quoted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await define(store)
+    await define(schedules_of(store))
     attempt, tries = Transaction.attempt, 0
 
     async def cut_off(writing: Any, connection: Any) -> Any:
@@ -108,10 +108,10 @@ async def test_a_fire_whose_reply_is_lost_is_known_to_be_made(
         return written
 
     monkeypatch.setattr(Transaction, "attempt", cut_off)
-    snapshot = await store.schedules()
-    runs = await store.change_schedule(fire_of(snapshot))
+    snapshot = await schedules_of(store).schedules()
+    runs = await schedules_of(store).change_schedule(fire_of(snapshot))
     assert tries == 2
     assert runs is not None
-    assert sorted(runs, key=lambda run: run.key, reverse=True) == await store.runs(RunQuery())
+    assert sorted(runs, key=lambda run: run.key, reverse=True) == await schedules_of(store).runs(RunQuery())
     assert await counts(sql, quoted) == (len(KEYS), len(KEYS))
-    assert await store.change_schedule(fire_of(snapshot)) is None
+    assert await schedules_of(store).change_schedule(fire_of(snapshot)) is None

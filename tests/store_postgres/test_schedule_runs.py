@@ -3,9 +3,10 @@
 import asyncio
 from typing import Any
 
-from tests.firing import NAME, define, fire_of
+from tests.schedules.firing import NAME, define, fire_of
+from tests.schedules.source import schedules_of
 
-from sp00ky_core.ports import RunStatus
+from sp00ky_schedules.model.records import RunStatus
 from sp00ky_store_postgres import PostgresStore
 
 
@@ -13,14 +14,16 @@ async def test_runners_that_delete_runs_step_over_each_other(
     store: PostgresStore, sql: Any, quoted: str
 ) -> None:
     """A row that another transaction has is left for later."""
-    await define(store)
-    runs = await store.change_schedule(fire_of(await store.schedules(), [f"k{n:03}" for n in range(100)]))
+    schedules = schedules_of(store)
+    await define(schedules)
+    fire = fire_of(await schedules.schedules(), [f"k{n:03}" for n in range(100)])
+    runs = await schedules.change_schedule(fire)
     await sql.execute(f"UPDATE {quoted}.sp00ky_schedule_run SET status = 'success'")
     assert runs is not None
-    until = (await store.schedules()).now
+    until = (await schedules.schedules()).now
 
     async def prune(limit: int) -> int:
-        runs = await store.prune_runs(NAME, statuses=[RunStatus.SUCCESS], until=until, limit=limit)
+        runs = await schedules.prune_runs(NAME, statuses=[RunStatus.SUCCESS], until=until, limit=limit)
         return len(runs)
 
     async with asyncio.timeout(30), sql.transaction():

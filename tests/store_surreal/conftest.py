@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from sp00ky_core.ports import JobTable, StoreOptions
+from sp00ky_schedules.tables import SCHEDULE_RUNS, SCHEDULES
 from sp00ky_store_surreal import SurrealStore, dialect
 from sp00ky_store_surreal.connection.statements import Connection
 
@@ -162,6 +163,7 @@ def make_store(tmp_path: Path) -> Callable[..., SurrealStore]:
     """A store that isn't open."""
 
     def make(url: str = "mem://", tables: tuple[JobTable, ...] = TABLES, **options: Any) -> SurrealStore:
+        options = {"extension_tables": (SCHEDULES, SCHEDULE_RUNS), **options}
         return SurrealStore(StoreOptions(url=url, tables=tables, directory=tmp_path, **options))
 
     return make

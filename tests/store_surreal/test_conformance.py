@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from surrealdb import AsyncSurreal, RecordID
 from tests.conftest import SurrealServer, as_root
+from tests.schedules.conformance.suite import ScheduleConformance
 
 from sp00ky_conformance.store.capability_flags import FlagConformance
 from sp00ky_conformance.store.connection.errors import ErrorConformance
@@ -115,11 +116,11 @@ async def migrate(url: str, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def migrated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("migrated")
-    asyncio.run(migrate(TestFileEngine.url, folder))
+    asyncio.run(migrate(FileHarness.url, folder))
     return folder
 
 
-class TestFileEngine(SurrealHarness, StoreConformance):
+class FileHarness(SurrealHarness):
     url = "surrealkv://jobs.db"
 
     @pytest.fixture(autouse=True)
@@ -127,6 +128,14 @@ class TestFileEngine(SurrealHarness, StoreConformance):
         self.is_migrated = not is_defining(request)
         if self.is_migrated:
             shutil.copytree(migrated_folder, tmp_path, dirs_exist_ok=True)
+
+
+class TestFileEngine(FileHarness, StoreConformance):
+    """On an embedded file."""
+
+
+class TestSchedulesOfFileEngine(FileHarness, ScheduleConformance):
+    """Schedules, on an embedded file."""
 
 
 class TestMemoryEngine(
@@ -191,7 +200,7 @@ def migrated_url(surreal_address: str) -> Iterator[str]:
     asyncio.run(as_root(surreal_address, f"REMOVE NAMESPACE {name}"))
 
 
-class TestServer(SurrealHarness, StoreConformance):
+class ServerHarness(SurrealHarness):
     @pytest_asyncio.fixture
     async def emptied_url(self, surreal_address: str, migrated_url: str) -> AsyncIterator[str]:
         """Its URL; what the test leaves in it is deleted."""
@@ -235,3 +244,11 @@ class TestServer(SurrealHarness, StoreConformance):
                 await transaction.cancel()
                 raise
             await transaction.commit()
+
+
+class TestServer(ServerHarness, StoreConformance):
+    """On a server."""
+
+
+class TestSchedulesOfServer(ServerHarness, ScheduleConformance):
+    """Schedules, on a server."""

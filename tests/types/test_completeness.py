@@ -16,6 +16,7 @@ PACKAGES = (
     "sp00ky_store_sqlite",
     "sp00ky_generate",
     "sp00ky_tasks",
+    "sp00ky_schedules",
     "sp00ky_webhooks",
     "sp00ky_workflows",
     "sp00ky_transport_asgi",

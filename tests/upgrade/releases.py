@@ -12,12 +12,15 @@ from zipfile import ZipFile
 
 import attrs
 
-__all__ = ["BEFORE", "FIRST", "THIS", "Release", "installed", "why_not"]
+__all__ = ["BEFORE", "FIRST", "LATEST", "THIS", "Release", "installed", "why_not"]
 
 ROOT = Path(__file__).parents[2]
 
 BEFORE = "5a71fcfabad17f1a53fdbbf1a4d4a3ea0845fe27"
 """The last commit before the version was raised: what is upgraded to what is here, and back."""
+
+LATEST = "625706c58583a2cf88d92195b30c850361d2c872"
+"""The last one whose core has schedules: 0.3.0."""
 
 FIRST = "7b58fef239a966bd60d9b4498dd5a82fc4beb62a"
 """The last one whose SurrealDB tables had other indexes: 0.1.0. There is no way back to it."""

@@ -136,12 +136,15 @@ class Upgrade:
 
 
 @asynccontextmanager
-async def upgrading(database: Database, folder: Path, insert: str) -> AsyncIterator[Upgrade]:
-    """Set everything up but the tables and the runners; ``insert`` is the plain client's statement."""
+async def upgrading(database: Database, folder: Path, insert: str, extra: str = "") -> AsyncIterator[Upgrade]:
+    """Set everything up but the tables and the runners; ``insert`` is the plain client's statement.
+
+    ``extra`` are lines at the end of the configuration.
+    """
     backend = ChaoticBackend(0, weights=WEIGHTS)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(backend.server)
-        config = write_project(folder, backend.server.url)
+        config = write_project(folder, backend.server.url, extra=extra)
         proxy = Proxy(database.connect)
         await proxy.open()
         stack.push_async_callback(proxy.close)

@@ -10,13 +10,15 @@ from typing import Any
 import attrs
 from prometheus_client.parser import text_string_to_metric_families
 
-from sp00ky_core.config import BackendConfig, Config, ScheduleConfig
+from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.config.keys import keys_of
 from sp00ky_core.observe.prometheus import exposition
 from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import BackendStats
 from sp00ky_core.stores.transactional import schema
 from sp00ky_core.stores.transactional.schema import Column, Default, Table, job_table
+from sp00ky_schedules import ScheduleConfig
+from sp00ky_schedules.plugin import SchedulesExtension
 from sp00ky_store_postgres.schema.definition import COLUMNS
 from tools.site.markdown import table
 from tools.sources import ROOT
@@ -47,7 +49,7 @@ One for each backend, by default `job`. `-`: the store has no such column.
 """
 
 OTHERS = """
-## Tables of the outbox itself
+## Tables of the outbox itself, and of schedules
 
 Types are those of `TransactionalStore`; PostgreSQL and SurrealDB have their own for the same.
 """
@@ -118,7 +120,8 @@ def columns_page() -> str:
     ]
     lines = [COLUMN_PAGE, *table(["Column", "PostgreSQL", "SurrealDB", "Others", "Default", "Meaning"], rows)]
     lines.append(OTHERS)
-    for each in [value for value in vars(schema).values() if isinstance(value, Table)]:
+    own = [value for value in vars(schema).values() if isinstance(value, Table)]
+    for each in [*own, *SchedulesExtension.tables]:
         lines += ["", f"### `{each.name}`", ""]
         columns = [
             (f"`{one.name}`", one.kind.value, _column_default(one), "yes" if one.name in each.key else "")

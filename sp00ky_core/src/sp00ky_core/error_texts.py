@@ -20,8 +20,8 @@ _AT_THE_TOP = tuple(
 """Distributions whose folder is at the top of a clone; the others' are in its ``contrib``."""
 
 
-EXTENSIONS = {name: f"sp00ky-{name}" for name in ("webhooks", "workflows")}
-"""Distributions of this project by the keys of sp00ky.yml that they read."""
+EXTENSIONS = {name: f"sp00ky-{name}" for name in ("schedules", "webhooks", "workflows")}
+"""Distributions of this project by the keys of sp00ky.yml and the commands that they bring."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -33,10 +33,6 @@ __all__ = [
     "JobNotFound",
     "JobIdAmbiguous",
     "BackendPaused",
-    "RunUnreadable",
-    "ScheduleInvalid",
-    "ScheduleStopped",
-    "UnknownSchedule",
     "RunnerGone",
     "ConfigError",
     "ContractError",
@@ -167,7 +163,7 @@ class RowRefused(StoreError):
 
 
 class QueryRefused(StoreError):
-    """A schedule's ``forEach.query`` can't be run: it doesn't only read, or the database refuses it."""
+    """A user's query can't be run: it doesn't only read, or the database refuses it."""
 
 
 _LONGEST_POINTER = 300  # characters shown; a payload's keys may be of any length
@@ -367,78 +363,6 @@ class BackendPaused(Sp00kyError):
         names, verb = " and ".join(map(repr, self.backends)), "is" if len(self.backends) == 1 else "are"
         count = f"{self.jobs} job waits" if self.jobs == 1 else f"{self.jobs} jobs wait"
         return f"backend {names} {verb} paused, {count}; see: sp00ky backends resume {self.backends[0]}"
-
-
-@attrs.define(kw_only=True, eq=False)
-class ScheduleInvalid(UsageError):
-    """A schedule can't be defined so; nothing was written.
-
-    Attributes:
-        schedule: Its name.
-        key: The dotted key that is wrong; empty: the whole.
-        problem: What is wrong, in words.
-    """
-
-    schedule: str
-    key: str
-    problem: str
-
-    def __str__(self) -> str:
-        key = f": {self.key}" if self.key else ""
-        return f"schedule {shown(self.schedule)}{key}: {self.problem}"
-
-
-@attrs.define(kw_only=True, eq=False)
-class UnknownSchedule(Sp00kyError):
-    """No schedule of that name is defined; nothing was done.
-
-    Attributes:
-        schedule: The name that was asked for.
-        known: Those that are.
-    """
-
-    schedule: str
-    known: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        hint = nearest(self.schedule, self.known)
-        return f"no schedule {shown(self.schedule)} is defined; {hint} (see: sp00ky schedules list)"
-
-
-@attrs.define(kw_only=True, eq=False)
-class ScheduleStopped(Sp00kyError):
-    """A schedule can't be fired by hand; nothing was made.
-
-    Attributes:
-        schedule: Its name.
-        problem: Why, and what to do.
-    """
-
-    schedule: str
-    problem: str
-
-    _text = "schedule {0.schedule!r:.80} makes no jobs: {0.problem}"
-
-
-@attrs.define(kw_only=True, eq=False)
-class RunUnreadable(Sp00kyError):
-    """A row of a run has a value that this version doesn't know; the row stays as it is.
-
-    Attributes:
-        schedule: Its schedule's name.
-        fired_at: When that fired.
-        key: Its key.
-        problem: Which value isn't known.
-    """
-
-    schedule: str
-    fired_at: object
-    key: str
-    problem: str
-
-    def __str__(self) -> str:
-        run = f"{shown(self.schedule)} of {shown(self.fired_at)}, key {shown(self.key)}"
-        return f"run of schedule {run}: {self.problem}; upgrade sp00ky here, a later version wrote it"
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -20,7 +20,7 @@ from sp00ky_core.stores.transactional.schema import AUDITS, BREAKERS, LIVE_STATU
 from sp00ky_store_postgres.connection.callers import Fetch
 from sp00ky_store_postgres.errors import TOO_LONG, is_refusal, translated
 from sp00ky_store_postgres.ids import canonical, is_key, keys_between
-from sp00ky_store_postgres.schema.definition import Tables
+from sp00ky_store_postgres.schema.definition import KEY_COLUMNS, Tables
 from sp00ky_store_postgres.selects import bounded, expression, last_entry
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
@@ -178,7 +178,7 @@ class PostgresSession(SqlSession):
 
     def may_be_null(self, table: Table, column: str) -> bool:
         """See ``SqlSession.may_be_null``; the store's own indexes have PostgreSQL's order."""
-        return bool(table.version) and super().may_be_null(table, column)
+        return table.name not in KEY_COLUMNS and bool(table.version) and super().may_be_null(table, column)
 
     def indexed(self, table: Table, column: str) -> str:
         """See ``SqlSession.indexed``: in the order that rows are asked for."""
@@ -266,8 +266,8 @@ class PostgresSession(SqlSession):
         try:
             async with asyncio.timeout(QUERY_SECONDS + BEYOND_SERVER):
                 await self._fetch(f"SET LOCAL statement_timeout = '{QUERY_SECONDS * 1_000:.0f}ms'")
-                await self._fetch(fill(read_sql("schedule_query"), query=text, longest=str(LONGEST_ROW)))
-                while len(rows) < limit and (page := await self._fetch(read_sql("schedule_query_fetch"))):
+                await self._fetch(fill(read_sql("user_query"), query=text, longest=str(LONGEST_ROW)))
+                while len(rows) < limit and (page := await self._fetch(read_sql("user_query_fetch"))):
                     for row in page[: limit - len(rows)]:
                         size += row["bytes"]
                         if row["json"] is None:
@@ -288,7 +288,9 @@ class PostgresSession(SqlSession):
         """See ``SqlSession.encoder``."""
         if table is BREAKERS and column == "failures":
             return partial(min, MOST_FAILURES)
-        return int if table is AUDITS and column == "id" else ENCODERS.get(column)
+        if table is AUDITS and column == "id":
+            return int
+        return ENCODERS.get(column) if is_jobs(table) or table.name in KEY_COLUMNS else None
 
     def decoder(self, table: Table, column: str) -> Callable[[Any], Any] | None:
         """See ``SqlSession.decoder``; a trigger lets no other payloads than objects be written."""

@@ -52,7 +52,7 @@ from sp00ky_store_postgres.kit_session import PostgresSession
 from sp00ky_store_postgres.notifications import Listener
 from sp00ky_store_postgres.schema import migrate as migrations
 from sp00ky_store_postgres.schema.check import check
-from sp00ky_store_postgres.schema.definition import Tables
+from sp00ky_store_postgres.schema.definition import KEY_COLUMNS, Tables
 from sp00ky_store_postgres.url import read_url
 from sp00ky_store_postgres.watch import Marks, Watch
 
@@ -89,7 +89,8 @@ class PostgresStore(TransactionalStore):
         )
         super().__init__(attrs.evolve(options, tables=tables))
         self._url = read_url(options.url)
-        held = Tables(self._tables, self._backends, self._url.schema, self._url.location)
+        place = self._url.schema, self._url.location
+        held = Tables(self._tables, self._backends, *place, options.extension_tables)
         self._executor = Executor(self._url, held)
         self._claims = Claims(self._executor, self._refused, self._on_claimed)
         self._notifications = Listener(self._executor, self._is_due, self._claims.start_over)
@@ -143,6 +144,11 @@ class PostgresStore(TransactionalStore):
 
     # The store and its tables.
 
+    @property
+    def _extension_tables(self) -> list[Table]:
+        """Those of extensions that the store's own migrations don't make."""
+        return [table for table in self.options.extension_tables if table.name not in KEY_COLUMNS]
+
     async def open(self) -> None:
         """See ``Store.open``."""
         await self._executor.connect()
@@ -156,11 +162,11 @@ class PostgresStore(TransactionalStore):
 
     async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migrate``; there is nothing that ``repair`` would change."""
-        return await migrations.migrate(self._url, self._executor.tables, self.options.extension_tables)
+        return await migrations.migrate(self._url, self._executor.tables, self._extension_tables)
 
     async def migration(self, *, repair: bool = False) -> list[MigrationStep]:
         """See ``Store.migration``."""
-        return await migrations.migration(self._url, self._executor.tables, self.options.extension_tables)
+        return await migrations.migration(self._url, self._executor.tables, self._extension_tables)
 
     migrate_in: None = None  # type: ignore[assignment]  # indexes are made on a connection that is in no transaction
 
@@ -170,7 +176,7 @@ class PostgresStore(TransactionalStore):
 
     async def check(self) -> list[Finding]:
         """See ``Store.check``."""
-        return await check(self._url, self._executor, self.options.extension_tables)
+        return await check(self._url, self._executor, self._extension_tables)
 
     # Enqueue.
 

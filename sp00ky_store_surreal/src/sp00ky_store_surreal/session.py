@@ -17,16 +17,15 @@ import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.errors import RowRefused
-from sp00ky_core.schedules.fire import job_key
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transactional import Both, Is, ReadOptions, Row, Session, Table, Where, in_order, met
-from sp00ky_core.stores.transactional.schema import BREAKERS, SCHEDULE_RUNS
+from sp00ky_core.stores.transactional.schema import BREAKERS
 from sp00ky_store_surreal.connection.statements import Connection, Lane, Way
 from sp00ky_store_surreal.errors import unwritable
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.schedule_query import query
 from sp00ky_store_surreal.schema.own_tables import BOOLEANS, OBJECTS
 from sp00ky_store_surreal.surql.loader import quoted, surql
+from sp00ky_store_surreal.user_query import query
 
 WHOLE = "$this"
 """Stands for the whole row as text, among the columns that are read."""
@@ -297,8 +296,8 @@ def key_of(table: Table, row: Row) -> Key:
 def record_of(table: Table, row: Row) -> RecordID:
     """Return the id that a row with this key gets."""
     _, *values = key_of(table, row)
-    if table is SCHEDULE_RUNS:
-        return RecordID(table.name, job_key(*values).hex)
+    if table.row_id is not None:
+        return RecordID(table.name, table.row_id(*values))
     if len(values) > 1:
         text = repr([str(value) for value in values])
         return RecordID(table.name, hashlib.sha256(text.encode()).hexdigest()[:32])

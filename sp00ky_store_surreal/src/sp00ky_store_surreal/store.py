@@ -32,6 +32,7 @@ from sp00ky_core.ports import (
     SettingsRecord,
     Settlement,
     SettleResult,
+    Spared,
     Statement,
     StoreCapabilities,
     StoreOptions,
@@ -80,7 +81,7 @@ class SurrealStore(TransactionalStore):
         self._target = target_of(options)
         self._connection = Connection(self._target)
         self._layouts = TableLayouts(self._connection, options.tables)
-        self._notifications = Signals(self._target, options.tables)
+        self._notifications = Signals(self._target, options.tables, options.extension_tables)
         self._peers = Peers()
         self._index = ClaimIndex(self._connection, options.tables)
         self._claims = Claimer(
@@ -275,7 +276,7 @@ class SurrealStore(TransactionalStore):
 
     # Delete, read, watch.
 
-    async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
+    async def prune(self, *, limit: int = 1_000, spared: Collection[Spared] = ()) -> int:
         """See ``Store.prune``; without a retention of their own, jobs are kept."""
         count = await self._deletes.by_age(self._delivered, limit, spared)
         self._notifications.send(ids=())

@@ -264,7 +264,6 @@ def table_named(name: str) -> type:
         ({"notes": object()}, "has no options"),
         ({"notes": table_named("note")()}, "sp00ky_"),
         ({"notes": table_named("sp00ky_runner")()}, "another's"),
-        ({"notes": table_named("sp00ky_schedule_run")()}, "another's"),
         ({"notes": NotesExtension(), "more": NotesExtension()}, "another's"),
     ],
 )

@@ -17,10 +17,8 @@ CALLS: dict[str, Callable[[Outbox], Awaitable[Any]]] = {
     "run": lambda outbox: outbox.run("api", "/a"),
     "get": lambda outbox: outbox.get("job:1"),
     "stats": lambda outbox: outbox.stats(),
-    "schedules": lambda outbox: outbox.schedules.list(),
     "pause": lambda outbox: outbox.pause("api"),
     "pause by the dashboard": lambda outbox: outbox.acting_through("dashboard").pause("api"),
-    "trigger": lambda outbox: outbox.acting_through("dashboard").schedules.trigger("x"),
     "close": lambda outbox: outbox.__aexit__(None, None, None),
 }
 

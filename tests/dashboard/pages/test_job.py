@@ -1,16 +1,18 @@
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
 import pytest
 from tests.core.two_backends import FAILURE
 from tests.dashboard.conftest import Browser, Open
 from tests.dashboard.settling import ended
+from tests.schedules.source import schedules_of
 
 from sp00ky_core import NewJob, Outbox
 from sp00ky_core.job.outcome import Delivered, Undelivered
-from sp00ky_core.ports import ScheduleChange, SettleFate, Settlement, SettleResult
+from sp00ky_core.ports import SettleFate, Settlement, SettleResult
+from sp00ky_schedules import Schedules
+from sp00ky_schedules.model.records import ScheduleChange
 
 SCRIPT = "<script>alert(1)</script>"
 RETRIED = attrs.evolve(FAILURE, retryable=True, reason=f"500: {SCRIPT}")
@@ -54,12 +56,12 @@ async def test_payloads_results_and_reasons_can_be_hidden(
     open_browser: Open, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     schedule = {"every": "5m", "backend": "api", "route": "/report", "payload": {"id": "secret"}}
-    await outbox.schedules.define("hidden", **schedule)
-    store: Any = outbox.store
-    snapshot = await store.schedules()
+    await outbox.extension(Schedules).define("hidden", **schedule)
+    schedules = schedules_of(outbox.store)
+    snapshot = await schedules.schedules()
     defined = snapshot.schedules["hidden"]
     change = ScheduleChange(schedule=attrs.evolve(defined, last_error="secret"))
-    assert await store.change_schedule(change) is not None
+    assert await schedules.change_schedule(change) is not None
     payload = {"id": "secret"}
     (done,) = await ended(outbox, 1, Delivered(result={"r": "secret"}), payload=payload, max_retries=0)
     answered = Undelivered(
@@ -67,7 +69,7 @@ async def test_payloads_results_and_reasons_can_be_hidden(
     )
     (failed,) = await ended(outbox, 1, answered, payload=payload)
     (waiting,) = await ended(outbox, 1, Undelivered(name="timeout", reason="secret"), retry=9.0)
-    await outbox.schedules.trigger("heartbeat")
+    await outbox.extension(Schedules).trigger("heartbeat")
     pages = ["/", "/jobs", "/groups", "/errors", "/errors?since=&by=assigned", "/runners", "/schedules"]
     pages += ["/schedules?name=hidden", "/audit"]
     pages += [f"/jobs/{job}{part}" for job in (done, failed, waiting) for part in ("", "?edit")]

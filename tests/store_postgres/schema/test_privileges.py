@@ -9,14 +9,16 @@ import asyncpg  # type: ignore[import-untyped]  # it carries no types
 import attrs
 import pytest
 import pytest_asyncio
-from tests.firing import NAME, define, fire_of
+from tests.schedules.firing import NAME, define, fire_of
+from tests.schedules.source import schedules_of
 from tests.store_postgres.conftest import findings
 
 from sp00ky_core import JobStatus, JobTable, SchemaError
 from sp00ky_core.job.state_machine import Rescheduled
-from sp00ky_core.ports import Act, RunQuery, RunStatus, ScheduleChange
+from sp00ky_core.ports import Act
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transitions import clear, kill, reschedule, retry
+from sp00ky_schedules.model.records import RunQuery, RunStatus, ScheduleChange
 from sp00ky_store_postgres import PostgresStore
 
 FAR = datetime(9999, 1, 1, tzinfo=UTC)
@@ -114,7 +116,10 @@ async def test_the_grants_are_enough(
     ended = attrs.evolve(await operator.get(copy.id), id=moved_id, status=JobStatus.FAILED)
     await operator.import_jobs([ended])
     assert await operator.redact([ended]) == [ended.id]
-    assert (await operator.copies_of([ended.id]), await operator.forget_runs([ended.id])) == ([], 0)
+    assert (await operator.copies_of([ended.id]), await schedules_of(operator).forget_runs([ended.id])) == (
+        [],
+        0,
+    )
     entry = await operator.start_audit(Act(action="pause"))
     assert await operator.pause("api")
     assert await operator.resume("api")
@@ -144,7 +149,7 @@ async def test_an_operator_alone_says_what_a_job_is_a_copy_of(
 
 
 async def test_the_grants_are_enough_for_schedules(stores: dict[str, PostgresStore]) -> None:
-    runner, operator = stores["runner_role"], stores["operator_role"]
+    runner, operator = schedules_of(stores["runner_role"]), schedules_of(stores["operator_role"])
     await define(runner)
     assert await runner.change_schedule(fire_of(await runner.schedules(), ["k"]))
     (run,) = await runner.runs(RunQuery())
@@ -157,4 +162,4 @@ async def test_the_grants_are_enough_for_schedules(stores: dict[str, PostgresSto
     assert await runner.change_schedule(ScheduleChange(schedule=stored, runs=ended)) == []
     assert len(await runner.prune_runs(NAME, statuses=[RunStatus.SUCCESS], until=FAR)) == 2
     with pytest.raises(SchemaError, match="permission denied"):
-        await stores["app_role"].schedules()
+        await schedules_of(stores["app_role"]).schedules()

@@ -29,7 +29,6 @@ from sp00ky_dashboard.operate.job_actions import JOB_ACTS, JobAct
 from sp00ky_dashboard.pages import FOR_TENANTS, NAVIGATION, ROUTES
 from sp00ky_dashboard.pages.event_stream import Live, look
 from sp00ky_dashboard.pages.page import brought_pages
-from sp00ky_dashboard.pages.schedules import PAGES
 from sp00ky_dashboard.problem_pages import HANDLERS, problem_page, unexpected_problem
 
 __all__ = ["Dashboard"]
@@ -92,7 +91,7 @@ class Dashboard:
         limits = Operator(name=None, read_only=read_only, hide_payloads=hide_payloads)
         self._is_tenants = _is_tenants
         acts: dict[str, JobAct | Act] = {**JOB_ACTS, **FLEET_ACTS}
-        pages = [*PAGES, *brought_pages(outbox, [route.path for route in ROUTES], acts)]
+        pages = [*brought_pages(outbox, [route.path for route in ROUTES], acts)]
         if _is_tenants:
             acts, pages = {}, [brought for brought in pages if brought.for_tenants]
         for brought in pages:

@@ -26,7 +26,6 @@ def check_settings(**_: Any) -> list[CheckMessage]:
     try:
         app = app_settings()
         outbox = Outbox.open(app.config, store=derived_store_url(app))
-        outbox.refuse_unsupported()
     except Sp00kyError as error:
         return [_error(error)]
     return list(_warnings(app, outbox))

@@ -485,13 +485,8 @@ class Webhooks:
 
         row = await self.context.transact(work)
         if row is not None:
-            await self._tell("sp00ky_endpoint_disabled", endpoint=endpoint_of(row), reason=reason)
+            await self.context.observe("sp00ky_endpoint_disabled", endpoint=endpoint_of(row), reason=reason)
         return row is not None
-
-    async def _tell(self, hook: str, **facts: Any) -> None:
-        observe = getattr(self.context, "observe", None)
-        if observe is not None:
-            await observe(hook, **facts)
 
     async def disable_failing(self) -> int:
         """Disable the endpoints that have done nothing but fail for ``disableAfter``; how many."""

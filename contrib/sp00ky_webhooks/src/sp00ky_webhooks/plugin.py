@@ -13,9 +13,10 @@ import attrs
 from sp00ky_core import RateConfig, TransportEntry, hookimpl
 from sp00ky_core.config import key, values
 from sp00ky_core.plugins.deferred import deferred
+from sp00ky_core.plugins.hookspecs import hookspec
 from sp00ky_core.ports import Extension, ExtensionContext, Finding, Service, Table
 from sp00ky_webhooks.api import Webhooks
-from sp00ky_webhooks.model import checked_topic, rate_of
+from sp00ky_webhooks.model import Endpoint, checked_topic, rate_of
 from sp00ky_webhooks.tables import ENDPOINTS, EVENTS, SUBSCRIPTIONS
 
 if TYPE_CHECKING:
@@ -143,3 +144,12 @@ def sp00ky_register_transports() -> Mapping[str, TransportEntry]:
 def sp00ky_register_extensions() -> Mapping[str, Extension]:
     """Register the extension that reads ``webhooks:``."""
     return {"webhooks": WebhooksExtension()}
+
+
+@hookspec
+def sp00ky_endpoint_disabled(endpoint: Endpoint, reason: str) -> None:
+    """Observe an endpoint that was disabled, by hand or because it has done nothing but fail.
+
+    Fires after the commit, in the process that wrote it. The return value is ignored. Raising changes
+    nothing.
+    """

@@ -15,7 +15,7 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from sp00ky_conformance.store.harness import CLOCK_TOLERANCE, StoreHarness, new_job, where
+from sp00ky_conformance.store.harness import CLOCK_TOLERANCE, StoreHarness, eventually, new_job, where
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import (
@@ -28,6 +28,7 @@ from sp00ky_core.ports import (
     KeyedJob,
     Kind,
     Row,
+    Spared,
     Store,
     StoreOptions,
     Table,
@@ -46,6 +47,7 @@ PARTS = Table(
         Column("weight", Kind.REAL),
         Column("due", Kind.INSTANT),
         Column("made_at", Kind.INSTANT, Default.NOW),
+        Column("job_id", Kind.TEXT, length=310),
     ),
     ("whole", "n"),
     (Index("due", ("due", "whole", "n"), (Is("due", "!=", None),)),),
@@ -62,7 +64,8 @@ KEY = UUID("0198f3a0-0000-8000-8000-000000000001")
 
 def part(n: int, **fields: Any) -> Row:
     """Build a row, whole but for what the database fills in."""
-    return {"whole": "w", "n": n, "status": "waiting", "said": None, "weight": None, "due": None} | fields
+    missing = dict.fromkeys(("said", "weight", "due", "job_id"))
+    return {"whole": "w", "n": n, "status": "waiting", **missing, **fields}
 
 
 def transactions_of(store: Store) -> Transactions:
@@ -225,6 +228,28 @@ class ExtensionConformance(StoreHarness):
         await transactions_of(extended).transact(make)
         orders = await transactions_of(extended).read_tables(work)
         assert [[row["n"] for row in rows] for rows in orders] == [[2, 3, 1], [1, 3, 2]]
+
+    async def test_jobs_that_rows_of_an_extension_name_are_spared(self, options: StoreOptions) -> None:
+        options = attrs.evolve(options, extension_tables=(PARTS,))
+        async with self.opened(options, keep_success=0.0) as store:
+            if self.is_migrated:
+                await store.migrate()
+            await transactions_of(store).transact(empty)
+            kept, gone, other = [await self.ended(store) for _ in range(3)]
+
+            async def work(tx: ExtensionTransaction) -> None:
+                named = part(1, status="kept", job_id=kept.id), part(2, job_id=gone.id)
+                await tx.insert(PARTS, [*named, part(3, status="kept")])
+
+            await transactions_of(store).transact(work)
+            spared = [Spared(PARTS, "job_id", "status", ("kept", "none"))]
+
+            async def the_others_are_gone() -> bool:
+                await store.prune(spared=spared)
+                return {job.id for job in await store.find(JobQuery())}.isdisjoint({gone.id, other.id})
+
+            await eventually(the_others_are_gone)
+            assert [job.id for job in await store.find(JobQuery())] == [kept.id]
 
     @where("transactions")
     async def test_rows_and_jobs_join_a_callers_transaction(self, extended: Store) -> None:

@@ -267,6 +267,19 @@ class StoreHarness:
         async with transaction as connection:
             yield connection
 
+    def query_of(self, store: Store, table: str, what: str) -> str:
+        """Return a query, in the store's language.
+
+        Args:
+            store: The store.
+            table: The name of a job table, in which rows with the paths ``/a`` and ``/b`` are.
+            what: ``rows``: their fields ``path`` and ``max_retries``, by path; ``write``: one that would
+                delete the rows, as a query that returns them where the language has such a thing;
+                ``wrong``: one that the database can't parse; ``slow``: one that would take minutes.
+                ``CallUnsupported`` where there is none of a kind.
+        """
+        raise NotImplementedError("override the suite's query_of(): its tests need it")
+
     @pytest.fixture
     def options(self, tmp_path: Path) -> StoreOptions:
         """Return two tables of this test's own."""

@@ -7,7 +7,7 @@ class TestMyStore(StoreConformance):
 
 from __future__ import annotations
 
-from sp00ky_conformance.store import capability_flags, extension_tables
+from sp00ky_conformance.store import capability_flags, extension_tables, user_queries
 from sp00ky_conformance.store.connection import errors, interrupted, processes, synchronous
 from sp00ky_conformance.store.harness import StoreHarness
 from sp00ky_conformance.store.jobs import (
@@ -26,7 +26,6 @@ from sp00ky_conformance.store.jobs import (
     statements,
 )
 from sp00ky_conformance.store.observe import filters, hostile, reading, rollups, signals_and_watch
-from sp00ky_conformance.store.schedules import one_fire_changes_together, queries, rows, runs
 from sp00ky_conformance.store.steering import (
     audit,
     error_groups,
@@ -101,10 +100,7 @@ class StoreConformance(
     runners.RunnerRecordConformance,
     runners.DrainConformance,
     audit.AuditConformance,
-    rows.ScheduleRowConformance,
-    one_fire_changes_together.FireConformance,
-    runs.RunConformance,
-    queries.QueryConformance,
+    user_queries.QueryConformance,
     rollups.RollupConformance,
     interrupted.InterruptionConformance,
     errors.ErrorConformance,
@@ -116,7 +112,7 @@ class StoreConformance(
     An adapter writes ``make_store``, and ``write_row``, ``transaction``, ``transact`` and ``blocking`` where
     its database can hold any row, joins the caller's transactions, has statements for them, and takes
     blocking connections; and, so that faults can be tested, ``refuse``, ``sever``, ``backdate_beat``,
-    ``backdate_audit``, ``change_row`` and ``delete_row``; and ``query_of`` where it keeps schedules.
+    ``backdate_audit``, ``change_row`` and ``delete_row``; and ``query_of`` where users ask its database.
 
     Stores differ in what their ``capabilities`` say, and in nothing else. No test is skipped: where a flag is
     false it is asserted that the store doesn't have what it says it hasn't, and a row that the database

@@ -14,6 +14,9 @@ from sp00ky_core.encoding.json_bytes import JsonText, decode, pointer_of
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, PayloadTooLarge, UnknownRoute, UnknownStrategy
 from sp00ky_core.job.job import NewJob
 
+__all__ = ["TimeoutIgnored", "check_job", "check_options"]
+__all__ += ["ignores_timeout", "unknown_route", "warn_of_ignored_timeout"]
+
 ESCAPED_NUL = rb"\u0000"
 """How JSON escapes NUL. It may also be an escaped backslash before a number, so what has it is looked at
 again."""

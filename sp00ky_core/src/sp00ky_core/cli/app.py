@@ -15,7 +15,7 @@ import click
 from sp00ky_core.cli.command import FAILED, Commands, Settings, with_settings
 from sp00ky_core.cli.logs import logged, say
 from sp00ky_core.cli.secrets import Secrets
-from sp00ky_core.error_texts import who_asks_for
+from sp00ky_core.error_texts import EXTENSIONS, who_asks_for
 
 __all__ = ["cli", "main"]
 
@@ -23,13 +23,13 @@ STDERR = 2
 INTERRUPTED = 130
 
 COMMANDS = {
-    **{name: name for name in ("demo", "check", "migrate", "run", "call", "jobs", "schedules")},
+    **{name: name for name in ("demo", "check", "migrate", "run", "call", "jobs")},
     **dict.fromkeys(("init", "plugins", "new-adapter"), "project"),
     **dict.fromkeys(("backends", "runners", "audit", "health"), "fleet"),
 }
 """The module of each, which is imported where the command, or the help, is asked for."""
 
-BROUGHT = {"dashboard": "sp00ky-dashboard", "generate": "sp00ky-generate"}
+BROUGHT = {"dashboard": "sp00ky-dashboard", "generate": "sp00ky-generate", **EXTENSIONS}
 """Commands of this project that distributions beside the core bring."""
 
 _HELP_SHOWN: type[Exception] | tuple[()] = getattr(click.exceptions, "NoArgsIsHelpError", ())

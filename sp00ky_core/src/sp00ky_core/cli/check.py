@@ -61,7 +61,6 @@ async def _check(
     settings: Settings, *, verbose: bool
 ) -> tuple[Sequence[Finding], Sequence[Mapping[str, Any]], Mapping[str, str], Mapping[str, Sequence[str]]]:
     outbox = settings.outbox()
-    outbox.refuse_unsupported()
     async with store_open(outbox):
         if not outbox.store.capabilities.durable:
             await outbox.store.migrate()  # as entering the outbox does: no other process can have
@@ -72,7 +71,7 @@ async def _check(
             findings += _document_findings(names, backend, verbose=verbose)
         findings += _request_findings(outbox, verbose=verbose)
         with slow("checking the tables"):
-            findings += [*await outbox.check(), *await outbox.schedules.check()]
+            findings += await outbox.check()
             if not any(finding.stops_jobs for finding in findings):
                 findings += [finding async for finding in _waiting_findings(outbox)]
         return (
@@ -86,15 +85,7 @@ async def _check(
 def configuration_findings(outbox: Outbox) -> Iterator[Finding]:
     """Yield what the configuration says without effect, and what a runner would lack in this process."""
     yield from _backend_findings(outbox)
-    for name, reason in outbox.config.schedules_left_out.items():
-        yield Finding.stopping(
-            f"schedule {name}",
-            f"left out: {reason}",
-            "it isn't defined here; one of that name in the database stays as it is",
-            "fix its definition",
-        )
-    for notice in outbox.config.notices:
-        yield Finding.warning(notice.key, notice.problem, notice.consequence, notice.fix)
+    yield from map(Finding.of, outbox.config.notices)
     for error in unready(outbox.config, delivered(outbox.backends)):
         yield Finding.warning(
             error.key,
@@ -117,7 +108,7 @@ def _backend_findings(outbox: Outbox) -> Iterator[Finding]:
     for name, backend in outbox.backends.items():
         host = urlsplit(backend.config.base_url).hostname or ""
         if name not in ours:
-            consequence = "jobs can be enqueued here; no runner delivers them or fires its schedules"
+            consequence = "jobs can be enqueued here; no runner delivers them"
             fix = f"nothing if that is meant; {DELIVER_HERE}"
             yield Finding.warning(f"backend {name}", POOLED, consequence, fix)
         elif host.endswith(OF_CONTAINERS):

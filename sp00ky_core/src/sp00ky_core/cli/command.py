@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sp00ky_core.outbox.outbox import Outbox
     from sp00ky_core.plugins.registry import Plugins
 
-__all__ = ["Settings", "command", "flag", "option", "run_async"]
+__all__ = ["Settings", "as_json", "command", "flag", "option", "run_async", "with_settings"]
 
 FAILED = 1
 """The exit code where the thing asked for failed."""

@@ -215,7 +215,7 @@ async def _whole(outbox: Outbox, job_ids: Sequence[str]) -> list[str]:
         metavar="POINTER",
     ),
     flag("--kill", "End those that are pending first."),
-    flag("--keys", "Also assigned_to, dedup_key and ordering_key, copies, and runs of schedules."),
+    flag("--keys", "Also assigned_to, dedup_key and ordering_key, copies, and what extensions have."),
     short_help="Take payload, result and errors out of jobs that have ended.",
     counts_named=True,
 )

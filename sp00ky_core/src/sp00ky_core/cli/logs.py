@@ -17,6 +17,8 @@ import click
 from sp00ky_core.cli.secrets import Secrets
 from sp00ky_core.encoding.escaping import plain
 
+__all__ = ["one_line", "say"]
+
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
 

@@ -10,13 +10,12 @@ from functools import partial
 import click
 
 from sp00ky_core.cli.command import Settings, command, flag, run_async, store_open
-from sp00ky_core.cli.logs import one_line
+from sp00ky_core.cli.logs import one_line, say
 from sp00ky_core.cli.options import usual_actor
 from sp00ky_core.cli.progress import slow
-from sp00ky_core.cli.schedules import sync_lines, warn_of_unusable
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.ports import Grants, MigrationStep
+from sp00ky_core.ports import Finding, Grants, MigrationStep
 
 
 @command(short_help="Create the job tables, or add what they lack.")
@@ -30,9 +29,8 @@ def migrate(
 ) -> None:
     """Create the job tables, or add what they lack; never asks, safe to repeat.
 
-    The schedules are made what the file says. Without --repair nothing else that is there is changed. What
-    --print prints can be piped into the database's own client; the schedules aren't in it, but for a comment:
-    run sp00ky schedules sync after it.
+    What the file says to extensions is done, too. Without --repair nothing else that is there is changed.
+    What --print prints can be piped into the database's own client; what extensions do is a comment there.
     """
     if print_grants:
         store = settings.outbox().store
@@ -54,10 +52,8 @@ def migrate(
 async def _print(outbox: Outbox, *, repair: bool) -> Sequence[str]:
     with slow("reading the tables"):
         steps = await outbox.store.migration(repair=repair)
-        planned = await outbox.schedules.plan()
-    lines = [*map(_script, steps)]
-    for does, names in (("defines", planned.defined), ("removes", planned.removed)):  # no statement here does
-        lines += [f"-- schedule {name}: sp00ky migrate {does} it" for name in names]
+        planned = await outbox.extensions.planned()
+    lines = [*map(_script, steps), *(f"-- {line}" for line in planned)]
     return lines or ["-- nothing to do"]
 
 
@@ -66,11 +62,13 @@ async def _migrate(outbox: Outbox, *, repair: bool, verbose: bool, yes: bool) ->
         await _refuse_others_tables(outbox)
     with slow("migrating"):
         steps = await outbox.store.migrate(repair=repair)
-        synced = await outbox.schedules.sync_migrated(actor=usual_actor())
-    warn_of_unusable(outbox)
-    lines, count = sync_lines(synced), len(steps) + len(sync_lines(synced))
-    lines[:0] = map(_line, steps) if verbose else table_lines(steps)
-    return [*lines, f"done, in {count} steps" if count else "nothing to do"]
+        synced = await outbox.extensions.sync(actor=usual_actor())
+        findings = [*map(Finding.of, outbox.config.notices), *await outbox.extensions.findings()]
+    for finding in findings:
+        if finding.stops_jobs:
+            say(f"{finding.subject}: {finding.problem} ({finding.consequence})")
+    lines, count = map(_line, steps) if verbose else table_lines(steps), len(steps) + len(synced)
+    return [*lines, *synced, f"done, in {count} steps" if count else "nothing to do"]
 
 
 async def _refuse_others_tables(outbox: Outbox) -> None:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 else:
     _ParamType = click.ParamType  # generic in newer clicks only
 
+__all__ = ["act_options", "limit_option"]
+
 
 class Seconds(click.FloatRange):
     """Reads a duration, in seconds within limits; NaN is none."""

@@ -19,6 +19,8 @@ from sp00ky_core.encoding.escaping import json_line, plain
 from sp00ky_core.job.job import Job, JobStatus, instant_to_json, job_to_json
 from sp00ky_core.job.outcome import HTTP
 
+__all__ = ["moment", "show", "show_list"]
+
 Record = TypeVar("Record")
 
 

@@ -28,7 +28,6 @@ from sp00ky_core.cli.progress import progress
 from sp00ky_core.cli.signals import AGAIN, GRACE, stop_order, stop_signal, unless_stopped
 from sp00ky_core.errors import MetricsMissing, OptionInvalid, SchemaError, Sp00kyError, StoreUnavailable
 from sp00ky_core.observe.metrics import Answer, Measures, TextServer, refuse_unmeasured
-from sp00ky_core.outbox.operators.schedules import definition_findings
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.stores.subscription import Backoff
@@ -221,7 +220,7 @@ async def _deliver(outbox: Outbox, runner: Runner, stopped: asyncio.Event, order
 
 
 def _say_findings(outbox: Outbox) -> None:
-    for finding in (*configuration_findings(outbox), *definition_findings(outbox.config, outbox.backends)):
+    for finding in configuration_findings(outbox):
         logger.warning("%s: %s; %s", finding.subject, finding.problem, finding.consequence)
 
 

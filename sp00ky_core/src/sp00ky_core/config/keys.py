@@ -26,6 +26,8 @@ from sp00ky_core.config.values import (
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.error_texts import EXTENSIONS, nearest
 
+__all__ = ["KeyProblem", "Notice", "SectionReader", "camel", "key", "keys_of", "mapping_in"]
+
 Section = TypeVar("Section", bound=attrs.AttrsInstance)
 
 
@@ -81,7 +83,7 @@ def written_keys(section: type, kind: str) -> Mapping[str, tuple[str, ...]]:
     return {within: tuple(dict.fromkeys(listed)) for within, listed in names.items()}
 
 
-_BESIDE = {"": ("backends", "apps", "schedules", *EXTENSIONS), "backend": ("type",)}
+_BESIDE = {"": ("backends", "apps", *EXTENSIONS), "backend": ("type",)}
 """Keys that no field of a class is read from."""
 
 TYPES: Mapping[str, str] = {"method": "outbox", "auth": "token"}
@@ -137,12 +139,14 @@ class Notice:
         problem: What is wrong, in words.
         consequence: What follows from it.
         fix: What to do about it.
+        stops_jobs: Jobs aren't made or delivered that should be.
     """
 
     key: str
     problem: str
     consequence: str
     fix: str
+    stops_jobs: bool = False
 
 
 @attrs.define(eq=False)

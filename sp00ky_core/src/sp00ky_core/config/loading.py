@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +11,6 @@ import attrs
 
 from sp00ky_core.config.keys import KeyProblem, SectionReader, keys_of, mapping_in, near_miss
 from sp00ky_core.config.model import BackendConfig, Config, Notice, TransportTraits
-from sp00ky_core.config.schedules import load_schedules
 from sp00ky_core.error_texts import EXTENSIONS, install_hint, shown
 from sp00ky_core.errors import ConfigError
 
@@ -91,14 +90,12 @@ def _config(
             backends[entry.name] = _backend(reader, entry, whole, transports)
     left_out = {entry.name: entry.reason for entry in listed if entry.reason and entry.name not in backends}
     clashing = _clashing(backends)
-    schedules, schedules_left_out = load_schedules(raw.get("schedules"), file.parent, reader)
+    extensions = {key: _section(reader, raw, key, traits, file) for key, traits in sections.items()}
     return attrs.evolve(
         whole,
         backends={name: backend for name, backend in backends.items() if name not in clashing},
-        schedules=schedules,
-        schedules_left_out=schedules_left_out,
         left_out=left_out | clashing,
-        extensions={key: _section(reader, raw, key, traits, file) for key, traits in sections.items()},
+        extensions=extensions,
         notices=(*reader.notices, *_beside(listed, backends), *_without_effect(raw, sections)),
         unset=reader.unset,
     )
@@ -300,7 +297,11 @@ def _clashing(backends: Mapping[str, BackendConfig]) -> dict[str, str]:
     }
 
 
-def _without_effect(raw: Mapping[Any, Any], sections: Container[str]) -> Iterator[Notice]:
+FOREIGN_TOO = frozenset({"workflows"})
+"""Sections that another Sp00ky may read, which is no fault."""
+
+
+def _without_effect(raw: Mapping[Any, Any], sections: Mapping[str, object]) -> Iterator[Notice]:
     """Yield what is said of sections that only a distribution reads which isn't installed."""
     for name, distribution in EXTENSIONS.items():
         if raw.get(name) and name not in sections:
@@ -309,6 +310,7 @@ def _without_effect(raw: Mapping[Any, Any], sections: Container[str]) -> Iterato
                 problem=f"{distribution} isn't installed, which reads it",
                 consequence="nothing is made of what stands there",
                 fix=f"{install_hint(distribution)}; or remove it",
+                stops_jobs=name not in FOREIGN_TOO,
             )
 
 

@@ -20,10 +20,11 @@ from sp00ky_core.job.retry import MAX_RETRIES
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from sp00ky_core.config.schedules import ScheduleConfig
 
 __all__ = [
     "ALL_CREDENTIALS",
+    "FAILURES_ONLY",
+    "KEEP_ALL",
     "BackendConfig",
     "BackendSettings",
     "BreakerConfig",
@@ -184,7 +185,7 @@ KEEP_ALL, FAILURES_ONLY = "all", "failures-only"
 
 @attrs.frozen(kw_only=True)
 class HistoryConfig:
-    """``history:`` of a schedule: seconds that its runs and their jobs are kept.
+    """Seconds that what has ended is kept.
 
     None is what the level above says, infinity is for ever (``never`` in the file).
 
@@ -224,12 +225,12 @@ class RetentionConfig(HistoryConfig):
 
 @attrs.frozen(kw_only=True)
 class TopRetentionConfig(RetentionConfig):
-    """``retention:`` at the top level: also of schedules' runs.
+    """``retention:`` at the top level: also of the runs that extensions keep.
 
     Attributes:
         run_success: Of runs that succeeded, or were skipped or replaced.
         run_failed: Of runs that failed or were killed.
-        run_deadline: Seconds after a fire when its jobs are killed, where its schedule doesn't say; 0: never.
+        run_deadline: Seconds after a run's begin when its jobs are killed, where nothing else says; 0: never.
     """
 
     run_success: float | None = field(default=None, metadata=key(read.duration))
@@ -445,9 +446,7 @@ class Config:
         store: The store's URL as the file has it, which may hold a password; see ``store_url``.
         surrealdb: The block of that name.
         retention: How long ended jobs are kept; each backend's own has it already.
-        schedules: What is made into jobs by the clock, by name.
         left_out: Entries that can't be a backend here, by name, with the reason.
-        schedules_left_out: Schedules whose definition can't be read, by name, with the reason.
         extensions: What the file says to each extension that is installed, by its key.
         notices: What ``check`` warns of, and ``run`` at its start.
         unset: Dotted keys whose variable isn't set, with the problem; an error of what needs the value.
@@ -458,9 +457,7 @@ class Config:
     store: Secret | None = field(default=None, metadata=key(read.store_location, secret=True))
     surrealdb: SurrealdbConfig | None = field(default=None, metadata=key(SurrealdbConfig))
     retention: TopRetentionConfig = field(default=TopRetentionConfig(), metadata=key(TopRetentionConfig))
-    schedules: Mapping[str, ScheduleConfig] = field(factory=dict)
     left_out: Mapping[str, str] = field(factory=dict)
-    schedules_left_out: Mapping[str, str] = field(factory=dict)
     extensions: Mapping[str, Any] = field(factory=dict)
     notices: tuple[Notice, ...] = ()
     unset: Mapping[str, str] = field(factory=dict)

@@ -20,7 +20,7 @@ from sp00ky_core.contract.value_types import SCALARS, types_of
 from sp00ky_core.error_texts import near_miss
 from sp00ky_core.errors import Violation
 
-__all__ = ["BODIED", "nodes_of"]
+__all__ = ["BODIED", "UNKNOWN", "nodes_of"]
 
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000

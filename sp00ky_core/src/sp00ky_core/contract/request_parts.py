@@ -20,7 +20,8 @@ from sp00ky_core.encoding.json_bytes import pointer_of
 from sp00ky_core.error_texts import near_miss
 from sp00ky_core.errors import Violation
 
-__all__ = ["PartsRefused", "RequestParts", "is_explicit", "may_be_explicit", "path_pieces", "request_parts"]
+__all__ = ["LOOSE", "UNDECLARED", "USE_EXPLICIT", "PartsRefused", "RequestParts"]
+__all__ += ["is_explicit", "may_be_explicit", "path_pieces", "request_parts"]
 
 ABSENT: Any = object()
 """Stands for no body at all; null is one."""

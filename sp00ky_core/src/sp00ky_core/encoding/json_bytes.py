@@ -24,7 +24,8 @@ import attrs
 from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import PayloadNotJson
 
-__all__ = ["JsonObject", "JsonText", "Payload", "decode", "encode", "json_value", "pointer_of", "steps_of"]
+__all__ = ["JsonObject", "JsonText", "Payload", "RefusedError", "check_keys", "decode"]
+__all__ += ["encode", "json_hash", "json_value", "pointer_of", "steps_of"]
 
 
 class JsonText(bytes):

@@ -17,7 +17,7 @@ from sp00ky_core.job.outcome import HTTP, Undelivered, status_text
 from sp00ky_core.job.retry import StrategyName
 
 __all__ = ["TERMINAL", "AttemptError", "Job", "JobOptions", "JobStatus", "NewJob", "StatusName"]
-__all__ += ["instant_to_json", "is_plain_text", "job_to_json", "facts_of", "named"]
+__all__ += ["instant_to_json", "is_plain_text", "job_to_json", "facts_of", "named", "value_to_json"]
 
 
 class JobStatus(StrEnum):

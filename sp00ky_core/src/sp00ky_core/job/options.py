@@ -16,7 +16,7 @@ from sp00ky_core.job.retry import StrategyName, check_max_retries
 
 __all__ = ["EARLIEST_RUN_AT", "HIGHEST_PRIORITY", "LATEST_RUN_AT", "MAX_DELAY", "TRACEPARENT"]
 __all__ += ["CommonJobOptions", "JobOptions", "check_option", "check_options", "expect"]
-__all__ += ["is_plain_text", "is_whole"]
+__all__ += ["is_plain_text", "is_whole", "one_of"]
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 """The form of a ``traceparent``, as https://www.w3.org/TR/trace-context/#traceparent-header has it."""

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 import attrs
 
 from sp00ky_core.backend.backend import Backends
 from sp00ky_core.backend.validation import check_job
-from sp00ky_core.errors import AdapterMissing
+from sp00ky_core.config import Config
+from sp00ky_core.config.model import TopRetentionConfig
+from sp00ky_core.errors import AdapterMissing, CallUnsupported, Sp00kyError
 from sp00ky_core.job.job import Job, NewJob
-from sp00ky_core.outbox.operators.audit import act_of, recorded
+from sp00ky_core.outbox.operators.audit import AuditRecord, act_of, recorded
 from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import (
+    ActOptions,
     CallerConnection,
     Finding,
+    FollowsJobs,
     JobQuery,
     KeyedJob,
     OperatorResult,
     Row,
+    StoreCapabilities,
+    SyncsFile,
     Table,
     Transactions,
     TransactionWork,
 )
-from sp00ky_core.runner.services import ExtensionWork, RunnerSide
 from sp00ky_core.stores.event_loop import LoopStore
 from sp00ky_core.stores.named_jobs import NamedJobs
 from sp00ky_core.stores.transactional.extension import keyed
 from sp00ky_core.stores.transitions import kill, report_settled, retry
 
+if TYPE_CHECKING:
+    from sp00ky_core.runner.services import ExtensionWork, RunnerSide
+
 __all__ = ["Extensions"]
 
 T = TypeVar("T")
+A = TypeVar("A")
+
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 @attrs.frozen
@@ -60,6 +74,10 @@ class Jobs:
         """See ``ExtensionJobs.retry``."""
         return await self._reported(await retry(self._context.store.here(), job_ids))
 
+    async def delete(self, job_ids: Sequence[str]) -> None:
+        """See ``ExtensionJobs.delete``."""
+        await self._context.store.here().delete(job_ids)
+
     async def _reported(self, results: Sequence[OperatorResult]) -> Sequence[OperatorResult]:
         await report_settled(self._context.named, self._context.hooks, results)
         return results
@@ -74,6 +92,8 @@ class Context:
         backends: By name.
         store: Where its tables are.
         hooks: Of the plugins.
+        state: What this process keeps for it.
+        retention: What is kept how long.
         via: What its acts come through, for the audit.
         side: Of the runner that it works in; None: it works in none.
     """
@@ -82,8 +102,25 @@ class Context:
     backends: Backends
     store: LoopStore
     hooks: Hooks
+    state: dict[str, Any]
+    retention: TopRetentionConfig
     via: str
     side: RunnerSide | None = None
+
+    @property
+    def location(self) -> str:
+        """See ``ExtensionContext.location``."""
+        return self.store.store.location
+
+    @property
+    def capabilities(self) -> StoreCapabilities:
+        """See ``ExtensionContext.capabilities``."""
+        return self.store.store.capabilities
+
+    @property
+    def served(self) -> Collection[str]:
+        """See ``ExtensionContext.served``."""
+        return self.side.served if self.side else self.backends.keys()
 
     @property
     def named(self) -> NamedJobs:
@@ -97,15 +134,23 @@ class Context:
 
     @property
     def _transactions(self) -> Transactions:
-        return cast("Transactions", self.store.here())
+        store = self.store.here()
+        if not hasattr(store, "transact"):
+            instead = "it isn't made from the kit's TransactionalStore; use another store"
+            raise CallUnsupported(store=store.location, call="tables for extensions", instead=instead)
+        return cast("Transactions", store)
 
     async def transact(self, work: TransactionWork[T]) -> T:
         """See ``ExtensionContext.transact``."""
-        return await self._transactions.transact(work, check=self._checked)
+        return await self._transactions.transact(work, check=self.check)
 
     async def read(self, work: TransactionWork[T]) -> T:
         """See ``ExtensionContext.read``."""
         return await self._transactions.read_tables(work)
+
+    async def query(self, query: str, *, limit: int) -> list[Mapping[str, Any]]:
+        """See ``ExtensionContext.query``."""
+        return await self._transactions.query_rows(query, limit=limit)
 
     async def insert(
         self,
@@ -115,7 +160,7 @@ class Context:
     ) -> list[Job]:
         """See ``ExtensionContext.insert``."""
         transactions = cast("Transactions", self.store.store)
-        return await transactions.insert_within(connection, rows, keyed(jobs, self._checked))
+        return await transactions.insert_within(connection, rows, keyed(jobs, self.check))
 
     def insert_in(
         self,
@@ -125,24 +170,37 @@ class Context:
     ) -> list[Job]:
         """See ``ExtensionContext.insert_in``."""
         transactions = cast("Transactions", self.store.store)
-        return transactions.insert_within_in(connection, rows, keyed(jobs, self._checked))
+        return transactions.insert_within_in(connection, rows, keyed(jobs, self.check))
 
-    def _checked(self, new_job: NewJob) -> NewJob:
+    def check(self, new_job: NewJob) -> NewJob:
+        """See ``ExtensionContext.check``."""
         backend = self.backends.named(new_job.backend)
         return backend.stored(check_job(backend, new_job))
 
-    async def audit(self, action: str, selection: Mapping[str, Any], *, count: int = 1) -> None:
+    async def audit(
+        self, action: str, selection: Mapping[str, Any], *, count: int = 1, **act: Unpack[ActOptions]
+    ) -> None:
         """See ``ExtensionContext.audit``."""
-        async with recorded(self.store.here(), act_of(action, selection, via=self.via)) as record:
+        async with self.audited(action, selection, **act) as record:
             record.count = count
+
+    def audited(
+        self, action: str, selection: Mapping[str, Any], **act: Unpack[ActOptions]
+    ) -> AbstractAsyncContextManager[AuditRecord]:
+        """See ``ExtensionContext.audited``."""
+        return recorded(self.store.here(), act_of(action, selection, via=self.via, **act))
+
+    async def observe(self, hook: str, **facts: Any) -> None:
+        """See ``ExtensionContext.observe``."""
+        await self.hooks.dispatch(hook, **facts)
 
     def clock(self) -> float:
         """See ``ExtensionContext.clock``."""
         return self.side.clock() if self.side else time.monotonic()
 
-    def share(self, key: str) -> bool:
+    def share(self, key: str, backend: str | None = None) -> bool:
         """See ``ExtensionContext.share``."""
-        return self.side is None or self.side.share(key)
+        return self.side is None or self.side.share(key, backend)
 
     def ended(self) -> Collection[str]:
         """See ``ExtensionContext.ended``."""
@@ -160,23 +218,27 @@ class Extensions:
 
     Attributes:
         plugins: What has registered them.
-        options: Of each, by its key.
+        config: With the options of each, by its key.
         backends: By name.
         store: Where their tables are.
         hooks: Of the plugins.
+        states: What this process keeps for each.
         via: What acts come through, for the audit.
     """
 
     plugins: Plugins
-    options: Mapping[str, Any]
+    config: Config
     backends: Backends
     store: LoopStore
     hooks: Hooks
+    states: dict[str, dict[str, Any]]
     via: str
 
     def context(self, name: str, side: RunnerSide | None = None) -> Context:
         """Return what an extension works with."""
-        return Context(self.options.get(name), self.backends, self.store, self.hooks, self.via, side)
+        given = (self.config.extensions.get(name), self.backends, self.store, self.hooks)
+        state = self.states.setdefault(name, {})
+        return Context(*given, state, self.config.retention, self.via, side)
 
     def of(self, api: type[T]) -> T:
         """Return an extension's calls. Raises ``AdapterMissing`` where it isn't registered."""
@@ -203,6 +265,39 @@ class Extensions:
                 consequence = f"what {brought_by} does fails; jobs are delivered all the same"
                 return Finding.warning(finding.subject, problem, consequence, finding.fix)
         return finding
+
+    async def planned(self) -> list[str]:
+        """Say what ``sync`` would do."""
+        return [line for one, context in self._able(SyncsFile) for line in await one.planned(context)]
+
+    async def sync(self, **act: Unpack[ActOptions]) -> list[str]:
+        """Have each do what the file says; say what was done."""
+        return [line for one, context in self._able(SyncsFile) for line in await one.sync(context, **act)]
+
+    async def retried(self, job_ids: Sequence[str]) -> None:
+        """Tell each that jobs are pending again; what fails then is logged."""
+        for one, context in self._able(FollowsJobs):
+            try:
+                await one.retried(context, job_ids)
+            except Sp00kyError as error:  # the jobs are pending all the same
+                logger.warning("%s isn't told that jobs are pending again: %s", type(one).__name__, error)
+
+    async def left(self, job_ids: Sequence[str]) -> Mapping[str, int]:
+        """Count the rows that name jobs."""
+        left = Counter[str]()
+        for one, context in self._able(FollowsJobs):
+            left.update(await one.left(context, job_ids))
+        return left
+
+    async def forget(self, job_ids: Sequence[str]) -> None:
+        """Delete the rows that name jobs."""
+        for one, context in self._able(FollowsJobs):
+            await one.forget(context, job_ids)
+
+    def _able(self, ability: type[A]) -> Iterator[tuple[A, Context]]:
+        for name, extension in self.plugins.extensions.items():
+            if isinstance(extension, ability):
+                yield extension, self.context(name)
 
     async def findings(self) -> list[Finding]:
         """Ask each what is wrong; one that fails is named."""

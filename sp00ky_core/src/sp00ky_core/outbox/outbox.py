@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar, Unpack
@@ -17,7 +16,7 @@ from sp00ky_core.backend.shared_tables import store_tables, strangers
 from sp00ky_core.backend.validation import TimeoutIgnored
 from sp00ky_core.config import BackendConfig, Config, find_config, refuse_unready, store_url
 from sp00ky_core.encoding.json_bytes import Payload
-from sp00ky_core.error_texts import says_former_names
+from sp00ky_core.error_texts import EXTENSIONS, install_hint, says_former_names
 from sp00ky_core.errors import AdapterMissing
 from sp00ky_core.job.job import Job, JobOptions, NewJob
 from sp00ky_core.outbox.enqueue import EnqueueChecks, EnqueueStatements, Transaction, check_given, new_job_of
@@ -40,8 +39,6 @@ from sp00ky_core.ports import (
 from sp00ky_core.stores.event_loop import LoopStore
 
 if TYPE_CHECKING:  # who only enqueues or lists jobs starts without
-    from sp00ky_core.outbox.extensions import Extensions
-    from sp00ky_core.outbox.operators.schedules import ScheduleOperators
     from sp00ky_core.runner import Runner, RunnerOptions
 
 __all__ = ["Outbox", "TimeoutIgnored"]
@@ -74,22 +71,18 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
         self.plugins = plugins
         self.backends: Backends = Backends(backends, getattr(backends, "left_out", config.left_out))
         self._hooks = plugins.hooks()
+        self._states: dict[str, dict[str, object]] = {}  # what extensions keep in this process
         self._checks = EnqueueChecks(backends=self.backends, hooks=self._hooks, store=self.store)
 
-    @cached_property
-    def schedules(self) -> ScheduleOperators:
-        """The store's schedules."""
-        from sp00ky_core.outbox.operators.schedules import ScheduleOperators  # noqa: PLC0415  # see above
+    if not TYPE_CHECKING:
 
-        return ScheduleOperators(self.config, self._loop_store, self.backends, self._hooks, lambda: self.via)
-
-    @property
-    def extensions(self) -> Extensions:
-        """The extensions that are installed, at work for this outbox."""
-        from sp00ky_core.outbox.extensions import Extensions  # noqa: PLC0415  # see above
-
-        given = (self.plugins, self.config.extensions, self.backends, self._loop_store, self._hooks)
-        return Extensions(*given, self.via)
+        def __getattr__(self, name: str) -> object:
+            """Return an extension's calls by the key that it reads, as ``extension`` does by its class."""
+            plugins = vars(self).get("plugins")
+            if plugins is not None and name in plugins.extensions:
+                return self.extension(plugins.extensions[name].api)
+            hint = f": {install_hint(EXTENSIONS[name])}" if name in EXTENSIONS else ""
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}{hint}")
 
     def extension(self, api: type[T]) -> T:
         """Return an extension's calls, as in ``outbox.extension(Webhooks)``.
@@ -221,16 +214,16 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
         It is open as long as this one is.
         """
         other = copy(self)
-        other.via, other.schedules = via, self.schedules.acting_through(via)
+        other.via = via
         return other
 
     async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
-        """Create or extend the tables, and make the schedules what the file says; return what was done.
+        """Create or extend the tables, and have extensions do what the file says; return what was done.
 
         As ``sp00ky migrate [--repair]`` does.
         """
         steps = await self.store.migrate(repair=repair)
-        await self.schedules.sync_migrated()
+        await self.extensions.sync()
         return steps
 
     def runner(
@@ -255,7 +248,6 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
         """
         from sp00ky_core.runner import Runner, RunnerOptions  # noqa: PLC0415  # see above
 
-        self.refuse_unsupported()
         options = options or RunnerOptions()
         served = self._served(backends)
         transports = dict.fromkeys(served, transport) if transport else self._transports(served)
@@ -268,7 +260,6 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
             hooks=self._hooks,
             strategies=self.plugins.strategies,
             options=options,
-            schedules=lambda log, place: self.schedules.services(served, options, log, place),
             extensions=self.extensions.work(),
         )
         self.measures.add(runner.observer.counters, runner)
@@ -280,12 +271,6 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
             problem = "Sp00ky's scheduler runs the jobs of all of them, on pools of machines"
             raise self.config.error("backends", problem, DELIVER_HERE)
         return served
-
-    def refuse_unsupported(self) -> None:
-        """Raise ``ConfigError`` where the configuration has what the store doesn't keep."""
-        if self.config.schedules and not self.store.capabilities.schedules:
-            problem = f"{self.store.location} keeps no schedules"
-            raise self.config.error("schedules", problem, "leave it out, or use another store")
 
     def transport_factories(self, backends: Iterable[str] | None = None) -> Mapping[str, TransportFactory]:
         """Find what makes each backend's transport. Raises ``AdapterMissing``."""

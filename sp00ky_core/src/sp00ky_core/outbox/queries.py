@@ -7,7 +7,7 @@ import math
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import attrs
 
@@ -35,6 +35,11 @@ from sp00ky_core.ports import (
     RunnerRecord,
     check_limit,
 )
+
+if TYPE_CHECKING:
+    from sp00ky_core.config import Config
+    from sp00ky_core.outbox.extensions import Extensions
+    from sp00ky_core.plugins.registry import Plugins
 
 __all__ = ["FindOptions"]
 
@@ -73,7 +78,18 @@ class Queries(Metered):
     """
 
     via: str = "python"
+    config: Config
+    plugins: Plugins
     _hooks: Hooks
+    _states: dict[str, dict[str, Any]]
+
+    @property
+    def extensions(self) -> Extensions:
+        """The extensions that are installed, at work for this outbox."""
+        from sp00ky_core.outbox.extensions import Extensions  # noqa: PLC0415  # most have none
+
+        given = (self.plugins, self.config, self.backends, self._loop_store, self._hooks, self._states)
+        return Extensions(*given, self.via)
 
     async def get(self, job_id: str, *, connection: CallerConnection = Transaction.OWN) -> Job:
         """Return one job, as your ``connection`` sees it if you give one.

@@ -9,14 +9,13 @@ import attrs
 
 from sp00ky_core.job.job import value_to_json
 from sp00ky_core.job.outcome import HTTP
-from sp00ky_core.ports import AuditEntry, BackendStats, ErrorGroup, JobGroup, RunnerRecord, ScheduleRun
+from sp00ky_core.ports import AuditEntry, RunnerRecord
 
 if TYPE_CHECKING:
     from sp00ky_core.observe.rates import Rates
-    from sp00ky_core.outbox.operators.schedules import ScheduleRecord
 
+__all__ = ["json_of"]
 
-DEFINITION_KEYS = ("cron", "every", "timezone", "backend", "route", "enabled")
 
 RUNNER_KEYS = ("id", "host", "pid", "version", "started_at", "beat_at", "state", "in_flight", "slots")
 
@@ -26,9 +25,7 @@ AUDIT_KEYS = (
 )
 
 
-def json_of(
-    record: BackendStats | ErrorGroup | JobGroup | RunnerRecord | AuditEntry | ScheduleRun,
-) -> dict[str, Any]:
+def json_of(record: attrs.AttrsInstance) -> dict[str, Any]:
     """Turn a record into JSON values, a key for each of its attributes."""
     return attrs.asdict(record, filter=_is_said, value_serializer=_json_value)
 
@@ -52,23 +49,6 @@ def rates_to_json(rates: Rates) -> dict[str, Any]:
     del fields["backend"], fields["path"], fields["buckets"]
     codes = {str(code): count for code, count in rates.codes.items()}
     return fields | {"codes": codes, "per_second": rates.per_second}
-
-
-def schedule_to_json(schedule: ScheduleRecord) -> dict[str, Any]:
-    """Turn a schedule into JSON values: its definition, its clock, and how its last run ended."""
-    stored, definition, last = schedule.stored, schedule.definition, schedule.last_run
-    return {
-        "name": stored.name,
-        "definition": dict(stored.definition),
-        **{key: None if definition is None else getattr(definition, key) for key in DEFINITION_KEYS},
-        "next_fire_at": value_to_json(stored.next_fire_at),
-        "last_fired_at": value_to_json(stored.last_fired_at),
-        "paused": stored.paused,
-        "origin": stored.origin,
-        "last_status": None if last is None else last.status.value,
-        "last_error": stored.last_error,
-        "quarantined": list(schedule.quarantined),
-    }
 
 
 def _is_said(field: attrs.Attribute[Any], value: Any) -> bool:

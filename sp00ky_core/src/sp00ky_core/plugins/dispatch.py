@@ -7,7 +7,7 @@ import inspect
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from types import coroutine
@@ -64,9 +64,11 @@ class Hooks:
         traces: Whether any plugin gives jobs a trace context.
     """
 
-    def __init__(self, manager: pluggy.PluginManager) -> None:
+    def __init__(self, manager: pluggy.PluginManager, declared: Iterable[str] = ()) -> None:
+        """Gather the implementations; those of ``declared``, extensions' own hooks, are observers."""
         self._hook = manager.hook
-        self._impls = {name: _impls(manager, name) for name in OBSERVERS | DECISIONS | {MERGED, TRACED}}
+        names = OBSERVERS.union(declared, DECISIONS, (MERGED, TRACED))
+        self._impls = {name: _impls(manager, name) for name in names}
         self.traces: bool = bool(self._impls[TRACED])
         self._observing: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)  # by plugin
 

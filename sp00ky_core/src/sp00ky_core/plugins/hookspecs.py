@@ -17,7 +17,7 @@ from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.outcome import Outcome
 from sp00ky_core.job.retry import RetryPolicy, Strategy
 from sp00ky_core.job.state_machine import Transition
-from sp00ky_core.ports import Attempt, Extension, ScheduleRun, StoreFactory, TransportFactory
+from sp00ky_core.ports import Attempt, Extension, StoreFactory, TransportFactory
 
 if TYPE_CHECKING:
     import click  # applications that only enqueue don't load it
@@ -28,7 +28,7 @@ PROJECT = "sp00ky"
 """The group of entry points that plugins are found by, and pluggy's name of the project."""
 
 hookspec: pluggy.HookspecMarker = pluggy.HookspecMarker(PROJECT)
-"""Marks a function of this module as the declaration of a hook."""
+"""Marks a function as the declaration of a hook: here, or of observers in an extension's plugin."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 OnError = Literal["log", "fail"]
@@ -139,7 +139,7 @@ def sp00ky_traceparent(job: NewJob, backend: BackendConfig) -> str | None:
     """Choose the trace context of a job that is enqueued without one: the first result that isn't None.
 
     Fires before the job is written, once it has been checked, in this process's ``run``, ``run_many``,
-    ``statement`` and ``copy``, and for no job that a schedule makes. None leaves it without. Raising, or a
+    ``statement`` and ``copy``, and for no job that an extension makes. None leaves it without. Raising, or a
     result that is no W3C traceparent, is logged, and the job has none. Synchronous: ``async def`` is refused
     at load.
     """
@@ -162,7 +162,7 @@ def sp00ky_job_enqueued(jobs: Sequence[Job]) -> None:
     """Observe an enqueue: jobs were added by this process's ``run``, ``run_many`` or ``copy``.
 
     Among them are those that a ``dedup_key`` found. Fires after the write; with ``connection``, before the
-    caller's commit, which may never come. Jobs that a schedule makes fire ``sp00ky_schedule_fired`` instead.
+    caller's commit, which may never come. Jobs that an extension makes don't fire it.
     In a ``SyncOutbox`` it is called in the thread of ``run``; an asynchronous one runs on the outbox's event
     loop then, which is started for it, and ``run`` doesn't wait for it. The return value is ignored. Raising
     changes nothing.
@@ -244,13 +244,4 @@ def sp00ky_breaker_changed(backend: str, state: str) -> None:
 
     Fires after the change is committed, once in the whole fleet: in the process that made it. (Not at all
     where the reply to that write was lost.) The return value is ignored. Raising changes nothing.
-    """
-
-
-@hookspec
-def sp00ky_schedule_fired(schedule: str, runs: Sequence[ScheduleRun]) -> None:
-    """Observe a fire, by the clock or by hand: its runs, also those that were skipped or failed at once.
-
-    Fires after the commit, once in the whole fleet: in the process that wrote it. (Not at all where the reply
-    to that write was lost.) The return value is ignored. Raising changes nothing.
     """

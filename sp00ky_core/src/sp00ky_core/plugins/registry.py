@@ -6,7 +6,7 @@ import inspect
 import logging
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import wraps
 from importlib.metadata import Distribution, EntryPoint, entry_points, version
@@ -37,6 +37,8 @@ from sp00ky_core.ports import (
 )
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     import click  # applications that only enqueue don't load it
 
 
@@ -67,11 +69,7 @@ OWN_KEYS = frozenset({*written_keys(Config, "")[""], *(FOREIGN[""] or ())}) - EX
 """The keys at the top of sp00ky.yml that are no extension's."""
 
 OWN_TABLES = frozenset(
-    f"sp00ky_{name}"
-    for name in (
-        *("runner", "breaker", "control", "audit", "rollup", "migration"),
-        *("schedule", "schedule_run"),
-    )
+    f"sp00ky_{name}" for name in ("runner", "breaker", "control", "audit", "rollup", "migration")
 )
 """Tables of the core, which no extension may declare."""
 
@@ -123,6 +121,14 @@ class Plugins:
         self._known: dict[str, dict[str, tuple[Any, str]]]  # by kind and name: what was registered, by whom
         self._known = {kind: {} for kind in REGISTERED} | {"retry_strategies": built_in}
         self._infos: list[PluginInfo] = []
+        self._declared: set[str] = set()  # hooks of extensions
+
+    def declare(self, plugin: object) -> None:
+        """Make the hooks known that a plugin declares; those of all, before one is registered."""
+        specs = inspect.getmembers(plugin, lambda value: hasattr(value, f"{hookspecs.PROJECT}_spec"))
+        if new := {name for name, _ in specs} - self._declared:
+            self._manager.add_hookspecs(cast("ModuleType", plugin))
+            self._declared |= new
 
     def register(self, plugin: object, *, name: str, distribution: str, version: str = "") -> None:
         """Add one plugin, a module or an object.
@@ -130,13 +136,14 @@ class Plugins:
         Raises:
             PluginLoadError: a misspelt or wrongly typed hook, an asynchronous decision, a duplicate.
         """
+        self.declare(plugin)
         try:
             self._manager.register(plugin, name=f"{distribution}:{name}")
             self._manager.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
             raise PluginLoadError(distribution=distribution, problem=_one_line(error)) from error
         callers = list(self._manager.get_hookcallers(plugin) or ())
-        if problem := next(_problems(plugin, callers), ""):
+        if problem := next(_problems(plugin, callers, OBSERVERS | self._declared), ""):
             raise PluginLoadError(distribution=distribution, problem=problem)
         registered = {kind: self._collect(kind, plugin, distribution) for kind in self._known}
         hooks = tuple(sorted(hook.name for hook in callers))
@@ -257,7 +264,7 @@ class Plugins:
 
     def hooks(self) -> Hooks:
         """Return the hooks, ready to be called."""
-        return Hooks(self._manager)
+        return Hooks(self._manager, self._declared)
 
 
 def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
@@ -270,19 +277,30 @@ def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
     installed = entry_points(group=GROUP) if found is None else found
     # The same distribution may be found twice on a path that holds it twice.
     unique = {(_distribution(point), point.name, point.value): point for point in installed}
-    for (distribution, name, _), point in sorted(unique.items(), key=lambda item: item[0]):
-        misfit, made = _misfit(point.dist), point.dist.version if point.dist else ""
-        try:
-            with _blaming(distribution, f"{point.value} can't be imported"):
-                plugin = point.load()
+    ordered, loaded = sorted(unique.items(), key=lambda item: item[0]), list[object]()
+    for (distribution, _, value), point in ordered:
+        with _misfitting(point), _blaming(distribution, f"{value} can't be imported"):
+            loaded.append(point.load())
+            plugins.declare(loaded[-1])
+    for ((distribution, name, _), point), plugin in zip(ordered, loaded, strict=True):
+        made = point.dist.version if point.dist else ""
+        with _misfitting(point):
             plugins.register(plugin, name=name, distribution=distribution, version=made)
-        except PluginLoadError as error:
-            if not misfit:
-                raise
-            raise PluginLoadError(distribution=distribution, problem=f"{misfit}: {error.problem}") from error
-        if misfit:
+        if misfit := _misfit(point.dist):
             logger.warning("%s: %s; install the version of it that fits", distribution, misfit)
     return plugins
+
+
+@contextmanager
+def _misfitting(point: EntryPoint) -> Iterator[None]:
+    """Say of a plugin that can't be loaded for which core it is made, where that is another."""
+    try:
+        yield
+    except PluginLoadError as error:
+        if not (misfit := _misfit(point.dist)):
+            raise
+        problem = f"{misfit}: {error.problem}"
+        raise PluginLoadError(distribution=_distribution(point), problem=problem) from error
 
 
 _CORE = re.compile(r"sp00ky[-_.]core\s*(?:\[[^]]*\])?\s*\(?([<>=!~][^;)]*)", re.IGNORECASE)
@@ -367,14 +385,15 @@ def _awaited(store: Store, name: str, distribution: str) -> Callable[..., Any]:
     return awaited
 
 
-def _problems(plugin: object, hooks: Iterable[pluggy.HookCaller]) -> Iterator[str]:
+def _problems(plugin: object, hooks: Iterable[pluggy.HookCaller], observers: Container[str]) -> Iterator[str]:
     """Yield what is wrong with the hooks that a plugin implements, or means to."""
+    marks = (f"{hookspecs.PROJECT}_impl", f"{hookspecs.PROJECT}_spec")
     for name, value in inspect.getmembers(plugin, inspect.isroutine):
-        if name.startswith("sp00ky_") and not hasattr(value, f"{hookspecs.PROJECT}_impl"):
+        if name.startswith("sp00ky_") and not any(hasattr(value, mark) for mark in marks):
             yield f"{name} isn't marked with @hookimpl, so it would never be called"
     impls = [(hook.name, impl) for hook in hooks for impl in hook.get_hookimpls() if impl.plugin is plugin]
     for name, impl in impls:
-        if name not in OBSERVERS and inspect.iscoroutinefunction(impl.function):
+        if name not in observers and inspect.iscoroutinefunction(impl.function):
             yield f"{name} must not be async: its result is needed at once"
         on_error = getattr(impl.function, hookspecs.ON_ERROR, "log")
         if on_error not in ("log", "fail") or (on_error == "fail" and name != MERGED):

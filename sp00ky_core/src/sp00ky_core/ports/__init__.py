@@ -13,7 +13,6 @@ from sp00ky_core.ports import (
     queue_stats,
     rollups,
     runners,
-    schedules,
     settlement,
     store,
     tables,
@@ -27,7 +26,6 @@ from sp00ky_core.ports.query import *
 from sp00ky_core.ports.queue_stats import *
 from sp00ky_core.ports.rollups import *
 from sp00ky_core.ports.runners import *
-from sp00ky_core.ports.schedules import *
 from sp00ky_core.ports.settlement import *
 from sp00ky_core.ports.store import *
 from sp00ky_core.ports.tables import *
@@ -41,7 +39,6 @@ __all__ += query.__all__
 __all__ += queue_stats.__all__
 __all__ += rollups.__all__
 __all__ += runners.__all__
-__all__ += schedules.__all__
 __all__ += settlement.__all__
 __all__ += store.__all__
 __all__ += tables.__all__

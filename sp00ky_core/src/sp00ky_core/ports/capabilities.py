@@ -14,7 +14,6 @@ from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports.query import JobQuery
-from sp00ky_core.ports.schedules import Schedules
 from sp00ky_core.ports.store import MigrationStep, Store
 
 __all__ = [
@@ -163,7 +162,6 @@ C = TypeVar("C")
 
 FLAGS: Mapping[type[Any], str] = {
     Reschedules: "reschedules",
-    Schedules: "schedules",
     SqlStatements: "sql_statements",
     Statements: "statements",
     SynchronousEnqueue: "synchronous",

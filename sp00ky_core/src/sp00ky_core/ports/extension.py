@@ -5,25 +5,30 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, runtime_checkable
 from uuid import UUID
 
 import attrs
 
+from sp00ky_core.config.model import TopRetentionConfig
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job, NewJob
-from sp00ky_core.ports.operators import OperatorResult
+from sp00ky_core.ports.operators import ActOptions, OperatorResult
 from sp00ky_core.ports.query import JobQuery
-from sp00ky_core.ports.store import CallerConnection, Finding
-from sp00ky_core.ports.tables import ReadOptions, Row, Table, Update, Where
+from sp00ky_core.ports.store import CallerConnection, Finding, StoreCapabilities
+from sp00ky_core.ports.tables import ReadOptions, Row, Spared, Table, Update, Where
 
 if TYPE_CHECKING:
     import click  # applications that only enqueue don't load it
 
-__all__ = ["Extension", "ExtensionContext", "ExtensionJobs", "ExtensionTransaction"]
-__all__ += ["KeyedJob", "Service", "TransactionWork", "Transactions"]
+__all__ = ["QUERY_SECONDS", "ActRecord", "Extension", "ExtensionContext", "ExtensionJobs"]
+__all__ += ["ExtensionTransaction", "FollowsJobs", "KeyedJob", "Service", "SyncsFile"]
+__all__ += ["TransactionWork", "Transactions"]
 
 T = TypeVar("T")
+
+QUERY_SECONDS = 10.0
+"""Seconds that a user's query may take."""
 
 
 @attrs.frozen(kw_only=True)
@@ -34,11 +39,13 @@ class KeyedJob:
         job: The job.
         key: What its id is made of: the same for what is to be one job.
         prefix: Of its key, where a database's keys are any text.
+        checked: It is what ``ExtensionContext.check`` has returned, and isn't checked again.
     """
 
     job: NewJob
     key: UUID
     prefix: str = ""
+    checked: bool = False
 
     def refuse_other(self, stored: Job, location: str) -> Job:
         """Return the job that is stored under this key. Raises ``RowRefused`` where it is another's.
@@ -113,6 +120,9 @@ class Transactions(Protocol):
     async def read_tables(self, work: TransactionWork[T]) -> T:
         """See ``ExtensionContext.read``."""
 
+    async def query_rows(self, query: str, *, limit: int = 10_000) -> list[Mapping[str, Any]]:
+        """See ``ExtensionContext.query``."""
+
     async def insert_within(
         self, connection: CallerConnection, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
     ) -> list[Job]:
@@ -139,6 +149,16 @@ class ExtensionJobs(Protocol):
     async def retry(self, job_ids: Sequence[str]) -> Sequence[OperatorResult]:
         """Make failed jobs pending again, each fate in order."""
 
+    async def delete(self, job_ids: Sequence[str]) -> None:
+        """Delete those of these jobs that have ended."""
+
+
+class ActRecord(Protocol):
+    """What the audit says of an act that is under way."""
+
+    async def reach(self, count: int) -> None:
+        """Write down to how much the act has been done."""
+
 
 class ExtensionContext(Protocol):
     """What an extension is given: its options, its store, and the runner that it works in, if any."""
@@ -148,8 +168,28 @@ class ExtensionContext(Protocol):
         """An instance of ``Extension.options``, as sp00ky.yml has its section."""
 
     @property
+    def state(self) -> dict[str, Any]:
+        """What this process keeps for the extension as long as its outbox, or until it ends."""
+
+    @property
+    def retention(self) -> TopRetentionConfig:
+        """What ``retention`` at the top of sp00ky.yml says."""
+
+    @property
+    def location(self) -> str:
+        """The store's, without a password."""
+
+    @property
+    def capabilities(self) -> StoreCapabilities:
+        """In what the store differs from others."""
+
+    @property
     def backends(self) -> Mapping[str, Any]:
         """The backends by name, each with its configuration, contract and table."""
+
+    @property
+    def served(self) -> Collection[str]:
+        """The names of those whose jobs the runner delivers that this works in; outside of one all."""
 
     @property
     def jobs(self) -> ExtensionJobs:
@@ -167,6 +207,20 @@ class ExtensionContext(Protocol):
 
     async def read(self, work: TransactionWork[T]) -> T:
         """Do work that only reads, in one transaction."""
+
+    async def query(self, query: str, *, limit: int) -> list[Mapping[str, Any]]:
+        """Run a user's query, which only reads; its first ``limit`` rows, each a JSON object.
+
+        In a transaction of its own, which the database keeps from writing where it can, and which ends after
+        ``QUERY_SECONDS``. Values are what JSON has: instants, uuids, decimals and record ids come as text or
+        numbers, as the database writes them as JSON.
+
+        Raises:
+            QueryRefused: It is no single query, or it writes, takes too long, fails, or a row is no object.
+        """
+
+    def check(self, new_job: NewJob) -> NewJob:
+        """Hold a job against its backend's contract; return it as the store knows it. Raises as ``run``."""
 
     async def insert(
         self,
@@ -190,14 +244,28 @@ class ExtensionContext(Protocol):
     ) -> list[Job]:
         """Insert as ``insert`` does, on a caller's blocking connection."""
 
-    async def audit(self, action: str, selection: Mapping[str, Any], *, count: int = 1) -> None:
+    async def audit(
+        self, action: str, selection: Mapping[str, Any], *, count: int = 1, **act: Unpack[ActOptions]
+    ) -> None:
         """Write down what somebody has done by a call of this extension's."""
+
+    def audited(
+        self, action: str, selection: Mapping[str, Any], **act: Unpack[ActOptions]
+    ) -> AbstractAsyncContextManager[ActRecord]:
+        """Write an act down before it begins, and that it has ended.
+
+        Raises:
+            StoreError: It can't be written down; then it isn't done either.
+        """
+
+    async def observe(self, hook: str, **facts: Any) -> None:
+        """Call the observers of a hook that this extension's plugin declares."""
 
     def clock(self) -> float:
         """Return seconds of a monotonic clock."""
 
-    def share(self, key: str) -> bool:
-        """Tell whether this runner is the one of the fleet that looks at something first.
+    def share(self, key: str, backend: str | None = None) -> bool:
+        """Tell whether this runner is the one that looks at something first: of the fleet, or of a backend's.
 
         Runners that don't see the same fleet may both be it, or neither: what is done is guarded by a
         compare-and-set, and what isn't done in time the others do. Outside a runner everything is one's own.
@@ -256,3 +324,34 @@ class Extension(Protocol):
 
     async def retention(self, context: ExtensionContext) -> int:
         """Delete some rows that are older than they are kept; how many. It is called until there are none."""
+
+
+@runtime_checkable
+class SyncsFile(Protocol):
+    """An extension whose rows are to be what sp00ky.yml says: an ability beside ``Extension``."""
+
+    async def planned(self, context: ExtensionContext) -> list[str]:
+        """Say what ``sync`` would do, a line each; its tables may be missing."""
+
+    async def sync(self, context: ExtensionContext, **act: Unpack[ActOptions]) -> list[str]:
+        """Make the rows what the section says, after ``migrate``; say what was done, a line each."""
+
+
+@runtime_checkable
+class FollowsJobs(Protocol):
+    """An extension whose rows name jobs: an ability beside ``Extension``."""
+
+    async def spared(self, context: ExtensionContext) -> Sequence[Spared]:
+        """Read what must be read of jobs before ``retention`` deletes them; say which it leaves alone.
+
+        A runner calls it before each round. Where it raises, none is deleted in that round.
+        """
+
+    async def retried(self, context: ExtensionContext, job_ids: Sequence[str]) -> None:
+        """Note that failed jobs are pending again, by an operator's hand."""
+
+    async def left(self, context: ExtensionContext, job_ids: Sequence[str]) -> Mapping[str, int]:
+        """Count the rows that name these jobs, which are to be redacted, by what the rows are."""
+
+    async def forget(self, context: ExtensionContext, job_ids: Sequence[str]) -> None:
+        """Delete those rows."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self, Unpack
 import attrs
 
 from sp00ky_core.config import SurrealdbConfig
+from sp00ky_core.config.keys import Notice
 from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports.job_table import JobTable
@@ -19,7 +20,7 @@ from sp00ky_core.ports.queue_stats import BackendStats, BreakerResult, ErrorGrou
 from sp00ky_core.ports.rollups import Rollup, RollupQuery
 from sp00ky_core.ports.runners import NO_INFO, OverdueClaim, RunnerBeat, RunnerInfo, RunnerRecord
 from sp00ky_core.ports.settlement import Claim, Settlement, SettleResult
-from sp00ky_core.ports.tables import Table
+from sp00ky_core.ports.tables import Spared, Table
 
 __all__ = ["CallerConnection", "Finding", "MigrationStep", "Store", "StoreFactory"]
 __all__ += ["StoreCapabilities", "StoreOptions"]
@@ -53,6 +54,12 @@ class Finding:
     def stopping(cls, subject: str, problem: str, consequence: str, fix: str) -> Self:
         """Report what keeps jobs from being made or delivered."""
         return cls(stops_jobs=True, subject=subject, problem=problem, consequence=consequence, fix=fix)
+
+    @classmethod
+    def of(cls, notice: Notice) -> Self:
+        """Report what the configuration says in vain."""
+        facts = (notice.problem, notice.consequence, notice.fix)
+        return cls.stopping(notice.key, *facts) if notice.stops_jobs else cls.warning(notice.key, *facts)
 
     @classmethod
     def warning(cls, subject: str, problem: str, consequence: str, fix: str) -> Self:
@@ -115,7 +122,6 @@ class StoreCapabilities:
         durable: What was written outlives the process.
         concurrent_writes: A caller's transaction that has written delays no claim and no settle.
         holds_any_row: A row may break the contract, so another client can have written it so.
-        schedules: It is a ``Schedules`` too. Where not, no job is made by a schedule.
         one_loop: It can only be used in the event loop in which it was opened.
         reschedules: It is a ``Reschedules`` too.
     """
@@ -130,7 +136,6 @@ class StoreCapabilities:
     durable: bool = True
     concurrent_writes: bool = True
     holds_any_row: bool = True
-    schedules: bool = False
     one_loop: bool = True
     reschedules: bool = True
 
@@ -407,11 +412,11 @@ class Store(Protocol):
         deleted is reported in the log, and holds up no other. Fewer than ``limit``: there are no more.
         """
 
-    async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
+    async def prune(self, *, limit: int = 1_000, spared: Collection[Spared] = ()) -> int:
         """Delete at most ``limit`` jobs that ended longer ago than their table keeps them; how many.
 
-        So go successes beyond the latest ``max_successes`` of a table. Jobs that runs of the schedules
-        ``spared`` have made are kept, and don't count. Tables that runners don't deliver are left alone.
+        So go successes beyond the latest ``max_successes`` of a table. Jobs that an
+        extension has ``spared`` are kept, and don't count. Tables that runners don't deliver are left alone.
 
         A row that the database won't have deleted is reported in the log, and holds up no other. Audit
         entries go after ``AUDIT_KEPT``, uncounted.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Literal, TypedDict
 
 import attrs
 
 __all__ = ["Both", "Column", "Default", "Either", "Index", "Is", "Kind", "Operator"]
-__all__ += ["ReadOptions", "Row", "Table", "Update", "Where"]
+__all__ += ["ReadOptions", "Row", "Spared", "Table", "Update", "Where"]
 
 Row = dict[str, Any]
 """The values of a row, by the names of their columns."""
@@ -152,6 +152,9 @@ class Table:
         version: Of an extension's table, raised with each change of its shape. 0: it is one of the core's.
         remembers: Each row keeps the marks of its latest changes where a reply to a commit may be lost: sent
             again, a change is known then. Else the caller of a transaction hears that its reply was lost.
+        signals: What is written to it wakes runners, in other processes too, as new jobs do.
+        row_id: Makes a row's id of the values of its key, where a database names rows by one text. A row that
+            is about a job has that job's own key there.
         kinds: By column.
         longest: Bytes that are read of a column, of those that have a limit.
     """
@@ -163,6 +166,8 @@ class Table:
     former: tuple[str, ...] = ()
     version: int = 0
     remembers: bool = False
+    signals: bool = False
+    row_id: Callable[..., str] | None = None
     kinds: dict[str, Kind] = attrs.field(init=False, eq=False, repr=False)
     longest: dict[str, int] = attrs.field(init=False, eq=False, repr=False)
 
@@ -187,3 +192,20 @@ class Table:
         return {
             column.name: column.default for column in self.columns if isinstance(column.default, str | int)
         }
+
+
+@attrs.frozen
+class Spared:
+    """Names jobs that a retention leaves alone: those whose ids stand in rows of an extension's table.
+
+    Attributes:
+        table: The table.
+        job: Its column with a job's id.
+        column: Says which rows are meant.
+        values: That it has in those.
+    """
+
+    table: Table
+    job: str
+    column: str
+    values: tuple[str, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from functools import partial
 from importlib.metadata import version
 from typing import Self
 
@@ -42,10 +43,8 @@ from sp00ky_core.runner.maintenance.put_off import RoutesWriter
 from sp00ky_core.runner.maintenance.reclaim import Reclaimer
 from sp00ky_core.runner.maintenance.retention import Pruner
 from sp00ky_core.runner.maintenance.rollups import RollupWriter
-from sp00ky_core.runner.maintenance.schedule_runs import ScheduleServices
-from sp00ky_core.runner.maintenance.scheduler import Place
 from sp00ky_core.runner.options import TRYING, RunnerOptions, new_runner_id
-from sp00ky_core.runner.services import ExtensionWork, RunningExtensions
+from sp00ky_core.runner.services import ExtensionWork, RunnerSide, RunningExtensions
 from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
 from sp00ky_core.runner.slots import Answer, Slots
 from sp00ky_core.stores.named_jobs import NamedJobs
@@ -96,7 +95,6 @@ class Runner:
         hooks: Hooks,
         strategies: Mapping[str, Strategy],
         options: RunnerOptions,
-        schedules: Callable[[Observer, Place], ScheduleServices | None] = lambda *_: None,
         extensions: ExtensionWork | None = None,
     ) -> None:
         self._options = options = attrs.evolve(options, runner_id=new_runner_id(options.runner_id))
@@ -118,8 +116,8 @@ class Runner:
             store, options, self._info, drain_requested=self._stop_claiming, observer=self.observer
         )
         self._decider = Decider(hooks, strategies, options, self._beat)
-        self._schedules = schedules(self.observer, self._beat.place)
-        self._extensions = RunningExtensions(extensions or {}, options, self._place, self.observer)
+        side = partial(RunnerSide, self._place, options.clock, self._documents.keys())
+        self._extensions = RunningExtensions(extensions or {}, options, side, self.observer)
         self._build(queues(backends), NamedJobs(store, backends))
 
     def _build(self, tables: Mapping[str, Backend], jobs: NamedJobs) -> None:
@@ -135,7 +133,6 @@ class Runner:
         self._claimer = Claimer(
             *shared, slots=self._slots, holdings=holdings, settler=self._settler, beat=self._beat, wake=wake
         )
-        close_runs = self._schedules.upkeep.close_runs if self._schedules else None
         self._reclaimer = Reclaimer(
             *shared,
             jobs=jobs,
@@ -144,7 +141,7 @@ class Runner:
             gates=self._gates,
             holdings=holdings,
             written=self._count_durable,
-            pruner=Pruner(self._store, self._options, close_runs),
+            pruner=Pruner(self._store, self._options, self._extensions.spared),
         )
         self._rollups = RollupWriter(self._store, self._options, self.observer)
         self._settings = SettingsReader(self._store, tables, self._claimer.adjust, self.observer)
@@ -260,26 +257,21 @@ class Runner:
         self._tasks.start("routes", self._put_off.run)
         self._tasks.start("reclaim", self._reclaimer.run)
         self._tasks.start("signal", self._listen)
-        if self._schedules is not None:
-            self._tasks.start("scheduler", self._schedules.scheduler.run)
-            self._tasks.start("runs", self._schedules.upkeep.run)
         for name, part in self._extensions.started():
             self._tasks.start(name, part, ends=True)
         self._tasks.start("rollups", self._rollups.run)
         self._tasks.start("settings", self._settings.run)
         self._tasks.start("claim", self._claimer.run, ends=True)
 
-    def _place(self) -> tuple[int, int]:
-        """Return this runner's place among those that serve the same, and how many these are."""
-        return self._beat.place(next(iter(self._documents)))
+    def _place(self, backend: str | None) -> tuple[int, int]:
+        """Return this runner's place among those that serve a backend, and how many these are."""
+        return self._beat.place(backend or next(iter(self._documents)))
 
     async def _listen(self) -> None:
         async for _ in self._store.work_signal():
             self._extensions.wake()
             for gate in self._gates:
                 gate.signal()
-            if self._schedules is not None:
-                self._schedules.scheduler.signal()
             self._wake.all_may_have_work()
 
     def _start_or_give_back(self, held: Held, slots: Slots) -> Undelivered | Awaitable[Outcome] | None:
@@ -437,7 +429,7 @@ class Runner:
             await self._abandon()  # what the drain before hadn't come to
             self._tasks.start("settle", self._settler.run)
             self._tasks.start("breakers", self._breakers.run)
-        await self._tasks.stop("scheduler", "runs", "settings", "routes", *self._extensions.parts)
+        await self._tasks.stop("settings", "routes", *self._extensions.parts)
         await self._extensions.close()
         await within(self._options.grace, self._let_end())
         await self._tasks.stop("claim", "signal")

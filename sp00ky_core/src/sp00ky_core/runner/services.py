@@ -6,14 +6,14 @@ import asyncio
 import logging
 import zlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 
 import attrs
 
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job.job import TERMINAL
-from sp00ky_core.ports import Extension, ExtensionContext, Service, Settlement
+from sp00ky_core.ports import Extension, ExtensionContext, FollowsJobs, Service, Settlement, Spared
 from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.subscription import LEFT_AFTER, end, within
@@ -38,8 +38,8 @@ CLOSE = 5.0
 """Seconds that a service gets to end what it has begun."""
 
 
-Place = Callable[[], tuple[int, int]]
-"""Returns a runner's place among those that share its work, and how many these are."""
+Place = Callable[[str | None], tuple[int, int]]
+"""Returns a runner's place among those that share a backend's work, or all, and how many these are."""
 
 
 @attrs.define(eq=False)
@@ -47,20 +47,22 @@ class RunnerSide:
     """What a service hears of the runner that it works in.
 
     Attributes:
-        place: This runner's place among those that share all backends, and how many these are.
+        place: This runner's place among others.
         clock: Seconds, monotonic.
+        served: The backends whose jobs the runner delivers.
         ended: Ids of jobs that the runner has settled as success or failed.
         woken: Set where the service is to look again.
     """
 
     place: Place
     clock: Callable[[], float]
+    served: Collection[str]
     ended: deque[str] = attrs.field(factory=lambda: deque(maxlen=MOST_ENDED))
     woken: asyncio.Event = attrs.field(factory=asyncio.Event)
 
-    def share(self, key: str) -> bool:
+    def share(self, key: str, backend: str | None) -> bool:
         """See ``ExtensionContext.share``."""
-        place, count = self.place()
+        place, count = self.place(backend)
         return zlib.crc32(key.encode()) % count == place
 
     def take_ended(self) -> list[str]:
@@ -95,6 +97,7 @@ class RunningExtension:
         observer: Counts its errors.
         prune_interval: Seconds between two rounds of deleting.
         service: Its service, once started; None: it has none.
+        said: Why its last look failed: the same isn't said twice.
     """
 
     name: str
@@ -105,6 +108,7 @@ class RunningExtension:
     observer: Observer
     prune_interval: float
     service: Service | None = None
+    said: str = ""
 
     def start(self) -> None:
         """Start the service; one that can't be started is named."""
@@ -153,12 +157,16 @@ class RunningExtension:
             if not (await asyncio.wait([looking], timeout=SAID_AFTER))[0]:
                 text = "%s: look() hasn't returned for %.0f s; jobs are delivered all the same"
                 logger.warning(text, self, SAID_AFTER)
-            return float(await looking)
+            wait, self.said = float(await looking), ""
         except Sp00kyError as error:
             self.observer.count(error)
-            logger.warning("%s looks again in %.0f s: %s", self, AFTER_FAILURE, error)
+            if self.said != str(error):
+                logger.warning("%s looks again in %.0f s: %s", self, AFTER_FAILURE, error)
+            self.said = str(error)
         except Exception:  # a stranger's code must not stop deliveries
             logger.exception("%s: look() failed", self)
+        else:
+            return wait
         finally:  # before the service is closed
             await end([] if looking.done() else [looking], patience=LEFT_AFTER)
         return AFTER_FAILURE
@@ -174,11 +182,17 @@ class RunningExtensions:
         parts: The names of what was started of them.
     """
 
-    def __init__(self, work: ExtensionWork, options: RunnerOptions, place: Place, observer: Observer) -> None:
+    def __init__(
+        self,
+        work: ExtensionWork,
+        options: RunnerOptions,
+        make_side: Callable[[], RunnerSide],
+        observer: Observer,
+    ) -> None:
         self._all: list[RunningExtension] = []
         self.parts: list[str] = []
         for (name, distribution), (extension, context_of) in work.items():
-            side = RunnerSide(place, options.clock)
+            side = make_side()
             given = (context_of(side), side, observer, options.prune_interval)
             self._all.append(RunningExtension(name, distribution, extension, *given))
 
@@ -190,6 +204,19 @@ class RunningExtensions:
             for part, run in parts.items():
                 self.parts.append(f"{part} of {extension.name}")
                 yield self.parts[-1], run
+
+    async def spared(self) -> list[Spared]:
+        """Let each read what it needs of jobs before they are deleted; return which are left alone."""
+        spared = list[Spared]()
+        for one in self._all:
+            if isinstance(one.extension, FollowsJobs):
+                try:
+                    spared += await one.extension.spared(one.context)
+                except Sp00kyError:
+                    raise
+                except Exception as error:
+                    raise Sp00kyError(f"{one}: spared() failed, no job is deleted: {error!r}") from error
+        return spared
 
     def wake(self) -> None:
         """Have every service look again."""

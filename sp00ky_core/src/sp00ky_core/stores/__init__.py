@@ -21,7 +21,8 @@ Names here are stable: they follow semantic versioning, as those of ``sp00ky_cor
   ``django_of`` reach what is in SQLAlchemy's and Django's, ``refuse_unfit``, ``refuse_asynchronous``,
   ``refuse_synchronous`` and ``unknown_kind`` say what is wrong with one; ``finished`` runs a coroutine that
   never waits.
-- Ids: ``new_key``, ``new_keys``, ``new_uuids``, ``key_at``, ``job_id``, ``table_of``.
+- Ids: ``new_key``, ``new_keys``, ``new_uuids``, ``key_at``, ``job_id``, ``table_of``; ``chunks``, as many
+  of them as a statement may have.
 - JSON: ``encode``, ``decode``.
 """
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
-__all__ = ["new_key", "new_keys", "new_uuids", "key_at", "job_id", "table_of"]
+__all__ = ["new_key", "new_keys", "new_uuids", "key_at", "job_id", "table_of", "chunks"]
 
 _TICKS_PER_MS = 4_096  # RFC 9562, section 6.2, method 3: the 12 bits after the milliseconds
 _ALL_TICKS = (1 << 60) - 1

@@ -36,7 +36,7 @@ from sp00ky_core.stores.transactional import (
     Work,
 )
 from sp00ky_core.stores.transactional.connection.lanes import Executor
-from sp00ky_core.stores.transactional.schema import all_tables, job_table
+from sp00ky_core.stores.transactional.schema import job_table
 
 __all__ = ["MemorySession", "MemoryStore", "MemoryTransaction", "SqliteDialect"]
 
@@ -274,7 +274,6 @@ class MemoryStore(TransactionalStore):
         transactions=True,
         synchronous=True,
         durable=False,
-        schedules=True,
     )
     executor: ClassVar[type[Executor]] = AtOnce
 
@@ -288,7 +287,7 @@ class MemoryStore(TransactionalStore):
         weakref.finalize(self, self.connection.close)
         self._transactions: set[MemoryTransaction] = set()
         session = MemorySession(self)
-        for table in all_tables(options.tables):
+        for table in self.declared:
             for part in (None, *table.indexes):
                 self.connection.execute(session.definition(table, part))
         self._executor.open()

@@ -40,7 +40,7 @@ QUIET = "SELECT set_config('sp00ky.notify', 'off', true)"
 """Says to the triggers that the inserts of this transaction are to wake no runner."""
 
 PORTION = 500
-"""Jobs of a schedule in one statement, which is shorter than any message may be with the longest payloads."""
+"""Jobs of an extension in one statement: shorter than any message may be, with the longest payloads."""
 
 MICROSECOND = timedelta(microseconds=1)
 

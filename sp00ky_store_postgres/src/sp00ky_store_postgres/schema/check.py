@@ -209,7 +209,7 @@ class TableCheck:
             if await _refuses(self.connection, check):
                 problem = f"the CHECK {row['name']} requires it"
                 refuses[problem] = f"{alter} DROP CONSTRAINT {row['name']}"
-        consequence = "jobs without it are refused, and those that schedules make have none"
+        consequence = "jobs without it are refused, and those that extensions make have none"
         for problem, fix in refuses.items():
             yield Finding.warning(f"{self.table.table}.assigned_to", problem, consequence, fix)
 

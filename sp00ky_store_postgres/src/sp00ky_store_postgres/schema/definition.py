@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from sp00ky_core.gate.breaker import LONGEST_PAUSE
 from sp00ky_core.ports import LONGEST_PROBE, JobTable
-from sp00ky_core.stores.transactional import Kind
+from sp00ky_core.stores.transactional import Kind, Table
 from sp00ky_core.stores.transactional.schema import job_table
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
@@ -51,7 +51,9 @@ KEY_COLUMNS = {
     "sp00ky_schedule_run": {"schedule": "text", "fired_at": "timestamp with time zone", "key": "text"},
     "sp00ky_rollup": {"minute": "timestamp with time zone", "outcome": "text", "buckets": "bigint[]"},
 }
-"""The store's own tables, and the columns without which a table of that name is another application's."""
+"""The tables that migrations make, those of the extension ``schedules`` among them.
+
+Beside each stand the columns without which a table of that name is another application's."""
 
 
 def object_name(table: str, suffix: str) -> str:
@@ -67,7 +69,7 @@ def object_name(table: str, suffix: str) -> str:
 SHARED = tuple(name for name in KEY_COLUMNS if name != "sp00ky_migration")
 """The columns that calls read and write."""
 
-HEARD = ("sp00ky_schedule", "sp00ky_breaker", "sp00ky_control")
+HEARD = ("sp00ky_breaker", "sp00ky_control")
 """Tables that tell claims when they are written to, as job tables do."""
 
 
@@ -85,14 +87,20 @@ class Tables:
     """
 
     def __init__(
-        self, by_name: Mapping[str, JobTable], by_backend: Mapping[str, JobTable], schema: str, location: str
+        self,
+        by_name: Mapping[str, JobTable],
+        by_backend: Mapping[str, JobTable],
+        schema: str,
+        location: str,
+        extensions: Iterable[Table] = (),
     ) -> None:
         self.by_name = by_name
         self.by_backend = by_backend
         self.all: tuple[JobTable, ...] = tuple(by_name.values())
         self.schema = schema
         self.location = location
-        self.heard: frozenset[str] = frozenset(f"{schema}.{name}" for name in (*by_name, *HEARD))
+        signalling = (table.name for table in extensions if table.signals)
+        self.heard: frozenset[str] = frozenset(f"{schema}.{name}" for name in (*by_name, *HEARD, *signalling))
         self.own: dict[str, str] = {own.removeprefix("sp00ky_"): quoted(schema, own) for own in KEY_COLUMNS}
         self._filled: dict[tuple[str, str | None], str] = {}
         longest_pause = max((table.longest_pause for table in self.all), default=LONGEST_PAUSE)

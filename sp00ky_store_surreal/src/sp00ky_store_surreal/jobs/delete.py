@@ -15,7 +15,7 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable
+from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable, Spared
 from sp00ky_core.stores.refused_writes import Quarantine, bisect
 from sp00ky_store_surreal.connection.statements import Connection, Lane, Way
 from sp00ky_store_surreal.dialect import lease_names
@@ -24,7 +24,7 @@ from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.observe.find import ended_ids, ids_of
 from sp00ky_store_surreal.schema.table_layouts import TableLayouts
 from sp00ky_store_surreal.surql.durations import duration_text
-from sp00ky_store_surreal.surql.loader import surql
+from sp00ky_store_surreal.surql.loader import quoted, surql
 
 DELETED_AT_ONCE = 1_000
 """Rows: more of them would take a busy server seconds, in which it answers nothing else on the connection."""
@@ -89,17 +89,17 @@ class Deletes:
             count += await self._delete_in_portions(table, ids)
         return count
 
-    async def by_age(self, tables: Iterable[JobTable], limit: int, spared: Collection[str]) -> int:
+    async def by_age(self, tables: Iterable[JobTable], limit: int, spared: Collection[Spared]) -> int:
         """See ``Store.prune``. Without a retention jobs are the user's, and kept."""
         connection, count = self.writes.connection, 0
-        unspared = surql("retention_unspared") if spared else "true"
+        unspared, values = _unspared(spared)
         for table in await self.layouts.there(tables):
             names = lease_names(table)
             with self.layouts.passing_over():
                 for name, bindings in _selections(table):
                     if count < limit:
                         selection = surql(name, unspared=unspared, **names)
-                        bindings |= {"limit": limit - count, "spared": list(spared)}
+                        bindings |= {"limit": limit - count, **values}
                         seen, ids = await connection.read(f"RETURN time::now(); {selection}", **bindings)
                         count += await self._delete_in_portions(table, ids, seen)
                 await connection.write(surql("retention_ordering_holders", **names))
@@ -129,6 +129,19 @@ class Deletes:
         if not deleted and any(part["left"] for part in parts):
             raise unwritable(self.writes.connection.target.location, table.table)
         return deleted
+
+
+def _unspared(spared: Collection[Spared]) -> tuple[str, Mapping[str, Sequence[str]]]:
+    """Write the condition that no row of an extension's spares a job, and what it binds."""
+    texts = ["true"]
+    for number, rows in enumerate(spared):
+        names = {"column": quoted(rows.column), "values": f"$spared{number}"}
+        if rows.table.row_id is not None:
+            texts.append(surql("retention_unspared", rows=rows.table.name, **names))
+        else:
+            table = {"job": quoted(rows.job), "table": quoted(rows.table.name)}
+            texts.append(surql("retention_unspared_by_id", **table, **names))
+    return " AND ".join(texts), {f"spared{number}": rows.values for number, rows in enumerate(spared)}
 
 
 def _selections(table: JobTable) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 
-from sp00ky_core.ports import JobTable
+from sp00ky_core.ports import JobTable, Table
 from sp00ky_core.stores.subscription import Broadcast
 from sp00ky_core.stores.transactional.watch import Notifications
 from sp00ky_store_surreal.connection.cbor import record_of
@@ -75,7 +75,7 @@ class Changed:
 class Signals(Notifications):
     """Wakes for what this store wrote at once; for what others wrote too, where the database has LIVE."""
 
-    def __init__(self, target: Target, tables: Sequence[JobTable]) -> None:
+    def __init__(self, target: Target, tables: Sequence[JobTable], extensions: Sequence[Table] = ()) -> None:
         self._live = not target.embedded
         self._work = Broadcast()
         self._changed = Broadcast()
@@ -83,7 +83,11 @@ class Signals(Notifications):
         self._following: set[Changed] = set()
         due, changes = _live("watch_live_pending", tables), _live("watch_live_changes", tables)
         due["sp00ky_control"] = surql("watch_live_pauses")
-        due["sp00ky_schedule"] = surql("watch_live_schedules")
+        due |= {
+            table.name: surql("watch_live_extension", table=quoted(table.name))
+            for table in extensions
+            if table.signals
+        }
         self._live_due = Live(target, due, self._work, heard=lambda _: self.wake())
         self._live_changes = Live(
             target, changes, self._changed, heard=self._hear, lost=lambda: self._pass_on(None)

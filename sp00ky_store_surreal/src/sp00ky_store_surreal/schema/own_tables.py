@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from sp00ky_core.stores.transactional import Column, Default, Index, Is, Kind, Table
-from sp00ky_core.stores.transactional.schema import AUDITS, ROLLUPS, SCHEDULE_RUNS, all_tables
+from sp00ky_core.stores.transactional.schema import all_tables
 
 BOOLEANS = frozenset({"paused", "removed", "draining"})
 """Columns that are 0 or 1 in other databases."""
@@ -21,9 +21,13 @@ OWN_TABLES = {name: frozenset(table.kinds) - {"id"} for name, table in _TABLES.i
 """By table, the fields that statements rely on."""
 
 _INDEXES = {
-    AUDITS: {"sp00ky_at": "at"},
-    SCHEDULE_RUNS: {"sp00ky_status": "status, schedule, fired_at", "sp00ky_fired": "schedule, fired_at"},
-    ROLLUPS: {"sp00ky_minute": "minute"},
+    "sp00ky_audit": {"sp00ky_at": "at"},
+    "sp00ky_rollup": {"sp00ky_minute": "minute"},
+    # an extension's table, which the store has made up to 0.3
+    "sp00ky_schedule_run": {
+        "sp00ky_status": "status, schedule, fired_at",
+        "sp00ky_fired": "schedule, fired_at",
+    },
 }
 
 _TYPES = {
@@ -58,7 +62,7 @@ def own_steps(table: Table, beside_writers: str, *, is_schemaless: bool = False)
             f"DEFINE FIELD IF NOT EXISTS changes ON TABLE {name} TYPE array<string> DEFAULT [];",
             "The latest changes, by which whoever lost the reply to one knows it again.",
         )
-    for index, fields in _INDEXES.get(table, _declared(table)).items():
+    for index, fields in _INDEXES.get(name, _declared(table)).items():
         yield (
             f"DEFINE INDEX IF NOT EXISTS {index} ON TABLE {name} FIELDS {fields}{beside_writers};",
             "Finds rows without reading the whole table.",

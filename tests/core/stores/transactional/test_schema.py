@@ -9,8 +9,6 @@ from sp00ky_core.stores.transactional.schema import (
     MIGRATIONS,
     ROLLUPS,
     RUNNERS,
-    SCHEDULE_RUNS,
-    SCHEDULES,
     Kind,
     Table,
     job_table,
@@ -23,8 +21,6 @@ TABLES = [
     CONTROLS,
     AUDITS,
     MIGRATIONS,
-    SCHEDULES,
-    SCHEDULE_RUNS,
     ROLLUPS,
 ]
 

@@ -162,7 +162,7 @@ JOB_ACTS = {
         verb="Erase",
         done="erased",
         text="What hasn't ended is killed. Once no request of theirs can be under way, all are deleted, with "
-        "the runs of schedules that made them.",
+        "what extensions have of them.",
         is_dangerous=True,
         has_proof=True,
     ),

@@ -1,1 +1,1 @@
-"""Operate on jobs, backends, runners and schedules: the operator's part of ``Outbox``."""
+"""Operate on jobs, backends and runners: the operator's part of ``Outbox``."""

@@ -10,7 +10,7 @@ from typing import Any, Required, Unpack, overload
 
 import attrs
 
-from sp00ky_core.errors import OptionInvalid, Sp00kyError
+from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job.options import check_option, expect
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.outbox.operators.audit import act_of, recorded, recorded_steps
@@ -313,7 +313,7 @@ class JobOperators(Queries):
                 delays = operation.delays(len(job_ids), so_far, elapsed=now - begun)
                 unknown = operation.resend_unknown
                 results = await retry(self.store, job_ids, resend_unknown=unknown, delays=delays)
-                await self._reopen_runs(results)
+                await self._tell_retried(results)
                 return results
             if operation.change is not None:
                 return await reschedule(self.store, job_ids, operation.change)
@@ -327,12 +327,7 @@ class JobOperators(Queries):
         await report_settled(self.jobs, self._hooks, results)
         return results
 
-    async def _reopen_runs(self, results: Sequence[OperatorResult]) -> None:
-        from sp00ky_core.runner.maintenance.schedule_runs import reopen_runs  # noqa: PLC0415  # `jobs list` starts without
-
+    async def _tell_retried(self, results: Sequence[OperatorResult]) -> None:
         retried = [result.job_id for result in results if result.fate in DONE]
-        try:
-            if retried and self.store.capabilities.schedules:
-                await reopen_runs(self.store, retried)
-        except Sp00kyError as error:  # the jobs are pending all the same
-            logger.warning("schedules' runs don't say that their jobs are pending again: %s", error)
+        if retried and self.plugins.extensions:
+            await self.extensions.retried(retried)

@@ -26,9 +26,6 @@ from sp00ky_core.ports import (
     JobFilter,
     JobQuery,
     OperatorFate,
-    RunQuery,
-    Schedules,
-    has,
 )
 from sp00ky_core.stores.refused_writes import write_around
 from sp00ky_core.stores.transitions import clear
@@ -52,8 +49,8 @@ class RedactionResult(BulkResult):
     Attributes:
         killed: Jobs that were ended first.
         left: What still says whom the jobs were for, counted by what it is: ``dedup_key``, ``ordering_key``,
-            ``assigned_to``, ``copies``, ``schedule_runs``; and ``jobs`` that meet the conditions, of an
-            erasure.
+            ``assigned_to``, ``copies``, and what extensions have; and ``jobs`` that meet the conditions, of
+            an erasure.
         copies: Ids of copies that are as they were, at most 100.
         selection_sha256: Of the conditions, or the ids, as JSON in its shortest form with sorted keys.
         audit: The id of the entry that says so, too.
@@ -117,7 +114,7 @@ class JobRedaction(JobCopies):
                 many, the newest. ``fields`` (JSON pointers): of payload and result only what these lead to,
                 of jobs that have one of them. ``kill``: end those that are pending first; else they are
                 refused, as those that are processing are. ``keys``: also ``dedup_key``, ``ordering_key`` and
-                ``assigned_to``, the jobs' copies, and the runs of schedules that made them; else the result
+                ``assigned_to``, the jobs' copies, and what extensions have of them; else the result
                 names what there is. ``reason`` and ``actor``: for the audit.
 
         Raises:
@@ -148,7 +145,7 @@ class JobRedaction(JobCopies):
     async def erase(self, *job_ids: str, **options: Unpack[EraseOptions]) -> RedactionResult:
         """Kill the jobs that haven't ended, wait until no attempt of theirs is under way, delete all of them.
 
-        The runs of schedules that made them go with them; ``copies`` and ``left`` of the result name what is
+        What extensions have of them goes with them; ``copies`` and ``left`` of the result name what is
         left. Arguments as of ``redact``.
         """
         return await last_of(self.erase_steps(*job_ids, **options))
@@ -264,7 +261,7 @@ class JobRedaction(JobCopies):
         """Name the copies; count what meets the conditions after all: it came meanwhile, or was refused."""
         for start in range(0, len(copies), PAGE):
             ids = tuple(copies[start : start + PAGE])
-            result = _named(result, await self.jobs.find(JobQuery(ids=ids, limit=len(ids))), 0)
+            result = _named(result, await self.jobs.find(JobQuery(ids=ids, limit=len(ids))), {})
         if selection.conditions is None or selection.limit is not None:
             return result
         count = await self.jobs.count(selection.conditions)
@@ -340,18 +337,18 @@ class _Redacting:
         return job.redacted_at is not None and self._without(job) == job
 
     async def _follow(self, job_ids: Sequence[str], result: RedactionResult) -> RedactionResult:
-        """Redact the copies of jobs, and forget the runs that made them; or name what there is."""
+        """Redact the copies of jobs, and have extensions forget them; or name what there is."""
         copies = await self.outbox.jobs.whole(await _copies(self.outbox, job_ids))
         copies = [job for job in copies if job.id not in job_ids and not self._is_done(job)]
         if self.keys:
-            await _forget_runs(self.outbox, job_ids)
+            await _forget(self.outbox, job_ids)
             if copies:
                 result = attrs.evolve(result, matched=result.matched + len(copies))
                 result = await self.redact([job.id for job in copies], result)
             return result
-        store = has(self.outbox.store, Schedules)
-        runs = await store.runs(RunQuery(job_ids=tuple(job_ids), limit=None)) if store and job_ids else ()
-        return _named(result, copies, len(runs))
+        has_more = job_ids and self.outbox.plugins.extensions
+        others = await self.outbox.extensions.left(job_ids) if has_more else {}
+        return _named(result, copies, others)
 
 
 @attrs.define
@@ -386,7 +383,7 @@ class _Erasing:
         self.copies |= dict.fromkeys(await _copies(self.outbox, job_ids))
         results = await clear(self.outbox.store, job_ids) if job_ids else []
         gone = [cleared.job_id for cleared in results if cleared.fate is OperatorFate.CLEARED]
-        await _forget_runs(self.outbox, gone)
+        await _forget(self.outbox, gone)
         kept = [cleared.problem for cleared in results if cleared.fate is OperatorFate.ILLEGAL]
         result = with_refused(result, "illegal", kept)
         return attrs.evolve(result, done=result.done + len(gone))
@@ -417,9 +414,9 @@ def _why_not(job: Job) -> str:
     return f"job {job.id} is processing: wait until it has ended, or kill it"
 
 
-def _named(result: RedactionResult, copies: Sequence[Job], runs: int) -> RedactionResult:
-    """Name copies, and count them and runs."""
-    left = Counter(result.left) + Counter({"copies": len(copies), "schedule_runs": runs})
+def _named(result: RedactionResult, copies: Sequence[Job], others: Mapping[str, int]) -> RedactionResult:
+    """Name copies, and count them and what extensions have."""
+    left = Counter(result.left) + Counter({"copies": len(copies), **others})
     named = (*result.copies, *(job.id for job in copies))[:MOST_NAMED]
     return attrs.evolve(result, left=dict(left), copies=named)
 
@@ -428,6 +425,6 @@ async def _copies(outbox: JobRedaction, job_ids: Collection[str]) -> list[str]:
     return await outbox.store.copies_of(job_ids) if job_ids else []
 
 
-async def _forget_runs(outbox: JobRedaction, job_ids: Collection[str]) -> None:
-    if schedules := has(outbox.store, Schedules):
-        await schedules.forget_runs(job_ids)
+async def _forget(outbox: JobRedaction, job_ids: Sequence[str]) -> None:
+    if job_ids and outbox.plugins.extensions:
+        await outbox.extensions.forget(job_ids)

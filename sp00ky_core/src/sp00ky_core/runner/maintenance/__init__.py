@@ -1,1 +1,1 @@
-"""Look after the table: reclaim, delete what is old, fire schedules, write rollups."""
+"""Look after the table: reclaim, delete what is old, write rollups."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 import attrs
 
-from sp00ky_core.ports import Store
+from sp00ky_core.ports import Spared, Store
 from sp00ky_core.runner.options import RunnerOptions
 
 PRUNE_BATCH = 1_000
@@ -20,8 +20,8 @@ class Pruner:
 
     _store: Store
     _options: RunnerOptions
-    _before_prune: Callable[[], Awaitable[Collection[str]]] | None
-    """Reads what must be read of jobs before they go; returns the schedules whose jobs are spared."""
+    _before_prune: Callable[[], Awaitable[Collection[Spared]]]
+    """Lets extensions read what must be read of jobs before they go; returns which are spared."""
 
     def __attrs_post_init__(self) -> None:
         self._next_prune = self._options.clock() + self._options.prune_interval * self._options.random()
@@ -32,7 +32,7 @@ class Pruner:
         if now < self._next_prune:
             return
         self._next_prune = now + self._options.prune_interval
-        spared = await self._before_prune() if self._before_prune else ()
+        spared = await self._before_prune()
         for _ in range(PRUNE_ROUNDS):
             if await self._store.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
                 return

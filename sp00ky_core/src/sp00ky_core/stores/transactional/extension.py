@@ -95,7 +95,7 @@ async def own_errors(running: Awaitable[T]) -> T:
 def keyed(jobs: Sequence[NewJob | KeyedJob], check: Check) -> list[KeyedJob]:
     """Return jobs as they are to be inserted, each with a key."""
     whole = (job if isinstance(job, KeyedJob) else KeyedJob(job=job, key=UUID(new_key())) for job in jobs)
-    return [attrs.evolve(job, job=check(job.job)) for job in whole]
+    return [job if job.checked else attrs.evolve(job, job=check(job.job)) for job in whole]
 
 
 async def missing_rows(session: Session, table: Table, rows: Sequence[Row]) -> list[Row]:

@@ -22,7 +22,6 @@ from sp00ky_core.ports import (
     JobTable,
     Kind,
     MigrationStep,
-    RunStatus,
     Table,
 )
 from sp00ky_core.stores.transactional.connection.session import Session
@@ -36,8 +35,6 @@ __all__ = [
     "NOT_ENDED",
     "ROLLUPS",
     "RUNNERS",
-    "SCHEDULES",
-    "SCHEDULE_RUNS",
     "TERMINAL_STATUSES",
     "VERSION",
     "Column",
@@ -211,46 +208,6 @@ MIGRATIONS = Table(
     ("table_name",),
 )
 
-SCHEDULES = Table(
-    "sp00ky_schedule",
-    (
-        Column("name", Kind.TEXT, length=255),
-        Column("definition", Kind.JSON),  # as sp00ky.yml has it
-        Column("hash", Kind.TEXT, length=64),
-        Column("seen", Kind.JSON),  # hashes of all definitions that it has had
-        Column("origin", Kind.TEXT, "file", length=10),  # file or python
-        Column("revision", Kind.INTEGER, 0),  # raised by each change, which is guarded by it
-        Column("paused", Kind.INTEGER, 0),
-        Column("removed", Kind.INTEGER, 0),
-        Column("next_fire_at", Kind.INSTANT),
-        Column("last_fired_at", Kind.INSTANT),
-        Column("last_error", Kind.TEXT),
-        Column("failures", Kind.JSON),  # by key, in a row
-        Column("job_table", Kind.TEXT, length=255),
-    ),
-    ("name",),
-    remembers=True,
-)
-
-SCHEDULE_RUNS = Table(
-    "sp00ky_schedule_run",
-    (
-        Column("schedule", Kind.TEXT, required=True, length=255),
-        Column("fired_at", Kind.INSTANT, required=True),
-        Column("key", Kind.TEXT, "", required=True, length=255),
-        Column("trigger", Kind.TEXT, "cron", required=True, length=10),
-        Column("job_id", Kind.TEXT, length=310),
-        Column("status", Kind.TEXT, "running", required=True, length=10),
-        Column("error", Kind.JSON),
-        Column("finished_at", Kind.INSTANT),
-    ),
-    ("schedule", "fired_at", "key"),
-    (
-        Index("running", ("schedule", "fired_at"), (Is("status", "=", RunStatus.RUNNING),)),
-        Index("fired", ("fired_at", "schedule", "key")),
-    ),
-)
-
 ROLLUPS = Table(
     "sp00ky_rollup",
     (
@@ -329,7 +286,7 @@ NOT_USED = "each claim maintains an index that nothing uses"
 
 def all_tables(tables: Sequence[JobTable], extensions: Sequence[Table] = ()) -> list[Table]:
     """Return the tables of jobs, ours beside them, and those of extensions."""
-    fleet = (RUNNERS, BREAKERS, CONTROLS, AUDITS, SCHEDULES, SCHEDULE_RUNS, ROLLUPS, MIGRATIONS)
+    fleet = (RUNNERS, BREAKERS, CONTROLS, AUDITS, ROLLUPS, MIGRATIONS)
     return [*(job_table(table.table) for table in tables), *fleet, *extensions]
 
 

@@ -17,7 +17,6 @@ from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.ports import (
     ALL_JOBS,
-    MAX_ROWS,
     NO_INFO,
     Act,
     ActOptions,
@@ -41,16 +40,11 @@ from sp00ky_core.ports import (
     RunnerBeat,
     RunnerInfo,
     RunnerRecord,
-    RunQuery,
-    RunStatus,
-    ScheduleChange,
-    ScheduleRun,
-    ScheduleSnapshot,
     SettingsRecord,
     SettleFate,
     Settlement,
     SettleResult,
-    Spawn,
+    Spared,
     StoreCapabilities,
     StoreOptions,
     Table,
@@ -68,7 +62,6 @@ from sp00ky_core.stores.transactional.jobs.due import Rounds, next_due
 from sp00ky_core.stores.transactional.jobs.enqueue import (
     add,
     copies_of,
-    forget_runs,
     insert_keyed,
     insert_whole,
     redact,
@@ -82,14 +75,7 @@ from sp00ky_core.stores.transactional.jobs.settle import (
     reschedule,
     settle,
 )
-from sp00ky_core.stores.transactional.schedules import (
-    KEY_PREFIX,
-    Changing,
-    find_runs,
-    prune_runs,
-    query_rows,
-    snapshot,
-)
+from sp00ky_core.stores.transactional.user_query import query_rows
 from sp00ky_core.stores.transactional.watch import Notifications, Watch
 
 __all__ = ["TransactionalStore"]
@@ -180,9 +166,7 @@ class TransactionalStore(Primitives, DecidingStore):
         executor: What does its work in transactions.
     """
 
-    capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(
-        transactions=True, shared=True, schedules=True
-    )
+    capabilities: ClassVar[StoreCapabilities] = StoreCapabilities(transactions=True, shared=True)
 
     executor: ClassVar[type[Executor]] = Executor
 
@@ -361,9 +345,9 @@ class TransactionalStore(Primitives, DecidingStore):
         work = partial(overdue_claims, tables=self.options.tables, runners=runners, limit=limit)
         return await self._executor.read(work)
 
-    async def prune(self, *, limit: int = 1_000, spared: Collection[str] = ()) -> int:
+    async def prune(self, *, limit: int = 1_000, spared: Collection[Spared] = ()) -> int:
         """See ``Store.prune``; without a retention of their own, jobs are kept."""
-        return await self._deleted(lambda deleting: deleting.by_age(self._delivered, limit, tuple(spared)))
+        return await self._deleted(lambda deleting: deleting.by_age(self._delivered, limit, spared))
 
     async def clear_matching(self, conditions: JobFilter, *, limit: int = 10_000) -> int:
         """See ``Store.clear_matching``."""
@@ -398,10 +382,6 @@ class TransactionalStore(Primitives, DecidingStore):
         """See ``Store.copies_of``."""
         work = partial(copies_of, tables=self.options.tables, job_ids=job_ids)
         return await self._executor.read(work)
-
-    async def forget_runs(self, job_ids: Collection[str]) -> int:
-        """See ``Schedules.forget_runs``."""
-        return await self._executor.write(partial(forget_runs, job_ids=job_ids))
 
     async def delete(self, job_ids: Sequence[str]) -> Mapping[str, str | None]:
         """See ``Store.delete``."""
@@ -607,38 +587,8 @@ class TransactionalStore(Primitives, DecidingStore):
         """Insert jobs under their keys, all or none; in order, those that are there already as they are."""
         return await insert_keyed(session, self._backends, jobs, self.location)
 
-    # Schedules.
-
-    async def schedules(self) -> ScheduleSnapshot:
-        """See ``Schedules.schedules``."""
-        return await self._executor.read(snapshot)
-
-    async def runs(self, query: RunQuery) -> list[ScheduleRun]:
-        """See ``Schedules.runs``."""
-        return await self._executor.read(partial(find_runs, query=query))
-
-    async def prune_runs(
-        self, schedule: str, *, statuses: Collection[RunStatus], until: datetime, limit: int = 1_000
-    ) -> list[str | None]:
-        """See ``Schedules.prune_runs``."""
-        arguments: dict[str, Any] = {"statuses": statuses, "until": until, "limit": limit}
-        return await self._executor.write(partial(prune_runs, schedule=schedule, **arguments))
-
-    async def change_schedule(self, change: ScheduleChange) -> Sequence[ScheduleRun] | None:
-        """See ``Schedules.change_schedule``."""
-        work = partial(Changing, self._insert_spawns, change)
-        runs = await self._executor.isolated(lambda apart: work(apart).write)
-        if runs is not None:
-            self._notifications.send(work=True)
-        return runs
-
-    async def _insert_spawns(self, session: Session, spawns: Sequence[Spawn]) -> Sequence[Job]:
-        """Insert the jobs of a fire, all or none; in order."""
-        jobs = [KeyedJob(job=spawn.job, key=spawn.job_key, prefix=KEY_PREFIX) for spawn in spawns]
-        return await self._insert(session, jobs)
-
-    async def query_rows(self, query: str, *, limit: int = MAX_ROWS + 1) -> list[Mapping[str, Any]]:
-        """See ``Schedules.query_rows``; where the database answers otherwise, an error is the query's."""
+    async def query_rows(self, query: str, *, limit: int = 10_000) -> list[Mapping[str, Any]]:
+        """See ``Transactions.query_rows``; where the database answers otherwise, an error is the query's."""
         return await query_rows(self._executor, self.location, query, limit)
 
     # What ``DecidingStore`` asks for.

@@ -53,7 +53,7 @@ class Access(Enum):
     """Kinds of transactions; an adapter may give each its own connection."""
 
     READ = "read"  # sees what was committed at one moment, writes nothing, waits for no writer
-    QUERY = "query"  # reads for seconds, a schedule's query: no other kind is queued behind it
+    QUERY = "query"  # reads for seconds, a user's query: no other kind is queued behind it
     WRITE = "write"
     BEAT = "beat"  # writes one small row, and is never queued behind transactions of the other kinds
 
@@ -213,7 +213,7 @@ class Session(ABC):
         return count, rows[-1][first] if rows else None
 
     async def query(self, text: str, limit: int) -> list[Any]:
-        """Run a schedule's query, in a transaction of its own for reading; its first rows, each a mapping.
+        """Run a user's query, in a transaction of its own for reading; its first rows, each a mapping.
 
         It ends after ``QUERY_SECONDS``, and the database keeps it from writing. Whatever it raises is
         reported as the query's fault, where the database answers.

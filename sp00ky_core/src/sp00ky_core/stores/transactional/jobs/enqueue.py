@@ -23,7 +23,7 @@ from sp00ky_core.stores.transactional.rows import (
     key_of,
     select_jobs,
 )
-from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, SCHEDULE_RUNS, job_table
+from sp00ky_core.stores.transactional.schema import LIVE_STATUSES, job_table
 
 TRIES = 3
 """How often keys are looked up again that another transaction has committed in between."""
@@ -249,11 +249,6 @@ async def copies_of(session: Session, tables: Iterable[JobTable], job_ids: Colle
             rows = await session.select(job_table(table.table), where, columns=["id"])
             copies += [job_id(table.table, row["id"]) for row in rows]
     return copies
-
-
-async def forget_runs(session: Session, job_ids: Collection[str]) -> int:
-    """Delete the runs that have made these jobs; how many."""
-    return sum([await session.delete(SCHEDULE_RUNS, [Is("job_id", "in", some)]) for some in chunks(job_ids)])
 
 
 def _created(job: Job, now: datetime) -> Job:

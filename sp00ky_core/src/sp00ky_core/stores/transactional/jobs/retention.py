@@ -10,7 +10,7 @@ import attrs
 
 from sp00ky_core.errors import StoreError
 from sp00ky_core.job.job import JobStatus
-from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable
+from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable, Spared
 from sp00ky_core.stores.ids import chunks, job_id, table_of
 from sp00ky_core.stores.refused_writes import Quarantine, write_around
 from sp00ky_core.stores.rows import instant_of
@@ -27,7 +27,6 @@ from sp00ky_core.stores.transactional.rows import (
 from sp00ky_core.stores.transactional.schema import (
     AUDITS,
     LIVE_STATUSES,
-    SCHEDULE_RUNS,
     TERMINAL_STATUSES,
     job_table,
 )
@@ -78,10 +77,10 @@ class Deleting:
     apart: bool
     cleared: Cleared = attrs.field(factory=Cleared)
 
-    async def by_age(self, tables: Tables, limit: int, spared: Sequence[str] = ()) -> int:
+    async def by_age(self, tables: Tables, limit: int, spared: Collection[Spared] = ()) -> int:
         """Delete what ended longer ago, or is more, than its table keeps; how many.
 
-        Jobs of the schedules ``spared`` stay. Audit entries go uncounted.
+        Jobs that are ``spared`` stay. Audit entries go uncounted.
         """
         now, count = await self.session.now(), 0
         await self.session.delete(AUDITS, [Is("at", "<=", now - timedelta(seconds=AUDIT_KEPT))])
@@ -185,11 +184,13 @@ async def _delete_all(session: Session, table: str, keys: Sequence[str]) -> None
         await session.delete(job_table(table), [Is("id", "in", some), NOT_LIVE])
 
 
-async def _jobs_of(session: Session, schedules: Sequence[str]) -> Collection[str]:
-    """Return the ids of the jobs that runs of these schedules have made."""
-    where = [Is("schedule", "in", tuple(schedules)), Is("job_id", "!=", None)]
-    rows = await session.select(SCHEDULE_RUNS, where, columns=["job_id"]) if schedules else ()
-    return {row["job_id"] for row in rows}
+async def _jobs_of(session: Session, spared: Collection[Spared]) -> Collection[str]:
+    """Return the ids of the jobs that stand in rows of extensions."""
+    ids = set[str]()
+    for rows in spared:
+        where = [Is(rows.column, "in", rows.values), Is(rows.job, "!=", None)]
+        ids |= {row[rows.job] for row in await session.select(rows.table, where, columns=[rows.job])}
+    return ids
 
 
 async def _surplus(session: Session, table: JobTable, spared: Collection[str]) -> int:

@@ -1,1 +1,0 @@
-"""Test what a store with ``capabilities.schedules`` promises."""

@@ -70,6 +70,7 @@ BESIDE = {
     ASGI: (HTTP,),
     TASKS: (HTTP, ASGI, SQLITE),
     SCHEDULES: (DASHBOARD,),
+    WORKFLOWS: (*ADAPTERS, ASGI, TASKS, DASHBOARD),
 }
 """Those that need others: one works on databases that Django has, one makes its requests as over HTTP, one
 runs in its loop."""

@@ -40,7 +40,9 @@ class WorkflowsExtension:
 
     def pages(self) -> Sequence[Any]:
         """See ``Extension.pages``."""
-        return ()
+        from sp00ky_workflows.pages import PAGES  # noqa: PLC0415  # for the dashboard
+
+        return PAGES
 
     async def findings(self, context: ExtensionContext) -> list[Finding]:
         """See ``Extension.findings``."""

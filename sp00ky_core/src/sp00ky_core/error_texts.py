@@ -44,7 +44,8 @@ def install_hint(distribution: str) -> str:
     above = "./" if distribution.startswith(_AT_THE_TOP) else "./contrib/"
     folder = above + distribution.replace("-", "_")
     folder = f"'{folder}'" if "[" in folder else folder  # brackets are a pattern, for some shells
-    return f"pip install {folder}, in a clone of the repository ({distribution} isn't published yet)"
+    until_then = f"pip install {folder}, in a clone of the repository"
+    return f"pip install {distribution}, once it is published; until then {until_then}"
 
 
 def shown(value: object) -> str:

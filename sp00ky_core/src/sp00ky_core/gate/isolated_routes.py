@@ -11,18 +11,8 @@ from collections.abc import Callable
 import attrs
 
 from sp00ky_core.config import BreakerConfig, RateConfig
-from sp00ky_core.gate.breaker import (
-    NEW,
-    Breaker,
-    BreakerChange,
-    BreakerEvent,
-    BreakerState,
-    ProbeWithoutNews,
-    change_after,
-    event_of,
-    is_unavailable,
-    or_new,
-)
+from sp00ky_core.gate import breaker as rules
+from sp00ky_core.gate.breaker import NEW, Breaker, BreakerChange, BreakerEvent, BreakerState, ProbeWithoutNews
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome
 
@@ -186,11 +176,11 @@ class IsolatedRoutes:
             asked = asked or min(2.0**route.refusals, LONGEST_WAIT)
             route.refusals = min(route.refusals + 1, 10)
         is_probe = route.breaker.probe_runner == job.id
-        event = event_of(outcome, asked=asked, probe_of=job.id if is_probe else None, took=took)
+        event = rules.event_of(outcome, asked=asked, probe_of=job.id if is_probe else None, took=took)
         if event is None:
             return None, asked
         if not isinstance(event, ProbeWithoutNews):
-            route.is_proven = not is_unavailable(outcome)
+            route.is_proven = not rules.is_unavailable(outcome)
         if route.is_proven:
             route.took += (took - route.took) / 4
         if isinstance(outcome, Delivered):
@@ -258,15 +248,15 @@ class IsolatedRoutes:
 
     def _changed(self, name: str, route: _Route, event: BreakerEvent, now: float) -> BreakerChange | None:
         breaker = self._age(route, now)
-        change = change_after(f"{self.backend} {name}", breaker, event, self._config)
+        change = rules.change_after(f"{self.backend} {name}", breaker, event, self._config)
         if change is not None:
-            route.breaker = or_new(change.of(breaker))
+            route.breaker = rules.or_new(change.of(breaker))
             if route.breaker is NEW:
                 route.shut_since, route.candidate_by = math.inf, NEVER
         return change
 
     def _age(self, route: _Route, now: float) -> Breaker:
         if route.breaker is not NEW:
-            route.breaker = or_new(route.breaker.after(now - route.as_of))
+            route.breaker = rules.or_new(route.breaker.after(now - route.as_of))
         route.as_of = now
         return route.breaker

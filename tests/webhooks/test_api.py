@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
-from tests.webhooks.conftest import FAST, Bench, Receiver
+from tests.webhooks.conftest import FAST, FILE, SETTINGS, Bench, Receiver
 
+from sp00ky_core import Outbox, hookimpl, load_plugins
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job.job import JobStatus
-from sp00ky_webhooks import EndpointNotFound
+from sp00ky_webhooks import Endpoint, EndpointNotFound, Webhooks
 
 URL = "http://127.0.0.1:8000/hooks"
 
@@ -128,6 +130,26 @@ async def test_an_endpoint_that_answers_410_is_disabled_and_others_hear_of_it(
     assert (gone.enabled, gone.disabled_reason) == (False, "it answered 410 Gone")
     assert receiver.events()[-1]["data"]["endpoint"] == "gone"
     assert (await bench.webhooks.publish("a", {})).deliveries == ()
+
+
+async def test_who_observes_hears_of_an_endpoint_that_was_disabled(tmp_path: Path) -> None:
+    heard: list[tuple[str, str]] = []
+
+    class Observer:
+        @hookimpl
+        async def sp00ky_endpoint_disabled(self, endpoint: Endpoint, reason: str) -> None:
+            heard.append((endpoint.id, reason))
+
+    file = tmp_path / "sp00ky.yml"
+    file.write_text(FILE.format(store="memory://", settings=SETTINGS))
+    plugins = load_plugins()
+    plugins.register(Observer(), name="observer", distribution="a-test")
+    async with Outbox.open(file, plugins=plugins) as outbox:
+        webhooks = outbox.extension(Webhooks)
+        await webhooks.endpoints.create(id="one", url=URL)
+        assert await webhooks.disable_failed("one", "it answered 410 Gone")
+        assert not await webhooks.disable_failed("one", "again")
+    assert heard == [("one", "it answered 410 Gone")]
 
 
 async def test_an_endpoint_that_fails_for_too_long_is_disabled(bench: Bench, receiver: Receiver) -> None:

@@ -148,8 +148,9 @@ def sp00ky_register_extensions() -> Mapping[str, Extension]:
 
 @hookspec
 def sp00ky_endpoint_disabled(endpoint: Endpoint, reason: str) -> None:
-    """Observe an endpoint that was disabled, by hand or because it has done nothing but fail.
+    """Observe an endpoint that was disabled because it answered 410, or did nothing but fail for too long.
 
-    Fires after the commit, in the process that wrote it. The return value is ignored. Raising changes
+    Fires after the commit, once in the whole fleet: in the process that wrote it. (Not at all where the reply
+    to that write was lost, nor where somebody disables it.) The return value is ignored. Raising changes
     nothing.
     """

@@ -36,14 +36,14 @@ RUN_ELSEWHERE: Mapping[str, Mapping[str, int]] = {
         "tests/packaging/test_row_contract.py": 4,
         "tests/store_postgres/test_documents.py": 1,
     },
-    "docs/store-without-sql.md": {"tests/core/cli/test_new_adapter.py": 7},
+    "docs/store-without-sql.md": {"tests/core/cli/test_new_adapter.py": 4},
     "docs/sync.md": {"tests/e2e/test_python_document.py": 2},
     "docs/testing.md": {"tests/e2e/test_testing_document.py": 8},
     "docs/transactions.md": {
         "tests/store_postgres/test_documents.py": 2,
         "tests/store_surreal/jobs/test_enqueue.py": 2,
     },
-    "docs/transport-without-http.md": {"tests/core/cli/test_new_adapter.py": 8},
+    "docs/transport-without-http.md": {"tests/core/cli/test_new_adapter.py": 7},
     "docs/tutorials/postgresql.md": {"tests/documents/test_tutorials.py": 14},
     "docs/tutorials/surrealdb.md": {"tests/documents/test_tutorials.py": 13},
 }

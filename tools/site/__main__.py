@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.site import browser, navigation
+from tools.site import browser, navigation, search
 from tools.site.pages import stage
 from tools.site.public import undocumented
 from tools.site.reference import pages
@@ -40,11 +40,14 @@ def staged(folder: Path) -> list[str]:
 
 
 def generated(folder: Path) -> list[str]:
-    """Run Zensical; return what it says if it fails."""
+    """Run Zensical, and narrow its search; return what it says if it fails."""
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  # fixed
     said = COLOUR.sub("", done.stdout + done.stderr)
-    return [STACK.sub("", said).strip()] if done.returncode else []
+    if done.returncode:
+        return [STACK.sub("", said).strip()]
+    search.narrow(folder / "html")
+    return []
 
 
 def main() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sp00ky_core import hookimpl
+from sp00ky_core.plugins.hookspecs import hookspec
 from sp00ky_core.ports import ExtensionContext, Finding, Service, Table
+from sp00ky_workflows.api.records import BatchRecord, WorkflowRecord
 from sp00ky_workflows.api.workflows import Workflows
 from sp00ky_workflows.errors import WorkflowInvalid
 from sp00ky_workflows.model.file import read_workflow
@@ -61,7 +64,26 @@ class WorkflowsExtension:
 
     async def retention(self, context: ExtensionContext) -> int:
         """See ``Extension.retention``."""
-        return await context.transact(prune)
+        return await context.transact(partial(prune, kept=context.retention))
+
+
+@hookspec
+def sp00ky_workflow_ended(workflow: WorkflowRecord) -> None:
+    """Observe the end of a workflow, which a runner has written; it comes without its steps.
+
+    Fires after the commit, once in the whole fleet: in the process that wrote it. (Not at all where the reply
+    to that write was lost, and not of one that was killed.) The return value is ignored. Raising changes
+    nothing.
+    """
+
+
+@hookspec
+def sp00ky_batch_ended(batch: BatchRecord) -> None:
+    """Observe the end of a batch: all its jobs have ended, and its callback is made.
+
+    Fires after the commit, once in the whole fleet: in the process that wrote it. (Not at all where the reply
+    to that write was lost.) The return value is ignored. Raising changes nothing.
+    """
 
 
 @hookimpl

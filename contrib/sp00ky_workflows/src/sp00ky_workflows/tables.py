@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID, uuid5
 
 from sp00ky_core.ports import Column, Default, Index, Kind, Table
-from sp00ky_core.stores.ids import new_key
+from sp00ky_core.stores.ids import new_keys
 
 __all__ = [
     "BATCHES",
@@ -18,7 +18,7 @@ __all__ = [
     "is_members",
     "is_steps",
 ]
-__all__ += ["member_key", "step_key"]
+__all__ += ["member_keys", "step_key"]
 
 ID, STEP_NAME, JOB_ID, STATUS = 64, 128, 200, 20
 """Characters; a job's id begins with its table's name."""
@@ -127,9 +127,9 @@ def step_key(workflow_id: str, name: str, revision: int) -> UUID:
     return _marked(uuid5(_SPACE, f"{workflow_id} {revision} {name}").hex, _STEP)
 
 
-def member_key() -> UUID:
-    """Return what the id of one more job of a batch is made of; later ones are greater."""
-    return _marked(new_key(), _MEMBER)
+def member_keys(count: int) -> list[UUID]:
+    """Return what the ids of more jobs of a batch are made of; later ones are greater."""
+    return [_marked(digits, _MEMBER) for digits in new_keys(count)]
 
 
 def _mark(job_id: str) -> str:

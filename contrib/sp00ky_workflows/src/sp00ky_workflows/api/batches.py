@@ -29,7 +29,7 @@ from sp00ky_workflows.model.graph import Call
 from sp00ky_workflows.service.batches import end_batch
 from sp00ky_workflows.service.jobs import redone
 from sp00ky_workflows.service.rows import Beaten
-from sp00ky_workflows.tables import BATCHES, MEMBERS, PREFIX, batch_id, member_key
+from sp00ky_workflows.tables import BATCHES, MEMBERS, PREFIX, batch_id, member_keys
 
 __all__ = ["Batch", "Batches"]
 
@@ -103,7 +103,9 @@ class Batch:
         Raises:
             BatchClosed: It is closed.
         """
-        jobs = [KeyedJob(job=job.for_backend(backend), key=member_key(), prefix=PREFIX) for job in new_jobs]
+        new = [job.for_backend(backend) for job in new_jobs]
+        pairs = zip(new, member_keys(len(new)), strict=True)
+        jobs = [KeyedJob(job=job, key=key, prefix=PREFIX) for job, key in pairs]
         if (given := check_given(connection)) is not None:
             made = await self._context.insert(given, {}, jobs)
             await self._context.insert(given, {MEMBERS: self._members(made)})
@@ -127,10 +129,10 @@ class Batch:
     async def close(self) -> BatchRecord:
         """Let no more be added; the callback is made once all jobs have ended. Raises ``UnknownBatch``."""
 
-        async def work(tx: ExtensionTransaction) -> BatchRecord:
+        async def work(tx: ExtensionTransaction) -> tuple[BatchRecord, bool]:
             row = await _row(tx, self.name)
             if row["closed"]:
-                return batch_record(row)
+                return batch_record(row), False
             pending = await tx.count(MEMBERS, [Is("batch_id", "=", row["id"]), Is("status", "=", "pending")])
             counted = {name: row[name] for name in ("succeeded", "failed", "closed")}
             new = {"closed": 1, "size": pending + row["succeeded"] + row["failed"]}
@@ -138,9 +140,13 @@ class Batch:
             if not await tx.update(BATCHES, met, new):
                 raise Beaten
             closed = {**row, **new}
-            return await end_batch(tx, closed, self._context.backends) or batch_record(closed)
+            ended = await end_batch(tx, closed, self._context.backends)
+            return ended or batch_record(closed), ended is not None
 
-        return await redone(self._context, work)
+        record, has_ended = await redone(self._context, work)
+        if has_ended:
+            await self._context.observe("sp00ky_batch_ended", batch=record)
+        return record
 
     async def get(self) -> BatchRecord:
         """Return how far it is. Raises ``UnknownBatch``."""

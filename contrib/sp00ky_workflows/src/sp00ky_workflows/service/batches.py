@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sp00ky_core import Job
+from sp00ky_core import JobQuery
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import ExtensionContext, ExtensionTransaction, Is, KeyedJob, Row
@@ -21,29 +21,53 @@ from sp00ky_workflows.tables import BATCHES, MEMBERS, PREFIX, step_key
 __all__ = ["end_batch", "settle_members"]
 
 
-async def settle_members(context: ExtensionContext, job_ids: Sequence[str]) -> list[BatchRecord]:
-    """Count those of some jobs that are in batches and have ended; return the batches that have, too."""
+async def settle_members(
+    context: ExtensionContext, job_ids: Sequence[str], *, heard: bool
+) -> tuple[list[BatchRecord], int]:
+    """Count those of some jobs that are in batches and have ended.
 
-    async def theirs(tx: ExtensionTransaction) -> list[str]:
-        rows = await tx.select(MEMBERS, [Is("job_id", "in", tuple(job_ids))], columns=("job_id",))
-        return [row["job_id"] for row in rows]
+    Args:
+        context: The extension's.
+        job_ids: The jobs.
+        heard: They have ended, as this runner knows.
 
-    members = await context.read(theirs)
-    if not members or not (jobs := await ended_jobs(context, members)):
-        return []
-    return await redone(context, partial(_count, jobs=jobs, backends=context.backends))
+    Returns:
+        The batches that have ended with them, and how many jobs had.
+    """
+    outcomes = await (_heard(context, job_ids) if heard else _asked(context, job_ids))
+    if not outcomes:
+        return [], 0
+    work = partial(_count, outcomes=outcomes, backends=context.backends)
+    return await redone(context, work), len(outcomes)
+
+
+async def _heard(context: ExtensionContext, job_ids: Sequence[str]) -> dict[str, str]:
+    """Return what became of jobs that have ended, reading none that has succeeded: these are the most."""
+    outcomes = dict.fromkeys(job_ids, "succeeded")
+    for status in (JobStatus.FAILED, JobStatus.PENDING, JobStatus.PROCESSING):  # one may have been retried
+        query = JobQuery(ids=tuple(job_ids), status=status, limit=len(job_ids))
+        for job in await context.jobs.find(query):
+            outcomes[job.id] = "failed"
+            if status is not JobStatus.FAILED:
+                del outcomes[job.id]
+    return outcomes
+
+
+async def _asked(context: ExtensionContext, job_ids: Sequence[str]) -> dict[str, str]:
+    jobs = await ended_jobs(context, job_ids)
+    has_succeeded = {job_id for job_id, job in jobs.items() if job and job.status is JobStatus.SUCCESS}
+    return {job_id: "succeeded" if job_id in has_succeeded else "failed" for job_id in jobs}
 
 
 async def _count(
-    tx: ExtensionTransaction, jobs: Mapping[str, Job | None], backends: Mapping[str, LoadedBackend]
+    tx: ExtensionTransaction, outcomes: Mapping[str, str], backends: Mapping[str, LoadedBackend]
 ) -> list[BatchRecord]:
     counts: dict[str, Counter[str]] = {}
-    where = [Is("job_id", "in", tuple(jobs))]
+    where = [Is("job_id", "in", tuple(outcomes))]
     rows = await tx.select(MEMBERS, where)
     by_change: dict[tuple[str, str, str], list[str]] = {}
     for row in sorted(rows, key=lambda row: row["job_id"]):
-        job = jobs[row["job_id"]]
-        now = "succeeded" if job and job.status is JobStatus.SUCCESS else "failed"
+        now = outcomes[row["job_id"]]
         if now != row["status"]:
             by_change.setdefault((row["batch_id"], row["status"], now), []).append(row["job_id"])
     for (batch_id, was, now), job_ids in sorted(by_change.items()):

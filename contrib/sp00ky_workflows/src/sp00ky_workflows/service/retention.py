@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from sp00ky_core.config import TopRetentionConfig
 from sp00ky_core.ports import ExtensionTransaction, Is
 from sp00ky_workflows.api.records import ENDED
 from sp00ky_workflows.tables import BATCHES, MEMBERS, STEPS, WORKFLOWS
 
 __all__ = ["prune"]
 
-KEPT = {"success": timedelta(days=1), "failed": timedelta(days=30)}
-"""How long workflows are kept that have succeeded, and all others, as runs of schedules are."""
+SUCCESS, FAILED = 86_400.0, 30 * 86_400.0
+"""Seconds that workflows are kept that have succeeded, and all others, where sp00ky.yml says nothing else."""
 AT_ONCE = 100
+LONGEST = 100 * 365 * 86_400.0
+"""Seconds that stand for ever."""
 
 
-async def prune(tx: ExtensionTransaction) -> int:
-    """Delete some; how many."""
-    deleted = 0
+async def prune(tx: ExtensionTransaction, kept: TopRetentionConfig) -> int:
+    """Delete some; how many. They are kept as runs of schedules are."""
+    deleted, failed = 0, _before(tx, kept.run_failed, FAILED)
     for status in ("success", "failed", "killed", "undone"):
-        before = tx.now - KEPT.get(status, KEPT["failed"])
+        before = _before(tx, kept.run_success, SUCCESS) if status == "success" else failed
         where = [Is("status", "=", status), Is("ended_at", "<", before)]
         rows = await tx.select(WORKFLOWS, where, order=("ended_at",), limit=AT_ONCE, columns=("id",))
         if ids := tuple(row["id"] for row in rows):
             await tx.delete(STEPS, [Is("workflow_id", "in", ids)])
             deleted += await tx.delete(WORKFLOWS, [Is("id", "in", ids)])
-    where = [Is("closed", "=", ENDED), Is("ended_at", "<", tx.now - KEPT["failed"])]
+    where = [Is("closed", "=", ENDED), Is("ended_at", "<", failed)]
     rows = await tx.select(BATCHES, where, order=("ended_at",), limit=AT_ONCE, columns=("id",))
     if ids := tuple(row["id"] for row in rows):
         await tx.delete(MEMBERS, [Is("batch_id", "in", ids)])
         deleted += await tx.delete(BATCHES, [Is("id", "in", ids)])
     return deleted
+
+
+def _before(tx: ExtensionTransaction, seconds: float | None, default: float) -> datetime:
+    length = min(default if seconds is None else seconds, LONGEST)
+    return tx.now - timedelta(seconds=length)

@@ -8,7 +8,6 @@ from functools import partial
 
 from sp00ky_core.errors import Sp00kyError, StoreClosed, StoreUnavailable
 from sp00ky_core.ports import ExtensionContext, ExtensionTransaction
-from sp00ky_workflows.api.records import WorkflowRecord
 from sp00ky_workflows.service.batches import settle_members
 from sp00ky_workflows.service.begin import AT_ONCE, READY, begin, refuse
 from sp00ky_workflows.service.finish import end_late, finish
@@ -25,6 +24,9 @@ SWEEP, SWEEP_OF_OTHERS = 1.0, 3.0
 """Seconds between two searches for what was missed: of the runner that does it first, and of the others."""
 IDLE = 2.0
 """Times as many where no workflow runs."""
+
+CATCHING_UP = 0.05
+"""Seconds between two searches where the first has found what nobody has heard of."""
 
 
 class WorkflowService:
@@ -56,8 +58,14 @@ class WorkflowService:
         for ids in chunks(step_jobs):
             ending |= await settle_jobs(self._context, ids)
         for ids in chunks(member_jobs):
-            await settle_members(self._context, ids)
+            await self._settle_members(ids, heard=True)
         return ending
+
+    async def _settle_members(self, ids: Sequence[str], *, heard: bool) -> int:
+        ended_batches, count = await settle_members(self._context, ids, heard=heard)
+        for ended in ended_batches:
+            await self._context.observe("sp00ky_batch_ended", batch=ended)
+        return count
 
     async def _search(self, ending: set[str]) -> bool:
         """Do what was missed; return whether steps may begin."""
@@ -66,7 +74,10 @@ class WorkflowService:
         first = self._context.share("workflows")
         self._interval = (SWEEP if first else SWEEP_OF_OTHERS) * (1 if missed.running else IDLE)
         await self._stop(missed)
-        ending |= missed.ending | await self._settle(missed.steps, missed.members)
+        ending |= missed.ending | await self._settle(missed.steps, ())
+        for ids in chunks(missed.members):
+            if await self._settle_members(ids, heard=False):
+                self._interval = CATCHING_UP
         return missed.ready or bool(missed.steps)
 
     async def _stop(self, missed: Missed) -> None:
@@ -111,7 +122,5 @@ class WorkflowService:
     async def _finish(self, ending: set[str]) -> None:
         for ids in chunks(ending):
             for ended in await redone(self._context, partial(finish, workflows=ids)):
-                self._tell(ended)
-
-    def _tell(self, ended: WorkflowRecord) -> None:
-        logger.info("workflow %s (%s) has ended: %s", ended.id, ended.name, ended.status)
+                logger.info("workflow %s (%s) has ended: %s", ended.id, ended.name, ended.status)
+                await self._context.observe("sp00ky_workflow_ended", workflow=ended)

@@ -214,7 +214,8 @@ class IsolatedRoutes:
             token_in = max(route.token_at - (rate.burst - 1) / rate.per_second - now, 0.0)
             spacing = max(spacing, 1 / rate.per_second)
         if token_in <= 0 and self._has_place(route, limits, now):
-            return 0.0
+            is_crowded = len(self._unproven) >= max(self.concurrency * UNPROVEN, 1)
+            return FIRST_TOOK if is_crowded and not route.is_proven else 0.0  # by others: it has no line
         route.line_at = max(route.line_at, now, now + token_in - spacing) + spacing
         if (seconds := route.line_at - now) > LINE:
             self._tell(PutOff(route=name, seconds=seconds, spacing=spacing), route, now)
@@ -222,7 +223,7 @@ class IsolatedRoutes:
 
     def _has_place(self, route: _Route, limits: RouteLimits, now: float) -> bool:
         if not route.is_proven:
-            return not route.started and len(self._unproven) < max(self.concurrency * UNPROVEN, 1)
+            return not route.started
         oldest = next(iter(route.started.values()), now)
         is_stuck = now - oldest > max(SLOW, SLOWER * route.took)
         return not is_stuck and len(route.started) < limits.max_in_flight

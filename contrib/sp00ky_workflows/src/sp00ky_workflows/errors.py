@@ -16,10 +16,12 @@ class WorkflowInvalid(Sp00kyError, ValueError):
         problem: What is wrong, and what to do.
     """
 
-    exit_code = 2
+    exit_code: int = 2
 
     def __init__(self, *, workflow: str, step: str, problem: str) -> None:
-        self.workflow, self.step, self.problem = workflow, step, problem
+        self.workflow: str = workflow
+        self.step: str = step
+        self.problem: str = problem
         where = f"step {step!r} of workflow {workflow!r}" if step else f"workflow {workflow!r}"
         super().__init__(f"{where}: {problem}")
 

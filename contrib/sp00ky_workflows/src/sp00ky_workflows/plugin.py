@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ class WorkflowsExtension:
 
     options: type | None = None
     tables: Sequence[Table] = TABLES
-    api = Workflows
+    api: Callable[[Any], Any] = Workflows
 
     def start(self, context: ExtensionContext) -> Service:
         """See ``Extension.start``."""

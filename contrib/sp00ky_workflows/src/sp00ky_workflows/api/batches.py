@@ -47,7 +47,7 @@ class Batch:
     def __init__(
         self, context: ExtensionContext, name: str, on_done: Undo | None, on_failed: Undo | None
     ) -> None:
-        self.name = name
+        self.name: str = name
         self._context = context
         self._calls = {"on_done": self._checked(on_done), "on_failed": self._checked(on_failed)}
         self._id = batch_id(name)

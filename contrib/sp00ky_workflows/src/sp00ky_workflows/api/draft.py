@@ -72,9 +72,9 @@ class Draft:
     """
 
     def __init__(self, name: str, on_failure: OnFailure | str = OnFailure.HALT) -> None:
-        self.name = name
+        self.name: str = name
         try:
-            self.on_failure = OnFailure(on_failure)
+            self.on_failure: OnFailure = OnFailure(on_failure)
         except ValueError:
             problem = f"`on_failure` is {on_failure!r:.80}; write {' or '.join(OnFailure)}"
             raise WorkflowInvalid(workflow=name, step="", problem=problem) from None

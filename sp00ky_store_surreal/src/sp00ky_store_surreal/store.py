@@ -204,12 +204,14 @@ class SurrealStore(TransactionalStore):
     ) -> list[Job]:
         """See ``Transactions.insert_within``."""
         await self._layouts.ensure()
-        made = enqueue.rows_of(self._layouts, self._backends, jobs)
+        now = datetime.now(UTC)
+        made = enqueue.rows_of(self._layouts, self._backends, jobs, now)
         await enqueue.insert_within(connection, self._layouts, rows, made)
-        return self._pending(jobs, made, datetime.now(UTC))
+        return self._pending(jobs, made, now)
 
     async def _insert(self, session: Session, jobs: Sequence[KeyedJob]) -> Sequence[Job]:
-        rows, now = enqueue.rows_of(self._layouts, self._backends, jobs), await session.now()
+        now = await session.now()
+        rows = enqueue.rows_of(self._layouts, self._backends, jobs, now)
         ids = [id_text(row["id"]) for row in rows]
         query = JobQuery(ids=tuple(ids), limit=len(ids))
         there = {job.id: job for job in await find.find(self._connection, self.options.tables, query)}

@@ -54,20 +54,27 @@ class UpdatesByCase(SqlSession):
 
 
 def _portions(updates: Sequence[Update]) -> Iterator[Sequence[Update]]:
-    """Divide updates by the columns that they set, and into statements that aren't too long."""
+    """Divide updates by the columns that they set, and into statements that aren't too long.
+
+    The first condition of each tells it from the others of its statement.
+    """
     alike: dict[tuple[str, ...], list[Update]] = {}
     for update in updates:
         alike.setdefault(tuple(update[1]), []).append(update)
     for some in alike.values():
         portion: list[Update] = []
-        size = 0
+        size, keys = 0, set[object]()
         for update in some:
-            longest = sum(len(value) for value in update[1].values() if isinstance(value, str))
-            if portion and (len(portion) == MOST_ROWS or size + longest > MOST_CHARACTERS):
+            longest, key = (
+                sum(len(value) for value in update[1].values() if isinstance(value, str)),
+                update[0][0].value,
+            )
+            if portion and (len(portion) == MOST_ROWS or size + longest > MOST_CHARACTERS or key in keys):
                 yield portion
-                portion, size = [], 0
+                portion, size, keys = [], 0, set()
             portion.append(update)
             size += longest
+            keys.add(key)
         yield portion
 
 

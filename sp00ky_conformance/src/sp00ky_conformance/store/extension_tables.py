@@ -160,6 +160,22 @@ class ExtensionConformance(StoreHarness):
         assert [[job.id for job in jobs] for jobs in made] == [[found[0].id]] * 2
         assert len(found) == 1
 
+    async def test_a_job_with_a_key_waits_for_its_delay(self, extended: Store) -> None:
+        job = KeyedJob(job=new_job(delay=timedelta(hours=1)), key=KEY)
+        await transactions_of(extended).transact(lambda tx: tx.enqueue([job]))
+        due_in = await extended.next_due(["api"])
+        assert due_in == pytest.approx(3_600, abs=60)
+
+    async def test_many_updates_tell_rows_apart_by_their_whole_key(self, extended: Store) -> None:
+        async def work(tx: ExtensionTransaction) -> int:
+            await tx.insert(PARTS, [part(1), part(2)])
+            return await tx.update_many(
+                PARTS, [([Is("whole", "=", "w"), Is("n", "=", n)], {"status": f"s{n}"}) for n in (1, 2)]
+            )
+
+        assert await transactions_of(extended).transact(work) == 2
+        assert [row["status"] for row in await self.parts(extended)] == ["s1", "s2"]
+
     async def test_a_key_that_another_job_has_is_refused(self, extended: Store) -> None:
         """Who may make rows could have guessed the key of a job that is to come."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -122,17 +123,17 @@ async def add(
         raise errors.unwritable(target.location, made[0].table.table) from None
 
 
-def rows_of(layouts: TableLayouts, tables: ByBackend, jobs: Sequence[KeyedJob]) -> list[dict[str, Any]]:
-    """Build the rows of jobs under their keys."""
+def rows_of(
+    layouts: TableLayouts, tables: ByBackend, jobs: Sequence[KeyedJob], now: datetime
+) -> list[dict[str, Any]]:
+    """Build the rows of jobs under their keys; a delay begins now."""
     whole_seconds = layouts.whole_seconds()
-    return [
-        row_from(
-            keyed.job,
-            RecordID(tables[keyed.job.backend].table, keyed.key.hex),
-            whole_seconds=keyed.job.backend in whole_seconds,
-        )
-        for keyed in jobs
-    ]
+    rows = []
+    for keyed in jobs:
+        key = RecordID(tables[keyed.job.backend].table, keyed.key.hex)
+        row = row_from(keyed.job, key, whole_seconds=keyed.job.backend in whole_seconds)
+        rows.append(row | ({"run_at": now + keyed.job.delay} if keyed.job.delay else {}))
+    return rows
 
 
 async def insert_within(

@@ -156,6 +156,7 @@ def _set(context: click.Context, parameter: click.Parameter, value: Any) -> None
 _setting = partial(option, expose_value=False, callback=_set)
 
 as_json: Callable[[Command], Command] = _setting("--json", "Print JSON.", is_flag=True)
+"""Adds ``--json``."""
 
 with_settings: Callable[[Command], Command] = with_options(
     _setting(

@@ -179,8 +179,11 @@ def _short_rate(value: object) -> RateConfig:
 _RATE = key(RateConfig, shorthand=_short_rate)
 
 
-KEEP_ALL, FAILURES_ONLY = "all", "failures-only"
-"""The values of ``mode`` of a retention."""
+KEEP_ALL = "all"
+"""Says in ``mode`` of a retention that what succeeded is kept, too."""
+
+FAILURES_ONLY = "failures-only"
+"""Says in ``mode`` of a retention that what succeeded isn't kept."""
 
 
 @attrs.frozen(kw_only=True)

@@ -28,6 +28,8 @@ _UNEXPECTED = frozenset({"additionalProperties", "unevaluatedProperties"})
 BODIED = frozenset({"POST", "PUT", "PATCH"})  # a document may have forgotten their bodies
 _TEXT = {"type": "string"}
 UNKNOWN = "unknown property"
+"""Begins the message of a violation by a property that the schema doesn't allow."""
+
 Located = Callable[[Iterable[str | int]], str]
 
 

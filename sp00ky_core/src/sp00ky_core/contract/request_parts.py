@@ -27,11 +27,16 @@ ABSENT: Any = object()
 """Stands for no body at all; null is one."""
 
 UNDECLARED = "the operation declares no such parameter"
+"""Begins the message of a violation by a parameter that is none."""
 
 _CONFIGURED = "it is filled from {}, so no payload may have it"
 _WITHHELD = "no payload may set it: a request has the outbox's own, or none"
 USE_EXPLICIT = "use the explicit form"
+"""Begins the message of a violation by a payload that the flat form doesn't say clearly."""
+
 LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"
+"""The message of a violation by a property beside the explicit form's."""
+
 _CHARSET = re.compile(r"charset *= *(?!\"?utf-8\b)", re.IGNORECASE)
 _MARK, _ESCAPED_MARK = b'"$', b'"\\u0024'
 _DOLLAR, _BACKSLASH = b"$\\"  # a byte is found many times faster than a text

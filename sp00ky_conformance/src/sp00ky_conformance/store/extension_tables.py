@@ -246,7 +246,7 @@ class ExtensionConformance(StoreHarness):
         assert [[row["n"] for row in rows] for rows in orders] == [[2, 3, 1], [1, 3, 2]]
 
     async def test_jobs_that_rows_of_an_extension_name_are_spared(self, options: StoreOptions) -> None:
-        options = attrs.evolve(options, extension_tables=(PARTS,))
+        options = attrs.evolve(options, extension_tables=(PARTS, NAMED))
         async with self.opened(options, keep_success=0.0) as store:
             if self.is_migrated:
                 await store.migrate()

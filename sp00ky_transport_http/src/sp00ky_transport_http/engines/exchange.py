@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Awaitable
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import attrs
-from aiohappyeyeballs import AddrInfoType
 from yarl import URL
 
 from sp00ky_transport_http.request import Request
@@ -18,6 +17,9 @@ KEPT = 2 * MAX_RESULT_BYTES
 
 MAX_INTERIM = 16
 """Informational (1xx) heads that are read before a response; a backend that sends more is hung up on."""
+
+AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
+"""An address of a host, as ``socket.getaddrinfo`` returns it."""
 
 _HEADS = 1_048_576  # bytes for heads and a short body
 _OVERHEAD = 4  # times the limit that a body may take on the wire: chunks may be tiny
@@ -43,7 +45,7 @@ class Origin(NamedTuple):
     port: int
     tls: ssl.SSLContext | None = None
     proxy: URL | None = None
-    addresses: tuple[AddrInfoType, ...] = ()
+    addresses: tuple[AddressInfo, ...] = ()
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -1,6 +1,7 @@
 """Steps as functions, workflows in a caller's transaction, and what is refused when one is created."""
 
 import sqlite3
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from sp00ky_core import Outbox, load_plugins
 from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.plugins.registry import load_config
 from sp00ky_core.sync import SyncOutbox
+from sp00ky_tasks import Tasks
 from sp00ky_workflows import WorkflowInvalid, Workflows
+from sp00ky_workflows.api.draft import Draft
 
 FUNCTIONS = """
 from sp00ky_tasks import Tasks
@@ -57,6 +60,30 @@ async def test_functions_are_steps_and_undo(tmp_path: Path, monkeypatch: pytest.
             ended = await workflows.wait(w.id, timeout=60)
     assert ended.status == "undone"
     assert module.calls == [("charge", 7), ("ship", 70), ("ship", 70), ("refund", 70)]
+
+
+def test_a_functions_arguments_may_be_called_as_a_steps() -> None:
+    tasks = Tasks("shop")
+
+    @tasks.task
+    def gate(name: str, backend: str, path: str, payload: str) -> None: ...
+
+    draft = Draft("flow")
+    arguments = dict.fromkeys(("name", "backend", "path", "payload"), "x")
+    draft.step(gate, **arguments)
+    draft.step("again", gate, **arguments)
+    assert {step.name: step.payload for step in draft.graph().steps} == {
+        "gate": arguments,
+        "again": arguments,
+    }
+
+
+@pytest.mark.parametrize("deadline", [timedelta(seconds=-1), datetime(2099, 1, 1)])
+def test_a_deadline_is_to_come(workflows: Workflows, deadline: object) -> None:
+    with pytest.raises(
+        WorkflowInvalid, match=r"^workflow 'flow': its deadline .* must be one that is to come"
+    ):
+        workflows.create("flow", deadline=deadline)  # type: ignore[arg-type]
 
 
 def test_one_is_there_when_the_callers_transaction_commits(project: Path, tmp_path: Path) -> None:

@@ -97,9 +97,7 @@ class Draft:
     @overload
     def step(
         self,
-        name: str | Function,
-        backend: Function | None = None,
-        *,
+        *what: str | Function,
         after: Iterable[StepRef | str] = ...,
         for_each: Any = ...,
         undo: Undo | None = ...,
@@ -108,39 +106,44 @@ class Draft:
 
     def step(
         self,
-        name: Any,
-        backend: Any = None,
-        path: str | None = None,
-        payload: Payload | None = None,
-        *,
+        *what: Any,
         after: Iterable[StepRef | str] = (),
         for_each: Any = None,
         undo: Undo | None = None,
-        **options: Any,
+        **given: Any,
     ) -> StepRef:
         """Add a step: a call of a backend, or of a function, whose arguments are given by name.
 
+        A function with an argument called ``after``, ``for_each`` or ``undo`` is given as a backend, a path
+        and a payload.
+
         Args:
-            name: The step's name, unique in the workflow; or a function, whose name is taken.
-            backend: A backend's name; or a function.
-            path: The backend's operation.
-            payload: It may hold results of other steps, which are then waited for.
+            *what: The step's name, unique in the workflow, a backend's name, its operation's path, and a
+                payload, which may hold results of other steps: they are waited for. Or a name and a function;
+                or a function, whose name is taken.
             after: Steps that it waits for.
             for_each: A list in a result, as in ``a.result("/items")``, or ``"/items"`` of the one step in
                 ``after``: the step is done once for each ``item()`` of it.
             undo: What undoes the step, where the workflow fails after it has succeeded.
-            **options: As of ``Outbox.run``; or the function's arguments.
+            **given: Options as of ``Outbox.run``; or the function's arguments.
 
         Raises:
             WorkflowInvalid: It can be no step of this workflow.
         """
-        if isinstance(name, Function):
-            name, backend = name.path.strip("/"), name
+        if isinstance(what[-1] if what else None, Function):
+            named: dict[str, Any] = {
+                "name": what[0] if len(what) > 1 else what[-1].path.strip("/"),
+                "backend": what[-1],
+            }
+        else:
+            named = dict(zip(_OF_A_BACKEND, what, strict=False))
+            named |= {key: given.pop(key) for key in _OF_A_BACKEND if key in given and key not in named}
+        name, backend = str(named.get("name")), named.get("backend")
         try:
-            call = _call(backend, path, payload, options)
+            call = _call(backend, named.get("path"), named.get("payload"), given)
             undoing = None if undo is None else as_call(undo)
         except (Sp00kyError, TypeError, ValueError) as error:
-            raise WorkflowInvalid(workflow=self.name, step=str(name), problem=str(error)) from error
+            raise WorkflowInvalid(workflow=self.name, step=name, problem=str(error)) from error
         self._steps.append(
             Step(
                 **attrs.asdict(call, recurse=False),
@@ -166,6 +169,7 @@ def _call(backend: Any, path: str | None, payload: Any, options: Mapping[str, An
     return call_of(backend, path, payload, options)
 
 
+_OF_A_BACKEND = ("name", "backend", "path", "payload")
 _OPTIONS = frozenset(JobOptions.__annotations__)
 
 

@@ -65,6 +65,10 @@ class NewWorkflow(Draft):
         self._context, self._connection = context, check_given(connection)
         self._input = None if given is None else json_value({"input": given})["input"]
         self._deadline = instant_of(deadline)
+        when = self._deadline
+        if when is not None and (when.tzinfo is None or when <= datetime.now(UTC)):
+            problem = f"its deadline {when.isoformat()} must be one that is to come, with a time zone"
+            raise WorkflowInvalid(workflow=name, step="", problem=problem)
 
     async def __aenter__(self) -> Self:
         return self

@@ -60,6 +60,13 @@ def test_a_topic_that_is_not_declared_is_refused() -> None:
         checked_topic("order.lost", ["order.paid"])
 
 
+def test_a_pattern_that_no_declared_topic_meets_is_refused() -> None:
+    patterns = ("order.*", "#", "order.paid", "sp00ky.endpoint.disabled")
+    assert checked_patterns(patterns, ["order.paid"]) == patterns
+    with pytest.raises(OptionInvalid, match=r"'ordr\.paid'.*one that meets order\.paid"):
+        checked_patterns(["ordr.paid"], ["order.paid"])
+
+
 @pytest.mark.parametrize("topics", [[], "a", ["a.#.b"], ["##"], ["a*"], ["a"] * 101, [7]])
 def test_what_are_no_patterns_is_refused(topics: Any) -> None:
     with pytest.raises(OptionInvalid):

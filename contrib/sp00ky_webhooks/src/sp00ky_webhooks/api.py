@@ -197,7 +197,7 @@ class Endpoints:
         if "url" in given:
             made["url"] = await self._checked_url(given["url"])
         if "topics" in given:
-            made["topics"] = json.dumps(model.checked_patterns(given["topics"]))
+            made["topics"] = json.dumps(model.checked_patterns(given["topics"], self.webhooks.options.topics))
         if "filter" in given:
             conditions = model.checked_filter(given["filter"])
             made["filter"] = None if conditions is None else json.dumps(conditions)

@@ -99,7 +99,9 @@ def _check_headers(_: click.Context, parameter: click.Parameter, value: tuple[st
     return value
 
 
-TOPIC = option("--topic", "A topic that it wants, such as 'order.*'.", name="topics", multiple=True)
+TOPIC = option(
+    "--topic", "A topic that it wants, such as 'order.*'; by default all.", name="topics", multiple=True
+)
 FILTER = option("--filter", "JSON pointers with values.", callback=_check_json, default=None)
 RATE = option("--rate", "Requests in a time, such as 20/s.", default=None)
 HEADER = option("--header", "NAME: VALUE.", name="headers", multiple=True, callback=_check_headers)

@@ -162,12 +162,20 @@ def checked_topic(topic: object, declared: Iterable[str] = ()) -> str:
     return text
 
 
-def checked_patterns(topics: Sequence[str]) -> tuple[str, ...]:
-    """Return the patterns of an endpoint, each once. Raises ``OptionInvalid``."""
+def checked_patterns(topics: Sequence[str], declared: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the patterns of an endpoint, each once. Raises ``OptionInvalid``, if no event meets one."""
     if isinstance(topics, str) or not 0 < len(topics) <= MOST_TOPICS:
         raise OptionInvalid(option="topics", value=repr(topics)[:70], expected=f"1 to {MOST_TOPICS} topics")
     expected = "a topic, with * for one word and # for the rest, such as order.*"
-    return tuple(dict.fromkeys(_matching(PATTERN, "topics", topic, expected) for topic in topics))
+    patterns = tuple(dict.fromkeys(_matching(PATTERN, "topics", topic, expected) for topic in topics))
+    known = [*declared]
+    met = {pattern for topic in (*known, DISABLED_TOPIC) for pattern in patterns_of(topic)}
+    for pattern in patterns if known else ():
+        if pattern not in met:
+            raise OptionInvalid(
+                option="topics", value=repr(pattern), expected=f"one that meets {', '.join(known)[:200]}"
+            )
+    return patterns
 
 
 def checked_owner(assigned_to: object) -> str | None:

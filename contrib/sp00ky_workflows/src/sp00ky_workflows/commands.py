@@ -62,7 +62,12 @@ def _said(result: Any) -> str:
 
 @command(workflows, name="list", doing="reading the workflows", short_help="List workflows, newest first.")
 @option("--name", "Those of one name.", default=None)
-@option("--status", "Those of one status.", type=click.Choice([*WorkflowStatus]), default=None)
+@option(
+    "--status",
+    "Those of one status.",
+    type=click.Choice([status.value for status in WorkflowStatus]),
+    default=None,
+)
 @LIMIT
 @AS_JSON
 async def list_workflows(outbox: Outbox, *, as_json: bool, **asked: Any) -> None:

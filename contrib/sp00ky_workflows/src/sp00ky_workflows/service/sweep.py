@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.ports import ExtensionTransaction, Is, Row, Table
+from sp00ky_core.ports import Either, ExtensionTransaction, Is, Row, Table, Where
 from sp00ky_workflows.api.records import ENDED
 from sp00ky_workflows.service.begin import READY
 from sp00ky_workflows.service.finish import without_open_steps
@@ -51,7 +51,7 @@ class Sweep:
         """Read the next page of everything."""
         pending = await self._page(tx, "pending", STEPS, PAGE, "job_id", "workflow_id")
         failed = await self._page(tx, "failed", STEPS, FAILED_PAGE, "job_id")
-        running = await self._page(tx, "running", WORKFLOWS, RUNNING_PAGE, "created_at", "id")
+        running = await self._running(tx)
         late = [Is("status", "=", "running"), Is("deadline", "<=", tx.now)]
         late_ones = await tx.select(WORKFLOWS, late, limit=RUNNING_PAGE, columns=("id", "failed_step"))
         members = await self._members(tx)
@@ -68,13 +68,25 @@ class Sweep:
     async def _page(
         self, tx: ExtensionTransaction, status: str, table: Table, limit: int, *columns: str, **where: Any
     ) -> list[Row]:
+        """Read the next rows of a status by their jobs' ids; a step that never had a job isn't there."""
         by, reached = columns[0], "-".join([status, *where.values()])
         met = [Is("status", "=", status), *(Is(name, "=", value) for name, value in where.items())]
-        if reached in self._reached:
-            met.append(Is(by, ">", self._reached.pop(reached)))
+        met.append(Is(by, ">", self._reached.pop(reached, "")))
         rows = await tx.select(table, met, order=(by,), limit=limit, columns=columns)
         if len(rows) == limit:
             self._reached[reached] = rows[-1][by]
+        return rows
+
+    async def _running(self, tx: ExtensionTransaction) -> list[Row]:
+        """Read the next workflows that run, the oldest first, however many are of one instant."""
+        met: list[Where] = [Is("status", "=", "running")]
+        if (reached := self._reached.pop("running", None)) is not None:
+            made, last = reached
+            met += [Is("created_at", ">=", made), Either((Is("created_at", ">", made), Is("id", ">", last)))]
+        columns = ("created_at", "id")
+        rows = await tx.select(WORKFLOWS, met, order=columns, limit=RUNNING_PAGE, columns=columns)
+        if len(rows) == RUNNING_PAGE:
+            self._reached["running"] = rows[-1]["created_at"], rows[-1]["id"]
         return rows
 
     async def _members(self, tx: ExtensionTransaction) -> list[str]:

@@ -71,8 +71,8 @@ CROSSING = {
         pages/test_schedules_page.py test_memory.py
     """,
     ("workflows", "contrib/sp00ky_workflows/src/sp00ky_workflows"): """
-        test_batches.py test_hooks.py test_kills.py test_recipes.py test_running.py test_steering.py
-        test_stores.py
+        test_batches.py test_hooks.py test_kills.py test_missed.py test_recipes.py test_running.py
+        test_steering.py test_stores.py
     """,
     ("dashboard", "contrib/sp00ky_dashboard/src/sp00ky_dashboard"): """
         test_browser.py test_mounted.py test_stores.py test_vendor.py

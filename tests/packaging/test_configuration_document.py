@@ -89,7 +89,7 @@ def test_every_key_is_described_and_no_other(mapping: str, keys: tuple[str, ...]
 def plain_defaults() -> list[tuple[str, str, Any]]:
     """Mapping, key and default, where the default is a number, a word, or must be given."""
     required = attrs.NOTHING
-    found: list[tuple[str, str, Any]] = [("backend", "method", required)]
+    found: list[tuple[str, str, Any]] = [("backend", "method", required), ("backend.auth", "type", "token")]
     found += [(f"backend.{within}", "type", word) for within, word in TYPES.items()]
     for kind, section in SECTIONS.items():
         for field in attrs.fields(section):

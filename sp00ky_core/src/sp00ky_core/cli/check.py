@@ -85,7 +85,7 @@ async def _check(
 def configuration_findings(outbox: Outbox) -> Iterator[Finding]:
     """Yield what the configuration says without effect, and what a runner would lack in this process."""
     yield from _backend_findings(outbox)
-    yield from map(Finding.of, outbox.config.notices)
+    yield from outbox.config.notices
     for error in unready(outbox.config, delivered(outbox.backends)):
         yield Finding.warning(
             error.key,

@@ -15,7 +15,7 @@ from sp00ky_core.cli.options import usual_actor
 from sp00ky_core.cli.progress import slow
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.ports import Finding, Grants, MigrationStep
+from sp00ky_core.ports import Grants, MigrationStep
 
 
 @command(short_help="Create the job tables, or add what they lack.")
@@ -63,7 +63,7 @@ async def _migrate(outbox: Outbox, *, repair: bool, verbose: bool, yes: bool) ->
     with slow("migrating"):
         steps = await outbox.store.migrate(repair=repair)
         synced = await outbox.extensions.sync(actor=usual_actor())
-        findings = [*map(Finding.of, outbox.config.notices), *await outbox.extensions.findings()]
+        findings = [*outbox.config.notices, *await outbox.extensions.findings()]
     for finding in findings:
         if finding.stops_jobs:
             say(f"{finding.subject}: {finding.problem} ({finding.consequence})")

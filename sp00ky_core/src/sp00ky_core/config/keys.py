@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import attrs
 
@@ -26,7 +26,7 @@ from sp00ky_core.config.values import (
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.error_texts import EXTENSIONS, nearest
 
-__all__ = ["KeyProblem", "Notice", "SectionReader", "camel", "key", "keys_of", "mapping_in"]
+__all__ = ["Finding", "KeyProblem", "SectionReader", "camel", "key", "keys_of", "mapping_in"]
 
 Section = TypeVar("Section", bound=attrs.AttrsInstance)
 
@@ -71,23 +71,26 @@ def camel(name: str) -> str:
     return first + "".join(map(str.capitalize, others))
 
 
-def written_keys(section: type, kind: str) -> Mapping[str, tuple[str, ...]]:
-    """Return the keys of a class's mapping, and of the mappings inside it that have no class of their own."""
-    names: dict[str, list[str]] = {"": [*_BESIDE.get(kind, ())]}
-    for key in keys_of(section).values():
-        for within, _, name in (place.rpartition(".") for place in key.places):
-            if within not in names:
-                names[""].append(within)
-                names[within] = ["type"] if within in TYPES else []
-            names[within].append(name)
+def written_keys(section: type, kind: str, beside: Iterable[str] = ()) -> Mapping[str, tuple[str, ...]]:
+    """Return the keys of a class's mapping, and of the mappings inside it that have no class of their own.
+
+    ``beside`` are others that may stand in it, which something else reads.
+    """
+    names: dict[str, list[str]] = {"": [*_BESIDE.get(kind, ()), *beside]}
+    for place in (place for key in keys_of(section).values() for place in key.places):
+        within, _, name = place.rpartition(".")
+        if within not in names:
+            names[""].append(within)
+            names[within] = ["type"] if within in TYPES else []
+        names[within].append(name)
     return {within: tuple(dict.fromkeys(listed)) for within, listed in names.items()}
 
 
 _BESIDE = {"": ("backends", "apps", *EXTENSIONS), "backend": ("type",)}
 """Keys that no field of a class is read from."""
 
-TYPES: Mapping[str, str] = {"method": "outbox", "auth": "token"}
-"""Mappings with a ``type``, and its value where they don't say; the only one, unless a field reads it."""
+TYPES: Mapping[str, str] = {"method": "outbox"}
+"""Mappings with a ``type`` that no field reads, and its only value."""
 
 FOREIGN: Mapping[str, frozenset[str] | None] = {
     "": frozenset(
@@ -131,22 +134,32 @@ def _plain(key: str) -> str:
 
 
 @attrs.frozen(kw_only=True)
-class Notice:
-    """Something in the file that has no effect here.
+class Finding:
+    """Something about the configuration or the database that ``check`` has to say.
 
     Attributes:
-        key: Dotted.
+        stops_jobs: Jobs aren't made or delivered that should be; else it is a warning.
+        subject: A dotted key of sp00ky.yml, a table, a field, an index.
         problem: What is wrong, in words.
         consequence: What follows from it.
         fix: What to do about it.
-        stops_jobs: Jobs aren't made or delivered that should be.
     """
 
-    key: str
+    stops_jobs: bool
+    subject: str
     problem: str
     consequence: str
     fix: str
-    stops_jobs: bool = False
+
+    @classmethod
+    def stopping(cls, subject: str, problem: str, consequence: str, fix: str) -> Self:
+        """Report what keeps jobs from being made or delivered."""
+        return cls(stops_jobs=True, subject=subject, problem=problem, consequence=consequence, fix=fix)
+
+    @classmethod
+    def warning(cls, subject: str, problem: str, consequence: str, fix: str) -> Self:
+        """Report a weakness that jobs are delivered with."""
+        return cls(stops_jobs=False, subject=subject, problem=problem, consequence=consequence, fix=fix)
 
 
 @attrs.define(eq=False)
@@ -195,16 +208,25 @@ class SectionReader:
     """
 
     def __init__(self, environ: Mapping[str, str] | None) -> None:
-        self.notices: list[Notice] = []
+        self.notices: list[Finding] = []
         self.unset: dict[str, str] = {}
         self._environ = environ
 
-    def read(self, raw: Any, section: type[Section], at: str, kind: str, **given: Any) -> Section:
+    def read(
+        self,
+        raw: Any,
+        section: type[Section],
+        at: str,
+        kind: str,
+        beside: Iterable[str] = (),
+        **given: Any,
+    ) -> Section:
         """Make an instance of a class of ``model`` from the mapping ``at`` a dotted key.
 
-        ``kind`` is one of ``keys.FOREIGN``; ``given`` are fields without a key. Raises ``KeyProblem``.
+        ``kind`` is one of ``keys.FOREIGN``, ``beside`` are keys that something else reads; ``given`` is what
+        fields have whose key isn't written, or that have none. Raises ``KeyProblem``.
         """
-        written = self._written(raw, section, at, kind)
+        written = self._written(raw, at, kind, written_keys(section, kind, beside))
         keys = keys_of(section)
         for name, key in keys.items():
             values = [
@@ -228,10 +250,10 @@ class SectionReader:
             return ""
         return value if isinstance(value, str) else ""
 
-    def _written(self, raw: Any, section: type, at: str, kind: str) -> dict[str, Any]:
+    def _written(self, raw: Any, at: str, kind: str, keys: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
         """Return what a mapping and those inside it hold, by dotted key; all their keys are checked."""
         values: dict[str, Any] = {"": raw}
-        for within, ours in written_keys(section, kind).items():
+        for within, ours in keys.items():
             mapping, here = values.get(within), _dotted(at, within)
             if mapping is None:
                 continue  # a mapping whose every line is commented out
@@ -239,8 +261,7 @@ class SectionReader:
                 raise KeyProblem(here, f"expected a mapping ({', '.join(ours)})")
             self._check_keys(mapping, ours, here, _dotted(kind, within))
             word = TYPES.get(within)
-            is_read = any(f"{within}.type" in key.places for key in keys_of(section).values())
-            if word and not is_read and mapping.get("type", word) != word:
+            if word and mapping.get("type", word) != word:
                 raise KeyProblem(f"{here}.type", f"expected {word}")  # it may be a token on the wrong line
             values |= {_dotted(within, name): mapping[name] for name in ours if name in mapping}
         return values
@@ -286,14 +307,9 @@ class SectionReader:
                 problem = f"unknown key {key!r:.80}; did you mean {meant!r}? Rename it, or remove it"
                 raise KeyProblem(at, problem)
             if foreign is not None:
-                self.notices.append(
-                    Notice(
-                        key=_dotted(at, f"{key!s:.80}"),
-                        problem="an unknown key",
-                        consequence="it has no effect here",
-                        fix="remove it, unless another tool reads it",
-                    )
-                )
+                facts = ("it has no effect here", "remove it, unless another tool reads it")
+                subject = _dotted(at, f"{key!s:.80}")
+                self.notices.append(Finding.warning(subject, "an unknown key", *facts))
 
 
 def _dotted(*keys: str) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import attrs
 
-from sp00ky_core.config.keys import KeyProblem, SectionReader, keys_of, mapping_in, near_miss
-from sp00ky_core.config.model import BackendConfig, Config, Notice, TransportTraits
+from sp00ky_core.config.keys import Finding, KeyProblem, SectionReader, keys_of, mapping_in, near_miss
+from sp00ky_core.config.model import BackendConfig, Config, TransportTraits
 from sp00ky_core.error_texts import EXTENSIONS, install_hint, shown
 from sp00ky_core.errors import ConfigError
 
@@ -39,10 +40,8 @@ Transports = Mapping[str, TransportTraits]
 """Entries of transports, by the scheme that each is registered for."""
 
 
-class SectionTraits(Protocol):
-    """What is known of an extension's section: ``Extension.options``."""
-
-    options: type | None
+Sections = Mapping[str, type | None]
+"""The class of each extension's options, by the key of sp00ky.yml that it reads; None: it has none."""
 
 
 def load_config(
@@ -50,7 +49,7 @@ def load_config(
     environ: Mapping[str, str] | None = None,
     *,
     transports: Transports | None = None,
-    sections: Mapping[str, SectionTraits] | None = None,
+    sections: Sections | None = None,
 ) -> Config:
     """Read a configuration file; ``environ`` is by default the process's environment.
 
@@ -71,16 +70,11 @@ def load_config(
 
 
 def _config(
-    file: Path,
-    raw: Mapping[Any, Any],
-    environ: Mapping[str, str],
-    transports: Transports,
-    sections: Mapping[str, SectionTraits],
+    file: Path, raw: Mapping[Any, Any], environ: Mapping[str, str], transports: Transports, sections: Sections
 ) -> Config:
     reader = SectionReader(environ)
-    own = {key: value for key, value in raw.items() if key not in sections}
-    whole = reader.read({**own, **_version(raw)}, Config, "", "", file=file, backends={})
-    listed = list(entries(raw, file.parent, lambda entry: _without_spec(entry, reader, transports)))
+    whole = reader.read({**raw, **_version(raw)}, Config, "", "", sections, file=file, backends={})
+    listed = list(entries(raw, file.parent, partial(_without_spec, reader, transports)))
     backends: dict[str, BackendConfig] = {}
     for entry in listed:
         if not entry.reason:
@@ -90,7 +84,7 @@ def _config(
             backends[entry.name] = _backend(reader, entry, whole, transports)
     left_out = {entry.name: entry.reason for entry in listed if entry.reason and entry.name not in backends}
     clashing = _clashing(backends)
-    extensions = {key: _section(reader, raw, key, traits, file) for key, traits in sections.items()}
+    extensions = {key: _section(reader, raw, key, options, file) for key, options in sections.items()}
     return attrs.evolve(
         whole,
         backends={name: backend for name, backend in backends.items() if name not in clashing},
@@ -102,16 +96,16 @@ def _config(
 
 
 def _section(
-    reader: SectionReader, raw: Mapping[Any, Any], key: str, traits: SectionTraits, file: Path
+    reader: SectionReader, raw: Mapping[Any, Any], key: str, options: type | None, file: Path
 ) -> Any:
     """Read an extension's section; one that isn't there has its defaults."""
     written = {} if raw.get(key) is None else raw[key]
-    read = getattr(traits.options, "read_section", None)
+    read = getattr(options, "read_section", None)
     if read is not None:
         return read(written, file.parent, reader)
-    if traits.options is None:
+    if options is None:
         return written
-    return _absolute(reader.read(written, traits.options, key, key), file.parent)
+    return _absolute(reader.read(written, options, key, key), file.parent)
 
 
 def _version(raw: Mapping[Any, Any]) -> dict[str, Any]:
@@ -122,33 +116,34 @@ def _version(raw: Mapping[Any, Any]) -> dict[str, Any]:
     return {"surrealdb": {}} if isinstance(version, str) or type(version) in (int, float) else {}
 
 
-def _beside(listed: Iterable[Entry], backends: Mapping[str, BackendConfig]) -> Iterator[Notice]:
+def _beside(listed: Iterable[Entry], backends: Mapping[str, BackendConfig]) -> Iterator[Finding]:
     """Yield what is said of an entry that is no backend, and that has a backend's name."""
     for entry in listed:
         if entry.reason and entry.name in backends:
-            yield Notice(
-                key=entry.at,
-                problem=f"left out: {entry.reason}",
-                consequence=f"only the other entry that is named {entry.name!r} gets jobs",
-                fix="nothing if that is meant; else fix it, and rename one of the two",
-            )
+            consequence = f"only the other entry that is named {entry.name!r} gets jobs"
+            fix = "nothing if that is meant; else fix it, and rename one of the two"
+            yield Finding.warning(entry.at, f"left out: {entry.reason}", consequence, fix)
 
 
-def _without_spec(raw: Mapping[Any, Any], reader: SectionReader, transports: Transports) -> str | None:
+def _without_spec(reader: SectionReader, transports: Transports, raw: Mapping[Any, Any]) -> str | None:
     """Say more of a backend without an OpenAPI document of its own; None: its transport needs none."""
-    scheme, is_url, _ = reader.text_of(raw.get("baseUrl")).partition("://")
-    name = reader.text_of(raw.get("transport")) or (scheme.lower() if is_url else "")
+    name = _transport_of(raw, reader)
     if name in transports:
         return "" if transports[name].contract == "openapi" else None
-    is_http = name in {"", "http", "https"}
+    is_http = name in {"http", "https"}
     return "" if is_http else f"; no transport is installed for {shown(name)}, which may need none"
+
+
+def _transport_of(raw: Mapping[Any, Any], reader: SectionReader) -> str:
+    scheme, is_url, _ = reader.text_of(raw.get("baseUrl")).partition("://")
+    return reader.text_of(raw.get("transport")) or (scheme.lower() if is_url else "http")
 
 
 def _backend(reader: SectionReader, entry: Entry, whole: Config, transports: Transports) -> BackendConfig:
     try:
         backend = _read(reader, entry, transports, whole.file.parent)
-        _check_auth(reader, entry, backend)
-        _check_connection(reader, entry, backend)
+        _check_auth(entry, backend)
+        _check_tls(entry)
         _check_base_urls(reader, entry, backend)
     except KeyProblem as error:
         key = error.key.removeprefix(f"{entry.at}.").partition(".")[0]
@@ -163,39 +158,22 @@ _SECURE = {"https": "http"}
 
 def _read(reader: SectionReader, entry: Entry, transports: Transports, folder: Path) -> BackendConfig:
     """Read a backend, with what it says to its transport."""
-    sections = {transport.scheme for transport in transports.values() if transport.options is not None}
-    raw = {key: value for key, value in entry.raw.items() if key not in sections}
-    backend = reader.read(raw, BackendConfig, entry.at, "backend", name=entry.name, scheme="")
-    name = backend.transport_name
-    traits = transports.get(name)
-    scheme = traits.scheme if traits else name
-    own = {scheme} if traits and traits.options else set[str]()
-    for key in entry.raw:
-        if key in sections - own:
-            raise KeyProblem(
-                f"{entry.at}.{key}", f"its transport is {name}, which doesn't read it; remove it"
-            )
-        if key not in own and key not in keys_of(BackendConfig) and (meant := near_miss(key, own)):
-            raise KeyProblem(
-                entry.at, f"unknown key {key!r:.80}; did you mean {meant!r}? Rename it, or remove it"
-            )
-    if traits is None:
-        return attrs.evolve(backend, scheme=_SECURE.get(name, name))
+    name = _transport_of(entry.raw, reader)
+    traits = transports.get(name) or TransportTraits(scheme=_SECURE.get(name, name))
+    own = {traits.scheme} if traits.options else set[str]()
+    for other in {transport.scheme for transport in transports.values() if transport.options} - own:
+        if other in entry.raw:
+            problem = f"its transport is {name}, which doesn't read it; remove it"
+            raise KeyProblem(f"{entry.at}.{other}", problem)
+    of_transport: dict[str, Any] = {"scheme": traits.codes, "isolation": traits.isolation}
+    of_transport |= {"timeout_overridable": traits.timeout_overridable, "name": entry.name}
+    backend = reader.read(entry.raw, BackendConfig, entry.at, "backend", own, **of_transport)
     _check_credentials(entry, backend, name, traits)
-    if traits.timeout_overridable and not any("timeoutOverridable" in held for held in _timeouts(entry)):
-        backend = attrs.evolve(backend, timeout_overridable=True)
-    backend = attrs.evolve(backend, scheme=traits.codes, isolation=traits.isolation)
     if traits.options is None:
         return backend
-    written, at = entry.raw.get(scheme), f"{entry.at}.{scheme}"
-    options = reader.read({} if written is None else written, traits.options, at, f"backend.{scheme}")
-    placed = _absolute(options, entry.folder(scheme, folder))
-    return attrs.evolve(backend, options=placed)
-
-
-def _timeouts(entry: Entry) -> Iterator[Mapping[Any, Any]]:
-    yield entry.raw
-    yield entry.raw.get("deploy") or {}
+    at, written = f"{entry.at}.{traits.scheme}", entry.raw.get(traits.scheme)
+    options = reader.read({} if written is None else written, traits.options, at, f"backend.{traits.scheme}")
+    return attrs.evolve(backend, options=_absolute(options, entry.folder(traits.scheme, folder)))
 
 
 def _check_credentials(entry: Entry, backend: BackendConfig, name: str, traits: TransportTraits) -> None:
@@ -234,18 +212,24 @@ def _absolute(value: Any, folder: Path) -> Any:
     return value
 
 
-def _check_auth(reader: SectionReader, entry: Entry, backend: BackendConfig) -> None:
-    at = f"{entry.at}.auth"
+def _check_tls(entry: Entry) -> None:
+    written = entry.raw.get("tls") or {}
+    if "key" in written and "cert" not in written:
+        problem = "it has a `key` without a `cert`; write the certificate's file"
+        raise KeyProblem(f"{entry.at}.tls", problem)
+
+
+def _check_auth(entry: Entry, backend: BackendConfig) -> None:
     if "auth" not in entry.raw:
         return
-    written = {name for name in _OF_AUTH if getattr(backend, name) is not None}
-    written |= {name for name in _OF_AUTH if f"{at}.{_OF_AUTH[name]}" in reader.unset}
-    kind, tokens = backend.auth or "token", {"token", "token_file"}
+    at, tokens = f"{entry.at}.auth", {"token", "tokenFile"}
+    written = {*(entry.raw["auth"] or ())} - {"type"}
+    kind = backend.auth or "token"
     needed, allowed = _BY_TYPE.get(kind, (set[str](), tokens))
     for name in sorted(written - needed - allowed):
-        raise KeyProblem(f"{at}.type", f"{kind} has no `{_OF_AUTH[name]}`; remove it, or write another type")
+        raise KeyProblem(f"{at}.type", f"{kind} has no `{name}`; remove it, or write another type")
     for name in sorted(needed - written):
-        raise KeyProblem(f"{at}.type", f"{kind} needs `{_OF_AUTH[name]}`; write it")
+        raise KeyProblem(f"{at}.type", f"{kind} needs `{name}`; write it")
     if tokens <= written:
         raise KeyProblem(at, "it has both `token` and `tokenFile`; remove one")
     if backend.auth_prefix is not None and backend.auth_place in ("query", "cookie"):
@@ -256,21 +240,11 @@ def _check_auth(reader: SectionReader, entry: Entry, backend: BackendConfig) -> 
         raise KeyProblem(at, "it has neither `token` nor `tokenFile`; write one")
 
 
-_OF_AUTH = {
-    name: key.places[0].removeprefix("auth.")
-    for name, key in keys_of(BackendConfig).items()
-    if key.places[0].startswith("auth.") and name != "auth"
-}
 _BY_TYPE = {
     "basic": ({"username", "password"}, set[str]()),
-    "apiKey": ({"auth_name"}, {"auth_place", "auth_prefix", "token", "token_file"}),
+    "apiKey": ({"name"}, {"in", "prefix", "token", "tokenFile"}),
 }
-
-
-def _check_connection(reader: SectionReader, entry: Entry, backend: BackendConfig) -> None:
-    tls, at = backend.tls, f"{entry.at}.tls"
-    if tls is not None and tls.key is not None and tls.cert is None and f"{at}.cert" not in reader.unset:
-        raise KeyProblem(at, "it has a `key` without a `cert`; write the certificate's file")
+"""Keys that ``auth`` needs, and that it may have besides, by its type."""
 
 
 def _check_base_urls(reader: SectionReader, entry: Entry, backend: BackendConfig) -> None:
@@ -301,16 +275,17 @@ FOREIGN_TOO = frozenset({"workflows"})
 """Sections that another Sp00ky may read, which is no fault."""
 
 
-def _without_effect(raw: Mapping[Any, Any], sections: Mapping[str, object]) -> Iterator[Notice]:
+def _without_effect(raw: Mapping[Any, Any], sections: Sections) -> Iterator[Finding]:
     """Yield what is said of sections that only a distribution reads which isn't installed."""
     for name, distribution in EXTENSIONS.items():
         if raw.get(name) and name not in sections:
-            yield Notice(
-                key=name,
-                problem=f"{distribution} isn't installed, which reads it",
-                consequence="nothing is made of what stands there",
-                fix=f"{install_hint(distribution)}; or remove it",
-                stops_jobs=name not in FOREIGN_TOO,
+            say = Finding.warning if name in FOREIGN_TOO else Finding.stopping
+            fix = f"{install_hint(distribution)}; or remove it"
+            yield say(
+                name,
+                f"{distribution} isn't installed, which reads it",
+                "nothing is made of what stands there",
+                fix,
             )
 
 

@@ -11,7 +11,7 @@ import attrs
 from attrs import field
 
 from sp00ky_core.config import values as read
-from sp00ky_core.config.keys import Notice, key
+from sp00ky_core.config.keys import Finding, key
 from sp00ky_core.config.values import Secret
 from sp00ky_core.error_texts import shown
 from sp00ky_core.errors import ConfigError
@@ -32,7 +32,6 @@ __all__ = [
     "ContractKind",
     "CredentialKind",
     "HistoryConfig",
-    "Notice",
     "RateConfig",
     "RetentionConfig",
     "RetryConfig",
@@ -462,7 +461,7 @@ class Config:
     retention: TopRetentionConfig = field(default=TopRetentionConfig(), metadata=key(TopRetentionConfig))
     left_out: Mapping[str, str] = field(factory=dict)
     extensions: Mapping[str, Any] = field(factory=dict)
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[Finding, ...] = ()
     unset: Mapping[str, str] = field(factory=dict)
 
     def error(self, key: str, problem: str, fix: str = "") -> ConfigError:

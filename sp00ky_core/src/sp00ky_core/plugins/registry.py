@@ -343,7 +343,8 @@ def load_config(
         PluginLoadError: an installed plugin can't be loaded.
     """
     known = plugins or load_plugins()
-    return read_config(file, environ, transports=known.transports, sections=known.extensions)
+    sections = {name: extension.options for name, extension in known.extensions.items()}
+    return read_config(file, environ, transports=known.transports, sections=sections)
 
 
 def _distribution(point: EntryPoint) -> str:

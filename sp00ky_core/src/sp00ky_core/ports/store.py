@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol, Self, Unpack
+from typing import Any, Protocol, Unpack
 
 import attrs
 
 from sp00ky_core.config import SurrealdbConfig
-from sp00ky_core.config.keys import Notice
+from sp00ky_core.config.keys import Finding
 from sp00ky_core.gate.breaker import BreakerChange
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports.job_table import JobTable
@@ -30,41 +30,6 @@ CallerConnection = object
 
 Drivers have no base class in common, and a type that named them all would need them installed. One that the
 store doesn't know is an ``OptionInvalid``."""
-
-
-@attrs.frozen(kw_only=True)
-class Finding:
-    """Something about the database that ``check`` has to say.
-
-    Attributes:
-        stops_jobs: Else it is a warning.
-        subject: A table, a field, an index.
-        problem: What is wrong, in words.
-        consequence: What follows from it.
-        fix: What to do about it.
-    """
-
-    stops_jobs: bool
-    subject: str
-    problem: str
-    consequence: str
-    fix: str
-
-    @classmethod
-    def stopping(cls, subject: str, problem: str, consequence: str, fix: str) -> Self:
-        """Report what keeps jobs from being made or delivered."""
-        return cls(stops_jobs=True, subject=subject, problem=problem, consequence=consequence, fix=fix)
-
-    @classmethod
-    def of(cls, notice: Notice) -> Self:
-        """Report what the configuration says in vain."""
-        facts = (notice.problem, notice.consequence, notice.fix)
-        return cls.stopping(notice.key, *facts) if notice.stops_jobs else cls.warning(notice.key, *facts)
-
-    @classmethod
-    def warning(cls, subject: str, problem: str, consequence: str, fix: str) -> Self:
-        """Report a weakness that jobs are delivered with."""
-        return cls(stops_jobs=False, subject=subject, problem=problem, consequence=consequence, fix=fix)
 
 
 @attrs.frozen(kw_only=True)

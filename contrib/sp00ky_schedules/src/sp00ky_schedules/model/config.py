@@ -16,7 +16,7 @@ import attrs
 from attrs import field
 
 from sp00ky_core.config import values as read
-from sp00ky_core.config.keys import KeyProblem, Notice, SectionReader, camel, key, keys_of, mapping_in
+from sp00ky_core.config.keys import Finding, KeyProblem, SectionReader, camel, key, keys_of, mapping_in
 from sp00ky_core.config.model import FAILURES_ONLY, KEEP_ALL, HistoryConfig
 from sp00ky_core.config.values import ReadProblem
 from sp00ky_core.encoding.json_bytes import RefusedError, check_keys, encode, json_hash
@@ -208,12 +208,11 @@ class SchedulesConfig:
         """
         schedules, left_out = _loaded(raw, folder, reader)
         reader.notices += (
-            Notice(
-                key=f"schedule {name}",
-                problem=f"left out: {reason}",
-                consequence="it isn't defined here; one of that name in the database stays as it is",
-                fix="fix its definition",
-                stops_jobs=True,
+            Finding.stopping(
+                f"schedule {name}",
+                f"left out: {reason}",
+                "it isn't defined here; one of that name in the database stays as it is",
+                "fix its definition",
             )
             for name, reason in left_out.items()
         )

@@ -17,6 +17,7 @@ import attrs
 from surrealdb import RecordID
 
 from sp00ky_core.errors import RowRefused
+from sp00ky_core.job.job import Job
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transactional import Both, Is, ReadOptions, Row, Session, Table, Where, in_order, met
 from sp00ky_core.stores.transactional.schema import BREAKERS
@@ -67,7 +68,8 @@ class SurrealSession(Session):
         self._lane = lane
         self._now: datetime | None = None
         self._held: dict[Key, Held] = {}
-        self._jobs: list[Row] = []
+        self.jobs: dict[tuple[str, str], tuple[Row, Job]] = {}
+        """Rows of jobs that are to be inserted, each with its job, by what ``enqueue`` knows them by."""
 
     async def now(self) -> datetime:
         """See ``Session.now``."""
@@ -122,10 +124,6 @@ class SurrealSession(Session):
         await self.insert(table, [row])
         return True
 
-    def insert_jobs(self, rows: Sequence[Row]) -> None:
-        """Insert rows of job tables, as they are to be stored."""
-        self._jobs += rows
-
     async def update(self, table: Table, where: Sequence[Where], values: Mapping[str, Any]) -> int:
         """See ``Session.update``."""
         rows = await self.select(table, where, lock=True)
@@ -179,18 +177,18 @@ class SurrealSession(Session):
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """See ``Session.savepoint``; its end tries whether jobs that were inserted in the block can be."""
-        held, jobs = self._held.copy(), self._jobs.copy()
+        held, jobs = self._held.copy(), self.jobs.copy()
         try:
             yield
-            if len(self._jobs) > len(jobs):
+            if len(self.jobs) > len(jobs):
                 await self._send(tried=True)
         except BaseException:
-            self._held, self._jobs = held, jobs
+            self._held, self.jobs = held, jobs
             raise
 
     async def commit(self) -> None:
         """Write what was decided. Raises ``Changed`` where it was decided on what isn't so any more."""
-        if self._jobs or self._changed:
+        if self.jobs or self._changed:
             await self._send()
 
     @property
@@ -204,7 +202,9 @@ class SurrealSession(Session):
         written = [held for held in (*new, *old) if held.row is not None]
         deleted = [held.record for held in old if held.row is None]
         marked = [held.record for held in written if held.table.remembers]
-        inserts, rows = inserts_of([*({"id": held.record, **_values(held)} for held in new), *self._jobs])
+        inserts, rows = inserts_of(
+            [*({"id": held.record, **_values(held)} for held in new), *(row for row, _ in self.jobs.values())]
+        )
         mark = new_key()
         bindings = rows | {
             "held": [held.record for held in old],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import TypeVar, Unpack, cast
 
@@ -39,14 +39,13 @@ from sp00ky_core.ports import (
     Table,
 )
 from sp00ky_core.stores import LostOptions
-from sp00ky_core.stores.rows import new_row
 from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
 from sp00ky_core.stores.transactional.observe import gate_states
 from sp00ky_store_surreal import concurrency_policies
 from sp00ky_store_surreal.connection.statements import TRIES, Connection, Lane
 from sp00ky_store_surreal.errors import Conflict
-from sp00ky_store_surreal.ids import id_text, own_id
+from sp00ky_store_surreal.ids import own_id
 from sp00ky_store_surreal.jobs import enqueue, reclaim, rewrite
 from sp00ky_store_surreal.jobs.claim import Claimer
 from sp00ky_store_surreal.jobs.claim_refusals import ClaimRefusals
@@ -203,26 +202,16 @@ class SurrealStore(TransactionalStore):
         self, connection: object, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
     ) -> list[Job]:
         """See ``Transactions.insert_within``."""
-        await self._layouts.ensure()
-        now = datetime.now(UTC)
-        made = enqueue.rows_of(self._layouts, self._backends, jobs, now)
-        await enqueue.insert_within(connection, self._layouts, rows, made)
-        return self._pending(jobs, made, now)
+        made = await enqueue.insert_within(connection, self._layouts, self._backends, rows, jobs)
+        return self._own(jobs, made)
 
-    async def _insert(self, session: Session, jobs: Sequence[KeyedJob]) -> Sequence[Job]:
-        now = await session.now()
-        rows = enqueue.rows_of(self._layouts, self._backends, jobs, now)
-        ids = [id_text(row["id"]) for row in rows]
-        query = JobQuery(ids=tuple(ids), limit=len(ids))
-        there = {job.id: job for job in await find.find(self._connection, self.options.tables, query)}
-        new = [row for row, job_id in zip(rows, ids, strict=True) if job_id not in there]
-        cast("SurrealSession", session).insert_jobs(new)
-        pending = zip(jobs, self._pending(jobs, rows, now), strict=True)
-        return [keyed.refuse_other(there.get(job.id, job), self.location) for keyed, job in pending]
+    async def _insert(self, session: Session, jobs: Sequence[KeyedJob]) -> list[Job]:
+        of_ours = cast("SurrealSession", session)
+        return self._own(jobs, await enqueue.insert_keyed(of_ours, self._layouts, self._backends, jobs))
 
-    def _pending(self, jobs: Sequence[KeyedJob], rows: Sequence[Row], now: datetime) -> list[Job]:
-        """Return the jobs that rows become."""
-        return [new_row(job.job, id_text(row["id"]), now) for job, row in zip(jobs, rows, strict=True)]
+    def _own(self, jobs: Sequence[KeyedJob], stored: Sequence[Job]) -> list[Job]:
+        pairs = zip(jobs, stored, strict=True)
+        return [keyed.refuse_other(job, self.location) for keyed, job in pairs]
 
     async def claim(self, slots_by_backend: Mapping[str, int], runner_id: str) -> Claim:
         """See ``Store.claim``."""

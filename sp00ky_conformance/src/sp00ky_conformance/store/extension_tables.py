@@ -15,7 +15,7 @@ import attrs
 import pytest
 import pytest_asyncio
 
-from sp00ky_conformance.store.harness import CLOCK_TOLERANCE, StoreHarness, eventually, new_job, where
+from sp00ky_conformance.store.harness import CLOCK_TOLERANCE, MAIL, StoreHarness, eventually, new_job, where
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import (
@@ -166,6 +166,17 @@ class ExtensionConformance(StoreHarness):
         due_in = await extended.next_due(["api"])
         assert due_in == pytest.approx(3_600, abs=60)
 
+    async def test_a_dedup_key_holds_in_a_transaction_of_an_extensions(self, extended: Store) -> None:
+        (held,) = await extended.add([new_job(dedup_key="k")])
+
+        async def work(tx: ExtensionTransaction) -> list[Job]:
+            jobs = await tx.enqueue([new_job(dedup_key="k"), KeyedJob(job=new_job(dedup_key="l"), key=KEY)])
+            return jobs + await tx.enqueue([new_job(dedup_key="l"), new_job(dedup_key="k", backend=MAIL)])
+
+        again, made, same, elsewhere = await transactions_of(extended).transact(work)
+        assert (again.id, same.id) == (held.id, made.id)
+        assert {job.id for job in await extended.find(JobQuery())} == {held.id, made.id, elsewhere.id}
+
     async def test_many_updates_tell_rows_apart_by_their_whole_key(self, extended: Store) -> None:
         async def work(tx: ExtensionTransaction) -> int:
             await tx.insert(PARTS, [part(1), part(2)])
@@ -277,6 +288,15 @@ class ExtensionConformance(StoreHarness):
                     assert await extended.find(JobQuery()) == []
         assert [job.id for job in await extended.find(JobQuery())] == [job.id for job in made]
         assert len(await self.parts(extended)) == 2
+
+    @where("transactions")
+    async def test_a_dedup_key_holds_in_what_joins_a_callers_transaction(self, extended: Store) -> None:
+        (held,) = await extended.add([new_job(dedup_key="k")])
+        jobs = [KeyedJob(job=new_job(dedup_key="k"), key=KEY), KeyedJob(job=new_job(), key=UUID(int=7))]
+        async with self.transaction(extended) as connection:
+            again, made = await transactions_of(extended).insert_within(connection, {}, jobs)
+        assert again.id == held.id
+        assert {job.id for job in await extended.find(JobQuery())} == {held.id, made.id}
 
     @where("transactions")
     async def test_nothing_is_left_of_a_callers_transaction_that_rolls_back(self, extended: Store) -> None:

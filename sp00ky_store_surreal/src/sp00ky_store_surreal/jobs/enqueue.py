@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 import attrs
@@ -19,12 +18,13 @@ from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable, KeyedJob, Row, Statement, Table
 from sp00ky_core.stores.caller_connections import unknown_kind
 from sp00ky_core.stores.ids import new_key
+from sp00ky_core.stores.rows import new_row
 from sp00ky_store_surreal import errors
 from sp00ky_store_surreal.connection.statements import ONCE, TRIES, Connection
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.rows import MADE_FIT, WHOLE, job_from, row_from
 from sp00ky_store_surreal.schema.table_layouts import TableLayouts
-from sp00ky_store_surreal.session import inserts_of, stored_row
+from sp00ky_store_surreal.session import SurrealSession, inserts_of, stored_row
 from sp00ky_store_surreal.surql.durations import duration_text
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 from sp00ky_store_surreal.url import Target
@@ -83,9 +83,8 @@ class _Batch:
     rows: dict[_Name, dict[str, Any]] = attrs.field(factory=dict)
     delays: list[dict[str, Any]] = attrs.field(factory=list)
 
-    def take(self, new_job: NewJob) -> _Name:
+    def take(self, new_job: NewJob, key: RecordID) -> _Name:
         """Add the row of a job, unless one before it has its dedup_key."""
-        key = RecordID(self.table.table, new_key())
         name = (self.table.backend, new_job.dedup_key) if new_job.dedup_key else ("", id_text(key))
         if name not in self.rows:
             self.rows[name] = row_from(new_job, key, whole_seconds=self.whole_seconds)
@@ -108,43 +107,69 @@ async def add(
     connection = await layouts.ensure()
     if not new_jobs:
         return []
+    batches, names = _batches(layouts, tables, [(new_job, new_key()) for new_job in new_jobs])
+    inserted = _insert_within(transaction, target, batches) if transaction else _insert(connection, batches)
+    return _named(names, _by_name(batches, await inserted), target, batches)
+
+
+def _batches(
+    layouts: TableLayouts, tables: ByBackend, jobs: Sequence[tuple[NewJob, str]]
+) -> tuple[list[_Batch], list[_Name]]:
+    """Collect jobs by their tables, each under its key; return the batches, and by what each job is found."""
     whole_seconds = layouts.whole_seconds()
     batches = {
         backend: _Batch(table=tables[backend], whole_seconds=backend in whole_seconds)
-        for backend in dict.fromkeys(new_job.backend for new_job in new_jobs)
+        for backend in dict.fromkeys(new_job.backend for new_job, _ in jobs)
     }
-    names = [batches[new_job.backend].take(new_job) for new_job in new_jobs]
-    made = list(batches.values())
-    inserted = _insert_within(transaction, target, made) if transaction else _insert(connection, made)
-    stored = _by_name(made, await inserted)
+    names = [batches[job.backend].take(job, RecordID(tables[job.backend].table, key)) for job, key in jobs]
+    return list(batches.values()), names
+
+
+def _named(
+    names: Sequence[_Name], stored: Mapping[_Name, Job], target: Target, batches: Sequence[_Batch]
+) -> list[Job]:
     try:
         return [stored[name] for name in names]
     except KeyError:  # what was written must be there to be read
-        raise errors.unwritable(target.location, made[0].table.table) from None
+        raise errors.unwritable(target.location, batches[0].table.table) from None
 
 
-def rows_of(
-    layouts: TableLayouts, tables: ByBackend, jobs: Sequence[KeyedJob], now: datetime
-) -> list[dict[str, Any]]:
-    """Build the rows of jobs under their keys; a delay begins now."""
-    whole_seconds = layouts.whole_seconds()
-    rows = []
-    for keyed in jobs:
-        key = RecordID(tables[keyed.job.backend].table, keyed.key.hex)
-        row = row_from(keyed.job, key, whole_seconds=keyed.job.backend in whole_seconds)
-        rows.append(row | ({"run_at": now + keyed.job.delay} if keyed.job.delay else {}))
-    return rows
+async def insert_keyed(
+    session: SurrealSession, layouts: TableLayouts, tables: ByBackend, jobs: Sequence[KeyedJob]
+) -> list[Job]:
+    """Insert jobs under their keys when a session commits; those that are there already stay as they are."""
+    now = await session.now()
+    batches, names = _batches(layouts, tables, [(keyed.job, keyed.key.hex) for keyed in jobs])
+    statement, bindings = _statement(batches, insert=False)
+    reply = await layouts.connection.read(statement, **bindings)
+    known = _by_name(batches, _jobs_of(reply)) | {name: job for name, (_, job) in session.jobs.items()}
+    for keyed, name in zip(jobs, names, strict=True):
+        if name not in known:
+            row = next(batch.rows[name] for batch in batches if name in batch.rows)
+            job = known[name] = new_row(keyed.job, id_text(row["id"]), now)
+            session.jobs[name] = (row | ({"run_at": job.run_at} if keyed.job.delay else {}), job)
+    return [known[name] for name in names]
 
 
 async def insert_within(
-    connection: object, layouts: TableLayouts, tables: Mapping[Table, Sequence[Row]], jobs: Sequence[Row]
-) -> None:
+    connection: object,
+    layouts: TableLayouts,
+    tables: ByBackend,
+    rows: Mapping[Table, Sequence[Row]],
+    jobs: Sequence[KeyedJob],
+) -> list[Job]:
     """Insert rows of own tables and of jobs in a caller's transaction; those that are there stay."""
     target = layouts.connection.target
     transaction = _adopted(connection, target)
-    rows = [stored_row(table, row) for table, some in tables.items() for row in some]
-    statement, bindings = inserts_of([*rows, *jobs], kept=True)
-    await _query(transaction, target.location, statement, bindings)
+    await layouts.ensure()
+    own = [stored_row(table, row) for table, some in rows.items() for row in some]
+    if own:
+        await _query(transaction, target.location, *inserts_of(own, kept=True))
+    if not jobs:
+        return []
+    batches, names = _batches(layouts, tables, [(keyed.job, keyed.key.hex) for keyed in jobs])
+    stored = _by_name(batches, await _insert_within(transaction, target, batches, kept=True))
+    return _named(names, stored, target, batches)
 
 
 def statement(table: JobTable, new_job: NewJob) -> Statement:
@@ -193,9 +218,9 @@ def _jobs_of(reply: list[Any]) -> list[Any]:
 
 
 async def _insert_within(
-    transaction: AsyncSurrealTransaction, target: Target, batches: list[_Batch]
+    transaction: AsyncSurrealTransaction, target: Target, batches: list[_Batch], *, kept: bool = False
 ) -> list[Any]:
-    statement, bindings = _statement(batches, guard=surql("enqueue_refuse_elsewhere"))
+    statement, bindings = _statement(batches, kept=kept, guard=surql("enqueue_refuse_elsewhere"))
     place = {"namespace": target.namespace, "database": target.database}
     try:
         reply = await _query(transaction, target.location, statement, bindings | place)
@@ -211,10 +236,12 @@ async def _insert_within(
     return _jobs_of([reply])
 
 
-def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -> tuple[str, dict[str, Any]]:
+def _statement(
+    batches: list[_Batch], *, insert: bool = True, kept: bool = False, guard: str = ""
+) -> tuple[str, dict[str, Any]]:
     """Write the block that inserts batches, and reads their rows; return it with what it binds.
 
-    A block is one transaction, or a part of one.
+    A block is one transaction, or a part of one. ``kept``: a row that is there already stays as it is.
     """
     parts, reads = guard, []
     bindings: dict[str, Any] = {
@@ -229,12 +256,13 @@ def _statement(batches: list[_Batch], *, insert: bool = True, guard: str = "") -
         bindings |= {f"new{n}": rows, f"ids{n}": batch.ids, f"keys{n}": keys}
         parts += surql("enqueue_dedup_holders", table=table, n=n) if keys else ""
         # What was just written is as it is returned, unless it is changed once more, or is another job.
-        is_whole = insert and not keys and not batch.delays
-        if not insert:
+        is_whole = insert and not (keys or batch.delays or kept)
+        if insert and (keys or kept):
+            live = f"$live{n}" if keys else "[]"
+            parts += surql("enqueue_insert_unique", table=table, n=n, live=live, ignore="IGNORE " * kept)
+        if kept or not insert:
             parts += surql("enqueue_find_committed", n=n, live=f"$live{n}.id" if keys else "[]")
-        elif keys:
-            parts += surql("enqueue_insert_unique", table=table, n=n)
-        else:
+        elif not keys:
             parts += surql("enqueue_insert", table=table, n=n, what="AFTER" if is_whole else "VALUE id")
         reads.append(f"$found{n}" if is_whole else surql("enqueued_jobs", n=n, columns=MADE_FIT))
     if insert and bindings["delays"]:

@@ -24,7 +24,7 @@ TOO_LONG = (
 )
 
 EARLIEST, LATEST = "'0001-01-02 00:00:00+00'::timestamptz", "'9999-12-30 00:00:00+00'::timestamptz"
-UNCHECKED = ("created_at", "run_at", "ordering_at", "expires_at", "deferred_since")
+UNCHECKED = ("created_at", "run_at", "ordering_at", "expires_at", "deferred_since", "claimed_at")
 """Instants that the driver may not be able to decode: no trigger sees rows that are replicated, or restored
 without triggers; a row from before 0.3 has no CHECK on the last."""
 

@@ -189,7 +189,7 @@ COLUMNS = (
     *("id", "path", "payload", "status", "retries", "max_retries", "retry_strategy"),
     *("created_at", "run_at", "lease_epoch", "rare"),
     *("lease_until", "updated_at", "runner_id", "request_id", "redacted_at", "copied_from"),
-    *("claimed_max_retries", "errors", "result"),
+    *("claimed_max_retries", "claimed_at", "errors", "result"),
 )
 """The names of ``job_columns``, and of what ``load_jobs`` adds; a claim returns the first of them.
 
@@ -211,7 +211,7 @@ _TEXTS = (
 )
 _INSTANTS = (
     *("created_at", "updated_at", "run_at", "lease_until", "deferred_since", "ordering_at", "expires_at"),
-    "redacted_at",
+    *("redacted_at", "claimed_at"),
 )
 
 MADE_FIT = surql(

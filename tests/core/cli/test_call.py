@@ -1,6 +1,7 @@
 """``sp00ky call``: payloads from the shell, what is enqueued, what is refused, and waiting for the end."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -96,7 +97,12 @@ def test_waiting_for_a_failure_exits_1(migrated: Path, sp00ky: Any) -> None:
     waited = sp00ky("call", "api", "/fails", "--max-retries", "1", "--wait")
     assert waited.code == 1
     assert "status: failed" in waited.out
-    assert "attempt 2: http_status 500" in waited.out
+    assert re.search(r"attempt 2: http_status 500 \(waited [\d.e-]+ s, took [\d.e-]+ s\): ", waited.out)
+
+
+def test_what_was_delivered_says_how_long_it_waited_and_took(migrated: Path, sp00ky: Any) -> None:
+    waited = sp00ky("call", "api", "/json", "--wait")
+    assert re.search(r"attempt 1: delivered \(waited [\d.e-]+ s, took [\d.e-]+ s\)", waited.out)
 
 
 def test_a_job_that_ends_with_the_command_is_said(project: Path, sp00ky: Any) -> None:

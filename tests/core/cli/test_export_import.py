@@ -167,7 +167,7 @@ def test_few_bytes_are_read_at_a_time_and_not_by_the_event_loop(
     monkeypatch.setattr(MemoryStore, "import_jobs", import_counted)
     monkeypatch.setattr(export_import, "decode", decode_here)
     monkeypatch.setattr(export_import, "PAGE", 3)
-    monkeypatch.setattr(export_import, "BATCH_BYTES", 2_100)
+    monkeypatch.setattr(export_import, "BATCH_BYTES", 2_200)
     assert sp00ky("jobs", "import", "jobs.ndjson", "--yes").out == "imported: 7\n"
     assert batches == [3, 2, 1, 1]
     assert threading.main_thread() not in readers

@@ -23,11 +23,18 @@ async def test_the_timeline_says_what_happened_and_what_is_next(browser: Browser
     page = await browser.see(f"/jobs/{job}")
     assert "Attempt 1: http_status 500" in page
     assert "by r1" in page
-    assert re.search(r"[\d.]+ m?s later", page)
+    assert re.search(r"waited [\d.]+ m?s, took [\d.]+ m?s", page)
     assert "Next attempt" in page
     assert "in 10 min" in page
     assert SCRIPT not in page
     assert "&lt;script&gt;" in page
+
+
+async def test_a_success_says_how_long_it_waited_and_took(browser: Browser, outbox: Outbox) -> None:
+    (job,) = await ended(outbox, 1, Delivered())
+    assert re.search(
+        r"Delivered</strong>.*waited [\d.]+ m?s, took [\d.]+ m?s", await browser.see(f"/jobs/{job}")
+    )
 
 
 async def test_one_that_is_under_way(browser: Browser, outbox: Outbox) -> None:

@@ -43,7 +43,7 @@ async def test_the_tables_are_as_they_are_defined(store: PostgresStore, sql: Any
         "lease_until",
     }
     optional |= {"lease_until", "runner_id", "ordering_key", "ordering_at", "expires_at"}
-    optional |= {"request_id", "redacted_at", "copied_from", "claimed_max_retries"}
+    optional |= {"request_id", "redacted_at", "copied_from", "claimed_max_retries", "claimed_at"}
     assert {name for name, _, not_null in rows if not not_null} == optional
 
 

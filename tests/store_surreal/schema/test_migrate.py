@@ -78,7 +78,7 @@ async def test_the_documented_table_keeps_its_definitions(store: SurrealStore, s
         *("run_at", "result", "dedup_key", "dedup_live", "traceparent", "lease_epoch", "lease_until"),
         *("runner_id", "deferred_since", "delay", "priority", "ordering_key", "ordering_at"),
         *("ordering_live", "claim_group", "expires_at", "request_id", "redacted_at", "copied_from"),
-        "claimed_max_retries",
+        *("claimed_max_retries", "claimed_at"),
     }
     assert not [step for step in steps if "OVERWRITE" in step.statement]
 

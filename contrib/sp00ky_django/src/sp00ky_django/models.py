@@ -65,6 +65,7 @@ class AbstractJob(models.Model):
     request_id = models.TextField(null=True)
     redacted_at = InstantField(null=True)
     copied_from = models.TextField(null=True)
+    claimed_at = InstantField(null=True)
     payload = JsonTextField()
     errors = JsonTextField()
     result = JsonTextField(null=True)

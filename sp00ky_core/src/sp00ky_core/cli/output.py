@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from shutil import get_terminal_size
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from rich.cells import cell_len, set_cell_size
 from sp00ky_core.cli.command import json_wanted
 from sp00ky_core.cli.progress import is_terminal
 from sp00ky_core.encoding.escaping import json_line, plain
-from sp00ky_core.job.job import Job, JobStatus, instant_to_json, job_to_json
+from sp00ky_core.job.job import Job, JobStatus, attempt_times, instant_to_json, job_to_json
 from sp00ky_core.job.outcome import HTTP
 
 __all__ = ["moment", "show", "show_list"]
@@ -187,11 +187,22 @@ def job_lines(job: Job) -> Iterator[str]:
             yield f"{name}: {plain(shown)}"
     if job.expires_at is not None:
         yield f"expires_at: {instant_to_json(job.expires_at)}"
+    times = iter(attempt_times(job))
     for error in job.errors:
         code = "" if not error.code else f" {error.code}" if error.scheme == HTTP else f" {error}"
-        line = f"{moment(error.at)} attempt {error.attempt}: {error.name}{code}: {error.reason}"
+        said = _times(*next(times))
+        line = f"{moment(error.at)} attempt {error.attempt}: {error.name}{code}{said}: {error.reason}"
         yield f"  {plain(line)}"
         yield from (f"    {plain(line)}" for line in error.trace.splitlines())
+    for waited, took in times:
+        yield f"  {moment(job.updated_at)} attempt {job.retries + 1}: delivered{_times(waited, took)}"
+
+
+def _times(waited: timedelta | None, took: timedelta | None) -> str:
+    """Write how long an attempt waited and took, as far as it is known."""
+    parts = {"waited": waited, "took": took}
+    said = ", ".join(f"{name} {of.total_seconds():.3g} s" for name, of in parts.items() if of is not None)
+    return f" ({said})" if said else ""
 
 
 def show_job(job: Job, *, whole: bool = True) -> None:

@@ -17,7 +17,8 @@ from sp00ky_core.job.outcome import HTTP, Undelivered, status_text
 from sp00ky_core.job.retry import StrategyName
 
 __all__ = ["TERMINAL", "AttemptError", "Job", "JobOptions", "JobStatus", "NewJob", "StatusName"]
-__all__ += ["instant_to_json", "is_plain_text", "job_to_json", "facts_of", "named", "value_to_json"]
+__all__ += ["attempt_times", "facts_of", "instant_to_json", "is_plain_text", "job_to_json", "named"]
+__all__ += ["value_to_json"]
 
 
 class JobStatus(StrEnum):
@@ -53,6 +54,7 @@ class AttemptError:
         count: How many those are.
         scheme: Whose code it is: the transport's.
         trace: The end of a traceback, at most 4 KiB, without secrets; empty: there is none.
+        claimed_at: When its job was claimed, by the database's clock; None: it wasn't, or isn't known.
     """
 
     at: datetime | None = None
@@ -65,6 +67,7 @@ class AttemptError:
     count: int = 1
     scheme: str = HTTP
     trace: str = ""
+    claimed_at: datetime | None = None
 
     def __str__(self) -> str:
         """Say it in short: ``HTTP 503``, ``AMQP 312``, or its name where there is no code."""
@@ -108,6 +111,7 @@ class Job:
         redacted_at: When its payload, result and errors were redacted.
         copied_from: The id of the job that it is a copy of.
         claimed_max_retries: What ``max_retries`` was when it was last claimed.
+        claimed_at: When the last claim that has ended was made, by the database's clock.
         defect: Why the row can't be delivered, found by the store's mapping.
         omitted: The columns that a list left out, or shortened, because they are long; ``get`` has them.
     """
@@ -141,6 +145,7 @@ class Job:
     redacted_at: datetime | None = None
     copied_from: str | None = None
     claimed_max_retries: int | None = None
+    claimed_at: datetime | None = None
     defect: str | None = None
     omitted: tuple[str, ...] = ()
 
@@ -180,6 +185,30 @@ def named(job: Job) -> str:
 def facts_of(job: Job) -> dict[str, Any]:
     """Return what each line about an attempt of a job says apart."""
     return {"job_id": job.id, "trace_id": job.trace, "runner_id": job.runner_id}
+
+
+def attempt_times(job: Job) -> list[tuple[timedelta | None, timedelta | None]]:
+    """Return how long each attempt waited and took: each entry of ``errors``, then the one that succeeded.
+
+    A wait ends with the claim. It begins when the attempt before has ended, or the job was enqueued; of the
+    last attempt when the job was due, which its row still says. What an attempt took is from its claim to
+    the write of its outcome. None: it isn't known.
+    """
+    ends = [(entry.claimed_at, entry.at, entry.count == 1) for entry in job.errors]
+    if job.status is JobStatus.SUCCESS:
+        ends.append((job.claimed_at, job.updated_at, True))
+    times, before = list[tuple[timedelta | None, timedelta | None]](), job.created_at
+    for number, (claimed_at, ended_at, is_alone) in enumerate(ends, start=1):
+        if number == len(ends) and job.is_terminal and job.run_at is not None:
+            before = max(before or job.run_at, job.run_at)
+        waited = _between(before, claimed_at) if is_alone else None
+        times.append((waited, _between(claimed_at, ended_at)))
+        before = ended_at or before
+    return times
+
+
+def _between(earlier: datetime | None, later: datetime | None) -> timedelta | None:
+    return None if earlier is None or later is None else max(later - earlier, timedelta())
 
 
 def _parsed(text: bytes) -> Any:
@@ -289,15 +318,15 @@ STATED_IF_SET = ("request_id", "redacted_at", "copied_from")
 """Keys of a job as JSON that only jobs have which have a value."""
 
 _UNSTATED = frozenset({*STATED_IF_SET, "ordering_at", "expires_at", "deferred_since", "claimed_max_retries"})
-_UNSTATED |= {"defect", "omitted"}
+_UNSTATED |= {"claimed_at", "defect", "omitted"}
 
 JOB_KEYS = tuple(
     field.name.removesuffix("_json") for field in attrs.fields(Job) if field.name not in _UNSTATED
 )
 """The keys of a job as JSON, in their order."""
 
-UNSAID: Mapping[str, Any] = {"since": None, "count": 1, "scheme": HTTP, "trace": ""}
-"""What an entry of ``errors`` doesn't say: that it stands for one only, and that its code is HTTP's."""
+UNSAID: Mapping[str, Any] = {"since": None, "count": 1, "scheme": HTTP, "trace": "", "claimed_at": None}
+"""What an entry of ``errors`` doesn't say, as that it stands for one only, and that its code is HTTP's."""
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -306,7 +335,8 @@ def job_to_json(job: Job, keys: Sequence[str] = JOB_KEYS) -> dict[str, Any]:
     """Turn a job into JSON values: every one of the keys, absent ones null, payload and result parsed.
 
     An entry of ``errors`` that stands for several has ``since`` and ``count`` too, one of another
-    scheme than HTTP's its ``scheme``, one with a traceback its ``trace``. Those of
+    scheme than HTTP's its ``scheme``, one with a traceback its ``trace``, one of a claim its
+    ``claimed_at``. Those of
     ``STATED_IF_SET`` follow where they are set. Where a list has left columns out because they are long,
     ``omitted`` names them, and null stands for a payload or a result.
 

@@ -12,7 +12,7 @@ from typing import TypedDict, Unpack
 
 import attrs
 
-from sp00ky_core.job.job import AttemptError, Job
+from sp00ky_core.job.job import AttemptError, Job, JobStatus
 from sp00ky_core.job.outcome import DEFERRED_NAMES
 from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
 from sp00ky_core.job.state_machine import MAX_ERRORS, Event, Lost, Transition, decide
@@ -24,11 +24,12 @@ __all__ = ["DecidingStore", "LostOptions", "appended", "applied", "settlement_of
 def applied(job: Job, transition: Transition, now: datetime) -> Job:
     """Return the job after the transition."""
     keeps = transition.keeps_lease
+    claimed_at = job.updated_at if job.status is JobStatus.PROCESSING else None
     return attrs.evolve(
         job,
         status=transition.to,
         retries=transition.retries,
-        errors=appended(job.errors, transition.error, now),
+        errors=appended(job.errors, transition.error, now, claimed_at),
         result_json=transition.result_json if transition.result_json is not None else job.result_json,
         run_at=_run_at(job, transition, now),
         priority=job.priority if transition.priority is None else transition.priority,
@@ -38,11 +39,15 @@ def applied(job: Job, transition: Transition, now: datetime) -> Job:
         runner_id=job.runner_id if keeps else None,
         lease_epoch=job.lease_epoch + transition.bumps_epoch,
         updated_at=now,
+        claimed_at=claimed_at or job.claimed_at,
     )
 
 
 def appended(
-    errors: tuple[AttemptError, ...], error: AttemptError | None, now: datetime
+    errors: tuple[AttemptError, ...],
+    error: AttemptError | None,
+    now: datetime,
+    claimed_at: datetime | None,
 ) -> tuple[AttemptError, ...]:
     """Append an entry; the first and the latest 49 are kept.
 
@@ -55,7 +60,7 @@ def appended(
     if last is not None and last.name == error.name and error.name in DEFERRED_NAMES:
         error = attrs.evolve(error, since=last.since or last.at, count=last.count + 1)
         errors = errors[:-1]
-    whole = (*errors, attrs.evolve(error, at=now))
+    whole = (*errors, attrs.evolve(error, at=now, claimed_at=claimed_at))
     return whole if len(whole) <= MAX_ERRORS else (whole[0], *whole[1 - MAX_ERRORS :])
 
 

@@ -279,6 +279,7 @@ def _entry_of(value: Mapping[str, Any]) -> AttemptError:
         count=max(_count_of(value.get("count"), 1), 1),
         scheme=_text_of(value.get("scheme")) or HTTP,
         trace=_text_of(value.get("trace")) or "",
+        claimed_at=instant_of(value.get("claimed_at")),
     )
 
 
@@ -329,6 +330,6 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("assigned_to", "dedup_key", "ordering_key", "traceparent", "runner_id"), _text_of),
     **dict.fromkeys(("request_id", "copied_from"), _text_of),
     **dict.fromkeys(("created_at", "updated_at", "run_at", "ordering_at", "expires_at"), instant_of),
-    **dict.fromkeys(("deferred_since", "lease_until", "redacted_at"), instant_of),
+    **dict.fromkeys(("deferred_since", "lease_until", "redacted_at", "claimed_at"), instant_of),
 }
 """The reader of each column whose value says all that has to be known."""

@@ -11,7 +11,7 @@ from sp00ky_core.stores.transactional import Kind, Table
 from sp00ky_core.stores.transactional.schema import job_table
 from sp00ky_store_postgres.sql.loader import fill, quoted, read_sql
 
-VERSION = 10
+VERSION = 11
 """The last migration's number. A migration only adds; an index, a CHECK or a trigger may be replaced."""
 
 MIN_COMPATIBLE = 3

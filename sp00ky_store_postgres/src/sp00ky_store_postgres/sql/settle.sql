@@ -25,6 +25,7 @@ written_{{number}} AS (
         lease_epoch = CASE WHEN held.flags & 1 <> 0 THEN job.lease_epoch % 4611686018427387904 + 1 ELSE job.lease_epoch END,
         priority = coalesce(held.priority, job.priority),
         request_id = coalesce(held.request_id, job.request_id),
+        claimed_at = CASE WHEN held.was = 'processing' THEN job.updated_at ELSE job.claimed_at END,
         updated_at = greatest(clock_timestamp(), job.created_at + interval '2 ms') -- by which it is found as changed
     FROM (
         SELECT given.*, job.ctid AS place
@@ -57,6 +58,9 @@ written_{{number}} AS (
     SELECT (
         '[' || coalesce(string_agg(kept.value::text, ',' ORDER BY kept.n) || ',', '')
         || '{"at":"' || to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '",'
+        || CASE WHEN held.was = 'processing' THEN
+            '"claimed_at":"' || to_char(job.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '",'
+            ELSE '' END
         || min(last.merged) || substr(held.error, 2) || ']'
     )::json
     FROM (
@@ -114,6 +118,7 @@ written_{{number}} AS (
         deferred_since = NULL,
         lease_until = NULL,
         runner_id = NULL,
+        claimed_at = job.updated_at,
         updated_at = clock_timestamp()
     FROM unnest($1::text::int[], $2::text::uuid[], $3::text::bigint[], $4::text::text[])
         WITH ORDINALITY AS given (table_number, id, epoch, result, n)

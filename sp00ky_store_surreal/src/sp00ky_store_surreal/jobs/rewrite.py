@@ -17,7 +17,7 @@ from sp00ky_store_surreal.surql.loader import surql
 
 HAPPENED = (
     *("retries", "created_at", "updated_at", "deferred_since", "lease_epoch", "lease_until", "runner_id"),
-    *("ordering_at", "request_id", "redacted_at", "copied_from", "claimed_max_retries"),
+    *("ordering_at", "request_id", "redacted_at", "copied_from", "claimed_max_retries", "claimed_at"),
 )
 """Columns that a new job doesn't have, with a job's values as they are."""
 

@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from sp00ky_core import Job
 from sp00ky_core.errors import JobNotFound
+from sp00ky_core.job.job import attempt_times
 from sp00ky_dashboard.context import Context, context_of
 from sp00ky_dashboard.operate.copy_job import edit_page
 from sp00ky_dashboard.rendering import pretty, render
@@ -109,7 +110,9 @@ def timeline(shown: Job) -> list[dict[str, Any]]:
     events += [{"kind": "error", "at": error.at, "entry": error} for error in shown.errors]
     if shown.status == "success":
         events.append({"kind": "success", "at": shown.updated_at})
-    elif shown.status == "processing":
+    for event, (waited, took) in zip(events[1:], attempt_times(shown), strict=True):
+        event |= {"waited": waited, "took": took}
+    if shown.status == "processing":
         events.append({"kind": "processing", "at": shown.updated_at})
     elif shown.status == "pending":
         events.append({"kind": "next", "at": shown.run_at})

@@ -72,7 +72,7 @@ class JobAdmin(admin.ModelAdmin):
             {
                 "fields": (
                     *("created_at", "updated_at", "run_at", "expires_at", "deferred_since", "lease_until"),
-                    "redacted_at",
+                    *("claimed_at", "redacted_at"),
                 )
             },
         ),

@@ -24,7 +24,7 @@ from sp00ky_conformance.store.harness import (
     settlement,
     silent,
 )
-from sp00ky_core.job.job import JobStatus
+from sp00ky_core.job.job import JobStatus, attempt_times
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Undelivered
 from sp00ky_core.job.state_machine import MAX_ERRORS, MAX_TRACE_BYTES, Deferred, Event
 from sp00ky_core.ports import JobQuery, SettleFate, Store
@@ -67,6 +67,30 @@ class SettleConformance(StoreHarness):
         assert entry.runner_id == RUNNER
         assert is_close(entry.at, job.updated_at)
         assert await self.claim(store) == []
+
+    async def test_an_outcome_says_when_its_job_was_claimed(self, store: Store) -> None:
+        first = await store.get((await self.claimed(store)).id)
+        retried = await self.settled(store, first, failure(code=503), base=0, jitter=0)
+        assert retried.claimed_at == first.updated_at
+        assert [entry.claimed_at for entry in retried.errors] == [first.updated_at]
+        second = await store.get((await self.claim(store))[0].id)
+        delivered = await self.settled(store, second, Delivered())
+        assert delivered.claimed_at == second.updated_at
+        assert [entry.claimed_at for entry in delivered.errors] == [first.updated_at]
+        ended, due = moment(retried.errors[0].at), moment(retried.run_at)
+        assert attempt_times(delivered) == [
+            (moment(first.updated_at) - moment(first.created_at), ended - moment(first.updated_at)),
+            (
+                moment(second.updated_at) - max(ended, due),
+                moment(delivered.updated_at) - moment(second.updated_at),
+            ),
+        ]
+
+    async def test_a_job_that_was_never_claimed_says_no_claim(self, store: Store) -> None:
+        (job,) = await self.add(store)
+        await kill(store, [job.id])
+        killed = await store.get(job.id)
+        assert (killed.claimed_at, [entry.claimed_at for entry in killed.errors]) == (None, [None])
 
     async def test_an_entry_says_whose_code_it_has(self, store: Store) -> None:
         jobs = [

@@ -99,6 +99,7 @@ def changes(before: Job, after: Job) -> dict[str, Any]:
         "lease_until": after.lease_until,
         "runner_id": after.runner_id,
         "updated_at": after.updated_at,
+        "claimed_at": after.claimed_at,
     }
     if after.priority != before.priority:
         values["priority"] = after.priority

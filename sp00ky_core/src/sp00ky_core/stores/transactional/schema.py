@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 
-VERSION = 6
+VERSION = 7
 """The version of the tables below. Whoever adds a column raises it, and lets the column be NULL or have a
 default."""
 
@@ -96,6 +96,7 @@ _JOB_COLUMNS = (
     Column("redacted_at", Kind.INSTANT),
     Column("copied_from", Kind.TEXT, length=310, longest=LONGEST_TEXT),
     Column("claimed_max_retries", Kind.INTEGER),
+    Column("claimed_at", Kind.INSTANT),  # of the last claim that has ended
 )
 
 _JOB_INDEXES = (

@@ -187,7 +187,7 @@ FROM_THE_BEGINNING = (
 )
 """Columns that a job has from the beginning."""
 
-WRITTEN = ("dedup_key", "request_id", "redacted_at", "claimed_max_retries")
+WRITTEN = ("dedup_key", "request_id", "redacted_at", "claimed_max_retries", "claimed_at")
 """Columns that something has written since, beside those of a transition."""
 
 

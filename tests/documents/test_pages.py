@@ -45,7 +45,7 @@ RUN_ELSEWHERE: Mapping[str, Mapping[str, int]] = {
     },
     "docs/transport-without-http.md": {"tests/core/cli/test_new_adapter.py": 7},
     "docs/tutorials/postgresql.md": {"tests/documents/test_tutorials.py": 14},
-    "docs/tutorials/surrealdb.md": {"tests/documents/test_tutorials.py": 13},
+    "docs/tutorials/surrealdb.md": {"tests/documents/test_tutorials.py": 12},
 }
 """Pages whose blocks need more than to run one after the other: which tests run how many of them."""
 

@@ -64,7 +64,10 @@ def test_postgresql(database_url: str, tmp_path: Path) -> None:
 @pytest.mark.skipif(shutil.which("surreal") is None, reason=NO_SURREAL)
 def test_surrealdb(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
+    named = {name: text for name, _, text in BLOCK.findall((TUTORIALS / "postgresql.md").read_text())}
+    backend = f"`backend.py`:\n\n```python\n{named['backend.py']}```\n\n"
     page = (TUTORIALS / "surrealdb.md").read_text().replace("127.0.0.1:8000", address)
+    page = page.replace("`backend.py`.", backend)
     started = page.replace("surreal start", f"surreal start --log none --no-banner --bind {address}")
     ready = f"until curl -sf http://{address}/health; do sleep 0.05; done\nmkdir tutorial"
     said = follow(started.replace("mkdir tutorial", ready), tmp_path)

@@ -99,7 +99,7 @@ def test_operate(project: Path) -> None:
     assert (killed, retried) == ("killed None", "retried None")
     assert refused.startswith("illegal job ")
     assert numbers == "1 1 {'duplicate': 0, 'illegal': 0}"
-    section = TEXT.partition("## Operate")[2].partition("\n## ")[0]
+    section = (DOCS / "acting.md").read_text().partition("## By hand")[2].partition("\n## ")[0]
     assert {fate.value for fate in OperatorFate} <= set(re.findall(r"`(\w+)`", section))
 
 

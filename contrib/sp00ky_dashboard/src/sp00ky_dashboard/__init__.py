@@ -1,9 +1,9 @@
 """Watch and operate an outbox in the browser: ``sp00ky dashboard``, or ``Dashboard`` in your application."""
 
-from importlib import import_module
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sp00ky_core.error_texts import refuse_former_name
+from sp00ky_core.plugins.deferred import deferred_names
 
 if TYPE_CHECKING:
     from sp00ky_dashboard.access.authentication import Authenticate, HeaderAuth, TokenAuth
@@ -18,22 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["Authenticate", "Dashboard", "HeaderAuth", "Operator", "TokenAuth"]
 __all__ += ["Act", "Ask", "Context", "Form", "Page", "context_of", "render"]  # for authors of pages
 
+_MODULES = {"Dashboard": "app", "Form": "access.forms", "Page": "pages.page", "render": "rendering"}
+_MODULES |= dict.fromkeys(("Authenticate", "HeaderAuth", "TokenAuth"), "access.authentication")
+_MODULES |= {"Operator": "access.authorization", "Context": "context", "context_of": "context"}
+_MODULES |= dict.fromkeys(("Act", "Ask"), "operate.fleet_actions")
 
-def __getattr__(name: str) -> Any:
-    """Import a name when it is asked for: whoever looks for plugins doesn't need a web framework."""
-    if name not in __all__:
-        refuse_former_name(__name__, name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
-
-
-_MODULES = {
-    **dict.fromkeys(("Authenticate", "HeaderAuth", "TokenAuth"), "access.authentication"),
-    **dict.fromkeys(("Context", "context_of"), "context"),
-    **dict.fromkeys(("Act", "Ask"), "operate.fleet_actions"),
-    "Dashboard": "app",
-    "Form": "access.forms",
-    "Operator": "access.authorization",
-    "Page": "pages.page",
-    "render": "rendering",
-}
+__getattr__: Callable[[str], Any] = deferred_names(__name__, **_MODULES)
+"""Imports a name when it is asked for: whoever looks for plugins doesn't need a web framework."""

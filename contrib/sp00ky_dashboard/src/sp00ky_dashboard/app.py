@@ -88,7 +88,6 @@ class Dashboard:
         outbox = outbox.acting_through("dashboard")
         self._auth = auth
         self._allowed_hosts = frozenset(allowed_hosts)
-        limits = Operator(name=None, read_only=read_only, hide_payloads=hide_payloads)
         self._is_tenants = _is_tenants
         acts: dict[str, JobAct | Act] = {**JOB_ACTS, **FLEET_ACTS}
         pages = [*brought_pages(outbox, [route.path for route in ROUTES], acts)]
@@ -105,7 +104,7 @@ class Dashboard:
             cache=shared,
             acts=acts,
             navigation=shown if _is_tenants else [*NAVIGATION[:-1], *shown, NAVIGATION[-1]],
-            operator=limits,
+            operator=Operator(name=None, read_only=read_only, hide_payloads=hide_payloads),
         )
         own = [*FOR_TENANTS, Route("/", self._first)] if _is_tenants else ROUTES
         handlers = {**HANDLERS, StoreError: unexpected_problem} if _is_tenants else HANDLERS

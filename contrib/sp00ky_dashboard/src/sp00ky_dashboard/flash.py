@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
 from urllib.parse import quote, unquote
 
 from starlette.requests import Request
@@ -10,15 +9,13 @@ from starlette.responses import Response
 
 from sp00ky_dashboard.cookies import set_cookie
 
-Sent = TypeVar("Sent", bound=Response)
-
 COOKIE = "sp00ky_done"
 SECONDS = 20
 LONGEST = 300
 """Characters; a browser drops a cookie of more than 4,096 bytes, and one of them may take twelve."""
 
 
-def flashed(response: Sent, request: Request, text: str) -> Sent:
+def flashed(response: Response, request: Request, text: str) -> Response:
     """Give a response a line that the next page shows."""
     set_cookie(response, request, COOKIE, quote(text[:LONGEST]), seconds=SECONDS)
     return response

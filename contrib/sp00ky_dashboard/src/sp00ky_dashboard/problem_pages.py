@@ -10,27 +10,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sp00ky_core.errors import (
-    JobNotFound,
-    PayloadError,
-    RowRefused,
-    Sp00kyError,
-    StoreClosed,
-    StoreError,
-    StoreUnavailable,
-)
+from sp00ky_core import errors
 from sp00ky_dashboard.context import SCOPE_KEY
 from sp00ky_dashboard.observe.cache import StillReading
 from sp00ky_dashboard.rendering import render
 
 BAD_REQUEST = 400
 
-STATUSES: Mapping[type[Sp00kyError], tuple[int, str | None]] = {
-    JobNotFound: (404, "This job is gone"),
-    StoreUnavailable: (503, "The database can't be reached"),
-    StoreClosed: (503, "The outbox isn't open"),
-    StoreError: (500, None),
-    Sp00kyError: (BAD_REQUEST, None),
+STATUSES: Mapping[type[errors.Sp00kyError], tuple[int, str]] = {
+    errors.JobNotFound: (404, "This job is gone"),
+    errors.StoreUnavailable: (503, "The database can't be reached"),
+    errors.StoreClosed: (503, "The outbox isn't open"),
+    errors.StoreError: (500, ""),
+    errors.Sp00kyError: (BAD_REQUEST, ""),
 }
 """The first that fits counts."""
 
@@ -51,12 +43,7 @@ TEXTS = {
 
 
 def problem_page(
-    request: Request,
-    status: int,
-    text: str,
-    headers: Mapping[str, str] | None = None,
-    *,
-    title: str | None = None,
+    request: Request, status: int, text: str, headers: Mapping[str, str] | None = None, *, title: str = ""
 ) -> Response:
     """Return the page of a problem."""
     title = title or TITLES.get(status, "That can't be done")
@@ -74,7 +61,7 @@ async def http_problem(request: Request, error: Any) -> Response:
 async def outbox_problem(request: Request, error: Any) -> Response:
     """Answer with what the outbox says."""
     context = request.scope.get(SCOPE_KEY)
-    quotes = isinstance(error, RowRefused | PayloadError)
+    quotes = isinstance(error, errors.RowRefused | errors.PayloadError)
     if quotes and context is not None and context.operator.hide_payloads:
         return problem_page(request, BAD_REQUEST, "What was to be written is refused; the reason is hidden.")
     status, title = next(found for kind, found in STATUSES.items() if isinstance(error, kind))
@@ -92,7 +79,7 @@ async def unexpected_problem(request: Request, _error: Any) -> Response:
 
 
 HANDLERS: Mapping[Any, Any] = {
-    Sp00kyError: outbox_problem,
+    errors.Sp00kyError: outbox_problem,
     HTTPException: http_problem,
     StillReading: still_reading,
     Exception: unexpected_problem,

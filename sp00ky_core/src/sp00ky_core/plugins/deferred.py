@@ -6,6 +6,8 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from sp00ky_core.error_texts import refuse_former_name
+
 __all__ = ["deferred", "deferred_names"]
 
 
@@ -24,6 +26,7 @@ def deferred_names(package: str, **modules: str) -> Callable[[str], Any]:
 
     def named(name: str) -> Any:
         if name not in modules:
+            refuse_former_name(package, name)
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(import_module(f"{package}.{modules[name]}"), name)
 

@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from time import time
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -205,8 +204,7 @@ async def _sent_code(request: Request) -> tuple[str, str]:
 
 
 def _sign_in_page(request: Request, secret: str, problem: str | None = None) -> Response:
-    known: dict[str, Any] = {"title": "Sign in", "secret": secret, "problem": problem}
-    return render(request, "sign_in.html", status=401, **known)
+    return render(request, "sign_in.html", status=401, title="Sign in", secret=secret, problem=problem)
 
 
 def _digest(text: str) -> bytes:

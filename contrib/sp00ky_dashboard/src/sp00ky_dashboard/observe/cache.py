@@ -30,7 +30,7 @@ class StillReading(Exception):
 
 @attrs.define
 class _Answer:
-    task: asyncio.Task[Any]
+    task: asyncio.Future[Any]
     stale_at: float
 
 
@@ -78,18 +78,13 @@ class Cache:
         for key in old or list(self._answers)[: max(len(self._answers) - MOST_KEPT + 1, 0)]:
             del self._answers[key]
 
-        async def asking() -> Any:
-            return await ask()
+        answer = self._answers[question] = _Answer(asyncio.ensure_future(ask()), float("inf"))
 
-        answer = self._answers[question] = _Answer(asyncio.create_task(asking()), float("inf"))
-        answer.task.add_done_callback(
-            lambda _task: self._end(question, answer, max(fresh, SLOW_TIMES * (monotonic() - now)))
-        )
-        return answer
-
-    def _end(self, question: Hashable, answer: _Answer, fresh: float) -> None:
-        if answer.task.cancelled() or answer.task.exception() is not None:
-            if self._answers.get(question) is answer:
+        def ended(task: asyncio.Future[Any]) -> None:
+            answer.stale_at = monotonic() + max(fresh, SLOW_TIMES * (monotonic() - now))
+            is_error = task.cancelled() or task.exception() is not None
+            if is_error and self._answers.get(question) is answer:
                 del self._answers[question]
-        else:
-            answer.stale_at = monotonic() + fresh
+
+        answer.task.add_done_callback(ended)
+        return answer

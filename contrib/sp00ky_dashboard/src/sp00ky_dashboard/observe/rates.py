@@ -37,25 +37,21 @@ class Range:
     """A time to look back at.
 
     Attributes:
-        name: In the URL.
         title: On the page.
         length: From then until now.
         step: Of one point of a chart.
     """
 
-    name: str
     title: str
     length: timedelta
     step: timedelta
 
 
 RANGES = {
-    span.name: span
-    for span in (
-        Range(name="hour", title="Last hour", length=timedelta(hours=1), step=timedelta(minutes=1)),
-        Range(name="day", title="Last day", length=timedelta(days=1), step=timedelta(minutes=15)),
-    )
+    "hour": Range(title="Last hour", length=timedelta(hours=1), step=timedelta(minutes=1)),
+    "day": Range(title="Last day", length=timedelta(days=1), step=timedelta(minutes=15)),
 }
+"""By the name in the URL."""
 
 
 @attrs.frozen(kw_only=True)
@@ -85,15 +81,13 @@ class Series:
     @property
     def chart(self) -> dict[str, Any]:
         """Return what the browser draws."""
-        lines = (("Succeeded", "success"), ("Retried", "warning"), ("Failed for good", "failed"))
-        values = (self.succeeded, self.repeated, self.failed)
-        return {
-            "times": self.times,
-            "lines": [
-                {"label": label, "tone": tone, "values": points}
-                for (label, tone), points in zip(lines, values, strict=True)
-            ],
-        }
+        lines = (
+            ("Succeeded", "success", self.succeeded),
+            ("Retried", "warning", self.repeated),
+            ("Failed for good", "failed", self.failed),
+        )
+        names = ("label", "tone", "values")
+        return {"times": self.times, "lines": [dict(zip(names, line, strict=True)) for line in lines]}
 
     @property
     def summary(self) -> str:
@@ -109,7 +103,7 @@ async def attempts(outbox: Outbox, read: Read, within: Range, now: datetime) -> 
     """Return each backend's attempts in each step, the last one being of the minute that goes on."""
     minute = step_of(now - WRITTEN, MINUTE)
     ask = partial(outbox.rates, since=minute - within.length, until=minute, step=within.step)
-    past: list[Rates] = await read(("rates", within.name, minute), ask, fresh=MINUTE)
+    past: list[Rates] = await read(("rates", within.title, minute), ask, fresh=MINUTE)
     return [*past, *await this_minute(outbox, read, now)]
 
 

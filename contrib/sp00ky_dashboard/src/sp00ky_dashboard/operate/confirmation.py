@@ -44,7 +44,7 @@ async def _act_on_jobs(request: Request, form: Form, wanted: JobAct) -> Response
     chosen = selected(context.outbox, form)
     steps = wanted.steps(context.outbox, chosen, form, act_options(context, form))
     back = f"{root}/audit" if wanted.has_proof else form.back(request)
-    return await followed(request, context.bulk.start(wanted.done, steps), back=back)
+    return await followed(request, context.bulk.start(wanted.action.past, steps), back=back)
 
 
 async def _act_on_fleet(request: Request, form: Form, wanted: Act) -> Response:

@@ -15,6 +15,7 @@ from starlette.responses import StreamingResponse
 
 from sp00ky_core import Outbox
 from sp00ky_core.errors import JobNotFound, StoreError
+from sp00ky_core.stores.subscription import Broadcast
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.observe.cache import Cache
 from sp00ky_dashboard.observe.rates import stats, this_minute
@@ -65,18 +66,16 @@ class Live:
 
     def __init__(self, outbox: Outbox, look: Callable[[], Awaitable[Hashable]]) -> None:
         """Take what is looked at: a change of what ``look`` returns is reported."""
-        self._outbox = outbox
-        self._look = look
-        self._waiting: set[asyncio.Event] = set()
+        self._outbox, self._look = outbox, look
+        self._changed = Broadcast()
         self._feeding: asyncio.Task[None] | None = None
         self._streams = 0
         self._limits: set[asyncio.Timeout] = set()
-        self._is_closed = False
 
     @property
     def is_full(self) -> bool:
         """Whether no further stream is served."""
-        return self._is_closed or self._streams >= MOST_STREAMS
+        return self._changed.closed or self._streams >= MOST_STREAMS
 
     async def stream(self, job_id: str | None = None) -> AsyncGenerator[bytes, None]:
         """Yield an event at each change: of the queues, or of one job."""
@@ -92,12 +91,12 @@ class Live:
 
     async def _is_changed(self, changes: AsyncGenerator[None, None], ends_at: float) -> bool:
         """Wait for the next change; False: none came in time, or the server is to stop."""
-        limit = asyncio.timeout_at(0 if self._is_closed else ends_at)
+        limit = asyncio.timeout_at(0 if self._changed.closed else ends_at)
         self._limits.add(limit)
         try:
             async with limit:
                 await anext(changes)
-        except TimeoutError:
+        except (TimeoutError, StopAsyncIteration):
             return False
         finally:
             self._limits.discard(limit)
@@ -105,7 +104,7 @@ class Live:
 
     def close(self) -> None:
         """End all streams, for the server is to stop."""
-        self._is_closed = True
+        self._changed.close()
         for limit in self._limits:
             if not limit.expired():
                 limit.reschedule(0)
@@ -113,16 +112,12 @@ class Live:
             self._feeding.cancel()
 
     async def _queues(self) -> AsyncGenerator[None, None]:
-        changed = asyncio.Event()
-        self._waiting.add(changed)
         if self._feeding is None or self._feeding.done():
             self._feeding = asyncio.create_task(self._feed())
-        try:
-            while await changed.wait():
-                changed.clear()
+        async with aclosing(self._changed.subscribe()) as changes:
+            await anext(changes, None)  # as the page has them
+            async for _ in changes:
                 yield
-        finally:
-            self._waiting.discard(changed)
 
     async def _job(self, job_id: str) -> AsyncGenerator[None, None]:
         with suppress(JobNotFound, StoreError):
@@ -138,13 +133,13 @@ class Live:
     async def _feed(self) -> None:
         """Look again and again while anyone waits; a database that is away is reported as a change is."""
         seen: Hashable = None
-        while self._waiting:
+        while self._streams:
             try:
                 now = await self._looked()
             except StoreError as error:
                 now = str(error)
             if seen not in {None, now}:
-                self._report()
+                self._changed.send()
             seen = now
             await asyncio.sleep(SHORTEST_SECONDS)
 
@@ -153,11 +148,7 @@ class Live:
         try:
             await asyncio.wait([looking], timeout=SLOW_SECONDS)
             if not looking.done():
-                self._report()
+                self._changed.send()
             return await looking
         finally:
             looking.cancel()
-
-    def _report(self) -> None:
-        for changed in self._waiting:
-            changed.set()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import attrs
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sp00ky_core import BackendStats, Rates, RunnerRecord
+from sp00ky_core import BackendStats
 from sp00ky_core.backend.backend import Backend, queues
 from sp00ky_core.backend.settings import settings_texts
 from sp00ky_core.ports import SettingsRecord
@@ -57,26 +56,15 @@ async def overview(request: Request) -> Response:
     living = [runner for runner in await read("runners", outbox.runners) if runner.state != "dead"]
     settings = await read("settings", outbox.settings)
     cards = [
-        _queue(queue, numbers, found, living, settings.get(name))
+        Queue(
+            backend=queue,
+            names=(names := (name, *(other.name for other in queue.sharing))),
+            stats=numbers.get(name, BackendStats()),
+            series=series_of(found, names),
+            in_flight=sum(runner.info.in_flight.get(shared, 0) for runner in living for shared in names),
+            slots=sum(runner.info.slots.get(name, 0) for runner in living),
+            settings=settings.get(name),
+        )
         for name, queue in queues(outbox.backends).items()
     ]
     return render(request, "overview.html", cards=cards, runners=living, within=within, ranges=RANGES)
-
-
-def _queue(
-    backend: Backend,
-    numbers: Mapping[str, BackendStats],
-    rates: Sequence[Rates],
-    living: list[RunnerRecord],
-    settings: SettingsRecord | None,
-) -> Queue:
-    names = (backend.name, *(other.name for other in backend.sharing))
-    return Queue(
-        backend=backend,
-        names=names,
-        stats=numbers.get(backend.name, BackendStats()),
-        series=series_of(rates, names),
-        in_flight=sum(runner.info.in_flight.get(name, 0) for runner in living for name in names),
-        slots=sum(runner.info.slots.get(backend.name, 0) for runner in living),
-        settings=settings,
-    )

@@ -19,10 +19,10 @@ FRESH_SECONDS = 0.5
 
 MINUTE = 60
 
-STEP = 3
+STEP = 2
 """Seconds after each of which the runners write what they have counted."""
 
-WRITTEN = timedelta(seconds=1.5)
+WRITTEN = timedelta(seconds=1)
 """Then the attempts before that are in the rollups."""
 
 Read = Callable[..., Awaitable[Any]]

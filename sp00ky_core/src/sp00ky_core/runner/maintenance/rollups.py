@@ -18,10 +18,10 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 MINUTE = 60
 
-STEP = 3.0
+STEP = 2.0
 """Seconds after which what is new is written, also within a minute: who reads it is 5 s behind at most."""
 
-SPREAD = 1.0
+SPREAD = 0.5
 """Seconds in which the runners write after that, so that they don't all write at once."""
 
 FOLD_INTERVAL = 3_600.0

@@ -195,16 +195,8 @@ class Dashboard:
             return answer
         if self._is_tenants and not (answer.tenant or answer.name):
             return problem_page(request, 403, "It isn't known whose pages these are.")
+        tenant = (answer.tenant or answer.name) if self._is_tenants else None
+        operator = attrs.evolve(answer.within(self._shared.operator), tenant=tenant)
         patience = None if "hx-request" in request.headers else cache.PATIENCE
-        request.scope[SCOPE_KEY] = self._context(answer, patience)
+        request.scope[SCOPE_KEY] = attrs.evolve(self._shared, operator=operator, patience=patience)
         return self._pages
-
-    def _context(self, known: Operator, patience: float | None) -> Context:
-        limits = self._shared.operator
-        operator = attrs.evolve(
-            known,
-            tenant=(known.tenant or known.name) if self._is_tenants else None,
-            read_only=known.read_only or limits.read_only,
-            hide_payloads=known.hide_payloads or limits.hide_payloads,
-        )
-        return attrs.evolve(self._shared, operator=operator, patience=patience)

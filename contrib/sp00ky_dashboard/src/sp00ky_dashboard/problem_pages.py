@@ -10,24 +10,31 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sp00ky_core import errors
+from sp00ky_core.errors import (
+    JobNotFound,
+    PayloadError,
+    RowRefused,
+    Sp00kyError,
+    StoreClosed,
+    StoreError,
+    StoreUnavailable,
+)
 from sp00ky_dashboard.context import SCOPE_KEY
 from sp00ky_dashboard.observe.cache import StillReading
 from sp00ky_dashboard.rendering import render
 
 BAD_REQUEST = 400
 
-STATUSES: Mapping[type[errors.Sp00kyError], tuple[int, str]] = {
-    errors.JobNotFound: (404, "This job is gone"),
-    errors.StoreUnavailable: (503, "The database can't be reached"),
-    errors.StoreClosed: (503, "The outbox isn't open"),
-    errors.StoreError: (500, ""),
-    errors.Sp00kyError: (BAD_REQUEST, ""),
+STATUSES: Mapping[type[Sp00kyError], tuple[int, str]] = {
+    JobNotFound: (404, "This job is gone"),
+    StoreUnavailable: (503, "The database can't be reached"),
+    StoreClosed: (503, "The outbox isn't open"),
+    StoreError: (500, ""),
+    Sp00kyError: (BAD_REQUEST, ""),
 }
 """The first that fits counts."""
 
 TITLES = {
-    400: "That can't be done",
     403: "Not allowed",
     404: "There is nothing here",
     405: "Not allowed",
@@ -61,7 +68,7 @@ async def http_problem(request: Request, error: Any) -> Response:
 async def outbox_problem(request: Request, error: Any) -> Response:
     """Answer with what the outbox says."""
     context = request.scope.get(SCOPE_KEY)
-    quotes = isinstance(error, errors.RowRefused | errors.PayloadError)
+    quotes = isinstance(error, RowRefused | PayloadError)
     if quotes and context is not None and context.operator.hide_payloads:
         return problem_page(request, BAD_REQUEST, "What was to be written is refused; the reason is hidden.")
     status, title = next(found for kind, found in STATUSES.items() if isinstance(error, kind))
@@ -79,7 +86,7 @@ async def unexpected_problem(request: Request, _error: Any) -> Response:
 
 
 HANDLERS: Mapping[Any, Any] = {
-    errors.Sp00kyError: outbox_problem,
+    Sp00kyError: outbox_problem,
     HTTPException: http_problem,
     StillReading: still_reading,
     Exception: unexpected_problem,

@@ -16,7 +16,7 @@ from jinja2.runtime import Context as JinjaContext
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from sp00ky_core.backend.settings import value_text
+from sp00ky_core.backend.settings import settings_texts, value_text
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_dashboard import flash
 from sp00ky_dashboard.access import forms
@@ -128,7 +128,7 @@ def _environment(folder: Path | None) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = (age, count, duration, listed, past, pretty, reason, short_id, value_text)
+    written = (age, count, duration, listed, past, pretty, reason, settings_texts, short_id, value_text)
     environment.filters.update({filter_.__name__: filter_ for filter_ in written}, instant=instant_to_json)
     environment.globals.update(link=link, job_link=job_link, static=_static, now=lambda: datetime.now(UTC))
     return environment

@@ -79,8 +79,9 @@ class Sessions:
 
     def begin(self, request: Request, name: str, target: str) -> Response:
         """Sign a browser in, and lead it on to a page."""
-        response, until = RedirectResponse(target, 303), int(time()) + SIGNED_IN_SECONDS
-        set_cookie(response, request, SESSION, self._cookie(name, until), seconds=SIGNED_IN_SECONDS)
+        response, signed = RedirectResponse(target, 303), f"{int(time()) + SIGNED_IN_SECONDS}:{name}"
+        cookie = f"{signed}:{self._signature(name, signed)}".encode().hex()
+        set_cookie(response, request, SESSION, cookie, seconds=SIGNED_IN_SECONDS)
         return response
 
     async def end(self, request: Request) -> Response:
@@ -104,10 +105,6 @@ class Sessions:
             return None
         expected = self._signature(name, signed)
         return name if hmac.compare_digest(expected.encode(), signature.encode()) else None
-
-    def _cookie(self, name: str, until: int) -> str:
-        signed = f"{until}:{name}"
-        return f"{signed}:{self._signature(name, signed)}".encode().hex()
 
     def _signature(self, name: str, signed: str) -> str:
         return hmac.digest(self._keys[name].encode(), signed.encode(), "sha256").hex()

@@ -24,6 +24,11 @@ class Operator:
     hide_payloads: bool = False
     tenant: str | None = None
 
+    def within(self, limits: Operator) -> Operator:
+        """Return the same, who may do and see no more than others may."""
+        hidden = self.hide_payloads or limits.hide_payloads
+        return attrs.evolve(self, read_only=self.read_only or limits.read_only, hide_payloads=hidden)
+
     def check_may_write(self) -> None:
         """Raise ``HTTPException`` where they may change nothing."""
         if self.read_only:

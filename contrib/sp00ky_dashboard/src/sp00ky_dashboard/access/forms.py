@@ -73,9 +73,8 @@ class Form:
 
     def without(self, names: Iterable[str]) -> list[tuple[str, str]]:
         """Return all others, to be sent again."""
-        return [
-            (name, value) for name, values in self.fields.items() if name not in names for value in values
-        ]
+        others = {name: values for name, values in self.fields.items() if name not in names}
+        return [(name, value) for name, values in others.items() for value in values]
 
     def back(self, request: Request) -> str:
         """Return where to go on: a page of this dashboard, whatever was sent."""

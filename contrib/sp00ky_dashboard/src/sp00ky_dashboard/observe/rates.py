@@ -112,9 +112,8 @@ async def this_minute(outbox: Outbox, read: Read, now: datetime) -> list[Rates]:
     minute, until = step_of(now - WRITTEN, MINUTE), step_of(now - WRITTEN, STEP)
     if minute == until:
         return []
-    found: list[Rates] = await read(
-        ("minute", until), partial(outbox.rates, since=minute, until=until), fresh=MINUTE
-    )
+    ask = partial(outbox.rates, since=minute, until=until)
+    found: list[Rates] = await read(("minute", until), ask, fresh=MINUTE)
     return found
 
 

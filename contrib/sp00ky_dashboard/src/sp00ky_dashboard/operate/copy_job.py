@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from sp00ky_core import Job
 from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.errors import PayloadInvalid, PayloadNotJson, Sp00kyError, StoreError
 from sp00ky_dashboard.access.forms import form_of
 from sp00ky_dashboard.context import act_options, context_of, writing
-from sp00ky_dashboard.flash import flashed
+from sp00ky_dashboard.operate.bulk_progress import done
 from sp00ky_dashboard.problem_pages import BAD_REQUEST
 from sp00ky_dashboard.rendering import job_link, pretty, render
 
@@ -34,9 +34,8 @@ async def copy(request: Request) -> Response:
     except Sp00kyError as error:
         problems = _problems(error, hide_payloads=operator.hide_payloads)
         return edit_page(request, old, edited, problems, to=form.text("to"))
-    context.cache.forget()
     target = request.scope.get("root_path", "") + job_link(new.id)
-    return flashed(RedirectResponse(target, 303), request, "Enqueued: this is the new job.")
+    return done(request, target, "Enqueued: this is the new job.")
 
 
 def edit_page(
@@ -53,10 +52,8 @@ def _problems(error: Sp00kyError, *, hide_payloads: bool) -> list[str]:
     if not isinstance(error, PayloadInvalid):
         return [str(error)]
     if hide_payloads:
-        return [
-            f"The payload breaks the contract at {violation.pointer or 'its top'}."
-            for violation in error.violations
-        ]
+        places = [violation.pointer or "its top" for violation in error.violations]
+        return [f"The payload breaks the contract at {place}." for place in places]
     return [str(violation) for violation in error.violations]
 
 

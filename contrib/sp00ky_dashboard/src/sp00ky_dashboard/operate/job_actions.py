@@ -10,7 +10,18 @@ from typing import Any
 import attrs
 
 from sp00ky_core import BulkResult, OperatorResult, Outbox
-from sp00ky_core.outbox.operators import bulk
+from sp00ky_core.outbox.operators.bulk import (
+    CLEAR,
+    COPY,
+    DONE,
+    ERASE,
+    KILL,
+    REDACT,
+    RESCHEDULE,
+    RETRY,
+    Action,
+    last_of,
+)
 from sp00ky_core.outbox.operators.copies import copying
 from sp00ky_dashboard.access.forms import Form
 from sp00ky_dashboard.operate.selection import Selection
@@ -41,7 +52,7 @@ class JobAct:
         is_dangerous: It can't be undone.
     """
 
-    action: bulk.Action
+    action: Action
     text: str
     asks: tuple[str, ...] = ()
     is_dangerous: bool = False
@@ -54,7 +65,7 @@ class JobAct:
     @property
     def has_proof(self) -> bool:
         """Whether its result is a ``RedactionResult``."""
-        return self.action in {bulk.REDACT, bulk.ERASE}
+        return self.action in {REDACT, ERASE}
 
     def question(self, count: int, target: str) -> str:
         """Ask whether it is wanted."""
@@ -69,7 +80,7 @@ class JobAct:
         if chosen.ids:
             return len(chosen.ids)
         if self.has_proof:
-            return (await bulk.last_of(self._proven(outbox, chosen, dry_run=True))).matched
+            return (await last_of(self._proven(outbox, chosen, dry_run=True))).matched
         action = copying(outbox.backends, target) if target else self.action
         return await outbox.count_matching(action, chosen.conditions)
 
@@ -80,13 +91,13 @@ class JobAct:
             return self._proven(outbox, chosen, **options)
         if chosen.ids:
             return _at_once(partial(getattr(outbox, self.action.name), *chosen.ids, **options))
-        if self.action is bulk.COPY:
+        if self.action is COPY:
             return outbox.copy_steps(chosen.conditions, **options)
         return outbox.steps(self.action, chosen.conditions, **options)
 
     def _options(self, form: Form) -> dict[str, object]:
         options = {name: read(form, name) for name, read in OPTIONS.items() if name in self.asks}
-        return options | ({"backend": form.text("to") or None} if self.action is bulk.COPY else {})
+        return options | ({"backend": form.text("to") or None} if self.action is COPY else {})
 
     def _proven(self, outbox: Outbox, chosen: Selection, **options: Any) -> Steps:
         conditions = None if chosen.ids else chosen.conditions
@@ -97,9 +108,7 @@ class JobAct:
 async def _at_once(operate: Callable[[], Awaitable[Sequence[object]]]) -> Steps:
     """Do it to jobs that are named, in one step."""
     results = await operate()
-    undone = [
-        result for result in results if isinstance(result, OperatorResult) and result.fate not in bulk.DONE
-    ]
+    undone = [result for result in results if isinstance(result, OperatorResult) and result.fate not in DONE]
     refused: Any = Counter(result.fate.value for result in undone)
     problem = next((result.problem for result in undone if result.problem), None)
     yield BulkResult(matched=len(results), done=len(results) - len(undone), refused=refused, problem=problem)
@@ -107,40 +116,40 @@ async def _at_once(operate: Callable[[], Awaitable[Sequence[object]]]) -> Steps:
 
 _ACTS = (
     JobAct(
-        action=bulk.RETRY,
+        action=RETRY,
         text="They become pending again, with all their retries.",
         asks=("over", "resend_unknown"),
     ),
     JobAct(
-        action=bulk.RESCHEDULE,
+        action=RESCHEDULE,
         text="Those that are pending become due at another time, or get another priority. What they hold "
         "back by their ordering key waits on.",
         asks=("at", "now", "priority"),
     ),
     JobAct(
-        action=bulk.COPY,
+        action=COPY,
         text="New jobs like them are enqueued, checked as every new job is; the old ones stay as they are.",
         asks=("to",),
     ),
     JobAct(
-        action=bulk.KILL,
+        action=KILL,
         text="They end as failed. A request that is under way may still arrive; its answer isn't written.",
         is_dangerous=True,
     ),
     JobAct(
-        action=bulk.CLEAR,
+        action=CLEAR,
         text="Their rows are deleted: they can't be retried or looked at any more.",
         is_dangerous=True,
     ),
     JobAct(
-        action=bulk.REDACT,
+        action=REDACT,
         text="Payload, result and the errors' reasons are taken out of those that have ended: they can't be "
         "retried any more. Ids, times and codes stay.",
         asks=("fields", "kill", "keys"),
         is_dangerous=True,
     ),
     JobAct(
-        action=bulk.ERASE,
+        action=ERASE,
         text="What hasn't ended is killed. Once no request of theirs can be under way, all are deleted, with "
         "what extensions have of them.",
         is_dangerous=True,

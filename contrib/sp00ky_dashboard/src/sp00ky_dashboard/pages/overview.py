@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from sp00ky_core import BackendStats
 from sp00ky_core.backend.backend import Backend, queues
-from sp00ky_core.backend.settings import settings_texts
 from sp00ky_core.ports import SettingsRecord
 from sp00ky_dashboard.context import context_of
 from sp00ky_dashboard.observe import rates
@@ -39,11 +38,6 @@ class Queue:
     in_flight: int
     slots: int
     settings: SettingsRecord | None
-
-    @property
-    def settings_texts(self) -> list[str]:
-        """What is set, each beside what the file says."""
-        return [] if self.settings is None else settings_texts(self.backend, self.settings)
 
 
 async def overview(request: Request) -> Response:

@@ -11,15 +11,13 @@ from typing import Any
 
 import attrs
 import click
-from rich.cells import cell_len
-from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from sp00ky_core.cli.command import json_wanted
 from sp00ky_core.cli.logs import say
-from sp00ky_core.cli.output import COLOURS, GAP, cut, last_error, show_json, span
+from sp00ky_core.cli.output import coloured_text, cut, last_error, show_json, span, table_lines
 from sp00ky_core.cli.progress import draws
 from sp00ky_core.cli.signals import stop_signal, unless_stopped
 from sp00ky_core.encoding.escaping import plain
@@ -29,12 +27,10 @@ from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.outbox.report_json import json_of
 from sp00ky_core.ports import BackendStats, ErrorGroup
 
-SHORTEST_NAME = 4
-
 REFRESH = 0.25
 """Seconds between two pictures."""
 
-Draw = Callable[[int, int], RenderableType]
+Draw = Callable[[int, int], Text]
 """Draws a picture of so many columns and lines at most."""
 
 
@@ -69,59 +65,20 @@ async def _repeat(show: Callable[[], None]) -> None:
         await asyncio.sleep(REFRESH)
 
 
-def grid(columns: Sequence[str], rows: Sequence[Sequence[object]], width: int, *, names: int = 1) -> Table:
-    """Lay rows out in a width, under bold headers: first columns of names, then numbers, to the right.
-
-    Names are cut where there is too little room, numbers never.
-    """
-    cells = [[cell(value) for value in row] for row in rows]
-    widths = [
-        max([cell_len(column), *(row[n].cell_len for row in cells)]) for n, column in enumerate(columns)
-    ]
-    taken = sum(widths[names:]) + GAP * (len(columns) - 1)
-    room = max((width - taken) // max(names, 1), SHORTEST_NAME)
-    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
-    for index, column in enumerate(columns):
-        is_name = index < names
-        fixed = min(widths[index], room) if is_name else widths[index]
-        justify: JustifyMethod = "left" if is_name else "right"
-        table.add_column(column, justify=justify, no_wrap=True, overflow="ellipsis", width=fixed)
-    for row in cells:
-        table.add_row(*row)
-    return table
+def grid(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int) -> list[str]:
+    """Lay rows out in a width, under bold headers."""
+    return [*table_lines([columns, *(list(map(_cell, row)) for row in rows)], width)]
 
 
-def cell(value: object) -> Text:
-    """Format a value: statuses in colour, whole numbers with separators, rates with one digit."""
-    if isinstance(value, Text):
-        return value
-    if isinstance(value, float):
-        return Text(f"{value:,.1f}")
-    if isinstance(value, int):
-        return Text(f"{value:,}")
-    text = plain(value)
-    return Text(text, style=COLOURS.get(text, ""))
+def _cell(value: object) -> str:
+    if isinstance(value, int | float):
+        return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
+    return plain(value)
 
 
-def count(value: float, style: str) -> Text:
-    """Format a number that is coloured unless it is zero."""
-    text = cell(value)
-    text.style = style if value else "dim"
-    return text
-
-
-def titled(title: str, part: RenderableType | None = None) -> Group:
-    """Put a line above a part of a screen."""
-    return Group(Text(plain(title), style="bold"), *([] if part is None else [part]))
-
-
-def stacked(*parts: RenderableType | None) -> Group:
+def stacked(*parts: Sequence[str]) -> Text:
     """Put parts below each other, an empty line between them."""
-    lines: list[RenderableType] = []
-    for part in parts:
-        if part is not None:
-            lines += [Text(""), part] if lines else [part]
-    return Group(*lines)
+    return Text.from_ansi("\n\n".join("\n".join(part) for part in parts if part))
 
 
 WINDOW = 10.0
@@ -166,7 +123,7 @@ PLACE, WIDE = 24, 110
 """Columns that a backend and its path take, and columns from which on a terminal has room for ids."""
 
 CHANGE_COLUMNS = ("backend", "in flight", "new/s", "done/s", "retry/s", "fail/s", "done", "failed")
-STYLES = {"new": "", "done": "green", "retry": "yellow", "fail": "red"}
+KINDS = ("new", "done", "retry", "fail")
 
 
 @attrs.define
@@ -201,36 +158,32 @@ class Changes:
         kind = kinds.get(job.status) or ("retry" if job.lease_epoch else "new")
         self._meter[job.backend, kind] += 1
         if job.errors and kind in {"retry", "fail"}:
-            self._reasons[str(job.errors[-1]), job.path, job.backend] += 1
+            self._reasons[job.backend, job.path, str(job.errors[-1])] += 1
 
-    def picture(self, width: int, height: int) -> RenderableType:
+    def picture(self, width: int, height: int) -> Text:
         """Draw rates, reasons and the latest changes, in as many lines as there are."""
         self._meter.sample()
         in_flight = Counter(self._processing.values())
         table = grid(CHANGE_COLUMNS, [self._row(name, in_flight[name]) for name in self._backends], width)
-        reasons = [(*which, times) for which, times in self._reasons.most_common(MOST_REASONS)]
-        why = grid(("error", "path", "backend", "times"), reasons, width, names=3) if reasons else None
-        room = height - len(self._backends) - (len(reasons) + 2 if reasons else 0) - 4
+        reasons = [(times, *which) for which, times in self._reasons.most_common(MOST_REASONS)]
+        why = grid(("times", "backend", "path", "error"), reasons, width) if reasons else []
+        room = height - len(table) - len(why) - 4
         lines = [_line(job, width) for job in list(self._latest)[-max(room, 1) :]]
-        latest = Text("\n").join(lines) if lines else cell("nothing has changed yet")
-        return stacked(table, why, titled("latest changes (UTC), Ctrl-C ends this", latest))
+        latest = ["latest changes (UTC), Ctrl-C ends this", *(lines or ["nothing has changed yet"])]
+        return stacked(table, why, latest)
 
     def _row(self, name: str, in_flight: int) -> tuple[object, ...]:
-        rates = (count(self._meter.per_second((name, kind)), style) for kind, style in STYLES.items())
-        return (name, in_flight, *rates, self._meter[name, "done"], count(self._meter[name, "fail"], "red"))
+        rates = (self._meter.per_second((name, kind)) for kind in KINDS)
+        return (name, in_flight, *rates, self._meter[name, "done"], self._meter[name, "fail"])
 
 
-def _line(job: Job, width: int) -> Text:
+def _line(job: Job, width: int) -> str:
     """Format a change: what went wrong is seen on a narrow terminal too, the id on a wide one."""
     at = "" if job.updated_at is None else f"{job.updated_at:%H:%M:%S}"
-    where = cut(plain(f"{job.backend} {job.path}"), PLACE)
-    line = Text.assemble(f"{at:8}  ", (f"{job.status.value:10}", COLOURS[job.status.value]))
-    line.append(f"  {where:{PLACE}}  ")
-    if width >= WIDE:
-        line.append(f"{plain(job.id)}  ")
-    line.append(plain(last_error(job)))
-    line.truncate(width, overflow="ellipsis")
-    return line
+    where, status = cut(plain(f"{job.backend} {job.path}"), PLACE), job.status.value
+    names = f"{where:{PLACE}}  {plain(job.id)}" if width >= WIDE else f"{where:{PLACE}}"
+    line = cut(f"{at:8}  {status:10}  {names}  {plain(last_error(job))}", width)
+    return line.replace(status, coloured_text(status), 1)
 
 
 async def watch_changes(outbox: Outbox, *, history: int) -> None:
@@ -295,22 +248,19 @@ class Queues:
             rates = f"{done:.1f} done/s, {failing:.1f} failed/s"
             yield f"{at} {name}: {counts}, {ended}, {rates}, {state_of(stats)}"
 
-    def picture(self, width: int, height: int) -> RenderableType:
+    def picture(self, width: int, height: int) -> Text:
         """Draw the queues, and below them what fails, in as many lines as there are."""
         table = grid(QUEUE_COLUMNS, [self._row(name, stats) for name, stats in self.stats.items()], width)
-        table.columns[-1].justify = "left"
-        shown = self.errors[: max(height - len(self.stats) - 7, 1)]
-        errors = [(str(group), group.path, group.backend, group.count) for group in shown]
-        below = grid(("error", "path", "backend", "jobs"), errors, width, names=3) if errors else None
+        shown = self.errors[: max(height - len(table) - 6, 1)]
+        errors = [(group.count, group.backend, group.path, str(group)) for group in shown]
         recent = f"what fails, of the last {RECENT.total_seconds() / 60:.0f} minutes"
+        below = grid(("jobs", "backend", "path", "error"), errors, width) if errors else []
         foot = self.problem or f"{datetime.now(UTC):%H:%M:%S} UTC, Ctrl-C ends this"
-        return stacked(table, titled(recent if errors else "nothing fails", below), cell(foot[:width]))
+        return stacked(table, [recent, *below] if errors else ["nothing fails"], [plain(foot[:width])])
 
     def _row(self, name: str, stats: BackendStats) -> tuple[object, ...]:
-        done, failing = self.rates(name)
-        rates = (count(done, "green"), count(failing, "red"), count(stats.failed, "red"))
         queue = (stats.pending, stats.due, stats.processing)
-        return (name, *queue, *rates, span(stats.oldest_due_s), state_of(stats))
+        return (name, *queue, *self.rates(name), stats.failed, span(stats.oldest_due_s), state_of(stats))
 
 
 def state_of(stats: BackendStats) -> str:

@@ -35,16 +35,12 @@ __all__ = ["ReadProblem", "duration", "seconds_of", "signing_key"]
 Reader = Callable[[Any], Any]
 
 _UNITS = {
-    name: seconds
-    for names, seconds in (
-        ("ms msec", 0.001),
-        ("s sec secs second seconds", 1.0),
-        ("m min mins minute minutes", 60.0),
-        ("h hr hrs hour hours", 3_600.0),
-        ("d day days", 86_400.0),
-        ("w week weeks", 604_800.0),
-    )
-    for name in names.split()
+    **dict.fromkeys(("ms", "msec"), 0.001),
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3_600.0),
+    **dict.fromkeys(("d", "day", "days"), 86_400.0),
+    **dict.fromkeys(("w", "week", "weeks"), 604_800.0),
 }
 """Seconds of each unit, as Sp00ky's files may spell it."""
 
@@ -110,11 +106,9 @@ def secret(value: Any) -> Secret:
 
 def token(value: Any) -> Secret:
     """Read a secret that fits into an HTTP header."""
-    given = secret(value)
+    given, ends = secret(value), "spaces or line ends (or is there one at its end?)"
     if not IN_A_HEADER.fullmatch(given.value):
-        raise ReadProblem(
-            "expected a token of printable ASCII without spaces or line ends (or is there one at its end?)"
-        )
+        raise ReadProblem(f"expected a token of printable ASCII without {ends}")
     return given
 
 
@@ -300,10 +294,8 @@ def _signing_secret(value: Any) -> Secret:
     except ValueError:
         size = 0
     if not key.value.startswith(_SIGNING) or size not in _SIGNING_BYTES:
-        raise ReadProblem(
-            "expected whsec_ and 24 to 64 random bytes in base64; make one by "
-            '`echo "whsec_$(openssl rand -base64 32)"`'
-        )
+        made_by = 'make one by `echo "whsec_$(openssl rand -base64 32)"`'
+        raise ReadProblem(f"expected whsec_ and 24 to 64 random bytes in base64; {made_by}")
     return key
 
 
@@ -377,10 +369,8 @@ def _split(written: str, *schemes: str) -> SplitResult:
         is_sound = False
     if not is_sound or not written.isprintable() or _NOT_IN_A_URL.search(written):
         either = " or ".join(f"{scheme}://" for scheme in schemes)
-        raise ReadProblem(
-            f"expected a URL such as {schemes[0]}://localhost:8000: {either}, a host and perhaps a port, "
-            "without spaces or other odd characters"
-        )
+        parts = f"{either}, a host and perhaps a port, without spaces or other odd characters"
+        raise ReadProblem(f"expected a URL such as {schemes[0]}://localhost:8000: {parts}")
     return url
 
 
@@ -389,9 +379,8 @@ def store_location(value: Any) -> Secret:
     url = secret(value)
     scheme, colon, _ = url.value.partition("://")
     if not colon or not _SCHEME.fullmatch(scheme) or not url.value.isprintable():
-        raise ReadProblem(
-            "expected a store URL such as postgresql://localhost/app, surrealkv://./data or ws://localhost:8000/ns/db"
-        )
+        examples = "postgresql://localhost/app, surrealkv://./data or ws://localhost:8000/ns/db"
+        raise ReadProblem(f"expected a store URL such as {examples}")
     try:
         urlsplit(url.value)
     except ValueError:
@@ -463,10 +452,12 @@ def from_vault(value: Any, environ: Mapping[str, str]) -> Any:
     if name.upper().startswith("SP00KY_"):
         raise VariableProblem("SP00KY_... are sp00ky's own settings, not secrets; choose another vault name")
     if name not in environ:
-        raise VariableUnset(
-            f"the environment variable {name} is not set, which the vault's {name} is read from"
-        )
+        raise VariableUnset(f"{_unset(name)}, which the vault's {name} is read from")
     return FromVariable(environ[name])
+
+
+def _unset(name: str) -> str:
+    return f"the environment variable {name} is not set"
 
 
 def _resolved(reference: re.Match[str], environ: Mapping[str, str]) -> str:
@@ -477,7 +468,7 @@ def _resolved(reference: re.Match[str], environ: Mapping[str, str]) -> str:
     try:
         return environ[reference["name"]]
     except KeyError:
-        raise VariableUnset(f"the environment variable {reference['name']} is not set") from None
+        raise VariableUnset(_unset(reference["name"])) from None
 
 
 _LONGEST_TOKEN = 65_536  # bytes; more would be no token

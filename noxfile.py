@@ -351,11 +351,13 @@ def _browser_group() -> list[str]:
 def _install_wheels(session: nox.Session, distributions: Iterable[str]) -> Path:
     """Build wheels and install them, also over those of an earlier run in the same venv; their folder."""
     folder = Path(session.virtualenv.location) / "wheels"
+    there = folder.exists()
     shutil.rmtree(folder, ignore_errors=True)
     session.install("hatchling>=1.26")  # once, not in an environment of each distribution's own
     build = ("pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-build-isolation")
     session.run(*build, f"--wheel-dir={folder}", *(f"./{distribution}" for distribution in distributions))
     wheels = [str(wheel) for wheel in sorted(folder.glob("*.whl"))]
     session.install(*wheels)  # with what they depend on
-    session.install("--force-reinstall", "--no-deps", *wheels)  # the version is that of the run before
+    if there:
+        session.install("--force-reinstall", "--no-deps", *wheels)  # the version is that of the run before
     return folder

@@ -37,7 +37,7 @@ RUN_ELSEWHERE: Mapping[str, Mapping[str, int]] = {
         "tests/store_postgres/test_documents.py": 1,
     },
     "docs/store-without-sql.md": {"tests/core/cli/test_new_adapter.py": 4},
-    "docs/sync.md": {"tests/e2e/test_python_document.py": 2},
+    "docs/sync.md": {"tests/e2e/test_python_document.py": 1},
     "docs/testing.md": {"tests/e2e/test_testing_document.py": 7},
     "docs/transactions.md": {
         "tests/store_postgres/test_documents.py": 2,

@@ -110,8 +110,12 @@ DJANGO = """
     database = {"ENGINE": "django.db.backends.sqlite3", "NAME": "app.db"}
     settings.configure(DATABASES={"default": database})
     django.setup()
-    # the example
+    from django.db import connection, transaction
     from sp00ky_core.sync import SyncOutbox
+
+    def spookify(outbox, thread_id):
+        with transaction.atomic():
+            return outbox.run("api", "/spookify", {"id": thread_id}, connection=connection)
 
     with SyncOutbox.open("sp00ky.yml", store="sqlite:///app.db") as outbox:
         outbox.migrate()
@@ -128,10 +132,9 @@ DJANGO = """
 
 def test_without_asyncio(project: Path) -> None:
     page = (DOCS / "sync.md").read_text()
-    enqueue, in_django = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    (enqueue,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     assert run(project, "-W", "error", "-c", enqueue) == "True\npending\n"
-    program = textwrap.dedent(DJANGO).replace("# the example", in_django)
-    assert run(project, "-W", "error", "-c", program) == "2 0\n"
+    assert run(project, "-W", "error", "-c", textwrap.dedent(DJANGO)) == "2 0\n"
 
 
 def test_a_service_runs_its_jobs_itself(project: Path) -> None:

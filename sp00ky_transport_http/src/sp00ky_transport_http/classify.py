@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 from sp00ky_core.encoding.json_bytes import JsonText, decode
 from sp00ky_core.job.outcome import (
+    CONNECT,
     HTTP_STATUS,
     PROTOCOL,
     RESET,
@@ -20,7 +21,7 @@ from sp00ky_core.job.outcome import (
     Outcome,
     Undelivered,
 )
-from sp00ky_transport_http.engines.exchange import ExchangeFailed
+from sp00ky_transport_http.engines.exchange import Exchange, ExchangeFailed
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.response import MAX_RESULT_BYTES, Response
 from sp00ky_transport_http.retry_after import retry_after
@@ -134,6 +135,13 @@ def _cleaned(text: str, redaction: Redaction) -> str:
 
 def _line(text: str) -> str:
     return _UNPRINTABLE.sub(" ", text).strip()
+
+
+def undelivered(exchange: Exchange, failure: Exception | None, redaction: Redaction) -> Undelivered:
+    """Say what it means that no whole head has come of an exchange."""
+    if isinstance(failure, TimeoutError) and exchange.connection is None:
+        return Undelivered(name=CONNECT, reason="no connection in time")
+    return undelivered_by(failure or RuntimeError("an exchange ends with a head or an error"), redaction)
 
 
 def undelivered_by(error: Exception, redaction: Redaction) -> Undelivered:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from sp00ky_transport_http.engines.exchange import Engine, Exchange, ExchangeFailed
+
+__all__ = ["Deadlines"]
+
 INTERVAL = 0.02
 """Seconds between two looks: an attempt is cut off at most this late, or two of them after a standstill."""
 
@@ -20,6 +24,30 @@ class Deadlines:
         self._cut: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._has_waited = False
+
+    async def run(self, engine: Engine, exchange: Exchange, seconds: float) -> Exception | None:
+        """Run an exchange for so many seconds at most; say why it has ended early, if it has.
+
+        A head that has come decides, whoever cancels. A cancellation that no deadline is to blame for is
+        raised.
+        """
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("deliver() must run in a task")
+        self.enter(task, seconds, lambda: exchange.connection is not None)
+        try:
+            await engine.run(exchange)
+        except ExchangeFailed as failure:
+            return failure
+        except asyncio.CancelledError:
+            is_late = self.leave(task)
+            engine.cut_off(exchange)
+            if not is_late and exchange.response is None:
+                raise
+            return TimeoutError()
+        finally:
+            self.leave(task)
+        return None
 
     def enter(self, task: asyncio.Task[object], seconds: float, is_sent: Callable[[], bool]) -> None:
         """Give the task so many seconds until ``leave``; ``is_sent``: what it waits for may have come."""

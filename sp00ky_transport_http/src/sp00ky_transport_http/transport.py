@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 from functools import cache
 
 from yarl import URL
 
-from sp00ky_core.config import BackendConfig
-from sp00ky_core.job.outcome import CONNECT, Outcome, Undelivered
+from sp00ky_core.config import BackendConfig, TlsConfig
+from sp00ky_core.job.outcome import Outcome, Undelivered
 from sp00ky_core.ports import Attempt
 from sp00ky_transport_http.backend import HttpBackend, fault_of
-from sp00ky_transport_http.classify import undelivered_by
+from sp00ky_transport_http.classify import undelivered
 from sp00ky_transport_http.deadlines import Deadlines
 from sp00ky_transport_http.engines.choice import engine_name, new_engine
-from sp00ky_transport_http.engines.exchange import Engine, Exchange, ExchangeFailed, Origin
+from sp00ky_transport_http.engines.exchange import Engine, Exchange, Origin
 
-__all__ = ["HttpTransport"]
+__all__ = ["HttpTransport", "tls_of"]
 
 
 class HttpTransport:
@@ -48,9 +47,6 @@ class HttpTransport:
         """Send the request and say what came of it, within ``attempt.timeout``; see ``Transport``."""
         if not self._is_open:
             raise RuntimeError("the transport isn't open: await open() first")
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("deliver() must run in a task")
         try:
             target = self._targets.get(attempt.backend.name)
             if target is None or target.config is not attempt.backend or target.has_token_file:
@@ -66,17 +62,10 @@ class HttpTransport:
                 fresh=attempt.last,
                 read=attempt.backend.request_id,
             )
-            failure: Exception | None = None
-            self._deadlines.enter(task, attempt.timeout, lambda: exchange.connection is not None)
-            try:
-                await target.engine.run(exchange)
-            except (ExchangeFailed, asyncio.CancelledError) as error:
-                failure = target.failure(exchange, error, is_late=self._deadlines.leave(task))
-            finally:
-                self._deadlines.leave(task)
+            failure = await self._deadlines.run(target.engine, exchange, attempt.timeout)
             response, has_result = exchange.response, request.template.has_result
             if response is None:
-                return target.undelivered(exchange, failure)
+                return undelivered(exchange, failure, target.builder.redaction)
             return target.outcome(response, has_result=has_result)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this job's
             return fault_of(attempt, error)
@@ -103,32 +92,20 @@ class _Target(HttpBackend):
         self.origin = _origin(config)
         self.has_token_file = config.token_file is not None  # whose token may be another one any time
 
-    def failure(self, exchange: Exchange, error: BaseException, *, is_late: bool) -> Exception:
-        """Say why an exchange has ended early. Raises the cancellation that no deadline is to blame for."""
-        if isinstance(error, ExchangeFailed):
-            return error
-        self.engine.cut_off(exchange)
-        if not is_late and exchange.response is None:
-            raise error
-        return TimeoutError()  # a head that has come decides, whoever cancels
-
-    def undelivered(self, exchange: Exchange, failure: Exception | None) -> Undelivered:
-        """Say what it means that no whole head has come."""
-        if isinstance(failure, TimeoutError) and exchange.connection is None:
-            return Undelivered(name=CONNECT, reason="no connection in time")
-        problem = failure or RuntimeError("an exchange ends with a head or an error")
-        return undelivered_by(problem, self.builder.redaction)
-
 
 def _origin(backend: BackendConfig) -> Origin:
     url = URL(backend.base_url)
-    own_tls = _for_http_1(backend.tls.context()) if backend.tls else None
     return Origin(
         host=url.raw_host or "",
         port=url.port or 0,
-        tls=own_tls or _default_tls() if url.scheme == "https" else None,
+        tls=tls_of(backend.tls) if url.scheme == "https" else None,
         proxy=URL(backend.proxy.value) if backend.proxy else None,
     )
+
+
+def tls_of(config: TlsConfig | None) -> ssl.SSLContext:
+    """Return how TLS is spoken with a backend. Raises ``ConfigError`` if a file can't be used."""
+    return _for_http_1(config.context()) if config else _default_tls()
 
 
 @cache

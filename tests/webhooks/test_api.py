@@ -12,9 +12,11 @@ import pytest
 from tests.webhooks.conftest import FAST, FILE, SETTINGS, Bench, Receiver
 
 from sp00ky_core import Outbox, hookimpl, load_plugins
-from sp00ky_core.errors import OptionInvalid
+from sp00ky_core.errors import OptionInvalid, PayloadTooLarge
 from sp00ky_core.job.job import JobStatus
+from sp00ky_core.ports import Is
 from sp00ky_webhooks import Endpoint, EndpointNotFound, Webhooks
+from sp00ky_webhooks.tables import ENDPOINTS, SUBSCRIPTIONS
 
 URL = "http://127.0.0.1:8000/hooks"
 
@@ -167,14 +169,77 @@ async def test_an_endpoint_that_fails_for_too_long_is_disabled(bench: Bench, rec
 
 async def fail_since_long(bench: Bench, endpoint_id: str) -> None:
     """Have an endpoint fail since six days."""
-    from sp00ky_core.ports import Is  # noqa: PLC0415  # of this alone
-    from sp00ky_webhooks.tables import ENDPOINTS  # noqa: PLC0415
-
     context = bench.webhooks.context
     since = datetime.now(UTC) - timedelta(days=6)
     await context.transact(
         lambda tx: tx.update(ENDPOINTS, [Is("id", "=", endpoint_id)], {"failing_since": since})
     )
+
+
+async def test_a_ping_is_tried_once_and_never_replayed(bench: Bench, receiver: Receiver) -> None:
+    receiver.answers["/down"] = 500
+    await bench.webhooks.endpoints.create(id="down", url=f"{receiver.url}/down")
+    since = datetime.now(UTC) - timedelta(minutes=5)
+    async with bench.outbox.runner(FAST):
+        (ping,) = await bench.ended(*(await bench.webhooks.endpoints.test("down")).deliveries)
+        assert (ping.status, len(ping.errors)) == (JobStatus.FAILED, 1)
+        assert await bench.webhooks.recover("down") == 0
+        receiver.answers.clear()
+        await bench.ended(*(await bench.webhooks.endpoints.test("down")).deliveries)
+        assert await bench.webhooks.replay("down", since=since) == 0
+
+
+async def test_the_audit_says_who_has_done_what_and_why(bench: Bench) -> None:
+    by_ada = bench.webhooks.by(actor="ada", reason="ticket 7")
+    await by_ada.endpoints.create(id="one", url=URL, assigned_to="tenant:7")
+    await by_ada.of("tenant:7").endpoints.disable("one")
+    await by_ada.endpoints.enable("one")
+    await by_ada.recover("one")
+    entries = await bench.outbox.audit()
+    assert [(entry.action, entry.count, entry.actor, entry.reason) for entry in reversed(entries)] == [
+        ("webhooks create", 1, "ada", "ticket 7"),
+        ("webhooks disable", 1, "ada", "ticket 7"),
+        ("webhooks enable", 1, "ada", "ticket 7"),
+        ("webhooks recover", 0, "ada", "ticket 7"),
+    ]
+    assert {entry.selection["endpoint"] for entry in entries} == {"one"}
+    await by_ada.endpoints.disable("one")
+    assert (await bench.webhooks.endpoints.get("one")).disabled_reason == "ticket 7"
+
+
+async def test_a_row_that_another_client_has_written_wrongly_holds_up_no_other(bench: Bench) -> None:
+    for name in ("good", "bad"):
+        await bench.webhooks.endpoints.create(id=name, url=URL, topics=["a"])
+    wrong = {"topics": "order.*", "filter": "{", "headers": "[1]", "secrets": "{}"}
+
+    async def work(tx: Any) -> None:
+        await tx.update(ENDPOINTS, [Is("id", "=", "bad")], wrong)
+        await tx.update(SUBSCRIPTIONS, [Is("endpoint_id", "=", "bad")], {"filter": "{"})
+
+    await bench.webhooks.context.transact(work)
+    event = await bench.webhooks.publish("a", {})
+    assert await paths(bench, event.deliveries) == ["/good"]
+    bad, good = await bench.webhooks.endpoints.list()
+    assert (bad.topics, bad.filter, bad.headers, good.topics) == ((), None, (), ("a",))
+    await bench.webhooks.endpoints.rotate("bad")
+    await bench.webhooks.endpoints.update(
+        "bad", topics=["a"], filter=None, headers={"Authorization": "Basic x"}
+    )
+    assert len((await bench.webhooks.publish("a", {})).deliveries) == 2
+
+
+async def test_an_endpoint_that_is_none_or_anothers_gets_nothing(memory_bench: Bench) -> None:
+    await memory_bench.webhooks.endpoints.create(id="theirs", url=URL, assigned_to="tenant:b")
+    for name in ("theirs", "none"):
+        with pytest.raises(EndpointNotFound, match=name):
+            await memory_bench.webhooks.publish("a", {}, assigned_to="tenant:a", to=[name])
+        with pytest.raises(EndpointNotFound, match=name):
+            await memory_bench.webhooks.of("tenant:a").endpoints.test(name)
+    with pytest.raises(OptionInvalid, match="tenant:a"):
+        await memory_bench.webhooks.of("tenant:a").publish("a", {}, assigned_to="tenant:b")
+    with pytest.raises(PayloadTooLarge):
+        await memory_bench.webhooks.publish("a", {"long": "x" * 2_000_000}, assigned_to="tenant:b")
+    assert await memory_bench.webhooks.deliveries("theirs") == []
 
 
 async def test_events_that_are_old_are_deleted(bench: Bench) -> None:

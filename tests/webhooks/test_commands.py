@@ -77,8 +77,11 @@ def test_events_are_published_and_deliveries_listed(run: Run) -> None:
     created(run)
     published = run("webhooks", "publish", "order.paid", '{"n": 1}', "--event-id", "evt_1")
     assert published.stdout == "evt_1: 1 deliveries\n"
-    (line,) = run("webhooks", "deliveries", "one").stdout.splitlines()
+    header, line = run("webhooks", "deliveries", "one").stdout.splitlines()
+    assert header.split()[:3] == ["delivery", "status", "retries"]
     assert "pending" in line
+    (shown,) = json.loads(run("webhooks", "deliveries", "one", "--json").stdout)["deliveries"]
+    assert (shown["status"], shown["path"]) == ("pending", "/one")
     assert run("webhooks", "recover", "one", "--since", "2h").stdout == "0 are sent once more\n"
     assert (
         run("webhooks", "replay", "one", "--since", "2026-01-01T00:00:00Z").stdout == "0 are sent once more\n"
@@ -92,10 +95,13 @@ def test_events_are_published_and_deliveries_listed(run: Run) -> None:
     [
         (("publish", "order.lost", "{}"), "one of order.paid"),
         (("publish", "order.paid", "{}"), '"n" is a required property'),
-        (("publish", "order.paid", "{"), "isn't JSON"),
+        (("publish", "order.paid", "{"), "must be a JSON object"),
         (("create", "http://10.0.0.1/"), "private"),
+        (("create", "http://127.0.0.1/", "--filter", "{"), "expected JSON"),
+        (("create", "http://127.0.0.1/", "--rate", "often"), "a rate such as"),
+        (("update", "nobody", "--topic", "order.*"), "no endpoint 'nobody'"),
         (("create", "http://127.0.0.1/", "--header", "X"), "NAME: VALUE"),
-        (("replay", "one", "--since", "yesterday"), "neither a duration"),
+        (("replay", "one", "--since", "yesterday"), "neither an age"),
         (("replay", "one", "--since", "2026-01-01T00:00:00"), "time zone"),
     ],
 )

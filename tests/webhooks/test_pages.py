@@ -107,7 +107,7 @@ async def test_a_tenant_sees_and_changes_what_is_theirs(stage: Stage) -> None:
     assert "whsec_" not in await mine.see("/webhooks")
     (made,) = [one for one in await endpoints.list() if one.id not in {"of-a", "of-b"}]
     assert (made.assigned_to, made.topics) == ("tenant:a", ("order.*", "user.made"))
-    assert "changed" in await mine.done("change-endpoint", target=made.id, topics="#")
+    assert "changed" in await mine.done("update-endpoint", target=made.id, topics="#")
     assert (await endpoints.get(made.id)).topics == ("#",)
     assert SECRET.search(await mine.done("rotate-endpoint", target=made.id))
     assert "disabled" in await mine.done("disable-endpoint", target=made.id, reason="mine")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -259,6 +260,66 @@ async def test_one_that_throttles_holds_up_no_other(memory_bench: Bench, receive
     assert job.created_at is not None
     assert job.run_at - job.created_at > timedelta(seconds=10)
     assert len([one for one in receiver.requests if one.path == "/slow"]) <= 2
+
+
+async def test_what_waits_for_an_endpoint_never_goes_to_anothers_of_its_id(
+    memory_bench: Bench, receiver: Receiver
+) -> None:
+    endpoints = memory_bench.webhooks.endpoints
+    await endpoints.create(id="one", url=f"{receiver.url}/a", assigned_to="tenant:a")
+    event = await memory_bench.webhooks.publish("a", {"of": "a"}, assigned_to="tenant:a")
+    await endpoints.delete("one")
+    await endpoints.create(id="one", url=f"{receiver.url}/b", assigned_to="tenant:b")
+    async with memory_bench.outbox.runner(FAST):
+        (job,) = await memory_bench.ended(*event.deliveries)
+    assert (job.status, job.errors[-1].name) == (JobStatus.FAILED, "endpoint_gone")
+    assert receiver.requests == []
+
+
+async def test_hosts_that_are_never_found_hold_up_no_other(
+    memory_bench: Bench, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name server that doesn't answer can't be made for real."""
+    host, port = receiver.url.removeprefix("http://").split(":")
+    over, asked = threading.Event(), list[str]()
+
+    def found(name: str, at: int, **_: Any) -> list[Any]:
+        asked.append(name)
+        if name.startswith("silent"):
+            over.wait(30)
+            raise socket.gaierror
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, at))]
+
+    create, rows = memory_bench.webhooks.endpoints.create, memory_bench.webhooks.context.transact
+    for number in range(3):
+        await create(id=f"silent{number}", url=receiver.url, topics=["silent"])
+        where, url = [Is("id", "=", f"silent{number}")], f"http://silent.example:{port}/"
+        await rows(lambda tx, w=where, u=url: tx.update(ENDPOINTS, w, {"url": u}))
+    monkeypatch.setattr("sp00ky_webhooks.addresses.socket.getaddrinfo", found)
+    await create(id="found", url=f"http://found.example:{port}/", topics=["found"])
+    try:
+        async with memory_bench.outbox.runner(FAST):
+            for _ in range(3):
+                await memory_bench.webhooks.publish("silent", {})
+            (job,) = await memory_bench.ended(*(await memory_bench.webhooks.publish("found", {})).deliveries)
+            over.set()
+    finally:
+        over.set()
+    assert job.status is JobStatus.SUCCESS
+    assert asked.count("silent.example") == 1
+
+
+async def test_an_applications_function_that_hangs_is_given_up_in_time(make_bench: MakeBench) -> None:
+    bench = await make_bench("memory://", f"schedule: [], endpoints: '{__name__}:never'")
+    job = await delivered(bench, to=["t1"])
+    assert job.errors[0].name == "connect"
+    assert job.errors[0].reason.startswith("its address isn't known in time")
+
+
+async def never(_endpoint_id: str) -> Target | None:
+    """Say where nobody's webhooks go, some day."""
+    await asyncio.Event().wait()
+    return None
 
 
 async def test_it_delivers_nothing_without_its_extension() -> None:

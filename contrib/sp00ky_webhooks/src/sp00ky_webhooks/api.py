@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, TypeVar, Unpack
 from uuid import UUID, uuid5
 
 import attrs
 
 from sp00ky_core import CallerConnection, Job, JobStatus, NewJob
-from sp00ky_core.config import values
 from sp00ky_core.errors import ConfigError, OptionInvalid
-from sp00ky_core.ports import ExtensionContext, ExtensionTransaction, Is, JobQuery, KeyedJob, Row, Table
+from sp00ky_core.ports import (
+    ActOptions,
+    ActRecord,
+    ExtensionContext,
+    ExtensionTransaction,
+    Is,
+    JobQuery,
+    KeyedJob,
+    Row,
+    Table,
+    TransactionWork,
+)
 from sp00ky_webhooks import model, schemas, signatures, tables
 from sp00ky_webhooks.addresses import AddressRefused, literal_of, place_of, resolved
 from sp00ky_webhooks.model import Endpoint, EndpointNotFound, EndpointSecret, Event
@@ -25,7 +36,8 @@ NAMESPACE = UUID("6f7b8a54-8f0e-4c38-9f57-3f6a8e6f2f54")
 PING_TOPIC = "sp00ky.ping"
 PAGE = 500
 """Jobs that are looked at, or rows that are deleted, at a time."""
-SENT = frozenset({JobStatus.SUCCESS, JobStatus.FAILED})
+T = TypeVar("T")
+Plan = tuple[Mapping[Table, Sequence[Row]], Sequence[KeyedJob]]
 
 
 class Changes(TypedDict, total=False):
@@ -90,8 +102,7 @@ class Endpoints:
             await tables.subscribe(tx, row)
             return row
 
-        row = await self._context.transact(work)
-        await self._audit("create", own_id)
+        row = await self._done("create", own_id, work)
         return EndpointSecret(endpoint=endpoint_of(row), secret=key)
 
     async def get(self, endpoint_id: str) -> Endpoint:
@@ -113,25 +124,30 @@ class Endpoints:
     async def update(self, endpoint_id: str, **changes: Unpack[Changes]) -> Endpoint:
         """Change an endpoint, and encrypt it anew. Raises ``EndpointNotFound``, ``OptionInvalid``."""
         values_ = await self._values(changes)
-
-        async def work(tx: ExtensionTransaction) -> Row:
-            row = await self._row(tx, endpoint_id)
-            kept, headers = signatures.secrets_of_text(row["secrets"]), tables.headers_of(row["headers"])
-            anew = {"secrets": signatures.secrets_to_text(kept), "headers": _headers_text(headers)}
-            return await self._changed(tx, endpoint_id, anew | values_)
-
-        row = await self._context.transact(work)
-        await self._audit("update", endpoint_id)
-        return endpoint_of(row)
+        return await self._changed("update", endpoint_id, lambda row, _: tables.resealed(row) | values_)
 
     async def enable(self, endpoint_id: str) -> Endpoint:
         """Have an endpoint get deliveries again; those that failed meanwhile are sent by ``recover``."""
         cleared = dict.fromkeys(("disabled_reason", "failing_since", "not_before"))
-        return await self._set("enable", endpoint_id, {"enabled": 1, **cleared})
+        return await self._changed("enable", endpoint_id, lambda *_: {"enabled": 1, **cleared})
 
-    async def disable(self, endpoint_id: str, *, reason: str = "by hand") -> Endpoint:
+    async def disable(self, endpoint_id: str, *, reason: str | None = None) -> Endpoint:
         """Have an endpoint get no deliveries; those that wait fail."""
-        return await self._set("disable", endpoint_id, {"enabled": 0, "disabled_reason": reason[:500]})
+        changes = {
+            "enabled": 0,
+            "disabled_reason": (reason or self.webhooks.act.get("reason") or "by hand")[:500],
+        }
+        return await self._changed("disable", endpoint_id, lambda *_: changes)
+
+    async def rotate(self, endpoint_id: str, *, secret: str | None = None) -> EndpointSecret:
+        """Replace an endpoint's secret, which is shown this once; for 24 h the one before signs, too."""
+        key = signatures.new_secret() if secret is None else signatures.checked_secret(secret)
+
+        def change(row: Row, now: datetime) -> Row:
+            kept = signatures.rotated(signatures.kept_in(row["secrets"]), key, now)
+            return {"secrets": signatures.secrets_to_text(kept)}
+
+        return EndpointSecret(endpoint=await self._changed("rotate", endpoint_id, change), secret=key)
 
     async def delete(self, endpoint_id: str) -> None:
         """Delete an endpoint; deliveries that wait fail. Raises ``EndpointNotFound``."""
@@ -141,45 +157,32 @@ class Endpoints:
             await tx.delete(SUBSCRIPTIONS, [Is("endpoint_id", "=", endpoint_id)])
             await tx.delete(ENDPOINTS, [Is("id", "=", endpoint_id)])
 
-        await self._context.transact(work)
-        await self._audit("delete", endpoint_id)
-
-    async def rotate(self, endpoint_id: str, *, secret: str | None = None) -> EndpointSecret:
-        """Replace an endpoint's secret, which is shown this once; for 24 h the one before signs, too."""
-        key = signatures.new_secret() if secret is None else signatures.checked_secret(secret)
-
-        async def work(tx: ExtensionTransaction) -> Row:
-            kept = signatures.secrets_of_text((await self._row(tx, endpoint_id))["secrets"])
-            return await self._changed(
-                tx,
-                endpoint_id,
-                {"secrets": signatures.secrets_to_text(signatures.rotated(kept, key, tx.now))},
-            )
-
-        row = await self._context.transact(work)
-        await self._audit("rotate", endpoint_id)
-        return EndpointSecret(endpoint=endpoint_of(row), secret=key)
+        await self._done("delete", endpoint_id, work)
 
     async def test(self, endpoint_id: str) -> Event:
         """Send an endpoint a ping, whatever its topics. Raises ``EndpointNotFound``."""
-        endpoint = await self.get(endpoint_id)
-        payload = {"endpoint": endpoint.id}
-        return await self.webhooks.publish(
-            PING_TOPIC, payload, assigned_to=endpoint.assigned_to, to=[endpoint.id], checked=False
-        )
+        endpoint, sender = await self.get(endpoint_id), self.webhooks
+        given: Any = {"assigned_to": endpoint.assigned_to, "to": [endpoint.id]}
+        async with sender.acting("test", endpoint_id) as record:
+            event = await sender.publish(PING_TOPIC, {"endpoint": endpoint.id}, checked=False, **given)
+            await record.reach(len(event.deliveries))
+        return event
 
-    async def _set(self, act: str, endpoint_id: str, values_: Row) -> Endpoint:
-        row = await self._context.transact(lambda tx: self._changed(tx, endpoint_id, values_))
-        await self._audit(act, endpoint_id)
-        return endpoint_of(row)
+    async def _changed(self, act: str, endpoint_id: str, changes: Callable[[Row, datetime], Row]) -> Endpoint:
+        async def work(tx: ExtensionTransaction) -> Row:
+            row = await self._row(tx, endpoint_id)
+            changed = {**changes(row, tx.now), "updated_at": tx.now}
+            await tx.update(ENDPOINTS, [Is("id", "=", endpoint_id)], changed)
+            await tables.subscribe(tx, row | changed)
+            return row | changed
 
-    async def _changed(self, tx: ExtensionTransaction, endpoint_id: str, values_: Row) -> Row:
-        row = await self._row(tx, endpoint_id)
-        changed = {**values_, "updated_at": tx.now}
-        await tx.update(ENDPOINTS, [Is("id", "=", endpoint_id)], changed)
-        row |= changed
-        await tables.subscribe(tx, row)
-        return row
+        return endpoint_of(await self._done(act, endpoint_id, work))
+
+    async def _done(self, act: str, endpoint_id: str, work: TransactionWork[T]) -> T:
+        async with self.webhooks.acting(act, endpoint_id) as record:
+            done = await self._context.transact(work)
+            await record.reach(1)
+        return done
 
     async def _row(self, tx: ExtensionTransaction, endpoint_id: str) -> Row:
         for row in await tx.select(ENDPOINTS, [Is("id", "=", endpoint_id)]):
@@ -189,24 +192,20 @@ class Endpoints:
 
     async def _values(self, given: Changes) -> Row:
         """Return columns as they are stored. Raises ``OptionInvalid``."""
-        unknown = given.keys() - Changes.__annotations__.keys()
-        if unknown:
+        for name in given.keys() - Changes.__annotations__.keys():
             expected = f"one of {', '.join(Changes.__annotations__)}"
-            raise OptionInvalid(option=min(unknown), value="what was given", expected=expected)
-        made: Row = {}
+            raise OptionInvalid(option=name, value="what was given", expected=expected)
+        made: Row = {**given}
         if "url" in given:
             made["url"] = await self._checked_url(given["url"])
         if "topics" in given:
             made["topics"] = json.dumps(model.checked_patterns(given["topics"], self.webhooks.options.topics))
-        if "filter" in given:
-            conditions = model.checked_filter(given["filter"])
-            made["filter"] = None if conditions is None else json.dumps(conditions)
+        if given.get("filter") is not None:
+            made["filter"] = json.dumps(model.checked_filter(given["filter"]))
         if "headers" in given:
-            made["headers"] = _headers_text(given["headers"] or {})
-        if "rate" in given:
-            made["rate"] = given["rate"]
-            if given["rate"] is not None:
-                model.rate_of(given["rate"])
+            made["headers"] = tables.headers_to_text(given["headers"] or {})
+        if given.get("rate") is not None:
+            model.rate_of(given["rate"])
         return made
 
     async def _checked_url(self, url: str) -> str:
@@ -221,9 +220,6 @@ class Endpoints:
                 raise OptionInvalid(option="url", value=repr(place.host)[:70], expected=expected) from None
         return url
 
-    async def _audit(self, act: str, endpoint_id: str) -> None:
-        await self._context.audit(f"webhooks.{act}", {"endpoint": endpoint_id})
-
 
 @attrs.frozen
 class Webhooks:
@@ -232,10 +228,12 @@ class Webhooks:
     Attributes:
         context: What it works with.
         owner: The tenant to whom all is limited; None: to none.
+        act: What the audit says of who does it.
     """
 
     context: ExtensionContext
     owner: str | None = None
+    act: ActOptions = attrs.field(factory=ActOptions)
 
     @property
     def options(self) -> Any:
@@ -259,6 +257,14 @@ class Webhooks:
     def of(self, assigned_to: str) -> Webhooks:
         """Return it for one tenant: nothing of another's can be seen or changed."""
         return attrs.evolve(self, owner=model.checked_owner(assigned_to))
+
+    def by(self, **act: Unpack[ActOptions]) -> Webhooks:
+        """Return it for somebody: the audit says who does what by it, and why."""
+        return attrs.evolve(self, act=act)
+
+    def acting(self, act: str, endpoint_id: str) -> AbstractAsyncContextManager[ActRecord]:
+        """Write an act down before it begins, and its end."""
+        return self.context.audited(f"webhooks {act}", {"endpoint": endpoint_id}, **self.act)
 
     def owner_of(self, assigned_to: str | None) -> str | None:
         """Return whom something is for. Raises ``OptionInvalid`` where that is another tenant."""
@@ -295,15 +301,11 @@ class Webhooks:
         if connection is None:
             return await self.context.transact(lambda tx: self._published(tx, event, payload, to))
         rows, jobs = await self.planned(event, payload, to)
-        return with_deliveries(event, await self.context.insert(connection, rows, jobs))
+        return event.made(await self.context.insert(connection, rows, jobs))
 
-    async def planned(
-        self, event: Event, payload: Mapping[str, Any], to: Sequence[str] | None
-    ) -> tuple[Mapping[Table, Sequence[Row]], Sequence[KeyedJob]]:
+    async def planned(self, event: Event, payload: Mapping[str, Any], to: Sequence[str] | None) -> Plan:
         """Return the rows and the jobs of an event, for a caller's transaction."""
-        found = await self.context.read(lambda tx: self._wanting(tx, event, payload, to))
-        now = datetime.now(UTC)
-        return {EVENTS: [_event_row(event, now)]}, self._deliveries(event, payload, found, now)
+        return await self.context.read(lambda tx: self._plan(tx, event, payload, to))
 
     def event(
         self,
@@ -327,9 +329,23 @@ class Webhooks:
     async def _published(
         self, tx: ExtensionTransaction, event: Event, payload: Mapping[str, Any], to: Sequence[str] | None
     ) -> Event:
-        found = await self._wanting(tx, event, payload, to)
-        await tx.put(EVENTS, [_event_row(event, tx.now)])
-        return with_deliveries(event, await tx.enqueue(self._deliveries(event, payload, found, tx.now)))
+        rows, jobs = await self._plan(tx, event, payload, to)
+        await tx.put(EVENTS, rows[EVENTS])
+        return event.made(await tx.enqueue(jobs))
+
+    async def _plan(
+        self, tx: ExtensionTransaction, event: Event, payload: Mapping[str, Any], to: Sequence[str] | None
+    ) -> Plan:
+        row = {"id": event.id, "topic": event.topic, "assigned_to": event.assigned_to, "created_at": tx.now}
+        body = {"id": event.id, "type": event.topic, "timestamp": tx.now.isoformat(), "data": payload}
+        found = [(one["id"], one["not_before"]) for one in await self._wanting(tx, event, payload, to)]
+        jobs = [
+            self._delivery(
+                name, body, event.assigned_to, event.id, until if until and until > tx.now else None
+            )
+            for name, until in found
+        ]
+        return {EVENTS: [row]}, jobs
 
     async def _wanting(
         self, tx: ExtensionTransaction, event: Event, payload: Mapping[str, Any], to: Sequence[str] | None
@@ -341,23 +357,15 @@ class Webhooks:
             patterns = tuple(model.patterns_of(event.topic))
             where = [Is("assigned_to", "=", event.assigned_to or ""), Is("pattern", "in", patterns)]
             rows = await tx.select(SUBSCRIPTIONS, where)
-            met = [row for row in rows if model.passes(payload, json.loads(row["filter"] or "null"))]
+            met = [row for row in rows if tables.wants(row, payload)]
             return [*{row["endpoint_id"]: {**row, "id": row["endpoint_id"]} for row in met}.values()]
-        where = [Is("id", "in", tuple(to)), Is("enabled", "=", 1)]
-        rows = await tx.select(ENDPOINTS, where, columns=("id", "assigned_to", "not_before"))
-        for row in rows:
-            if row["assigned_to"] != event.assigned_to:
-                raise EndpointNotFound(endpoint=row["id"])
-        return rows
-
-    def _deliveries(
-        self, event: Event, payload: Mapping[str, Any], found: Sequence[Row], now: datetime
-    ) -> list[KeyedJob]:
-        body = {"id": event.id, "type": event.topic, "timestamp": now.isoformat(), "data": payload}
-        return [
-            self._delivery(row["id"], body, event.assigned_to, f"{event.id} {row['id']}", _later(row, now))
-            for row in found
-        ]
+        columns = ("id", "assigned_to", "not_before", "enabled")
+        found = await tx.select(ENDPOINTS, [Is("id", "in", tuple(to))], columns=columns)
+        theirs = {row["id"]: row for row in found if row["assigned_to"] == event.assigned_to}
+        for name in to:
+            if name not in theirs:
+                raise EndpointNotFound(endpoint=name)
+        return [row for row in theirs.values() if row["enabled"]]
 
     def _delivery(
         self, endpoint_id: str, body: Any, owner: str | None, key: str, run_at: datetime | None = None
@@ -367,25 +375,17 @@ class Webhooks:
             path=f"/{endpoint_id}",
             payload=body,
             assigned_to=owner,
-            max_retries=len(self.options.schedule),
+            max_retries=0 if body["type"] == PING_TOPIC else len(self.options.schedule),
             run_at=run_at,
         )
-        return KeyedJob(job=job, key=uuid5(NAMESPACE, key))
+        return KeyedJob(job=job, key=uuid5(NAMESPACE, f"{key} {endpoint_id}"))
 
     async def deliveries(
         self, endpoint_id: str, *, status: str | None = None, limit: int = 50, after: str | None = None
     ) -> list[Job]:
         """List deliveries of an endpoint, newest first. Raises ``EndpointNotFound``."""
         await self._own(endpoint_id)
-        query = JobQuery(
-            backend=self.backend,
-            path=f"/{endpoint_id}",
-            assigned_to=self.owner,
-            status=status,  # type: ignore[arg-type]  # a text is taken, too
-            limit=limit,
-            after=after,
-        )
-        return await self.context.jobs.find(query)
+        return await self.context.jobs.find(self._query(endpoint_id, status=status, limit=limit, after=after))
 
     async def delivery(self, delivery: str) -> Job:
         """Return a delivery. Raises ``EndpointNotFound``, ``JobNotFound``."""
@@ -403,64 +403,54 @@ class Webhooks:
             OptionInvalid: It hasn't ended.
         """
         job = await self.delivery(delivery)
-        sent = await self._sent_again([job])
-        if not sent:
-            raise OptionInvalid(option="delivery", value=repr(job.id), expected="one that has ended")
+        async with self.acting("resend", job.path[1:]) as record:
+            sent = await self._sent_again([job])
+            if not sent:
+                raise OptionInvalid(option="delivery", value=repr(job.id), expected="one that has ended")
+            await record.reach(1)
         return sent[0]
 
     async def replay(self, endpoint_id: str, *, since: datetime, until: datetime | None = None) -> int:
-        """Send all deliveries of an endpoint that have ended once more, of a time; how many.
+        """Send all deliveries of an endpoint that have ended once more, of a time, but no ping; how many.
 
         Raises:
             EndpointNotFound: There is no such endpoint.
         """
-        count = 0
-        async for jobs in self._pages(endpoint_id, since=since, until=until):
-            count += len(await self._sent_again(jobs))
-        return count
+        return await self._all_again("replay", endpoint_id, since=since, until=until or datetime.now(UTC))
 
     async def recover(self, endpoint_id: str, *, since: datetime | None = None) -> int:
-        """Send the deliveries of an endpoint that have failed once more, since a time; how many."""
-        count = 0
-        async for jobs in self._pages(endpoint_id, status=JobStatus.FAILED, failed_since=since):
-            count += len(await self._sent_again(jobs))
+        """Send the deliveries of an endpoint that failed since a time once more, but no ping; how many."""
+        failed: Any = {"status": JobStatus.FAILED, "failed_since": since, "until": datetime.now(UTC)}
+        return await self._all_again("recover", endpoint_id, **failed)
+
+    async def _all_again(self, act: str, endpoint_id: str, **conditions: Any) -> int:
+        await self._own(endpoint_id)
+        query, count = self._query(endpoint_id, limit=PAGE, **conditions), 0
+        async with self.acting(act, endpoint_id) as record:
+            while jobs := await self.context.jobs.find(query):
+                count += len(await self._sent_again([job for job in jobs if not await self._is_ping(job)]))
+                await record.reach(count)
+                query = attrs.evolve(query, after=jobs[-1].id)
         return count
 
-    async def _pages(self, endpoint_id: str, **conditions: Any) -> AsyncIterator[list[Job]]:
-        await self._own(endpoint_id)
-        query = JobQuery(
-            backend=self.backend,
-            path=f"/{endpoint_id}",
-            assigned_to=self.owner,
-            limit=PAGE,
-            **{
-                "until": datetime.now(UTC),
-                **{name: one for name, one in conditions.items() if one is not None},
-            },
-        )
-        while jobs := await self.context.jobs.find(query):
-            yield jobs
-            query = attrs.evolve(query, after=jobs[-1].id)
+    def _query(self, endpoint_id: str, **conditions: Any) -> JobQuery:
+        return JobQuery(backend=self.backend, path=f"/{endpoint_id}", assigned_to=self.owner, **conditions)
+
+    async def _is_ping(self, job: Job) -> bool:
+        whole = await self.context.jobs.get(job.id) if job.max_retries == 0 else job
+        return whole is not job and tables.read_json(whole.payload_json, dict).get("type") == PING_TOPIC
 
     async def _sent_again(self, jobs: Sequence[Job]) -> list[str]:
         """Make failed deliveries pending, and copies of those that succeeded; the ids of what is sent."""
         failed = [job.id for job in jobs if job.status is JobStatus.FAILED]
         if failed:
             await self.context.jobs.retry(failed)
-        copied, key = [job for job in jobs if job.status is JobStatus.SUCCESS], model.new_id("copy")
-        whole = [await self.context.jobs.get(job.id) for job in copied]
-
-        async def work(tx: ExtensionTransaction) -> list[Job]:
-            return await tx.enqueue(
-                [
-                    self._delivery(
-                        job.path[1:], json.loads(job.payload_json), job.assigned_to, f"{key} {job.id}"
-                    )
-                    for job in whole
-                ]
-            )
-
-        return [*failed, *(job.id for job in (await self.context.transact(work) if whole else []))]
+        key, copies = model.new_id("copy"), list[KeyedJob]()
+        for job in jobs:
+            if job.status is JobStatus.SUCCESS:
+                body = json.loads((await self.context.jobs.get(job.id)).payload_json)
+                copies.append(self._delivery(job.path[1:], body, job.assigned_to, f"{key} {job.id}"))
+        return [*failed, *(job.id for job in await self.context.transact(lambda tx: tx.enqueue(copies)))]
 
     async def _own(self, endpoint_id: str) -> None:
         if self.options.endpoints is None:
@@ -509,29 +499,3 @@ class Webhooks:
             return await tx.delete(EVENTS, [Is("id", "in", tuple(row["id"] for row in rows))]) if rows else 0
 
         return await self.context.transact(work)
-
-
-def _event_row(event: Event, now: datetime) -> Row:
-    return {"id": event.id, "topic": event.topic, "assigned_to": event.assigned_to, "created_at": now}
-
-
-def with_deliveries(event: Event, jobs: Sequence[Job]) -> Event:
-    """Return an event with the ids of its jobs."""
-    return attrs.evolve(event, deliveries=tuple(job.id for job in jobs))
-
-
-def _later(row: Row, now: datetime) -> datetime | None:
-    until = row["not_before"]
-    return until if until is not None and until > now else None
-
-
-def _headers_text(headers: Mapping[str, str]) -> str | None:
-    """Write headers as they are stored: their names, and all of them, encrypted. Raises ``OptionInvalid``."""
-    if not headers:
-        return None
-    try:
-        checked = values.headers(dict(headers))
-    except values.ReadProblem as problem:
-        raise OptionInvalid(option="headers", value="what was given", expected=str(problem)) from None
-    every = {name: secret.value for name, secret in checked.items()}
-    return json.dumps([sorted(every), signatures.sealed(json.dumps(every))])

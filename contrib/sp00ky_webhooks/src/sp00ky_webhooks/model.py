@@ -10,7 +10,8 @@ from typing import Any
 
 import attrs
 
-from sp00ky_core.config import RateConfig
+from sp00ky_core import Job
+from sp00ky_core.config import RateConfig, short_rate
 from sp00ky_core.errors import OptionInvalid, Sp00kyError
 
 __all__ = ["Endpoint", "EndpointNotFound", "EndpointSecret", "Event", "Target", "passes", "patterns_of"]
@@ -91,6 +92,10 @@ class Event:
     assigned_to: str | None = None
     deliveries: tuple[str, ...] = ()
 
+    def made(self, jobs: Sequence[Job]) -> Event:
+        """Return it with the ids of its jobs."""
+        return attrs.evolve(self, deliveries=tuple(job.id for job in jobs))
+
 
 @attrs.frozen(kw_only=True)
 class Target:
@@ -100,6 +105,7 @@ class Target:
         url: Where the request goes.
         secrets: Each signs it; ``whsec_`` and base64.
         headers: Its own.
+        assigned_to: Whose it is; an application's own function needn't say it.
         rate: Requests in a time that each runner sends it, such as ``20/s``; None: as configured.
         enabled: It gets deliveries.
         failing_since: When the first of nothing but failures was.
@@ -109,6 +115,7 @@ class Target:
     url: str
     secrets: tuple[str, ...] = attrs.field(repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    assigned_to: str | None = None
     rate: str | None = None
     enabled: bool = True
     failing_since: datetime | None = None
@@ -129,15 +136,12 @@ class EndpointNotFound(Sp00kyError):
         return f"there is no endpoint {self.endpoint[:70]!r}; `sp00ky webhooks list` lists them"
 
 
-_RATE = re.compile("([1-9][0-9]{0,5})/([1-9][0-9]{0,3})?([smh])")
-
-
 def rate_of(text: object) -> RateConfig:
     """Read a rate such as ``20/s`` or ``300/5m``. Raises ``OptionInvalid``."""
-    expected = "a rate such as 20/s, 300/5m or 1000/h"
-    match = _RATE.fullmatch(_matching(_RATE, "rate", text, expected))
-    limit, many, unit = match.groups() if match else ("1", "1", "s")
-    return RateConfig(limit=int(limit), per=float(many or 1) * {"s": 1, "m": 60, "h": 3_600}[unit])
+    try:
+        return short_rate(text)
+    except ValueError as problem:
+        raise OptionInvalid(option="rate", value=repr(text)[:70], expected=str(problem)) from None
 
 
 def new_id(prefix: str) -> str:

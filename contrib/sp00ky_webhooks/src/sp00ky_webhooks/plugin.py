@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
 from sp00ky_core import RateConfig, TransportEntry, hookimpl
-from sp00ky_core.config import key, values
+from sp00ky_core.config import RATE, key, values
 from sp00ky_core.plugins.deferred import deferred
 from sp00ky_core.plugins.hookspecs import hookspec
 from sp00ky_core.ports import Extension, ExtensionContext, Finding, Service, Table
 from sp00ky_webhooks.api import Webhooks
-from sp00ky_webhooks.model import Endpoint, checked_topic, rate_of
+from sp00ky_webhooks.model import Endpoint, checked_topic
 from sp00ky_webhooks.tables import ENDPOINTS, EVENTS, SUBSCRIPTIONS
 
 if TYPE_CHECKING:
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
 HOUR = 3_600.0
 SCHEDULE = (5.0, 300.0, 1_800.0, 2 * HOUR, 5 * HOUR, 10 * HOUR, 10 * HOUR)
 """Seconds before each retry, as Standard Webhooks has it."""
-
-
-def _rate(value: Any) -> RateConfig:
-    try:
-        return rate_of(value)
-    except ValueError as error:
-        raise values.ReadProblem(f"expected a rate such as 20/s, not {value!r:.80}") from error
 
 
 def _network(value: Any) -> IPv4Network | IPv6Network:
@@ -77,7 +70,7 @@ class WebhooksOptions:
         default=(), metadata=key(values.listed(_network, "[10.1.0.0/16]"))
     )
     max_in_flight: int = attrs.field(default=5, metadata=key(values.whole(1, 1_000)))
-    rate: RateConfig | None = attrs.field(default=None, metadata=key(_rate))
+    rate: RateConfig | None = attrs.field(default=None, metadata=RATE)
     endpoints: str | None = attrs.field(default=None, metadata=key(values.text))
     cloud_events: str | None = attrs.field(default=None, metadata=key(values.text))
     keep_events: float = attrs.field(default=720 * HOUR, metadata=key(values.duration_of_time))
@@ -101,8 +94,7 @@ class WebhooksExtension:
 
     def start(self, context: ExtensionContext) -> Service | None:
         """Return what disables endpoints that fail for long."""
-        service: Service = import_module("sp00ky_webhooks.service").Disabler(Webhooks(context))
-        return service
+        return cast("Service", import_module("sp00ky_webhooks.service").Disabler(Webhooks(context)))
 
     def commands(self) -> Mapping[str, click.Command]:
         """Return ``sp00ky webhooks``."""
@@ -110,13 +102,12 @@ class WebhooksExtension:
 
     def pages(self) -> Sequence[Any]:
         """Return the pages of the dashboard; it imports this, so that the dashboard is installed."""
-        pages: Sequence[Any] = import_module("sp00ky_webhooks.pages").PAGES
-        return pages
+        return cast("Sequence[Any]", import_module("sp00ky_webhooks.pages").PAGES)
 
     async def findings(self, context: ExtensionContext) -> list[Finding]:
         """Say what is wrong, for ``check``."""
-        found: list[Finding] = await import_module("sp00ky_webhooks.service").findings(Webhooks(context))
-        return found
+        asking = import_module("sp00ky_webhooks.service").findings(Webhooks(context))
+        return cast("list[Finding]", await asking)
 
     async def retention(self, context: ExtensionContext) -> int:
         """Delete some events that are older than they are kept."""

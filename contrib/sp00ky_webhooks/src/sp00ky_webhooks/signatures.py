@@ -105,14 +105,18 @@ def secrets_to_text(kept: Sequence[Kept]) -> str:
 
 def secrets_of_text(text: str) -> tuple[Kept, ...]:
     """Read secrets as they are stored. Raises ``Sealed``."""
-    try:
-        rows = json.loads(opened(text))
-        kept = tuple(Kept(secret, until and datetime.fromisoformat(until)) for secret, until in rows)
-    except (ValueError, TypeError):
-        kept = ()
-    if not kept:  # nothing is sent unsigned
+    if not (kept := kept_in(text)):  # nothing is sent unsigned
         raise Sealed("they aren't what this outbox writes; rotate them")
     return kept
+
+
+def kept_in(text: str) -> tuple[Kept, ...]:
+    """Read secrets as they are stored; none, where another client has written something else."""
+    try:
+        rows = json.loads(opened(text))
+        return tuple(Kept(secret, until and datetime.fromisoformat(until)) for secret, until in rows)
+    except (ValueError, TypeError):
+        return ()
 
 
 def sealed(text: str) -> str:

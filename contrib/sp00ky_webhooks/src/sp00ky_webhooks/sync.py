@@ -9,7 +9,7 @@ import attrs
 
 from sp00ky_core.ports import CallerConnection
 from sp00ky_core.sync import SyncOutbox
-from sp00ky_webhooks.api import Webhooks, with_deliveries
+from sp00ky_webhooks.api import Webhooks
 from sp00ky_webhooks.model import Event
 
 __all__ = ["SyncWebhooks"]
@@ -47,4 +47,4 @@ class SyncWebhooks:
             given: dict[str, Any] = {"assigned_to": assigned_to, "event_id": event.id, "to": to}
             return self.outbox.do(lambda outbox: outbox.extension(Webhooks).publish(topic, payload, **given))
         rows, jobs = self.outbox.do(lambda outbox: outbox.extension(Webhooks).planned(event, payload, to))
-        return with_deliveries(event, webhooks.context.insert_in(connection, rows, jobs))
+        return event.made(webhooks.context.insert_in(connection, rows, jobs))

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, TypeVar
 
+import attrs
+
+from sp00ky_core.config import values
+from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.ports import Column, ExtensionTransaction, Index, Is, Kind, Row, Table
-from sp00ky_webhooks.model import Endpoint, Target
-from sp00ky_webhooks.signatures import opened, secrets_of_text, valid
+from sp00ky_webhooks.model import Endpoint, Target, passes
+from sp00ky_webhooks.signatures import opened, sealed, secrets_of_text, valid
 
 __all__ = ["ENDPOINTS", "EVENTS", "SUBSCRIPTIONS"]
+
+T = TypeVar("T")
 
 ENDPOINTS = Table(
     "sp00ky_endpoint",
@@ -64,16 +72,13 @@ EVENTS = Table(
 
 
 def endpoint_of(row: Row) -> Endpoint:
-    """Read an endpoint; of its headers only the names, of its secrets nothing."""
-    headers = json.loads(row["headers"] or "[]")[:1]
-    return Endpoint(
-        **{name: row[name] for name in ("id", "url", "assigned_to", "rate", "disabled_reason")},
-        **{name: row[name] for name in ("failing_since", "not_before", "created_at", "updated_at")},
-        topics=tuple(json.loads(row["topics"])),
-        filter=json.loads(row["filter"]) if row["filter"] else None,
-        headers=tuple(headers[0]) if headers else (),
-        enabled=bool(row["enabled"]),
-    )
+    """Read an endpoint; of its headers only the names, of its secrets nothing; it may be malformed."""
+    same = {field.name: row[field.name] for field in attrs.fields(Endpoint)}
+    same |= {
+        "topics": tuple(read_json(row["topics"], list)),
+        "filter": read_json(row["filter"], dict) or None,
+    }
+    return Endpoint(**same | {"headers": tuple(_headers(row)[0]), "enabled": bool(row["enabled"])})
 
 
 def target_of(row: Row, now: datetime) -> Target:
@@ -81,7 +86,8 @@ def target_of(row: Row, now: datetime) -> Target:
     return Target(
         url=row["url"],
         secrets=tuple(one.secret for one in valid(secrets_of_text(row["secrets"]), now)),
-        headers=headers_of(row["headers"]),
+        headers=dict(json.loads(opened(_headers(row)[1]))),
+        assigned_to=row["assigned_to"],
         rate=row["rate"],
         enabled=bool(row["enabled"]),
         failing_since=row["failing_since"],
@@ -89,16 +95,51 @@ def target_of(row: Row, now: datetime) -> Target:
     )
 
 
-def headers_of(text: str | None) -> dict[str, str]:
-    """Read headers as they are stored. Raises ``Sealed``."""
-    return dict(json.loads(opened(json.loads(text)[1]))) if text else {}
+def headers_to_text(headers: Mapping[str, str]) -> str | None:
+    """Write headers as they are stored: their names, and all of them, encrypted. Raises ``OptionInvalid``."""
+    try:
+        checked = values.headers(dict(headers), allowed=("authorization",))
+    except (TypeError, ValueError) as problem:
+        raise OptionInvalid(option="headers", value="what was given", expected=str(problem)) from None
+    every = {name: secret.value for name, secret in checked.items()}
+    return json.dumps([sorted(every), sealed(json.dumps(every))]) if every else None
+
+
+def _headers(row: Row) -> tuple[list[str], str]:
+    """Return the names of an endpoint's headers, and what is encrypted."""
+    names, kept = [*read_json(row["headers"], list), [], "{}"][:2]
+    return (names, kept) if isinstance(names, list) and isinstance(kept, str) else ([], "{}")
+
+
+def resealed(row: Row) -> Row:
+    """Return what is secret of an endpoint, encrypted anew. Raises ``Sealed``."""
+    names, kept = _headers(row)
+    headers = json.dumps([names, sealed(opened(kept))]) if names else None
+    return {"secrets": sealed(opened(row["secrets"])), "headers": headers}
+
+
+def read_json(text: str | bytes | None, kind: type[T]) -> T:
+    """Read a value of a kind; an empty one where it isn't that."""
+    try:
+        value = json.loads(text or "null")
+    except ValueError:
+        value = None
+    return value if isinstance(value, kind) else kind()
+
+
+def wants(row: Row, payload: Any) -> bool:
+    """Tell whether a payload passes the filter of a subscription; nothing passes one that can't be read."""
+    conditions = read_json(row["filter"], dict)
+    return passes(payload, conditions) and bool(conditions or not row["filter"])
 
 
 def subscriptions_of(row: Row) -> list[Row]:
     """Make the rows by which an endpoint is found; none where it is disabled."""
     own = {"assigned_to": row["assigned_to"] or "", "endpoint_id": row["id"]}
     own |= {"filter": row["filter"], "not_before": row["not_before"]}
-    return [{**own, "pattern": pattern} for pattern in json.loads(row["topics"])] if row["enabled"] else []
+    return (
+        [{**own, "pattern": pattern} for pattern in read_json(row["topics"], list)] if row["enabled"] else []
+    )
 
 
 async def subscribe(tx: ExtensionTransaction, row: Row) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 
 import attrs
 
+from sp00ky_core import Job
 from sp00ky_core.errors import ConfigError, Sp00kyError
-from sp00ky_core.ports import ExtensionTransaction, Is, Row
+from sp00ky_core.ports import ExtensionTransaction, Is, Row, Where
 from sp00ky_webhooks.api import Webhooks
 from sp00ky_webhooks.model import Target
 from sp00ky_webhooks.signatures import Sealed
@@ -64,6 +65,10 @@ class Targets:
             raise entry.target
         return entry.target
 
+    def is_for(self, target: Target, job: Job) -> bool:
+        """Tell whether an endpoint may get a job: one of a tenant goes to endpoints of theirs alone."""
+        return self._provider is not None or job.assigned_to in {None, target.assigned_to}
+
     def rate_of(self, endpoint_id: str) -> str | None:
         """Return the rate of an endpoint that is known already."""
         entry = self._entries.get(endpoint_id)
@@ -74,13 +79,15 @@ class Targets:
         if target.failing_since is not None or endpoint_id in self._shut:
             self._shut.discard(endpoint_id)
             self._known(endpoint_id, None)
-            self._later(self._answered(endpoint_id))
+            answered: Row = {"failing_since": None, "not_before": None, "updated_at": 0.0}
+            self._later(self._note(endpoint_id, answered))
 
     def failed(self, endpoint_id: str, target: Target) -> None:
         """Note a failure; the first one's time is kept."""
         if target.failing_since is None:
             self._known(endpoint_id, datetime.now(UTC))
-            self._later(self._fail(endpoint_id))
+            first = Is("failing_since", "=", None)
+            self._later(self._note(endpoint_id, {"failing_since": 0.0, "updated_at": 0.0}, first))
 
     def _known(self, endpoint_id: str, failing_since: datetime | None) -> None:
         entry = self._entries.get(endpoint_id)
@@ -95,9 +102,8 @@ class Targets:
 
     async def put_off(self, endpoint_id: str, seconds: float) -> None:
         """Have what is published start so many seconds later."""
-        if self._provider is None:
-            self._shut.add(endpoint_id)
-            await self._calls.context.transact(lambda tx: self._shut_until(tx, endpoint_id, seconds))
+        self._shut.add(endpoint_id)
+        await self._note(endpoint_id, {"not_before": seconds})
 
     async def close(self) -> None:
         """Let what is being written end."""
@@ -145,25 +151,15 @@ class Targets:
 
         return await self._calls.context.read(work)
 
-    async def _fail(self, endpoint_id: str) -> None:
-        def write(tx: ExtensionTransaction) -> Awaitable[int]:
-            where = [Is("id", "=", endpoint_id), Is("failing_since", "=", None)]
-            return tx.update(ENDPOINTS, where, {"failing_since": tx.now, "updated_at": tx.now})
+    async def _note(self, endpoint_id: str, noted: Row, *conditions: Where) -> None:
+        """Write down what was found out of an endpoint of ours; instants as seconds from now."""
 
-        if self._provider is None:
-            await self._calls.context.transact(write)
-
-    @staticmethod
-    async def _shut_until(tx: ExtensionTransaction, endpoint_id: str, seconds: float | None) -> None:
-        until = None if seconds is None else tx.now + timedelta(seconds=seconds)
-        await tx.update(ENDPOINTS, [Is("id", "=", endpoint_id)], {"not_before": until})
-        await tx.update(SUBSCRIPTIONS, [Is("endpoint_id", "=", endpoint_id)], {"not_before": until})
-
-    async def _answered(self, endpoint_id: str) -> None:
         async def write(tx: ExtensionTransaction) -> None:
-            changes = {"failing_since": None, "updated_at": tx.now}
-            await tx.update(ENDPOINTS, [Is("id", "=", endpoint_id)], changes)
-            await self._shut_until(tx, endpoint_id, None)
+            changes = {n: s if s is None else tx.now + timedelta(seconds=s) for n, s in noted.items()}
+            await tx.update(ENDPOINTS, [Is("id", "=", endpoint_id), *conditions], changes)
+            if "not_before" in changes:
+                only = {"not_before": changes["not_before"]}
+                await tx.update(SUBSCRIPTIONS, [Is("endpoint_id", "=", endpoint_id)], only)
 
         if self._provider is None:
             await self._calls.context.transact(write)

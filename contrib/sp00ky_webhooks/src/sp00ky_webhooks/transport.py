@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import ssl
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -18,34 +16,40 @@ from yarl import URL
 
 from sp00ky_core import Attempt, Outcome, Undelivered
 from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.job.outcome import CONNECT, DEFERRED_NAMES, UNKNOWN_ROUTE
+from sp00ky_core.errors import OptionInvalid, Sp00kyError
+from sp00ky_core.job.outcome import CONNECT, DEFERRED_NAMES, UNKNOWN_ROUTE, Delivered
 from sp00ky_core.ports import RouteLimits
 from sp00ky_transport_http.backend import fault_of
-from sp00ky_transport_http.classify import outcome_of, undelivered_by
+from sp00ky_transport_http.classify import outcome_of, undelivered
 from sp00ky_transport_http.deadlines import Deadlines
-from sp00ky_transport_http.engines.exchange import Exchange, ExchangeFailed, Origin
+from sp00ky_transport_http.engines.exchange import Exchange, Origin
 from sp00ky_transport_http.engines.httptools import HttptoolsEngine
 from sp00ky_transport_http.redaction import Redaction
 from sp00ky_transport_http.request import Request, Template
+from sp00ky_transport_http.transport import tls_of
 from sp00ky_webhooks.addresses import AddressRefused, Place, Resolved, place_of, resolved
 from sp00ky_webhooks.api import Webhooks
 from sp00ky_webhooks.model import ID, Target, rate_of
-from sp00ky_webhooks.signatures import Sealed, signature_headers
+from sp00ky_webhooks.signatures import signature_headers
 from sp00ky_webhooks.targets import Targets
 
 __all__ = ["WebhookTransport"]
 
-GONE = 410
+SUCCESS, GONE = range(200, 300), 410
 LONGEST_ANSWER = 65_536
 """Bytes of an answer that are read."""
 RESOLVED = 10.0
 """Seconds for which the addresses of a host hold."""
-RESOLVERS = 32
+RESOLVERS = 256
 """Hosts that are looked for at a time: some take long to be not found."""
+MOST_HOSTS = 10_000
+"""Hosts whose addresses are remembered."""
 JITTER = 0.1
 """Share of a retry's delay by which it varies, both ways."""
 
 ENDPOINT_GONE, ENDPOINT_DISABLED, ADDRESS_REFUSED = "endpoint_gone", "endpoint_disabled", "address_refused"
+
+DISABLED = "the endpoint is disabled; `recover` sends it once it is enabled"
 
 _AGENT = f"sp00ky-webhooks/{version('sp00ky-webhooks')}"
 _EVENT_ID = re.compile(rb'\{\s*"id"\s*:\s*"([A-Za-z0-9_-]{1,64})"')
@@ -62,7 +66,7 @@ class WebhookTransport:
         self._targets: Targets | None = None
         self._engine = HttptoolsEngine()
         self._deadlines = Deadlines()
-        self._addresses: dict[Place, tuple[float, tuple[Resolved, ...]]] = {}
+        self._addresses: dict[Place, tuple[float, asyncio.Future[tuple[Resolved, ...]]]] = {}
         self._resolvers: ThreadPoolExecutor | None = None
 
     def use(self, calls: Webhooks) -> None:
@@ -102,44 +106,47 @@ class WebhookTransport:
         endpoint_id, targets = attempt.job.path[1:], self._targets
         if targets is None or not ID.fullmatch(endpoint_id):
             return _unsent(name=UNKNOWN_ROUTE, reason="it is no endpoint's", retryable=False)
-        task: Any = asyncio.current_task()
-        sending = _Sending()
-        self._deadlines.enter(task, attempt.timeout, lambda: sending.is_sent)
+        until, target = asyncio.get_running_loop().time() + attempt.timeout, None
         try:
-            outcome = await self._sent(attempt, endpoint_id, targets, sending)
-        except asyncio.CancelledError as error:
-            outcome = sending.cut_off(self._engine, error, is_late=self._deadlines.leave(task))
+            async with asyncio.timeout_at(until):
+                target = await targets.get(endpoint_id)
+                if target is None or not targets.is_for(target, attempt.job):
+                    return _unsent(name=ENDPOINT_GONE, reason="there is no such endpoint", retryable=False)
+                if not target.enabled:
+                    return _unsent(name=ENDPOINT_DISABLED, reason=DISABLED, retryable=False)
+                place = place_of(target.url, self._calls.options.allow_private)
+                addresses = await self._resolved(place)
+            outcome = await self._exchanged(attempt, target, place, addresses, until)
+        except TimeoutError:
+            outcome = _unsent(name=CONNECT, reason="its address isn't known in time")
+        except (AddressRefused, OptionInvalid) as refused:  # the URL may be another client's
+            is_unknown = isinstance(refused, AddressRefused) and refused.is_unknown
+            name = CONNECT if is_unknown else ADDRESS_REFUSED
+            outcome = _unsent(name=name, reason=str(refused), retryable=is_unknown)
+        except Sp00kyError as problem:  # its secrets, or the store
+            outcome = _unsent(name=CONNECT, reason=str(problem))
         except Exception as error:  # noqa: BLE001  # whatever it is, it is this job's
             outcome = fault_of(attempt, error)
-        finally:
-            self._deadlines.leave(task)
-        return self._noted(attempt, outcome, endpoint_id, targets, sending.target)
+        return self._noted(attempt, outcome, endpoint_id, targets, target)
 
-    async def _sent(self, attempt: Attempt, endpoint_id: str, targets: Targets, sending: _Sending) -> Outcome:
-        try:
-            target = await targets.get(endpoint_id)
-            if target is None:
-                return _unsent(name=ENDPOINT_GONE, reason="there is no such endpoint", retryable=False)
-            if not target.enabled:
-                reason = "the endpoint is disabled; `recover` sends it once it is enabled"
-                return _unsent(name=ENDPOINT_DISABLED, reason=reason, retryable=False)
-            sending.target = target
-            place = place_of(target.url, self._calls.options.allow_private)
-            addresses = await self._resolved(place)
-        except AddressRefused as refused:
-            name = CONNECT if refused.is_unknown else ADDRESS_REFUSED
-            return _unsent(name=name, reason=str(refused), retryable=refused.is_unknown)
-        except ValueError as refused:  # the URL itself, which another client may have written
-            return _unsent(name=ADDRESS_REFUSED, reason=str(refused), retryable=False)
-        except Sealed as problem:
-            return _unsent(name=CONNECT, reason=str(problem))
-        tls = _tls(attempt.backend.tls.context if attempt.backend.tls else None) if place.is_secure else None
-        return await sending.exchange(
-            self._engine,
-            self._request(attempt, target),
-            Origin(place.host, place.port, tls, None, addresses),
+    async def _exchanged(
+        self, attempt: Attempt, target: Target, place: Place, addresses: tuple[Resolved, ...], until: float
+    ) -> Outcome:
+        tls = _tls(attempt.backend.tls) if place.is_secure else None
+        exchange = Exchange(
+            request=self._request(attempt, target),
+            origin=Origin(place.host, place.port, tls, None, addresses),
+            limit=LONGEST_ANSWER,
             fresh=attempt.last,
         )
+        seconds = until - asyncio.get_running_loop().time()
+        failure, response = await self._deadlines.run(self._engine, exchange, seconds), exchange.response
+        if response is not None and response.status in SUCCESS:
+            return Delivered(code=response.status)
+        redaction = Redaction((*target.secrets, *target.headers.values()))
+        if response is None:
+            return undelivered(exchange, failure, redaction)
+        return outcome_of(response, redaction, limit=LONGEST_ANSWER, now=partial(datetime.now, UTC))
 
     def _request(self, attempt: Attempt, target: Target) -> Request:
         url, job = URL(target.url, encoded=True), attempt.job
@@ -165,15 +172,22 @@ class WebhookTransport:
         return Request(template=template, job_id=message_id, own=own, body=body)
 
     async def _resolved(self, place: Place) -> tuple[Resolved, ...]:
-        """Return the addresses that a connection may be made to. Raises ``AddressRefused``."""
+        """Return the addresses that a connection may be made to. Raises ``AddressRefused``.
+
+        Each host is looked for once at a time, and what was found, or that nothing was, holds for a while:
+        hosts that take long to be not found take no thread that others need.
+        """
         now = asyncio.get_running_loop().time()
-        until, addresses = self._addresses.get(place, (0.0, ()))
-        if until < now:
-            addresses = await resolved(place, self._calls.options.allow_private, self._resolvers)
-            if len(self._addresses) > LONGEST_ANSWER:
-                self._addresses.clear()
-            self._addresses[place] = (now + RESOLVED, addresses)
-        return addresses
+        until, looking = self._addresses.get(place, (0.0, None))
+        if looking is None or (until < now and looking.done()):
+            if len(self._addresses) > MOST_HOSTS:
+                self._addresses = {one: kept for one, kept in self._addresses.items() if kept[0] > now}
+            looking = asyncio.ensure_future(
+                resolved(place, self._calls.options.allow_private, self._resolvers)
+            )
+            looking.add_done_callback(lambda done: done.cancelled() or done.exception())
+            self._addresses[place] = (now + RESOLVED, looking)
+        return await asyncio.shield(looking)
 
     def _noted(
         self, attempt: Attempt, outcome: Outcome, endpoint_id: str, targets: Targets, target: Target | None
@@ -196,65 +210,7 @@ class WebhookTransport:
         return attrs.evolve(outcome, again_in=max(delay, outcome.retry_after or 0.0))
 
 
-class _Sending:
-    """One delivery on its way.
-
-    Attributes:
-        target: Where it goes, once that is known.
-    """
-
-    def __init__(self) -> None:
-        self.target: Target | None = None
-        self._exchange: Exchange | None = None
-
-    @property
-    def is_sent(self) -> bool:
-        """Whether something may have been sent."""
-        return self._exchange is not None and self._exchange.connection is not None
-
-    async def exchange(
-        self, engine: HttptoolsEngine, request: Request, origin: Origin, *, fresh: bool
-    ) -> Outcome:
-        """Send the request, and say what its answer means."""
-        self._exchange = Exchange(request=request, origin=origin, limit=LONGEST_ANSWER, fresh=fresh)
-        try:
-            await engine.run(self._exchange)
-        except ExchangeFailed as failure:
-            if self._exchange.response is None:
-                return undelivered_by(failure, self._redaction())
-        return self._answer() or Undelivered(name=CONNECT, reason="no answer")
-
-    def cut_off(self, engine: HttptoolsEngine, error: asyncio.CancelledError, *, is_late: bool) -> Outcome:
-        """Say what it means that it was cut off. Raises the cancellation that no deadline is to blame for."""
-        if self._exchange is not None:
-            engine.cut_off(self._exchange)
-        if (outcome := self._answer()) is not None:
-            return outcome
-        if not is_late:
-            raise error
-        if not self.is_sent:
-            return Undelivered(name=CONNECT, reason="no connection in time")
-        return undelivered_by(TimeoutError(), self._redaction())
-
-    def _answer(self) -> Outcome | None:
-        if self._exchange is None or self._exchange.response is None:
-            return None
-        response = self._exchange.response
-        return outcome_of(response, self._redaction(), limit=LONGEST_ANSWER, now=_now, has_result=False)
-
-    def _redaction(self) -> Redaction:
-        return Redaction((*self.target.secrets, *self.target.headers.values()) if self.target else ())
-
-
-_now = partial(datetime.now, UTC)
-
-
-@cache
-def _tls(make: Callable[[], ssl.SSLContext] | None) -> ssl.SSLContext:
-    """Return what trusts the system's authorities, or the backend's, and shows no certificate."""
-    context = ssl.create_default_context() if make is None else make()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+_tls = cache(tls_of)
 
 
 def _cloud_event(body: bytes, source: str | None) -> dict[str, str]:

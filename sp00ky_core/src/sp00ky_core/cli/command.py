@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from sp00ky_core.outbox.outbox import Outbox
     from sp00ky_core.plugins.registry import Plugins
 
-__all__ = ["Settings", "as_json", "command", "flag", "option", "run_async", "with_settings"]
+__all__ = ["Settings", "as_json", "command", "flag", "option", "run_async", "with_options"]
+__all__ += ["with_settings"]
 
 FAILED = 1
 """The exit code where the thing asked for failed."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 else:
     _ParamType = click.ParamType  # generic in newer clicks only
 
-__all__ = ["act_options", "limit_option"]
+__all__ = ["PAST", "act_options", "limit_option", "page_options", "read_payload"]
 
 
 class Seconds(click.FloatRange):
@@ -142,7 +142,7 @@ DURATION = _Read("duration", _duration)
 INSTANT = _Read("instant", partial(_instant, kind="an age", direction=-1))
 """Reads an instant; a duration stands for the instant that was so long ago."""
 
-PAST = _Read("instant", _past)
+PAST: _ParamType = _Read("instant", _past)
 """Reads an instant as ``PAST`` does, from which on something has happened."""
 
 CLOCKS_DIFFER = timedelta(minutes=5)

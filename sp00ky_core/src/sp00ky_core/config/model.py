@@ -25,6 +25,7 @@ __all__ = [
     "ALL_CREDENTIALS",
     "FAILURES_ONLY",
     "KEEP_ALL",
+    "RATE",
     "BackendConfig",
     "BackendSettings",
     "BreakerConfig",
@@ -40,6 +41,7 @@ __all__ = [
     "TlsConfig",
     "TopRetentionConfig",
     "TransportTraits",
+    "short_rate",
 ]
 
 CredentialKind = Literal["token", "basic", "apiKey"]
@@ -167,7 +169,7 @@ class RateConfig:
         return self.limit / self.per
 
 
-def _short_rate(value: object) -> RateConfig:
+def short_rate(value: object) -> RateConfig:
     """Read ``20/s``, ``300/m`` or ``10/1m30s``."""
     limit, slash, per = str(value).partition("/")
     if not slash or not re.fullmatch("[0-9]{1,9}", limit):
@@ -175,7 +177,8 @@ def _short_rate(value: object) -> RateConfig:
     return RateConfig(limit=_REQUESTS(int(limit)), per=_PERIOD(per if per[:1].isdigit() else f"1{per}"))
 
 
-_RATE = key(RateConfig, shorthand=_short_rate)
+RATE: dict[Any, Any] = key(RateConfig, shorthand=short_rate)
+"""Reads an option that is a rate."""
 
 
 KEEP_ALL = "all"
@@ -345,7 +348,7 @@ class BackendConfig:
     timeout_overridable: bool = field(default=False, metadata=key(read.boolean, *_OVERRIDABLE, needed=True))
     concurrency: int = field(default=50, metadata=key(_CONCURRENCY, "concurrency", "method.concurrency"))
     max_in_flight: int | None = field(default=None, metadata=key(_MAX_IN_FLIGHT))
-    rate: RateConfig | None = field(default=None, metadata=_RATE)
+    rate: RateConfig | None = field(default=None, metadata=RATE)
     retry: RetryConfig = field(default=RetryConfig(), metadata=key(RetryConfig))
     give_up_on: frozenset[int] = field(default=frozenset(), metadata=key(_STATUSES))
     breaker: BreakerConfig | None = field(default=BreakerConfig(), metadata=_BREAKER)
@@ -412,7 +415,7 @@ class BackendSettings:
         base_url: One of the file's ``baseUrls``.
     """
 
-    rate: RateConfig | None = field(default=None, metadata=_RATE)
+    rate: RateConfig | None = field(default=None, metadata=RATE)
     max_in_flight: int | None = field(default=None, metadata=key(_MAX_IN_FLIGHT))
     concurrency: int | None = field(default=None, metadata=key(_CONCURRENCY))
     timeout: float | None = field(default=None, metadata=key(_TIMEOUT))

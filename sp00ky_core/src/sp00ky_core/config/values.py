@@ -11,7 +11,7 @@ import re
 import stat
 import sys
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -120,8 +120,11 @@ def header_text(value: Any) -> str:
     return written
 
 
-def headers(value: Any) -> dict[str, Secret]:
-    """Read what each request has besides: the text of each header, never shown, by its name."""
+def headers(value: Any, *, allowed: Collection[str] = ()) -> dict[str, Secret]:
+    """Read what each request has besides: the text of each header, never shown, by its name.
+
+    Those that are ``allowed`` may be there though others set them, in lower case.
+    """
     if not isinstance(value, dict):
         raise ReadProblem("expected a mapping from a header to its text, such as {X-Version: '2'}")
     found: dict[str, Secret] = {}
@@ -129,7 +132,7 @@ def headers(value: Any) -> dict[str, Secret]:
         shown_name = f"{name!r:.80}"
         if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
             raise ReadProblem(f"{shown_name} can't be a header's name")
-        if name.lower() in _OF_A_REQUEST:
+        if name.lower() in _OF_A_REQUEST.difference(allowed):
             fix = "say it under `auth`" if name.lower() == "authorization" else "remove it"
             raise ReadProblem(f"{shown_name} is set by what sends the request; {fix}")
         if name.lower() in map(str.lower, found):

@@ -23,11 +23,13 @@ class Ask:
         name: Of the field.
         label: Above it.
         note: Beside the label: what may be written.
+        for_tenants: In ``Dashboard.for_tenant`` it is asked for, too.
     """
 
     name: str
     label: str
     note: str = ""
+    for_tenants: bool = True
 
 
 @attrs.frozen(kw_only=True)

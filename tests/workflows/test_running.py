@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from tests.workflows.conftest import Backend, Refused, Run, statuses
 
-from sp00ky_workflows import Workflows, item
+from sp00ky_workflows import WorkflowInvalid, Workflows, item
 
 
 def refuse(_payload: object) -> None:
@@ -109,12 +109,22 @@ async def test_a_step_is_done_for_each_item_of_a_result(
     ("items", "status"), [([], "success"), ({}, "failed"), (list(range(10_001)), "failed")]
 )
 async def test_a_list_may_be_empty_and_has_to_be_one(
-    workflows: Workflows, run: Run, items: object, status: str
+    workflows: Workflows, run: Run, backend: Backend, items: object, status: str
 ) -> None:
-    async with workflows.create("fan-out", {"items": items}) as w:
-        b = w.step("b", "shop", "/b", {"n": item()}, for_each={"$from": "input/items"})
+    backend.answers["/a"] = lambda _: items
+    async with workflows.create("fan-out") as w:
+        b = w.step("b", "shop", "/b", {"n": item()}, for_each=w.step("a", "shop", "/a").result())
         w.step("c", "shop", "/c", {"all": b.result()})
     assert (await run(w.id)).status == status
+
+
+@pytest.mark.parametrize("items", [{}, list(range(10_001))])
+async def test_an_input_that_is_no_list_is_refused_when_it_is_created(
+    workflows: Workflows, items: object
+) -> None:
+    with pytest.raises(WorkflowInvalid, match="step 'b'"):
+        async with workflows.create("fan-out", {"items": items}) as w:
+            w.step("b", "shop", "/b", {"n": item()}, for_each={"$from": "input/items"})
 
 
 @pytest.mark.parametrize("mode", ["halt", "continue-independent"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -13,6 +13,17 @@ from sp00ky_workflows.model.graph import Call, Step
 from sp00ky_workflows.model.pointers import INPUT, ITEM, resolved, sources
 
 __all__ = ["LoadedBackend", "call_of", "job_of", "step_job", "takes_input"]
+
+
+class Checks(Protocol):
+    """What of an ``ExtensionContext`` jobs are checked by."""
+
+    @property
+    def backends(self) -> Mapping[str, Any]:
+        """The backends by name."""
+
+    def check(self, new_job: NewJob) -> NewJob:
+        """Hold a job against its backend's contract."""
 
 
 class LoadedBackend(Protocol):
@@ -52,63 +63,56 @@ def _read(options: Mapping[str, Any]) -> dict[str, Any]:
     return read
 
 
-def job_of(
-    call: Call, values: Mapping[str, Any], extras: Mapping[str, Any], backend: LoadedBackend
-) -> NewJob:
-    """Return the job of a call.
+def job_of(call: Call, values: Mapping[str, Any], extras: Mapping[str, Any], context: Checks) -> NewJob:
+    """Return the job of a call, checked.
 
     Args:
         call: It may have references.
         values: What they are to.
         extras: What is put into the payload beside, as far as its contract takes it.
-        backend: The call's.
+        context: The extension's.
 
     Raises:
         PointerUnmatched: A reference leads to nothing.
         PayloadInvalid: The payload breaks the contract.
+        Sp00kyError: As of ``Outbox.run``.
     """
-    payload = resolved(call.payload, values)
-    extras = {name: value for name, value in extras.items() if name not in payload}
-    payload |= dict(_taken(backend.contract, call.backend, call.path, payload, extras))
-    return NewJob(backend=call.backend, path=call.path, payload=payload, **_read(call.options))
+    plain, options = resolved(call.payload, values), _read(call.options)
 
+    def checked(beside: Mapping[str, Any]) -> NewJob:
+        payload = {**beside, **plain}
+        return context.check(NewJob(backend=call.backend, path=call.path, payload=payload, **options))
 
-def _taken(
-    contract: Contract, backend: str, path: str, payload: Mapping[str, Any], extras: Mapping[str, Any]
-) -> Iterator[tuple[str, Any]]:
-    if not contract.has(path):
-        return  # enqueued, it is refused with the reason
-    if not contract.violations(path, {**payload, **extras}):
-        yield from extras.items()
-        return
-    if violations := contract.violations(path, payload):
-        raise PayloadInvalid(backend=backend, path=path, violations=tuple(violations))
-    for name, value in extras.items():
-        if not contract.violations(path, {**payload, name: value}):
-            yield name, value
+    try:
+        return checked(extras)
+    except PayloadInvalid:
+        violations = context.backends[call.backend].contract.violations
+        is_taken = {name: not violations(call.path, {name: value, **plain}) for name, value in extras.items()}
+        return checked({name: value for name, value in extras.items() if is_taken[name]})
 
 
 def step_job(
-    step: Step, results: Mapping[str, Any], given: Any, backend: LoadedBackend, *, beside: bool = True
+    step: Step, results: Mapping[str, Any], given: Any, context: Checks, *, beside: bool = True
 ) -> NewJob:
-    """Return the job of a step.
+    """Return the job of a step, checked.
 
     Args:
         step: The step.
         results: Of the steps that it needs.
         given: The workflow's input.
-        backend: The step's.
+        context: The extension's.
         beside: Put the results into the payload as ``steps`` too.
 
     Raises:
         PointerUnmatched: A reference leads to nothing.
         PayloadInvalid: The payload breaks the contract.
+        Sp00kyError: As of ``Outbox.run``.
     """
     values = {INPUT: given, **results} | ({ITEM: step.item} if step.of else {})
     extras: dict[str, Any] = {"steps": dict(results)} if results and beside else {}
     extras |= {} if given is None else {"input": given}
     extras |= {"row": step.item} if step.of else {}
-    return job_of(step, values, extras, backend)
+    return job_of(step, values, extras, context)
 
 
 def takes_input(step: Step, given: Any, backend: LoadedBackend) -> bool:

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from uuid import UUID, uuid5
 
-from sp00ky_core.ports import Column, Default, Index, Kind, Table
+from sp00ky_core.ports import Column, Default, Index, Is, Kind, Table
 from sp00ky_core.stores.ids import new_keys
 
-__all__ = [
-    "BATCHES",
-    "MEMBERS",
-    "PREFIX",
-    "batch_id",
-    "STEPS",
-    "TABLES",
-    "WORKFLOWS",
-    "is_members",
-    "is_steps",
-]
-__all__ += ["member_keys", "step_key"]
+__all__ = ["BATCHES", "PART", "PARTS", "PREFIX", "STEPS", "TABLES", "WORKFLOWS", "batch_id", "is_members"]
+__all__ += ["is_steps", "jobs_of", "part_keys", "part_of", "step_key"]
 
 ID, STEP_NAME, JOB_ID, STATUS = 64, 128, 200, 20
 """Characters; a job's id begins with its table's name."""
+PART = 256
+"""Jobs of a batch that one row stands for."""
 
 WORKFLOWS = Table(
     "sp00ky_workflow",
@@ -62,9 +54,8 @@ STEPS = Table(
     ),
     ("workflow_id", "name"),
     (
-        Index("job", ("job_id",)),
-        Index("open", ("status", "job_id")),
-        Index("ready", ("status", "waits_for")),
+        Index("job", ("job_id",), (Is("job_id", "!=", None),)),
+        Index("open", ("status", "job_id"), (Is("job_id", "!=", None),)),
     ),
     version=1,
 )
@@ -88,19 +79,21 @@ BATCHES = Table(
     version=1,
 )
 
-MEMBERS = Table(
-    "sp00ky_batch_member",
+PARTS = Table(
+    "sp00ky_batch_part",
     (
-        Column("job_id", Kind.TEXT, required=True, length=JOB_ID),
+        Column("id", Kind.TEXT, required=True, length=JOB_ID),
         Column("batch_id", Kind.TEXT, required=True, length=ID),
-        Column("status", Kind.TEXT, "pending", required=True, length=STATUS),
+        Column("pending", Kind.TEXT, required=True, length=PART // 4),
+        Column("failed", Kind.TEXT, "", required=True, length=PART // 4),
     ),
-    ("job_id",),
-    (Index("batch", ("batch_id", "status", "job_id")),),
+    ("id",),
+    (Index("batch", ("batch_id", "id")),),
     version=1,
 )
+"""Up to 256 jobs of a batch, whose ids are the part's and two digits; bits of them, in hexadecimal."""
 
-TABLES = (WORKFLOWS, STEPS, BATCHES, MEMBERS)
+TABLES = (WORKFLOWS, STEPS, BATCHES, PARTS)
 
 PREFIX = "wf_"
 """Of the keys of our jobs, where a database's keys are any text."""
@@ -127,9 +120,20 @@ def step_key(workflow_id: str, name: str, revision: int) -> UUID:
     return _marked(uuid5(_SPACE, f"{workflow_id} {revision} {name}").hex, _STEP)
 
 
-def member_keys(count: int) -> list[UUID]:
-    """Return what the ids of more jobs of a batch are made of; later ones are greater."""
-    return [_marked(digits, _MEMBER) for digits in new_keys(count)]
+def part_keys(count: int) -> list[UUID]:
+    """Return what the ids of the jobs of a new part of a batch are made of."""
+    part = _marked(new_keys(1)[0], _MEMBER).hex[:-2]
+    return [UUID(f"{part}{number:02x}") for number in range(count)]
+
+
+def part_of(job_id: str) -> tuple[str, int]:
+    """Return the part that a job of a batch belongs to, and its bit there."""
+    return job_id[:-2], 1 << int(job_id[-2:], 16)
+
+
+def jobs_of(part: str, bits: str) -> list[str]:
+    """Return the jobs of a part whose bits are set."""
+    return [f"{part}{number:02x}" for number in range(PART) if int(bits or "0", 16) >> number & 1]
 
 
 def _mark(job_id: str) -> str:

@@ -18,6 +18,7 @@ from sp00ky_core.config import Config
 from sp00ky_core.config.model import TopRetentionConfig
 from sp00ky_core.errors import AdapterMissing, CallUnsupported, Sp00kyError
 from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.outbox.operators.audit import AuditRecord, act_of, recorded
 from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.plugins.registry import Plugins
@@ -202,9 +203,9 @@ class Context:
         """See ``ExtensionContext.share``."""
         return self.side is None or self.side.share(key, backend)
 
-    def ended(self) -> Collection[str]:
+    def ended(self) -> Mapping[str, Transition | None]:
         """See ``ExtensionContext.ended``."""
-        return self.side.take_ended() if self.side else ()
+        return self.side.take_ended() if self.side else {}
 
     def wake(self) -> None:
         """See ``ExtensionContext.wake``."""

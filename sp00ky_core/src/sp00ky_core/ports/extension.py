@@ -13,6 +13,7 @@ import attrs
 from sp00ky_core.config.model import TopRetentionConfig
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job, NewJob
+from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.ports.operators import ActOptions, OperatorResult
 from sp00ky_core.ports.query import JobQuery
 from sp00ky_core.ports.store import CallerConnection, Finding, StoreCapabilities
@@ -271,10 +272,11 @@ class ExtensionContext(Protocol):
         compare-and-set, and what isn't done in time the others do. Outside a runner everything is one's own.
         """
 
-    def ended(self) -> Collection[str]:
-        """Return the ids of jobs that this runner has settled as success or failed since the last call.
+    def ended(self) -> Mapping[str, Transition | None]:
+        """Return the jobs, by id, that this runner has settled as success or failed since the last call.
 
-        The writes are durable. At most the latest 10,000: find by an index what was missed.
+        Each with what was written of it, which is durable; None: its result is long, read the job. At most the
+        latest 10,000: find by an index what was missed.
         """
 
     def wake(self) -> None:

@@ -13,6 +13,7 @@ import attrs
 
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job.job import TERMINAL
+from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.ports import Extension, ExtensionContext, FollowsJobs, Service, Settlement, Spared
 from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.options import RunnerOptions
@@ -22,8 +23,8 @@ __all__ = ["ExtensionWork", "RunnerSide", "RunningExtensions"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
-MOST_ENDED = 10_000
-"""Jobs that have ended and that a service hasn't asked for yet."""
+MOST_ENDED, LONGEST_RESULT = 10_000, 4_096
+"""Jobs that have ended and that a service hasn't asked for yet; bytes of the result that is kept of each."""
 
 SAID_AFTER = 8.0
 """Seconds that one look may take before the service is named in a warning."""
@@ -50,14 +51,14 @@ class RunnerSide:
         place: This runner's place among others.
         clock: Seconds, monotonic.
         served: The backends whose jobs the runner delivers.
-        ended: Ids of jobs that the runner has settled as success or failed.
+        ended: Jobs that the runner has settled as success or failed, by id, each with what was written of it.
         woken: Set where the service is to look again.
     """
 
     place: Place
     clock: Callable[[], float]
     served: Collection[str]
-    ended: deque[str] = attrs.field(factory=lambda: deque(maxlen=MOST_ENDED))
+    ended: deque[tuple[str, Transition | None]] = attrs.field(factory=lambda: deque(maxlen=MOST_ENDED))
     woken: asyncio.Event = attrs.field(factory=asyncio.Event)
 
     def share(self, key: str, backend: str | None) -> bool:
@@ -65,15 +66,16 @@ class RunnerSide:
         place, count = self.place(backend)
         return zlib.crc32(key.encode()) % count == place
 
-    def take_ended(self) -> list[str]:
+    def take_ended(self) -> dict[str, Transition | None]:
         """See ``ExtensionContext.ended``."""
-        taken = list(self.ended)
+        taken = dict(self.ended)
         self.ended.clear()
         return taken
 
-    def tell(self, job_id: str) -> None:
+    def tell(self, job_id: str, transition: Transition) -> None:
         """Let the service know of a job that has ended."""
-        self.ended.append(job_id)
+        is_short = len(transition.result_json or b"") <= LONGEST_RESULT
+        self.ended.append((job_id, transition if is_short else None))
         self.woken.set()
 
 
@@ -227,7 +229,7 @@ class RunningExtensions:
         """Let every service know of a job that has ended."""
         if self._all and settlement.transition.to in TERMINAL:
             for extension in self._all:
-                extension.side.tell(settlement.job_id)
+                extension.side.tell(settlement.job_id, settlement.transition)
 
     async def close(self) -> None:
         """End what they have begun."""

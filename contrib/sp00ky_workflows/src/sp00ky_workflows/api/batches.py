@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from functools import partial
 from types import TracebackType
@@ -26,10 +27,10 @@ from sp00ky_workflows.api.draft import Undo, as_call
 from sp00ky_workflows.api.records import ENDED, BatchRecord, batch_record
 from sp00ky_workflows.errors import BatchClosed, UnknownBatch, WorkflowInvalid
 from sp00ky_workflows.model.graph import Call
-from sp00ky_workflows.service.batches import end_batch
-from sp00ky_workflows.service.jobs import redone
-from sp00ky_workflows.service.rows import Beaten
-from sp00ky_workflows.tables import BATCHES, MEMBERS, PREFIX, batch_id, member_keys
+from sp00ky_workflows.service.batches import digits_of, end_batch
+from sp00ky_workflows.service.steps import Beaten
+from sp00ky_workflows.service.transactions import redone
+from sp00ky_workflows.tables import BATCHES, PART, PARTS, PREFIX, batch_id, part_keys, part_of
 
 __all__ = ["Batch", "Batches"]
 
@@ -103,24 +104,29 @@ class Batch:
         Raises:
             BatchClosed: It is closed.
         """
-        new = [job.for_backend(backend) for job in new_jobs]
-        pairs = zip(new, member_keys(len(new)), strict=True)
-        jobs = [KeyedJob(job=job, key=key, prefix=PREFIX) for job, key in pairs]
+        new, jobs = [job.for_backend(backend) for job in new_jobs], list[KeyedJob]()
+        for some in (new[start : start + PART] for start in range(0, len(new), PART)):
+            pairs = zip(some, part_keys(len(some)), strict=True)
+            jobs += [KeyedJob(job=job, key=key, prefix=PREFIX) for job, key in pairs]
         if (given := check_given(connection)) is not None:
             made = await self._context.insert(given, {}, jobs)
-            await self._context.insert(given, {MEMBERS: self._members(made)})
+            await self._context.insert(given, {PARTS: self._parts(made)})
             return made
         return await redone(self._context, partial(self._add, jobs=jobs)) if jobs else []
 
-    def _members(self, jobs: Sequence[Job]) -> list[Row]:
-        return [{"job_id": job.id, "batch_id": self._id} for job in jobs]
+    def _parts(self, jobs: Sequence[Job]) -> list[Row]:
+        counts = Counter(part_of(job.id)[0] for job in jobs)
+        return [
+            {"id": part, "batch_id": self._id, "pending": digits_of((1 << count) - 1)}
+            for part, count in counts.items()
+        ]
 
     async def _add(self, tx: ExtensionTransaction, jobs: Sequence[KeyedJob]) -> list[Job]:
         (row,) = await tx.select(BATCHES, [Is("id", "=", self._id)], columns=("size", "closed"))
         if row["closed"]:
             raise BatchClosed(f"batch {self.name!r:.80} is closed; choose another name for a new one")
         made = await tx.enqueue(jobs)
-        await tx.insert(MEMBERS, self._members(made))
+        await tx.insert(PARTS, self._parts(made))
         met = [Is("id", "=", self._id), Is("size", "=", row["size"]), Is("closed", "=", 0)]
         if not await tx.update(BATCHES, met, {"size": row["size"] + len(jobs)}):
             raise Beaten
@@ -133,14 +139,15 @@ class Batch:
             row = await _row(tx, self.name)
             if row["closed"]:
                 return batch_record(row), False
-            pending = await tx.count(MEMBERS, [Is("batch_id", "=", row["id"]), Is("status", "=", "pending")])
+            parts = await tx.select(PARTS, [Is("batch_id", "=", row["id"])], columns=("pending",))
+            pending = sum(int(part["pending"] or "0", 16).bit_count() for part in parts)
             counted = {name: row[name] for name in ("succeeded", "failed", "closed")}
             new = {"closed": 1, "size": pending + row["succeeded"] + row["failed"]}
             met = [Is("id", "=", row["id"]), *(Is(name, "=", value) for name, value in counted.items())]
             if not await tx.update(BATCHES, met, new):
                 raise Beaten
             closed = {**row, **new}
-            ended = await end_batch(tx, closed, self._context.backends)
+            ended = await end_batch(tx, closed, self._context)
             return ended or batch_record(closed), ended is not None
 
         record, has_ended = await redone(self._context, work)

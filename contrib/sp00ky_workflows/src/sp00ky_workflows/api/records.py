@@ -12,9 +12,9 @@ from sp00ky_core.encoding.json_bytes import decode
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.ports import Row
 from sp00ky_workflows.model.advance import StepState
-from sp00ky_workflows.model.graph import StepStatus, WorkflowStatus, read_step
+from sp00ky_workflows.model.graph import StepStatus, WorkflowStatus
 
-__all__ = ["BatchRecord", "StepRecord", "WorkflowRecord", "state_of"]
+__all__ = ["BatchRecord", "StepRecord", "WorkflowRecord"]
 
 
 @attrs.frozen(kw_only=True)
@@ -113,20 +113,9 @@ WITHOUT_DEFINITION = tuple(field.name for field in attrs.fields(WorkflowRecord) 
 """The columns of workflows that records have."""
 
 
-def state_of(row: Row) -> StepState:
-    """Read a step's whole row."""
-    return StepState(
-        step=read_step(row["definition"]),
-        status=StepStatus(row["status"]),
-        waits_for=row["waits_for"],
-        job_id=row["job_id"],
-        result=row["result"],
-    )
-
-
 def step_record(row: Row) -> StepRecord:
     """Read a step's row as others see it."""
-    state = state_of(row)
+    state = StepState.of(row)
     step, result = state.step, state.result
     return StepRecord(
         name=step.name,
@@ -134,7 +123,7 @@ def step_record(row: Row) -> StepRecord:
         waits_for=state.waits_for,
         job_id=state.job_id,
         result=None if result is None else decode(result),
-        after=tuple(f"{step.name}[{n}]" for n in range(step.members)) if step.members else step.after,
+        after=tuple(state.needed),
         backend=step.backend,
         path=step.path,
     )

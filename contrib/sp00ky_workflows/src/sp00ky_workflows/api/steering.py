@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sp00ky_core.ports import ExtensionContext, ExtensionTransaction, Is
-from sp00ky_workflows.api.records import state_of
+from sp00ky_core.stores.ids import chunks
 from sp00ky_workflows.errors import UnknownWorkflow, WorkflowStopped
 from sp00ky_workflows.model.advance import AGAIN, undone_by
-from sp00ky_workflows.service.finish import write_again
-from sp00ky_workflows.service.jobs import settle_jobs
-from sp00ky_workflows.service.rows import chunks
+from sp00ky_workflows.service.advance import Advance
+from sp00ky_workflows.service.finish import begin_again
+from sp00ky_workflows.service.outcomes import outcomes_of
+from sp00ky_workflows.service.transactions import advanced
 from sp00ky_workflows.tables import STEPS, WORKFLOWS
 
 __all__ = ["kill", "retry", "status_of"]
@@ -36,16 +39,17 @@ async def kill(context: ExtensionContext, workflow_id: str, reason: str) -> None
 
     for ids in chunks(await context.transact(work)):
         await context.jobs.kill(ids, reason=reason)
-        await settle_jobs(context, ids)
+        outcomes = await outcomes_of(context, dict.fromkeys(ids))
+        await advanced(context, partial(Advance.settle, outcomes=outcomes))
 
 
 async def retry(context: ExtensionContext, workflow_id: str, from_step: str | None) -> None:
     """Have a workflow go on. Raises ``UnknownWorkflow``, ``WorkflowStopped``."""
 
-    async def work(tx: ExtensionTransaction) -> None:
-        status = await status_of(tx, workflow_id)
-        rows = await tx.select(STEPS, [Is("workflow_id", "=", workflow_id)])
-        states = {row["name"]: state_of(row) for row in rows}
+    async def work(advance: Advance) -> None:
+        status = await status_of(advance.tx, workflow_id)
+        read = await advance.steps.read(Is("workflow_id", "=", workflow_id))
+        states = {state.step.name: state for state in read}
         own = {name for name in states if undone_by(name) is None}
         if from_step is not None and from_step not in own:
             known = ", ".join(sorted(own)[:10])
@@ -59,6 +63,6 @@ async def retry(context: ExtensionContext, workflow_id: str, from_step: str | No
         if not first:
             problem = "every step has succeeded; name the one to begin again at, or rerun the workflow"
             raise WorkflowStopped(f"workflow {workflow_id}: {problem}")
-        await write_again(tx, workflow_id, states, first, chosen)
+        await begin_again(advance, workflow_id, first, chosen)
 
-    await context.transact(work)
+    await advanced(context, work)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+import attrs
+
 from sp00ky_core.encoding.json_bytes import encode, json_value
 from sp00ky_core.error_texts import nearest
-from sp00ky_core.errors import Sp00kyError, UnknownBackend
+from sp00ky_core.errors import UnknownBackend
+from sp00ky_core.job.job import Job
 from sp00ky_core.outbox.enqueue import Transaction, check_given
 from sp00ky_core.ports import (
     CallerConnection,
@@ -22,17 +26,19 @@ from sp00ky_core.ports import (
     Table,
     Where,
 )
+from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import new_key
 from sp00ky_workflows.api.batches import Batch, Batches
 from sp00ky_workflows.api.draft import Draft, Undo
 from sp00ky_workflows.api.records import WITHOUT_DEFINITION, WorkflowRecord, step_record, workflow_record
 from sp00ky_workflows.api.steering import kill, retry
-from sp00ky_workflows.calls import LoadedBackend, step_job, takes_input
+from sp00ky_workflows.calls import LoadedBackend, takes_input
 from sp00ky_workflows.errors import UnknownWorkflow, WorkflowInvalid
+from sp00ky_workflows.model.advance import StepState
 from sp00ky_workflows.model.file import read_workflow
 from sp00ky_workflows.model.graph import Graph, OnFailure, Step, WorkflowStatus, read_graph
-from sp00ky_workflows.model.pointers import PointerUnmatched
-from sp00ky_workflows.tables import PREFIX, STEPS, WORKFLOWS, step_key
+from sp00ky_workflows.service.advance import Advance
+from sp00ky_workflows.tables import STEPS, WORKFLOWS
 
 __all__ = ["NewWorkflow", "Workflows"]
 
@@ -90,28 +96,37 @@ class NewWorkflow(Draft):
 
     async def write(self, graph: Graph, **columns: Any) -> None:
         """Write a graph with the jobs of the steps that wait for nothing. Raises ``WorkflowInvalid``."""
-        first, jobs = self._first(graph)
-        if self._connection is not None:
-            made = await self._context.insert(self._connection, {}, jobs) if jobs else []
-            rows = self._rows(graph, first, [job.id for job in made], columns)
-            await self._context.insert(self._connection, rows)
-            return
-
-        async def work(tx: ExtensionTransaction) -> None:
-            made = await tx.enqueue(jobs) if jobs else []
-            for table, rows in self._rows(graph, first, [job.id for job in made], columns).items():
-                await tx.insert(table, rows)
-
-        await self._context.transact(work)
+        work = partial(self._write, graph=graph, columns=columns)
+        if self._connection is None:
+            await self._context.transact(work)
+        else:
+            await work(_Joined(self._context, self._connection))
 
     def write_in(self, graph: Graph) -> None:
         """Write a graph as ``write`` does, on a caller's blocking connection."""
-        first, jobs = self._first(graph)
-        made = self._context.insert_in(self._connection, {}, jobs) if jobs else []
-        self._context.insert_in(self._connection, self._rows(graph, first, [job.id for job in made], {}))
+        finished(self._write(_JoinedBlocking(self._context, self._connection), graph, {}))
 
-    def _first(self, graph: Graph) -> tuple[list[str], list[KeyedJob]]:
-        """Check the steps; return those that can begin at once, by name, and their jobs."""
+    async def _write(self, tx: Any, graph: Graph, columns: Mapping[str, Any]) -> None:
+        """Write it in a transaction of which nothing is read: what it needs is known."""
+        self._check_graph(graph)
+        row = {
+            "id": self.id,
+            "name": self.name,
+            "definition": graph.text,
+            "input": None if self._input is None else encode(self._input).decode(),
+            "deadline": self._deadline,
+            **columns,
+        }
+        advance = Advance(tx, self._context, is_new=True)
+        advance.workflows[self.id] = {**row, "revision": 1, "status": "running"}
+        states = [
+            StepState(workflow_id=self.id, step=step, waits_for=len(step.after)) for step in graph.steps
+        ]
+        advance.steps.add(states)
+        await advance.go_on(ready=[state for state in states if not state.waits_for])
+        await tx.insert(WORKFLOWS, [row])
+
+    def _check_graph(self, graph: Graph) -> None:
         backends = self._context.backends
         for step in graph.steps:
             self._check(step, backends.get(step.backend))
@@ -120,8 +135,6 @@ class NewWorkflow(Draft):
         ):
             problem = "it is given an `input`, and no step takes one; leave it out, or refer to it"
             raise WorkflowInvalid(workflow=self.name, step="", problem=problem)
-        begun = [step for step in graph.steps if not step.after and step.for_each is None]
-        return [step.name for step in begun], [self._job(step, backends[step.backend]) for step in begun]
 
     def _check(self, step: Step, backend: LoadedBackend | None) -> None:
         calls = [step] if step.undo is None else [step, step.undo]
@@ -135,40 +148,27 @@ class NewWorkflow(Draft):
                 problem = f"backend {call.backend!r} has no operation {call.path!r:.80}; it has {known}"
                 raise WorkflowInvalid(workflow=self.name, step=step.name, problem=problem)
 
-    def _job(self, step: Step, backend: LoadedBackend) -> KeyedJob:
-        try:
-            job = step_job(step, {}, self._input, backend)
-        except PointerUnmatched as error:
-            raise WorkflowInvalid(workflow=self.name, step=step.name, problem=str(error)) from None
-        except Sp00kyError as error:
-            error.add_note(f"it is of the step {step.name!r}")
-            raise
-        return KeyedJob(job=job, key=step_key(self.id, step.name, 1), prefix=PREFIX)
 
-    def _rows(
-        self, graph: Graph, first: Sequence[str], job_ids: Sequence[str], columns: Mapping[str, Any]
-    ) -> dict[Table, list[Row]]:
-        ids = dict(zip(first, job_ids, strict=True))
-        workflow = {
-            "id": self.id,
-            "name": self.name,
-            "definition": graph.text,
-            "input": None if self._input is None else encode(self._input).decode(),
-            "deadline": self._deadline,
-            **columns,
-        }
-        steps = [
-            {
-                "workflow_id": self.id,
-                "name": step.name,
-                "job_id": ids.get(step.name),
-                "status": "pending" if step.name in ids else "waiting",
-                "waits_for": len(step.after),
-                "definition": step.text,
-            }
-            for step in graph.steps
-        ]
-        return {WORKFLOWS: [workflow], STEPS: steps}
+@attrs.frozen
+class _Joined:
+    """The transaction of a caller's connection, as far as a new workflow needs one: it is written to."""
+
+    context: ExtensionContext
+    connection: CallerConnection
+
+    async def enqueue(self, jobs: Sequence[KeyedJob]) -> list[Job]:
+        return await self.context.insert(self.connection, {}, jobs) if jobs else []
+
+    async def insert(self, table: Table, rows: Sequence[Row]) -> None:
+        await self.context.insert(self.connection, {table: rows})
+
+
+class _JoinedBlocking(_Joined):
+    async def enqueue(self, jobs: Sequence[KeyedJob]) -> list[Job]:
+        return self.context.insert_in(self.connection, {}, jobs) if jobs else []
+
+    async def insert(self, table: Table, rows: Sequence[Row]) -> None:
+        self.context.insert_in(self.connection, {table: rows})
 
 
 def instant_of(deadline: Deadline) -> datetime | None:

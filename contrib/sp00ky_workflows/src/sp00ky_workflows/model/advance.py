@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
-from sp00ky_workflows.model.graph import Call, Graph, Step, StepStatus
+from sp00ky_workflows.model.graph import Call, Graph, Step, StepStatus, read_step
 
-__all__ = ["UNDO", "StepState", "begun_again", "fewer", "members", "members_of", "undo_chain", "undone_by"]
+__all__ = ["UNDO", "Place", "StepState", "begun_again", "members", "members_of", "undo_chain", "undone_by"]
+
+Place = tuple[str, str]
+"""A workflow's id and a step's name."""
 
 UNDO = "undo:"
 """What the names of steps begin with that undo others."""
@@ -20,11 +22,12 @@ AGAIN = frozenset({StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.KILLED, Ste
 """Statuses of steps that a retry of the workflow begins again."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class StepState:
-    """What a row says of a step.
+    """A step as its row has it, or is to have it.
 
     Attributes:
+        workflow_id: Its workflow's.
         step: What it is.
         status: Its status.
         waits_for: How many of the steps that it needs haven't succeeded.
@@ -32,16 +35,34 @@ class StepState:
         result: JSON text of what came of it.
     """
 
+    workflow_id: str = ""
     step: Step
-    status: StepStatus
+    status: StepStatus = StepStatus.WAITING
     waits_for: int = 0
     job_id: str | None = None
     result: str | None = None
 
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Self:
+        """Read a row."""
+        same = {name: row[name] for name in ("workflow_id", "waits_for", "job_id", "result")}
+        return cls(**same, step=read_step(row["definition"]), status=StepStatus(row["status"]))
 
-def fewer(ended: Iterable[tuple[str, Step]]) -> Counter[tuple[str, str]]:
-    """Count for each step, by workflow and name, how many of those that it needs have just succeeded."""
-    return Counter((workflow, name) for workflow, step in ended for name in step.then)
+    @property
+    def place(self) -> Place:
+        """Which step of which workflow it is."""
+        return self.workflow_id, self.step.name
+
+    @property
+    def needed(self) -> Sequence[str]:
+        """The steps whose results it needs now."""
+        return self.step.after if self.step.members is None else members_of(self.step)
+
+    def row(self) -> dict[str, Any]:
+        """Write its row."""
+        values = attrs.asdict(self, recurse=False)
+        step = values.pop("step")
+        return {**values, "name": step.name, "status": self.status.value, "definition": step.text}
 
 
 def members(step: Step, items: Sequence[Any]) -> list[Step]:
@@ -103,11 +124,10 @@ def begun_again(
             continue  # its step makes others
         if name in anew and step.members is not None:
             step = attrs.evolve(step, members=None)
-        needed: Sequence[str] = () if step.of else step.after
-        if step.members is not None:
-            needed = members_of(step)
-        waits_for = sum(other in again or not _is_done(states, other) for other in needed)
-        changed[name] = StepState(step=step, status=StepStatus.WAITING, waits_for=waits_for)
+        state = attrs.evolve(states[name], step=step, status=StepStatus.WAITING, job_id=None, result=None)
+        needed = () if step.of else state.needed
+        state.waits_for = sum(other in again or not _is_done(states, other) for other in needed)
+        changed[name] = state
     return changed
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -20,6 +21,8 @@ __all__ += ["checked", "read_graph", "read_step"]
 
 MOST_STEPS = 10_000
 """Of one workflow, and of one ``for_each``."""
+LONGEST_KNOWN = 5_000
+"""Characters of a definition that is kept once it is read."""
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _NAMED = "a step's name has letters, digits, and _ . -, at most 100 of them"
 
@@ -118,7 +121,12 @@ def step_of(values: Mapping[str, Any]) -> Step:
 
 
 def read_step(text: str) -> Step:
-    """Read a step from its row."""
+    """Read a step from its row; many workflows have the same."""
+    return _known_step(text) if len(text) < LONGEST_KNOWN else step_of(decode(text))
+
+
+@lru_cache(maxsize=2_000)
+def _known_step(text: str) -> Step:
     return step_of(decode(text))
 
 

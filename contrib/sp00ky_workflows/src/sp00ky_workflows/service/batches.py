@@ -2,93 +2,65 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
-from sp00ky_core import JobQuery
 from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.job.job import JobStatus
-from sp00ky_core.ports import ExtensionContext, ExtensionTransaction, Is, KeyedJob, Row
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.ports import ExtensionContext, ExtensionTransaction, Is, KeyedJob, Row, Update
 from sp00ky_workflows.api.records import ENDED, BatchRecord, batch_record
-from sp00ky_workflows.calls import LoadedBackend, job_of
-from sp00ky_workflows.model.graph import Call
-from sp00ky_workflows.service.jobs import ended_jobs, redone
-from sp00ky_workflows.service.rows import Beaten
-from sp00ky_workflows.tables import BATCHES, MEMBERS, PREFIX, step_key
+from sp00ky_workflows.calls import job_of
+from sp00ky_workflows.model.graph import Call, StepStatus
+from sp00ky_workflows.model.pointers import PointerUnmatched
+from sp00ky_workflows.service.outcomes import Outcomes
+from sp00ky_workflows.service.steps import Beaten
+from sp00ky_workflows.service.transactions import redone
+from sp00ky_workflows.tables import BATCHES, PARTS, PREFIX, part_of, step_key
 
-__all__ = ["end_batch", "settle_members"]
+__all__ = ["digits_of", "end_batch", "settle_members"]
 
-
-async def settle_members(
-    context: ExtensionContext, job_ids: Sequence[str], *, heard: bool
-) -> tuple[list[BatchRecord], int]:
-    """Count those of some jobs that are in batches and have ended.
-
-    Args:
-        context: The extension's.
-        job_ids: The jobs.
-        heard: They have ended, as this runner knows.
-
-    Returns:
-        The batches that have ended with them, and how many jobs had.
-    """
-    outcomes = await (_heard(context, job_ids) if heard else _asked(context, job_ids))
-    if not outcomes:
-        return [], 0
-    work = partial(_count, outcomes=outcomes, backends=context.backends)
-    return await redone(context, work), len(outcomes)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
-async def _heard(context: ExtensionContext, job_ids: Sequence[str]) -> dict[str, str]:
-    """Return what became of jobs that have ended, reading none that has succeeded: these are the most."""
-    outcomes = dict.fromkeys(job_ids, "succeeded")
-    for status in (JobStatus.FAILED, JobStatus.PENDING, JobStatus.PROCESSING):  # one may have been retried
-        query = JobQuery(ids=tuple(job_ids), status=status, limit=len(job_ids))
-        for job in await context.jobs.find(query):
-            outcomes[job.id] = "failed"
-            if status is not JobStatus.FAILED:
-                del outcomes[job.id]
-    return outcomes
-
-
-async def _asked(context: ExtensionContext, job_ids: Sequence[str]) -> dict[str, str]:
-    jobs = await ended_jobs(context, job_ids)
-    has_succeeded = {job_id for job_id, job in jobs.items() if job and job.status is JobStatus.SUCCESS}
-    return {job_id: "succeeded" if job_id in has_succeeded else "failed" for job_id in jobs}
+async def settle_members(context: ExtensionContext, outcomes: Outcomes) -> list[BatchRecord]:
+    """Count jobs of batches that have ended; return the batches that have ended with them."""
+    return await redone(context, partial(_count, outcomes=outcomes, context=context)) if outcomes else []
 
 
 async def _count(
-    tx: ExtensionTransaction, outcomes: Mapping[str, str], backends: Mapping[str, LoadedBackend]
+    tx: ExtensionTransaction, outcomes: Outcomes, context: ExtensionContext
 ) -> list[BatchRecord]:
-    counts: dict[str, Counter[str]] = {}
-    where = [Is("job_id", "in", tuple(outcomes))]
-    rows = await tx.select(MEMBERS, where)
-    by_change: dict[tuple[str, str, str], list[str]] = {}
-    for row in sorted(rows, key=lambda row: row["job_id"]):
-        now = outcomes[row["job_id"]]
-        if now != row["status"]:
-            by_change.setdefault((row["batch_id"], row["status"], now), []).append(row["job_id"])
-    for (batch_id, was, now), job_ids in sorted(by_change.items()):
-        met = [Is("job_id", "in", tuple(job_ids)), Is("status", "=", was)]
-        changed = (  # those that have succeeded are needed no more
-            await tx.delete(MEMBERS, met)
-            if now == "succeeded"
-            else await tx.update(MEMBERS, met, {"status": now})
-        )
-        if changed != len(job_ids):
-            raise Beaten
-        counts.setdefault(batch_id, Counter()).update({now: changed, was: -changed})
-    return [
-        ended
-        for batch_id, count in sorted(counts.items())
-        if (ended := await _add(tx, batch_id, count, backends))
-    ]
+    ended: dict[str, Counter[bool]] = defaultdict(Counter)
+    for job_id, (status, _) in outcomes.items():
+        part, bit = part_of(job_id)
+        ended[part][status is StepStatus.SUCCESS] |= bit
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    updates = list[Update]()
+    for row in await tx.select(PARTS, [Is("id", "in", tuple(ended))]):
+        good, bad = ended[row["id"]][True], ended[row["id"]][False]
+        pending, failed = (int(row[name] or "0", 16) for name in ("pending", "failed"))
+        left, new = pending & ~good & ~bad, (failed | bad) & ~good
+        more = {"failed": new.bit_count() - failed.bit_count()}
+        more["succeeded"] = pending.bit_count() - left.bit_count() - more["failed"]
+        if any(more.values()):
+            counts[row["batch_id"]].update(more)
+            met = [Is(name, "=", row[name]) for name in ("id", "pending", "failed")]
+            updates.append((met, {"pending": digits_of(left), "failed": digits_of(new)}))
+    if updates and await tx.update_many(PARTS, updates) != len(updates):
+        raise Beaten
+    batches = [await _add(tx, batch_id, count, context) for batch_id, count in sorted(counts.items())]
+    return [batch for batch in batches if batch is not None]
+
+
+def digits_of(bits: int) -> str:
+    """Write bits as a part's row has them; none: an empty text."""
+    return f"{bits:x}" if bits else ""
 
 
 async def _add(
-    tx: ExtensionTransaction, batch_id: str, count: Mapping[str, int], backends: Mapping[str, LoadedBackend]
+    tx: ExtensionTransaction, batch_id: str, count: Mapping[str, int], context: ExtensionContext
 ) -> BatchRecord | None:
     for row in await tx.select(BATCHES, [Is("id", "=", batch_id)]):
         new = {name: row[name] + count.get(name, 0) for name in ("succeeded", "failed")}
@@ -98,13 +70,11 @@ async def _add(
         ]
         if not await tx.update(BATCHES, met, new):
             raise Beaten
-        return await end_batch(tx, {**row, **new}, backends)
+        return await end_batch(tx, {**row, **new}, context)
     return None
 
 
-async def end_batch(
-    tx: ExtensionTransaction, row: Row, backends: Mapping[str, LoadedBackend]
-) -> BatchRecord | None:
+async def end_batch(tx: ExtensionTransaction, row: Row, context: ExtensionContext) -> BatchRecord | None:
     """End a batch if it is closed and its jobs have ended: its callback is made, once."""
     if row["closed"] != 1 or row["succeeded"] + row["failed"] < row["size"]:
         return None
@@ -116,10 +86,12 @@ async def end_batch(
     text = row["on_failed"] if row["failed"] and row["on_failed"] else row["on_done"]
     if text is not None:
         call = Call(**decode(text))
-        job = job_of(call, {"batch": _facts(ended)}, {"batch": _facts(ended)}, backends[call.backend])
-        await tx.enqueue([KeyedJob(job=job, key=step_key(ended.id, "callback", 1), prefix=PREFIX)])
+        facts = {"batch": {name: getattr(ended, name) for name in ("name", "size", "succeeded", "failed")}}
+        try:
+            job = job_of(call, facts, facts, context)
+        except (PointerUnmatched, Sp00kyError) as error:
+            logger.error("batch %s has ended without its callback: %s", ended.name, error)  # noqa: TRY400
+            return ended
+        key = step_key(ended.id, "callback", 1)
+        await tx.enqueue([KeyedJob(job=job, key=key, prefix=PREFIX, checked=True)])
     return ended
-
-
-def _facts(batch: BatchRecord) -> dict[str, Any]:
-    return {name: getattr(batch, name) for name in ("name", "size", "succeeded", "failed")}

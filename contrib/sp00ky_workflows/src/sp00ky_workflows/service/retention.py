@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sp00ky_core.config import TopRetentionConfig
 from sp00ky_core.ports import ExtensionTransaction, Is
 from sp00ky_workflows.api.records import ENDED
-from sp00ky_workflows.tables import BATCHES, MEMBERS, STEPS, WORKFLOWS
+from sp00ky_workflows.tables import BATCHES, PARTS, STEPS, WORKFLOWS
 
 __all__ = ["prune"]
 
@@ -31,7 +31,7 @@ async def prune(tx: ExtensionTransaction, kept: TopRetentionConfig) -> int:
     where = [Is("closed", "=", ENDED), Is("ended_at", "<", failed)]
     rows = await tx.select(BATCHES, where, order=("ended_at",), limit=AT_ONCE, columns=("id",))
     if ids := tuple(row["id"] for row in rows):
-        await tx.delete(MEMBERS, [Is("batch_id", "in", ids)])
+        await tx.delete(PARTS, [Is("batch_id", "in", ids)])
         deleted += await tx.delete(BATCHES, [Is("id", "in", ids)])
     return deleted
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 
 from sp00ky_core.ports import Either, ExtensionTransaction, Is, Row, Table, Where
 from sp00ky_workflows.api.records import ENDED
-from sp00ky_workflows.service.begin import READY
 from sp00ky_workflows.service.finish import without_open_steps
-from sp00ky_workflows.tables import BATCHES, MEMBERS, STEPS, WORKFLOWS
+from sp00ky_workflows.tables import BATCHES, PARTS, STEPS, WORKFLOWS, jobs_of
 
 __all__ = ["Missed", "Sweep"]
 
@@ -28,7 +28,6 @@ class Missed:
         members: Jobs of batches.
         ending: Workflows without an open step.
         late: Workflows whose deadline is over.
-        ready: Steps can begin.
         running: There are workflows that run, or open batches.
     """
 
@@ -37,7 +36,6 @@ class Missed:
     members: list[str]
     ending: set[str]
     late: list[Row]
-    ready: bool
     running: bool
 
 
@@ -45,33 +43,32 @@ class Sweep:
     """Pages through what is open, from the first again after the last."""
 
     def __init__(self) -> None:
-        self._reached: dict[str, Any] = {}
+        self._reached: dict[object, Any] = {}
 
     async def search(self, tx: ExtensionTransaction) -> Missed:
         """Read the next page of everything."""
-        pending = await self._page(tx, "pending", STEPS, PAGE, "job_id", "workflow_id")
-        failed = await self._page(tx, "failed", STEPS, FAILED_PAGE, "job_id")
+        columns = ("job_id", "workflow_id")
+        pending = await self._page(tx, STEPS, [Is("status", "=", "pending")], PAGE, *columns)
+        failed = await self._page(tx, STEPS, [Is("status", "=", "failed")], FAILED_PAGE, *columns)
         running = await self._running(tx)
         late = [Is("status", "=", "running"), Is("deadline", "<=", tx.now)]
         late_ones = await tx.select(WORKFLOWS, late, limit=RUNNING_PAGE, columns=("id", "failed_step"))
-        members = await self._members(tx)
+        batches = await tx.select(BATCHES, [Is("closed", "<", ENDED)], limit=RUNNING_PAGE, columns=("id",))
         return Missed(
             steps=[row["job_id"] for row in (*pending, *failed)],
             stopped=await _stopped(tx, pending, {row["id"] for row in late_ones}),
-            members=members,
-            ending=await without_open_steps(tx, [row["id"] for row in running]),
+            members=await self._members(tx, batches),
+            ending={*await without_open_steps(tx, [row["id"] for row in running])},
             late=late_ones,
-            ready=bool(await tx.select(STEPS, READY, limit=1, columns=("name",))),
-            running=bool(running or members),
+            running=bool(running or batches),
         )
 
     async def _page(
-        self, tx: ExtensionTransaction, status: str, table: Table, limit: int, *columns: str, **where: Any
+        self, tx: ExtensionTransaction, table: Table, where: Sequence[Is], limit: int, *columns: str
     ) -> list[Row]:
-        """Read the next rows of a status by their jobs' ids; a step that never had a job isn't there."""
-        by, reached = columns[0], "-".join([status, *where.values()])
-        met = [Is("status", "=", status), *(Is(name, "=", value) for name, value in where.items())]
-        met.append(Is(by, ">", self._reached.pop(reached, "")))
+        """Read the next rows in the order of their first column; a step that never had a job isn't there."""
+        by, reached = columns[0], (table.name, *(condition.value for condition in where))
+        met = [*where, Is(by, ">", self._reached.pop(reached, ""))]
         rows = await tx.select(table, met, order=(by,), limit=limit, columns=columns)
         if len(rows) == limit:
             self._reached[reached] = rows[-1][by]
@@ -89,12 +86,12 @@ class Sweep:
             self._reached["running"] = rows[-1]["created_at"], rows[-1]["id"]
         return rows
 
-    async def _members(self, tx: ExtensionTransaction) -> list[str]:
+    async def _members(self, tx: ExtensionTransaction, batches: list[Row]) -> list[str]:
         job_ids = list[str]()
-        open_ones = await tx.select(BATCHES, [Is("closed", "<", ENDED)], limit=RUNNING_PAGE, columns=("id",))
-        for batch in open_ones:
-            rows = await self._page(tx, "pending", MEMBERS, PAGE, "job_id", batch_id=batch["id"])
-            job_ids += [row["job_id"] for row in rows]
+        for batch in batches:
+            where = [Is("batch_id", "=", batch["id"]), Is("pending", "!=", "")]
+            for row in await self._page(tx, PARTS, where, 1, "id", "pending"):
+                job_ids += jobs_of(row["id"], row["pending"])
         return job_ids
 
 

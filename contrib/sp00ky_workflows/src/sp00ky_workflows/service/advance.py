@@ -1,0 +1,257 @@
+"""Let workflows go on, many in one transaction: write down what has ended, and begin what can begin."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import attrs
+
+from sp00ky_core.encoding.json_bytes import decode
+from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.job.job import Job
+from sp00ky_core.ports import ExtensionContext, ExtensionTransaction, Is, KeyedJob, Row
+from sp00ky_core.stores.ids import chunks
+from sp00ky_core.stores.refused_writes import write_around
+from sp00ky_workflows.calls import step_job
+from sp00ky_workflows.errors import WorkflowInvalid
+from sp00ky_workflows.model.advance import Place, StepState, members, undone_by
+from sp00ky_workflows.model.graph import MOST_STEPS, Step, StepStatus
+from sp00ky_workflows.model.pointers import INPUT, PointerUnmatched, pointed_at, split
+from sp00ky_workflows.service.outcomes import Outcome, Outcomes, failure
+from sp00ky_workflows.service.steps import Steps
+from sp00ky_workflows.tables import PREFIX, WORKFLOWS, step_key
+
+__all__ = ["Advance"]
+
+MOST_RESULTS = 2**20
+"""Bytes of the results that ``steps`` of a payload, or the result of a ``for_each``, may hold."""
+COLUMNS = ("id", "input", "revision", "status", "failed_step")
+
+GONE: Row = {"status": "killed", "input": None, "revision": 1}
+"""Stands for a workflow that has been deleted."""
+
+End = tuple[StepState, Outcome]
+"""A step that ends, and what becomes of it."""
+
+
+@attrs.define(eq=False)
+class Advance:
+    """One transaction in which workflows go on.
+
+    Attributes:
+        tx: The transaction.
+        context: The extension's.
+        apart: Find out which jobs the database refuses: these steps fail, the others begin.
+        is_new: A step that can't begin is an error, for its workflow is being made.
+        ending: Workflows that may have ended.
+        steps: Those that are known.
+        workflows: What is known of theirs, by id.
+    """
+
+    tx: ExtensionTransaction
+    context: ExtensionContext
+    apart: bool = False
+    is_new: bool = False
+    ending: set[str] = attrs.field(factory=set)
+    steps: Steps = attrs.field(init=False)
+    workflows: dict[str, Row] = attrs.field(factory=dict)
+    _failed: dict[str, str] = attrs.field(factory=dict)
+    _halted: set[str] = attrs.field(factory=set)
+
+    def __attrs_post_init__(self) -> None:
+        self.steps = Steps(self.tx)
+
+    async def settle(self, outcomes: Outcomes) -> None:
+        """Write down what became of jobs, and what follows from that. Raises ``Beaten``."""
+        status = Is("status", "in", ("pending", "failed"))
+        states = await self.steps.read(Is("job_id", "in", tuple(outcomes)), status)
+        ends = [(state, outcomes[state.job_id or ""]) for state in states]
+        await self.go_on([end for end in ends if end[0].status is not end[1][0]])
+
+    async def go_on(self, ends: Sequence[End] = (), ready: Sequence[StepState] = ()) -> None:
+        """End some steps, begin others that wait for nothing, and so on until only jobs are waited for."""
+        await self._know([*(state.workflow_id for state, _ in ends), *(state.workflow_id for state in ready)])
+        while ends or ready:
+            ready = [*ready, *await self._ended(ends)]
+            ends, ready = await self._begun([state for state in ready if self._may_begin(state)])
+        await self.steps.write()
+        for workflow_id, name in self._failed.items():
+            unsaid = [Is("id", "=", workflow_id), Is("failed_step", "=", None)]
+            await self.tx.update(WORKFLOWS, unsaid, {"failed_step": name})
+        await self.steps.skip(self._halted)
+
+    async def _know(self, ids: Iterable[str]) -> None:
+        for some in chunks(one for one in ids if one not in self.workflows):
+            rows = await self.tx.select(WORKFLOWS, [Is("id", "in", tuple(some))], columns=COLUMNS)
+            self.workflows |= dict.fromkeys(some, GONE) | {row["id"]: row for row in rows}
+
+    def _may_begin(self, state: StepState) -> bool:
+        running = self.workflows[state.workflow_id]["status"] == "running"
+        return running and state.workflow_id not in self._halted and state.status is StepStatus.WAITING
+
+    async def _ended(self, ends: Sequence[End]) -> list[StepState]:
+        """End steps, and return those that wait for nothing any more."""
+        for state, outcome in ends:
+            self._end(state, *outcome)
+        await self.steps.at(
+            (state.workflow_id, name) for state, _ in ends for name in _neighbours(state.step)
+        )
+        return [ready for state, _ in ends for ready in await self._follow(state)]
+
+    def _end(self, state: StepState, status: StepStatus, result: str | None) -> None:
+        was, is_running = state.status, self.workflows[state.workflow_id]["status"] == "running"
+        if status is StepStatus.FAILED and was is not StepStatus.FAILED and not is_running:
+            status = StepStatus.KILLED
+        state.status, state.result = status, result
+        if not state.step.then or was is StepStatus.FAILED or status is not StepStatus.SUCCESS:
+            self.ending.add(state.workflow_id)
+
+    async def _follow(self, state: StepState) -> list[StepState]:
+        """Do what follows from the end of a step; return those that wait for nothing any more."""
+        workflow_id, done, undone = (
+            state.workflow_id,
+            state.status is StepStatus.SUCCESS,
+            undone_by(state.step.name),
+        )
+        if undone:
+            for other in await self.steps.at([(workflow_id, undone)] if done else []):
+                other.status = StepStatus.UNDONE
+        elif state.status is StepStatus.FAILED:
+            await self._fail(state)
+        behind = state.step.then if done or undone else ()
+        waiting = [
+            other
+            for other in await self.steps.at((workflow_id, name) for name in behind)
+            if other.status is StepStatus.WAITING
+        ]
+        for other in waiting:
+            other.waits_for -= 1
+        return [other for other in waiting if not other.waits_for]
+
+    async def _fail(self, state: StepState) -> None:
+        """Say of a workflow which step has failed, and skip what doesn't begin any more."""
+        workflow_id, step = state.place[0], state.step
+        self._failed.setdefault(workflow_id, step.name)
+        for whole in await self.steps.at([(workflow_id, step.of)] if step.of else []):
+            if whole.status is StepStatus.WAITING:
+                whole.status, whole.result = failure("item_failed", f"{step.name} has failed")
+        if step.halt:
+            self._halted.add(workflow_id)
+            return
+        seen, front = set[str](), {*step.then}
+        while front:
+            reached = await self.steps.at((workflow_id, name) for name in front)
+            for other in reached:
+                if other.status is StepStatus.WAITING:
+                    other.status = StepStatus.SKIPPED
+            seen |= front
+            front = {name for other in reached for name in other.step.then} - seen
+
+    async def _begun(self, ready: Sequence[StepState]) -> tuple[list[End], list[StepState]]:
+        """Make the jobs of steps; return those that end without one, and the steps of a ``for_each``."""
+        await self.steps.at((state.workflow_id, name) for state in ready for name in state.needed)
+        ends, more, jobs = list[End](), list[StepState](), dict[Place, KeyedJob]()
+        for state in ready:
+            texts = {
+                other.step.name: _Result(other.result)
+                for other in await self.steps.at((state.workflow_id, name) for name in state.needed)
+            }
+            if state.step.members is not None:
+                ends.append((state, _collected([*texts.values()])))
+                continue
+            try:
+                if state.step.for_each is None:
+                    jobs[state.place] = self._job(state, texts)
+                    continue
+                spread = self._spread(state, _items(state.step, self._values(state, texts)))
+            except (PointerUnmatched, Sp00kyError) as error:
+                if self.is_new:
+                    raise WorkflowInvalid(
+                        workflow=self.workflows[state.workflow_id]["name"],
+                        step=state.step.name,
+                        problem=str(error),
+                    ) from error
+                ends.append((state, failure(_code(error), str(error))))
+                continue
+            more += spread
+            ends += [] if spread else [(state, (StepStatus.SUCCESS, "[]"))]
+        states = {state.place: state for state in ready}
+        refused = await self._enqueue(jobs, states)
+        return [*ends, *((states[place], failure(_code(e), str(e))) for place, e in refused.items())], more
+
+    def _values(self, state: StepState, texts: Mapping[str, _Result]) -> dict[str, Any]:
+        given = self.workflows[state.workflow_id]["input"]
+        return {name: text.value for name, text in texts.items()} | {INPUT: decode(given) if given else None}
+
+    def _job(self, state: StepState, texts: Mapping[str, _Result]) -> KeyedJob:
+        values = self._values(state, texts)
+        beside = state.step.of is None and sum(len(one.text) for one in texts.values()) <= MOST_RESULTS
+        job = step_job(state.step, values, values.pop(INPUT), self.context, beside=beside)
+        key = step_key(*state.place, self.workflows[state.workflow_id]["revision"])
+        return KeyedJob(job=job, key=key, prefix=PREFIX, checked=True)
+
+    def _spread(self, state: StepState, items: Sequence[Any]) -> list[StepState]:
+        """Add a step for each item; of none the result is there."""
+        added = [StepState(workflow_id=state.workflow_id, step=step) for step in members(state.step, items)]
+        self.steps.add(added)
+        if items:
+            state.step, state.waits_for = attrs.evolve(state.step, members=len(items)), len(items)
+        return added
+
+    async def _enqueue(
+        self, jobs: Mapping[Place, KeyedJob], states: Mapping[Place, StepState]
+    ) -> Mapping[Place, Sp00kyError]:
+        async def write(places: Sequence[Place]) -> Sequence[tuple[Place, Job]]:
+            async with self.tx.savepoint():
+                made = await self.tx.enqueue([jobs[place] for place in places])
+            return [*zip(places, made, strict=True)]
+
+        refused: Mapping[Place, Sp00kyError] = {}
+        if self.apart and jobs:
+            made, refused = await write_around([*jobs], write)
+        else:
+            made = [*zip(jobs, await self.tx.enqueue([*jobs.values()]), strict=True)]
+        for place, job in made:
+            states[place].status, states[place].job_id = StepStatus.PENDING, job.id
+        return refused
+
+
+class _Result:
+    """What came of a step: JSON text, parsed once for all that need it."""
+
+    def __init__(self, text: str | None) -> None:
+        self.text = text or "null"
+
+    @cached_property
+    def value(self) -> Any:
+        return decode(self.text)
+
+
+def _neighbours(step: Step) -> Iterable[str]:
+    undone = undone_by(step.name)
+    return (*step.then, *([undone] if undone else []))
+
+
+def _code(error: Exception) -> str:
+    return "pointer_unmatched" if isinstance(error, PointerUnmatched) else type(error).__name__
+
+
+def _collected(results: Collection[_Result]) -> Outcome:
+    size = sum(len(one.text) + 1 for one in results)
+    if size > MOST_RESULTS:
+        text = f'{{"truncated":true,"count":{len(results)},"bytes":{size},"limit":{MOST_RESULTS}}}'
+        return StepStatus.SUCCESS, text
+    return StepStatus.SUCCESS, f"[{','.join(one.text for one in results)}]"
+
+
+def _items(step: Step, values: Mapping[str, Any]) -> list[Any]:
+    text = step.for_each or ""
+    source, pointer = split(text)
+    items = pointed_at(values[source or step.after[0]], pointer, text)
+    if not isinstance(items, list):
+        raise PointerUnmatched(f"{text!r} is no list, so there is nothing to do for each of it")
+    if len(items) > MOST_STEPS:
+        raise PointerUnmatched(f"{text!r} has {len(items):,} items; at most {MOST_STEPS:,} can be")
+    return items

@@ -14,14 +14,18 @@ EVERY = 60.0
 """Seconds between two looks."""
 
 
-@attrs.frozen
+@attrs.define
 class Disabler:
     """Looks for endpoints that do nothing but fail; see ``sp00ky_core.ports.Service``."""
 
     _webhooks: Webhooks
+    _next: float = 0.0
 
     async def look(self) -> float:
-        """Disable them; whose turn it isn't looks a little later."""
+        """Disable them; whose turn it isn't looks a little later. Each job that ends wakes it in vain."""
+        if (left := self._next - self._webhooks.context.clock()) > 0:
+            return left
+        self._next = self._webhooks.context.clock() + EVERY
         if self._webhooks.options.endpoints is None and self._webhooks.context.share("webhooks"):
             await self._webhooks.disable_failing()
         return EVERY

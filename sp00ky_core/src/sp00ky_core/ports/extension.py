@@ -275,8 +275,8 @@ class ExtensionContext(Protocol):
     def ended(self) -> Mapping[str, Transition | None]:
         """Return the jobs, by id, that this runner has settled as success or failed since the last call.
 
-        Each with what was written of it, which is durable; None: its result is long, read the job. At most the
-        latest 10,000: find by an index what was missed.
+        Each with what was written of it, which is durable; None: its result is long, read the job. At most
+        the latest 10,000: find by an index what was missed.
         """
 
     def wake(self) -> None:

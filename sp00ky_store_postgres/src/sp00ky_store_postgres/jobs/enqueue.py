@@ -124,13 +124,17 @@ class Enqueues:
         jobs: dict[str, Job] = {}
         for table in self._tables.chosen({new_job.backend for _, new_job in pairs}):
             own = [pair for pair in pairs if pair[1].backend == table.backend]
-            is_new = not repeated and not _is_keyed(own)
-            if is_new and len(own) == 1:
+            if not repeated and not _is_keyed(own) and len(own) == 1:
                 ((key, new_job),) = own
                 rows = await fetch(*self._insert_of_one(table, key, new_job))
                 jobs[key] = self._stored_one(rows, table, key, new_job)
-            elif is_new and all(is_plain(new_job) for _, new_job in own):
-                ((at,),) = await fetch(self._tables.statement("add_plain", table), *plain_arguments(own))
+                continue
+            at = None
+            if all(is_plain(new_job) for _, new_job in own):
+                conflicts = "ON CONFLICT DO NOTHING" if repeated else ""
+                statement = self._tables.statement("add_plain", table, conflicts=conflicts)
+                ((at,),) = await fetch(statement, *plain_arguments(own), not repeated)
+            if at is not None:
                 jobs |= stored_plain(own, table, [instant_of(at)] * 3)
             else:
                 jobs |= await self._insert_many(table, fetch, own, repeated=repeated)

@@ -36,6 +36,7 @@ VALUES (
 -- Many jobs that differ in path and payload only.
 -- The clock is read once, so that one row says it of all. It fails as a whole where a row is missing, or has
 -- another key than the one that it was given: the keys are in order, and no other's are between them.
+-- Unless they are new ($6): then a job may be there already, and NULL says that not all were added.
 -- A path that all of them have is given once.
 WITH common AS MATERIALIZED (
     SELECT clock_timestamp() AS at, ($2::text[])[1] AS path, $4::text::uuid AS first_id, $5::text::uuid AS last_id
@@ -46,6 +47,7 @@ added AS (
         given.id, coalesce(given.path, common.path), given.payload::json, 'pending', 0, 3, 'linear', NULL, NULL,
         '[]', NULL, NULL, NULL, common.at, 0, NULL, NULL, 0, NULL, NULL, NULL, common.at, common.at
     FROM common, unnest($1::text[]::uuid[], $2::text[], $3::text[]) AS given (id, path, payload)
+    {{conflicts}}
     RETURNING id
 ),
 kept AS (
@@ -54,6 +56,7 @@ kept AS (
 SELECT
     CASE
         WHEN kept.rows = cardinality($1::text[]) THEN common.at
+        WHEN NOT $6::boolean THEN NULL
         ELSE ('{{unkept}}: ' || kept.rows)::timestamptz
     END
 FROM common, kept

@@ -116,14 +116,14 @@ class Advance:
             undone_by(state.step.name),
         )
         if undone:
-            for other in await self.steps.at([(workflow_id, undone)] if done else []):
+            for other in self.steps.known([(workflow_id, undone)] if done else []):
                 other.status = StepStatus.UNDONE
         elif state.status is StepStatus.FAILED:
             await self._fail(state)
         behind = state.step.then if done or undone else ()
         waiting = [
             other
-            for other in await self.steps.at((workflow_id, name) for name in behind)
+            for other in self.steps.known((workflow_id, name) for name in behind)
             if other.status is StepStatus.WAITING
         ]
         for other in waiting:
@@ -134,7 +134,7 @@ class Advance:
         """Say of a workflow which step has failed, and skip what doesn't begin any more."""
         workflow_id, step = state.place[0], state.step
         self._failed.setdefault(workflow_id, step.name)
-        for whole in await self.steps.at([(workflow_id, step.of)] if step.of else []):
+        for whole in self.steps.known([(workflow_id, step.of)] if step.of else []):
             if whole.status is StepStatus.WAITING:
                 whole.status, whole.result = failure("item_failed", f"{step.name} has failed")
         if step.halt:
@@ -156,7 +156,7 @@ class Advance:
         for state in ready:
             texts = {
                 other.step.name: _Result(other.result)
-                for other in await self.steps.at((state.workflow_id, name) for name in state.needed)
+                for other in self.steps.known((state.workflow_id, name) for name in state.needed)
             }
             if state.step.members is not None:
                 ends.append((state, _collected([*texts.values()])))

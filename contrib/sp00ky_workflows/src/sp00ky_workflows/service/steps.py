@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-import attrs
-
 from sp00ky_core.ports import ExtensionTransaction, Is, Update, Where
 from sp00ky_core.stores.ids import chunks
 from sp00ky_workflows.model.advance import Place, StepState
-from sp00ky_workflows.model.graph import StepStatus
+from sp00ky_workflows.model.graph import Step, StepStatus
 from sp00ky_workflows.tables import STEPS
 
 __all__ = ["Beaten", "Steps"]
 
 AT_ONCE = 500
-"""Steps that one statement asks for."""
+"""Workflows, and names, that one statement asks for."""
+FEW = 4
+"""Times as many rows as are wanted may be read, so that it takes one statement."""
 
 
 class Beaten(Exception):
@@ -29,22 +29,26 @@ class Steps:
     def __init__(self, tx: ExtensionTransaction) -> None:
         self._tx = tx
         self._known: dict[Place, StepState] = {}
-        self._stored: dict[Place, StepState] = {}
+        self._stored: dict[Place, Stored] = {}
 
     async def read(self, *where: Where) -> list[StepState]:
         """Read those that meet conditions."""
         states = [StepState.of(row) for row in await self._tx.select(STEPS, where)]
         for state in states:
             if self._known.setdefault(state.place, state) is state:
-                self._stored[state.place] = attrs.evolve(state)
+                self._stored[state.place] = _stored(state)
         return [self._known[state.place] for state in states]
 
     async def at(self, places: Iterable[Place]) -> list[StepState]:
         """Return those in some places; those that aren't known are read."""
         wanted = [*dict.fromkeys(places)]
-        for workflows, names in _products(place for place in wanted if place not in self._known):
+        for workflows, names in _products([place for place in wanted if place not in self._known]):
             await self.read(Is("workflow_id", "in", workflows), Is("name", "in", names))
-        return [self._known[place] for place in wanted if place in self._known]
+        return self.known(wanted)
+
+    def known(self, places: Iterable[Place]) -> list[StepState]:
+        """Return those in some places that have been read."""
+        return [self._known[place] for place in places if place in self._known]
 
     def add(self, states: Iterable[StepState]) -> None:
         """Add new ones, or others in the place of those that are known."""
@@ -59,42 +63,52 @@ class Steps:
                 self._stored.pop((workflow_id, name), None)
 
     async def skip(self, workflows: Collection[str]) -> None:
-        """Skip all that wait in some workflows."""
+        """Skip all that wait in some workflows, when the others are written."""
         for some in chunks(workflows, AT_ONCE):
             waiting = [Is("workflow_id", "in", tuple(some)), Is("status", "=", "waiting")]
             await self._tx.update(STEPS, waiting, {"status": StepStatus.SKIPPED.value})
-        for states in (self._known, self._stored):
-            for state in states.values():
-                if state.workflow_id in workflows and state.status is StepStatus.WAITING:
-                    state.status = StepStatus.SKIPPED
+        for place, state in self._known.items():
+            if state.workflow_id in workflows and state.status is StepStatus.WAITING:
+                state.status = StepStatus.SKIPPED
+                self._stored[place] = _stored(state)
 
     async def write(self) -> None:
         """Write what has changed. Raises ``Beaten`` where a row isn't any more as it was read."""
         known, stored = self._known, self._stored
         new = [state.row() for place, state in known.items() if place not in stored]
-        changed = [(old, known[place]) for place, old in sorted(stored.items()) if known[place] != old]
+        changes = [
+            (old, known[place]) for place, old in sorted(stored.items()) if _stored(known[place]) != old
+        ]
         await self._tx.insert(STEPS, new)
         for has_job in (True, False):
-            await self._update([change for change in changed if bool(change[0].job_id) is has_job])
-        self._stored = {place: attrs.evolve(state) for place, state in known.items()}
+            await self._update([change for change in changes if bool(change[0][2]) is has_job])
+        self._stored = {place: _stored(state) for place, state in known.items()}
 
-    async def _update(self, changes: Sequence[tuple[StepState, StepState]]) -> None:
-        workflows, names = ({old.place[n] for old, _ in changes} for n in (0, 1))
-        key = ("workflow_id", "name") if len(workflows) > len(names) else ("name", "workflow_id")
-        updates = _apart([_update_of(old, new, key) for old, new in changes])
+    async def _update(self, changes: Sequence[tuple[Stored, StepState]]) -> None:
+        workflows, names = ({new.place[n] for _, new in changes} for n in (0, 1))
+        n = int(len(workflows) <= len(names))
+        updates = _apart([_update_of(old, new, n) for old, new in changes])
         if updates and await self._tx.update_many(STEPS, updates) != len(updates):
             raise Beaten
 
 
-def _update_of(old: StepState, new: StepState, key: tuple[str, str]) -> Update:
+Stored = tuple[StepStatus, int, str | None, str | None, Step]
+"""What may change of a step, as its row has it: status, waits_for, job_id, result, definition."""
+
+
+def _stored(state: StepState) -> Stored:
+    return state.status, state.waits_for, state.job_id, state.result, state.step
+
+
+def _update_of(old: Stored, new: StepState, first: int) -> Update:
     """Write an update of a row as it was read; one that has a job is told by that."""
-    row = dict(zip(("workflow_id", "name"), old.place, strict=True))
-    told = {"job_id": old.job_id} if old.job_id else {name: row[name] for name in key}
-    met = {**told, "status": old.status.value, "waits_for": old.waits_for}
+    status, waits_for, job_id, result, step = old
+    place = (Is("workflow_id", "=", new.place[0]), Is("name", "=", new.place[1]))
+    told = [Is("job_id", "=", job_id)] if job_id else [place[first], place[1 - first]]
     values = {"status": new.status.value, "waits_for": new.waits_for, "job_id": new.job_id}
-    values |= {"result": new.result} if new.result != old.result else {}
-    values |= {"definition": new.step.text} if new.step != old.step else {}
-    return [Is(name, "=", value) for name, value in met.items()], values
+    values |= {"result": new.result} if new.result != result else {}
+    values |= {"definition": new.step.text} if new.step != step else {}
+    return [*told, Is("status", "=", status.value), Is("waits_for", "=", waits_for)], values
 
 
 def _apart(updates: Sequence[Update]) -> list[Update]:
@@ -108,15 +122,20 @@ def _apart(updates: Sequence[Update]) -> list[Update]:
     return [update for some in rounds.values() for update in some]
 
 
-def _products(places: Iterable[Place]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Cut places into products of workflows and names, which one condition on each column finds."""
+def _products(places: Collection[Place]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Cut places into products of workflows and names, which one condition on each column finds.
+
+    Where these products are few rows more than are wanted, it is one.
+    """
     names: dict[str, set[str]] = defaultdict(set)
     for workflow, name in places:
         names[workflow].add(name)
     alike: dict[frozenset[str], list[str]] = defaultdict(list)
+    every = frozenset(name for _, name in places)
+    is_one = len(every) * len(names) <= FEW * len(places)
     for workflow, own in names.items():
-        alike[frozenset(own)].append(workflow)
+        alike[every if is_one else frozenset(own)].append(workflow)
     for some, workflows in alike.items():
         for few in chunks(sorted(some), AT_ONCE):
-            for many in chunks(workflows, max(AT_ONCE // len(few), 1)):
+            for many in chunks(workflows, AT_ONCE):
                 yield tuple(many), tuple(few)

@@ -23,7 +23,6 @@ class Dialect:
     """Words statements for one kind of database.
 
     Attributes:
-        claim_chosen: Name of the statement that claims the rows that were chosen.
         is_pending_job: Name of the condition for pending jobs beside others that an index answers.
         beside_writers: How an index is built while others write.
         is_hurried: Whether a claim is cut off, because its connection would be lost to it.
@@ -31,7 +30,6 @@ class Dialect:
         counts_rightly: Whether a count by an index heeds the other conditions, too.
     """
 
-    claim_chosen: str
     is_pending_job: str
     beside_writers: str
     is_hurried: bool
@@ -64,7 +62,6 @@ class Dialect:
 
 
 EMBEDDED = Dialect(
-    claim_chosen="claim_alone",
     is_pending_job="is_job",  # a cast takes its planner off the index
     beside_writers="",
     is_hurried=False,
@@ -73,7 +70,6 @@ EMBEDDED = Dialect(
 )
 
 SERVER = Dialect(
-    claim_chosen="claim_among_others",
     is_pending_job="is_pending_job",
     beside_writers=" CONCURRENTLY",
     is_hurried=True,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from types import MappingProxyType, NoneType
+from types import NoneType
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from sp00ky_core.errors import OptionInvalid, StoreError
 from sp00ky_core.job.job import AttemptError, Job, JobStatus, NewJob
 from sp00ky_core.job.options import is_plain_text
 from sp00ky_core.job.outcome import HTTP
+from sp00ky_core.job.state_machine import MAX_ERRORS
 from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_LISTED, LONGEST_TEXT, JobTable
 from sp00ky_core.stores.refused_writes import bisect
 from sp00ky_core.stores.rows import claimed_of, job_of
@@ -185,23 +186,6 @@ def _plain(value: Any) -> Any:
     return id_text(value) if isinstance(value, RecordID) else value
 
 
-COLUMNS = (
-    *("id", "path", "payload", "status", "retries", "max_retries", "retry_strategy"),
-    *("created_at", "run_at", "lease_epoch", "rare"),
-    *("lease_until", "updated_at", "runner_id", "request_id", "redacted_at", "copied_from"),
-    *("claimed_max_retries", "claimed_at", "errors", "result"),
-)
-"""The names of ``job_columns``, and of what ``load_jobs`` adds; a claim returns the first of them.
-
-Rows come as lists, which are cheaper to decode.
-"""
-
-RARE = (
-    *("timeout", "assigned_to", "dedup_key", "priority", "ordering_key", "ordering_at", "expires_at"),
-    *("traceparent", "deferred_since"),
-)
-"""The names of ``job_columns_rare``."""
-
 _SPELT = (str, int, UUID)
 """Types of keys that Python and the database write alike."""
 
@@ -285,18 +269,15 @@ async def load(
     async def again(rows: Sequence[_Row]) -> list[Job]:
         return await load_safely(connection, table, [row["id"] for row in rows], lengths)
 
-    return await _jobs_in(reply[-1], table, {}, again)
+    return await _jobs_in(reply[-1], table, again)
 
 
 async def read_claimed(
-    connection: Connection, table: JobTable, reply: Any, runner_id: str, given: _Row = MappingProxyType({})
+    connection: Connection, table: JobTable, rows: Sequence[_Row], runner_id: str
 ) -> list[Job]:
-    """Read what a claim returned; load again the rows that need care, as ``load_claimed`` does.
-
-    ``given``: what all rows hold that the reply doesn't say of each.
-    """
+    """Read what a claim returned; load again the rows that need care, as ``load_claimed`` does."""
     again = partial(load_claimed, connection, table, runner_id=runner_id)
-    return [claimed_of(job, table) for job in await _jobs_in(reply, table, given, again)]
+    return [claimed_of(job, table) for job in await _jobs_in(rows, table, again)]
 
 
 async def load_claimed(
@@ -324,30 +305,20 @@ async def load_claimed(
     ]
 
 
-async def _jobs_in(reply: Any, table: JobTable, given: _Row, again: _Again) -> list[Job]:
-    """Read rows, or what ``rows_if_fit`` returns instead, in order."""
-    if isinstance(reply, Mapping):
-        return await again(reply["unsafe"])
-    rows = [row if isinstance(row, dict) else _row_of(row, given) for row in reply]
+async def _jobs_in(rows: Sequence[_Row], table: JobTable, again: _Again) -> list[Job]:
+    """Read rows, in order; of those that are too long, or too odd, there is the id alone."""
     odd = [row for row in rows if _needs_care(row)]
-    if not odd:
-        return [job_from(row, table) for row in rows]
-    careful = {job.id: job for job in await again(odd)}
+    careful = {job.id: job for job in await again(odd)} if odd else {}
     jobs = [careful.get(id_text(row["id"])) if _needs_care(row) else job_from(row, table) for row in rows]
     return [job for job in jobs if job is not None]
 
 
-def _row_of(values: Sequence[Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    row = {**given, **dict(zip(COLUMNS, values, strict=False))}
-    rare = row.pop("rare")
-    return row if rare is None else row | dict(zip(RARE, rare, strict=True))
-
-
 def _needs_care(row: _Row) -> bool:
-    """Whether the payload is no text, or the parent's key is one that the database must make text of."""
-    parent = row.get("assigned_to")
+    """Whether the payload is no text, errors are many, or only the database can spell the parent's key."""
+    parent, errors = row.get("assigned_to"), row.get("errors")
     odd_parent = isinstance(parent, RecordID) and not isinstance(parent.id, _SPELT)
-    return odd_parent or not isinstance(row.get("payload"), str)
+    is_full = isinstance(errors, list) and len(errors) > MAX_ERRORS
+    return odd_parent or is_full or not isinstance(row.get("payload"), str)
 
 
 async def load_safely(

@@ -172,8 +172,7 @@ class Claimer:
         claimed: list[Job] = []
         empty, again = [], []
         for (table, count), part in zip(slots, statements.parts_of(reply), strict=True):
-            given = {**part.given, "runner_id": runner_id}
-            claimed += await read_claimed(self._connection, table, part.rows, runner_id, given)
+            claimed += await read_claimed(self._connection, table, part.rows, runner_id)
             if part.has_others:
                 self._mixed.add(table.table)
                 self._signals.wake()  # these rows took the place of jobs

@@ -74,9 +74,8 @@ class ClaimPart:
         has_limits, stale = self.table.has_limits, self._write("claim_lift_stale_keys")
         choice = self.choice() if self.is_wide else self._write("claim_choice_by_age", due=self._due(0))
         part = self._write(
-            self.dialect.claim_chosen,
+            "claim_chosen",
             until=self._until(),
-            own=", lease_until" if self.table.timeout_overridable else "",
             row=row,
             live=", ordering_live = ordering_key" if self.is_wide or has_limits else "",
             within=self.dialect.within(),
@@ -248,23 +247,21 @@ class Part:
         long: Those of them that are too long, and are to be claimed one by one.
         has_others: Whether rows that are no jobs were among them.
         early: Rows that a client delayed, and that were met too early.
-        rows: What it claimed; where that fits no reply, what ``rows_if_fit`` returns instead.
+        rows: What it claimed; of a row that has become too long its id alone.
         chosen: What the choice has seen: see ``claim_choice_by_priority``.
-        given: What the claim gave every row, and doesn't say of each.
     """
 
     found: int
     long: Sequence[RecordID]
     has_others: bool
     early: Sequence[Mapping[str, Any]]
-    rows: Any
+    rows: Sequence[Mapping[str, Any]]
     chosen: Mapping[str, Any]
-    given: Mapping[str, Any]
 
     @property
     def taken(self) -> int:
         """Count the rows that it claimed."""
-        return len(self.rows["unsafe"] if isinstance(self.rows, Mapping) else self.rows)
+        return len(self.rows)
 
 
 def parts_of(reply: Sequence[Any]) -> list[Part]:

@@ -72,5 +72,6 @@ def _outcome(layouts: TableLayouts, table: JobTable, job: Job) -> dict[str, Any]
 
 def _entry(error: AttemptError) -> dict[str, Any]:
     count = None if error.count == 1 else error.count
-    entry = entry_of(error) | {"at": error.at, "since": error.since, "count": count}
+    entry = entry_of(error) | {"count": count}
+    entry |= {name: getattr(error, name) for name in ("at", "since", "claimed_at")}
     return {name: value for name, value in entry.items() if value is not None}

@@ -80,7 +80,7 @@ def _fields(index: Index) -> str:
     """Write the fields of an index, which holds all rows here: first what has one value in those meant."""
     constants = (asked.column for asked in index.where if isinstance(asked, Is) and asked.operator == "=")
     front = (name for name in constants if name not in index.columns)
-    return ", ".join((*front, *index.columns))
+    return ", ".join(name for name in (*front, *index.columns) if name != "id")  # which each entry has
 
 
 def _type(column: Column) -> str:

@@ -11,8 +11,9 @@ import pytest_asyncio
 
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_schedules.tables import SCHEDULE_RUNS, SCHEDULES
-from sp00ky_store_surreal import SurrealStore, dialect
+from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.statements import Connection
+from sp00ky_store_surreal.jobs import claim_statement
 
 TABLES = (JobTable(backend="api", table="job"),)
 
@@ -123,7 +124,7 @@ class Proxy:
 @pytest.fixture(autouse=True)
 def patient_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let claims take long: one that is cut off on a busy machine claims fewer jobs than a test expects."""
-    monkeypatch.setattr(dialect, "CLAIM_SECONDS", 60.0)
+    monkeypatch.setattr(claim_statement, "CLAIM_SECONDS", 60.0)
 
 
 @pytest_asyncio.fixture

@@ -14,9 +14,6 @@ from sp00ky_store_surreal.surql.loader import quoted, surql
 RANKS = (3, 2, 1, 0)
 """The priorities, in the order of claims."""
 
-CLAIM_SECONDS = 1.5
-"""Seconds that a server may take for a claim."""
-
 
 @attrs.frozen(kw_only=True)
 class Dialect:
@@ -25,24 +22,14 @@ class Dialect:
     Attributes:
         is_pending_job: Name of the condition for pending jobs beside others that an index answers.
         beside_writers: How an index is built while others write.
-        is_hurried: Whether a claim is cut off, because its connection would be lost to it.
         finds_none: Whether an index finds rows in which a column is ``NONE``.
         counts_rightly: Whether a count by an index heeds the other conditions, too.
     """
 
     is_pending_job: str
     beside_writers: str
-    is_hurried: bool
     finds_none: bool
     counts_rightly: bool
-
-    def within(self) -> str:
-        """Write how long the write of a claim may take.
-
-        A selection takes as long as it does: a server reads each row whole, and only that tells which are
-        long.
-        """
-        return f"TIMEOUT {duration_text(CLAIM_SECONDS)}" if self.is_hurried else ""
 
     def group(self, rank: int) -> str:
         """Write the condition for jobs of a priority that have no ordering_key."""
@@ -64,7 +51,6 @@ class Dialect:
 EMBEDDED = Dialect(
     is_pending_job="is_job",  # a cast takes its planner off the index
     beside_writers="",
-    is_hurried=False,
     finds_none=False,
     counts_rightly=False,
 )
@@ -72,7 +58,6 @@ EMBEDDED = Dialect(
 SERVER = Dialect(
     is_pending_job="is_pending_job",
     beside_writers=" CONCURRENTLY",
-    is_hurried=True,
     finds_none=True,
     counts_rightly=True,
 )

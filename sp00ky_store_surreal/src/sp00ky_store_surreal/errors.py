@@ -74,10 +74,6 @@ class DuplicateKey(RowRefused):
     """A unique index holds the value already."""
 
 
-class AlreadyThere(RowRefused):
-    """A record of that id is there already."""
-
-
 NO_ROWS_FAULT = (StoreUnavailable, StoreClosed, SchemaError, StatementInvalid)
 """Errors that leaving a row out can't fix."""
 
@@ -99,7 +95,6 @@ _QUOTING = re.compile(
 _HELD = re.compile(r"Found (?!NONE\b).* for field (?=`?(payload|result)\b)", re.DOTALL)
 _COERCED = re.compile(r"(value for field `?(?:payload|result)\b.*?: Expected .*? but found ).*", re.DOTALL)
 _NEEDED = re.compile(r"Function '[^']*' is not allowed")
-_THERE = re.compile(r"Database record .* already exists")
 _DUPLICATE = re.compile(r"Database index .* already contains ")
 _CONFLICT = re.compile(
     r"(Cannot COMMIT: |There was a problem with [a-z -]+: )?"
@@ -222,8 +217,6 @@ def _raised(store: str, text: str) -> StoreError:
 def _of_message(store: str, message: str) -> StoreError:
     text = _LEAD.sub("", message, count=1)
     own = _EVENT.sub("", text, count=1)
-    if own == text and _THERE.match(own):
-        return AlreadyThere(store=store, problem=text)
     if own == text and needs_function(own):
         return RowRefused(store=store, problem=text + _ALLOW)
     if _QUOTING.match(own):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from functools import partial
-from typing import TypeVar, Unpack, cast
+from typing import Any, TypeVar, Unpack, cast
 
 import attrs
 
 from sp00ky_core.errors import CallUnsupported
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
-    ALL_JOBS,
     NO_INFO,
     BackendStats,
     Claim,
@@ -319,24 +317,13 @@ class SurrealStore(TransactionalStore):
         tables = await self._layouts.there(map(self._of_backend, backends))
         return await stats.next_due(self._connection, tables) if tables else None
 
-    async def errors(
-        self,
-        *,
-        since: datetime | None = None,
-        limit: int = 100,
-        conditions: JobFilter = ALL_JOBS,
-        by: GroupBy = "route",
-    ) -> list[ErrorGroup]:
+    async def errors(self, **asked: Any) -> list[ErrorGroup]:
         """See ``Store.errors``."""
-        connection, tables = await self._layouts.ensure(), self.options.tables
-        return await stats.error_groups(connection, tables, by, conditions, limit, since=since)
+        return await stats.error_groups(await self._layouts.ensure(), self.options.tables, **asked)
 
-    async def groups(
-        self, by: GroupBy, *, conditions: JobFilter = ALL_JOBS, limit: int = 20
-    ) -> list[JobGroup]:
+    async def groups(self, by: GroupBy, **asked: Any) -> list[JobGroup]:
         """See ``Store.groups``."""
-        connection = await self._layouts.ensure()
-        return await stats.job_groups(connection, self.options.tables, by, conditions, limit)
+        return await stats.job_groups(await self._layouts.ensure(), self.options.tables, by, **asked)
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
         """See ``Store.watch``."""

@@ -10,11 +10,11 @@ import pytest
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.refused_writes import Quarantine
-from sp00ky_store_surreal import SurrealStore, dialect
+from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection.statements import Lane
 from sp00ky_store_surreal.errors import TookTooLong
 from sp00ky_store_surreal.jobs import claim as claiming
-from sp00ky_store_surreal.jobs import claim_refusals
+from sp00ky_store_surreal.jobs import claim_refusals, claim_statement
 from sp00ky_store_surreal.jobs.claim_statement import REST
 
 PLAIN = JobTable(backend="api", table="job")
@@ -105,7 +105,7 @@ async def test_what_a_clients_live_query_held_up_is_delivered_after_its_end(
     monkeypatch: pytest.MonkeyPatch,
     make_migrated: Any,
 ) -> None:
-    monkeypatch.setattr(dialect, "CLAIM_SECONDS", 0.05)
+    monkeypatch.setattr(claim_statement, "CLAIM_SECONDS", 0.05)
     monkeypatch.setattr(claim_refusals, "COLLIDING", 0.1)
     store = await make_migrated(spooky_app.url)
     ann = await spooky_app.sign_up("ann")
@@ -120,7 +120,7 @@ async def test_what_a_clients_live_query_held_up_is_delivered_after_its_end(
         await store._connection.write(f"KILL u'{reply['result'][0]['result']}'")
     else:  # the server goes on with it, though it doesn't list it any more
         await ann.close()
-    monkeypatch.setattr(dialect, "CLAIM_SECONDS", 60.0)  # as a busy machine may need
+    monkeypatch.setattr(claim_statement, "CLAIM_SECONDS", 60.0)  # as a busy machine may need
     async with asyncio.timeout(60):
         claimed: list[Job] = []
         while not claimed:

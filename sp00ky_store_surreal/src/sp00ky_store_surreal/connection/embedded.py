@@ -14,7 +14,6 @@ from filelock import FileLock, Timeout
 from surrealdb import AsyncSurreal
 
 from sp00ky_core.errors import StoreClosed, StoreInUse, StoreUnavailable
-from sp00ky_core.stores.subscription import Backoff
 from sp00ky_store_surreal.connection.cbor import results_of, without_null
 from sp00ky_store_surreal.connection.reconnecting_pool import Lane
 from sp00ky_store_surreal.errors import EngineFault, translated
@@ -29,8 +28,8 @@ the interpreter ends aborts the process, after all its work (1 of 25 exits on a 
 LOOKS = 50
 """How often such threads are looked for after that, as long apart; uvloop shows none."""
 
-CALM = 20.0
-"""Seconds without a fault after which the pauses between tries begin anew."""
+PAUSE = 1.0
+"""Seconds between two tries to open the engine anew."""
 
 
 class Engine:
@@ -44,9 +43,7 @@ class Engine:
         self._idle = asyncio.Event()
         self._opening = asyncio.Lock()
         self._has_failed = False  # its storage; from then on the engine says so for ever
-        self._backoff = Backoff(first=0.1)
         self._not_before = 0.0  # the next try to open it anew
-        self._problem = ""  # why it can't be opened
 
     async def open(self) -> None:
         """Lock the file and open it. Raises ``StoreInUse`` or ``StoreUnavailable``."""
@@ -67,8 +64,7 @@ class Engine:
     async def close(self) -> None:
         """Let go of the engine and of the file; no call is under way."""
         async with self._opening:
-            self._has_failed, self._problem, self._not_before = False, "", 0.0
-            self._backoff.reset()
+            self._has_failed, self._not_before = False, 0.0
             try:
                 await self._close_sdk()
             finally:
@@ -101,7 +97,9 @@ class Engine:
         location = self._target.location
         if self.sdk is None:
             if self._has_failed:
-                raise StoreUnavailable(store=location, problem=self._problem or "its storage failed")
+                raise StoreUnavailable(
+                    store=location, problem="its storage failed, and it can't be opened again yet"
+                )
             raise StoreClosed(store=location)
         try:
             reply = await self.sdk.query_raw(statement, dict(bindings))
@@ -120,19 +118,15 @@ class Engine:
                 return
             while self._calls:
                 await self._idle.wait()
-            if time.monotonic() - self._not_before > CALM:
-                self._backoff.reset()
-            self._not_before = time.monotonic() + self._backoff.next()
+            self._not_before = time.monotonic() + PAUSE
             try:
                 await self._close_sdk()
                 self.sdk = await _opened(self._target)
             except Exception as error:  # noqa: BLE001  # whatever it is, the next try may succeed
-                level = logging.DEBUG if self._problem else logging.WARNING
-                self._problem = f"the engine's storage failed, and it can't be opened again yet: {error}"
-                _log.log(level, self._problem)
+                _log.warning("the engine's storage failed, and it can't be opened again yet: %s", error)
             else:
                 _log.warning("the engine's storage failed: it was opened again")
-                self._has_failed, self._problem = False, ""
+                self._has_failed = False
 
     async def _close_sdk(self) -> None:
         sdk, self.sdk = self.sdk, None

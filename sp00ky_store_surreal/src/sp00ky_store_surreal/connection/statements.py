@@ -76,8 +76,6 @@ class Connection:
         """Let what is running end, then let go of the connections and the file."""
         if self._running and self.target.embedded:
             await asyncio.wait(self._running)
-        for lane, count in self.collided.items():
-            _log.info("%d of %d %s collided with other runners'", count, self.written[lane], lane)
         await self._link.close()
 
     async def read(self, statement: str, **bindings: Any) -> list[Any]:

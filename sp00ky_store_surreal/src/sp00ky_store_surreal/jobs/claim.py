@@ -316,10 +316,9 @@ class Claimer:
 
     async def _claim_short(self, table: JobTable, ids: Sequence[RecordID], runner_id: str) -> list[Job]:
         claimed: list[_Row] = []
-        limit = self._connection.dialect.within()
         for row_id in ids:
             try:
-                claimed += await self._claim_one(table, row_id, runner_id, limit)
+                claimed += await self._claim_one(table, row_id, runner_id, statements.time_limit())
             except NO_ROWS_FAULT:
                 raise
             except errors.DuplicateKey:  # another job of its ordering_key was claimed meanwhile

@@ -78,7 +78,7 @@ class ClaimPart:
             until=self._until(),
             row=row,
             live=", ordering_live = ordering_key" if self.is_wide or has_limits else "",
-            within=self.dialect.within(),
+            within=time_limit(),
         )
         part = stale + part if self.is_wide else part
         choice = self._write("rate_pause_without_token") + choice if has_limits else choice
@@ -217,6 +217,18 @@ class ClaimPart:
         if not self.table.has_limits:
             return f"BEGIN;{part}COMMIT;"
         return f"BEGIN;{self._write('limit_cut_claim')}{part}{self._write('rate_charge')}COMMIT;"
+
+
+CLAIM_SECONDS = 1.5
+"""Seconds that a claim may take: a connection would be lost to a longer one."""
+
+
+def time_limit() -> str:
+    """Write how long the write of a claim may take.
+
+    A selection takes as long as it does: a server reads each row whole, and only that tells which are long.
+    """
+    return f"TIMEOUT {duration_text(CLAIM_SECONDS)}"
 
 
 def claim_of(parts: Sequence[ClaimPart], runner_id: str, *, row: str = "") -> tuple[str, dict[str, Any]]:

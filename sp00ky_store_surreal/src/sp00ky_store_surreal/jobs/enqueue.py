@@ -187,29 +187,14 @@ def statement(table: JobTable, new_job: NewJob) -> Statement:
 async def _insert(connection: Connection, batches: list[_Batch]) -> list[Any]:
     statement, bindings = _statement(batches)
     last: StoreError | None = None
-    lost = False
     for _ in range(TRIES):
         try:
-            if lost and (stored := await _committed(connection, batches)):
-                return stored
             return _jobs_of(await connection.write(statement, ONCE, **bindings))
         except errors.DuplicateKey as error:  # another client committed the key in the meantime: look again
             last = error
-        except (errors.ConnectionLost, errors.ReplyUnreadable) as error:
-            last, lost = error, True
-        except errors.AlreadyThere as error:  # what was sent first got through in the meantime
-            if not lost:
-                raise
-            last = error
+        except (errors.ConnectionLost, errors.ReplyUnreadable) as error:  # it may have got through
+            last, (statement, bindings) = error, _statement(batches, kept=True)
     raise last or AssertionError(TRIES)
-
-
-async def _committed(connection: Connection, batches: list[_Batch]) -> list[Any]:
-    """Read what was stored where a batch got through whose reply was lost; else return nothing."""
-    statement, bindings = _statement(batches, insert=False)
-    jobs = _jobs_of(await connection.read(statement, **bindings))
-    ours = {id_text(row_id) for batch in batches for row_id in batch.ids}
-    return jobs if ours & {id_text(row["id"]) for rows in jobs for row in rows} else []
 
 
 def _jobs_of(reply: list[Any]) -> list[Any]:

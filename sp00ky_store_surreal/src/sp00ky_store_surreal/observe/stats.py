@@ -9,7 +9,16 @@ from heapq import nlargest
 from itertools import zip_longest
 from typing import Any
 
-from sp00ky_core.ports import GROUPED, BackendStats, ErrorGroup, GroupBy, JobFilter, JobGroup, JobTable
+from sp00ky_core.ports import (
+    ALL_JOBS,
+    GROUPED,
+    BackendStats,
+    ErrorGroup,
+    GroupBy,
+    JobFilter,
+    JobGroup,
+    JobTable,
+)
 from sp00ky_store_surreal.connection.statements import Connection
 from sp00ky_store_surreal.dialect import RANKS, Dialect, lease_names
 from sp00ky_store_surreal.ids import id_text
@@ -113,11 +122,11 @@ def _names(number: int, table: JobTable, dialect: Dialect) -> dict[str, str]:
 async def error_groups(
     connection: Connection,
     tables: Iterable[JobTable],
-    by: GroupBy,
-    conditions: JobFilter,
-    limit: int,
     *,
-    since: datetime | None,
+    since: datetime | None = None,
+    limit: int = 100,
+    conditions: JobFilter = ALL_JOBS,
+    by: GroupBy = "route",
 ) -> list[ErrorGroup]:
     """See ``Store.errors``."""
     groups: list[ErrorGroup] = []
@@ -129,7 +138,12 @@ async def error_groups(
 
 
 async def job_groups(
-    connection: Connection, tables: Iterable[JobTable], by: GroupBy, conditions: JobFilter, limit: int
+    connection: Connection,
+    tables: Iterable[JobTable],
+    by: GroupBy,
+    *,
+    conditions: JobFilter = ALL_JOBS,
+    limit: int = 20,
 ) -> list[JobGroup]:
     """See ``Store.groups``."""
     groups: list[JobGroup] = []

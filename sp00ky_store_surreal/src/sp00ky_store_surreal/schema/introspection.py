@@ -36,15 +36,6 @@ _NEWER = "sequences"
 """What ``INFO FOR DB`` tells from 3.0 on."""
 
 _LEASE = ("lease_epoch", "lease_until", "runner_id", "deferred_since")
-_BOUNDLESS = {
-    "path": "string PERMISSIONS FOR select, create FULL, FOR update WHERE false",
-    **dict.fromkeys(
-        ("dedup_key", "ordering_key", "traceparent"),
-        "option<string> PERMISSIONS FOR select FULL, FOR create, update WHERE false",
-    ),
-}
-"""Texts of any length, as 0.2 defined them and a database prints it."""
-
 _NOBODY = (False, "false")
 _ANYBODY = (True, "true")
 
@@ -131,16 +122,6 @@ class TableLayout:
         """Return what ``result`` takes."""
         keeps = self._is_flexible("result") or not self.is_older
         return ResultField.of_type(self.type_of("result"), keeps_objects=keeps)
-
-    @property
-    def boundless_of_ours(self) -> list[str]:
-        """List texts that are still, to the letter, as 0.2 defined them."""
-        return [field for field, definition in _BOUNDLESS.items() if self._printed(field) == definition]
-
-    def _printed(self, field: str) -> str:
-        """Return a field's type and permissions, as databases before 3.0 print them."""
-        definition = self.texts.get(field, "").partition(" TYPE ")[2]
-        return definition.replace("none | string", "option<string>")
 
     def _is_flexible(self, field: str) -> bool:
         definition = self.fields.get(field, {})

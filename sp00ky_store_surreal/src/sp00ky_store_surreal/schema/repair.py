@@ -34,9 +34,6 @@ class Weakness:
     consequence: str
 
 
-BOUNDLESS = "one of 300 MB holds up all jobs for as long as the database reads it"
-
-
 def weaknesses(table: JobTable, layout: TableLayout) -> Iterator[Weakness]:
     """List what is weak about a job table, and can be repaired."""
     yield from _weak_definitions(layout)
@@ -74,7 +71,11 @@ def _weak_definitions(layout: TableLayout) -> Iterator[Weakness]:
         yield Weakness("result", "it takes text alone", consequence)
     path = layout.fields.get("path", {})
     if path.get("kind") == "string" and not {"assert", "value", "default"} & path.keys():
-        yield Weakness("path", f"it takes a text of more than {LONGEST_TEXT} characters", BOUNDLESS)
+        yield Weakness(
+            "path",
+            f"it takes a text of more than {LONGEST_TEXT} characters",
+            "one of 300 MB holds up all jobs for as long as the database reads it",
+        )
     if (
         "delay" in layout.fields and layout.fields.get("run_at", {}).get("default") == "time::now()"
     ):  # as in 0.2
@@ -85,7 +86,7 @@ def _weak_definitions(layout: TableLayout) -> Iterator[Weakness]:
 def repairs(
     table: JobTable, layout: TableLayout, definitions: Iterable[tuple[str, str]], *, repair: bool
 ) -> list[MigrationStep]:
-    """List the steps for what is weak about a job table, or is as 0.2 defined it.
+    """List the steps for what is weak about a job table.
 
     Args:
         table: The table.
@@ -98,7 +99,6 @@ def repairs(
         why.setdefault(
             field, "with WHERE true a record user's queries read the whole table; FULL means the same"
         )
-    why |= dict.fromkeys(layout.boundless_of_ours, BOUNDLESS)
     fields = filter(None, (_FIELD.match(statement) for statement, _ in definitions))
     types = {match[1]: match[2] for match in fields}
     return [_step(layout, field, types, consequence) for field, consequence in why.items()]

@@ -20,7 +20,7 @@ workflows:
       test: {backend: shop, route: /b, dependsOn: [build]}
       ship: {backend: shop, route: /c, dependsOn: [build, test]}
   nightly:
-    schedule: {cron: "0 3 * * *"}
+    schedule: {cron: "0 33 * * *"}
     steps: {one: {backend: shop, route: /a}}
   wrong: {steps: {one: {backend: shop, route: /a, dependson: []}}}
 """
@@ -51,9 +51,9 @@ async def test_one_is_started_by_hand_and_its_steps_get_results(
         await workflows.trigger("deplo")
 
 
-async def test_check_says_what_can_t_be_started_and_what_starts_by_hand_alone(outbox: Outbox) -> None:
+async def test_check_says_what_can_t_be_started(outbox: Outbox) -> None:
     said = {finding.subject: finding.problem for finding in await outbox.check()}
-    assert "schedule: no schedule starts it" in said["workflows.nightly"]
+    assert "cron" in said["workflows.nightly"]
     assert "unknown key 'dependson'" in said["workflows.wrong"]
     assert "workflows.deploy" not in said
 
@@ -67,6 +67,8 @@ async def test_check_says_what_can_t_be_started_and_what_starts_by_hand_alone(ou
         ({"steps": {"a": {"backend": "shop", "route": "/a", "retry": {"times": 1}}}}, "'times'"),
         ({"steps": {"a": {"backend": "shop", "route": "/a"}}, "onFailure": "stop"}, "'stop'"),
         ({"steps": {"a": {"backend": "shop", "route": "/a", "timeout": "soon"}}}, "duration"),
+        ({"steps": {"a": {"backend": "shop", "route": "/a"}}, "quarantineAfter": 2}, "give it a `schedule`"),
+        ({"steps": {"a": {"backend": "shop", "route": "/a"}}, "schedule": {"at": "03:00"}}, "'at'"),
     ],
 )
 def test_what_is_wrong_is_named(raw: Any, problem: str) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Unpack
 
 from sp00ky_core import hookimpl
 from sp00ky_core.plugins.hookspecs import hookspec
-from sp00ky_core.ports import ExtensionContext, Finding, Service, Table
+from sp00ky_core.ports import ActOptions, ExtensionContext, Finding, Service, Table
 from sp00ky_workflows.api.records import BatchRecord, WorkflowRecord
 from sp00ky_workflows.api.workflows import Workflows
 from sp00ky_workflows.errors import WorkflowInvalid
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import click
 
 __all__ = ["WorkflowsExtension"]
+
+_HAS_SCHEDULES = find_spec("sp00ky_schedules") is not None
 
 
 class WorkflowsExtension:
@@ -33,7 +36,7 @@ class WorkflowsExtension:
         """See ``Extension.start``."""
         from sp00ky_workflows.service.service import WorkflowService  # noqa: PLC0415  # for runners
 
-        return WorkflowService(context)
+        return WorkflowService(context, _scheduled(context))
 
     def commands(self) -> Mapping[str, click.Command]:
         """See ``Extension.commands``."""
@@ -49,22 +52,44 @@ class WorkflowsExtension:
 
     async def findings(self, context: ExtensionContext) -> list[Finding]:
         """See ``Extension.findings``."""
+        left_out = {name: why for one in _scheduled(context) for name, why in one.options.left_out.items()}
         found = list[Finding]()
         for name, raw in (context.options or {}).items():
             try:
-                unused = ", ".join(read_workflow(name, raw).unused)
+                has_schedule = read_workflow(name, raw).schedule is not None
             except WorkflowInvalid as error:
-                problem, fix = f"{error.step}: {error.problem}", "mend the file"
-                found.append(Finding.warning(f"workflows.{name}", problem, "it can't be started", fix))
-                continue
-            if unused:
-                problem, fix = f"{unused}: no schedule starts it", "start it by `sp00ky workflows trigger`"
-                found.append(Finding.warning(f"workflows.{name}", problem, "it starts by hand alone", fix))
+                said = f"{error.step}: {error.problem}", "it can't be started", "mend the file"
+            else:
+                if not has_schedule or (_HAS_SCHEDULES and name not in left_out):
+                    continue
+                missing = "schedule: nothing here reads it"
+                fix = "mend the file" if _HAS_SCHEDULES else "pip install sp00ky-schedules"
+                said = left_out.get(name, missing), "it starts by hand alone", fix
+            found.append(Finding.warning(f"workflows.{name}", *said))
         return found
 
     async def retention(self, context: ExtensionContext) -> int:
         """See ``Extension.retention``."""
+        for scheduled in _scheduled(context):
+            await scheduled.extension.retention(scheduled)
         return await context.transact(partial(prune, kept=context.retention))
+
+    async def planned(self, context: ExtensionContext) -> list[str]:
+        """See ``SyncsFile.planned``."""
+        return [line for one in _scheduled(context) for line in await one.extension.planned(one)]
+
+    async def sync(self, context: ExtensionContext, **act: Unpack[ActOptions]) -> list[str]:
+        """See ``SyncsFile.sync``."""
+        return [line for one in _scheduled(context) for line in await one.extension.sync(one, **act)]
+
+
+def _scheduled(context: ExtensionContext) -> list[Any]:
+    """Return what schedules of workflows work with; nothing where they aren't installed."""
+    if not _HAS_SCHEDULES:
+        return []
+    from sp00ky_workflows.service.scheduled import Scheduled  # noqa: PLC0415  # it is an extra
+
+    return [Scheduled(context)]
 
 
 @hookspec

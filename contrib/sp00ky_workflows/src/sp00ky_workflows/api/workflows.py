@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import TracebackType
@@ -96,7 +96,7 @@ class NewWorkflow(Draft):
 
     async def write(self, graph: Graph, **columns: Any) -> None:
         """Write a graph with the jobs of the steps that wait for nothing. Raises ``WorkflowInvalid``."""
-        work = partial(self._write, graph=graph, columns=columns)
+        work: Any = partial(self.write_to, graph=graph, **columns)
         if self._connection is None:
             await self._context.transact(work)
         else:
@@ -104,9 +104,9 @@ class NewWorkflow(Draft):
 
     def write_in(self, graph: Graph) -> None:
         """Write a graph as ``write`` does, on a caller's blocking connection."""
-        finished(self._write(_JoinedBlocking(self._context, self._connection), graph, {}))
+        finished(self.write_to(_JoinedBlocking(self._context, self._connection), graph))
 
-    async def _write(self, tx: Any, graph: Graph, columns: Mapping[str, Any]) -> None:
+    async def write_to(self, tx: Any, graph: Graph, **columns: Any) -> None:
         """Write it in a transaction of which nothing is read: what it needs is known."""
         self._check_graph(graph)
         row = {

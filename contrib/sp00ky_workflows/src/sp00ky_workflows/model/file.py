@@ -16,8 +16,9 @@ from sp00ky_workflows.model.graph import Graph, OnFailure, Step, checked
 
 __all__ = ["FileWorkflow", "read_workflow"]
 
-KEYS = ("steps", "onFailure", "deadline", "schedule", "forEach", "concurrency", "quarantineAfter")
-OF_SCHEDULES = KEYS[3:]
+CLOCK = ("cron", "every", "timezone", "enabled")
+OF_SCHEDULES = ("forEach", "concurrency", "quarantineAfter", "deadline")
+KEYS = ("steps", "onFailure", "schedule", *CLOCK, *OF_SCHEDULES)
 STEP_KEYS = ("backend", "route", "payload", "dependsOn", "retry", "timeout")
 RETRY_KEYS = ("max", "strategy")
 
@@ -29,12 +30,12 @@ class FileWorkflow:
     Attributes:
         graph: Its steps.
         deadline: Seconds from its start; None: it has none.
-        unused: Its keys that ask for a schedule.
+        schedule: What starts it, as ``schedules`` has it, without a backend; None: nothing does.
     """
 
     graph: Graph
     deadline: float | None = None
-    unused: tuple[str, ...] = ()
+    schedule: Mapping[str, Any] | None = None
 
 
 def read_workflow(name: str, raw: Any) -> FileWorkflow:
@@ -49,8 +50,20 @@ def read_workflow(name: str, raw: Any) -> FileWorkflow:
     except ValueError as error:
         raise WorkflowInvalid(workflow=name, step="", problem=f"`onFailure` or `deadline`: {error}") from None
     graph = checked(name, [_step(name, str(step), keys) for step, keys in steps.items()], mode)
-    unused = tuple(key for key in OF_SCHEDULES if key in raw)
-    return FileWorkflow(graph=graph, deadline=deadline or None, unused=unused)
+    return FileWorkflow(graph=graph, deadline=deadline or None, schedule=_schedule(name, raw))
+
+
+def _schedule(name: str, raw: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what starts it: ``schedule`` has ``cron`` or ``every``, or the workflow itself has."""
+    given = raw.get("schedule", {})
+    given = {"cron": given} if isinstance(given, str) else given
+    _check_keys(name, "", given, CLOCK)
+    clock = {**{key: raw[key] for key in CLOCK if key in raw}, **given}
+    beside = {key: raw[key] for key in OF_SCHEDULES if key in raw}
+    if not clock and (unused := ", ".join(beside.keys() - {"deadline"})):
+        problem = f"{unused}: nothing starts it by the clock; give it a `schedule`"
+        raise WorkflowInvalid(workflow=name, step="", problem=problem)
+    return {**clock, **beside} if clock else None
 
 
 def _check_keys(workflow: str, step: str, raw: Any, known: Collection[str]) -> None:

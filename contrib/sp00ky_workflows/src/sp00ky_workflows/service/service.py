@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.ports import ExtensionContext
@@ -58,8 +60,10 @@ async def settle(
 class WorkflowService:
     """What each runner runs; any number of them may, for all that they write is compare-and-set."""
 
-    def __init__(self, context: ExtensionContext) -> None:
+    def __init__(self, context: ExtensionContext, schedules: Sequence[Any] = ()) -> None:
         self._context = context
+        self._schedules = schedules
+        self._firing: list[asyncio.Task[None]] = []
         self._sweep = Sweep()
         self._swept = -SWEEP_OF_OTHERS * IDLE
         self._interval = 0.0
@@ -67,6 +71,7 @@ class WorkflowService:
 
     async def look(self) -> float:
         """Settle what has ended, begin what can, and now and then search for what was missed."""
+        self._firing = self._firing or [asyncio.create_task(schedule.fire()) for schedule in self._schedules]
         heard = self._context.ended()
         steps, members = ({job: heard[job] for job in heard if own(job)} for own in (is_steps, is_members))
         if self._context.clock() >= self._swept + self._interval:
@@ -85,7 +90,10 @@ class WorkflowService:
         return 0.0 if self._ending else max(left, 0.0)
 
     async def close(self) -> None:
-        """End nothing: each look leaves everything in order."""
+        """Start no more workflows by schedules; each look leaves everything in order."""
+        for task in self._firing:
+            task.cancel()
+        await asyncio.gather(*self._firing, return_exceptions=True)
 
     async def _settle(self, heard: Mapping[str, Transition | None]) -> None:
         outcomes = await self._outcomes(heard)

@@ -15,7 +15,7 @@ from sp00ky_conformance.store.harness import settlement
 from sp00ky_core import AuditEntry, JobStatus, NewJob, Outbox
 from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.ports import BUCKET_BOUNDS, BUCKETS, Rollup, RunnerInfo
-from sp00ky_core.ports.rollups import step_of
+from sp00ky_core.ports.statistics import step_of
 from sp00ky_schedules import Schedules
 
 SCHEMA = {"type": "object", "properties": {"id": {"type": "string"}, "amount": {"type": "integer"}}}

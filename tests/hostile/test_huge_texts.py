@@ -17,8 +17,7 @@ from tests.store_postgres.forging import forge
 
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery, JobTable, StoreOptions
-from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.perform import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport, outbox_over
 from sp00ky_store_postgres import PostgresStore
 
 TABLE = JobTable(backend="api", table="job")

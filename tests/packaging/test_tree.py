@@ -18,7 +18,7 @@ CROSSING = {
         cli/test_export_import.py cli/test_new_adapter.py cli/test_plugins.py
         cli/test_probes.py cli/test_redaction.py cli/test_sp00ky_files.py
         config/test_transport.py config/test_transport_section.py contract/test_published.py
-        outbox/test_background.py
+        test_background.py
         runner/test_breakers.py runner/test_clocks.py runner/test_drain.py runner/test_fleet_model.py
         runner/test_limits.py runner/test_outage.py runner/test_pauses.py runner/test_slow_store.py
         runner/test_throttled.py stores/memory/test_model.py stores/memory/test_store.py

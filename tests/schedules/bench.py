@@ -16,7 +16,7 @@ from tests.schedules.source import schedules_of
 
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core import Outbox, hookimpl
-from sp00ky_core.backend.shared_tables import store_tables
+from sp00ky_core.backend.backend import store_tables
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Delivered, Undelivered
 from sp00ky_core.job.state_machine import Transition

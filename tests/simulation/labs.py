@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar, cast
 
 from sp00ky_core.ports import Store, StoreOptions
 from sp00ky_core.stores.memory import MemoryStore
-from sp00ky_core.testing.outboxes import FakeClock
+from sp00ky_core.testing.perform import FakeClock
 
 __all__ = ["Lab", "MemoryLab"]
 

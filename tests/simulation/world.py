@@ -20,7 +20,7 @@ from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome
 from sp00ky_core.ports import BreakerResult, JobQuery, JobTable, OperatorFate, Store
 from sp00ky_core.runner import Runner, RunnerOptions
 from sp00ky_core.stores.transitions import kill, retry
-from sp00ky_core.testing.outboxes import FakeClock, outbox_over
+from sp00ky_core.testing.perform import FakeClock, outbox_over
 
 __all__ = ["BACKEND", "World"]
 

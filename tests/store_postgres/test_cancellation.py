@@ -6,7 +6,7 @@ from pathlib import Path
 from sp00ky_conformance.cancellation import CancelledRunners
 from sp00ky_core.config import RetryConfig
 from sp00ky_core.ports import JobTable
-from sp00ky_core.testing.outboxes import outbox_over
+from sp00ky_core.testing.perform import outbox_over
 from sp00ky_store_postgres import PostgresStore
 
 SEED = 20_260

@@ -6,8 +6,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core.ports import JobQuery, JobTable
-from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.perform import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport, outbox_over
 from sp00ky_store_postgres import PostgresStore
 
 INSERT = "INSERT INTO {}.job (path, payload) VALUES ('/spookify', json_build_object('id', repeat('x', {})))"

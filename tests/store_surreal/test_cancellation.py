@@ -10,7 +10,7 @@ from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.transitions import clear
-from sp00ky_core.testing.outboxes import outbox_over
+from sp00ky_core.testing.perform import outbox_over
 from sp00ky_store_surreal import SurrealStore
 
 SEED = 20_260

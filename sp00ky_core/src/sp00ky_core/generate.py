@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NotRequired, TypeAlias, TypedDic
 from sp00ky_core.errors import ModuleOutdated, OptionInvalid
 from sp00ky_core.job.job import Job
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.outbox.sync_outbox import SyncOutbox
+from sp00ky_core.sync import SyncOutbox
 
 __all__ = ["Calls", "ExplicitBody", "ExplicitCookie", "ExplicitHeader", "ExplicitPath", "ExplicitQuery"]
 __all__ += ["FormFile", "JobOf", "NoPayload", "Result", "SyncCalls", "TypedCalls", "check_documents"]

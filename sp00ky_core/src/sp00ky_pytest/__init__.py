@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from sp00ky_core.ports import JobTable
     from sp00ky_core.stores.memory import MemoryStore
     from sp00ky_core.sync import SyncOutbox
-    from sp00ky_core.testing.outboxes import FakeClock
-    from sp00ky_core.testing.perform import ScriptedTransport
+    from sp00ky_core.testing.perform import FakeClock, ScriptedTransport
 
 __all__ = ["fake_clock", "job_tables", "memory_store", "outbox", "scripted_transport", "sp00ky_config"]
 __all__ += ["sync_outbox"]
@@ -42,7 +41,7 @@ def sp00ky_config(request: pytest.FixtureRequest) -> str | Path:
 @pytest.fixture
 def outbox(sp00ky_config: str | Path) -> Outbox:
     """Return an outbox whose jobs are in memory, ready to be used; it takes any database's connection."""
-    from sp00ky_core.testing.outboxes import memory_outbox  # noqa: PLC0415  # only where it is used
+    from sp00ky_core.testing.perform import memory_outbox  # noqa: PLC0415  # only where it is used
 
     return memory_outbox(sp00ky_config)
 
@@ -84,6 +83,6 @@ def scripted_transport() -> ScriptedTransport:
 @pytest.fixture
 def fake_clock() -> FakeClock:
     """Return a clock that moves only when it is moved."""
-    from sp00ky_core.testing.outboxes import FakeClock  # noqa: PLC0415  # only where the fixture is used
+    from sp00ky_core.testing.perform import FakeClock  # noqa: PLC0415  # only where the fixture is used
 
     return FakeClock()

@@ -24,7 +24,7 @@ from sp00ky_core.ports import (
     RollupQuery,
     fine_buckets,
 )
-from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.decisions import BEGINNING
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.transactional.observe import gate_states
 from sp00ky_core.stores.transactional.rows import matching

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sp00ky_core.plugins.deferred import deferred
-from sp00ky_core.plugins.hookspecs import hookimpl
+from sp00ky_core.plugins.hookspecs import deferred, hookimpl
 from sp00ky_core.ports import StoreFactory
 
 SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg")

@@ -38,7 +38,7 @@ from sp00ky_core.ports import (
 from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
-from sp00ky_core.stores.transactional.runners import info_of
+from sp00ky_core.stores.transactional.fleet import info_of
 from sp00ky_store_postgres import observe
 from sp00ky_store_postgres.connection.callers import Fetch, blocking_fetch_of, callers_errors, fetch_of
 from sp00ky_store_postgres.connection.connect import Workload
@@ -216,14 +216,14 @@ class PostgresStore(TransactionalStore):
     async def insert_within(
         self, connection: object, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
     ) -> list[Job]:
-        """See ``Transactions.insert_within``."""
+        """See ``Store.insert_within``."""
         with callers_errors(self.location):
             return await self._insert_on(await fetch_of(connection), rows, jobs)
 
     def insert_within_in(
         self, connection: object, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
     ) -> list[Job]:
-        """See ``Transactions.insert_within_in``."""
+        """See ``Store.insert_within_in``."""
         with callers_errors(self.location):
             return finished(self._insert_on(finished(blocking_fetch_of(connection)), rows, jobs))
 

@@ -20,7 +20,7 @@ import attrs
 from sp00ky_core.errors import StoreClosed, StoreUnavailable
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobQuery
-from sp00ky_core.stores.filters import age_of, matches
+from sp00ky_core.stores.decisions import age_of, matches
 from sp00ky_core.stores.ids import job_id as id_of
 from sp00ky_core.stores.subscription import Backoff, Broadcast
 from sp00ky_core.stores.transactional.observe import find, load

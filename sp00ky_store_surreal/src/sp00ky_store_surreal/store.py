@@ -199,7 +199,7 @@ class SurrealStore(TransactionalStore):
     async def insert_within(
         self, connection: object, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
     ) -> list[Job]:
-        """See ``Transactions.insert_within``."""
+        """See ``Store.insert_within``."""
         made = await enqueue.insert_within(connection, self._layouts, self._backends, rows, jobs)
         return self._own(jobs, made)
 

@@ -6,13 +6,14 @@ from typing import Any, cast
 import pytest
 
 from sp00ky_core import NewJob, Outbox
-from sp00ky_core.backend.backend import Backend, Backends, serving
-from sp00ky_core.config import BackendConfig, RetryConfig
+from sp00ky_core.backend.backend import Backend, Backends, serving, stored_table
+from sp00ky_core.backend.loading import load_backends
+from sp00ky_core.config import BackendConfig, Config, RetryConfig
 from sp00ky_core.contract import Contract
 from sp00ky_core.errors import ConfigError, UnknownBackend, UnknownStrategy
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory import MemoryStore
-from sp00ky_core.testing.outboxes import outbox_over
+from sp00ky_core.testing.perform import outbox_over
 
 TABLES = (JobTable(backend="api", table="job"),)
 RETRY = RetryConfig(max_retries=7, strategy="exponential")
@@ -68,3 +69,27 @@ def test_a_runner_serves_what_is_named_and_what_shares_its_table() -> None:
     assert list(serving(backends, None)) == ["mail"]
     with pytest.raises(UnknownBackend, match=r"on a pool of machines; .* remove `runOn`"):
         serving(backends, ["mail", "gpu"])
+
+
+def test_backends_of_a_table_share_neither_a_path_nor_an_operation_id(tmp_path: Path) -> None:
+    def loaded(second: str) -> Backends:
+        documents = {"one": "/a: {get: {operationId: same}, post: {operationId: mine}}", "two": second}
+        for name, paths in documents.items():
+            (tmp_path / f"{name}.yml").write_text(f"openapi: 3.1.0\npaths:\n  {paths}\n")
+        backends = {
+            name: BackendConfig(name=name, spec=tmp_path / f"{name}.yml", base_url="http://x.test")
+            for name in documents
+        }
+        return load_backends(Config(file=tmp_path / "sp00ky.yml", backends=backends), frozenset({"linear"}))
+
+    with pytest.raises(ConfigError, match="both have '/a'"):
+        loaded("/a: {put: {}}")
+    backends = loaded("/b: {put: {operationId: same}}")
+    for name, operation in (("one", "GET /a"), ("two", "/b")):
+        contract = backends[name].contract
+        assert contract.operation("same") is None
+        assert "one and two" in contract.why_not("same")
+        assert contract.operation(operation) is not None
+    assert backends["one"].serving("mine").name == "one"
+    assert backends["one"].serving("PUT /b").name == "two"
+    assert stored_table(backends["one"]).routes == {"GET /a", "/a", "POST /a", "mine", "/b", "PUT /b"}

@@ -21,7 +21,7 @@ import pytest
 from tests.core.cli.shelf import Shelf
 
 from sp00ky_conformance import MisbehavingBackend
-from sp00ky_core.cli import main, progress
+from sp00ky_core.cli import main, output
 from sp00ky_core.plugins import registry as plugin_registry
 
 TOKEN = "tok3n-that-nobody-may-see"
@@ -120,7 +120,7 @@ def shelf(project: Path, monkeypatch: pytest.MonkeyPatch) -> Shelf:
 @pytest.fixture(autouse=True)
 def never_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine adds no line to what these tests compare."""
-    monkeypatch.setattr(progress, "QUICK", 600.0)
+    monkeypatch.setattr(output, "QUICK", 600.0)
 
 
 @pytest.fixture

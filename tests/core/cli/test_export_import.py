@@ -36,7 +36,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_are_exported_newest_first(shelf: Shelf, sp00ky: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sp00ky_core.cli.progress.LINE_EVERY", 4)
+    monkeypatch.setattr("sp00ky_core.cli.output.LINE_EVERY", 4)
     ids = enqueued(9, payload={"id": "é\u2028\x1b"})
     done = sp00ky("jobs", "export", "--all")
     assert exported(done) == ids[::-1]

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.cli.logs import logged, set_format, set_level
-from sp00ky_core.cli.secrets import Secrets
+from sp00ky_core.cli.logs import Secrets, logged, set_format, set_level
 from sp00ky_core.config import BackendConfig, Config, Secret
 
 logger = logging.getLogger("sp00ky_core.test_logs")

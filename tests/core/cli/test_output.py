@@ -10,8 +10,7 @@ import pytest
 
 from sp00ky_core.cli.command import Settings
 from sp00ky_core.cli.logs import one_line
-from sp00ky_core.cli.output import show_json, show_page
-from sp00ky_core.cli.progress import is_terminal
+from sp00ky_core.cli.output import is_terminal, show_json, show_page
 from sp00ky_core.encoding.escaping import plain
 
 

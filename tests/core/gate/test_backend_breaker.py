@@ -16,7 +16,7 @@ from sp00ky_core.gate.breaker import (
     ProbeFailed,
     ProbeWithoutNews,
 )
-from sp00ky_core.testing.outboxes import FakeClock
+from sp00ky_core.testing.perform import FakeClock
 
 ME = "runner-1"
 POLL = 5.0

@@ -29,6 +29,7 @@ from sp00ky_core import (
     hookimpl,
 )
 from sp00ky_core.plugins import dispatch
+from sp00ky_core.plugins.dispatch import sp00ky_classify_outcome
 from sp00ky_core.stores import memory as core_stores
 from sp00ky_core.testing import ScriptedTransport
 from sp00ky_core.testing.perform import Script, deliver_all
@@ -383,3 +384,39 @@ async def test_a_trace_that_is_none_costs_no_job(
     job = await scene.deliver()
     assert (job.status, job.traceparent) == (JobStatus.SUCCESS, None)
     assert len([record for record in caplog.records if record.levelname == "ERROR"]) == complaints
+
+
+BACKEND = BackendConfig(
+    name="api",
+    spec=Path("openapi.yml"),
+    base_url="http://x.test",
+    table="job",
+    give_up_on=frozenset({422, 429}),
+    retry=RetryConfig(base=7.0, cap=70.0),
+)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "changes"),
+    [
+        (Delivered(code=200), {}),
+        (Undelivered(name="http_status", code=500), {}),
+        (Undelivered(name="http_status", code=422), {"retryable": False, "rule": "giveUpOn has 422"}),
+        (Undelivered(name="throttled", code=503), {}),
+        (
+            Undelivered(name="throttled", code=429),
+            {
+                "retryable": False,
+                "rule": "giveUpOn has 429",
+                "name": "http_status",
+                "counts_as": "throttled",
+            },
+        ),
+        (
+            Undelivered(name="throttled", scheme="amqp", code=422, counts_as="unavailable"),
+            {"retryable": False, "rule": "giveUpOn has 422", "name": "amqp_status"},
+        ),
+    ],
+)
+def test_what_is_given_up_on(outcome: Outcome, changes: dict[str, Any]) -> None:
+    assert sp00ky_classify_outcome(BACKEND, outcome) == attrs.evolve(outcome, **changes)

@@ -43,7 +43,7 @@ async def test_a_place_that_is_given_back_unused_is_claimed_at_once(make_bench, 
         return held.job.lease_epoch > 1
 
     monkeypatch.setattr(Gate, "may_start", is_late_once)
-    monkeypatch.setattr("sp00ky_core.stores.allowance.FULL", NEVER)
+    monkeypatch.setattr("sp00ky_core.stores.decisions.FULL", NEVER)
     bench = await make_bench(max_in_flight=1)
     jobs = [await bench.add() for _ in range(5)]
     async with bench.runner(KnowsNothingNext(bench.store), poll=NEVER):

@@ -15,8 +15,7 @@ from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered, Outcome
 from sp00ky_core.ports import Attempt, JobQuery, JobTable
 from sp00ky_core.runner import RunnerOptions
-from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.perform import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport, outbox_over
 from sp00ky_store_postgres import PostgresStore
 from sp00ky_store_postgres.connection import statements
 from sp00ky_store_postgres.connection.connect import Workload

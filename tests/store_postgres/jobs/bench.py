@@ -13,8 +13,7 @@ from sp00ky_core.job.job import Job
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import JobTable
 from sp00ky_core.runner import Runner, RunnerOptions
-from sp00ky_core.testing.outboxes import outbox_over
-from sp00ky_core.testing.perform import ScriptedTransport
+from sp00ky_core.testing.perform import ScriptedTransport, outbox_over
 from sp00ky_store_postgres import PostgresStore
 
 # What takes seconds in production takes a fraction of one here.

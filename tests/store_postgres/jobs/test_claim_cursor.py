@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.decisions import BEGINNING
 from sp00ky_store_postgres.jobs import claim
 from sp00ky_store_postgres.jobs.claim import ClaimCursor, More
 from sp00ky_store_postgres.selects import CLAIMED, PRIORITY, RUN_AT

@@ -11,7 +11,7 @@ from sp00ky_core.job.state_machine import Rescheduled
 from sp00ky_core.outbox.operators import bulk
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.transitions import clear, kill, reschedule
-from sp00ky_core.testing.outboxes import outbox_over
+from sp00ky_core.testing.perform import outbox_over
 from sp00ky_store_postgres import PostgresStore
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sp00ky_core.plugins.deferred import deferred_names
+from sp00ky_core.plugins.hookspecs import deferred_names
 
 if TYPE_CHECKING:
     from sp00ky_dashboard.access.authentication import Authenticate, HeaderAuth, TokenAuth

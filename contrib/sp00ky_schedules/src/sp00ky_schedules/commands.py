@@ -14,7 +14,7 @@ from sp00ky_core.cli.options import act_options, limit_option
 from sp00ky_core.cli.output import moment, show, show_list
 from sp00ky_core.job.job import value_to_json
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.outbox.report_json import json_of
+from sp00ky_core.outbox.queries import json_of
 from sp00ky_schedules.api import ScheduleRecord, Schedules
 from sp00ky_schedules.findings import definition_findings
 from sp00ky_schedules.model.config import SchedulesConfig

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sp00ky_core.plugins.deferred import deferred_names
+from sp00ky_core.plugins.hookspecs import deferred_names
 
 if TYPE_CHECKING:
     from sp00ky_store_mysql.store import MysqlStore

@@ -9,8 +9,7 @@ from pathlib import Path
 import attrs
 
 from sp00ky_core.config import key, values
-from sp00ky_core.plugins.deferred import deferred
-from sp00ky_core.plugins.hookspecs import hookimpl
+from sp00ky_core.plugins.hookspecs import deferred, hookimpl
 from sp00ky_core.ports import TransportEntry
 
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 import attrs
 
 from sp00ky_core.config import BackendConfig, key, values
-from sp00ky_core.plugins.deferred import deferred
-from sp00ky_core.plugins.hookspecs import hookimpl
+from sp00ky_core.plugins.hookspecs import deferred, hookimpl
 from sp00ky_core.ports import TransportEntry
 from sp00ky_transport_amqp.routes import Route, place_of, read_routes
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sp00ky_core.plugins.deferred import deferred_names
+from sp00ky_core.plugins.hookspecs import deferred_names
 
 if TYPE_CHECKING:  # each command looks for plugins, and few need this one
     from sp00ky_webhooks.addresses import AddressRefused

@@ -12,8 +12,7 @@ import attrs
 
 from sp00ky_core import RateConfig, TransportEntry, hookimpl
 from sp00ky_core.config import RATE, key, values
-from sp00ky_core.plugins.deferred import deferred
-from sp00ky_core.plugins.hookspecs import hookspec
+from sp00ky_core.plugins.hookspecs import deferred, hookspec
 from sp00ky_core.ports import Extension, ExtensionContext, Finding, Service, Table
 from sp00ky_webhooks.api import Webhooks
 from sp00ky_webhooks.model import Endpoint, checked_topic

@@ -9,7 +9,7 @@ import attrs
 
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import BackendStats, BreakerStats, ErrorGroup, Pause
-from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.decisions import BEGINNING
 
 __all__ = ["LATER", "facts_of_errors", "facts_of_job", "facts_of_stats"]
 

@@ -24,7 +24,7 @@ from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Undelivered
 from sp00ky_core.job.state_machine import Deferred, Event, Expired
 from sp00ky_core.ports import JobQuery, SettleFate, StoreFactory
-from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.decisions import BEGINNING
 
 __all__ = ["StoreModel", "store_model"]
 

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -32,7 +32,6 @@ from sp00ky_core.ports import (
     Store,
     StoreOptions,
     Table,
-    Transactions,
 )
 
 __all__ = ["ExtensionConformance"]
@@ -68,11 +67,6 @@ def part(n: int, **fields: Any) -> Row:
     return {"whole": "w", "n": n, "status": "waiting", **missing, **fields}
 
 
-def transactions_of(store: Store) -> Transactions:
-    """Return the same store as what it is too."""
-    return cast("Transactions", store)
-
-
 class Disliked(Exception):
     """An extension's work changes its mind."""
 
@@ -87,7 +81,7 @@ class ExtensionConformance(StoreHarness):
         await store.open()
         try:
             await store.migrate()
-            await transactions_of(store).transact(empty)
+            await store.transact(empty)
             yield store
         finally:
             await store.close()
@@ -98,7 +92,7 @@ class ExtensionConformance(StoreHarness):
         async def work(tx: ExtensionTransaction) -> list[Row]:
             return await tx.select(PARTS, where, order=("n",))
 
-        return await transactions_of(store).read_tables(work)
+        return await store.read_tables(work)
 
     async def test_an_extension_table_holds_every_kind_of_value(self, extended: Store) -> None:
         async def work(tx: ExtensionTransaction) -> Row:
@@ -107,7 +101,7 @@ class ExtensionConformance(StoreHarness):
             await tx.insert(PARTS, [row])
             return row
 
-        written = await transactions_of(extended).transact(work)
+        written = await extended.transact(work)
         (read,) = await self.parts(extended)
         assert {name: read[name] for name in written} == written
         assert abs(read["made_at"] - written["due"] - timedelta(days=3)) <= CLOCK_TOLERANCE
@@ -120,7 +114,7 @@ class ExtensionConformance(StoreHarness):
             await tx.update(PARTS, [Is("whole", "=", "w"), Is("n", "=", 2)], {"status": "pending"})
             return jobs
 
-        jobs = await transactions_of(extended).transact(work)
+        jobs = await extended.transact(work)
         assert [row["status"] for row in await self.parts(extended)] == ["waiting", "pending"]
         assert {job.id for job in await self.claim(extended)} == {job.id for job in jobs}
 
@@ -131,7 +125,7 @@ class ExtensionConformance(StoreHarness):
             raise Disliked
 
         with pytest.raises(Disliked):
-            await transactions_of(extended).transact(work)
+            await extended.transact(work)
         assert await self.parts(extended) == []
         assert await extended.find(JobQuery()) == []
 
@@ -146,8 +140,8 @@ class ExtensionConformance(StoreHarness):
                 await tx.enqueue([KeyedJob(job=new_job(), key=KEY)])
             return won
 
-        await transactions_of(extended).transact(make)
-        won = await asyncio.gather(*(transactions_of(extended).transact(take) for _ in range(8)))
+        await extended.transact(make)
+        won = await asyncio.gather(*(extended.transact(take) for _ in range(8)))
         assert sorted(won) == [0] * 7 + [1]
         assert len(await extended.find(JobQuery())) == 1
 
@@ -155,14 +149,14 @@ class ExtensionConformance(StoreHarness):
         async def work(tx: ExtensionTransaction) -> list[Job]:
             return await tx.enqueue([KeyedJob(job=new_job(), key=KEY)])
 
-        made = [await transactions_of(extended).transact(work) for _ in range(2)]
+        made = [await extended.transact(work) for _ in range(2)]
         found = await extended.find(JobQuery())
         assert [[job.id for job in jobs] for jobs in made] == [[found[0].id]] * 2
         assert len(found) == 1
 
     async def test_a_job_with_a_key_waits_for_its_delay(self, extended: Store) -> None:
         job = KeyedJob(job=new_job(delay=timedelta(hours=1)), key=KEY)
-        await transactions_of(extended).transact(lambda tx: tx.enqueue([job]))
+        await extended.transact(lambda tx: tx.enqueue([job]))
         due_in = await extended.next_due(["api"])
         assert due_in == pytest.approx(3_600, abs=60)
 
@@ -173,7 +167,7 @@ class ExtensionConformance(StoreHarness):
             jobs = await tx.enqueue([new_job(dedup_key="k"), KeyedJob(job=new_job(dedup_key="l"), key=KEY)])
             return jobs + await tx.enqueue([new_job(dedup_key="l"), new_job(dedup_key="k", backend=MAIL)])
 
-        again, made, same, elsewhere = await transactions_of(extended).transact(work)
+        again, made, same, elsewhere = await extended.transact(work)
         assert (again.id, same.id) == (held.id, made.id)
         assert {job.id for job in await extended.find(JobQuery())} == {held.id, made.id, elsewhere.id}
 
@@ -184,7 +178,7 @@ class ExtensionConformance(StoreHarness):
                 PARTS, [([Is("whole", "=", "w"), Is("n", "=", n)], {"status": f"s{n}"}) for n in (1, 2)]
             )
 
-        assert await transactions_of(extended).transact(work) == 2
+        assert await extended.transact(work) == 2
         assert [row["status"] for row in await self.parts(extended)] == ["s1", "s2"]
 
     async def test_a_key_that_another_job_has_is_refused(self, extended: Store) -> None:
@@ -193,9 +187,9 @@ class ExtensionConformance(StoreHarness):
         async def work(tx: ExtensionTransaction, path: str) -> list[Job]:
             return await tx.enqueue([KeyedJob(job=new_job(path=path), key=KEY)])
 
-        await transactions_of(extended).transact(partial(work, path="/theirs"))
+        await extended.transact(partial(work, path="/theirs"))
         with pytest.raises(RowRefused, match="another job"):
-            await transactions_of(extended).transact(partial(work, path="/spookify"))
+            await extended.transact(partial(work, path="/spookify"))
         assert [job.path for job in await extended.find(JobQuery())] == ["/theirs"]
 
     async def test_rows_are_put_taken_and_counted(self, extended: Store) -> None:
@@ -207,7 +201,7 @@ class ExtensionConformance(StoreHarness):
             deleted = await tx.delete(PARTS, [Is("whole", "=", "w"), Is("n", "=", 2)])
             return len(taken), deleted, await tx.count(PARTS, [Is("status", "=", "put")]) == 2
 
-        assert await transactions_of(extended).transact(work) == (1, 1, True)
+        assert await extended.transact(work) == (1, 1, True)
         rows = [(row["n"], row["status"]) for row in await self.parts(extended)]
         assert rows == [(0, "put"), (3, "waiting"), (4, "put")]
 
@@ -221,9 +215,9 @@ class ExtensionConformance(StoreHarness):
             rows = await tx.select(NAMED, [Is("id", ">", "b"), Is("id", "not in", ("b",))], order=("id",))
             return changed, deleted, [row["id"] for row in rows]
 
-        assert await transactions_of(extended).transact(make) == [True] * 3
-        assert await transactions_of(extended).transact(make) == [False] * 3
-        assert await transactions_of(extended).transact(use) == (2, 1, ["c-d"])
+        assert await extended.transact(make) == [True] * 3
+        assert await extended.transact(make) == [False] * 3
+        assert await extended.transact(use) == (2, 1, ["c-d"])
 
     async def test_null_meets_no_comparison_with_a_value(self, extended: Store) -> None:
         asked = {
@@ -240,10 +234,10 @@ class ExtensionConformance(StoreHarness):
         async def counts(tx: ExtensionTransaction) -> list[int]:
             return [await tx.count(PARTS, [condition]) for condition in asked]
 
-        await transactions_of(extended).transact(make)
+        await extended.transact(make)
         met = [[row["n"] for row in await self.parts(extended, condition)] for condition in asked]
         assert met == list(asked.values())
-        assert await transactions_of(extended).read_tables(counts) == [len(ns) for ns in asked.values()]
+        assert await extended.read_tables(counts) == [len(ns) for ns in asked.values()]
 
     async def test_null_comes_before_every_value(self, extended: Store) -> None:
         async def work(tx: ExtensionTransaction) -> list[list[Row]]:
@@ -252,8 +246,8 @@ class ExtensionConformance(StoreHarness):
         async def make(tx: ExtensionTransaction) -> None:
             await tx.insert(PARTS, [part(1, weight=2.0), part(2), part(3, weight=0.5)])
 
-        await transactions_of(extended).transact(make)
-        orders = await transactions_of(extended).read_tables(work)
+        await extended.transact(make)
+        orders = await extended.read_tables(work)
         assert [[row["n"] for row in rows] for rows in orders] == [[2, 3, 1], [1, 3, 2]]
 
     async def test_jobs_that_rows_of_an_extension_name_are_spared(self, options: StoreOptions) -> None:
@@ -261,14 +255,14 @@ class ExtensionConformance(StoreHarness):
         async with self.opened(options, keep_success=0.0) as store:
             if self.is_migrated:
                 await store.migrate()
-            await transactions_of(store).transact(empty)
+            await store.transact(empty)
             kept, gone, other = [await self.ended(store) for _ in range(3)]
 
             async def work(tx: ExtensionTransaction) -> None:
                 named = part(1, status="kept", job_id=kept.id), part(2, job_id=gone.id)
                 await tx.insert(PARTS, [*named, part(3, status="kept")])
 
-            await transactions_of(store).transact(work)
+            await store.transact(work)
             spared = [Spared(PARTS, "job_id", "status", ("kept", "none"))]
 
             async def the_others_are_gone() -> bool:
@@ -283,7 +277,7 @@ class ExtensionConformance(StoreHarness):
         rows, jobs = {PARTS: [part(1), part(2)]}, [KeyedJob(job=new_job(), key=KEY)]
         for times in range(2):  # what is there already stays as it is
             async with self.transaction(extended) as connection:
-                made = await transactions_of(extended).insert_within(connection, rows, jobs)
+                made = await extended.insert_within(connection, rows, jobs)
                 if not times:
                     assert await extended.find(JobQuery()) == []
         assert [job.id for job in await extended.find(JobQuery())] == [job.id for job in made]
@@ -294,7 +288,7 @@ class ExtensionConformance(StoreHarness):
         (held,) = await extended.add([new_job(dedup_key="k")])
         jobs = [KeyedJob(job=new_job(dedup_key="k"), key=KEY), KeyedJob(job=new_job(), key=UUID(int=7))]
         async with self.transaction(extended) as connection:
-            again, made = await transactions_of(extended).insert_within(connection, {}, jobs)
+            again, made = await extended.insert_within(connection, {}, jobs)
         assert again.id == held.id
         assert {job.id for job in await extended.find(JobQuery())} == {held.id, made.id}
 
@@ -302,7 +296,7 @@ class ExtensionConformance(StoreHarness):
     async def test_nothing_is_left_of_a_callers_transaction_that_rolls_back(self, extended: Store) -> None:
         async def change_of_mind() -> None:
             async with self.transaction(extended) as connection:
-                await transactions_of(extended).insert_within(connection, {PARTS: [part(1)]}, ())
+                await extended.insert_within(connection, {PARTS: [part(1)]}, ())
                 raise Disliked
 
         with pytest.raises(Disliked):
@@ -321,7 +315,7 @@ class ExtensionConformance(StoreHarness):
                 await tx.insert(WIDER, [{**part(7), "note": "new"}])
                 return await tx.select(WIDER, [Is("n", "=", 7)])
 
-            (row,) = await transactions_of(newer).transact(work)
+            (row,) = await newer.transact(work)
             assert row["note"] == "new"
             assert await newer.migration() == []
         finally:

@@ -29,7 +29,7 @@ from sp00ky_core.ports import (
     Store,
     StoreOptions,
 )
-from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.decisions import BEGINNING
 from sp00ky_core.stores.ids import new_key
 
 __all__ = [

@@ -8,7 +8,6 @@ import json
 
 import pytest
 
-from sp00ky_conformance.store.extension_tables import transactions_of
 from sp00ky_conformance.store.harness import StoreHarness, needs
 from sp00ky_core.errors import CallUnsupported, QueryRefused
 from sp00ky_core.ports import Store, StoreOptions
@@ -34,14 +33,14 @@ class QueryConformance(StoreHarness):
     @needs("query_of")
     async def test_its_rows_are_json_objects(self, store: Store, options: StoreOptions) -> None:
         query = await self.query(store, options, "rows") or ""
-        rows = await transactions_of(store).query_rows(query, limit=MOST)
+        rows = await store.query_rows(query, limit=MOST)
         assert rows == [{"path": "/a", "max_retries": 1}, {"path": "/b", "max_retries": 2}]
         assert json.loads(json.dumps(rows)) == rows
 
     @needs("query_of")
     async def test_it_gives_so_many_rows_at_most(self, store: Store, options: StoreOptions) -> None:
         query = await self.query(store, options, "rows") or ""
-        rows = await transactions_of(store).query_rows(query, limit=1)
+        rows = await store.query_rows(query, limit=1)
         assert [row["path"] for row in rows] == ["/a"]
 
     @needs("query_of")
@@ -49,21 +48,21 @@ class QueryConformance(StoreHarness):
         query = await self.query(store, options, "write")
         if query is not None:
             with pytest.raises(QueryRefused):
-                await transactions_of(store).query_rows(query, limit=MOST)
+                await store.query_rows(query, limit=MOST)
         assert (await store.stats())["api"].pending == 2
 
     @needs("query_of")
     async def test_it_is_refused_where_it_is_wrong(self, store: Store, options: StoreOptions) -> None:
         query = await self.query(store, options, "wrong") or ""
         with pytest.raises(QueryRefused):
-            await transactions_of(store).query_rows(query, limit=MOST)
+            await store.query_rows(query, limit=MOST)
         rows = self.query_of(store, options.tables[0].table, "rows")
-        assert await transactions_of(store).query_rows(rows, limit=MOST)
+        assert await store.query_rows(rows, limit=MOST)
 
     @needs("query_of")
     async def test_it_ends_after_a_while(self, store: Store, options: StoreOptions) -> None:
         query = await self.query(store, options, "slow")
         if query is not None:
             with pytest.raises(QueryRefused):
-                await transactions_of(store).query_rows(query, limit=MOST)
+                await store.query_rows(query, limit=MOST)
         assert (await store.stats())["api"].pending == 2

@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from sp00ky_core.backend.backend import Backend, Backends
-from sp00ky_core.backend.shared_tables import clash, joined
+from sp00ky_core.backend.backend import Backend, Backends, clash, joined
 from sp00ky_core.config import BackendConfig, Config
 from sp00ky_core.contract import Contract, load_contract
 from sp00ky_core.contract.loading import OpenContract, Operations, load_operations

@@ -13,8 +13,7 @@ from io import TextIOWrapper
 import click
 
 from sp00ky_core.cli.command import FAILED, Commands, Settings, with_settings
-from sp00ky_core.cli.logs import logged, say
-from sp00ky_core.cli.secrets import Secrets
+from sp00ky_core.cli.logs import Secrets, logged, say
 from sp00ky_core.error_texts import EXTENSIONS, who_asks_for
 
 __all__ = ["cli", "main"]

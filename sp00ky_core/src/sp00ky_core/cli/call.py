@@ -24,8 +24,7 @@ from sp00ky_core.cli.options import (
     read_source,
     text_of,
 )
-from sp00ky_core.cli.output import show_job
-from sp00ky_core.cli.progress import progress
+from sp00ky_core.cli.output import progress, show_job
 from sp00ky_core.cli.signals import AGAIN, GRACE, stop_signal, unless_stopped
 from sp00ky_core.contract.bodies import fits
 from sp00ky_core.contract.operation import Body, Operation, Parameter

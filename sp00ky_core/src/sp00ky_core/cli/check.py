@@ -14,8 +14,7 @@ import attrs
 from sp00ky_core.backend.backend import DELIVER_HERE, POOLED, Backend, delivered
 from sp00ky_core.cli.command import Settings, as_json, command, flag, run_async, store_open
 from sp00ky_core.cli.logs import one_line
-from sp00ky_core.cli.output import show
-from sp00ky_core.cli.progress import slow
+from sp00ky_core.cli.output import show, slow
 from sp00ky_core.config import BackendConfig, unready
 from sp00ky_core.contract.loading import OpenContract
 from sp00ky_core.contract.operation import PLACES, Operation, Scheme

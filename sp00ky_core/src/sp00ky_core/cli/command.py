@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sp00ky_core.cli.logs import say_warnings
-from sp00ky_core.cli.secrets import Secrets
+from sp00ky_core.cli.logs import Secrets, say_warnings
 
 if TYPE_CHECKING:
     from sp00ky_core.config import Config
@@ -85,7 +84,7 @@ class Settings:
         """Await a call of the outbox; say after a second that it is ``doing`` this, if given."""
         from asyncio import run  # noqa: PLC0415  # see above; uvloop would cost more than it saves
 
-        from sp00ky_core.cli.progress import slow  # noqa: PLC0415  # see above
+        from sp00ky_core.cli.output import slow  # noqa: PLC0415  # see above
 
         async def work() -> Result:
             async with self.outbox() as outbox:
@@ -102,11 +101,6 @@ class Settings:
     def environment(self) -> dict[str, str]:
         """Return the environment that makes the rest of them: a URL's password belongs in no argument."""
         return {**os.environ} if self.store is None else {**os.environ, "SP00KY_STORE": self.store}
-
-
-def json_wanted() -> bool:
-    """Tell whether the command that runs was asked for JSON."""
-    return click.get_current_context().ensure_object(Settings).json
 
 
 def run_async(work: Coroutine[Any, Any, Result]) -> Result:

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import click
 
-from sp00ky_core.backend.backend import Backend
+from sp00ky_core.backend.backend import Backend, store_tables
 from sp00ky_core.backend.settings import (
     read_settings,
     settings_texts,
@@ -19,19 +19,17 @@ from sp00ky_core.backend.settings import (
     value_text,
     values_of,
 )
-from sp00ky_core.backend.shared_tables import store_tables
 from sp00ky_core.cli.command import FAILED, Settings, as_json, command, flag, option, with_settings
 from sp00ky_core.cli.jobs import STATS_COLUMNS, stats_row
 from sp00ky_core.cli.logs import say
 from sp00ky_core.cli.options import DURATION, PAST, act_options, backend_names, page_options
-from sp00ky_core.cli.output import aligned, moment, show, show_list, show_page
-from sp00ky_core.cli.progress import slow
+from sp00ky_core.cli.output import aligned, moment, show, show_list, show_page, slow
 from sp00ky_core.config.keys import camel
 from sp00ky_core.encoding.escaping import plain
 from sp00ky_core.error_texts import shown
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.outbox.report_json import audit_to_json, json_of, runner_to_json
+from sp00ky_core.outbox.queries import audit_to_json, json_of, runner_to_json
 from sp00ky_core.ports import AuditEntry, JobTable, RunnerRecord, SettingsRecord
 from sp00ky_health import DEFAULT, ask
 

@@ -30,8 +30,7 @@ from sp00ky_core.cli.options import (
     read_payload,
     warn_of_unknown,
 )
-from sp00ky_core.cli.output import aligned, show
-from sp00ky_core.cli.progress import counted, is_terminal, slow
+from sp00ky_core.cli.output import aligned, counted, is_terminal, show, slow
 from sp00ky_core.cli.signals import stop_signal
 from sp00ky_core.errors import JobIdAmbiguous, JobNotFound
 from sp00ky_core.job.job import TERMINAL, Job, job_to_json

@@ -19,7 +19,6 @@ from sp00ky_core.cli.command import (
     as_json,
     command,
     flag,
-    json_wanted,
     option,
     with_settings,
 )
@@ -27,6 +26,8 @@ from sp00ky_core.cli.options import PAST, filter_options, job_of, page_options, 
 from sp00ky_core.cli.output import (
     aligned,
     coloured_text,
+    draws,
+    json_wanted,
     last_error,
     moment,
     show,
@@ -34,17 +35,16 @@ from sp00ky_core.cli.output import (
     show_json,
     show_list,
     show_page,
+    slow,
     span,
 )
-from sp00ky_core.cli.progress import draws, slow
 from sp00ky_core.encoding.escaping import plain
 from sp00ky_core.job.job import Job, JobStatus, job_to_json
 from sp00ky_core.job.outcome import HTTP
 from sp00ky_core.observe.rates import Rates
 from sp00ky_core.outbox.operators.bulk import REDACT
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.outbox.queries import FAILING, SHARES
-from sp00ky_core.outbox.report_json import json_of, rates_to_json
+from sp00ky_core.outbox.queries import FAILING, SHARES, json_of, rates_to_json
 from sp00ky_core.ports import GROUPED, OUTCOMES, BackendStats, ErrorGroup, GroupBy, JobFilter, JobGroup, Pause
 
 __all__ = ["jobs"]

@@ -12,7 +12,7 @@ import click
 from sp00ky_core.cli.command import Settings, command, flag, run_async, store_open
 from sp00ky_core.cli.logs import one_line, say
 from sp00ky_core.cli.options import usual_actor
-from sp00ky_core.cli.progress import slow
+from sp00ky_core.cli.output import slow
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import Grants, MigrationStep

@@ -23,8 +23,8 @@ from sp00ky_core.cli.check import configuration_findings
 from sp00ky_core.cli.command import Settings, command, flag, option, run_async
 from sp00ky_core.cli.logs import FORMATS, LEVELS, set_format, set_level
 from sp00ky_core.cli.options import ADDRESS, WORKERS, Seconds, backend_names
+from sp00ky_core.cli.output import progress
 from sp00ky_core.cli.processes import Reports, Supervisor, reporting
-from sp00ky_core.cli.progress import progress
 from sp00ky_core.cli.signals import AGAIN, GRACE, stop_order, stop_signal, unless_stopped
 from sp00ky_core.errors import MetricsMissing, OptionInvalid, SchemaError, Sp00kyError, StoreUnavailable
 from sp00ky_core.observe.metrics import Answer, Measures, TextServer, refuse_unmeasured

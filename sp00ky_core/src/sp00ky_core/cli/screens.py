@@ -15,16 +15,23 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from sp00ky_core.cli.command import json_wanted
 from sp00ky_core.cli.logs import say
-from sp00ky_core.cli.output import coloured_text, cut, last_error, show_json, span, table_lines
-from sp00ky_core.cli.progress import draws
+from sp00ky_core.cli.output import (
+    coloured_text,
+    cut,
+    draws,
+    json_wanted,
+    last_error,
+    show_json,
+    span,
+    table_lines,
+)
 from sp00ky_core.cli.signals import stop_signal, unless_stopped
 from sp00ky_core.encoding.escaping import plain
 from sp00ky_core.errors import StoreUnavailable
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.outbox.outbox import Outbox
-from sp00ky_core.outbox.report_json import json_of
+from sp00ky_core.outbox.queries import json_of
 from sp00ky_core.ports import BackendStats, ErrorGroup
 
 REFRESH = 0.25

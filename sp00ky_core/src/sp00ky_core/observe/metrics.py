@@ -17,8 +17,7 @@ import attrs
 from sp00ky_core.errors import MetricsMissing, Sp00kyError
 from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import BackendStats
-from sp00ky_core.stores.event_loop import StoreUser
-from sp00ky_core.stores.named_jobs import NamedJobs
+from sp00ky_core.stores.named_jobs import NamedJobs, StoreUser
 
 __all__ = ["EXACT"]
 

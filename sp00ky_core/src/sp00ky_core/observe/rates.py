@@ -22,7 +22,7 @@ from sp00ky_core.ports import (
     Rollup,
     RollupQuery,
 )
-from sp00ky_core.ports.rollups import step_of
+from sp00ky_core.ports.statistics import step_of
 
 __all__ = ["Rates", "percentile"]
 

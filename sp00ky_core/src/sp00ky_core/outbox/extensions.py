@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import attrs
 
@@ -16,7 +16,7 @@ from sp00ky_core.backend.backend import Backends
 from sp00ky_core.backend.validation import check_job
 from sp00ky_core.config import Config
 from sp00ky_core.config.model import TopRetentionConfig
-from sp00ky_core.errors import AdapterMissing, CallUnsupported, Sp00kyError
+from sp00ky_core.errors import AdapterMissing, Sp00kyError
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.outbox.operators.audit import AuditRecord, act_of, recorded
@@ -34,11 +34,9 @@ from sp00ky_core.ports import (
     StoreCapabilities,
     SyncsFile,
     Table,
-    Transactions,
     TransactionWork,
 )
-from sp00ky_core.stores.event_loop import LoopStore
-from sp00ky_core.stores.named_jobs import NamedJobs
+from sp00ky_core.stores.named_jobs import LoopStore, NamedJobs
 from sp00ky_core.stores.transactional.extension import keyed
 from sp00ky_core.stores.transitions import kill, report_settled, retry
 
@@ -133,25 +131,17 @@ class Context:
         """See ``ExtensionContext.jobs``."""
         return Jobs(self)
 
-    @property
-    def _transactions(self) -> Transactions:
-        store = self.store.here()
-        if not hasattr(store, "transact"):
-            instead = "it isn't made from the kit's TransactionalStore; use another store"
-            raise CallUnsupported(store=store.location, call="tables for extensions", instead=instead)
-        return cast("Transactions", store)
-
     async def transact(self, work: TransactionWork[T]) -> T:
         """See ``ExtensionContext.transact``."""
-        return await self._transactions.transact(work, check=self.check)
+        return await self.store.here().transact(work, check=self.check)
 
     async def read(self, work: TransactionWork[T]) -> T:
         """See ``ExtensionContext.read``."""
-        return await self._transactions.read_tables(work)
+        return await self.store.here().read_tables(work)
 
     async def query(self, query: str, *, limit: int) -> list[Mapping[str, Any]]:
         """See ``ExtensionContext.query``."""
-        return await self._transactions.query_rows(query, limit=limit)
+        return await self.store.here().query_rows(query, limit=limit)
 
     async def insert(
         self,
@@ -160,8 +150,7 @@ class Context:
         jobs: Sequence[NewJob | KeyedJob] = (),
     ) -> list[Job]:
         """See ``ExtensionContext.insert``."""
-        transactions = cast("Transactions", self.store.store)
-        return await transactions.insert_within(connection, rows, keyed(jobs, self.check))
+        return await self.store.store.insert_within(connection, rows, keyed(jobs, self.check))
 
     def insert_in(
         self,
@@ -170,8 +159,7 @@ class Context:
         jobs: Sequence[NewJob | KeyedJob] = (),
     ) -> list[Job]:
         """See ``ExtensionContext.insert_in``."""
-        transactions = cast("Transactions", self.store.store)
-        return transactions.insert_within_in(connection, rows, keyed(jobs, self.check))
+        return self.store.store.insert_within_in(connection, rows, keyed(jobs, self.check))
 
     def check(self, new_job: NewJob) -> NewJob:
         """See ``ExtensionContext.check``."""

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Self, TypeVar, Unpack
 
 import attrs
 
-from sp00ky_core.backend.backend import DELIVER_HERE, Backend, Backends, serving
+from sp00ky_core.backend.backend import DELIVER_HERE, Backend, Backends, serving, store_tables, strangers
 from sp00ky_core.backend.loading import load_backends
-from sp00ky_core.backend.shared_tables import store_tables, strangers
 from sp00ky_core.backend.validation import TimeoutIgnored
 from sp00ky_core.config import BackendConfig, Config, find_config, refuse_unready, store_url
 from sp00ky_core.encoding.json_bytes import Payload
@@ -36,7 +35,7 @@ from sp00ky_core.ports import (
     Transport,
     TransportFactory,
 )
-from sp00ky_core.stores.event_loop import LoopStore
+from sp00ky_core.stores.named_jobs import LoopStore
 
 if TYPE_CHECKING:  # who only enqueues or lists jobs starts without
     from sp00ky_core.runner import Runner, RunnerOptions

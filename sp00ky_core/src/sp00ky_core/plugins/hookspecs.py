@@ -8,11 +8,13 @@ nothing. One that blocks the event loop for 0.5 s is named in a warning.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 import pluggy
 
 from sp00ky_core.config import BackendConfig
+from sp00ky_core.error_texts import refuse_former_name
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.outcome import Outcome
 from sp00ky_core.job.retry import RetryPolicy, Strategy
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     import click  # applications that only enqueue don't load it
 
 __all__ = ["PROJECT", "hookimpl", "hookspec"]
+__all__ += ["deferred", "deferred_names"]
 
 PROJECT = "sp00ky"
 """The group of entry points that plugins are found by, and pluggy's name of the project."""
@@ -245,3 +248,25 @@ def sp00ky_breaker_changed(backend: str, state: str) -> None:
     Fires after the change is committed, once in the whole fleet: in the process that made it. (Not at all
     where the reply to that write was lost.) The return value is ignored. Raising changes nothing.
     """
+
+
+def deferred(name: str) -> Callable[..., Any]:
+    """Return what calls a function, or makes one of a class, ``MODULE:NAME``, which is imported by then."""
+    module, _, attribute = name.partition(":")
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        return getattr(import_module(module), attribute)(*arguments, **options)
+
+    return called
+
+
+def deferred_names(package: str, **modules: str) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a package: it imports a name, asked for, from its module below there."""
+
+    def named(name: str) -> Any:
+        if name not in modules:
+            refuse_former_name(package, name)
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return getattr(import_module(f"{package}.{modules[name]}"), name)
+
+    return named

@@ -22,9 +22,8 @@ from sp00ky_core.config.keys import FOREIGN, written_keys
 from sp00ky_core.error_texts import EXTENSIONS
 from sp00ky_core.errors import AdapterMissing, AdapterMistake, PluginLoadError, PluginsCollide, Sp00kyError
 from sp00ky_core.job.retry import STRATEGIES, Strategy
-from sp00ky_core.plugins import defaults, hookspecs
-from sp00ky_core.plugins.defaults import BUILT_IN
-from sp00ky_core.plugins.dispatch import DECISIONS, MERGED, OBSERVERS, Hooks
+from sp00ky_core.plugins import dispatch, hookspecs
+from sp00ky_core.plugins.dispatch import BUILT_IN, DECISIONS, MERGED, OBSERVERS, Hooks
 from sp00ky_core.ports import (
     Extension,
     Store,
@@ -116,7 +115,7 @@ class Plugins:
     def __init__(self) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        self._manager.register(defaults, name=BUILT_IN)
+        self._manager.register(dispatch, name=BUILT_IN)
         built_in = {name: (strategy, "sp00ky-core") for name, strategy in STRATEGIES.items()}
         self._known: dict[str, dict[str, tuple[Any, str]]]  # by kind and name: what was registered, by whom
         self._known = {kind: {} for kind in REGISTERED} | {"retry_strategies": built_in}

@@ -2,137 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, runtime_checkable
-from uuid import UUID
-
-import attrs
 
 from sp00ky_core.config.model import TopRetentionConfig
-from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.state_machine import Transition
-from sp00ky_core.ports.operators import ActOptions, OperatorResult
+from sp00ky_core.ports.fleet import ActOptions, OperatorResult
 from sp00ky_core.ports.query import JobQuery
 from sp00ky_core.ports.store import CallerConnection, Finding, StoreCapabilities
-from sp00ky_core.ports.tables import ReadOptions, Row, Spared, Table, Update, Where
+from sp00ky_core.ports.tables import KeyedJob, Row, Spared, Table, TransactionWork
 
 if TYPE_CHECKING:
     import click  # applications that only enqueue don't load it
 
-__all__ = ["QUERY_SECONDS", "ActRecord", "Extension", "ExtensionContext", "ExtensionJobs"]
-__all__ += ["ExtensionTransaction", "FollowsJobs", "KeyedJob", "Service", "SyncsFile"]
-__all__ += ["TransactionWork", "Transactions"]
+__all__ = ["ActRecord", "Extension", "ExtensionContext", "ExtensionJobs", "FollowsJobs"]
+__all__ += ["Service", "SyncsFile"]
 
 T = TypeVar("T")
-
-QUERY_SECONDS = 10.0
-"""Seconds that a user's query may take."""
-
-
-@attrs.frozen(kw_only=True)
-class KeyedJob:
-    """A job whose id is made by who enqueues it: made twice, it is there once.
-
-    Attributes:
-        job: The job.
-        key: What its id is made of: the same for what is to be one job.
-        prefix: Of its key, where a database's keys are any text.
-        checked: It is what ``ExtensionContext.check`` has returned, and isn't checked again.
-    """
-
-    job: NewJob
-    key: UUID
-    prefix: str = ""
-    checked: bool = False
-
-    def refuse_other(self, stored: Job, location: str) -> Job:
-        """Return the job that is stored under this key. Raises ``RowRefused`` where it is another's.
-
-        A client that may make rows could have guessed the key.
-        """
-        wanted = (self.job.path, self.job.max_retries, self.job.assigned_to)
-        if (stored.path, stored.max_retries, stored.assigned_to) != wanted:
-            raise RowRefused(store=location, problem=f"{stored.id} is there already, and is another job")
-        return stored
-
-
-class ExtensionTransaction(Protocol):
-    """One transaction: it reads and writes an extension's tables, and enqueues jobs.
-
-    Its calls are those of the kit's ``Session``, which says what each promises.
-    """
-
-    @property
-    def now(self) -> datetime:
-        """The time of the clock that all processes share, when the transaction began."""
-
-    async def enqueue(self, jobs: Sequence[NewJob | KeyedJob]) -> list[Job]:
-        """Insert pending jobs, all or none; the stored jobs, in order, or those that are there already.
-
-        Each is checked against its backend's contract, as the outbox does.
-        """
-
-    async def select(
-        self, table: Table, where: Sequence[Where] = (), **options: Unpack[ReadOptions]
-    ) -> list[Row]:
-        """Select rows that meet all conditions."""
-
-    async def count(self, table: Table, where: Sequence[Where] = ()) -> int:
-        """Count rows that meet all conditions."""
-
-    async def insert(self, table: Table, rows: Sequence[Row]) -> None:
-        """Insert rows, which all have the same columns."""
-
-    async def insert_once(self, table: Table, row: Row) -> bool:
-        """Insert a row; False: another transaction has made one with its key."""
-
-    async def update(self, table: Table, where: Sequence[Where], values: Mapping[str, Any]) -> int:
-        """Set columns in the rows that meet all conditions; how many those were."""
-
-    async def update_many(self, table: Table, updates: Sequence[Update]) -> int:
-        """Set columns in many rows, each under its own conditions; how many of them met theirs."""
-
-    async def put(self, table: Table, rows: Sequence[Row]) -> None:
-        """Insert whole rows, each in the place of one with its key."""
-
-    async def take(self, table: Table, rows: Sequence[Row]) -> list[Row]:
-        """Delete rows by their keys; those that were there."""
-
-    async def delete(self, table: Table, where: Sequence[Where]) -> int:
-        """Delete rows that meet all conditions; how many."""
-
-    def savepoint(self) -> AbstractAsyncContextManager[None]:
-        """Undo what is done in the block, and nothing else, if the block raises."""
-
-
-TransactionWork = Callable[[ExtensionTransaction], Awaitable[T]]
-"""What is done in one transaction. It may be done again, so it awaits nothing but the transaction's calls."""
-
-
-class Transactions(Protocol):
-    """A store whose transactions extensions use: all that are made from the kit."""
-
-    async def transact(self, work: TransactionWork[T], *, check: Callable[[NewJob], NewJob] = ...) -> T:
-        """See ``ExtensionContext.transact``; each job that the work enqueues goes through ``check``."""
-
-    async def read_tables(self, work: TransactionWork[T]) -> T:
-        """See ``ExtensionContext.read``."""
-
-    async def query_rows(self, query: str, *, limit: int = 10_000) -> list[Mapping[str, Any]]:
-        """See ``ExtensionContext.query``."""
-
-    async def insert_within(
-        self, connection: CallerConnection, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
-    ) -> list[Job]:
-        """See ``ExtensionContext.insert``."""
-
-    def insert_within_in(
-        self, connection: CallerConnection, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
-    ) -> list[Job]:
-        """Insert as ``insert_within`` does, on a caller's blocking connection."""
 
 
 class ExtensionJobs(Protocol):

@@ -11,9 +11,8 @@ from typing import Self
 
 import attrs
 
-from sp00ky_core.backend.backend import Backend, queues
+from sp00ky_core.backend.backend import Backend, queues, said_of_tables, stored_table, strangers
 from sp00ky_core.backend.loading import naming
-from sp00ky_core.backend.shared_tables import said_of_tables, stored_table, strangers
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.errors import BackendPaused, Sp00kyError
 from sp00ky_core.gate.breaker import is_unavailable
@@ -39,13 +38,11 @@ from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.holdings import Held, Holdings
 from sp00ky_core.runner.liveness import Beat
 from sp00ky_core.runner.maintenance.backend_settings import SettingsReader
-from sp00ky_core.runner.maintenance.put_off import RoutesWriter
-from sp00ky_core.runner.maintenance.reclaim import Reclaimer
-from sp00ky_core.runner.maintenance.retention import Pruner
+from sp00ky_core.runner.maintenance.reclaim import Pruner, Reclaimer
 from sp00ky_core.runner.maintenance.rollups import RollupWriter
 from sp00ky_core.runner.options import TRYING, RunnerOptions, new_runner_id
 from sp00ky_core.runner.services import ExtensionWork, RunnerSide, RunningExtensions
-from sp00ky_core.runner.settle import BreakerWriter, Decider, Settler
+from sp00ky_core.runner.settle import BreakerWriter, Decider, RoutesWriter, Settler
 from sp00ky_core.runner.slots import Answer, Slots
 from sp00ky_core.stores.named_jobs import NamedJobs
 from sp00ky_core.stores.subscription import Backoff, end, within

@@ -6,8 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 
-from sp00ky_core.backend.backend import Backend
-from sp00ky_core.backend.shared_tables import stored_table
+from sp00ky_core.backend.backend import Backend, stored_table
 from sp00ky_core.gate.gate import Gate
 from sp00ky_core.job.outcome import Outcome, Undelivered
 from sp00ky_core.ports import JobTable

@@ -36,19 +36,15 @@ from sp00ky_core.gate.breaker import (
     route_in_turn,
 )
 from sp00ky_core.stores import (
-    allowance,
     caller_connections,
     decisions,
-    filters,
     ids,
     refused_writes,
     rows,
     subscription,
 )
-from sp00ky_core.stores.allowance import *
 from sp00ky_core.stores.caller_connections import *
 from sp00ky_core.stores.decisions import *
-from sp00ky_core.stores.filters import *
 from sp00ky_core.stores.ids import *
 from sp00ky_core.stores.refused_writes import *
 from sp00ky_core.stores.rows import *
@@ -57,10 +53,8 @@ from sp00ky_core.stores.subscription import *
 __all__ = ["Breaker", "BreakerChange", "BreakerState", "change_after", "risk_turn", "route_in_turn"]
 __all__ += ["JsonObject", "JsonText", "decode", "encode"]
 __all__ += caller_connections.__all__
-__all__ += filters.__all__
 __all__ += ids.__all__
 __all__ += refused_writes.__all__
 __all__ += decisions.__all__
-__all__ += allowance.__all__
 __all__ += rows.__all__
 __all__ += subscription.__all__

@@ -1,24 +1,39 @@
-"""Decide what becomes of a job and its row, and of lost claims.
+"""Decide what becomes of a job, what limits leave to a claim, and which jobs meet conditions.
 
 Stores that write in their database's language follow it; the memory store and the model use it.
 """
 
 from __future__ import annotations
 
+import math
+import operator
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import TypedDict, Unpack
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypedDict, Unpack
 
 import attrs
 
+from sp00ky_core.error_texts import shown
+from sp00ky_core.errors import OptionInvalid
 from sp00ky_core.job.job import AttemptError, Job, JobStatus
 from sp00ky_core.job.outcome import DEFERRED_NAMES
 from sp00ky_core.job.retry import MAX_RETRIES, RetryPolicy
 from sp00ky_core.job.state_machine import MAX_ERRORS, Event, Lost, Transition, decide
-from sp00ky_core.ports import LONGEST_LEASE, OverdueClaim, SettleFate, Settlement, SettleResult
+from sp00ky_core.ports import (
+    LONGEST_LEASE,
+    JobFilter,
+    JobQuery,
+    JobTable,
+    OverdueClaim,
+    SettleFate,
+    Settlement,
+    SettleResult,
+)
 
 __all__ = ["DecidingStore", "LostOptions", "appended", "applied", "settlement_of"]
+__all__ += ["FULL", "PASSED", "Allowance"]
+__all__ += ["BEGINNING", "age_of", "is_overdue", "matches", "unknown_entry"]
 
 
 def applied(job: Job, transition: Transition, now: datetime) -> Job:
@@ -160,3 +175,124 @@ def _loss(job: Job, dead: Collection[str]) -> str:
     if job.updated_at and (job.lease_until - job.updated_at).total_seconds() > LONGEST_LEASE:
         return "its lease ends later than any can: no runner wrote it"
     return "its lease ran out"
+
+
+PASSED = 0.02
+"""Seconds until another claim where this one passes, for another is at the same backend."""
+
+FULL = 0.25
+"""Seconds until another claim where as many attempts are in flight as may be; their end sends no signal."""
+
+
+@attrs.frozen(kw_only=True)
+class Allowance:
+    """Hold what a backend's limits leave for a claim.
+
+    Attributes:
+        tokens: Requests that the rate allows now; infinite without a rate.
+        per_second: Tokens that come in a second; infinite without a rate.
+        places: Attempts that may begin; infinite without a limit.
+        is_ahead: The tokens were counted at an instant that is yet to come: the clock has gone back.
+    """
+
+    tokens: float = math.inf
+    per_second: float = math.inf
+    places: float = math.inf
+    is_ahead: bool = False
+
+    @classmethod
+    def of(
+        cls, table: JobTable, now: datetime, *, tokens: float | None, at: datetime | None, in_flight: int = 0
+    ) -> Allowance:
+        """Count what a table's limits leave.
+
+        Args:
+            table: The table.
+            now: The time, by the database's clock.
+            tokens: As the last claim wrote them down; None: none did.
+            at: When it did.
+            in_flight: Attempts that may be under way; it counts only where there is a limit.
+        """
+        places = math.inf if table.max_in_flight is None else table.max_in_flight - in_flight
+        if (rate := table.rate) is None:
+            return cls(places=places)
+        elapsed = 0.0 if at is None else max((now - at).total_seconds(), 0.0)
+        come = rate.burst if tokens is None else tokens + elapsed * rate.per_second
+        return cls(
+            tokens=min(rate.burst, come),
+            per_second=rate.per_second,
+            places=places,
+            is_ahead=at is not None and at > now,
+        )
+
+    def grant(self, slots: int) -> int:
+        """Return how many of so many jobs may be claimed."""
+        return max(math.floor(min(slots, self.tokens, self.places)), 0)
+
+    def tokens_after(self, taken: int) -> float | None:
+        """Return the tokens to be written down after a claim, with its time; None: nothing is."""
+        has_changed = math.isfinite(self.tokens) and (taken or self.is_ahead)
+        return self.tokens - taken if has_changed else None
+
+    def retry_in(self, slots: int, taken: int) -> float | None:
+        """Return the seconds until there may be more, after a claim of so many; None: limits left none."""
+        if not taken == self.grant(slots) < slots:
+            return None
+        missing = max(1 - (self.tokens - taken), 0.0)
+        for_token = math.ceil(missing / self.per_second * 1e6) / 1e6  # the clock's resolution
+        return max(for_token, FULL if self.places - taken < 1 else 0.0)
+
+
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+"""Stands for an instant that a row doesn't have; before every other."""
+
+
+COMPARED: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "in": lambda value, values: value in values,
+    "not in": lambda value, values: value not in values,
+}
+"""The comparison that each operator of a condition means."""
+
+
+def matches(job: Job, conditions: JobFilter) -> bool:
+    """Whether a job meets every condition of a filter, or of a query (its page aside)."""
+    if isinstance(conditions, JobQuery) and conditions.ids is not None and job.id not in conditions.ids:
+        return False
+    return conditions.backend in {None, job.backend} and all(
+        _is_met(_value_of(job, column), comparison, asked)
+        for column, comparison, asked in conditions.comparisons()
+    )
+
+
+def _is_met(value: object, comparison: str, asked: object) -> bool:
+    """Compare as databases do: what is missing meets nothing."""
+    return value is not None and COMPARED[comparison](value, asked)
+
+
+def _value_of(job: Job, column: str) -> object:
+    field = column.removeprefix("last_error_")
+    if field != column:
+        return getattr(job.errors[-1], field) if job.errors else None
+    return getattr(job, column)
+
+
+def age_of(job: Job) -> tuple[datetime, str]:
+    """Return the key that sorts jobs by age, the oldest first."""
+    return job.created_at or BEGINNING, job.id
+
+
+def is_overdue(job: Job, now: datetime) -> bool:
+    """Whether a ``processing`` job's lease has run out, is missing, or ends later than any lease can."""
+    until = job.lease_until
+    return until is None or not now < until <= now + timedelta(seconds=LONGEST_LEASE)
+
+
+def unknown_entry(entry_id: str) -> OptionInvalid:
+    """Return the error for a page of the audit after an entry that is missing."""
+    return OptionInvalid(option="after", value=shown(entry_id), expected="the id of an audit entry")

@@ -1,7 +1,8 @@
-"""Name jobs as callers do: by the backends and operations of sp00ky.yml, not as rows have them."""
+"""Name jobs as callers do, by the backends and operations of sp00ky.yml; keep a store to its event loop."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime
@@ -10,8 +11,8 @@ from typing import TypeVar
 
 import attrs
 
-from sp00ky_core.backend.backend import Backend
-from sp00ky_core.errors import JobNotFound
+from sp00ky_core.backend.backend import Backend, Backends
+from sp00ky_core.errors import JobNotFound, OtherEventLoop
 from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.ports import (
     ALL_JOBS,
@@ -27,10 +28,9 @@ from sp00ky_core.ports import (
     SynchronousEnqueue,
     needed,
 )
-from sp00ky_core.ports.queue_stats import joined_errors
-from sp00ky_core.ports.rollups import summed
+from sp00ky_core.ports.statistics import joined_errors, summed
 from sp00ky_core.stores.caller_connections import finished
-from sp00ky_core.stores.filters import age_of
+from sp00ky_core.stores.decisions import age_of
 
 __all__ = ["NamedJobs"]
 
@@ -236,3 +236,62 @@ async def _newest(query: JobQuery, find: Find) -> list[Job]:
 def _added(one: JobGroup, other: JobGroup) -> JobGroup:
     counts = {status: getattr(one, status) + getattr(other, status) for status in JobStatus}
     return attrs.evolve(one, **counts)
+
+
+class LoopStore:
+    """A store, whose connections are of the event loop in which it was opened.
+
+    Attributes:
+        store: The store itself, for what needs none of its connections.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def open(self) -> None:
+        """Open it in this event loop."""
+        if self.store.capabilities.one_loop:
+            self._loop = asyncio.get_running_loop()
+        await self.store.open()
+
+    async def close(self) -> None:
+        """Close it. Raises ``OtherEventLoop``."""
+        await self.here().close()
+        self._loop = None
+
+    def here(self) -> Store:
+        """Return the store. Raises ``OtherEventLoop`` in another event loop than where it is open."""
+        if self._loop is not None:
+            try:
+                running = asyncio.get_running_loop()
+            except RuntimeError:
+                return self.store  # nothing can be awaited here
+            if running is not self._loop:
+                raise OtherEventLoop(store=self.store.location)
+        return self.store
+
+
+class StoreUser:
+    """Work with the store of an outbox; a base of it.
+
+    Attributes:
+        backends: By name.
+    """
+
+    backends: Backends
+    _loop_store: LoopStore
+
+    @property
+    def store(self) -> Store:
+        """The store. Raises ``OtherEventLoop`` in another event loop than where the outbox is open."""
+        return self._loop_store.here()
+
+    @property
+    def jobs(self) -> NamedJobs:
+        """The store's jobs, by the names of sp00ky.yml. Raises ``OtherEventLoop`` as ``store`` does."""
+        return NamedJobs(self.store, self.backends)
+
+    def _jobs_with(self, connection: object) -> NamedJobs:
+        """Return the jobs; where a caller's connection is given, that is of a loop of the caller's choice."""
+        return self.jobs if connection is None else NamedJobs(self._loop_store.store, self.backends)

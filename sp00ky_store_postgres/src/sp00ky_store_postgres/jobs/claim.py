@@ -26,7 +26,7 @@ from sp00ky_core.gate.breaker import Breaker, BreakerState
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import Claim, JobTable
 from sp00ky_core.stores import PASSED, Allowance
-from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.decisions import BEGINNING
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.refused_writes import Quarantine
 from sp00ky_core.stores.transactional import Access

@@ -5,13 +5,16 @@ import json
 from hashlib import sha256
 from typing import Any
 
+import attrs
 import pytest
 from tests.core.two_backends import ended, enqueued, statuses
 
 from sp00ky_core import JobFilter, JobQuery, JobStatus, Outbox
 from sp00ky_core.encoding.json_bytes import JsonText
 from sp00ky_core.errors import OptionInvalid, RowRefused, UnknownBackend
+from sp00ky_core.job.job import AttemptError, Job
 from sp00ky_core.outbox.operators import bulk, redaction
+from sp00ky_core.outbox.operators.redaction import matched, redacted, without_keys
 from sp00ky_core.stores.memory import MemoryStore
 
 MINE = JobFilter(assigned_to="user:7")
@@ -172,3 +175,72 @@ async def test_erasure_kills_waits_and_deletes_and_proves_it(
     assert "user:7" not in json.dumps(dict(entry.selection))
     erased = await outbox.erase(other)
     assert (erased.done, erased.copies, erased.left) == (1, (copy.id,), {"copies": 1})
+
+
+PAYLOAD = {"card": 4111, "items": [{"name": "x"}, {"name": "y"}], "a/b": {"~": 1}, "": 0}
+JOB = Job(
+    id="job:1",
+    backend="api",
+    path="/a",
+    payload_json=json.dumps(PAYLOAD).encode(),
+    status=JobStatus.FAILED,
+    result_json=b'{"card": {"no": 4111}}',
+    errors=(AttemptError(attempt=1, code=402, name="http_status", reason="card 4111", trace="card 4111"),),
+    dedup_key="d",
+    ordering_key="o",
+    assigned_to="user:7",
+)
+
+
+def test_all_that_a_job_carries_is_taken_out_and_the_rest_stays() -> None:
+    job = redacted(JOB, ())
+    assert (job.payload, job.result) == ({}, None)
+    assert (job.errors[0].reason, job.errors[0].trace) == ("(redacted)", "")
+    back: dict[str, Any] = {name: getattr(JOB, name) for name in ("payload_json", "result_json", "errors")}
+    assert attrs.evolve(job, **back) == JOB
+    bare = without_keys(JOB)
+    assert (bare.dedup_key, bare.ordering_key, bare.assigned_to, bare.payload) == (None, None, None, PAYLOAD)
+
+
+@pytest.mark.parametrize(
+    ("pointer", "payload", "result"),
+    [
+        ("/card", {"card": "(redacted)"}, {"card": "(redacted)"}),
+        ("/card/no", {}, {"card": {"no": "(redacted)"}}),
+        ("/items/1/name", {"items": [{"name": "x"}, {"name": "(redacted)"}]}, {}),
+        ("/a~1b/~0", {"a/b": {"~": "(redacted)"}}, {}),
+        ("/", {"": "(redacted)"}, {}),
+    ],
+)
+def test_a_pointer_leads_into_payload_and_result(
+    pointer: str, payload: dict[str, Any], result: dict[str, Any]
+) -> None:
+    job = redacted(JOB, (pointer, "/gone"))
+    assert job.payload == PAYLOAD | payload
+    assert job.result == {"card": {"no": 4111}} | result
+    assert job.errors[0].reason == "(redacted)"
+    assert matched(JOB, (pointer, "/gone")) == {pointer}
+
+
+@pytest.mark.parametrize("pointer", ["/gone", "/items/2", "/items/-", "/items/x/name", "/card/4", "/items/²"])
+def test_what_leads_nowhere_takes_nothing_out(pointer: str) -> None:
+    assert redacted(JOB, (pointer,)).payload_json == JOB.payload_json
+    assert matched(JOB, (pointer,)) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"card 4111",
+        b'{"card": 4111, "card": 1}',
+        b'{"a": {"card": 4111}, "a": {}}',
+        b'{"card": 4111, "x": 1e999}',
+        b'{"card": 4111, "x": "\\ud800"}',
+        b'{"card": 4111, "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    ],
+)
+def test_a_payload_that_fields_can_t_be_taken_out_of_is_left_to_a_redaction_of_all(payload: bytes) -> None:
+    job = attrs.evolve(JOB, payload_json=payload, result_json=None)
+    with pytest.raises(ValueError):  # noqa: PT011  # whichever it is
+        redacted(job, ("/card",))
+    assert redacted(job, ()).payload == {}

@@ -92,3 +92,24 @@ def test_memory_is_bounded_and_a_part_of_a_list_forgets_nothing() -> None:
     for start in range(0, 30_000, 2_000):
         overdue.seen([overdue_claim(start + n) for n in range(2_000)], 41.0, all_listed=False, held=())
     assert len(overdue._since) <= MOST_REMEMBERED
+
+
+class Unprunable(MemoryStore):
+    """A table whose old rows can't be deleted."""
+
+    tries = 0
+
+    async def prune(self, *, limit: int = 1_000, spared: object = ()) -> int:
+        self.tries += 1
+        raise StoreError(store="memory://", problem="something refers to them")
+
+
+async def test_what_cant_be_pruned_is_not_tried_again_at_once(make_bench) -> None:
+    bench = await make_bench()
+    store = Unprunable(StoreOptions(url="memory://", tables=bench.tables))
+    async with bench.runner(store, prune_interval=3_600, random=lambda: 0.0) as runner:
+        while not store.tries:  # noqa: ASYNC110  # nothing tells of it
+            await asyncio.sleep(0.005)
+        for _ in range(10):  # rounds
+            await runner._beat.next(10)
+    assert store.tries == 1

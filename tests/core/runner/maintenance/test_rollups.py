@@ -7,7 +7,7 @@ from sp00ky_conformance import FaultyStore
 from sp00ky_conformance.faults import Fault
 from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import RollupQuery, Store
-from sp00ky_core.ports.rollups import step_of
+from sp00ky_core.ports.statistics import step_of
 from sp00ky_core.runner import RunnerOptions
 from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.maintenance.rollups import RollupWriter

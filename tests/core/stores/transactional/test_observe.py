@@ -7,7 +7,7 @@ import pytest
 from tests.core.stores.transactional.conftest import NOW, TABLES, SqliteSession, added, overtaken
 
 from sp00ky_core.ports import ErrorGroup, JobFilter, Rollup, RollupQuery
-from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.decisions import BEGINNING
 from sp00ky_core.stores.transactional import observe
 from sp00ky_core.stores.transactional.connection.session import Is
 from sp00ky_core.stores.transactional.observe import error_groups, fold_rollups, read_rollups, write_rollups

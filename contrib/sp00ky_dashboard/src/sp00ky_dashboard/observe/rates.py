@@ -12,7 +12,7 @@ import attrs
 
 from sp00ky_core import BackendStats, Outbox
 from sp00ky_core.observe.rates import Rates, percentile
-from sp00ky_core.ports.rollups import step_of
+from sp00ky_core.ports.statistics import step_of
 
 FRESH_SECONDS = 0.5
 """Numbers of jobs are given again for so long, or longer where they take long to count."""

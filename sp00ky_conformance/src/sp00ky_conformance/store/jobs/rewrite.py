@@ -14,7 +14,7 @@ from sp00ky_conformance.store.harness import API, MAIL, StoreHarness, eventually
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import AttemptError, Job, JobStatus
 from sp00ky_core.job.outcome import Delivered
-from sp00ky_core.job.redaction import redacted, without_keys
+from sp00ky_core.outbox.operators.redaction import redacted, without_keys
 from sp00ky_core.ports import JobQuery, Store, StoreOptions
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transitions import retry

@@ -12,7 +12,7 @@ import attrs
 
 from sp00ky_conformance.store.harness import API, MAIL, StoreHarness, is_close
 from sp00ky_core.ports import BUCKETS, Rollup, RollupQuery, Store
-from sp00ky_core.ports.rollups import hour_of, step_of
+from sp00ky_core.ports.statistics import hour_of, step_of
 
 __all__ = ["RollupConformance"]
 

@@ -22,7 +22,7 @@ from sp00ky_core.ports import (
     Store,
     check_limit,
 )
-from sp00ky_core.stores.filters import age_of
+from sp00ky_core.stores.decisions import age_of
 from sp00ky_core.stores.named_jobs import NamedJobs
 from sp00ky_core.stores.refused_writes import write_around
 

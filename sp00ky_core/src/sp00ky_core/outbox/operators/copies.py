@@ -17,7 +17,7 @@ from sp00ky_core.outbox.operators.audit import act_of, recorded
 from sp00ky_core.outbox.operators.bulk import COPY, Action, BulkResult, Selection, imported, last_of
 from sp00ky_core.outbox.operators.jobs import JobOperators, MatchingOptions
 from sp00ky_core.ports import ActOptions, JobFilter, JobQuery, OperatorFate, OperatorResult
-from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.decisions import BEGINNING
 from sp00ky_core.stores.ids import job_id, new_keys
 from sp00ky_core.stores.rows import new_row
 

@@ -1,4 +1,4 @@
-"""Redact and erase jobs: the audit holds a hash of what was selected, and none of the data."""
+"""Redact and erase jobs, and take out of one what it carries; the audit holds a hash, none of the data."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence, Set
 from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Unpack
+from typing import Any, Unpack
 
 import attrs
 
-from sp00ky_core.encoding.json_bytes import json_hash
+from sp00ky_core.encoding.json_bytes import JsonObject, decode, encode, json_hash, steps_of
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.job.options import expect
-from sp00ky_core.job.redaction import KEYS, matched, redacted, without_keys
 from sp00ky_core.outbox.operators.audit import act_of, json_values, recorded
 from sp00ky_core.outbox.operators.bulk import PAGE, BulkResult, Selection, last_of, pages, with_refused
 from sp00ky_core.outbox.operators.copies import JobCopies
@@ -31,6 +30,7 @@ from sp00ky_core.stores.refused_writes import write_around
 from sp00ky_core.stores.transitions import clear
 
 __all__ = ["RedactionResult"]
+__all__ += ["redacted", "without_keys"]
 
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -428,3 +428,75 @@ async def _copies(outbox: JobRedaction, job_ids: Collection[str]) -> list[str]:
 async def _forget(outbox: JobRedaction, job_ids: Sequence[str]) -> None:
     if job_ids and outbox.plugins.extensions:
         await outbox.extensions.forget(job_ids)
+
+
+REDACTED = "(redacted)"
+"""Stands for a value that was taken out."""
+
+KEYS = ("dedup_key", "ordering_key", "assigned_to")
+"""Columns that may say whom a job is for."""
+
+
+def redacted(job: Job, pointers: Sequence[str]) -> Job:
+    """Return a job without what it carries; its ids, times, statuses and codes stay.
+
+    Args:
+        job: Whole.
+        pointers: JSON pointers: of payload and result only these values are taken out; none: all.
+
+    Raises:
+        ValueError: As ``matched``, or what is left can't be written.
+    """
+    errors = tuple(attrs.evolve(error, reason=REDACTED, trace="") for error in job.errors)
+    if not pointers:
+        return attrs.evolve(job, payload_json=JsonObject(b"{}"), result_json=None, errors=errors)
+    payload, result = _without(job.payload_json, pointers), job.result_json
+    result = None if result is None else _without(result, pointers)
+    return attrs.evolve(job, payload_json=payload, result_json=result, errors=errors)
+
+
+def without_keys(job: Job) -> Job:
+    """Return a job that says no more whom it is for."""
+    return attrs.evolve(job, dedup_key=None, ordering_key=None, assigned_to=None)
+
+
+def matched(job: Job, pointers: Sequence[str]) -> frozenset[str]:
+    """Return those pointers that lead to a value in the job's payload or result.
+
+    Raises:
+        ValueError: One can't be read, or has a key twice: then a value may be where no pointer leads.
+    """
+    documents = [
+        decode(text, unique_keys=True) for text in (job.payload_json, job.result_json) if text is not None
+    ]
+    return frozenset(
+        pointer for pointer in pointers if any(_place(document, pointer) for document in documents)
+    )
+
+
+def _without(text: bytes, pointers: Sequence[str]) -> bytes:
+    document = decode(text, unique_keys=True)
+    places = [place for pointer in pointers if (place := _place(document, pointer))]
+    for holder, key in places:
+        holder[key] = REDACTED
+    return encode(document) if places else text
+
+
+def _place(document: Any, pointer: str) -> tuple[Any, Any] | None:
+    """Return the object or list that holds the value, and where in it; None: there is none."""
+    *steps, last = steps_of(pointer)
+    for step in steps:
+        key = _key(document, step)
+        if key is None:
+            return None
+        document = document[key]
+    key = _key(document, last)
+    return None if key is None else (document, key)
+
+
+def _key(document: Any, step: str) -> str | int | None:
+    if isinstance(document, dict):
+        return step if step in document else None
+    if isinstance(document, list) and step.isdecimal() and step.isascii() and int(step) < len(document):
+        return int(step)
+    return None

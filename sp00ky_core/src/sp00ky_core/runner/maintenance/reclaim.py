@@ -1,9 +1,9 @@
-"""Reclaim lost claims, release strays, and have the old jobs deleted."""
+"""Reclaim lost claims, release strays, and delete what is old."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -12,12 +12,11 @@ import attrs
 from sp00ky_core.errors import JobNotFound, Sp00kyError
 from sp00ky_core.gate.gate import Gate
 from sp00ky_core.plugins.dispatch import Hooks
-from sp00ky_core.ports import OverdueClaim, Settlement, Store
+from sp00ky_core.ports import OverdueClaim, Settlement, Spared, Store
 from sp00ky_core.runner.claim import Claimer
 from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.holdings import Holdings
 from sp00ky_core.runner.liveness import Beat
-from sp00ky_core.runner.maintenance.retention import Pruner
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.named_jobs import NamedJobs
 
@@ -136,3 +135,33 @@ class Reclaimer:
                 with suppress(JobNotFound):  # its owner has deleted it meanwhile
                     job = await self._jobs.get(settlement.job_id)
                     self._hooks.dispatch_soon("sp00ky_job_settled", job=job, transition=settlement.transition)
+
+
+PRUNE_BATCH = 1_000
+PRUNE_ROUNDS = 100
+"""Batches at a time: a large heap is taken away bit by bit, between reclaims."""
+
+
+@attrs.define(eq=False, slots=False)
+class Pruner:
+    """Deletes ended jobs once in ``prune_interval``, and sooner where there are more of them."""
+
+    _store: Store
+    _options: RunnerOptions
+    _before_prune: Callable[[], Awaitable[Collection[Spared]]]
+    """Lets extensions read what must be read of jobs before they go; returns which are spared."""
+
+    def __attrs_post_init__(self) -> None:
+        self._next_prune = self._options.clock() + self._options.prune_interval * self._options.random()
+
+    async def prune(self) -> None:
+        """Delete what is old, if it is time to; what fails is tried later again."""
+        now = self._options.clock()
+        if now < self._next_prune:
+            return
+        self._next_prune = now + self._options.prune_interval
+        spared = await self._before_prune()
+        for _ in range(PRUNE_ROUNDS):
+            if await self._store.prune(limit=PRUNE_BATCH, spared=spared) < PRUNE_BATCH:
+                return
+        self._next_prune = now  # there is more: a fast queue would outgrow its retention

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sp00ky_core.errors import Sp00kyError, StoreUnavailable
 from sp00ky_core.observe.rates import COUNT, FIRST_BUCKET, SECONDS, Counts, Kind
 from sp00ky_core.ports import Rollup, Store
-from sp00ky_core.ports.rollups import step_of
+from sp00ky_core.ports.statistics import step_of
 from sp00ky_core.runner.counters_and_log import Observer
 from sp00ky_core.runner.options import RunnerOptions
 from sp00ky_core.stores.subscription import within

@@ -20,7 +20,7 @@ from sp00ky_core.ports import (
     Pause,
     SettingsRecord,
 )
-from sp00ky_core.stores.allowance import Allowance
+from sp00ky_core.stores.decisions import Allowance
 from sp00ky_core.stores.rows import UNREAD, instant_of
 from sp00ky_core.stores.transactional.connection.session import Is, Row, Session, Where
 from sp00ky_core.stores.transactional.rows import JobRows, Tables

@@ -1,8 +1,8 @@
-"""Give an extension one transaction: the session's calls, and an enqueue beside them."""
+"""Give an extension one transaction, the session's calls with an enqueue beside them, and users' queries."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
@@ -10,11 +10,13 @@ from uuid import UUID
 
 import attrs
 
-from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.encoding.json_bytes import decode, encode
+from sp00ky_core.errors import QueryRefused, Sp00kyError, StoreClosed, StoreError, StoreUnavailable
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import ExtensionTransaction, Is, KeyedJob, Row, Table, TransactionWork
 from sp00ky_core.stores.ids import new_key
-from sp00ky_core.stores.transactional.connection.session import Session
+from sp00ky_core.stores.transactional.connection.lanes import Executor
+from sp00ky_core.stores.transactional.connection.session import Access, Session
 
 __all__ = ["Check", "Insert", "in_transaction", "keyed", "missing_rows", "own_errors"]
 
@@ -105,3 +107,32 @@ async def missing_rows(session: Session, table: Table, rows: Sequence[Row]) -> l
     for row in await session.select(table, where, columns=table.key):
         seen.add(tuple(row[name] for name in table.key))
     return [row for row in rows if tuple(row[name] for name in table.key) not in seen]
+
+
+async def query_rows(executor: Executor, location: str, query: str, limit: int) -> list[Mapping[str, Any]]:
+    """Run a query that reads; where the database answers otherwise, an error is the query's."""
+    try:
+        try:
+            return await _query(executor, query, limit)
+        except StoreUnavailable:
+            await executor.read(_now)
+            return await _query(executor, query, limit)
+    except StoreClosed:
+        raise
+    except (StoreError, NotImplementedError, TypeError, ValueError) as error:  # or a value that JSON lacks
+        if isinstance(error, StoreUnavailable):
+            await executor.read(_now)
+        problem = error.problem if isinstance(error, StoreError) else str(error)
+        raise QueryRefused(store=location, problem=f"the query is refused: {problem}") from error
+
+
+async def _query(executor: Executor, query: str, limit: int) -> list[Mapping[str, Any]]:
+    rows = await executor.do(lambda session: session.query(query, limit), Access.QUERY)
+    objects = [decode(encode(row)) for row in rows]
+    if not all(isinstance(row, dict) for row in objects):
+        raise TypeError("a row of it is no object")
+    return objects
+
+
+async def _now(session: Session) -> datetime:
+    return await session.now()

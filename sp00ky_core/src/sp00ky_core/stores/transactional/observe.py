@@ -29,9 +29,8 @@ from sp00ky_core.ports import (
     Rollup,
     RollupQuery,
 )
-from sp00ky_core.ports.queue_stats import joined_errors
-from sp00ky_core.ports.rollups import coarse_buckets, fine_buckets, hour_of, summed
-from sp00ky_core.stores.filters import BEGINNING, age_of
+from sp00ky_core.ports.statistics import coarse_buckets, fine_buckets, hour_of, joined_errors, summed
+from sp00ky_core.stores.decisions import BEGINNING, age_of
 from sp00ky_core.stores.ids import job_id, table_of
 from sp00ky_core.stores.rows import instant_of
 from sp00ky_core.stores.transactional.breakers_and_pauses import pause_of, read_breakers, read_controls

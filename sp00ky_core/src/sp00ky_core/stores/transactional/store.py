@@ -53,10 +53,16 @@ from sp00ky_core.ports import (
 from sp00ky_core.stores.caller_connections import finished, refuse_synchronous, unknown_kind
 from sp00ky_core.stores.decisions import DecidingStore, LostOptions
 from sp00ky_core.stores.refused_writes import Quarantine
-from sp00ky_core.stores.transactional import audit, breakers_and_pauses, observe, runners, schema
+from sp00ky_core.stores.transactional import breakers_and_pauses, fleet, observe, schema
 from sp00ky_core.stores.transactional.connection.lanes import Executor
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work
-from sp00ky_core.stores.transactional.extension import Check, in_transaction, missing_rows, own_errors
+from sp00ky_core.stores.transactional.extension import (
+    Check,
+    in_transaction,
+    missing_rows,
+    own_errors,
+    query_rows,
+)
 from sp00ky_core.stores.transactional.jobs.claim import Claiming, joined, transactions
 from sp00ky_core.stores.transactional.jobs.due import Rounds, next_due
 from sp00ky_core.stores.transactional.jobs.enqueue import (
@@ -75,7 +81,6 @@ from sp00ky_core.stores.transactional.jobs.settle import (
     reschedule,
     settle,
 )
-from sp00ky_core.stores.transactional.user_query import query_rows
 from sp00ky_core.stores.transactional.watch import Notifications, Watch
 
 __all__ = ["TransactionalStore"]
@@ -503,34 +508,34 @@ class TransactionalStore(Primitives, DecidingStore):
 
     async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
         """See ``Store.beat``."""
-        work = partial(runners.beat, runner_id=runner_id, info=info)
+        work = partial(fleet.beat, runner_id=runner_id, info=info)
         return await self._executor.do(work, Access.BEAT)
 
     async def runners(self) -> list[RunnerRecord]:
         """See ``Store.runners``."""
-        return await self._executor.read(runners.runners)
+        return await self._executor.read(fleet.runners)
 
     async def drain_runner(self, runner_id: str) -> bool:
         """See ``Store.drain_runner``."""
-        return await self._executor.do(partial(runners.drain_runner, runner_id=runner_id), Access.BEAT)
+        return await self._executor.do(partial(fleet.drain_runner, runner_id=runner_id), Access.BEAT)
 
     async def remove_runner(self, runner_id: str) -> None:
         """See ``Store.remove_runner``."""
-        await self._executor.do(partial(runners.remove_runner, runner_id=runner_id), Access.BEAT)
+        await self._executor.do(partial(fleet.remove_runner, runner_id=runner_id), Access.BEAT)
 
     async def start_audit(self, act: Act) -> str:
         """See ``Store.start_audit``."""
-        return await self._executor.write(partial(audit.start_audit, act=act))
+        return await self._executor.write(partial(fleet.start_audit, act=act))
 
     async def update_audit(self, entry_id: str, *, count: int, ended: bool = False) -> None:
         """See ``Store.update_audit``."""
-        await self._executor.write(partial(audit.update_audit, entry_id=entry_id, count=count, ended=ended))
+        await self._executor.write(partial(fleet.update_audit, entry_id=entry_id, count=count, ended=ended))
 
     async def audit(
         self, *, since: datetime | None = None, limit: int = 100, after: str | None = None
     ) -> list[AuditEntry]:
         """See ``Store.audit``."""
-        return await self._executor.read(partial(audit.audit_entries, since=since, limit=limit, after=after))
+        return await self._executor.read(partial(fleet.audit_entries, since=since, limit=limit, after=after))
 
     async def errors(
         self,
@@ -547,7 +552,7 @@ class TransactionalStore(Primitives, DecidingStore):
     # Extensions.
 
     async def transact(self, work: TransactionWork[T], *, check: Check = as_it_is) -> T:
-        """See ``Transactions.transact``."""
+        """See ``Store.transact``."""
         transaction = partial(in_transaction, work=work, insert=self._insert, check=check)
         try:
             result = await own_errors(self._executor.write(transaction))
@@ -557,21 +562,21 @@ class TransactionalStore(Primitives, DecidingStore):
         return result
 
     async def read_tables(self, work: TransactionWork[T]) -> T:
-        """See ``Transactions.read_tables``."""
+        """See ``Store.read_tables``."""
         transaction = partial(in_transaction, work=work, insert=self._insert, check=as_it_is)
         return await own_errors(self._executor.read(transaction))
 
     async def insert_within(
         self, connection: object, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
     ) -> list[Job]:
-        """See ``Transactions.insert_within``."""
+        """See ``Store.insert_within``."""
         work = partial(self._insert_all, rows=rows, jobs=jobs)
         return await self._executor.within(self._awaited(connection, Access.WRITE), work)
 
     def insert_within_in(
         self, connection: object, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]
     ) -> list[Job]:
-        """See ``Transactions.insert_within_in``."""
+        """See ``Store.insert_within_in``."""
         return self._within(connection, Access.WRITE, partial(self._insert_all, rows=rows, jobs=jobs))
 
     async def _insert_all(
@@ -588,7 +593,7 @@ class TransactionalStore(Primitives, DecidingStore):
         return await insert_keyed(session, self._backends, jobs, self.location)
 
     async def query_rows(self, query: str, *, limit: int = 10_000) -> list[Mapping[str, Any]]:
-        """See ``Transactions.query_rows``; where the database answers otherwise, an error is the query's."""
+        """See ``Store.query_rows``; where the database answers otherwise, an error is the query's."""
         return await query_rows(self._executor, self.location, query, limit)
 
     # What ``DecidingStore`` asks for.
@@ -598,4 +603,4 @@ class TransactionalStore(Primitives, DecidingStore):
         return await self._executor.read(work)
 
     async def _beats(self) -> Mapping[str, datetime]:
-        return {runner_id: beat.at for runner_id, beat in (await self._executor.read(runners.beats)).items()}
+        return {runner_id: beat.at for runner_id, beat in (await self._executor.read(fleet.beats)).items()}

@@ -13,7 +13,7 @@ import attrs
 from sp00ky_core.errors import Sp00kyError
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobQuery, JobTable, Pause
-from sp00ky_core.stores.filters import BEGINNING, age_of, matches
+from sp00ky_core.stores.decisions import BEGINNING, age_of, matches
 from sp00ky_core.stores.ids import chunks
 from sp00ky_core.stores.subscription import Broadcast, Subscription
 from sp00ky_core.stores.transactional.breakers_and_pauses import pauses_of, read_controls

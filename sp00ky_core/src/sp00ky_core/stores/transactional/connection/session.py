@@ -25,7 +25,7 @@ from sp00ky_core.ports import (
     Update,
     Where,
 )
-from sp00ky_core.stores.filters import COMPARED
+from sp00ky_core.stores.decisions import COMPARED
 from sp00ky_core.stores.ids import chunks, new_key
 
 __all__ = [

@@ -11,7 +11,7 @@ import attrs
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.job.options import is_plain_text
 from sp00ky_core.ports import JobTable
-from sp00ky_core.stores.filters import BEGINNING
+from sp00ky_core.stores.decisions import BEGINNING
 from sp00ky_core.stores.rows import instant_of, priority_of
 from sp00ky_core.stores.transactional.connection.session import Is, ReadOptions, Row, Session, Where
 from sp00ky_core.stores.transactional.rows import (

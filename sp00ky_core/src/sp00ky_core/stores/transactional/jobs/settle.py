@@ -10,8 +10,7 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.state_machine import Released, Rescheduled
 from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim, SettleFate, Settlement, SettleResult
-from sp00ky_core.stores.decisions import LostOptions, applied, settlement_of
-from sp00ky_core.stores.filters import is_overdue
+from sp00ky_core.stores.decisions import LostOptions, applied, is_overdue, settlement_of
 from sp00ky_core.stores.ids import table_of
 from sp00ky_core.stores.refused_writes import Quarantine, settle_with_less
 from sp00ky_core.stores.transactional.connection.session import Both, Either, Is, Row, Session, Update

@@ -10,11 +10,11 @@ from queue import Queue
 import pytest
 
 from sp00ky_core import Outbox
+from sp00ky_core import sync as background_module
 from sp00ky_core.errors import StoreClosed
-from sp00ky_core.outbox import sync_outbox as background_module
-from sp00ky_core.outbox.sync_outbox import Background
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_core.sync import Background
 from sp00ky_core.testing import outbox_over
 
 

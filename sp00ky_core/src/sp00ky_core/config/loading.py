@@ -195,9 +195,7 @@ def _placed(entry: Entry, backend: BackendConfig, whole: Config) -> BackendConfi
     }
     placed = {name: _absolute(getattr(backend, name), folder) for name, folder in folders.items()}
     placed["ref_roots"] = tuple(folder.resolve() for folder in placed["ref_roots"])
-    most = whole.retention.max_rows if backend.retention.max_rows is None else backend.retention.max_rows
-    retention = attrs.evolve(backend.retention.over(whole.retention), max_rows=most)
-    return attrs.evolve(backend, **{**placed, "retention": retention})
+    return attrs.evolve(backend, **{**placed, "retention": backend.retention.over(whole.retention)})
 
 
 def _absolute(value: Any, folder: Path) -> Any:

@@ -21,28 +21,10 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 
-__all__ = [
-    "ALL_CREDENTIALS",
-    "FAILURES_ONLY",
-    "KEEP_ALL",
-    "RATE",
-    "BackendConfig",
-    "BackendSettings",
-    "BreakerConfig",
-    "Config",
-    "ContractKind",
-    "CredentialKind",
-    "HistoryConfig",
-    "RateConfig",
-    "RetentionConfig",
-    "RetryConfig",
-    "Secret",
-    "SurrealdbConfig",
-    "TlsConfig",
-    "TopRetentionConfig",
-    "TransportTraits",
-    "short_rate",
-]
+__all__ = ["ALL_CREDENTIALS", "FAILURES_ONLY", "KEEP_ALL", "RATE", "BackendConfig", "BackendSettings"]
+__all__ += ["BreakerConfig", "Config", "ContractKind", "CredentialKind", "HistoryConfig", "RateConfig"]
+__all__ += ["RetentionConfig", "RetryConfig", "Secret", "SurrealdbConfig", "TlsConfig"]
+__all__ += ["TopRetentionConfig", "TransportTraits", "short_rate"]
 
 CredentialKind = Literal["token", "basic", "apiKey"]
 """A type of ``auth``."""
@@ -211,10 +193,10 @@ class HistoryConfig:
 
     def over(self, above: HistoryConfig) -> Self:
         """Fill in what this doesn't say from the level above; its mode doesn't override a ``success``."""
-        mode = above.mode if self.mode is None and self.success is None else self.mode
-        success = above.success if self.success is None else self.success
-        failed = above.failed if self.failed is None else self.failed
-        return attrs.evolve(self, mode=mode, success=success, failed=failed)
+        said = attrs.asdict(self)
+        unsaid = {name for name, value in said.items() if value is None}
+        unsaid -= set() if self.success is None else {"mode"}
+        return attrs.evolve(self, **{name: getattr(above, name) for name in unsaid})
 
 
 @attrs.frozen(kw_only=True)
@@ -262,7 +244,10 @@ class TlsConfig:
         import ssl  # noqa: PLC0415  # only who sends requests needs it
 
         for file in filter(None, (self.ca, self.cert, self.key)):
-            _refuse_unreadable(file)
+            try:
+                file.open("rb").close()
+            except OSError as error:
+                raise ConfigError(file=str(file), problem=f"it can't be read: {error.strerror}") from None
         try:
             context = ssl.create_default_context(cafile=self.ca)
         except ssl.SSLError:
@@ -274,14 +259,6 @@ class TlsConfig:
                 problem = "it holds no certificate in PEM format with a key, without a password, that fits it"
                 raise ConfigError(file=str(self.cert), problem=problem) from None
         return context
-
-
-def _refuse_unreadable(file: Path) -> None:
-    try:
-        with file.open("rb"):
-            pass
-    except OSError as error:
-        raise ConfigError(file=str(file), problem=f"it can't be read: {error.strerror}") from None
 
 
 @attrs.frozen(kw_only=True)

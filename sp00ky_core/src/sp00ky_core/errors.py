@@ -10,41 +10,13 @@ import attrs
 
 from sp00ky_core.error_texts import install_hint, nearest, shown
 
-__all__ = [
-    "Sp00kyError",
-    "CallUnsupported",
-    "StoreError",
-    "StoreUnavailable",
-    "StoreClosed",
-    "OtherEventLoop",
-    "StoreInUse",
-    "AdapterMistake",
-    "SchemaError",
-    "RowRefused",
-    "QueryRefused",
-    "Violation",
-    "PayloadError",
-    "PayloadInvalid",
-    "PayloadNotJson",
-    "PayloadTooLarge",
-    "OptionInvalid",
-    "IllegalTransition",
-    "ImportRefused",
-    "JobNotFound",
-    "JobIdAmbiguous",
-    "BackendPaused",
-    "RunnerGone",
-    "ConfigError",
-    "ContractError",
-    "PluginLoadError",
-    "PluginsCollide",
-    "AdapterMissing",
-    "MetricsMissing",
-    "ModuleOutdated",
-    "UnknownBackend",
-    "UnknownRoute",
-    "UnknownStrategy",
-]
+__all__ = ["Sp00kyError", "CallUnsupported", "StoreError", "StoreUnavailable", "StoreClosed"]
+__all__ += ["OtherEventLoop", "StoreInUse", "AdapterMistake", "SchemaError", "RowRefused"]
+__all__ += ["QueryRefused", "Violation", "PayloadError", "PayloadInvalid", "PayloadNotJson"]
+__all__ += ["PayloadTooLarge", "OptionInvalid", "IllegalTransition", "ImportRefused", "JobNotFound"]
+__all__ += ["JobIdAmbiguous", "BackendPaused", "RunnerGone", "ConfigError", "ContractError"]
+__all__ += ["PluginLoadError", "PluginsCollide", "AdapterMissing", "MetricsMissing", "ModuleOutdated"]
+__all__ += ["UnknownBackend", "UnknownRoute", "UnknownStrategy"]
 
 
 class Sp00kyError(Exception):

@@ -42,13 +42,14 @@ def check(settings: Settings, *, verbose: bool) -> int:
 
     The configuration and the OpenAPI documents are read first: what is wrong with those is exit 2.
     """
-    findings, operations, engines, listed = run_async(_check(settings, verbose=verbose))
+    outbox, findings = run_async(_check(settings, verbose=verbose))
     document: dict[str, Any] = {"findings": [*map(_finding_json, findings)]}
     lines = [*map(_line, findings)] or ["ok: nothing to fix"]
-    if listed:
+    if listed := dict(_told(outbox, "lists")):
         document["functions"] = listed
         lines += [one_line(f"{name}: {function}") for name, told in listed.items() for function in told]
     if verbose:
+        engines, operations = dict(_told(outbox, "engine")), [*_operations(_documents(outbox))]
         document |= {"engines": engines, "operations": operations}
         lines += [f"backend {name}: sent by {engine}" for name, engine in engines.items()]
         lines += map(_operation_line, operations)
@@ -56,29 +57,21 @@ def check(settings: Settings, *, verbose: bool) -> int:
     return int(any(finding.stops_jobs for finding in findings))
 
 
-async def _check(
-    settings: Settings, *, verbose: bool
-) -> tuple[Sequence[Finding], Sequence[Mapping[str, Any]], Mapping[str, str], Mapping[str, Sequence[str]]]:
+async def _check(settings: Settings, *, verbose: bool) -> tuple[Outbox, Sequence[Finding]]:
     outbox = settings.outbox()
     async with store_open(outbox):
         if not outbox.store.capabilities.durable:
             await outbox.store.migrate()  # as entering the outbox does: no other process can have
         findings = [*configuration_findings(outbox), *_transport_findings(outbox)]
         findings += await _preparation_findings(outbox)
-        documents = _documents(outbox)
-        for names, backend in documents:
+        for names, backend in _documents(outbox):
             findings += _document_findings(names, backend, verbose=verbose)
         findings += _request_findings(outbox, verbose=verbose)
         with slow("checking the tables"):
             findings += await outbox.check()
             if not any(finding.stops_jobs for finding in findings):
                 findings += [finding async for finding in _waiting_findings(outbox)]
-        return (
-            findings,
-            [*_operations(documents)],
-            dict(_told(outbox, "engine")),
-            dict(_told(outbox, "lists")),
-        )
+        return outbox, findings
 
 
 def configuration_findings(outbox: Outbox) -> Iterator[Finding]:
@@ -86,12 +79,8 @@ def configuration_findings(outbox: Outbox) -> Iterator[Finding]:
     yield from _backend_findings(outbox)
     yield from outbox.config.notices
     for error in unready(outbox.config, delivered(outbox.backends)):
-        yield Finding.warning(
-            error.key,
-            error.problem,
-            "jobs can be enqueued here, not run",
-            f"{error.fix} where `sp00ky run` runs",
-        )
+        fix = f"{error.fix} where `sp00ky run` runs"
+        yield Finding.warning(error.key, error.problem, "jobs can be enqueued here, not run", fix)
 
 
 def _backend_findings(outbox: Outbox) -> Iterator[Finding]:

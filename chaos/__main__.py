@@ -33,6 +33,7 @@ from chaos.schedules import run_schedules
 from chaos.session import Ending, Plan
 from chaos.standby import replicated, run_promotion
 from chaos.steering import steering_plan
+from chaos.workflows import run_workflows
 
 LONG_FREEZE = 36.0
 """Seconds: beyond a lease, which is the timeout and 30 s."""
@@ -123,6 +124,19 @@ async def _schedules(chosen: argparse.Namespace, store: str) -> bool:
     return bool(fired.complaints())
 
 
+async def _workflows(chosen: argparse.Namespace, store: str) -> bool:
+    opened = DATABASES[store].opened
+    if opened is None or DATABASES[store].why_not():
+        return False
+    plan = {"seed": chosen.seed, "seconds": chosen.minutes * 60, "runners": chosen.runners}
+    async with opened() as database:
+        worked = await run_workflows(**plan, database=database, folder=_folder(chosen, f"workflows-{store}"))
+    print(worked.figures(), flush=True)
+    for found in worked.complaints():
+        print(f"BROKEN: {found}", flush=True)
+    return bool(worked.complaints())
+
+
 async def _receiver(chosen: argparse.Namespace, store: str) -> bool:
     if store != "postgres":
         return False
@@ -159,6 +173,7 @@ SESSIONS: Mapping[str, Callable[[argparse.Namespace, str], Awaitable[bool]]] = {
     "deploys": _deploys,
     "outages": _outages,
     "schedules": _schedules,
+    "workflows": _workflows,
     "receiver": _receiver,
     "promotion": _promotion,
 }

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.workflows.conftest import BACKEND, Backend, document
 
-from sp00ky_core import NewJob, Outbox, load_config, load_plugins
+from sp00ky_core import NewJob, Outbox, PayloadNotJson, load_config, load_plugins
 from sp00ky_workflows import Workflows
 
 STEPS = "{a: {backend: shop, route: /a}, b: {backend: shop, route: /b, dependsOn: [a]}}"
@@ -61,7 +61,7 @@ def test_a_workflow_is_triggered_shown_killed_and_retried(file: Path) -> None:
     assert done(file, "workflows", "rerun", workflow_id).strip() != workflow_id
     assert len(json.loads(done(file, "workflows", "list", "--json"))["workflows"]) == 2
     assert sp00ky(file, "workflows", "show", "none").exit_code == 1
-    assert sp00ky(file, "workflows", "trigger", "deploy", "{").exit_code == 2
+    assert isinstance(sp00ky(file, "workflows", "trigger", "deploy", "{").exception, PayloadNotJson)
 
 
 async def batch(file: Path) -> None:
@@ -76,7 +76,10 @@ def test_batches_are_shown(file: Path) -> None:
 
     done(file, "migrate")
     asyncio.run(batch(file))
-    assert "import-7  closed: 3 jobs, 0 succeeded, 0 failed, 3 left" in done(file, "batches", "list")
+    assert "import-7  closed: 3 jobs, 0 succeeded, 0 failed, 3 left" in done(
+        file, "batches", "show", "import-7"
+    )
+    assert done(file, "batches", "list").split()[6:] == ["import-7", "closed", "3", "0", "0", "3"]
     assert json.loads(done(file, "batches", "show", "import-7", "--json"))["size"] == 3
     assert json.loads(done(file, "batches", "list", "--json"))["batches"][0]["closed"] is True
     assert sp00ky(file, "batches", "show", "none").exit_code == 1

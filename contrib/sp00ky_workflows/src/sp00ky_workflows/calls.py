@@ -4,38 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
-from sp00ky_core import BackendConfig, Contract, NewJob
+from sp00ky_core import NewJob
+from sp00ky_core.backend.backend import Backend
 from sp00ky_core.encoding.json_bytes import json_value
-from sp00ky_core.errors import PayloadInvalid
+from sp00ky_core.errors import PayloadInvalid, UnknownBackend
+from sp00ky_core.ports import ExtensionContext
 from sp00ky_workflows.model.graph import Call, Step
 from sp00ky_workflows.model.pointers import INPUT, ITEM, resolved, sources
 
-__all__ = ["LoadedBackend", "call_of", "job_of", "step_job", "takes_input"]
+__all__ = ["call_of", "job_of", "problem_of", "step_job", "takes_input"]
 
 
-class Checks(Protocol):
-    """What of an ``ExtensionContext`` jobs are checked by."""
-
-    @property
-    def backends(self) -> Mapping[str, Any]:
-        """The backends by name."""
-
-    def check(self, new_job: NewJob) -> NewJob:
-        """Hold a job against its backend's contract."""
-
-
-class LoadedBackend(Protocol):
-    """A backend, as ``ExtensionContext.backends`` has it."""
-
-    @property
-    def config(self) -> BackendConfig:
-        """As sp00ky.yml has it."""
-
-    @property
-    def contract(self) -> Contract:
-        """Its operations."""
+def problem_of(call: Call, backends: Mapping[str, Backend]) -> str:
+    """Say why there is no such operation; empty: there is."""
+    backend = backends.get(call.backend)
+    if backend is None:
+        return str(UnknownBackend(backend=call.backend, known=tuple(backends)))
+    known = ", ".join(backend.contract.near(call.path)[:10])
+    none = f"backend {call.backend!r} has no operation {call.path!r:.80}; it has {known}"
+    return "" if backend.contract.has(call.path) else none
 
 
 def call_of(backend: str, path: str, payload: Any = None, options: Mapping[str, Any] | None = None) -> Call:
@@ -63,7 +52,9 @@ def _read(options: Mapping[str, Any]) -> dict[str, Any]:
     return read
 
 
-def job_of(call: Call, values: Mapping[str, Any], extras: Mapping[str, Any], context: Checks) -> NewJob:
+def job_of(
+    call: Call, values: Mapping[str, Any], extras: Mapping[str, Any], context: ExtensionContext
+) -> NewJob:
     """Return the job of a call, checked.
 
     Args:
@@ -92,7 +83,7 @@ def job_of(call: Call, values: Mapping[str, Any], extras: Mapping[str, Any], con
 
 
 def step_job(
-    step: Step, results: Mapping[str, Any], given: Any, context: Checks, *, beside: bool = True
+    step: Step, results: Mapping[str, Any], given: Any, context: ExtensionContext, *, beside: bool = True
 ) -> NewJob:
     """Return the job of a step, checked.
 
@@ -115,7 +106,7 @@ def step_job(
     return job_of(step, values, extras, context)
 
 
-def takes_input(step: Step, given: Any, backend: LoadedBackend) -> bool:
+def takes_input(step: Step, given: Any, backend: Backend) -> bool:
     """Tell whether a workflow's input gets into a step's payload."""
     undoing = () if step.undo is None else sources(step.undo.payload)
     if INPUT in {*sources(step.payload), *undoing} or (step.for_each or "").partition("/")[0] == INPUT:

@@ -80,25 +80,23 @@ async def _one(request: Request) -> Response:
     return render(request, "workflow.html", workflow=found, nodes=nodes, edges=edges, size=size)
 
 
-async def _kill(outbox: Outbox, target: str, _form: Form, act: dict[str, Any]) -> str:
-    await outbox.extension(Workflows).kill(target, reason=act.get("reason"))
-    return f"{target} is killed."
+def _does(name: str, said: str) -> Any:
+    async def do(outbox: Outbox, target: str, form: Form, act: dict[str, Any]) -> str:
+        given = {"from_step": form.text("from") or None} if name == "retry" else {}
+        found = await getattr(outbox.extension(Workflows), name)(target, **given, **act)
+        return said.format(target, found.id)
 
-
-async def _retry(outbox: Outbox, target: str, form: Form, _act: dict[str, Any]) -> str:
-    await outbox.extension(Workflows).retry(target, form.text("from") or None)
-    return f"{target} goes on."
-
-
-async def _rerun(outbox: Outbox, target: str, _form: Form, _act: dict[str, Any]) -> str:
-    return f"It runs again as {(await outbox.extension(Workflows).rerun(target)).id}."
+    return do
 
 
 _FROM = Ask(name="from", label="Begin again at this step; empty: at what failed")
 _ACTS = {
-    "kill-workflow": Act(verb="Kill", text="What is pending is killed.", do=_kill, is_dangerous=True),
-    "retry-workflow": Act(verb="Retry", text="What failed is done again.", do=_retry, asks=(_FROM,)),
-    "rerun-workflow": Act(verb="Rerun", text="Another one begins, with the same input.", do=_rerun),
+    f"{name}-workflow": Act(verb=name.capitalize(), text=text, do=_does(name, said), **more)
+    for name, text, said, more in (
+        ("kill", "What is pending is killed.", "{0} is killed.", {"is_dangerous": True}),
+        ("retry", "What failed is done again.", "{0} goes on.", {"asks": (_FROM,)}),
+        ("rerun", "Another one begins, with the same input.", "It runs again as {1}.", {}),
+    )
 }
 _TEMPLATES = Path(__file__).parent / "templates"
 

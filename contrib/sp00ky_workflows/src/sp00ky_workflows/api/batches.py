@@ -25,6 +25,7 @@ from sp00ky_core.ports import (
 )
 from sp00ky_workflows.api.draft import Undo, as_call
 from sp00ky_workflows.api.records import ENDED, BatchRecord, batch_record
+from sp00ky_workflows.calls import problem_of
 from sp00ky_workflows.errors import BatchClosed, UnknownBatch, WorkflowInvalid
 from sp00ky_workflows.model.graph import Call
 from sp00ky_workflows.service.batches import digits_of, end_batch
@@ -57,11 +58,7 @@ class Batch:
         if callback is None:
             return None
         call = as_call(callback)
-        backend = self._context.backends.get(call.backend)
-        if backend is None or not backend.contract.has(call.path):
-            problem = (
-                f"there is no operation {call.path!r:.80} of a backend {call.backend!r:.80} to call back"
-            )
+        if problem := problem_of(call, self._context.backends):
             raise WorkflowInvalid(workflow=self.name, step="", problem=problem)
         return encode({f.name: getattr(call, f.name) for f in attrs.fields(Call)}).decode()
 

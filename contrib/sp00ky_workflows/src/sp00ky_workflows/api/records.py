@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 
 from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.ports import Row
 from sp00ky_workflows.model.advance import StepState
 from sp00ky_workflows.model.graph import StepStatus, WorkflowStatus
@@ -145,12 +144,3 @@ def batch_record(row: Row) -> BatchRecord:
     names = ("id", "name", "size", "succeeded", "failed")
     closed = row["closed"]
     return BatchRecord(**{name: row[name] for name in names}, closed=bool(closed), ended=closed == ENDED)
-
-
-def record_to_json(record: WorkflowRecord | BatchRecord) -> dict[str, Any]:
-    """Turn a record into JSON values."""
-    values = attrs.asdict(record)
-    return {
-        name: instant_to_json(value) if isinstance(value, datetime) else value
-        for name, value in values.items()
-    }

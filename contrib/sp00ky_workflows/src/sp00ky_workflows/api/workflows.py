@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from inspect import isawaitable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import attrs
 
 from sp00ky_core.encoding.json_bytes import encode, json_value
 from sp00ky_core.error_texts import nearest
-from sp00ky_core.errors import UnknownBackend
 from sp00ky_core.job.job import Job
 from sp00ky_core.outbox.enqueue import Transaction, check_given
 from sp00ky_core.ports import (
+    ActOptions,
     CallerConnection,
     ExtensionContext,
     ExtensionTransaction,
@@ -32,11 +33,11 @@ from sp00ky_workflows.api.batches import Batch, Batches
 from sp00ky_workflows.api.draft import Draft, Undo
 from sp00ky_workflows.api.records import WITHOUT_DEFINITION, WorkflowRecord, step_record, workflow_record
 from sp00ky_workflows.api.steering import kill, retry
-from sp00ky_workflows.calls import LoadedBackend, takes_input
+from sp00ky_workflows.calls import problem_of, takes_input
 from sp00ky_workflows.errors import UnknownWorkflow, WorkflowInvalid
 from sp00ky_workflows.model.advance import StepState
 from sp00ky_workflows.model.file import read_workflow
-from sp00ky_workflows.model.graph import Graph, OnFailure, Step, WorkflowStatus, read_graph
+from sp00ky_workflows.model.graph import Graph, OnFailure, WorkflowStatus, read_graph
 from sp00ky_workflows.service.advance import Advance
 from sp00ky_workflows.tables import STEPS, WORKFLOWS
 
@@ -100,11 +101,11 @@ class NewWorkflow(Draft):
         if self._connection is None:
             await self._context.transact(work)
         else:
-            await work(_Joined(self._context, self._connection))
+            await work(_Joined(self._context.insert, self._connection))
 
     def write_in(self, graph: Graph) -> None:
         """Write a graph as ``write`` does, on a caller's blocking connection."""
-        finished(self.write_to(_JoinedBlocking(self._context, self._connection), graph))
+        finished(self.write_to(_Joined(self._context.insert_in, self._connection), graph))
 
     async def write_to(self, tx: Any, graph: Graph, **columns: Any) -> None:
         """Write it in a transaction of which nothing is read: what it needs is known."""
@@ -129,46 +130,33 @@ class NewWorkflow(Draft):
     def _check_graph(self, graph: Graph) -> None:
         backends = self._context.backends
         for step in graph.steps:
-            self._check(step, backends.get(step.backend))
+            for call in (step, *([step.undo] if step.undo else [])):
+                if problem := problem_of(call, backends):
+                    raise WorkflowInvalid(workflow=self.name, step=step.name, problem=problem)
         if self._input is not None and not any(
             takes_input(step, self._input, backends[step.backend]) for step in graph.steps
         ):
             problem = "it is given an `input`, and no step takes one; leave it out, or refer to it"
             raise WorkflowInvalid(workflow=self.name, step="", problem=problem)
 
-    def _check(self, step: Step, backend: LoadedBackend | None) -> None:
-        calls = [step] if step.undo is None else [step, step.undo]
-        for call in calls:
-            loaded = backend if call is step else self._context.backends.get(call.backend)
-            if loaded is None:
-                problem = str(UnknownBackend(backend=call.backend, known=tuple(self._context.backends)))
-                raise WorkflowInvalid(workflow=self.name, step=step.name, problem=problem)
-            if not loaded.contract.has(call.path):
-                known = ", ".join(loaded.contract.near(call.path)[:10])
-                problem = f"backend {call.backend!r} has no operation {call.path!r:.80}; it has {known}"
-                raise WorkflowInvalid(workflow=self.name, step=step.name, problem=problem)
-
 
 @attrs.frozen
 class _Joined:
     """The transaction of a caller's connection, as far as a new workflow needs one: it is written to."""
 
-    context: ExtensionContext
+    insert_all: Any  # ``ExtensionContext.insert``, or ``insert_in``
     connection: CallerConnection
 
     async def enqueue(self, jobs: Sequence[KeyedJob]) -> list[Job]:
-        return await self.context.insert(self.connection, {}, jobs) if jobs else []
+        return await self._insert({}, jobs) if jobs else []
 
     async def insert(self, table: Table, rows: Sequence[Row]) -> None:
-        await self.context.insert(self.connection, {table: rows})
+        await self._insert({table: rows}, [])
 
-
-class _JoinedBlocking(_Joined):
-    async def enqueue(self, jobs: Sequence[KeyedJob]) -> list[Job]:
-        return self.context.insert_in(self.connection, {}, jobs) if jobs else []
-
-    async def insert(self, table: Table, rows: Sequence[Row]) -> None:
-        self.context.insert_in(self.connection, {table: rows})
+    async def _insert(self, rows: Mapping[Table, Sequence[Row]], jobs: Sequence[KeyedJob]) -> list[Job]:
+        made: Any = self.insert_all(self.connection, rows, jobs)
+        inserted: list[Job] = await made if isawaitable(made) else made
+        return inserted
 
 
 def instant_of(deadline: Deadline) -> datetime | None:
@@ -255,33 +243,39 @@ class Workflows:
         async with asyncio.timeout(timeout):
             return [state async for state in self.watch(workflow_id)][-1]
 
-    async def kill(self, workflow_id: str, *, reason: str | None = None) -> WorkflowRecord:
+    async def kill(self, workflow_id: str, **act: Unpack[ActOptions]) -> WorkflowRecord:
         """Kill what a running workflow has pending; nothing is undone.
 
         Raises:
             UnknownWorkflow: There is none.
             WorkflowStopped: It has ended.
         """
-        await self._context.audit("kill workflow", {"id": workflow_id, "reason": reason})
-        await kill(self._context, workflow_id, reason or "the workflow was killed")
+        async with self._context.audited("kill workflow", {"id": workflow_id}, **act) as record:
+            await kill(self._context, workflow_id, act.get("reason") or "the workflow was killed")
+            await record.reach(1)
         return await self.get(workflow_id)
 
-    async def retry(self, workflow_id: str, from_step: str | None = None) -> WorkflowRecord:
+    async def retry(
+        self, workflow_id: str, from_step: str | None = None, **act: Unpack[ActOptions]
+    ) -> WorkflowRecord:
         """Have a workflow that didn't succeed go on: what failed, and what wasn't done, is done again.
 
         Args:
             workflow_id: Its id.
             from_step: This step is done again too, and all that depends on it; for one that succeeded.
+            **act: Why, and who does it, for the audit.
 
         Raises:
             UnknownWorkflow: There is none, or no such step.
             WorkflowStopped: It still runs, or succeeded and no step is named.
         """
-        await self._context.audit("retry workflow", {"id": workflow_id, "from": from_step})
-        await retry(self._context, workflow_id, from_step)
+        selection = {"id": workflow_id, "from": from_step}
+        async with self._context.audited("retry workflow", selection, **act) as record:
+            await retry(self._context, workflow_id, from_step)
+            await record.reach(1)
         return await self.get(workflow_id)
 
-    async def rerun(self, workflow_id: str) -> WorkflowRecord:
+    async def rerun(self, workflow_id: str, **act: Unpack[ActOptions]) -> WorkflowRecord:
         """Make a new workflow of the same steps and input. Raises ``UnknownWorkflow``."""
 
         async def work(tx: ExtensionTransaction) -> Row:
@@ -290,17 +284,28 @@ class Workflows:
         row = await self._context.read(work)
         old = workflow_record(row)
         new = NewWorkflow(self._context, old.name, old.input)
-        await new.write(read_graph(row["definition"]))
-        return await self.get(new.id)
+        return await self._started(new, read_graph(row["definition"]), "rerun workflow", **act)
 
-    async def trigger(self, name: str, input: Any = None) -> WorkflowRecord:  # noqa: A002
+    async def trigger(
+        self,
+        name: str,
+        input: Any = None,  # noqa: A002
+        **act: Unpack[ActOptions],
+    ) -> WorkflowRecord:
         """Start a workflow of sp00ky.yml. Raises ``UnknownWorkflow``, ``WorkflowInvalid``."""
         written = self._context.options or {}
         if name not in written:
             raise UnknownWorkflow(f"sp00ky.yml has no workflow {name!r:.80}; {nearest(name, written)}")
         read = read_workflow(name, written[name])
         new = NewWorkflow(self._context, name, input, deadline=read.deadline)
-        await new.write(read.graph)
+        return await self._started(new, read.graph, "trigger workflow", **act)
+
+    async def _started(
+        self, new: NewWorkflow, graph: Graph, action: str, **act: Unpack[ActOptions]
+    ) -> WorkflowRecord:
+        async with self._context.audited(action, {"id": new.id, "name": new.name}, **act) as record:
+            await new.write(graph)
+            await record.reach(1)
         return await self.get(new.id)
 
     def batch(self, name: str, *, on_done: Undo | None = None, on_failed: Undo | None = None) -> Batch:

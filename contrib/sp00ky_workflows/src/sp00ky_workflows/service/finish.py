@@ -58,10 +58,13 @@ async def end_late(tx: ExtensionTransaction, late: Sequence[Row]) -> None:
 
 
 async def _end(tx: ExtensionTransaction, rows: Sequence[Row], status: WorkflowStatus) -> list[WorkflowRecord]:
-    ids, new = tuple(row["id"] for row in rows), {"status": status.value, "ended_at": tx.now}
-    running = [Is("id", "in", ids), Is("status", "=", "running")]
-    if ids and await tx.update(WORKFLOWS, running, new) != len(ids):
-        raise Beaten
+    """Write down how workflows have ended, unless one goes on meanwhile, as one does after a retry."""
+    new = {"status": status.value, "ended_at": tx.now}
+    for revision in {row["revision"] for row in rows}:
+        ids = tuple(row["id"] for row in rows if row["revision"] == revision)
+        as_read = [Is("id", "in", ids), Is("status", "=", "running"), Is("revision", "=", revision)]
+        if await tx.update(WORKFLOWS, as_read, new) != len(ids):
+            raise Beaten
     return [workflow_record({**row, **new}) for row in rows]
 
 

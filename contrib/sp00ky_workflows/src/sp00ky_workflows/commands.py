@@ -12,7 +12,7 @@ from sp00ky_core import Outbox
 from sp00ky_core.cli.command import as_json, command, flag, option, with_settings
 from sp00ky_core.cli.options import act_options, limit_option, read_payload
 from sp00ky_core.cli.output import aligned, moment, show, show_list
-from sp00ky_core.outbox.report_json import json_of
+from sp00ky_core.outbox.queries import json_of
 from sp00ky_workflows.api.records import BatchRecord, StepRecord, WorkflowRecord
 from sp00ky_workflows.api.workflows import Workflows
 from sp00ky_workflows.model.graph import WorkflowStatus

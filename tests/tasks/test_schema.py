@@ -15,7 +15,7 @@ from tests.tasks.conftest import Project
 
 from sp00ky_core import PayloadInvalid
 from sp00ky_tasks import Task, TaskProblem, Tasks
-from sp00ky_tasks.schema import ArgumentsRefused
+from sp00ky_tasks.schema import Refused
 
 
 class Kind(Enum):
@@ -32,6 +32,11 @@ class Card:
 class Iban:
     iban: str
     of: Card | None = None
+
+
+@attrs.frozen
+class Box:
+    boxes: "list[Box]" = attrs.field(factory=list)
 
 
 class Line(TypedDict):
@@ -62,6 +67,7 @@ VALUES: list[tuple[Any, Any]] = [
     (Iban | Card, Card("2")),
     (Line, {"sku": "x", "card": Card("3")}),
     (list[Line], [{"sku": "x", "card": Card("3")}]),
+    (Box, Box([Box(), Box([Box()])])),
     (dict[str, tuple[int, ...]], {"a": (1, 2)}),
     (Model, Model(n=1)),
 ]
@@ -92,7 +98,7 @@ def test_arguments_and_results_keep_their_types(kind: Any, value: Any) -> None:
     ],
 )
 def test_what_does_not_fit_is_refused_without_its_value(text: bytes, says: str) -> None:
-    with pytest.raises(ArgumentsRefused) as caught:
+    with pytest.raises(Refused) as caught:
         task_of(int).signature.load(text)
     assert str(caught.value).startswith(says)
 

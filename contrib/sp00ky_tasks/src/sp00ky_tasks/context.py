@@ -15,9 +15,6 @@ __all__ = ["Context", "parameters_of"]
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-_NEVER = datetime.max.replace(tzinfo=UTC)
-
-
 @attrs.frozen(kw_only=True)
 class Context:
     """What a function's first parameter is, where it is annotated so; it is no argument of the job.

@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-__all__ = ["GiveUp", "Retry", "Snooze", "seconds_of"]
+__all__ = ["Asked", "GiveUp", "Retry", "Snooze"]
 
 
-def seconds_of(time: float | timedelta) -> float:
-    """Return a length of time in seconds, at least 0."""
-    return max(time.total_seconds() if isinstance(time, timedelta) else float(time), 0.0)
+class Asked(Exception):
+    """What is asked for on purpose, and is no error.
+
+    Attributes:
+        after: Seconds until then; None: as the job's strategy says.
+    """
+
+    after: float | None = None
 
 
-class Retry(Exception):
+class GiveUp(Asked):
+    """Let the job fail, whatever retries are left."""
+
+
+class Retry(Asked):
     """Try the job again, as a retry: in ``after`` seconds, or when its strategy says."""
 
     def __init__(self, reason: str = "", *, after: float | timedelta | None = None) -> None:
         super().__init__(reason)
-        self.after: float | None = None if after is None else seconds_of(after)
+        seconds = after.total_seconds() if isinstance(after, timedelta) else after
+        self.after: float | None = None if seconds is None else max(float(seconds), 0.0)
 
 
-class GiveUp(Exception):
-    """Let the job fail, whatever retries are left."""
-
-
-class Snooze(Exception):
+class Snooze(Retry):
     """Call the function again in so many seconds; that uses up no retry.
 
     A job with ``max_retries = 0`` fails, for it is called once. After ``retry.giveUpAfter`` it is a retry.
     """
 
     def __init__(self, seconds: float | timedelta, reason: str = "") -> None:
-        super().__init__(reason or "the function asks to be called later")
-        self.seconds: float = seconds_of(seconds)
+        super().__init__(reason or "the function asks to be called later", after=seconds)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import traceback
 from functools import cache
 from typing import Any
 
-from sp00ky_core import Undelivered
-from sp00ky_core.job.outcome import ERROR_NAMES, SNOOZED
-from sp00ky_tasks.control import GiveUp, Retry, Snooze
+from sp00ky_core import Job, Undelivered
+from sp00ky_core.job.job import facts_of, named
+from sp00ky_core.job.outcome import ERROR_NAMES, INVALID_PAYLOAD, SNOOZED
+from sp00ky_tasks.control import Asked, GiveUp, Snooze
+from sp00ky_tasks.schema import Refused
 from sp00ky_tasks.tasks import Task
 from sp00ky_transport_http.redaction import Redaction
 
 __all__ = ["failure_of"]
+
+_log = logging.getLogger(__name__)
 
 _SECRET = re.compile(r"(?i)pass(word|wd)|secret|token|api_?key|credential|private_?key")
 """In the name of a variable."""
@@ -33,26 +38,33 @@ def _clean(text: str) -> str:
 
 def _text(error: BaseException) -> str:
     try:
-        return str(error)
+        return " ".join(str(error).split())
     except Exception as problem:  # noqa: BLE001  # of the application's own class
         return f"its text can't be written: {type(problem).__name__}"
 
 
-def failure_of(task: Task[..., Any], error: BaseException) -> Undelivered:
-    """Return the outcome of a call that raised: its class is the name, its text the reason."""
-    name, reason = type(error).__name__, _clean(" ".join(_text(error).split()))
-    if isinstance(error, Snooze):
-        return Undelivered(name=SNOOZED, scheme="python", reason=reason, again_in=error.seconds)
-    frames = error.__traceback__  # the first is this project's own
-    trace = traceback.format_exception(type(error), error, frames and (frames.tb_next or frames))
+def failure_of(task: Task[..., Any], error: BaseException, job: Job) -> Undelivered:
+    """Log what a call raised; return the outcome: its class is the name, its text the reason."""
+    if isinstance(error, Refused):
+        sent = error.name != INVALID_PAYLOAD
+        return Undelivered(name=error.name, scheme="python", reason=str(error), retryable=False, sent=sent)
+    kind, reason, frames = type(error), _clean(_text(error)), error.__traceback__
+    # The first of the frames is this project's own.
+    trace = _clean("".join(traceback.format_exception(kind, error, frames and (frames.tb_next or frames))))
+    said, facts = f"{named(job)}: {job.path}", {**facts_of(job), "path": job.path}
+    if isinstance(error, Asked):
+        _log.info("%s asks for %s: %s", said, kind.__name__, reason, extra=facts)
+    else:
+        _log.error("%s raised %s\n%s", said, kind.__name__, trace, extra={**facts, "trace": trace})
     is_final = isinstance(error, (*task.give_up_on, GiveUp))
-    is_retried = not is_final and isinstance(error, (*task.retry_on, Retry))
+    is_retried = not is_final and isinstance(error, (*task.retry_on, Asked))
+    name = f"{kind.__module__}.{kind.__name__}" if kind.__name__ in ERROR_NAMES else kind.__name__
     return Undelivered(
-        name=f"{type(error).__module__}.{name}" if name in ERROR_NAMES else name,
+        name=SNOOZED if isinstance(error, Snooze) else name,
         scheme="python",
         reason=reason,
         retryable=is_retried,
         rule="" if is_retried else f"{name} is {'given up on' if is_final else 'not in retry_on'}",
-        again_in=error.after if isinstance(error, Retry) else None,
-        trace=_clean("".join(trace)),
+        again_in=error.after if isinstance(error, Asked) else None,
+        trace="" if isinstance(error, Snooze) else trace,
     )

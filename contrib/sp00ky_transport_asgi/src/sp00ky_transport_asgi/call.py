@@ -7,12 +7,14 @@ import logging
 import traceback
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
+
+import attrs
 
 from sp00ky_core import Attempt, Undelivered
 from sp00ky_core.job.job import facts_of, named
 from sp00ky_transport_asgi import EXTENSION
-from sp00ky_transport_asgi.own_loop import CUT_OFF, LATE, Call, Post, is_cancelled
+from sp00ky_transport_asgi.own_loop import CUT_OFF, LATE, Call, is_cancelled
 from sp00ky_transport_asgi.target import AsgiApp, Message
 from sp00ky_transport_http.request import Request, Template
 from sp00ky_transport_http.response import Response
@@ -27,26 +29,36 @@ class Gone(OSError):
     """Nobody hears more of an answer: the call is over."""
 
 
+class Performs(Protocol):
+    """An ``Application``."""
+
+    def perform(self, call: AsgiCall) -> None:
+        """Begin a call."""
+
+
+@attrs.define(eq=False, slots=False)
 class AsgiCall(Call[Response]):
     """One request; ``answer`` is a response from when its head has come, and ``over`` when it is whole."""
 
-    answer: Response | Undelivered
-    raised: BaseException | None
+    answer: Response | Undelivered = attrs.field(default=LATE, init=False)
+    request: Request
+    application: Performs
+    raised: BaseException | None = attrs.field(default=None, init=False)  # what has ended it, if no answer
 
-    def __init__(self, attempt: Attempt, request: Request, home: Post) -> None:
-        super().__init__(attempt, home)
-        self._request = request
-        self._room, self._has_body = attempt.backend.max_response_bytes, True
+    def __attrs_post_init__(self) -> None:
+        self._room, self._has_body = self.attempt.backend.max_response_bytes, True
         self._is_over = False
         self._is_told = False  # ... and that nobody hears it, which it may take for an error
         self._gone: asyncio.Event | None = None  # where the application waits for that
 
+    def begin(self) -> None:
+        """Begin it, in the application's loop."""
+        self.application.perform(self)
+
     async def run(self, app: AsgiApp, state: dict[str, Any]) -> None:
         """Call the application; it may go on for a while once the response is whole."""
-        if not self._take():
-            return  # its time was over before this loop came to it
         try:
-            await app(_scope(self.attempt, self._request, state), self._receive, self._send)
+            await app(_scope(self.attempt, self.request, state), self._receive, self._send)
         except BaseException as error:
             if is_cancelled():
                 self.end(CUT_OFF)
@@ -73,7 +85,7 @@ class AsgiCall(Call[Response]):
     async def _receive(self) -> Message:
         if self._has_body and not self._is_over:
             self._has_body = False
-            return {"type": "http.request", "body": self._request.body, "more_body": False}
+            return {"type": "http.request", "body": self.request.body, "more_body": False}
         if not self._is_over:
             self._gone = self._gone or asyncio.Event()
             await self._gone.wait()

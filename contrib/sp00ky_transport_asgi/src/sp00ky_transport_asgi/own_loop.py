@@ -15,15 +15,19 @@ from functools import partial
 from threading import get_ident
 from typing import Any, Generic, TypeVar
 
+import attrs
+
 from sp00ky_core import Attempt, Undelivered
 from sp00ky_core.job.outcome import BUSY, RESET, TIMEOUT
 from sp00ky_core.plugins.dispatch import watched
 from sp00ky_transport_asgi.target import TargetProblem
+from sp00ky_transport_http.deadlines import Deadlines
 
-__all__ = ["CUT_OFF", "LATE", "Call", "OwnLoop", "Post", "entered", "is_cancelled", "left"]
+__all__ = ["CUT_OFF", "LATE", "Call", "Caller", "OwnLoop", "Post", "is_cancelled"]
 
 _log = logging.getLogger(__name__)
 
+Posts = Callable[[Callable[[], object]], object]
 T = TypeVar("T")
 L = TypeVar("L", bound="OwnLoop")
 
@@ -54,12 +58,14 @@ class Post:
     """Calls functions in a loop, in their order; many at a time, for to wake another thread takes long.
 
     Attributes:
+        loop: The loop.
         turns: How often it has come to that.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.turns: int = 0
-        self._loop, self._thread = loop, get_ident()
+        self.loop: asyncio.AbstractEventLoop = loop
+        self._thread = get_ident()
         self._waiting: deque[Callable[[], object]] = deque()
         self._is_woken = False
 
@@ -72,13 +78,21 @@ class Post:
         if not self._is_woken:
             self._is_woken = True
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._empty)
+                self.loop.call_soon_threadsafe(self._empty)
+
+    def take_back(self, function: Callable[[], object]) -> bool:
+        """Return whether a function was still to be called; now it isn't."""
+        with suppress(ValueError):
+            self._waiting.remove(function)
+            return True
+        return False
 
     def _empty(self) -> None:
         self.turns += 1
         self._is_woken = False  # before it looks: who comes now either is seen, or wakes it again
-        for _ in range(len(self._waiting)):  # no more: it mayn't keep its loop from what else is due
-            self._waiting.popleft()()
+        with suppress(IndexError):  # one was taken back
+            for _ in range(len(self._waiting)):  # no more: it mayn't keep its loop from what else is due
+                self._waiting.popleft()()
 
 
 def is_cancelled() -> bool:
@@ -87,30 +101,29 @@ def is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+@attrs.define(eq=False, slots=False)
 class Call(Generic[T]):
     """One call for an attempt, and what has come of it so far.
 
     Attributes:
-        answer: What came of it; until then, what that means if it never comes.
-        raised: What has ended it, if that is no answer.
-        over: Done once there is an answer; in the loop of whoever waits for it.
         attempt: What it is an attempt of.
+        home: Calls functions in the loop of whoever waits for it.
+        answer: What came of it; until then, what that means if it never comes.
+        over: Done once there is an answer.
     """
 
-    def __init__(self, attempt: Attempt, home: Post) -> None:
-        self.answer: T | Undelivered = LATE
-        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.raised: BaseException | None = None
-        self.attempt: Attempt = attempt
-        self._home = home
-        # The first who asks is told so: the application's loop, which begins it, or who gives it up.
-        self._take = partial(threading.Lock().acquire, blocking=False)
+    attempt: Attempt
+    home: Post
+    answer: T | Undelivered = attrs.field(default=LATE, init=False)
+    over: asyncio.Future[None] = attrs.field(init=False)
 
-    def is_unanswered(self) -> bool:
-        """Give it up; say whether it was begun, and there is no answer."""
-        if self._take():
-            self.answer = UNBEGUN
-        return self.answer is LATE
+    def begin(self) -> None:
+        """Begin it, where it is called."""
+        raise NotImplementedError
+
+    def give_up(self) -> None:
+        """End it there, as far as that can be: nobody waits for it any more."""
+        self.end()
 
     def end(self, otherwise: T | Undelivered = LATE) -> None:
         """Take nothing more: it is answered, or whoever waited has gone.
@@ -119,7 +132,7 @@ class Call(Generic[T]):
         """
         if self.answer is LATE:
             self.answer = otherwise
-        self._home(self._tell)
+        self.home(self._tell)
 
     def _tell(self) -> None:
         if not self.over.done():
@@ -199,7 +212,8 @@ class OwnLoop:
         """Begin a call's work; in this loop."""
         if self._thread is None:
             made = watched(made, partial(_log.warning, BLOCKED, self.name, path))
-        task = asyncio.Task(made, loop=asyncio.get_running_loop(), context=self._context.copy(), **EAGER)
+        # A name takes less than the number that a task gets otherwise.
+        task = asyncio.Task(made, loop=self.post.loop, name=path, context=self._context.copy(), **EAGER)
         if not task.done():
             self._calls.append(task)
             if len(self._calls) > self._most:  # a callback of each would cost as much as the task
@@ -250,26 +264,70 @@ async def _end(calls: list[asyncio.Task[None]]) -> None:
 _RUNNING: dict[object, OwnLoop] = {}
 
 
-async def entered(target: object, make: Callable[[], L], user: object) -> L:
-    """Return what runs a target, ready to be called. Raises ``TargetProblem``."""
-    running: Any = _RUNNING.get(target)
-    if running is None or running.has_ended:
-        running = _RUNNING[target] = make()
-    if _INSIDE.get() is not running:  # which can't wait for itself
-        running.users.add(user)
-        try:
-            await running.start()
-        except BaseException:
-            await left(user, target)
-            raise
-    return running  # type: ignore[no-any-return]  # one target is made in one way
+class Caller:
+    """What transports are that call code in this process; its loops are shared by all that are open.
 
+    Attributes:
+        home: Calls functions in the loop that delivers.
+    """
 
-async def left(user: object, *targets: object) -> None:
-    """Note that a transport needs these no more, by default all; the last one stops one."""
-    for target in targets or [*_RUNNING]:
+    home: Post
+
+    def __init__(self) -> None:
+        self._deadlines = Deadlines()
+
+    async def open(self) -> None:
+        """Get ready; what is called is imported by ``prepare``, or by the first job."""
+        self.home = Post(asyncio.get_running_loop())
+
+    async def close(self) -> None:
+        """Leave the loops; who is the last one ends them."""
+        for target in [*_RUNNING]:
+            await self._leave(target)
+
+    async def enter(self, target: object, make: Callable[[], L]) -> L:
+        """Return what runs a target, ready to be called. Raises ``TargetProblem``."""
+        running: Any = _RUNNING.get(target)
+        if running is None or running.has_ended:
+            running = _RUNNING[target] = make()
+        if _INSIDE.get() is not running:  # which can't wait for itself
+            running.users.add(self)
+            try:
+                await running.start()
+            except BaseException:
+                await self._leave(target)
+                raise
+        return running  # type: ignore[no-any-return]  # one target is made in one way
+
+    async def _leave(self, target: object) -> None:
         users = _RUNNING[target].users if target in _RUNNING else set()  # it may end while another one does
-        is_last = users == {user}
-        users.discard(user)
+        is_last = users == {self}
+        users.discard(self)
         if is_last:
             await _RUNNING.pop(target).stop()
+
+    async def answered(self, call: Call[T], place: OwnLoop, post: Posts) -> T | Undelivered:
+        """Have a call begun by ``post``; return what came of it within its attempt's time."""
+        loop = self.home.loop  # who asks for the one that runs pays a system call before Python 3.12
+        waiting: Any = asyncio.current_task(loop)  # there is one
+        call.over = loop.create_future()
+        self._deadlines.enter(waiting, call.attempt.timeout, _may_have_come)
+        try:
+            post(call.begin)
+            await call.over
+        except asyncio.CancelledError:
+            is_late = self._deadlines.leave(waiting)
+            if place.post.take_back(call.begin):
+                return UNBEGUN
+            answer = call.answer  # before it is told that nobody waits
+            place.post(call.give_up)
+            place.expect_a_turn()
+            if answer is LATE and not is_late:
+                raise
+            return answer
+        self._deadlines.leave(waiting)
+        return call.answer
+
+
+def _may_have_come() -> bool:
+    return True

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import traceback
 from functools import partial
-from typing import Any
 
 import attrs
 
@@ -13,10 +11,9 @@ from sp00ky_core import Attempt, BackendConfig, Delivered, Outcome, Undelivered
 from sp00ky_core.job.outcome import CONNECT
 from sp00ky_transport_asgi.application import Application
 from sp00ky_transport_asgi.call import AsgiCall
-from sp00ky_transport_asgi.own_loop import Post, entered, left
+from sp00ky_transport_asgi.own_loop import Caller
 from sp00ky_transport_asgi.target import Target, TargetProblem, options_of
 from sp00ky_transport_http.backend import HttpBackend, fault_of
-from sp00ky_transport_http.deadlines import Deadlines
 
 __all__ = ["AsgiTransport"]
 
@@ -36,7 +33,7 @@ class _Backend(HttpBackend):
         return attrs.evolve(outcome, reason=f"HTTP {outcome.code}: {said}", trace=trace)
 
 
-class AsgiTransport:
+class AsgiTransport(Caller):
     """Delivers jobs to applications in this process, as ``sp00ky_core.ports.Transport`` promises.
 
     Args:
@@ -44,19 +41,15 @@ class AsgiTransport:
     """
 
     def __init__(self, loop: str = "") -> None:
+        super().__init__()
         self._loop = loop
         self._loops: dict[Target, str] = {}
         self._backends: dict[str, _Backend] = {}
-        self._deadlines = Deadlines()
-
-    async def open(self) -> None:
-        """Get ready; applications are started by ``prepare``, or by the first job."""
-        self._post = Post(asyncio.get_running_loop())
 
     async def close(self) -> None:
         """Leave the applications; who is the last one ends them."""
         self._backends.clear()
-        await left(self)
+        await super().close()
 
     async def prepare(self, backend: BackendConfig) -> None:
         """Import and start a backend's application. Raises ``TargetProblem``."""
@@ -66,7 +59,7 @@ class AsgiTransport:
         target, loop = Target.of(backend), self._loop or options_of(backend).loop
         if self._loops.setdefault(target, loop) != loop:
             raise TargetProblem(f"{target} has another `loop` for another backend; give it one for all")
-        return await entered(target, partial(Application, target, loop), self)
+        return await self.enter(target, partial(Application, target, loop))
 
     async def deliver(self, attempt: Attempt) -> Outcome:
         """Call the application and say what came of it, within ``attempt.timeout``; see ``Transport``."""
@@ -78,22 +71,11 @@ class AsgiTransport:
             request = backend.build(attempt)
             if isinstance(request, Undelivered):
                 return request
-            call, application = AsgiCall(attempt, request, self._post), backend.application
-            task: Any = asyncio.current_task()  # there is one
-            self._deadlines.enter(task, attempt.timeout, lambda: True)
-            try:
-                application.post(partial(application.perform, call))
-                await call.over
-            except asyncio.CancelledError:
-                application.post(call.end)  # as a client that has gone
-                application.expect_a_turn()
-                if call.is_unanswered() and not self._deadlines.leave(task):
-                    raise
-            finally:
-                self._deadlines.leave(task)
-            if isinstance(call.answer, Undelivered):
-                return call.answer
-            outcome = backend.outcome(call.answer, has_result=request.template.has_result)
+            call = AsgiCall(attempt, self.home, request, backend.application)
+            answer = await self.answered(call, backend.application, backend.application.post)
+            if isinstance(answer, Undelivered):
+                return answer
+            outcome = backend.outcome(answer, has_result=request.template.has_result)
             return backend.naming(call.raised, outcome) if call.raised else outcome
         except TargetProblem as problem:
             return Undelivered(name=CONNECT, reason=problem.place)

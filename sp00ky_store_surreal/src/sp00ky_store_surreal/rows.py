@@ -50,18 +50,14 @@ class ResultField:
 
     Attributes:
         kinds: Names of the types in its definition; ``any`` takes everything.
-        keeps_objects: Whether an object in it keeps its fields.
     """
 
     kinds: frozenset[str]
-    keeps_objects: bool
 
     @classmethod
-    def of_type(cls, kind: str, *, keeps_objects: bool) -> ResultField:
+    def of_type(cls, kind: str) -> ResultField:
         """Read a type as the database prints it; a field without one takes everything."""
-        return cls(
-            kinds=frozenset(re.findall(r"[a-z]+", kind)) or frozenset({"any"}), keeps_objects=keeps_objects
-        )
+        return cls(kinds=frozenset(re.findall(r"[a-z]+", kind)) or frozenset({"any"}))
 
     def value_of(self, result_json: bytes | None) -> Any:
         """Return what to bind for an answer; None: nothing is to be written."""
@@ -79,13 +75,11 @@ class ResultField:
             return text
 
     def _takes(self, value: Any) -> bool:
-        if isinstance(value, dict | list) and not self.keeps_objects:
-            return False
         takes_text = "string" in self.kinds
         return "any" in self.kinds or not self.kinds.isdisjoint(_NAMES[type(value)]) or not takes_text
 
 
-TEXT = ResultField(kinds=frozenset({"string"}), keeps_objects=False)
+TEXT = ResultField(kinds=frozenset({"string"}))
 """The field of a table whose ``result`` is text, as ``migrate`` defines it."""
 
 

@@ -3,7 +3,6 @@
 import pytest
 
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.schema.introspection import read_layout
 
 RELIED_ON = ("path", "payload", "status", "retries", "errors")
 
@@ -15,18 +14,11 @@ TYPES = {
 }
 
 
-async def is_older(store: SurrealStore) -> bool:
-    """Whether it is an engine before 3.0."""
-    return (await read_layout(store._connection, ["job"]))["job"].is_older
-
-
 async def test_check_names_each_weakness_of_the_documented_table(spec_store: SurrealStore) -> None:
     findings = await spec_store.check()
     weak = {"job.errors", "job.created_at", "job.assigned_to", "job.path", "job.max_retries"}
     # 2.3 empties an object in a payload of any type; 3.x gives record users no index for WHERE true.
-    assert {finding.subject for finding in findings} == weak | (
-        {"job.payload"} if await is_older(spec_store) else {"job"}
-    )
+    assert {finding.subject for finding in findings} == weak | ({"job"})
     assert not [finding for finding in findings if finding.stops_jobs]
     assert all("--repair" in finding.fix and finding.consequence for finding in findings)
 

@@ -3,12 +3,6 @@
 import pytest
 
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.schema.introspection import read_layout
-
-
-async def is_older(store: SurrealStore) -> bool:
-    """Whether it is an engine before 3.0."""
-    return (await read_layout(store._connection, ["job"]))["job"].is_older
 
 
 async def fields_of(store: SurrealStore, table: str = "job") -> dict[str, str]:
@@ -19,15 +13,14 @@ async def fields_of(store: SurrealStore, table: str = "job") -> dict[str, str]:
 async def test_repair_fixes_them_and_keeps_permissions(spec_store: SurrealStore) -> None:
     before = await fields_of(spec_store)
     steps = await spec_store.migrate(repair=True)
-    assert len(steps) == (6 if await is_older(spec_store) else 5)
+    assert len(steps) == 5
     assert all(step.why for step in steps)
     assert await spec_store.check() == []
     after = await fields_of(spec_store)
-    same = "WHERE true" if await is_older(spec_store) else "FULL"
     for name in ("payload", "created_at", "assigned_to"):
         kept = before[name].partition("PERMISSIONS")[2]
         looked_up = name != "payload"
-        kept = kept.replace("WHERE true", same) if looked_up else kept
+        kept = kept.replace("WHERE true", "FULL") if looked_up else kept
         assert after[name].partition("PERMISSIONS")[2] == kept
     assert await spec_store.migrate(repair=True) == []
 
@@ -36,7 +29,6 @@ OWN = {
     "assigned_to": "TYPE record<thread> DEFAULT thread:t COMMENT 'whose TYPE'",
     "retry_strategy": "TYPE string DEFAULT 'own' ASSERT $value IN ['exponential', 'own'] COMMENT 'how'",
     "created_at": "TYPE datetime VALUE time::now() COMMENT 'since'",
-    "payload": "TYPE any DEFAULT '{}' COMMENT 'what' PERMISSIONS FOR update NONE",
     "lease_until": "TYPE option<datetime> COMMENT 'open' PERMISSIONS FULL",
     "max_retries": "TYPE int DEFAULT 5 COMMENT 'open' PERMISSIONS FOR update FULL FOR create NONE",
 }
@@ -49,9 +41,6 @@ async def test_repair_replaces_what_is_weak_and_shows_it(
 ) -> None:
     await migrated._connection.write(f"DEFINE TABLE thread; DEFINE FIELD OVERWRITE {field} ON job {own}")
     before = (await fields_of(migrated))[field]
-    if field == "payload" and not await is_older(migrated):  # `any` keeps objects from 3.0 on
-        assert await migrated.migrate(repair=True) == []
-        return
     planned = await migrated.migration(repair=True)
     assert await migrated.migrate(repair=True) == planned
     assert [f"(instead of {before})" in step.why for step in planned] == [True]

@@ -133,7 +133,7 @@ def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:
             "no index serves a record user: a query for the newest job of a parent reads the whole table"
         )
         yield Finding.warning(name, problem, consequence, _REPAIR)
-    if layout.has_record_users and not layout.is_older:
+    if layout.has_record_users:
         yield _evaluates(name, layout)
     for field in filter(layout.is_changeable, _CHANGED):
         fix = f"add to its definition: PERMISSIONS FOR update NONE{_PERMISSIONS}"

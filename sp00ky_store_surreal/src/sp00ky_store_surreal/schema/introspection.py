@@ -112,16 +112,9 @@ class TableLayout:
         return flexible or self.type_of("errors") == "any" or bool(named)
 
     @property
-    def keeps_payload_objects(self) -> bool:
-        """Whether an object in ``payload`` keeps its fields. 3.x keeps those of ``any``, or refuses them."""
-        takes_objects = "any" in self.type_of("payload") or "object" in self.type_of("payload")
-        return self._is_flexible("payload") or not (self.is_older and takes_objects)
-
-    @property
     def result(self) -> ResultField:
         """Return what ``result`` takes."""
-        keeps = self._is_flexible("result") or not self.is_older
-        return ResultField.of_type(self.type_of("result"), keeps_objects=keeps)
+        return ResultField.of_type(self.type_of("result"))
 
     def _is_flexible(self, field: str) -> bool:
         definition = self.fields.get(field, {})
@@ -138,9 +131,8 @@ class TableLayout:
 
     @property
     def unindexed_for_users(self) -> list[str]:
-        """List fields of ``sp00ky_parent`` whose ``WHERE true`` keeps users' queries from it, on 3.x."""
-        scanned = [field for field in _LOOKED_UP if "true" in self.permissions_of(field).values()]
-        return [] if self.is_older else scanned
+        """List fields of ``sp00ky_parent`` whose ``WHERE true`` keeps users' queries from it."""
+        return [field for field in _LOOKED_UP if "true" in self.permissions_of(field).values()]
 
     @property
     def writable_leases(self) -> list[str]:

@@ -60,9 +60,6 @@ def _weak_definitions(layout: TableLayout) -> Iterator[Weakness]:
         yield Weakness(
             "errors", "its entries can't have fields", "why an attempt failed isn't kept on the row"
         )
-    if not layout.keeps_payload_objects:
-        consequence = "a payload that is an object is stored empty (JSON text is kept)"
-        yield Weakness("payload", "its objects can't have fields", consequence)
     if "value" in layout.fields.get("created_at", {}):
         consequence = "the newest job of a parent isn't found after a retry"
         yield Weakness("created_at", "it moves at each update", consequence)
@@ -116,14 +113,14 @@ def _step(layout: TableLayout, field: str, types: Mapping[str, str], why: str) -
 
 
 def _permissions(layout: TableLayout, field: str) -> str:
-    """Write a field's permissions as they are, on 3.x with ``FULL`` for ``WHERE true``: it means the same."""
+    """Write a field's permissions as they are, with ``FULL`` for ``WHERE true``: it means the same."""
     granted = {**layout.permissions_of(field), **({"update": False} if field == "max_retries" else {})}
     actions = [action for action in ("create", "select", "update") if action in granted]
-    grants = [f"FOR {action} {_grant(granted[action], is_older=layout.is_older)}" for action in actions]
+    grants = [f"FOR {action} {_grant(granted[action])}" for action in actions]
     return f"PERMISSIONS {' '.join(grants)}" if grants else ""
 
 
-def _grant(granted: Any, *, is_older: bool) -> str:
-    if granted is True or (granted == "true" and not is_older):
+def _grant(granted: Any) -> str:
+    if granted in {True, "true"}:
         return "FULL"
     return f"WHERE {granted}" if granted else "NONE"

@@ -12,7 +12,7 @@ import pytest_asyncio
 from sp00ky_core.ports import JobTable, StoreOptions
 from sp00ky_schedules.tables import SCHEDULE_RUNS, SCHEDULES
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection.statements import Connection
+from sp00ky_store_surreal.connection.conflict_retries import Connection
 from sp00ky_store_surreal.jobs import claim_statement
 
 TABLES = (JobTable(backend="api", table="job"),)

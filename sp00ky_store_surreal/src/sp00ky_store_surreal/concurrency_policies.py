@@ -9,7 +9,7 @@ from typing import Any
 from surrealdb import RecordID
 
 from sp00ky_core.ports import JobTable
-from sp00ky_store_surreal.connection.statements import Connection
+from sp00ky_store_surreal.connection.conflict_retries import Connection
 from sp00ky_store_surreal.errors import TableMissing
 from sp00ky_store_surreal.surql.loader import surql
 

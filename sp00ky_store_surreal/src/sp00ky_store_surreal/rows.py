@@ -25,7 +25,7 @@ from sp00ky_core.ports import LONGEST_ERRORS, LONGEST_LISTED, LONGEST_TEXT, JobT
 from sp00ky_core.stores.refused_writes import bisect
 from sp00ky_core.stores.rows import claimed_of, job_of
 from sp00ky_store_surreal.connection.cbor import JSON_NULL
-from sp00ky_store_surreal.connection.statements import Connection
+from sp00ky_store_surreal.connection.conflict_retries import Connection
 from sp00ky_store_surreal.errors import NO_ROWS_FAULT, may_be_a_rows, reason_of
 from sp00ky_store_surreal.ids import id_text, id_value
 from sp00ky_store_surreal.surql.loader import MARK, NUL, surql

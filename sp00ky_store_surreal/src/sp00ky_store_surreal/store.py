@@ -41,22 +41,25 @@ from sp00ky_core.stores.subscription import Backoff
 from sp00ky_core.stores.transactional import Access, Session, TransactionalStore, Work
 from sp00ky_core.stores.transactional.observe import gate_states
 from sp00ky_store_surreal import concurrency_policies
-from sp00ky_store_surreal.connection.statements import TRIES, Connection, Lane
+from sp00ky_store_surreal.connection.conflict_retries import TRIES, Connection, Lane
 from sp00ky_store_surreal.errors import Conflict
 from sp00ky_store_surreal.ids import own_id
-from sp00ky_store_surreal.jobs import enqueue, reclaim, rewrite
+from sp00ky_store_surreal.jobs import enqueue
 from sp00ky_store_surreal.jobs.claim import Claimer
-from sp00ky_store_surreal.jobs.claim_refusals import ClaimRefusals
+from sp00ky_store_surreal.jobs.claim_precautions import ClaimRefusals
 from sp00ky_store_surreal.jobs.claim_start import Heads, Peers
-from sp00ky_store_surreal.jobs.delete import Deletes, RowWrites
+from sp00ky_store_surreal.jobs.import_and_redact import insert_whole, redact
+from sp00ky_store_surreal.jobs.reclaim_and_release import lost, overdue, release
+from sp00ky_store_surreal.jobs.retention_and_delete import Deletes, RowWrites
 from sp00ky_store_surreal.jobs.settle import Settles
-from sp00ky_store_surreal.observe import find, stats
-from sp00ky_store_surreal.observe.notifications import Signals
+from sp00ky_store_surreal.kit_session import Changed, SurrealSession
+from sp00ky_store_surreal.observe import find
+from sp00ky_store_surreal.observe.signals import Signals
+from sp00ky_store_surreal.observe.stats_and_groups import error_groups, job_groups, next_due, stats
 from sp00ky_store_surreal.observe.watch import Watch
 from sp00ky_store_surreal.schema import check, migrate
-from sp00ky_store_surreal.schema.indexes import ClaimIndex
+from sp00ky_store_surreal.schema.index_rebuilds import ClaimIndex
 from sp00ky_store_surreal.schema.table_layouts import TableLayouts
-from sp00ky_store_surreal.session import Changed, SurrealSession
 from sp00ky_store_surreal.surql.loader import quoted
 from sp00ky_store_surreal.url import target_of
 
@@ -182,13 +185,13 @@ class SurrealStore(TransactionalStore):
 
     async def import_jobs(self, jobs: Sequence[Job]) -> None:
         """See ``Store.import_jobs``."""
-        await rewrite.insert_whole(self._layouts, self._tables, jobs)
+        await insert_whole(self._layouts, self._tables, jobs)
         self._claims.forget_heads()
         self._notifications.send(work=True, ids=[job.id for job in jobs])
 
     async def redact(self, jobs: Sequence[Job]) -> Collection[str]:
         """See ``Store.redact``."""
-        written = await rewrite.redact(self._layouts, self._tables, jobs)
+        written = await redact(self._layouts, self._tables, jobs)
         self._notifications.send(ids=written)
         return written
 
@@ -234,7 +237,7 @@ class SurrealStore(TransactionalStore):
 
     async def release(self, runner_id: str, *, keep: Collection[str]) -> list[str]:
         """See ``Store.release``."""
-        released = await reclaim.release(self._layouts, self._writes, self.options.tables, runner_id, keep)
+        released = await release(self._layouts, self._writes, self.options.tables, runner_id, keep)
         if released:
             self._claims.forget_heads()
         self._notifications.send(work=bool(released), ids=released)
@@ -242,10 +245,10 @@ class SurrealStore(TransactionalStore):
 
     async def overdue(self, runners: Collection[str], *, limit: int = 500) -> list[OverdueClaim]:
         """See ``Store.overdue``."""
-        return await reclaim.overdue(self._layouts, self._index, self.options.tables, runners, limit)
+        return await overdue(self._layouts, self._index, self.options.tables, runners, limit)
 
     async def _lost(self, dead_runners: Collection[str], **options: Unpack[LostOptions]) -> list[Job]:
-        return await reclaim.lost(self._layouts, self._delivered, dead_runners, **options)
+        return await lost(self._layouts, self._delivered, dead_runners, **options)
 
     async def beat(self, runner_id: str, info: RunnerInfo = NO_INFO) -> Mapping[str, RunnerBeat]:
         """See ``Store.beat``. Raises ``SchemaError`` where the user may not write."""
@@ -310,20 +313,20 @@ class SurrealStore(TransactionalStore):
         """See ``Store.stats``."""
         tables = self.options.tables
         gates = await self._executor.read(partial(gate_states, tables=tables))
-        return await stats.stats(self._connection, tables, limit, gates)
+        return await stats(self._connection, tables, limit, gates)
 
     async def next_due(self, backends: Collection[str]) -> float | None:
         """See ``Store.next_due``."""
         tables = await self._layouts.there(map(self._of_backend, backends))
-        return await stats.next_due(self._connection, tables) if tables else None
+        return await next_due(self._connection, tables) if tables else None
 
     async def errors(self, **asked: Any) -> list[ErrorGroup]:
         """See ``Store.errors``."""
-        return await stats.error_groups(await self._layouts.ensure(), self.options.tables, **asked)
+        return await error_groups(await self._layouts.ensure(), self.options.tables, **asked)
 
     async def groups(self, by: GroupBy, **asked: Any) -> list[JobGroup]:
         """See ``Store.groups``."""
-        return await stats.job_groups(await self._layouts.ensure(), self.options.tables, by, **asked)
+        return await job_groups(await self._layouts.ensure(), self.options.tables, by, **asked)
 
     def watch(self, query: JobQuery, *, history: int | None = None) -> AsyncGenerator[Job, None]:
         """See ``Store.watch``."""

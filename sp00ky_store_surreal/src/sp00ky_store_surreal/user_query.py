@@ -16,7 +16,7 @@ from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.job.job import instant_to_json
 from sp00ky_core.ports import QUERY_SECONDS
 from sp00ky_store_surreal.connection.cbor import UNREADABLE
-from sp00ky_store_surreal.connection.statements import Connection
+from sp00ky_store_surreal.connection.conflict_retries import Connection
 from sp00ky_store_surreal.errors import TableMissing, reason_of
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.surql.loader import surql

@@ -8,9 +8,9 @@ import pytest
 from sp00ky_core.job.job import NewJob
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.connection import reconnecting_pool
-from sp00ky_store_surreal.connection.statements import Lane
+from sp00ky_store_surreal.connection.conflict_retries import Lane
 from sp00ky_store_surreal.errors import TookTooLong
-from sp00ky_store_surreal.jobs.claim_refusals import SHARE, BatchSize
+from sp00ky_store_surreal.jobs.claim_precautions import SHARE, BatchSize
 
 ENTRIES = 30_000  # as the statement says
 

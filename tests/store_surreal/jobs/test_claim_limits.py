@@ -10,7 +10,7 @@ from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores import PASSED, Allowance
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection.statements import TRIES
+from sp00ky_store_surreal.connection.conflict_retries import TRIES
 from sp00ky_store_surreal.errors import Conflict
 from sp00ky_store_surreal.jobs.claim_statement import allowance_of
 

@@ -9,12 +9,12 @@ import pytest
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection.statements import Lane
+from sp00ky_store_surreal.connection.conflict_retries import Lane
 from sp00ky_store_surreal.errors import TookTooLong
 from sp00ky_store_surreal.jobs import claim_start
-from sp00ky_store_surreal.jobs.claim_refusals import Care
+from sp00ky_store_surreal.jobs.claim_precautions import Care
 from sp00ky_store_surreal.jobs.claim_start import Groups
-from sp00ky_store_surreal.observe import notifications
+from sp00ky_store_surreal.observe import signals
 from sp00ky_store_surreal.surql.loader import surql
 
 TABLE = JobTable(backend="api", table="job")
@@ -114,7 +114,7 @@ async def test_two_backends_are_claimed_as_one_transaction(surreal_url: str, mak
 async def test_live_rests_while_claims_are_full(
     shared: SurrealStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notifications, "BUSY", -1.0)
+    monkeypatch.setattr(signals, "BUSY", -1.0)
     listening = shared.work_signal()
     async with asyncio.timeout(SOON):
         await anext(listening)

@@ -11,7 +11,7 @@ from sp00ky_core.job.job import JobStatus, NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
 from sp00ky_store_surreal.observe import watch as watch_module
-from sp00ky_store_surreal.observe.notifications import Signals
+from sp00ky_store_surreal.observe.signals import Signals
 
 SOON = 30.0
 

@@ -4,7 +4,7 @@ import pytest
 
 from sp00ky_core.errors import SchemaError, StoreError
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.schema.introspection import read_layout
+from sp00ky_store_surreal.schema.table_definitions import read_layout
 
 
 async def is_older(store: SurrealStore) -> bool:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sp00ky_store_surreal.schema.definitions import steps_of
+from sp00ky_store_surreal.schema.schema_files import steps_of
 from sp00ky_store_surreal.surql.loader import _included, quoted, statements, surql
 
 NAMES = sorted(statements())

@@ -19,18 +19,18 @@ from sp00ky_core.ports import PROBE_LATEST, PROBE_WINDOW, BreakerResult, Claim, 
 from sp00ky_core.stores import PASSED
 from sp00ky_core.stores.transactional.fleet import beats
 from sp00ky_store_surreal import errors
-from sp00ky_store_surreal.connection.statements import CLAIMING, Connection, Lane
-from sp00ky_store_surreal.dialect import RANKS
+from sp00ky_store_surreal.connection.conflict_retries import CLAIMING, Connection, Lane
+from sp00ky_store_surreal.embedded_or_server import RANKS
 from sp00ky_store_surreal.errors import NO_ROWS_FAULT, TookTooLong
 from sp00ky_store_surreal.jobs import claim_statement as statements
-from sp00ky_store_surreal.jobs.claim_refusals import BatchSize, Care, Carefulness, ClaimRefusals
+from sp00ky_store_surreal.jobs.claim_precautions import BatchSize, Care, Carefulness, ClaimRefusals
 from sp00ky_store_surreal.jobs.claim_start import Groups, Heads, Peers
 from sp00ky_store_surreal.jobs.claim_statement import ClaimPart, ClaimState, Part, Slots, longest_bindings
-from sp00ky_store_surreal.observe.notifications import Signals
+from sp00ky_store_surreal.kit_session import SurrealSession
+from sp00ky_store_surreal.observe.signals import Signals
 from sp00ky_store_surreal.rows import load_claimed, read_claimed
-from sp00ky_store_surreal.schema.indexes import ClaimIndex
+from sp00ky_store_surreal.schema.index_rebuilds import ClaimIndex
 from sp00ky_store_surreal.schema.table_layouts import TableLayouts
-from sp00ky_store_surreal.session import SurrealSession
 from sp00ky_store_surreal.surql.durations import duration_text
 from sp00ky_store_surreal.surql.loader import quoted, surql
 

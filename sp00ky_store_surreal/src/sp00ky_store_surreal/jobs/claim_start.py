@@ -16,8 +16,8 @@ from typing import Any
 import attrs
 
 from sp00ky_core.ports import JobTable, RunnerBeat
-from sp00ky_store_surreal.connection.statements import Connection
-from sp00ky_store_surreal.dialect import RANKS
+from sp00ky_store_surreal.connection.conflict_retries import Connection
+from sp00ky_store_surreal.embedded_or_server import RANKS
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 ADVANCE = 0.5

@@ -18,7 +18,7 @@ from sp00ky_core.gate.breaker import LONGEST_PAUSE, Breaker, BreakerState
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import LONGEST_PROBE, Claim, JobTable
 from sp00ky_core.stores import Allowance
-from sp00ky_store_surreal.dialect import RANKS, Dialect, lease_names
+from sp00ky_store_surreal.embedded_or_server import RANKS, Dialect, lease_names
 from sp00ky_store_surreal.errors import NO_ROWS_FAULT
 from sp00ky_store_surreal.rows import claimed_lengths
 from sp00ky_store_surreal.surql.durations import duration_text, seconds_of

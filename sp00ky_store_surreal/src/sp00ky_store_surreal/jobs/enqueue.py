@@ -20,11 +20,11 @@ from sp00ky_core.stores.caller_connections import unknown_kind
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.rows import new_row
 from sp00ky_store_surreal import errors
-from sp00ky_store_surreal.connection.statements import ONCE, TRIES, Connection
+from sp00ky_store_surreal.connection.conflict_retries import ONCE, TRIES, Connection
 from sp00ky_store_surreal.ids import id_text
+from sp00ky_store_surreal.kit_session import SurrealSession, inserts_of, stored_row
 from sp00ky_store_surreal.rows import MADE_FIT, WHOLE, job_from, row_from
 from sp00ky_store_surreal.schema.table_layouts import TableLayouts
-from sp00ky_store_surreal.session import SurrealSession, inserts_of, stored_row
 from sp00ky_store_surreal.surql.durations import duration_text
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql
 from sp00ky_store_surreal.url import Target

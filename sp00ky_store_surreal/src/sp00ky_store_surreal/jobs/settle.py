@@ -15,7 +15,7 @@ from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import JobTable, SettleFate, Settlement, SettleResult
 from sp00ky_core.stores.refused_writes import Quarantine, bisect, settle_with_less
 from sp00ky_store_surreal import errors
-from sp00ky_store_surreal.connection.statements import Lane, Way
+from sp00ky_store_surreal.connection.conflict_retries import Lane, Way
 from sp00ky_store_surreal.ids import id_text, id_value, id_values, table_of
 from sp00ky_store_surreal.jobs.claim import Claimer
 from sp00ky_store_surreal.rows import TEXT, entry_of

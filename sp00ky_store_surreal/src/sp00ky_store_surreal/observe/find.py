@@ -13,7 +13,7 @@ from sp00ky_core.errors import JobNotFound
 from sp00ky_core.job.job import Job, JobStatus
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.decisions import age_of
-from sp00ky_store_surreal.connection.statements import Connection
+from sp00ky_store_surreal.connection.conflict_retries import Connection
 from sp00ky_store_surreal.ids import id_text, id_value, literal_id, literal_key, table_of, unfinished_key
 from sp00ky_store_surreal.rows import LISTED, WHOLE, Lengths, count_of, load
 from sp00ky_store_surreal.surql.loader import NUL, quoted, surql

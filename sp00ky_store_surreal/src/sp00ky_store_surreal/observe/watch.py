@@ -14,10 +14,10 @@ import attrs
 from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import JobQuery, JobTable
-from sp00ky_store_surreal.connection.statements import Connection
+from sp00ky_store_surreal.connection.conflict_retries import Connection
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.observe.find import changed_since, find, ids_of, states
-from sp00ky_store_surreal.observe.notifications import Changed, Signals
+from sp00ky_store_surreal.observe.signals import Changed, Signals
 from sp00ky_store_surreal.rows import LISTED, WHOLE
 
 _log = logging.getLogger(__name__)

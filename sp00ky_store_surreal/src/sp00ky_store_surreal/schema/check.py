@@ -12,13 +12,13 @@ from surrealdb import RecordID
 from sp00ky_core.errors import StoreError, StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable, Table
 from sp00ky_store_surreal import errors
-from sp00ky_store_surreal.connection.statements import Connection
-from sp00ky_store_surreal.observe.stats import MOST_READ
+from sp00ky_store_surreal.connection.conflict_retries import Connection
+from sp00ky_store_surreal.observe.stats_and_groups import MOST_READ
 from sp00ky_store_surreal.rows import count_of
-from sp00ky_store_surreal.schema.indexes import Difference, differences
-from sp00ky_store_surreal.schema.introspection import OPTIONAL_FIELDS, TableLayout, read_layout
+from sp00ky_store_surreal.schema.field_repairs import weaknesses
+from sp00ky_store_surreal.schema.index_rebuilds import Difference, differences
 from sp00ky_store_surreal.schema.own_tables import OWN_TABLES
-from sp00ky_store_surreal.schema.repair import weaknesses
+from sp00ky_store_surreal.schema.table_definitions import OPTIONAL_FIELDS, TableLayout, read_layout
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 _MIGRATE = "run: sp00ky migrate"

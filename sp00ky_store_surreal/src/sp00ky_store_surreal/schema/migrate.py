@@ -10,13 +10,13 @@ from surrealdb import RecordID
 
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import LONGEST_TEXT, JobTable, MigrationStep, Table
-from sp00ky_store_surreal.connection.statements import Connection
+from sp00ky_store_surreal.connection.conflict_retries import Connection
 from sp00ky_store_surreal.errors import PlaceMissing
-from sp00ky_store_surreal.schema.definitions import steps_of
-from sp00ky_store_surreal.schema.indexes import build, differences, make_true
-from sp00ky_store_surreal.schema.introspection import NO_JOB_TABLE, VERSION, TableLayout, read_layout
+from sp00ky_store_surreal.schema.field_repairs import repairs
+from sp00ky_store_surreal.schema.index_rebuilds import build, differences, make_true
 from sp00ky_store_surreal.schema.own_tables import own_steps, own_tables
-from sp00ky_store_surreal.schema.repair import repairs
+from sp00ky_store_surreal.schema.schema_files import steps_of
+from sp00ky_store_surreal.schema.table_definitions import NO_JOB_TABLE, VERSION, TableLayout, read_layout
 from sp00ky_store_surreal.surql.loader import identifier, quoted, surql
 from sp00ky_store_surreal.url import Target
 

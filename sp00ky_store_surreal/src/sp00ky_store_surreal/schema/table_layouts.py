@@ -9,11 +9,11 @@ from contextlib import contextmanager
 
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.ports import JobTable
-from sp00ky_store_surreal.connection.statements import Connection
+from sp00ky_store_surreal.connection.conflict_retries import Connection
 from sp00ky_store_surreal.errors import TableMissing
 from sp00ky_store_surreal.rows import ResultField
-from sp00ky_store_surreal.schema.introspection import NO_JOB_TABLE, TableLayout, read_layout
 from sp00ky_store_surreal.schema.own_tables import OWN_TABLES
+from sp00ky_store_surreal.schema.table_definitions import NO_JOB_TABLE, TableLayout, read_layout
 
 _log = logging.getLogger(__name__)
 

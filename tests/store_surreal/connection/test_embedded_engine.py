@@ -13,7 +13,7 @@ from sp00ky_core.errors import StoreInUse
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.ports import JobQuery
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection import embedded
+from sp00ky_store_surreal.connection import embedded_engine
 
 HOLDER = """
 import asyncio, sys
@@ -122,7 +122,7 @@ async def test_closing_waits_for_a_thread_that_still_replies(
     """It would abort the process if the interpreter ended before."""
     loop: Any = asyncio.get_running_loop()
     here, looked, seen = threading.get_ident(), threading.Event(), []
-    wake, is_any_replying = loop._write_to_self, embedded._is_any_replying
+    wake, is_any_replying = loop._write_to_self, embedded_engine._is_any_replying
 
     def wake_and_stand_still() -> None:
         wake()
@@ -137,7 +137,7 @@ async def test_closing_waits_for_a_thread_that_still_replies(
     store = make_store()
     await store.open()
     monkeypatch.setattr(loop, "_write_to_self", wake_and_stand_still)
-    monkeypatch.setattr(embedded, "_is_any_replying", look)
+    monkeypatch.setattr(embedded_engine, "_is_any_replying", look)
     await store.close()
     assert (seen[0], seen[-1]) == (True, False)
 
@@ -167,7 +167,7 @@ async def test_another_users_lock_is_named(
     def refuse(_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(embedded.FileLock, "acquire", refuse)
+    monkeypatch.setattr(embedded_engine.FileLock, "acquire", refuse)
     with pytest.raises(StoreInUse) as caught:
         await make_store("surrealkv://jobs.db").open()
     assert f"{tmp_path / 'jobs.db.lock'} belongs to another user" in str(caught.value)

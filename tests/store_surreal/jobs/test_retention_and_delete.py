@@ -13,7 +13,7 @@ from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobFilter, JobQuery, JobTable
 from sp00ky_core.stores.transitions import clear, retry
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.jobs import delete as deleting
+from sp00ky_store_surreal.jobs import retention_and_delete as deleting
 
 
 async def refuse(store: SurrealStore, what: str) -> None:

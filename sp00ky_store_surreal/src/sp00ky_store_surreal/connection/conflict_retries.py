@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 
 from sp00ky_core.stores.subscription import Backoff
-from sp00ky_store_surreal.connection.embedded import Engine
+from sp00ky_store_surreal.connection.embedded_engine import Engine
 from sp00ky_store_surreal.connection.reconnecting_pool import Lane, Lanes
-from sp00ky_store_surreal.dialect import EMBEDDED, SERVER, Dialect
+from sp00ky_store_surreal.embedded_or_server import EMBEDDED, SERVER, Dialect
 from sp00ky_store_surreal.errors import Conflict
 from sp00ky_store_surreal.url import Target
 

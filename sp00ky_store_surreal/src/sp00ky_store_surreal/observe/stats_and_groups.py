@@ -19,8 +19,8 @@ from sp00ky_core.ports import (
     JobGroup,
     JobTable,
 )
-from sp00ky_store_surreal.connection.statements import Connection
-from sp00ky_store_surreal.dialect import RANKS, Dialect, lease_names
+from sp00ky_store_surreal.connection.conflict_retries import Connection
+from sp00ky_store_surreal.embedded_or_server import RANKS, Dialect, lease_names
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.observe.find import parts_of
 from sp00ky_store_surreal.rows import count_of

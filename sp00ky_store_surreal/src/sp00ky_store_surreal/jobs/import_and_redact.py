@@ -8,11 +8,11 @@ from typing import Any
 from sp00ky_core.errors import OptionInvalid, RowRefused
 from sp00ky_core.job.job import AttemptError, Job
 from sp00ky_core.ports import JobTable
-from sp00ky_store_surreal.connection.statements import ONCE
+from sp00ky_store_surreal.connection.conflict_retries import ONCE
 from sp00ky_store_surreal.ids import id_text, id_value, table_of
+from sp00ky_store_surreal.kit_session import inserts_of
 from sp00ky_store_surreal.rows import TEXT, entry_of, row_from
 from sp00ky_store_surreal.schema.table_layouts import TableLayouts
-from sp00ky_store_surreal.session import inserts_of
 from sp00ky_store_surreal.surql.loader import surql
 
 HAPPENED = (

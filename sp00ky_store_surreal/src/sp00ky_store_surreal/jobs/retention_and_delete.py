@@ -17,8 +17,8 @@ from sp00ky_core.errors import StoreError
 from sp00ky_core.job.job import JobStatus
 from sp00ky_core.ports import AUDIT_KEPT, JobFilter, JobTable, Spared
 from sp00ky_core.stores.refused_writes import Quarantine, bisect
-from sp00ky_store_surreal.connection.statements import Connection, Lane, Way
-from sp00ky_store_surreal.dialect import lease_names
+from sp00ky_store_surreal.connection.conflict_retries import Connection, Lane, Way
+from sp00ky_store_surreal.embedded_or_server import lease_names
 from sp00ky_store_surreal.errors import may_be_a_rows, reason_of, unwritable
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.observe.find import ended_ids, ids_of

@@ -8,10 +8,10 @@ from typing import Any
 
 import attrs
 
-from sp00ky_store_surreal.connection.statements import Connection
+from sp00ky_store_surreal.connection.conflict_retries import Connection
 from sp00ky_store_surreal.rows import ResultField
-from sp00ky_store_surreal.schema.definitions import defined
 from sp00ky_store_surreal.schema.own_tables import OWN_TABLES
+from sp00ky_store_surreal.schema.schema_files import defined
 from sp00ky_store_surreal.surql.loader import quoted
 
 VERSION = 2

@@ -5,7 +5,7 @@ import pytest
 from sp00ky_conformance.store.harness import settlement
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.jobs.reclaim import FEW
+from sp00ky_store_surreal.jobs.reclaim_and_release import FEW
 
 SOUND = "path: '/a', payload: '{}'"
 

@@ -9,13 +9,13 @@ from typing import Any, Unpack
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import LONGEST_LEASE, JobTable, OverdueClaim
 from sp00ky_core.stores import LostOptions
-from sp00ky_store_surreal.connection.statements import Lane, Way
-from sp00ky_store_surreal.dialect import lease_names
+from sp00ky_store_surreal.connection.conflict_retries import Lane, Way
+from sp00ky_store_surreal.embedded_or_server import lease_names
 from sp00ky_store_surreal.ids import id_text
-from sp00ky_store_surreal.jobs.delete import RowWrites
+from sp00ky_store_surreal.jobs.retention_and_delete import RowWrites
 from sp00ky_store_surreal.observe.find import ids_of
 from sp00ky_store_surreal.rows import DECIDED, load_safely
-from sp00ky_store_surreal.schema.indexes import ClaimIndex
+from sp00ky_store_surreal.schema.index_rebuilds import ClaimIndex
 from sp00ky_store_surreal.schema.table_layouts import TableLayouts
 from sp00ky_store_surreal.surql.loader import quoted, surql
 

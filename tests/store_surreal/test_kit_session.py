@@ -13,7 +13,7 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import Act, JobQuery
 from sp00ky_schedules.model.records import RunStatus
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection.statements import TRIES
+from sp00ky_store_surreal.connection.conflict_retries import TRIES
 from sp00ky_store_surreal.errors import Conflict
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from sp00ky_core.ports import LONGEST_TEXT, JobTable, MigrationStep
-from sp00ky_store_surreal.schema.introspection import TableLayout
+from sp00ky_store_surreal.schema.table_definitions import TableLayout
 from sp00ky_store_surreal.surql.loader import quoted
 
 _FIELD = re.compile(

@@ -1,7 +1,7 @@
 """The names in Python are those that the schema's files define."""
 
-from sp00ky_store_surreal.schema.definitions import defined
-from sp00ky_store_surreal.schema.introspection import JOB_FIELDS
+from sp00ky_store_surreal.schema.schema_files import defined
+from sp00ky_store_surreal.schema.table_definitions import JOB_FIELDS
 
 
 def test_each_is_defined() -> None:

@@ -21,7 +21,7 @@ from sp00ky_core.job.job import Job
 from sp00ky_core.stores.ids import new_key
 from sp00ky_core.stores.transactional import Both, Is, ReadOptions, Row, Session, Table, Where, in_order, met
 from sp00ky_core.stores.transactional.schema import BREAKERS
-from sp00ky_store_surreal.connection.statements import Connection, Lane, Way
+from sp00ky_store_surreal.connection.conflict_retries import Connection, Lane, Way
 from sp00ky_store_surreal.errors import unwritable
 from sp00ky_store_surreal.ids import id_text
 from sp00ky_store_surreal.schema.own_tables import BOOLEANS, OBJECTS

@@ -26,10 +26,10 @@ import attrs
 from sp00ky_core.errors import RowRefused, SchemaError, StoreError
 from sp00ky_core.ports import JobTable, MigrationStep
 from sp00ky_core.stores.subscription import Backoff
-from sp00ky_store_surreal.connection.statements import Connection
+from sp00ky_store_surreal.connection.conflict_retries import Connection
 from sp00ky_store_surreal.errors import reason_of
 from sp00ky_store_surreal.rows import count_of
-from sp00ky_store_surreal.schema.introspection import OUR_INDEXES
+from sp00ky_store_surreal.schema.table_definitions import OUR_INDEXES
 from sp00ky_store_surreal.surql.loader import quoted, surql
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from sp00ky_core.errors import SchemaError
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.schema import indexes
+from sp00ky_store_surreal.schema import index_rebuilds
 
 WRITES = (
     "UPDATE job SET status = 'success', updated_at = time::now() WHERE run_at > time::now() - 1m",
@@ -32,14 +32,14 @@ def new_jobs(count: int) -> list[NewJob]:
 async def test_an_index_that_lies_is_found_and_rebuilt(
     surreal_url: str, write: str, size: str, monkeypatch: pytest.MonkeyPatch, make_migrated: Any
 ) -> None:
-    monkeypatch.setattr(indexes, "EXACT", {"small": indexes.EXACT, "large": 0}[size])
+    monkeypatch.setattr(index_rebuilds, "EXACT", {"small": index_rebuilds.EXACT, "large": 0}[size])
     store = await make_migrated(surreal_url)
     await store.add(new_jobs(2))
     await store._connection.write("CREATE job:gone SET path = '/spookify', payload = '{}'")
     await defined_beside(surreal_url, write)
-    monkeypatch.setattr(indexes, "ROUNDS", 0)
+    monkeypatch.setattr(index_rebuilds, "ROUNDS", 0)
     with pytest.raises(SchemaError, match="however often it is rebuilt"):  # not once more, unlooked at
-        await indexes.make_true(store._connection, store.options.tables, built=False)
+        await index_rebuilds.make_true(store._connection, store.options.tables, built=False)
     (finding,) = [finding for finding in await store.check() if "sp00ky_claim" in finding.subject]
     assert finding.stops_jobs
     assert "sp00ky migrate" in finding.fix

@@ -11,10 +11,10 @@ from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.ports import JobTable
 from sp00ky_core.stores.refused_writes import Quarantine
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection.statements import Lane
+from sp00ky_store_surreal.connection.conflict_retries import Lane
 from sp00ky_store_surreal.errors import TookTooLong
 from sp00ky_store_surreal.jobs import claim as claiming
-from sp00ky_store_surreal.jobs import claim_refusals, claim_statement
+from sp00ky_store_surreal.jobs import claim_precautions, claim_statement
 from sp00ky_store_surreal.jobs.claim_statement import REST
 
 PLAIN = JobTable(backend="api", table="job")
@@ -106,7 +106,7 @@ async def test_what_a_clients_live_query_held_up_is_delivered_after_its_end(
     make_migrated: Any,
 ) -> None:
     monkeypatch.setattr(claim_statement, "CLAIM_SECONDS", 0.05)
-    monkeypatch.setattr(claim_refusals, "COLLIDING", 0.1)
+    monkeypatch.setattr(claim_precautions, "COLLIDING", 0.1)
     store = await make_migrated(spooky_app.url)
     ann = await spooky_app.sign_up("ann")
     (job,) = await store.add([NewJob(backend="api", path="/a", assigned_to="thread:ann")])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sp00ky_store_surreal import SurrealStore
-from sp00ky_store_surreal.connection.statements import TRIES, Connection, Lane, Way
+from sp00ky_store_surreal.connection.conflict_retries import TRIES, Connection, Lane, Way
 from sp00ky_store_surreal.errors import Conflict
 
 CONFLICT = Conflict(store="mem://", problem="two at once")

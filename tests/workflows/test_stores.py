@@ -14,6 +14,9 @@ from tests.workflows.test_missed import (
     test_a_step_that_failed_without_a_job_stops_no_search,
     test_each_workflow_is_found_however_many_are_of_one_instant,
 )
+from tests.workflows.test_more_steps import (
+    test_one_may_wait_for_what_has_succeeded_and_for_what_is_pending,
+)
 from tests.workflows.test_running import (
     test_a_deadline_ends_a_workflow_and_its_jobs,
     test_a_diamond_gets_the_results_of_what_it_waits_for,
@@ -45,6 +48,7 @@ __all__ += [
     "test_an_undone_workflow_can_be_done_again",
     "test_each_workflow_is_found_however_many_are_of_one_instant",
     "test_failures_have_a_callback_of_their_own",
+    "test_one_may_wait_for_what_has_succeeded_and_for_what_is_pending",
     "test_several_may_add_until_it_is_closed",
     "test_what_doesn_t_depend_on_a_failed_step_may_go_on",
     "test_what_succeeded_is_undone_in_reverse",

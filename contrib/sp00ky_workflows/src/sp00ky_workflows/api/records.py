@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import attrs
 
 from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.ports import Row
+from sp00ky_core.ports import ExtensionTransaction, Is, Row
+from sp00ky_workflows.errors import UnknownWorkflow
 from sp00ky_workflows.model.advance import StepState
 from sp00ky_workflows.model.graph import StepStatus, WorkflowStatus
+from sp00ky_workflows.tables import WORKFLOWS
 
 __all__ = ["BatchRecord", "StepRecord", "WorkflowRecord"]
 
@@ -119,7 +121,7 @@ def step_record(row: Row) -> StepRecord:
     return StepRecord(
         name=step.name,
         status=state.status,
-        waits_for=state.waits_for,
+        waits_for=max(state.waits_for, 0),
         job_id=state.job_id,
         result=None if result is None else decode(result),
         after=tuple(state.needed),
@@ -144,3 +146,12 @@ def batch_record(row: Row) -> BatchRecord:
     names = ("id", "name", "size", "succeeded", "failed")
     closed = row["closed"]
     return BatchRecord(**{name: row[name] for name in names}, closed=bool(closed), ended=closed == ENDED)
+
+
+async def found(
+    tx: ExtensionTransaction, workflow_id: str, columns: Sequence[str] | None = WITHOUT_DEFINITION
+) -> Row:
+    """Return a workflow's row. Raises ``UnknownWorkflow``."""
+    for row in await tx.select(WORKFLOWS, [Is("id", "=", workflow_id)], columns=columns):
+        return row
+    raise UnknownWorkflow(f"there is no workflow {workflow_id!r:.80}; `sp00ky workflows list` has them")

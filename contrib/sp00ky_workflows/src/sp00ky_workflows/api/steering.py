@@ -6,6 +6,7 @@ from functools import partial
 
 from sp00ky_core.ports import ExtensionContext, ExtensionTransaction, Is
 from sp00ky_core.stores.ids import chunks
+from sp00ky_workflows.api.records import found
 from sp00ky_workflows.errors import UnknownWorkflow, WorkflowStopped
 from sp00ky_workflows.model.advance import AGAIN, undone_by
 from sp00ky_workflows.service.advance import Advance
@@ -14,21 +15,14 @@ from sp00ky_workflows.service.outcomes import outcomes_of
 from sp00ky_workflows.service.transactions import advanced
 from sp00ky_workflows.tables import STEPS, WORKFLOWS
 
-__all__ = ["kill", "retry", "status_of"]
-
-
-async def status_of(tx: ExtensionTransaction, workflow_id: str) -> str:
-    """Return a workflow's status. Raises ``UnknownWorkflow``."""
-    for row in await tx.select(WORKFLOWS, [Is("id", "=", workflow_id)], columns=("status",)):
-        return str(row["status"])
-    raise UnknownWorkflow(f"there is no workflow {workflow_id!r:.80}; `sp00ky workflows list` has them")
+__all__ = ["kill", "retry"]
 
 
 async def kill(context: ExtensionContext, workflow_id: str, reason: str) -> None:
     """Kill a workflow and its jobs. Raises ``UnknownWorkflow``, ``WorkflowStopped``."""
 
     async def work(tx: ExtensionTransaction) -> list[str]:
-        status = await status_of(tx, workflow_id)
+        status = (await found(tx, workflow_id))["status"]
         running = [Is("id", "=", workflow_id), Is("status", "=", "running")]
         if not await tx.update(WORKFLOWS, running, {"status": "killed", "ended_at": tx.now}):
             raise WorkflowStopped(f"workflow {workflow_id} is {status}, so there is nothing to kill")
@@ -47,7 +41,7 @@ async def retry(context: ExtensionContext, workflow_id: str, from_step: str | No
     """Have a workflow go on. Raises ``UnknownWorkflow``, ``WorkflowStopped``."""
 
     async def work(advance: Advance) -> None:
-        status = await status_of(advance.tx, workflow_id)
+        status = (await found(advance.tx, workflow_id))["status"]
         read = await advance.steps.read(Is("workflow_id", "=", workflow_id))
         states = {state.step.name: state for state in read}
         own = {name for name in states if undone_by(name) is None}

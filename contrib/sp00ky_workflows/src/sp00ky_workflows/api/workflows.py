@@ -31,7 +31,14 @@ from sp00ky_core.stores import finished
 from sp00ky_core.stores.ids import new_key
 from sp00ky_workflows.api.batches import Batch, Batches
 from sp00ky_workflows.api.draft import Draft, Undo
-from sp00ky_workflows.api.records import WITHOUT_DEFINITION, WorkflowRecord, step_record, workflow_record
+from sp00ky_workflows.api.more_steps import MoreSteps
+from sp00ky_workflows.api.records import (
+    WITHOUT_DEFINITION,
+    WorkflowRecord,
+    found,
+    step_record,
+    workflow_record,
+)
 from sp00ky_workflows.api.steering import kill, retry
 from sp00ky_workflows.calls import problem_of, takes_input
 from sp00ky_workflows.errors import UnknownWorkflow, WorkflowInvalid
@@ -308,6 +315,18 @@ class Workflows:
             await record.reach(1)
         return await self.get(new.id)
 
+    def add(self, workflow_id: str) -> MoreSteps:
+        """Add steps to a workflow that runs: ``async with workflows.add(w.id) as w: w.step(...)``.
+
+        They may wait for steps that are there, by their names.
+
+        Raises:
+            UnknownWorkflow: There is none.
+            WorkflowStopped: It has ended.
+            WorkflowInvalid: It can't be, with the step's name; nothing is added.
+        """
+        return MoreSteps(self._context, workflow_id)
+
     def batch(self, name: str, *, on_done: Undo | None = None, on_failed: Undo | None = None) -> Batch:
         """Return a batch of jobs by its name: ``async with workflows.batch("import-7", ...) as batch:``.
 
@@ -323,12 +342,3 @@ class Workflows:
     def batches(self) -> Batches:
         """The batches that there are."""
         return Batches(self._context)
-
-
-async def found(
-    tx: ExtensionTransaction, workflow_id: str, columns: Sequence[str] | None = WITHOUT_DEFINITION
-) -> Row:
-    """Return a workflow's row. Raises ``UnknownWorkflow``."""
-    for row in await tx.select(WORKFLOWS, [Is("id", "=", workflow_id)], columns=columns):
-        return row
-    raise UnknownWorkflow(f"there is no workflow {workflow_id!r:.80}; `sp00ky workflows list` has them")

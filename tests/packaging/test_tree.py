@@ -72,7 +72,7 @@ CROSSING = {
     """,
     ("workflows", "contrib/sp00ky_workflows/src/sp00ky_workflows"): """
         test_batches.py test_hooks.py test_kills.py test_missed.py test_recipes.py test_running.py
-        test_more_steps.py test_schedules.py
+        test_more_steps.py test_schedules.py test_tracing.py
         test_steering.py test_stores.py
     """,
     ("dashboard", "contrib/sp00ky_dashboard/src/sp00ky_dashboard"): """

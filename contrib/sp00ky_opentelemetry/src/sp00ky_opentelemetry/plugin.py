@@ -9,7 +9,7 @@ from opentelemetry.metrics import MeterProvider, get_meter
 from opentelemetry.trace import TracerProvider, get_tracer
 
 from sp00ky_core import Attempt, BackendConfig, Job, JobStatus, NewJob, Outcome, Transition, hookimpl
-from sp00ky_opentelemetry.metrics import Metrics
+from sp00ky_opentelemetry.metrics import EndedWorkflow, Metrics
 from sp00ky_opentelemetry.tracing import Tracing
 
 NAME = "sp00ky_opentelemetry"
@@ -61,6 +61,11 @@ class OpenTelemetry:
         """Let go of a span that has no attempt; a kill or a reclaim may come while there is one."""
         if job.status is JobStatus.PROCESSING:  # as it was claimed
             self._tracing.forget(job)
+
+    @hookimpl(optionalhook=True)
+    def sp00ky_workflow_ended(self, workflow: EndedWorkflow) -> None:
+        """Time a workflow of ``sp00ky-workflows``."""
+        self._metrics.workflow_ended(workflow)
 
 
 plugin: OpenTelemetry = OpenTelemetry()

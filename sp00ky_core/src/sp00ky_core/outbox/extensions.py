@@ -166,6 +166,10 @@ class Context:
         backend = self.backends.named(new_job.backend)
         return backend.stored(check_job(backend, new_job))
 
+    def traced(self, new_job: NewJob) -> NewJob:
+        """See ``ExtensionContext.traced``."""
+        return self.hooks.traced(new_job, self.backends.named(new_job.backend).config)
+
     async def audit(
         self, action: str, selection: Mapping[str, Any], *, count: int = 1, **act: Unpack[ActOptions]
     ) -> None:

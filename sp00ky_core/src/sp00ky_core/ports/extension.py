@@ -111,6 +111,9 @@ class ExtensionContext(Protocol):
     def check(self, new_job: NewJob) -> NewJob:
         """Hold a job against its backend's contract; return it as the store knows it. Raises as ``run``."""
 
+    def traced(self, new_job: NewJob) -> NewJob:
+        """Return a job with the caller's trace context, if a plugin gives it one."""
+
     async def insert(
         self,
         connection: CallerConnection,

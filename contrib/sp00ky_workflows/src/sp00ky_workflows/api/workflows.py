@@ -14,7 +14,7 @@ import attrs
 
 from sp00ky_core.encoding.json_bytes import encode, json_value
 from sp00ky_core.error_texts import nearest
-from sp00ky_core.job.job import Job
+from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.outbox.enqueue import Transaction, check_given
 from sp00ky_core.ports import (
     ActOptions,
@@ -127,8 +127,15 @@ class NewWorkflow(Draft):
         }
         advance = Advance(tx, self._context, is_new=True)
         advance.workflows[self.id] = {**row, "revision": 1, "status": "running"}
+        first = self._context.traced(NewJob(backend=graph.steps[0].backend, path=graph.steps[0].path))
+        trace = {"traceparent": first.traceparent} if first.traceparent else {}
         states = [
-            StepState(workflow_id=self.id, step=step, waits_for=len(step.after)) for step in graph.steps
+            StepState(
+                workflow_id=self.id,
+                step=attrs.evolve(step, options={**trace, **step.options}),
+                waits_for=len(step.after),
+            )
+            for step in graph.steps
         ]
         advance.steps.add(states)
         await advance.go_on(ready=[state for state in states if not state.waits_for])

@@ -16,11 +16,13 @@ from chaos.document import (
     DOCUMENT,
     OUTAGES,
     RECEIVER,
+    WEBHOOKS,
     Record,
     deploys_text,
     outages_text,
     received_text,
     table,
+    webhooks_text,
     with_text,
 )
 from chaos.figures import figures_of
@@ -33,6 +35,7 @@ from chaos.schedules import run_schedules
 from chaos.session import Ending, Plan
 from chaos.standby import replicated, run_promotion
 from chaos.steering import steering_plan
+from chaos.webhooks import run_webhooks
 from chaos.workflows import run_workflows
 
 LONG_FREEZE = 36.0
@@ -147,6 +150,21 @@ async def _receiver(chosen: argparse.Namespace, store: str) -> bool:
     return bool(received.complaints())
 
 
+async def _webhooks(chosen: argparse.Namespace, store: str) -> bool:
+    opened = DATABASES[store].opened
+    if opened is None or DATABASES[store].why_not():
+        return False
+    plan = {"seed": chosen.seed, "seconds": chosen.minutes * 60, "runners": chosen.runners}
+    async with opened() as database:
+        hooked = await run_webhooks(**plan, database=database, folder=_folder(chosen, f"webhooks-{store}"))
+    text = webhooks_text(hooked, chosen.minutes, chosen.runners)
+    if store == "postgres":
+        _tell(chosen, WEBHOOKS, text, hooked.complaints())
+    else:
+        print(text, *hooked.complaints(), sep="\nBROKEN: ", flush=True)
+    return bool(hooked.complaints())
+
+
 async def _promotion(chosen: argparse.Namespace, store: str) -> bool:
     """Promote a standby: a synchronous one keeps the promises; of the other it is told what it costs."""
     if store != "postgres":
@@ -175,6 +193,7 @@ SESSIONS: Mapping[str, Callable[[argparse.Namespace, str], Awaitable[bool]]] = {
     "schedules": _schedules,
     "workflows": _workflows,
     "receiver": _receiver,
+    "webhooks": _webhooks,
     "promotion": _promotion,
 }
 

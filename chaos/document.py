@@ -13,6 +13,7 @@ from chaos.figures import Figures, KindFigures, summary
 from chaos.outage_figures import Outage
 from chaos.received import Received
 from chaos.service import PROCESSES
+from chaos.webhooks import Hooked
 
 __all__ = [
     "Record",
@@ -20,11 +21,13 @@ __all__ = [
     "deploys_text",
     "outages_text",
     "received_text",
+    "webhooks_text",
     "with_text",
     "DOCUMENT",
     "DEPLOYS",
     "OUTAGES",
     "RECEIVER",
+    "WEBHOOKS",
 ]
 
 DOCUMENT = Path(__file__).parent / "results.md"
@@ -37,6 +40,9 @@ OUTAGES = "outages"
 
 RECEIVER = "receiver"
 """The place of effects, counted behind the receiver."""
+
+WEBHOOKS = "webhooks"
+"""The place of endpoints, beside dead ones and one with a long queue."""
 
 BEGIN, END = "<!-- chaos: {place} -->", "<!-- /chaos: {place} -->"
 
@@ -96,6 +102,11 @@ def received_text(received: Received, minutes: float, runners: int) -> str:
         f"{minutes:g} minutes, {runners} runner processes, {PROCESSES} of the service: {received.figures()}."
     )
     return fill(about, width=118)
+
+
+def webhooks_text(hooked: Hooked, minutes: float, runners: int) -> str:
+    """The figures in one paragraph."""
+    return fill(f"{minutes:g} minutes, {runners} runner processes: {hooked.figures()}.", width=118)
 
 
 def deploys_text(deployed: Deployed, seconds: float) -> str:

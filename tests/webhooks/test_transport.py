@@ -322,6 +322,25 @@ async def never(_endpoint_id: str) -> Target | None:
     return None
 
 
+@pytest.mark.parametrize(("status", "asked", "rests"), [(429, 7_200, 7_200), (500, 10**9, 86_400)])
+async def test_an_endpoint_may_ask_for_a_long_rest(
+    make_bench: MakeBench, receiver: Receiver, status: int, asked: int, rests: int
+) -> None:
+    bench = await make_bench("memory://", "allowPrivate: [127.0.0.0/8], schedule: [1s, 1s]")
+    receiver.answers["/"] = (status, {"Retry-After": str(asked)})
+    await bench.webhooks.endpoints.create(id="one", url=f"{receiver.url}/")
+    (job_id,) = (await bench.webhooks.publish("a", {})).deliveries
+    async with bench.outbox.runner(FAST), asyncio.timeout(30):
+        while rest_of(job := await bench.outbox.get(job_id)) < timedelta(seconds=2):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert timedelta(seconds=rests - 1) < rest_of(job) < timedelta(seconds=rests * 1.3)
+
+
+def rest_of(job: Job) -> timedelta:
+    """Return how long after its latest change a job is due."""
+    return timedelta() if job.run_at is None or job.updated_at is None else job.run_at - job.updated_at
+
+
 async def test_it_delivers_nothing_without_its_extension() -> None:
     transport = WebhookTransport()
     await transport.open()

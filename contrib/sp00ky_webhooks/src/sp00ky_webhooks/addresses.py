@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -101,35 +101,24 @@ def place_of(url: object, allowed: Sequence[Network] = ()) -> Place:
 def _place(url: object) -> Place:
     if not isinstance(url, str) or not url.isascii() or not url.isprintable() or " " in url:
         raise AddressRefused("it has characters that a URL can't have")
-    if len(url) > LONGEST_URL or "\\" in url:
-        raise AddressRefused("it is too long, or has a backslash")
     parts = urlsplit(url)
-    if parts.scheme not in PORTS or "://" not in url:
-        raise AddressRefused("its scheme is another")
-    if parts.username is not None or parts.password is not None or "@" in parts.netloc:
-        raise AddressRefused("it has a user")
-    if parts.fragment or "#" in url:
-        raise AddressRefused("it has a fragment")
-    return Place(_host(parts), _port(parts), parts.scheme == "https")
-
-
-def _host(parts: SplitResult) -> str:
-    host = parts.hostname or ""
-    if not host:
-        raise AddressRefused("it has no host")
-    is_literal = parts.netloc.startswith("[")
-    if "%" in host or not (is_literal or _NAME.fullmatch(host)):
-        raise AddressRefused("its host is none")
+    host, is_literal = parts.hostname or "", parts.netloc.startswith("[")
+    port = PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
+    wrong = {
+        "it is too long, or has a backslash": len(url) > LONGEST_URL or "\\" in url,
+        "its scheme is another": parts.scheme not in PORTS or "://" not in url,
+        "it has a user": "@" in parts.netloc,
+        "it has a fragment": "#" in url,
+        "it has no host": not host,
+        "its host is none": "%" in host or not (is_literal or _NAME.fullmatch(host)),
+        f"its port {port} isn't one for HTTP": not 0 < port < 65_536 or port in BLOCKED_PORTS,  # noqa: PLR2004
+    }
+    for problem, is_so in wrong.items():
+        if is_so:
+            raise AddressRefused(problem)
     if is_literal:
         IPv6Address(host)
-    return host
-
-
-def _port(parts: SplitResult) -> int:
-    port = PORTS[parts.scheme] if parts.port is None else parts.port
-    if not 0 < port < 65_536 or port in BLOCKED_PORTS:  # noqa: PLR2004  # of TCP
-        raise AddressRefused(f"its port {port} isn't one for HTTP")
-    return port
+    return Place(host, port, parts.scheme == "https")
 
 
 def literal_of(host: str) -> Address | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -26,13 +27,15 @@ from sp00ky_core.ports import (
     TransactionWork,
 )
 from sp00ky_webhooks import model, schemas, signatures, tables
-from sp00ky_webhooks.addresses import AddressRefused, literal_of, place_of, resolved
+from sp00ky_webhooks.addresses import AddressRefused, place_of, resolved
 from sp00ky_webhooks.model import Endpoint, EndpointNotFound, EndpointSecret, Event
 from sp00ky_webhooks.tables import ENDPOINTS, EVENTS, SUBSCRIPTIONS, endpoint_of
 
 __all__ = ["Changes", "Endpoints", "Webhooks"]
 
 NAMESPACE = UUID("6f7b8a54-8f0e-4c38-9f57-3f6a8e6f2f54")
+PATIENCE = 5.0
+"""Seconds for which a new host is looked for."""
 PING_TOPIC = "sp00ky.ping"
 PAGE = 500
 """Jobs that are looked at, or rows that are deleted, at a time."""
@@ -67,10 +70,6 @@ class Endpoints:
     """
 
     webhooks: Webhooks
-
-    @property
-    def _context(self) -> ExtensionContext:
-        return self.webhooks.context
 
     async def create(
         self,
@@ -107,7 +106,7 @@ class Endpoints:
 
     async def get(self, endpoint_id: str) -> Endpoint:
         """Return an endpoint. Raises ``EndpointNotFound``."""
-        return endpoint_of(await self._context.read(lambda tx: self._row(tx, endpoint_id)))
+        return endpoint_of(await self.webhooks.context.read(lambda tx: self._row(tx, endpoint_id)))
 
     async def list(
         self, *, assigned_to: str | None = None, after: str = "", limit: int = 100
@@ -119,7 +118,7 @@ class Endpoints:
         async def work(tx: ExtensionTransaction) -> Sequence[Row]:
             return await tx.select(ENDPOINTS, where, order=("id",), limit=limit)
 
-        return [endpoint_of(row) for row in await self._context.read(work)]
+        return [endpoint_of(row) for row in await self.webhooks.context.read(work)]
 
     async def update(self, endpoint_id: str, **changes: Unpack[Changes]) -> Endpoint:
         """Change an endpoint, and encrypt it anew. Raises ``EndpointNotFound``, ``OptionInvalid``."""
@@ -180,7 +179,7 @@ class Endpoints:
 
     async def _done(self, act: str, endpoint_id: str, work: TransactionWork[T]) -> T:
         async with self.webhooks.acting(act, endpoint_id) as record:
-            done = await self._context.transact(work)
+            done = await self.webhooks.context.transact(work)
             await record.reach(1)
         return done
 
@@ -212,10 +211,12 @@ class Endpoints:
         allowed = self.webhooks.options.allow_private
         place = place_of(url, allowed)
         try:
-            if literal_of(place.host) is None:
+            async with asyncio.timeout(PATIENCE):
                 await resolved(place, allowed)
+        except TimeoutError:
+            pass  # as a host that isn't known yet: it is looked for at each delivery
         except AddressRefused as refused:
-            if not refused.is_unknown:  # a host that isn't known yet is looked for at each delivery
+            if not refused.is_unknown:
                 expected = f"the URL of a public host: {refused}"
                 raise OptionInvalid(option="url", value=repr(place.host)[:70], expected=expected) from None
         return url
@@ -297,7 +298,7 @@ class Webhooks:
         Raises:
             OptionInvalid: The topic or the payload isn't what is declared: nothing is written.
         """
-        event = self.event(topic, payload, assigned_to=assigned_to, event_id=event_id, checked=checked)
+        event = self.event(topic, payload, assigned_to, event_id, checked=checked)
         if connection is None:
             return await self.context.transact(lambda tx: self._published(tx, event, payload, to))
         rows, jobs = await self.planned(event, payload, to)
@@ -308,13 +309,7 @@ class Webhooks:
         return await self.context.read(lambda tx: self._plan(tx, event, payload, to))
 
     def event(
-        self,
-        topic: str,
-        payload: Any,
-        *,
-        assigned_to: str | None = None,
-        event_id: str | None = None,
-        checked: bool = True,
+        self, topic: str, payload: Any, assigned_to: str | None, event_id: str | None, *, checked: bool = True
     ) -> Event:
         """Return an event that may be published. Raises ``OptionInvalid``."""
         declared = self.options.topics

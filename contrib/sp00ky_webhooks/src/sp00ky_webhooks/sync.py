@@ -42,7 +42,7 @@ class SyncWebhooks:
         Endpoints are looked up on the outbox's own connection, and the deliveries inserted on yours.
         """
         webhooks = self.outbox.asynchronous.extension(Webhooks)
-        event = webhooks.event(topic, payload, assigned_to=assigned_to, event_id=event_id)
+        event = webhooks.event(topic, payload, assigned_to, event_id)
         if connection is None:
             given: dict[str, Any] = {"assigned_to": assigned_to, "event_id": event.id, "to": to}
             return self.outbox.do(lambda outbox: outbox.extension(Webhooks).publish(topic, payload, **given))

@@ -7,8 +7,8 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
-from typing import Any
+from pkgutil import resolve_name
+from typing import Any, cast
 
 import attrs
 
@@ -144,10 +144,14 @@ class Targets:
             versions = await tx.select(
                 ENDPOINTS, [Is("id", "in", tuple(asked))], columns=("id", "updated_at")
             )
-            changed = [row["id"] for row in versions if not _is_same(known.get(row["id"]), row["updated_at"])]
-            rows = await tx.select(ENDPOINTS, [Is("id", "in", tuple(changed))]) if changed else []
-            same = {row["id"]: known[row["id"]] for row in versions if row["id"] not in changed}
-            return {**same, **{row["id"]: _target(row, tx) for row in rows}}  # type: ignore[dict-item]
+            same = {
+                row["id"]: one
+                for row in versions
+                if isinstance(one := known.get(row["id"]), Target) and one.version == row["updated_at"]
+            }
+            changed = tuple(row["id"] for row in versions if row["id"] not in same)
+            rows = await tx.select(ENDPOINTS, [Is("id", "in", changed)]) if changed else []
+            return {**same, **{row["id"]: _target(row, tx) for row in rows}}
 
         return await self._calls.context.read(work)
 
@@ -174,10 +178,6 @@ class Targets:
         return asyncio.get_running_loop().time()
 
 
-def _is_same(known: Target | Sealed | None, version: object) -> bool:
-    return isinstance(known, Target) and known.version == version
-
-
 def _target(row: Row, tx: ExtensionTransaction) -> Target | Sealed:
     try:
         return target_of(row, tx.now)
@@ -201,10 +201,8 @@ def provider_of(place: str | None) -> Provider | None:
     """Import an application's function, ``module:name``. Raises ``ConfigError``."""
     if place is None:
         return None
-    module, _, name = place.partition(":")
     try:
-        provider: Provider = getattr(import_module(module), name)
+        return cast("Provider", resolve_name(place))
     except (ImportError, AttributeError, ValueError) as error:
         problem = f"{place!r} can't be imported: {error}; write module:function"
         raise ConfigError(file="", key="webhooks.endpoints", problem=problem) from None
-    return provider

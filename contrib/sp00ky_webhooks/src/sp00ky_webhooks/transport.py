@@ -44,6 +44,8 @@ RESOLVERS = 256
 """Hosts that are looked for at a time: some take long to be not found."""
 MOST_HOSTS = 10_000
 """Hosts whose addresses are remembered."""
+LONGEST_REST = 86_400.0
+"""Seconds, at most, for which an endpoint may ask for a rest."""
 JITTER = 0.1
 """Share of a retry's delay by which it varies, both ways."""
 
@@ -207,7 +209,7 @@ class WebhookTransport:
         schedule = self._calls.options.schedule
         delay = schedule[min(attempt.number, len(schedule)) - 1] if schedule else 0.0
         delay *= 1 + JITTER * (2 * random.random() - 1)  # noqa: S311  # no secret
-        return attrs.evolve(outcome, again_in=max(delay, outcome.retry_after or 0.0))
+        return attrs.evolve(outcome, again_in=max(delay, min(outcome.retry_after or 0.0, LONGEST_REST)))
 
 
 _tls = cache(tls_of)

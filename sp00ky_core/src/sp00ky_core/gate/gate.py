@@ -23,7 +23,7 @@ from sp00ky_core.gate.breaker import (
     never_connected,
     seconds_asked,
 )
-from sp00ky_core.gate.isolated_routes import IsolatedRoutes
+from sp00ky_core.gate.isolated_routes import LONGEST_REST, IsolatedRoutes
 from sp00ky_core.job.job import Job, facts_of, named, said
 from sp00ky_core.job.outcome import DEFERRED_NAMES, SNOOZED, Delivered, Outcome, Undelivered
 from sp00ky_core.job.state_machine import Deferred
@@ -228,7 +228,7 @@ class Gate:
         if not is_sure:
             routes.unsent(claim.job, now)
             return outcome
-        asked, took = seconds_asked(outcome, claim.retry.cap), now - (claim.started_at or claim.claimed_at)
+        asked, took = seconds_asked(outcome, LONGEST_REST), now - (claim.started_at or claim.claimed_at)
         change, rests = routes.note(claim.job, outcome, now, asked=asked, took=took)
         if change is not None:
             self._log_route(claim.job, change, outcome)

@@ -22,6 +22,9 @@ MOST_ROUTES = 10_000
 LONGEST_WAIT = 300.0
 """Seconds, at most, for which jobs of a route that is shut or full are put off, unless it asked for more."""
 
+LONGEST_REST = 86_400.0
+"""Seconds, at most, for which a route rests where it asks for that; it holds up no other."""
+
 SOONER, LONGEST_SPREAD = 4.0, 86_400.0
 """Times as fast as a route is may it become until its waiting jobs come too late; seconds, at most, that they
 are spread over."""

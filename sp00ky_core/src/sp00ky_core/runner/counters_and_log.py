@@ -59,8 +59,10 @@ class Observer:
         how = "success" if transition.to is SUCCESS else outcome_of(transition, held.job.retries)
         if how is None:
             return
-        started, path = held.started_at, held.job.path
-        if started is None and held.backend.contract.operation(path) is None:
+        started, path, backend = held.started_at, held.job.path, held.backend
+        if backend.config.isolation == "route":
+            path = ""  # routes are rows, as many as there are customers
+        elif started is None and backend.contract.operation(path) is None:
             path = ""
         seconds = None if started is None else self.clock() - started
         self.counters.attempt((held.job.backend, path, how, 0 if outcome is None else outcome.code), seconds)

@@ -48,7 +48,6 @@ SETTLED = 5.0
 """Seconds in which the last events come."""
 LONGEST = 300.0
 """Seconds that a backlog gets."""
-ROUNDS = 2
 
 
 class Receiver:
@@ -244,9 +243,11 @@ def _said(name: str, latencies: Sequence[float]) -> str:
 async def _beside_dead(server: Postgres, chosen: argparse.Namespace) -> None:
     good, dead = chosen.endpoints - chosen.dead, chosen.dead
     async with stand(server, good, dead) as made:
-        for some in (0, dead) * ROUNDS:
-            latencies = await latency(made, good, some, chosen.seconds, chosen.rate)
-            print(_said(f"{some} dead of {good + some}", latencies))
+        taken: dict[int, list[float]] = {0: [], dead: []}
+        for some in (0, dead, dead, 0) * (chosen.rounds // 2):  # in turns: the machine may have others' work
+            taken[some] += await latency(made, good, some, chosen.seconds, chosen.rate)
+        for some, latencies in taken.items():
+            print(_said(f"{some} dead of {good + some}", sorted(latencies)))
         alone, beside = [await throughput(made, good, some, chosen.each) for some in (0, dead)]
         print(f"backlog: {alone:.0f} a second, {beside:.0f} beside {dead} dead: {beside / alone:.2f}")
 
@@ -278,7 +279,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--endpoints", type=int, default=1_000)
     parser.add_argument("--dead", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=45.0)
+    parser.add_argument("--rounds", type=int, default=4, help="with the dead ones, and without; even")
+    parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument(
         "--rate", type=float, default=150.0, help="events in a second to endpoints that answer"
     )

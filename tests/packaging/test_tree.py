@@ -66,7 +66,7 @@ CROSSING = {
     """,
     ("generate", "contrib/sp00ky_generate/src/sp00ky_generate"): "test_generated_calls.py test_soundness.py",
     ("tasks", "contrib/sp00ky_tasks/src/sp00ky_tasks"): "test_rows.py test_transport_conformance.py",
-    ("webhooks", "contrib/sp00ky_webhooks/src/sp00ky_webhooks"): "test_kills.py",
+    ("webhooks", "contrib/sp00ky_webhooks/src/sp00ky_webhooks"): "test_browser.py test_kills.py",
     ("schedules", "contrib/sp00ky_schedules/src/sp00ky_schedules"): """
         pages/test_schedules_page.py test_memory.py
     """,

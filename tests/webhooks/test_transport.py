@@ -341,6 +341,17 @@ def rest_of(job: Job) -> timedelta:
     return timedelta() if job.run_at is None or job.updated_at is None else job.run_at - job.updated_at
 
 
+async def test_attempts_are_counted_together_however_many_endpoints_there_are(
+    memory_bench: Bench, receiver: Receiver
+) -> None:
+    for number in range(3):
+        await memory_bench.webhooks.endpoints.create(id=f"e{number}", url=receiver.url)
+    async with memory_bench.outbox.runner(FAST) as runner:
+        await memory_bench.ended(*(await memory_bench.webhooks.publish("a", {})).deliveries)
+        (counted,) = runner.observer.counters.attempts
+    assert counted == ("hooks", "", "success", 200)
+
+
 async def test_it_delivers_nothing_without_its_extension() -> None:
     transport = WebhookTransport()
     await transport.open()

@@ -247,7 +247,7 @@ async def _beside_dead(server: Postgres, chosen: argparse.Namespace) -> None:
         for some in (0, dead, dead, 0) * (chosen.rounds // 2):  # in turns: the machine may have others' work
             taken[some] += await latency(made, good, some, chosen.seconds, chosen.rate)
         for some, latencies in taken.items():
-            print(_said(f"{some} dead of {good + some}", sorted(latencies)))
+            print(_said(f"{some} dead of {good + some}", sorted(latencies)), flush=True)
         alone, beside = [await throughput(made, good, some, chosen.each) for some in (0, dead)]
         print(f"backlog: {alone:.0f} a second, {beside:.0f} beside {dead} dead: {beside / alone:.2f}")
 

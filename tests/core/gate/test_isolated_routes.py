@@ -9,7 +9,7 @@ from sp00ky_core.config import BreakerConfig, RateConfig
 from sp00ky_core.gate.isolated_routes import (
     FIRST_TOOK,
     LINE,
-    LONGEST_SPREAD,
+    LONGEST_REST,
     LONGEST_WAIT,
     MOST_ROUTES,
     SLOW,
@@ -170,7 +170,7 @@ def test_a_long_line_is_put_off_together_one_after_the_other() -> None:
     assert put_off.seconds > LINE
     assert put_off.after(0) == put_off.seconds
     assert put_off.after(100_000) == pytest.approx(put_off.seconds + 100_000 * put_off.spacing / SOONER)
-    assert put_off.after(10**9) == LONGEST_SPREAD
+    assert put_off.after(10**9) == LONGEST_REST
 
 
 def test_a_request_that_hangs_keeps_the_next_from_being_sent() -> None:

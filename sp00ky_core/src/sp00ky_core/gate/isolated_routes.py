@@ -22,12 +22,9 @@ MOST_ROUTES = 10_000
 LONGEST_WAIT = 300.0
 """Seconds, at most, for which jobs of a route that is shut or full are put off, unless it asked for more."""
 
-LONGEST_REST = 86_400.0
-"""Seconds, at most, for which a route rests where it asks for that; it holds up no other."""
-
-SOONER, LONGEST_SPREAD = 4.0, 86_400.0
+SOONER, LONGEST_REST = 4.0, 86_400.0
 """Times as fast as a route is may it become until its waiting jobs come too late; seconds, at most, that they
-are spread over."""
+are spread over, and for which a route rests where it asks for that."""
 
 LINE = 5.0
 """Seconds of work that wait for a route before those behind it are put off together; and seconds, at most,
@@ -49,8 +46,6 @@ LATE = 1.5
 
 FIRST_TOOK = 0.25
 """Seconds that a route's requests are taken to need, as long as none was answered."""
-
-NEVER = float("-inf")
 
 
 @attrs.frozen(kw_only=True)
@@ -86,7 +81,7 @@ class PutOff:
         They come sooner than the route seems to need: it may become faster, and have several runners. Never
         are many due at once, for others' jobs would wait behind them.
         """
-        return min(self.seconds + jobs * self.spacing / SOONER, max(self.seconds, LONGEST_SPREAD))
+        return min(self.seconds + jobs * self.spacing / SOONER, max(self.seconds, LONGEST_REST))
 
 
 @attrs.define
@@ -110,8 +105,8 @@ class _Route:
     breaker: Breaker = NEW
     as_of: float = 0.0
     shut_since: float = math.inf
-    candidate_by: float = NEVER
-    told_at: float = NEVER
+    candidate_by: float = -math.inf
+    told_at: float = -math.inf
     token_at: float = 0.0
     line_at: float = 0.0
     took: float = FIRST_TOOK
@@ -136,11 +131,9 @@ class IsolatedRoutes:
     _lease: float  # seconds for which a probe is one job's alone
     _news: Callable[[], None]  # called when there are jobs to be put off
     limits: Callable[[str], RouteLimits] = lambda _route: RouteLimits()
-
-    def __attrs_post_init__(self) -> None:
-        self._routes: dict[str, _Route] = {}
-        self._unproven: set[str] = set()  # jobs under way of routes that weren't proven
-        self._put_off: dict[str, PutOff] = {}
+    _routes: dict[str, _Route] = attrs.field(factory=dict, init=False)
+    _unproven: set[str] = attrs.field(factory=set, init=False)  # jobs under way of routes that weren't proven
+    _put_off: dict[str, PutOff] = attrs.field(factory=dict, init=False)
 
     def take_put_off(self) -> list[PutOff]:
         """Take what is to be put off."""
@@ -155,12 +148,8 @@ class IsolatedRoutes:
             route.breaker = breaker.probed_by(job.id, self._lease)
         elif not breaker.lets_through:
             return self._shut(job.path, route, now)
-        else:
-            limits = self.limits(job.path)
-            if seconds := self._full(job.path, route, limits, now):
-                return seconds
-            if limits.rate is not None:
-                route.token_at = max(route.token_at, now) + 1 / limits.rate.per_second
+        elif seconds := self._full(job.path, route, now):
+            return seconds
         route.started[job.id] = now
         if not route.is_proven:
             self._unproven.add(job.id)
@@ -192,10 +181,7 @@ class IsolatedRoutes:
 
     def unsent(self, job: Job, now: float) -> None:
         """Note a job without an outcome: if it was a probe, the next one may be taken."""
-        if job.path not in self._routes:
-            return
-        route = self._ended(job)
-        if route.breaker.probe_runner == job.id:
+        if job.path in self._routes and (route := self._ended(job)).breaker.probe_runner == job.id:
             self._changed(job.path, route, ProbeWithoutNews(runner_id=job.id), now)
 
     def _shut(self, name: str, route: _Route, now: float) -> float:
@@ -210,15 +196,18 @@ class IsolatedRoutes:
         route.candidate_by = now + LATE * soon
         return soon
 
-    def _full(self, name: str, route: _Route, limits: RouteLimits, now: float) -> float:
-        """Return the seconds until there is a place and a token, behind those that wait already; 0: now."""
+    def _full(self, name: str, route: _Route, now: float) -> float:
+        """Return the seconds until there is a place and a token, behind those that wait already; 0: taken."""
+        limits = self.limits(name)
         token_in, spacing = 0.0, max(route.took, TOLD_AGAIN / 10) / limits.max_in_flight
         if (rate := limits.rate) is not None:
             token_in = max(route.token_at - (rate.burst - 1) / rate.per_second - now, 0.0)
             spacing = max(spacing, 1 / rate.per_second)
         if token_in <= 0 and self._has_place(route, limits, now):
-            is_crowded = len(self._unproven) >= max(self.concurrency * UNPROVEN, 1)
-            return FIRST_TOOK if is_crowded and not route.is_proven else 0.0  # by others: it has no line
+            if not route.is_proven and len(self._unproven) >= max(self.concurrency * UNPROVEN, 1):
+                return FIRST_TOOK  # it is crowded by others: it has no line
+            route.token_at = max(route.token_at, now) + (1 / rate.per_second if rate else 0.0)
+            return 0.0
         route.line_at = max(route.line_at, now, now + token_in - spacing) + spacing
         if (seconds := route.line_at - now) > LINE:
             self._tell(PutOff(route=name, seconds=seconds, spacing=spacing), route, now)
@@ -227,8 +216,7 @@ class IsolatedRoutes:
     def _has_place(self, route: _Route, limits: RouteLimits, now: float) -> bool:
         if not route.is_proven:
             return not route.started
-        oldest = next(iter(route.started.values()), now)
-        is_stuck = now - oldest > max(SLOW, SLOWER * route.took)
+        is_stuck = now - next(iter(route.started.values()), now) > max(SLOW, SLOWER * route.took)
         return not is_stuck and len(route.started) < limits.max_in_flight
 
     def _tell(self, put_off: PutOff, route: _Route, now: float) -> None:
@@ -256,7 +244,7 @@ class IsolatedRoutes:
         if change is not None:
             route.breaker = rules.or_new(change.of(breaker))
             if route.breaker is NEW:
-                route.shut_since, route.candidate_by = math.inf, NEVER
+                route.shut_since, route.candidate_by = math.inf, -math.inf
         return change
 
     def _age(self, route: _Route, now: float) -> Breaker:

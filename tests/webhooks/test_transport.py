@@ -21,7 +21,7 @@ from sp00ky_receiver.request import Request
 from sp00ky_receiver.signature import Verifier
 from sp00ky_webhooks import Target
 from sp00ky_webhooks.signatures import VARIABLE, new_secret
-from sp00ky_webhooks.tables import ENDPOINTS
+from sp00ky_webhooks.tables import ENDPOINTS, target_of, version_of
 from sp00ky_webhooks.transport import WebhookTransport
 
 SECRET = new_secret()
@@ -339,6 +339,19 @@ async def test_an_endpoint_may_ask_for_a_long_rest(
 def rest_of(job: Job) -> timedelta:
     """Return how long after its latest change a job is due."""
     return timedelta() if job.run_at is None or job.updated_at is None else job.run_at - job.updated_at
+
+
+async def test_a_secret_that_was_replaced_ends_by_itself(memory_bench: Bench) -> None:
+    endpoints = memory_bench.webhooks.endpoints
+    await endpoints.create(id="one", url="http://127.0.0.1:8000/")
+    secret = (await endpoints.rotate("one")).secret
+    (row,) = await memory_bench.webhooks.context.read(lambda tx: tx.select(ENDPOINTS))
+    now = row["updated_at"]
+    both, later = target_of(row, now), target_of(row, now + timedelta(hours=25))
+    assert len(both.secrets) == 2
+    assert later.secrets == (secret,)
+    assert both.version == version_of(row, now)
+    assert both.version != later.version
 
 
 async def test_attempts_are_counted_together_however_many_endpoints_there_are(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pkgutil import resolve_name
@@ -18,7 +19,7 @@ from sp00ky_core.ports import ExtensionTransaction, Is, Row, Where
 from sp00ky_webhooks.api import Webhooks
 from sp00ky_webhooks.model import Target
 from sp00ky_webhooks.signatures import Sealed
-from sp00ky_webhooks.tables import ENDPOINTS, SUBSCRIPTIONS, target_of
+from sp00ky_webhooks.tables import ENDPOINTS, SUBSCRIPTIONS, target_of, version_of
 
 __all__ = ["Targets"]
 
@@ -26,20 +27,11 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 FRESH = 2.0
 """Seconds for which an endpoint is used as it was read."""
-UNUSED = 60.0
-"""Seconds after which an endpoint that got no delivery is forgotten."""
+MOST = 20_000
+"""Endpoints that are remembered."""
 
 Provider = Callable[[str], Awaitable[Target | None] | Target | None]
 """An application's own function: where an endpoint is, by its id; None: there is none."""
-
-
-@attrs.define
-class _Entry:
-    """An endpoint as it was read; the target is None where there is none, or an error."""
-
-    target: Target | Sealed | None
-    read_at: float
-    used_at: float
 
 
 class Targets:
@@ -48,7 +40,7 @@ class Targets:
     def __init__(self, calls: Webhooks) -> None:
         self._calls = calls
         self._provider = provider_of(calls.options.endpoints)
-        self._entries: dict[str, _Entry] = {}
+        self._known: dict[str, tuple[float, Target | Sealed | None]] = {}  # with when it was read
         self._reading: asyncio.Task[None] | None = None
         self._asked: set[str] = set()
         self._shut: set[str] = set()  # endpoints whose deliveries were put off
@@ -56,14 +48,12 @@ class Targets:
 
     async def get(self, endpoint_id: str) -> Target | None:
         """Return where an endpoint is, as it was at most 2 s ago. Raises ``Sealed``, ``StoreError``."""
-        now, entry = self._now(), self._entries.get(endpoint_id)
-        if entry is None or now - entry.read_at > FRESH:
-            await self._read(endpoint_id)
-            entry = self._entries[endpoint_id]
-        entry.used_at = now
-        if isinstance(entry.target, Sealed):
-            raise entry.target
-        return entry.target
+        read_at, target = self._known.get(endpoint_id, (-math.inf, None))
+        if self._now() - read_at > FRESH:
+            target = await self._read(endpoint_id)
+        if isinstance(target, Sealed):
+            raise target
+        return target
 
     def is_for(self, target: Target, job: Job) -> bool:
         """Tell whether an endpoint may get a job: one of a tenant goes to endpoints of theirs alone."""
@@ -71,33 +61,33 @@ class Targets:
 
     def rate_of(self, endpoint_id: str) -> str | None:
         """Return the rate of an endpoint that is known already."""
-        entry = self._entries.get(endpoint_id)
-        return entry.target.rate if entry is not None and isinstance(entry.target, Target) else None
+        _, target = self._known.get(endpoint_id, (0.0, None))
+        return target.rate if isinstance(target, Target) else None
 
     def succeeded(self, endpoint_id: str, target: Target) -> None:
         """Note an answer of 2xx: it fails no more, and what is published starts at once."""
         if target.failing_since is not None or endpoint_id in self._shut:
             self._shut.discard(endpoint_id)
-            self._known(endpoint_id, None)
+            self._fails_since(endpoint_id, None)
             answered: Row = {"failing_since": None, "not_before": None, "updated_at": 0.0}
             self._later(self._note(endpoint_id, answered))
 
     def failed(self, endpoint_id: str, target: Target) -> None:
         """Note a failure; the first one's time is kept."""
         if target.failing_since is None:
-            self._known(endpoint_id, datetime.now(UTC))
+            self._fails_since(endpoint_id, datetime.now(UTC))
             first = Is("failing_since", "=", None)
             self._later(self._note(endpoint_id, {"failing_since": 0.0, "updated_at": 0.0}, first))
 
-    def _known(self, endpoint_id: str, failing_since: datetime | None) -> None:
-        entry = self._entries.get(endpoint_id)
-        if entry is not None and isinstance(entry.target, Target):
-            entry.target = attrs.evolve(entry.target, failing_since=failing_since)
+    def _fails_since(self, endpoint_id: str, instant: datetime | None) -> None:
+        read_at, target = self._known.get(endpoint_id, (0.0, None))
+        if isinstance(target, Target):
+            self._known[endpoint_id] = (read_at, attrs.evolve(target, failing_since=instant))
 
     def gone(self, endpoint_id: str) -> None:
         """Note that an endpoint wants no more: it answers 410."""
         if self._provider is None:
-            self._entries.pop(endpoint_id, None)
+            self._known.pop(endpoint_id, None)
             self._later(self._calls.disable_failed(endpoint_id, "it answered 410 Gone"))
 
     async def put_off(self, endpoint_id: str, seconds: float) -> None:
@@ -110,50 +100,46 @@ class Targets:
         if self._writing:
             await asyncio.wait(self._writing, timeout=FRESH)
 
-    async def _read(self, endpoint_id: str) -> None:
-        """Read an endpoint, and with it all that are in use and not fresh any more."""
+    async def _read(self, endpoint_id: str) -> Target | Sealed | None:
+        """Read an endpoint, and with it all that are asked for at the same time."""
         self._asked.add(endpoint_id)
         while endpoint_id in self._asked:
             if self._reading is None or self._reading.done():
-                self._reading = asyncio.ensure_future(self._read_all())
+                self._reading = asyncio.ensure_future(self._read_asked())
             await asyncio.shield(self._reading)
+        return self._known.get(endpoint_id, (0.0, None))[1]
 
-    async def _read_all(self) -> None:
+    async def _read_asked(self) -> None:
         await asyncio.sleep(0)  # for others that ask at the same time
-        now = self._now()
-        for name, entry in [*self._entries.items()]:
-            if now - entry.used_at > UNUSED:
-                del self._entries[name]
-            elif entry.used_at > entry.read_at:
-                self._asked.add(name)
-        asked = {*self._asked}
+        now, asked = self._now(), {*self._asked}
         try:
             found = await self._found(asked)
         finally:
             self._asked -= asked
         for name in asked:
-            before = self._entries.get(name)
-            self._entries[name] = _Entry(found.get(name), now, before.used_at if before else now)
+            self._known.pop(name, None)
+            self._known[name] = (now, found.get(name))  # the latest is the last
+        for name in [*self._known][: max(len(self._known) - MOST, 0)]:
+            del self._known[name]
 
     async def _found(self, asked: Collection[str]) -> Mapping[str, Target | Sealed | None]:
         if (provider := self._provider) is not None:
             return {name: await _awaited(provider(name)) for name in asked}
-        known = {name: self._entries[name].target for name in asked if name in self._entries}
 
         async def work(tx: ExtensionTransaction) -> Mapping[str, Target | Sealed]:
-            versions = await tx.select(
-                ENDPOINTS, [Is("id", "in", tuple(asked))], columns=("id", "updated_at")
-            )
-            same = {
-                row["id"]: one
-                for row in versions
-                if isinstance(one := known.get(row["id"]), Target) and one.version == row["updated_at"]
-            }
-            changed = tuple(row["id"] for row in versions if row["id"] not in same)
-            rows = await tx.select(ENDPOINTS, [Is("id", "in", changed)]) if changed else []
-            return {**same, **{row["id"]: _target(row, tx) for row in rows}}
+            rows = await tx.select(ENDPOINTS, [Is("id", "in", tuple(asked))])
+            return {row["id"]: self._target(row, tx.now) for row in rows}
 
         return await self._calls.context.read(work)
+
+    def _target(self, row: Row, now: datetime) -> Target | Sealed:
+        _, known = self._known.get(row["id"], (0.0, None))
+        if isinstance(known, Target) and known.version == version_of(row, now):
+            return known  # to decrypt takes longer than all else
+        try:
+            return target_of(row, now)
+        except Sealed as problem:
+            return problem
 
     async def _note(self, endpoint_id: str, noted: Row, *conditions: Where) -> None:
         """Write down what was found out of an endpoint of ours; instants as seconds from now."""
@@ -176,13 +162,6 @@ class Targets:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _target(row: Row, tx: ExtensionTransaction) -> Target | Sealed:
-    try:
-        return target_of(row, tx.now)
-    except Sealed as problem:
-        return problem
 
 
 async def _logged(writing: Awaitable[Any]) -> None:

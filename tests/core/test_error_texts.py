@@ -1,5 +1,7 @@
 """Names that 0.3 had: who uses one is told what to use instead."""
 
+import importlib
+
 import pytest
 
 from sp00ky_core import Outbox, error_texts
@@ -35,3 +37,13 @@ def test_what_0_3_called_redrive_works_with_a_warning(owner: type) -> None:
 
 def test_other_names_are_not_gone() -> None:
     assert who_asks_for("sp00ky run") == ""
+
+
+@pytest.mark.parametrize("whole", [name for name in error_texts.FORMER_NAMES if name.startswith("sp00ky_")])
+def test_each_import_that_0_3_had_says_what_to_use(whole: str) -> None:
+    module, _, name = whole.rpartition(".")
+    with pytest.raises(ImportError) as caught:
+        exec(f"from {module} import {name}", {})  # noqa: S102  # as who has it in a program
+    assert str(caught.value) == who_asks_for(whole)
+    with pytest.raises(AttributeError, match="no attribute 'Spook'"):
+        _ = importlib.import_module(module).Spook

@@ -35,7 +35,7 @@ else:
             names += room.__all__
         here.setdefault("__all__", names)
         if name not in here:  # where it is a room of the core, it was imported with the others
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            import_module("sp00ky_core.error_texts").former_names(__name__)(name)
         return here[name]
 
     def __dir__() -> list[str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
 __all__ = ["EXTENSIONS", "install_hint", "near_miss", "nearest", "shown"]
-__all__ += ["DEPRECATED", "FORMER_NAMES", "refuse_former_name", "says_former_names", "who_asks_for"]
+__all__ += ["DEPRECATED", "FORMER_NAMES", "former_names", "refuse_former_name", "says_former_names"]
+__all__ += ["who_asks_for"]
 
 MOST_NAMES = 10
 """Known names that a message lists; of the others it says how many they are."""
@@ -57,7 +58,39 @@ def shown(value: object) -> str:
         return type(value).__name__
 
 
+def _gone(module: str, instead: str, *names: str) -> dict[str, str]:
+    return {f"{module}.{name}": instead for name in names}
+
+
+_OF_SCHEDULES = "import it from sp00ky_schedules; pip install sp00ky-schedules"
+_OF_STORE = "what it promised is part of sp00ky_core.ports.Store"
+_ERRORS = ("RunUnreadable", "ScheduleInvalid", "ScheduleStopped", "UnknownSchedule")
+_ABILITIES = (
+    *(
+        "Audit",
+        "Breakers",
+        "Checks",
+        "Clears",
+        "Counts",
+        "ErrorGroups",
+        "Limits",
+        "Ordering",
+        "OverdueClaims",
+    ),
+    *("Pauses", "Retention", "Rewrites", "Rollups", "Runners", "Settings", "ShortIds", "Watch"),
+)
+_RECORDS = (
+    *("MAX_ROWS", "OPEN_RUN", "RunQuery", "RunStatus", "ScheduleChange", "ScheduleRun", "ScheduleSnapshot"),
+    *("Schedules", "Spawn", "StoredSchedule", "Trigger"),
+)
+
 FORMER_NAMES: Mapping[str, str] = {
+    **_gone("sp00ky_core", _OF_SCHEDULES, *_ERRORS),
+    **_gone("sp00ky_core.errors", _OF_SCHEDULES, *_ERRORS),
+    **_gone("sp00ky_core.config", _OF_SCHEDULES, "ForEachConfig", "ScheduleConfig", "ScheduleRetryConfig"),
+    **_gone("sp00ky_core.config", "use sp00ky_core.Finding", "Notice"),
+    **_gone("sp00ky_core.ports", _OF_STORE, *_ABILITIES),
+    **_gone("sp00ky_core.ports", "it is in sp00ky_schedules, or its `model.records`", *_RECORDS),
     "sp00ky plan": "docs/retries.md says how long retries last",
     "sp00ky dashboard --user": 'set SP00KY_DASHBOARD_TOKENS="NAME=TOKEN"',
     "SP00KY_DASHBOARD_PASSWORD": 'set SP00KY_DASHBOARD_TOKENS="NAME=TOKEN"',
@@ -82,6 +115,16 @@ def refuse_former_name(module: str, name: str) -> None:
     """Raise ``ImportError`` for a name that a module had; it is what a ``from`` import lets through."""
     if text := who_asks_for(f"{module}.{name}"):
         raise ImportError(text)
+
+
+def former_names(module: str) -> Callable[[str], Any]:
+    """Return the ``__getattr__`` of a module that had names which are gone."""
+
+    def named(name: str) -> Any:
+        refuse_former_name(module, name)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return named
 
 
 def says_former_names(owner: Class) -> Class:

@@ -6,9 +6,11 @@ translate what their libraries raise into these at their edge, with the cause ch
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
 
-from sp00ky_core.error_texts import install_hint, nearest, shown
+from sp00ky_core.error_texts import former_names, install_hint, nearest, shown
 
 __all__ = ["Sp00kyError", "CallUnsupported", "StoreError", "StoreUnavailable", "StoreClosed"]
 __all__ += ["OtherEventLoop", "StoreInUse", "AdapterMistake", "SchemaError", "RowRefused"]
@@ -520,3 +522,7 @@ class UnknownStrategy(UsageError):
 
     def __str__(self) -> str:
         return f"no retry strategy {self.strategy!r}; {nearest(self.strategy, self.known)}"
+
+
+if not TYPE_CHECKING:
+    __getattr__ = former_names(__name__)

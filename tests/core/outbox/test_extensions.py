@@ -217,6 +217,32 @@ async def test_what_its_table_lacks_is_named_and_stops_no_job(
     assert of_jobs == lacking[1]
 
 
+@pytest.mark.parametrize("version", [0, 1])
+async def test_a_shape_that_changes_without_its_version_is_named(file: Path, version: int) -> None:
+    extension = NotesExtension()
+    before = attrs.evolve(NOTES, version=version)
+    text = attrs.evolve(before, columns=(NOTES.columns[0], Column("n", Kind.TEXT)))
+    raised = attrs.evolve(text, version=version + 1)
+    async with Outbox.open(file, plugins=plugins_with({"notes": extension})) as outbox:
+
+        async def found(table: Table) -> list[Finding]:
+            extension.tables = (table,)
+            return [finding for finding in await outbox.check() if finding.subject == NOTES.name]
+
+        assert await found(before) == []
+        await outbox.migrate()
+        assert await found(before) == []
+        for _ in range(2):
+            (finding,) = await found(text)
+            assert not finding.stops_jobs
+            assert finding.problem.startswith("acme-notes has changed its columns")
+            await outbox.migrate()  # which mends no column
+        assert await found(raised) == []
+        await outbox.migrate()
+        assert await found(raised) == []
+        assert await found(attrs.evolve(before, version=version + 1)) != []
+
+
 async def test_a_look_that_never_returns_is_named(
     file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,12 +6,16 @@ import textwrap
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, distributions, version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sp00ky_core import PluginLoadError, Plugins, load_plugins
+from sp00ky_core import Finding, Outbox, PluginLoadError, Plugins, hookimpl, load_plugins
 from sp00ky_core.errors import AdapterMistake
+from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import StoreOptions
+from sp00ky_core.stores.memory import MemoryStore
+from sp00ky_core.testing import ScriptedTransport
 
 Install = Callable[..., None]
 
@@ -228,3 +232,89 @@ def test_a_plugin_made_for_this_version_says_nothing(
     install("ghost-new", "", required)
     load()
     assert caplog.messages == []
+
+
+EXTENSION = """
+from sp00ky_core.ports import Column, Kind, Table
+
+
+class Extension:
+    options = None
+    tables = (Table("{table}", (Column("id", Kind.TEXT),), ("id",), version=1),)
+    api = object
+
+    def start(self, context): ...
+    def commands(self): return {{}}
+    def pages(self): return ()
+    async def findings(self, context): return []
+    async def retention(self, context): return 0
+
+
+{before}
+@hookimpl
+def sp00ky_register_extensions():
+    {first}
+    return {{"{key}": Extension()}}
+"""
+AS_IT_SHOULD_BE = {"key": "ghosts", "table": "sp00ky_ghost", "before": "", "first": ""}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"before": "raise OSError('no disk')"}, "can't be imported: OSError: no disk"),
+        ({"before": "def broken(:"}, "SyntaxError"),
+        ({"first": "raise OSError('no disk')"}, "OSError: no disk"),
+        ({"key": "retention"}, "a key of sp00ky.yml that the outbox reads itself"),
+        ({"key": "houses"}, "ghost-houses has registered the extension 'houses', too"),
+        ({"table": "sp00ky_house"}, "whose table 'sp00ky_house' is another's"),
+        ({"first": "Extension.tables = 7"}, "can't be read: TypeError"),
+    ],
+)
+async def test_an_extension_that_can_not_be_is_left_out_and_named(
+    install: Install,
+    load: Callable[[], Plugins],
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    wrong: dict[str, str],
+    problem: str,
+) -> None:
+    good = AS_IT_SHOULD_BE | {"key": "houses", "table": "sp00ky_house"}
+    install("ghost-houses", EXTENSION.format(**good))
+    install("ghost-other", EXTENSION.format(**AS_IT_SHOULD_BE | wrong))
+    plugins = load()
+    assert plugins.extensions.keys() == {"houses"}
+    (error,) = plugins.left_out
+    assert error.distribution == "ghost-other"
+    assert problem in str(error)
+    assert "ghost-other" in caplog.text
+    assert "jobs are delivered all the same" in caplog.text
+    assert [finding.subject for finding in await findings_of(plugins, tmp_path)] == ["ghost-other"]
+
+
+async def findings_of(plugins: Plugins, folder: Path) -> list[Finding]:
+    """What ``check`` finds where a job is delivered with these plugins, and the memory store."""
+    plugins.register(Stores(), name="memory", distribution="sp00ky-core")
+    (folder / "openapi.json").write_text('{"openapi": "3.1.0", "paths": {"/a": {"post": {}}}}')
+    backend = "{spec: openapi.json, baseUrl: 'http://127.0.0.1:1', method: {table: job}}"
+    (folder / "sp00ky.yml").write_text(f"backends: {{api: {backend}}}\nstore: memory://\n")
+    outbox = Outbox.open(folder / "sp00ky.yml", plugins=plugins)
+    async with outbox, outbox.runner(transport=ScriptedTransport(lambda _: Delivered())):
+        job = await outbox.run("api", "/a", {})
+        assert (await outbox.wait(job.id, timeout=30)).status == "success"
+        findings = await outbox.check()
+    assert not any(finding.stops_jobs for finding in findings)
+    return findings
+
+
+class Stores:
+    @hookimpl
+    def sp00ky_register_stores(self) -> dict[str, Any]:
+        return {"memory": MemoryStore}
+
+
+def test_a_plugin_that_decides_is_not_left_out(install: Install, load: Callable[[], Plugins]) -> None:
+    decides = "raise OSError\n@hookimpl\ndef sp00ky_classify_outcome(outcome): ..."
+    install("ghost-house", EXTENSION.format(**AS_IT_SHOULD_BE | {"before": decides}))
+    with pytest.raises(PluginLoadError, match="ghost-house"):
+        load()

@@ -6,7 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
@@ -16,17 +16,20 @@ from sp00ky_core.backend.backend import Backends
 from sp00ky_core.backend.validation import check_job
 from sp00ky_core.config import Config
 from sp00ky_core.config.model import TopRetentionConfig
-from sp00ky_core.errors import AdapterMissing, Sp00kyError
+from sp00ky_core.errors import AdapterMissing, PluginLoadError, Sp00kyError
 from sp00ky_core.job.job import Job, NewJob
 from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.outbox.operators.audit import AuditRecord, act_of, recorded
 from sp00ky_core.plugins.dispatch import Hooks
 from sp00ky_core.plugins.registry import Plugins
 from sp00ky_core.ports import (
+    SHAPES,
     ActOptions,
     CallerConnection,
+    ExtensionTransaction,
     Finding,
     FollowsJobs,
+    Is,
     JobQuery,
     KeyedJob,
     OperatorResult,
@@ -252,7 +255,8 @@ class Extensions:
     def blamed(self, finding: Finding) -> Finding:
         """Return a finding of the store's; one of an extension's table names it, and stops no job."""
         for name, extension in self.plugins.extensions.items():
-            if finding.subject.partition(".")[0] in {table.name for table in extension.tables}:
+            names = {SHAPES.name, *(table.name for table in extension.tables)}
+            if finding.subject.partition(".")[0] in names:
                 brought_by = self.plugins.distribution_of(name)
                 problem = f"{finding.problem}: {brought_by} declares it"
                 consequence = f"what {brought_by} does fails; jobs are delivered all the same"
@@ -264,7 +268,8 @@ class Extensions:
         return [line for one, context in self._able(SyncsFile) for line in await one.planned(context)]
 
     async def sync(self, **act: Unpack[ActOptions]) -> list[str]:
-        """Have each do what the file says; say what was done."""
+        """Note the shapes of their tables, and have each do what the file says; say what was done."""
+        await self._note_shapes()
         return [line for one, context in self._able(SyncsFile) for line in await one.sync(context, **act)]
 
     async def retried(self, job_ids: Sequence[str]) -> None:
@@ -293,8 +298,10 @@ class Extensions:
                 yield extension, self.context(name)
 
     async def findings(self) -> list[Finding]:
-        """Ask each what is wrong; one that fails is named."""
-        found = list[Finding]()
+        """Ask each what is wrong; one that fails, and one that isn't there, is named."""
+        found = [_left_out(error) for error in self.plugins.left_out]
+        with suppress(Sp00kyError):  # where no migration has made the table, that is said already
+            found += await self._changed_shapes()
         for name, extension in self.plugins.extensions.items():
             try:
                 found += await extension.findings(self.context(name))
@@ -303,3 +310,61 @@ class Extensions:
                 problem = f"{brought_by} can't say what is wrong: {type(error).__name__}: {error}"
                 found.append(Finding.warning(name, problem, "it may not work", f"upgrade {brought_by}"))
         return found
+
+    def _tables(self) -> dict[str, tuple[Table, str]]:
+        """Return each table and who brought it, by its name."""
+        return {
+            table.name: (table, self.plugins.distribution_of(name))
+            for name, extension in self.plugins.extensions.items()
+            for table in extension.tables
+        }
+
+    async def _note_shapes(self) -> None:
+        """Keep the shape of each table for its version; the first one that a version has is the one."""
+        if not (tables := self._tables()):
+            return
+
+        async def work(tx: ExtensionTransaction) -> None:
+            noted = {row["table_name"]: row for row in await tx.select(SHAPES)}
+            for name, (table, _) in tables.items():
+                row = {"table_name": name, "version": table.version, "shape": table.shape}
+                if name not in noted:
+                    await tx.insert(SHAPES, [row])
+                elif noted[name]["version"] < table.version:
+                    await tx.update(SHAPES, [Is("table_name", "=", name)], row)
+
+        await self.store.here().transact(work)
+
+    async def _changed_shapes(self) -> list[Finding]:
+        """Find tables whose shape isn't the one that their version had."""
+        if not (tables := self._tables()):
+            return []
+
+        async def work(tx: ExtensionTransaction) -> list[Row]:
+            return await tx.select(SHAPES)
+
+        rows = await self.store.here().read_tables(work)
+        return [
+            _changed(*tables[row["table_name"]])
+            for row in rows
+            if row["table_name"] in tables and _is_changed(row, tables[row["table_name"]][0])
+        ]
+
+
+def _is_changed(row: Row, table: Table) -> bool:
+    return bool(row["version"] == table.version and row["shape"] != table.shape)
+
+
+def _changed(table: Table, brought_by: str) -> Finding:
+    problem = f"{brought_by} has changed its columns without raising their version, {table.version}"
+    consequence = f"what {brought_by} does with it may fail; jobs are delivered all the same"
+    fix = f"install a {brought_by} that raises it, or the one before"
+    return Finding.warning(table.name, problem, consequence, fix)
+
+
+def _left_out(error: PluginLoadError) -> Finding:
+    fix = f"fix it, or uninstall {error.distribution}"
+    consequence = "nothing of it is done; jobs are delivered all the same"
+    return Finding.warning(
+        error.distribution, f"its extension is left out: {error.problem}", consequence, fix
+    )

@@ -129,7 +129,7 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
             tables=store_tables(backends),
             directory=config.file.parent,
             surrealdb=config.surrealdb,
-            extension_tables=plugins.extension_tables,
+            extension_tables=plugins.kept_tables,
         )
         return cls(config, store=plugins.made_store(options), plugins=plugins, backends=backends)
 

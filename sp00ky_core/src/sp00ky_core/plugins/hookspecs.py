@@ -81,9 +81,10 @@ def sp00ky_register_stores() -> Mapping[str, StoreFactory]:  # type: ignore[empt
 def sp00ky_register_extensions() -> Mapping[str, Extension]:  # type: ignore[empty-body]  # a specification
     """Register extensions by the key of sp00ky.yml that each reads: ``{"webhooks": WebhooksExtension()}``.
 
-    Fires once, while plugins are loaded, before anything is opened. None registers nothing. What raises is a
-    ``PluginLoadError``, and so is a key that another plugin, or the outbox itself, reads, and a table of
-    another's name.
+    Fires once, while plugins are loaded, before anything is opened. None registers nothing. One that raises
+    is left out, with a warning and a finding of ``sp00ky check`` that name its distribution. So is one whose
+    key another plugin, or the outbox itself, reads, and one with a table of another's name. Jobs are
+    delivered without it.
     """
 
 

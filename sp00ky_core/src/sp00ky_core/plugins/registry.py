@@ -6,6 +6,7 @@ import inspect
 import logging
 import operator
 import re
+import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import wraps
@@ -25,6 +26,7 @@ from sp00ky_core.job.retry import STRATEGIES, Strategy
 from sp00ky_core.plugins import dispatch, hookspecs
 from sp00ky_core.plugins.dispatch import BUILT_IN, DECISIONS, MERGED, OBSERVERS, Hooks
 from sp00ky_core.ports import (
+    SHAPES,
     Extension,
     Store,
     StoreFactory,
@@ -67,8 +69,10 @@ EXTENSION_MEMBERS = ("options", "tables", "api", "start", "commands", "pages", "
 OWN_KEYS = frozenset({*written_keys(Config, "")[""], *(FOREIGN[""] or ())}) - EXTENSIONS.keys()
 """The keys at the top of sp00ky.yml that are no extension's."""
 
+EXTENSIONS_KIND = "extensions"
+
 OWN_TABLES = frozenset(
-    f"sp00ky_{name}" for name in ("runner", "breaker", "control", "audit", "rollup", "migration")
+    f"sp00ky_{name}" for name in ("runner", "breaker", "control", "audit", "rollup", "migration", "shape")
 )
 """Tables of the core, which no extension may declare."""
 
@@ -110,7 +114,11 @@ class PluginInfo:
 
 
 class Plugins:
-    """The plugins of one outbox: what they registered, and their hooks."""
+    """The plugins of one outbox: what they registered, and their hooks.
+
+    Attributes:
+        left_out: Why extensions that are installed aren't there; jobs are delivered without them.
+    """
 
     def __init__(self) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -121,6 +129,7 @@ class Plugins:
         self._known = {kind: {} for kind in REGISTERED} | {"retry_strategies": built_in}
         self._infos: list[PluginInfo] = []
         self._declared: set[str] = set()  # hooks of extensions
+        self.left_out: list[PluginLoadError] = []
 
     def declare(self, plugin: object) -> None:
         """Make the hooks known that a plugin declares; those of all, before one is registered."""
@@ -129,8 +138,17 @@ class Plugins:
             self._manager.add_hookspecs(cast("ModuleType", plugin))
             self._declared |= new
 
-    def register(self, plugin: object, *, name: str, distribution: str, version: str = "") -> None:
+    def register(
+        self, plugin: object, *, name: str, distribution: str, version: str = "", tolerant: bool = False
+    ) -> None:
         """Add one plugin, a module or an object.
+
+        Args:
+            plugin: The module, or the object.
+            name: Its name.
+            distribution: What brought it.
+            version: The distribution's.
+            tolerant: Leave out extensions that can't be registered, and say so in ``left_out``.
 
         Raises:
             PluginLoadError: a misspelt or wrongly typed hook, an asynchronous decision, a duplicate.
@@ -144,11 +162,28 @@ class Plugins:
         callers = list(self._manager.get_hookcallers(plugin) or ())
         if problem := next(_problems(plugin, callers, OBSERVERS | self._declared), ""):
             raise PluginLoadError(distribution=distribution, problem=problem)
-        registered = {kind: self._collect(kind, plugin, distribution) for kind in self._known}
+        others = (kind for kind in REGISTERED if kind != EXTENSIONS_KIND)
+        registered = {kind: self._collect(kind, plugin, distribution) for kind in others}
+        try:
+            registered[EXTENSIONS_KIND] = self._collect(EXTENSIONS_KIND, plugin, distribution)
+        except Sp00kyError as error:
+            if not tolerant:
+                raise
+            self.leave_out(distribution, error)
         hooks = tuple(sorted(hook.name for hook in callers))
         self._infos.append(
             PluginInfo(name=name, distribution=distribution, version=version, hooks=hooks, **registered)
         )
+
+    def leave_out(self, distribution: str, error: Sp00kyError) -> None:
+        """Go on without the extensions that an error is about, and say so."""
+        if isinstance(error, PluginsCollide):
+            problem = f"{error.other} has registered {error.problem}, too"
+            error = PluginLoadError(distribution=distribution, problem=problem)
+        elif not isinstance(error, PluginLoadError):
+            error = PluginLoadError(distribution=distribution, problem=str(error))
+        self.left_out.append(error)
+        logger.warning("%s; without it jobs are delivered all the same", error)
 
     def _collect(self, kind: str, plugin: object, distribution: str) -> tuple[str, ...]:
         hook, known, registered = f"sp00ky_register_{kind}", self._known[kind], dict[str, Any]()
@@ -161,7 +196,8 @@ class Plugins:
             if other not in {"", "sp00ky-core", distribution}:
                 what = f"the {REGISTERED[kind]} {name!r}"
                 raise PluginsCollide(distribution=distribution, other=other, problem=what)
-            problem = f"which {other} has registered too" if other else self._wrong(kind, name, factory)
+            with _blaming(distribution, f"{hook} registers {name!r}, which can't be read"):
+                problem = f"which {other} has registered too" if other else self._wrong(kind, name, factory)
             if problem:
                 problem = f"{hook} registers {name!r}, {problem}"
                 raise PluginLoadError(distribution=distribution, problem=problem)
@@ -170,7 +206,7 @@ class Plugins:
 
     def _wrong(self, kind: str, name: str, registered: Any) -> str:
         """Say what is wrong with something that a plugin registers; empty: nothing."""
-        if kind != "extensions":
+        if kind != EXTENSIONS_KIND:
             return "" if callable(registered) else "with something that can't be called"
         if lacking := [member for member in EXTENSION_MEMBERS if not hasattr(registered, member)]:
             return f"which has no {lacking[0]}: see the Protocol Extension"
@@ -193,6 +229,11 @@ class Plugins:
     def extension_tables(self) -> tuple[Table, ...]:
         """The tables of all extensions."""
         return tuple(table for extension in self.extensions.values() for table in extension.tables)
+
+    @property
+    def kept_tables(self) -> tuple[Table, ...]:
+        """The same, and the table that keeps their shapes."""
+        return (*self.extension_tables, SHAPES) if self.extension_tables else ()
 
     def distribution_of(self, extension: str) -> str:
         """Return which distribution has registered an extension."""
@@ -269,25 +310,60 @@ class Plugins:
 def load_plugins(found: Iterable[EntryPoint] | None = None) -> Plugins:
     """Load every installed plugin, sorted by distribution and name.
 
+    An extension that can't be is left out, named in a warning and in ``Plugins.left_out``.
+
     Raises:
-        PluginLoadError: one can't be imported or registered; it names its distribution.
+        PluginLoadError: another one can't be imported or registered; it names its distribution.
     """
     plugins = Plugins()
     installed = entry_points(group=GROUP) if found is None else found
     # The same distribution may be found twice on a path that holds it twice.
     unique = {(_distribution(point), point.name, point.value): point for point in installed}
-    ordered, loaded = sorted(unique.items(), key=lambda item: item[0]), list[object]()
-    for (distribution, _, value), point in ordered:
-        with _misfitting(point), _blaming(distribution, f"{value} can't be imported"):
-            loaded.append(point.load())
-            plugins.declare(loaded[-1])
-    for ((distribution, name, _), point), plugin in zip(ordered, loaded, strict=True):
+    loaded = list[tuple[str, EntryPoint, object]]()
+    for (distribution, _, value), point in sorted(unique.items(), key=lambda item: item[0]):
+        try:
+            with _misfitting(point), _blaming(distribution, f"{value} can't be imported"):
+                plugin = point.load()
+                plugins.declare(plugin)
+        except Sp00kyError as error:
+            if not _only_extends(point):
+                raise
+            plugins.leave_out(distribution, error)
+        else:
+            loaded.append((distribution, point, plugin))
+    for distribution, point, plugin in loaded:
         made = point.dist.version if point.dist else ""
         with _misfitting(point):
-            plugins.register(plugin, name=name, distribution=distribution, version=made)
+            plugins.register(plugin, name=point.name, distribution=distribution, version=made, tolerant=True)
         if misfit := _misfit(point.dist):
             logger.warning("%s: %s; install the version of it that fits", distribution, misfit)
     return plugins
+
+
+def _only_extends(point: EntryPoint) -> bool:
+    """Tell whether a plugin that can't be imported registers extensions, and decides nothing about jobs.
+
+    Its source says so, which is read without running it: one that may decide must not be missing in silence.
+    """
+    source = _source(point.module)
+    decides = {*DECISIONS, MERGED, "sp00ky_register_retry_strategies"}
+    return f"sp00ky_register_{EXTENSIONS_KIND}" in source and not any(name in source for name in decides)
+
+
+def _source(module: str) -> str:
+    """Read a module's source, and run nothing, its packages included; empty: it isn't found."""
+    place, spec = None, None
+    for end, _ in enumerate(parts := module.split("."), start=1):
+        specs = (finder.find_spec(".".join(parts[:end]), place) for finder in sys.meta_path)
+        spec = next(filter(None, specs), None)
+        if spec is None:
+            return ""
+        place = spec.submodule_search_locations
+    if spec is None or not spec.has_location or spec.origin is None:
+        return ""
+    with suppress(OSError):
+        return Path(spec.origin).read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 @contextmanager

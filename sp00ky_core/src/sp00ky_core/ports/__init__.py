@@ -4,6 +4,9 @@ An adapter is done when the conformance suites pass for it. Stores differ in wha
 and in nothing else.
 """
 
+from typing import TYPE_CHECKING
+
+from sp00ky_core.error_texts import former_names
 from sp00ky_core.ports import (
     extension,
     fleet,
@@ -35,3 +38,6 @@ __all__ += statistics.__all__
 __all__ += store.__all__
 __all__ += tables.__all__
 __all__ += transport.__all__
+
+if not TYPE_CHECKING:
+    __getattr__ = former_names(__name__)

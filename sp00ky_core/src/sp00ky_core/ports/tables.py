@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import Enum
+from hashlib import sha256
 from typing import Any, Literal, Protocol, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
@@ -14,7 +15,7 @@ import attrs
 from sp00ky_core.errors import RowRefused
 from sp00ky_core.job.job import Job, NewJob
 
-__all__ = ["Both", "Column", "Default", "Either", "Index", "Is", "Kind", "Operator"]
+__all__ = ["SHAPES", "Both", "Column", "Default", "Either", "Index", "Is", "Kind", "Operator"]
 __all__ += ["QUERY_SECONDS", "ExtensionTransaction", "KeyedJob", "ReadOptions", "Row", "Spared"]
 __all__ += ["Table", "TransactionWork", "Update", "Where"]
 
@@ -185,6 +186,14 @@ class Table:
         object.__setattr__(self, "longest", longest)
         object.__setattr__(self, "kinds", {column.name: column.kind for column in self.columns})
 
+    @property
+    def shape(self) -> str:
+        """Tell tables of other columns apart, or of another key, by a short text."""
+        columns = [
+            (one.name, one.kind.value, str(one.default), one.required, one.length) for one in self.columns
+        ]
+        return sha256(repr((columns, self.key)).encode()).hexdigest()[:16]
+
     def index_name(self, index: Index) -> str:
         """Name an index, unique in the database."""
         return self._index_name(index.name)
@@ -201,6 +210,19 @@ class Table:
         return {
             column.name: column.default for column in self.columns if isinstance(column.default, str | int)
         }
+
+
+SHAPES = Table(
+    "sp00ky_shape",
+    (
+        Column("table_name", Kind.TEXT, required=True, length=255),
+        Column("version", Kind.INTEGER),
+        Column("shape", Kind.TEXT, length=16),
+    ),
+    ("table_name",),
+    version=1,
+)
+"""Holds the shape that each extension's table had when its version was migrated."""
 
 
 @attrs.frozen

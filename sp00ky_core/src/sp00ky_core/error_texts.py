@@ -66,18 +66,8 @@ _OF_SCHEDULES = "import it from sp00ky_schedules; pip install sp00ky-schedules"
 _OF_STORE = "what it promised is part of sp00ky_core.ports.Store"
 _ERRORS = ("RunUnreadable", "ScheduleInvalid", "ScheduleStopped", "UnknownSchedule")
 _ABILITIES = (
-    *(
-        "Audit",
-        "Breakers",
-        "Checks",
-        "Clears",
-        "Counts",
-        "ErrorGroups",
-        "Limits",
-        "Ordering",
-        "OverdueClaims",
-    ),
-    *("Pauses", "Retention", "Rewrites", "Rollups", "Runners", "Settings", "ShortIds", "Watch"),
+    *("Audit", "Breakers", "Checks", "Clears", "Counts", "ErrorGroups", "Limits", "Ordering", "Pauses"),
+    *("OverdueClaims", "Retention", "Rewrites", "Rollups", "Runners", "Settings", "ShortIds", "Watch"),
 )
 _RECORDS = (
     *("MAX_ROWS", "OPEN_RUN", "RunQuery", "RunStatus", "ScheduleChange", "ScheduleRun", "ScheduleSnapshot"),

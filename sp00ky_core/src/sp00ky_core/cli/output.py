@@ -198,7 +198,7 @@ def job_lines(job: Job) -> Iterator[str]:
     for error in job.errors:
         code = "" if not error.code else f" {error.code}" if error.scheme == HTTP else f" {error}"
         said = _times(*next(times))
-        line = f"{moment(error.at)} attempt {error.attempt}: {error.name}{code}{said}: {error.reason}"
+        line = f"{moment(error.at)} attempt {error.attempt}: {error.name}{code}: {error.reason}{said}"
         yield f"  {plain(line)}"
         yield from (f"    {plain(line)}" for line in error.trace.splitlines())
     for waited, took in times:

@@ -329,7 +329,7 @@ class Extensions:
             for name, (table, _) in tables.items():
                 row = {"table_name": name, "version": table.version, "shape": table.shape}
                 if name not in noted:
-                    await tx.insert(SHAPES, [row])
+                    await tx.insert_once(SHAPES, row)  # another migration may be at it
                 elif noted[name]["version"] < table.version:
                     await tx.update(SHAPES, [Is("table_name", "=", name)], row)
 

@@ -59,6 +59,7 @@ class Advance:
     workflows: dict[str, Row] = attrs.field(factory=dict)
     _failed: dict[str, str] = attrs.field(factory=dict)
     _halted: set[str] = attrs.field(factory=set)
+    _results: dict[str, _Result] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.steps = Steps(self.tx)
@@ -155,7 +156,7 @@ class Advance:
         ends, more, jobs = list[End](), list[StepState](), dict[Place, KeyedJob]()
         for state in ready:
             texts = {
-                other.step.name: _Result(other.result)
+                other.step.name: self._result(other.result)
                 for other in self.steps.known((state.workflow_id, name) for name in state.needed)
             }
             if state.step.members is not None:
@@ -182,8 +183,11 @@ class Advance:
         return [*ends, *((states[place], failure(_code(e), str(e))) for place, e in refused.items())], more
 
     def _values(self, state: StepState, texts: Mapping[str, _Result]) -> dict[str, Any]:
-        given = self.workflows[state.workflow_id]["input"]
-        return {name: text.value for name, text in texts.items()} | {INPUT: decode(given) if given else None}
+        given = self._result(self.workflows[state.workflow_id]["input"])
+        return {name: text.value for name, text in texts.items()} | {INPUT: given.value}
+
+    def _result(self, text: str | None) -> _Result:
+        return self._results.setdefault(text or "null", _Result(text or "null"))
 
     def _job(self, state: StepState, texts: Mapping[str, _Result]) -> KeyedJob:
         values = self._values(state, texts)
@@ -221,8 +225,8 @@ class Advance:
 class _Result:
     """What came of a step: JSON text, parsed once for all that need it."""
 
-    def __init__(self, text: str | None) -> None:
-        self.text = text or "null"
+    def __init__(self, text: str) -> None:
+        self.text = text
 
     @cached_property
     def value(self) -> Any:

@@ -87,8 +87,17 @@ class Steps:
     async def _update(self, changes: Sequence[tuple[Stored, StepState]]) -> None:
         workflows, names = ({new.place[n] for _, new in changes} for n in (0, 1))
         n = int(len(workflows) <= len(names))
-        updates = _apart([_update_of(old, new, n) for old, new in changes])
-        if updates and await self._tx.update_many(STEPS, updates) != len(updates):
+        alike: dict[object, list[Update]] = defaultdict(list)
+        for old, new in changes:
+            told, *met = (update := _update_of(old, new, n))[0]
+            alike[told.column, *((one.column, one.value) for one in met), *update[1].items()].append(update)
+        single = _apart([some[0] for some in alike.values() if len(some) == 1])
+        count = await self._tx.update_many(STEPS, single) if single else 0
+        for some in (some for some in alike.values() if len(some) > 1):
+            (told, *met), values = some[0]
+            keys = Is(told.column, "in", tuple(where[0].value for where, _ in some))
+            count += await self._tx.update(STEPS, [keys, *met], values)
+        if count != len(changes):
             raise Beaten
 
 

@@ -15,7 +15,7 @@ from sp00ky_core.config import RATE, key, values
 from sp00ky_core.plugins.hookspecs import deferred, hookspec
 from sp00ky_core.ports import Extension, ExtensionContext, Finding, Service, Table
 from sp00ky_webhooks.api import Webhooks
-from sp00ky_webhooks.model import Endpoint, checked_topic
+from sp00ky_webhooks.model import Endpoint
 from sp00ky_webhooks.tables import ENDPOINTS, EVENTS, SUBSCRIPTIONS
 
 if TYPE_CHECKING:
@@ -36,11 +36,6 @@ def _network(value: Any) -> IPv4Network | IPv6Network:
 def _topics(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise values.ReadProblem("expected topics, each with a JSON Schema or the name of its file")
-    for name in value:
-        try:
-            checked_topic(name)
-        except ValueError as error:
-            raise values.ReadProblem(str(error)) from error
     return value
 
 

@@ -10,6 +10,7 @@ import jsonschema_rs
 
 from sp00ky_core.encoding.yaml_text import YamlProblem, read_yaml
 from sp00ky_core.errors import ConfigError, OptionInvalid
+from sp00ky_webhooks.model import checked_topic
 
 __all__ = ["Schema", "check", "read_all"]
 
@@ -24,10 +25,11 @@ def read_all(topics: Mapping[str, Any], folder: Path) -> Mapping[str, Schema]:
 
 def _schema(topic: str, given: Any, folder: Path) -> Schema:
     try:
+        checked_topic(topic)
         document = read_yaml(folder / given) if isinstance(given, str) else given
         return None if document is None else jsonschema_rs.validator_for(document)
     except (ValueError, YamlProblem) as error:
-        problem = f"the schema of {topic} can't be used: {str(error).splitlines()[0][:200]}"
+        problem = f"the schema of {topic!s:.80} can't be used: {str(error).splitlines()[0][:200]}"
         raise ConfigError(file="", key="webhooks.topics", problem=problem) from None
 
 

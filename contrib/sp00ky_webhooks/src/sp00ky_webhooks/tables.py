@@ -105,7 +105,8 @@ def headers_to_text(headers: Mapping[str, str]) -> str | None:
     try:
         checked = values.headers(dict(headers), allowed=("authorization",))
     except (TypeError, ValueError) as problem:
-        raise OptionInvalid(option="headers", value="what was given", expected=str(problem)) from None
+        expected = f"headers that may be set: {problem}"
+        raise OptionInvalid(option="headers", value="what was given", expected=expected) from None
     every = {name: secret.value for name, secret in checked.items()}
     return json.dumps([sorted(every), sealed(json.dumps(every))]) if every else None
 

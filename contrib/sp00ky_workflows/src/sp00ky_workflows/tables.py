@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from uuid import UUID, uuid5
 
 from sp00ky_core.ports import Column, Default, Index, Is, Kind, Table
@@ -100,7 +101,7 @@ PREFIX = "wf_"
 _SPACE = UUID("0b5d9a52-6e0e-5c1a-9d51-6a5e4c0f7b10")
 _VERSION = 12
 """Where the digit stands that says which version of UUID it is."""
-
+_DIGITS = re.compile("[0-9a-f]{32}")
 
 _STEP, _MEMBER = "85", "8b"
 """What stands there in the keys of our jobs: the version, and whose it is."""
@@ -137,7 +138,8 @@ def jobs_of(part: str, bits: str) -> list[str]:
 
 
 def _mark(job_id: str) -> str:
-    return job_id.replace("-", "")[-32:][_VERSION : _VERSION + 2]
+    digits = job_id.replace("-", "")[-32:]
+    return digits[_VERSION : _VERSION + 2] if _DIGITS.fullmatch(digits) else ""  # a client may choose any id
 
 
 def is_steps(job_id: str) -> bool:

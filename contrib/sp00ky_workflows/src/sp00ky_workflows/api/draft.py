@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, TypeAlias, Unpack, overload, runtime_checkable
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeAlias, Unpack, overload, runtime_checkable
 
 import attrs
 
@@ -154,6 +155,19 @@ class Draft:
             )
         )
         return StepRef(name)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            await self.write()
+
+    async def write(self) -> None:
+        """Write the steps down, at the end of the block."""
+        raise NotImplementedError
 
     def graph(self) -> Graph:
         """Return what the steps make. Raises ``WorkflowInvalid``."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self
 
 import attrs
 
@@ -38,14 +36,9 @@ class MoreSteps(Draft):
         self.id: str = workflow_id
         self._context = context
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            await advanced(self._context, self._add)
+    async def write(self) -> None:
+        """Add the steps. Raises as ``Workflows.add``."""
+        await advanced(self._context, self._add)
 
     async def _add(self, advance: Advance) -> None:
         row = await found(advance.tx, self.id, columns=None)

@@ -84,15 +84,6 @@ class NewWorkflow(Draft):
             problem = f"its deadline {when.isoformat()} must be one that is to come, with a time zone"
             raise WorkflowInvalid(workflow=name, step="", problem=problem)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            await self.write(self.graph())
-
     def __enter__(self) -> Self:
         return self
 
@@ -100,19 +91,15 @@ class NewWorkflow(Draft):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            self.write_in(self.graph())
+            finished(self.write_to(_Joined(self._context.insert_in, self._connection), self.graph()))
 
-    async def write(self, graph: Graph, **columns: Any) -> None:
-        """Write a graph with the jobs of the steps that wait for nothing. Raises ``WorkflowInvalid``."""
-        work: Any = partial(self.write_to, graph=graph, **columns)
+    async def write(self, graph: Graph | None = None) -> None:
+        """Write the steps, or a graph, with the jobs that wait for nothing. Raises ``WorkflowInvalid``."""
+        work: Any = partial(self.write_to, graph=graph or self.graph())
         if self._connection is None:
             await self._context.transact(work)
         else:
             await work(_Joined(self._context.insert, self._connection))
-
-    def write_in(self, graph: Graph) -> None:
-        """Write a graph as ``write`` does, on a caller's blocking connection."""
-        finished(self.write_to(_Joined(self._context.insert_in, self._connection), graph))
 
     async def write_to(self, tx: Any, graph: Graph, **columns: Any) -> None:
         """Write it in a transaction of which nothing is read: what it needs is known."""

@@ -4,13 +4,14 @@ import asyncio
 import json
 import logging
 import re
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from tests.core.cli.conftest import TOKEN
 
+from sp00ky_core.cli.command import run_async
 from sp00ky_core.cli.run import _until, open_for_runner
 from sp00ky_core.errors import SchemaError, StoreUnavailable
 from sp00ky_core.ports import Finding, JobTable, StoreOptions
@@ -161,3 +162,22 @@ async def test_what_stops_jobs_is_refused(tmp_path: Path) -> None:
     await opened(Away(findings=[slow]), tmp_path, patient=True)
     with pytest.raises(SchemaError, match=r"bad: it is bad; mend it \(1 more, see: sp00ky check\)"):
         await opened(Away(findings=[slow, bad, worse]), tmp_path, patient=True)
+
+
+def test_a_task_that_swallows_cancellations_keeps_no_command(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("sp00ky_core.stores.subscription.LEFT_AFTER", 0.05)
+    begun = list[asyncio.Task[None]]()
+
+    async def swallowing() -> None:
+        while True:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(3_600)
+
+    async def work() -> int:
+        begun.append(asyncio.create_task(swallowing(), name="ghost"))
+        return 7
+
+    assert run_async(work()) == 7
+    assert "ghost doesn't end, however often it is cancelled" in caplog.text

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +275,33 @@ async def test_a_look_that_never_returns_is_named(
     finally:
         logging.getLogger("sp00ky_core").removeHandler(told)
     assert "acme-notes" in caplog.text
+
+
+async def test_a_look_that_swallows_cancellations_keeps_no_runner(
+    file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    class Swallowing(Looking):
+        async def look(self) -> float:
+            begun.set()
+            while not may_end.is_set():
+                with suppress(asyncio.CancelledError):
+                    await may_end.wait()
+            return 60.0
+
+    class SwallowingExtension(NotesExtension):
+        def start(self, context: ExtensionContext) -> Service | None:
+            return Swallowing(context)
+
+    monkeypatch.setattr("sp00ky_core.runner.services.LEFT_AFTER", 0.05)
+    outbox = Outbox.open(file, plugins=plugins_with({"notes": SwallowingExtension()}))
+    try:
+        async with asyncio.timeout(30), outbox, outbox.runner(transport=Delivering()):
+            await begun.wait()
+    finally:
+        may_end.set()
+    assert "acme-notes: look() doesn't end" in caplog.text
 
 
 def table_named(name: str) -> type:

@@ -109,7 +109,24 @@ def run_async(work: Coroutine[Any, Any, Result]) -> Result:
         from uvloop import run  # noqa: PLC0415  # optional
     except ImportError:
         from asyncio import run  # type: ignore[assignment]  # noqa: PLC0415  # takes the same
-    return run(work)  # out here, for an error in it has nothing to do with uvloop
+    return run(_ended(work))  # out here, for an error in it has nothing to do with uvloop
+
+
+async def _ended(work: Coroutine[Any, Any, Result]) -> Result:
+    """End what a command has begun with it: a task that swallows each cancellation must not keep it up."""
+    import asyncio  # noqa: PLC0415  # see above
+    import logging  # noqa: PLC0415  # see above
+
+    from sp00ky_core.stores.subscription import LEFT_AFTER, end  # noqa: PLC0415  # see above
+
+    try:
+        return await work
+    finally:
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in await end(others, patience=LEFT_AFTER) if others else ():
+            text = "%s doesn't end, however often it is cancelled: it is left behind"
+            logging.getLogger(__name__).warning(text, task.get_name())
+            asyncio._unregister_task(task)  # or the event loop would wait for it, without an end
 
 
 @asynccontextmanager

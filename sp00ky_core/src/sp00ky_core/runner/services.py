@@ -100,6 +100,7 @@ class RunningExtension:
         prune_interval: Seconds between two rounds of deleting.
         service: Its service, once started; None: it has none.
         said: Why its last look failed: the same isn't said twice.
+        looking: Its last look.
     """
 
     name: str
@@ -111,6 +112,7 @@ class RunningExtension:
     prune_interval: float
     service: Service | None = None
     said: str = ""
+    looking: asyncio.Task[float] | None = None
 
     def start(self) -> None:
         """Start the service; one that can't be started is named."""
@@ -147,6 +149,8 @@ class RunningExtension:
         """End what the service has begun; what it raises, or that it doesn't end, is logged."""
         if self.service is None:
             return
+        if self.looking is not None and await end([self.looking], patience=LEFT_AFTER):
+            logger.warning("%s: look() doesn't end, however often it is cancelled: it is left behind", self)
         try:
             if not await within(CLOSE, self.service.close()):
                 logger.warning("%s: close() hasn't returned for %.0f s; it is left behind", self, CLOSE)
@@ -154,12 +158,14 @@ class RunningExtension:
             logger.exception("%s: close() failed", self)
 
     async def _look(self, service: Service) -> float:
-        looking = asyncio.ensure_future(service.look())
+        looking = self.looking = asyncio.ensure_future(service.look())
+        looking.set_name(f"a look of {self}")
         try:
             if not (await asyncio.wait([looking], timeout=SAID_AFTER))[0]:
                 text = "%s: look() hasn't returned for %.0f s; jobs are delivered all the same"
                 logger.warning(text, self, SAID_AFTER)
-            wait, self.said = float(await looking), ""
+                await asyncio.wait([looking])  # to await it would let it swallow the runner's cancellation
+            wait, self.said = float(looking.result()), ""
         except Sp00kyError as error:
             self.observer.count(error)
             if self.said != str(error):
@@ -169,8 +175,6 @@ class RunningExtension:
             logger.exception("%s: look() failed", self)
         else:
             return wait
-        finally:  # before the service is closed
-            await end([] if looking.done() else [looking], patience=LEFT_AFTER)
         return AFTER_FAILURE
 
     def __str__(self) -> str:

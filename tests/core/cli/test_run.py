@@ -168,15 +168,18 @@ def test_a_task_that_swallows_cancellations_keeps_no_command(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("sp00ky_core.stores.subscription.LEFT_AFTER", 0.05)
-    begun = list[asyncio.Task[None]]()
+    tasks = list[asyncio.Task[None]]()
 
-    async def swallowing() -> None:
+    async def swallowing(begun: asyncio.Event) -> None:
+        begun.set()
         while True:
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(3_600)
 
     async def work() -> int:
-        begun.append(asyncio.create_task(swallowing(), name="ghost"))
+        begun = asyncio.Event()
+        tasks.append(asyncio.create_task(swallowing(begun), name="ghost"))
+        await begun.wait()
         return 7
 
     assert run_async(work()) == 7

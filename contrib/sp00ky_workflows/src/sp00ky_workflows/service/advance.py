@@ -64,12 +64,16 @@ class Advance:
     def __attrs_post_init__(self) -> None:
         self.steps = Steps(self.tx)
 
-    async def settle(self, outcomes: Outcomes) -> None:
-        """Write down what became of jobs, and what follows from that. Raises ``Beaten``."""
+    async def settle(self, outcomes: Outcomes) -> int:
+        """Write down what became of jobs, and what follows; how many steps have ended. Raises ``Beaten``."""
+        if not outcomes:
+            return 0
         status = Is("status", "in", ("pending", "failed"))
         states = await self.steps.read(Is("job_id", "in", tuple(outcomes)), status)
         ends = [(state, outcomes[state.job_id or ""]) for state in states]
-        await self.go_on([end for end in ends if end[0].status is not end[1][0]])
+        ends = [end for end in ends if end[0].status is not end[1][0]]
+        await self.go_on(ends)
+        return len(ends)
 
     async def go_on(self, ends: Sequence[End] = (), ready: Sequence[StepState] = ()) -> None:
         """End some steps, begin others that wait for nothing, and so on until only jobs are waited for."""

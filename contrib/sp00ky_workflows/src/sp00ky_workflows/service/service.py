@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from sp00ky_core.errors import Sp00kyError, StoreClosed, StoreUnavailable
 from sp00ky_core.job.state_machine import Transition
 from sp00ky_core.ports import ExtensionContext
 from sp00ky_core.stores.ids import chunks
@@ -37,7 +38,7 @@ AT_ONCE = 500
 
 async def settle(
     context: ExtensionContext, outcomes: Outcomes, ending: set[str]
-) -> tuple[list[WorkflowRecord], set[str]]:
+) -> tuple[tuple[list[WorkflowRecord], int], set[str]]:
     """Write down how jobs of steps have ended, in one transaction with the ends of workflows.
 
     Args:
@@ -46,13 +47,11 @@ async def settle(
         ending: Workflows that may have ended by what was committed before.
 
     Returns:
-        Workflows that have ended, and those that may have now.
+        Workflows that have ended, how many steps have, and workflows that may have now.
     """
 
-    async def work(advance: Advance) -> list[WorkflowRecord]:
-        ended = await finish(advance, ending)
-        await advance.settle(outcomes)
-        return ended
+    async def work(advance: Advance) -> tuple[list[WorkflowRecord], int]:
+        return await finish(advance, ending), await advance.settle(outcomes)
 
     return await advanced(context, work)
 
@@ -68,24 +67,25 @@ class WorkflowService:
         self._swept = -SWEEP_OF_OTHERS * IDLE
         self._interval = 0.0
         self._ending: set[str] = set()
+        self._heard: dict[str, Transition | None] = {}
 
     async def look(self) -> float:
         """Settle what has ended, begin what can, and now and then search for what was missed."""
         self._firing = self._firing or [asyncio.create_task(schedule.fire()) for schedule in self._schedules]
-        heard = self._context.ended()
-        steps, members = ({job: heard[job] for job in heard if own(job)} for own in (is_steps, is_members))
+        self._heard |= {
+            job: how for job, how in self._context.ended().items() if is_steps(job) or is_members(job)
+        }
         if self._context.clock() >= self._swept + self._interval:
             missed = await self._search()
-            steps, members = (
-                {**dict.fromkeys(missed.steps), **steps},
-                {**dict.fromkeys(missed.members), **members},
-            )
-        for ids in chunks(members, AT_ONCE):
-            await self._settle_members({job: members[job] for job in ids})
-        for ids in chunks(steps, AT_ONCE):
-            await self._settle({job: steps[job] for job in ids})
-        if self._ending and not steps:
+            self._heard = {**dict.fromkeys([*missed.steps, *missed.members]), **self._heard}
+        if self._ending and not self._heard:  # else it is done with what has ended since
             await self._settle({})
+        for ids in chunks(self._heard, AT_ONCE):
+            heard = {job: self._heard[job] for job in ids}
+            await self._settle_members({job: how for job, how in heard.items() if is_members(job)})
+            await self._settle({job: how for job, how in heard.items() if is_steps(job)})
+            for job in ids:
+                del self._heard[job]  # not before: what fails is done with the next look
         left = self._swept + self._interval - self._context.clock()
         return 0.0 if self._ending else max(left, 0.0)
 
@@ -96,21 +96,32 @@ class WorkflowService:
         await asyncio.gather(*self._firing, return_exceptions=True)
 
     async def _settle(self, heard: Mapping[str, Transition | None]) -> None:
-        outcomes = await self._outcomes(heard)
-        if outcomes or self._ending:
-            ended, self._ending = await settle(self._context, outcomes, self._ending)
-            for workflow in ended:
-                logger.info("workflow %s (%s) has ended: %s", workflow.id, workflow.name, workflow.status)
-                await self._context.observe("sp00ky_workflow_ended", workflow=workflow)
-
-    async def _outcomes(self, heard: Mapping[str, Transition | None]) -> Outcomes:
         outcomes = await outcomes_of(self._context, heard)
-        if any(heard[job_id] is None for job_id in outcomes):  # nobody has heard of it: there may be more
+        if not (outcomes or self._ending):
+            return
+        try:
+            (ended, count), self._ending = await settle(self._context, outcomes, self._ending)
+        except (StoreUnavailable, StoreClosed):
+            raise
+        except Sp00kyError as error:  # the database refuses something of it: the others go on
+            if len(outcomes) <= 1:
+                of = next(iter(outcomes), None) or sorted(self._ending)
+                logger.error("what follows from %s can't be written: %s", of, error)  # noqa: TRY400
+                self._ending = set()
+            for some in chunks(heard, (len(heard) + 1) // 2) if len(outcomes) > 1 else ():
+                await self._settle({job: heard[job] for job in some})
+            return
+        if count and None in heard.values():  # nobody has heard of some: there may be more
             self._interval = CATCHING_UP
-        return outcomes
+        for workflow in ended:
+            logger.info("workflow %s (%s) has ended: %s", workflow.id, workflow.name, workflow.status)
+            await self._context.observe("sp00ky_workflow_ended", workflow=workflow)
 
     async def _settle_members(self, heard: Mapping[str, Transition | None]) -> None:
-        for ended in await settle_members(self._context, await self._outcomes(heard)):
+        outcomes = await outcomes_of(self._context, heard)
+        if outcomes and None in heard.values():
+            self._interval = CATCHING_UP
+        for ended in await settle_members(self._context, outcomes):
             await self._context.observe("sp00ky_batch_ended", batch=ended)
 
     async def _search(self) -> Missed:

@@ -186,16 +186,16 @@ MUTANTS = [
         "True",
         "a_change_from_another_state_is_not_written",
     ),
-    Mutant("runners.py", '"beat_at": now, ', "", "a_beat_moves_on"),
-    Mutant("runners.py", 'bool(row["draining"])', "False", DRAINED),
-    Mutant("runners.py", "if info.draining else {}", 'if info.draining else {"draining": 0}', DRAINED),
+    Mutant("fleet.py", '"beat_at": now, ', "", "a_beat_moves_on"),
+    Mutant("fleet.py", 'bool(row["draining"])', "False", DRAINED),
+    Mutant("fleet.py", "if info.draining else {}", 'if info.draining else {"draining": 0}', DRAINED),
     Mutant(
-        "runners.py",
+        "fleet.py",
         "timedelta(days=1)",
         "timedelta(days=9999)",
         "a_runner_that_has_long_been_silent_is_forgotten",
     ),
-    Mutant("runners.py", '"-started_at", "-id"', '"started_at", "id"', "the_youngest_come_first"),
+    Mutant("fleet.py", '"-started_at", "-id"', '"started_at", "id"', "the_youngest_come_first"),
     Mutant(CLAIM, "count(PROCESSING)", 'count(Is("id", "in", ()))', "no_more_are_under_way"),
     Mutant(CLAIM, " + await stored.count(*stored.leased())", "", "a_killed_attempt_counts_for_its_lease"),
     Mutant(
@@ -211,9 +211,9 @@ MUTANTS = [
         "now",
         "a_second_pause_takes_the_place_of_the_first",
     ),
-    Mutant("audit.py", '{"count": count}', '{"count": 0}', "its_count_is_written_as_it_goes_on"),
-    Mutant("audit.py", '"-at", "-id"', '"at", "id"', "the_newest_entries_come_first"),
-    Mutant("audit.py", '[Is("at", ">=", since)]', "[]", "entries_since_an_instant_are_listed"),
+    Mutant("fleet.py", '{"count": count}', '{"count": 0}', "its_count_is_written_as_it_goes_on"),
+    Mutant("fleet.py", '"-at", "-id"', '"at", "id"', "the_newest_entries_come_first"),
+    Mutant("fleet.py", '[Is("at", ">=", since)]', "[]", "entries_since_an_instant_are_listed"),
     Mutant(
         "observe.py",
         "count(PROCESSING, stored.overdue())",
@@ -223,7 +223,7 @@ MUTANTS = [
     Mutant(
         "../../gate/breaker.py", "max(paused_for, change.pause)", "change.pause", "pause_is_never_shortened"
     ),
-    Mutant("../../ports/queue_stats.py", "-item[1].count", "item[1].count", "the_largest_groups_come_first"),
+    Mutant("../../ports/statistics.py", "-item[1].count", "item[1].count", "the_largest_groups_come_first"),
     Mutant(
         "observe.py",
         'Is("updated_at", ">=", since)',

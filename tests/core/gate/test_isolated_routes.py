@@ -224,3 +224,14 @@ def test_an_outcome_of_a_route_that_was_forgotten_is_counted_anew() -> None:
     w.end(w.job(), REFUSED)
     w.routes.unsent(w.job("/nowhere"), w.now)
     assert w.wait() == 0
+
+
+def test_jobs_behind_one_that_hangs_are_looked_at_ever_more_seldom() -> None:
+    w = world()
+    began, looks, due = w.now, 0, [w.now] * 4
+    w.begin()
+    while (at := min(due)) < began + 10:
+        due.remove(at)
+        w.now, looks = at, looks + 1
+        due.append(at + w.wait())
+    assert looks < 40  # each of the four would else be looked at twenty times a second

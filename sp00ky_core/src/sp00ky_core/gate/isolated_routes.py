@@ -199,11 +199,14 @@ class IsolatedRoutes:
     def _full(self, name: str, route: _Route, now: float) -> float:
         """Return the seconds until there is a place and a token, behind those that wait already; 0: taken."""
         limits = self.limits(name)
-        token_in, spacing = 0.0, max(route.took, TOLD_AGAIN / 10) / limits.max_in_flight
+        waited = now - next(iter(route.started.values()), now)  # for the answer that is waited for longest
+        places = limits.max_in_flight if route.is_proven else 1
+        token_in, spacing = 0.0, max(route.took, waited, TOLD_AGAIN / 10) / places
         if (rate := limits.rate) is not None:
             token_in = max(route.token_at - (rate.burst - 1) / rate.per_second - now, 0.0)
             spacing = max(spacing, 1 / rate.per_second)
-        if token_in <= 0 and self._has_place(route, limits, now):
+        is_stuck = waited > max(SLOW, SLOWER * route.took)
+        if token_in <= 0 and not is_stuck and len(route.started) < places:
             if not route.is_proven and len(self._unproven) >= max(self.concurrency * UNPROVEN, 1):
                 return FIRST_TOOK  # it is crowded by others: it has no line
             route.token_at = max(route.token_at, now) + (1 / rate.per_second if rate else 0.0)
@@ -212,12 +215,6 @@ class IsolatedRoutes:
         if (seconds := route.line_at - now) > LINE:
             self._tell(PutOff(route=name, seconds=seconds, spacing=spacing), route, now)
         return min(seconds, LONGEST_WAIT)
-
-    def _has_place(self, route: _Route, limits: RouteLimits, now: float) -> bool:
-        if not route.is_proven:
-            return not route.started
-        is_stuck = now - next(iter(route.started.values()), now) > max(SLOW, SLOWER * route.took)
-        return not is_stuck and len(route.started) < limits.max_in_flight
 
     def _tell(self, put_off: PutOff, route: _Route, now: float) -> None:
         if now - route.told_at >= TOLD_AGAIN:

@@ -111,7 +111,7 @@ def _evaluates(name: str, layout: TableLayout) -> Finding:
         f"a record user's LIVE query has the server evaluate any WHERE at each write of others{at_work}",
         "it can copy their payloads to where it may write, and hold up every write, claims too",
         "start the server with --deny-funcs sleep, and with --deny-arbitrary-query=record where clients call "
-        f"your functions alone{_PERMISSIONS}",
+        "your functions alone (docs/surrealdb.md says more)",
     )
 
 

@@ -20,7 +20,7 @@ def sp00ky(project: Project, *arguments: str) -> tuple[int, str]:
 def test_check_lists_them_and_call_runs_one(project: Project) -> None:
     project.write(
         "@tasks.task\ndef send(order: int, note='x') -> int: return order + 1\n"
-        "@tasks.task(max_retries=0, timeout=1.5)\ndef once() -> None: ..."
+        "@tasks.task(max_retries=0, timeout=1.5)\ndef once(context: Context) -> None: ..."
     )
     code, said = sp00ky(project, "check")
     line = f"shop: /send(order: int, note='x') -> int: {project.name}.send"

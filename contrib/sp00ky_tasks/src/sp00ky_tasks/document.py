@@ -60,7 +60,9 @@ def signatures_of(backend: BackendConfig) -> Sequence[str]:
     for path, task in tasks_of(backend).by_path.items():
         untyped = ", ".join(task.signature.untyped)
         more = f"; without an annotation, so any JSON value: {untyped}" if untyped else ""
-        if own := ", ".join(f"{name} {task.options[name]:g}" for name in _STATED if name in task.options):
-            more += f"; {own}, which a row that a client INSERTs has to say itself"
-        lines.append(f"{path}{inspect.signature(task.function, eval_str=True)}: {task}{more}")
+        if stated := ", ".join(f"{name} {task.options[name]:g}" for name in _STATED if name in task.options):
+            more += f"; {stated}, which a row that a client INSERTs has to say itself"
+        whole = inspect.signature(task.function, eval_str=True)
+        own = whole.replace(parameters=[whole.parameters[argument] for argument in task.names])
+        lines.append(f"{path}{own}: {task}{more}")
     return lines

@@ -51,11 +51,9 @@ def failure_of(task: Task[..., Any], error: BaseException, job: Job) -> Undelive
     kind, reason, frames = type(error), _clean(_text(error)), error.__traceback__
     # The first of the frames is this project's own.
     trace = _clean("".join(traceback.format_exception(kind, error, frames and (frames.tb_next or frames))))
-    said, facts = f"{named(job)}: {job.path}", {**facts_of(job), "path": job.path}
-    if isinstance(error, Asked):
-        _log.info("%s asks for %s: %s", said, kind.__name__, reason, extra=facts)
-    else:
-        _log.error("%s raised %s\n%s", said, kind.__name__, trace, extra={**facts, "trace": trace})
+    if not isinstance(error, Asked):  # the runner says what comes of each, in a line
+        facts = {**facts_of(job), "path": job.path, "trace": trace}
+        _log.error("%s: %s raised %s\n%s", named(job), job.path, kind.__name__, trace, extra=facts)
     is_final = isinstance(error, (*task.give_up_on, GiveUp))
     is_retried = not is_final and isinstance(error, (*task.retry_on, Asked))
     name = f"{kind.__module__}.{kind.__name__}" if kind.__name__ in ERROR_NAMES else kind.__name__

@@ -14,9 +14,10 @@ from sp00ky_core.job.job import Job, JobStatus, NewJob
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import JobQuery, SettleFate
 from sp00ky_core.stores.transitions import kill
-from sp00ky_store_surreal import SurrealStore
+from sp00ky_store_surreal import SurrealStore, rows
 from sp00ky_store_surreal.connection import cbor
 from sp00ky_store_surreal.errors import ReplyUnreadable
+from sp00ky_store_surreal.surql import loader
 
 VALUES = (
     *(
@@ -219,3 +220,15 @@ async def test_a_row_that_is_the_claims_no_more_when_it_is_loaded_is_no_job_of_i
     loaded = meddle_before_loading(migrated, monkeypatch, MEDDLING[meddling])
     assert await migrated.claim({"api": 5}, "r") == []
     assert loaded
+
+
+async def test_a_long_field_of_a_users_own_stays_in_the_database(migrated: SurrealStore) -> None:
+    await migrated._connection.write("DEFINE FIELD note ON job TYPE option<string>")
+    (job,) = await migrated.add([NewJob(backend="api", path="/a", payload={"a": 1})])
+    await migrated._connection.write("UPDATE job SET note = $note RETURN NONE", note="x" * 5_000_000)
+    ids = (await migrated._connection.read("SELECT VALUE id FROM job"))[-1]
+    bindings = {"ids0": ids, **loader.NUL, **rows.LISTED.bindings()}
+    reply = await migrated._connection.read(loader.surql("load_jobs", n="0"), **bindings)
+    assert [set(row) for row in reply[-1]] == [{"id", "lease_epoch"}]
+    assert [found.payload for found in await migrated.find(JobQuery())] == [{"a": 1}]
+    assert (await migrated.get(job.id)).payload == {"a": 1}

@@ -233,7 +233,7 @@ class Lengths:
 
 
 LISTED = Lengths(payload=LONGEST_LISTED, result=LONGEST_LISTED, errors=LONGEST_LISTED)
-WHOLE = Lengths(payload=2**62, result=2**62)
+WHOLE = Lengths(payload=2**61, result=2**61)
 DECIDED = Lengths(payload=0, result=0)
 """For decisions, which depend on nothing that may be long."""
 

@@ -20,7 +20,7 @@ from sp00ky_core.encoding.escaping import json_line, plain
 from sp00ky_core.job.job import Job, JobStatus, attempt_times, instant_to_json, job_to_json
 from sp00ky_core.job.outcome import HTTP
 
-__all__ = ["moment", "show", "show_list"]
+__all__ = ["aligned", "moment", "show", "show_list"]
 
 Record = TypeVar("Record")
 

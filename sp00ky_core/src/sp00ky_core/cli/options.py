@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import getpass
-import math
 import os
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from sp00ky_core.backend.settings import value_of
 from sp00ky_core.backend.validation import unknown_route
 from sp00ky_core.cli.command import Command, as_json, flag, option, taking, with_options
 from sp00ky_core.cli.logs import say
-from sp00ky_core.config import find_config
+from sp00ky_core.config import find_config, values
 from sp00ky_core.config.values import seconds_of
 from sp00ky_core.contract import load_contract
 from sp00ky_core.encoding.json_bytes import decode
@@ -40,37 +39,6 @@ else:
 __all__ = ["PAST", "act_options", "limit_option", "page_options", "read_payload"]
 
 
-class Seconds(click.FloatRange):
-    """Reads a duration, in seconds within limits; NaN is none."""
-
-    name = "seconds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Refuse NaN too, which no comparison refuses."""
-        with suppress(ValueError):
-            value = seconds_of(str(value))
-        seconds: float = super().convert(value, param, ctx)
-        if math.isnan(seconds):
-            self.fail("nan isn't a number of seconds", param, ctx)
-        return seconds
-
-
-class _Workers(click.IntRange):
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Take ``auto`` for one worker for each CPU that this process may use."""
-        count: int = super().convert(usable_cpus() if value == "auto" else value, param, ctx)
-        return count
-
-
-def usable_cpus() -> int:
-    """Count the CPUs that this process may use; all, where the system doesn't tell."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class _Read(_ParamType):
     """Reads a text by a function, whose ``ValueError`` says what is wrong with it."""
 
@@ -84,6 +52,24 @@ class _Read(_ParamType):
             return self._read(str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def seconds(low: float, high: float) -> _Read:
+    """Return what reads a duration, in seconds within limits."""
+    read = values.seconds(low, high)
+    return _Read("seconds", lambda text: read(value_of(text)))
+
+
+def _workers(text: str) -> Any:
+    """Read a number; ``auto`` is one worker for each CPU that this process may use."""
+    return values.whole(1, 1_000)(usable_cpus() if text == "auto" else value_of(text))
+
+
+def usable_cpus() -> int:
+    """Count the CPUs that this process may use; all, where the system doesn't tell."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _duration(text: str) -> timedelta:
@@ -151,7 +137,7 @@ CLOCKS_DIFFER = timedelta(minutes=5)
 LATER = _Read("instant", partial(_instant, kind="a time from now", direction=+1))
 """Reads an instant; a duration stands for the instant that is so far ahead."""
 
-WORKERS = _Workers(1, 1_000)
+WORKERS = _Read("number", _workers)
 
 
 def limit_option(default: int, text: str) -> Callable[[Command], Command]:

@@ -22,7 +22,7 @@ import click
 from sp00ky_core.cli.check import configuration_findings
 from sp00ky_core.cli.command import Settings, command, flag, option, run_async
 from sp00ky_core.cli.logs import FORMATS, LEVELS, set_format, set_level
-from sp00ky_core.cli.options import ADDRESS, WORKERS, Seconds, backend_names
+from sp00ky_core.cli.options import ADDRESS, WORKERS, backend_names, seconds
 from sp00ky_core.cli.output import progress
 from sp00ky_core.cli.processes import Reports, Supervisor, reporting
 from sp00ky_core.cli.signals import AGAIN, GRACE, stop_order, stop_signal, unless_stopped
@@ -67,8 +67,8 @@ logger: logging.Logger = logging.getLogger("sp00ky")
     envvar="SP00KY_LISTEN",
 )
 @flag("--metrics-routes", "Label the attempts in /metrics with their route, too.")
-@option("--grace", "Seconds to drain.", type=Seconds(0, DAY), default=GRACE)
-@option("--poll", "Seconds between claims when nothing wakes it.", type=Seconds(0.05, DAY), default=5.0)
+@option("--grace", "Seconds to drain.", type=seconds(0, DAY), default=GRACE)
+@option("--poll", "Seconds between claims when nothing wakes it.", type=seconds(0.05, DAY), default=5.0)
 @option("--log-level", "The least severe records to log.", type=click.Choice(LEVELS), default="info")
 @option(
     "--log-format",

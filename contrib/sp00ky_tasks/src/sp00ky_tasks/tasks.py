@@ -24,11 +24,7 @@ R = TypeVar("R")
 J = TypeVar("J")
 J_co = TypeVar("J_co", covariant=True)
 
-_UNNAMED = (
-    inspect.Parameter.VAR_POSITIONAL,
-    inspect.Parameter.VAR_KEYWORD,
-    inspect.Parameter.POSITIONAL_ONLY,
-)
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 class TaskProblem(Sp00kyError):
@@ -101,7 +97,7 @@ class Task(Generic[P, R]):
         update_wrapper(self, function)
         if len(parameters) > len(given) + 1:
             raise TaskProblem(f"{self}: several of its parameters are for the Context; leave one")
-        if unnamed := [str(parameter) for parameter in given.values() if parameter.kind in _UNNAMED]:
+        if unnamed := [str(parameter) for parameter in given.values() if parameter.kind not in _NAMED]:
             raise TaskProblem(f"{self}: {unnamed[0]} can't be an argument of a job; give each a name")
         if problem := path_problem(path):
             raise TaskProblem(f"{self}: its name can't be a path: {problem}; give it another `name`")

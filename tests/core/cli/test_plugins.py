@@ -56,14 +56,42 @@ def test_only_what_is_there_is_listed(sp00ky: Any) -> None:
     assert (listed["distribution"], listed["stores"]) == ("sp00ky-core", ["memory"])
 
 
+def install_ghost(folder: Path, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = folder / "ghost-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ghost\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[sp00ky]\nghost = {module}\n")
+    monkeypatch.syspath_prepend(folder)
+
+
+STORE = """
+from sp00ky_core import hookimpl
+from sp00ky_core.stores.memory import MemoryStore
+
+class Store(MemoryStore):
+    async def find(self, query, *, connection=None):
+        raise ValueError("7 is no row")
+
+@hookimpl
+def sp00ky_register_stores():
+    return {"ghost": Store}
+"""
+
+
+def test_a_store_that_raises_what_is_no_error_of_ours_names_its_distribution(
+    project: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "ghost_store.py").write_text(STORE)
+    install_ghost(tmp_path, "ghost_store", monkeypatch)
+    line = sp00ky("jobs", "list", "--store", "ghost://").complaint(1)
+    assert "a bug of ghost, whose Store.find() raised what is no Sp00kyError: ValueError: 7 is no row" in line
+    assert "run it again with --debug, and tell the authors of ghost" in line
+
+
 def test_a_broken_plugin_names_its_distribution(
     project: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    info = tmp_path / "ghost-1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ghost\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[sp00ky]\nghost = no_such_module_anywhere\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    install_ghost(tmp_path, "no_such_module_anywhere", monkeypatch)
     for command in (["plugins"], ["jobs", "list"], ["run"]):
         assert "plugin of ghost: " in sp00ky(*command).complaint(2)
 

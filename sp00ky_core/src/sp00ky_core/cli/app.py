@@ -8,6 +8,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.metadata import entry_points
 from io import TextIOWrapper
 
 import click
@@ -119,13 +120,25 @@ def _complain(error: Exception, secrets: Secrets, *, debug: bool) -> int:
     if isinstance(error, Sp00kyError):
         say(secrets.hidden(str(error)))
         return error.exit_code
-    text = (
-        f"this is a bug: {type(error).__name__}: {error}; run it again with --debug, and report what it shows"
-    )
+    whose, told = _raised_by(error)
+    text = f"this is a bug{whose}: {type(error).__name__}: {error}; run it again with --debug, and {told}"
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     say(secrets.hidden(text))
     return FAILED
+
+
+def _raised_by(error: Exception) -> tuple[str, str]:
+    """Say whose bug an error is, and who is to know what ``--debug`` shows."""
+    points = {point.module.partition(".")[0]: point.dist for point in entry_points(group="sp00ky")}
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        module = str(frame.f_globals.get("__name__")).partition(".")[0]
+        if module == "sp00ky_core":
+            break
+        if dist := points.get(module):
+            call = f"{frame.f_code.co_qualname}() raised what is no Sp00kyError"
+            return f" of {dist.name}, whose {call}", f"tell the authors of {dist.name}"
+    return "", "report what it shows"
 
 
 def _complain_usage(error: click.ClickException) -> int:

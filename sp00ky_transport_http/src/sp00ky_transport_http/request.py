@@ -13,8 +13,15 @@ import attrs
 from yarl import URL
 
 from sp00ky_core.config import BackendConfig, Secret
-from sp00ky_core.contract import Operation, PartsRefused, RequestParts, path_problem, request_parts
-from sp00ky_core.contract.request_parts import is_explicit, may_be_explicit, path_pieces
+from sp00ky_core.contract import Operation, path_problem
+from sp00ky_core.contract.operation import is_explicit
+from sp00ky_core.contract.request_parts import (
+    PartsRefused,
+    RequestParts,
+    may_be_explicit,
+    path_pieces,
+    request_parts,
+)
 from sp00ky_core.contract.safety import (
     CLOSED_HEADERS,
     HEADER_NAME,

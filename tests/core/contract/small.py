@@ -5,15 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.contract import (
-    Body,
-    Contract,
-    Operation,
-    Parameter,
-    RequestParts,
-    load_contract,
-    request_parts,
-)
+from sp00ky_core.contract import Body, Contract, Operation, Parameter, load_contract
+from sp00ky_core.contract.request_parts import RequestParts, request_parts
 
 CAT = {
     "type": "object",

@@ -9,7 +9,7 @@ import pytest
 from tests.core.contract.small import FIELDS, FILE, parts, refused, sent
 from tests.core.contract.small import bodies_of as contract_of
 
-from sp00ky_core.contract import PartsRefused, request_parts
+from sp00ky_core.contract.request_parts import PartsRefused, request_parts
 
 
 @pytest.mark.parametrize(

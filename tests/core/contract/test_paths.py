@@ -8,7 +8,8 @@ from tests.core.contract.small import load
 
 from sp00ky_core import Outbox
 from sp00ky_core.config import BackendConfig
-from sp00ky_core.contract import Contract, load_contract, request_parts
+from sp00ky_core.contract import Contract, load_contract
+from sp00ky_core.contract.request_parts import request_parts
 from sp00ky_core.errors import Violation
 from sp00ky_core.job.job import NewJob
 from sp00ky_core.testing.perform import ScriptedTransport

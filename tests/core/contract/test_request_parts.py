@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.core.contract.small import load, parts
 
-from sp00ky_core.contract import Contract, Operation, Parameter, PartsRefused, RequestParts, request_parts
+from sp00ky_core.contract import Contract, Operation, Parameter
+from sp00ky_core.contract.request_parts import PartsRefused, RequestParts, request_parts
 
 
 @pytest.mark.parametrize("place", ["path", "query", "header", "cookie"])

@@ -2,8 +2,6 @@
 
 from sp00ky_core.contract.loading import Contract, load_contract
 from sp00ky_core.contract.operation import Body, Operation, Parameter
-from sp00ky_core.contract.request_parts import PartsRefused, RequestParts, request_parts
 from sp00ky_core.contract.safety import path_problem
 
-__all__ = ["Body", "Contract", "Operation", "Parameter", "PartsRefused", "RequestParts"]
-__all__ += ["load_contract", "path_problem", "request_parts"]
+__all__ = ["Body", "Contract", "Operation", "Parameter", "load_contract", "path_problem"]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
 from sp00ky_core.contract.documents import DocumentProblem, Documents
 from sp00ky_core.contract.operation import Body, Operation
 from sp00ky_core.contract.paths import PathItem, path_items
-from sp00ky_core.contract.payload import PayloadCheck, compiled
 from sp00ky_core.contract.safety import MAX_PATH_LENGTH, spelling_problem
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.errors import ContractError, Violation
+
+if TYPE_CHECKING:  # who checks no payload doesn't load the validator
+    from sp00ky_core.contract.payload import PayloadCheck
 
 _NO_FILE = "openapi.json"
 """Stands for the file of a document that is in none; what it refers to isn't read."""
@@ -205,6 +207,8 @@ class Contract:
 
     def compile(self) -> None:
         """Compile what isn't yet, so that ``unusable`` is complete; takes a moment with large documents."""
+        from sp00ky_core.contract.payload import compiled  # noqa: PLC0415  # see above
+
         pending = [name for name in self.operations if name not in self._checks]
         operations = [self.operations[name] for name in pending]
         try:
@@ -220,7 +224,7 @@ class Contract:
         if operation is None:
             return None
         try:
-            check = self._checks.get(name) or PayloadCheck(operation, self.document.schemas)
+            check = self._checks.get(name) or self._made(operation)
         except DocumentProblem as error:
             self.document.unusable[name] = error.problem
             del self.document.usable[name]
@@ -228,6 +232,11 @@ class Contract:
         self._checks[name] = check
         self._checks[text] = check
         return check
+
+    def _made(self, operation: Operation) -> PayloadCheck:
+        from sp00ky_core.contract.payload import PayloadCheck  # noqa: PLC0415  # see above
+
+        return PayloadCheck(operation, self.document.schemas)
 
 
 class OpenContract(Contract):
@@ -252,7 +261,7 @@ class OpenContract(Contract):
         if not self.has(text):
             return None
         operation = Operation(path=text, bodies=(Body(),))
-        return PayloadCheck(operation, self.document.schemas)  # not kept: paths are many
+        return self._made(operation)  # not kept: paths are many
 
 
 def load_contract(backend: Documented, *, ref_roots: Sequence[Path] = ()) -> Contract:

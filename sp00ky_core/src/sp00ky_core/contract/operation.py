@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
 if TYPE_CHECKING:
     from sp00ky_core.contract.documents import Node
 
-__all__ = ["PLACES", "RESERVED", "Body", "Encoding", "Operation", "Parameter", "Place", "Scheme"]
+__all__ = ["LOOSE", "PLACES", "RESERVED", "UNDECLARED", "UNKNOWN", "USE_EXPLICIT", "Body", "Encoding"]
+__all__ += ["Operation", "Parameter", "Place", "Scheme", "is_explicit"]
 
 Place = Literal["path", "query", "header", "cookie"]
 Format = Literal["json", "form", "multipart", "text", "binary"]
@@ -19,6 +20,18 @@ PLACES: tuple[Place, ...] = ("path", "query", "header", "cookie")
 
 RESERVED = frozenset({*(f"${place}" for place in PLACES), "$body", "$contentType"})
 """The names that make a payload one of the explicit form."""
+
+UNDECLARED = "the operation declares no such parameter"
+"""Begins the message of a violation by a parameter that is none."""
+
+USE_EXPLICIT = "use the explicit form"
+"""Begins the message of a violation by a payload that the flat form doesn't say clearly."""
+
+LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"
+"""The message of a violation by a property beside the explicit form's."""
+
+UNKNOWN = "unknown property"
+"""Begins the message of a violation by a property that the schema doesn't allow."""
 
 _STYLES: Mapping[Place, str] = {"path": "simple", "query": "form", "header": "simple", "cookie": "form"}
 
@@ -208,3 +221,10 @@ class Operation:
     def has_result(self) -> bool:
         """Tell whether its answers have a body that could be one."""
         return self.method not in ("HEAD", "OPTIONS")
+
+
+def is_explicit(operation: Operation, payload: Mapping[str, Any]) -> bool:
+    """Tell whether a payload says itself what is what; an operation's own names go first."""
+    return operation.form == "explicit" or (
+        not RESERVED.isdisjoint(payload) and not operation.declares_reserved
+    )

@@ -12,23 +12,21 @@ import jsonschema_rs
 
 from sp00ky_core.contract.bodies import checked_body
 from sp00ky_core.contract.documents import DocumentProblem, Node
-from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation, Parameter
-from sp00ky_core.contract.request_parts import ABSENT, UNDECLARED, Split, split, write_parts
+from sp00ky_core.contract.operation import PLACES, RESERVED, UNDECLARED, UNKNOWN, Body, Operation, Parameter
+from sp00ky_core.contract.request_parts import ABSENT, Split, split, write_parts
 from sp00ky_core.contract.schema import Schemas
 from sp00ky_core.contract.styles import Unwritable
 from sp00ky_core.contract.value_types import SCALARS, types_of
 from sp00ky_core.error_texts import near_miss
 from sp00ky_core.errors import Violation
 
-__all__ = ["BODIED", "UNKNOWN", "nodes_of"]
+__all__ = ["BODIED", "nodes_of"]
 
 _LONGEST_MESSAGE = 300  # characters
 _MOST_VIOLATIONS = 1_000
 _UNEXPECTED = frozenset({"additionalProperties", "unevaluatedProperties"})
 BODIED = frozenset({"POST", "PUT", "PATCH"})  # a document may have forgotten their bodies
 _TEXT = {"type": "string"}
-UNKNOWN = "unknown property"
-"""Begins the message of a violation by a property that the schema doesn't allow."""
 
 Located = Callable[[Iterable[str | int]], str]
 

@@ -13,30 +13,31 @@ from urllib.parse import quote
 import attrs
 
 from sp00ky_core.contract.bodies import fits, format_of, written_body
-from sp00ky_core.contract.operation import PLACES, RESERVED, Body, Operation, Parameter, Place
+from sp00ky_core.contract.operation import (
+    LOOSE,
+    PLACES,
+    RESERVED,
+    UNDECLARED,
+    USE_EXPLICIT,
+    Body,
+    Operation,
+    Parameter,
+    Place,
+    is_explicit,
+)
 from sp00ky_core.contract.safety import climbs
 from sp00ky_core.contract.styles import Step, Unwritable, written
 from sp00ky_core.encoding.json_bytes import pointer_of
 from sp00ky_core.error_texts import near_miss
 from sp00ky_core.errors import Violation
 
-__all__ = ["LOOSE", "UNDECLARED", "USE_EXPLICIT", "PartsRefused", "RequestParts"]
-__all__ += ["is_explicit", "may_be_explicit", "path_pieces", "request_parts"]
+__all__ = ["PartsRefused", "RequestParts", "may_be_explicit", "path_pieces", "request_parts"]
 
 ABSENT: Any = object()
 """Stands for no body at all; null is one."""
 
-UNDECLARED = "the operation declares no such parameter"
-"""Begins the message of a violation by a parameter that is none."""
-
 _CONFIGURED = "it is filled from {}, so no payload may have it"
 _WITHHELD = "no payload may set it: a request has the outbox's own, or none"
-USE_EXPLICIT = "use the explicit form"
-"""Begins the message of a violation by a payload that the flat form doesn't say clearly."""
-
-LOOSE = "nothing may stand beside $path, $query, $header, $cookie, $body and $contentType"
-"""The message of a violation by a property beside the explicit form's."""
-
 _CHARSET = re.compile(r"charset *= *(?!\"?utf-8\b)", re.IGNORECASE)
 _MARK, _ESCAPED_MARK = b'"$', b'"\\u0024'
 _DOLLAR, _BACKSLASH = b"$\\"  # a byte is found many times faster than a text
@@ -82,13 +83,6 @@ def may_be_explicit(payload_json: bytes) -> bool:
     """Tell whether a payload could be of the explicit form, by what its JSON looks like; quick."""
     return (_DOLLAR in payload_json and _MARK in payload_json) or (
         _BACKSLASH in payload_json and _ESCAPED_MARK in payload_json
-    )
-
-
-def is_explicit(operation: Operation, payload: Mapping[str, Any]) -> bool:
-    """Tell whether a payload says itself what is what; an operation's own names go first."""
-    return operation.form == "explicit" or (
-        not RESERVED.isdisjoint(payload) and not operation.declares_reserved
     )
 
 

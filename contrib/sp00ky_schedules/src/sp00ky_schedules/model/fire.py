@@ -10,8 +10,7 @@ from uuid import UUID
 
 import attrs
 
-from sp00ky_core.contract.operation import Operation
-from sp00ky_core.contract.request_parts import is_explicit
+from sp00ky_core.contract.operation import Operation, is_explicit
 from sp00ky_core.encoding.json_bytes import encode
 from sp00ky_core.errors import OptionInvalid, PayloadError, Sp00kyError, UnknownRoute
 from sp00ky_core.job.job import Job, JobStatus, NewJob, instant_to_json

@@ -25,7 +25,6 @@ import attrs
 from sp00ky_core.errors import RowRefused, Sp00kyError, StoreClosed
 from sp00ky_core.ports import QUERY_SECONDS
 from sp00ky_core.stores.caller_connections import finished
-from sp00ky_core.stores.transactional.connection.mistakes import mistake_in
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work, translating
 from sp00ky_core.stores.transactional.connection.sql import DriverSession, Reply
 
@@ -103,6 +102,10 @@ class Executor:
         except Exception as error:
             if access is Access.QUERY:  # what it raises is the query's
                 raise
+            from sp00ky_core.stores.transactional.connection.mistakes import (  # noqa: PLC0415  # hardly ever needed
+                mistake_in,
+            )
+
             if (mistake := await mistake_in(self._run, work, access, error)) is None:
                 raise
             raise mistake from error

@@ -338,6 +338,36 @@ def change_after(
     return BreakerChange(backend=backend, before=breaker, to=to, failures=failures, pause=pause)
 
 
+@attrs.define
+class LocalBreaker:
+    """A breaker that one process keeps by itself, such as that of a route.
+
+    Attributes:
+        breaker: As of ``as_of``.
+        as_of: When that was.
+    """
+
+    breaker: Breaker = NEW
+    as_of: float = 0.0
+
+    def aged(self, now: float) -> Breaker:
+        """Return the breaker as it is by now."""
+        if self.breaker is not NEW:
+            self.breaker = or_new(self.breaker.after(now - self.as_of))
+        self.as_of = now
+        return self.breaker
+
+    def change(
+        self, whose: str, event: BreakerEvent, config: BreakerConfig, now: float
+    ) -> BreakerChange | None:
+        """Note an event; return what it has changed, if anything."""
+        before = self.aged(now)
+        change = change_after(whose, before, event, config)
+        if change is not None:
+            self.breaker = or_new(change.of(before))
+        return change
+
+
 def route_in_turn(candidates: Iterable[tuple[str, bool]], breaker: Breaker) -> str | None:
     """Return the route whose turn it is to be probed; None: there is none.
 

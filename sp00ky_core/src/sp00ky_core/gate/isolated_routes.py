@@ -12,7 +12,14 @@ import attrs
 
 from sp00ky_core.config import BreakerConfig, RateConfig
 from sp00ky_core.gate import breaker as rules
-from sp00ky_core.gate.breaker import NEW, Breaker, BreakerChange, BreakerEvent, BreakerState, ProbeWithoutNews
+from sp00ky_core.gate.breaker import (
+    NEW,
+    BreakerChange,
+    BreakerEvent,
+    BreakerState,
+    LocalBreaker,
+    ProbeWithoutNews,
+)
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import THROTTLED, Delivered, Outcome
 
@@ -85,12 +92,10 @@ class PutOff:
 
 
 @attrs.define
-class _Route:
+class _Route(LocalBreaker):
     """A route, as it was last seen.
 
     Attributes:
-        breaker: As of ``as_of``.
-        as_of: When that was.
         shut_since: When it opened; infinity: it is closed.
         candidate_by: By when the job comes that is to be the next probe.
         told_at: When its waiting jobs were last put off together.
@@ -102,8 +107,6 @@ class _Route:
         started: Its attempts under way: when each began, by the job's id, the oldest first.
     """
 
-    breaker: Breaker = NEW
-    as_of: float = 0.0
     shut_since: float = math.inf
     candidate_by: float = -math.inf
     told_at: float = -math.inf
@@ -143,7 +146,7 @@ class IsolatedRoutes:
     def wait(self, job: Job, now: float) -> float:
         """Return the seconds after which to look at a job again; 0: it is sent now, as a probe if need be."""
         route = self._of(job.path)
-        breaker = self._age(route, now)
+        breaker = route.aged(now)
         if breaker.wants_probe:
             route.breaker = breaker.probed_by(job.id, self._lease)
         elif not breaker.lets_through:
@@ -236,16 +239,7 @@ class IsolatedRoutes:
         return route
 
     def _changed(self, name: str, route: _Route, event: BreakerEvent, now: float) -> BreakerChange | None:
-        breaker = self._age(route, now)
-        change = rules.change_after(f"{self.backend} {name}", breaker, event, self._config)
-        if change is not None:
-            route.breaker = rules.or_new(change.of(breaker))
-            if route.breaker is NEW:
-                route.shut_since, route.candidate_by = math.inf, -math.inf
+        change = route.change(f"{self.backend} {name}", event, self._config, now)
+        if change is not None and route.breaker is NEW:
+            route.shut_since, route.candidate_by = math.inf, -math.inf
         return change
-
-    def _age(self, route: _Route, now: float) -> Breaker:
-        if route.breaker is not NEW:
-            route.breaker = rules.or_new(route.breaker.after(now - route.as_of))
-        route.as_of = now
-        return route.breaker

@@ -10,17 +10,15 @@ import attrs
 from sp00ky_core.config import BreakerConfig
 from sp00ky_core.gate.breaker import (
     NEW,
-    Breaker,
     BreakerChange,
     BreakerEvent,
     BreakerState,
     Failed,
+    LocalBreaker,
     ProbeWithoutNews,
-    change_after,
     event_of,
     is_timeout,
     is_unavailable,
-    or_new,
 )
 from sp00ky_core.job.job import Job
 from sp00ky_core.job.outcome import Outcome
@@ -42,18 +40,14 @@ SOME_ROUTE = ""
 
 
 @attrs.define
-class _Route:
+class _Route(LocalBreaker):
     """A route, as it was last seen.
 
     Attributes:
-        breaker: As of ``as_of``.
-        as_of: When that was.
         answered_at: When its latest request was answered; ``NEVER``: that wasn't answered.
         better_probe_by: By when a job with retries left comes, which is the better probe.
     """
 
-    breaker: Breaker = NEW
-    as_of: float = 0.0
     answered_at: float = NEVER
     better_probe_by: float = NEVER
 
@@ -88,7 +82,7 @@ class RouteBreakers:
         seen, has_retries = self._routes.get(job.path), job.retries < job.max_retries
         if seen is None or seen.breaker.state is BreakerState.CLOSED:
             return 0.0
-        breaker = self._age(seen, now)
+        breaker = seen.aged(now)
         if breaker.wants_probe and (has_retries or now >= seen.better_probe_by):
             seen.breaker = breaker.probed_by(job.id, lease)
             return 0.0
@@ -151,16 +145,8 @@ class RouteBreakers:
             self._change(job.path, seen, ProbeWithoutNews(runner_id=job.id), now)
 
     def _change(self, route: str, seen: _Route, event: BreakerEvent, now: float) -> BreakerChange | None:
-        breaker = self._age(seen, now)
-        change = change_after(f"{self._backend} {route}", breaker, event, self._config)
+        change = seen.change(f"{self._backend} {route}", event, self._config, now)
         if change is not None:
-            seen.breaker = or_new(change.of(breaker))
             closed = (route.breaker.state is BreakerState.CLOSED for route in self._routes.values())
             self.are_closed = all(closed)
         return change
-
-    def _age(self, seen: _Route, now: float) -> Breaker:
-        if seen.breaker is not NEW:
-            seen.breaker = seen.breaker.after(now - seen.as_of)
-        seen.as_of = now
-        return seen.breaker

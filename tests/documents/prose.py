@@ -6,8 +6,8 @@ from collections.abc import Iterator
 _LEFT_OUT = re.compile(
     r"<!--.*?-->"  # comments
     r"|^ *```.*?^ *```$"  # fences
-    r"|^(?: {4,}\S.*\n?)+"  # blocks that are code by their indent; a list's lines have less
-    r"|^:::.*$",
+    r"|^(?: {4,}\S[^\n]*\n?)+"  # blocks that are code by their indent; a list's lines have less
+    r"|^:::[^\n]*$",
     re.DOTALL | re.MULTILINE,
 )
 _CODE = re.compile(r"`[^`]*`")

@@ -99,9 +99,9 @@ def test_each_thing_has_one_word(page: Path) -> None:
 
 
 def test_an_unwanted_word_is_named_with_its_line() -> None:
-    page = "# Tasks\n\n`worker`, a background\ntask and a Worker.\n"
+    page = "# Tasks\n\n    run the worker\n\n`worker`, a background\ntask and a Worker.\n"
     assert misnamed("docs/a.md", page) == [
         "docs/a.md:1: Tasks: say job, or function",
-        "docs/a.md:4: Worker: say runner",
+        "docs/a.md:6: Worker: say runner",
     ]
     assert misnamed("docs/moving/a.md", page) == []

@@ -47,6 +47,9 @@ logger: logging.Logger = logging.getLogger(__name__)
 
 GROUP = "sp00ky"
 
+KIT = "sp00ky_core.stores.transactional."
+"""The modules of stores that find such mistakes themselves."""
+
 _POSTGRES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg")
 
 DISTRIBUTIONS = {
@@ -278,8 +281,9 @@ class Plugins:
         if lacking := [name for name in calls if not hasattr(store, name)]:
             problem = f"the store for {scheme}:// lacks {', '.join(lacking)}; see sp00ky_core.ports.Store"
             raise PluginLoadError(distribution=distribution, problem=problem)
+        of_kit = any(base.__module__.startswith(KIT) for base in type(store).__mro__)
         for name in filter(lambda name: inspect.iscoroutinefunction(vars(Store)[name]), calls):
-            if not inspect.iscoroutinefunction(getattr(store, name)):
+            if not (of_kit and inspect.iscoroutinefunction(getattr(store, name))):
                 with suppress(AttributeError):  # of a class with slots
                     setattr(store, name, _awaited(store, name, distribution))
         return store
@@ -443,20 +447,32 @@ def _blaming(distribution: str, what: str) -> Iterator[None]:
 
 
 def _awaited(store: Store, name: str, distribution: str) -> Callable[..., Any]:
-    """Return a store's call, which may return no awaitable: then it is its author's mistake."""
+    """Return a store's call that names its author's mistake: no awaitable, or a driver's error as it is."""
     call: Callable[..., Any] = getattr(store, name)
+    promised = (inspect.getdoc(vars(Store)[name]) or "").partition("\n")[0].rstrip(".")
 
-    @wraps(call)
-    def awaited(*given: Any, **named: Any) -> Any:
-        if inspect.isawaitable(result := call(*given, **named)):
-            return result
-        raise AdapterMistake(
+    def mistake(problem: str, expected: str) -> AdapterMistake:
+        return AdapterMistake(
             store=store.location,
             distribution=distribution,
             call=f"{type(store).__name__}.{name}()",
-            problem="isn't `async`",
-            expected=(inspect.getdoc(vars(Store)[name]) or "").partition("\n")[0].rstrip("."),
+            problem=problem,
+            expected=expected,
         )
+
+    @wraps(call)
+    async def awaited(*given: Any, **named: Any) -> Any:
+        try:
+            if inspect.isawaitable(result := call(*given, **named)):
+                return await result
+        except Sp00kyError:
+            raise
+        except Exception as error:
+            if any(map(callable, (*given, *named.values()))):
+                raise  # it may be of the work that was given
+            raised = f"raised {type(error).__name__}: {_one_line(error)}"
+            raise mistake(raised, f"{promised}; errors of drivers are translated") from error
+        raise mistake("isn't `async`", promised)
 
     return awaited
 

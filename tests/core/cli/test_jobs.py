@@ -139,6 +139,12 @@ def test_groups_are_counted_by_route_and_by_whom_they_are_assigned_to(
     assert sp00ky("jobs", "stats", "--json").json["backends"]["api"]["empty_in_s"] == [0.0, 0.0]
 
 
+def test_a_queue_in_which_nothing_is_due_is_not_empty_soon(call: Call, sp00ky: Any) -> None:
+    call("/json", "--delay", "3600")
+    assert sp00ky("jobs", "stats", "--json").json["backends"]["api"]["pending"] == 1
+    assert "0 ms" not in sp00ky("jobs", "stats").out
+
+
 def test_stats_have_the_documented_keys(ended: tuple[str, str], call: Call, sp00ky: Any) -> None:
     call()
     stats = sp00ky("jobs", "stats", "--json").json

@@ -198,6 +198,35 @@ async def test_one_that_raises_is_named_and_costs_no_job(
     assert [r for r in caplog.records if "the extension notes of acme-notes" in r.getMessage()]
 
 
+async def test_a_look_that_fails_each_second_time_is_said_once_a_minute(
+    file: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enough = asyncio.Event()
+
+    class Flickering(Looking):
+        looks = 0
+
+        async def look(self) -> float:
+            self.looks += 1
+            if self.looks == 6:
+                enough.set()
+            if self.looks % 2:
+                raise UnknownRoute(backend="api", path="/gone", known=())
+            return 0.0
+
+    class FlickeringExtension(NotesExtension):
+        def start(self, context: ExtensionContext) -> Service | None:
+            return Flickering(context)
+
+    monkeypatch.setattr("sp00ky_core.runner.services.AFTER_FAILURE", 0.01)
+    monkeypatch.setattr("sp00ky_core.runner.services.SHORTEST_WAIT", 0.01)
+    outbox = Outbox.open(file, plugins=plugins_with({"notes": FlickeringExtension()}))
+    async with asyncio.timeout(30), outbox, outbox.runner(transport=Delivering()):
+        await enough.wait()
+    warned = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len([record for record in warned if "looks again" in record.getMessage()]) == 1
+
+
 async def test_what_its_table_lacks_is_named_and_stops_no_job(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

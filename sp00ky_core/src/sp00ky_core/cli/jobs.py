@@ -305,8 +305,10 @@ def stats_row(backend: str, stats: BackendStats) -> tuple[object, ...]:
 
 
 def _empty_text(stats: BackendStats) -> str:
+    if not (stats.due or stats.processing):
+        return ""  # what isn't due yet isn't counted
     if stats.empty_in_s is None:
-        return "?" if stats.due or stats.processing else ""
+        return "?"
     low, high = map(span, stats.empty_in_s)
     return low if low == high else f"{low} to {high}"
 

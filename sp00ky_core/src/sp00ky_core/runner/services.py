@@ -99,7 +99,6 @@ class RunningExtension:
         observer: Counts its errors.
         prune_interval: Seconds between two rounds of deleting.
         service: Its service, once started; None: it has none.
-        said: Why its last look failed: the same isn't said twice.
         looking: Its last look.
     """
 
@@ -111,7 +110,6 @@ class RunningExtension:
     observer: Observer
     prune_interval: float
     service: Service | None = None
-    said: str = ""
     looking: asyncio.Task[float] | None = None
 
     def start(self) -> None:
@@ -165,12 +163,9 @@ class RunningExtension:
                 text = "%s: look() hasn't returned for %.0f s; jobs are delivered all the same"
                 logger.warning(text, self, SAID_AFTER)
                 await asyncio.wait([looking])  # to await it would let it swallow the runner's cancellation
-            wait, self.said = float(looking.result()), ""
+            wait = float(looking.result())
         except Sp00kyError as error:
-            self.observer.count(error)
-            if self.said != str(error):
-                logger.warning("%s looks again in %.0f s: %s", self, AFTER_FAILURE, error)
-            self.said = str(error)
+            self.observer.failed(f"{self} looks again in {AFTER_FAILURE:.0f} s", error)
         except Exception:  # a stranger's code must not stop deliveries
             logger.exception("%s: look() failed", self)
         else:

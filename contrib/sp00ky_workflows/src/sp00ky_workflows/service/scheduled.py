@@ -37,6 +37,9 @@ logger: logging.Logger = logging.getLogger(__name__)
 AFTER_FAILURE = 1.0
 """Seconds until what failed is tried again."""
 
+SAID_AGAIN = 60.0
+"""Seconds until the same failure is said again."""
+
 
 @attrs.frozen(kw_only=True)
 class _Run:
@@ -86,13 +89,16 @@ class Scheduled:
     async def fire(self) -> None:
         """Start workflows by the clock, until cancelled."""
         service = self.extension.start(cast("ExtensionContext", self))
+        said, again_at = "", 0.0
         try:
             while self.options.schedules:
                 wait = AFTER_FAILURE
                 try:
                     wait = await service.look()
                 except Sp00kyError as error:
-                    logger.warning("workflows aren't started by their schedules yet: %s", error)
+                    if str(error) != said or self._context.clock() >= again_at:
+                        logger.warning("workflows aren't started by their schedules yet: %s", error)
+                        said, again_at = str(error), self._context.clock() + SAID_AGAIN
                 await asyncio.sleep(wait)
         finally:
             await service.close()

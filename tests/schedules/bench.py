@@ -87,7 +87,7 @@ class Bench:
         found = Outbox.open(config, plugins=plugins)
         if self.store is None:
             tables = store_tables(found.backends)
-            options = StoreOptions(url="memory://", tables=tables, extension_tables=plugins.extension_tables)
+            options = StoreOptions(url="memory://", tables=tables, extension_tables=plugins.kept_tables)
             self.store = MemoryStore(options, now=self.clock)
         return Outbox(config, store=self.store, plugins=plugins, backends=found.backends)
 

@@ -137,7 +137,7 @@ class Workload(Enum):
     """A kind of call with connections of its own.
 
     Attributes:
-        size: Executor at most; None: as many as the store's URL says.
+        size: Connections at most; None: as many as the store's URL says.
         settings: Of their sessions.
         seconds: For one statement.
     """

@@ -137,16 +137,16 @@ def jobs_of(part: str, bits: str) -> list[str]:
     return [f"{part}{number:02x}" for number in range(PART) if int(bits or "0", 16) >> number & 1]
 
 
-def _mark(job_id: str) -> str:
-    digits = job_id.replace("-", "")[-32:]
-    return digits[_VERSION : _VERSION + 2] if _DIGITS.fullmatch(digits) else ""  # a client may choose any id
+def _has(mark: str, job_id: str) -> bool:
+    digits = job_id.replace("-", "")[-32:]  # a client may choose any id, which the pattern looks at last
+    return digits[_VERSION : _VERSION + 2] == mark and _DIGITS.fullmatch(digits) is not None
 
 
 def is_steps(job_id: str) -> bool:
     """Tell whether a job may be a step's: of others nothing is asked."""
-    return _mark(job_id) == _STEP
+    return _has(_STEP, job_id)
 
 
 def is_members(job_id: str) -> bool:
     """Tell whether a job may be a batch's."""
-    return _mark(job_id) == _MEMBER
+    return _has(_MEMBER, job_id)

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from sp00ky_core.cli.app import cli
+from sp00ky_core.error_texts import EXTENSIONS
 from sp00ky_core.observe.prometheus import STATUSES, exposition
 from sp00ky_core.observe.rates import Counters
 from sp00ky_core.ports import OUTCOMES, BackendStats
@@ -147,6 +149,36 @@ def test_compose_starts_each_command_with_what_it_needs() -> None:
     assert [path for path in files if not path.exists()] == []
     wanted = set(re.findall(r"\$\{(\w+):\?", (DEPLOY / "compose/compose.yml").read_text()))
     assert wanted <= set(re.findall(r"^(\w+)=", (DEPLOY / "compose/.env.example").read_text(), re.MULTILINE))
+
+
+def test_the_image_has_each_extension_that_a_section_needs() -> None:
+    (default,) = re.findall(r'^ARG EXTENSIONS="(.*)"$', (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    folders = installed(default)
+    brought = {folder.name.replace("_", "-"): folder for folder in folders}
+    assert {*EXTENSIONS.values(), "sp00ky-tasks"} <= {*brought}
+    for folder in folders:
+        needed = tomllib.loads((folder / "pyproject.toml").read_text())["project"]["dependencies"]
+        ours = {name[0] for line in needed if (name := re.match(r"sp00ky[\w-]*", line))}
+        assert ours <= {*brought}, "it is on no index"
+    allowed = (DEPLOY.parent / ".dockerignore").read_text().split()
+    assert {f"!{folder.relative_to(DEPLOY.parent)}" for folder in folders} <= {*allowed}
+
+
+def test_the_image_has_fewer_extensions_where_that_is_asked_for() -> None:
+    without = installed("")
+    assert {folder.name for folder in installed("schedules")} - {folder.name for folder in without} == {
+        "sp00ky_schedules"
+    }
+
+
+def installed(extensions: str) -> list[Path]:
+    """The folders that the Dockerfile's shell installs, with this build argument."""
+    (words,) = re.findall(r"pip install --no-cache-dir ((?:.*\\\n)*.*)", (DEPLOY / "Dockerfile").read_text())
+    shell = ["sh", "-c", f"printf '%s\\n' {words}"]
+    shown = subprocess.run(
+        shell, env={"EXTENSIONS": extensions}, capture_output=True, text=True, check=True
+    ).stdout
+    return [(DEPLOY.parent / line.partition("[")[0]).resolve() for line in shown.split()]
 
 
 def test_the_unit_is_shut_off_from_the_system() -> None:

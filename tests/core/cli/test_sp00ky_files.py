@@ -1,9 +1,12 @@
 """Commands on the files of existing Sp00ky projects: what is used, what is left out, what is said."""
 
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from sp00ky_core.plugins import registry as plugin_registry
 
 TOKEN = "tok3n-that-nobody-may-see"
 
@@ -54,3 +57,26 @@ def test_the_others_jobs_run_and_the_start_warns(today: Path, sp00ky: Any, start
     assert sp00ky("jobs", "get", job_id, "--json").json["status"] == "success"
     assert "backend web: left out" in err
     assert TOKEN not in err
+
+
+@pytest.mark.parametrize("name", ["schedules", "workflows"])
+def test_a_section_that_nothing_installed_reads_stops_what_would_do_without_it(
+    today: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert sp00ky("migrate").code == 0
+
+    def without(*, group: str) -> Any:
+        return [point for point in entry_points(group=group) if not point.value.startswith(f"sp00ky_{name}")]
+
+    monkeypatch.setattr(plugin_registry, "entry_points", without)
+    for command in ("run --until-empty", "migrate", "migrate --print"):
+        complaint = sp00ky(*command.split()).complaint(2)
+        assert f"{name}: sp00ky-{name}, which reads it, isn't installed here" in complaint
+        assert f"pip install sp00ky-{name}" in complaint
+    (stops,) = [one for one in sp00ky("check", "--json").json["findings"] if one["severity"] == "error"]
+    assert stops["subject"] == name
+    assert sp00ky("jobs", "list").code == 0  # what only reads goes on
+    written = (today / "sp00ky.yml").read_text().splitlines()
+    (today / "sp00ky.yml").write_text("\n".join(line for line in written if not line.startswith(name)))
+    assert sp00ky("migrate").code == 0
+    assert sp00ky("run", "--until-empty").code == 0

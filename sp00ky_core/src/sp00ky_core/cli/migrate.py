@@ -13,6 +13,7 @@ from sp00ky_core.cli.command import Settings, command, flag, run_async, store_op
 from sp00ky_core.cli.logs import one_line, say
 from sp00ky_core.cli.options import usual_actor
 from sp00ky_core.cli.output import slow
+from sp00ky_core.config import refuse_unread
 from sp00ky_core.errors import SchemaError
 from sp00ky_core.outbox.outbox import Outbox
 from sp00ky_core.ports import Grants, MigrationStep
@@ -32,8 +33,10 @@ def migrate(
     What the file says to extensions is done, too. Without --repair nothing else that is there is changed.
     What --print prints can be piped into the database's own client; what extensions do is a comment there.
     """
+    outbox = settings.outbox()
+    refuse_unread(outbox.config)
     if print_grants:
-        store = settings.outbox().store
+        store = outbox.store
         if not isinstance(store, Grants):
             raise click.UsageError("--print-grants: this store's database grants none")
         for statement in store.grants():
@@ -42,7 +45,7 @@ def migrate(
     work = _print if only_print else partial(_migrate, verbose=verbose, yes=yes)
 
     async def lines() -> Sequence[str]:
-        async with store_open(settings.outbox()) as outbox:
+        async with store_open(outbox):
             return await work(outbox, repair=repair)
 
     for line in run_async(lines()):
@@ -63,7 +66,7 @@ async def _migrate(outbox: Outbox, *, repair: bool, verbose: bool, yes: bool) ->
     with slow("migrating"):
         steps = await outbox.store.migrate(repair=repair)
         synced = await outbox.extensions.sync(actor=usual_actor())
-        findings = [*outbox.config.notices, *await outbox.extensions.findings()]
+        findings = await outbox.extensions.findings()
     for finding in findings:
         if finding.stops_jobs:
             say(f"{finding.subject}: {finding.problem} ({finding.consequence})")

@@ -45,9 +45,19 @@ def _places(backends: Iterable[str]) -> tuple[str, ...]:
 
 def refuse_unready(config: Config, backends: Collection[str] | None = None) -> None:
     """Raise a ``ConfigError`` that says all of it, of these backends; None: of all."""
-    problems = list(unready(config, backends))
-    if problems:
-        first, *others = problems
+    refuse_unread(config)
+    _refuse(unready(config, backends))
+
+
+def refuse_unread(config: Config) -> None:
+    """Raise a ``ConfigError`` that names the sections which no installed distribution reads."""
+    stopping = (notice for notice in config.notices if notice.stops_jobs)
+    _refuse(config.error(notice.subject, notice.problem, notice.fix) for notice in stopping)
+
+
+def _refuse(problems: Iterable[ConfigError]) -> None:
+    if found := list(problems):
+        first, *others = found
         more = "".join(f"; {error.key}: {error.problem}; {error.fix}" for error in others)
         raise attrs.evolve(first, fix=first.fix + more)
 

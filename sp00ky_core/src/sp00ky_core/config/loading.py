@@ -90,7 +90,7 @@ def _config(
         backends={name: backend for name, backend in backends.items() if name not in clashing},
         left_out=left_out | clashing,
         extensions=extensions,
-        notices=(*reader.notices, *_beside(listed, backends), *_without_effect(raw, sections)),
+        notices=(*reader.notices, *_beside(listed, backends), *_without_reader(raw, sections)),
         unset=reader.unset,
     )
 
@@ -269,21 +269,15 @@ def _clashing(backends: Mapping[str, BackendConfig]) -> dict[str, str]:
     }
 
 
-FOREIGN_TOO = frozenset({"workflows"})
-"""Sections that another Sp00ky may read, which is no fault."""
-
-
-def _without_effect(raw: Mapping[Any, Any], sections: Sections) -> Iterator[Finding]:
+def _without_reader(raw: Mapping[Any, Any], sections: Sections) -> Iterator[Finding]:
     """Yield what is said of sections that only a distribution reads which isn't installed."""
     for name, distribution in EXTENSIONS.items():
         if raw.get(name) and name not in sections:
-            say = Finding.warning if name in FOREIGN_TOO else Finding.stopping
-            fix = f"{install_hint(distribution)}; or remove it"
-            yield say(
+            yield Finding.stopping(
                 name,
-                f"{distribution} isn't installed, which reads it",
-                "nothing is made of what stands there",
-                fix,
+                f"{distribution}, which reads it, isn't installed here, or can't be loaded",
+                "nothing would be made of what stands there, so nothing runs",
+                f"{install_hint(distribution)}; or remove it",
             )
 
 

@@ -13,7 +13,7 @@ import attrs
 from sp00ky_core.backend.backend import DELIVER_HERE, Backend, Backends, serving, store_tables, strangers
 from sp00ky_core.backend.loading import load_backends
 from sp00ky_core.backend.validation import TimeoutIgnored
-from sp00ky_core.config import BackendConfig, Config, find_config, refuse_unready, store_url
+from sp00ky_core.config import BackendConfig, Config, find_config, refuse_unread, refuse_unready, store_url
 from sp00ky_core.encoding.json_bytes import Payload
 from sp00ky_core.error_texts import EXTENSIONS, install_hint, says_former_names
 from sp00ky_core.errors import AdapterMissing
@@ -219,8 +219,9 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
     async def migrate(self, *, repair: bool = False) -> list[MigrationStep]:
         """Create or extend the tables, and have extensions do what the file says; return what was done.
 
-        As ``sp00ky migrate [--repair]`` does.
+        As ``sp00ky migrate [--repair]`` does. Raises ``ConfigError`` where nothing installed reads a section.
         """
+        refuse_unread(self.config)
         steps = await self.store.migrate(repair=repair)
         await self.extensions.sync()
         return steps

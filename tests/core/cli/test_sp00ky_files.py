@@ -1,6 +1,7 @@
 """Commands on the files of existing Sp00ky projects: what is used, what is left out, what is said."""
 
-from importlib.metadata import entry_points
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +60,27 @@ def test_the_others_jobs_run_and_the_start_warns(today: Path, sp00ky: Any, start
     assert TOKEN not in err
 
 
-@pytest.mark.parametrize("name", ["schedules", "workflows"])
+@pytest.fixture
+def uninstall(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets a module's plugins not be found."""
+
+    def hide(module: str) -> None:
+        def without(*, group: str) -> list[EntryPoint]:
+            return [point for point in entry_points(group=group) if not point.value.startswith(module)]
+
+        monkeypatch.setattr(plugin_registry, "entry_points", without)
+
+    return hide
+
+
+@pytest.mark.parametrize("name", ["schedules", "webhooks"])
 def test_a_section_that_nothing_installed_reads_stops_what_would_do_without_it(
-    today: Path, sp00ky: Any, monkeypatch: pytest.MonkeyPatch, name: str
+    today: Path, sp00ky: Any, uninstall: Callable[[str], None], name: str
 ) -> None:
+    with (today / "sp00ky.yml").open("a") as file:
+        file.write('webhooks: {topics: {"a.b": {}}}\n')
     assert sp00ky("migrate").code == 0
-
-    def without(*, group: str) -> Any:
-        return [point for point in entry_points(group=group) if not point.value.startswith(f"sp00ky_{name}")]
-
-    monkeypatch.setattr(plugin_registry, "entry_points", without)
+    uninstall(f"sp00ky_{name}")
     for command in ("run --until-empty", "migrate", "migrate --print"):
         complaint = sp00ky(*command.split()).complaint(2)
         assert f"{name}: sp00ky-{name}, which reads it, isn't installed here" in complaint
@@ -79,4 +91,13 @@ def test_a_section_that_nothing_installed_reads_stops_what_would_do_without_it(
     written = (today / "sp00ky.yml").read_text().splitlines()
     (today / "sp00ky.yml").write_text("\n".join(line for line in written if not line.startswith(name)))
     assert sp00ky("migrate").code == 0
+    assert sp00ky("run", "--until-empty").code == 0
+
+
+def test_workflows_may_be_anothers(today: Path, sp00ky: Any, uninstall: Callable[[str], None]) -> None:
+    uninstall("sp00ky_workflows")
+    assert sp00ky("migrate").code == 0
+    said = {finding["subject"]: finding for finding in sp00ky("check", "--json").json["findings"]}
+    assert said["workflows"]["severity"] == "warning"
+    assert "pip install sp00ky-workflows" in said["workflows"]["fix"]
     assert sp00ky("run", "--until-empty").code == 0

@@ -269,14 +269,19 @@ def _clashing(backends: Mapping[str, BackendConfig]) -> dict[str, str]:
     }
 
 
+FOREIGN_TOO = frozenset({"workflows"})
+"""Sections that another Sp00ky may read: its projects' files work here as they are, and a warning says it."""
+
+
 def _without_reader(raw: Mapping[Any, Any], sections: Sections) -> Iterator[Finding]:
     """Yield what is said of sections that only a distribution reads which isn't installed."""
     for name, distribution in EXTENSIONS.items():
         if raw.get(name) and name not in sections:
-            yield Finding.stopping(
+            say = Finding.warning if name in FOREIGN_TOO else Finding.stopping
+            yield say(
                 name,
                 f"{distribution}, which reads it, isn't installed here, or can't be loaded",
-                "nothing would be made of what stands there, so nothing runs",
+                "nothing is made of what stands there",
                 f"{install_hint(distribution)}; or remove it",
             )
 

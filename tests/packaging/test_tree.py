@@ -71,9 +71,9 @@ CROSSING = {
         pages/test_schedules_page.py test_memory.py
     """,
     ("workflows", "contrib/sp00ky_workflows/src/sp00ky_workflows"): """
-        test_batches.py test_hooks.py test_kills.py test_missed.py test_recipes.py test_running.py
-        test_more_steps.py test_schedules.py test_tracing.py
-        test_steering.py test_stores.py
+        test_batches.py test_held_up.py test_hooks.py test_kills.py test_missed.py test_recipes.py
+        test_more_steps.py test_running.py test_schedules.py test_tracing.py
+        test_steering.py test_stores.py test_undo.py
     """,
     ("dashboard", "contrib/sp00ky_dashboard/src/sp00ky_dashboard"): """
         test_browser.py test_mounted.py test_stores.py test_vendor.py

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from tests.workflows.conftest import Backend, Refused, Run, until
@@ -11,7 +12,7 @@ from sp00ky_core.errors import RowRefused
 from sp00ky_core.ports import ExtensionTransaction, Is
 from sp00ky_workflows import Workflows, item
 from sp00ky_workflows.service.advance import Advance
-from sp00ky_workflows.service.outcomes import Outcomes
+from sp00ky_workflows.service.outcomes import Outcomes, outcomes_of
 from sp00ky_workflows.service.sweep import Missed, Sweep
 from sp00ky_workflows.tables import STEPS, WORKFLOWS
 
@@ -93,3 +94,15 @@ async def test_what_has_failed_keeps_no_runner_busy(
         before = len(searches)
         await asyncio.sleep(1.5)  # nothing is to happen
         assert len(searches) - before <= 3
+
+
+async def test_text_that_a_job_answered_is_read_as_json(
+    outbox: Outbox, workflows: Workflows, run: Run, backend: Backend
+) -> None:
+    backend.answers["/a"] = lambda _: "ok"
+    async with workflows.create("text") as w:
+        w.step("a", "shop", "/a")
+    (step,) = (await run(w.id)).steps
+    context: Any = workflows._context
+    found = await outcomes_of(context, {str(step.job_id): None})  # as a runner does that hasn't heard of it
+    assert found == {step.job_id: ("success", '"ok"')}

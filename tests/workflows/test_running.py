@@ -26,11 +26,11 @@ async def test_a_diamond_gets_the_results_of_what_it_waits_for(
     assert statuses(ended) == dict.fromkeys("abcd", "success")
     assert backend.paths[0] == "/a"
     assert sorted(backend.paths[1:3]) == ["/b", "/c"]
-    assert backend.asked[0][1] == {"order": 1, "input": {"order": 1}}
-    assert backend.asked[3] == ("/d", {"b": 7, "steps": {"c": "c", "b": 7}, "input": {"order": 1}})
+    assert backend.asked[0][1] == {"order": 1}
+    assert backend.asked[3] == ("/d", {"b": 7})
 
 
-async def test_what_a_contract_doesn_t_take_isn_t_put_beside(
+async def test_a_payload_has_what_it_refers_to_and_nothing_else(
     workflows: Workflows, run: Run, backend: Backend
 ) -> None:
     backend.answers["/a"] = lambda _: {"order": 8}
@@ -102,7 +102,7 @@ async def test_a_step_is_done_for_each_item_of_a_result(
     ended = await run(w.id)
     assert ended.status == "success"
     assert backend.asked[-1][1]["all"] == [2, 4, 6]
-    assert sorted(payload["row"] for path, payload in backend.asked if path == "/b") == [1, 2, 3]
+    assert sorted(payload["n"] for path, payload in backend.asked if path == "/b") == [1, 2, 3]
 
 
 @pytest.mark.parametrize(
@@ -131,9 +131,9 @@ async def test_an_input_that_is_no_list_is_refused_when_it_is_created(
 async def test_a_failed_item_fails_its_step(
     workflows: Workflows, run: Run, backend: Backend, mode: str
 ) -> None:
-    backend.answers |= {"/b": lambda given: refuse(0) if given["row"] == 2 else None}
+    backend.answers |= {"/b": lambda given: refuse(0) if given["n"] == 2 else None}
     async with workflows.create("fan-out", {"items": [1, 2, 3]}, on_failure=mode) as w:
-        b = w.step("b", "shop", "/b", for_each={"$from": "input/items"})
+        b = w.step("b", "shop", "/b", {"n": item()}, for_each={"$from": "input/items"})
         w.step("c", "shop", "/c", {"all": b.result()})
     ended = await run(w.id)
     assert (ended.status, ended.failed_step) == ("failed", "b[1]")

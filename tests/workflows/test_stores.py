@@ -13,6 +13,7 @@ from tests.workflows.test_batches import (
 from tests.workflows.test_missed import (
     test_a_step_that_failed_without_a_job_stops_no_search,
     test_each_workflow_is_found_however_many_are_of_one_instant,
+    test_text_that_a_job_answered_is_read_as_json,
 )
 from tests.workflows.test_more_steps import (
     test_one_may_wait_for_what_has_succeeded_and_for_what_is_pending,
@@ -50,6 +51,7 @@ __all__ += [
     "test_failures_have_a_callback_of_their_own",
     "test_one_may_wait_for_what_has_succeeded_and_for_what_is_pending",
     "test_several_may_add_until_it_is_closed",
+    "test_text_that_a_job_answered_is_read_as_json",
     "test_what_doesn_t_depend_on_a_failed_step_may_go_on",
     "test_what_succeeded_is_undone_in_reverse",
 ]

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import attrs
+
 from sp00ky_core import NewJob
 from sp00ky_core.backend.backend import Backend
 from sp00ky_core.encoding.json_bytes import json_value
-from sp00ky_core.errors import PayloadInvalid, UnknownBackend
+from sp00ky_core.errors import UnknownBackend
 from sp00ky_core.ports import ExtensionContext
 from sp00ky_workflows.model.graph import Call, Step
-from sp00ky_workflows.model.pointers import INPUT, ITEM, resolved, sources
+from sp00ky_workflows.model.pointers import INPUT, reference, resolved, sources
 
-__all__ = ["call_of", "job_of", "problem_of", "step_job", "takes_input"]
+__all__ = ["as_upstream", "call_of", "job_of", "problem_of"]
 
 
 def problem_of(call: Call, backends: Mapping[str, Backend]) -> str:
@@ -52,15 +54,12 @@ def _read(options: Mapping[str, Any]) -> dict[str, Any]:
     return read
 
 
-def job_of(
-    call: Call, values: Mapping[str, Any], extras: Mapping[str, Any], context: ExtensionContext
-) -> NewJob:
-    """Return the job of a call, checked.
+def job_of(call: Call, values: Mapping[str, Any], context: ExtensionContext) -> NewJob:
+    """Return the job of a call, checked: its payload has what it refers to, and nothing else.
 
     Args:
         call: It may have references.
         values: What they are to.
-        extras: What is put into the payload beside, as far as its contract takes it.
         context: The extension's.
 
     Raises:
@@ -68,50 +67,29 @@ def job_of(
         PayloadInvalid: The payload breaks the contract.
         Sp00kyError: As of ``Outbox.run``.
     """
-    plain, options = resolved(call.payload, values), _read(call.options)
-
-    def checked(beside: Mapping[str, Any]) -> NewJob:
-        payload = {**beside, **plain}
-        return context.check(NewJob(backend=call.backend, path=call.path, payload=payload, **options))
-
-    try:
-        return checked(extras)
-    except PayloadInvalid:
-        violations = context.backends[call.backend].contract.violations
-        is_taken = {name: not violations(call.path, {name: value, **plain}) for name, value in extras.items()}
-        return checked({name: value for name, value in extras.items() if is_taken[name]})
+    payload, options = resolved(call.payload, values), _read(call.options)
+    return context.check(NewJob(backend=call.backend, path=call.path, payload=payload, **options))
 
 
-def step_job(
-    step: Step, results: Mapping[str, Any], given: Any, context: ExtensionContext, *, beside: bool = True
-) -> NewJob:
-    """Return the job of a step, checked.
+def as_upstream(step: Step, given: Any, backends: Mapping[str, Backend]) -> Step:
+    """Write into a step of sp00ky.yml the references that Sp00ky's rule gives it.
 
-    Args:
-        step: The step.
-        results: Of the steps that it needs.
-        given: The workflow's input.
-        context: The extension's.
-        beside: Put the results into the payload as ``steps`` too.
-
-    Raises:
-        PointerUnmatched: A reference leads to nothing.
-        PayloadInvalid: The payload breaks the contract.
-        Sp00kyError: As of ``Outbox.run``.
+    Those are ``steps``, the results of what it depends on, and ``input``. A payload that refers to something
+    itself gets no more, and neither does one whose contract has no place for them.
     """
-    values = {INPUT: given, **results} | ({ITEM: step.item} if step.of else {})
-    extras: dict[str, Any] = {"steps": dict(results)} if results and beside else {}
-    extras |= {} if given is None else {"input": given}
-    extras |= {"row": step.item} if step.of else {}
-    return job_of(step, values, extras, context)
-
-
-def takes_input(step: Step, given: Any, backend: Backend) -> bool:
-    """Tell whether a workflow's input gets into a step's payload."""
-    undoing = () if step.undo is None else sources(step.undo.payload)
-    if INPUT in {*sources(step.payload), *undoing} or (step.for_each or "").partition("/")[0] == INPUT:
-        return True
-    contract = backend.contract
-    before = {*map(str, contract.violations(step.path, step.payload))}
-    after = contract.violations(step.path, {**step.payload, "input": given})
-    return "input" not in step.payload and before.issuperset(map(str, after))
+    backend = backends.get(step.backend)
+    if backend is None or not backend.contract.has(step.path) or any(sources(step.payload)):
+        return step
+    beside: dict[str, tuple[Any, Any]] = {}
+    if step.after:
+        steps = {name: reference(name) for name in step.after}
+        beside["steps"] = steps, dict.fromkeys(step.after)
+    if given is not None:
+        beside[INPUT] = reference(INPUT), given
+    contract, payload = backend.contract, step.payload
+    before = {*contract.violations(step.path, payload)}
+    for name, (referred, value) in beside.items():
+        after = {*contract.violations(step.path, {**step.payload, name: value})} - before
+        if name not in step.payload and not any(one.pointer in ("", f"/{name}") for one in after):
+            payload = {**payload, name: referred}
+    return attrs.evolve(step, payload=payload)

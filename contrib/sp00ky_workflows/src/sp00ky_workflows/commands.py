@@ -21,7 +21,16 @@ __all__ = ["batches", "workflows"]
 
 WORKFLOW, BATCH = click.argument("workflow"), click.argument("batch")
 STATUSES = click.Choice([status.value for status in WorkflowStatus])
-COLUMNS = ("id", "name", "status", "failed step", "created (UTC)", "ended (UTC)")
+COLUMNS = (
+    "id",
+    "name",
+    "status",
+    "failed step",
+    "created (UTC)",
+    "ended (UTC)",
+    "held up since (UTC)",
+    "why",
+)
 
 
 @click.group()
@@ -39,7 +48,8 @@ def batches() -> None:
 def _line(found: WorkflowRecord) -> str:
     counts = ", ".join(f"{count} {status}" for status, count in found.counts().items())
     failed = f"; {found.failed_step} has failed" if found.failed_step else ""
-    return f"{found.id}  {found.name}  {found.status}: {counts}{failed}"
+    held = f"; held up: {found.held}" if found.held else ""
+    return f"{found.id}  {found.name}  {found.status}: {counts}{failed}{held}"
 
 
 def _row(found: WorkflowRecord) -> Sequence[Any]:
@@ -50,6 +60,8 @@ def _row(found: WorkflowRecord) -> Sequence[Any]:
         found.failed_step,
         moment(found.created_at),
         moment(found.ended_at),
+        moment(found.held_since),
+        (found.held or "")[:80],
     )
 
 

@@ -12,8 +12,10 @@ from sp00ky_core.plugins.hookspecs import hookspec
 from sp00ky_core.ports import ActOptions, ExtensionContext, Finding, Service, Table
 from sp00ky_workflows.api.records import BatchRecord, WorkflowRecord
 from sp00ky_workflows.api.workflows import Workflows
+from sp00ky_workflows.calls import problem_of
 from sp00ky_workflows.errors import WorkflowInvalid
 from sp00ky_workflows.model.file import read_workflow
+from sp00ky_workflows.service.in_flight import in_flight
 from sp00ky_workflows.service.retention import prune
 from sp00ky_workflows.tables import TABLES
 
@@ -52,13 +54,16 @@ class WorkflowsExtension:
 
     async def findings(self, context: ExtensionContext) -> list[Finding]:
         """See ``Extension.findings``."""
+        found = await context.read(partial(in_flight, backends=context.backends))
         left_out = {name: why for one in _scheduled(context) for name, why in one.options.left_out.items()}
-        found = list[Finding]()
         for name, raw in (context.options or {}).items():
             try:
                 has_schedule = read_workflow(name, raw).schedule is not None
+                _check_operations(name, raw, context.backends)
             except WorkflowInvalid as error:
                 said = f"{error.step}: {error.problem}", "it can't be started", "mend the file"
+                found.append(Finding.stopping(f"workflows.{name}", *said))
+                continue
             else:
                 if not has_schedule or (_HAS_SCHEDULES and name not in left_out):
                     continue
@@ -81,6 +86,13 @@ class WorkflowsExtension:
     async def sync(self, context: ExtensionContext, **act: Unpack[ActOptions]) -> list[str]:
         """See ``SyncsFile.sync``."""
         return [line for one in _scheduled(context) for line in await one.extension.sync(one, **act)]
+
+
+def _check_operations(name: str, raw: Any, backends: Mapping[str, Any]) -> None:
+    """Refuse a step whose operation isn't there. Raises ``WorkflowInvalid``."""
+    for step in read_workflow(name, raw).graph.steps:
+        if problem := problem_of(step, backends):
+            raise WorkflowInvalid(workflow=name, step=step.name, problem=problem)
 
 
 def _scheduled(context: ExtensionContext) -> list[Any]:

@@ -7,8 +7,20 @@ from uuid import UUID, uuid5
 
 from sp00ky_core.ports import Column, Default, Index, Is, Kind, Table
 from sp00ky_core.stores.ids import new_keys
+from sp00ky_workflows.model.graph import StepStatus
 
-__all__ = ["BATCHES", "PART", "PARTS", "PREFIX", "STEPS", "TABLES", "WORKFLOWS", "batch_id", "is_members"]
+__all__ = [
+    "BATCHES",
+    "PART",
+    "PARTS",
+    "PREFIX",
+    "READY",
+    "STEPS",
+    "TABLES",
+    "WORKFLOWS",
+    "batch_id",
+    "is_members",
+]
 __all__ += ["is_steps", "jobs_of", "part_keys", "part_of", "step_key"]
 
 ID, STEP_NAME, JOB_ID, STATUS = 64, 128, 200, 20
@@ -31,6 +43,9 @@ WORKFLOWS = Table(
         Column("deadline", Kind.INSTANT),
         Column("schedule", Kind.TEXT, length=100),
         Column("key", Kind.TEXT, length=200),
+        Column("documents", Kind.JSON),
+        Column("held", Kind.TEXT, length=500),
+        Column("held_since", Kind.INSTANT),
     ),
     ("id",),
     (
@@ -38,8 +53,9 @@ WORKFLOWS = Table(
         Index("late", ("status", "deadline")),
         Index("named", ("name", "created_at")),
         Index("ended", ("status", "ended_at")),
+        Index("held", ("held_since",), (Is("held_since", "!=", None),)),
     ),
-    version=1,
+    version=2,
 )
 
 STEPS = Table(
@@ -57,8 +73,9 @@ STEPS = Table(
     (
         Index("job", ("job_id",), (Is("job_id", "!=", None),)),
         Index("open", ("status", "job_id"), (Is("job_id", "!=", None),)),
+        Index("ready", ("waits_for", "workflow_id"), (Is("status", "=", StepStatus.WAITING),)),
     ),
-    version=1,
+    version=2,
 )
 
 BATCHES = Table(
@@ -95,6 +112,9 @@ PARTS = Table(
 """Up to 256 jobs of a batch, whose ids are the part's and two digits; bits of them, in hexadecimal."""
 
 TABLES = (WORKFLOWS, STEPS, BATCHES, PARTS)
+
+READY = (Is("status", "=", StepStatus.WAITING), Is("waits_for", "=", 0))
+"""What steps meet that can begin: one transaction begins some of many, and a runner those that it knows."""
 
 PREFIX = "wf_"
 """Of the keys of our jobs, where a database's keys are any text."""

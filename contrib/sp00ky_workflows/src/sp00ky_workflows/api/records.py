@@ -53,13 +53,15 @@ class WorkflowRecord:
         name: Its name.
         input: What it was given.
         status: Its status.
-        revision: 1, and one more for each retry.
+        revision: 1, and one more for each retry, and where it is undone.
         failed_step: The first that failed.
         created_at: When it was created.
         ended_at: When it ended.
         deadline: When it is failed, unless it has ended.
         schedule: What has started it.
         key: The schedule's, of ``forEach``.
+        held: Why nothing goes on: no runner knows a step, or what follows can't be written. None: it does.
+        held_since: Since when.
         steps: In no order that matters; empty in lists.
     """
 
@@ -74,6 +76,8 @@ class WorkflowRecord:
     deadline: datetime | None
     schedule: str | None
     key: str | None
+    held: str | None
+    held_since: datetime | None
     steps: tuple[StepRecord, ...] = ()
 
     @property
@@ -123,11 +127,19 @@ def step_record(row: Row) -> StepRecord:
         status=state.status,
         waits_for=max(state.waits_for, 0),
         job_id=state.job_id,
-        result=None if result is None else decode(result),
+        result=None if result is None else _value(result),
         after=tuple(state.needed),
         backend=step.backend,
         path=step.path,
     )
+
+
+def _value(result: str) -> Any:
+    """Read a result; up to 0.4 SurrealDB's text was written as it is."""
+    try:
+        return decode(result)
+    except ValueError:
+        return result
 
 
 def workflow_record(row: Row, steps: tuple[StepRecord, ...] = ()) -> WorkflowRecord:

@@ -40,7 +40,7 @@ from sp00ky_workflows.api.records import (
     workflow_record,
 )
 from sp00ky_workflows.api.steering import kill, retry
-from sp00ky_workflows.calls import problem_of, takes_input
+from sp00ky_workflows.calls import as_upstream, problem_of
 from sp00ky_workflows.errors import UnknownWorkflow, WorkflowInvalid
 from sp00ky_workflows.model.advance import StepState
 from sp00ky_workflows.model.file import read_workflow
@@ -110,10 +110,12 @@ class NewWorkflow(Draft):
             "definition": graph.text,
             "input": None if self._input is None else encode(self._input).decode(),
             "deadline": self._deadline,
+            "documents": encode(self._documents(graph)).decode(),
             **columns,
         }
         advance = Advance(tx, self._context, is_new=True)
-        advance.workflows[self.id] = {**row, "revision": 1, "status": "running"}
+        made = {"revision": 1, "status": "running", "held": None, "held_since": None}
+        advance.workflows[self.id] = {**row, **made}
         first = self._context.traced(NewJob(backend=graph.steps[0].backend, path=graph.steps[0].path))
         trace = {"traceparent": first.traceparent} if first.traceparent else {}
         states = [
@@ -134,11 +136,15 @@ class NewWorkflow(Draft):
             for call in (step, *([step.undo] if step.undo else [])):
                 if problem := problem_of(call, backends):
                     raise WorkflowInvalid(workflow=self.name, step=step.name, problem=problem)
-        if self._input is not None and not any(
-            takes_input(step, self._input, backends[step.backend]) for step in graph.steps
-        ):
-            problem = "it is given an `input`, and no step takes one; leave it out, or refer to it"
-            raise WorkflowInvalid(workflow=self.name, step="", problem=problem)
+
+    def _documents(self, graph: Graph) -> dict[str, str]:
+        backends = self._context.backends
+        return {name: backends[name].document for name in sorted({step.backend for step in graph.steps})}
+
+    def of_file(self, graph: Graph) -> Graph:
+        """Return a graph of sp00ky.yml with what Sp00ky's rule puts into its payloads."""
+        backends = self._context.backends
+        return attrs.evolve(graph, steps=[as_upstream(step, self._input, backends) for step in graph.steps])
 
 
 @attrs.frozen
@@ -299,7 +305,7 @@ class Workflows:
             raise UnknownWorkflow(f"sp00ky.yml has no workflow {name!r:.80}; {nearest(name, written)}")
         read = read_workflow(name, written[name])
         new = NewWorkflow(self._context, name, input, deadline=read.deadline)
-        return await self._started(new, read.graph, "trigger workflow", **act)
+        return await self._started(new, new.of_file(read.graph), "trigger workflow", **act)
 
     async def _started(
         self, new: NewWorkflow, graph: Graph, action: str, **act: Unpack[ActOptions]

@@ -9,27 +9,33 @@ from typing import Any
 import attrs
 
 from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.errors import PayloadInvalid, Sp00kyError, UnknownBackend, UnknownRoute
 from sp00ky_core.job.job import Job
 from sp00ky_core.ports import ExtensionContext, ExtensionTransaction, Is, KeyedJob, Row
 from sp00ky_core.stores.ids import chunks
 from sp00ky_core.stores.refused_writes import write_around
-from sp00ky_workflows.calls import step_job
+from sp00ky_workflows.calls import job_of
 from sp00ky_workflows.errors import WorkflowInvalid
 from sp00ky_workflows.model.advance import Place, StepState, members, undone_by
 from sp00ky_workflows.model.graph import MOST_STEPS, Step, StepStatus
-from sp00ky_workflows.model.pointers import INPUT, PointerUnmatched, pointed_at, split
+from sp00ky_workflows.model.pointers import INPUT, ITEM, PointerUnmatched, pointed_at, split
 from sp00ky_workflows.service.outcomes import Outcome, Outcomes, failure
 from sp00ky_workflows.service.steps import Steps
-from sp00ky_workflows.tables import PREFIX, WORKFLOWS, step_key
+from sp00ky_workflows.tables import PREFIX, READY, WORKFLOWS, step_key
 
 __all__ = ["Advance"]
 
 MOST_RESULTS = 2**20
-"""Bytes of the results that ``steps`` of a payload, or the result of a ``for_each``, may hold."""
-COLUMNS = ("id", "input", "revision", "status", "failed_step")
+"""Bytes that the result of a ``for_each`` may hold."""
+AT_ONCE = 500
+"""Steps that one transaction begins: the next one begins others."""
+GIVE_UP_AFTER = 86_400.0
+"""Seconds that a step waits for a backend that no configuration has."""
+LONGEST_REASON = 500
+"""Characters kept of why a workflow is held up."""
+COLUMNS = ("id", "name", "input", "revision", "status", "failed_step", "documents", "held", "held_since")
 
-GONE: Row = {"status": "killed", "input": None, "revision": 1}
+GONE: Row = dict.fromkeys(COLUMNS) | {"status": "killed", "revision": 1}
 """Stands for a workflow that has been deleted."""
 
 End = tuple[StepState, Outcome]
@@ -46,6 +52,7 @@ class Advance:
         apart: Find out which jobs the database refuses: these steps fail, the others begin.
         is_new: A step that can't begin is an error, for its workflow is being made.
         ending: Workflows that may have ended.
+        left: Workflows with steps that could have begun, and were too many for this transaction.
         steps: Those that are known.
         workflows: What is known of theirs, by id.
     """
@@ -55,10 +62,14 @@ class Advance:
     apart: bool = False
     is_new: bool = False
     ending: set[str] = attrs.field(factory=set)
+    left: set[str] = attrs.field(factory=set)
     steps: Steps = attrs.field(init=False)
     workflows: dict[str, Row] = attrs.field(factory=dict)
     _failed: dict[str, str] = attrs.field(factory=dict)
     _halted: set[str] = attrs.field(factory=set)
+    _held: dict[str, str] = attrs.field(factory=dict)
+    _going: set[str] = attrs.field(factory=set)
+    _places: int = AT_ONCE
     _results: dict[str, _Result] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -75,6 +86,13 @@ class Advance:
         await self.go_on(ends)
         return len(ends)
 
+    async def begin(self, workflows: Collection[str]) -> None:
+        """Begin some of the steps of workflows that wait for nothing. Raises ``Beaten``."""
+        mine = Is("workflow_id", "in", tuple(workflows))
+        ready = await self.steps.read(mine, *READY, limit=AT_ONCE)
+        self.left |= {*workflows} if len(ready) == AT_ONCE else set()
+        await self.go_on(ready=ready)
+
     async def go_on(self, ends: Sequence[End] = (), ready: Sequence[StepState] = ()) -> None:
         """End some steps, begin others that wait for nothing, and so on until only jobs are waited for."""
         await self._know([*(state.workflow_id for state, _ in ends), *(state.workflow_id for state in ready)])
@@ -86,6 +104,20 @@ class Advance:
             unsaid = [Is("id", "=", workflow_id), Is("failed_step", "=", None)]
             await self.tx.update(WORKFLOWS, unsaid, {"failed_step": name})
         await self.steps.skip(self._halted)
+        await self._say_held()
+
+    async def _say_held(self) -> None:
+        """Say of workflows that nothing can begin in them, and why; or that they go on again."""
+        for workflow_id, why in self._held.items():
+            new: Row = {"held": why[:LONGEST_REASON]}
+            if self.workflows[workflow_id]["held_since"] is None:
+                new["held_since"] = self.tx.now
+            if self.workflows[workflow_id]["held"] != new["held"]:
+                await self.tx.update(WORKFLOWS, [Is("id", "=", workflow_id)], new)
+        again = [one for one in self._going - self._held.keys() if self.workflows[one].get("held_since")]
+        for some in chunks(again):
+            free = {"held": None, "held_since": None}
+            await self.tx.update(WORKFLOWS, [Is("id", "in", tuple(some))], free)
 
     async def _know(self, ids: Iterable[str]) -> None:
         for some in chunks(one for one in ids if one not in self.workflows):
@@ -156,6 +188,9 @@ class Advance:
 
     async def _begun(self, ready: Sequence[StepState]) -> tuple[list[End], list[StepState]]:
         """Make the jobs of steps; return those that end without one, and the steps of a ``for_each``."""
+        ready, later = ready[: self._places], ready[self._places :]
+        self._places -= len(ready)
+        self.left |= {state.workflow_id for state in later}
         await self.steps.at((state.workflow_id, name) for state in ready for name in state.needed)
         ends, more, jobs = list[End](), list[StepState](), dict[Place, KeyedJob]()
         for state in ready:
@@ -172,6 +207,8 @@ class Advance:
                     continue
                 spread = self._spread(state, _items(state.step, self._values(state, texts)))
             except (PointerUnmatched, Sp00kyError) as error:
+                if not self.is_new and self._is_held(state, error):
+                    continue
                 if self.is_new:
                     raise WorkflowInvalid(
                         workflow=self.workflows[state.workflow_id]["name"],
@@ -182,6 +219,7 @@ class Advance:
                 continue
             more += spread
             ends += [] if spread else [(state, (StepStatus.SUCCESS, "[]"))]
+        self._going |= {workflow_id for workflow_id, _ in jobs}
         states = {state.place: state for state in ready}
         refused = await self._enqueue(jobs, states)
         return [*ends, *((states[place], failure(_code(e), str(e))) for place, e in refused.items())], more
@@ -194,11 +232,33 @@ class Advance:
         return self._results.setdefault(text or "null", _Result(text or "null"))
 
     def _job(self, state: StepState, texts: Mapping[str, _Result]) -> KeyedJob:
-        values = self._values(state, texts)
-        beside = state.step.of is None and sum(len(one.text) for one in texts.values()) <= MOST_RESULTS
-        job = step_job(state.step, values, values.pop(INPUT), self.context, beside=beside)
+        values = self._values(state, texts) | ({ITEM: state.step.item} if state.step.of else {})
+        job = job_of(state.step, values, self.context)
         key = step_key(*state.place, self.workflows[state.workflow_id]["revision"])
         return KeyedJob(job=job, key=key, prefix=PREFIX, checked=True)
+
+    def _is_held(self, state: StepState, error: Exception) -> bool:
+        """Tell whether a step waits for a runner that knows it, as its job would; note why.
+
+        It does where this process doesn't have its operation, or has another document than that which the
+        workflow was made by. After ``giveUpAfter`` it fails.
+        """
+        row, backend = self.workflows[state.workflow_id], self.context.backends.get(state.step.backend)
+        unknown = isinstance(error, UnknownBackend | UnknownRoute)
+        if not unknown and not (isinstance(error, PayloadInvalid) and self._has_changed(state)):
+            return False
+        limit = GIVE_UP_AFTER if backend is None else backend.config.retry.give_up_after
+        since = row["held_since"]
+        if since is not None and (self.tx.now - since).total_seconds() > limit:
+            return False
+        self._held[state.workflow_id] = f"step {state.step.name}: {error}"
+        return True
+
+    def _has_changed(self, state: StepState) -> bool:
+        """Tell whether a step's backend has another document than that which its workflow was made by."""
+        documents = decode(self.workflows[state.workflow_id]["documents"] or "{}")
+        document: str = self.context.backends[state.step.backend].document
+        return bool(documents.get(state.step.backend) != document)
 
     def _spread(self, state: StepState, items: Sequence[Any]) -> list[StepState]:
         """Add a step for each item; of none the result is there."""

@@ -6,9 +6,13 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
+import attrs
+
+from sp00ky_core import NewJob
 from sp00ky_core.encoding.json_bytes import decode
-from sp00ky_core.errors import Sp00kyError
+from sp00ky_core.errors import PayloadInvalid, Sp00kyError
 from sp00ky_core.ports import ExtensionContext, ExtensionTransaction, Is, KeyedJob, Row, Update
 from sp00ky_workflows.api.records import ENDED, BatchRecord, batch_record
 from sp00ky_workflows.calls import job_of
@@ -88,10 +92,18 @@ async def end_batch(tx: ExtensionTransaction, row: Row, context: ExtensionContex
         call = Call(**decode(text))
         facts = {"batch": {name: getattr(ended, name) for name in ("name", "size", "succeeded", "failed")}}
         try:
-            job = job_of(call, facts, facts, context)
+            job = _callback(call, facts, context)
         except (PointerUnmatched, Sp00kyError) as error:
             logger.error("batch %s has ended without its callback: %s", ended.name, error)  # noqa: TRY400
             return ended
         key = step_key(ended.id, "callback", 1)
         await tx.enqueue([KeyedJob(job=job, key=key, prefix=PREFIX, checked=True)])
     return ended
+
+
+def _callback(call: Call, facts: Mapping[str, Any], context: ExtensionContext) -> NewJob:
+    """Return the job of a callback; it gets the facts beside its payload, if its contract takes them."""
+    try:
+        return job_of(attrs.evolve(call, payload={**facts, **call.payload}), facts, context)
+    except PayloadInvalid:
+        return job_of(call, facts, context)

@@ -9,11 +9,11 @@ from sp00ky_core.stores.ids import chunks
 from sp00ky_workflows.api.records import WITHOUT_DEFINITION, WorkflowRecord, workflow_record
 from sp00ky_workflows.model.advance import StepState, begun_again, undo_chain, undone_by
 from sp00ky_workflows.model.graph import StepStatus, WorkflowStatus, read_graph
-from sp00ky_workflows.service.advance import Advance
+from sp00ky_workflows.service.advance import LONGEST_REASON, Advance
 from sp00ky_workflows.service.steps import Beaten, Steps
 from sp00ky_workflows.tables import STEPS, WORKFLOWS
 
-__all__ = ["begin_again", "end_late", "finish", "without_open_steps"]
+__all__ = ["begin_again", "end_late", "finish", "hold", "without_open_steps"]
 
 OPEN = ("waiting", "pending")
 MOST_OPEN = 2_000
@@ -57,6 +57,14 @@ async def end_late(tx: ExtensionTransaction, late: Sequence[Row]) -> None:
             await tx.update(WORKFLOWS, [Is("id", "=", row["id"]), Is("failed_step", "=", None)], new)
 
 
+async def hold(tx: ExtensionTransaction, key: str, why: str) -> None:
+    """Say of a workflow, or of that of a step's job, why it can't go on."""
+    rows = await tx.select(STEPS, [Is("job_id", "=", key)], columns=("workflow_id",))
+    own = [Is("id", "=", rows[0]["workflow_id"] if rows else key), Is("status", "=", "running")]
+    await tx.update(WORKFLOWS, [*own, Is("held_since", "=", None)], {"held_since": tx.now})
+    await tx.update(WORKFLOWS, own, {"held": why[:LONGEST_REASON]})
+
+
 async def _end(tx: ExtensionTransaction, rows: Sequence[Row], status: WorkflowStatus) -> list[WorkflowRecord]:
     """Write down how workflows have ended, unless one goes on meanwhile, as one does after a retry."""
     new = {"status": status.value, "ended_at": tx.now}
@@ -72,6 +80,8 @@ async def _failed(advance: Advance, row: Row) -> WorkflowStatus | None:
     """Return how a workflow ends that has failed; None: it goes on, for there is more to undo, or to do."""
     tx, own = advance.tx, Is("workflow_id", "=", row["id"])
     states = {state.step.name: state for state in await advance.steps.read(own)}
+    if any(state.status in OPEN for state in states.values()):
+        return None  # another runner has begun something since it was found that nothing is open
     if undoing := [state for name, state in states.items() if undone_by(name)]:
         whole = all(state.status is StepStatus.SUCCESS for state in undoing)
         status = WorkflowStatus.UNDONE if whole else WorkflowStatus.FAILED
@@ -93,8 +103,12 @@ async def _failed(advance: Advance, row: Row) -> WorkflowStatus | None:
     undoing = [
         StepState(workflow_id=row["id"], step=step, waits_for=int(n > 0)) for n, step in enumerate(chain)
     ]
+    as_read = [Is("id", "=", row["id"]), Is("status", "=", "running"), Is("revision", "=", row["revision"])]
+    new = {"deadline": None, "revision": row["revision"] + 1}  # whoever read it before ends it no more
+    if not await tx.update(WORKFLOWS, as_read, new):
+        raise Beaten
+    advance.workflows.pop(row["id"], None)
     advance.steps.add(undoing)
-    await tx.update(WORKFLOWS, [Is("id", "=", row["id"])], {"deadline": None})
     await advance.go_on(ready=undoing[:1])
     return None
 

@@ -46,7 +46,7 @@ async def outcomes_of(
     for job in found:
         if job.is_terminal:
             whole = await context.jobs.get(job.id) if "result" in job.omitted else job
-            outcomes[job.id] = _outcome(job.status, whole.result_json or b"null", whole.errors)
+            outcomes[job.id] = _outcome(job.status, encode(whole.result), whole.errors)
     return outcomes
 
 

@@ -152,7 +152,7 @@ class Scheduled:
         text = key if key is None or isinstance(key, str) else encode(key).decode()
         new = NewWorkflow(self._context, name, row, deadline=read.deadline)
         new.id = workflow_id
-        await new.write_to(tx, read.graph, schedule=name, key=text)
+        await new.write_to(tx, new.of_file(read.graph), schedule=name, key=text)
         return _Run(id=f"{BACKEND}{workflow_id}")
 
     async def find(self, query: JobQuery) -> list[_Run]:

@@ -31,9 +31,9 @@ class Steps:
         self._known: dict[Place, StepState] = {}
         self._stored: dict[Place, Stored] = {}
 
-    async def read(self, *where: Where) -> list[StepState]:
-        """Read those that meet conditions."""
-        states = [StepState.of(row) for row in await self._tx.select(STEPS, where)]
+    async def read(self, *where: Where, limit: int | None = None) -> list[StepState]:
+        """Read those that meet conditions, or some of them."""
+        states = [StepState.of(row) for row in await self._tx.select(STEPS, where, limit=limit)]
         for state in states:
             if self._known.setdefault(state.place, state) is state:
                 self._stored[state.place] = _stored(state)

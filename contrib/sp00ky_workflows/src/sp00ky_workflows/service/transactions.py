@@ -29,15 +29,15 @@ async def redone(context: ExtensionContext, work: Callable[[ExtensionTransaction
     return await context.transact(work)
 
 
-async def advanced(context: ExtensionContext, work: Callable[[Advance], Awaitable[T]]) -> tuple[T, set[str]]:
-    """Have workflows go on; return what the work does, and which workflows may have ended.
+async def advanced(context: ExtensionContext, work: Callable[[Advance], Awaitable[T]]) -> tuple[T, Advance]:
+    """Have workflows go on; return what the work does, and the advance, which knows what is left to do.
 
     Where the database refuses a job of a step, that step fails, and all others go on.
     """
 
-    async def done(tx: ExtensionTransaction, *, apart: bool = False) -> tuple[T, set[str]]:
+    async def done(tx: ExtensionTransaction, *, apart: bool = False) -> tuple[T, Advance]:
         advance = Advance(tx, context, apart)
-        return await work(advance), advance.ending
+        return await work(advance), advance
 
     try:
         return await redone(context, done)

@@ -76,3 +76,20 @@ def test_a_table_that_cannot_hold_errors_is_repaired_only_when_asked(documented:
     assert sp00ky("check", "--json").json == {"findings": []}
     assert sp00ky("migrate", "--repair").code == 0
     assert sp00ky("migrate", "--repair").out == "nothing to do\n"
+
+
+def test_what_clients_may_break_a_promise_with_is_an_error_until_a_migration_closes_it(
+    project: Path, sp00ky: Any, start: Any
+) -> None:
+    assert sp00ky("migrate").code == 0
+    execute(project, "DEFINE FIELD OVERWRITE max_retries ON job TYPE int DEFAULT ALWAYS 3;")
+    checked = sp00ky("check", "--json")
+    assert checked.code == 1
+    (finding,) = checked.json["findings"]
+    assert (finding["severity"], finding["subject"]) == ("error", "job.max_retries")
+    process = start("run", "--until-empty")
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err  # jobs are delivered all the same
+    assert "job.max_retries: clients may change it" in err
+    assert sp00ky("migrate").out == "job: extended, 1 step\ndone, in 1 steps\n"
+    assert sp00ky("check").code == 0

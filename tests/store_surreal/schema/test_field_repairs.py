@@ -13,7 +13,7 @@ async def fields_of(store: SurrealStore, table: str = "job") -> dict[str, str]:
 async def test_repair_fixes_them_and_keeps_permissions(spec_store: SurrealStore) -> None:
     before = await fields_of(spec_store)
     steps = await spec_store.migrate(repair=True)
-    assert len(steps) == 5
+    assert len(steps) == 4
     assert all(step.why for step in steps)
     assert await spec_store.check() == []
     after = await fields_of(spec_store)
@@ -45,3 +45,18 @@ async def test_repair_replaces_what_is_weak_and_shows_it(
     assert await migrated.migrate(repair=True) == planned
     assert [f"(instead of {before})" in step.why for step in planned] == [True]
     assert (await migrated.check(), await migrated.migration(repair=True)) == ([], [])
+
+
+@pytest.mark.parametrize("field", ["lease_until", "max_retries"])
+async def test_any_migration_closes_what_breaks_a_promise_and_changes_no_more(
+    migrated: SurrealStore, field: str
+) -> None:
+    await migrated._connection.write(f"DEFINE FIELD OVERWRITE {field} ON job {OWN[field]}")
+    before = (await fields_of(migrated))[field]
+    (found,) = [finding for finding in await migrated.check() if finding.breaks_promise]
+    assert (found.subject, found.stops_jobs, found.fix) == (f"job.{field}", False, "run: sp00ky migrate")
+    await migrated.migrate()
+    after = (await fields_of(migrated))[field]
+    assert after.partition(" PERMISSIONS ")[0] == before.partition(" PERMISSIONS ")[0]
+    assert "FOR update NONE" in after.replace("create, update NONE", "update NONE")
+    assert (await migrated.check(), await migrated.migration()) == ([], [])

@@ -38,7 +38,7 @@ OF_CONTAINERS = ".docker.internal"
 @as_json
 @flag("--verbose", "List all operations, and why one can't be used.")
 def check(settings: Settings, *, verbose: bool) -> int:
-    """Look for what would stop jobs, or harm them; exit 1 if something would stop them.
+    """Look for what would stop jobs, or harm them; exit 1 if something would stop them, or breaks a promise.
 
     The configuration and the OpenAPI documents are read first: what is wrong with those is exit 2.
     """
@@ -54,7 +54,7 @@ def check(settings: Settings, *, verbose: bool) -> int:
         lines += [f"backend {name}: sent by {engine}" for name, engine in engines.items()]
         lines += map(_operation_line, operations)
     show(document, lines)
-    return int(any(finding.stops_jobs for finding in findings))
+    return int(any(finding.is_error for finding in findings))
 
 
 async def _check(settings: Settings, *, verbose: bool) -> tuple[Outbox, Sequence[Finding]]:
@@ -294,11 +294,11 @@ def _route_finding(subject: str, problem: str, fix: str) -> Finding:
 
 
 def _severity(finding: Finding) -> str:
-    return "error" if finding.stops_jobs else "warning"
+    return "error" if finding.is_error else "warning"
 
 
 def _finding_json(finding: Finding) -> Mapping[str, str]:
-    facts = attrs.asdict(finding, filter=attrs.filters.exclude("stops_jobs"))
+    facts = attrs.asdict(finding, filter=attrs.filters.exclude("stops_jobs", "breaks_promise"))
     return {"severity": _severity(finding), **facts}
 
 

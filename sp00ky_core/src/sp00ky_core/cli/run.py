@@ -280,10 +280,16 @@ async def _done(work: Callable[[], Awaitable[object]], *, patient: bool) -> None
 
 async def _refuse_what_stops_jobs(outbox: Outbox) -> None:
     try:
-        findings = [finding for finding in await outbox.check() if finding.stops_jobs]
+        found = await outbox.check()
     except StoreUnavailable as error:  # perhaps only of what listens: the runner does without
         logger.warning("whether jobs can run isn't known: %s", error)
         return
+    for finding in found:
+        if finding.breaks_promise:
+            logger.warning(
+                "%s: %s; %s: %s", finding.subject, finding.problem, finding.consequence, finding.fix
+            )
+    findings = [finding for finding in found if finding.stops_jobs]
     for finding in findings[:1]:
         more = f" ({len(findings) - 1} more, see: sp00ky check)" if findings[1:] else ""
         problem = f"{finding.subject}: {finding.problem}; {finding.fix}{more}"

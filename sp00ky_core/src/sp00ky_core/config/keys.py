@@ -143,6 +143,7 @@ class Finding:
         problem: What is wrong, in words.
         consequence: What follows from it.
         fix: What to do about it.
+        breaks_promise: Somebody may break what is promised of jobs; they are delivered all the same.
     """
 
     stops_jobs: bool
@@ -150,11 +151,22 @@ class Finding:
     problem: str
     consequence: str
     fix: str
+    breaks_promise: bool = False
+
+    @property
+    def is_error(self) -> bool:
+        """Whether ``check`` exits 1 for it."""
+        return self.stops_jobs or self.breaks_promise
 
     @classmethod
     def stopping(cls, subject: str, problem: str, consequence: str, fix: str) -> Self:
         """Report what keeps jobs from being made or delivered."""
         return cls(stops_jobs=True, subject=subject, problem=problem, consequence=consequence, fix=fix)
+
+    @classmethod
+    def promise(cls, subject: str, problem: str, consequence: str, fix: str) -> Self:
+        """Report how somebody may break what is promised of jobs, which are delivered all the same."""
+        return attrs.evolve(cls.warning(subject, problem, consequence, fix), breaks_promise=True)
 
     @classmethod
     def warning(cls, subject: str, problem: str, consequence: str, fix: str) -> Self:

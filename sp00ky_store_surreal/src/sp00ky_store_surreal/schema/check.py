@@ -58,7 +58,7 @@ async def findings(
     listed += [_untrue(difference) for difference in await differences(connection, ready)]
     if not own:
         listed += await waiting(connection, ready)
-    return sorted([*listed, *own], key=lambda finding: not finding.stops_jobs)
+    return sorted([*listed, *own], key=lambda finding: (not finding.stops_jobs, not finding.is_error))
 
 
 def _own(layout: TableLayout) -> Iterator[Finding]:
@@ -89,7 +89,9 @@ def _job(table: JobTable, layout: TableLayout) -> Iterator[Finding]:
     else:
         yield from _missing(name, layout)
         for weakness in weaknesses(table, layout):
-            yield Finding.warning(f"{name}.{weakness.field}", weakness.problem, weakness.consequence, _REPAIR)
+            facts = (f"{name}.{weakness.field}", weakness.problem, weakness.consequence)
+            is_open = weakness.breaks_promise
+            yield Finding.promise(*facts, _MIGRATE) if is_open else Finding.warning(*facts, _REPAIR)
         yield from _exposed(name, layout)
 
 
@@ -137,7 +139,7 @@ def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:
         yield _evaluates(name, layout)
     for field in filter(layout.is_changeable, _CHANGED):
         fix = f"add to its definition: PERMISSIONS FOR update NONE{_PERMISSIONS}"
-        yield Finding.warning(
+        yield Finding.promise(
             f"{name}.{field}", "clients may change it", f"a client can {_CHANGED[field]}", fix
         )
     if layout.open_for:

@@ -27,11 +27,13 @@ class Weakness:
         field: Its name.
         problem: What it is.
         consequence: What comes of it.
+        breaks_promise: A client can break what is promised of jobs; any migration closes it.
     """
 
     field: str
     problem: str
     consequence: str
+    breaks_promise: bool = False
 
 
 def weaknesses(table: JobTable, layout: TableLayout) -> Iterator[Weakness]:
@@ -43,16 +45,20 @@ def weaknesses(table: JobTable, layout: TableLayout) -> Iterator[Weakness]:
     if refused := layout.refused_strategies(table.strategies):
         problem = f"its ASSERT doesn't allow {', '.join(refused)}"
         yield Weakness("retry_strategy", problem, "a job with such a strategy is refused")
+    yield from _open(layout)
+
+
+def _open(layout: TableLayout) -> Iterator[Weakness]:
     if layout.is_changeable("max_retries"):
-        yield Weakness(
-            "max_retries", "clients may change it", "a client has a job sent again that must not be"
-        )
+        consequence = "a client has a job sent again that must not be"
+        yield Weakness("max_retries", "clients may change it", consequence, breaks_promise=True)
     if layout.takes_old_jobs:
+        problem = "it takes a client's new row as anything but a new job"
         consequence = "a client can make a job that looks delivered, or failed, and never was sent"
-        yield Weakness("status", "it takes a client's new row as anything but a new job", consequence)
+        yield Weakness("status", problem, consequence, breaks_promise=True)
     for field in layout.writable_leases:
         consequence = "a client can make its row unreclaimable, or have it sent twice"
-        yield Weakness(field, "clients may write it", consequence)
+        yield Weakness(field, "clients may write it", consequence, breaks_promise=True)
 
 
 def _weak_definitions(layout: TableLayout) -> Iterator[Weakness]:
@@ -89,32 +95,53 @@ def repairs(
         table: The table.
         layout: Its own.
         definitions: The statements that define a new one, each with its reason.
-        repair: Whether what a user has defined is changed, too.
+        repair: Whether what a user has defined is changed, too. What clients could break a promise with is
+            closed in any case, and nothing else of its definition is changed.
     """
-    why = {weakness.field: weakness.consequence for weakness in weaknesses(table, layout)} if repair else {}
+    found = [one for one in weaknesses(table, layout) if repair or one.breaks_promise]
+    why = {one.field: one.consequence for one in found if not one.breaks_promise}
     for field in layout.unindexed_for_users if repair else ():
         why.setdefault(
             field, "with WHERE true a record user's queries read the whole table; FULL means the same"
         )
     fields = filter(None, (_FIELD.match(statement) for statement, _ in definitions))
     types = {match[1]: match[2] for match in fields}
-    return [_step(layout, field, types, consequence) for field, consequence in why.items()]
+    closed = [_closed(layout, one, types) for one in found if one.breaks_promise]
+    return [*closed, *(_mended(layout, field, types, consequence) for field, consequence in why.items())]
 
 
-def _step(layout: TableLayout, field: str, types: Mapping[str, str], why: str) -> MigrationStep:
-    """Define a field anew; permissions are kept, but for a lease's, and that to change ``max_retries``."""
+def _mended(layout: TableLayout, field: str, types: Mapping[str, str], why: str) -> MigrationStep:
+    """Define a field as in a new table; its permissions are kept."""
     name, before = (field, field) if field != "errors" else ("errors.*", layout.entry)
-    permissions = _LEASE if field in layout.writable_leases else _permissions(layout, before)
+    return _step(layout, name, f"{types[name]} {_permissions(layout.permissions_of(before))}", why, before)
+
+
+def _closed(layout: TableLayout, weakness: Weakness, types: Mapping[str, str]) -> MigrationStep:
+    """Define a field as it is, but for what it lets clients do."""
+    field, granted = weakness.field, layout.permissions_of(weakness.field)
+    _, _, placed = layout.texts[field].rpartition(" PERMISSIONS ")[0].partition(" ON ")
+    own = placed.partition(" ")[2]
+    if field == "status":
+        asked, new = layout.fields[field].get("assert"), types[field].partition("AND ")[2]
+        own = (
+            own.replace(f"ASSERT {asked}", f"ASSERT ({asked}) AND {new}") if asked else f"{own} ASSERT {new}"
+        )
+    elif field == "max_retries":
+        granted = {**granted, "update": False}
+    permissions = _LEASE if field in layout.writable_leases else _permissions(granted)
+    return _step(layout, field, f"{own} {permissions}", weakness.consequence, field)
+
+
+def _step(layout: TableLayout, name: str, definition: str, why: str, before: str) -> MigrationStep:
     instead = f" (instead of {layout.texts[before]})" if before in layout.texts else ""
-    statement = f"DEFINE FIELD OVERWRITE {name} ON TABLE {quoted(layout.name)} {types[name]} {permissions}"
+    statement = f"DEFINE FIELD OVERWRITE {name} ON TABLE {quoted(layout.name)} {definition}"
     return MigrationStep(
         table=layout.name, statement=f"{statement.rstrip()};", why=f"As it is, {why}{instead}."
     )
 
 
-def _permissions(layout: TableLayout, field: str) -> str:
+def _permissions(granted: Mapping[str, Any]) -> str:
     """Write a field's permissions as they are, with ``FULL`` for ``WHERE true``: it means the same."""
-    granted = {**layout.permissions_of(field), **({"update": False} if field == "max_retries" else {})}
     actions = [action for action in ("create", "select", "update") if action in granted]
     grants = [f"FOR {action} {_grant(granted[action])}" for action in actions]
     return f"PERMISSIONS {' '.join(grants)}" if grants else ""

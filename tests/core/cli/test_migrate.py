@@ -93,3 +93,25 @@ def test_what_clients_may_break_a_promise_with_is_an_error_until_a_migration_clo
     assert "job.max_retries: clients may change it" in err
     assert sp00ky("migrate").out == "job: extended, 1 step\ndone, in 1 steps\n"
     assert sp00ky("check").code == 0
+
+
+@pytest.mark.parametrize(
+    "lacking", ["REMOVE FIELD claimed_at ON job; REMOVE TABLE sp00ky_step", "REMOVE TABLE sp00ky_step"]
+)
+def test_before_a_migration_nothing_is_said_that_comes_of_it(
+    project: Path, sp00ky: Any, lacking: str
+) -> None:
+    """As the release before has left the tables: without a column, and without a new extension's table."""
+    assert sp00ky("migrate").code == 0
+    sp00ky("call", "api", "/json")
+    execute(project, f"{lacking};")
+    (project / "sp00ky.yml").write_text((project / "sp00ky.yml").read_text() + "unheardOf: 1\n")
+    checked = sp00ky("check", "--json")
+    assert checked.code == ("claimed_at" in lacking)
+    before = [*map(tuple, map(dict.values, checked.json["findings"]))]
+    assert sp00ky("migrate").code == 0
+    after = {*map(tuple, map(dict.values, sp00ky("check", "--json").json["findings"]))}
+    by_migration = [finding for finding in before if finding not in after]
+    assert {fix for *_, fix in by_migration} == {"run: sp00ky migrate"}
+    assert before[: len(by_migration)] == by_migration
+    assert "unheardOf" in {subject for _, subject, *_ in before[len(by_migration) :]}

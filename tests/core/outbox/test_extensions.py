@@ -241,7 +241,8 @@ async def test_what_its_table_lacks_is_named_and_stops_no_job(
             return lacking
 
         monkeypatch.setattr(outbox.store, "check", found)
-        of_extension, of_jobs, *_ = await outbox.check()
+        of_jobs, of_extension, *others = await outbox.check()
+    assert others == [], "what it finds itself comes of that"
     assert (of_extension.subject, of_extension.stops_jobs) == ("sp00ky_note", False)
     assert of_extension.problem == "the column n is missing: acme-notes declares it"
     assert of_jobs == lacking[1]

@@ -45,3 +45,11 @@ async def test_a_table_that_no_backend_names_any_more(url: str, make_migrated: A
     assert await said(store) == {"mail_job": "no backend names it in method.table; jobs waiting in it: 1"}
     await store._connection.write("REMOVE TABLE mail_job")
     assert await said(store) == {}
+
+
+async def test_a_table_that_awaits_a_migration_is_no_table_without_a_backend(migrated: SurrealStore) -> None:
+    await migrated.add([NewJob(path="/a", backend="api")])
+    await migrated._connection.write("REMOVE FIELD claimed_at ON job")
+    (finding,) = await migrated.check()
+    assert finding.problem == "it lacks claimed_at"
+    assert finding.awaits_migration

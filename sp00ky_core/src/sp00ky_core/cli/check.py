@@ -71,7 +71,7 @@ async def _check(settings: Settings, *, verbose: bool) -> tuple[Outbox, Sequence
             findings += await outbox.check()
             if not any(finding.stops_jobs for finding in findings):
                 findings += [finding async for finding in _waiting_findings(outbox)]
-        return outbox, findings
+        return outbox, sorted(findings, key=lambda finding: finding.place)
 
 
 def configuration_findings(outbox: Outbox) -> Iterator[Finding]:

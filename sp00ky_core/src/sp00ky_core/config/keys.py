@@ -158,6 +158,16 @@ class Finding:
         """Whether ``check`` exits 1 for it."""
         return self.stops_jobs or self.breaks_promise
 
+    @property
+    def awaits_migration(self) -> bool:
+        """Whether ``sp00ky migrate`` is what mends it."""
+        return self.fix.endswith("sp00ky migrate")
+
+    @property
+    def place(self) -> tuple[bool, bool]:
+        """Its place among others: what a migration mends is first, for others may come of it; then errors."""
+        return not self.awaits_migration, not self.is_error
+
     @classmethod
     def stopping(cls, subject: str, problem: str, consequence: str, fix: str) -> Self:
         """Report what keeps jobs from being made or delivered."""

@@ -92,9 +92,15 @@ class Outbox(JobRedaction, FleetOperators, JobMoves, EnqueueStatements):
         return self.extensions.of(api)
 
     async def check(self) -> list[Finding]:
-        """Find what is wrong with the tables and the extensions, each with its consequence and its fix."""
-        stores = map(self.extensions.blamed, await super().check())
-        found = [*stores, *await self.extensions.findings()]
+        """Find what is wrong with the tables and the extensions, each with its consequence and its fix.
+
+        Where a migration is to be made that is said first, and nothing of the extensions, which need it.
+        """
+        stores = await super().check()
+        is_migrated = not any(one.stops_jobs and one.awaits_migration for one in stores)
+        found = [*map(self.extensions.blamed, stores)]
+        found += await self.extensions.findings(are_migrated=is_migrated)
+        found.sort(key=lambda one: one.place)
         return found if any(one.stops_jobs for one in found) else [*found, *await self.other_services()]
 
     async def other_services(self) -> list[Finding]:

@@ -57,7 +57,7 @@ async def findings(
             listed += await dry_run(connection, table, layouts[table.table])
     listed += [_untrue(difference) for difference in await differences(connection, ready)]
     if not own:
-        listed += await waiting(connection, ready)
+        listed += await waiting(connection, ready, named={table.table for table in wanted})
     return sorted([*listed, *own], key=lambda finding: (not finding.stops_jobs, not finding.is_error))
 
 
@@ -149,8 +149,8 @@ def _exposed(name: str, layout: TableLayout) -> Iterator[Finding]:
         yield Finding.warning(name, f"any client may {deeds}", consequence, fix)
 
 
-async def waiting(connection: Connection, tables: Sequence[JobTable]) -> list[Finding]:
-    """Report what waits in these tables, which have been migrated, and in others that once were."""
+async def waiting(connection: Connection, tables: Sequence[JobTable], *, named: set[str]) -> list[Finding]:
+    """Report what waits in these tables, which have been migrated, and in others that no backend names."""
     statement = surql("check_any_runner_alive")
     for table in tables:
         first = connection.dialect.first_pending(table)
@@ -161,7 +161,7 @@ async def waiting(connection: Connection, tables: Sequence[JobTable]) -> list[Fi
     for table, due, deferred, others in zip(tables, reply[::3], reply[1::3], reply[2::3], strict=True):
         is_stuck = bool(due and not alive)
         findings += _waiting(table, is_stuck=is_stuck, deferred=count_of(deferred), others=count_of(others))
-    return [*findings, *await _abandoned(connection, {table.table for table in tables})]
+    return [*findings, *await _abandoned(connection, named)]
 
 
 def _waiting(table: JobTable, *, is_stuck: bool, deferred: int, others: int) -> Iterator[Finding]:

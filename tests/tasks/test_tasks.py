@@ -78,8 +78,14 @@ def test_one_parameter_is_for_the_context() -> None:
     ("options", "says"),
     [
         ({"aliases": "old"}, "aliases is 'old'; expected a list"),
-        ({"retry_on": OSError}, "retry_on or give_up_on is <class 'OSError'>; expected a tuple of classes"),
-        ({"give_up_on": (OSError(),)}, "retry_on or give_up_on is (OSError(),); expected a tuple of classes"),
+        (
+            {"retry_on": OSError},
+            "retry_on or give_up_on is <class 'OSError'>; expected classes of exceptions",
+        ),
+        (
+            {"give_up_on": (OSError(),)},
+            "retry_on or give_up_on is (OSError(),); expected classes of exceptions",
+        ),
         ({"max_retries": -1}, "max_retries is -1; expected an integer from 0 to 1000"),
         ({"timeout": "1s"}, "timeout is '1s'; expected seconds"),
         ({"max_retires": 1}, "a job has no option 'max_retires'; did you mean 'max_retries'"),
@@ -118,3 +124,10 @@ def test_misspelt_and_surplus_arguments_are_refused(project: Project) -> None:
             shop.send.enqueue(outbox, 1, 2, 3)
         with pytest.raises(PayloadTooLarge):
             shop.send.configure(autocommit=True).enqueue(outbox, 1, "x" * 2_000_000)
+
+
+def test_classes_of_exceptions_may_be_a_list() -> None:
+    assert Tasks("api").task(name="listed", retry_on=[OSError])(_no_op).retry_on == (OSError,)
+
+
+def _no_op() -> None: ...

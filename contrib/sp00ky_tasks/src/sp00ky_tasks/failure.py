@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import traceback
+from collections import deque
 from functools import cache
 from typing import Any
 
@@ -23,22 +24,51 @@ _log = logging.getLogger(__name__)
 
 _SECRET = re.compile(r"(?i)pass(word|wd)|secret|token|api_?key|credential|private_?key")
 """In the name of a variable."""
+_NO_SECRET = re.compile(r"(?i)^tokenizers_|_tokens$")
+"""In the name of one that counts tokens of a text."""
+_SHORTEST_SECRET = 8
+"""Characters: a shorter value protects nothing, and is a word that stands elsewhere, too."""
+
+_LONGEST_PART = 4_096
+"""Characters of one part of a traceback, and of a reason: an exception's own text may be of any length."""
+_MOST_PARTS = 200
+_LONGEST_TRACE = 16_384
+"""Characters of a traceback that are logged, its last ones."""
 
 _IN_URL = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
 
 
 @cache
 def _redaction() -> Redaction:
-    return Redaction(value for name, value in os.environ.items() if _SECRET.search(name))
+    return Redaction(value for name, value in os.environ.items() if _is_secret(name, value))
+
+
+def _is_secret(name: str, value: str) -> bool:
+    if len(value) < _SHORTEST_SECRET or _NO_SECRET.search(name) or not _SECRET.search(name):
+        return False
+    try:
+        float(value)
+    except ValueError:
+        return True
+    return False
 
 
 def _clean(text: str) -> str:
-    return _redaction().text(_IN_URL.sub(r"\1***@", text))
+    """Return the first characters of a text without secrets, and without reading all of a long one."""
+    return _redaction().text(_IN_URL.sub(r"\1***@", text[: 2 * _LONGEST_PART]))[:_LONGEST_PART]
+
+
+def _trace(error: BaseException) -> str:
+    """Return the last of a traceback. The first of its frames is this project's own."""
+    frames = error.__traceback__
+    whole = traceback.TracebackException(type(error), error, frames and (frames.tb_next or frames))
+    parts = deque(whole.format(), maxlen=_MOST_PARTS)
+    return "".join(map(_clean, parts))[-_LONGEST_TRACE:]
 
 
 def _text(error: BaseException) -> str:
     try:
-        return " ".join(str(error).split())
+        return " ".join(str(error)[: 4 * _LONGEST_PART].split())
     except Exception as problem:  # noqa: BLE001  # of the application's own class
         return f"its text can't be written: {type(problem).__name__}"
 
@@ -48,9 +78,7 @@ def failure_of(task: Task[..., Any], error: BaseException, job: Job) -> Undelive
     if isinstance(error, Refused):
         sent = error.name != INVALID_PAYLOAD
         return Undelivered(name=error.name, scheme="python", reason=str(error), retryable=False, sent=sent)
-    kind, reason, frames = type(error), _clean(_text(error)), error.__traceback__
-    # The first of the frames is this project's own.
-    trace = _clean("".join(traceback.format_exception(kind, error, frames and (frames.tb_next or frames))))
+    kind, reason, trace = type(error), _clean(_text(error)), _trace(error)
     if not isinstance(error, Asked):  # the runner says what comes of each, in a line
         facts = {**facts_of(job), "path": job.path, "trace": trace}
         _log.error("%s: %s raised %s\n%s", named(job), job.path, kind.__name__, trace, extra=facts)

@@ -63,8 +63,8 @@ class TaskOptions(JobOptions, total=False):
 
     name: str
     aliases: Sequence[str]
-    retry_on: tuple[type[Exception], ...]
-    give_up_on: tuple[type[Exception], ...]
+    retry_on: Sequence[type[Exception]]
+    give_up_on: Sequence[type[Exception]]
 
 
 class Task(Generic[P, R]):
@@ -107,10 +107,10 @@ class Task(Generic[P, R]):
             raise TaskProblem(f"{self}: {error}") from None
 
     def _classes(self, given: Any) -> tuple[type[Exception], ...]:
-        is_tuple = isinstance(given, tuple)
-        if is_tuple and all(isinstance(kind, type) and issubclass(kind, Exception) for kind in given):
-            return given  # type: ignore[no-any-return]  # it has just been looked at
-        wanted = "expected a tuple of classes of exceptions"
+        is_list = isinstance(given, Sequence)
+        if is_list and all(isinstance(kind, type) and issubclass(kind, Exception) for kind in given):
+            return tuple(given)
+        wanted = "expected classes of exceptions, as in [ValueError]"
         raise TaskProblem(f"{self}: retry_on or give_up_on is {given!r:.100}; {wanted}")
 
     def __str__(self) -> str:

@@ -66,7 +66,7 @@ async def _migrate(outbox: Outbox, *, repair: bool, verbose: bool, yes: bool) ->
     with slow("migrating"):
         steps = await outbox.store.migrate(repair=repair)
         synced = await outbox.extensions.sync(actor=usual_actor())
-        findings = await outbox.extensions.findings()
+        findings = [*outbox.config.notices, *await outbox.extensions.findings()]
     for finding in findings:
         if finding.stops_jobs:
             say(f"{finding.subject}: {finding.problem} ({finding.consequence})")

@@ -11,6 +11,7 @@ import attrs
 
 from sp00ky_core.config.model import Config, Secret, SurrealdbConfig
 from sp00ky_core.config.values import ReadProblem, store_location
+from sp00ky_core.error_texts import EXTENSIONS
 from sp00ky_core.errors import ConfigError
 
 
@@ -51,7 +52,7 @@ def refuse_unready(config: Config, backends: Collection[str] | None = None) -> N
 
 def refuse_unread(config: Config) -> None:
     """Raise a ``ConfigError`` that names the sections which no installed distribution reads."""
-    stopping = (notice for notice in config.notices if notice.stops_jobs)
+    stopping = (one for one in config.notices if one.stops_jobs and one.subject in EXTENSIONS)
     _refuse(config.error(notice.subject, notice.problem, notice.fix) for notice in stopping)
 
 

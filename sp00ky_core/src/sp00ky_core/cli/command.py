@@ -105,11 +105,18 @@ class Settings:
 
 def run_async(work: Coroutine[Any, Any, Result]) -> Result:
     """Run a command's work, on uvloop where that can be had: on CPython, not on Windows."""
+    import asyncio  # noqa: PLC0415  # see above
+
     try:
-        from uvloop import run  # noqa: PLC0415  # optional
+        from uvloop import new_event_loop  # noqa: PLC0415  # optional
     except ImportError:
-        from asyncio import run  # type: ignore[assignment]  # noqa: PLC0415  # takes the same
-    return run(_ended(work))  # out here, for an error in it has nothing to do with uvloop
+        from asyncio import new_event_loop  # type: ignore[assignment]  # noqa: PLC0415  # makes the same
+    runner = asyncio.Runner(loop_factory=new_event_loop)
+    try:
+        return runner.run(_ended(work))
+    finally:
+        if not asyncio.all_tasks(runner.get_loop()):  # it would wait for what is left behind
+            runner.close()
 
 
 async def _ended(work: Coroutine[Any, Any, Result]) -> Result:
@@ -126,7 +133,6 @@ async def _ended(work: Coroutine[Any, Any, Result]) -> Result:
         for task in await end(others, patience=LEFT_AFTER) if others else ():
             text = "%s doesn't end, however often it is cancelled: it is left behind"
             logging.getLogger(__name__).warning(text, task.get_name())
-            asyncio._unregister_task(task)  # or the event loop would wait for it, without an end
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ import attrs
 from sp00ky_core.error_texts import former_names, install_hint, nearest, shown
 
 __all__ = ["Sp00kyError", "CallUnsupported", "StoreError", "StoreUnavailable", "StoreClosed"]
-__all__ += ["OtherEventLoop", "StoreInUse", "AdapterMistake", "SchemaError", "RowRefused"]
+__all__ += ["OtherEventLoop", "StoreInUse", "SchemaError", "RowRefused"]
 __all__ += ["QueryRefused", "Violation", "PayloadError", "PayloadInvalid", "PayloadNotJson"]
 __all__ += ["PayloadTooLarge", "OptionInvalid", "IllegalTransition", "ImportRefused", "JobNotFound"]
 __all__ += ["JobIdAmbiguous", "BackendPaused", "RunnerGone", "ConfigError", "ContractError"]
@@ -104,28 +104,6 @@ class OtherEventLoop(StoreError):
 
 class StoreInUse(StoreError):
     """Another process owns the embedded database's file."""
-
-
-@attrs.define(kw_only=True, eq=False)
-class AdapterMistake(StoreError):
-    """A store's own code is wrong, and not this call; what was done is undone.
-
-    Attributes:
-        distribution: The distribution that brought the store.
-        call: The store's call, or its session's.
-        problem: What is wrong with it, in words.
-        expected: What the call is to do; may be empty.
-    """
-
-    distribution: str
-    call: str
-    problem: str
-    expected: str
-
-    def __str__(self) -> str:
-        expected = f"; expected: {self.expected}" if self.expected else ""
-        text = f"{self.store}: a mistake of {self.distribution}: {self.call} {self.problem}{expected}"
-        return f"{text}; tell the authors of {self.distribution}"
 
 
 class SchemaError(StoreError):

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from sp00ky_core import Finding, Outbox, PluginLoadError, Plugins, hookimpl, load_plugins
-from sp00ky_core.errors import AdapterMistake
 from sp00ky_core.job.outcome import Delivered
 from sp00ky_core.ports import StoreOptions
 from sp00ky_core.stores.memory import MemoryStore
@@ -170,72 +169,6 @@ def test_a_store_that_can_not_be_made_names_its_distribution(
     install("ghost-store", f"{imports}{store}{hook}")
     with pytest.raises(PluginLoadError, match=f"plugin of ghost-store: the store for ghost:// .*{problem}"):
         load().made_store(StoreOptions(url="ghost://", tables=()))
-
-
-async def test_a_call_of_a_store_that_is_not_async_is_its_author_s_mistake(
-    install: Install, load: Callable[[], Plugins]
-) -> None:
-    source = """
-    from sp00ky_core.stores.memory import MemoryStore
-
-    class Store(MemoryStore):
-        def claim(self, slots_by_backend, runner_id):
-            return []
-
-        def beat(self, runner_id):
-            return super().beat(runner_id)
-
-    @hookimpl
-    def sp00ky_register_stores():
-        return {"ghost": Store}
-    """
-    install("ghost-store", source)
-    store = load().made_store(StoreOptions(url="ghost://", tables=()))
-    await store.open()
-    said = r"a mistake of ghost-store: Store.claim\(\) isn't `async`; expected: .*; tell the authors of"
-    with pytest.raises(AdapterMistake, match=said):
-        await store.claim({}, "r")
-    await store.beat("r")
-    await store.close()
-
-
-async def test_a_driver_s_error_that_a_store_without_the_kit_raises_is_its_author_s_mistake(
-    install: Install, load: Callable[[], Plugins]
-) -> None:
-    source = """
-    from sp00ky_core.stores.memory import MemoryStore
-
-    class Store:
-        def __init__(self, options):
-            self._store = MemoryStore(options)
-
-        def __getattr__(self, name):
-            return getattr(self._store, name)
-
-        async def claim(self, slots_by_backend, runner_id):
-            raise ConnectionError("7 is gone")
-
-        async def transact(self, work, **given):
-            return await work(None)
-
-    @hookimpl
-    def sp00ky_register_stores():
-        return {"ghost": Store}
-    """
-    install("ghost-store", source)
-    store = load().made_store(StoreOptions(url="ghost://", tables=()))
-    said = (
-        r"Store.claim\(\) raised ConnectionError: 7 is gone; expected: .*; errors of drivers are translated"
-    )
-    with pytest.raises(AdapterMistake, match=said) as caught:
-        await store.claim({}, "r")
-    assert isinstance(caught.value.__cause__, ConnectionError)
-
-    async def work(_: object) -> None:
-        raise LookupError("the work's own")
-
-    with pytest.raises(LookupError, match="the work's own"):
-        await store.transact(work)
 
 
 OTHERS = {

@@ -9,7 +9,6 @@ import re
 import sys
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import wraps
 from importlib.metadata import Distribution, EntryPoint, entry_points, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,7 +20,7 @@ from sp00ky_core.config import Config
 from sp00ky_core.config import load_config as read_config
 from sp00ky_core.config.keys import FOREIGN, written_keys
 from sp00ky_core.error_texts import EXTENSIONS
-from sp00ky_core.errors import AdapterMissing, AdapterMistake, PluginLoadError, PluginsCollide, Sp00kyError
+from sp00ky_core.errors import AdapterMissing, PluginLoadError, PluginsCollide, Sp00kyError
 from sp00ky_core.job.retry import STRATEGIES, Strategy
 from sp00ky_core.plugins import dispatch, hookspecs
 from sp00ky_core.plugins.dispatch import BUILT_IN, DECISIONS, MERGED, OBSERVERS, Hooks
@@ -46,9 +45,6 @@ if TYPE_CHECKING:
 logger: logging.Logger = logging.getLogger(__name__)
 
 GROUP = "sp00ky"
-
-KIT = "sp00ky_core.stores.transactional."
-"""The modules of stores that find such mistakes themselves."""
 
 _POSTGRES = ("postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg")
 
@@ -281,11 +277,6 @@ class Plugins:
         if lacking := [name for name in calls if not hasattr(store, name)]:
             problem = f"the store for {scheme}:// lacks {', '.join(lacking)}; see sp00ky_core.ports.Store"
             raise PluginLoadError(distribution=distribution, problem=problem)
-        of_kit = any(base.__module__.startswith(KIT) for base in type(store).__mro__)
-        for name in filter(lambda name: inspect.iscoroutinefunction(vars(Store)[name]), calls):
-            if not (of_kit and inspect.iscoroutinefunction(getattr(store, name))):
-                with suppress(AttributeError):  # of a class with slots
-                    setattr(store, name, _awaited(store, name, distribution))
         return store
 
     def transport(self, scheme: str) -> TransportFactory:
@@ -444,37 +435,6 @@ def _blaming(distribution: str, what: str) -> Iterator[None]:
     except Exception as error:
         problem = f"{what}: {type(error).__name__}: {_one_line(error)}"
         raise PluginLoadError(distribution=distribution, problem=problem) from error
-
-
-def _awaited(store: Store, name: str, distribution: str) -> Callable[..., Any]:
-    """Return a store's call that names its author's mistake: no awaitable, or a driver's error as it is."""
-    call: Callable[..., Any] = getattr(store, name)
-    promised = (inspect.getdoc(vars(Store)[name]) or "").partition("\n")[0].rstrip(".")
-
-    def mistake(problem: str, expected: str) -> AdapterMistake:
-        return AdapterMistake(
-            store=store.location,
-            distribution=distribution,
-            call=f"{type(store).__name__}.{name}()",
-            problem=problem,
-            expected=expected,
-        )
-
-    @wraps(call)
-    async def awaited(*given: Any, **named: Any) -> Any:
-        try:
-            if inspect.isawaitable(result := call(*given, **named)):
-                return await result
-        except Sp00kyError:
-            raise
-        except Exception as error:
-            if any(map(callable, (*given, *named.values()))):
-                raise  # it may be of the work that was given
-            raised = f"raised {type(error).__name__}: {_one_line(error)}"
-            raise mistake(raised, f"{promised}; errors of drivers are translated") from error
-        raise mistake("isn't `async`", promised)
-
-    return awaited
 
 
 def _problems(plugin: object, hooks: Iterable[pluggy.HookCaller], observers: Container[str]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from sp00ky_core.errors import RowRefused, Sp00kyError, StoreClosed
+from sp00ky_core.errors import RowRefused, StoreClosed
 from sp00ky_core.ports import QUERY_SECONDS
 from sp00ky_core.stores.caller_connections import finished
 from sp00ky_core.stores.transactional.connection.session import Access, Session, Work, translating
@@ -82,7 +82,7 @@ class Executor:
         if not self.is_open:
             raise StoreClosed(store=self._location())
         begin = partial(self._run, work, access)
-        running: asyncio.Future[T] = asyncio.ensure_future(self._done(begin, work, access))
+        running: asyncio.Future[T] = asyncio.ensure_future(translating(begin(), self._translate))
         for kept in (self._running, self._claiming) if claims else (self._running,):
             kept.add(running)
             running.add_done_callback(kept.discard)
@@ -93,22 +93,6 @@ class Executor:
             if self._cancels:
                 running.cancel()
             raise
-
-    async def _done(self, begin: Callable[[], Awaitable[T]], work: Work[T] | None, access: Access) -> T:
-        try:
-            return await translating(begin(), self._translate)
-        except Sp00kyError:
-            raise
-        except Exception as error:
-            if access is Access.QUERY:  # what it raises is the query's
-                raise
-            from sp00ky_core.stores.transactional.connection.mistakes import (  # noqa: PLC0415  # hardly ever needed
-                mistake_in,
-            )
-
-            if (mistake := await mistake_in(self._run, work, access, error)) is None:
-                raise
-            raise mistake from error
 
     async def isolated(self, work: Callable[[bool], Work[T]], *, claims: bool = False) -> T:
         """Write rows together; where one is refused, do it again with each in a savepoint of its own.
@@ -136,7 +120,7 @@ class Executor:
             await session.leave()
             return result
 
-        return self._done(joined, None, Access.WRITE)
+        return translating(joined(), self._translate)
 
 
 def _retrieve(running: asyncio.Future[Any]) -> None:

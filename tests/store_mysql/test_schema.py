@@ -9,7 +9,7 @@ from tests.store_mysql.conftest import Sql, migrated, new_job
 
 from sp00ky_core.errors import SchemaError, StoreUnavailable
 from sp00ky_core.job.job import NewJob
-from sp00ky_core.ports import JobTable, StoreOptions
+from sp00ky_core.ports import JobTable, StoreOptions, Table
 from sp00ky_store_mysql import MysqlStore
 from sp00ky_store_mysql.session import MysqlSession
 
@@ -131,3 +131,22 @@ async def test_two_stores_have_databases_of_their_own(options: StoreOptions) -> 
     await store.add([new_job(), NewJob(backend="other", path="/a", payload={})])
     assert len(await store.claim({"api": 5, "other": 5}, "r")) == 2
     await store.close()
+
+
+async def test_a_table_that_another_process_makes_meanwhile_is_read_anew(
+    options: StoreOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The snapshot that the tables are planned in is older than that table: error 1412."""
+    store, other = await opened(options), await opened(options)
+    columns_of, planned = MysqlSession.columns_of, list[str]()
+
+    async def after_anothers_migration(session: MysqlSession, table: Table) -> frozenset[str] | None:
+        planned.append(table.name)
+        if planned == ["job"]:
+            await other.migrate()
+        return await columns_of(session, table)
+
+    monkeypatch.setattr(MysqlSession, "columns_of", after_anothers_migration)
+    assert await store.migrate() == []
+    for each in (store, other):
+        await each.close()

@@ -22,8 +22,11 @@ def code_of(error: BaseException) -> int:
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether the same transaction may work at once: a deadlock, or a row that others have written since."""
-    return code_of(error) in {1213, 1020}
+    """Whether the same transaction may work at once: a deadlock, or what others have changed since it began.
+
+    That is a row (1020), or a table that a migration has made or altered (1412).
+    """
+    return code_of(error) in {1213, 1020, 1412}
 
 
 def is_full(error: BaseException) -> bool:

@@ -286,7 +286,7 @@ def demo(session: nox.Session) -> None:
     session.run("sp00ky", "demo", *session.posargs)
 
 
-@nox.session(python=next((one for one in ("3.14", "3.13") if shutil.which(f"python{one}")), "3.13"))
+@nox.session(python=next((one for one in ("3.15", "3.14", "3.13") if shutil.which(f"python{one}")), "3.13"))
 def bench(session: nox.Session) -> None:
     """Measure beside all peers (90 minutes, can be resumed); after ``--``: ``quick``, names, ``--help``."""
     session.install(*_group("bench"))

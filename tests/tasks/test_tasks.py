@@ -126,6 +126,12 @@ def test_misspelt_and_surplus_arguments_are_refused(project: Project) -> None:
             shop.send.configure(autocommit=True).enqueue(outbox, 1, "x" * 2_000_000)
 
 
+def test_a_misspelt_option_is_refused_where_it_is_written(project: Project) -> None:
+    shop = project.write(SHOP)
+    with pytest.raises(TypeError, match=r"takes no option 'max_retry'; did you mean 'max_retries'\?"):
+        shop.send.configure(max_retry=1)
+
+
 def test_classes_of_exceptions_may_be_a_list() -> None:
     assert Tasks("api").task(name="listed", retry_on=[OSError])(_no_op).retry_on == (OSError,)
 

@@ -74,5 +74,5 @@ def test_what_it_raises_is_logged_and_fails_the_job(
     with SyncOutbox(outbox_of(project)) as outbox:
         outbox.run("shop", "/gone", {}, max_retries=1, autocommit=True)
         (job,) = perform_jobs(outbox)
-    assert (job.status, job.retries, str(job.errors[-1])) == ("failed", 1, "HTTP 500")
+    assert (job.status, job.retries, job.errors[-1].summary) == ("failed", 1, "HTTP 500")
     assert "RuntimeError: boo" in caplog.text

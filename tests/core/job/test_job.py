@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from sp00ky_conformance.strategies import jobs
-from sp00ky_core.job.job import Job, JobStatus, job_to_json
+from sp00ky_core.job.job import AttemptError, Job, JobStatus, job_to_json
 
 # The documented keys, written down a second time.
 KEYS = [
@@ -50,3 +50,11 @@ def test_lone_surrogates_are_replaced() -> None:
     )
     fields = job_to_json(job)
     assert (fields["path"], fields["payload"]) == ("/\ufffd", {"a\ufffd": "\ufffd!"})
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "said"),
+    [(0, "no stock", "Bad: no stock"), (503, "later", "HTTP 503: later"), (503, "", "HTTP 503")],
+)
+def test_an_error_says_what_went_wrong_with_its_text(code: int, reason: str, said: str) -> None:
+    assert str(AttemptError(attempt=1, code=code, name="Bad", reason=reason)) == said

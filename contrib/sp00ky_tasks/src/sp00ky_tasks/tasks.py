@@ -51,6 +51,9 @@ class EnqueueOptions(JobOptions, total=False):
     autocommit: bool
 
 
+_ENQUEUE_OPTIONS = EnqueueOptions.__required_keys__ | EnqueueOptions.__optional_keys__
+
+
 class TaskOptions(JobOptions, total=False):
     """What ``@tasks.task(...)`` takes, and how jobs are enqueued where ``configure`` doesn't say.
 
@@ -155,7 +158,14 @@ class Task(Generic[P, R]):
         return outbox.run(self.backend, self.path, self.payload(*args, **kwargs), **self.options)
 
     def configure(self, **options: Unpack[EnqueueOptions]) -> Task[P, R]:
-        """Return it with options for what is enqueued: ``task.configure(delay=...).enqueue(...)``."""
+        """Return it with options for what is enqueued: ``task.configure(delay=...).enqueue(...)``.
+
+        Raises:
+            TypeError: no such option; names the nearest.
+        """
+        for name in options:
+            if name not in _ENQUEUE_OPTIONS:
+                raise TypeError(f"configure takes no option {name!r}; {nearest(name, _ENQUEUE_OPTIONS)}")
         other: Task[P, R] = object.__new__(Task)
         vars(other).update(vars(self), options={**self.options, **options})
         return other

@@ -165,7 +165,7 @@ class Changes:
         kind = kinds.get(job.status) or ("retry" if job.lease_epoch else "new")
         self._meter[job.backend, kind] += 1
         if job.errors and kind in {"retry", "fail"}:
-            self._reasons[job.backend, job.path, str(job.errors[-1])] += 1
+            self._reasons[job.backend, job.path, job.errors[-1].summary] += 1
 
     def picture(self, width: int, height: int) -> Text:
         """Draw rates, reasons and the latest changes, in as many lines as there are."""

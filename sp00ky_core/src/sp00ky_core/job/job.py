@@ -69,9 +69,14 @@ class AttemptError:
     trace: str = ""
     claimed_at: datetime | None = None
 
-    def __str__(self) -> str:
-        """Say it in short: ``HTTP 503``, ``AMQP 312``, or its name where there is no code."""
+    @property
+    def summary(self) -> str:
+        """Its code, ``HTTP 503`` or ``AMQP 312``, or its name where there is none."""
         return status_text(self.scheme, self.code) or self.name
+
+    def __str__(self) -> str:
+        """Say what went wrong, with its text: ``HTTP 503: try later``."""
+        return f"{self.summary}: {self.reason}" if self.reason else self.summary
 
 
 @attrs.frozen(kw_only=True, slots=False)  # faster to make, which claims and run_many do for each row

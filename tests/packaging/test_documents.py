@@ -86,6 +86,26 @@ def _anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+SHIPPED = [file for folder in ("*/src", "contrib/*/src") for file in ROOT.glob(f"{folder}/**/*")]
+MENTION = re.compile(r"(?<![\w/.])docs/[\w/.-]*\w(?:#[\w-]+)?")
+IN_WORDS = re.compile(r"\.md has under|, under [A-Z]\w+ in")
+
+
+def test_what_messages_name_is_there() -> None:
+    """A message names a section by its anchor, ``docs/maintenance.md#failover``, as it can be followed."""
+    texts = {
+        name_of(file): file.read_text()
+        for file in SHIPPED
+        if file.suffix in {".py", ".sql", ".surql", ".html", ".txt", ".yml"}
+    }
+    mentions = {(name, each) for name, text in texts.items() for each in MENTION.findall(text)}
+    assert any("#" in mention for _, mention in mentions)
+    assert {
+        (name, each) for name, each in mentions if not _leads_somewhere(ROOT / "README.md", each)
+    } == set()
+    assert [name for name, text in texts.items() if IN_WORDS.search(text)] == []
+
+
 def test_fences_can_be_read(document: Path) -> None:
     text = document.read_text()
     assert len(re.findall(r"^```", text, re.MULTILINE)) == 2 * len(FENCE.findall(text))

@@ -90,7 +90,7 @@ def _backend_findings(outbox: Outbox) -> Iterator[Finding]:
             f"backend {name}",
             f"left out: {reason}",
             "it gets no jobs, and calls of it are refused",
-            "nothing if that is meant; else see What is left out, under Configuration in Sp00ky's documents",
+            "nothing if that is meant; else see docs/configuration.md#what-is-left-out",
         )
     ours = delivered(outbox.backends)
     for name, backend in outbox.backends.items():

@@ -96,7 +96,7 @@ async def _settings(connection: Any) -> AsyncIterator[Finding]:
             "synchronous_standby_names",
             f"commits wait for none of {standbys} standby{'s' if standbys > 1 else ''}",
             "one that is promoted may lack jobs that were committed, and send others twice",
-            "nothing if none is ever promoted; else what docs/operating.md has under Failover",
+            "nothing if none is ever promoted; else see docs/maintenance.md#failover",
         )
 
 
